@@ -1,17 +1,12 @@
-/* inbox.c: what is owed, written with the end of a run, and settled by how its delivery went. */
+/* inbox.c: notices, written with the end of a run, and settled by the outcome of their delivery. */
 #include "engine/inbox/inbox.h"
 
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/json/json.h"
-#include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/inbox/rows.h"
-
-static struct arg name_arg(const char *name) {
-    return arg_text(bytes_of(name));
-}
 
 /* --- Written ---------------------------------------------------------------------------------- */
 
@@ -28,22 +23,8 @@ static struct id delivery_id(const struct run_row *run, const struct inbox_row *
     return id_make("dlv", run->made_ms, digest.bytes);
 }
 
-static struct err insert(struct tx *tx, const struct inbox_row *row) {
-    static const char sql[] =
-        "INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures,"
-        " made_ms, not_before_ms, settled_ms, payload)"
-        " VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $7, NULL, $8)";
-    const struct arg args[] = {
-        arg_text(row->delivery), arg_text(row->owner),
-        arg_text(row->run),      name_arg(receiver_kind_name(row->kind)),
-        arg_text(row->address),  name_arg(inbox_state_name(INBOX_PENDING)),
-        arg_int(row->made_ms),   arg_text(row->payload),
-    };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
-}
-
-static struct err owe(struct tx *tx, const struct inbox_notice *notice, struct inbox_row *row,
-                      size_t at) {
+static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice,
+                                struct inbox_row *row, size_t at) {
     const struct id id = delivery_id(notice->run, row, at);
     AUTO(text_done) struct text payload;
     text_init(&payload, INBOX_PAYLOAD_MAX);
@@ -52,23 +33,25 @@ static struct err owe(struct tx *tx, const struct inbox_notice *notice, struct i
     if (err_failed(err)) {
         return err;
     }
-    row->payload = (struct bytes){payload.data, payload.len};
-    err = insert(tx, row);
-    if (err_failed(err)) {
-        return err;
-    }
+    tx_do(tx,
+          "INSERT INTO inbox (delivery, owner, run, receiver, address, state, cause, failures,"
+          " made_ms, not_before_ms, settled_ms, payload)"
+          " VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, $7, NULL, $8)",
+          ARGS(arg_text(row->delivery), arg_text(row->owner), arg_text(row->run),
+               arg_str(receiver_kind_name(row->kind)), arg_text(row->address),
+               arg_str(inbox_state_name(INBOX_PENDING)), arg_int(row->made_ms),
+               arg_text(text_bytes(&payload))));
     const struct inbox_receiver receiver = {
         .owner = row->owner, .address = row->address, .kind = row->kind};
     return inbox__tell(tx, &receiver);
 }
 
-static bool find_address(const json_t *entry, struct inbox_row *row) {
+static bool address_find(const json_t *entry, struct inbox_row *row) {
     for (unsigned kind = 0; kind < RECEIVER_KIND_COUNT; kind++) {
-        const json_t *address =
-            json_object_get(entry, receiver_kind_name((enum receiver_kind)kind));
-        if (json_is_string(address)) {
+        const char *name = receiver_kind_name((enum receiver_kind)kind);
+        if (json_is_string(json_object_get(entry, name))) {
             row->kind = (enum receiver_kind)kind;
-            row->address = (struct bytes){json_string_value(address), json_string_length(address)};
+            row->address = json_bytes(entry, name);
             return true;
         }
     }
@@ -92,8 +75,8 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
     const json_t *list = json_object_get(spec, "notify");
     for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
         struct inbox_row row = {.owner = run->owner, .run = run->run, .made_ms = tx_now_ms(tx)};
-        if (find_address(json_array_get(list, i), &row)) {
-            err = owe(tx, notice, &row, i);
+        if (address_find(json_array_get(list, i), &row)) {
+            err = notice_insert(tx, notice, &row, i);
         }
     }
     return err;
@@ -101,39 +84,28 @@ struct err tx_inbox_notify(struct tx *tx, const struct inbox_notice *notice) {
 
 /* --- Settled ---------------------------------------------------------------------------------- */
 
-static struct err find(struct tx *tx, struct bytes delivery, bool *ret_found,
-                       struct inbox_row *ret_row) {
-    static const char sql[] = "SELECT " INBOX_COLUMNS " FROM inbox WHERE delivery = $1";
-    const struct arg args[] = {arg_text(delivery)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        err = inbox__read(tx, rows, ret_row);
+static bool row_find(struct tx *tx, struct bytes delivery, struct inbox_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT " INBOX_COLUMNS " FROM inbox WHERE delivery = $1",
+                               ARGS(arg_text(delivery)));
+    if (rows != NULL) {
+        inbox__read(tx, rows, ret_row);
     }
-    if (!err_failed(err)) {
-        *ret_found = rows != NULL;
-    }
-    return err;
+    return rows != NULL;
 }
 
 struct err inbox__write(struct tx *tx, const struct inbox_row *row) {
-    static const char sql[] = "UPDATE inbox SET state = $2, cause = $3, failures = $4,"
-                              " not_before_ms = $5, settled_ms = $6, turn = $7 WHERE id = $1";
-    const struct arg args[] = {
-        arg_int(row->id),
-        name_arg(inbox_state_name(row->state)),
-        arg_text(row->cause),
-        arg_int(row->failures),
-        arg_int(row->not_before_ms),
-        row->settled_ms == 0 ? arg_null() : arg_int(row->settled_ms),
-        arg_text(row->turn),
-    };
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
-    if (!err_failed(err) && row->settled_ms != 0) {
-        err = inbox__forget_orphan(tx, row);
-    }
-    if (err_failed(err)) {
-        return err;
+    tx_do(tx,
+          "UPDATE inbox SET state = $2, cause = $3, failures = $4, not_before_ms = $5,"
+          " settled_ms = $6, turn = $7 WHERE id = $1",
+          ARGS(arg_int(row->id), arg_str(inbox_state_name(row->state)), arg_text(row->cause),
+               arg_int(row->failures), arg_int(row->not_before_ms),
+               row->settled_ms == 0 ? arg_null() : arg_int(row->settled_ms), arg_text(row->turn)));
+    if (row->settled_ms != 0) {
+        tx_do(tx,
+              "DELETE FROM inbox WHERE id = $1 AND settled_ms IS NOT NULL"
+              " AND NOT EXISTS (SELECT 1 FROM runs WHERE run = $2)",
+              ARGS(arg_int(row->id), arg_text(row->run)));
     }
     const struct inbox_receiver receiver = {
         .owner = row->owner, .address = row->address, .kind = row->kind};
@@ -148,50 +120,32 @@ void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random
     row->not_before_ms = tx_now_ms(tx) + next.wait_ms;
 }
 
-static void apply(struct tx *tx, const struct inbox_settle *settle, struct inbox_row *row) {
-    row->cause = (struct bytes){settle->cause.data, utf8_cut(settle->cause, INBOX_CAUSE_MAX)};
-    if (settle->outcome != INBOX_FAILED) {
-        row->state = settle->outcome == INBOX_DELIVERED ? INBOX_ACKNOWLEDGED : INBOX_GONE;
-        row->settled_ms = tx_now_ms(tx);
-        return;
-    }
-    inbox__fail(tx, &settle->waits, settle->random, row);
-}
-
 struct err tx_inbox_settle(struct tx *tx, const struct inbox_settle *settle, bool *ret_late) {
-    bool found = false;
     struct inbox_row row;
-    struct err err = find(tx, settle->delivery, &found, &row);
-    if (err_failed(err)) {
-        return err;
+    bool found = row_find(tx, settle->delivery, &row);
+    *ret_late = !found || row.settled_ms != 0;
+    if (*ret_late) {
+        return tx_error(tx);
     }
-    bool late = !found || row.settled_ms != 0;
-    if (!late) {
-        apply(tx, settle, &row);
-        err = inbox__write(tx, &row);
+    row.cause = (struct bytes){settle->cause.data, utf8_cut(settle->cause, INBOX_CAUSE_MAX)};
+    if (settle->outcome == INBOX_FAILED) {
+        inbox__fail(tx, &settle->waits, settle->random, &row);
+    } else {
+        row.state = settle->outcome == INBOX_DELIVERED ? INBOX_ACKNOWLEDGED : INBOX_GONE;
+        row.settled_ms = tx_now_ms(tx);
     }
-    if (!err_failed(err)) {
-        *ret_late = late;
-    }
-    return err;
+    return inbox__write(tx, &row);
 }
 
 struct err tx_inbox_find(struct tx *tx, const struct inbox_key *key, bool *ret_found,
                          struct inbox_row *ret_row) {
-    bool found = false;
     struct inbox_row row;
-    struct err err = find(tx, key->delivery, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (found && key->owner.data != NULL) {
-        found = bytes_equal(row.owner, key->owner);
-    }
-    if (found) {
+    *ret_found = row_find(tx, key->delivery, &row) &&
+                 (key->owner.data == NULL || bytes_equal(row.owner, key->owner));
+    if (*ret_found) {
         *ret_row = row;
     }
-    *ret_found = found;
-    return ERR_OK;
+    return tx_error(tx);
 }
 
 struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox_order order,
@@ -199,11 +153,8 @@ struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox
     bool found = false;
     struct inbox_row row;
     struct err err = tx_inbox_find(tx, key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (!found) {
-        return err_make(ERR_NOT_FOUND, "inbox: delivery");
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "inbox: delivery");
     }
     if (row.settled_ms != 0) {
         return err_make(ERR_CONFLICT, "inbox: it is settled");
@@ -215,9 +166,6 @@ struct err tx_inbox_order(struct tx *tx, const struct inbox_key *key, enum inbox
         row.state = INBOX_DROPPED;
         row.settled_ms = tx_now_ms(tx);
     }
-    err = inbox__write(tx, &row);
-    if (!err_failed(err)) {
-        *ret_row = row;
-    }
-    return err;
+    *ret_row = row;
+    return inbox__write(tx, &row);
 }

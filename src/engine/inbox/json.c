@@ -3,30 +3,14 @@
  * A notice has a bound: of the output 4,000 characters, head and tail; of the arguments as many as
  * 4,000 bytes of JSON hold; of a workflow's failures, none where they are more than that.
  */
-#include <string.h>
-
 #include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/inbox/rows.h"
 
 enum { ARGV_JSON_MAX = 4000, LABEL_MAX = 1000 };
 
-static void add_text(struct text *text, const char *before, struct bytes value) {
-    text_add_str(text, before);
-    text_add_json(text, value.data, value.len);
-}
-
-static void add_word(struct text *text, const char *before, const char *word) {
-    add_text(text, before, bytes_of(word));
-}
-
-static void add_number(struct text *text, const char *before, int64_t number) {
-    text_add_str(text, before);
-    text_add_int(text, number);
-}
-
 /* Of the arguments, those that fit; a mark where some did not. */
-static void add_argv(struct text *text, const json_t *argv) {
+static void argv_add(struct text *text, const json_t *argv) {
     AUTO(text_done) struct text list;
     text_init(&list, ARGV_JSON_MAX);
     text_add_char(&list, '[');
@@ -45,25 +29,26 @@ static void add_argv(struct text *text, const json_t *argv) {
     text_add_char(text, ']');
 }
 
-/* What it is, in the words of whoever made it: the label, else the command. */
-static void add_what(struct text *text, const struct run_row *run) {
+/* What it is, in the words of its submitter: the label, else the command. */
+static void what_add(struct text *text, const struct run_row *run) {
     if (run->label.len > 0) {
         /* One of a damaged row has any length, and must not keep the run from its end. */
-        struct bytes label = {run->label.data, utf8_cut(run->label, LABEL_MAX)};
-        add_text(text, ",\"label\":", label);
+        text_add_member(text, "label",
+                        (struct bytes){run->label.data, utf8_cut(run->label, LABEL_MAX)});
         return;
     }
     AUTO(json_release) json_t *spec = NULL;
-    struct err err = json_parse_wrapped(run->spec, &spec, NULL);
-    const json_t *argv = err_failed(err) ? NULL : json_object_get(spec, "argv");
-    const json_t *shell = err_failed(err) ? NULL : json_object_get(spec, "shell");
+    if (err_failed(json_parse_wrapped(run->spec, &spec, NULL))) {
+        return;
+    }
+    const json_t *argv = json_object_get(spec, "argv");
     if (json_is_array(argv)) {
-        text_add_str(text, ",\"argv\":");
-        add_argv(text, argv);
-    } else if (json_is_string(shell)) {
-        struct bytes line = {json_string_value(shell), json_string_length(shell)};
+        text_add_name(text, "argv");
+        argv_add(text, argv);
+    } else if (json_is_string(json_object_get(spec, "shell"))) {
+        struct bytes line = json_bytes(spec, "shell");
         line.len = utf8_cut(line, ARGV_JSON_MAX / 6);
-        add_text(text, ",\"shell\":", line);
+        text_add_member(text, "shell", line);
     }
 }
 
@@ -77,8 +62,8 @@ static size_t character_len(struct bytes text, size_t at) {
     return len <= text.len - at && utf8_valid(text.data + at, len) ? len : 1;
 }
 
-/* The length of the first `count` characters. */
-static size_t skip_characters(struct bytes text, size_t count) {
+/* Length of the first `count` characters. */
+static size_t characters_len(struct bytes text, size_t count) {
     size_t at = 0;
     for (; count > 0 && at < text.len; count--) {
         at += character_len(text, at);
@@ -86,16 +71,8 @@ static size_t skip_characters(struct bytes text, size_t count) {
     return at;
 }
 
-static size_t count_characters(struct bytes text) {
-    size_t count = 0;
-    for (size_t at = 0; at < text.len; count++) {
-        at += character_len(text, at);
-    }
-    return count;
-}
-
 /* JSON is UTF-8, whatever a command wrote. */
-static void add_clean(struct text *clean, struct bytes part) {
+static void clean_add(struct text *clean, struct bytes part) {
     while (part.len > 0) {
         size_t good = utf8_valid_len(part.data, part.len);
         text_add(clean, part.data, good);
@@ -107,44 +84,53 @@ static void add_clean(struct text *clean, struct bytes part) {
     }
 }
 
-static void add_output(struct text *text, struct bytes output) {
-    static const char hole[] = "\n…\n";
+/* The whole output, or its head and tail around a mark. */
+static void output_add(struct text *text, struct bytes output) {
     enum { HALF = (INBOX_OUTPUT_MAX - 3) / 2, CLEAN_MAX = INBOX_OUTPUT_MAX * 4 + 16 };
     AUTO(text_done) struct text clean;
     text_init(&clean, CLEAN_MAX);
-    size_t count = count_characters(output);
-    if (count <= INBOX_OUTPUT_MAX) {
-        add_clean(&clean, output);
-    } else {
-        size_t tail = skip_characters(output, count - HALF);
-        add_clean(&clean, (struct bytes){output.data, skip_characters(output, HALF)});
-        text_add_str(&clean, hole);
-        add_clean(&clean, (struct bytes){output.data + tail, output.len - tail});
+    size_t count = 0;
+    for (size_t at = 0; at < output.len; count++) {
+        at += character_len(output, at);
     }
-    add_text(text, ",\"output\":", (struct bytes){clean.data, clean.len});
+    if (count <= INBOX_OUTPUT_MAX) {
+        clean_add(&clean, output);
+    } else {
+        size_t tail = characters_len(output, count - HALF);
+        clean_add(&clean, (struct bytes){output.data, characters_len(output, HALF)});
+        text_add_str(&clean, "\n…\n");
+        clean_add(&clean, (struct bytes){output.data + tail, output.len - tail});
+    }
+    text_add_member(text, "output", text_bytes(&clean));
+}
+
+/* A number, or null where there is none. */
+static void number_add(struct text *text, const char *name, int64_t value, bool there) {
+    text_add_name(text, name);
+    if (there) {
+        text_add_int(text, value);
+    } else {
+        text_add_str(text, "null");
+    }
 }
 
 struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,
                                struct text *text) {
     const struct run_row *run = notice->run;
     int64_t duration_ms = run->started_ms > 0 ? run->ended_ms - run->started_ms : 0;
-    add_text(text, "{\"delivery\":", delivery);
-    add_text(text, ",\"run\":", run->run);
-    add_word(text, ",\"kind\":", run_kind_name(run->kind));
-    add_what(text, run);
-    add_word(text, ",\"state\":", run_state_name(run->state));
-    add_word(text, ",\"cause\":", run_cause_name(run->cause));
-    text_add_str(text, ",\"exit_code\":");
-    if (notice->exit_code >= 0) {
-        text_add_int(text, notice->exit_code);
-    } else {
-        text_add_str(text, "null");
-    }
+    text_add_char(text, '{');
+    text_add_member(text, "delivery", delivery);
+    text_add_member(text, "run", run->run);
+    text_add_member(text, "kind", bytes_of(run_kind_name(run->kind)));
+    what_add(text, run);
+    text_add_member(text, "state", bytes_of(run_state_name(run->state)));
+    text_add_member(text, "cause", bytes_of(run_cause_name(run->cause)));
+    number_add(text, "exit_code", notice->exit_code, notice->exit_code >= 0);
     if (run->note.len > 0) { /* Why it was not started, or what went wrong. */
-        add_text(text, ",\"note\":", run->note);
+        text_add_member(text, "note", run->note);
     }
-    add_number(text, ",\"duration_ms\":", duration_ms > 0 ? duration_ms : 0);
-    add_output(text, notice->output);
+    text_add_member_int(text, "duration_ms", duration_ms > 0 ? duration_ms : 0);
+    output_add(text, notice->output);
     if (run->kind == KIND_WORKFLOW) { /* It has no log. */
         text_add_str(text, notice->members.len > 0 ? "," : "");
         text_add(text, notice->members.data, notice->members.len);
@@ -159,39 +145,22 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-static void add_moment(struct text *text, const char *before, int64_t at_ms) {
-    text_add_str(text, before);
-    if (at_ms == 0) {
-        text_add_str(text, "null");
-    } else {
-        text_add_int(text, at_ms);
-    }
-}
-
 void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct text *text) {
-    add_text(text, "{\"id\":", row->delivery);
-    add_text(text, ",\"run\":", row->run);
-    add_word(text, ",\"receiver\":", receiver_kind_name(row->kind));
-    add_text(text, ",\"address\":", row->address);
-    add_word(text, ",\"state\":", inbox_state_name(row->state));
-    text_add_str(text, ",\"cause\":");
-    if (row->cause.len == 0) {
-        text_add_str(text, "null");
-    } else {
-        text_add_json(text, row->cause.data, row->cause.len);
-    }
-    text_add_str(text, ",\"turn\":");
-    if (row->turn.len == 0) {
-        text_add_str(text, "null");
-    } else {
-        text_add_json(text, row->turn.data, row->turn.len);
-    }
-    add_number(text, ",\"failures\":", row->failures);
-    add_number(text, ",\"made_ms\":", row->made_ms);
-    add_moment(text, ",\"next_ms\":", row->settled_ms == 0 ? row->not_before_ms : 0);
-    add_moment(text, ",\"settled_ms\":", row->settled_ms);
+    text_add_char(text, '{');
+    text_add_member(text, "id", row->delivery);
+    text_add_member(text, "run", row->run);
+    text_add_member(text, "receiver", bytes_of(receiver_kind_name(row->kind)));
+    text_add_member(text, "address", row->address);
+    text_add_member(text, "state", bytes_of(inbox_state_name(row->state)));
+    text_add_member_or_null(text, "cause", row->cause);
+    text_add_member_or_null(text, "turn", row->turn);
+    text_add_member_int(text, "failures", row->failures);
+    text_add_member_int(text, "made_ms", row->made_ms);
+    number_add(text, "next_ms", row->not_before_ms,
+               row->settled_ms == 0 && row->not_before_ms != 0);
+    number_add(text, "settled_ms", row->settled_ms, row->settled_ms != 0);
     if (form == INBOX_WHOLE) {
-        text_add_str(text, ",\"payload\":");
+        text_add_name(text, "payload");
         json_add_stored(text, row->payload);
     }
     text_add_char(text, '}');

@@ -1,5 +1,5 @@
-/* rows.c: reading rows of the inbox, and the note of a receiver, which is also where a walk
- * over all of them stands.
+/* rows.c: reads rows of the inbox, and writes the note of a receiver, which is also the cursor of a
+ * walk over all receivers.
  *
  * The note: one byte of kind, one of the owner's length O, then the owner and, to the end, the
  * address. It never leaves the process. It is valid if the kind is known and O fits.
@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/text.h"
 
 enum column {
@@ -37,7 +36,7 @@ const char *receiver_kind_name(enum receiver_kind kind) {
 
 bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind) {
     for (unsigned i = 0; i < RECEIVER_KIND_COUNT; i++) {
-        if (strlen(kind_names[i]) == name.len && memcmp(kind_names[i], name.data, name.len) == 0) {
+        if (bytes_is(name, kind_names[i])) {
             *ret_kind = (enum receiver_kind)i;
             return true;
         }
@@ -71,7 +70,7 @@ void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_r
     *ret_row = row;
 }
 
-struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row) {
+void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row) {
     struct inbox_row row;
     inbox__borrow(rows, INBOX_WHOLE, &row);
     if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged: shown as empty. */
@@ -80,15 +79,9 @@ struct err inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row 
     struct bytes *const texts[] = {&row.delivery, &row.owner, &row.run,    &row.address,
                                    &row.cause,    &row.turn,  &row.payload};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        const char *copy =
-            texts[i]->len == 0 ? "" : arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
-        if (copy == NULL) {
-            return err_make(ERR_OUT_OF_MEMORY, "inbox: row");
-        }
-        texts[i]->data = copy;
+        *texts[i] = tx_copy(tx, *texts[i]);
     }
     *ret_row = row;
-    return ERR_OK;
 }
 
 bool inbox__cursor(const struct inbox_receiver *receiver, struct inbox_cursor *ret_cursor) {

@@ -15,24 +15,21 @@
 MUST_CHECK bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind);
 
 #define INBOX_DAMAGED "the notice is damaged in the database"
-/* Borrows the texts from the row under the cursor. A row with words that nobody knows reads as one
- * that is held, or gone where it is settled, with INBOX_DAMAGED as its cause. */
+/* Borrows the texts from the row under the cursor. A row with unknown words reads as held, or as
+ * gone where it is settled, with INBOX_DAMAGED as its cause. */
 void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_row *ret_row);
-/* Copies them into the transaction's arena. */
-MUST_CHECK struct err inbox__read(struct tx *tx, const struct rows *rows,
-                                  struct inbox_row *ret_row);
-/* Writes what changes, and tells of its receiver. One that is settled and has no run any more goes.
- */
-MUST_CHECK struct err inbox__write(struct tx *tx, const struct inbox_row *row);
-/* With the run: what it was told by. What is still owed stays until it is settled. */
+/* A whole row, with copies of its texts in the transaction's arena. */
+void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row);
+/* Writes what changes, and leaves a note of its receiver. A row that is settled and whose run is
+ * gone goes. The transaction keeps every error. */
+struct err inbox__write(struct tx *tx, const struct inbox_row *row);
+/* With the run: its settled notices. What is still owed stays until it is settled. */
 MUST_CHECK struct err inbox__forget(struct tx *tx, struct bytes run);
-/* A row that is settled, and whose run went before it. */
-MUST_CHECK struct err inbox__forget_orphan(struct tx *tx, const struct inbox_row *row);
 /* After a failure, its next state and time. */
 void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random,
                  struct inbox_row *row);
-/* A receiver whose row is too damaged for a note leaves none. */
-MUST_CHECK struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
+/* A receiver whose row is too damaged for a note leaves none. The transaction keeps the error. */
+struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
 
 /* Position of a walk over all receivers. False: longer than any receiver that drover stores. */
 MUST_CHECK bool inbox__cursor(const struct inbox_receiver *receiver,
