@@ -9,26 +9,22 @@
 
 enum { DAY_MS = 24 * 60 * 60 * 1000 };
 
-static void add_text(struct text *text, const char *key, struct bytes value) {
-    text_addf(text, ",\"%s\":", key);
-    text_add_json(text, value.data, value.len);
-}
-
 void memory_write_json(const struct memory *memory, struct text *text) {
-    text_add_str(text, "{\"id\":");
-    text_add_json(text, memory->id.data, memory->id.len);
-    text_addf(text, ",\"scope\":\"%s\"", memory->project.len == 0 ? "global" : "project");
+    text_add_char(text, '{');
+    text_add_member(text, "id", memory->id);
+    text_add_member(text, "scope", bytes_of(memory->project.len == 0 ? "global" : "project"));
     if (memory->project.len > 0) {
-        add_text(text, "project", memory->project);
+        text_add_member(text, "project", memory->project);
     }
-    add_text(text, "topic", memory->topic);
-    add_text(text, "title", memory->title);
-    add_text(text, "content", memory->content);
-    text_add_str(text, ",\"tags\":");
+    text_add_member(text, "topic", memory->topic);
+    text_add_member(text, "title", memory->title);
+    text_add_member(text, "content", memory->content);
+    text_add_name(text, "tags");
     json_add_stored(text, memory->tags);
-    struct memory_date date = memory_date_of(memory->day);
-    text_addf(text, ",\"day\":\"%s\",\"made_ms\":%lld,\"changed_ms\":%lld}", date.text,
-              (long long)memory->made_ms, (long long)memory->changed_ms);
+    text_add_member(text, "day", bytes_of(memory_date_of(memory->day).text));
+    text_add_member_int(text, "made_ms", memory->made_ms);
+    text_add_member_int(text, "changed_ms", memory->changed_ms);
+    text_add_char(text, '}');
 }
 
 /* Howard Hinnant's days_from_civil, turned round: proleptic Gregorian, from 0000-03-01. */
@@ -119,8 +115,30 @@ void memory__read(const struct rows *rows, struct memory *ret_memory) {
                                   .changed_ms = rows_int(rows, 9)};
 }
 
-/* What a search looks through: the words of all its texts, ended by a blank. */
-static struct err words_of(struct tx *tx, const struct memory *memory, struct bytes *ret_words) {
+void memory__copy(struct tx *tx, struct memory *memory) {
+    struct bytes *const texts[] = {&memory->id,    &memory->project, &memory->topic,
+                                   &memory->title, &memory->content, &memory->tags};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i] = tx_copy(tx, *texts[i]);
+    }
+}
+
+struct err tx_memory_find(struct tx *tx, const struct memory_key *key, bool *ret_found,
+                          struct memory *ret_memory) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT " MEMORY_COLUMNS " FROM memory WHERE owner = $1 AND memory = $2",
+               ARGS(arg_text(key->owner), arg_text(key->id)));
+    *ret_found = rows != NULL;
+    if (rows != NULL) {
+        memory__read(rows, ret_memory);
+        memory__copy(tx, ret_memory);
+    }
+    return tx_error(tx);
+}
+
+/* The words of all its texts, ended by a blank, for a search to look through. */
+static struct bytes memory_words(struct tx *tx, const struct memory *memory) {
     AUTO(text_done) struct text text;
     text_init(&text, 4 * (size_t)MEMORY_CONTENT_MAX);
     memory_words_write(memory->topic, &text);
@@ -128,117 +146,54 @@ static struct err words_of(struct tx *tx, const struct memory *memory, struct by
     memory_words_write(memory->tags, &text);
     memory_words_write(memory->content, &text);
     text_add_char(&text, ' ');
-    char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
-    if (copy == NULL) {
-        return text_error(&text, "memory: words");
-    }
-    *ret_words = (struct bytes){copy, text.len};
-    return ERR_OK;
-}
-
-static struct err count_rows(struct tx *tx, struct bytes owner) {
-    const struct arg args[] = {arg_text(owner)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err =
-        tx_first(tx, "SELECT count(*) FROM memory WHERE owner = $1", args, COUNT_OF(args), &rows);
-    if (err_failed(err)) {
-        return err;
-    }
-    return rows != NULL && rows_int(rows, 0) >= MEMORY_ROWS_MAX
-               ? err_make(ERR_TOO_MANY, "memory: rows")
-               : ERR_OK;
+    return tx_copy_text(tx, &text, "memory: words");
 }
 
 struct err tx_memory_add(struct tx *tx, struct bytes owner, const struct memory *memory) {
-    static const char sql[] =
-        "INSERT INTO memory (memory, owner, project, topic, title, content, tags, words, day,"
-        " made_ms, changed_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
-    struct bytes words = {NULL, 0};
-    struct err err = count_rows(tx, owner);
-    if (!err_failed(err)) {
-        err = words_of(tx, memory, &words);
-    }
-    if (err_failed(err)) {
-        return err;
+    if (tx_number(tx, "SELECT count(*) FROM memory WHERE owner = $1", ARGS(arg_text(owner)), 0) >=
+        MEMORY_ROWS_MAX) {
+        return err_make(ERR_TOO_MANY, "memory: rows");
     }
     int64_t now_ms = tx_now_ms(tx);
-    const struct arg args[] = {arg_text(memory->id),      arg_text(owner),
-                               arg_text(memory->project), arg_text(memory->topic),
-                               arg_text(memory->title),   arg_text(memory->content),
-                               arg_text(memory->tags),    arg_text(words),
-                               arg_int(now_ms / DAY_MS),  arg_int(now_ms)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    tx_do(tx,
+          "INSERT INTO memory (memory, owner, project, topic, title, content, tags, words, day,"
+          " made_ms, changed_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+          ARGS(arg_text(memory->id), arg_text(owner), arg_text(memory->project),
+               arg_text(memory->topic), arg_text(memory->title), arg_text(memory->content),
+               arg_text(memory->tags), arg_text(memory_words(tx, memory)), arg_int(now_ms / DAY_MS),
+               arg_int(now_ms)));
+    return tx_error(tx);
 }
 
-static struct bytes or_old(struct bytes given, struct bytes old) {
+static struct bytes text_or(struct bytes given, struct bytes old) {
     return given.data == NULL ? old : given;
 }
 
 struct err tx_memory_change(struct tx *tx, struct bytes owner, const struct memory *memory) {
-    static const char sql[] = "UPDATE memory SET topic = $3, title = $4, content = $5, tags = $6,"
-                              " words = $7, day = $8, changed_ms = $9"
-                              " WHERE owner = $1 AND memory = $2";
     bool found = false;
     struct memory now = {0};
-    struct memory_key key = {owner, memory->id};
+    const struct memory_key key = {owner, memory->id};
     struct err err = tx_memory_find(tx, &key, &found, &now);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "memory: change");
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "memory: change");
     }
-    struct bytes words = {NULL, 0};
-    now.topic = or_old(memory->topic, now.topic);
-    now.title = or_old(memory->title, now.title);
-    now.content = or_old(memory->content, now.content);
-    now.tags = or_old(memory->tags, now.tags);
-    if (!err_failed(err)) {
-        err = words_of(tx, &now, &words);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    now.topic = text_or(memory->topic, now.topic);
+    now.title = text_or(memory->title, now.title);
+    now.content = text_or(memory->content, now.content);
+    now.tags = text_or(memory->tags, now.tags);
     int64_t now_ms = tx_now_ms(tx);
-    const struct arg args[] = {arg_text(owner),     arg_text(memory->id),     arg_text(now.topic),
-                               arg_text(now.title), arg_text(now.content),    arg_text(now.tags),
-                               arg_text(words),     arg_int(now_ms / DAY_MS), arg_int(now_ms)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* it was found */);
+    tx_do(tx,
+          "UPDATE memory SET topic = $3, title = $4, content = $5, tags = $6, words = $7, day = $8,"
+          " changed_ms = $9 WHERE owner = $1 AND memory = $2",
+          ARGS(arg_text(owner), arg_text(memory->id), arg_text(now.topic), arg_text(now.title),
+               arg_text(now.content), arg_text(now.tags), arg_text(memory_words(tx, &now)),
+               arg_int(now_ms / DAY_MS), arg_int(now_ms)));
+    return tx_error(tx);
 }
 
 struct err tx_memory_forget(struct tx *tx, const struct memory_key *key) {
-    const struct arg args[] = {arg_text(key->owner), arg_text(key->id)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, "DELETE FROM memory WHERE owner = $1 AND memory = $2", args,
-                             COUNT_OF(args), &changed);
-    return !err_failed(err) && changed == 0 ? err_make(ERR_NOT_FOUND, "memory: forget") : err;
-}
-
-/* The row's texts end with it. */
-static bool keep(struct arena *arena, struct bytes *text) {
-    char *copy = arena_try_copy(arena, text->data, text->len);
-    text->data = copy;
-    return copy != NULL;
-}
-
-struct err memory__keep(struct tx *tx, struct memory *memory) {
-    struct arena *arena = tx_arena(tx);
-    bool kept = keep(arena, &memory->id) && keep(arena, &memory->project) &&
-                keep(arena, &memory->topic) && keep(arena, &memory->title) &&
-                keep(arena, &memory->content) && keep(arena, &memory->tags);
-    return kept ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "memory: row");
-}
-
-struct err tx_memory_find(struct tx *tx, const struct memory_key *key, bool *ret_found,
-                          struct memory *ret_memory) {
-    static const char sql[] =
-        "SELECT " MEMORY_COLUMNS " FROM memory WHERE owner = $1 AND memory = $2";
-    const struct arg args[] = {arg_text(key->owner), arg_text(key->id)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        memory__read(rows, ret_memory);
-        err = memory__keep(tx, ret_memory);
-    }
-    if (!err_failed(err)) {
-        *ret_found = rows != NULL;
-    }
-    return err;
+    int64_t changed = tx_change(tx, "DELETE FROM memory WHERE owner = $1 AND memory = $2",
+                                ARGS(arg_text(key->owner), arg_text(key->id)));
+    return changed > 0 || err_failed(tx_error(tx)) ? tx_error(tx)
+                                                   : err_make(ERR_NOT_FOUND, "memory: forget");
 }

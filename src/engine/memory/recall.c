@@ -3,9 +3,6 @@
  * The database only says which rows have one of the words, as a beginning of one of theirs: LIKE
  * on text that we cut and lowered ourselves means the same to both. Which of them is best, we say.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/memory.h"
 #include "engine/memory/rows.h"
 #include "engine/memory/words.h"
@@ -31,19 +28,14 @@ struct err tx_memory_list(struct tx *tx, const struct memory_page *page, memory_
     scope_args(&page->scope, args);
     args[SCOPE_ARGS] = arg_int(page->before > 0 ? page->before : INT64_MAX);
     args[SCOPE_ARGS + 1] = arg_int(page->limit);
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool more = true;
-    while (!err_failed(err)) {
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, COUNT_OF(args));
+    struct err err = ERR_OK;
+    while (!err_failed(err) && rows_step(rows)) {
         struct memory memory;
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
         memory__read(rows, &memory);
         err = each(ctx, &memory);
     }
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
@@ -54,17 +46,12 @@ struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
     scope_args(&days->scope, args);
     args[SCOPE_ARGS] = arg_int(days->before > 0 ? days->before : INT64_MAX);
     args[SCOPE_ARGS + 1] = arg_int(days->limit);
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool more = true;
-    while (!err_failed(err)) {
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, COUNT_OF(args));
+    struct err err = ERR_OK;
+    while (!err_failed(err) && rows_step(rows)) {
         err = each(ctx, &(struct memory_day){rows_int(rows, 0), rows_int(rows, 1)});
     }
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* --- Recall ----------------------------------------------------------------------------------- */
@@ -82,77 +69,56 @@ struct ranking {
 
 enum { TITLE_WEIGHT = 8, TOPIC_WEIGHT = 6, TAGS_WEIGHT = 4 };
 
-static unsigned score_of(const struct memory_words *words, const struct memory *memory) {
-    return TITLE_WEIGHT * memory_words_score(words, memory->title) +
-           TOPIC_WEIGHT * memory_words_score(words, memory->topic) +
-           TAGS_WEIGHT * memory_words_score(words, memory->tags) +
-           memory_words_score(words, memory->content);
-}
-
-/* Rows come newest first, so that an equal one stays behind those before it. */
-static struct err rank(struct ranking *ranking, const struct memory *memory) {
-    struct ranked one = {.score = score_of(ranking->words, memory), .memory = *memory};
+/* Rows come newest first, so that an equal one stays after those before it. */
+static void ranking_add(struct ranking *ranking, const struct memory *memory) {
+    const struct memory_words *words = ranking->words;
+    struct ranked one = {.score = TITLE_WEIGHT * memory_words_score(words, memory->title) +
+                                  TOPIC_WEIGHT * memory_words_score(words, memory->topic) +
+                                  TAGS_WEIGHT * memory_words_score(words, memory->tags) +
+                                  memory_words_score(words, memory->content),
+                         .memory = *memory};
     size_t at = ranking->count;
     while (at > 0 && ranking->best[at - 1].score < one.score) {
         at--;
     }
     if (one.score == 0 || at == ranking->limit) {
-        return ERR_OK;
+        return;
     }
-    struct err err = memory__keep(ranking->tx, &one.memory);
-    if (err_failed(err)) {
-        return err;
-    }
+    memory__copy(ranking->tx, &one.memory);
     ranking->count += ranking->count < ranking->limit ? 1 : 0;
     for (size_t i = ranking->count - 1; i > at; i--) {
         ranking->best[i] = ranking->best[i - 1];
     }
     ranking->best[at] = one;
-    return ERR_OK;
 }
 
 /* "% word%": a word that begins so. */
-static struct err like(struct tx *tx, const struct memory_word *word, struct arg *ret_arg) {
+static struct arg word_pattern(struct tx *tx, const struct memory_word *word) {
     char pattern[MEMORY_WORD_MAX + 4];
     int len = snprintf(pattern, sizeof pattern, "%% %s%%", word->text);
     assert(len > 0 && (size_t)len < sizeof pattern);
-    char *copy = arena_try_copy(tx_arena(tx), pattern, (size_t)len);
-    if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "memory: words");
-    }
-    *ret_arg = arg_text((struct bytes){copy, (size_t)len});
-    return ERR_OK;
+    return arg_text(tx_copy(tx, (struct bytes){pattern, (size_t)len}));
 }
 
-static struct err rank_all(struct ranking *ranking, const struct memory_question *question) {
+static void ranking_fill(struct ranking *ranking, const struct memory_question *question) {
     static const char sql[] =
         "SELECT " MEMORY_COLUMNS " FROM memory WHERE" SCOPE
         " AND (words LIKE $5 OR words LIKE $6 OR words LIKE $7 OR words LIKE $8 OR words LIKE $9"
         " OR words LIKE $10 OR words LIKE $11 OR words LIKE $12) ORDER BY id DESC LIMIT $13";
     struct arg args[SCOPE_ARGS + MEMORY_WORDS_ASKED + 1];
     scope_args(&question->scope, args);
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < MEMORY_WORDS_ASKED && !err_failed(err); i++) {
+    for (size_t i = 0; i < MEMORY_WORDS_ASKED; i++) {
         /* Fewer words: the first one again, which changes nothing. */
         size_t word = i < ranking->words->count ? i : 0;
-        err = like(ranking->tx, &ranking->words->items[word], &args[SCOPE_ARGS + i]);
+        args[SCOPE_ARGS + i] = word_pattern(ranking->tx, &ranking->words->items[word]);
     }
     args[SCOPE_ARGS + MEMORY_WORDS_ASKED] = arg_int(MEMORY_LOOKED_MAX);
-    AUTO(rows_release) struct rows *rows = NULL;
-    if (!err_failed(err)) {
-        err = tx_query(ranking->tx, sql, args, COUNT_OF(args), &rows);
-    }
-    bool more = true;
-    while (!err_failed(err)) {
+    AUTO(rows_release) struct rows *rows = tx_rows(ranking->tx, sql, args, COUNT_OF(args));
+    while (rows_step(rows)) {
         struct memory memory;
-        err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            break;
-        }
         memory__read(rows, &memory);
-        err = rank(ranking, &memory);
+        ranking_add(ranking, &memory);
     }
-    return err;
 }
 
 struct err tx_memory_recall(struct tx *tx, const struct memory_question *question, memory_each each,
@@ -167,7 +133,8 @@ struct err tx_memory_recall(struct tx *tx, const struct memory_question *questio
     ranking->words = &words;
     ranking->limit = question->limit < MEMORY_RECALLED_MAX ? (size_t)question->limit
                                                            : (size_t)MEMORY_RECALLED_MAX;
-    struct err err = rank_all(ranking, question);
+    ranking_fill(ranking, question);
+    struct err err = tx_error(tx);
     for (size_t i = 0; i < ranking->count && !err_failed(err); i++) {
         err = each(ctx, &ranking->best[i].memory);
     }

@@ -8,8 +8,8 @@
 
 /* Borrowed until the next row. */
 void memory__read(const struct rows *rows, struct memory *ret_memory);
-/* Its texts become the arena's. */
-MUST_CHECK struct err memory__keep(struct tx *tx, struct memory *memory);
+/* Copies its texts into the arena. */
+void memory__copy(struct tx *tx, struct memory *memory);
 
 /* "2026-11-20" */
 struct memory_date {

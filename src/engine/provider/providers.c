@@ -1,8 +1,6 @@
 /* providers.c: the rows of connections. */
 #include "engine/provider/providers.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "engine/inbox/bind.h"
 #include "engine/provider/learned_windows.h"
@@ -61,114 +59,75 @@ static struct provider row_read(const struct rows *rows) {
     return provider;
 }
 
-/* Out of the row, which ends before the function does. */
-static struct err row_keep(struct tx *tx, struct provider *provider) {
-    struct bytes *texts[TEXTS];
-    texts_of(provider, texts);
-    for (size_t i = 0; i < TEXTS; i++) {
-        const char *data = texts[i]->len > 0 ? texts[i]->data : "";
-        texts[i]->data = arena_try_copy(tx_arena(tx), data, texts[i]->len);
-        if (texts[i]->data == NULL) {
-            return err_make(ERR_OUT_OF_MEMORY, "providers: row");
-        }
-    }
-    return ERR_OK;
-}
-
 struct err tx_provider_find(struct tx *tx, struct bytes name, bool *ret_found,
                             struct provider *ret_provider) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, "SELECT " COLUMNS " FROM providers WHERE name = $1",
-                              (const struct arg[]){arg_text(name)}, 1, &rows);
-    if (err_failed(err) || rows == NULL) {
-        *ret_found = false;
-        return err;
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT " COLUMNS " FROM providers WHERE name = $1", ARGS(arg_text(name)));
+    *ret_found = rows != NULL;
+    if (rows != NULL) {
+        struct bytes *texts[TEXTS];
+        *ret_provider = row_read(rows);
+        texts_of(ret_provider, texts);
+        for (size_t i = 0; i < TEXTS; i++) {
+            *texts[i] = tx_copy(tx, *texts[i]);
+        }
     }
-    struct provider provider = row_read(rows);
-    err = row_keep(tx, &provider);
-    *ret_found = !err_failed(err);
-    *ret_provider = provider;
-    return err;
+    return tx_error(tx);
 }
 
 struct err tx_provider_each(struct tx *tx, struct bytes after, int64_t limit,
                             struct err (*each)(void *ctx, const struct provider *provider),
                             void *ctx) {
-    static const char sql[] =
-        "SELECT " COLUMNS " FROM providers WHERE name > $1 ORDER BY name LIMIT $2";
-    struct arg args[] = {arg_text(after), arg_int(limit)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    for (bool row = true; !err_failed(err);) {
-        err = rows_next(rows, &row);
-        if (err_failed(err) || !row) {
-            return err;
-        }
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, "SELECT " COLUMNS " FROM providers WHERE name > $1 ORDER BY name LIMIT $2",
+                ARGS(arg_text(after), arg_int(limit)));
+    struct err err = ERR_OK;
+    while (!err_failed(err) && rows_step(rows)) {
         struct provider provider = row_read(rows);
         err = each(ctx, &provider);
     }
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-static struct err room_check(struct tx *tx) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err =
-        tx_first(tx, "SELECT count(*) FROM providers", NULL /* no argument */, 0, &rows);
-    if (!err_failed(err) && rows != NULL && rows_int(rows, 0) >= PROVIDERS_MAX) {
-        err = err_make(ERR_TOO_MANY, "providers: count");
-    }
-    return err;
-}
-
-/* What was held by a key or a model is tried once more. */
+/* Notices that were held by a key or a model are tried again. */
 static const struct bytes everybody = {NULL, 0};
 
 struct err tx_provider_add(struct tx *tx, const struct provider *provider) {
-    static const char sql[] =
+    if (tx_number(tx, "SELECT count(*) FROM providers", NO_ARGS, 0) >= PROVIDERS_MAX) {
+        return err_make(ERR_TOO_MANY, "providers: count");
+    }
+    int64_t changed = tx_change(
+        tx,
         "INSERT INTO providers (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-        " ON CONFLICT (name) DO NOTHING";
-    struct arg args[] = {
-        arg_text(provider->name),     arg_text(provider->kind),
-        arg_text(provider->base_url), arg_text(provider->key_file),
-        arg_text(provider->headers),  arg_text(provider->models),
-        arg_int(provider->window),    arg_int(provider->max_concurrent),
-        arg_int(provider->made_ms),   arg_int(provider->changed_ms),
-    };
-    int64_t changed = 0;
-    struct err err = room_check(tx);
-    if (!err_failed(err)) {
-        err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+        " ON CONFLICT (name) DO NOTHING",
+        ARGS(arg_text(provider->name), arg_text(provider->kind), arg_text(provider->base_url),
+             arg_text(provider->key_file), arg_text(provider->headers), arg_text(provider->models),
+             arg_int(provider->window), arg_int(provider->max_concurrent),
+             arg_int(provider->made_ms), arg_int(provider->changed_ms)));
+    if (changed == 0) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_CONFLICT, "providers: add");
     }
-    if (!err_failed(err) && changed == 0) {
-        err = err_make(ERR_CONFLICT, "providers: add");
-    }
-    return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
+    return tx_inbox_unhold_all(tx, everybody);
 }
 
 struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
-    static const char sql[] =
-        "UPDATE providers SET kind = $2, base_url = $3, key_file = $4, headers = $5, models = $6,"
-        " context_window = $7, max_concurrent = $8, changed_ms = $9 WHERE name = $1";
-    struct arg args[] = {
-        arg_text(provider->name),      arg_text(provider->kind),
-        arg_text(provider->base_url),  arg_text(provider->key_file),
-        arg_text(provider->headers),   arg_text(provider->models),
-        arg_int(provider->window),     arg_int(provider->max_concurrent),
-        arg_int(provider->changed_ms),
-    };
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row: it was found */);
-    if (!err_failed(err)) { /* Another address may have other windows, and somebody may know one. */
-        err = tx_window_forget(tx, provider->name);
-    }
+    tx_do(tx,
+          "UPDATE providers SET kind = $2, base_url = $3, key_file = $4, headers = $5, models = $6,"
+          " context_window = $7, max_concurrent = $8, changed_ms = $9 WHERE name = $1",
+          ARGS(arg_text(provider->name), arg_text(provider->kind), arg_text(provider->base_url),
+               arg_text(provider->key_file), arg_text(provider->headers),
+               arg_text(provider->models), arg_int(provider->window),
+               arg_int(provider->max_concurrent), arg_int(provider->changed_ms)));
+    /* Another address may have other windows, and somebody may know one. */
+    struct err err = tx_window_forget(tx, provider->name);
     return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
 }
 
 struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found) {
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, "DELETE FROM providers WHERE name = $1",
-                             (const struct arg[]){arg_text(name)}, 1, &changed);
-    *ret_found = changed > 0;
-    return err_failed(err) ? err : tx_window_forget(tx, name);
+    *ret_found = tx_change(tx, "DELETE FROM providers WHERE name = $1", ARGS(arg_text(name))) > 0;
+    return tx_window_forget(tx, name);
 }

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/memory.h"
-
 static const char *const scope_names[TOKEN_SCOPES] = {"read", "run", "approve", "admin"};
 
 bool token_owner_valid(struct bytes owner) {
@@ -42,13 +40,12 @@ bool token_scope_find(const char *name, unsigned *ret_bit) {
 }
 
 void token_write_json(const struct token *token, struct text *text) {
-    text_add_str(text, "{\"id\":");
-    text_add_json(text, token->id.text, strlen(token->id.text));
-    text_add_str(text, ",\"owner\":");
-    text_add_json(text, token->owner.data, token->owner.len);
-    text_add_str(text, ",\"label\":");
-    text_add_json(text, token->label.data, token->label.len);
-    text_add_str(text, ",\"scopes\":[");
+    text_add_char(text, '{');
+    text_add_member(text, "id", bytes_of(token->id.text));
+    text_add_member(text, "owner", token->owner);
+    text_add_member(text, "label", token->label);
+    text_add_name(text, "scopes");
+    text_add_char(text, '[');
     bool first = true;
     for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
         if ((token->scopes & (1U << i)) != 0) {
@@ -56,8 +53,8 @@ void token_write_json(const struct token *token, struct text *text) {
             first = false;
         }
     }
-    text_add_str(text, "],\"made_ms\":");
-    text_add_int(text, token->made_ms);
+    text_add_char(text, ']');
+    text_add_member_int(text, "made_ms", token->made_ms);
 }
 
 enum { DAMAGED_MAX = 1000 }; /* Rows that one page passes over: nobody is let in by them. */
@@ -72,84 +69,54 @@ static bool id_read(struct bytes column, struct id *ret_id) {
 }
 
 struct err tx_token_add(struct tx *tx, const struct token *token) {
-    static const char sql[] = "INSERT INTO tokens (token, hash, owner, label, scopes, made_ms)"
-                              " VALUES ($1, $2, $3, $4, $5, $6)";
     struct sha256_hex hash = sha256_hex(&token->hash);
-    struct arg args[] = {
-        arg_text(bytes_of(token->id.text)),
-        arg_text((struct bytes){hash.text, sizeof hash.text - 1}),
-        arg_text(token->owner),
-        arg_text(token->label),
-        arg_int(token->scopes),
-        arg_int(token->made_ms),
-    };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    tx_do(tx,
+          "INSERT INTO tokens (token, hash, owner, label, scopes, made_ms)"
+          " VALUES ($1, $2, $3, $4, $5, $6)",
+          ARGS(arg_str(token->id.text), arg_str(hash.text), arg_text(token->owner),
+               arg_text(token->label), arg_int(token->scopes), arg_int(token->made_ms)));
+    return tx_error(tx);
 }
 
 struct err tx_token_revoke(struct tx *tx, struct bytes id, bool *ret_found) {
-    static const char sql[] =
-        "UPDATE tokens SET revoked_ms = $2 WHERE token = $1 AND revoked_ms IS NULL";
-    struct arg args[] = {arg_text(id), arg_int(tx_now_ms(tx))};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    if (!err_failed(err)) {
-        *ret_found = changed > 0;
-    }
-    return err;
+    *ret_found =
+        tx_change(tx, "UPDATE tokens SET revoked_ms = $2 WHERE token = $1 AND revoked_ms IS NULL",
+                  ARGS(arg_text(id), arg_int(tx_now_ms(tx)))) > 0;
+    return tx_error(tx);
 }
 
 struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
                          struct err (*each)(void *ctx, const struct token *token), void *ctx) {
-    static const char sql[] = "SELECT token, hash, owner, label, scopes, made_ms FROM tokens"
-                              " WHERE token > $1 AND revoked_ms IS NULL ORDER BY token LIMIT $2";
-    struct arg args[] = {arg_text(after), arg_int(limit + DAMAGED_MAX)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    if (err_failed(err)) {
-        return err;
-    }
-    for (int64_t told = 0; told < limit;) {
-        bool row = false;
-        err = rows_next(rows, &row);
-        if (err_failed(err) || !row) {
-            return err;
-        }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT token, hash, owner, label, scopes, made_ms FROM tokens"
+                                " WHERE token > $1 AND revoked_ms IS NULL ORDER BY token LIMIT $2",
+                                ARGS(arg_text(after), arg_int(limit + DAMAGED_MAX)));
+    struct err err = ERR_OK;
+    for (int64_t told = 0; told < limit && !err_failed(err) && rows_step(rows);) {
         struct token token = {.owner = rows_text(rows, 2),
                               .label = rows_text(rows, 3),
                               .scopes = (unsigned)rows_int(rows, 4),
                               .made_ms = rows_int(rows, 5)};
-        if (!hex_parse(rows_text(rows, 1), token.hash.bytes, sizeof token.hash.bytes) ||
-            !id_read(rows_text(rows, 0), &token.id)) {
-            continue;
-        }
-        told++;
-        err = each(ctx, &token);
-        if (err_failed(err)) {
-            return err;
+        if (hex_parse(rows_text(rows, 1), token.hash.bytes, sizeof token.hash.bytes) &&
+            id_read(rows_text(rows, 0), &token.id)) {
+            told++;
+            err = each(ctx, &token);
         }
     }
-    return ERR_OK;
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more) {
-    static const char sql[] = "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens"
-                              " WHERE revoked_ms IS NOT NULL AND revoked_ms < $1"
-                              " ORDER BY revoked_ms LIMIT $2)";
-    struct arg args[] = {arg_int(before_ms), arg_int(count_max)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    if (!err_failed(err)) {
-        *ret_more = changed >= count_max;
-    }
-    return err;
+    *ret_more = tx_change(tx,
+                          "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens"
+                          " WHERE revoked_ms IS NOT NULL AND revoked_ms < $1"
+                          " ORDER BY revoked_ms LIMIT $2)",
+                          ARGS(arg_int(before_ms), arg_int(count_max))) >= count_max;
+    return tx_error(tx);
 }
 
 struct err tx_token_count(struct tx *tx, int64_t *ret_count) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, "SELECT count(*) FROM tokens WHERE revoked_ms IS NULL",
-                              NULL /* no argument */, 0, &rows);
-    if (!err_failed(err)) {
-        *ret_count = rows != NULL ? rows_int(rows, 0) : 0;
-    }
-    return err;
+    *ret_count = tx_number(tx, "SELECT count(*) FROM tokens WHERE revoked_ms IS NULL", NO_ARGS, 0);
+    return tx_error(tx);
 }
