@@ -23,6 +23,8 @@
 
 struct driver;
 
+enum { DRIVER_ARGS_MAX = 64 }; /* Arguments of a statement: a row has as many columns at most. */
+
 struct database {
     const struct driver *driver;
 };

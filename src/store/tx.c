@@ -12,6 +12,7 @@ void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_
 }
 
 void tx_done(struct tx *tx) {
+    map_texts_done(&tx->texts);
     arena_done(&tx->arena);
 }
 
@@ -169,40 +170,6 @@ struct err tx_error(const struct tx *tx) {
 
 struct err tx_fail(struct tx *tx, struct err err) {
     return keep(tx, err);
-}
-
-struct rows *tx_rows(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
-    struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, count, &rows);
-    return err_failed(err) ? NULL : rows; /* The transaction keeps the error. */
-}
-
-bool rows_step(struct rows *rows) {
-    bool row = false;
-    return rows != NULL && !err_failed(rows_next(rows, &row)) && row;
-}
-
-struct rows *tx_row(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
-    struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, count, &rows);
-    return err_failed(err) ? NULL : rows;
-}
-
-int64_t tx_number(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                  int64_t absent) {
-    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
-    return rows == NULL || rows_null(rows, 0) ? absent : rows_int(rows, 0);
-}
-
-int64_t tx_change(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, count, &changed);
-    return err_failed(err) ? 0 : changed;
-}
-
-void tx_do(struct tx *tx, const char *sql, const struct arg *args, size_t count) {
-    struct err err = tx_exec(tx, sql, args, count, NULL /* nobody needs the number */);
-    (void)err; /* The transaction keeps it. */
 }
 
 bool rows_null(const struct rows *rows, int column) {

@@ -16,6 +16,13 @@
 #include "store/notes.h"
 #include "store/store.h"
 
+/* Texts of statements that mapper.c has built for the connection: a table with open addressing. */
+struct map_texts {
+    struct map_text *slots; /* Owned; a power of two of them, at most half in use. */
+    size_t size, used;
+};
+void map_texts_done(struct map_texts *texts);
+
 struct tx {
     struct conn *conn;         /* Borrowed for life. */
     struct arena arena;        /* Emptied before each function. */
@@ -31,6 +38,7 @@ struct tx {
     bool tried;     /* The function has called tx_try. */
     bool careful;   /* Parts have savepoints, and each statement is answered before the next. */
     unsigned parts; /* Savepoints of parts that are open. */
+    struct map_texts texts;
 };
 
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch);

@@ -172,21 +172,8 @@ struct err budget__reserved(struct tx *tx, const struct budget_row *row,
 }
 
 struct err budget__write_run(struct tx *tx, const struct run_row *row) {
-    static const char sql[] =
-        "UPDATE runs SET lane = $2, charged = $3, output_tokens_held = $4, tokens_held = $5,"
-        " cost_micros_held = $6, agents_held = $7, wall_ms_held = $8 WHERE id = $1";
-    const int64_t *held = row->reserve.of;
-    const struct arg args[] = {
-        arg_int(row->id),
-        arg_int(row->lane),
-        arg_int(row->charged ? 1 : 0),
-        arg_int(held[AMOUNT_OUTPUT_TOKENS]),
-        arg_int(held[AMOUNT_TOKENS]),
-        arg_int(held[AMOUNT_COST]),
-        arg_int(held[AMOUNT_AGENTS]),
-        arg_int(held[AMOUNT_WALL]),
-    };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    map_update(tx, &runs__map, RUN_BUDGET, row);
+    return tx_error(tx);
 }
 
 /* --- The nodes above a run -------------------------------------------------------------------- */

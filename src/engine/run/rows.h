@@ -9,6 +9,7 @@
 #define DROVER_ENGINE_RUN_ROWS_H
 
 #include "engine/run/runs.h"
+#include "store/mapper.h"
 
 enum {
     RUN_BYTES_TURN = 2 << 20, /* Of specs that one transaction handles, and a little more. */
@@ -19,33 +20,69 @@ enum {
     RUN_REFUSED_MAX = 500, /* Runs that one transaction ends because they are refused. */
 };
 
-/* The columns in the order of runs__read; `spec` and `result` come last, for lists without them.
- * Behind the light ones that are stored stand the id of the run above, "" where that was removed,
- * and the number of attempts without a command, which is 0 at first. */
-#define RUN_STORED_LIGHT                                                                           \
-    "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
-    " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
-    " started_ms, steady_ms, ended_ms, run_key, label, command, host, note, budget, lane, "        \
-    "charged,"                                                                                     \
-    " output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
-#define RUN_COLUMNS_LIGHT                                                                          \
-    RUN_STORED_LIGHT ", COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), ''), "       \
-                     "unbegun"
-#define RUN_STORED RUN_STORED_LIGHT ", result, spec"
-#define RUN_COLUMNS RUN_COLUMNS_LIGHT ", result, spec"
-/* The first two of them: of a row that cannot be read as a whole. */
-enum { RUN_COLUMN_ID, RUN_COLUMN_RUN };
+/* Columns of struct run_row, after `id` (store/mapper.h). Lists leave out those of RUN_LONG_MAP.
+ * `run` and `owner` come first, to be read from a row that cannot be read as a whole. */
+enum run_words { RUN_KIND = MAP_WORD, RUN_STATE, RUN_GATE, RUN_CAUSE };
+enum run_columns {
+    RUN_PROGRESS = MAP_SET,    /* Written by runs__write. */
+    RUN_BUDGET = MAP_SET << 1, /* Written by budget__write_run. */
+};
+#define RUN_LIGHT_MAP(X)                                                                           \
+    X("run", run, MAP_TEXT, MAP_INSERT)                                                            \
+    X("owner", owner, MAP_TEXT, MAP_INSERT)                                                        \
+    X("kind", kind, RUN_KIND, MAP_INSERT)                                                          \
+    X("parent", parent, MAP_INT, MAP_INSERT)                                                       \
+    X("state", state, RUN_STATE, MAP_INSERT | RUN_PROGRESS)                                        \
+    X("gate", gate, RUN_GATE, MAP_INSERT | RUN_PROGRESS)                                           \
+    X("cause", cause, RUN_CAUSE, MAP_INSERT | RUN_PROGRESS)                                        \
+    X("stop", stop, RUN_CAUSE, MAP_INSERT | RUN_PROGRESS)                                          \
+    X("stop_grace_ms", stop_grace_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                          \
+    X("attempt", attempt, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
+    X("voids", voids, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                          \
+    X("failures", failures, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                    \
+    X("reboots", reboots, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
+    X("unbegun", unbegun, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
+    X("epoch", epoch, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                          \
+    X("priority", priority, MAP_INT, MAP_INSERT)                                                   \
+    X("key_max", key_max, MAP_INT, MAP_INSERT)                                                     \
+    X("exit_code", exit_code, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                  \
+    X("once", once, MAP_BOOL, MAP_INSERT)                                                          \
+    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
+    X("not_before_ms", not_before_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                          \
+    X("started_ms", started_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                \
+    X("steady_ms", steady_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                  \
+    X("ended_ms", ended_ms, MAP_INT_OR_NULL, MAP_INSERT | RUN_PROGRESS)                            \
+    X("run_key", key, MAP_TEXT, MAP_INSERT)                                                        \
+    X("label", label, MAP_TEXT, MAP_INSERT)                                                        \
+    X("command", command, MAP_TEXT, MAP_INSERT)                                                    \
+    X("host", host, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
+    X("note", note, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
+    X("budget", budget, MAP_TEXT, MAP_INSERT)                                                      \
+    X("lane", lane, MAP_INT, MAP_INSERT | RUN_BUDGET)                                              \
+    X("charged", charged, MAP_BOOL, MAP_INSERT | RUN_BUDGET)                                       \
+    X("output_tokens_held", reserve.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, MAP_INSERT | RUN_BUDGET)    \
+    X("tokens_held", reserve.of[AMOUNT_TOKENS], MAP_INT, MAP_INSERT | RUN_BUDGET)                  \
+    X("cost_micros_held", reserve.of[AMOUNT_COST], MAP_INT, MAP_INSERT | RUN_BUDGET)               \
+    X("agents_held", reserve.of[AMOUNT_AGENTS], MAP_INT, MAP_INSERT | RUN_BUDGET)                  \
+    X("wall_ms_held", reserve.of[AMOUNT_WALL], MAP_INT, MAP_INSERT | RUN_BUDGET)                   \
+    X("COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')", parent_run, MAP_TEXT,   \
+      MAP_READ)
+#define RUN_LONG_MAP(X)                                                                            \
+    X("project", project, MAP_TEXT, MAP_INSERT)                                                    \
+    X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
+    X("root", root, MAP_INT, MAP_INSERT)                                                           \
+    X("result", result, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                       \
+    X("spec", spec, MAP_TEXT, MAP_INSERT)
+#define RUN_COLUMNS_LIGHT "id" RUN_LIGHT_MAP(MAP_NAMES)
+#define RUN_COLUMNS RUN_COLUMNS_LIGHT RUN_LONG_MAP(MAP_NAMES)
+extern const struct map runs__map;
+enum { RUN_COLUMN_ID, RUN_COLUMN_RUN, RUN_COLUMN_OWNER };
 
 /* For lists: the project and the innermost session of a path of budgets; "" where it has none. */
 struct run_place {
     struct bytes project, session; /* Borrowed from the path. */
 };
 struct run_place runs__place(struct bytes budget_path);
-/* Id of the run at the top of the tree of a new one, by the argument with its parent's id. */
-#define RUN_ROOT_OF(parent)                                                                        \
-    "COALESCE((SELECT CASE WHEN p.root = 0 THEN p.id ELSE p.root END FROM runs p WHERE p.id "      \
-    "= " parent "), 0)"
-
 size_t runs__bytes(const struct run_row *row); /* Of its texts. */
 /* Whether a page of this transaction has used so much memory that it ends here. */
 bool runs__page_full(struct tx *tx);

@@ -95,6 +95,8 @@ static struct err find_parent(struct tx *tx, const struct run_new *what, struct 
     row->parent = parent.id;
     row->parent_run = parent.run;
     row->budget = parent.budget;
+    row->session = parent.session;
+    row->root = parent.root != 0 ? parent.root : parent.id;
     return ERR_OK;
 }
 
@@ -198,7 +200,7 @@ static struct err add_rest(struct tx *tx, const struct run_new *what, enum budge
         err = row->state == RUN_QUEUED ? event_queued(tx, what, row) : runs__event_started(tx, row);
     }
     if (err_failed(err) || verdict == BUDGET_ADMITTED) {
-        return err_failed(err) || !row->charged ? err : budget__write_run(tx, row);
+        return err;
     }
     bool goes = false;
     return runs__budget_apply(tx, verdict, row, &goes);
@@ -222,6 +224,8 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
                           .command = what->command.data == NULL ? none : what->command,
                           .spec = what->spec,
                           .parent_run = none,
+                          .project = none,
+                          .session = none,
                           .budget = none,
                           .host = none,
                           .result = none,

@@ -75,6 +75,17 @@ static struct run_row row_of(const struct tx *tx, const struct step_new *step,
                             .note = none};
 }
 
+/* Id of the run at the top of the tree of a new one, by the argument with its parent's id. */
+#define RUN_ROOT_OF(parent)                                                                        \
+    "COALESCE((SELECT CASE WHEN p.root = 0 THEN p.id ELSE p.root END FROM runs p WHERE p.id "      \
+    "= " parent "), 0)"
+#define RUN_STORED                                                                                 \
+    "id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms, attempt, voids,"       \
+    " failures, reboots, epoch, priority, key_max, exit_code, once, made_ms, not_before_ms,"       \
+    " started_ms, steady_ms, ended_ms, run_key, label, command, host, note, budget, lane, "        \
+    "charged, output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held,"       \
+    " result, spec"
+
 /* What a step has, and other runs do not. */
 struct mark {
     struct bytes key;

@@ -219,6 +219,10 @@ struct run_row {
     struct bytes command; /* Command line, cut short; "" where there is a label. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
+    /* Project and session of the turn or the job at the top of the tree, as of the submit, and the
+     * id of that run; 0: the run is the top. Whole rows only. */
+    struct bytes project, session;
+    int64_t root;
     struct bytes budget;    /* Where it stands in the tree of budgets: engine/budget/budget.h. */
     int64_t lane;           /* The limit that it waits for; 0: none. */
     bool charged;           /* Budgets have admitted its attempt, */

@@ -49,7 +49,7 @@ static bool fits(const struct pg_prepared *one, uint32_t numbers, uint32_t texts
 
 struct pg_prepared *pg_prepareds_get(struct pg_prepareds *prepareds, const char *sql,
                                      const struct arg *args, size_t count) {
-    assert(count <= PG_ARGS_MAX);
+    assert(count <= DRIVER_ARGS_MAX);
     uint32_t numbers = 0, texts = 0;
     for (size_t i = 0; i < count; i++) {
         numbers |= args[i].kind == ARG_INT ? UINT32_C(1) << i : 0;
@@ -73,7 +73,7 @@ struct pg_prepared *pg_prepareds_get(struct pg_prepareds *prepareds, const char 
 }
 
 void pg_arguments_fill(struct pg_arguments *arguments, const struct arg *args, size_t count) {
-    assert(count <= PG_ARGS_MAX);
+    assert(count <= DRIVER_ARGS_MAX);
     for (size_t i = 0; i < count; i++) {
         arguments->formats[i] = 1;
         switch (args[i].kind) {

@@ -14,10 +14,11 @@
 #include <libpq-fe.h>
 
 #include "base/base.h"
+#include "store/driver.h"
 #include "store/statements.h"
 #include "store/store.h"
 
-enum { PG_ARGS_MAX = 32, PG_NAME_SIZE = 32 };
+enum { PG_NAME_SIZE = 32 };
 
 struct pg_prepared {
     struct pg_prepared *next; /* Owned: the same SQL with other kinds of arguments. */
@@ -40,10 +41,10 @@ struct pg_prepared *pg_prepareds_get(struct pg_prepareds *prepareds, const char 
 
 /* The arguments as libpq wants them. Points into itself and into `args`. */
 struct pg_arguments {
-    Oid types[PG_ARGS_MAX];
-    const char *values[PG_ARGS_MAX];
-    int lengths[PG_ARGS_MAX], formats[PG_ARGS_MAX];
-    uint64_t numbers[PG_ARGS_MAX]; /* Big-endian. */
+    Oid types[DRIVER_ARGS_MAX];
+    const char *values[DRIVER_ARGS_MAX];
+    int lengths[DRIVER_ARGS_MAX], formats[DRIVER_ARGS_MAX];
+    uint64_t numbers[DRIVER_ARGS_MAX]; /* Big-endian. */
 };
 void pg_arguments_fill(struct pg_arguments *arguments, const struct arg *args, size_t count);
 

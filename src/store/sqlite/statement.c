@@ -12,15 +12,15 @@
 #include "base/memory.h"
 #include "store/sqlite/conn.h"
 
-enum { ARGS_MAX = 32, NAME_SIZE = 8 };
+enum { NAME_SIZE = 8 };
 
 struct sqlite_statement {
     sqlite3_stmt *stmt; /* Owned. */
     struct rows rows;
-    struct sqlite_conn *conn;   /* Borrowed: the connection that owns us. */
-    unsigned char at[ARGS_MAX]; /* Slot of $(i + 1); 0: not in the text. */
-    bool busy;                  /* The cursor of the statement is open. */
-    bool extra;                 /* Ends with its cursor. */
+    struct sqlite_conn *conn;          /* Borrowed: the connection that owns us. */
+    unsigned char at[DRIVER_ARGS_MAX]; /* Slot of $(i + 1); 0: not in the text. */
+    bool busy;                         /* The cursor of the statement is open. */
+    bool extra;                        /* Ends with its cursor. */
 };
 
 static void statement_free(struct sqlite_statement *statement) {
@@ -33,7 +33,7 @@ static void statement_free(struct sqlite_statement *statement) {
 
 static void find_slots(struct sqlite_statement *statement) {
     int slots = sqlite3_bind_parameter_count(statement->stmt);
-    assert(slots <= ARGS_MAX);
+    assert(slots <= DRIVER_ARGS_MAX);
     for (int slot = 1; slot <= slots; slot++) {
         const char *name = sqlite3_bind_parameter_name(statement->stmt, slot);
         assert(name != NULL && name[0] == '$'); /* No other kind of parameter: one dialect. */
@@ -41,7 +41,7 @@ static void find_slots(struct sqlite_statement *statement) {
         for (const char *digit = name + 1; *digit != '\0'; digit++) {
             number = number * 10 + (size_t)(*digit - '0');
         }
-        assert(number >= 1 && number <= ARGS_MAX);
+        assert(number >= 1 && number <= DRIVER_ARGS_MAX);
         statement->at[number - 1] = (unsigned char)slot;
     }
 }
@@ -115,7 +115,7 @@ static int bind_one(sqlite3_stmt *stmt, int slot, const struct arg *arg,
 
 static struct err bind_all(struct sqlite_statement *statement, const struct arg *args, size_t count,
                            sqlite3_destructor_type lifetime) {
-    assert(count <= ARGS_MAX);
+    assert(count <= DRIVER_ARGS_MAX);
     for (size_t i = 0; i < count; i++) {
         assert(statement->at[i] != 0); /* An argument that the text does not have. */
         int rc = bind_one(statement->stmt, statement->at[i], &args[i], lifetime);

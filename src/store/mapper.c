@@ -1,0 +1,203 @@
+/* mapper.c: see mapper.h.
+ *
+ * Statements are known by the address of their text (statements.h), so a text that is built must
+ * live as long as its connection, and be found again: struct tx, which lives as long, keeps it
+ * under the address of the map and the columns that are meant.
+ */
+#include "store/mapper.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "store/tx.h"
+
+struct map_text {
+    const struct map *map; /* NULL: free. */
+    unsigned use;
+    char *sql; /* Owned. */
+};
+enum { TEXTS_FIRST = 32, SQL_MAX = 4096 };
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+bool map_read_some(const struct map *map, size_t count, const struct rows *rows, void *row) {
+    bool known = true;
+    assert(count <= map->count);
+    *(int64_t *)((char *)row + map->key_offset) = rows_int(rows, 0);
+    for (size_t i = 0; i < count; i++) {
+        const struct map_column *column = &map->columns[i];
+        void *member = (char *)row + column->offset;
+        int at = (int)i + 1;
+        switch (column->kind) {
+        case MAP_INT:
+            *(int64_t *)member = rows_int(rows, at);
+            break;
+        case MAP_INT_OR_NULL:
+            *(int64_t *)member = rows_null(rows, at) ? 0 : rows_int(rows, at);
+            break;
+        case MAP_BOOL:
+            *(bool *)member = rows_int(rows, at) != 0;
+            break;
+        case MAP_TEXT:
+            *(struct bytes *)member = rows_text(rows, at);
+            break;
+        default:
+            known = map->words[column->kind - MAP_WORD].find(rows_text(rows, at), member) && known;
+        }
+    }
+    return known;
+}
+
+bool map_read(const struct map *map, const struct rows *rows, void *row) {
+    return map_read_some(map, map->count, rows, row);
+}
+
+struct err map_copy(struct tx *tx, const struct map *map, void *row) {
+    for (size_t i = 0; i < map->count; i++) {
+        struct bytes *text = (void *)((char *)row + map->columns[i].offset);
+        if (map->columns[i].kind != MAP_TEXT) {
+            continue;
+        }
+        text->data = text->len == 0 ? "" : arena_try_copy(tx_arena(tx), text->data, text->len);
+        if (text->data == NULL) {
+            return err_make(ERR_OUT_OF_MEMORY, "store: row");
+        }
+    }
+    return ERR_OK;
+}
+
+size_t map_bytes(const struct map *map, const void *row) {
+    size_t sum = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        const void *member = (const char *)row + map->columns[i].offset;
+        sum += map->columns[i].kind == MAP_TEXT ? ((const struct bytes *)member)->len : 0;
+    }
+    return sum;
+}
+
+/* --- Statements ------------------------------------------------------------------------------- */
+
+static bool column_is_of(const struct map_column *column, unsigned use) {
+    return (column->use & use) != 0;
+}
+
+/* INSERT INTO t (key, a, b) VALUES ($1, $2, $3) */
+static void insert_write(const struct map *map, struct text *sql) {
+    int count = 1;
+    text_addf(sql, "INSERT INTO %s (%s", map->table, map->key);
+    for (size_t i = 0; i < map->count; i++) {
+        if (column_is_of(&map->columns[i], MAP_INSERT)) {
+            text_addf(sql, ", %s", map->columns[i].name);
+            count++;
+        }
+    }
+    text_add_str(sql, ") VALUES ($1");
+    for (int i = 2; i <= count; i++) {
+        text_addf(sql, ", $%d", i);
+    }
+    text_add_str(sql, ")");
+}
+
+/* UPDATE t SET a = $2, b = $3 WHERE key = $1 */
+static void update_write(const struct map *map, unsigned group, struct text *sql) {
+    int number = 1;
+    text_addf(sql, "UPDATE %s SET ", map->table);
+    for (size_t i = 0; i < map->count; i++) {
+        if (column_is_of(&map->columns[i], group)) {
+            number++;
+            text_addf(sql, "%s%s = $%d", number > 2 ? ", " : "", map->columns[i].name, number);
+        }
+    }
+    text_addf(sql, " WHERE %s = $1", map->key);
+}
+
+static struct map_text *text_probe(struct map_text *texts, size_t size, const struct map *map,
+                                   unsigned use) {
+    size_t at = (size_t)(((uint64_t)(uintptr_t)map + use) * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+    while (texts[at & (size - 1)].map != NULL &&
+           (texts[at & (size - 1)].map != map || texts[at & (size - 1)].use != use)) {
+        at++;
+    }
+    return &texts[at & (size - 1)];
+}
+
+/* NULL: there is no memory, or a text is too long, which is our bug. */
+static const char *sql_of(struct tx *tx, const struct map *map, unsigned use) {
+    struct map_texts *texts = &tx->texts;
+    if (texts->used * 2 >= texts->size) {
+        size_t size = texts->size == 0 ? TEXTS_FIRST : texts->size * 2;
+        struct map_text *wider = mem_new_array(size, sizeof *wider);
+        for (size_t i = 0; i < texts->size; i++) {
+            if (texts->slots[i].map != NULL) {
+                *text_probe(wider, size, texts->slots[i].map, texts->slots[i].use) =
+                    texts->slots[i];
+            }
+        }
+        mem_free(texts->slots);
+        texts->slots = wider;
+        texts->size = size;
+    }
+    struct map_text *slot = text_probe(texts->slots, texts->size, map, use);
+    if (slot->map == NULL) {
+        AUTO(text_done) struct text sql;
+        text_init(&sql, SQL_MAX);
+        if (use == MAP_INSERT) {
+            insert_write(map, &sql);
+        } else {
+            update_write(map, use, &sql);
+        }
+        assert(!text_failed(&sql));
+        *slot = (struct map_text){.map = map, .use = use, .sql = mem_copy(sql.data, sql.len + 1)};
+        texts->used++;
+    }
+    return slot->sql;
+}
+
+void map_texts_done(struct map_texts *texts) {
+    for (size_t i = 0; i < texts->size; i++) {
+        mem_free(texts->slots[i].sql);
+    }
+    mem_free(texts->slots);
+    *texts = (struct map_texts){.slots = NULL};
+}
+
+static struct arg arg_of(const struct map *map, const struct map_column *column, const void *row) {
+    const void *member = (const char *)row + column->offset;
+    int64_t number = column->kind <= MAP_INT_OR_NULL ? *(const int64_t *)member : 0;
+    switch (column->kind) {
+    case MAP_INT:
+        return arg_int(number);
+    case MAP_INT_OR_NULL:
+        return number == 0 ? arg_null() : arg_int(number);
+    case MAP_BOOL:
+        return arg_int(*(const bool *)member ? 1 : 0);
+    case MAP_TEXT:
+        return arg_text(*(const struct bytes *)member);
+    default:
+        return arg_str(map->words[column->kind - MAP_WORD].word(member));
+    }
+}
+
+static void row_write(struct tx *tx, const struct map *map, unsigned use, const void *row) {
+    struct arg args[DRIVER_ARGS_MAX];
+    size_t count = 1;
+    assert(map->count < DRIVER_ARGS_MAX);
+    args[0] = arg_int(*(const int64_t *)(const void *)((const char *)row + map->key_offset));
+    for (size_t i = 0; i < map->count; i++) {
+        if (column_is_of(&map->columns[i], use)) {
+            args[count++] = arg_of(map, &map->columns[i], row);
+        }
+    }
+    assert(count > 1);
+    struct err err = tx_exec(tx, sql_of(tx, map, use), args, count, NULL /* changes one row */);
+    (void)err; /* The transaction keeps it. */
+}
+
+void map_insert(struct tx *tx, const struct map *map, const void *row) {
+    row_write(tx, map, MAP_INSERT, row);
+}
+
+void map_update(struct tx *tx, const struct map *map, unsigned group, const void *row) {
+    assert(group >= MAP_SET);
+    row_write(tx, map, group, row);
+}
