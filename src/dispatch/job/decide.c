@@ -210,10 +210,9 @@ static void judge(struct flight *flight) {
     case SPOOL_NONE: /* Only with SPOOL_LOOK. */
         /* The folder's word counts, unless somebody has taken it away: where a claim was told to us
          * and is not there, or where there is no folder, the command may have run. */
-        bool strange = work->found.found == SPOOL_STRANGE;
         /* A holder that told us why it could not begin did not. */
         if (flight->claimed || work->removed ||
-            (strange &&
+            (work->found.found == SPOOL_STRANGE &&
              !(!work->ended && work->exit.end == EXIT_NOT_STARTED && work->exit.os != 0))) {
             work->removed = true;
             clear(flight);

@@ -35,7 +35,8 @@ static bool cause_find(struct bytes word, void *member) {
 
 #define RUN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct run_row, member)},
 static const struct map_column columns[] = {RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_MAP(RUN_COLUMN)};
-static const struct map_column light_columns[] = {RUN_LIGHT_MAP(RUN_COLUMN)};
+#define RUN_ONE(name, member, kind, use) +1
+enum { LIGHT_COLUMNS = 0 RUN_LIGHT_MAP(RUN_ONE) };
 static const struct map_words words[] = {{kind_word, kind_find},
                                          {state_word, state_find},
                                          {gate_word, gate_find},
@@ -65,7 +66,7 @@ static bool too_long(const struct run_row *row) {
  * RUN_GATE_COUNT, and such a kind that of a job. */
 static bool row_borrow(const struct rows *rows, enum run_form form, struct run_row *ret_row) {
     *ret_row = (struct run_row){.kind = KIND_JOB, .state = RUN_STATE_COUNT, .gate = RUN_GATE_COUNT};
-    size_t count = form == RUN_WHOLE ? COUNT_OF(columns) : COUNT_OF(light_columns);
+    size_t count = form == RUN_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
     return map_read_some(&runs__map, count, rows, ret_row);
 }
 
