@@ -43,17 +43,17 @@ static struct pg_prepared **find_first(struct pg_prepareds *prepareds, const cha
     return &prepareds->first[number];
 }
 
-static bool fits(const struct pg_prepared *one, uint32_t numbers, uint32_t texts) {
+static bool fits(const struct pg_prepared *one, uint64_t numbers, uint64_t texts) {
     return (numbers & ~one->numbers) == 0 && (texts & ~one->texts) == 0;
 }
 
 struct pg_prepared *pg_prepareds_get(struct pg_prepareds *prepareds, const char *sql,
                                      const struct arg *args, size_t count) {
     assert(count <= DRIVER_ARGS_MAX);
-    uint32_t numbers = 0, texts = 0;
+    uint64_t numbers = 0, texts = 0;
     for (size_t i = 0; i < count; i++) {
-        numbers |= args[i].kind == ARG_INT ? UINT32_C(1) << i : 0;
-        texts |= args[i].kind == ARG_TEXT ? UINT32_C(1) << i : 0;
+        numbers |= args[i].kind == ARG_INT ? UINT64_C(1) << i : 0;
+        texts |= args[i].kind == ARG_TEXT ? UINT64_C(1) << i : 0;
     }
     size_t number = 0;
     struct pg_prepared **at = find_first(prepareds, sql, &number);

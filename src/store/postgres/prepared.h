@@ -22,7 +22,7 @@ enum { PG_NAME_SIZE = 32 };
 
 struct pg_prepared {
     struct pg_prepared *next; /* Owned: the same SQL with other kinds of arguments. */
-    uint32_t numbers, texts;  /* Bit n: what argument n was declared as. Neither: left open. */
+    uint64_t numbers, texts;  /* Bit n: what argument n was declared as. Neither: left open. */
     bool known;               /* The server has it. */
     bool sent;                /* On its way; the answer decides. */
     char name[PG_NAME_SIZE];
