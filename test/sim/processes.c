@@ -306,8 +306,8 @@ static const char *told_fault(const struct run_row *row, const struct command *c
 
 /* A host that does not lead may have reported the end before its folder was lost. */
 static bool tells(const struct run_row *row, const struct command *command) {
-    bool reported = row->state == RUN_SUCCEEDED && hosts_several(sim_current());
-    return command->told || (reported && command->was_told);
+    bool ended = row->state == RUN_SUCCEEDED || row->state == RUN_FAILED;
+    return command->told || (ended && hosts_several(sim_current()) && command->was_told);
 }
 
 static const char *end_fault(const struct run_row *row, const struct command *command) {
