@@ -145,8 +145,8 @@ class Work {
     }
   }
 
-  /** All commands begin once, and at the first attempt. A keyed job that waited for its key may have
-   * been admitted by a leader that ended before the start: that attempt is void, and counts. */
+  /** All commands begin once, and at the first attempt. A keyed job that waited for its key may
+   * have been admitted by a leader that ended before the start: that attempt is void. */
   judge() {
     const WANTED = {
       plain: ["succeeded", "completed"],
