@@ -1,7 +1,7 @@
 /* What becomes of an agent whose row goes to the store together with the work of another one. */
 #include "journal_kit.h"
 
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 
 struct held {
     struct kit *kit;
@@ -11,7 +11,8 @@ struct held {
     bool row_done, other_done;
     /* Of the agent, when its row was written. */
     enum call_state state;
-    bool unwritten, told, kept;
+    enum call_row row;
+    bool told, kept;
 };
 
 static int open_held(void **state) {
@@ -78,15 +79,13 @@ static void row_done(struct flow_op *op) {
     const struct call *call = op->call;
     held->row_done = true;
     held->state = call->state;
-    held->unwritten = call->unwritten;
+    held->row = call->row;
     held->told = held->flow.done.first != NULL;
     held->kept = call->result.len > 0;
-    flow__op_free(op);
 }
 
 static void other_done(struct flow_op *op) {
     held_of(op)->other_done = true;
-    flow__op_free(op);
 }
 
 static struct call *call_that_said_something(struct flow *flow) {
@@ -94,7 +93,7 @@ static struct call *call_that_said_something(struct flow *flow) {
     call->run = (struct id){"run_agent"};
     call->model = mem_copy("m", 1);
     call->cause = CAUSE_COMPLETED;
-    call->state = CALL_STORING;
+    call->state = CALL_ENDED;
     text_add_str(&call->result, "\"words\"");
     return call;
 }
@@ -115,8 +114,8 @@ static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(v
     call__store(call);
     drain(held);
     assert_true(held->row_done);
-    assert_int_equal(held->state, CALL_STORING);
-    assert_true(held->unwritten); /* The answer to the row stores the end again. */
+    assert_int_equal(held->state, CALL_ENDED);
+    assert_int_equal(held->row, ROW_RETRYING); /* The answer to the row stores the end again. */
     assert_false(held->told);
     assert_true(held->kept);
     assert_true(held->other_done);

@@ -88,6 +88,19 @@ struct table_node *table_find_next(const struct table_node *node) {
     return next;
 }
 
+struct table_node *table_next(const struct table *table, const struct table_node *after) {
+    if (after != NULL && after->next != NULL) {
+        return after->next;
+    }
+    for (size_t i = after == NULL ? 0 : (after->hash & (table->size - 1)) + 1; i < table->size;
+         i++) {
+        if (table->buckets[i] != NULL) {
+            return table->buckets[i];
+        }
+    }
+    return NULL;
+}
+
 void table_each(struct table *table, void (*each)(void *ctx, struct table_node *node), void *ctx) {
     for (size_t i = 0; i < table->size; i++) {
         for (struct table_node *node = table->buckets[i], *next; node != NULL; node = next) {

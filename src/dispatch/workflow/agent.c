@@ -18,8 +18,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/turn/turns.h"
-#include "dispatch/workflow/replay.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 #include "engine/budget/budget.h"
 #include "engine/session/sessions.h"
 
@@ -35,8 +34,8 @@ struct bytes call__name(const json_t *message, const char *member) {
     return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
 }
 
-/* "inherit" is the word of such files for the run's model. */
-struct bytes call__foreign_model(const struct call *call) {
+/* Asked for, and not one of ours. "inherit" is the word of such files for the run's model. */
+static struct bytes call_foreign_model(const struct call *call) {
     struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
     asked.len = strnlen(asked.data, asked.len); /* As it was chosen by, and is bounded. */
     const bool ours =
@@ -63,10 +62,10 @@ void call__tidy(json_t *message) {
 /* --- Its row ---------------------------------------------------------------------------------- */
 
 void call__write_request(const json_t *message, struct text *text) {
-    const json_t *opts = json_object_get(message, "opts");
-    flow__add_bytes(text, "\"prompt\":", json_bytes(message, "prompt"));
-    text_add_str(text, ",\"opts\":");
-    if (opts == NULL || err_failed(json_write(opts, text))) {
+    text_add_str(text, "\"prompt\":");
+    struct bytes prompt = json_bytes(message, "prompt");
+    text_add_json(text, prompt.data, prompt.len);
+    if (err_failed(flow__add_json(text, "opts", json_object_get(message, "opts")))) {
         text_add_str(text, "null");
     }
 }
@@ -74,14 +73,15 @@ void call__write_request(const json_t *message, struct text *text) {
 /* All that the row of an agent says of it, for a daemon that goes on with it after a crash. */
 void call__write_spec(const struct call *call, struct text *spec) {
     struct bytes written = json_bytes(call->message, CALL_WRITTEN);
-    struct bytes foreign = call__foreign_model(call);
+    struct bytes foreign = call_foreign_model(call);
     text_clear(spec);
-    flow__add_text(spec, "{\"turn\":", call->turn.text);
+    text_add_char(spec, '{');
+    flow__add_member(spec, "turn", call->turn.text);
     call__write_tree(call, spec);
-    flow__add_bytes(spec, ",\"phase\":", call__name(call->message, "phase"));
-    flow__add_text(spec, ",\"model\":", call->model);
+    text_add_member(spec, "phase", call__name(call->message, "phase"));
+    flow__add_member(spec, "model", call->model);
     if (foreign.len > 0) {
-        flow__add_bytes(spec, ",\"model_asked\":", foreign);
+        text_add_member(spec, "model_asked", foreign);
     }
     text_add_char(spec, ',');
     if (written.len > 0) {
@@ -107,7 +107,7 @@ struct step_new call__step(const struct call *call, struct flow_op *op) {
                              .label = call__name(call->message, "label"),
                              .phase = call__name(call->message, "phase"),
                              .model = bytes_of(call->model),
-                             .model_asked = call__foreign_model(call),
+                             .model_asked = call_foreign_model(call),
                              .prompt = json_bytes(call->message, "prompt"),
                              .spec = text_bytes(&op->spec),
                              .bounds = flow__bounds(call->flow)};
@@ -118,10 +118,9 @@ void call__note_misfit(struct call *call, struct bytes misfit) {
     while (misfit.len > 0 && misfit.data[misfit.len - 1] == '\n') {
         misfit.len--;
     }
-    int len = snprintf(note, sizeof note, "%d answers missed the schema; the last one: %.*s",
-                       WORKFLOW_TRIES_MAX, (int)utf8_cut(misfit, MISFIT_NOTE_MAX), misfit.data);
-    mem_free(call->note);
-    call->note = mem_copy(note, (size_t)len);
+    (void)snprintf(note, sizeof note, "%d answers missed the schema; the last one: %.*s",
+                   WORKFLOW_TRIES_MAX, (int)utf8_cut(misfit, MISFIT_NOTE_MAX), misfit.data);
+    call__set_note(call, bytes_of(note));
 }
 
 #define WHO                                                                                        \
@@ -139,12 +138,13 @@ static const char as_object[] =
  * rest is about the form of the answer. */
 void call__write_instructions(const struct call *call, struct text *text) {
     const struct settings *settings = connections_settings(call->flow->flows->options.connections);
+    const bool has_turn = call->awaited.name.len > 0;
     size_t before = text->len;
     if (call->type.instructions != NULL) {
         text_add_str(text, call->type.instructions);
-    } else if (call->has_turn && settings->instructions.len > 0) {
+    } else if (has_turn && settings->instructions.len > 0) {
         text_add(text, settings->instructions.data, settings->instructions.len);
-    } else if (call->has_turn) {
+    } else if (has_turn) {
         text_add_str(text, turn_instructions);
     }
     text_add_str(text, text->len > before ? "\n\n" : "");
@@ -166,12 +166,6 @@ bool call__read_budget(const json_t *message, struct amounts *ret_limits) {
     return limits.limits.of[AMOUNT_OUTPUT_TOKENS] >= 0;
 }
 
-struct amounts call__own_budget(const struct call *call) {
-    struct amounts own = call->limits;
-    own.of[AMOUNT_WALL] = AMOUNT_MAX;
-    return own;
-}
-
 bool call__has_budget(const struct call *call) {
     bool has = false;
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
@@ -182,21 +176,6 @@ bool call__has_budget(const struct call *call) {
 
 bool call__is_budgeted(const struct call *call) {
     return call->flow->budgeted || call__has_budget(call);
-}
-
-bool call__may_nothing(const struct call *call) {
-    bool nothing = false;
-    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
-        nothing = nothing || call->limits.of[i] == 0;
-    }
-    return nothing;
-}
-
-bool call__is_spent(const struct call *call) {
-    const struct amounts *limits = &call->limits;
-    return call->usage.output >= limits->of[AMOUNT_OUTPUT_TOKENS] ||
-           usage_total(&call->usage) >= limits->of[AMOUNT_TOKENS] ||
-           (call->cost.known && call->cost.micros >= limits->of[AMOUNT_COST]);
 }
 
 /* The stored sum is never below the one that the script was given. */
@@ -211,7 +190,6 @@ void call__fail_total(struct call *call) {
     char words[100];
     (void)snprintf(words, sizeof words, "budget exhausted: %lld of %lld tokens are spent",
                    (long long)flow->stored, (long long)flow->total);
-    call->refused = true;
     call__fail(call, CAUSE_TOTAL_SPENT, words);
 }
 
@@ -229,19 +207,13 @@ void call__watch_deadline(struct call *call) {
     int64_t passed_ms = flows__mono_ms(flow->flows) - call->began_ms - call->waited_ms;
     int64_t left_ms =
         (own_ms < flow->agent_ms ? own_ms : flow->agent_ms) - (passed_ms > 0 ? passed_ms : 0);
-    if (call->deadline.slot == 0 && call->waits_since_ms == 0) {
+    if (!timer_runs(&call->deadline) && call->waits_since_ms == 0) {
         timer_start(flow->flows->options.loop, &call->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,
                     call_on_deadline);
     }
 }
 
 /* --- Lookup ----------------------------------------------------------------------------------- */
-
-static void call_refuse_lookup(struct call *call, enum run_cause cause, const struct why *why,
-                               const char *otherwise) {
-    text_add_str(&call->misfit, why->text[0] != '\0' ? why->text : otherwise);
-    call->refusal = cause;
-}
 
 static void lookup_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
@@ -256,69 +228,40 @@ static void lookup_run(struct pool_job *job) {
     call->refusal = CAUSE_NONE;
     if (schema != NULL && (err_failed(json_schema_compile(schema, &compiled, &why)) ||
                            json_schema_is_void(compiled, &why))) {
-        call_refuse_lookup(call, CAUSE_BAD_SCHEMA, &why, "it is no schema");
+        call->refusal = CAUSE_BAD_SCHEMA;
+        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no schema");
         return;
     }
     why.text[0] = '\0';
     agent_type_done(&call->type);
     if (name != NULL && err_failed(agent_type_find(&places, type, &call->type, &why))) {
-        call_refuse_lookup(call, CAUSE_AGENT_TYPE_UNKNOWN, &why, "it is no type of agent");
+        call->refusal = CAUSE_AGENT_TYPE_UNKNOWN;
+        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no type of agent");
     } else if (call__wants_tree(call) && !call__find_tree(call)) {
         call->refusal = CAUSE_NO_WORKTREE;
     }
 }
 
-void call__put_to_work(struct call *call) {
-    if (call->tree != NULL) {
-        call__make_tree(call);
-    } else if (call__has_tools(call)) {
-        call__start_turn(call);
-    } else {
-        call__ask(call);
-    }
+bool call__needs_lookup(const struct call *call) {
+    return call__option(call, "schema") != NULL || call__option(call, "agentType") != NULL ||
+           call__wants_tree(call);
 }
 
-static void lookup_done(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    const char *model = call->type.model;
-    if (!call__is_back(call)) {
-        return;
+void call__lookup(struct call *call, void (*done)(struct pool_job *job)) {
+    if (call->run.text[0] == '\0') {
+        call->run = flows__new_id(call->flow->flows, "run"); /* The tree is named after it. */
     }
-    bool late = call->late_lookup && call->refusal == CAUSE_NONE && !call->stop;
-    call->state = CALL_BEGUN;
-    call->restarted = call->late_lookup = false; /* A restart meanwhile is what begins now. */
+    call__enter(call, CALL_CHECKING);
+    call__pool(call, lookup_run, done);
+}
+
+void call__looked_up(struct call *call) {
+    const char *model = call->type.model;
+    call__enter(call, CALL_BEGUN);
+    call->restarted = false; /* A restart meanwhile is what begins now. */
     /* A name without a slash is the run's to choose, here as in a script. */
     if (call__option(call, "model") == NULL && model != NULL && strchr(model, '/') != NULL) {
         mem_free(call->model);
         call->model = mem_copy(model, strlen(model));
     }
-    if (late) {
-        call__put_to_work(call);
-    } else {
-        call__begin(call, call->refusal);
-    }
-}
-
-/* An agent that was asked, or waited for a budget, before this daemon. */
-bool call__lacks_type(const struct call *call) {
-    return call__option(call, "agentType") != NULL && call->type.instructions == NULL;
-}
-
-void call__lookup_late(struct call *call) {
-    call->late_lookup = true;
-    bool looks = call__lookup(call);
-    assert(looks); /* Has a type. */
-}
-
-bool call__lookup(struct call *call) {
-    if (call__option(call, "schema") == NULL && call__option(call, "agentType") == NULL &&
-        !call__wants_tree(call)) {
-        return false;
-    }
-    if (call->run.text[0] == '\0') {
-        call->run = flows__new_id(call->flow->flows, "run"); /* The tree is named after it. */
-    }
-    call->state = CALL_CHECKING;
-    call__pool(call, lookup_run, lookup_done);
-    return true;
 }

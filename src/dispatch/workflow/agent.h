@@ -15,7 +15,6 @@ void call__write_request(const json_t *message, struct text *text);
 void call__tidy(json_t *message); /* Texts that become columns: a NUL becomes a blank. */
 const json_t *call__option(const struct call *call, const char *name);
 struct bytes call__name(const json_t *message, const char *member); /* A name, cut; or "". */
-struct bytes call__foreign_model(const struct call *call); /* Asked for, and not one of ours. */
 void call__write_spec(const struct call *call, struct text *spec);
 /* The row of the step; what it borrows does not change while the op lives. */
 struct step_new call__step(const struct call *call, struct flow_op *op);
@@ -24,20 +23,20 @@ void call__note_misfit(struct call *call, struct bytes misfit);
 
 /* false: no worker of ours lets such an option pass. */
 MUST_CHECK bool call__read_budget(const json_t *message, struct amounts *ret_limits);
-struct amounts call__own_budget(const struct call *call); /* As budgets store it. */
 MUST_CHECK bool call__has_budget(const struct call *call);
 MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another. */
-MUST_CHECK bool call__may_nothing(const struct call *call); /* The budget leaves nothing. */
-MUST_CHECK bool call__is_spent(const struct call *call);    /* By what its calls used. */
 MUST_CHECK bool flow__total_is_spent(const struct flow *flow);
 void call__fail_total(struct call *call); /* Ends a call that has not begun because of that. */
 void call__watch_deadline(struct call *call);
 
-/* false: there is nothing to look up. Else call__begin comes, from the pool. */
-MUST_CHECK bool call__lookup(struct call *call);
-MUST_CHECK bool call__lacks_type(const struct call *call); /* Not looked up in this life. */
-void call__lookup_late(struct call *call);                 /* Then it is put to work. */
-void call__put_to_work(struct call *call); /* In a tree, with tools, or as one call. */
+MUST_CHECK bool call__needs_lookup(const struct call *call);
+/* In the pool. `done` asks call__is_back first, then takes over what was found (call__looked_up);
+ * call->refusal says whether the agent is refused. */
+void call__lookup(struct call *call, void (*done)(struct pool_job *job));
+void call__looked_up(struct call *call);
+/* call.c: where its type was not looked up in this life, it is, and the call is put to work after
+ * that; else false. */
+MUST_CHECK bool call__looks_up_late(struct call *call);
 
 /* --- agent_call.c: one call of a model -------------------------------------------------------- */
 
@@ -54,7 +53,8 @@ json_t *flow__tools(const json_t *allowed, tool_set asked);
 void call__new_turn(struct call *call);
 void call__fill_turn(struct call *call, struct flow_op *op); /* For its row. */
 void call__resume_turn(struct call *call);                   /* For one that began before. */
-void call__leave_turn(struct call *call);
+void call__await(struct call *call, const struct id *run);   /* Notes of a turn, or of a job. */
+void call__leave_turn(struct call *call);                    /* Nothing is awaited any more. */
 
 /* --- worktree.c: a working tree of its own ---------------------------------------------------- */
 
@@ -70,6 +70,7 @@ MUST_CHECK bool call__leave_tree(struct call *call);
 struct bytes call__left_tree(const struct call *call); /* Path of one that stays; or no data. */
 /* Has a tree removed that may be there, and that nobody waits for any more. */
 void call__sweep_tree(struct call *call);
+struct prior;
 void prior__sweep_tree(struct flow *flow, const struct prior *prior);
 void call__free_tree(struct call *call);
 

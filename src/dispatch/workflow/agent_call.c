@@ -14,7 +14,7 @@
 #include "base/utf8.h"
 #include "dispatch/provider/causes.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 #include "engine/turn/turns.h"
 
 enum { SYSTEM_MAX = 256 << 10, FAULT_MAX = 4000 };
@@ -56,36 +56,31 @@ void call__cut_off(struct call *call) {
 
 /* --- Its wait for the provider ---------------------------------------------------------------- */
 
+static const struct provider_wait no_wait = {.resume_at_ms = 0};
+
 static struct err wait_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
     return tx_step_provider(tx, bytes_of(op->begin.run.text), op->end.attempt, &op->wait);
 }
 
 static void wait_done(struct flow_op *op) {
-    struct call *call = op->call;
-    const struct provider_wait wait = call->wait;
-    flow__op_free(op);
-    call->storing_wait = false;
-    call__wait(call, &wait);
+    const struct provider_wait wait = op->call->wait;
+    op->call->wait_op = NULL;
+    call__wait(op->call, &wait);
 }
 
 void call__wait(struct call *call, const struct provider_wait *wait) {
     call->wait = *wait;
-    if (call->storing_wait || call->stored_resume_ms == call->wait.resume_at_ms) {
+    if (call->wait_op != NULL || call->stored_resume_ms == call->wait.resume_at_ms) {
         return;
     }
     struct flow_op *op = call__op(call, wait_tx, wait_done);
     op->begin.run = call->run; /* The call may be gone before it is written. */
     op->end.attempt = call->attempt;
     op->wait = call->wait;
-    call->storing_wait = true;
+    call->wait_op = op;
     call->stored_resume_ms = call->wait.resume_at_ms;
     flow__op_send(op);
-}
-
-static void call_wait_over(struct call *call) {
-    const struct provider_wait none = {.resume_at_ms = 0};
-    call__wait(call, &none);
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -164,15 +159,14 @@ static struct bytes answer_without_fence(struct bytes answer) {
                                  : (struct bytes){answer.data + from, answer.len - from - 3};
 }
 
-static void check_run(struct pool_job *job) {
+static void answer_check_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
-    const struct bytes answer = {call->answer.data == NULL ? "" : call->answer.data,
-                                 call->answer.len};
     text_clear(&call->misfit);
     text_clear(&call->result);
-    struct err err = answer_check(call__option(call, "schema"), answer_without_fence(answer),
-                                  &call->misfit, &call->result);
-    if (err_failed(err) && call->truncated) {
+    struct err err =
+        answer_check(call__option(call, "schema"), answer_without_fence(text_bytes(&call->answer)),
+                     &call->misfit, &call->result);
+    if (err_failed(err) && call->answer_stop == MODEL_STOP_LENGTH) {
         text_clear(&call->misfit);
         text_add_str(&call->misfit, too_long);
     } else if (err_failed(err) && call->misfit.len == 0) {
@@ -196,7 +190,14 @@ static void call_ask_better(struct call *call) {
     call__ask(call);
 }
 
-static void check_done(struct pool_job *job) {
+static bool call_is_spent(const struct call *call) {
+    const struct amounts *limits = &call->limits;
+    return call->usage.output >= limits->of[AMOUNT_OUTPUT_TOKENS] ||
+           usage_total(&call->usage) >= limits->of[AMOUNT_TOKENS] ||
+           (call->cost.known && call->cost.micros >= limits->of[AMOUNT_COST]);
+}
+
+static void answer_checked(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     if (!call__is_back(call)) {
         return;
@@ -209,45 +210,44 @@ static void check_done(struct pool_job *job) {
     } else if (call->misfit.len == 0) {
         call->cause = CAUSE_COMPLETED;
         call__ended(call);
-    } else if (call__is_spent(call)) {
-        call->state = CALL_ASKING;
+    } else if (call_is_spent(call)) {
+        call__enter(call, CALL_ASKING);
         call__fail(call, CAUSE_AGENT_BUDGET,
                    "what it said does not fit its schema, and its budget is used up");
     } else if (++call->tries < WORKFLOW_TRIES_MAX) {
         call_ask_better(call);
     } else {
-        call->state = CALL_ASKING;
+        call__enter(call, CALL_ASKING);
         call__note_misfit(call, text_bytes(&call->misfit));
         call__fail(call, CAUSE_SCHEMA_MISMATCH, call->note);
     }
 }
 
 static void call_take_answer(struct call *call, const struct model_result *result) {
+    const bool truncated = result->stop == MODEL_STOP_LENGTH;
+    const struct bytes answer = text_bytes(&call->answer);
     struct model_info info;
-    call->truncated = result->stop == MODEL_STOP_LENGTH;
+    call->answer_stop = result->stop;
     /* The next answer, to a schema that this one missed, may be longer. */
-    if (call->truncated &&
-        models_info(call->flow->flows->options.models, bytes_of(call->model), &info)) {
+    if (truncated && models_info(call->flow->flows->options.models, bytes_of(call->model), &info)) {
         call->output_max = turn_output_more(result->usage.output, call->output_max,
                                             info.facts.output_max, info.facts.window);
     }
     if (call__option(call, "schema") != NULL) {
-        call->state = CALL_CHECKING;
-        call__pool(call, check_run, check_done);
+        call__enter(call, CALL_CHECKING);
+        call__pool(call, answer_check_run, answer_checked);
         return;
     }
     text_clear(&call->result);
-    text_add_json(&call->result, call->answer.data == NULL ? "" : call->answer.data,
-                  call->answer.len);
+    text_add_json(&call->result, answer.data, answer.len);
     if (text_failed(&call->result)) {
         call__fail(call, CAUSE_TOO_LARGE, "its answer has more than 2 MB, as JSON");
         return;
     }
-    if (call->truncated) {
-        mem_free(call->note);
-        call->note = mem_copy(too_long, sizeof too_long - 1);
+    if (truncated) {
+        call__set_note(call, bytes_of(too_long));
     }
-    call->cause = call->truncated ? CAUSE_TRUNCATED : CAUSE_COMPLETED;
+    call->cause = truncated ? CAUSE_TRUNCATED : CAUSE_COMPLETED;
     call__ended(call);
 }
 
@@ -302,7 +302,7 @@ static void call_on_retrying(void *ctx, const struct model_failure *failure, uin
 }
 
 static void call_on_resumed(void *ctx) {
-    call_wait_over(ctx);
+    call__wait(ctx, &no_wait);
 }
 
 static void call_on_done(void *ctx, const struct model_result *result) {
@@ -336,20 +336,19 @@ void call__ask(struct call *call) {
     const struct run_row waiting = {.not_before_ms = call->wait.resume_at_ms};
     int64_t wait_ms =
         waiting.not_before_ms == 0 ? 0 : run_provider_wait_ms(&waiting, flows__now_ms(flows));
-    call->state = CALL_ASKING;
+    call__enter(call, CALL_ASKING);
     text_clear(&call->answer);
     call->cause = CAUSE_NONE;
     call->resume_at_ms = 0;
     if (call->stop) {
-        call__fail(call, CAUSE_STOPPED, "somebody skipped it");
-    } else if (call__lacks_type(call)) {
-        call__lookup_late(call);
-    } else if (wait_ms >
-               0) { /* The daemon ended during its wait for the provider: the rest of it. */
+        call__skip(call);
+    } else if (call__looks_up_late(call)) {
+        return;               /* Asked again after the lookup. */
+    } else if (wait_ms > 0) { /* The daemon ended while it waited for the provider: the rest. */
         timer_start(flows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_rested);
         call__watch_deadline(call);
     } else {
-        call_wait_over(call);
+        call__wait(call, &no_wait);
         call->calls++;
         call->asking =
             model_ask(flows->options.models, call_request(call), MODEL_BACKGROUND, &watch, call);

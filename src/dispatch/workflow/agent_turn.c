@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 #include "tool/tool.h"
 
 /* Not for an agent in a workflow: no person sits before it, and the script starts others. */
@@ -160,10 +160,8 @@ static struct err restart_tx(struct tx *tx, void *ctx) {
 
 /* The note of its row has reported the outcome. */
 static void restart_done(struct flow_op *op) {
-    struct call *call = op->call;
-    flow__op_free(op);
-    if (call->state == CALL_TURN) {
-        call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
+    if (op->call->state == CALL_TURN) {
+        call_watch_silence(op->call, op->flow->flows->options.limits.stuck_ms);
     }
 }
 
@@ -180,7 +178,7 @@ static void call_on_silence(struct timer *timer) {
     } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
         struct flow_op *op = call__op(call, restart_tx, restart_done);
         call->silences++;
-        call->silence_restart = true;
+        call->silent_attempt = call->attempt;
         op->begin.run = call->run; /* The call may be gone before it is written. */
         op->end.attempt = call->attempt;
         flow__op_send(op);
@@ -198,33 +196,35 @@ static void call_watch_silence(struct call *call, int64_t wait_ms) {
 
 /* --- Waited for ------------------------------------------------------------------------------- */
 
-static void call_enter_turn(struct call *call) {
-    struct flows *flows = call->flow->flows;
-    call->turn_node.name = bytes_of(call->turn.text);
-    if (!call->has_turn) {
-        call->has_turn = true;
-        table_add(&flows->turns, &call->turn_node);
-        call_watch_silence(call, flows->options.limits.stuck_ms);
-    }
+void call__await(struct call *call, const struct id *run) {
+    call__leave_turn(call);
+    call->awaited.name = bytes_of(run->text);
+    table_add(&call->flow->flows->turns, &call->awaited);
 }
 
 void call__leave_turn(struct call *call) {
-    if (call->has_turn) {
-        table_remove(&call->flow->flows->turns, &call->turn_node);
-        call->has_turn = false;
+    if (call->awaited.name.len > 0) {
+        table_remove(&call->flow->flows->turns, &call->awaited);
+        call->awaited.name = BYTES("");
     }
 }
 
+static void call_await_turn(struct call *call) {
+    call__await(call, &call->turn);
+    call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
+}
+
 void call__new_turn(struct call *call) {
+    call__leave_turn(call); /* The name of the turn changes. */
     call->turn = flows__new_id(call->flow->flows, "run");
-    call_enter_turn(call);
+    call_await_turn(call);
 }
 
 static struct err turn_read_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    struct step_talked *talked = &op->talked;
+    const struct step_talked *talked = &op->talked;
     text_clear(&op->bytes);
-    struct err err = tx_step_talked(tx, op->run, talked);
+    struct err err = tx_step_talked(tx, op->run, &op->talked);
     if (err_failed(err)) {
         return err;
     }
@@ -247,7 +247,7 @@ static bool call_take_answer(struct call *call, struct bytes answer) {
 
 static void call_turn_ended(struct call *call, const struct flow_op *op) {
     const struct step_talked *talked = &op->talked;
-    const char *bytes = op->bytes.data == NULL ? "" : op->bytes.data;
+    const char *bytes = text_bytes(&op->bytes).data;
     const struct bytes note = {bytes + talked->said.len, talked->note.len};
     bool good = talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED;
     call->cause = talked->cause;
@@ -255,8 +255,7 @@ static void call_turn_ended(struct call *call, const struct flow_op *op) {
     if (call->cause == CAUSE_SCHEMA_MISMATCH) {
         call__note_misfit(call, note);
     } else {
-        mem_free(call->note);
-        call->note = mem_copy(note.data, note.len);
+        call__set_note(call, note);
     }
     if (good && !call_take_answer(call, (struct bytes){bytes, talked->said.len})) {
         bool owes_object = call__option(call, "schema") != NULL;
@@ -278,8 +277,8 @@ static void call_set_waiting(struct call *call, bool waits) {
         call->waits_since_ms = 0;
         call__watch_deadline(call);
     }
-    if (waits == call->counted) {
-        call__set_counted(call, !waits);
+    if (waits == (call->slots > 0)) {
+        call__set_slots(call, waits ? 0 : 1);
         flow__pump(flow);
     }
 }
@@ -295,34 +294,29 @@ static void call_read_turn(struct call *call);
 
 static void turn_read_done(struct flow_op *op) {
     struct call *call = op->call;
-    const struct flow *flow = op->flow;
-    const struct step_talked talked = op->talked; /* Its texts go with the op. */
-    bool outdated = strcmp(op->talk.turn.text, call->turn.text) != 0; /* It was restarted. */
-    bool ignored = flow->state == FLOW_ENDING || call->state != CALL_TURN || outdated;
-    if (!ignored && talked.found && talked.ended) {
-        call_turn_ended(call, op);
-        ignored = true;
-    }
-    flow__op_free(op);
-    if (ignored) {
+    const struct step_talked *talked = &op->talked;
+    if (op->flow->state == FLOW_ENDING || call->state != CALL_TURN ||
+        strcmp(op->talk.turn.text, call->turn.text) != 0 /* It was restarted. */) {
         return;
     }
-    if (!talked.found) {
+    if (!talked->found) {
         call__fail(call, CAUSE_OUTCOME_UNKNOWN, "the turn of its agent was removed");
-    } else if (call->turn_changed) {
+    } else if (talked->ended) {
+        call_turn_ended(call, op);
+    } else if (call->turn_notes != op->turn_notes) {
         call_read_turn(call); /* What was read may be older than the note. */
     } else { /* One of an earlier life goes on, and a note will report its end. What it waited until
               * now is stored with its turn. */
-        call->waited_ms = talked.waited_ms;
+        call->waited_ms = talked->waited_ms;
         call->waits_since_ms = 0;
-        call_set_waiting(call, talked.state == RUN_WAITING && talked.resume_at_ms == 0);
-        call_wait_until(call, talked.resume_at_ms);
+        call_set_waiting(call, talked->state == RUN_WAITING && talked->resume_at_ms == 0);
+        call_wait_until(call, talked->resume_at_ms);
     }
 }
 
 static void call_read_turn(struct call *call) {
     struct flow_op *op = call__op(call, turn_read_tx, turn_read_done);
-    call->turn_changed = false;
+    op->turn_notes = call->turn_notes;
     op->talk.turn = call->turn; /* The call may be gone before it was read. */
     op->run = bytes_of(op->talk.turn.text);
     op->reads = true;
@@ -331,20 +325,20 @@ static void call_read_turn(struct call *call) {
 }
 
 void call__resume_turn(struct call *call) {
-    call_enter_turn(call);
-    call->state = CALL_TURN;
+    call_await_turn(call);
+    call__enter(call, CALL_TURN);
     call_read_turn(call);
 }
 
 void flows__turn_note(struct flows *flows, const struct run_row *row) {
     struct table_node *node = table_find(&flows->turns, row->run);
-    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, turn_node);
-    if (call == NULL || call->flow->freed || call->state != CALL_TURN) {
+    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
+    if (call == NULL || call->flow->state == FLOW_FREED || call->state != CALL_TURN) {
         return; /* Nobody waits for it, or not any more. */
     }
     bool asks_provider = run_waits_for_provider(row);
     bool waits = row->state == RUN_WAITING && !asks_provider;
-    call->turn_changed = true;
+    call->turn_notes++;
     if (run_state_final(row->state)) {
         call_read_turn(call);
         return;

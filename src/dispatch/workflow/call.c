@@ -1,4 +1,4 @@
-/* call.c: what a script asked for, from its request to its outcome: which agent begins next, the
+/* call.c: requests of a script, each from its begin to its outcome: which agent begins next, the
  * row of its step, and what others do to it meanwhile.
  *
  * A workflow that is paused begins no agent. Its script goes on and gets the outcomes of those at
@@ -14,13 +14,12 @@
 
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/replay.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
 
-/* --- Lines of calls --------------------------------------------------------------------------- */
+/* --- States and their lines ------------------------------------------------------------------- */
 
-void call_line_append(struct call_line *line, struct call *call) {
+static void call_line_append(struct call_line *line, struct call *call) {
     call->next = NULL;
     *(line->last == NULL ? &line->first : &line->last->next) = call;
     line->last = call;
@@ -45,15 +44,61 @@ void call_line_remove(struct call_line *line, struct call *call) {
     }
 }
 
-void call__leave_lines(struct call *call) {
+/* NULL: calls of this state stand in no line. */
+static struct call_line *call_line_of(const struct call *call) {
     struct flow *flow = call->flow;
-    if (call->state == CALL_WAITING) {
-        call_line_remove(&flow->waiting, call);
-    } else if (call->state == CALL_DONE) {
-        call_line_remove(&flow->done, call);
-    } else if (call->state == CALL_STORING && call->deferred) {
-        call_line_remove(&flow->deferred, call);
-        call->deferred = false;
+    switch (call->state) {
+    case CALL_WAITING:
+        return &flow->waiting;
+    case CALL_SEARCHING:
+        return &flow->searching;
+    case CALL_DEFERRED:
+        return &flow->deferred;
+    case CALL_DONE:
+        return &flow->done;
+    default:
+        return NULL;
+    }
+}
+
+static void call_leave_line(struct call *call) {
+    struct call_line *line = call_line_of(call);
+    if (line != NULL) {
+        call_line_remove(line, call);
+    }
+}
+
+#define BIT(state) (1U << (state))
+void call__enter(struct call *call, enum call_state state) {
+    enum {
+        WORK = BIT(CALL_BEGUN) | BIT(CALL_ASKING) | BIT(CALL_CHECKING) | BIT(CALL_TREE_MAKING) |
+               BIT(CALL_TURN),
+        ENDS = BIT(CALL_TREE_REMOVING) | BIT(CALL_ENDED) | BIT(CALL_DONE),
+        BUDGET = BIT(CALL_UNADMITTED),
+    };
+    static const unsigned edges[CALL_STATES] = {
+        [CALL_NEW] = BIT(CALL_WAITING) | BIT(CALL_CACHED) | BIT(CALL_SEARCHING) | BUDGET |
+                     BIT(CALL_DEFERRED) | BIT(CALL_ENDED) | BIT(CALL_DONE),
+        [CALL_WAITING] = BIT(CALL_BEGUN) | ENDS,
+        [CALL_CACHED] = BIT(CALL_SEARCHING) | BIT(CALL_STORING) | BIT(CALL_ENDED),
+        [CALL_SEARCHING] = BIT(CALL_CACHED) | BIT(CALL_DEFERRED) | BIT(CALL_ENDED),
+        [CALL_BEGUN] = WORK | BUDGET | ENDS,
+        [CALL_UNADMITTED] = BIT(CALL_BEGUN) | ENDS,
+        [CALL_ASKING] = WORK | ENDS,
+        [CALL_CHECKING] = WORK | ENDS,
+        [CALL_TREE_MAKING] = WORK | ENDS,
+        [CALL_TURN] = WORK | ENDS,
+        [CALL_TREE_REMOVING] = WORK | ENDS,
+        [CALL_ENDED] = WORK | BIT(CALL_SEARCHING) | BIT(CALL_DEFERRED) | BIT(CALL_STORING),
+        [CALL_DEFERRED] = WORK | BIT(CALL_ENDED),
+        [CALL_STORING] = WORK | BIT(CALL_WAITING) | BIT(CALL_ENDED) | BIT(CALL_DONE),
+    };
+    assert((edges[call->state] & BIT(state)) != 0);
+    call_leave_line(call);
+    call->state = state;
+    struct call_line *line = call_line_of(call);
+    if (line != NULL) {
+        call_line_append(line, call);
     }
 }
 
@@ -86,16 +131,15 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     return call;
 }
 
-void call__set_counted(struct call *call, bool counted) {
-    call->flow->working += counted - call->counted;
-    call->counted = counted;
+void call__set_slots(struct call *call, int64_t slots) {
+    call->flow->working += slots - call->slots;
+    call->slots = slots;
 }
 
-static void call_hold_bytes(struct call *call) {
-    call->pending_bytes =
-        json_bytes(call->message, "prompt").len + json_bytes(call->message, CALL_WRITTEN).len;
-    call->flow->pending_bytes += call->pending_bytes;
-    call->flow->flows->pending_bytes += call->pending_bytes;
+void call__set_note(struct call *call, struct bytes note) {
+    char *copy = mem_copy(note.data, note.len); /* The note may be the one that is freed here. */
+    mem_free(call->note);
+    call->note = copy;
 }
 
 void call__release_bytes(struct call *call) {
@@ -118,10 +162,17 @@ void call__forget_message(struct call *call) {
     call__release_bytes(call);
 }
 
+void call__cancel(struct call *call) {
+    struct loop *loop = call->flow->flows->options.loop;
+    timer_stop(loop, &call->timer);
+    timer_stop(loop, &call->deadline);
+    call__cut_off(call);
+}
+
 void call__free(struct call *call) {
     struct flow *flow = call->flow;
     call__cancel(call);
-    call__leave_lines(call);
+    call_leave_line(call);
     call__orphan_ops(call);
     call__leave_turn(call);
     call__free_missed(call);
@@ -129,9 +180,9 @@ void call__free(struct call *call) {
     agent_type_done(&call->type);
     call__free_tree(call);
     table_remove(&flow->calls, &call->node);
-    call__set_counted(call, false);
+    call__set_slots(call, 0);
     flow->cached -= call->cached != NULL;
-    flow->unloaded -= call->unloaded;
+    flow->unloaded -= call->form == RESULT_UNLOADED;
     text_done(&call->answer);
     text_done(&call->result);
     text_done(&call->misfit);
@@ -141,30 +192,20 @@ void call__free(struct call *call) {
     mem_free(call);
 }
 
-void call__cancel(struct call *call) {
-    struct loop *loop = call->flow->flows->options.loop;
-    timer_stop(loop, &call->timer);
-    timer_stop(loop, &call->deadline);
-    call__cut_off(call);
-}
-
 void call__fail(struct call *call, enum run_cause cause, const char *note) {
-    if (call->state == CALL_STORING || call->state == CALL_DONE ||
-        call->state == CALL_TREE_REMOVING) {
+    if (call->state >= CALL_TREE_REMOVING) {
         return;
     }
     call__cancel(call);
-    char *copy = mem_copy(note, strlen(note)); /* It may be the one that is freed here. */
     call->cause = cause;
-    mem_free(call->note);
-    call->note = copy;
+    call__set_note(call, bytes_of(note));
     if (call->state != CALL_CHECKING) { /* Else the pool has it; its `done` goes on. */
         text_clear(&call->result);
         call__ended(call);
     }
 }
 
-static void call_skip(struct call *call) {
+void call__skip(struct call *call) {
     call__fail(call, CAUSE_STOPPED, "somebody skipped it");
 }
 
@@ -179,13 +220,12 @@ bool call__is_back(struct call *call) {
     struct flow *flow = call->flow;
     struct flows *flows = flow->flows;
     flow->in_pool--;
-    if (!flow__is_over(flow)) {
-        return true;
+    if (flow__is_over(flow)) {
+        flow__maybe_free(flow);
+        flows__maybe_stopped(flows);
+        return false;
     }
-    call->state = CALL_ASKING;
-    flow__maybe_free(flow);
-    flows__maybe_stopped(flows);
-    return false;
+    return true;
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -195,9 +235,27 @@ static struct prior *call_find_prior(const struct call *call, const struct table
     return node == NULL ? NULL : CONTAINER_OF(node, struct prior, node);
 }
 
-/* A name with a slash is one of ours; others are left to the run's own. */
-static void call_choose_model(struct call *call) {
-    const struct flow *flow = call->flow;
+/* It began in an earlier life, and is asked again under its row. */
+static void call_take_prior(struct call *call, struct prior *prior) {
+    struct flow *flow = call->flow;
+    call->run = prior->run;
+    call->attempt = prior->attempt;
+    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, prior);
+    call->stop = prior->stop;
+    call->row = prior->parked ? ROW_PARKED : ROW_WRITTEN;
+    call->turn = prior->turn;
+    call->wait.resume_at_ms = call->stored_resume_ms = prior->resume_at_ms;
+    call__take_tree(call, prior->worktree);
+    call__enter(call, prior->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_WAITING);
+    table_remove(&flow->open, &prior->node);
+    prior__free(prior);
+}
+
+static void call_begin_agent(struct call *call) {
+    struct flow *flow = call->flow;
+    struct prior *open = call_find_prior(call, &flow->open);
+    call__tidy(call->message);
+    /* A name with a slash is one of ours; others are left to the run's own. */
     const char *model = json_str(json_object_get(call->message, "opts"), "model", "");
     struct default_model otherwise;
     if (strchr(model, '/') == NULL) {
@@ -208,62 +266,20 @@ static void call_choose_model(struct call *call) {
         model = otherwise.name;
     }
     call->model = mem_copy(model, strlen(model));
-}
-
-static void call_enter_line(struct call *call) {
-    call->state = CALL_WAITING;
-    call_line_append(&call->flow->waiting, call);
-}
-
-/* It began in an earlier life, and is asked again under its row. */
-static void call_take_prior(struct call *call, struct prior *prior) {
-    struct flow *flow = call->flow;
-    call->run = prior->run;
-    call->attempt = prior->attempt;
-    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, prior);
-    call->stop = prior->stop;
-    call->parked = prior->parked;
-    call->turn = prior->turn;
-    call->wait.resume_at_ms = call->stored_resume_ms = prior->resume_at_ms;
-    call->written = true;
-    call__take_tree(call, prior->worktree);
-    if (prior->state == RUN_QUEUED) {
-        call->state = CALL_UNADMITTED;
-    } else {
-        call_enter_line(call);
-    }
-    table_remove(&flow->open, &prior->node);
-    prior__free(prior);
-}
-
-/* The worker counts, too; one that is hijacked does not. */
-static bool flow_allows_call(struct flow *flow, const json_t *message, bool nested) {
-    int64_t *made = nested ? &flow->nested : &flow->agents;
-    int64_t most = nested ? WORKFLOW_NESTED_MAX : WORKFLOW_AGENTS_MAX;
-    struct amounts limits;
-    return ++*made <= most && (nested || json_bytes(message, "prompt").len > 0) &&
-           call__read_budget(message, &limits) &&
-           strlen(json_str(json_object_get(message, "opts"), "model", "")) <= SESSION_MODEL_MAX;
-}
-
-static void call_begin_agent(struct call *call) {
-    struct flow *flow = call->flow;
-    bool readable = call__read_budget(call->message, &call->limits);
-    assert(readable); /* flow_allows_call has looked. */
-    call__tidy(call->message);
-    struct prior *open = call_find_prior(call, &flow->open);
     call->cached = open == NULL ? call_find_prior(call, &flow->reusable) : NULL;
-    call_choose_model(call);
     if (call->cached != NULL) {
-        call->state = CALL_CACHED;
+        call__enter(call, CALL_CACHED);
         flow->cached++;
         return;
     }
-    call_hold_bytes(call);
+    call->pending_bytes =
+        json_bytes(call->message, "prompt").len + json_bytes(call->message, CALL_WRITTEN).len;
+    flow->pending_bytes += call->pending_bytes;
+    flow->flows->pending_bytes += call->pending_bytes;
     if (open != NULL) {
         call_take_prior(call, open);
     } else {
-        call_enter_line(call);
+        call__enter(call, CALL_WAITING);
     }
 }
 
@@ -281,7 +297,16 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
         call->number = number;
         return;
     }
-    if (!good || !flow_allows_call(flow, message, nested)) {
+    /* The worker counts, too; one that is hijacked does not. */
+    struct amounts limits = amounts_unlimited();
+    if (good && nested) {
+        good = ++flow->nested <= WORKFLOW_NESTED_MAX;
+    } else if (good) {
+        good = ++flow->agents <= WORKFLOW_AGENTS_MAX && json_bytes(message, "prompt").len > 0 &&
+               call__read_budget(message, &limits) &&
+               strlen(json_str(json_object_get(message, "opts"), "model", "")) <= SESSION_MODEL_MAX;
+    }
+    if (!good) {
         json_decref(message);
         flow__end(flow, CAUSE_TOO_MANY_CALLS, "its worker asked for more than it may");
         return;
@@ -290,6 +315,7 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
     call->number = number;
     call->nested = nested;
     call->message = message;
+    call->limits = limits;
     if (nested) {
         call__begin_nested(call, call_find_prior(call, &flow->reusable));
     } else {
@@ -299,10 +325,10 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
-/* Its budget admits it. */
+/* A budget has admitted the call. */
 static void call_admit(struct call *call) {
     if (call->flow->paused) {
-        call->parked = true;
+        call->row = ROW_PARKED;
     } else if (flow__total_is_spent(call->flow)) {
         call__fail_total(call);
     } else {
@@ -318,34 +344,76 @@ static struct err begin_tx(struct tx *tx, void *ctx) {
 static void begin_done(struct flow_op *op) {
     struct call *call = op->call;
     struct flow *flow = op->flow;
-    enum step_begun begun = op->begun;
+    const bool admitted = call->row == ROW_ADMITTED;
     flow->budgeted = flow->budgeted || op->budgeted; /* A budget may be new. */
-    flow__op_free(op);
-    call->unwritten = false;
-    call->written = begun != STEP_LATE;
-    if (begun == STEP_LATE || flow->state == FLOW_ENDING) {
+    call->row = op->begun == STEP_LATE ? ROW_NONE : ROW_WRITTEN;
+    if (op->begun == STEP_LATE || flow->state == FLOW_ENDING) {
         return; /* A note reports the end. */
     }
-    if (call->state == CALL_STORING) {
-        call__store(call); /* It may have waited for this. */
+    if (call->state == CALL_ENDED) {
+        call__store(call); /* It has waited for this. */
     } else if (call->state != CALL_BEGUN) {
         return;
-    } else if (begun == STEP_BEGUN && call->tree != NULL) {
+    } else if (op->begun == STEP_BEGUN && call->tree != NULL) {
         call__make_tree(call);
-    } else if (begun == STEP_BEGUN) {
+    } else if (op->begun == STEP_BEGUN) {
         call__ask(call); /* With budgets, not before. */
-    } else if (call->admitted) {
+    } else if (admitted) {
         call_admit(call);
-    } else if (begun == STEP_WAITS) {
-        call->state = CALL_UNADMITTED;
-        call__set_counted(call, false);
+    } else if (op->begun == STEP_WAITS) {
+        call__enter(call, CALL_UNADMITTED);
+        call__set_slots(call, 0);
         flow__pump(flow);
     }
 }
 
-static void call_insert(struct call *call) {
+static struct err again_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    const struct run_bounds bounds = flow__bounds(op->flow);
+    return tx_step_again(tx, bytes_of(op->call->run.text), &bounds, &op->asks_again);
+}
+
+static void again_done(struct flow_op *op) {
+    if (op->asks_again.late || op->call->state != CALL_BEGUN) {
+        return;
+    }
+    if (op->asks_again.over) {
+        call__fail(op->call, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
+    } else {
+        call__ask(op->call);
+    }
+}
+
+/* Late: a note has told why. */
+static struct err turn_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    return tx_step_talk(tx, &op->begin, op->end.attempt, &op->late);
+}
+
+static void turn_done(struct flow_op *op) {
+    op->call->row = ROW_WRITTEN;
+    if (op->call->state == CALL_ENDED) {
+        call__store(op->call); /* It has waited for this. */
+    }
+}
+
+void call__start_turn(struct call *call) {
+    call__new_turn(call);
+    struct flow_op *op = call__op(call, turn_tx, turn_done);
+    op->begins = true;
+    op->begin = call__step(call, op);
+    op->end.attempt = call->attempt;
+    call__fill_turn(call, op);
+    call__enter(call, CALL_TURN);
+    call__watch_deadline(call);
+    flow__op_send(op);
+}
+
+/* --- Begun ------------------------------------------------------------------------------------ */
+
+static void call_insert(struct call *call, bool refused) {
     const struct flow *flow = call->flow;
-    bool tools = !call->refused && call__has_tools(call);
+    bool tools = !refused && call__has_tools(call);
     bool budgeted = call__is_budgeted(call);
     if (call->run.text[0] == '\0') {
         call->run = flows__new_id(flow->flows, "run");
@@ -357,91 +425,37 @@ static void call_insert(struct call *call) {
     struct flow_op *op = call__op(call, begin_tx, begin_done);
     op->begins = true;
     op->begin = call__step(call, op);
-    if (call->has_turn) {
+    if (tools && call->tree == NULL) {
         call__fill_turn(call, op);
     }
-    op->begin.owns_budget = call__has_budget(call) && !call->refused;
-    op->begin.limits = call__own_budget(call);
-    op->begin.asks = budgeted && !call->refused && !tools;
+    op->begin.owns_budget = call__has_budget(call) && !refused;
+    op->begin.limits = call->limits;
+    op->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* Budgets have it not (agent.c). */
+    op->begin.asks = budgeted && !refused && !tools;
     /* Where no budget is asked, the model is, at once; the row goes with what comes next. */
     op->lazy = !budgeted && !tools;
     flow__op_send(op);
 }
 
-static struct err again_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
-    const struct run_bounds bounds = flow__bounds(op->flow);
-    return tx_step_again(tx, bytes_of(op->call->run.text), &bounds, &op->asks_again);
-}
-
-static void again_done(struct flow_op *op) {
-    struct call *call = op->call;
-    const struct step_again again = op->asks_again;
-    flow__op_free(op);
-    if (again.late || call->state != CALL_BEGUN) {
-        return;
+/* The call has its slot. `refused`: it ends at once, with that cause; CAUSE_NONE: it goes on. The
+ * row may be there from before a crash: a call that was refused then is refused again, and one that
+ * was asked is asked again; its row counts how often, also where it has no budget. */
+static void call_begin(struct call *call, enum run_cause refused) {
+    bool fresh = call->row == ROW_NONE;
+    if (fresh) {
+        call_insert(call, refused != CAUSE_NONE);
     }
-    if (again.over) {
-        call__fail(call, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
-    } else {
-        call__ask(call);
-    }
-}
-
-/* Late: a note has told why. */
-static struct err turn_tx(struct tx *tx, void *ctx) {
-    struct flow_op *op = ctx;
-    return tx_step_talk(tx, &op->begin, op->end.attempt, &op->late);
-}
-
-static void turn_done(struct flow_op *op) {
-    struct call *call = op->call;
-    flow__op_free(op);
-    call->unwritten = false;
-    if (call->state == CALL_STORING) {
-        call__store(call); /* It may have waited for this. */
-    }
-}
-
-void call__start_turn(struct call *call) {
-    call__new_turn(call);
-    struct flow_op *op = call__op(call, turn_tx, turn_done);
-    op->begins = true;
-    op->begin = call__step(call, op);
-    op->end.attempt = call->attempt;
-    call__fill_turn(call, op);
-    call->state = CALL_TURN;
-    call__watch_deadline(call);
-    flow__op_send(op);
-}
-
-/* --- Begun ------------------------------------------------------------------------------------ */
-
-static void call_fail_refused(struct call *call, enum run_cause refused) {
-    if (refused == CAUSE_TOTAL_SPENT) {
+    if (call->stop) {
+        call__skip(call);
+    } else if (refused == CAUSE_TOTAL_SPENT) {
         call__fail_total(call);
-    } else {
+    } else if (refused != CAUSE_NONE) {
         call__fail(call, refused,
                    refused == CAUSE_NO_CAPABLE_AGENT ? "no agent here has capabilities of its own"
                    : refused == CAUSE_AGENT_BUDGET   ? "its budget leaves it nothing"
                                                      : call->misfit.data);
-    }
-}
-
-/* Its row may be there from before a crash: a call that was refused then is refused again, and one
- * that was asked is asked again; its row counts how often, also where it has no budget. */
-void call__begin(struct call *call, enum run_cause refused) {
-    bool fresh = !call->written;
-    call->refused = refused != CAUSE_NONE;
-    if (fresh) {
-        call_insert(call);
-    }
-    if (call->stop) {
-        call_skip(call);
-    } else if (refused != CAUSE_NONE) {
-        call_fail_refused(call, refused);
-    } else if (call->has_turn) {
-        call->state = CALL_TURN;
+    } else if (call->awaited.name.len > 0) {
+        call__enter(call, CALL_TURN);
         call__watch_deadline(call);
     } else if (call->tree != NULL && fresh) {
         call__watch_deadline(call); /* Its row comes first. */
@@ -456,16 +470,27 @@ void call__begin(struct call *call, enum run_cause refused) {
     }
 }
 
+static void call_begin_looked_up(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    if (call__is_back(call)) {
+        call__looked_up(call);
+        call_begin(call, call->refusal);
+    }
+}
+
 /* A refusal that needs no lookup. */
 static enum run_cause call_refusal(const struct call *call) {
-    const bool begun = call->written && !call->parked; /* In an earlier life. */
     if (json_array_size(call__option(call, "capabilities")) > 0) {
         return CAUSE_NO_CAPABLE_AGENT;
     }
-    if (call__may_nothing(call)) {
-        return CAUSE_AGENT_BUDGET;
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        if (call->limits.of[i] == 0) {
+            return CAUSE_AGENT_BUDGET;
+        }
     }
-    return !begun && flow__total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT : CAUSE_NONE;
+    /* One that has begun, in an earlier life, goes on. */
+    return call->row != ROW_WRITTEN && flow__total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT
+                                                                        : CAUSE_NONE;
 }
 
 /* A call that has begun is at work, also when it is asked again after a restart of the daemon; not
@@ -475,13 +500,13 @@ static enum run_cause call_refusal(const struct call *call) {
  * that end must not come before the cached results, so the call does not begin before them. */
 static bool call_may_begin(const struct call *call) {
     const struct flow *flow = call->flow;
-    const bool held = flow->paused && (!call->written || call->parked);
-    const bool early = !call->written && call__is_budgeted(call) && flow__must_wait(flow);
+    const bool held = flow->paused && call->row != ROW_WRITTEN;
+    const bool early = call->row == ROW_NONE && call__is_budgeted(call) && flow__must_wait(flow);
     return !held && !early;
 }
 
 void flow__pump(struct flow *flow) {
-    while (flow->working < flow->at_once && flow->state == FLOW_LIVE && !flow->ended) {
+    while (flow->working < flow->at_once && flow->state == FLOW_LIVE) {
         struct call *call = flow->waiting.first;
         while (call != NULL && !call_may_begin(call)) {
             call = call->next;
@@ -489,27 +514,18 @@ void flow__pump(struct flow *flow) {
         if (call == NULL) {
             return;
         }
-        call_line_remove(&flow->waiting, call);
         enum run_cause refusal = call_refusal(call);
-        call->state = CALL_BEGUN;
-        call->parked = false;
-        call__set_counted(call, true);
+        call__enter(call, CALL_BEGUN);
+        call->row = call->row == ROW_PARKED ? ROW_WRITTEN : call->row;
+        call__set_slots(call, 1);
         flow->flows->stats.agents++;
-        if (call->written && call->turn.text[0] != '\0') {
+        if (call->row != ROW_NONE && call->turn.text[0] != '\0') {
             call__resume_turn(call);
-        } else if (refusal != CAUSE_NONE || !call__lookup(call)) {
-            call__begin(call, refusal);
+        } else if (refusal == CAUSE_NONE && call__needs_lookup(call)) {
+            call__lookup(call, call_begin_looked_up);
+        } else {
+            call_begin(call, refusal);
         }
-    }
-}
-
-static void call_unpark(void *ctx, struct table_node *node) {
-    struct call *call = CONTAINER_OF(node, struct call, node);
-    (void)ctx; /* The call knows its flow. */
-    bool waited = call->parked && call->state == CALL_BEGUN;
-    call->parked = false;
-    if (waited) {
-        call_admit(call);
     }
 }
 
@@ -519,13 +535,53 @@ void flow__on_pause(struct flow *flow, const struct run_row *row) {
         return;
     }
     flow->paused = paused;
-    if (!paused && !flow->ended && flow->state != FLOW_ENDING) {
-        table_each(&flow->calls, call_unpark, NULL);
-        flow__pump(flow);
+    if (paused || flow->state >= FLOW_ENDING) {
+        return;
     }
+    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+        if (call->row == ROW_PARKED) {
+            call->row = ROW_WRITTEN;
+            if (call->state == CALL_BEGUN) {
+                call_admit(call);
+            }
+        }
+    }
+    flow__pump(flow);
 }
 
 /* --- Restarted -------------------------------------------------------------------------------- */
+
+/* In a tree, with tools, or as one call. */
+static void call_put_to_work(struct call *call) {
+    if (call->tree != NULL) {
+        call__make_tree(call);
+    } else if (call__has_tools(call)) {
+        call__start_turn(call);
+    } else {
+        call__ask(call);
+    }
+}
+
+static void call_work_looked_up(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    if (!call__is_back(call)) {
+        return;
+    }
+    call__looked_up(call);
+    if (call->refusal == CAUSE_NONE && !call->stop) {
+        call_put_to_work(call);
+    } else {
+        call_begin(call, call->refusal);
+    }
+}
+
+bool call__looks_up_late(struct call *call) {
+    if (call__option(call, "agentType") == NULL || call->type.instructions != NULL) {
+        return false;
+    }
+    call__lookup(call, call_work_looked_up);
+    return true;
+}
 
 /* As good as new; how often its model was silent is counted on. The usage of a turn is its
  * session's; what earlier calls of a model used stays counted. */
@@ -547,16 +603,15 @@ void call__start_again(struct call *call) {
     call->waited_ms = call->waits_since_ms = 0;
     call->wait = (struct provider_wait){.resume_at_ms = 0}; /* The restart has ended it. */
     call->stored_resume_ms = 0;
-    call->silences = call->silence_restart ? call->silences : 0;
-    call->restarted = call->silence_restart = false;
-    call__set_counted(call, true);
+    call->silences = call->silent_attempt != 0 ? call->silences : 0;
+    call->silent_attempt = 0;
+    call->restarted = false;
+    call__set_slots(call, 1);
+    call__enter(call, CALL_BEGUN);
     if (call->stop) { /* Skipped while its earlier attempt was in the pool or in the store. */
-        call->state = CALL_BEGUN;
-        call_skip(call);
-    } else if (call__lacks_type(call)) {
-        call__lookup_late(call);
-    } else {
-        call__put_to_work(call);
+        call__skip(call);
+    } else if (!call__looks_up_late(call)) {
+        call_put_to_work(call);
     }
 }
 
@@ -566,6 +621,8 @@ static void call_on_restart(struct call *call, int64_t attempt) {
     switch (call->state) {
     case CALL_ASKING:
     case CALL_TURN:
+    case CALL_ENDED:
+    case CALL_DEFERRED:
         call__start_again(call);
         break;
     case CALL_CHECKING:
@@ -574,12 +631,7 @@ static void call_on_restart(struct call *call, int64_t attempt) {
         call->restarted = true;
         break;
     case CALL_STORING:
-        if (call->storing) {
-            call->restarted = true;
-        } else {
-            call__leave_lines(call);
-            call__start_again(call);
-        }
+        call->restarted = true;
         break;
     case CALL_TREE_MAKING: /* Its tree is made all the same. */
         call__cancel(call);
@@ -598,11 +650,10 @@ static void call_on_restart(struct call *call, int64_t attempt) {
 static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
     struct flow *flow = call->flow;
     call__cancel(call);
-    call__leave_lines(call);
     call->cause = cause;
     mem_free(call->note);
     call->note = NULL;
-    call__enqueue_done(call);
+    call__done(call);
     if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
         flow__reload(flow);
         return;
@@ -613,27 +664,24 @@ static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
 
 void call__on_note(struct call *call, const struct run_row *row) {
     struct flow *flow = call->flow;
-    const bool over = call->state == CALL_STORING || call->state == CALL_DONE;
+    const bool over = call->state >= CALL_ENDED;
     if (run_state_final(row->state)) {
         if (!over) {
             call_ended_elsewhere(call, row->cause);
         }
     } else if (row->stop != CAUSE_NONE && !call->stop) {
         call->stop = true;
-        if (!over) {
-            call__leave_lines(call);
-            call_skip(call);
-        }
+        call__skip(call);
     } else if (row->state == RUN_RUNNING && call->state == CALL_UNADMITTED) {
         call->attempt = row->attempt;
         call->began_ms = flows__mono_ms(flow->flows);
-        call->state = CALL_BEGUN;
-        call__set_counted(call, true);
+        call__enter(call, CALL_BEGUN);
+        call__set_slots(call, 1);
         call_admit(call);
     } else if (row->state == RUN_RUNNING && row->attempt > call->attempt) {
         call_on_restart(call, row->attempt);
     } else if (row->state == RUN_RUNNING && call->state == CALL_BEGUN) {
         call->attempt = row->attempt; /* Admitted in the commit that made it wait. */
-        call->admitted = true;
+        call->row = call->row == ROW_WRITTEN || call->row == ROW_PARKED ? call->row : ROW_ADMITTED;
     }
 }

@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "dispatch/workflow/flow.h"
-#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/history.h"
 
 /* A cached verdict. They stand in a ring: the oldest is evicted. */
 struct flow_checked {
@@ -69,14 +69,13 @@ struct flow_check_ask flow_check_ask_of(const struct catalog_script *script,
 
 static struct flow_verdict flows_cached_verdict(const struct flows *flows,
                                                 const struct sha256_hex *hash) {
-    struct flow_verdict verdict = {.judgement = FLOW_UNJUDGED};
     const struct table_node *node = table_find(&flows->checked, bytes_of(hash->text));
-    if (node != NULL) {
-        const struct script_fault *fault = CONTAINER_OF(node, struct flow_checked, node)->fault;
-        verdict.judgement = fault == NULL ? FLOW_GOOD : FLOW_BAD;
-        verdict.fault = fault == NULL ? verdict.fault : *fault;
+    if (node == NULL) {
+        return (struct flow_verdict){.judgement = FLOW_UNJUDGED};
     }
-    return verdict;
+    const struct script_fault *fault = CONTAINER_OF(node, struct flow_checked, node)->fault;
+    return fault == NULL ? (struct flow_verdict){.judgement = FLOW_GOOD}
+                         : (struct flow_verdict){.judgement = FLOW_BAD, .fault = *fault};
 }
 
 static void checked_evict(struct flows *flows, struct flow_checked **slot) {
@@ -88,48 +87,48 @@ static void checked_evict(struct flows *flows, struct flow_checked **slot) {
     }
 }
 
-static void check_cache_verdict(struct flow_check *check) {
-    struct flows *flows = check->flows;
-    if (table_find(&flows->checked, bytes_of(check->hash.text)) != NULL) {
-        return; /* Two may have asked at once. */
-    }
-    struct flow_checked **slot = &flows->checked_ring[flows->checked_next];
-    flows->checked_next = (flows->checked_next + 1) % FLOW_CHECKED_MAX;
-    checked_evict(flows, slot);
-    struct flow_checked *checked = mem_new(sizeof *checked);
-    checked->hash = check->hash;
-    checked->node.name = bytes_of(checked->hash.text);
-    if (check->verdict.judgement == FLOW_BAD) {
-        checked->fault = mem_new(sizeof *checked->fault);
-        *checked->fault = check->verdict.fault;
-    }
-    table_add(&flows->checked, &checked->node);
-    *slot = checked;
-}
-
 void flows__forget_checked(struct flows *flows) {
     for (size_t i = 0; i < FLOW_CHECKED_MAX; i++) {
         checked_evict(flows, &flows->checked_ring[i]);
     }
 }
 
+static void check_finish_judged(struct flow_check *check) {
+    struct flows *flows = check->flows;
+    if (table_find(&flows->checked, bytes_of(check->hash.text)) == NULL) { /* Two may have asked. */
+        struct flow_checked **slot = &flows->checked_ring[flows->checked_next];
+        struct flow_checked *checked = mem_new(sizeof *checked);
+        flows->checked_next = (flows->checked_next + 1) % FLOW_CHECKED_MAX;
+        checked_evict(flows, slot);
+        checked->hash = check->hash;
+        checked->node.name = bytes_of(checked->hash.text);
+        if (check->verdict.judgement == FLOW_BAD) {
+            checked->fault = mem_new(sizeof *checked->fault);
+            *checked->fault = check->verdict.fault;
+        }
+        table_add(&flows->checked, &checked->node);
+        *slot = checked;
+    }
+    check_finish(check);
+}
+
 /* --- The worker ------------------------------------------------------------------------------- */
 
 /* It takes tokens, and a script may have a megabyte of them. */
-static void place_run(struct pool_job *job) {
+static void check_place_run(struct pool_job *job) {
     struct flow_check *check = CONTAINER_OF(job, struct flow_check, job);
     script_fault_place((struct bytes){check->source, check->len}, &check->verdict.fault);
 }
 
-static void place_done(struct pool_job *job) {
+static void check_place_done(struct pool_job *job) {
     struct flow_check *check = CONTAINER_OF(job, struct flow_check, job);
     check->in_pool = false;
-    check_cache_verdict(check);
-    check_finish(check);
+    check_finish_judged(check);
 }
 
 static void check_on_frame(void *ctx, struct bytes frame) {
     struct flow_check *check = ctx;
+    struct script_fault *fault = &check->verdict.fault;
     AUTO(json_release) json_t *messages = NULL;
     if (check->task.queued || check->in_pool || frame.len > FLOW_INLINE ||
         err_failed(json_parse(frame.data, frame.len, JSON_DEPTH_MAX, &messages, NULL))) {
@@ -139,20 +138,19 @@ static void check_on_frame(void *ctx, struct bytes frame) {
     const char *message = json_str(end, "message", NULL);
     if (json_is_true(json_object_get(end, "ok"))) {
         check->verdict.judgement = FLOW_GOOD;
-        check_cache_verdict(check);
-        check_finish(check);
+        check_finish_judged(check);
     } else if (message == NULL || strcmp(json_str(end, "code", ""), "syntax_error") != 0) {
         check_finish(check); /* Its run will report the same. */
     } else {
         int64_t line = json_int(end, "line", 0), column = json_int(end, "column", 0);
         check->verdict.judgement = FLOW_BAD;
-        check->verdict.fault = (struct script_fault){.line = line > 0 ? (unsigned)line : 0,
-                                                     .column = column > 0 ? (unsigned)column : 0,
-                                                     .code = "syntax_error"};
-        (void)snprintf(check->verdict.fault.message, sizeof check->verdict.fault.message, "%.200s",
-                       message);
+        *fault = (struct script_fault){.line = line > 0 ? (unsigned)line : 0,
+                                       .column = column > 0 ? (unsigned)column : 0,
+                                       .code = "syntax_error"};
+        (void)snprintf(fault->message, sizeof fault->message, "%.200s", message);
         check->in_pool = true;
-        check->job = (struct pool_job){.kind = POOL_QUICK, .run = place_run, .done = place_done};
+        check->job =
+            (struct pool_job){.kind = POOL_QUICK, .run = check_place_run, .done = check_place_done};
         pool_add(&check->flows->pool, &check->job);
     }
 }
@@ -166,33 +164,14 @@ static void check_on_worker_end(void *ctx, const struct script_end *end) {
     }
 }
 
-static void check_ask_worker(struct flow_check *check, const struct flow_check_ask *ask) {
-    static const struct script_watch watch = {.heard = check_on_frame,
-                                              .ended = check_on_worker_end};
-    const struct flows_options *options = &check->flows->options;
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)options->limits.cpu_ms};
-    AUTO(text_done) struct text order;
-    size_t len = 0;
-    text_init(&order, FLOW_ORDER_MAX);
-    text_addf(&order, "[{\"t\":\"check\",\"form\":\"%s\"", script_form_name(ask->form));
-    flow__add_bytes(&order, ",\"script\":", ask->text);
-    flow__add_bytes(&order, ",\"file\":", ask->file);
-    text_add_str(&order, "}]");
-    if (text_failed(&order)) {
-        check_finish(check);
-        return;
-    }
-    check->source = mem_copy(ask->source.data, ask->source.len);
-    check->len = ask->source.len;
-    check->worker = script_start(options->scripts, &bounds, &watch, check);
-    script_busy(check->worker);
-    char *frame = text_take(&order, &len);
-    script_send(check->worker, frame, len);
-}
-
 void flows_check(struct flows *flows, const struct flow_check_ask *ask,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx) {
+    static const struct script_watch watch = {.heard = check_on_frame,
+                                              .ended = check_on_worker_end};
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flows->options.limits.cpu_ms};
     struct flow_check *check = mem_new(sizeof *check);
+    AUTO(text_done) struct text order;
+    size_t len = 0;
     *check = (struct flow_check){.flows = flows,
                                  .next = flows->checks,
                                  .task = {.run = check_report},
@@ -201,11 +180,25 @@ void flows_check(struct flows *flows, const struct flow_check_ask *ask,
                                  .done = done,
                                  .ctx = ctx};
     flows->checks = check;
+    text_init(&order, FLOW_ORDER_MAX);
     if (flows->stopping || check->verdict.judgement != FLOW_UNJUDGED) {
         check_finish(check);
-    } else {
-        check_ask_worker(check, ask);
+        return;
     }
+    text_addf(&order, "[{\"t\":\"check\",\"form\":\"%s\"", script_form_name(ask->form));
+    text_add_member(&order, "script", ask->text);
+    text_add_member(&order, "file", ask->file);
+    text_add_str(&order, "}]");
+    if (text_failed(&order)) {
+        check_finish(check);
+        return;
+    }
+    check->source = mem_copy(ask->source.data, ask->source.len);
+    check->len = ask->source.len;
+    check->worker = script_start(flows->options.scripts, &bounds, &watch, check);
+    script_busy(check->worker);
+    char *frame = text_take(&order, &len);
+    script_send(check->worker, frame, len);
 }
 
 void flows__stop_checks(struct flows *flows) {
@@ -260,7 +253,7 @@ static void judge_ask(struct flow_judge *judge) {
 
 /* The list kept no texts: with 500 files they would be many. A file that has changed meanwhile, or
  * is another by now, has another hash, and waits for the next list. */
-static void reread_run(struct pool_job *job) {
+static void judge_read_run(struct pool_job *job) {
     struct flow_judge *judge = CONTAINER_OF(job, struct flow_judge, job);
     const struct catalog_search nowhere = {.root = NULL};
     struct why why = {""};
@@ -268,7 +261,7 @@ static void reread_run(struct pool_job *job) {
     (void)err; /* Then there is no source, and it stays unchecked. */
 }
 
-static void reread_done(struct pool_job *job) {
+static void judge_read_done(struct pool_job *job) {
     struct flow_judge *judge = CONTAINER_OF(job, struct flow_judge, job);
     struct flows *flows = judge->flows; /* `done` may free the judge. */
     const struct catalog_entry *found = &judge->read.entry;
@@ -312,7 +305,8 @@ static void judge_next(struct flow_judge *judge) {
         return;
     }
     judge->asked++;
-    judge->job = (struct pool_job){.kind = POOL_QUICK, .run = reread_run, .done = reread_done};
+    judge->job =
+        (struct pool_job){.kind = POOL_QUICK, .run = judge_read_run, .done = judge_read_done};
     pool_add(&judge->flows->pool, &judge->job);
 }
 

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/history.h"
 
 /* --- Stored ----------------------------------------------------------------------------------- */
 
@@ -25,61 +25,47 @@ static struct err close_tx(struct tx *tx, void *ctx) {
     return tx_run_give_up(tx, &what, &op->late);
 }
 
-enum flow_end_form flow__end_form(const struct flow_op *op) {
-    return op->fn == close_tx                    ? FLOW_END_ALONE
-           : op->fn != end_tx                    ? FLOW_END_NONE
-           : op->whole.cause == CAUSE_NOT_STORED ? FLOW_END_BARE
-                                                 : FLOW_END_WHOLE;
+static void end_done(struct flow_op *op) {
+    flow__ended(op->flow);
 }
 
-void flow__end_less(struct flow_op *op, struct err err) {
-    if (flow__end_form(op) == FLOW_END_WHOLE) {
+/* No retry goes better, and the run ends with the cause. Where its end is refused as well it is
+ * stored with nothing but the cause, then without a look at its agents; after that the row is left
+ * to the next start of the daemon. */
+void flow__refused(struct flow_op *op, struct err err) {
+    struct flow *flow = op->flow;
+    struct flows *flows = flow->flows;
+    if (op->fn == end_tx && op->whole.cause != CAUSE_NOT_STORED) {
         op->whole.cause = CAUSE_NOT_STORED;
         op->whole.note = BYTES("its end could not be stored with its result");
-    } else {
+    } else if (op->fn == end_tx) {
         op->fn = close_tx;
         text_clear(&op->bytes);
         text_addf(&op->bytes, "its end could not be stored: %s (%s)", err_title(err.code),
                   err_name(err.code));
         op->whole.note = text_bytes(&op->bytes);
+    } else if (op->fn == close_tx) {
+        flows__failed(flows,
+                      "the end of a workflow could not be stored: the next start tries again",
+                      flow__run(flow), err);
+        effects_abandon(flows->options.effects, &op->effect, "store the end of a workflow", err);
+        flow__op_free(op);
+        flow__ended(flow);
+        return;
+    } else {
+        char note[400];
+        (void)snprintf(note, sizeof note, "a step of it could not be stored or read: %s (%s)",
+                       err_title(err.code), err_name(err.code));
+        flows__failed(flows, "a step of a workflow could not be stored or read: it ends",
+                      flow__run(flow), err);
+        flow->page_op = flow->page_op == op ? NULL : flow->page_op;
+        flow__op_free(op);
+        flow__end(flow, CAUSE_NOT_STORED, note);
+        return;
     }
     op->whole.result = op->whole.error = BYTES("");
     op->tries = 0;
     flow__op_send(op);
-}
-
-static void end_done(struct flow_op *op) {
-    struct flow *flow = op->flow;
-    flow__op_free(op);
-    flow->ended = true;
-    flow__maybe_free(flow);
-}
-
-/* Usage of an agent that is one call of a model is charged with the end of its run; an agent with
- * tools has a turn, which charges its own usage. */
-static void call_take_usage(void *ctx, struct table_node *node) {
-    struct flow_op *op = ctx;
-    struct call *call = CONTAINER_OF(node, struct call, node);
-    call__cancel(call);
-    if (call->calls > 0 && call->state != CALL_DONE) {
-        op->took[op->whole.took_count++] =
-            (struct step_took){.run = bytes_of(call->run.text),
-                               .model = bytes_of(call->model),
-                               .usage = call->usage,
-                               .cost = call->cost,
-                               .calls = call->calls,
-                               .took_ms = flows__mono_ms(call->flow->flows) - call->began_ms,
-                               .calls_unpriced = call->calls - call->calls_priced};
-    }
-}
-
-static void call_sweep_node(void *ctx, struct table_node *node) {
-    (void)ctx; /* The call knows its flow. */
-    call__sweep_tree(CONTAINER_OF(node, struct call, node));
-}
-
-static void prior_sweep_node(void *ctx, struct table_node *node) {
-    prior__sweep_tree(ctx, CONTAINER_OF(node, struct prior, node));
 }
 
 /* `result`, `error`: JSON or empty; copied. */
@@ -92,13 +78,28 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
     timer_stop(loop, &flow->deadline);
     timer_stop(loop, &flow->rebuild);
     struct flow_op *op = flow__op(flow, end_tx, end_done);
+    size_t took_count = 0;
     op->took = mem_new_array(flow->calls.count + 1, sizeof *op->took);
-    table_each(&flow->calls, call_take_usage, op);
+    /* Usage of an agent that is one call of a model is charged with the end of its run; an agent
+     * with tools has a turn, which charges its own usage. */
+    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+        call__cancel(call);
+        if (call->calls > 0 && call->state != CALL_DONE) {
+            op->took[took_count++] =
+                (struct step_took){.run = bytes_of(call->run.text),
+                                   .model = bytes_of(call->model),
+                                   .usage = call->usage,
+                                   .cost = call->cost,
+                                   .calls = call->calls,
+                                   .took_ms = flows__mono_ms(flow->flows) - call->began_ms,
+                                   .calls_unpriced = call->calls - call->calls_priced};
+        }
+    }
     text_init(&op->bytes, FLOW_ORDER_MAX);
     text_add(&op->bytes, result.data, result.len);
     text_add(&op->bytes, error.data, error.len);
     text_add_str(&op->bytes, note);
-    const char *bytes = op->bytes.data == NULL ? "" : op->bytes.data;
+    const char *bytes = text_bytes(&op->bytes).data;
     op->whole = (struct workflow_end){.run = flow__run(flow),
                                       .attempt = flow->attempt,
                                       .cause = cause,
@@ -106,24 +107,29 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
                                       .error = {bytes + result.len, error.len},
                                       .note = {bytes + result.len + error.len, strlen(note)},
                                       .took = op->took,
-                                      .took_count = op->whole.took_count,
+                                      .took_count = took_count,
                                       .project = flow__project(flow),
                                       .bounds = flow__bounds(flow)};
     flow__op_send(op);
-    table_each(&flow->calls, call_sweep_node,
-               NULL); /* After it: until then they have their turns. */
-    table_each(&flow->open, prior_sweep_node, flow);
+    /* Trees are removed after it: until then they have their turns. */
+    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+        call__sweep_tree(call);
+    }
+    for (struct table_node *node = NULL; (node = table_next(&flow->open, node)) != NULL;) {
+        prior__sweep_tree(flow, CONTAINER_OF(node, struct prior, node));
+    }
 }
 
 void flow__end(struct flow *flow, enum run_cause cause, const char *note) {
-    if (flow->state == FLOW_ENDING || flow->ended) {
-        return;
-    }
     AUTO(text_done) struct text error;
     text_init(&error, RUN_SPEC_MAX);
+    if (flow->state >= FLOW_ENDING) {
+        return;
+    }
     if (cause != CAUSE_STOPPED) {
-        text_addf(&error, "{\"code\":\"%s\"", run_cause_name(cause));
-        flow__add_text(&error, ",\"message\":", note);
+        text_add_char(&error, '{');
+        text_add_member(&error, "code", bytes_of(run_cause_name(cause)));
+        text_add_member(&error, "message", bytes_of(note));
         text_add_char(&error, '}');
     }
     flow_store_end(flow, cause, BYTES(""), text_bytes(&error), note);
@@ -169,15 +175,15 @@ static void flow_end_failed(struct flow *flow, const json_t *end) {
     AUTO(text_done) struct text error, note;
     text_init(&error, RUN_SPEC_MAX);
     text_init(&note, RUN_SPEC_MAX);
-    text_addf(&error, "{\"code\":\"%s\"", run_cause_name(cause));
+    text_add_char(&error, '{');
+    text_add_member(&error, "code", bytes_of(run_cause_name(cause)));
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         const char *name = members[i].name;
         const json_t *value = json_object_get(end, name);
         if (members[i].size_max == 0 && json_is_integer(value)) {
-            text_addf(&error, ",\"%s\":%lld", name, (long long)json_integer_value(value));
+            text_add_member_int(&error, name, json_integer_value(value));
         } else if (members[i].size_max > 0 && json_is_string(value)) {
-            text_addf(&error, ",\"%s\":", name);
-            flow__add_bytes(&error, "", error_head(end, name, members[i].size_max));
+            text_add_member(&error, name, error_head(end, name, members[i].size_max));
         }
     }
     text_add_char(&error, '}');
@@ -189,7 +195,7 @@ static void flow_end_failed(struct flow *flow, const json_t *end) {
         text_addf(&note, "%.400s:%lld: ", file[0] == '\0' ? "script" : file, (long long)line);
     }
     text_add(&note, message.data, message.len);
-    flow_store_end(flow, cause, BYTES(""), text_bytes(&error), note.data == NULL ? "" : note.data);
+    flow_store_end(flow, cause, BYTES(""), text_bytes(&error), text_bytes(&note).data);
 }
 
 void flow__end_with(struct flow *flow, const json_t *end, const struct text *written) {
@@ -211,47 +217,11 @@ void flow__end_with(struct flow *flow, const json_t *end, const struct text *wri
     }
 }
 
-/* --- Its worker died, or is outdated ---------------------------------------------------------- */
-
-/* What was stored is in the history from here on, and nothing more is stored until it was read. */
-static void flow_rebuild(struct timer *timer) {
-    struct flow *flow = CONTAINER_OF(timer, struct flow, rebuild);
-    if (shortage_lasts(flow->flows->options.shortage)) {
-        timer_start(flow->flows->options.loop, timer, SHORTAGE_CALM_MS, flow_rebuild);
-        return;
-    }
-    flow->awaits_store = flow->storing > 0;
-    if (!flow->awaits_store) {
-        flow__load(flow);
-    }
-}
-
-static void flow_rebuild_in(struct flow *flow, uint64_t wait_ms) {
-    flow__enter(flow, FLOW_LOADING);
-    flow->quiet = false;
-    timer_start(flow->flows->options.loop, &flow->rebuild, wait_ms, flow_rebuild);
-}
-
-void flow__store_empty(struct flow *flow) {
-    if (flow->awaits_store && flow->state == FLOW_LOADING && !flow->ended &&
-        !flow->flows->stopping) {
-        timer_start(flow->flows->options.loop, &flow->rebuild, 0, flow_rebuild);
-    }
-    flow->awaits_store = false;
-}
-
-void flow__reload(struct flow *flow) {
-    if (flow->load != NULL || flow->state == FLOW_ADOPTING) {
-        flow->stale = true;
-    } else if (flow->state == FLOW_LIVE) {
-        flow__close_worker(flow);
-        flow_rebuild_in(flow, 0);
-    }
-}
+/* --- Its worker died -------------------------------------------------------------------------- */
 
 void flow__crashed(struct flow *flow, const struct script_end *end) {
     char note[200];
-    if (flow->state != FLOW_LIVE || flow->ended || flow->flows->stopping) {
+    if (flow->state != FLOW_LIVE || flow->flows->stopping) {
         return;
     }
     if (end->kind == SCRIPT_STUCK) {
@@ -268,7 +238,7 @@ void flow__crashed(struct flow *flow, const struct script_end *end) {
         unsigned shift = flow->lost_workers < 6 ? flow->lost_workers : 6;
         flow->lost_workers++;
         flow__recheck_build(flow);
-        flow_rebuild_in(flow, (uint64_t)FLOW_CRASH_MS << shift);
+        flow__reload_in(flow, (uint64_t)FLOW_CRASH_MS << shift);
         return;
     }
     flow->crashes++;
@@ -279,13 +249,6 @@ void flow__crashed(struct flow *flow, const struct script_end *end) {
     if (flow->crashes > WORKFLOW_CRASHES_MAX) {
         flow__end(flow, CAUSE_WORKER_CRASHED, note);
     } else {
-        flow_rebuild_in(flow, (uint64_t)FLOW_CRASH_MS << (flow->crashes - 1));
-    }
-}
-
-/* A history that is being read comes back, and is dropped then. */
-void flow__stop(struct flow *flow) {
-    if (flow->load == NULL || flow->state != FLOW_LOADING) {
-        flow__end(flow, CAUSE_STOPPED, "");
+        flow__reload_in(flow, (uint64_t)FLOW_CRASH_MS << (flow->crashes - 1));
     }
 }

@@ -10,7 +10,7 @@
  * any more, the disk is read again. */
 #include "base/hash.h"
 #include "base/memory.h"
-#include "dispatch/workflow/flow.h"
+#include "dispatch/workflow/history.h"
 #include "script/program.h"
 
 enum {
@@ -35,10 +35,6 @@ struct build {
     struct err err;
 };
 
-static struct build *build_of(struct table_node *node) {
-    return CONTAINER_OF(node, struct build, node);
-}
-
 static void build_free(struct build *build) {
     effect_done(&build->effect);
     scripts_close(build->scripts);
@@ -48,39 +44,49 @@ static void build_free(struct build *build) {
 
 /* --- Closed ----------------------------------------------------------------------------------- */
 
-static void builds_linger(struct flows *flows);
+static struct build *flows_next_build(const struct flows *flows, const struct build *after) {
+    struct table_node *node = table_next(&flows->builds, after == NULL ? NULL : &after->node);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct build, node);
+}
 
-/* A worker may outlive its flow while the pool reads its frame (worker.c). */
-static void build_close_unheld(void *ctx, struct table_node *node) {
-    struct build *build = build_of(node);
-    struct flows *flows = ctx;
+static struct scripts_stats build_stats(const struct build *build) {
     struct scripts_stats stats = {0};
-    if (build->holders > 0 || build->looking) {
-        return;
-    }
     if (build->scripts != NULL) {
         scripts_get_stats(build->scripts, &stats);
     }
-    if (stats.live > 0) {
-        builds_linger(flows);
-        return;
-    }
-    flows->closed_scripts.started += stats.started;
-    flows->closed_scripts.killed += stats.killed;
-    flows->closed_scripts.zygotes += stats.zygotes;
-    table_remove(&flows->builds, node);
-    build_free(build);
+    return stats;
 }
 
+static void stats_add(struct scripts_stats *sum, const struct scripts_stats *stats) {
+    sum->started += stats->started;
+    sum->killed += stats->killed;
+    sum->zygotes += stats->zygotes;
+    sum->live += stats->live;
+}
+
+static void builds_linger(struct flows *flows);
+
+/* A worker may outlive its flow while the pool reads its frame (worker.c). */
 static void builds_on_linger(struct timer *timer) {
     struct flows *flows = CONTAINER_OF(timer, struct flows, linger);
-    flows->lingers = false;
-    table_each(&flows->builds, build_close_unheld, flows);
+    for (struct build *build = flows_next_build(flows, NULL), *next; build != NULL; build = next) {
+        const struct scripts_stats stats = build_stats(build);
+        next = flows_next_build(flows, build);
+        if (build->holders > 0 || build->looking) {
+            continue;
+        }
+        if (stats.live > 0) {
+            builds_linger(flows);
+            continue;
+        }
+        stats_add(&flows->closed_scripts, &stats);
+        table_remove(&flows->builds, &build->node);
+        build_free(build);
+    }
 }
 
 static void builds_linger(struct flows *flows) {
-    if (!flows->lingers) {
-        flows->lingers = true;
+    if (!timer_runs(&flows->linger)) {
         timer_start(flows->options.loop, &flows->linger, LINGER_MS, builds_on_linger);
     }
 }
@@ -130,7 +136,7 @@ static void build_wake_waiting(struct build *build, bool found) {
     while (build->waiting != NULL) {
         struct flow *flow = build->waiting;
         build->waiting = flow->next_waiting;
-        if (flow->state != FLOW_ADOPTING || flow->ended) {
+        if (flow->state != FLOW_ADOPTING) {
             continue; /* Its time was over meanwhile, or somebody stopped it. */
         }
         if (found) {
@@ -219,7 +225,7 @@ bool flow__has_build(struct flow *flow) {
         flow->build->holders = 1;
         table_add(&flows->builds, &flow->build->node);
     } else if (flow->build == NULL) {
-        flow->build = build_of(node);
+        flow->build = CONTAINER_OF(node, struct build, node);
         flow->build->holders++;
     }
     if (flow->build->scripts != NULL && !flow->build->recheck) {
@@ -239,50 +245,34 @@ struct scripts *flow__scripts(const struct flow *flow) {
 
 /* --- All of them ------------------------------------------------------------------------------ */
 
-static void build_add_stats(void *ctx, struct table_node *node) {
-    struct scripts_stats *sum = ctx, stats = {0};
-    if (build_of(node)->scripts != NULL) {
-        scripts_get_stats(build_of(node)->scripts, &stats);
-    }
-    sum->started += stats.started;
-    sum->killed += stats.killed;
-    sum->zygotes += stats.zygotes;
-    sum->live += stats.live;
-}
-
 void flows_get_script_stats(const struct flows *flows, struct scripts_stats *ret_stats) {
     struct scripts_stats stats = {0};
     if (!flows->stop_reported) { /* Who opened the present one may have closed it. */
         scripts_get_stats(flows->options.scripts, &stats);
     }
-    stats.started += flows->closed_scripts.started;
-    stats.killed += flows->closed_scripts.killed;
-    stats.zygotes += flows->closed_scripts.zygotes;
-    table_each((struct table *)&flows->builds, build_add_stats, &stats);
+    stats_add(&stats, &flows->closed_scripts);
+    for (const struct build *build = NULL; (build = flows_next_build(flows, build)) != NULL;) {
+        const struct scripts_stats more = build_stats(build);
+        stats_add(&stats, &more);
+    }
     *ret_stats = stats;
-}
-
-static void build_stop_node(void *ctx, struct table_node *node) {
-    struct build *build = build_of(node);
-    (void)ctx; /* The build knows its flows. */
-    timer_stop(build->flows->options.loop, &build->timer);
-    scripts_close(build->scripts);
-    build->scripts = NULL;
 }
 
 /* No worker is left, and nothing is in the pool. Flows may still hold what is left of a build. */
 void flows__stop_builds(struct flows *flows) {
     timer_stop(flows->options.loop, &flows->linger);
-    table_each(&flows->builds, build_stop_node, NULL);
-}
-
-static void build_drop_node(void *ctx, struct table_node *node) {
-    assert(build_of(node)->holders == 0);
-    table_remove(ctx, node);
-    build_free(build_of(node));
+    for (struct build *build = NULL; (build = flows_next_build(flows, build)) != NULL;) {
+        timer_stop(flows->options.loop, &build->timer);
+        scripts_close(build->scripts);
+        build->scripts = NULL;
+    }
 }
 
 void flows__drop_builds(struct flows *flows) {
-    table_each(&flows->builds, build_drop_node, &flows->builds);
+    for (struct build *build; (build = flows_next_build(flows, NULL)) != NULL;) {
+        assert(build->holders == 0);
+        table_remove(&flows->builds, &build->node);
+        build_free(build);
+    }
     table_done(&flows->builds);
 }

@@ -1,14 +1,15 @@
 /* flow.h: one workflow in the hands of this daemon; for the files of this folder alone.
  *
- *   LOADING ──history──> ADOPTING ──commit──> LIVE ──its script ended, a stop──> ENDING ──> gone
- *      ^                                       │
- *      └──── its worker crashed, was evicted, ─┘
- *            or others settled a step
+ *   UNREAD ──> LOADING ──history──> ADOPTING ──commit──> LIVE ──script ended, a stop──> ENDING
+ *      ^          │          │                            │                               │
+ *      └──failed──┴──────────┴── crashed, evicted, or ────┘                       ENDED <─┘
+ *                     others settled a step                                          └──> FREED
  *
- * LOADING reads the history on a reader thread (load.c). ADOPTING waits for the engine that the run
- * pins (engine_build.c), and for the commit that takes the row over. LIVE has a worker (worker.c),
- * or had one that was evicted. In each state the flow is freed once its row has ended (`ended`), or
- * the daemon stops, and nothing of it is in the store or in the pool.
+ * UNREAD waits for a delay, or until nothing is being stored, and LOADING reads the history on a
+ * reader thread (history.c). ADOPTING waits for the engine that the run pins (engine_build.c), and
+ * for the commit that takes the row over. LIVE has a worker (worker.c), or had one that was
+ * evicted. From each state a flow is ENDED once its row is, and FREED when nothing of it is in the
+ * store or in the pool; where the daemon stops, it is FREED without an end.
  *
  * A call is what the script asked for (call.h); an op is what a flow has with the store
  * (store_ops.h).
@@ -23,10 +24,27 @@
 
 enum { FLOW_LINES = 64 }; /* Lines of one commit. */
 
-enum flow_state { FLOW_LOADING, FLOW_ADOPTING, FLOW_LIVE, FLOW_ENDING };
+enum flow_state {
+    FLOW_UNREAD,
+    FLOW_LOADING,
+    FLOW_ADOPTING,
+    FLOW_LIVE,
+    FLOW_ENDING,
+    FLOW_ENDED,
+    FLOW_FREED,
+    FLOW_STATES
+};
+
+/* The script of a flow, as far as its outcomes go. */
+enum flow_script {
+    FLOW_REPLAYING, /* Has not been quiet after its whole history. */
+    FLOW_BUSY,      /* Received something after that, and has not been quiet since. */
+    FLOW_QUIET,     /* Waits, and has received all that was sent. */
+    FLOW_EVICTED,   /* The same, but the worker was ended. */
+};
 
 struct flow {
-    struct flow *next_ended;
+    struct flow *next_freed;
     struct loop_task free_task;
     struct table_node node;    /* By its run. */
     struct table_node id_node; /* By the number of its row. */
@@ -35,23 +53,15 @@ struct flow {
     struct flows *flows;
     char *owner;
     enum flow_state state; /* Changed by flow__enter alone. */
-    bool freed;            /* It is in flows->ended. */
-    bool ended;            /* Its row has ended. */
-    bool stop;             /* Somebody asked it to end. */
-    bool paused;           /* No agent begins. */
+    enum flow_script script;
+    bool paused;   /* No agent begins. */
+    bool fresh;    /* The row has this daemon's epoch, and `crashes` as stored. */
+    bool budgeted; /* Budgets stand above it. */
     int64_t attempt, crashes;
-    unsigned load_tries; /* Failed reads in a row. */
+    int64_t resumed_from; /* run_row.id of the run whose results it takes over; 0: none. */
+    unsigned load_tries;  /* Failed reads in a row. */
     struct effect loading;
-    unsigned lost_workers; /* Workers in a row that could not be had. */
-    bool fresh;            /* The row has this daemon's epoch, and `crashes` as stored. */
-    bool stale;            /* The history that is being read is outdated: it is read again. */
-    bool stale_admitted;   /* The same, if an agent in it waits for a budget. */
-    bool awaits_store;     /* The history is read again once nothing is being stored. */
-    bool resumes;          /* Another run, whose results it takes over. */
-    bool budgeted;         /* Budgets stand above it. */
-    bool replayed;         /* The script was quiet after its whole history. */
-    bool quiet;            /* The script waits, and has received all that was sent. */
-    bool evicted;          /* The worker was ended while it only waited. */
+    unsigned lost_workers;            /* Workers in a row that could not be had. */
     struct flow_link idle, computing; /* In the lists of `flows`. */
     uint64_t computing_since_ns;
     int64_t sent;             /* Outcomes sent to the worker, those of the history included. */
@@ -76,7 +86,7 @@ struct flow {
     struct table open, reusable; /* Of struct prior: not settled; successes of a resumed run. */
     struct call_line waiting, deferred, done, searching;
     struct loop_task deliver_task; /* Delivers `done` before the turn of the loop ends. */
-    bool search_busy;              /* One that was first in `searching` is being searched. */
+    struct call *searched;         /* Borrowed: its script is being searched; NULL: none. */
     size_t storing;                /* Ops that store an outcome. */
     size_t cached;                 /* Calls that a resumed run may answer, and has not yet. */
     struct workflow_line lines[FLOW_LINES];
@@ -86,7 +96,6 @@ struct flow {
     struct flow_op *delayed; /* Of `ops`: lazy ones that are not sent yet. */
     size_t delayed_count, delayed_rows;
     struct timer delay_timer;
-    bool delay_armed;
     size_t in_pool; /* Jobs in the pool, and reads of the history. */
 };
 
@@ -97,7 +106,9 @@ struct workflow_place flow__place(const struct flow *flow);
 struct run_bounds flow__bounds(const struct flow *flow);
 void flow__enter(struct flow *flow, enum flow_state state); /* Asserts that the edge is legal. */
 MUST_CHECK bool flow__is_over(const struct flow *flow);     /* Results change nothing any more. */
+void flow__ended(struct flow *flow);                        /* Its row has ended. */
 void flow__maybe_free(struct flow *flow); /* When it has ended and nothing of it is away. */
+struct call *flow__next_call(const struct flow *flow, const struct call *after);
 
 /* engine_build.c */
 /* false: it is looked for; flow__adopt comes again, or the flow ends. */
@@ -105,11 +116,6 @@ MUST_CHECK bool flow__has_build(struct flow *flow);
 struct scripts *flow__scripts(const struct flow *flow); /* It has its build. */
 void flow__recheck_build(struct flow *flow); /* A worker of it could not be had, or was lost. */
 void flow__release_build(struct flow *flow);
-
-/* load.c */
-void flow__load(struct flow *flow);
-void flow__adopt(struct flow *flow); /* The history is read. */
-void flow__load_free(struct flow *flow);
 
 /* worker.c */
 void flow__start_worker(struct flow *flow, struct text *order);
@@ -121,19 +127,7 @@ void flow__resume_frame(struct flow *flow); /* Calls hold less: a frame that wai
 void flow__end(struct flow *flow, enum run_cause cause, const char *note);
 /* `result`: what the script returned, as text; NULL: it is to be written here. */
 void flow__end_with(struct flow *flow, const json_t *end, const struct text *result);
+void flow__refused(struct flow_op *op, struct err err); /* For good, by the database: it ends. */
 void flow__crashed(struct flow *flow, const struct script_end *end);
-void flow__stop(struct flow *flow);
-void flow__reload(struct flow *flow);      /* The history changed: a new worker replays it. */
-void flow__store_empty(struct flow *flow); /* No outcome is being stored any more. */
-/* How an op stores the end of the run. Each form stores less than the one above it, which the
- * database refused for good. */
-enum flow_end_form {
-    FLOW_END_NONE, /* The op stores no end. */
-    FLOW_END_WHOLE,
-    FLOW_END_BARE,  /* The cause, and its agents. */
-    FLOW_END_ALONE, /* The run fails, and its agents are closed unseen: tx_run_give_up. */
-};
-enum flow_end_form flow__end_form(const struct flow_op *op);
-void flow__end_less(struct flow_op *op, struct err err); /* In the next form; not ALONE yet. */
 
 #endif

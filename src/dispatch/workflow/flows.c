@@ -5,9 +5,7 @@
 
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/rehearsal.h"
-#include "dispatch/workflow/replay.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
 
 enum { FREE_PART = 64 }; /* Calls that one turn of the loop frees. */
@@ -52,7 +50,10 @@ struct run_bounds flow__bounds(const struct flow *flow) {
     return flow->flows->options.bounds;
 }
 
-/* --- Lists of flows --------------------------------------------------------------------------- */
+struct call *flow__next_call(const struct flow *flow, const struct call *after) {
+    struct table_node *node = table_next(&flow->calls, after == NULL ? NULL : &after->node);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
+}
 
 void flow_list_append(struct flow_list *list, struct flow_link *link) {
     assert(!link->listed);
@@ -75,24 +76,22 @@ static struct bytes id_name(const int64_t *id) {
     return (struct bytes){(const char *)id, sizeof *id};
 }
 
-struct flow *flows__find(const struct flows *flows, int64_t id) {
-    struct table_node *node = table_find(&flows->ids, id_name(&id));
-    return node == NULL ? NULL : CONTAINER_OF(node, struct flow, id_node);
-}
-
 void flow__enter(struct flow *flow, enum flow_state state) {
-    static const unsigned edges[] = {
-        [FLOW_LOADING] = 1U << FLOW_LOADING | 1U << FLOW_ADOPTING | 1U << FLOW_ENDING,
-        [FLOW_ADOPTING] = 1U << FLOW_ADOPTING | 1U << FLOW_LIVE | 1U << FLOW_ENDING,
-        [FLOW_LIVE] = 1U << FLOW_LOADING | 1U << FLOW_ENDING,
-        [FLOW_ENDING] = 0,
+    enum { OVER = 1U << FLOW_ENDED | 1U << FLOW_FREED, ENDS = 1U << FLOW_ENDING | OVER };
+    static const unsigned edges[FLOW_STATES] = {
+        [FLOW_UNREAD] = 1U << FLOW_LOADING | ENDS,
+        [FLOW_LOADING] = 1U << FLOW_UNREAD | 1U << FLOW_ADOPTING | ENDS,
+        [FLOW_ADOPTING] = 1U << FLOW_UNREAD | 1U << FLOW_ADOPTING | 1U << FLOW_LIVE | ENDS,
+        [FLOW_LIVE] = 1U << FLOW_UNREAD | ENDS,
+        [FLOW_ENDING] = OVER,
+        [FLOW_ENDED] = OVER,
     };
     assert((edges[flow->state] >> state & 1) != 0);
     flow->state = state;
 }
 
 bool flow__is_over(const struct flow *flow) {
-    return flow->ended || flow->flows->stopping || flow->state == FLOW_ENDING;
+    return flow->state >= FLOW_ENDING || flow->flows->stopping;
 }
 
 static struct flow *flow_new(struct flows *flows, const struct run_row *row) {
@@ -105,6 +104,8 @@ static struct flow *flow_new(struct flows *flows, const struct run_row *row) {
     flow->flows = flows;
     flow->owner = mem_copy(row->owner.data, row->owner.len);
     flow->attempt = row->attempt;
+    flow->paused = row->state == RUN_WAITING;
+    flow->fresh = row->epoch == store_epoch(flows->options.store);
     table_init(&flow->calls);
     table_init(&flow->open);
     table_init(&flow->reusable);
@@ -114,31 +115,28 @@ static struct flow *flow_new(struct flows *flows, const struct run_row *row) {
     return flow;
 }
 
-static void call_free_counted(void *ctx, struct table_node *node) {
-    size_t *left = ctx;
-    if (*left > 0) {
-        --*left;
-        call__free(CONTAINER_OF(node, struct call, node));
-    }
-}
-
 /* A part of its calls in each turn of the loop; then the rest. */
 static void flow_free_part(struct loop_task *task) {
     struct flow *flow = CONTAINER_OF(task, struct flow, free_task);
     struct flows *flows = flow->flows;
     size_t left = flows->stopping ? SIZE_MAX : FREE_PART;
-    table_each(&flow->calls, call_free_counted, &left);
+    for (struct call *call = flow__next_call(flow, NULL), *next; call != NULL && left > 0;
+         call = next, left--) {
+        next = flow__next_call(flow, call);
+        call__free(call);
+    }
     if (flow->calls.count > 0) {
         loop_soon(flows->options.loop, task);
         return;
     }
-    struct flow **at = &flows->ended;
+    struct flow **at = &flows->freed;
     while (*at != flow) {
-        at = &(*at)->next_ended;
+        at = &(*at)->next_freed;
     }
-    *at = flow->next_ended;
+    *at = flow->next_freed;
     effect_done(&flow->loading);
-    flow__free_priors(flow);
+    flow__free_priors(&flow->open);
+    flow__free_priors(&flow->reusable);
     table_done(&flow->calls);
     table_done(&flow->open);
     table_done(&flow->reusable);
@@ -150,38 +148,13 @@ static void flow_free_part(struct loop_task *task) {
     flows__maybe_stopped(flows);
 }
 
-/* From here on nobody finds it. Its memory is freed in parts, and never within the callback in
- * which it ended: whoever called that may still hold it. */
-static void flow_free(struct flow *flow) {
-    struct flows *flows = flow->flows;
-    flow__drop_delayed(flow);
-    while (flow->ops != NULL) {
-        flow__op_free(flow->ops);
-    }
-    flow__release_build(flow);
-    flow__load_free(flow);
-    for (size_t i = 0; i < flow->line_count; i++) {
-        mem_free((char *)flow->lines[i].text.data);
-    }
-    flow->waiting = flow->deferred = flow->done = flow->searching = (struct call_line){NULL, NULL};
-    table_remove(&flows->flows, &flow->node);
-    table_remove(&flows->ids, &flow->id_node);
-    flow->next_ended = flows->ended;
-    flows->ended = flow;
-    flow->free_task.run = flow_free_part;
-    flow->freed = true;
-    loop_soon(flows->options.loop, &flow->free_task);
-}
-
-static void call_cancel(void *ctx, struct table_node *node) {
-    (void)ctx; /* The call knows its flow. */
-    call__cancel(CONTAINER_OF(node, struct call, node));
-}
-
+/* Once nothing of it is away, nobody finds it any more. Its memory is freed in parts, and never
+ * within the callback in which it ended: whoever called that may still hold it. */
 void flow__maybe_free(struct flow *flow) {
-    struct loop *loop = flow->flows->options.loop;
+    struct flows *flows = flow->flows;
+    struct loop *loop = flows->options.loop;
     bool away = flow->in_pool > 0;
-    if (flow->freed || (!flow->ended && !flow->flows->stopping)) {
+    if (flow->state == FLOW_FREED || (flow->state != FLOW_ENDED && !flows->stopping)) {
         return;
     }
     flow__close_worker(flow);
@@ -193,10 +166,33 @@ void flow__maybe_free(struct flow *flow) {
         timer_stop(loop, &op->timer);
         away = away || op->away;
     }
-    table_each(&flow->calls, call_cancel, NULL);
-    if (!away) {
-        flow_free(flow);
+    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+        call__cancel(call);
     }
+    if (away) {
+        return;
+    }
+    flow__enter(flow, FLOW_FREED);
+    while (flow->ops != NULL) {
+        flow__op_free(flow->ops);
+    }
+    flow__release_build(flow);
+    flow__load_free(flow);
+    for (size_t i = 0; i < flow->line_count; i++) {
+        mem_free((char *)flow->lines[i].text.data);
+    }
+    flow->waiting = flow->deferred = flow->done = flow->searching = (struct call_line){NULL, NULL};
+    table_remove(&flows->flows, &flow->node);
+    table_remove(&flows->ids, &flow->id_node);
+    flow->next_freed = flows->freed;
+    flows->freed = flow;
+    flow->free_task.run = flow_free_part;
+    loop_soon(loop, &flow->free_task);
+}
+
+void flow__ended(struct flow *flow) {
+    flow__enter(flow, FLOW_ENDED);
+    flow__maybe_free(flow);
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
@@ -206,32 +202,17 @@ static void flows_workflow_note(struct flows *flows, const struct run_row *row) 
     struct flow *flow = node == NULL ? NULL : CONTAINER_OF(node, struct flow, node);
     if (flow == NULL && workflow_lives(row) && flows->options.hold == RUN_FREE) {
         flow = flow_new(flows, row);
-        flow->paused = row->state == RUN_WAITING;
-        flow->fresh = row->epoch == store_epoch(flows->options.store);
-        flow->stop = row->stop != CAUSE_NONE;
         flow__load(flow);
+        if (row->stop != CAUSE_NONE) {
+            flow__stop(flow);
+        }
     } else if (flow != NULL && run_state_final(row->state)) {
-        flow->ended = true;
         flows->stats.finished++;
-        flow__maybe_free(flow);
-    } else if (flow != NULL && row->stop != CAUSE_NONE && !flow->stop) {
-        flow->stop = true;
+        flow__ended(flow);
+    } else if (flow != NULL && row->stop != CAUSE_NONE) {
         flow__stop(flow);
     } else if (flow != NULL) {
         flow__on_pause(flow, row);
-    }
-}
-
-struct call_by_run {
-    struct bytes run;
-    struct call *found;
-};
-
-static void call_match_run(void *ctx, struct table_node *node) {
-    struct call_by_run *wanted = ctx;
-    struct call *call = CONTAINER_OF(node, struct call, node);
-    if (bytes_is(wanted->run, call->run.text)) {
-        wanted->found = call;
     }
 }
 
@@ -239,17 +220,19 @@ static void call_match_run(void *ctx, struct table_node *node) {
  * asked for it yet, what was read of it is updated. Both are rare, so all calls are looked
  * through. */
 static void flows_step_note(struct flows *flows, const struct run_row *row) {
-    struct flow *flow = flows__find(flows, row->parent);
-    struct call_by_run wanted = {.run = row->run};
-    if (flow == NULL || flow->state == FLOW_ENDING || flow->ended) {
+    struct table_node *node = table_find(&flows->ids, id_name(&row->parent));
+    struct flow *flow = node == NULL ? NULL : CONTAINER_OF(node, struct flow, id_node);
+    struct call *call = NULL;
+    if (flow == NULL || flow->state >= FLOW_ENDING) {
         return;
     }
-    table_each(&flow->calls, call_match_run, &wanted);
-    if (wanted.found != NULL) {
-        call__on_note(wanted.found, row);
-    } else {
-        flow__note_prior(flow, row);
+    while ((call = flow__next_call(flow, call)) != NULL) {
+        if (bytes_is(row->run, call->run.text)) {
+            call__on_note(call, row);
+            return;
+        }
     }
+    flow__note_prior(flow, row);
 }
 
 void flows_run_note(struct flows *flows, struct bytes note) {
@@ -312,20 +295,18 @@ void flows__maybe_stopped(struct flows *flows) {
     }
 }
 
-static void flow_stop_node(void *ctx, struct table_node *node) {
-    (void)ctx; /* The flow knows its flows. */
-    struct flow *flow = CONTAINER_OF(node, struct flow, node);
-    loop_breathe(flow->flows->options.loop); /* Nothing else waits any more. */
-    flow__maybe_free(flow);
-}
-
 void flows_stop(struct flows *flows, void (*stopped)(void *ctx), void *ctx) {
     assert(!flows->stopping);
     flows->stopping = true;
     flows->stopped = stopped;
     flows->stopped_ctx = ctx;
     pool_cancel(&flows->pool);
-    table_each(&flows->flows, flow_stop_node, NULL);
+    for (struct table_node *node = table_next(&flows->flows, NULL), *next; node != NULL;
+         node = next) {
+        next = table_next(&flows->flows, node);
+        loop_breathe(flows->options.loop); /* Nothing else waits any more. */
+        flow__maybe_free(CONTAINER_OF(node, struct flow, node));
+    }
     flows__stop_checks(flows);
     flows__stop_rehearsals(flows);
     flows__maybe_stopped(flows);
@@ -337,8 +318,8 @@ void flows_close(struct flows *flows) {
     }
     assert(flows->busy == 0);
     assert(flows->flows.count == 0);
-    while (flows->ended != NULL) { /* The loop does not come to them any more. */
-        struct loop_task *task = &flows->ended->free_task;
+    while (flows->freed != NULL) { /* The loop does not come to them any more. */
+        struct loop_task *task = &flows->freed->free_task;
         loop_task_cancel(flows->options.loop, task);
         flow_free_part(task);
     }

@@ -1,90 +1,340 @@
-/* plan.c: what a workflow would do, without asking anybody.
+/* plan.c: a dry run of a workflow, without asking anybody.
  *
  * What holds for every run of it is said: where it was found, what it says of itself, whether the
  * args fit, who its agents would be, and the limits. What it asks for it decides while it runs,
- * from answers that nobody has yet: so it is played once with stand-ins for its agents, which shows
- * its shape. What nobody can know before is named as such. */
+ * from answers that nobody has yet: so it is played once with stub agents, which shows its shape.
+ * What nobody can know before is named as such.
+ *
+ * The rehearsal:
+ *
+ *   PLAYING ──a frame──> READ in the pool ──its answer──> PLAYING
+ *      └──its end, its worker's, or no time left──────────────────> done
+ *
+ * Each agent is answered with a value that fits its schema (model/scripted/instance.h), or with a
+ * short text; workflow() is found and run. Answers are given one at a time, in the order of the
+ * requests, so what is requested after the answers of one WAVE is the next. Requests are counted,
+ * and listed by their kind. The script runs in a worker as a run's would, with the same limits.
+ *
+ * Limits     REHEARSE_MS, and REHEARSE_MAX at once: what is above is reported as `cut`. At most
+ *            STUB_STEPS kinds are listed, of STUB_MODELS models, and at most STUB_SCRIPTS scripts
+ *            are searched; what is above is counted. */
+#include "base/json/wide.h"
+#include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/rehearsal.h"
-#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/history.h"
 #include "dispatch/workflow/start.h"
+#include "model/scripted/instance.h"
 
-enum { REHEARSED_MAX = 1 << 20 };
-
-static const char *const unknown[] = {
-    "how many agents it asks for, and which, where answers differ from those of the rehearsal",
-    "how often an agent with tools asks its model, and so what it costs",
-    "how long it takes",
+enum {
+    REHEARSED_MAX = 1 << 20,
+    REHEARSE_MS = 10000,
+    REHEARSE_MAX = 8,
+    STUB_STEPS = 200,
+    STUB_MODELS = 32,
+    STUB_SCRIPTS = 64,
+    STUB_OUTPUT = 1000,    /* Tokens that an agent is taken to say. */
+    STUB_BYTES = 64 << 10, /* Of an answer. */
+    FAULT_MAX = 400,
 };
 
-static struct err add_json(struct text *text, const char *before, const json_t *json) {
-    text_add_str(text, before);
-    if (json == NULL) {
-        text_add_str(text, "null");
-        return ERR_OK;
-    }
-    return json_write(json, text);
-}
+enum stub_end { STUB_GOING, STUB_FINISHED, STUB_FAILED };
 
-static void add_number(struct text *text, const char *before, int64_t number, int64_t none) {
-    text_add_str(text, before);
-    if (number == none) {
-        text_add_str(text, "null");
-    } else {
-        text_add_int(text, number);
-    }
-}
+/* A request that the script waits for. */
+struct stub_request {
+    struct stub_request *next;
+    json_t *message; /* Owned; without its prompt. */
+    unsigned wave;
+    bool nested;
+};
 
-/* --- Its script, in the pool ------------------------------------------------------------------ */
+/* Agents that differ in nothing that is shown. */
+struct stub_step {
+    char *phase, *label, *model; /* Owned. */
+    unsigned wave;
+    int64_t agents;
+    bool schema;
+};
 
-static const char *origin_of(const struct flow_start *start) {
-    const struct workflow_spec *spec = &start->spec;
-    return spec->path != NULL     ? "path"
-           : spec->script != NULL ? "text"
-           : spec->name != NULL   ? catalog_origin_name(start->script.entry.origin)
-                                  : "run";
-}
+struct stub_model {
+    char *name; /* Owned; "": agents that name none of ours. */
+    int64_t agents, prompt_bytes;
+};
 
-static struct err add_args(const struct flow_start *start, struct text *text) {
-    const char *misfit = start->misfit.text[0] != '\0' ? start->misfit.text : NULL;
-    const json_t *schema = script_meta_args(&start->script.prepared);
-    text_add_str(text, start->spec.args != NULL ? ",\"args\":{\"given\":true"
-                                                : ",\"args\":{\"given\":false");
-    struct err err = add_json(text, ",\"schema\":", schema);
-    text_add_str(text, schema == NULL   ? ",\"fit\":null"
-                       : misfit == NULL ? ",\"fit\":true"
-                                        : ",\"fit\":false");
-    flow__add_text(text, ",\"fault\":", misfit);
-    text_add_char(text, '}');
-    return err;
-}
+struct rehearsal {
+    struct flows *flows;
+    struct flow_start *start; /* Borrowed, until it is done. */
+    struct rehearsal *next;
+    struct script_worker *worker; /* Owned; NULL: it has ended. */
+    struct loop_task task;
+    struct timer deadline;
+    struct pool_job job;
+    struct bytes frame; /* Borrowed from the worker, which is paused. */
+    bool in_pool, over;
+    const char *cut; /* Static: why it was not played to its end; NULL: it was, well or not. */
+    /* While a frame is read, all that follows belongs to the pool. */
+    struct catalog_search search;
+    struct stub_request *first, **end;
+    int64_t pending, most_pending, agents, unlisted, spent;
+    unsigned wave, scripts, asked;
+    struct stub_step steps[STUB_STEPS];
+    size_t step_count;
+    struct stub_model models[STUB_MODELS];
+    size_t model_count;
+    enum stub_end ended;
+    char *fault;       /* Owned: why it failed. */
+    struct text reply; /* All that its worker gets next; empty: nothing. */
+};
+
+/* --- The script, in the pool ------------------------------------------------------------------ */
 
 struct err flow_start__plan(struct flow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
-    const json_t *meta = prepared->meta;
+    const struct workflow_spec *spec = &start->spec;
+    const json_t *schema = script_meta_args(prepared);
+    const char *misfit = start->misfit.text[0] != '\0' ? start->misfit.text : NULL;
+    const char *origin = spec->path != NULL     ? "path"
+                         : spec->script != NULL ? "text"
+                         : spec->name != NULL   ? catalog_origin_name(start->script.entry.origin)
+                                                : "run";
     struct text *text = &start->started;
     text_clear(text);
-    flow__add_text(text, ",\"name\":", script_meta_name(prepared));
-    flow__add_text(text, ",\"description\":", script_meta_description(prepared));
-    struct err err = add_json(text, ",\"phases\":", json_object_get(meta, "phases"));
+    flow__add_member(text, "name", script_meta_name(prepared));
+    flow__add_member(text, "description", script_meta_description(prepared));
+    struct err err = flow__add_json(text, "phases", json_object_get(prepared->meta, "phases"));
     if (!err_failed(err)) {
-        err = add_json(text, ",\"meta\":", meta);
+        err = flow__add_json(text, "meta", prepared->meta);
     }
-    flow__add_text(text, ",\"file\":", start->script.entry.file);
-    flow__add_text(text, ",\"origin\":", origin_of(start));
-    flow__add_text(text, ",\"form\":", script_form_name(prepared->form));
+    flow__add_member(text, "file", start->script.entry.file);
+    flow__add_member(text, "origin", origin);
+    flow__add_member(text, "form", script_form_name(prepared->form));
+    text_add_name(text, "args");
+    text_add_char(text, '{');
+    text_add_member_bool(text, "given", spec->args != NULL);
     if (!err_failed(err)) {
-        err = add_args(start, text);
+        err = flow__add_json(text, "schema", schema);
     }
-    text_add_str(text, ",\"notes\":");
+    text_add_name(text, "fit");
+    text_add_str(text, schema == NULL ? "null" : misfit == NULL ? "true" : "false");
+    flow__add_member(text, "fault", misfit);
+    text_add_str(text, "},\"notes\":");
     script_notes_write(prepared, text);
     return err_failed(err) || !text_failed(text) ? err : text_error(text, "flow: plan");
 }
 
-/* --- Its agents, on the loop ------------------------------------------------------------------ */
+/* --- Requests, in the pool -------------------------------------------------------------------- */
 
-/* Of those that name none of ours: as call.c chooses. */
-static const char *model_of(const struct flow_start *start, struct default_model *otherwise) {
+static const json_t *request_option(const json_t *message, const char *name) {
+    return json_object_get(json_object_get(message, "opts"), name);
+}
+
+/* Owned by the caller; "" where there is none. A column would hold no more than up to a NUL. */
+static char *request_name(const json_t *json, const char *member) {
+    struct bytes text = call__name(json, member);
+    return mem_copy(text.data, strnlen(text.data, text.len));
+}
+
+static void rehearsal_count_step(struct rehearsal *rehearsal, const json_t *message,
+                                 unsigned wave) {
+    AUTO(mem_release) char *phase = request_name(message, "phase");
+    AUTO(mem_release) char *label = request_name(message, "label");
+    AUTO(mem_release) char *model = request_name(json_object_get(message, "opts"), "model");
+    bool schema = request_option(message, "schema") != NULL;
+    for (size_t i = 0; i < rehearsal->step_count; i++) {
+        struct stub_step *step = &rehearsal->steps[i];
+        if (step->wave == wave && step->schema == schema && strcmp(step->phase, phase) == 0 &&
+            strcmp(step->label, label) == 0 && strcmp(step->model, model) == 0) {
+            step->agents++;
+            return;
+        }
+    }
+    if (rehearsal->step_count == STUB_STEPS) {
+        rehearsal->unlisted++;
+        return;
+    }
+    rehearsal->steps[rehearsal->step_count++] = (struct stub_step){.phase = phase,
+                                                                   .label = label,
+                                                                   .model = model,
+                                                                   .wave = wave,
+                                                                   .schema = schema,
+                                                                   .agents = 1};
+    phase = label = model = NULL;
+}
+
+/* A name without a slash is none of ours (call.c). */
+static void rehearsal_count_model(struct rehearsal *rehearsal, const json_t *message) {
+    AUTO(mem_release) char *asked = request_name(json_object_get(message, "opts"), "model");
+    const char *name = strchr(asked, '/') == NULL ? "" : asked;
+    size_t at = 0;
+    while (at < rehearsal->model_count && strcmp(rehearsal->models[at].name, name) != 0) {
+        at++;
+    }
+    if (at == STUB_MODELS) {
+        return;
+    }
+    struct stub_model *model = &rehearsal->models[at];
+    if (at == rehearsal->model_count) {
+        rehearsal->model_count++;
+        model->name = mem_copy(name, strlen(name));
+    }
+    model->agents++;
+    model->prompt_bytes += (int64_t)json_string_length(json_object_get(message, "prompt"));
+}
+
+static void rehearsal_on_request(struct rehearsal *rehearsal, json_t *message, bool nested) {
+    struct stub_request *request = mem_new(sizeof *request);
+    *request = (struct stub_request){
+        .message = json_incref(message), .wave = rehearsal->wave + 1, .nested = nested};
+    if (!nested) {
+        rehearsal->agents++;
+        rehearsal->pending++;
+        rehearsal_count_step(rehearsal, message, request->wave);
+        rehearsal_count_model(rehearsal, message);
+        (void)json_object_del(message, "prompt"); /* Long, and not needed any more. */
+    }
+    if (rehearsal->pending > rehearsal->most_pending) {
+        rehearsal->most_pending = rehearsal->pending;
+    }
+    *rehearsal->end = request;
+    rehearsal->end = &request->next;
+}
+
+/* --- Answers, in the pool --------------------------------------------------------------------- */
+
+/* As dispatch does: a request for what nobody has gets null. */
+static void request_answer(const struct stub_request *request, struct text *reply) {
+    AUTO(text_done) struct text value;
+    const json_t *schema = request_option(request->message, "schema");
+    text_init(&value, STUB_BYTES);
+    if (json_array_size(request_option(request->message, "capabilities")) > 0) {
+        text_add_str(reply, ",\"o\":\"null\"");
+        return;
+    }
+    if (schema != NULL) {
+        script_instance_add_json(&value, schema, INSTANCE_WHOLE);
+    } else {
+        text_add_str(&value, "\"An answer that stands in for an agent's.\"");
+    }
+    text_add_str(reply, ",\"o\":\"value\",\"v\":");
+    const struct bytes stub = text_failed(&value) ? BYTES("null") : text_bytes(&value);
+    text_add(reply, stub.data, stub.len);
+}
+
+static void rehearsal_answer_script(struct rehearsal *rehearsal, const json_t *message) {
+    AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
+    AUTO(text_done) struct text members;
+    struct text *reply = &rehearsal->reply;
+    const char *path = json_str(message, "path", NULL);
+    struct why why = {""};
+    struct err err = ERR_OK;
+    text_init(&members, FLOW_ORDER_MAX);
+    if (rehearsal->scripts++ >= STUB_SCRIPTS) {
+        why_set(&why, "a plan looks for %d scripts, and not for more", STUB_SCRIPTS);
+        err = err_make(ERR_WORKFLOW_NOT_FOUND, "plan: scripts");
+    } else if (path != NULL) {
+        err = catalog_open(&rehearsal->search, path, &script, &why);
+    } else {
+        err = catalog_find(&rehearsal->search, json_bytes(message, "name"), &script, &why);
+    }
+    if (err_failed(err) && why.text[0] == '\0') {
+        why_set(&why, "%s", err_title(err.code));
+    } else if (!err_failed(err) && flow__add_script((struct bytes){script.source, script.len},
+                                                    bytes_of(script.entry.file), &members, &why)) {
+        if (text_failed(&members)) {
+            why_set(&why, "%s is too large", script.entry.file);
+        } else {
+            err = flow_args_check(&script.prepared, json_object_get(message, "args"), &why);
+        }
+    }
+    if (why.text[0] != '\0') {
+        struct why whole = {""};
+        why_set(&whole, "workflow: %s", why.text);
+        flow__add_throw(reply, bytes_of(whole.text));
+    } else {
+        text_add_str(reply, ",\"o\":\"script\",");
+        text_add(reply, members.data, members.len);
+    }
+}
+
+static void request_free(struct stub_request *request) {
+    json_decref(request->message);
+    mem_free(request);
+}
+
+/* A script that asked for nothing waits for what never comes: it says so itself. */
+static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
+    struct stub_request *request = rehearsal->first;
+    struct text *reply = &rehearsal->reply;
+    if (request == NULL) {
+        return;
+    }
+    rehearsal->first = request->next;
+    if (rehearsal->first == NULL) {
+        rehearsal->end = &rehearsal->first;
+    }
+    text_addf(reply, "[{\"t\":\"settle\",\"id\":%lld",
+              (long long)json_int(request->message, "id", 0));
+    if (request->nested) {
+        /* All that its script asks for at once is of its own wave. */
+        rehearsal->wave = request->wave - 1;
+        rehearsal_answer_script(rehearsal, request->message);
+    } else {
+        rehearsal->wave = request->wave;
+        rehearsal->pending--;
+        rehearsal->spent += STUB_OUTPUT;
+        request_answer(request, reply);
+    }
+    text_addf(reply, ",\"spent\":%lld}]", (long long)rehearsal->spent);
+    request_free(request);
+}
+
+static void rehearsal_on_end(struct rehearsal *rehearsal, const json_t *message) {
+    const char *words = json_str(message, "message", "it gave no reason");
+    int64_t line = json_int(message, "line", 0);
+    AUTO(text_done) struct text fault;
+    text_init(&fault, 2 * (size_t)FAULT_MAX);
+    if (json_is_true(json_object_get(message, "ok"))) {
+        rehearsal->ended = STUB_FINISHED;
+        return;
+    }
+    rehearsal->ended = STUB_FAILED;
+    if (line > 0) {
+        text_addf(&fault, "line %lld: ", (long long)line);
+    }
+    text_add(&fault, words, utf8_cut(bytes_of(words), FAULT_MAX));
+    rehearsal->fault = text_failed(&fault) ? NULL : text_take(&fault, NULL);
+}
+
+static void rehearsal_read_frame(struct pool_job *job) {
+    struct rehearsal *rehearsal = CONTAINER_OF(job, struct rehearsal, job);
+    AUTO(json_release) json_t *messages = NULL;
+    struct why why = {""};
+    if (err_failed(json_parse_wide(rehearsal->frame.data, rehearsal->frame.len, JSON_DEPTH_MAX,
+                                   &messages, &why))) {
+        rehearsal->ended = STUB_FAILED;
+        rehearsal->fault = mem_copy(why.text, strlen(why.text));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(messages) && rehearsal->ended == STUB_GOING; i++) {
+        json_t *message = json_array_get(messages, i);
+        bool nested = flow__message_is(message, "workflow");
+        if (nested || flow__message_is(message, "call")) {
+            /* A worker that somebody took over asks for more than a script may. */
+            if (rehearsal->asked++ < WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX) {
+                rehearsal_on_request(rehearsal, message, nested);
+            }
+        } else if (flow__message_is(message, "quiet")) {
+            rehearsal_on_quiet(rehearsal);
+        } else if (flow__message_is(message, "end")) {
+            rehearsal_on_end(rehearsal, message);
+        }
+    }
+}
+
+/* --- What it showed --------------------------------------------------------------------------- */
+
+/* For agents that name none of ours: as call.c chooses. */
+static const char *start_model(const struct flow_start *start, struct default_model *otherwise) {
     if (start->spec.model != NULL) {
         return start->spec.model;
     }
@@ -92,78 +342,19 @@ static const char *model_of(const struct flow_start *start, struct default_model
     return otherwise->name;
 }
 
-static void add_model(const struct flow_start *start, struct text *text) {
-    static const char *const from_names[] = {
-        [MODEL_FROM_SETTING] = "setting",
-        [MODEL_FROM_OPTION] = "option",
-        [MODEL_FROM_CONNECTION] = "connection",
-        [MODEL_FROM_NOWHERE] = "nowhere",
-    };
-    const struct connections *connections = start->flows->options.connections;
-    struct default_model otherwise;
-    struct model_info info;
-    const char *name = model_of(start, &otherwise);
-    const char *from = start->spec.model != NULL ? "asked" : from_names[otherwise.from];
-    const struct bytes whole = bytes_of(name);
-    size_t len = strcspn(name, "/");
-    flow__add_text(text, ",\"model\":{\"name\":", name);
-    flow__add_text(text, ",\"from\":", from);
-    text_add_str(text, ",\"connection\":");
-    text_add_json(text, name, len);
-    bool there = models_info(connections_models(connections), whole, &info);
-    text_add_str(text, there ? ",\"connected\":true}" : ",\"connected\":false}");
-}
-
-/* Tools need a folder to work in; a call of a model has none. */
-static struct err add_tools(const struct flow_start *start, struct text *text) {
-    const struct workflow_spec *spec = &start->spec;
-    AUTO(json_release) json_t *tools = NULL;
-    flow__add_text(text, ",\"root\":", spec->root);
-    if (spec->root == NULL) {
-        text_add_str(text, ",\"tools\":[]");
-        return ERR_OK;
-    }
-    tools = flow__tools(json_object_get(spec->settings, "tools"), TOOL_SET_ALL);
-    return add_json(text, ",\"tools\":", tools);
-}
-
-static void add_limits(const struct flow_start *start, struct text *text) {
-    const struct workflow_spec *spec = &start->spec;
+static int64_t start_at_once(const struct flow_start *start) {
     const struct flows_limits *limits = &start->flows->options.limits;
-    int64_t wanted = spec->concurrency > 0 ? spec->concurrency : limits->at_once;
-    int64_t agent_ms = spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS;
-    add_number(text, ",\"limits\":{\"at_once\":", workflow_at_once(limits->processors, wanted), -1);
-    add_number(text, ",\"agents\":", WORKFLOW_AGENTS_MAX, -1);
-    add_number(text, ",\"items\":", WORKFLOW_ITEMS_MAX, -1);
-    add_number(text, ",\"timeout_ms\":", spec->timeout_ms, 0);
-    add_number(text, ",\"agent_timeout_ms\":", agent_ms, -1);
-    add_number(text, ",\"agent_stuck_ms\":", limits->stuck_ms, -1);
-    add_number(text, ",\"script_cpu_ms\":", limits->cpu_ms, -1);
-    add_number(text, ",\"runs\":", start->flows->options.bounds.workflows, 0);
-    text_add_str(text, "},");
-    flow_start_add_budget(start, text);
-    add_number(text, ",\"total\":", spec->total, -1);
-    flow__add_text(text, ",\"resumed_from\":", spec->resume);
-    text_add_str(text, ",\"resume\":");
-    if (spec->resume == NULL) {
-        text_add_str(text, "null");
-        return;
-    }
-    const char *fault = start->unfit.text[0] != '\0' ? start->unfit.text : NULL;
-    flow__add_text(text,
-                   fault == NULL ? "{\"fit\":true,\"fault\":" : "{\"fit\":false,\"fault\":", fault);
-    text_add_char(text, '}');
+    int64_t wanted = start->spec.concurrency > 0 ? start->spec.concurrency : limits->at_once;
+    return workflow_at_once(limits->processors, wanted);
 }
 
-/* --- Its rehearsal, on the loop --------------------------------------------------------------- */
-
-/* What they cost if each asks once and says as much as its model can; false: nobody knows. */
-static bool add_price(const struct flow_start *start, const struct stub_model *asked,
-                      int64_t *micros) {
+/* Cost of agents, if each asks once and says as much as its model can; false: nobody knows. */
+static bool start_add_price(const struct flow_start *start, const struct stub_model *asked,
+                            int64_t *micros) {
     const struct connections *connections = start->flows->options.connections;
     struct default_model otherwise;
     struct model_info info;
-    const char *name = asked->name[0] != '\0' ? asked->name : model_of(start, &otherwise);
+    const char *name = asked->name[0] != '\0' ? asked->name : start_model(start, &otherwise);
     if (!models_info(connections_models(connections), bytes_of(name), &info)) {
         return false;
     }
@@ -178,81 +369,270 @@ static bool add_price(const struct flow_start *start, const struct stub_model *a
     return cost.known;
 }
 
-static void add_prices(const struct flow_start *start, const struct stubs *told,
-                       struct text *text) {
-    int64_t micros = 0, unpriced = told->agents;
-    for (size_t i = 0; i < told->model_count; i++) {
-        unpriced -= add_price(start, &told->models[i], &micros) ? told->models[i].agents : 0;
+static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text) {
+    const struct flow_start *start = rehearsal->start;
+    const int64_t at_once = start_at_once(start);
+    int64_t micros = 0, unpriced = rehearsal->agents;
+    text_addf(text, "{\"ended\":\"%s\"",
+              rehearsal->cut != NULL              ? "cut"
+              : rehearsal->ended == STUB_FINISHED ? "finished"
+                                                  : "failed");
+    flow__add_member(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
+    text_add_member_int(text, "agents", rehearsal->agents);
+    text_add_member_int(text, "at_once",
+                        rehearsal->most_pending < at_once ? rehearsal->most_pending : at_once);
+    text_add_str(text, ",\"steps\":[");
+    for (size_t i = 0; i < rehearsal->step_count; i++) {
+        const struct stub_step *step = &rehearsal->steps[i];
+        text_addf(text, "%s{\"wave\":%u", i > 0 ? "," : "", step->wave);
+        text_add_member_or_null(text, "phase", bytes_of(step->phase));
+        text_add_member_or_null(text, "label", bytes_of(step->label));
+        text_add_member_or_null(text, "model", bytes_of(step->model));
+        text_add_member_bool(text, "schema", step->schema);
+        text_add_member_int(text, "agents", step->agents);
+        text_add_char(text, '}');
     }
-    add_number(text, ",\"price\":{\"micros\":", micros, -1);
-    add_number(text, ",\"unpriced\":", unpriced, -1);
-    text_add_char(text, '}');
+    text_addf(text, "],\"unlisted\":%lld", (long long)rehearsal->unlisted);
+    for (size_t i = 0; i < rehearsal->model_count; i++) {
+        const struct stub_model *model = &rehearsal->models[i];
+        unpriced -= start_add_price(start, model, &micros) ? model->agents : 0;
+    }
+    text_addf(text, ",\"price\":{\"micros\":%lld,\"unpriced\":%lld}}", (long long)micros,
+              (long long)unpriced);
 }
 
-static void rehearsed(void *ctx, const struct stubs *told, const char *cut) {
-    struct flow_start *start = ctx;
-    struct text *text = &start->rehearsed;
-    const struct flows_limits *limits = &start->flows->options.limits;
-    int64_t wanted = start->spec.concurrency > 0 ? start->spec.concurrency : limits->at_once;
-    int64_t at_once = workflow_at_once(limits->processors, wanted);
-    text_init(text, REHEARSED_MAX);
-    text_addf(text, "{\"ended\":\"%s\"",
-              cut != NULL                    ? "cut"
-              : told->ended == STUB_FINISHED ? "finished"
-                                             : "failed");
-    flow__add_text(text, ",\"fault\":", cut != NULL ? cut : told->fault);
-    add_number(text, ",\"agents\":", told->agents, -1);
-    add_number(text, ",\"at_once\":", told->most_pending < at_once ? told->most_pending : at_once,
-               -1);
-    text_add_char(text, ',');
-    stubs_write(told, text);
-    add_prices(start, told, text);
-    text_add_char(text, '}');
-    start->rehearsed_with(start);
+/* --- Its worker ------------------------------------------------------------------------------- */
+
+static void rehearsal_report(struct loop_task *task) {
+    struct rehearsal *rehearsal = CONTAINER_OF(task, struct rehearsal, task);
+    struct flows *flows = rehearsal->flows;
+    struct rehearsal **at = &flows->rehearsals;
+    while (*at != rehearsal) {
+        at = &(*at)->next;
+    }
+    *at = rehearsal->next;
+    flows->rehearsal_count--;
+    timer_stop(flows->options.loop, &rehearsal->deadline);
+    script_close(rehearsal->worker);
+    text_init(&rehearsal->start->rehearsed, REHEARSED_MAX);
+    rehearsal_write(rehearsal, &rehearsal->start->rehearsed);
+    rehearsal->start->rehearsed_with(rehearsal->start);
+    while (rehearsal->first != NULL) {
+        struct stub_request *request = rehearsal->first;
+        rehearsal->first = request->next;
+        request_free(request);
+    }
+    for (size_t i = 0; i < rehearsal->step_count; i++) {
+        mem_free(rehearsal->steps[i].phase);
+        mem_free(rehearsal->steps[i].label);
+        mem_free(rehearsal->steps[i].model);
+    }
+    for (size_t i = 0; i < rehearsal->model_count; i++) {
+        mem_free(rehearsal->models[i].name);
+    }
+    mem_free(rehearsal->fault);
+    text_done(&rehearsal->reply);
+    mem_free(rehearsal);
+    flows__maybe_stopped(flows);
+}
+
+/* The pool reads what is the worker's: then it is reported after that. */
+static void rehearsal_finish(struct rehearsal *rehearsal, const char *cut) {
+    if (!rehearsal->over) {
+        rehearsal->over = true;
+        rehearsal->cut = cut;
+        if (!rehearsal->in_pool) {
+            loop_soon(rehearsal->flows->options.loop, &rehearsal->task);
+        }
+    }
+}
+
+static void rehearsal_send(struct rehearsal *rehearsal, struct text *message) {
+    size_t len = 0;
+    char *frame = text_take(message, &len);
+    script_busy(rehearsal->worker);
+    script_send(rehearsal->worker, frame, len);
+}
+
+static void rehearsal_frame_done(struct pool_job *job) {
+    struct rehearsal *rehearsal = CONTAINER_OF(job, struct rehearsal, job);
+    rehearsal->in_pool = false;
+    if (rehearsal->over) {
+        loop_soon(rehearsal->flows->options.loop, &rehearsal->task);
+        return;
+    }
+    script_resume(rehearsal->worker);
+    if (rehearsal->ended != STUB_GOING) {
+        rehearsal_finish(rehearsal, NULL);
+    } else if (text_failed(&rehearsal->reply)) {
+        rehearsal_finish(rehearsal, "a script that it names is too large");
+    } else if (rehearsal->reply.len > 0) {
+        rehearsal_send(rehearsal, &rehearsal->reply);
+    }
+}
+
+static void rehearsal_on_frame(void *ctx, struct bytes frame) {
+    struct rehearsal *rehearsal = ctx;
+    (void)frame; /* May move. */
+    if (rehearsal->over) {
+        return;
+    }
+    script_rest(rehearsal->worker);
+    rehearsal->frame = script_pause(rehearsal->worker);
+    rehearsal->in_pool = true;
+    rehearsal->job = (struct pool_job){
+        .kind = POOL_QUICK, .run = rehearsal_read_frame, .done = rehearsal_frame_done};
+    pool_add(&rehearsal->flows->pool, &rehearsal->job);
+}
+
+/* Nothing is sent while it is paused, so nothing is in the pool. */
+static void rehearsal_on_worker_end(void *ctx, const struct script_end *end) {
+    struct rehearsal *rehearsal = ctx;
+    rehearsal->worker = NULL;
+    rehearsal_finish(rehearsal, end->kind == SCRIPT_STUCK
+                                    ? "the script computed for too long between two answers"
+                                    : "the script's process ended by itself");
+}
+
+static void rehearsal_on_deadline(struct timer *timer) {
+    struct rehearsal *rehearsal = CONTAINER_OF(timer, struct rehearsal, deadline);
+    rehearsal_finish(rehearsal, "the script went on for too long");
+}
+
+static void rehearsal_begin(struct rehearsal *rehearsal) {
+    static const struct script_watch watch = {.heard = rehearsal_on_frame,
+                                              .ended = rehearsal_on_worker_end};
+    const struct flow_start *start = rehearsal->start;
+    const struct script_prepared *prepared = &start->script.prepared;
+    const struct flows_options *options = &rehearsal->flows->options;
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)options->limits.cpu_ms};
+    AUTO(text_done) struct text order;
+    text_init(&order, FLOW_ORDER_MAX);
+    text_addf(&order, "[{\"t\":\"start\",\"form\":\"%s\"", script_form_name(prepared->form));
+    text_add_member(&order, "script", (struct bytes){prepared->text, prepared->len});
+    text_add_member(&order, "file", bytes_of(start->script.entry.file));
+    if (start->spec.args != NULL) {
+        order.failed = err_failed(flow__add_json(&order, "args", start->spec.args)) || order.failed;
+    }
+    flow__add_limits(&options->limits, start->spec.total, &order);
+    text_add_str(&order, "]}]");
+    if (text_failed(&order)) {
+        rehearsal_finish(rehearsal, "its args are too large");
+        return;
+    }
+    flows__make_room(rehearsal->flows, 1);
+    rehearsal->worker = script_start(options->scripts, &bounds, &watch, rehearsal);
+    timer_start(options->loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
+    rehearsal_send(rehearsal, &order);
 }
 
 void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start)) {
-    const struct script_prepared *prepared = &start->script.prepared;
-    const char *file = start->script.entry.file;
-    const struct rehearsal_ask ask = {.text = {prepared->text, prepared->len},
-                                      .form = prepared->form,
-                                      .file = {file, strlen(file)},
-                                      .args = start->spec.args,
-                                      .total = start->spec.total,
-                                      .root = start->spec.root};
+    struct flows *flows = start->flows;
+    struct rehearsal *rehearsal = mem_new(sizeof *rehearsal);
     start->rehearsed_with = done;
-    flows_rehearse(start->flows, &ask, rehearsed, start);
-}
-
-static void add_rehearsal(const struct flow_start *start, struct text *text) {
-    text_add_str(text, ",\"rehearsal\":");
-    if (start->rehearsed.len == 0 || text_failed(&start->rehearsed)) {
-        text_add_str(text, "null");
+    rehearsal->flows = flows;
+    rehearsal->start = start;
+    rehearsal->task.run = rehearsal_report;
+    rehearsal->search = flows->options.search;
+    rehearsal->search.root = start->spec.root;
+    rehearsal->end = &rehearsal->first;
+    text_init(&rehearsal->reply, FLOW_ORDER_MAX);
+    rehearsal->next = flows->rehearsals;
+    flows->rehearsals = rehearsal;
+    if (++flows->rehearsal_count > REHEARSE_MAX) {
+        rehearsal_finish(rehearsal, "others are being planned just now; ask again");
+    } else if (flows->stopping) {
+        rehearsal_finish(rehearsal, "the daemon is stopping");
     } else {
-        text_add(text, start->rehearsed.data, start->rehearsed.len);
+        rehearsal_begin(rehearsal);
     }
 }
 
-static void add_unknown(struct text *text) {
-    text_add_str(text, ",\"unknown\":[");
-    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
-        flow__add_text(text, i > 0 ? "," : "", unknown[i]);
+void flows__stop_rehearsals(struct flows *flows) {
+    for (struct rehearsal *one = flows->rehearsals; one != NULL; one = one->next) {
+        rehearsal_finish(one, "the daemon is stopping");
     }
-    text_add_char(text, ']');
+}
+
+/* --- The plan --------------------------------------------------------------------------------- */
+
+static void plan_add_model(const struct flow_start *start, struct text *text) {
+    static const char *const from_names[] = {
+        [MODEL_FROM_SETTING] = "setting",
+        [MODEL_FROM_OPTION] = "option",
+        [MODEL_FROM_CONNECTION] = "connection",
+        [MODEL_FROM_NOWHERE] = "nowhere",
+    };
+    struct default_model otherwise;
+    struct model_info info;
+    const char *name = start_model(start, &otherwise);
+    text_add_str(text, ",\"model\":{");
+    text_add_member(text, "name", bytes_of(name));
+    flow__add_member(text, "from",
+                     start->spec.model != NULL ? "asked" : from_names[otherwise.from]);
+    text_add_member(text, "connection", (struct bytes){name, strcspn(name, "/")});
+    text_add_member_bool(
+        text, "connected",
+        models_info(connections_models(start->flows->options.connections), bytes_of(name), &info));
+    text_add_char(text, '}');
+}
+
+static void plan_add_limits(const struct flow_start *start, struct text *text) {
+    const struct workflow_spec *spec = &start->spec;
+    const struct flows_limits *limits = &start->flows->options.limits;
+    text_add_str(text, ",\"limits\":{");
+    text_add_member_int(text, "at_once", start_at_once(start));
+    text_add_member_int(text, "agents", WORKFLOW_AGENTS_MAX);
+    text_add_member_int(text, "items", WORKFLOW_ITEMS_MAX);
+    flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    text_add_member_int(text, "agent_timeout_ms",
+                        spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS);
+    flow__add_limit(text, "agent_stuck_ms", limits->stuck_ms, -1);
+    flow__add_limit(text, "script_cpu_ms", limits->cpu_ms, -1);
+    flow__add_limit(text, "runs", start->flows->options.bounds.workflows, 0);
+    text_add_char(text, '}');
+    flow_start_add_budget(start, text);
+    flow__add_limit(text, "total", spec->total, -1);
+    flow__add_member(text, "resumed_from", spec->resume);
+    text_add_name(text, "resume");
+    if (spec->resume == NULL) {
+        text_add_str(text, "null");
+        return;
+    }
+    const char *fault = start->unfit.text[0] != '\0' ? start->unfit.text : NULL;
+    text_add_char(text, '{');
+    text_add_member_bool(text, "fit", fault == NULL);
+    flow__add_member(text, "fault", fault);
+    text_add_char(text, '}');
 }
 
 void flow_start_write_plan(const struct flow_start *start, struct text *text) {
-    text_add_str(text, start->invalid ? "{\"valid\":false" : "{\"valid\":true");
-    flow__add_text(text, ",\"error\":", start->invalid ? start->why.text : NULL);
+    const struct workflow_spec *spec = &start->spec;
+    const bool rehearsed = start->rehearsed.len > 0 && !text_failed(&start->rehearsed);
+    text_add_char(text, '{');
+    text_add_member_bool(text, "valid", !start->invalid);
+    flow__add_member(text, "error", start->invalid ? start->why.text : NULL);
     if (start->invalid) {
-        flow__add_text(text, ",\"file\":", start->script.entry.file);
-    } else {
-        text_add(text, start->started.data, start->started.len);
-        add_model(start, text);
-        text->failed = err_failed(add_tools(start, text)) || text->failed;
-        add_limits(start, text);
-        add_rehearsal(start, text);
-        add_unknown(text);
+        flow__add_member(text, "file", start->script.entry.file);
+        text_add_char(text, '}');
+        return;
     }
-    text_add_char(text, '}');
+    text_add_char(text, ',');
+    text_add(text, start->started.data, start->started.len);
+    plan_add_model(start, text);
+    flow__add_member(text, "root", spec->root);
+    /* Tools need a folder to work in; a call of a model has none. */
+    AUTO(json_release)
+    json_t *tools = spec->root == NULL
+                        ? json_array()
+                        : flow__tools(json_object_get(spec->settings, "tools"), TOOL_SET_ALL);
+    text->failed = err_failed(flow__add_json(text, "tools", tools)) || text->failed;
+    plan_add_limits(start, text);
+    text_add_name(text, "rehearsal");
+    text_add_str(text, rehearsed ? start->rehearsed.data : "null");
+    text_add_str(text, ",\"unknown\":["
+                       "\"how many agents it asks for, and which, where answers differ from those "
+                       "of the rehearsal\","
+                       "\"how often an agent with tools asks its model, and so what it costs\","
+                       "\"how long it takes\"]}");
 }

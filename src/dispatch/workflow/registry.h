@@ -39,12 +39,11 @@ struct flow;
 struct flows {
     struct flows_options options;
     struct table flows, ids; /* Holds struct flow: by run, and by the number of its row. */
-    struct flow *ended;      /* The ones whose memory is being freed. */
+    struct flow *freed;      /* The ones whose memory is being freed. */
     struct table turns;     /* Holds struct call: by its turn, or by the job of its working tree. */
     struct turns *turns_of; /* Borrowed: performs the turns; NULL: nobody can be asked. */
     struct table builds;    /* Holds struct build: earlier engines. */
     struct timer linger;    /* Closes builds that no flow holds. */
-    bool lingers;
     struct scripts_stats closed_scripts; /* Counts of builds that are closed. */
     struct pool pool;
     struct flow_list idle;      /* Workers that only wait: the longest first. */
@@ -67,7 +66,6 @@ struct flows {
 };
 
 /* flows.c */
-struct flow *flows__find(const struct flows *flows, int64_t id);
 void flows__failed(struct flows *flows, const char *what, struct bytes run, struct err err);
 void flows__maybe_stopped(struct flows *flows);
 int64_t flows__now_ms(const struct flows *flows);
@@ -80,6 +78,9 @@ MUST_CHECK bool flows__batch_expected(struct flows *flows);
 /* check.c */
 void flows__stop_checks(struct flows *flows);
 void flows__forget_checked(struct flows *flows);
+
+/* plan.c */
+void flows__stop_rehearsals(struct flows *flows);
 
 /* engine_build.c */
 void flows__stop_builds(struct flows *flows);

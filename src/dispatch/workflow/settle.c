@@ -1,22 +1,33 @@
-/* settle.c: the outcome of a call is stored, and then delivered to the script.
+/* settle.c: the outcome of a call is stored, and then delivered to the script; and workflow(),
+ * whose outcome is a script.
  *
  * The order of the commits is the order of delivery, now and in every replay. A run that may take
  * over results of another one settles these first, in their old order, each when the script is
  * quiet; outcomes of its own agents are deferred until no such call is left, and then settled one
  * by one. So neither the order of the other run nor a failed sibling costs a finished step.
  *
- * A call of workflow() has a place in that order, too, although its script is searched again: else
- * two branches, one of which waits for that call, would ask for equal prompts in another order, and
- * get each other's results. The place counts also where workflow() threw, then or now. A call that
- * the other run did not make is deferred like an agent's outcome. The search for either script
- * begins when the call is the next one, and nothing else is settled until that search has ended. */
-#include "dispatch/workflow/settle.h"
-
+ * workflow(): which script it names is searched in the pool, and stored with the run, like an
+ * agent's outcome, so a run goes on with the same script however the file is edited. The call is no
+ * agent: it takes no slot, and has no event.
+ *
+ * A run that resumes another reads the file again: the outcome of that run's call is not taken
+ * over, only its place in the order: else two branches, one of which waits for that call, would ask
+ * for equal prompts in another order, and get each other's results. The place counts also where
+ * workflow() threw, then or now. A call that the other run did not make is deferred like an agent's
+ * outcome. The search for either script begins when the call is the next one, not when the script
+ * asks, and nothing else is settled until that search has ended. So no more than a few scripts wait
+ * in memory: a run may name WORKFLOW_NESTED_MAX of them, of WORKFLOW_SCRIPT_MAX bytes each. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/history.h"
+#include "dispatch/workflow/start.h"
+#include "script/catalog.h"
 
-enum { DELIVER_BYTES = 256 << 10 }; /* Of outcomes in one turn of the loop, and one more. */
+enum {
+    DELIVER_BYTES = 256 << 10, /* Bytes of outcomes in one turn of the loop, and one more. */
+    MEMBERS_MAX = 7 * WORKFLOW_SCRIPT_MAX, /* A script as JSON text, whatever it holds. */
+};
 
 /* --- Delivered -------------------------------------------------------------------------------- */
 
@@ -26,7 +37,7 @@ static void call_add_settle(struct call *call, struct text *text) {
     flow->spent += call->usage.output;
     flow->sent++;
     text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
-    if (call->encoded) {
+    if (call->form == RESULT_ENCODED) {
         text_add(text, call->result.data, call->result.len);
     } else if (!call->nested) {
         const struct flow_result result = {.state = workflow_step_state(call->cause),
@@ -36,7 +47,7 @@ static void call_add_settle(struct call *call, struct text *text) {
         flow__add_result(&result, text);
     } else if (call->cause != CAUSE_COMPLETED) {
         flow__add_throw(text, note);
-    } else { /* The result of workflow() are the members of its script (nested.c). */
+    } else { /* The result of workflow() are the members of its script. */
         text_add_str(text, ",\"o\":\"script\",");
         text_add(text, call->result.data, call->result.len);
     }
@@ -45,10 +56,10 @@ static void call_add_settle(struct call *call, struct text *text) {
 
 void flow__deliver(struct flow *flow) {
     const struct call *first = flow->done.first;
-    if (flow->state != FLOW_LIVE || !flow->replayed || flow->ended) {
+    if (flow->state != FLOW_LIVE || flow->script == FLOW_REPLAYING) {
         return;
     }
-    if (flow->evicted) { /* What is to be delivered is in the history that the next worker gets. */
+    if (flow->script == FLOW_EVICTED) { /* The next worker gets it with the history. */
         if (first != NULL) {
             flow__reload(flow);
         }
@@ -56,7 +67,7 @@ void flow__deliver(struct flow *flow) {
     }
     /* A call that the worker has not asked for, after all that was sent: it does not replay what
      * the earlier one did. */
-    if (first != NULL && first->number == 0 && flow->quiet) {
+    if (first != NULL && first->number == 0 && flow->script == FLOW_QUIET) {
         flow__end(flow, CAUSE_REPLAY_DIVERGED, "an agent that it had asked was not asked again");
         return;
     }
@@ -64,8 +75,8 @@ void flow__deliver(struct flow *flow) {
     size_t count = 0;
     text_init(&text, FLOW_ORDER_MAX);
     text_add_char(&text, '[');
-    while ((first = flow->done.first) != NULL && first->number != 0 && !first->unloaded &&
-           text.len < DELIVER_BYTES) {
+    while ((first = flow->done.first) != NULL && first->number != 0 &&
+           first->form != RESULT_UNLOADED && text.len < DELIVER_BYTES) {
         text_add_str(&text, count++ > 0 ? "," : "");
         call_add_settle(flow->done.first, &text);
         call__free(flow->done.first);
@@ -73,46 +84,48 @@ void flow__deliver(struct flow *flow) {
     text_add_char(&text, ']');
     if (count > 0 && !text_failed(&text)) {
         flow__send(flow, &text);
-    } else if (flow->quiet && flow->done.first != NULL) {
+    } else if (flow->script == FLOW_QUIET && flow->done.first != NULL) {
         flow__load_page(flow);
     }
 }
 
 /* --- Stored ----------------------------------------------------------------------------------- */
 
-static void flow_deliver_soon(struct loop_task *task) {
-    flow__deliver(CONTAINER_OF(task, struct flow, deliver_task));
-}
-
-void call__enqueue_done(struct call *call) {
-    struct flow *flow = call->flow;
-    call->state = CALL_DONE;
-    call_line_append(&flow->done, call);
+void call__done(struct call *call) {
+    call__enter(call, CALL_DONE);
     call__forget_message(call);
-    call__set_counted(call, false);
-    if (flow->unloaded > 0) { /* It is delivered after those. */
+    call__set_slots(call, 0);
+    if (call->flow->unloaded > 0) { /* It is delivered after those. */
         call__unload(call);
     }
 }
 
+static void flow_deliver_soon(struct loop_task *task) {
+    flow__deliver(CONTAINER_OF(task, struct flow, deliver_task));
+}
+
 /* Agents that ran side by side end side by side: their outcomes travel together, where the store
  * answers for several in this turn of the loop. */
-void call__stored(struct call *call) {
+static void call_stored(struct call *call) {
     struct flow *flow = call->flow;
     if (flow->state == FLOW_ENDING) {
         return;
     }
     flow->stored += call->usage.output;
-    call__enqueue_done(call);
+    call__done(call);
     if (flow->storing == 0) {
         flow__deliver(flow);
     } else {
         flow->deliver_task.run = flow_deliver_soon;
         loop_soon(flow->flows->options.loop, &flow->deliver_task);
     }
-    if (flow->state == FLOW_LIVE) {
-        flow__pump(flow);
-    }
+    flow__pump(flow);
+}
+
+static void call_send_stored(struct call *call, struct flow_op *op) {
+    call__enter(call, CALL_STORING);
+    flow__op_stores(op);
+    flow__op_send(op);
 }
 
 static struct err end_tx(struct tx *tx, void *ctx) {
@@ -127,31 +140,30 @@ static struct err end_tx(struct tx *tx, void *ctx) {
  * same moment, and has its number from there; or somebody has restarted it. */
 static void end_done(struct flow_op *op) {
     struct call *call = op->call;
-    bool late = op->late, restarted = late && call->restarted;
-    call->usage = late ? call->usage : op->used;
-    flow__op_free(op);
-    call->storing = false;
-    if (restarted) {
-        struct flow *flow = call->flow;
+    struct flow *flow = op->flow;
+    call->usage = op->late ? call->usage : op->used;
+    if (op->late && call->restarted) {
         call__start_again(call);
         flow__settle_quiet(flow); /* Others may have waited for this. */
         flow__pump(flow);
-    } else if (!late || !call->unwritten) {
-        call__stored(call);
+    } else if (op->late && call->row == ROW_RETRYING) {
+        call__enter(call, CALL_ENDED);
+    } else {
+        call_stored(call);
     }
 }
 
 static void call_store_end(struct call *call) {
     const struct flow *flow = call->flow;
     struct flow_op *op = call__op(call, end_tx, end_done);
-    const bool turn = call->has_turn || call->turn.text[0] != '\0';
+    const bool turn = call->awaited.name.len > 0 || call->turn.text[0] != '\0';
     op->used = call->usage; /* Where the store has no better number. */
     op->end = (struct step_end){
         .place = flow__place(flow),
         .run = bytes_of(call->run.text),
         .attempt = call->attempt,
         .cause = call->cause,
-        .result = {call->result.data == NULL ? "" : call->result.data, call->result.len},
+        .result = text_bytes(&call->result),
         .note = bytes_of(call->note),
         .resume_at_ms = call->resume_at_ms,
         .label = call__name(call->message, "label"),
@@ -173,36 +185,30 @@ static void call_store_end(struct call *call) {
         op->end.spec = text_bytes(&op->bytes);
     }
     op->ends = true;
-    flow__op_stores(op);
-    call->storing = true;
-    flow__op_send(op);
+    call_send_stored(call, op);
 }
+
+static void call_find_script(struct call *call);
+static void call_store_script(struct call *call);
 
 static void call_defer(struct call *call) {
-    call->deferred = true;
-    call_line_append(&call->flow->deferred, call);
+    call__enter(call, CALL_DEFERRED);
     call__release_bytes(call); /* What it waits for may stand in a frame that was not read yet. */
-}
-
-static struct call *flow_take_deferred(struct flow *flow) {
-    struct call *call = flow->deferred.first;
-    call_line_remove(&flow->deferred, call);
-    call->deferred = false;
-    return call;
 }
 
 /* Not before its row is written: it comes again then. And not while a history is read, which would
  * have it or not: flow__store_deferred goes on. */
 void call__store(struct call *call) {
-    if (call->unwritten || call->deferred || call->storing) {
+    assert(call->state == CALL_ENDED);
+    if (call->row == ROW_RETRYING) {
         return;
     }
     if (call->flow->state != FLOW_LIVE) {
         call_defer(call);
     } else if (call->nested && call->search == NULL) {
-        call__find_script(call);
+        call_find_script(call);
     } else if (call->nested) {
-        call__store_script(call);
+        call_store_script(call);
     } else {
         call_store_end(call);
     }
@@ -211,32 +217,39 @@ void call__store(struct call *call) {
 /* A run that resumes another delivers its outcomes one by one: what the script asks for after one
  * of them may be cached, and is then delivered before the next. */
 bool flow__must_wait(const struct flow *flow) {
-    return flow->resumes && (flow->cached > 0 || !flow->quiet || flow->deferred.first != NULL ||
-                             flow->storing > 0 || flow->done.first != NULL);
+    return flow->resumed_from != 0 &&
+           (flow->cached > 0 || flow->script < FLOW_QUIET || flow->deferred.first != NULL ||
+            flow->storing > 0 || flow->done.first != NULL);
 }
 
 void call__ended(struct call *call) {
     if (call__leave_tree(call)) {
         return;
     }
-    call->state = CALL_STORING;
-    if (!flow__must_wait(call->flow)) {
+    call__enter(call, CALL_ENDED);
+    if (flow__must_wait(call->flow)) {
+        call_defer(call);
+        flow__settle_quiet(call->flow);
+    } else {
         call__store(call);
-        return;
     }
-    call_defer(call);
-    flow__settle_quiet(call->flow);
+}
+
+static void flow_store_first_deferred(struct flow *flow) {
+    struct call *call = flow->deferred.first;
+    call__enter(call, CALL_ENDED);
+    call__store(call);
 }
 
 void flow__store_deferred(struct flow *flow) {
-    while (flow->deferred.first != NULL && !flow->resumes) {
-        call__store(flow_take_deferred(flow));
+    while (flow->deferred.first != NULL && flow->resumed_from == 0) {
+        flow_store_first_deferred(flow);
     }
 }
 
 /* --- Taken over from the run that is resumed -------------------------------------------------- */
 
-void call__release_cached(struct call *call) {
+static void call_release_cached(struct call *call) {
     call->flow->cached -= call->cached != NULL;
     call->cached = NULL;
 }
@@ -257,19 +270,16 @@ static struct err cached_tx(struct tx *tx, void *ctx) {
 static void cached_done(struct flow_op *op) {
     struct call *call = op->call;
     struct flow *flow = op->flow;
-    bool late = op->late;
-    call__release_cached(call);
+    call_release_cached(call);
     text_clear(&call->result);
-    text_add(&call->result, op->bytes.data, late ? 0 : op->bytes.len);
-    flow__op_free(op);
-    if (!late) {
+    if (!op->late) {
+        text_add(&call->result, op->bytes.data, op->bytes.len);
         flow->flows->stats.cached++;
         call->cause = CAUSE_COMPLETED;
-        call__stored(call);
+        call_stored(call);
         return;
     }
-    call->state = CALL_WAITING;
-    call_line_append(&flow->waiting, call);
+    call__enter(call, CALL_WAITING);
     flow__pump(flow);
     flow__settle_quiet(flow);
 }
@@ -277,75 +287,273 @@ static void cached_done(struct flow_op *op) {
 static void call_store_cached(struct call *call) {
     struct flow_op *op = call__op(call, cached_tx, cached_done);
     call->run = flows__new_id(call->flow->flows, "run");
-    call->state = CALL_STORING;
     text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
     op->cached = (struct step_cached){.step = call__step(call, op),
                                       .from = bytes_of(call->cached->run.text)};
-    flow__op_stores(op);
-    flow__op_send(op);
+    call_send_stored(call, op);
 }
 
-/* The lowest of those that the other run has answered. */
-static void call_find_lowest(void *ctx, struct table_node *node) {
-    struct call **lowest = ctx, *call = CONTAINER_OF(node, struct call, node);
-    if (call->state == CALL_CACHED &&
-        (*lowest == NULL || call->cached->done_no < (*lowest)->cached->done_no)) {
-        *lowest = call;
-    }
-}
-
+/* One at a time: the lowest of those that the other run has answered, then what was deferred. */
 void flow__settle_quiet(struct flow *flow) {
     struct call *lowest = NULL;
-    if (!flow->quiet || flow->state != FLOW_LIVE || flow->ended) {
+    if (flow->script < FLOW_QUIET || flow->state != FLOW_LIVE) {
         return;
     }
     if (flow->done.first != NULL) {
         flow__deliver(flow);
         return;
     }
-    if (flow->storing > 0 || flow->search_busy) {
-        return; /* One at a time. */
+    if (flow->storing > 0 || flow->searched != NULL) {
+        return;
     }
-    if (flow->cached > 0) {
-        table_each(&flow->calls, call_find_lowest, &lowest);
+    for (struct call *call = NULL;
+         flow->cached > 0 && (call = flow__next_call(flow, call)) != NULL;) {
+        if (call->state == CALL_CACHED &&
+            (lowest == NULL || call->cached->done_no < lowest->cached->done_no)) {
+            lowest = call;
+        }
     }
     if (lowest != NULL && lowest->nested) {
-        lowest->state = CALL_STORING;
+        call__enter(lowest, CALL_ENDED);
         call__store(lowest);
     } else if (lowest != NULL) {
         call_store_cached(lowest);
     } else if (flow->deferred.first != NULL) {
-        call__store(flow_take_deferred(flow));
+        flow_store_first_deferred(flow);
     }
 }
 
-/* --- workflow() ------------------------------------------------------------------------------- */
+/* --- workflow(): its script ------------------------------------------------------------------- */
+
+/* The search, as the pool reads and fills it. */
+struct script_search {
+    struct pool_job job;
+    struct call *call; /* Borrowed: it stays while `in_pool` counts us. */
+    struct catalog_search search;
+    char *name, *path;  /* Owned; one of them. */
+    const json_t *args; /* Borrowed from the call; NULL: none. */
+    struct catalog_script script;
+    struct text members; /* Owned: of the script, as a worker wants it. */
+    struct why why;      /* Empty: there is a script. */
+    struct sha256_hex hash;
+};
+
+void call__forget_script(struct call *call) {
+    struct script_search *search = call->search;
+    call->search = NULL;
+    if (search != NULL) {
+        catalog_script_done(&search->script);
+        text_done(&search->members);
+        mem_free(search->name);
+        mem_free(search->path);
+        mem_free(search);
+    }
+}
 
 void call__begin_nested(struct call *call, struct prior *old) {
     struct flow *flow = call->flow;
     call->cached = old;
     flow->cached += old != NULL;
-    call->state = old != NULL ? CALL_CACHED : CALL_STORING;
-    if (old == NULL && flow->resumes) {
+    if (old != NULL) {
+        call__enter(call, CALL_CACHED);
+    } else if (flow->resumed_from != 0) {
         call_defer(call); /* The script, which asks just now, will be quiet: then the line moves. */
-    } else if (old == NULL) {
-        call__find_script(call);
+    } else {
+        call_find_script(call);
     }
 }
 
-/* In a run that resumes another, the call was the next one when its search began. Somebody may have
- * skipped an agent meanwhile, and the script, which got that outcome, asked for a call with a lower
- * place. So the order is judged once more. */
-void call__found(struct call *call) {
+static struct err ref_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    const struct workflow_place place = flow__place(op->flow);
+    return tx_workflow_ref(tx, &place, &op->ref, &op->late);
+}
+
+static void ref_done(struct flow_op *op) {
+    call_release_cached(op->call);
+    call_stored(op->call);
+}
+
+static void call_store_script(struct call *call) {
+    const struct script_search *search = call->search;
+    const struct catalog_script *script = &search->script;
+    struct flow_op *op = call__op(call, ref_tx, ref_done);
+    text_init(&op->bytes, 4 * (size_t)WORKFLOW_SCRIPT_MAX);
+    text_add_char(&op->bytes, ' '); /* So that there are bytes to point to. */
+    op->ref = (struct workflow_ref){.key = bytes_of(call->key),
+                                    .occurrence = call->occurrence,
+                                    .note = BYTES(""),
+                                    .script = BYTES(""),
+                                    .hash = BYTES(""),
+                                    .file = BYTES("")};
+    if (call->cause == CAUSE_COMPLETED) {
+        const size_t file_len = strlen(script->entry.file);
+        text_add(&op->bytes, script->source, script->len);
+        text_add_str(&op->bytes, script->entry.file);
+        text_add_str(&op->bytes, search->hash.text);
+        const char *data = op->bytes.data;
+        op->ref.script = (struct bytes){data + 1, script->len};
+        op->ref.file = (struct bytes){data + 1 + script->len, file_len};
+        op->ref.hash = (struct bytes){data + op->bytes.len - WORKFLOW_HASH, WORKFLOW_HASH};
+    } else {
+        text_add_str(&op->bytes, call->note);
+        op->ref.note = (struct bytes){op->bytes.data + 1, op->bytes.len - 1};
+    }
+    call__forget_script(call);
+    call_send_stored(call, op);
+}
+
+/* --- workflow(): searched --------------------------------------------------------------------- */
+
+static void search_run(struct pool_job *job) {
+    struct script_search *search = CONTAINER_OF(job, struct script_search, job);
+    const struct catalog_script *script = &search->script;
+    const struct script_fault *fault = &script->entry.fault;
+    struct why why = {""};
+    if (search->why.text[0] != '\0') {
+        return; /* It must not be searched. */
+    }
+    struct err err =
+        search->path != NULL
+            ? catalog_open(&search->search, search->path, &search->script, &why)
+            : catalog_find(&search->search, bytes_of(search->name), &search->script, &why);
+    if (err_failed(err) && why.text[0] == '\0') {
+        why_set(&why, "%s", err_title(err.code));
+    } else if (!err_failed(err) && !script->entry.valid) {
+        why_set(&why, "%s:%u:%u: %s", script->entry.file, fault->line, fault->column,
+                fault->message);
+    } else if (!err_failed(err)) {
+        why.text[0] = '\0';
+        err = flow_args_check(&script->prepared, search->args, &why);
+    }
+    if (why.text[0] != '\0') {
+        why_set(&search->why, "workflow: %s", why.text);
+    } else if (flow__add_script((struct bytes){script->source, script->len},
+                                bytes_of(script->entry.file), &search->members, &search->why)) {
+        if (text_failed(&search->members)) {
+            why_set(&search->why, "workflow: %s is too large", script->entry.file);
+        }
+        const struct sha256 digest = sha256_of(script->source, script->len);
+        search->hash = sha256_hex(&digest);
+    }
+}
+
+/* A script that asks for a thousand at once gets one worker after the other to judge them, and none
+ * for those whose verdict is known by then. */
+static void flow_search_next(struct flow *flow) {
+    struct call *call = flow->searching.first;
+    if (call != NULL && flow->searched == NULL) {
+        call_line_remove(&flow->searching, call);
+        flow->searched = call;
+        flow->in_pool++;
+        pool_add(&flow->flows->pool, &call->search->job);
+    }
+}
+
+static void search_conclude(struct script_search *search) {
+    struct call *call = search->call;
     struct flow *flow = call->flow;
-    call->state = call->cached != NULL ? CALL_CACHED : CALL_STORING;
-    if (!flow->resumes) {
+    call->cause = search->why.text[0] == '\0' ? CAUSE_COMPLETED : CAUSE_SYNTAX_ERROR;
+    call__set_note(call, bytes_of(search->why.text));
+    text_done(&call->result);
+    call->result = search->members;
+    text_init(&search->members, 0);
+    flow->searched = NULL;
+    if (flow->resumed_from == 0) {
+        call__enter(call, CALL_ENDED);
         call__store(call);
+    } else {
+        /* The call was the next one when its search began. Somebody may have skipped an agent
+         * meanwhile, and the script, which got that outcome, asked for a call with a lower place.
+         * So the order is judged once more. */
+        call__enter(call, call->cached != NULL ? CALL_CACHED : CALL_DEFERRED);
+        if (call->cached == NULL) {
+            call_line_remove(&flow->deferred, call);
+            call_line_prepend(&flow->deferred, call);
+        }
+        flow__settle_quiet(flow);
+    }
+    flow_search_next(flow);
+}
+
+static void search_judged(void *ctx, const struct flow_verdict *verdict) {
+    struct script_search *search = ctx;
+    if (!call__is_back(search->call)) {
         return;
     }
-    if (call->cached == NULL) {
-        call->deferred = true;
-        call_line_prepend(&flow->deferred, call);
+    if (verdict->judgement == FLOW_BAD) {
+        struct why why = {""};
+        flow_fault_tell(&verdict->fault, &why);
+        why_set(&search->why, "workflow: %s:%.400s", search->script.entry.file, why.text);
     }
-    flow__settle_quiet(flow);
+    search_conclude(search);
+}
+
+static bool flow_is_confined(const struct flow *flow) {
+    return json_is_true(json_object_get(flow->spec, "confined"));
+}
+
+static void search_forbid(struct script_search *search, const char *subject) {
+    why_set(&search->why, "workflow: the settings of its session do not allow %.200s", subject);
+}
+
+static void search_done(struct pool_job *job) {
+    struct script_search *search = CONTAINER_OF(job, struct script_search, job);
+    struct flow *flow = search->call->flow;
+    if (!call__is_back(search->call)) {
+        return;
+    }
+    /* A rule names a workflow by its name or by its path, and holds for the one that was found,
+     * whichever of the two the script has used. */
+    if (search->why.text[0] == '\0' && flow_is_confined(flow) &&
+        !flow_may_run_found(flow->flows, json_object_get(flow->spec, "settings"), flow->root,
+                            &search->script.entry)) {
+        search_forbid(search, search->path != NULL ? search->path : search->name);
+    }
+    if (search->why.text[0] != '\0') {
+        search_conclude(search);
+        return;
+    }
+    const struct flow_check_ask ask = flow_check_ask_of(&search->script, &search->hash);
+    flow->in_pool++;
+    flows_check(flow->flows, &ask, search_judged, search);
+}
+
+/* A model has started it: it runs what that model may start. */
+static void search_confine(struct script_search *search) {
+    const struct flow *flow = search->call->flow;
+    const char *path = search->path;
+    if (path != NULL && !flow_path_is_own(flow->flows, flow->root, &path)) {
+        why_set(&search->why, "workflow: %.200s is no plain path of the project", search->path);
+        return;
+    }
+    const char *subject = path != NULL ? path : search->name;
+    if (!flow_may_run(json_object_get(flow->spec, "settings"), subject)) {
+        search_forbid(search, subject);
+    } else if (path != NULL) {
+        char *own = mem_copy(path, strlen(path));
+        mem_free(search->path);
+        search->path = own;
+    }
+}
+
+static void call_find_script(struct call *call) {
+    struct flow *flow = call->flow;
+    struct script_search *search = mem_new(sizeof *search);
+    const char *path = json_str(call->message, "path", NULL);
+    const char *name = json_str(call->message, "name", path == NULL ? "" : NULL);
+    call->search = search;
+    search->call = call;
+    text_init(&search->members, MEMBERS_MAX);
+    search->search = flow->flows->options.search;
+    search->search.root = flow->root;
+    search->name = name == NULL ? NULL : mem_copy(name, strlen(name));
+    search->path = path == NULL ? NULL : mem_copy(path, strlen(path));
+    search->args = json_object_get(call->message, "args");
+    if (flow_is_confined(flow)) {
+        search_confine(search);
+    }
+    search->job = (struct pool_job){.kind = POOL_QUICK, .run = search_run, .done = search_done};
+    call__enter(call, CALL_SEARCHING);
+    flow_search_next(flow);
 }

@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,9 +22,9 @@
 #include "base/json/schema.h"
 #include "base/memory.h"
 #include "dispatch/workflow/check.h"
-#include "dispatch/workflow/flow.h"
-#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
+#include "store/datadir.h"
 
 enum { STARTED_MAX = 200 << 10 };
 
@@ -75,30 +76,21 @@ struct err flow_args_check(const struct script_prepared *prepared, const json_t 
     return err_make(ERR_BAD_FIELD, "workflows: args");
 }
 
-/* --- Its budget, and its limits --------------------------------------------------------------- */
-
 static const struct amounts *start_budget(const struct flow_start *start) {
     return start->spec.budgeted ? &start->spec.budget : start->flows->options.budget;
 }
 
 void flow_start_add_budget(const struct flow_start *start, struct text *text) {
     const struct amounts *limits = start_budget(start);
-    const char *before = "{";
-    text_add_str(text, "\"budget\":");
+    text_add_name(text, "budget");
+    text_add_str(text, limits == NULL ? "null" : "{");
     for (unsigned i = 0; limits != NULL && i < AMOUNT_COUNT; i++) {
         if (limits->of[i] < AMOUNT_MAX) {
-            text_addf(text, "%s\"%s\":%lld", before, amount_name((enum amount)i),
-                      (long long)limits->of[i]);
-            before = ",";
+            text_add_member_int(text, amount_name((enum amount)i), limits->of[i]);
         }
     }
-    text_add_str(text, limits == NULL ? "null" : before[0] == '{' ? "{}" : "}");
-    text_add_str(text, limits != NULL && !start->spec.budgeted ? ",\"budget_default\":true"
-                                                               : ",\"budget_default\":false");
-}
-
-static void add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
-    text_addf(text, number == none ? ",\"%s\":null" : ",\"%s\":%lld", name, (long long)number);
+    text_add_str(text, limits == NULL ? "" : "}");
+    text_add_member_bool(text, "budget_default", limits != NULL && !start->spec.budgeted);
 }
 
 /* --- Saved ------------------------------------------------------------------------------------ */
@@ -125,116 +117,82 @@ static bool start_is_saved(const struct flow_start *start, const char *path) {
            utimensat(AT_FDCWD, path, NULL /* now */, 0) == 0;
 }
 
-static bool start_write_script(const struct flow_start *start, const char *path) {
-    AUTO(fd_release)
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    size_t at = 0;
-    while (fd >= 0 && at < start->script.len) {
-        ssize_t wrote = write(fd, start->script.source + at, start->script.len - at);
-        if (wrote <= 0) {
-            return false;
-        }
-        at += (size_t)wrote;
-    }
-    return fd >= 0;
-}
-
-/* Is another file each time that somebody changes a letter of a text. */
-static bool scripts_are_full(const char *path) {
-    DIR *folder = opendir(path);
-    size_t count = 0;
-    while (folder != NULL && count < FLOW_SAVED_MAX && readdir(folder) != NULL) {
+/* Writes a new file, linked to its name when it is whole. A full folder takes no more: there is
+ * another file each time that somebody changes a letter of a text. */
+static bool start_write_script(const struct flow_start *start, const char *folder,
+                               const char *path) {
+    char name[64];
+    (void)snprintf(name, sizeof name, ".%.16s.%p", start->hash.text, (const void *)start);
+    AUTO(mem_release) char *fresh = datadir_path(folder, name);
+    DIR *listing = opendir(folder);
+    size_t count = 0, at = 0;
+    while (listing != NULL && count < FLOW_SAVED_MAX && readdir(listing) != NULL) {
         count++;
     }
-    if (folder != NULL) {
-        (void)closedir(folder); /* Was only read. */
+    if (listing != NULL) {
+        (void)closedir(listing); /* Was only read. */
     }
-    return count == FLOW_SAVED_MAX;
+    if (count == FLOW_SAVED_MAX) {
+        return false;
+    }
+    AUTO(fd_release)
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ssize_t wrote = fd < 0 ? -1 : 1;
+    while (wrote > 0 && at < start->script.len) {
+        wrote = write(fd, start->script.source + at, start->script.len - at);
+        at += wrote > 0 ? (size_t)wrote : 0;
+    }
+    bool linked = wrote > 0 && link(fresh, path) == 0;
+    (void)unlink(fresh); /* May not be there. */
+    return linked;
 }
 
 static void start_save(struct flow_start *start) {
-    const char *data_dir = start->flows->options.data_dir;
-    AUTO(text_done) struct text folder, path, fresh;
-    text_init(&folder, WORKFLOW_PATH_MAX);
-    text_init(&path, WORKFLOW_PATH_MAX);
-    text_init(&fresh, WORKFLOW_PATH_MAX);
-    text_addf(&folder, "%s/scripts", data_dir);
-    text_addf(&path, "%s/scripts/%.16s.js", data_dir, start->hash.text);
-    text_addf(&fresh, "%s/scripts/.%.16s.%p", data_dir, start->hash.text, (void *)start);
-    if (start->plans || !start_has_no_file(start) || text_failed(&folder) || text_failed(&path) ||
-        text_failed(&fresh)) {
+    if (start->plans || !start_has_no_file(start)) {
         return;
     }
-    (void)mkdir(folder.data, 0700); /* May be there. */
-    if (start_is_saved(start, path.data) ||
-        (!scripts_are_full(folder.data) && start_write_script(start, fresh.data) &&
-         link(fresh.data, path.data) == 0) ||
-        start_is_saved(start, path.data) /* Another start of this text was first. */) {
-        start->saved = text_take(&path, NULL);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.16s.js", start->hash.text);
+    AUTO(mem_release) char *folder = datadir_path(start->flows->options.data_dir, "scripts");
+    AUTO(mem_release) char *path = datadir_path(folder, name);
+    (void)mkdir(folder, 0700); /* May be there. */
+    if (start_is_saved(start, path) || start_write_script(start, folder, path) ||
+        start_is_saved(start, path) /* Another start of this text was first. */) {
+        start->saved = path;
+        path = NULL;
     }
-    (void)unlink(fresh.data); /* May not be there. */
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
-static void start_write_members(const struct flow_start *start, struct text *text) {
+void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
     const char *file = start->saved != NULL       ? start->saved
                        : start_has_no_file(start) ? NULL
                                                   : start->script.entry.file;
+    const struct bytes run = bytes_of(start->what.run.run.text);
     text_add_str(text, "{\"status\":\"async_launched\"");
     if (!start->invalid) {
-        flow__add_text(text, ",\"taskId\":", start->what.run.run.text);
-        flow__add_text(text, ",\"runId\":", start->what.run.run.text);
-        text_add_str(text, ",\"taskType\":\"local_workflow\"");
-        flow__add_text(text, ",\"workflowName\":", script_meta_name(&start->script.prepared));
-        flow__add_text(text, ",\"summary\":", script_meta_description(&start->script.prepared));
+        text_add_member(text, "taskId", run);
+        text_add_member(text, "runId", run);
+        text_add_member(text, "taskType", BYTES("local_workflow"));
+        flow__add_member(text, "workflowName", script_meta_name(&start->script.prepared));
+        flow__add_member(text, "summary", script_meta_description(&start->script.prepared));
     }
     if (file != NULL) {
-        flow__add_text(text, ",\"scriptPath\":", file);
+        text_add_member(text, "scriptPath", bytes_of(file));
     }
     if (start->invalid) {
-        flow__add_text(text, ",\"error\":", start->why.text);
+        text_add_member(text, "error", bytes_of(start->why.text));
     }
+    if (row != NULL) {
+        text_add_member(text, "state", bytes_of(run_state_name(row->state)));
+        flow_start_add_budget(start, text);
+    }
+    text_add_char(text, '}');
 }
 
 void flow_start_write(const struct flow_start *start, struct text *text) {
-    start_write_members(start, text);
-    text_add_char(text, '}');
-}
-
-void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
-    start_write_members(start, text);
-    text_addf(text, ",\"state\":\"%s\",", run_state_name(row->state));
-    flow_start_add_budget(start, text);
-    text_add_char(text, '}');
-}
-
-/* --- Ready ------------------------------------------------------------------------------------ */
-
-static void start_conclude(struct flow_start *start) {
-    const struct workflow_spec *spec = &start->spec;
-    if (!start->invalid) {
-        start->what = (struct workflow_new){
-            .run = {.run = flows__new_id(start->flows, "run"),
-                    .owner = bytes_of(start->owner),
-                    .parent = BYTES(""),
-                    .key = BYTES(""),
-                    .label =
-                        bytes_of(spec->label != NULL ? spec->label
-                                                     : script_meta_name(&start->script.prepared)),
-                    .spec = text_bytes(&start->row_spec),
-                    .project = bytes_of(spec->project),
-                    .budget = start_budget(start),
-                    .kind = KIND_WORKFLOW},
-            .script = {start->script.source, start->script.len},
-            .hash = {start->hash.text, WORKFLOW_HASH},
-            .rerun = spec->rerun,
-            .resume = bytes_of(spec->resume),
-            .started = text_bytes(&start->started),
-            .timeout_ms = spec->timeout_ms,
-        };
-    }
-    start->done(start, ERR_OK);
+    flow_start_tell(start, NULL /* not submitted */, text);
 }
 
 /* --- In the pool ------------------------------------------------------------------------------ */
@@ -269,6 +227,7 @@ static struct err start_find_script(struct flow_start *start) {
     return start_take_text(start, start->old_script, json_str(start->old, "file", "script.js"));
 }
 
+/* The spec of the row, and the members of the first event. */
 static struct err start_describe(struct flow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
     const struct workflow_spec *spec = &start->spec;
@@ -276,7 +235,6 @@ static struct err start_describe(struct flow_start *start) {
                                          .file = start->script.entry.file,
                                          .hash = start->hash.text,
                                          .engine = start->flows->options.engine.text};
-    const json_t *phases = json_object_get(prepared->meta, "phases");
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
         why_set(
@@ -286,22 +244,20 @@ static struct err start_describe(struct flow_start *start) {
             RUN_SPEC_MAX >> 10);
         return err_make(ERR_BODY_TOO_LARGE, "workflows: spec");
     }
-    flow__add_text(text, "\"name\":", found.name);
-    flow__add_text(text, ",\"description\":", script_meta_description(prepared));
-    text_add_str(text, ",\"phases\":");
-    if (phases == NULL || err_failed(json_write(phases, text))) {
+    flow__add_member(text, "name", found.name);
+    flow__add_member(text, "description", script_meta_description(prepared));
+    if (err_failed(flow__add_json(text, "phases", json_object_get(prepared->meta, "phases")))) {
         text_add_str(text, "null");
     }
-    flow__add_text(text, ",\"resumed_from\":", spec->resume);
-    flow__add_text(text, ",\"root\":", spec->root);
-    flow__add_text(text, ",\"model\":", spec->model);
-    flow__add_text(text, ",\"file\":", start->script.entry.file);
-    text_addf(text, ",\"agents_max\":%d", WORKFLOW_AGENTS_MAX);
-    add_limit(text, "total", spec->total, -1);
-    add_limit(text, "timeout_ms", spec->timeout_ms, 0);
-    add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
-    add_limit(text, "concurrency", spec->concurrency, 0);
-    text_add_char(text, ',');
+    flow__add_member(text, "resumed_from", spec->resume);
+    flow__add_member(text, "root", spec->root);
+    flow__add_member(text, "model", spec->model);
+    flow__add_member(text, "file", start->script.entry.file);
+    flow__add_limit(text, "agents_max", WORKFLOW_AGENTS_MAX, -1);
+    flow__add_limit(text, "total", spec->total, -1);
+    flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    flow__add_limit(text, "agent_timeout_ms", spec->agent_timeout_ms, 0);
+    flow__add_limit(text, "concurrency", spec->concurrency, 0);
     flow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
         why_set(&start->why,
@@ -313,7 +269,7 @@ static struct err start_describe(struct flow_start *start) {
     return ERR_OK;
 }
 
-static void prepare_run(struct pool_job *job) {
+static void start_prepare_run(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     const struct catalog_script *script = &start->script;
     start->err = start_find_script(start);
@@ -342,22 +298,48 @@ static void prepare_run(struct pool_job *job) {
     }
 }
 
+/* --- Ready ------------------------------------------------------------------------------------ */
+
+static void start_conclude(struct flow_start *start) {
+    const struct workflow_spec *spec = &start->spec;
+    if (!start->invalid) {
+        const char *label =
+            spec->label != NULL ? spec->label : script_meta_name(&start->script.prepared);
+        start->what = (struct workflow_new){
+            .run = {.run = flows__new_id(start->flows, "run"),
+                    .owner = bytes_of(start->owner),
+                    .parent = BYTES(""),
+                    .key = BYTES(""),
+                    .label = bytes_of(label),
+                    .spec = text_bytes(&start->row_spec),
+                    .project = bytes_of(spec->project),
+                    .budget = start_budget(start),
+                    .kind = KIND_WORKFLOW},
+            .script = {start->script.source, start->script.len},
+            .hash = {start->hash.text, WORKFLOW_HASH},
+            .rerun = spec->rerun,
+            .resume = bytes_of(spec->resume),
+            .started = text_bytes(&start->started),
+            .timeout_ms = spec->timeout_ms,
+        };
+    }
+    start->done(start, ERR_OK);
+}
+
 /* All that the parser let pass is for the engine to judge. */
 static void start_checked(void *ctx, const struct flow_verdict *verdict) {
     struct flow_start *start = ctx;
-    bool bad = verdict->judgement == FLOW_BAD;
-    if (bad) {
+    if (verdict->judgement == FLOW_BAD) {
         start->invalid = true;
         flow_fault_tell(&verdict->fault, &start->why);
-    }
-    if (!bad && start->plans && start->misfit.text[0] == '\0') {
+    } else if (start->plans && start->misfit.text[0] == '\0') {
         flow_start__rehearse(start, start_conclude);
-    } else {
-        start_conclude(start);
+        return;
     }
+    start_conclude(start);
 }
 
-static void prepare_done(struct pool_job *job) {
+static void start_prepare_done(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     struct flows *flows = start->flows; /* `done` may free the start. */
     bool ready = !err_failed(start->err) && !start->invalid;
@@ -373,13 +355,14 @@ static void prepare_done(struct pool_job *job) {
 /* A job that is taken back, because the daemon ends, has prepared nothing. */
 static void start_prepare(struct flow_start *start) {
     start->err = start_closing();
-    start->job = (struct pool_job){.kind = POOL_QUICK, .run = prepare_run, .done = prepare_done};
+    start->job =
+        (struct pool_job){.kind = POOL_QUICK, .run = start_prepare_run, .done = start_prepare_done};
     pool_add(&start->flows->pool, &start->job);
 }
 
 /* --- What is resumed -------------------------------------------------------------------------- */
 
-static struct err old_tx(struct tx *tx, void *ctx) {
+static struct err start_old_tx(struct tx *tx, void *ctx) {
     struct flow_start *start = ctx;
     struct workflow_row row;
     bool found = false;
@@ -413,38 +396,32 @@ static struct err old_tx(struct tx *tx, void *ctx) {
     return json_parse_wrapped(row.run.spec, &start->old, NULL);
 }
 
-/* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
-static bool start_is_foreign(const struct flow_start *start) {
-    return start->spec.confined && start->old != NULL &&
-           strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), start->spec.project) !=
-               0;
-}
-
-static void old_done(struct err err, void *ctx) {
+static void start_old_done(struct err err, void *ctx) {
     struct flow_start *start = ctx;
-    if (!err_failed(err) && start_is_foreign(start)) {
+    struct workflow_spec *spec = &start->spec;
+    /* A model gets nothing of other projects, neither that a run is there nor what it asks for. */
+    if (!err_failed(err) && spec->confined && start->old != NULL &&
+        strcmp(json_str(start->old, "project", SESSION_PROJECT_DEFAULT), spec->project) != 0) {
         err = err_make(ERR_NOT_FOUND, "workflows: resume");
     }
-    if (err.code == ERR_NOT_FOUND && start->spec.confined) {
+    if (err.code == ERR_NOT_FOUND && spec->confined) {
         why_set(&start->why, "nothing to resume: there is no such workflow in this project");
     }
     if (!err_failed(err)) {
         err = start->flows->stopping ? start_closing()
-                                     : workflow_spec_inherit(&start->spec, start->old, &start->why);
+                                     : workflow_spec_inherit(spec, start->old, &start->why);
     }
     if (err_failed(err)) {
         start->done(start, err);
         return;
     }
     const struct flows_limits *limits = &start->flows->options.limits;
-    int64_t own = workflow_at_once(limits->processors, limits->at_once);
-    if (start->spec.confined && start->spec.concurrency > own) {
-        start->spec.concurrency = 0; /* No more than without the old one. */
+    if (spec->confined &&
+        spec->concurrency > workflow_at_once(limits->processors, limits->at_once)) {
+        spec->concurrency = 0; /* No more than without the old one. */
     }
     start_prepare(start);
 }
-
-/* --- Asked ------------------------------------------------------------------------------------ */
 
 static void start_refuse(struct loop_task *task) {
     struct flow_start *start = CONTAINER_OF(task, struct flow_start, task);
@@ -457,7 +434,7 @@ void flow_start_begin(struct flow_start *start) {
         start->task.run = start_refuse;
         loop_soon(flows->options.loop, &start->task);
     } else if (start->spec.resume != NULL) {
-        store_read(flows->options.store, old_tx, old_done, start);
+        store_read(flows->options.store, start_old_tx, start_old_done, start);
     } else {
         start_prepare(start);
     }

@@ -27,11 +27,11 @@
 #include "script/reader/meta.h"
 
 struct flow_start {
-    /* From whoever asks: */
+    /* Set by the caller: */
     struct flows *flows;
     const char *owner;
     struct workflow_spec spec;
-    bool plans; /* Nothing is kept of it: it is only looked at (plan.c). */
+    bool plans; /* Nothing is kept of the workflow: it is only looked at (plan.c). */
     void (*done)(struct flow_start *start, struct err err);
 
     /* At `done`: */
@@ -61,7 +61,7 @@ struct flow_start {
 MUST_CHECK struct err flow_args_check(const struct script_prepared *prepared, const json_t *args,
                                       struct why *why);
 
-/* allowed.c: whether a workflow that a model started may name that file; *path is then as it is to
+/* launch.c: whether a workflow that a model started may name that file; *path is then as it is to
  * be opened. */
 MUST_CHECK bool flow_path_is_own(const struct flows *flows, const char *root, const char **path);
 /* Whether no rule of a session's settings denies a workflow, as it is called, */
@@ -80,17 +80,18 @@ void flow_start_begin(struct flow_start *start);
 void flow_start_write(const struct flow_start *start, struct text *text);
 /* The same of one that was submitted, with "state", "budget" and "budget_default". */
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text);
-/* "budget":{…}|null,"budget_default":bool */
+/* "budget":{…}|null,"budget_default":bool, after other members */
 void flow_start_add_budget(const struct flow_start *start, struct text *text);
-/* plan.c: members of a plan that may be long: in the pool, into `started`. */
-MUST_CHECK struct err flow_start__plan(struct flow_start *start);
-/* Plays it with stand-ins (rehearsal.h), on the loop; then `done`, never inside the call. */
-void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start));
-/* What the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
-void flow_start_write_plan(const struct flow_start *start, struct text *text);
 /* The run was refused, and the answer names no file: that of a text is removed with the next sweep
  * of scripts (script_retention.c), unless a run has it or somebody touches it. */
 MUST_CHECK struct err flow_start_refused(struct tx *tx, const struct flow_start *start);
 void flow_start_free(struct flow_start *start); /* What it owns, not itself. */
+
+/* plan.c: members of a plan that may be long: in the pool, into `started`. */
+MUST_CHECK struct err flow_start__plan(struct flow_start *start);
+/* Plays the script to its end with stub agents, on the loop; then `done`, never inside the call. */
+void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start));
+/* What the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
+void flow_start_write_plan(const struct flow_start *start, struct text *text);
 
 #endif

@@ -17,14 +17,14 @@
  * Errors. A function that fails takes back the others with it. They are sent again, each alone, and
  * each gets its own error then. The end of a step may stand in the store before such a second try
  * of its row, and finds no row: it must not be taken for the end of a step that others have ended,
- * so the call is `unwritten` from the failure on. */
+ * so the row is RETRYING from the failure on. */
 #include "dispatch/workflow/store_ops.h"
 
 #include <stdio.h>
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "dispatch/workflow/replay.h"
+#include "dispatch/workflow/history.h"
 
 #define OP_EFFECT "store or read a step of a workflow"
 enum { REFUSAL_MAX = 400 };
@@ -50,9 +50,10 @@ void flow__op_stores(struct flow_op *op) {
     op->flow->storing++;
 }
 
-void flow__op_free(struct flow_op *op) {
-    assert(!op->away);
+/* The flow has nothing of the op any more. */
+static void op_leave_flow(struct flow_op *op) {
     struct flow_op **at = &op->flow->ops;
+    assert(!op->away);
     while (*at != op) {
         at = &(*at)->next;
     }
@@ -63,6 +64,9 @@ void flow__op_free(struct flow_op *op) {
     }
     timer_stop(op->flow->flows->options.loop, &op->timer);
     effect_done(&op->effect);
+}
+
+static void op_free_memory(struct flow_op *op) {
     text_done(&op->spec);
     text_done(&op->bytes);
     for (size_t i = 0; i < op->line_count; i++) {
@@ -72,6 +76,11 @@ void flow__op_free(struct flow_op *op) {
     mem_free(op->took);
     flow__page_free(op->page);
     mem_free(op);
+}
+
+void flow__op_free(struct flow_op *op) {
+    op_leave_flow(op);
+    op_free_memory(op);
 }
 
 /* A note of what an op did may come before its answer, and end the call that it was about. */
@@ -146,14 +155,13 @@ static void op_retry(struct timer *timer) {
 /* All that an agent answered is only in memory until it is stored: nothing is dropped for an
  * error. */
 static void op_retry_later(struct flow_op *op, struct err err) {
-    struct flow *flow = op->flow;
-    struct flows *flows = flow->flows;
+    struct flows *flows = op->flow->flows;
     if (op->tries == 0) {
         flows__failed(flows, "steps of a workflow could not be stored or read; it is tried again",
-                      flow__run(flow), err);
+                      flow__run(op->flow), err);
     }
     if (op->begins) {
-        op->call->unwritten = true; /* The end must not overtake it. */
+        op->call->row = ROW_RETRYING; /* The end must not overtake it. */
     }
     effect_failed(&op->effect, err);
     flows->stats.store_retries++;
@@ -176,50 +184,24 @@ static void op_refuse_step(struct flow_op *op, struct err err) {
     flow__end(flow, CAUSE_SCRIPT_ERROR, note);
 }
 
-/* No retry goes better, and the run ends with the cause. Where its end is refused as well it is
- * stored with nothing but the cause, then without a look at its agents; after that the row is left
- * to the next start of the daemon. */
-static void op_give_up(struct flow_op *op, struct err err) {
-    struct flow *flow = op->flow;
-    struct flows *flows = flow->flows;
-    char note[REFUSAL_MAX];
-    (void)snprintf(note, sizeof note, "a step of it could not be stored or read: %s (%s)",
-                   err_title(err.code), err_name(err.code));
-    enum flow_end_form form = flow__end_form(op);
-    if (form == FLOW_END_NONE) {
-        flows__failed(flows, "a step of a workflow could not be stored or read: it ends",
-                      flow__run(flow), err);
-        flow->page_op = flow->page_op == op ? NULL : flow->page_op;
-        flow__op_free(op);
-        flow__end(flow, CAUSE_NOT_STORED, note);
-    } else if (form != FLOW_END_ALONE) {
-        flow__end_less(op, err);
-    } else {
-        flows__failed(flows,
-                      "the end of a workflow could not be stored: the next start tries again",
-                      flow__run(flow), err);
-        effects_abandon(flows->options.effects, &op->effect, "store the end of a workflow", err);
-        flow__op_free(op);
-        flow->ended = true;
-        flow__maybe_free(flow);
-    }
-}
-
 static void op_answered(struct flow_op *op, struct err err) {
     struct flow *flow = op->flow;
     op->away = false;
     if (flow->flows->stopping) {
         flow__maybe_free(flow);
-    } else if (flow->ended || op->orphan) { /* The result is ignored. */
+    } else if (flow->state >= FLOW_ENDED || op->orphan) { /* The result is ignored. */
         flow__op_free(op);
         flow__maybe_free(flow);
     } else if (!err_failed(err)) {
-        effect_done(&op->effect);
-        op->done(op);
+        op_leave_flow(op);
+        if (op->done != NULL) {
+            op->done(op);
+        }
+        op_free_memory(op);
     } else if (op->begins && flows__is_for_good(err)) {
         op_refuse_step(op, err);
     } else if (effect_is_hopeless(op->tries + 1, err)) {
-        op_give_up(op, err);
+        flow__refused(op, err);
     } else {
         op_retry_later(op, err);
     }
@@ -244,7 +226,7 @@ static void op_push_alone(struct flow_op *op, struct err err) {
         return;
     }
     if (op->begins) {
-        op->call->unwritten = true; /* The end, which waits in the store, finds no row. */
+        op->call->row = ROW_RETRYING; /* The end, which waits in the store, finds no row. */
     }
     op_push(op);
 }
@@ -302,6 +284,11 @@ static struct flow_op *flow_take_delayed(struct flow *flow) {
     return first;
 }
 
+void flow__drop_delayed(struct flow *flow) {
+    (void)flow_take_delayed(flow); /* The ops are the flow's, and go with it. */
+    timer_stop(flow->flows->options.loop, &flow->delay_timer);
+}
+
 /* All delayed ops as one function of the store: the last one brings the others. */
 static void flow_flush(struct flow *flow) {
     struct flow_op *first = flow_take_delayed(flow), **at = &first;
@@ -317,9 +304,7 @@ static void flow_flush(struct flow *flow) {
 }
 
 static void flow_on_delay(struct timer *timer) {
-    struct flow *flow = CONTAINER_OF(timer, struct flow, delay_timer);
-    flow->delay_armed = false;
-    flow_flush(flow);
+    flow_flush(CONTAINER_OF(timer, struct flow, delay_timer));
 }
 
 static void op_delay(struct flow_op *op) {
@@ -337,16 +322,9 @@ static void op_delay(struct flow_op *op) {
     flow->delayed_rows += rows;
     if (++flow->delayed_count == FLOW_DELAY_MAX) {
         flow_flush(flow);
-    } else if (!flow->delay_armed) { /* Most ops are sent before it rings: it is not stopped. */
-        flow->delay_armed = true;
+    } else if (!timer_runs(&flow->delay_timer)) { /* Most ops are sent before it rings. */
         timer_start(flow->flows->options.loop, &flow->delay_timer, FLOW_DELAY_MS, flow_on_delay);
     }
-}
-
-void flow__drop_delayed(struct flow *flow) {
-    (void)flow_take_delayed(flow); /* The ops are the flow's, and go with it. */
-    timer_stop(flow->flows->options.loop, &flow->delay_timer);
-    flow->delay_armed = false;
 }
 
 void flow__op_send(struct flow_op *op) {

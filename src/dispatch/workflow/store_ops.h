@@ -3,9 +3,10 @@
  *   NEW ──send──> with the store ──answer──> `done`
  *     └─ lazy: DELAYED ─^  ^────retry────┘
  *
- * Promise    `done` comes once, after a function of the store that went well; it frees the op. An
- *            error is retried, for as long as one may go better; after that the run ends. What an
- *            agent answered is dropped for no error.
+ * Promise    `done` comes once, after a function of the store that went well, and the op is freed
+ *            after it: flow->ops and flow->storing do not have it any more. An error is retried,
+ *            for as long as one may go better; after that the run ends. What an agent answered is
+ *            dropped for no error.
  * Order      ops of a flow are performed in the order in which they are sent.
  * Ownership  an op is its flow's. Its call may go first: the op is an orphan then, and its result
  *            is ignored.
@@ -36,8 +37,8 @@ struct flow_op {
     struct flow_op *beginning;  /* For `first`: writes the row that this one ends. */
     struct call *call;          /* NULL: it is the flow's. */
     store_fn fn;
-    void (*done)(struct flow_op *op);
-    struct timer timer; /* Before the next try. */
+    void (*done)(struct flow_op *op); /* NULL: nobody waits for it. */
+    struct timer timer;               /* Before the next try. */
     unsigned tries;
     struct effect effect;
     bool lazy;    /* Nobody waits for it: it is delayed, to go with others. */
@@ -52,6 +53,7 @@ struct flow_op {
     bool late, budgeted;
     struct step_again asks_again;
     int64_t after;          /* done_no before the first of `page`. */
+    unsigned turn_notes;    /* Notes of the turn when the read was sent. */
     struct flow_page *page; /* Owned; NULL: none. */
     struct bytes run;
     struct step_talk talk;

@@ -30,14 +30,26 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/replay.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 
 enum { FRAME_PART = 64 }; /* Messages that one turn of the loop takes. */
 
+/*   PARSING ──> READY <──> FULL
+ *     │  └──────> │ a part: TAKING ──> READY, FULL, or the end of the frame
+ *     └─────> LEFT <────────┘
+ */
+enum reader_state {
+    READER_PARSING, /* In the pool. */
+    READER_READY,   /* The task takes the next part. */
+    READER_FULL,    /* Calls hold too much: flow__resume_frame goes on. */
+    READER_TAKING,  /* A part is being taken right now. */
+    READER_LEFT,    /* The flow, or the worker, went meanwhile: the frame is only freed. */
+};
+
 /* A frame that is being processed. */
 struct frame_reader {
-    struct flow *flow; /* NULL: it is gone, or its worker. */
+    enum reader_state state;
+    struct flow *flow; /* Not of one that was LEFT. */
     struct flows *flows;
     struct pool_job job;
     struct loop_task task;
@@ -47,10 +59,6 @@ struct frame_reader {
     struct text result;           /* Owned: of an `end`, written in the pool. */
     bool ends;                    /* There is one. */
     size_t at;
-    bool in_pool;
-    bool waits; /* Calls hold too much: flow__resume_frame goes on. */
-    bool taken; /* A part of it is being taken right now, */
-    bool over;  /* and it is freed after that. */
     struct err err;
     struct why why;
 };
@@ -108,24 +116,17 @@ static void flow_leave_reader(struct flow *flow) {
     if (reader == NULL) {
         return;
     }
-    reader->flow = NULL;
-    reader->over = reader->taken;
-    if (reader->in_pool) { /* The pool still reads what is the worker's. */
+    const enum reader_state state = reader->state;
+    reader->state = READER_LEFT;
+    if (state == READER_PARSING) { /* The pool still reads what is the worker's. */
         reader->orphan = flow->worker;
         flow->worker = NULL;
-    } else if (!reader->taken) {
+    } else if (state != READER_TAKING) {
         reader_free(reader);
     }
 }
 
 /* --- Idle ------------------------------------------------------------------------------------- */
-
-static bool flow_is_evictable(const struct flow *flow) {
-    return flow->state == FLOW_LIVE && !flow->ended && flow->quiet && flow->replayed &&
-           flow->worker != NULL && flow->reader == NULL && flow->done.first == NULL &&
-           flow->deferred.first == NULL && flow->storing == 0 && flow->cached == 0 &&
-           !flow->search_busy && flow->line_count == 0;
-}
 
 void flows__make_room(struct flows *flows, size_t wanted) {
     for (struct flow_link *link = flows->idle.first, *next; link != NULL; link = next) {
@@ -136,16 +137,20 @@ void flows__make_room(struct flows *flows, size_t wanted) {
             return;
         }
         next = link->next;
-        if (flow_is_evictable(flow)) {
+        if (flow->state == FLOW_LIVE && flow->script == FLOW_QUIET && flow->worker != NULL &&
+            flow->reader == NULL && flow->done.first == NULL && flow->deferred.first == NULL &&
+            flow->storing == 0 && flow->cached == 0 && flow->searched == NULL &&
+            flow->line_count == 0) {
             flow__close_worker(flow); /* This takes it out of the list. */
-            flow->evicted = true;
+            flow->script = FLOW_EVICTED;
             flows->stats.dropped++;
         }
     }
 }
 
 static void flow_maybe_idle(struct flow *flow) {
-    if (flow->state == FLOW_LIVE && flow->quiet && flow->worker != NULL && !flow->idle.listed) {
+    if (flow->state == FLOW_LIVE && flow->script >= FLOW_QUIET && flow->worker != NULL &&
+        !flow->idle.listed) {
         flow_list_append(&flow->flows->idle, &flow->idle);
         flows__make_room(flow->flows, 0);
     }
@@ -163,7 +168,7 @@ static void flow_flush_lines(struct flow *flow) {
     if (flow->line_count == 0) {
         return;
     }
-    struct flow_op *op = flow__op(flow, lines_tx, flow__op_free);
+    struct flow_op *op = flow__op(flow, lines_tx, NULL);
     op->lines = mem_new_array(flow->line_count, sizeof *op->lines);
     memcpy(op->lines, flow->lines, flow->line_count * sizeof *op->lines);
     op->line_count = flow->line_count;
@@ -191,30 +196,25 @@ static void flow_add_line(struct flow *flow, enum workflow_line_kind kind, const
 
 /* --- Messages --------------------------------------------------------------------------------- */
 
-static void flow_on_quiet(struct flow *flow, const json_t *message) {
-    if (json_int(message, "settled", 0) != flow->sent) {
-        return; /* An outcome is on its way to it. */
-    }
-    flow->quiet = true;
-    flow->lost_workers = 0;
-    flow->replayed = true;
-    script_rest(flow->worker);
-    flow__settle_quiet(flow);
-}
-
 /* All that a hijacked worker makes up harms its own run, and no other. */
 static void flow_take_message(struct flow *flow, json_t *message) {
     const struct frame_reader *reader = flow->reader;
+    const bool nested = flow__message_is(message, "workflow");
     if (flow__message_is(message, "phase")) {
         flow_add_line(flow, LINE_PHASE, message, "title");
     } else if (flow__message_is(message, "log")) {
         flow_add_line(flow, LINE_LOG, message, "text");
-    } else if (flow__message_is(message, "call") || flow__message_is(message, "workflow")) {
+    } else if (nested || flow__message_is(message, "call")) {
         flow_flush_lines(flow);
-        flow__on_call(flow, json_incref(message), flow__message_is(message, "workflow"));
+        flow__on_call(flow, json_incref(message), nested);
     } else if (flow__message_is(message, "quiet")) {
         flow_flush_lines(flow);
-        flow_on_quiet(flow, message);
+        if (json_int(message, "settled", 0) == flow->sent) { /* Else an outcome is on its way. */
+            flow->script = FLOW_QUIET;
+            flow->lost_workers = 0;
+            script_rest(flow->worker);
+            flow__settle_quiet(flow);
+        }
     } else if (flow__message_is(message, "end")) {
         flow_flush_lines(flow);
         flow__end_with(flow, message, reader != NULL && reader->ends ? &reader->result : NULL);
@@ -224,13 +224,12 @@ static void flow_take_message(struct flow *flow, json_t *message) {
 /* --- Frames ----------------------------------------------------------------------------------- */
 
 static bool flow_reads_frames(const struct flow *flow) {
-    return flow->state == FLOW_LIVE && flow->worker != NULL && !flow->ended &&
-           !flow->flows->stopping;
+    return flow->state == FLOW_LIVE && flow->worker != NULL && !flow->flows->stopping;
 }
 
 static bool flow_is_full(const struct flow *flow) {
     struct flows *flows = flow->flows;
-    if (flow->resumes || flow->pending_bytes < FLOW_PENDING_SHARE) {
+    if (flow->resumed_from != 0 || flow->pending_bytes < FLOW_PENDING_SHARE) {
         return false;
     }
     const bool all_full = flows->pending_bytes >= FLOWS_PENDING_MAX;
@@ -250,21 +249,16 @@ static bool flow_take_part(struct flow *flow, json_t *messages, size_t *at) {
 }
 
 static void reader_take_more(struct frame_reader *reader) {
-    reader->waits = flow_is_full(reader->flow);
-    if (!reader->waits) {
+    reader->state = flow_is_full(reader->flow) ? READER_FULL : READER_READY;
+    if (reader->state == READER_READY) {
         loop_soon(reader->flows->options.loop, &reader->task);
     }
 }
 
 void flow__resume_frame(struct flow *flow) {
-    if (flow->reader != NULL && flow->reader->waits && !flow->reader->taken) {
+    if (flow->reader != NULL && flow->reader->state == READER_FULL) {
         reader_take_more(flow->reader);
     }
-}
-
-static void flow_resume_node(void *ctx, struct table_node *node) {
-    (void)ctx; /* Nothing of it is needed. */
-    flow__resume_frame(CONTAINER_OF(node, struct flow, node));
 }
 
 /* Not at each byte less: all of them are looked through. */
@@ -272,7 +266,9 @@ void flows__resume_frames(struct flows *flows) {
     if (flows->pending_full && !flows->stopping &&
         flows->pending_bytes < FLOWS_PENDING_MAX / 4 * 3) {
         flows->pending_full = false;
-        table_each(&flows->flows, flow_resume_node, NULL);
+        for (struct table_node *node = NULL; (node = table_next(&flows->flows, node)) != NULL;) {
+            flow__resume_frame(CONTAINER_OF(node, struct flow, node));
+        }
     }
 }
 
@@ -280,19 +276,22 @@ void flows__resume_frames(struct flows *flows) {
 static void reader_take_part(struct loop_task *task) {
     struct frame_reader *reader = CONTAINER_OF(task, struct frame_reader, task);
     struct flow *flow = reader->flow;
-    reader->taken = true;
+    reader->state = READER_TAKING;
     bool whole = flow_take_part(flow, reader->messages, &reader->at);
-    reader->taken = false;
-    if (reader->over) {
+    if (reader->state == READER_LEFT) {
         reader_free(reader);
-    } else if (!flow_reads_frames(flow)) {
+        return;
+    }
+    reader->state = READER_READY;
+    if (!flow_reads_frames(flow)) {
         return; /* Goes with its flow. */
-    } else if (!whole) {
-        reader_take_more(reader);
-    } else {
+    }
+    if (whole) {
         flow_leave_reader(flow);
         script_resume(flow->worker);
         flow_maybe_idle(flow);
+    } else {
+        reader_take_more(reader);
     }
 }
 
@@ -343,12 +342,13 @@ static void flow_refuse_frame(struct flow *flow, const struct why *why) {
 static void reader_parsed(struct pool_job *job) {
     struct frame_reader *reader = CONTAINER_OF(job, struct frame_reader, job);
     struct flow *flow = reader->flow;
-    reader->in_pool = false;
-    if (flow == NULL || !flow_reads_frames(flow)) {
-        if (flow != NULL) {
-            flow->reader = NULL;
-        }
+    if (reader->state == READER_LEFT) {
         reader_free(reader);
+        return;
+    }
+    reader->state = READER_READY;
+    if (!flow_reads_frames(flow)) {
+        flow_leave_reader(flow);
     } else if (err_failed(reader->err) || !json_is_array(reader->messages)) {
         flow_refuse_frame(flow, &reader->why);
     } else {
@@ -379,7 +379,6 @@ static void flow_on_frame(void *ctx, struct bytes frame) {
     }
     if (frame.len > FLOW_INLINE) {
         struct frame_reader *reader = reader_new(flow);
-        reader->in_pool = true;
         reader->job =
             (struct pool_job){.kind = POOL_QUICK, .run = reader_parse, .done = reader_parsed};
         pool_add(&flow->flows->pool, &reader->job);
@@ -397,15 +396,16 @@ static void flow_on_frame(void *ctx, struct bytes frame) {
 
 /* --- The process ------------------------------------------------------------------------------ */
 
-static void flow_leave_lists(struct flow *flow) {
+/* A paused worker does not end by itself, so nothing is in the pool then. */
+static void flow_leave_worker(struct flow *flow) {
     flow_list_remove(&flow->flows->idle, &flow->idle);
     flow__computing_end(flow);
+    flow_leave_reader(flow);
 }
 
 static void flow_on_worker_end(void *ctx, const struct script_end *end) {
     struct flow *flow = ctx;
-    flow_leave_reader(flow); /* A paused worker does not end, so nothing is in the pool. */
-    flow_leave_lists(flow);
+    flow_leave_worker(flow);
     flow->worker = NULL;
     flow__crashed(flow, end);
 }
@@ -415,7 +415,7 @@ void flow__send(struct flow *flow, struct text *message) {
     if (flow->worker == NULL) {
         return;
     }
-    flow->quiet = false;
+    flow->script = flow->script == FLOW_REPLAYING ? FLOW_REPLAYING : FLOW_BUSY;
     flow_list_remove(&flow->flows->idle, &flow->idle);
     flow__computing_begin(flow);
     char *frame = text_take(message, &len);
@@ -423,18 +423,15 @@ void flow__send(struct flow *flow, struct text *message) {
     script_send(flow->worker, frame, len);
 }
 
-static void call_forget_number(void *ctx, struct table_node *node) {
-    (void)ctx; /* Nothing of it is needed. */
-    CONTAINER_OF(node, struct call, node)->number = 0;
-}
-
 void flow__start_worker(struct flow *flow, struct text *order) {
     static const struct script_watch watch = {.heard = flow_on_frame, .ended = flow_on_worker_end};
     const struct script_bounds bounds = {.cpu_ms = (uint32_t)flow->flows->options.limits.cpu_ms};
     flow__enter(flow, FLOW_LIVE);
-    flow->replayed = flow->evicted = false;
+    flow->script = FLOW_REPLAYING;
     flow->line_last = 0;
-    table_each(&flow->calls, call_forget_number, NULL);
+    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+        call->number = 0;
+    }
     flows__make_room(flow->flows, 1);
     flow->worker = script_start(flow__scripts(flow), &bounds, &watch, flow);
     flow__send(flow, order);
@@ -442,8 +439,7 @@ void flow__start_worker(struct flow *flow, struct text *order) {
 }
 
 void flow__close_worker(struct flow *flow) {
-    flow_leave_lists(flow);
-    flow_leave_reader(flow); /* May need the worker a little longer. */
+    flow_leave_worker(flow); /* A frame may need the worker a little longer. */
     script_close(flow->worker);
     flow->worker = NULL;
 }

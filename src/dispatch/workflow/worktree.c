@@ -20,8 +20,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
-#include "dispatch/workflow/replay.h"
-#include "dispatch/workflow/settle.h"
+#include "dispatch/workflow/history.h"
 #include "proc/spool/spool.h"
 #include "tool/worktree.h"
 
@@ -31,6 +30,7 @@ enum {
     LEAVE_MS = 15000, /* Maximum delay of an outcome until it is known whether the tree stays. */
     WIPES_MAX = 2,
     ADDS_MAX = 2, /* Somebody else's git may be at the same repository. */
+    REMOVES_MAX = 1,
     JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096,
     KEY_LEN = sizeof "worktrees " - 1 + 32,
     LOG_MAX = 16 << 10,
@@ -43,11 +43,10 @@ struct call_tree {
     char *git;                      /* Owned; "": as what stands in the trees says. */
     char base[WORKTREE_BASE];       /* The commit that it began at; "": not yet known. */
     enum tree_stage stage;
-    bool left;         /* Its agent has ended, and the tree was inspected after that, or is. */
-    bool remove_asked; /* Git was asked to remove it. */
-    bool slow;         /* LEAVE_MS have passed. */
-    bool in_pool;      /* It is being inspected. */
-    unsigned adds, wipes;
+    bool left;    /* Its agent has ended, and the tree was inspected after that, or is. */
+    bool slow;    /* LEAVE_MS have passed. */
+    bool in_pool; /* It is being inspected. */
+    unsigned adds, wipes, removes;   /* Times that git, or rm, was asked. */
     struct id job;                   /* That is waited for. */
     char log[PROTOCOL_NAME_MAX + 1]; /* Of the last one that failed; "": none has. */
     struct text fault;
@@ -85,7 +84,7 @@ bool call__wants_tree(const struct call *call) {
     return call__option(call, "isolation") != NULL && call__has_tools(call);
 }
 
-static char *text_copy(const char *text) {
+static char *path_copy(const char *text) {
     return mem_copy(text, strlen(text));
 }
 
@@ -101,11 +100,11 @@ bool call__find_tree(struct call *call) {
     }
     if (call->tree == NULL) { /* Else its row has said so. */
         struct call_tree *tree = tree_new(call);
-        tree->top = text_copy(at.top);
-        tree->from = text_copy(at.from);
-        tree->path = text_copy(at.path);
-        tree->root = text_copy(at.root);
-        tree->git = text_copy(at.git);
+        tree->top = path_copy(at.top);
+        tree->from = path_copy(at.from);
+        tree->path = path_copy(at.path);
+        tree->root = path_copy(at.root);
+        tree->git = path_copy(at.git);
     }
     return true;
 }
@@ -115,11 +114,11 @@ void call__take_tree(struct call *call, const json_t *worktree) {
         return;
     }
     struct call_tree *tree = tree_new(call);
-    tree->top = text_copy(json_str(worktree, "top", ""));
-    tree->from = text_copy(json_str(worktree, "from", ""));
-    tree->path = text_copy(json_str(worktree, "path", ""));
-    tree->root = text_copy(json_str(worktree, "root", ""));
-    tree->git = text_copy(json_str(worktree, "git", ""));
+    tree->top = path_copy(json_str(worktree, "top", ""));
+    tree->from = path_copy(json_str(worktree, "from", ""));
+    tree->path = path_copy(json_str(worktree, "path", ""));
+    tree->root = path_copy(json_str(worktree, "root", ""));
+    tree->git = path_copy(json_str(worktree, "git", ""));
     tree->stage =
         call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* It may have been begun. */
     (void)snprintf(tree->base, sizeof tree->base, "%s", json_str(worktree, "base", "")); /* Ours. */
@@ -130,12 +129,13 @@ void call__write_tree(const struct call *call, struct text *spec) {
     if (tree == NULL || tree->stage == TREE_GONE) {
         return;
     }
-    flow__add_text(spec, ",\"worktree\":{\"path\":", tree->path);
-    flow__add_text(spec, ",\"root\":", tree->root);
-    flow__add_text(spec, ",\"base\":", tree->base);
-    flow__add_text(spec, ",\"top\":", tree->top);
-    flow__add_text(spec, ",\"from\":", tree->from);
-    flow__add_text(spec, ",\"git\":", tree->git);
+    text_add_str(spec, ",\"worktree\":{");
+    text_add_member(spec, "path", bytes_of(tree->path));
+    text_add_member(spec, "root", bytes_of(tree->root));
+    text_add_member(spec, "base", bytes_of(tree->base));
+    text_add_member(spec, "top", bytes_of(tree->top));
+    text_add_member(spec, "from", bytes_of(tree->from));
+    text_add_member(spec, "git", bytes_of(tree->git));
     text_add_char(spec, '}');
 }
 
@@ -149,7 +149,8 @@ struct bytes call__left_tree(const struct call *call) {
 
 static void add_words(struct text *text, const char *const *words) {
     for (; *words != NULL; words++) {
-        flow__add_text(text, text->data[text->len - 1] == '[' ? "" : ",", *words);
+        text_add_str(text, text->data[text->len - 1] == '[' ? "" : ",");
+        text_add_json(text, *words, strlen(*words));
     }
 }
 
@@ -157,22 +158,14 @@ static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool
                            struct text *text) {
     static const int times_ms[] = {
         [TREE_ADD] = 600000, [TREE_REMOVE] = 120000, [TREE_WIPE] = 300000};
-    const char *const git[] = {"git",
-                               "-c",
-                               "core.hooksPath=/dev/null",
-                               "-c",
-                               "core.fsmonitor=false",
-                               "-c",
-                               "gc.auto=0",
-                               "-c",
-                               "maintenance.auto=false",
-                               "-c",
-                               "submodule.recurse=false",
-                               "-c",
-                               "status.showUntrackedFiles=normal",
-                               "-C",
-                               job == TREE_ADD ? tree->from : tree->top,
-                               NULL};
+    const char *const git[] = {
+        /* clang-format off */
+        "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
+        "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
+        "-c", "status.showUntrackedFiles=normal", "-C", job == TREE_ADD ? tree->from : tree->top,
+        NULL,
+        /* clang-format on */
+    };
     /* Twice, so that what the repository still has of a tree that is gone is in nobody's way. */
     const char *const add[] = {"worktree", "add",      "--force", "--force",
                                "--detach", tree->path, "HEAD",    NULL};
@@ -188,15 +181,14 @@ static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool
      * touches an agent's files is run where it could write the repository's settings
      * (dispatch/job/order.c). */
     const char *name = strrchr(tree->path, '/');
-    flow__add_bytes(text, "],\"cwd\":",
-                    job != TREE_ADD && name != NULL
-                        ? (struct bytes){tree->path, (size_t)(name - tree->path)}
-                        : bytes_of(tree->top));
+    const struct bytes trees = {tree->path, name == NULL ? 0 : (size_t)(name - tree->path)};
+    text_add_char(text, ']');
+    text_add_member(text, "cwd", job != TREE_ADD && name != NULL ? trees : bytes_of(tree->top));
     /* A tree's .git and what git keeps of it can be written by the agent, and say where settings
      * are read from: those are always the repository's own. */
     text_add_str(text, ",\"env\":{\"GIT_TERMINAL_PROMPT\":\"0\",\"LC_ALL\":\"C\"");
     if (tree->git[0] != '\0') {
-        flow__add_text(text, ",\"GIT_COMMON_DIR\":", tree->git);
+        text_add_member(text, "GIT_COMMON_DIR", bytes_of(tree->git));
     }
     text_addf(text, "},\"timeout_ms\":%d,\"limits\":{\"output\":65536}", times_ms[job]);
     text_add_str(text, sandbox ? ",\"sandbox\":\"on\"}" : "}");
@@ -279,35 +271,30 @@ static bool call_waits_for_job(const struct call *call) {
     return waits && call->flow->state != FLOW_ENDING; /* Else it has ended otherwise. */
 }
 
+/* The awaited job has ended, as it is not found again: its end may have been noted before its name
+ * was known. */
 static void job_found_again(struct flow_op *op) {
     struct call *call = op->call;
-    const struct step_job job = op->job;
-    flow__op_free(op);
-    if (call_waits_for_job(call) && call->has_turn &&
-        strcmp(job.run.text, call->tree->job.text) != 0) {
+    if (call_waits_for_job(call) && call->awaited.name.len > 0 &&
+        strcmp(op->job.run.text, call->tree->job.text) != 0) {
         call__leave_turn(call);
         call_inspect_tree(call);
     }
 }
 
-/* A job is waited for in the table of turns, in the place of a turn. */
 static void job_begun(struct flow_op *op) {
     struct call *call = op->call;
-    const struct step_job job = op->job;
-    flow__op_free(op);
     if (!call_waits_for_job(call)) {
         return;
     }
-    if (job.run.text[0] == '\0' || job.ended) {
+    if (op->job.run.text[0] == '\0' || op->job.ended) {
         call_inspect_tree(call);
         return;
     }
-    call__leave_turn(call);
-    call->tree->job = job.run;
-    call->turn_node.name = bytes_of(call->tree->job.text);
-    call->has_turn = true;
-    table_add(&call->flow->flows->turns, &call->turn_node);
-    if (job.found) { /* Its end may have been noted before its name was known: one more lookup. */
+    call__leave_turn(call); /* The name of the job changes. */
+    call->tree->job = op->job.run;
+    call__await(call, &call->tree->job);
+    if (op->job.found) {
         struct flow_op *again = call__op(call, job_tx, job_found_again);
         op_fill_job(again, call, TREE_NO_JOB);
         flow__op_send(again);
@@ -322,8 +309,8 @@ static void call_begin_job(struct call *call, enum tree_job job) {
 
 void flows__job_note(struct flows *flows, const struct run_row *row) {
     struct table_node *node = table_find(&flows->turns, row->run);
-    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, turn_node);
-    if (call == NULL || call->flow->freed || call->tree == NULL) {
+    struct call *call = node == NULL ? NULL : CONTAINER_OF(node, struct call, awaited);
+    if (call == NULL || call->flow->state == FLOW_FREED || call->tree == NULL) {
         return;
     }
     struct call_tree *tree = call->tree;
@@ -375,13 +362,13 @@ static void call_make_on(struct call *call) {
 
 void call__make_tree(struct call *call) {
     struct call_tree *tree = call->tree;
-    tree->left = tree->remove_asked = tree->slow = false;
-    tree->adds = tree->wipes = 0;
+    tree->left = tree->slow = false;
+    tree->adds = tree->wipes = tree->removes = 0;
     tree->stage = tree->stage == TREE_GONE ? TREE_PLANNED : tree->stage;
-    call->state = CALL_TREE_MAKING;
+    call__enter(call, CALL_TREE_MAKING);
     call->cause = CAUSE_NONE;
     if (call->stop) {
-        call__fail(call, CAUSE_STOPPED, "somebody skipped it");
+        call__skip(call);
         return;
     }
     call__watch_deadline(call);
@@ -418,17 +405,17 @@ static void call_leave_on(struct call *call) {
                 strcmp(tree->look.head, tree->base) == 0;
     if (tree->look.state == WORKTREE_NONE) {
         call_leave_as(call, TREE_GONE);
-    } else if (!same || tree->remove_asked || tree->slow) {
+    } else if (!same || tree->removes == REMOVES_MAX || tree->slow) {
         call_leave_as(call, TREE_MADE);
     } else {
-        tree->remove_asked = true;
+        tree->removes++;
         call_begin_job(call, TREE_REMOVE);
     }
 }
 
 static void call_submit_removal(const struct call *call) {
     if (call->tree->stage == TREE_MAKING || call->tree->stage == TREE_MADE) {
-        struct flow_op *op = flow__op(call->flow, sweep_tx, flow__op_free);
+        struct flow_op *op = flow__op(call->flow, sweep_tx, NULL);
         op_fill_job(op, call, TREE_REMOVE);
         flow__op_send(op);
     }
@@ -448,7 +435,7 @@ bool call__leave_tree(struct call *call) {
         return false;
     }
     call__cancel(call);
-    call->state = CALL_TREE_REMOVING;
+    call__enter(call, CALL_TREE_REMOVING);
     timer_start(flow->flows->options.loop, &call->timer, LEAVE_MS, call_on_slow);
     call_inspect_tree(call);
     return true;
@@ -489,7 +476,7 @@ static void inspect_done(struct pool_job *job) {
         call_leave_on(call);
         return;
     }
-    call->state = CALL_TREE_MAKING;
+    call__enter(call, CALL_TREE_MAKING);
     if (call->cause != CAUSE_NONE) { /* It was skipped, or its time was over. */
         call__ended(call);
         return;
@@ -502,7 +489,9 @@ static void inspect_done(struct pool_job *job) {
 }
 
 static void call_inspect_tree(struct call *call) {
-    call->state = call->state == CALL_TREE_REMOVING ? CALL_TREE_REMOVING : CALL_CHECKING;
+    if (call->state != CALL_TREE_REMOVING) {
+        call__enter(call, CALL_CHECKING);
+    }
     call->tree->in_pool = true;
     call__pool(call, inspect_run, inspect_done);
 }

@@ -1,18 +1,30 @@
-/* worker_message.c: members of what a worker gets (script/protocol.h). */
-#include "dispatch/workflow/replay.h"
+/* messages.c: members of what a worker gets (script/protocol.h). */
+#include "dispatch/workflow/history.h"
 
-void flow__add_bytes(struct text *text, const char *before, struct bytes value) {
-    text_add_str(text, before);
-    text_add_json(text, value.data, value.len);
-}
-
-void flow__add_text(struct text *text, const char *before, const char *value) {
-    text_add_str(text, before);
+void flow__add_member(struct text *text, const char *name, const char *value) {
+    text_add_name(text, name);
     if (value == NULL) {
         text_add_str(text, "null");
     } else {
         text_add_json(text, value, strlen(value));
     }
+}
+
+void flow__add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
+    if (number == none) {
+        flow__add_member(text, name, NULL);
+    } else {
+        text_add_member_int(text, name, number);
+    }
+}
+
+struct err flow__add_json(struct text *text, const char *name, const json_t *json) {
+    text_add_name(text, name);
+    if (json == NULL) {
+        text_add_str(text, "null");
+        return ERR_OK;
+    }
+    return json_write(json, text);
 }
 
 bool flow__message_is(const json_t *message, const char *type) {
@@ -28,14 +40,16 @@ bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
                 fault.message);
         return false;
     }
-    flow__add_bytes(text, "\"script\":", (struct bytes){prepared.text, prepared.len});
-    text_addf(text, ",\"form\":\"%s\"", script_form_name(prepared.form));
-    flow__add_bytes(text, ",\"file\":", file);
+    text_add_str(text, "\"script\":");
+    text_add_json(text, prepared.text, prepared.len);
+    text_add_member(text, "form", bytes_of(script_form_name(prepared.form)));
+    text_add_member(text, "file", file);
     return true;
 }
 
 void flow__add_throw(struct text *text, struct bytes message) {
-    flow__add_bytes(text, ",\"o\":\"throw\",\"name\":\"Error\",\"message\":", message);
+    text_add_str(text, ",\"o\":\"throw\",\"name\":\"Error\"");
+    text_add_member(text, "message", message);
 }
 
 void flow__add_result(const struct flow_result *result, struct text *text) {
@@ -81,8 +95,7 @@ struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct t
 }
 
 void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text) {
-    text_add_str(text, ",\"total\":");
-    text_addf(text, total < 0 ? "null" : "%lld", (long long)total);
+    flow__add_limit(text, "total", total < 0 ? -1 : total, -1);
     text_addf(text,
               ",\"spent\":0,\"limits\":{\"agents\":%d,\"items\":%d,\"lines\":%d,"
               "\"line_bytes\":%d,\"unanswered\":%d,\"cpu_ms\":%lld,\"memory_mb\":%lld},"

@@ -1,0 +1,662 @@
+/* history.c: the start of a worker with its script, and all that the script has received so far;
+ * outcomes for which the first message of the worker has no room; and steps that began before this
+ * worker, until its script asks for them.
+ *
+ * The first message is read on a reader thread and written there, too; the loop only passes bytes
+ * on. A long history is read page by page. */
+#include "dispatch/workflow/history.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+
+enum { HISTORY_MAX = 4 << 20 }; /* Bytes of outcomes in a worker's first message, and one more. */
+
+/* An outcome after those in the order. */
+struct unloaded {
+    char key[WORKFLOW_HASH + 1];
+    int64_t occurrence;
+    bool nested;
+};
+
+/* Progress of the read: a page that failed is read again from here. */
+struct load_mark {
+    size_t len; /* Bytes of the order. */
+    size_t unloaded_count;
+    int64_t after;           /* done_no of the last row that was read, */
+    int64_t loaded, settled; /* done_no of the last in the order, and their number. */
+    int64_t spent, stored;   /* Output tokens of those in the order, and of all. */
+    int64_t nested;
+    bool any; /* An outcome stands in the order. */
+};
+
+struct prior_list {
+    struct prior **list; /* Owned, with its elements. */
+    size_t count;
+};
+
+struct flow_load {
+    struct flow *flow;
+    struct text order;         /* Owned: `len` of it counts. */
+    size_t history;            /* Where its history begins. */
+    struct unloaded *unloaded; /* Owned. */
+    struct load_mark at;
+    struct workflow_row row;
+    bool away, begun;
+    bool found, whole; /* The row is there; the history is read to its end. */
+    bool budgeted;
+    json_t *spec; /* Owned. */
+    struct prior_list open, reusable;
+    struct flow_fault fault; /* Why it cannot be started. */
+    int64_t deadline_ms;
+    /* Set by notes meanwhile, on the loop: */
+    bool stop;           /* The run ends once this is read: its agents may have working trees. */
+    bool stale;          /* The history is outdated: it is read again. */
+    bool stale_admitted; /* The same, if an agent in it waits for a budget. */
+};
+
+static void load_free_priors(struct flow_load *load) {
+    struct prior_list *const lists[] = {&load->open, &load->reusable};
+    for (size_t at = 0; at < COUNT_OF(lists); at++) {
+        for (size_t i = 0; i < lists[at]->count; i++) {
+            prior__free(lists[at]->list[i]);
+        }
+        mem_free(lists[at]->list);
+        *lists[at] = (struct prior_list){.list = NULL};
+    }
+}
+
+void flow__load_free(struct flow *flow) {
+    struct flow_load *load = flow->load;
+    if (load == NULL) {
+        return;
+    }
+    assert(!load->away);
+    load_free_priors(load);
+    text_done(&load->order);
+    mem_free(load->unloaded);
+    json_decref(load->spec);
+    mem_free(load);
+    flow->load = NULL;
+}
+
+/* --- Read, in a store function ---------------------------------------------------------------- */
+
+struct load_reading {
+    struct tx *tx;
+    struct flow_load *load;
+    struct prior_list *list;
+    const json_t *except; /* Runs that are left out; NULL: none. */
+};
+
+static struct err load_add_prior(void *ctx, const struct step_row *row) {
+    const struct load_reading *reading = ctx;
+    struct prior_list *list = reading->list;
+    AUTO(json_release) json_t *spec = NULL;
+    for (size_t i = 0; i < json_array_size(reading->except); i++) {
+        const json_t *one = json_array_get(reading->except, i);
+        if (bytes_equal(row->run,
+                        (struct bytes){json_string_value(one), json_string_length(one)})) {
+            return ERR_OK;
+        }
+    }
+    struct prior *prior = mem_new(sizeof *prior);
+    assert(row->run.len < sizeof prior->run.text);
+    call__name_of(prior->name, row->key, row->occurrence);
+    prior->node.name = bytes_of(prior->name);
+    memcpy(prior->run.text, row->run.data, row->run.len);
+    prior->attempt = row->attempt;
+    prior->done_no = row->done_no;
+    prior->state = row->state;
+    prior->started_ms = row->started_ms;
+    prior->steady_ms = row->steady_ms;
+    prior->epoch = row->epoch;
+    prior->resume_at_ms = row->resume_at_ms;
+    prior->stop = row->stop != CAUSE_NONE;
+    prior->parked = row->cause == CAUSE_PAUSED;
+    if (row->spec.len > 0 && !err_failed(json_parse_wrapped(row->spec, &spec, NULL))) {
+        (void)snprintf(prior->turn.text, sizeof prior->turn.text, "%s", json_str(spec, "turn", ""));
+        prior->worktree = json_incref(json_object_get(spec, "worktree"));
+    }
+    list->list = mem_grow(list->list, (list->count + 1) * sizeof *list->list);
+    list->list[list->count++] = prior;
+    return ERR_OK;
+}
+
+static bool load_is_full(const struct flow_load *load) {
+    return load->order.len - load->history >= HISTORY_MAX;
+}
+
+/* The key is enough of what the order has no room for: the result is read later. */
+static struct err load_add_step(void *ctx, const struct step_row *row) {
+    const struct load_reading *reading = ctx;
+    struct flow_load *load = reading->load;
+    struct load_mark *at = &load->at;
+    struct text *text = &load->order;
+    at->stored += row->output_tokens;
+    if (load_is_full(load)) {
+        load->unloaded =
+            mem_grow(load->unloaded, (at->unloaded_count + 1) * sizeof *load->unloaded);
+        struct unloaded *unloaded = &load->unloaded[at->unloaded_count++];
+        *unloaded = (struct unloaded){.occurrence = row->occurrence, .nested = row->is_ref};
+        memcpy(unloaded->key, row->key.data,
+               row->key.len < WORKFLOW_HASH ? row->key.len : WORKFLOW_HASH);
+        return ERR_OK;
+    }
+    text_add_str(text, at->any ? ",{\"k\":\"" : "{\"k\":\"");
+    at->any = true;
+    text_add_json_piece(text, row->key);
+    text_addf(text, "\",\"n\":%lld", (long long)row->occurrence);
+    struct err err = flow__add_outcome(reading->tx, row, text, &load->fault);
+    at->spent += row->output_tokens;
+    at->settled++;
+    at->nested += row->is_ref;
+    at->loaded = row->done_no;
+    text_addf(text, ",\"spent\":%lld}", (long long)at->spent);
+    return err;
+}
+
+/* A read may run twice: each starts over. */
+static struct err load_begin(struct tx *tx, struct flow_load *load) {
+    struct text *text = &load->order;
+    load_free_priors(load);
+    json_decref(load->spec);
+    load->spec = NULL;
+    text_clear(text);
+    load->at = (struct load_mark){.any = false};
+    load->fault.cause = CAUSE_NONE;
+    effects_at(load->flow->flows->options.effects, flow__run(load->flow));
+    struct err err = tx_workflow_find(tx, flow__run(load->flow), &load->found, &load->row);
+    if (err_failed(err) || !load->found) {
+        return err;
+    }
+    const struct run_row *run = &load->row.run;
+    /* The deadline was set when the run was requested: its time in the queue does not count. */
+    int64_t queued_ms = run->started_ms - run->made_ms;
+    load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
+    err = json_parse_wrapped(run->spec, &load->spec, NULL);
+    struct load_reading open = {.list = &load->open};
+    struct load_reading reusable = {.list = &load->reusable,
+                                    .except = json_object_get(load->spec, "rerun")};
+    if (!err_failed(err)) {
+        err = tx_step_open(tx, run->id, load_add_prior, &open);
+    }
+    if (!err_failed(err) && load->row.resumed_from != 0) {
+        err = tx_step_successes(tx, load->row.resumed_from, load_add_prior, &reusable);
+    }
+    if (!err_failed(err)) {
+        err = tx_step_budgeted(tx, run, &load->budgeted);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(text, "[{\"t\":\"start\",");
+    if (!flow__add_script(load->row.script, json_bytes(load->spec, "file"), text,
+                          &load->fault.why)) {
+        load->fault.cause = CAUSE_SYNTAX_ERROR;
+        return ERR_OK;
+    }
+    const json_t *args = json_object_get(load->spec, "args");
+    err = args == NULL ? ERR_OK : flow__add_json(text, "args", args);
+    flow__add_limits(&load->flow->flows->options.limits, json_int(load->spec, "total", -1), text);
+    load->history = text->len;
+    return err;
+}
+
+static struct err load_tx(struct tx *tx, void *ctx) {
+    struct flow_load *load = ctx;
+    struct err err = load->begun ? ERR_OK : load_begin(tx, load);
+    if (err_failed(err) || !load->found || load->fault.cause != CAUSE_NONE) {
+        return err;
+    }
+    struct load_mark mark = load->at;
+    mark.len = load->order.len;
+    struct load_reading reading = {.tx = tx, .load = load};
+    const struct step_page page = {.workflow = load->flow->id,
+                                   .after = mark.after,
+                                   .limit = FLOW_PAGE_STEPS,
+                                   .bytes_max = FLOW_PAGE_BYTES,
+                                   .bare = load_is_full(load)};
+    int64_t last = mark.after;
+    err = tx_step_history(tx, &page, load_add_step, &reading, &last, &load->whole);
+    if (err_failed(err)) {
+        load->at = mark;
+        load->order.len = mark.len;
+    } else {
+        load->at.after = last;
+    }
+    return err;
+}
+
+/* --- Taken over ------------------------------------------------------------------------------- */
+
+static void flow_take_priors(struct table *table, struct prior_list *priors) {
+    for (size_t i = 0; i < priors->count; i++) {
+        if (table_find(table, priors->list[i]->node.name) == NULL) {
+            table_add(table, &priors->list[i]->node);
+        } else {
+            prior__free(priors->list[i]);
+        }
+    }
+    priors->count = 0;
+}
+
+static void flow_on_deadline(struct timer *timer) {
+    struct flow *flow = CONTAINER_OF(timer, struct flow, deadline);
+    flow__end(flow, CAUSE_DEADLINE, "its time was over");
+}
+
+/* A call that was settled after the history of the next worker; they come in their order. */
+static void flow_add_unloaded(struct flow *flow, const struct unloaded *unloaded) {
+    char name[CALL_NAME];
+    call__name_of(name, bytes_of(unloaded->key), unloaded->occurrence);
+    if (flow__find_call(flow, bytes_of(name)) != NULL) {
+        flow->load->stale = true; /* Others settled it while the history was read. */
+        return;
+    }
+    struct call *call = call__new(flow, unloaded->key, unloaded->occurrence);
+    call->nested = unloaded->nested;
+    call__unload(call);
+    call__enter(call, CALL_DONE);
+}
+
+static void flow_take_load(struct flow *flow, struct flow_load *load) {
+    const struct flows_limits *limits = &flow->flows->options.limits;
+    flow->crashes = flow->crashes == 0 ? load->row.crashes : flow->crashes;
+    flow_take_priors(&flow->open, &load->open);
+    flow_take_priors(&flow->reusable, &load->reusable);
+    /* The spec never changes, and what is with the store or in the pool borrows from it: a worker
+     * that is rebuilt leaves it where it is. */
+    if (flow->spec == NULL) {
+        const struct bytes model = json_bytes(load->spec, "model");
+        const struct bytes root = json_bytes(load->spec, "root");
+        flow->spec = load->spec;
+        load->spec = NULL;
+        flow->model = mem_copy(model.data, model.len);
+        flow->root = mem_copy(root.data, root.len);
+    }
+    int64_t wanted = json_int(flow->spec, "concurrency", 0);
+    flow->at_once = workflow_at_once(limits->processors, wanted > 0 ? wanted : limits->at_once);
+    flow->agent_ms = json_int(flow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
+    flow->total = json_int(flow->spec, "total", -1);
+    flow->budgeted = flow->budgeted || load->budgeted;
+    flow->resumed_from = load->row.resumed_from;
+    for (size_t i = 0; i < load->at.unloaded_count; i++) {
+        flow_add_unloaded(flow, &load->unloaded[i]);
+    }
+    flow->loaded_no = load->at.loaded;
+    flow->sent = load->at.settled;
+    flow->spent = load->at.spent;
+    flow->stored = load->at.stored;
+    flow->nested = load->at.nested;
+    flow->agents = load->at.settled - load->at.nested;
+    /* Calls of an earlier worker go on beside the history. */
+    for (const struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+        flow->nested += call->nested;
+        flow->agents += !call->nested;
+    }
+    int64_t left_ms = load->deadline_ms - flows__now_ms(flow->flows);
+    if (load->deadline_ms > 0 && !timer_runs(&flow->deadline)) { /* A new worker moves none. */
+        timer_start(flow->flows->options.loop, &flow->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,
+                    flow_on_deadline);
+    }
+}
+
+/* Unless others have settled a step while the history was read. */
+static void flow_start(struct flow *flow) {
+    struct flow_load *load = flow->load;
+    if (load->stale) {
+        flow__load_free(flow);
+        flow__reload_in(flow, 0);
+        return;
+    }
+    text_add_str(&load->order, "]}]");
+    assert(!text_failed(&load->order)); /* All that it holds is bounded. */
+    struct text order = load->order;
+    text_init(&load->order, FLOW_ORDER_MAX);
+    flow__load_free(flow);
+    flow__start_worker(flow, &order);
+    text_done(&order);
+}
+
+static struct err adopt_tx(struct tx *tx, void *ctx) {
+    struct flow_op *op = ctx;
+    return tx_workflow_adopt(tx, flow__run(op->flow), op->flow->crashes, &op->late);
+}
+
+static void adopt_done(struct flow_op *op) {
+    struct flow *flow = op->flow;
+    if (op->late) {
+        flow__ended(flow);
+    } else if (flow->state == FLOW_ADOPTING) {
+        flow->fresh = true;
+        flow_start(flow);
+    }
+}
+
+void flow__adopt(struct flow *flow) {
+    flow__enter(flow, FLOW_ADOPTING);
+    if (!flow__has_build(flow)) {
+        return;
+    }
+    if (flow->fresh || flow->load->stale) {
+        flow_start(flow);
+    } else {
+        flow__op_send(flow__op(flow, adopt_tx, adopt_done));
+    }
+}
+
+/* --- Read, on the loop ------------------------------------------------------------------------ */
+
+static void flow_load_failed(struct flow *flow, struct err err) {
+    struct flows *flows = flow->flows;
+    flow__load_free(flow);
+    if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* No retry cures damage. */
+        flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
+        return;
+    }
+    if (effect_is_hopeless(flow->load_tries + 1, err)) {
+        flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
+        return;
+    }
+    if (flow->load_tries++ == 0) {
+        flows__failed(flows, "a workflow could not be read; it is tried again", flow__run(flow),
+                      err);
+    }
+    effect_begin(flows->options.effects, &flow->loading, "read a workflow");
+    effect_failed(&flow->loading, err);
+    flow__reload_in(flow, FLOW_RETRY_FIRST_MS * 5);
+}
+
+static void flow_loaded(struct flow *flow) {
+    struct flow_load *load = flow->load;
+    for (size_t i = 0; i < load->open.count; i++) {
+        bool queued = load->open.list[i]->state == RUN_QUEUED; /* For a budget. */
+        load->stale = load->stale || (load->stale_admitted && queued);
+    }
+    if (!load->found) {
+        flow__ended(flow);
+    } else if (load->fault.cause != CAUSE_NONE) {
+        const struct flow_fault fault = load->fault;
+        flow__load_free(flow);
+        flow__end(flow, fault.cause, fault.why.text);
+    } else {
+        flow_take_load(flow, load);
+        flow__adopt(flow);
+    }
+}
+
+static void load_done(struct err err, void *ctx);
+
+static void load_read_page(struct flow_load *load) {
+    load->away = true;
+    load->flow->in_pool++;
+    store_read(load->flow->flows->options.store, load_tx, load_done, load);
+}
+
+static void load_done(struct err err, void *ctx) {
+    struct flow_load *load = ctx;
+    struct flow *flow = load->flow;
+    const bool failed = err_failed(err);
+    const bool complete = load->whole || !load->found || load->fault.cause != CAUSE_NONE;
+    load->away = false;
+    flow->in_pool--;
+    if (!failed) {
+        flow->load_tries = 0;
+        effect_done(&flow->loading);
+    }
+    if (flow->flows->stopping || flow->state == FLOW_ENDED) {
+        flow__maybe_free(flow);
+    } else if (flow->state != FLOW_LOADING) {
+        flow__load_free(flow); /* The run has ended meanwhile. */
+    } else if (load->stop && (failed || complete)) {
+        flow_take_priors(&flow->open, &load->open); /* Agents may have working trees. */
+        flow__load_free(flow);
+        flow__end(flow, CAUSE_STOPPED, "");
+    } else if (failed) {
+        flow_load_failed(flow, err);
+    } else if (!complete) {
+        load->begun = true;
+        load_read_page(load);
+    } else {
+        flow_loaded(flow);
+    }
+}
+
+/* The history has what has ended, also where that was between two tries to read it. */
+void flow__load(struct flow *flow) {
+    flow__enter(flow, FLOW_LOADING);
+    flow->page_op = NULL;
+    while (flow->done.first != NULL) {
+        call__free(flow->done.first);
+    }
+    flow->load = mem_new(sizeof *flow->load);
+    flow->load->flow = flow;
+    text_init(&flow->load->order, FLOW_ORDER_MAX);
+    flow__free_priors(&flow->open); /* The other run's stay: calls borrow from them. */
+    load_read_page(flow->load);
+}
+
+void flow__stop(struct flow *flow) {
+    if (flow->state == FLOW_LOADING) {
+        flow->load->stop = true;
+    } else {
+        flow__end(flow, CAUSE_STOPPED, "");
+    }
+}
+
+/* --- Read again ------------------------------------------------------------------------------- */
+
+/* The history has all that was stored, and nothing more is stored until it was read. */
+static void flow_rebuild(struct timer *timer) {
+    struct flow *flow = CONTAINER_OF(timer, struct flow, rebuild);
+    if (shortage_lasts(flow->flows->options.shortage)) {
+        timer_start(flow->flows->options.loop, timer, SHORTAGE_CALM_MS, flow_rebuild);
+    } else if (flow->storing == 0) { /* Else flow__store_empty goes on. */
+        flow__load(flow);
+    }
+}
+
+void flow__reload_in(struct flow *flow, uint64_t wait_ms) {
+    flow__enter(flow, FLOW_UNREAD);
+    flow->script = FLOW_REPLAYING;
+    timer_start(flow->flows->options.loop, &flow->rebuild, wait_ms, flow_rebuild);
+}
+
+void flow__store_empty(struct flow *flow) {
+    if (flow->state == FLOW_UNREAD && !timer_runs(&flow->rebuild) && !flow->flows->stopping) {
+        timer_start(flow->flows->options.loop, &flow->rebuild, 0, flow_rebuild);
+    }
+}
+
+void flow__reload(struct flow *flow) {
+    if (flow->load != NULL) {
+        flow->load->stale = true;
+    } else if (flow->state == FLOW_LIVE) {
+        flow__close_worker(flow);
+        flow__reload_in(flow, 0);
+    }
+}
+
+/* --- Pages after the first message ------------------------------------------------------------ */
+
+/* An outcome, as it is delivered. */
+struct page_outcome {
+    char name[CALL_NAME];
+    int64_t number, output_tokens;
+    struct text words; /* Owned. */
+};
+
+struct flow_page {
+    struct page_outcome list[FLOW_PAGE_STEPS];
+    size_t count, bytes;
+    struct flow_fault fault;
+};
+
+static void page_clear(struct flow_page *page) {
+    for (size_t i = 0; i < page->count; i++) {
+        text_done(&page->list[i].words);
+    }
+    page->count = page->bytes = 0;
+    page->fault.cause = CAUSE_NONE;
+}
+
+void flow__page_free(struct flow_page *page) {
+    if (page != NULL) {
+        page_clear(page);
+        mem_free(page);
+    }
+}
+
+void call__unload(struct call *call) {
+    text_done(&call->result);
+    text_init(&call->result, 2 * (size_t)WORKFLOW_RESULT_MAX);
+    call->form = RESULT_UNLOADED;
+    call->flow->unloaded++;
+}
+
+struct page_reading {
+    struct tx *tx;
+    struct flow_page *page;
+};
+
+static struct err page_add(void *ctx, const struct step_row *row) {
+    const struct page_reading *reading = ctx;
+    struct flow_page *page = reading->page;
+    if (page->bytes >= FLOW_PAGE_BYTES) { /* Scripts of workflow() are not in the rows. */
+        return ERR_OK;
+    }
+    assert(page->count < COUNT_OF(page->list));
+    struct page_outcome *outcome = &page->list[page->count++];
+    call__name_of(outcome->name, row->key, row->occurrence);
+    outcome->number = row->done_no;
+    outcome->output_tokens = row->output_tokens;
+    text_init(&outcome->words, FLOW_ORDER_MAX);
+    struct err err = flow__add_outcome(reading->tx, row, &outcome->words, &page->fault);
+    page->bytes += outcome->words.len;
+    return err;
+}
+
+static struct err page_tx(struct tx *tx, void *ctx) {
+    const struct flow_op *op = ctx;
+    struct page_reading reading = {.tx = tx, .page = op->page};
+    const struct step_page page = {.workflow = op->flow->id,
+                                   .after = op->after,
+                                   .limit = FLOW_PAGE_STEPS,
+                                   .bytes_max = FLOW_PAGE_BYTES};
+    int64_t last = 0;
+    bool whole = false;
+    page_clear(op->page);
+    return tx_step_history(tx, &page, page_add, &reading, &last, &whole);
+}
+
+/* Calls line up in the order in which we heard of them, which is that of the store but where others
+ * settle a step in the same moment: then the history is reloaded, as it is in the store. */
+static void page_done(struct flow_op *op) {
+    struct flow *flow = op->flow;
+    struct flow_page *page = op->page;
+    size_t count = 0;
+    if (flow->page_op != op) {
+        return; /* The worker that needed it has ended. */
+    }
+    flow->page_op = NULL;
+    if (flow->state != FLOW_LIVE) {
+        return;
+    }
+    if (page->fault.cause != CAUSE_NONE) {
+        flow__end(flow, page->fault.cause, page->fault.why.text);
+        return;
+    }
+    for (struct call *call = flow->done.first;
+         count < page->count && call != NULL && call->form == RESULT_UNLOADED &&
+         strcmp(call->name, page->list[count].name) == 0;
+         call = call->next, count++) {
+        struct page_outcome *outcome = &page->list[count];
+        text_done(&call->result);
+        call->result = outcome->words;
+        text_init(&outcome->words, 0);
+        call->usage.output = outcome->output_tokens;
+        call->form = RESULT_ENCODED;
+        flow->unloaded--;
+        flow->loaded_no = outcome->number;
+    }
+    if (count == 0) {
+        flow__reload(flow);
+    } else {
+        flow__deliver(flow);
+    }
+}
+
+void flow__load_page(struct flow *flow) {
+    if (flow->page_op != NULL || flow->done.first->form != RESULT_UNLOADED) {
+        return;
+    }
+    struct flow_op *op = flow__op(flow, page_tx, page_done);
+    op->reads = true;
+    op->after = flow->loaded_no;
+    op->page = mem_new(sizeof *op->page);
+    flow->page_op = op;
+    flow__op_send(op);
+}
+
+/* --- Steps that began before ------------------------------------------------------------------ */
+
+/* For an earlier life only the wall clock is known: within the bounds of what is charged for
+ * that. */
+int64_t prior__elapsed_ms(const struct flow *flow, const struct prior *prior) {
+    const struct store *store = flow->flows->options.store;
+    int64_t passed_ms = prior->epoch == store_epoch(store)
+                            ? store_steady_ms(store) - prior->steady_ms
+                            : flows__now_ms(flow->flows) - prior->started_ms;
+    passed_ms = passed_ms > 0 ? passed_ms : 0;
+    return passed_ms < RUN_UNSEEN_MAX_MS ? passed_ms : RUN_UNSEEN_MAX_MS;
+}
+
+void prior__free(struct prior *prior) {
+    json_decref(prior->worktree);
+    mem_free(prior);
+}
+
+void flow__free_priors(struct table *priors) {
+    for (struct table_node *node; (node = table_next(priors, NULL)) != NULL;) {
+        table_remove(priors, node);
+        prior__free(CONTAINER_OF(node, struct prior, node));
+    }
+}
+
+/* Changed between our reading of it and the script's request for it. */
+void flow__note_prior(struct flow *flow, const struct run_row *row) {
+    bool final = run_state_final(row->state);
+    struct flow_load *load = flow->load;
+    if (flow->state == FLOW_UNREAD) {
+        return;
+    }
+    if (flow->state == FLOW_LOADING) {
+        load->stale = load->stale || final || row->stop != CAUSE_NONE || row->attempt > 1;
+        load->stale_admitted = load->stale_admitted || row->state == RUN_RUNNING;
+        return;
+    }
+    const struct table_node *node = table_next(&flow->open, NULL);
+    while (node != NULL && !bytes_is(row->run, CONTAINER_OF(node, struct prior, node)->run.text)) {
+        node = table_next(&flow->open, node);
+    }
+    if (node == NULL) {
+        return;
+    }
+    if (final) {
+        flow__reload(flow);
+        return;
+    }
+    struct prior *prior = CONTAINER_OF(node, struct prior, node);
+    prior->state = row->state;
+    prior->stop = row->stop != CAUSE_NONE;
+    prior->parked = row->cause == CAUSE_PAUSED;
+    if (row->attempt > prior->attempt && row->attempt > 1) {
+        prior->turn = (struct id){""}; /* A restart has taken it. */
+    }
+    prior->attempt = row->attempt;
+    prior->started_ms = row->started_ms;
+    prior->steady_ms = row->steady_ms;
+    prior->epoch = row->epoch;
+    prior->resume_at_ms = run_waits_for_provider(row) ? row->not_before_ms : 0;
+}
