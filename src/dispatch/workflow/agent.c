@@ -110,7 +110,7 @@ struct step_new call__step(const struct call *call, struct flow_op *op) {
                              .model_asked = call_foreign_model(call),
                              .prompt = json_bytes(call->message, "prompt"),
                              .spec = text_bytes(&op->spec),
-                             .bounds = flow__bounds(call->flow)};
+                             .bounds = call->flow->flows->options.bounds};
 }
 
 void call__note_misfit(struct call *call, struct bytes misfit) {

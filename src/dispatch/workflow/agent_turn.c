@@ -146,7 +146,6 @@ static void call_watch_silence(struct call *call, int64_t wait_ms);
 static struct err restart_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
     const struct run_key key = {.run = bytes_of(op->begin.run.text)};
-    const struct run_bounds bounds = flow__bounds(op->flow);
     struct run_row row;
     struct why why = {""};
     bool found = false;
@@ -154,7 +153,7 @@ static struct err restart_tx(struct tx *tx, void *ctx) {
     if (err_failed(err) || !found || row.attempt != op->end.attempt) {
         return err;
     }
-    err = tx_step_restart(tx, &key, &bounds, &row, &why);
+    err = tx_step_restart(tx, &key, &op->flow->flows->options.bounds, &row, &why);
     return err.code == ERR_STEP_ENDED ? ERR_OK : err;
 }
 

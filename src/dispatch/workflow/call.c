@@ -369,8 +369,8 @@ static void begin_done(struct flow_op *op) {
 
 static struct err again_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    const struct run_bounds bounds = flow__bounds(op->flow);
-    return tx_step_again(tx, bytes_of(op->call->run.text), &bounds, &op->asks_again);
+    return tx_step_again(tx, bytes_of(op->call->run.text), &op->flow->flows->options.bounds,
+                         &op->asks_again);
 }
 
 static void again_done(struct flow_op *op) {

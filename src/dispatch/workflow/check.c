@@ -16,7 +16,7 @@ struct flow_checked {
 
 struct flow_check {
     struct flows *flows;
-    struct flow_check *next;
+    struct flow_link link; /* In flows->checks. */
     struct script_worker *worker;
     struct loop_task task;
     struct pool_job job;
@@ -32,11 +32,7 @@ struct flow_check {
 static void check_report(struct loop_task *task) {
     struct flow_check *check = CONTAINER_OF(task, struct flow_check, task);
     struct flows *flows = check->flows;
-    struct flow_check **at = &flows->checks;
-    while (*at != check) {
-        at = &(*at)->next;
-    }
-    *at = check->next;
+    flow_list_remove(&flows->checks, &check->link);
     script_close(check->worker);
     check->done(check->ctx, &check->verdict);
     mem_free(check->source);
@@ -54,15 +50,6 @@ void flow_fault_tell(const struct script_fault *fault, struct why *why) {
     } else {
         why_set(why, "%s", fault->message);
     }
-}
-
-struct flow_check_ask flow_check_ask_of(const struct catalog_script *script,
-                                        const struct sha256_hex *hash) {
-    return (struct flow_check_ask){.source = {script->source, script->len},
-                                   .text = {script->prepared.text, script->prepared.len},
-                                   .form = script->prepared.form,
-                                   .file = bytes_of(script->entry.file),
-                                   .hash = *hash};
 }
 
 /* --- Cached verdicts -------------------------------------------------------------------------- */
@@ -164,45 +151,35 @@ static void check_on_worker_end(void *ctx, const struct script_end *end) {
     }
 }
 
-void flows_check(struct flows *flows, const struct flow_check_ask *ask,
+void flows_check(struct flows *flows, const struct catalog_script *script,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx) {
     static const struct script_watch watch = {.heard = check_on_frame,
                                               .ended = check_on_worker_end};
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flows->options.limits.cpu_ms};
     struct flow_check *check = mem_new(sizeof *check);
     AUTO(text_done) struct text order;
-    size_t len = 0;
     *check = (struct flow_check){.flows = flows,
-                                 .next = flows->checks,
                                  .task = {.run = check_report},
-                                 .hash = ask->hash,
-                                 .verdict = flows_cached_verdict(flows, &ask->hash),
+                                 .hash = script->entry.hash,
+                                 .verdict = flows_cached_verdict(flows, &script->entry.hash),
                                  .done = done,
                                  .ctx = ctx};
-    flows->checks = check;
+    flow_list_append(&flows->checks, &check->link);
     text_init(&order, FLOW_ORDER_MAX);
-    if (flows->stopping || check->verdict.judgement != FLOW_UNJUDGED) {
-        check_finish(check);
-        return;
-    }
-    text_addf(&order, "[{\"t\":\"check\",\"form\":\"%s\"", script_form_name(ask->form));
-    text_add_member(&order, "script", ask->text);
-    text_add_member(&order, "file", ask->file);
+    text_add_str(&order, "[{\"t\":\"check\",");
+    flow__add_script(&script->prepared, bytes_of(script->entry.file), &order);
     text_add_str(&order, "}]");
-    if (text_failed(&order)) {
+    if (flows->stopping || check->verdict.judgement != FLOW_UNJUDGED || text_failed(&order)) {
         check_finish(check);
         return;
     }
-    check->source = mem_copy(ask->source.data, ask->source.len);
-    check->len = ask->source.len;
-    check->worker = script_start(flows->options.scripts, &bounds, &watch, check);
-    script_busy(check->worker);
-    char *frame = text_take(&order, &len);
-    script_send(check->worker, frame, len);
+    check->source = mem_copy(script->source, script->len);
+    check->len = script->len;
+    check->worker = flows__start_script(flows, flows->options.scripts, &watch, check, &order);
 }
 
 void flows__stop_checks(struct flows *flows) {
-    for (struct flow_check *check = flows->checks; check != NULL; check = check->next) {
+    for (struct flow_link *link = flows->checks.first; link != NULL; link = link->next) {
+        struct flow_check *check = CONTAINER_OF(link, struct flow_check, link);
         script_close(check->worker);
         check->worker = NULL;
         if (!check->in_pool) {
@@ -247,8 +224,7 @@ static void judge_checked(void *ctx, const struct flow_verdict *verdict) {
 }
 
 static void judge_ask(struct flow_judge *judge) {
-    const struct flow_check_ask ask = flow_check_ask_of(judge->script, &judge->entry->hash);
-    flows_check(judge->flows, &ask, judge_checked, judge);
+    flows_check(judge->flows, judge->script, judge_checked, judge);
 }
 
 /* The list kept no texts: with 500 files they would be many. A file that has changed meanwhile, or

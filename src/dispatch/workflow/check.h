@@ -32,17 +32,8 @@ struct flow_verdict {
 };
 
 struct flows;
-struct flow_check_ask {
-    struct bytes source; /* The file's own text, */
-    struct bytes text;   /* and as it was prepared. */
-    enum script_form form;
-    struct bytes file;
-    struct sha256_hex hash; /* Of the source. */
-};
-struct flow_check_ask flow_check_ask_of(const struct catalog_script *script,
-                                        const struct sha256_hex *hash);
-/* The verdict is borrowed for the call. */
-void flows_check(struct flows *flows, const struct flow_check_ask *ask,
+/* Of a valid script. The verdict is borrowed for the call. */
+void flows_check(struct flows *flows, const struct catalog_script *script,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx);
 /* "LINE:COLUMN: what"; not every fault has a place. */
 void flow_fault_tell(const struct script_fault *fault, struct why *why);

@@ -109,7 +109,7 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
                                       .took = op->took,
                                       .took_count = took_count,
                                       .project = flow__project(flow),
-                                      .bounds = flow__bounds(flow)};
+                                      .bounds = flow->flows->options.bounds};
     flow__op_send(op);
     /* Trees are removed after it: until then they have their turns. */
     for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {

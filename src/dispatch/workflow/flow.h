@@ -44,7 +44,7 @@ enum flow_script {
 };
 
 struct flow {
-    struct flow *next_freed;
+    struct flow_link freed; /* In flows->freed. */
     struct loop_task free_task;
     struct table_node node;    /* By its run. */
     struct table_node id_node; /* By the number of its row. */
@@ -103,7 +103,6 @@ struct flow {
 struct bytes flow__run(const struct flow *flow);
 struct bytes flow__project(const struct flow *flow);
 struct workflow_place flow__place(const struct flow *flow);
-struct run_bounds flow__bounds(const struct flow *flow);
 void flow__enter(struct flow *flow, enum flow_state state); /* Asserts that the edge is legal. */
 MUST_CHECK bool flow__is_over(const struct flow *flow);     /* Results change nothing any more. */
 void flow__ended(struct flow *flow);                        /* Its row has ended. */

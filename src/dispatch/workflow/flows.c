@@ -46,10 +46,6 @@ struct workflow_place flow__place(const struct flow *flow) {
         .id = flow->id, .owner = bytes_of(flow->owner), .run = flow__run(flow)};
 }
 
-struct run_bounds flow__bounds(const struct flow *flow) {
-    return flow->flows->options.bounds;
-}
-
 struct call *flow__next_call(const struct flow *flow, const struct call *after) {
     struct table_node *node = table_next(&flow->calls, after == NULL ? NULL : &after->node);
     return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
@@ -129,11 +125,7 @@ static void flow_free_part(struct loop_task *task) {
         loop_soon(flows->options.loop, task);
         return;
     }
-    struct flow **at = &flows->freed;
-    while (*at != flow) {
-        at = &(*at)->next_freed;
-    }
-    *at = flow->next_freed;
+    flow_list_remove(&flows->freed, &flow->freed);
     effect_done(&flow->loading);
     flow__free_priors(&flow->open);
     flow__free_priors(&flow->reusable);
@@ -184,8 +176,7 @@ void flow__maybe_free(struct flow *flow) {
     flow->waiting = flow->deferred = flow->done = flow->searching = (struct call_line){NULL, NULL};
     table_remove(&flows->flows, &flow->node);
     table_remove(&flows->ids, &flow->id_node);
-    flow->next_freed = flows->freed;
-    flows->freed = flow;
+    flow_list_append(&flows->freed, &flow->freed);
     flow->free_task.run = flow_free_part;
     loop_soon(loop, &flow->free_task);
 }
@@ -289,7 +280,7 @@ void flows_release(struct flows *flows) {
 /* Answers of the store are not waited for here: store_close comes after us. */
 void flows__maybe_stopped(struct flows *flows) {
     if (flows->stopping && !flows->stop_reported && flows->pool.count == 0 &&
-        flows->checks == NULL && flows->rehearsals == NULL) {
+        flows->checks.first == NULL && flows->rehearsals.first == NULL) {
         flows->stop_reported = true;
         loop_soon(flows->options.loop, &flows->stop_task);
     }
@@ -318,10 +309,10 @@ void flows_close(struct flows *flows) {
     }
     assert(flows->busy == 0);
     assert(flows->flows.count == 0);
-    while (flows->freed != NULL) { /* The loop does not come to them any more. */
-        struct loop_task *task = &flows->freed->free_task;
-        loop_task_cancel(flows->options.loop, task);
-        flow_free_part(task);
+    while (flows->freed.first != NULL) { /* The loop does not come to them any more. */
+        struct flow *flow = CONTAINER_OF(flows->freed.first, struct flow, freed);
+        loop_task_cancel(flows->options.loop, &flow->free_task);
+        flow_free_part(&flow->free_task);
     }
     table_done(&flows->flows);
     table_done(&flows->ids);

@@ -30,11 +30,6 @@ struct load_mark {
     bool any; /* An outcome stands in the order. */
 };
 
-struct prior_list {
-    struct prior **list; /* Owned, with its elements. */
-    size_t count;
-};
-
 struct flow_load {
     struct flow *flow;
     struct text order;         /* Owned: `len` of it counts. */
@@ -45,9 +40,9 @@ struct flow_load {
     bool away, begun;
     bool found, whole; /* The row is there; the history is read to its end. */
     bool budgeted;
-    json_t *spec; /* Owned. */
-    struct prior_list open, reusable;
-    struct flow_fault fault; /* Why it cannot be started. */
+    json_t *spec;                /* Owned. */
+    struct table open, reusable; /* Owned, with their struct prior. */
+    struct flow_fault fault;     /* Why it cannot be started. */
     int64_t deadline_ms;
     /* Set by notes meanwhile, on the loop: */
     bool stop;           /* The run ends once this is read: its agents may have working trees. */
@@ -55,24 +50,16 @@ struct flow_load {
     bool stale_admitted; /* The same, if an agent in it waits for a budget. */
 };
 
-static void load_free_priors(struct flow_load *load) {
-    struct prior_list *const lists[] = {&load->open, &load->reusable};
-    for (size_t at = 0; at < COUNT_OF(lists); at++) {
-        for (size_t i = 0; i < lists[at]->count; i++) {
-            prior__free(lists[at]->list[i]);
-        }
-        mem_free(lists[at]->list);
-        *lists[at] = (struct prior_list){.list = NULL};
-    }
-}
-
 void flow__load_free(struct flow *flow) {
     struct flow_load *load = flow->load;
     if (load == NULL) {
         return;
     }
     assert(!load->away);
-    load_free_priors(load);
+    flow__free_priors(&load->open);
+    flow__free_priors(&load->reusable);
+    table_done(&load->open);
+    table_done(&load->reusable);
     text_done(&load->order);
     mem_free(load->unloaded);
     json_decref(load->spec);
@@ -85,13 +72,12 @@ void flow__load_free(struct flow *flow) {
 struct load_reading {
     struct tx *tx;
     struct flow_load *load;
-    struct prior_list *list;
+    struct table *priors;
     const json_t *except; /* Runs that are left out; NULL: none. */
 };
 
 static struct err load_add_prior(void *ctx, const struct step_row *row) {
     const struct load_reading *reading = ctx;
-    struct prior_list *list = reading->list;
     AUTO(json_release) json_t *spec = NULL;
     for (size_t i = 0; i < json_array_size(reading->except); i++) {
         const json_t *one = json_array_get(reading->except, i);
@@ -118,8 +104,7 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
         (void)snprintf(prior->turn.text, sizeof prior->turn.text, "%s", json_str(spec, "turn", ""));
         prior->worktree = json_incref(json_object_get(spec, "worktree"));
     }
-    list->list = mem_grow(list->list, (list->count + 1) * sizeof *list->list);
-    list->list[list->count++] = prior;
+    table_add(reading->priors, &prior->node);
     return ERR_OK;
 }
 
@@ -159,7 +144,8 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
 /* A read may run twice: each starts over. */
 static struct err load_begin(struct tx *tx, struct flow_load *load) {
     struct text *text = &load->order;
-    load_free_priors(load);
+    flow__free_priors(&load->open);
+    flow__free_priors(&load->reusable);
     json_decref(load->spec);
     load->spec = NULL;
     text_clear(text);
@@ -175,8 +161,8 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
     int64_t queued_ms = run->started_ms - run->made_ms;
     load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
     err = json_parse_wrapped(run->spec, &load->spec, NULL);
-    struct load_reading open = {.list = &load->open};
-    struct load_reading reusable = {.list = &load->reusable,
+    struct load_reading open = {.priors = &load->open};
+    struct load_reading reusable = {.priors = &load->reusable,
                                     .except = json_object_get(load->spec, "rerun")};
     if (!err_failed(err)) {
         err = tx_step_open(tx, run->id, load_add_prior, &open);
@@ -191,7 +177,7 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
         return err;
     }
     text_add_str(text, "[{\"t\":\"start\",");
-    if (!flow__add_script(load->row.script, json_bytes(load->spec, "file"), text,
+    if (!flow__add_source(load->row.script, json_bytes(load->spec, "file"), text,
                           &load->fault.why)) {
         load->fault.cause = CAUSE_SYNTAX_ERROR;
         return ERR_OK;
@@ -230,15 +216,12 @@ static struct err load_tx(struct tx *tx, void *ctx) {
 
 /* --- Taken over ------------------------------------------------------------------------------- */
 
-static void flow_take_priors(struct table *table, struct prior_list *priors) {
-    for (size_t i = 0; i < priors->count; i++) {
-        if (table_find(table, priors->list[i]->node.name) == NULL) {
-            table_add(table, &priors->list[i]->node);
-        } else {
-            prior__free(priors->list[i]);
-        }
+static void flow_take_priors(struct table *priors, struct table *loaded) {
+    if (priors->count == 0) {
+        const struct table empty = *priors;
+        *priors = *loaded;
+        *loaded = empty;
     }
-    priors->count = 0;
 }
 
 static void flow_on_deadline(struct timer *timer) {
@@ -264,7 +247,7 @@ static void flow_take_load(struct flow *flow, struct flow_load *load) {
     const struct flows_limits *limits = &flow->flows->options.limits;
     flow->crashes = flow->crashes == 0 ? load->row.crashes : flow->crashes;
     flow_take_priors(&flow->open, &load->open);
-    flow_take_priors(&flow->reusable, &load->reusable);
+    flow_take_priors(&flow->reusable, &load->reusable); /* Calls may borrow from earlier ones. */
     /* The spec never changes, and what is with the store or in the pool borrows from it: a worker
      * that is rebuilt leaves it where it is. */
     if (flow->spec == NULL) {
@@ -370,8 +353,8 @@ static void flow_load_failed(struct flow *flow, struct err err) {
 
 static void flow_loaded(struct flow *flow) {
     struct flow_load *load = flow->load;
-    for (size_t i = 0; i < load->open.count; i++) {
-        bool queued = load->open.list[i]->state == RUN_QUEUED; /* For a budget. */
+    for (struct table_node *node = NULL; (node = table_next(&load->open, node)) != NULL;) {
+        bool queued = CONTAINER_OF(node, struct prior, node)->state == RUN_QUEUED; /* A budget. */
         load->stale = load->stale || (load->stale_admitted && queued);
     }
     if (!load->found) {
@@ -433,6 +416,8 @@ void flow__load(struct flow *flow) {
     flow->load = mem_new(sizeof *flow->load);
     flow->load->flow = flow;
     text_init(&flow->load->order, FLOW_ORDER_MAX);
+    table_init(&flow->load->open);
+    table_init(&flow->load->reusable);
     flow__free_priors(&flow->open); /* The other run's stay: calls borrow from them. */
     load_read_page(flow->load);
 }

@@ -13,6 +13,7 @@
 #define DROVER_DISPATCH_WORKFLOW_HISTORY_H
 
 #include "dispatch/workflow/flow.h"
+#include "script/catalog.h"
 
 enum {
     FLOW_PAGE_STEPS = 256,
@@ -25,9 +26,16 @@ enum {
 void flow__add_member(struct text *text, const char *name, const char *value);
 void flow__add_limit(struct text *text, const char *name, int64_t number, int64_t none);
 MUST_CHECK struct err flow__add_json(struct text *text, const char *name, const json_t *json);
-/* Adds the members of a script as a worker wants it. false: it is none. */
-MUST_CHECK bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
+/* "script","form","file": the members of a script as a worker wants it. */
+void flow__add_script(const struct script_prepared *prepared, struct bytes file, struct text *text);
+/* The same of one that a row has. false: it is none. */
+MUST_CHECK bool flow__add_source(struct bytes source, struct bytes file, struct text *text,
                                  struct why *why);
+/* A worker of that script gets its first message. Takes the bytes. */
+struct script_worker *flows__start_script(struct flows *flows, struct scripts *scripts,
+                                          const struct script_watch *watch, void *ctx,
+                                          struct text *order);
+void flows__send(struct script_worker *worker, struct text *message); /* The worker computes. */
 /* ,"total":…,"limits":{…},"history":[ of a worker's first message. */
 void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
 
@@ -86,6 +94,21 @@ void call__ended(struct call *call); /* The outcome is known: stored, then deliv
 void call__store(struct call *call); /* An ended one: now, or when it can be. */
 void call__done(struct call *call);  /* The outcome is stored. */
 void call__begin_nested(struct call *call, struct prior *old); /* old: as `cached`. */
+/* The script that workflow() names, as the request says; in the pool. */
+struct script_search {
+    struct pool_job job; /* For settle.c, as is the call. */
+    struct call *call;   /* Borrowed: it stays while `in_pool` counts us. */
+    struct catalog_search search;
+    const char *name, *path; /* Borrowed from the request, as are the args; path NULL: by name. */
+    const json_t *args;      /* NULL: none. */
+    struct catalog_script script;
+    struct text members; /* Owned: of the script, as a worker wants it. */
+    struct why why;      /* Empty: there is a script. */
+};
+void script_search_init(struct script_search *search, const struct catalog_search *places,
+                        const json_t *request);
+void script_search_find(struct script_search *search);
+void script_search_done(struct script_search *search);
 void call__forget_script(struct call *call);
 void flow__settle_quiet(struct flow *flow);
 void flow__deliver(struct flow *flow);

@@ -27,11 +27,35 @@ struct err flow__add_json(struct text *text, const char *name, const json_t *jso
     return json_write(json, text);
 }
 
+void flows__send(struct script_worker *worker, struct text *message) {
+    size_t len = 0;
+    char *frame = text_take(message, &len);
+    script_busy(worker);
+    script_send(worker, frame, len);
+}
+
+struct script_worker *flows__start_script(struct flows *flows, struct scripts *scripts,
+                                          const struct script_watch *watch, void *ctx,
+                                          struct text *order) {
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flows->options.limits.cpu_ms};
+    struct script_worker *worker = script_start(scripts, &bounds, watch, ctx);
+    flows__send(worker, order);
+    return worker;
+}
+
 bool flow__message_is(const json_t *message, const char *type) {
     return strcmp(json_str(message, "t", ""), type) == 0;
 }
 
-bool flow__add_script(struct bytes source, struct bytes file, struct text *text, struct why *why) {
+void flow__add_script(const struct script_prepared *prepared, struct bytes file,
+                      struct text *text) {
+    text_add_str(text, "\"script\":");
+    text_add_json(text, prepared->text, prepared->len);
+    text_add_member(text, "form", bytes_of(script_form_name(prepared->form)));
+    text_add_member(text, "file", file);
+}
+
+bool flow__add_source(struct bytes source, struct bytes file, struct text *text, struct why *why) {
     const struct script_source script = {.text = source, .file = file};
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     struct script_fault fault = {.line = 0};
@@ -40,10 +64,7 @@ bool flow__add_script(struct bytes source, struct bytes file, struct text *text,
                 fault.message);
         return false;
     }
-    text_add_str(text, "\"script\":");
-    text_add_json(text, prepared.text, prepared.len);
-    text_add_member(text, "form", bytes_of(script_form_name(prepared.form)));
-    text_add_member(text, "file", file);
+    flow__add_script(&prepared, file, text);
     return true;
 }
 
@@ -88,7 +109,7 @@ struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct t
                                : err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
     }
     text_add_str(text, ",\"o\":\"script\",");
-    if (!flow__add_script(source, row->file, text, &fault->why)) {
+    if (!flow__add_source(source, row->file, text, &fault->why)) {
         fault->cause = CAUSE_SYNTAX_ERROR;
     }
     return ERR_OK;

@@ -63,8 +63,8 @@ struct stub_model {
 
 struct rehearsal {
     struct flows *flows;
-    struct flow_start *start; /* Borrowed, until it is done. */
-    struct rehearsal *next;
+    struct flow_start *start;     /* Borrowed, until it is done. */
+    struct flow_link link;        /* In flows->rehearsals. */
     struct script_worker *worker; /* Owned; NULL: it has ended. */
     struct loop_task task;
     struct timer deadline;
@@ -221,39 +221,22 @@ static void request_answer(const struct stub_request *request, struct text *repl
 }
 
 static void rehearsal_answer_script(struct rehearsal *rehearsal, const json_t *message) {
-    AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
-    AUTO(text_done) struct text members;
     struct text *reply = &rehearsal->reply;
-    const char *path = json_str(message, "path", NULL);
-    struct why why = {""};
-    struct err err = ERR_OK;
-    text_init(&members, FLOW_ORDER_MAX);
-    if (rehearsal->scripts++ >= STUB_SCRIPTS) {
-        why_set(&why, "a plan looks for %d scripts, and not for more", STUB_SCRIPTS);
-        err = err_make(ERR_WORKFLOW_NOT_FOUND, "plan: scripts");
-    } else if (path != NULL) {
-        err = catalog_open(&rehearsal->search, path, &script, &why);
+    struct script_search search;
+    script_search_init(&search, &rehearsal->search, message);
+    if (rehearsal->scripts++ < STUB_SCRIPTS) {
+        script_search_find(&search);
     } else {
-        err = catalog_find(&rehearsal->search, json_bytes(message, "name"), &script, &why);
+        why_set(&search.why, "workflow: a plan looks for %d scripts, and not for more",
+                STUB_SCRIPTS);
     }
-    if (err_failed(err) && why.text[0] == '\0') {
-        why_set(&why, "%s", err_title(err.code));
-    } else if (!err_failed(err) && flow__add_script((struct bytes){script.source, script.len},
-                                                    bytes_of(script.entry.file), &members, &why)) {
-        if (text_failed(&members)) {
-            why_set(&why, "%s is too large", script.entry.file);
-        } else {
-            err = flow_args_check(&script.prepared, json_object_get(message, "args"), &why);
-        }
-    }
-    if (why.text[0] != '\0') {
-        struct why whole = {""};
-        why_set(&whole, "workflow: %s", why.text);
-        flow__add_throw(reply, bytes_of(whole.text));
+    if (search.why.text[0] != '\0') {
+        flow__add_throw(reply, bytes_of(search.why.text));
     } else {
         text_add_str(reply, ",\"o\":\"script\",");
-        text_add(reply, members.data, members.len);
+        text_add(reply, search.members.data, search.members.len);
     }
+    script_search_done(&search);
 }
 
 static void request_free(struct stub_request *request) {
@@ -406,17 +389,13 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
 static void rehearsal_report(struct loop_task *task) {
     struct rehearsal *rehearsal = CONTAINER_OF(task, struct rehearsal, task);
     struct flows *flows = rehearsal->flows;
-    struct rehearsal **at = &flows->rehearsals;
-    while (*at != rehearsal) {
-        at = &(*at)->next;
-    }
-    *at = rehearsal->next;
+    flow_list_remove(&flows->rehearsals, &rehearsal->link);
     flows->rehearsal_count--;
     timer_stop(flows->options.loop, &rehearsal->deadline);
     script_close(rehearsal->worker);
     text_init(&rehearsal->start->rehearsed, REHEARSED_MAX);
     rehearsal_write(rehearsal, &rehearsal->start->rehearsed);
-    rehearsal->start->rehearsed_with(rehearsal->start);
+    flow_start__conclude(rehearsal->start);
     while (rehearsal->first != NULL) {
         struct stub_request *request = rehearsal->first;
         rehearsal->first = request->next;
@@ -447,13 +426,6 @@ static void rehearsal_finish(struct rehearsal *rehearsal, const char *cut) {
     }
 }
 
-static void rehearsal_send(struct rehearsal *rehearsal, struct text *message) {
-    size_t len = 0;
-    char *frame = text_take(message, &len);
-    script_busy(rehearsal->worker);
-    script_send(rehearsal->worker, frame, len);
-}
-
 static void rehearsal_frame_done(struct pool_job *job) {
     struct rehearsal *rehearsal = CONTAINER_OF(job, struct rehearsal, job);
     rehearsal->in_pool = false;
@@ -467,7 +439,7 @@ static void rehearsal_frame_done(struct pool_job *job) {
     } else if (text_failed(&rehearsal->reply)) {
         rehearsal_finish(rehearsal, "a script that it names is too large");
     } else if (rehearsal->reply.len > 0) {
-        rehearsal_send(rehearsal, &rehearsal->reply);
+        flows__send(rehearsal->worker, &rehearsal->reply);
     }
 }
 
@@ -503,33 +475,29 @@ static void rehearsal_begin(struct rehearsal *rehearsal) {
     static const struct script_watch watch = {.heard = rehearsal_on_frame,
                                               .ended = rehearsal_on_worker_end};
     const struct flow_start *start = rehearsal->start;
-    const struct script_prepared *prepared = &start->script.prepared;
-    const struct flows_options *options = &rehearsal->flows->options;
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)options->limits.cpu_ms};
+    struct flows *flows = rehearsal->flows;
     AUTO(text_done) struct text order;
     text_init(&order, FLOW_ORDER_MAX);
-    text_addf(&order, "[{\"t\":\"start\",\"form\":\"%s\"", script_form_name(prepared->form));
-    text_add_member(&order, "script", (struct bytes){prepared->text, prepared->len});
-    text_add_member(&order, "file", bytes_of(start->script.entry.file));
+    text_add_str(&order, "[{\"t\":\"start\",");
+    flow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
     if (start->spec.args != NULL) {
         order.failed = err_failed(flow__add_json(&order, "args", start->spec.args)) || order.failed;
     }
-    flow__add_limits(&options->limits, start->spec.total, &order);
+    flow__add_limits(&flows->options.limits, start->spec.total, &order);
     text_add_str(&order, "]}]");
     if (text_failed(&order)) {
         rehearsal_finish(rehearsal, "its args are too large");
         return;
     }
-    flows__make_room(rehearsal->flows, 1);
-    rehearsal->worker = script_start(options->scripts, &bounds, &watch, rehearsal);
-    timer_start(options->loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
-    rehearsal_send(rehearsal, &order);
+    flows__make_room(flows, 1);
+    rehearsal->worker =
+        flows__start_script(flows, flows->options.scripts, &watch, rehearsal, &order);
+    timer_start(flows->options.loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
 }
 
-void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start)) {
+void flow_start__rehearse(struct flow_start *start) {
     struct flows *flows = start->flows;
     struct rehearsal *rehearsal = mem_new(sizeof *rehearsal);
-    start->rehearsed_with = done;
     rehearsal->flows = flows;
     rehearsal->start = start;
     rehearsal->task.run = rehearsal_report;
@@ -537,8 +505,7 @@ void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_sta
     rehearsal->search.root = start->spec.root;
     rehearsal->end = &rehearsal->first;
     text_init(&rehearsal->reply, FLOW_ORDER_MAX);
-    rehearsal->next = flows->rehearsals;
-    flows->rehearsals = rehearsal;
+    flow_list_append(&flows->rehearsals, &rehearsal->link);
     if (++flows->rehearsal_count > REHEARSE_MAX) {
         rehearsal_finish(rehearsal, "others are being planned just now; ask again");
     } else if (flows->stopping) {
@@ -549,8 +516,8 @@ void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_sta
 }
 
 void flows__stop_rehearsals(struct flows *flows) {
-    for (struct rehearsal *one = flows->rehearsals; one != NULL; one = one->next) {
-        rehearsal_finish(one, "the daemon is stopping");
+    for (struct flow_link *link = flows->rehearsals.first; link != NULL; link = link->next) {
+        rehearsal_finish(CONTAINER_OF(link, struct rehearsal, link), "the daemon is stopping");
     }
 }
 

@@ -39,7 +39,7 @@ struct flow;
 struct flows {
     struct flows_options options;
     struct table flows, ids; /* Holds struct flow: by run, and by the number of its row. */
-    struct flow *freed;      /* The ones whose memory is being freed. */
+    struct flow_list freed;  /* The ones whose memory is being freed. */
     struct table turns;     /* Holds struct call: by its turn, or by the job of its working tree. */
     struct turns *turns_of; /* Borrowed: performs the turns; NULL: nobody can be asked. */
     struct table builds;    /* Holds struct build: earlier engines. */
@@ -51,11 +51,11 @@ struct flows {
     size_t batched;             /* Ops that wait in the store, to share a commit. */
     size_t pending_bytes;       /* For all flows; */
     bool pending_full;          /* a flow waits until it is less. */
-    struct flow_check *checks;  /* Owned: under way. */
+    struct flow_list checks;    /* Owned: under way. */
     struct table checked;       /* Holds struct flow_checked: verdicts on recent scripts. */
     struct flow_checked *checked_ring[FLOW_CHECKED_MAX]; /* Owned: in the order of finding. */
     size_t checked_next;
-    struct rehearsal *rehearsals; /* Owned: under way. */
+    struct flow_list rehearsals; /* Owned: under way. */
     size_t rehearsal_count;
     struct loop_task stop_task;
     size_t busy; /* Ops with the store. */

@@ -17,12 +17,10 @@
  * outcome. The search for either script begins when the call is the next one, not when the script
  * asks, and nothing else is settled until that search has ended. So no more than a few scripts wait
  * in memory: a run may name WORKFLOW_NESTED_MAX of them, of WORKFLOW_SCRIPT_MAX bytes each. */
-#include "base/hash.h"
 #include "base/memory.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 #include "dispatch/workflow/start.h"
-#include "script/catalog.h"
 
 enum {
     DELIVER_BYTES = 256 << 10, /* Bytes of outcomes in one turn of the loop, and one more. */
@@ -178,7 +176,7 @@ static void call_store_end(struct call *call) {
         .budgeted = call__is_budgeted(call) && !turn,
         .talks = turn,
         .worktree = call__left_tree(call),
-        .bounds = flow__bounds(flow)};
+        .bounds = flow->flows->options.bounds};
     if (call->tree != NULL && op->end.worktree.len == 0) {
         text_init(&op->bytes, STEP_SPEC_MAX);
         call__write_spec(call, &op->bytes);
@@ -325,27 +323,11 @@ void flow__settle_quiet(struct flow *flow) {
 
 /* --- workflow(): its script ------------------------------------------------------------------- */
 
-/* The search, as the pool reads and fills it. */
-struct script_search {
-    struct pool_job job;
-    struct call *call; /* Borrowed: it stays while `in_pool` counts us. */
-    struct catalog_search search;
-    char *name, *path;  /* Owned; one of them. */
-    const json_t *args; /* Borrowed from the call; NULL: none. */
-    struct catalog_script script;
-    struct text members; /* Owned: of the script, as a worker wants it. */
-    struct why why;      /* Empty: there is a script. */
-    struct sha256_hex hash;
-};
-
 void call__forget_script(struct call *call) {
     struct script_search *search = call->search;
     call->search = NULL;
     if (search != NULL) {
-        catalog_script_done(&search->script);
-        text_done(&search->members);
-        mem_free(search->name);
-        mem_free(search->path);
+        script_search_done(search);
         mem_free(search);
     }
 }
@@ -390,7 +372,7 @@ static void call_store_script(struct call *call) {
         const size_t file_len = strlen(script->entry.file);
         text_add(&op->bytes, script->source, script->len);
         text_add_str(&op->bytes, script->entry.file);
-        text_add_str(&op->bytes, search->hash.text);
+        text_add_str(&op->bytes, script->entry.hash.text);
         const char *data = op->bytes.data;
         op->ref.script = (struct bytes){data + 1, script->len};
         op->ref.file = (struct bytes){data + 1 + script->len, file_len};
@@ -405,14 +387,24 @@ static void call_store_script(struct call *call) {
 
 /* --- workflow(): searched --------------------------------------------------------------------- */
 
-static void search_run(struct pool_job *job) {
-    struct script_search *search = CONTAINER_OF(job, struct script_search, job);
+void script_search_init(struct script_search *search, const struct catalog_search *places,
+                        const json_t *request) {
+    *search = (struct script_search){.search = *places,
+                                     .path = json_str(request, "path", NULL),
+                                     .name = json_str(request, "name", ""),
+                                     .args = json_object_get(request, "args")};
+    text_init(&search->members, MEMBERS_MAX);
+}
+
+void script_search_done(struct script_search *search) {
+    catalog_script_done(&search->script);
+    text_done(&search->members);
+}
+
+void script_search_find(struct script_search *search) {
     const struct catalog_script *script = &search->script;
     const struct script_fault *fault = &script->entry.fault;
     struct why why = {""};
-    if (search->why.text[0] != '\0') {
-        return; /* It must not be searched. */
-    }
     struct err err =
         search->path != NULL
             ? catalog_open(&search->search, search->path, &search->script, &why)
@@ -428,13 +420,18 @@ static void search_run(struct pool_job *job) {
     }
     if (why.text[0] != '\0') {
         why_set(&search->why, "workflow: %s", why.text);
-    } else if (flow__add_script((struct bytes){script->source, script->len},
-                                bytes_of(script->entry.file), &search->members, &search->why)) {
-        if (text_failed(&search->members)) {
-            why_set(&search->why, "workflow: %s is too large", script->entry.file);
-        }
-        const struct sha256 digest = sha256_of(script->source, script->len);
-        search->hash = sha256_hex(&digest);
+        return;
+    }
+    flow__add_script(&script->prepared, bytes_of(script->entry.file), &search->members);
+    if (text_failed(&search->members)) {
+        why_set(&search->why, "workflow: %s is too large", script->entry.file);
+    }
+}
+
+static void search_run(struct pool_job *job) {
+    struct script_search *search = CONTAINER_OF(job, struct script_search, job);
+    if (search->why.text[0] == '\0') { /* Else it must not be searched. */
+        script_search_find(search);
     }
 }
 
@@ -514,9 +511,8 @@ static void search_done(struct pool_job *job) {
         search_conclude(search);
         return;
     }
-    const struct flow_check_ask ask = flow_check_ask_of(&search->script, &search->hash);
     flow->in_pool++;
-    flows_check(flow->flows, &ask, search_judged, search);
+    flows_check(flow->flows, &search->script, search_judged, search);
 }
 
 /* A model has started it: it runs what that model may start. */
@@ -530,26 +526,17 @@ static void search_confine(struct script_search *search) {
     const char *subject = path != NULL ? path : search->name;
     if (!flow_may_run(json_object_get(flow->spec, "settings"), subject)) {
         search_forbid(search, subject);
-    } else if (path != NULL) {
-        char *own = mem_copy(path, strlen(path));
-        mem_free(search->path);
-        search->path = own;
     }
+    search->path = path;
 }
 
 static void call_find_script(struct call *call) {
     struct flow *flow = call->flow;
     struct script_search *search = mem_new(sizeof *search);
-    const char *path = json_str(call->message, "path", NULL);
-    const char *name = json_str(call->message, "name", path == NULL ? "" : NULL);
-    call->search = search;
-    search->call = call;
-    text_init(&search->members, MEMBERS_MAX);
-    search->search = flow->flows->options.search;
+    script_search_init(search, &flow->flows->options.search, call->message);
     search->search.root = flow->root;
-    search->name = name == NULL ? NULL : mem_copy(name, strlen(name));
-    search->path = path == NULL ? NULL : mem_copy(path, strlen(path));
-    search->args = json_object_get(call->message, "args");
+    search->call = call;
+    call->search = search;
     if (flow_is_confined(flow)) {
         search_confine(search);
     }

@@ -122,7 +122,8 @@ static bool start_is_saved(const struct flow_start *start, const char *path) {
 static bool start_write_script(const struct flow_start *start, const char *folder,
                                const char *path) {
     char name[64];
-    (void)snprintf(name, sizeof name, ".%.16s.%p", start->hash.text, (const void *)start);
+    (void)snprintf(name, sizeof name, ".%.16s.%p", start->script.entry.hash.text,
+                   (const void *)start);
     AUTO(mem_release) char *fresh = datadir_path(folder, name);
     DIR *listing = opendir(folder);
     size_t count = 0, at = 0;
@@ -152,7 +153,7 @@ static void start_save(struct flow_start *start) {
         return;
     }
     char name[64];
-    (void)snprintf(name, sizeof name, "%.16s.js", start->hash.text);
+    (void)snprintf(name, sizeof name, "%.16s.js", start->script.entry.hash.text);
     AUTO(mem_release) char *folder = datadir_path(start->flows->options.data_dir, "scripts");
     AUTO(mem_release) char *path = datadir_path(folder, name);
     (void)mkdir(folder, 0700); /* May be there. */
@@ -206,6 +207,8 @@ static struct err start_take_text(struct flow_start *start, const char *source, 
     const struct script_source from = {.text = {script->source, script->len},
                                        .file = bytes_of(script->entry.file)};
     struct err err = script_prepare(&from, &script->prepared, &script->entry.fault);
+    const struct sha256 digest = sha256_of(source, script->len);
+    script->entry.hash = sha256_hex(&digest);
     script->entry.valid = !err_failed(err);
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
@@ -233,7 +236,7 @@ static struct err start_describe(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     const struct workflow_found found = {.name = script_meta_name(prepared),
                                          .file = start->script.entry.file,
-                                         .hash = start->hash.text,
+                                         .hash = start->script.entry.hash.text,
                                          .engine = start->flows->options.engine.text};
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
@@ -276,8 +279,6 @@ static void start_prepare_run(struct pool_job *job) {
     if (err_failed(start->err)) {
         return;
     }
-    const struct sha256 digest = sha256_of(script->source, script->len);
-    start->hash = sha256_hex(&digest);
     if (!script->entry.valid) {
         start->invalid = true;
         start_save(start);
@@ -300,7 +301,7 @@ static void start_prepare_run(struct pool_job *job) {
 
 /* --- Ready ------------------------------------------------------------------------------------ */
 
-static void start_conclude(struct flow_start *start) {
+void flow_start__conclude(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     if (!start->invalid) {
         const char *label =
@@ -316,7 +317,7 @@ static void start_conclude(struct flow_start *start) {
                     .budget = start_budget(start),
                     .kind = KIND_WORKFLOW},
             .script = {start->script.source, start->script.len},
-            .hash = {start->hash.text, WORKFLOW_HASH},
+            .hash = {start->script.entry.hash.text, WORKFLOW_HASH},
             .rerun = spec->rerun,
             .resume = bytes_of(spec->resume),
             .started = text_bytes(&start->started),
@@ -333,10 +334,10 @@ static void start_checked(void *ctx, const struct flow_verdict *verdict) {
         start->invalid = true;
         flow_fault_tell(&verdict->fault, &start->why);
     } else if (start->plans && start->misfit.text[0] == '\0') {
-        flow_start__rehearse(start, start_conclude);
+        flow_start__rehearse(start);
         return;
     }
-    start_conclude(start);
+    flow_start__conclude(start);
 }
 
 static void start_prepare_done(struct pool_job *job) {
@@ -344,8 +345,7 @@ static void start_prepare_done(struct pool_job *job) {
     struct flows *flows = start->flows; /* `done` may free the start. */
     bool ready = !err_failed(start->err) && !start->invalid;
     if (ready && !flows->stopping) {
-        const struct flow_check_ask ask = flow_check_ask_of(&start->script, &start->hash);
-        flows_check(flows, &ask, start_checked, start);
+        flows_check(flows, &start->script, start_checked, start);
     } else {
         start->done(start, ready ? start_closing() : start->err);
     }

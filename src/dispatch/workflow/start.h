@@ -16,7 +16,6 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "base/json/json.h"
 #include "base/text.h"
 #include "dispatch/base/pool.h"
@@ -41,13 +40,11 @@ struct flow_start {
     json_t *old;              /* Owned: the spec of the run that is resumed; NULL: none. */
 
     /* Private. */
-    void (*rehearsed_with)(struct flow_start *start);
     struct loop_task task;
     struct pool_job job;
     struct err err;   /* Of the pool. */
     char *old_script; /* Owned. */
     struct catalog_script script;
-    struct sha256_hex hash;
     struct text row_spec, started; /* Owned: of the row, and of the first event. */
     struct why misfit;             /* Of a plan: why its args do not fit, */
     struct why unfit;              /* and why what it resumes cannot be. */
@@ -89,8 +86,10 @@ void flow_start_free(struct flow_start *start); /* What it owns, not itself. */
 
 /* plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
-/* Plays the script to its end with stub agents, on the loop; then `done`, never inside the call. */
-void flow_start__rehearse(struct flow_start *start, void (*done)(struct flow_start *start));
+/* Plays the script to its end with stub agents, on the loop; then flow_start__conclude (start.c),
+ * never inside the call. */
+void flow_start__rehearse(struct flow_start *start);
+void flow_start__conclude(struct flow_start *start);
 /* What the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
 void flow_start_write_plan(const struct flow_start *start, struct text *text);
 

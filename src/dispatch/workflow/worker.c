@@ -411,21 +411,16 @@ static void flow_on_worker_end(void *ctx, const struct script_end *end) {
 }
 
 void flow__send(struct flow *flow, struct text *message) {
-    size_t len = 0;
-    if (flow->worker == NULL) {
-        return;
+    if (flow->worker != NULL) {
+        flow->script = flow->script == FLOW_REPLAYING ? FLOW_REPLAYING : FLOW_BUSY;
+        flow_list_remove(&flow->flows->idle, &flow->idle);
+        flow__computing_begin(flow);
+        flows__send(flow->worker, message);
     }
-    flow->script = flow->script == FLOW_REPLAYING ? FLOW_REPLAYING : FLOW_BUSY;
-    flow_list_remove(&flow->flows->idle, &flow->idle);
-    flow__computing_begin(flow);
-    char *frame = text_take(message, &len);
-    script_busy(flow->worker);
-    script_send(flow->worker, frame, len);
 }
 
 void flow__start_worker(struct flow *flow, struct text *order) {
     static const struct script_watch watch = {.heard = flow_on_frame, .ended = flow_on_worker_end};
-    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flow->flows->options.limits.cpu_ms};
     flow__enter(flow, FLOW_LIVE);
     flow->script = FLOW_REPLAYING;
     flow->line_last = 0;
@@ -433,8 +428,8 @@ void flow__start_worker(struct flow *flow, struct text *order) {
         call->number = 0;
     }
     flows__make_room(flow->flows, 1);
-    flow->worker = script_start(flow__scripts(flow), &bounds, &watch, flow);
-    flow__send(flow, order);
+    flow__computing_begin(flow);
+    flow->worker = flows__start_script(flow->flows, flow__scripts(flow), &watch, flow, order);
     flow__store_deferred(flow);
 }
 

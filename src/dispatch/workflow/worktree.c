@@ -263,7 +263,7 @@ static void op_fill_job(struct flow_op *op, const struct call *call, enum tree_j
                                    .label = {bytes->data + KEY_LEN, head_len - KEY_LEN},
                                    .spec = {bytes->data + head_len, bytes->len - head_len},
                                    .kind = KIND_JOB,
-                                   .bounds = flow__bounds(flow)};
+                                   .bounds = flow->flows->options.bounds};
 }
 
 static bool call_waits_for_job(const struct call *call) {
