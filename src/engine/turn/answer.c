@@ -1,14 +1,9 @@
 /* answer.c: what the model of a turn said, and what its tools did.
  *
  * Each of these ends with the question what is next (turns__advance), in the same commit. */
-#include "engine/turn/cards.h"
-
-#include <string.h>
-
 #include "base/json/json.h"
 #include "base/utf8.h"
-#include "engine/session/checkpoints.h"
-#include "engine/trace/usage_totals.h"
+#include "engine/turn/events.h"
 
 /* --- Limits of tools -------------------------------------------------------------------------- */
 
@@ -55,25 +50,20 @@ static bool tool_take(struct turn *turn, struct bytes *ret_words) {
 
 /* A denial, a stop or a crash says nothing of the model: the row of its mistakes neither grows nor
  * ends by one. A denied call did not run, and is in the trace. */
-struct err turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
-                             struct bytes result) {
-    struct err err = card->state == PART_STATE_DENIED ? turns__span_card(tx, turn, card) : ERR_OK;
-    cards__write(tx, turn->row.answer, card, result);
-    if (!err_failed(err)) {
-        err = turns__span_card_end(tx, turn, card, result);
+void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
+                       struct bytes result) {
+    const enum card_mark mark = card_cause_mark(card->cause);
+    if (card->state == PART_STATE_DENIED) {
+        turns__span_card(tx, turn, card);
     }
-    switch (card_cause_mark(card->cause)) {
-    case CARD_MARK_GOOD:
+    cards__write(tx, turn->row.answer, card, result);
+    turns__span_card_end(tx, turn, card, result);
+    if (mark == CARD_MARK_GOOD) {
         turn->row.mistakes = 0;
         turn->row.mistakes_told = 0;
-        break;
-    case CARD_MARK_MISTAKE:
-        turn->row.mistakes++;
-        break;
-    case CARD_MARK_NEITHER:
-        break;
     }
-    return err_failed(err) ? err : turns__event_card_finished(tx, turn, card, result);
+    turn->row.mistakes += mark == CARD_MARK_MISTAKE;
+    tx_fail(tx, turns__event_card_finished(tx, turn, card, result));
 }
 
 static void thinking_add(struct tx *tx, const struct turn_item *item, struct message_part *part) {
@@ -84,12 +74,12 @@ static void thinking_add(struct tx *tx, const struct turn_item *item, struct mes
     text_add_member(&data, "maker", item->maker);
     text_add_char(&data, '}');
     part->kind = PART_THINKING;
-    part->data = text_bytes(&data);
-    if (data.len > MESSAGE_DATA_MAX) { /* Without its signature nobody is shown it again. */
-        part->data = BYTES("{}");
+    if (text_failed(&data)) {
+        tx_fail(tx, text_error(&data, "turns: thinking"));
     }
-    tx_fail(tx,
-            text_failed(&data) ? text_error(&data, "turns: thinking") : cards__add_plain(tx, part));
+    /* Without its signature nobody is shown it again. */
+    part->data = data.len > MESSAGE_DATA_MAX ? BYTES("{}") : text_bytes(&data);
+    cards__add_plain(tx, part);
 }
 
 /* Room for the names and words of a card's data beside what is counted here. */
@@ -146,14 +136,14 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
         assert(call.cause != CARD_DONE);
         cards__end(&card, call.cause);
     }
-    tx_fail(tx, cards__insert(tx, turn->row.answer, &card));
+    cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     if (call.verdict == TURN_REFUSE) {
-        tx_fail(tx, turns__span_card(tx, turn, &card));
+        turns__span_card(tx, turn, &card);
         tx_fail(tx, turns__event_card_started(tx, turn, &card));
-        tx_fail(tx, turns__close_card(tx, turn, &card, call.refusal));
+        turns__close_card(tx, turn, &card, call.refusal);
     } else if (call.verdict == TURN_ASK) {
-        tx_fail(tx, turns__ask(tx, turn, &card, call.asks));
+        turns__ask(tx, turn, &card, call.asks);
     }
 }
 
@@ -189,7 +179,7 @@ static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer
                                     .text = item->text};
         switch (item->kind) {
         case TURN_ITEM_TEXT:
-            tx_fail(tx, cards__add_plain(tx, &part));
+            cards__add_plain(tx, &part);
             break;
         case TURN_ITEM_THINKING:
             thinking_add(tx, item, &part);
@@ -200,39 +190,40 @@ static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer
             break;
         }
     }
-    turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (spans.c). */
+    turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (calls.c). */
     *ret_calls = answer_has_call(answer, count);
 }
 
 /* What a subagent does is that, also where a notice woke it. */
 static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const struct usage *usage = &answer->usage;
-    const struct session_usage sums = sessions__sums_of(usage, &answer->cost);
     bool notice = turn->row.trigger == TRIGGER_NOTICE;
-    const struct usage_add add = {.session = &turn->session,
-                                  .model = turn->row.model,
-                                  .category = turn->session.parent != 0 ? USAGE_SUBAGENT
+    const struct model_use use = {.category = turn->session.parent != 0 ? USAGE_SUBAGENT
                                               : notice                  ? USAGE_FOLLOW_UP
                                                                         : USAGE_TURN,
-                                  .usage = sums};
+                                  .model = turn->row.model,
+                                  .usage = usage,
+                                  .cost = &answer->cost};
     const struct session_context context = {.used = usage_input(usage) + usage->output,
                                             .window = answer->window};
-    tx_fail(tx, sessions__add_usage(tx, &sums, &turn->session));
+    calls__count(tx, &turn->session, &use);
     if (!turns__is_cleared(turn) && context.used > 0 && context.window > 0) {
-        tx_fail(tx, sessions__set_context(tx, &context, &turn->session));
+        sessions__set_context(tx, &context, &turn->session);
     }
-    tx_fail(tx, tx_usage_add(tx, &add));
 }
 
 static void answer_store(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const struct run_bounds *bounds = &answer->key.bounds;
     const struct amounts took = turns__amounts(&answer->usage, &answer->cost);
     bool calls = false;
-    tx_fail(tx, turns__span_call_end(tx, turn, answer));
+    turns__span_call_end(tx, turn, answer);
     items_add(tx, turn, answer, &calls);
     usage_count(tx, turn, answer);
-    tx_fail(tx, answer_broke_off(answer) ? turns__budget_return(tx, turn, bounds, &took)
-                                         : turns__budget_spend(tx, turn, bounds, &took));
+    if (answer_broke_off(answer)) {
+        turns__budget_return(tx, turn, bounds, &took);
+    } else {
+        turns__budget_spend(tx, turn, bounds, &took);
+    }
     tx_fail(tx, turns__event_usage(tx, turn, &answer->usage, &answer->cost));
     turn->row.answered = !calls;
     turn->row.call = 0;
@@ -252,8 +243,7 @@ static void misfit_note(struct tx *tx, struct turn *turn, struct bytes misfit) {
     turn->row.answered = false;
     turn->row.last_call = false; /* The next one is, where this one was. */
     turn->row.last = BYTES("");  /* It made no call that it could repeat. */
-    tx_fail(tx, text_failed(&text) ? text_error(&text, "turns: misfit")
-                                   : turns__add_notice(tx, turn, text_bytes(&text)));
+    turns__add_notice(tx, turn, tx_copy_text(tx, &text, "turns: misfit"));
 }
 
 /* An object that came whole is whole, whatever the provider says of its end. One that did not is
@@ -332,13 +322,13 @@ static void call_drop(struct tx *tx, struct turn *turn, const struct turn_failur
         if (review.asked) {
             usage_count(tx, turn, &none);
         }
-        tx_fail(tx, turns__budget_end_review(tx, turn, &review));
+        turns__budget_end_review(tx, turn, &review);
     } else if (turn->run.epoch == tx_epoch(tx)) {
         answer_store(tx, turn, &none);
     } else {
-        tx_fail(tx, turns__span_cut_off(tx, turn));
+        turns__span_cut_off(tx, turn);
         turn->row.call = 0;
-        tx_fail(tx, turns__budget_spend(tx, turn, &failure->key.bounds, NULL /* unknown */));
+        turns__budget_spend(tx, turn, &failure->key.bounds, NULL /* unknown */);
     }
 }
 
@@ -351,7 +341,7 @@ struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struc
     }
     const struct checkpoint_void all = {.session = turn.session.id, .message = 0};
     call_drop(tx, &turn, failure);
-    tx_fail(tx, tx_checkpoint_void_from(tx, &all));
+    tx_checkpoint_void_from(tx, &all);
     plan->next = TURN_NEXT_END;
     return turns__end(tx, &turn, CAUSE_HISTORY_UNREADABLE, failure->sentence, &failure->key.bounds);
 }
@@ -376,7 +366,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
     cards__end(&card, result->cause);
     card.child = result->child != 0 ? result->child : card.child;
     turn.row.wrote = turn.row.wrote || result->wrote;
-    tx_fail(tx, turns__close_card(tx, &turn, &card, text));
+    turns__close_card(tx, &turn, &card, text);
     tx_fail(tx, runs__step_finished(tx, &turn.run));
     return turns__advance(tx, &turn, &result->key.bounds, plan);
 }

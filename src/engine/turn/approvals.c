@@ -4,8 +4,8 @@
 #include "engine/session/roots.h"
 #include "engine/turn/cards.h"
 
-struct err turns__ask(struct tx *tx, const struct turn *turn, const struct card *card,
-                      enum turn_asks asks) {
+void turns__ask(struct tx *tx, const struct turn *turn, const struct card *card,
+                enum turn_asks asks) {
     const struct approval_new what = {.session = &turn->session,
                                       .run = &turn->run,
                                       .message = &turn->answer,
@@ -16,7 +16,7 @@ struct err turns__ask(struct tx *tx, const struct turn *turn, const struct card 
                                       .digest = card->digest,
                                       .arguments = card->arguments,
                                       .about = card->about};
-    return approvals__ask(tx, &what);
+    tx_fail(tx, approvals__ask(tx, &what));
 }
 
 static struct err answer_check(const struct approval_row *row, const struct approval_answer *answer,
@@ -37,16 +37,15 @@ static struct err answer_check(const struct approval_row *row, const struct appr
     return ERR_OK;
 }
 
-static struct err card_deny(struct tx *tx, struct turn *turn, struct card *card,
-                            const struct approval_row *row) {
+static void card_deny(struct tx *tx, struct turn *turn, struct card *card,
+                      const struct approval_row *row) {
     AUTO(text_done) struct text words;
     text_init(&words, APPROVAL_ANSWER_MAX + 256);
     text_addf(&words, "%.*s said no to this call%s", (int)row->by.len, row->by.data,
               row->answer.len > 0 ? ": " : ".");
     text_add(&words, row->answer.data, row->answer.len);
     cards__end(card, CARD_PERSON);
-    return text_failed(&words) ? text_error(&words, "approvals: words")
-                               : turns__close_card(tx, turn, card, text_bytes(&words));
+    turns__close_card(tx, turn, card, tx_copy_text(tx, &words, "approvals: words"));
 }
 
 /* A folder that was asked for is granted in this commit, and that is all there is to do; any other
@@ -58,63 +57,51 @@ static struct err card_allow(struct tx *tx, struct turn *turn, struct card *card
     struct bytes result = BYTES("");
     bool grant = false;
     struct err err = roots__grant(tx, &turn->session, card->about, row->by, &grant, &result);
-    bool full = err.code == ERR_TOO_MANY;
+    const bool full = err.code == ERR_TOO_MANY;
     if (err_failed(err) && !full) {
         return err;
     }
     if (grant) {
         cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
-        return turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+        turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+    } else {
+        card->state = PART_STATE_READY;
+        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
     }
-    card->state = PART_STATE_READY;
-    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
-    return tx_error(tx);
+    return ERR_OK;
 }
 
-static struct err card_answer(struct tx *tx, struct turn *turn, struct card *card,
-                              const struct approval_row *row) {
-    switch (row->state) {
-    case APPROVAL_ALLOWED:
-        return card_allow(tx, turn, card, row);
-    case APPROVAL_ANSWERED:
-        cards__end(card, CARD_DONE);
-        return turns__close_card(tx, turn, card, row->answer);
-    default:
-        return card_deny(tx, turn, card, row);
-    }
-}
-
-/* A turn that waits goes on; one that runs (other tools of it) hears of it. */
-static struct err turn_continue(struct tx *tx, struct turn *turn) {
-    enum run_state from = turn->run.state;
-    turns__write(tx, &turn->row);
-    if (from == RUN_RUNNING || run_waits_for_provider(&turn->run)) {
-        return runs__tell(tx, &turn->run);
-    }
-    turn->run.state = RUN_RUNNING;
-    tx_fail(tx, runs__write(tx, from, &turn->run));
-    tx_fail(tx, turns__wait(tx, turn, TURN_WAIT_ENDS));
-    return sessions__set_state(tx, SESSION_RUNNING, &turn->session);
-}
-
+/* A turn that waits goes on; one that runs (other tools of it) is notified. */
 static struct err turn_answer(struct tx *tx, const struct approval_row *row) {
     struct turn turn;
     struct card card;
     bool found = false;
     struct err err = turns__load_run(tx, row->run, &found, &turn);
-    if (!err_failed(err) && found) {
-        err = cards__find(tx, turn.row.answer, row->part, &found, &card);
-    }
-    if (err_failed(err) || !found || card.state != PART_STATE_ASKING) {
-        return err;
+    if (err_failed(err) || !found || !cards__find(tx, turn.row.answer, row->part, &card) ||
+        card.state != PART_STATE_ASKING) {
+        return err_failed(err) ? err : tx_error(tx);
     }
     const struct approval_change change = {
         .session = &turn.session, .run = &turn.run, .row = row, .answered = true};
-    err = approvals__event(tx, &change);
-    if (!err_failed(err)) {
-        err = card_answer(tx, &turn, &card, row);
+    tx_fail(tx, approvals__event(tx, &change));
+    if (row->state == APPROVAL_ALLOWED) {
+        tx_fail(tx, card_allow(tx, &turn, &card, row));
+    } else if (row->state == APPROVAL_ANSWERED) {
+        cards__end(&card, CARD_DONE);
+        turns__close_card(tx, &turn, &card, row->answer);
+    } else {
+        card_deny(tx, &turn, &card, row);
     }
-    return err_failed(err) ? err : turn_continue(tx, &turn);
+    turns__write(tx, &turn.row);
+    if (turn.run.state == RUN_RUNNING || run_waits_for_provider(&turn.run)) {
+        tx_fail(tx, runs__tell(tx, &turn.run));
+        return tx_error(tx);
+    }
+    const enum run_state from = turn.run.state;
+    turn.run.state = RUN_RUNNING;
+    tx_fail(tx, runs__write(tx, from, &turn.run));
+    turns__wait_ends(tx, &turn);
+    return sessions__set_state(tx, SESSION_RUNNING, &turn.session);
 }
 
 struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,

@@ -1,59 +1,43 @@
 /* cards.c: reading and writing cards. */
 #include "engine/turn/cards.h"
 
-#include <string.h>
-
-#include "base/hash.h"
 #include "base/json/json.h"
-#include "base/memory.h"
 #include "base/utf8.h"
 
 enum { DATA_MAX = 6 << 20 };
 
-/* --- What a card holds ------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
-static struct err member_copy(struct tx *tx, const json_t *json, struct bytes *ret_text) {
+static struct bytes member_copy(struct tx *tx, const json_t *json, const char *name) {
+    const json_t *member = json_object_get(json, name);
     AUTO(text_done) struct text text;
     text_init(&text, DATA_MAX);
-    struct err err = json == NULL ? ERR_OK : json_write(json, &text);
-    if (!err_failed(err)) {
-        *ret_text = tx_copy(tx, text_bytes(&text));
+    if (member != NULL) {
+        tx_fail(tx, json_write(member, &text));
     }
-    return err;
+    return tx_copy_text(tx, &text, "cards: data");
 }
 
-/* A card whose data is damaged has no arguments that a tool takes: its call fails, and the turn
- * goes on. An error here would stop the turn for good, and with it the session. */
-static struct err data_read(struct tx *tx, struct bytes data, struct card *card) {
-    AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse_wrapped(data, &json, NULL);
-    card->digest = card->about = card->malformed = BYTES("");
-    if (err_failed(err)) {
-        card->arguments = BYTES("null");
-        return err.code == ERR_BAD_JSON ? ERR_OK : err;
-    }
-    card->repeatable = json_is_true(json_object_get(json, "repeatable"));
-    card->digest = tx_copy(tx, json_bytes(json, "digest"));
-    card->malformed = tx_copy(tx, json_bytes(json, "arguments_text"));
-    err = member_copy(tx, json_object_get(json, "arguments"), &card->arguments);
-    return err_failed(err) ? err : member_copy(tx, json_object_get(json, "about"), &card->about);
-}
-
+/* A damaged state is one that is not called again. A card whose data is damaged has no arguments
+ * that a tool takes: its call fails, and the turn goes on. An error here would stop the turn for
+ * good, and with it the session. */
 #define CARD_SELECT                                                                                \
     "SELECT p.number, p.step, p.state, p.name, p.call, p.run, p.data, r.run, r.attempt,"           \
     " r.ended_ms, r.exit_code, r.started_ms, r.state, r.cause, p.cause, r.host"                    \
     " FROM parts p LEFT JOIN runs r ON r.id = p.run AND p.run <> 0"
-
-static struct err card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
+static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
     struct card card = {.number = rows_int(rows, 0),
                         .step = rows_int(rows, 1),
                         .tool = rows_copy(rows, 3),
                         .call = rows_copy(rows, 4),
                         .child = rows_int(rows, 5),
-                        .arguments = {"", 0},
-                        .child_run = {"", 0},
-                        .child_host = {"", 0}};
-    if (!part_state_find(rows_text(rows, 2), &card.state)) { /* Damaged: not called again. */
+                        .arguments = BYTES("null"),
+                        .about = BYTES(""),
+                        .digest = BYTES(""),
+                        .malformed = BYTES(""),
+                        .child_run = BYTES(""),
+                        .child_host = BYTES("")};
+    if (!part_state_find(rows_text(rows, 2), &card.state)) {
         card.state = PART_STATE_FAILED;
     }
     if (!card_cause_find(rows_text(rows, 14), &card.cause)) {
@@ -70,43 +54,45 @@ static struct err card_read(struct tx *tx, struct rows *rows, struct card *ret_c
         card.child_ms = known && began ? rows_int(rows, 9) - rows_int(rows, 11) : 0;
         card.child_host = rows_copy(rows, 15);
     }
-    struct err err = data_read(tx, rows_text(rows, 6), &card);
-    if (!err_failed(err)) {
-        *ret_card = card;
+    AUTO(json_release) json_t *data = NULL;
+    struct err err = json_parse_wrapped(rows_text(rows, 6), &data, NULL);
+    if (err_failed(err) && err.code != ERR_BAD_JSON) {
+        tx_fail(tx, err);
     }
-    return err;
+    if (!err_failed(err)) {
+        card.repeatable = json_is_true(json_object_get(data, "repeatable"));
+        card.digest = tx_copy(tx, json_bytes(data, "digest"));
+        card.malformed = tx_copy(tx, json_bytes(data, "arguments_text"));
+        card.arguments = member_copy(tx, data, "arguments");
+        card.about = member_copy(tx, data, "about");
+    }
+    *ret_card = card;
 }
 
-struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards) {
+struct cards cards__open(struct tx *tx, int64_t message) {
     struct cards cards = {.at = arena_try(tx_arena(tx), TURN_CARDS_MAX * sizeof *cards.at)};
     if (cards.at == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "cards: list");
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "cards: list"));
     }
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx, CARD_SELECT " WHERE p.message = $1 AND " CARDS_OPEN " ORDER BY p.number LIMIT $2",
         ARGS(arg_int(message), arg_int(TURN_CARDS_MAX)));
     while (rows_step(rows)) {
-        struct err err = card_read(tx, rows, &cards.at[cards.count++]);
-        if (err_failed(err)) {
-            return err;
-        }
+        card_read(tx, rows, &cards.at[cards.count++]);
     }
-    if (!err_failed(tx_error(tx))) {
-        *ret_cards = cards;
-    }
-    return tx_error(tx);
+    return cards;
 }
 
-struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
-                       struct card *ret_card) {
+bool cards__find(struct tx *tx, int64_t message, int64_t number, struct card *ret_card) {
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx, CARD_SELECT " WHERE p.message = $1 AND p.number = $2 AND p.kind = 'tool'",
                ARGS(arg_int(message), arg_int(number)));
-    *ret_found = rows != NULL;
-    struct err err = rows == NULL ? ERR_OK : card_read(tx, rows, ret_card);
-    return err_failed(err) ? err : tx_error(tx);
+    if (rows != NULL) {
+        card_read(tx, rows, ret_card);
+    }
+    return rows != NULL && !err_failed(tx_error(tx));
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -129,20 +115,18 @@ static struct bytes without_nul(struct tx *tx, struct bytes text) {
 
 /* A text of a model may be longer than a part. Where it is cut is no matter: they are read in
  * order, and put together. */
-struct err cards__add_plain(struct tx *tx, const struct message_part *part) {
+void cards__add_plain(struct tx *tx, const struct message_part *part) {
     struct bytes rest = without_nul(tx, part->text);
-    struct err err = tx_error(tx);
     do {
         struct message_part piece = *part;
         piece.number = 0;
         piece.text = (struct bytes){rest.data, utf8_cut(rest, MESSAGE_TEXT_MAX)};
         rest = (struct bytes){rest.data + piece.text.len, rest.len - piece.text.len};
-        err = err_failed(err) ? err : parts__insert(tx, &piece);
-    } while (rest.len > 0 && !err_failed(err));
-    return err;
+        tx_fail(tx, parts__insert(tx, &piece));
+    } while (rest.len > 0 && !err_failed(tx_error(tx)));
 }
 
-struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
+void cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
     AUTO(text_done) struct text data;
     text_init(&data, DATA_MAX);
     text_add_str(&data, "{\"arguments\":");
@@ -160,7 +144,7 @@ struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
     }
     text_add_char(&data, '}');
     if (text_failed(&data)) {
-        return text_error(&data, "cards: data");
+        tx_fail(tx, text_error(&data, "cards: data"));
     }
     io_card->tool = without_nul(tx, io_card->tool);
     io_card->call = without_nul(tx, io_card->call);
@@ -172,10 +156,9 @@ struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
                                 .name = io_card->tool,
                                 .call = io_card->call,
                                 .data = text_bytes(&data),
-                                .text = {"", 0}};
-    struct err err = parts__insert(tx, &part);
+                                .text = BYTES("")};
+    tx_fail(tx, parts__insert(tx, &part));
     io_card->number = part.number;
-    return err;
 }
 
 void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result) {

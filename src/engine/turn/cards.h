@@ -45,12 +45,12 @@ struct cards {
 /* Condition of cards that are open, by the index parts_open: a pending one is not. */
 #define CARDS_OPEN "p.kind = 'tool' AND p.state IN " PARTS_OPEN_STATES " AND p.state <> 'pending'"
 
-/* Cards that are open: ready, asking, reviewing, running. In the order of their numbers. */
-MUST_CHECK struct err cards__open(struct tx *tx, int64_t message, struct cards *ret_cards);
-MUST_CHECK struct err cards__find(struct tx *tx, int64_t message, int64_t number, bool *ret_found,
-                                  struct card *ret_card);
+/* Cards that are open: ready, asking, reviewing, running. In the order of their numbers. The
+ * transaction keeps every error of these. */
+struct cards cards__open(struct tx *tx, int64_t message);
+MUST_CHECK bool cards__find(struct tx *tx, int64_t message, int64_t number, struct card *ret_card);
 /* Adds a card after the parts that are there: *io_card gets its number. */
-MUST_CHECK struct err cards__insert(struct tx *tx, int64_t message, struct card *io_card);
+void cards__insert(struct tx *tx, int64_t message, struct card *io_card);
 /* The result of a long tool's card while its run goes on; and whether a result is that of the run's
  * end. */
 void cards__write_started(struct bytes operation, struct text *text);
@@ -76,8 +76,14 @@ MUST_CHECK struct err turns__load_card(struct tx *tx, const struct turn_card_key
                                        bool *ret_late, struct turn *ret_turn,
                                        struct card *ret_card);
 
+/* The card is in a final state already: written, with its result, and told. (answer.c) */
+void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
+                       struct bytes result);
+/* A person is asked about it. (approvals.c) */
+void turns__ask(struct tx *tx, const struct turn *turn, const struct card *card,
+                enum turn_asks asks);
 /* A part that is no card, behind those that are there; one that is too long for a part becomes
  * several. */
-MUST_CHECK struct err cards__add_plain(struct tx *tx, const struct message_part *part);
+void cards__add_plain(struct tx *tx, const struct message_part *part);
 
 #endif

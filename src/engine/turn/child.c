@@ -15,18 +15,15 @@
  * A crash before the start finds `wrote`, and looks again. From the start on the run is a job like
  * any other: its holder lives on, and the next daemon adopts it. Its result is told in the commit
  * that takes check_run away, so it comes once. */
-#include "engine/turn/cards.h"
-
-#include <string.h>
-
-#include "engine/inbox/inbox.h"
+#include "engine/turn/events.h"
 
 enum { COPIES_MAX = 64 }; /* Forks of one session whose cards an end reaches. */
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
 static void pending_write(const char *status, struct bytes operation, struct text *text) {
-    text_addf(text, "{\"status\":\"%s\"", status);
+    text_add_char(text, '{');
+    text_add_member(text, "status", bytes_of(status));
     text_add_member(text, "operation", operation);
     text_add_char(text, '}');
 }
@@ -41,8 +38,7 @@ static void card_pend(struct tx *tx, struct turn *turn, const struct card *card,
     AUTO(text_done) struct text text;
     text_init(&text, 1024);
     pending_write(status, operation, &text);
-    tx_fail(tx, text_failed(&text) ? text_error(&text, "turns: pending")
-                                   : turns__close_card(tx, turn, card, text_bytes(&text)));
+    turns__close_card(tx, turn, card, tx_copy_text(tx, &text, "turns: pending"));
 }
 
 /* The same call of this session that goes on already: a refresh or a retry starts nothing twice. */
@@ -72,7 +68,7 @@ static struct err child_submit(struct tx *tx, const struct turn *turn, const str
 
 static struct err child_start(struct tx *tx, struct turn *turn, struct card *card,
                               const struct turn_child *child) {
-    struct bytes same = child->is_long ? run_find_same(tx, turn, card) : BYTES("");
+    const struct bytes same = child->is_long ? run_find_same(tx, turn, card) : BYTES("");
     struct run_row row;
     if (same.len > 0) {
         cards__end(card, CARD_DONE);
@@ -115,41 +111,11 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
 
 /* From here on errors are returned and not kept: runs__end passes over damage in these rows. */
 
-struct owner {
-    int64_t message, number, run; /* run: id of the turn. message 0: it is the turn's check. */
-    bool pending;
-};
-
-static struct owner owner_read(const struct rows *rows) {
-    return (struct owner){
-        .message = rows_int(rows, 0), .number = rows_int(rows, 1), .run = rows_int(rows, 2)};
-}
-
-/* Runs end by the thousand, and few of them are somebody's: one question. The turn's own card comes
- * before copies of it, which have none. */
-static bool owner_find(struct tx *tx, const struct run_row *child, struct owner *ret_owner) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(
-        tx,
-        "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id ="
-        " p.message"
-        " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
-        " AND (m.status <> 'removed' OR p.state = 'running')"
-        " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2 AND t.check_run = $1"
-        " ORDER BY 3 DESC LIMIT 1",
-        ARGS(arg_int(child->id), arg_int(child->parent)));
-    if (rows == NULL) {
-        return false;
-    }
-    *ret_owner = owner_read(rows);
-    ret_owner->pending = bytes_is(rows_text(rows, 3), "pending");
-    return true;
-}
-
+/* {"operation": …, "state": */
 static void outcome_begin(struct bytes operation, struct text *text) {
     text_add_char(text, '{');
     text_add_member(text, "operation", operation);
-    text_add_str(text, ",\"state\":");
+    text_add_name(text, "state");
 }
 
 bool cards__is_outcome(struct bytes result, struct bytes operation) {
@@ -157,7 +123,7 @@ bool cards__is_outcome(struct bytes result, struct bytes operation) {
     text_init(&begin, 1024);
     outcome_begin(operation, &begin);
     return !text_failed(&begin) && result.len > begin.len &&
-           memcmp(result.data, begin.data, begin.len) == 0;
+           bytes_begin(result, text_bytes(&begin));
 }
 
 static void outcome_write(const struct run_row *child, struct bytes output, struct text *text) {
@@ -176,39 +142,26 @@ static void outcome_write(const struct run_row *child, struct bytes output, stru
     text_add_char(text, '}');
 }
 
-/* *ret_found false: there is no such card any more. */
-static struct err card_replace(struct tx *tx, const struct owner *owner,
-                               const struct run_row *child, const struct text *outcome,
-                               bool *ret_found, struct card *card) {
-    struct err err = cards__find(tx, owner->message, owner->number, ret_found, card);
-    if (!err_failed(err) && *ret_found) {
-        cards__end(card, card_cause_of_run(CARD_RUN_JOB, child->state, child->cause));
-        cards__write(tx, owner->message, card, text_bytes(outcome));
+/* The card of a run. `message` 0: the run is the check of a turn. */
+struct place {
+    int64_t message, number;
+    int64_t of; /* id of the run of the turn; of a copy: of its session. */
+};
+
+/* false: there is no such card any more. */
+static bool card_replace(struct tx *tx, const struct place *place, const struct run_row *child,
+                         struct bytes outcome, struct card *card) {
+    if (!cards__find(tx, place->message, place->number, card)) {
+        return false;
     }
-    return err_failed(err) ? err : tx_error(tx);
+    cards__end(card, card_cause_of_run(CARD_RUN_JOB, child->state, child->cause));
+    cards__write(tx, place->message, card, outcome);
+    return true;
 }
 
-/* A fork that is being made has no readers. */
-static struct err copy_replace(struct tx *tx, const struct owner *copy, const struct run_row *child,
-                               const struct text *outcome) {
-    struct card card;
-    struct session_row session;
-    struct message_row message;
-    bool found = false;
-    struct err err = card_replace(tx, copy, child, outcome, &found, &card);
-    if (!err_failed(err) && found) {
-        err = sessions__find_id(tx, copy->run, &found, &session);
-    }
-    if (!err_failed(err) && found) {
-        err = messages__find_id(tx, copy->message, &found, &message);
-    }
-    return err_failed(err) || !found ? err : messages__tell_edited(tx, &session, &message);
-}
-
-/* Messages that a fork copied belong to no turn; `run` of a copy is the id of its session. */
-static struct err copies_replace(struct tx *tx, const struct run_row *child,
-                                 const struct text *outcome) {
-    struct owner copies[COPIES_MAX];
+/* Messages that a fork copied belong to no turn. A fork that is being made has no readers. */
+static struct err copies_replace(struct tx *tx, const struct run_row *child, struct bytes outcome) {
+    struct place copies[COPIES_MAX];
     size_t count = 0;
     struct rows *rows = tx_rows(
         tx,
@@ -217,30 +170,55 @@ static struct err copies_replace(struct tx *tx, const struct run_row *child,
         " AND m.status <> 'removed' ORDER BY p.id LIMIT $2",
         ARGS(arg_int(child->id), arg_int(COPIES_MAX)));
     while (rows_step(rows)) {
-        copies[count++] = owner_read(rows);
+        copies[count++] = (struct place){rows_int(rows, 0), rows_int(rows, 1), rows_int(rows, 2)};
     }
     rows_release(&rows);
     struct err err = tx_error(tx);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
-        err = copy_replace(tx, &copies[i], child, outcome);
+        struct card card;
+        struct session_row session;
+        struct message_row message;
+        bool found = card_replace(tx, &copies[i], child, outcome, &card);
+        err = tx_error(tx);
+        if (found) {
+            err = sessions__find_id(tx, copies[i].of, &found, &session);
+        }
+        if (found && !err_failed(err)) {
+            err = messages__find_id(tx, copies[i].message, &found, &message);
+        }
+        if (found && !err_failed(err)) {
+            err = messages__tell_edited(tx, &session, &message);
+        }
     }
     return err;
 }
 
-/* A card whose turn is gone has copies alone. */
+/* Runs end by the thousand, and few of them are somebody's: one question. The turn's own card comes
+ * before copies of it, which have none. A card whose turn is gone has copies alone. */
 struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
-    struct owner owner;
     struct turn turn = {.run = {.id = 0}};
     struct card card;
     bool there = false, found = false;
-    if (!owner_find(tx, child, &owner)) {
+    struct rows *rows = tx_row(
+        tx,
+        "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id ="
+        " p.message"
+        " WHERE p.run = $1 AND p.run <> 0 AND p.state IN ('running', 'pending')"
+        " AND (m.status <> 'removed' OR p.state = 'running')"
+        " UNION ALL SELECT 0, 0, t.run, '' FROM turns t WHERE t.run = $2 AND t.check_run = $1"
+        " ORDER BY 3 DESC LIMIT 1",
+        ARGS(arg_int(child->id), arg_int(child->parent)));
+    if (rows == NULL) {
         return tx_error(tx);
     }
-    struct err err = runs__find_id(tx, owner.run, &there, &turn.run);
-    if (err_failed(err) || (!there && !owner.pending)) {
+    const struct place place = {rows_int(rows, 0), rows_int(rows, 1), rows_int(rows, 2)};
+    const bool pending = bytes_is(rows_text(rows, 3), "pending");
+    rows_release(&rows);
+    struct err err = runs__find_id(tx, place.of, &there, &turn.run);
+    if (err_failed(err) || (!there && !pending)) {
         return err;
     }
-    if (!owner.pending) {
+    if (!pending) {
         return run_state_final(turn.run.state) ? ERR_OK : runs__tell(tx, &turn.run);
     }
     AUTO(text_done) struct text outcome;
@@ -252,34 +230,25 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     if (there) {
         err = turns__load_rest(tx, &turn, &found);
     }
-    if (!err_failed(err) && found) {
-        err = card_replace(tx, &owner, child, &outcome, &found, &card);
-    }
-    if (!err_failed(err) && found) {
+    if (!err_failed(err) && found && card_replace(tx, &place, child, text_bytes(&outcome), &card)) {
         err = turns__event_card_finished(tx, &turn, &card, text_bytes(&outcome));
     }
-    return err_failed(err) ? err : copies_replace(tx, child, &outcome);
+    return err_failed(err) ? err : copies_replace(tx, child, text_bytes(&outcome));
 }
 
 /* --- Checks ----------------------------------------------------------------------------------- */
 
-struct err turns__check_find(struct tx *tx, struct turn *turn, enum turn_check *ret_check,
-                             struct run_row *ret_run) {
+enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_row *ret_run) {
     bool found = false;
-    *ret_check = TURN_CHECK_NONE;
     if (turn->row.check_run == 0) {
-        return ERR_OK;
+        return TURN_CHECK_NONE;
     }
-    struct err err = runs__find_id(tx, turn->row.check_run, &found, ret_run);
-    if (err_failed(err)) {
-        return err;
-    }
+    tx_fail(tx, runs__find_id(tx, turn->row.check_run, &found, ret_run));
     if (!found) { /* The run was removed with its output: nobody knows any more. */
         turn->row.check_run = 0;
-        return ERR_OK;
+        return TURN_CHECK_NONE;
     }
-    *ret_check = run_state_final(ret_run->state) ? TURN_CHECK_ENDED : TURN_CHECK_RUNS;
-    return ERR_OK;
+    return run_state_final(ret_run->state) ? TURN_CHECK_ENDED : TURN_CHECK_RUNS;
 }
 
 struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *start,
@@ -314,7 +283,7 @@ struct err tx_turn_check_end(struct tx *tx, const struct turn_check_end *end,
     turn.row.check_run = 0;
     if (end->note.len > 0) {
         turn.row.failed_checks++;
-        err = turns__add_notice(tx, &turn, end->note);
+        turns__add_notice(tx, &turn, end->note);
     }
-    return err_failed(err) ? err : turns__advance(tx, &turn, &end->key.bounds, plan);
+    return turns__advance(tx, &turn, &end->key.bounds, plan);
 }

@@ -9,20 +9,25 @@
  *
  * A model writes the summary, so it is made outside, from what tx_prompt_fold reads;
  * tx_turn_compacted stores it if the call that needs it still waits. A crash in between leaves
- * nothing at all. */
-#include "engine/provider/learned_windows.h"
-#include "engine/session/checkpoints.h"
-#include "engine/trace/usage_totals.h"
-#include "engine/turn/cards.h"
-
-#include <string.h>
-
+ * nothing at all.
+ *
+ * The session shows a note of a summary, which no model is shown. The note of one that was asked
+ * for is the answer of its turn. One that a call of a turn needed has its note before the question
+ * when nothing was said to it yet, else before the answer. Ids are the order of messages, so
+ * questions and answers leave the number before theirs free (submit.c); what else is summarised for
+ * the same answer is added to the same note. */
 #include "base/utf8.h"
+#include "engine/turn/events.h"
+
+#include <inttypes.h>
 
 enum {
     FOLD_PIECE_LEAST = 40, /* Of each piece, however many there are. */
     FOLD_REQUEST_MAX = 2000,
+    WORDS_MAX = 200,
 };
+
+/* --- Units ------------------------------------------------------------------------------------ */
 
 struct folding {
     const struct prompt_fold *fold;
@@ -37,8 +42,7 @@ struct folding {
     size_t passed;                   /* Bytes of the units before that one. */
     int64_t messages, unit_messages; /* The same in messages; messages of the unit. */
     bool full;
-    struct fold_sizes
-        joined; /* Of messages that joined the running answer before its first step. */
+    struct fold_sizes joined; /* Messages that joined the running answer before its first step. */
     struct prompt_folded folded;
     struct text *transcript;
     struct text request; /* Owned: question of the running turn, cut. */
@@ -60,118 +64,96 @@ static struct err check_text(const struct text *text) {
     return text_failed(text) ? text_error(text, "turns: fold") : ERR_OK;
 }
 
-/* --- How much --------------------------------------------------------------------------------- */
-
 static void sizes_add(struct fold_sizes *sizes, const struct fold_sizes *more) {
     sizes->foldable += more->foldable;
     sizes->messages += more->messages;
 }
 
-/* Messages that joined the running answer before its first step are folded with that step
- * (close_unit). Until then they are a fixed part of the prompt: counted as foldable, they would
- * have a model asked for a summary of the few units before them, which is no shorter than these. */
-static void weigh_foldable(struct folding *folding, const struct prompt_part *part) {
+/* How much is foldable. Messages that joined the running answer before its first step are folded
+ * with that step (unit_close). Until then they are a fixed part of the prompt: counted as foldable,
+ * they would have a model asked for a summary of the few units before them, which is no shorter
+ * than these. */
+static struct err part_weigh(void *ctx, const struct prompt_part *part) {
+    struct folding *folding = ctx;
     const struct fold_sizes own = {.foldable = (int64_t)size_of(part), .messages = part->opens};
-    bool answer = part->message != 0 && part->message == folding->answer;
+    const bool answer = part->message != 0 && part->message == folding->answer;
+    if (!is_foldable(folding, part)) {
+        if (part->message == folding->question && folding->request.len == 0) {
+            text_add(&folding->request, part->text.data, utf8_cut(part->text, FOLD_REQUEST_MAX));
+        }
+        return check_text(&folding->request);
+    }
     if (answer && part->step == 0) {
         sizes_add(&folding->joined, &own);
-        return;
+        return ERR_OK;
     }
     if (answer) {
         sizes_add(&folding->folded.sizes, &folding->joined);
         folding->joined = (struct fold_sizes){.foldable = 0};
     }
     sizes_add(&folding->folded.sizes, &own);
+    return ERR_OK;
 }
 
-static struct err weigh(void *ctx, const struct prompt_part *part) {
-    struct folding *folding = ctx;
-    if (is_foldable(folding, part)) {
-        weigh_foldable(folding, part);
-    } else if (part->message == folding->question && folding->request.len == 0) {
-        text_add(&folding->request, part->text.data, utf8_cut(part->text, FOLD_REQUEST_MAX));
+/* --- The transcript --------------------------------------------------------------------------- */
+
+/* {WHO: TEXT}, or with a name {WHO: NAME, "says": TEXT} */
+static void transcript_add(struct text *text, const char *who, struct bytes name,
+                           struct bytes says) {
+    text_add_str(text, text->len > 1 ? ",{" : "{");
+    text_add_member(text, who, name.len > 0 ? name : says);
+    if (name.len > 0) {
+        text_add_member(text, "says", says);
     }
-    return check_text(&folding->request);
-}
-
-/* Whether anything is to be folded. */
-static bool find_limits(struct folding *folding) {
-    const struct prompt_fold *fold = folding->fold;
-    struct fold_sizes *sizes = &folding->folded.sizes;
-    bool all = fold->prompt_bytes == 0;
-    sizes->prompt = all ? sizes->foldable : (int64_t)fold->prompt_bytes;
-    folding->limits = all ? fold_limits_all(&fold->marks, sizes) : fold_limits(&fold->marks, sizes);
-    folding->folded.summary_max = (size_t)folding->limits.summary;
-    return all ? sizes->foldable > FOLD_LEAST : fold_is_worth(&fold->marks, sizes);
-}
-
-/* --- What it says ----------------------------------------------------------------------------- */
-
-/* Half of the room that is left in the transcript, so that each of many long pieces is there in
- * part. A summary was cut already. */
-static size_t piece_max(const struct folding *folding, bool summary) {
-    size_t most = folding->fold->most_bytes, len = folding->transcript->len;
-    size_t left = len < most ? (most - len) / 2 : 0;
-    left = summary || left < FOLD_PIECE_MAX ? left : FOLD_PIECE_MAX;
-    return left < FOLD_PIECE_LEAST ? FOLD_PIECE_LEAST : left;
-}
-
-static void write_text(struct text *text, const char *who, struct bytes what) {
-    text_addf(text, "%s{\"%s\":", text->len > 1 ? "," : "", who);
-    text_add_json(text, what.data, what.len);
     text_add_char(text, '}');
 }
 
-static struct err write_part(struct folding *folding, const struct prompt_part *part) {
+/* A piece has at most half of the room that is left in the transcript, so that each of many long
+ * pieces is there in part. A summary was cut already. */
+static struct err part_write(const struct folding *folding, const struct prompt_part *part) {
     static const char *const who[] = {
         [PROMPT_USER] = "user", [PROMPT_ASSISTANT] = "agent", [PROMPT_TOOL] = "tool"};
-    struct text *text = folding->transcript;
-    size_t len = utf8_cut(part->text, piece_max(folding, part->message == 0));
-    if (part->kind == PROMPT_IMAGE) {
-        write_text(text, who[part->role], BYTES("[an image]"));
-    } else if (part->name.len == 0 && part->kind != PROMPT_THINKING) {
-        write_text(text, who[part->role], (struct bytes){part->text.data, len});
-    } else if (part->kind != PROMPT_THINKING) {
-        text_addf(text, "%s{\"%s\":", text->len > 1 ? "," : "", who[part->role]);
-        text_add_json(text, part->name.data, part->name.len);
-        text_add_str(text, ",\"says\":");
-        text_add_json(text, part->text.data, len);
-        text_add_char(text, '}');
+    const size_t most = folding->fold->most_bytes, len = folding->transcript->len;
+    const bool summary = part->message == 0, image = part->kind == PROMPT_IMAGE;
+    size_t left = len < most ? (most - len) / 2 : 0;
+    left = summary || left < FOLD_PIECE_MAX ? left : FOLD_PIECE_MAX;
+    left = left < FOLD_PIECE_LEAST ? FOLD_PIECE_LEAST : left;
+    const struct bytes says = {part->text.data, utf8_cut(part->text, left)};
+    if (part->kind != PROMPT_THINKING) {
+        transcript_add(folding->transcript, who[part->role], image ? BYTES("") : part->name,
+                       image ? BYTES("[an image]") : says);
     }
-    return check_text(text);
+    return check_text(folding->transcript);
 }
 
-/* --- Which ------------------------------------------------------------------------------------ */
+/* --- Which units ------------------------------------------------------------------------------ */
 
 static bool is_after(const struct prompt_place *place, const struct prompt_place *from) {
     return place->message > from->message ||
            (place->message == from->message && from->step != 0 && place->step > from->step);
 }
 
-/* A place without a step is a whole message. Of the running answer that would cover the steps to
- * come: what joined before its first one is folded with that. */
-static bool covers_what_comes(const struct folding *folding) {
-    return folding->unit.message == folding->answer && folding->unit.step == 0;
-}
-
 /* The unit that was read is folded, if it may be; otherwise its text is taken out of the
  * transcript, and no later unit is folded. Units of earlier rounds are folded already. Each round
- * folds at least one unit, whose pieces were cut to fit. */
-static void close_unit(struct folding *folding) {
+ * folds at least one unit, whose pieces were cut to fit.
+ *
+ * A place without a step is a whole message. Of the running answer that would cover the steps to
+ * come: what joined before its first one is folded with that. */
+static void unit_close(struct folding *folding) {
     const struct prompt_fold *fold = folding->fold;
     struct text *text = folding->transcript;
     const struct fold_at at = {.passed = (int64_t)folding->passed,
                                .messages = folding->messages,
                                .len = (int64_t)folding->unit_bytes};
-    bool earlier = !is_after(&folding->unit, &fold->from);
-    bool wanted = earlier || (!covers_what_comes(folding) &&
-                              fold_takes(&folding->limits, &folding->folded.sizes, &at));
-    bool fits = earlier || folding->units == 0 || text->len <= fold->most_bytes;
+    const bool earlier = !is_after(&folding->unit, &fold->from);
+    const bool to_come = folding->unit.message == folding->answer && folding->unit.step == 0;
+    const bool wanted =
+        earlier || (!to_come && fold_takes(&folding->limits, &folding->folded.sizes, &at));
+    const bool fits = earlier || folding->units == 0 || text->len <= fold->most_bytes;
     if (!wanted || !fits) {
         folding->full = true;
         folding->folded.more = wanted;
-        text->len = folding->unit_at;
-        text->data[text->len] = '\0';
+        text_cut(text, folding->unit_at);
         return;
     }
     folding->units += !earlier;
@@ -186,126 +168,92 @@ static void close_unit(struct folding *folding) {
 
 /* A part without a step of its own, and the question that the active summary leaves out, go with
  * what follows them: a place between the two would cover less than that summary does. */
-static void enter_unit(struct folding *folding, const struct prompt_part *part) {
-    struct prompt_place *unit = &folding->unit;
-    bool other = part->message != unit->message;
-    if (part->message == 0 || part->message == folding->former) {
-        return;
-    }
-    if (unit->message != 0 && (other || (unit->step != 0 && part->step != unit->step))) {
-        unit->step = other && unit->message != folding->answer ? 0 : unit->step;
-        close_unit(folding);
-    }
-    *unit = (struct prompt_place){.message = part->message, .step = part->step};
-}
-
-static struct err choose(void *ctx, const struct prompt_part *part) {
+static struct err part_choose(void *ctx, const struct prompt_part *part) {
     struct folding *folding = ctx;
-    const struct prompt_fold *fold = folding->fold;
+    struct prompt_place *unit = &folding->unit;
+    const struct prompt_place *from = &folding->fold->from;
+    const bool before = part->message == 0 || part->message == folding->former;
+    const bool other = part->message != unit->message;
     if (folding->full || !is_foldable(folding, part)) {
         return ERR_OK;
     }
-    enter_unit(folding, part);
+    if (!before && unit->message != 0 && (other || (unit->step != 0 && part->step != unit->step))) {
+        unit->step = other && unit->message != folding->answer ? 0 : unit->step;
+        unit_close(folding);
+    }
+    if (!before) {
+        *unit = (struct prompt_place){.message = part->message, .step = part->step};
+    }
     if (folding->full) {
         return ERR_OK;
     }
     folding->unit_bytes += size_of(part);
     folding->unit_messages += part->opens;
-    bool before = part->message == 0 || part->message == folding->former;
-    bool covered = before ? fold->from.message != 0 : !is_after(&folding->unit, &fold->from);
-    return covered ? ERR_OK : write_part(folding, part);
+    const bool covered = before ? from->message != 0 : !is_after(unit, from);
+    return covered ? ERR_OK : part_write(folding, part);
 }
 
 /* --- A round ---------------------------------------------------------------------------------- */
 
-static struct err find_own(struct tx *tx, struct bytes run, struct folding *folding) {
-    static const char sql[] = "SELECT t.session, t.answer, CASE WHEN t.question < t.answer"
-                              " THEN t.question ELSE 0 END FROM turns t JOIN runs r ON r.id = t.run"
-                              " WHERE r.run = $1";
-    const struct arg args[] = {arg_text(run)};
+static struct err turn_find(struct tx *tx, struct bytes run, struct folding *folding) {
     struct checkpoint active = {.question = 0};
     int64_t session = 0;
     bool found = false;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT t.session, t.answer, CASE WHEN t.question < t.answer"
+               " THEN t.question ELSE 0 END FROM turns t JOIN runs r ON r.id = t.run"
+               " WHERE r.run = $1",
+               ARGS(arg_text(run)));
+    if (rows != NULL) {
         session = rows_int(rows, 0);
         folding->answer = rows_int(rows, 1);
         folding->question = rows_int(rows, 2);
     }
-    if (!err_failed(err)) {
-        err = tx_checkpoint_find(tx, session, &found, &active);
-    }
+    struct err err = tx_checkpoint_find(tx, session, &found, &active);
     folding->former = active.question == folding->question ? 0 : active.question;
     folding->covered = found ? active.message : 0;
     return err;
 }
 
-static void begin_transcript(struct folding *folding) {
+/* Whether anything is to be folded. */
+static bool limits_find(struct folding *folding) {
     const struct prompt_fold *fold = folding->fold;
-    text_add_char(folding->transcript, '[');
-    if (fold->from.message != 0) {
-        write_text(folding->transcript, "user", fold->summary);
-    }
-    folding->unit_at = folding->transcript->len;
+    struct fold_sizes *sizes = &folding->folded.sizes;
+    const bool all = fold->prompt_bytes == 0;
+    sizes->prompt = all ? sizes->foldable : (int64_t)fold->prompt_bytes;
+    folding->limits = all ? fold_limits_all(&fold->marks, sizes) : fold_limits(&fold->marks, sizes);
+    folding->folded.summary_max = (size_t)folding->limits.summary;
+    return all ? sizes->foldable > FOLD_LEAST : fold_is_worth(&fold->marks, sizes);
 }
 
-/* The request stands at the end: it is not summarised, and says what matters in the summary. */
-static void end_transcript(struct folding *folding) {
-    const struct text *request = &folding->request;
-    if (request->len > 0) {
-        write_text(folding->transcript, "request", (struct bytes){request->data, request->len});
-    }
-    text_add_char(folding->transcript, ']');
-}
-
-/* Where the active summary covers all of the answer to the question that it leaves out, no unit
- * follows that question. It is a unit then, at the place that is covered already: else a long one
- * would stay in each prompt until another message comes between it and the question of a turn. */
-static void enter_former(struct folding *folding) {
+static void round_end(struct folding *folding) {
+    struct prompt_folded *folded = &folding->folded;
+    const struct bytes request = text_bytes(&folding->request);
+    /* Where the active summary covers all of the answer to the question that it leaves out, no unit
+     * follows that question. It is a unit then, at the place that is covered already: else a long
+     * one would stay in each prompt until another message comes between it and the question of a
+     * turn. */
     if (folding->unit.message == 0 && folding->former != 0) {
         folding->unit = (struct prompt_place){.message = folding->covered};
     }
-}
-
-/* The limits were computed from all units. The last round folds what is folded at all, which may be
- * less: of many short messages the first half, say. */
-static void limit_summary(struct folding *folding) {
-    struct prompt_folded *folded = &folding->folded;
-    size_t half = folded->bytes / 2;
-    if (!folded->more && folded->summary_max > half) {
-        folded->summary_max = half;
-    }
-}
-
-/* The question is left out where the summary covers messages after it. */
-static void end_round(struct folding *folding) {
-    struct prompt_place *place = &folding->folded.place;
-    enter_former(folding);
     if (!folding->full && folding->unit.message != 0) {
-        close_unit(folding);
+        unit_close(folding);
     }
-    bool covered = folding->question != 0 && place->message > folding->question;
-    place->question = covered ? folding->question : 0;
-    limit_summary(folding);
-    end_transcript(folding);
-}
-
-static struct err fold_round(struct tx *tx, const struct turn_key *key, struct folding *folding) {
-    struct err err = find_own(tx, key->run, folding);
-    if (!err_failed(err)) {
-        err = tx_prompt_each(tx, key, weigh, folding);
+    /* The question is left out where the summary covers messages after it. */
+    const bool covered = folding->question != 0 && folded->place.message > folding->question;
+    folded->place.question = covered ? folding->question : 0;
+    /* The limits were computed from all units. The last round folds what is folded at all, which
+     * may be less: of many short messages the first half, say. */
+    if (!folded->more && folded->summary_max > folded->bytes / 2) {
+        folded->summary_max = folded->bytes / 2;
     }
-    if (err_failed(err) || !find_limits(folding)) {
-        return err;
+    /* The request stands at the end: it is not summarised, and says what matters in the summary. */
+    if (request.len > 0) {
+        transcript_add(folding->transcript, "request", BYTES(""), request);
     }
-    begin_transcript(folding);
-    err = tx_prompt_each(tx, key, choose, folding);
-    if (!err_failed(err)) {
-        end_round(folding);
-        err = check_text(folding->transcript);
-    }
-    return err;
+    text_add_char(folding->transcript, ']');
 }
 
 struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struct prompt_fold *fold,
@@ -313,7 +261,22 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
     struct folding folding = {.fold = fold, .transcript = transcript};
     text_init(&folding.request, FOLD_REQUEST_MAX);
     text_clear(transcript);
-    struct err err = fold_round(tx, key, &folding);
+    struct err err = turn_find(tx, key->run, &folding);
+    if (!err_failed(err)) {
+        err = tx_prompt_each(tx, key, part_weigh, &folding);
+    }
+    if (!err_failed(err) && limits_find(&folding)) {
+        text_add_char(transcript, '[');
+        if (fold->from.message != 0) {
+            transcript_add(transcript, "user", BYTES(""), fold->summary);
+        }
+        folding.unit_at = transcript->len;
+        err = tx_prompt_each(tx, key, part_choose, &folding);
+        if (!err_failed(err)) {
+            round_end(&folding);
+            err = check_text(transcript);
+        }
+    }
     text_done(&folding.request);
     if (!err_failed(err)) {
         *ret_folded = folding.folded;
@@ -321,54 +284,63 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
     return err;
 }
 
-/* --- Stored ----------------------------------------------------------------------------------- */
+/* --- Notes of summaries ----------------------------------------------------------------------- */
 
-static struct err count_usage(struct tx *tx, struct turn *turn,
-                              const struct turn_compacted *compacted) {
-    struct usage_add add = {.session = &turn->session,
-                            .model = turn->row.model,
-                            .category = USAGE_COMPACTION,
-                            .usage = sessions__sums_of(&compacted->usage, &compacted->cost)};
-    add.usage.calls = compacted->calls;
-    struct err err = sessions__add_usage(tx, &add.usage, &turn->session);
-    return err_failed(err) ? err : tx_usage_add(tx, &add);
-}
-
-/* The turn has moved on. Its end, or whoever took it over, has charged to budgets what was held for
- * its call, which was not made; who looks at the session sees what was used in its place. */
-static struct err count_late(struct tx *tx, const struct turn_compacted *compacted) {
-    const struct run_key key = {.run = compacted->key.run};
-    struct turn turn = {.run = {.id = 0}};
-    bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &turn.run);
-    found = found && turn.run.kind == KIND_TURN;
-    if (!err_failed(err) && found) {
-        err = turns__load_rest(tx, &turn, &found);
+static struct bytes note_words(struct tx *tx, const struct turn_compacted *compacted) {
+    static const char summarised[] = "What was said so far is summarised";
+    static const char cut[] =
+        "What was said so far could not be summarised, and excerpts stand for it";
+    char words[WORDS_MAX] = "There is nothing to summarise.";
+    if (compacted->folded.place.message != 0) {
+        (void)snprintf(words, sizeof words, "%s: about %" PRId64 " tokens became %" PRId64 ".",
+                       compacted->method == TURN_FOLD_SUMMARY ? summarised : cut,
+                       (int64_t)compacted->folded.bytes / USAGE_BYTES_PER_TOKEN,
+                       (int64_t)compacted->summary.len / USAGE_BYTES_PER_TOKEN);
     }
-    return err_failed(err) || !found ? err : count_usage(tx, &turn, compacted);
+    return tx_copy(tx, bytes_of(words));
 }
 
-static struct err add_usage(struct tx *tx, struct turn *turn,
-                            const struct turn_compacted *compacted) {
-    const struct amounts took = turns__amounts(&compacted->usage, &compacted->cost);
-    bool held = turns__compacts(&turn->row);
-    /* The sum of several rounds is not what one call takes: nothing is learned from it. */
-    struct err err = held ? turns__budget_return(tx, turn, &compacted->key.bounds, &took)
-                          : turns__budget_charge(tx, turn, &compacted->key.bounds, &took);
-    return err_failed(err) ? err : count_usage(tx, turn, compacted);
+static void note_before(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted) {
+    const struct turn_row *of = &turn->row;
+    const bool first = of->calls <= 1 && of->question != 0 && of->trigger != TRIGGER_AGAIN;
+    const int64_t place = (first ? of->question : of->answer) - 1;
+    struct message_part part = {
+        .step = of->step, .kind = PART_TEXT, .text = note_words(tx, compacted)};
+    struct message_row row;
+    bool found = false;
+    tx_fail(tx, messages__find_id(tx, place, &found, &row));
+    if (!found) {
+        row = (struct message_row){.message = bytes_of(compacted->note.text),
+                                   .role = ROLE_SYSTEM,
+                                   .status = MESSAGE_COMPLETED,
+                                   .run = turn->run.id,
+                                   .active = true};
+        const struct message_insert what = {
+            .session = &turn->session, .row = &row, .parts = &part, .count = 1, .at = place};
+        tx_fail(tx, messages__insert(tx, &what));
+        return;
+    }
+    if (row.role == ROLE_SYSTEM && row.run == turn->run.id) {
+        part.message = row.id;
+        cards__add_plain(tx, &part);
+        tx_fail(tx, messages__tell_edited(tx, &turn->session, &row));
+    } /* Else a message of an older version, without room for notes; there is the event. */
 }
 
-static const struct bytes method_names[] = {
-    [TURN_FOLD_SUMMARY] = {"summary", 7}, [TURN_FOLD_EXCERPT] = {"excerpt", 7}};
+/* --- A summary is stored ---------------------------------------------------------------------- */
 
-static bool is_stored(const struct turn_compacted *compacted) {
-    return compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0;
+static struct model_use use_of(const struct turn *turn, const struct turn_compacted *compacted) {
+    return (struct model_use){.category = USAGE_COMPACTION,
+                              .model = turn->row.model,
+                              .usage = &compacted->usage,
+                              .cost = &compacted->cost,
+                              .calls = compacted->calls};
 }
 
-static struct err add_checkpoint(struct tx *tx, struct turn *turn,
-                                 const struct turn_compacted *compacted) {
+static void checkpoint_add(struct tx *tx, struct turn *turn,
+                           const struct turn_compacted *compacted) {
     const struct prompt_folded *folded = &compacted->folded;
-    bool alone = turns__compacts(&turn->row);
+    const bool alone = turns__compacts(&turn->row);
     const struct checkpoint checkpoint = {
         .session = turn->session.id,
         .message = folded->place.message,
@@ -377,98 +349,118 @@ static struct err add_checkpoint(struct tx *tx, struct turn *turn,
         .tokens_before = (int64_t)folded->bytes / USAGE_BYTES_PER_TOKEN,
         .tokens_after = (int64_t)compacted->summary.len / USAGE_BYTES_PER_TOKEN,
         .made_by = alone ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
-        .method = method_names[compacted->method],
+        .method = compacted->method == TURN_FOLD_SUMMARY ? BYTES("summary") : BYTES("excerpt"),
         .summary = compacted->summary};
-    struct err err = tx_checkpoint_add(tx, &checkpoint);
-    if (!err_failed(err)) {
-        err = turns__event_compacted(tx, turn, &checkpoint);
+    tx_fail(tx, tx_checkpoint_add(tx, &checkpoint));
+    tx_fail(tx, turns__event_compacted(tx, turn, &checkpoint));
+    if (!alone) {
+        note_before(tx, turn, compacted);
     }
-    return err_failed(err) || alone ? err : turns__note_before(tx, turn, compacted);
 }
 
-/* Usage is counted, also where the fold failed. */
-static struct err store(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted) {
-    bool called = compacted->calls > 0;
-    struct err err = called ? turns__span_compaction(tx, turn, compacted) : ERR_OK;
-    if (!err_failed(err)) {
-        turns__write(tx, &turn->row);
-        err = tx_error(tx);
-    }
-    if (!err_failed(err) && called) {
-        err = add_usage(tx, turn, compacted);
-    }
-    if (!err_failed(err) && is_stored(compacted) && !turns__is_cleared(turn)) {
-        err = add_checkpoint(tx, turn, compacted);
-    }
-    if (!err_failed(err) && compacted->learned.window > 0) {
-        err = tx_window_learn(tx, &compacted->learned);
-    }
-    return err;
-}
-
-/* --- A turn that only does this --------------------------------------------------------------- */
-
-static struct err finish(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted,
-                         struct turn_plan *plan) {
+/* The end of a turn that only does this. */
+static struct err turn_finish(struct tx *tx, struct turn *turn,
+                              const struct turn_compacted *compacted, struct turn_plan *plan) {
     const struct run_bounds *bounds = &compacted->key.bounds;
     const struct amounts none = amounts_none();
     enum run_cause cause = compacted->failure;
     struct bytes sentence = compacted->sentence;
     turn->row.call = 0;
-    struct err err = compacted->calls > 0 ? ERR_OK : turns__budget_return(tx, turn, bounds, &none);
-    if (err_failed(err) || turn->run.stop != CAUSE_NONE) {
-        return err_failed(err) ? err : turns__advance(tx, turn, bounds, plan);
+    if (compacted->calls == 0) {
+        turns__budget_return(tx, turn, bounds, &none);
+    }
+    if (turn->run.stop != CAUSE_NONE) {
+        return turns__advance(tx, turn, bounds, plan);
     }
     if (cause == CAUSE_NONE) {
+        const struct message_part note = {.message = turn->row.answer,
+                                          .step = turn->row.step,
+                                          .kind = PART_TEXT,
+                                          .text = note_words(tx, compacted)};
+        cards__add_plain(tx, &note);
         cause = CAUSE_COMPLETED;
-        err = turns__note(tx, turn, compacted, &sentence);
+        sentence = note.text;
     }
     plan->next = TURN_NEXT_END;
-    return err_failed(err) ? err : turns__end(tx, turn, cause, sentence, bounds);
+    return turns__end(tx, turn, cause, sentence, bounds);
 }
 
+/* Where the turn has moved on, its end, or the next daemon, has charged to budgets what was
+ * held for its call, which was not made; the session's sums get what was used in its place. Usage
+ * is counted, also where the fold failed. */
 struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
                              struct turn_plan *plan) {
+    const struct amounts took = turns__amounts(&compacted->usage, &compacted->cost);
+    const struct run_bounds *bounds = &compacted->key.bounds;
+    const bool called = compacted->calls > 0;
     struct turn turn;
     turns__plan_begin(plan);
     struct err err = turns__load(tx, &compacted->key, &plan->late, &turn);
     plan->late = plan->late || (!err_failed(err) && turn.row.call != compacted->step);
-    if (!err_failed(err) && plan->late && compacted->calls > 0) {
-        return count_late(tx, compacted);
+    if (!err_failed(err) && plan->late && called) {
+        bool found = false;
+        err = turns__load_run(tx, compacted->key.run, &found, &turn);
+        if (!err_failed(err) && found) {
+            const struct model_use late = use_of(&turn, compacted);
+            calls__count(tx, &turn.session, &late);
+        }
+        return err_failed(err) ? err : tx_error(tx);
     }
     if (err_failed(err) || plan->late) {
         return err;
     }
-    err = store(tx, &turn, compacted);
-    return err_failed(err) || !turns__compacts(&turn.row) ? err
-                                                          : finish(tx, &turn, compacted, plan);
+    const bool alone = turns__compacts(&turn.row);
+    if (called) {
+        const struct call_span span = {.run = &turn.run,
+                                       .step = ++turn.row.step,
+                                       .kind = SPAN_COMPACTION,
+                                       .use = use_of(&turn, compacted),
+                                       .cause = compacted->failure,
+                                       .sentence = compacted->sentence,
+                                       .output = compacted->summary,
+                                       .tries = compacted->tries};
+        calls__span(tx, &span);
+        if (alone) { /* The sum of several rounds is not what one call takes. */
+            turns__budget_return(tx, &turn, bounds, &took);
+        } else {
+            turns__budget_charge(tx, &turn, bounds, &took);
+        }
+        calls__count(tx, &turn.session, &span.use);
+    }
+    turns__write(tx, &turn.row);
+    if (compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0 &&
+        !turns__is_cleared(&turn)) {
+        checkpoint_add(tx, &turn, compacted);
+    }
+    if (compacted->learned.window > 0) {
+        tx_fail(tx, tx_window_learn(tx, &compacted->learned));
+    }
+    return err_failed(tx_error(tx)) || !alone ? tx_error(tx)
+                                              : turn_finish(tx, &turn, compacted, plan);
 }
 
 struct err tx_turn_compact(struct tx *tx, const struct turn_compact *what, struct run_row *ret_run,
                            struct why *why) {
     const struct turn_message message = {.session = what->session,
                                          .text = BYTES("compact"),
-                                         .model = {"", 0},
                                          .model_default = what->model_default,
                                          .run = what->run,
                                          .message = what->message,
                                          .answer = what->message,
                                          .bounds = what->bounds};
+    const struct turn_new compact = {.trigger = TRIGGER_COMPACT};
     struct session_row session;
-    bool found = false, joined = false;
-    struct err err = sessions__find(tx, &what->session, &found, &session);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "turns: compact");
-    }
+    bool joined = false;
+    struct err err = sessions__get(tx, &what->session, "turns: compact", &session);
     if (!err_failed(err)) {
         err = turns__compacting(tx, &session, &joined, ret_run);
     }
-    if (!err_failed(err) && !joined) {
-        err = turns__idle(tx, &session, why);
+    if (err_failed(err) || joined) {
+        return err;
     }
-    if (!err_failed(err) && !joined && session.model.len == 0 && what->model_default.len == 0) {
-        why_set(why, "model: the session names none, and there is no default");
-        err = err_make(ERR_MODEL_UNKNOWN, "turns: model");
+    err = turns__idle(tx, &session, why);
+    if (!err_failed(err)) {
+        err = turns__need_model(&session, what->model_default, why);
     }
-    return err_failed(err) || joined ? err : turns__make_compact(tx, &session, &message, ret_run);
+    return err_failed(err) ? err : turns__make(tx, &session, &message, &compact, ret_run, why);
 }

@@ -10,14 +10,9 @@
  * So after the last try the run is ended alone (tx_turn_give_up), and what belongs to it is closed
  * by statements that read no text. Whoever waits for the run is notified as always; notices that it
  * was to tell are held, since the next turn might fail over the same rows. */
-#include "engine/session/checkpoints.h"
-#include "engine/turn/cards.h"
-
-#include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
-
-enum { UNDONE_MAX = 256 << 10 };
+#include "engine/turn/events.h"
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
                       const struct run_bounds *bounds) {
@@ -42,31 +37,24 @@ struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, st
 
 /* --- Closing the message ---------------------------------------------------------------------- */
 
-/* Errors below are returned and not kept: the end of a run may be a part of another change, which
- * goes on without the end of a damaged one. */
-
 /* Nobody waits for a review any more: what it says is late. */
-static struct err close_cards(struct tx *tx, struct turn *turn) {
+static void cards_close(struct tx *tx, struct turn *turn) {
     static const char stopped[] = "It was stopped before it was done.";
     static const char ended[] = "The turn ended before this was done.";
-    const struct turn_review_end review = {.failure = CAUSE_STOPPED, .reason = {"", 0}};
-    bool cancelled = turn->run.state == RUN_CANCELLED;
-    struct cards cards = {.count = 0};
-    struct err err = cards__open(tx, turn->row.answer, &cards);
-    for (size_t i = 0; i < cards.count && !err_failed(err); i++) {
+    const struct turn_review_end review = {.failure = CAUSE_STOPPED, .reason = BYTES("")};
+    const bool cancelled = turn->run.state == RUN_CANCELLED;
+    const struct cards cards = cards__open(tx, turn->row.answer);
+    for (size_t i = 0; i < cards.count; i++) {
         struct card *card = &cards.at[i];
         if (card->state == PART_STATE_REVIEWING) {
-            err = turns__span_review_end(tx, turn, card, &review);
+            turns__span_review_end(tx, turn, card, &review);
         }
         cards__end(card, cancelled ? CARD_STOPPED : CARD_TURN_ENDED);
-        if (!err_failed(err)) {
-            err = turns__close_card(tx, turn, card, cancelled ? BYTES(stopped) : BYTES(ended));
-        }
+        turns__close_card(tx, turn, card, cancelled ? BYTES(stopped) : BYTES(ended));
     }
-    return err_failed(err) ? err : approvals__cancel(tx, &turn->run);
 }
 
-static struct err add_error(struct tx *tx, const struct turn *turn) {
+static void error_add(struct tx *tx, const struct turn *turn) {
     AUTO(text_done) struct text data;
     text_init(&data, (size_t)1 << 10);
     text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
@@ -77,47 +65,13 @@ static struct err add_error(struct tx *tx, const struct turn *turn) {
                                                   ? turn->run.note
                                                   : bytes_of(run_cause_about(turn->run.cause)),
                                       .data = text_bytes(&data)};
-    return cards__add_plain(tx, &part);
-}
-
-/* Of a turn that was cleared away nothing is stored but that it ended. */
-static struct err close_answer(struct tx *tx, struct turn *turn) {
-    enum run_state state = turn->run.state;
-    bool succeeded = state == RUN_SUCCEEDED, cleared = turns__is_cleared(turn);
-    struct err err = close_cards(tx, turn);
-    if (!err_failed(err) && !cleared && !succeeded && state != RUN_CANCELLED) {
-        err = add_error(tx, turn);
-    }
-    if (!err_failed(err)) {
-        turn->answer.cause = bytes_of(run_cause_name(turn->run.cause));
-        turn->answer.error = succeeded ? BYTES("") : turn->run.note;
-        err = messages__write_status(tx,
-                                     cleared                              ? MESSAGE_REMOVED
-                                     : succeeded || state == RUN_DEGRADED ? MESSAGE_COMPLETED
-                                     : state == RUN_CANCELLED             ? MESSAGE_INTERRUPTED
-                                                                          : MESSAGE_FAILED,
-                                     &turn->answer);
-    }
-    if (!err_failed(err)) {
-        err = sessions__set_state(tx, SESSION_IDLE, &turn->session);
-    }
-    return err_failed(err) ? err : turns__event_finished(tx, turn);
+    cards__add_plain(tx, &part);
 }
 
 static struct err message_move(struct tx *tx, const struct session_row *session,
                                enum message_status status, struct message_row *message) {
-    struct err err = messages__write_status(tx, status, message);
-    return err_failed(err) ? err : messages__tell_edited(tx, session, message);
-}
-
-/* What joined too late stays as a message of its own: it was accepted, so the next turn sees it. */
-static struct err free_steering(struct tx *tx, const struct turn *turn) {
-    struct message_rows rows = {.count = 0};
-    struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
-    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
-        err = message_move(tx, &turn->session, MESSAGE_COMPLETED, &rows.rows[i]);
-    }
-    return err;
+    messages__write_status(tx, status, message);
+    return messages__tell_edited(tx, session, message);
 }
 
 /* A turn that never began: its message leaves the queue. A person's message stays readable; a
@@ -125,14 +79,13 @@ static struct err free_steering(struct tx *tx, const struct turn *turn) {
  * other: a client may follow it. */
 static struct err close_unbegun(struct tx *tx, struct turn *turn) {
     struct message_row question;
-    bool found = false, again = turn->run.cause == CAUSE_ROLLED_BACK;
-    struct err err = messages__write_status(tx, MESSAGE_REMOVED, &turn->answer);
-    if (!err_failed(err)) {
-        err = messages__find_id(tx, turn->row.question, &found, &question);
-    }
+    bool found = false;
+    messages__write_status(tx, MESSAGE_REMOVED, &turn->answer);
+    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
     if (!err_failed(err) && found && question.status == MESSAGE_QUEUED) {
-        err = again ? messages__remove(tx, &turn->session, &question)
-                    : message_move(tx, &turn->session, MESSAGE_INTERRUPTED, &question);
+        err = turn->run.cause == CAUSE_ROLLED_BACK
+                  ? messages__remove(tx, &turn->session, &question)
+                  : message_move(tx, &turn->session, MESSAGE_INTERRUPTED, &question);
         err = err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
     }
     return err_failed(err) ? err : turns__event_finished(tx, turn);
@@ -149,27 +102,52 @@ static struct err roll_back(struct tx *tx, struct turn *turn) {
     if (!err_failed(err) && found && question.status != MESSAGE_REMOVED) {
         err = message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
     }
-    if (!err_failed(err)) {
-        err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &turn->answer);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        err = tx_checkpoint_void_from(tx, &from);
-    }
-    return err_failed(err) ? err : messages__tell_edited(tx, &turn->session, &turn->answer);
+    tx_checkpoint_void_from(tx, &from);
+    return message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
 }
 
+/* Of a turn that was cleared away nothing is stored but that it ended. */
 static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed *freed) {
-    struct err err = close_answer(tx, turn);
+    const enum run_state state = turn->run.state;
+    const bool succeeded = state == RUN_SUCCEEDED, cleared = turns__is_cleared(turn);
+    cards_close(tx, turn);
+    struct err err = approvals__cancel(tx, &turn->run);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!cleared && !succeeded && state != RUN_CANCELLED) {
+        error_add(tx, turn);
+    }
+    turn->answer.cause = bytes_of(run_cause_name(turn->run.cause));
+    turn->answer.error = succeeded ? BYTES("") : turn->run.note;
+    messages__write_status(tx,
+                           cleared                              ? MESSAGE_REMOVED
+                           : succeeded || state == RUN_DEGRADED ? MESSAGE_COMPLETED
+                           : state == RUN_CANCELLED             ? MESSAGE_INTERRUPTED
+                                                                : MESSAGE_FAILED,
+                           &turn->answer);
+    sessions__set_state(tx, SESSION_IDLE, &turn->session);
+    err = turns__event_finished(tx, turn);
     if (!err_failed(err)) {
         err = sessions__release_events(tx, &turn->session);
     }
-    if (err_failed(err) || turns__is_cleared(turn)) {
-        return err;
-    }
-    if (turn->run.cause == CAUSE_ROLLED_BACK) {
+    if (!err_failed(err) && !cleared && turn->run.cause == CAUSE_ROLLED_BACK) {
         err = roll_back(tx, turn);
     }
-    return err_failed(err) ? err : titles__wish(tx, turn, freed);
+    return err_failed(err) || cleared ? err : titles__wish(tx, turn, freed);
+}
+
+/* What joined too late stays as a message of its own: it was accepted, so the next turn sees it. */
+static struct err steering_free(struct tx *tx, const struct turn *turn) {
+    struct message_rows rows = {.count = 0};
+    struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
+    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+        err = message_move(tx, &turn->session, MESSAGE_COMPLETED, &rows.rows[i]);
+    }
+    return err;
 }
 
 /* The next follow-up delivers the notice again, so this message of it leaves the prompt with the
@@ -182,63 +160,33 @@ static struct err undo_follow_up(struct tx *tx, const struct turn *turn) {
         return err;
     }
     const struct checkpoint_void from = {.session = turn->session.id, .message = notice.id};
-    err = messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
-    return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
+    messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
+    return tx_checkpoint_void_from(tx, &from);
 }
 
 /* Last, the pending notices of the session are offered, which waited while it was busy. */
 struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     struct turn turn = {.run = *run};
-    bool found = turns__find(tx, run->id, &turn.row);
-    struct err err = found ? subagents__ended(tx, turn.row.session, freed) : tx_error(tx);
-    if (!err_failed(err) && found) { /* Else the session is gone with all that was said in it. */
-        err = sessions__find_id(tx, turn.row.session, &found, &turn.session);
+    bool found = false;
+    struct err err = turns__load_rest(tx, &turn, &found);
+    if (!err_failed(err) && turn.row.run != 0) {
+        err = subagents__ended(tx, turn.row.session, freed);
     }
-    if (!err_failed(err) && found) {
-        err = messages__find_id(tx, turn.row.answer, &found, &turn.answer);
-    }
-    if (err_failed(err) || !found) {
+    if (err_failed(err) || !found) { /* The session is gone with all that was said in it. */
         return err;
     }
     const struct inbox_receiver receiver = {
         .owner = turn.session.owner, .address = turn.session.session, .kind = RECEIVER_SESSION};
     err = turn.row.begun ? close_begun(tx, &turn, freed) : close_unbegun(tx, &turn);
     if (!err_failed(err)) {
-        err = free_steering(tx, &turn);
+        err = steering_free(tx, &turn);
     }
     if (!err_failed(err)) {
         turns__write(tx, &turn.row);
         err = tx_inbox_offer(tx, &receiver);
     }
-    bool failed = turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE;
+    const bool failed = turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE;
     return err_failed(err) || !failed ? err : undo_follow_up(tx, &turn);
-}
-
-/* --- What cannot be taken back ---------------------------------------------------------------- */
-
-/* What its tools did stays done: whoever takes it back should know of it. */
-struct bytes turns__list_undone(struct tx *tx, int64_t run) {
-    AUTO(text_done) struct text text;
-    text_init(&text, UNDONE_MAX);
-    text_add_char(&text, '[');
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(
-        tx,
-        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
-        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
-        " ORDER BY p.number LIMIT 100",
-        ARGS(arg_int(run)));
-    while (rows_step(rows)) {
-        struct bytes result = rows_text(rows, 2);
-        result.len = utf8_cut(result, 200);
-        text_add_str(&text, text.len > 1 ? ",{" : "{");
-        text_add_member(&text, "tool", rows_text(rows, 0));
-        text_add_member(&text, "state", rows_text(rows, 1));
-        text_add_member(&text, "result", result);
-        text_add_char(&text, '}');
-    }
-    text_add_char(&text, ']');
-    return tx_copy_text(tx, &text, "turns: undone");
 }
 
 /* --- The end that reads no text --------------------------------------------------------------- */
@@ -288,12 +236,8 @@ struct err turns__end_alone(struct tx *tx, struct bytes sentence, const struct r
     turn.run.note = sentence;
     close_rows(tx, &turn.run);
     struct err err = runs__end(tx, &end, &turn.run, freed);
-    if (!err_failed(err)) {
-        err = runs__ask_children(tx, &turn.run, freed);
-    }
-    if (!err_failed(err)) {
-        err = turns__load_rest(tx, &turn, &whole);
-    }
+    err = err_failed(err) ? err : runs__ask_children(tx, &turn.run, freed);
+    err = err_failed(err) ? err : turns__load_rest(tx, &turn, &whole);
     if (err_failed(err) || !whole) {
         return err;
     }

@@ -1,12 +1,7 @@
 /* events.c: what happens in a turn, as events of its session's stream. */
-#include "engine/turn/cards.h"
-
-#include <string.h>
+#include "engine/turn/events.h"
 
 #include "base/utf8.h"
-#include "engine/session/checkpoints.h"
-#include "engine/turn/titles.h"
-#include "journal/journal.h"
 
 enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
 
@@ -109,7 +104,7 @@ struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
 
 /* --- Usage ------------------------------------------------------------------------------------ */
 
-void turns__write_usage(const struct usage *usage, const struct usage_cost *cost,
+static void usage_write(const struct usage *usage, const struct usage_cost *cost,
                         struct text *data) {
     text_add_char(data, '{');
     text_add_member_int(data, "fresh", usage->fresh);
@@ -131,7 +126,7 @@ static struct err usage_end(struct tx *tx, const struct session_row *session,
                             const struct usage *usage, const struct usage_cost *cost,
                             struct text *data) {
     text_add_name(data, "call");
-    turns__write_usage(usage, cost, data);
+    usage_write(usage, cost, data);
     text_add_name(data, "session");
     session_write_usage(&session->usage, data);
     text_add_member_int(data, "context_used", session->context_used);
@@ -211,24 +206,20 @@ struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
     return event_end(tx, &turn->session, "context_compacted", &data);
 }
 
-struct err turns__event_waiting(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
-    return event_end(tx, &turn->session, "turn_waiting", &data);
-}
-
 /* The provider is the name of the connection that the model is asked through. */
-struct err turns__event_provider_waiting(struct tx *tx, const struct turn *turn,
-                                         const struct provider_wait *wait) {
-    struct bytes provider = turn->row.model;
-    const char *slash = memchr(provider.data, '/', provider.len);
-    provider.len = slash == NULL ? provider.len : (size_t)(slash - provider.data);
+struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
+                                const struct provider_wait *wait) {
     AUTO(text_done) struct text data;
     event_begin(turn, &data);
-    text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
-    text_add_member(&data, "provider", provider);
-    text_add_member(&data, "cause", bytes_of(run_cause_name(wait->cause)));
-    text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
+    if (wait != NULL) {
+        struct bytes provider = turn->row.model;
+        const char *slash = memchr(provider.data, '/', provider.len);
+        provider.len = slash == NULL ? provider.len : (size_t)(slash - provider.data);
+        text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
+        text_add_member(&data, "provider", provider);
+        text_add_member(&data, "cause", bytes_of(run_cause_name(wait->cause)));
+        text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
+    }
     return event_end(tx, &turn->session, "turn_waiting", &data);
 }
 

@@ -124,18 +124,3 @@ struct err turns__hear(struct tx *tx, const struct session_row *session, const s
     }
     return err;
 }
-
-struct err turns__keep_said(struct tx *tx, const struct turn *turn) {
-    AUTO(turns__said_done) struct turn_said said;
-    struct err err = turns__hear(tx, &turn->session, &turn->row, &said);
-    struct message_part part = {.message = turn->row.answer,
-                                .step = turn->row.call,
-                                .kind = PART_THINKING,
-                                .text = text_bytes(&said.thinking)};
-    if (!err_failed(err) && part.text.len > 0) {
-        err = cards__add_plain(tx, &part);
-    }
-    part.kind = PART_TEXT;
-    part.text = text_bytes(&said.text);
-    return err_failed(err) || part.text.len == 0 ? err : cards__add_plain(tx, &part);
-}

@@ -9,10 +9,8 @@
  * commit of its own: the plan that names the reviews does not know which of them are out already.
  * What is held is charged where nobody reports what was used: after a crash, or when the turn ends
  * before its review. */
-#include "engine/turn/cards.h"
-
 #include "base/utf8.h"
-#include "engine/trace/usage_totals.h"
+#include "engine/turn/events.h"
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
@@ -29,10 +27,10 @@ struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *b
     }
     /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
     if (!begun.late && turn.run.stop == CAUSE_NONE) {
-        tx_fail(tx, turns__budget_ask_review(tx, &turn, begin, &begun));
+        turns__budget_ask_review(tx, &turn, begin, &begun);
         turns__write(tx, &turn.row);
         if (begun.verdict == BUDGET_ADMITTED) {
-            tx_fail(tx, turns__span_review(tx, &turn, &card, begin->model));
+            turns__span_review(tx, &turn, &card, begin->model);
         }
     }
     *ret_begun = begun;
@@ -48,8 +46,7 @@ static void card_deny(struct tx *tx, struct turn *turn, struct card *card, struc
     text_add_str(&words, reason.len > 0 ? ": " : ".");
     text_add(&words, reason.data, reason.len);
     cards__end(card, CARD_REVIEW);
-    tx_fail(tx, text_failed(&words) ? text_error(&words, "turns: review")
-                                    : turns__close_card(tx, turn, card, text_bytes(&words)));
+    turns__close_card(tx, turn, card, tx_copy_text(tx, &words, "turns: review"));
 }
 
 /* A person is asked, who sees why the model would not say. */
@@ -65,20 +62,7 @@ static void card_ask(struct tx *tx, struct turn *turn, struct card *card, struct
         text_add_char(&about, '}');
         card->about = tx_copy_text(tx, &about, "turns: review");
     }
-    tx_fail(tx, turns__ask(tx, turn, card, TURN_ASKS_LEAVE));
-}
-
-/* The context is the turn's own, and stays as it is. */
-static void usage_count(struct tx *tx, struct turn *turn, const struct card *card,
-                        const struct turn_review_end *end) {
-    const struct session_usage sums = sessions__sums_of(&end->usage, &end->cost);
-    const struct usage_add add = {.session = &turn->session,
-                                  .category = USAGE_REVIEW,
-                                  .model = turns__span_review_model(tx, turn, card),
-                                  .usage = sums};
-    tx_fail(tx, sessions__add_usage(tx, &sums, &turn->session));
-    tx_fail(tx, tx_usage_add(tx, &add));
-    tx_fail(tx, turns__event_review_usage(tx, turn, end));
+    turns__ask(tx, turn, card, TURN_ASKS_LEAVE);
 }
 
 /* Of a turn that was asked to end only the usage counts: it ends now, and its cards with it. */
@@ -93,10 +77,15 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
     if (err_failed(err) || plan->late) {
         return err;
     }
-    tx_fail(tx, turns__span_review_end(tx, &turn, &card, end));
-    tx_fail(tx, turns__budget_end_review(tx, &turn, end));
-    if (end->asked) {
-        usage_count(tx, &turn, &card, end);
+    turns__span_review_end(tx, &turn, &card, end);
+    turns__budget_end_review(tx, &turn, end);
+    if (end->asked) { /* The context is the turn's own, and stays as it is. */
+        const struct model_use use = {.category = USAGE_REVIEW,
+                                      .model = turns__span_review_model(tx, &turn, &card),
+                                      .usage = &end->usage,
+                                      .cost = &end->cost};
+        calls__count(tx, &turn.session, &use);
+        tx_fail(tx, turns__event_review_usage(tx, &turn, end));
     }
     if (turn.run.stop == CAUSE_NONE) {
         tx_fail(tx, turns__event_card_reviewed(tx, &turn, &card, end));

@@ -30,12 +30,10 @@ enum {
 
 /* What the model's call says now is no part of the message yet. */
 struct ongoing {
-    struct bytes run; /* "": no turn runs. */
-    int64_t number;   /* Of the turn. */
-    enum run_hold hold;
-    struct run_bounds bounds; /* Host and hosts count. */
-    struct run_row row;       /* Row of the turn, as run_shown has it. */
-    int64_t message, step;    /* step 0: no call is out. */
+    struct bytes run;      /* "": no turn runs. */
+    int64_t number;        /* Of the turn. */
+    struct run_row row;    /* Row of the turn, as run_shown has it. */
+    int64_t message, step; /* step 0: no call is out. */
     struct turn_said said;
 };
 
@@ -43,9 +41,11 @@ static void ongoing_done(struct ongoing *ongoing) {
     turns__said_done(&ongoing->said);
 }
 
-/* ongoing->hold is set by the caller. */
 static struct err ongoing_find(struct tx *tx, const struct session_row *session,
-                               const struct message_rows *live, struct ongoing *ongoing) {
+                               const struct message_rows *live, const struct snapshot_of *of,
+                               struct ongoing *ongoing) {
+    const struct run_bounds bounds = {.host = of->place,
+                                      .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE};
     const struct message_row *running = NULL;
     struct turn_row turn;
     bool found = false;
@@ -64,8 +64,8 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
     if (err_failed(err)) {
         return err;
     }
-    run_shown(&ongoing->row, tx_epoch(tx), ongoing->hold);
-    err = tx_run_away_mark(tx, &ongoing->bounds, &ongoing->row);
+    run_shown(&ongoing->row, tx_epoch(tx), of->held ? RUN_HELD : RUN_FREE);
+    err = tx_run_away_mark(tx, &bounds, &ongoing->row);
     ongoing->number = turn.number;
     if (err_failed(err) || turn.call == 0) {
         return err;
@@ -74,35 +74,15 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
     return turns__hear(tx, session, &turn, &ongoing->said);
 }
 
-static void said_add(const struct ongoing *ongoing, enum part_kind kind, int64_t *number,
-                     size_t *left, struct text *piece) {
-    const struct text *said = kind == PART_TEXT ? &ongoing->said.text : &ongoing->said.thinking;
-    struct bytes text = text_bytes(said);
-    if (text.len == 0) {
-        return;
-    }
-    text.len = utf8_cut(text, *left);
-    *left -= text.len;
-    const struct message_part part = {.message = ongoing->message,
-                                      .number = ++*number,
-                                      .kind = kind,
-                                      .step = ongoing->step,
-                                      .text = text,
-                                      .data = BYTES("{}"),
-                                      .bytes = (int64_t)said->len,
-                                      .data_bytes = 2};
-    text_add_str(piece, part.number == 1 ? "" : ",");
-    part_write_json(&part, piece);
-}
-
 /* --- Messages --------------------------------------------------------------------------------- */
 
-/* Behind what the message holds comes what is being said. */
+/* The output of the call that is out follows what the message holds. */
 static struct err running_write(struct tx *tx, const struct message_row *row, size_t budget,
                                 const struct ongoing *ongoing, struct text *piece) {
+    static const enum part_kind kinds[] = {PART_THINKING, PART_TEXT};
     struct message_parts parts;
-    struct err err = parts__read(tx, row->id, budget, &parts);
     int64_t number = 0;
+    struct err err = parts__read(tx, row->id, budget, &parts);
     if (err_failed(err)) {
         return err;
     }
@@ -114,8 +94,24 @@ static struct err running_write(struct tx *tx, const struct message_row *row, si
         number = parts.parts[i].number;
         budget -= parts.parts[i].text.len;
     }
-    said_add(ongoing, PART_THINKING, &number, &budget, piece);
-    said_add(ongoing, PART_TEXT, &number, &budget, piece);
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        const bool text = kinds[i] == PART_TEXT;
+        const struct bytes said = text_bytes(text ? &ongoing->said.text : &ongoing->said.thinking);
+        if (said.len == 0) {
+            continue;
+        }
+        const struct message_part part = {.message = ongoing->message,
+                                          .number = ++number,
+                                          .kind = kinds[i],
+                                          .step = ongoing->step,
+                                          .text = {said.data, utf8_cut(said, budget)},
+                                          .data = BYTES("{}"),
+                                          .bytes = (int64_t)said.len,
+                                          .data_bytes = 2};
+        budget -= part.text.len;
+        text_add_str(piece, number == 1 ? "" : ",");
+        part_write_json(&part, piece);
+    }
     text_add_str(piece, "]}");
     return err;
 }
@@ -177,8 +173,15 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
 
 /* --- What is going on ------------------------------------------------------------------------- */
 
-/* Kind of the newest part of the running message, as long as it grows; else "". */
+/* Kind of what grows now: the output of the call that is out, else the newest part of the running
+ * message as long as it grows; else "". While the daemon holds, nothing grows. */
 static struct bytes streaming_find(struct tx *tx, const struct ongoing *ongoing) {
+    if (ongoing->row.gate == GATE_HOLD || ongoing->message == 0) {
+        return BYTES("");
+    }
+    if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
+        return bytes_of(part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING));
+    }
     AUTO(rows_release)
     struct rows *rows = tx_row(tx,
                                "SELECT kind, state FROM parts WHERE message = $1"
@@ -194,15 +197,6 @@ static struct bytes streaming_find(struct tx *tx, const struct ongoing *ongoing)
 }
 
 static void turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
-    struct bytes streaming = BYTES("");
-    if (ongoing->row.gate == GATE_HOLD) {
-        streaming = BYTES(""); /* Nothing of it grows before the release. */
-    } else if (ongoing->said.text.len > 0 || ongoing->said.thinking.len > 0) {
-        streaming =
-            bytes_of(part_kind_name(ongoing->said.text.len > 0 ? PART_TEXT : PART_THINKING));
-    } else if (ongoing->message != 0) {
-        streaming = streaming_find(tx, ongoing);
-    }
     text_add_name(text, "turn");
     if (ongoing->run.len > 0) {
         text_add_char(text, '{');
@@ -213,7 +207,7 @@ static void turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *
     } else {
         text_add_str(text, "null");
     }
-    text_add_member_or_null(text, "streaming", streaming);
+    text_add_member_or_null(text, "streaming", streaming_find(tx, ongoing));
 }
 
 /* From the open parts of all sessions, which are few, not from this one's messages, which may be
@@ -256,77 +250,65 @@ struct asked {
 static struct err asked_add(void *ctx, const struct approval_row *row) {
     struct asked *asked = ctx;
     struct approval_row light = *row;
-    if (row->arguments.len + row->about.len > ASKED_ONE ||
-        asked->text->len - asked->from > ASKED - ASKED_ONE) {
+    const size_t len = asked->text->len - asked->from;
+    if (row->arguments.len + row->about.len > ASKED_ONE || len > ASKED - ASKED_ONE) {
         light.arguments = BYTES("null");
         light.about = BYTES("");
     }
-    if (asked->text->len - asked->from < ASKED) {
-        text_add_str(asked->text, asked->text->len == asked->from ? "" : ",");
+    if (len < ASKED) {
+        text_add_str(asked->text, len == 0 ? "" : ",");
         approval_write_json(&light, asked->text);
     }
     return ERR_OK;
 }
 
-static struct err approvals_add(struct tx *tx, const struct session_row *session,
-                                struct text *text) {
-    const struct approval_page page = {
-        .owner = session->owner, .session = session->id, .limit = ASKED_MAX};
-    text_add_str(text, ",\"approvals\":[");
-    struct asked asked = {.text = text, .from = text->len};
-    struct err err = tx_approval_each(tx, &page, asked_add, &asked);
-    text_add_char(text, ']');
-    return err;
-}
-
 /* --- All of it -------------------------------------------------------------------------------- */
 
 /* Instructions and settings may be long, and are asked for by whoever shows them. */
-static struct err found_write(struct tx *tx, const struct session_row *session,
-                              const struct snapshot_of *of, struct text *text) {
-    AUTO(ongoing_done)
-    struct ongoing ongoing = {
-        .hold = of->held ? RUN_HELD : RUN_FREE,
-        .bounds = {.host = of->place,
-                   .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE}};
+static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
+                              struct text *text) {
+    const struct session_key key = {.owner = of->owner, .session = of->id};
+    struct session_row session;
+    AUTO(ongoing_done) struct ongoing ongoing = {.step = 0};
     struct message_rows live;
-    struct err err = messages__live(tx, session->id, &live);
+    struct err err = sessions__find(tx, &key, ret_found, &session);
+    if (!err_failed(err) && *ret_found) {
+        err = tx_session_shown(tx, of->held ? RUN_HELD : RUN_FREE, &session);
+    }
+    if (err_failed(err) || !*ret_found) {
+        return err;
+    }
+    err = messages__live(tx, session.id, &live);
     if (!err_failed(err)) {
-        err = ongoing_find(tx, session, &live, &ongoing);
+        err = ongoing_find(tx, &session, &live, of, &ongoing);
     }
     if (err_failed(err)) {
         return err;
     }
     text_add_str(text, "{\"session\":");
-    session_write_json(session, SESSION_LIGHT, text);
+    session_write_json(&session, SESSION_LIGHT, text);
     turn_add(tx, &ongoing, text);
-    err = messages_add(tx, session, &ongoing, text);
+    err = messages_add(tx, &session, &ongoing, text);
     messages__write_queue(&live, text);
     text_add_name(text, "roots");
     if (!err_failed(err)) {
-        err = tx_roots_write_json(tx, session->id, text);
+        err = tx_roots_write_json(tx, session.id, text);
     }
     text_add_name(text, "budgets");
     if (!err_failed(err)) {
-        err = budget__write_left(tx, session, text);
+        err = budget__write_left(tx, &session, text);
     }
+    text_add_str(text, ",\"approvals\":[");
+    struct asked asked = {.text = text, .from = text->len};
+    const struct approval_page open = {
+        .owner = session.owner, .session = session.id, .limit = ASKED_MAX};
     if (!err_failed(err)) {
-        err = approvals_add(tx, session, text);
+        err = tx_approval_each(tx, &open, asked_add, &asked);
     }
-    tools_add(tx, session->id, text);
+    text_add_char(text, ']');
+    tools_add(tx, session.id, text);
     text_add_char(text, '}');
     return err_failed(err) ? err : tx_error(tx);
-}
-
-static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
-                              struct text *text) {
-    const struct session_key key = {.owner = of->owner, .session = of->id};
-    struct session_row session;
-    struct err err = sessions__find(tx, &key, ret_found, &session);
-    if (!err_failed(err) && *ret_found) {
-        err = tx_session_shown(tx, of->held ? RUN_HELD : RUN_FREE, &session);
-    }
-    return err_failed(err) || !*ret_found ? err : found_write(tx, &session, of, text);
 }
 
 const struct snapshot_kind session_snapshot = {.prefix = BYTES_INIT("session:"),

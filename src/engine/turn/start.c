@@ -3,7 +3,7 @@
  * A daemon that ended left a call, reviews or tools under way. Each of them that may be repeated is
  * begun again; how often is limited by run/crash_limit.c. The transaction ends with the question
  * what is next (turns__advance). */
-#include "engine/turn/cards.h"
+#include "engine/turn/events.h"
 
 /* --- The first begin -------------------------------------------------------------------------- */
 
@@ -13,15 +13,14 @@ static void answer_open(struct tx *tx, struct turn *turn, struct message_row *qu
     bool compacts = turns__compacts(&turn->row);
     tx_fail(tx, sessions__hold_events(tx, &turn->session));
     if (question != NULL && question->status == MESSAGE_QUEUED) {
-        tx_fail(tx, messages__write_status(tx, MESSAGE_COMPLETED, question));
+        messages__write_status(tx, MESSAGE_COMPLETED, question);
         tx_fail(tx, messages__tell_queue(tx, &turn->session));
     }
-    tx_fail(tx, messages__write_status(tx, MESSAGE_RUNNING, &turn->answer));
+    messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
     if (turn->row.trigger == TRIGGER_AGAIN) {
         tx_fail(tx, turns__take_place(tx, turn));
     }
-    tx_fail(tx, sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING,
-                                    &turn->session));
+    sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
     tx_fail(tx, messages__tell_added(tx, &turn->session, &turn->answer));
     turn->row.begun = true;
     tx_fail(tx, turns__event_started(tx, turn, question != NULL ? question->message : BYTES("")));
@@ -48,6 +47,25 @@ static struct err turn_open(struct tx *tx, struct turn *turn, const struct run_b
 
 /* --- Recovery --------------------------------------------------------------------------------- */
 
+/* A dead daemon had stored the output in events alone: it becomes a part of the message. */
+static struct err said_keep(struct tx *tx, const struct turn *turn) {
+    AUTO(turns__said_done) struct turn_said said;
+    struct err err = turns__hear(tx, &turn->session, &turn->row, &said);
+    struct message_part part = {.message = turn->row.answer,
+                                .step = turn->row.call,
+                                .kind = PART_THINKING,
+                                .text = text_bytes(&said.thinking)};
+    if (!err_failed(err) && part.text.len > 0) {
+        cards__add_plain(tx, &part);
+    }
+    part.kind = PART_TEXT;
+    part.text = text_bytes(&said.text);
+    if (!err_failed(err) && part.text.len > 0) {
+        cards__add_plain(tx, &part);
+    }
+    return err;
+}
+
 /* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
  * asked the turn to end: then it is kept. What is held while no call is out is the reserve of
  * reviews. Nobody knows what a call that was cut off took. */
@@ -55,17 +73,17 @@ static void call_settle(struct tx *tx, struct turn *turn, const struct run_bound
     bool compacts = turns__compacts(&turn->row); /* Nothing was told of it yet. */
     if (turn->row.call == 0) {
         if (amounts_any(&turn->row.granted)) {
-            tx_fail(tx, turns__budget_spend(tx, turn, bounds, NULL /* unknown */));
+            turns__budget_spend(tx, turn, bounds, NULL /* unknown */);
         }
         return;
     }
     if (!compacts) {
-        tx_fail(tx, turns__span_cut_off(tx, turn));
+        turns__span_cut_off(tx, turn);
     }
-    tx_fail(tx, turns__budget_spend(tx, turn, bounds, NULL /* unknown */));
+    turns__budget_spend(tx, turn, bounds, NULL /* unknown */);
     if (!compacts && !turns__is_cleared(turn)) {
         tx_fail(tx, turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
-                                                 : turns__keep_said(tx, turn));
+                                                 : said_keep(tx, turn));
     }
     turn->cut_off = true;
     turn->row.call = 0;
@@ -80,8 +98,7 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
     static const char unknown[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
                                   "restarted while this ran: it may or may "
                                   "not have happened. Look before you do it again.\"}";
-    struct cards cards = {.count = 0};
-    tx_fail(tx, cards__open(tx, turn->row.answer, &cards));
+    const struct cards cards = cards__open(tx, turn->row.answer);
     for (size_t i = 0; i < cards.count; i++) {
         struct card *card = &cards.at[i];
         *ret_review = *ret_review || card->state == PART_STATE_REVIEWING;
@@ -94,7 +111,7 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
             cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
         } else {
             cards__end(card, CARD_DAEMON_RESTARTED);
-            tx_fail(tx, turns__close_card(tx, turn, card, BYTES(unknown)));
+            turns__close_card(tx, turn, card, BYTES(unknown));
         }
     }
 }

@@ -1,12 +1,7 @@
 /* step.c: what a turn does next, decided from its rows in the commit of what came last. */
-#include "engine/turn/cards.h"
-
-#include <string.h>
-
-#include "base/memory.h"
 #include "engine/base/settings.h"
 #include "engine/session/roots.h"
-#include "journal/journal.h"
+#include "engine/turn/events.h"
 
 static const char nudge_mistakes[] =
     "[drover: your last tool calls all failed. Read what they answered, and try another way; if "
@@ -55,19 +50,16 @@ static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct byte
  * begins. */
 static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
     const struct session_row *session = &turn->session;
-    char stream[STREAM_NAME_MAX];
+    char stream[SESSION_STREAM_MAX];
     AUTO(text_done) struct text roots;
     text_init(&roots, (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8);
     tx_fail(tx, tx_roots_write_json(tx, session->id, &roots));
     if (text_failed(&roots)) {
         tx_fail(tx, text_error(&roots, "turns: roots"));
     }
-    int len = snprintf(stream, sizeof stream, "session:%.*s", (int)session->session.len,
-                       session->session.data);
-    assert(len > 0 && (size_t)len < sizeof stream); /* Ids are ours. */
     plan->session = plan_copy(tx, plan, session->session);
     plan->owner = plan_copy(tx, plan, session->owner);
-    plan->stream = plan_copy(tx, plan, (struct bytes){stream, (size_t)len});
+    plan->stream = plan_copy(tx, plan, sessions__stream(session, stream));
     plan->message = plan_copy(tx, plan, turn->answer.message);
     plan->model = plan_copy(tx, plan, turn->row.model);
     plan->project = plan_copy(tx, plan, session->project);
@@ -151,10 +143,10 @@ struct step {
  * last call comes while there is room for all that it may bring. What is counted at a call is
  * counted once: while something is checked, it is not. */
 static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
-    tx_fail(tx, cards__open(tx, turn->row.answer, &step->cards));
+    step->cards = cards__open(tx, turn->row.answer);
     turns__count_tools(tx, turn);
     step->facts = facts_of(turn, &step->cards);
-    tx_fail(tx, turns__check_find(tx, turn, &step->facts.check, &step->check));
+    step->facts.check = turns__check_find(tx, turn, &step->check);
     step->facts.steered = tx_number(tx,
                                     "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
                                     " AND status = 'steering' LIMIT 1",
@@ -170,10 +162,10 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
 
 /* --- A call of the model ---------------------------------------------------------------------- */
 
-struct err turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words) {
+void turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words) {
     const struct message_part part = {
         .message = turn->row.answer, .step = turn->row.step, .kind = PART_NOTICE, .text = words};
-    return cards__add_plain(tx, &part);
+    cards__add_plain(tx, &part);
 }
 
 static void add_nudges(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
@@ -181,14 +173,13 @@ static void add_nudges(struct tx *tx, struct turn *turn, const struct turn_facts
     enum turn_nudge nudge = turn_nudge(facts);
     if (nudge == TURN_NUDGE_MISTAKES) {
         turn->row.mistakes_told = facts->mistakes;
-        tx_fail(tx, turns__add_notice(tx, turn, BYTES(nudge_mistakes)));
+        turns__add_notice(tx, turn, BYTES(nudge_mistakes));
     } else if (nudge == TURN_NUDGE_REPEATS) {
-        tx_fail(tx, turns__add_notice(tx, turn, BYTES(nudge_repeats)));
+        turns__add_notice(tx, turn, BYTES(nudge_repeats));
     }
     if (last) {
         bool owes = turn->row.schema.len > 0;
-        tx_fail(tx,
-                turns__add_notice(tx, turn, owes ? BYTES(nudge_last_object) : BYTES(nudge_last)));
+        turns__add_notice(tx, turn, owes ? BYTES(nudge_last_object) : BYTES(nudge_last));
     }
 }
 
@@ -209,9 +200,9 @@ static void join_steering(struct tx *tx, const struct turn *turn) {
             part.message = turn->row.answer;
             part.step = turn->row.step;
             part.kind = part.kind == PART_TEXT ? PART_STEER : part.kind;
-            tx_fail(tx, cards__add_plain(tx, &part));
+            cards__add_plain(tx, &part);
         }
-        tx_fail(tx, messages__write_status(tx, MESSAGE_JOINED, &rows.rows[i]));
+        messages__write_status(tx, MESSAGE_JOINED, &rows.rows[i]);
         tx_fail(tx, messages__tell_edited(tx, &turn->session, &rows.rows[i]));
     }
     tx_fail(tx, messages__tell_queue(tx, &turn->session));
@@ -244,7 +235,7 @@ static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts
     tx_fail(tx, turns__event_output(tx, turn));
     tx_fail(tx, tx_stream_find(tx, plan->owner, plan->stream, &found, &state));
     turn->row.from_seq = found ? state.head : 0;
-    tx_fail(tx, turns__span_call(tx, turn));
+    turns__span_call(tx, turn);
 }
 
 /* --- Tools ------------------------------------------------------------------------------------ */
@@ -255,9 +246,21 @@ static void start_card(struct tx *tx, struct turn *turn, struct card *card,
         card->state = PART_STATE_RUNNING;
         cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
         tx_fail(tx, turns__event_card_started(tx, turn, card));
-        tx_fail(tx, turns__span_card(tx, turn, card));
+        turns__span_card(tx, turn, card);
     }
     plan_card(tx, card, plan);
+}
+
+/* A wait for a person begins or ends now, beside the change of the run's state. */
+static void wait_write(struct tx *tx, const struct turn *turn, enum run_state before,
+                       int64_t mark_ms) {
+    struct run_time time = {.waited_ms = 0};
+    tx_fail(tx, runs__time(tx, &turn->run, before, &time));
+    tx_fail(tx, runs__write_waited(tx, turn->run.id, time.waited_ms - mark_ms));
+}
+
+void turns__wait_ends(struct tx *tx, const struct turn *turn) {
+    wait_write(tx, turn, RUN_WAITING, 0);
 }
 
 static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
@@ -267,9 +270,9 @@ static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     }
     turn->run.state = RUN_WAITING;
     tx_fail(tx, runs__write(tx, RUN_RUNNING, &turn->run));
-    tx_fail(tx, turns__wait(tx, turn, TURN_WAIT_BEGINS));
-    tx_fail(tx, sessions__set_state(tx, SESSION_WAITING, &turn->session));
-    tx_fail(tx, turns__event_waiting(tx, turn));
+    wait_write(tx, turn, RUN_RUNNING, tx_steady_ms(tx));
+    sessions__set_state(tx, SESSION_WAITING, &turn->session);
+    tx_fail(tx, turns__event_waiting(tx, turn, NULL /* for a person */));
 }
 
 /* A card whose child has ended runs already: only its result is fetched. */
@@ -348,40 +351,44 @@ static void plan_check(struct tx *tx, const struct turn *turn, const struct run_
 
 /* --- The step --------------------------------------------------------------------------------- */
 
-static void take_step(struct tx *tx, struct turn *turn, const struct step *step,
-                      struct turn_plan *plan) {
-    switch (plan->next) {
-    case TURN_NEXT_CALL:
-    case TURN_NEXT_LAST_CALL:
-        start_call(tx, turn, &step->facts, plan);
-        break;
-    case TURN_NEXT_START:
-        start_cards(tx, turn, step, plan);
-        break;
-    case TURN_NEXT_PARK:
-        park(tx, turn, plan);
-        break;
-    case TURN_NEXT_CHECK:
-        plan_check(tx, turn, &step->check, plan);
-        break;
-    case TURN_NEXT_COMPACT:
-        begin_step(turn, plan);
-        break;
-    case TURN_NEXT_WAIT:
-    case TURN_NEXT_END:
-        break;
+/* The wait of the model's call for its next try is over (run/provider_wait.c), if there is one.
+ * Whatever is stored of a turn next ends the wait, too: the end of a wait that was lost on its way
+ * leaves no run `waiting` that goes on. */
+static void provider_ask(struct tx *tx, struct turn *turn) {
+    bool compacts = turns__compacts(&turn->row);
+    if (run_waits_for_provider(&turn->run)) {
+        tx_fail(tx, runs__provider_ask(tx, &turn->run));
+        sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
+        tx_fail(tx, turns__event_resumed(tx, turn));
     }
 }
 
-/* A call that may not be made yet waits, and one that may never be ends the turn. */
+struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
+                            const struct provider_wait *wait) {
+    struct turn turn;
+    bool found = false;
+    struct err err = turns__load_run(tx, run, &found, &turn);
+    if (err_failed(err) || !found || turn.row.call != step || turns__is_cleared(&turn)) {
+        return err;
+    }
+    if (wait->resume_at_ms == 0) {
+        provider_ask(tx, &turn);
+    } else if (runs__may_wait(&turn.run)) {
+        tx_fail(tx, runs__provider_wait(tx, wait->resume_at_ms, &turn.run));
+        sessions__set_state(tx, SESSION_WAITING, &turn.session);
+        tx_fail(tx, turns__event_waiting(tx, &turn, wait));
+    }
+    return tx_error(tx);
+}
+
+/* A call of the model that may not be made yet waits, and one that may never be ends the turn. */
 static void ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                        struct turn_step *io_next, struct bytes *ret_why) {
-    enum budget_verdict verdict = BUDGET_ADMITTED;
     if (io_next->next != TURN_NEXT_CALL && io_next->next != TURN_NEXT_LAST_CALL &&
         io_next->next != TURN_NEXT_COMPACT) {
         return;
     }
-    tx_fail(tx, turns__budget_ask(tx, turn, bounds, &verdict, ret_why));
+    const enum budget_verdict verdict = turns__budget_ask(tx, turn, bounds, ret_why);
     if (verdict == BUDGET_WAITS) {
         *io_next = (struct turn_step){.next = TURN_NEXT_WAIT};
     } else if (verdict == BUDGET_SPENT) {
@@ -397,7 +404,7 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
                               "call of a tool: none came that fits the schema.";
     struct bytes why = BYTES("");
     struct step step = {.cards = {.count = 0}};
-    tx_fail(tx, turns__provider_ask(tx, turn));
+    provider_ask(tx, turn);
     find_facts(tx, turn, &step);
     plan_turn(tx, turn, plan);
     if (err_failed(tx_error(tx))) {
@@ -406,7 +413,27 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     struct turn_step next = turn_next(&step.facts);
     ask_budget(tx, turn, bounds, &next, &why);
     plan->next = next.next;
-    take_step(tx, turn, &step, plan);
+    switch (plan->next) {
+    case TURN_NEXT_CALL:
+    case TURN_NEXT_LAST_CALL:
+        start_call(tx, turn, &step.facts, plan);
+        break;
+    case TURN_NEXT_START:
+        start_cards(tx, turn, &step, plan);
+        break;
+    case TURN_NEXT_PARK:
+        park(tx, turn, plan);
+        break;
+    case TURN_NEXT_CHECK:
+        plan_check(tx, turn, &step.check, plan);
+        break;
+    case TURN_NEXT_COMPACT:
+        begin_step(turn, plan);
+        break;
+    case TURN_NEXT_WAIT:
+    case TURN_NEXT_END:
+        break;
+    }
     turns__write(tx, &turn->row);
     if (err_failed(tx_error(tx)) || next.next != TURN_NEXT_END) {
         return tx_error(tx);

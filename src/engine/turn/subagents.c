@@ -1,16 +1,10 @@
 /* subagents.c: see subagents.h. */
 #include "engine/turn/subagents.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "base/memory.h"
 #include "base/utf8.h"
-#include "engine/budget/budget.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/roots.h"
 #include "engine/turn/cards.h"
-#include "engine/turn/reply.h"
 
 /* Whoever waits is woken by the end of another; this is for the case that nobody's end came, which
  * would be a mistake of ours: it goes then. */
@@ -18,19 +12,14 @@
 
 struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part, bool *ret_late,
                         struct turn_seat *ret_seat) {
+    const struct turn_card_key of = {.key = key, .part = part, .state = PART_STATE_RUNNING};
     struct turn turn;
     struct card card;
-    bool found = false;
-    *ret_late = false;
-    struct err err = turns__load(tx, key, ret_late, &turn);
+    struct err err = turns__load_card(tx, &of, ret_late, &turn, &card);
     if (err_failed(err) || *ret_late) {
         return err;
     }
-    err = cards__find(tx, turn.row.answer, part, &found, &card);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_late = !found || card.state != PART_STATE_RUNNING || turn.run.stop != CAUSE_NONE;
+    *ret_late = turn.run.stop != CAUSE_NONE;
     *ret_seat = (struct turn_seat){.session = turn.session, .model = turn.row.model};
     return ERR_OK;
 }
@@ -41,21 +30,25 @@ struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part,
     " FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"                \
     " WHERE s.parent = $1 AND r.ended_ms IS NULL"
 
-static struct err count(struct tx *tx, const char *sql, int64_t parent, int64_t *ret_count) {
-    const struct arg args[] = {arg_int(parent)};
-    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    return runs__int(tx, &ask, ret_count);
+static int64_t count_busy(struct tx *tx, int64_t parent) {
+    return tx_number(tx, "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'", ARGS(arg_int(parent)),
+                     0);
 }
 
-static struct err wake_oldest(struct tx *tx, int64_t parent, struct run_freed *freed) {
-    static const char sql[] = "SELECT r.id" SIBLINGS " AND r.gate = 'time' ORDER BY r.id LIMIT 1";
-    struct run_row row;
-    int64_t id = 0;
-    bool found = false;
-    struct err err = count(tx, sql, parent, &id);
-    if (!err_failed(err) && id != 0) {
-        err = runs__find_id(tx, id, &found, &row);
+/* Also of a session that is being deleted: whoever waits beside it has no other to wake it. An
+ * error of a damaged row is returned, and not kept: see turns__ended. */
+struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed) {
+    const int64_t parent =
+        tx_number(tx, "SELECT parent FROM sessions WHERE id = $1", ARGS(arg_int(session)), 0);
+    if (parent == 0 || count_busy(tx, parent) >= SUBAGENTS_AT_ONCE) {
+        return tx_error(tx);
     }
+    const int64_t oldest =
+        tx_number(tx, "SELECT r.id" SIBLINGS " AND r.gate = 'time' ORDER BY r.id LIMIT 1",
+                  ARGS(arg_int(parent)), 0);
+    struct run_row row;
+    bool found = false;
+    struct err err = oldest == 0 ? tx_error(tx) : runs__find_id(tx, oldest, &found, &row);
     if (err_failed(err) || !found || row.stop != CAUSE_NONE) {
         return err;
     }
@@ -65,103 +58,56 @@ static struct err wake_oldest(struct tx *tx, int64_t parent, struct run_freed *f
     return err_failed(err) ? err : runs__free(tx, &row, freed);
 }
 
-/* Also of a session that is being deleted: whoever waits beside it has no other to wake it. */
-struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed) {
-    static const char busy_sql[] = "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'";
-    int64_t parent = 0, busy = 0;
-    struct err err = count(tx, "SELECT parent FROM sessions WHERE id = $1", session, &parent);
-    if (err_failed(err) || parent == 0) {
-        return err;
-    }
-    err = count(tx, busy_sql, parent, &busy);
-    return err_failed(err) || busy >= SUBAGENTS_AT_ONCE ? err : wake_oldest(tx, parent, freed);
-}
-
 /* --- Spawned ---------------------------------------------------------------------------------- */
 
-static struct err check(struct tx *tx, const struct subagent_new *what, int64_t *ret_busy,
-                        struct why *why) {
-    static const char busy_sql[] = "SELECT count(*)" SIBLINGS " AND r.gate <> 'time'";
-    static const char all_sql[] = "SELECT count(*)" SIBLINGS;
-    const struct session_row *parent = &what->seat->session;
-    int64_t all = 0;
-    if (parent->depth >= SESSION_DEPTH_MAX) {
-        why_set(why, "Subagents are at most %d deep, and this is the last: do it yourself.",
-                SESSION_DEPTH_MAX);
-        return err_make(ERR_CONFLICT, "subagents: depth");
-    }
-    struct err err = count(tx, busy_sql, parent->id, ret_busy);
-    if (!err_failed(err)) {
-        err = count(tx, all_sql, parent->id, &all);
-    }
-    if (!err_failed(err) && all >= SUBAGENTS_MAX) {
-        why_set(why, "%d of your subagents have not ended; wait for some of them, or cancel them.",
-                SUBAGENTS_MAX);
-        return err_make(ERR_CONFLICT, "subagents: count");
-    }
-    return err;
-}
-
-static size_t characters(struct bytes text, size_t most) {
-    size_t at = 0;
-    for (size_t i = 0; i < most && at < text.len; i++) {
-        do {
-            at++;
-        } while (at < text.len && ((unsigned char)text.data[at] & 0xC0) == 0x80);
-    }
-    return at;
-}
-
-static struct err title_of(struct tx *tx, const struct subagent_new *what,
-                           struct bytes *ret_title) {
+/* The label, else the beginning of the input's first line. */
+static struct bytes title_of(struct tx *tx, const struct subagent_new *what) {
     static const char beginning[] = "Subagent: ";
-    if (what->label.len == 0) {
+    struct bytes label = what->label;
+    if (label.len == 0) {
         const char *end = memchr(what->input.data, '\n', what->input.len);
-        struct bytes line = {what->input.data,
-                             end == NULL ? what->input.len : (size_t)(end - what->input.data)};
-        *ret_title = (struct bytes){line.data, characters(line, SUBAGENT_TITLE)};
-        return ERR_OK;
+        size_t most = end == NULL ? what->input.len : (size_t)(end - what->input.data), len = 0;
+        for (size_t chars = 0; len < most; len++) {
+            chars += ((unsigned char)what->input.data[len] & 0xC0) != 0x80;
+            if (chars > SUBAGENT_TITLE) {
+                break;
+            }
+        }
+        return (struct bytes){what->input.data, len};
     }
-    size_t room = SESSION_TITLE_MAX - (sizeof beginning - 1);
-    size_t len = utf8_cut(what->label, room);
-    char *title = arena_try(tx_arena(tx), sizeof beginning - 1 + len);
-    if (title == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "subagents: title");
-    }
-    memcpy(title, beginning, sizeof beginning - 1);
-    memcpy(title + sizeof beginning - 1, what->label.data, len);
-    *ret_title = (struct bytes){title, sizeof beginning - 1 + len};
-    return ERR_OK;
+    AUTO(text_done) struct text title;
+    text_init(&title, SESSION_TITLE_MAX + 1);
+    text_add_str(&title, beginning);
+    text_add(&title, label.data, utf8_cut(label, SESSION_TITLE_MAX - (sizeof beginning - 1)));
+    return tx_copy_text(tx, &title, "subagents: title");
 }
 
-static struct err make_session(struct tx *tx, const struct subagent_new *what,
+static struct err session_make(struct tx *tx, const struct subagent_new *what,
                                struct session_row *ret_session) {
     const struct session_row *parent = &what->seat->session;
-    struct session_new session = {
+    const struct session_new session = {
         .session = what->session,
         .owner = parent->owner,
         .parent = parent->session,
         .project = parent->project,
+        .title = title_of(tx, what),
         .model = what->model.len > 0 ? what->model : parent->model,
         .agent = what->agent.len > 0 ? what->agent : parent->agent,
         .root = parent->root,
         .instructions = parent->instructions,
         .settings = what->settings,
     };
-    struct err err = title_of(tx, what, &session.title);
+    struct err err = tx_session_create(tx, &session, ret_session);
     if (!err_failed(err)) {
-        err = tx_session_create(tx, &session, ret_session);
+        err = tx_roots_inherit(tx, parent->id, ret_session->id);
     }
-    return err_failed(err) ? err : tx_roots_inherit(tx, parent->id, ret_session->id);
-}
-
-/* A budget of the session, so that it holds for what wakes the subagent later, too. */
-static struct err limit_cost(struct tx *tx, const struct subagent_new *what,
-                             const struct session_row *session) {
-    char scope[ID_SIZE + sizeof "session:"];
-    int len = snprintf(scope, sizeof scope, "session:%s", what->session.text);
+    if (err_failed(err) || what->cost_micros < 0) {
+        return err;
+    }
+    /* A budget of the session, so that it holds for what wakes the subagent later, too. */
+    char scope[SESSION_STREAM_MAX];
     struct budget_set set = {
-        .key = {.owner = session->owner, .scope = {scope, (size_t)len}},
+        .key = {.owner = ret_session->owner, .scope = sessions__stream(ret_session, scope)},
         .limits = {.limits = amounts_unlimited()},
         .bounds = what->bounds,
     };
@@ -173,16 +119,21 @@ static struct err limit_cost(struct tx *tx, const struct subagent_new *what,
 
 struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
                              struct subagent *ret_subagent, struct why *why) {
+    const struct session_row *parent = &what->seat->session;
     struct session_row session;
     struct turn_accepted accepted;
-    int64_t busy = 0;
-    struct err err = check(tx, what, &busy, why);
-    if (!err_failed(err)) {
-        err = make_session(tx, what, &session);
+    if (parent->depth >= SESSION_DEPTH_MAX) {
+        why_set(why, "Subagents are at most %d deep, and this is the last: do it yourself.",
+                SESSION_DEPTH_MAX);
+        return err_make(ERR_CONFLICT, "subagents: depth");
     }
-    if (!err_failed(err) && what->cost_micros >= 0) {
-        err = limit_cost(tx, what, &session);
+    const int64_t busy = count_busy(tx, parent->id);
+    if (tx_number(tx, "SELECT count(*)" SIBLINGS, ARGS(arg_int(parent->id)), 0) >= SUBAGENTS_MAX) {
+        why_set(why, "%d of your subagents have not ended; wait for some of them, or cancel them.",
+                SUBAGENTS_MAX);
+        return err_make(ERR_CONFLICT, "subagents: count");
     }
+    struct err err = session_make(tx, what, &session);
     if (err_failed(err)) {
         return err;
     }
@@ -191,7 +142,7 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
         .text = what->input,
         .model_default = what->seat->model,
         .policy = TURN_ENQUEUE,
-        .notify = what->seat->session.session,
+        .notify = parent->session,
         .not_before_ms = busy >= SUBAGENTS_AT_ONCE ? tx_now_ms(tx) + WAIT_MS : 0,
         .run = what->run,
         .message = what->message,
@@ -205,7 +156,7 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
     return err;
 }
 
-/* --- Looked at -------------------------------------------------------------------------------- */
+/* --- Found, fetched, cancelled ---------------------------------------------------------------- */
 
 struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct bytes run,
                             bool *ret_found, struct subagent *ret_subagent) {
@@ -215,15 +166,12 @@ struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct 
     struct turn_row turn;
     bool found = false;
     struct err err = tx_run_find(tx, &key, &found, &subagent.run);
-    if (!err_failed(err) && found) {
-        found = turns__find(tx, subagent.run.id, &turn);
-        err = tx_error(tx);
-    }
+    found = found && turns__find(tx, subagent.run.id, &turn);
     if (!err_failed(err) && found) {
         err = sessions__find_id(tx, turn.session, &found, &session);
     }
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(err) || err_failed(tx_error(tx))) {
+        return err_failed(err) ? err : tx_error(tx);
     }
     *ret_found = found && session.parent == seat->session.id;
     if (*ret_found) {
@@ -243,6 +191,7 @@ struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,
     return err_failed(err) ? err : tx_inbox_settle_fetched(tx, &parent, subagent->run.run);
 }
 
+/* One that has ended is as well, and *ret_row is untouched. */
 static struct err call_off(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
                            struct run_row *ret_row) {
     const struct run_stop stop = {.key = {.run = run},
@@ -250,54 +199,36 @@ static struct err call_off(struct tx *tx, struct bytes run, const struct run_bou
                                   .grace_ms = RUN_STOP_GRACE_MS,
                                   .bounds = *bounds};
     bool more = false; /* The rest of a large tree is asked by the ends of those that were. */
-    return tx_run_stop(tx, &stop, &more, ret_row);
+    struct err err = tx_run_stop(tx, &stop, &more, ret_row);
+    return err.code == ERR_CONFLICT ? ERR_OK : err;
 }
 
 /* Subagents are no runs below another, but nobody wants what these still do. Two levels: more there
  * are not below one that was spawned. */
 enum { BELOW_MAX = 200 };
-static struct err list_below(struct tx *tx, int64_t session, struct bytes *runs,
-                             size_t *ret_count) {
-    static const char sql[] =
-        "SELECT r.run FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"
-        " LEFT JOIN sessions p ON p.id = s.parent"
-        " WHERE (s.parent = $1 OR p.parent = $1) AND r.ended_ms IS NULL ORDER BY r.id LIMIT 200";
-    const struct arg args[] = {arg_int(session)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    bool found = true;
-    *ret_count = 0;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    while (!err_failed(err) && *ret_count < BELOW_MAX) {
-        err = rows_next(rows, &found);
-        if (err_failed(err) || !found) {
-            break;
-        }
-        struct bytes run = rows_text(rows, 0);
-        const char *copy = arena_try_copy(tx_arena(tx), run.data, run.len);
-        if (copy == NULL) {
-            return err_make(ERR_OUT_OF_MEMORY, "subagents: below");
-        }
-        runs[(*ret_count)++] = (struct bytes){copy, run.len};
-    }
-    return err;
-}
-
 struct err tx_subagent_cancel(struct tx *tx, const struct subagent *subagent,
                               const struct run_bounds *bounds, struct run_row *ret_row) {
     struct bytes below[BELOW_MAX];
     size_t count = 0;
+    *ret_row = subagent->run;
     struct err err = call_off(tx, subagent->run.run, bounds, ret_row);
-    if (err.code == ERR_CONFLICT) { /* It has ended, which is as well. */
-        *ret_row = subagent->run;
-        err = ERR_OK;
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        err = list_below(tx, subagent->session_id, below, &count);
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT r.run FROM sessions s JOIN turns t ON t.session = s.id JOIN runs r ON r.id = t.run"
+        " LEFT JOIN sessions p ON p.id = s.parent"
+        " WHERE (s.parent = $1 OR p.parent = $1) AND r.ended_ms IS NULL ORDER BY r.id LIMIT 200",
+        ARGS(arg_int(subagent->session_id)));
+    while (count < BELOW_MAX && rows_step(rows)) {
+        below[count++] = rows_copy(rows, 0);
     }
+    rows_release(&rows);
+    err = tx_error(tx);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         struct run_row row;
         err = call_off(tx, below[i], bounds, &row);
-        err = err.code == ERR_CONFLICT ? ERR_OK : err;
     }
     return err;
 }

@@ -1,86 +1,117 @@
 /* submit.c: a message comes to a session.
  *
- * What becomes of it is decided on the session's rows, in the commit that accepts it: a turn of its
- * own (queued or at once, by the session's concurrency key), a part of the one that runs, or a
- * refusal. The place of the answer is kept beside its question, so that the order of messages is
- * that of the conversation, whatever comes before the turn begins. */
+ * The session's rows decide about it, in the commit that accepts it: a turn of its own (queued or
+ * at once, by the session's concurrency key), a part of the one that runs, or a refusal. The place
+ * of the answer is kept beside its question, so that the order of messages is that of the
+ * conversation, whatever comes before the turn begins.
+ *
+ * A message that is sent again under the client's own id gets the answer that it got the first
+ * time. The decision is a part of that answer, which the client may not have received, so the
+ * message has it in its metadata: {"decision", "undone"?}. Of a message that only waits nothing is
+ * kept. */
+#include "base/utf8.h"
 #include "engine/budget/rows.h"
+#include "engine/session/attachments.h"
 #include "engine/turn/cards.h"
 
-#include <string.h>
+#include "base/json/json.h"
 
-#include "base/hash.h"
-#include "base/memory.h"
-#include "base/utf8.h"
-#include "engine/session/attachments.h"
-
-enum { KEY_MAX = 80, LIVE_MAX = TURN_QUEUE_MAX + 8, COMMAND_MAX = 120 };
+enum {
+    LIVE_MAX = TURN_QUEUE_MAX + 8,
+    COMMAND_MAX = 120,
+    IMAGE_DATA_MAX = 512,
+    DECISION_MAX = 512 << 10,
+    UNDONE_MAX = 256 << 10,
+};
 
 /* --- What the session does -------------------------------------------------------------------- */
 
 struct live {
     struct turn_session session;
     int64_t running;  /* id of the run that has begun; 0: none. */
-    int64_t first;    /* Of the oldest that has not ended. */
-    int64_t compacts; /* Of one that only makes it shorter, and was not asked to end. */
-    int64_t notice;   /* Of a follow-up that waits before the first try of its first call that its
+    int64_t first;    /* The oldest that has not ended. */
+    int64_t compacts; /* One that only makes it shorter, and was not asked to end. */
+    int64_t notice;   /* A follow-up that waits before the first try of its first call that its
                      * provider takes, and was not asked to end. */
     int64_t count;
 };
 
-/* Turns of a session have it, so that one runs at a time; a job with the same is no turn. */
-static struct err find_key(struct tx *tx, const struct session_row *session,
-                           struct bytes *ret_key) {
-    char key[KEY_MAX];
-    int len =
-        snprintf(key, sizeof key, "session:%.*s", (int)session->session.len, session->session.data);
-    assert(len > 0 && (size_t)len < sizeof key); /* Ids are ours. */
-    *ret_key = (struct bytes){arena_try_copy(tx_arena(tx), key, (size_t)len), (size_t)len};
-    return ret_key->data == NULL ? err_make(ERR_OUT_OF_MEMORY, "turns: key") : ERR_OK;
+/* Turns of a session have this key, so that one runs at a time; a job with the same is no turn. */
+static struct bytes key_of(struct tx *tx, const struct session_row *session) {
+    char name[SESSION_STREAM_MAX];
+    return tx_copy(tx, sessions__stream(session, name));
 }
 
 /* By their key, and in no order: SQLite would walk through all that the owner or the session ever
  * ran, to have them in the order of ids. */
-static struct err look(struct tx *tx, const struct session_row *session, struct live *ret_live) {
-    static const char sql[] =
+static struct live live_find(struct tx *tx, const struct session_row *session) {
+    struct live live = {.count = 0};
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
         "SELECT r.id, CASE r.state WHEN 'queued' THEN 0 ELSE 1 END, r.stop,"
         " CASE t.began_by WHEN 'compact' THEN 1 ELSE 0 END,"
         " CASE WHEN t.began_by <> 'notice' THEN 0"
         " WHEN t.calls = 0 AND (r.state = 'queued' OR r.lane <> 0) THEN 1"
         " WHEN t.calls = 1 AND r.state = 'waiting' AND r.not_before_ms <> 0 THEN 1 ELSE 0 END"
         " FROM runs r JOIN turns t ON t.run = r.id WHERE r.owner = $1 AND r.run_key = $2"
-        " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3";
-    struct bytes key = {"", 0};
-    struct err err = find_key(tx, session, &key);
-    const struct arg args[] = {arg_text(session->owner), arg_text(key), arg_int(LIVE_MAX)};
-    struct live live = {.count = 0};
-    AUTO(rows_release) struct rows *rows = NULL;
-    err = err_failed(err) ? err : tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool row = !err_failed(err);
-    while (!err_failed(err) && row) {
-        err = rows_next(rows, &row);
-        if (err_failed(err) || !row) {
-            break;
-        }
-        int64_t id = rows_int(rows, 0);
-        live.first = live.first == 0 || id < live.first ? id : live.first;
+        " AND r.ended_ms IS NULL AND r.run_key <> '' LIMIT $3",
+        ARGS(arg_text(session->owner), arg_text(key_of(tx, session)), arg_int(LIVE_MAX)));
+    while (rows_step(rows)) {
+        const int64_t id = rows_int(rows, 0);
+        const bool begun = rows_int(rows, 1) != 0, asked = rows_text(rows, 2).len > 0;
+        const bool quiet = rows_int(rows, 3) != 0, gives_way = rows_int(rows, 4) != 0;
         live.count++;
-        bool quiet = rows_int(rows, 3) != 0, asked = rows_text(rows, 2).len > 0;
+        live.first = live.first == 0 || id < live.first ? id : live.first;
         live.compacts = quiet && !asked ? id : live.compacts;
-        bool gives_way = rows_int(rows, 4) != 0;
         live.notice = gives_way && !asked ? id : live.notice;
         live.session.busy = live.session.busy || !gives_way;
-        if (rows_int(rows, 1) != 0) {
+        if (begun) {
             live.running = id;
+            live.session.begun = true;
             live.session.asked = asked;
             live.session.quiet = quiet;
         }
     }
-    live.session.begun = live.running != 0;
-    if (!err_failed(err)) {
-        *ret_live = live;
+    return live;
+}
+
+static struct err live_refuse(struct tx *tx, const struct live *live, struct run_row *ret_run,
+                              struct why *why) {
+    bool found = false;
+    struct err err =
+        runs__find_id(tx, live->running != 0 ? live->running : live->first, &found, ret_run);
+    if (err_failed(err)) {
+        return err;
     }
-    return err;
+    why_set(why, "the session is busy with %.*s", (int)ret_run->run.len, ret_run->run.data);
+    return err_make(ERR_TURN_IN_PROGRESS, "turns: reject");
+}
+
+struct err turns__idle(struct tx *tx, const struct session_row *session, struct why *why) {
+    struct run_row run;
+    const struct live live = live_find(tx, session);
+    return live.count == 0 ? tx_error(tx) : live_refuse(tx, &live, &run, why);
+}
+
+bool turns__busy(struct tx *tx, const struct session_row *session) {
+    return live_find(tx, session).count > 0;
+}
+
+struct err turns__compacting(struct tx *tx, const struct session_row *session, bool *ret_found,
+                             struct run_row *ret_run) {
+    const struct live live = live_find(tx, session);
+    *ret_found = false;
+    return live.compacts == 0 ? tx_error(tx) : runs__find_id(tx, live.compacts, ret_found, ret_run);
+}
+
+struct err turns__need_model(const struct session_row *session, struct bytes model_default,
+                             struct why *why) {
+    if (session->model.len > 0 || model_default.len > 0) {
+        return ERR_OK;
+    }
+    why_set(why, "model: the session names none, and there is no default");
+    return err_make(ERR_MODEL_UNKNOWN, "turns: model");
 }
 
 /* --- A turn of its own ------------------------------------------------------------------------ */
@@ -92,384 +123,312 @@ static struct bytes model_of(const struct turn_message *message,
                                     : message->model_default;
 }
 
-static struct err write_spec(struct tx *tx, const struct session_row *session,
-                             const struct turn_message *message, struct bytes *ret_spec) {
-    AUTO(text_done) struct text text;
-    struct bytes model = model_of(message, session);
-    text_init(&text, RUN_SPEC_MAX);
-    text_add_str(&text, "{\"session\":");
-    text_add_json(&text, session->session.data, session->session.len);
-    text_add_str(&text, ",\"message\":");
-    text_add_json(&text, message->message.text, strlen(message->message.text));
-    text_add_str(&text, ",\"model\":");
-    text_add_json(&text, model.data, model.len);
-    if (message->notify.data != NULL) {
-        text_add_str(&text, ",\"notify\":[{\"session\":");
-        text_add_json(&text, message->notify.data, message->notify.len);
-        text_add_str(&text, "}]");
-    }
-    text_add_char(&text, '}');
-    char *copy = text_failed(&text) ? NULL : arena_try_copy(tx_arena(tx), text.data, text.len);
-    if (copy == NULL) {
-        return text_error(&text, "turns: spec");
-    }
-    *ret_spec = (struct bytes){copy, text.len};
-    return ERR_OK;
-}
-
-/* For lists: the first words. */
-static struct bytes words_of(struct bytes text) {
-    const char *end = memchr(text.data, '\n', text.len);
-    struct bytes line = {text.data, end == NULL ? text.len : (size_t)(end - text.data)};
-    return (struct bytes){line.data, utf8_cut(line, COMMAND_MAX)};
-}
-
-static struct err submit_run(struct tx *tx, const struct session_row *session,
+/* For lists, the command is the first words of the text. */
+static struct err run_submit(struct tx *tx, const struct session_row *session,
                              const struct turn_message *message, struct run_row *ret_run) {
+    AUTO(text_done) struct text spec;
+    text_init(&spec, RUN_SPEC_MAX);
+    text_add_char(&spec, '{');
+    text_add_member(&spec, "session", session->session);
+    text_add_member(&spec, "message", bytes_of(message->message.text));
+    text_add_member(&spec, "model", model_of(message, session));
+    if (message->notify.data != NULL) {
+        text_add_str(&spec, ",\"notify\":[{");
+        text_add_member(&spec, "session", message->notify);
+        text_add_str(&spec, "}]");
+    }
+    text_add_char(&spec, '}');
+    struct bytes words = message->text;
+    const char *end = words.len == 0 ? NULL : memchr(words.data, '\n', words.len);
+    words.len = end == NULL ? words.len : (size_t)(end - words.data);
+    words.len = utf8_cut(words, COMMAND_MAX);
     struct run_new what = {.run = message->run,
                            .owner = session->owner,
-                           .parent = message->parent.data == NULL ? (struct bytes){"", 0}
-                                                                  : message->parent,
-                           .label = {"", 0},
+                           .parent = message->parent.data == NULL ? BYTES("") : message->parent,
+                           .key = key_of(tx, session),
+                           .label = BYTES(""),
+                           .spec = tx_copy_text(tx, &spec, "turns: spec"),
                            .not_before_ms = message->not_before_ms,
-                           .command = words_of(message->text),
+                           .command = words,
                            .kind = KIND_TURN,
                            .key_max = 1,
                            .bounds = message->bounds};
-    struct err err = find_key(tx, session, &what.key);
-    if (!err_failed(err)) {
-        err = budget__session_path(tx, session, &what.budget_path);
-    }
-    if (!err_failed(err)) {
-        err = write_spec(tx, session, message, &what.spec);
-    }
+    struct err err = budget__session_path(tx, session, &what.budget_path);
     return err_failed(err) ? err : tx_run_submit(tx, &what, ret_run);
 }
 
-struct question {
-    enum message_role role;
-    enum message_status status;
-    int64_t run;
-};
-
-enum { IMAGE_DATA_MAX = 512 };
-
-static struct err write_image(struct tx *tx, const struct attachment_row *row,
-                              struct message_part *ret_part) {
-    AUTO(text_done) struct text data;
-    text_init(&data, IMAGE_DATA_MAX);
-    attachment_write_json(row, &data);
-    const char *copy =
-        text_failed(&data) ? NULL : arena_try_copy(tx_arena(tx), data.data, data.len);
-    if (copy == NULL) {
-        return text_error(&data, "turns: image");
+static struct sha256_hex message_digest(const struct turn_message *message) {
+    struct sha256_stream sha;
+    sha256_start(&sha);
+    sha256_add(&sha, message->text.data, message->text.len);
+    if (message->schema.len > 0) {
+        sha256_add(&sha, "\0schema ", 8); /* No text has a NUL. */
+        sha256_add(&sha, message->schema.data, message->schema.len);
     }
-    *ret_part =
-        (struct message_part){.kind = PART_IMAGE, .name = row->media, .data = {copy, data.len}};
-    return ERR_OK;
+    for (size_t i = 0; i < message->attachment_count; i++) {
+        sha256_add(&sha, "\0", 1);
+        sha256_add(&sha, message->attachments[i].data, message->attachments[i].len);
+    }
+    const struct sha256 digest = sha256_finish(&sha);
+    return sha256_hex(&digest);
 }
 
-static struct err find_images(struct tx *tx, const struct session_row *session,
-                              const struct turn_message *message, struct message_part *parts,
-                              struct why *why) {
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < message->attachment_count && !err_failed(err); i++) {
-        const struct bytes *id = &message->attachments[i];
-        struct attachment_row row;
-        bool found = false;
-        err = tx_attachment_give(tx, session, *id, &found, &row);
-        if (!err_failed(err) && !found) {
-            why_set(why, "attachments: there is no %.*s", (int)(id->len < ID_SIZE ? id->len : 0),
-                    id->data);
-            err = err_make(ERR_BAD_FIELD, "turns: attachment");
-        }
-        if (!err_failed(err)) {
-            err = write_image(tx, &row, &parts[i]);
-        }
-    }
-    return err;
-}
-
-static struct err insert_question(struct tx *tx, struct session_row *session,
+/* `like` has the role, the status and the run of the message. */
+static struct err question_insert(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message,
-                                  const struct question *question, struct message_row *ret_row,
+                                  const struct message_row *like, int64_t *ret_id,
                                   struct why *why) {
-    struct sha256_hex digest = turns__digest(message);
-    struct message_row row = {.message = {message->message.text, strlen(message->message.text)},
-                              .role = question->role,
-                              .status = question->status,
-                              .run = question->run,
-                              .active = true,
-                              .client_id = message->client,
-                              .client_digest = {digest.text, strlen(digest.text)},
-                              .metadata = message->told};
+    const struct sha256_hex digest = message_digest(message);
+    struct message_row row = *like;
     struct message_part parts[1 + TURN_IMAGES_MAX] = {{.kind = PART_TEXT, .text = message->text}};
+    row.message = bytes_of(message->message.text);
+    row.active = true;
+    row.client_id = message->client;
+    row.client_digest = bytes_of(digest.text);
+    row.metadata = message->told;
+    for (size_t i = 0; i < message->attachment_count; i++) {
+        const struct bytes id = message->attachments[i];
+        struct attachment_row image;
+        bool found = false;
+        struct err err = tx_attachment_give(tx, session, id, &found, &image);
+        if (err_failed(err)) {
+            return err;
+        }
+        if (!found) {
+            why_set(why, "attachments: there is no %.*s", (int)(id.len < ID_SIZE ? id.len : 0),
+                    id.data);
+            return err_make(ERR_BAD_FIELD, "turns: attachment");
+        }
+        AUTO(text_done) struct text data;
+        text_init(&data, IMAGE_DATA_MAX);
+        attachment_write_json(&image, &data);
+        parts[1 + i] = (struct message_part){.kind = PART_IMAGE,
+                                             .name = image.media,
+                                             .data = tx_copy_text(tx, &data, "turns: image")};
+    }
     const struct message_insert what = {.session = session,
                                         .row = &row,
                                         .parts = parts,
                                         .count = 1 + message->attachment_count,
                                         .room = true};
-    struct err err = find_images(tx, session, message, parts + 1, why);
-    if (!err_failed(err)) {
-        err = messages__insert(tx, &what);
-    }
-    if (!err_failed(err)) {
-        *ret_row = row;
-    }
-    return err;
-}
-
-struct place {
-    enum message_role role;
-    int64_t run, question; /* ids */
-    int64_t variant;
-};
-
-static struct err reserve_answer(struct tx *tx, struct session_row *session,
-                                 const struct turn_message *message, const struct place *place,
-                                 int64_t *ret_id) {
-    struct message_row row = {.message = {message->answer.text, strlen(message->answer.text)},
-                              .role = place->role,
-                              .status = MESSAGE_RESERVED,
-                              .run = place->run,
-                              .reply_to = place->question,
-                              .variant = place->variant,
-                              .active = true,
-                              .metadata = message->kept};
-    const struct message_insert what = {.session = session, .row = &row, .room = true};
-    struct err err = messages__insert_quiet(tx, &what);
-    if (!err_failed(err)) {
-        *ret_id = row.id;
-    }
+    struct err err = messages__insert(tx, &what);
+    *ret_id = row.id;
     return err;
 }
 
 /* A budget that is used up ends a run as it is submitted, when its end finds no turn to close. */
-static struct err insert_turn(struct tx *tx, const struct turn_row *row,
-                              const struct run_row *run) {
-    struct run_freed freed = {.kinds = 0};
-    turns__insert(tx, row);
-    if (!run_state_final(run->state)) {
-        return tx_error(tx);
-    }
-    struct err err = turns__ended(tx, run, &freed);
-    return err_failed(err) ? err : runs__admit_later(tx, &freed);
-}
-
 struct err turns__make(struct tx *tx, struct session_row *session,
-                       const struct turn_message *message, enum turn_trigger trigger,
+                       const struct turn_message *message, const struct turn_new *what,
                        struct run_row *ret_run, struct why *why) {
-    bool notice = trigger == TRIGGER_NOTICE;
-    struct message_row question;
-    int64_t calls_max = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX;
-    bool fewer = message->calls_max > 0 && message->calls_max < calls_max;
-    struct turn_row row = {.trigger = trigger,
-                           .session = session->id,
-                           .model = model_of(message, session),
-                           .calls_max = fewer ? message->calls_max : calls_max,
-                           .last = {"", 0}};
-    struct err err = submit_run(tx, session, message, ret_run);
+    const bool notice = what->trigger == TRIGGER_NOTICE;
+    const bool asks = notice || what->trigger == TRIGGER_MESSAGE;
+    const int64_t most = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX;
+    const bool fewer = message->calls_max > 0 && message->calls_max < most;
+    struct err err = run_submit(tx, session, message, ret_run);
     if (err_failed(err)) {
         return err;
     }
-    row.run = ret_run->id;
-    const struct question what = {
-        .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};
-    err = insert_question(tx, session, message, &what, &question, why);
-    row.question = question.id;
-    if (!err_failed(err) && message->schema.len > 0) {
-        err = messages__write_schema(tx, question.id, message->schema);
+    struct turn_row row = {.run = ret_run->id,
+                           .session = session->id,
+                           .trigger = what->trigger,
+                           .question = what->question,
+                           .model = model_of(message, session),
+                           .calls_max = fewer ? message->calls_max : most,
+                           .last = BYTES("")};
+    if (asks) {
+        const struct message_row question = {
+            .role = notice ? ROLE_NOTICE : ROLE_USER, .status = MESSAGE_QUEUED, .run = row.run};
+        err = question_insert(tx, session, message, &question, &row.question, why);
+        if (err_failed(err)) {
+            return err;
+        }
     }
-    if (!err_failed(err)) {
-        const struct place place = {
-            .role = ROLE_ASSISTANT, .run = row.run, .question = question.id};
-        err = reserve_answer(tx, session, message, &place, &row.answer);
+    if (asks && message->schema.len > 0) {
+        messages__write_schema(tx, row.question, message->schema);
     }
-    if (!err_failed(err)) {
-        err = insert_turn(tx, &row, ret_run);
+    struct message_row answer = {.message = bytes_of(message->answer.text),
+                                 .role = what->trigger == TRIGGER_COMPACT ? ROLE_SYSTEM
+                                                                          : ROLE_ASSISTANT,
+                                 .status = MESSAGE_RESERVED,
+                                 .run = row.run,
+                                 .reply_to = row.question,
+                                 .variant = what->variant,
+                                 .active = true,
+                                 .metadata = message->kept};
+    const struct message_insert place = {.session = session, .row = &answer, .room = true};
+    err = messages__insert_quiet(tx, &place);
+    row.answer = answer.id;
+    turns__insert(tx, &row);
+    if (!err_failed(err) && run_state_final(ret_run->state)) {
+        struct run_freed freed = {.kinds = 0};
+        err = turns__ended(tx, ret_run, &freed);
+        err = err_failed(err) ? err : runs__admit_later(tx, &freed);
     }
-    bool waits = ret_run->state == RUN_QUEUED;
-    return err_failed(err) || !waits ? err : messages__tell_queue(tx, session);
+    if (!err_failed(err) && asks && ret_run->state == RUN_QUEUED) {
+        err = messages__tell_queue(tx, session);
+    }
+    return err_failed(err) ? err : tx_error(tx);
 }
 
-struct err turns__make_again(struct tx *tx, struct session_row *session,
-                             const struct turn_message *message, const struct turn_variant *variant,
-                             struct run_row *ret_run) {
-    struct turn_row row = {.trigger = TRIGGER_AGAIN,
-                           .session = session->id,
-                           .question = variant->question,
-                           .model = model_of(message, session),
-                           .calls_max = TURN_CALLS_MAX,
-                           .last = {"", 0}};
-    struct err err = submit_run(tx, session, message, ret_run);
+/* --- Sent again ------------------------------------------------------------------------------- */
+
+static struct err earlier_find(struct tx *tx, const struct turn_message *message,
+                               const struct session_row *session, bool *ret_found,
+                               struct turn_accepted *accepted, struct why *why) {
+    struct message_row row;
+    if (message->client.len == 0) {
+        return ERR_OK;
+    }
+    struct err err = tx_message_find_client(tx, session->id, message->client, ret_found, &row);
+    if (err_failed(err) || !*ret_found) {
+        return err;
+    }
+    const struct sha256_hex digest = message_digest(message);
+    if (!bytes_is(row.client_digest, digest.text)) {
+        why_set(why, "client_id: another message was sent with this id");
+        return err_make(ERR_MESSAGE_EXISTS, "turns: client id");
+    }
+    AUTO(json_release) json_t *told = NULL;
+    err = json_parse_wrapped(row.metadata, &told, NULL /* trusted */);
     if (err_failed(err)) {
         return err;
     }
-    row.run = ret_run->id;
-    const struct place place = {.role = ROLE_ASSISTANT,
-                                .run = row.run,
-                                .question = variant->question,
-                                .variant = variant->number};
-    err = reserve_answer(tx, session, message, &place, &row.answer);
-    return err_failed(err) ? err : insert_turn(tx, &row, ret_run);
-}
-
-struct err turns__make_compact(struct tx *tx, struct session_row *session,
-                               const struct turn_message *message, struct run_row *ret_run) {
-    struct turn_row row = {.trigger = TRIGGER_COMPACT,
-                           .session = session->id,
-                           .model = model_of(message, session),
-                           .calls_max = TURN_CALLS_MAX,
-                           .last = {"", 0}};
-    struct err err = submit_run(tx, session, message, ret_run);
-    if (err_failed(err)) {
-        return err;
+    accepted->repeated = true;
+    accepted->message = row.message;
+    accepted->decision = TURN_DECIDE_QUEUE;
+    const json_t *undone = json_object_get(told, "undone");
+    if (turn_decision_find(json_bytes(told, "decision"), &accepted->decision) && undone != NULL) {
+        AUTO(text_done) struct text text;
+        text_init(&text, DECISION_MAX);
+        tx_fail(tx, json_write(undone, &text));
+        accepted->undone = tx_copy_text(tx, &text, "turns: decision");
     }
-    row.run = ret_run->id;
-    const struct place place = {.role = ROLE_SYSTEM, .run = row.run};
-    err = reserve_answer(tx, session, message, &place, &row.answer);
-    return err_failed(err) ? err : insert_turn(tx, &row, ret_run);
+    bool found = false;
+    err = runs__find_id(tx, row.run, &found, &accepted->run);
+    return err_failed(err) || found ? err : err_make(ERR_NOT_FOUND, "turns: the run was removed");
 }
 
-/* --- A turn that runs ------------------------------------------------------------------------- */
+static struct bytes decision_write(struct tx *tx, const struct turn_accepted *accepted) {
+    AUTO(text_done) struct text told;
+    text_init(&told, DECISION_MAX);
+    text_add_char(&told, '{');
+    text_add_member(&told, "decision", bytes_of(turn_decision_name(accepted->decision)));
+    if (accepted->undone.len > 0) {
+        text_add_name(&told, "undone");
+        text_add(&told, accepted->undone.data, accepted->undone.len);
+    }
+    text_add_char(&told, '}');
+    return tx_copy_text(tx, &told, "turns: decision");
+}
 
-static struct err stop_running(struct tx *tx, int64_t id, enum run_cause cause) {
+/* --- A message is accepted -------------------------------------------------------------------- */
+
+static struct err run_ask(struct tx *tx, int64_t id, enum run_cause cause,
+                          struct run_freed *freed) {
     const struct run_ask_stop stop = {.cause = cause, .grace_ms = RUN_STOP_GRACE_MS};
-    struct run_freed freed = {.kinds = 0}; /* Nothing: one that has begun ends later. */
     struct run_row row;
     bool found = false;
     struct err err = runs__find_id(tx, id, &found, &row);
-    return err_failed(err) || !found ? err : runs__ask(tx, &stop, &row, &freed);
+    return err_failed(err) || !found ? err : runs__ask(tx, &stop, &row, freed);
 }
 
-static struct err join(struct tx *tx, struct session_row *session,
-                       const struct turn_message *message, const struct live *live,
-                       struct turn_accepted *accepted, struct why *why) {
-    struct message_row row;
-    bool found = false;
-    const struct question what = {
-        .role = ROLE_USER, .status = MESSAGE_STEERING, .run = live->running};
-    struct err err = insert_question(tx, session, message, &what, &row, why);
-    return err_failed(err) ? err : runs__find_id(tx, live->running, &found, &accepted->run);
-}
-
-static struct err refuse(struct tx *tx, const struct live *live, struct turn_accepted *accepted,
-                         struct why *why) {
-    bool found = false;
-    struct err err =
-        runs__find_id(tx, live->running != 0 ? live->running : live->first, &found, &accepted->run);
-    if (err_failed(err)) {
-        return err;
+/* JSON array of what the turn's tools did: whoever takes the turn back should know that it stays
+ * done. */
+static struct bytes undone_list(struct tx *tx, int64_t run) {
+    AUTO(text_done) struct text text;
+    text_init(&text, UNDONE_MAX);
+    text_add_char(&text, '[');
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT p.name, p.state, p.text FROM turns t JOIN parts p ON p.message = t.answer"
+        " WHERE t.run = $1 AND p.kind = 'tool' AND p.state IN ('succeeded', 'pending', 'running')"
+        " ORDER BY p.number LIMIT 100",
+        ARGS(arg_int(run)));
+    while (rows_step(rows)) {
+        struct bytes result = rows_text(rows, 2);
+        result.len = utf8_cut(result, 200);
+        text_add_str(&text, text.len > 1 ? ",{" : "{");
+        text_add_member(&text, "tool", rows_text(rows, 0));
+        text_add_member(&text, "state", rows_text(rows, 1));
+        text_add_member(&text, "result", result);
+        text_add_char(&text, '}');
     }
-    why_set(why, "the session is busy with %.*s", (int)accepted->run.run.len,
-            accepted->run.run.data);
-    return err_make(ERR_TURN_IN_PROGRESS, "turns: reject");
-}
-
-struct err turns__idle(struct tx *tx, const struct session_row *session, struct why *why) {
-    struct live live;
-    struct turn_accepted busy;
-    struct err err = look(tx, session, &live);
-    return err_failed(err) || live.count == 0 ? err : refuse(tx, &live, &busy, why);
-}
-
-struct err turns__busy(struct tx *tx, const struct session_row *session, bool *ret_busy) {
-    struct live live = {.count = 0};
-    struct err err = look(tx, session, &live);
-    *ret_busy = live.count > 0;
-    return err;
-}
-
-struct err turns__compacting(struct tx *tx, const struct session_row *session, bool *ret_found,
-                             struct run_row *ret_run) {
-    struct live live;
-    *ret_found = false;
-    struct err err = look(tx, session, &live);
-    return err_failed(err) || live.compacts == 0
-               ? err
-               : runs__find_id(tx, live.compacts, ret_found, ret_run);
+    text_add_char(&text, ']');
+    return tx_copy_text(tx, &text, "turns: undone");
 }
 
 /* A follow-up that waits has seen nothing of its notices: they are pending again, due at once, and
  * the end of the turn that goes before them offers them. Of the queued follow-up nothing is left
  * but its run. One that has begun, and waits for a budget or for its provider, ends as any other
  * that was asked to. */
-static struct err unbind_notice(struct tx *tx, const struct session_row *session,
-                                const struct turn_message *message, struct live *live) {
-    const struct run_ask_stop stop = {.cause = CAUSE_ROLLED_BACK, .grace_ms = RUN_STOP_GRACE_MS};
+static struct err notice_unbind(struct tx *tx, const struct turn_message *message, int64_t notice) {
     struct run_freed freed = {.kinds = 0};
-    struct run_row row;
-    bool found = false;
-    struct err err = runs__find_id(tx, live->notice, &found, &row);
-    if (!err_failed(err) && found) {
-        err = runs__ask(tx, &stop, &row, &freed);
-    }
-    if (!err_failed(err)) {
-        err = runs__admit_freed(tx, &freed, &message->bounds);
-    }
-    return err_failed(err) ? err : look(tx, session, live);
+    struct err err = run_ask(tx, notice, CAUSE_ROLLED_BACK, &freed);
+    return err_failed(err) ? err : runs__admit_freed(tx, &freed, &message->bounds);
 }
 
-static struct err decide(struct tx *tx, struct session_row *session,
-                         const struct turn_message *message, struct turn_accepted *accepted,
-                         struct why *why) {
-    struct live live;
-    struct err err = look(tx, session, &live);
+static struct err message_accept(struct tx *tx, struct session_row *session,
+                                 const struct turn_message *message, struct turn_accepted *accepted,
+                                 struct why *why) {
+    struct turn_message noted = *message;
+    struct live live = live_find(tx, session);
+    struct err err = tx_error(tx);
     if (!err_failed(err) && live.notice != 0) {
-        err = unbind_notice(tx, session, message, &live);
+        err = notice_unbind(tx, message, live.notice);
+        live = live_find(tx, session);
     }
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(err) || err_failed(tx_error(tx))) {
+        return err_failed(err) ? err : tx_error(tx);
     }
     accepted->decision = turn_decide(message->policy, &live.session);
     if (accepted->decision == TURN_DECIDE_REFUSE) {
-        return refuse(tx, &live, accepted, why);
+        return live_refuse(tx, &live, &accepted->run, why);
     }
     if (live.count >= TURN_QUEUE_MAX) {
         why_set(why, "%d messages wait in this session already", TURN_QUEUE_MAX);
         return err_make(ERR_TOO_MANY, "turns: queue");
     }
-    struct turn_message noted = *message;
     if (accepted->decision == TURN_DECIDE_UNDO) {
-        accepted->undone = turns__list_undone(tx, live.running);
-        err = tx_error(tx);
+        accepted->undone = undone_list(tx, live.running);
     }
-    if (!err_failed(err)) {
-        err = turns__note_decision(tx, accepted, &noted);
+    if (accepted->decision != TURN_DECIDE_QUEUE) {
+        noted.told = decision_write(tx, accepted);
     }
-    if (!err_failed(err) && accepted->decision == TURN_DECIDE_JOIN) {
-        return join(tx, session, &noted, &live, accepted, why);
+    if (accepted->decision == TURN_DECIDE_JOIN) {
+        const struct message_row joins = {
+            .role = ROLE_USER, .status = MESSAGE_STEERING, .run = live.running};
+        int64_t id = 0;
+        bool found = false;
+        err = question_insert(tx, session, &noted, &joins, &id, why);
+        return err_failed(err) ? err : runs__find_id(tx, live.running, &found, &accepted->run);
     }
-    if (!err_failed(err) && accepted->decision == TURN_DECIDE_UNDO) {
-        err = stop_running(tx, live.running, CAUSE_ROLLED_BACK);
-    } else if (!err_failed(err) && accepted->decision == TURN_DECIDE_STOP) {
-        err = stop_running(tx, live.running, CAUSE_INTERRUPTED);
+    if (accepted->decision == TURN_DECIDE_UNDO || accepted->decision == TURN_DECIDE_STOP) {
+        struct run_freed freed = {.kinds = 0}; /* Nothing: one that has begun ends later. */
+        const bool undo = accepted->decision == TURN_DECIDE_UNDO;
+        err = run_ask(tx, live.running, undo ? CAUSE_ROLLED_BACK : CAUSE_INTERRUPTED, &freed);
     }
-    return err_failed(err) ? err
-                           : turns__make(tx, session, &noted, TRIGGER_MESSAGE, &accepted->run, why);
+    const struct turn_new own = {.trigger = TRIGGER_MESSAGE};
+    return err_failed(err) ? err : turns__make(tx, session, &noted, &own, &accepted->run, why);
 }
 
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                           struct turn_accepted *ret_accepted, struct why *why) {
-    struct turn_accepted accepted = {
-        .message = {message->message.text, strlen(message->message.text)}, .undone = {"", 0}};
+    struct turn_accepted accepted = {.message = bytes_of(message->message.text),
+                                     .undone = BYTES("")};
     struct session_row session;
-    bool found = false, earlier = false;
-    struct err err = sessions__find(tx, &message->session, &found, &session);
-    if (err_failed(err)) {
-        return err;
+    bool earlier = false;
+    struct err err = sessions__get(tx, &message->session, "turns: session", &session);
+    if (!err_failed(err)) {
+        err = earlier_find(tx, message, &session, &earlier, &accepted, why);
     }
-    if (!found) {
-        return err_make(ERR_NOT_FOUND, "turns: session");
-    }
-    err = turns__find_earlier(tx, message, &session, &earlier, &accepted, why);
     if (!err_failed(err) && !earlier && model_of(message, &session).len == 0) {
         why_set(why,
                 "model: neither the message nor the session names one, and there is no default");
         return err_make(ERR_MODEL_UNKNOWN, "turns: model");
     }
     if (!err_failed(err) && !earlier) {
-        err = decide(tx, &session, message, &accepted, why);
+        err = message_accept(tx, &session, message, &accepted, why);
     }
     if (!err_failed(err) || err.code == ERR_TURN_IN_PROGRESS) {
         *ret_accepted = accepted;

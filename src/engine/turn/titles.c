@@ -1,20 +1,15 @@
 /* titles.c: see titles.h. */
 #include "engine/turn/titles.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/hash.h"
 #include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/base/settings.h"
 #include "engine/budget/rows.h"
-#include "engine/trace/spans.h"
-#include "engine/trace/usage_totals.h"
-#include "engine/turn/rows.h"
+#include "engine/turn/events.h"
 #include "rules/session/title.h"
 
-enum { KEY_MAX = 80, SPEC_MAX = 2 << 10 };
+enum { SPEC_MAX = 2 << 10 };
 
 /* --- The first words -------------------------------------------------------------------------- */
 
@@ -52,7 +47,7 @@ static struct id title_id(const struct tx *tx, const struct turn *turn) {
     sha256_start(&sha);
     sha256_add(&sha, "title of ", 9);
     sha256_add(&sha, turn->run.run.data, turn->run.run.len);
-    struct sha256 digest = sha256_finish(&sha);
+    const struct sha256 digest = sha256_finish(&sha);
     return id_make("run", tx_now_ms(tx), digest.bytes);
 }
 
@@ -60,12 +55,12 @@ static struct id title_id(const struct tx *tx, const struct turn *turn) {
  * the turn's end frees. */
 static struct err title_submit(struct tx *tx, const struct turn *turn, struct bytes model,
                                struct run_freed *freed) {
-    char key[KEY_MAX];
-    struct bytes session = turn->session.session;
-    int len = snprintf(key, sizeof key, "title:%.*s", (int)session.len, session.data);
-    assert(len > 0 && (size_t)len < sizeof key); /* Ids are ours. */
+    const struct bytes session = turn->session.session;
+    AUTO(text_done) struct text key;
     AUTO(text_done) struct text spec;
+    text_init(&key, SPEC_MAX);
     text_init(&spec, SPEC_MAX);
+    text_addf(&key, "title:%.*s", (int)session.len, session.data);
     text_add_char(&spec, '{');
     text_add_member(&spec, "session", session);
     text_add_member(&spec, "turn", turn->run.run);
@@ -73,23 +68,23 @@ static struct err title_submit(struct tx *tx, const struct turn *turn, struct by
     text_add_char(&spec, '}');
     struct run_new what = {.run = title_id(tx, turn),
                            .owner = turn->session.owner,
-                           .parent = {"", 0},
-                           .key = tx_copy(tx, (struct bytes){key, (size_t)len}),
+                           .parent = BYTES(""),
+                           .key = tx_copy_text(tx, &key, "titles: key"),
                            .label = BYTES("Title"),
                            .spec = tx_copy_text(tx, &spec, "titles: spec"),
                            .kind = KIND_TITLE,
                            .key_max = 1,
                            .bounds = {.slots = 0, .host = {"", 0}}};
-    bool live = tx_number(tx,
-                          "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
-                          " AND kind = 'title' AND ended_ms IS NULL AND run_key <> '' LIMIT 1",
-                          ARGS(arg_text(what.owner), arg_text(what.key)), 0) != 0;
-    struct err err = tx_error(tx);
-    if (err_failed(err) || live) {
-        return err;
+    const bool live = tx_number(tx,
+                                "SELECT 1 FROM runs WHERE owner = $1 AND run_key = $2"
+                                " AND kind = 'title' AND ended_ms IS NULL AND run_key <> ''"
+                                " LIMIT 1",
+                                ARGS(arg_text(what.owner), arg_text(what.key)), 0) != 0;
+    if (live || err_failed(tx_error(tx))) {
+        return tx_error(tx);
     }
     struct run_row row;
-    err = budget__session_path(tx, &turn->session, &what.budget_path);
+    struct err err = budget__session_path(tx, &turn->session, &what.budget_path);
     freed->kinds |= 1U << KIND_TITLE;
     return err_failed(err) ? err : tx_run_submit(tx, &what, &row);
 }
@@ -104,8 +99,9 @@ struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed
     if (err_failed(err)) {
         return err;
     }
-    struct bytes model = settings.title_model.len > 0 ? settings.title_model : turn->row.model;
-    bool well = turn->run.state == RUN_SUCCEEDED || turn->run.state == RUN_DEGRADED;
+    const struct bytes model =
+        settings.title_model.len > 0 ? settings.title_model : turn->row.model;
+    const bool well = turn->run.state == RUN_SUCCEEDED || turn->run.state == RUN_DEGRADED;
     return well && title_is_asked(model) ? title_submit(tx, turn, model, freed)
                                          : title_give_words(tx, &turn->session, turn->row.question);
 }
@@ -113,48 +109,47 @@ struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed
 /* --- What it is about ------------------------------------------------------------------------- */
 
 struct naming {
-    struct run_row turn;
+    int64_t turn;               /* id of its run. */
     struct session_row session; /* id 0: it is gone. */
-    struct message_row question;
+    int64_t question;
     struct bytes model;
     bool wanted; /* All of them are there, and the session has no title. */
 };
 
 static struct err naming_find(struct tx *tx, const struct run_row *run, struct naming *naming) {
     AUTO(json_release) json_t *spec = NULL;
+    struct run_row turn;
     struct turn_row row;
+    struct message_row question;
     bool found = false;
-    naming->wanted = false;
+    *naming = (struct naming){.wanted = false};
     struct err err = json_parse_wrapped(run->spec, &spec, NULL);
     if (err_failed(err)) {
         return err;
     }
     naming->model = tx_copy(tx, json_bytes(spec, "model"));
-    const struct session_key key = {.owner = run->owner,
-                                    .session = tx_copy(tx, json_bytes(spec, "session"))};
-    const struct run_key turn = {.owner = run->owner, .run = tx_copy(tx, json_bytes(spec, "turn"))};
-    err = tx_session_find(tx, &key, &found, &naming->session);
-    if (!err_failed(err) && !found) {
-        naming->session.id = 0;
-        return ERR_OK;
-    }
-    if (!err_failed(err)) {
-        err = tx_run_find(tx, &turn, &found, &naming->turn);
-    }
+    const struct session_key of_session = {.owner = run->owner,
+                                           .session = tx_copy(tx, json_bytes(spec, "session"))};
+    const struct run_key of_turn = {.owner = run->owner,
+                                    .run = tx_copy(tx, json_bytes(spec, "turn"))};
+    err = tx_session_find(tx, &of_session, &found, &naming->session);
+    naming->session.id = found ? naming->session.id : 0;
     if (!err_failed(err) && found) {
-        found = turns__find(tx, naming->turn.id, &row);
-        err = tx_error(tx);
+        err = tx_run_find(tx, &of_turn, &found, &turn);
     }
-    if (!err_failed(err) && found) {
-        err = messages__find_id(tx, row.question, &found, &naming->question);
+    if (err_failed(err) || !found || !turns__find(tx, turn.id, &row)) {
+        return err_failed(err) ? err : tx_error(tx);
     }
-    naming->wanted = !err_failed(err) && found && message_shown(naming->question.status) &&
-                     naming->question.status != MESSAGE_ROLLED_BACK &&
+    naming->turn = turn.id;
+    naming->question = row.question;
+    err = messages__find_id(tx, row.question, &found, &question);
+    naming->wanted = !err_failed(err) && found && message_shown(question.status) &&
+                     question.status != MESSAGE_ROLLED_BACK &&
                      naming->session.title_by == TITLE_NONE;
     return err;
 }
 
-static struct err title_find_run(struct tx *tx, const struct title_key *key, bool *ret_late,
+static struct err title_run_find(struct tx *tx, const struct title_key *key, bool *ret_late,
                                  struct run_row *ret_run) {
     const struct run_key of = {.run = key->run};
     bool found = false;
@@ -167,19 +162,18 @@ static struct err title_find_run(struct tx *tx, const struct title_key *key, boo
 struct err tx_title_find(struct tx *tx, const struct title_key *key, struct title_ask *ret_ask) {
     struct run_row run;
     struct naming naming = {.wanted = false};
-    struct title_ask ask = {.wanted = false};
-    struct err err = title_find_run(tx, key, &ask.late, &run);
-    if (!err_failed(err) && !ask.late) {
+    *ret_ask = (struct title_ask){.wanted = false};
+    struct err err = title_run_find(tx, key, &ret_ask->late, &run);
+    if (!err_failed(err) && !ret_ask->late) {
         err = naming_find(tx, &run, &naming);
     }
     if (!err_failed(err) && naming.wanted) {
-        ask.wanted = true;
-        ask.model = naming.model;
-        ask.question = question_text(tx, naming.question.id);
-        err = turns__said(tx, naming.turn.id, &ask.answer);
-        ask.answer.len = err_failed(err) ? 0 : utf8_cut(ask.answer, TITLE_QUOTE_MAX);
+        ret_ask->wanted = true;
+        ret_ask->model = naming.model;
+        ret_ask->question = question_text(tx, naming.question);
+        err = turns__said(tx, naming.turn, &ret_ask->answer);
+        ret_ask->answer.len = err_failed(err) ? 0 : utf8_cut(ret_ask->answer, TITLE_QUOTE_MAX);
     }
-    *ret_ask = ask;
     return err;
 }
 
@@ -188,86 +182,45 @@ struct err tx_title_find(struct tx *tx, const struct title_key *key, struct titl
 struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
                           const struct run_bounds *bounds, struct title_adopted *ret_adopted) {
     struct run_row run;
-    struct title_adopted adopted = {.over = false};
-    struct err err = title_find_run(tx, key, &adopted.late, &run);
-    *ret_adopted = adopted;
-    if (err_failed(err) || adopted.late || run.epoch == tx_epoch(tx)) {
+    *ret_adopted = (struct title_adopted){.over = false};
+    struct err err = title_run_find(tx, key, &ret_adopted->late, &run);
+    if (err_failed(err) || ret_adopted->late || run.epoch == tx_epoch(tx)) {
         return err;
     }
     /* Nothing is granted back: the reserve stays for the call that follows. */
     const struct budget_spend spend = {
         .what = BYTES("title"), .granted = amounts_none(), .spent = run.reserve};
-    err = tx_budget_spend(tx, &spend, bounds, &run);
-    if (!err_failed(err)) {
-        err = runs__cut_off(tx, run.epoch, &run, &ret_adopted->over);
-    }
-    return err_failed(err) ? err : runs__adopt(tx, &run);
+    tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &run));
+    tx_fail(tx, runs__cut_off(tx, run.epoch, &run, &ret_adopted->over));
+    tx_fail(tx, runs__adopt(tx, &run));
+    return tx_error(tx);
 }
 
 /* --- It ends ---------------------------------------------------------------------------------- */
 
-/* The span is written when the call is over: a crash leaves nothing of it. */
-static struct err call_trace(struct tx *tx, const struct run_row *run, const struct title_end *end,
-                             struct bytes model) {
-    const struct span_key key = {.run = run->id, .attempt = run->attempt, .step = 1};
-    const struct span_start start = {.key = key,
-                                     .kind = SPAN_MODEL,
-                                     .name = model,
-                                     .input = {"", 0},
-                                     .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
-    const struct usage *usage = &end->usage;
-    const struct span_end over = {.key = key,
-                                  .state = bytes_of(run_state_name(turn_end_state(end->cause))),
-                                  .cause = bytes_of(run_cause_name(end->cause)),
-                                  .error = end->sentence,
-                                  .output = end->said,
-                                  .tokens = {.fresh = usage->fresh,
-                                             .cache_read = usage->cache_read,
-                                             .cache_write = usage->cache_write,
-                                             .output = usage->output,
-                                             .reasoning = usage->reasoning},
-                                  .cost = end->cost.known ? end->cost.micros : SPAN_UNKNOWN,
-                                  .estimated = usage->estimated,
-                                  .tries = end->tries > 0 ? end->tries : 1,
-                                  .exit_code = SPAN_UNKNOWN,
-                                  .cpu_us = SPAN_UNKNOWN,
-                                  .memory_kb = SPAN_UNKNOWN};
-    struct err err = tx_span_start(tx, &start);
-    return err_failed(err) ? err : tx_span_end(tx, &over, NULL /* the run is fenced */);
-}
-
-/* Charges the call to the budgets, and to the sums of the session, if there still is one. */
-static struct err call_charge(struct tx *tx, const struct title_end *end, struct naming *naming,
-                              struct run_row *run) {
+/* Charges the call to the budgets, and to the sums of the session, if there still is one. Its span
+ * is written now, when the call is over: a crash leaves nothing of it. */
+static void call_charge(struct tx *tx, const struct title_end *end, struct naming *naming,
+                        struct run_row *run) {
     const struct budget_spend spend = {.what = BYTES("title"),
                                        .granted = run->reserve,
                                        .spent = turns__amounts(&end->usage, &end->cost)};
-    struct err err = tx_budget_spend(tx, &spend, &end->bounds, run);
-    if (!err_failed(err)) {
-        err = call_trace(tx, run, end, naming->model);
-    }
-    if (err_failed(err) || naming->session.id == 0) {
-        return err;
-    }
-    const struct usage_add add = {.session = &naming->session,
-                                  .model = naming->model,
-                                  .category = USAGE_TITLE,
-                                  .usage = sessions__sums_of(&end->usage, &end->cost)};
-    sessions__add_usage(tx, &add.usage, &naming->session);
-    err = tx_usage_add(tx, &add);
-    return err_failed(err) ? err : titles__event_usage(tx, &naming->session, run, end);
-}
-
-static void title_judge(const struct title_end *end, const struct title *title,
-                        struct run_row *run) {
-    run->cause =
-        end->cause == CAUSE_COMPLETED && title->len == 0 ? CAUSE_EMPTY_RESPONSE : end->cause;
-    run->state = turn_end_state(run->cause);
-    run->note = (struct bytes){end->sentence.data, utf8_cut(end->sentence, RUN_NOTE_TEXT_MAX)};
-    if (run->stop != CAUSE_NONE && run->cause != CAUSE_COMPLETED) {
-        struct run_verdict verdict = run_judge_stopped(run);
-        run->cause = verdict.cause;
-        run->state = verdict.state;
+    const struct call_span span = {.run = run,
+                                   .step = 1,
+                                   .kind = SPAN_MODEL,
+                                   .use = {.category = USAGE_TITLE,
+                                           .model = naming->model,
+                                           .usage = &end->usage,
+                                           .cost = &end->cost},
+                                   .cause = end->cause,
+                                   .sentence = end->sentence,
+                                   .output = end->said,
+                                   .tries = end->tries};
+    tx_fail(tx, tx_budget_spend(tx, &spend, &end->bounds, run));
+    calls__span(tx, &span);
+    if (naming->session.id != 0) {
+        calls__count(tx, &naming->session, &span.use);
+        tx_fail(tx, titles__event_usage(tx, &naming->session, run, end));
     }
 }
 
@@ -275,26 +228,36 @@ struct err tx_title_end(struct tx *tx, const struct title_end *end, bool *ret_la
     struct run_row run;
     struct naming naming;
     struct run_freed freed = {.kinds = 0};
-    struct err err = title_find_run(tx, &end->key, ret_late, &run);
+    struct err err = title_run_find(tx, &end->key, ret_late, &run);
     if (err_failed(err) || *ret_late) {
         return err;
     }
     err = naming_find(tx, &run, &naming);
-    if (!err_failed(err) && end->asked) {
-        err = call_charge(tx, end, &naming, &run);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (end->asked) {
+        call_charge(tx, end, &naming, &run);
     } else {
         run.reserve = amounts_none(); /* Given back with the end of its run. */
     }
     const struct title title =
         title_of_answer(end->cause == CAUSE_COMPLETED ? end->said : BYTES(""));
-    if (!err_failed(err) && naming.wanted) {
-        err = title_give(tx, &naming.session, &title);
+    if (naming.wanted) {
+        tx_fail(tx, title_give(tx, &naming.session, &title));
     }
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
     }
-    const struct run_end of_run = {.from = run.state, .output = {"", 0}};
-    title_judge(end, &title, &run);
+    const struct run_end of_run = {.from = run.state, .output = BYTES("")};
+    run.cause = end->cause == CAUSE_COMPLETED && title.len == 0 ? CAUSE_EMPTY_RESPONSE : end->cause;
+    run.state = turn_end_state(run.cause);
+    run.note = (struct bytes){end->sentence.data, utf8_cut(end->sentence, RUN_NOTE_TEXT_MAX)};
+    if (run.stop != CAUSE_NONE && run.cause != CAUSE_COMPLETED) {
+        const struct run_verdict verdict = run_judge_stopped(&run);
+        run.cause = verdict.cause;
+        run.state = verdict.state;
+    }
     err = runs__end(tx, &of_run, &run, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &end->bounds);
 }
@@ -310,5 +273,5 @@ struct err titles__ended(struct tx *tx, const struct run_row *run, struct run_fr
     }
     return err_failed(err) || !naming.wanted
                ? err
-               : title_give_words(tx, &naming.session, naming.question.id);
+               : title_give_words(tx, &naming.session, naming.question);
 }

@@ -80,7 +80,7 @@ struct turn_accepted {
 MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
                                      struct turn_accepted *ret_accepted, struct why *why);
 
-/* --- An answer is asked for again (regenerate.c) ---------------------------------------------- */
+/* --- An answer is asked for again (history.c) ------------------------------------------------- */
 
 struct turn_again {
     struct message_key key;     /* The answer. */
@@ -100,7 +100,7 @@ MUST_CHECK struct err tx_turn_again(struct tx *tx, const struct turn_again *agai
 MUST_CHECK struct err tx_turn_choose(struct tx *tx, const struct message_key *key,
                                      struct message_row *ret_row, struct why *why);
 
-/* --- History is cut (cut.c) -------------------------------------------------------------- */
+/* --- History is cut (history.c) -------------------------------------------------------------- */
 
 /* All messages go in one commit, and the turns of the session are asked to end: whatever is still
  * brought to them is stored nowhere. */
@@ -359,7 +359,7 @@ MUST_CHECK struct err tx_turn_review_end(struct tx *tx, const struct turn_review
 /* What the user said last: what a call is measured by. Into `text`, as much as fits. */
 MUST_CHECK struct err tx_turn_request(struct tx *tx, const struct turn_key *key, struct text *text);
 
-/* --- Checks (check.c) -------------------------------------------------------------------- */
+/* --- Checks (child.c) -------------------------------------------------------------------- */
 
 /* TURN_NEXT_CHECK: cards[0] is none of the message's. Its `step` is the check, 0 when it is to
  * begin; else its child is the run that ended, and its tool what was run. */

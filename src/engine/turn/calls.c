@@ -1,0 +1,268 @@
+/* calls.c: a call of a model: its budget, its usage and its span; and the spans of calls of tools.
+ *
+ * A call is admitted before its row says that it is out: what such a call took lately is held
+ * back, at most what is left, and given back with its end. So what is spent beyond a limit is at
+ * most what the calls that were out took more than they were granted. Reviews are such calls, too:
+ * several are out at once, and only while the turn's own is not, so the row has their sum. */
+#include "engine/turn/cards.h"
+
+#include "base/utf8.h"
+#include "engine/trace/spans.h"
+
+/* --- What it may spend ------------------------------------------------------------------------ */
+
+/* Where no call of that model has been seen. A cost that nobody knows is charged as nothing. */
+enum { FIRST_OUTPUT = 1000, FIRST_TOKENS = 8000, FIRST_COST = 10000 };
+
+/* A kind of calls whose recent mean is the reserve of the next: calls of the turn's model, or its
+ * reviews, which have another prompt than the conversation, and so a mean of their own. */
+static struct bytes what_of(const char *prefix, struct bytes model, char name[BUDGET_WHAT_MAX]) {
+    size_t room = BUDGET_WHAT_MAX - strlen(prefix) - 1;
+    int len =
+        snprintf(name, BUDGET_WHAT_MAX, "%s%.*s", prefix, (int)utf8_cut(model, room), model.data);
+    return (struct bytes){name, (size_t)len};
+}
+
+static struct budget_answer call_reserve(struct tx *tx, struct turn *turn, struct bytes what,
+                                         const struct run_bounds *bounds) {
+    struct budget_ask ask = {.what = what, .first = amounts_none()};
+    struct budget_answer answer = {.verdict = BUDGET_ADMITTED, .why = BYTES("")};
+    ask.first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
+    ask.first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
+    ask.first.of[AMOUNT_COST] = FIRST_COST;
+    tx_fail(tx, tx_budget_reserve(tx, &ask, bounds, &turn->run, &answer));
+    return answer;
+}
+
+enum budget_verdict turns__budget_ask(struct tx *tx, struct turn *turn,
+                                      const struct run_bounds *bounds, struct bytes *ret_why) {
+    char name[BUDGET_WHAT_MAX];
+    const struct budget_answer answer =
+        call_reserve(tx, turn, what_of("model:", turn->row.model, name), bounds);
+    turn->row.granted = answer.granted;
+    *ret_why = answer.why;
+    return answer.verdict;
+}
+
+void turns__budget_ask_review(struct tx *tx, struct turn *turn,
+                              const struct turn_review_begin *begin,
+                              struct turn_review_begun *begun) {
+    char name[BUDGET_WHAT_MAX];
+    const struct budget_answer answer =
+        call_reserve(tx, turn, what_of("review:", begin->model, name), &begin->key.bounds);
+    amounts_add(&turn->row.granted, &answer.granted);
+    begun->granted = answer.granted;
+    begun->verdict = answer.verdict;
+    begun->why = answer.why;
+}
+
+static void call_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                        const struct amounts *took, bool learn) {
+    char name[BUDGET_WHAT_MAX];
+    const struct budget_spend spend = {.what = what_of("model:", turn->row.model, name),
+                                       .granted = turn->row.granted,
+                                       .spent = *took,
+                                       .learn = learn};
+    turn->row.granted = amounts_none();
+    tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &turn->run));
+}
+
+void turns__budget_spend(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                         const struct amounts *took) {
+    const struct amounts granted = turn->row.granted;
+    call_settle(tx, turn, bounds, took != NULL ? took : &granted, /* learn */ took != NULL);
+}
+
+void turns__budget_return(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                          const struct amounts *took) {
+    call_settle(tx, turn, bounds, took, /* learn */ false);
+}
+
+void turns__budget_charge(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                          const struct amounts *took) {
+    const struct budget_spend spend = {
+        .what = BYTES("summary"), .granted = amounts_none(), .spent = *took};
+    tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &turn->run));
+}
+
+/* A review that no model was asked for is free; only an answer says what the next may cost. */
+void turns__budget_end_review(struct tx *tx, struct turn *turn, const struct turn_review_end *end) {
+    char name[BUDGET_WHAT_MAX];
+    const struct budget_spend spend = {.what = what_of("review:", end->model, name),
+                                       .granted = end->granted,
+                                       .spent = end->asked ? turns__amounts(&end->usage, &end->cost)
+                                                           : amounts_none(),
+                                       .learn = end->asked && end->failure == CAUSE_NONE};
+    amounts_subtract(&turn->row.granted, &end->granted);
+    tx_fail(tx, tx_budget_spend(tx, &spend, &end->key.bounds, &turn->run));
+}
+
+/* --- What it took ----------------------------------------------------------------------------- */
+
+struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost) {
+    struct amounts took = amounts_none();
+    took.of[AMOUNT_OUTPUT_TOKENS] = usage->output;
+    took.of[AMOUNT_TOKENS] = usage_input(usage) + usage->output;
+    took.of[AMOUNT_COST] = cost->known ? cost->micros : 0;
+    return took;
+}
+
+void calls__count(struct tx *tx, struct session_row *session, const struct model_use *use) {
+    struct usage_add add = {.session = session,
+                            .model = use->model,
+                            .category = use->category,
+                            .usage = sessions__sums_of(use->usage, use->cost)};
+    add.usage.calls = use->calls > 0 ? use->calls : add.usage.calls;
+    sessions__add_usage(tx, &add.usage, session);
+    tx_fail(tx, tx_usage_add(tx, &add));
+}
+
+/* --- Spans ------------------------------------------------------------------------------------ */
+
+static struct span_start start_of(const struct run_row *run, int64_t step, enum span_kind kind,
+                                  struct bytes name) {
+    return (struct span_start){.key = {.run = run->id, .attempt = run->attempt, .step = step},
+                               .kind = kind,
+                               .name = name,
+                               .input = BYTES(""),
+                               .reserve = {SPAN_UNKNOWN, SPAN_UNKNOWN}};
+}
+
+/* The span of a call of a model, or of a review, ends as its cause says. */
+static struct span_end end_of(const struct run_row *run, int64_t step, enum run_cause cause) {
+    cause = cause == CAUSE_NONE ? CAUSE_COMPLETED : cause;
+    return (struct span_end){.key = {.run = run->id, .attempt = run->attempt, .step = step},
+                             .state = bytes_of(run_state_name(turn_end_state(cause))),
+                             .cause = bytes_of(run_cause_name(cause)),
+                             .error = BYTES(""),
+                             .output = BYTES(""),
+                             .tokens = SPAN_TOKENS_UNKNOWN,
+                             .cost = SPAN_UNKNOWN,
+                             .tries = 1,
+                             .exit_code = SPAN_UNKNOWN,
+                             .cpu_us = SPAN_UNKNOWN,
+                             .memory_kb = SPAN_UNKNOWN};
+}
+
+static void end_add_usage(struct span_end *end, const struct usage *usage,
+                          const struct usage_cost *cost, int64_t tries) {
+    end->tokens = (struct span_tokens){.fresh = usage->fresh,
+                                       .cache_read = usage->cache_read,
+                                       .cache_write = usage->cache_write,
+                                       .output = usage->output,
+                                       .reasoning = usage->reasoning};
+    end->cost = cost->known ? cost->micros : SPAN_UNKNOWN;
+    end->estimated = usage->estimated;
+    end->tries = tries > 0 ? tries : 1;
+}
+
+/* History is stored once, as messages: a prompt is never copied here. */
+void turns__span_call(struct tx *tx, const struct turn *turn) {
+    struct span_start start = start_of(&turn->run, turn->row.call, SPAN_MODEL, turn->row.model);
+    start.reserve = (struct span_reserve){turn->row.granted.of[AMOUNT_TOKENS],
+                                          turn->row.granted.of[AMOUNT_COST]};
+    tx_fail(tx, tx_span_start(tx, &start));
+}
+
+void turns__span_cut_off(struct tx *tx, const struct turn *turn) {
+    struct span_end end = end_of(&turn->run, turn->row.call, CAUSE_OUTCOME_UNKNOWN);
+    end.state = bytes_of(run_state_name(RUN_LOST));
+    end.estimated = true;
+    tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
+}
+
+void turns__span_call_end(struct tx *tx, const struct turn *turn,
+                          const struct turn_answer *answer) {
+    struct span_end end =
+        end_of(&turn->run, answer->step, answer->stopped ? CAUSE_STOPPED : answer->failure);
+    end.error = answer->sentence;
+    end.prompt = answer->prompt;
+    end_add_usage(&end, &answer->usage, &answer->cost, answer->tries);
+    tx_fail(tx, tx_span_end(tx, &end, NULL /* the turn is fenced */));
+}
+
+void calls__span(struct tx *tx, const struct call_span *call) {
+    const struct span_start start = start_of(call->run, call->step, call->kind, call->use.model);
+    struct span_end end = end_of(call->run, call->step, call->cause);
+    end.error = call->sentence;
+    end.output = call->output;
+    end_add_usage(&end, call->use.usage, call->use.cost, call->tries);
+    tx_fail(tx, tx_span_start(tx, &start));
+    tx_fail(tx, tx_span_end(tx, &end, NULL /* the run is fenced */));
+}
+
+/* Steps of an answer's cards follow the step of the call that made them, and steps of reviews those
+ * of all cards of that answer. */
+static int64_t step_of(struct tx *tx, const struct turn *turn, const struct card *card,
+                       bool review) {
+    return tx_number(
+        tx,
+        "SELECT $2 + count(CASE WHEN number <= $3 THEN 1 END) + $4 * count(*) FROM parts"
+        " WHERE message = $1 AND kind = 'tool' AND step = $2",
+        ARGS(arg_int(turn->row.answer), arg_int(card->step), arg_int(card->number),
+             arg_int(review ? 1 : 0)),
+        0);
+}
+
+/* A step that begins again after a crash has its span already. */
+static void span_begin_once(struct tx *tx, const struct card *card, struct span_start *start) {
+    start->input = card->malformed.len > 0 ? card->malformed : card->arguments;
+    if (tx_number(
+            tx, "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+            ARGS(arg_int(start->key.run), arg_int(start->key.attempt), arg_int(start->key.step)),
+            0) == 0) {
+        tx_fail(tx, tx_span_start(tx, start));
+    }
+}
+
+void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card) {
+    struct span_start start =
+        start_of(&turn->run, step_of(tx, turn, card, /* review */ false), SPAN_TOOL, card->tool);
+    span_begin_once(tx, card, &start);
+}
+
+/* A call that was refused never began: it has no span, and that is no error. One that goes on in
+ * the background has done its part: its run has a trace of its own. */
+void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
+                          struct bytes result) {
+    bool late = false, pending = card->state == PART_STATE_PENDING;
+    struct span_end end =
+        end_of(&turn->run, step_of(tx, turn, card, /* review */ false), CAUSE_COMPLETED);
+    end.state = bytes_of(part_state_name(pending ? PART_STATE_SUCCEEDED : card->state));
+    if (card->cause != CARD_DONE) {
+        end.cause = bytes_of(card_cause_name(card->cause));
+    } else if (pending) {
+        end.cause = bytes_of(part_state_name(card->state));
+    }
+    end.output = result;
+    tx_fail(tx, tx_span_end(tx, &end, &late));
+}
+
+void turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
+                        struct bytes model) {
+    struct span_start start =
+        start_of(&turn->run, step_of(tx, turn, card, /* review */ true), SPAN_REVIEW, model);
+    span_begin_once(tx, card, &start);
+}
+
+struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
+                                      const struct card *card) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+               ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt),
+                    arg_int(step_of(tx, turn, card, /* review */ true))));
+    return rows == NULL ? turn->row.model : rows_copy(rows, 0);
+}
+
+void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,
+                            const struct turn_review_end *review) {
+    bool late = false;
+    struct span_end end =
+        end_of(&turn->run, step_of(tx, turn, card, /* review */ true), review->failure);
+    end.output = review->reason;
+    if (review->asked) {
+        end_add_usage(&end, &review->usage, &review->cost, review->tries);
+    }
+    tx_fail(tx, tx_span_end(tx, &end, &late));
+}

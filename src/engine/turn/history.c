@@ -1,0 +1,340 @@
+/* history.c: the history of a session is changed: the last answer is asked for again, an earlier
+ * variant of it is chosen, all is cleared, or a message is sent again and what follows it goes.
+ *
+ * All answers to a message are its variants. One is active: only that is in prompts, the others
+ * stay to be read. The new one becomes active when its turn begins and not before, so a turn that
+ * is stopped while it waits leaves everything as it was. Only the last answer may be asked for
+ * again, since what was said after it refers to it.
+ *
+ * Removed messages are out of every list, prompt and search from the commit of the cut on, and so
+ * is the place of an answer that is being made: what is still brought to its turn finds that
+ * (turns__is_cleared), is counted, and stored nowhere. The texts of removed messages are deleted
+ * from the disk afterwards, page by page. */
+#include "engine/session/checkpoints.h"
+#include "engine/turn/rows.h"
+
+enum {
+    ACTIVE_MAX = 2, /* Answers to one question: one is active; the other may just begin. */
+    RUNS_MAX = TURN_QUEUE_MAX + 8,
+};
+
+static struct err message_get(struct tx *tx, const struct message_key *key, const char *step,
+                              struct message_row *ret_row, struct session_row *ret_session) {
+    bool found = false;
+    struct err err = tx_message_find(tx, key, &found, ret_row, ret_session);
+    return err_failed(err) || found ? err : err_make(ERR_MESSAGE_NOT_FOUND, step);
+}
+
+/* A turn that answers the question again. `message` has what is not the same for all. */
+static struct err answer_again(struct tx *tx, struct session_row *session,
+                               const struct message_row *question, int64_t variant,
+                               struct turn_message *message, struct run_row *ret_run) {
+    const struct turn_new again = {
+        .trigger = TRIGGER_AGAIN, .question = question->id, .variant = variant};
+    struct why unused = {""}; /* No images: no reason. */
+    message->session = (struct session_key){.owner = session->owner, .session = session->session};
+    assert(question->message.len < sizeof message->message.text); /* Ids are ours. */
+    memcpy(message->message.text, question->message.data, question->message.len);
+    return turns__make(tx, session, message, &again, ret_run, &unused);
+}
+
+/* --- Variants --------------------------------------------------------------------------------- */
+
+/* All other answers to that question are no longer active, and a summary of the one that was is not
+ * one of this. */
+static struct err make_room(struct tx *tx, const struct session_row *session, int64_t question,
+                            int64_t answer) {
+    struct message_rows rows = {.count = 0};
+    struct err err = messages__many(
+        tx,
+        "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND m.reply_to = $2"
+        " AND m.id <> $3 AND m.active = 1 AND m.status NOT IN ('removed', 'reserved')"
+        " ORDER BY m.id LIMIT $4",
+        ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
+        ACTIVE_MAX, &rows);
+    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+        rows.rows[i].active = false;
+        messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
+        err = messages__tell_edited(tx, session, &rows.rows[i]);
+    }
+    const struct checkpoint_void from = {.session = session->id, .message = question};
+    return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
+}
+
+struct err turns__take_place(struct tx *tx, const struct turn *turn) {
+    return make_room(tx, &turn->session, turn->row.question, turn->row.answer);
+}
+
+/* The message that was answered. The rollback of one answer takes that message out of the prompt,
+ * while the other answers keep their status: each of them would stand there without it, and some
+ * providers refuse a prompt that begins with an answer. *ret_found false: there is none. */
+static struct err question_find(struct tx *tx, const struct message_row *answer, bool *ret_found,
+                                struct message_row *ret_question, struct why *why) {
+    bool found = false;
+    if (answer->role == ROLE_ASSISTANT && answer->reply_to != 0) {
+        struct err err = messages__find_id(tx, answer->reply_to, &found, ret_question);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    if (found && ret_question->status == MESSAGE_ROLLED_BACK) {
+        why_set(why, "the message that this answers was rolled back");
+        return err_make(ERR_CONFLICT, "turns: question");
+    }
+    *ret_found = found && message_shown(ret_question->status);
+    return ERR_OK;
+}
+
+struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct run_row *ret_run,
+                         struct why *why) {
+    struct message_row answer, question = {.role = ROLE_NOTICE};
+    struct session_row session;
+    bool found = false;
+    struct err err = message_get(tx, &again->key, "turns: again", &answer, &session);
+    if (!err_failed(err)) {
+        err = turns__idle(tx, &session, why);
+    }
+    if (!err_failed(err)) {
+        err = question_find(tx, &answer, &found, &question, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct arg of_answer[] = {arg_int(session.id), arg_int(answer.reply_to),
+                                    arg_int(answer.id)};
+    /* Messages that follow the answer, and are no variants of it. */
+    const int64_t behind =
+        tx_number(tx,
+                  "SELECT count(*) FROM messages WHERE session = $1 AND id > $3 AND reply_to <> $2"
+                  " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')",
+                  of_answer, 3, 0);
+    const int64_t variant = tx_number(tx,
+                                      "SELECT max(variant) + 1 FROM messages WHERE session = $1"
+                                      " AND reply_to = $2 AND status <> 'removed'",
+                                      of_answer, 2, 0);
+    struct message_part part = {.text = BYTES("")};
+    const bool fits = found && question.role == ROLE_USER && answer.status != MESSAGE_ROLLED_BACK;
+    err = fits ? parts__next(tx, question.id, 0, &found, &part) : tx_error(tx);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!fits || behind > 0) {
+        why_set(why, fits ? "something was said behind this answer; only the last one is asked for"
+                            " again"
+                          : "the message is no answer to a user's message");
+        return err_make(ERR_CONFLICT, "turns: again");
+    }
+    struct turn_message message = {.model_default = again->model_default,
+                                   .text = part.text,
+                                   .run = again->run,
+                                   .answer = again->answer,
+                                   .bounds = again->bounds};
+    err = turns__need_model(&session, again->model_default, why);
+    return err_failed(err) ? err
+                           : answer_again(tx, &session, &question, variant, &message, ret_run);
+}
+
+struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct message_row *ret_row,
+                          struct why *why) {
+    struct message_row answer = {.id = 0}, question;
+    struct session_row session;
+    bool found = false;
+    struct err err = message_get(tx, key, "turns: choose", &answer, &session);
+    if (!err_failed(err)) {
+        err = turns__idle(tx, &session, why);
+    }
+    if (!err_failed(err)) {
+        err = question_find(tx, &answer, &found, &question, why);
+    }
+    *ret_row = answer;
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!found || (answer.status != MESSAGE_COMPLETED && answer.status != MESSAGE_INTERRUPTED &&
+                   answer.status != MESSAGE_FAILED)) {
+        why_set(why, "the message is no answer that could be chosen");
+        return err_make(ERR_CONFLICT, "turns: choose");
+    }
+    if (answer.active) {
+        return ERR_OK; /* Chosen already. */
+    }
+    err = make_room(tx, &session, answer.reply_to, answer.id);
+    if (err_failed(err)) {
+        return err;
+    }
+    ret_row->active = true;
+    messages__write_status(tx, answer.status, ret_row);
+    sessions__touch(tx, &session);
+    return messages__tell_edited(tx, &session, ret_row);
+}
+
+/* --- Clear ------------------------------------------------------------------------------------ */
+
+static struct err session_empty(struct tx *tx, struct session_row *session) {
+    const struct session_context context = {.used = 0, .window = session->context_window};
+    const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
+    struct err err = messages__remove_behind(tx, session->id, 0);
+    if (!err_failed(err)) {
+        err = approvals__cancel_all(tx, session);
+    }
+    sessions__set_context(tx, &context, session);
+    sessions__touch(tx, session);
+    return err_failed(err) ? err : messages__tell_cleared(tx, session, &all);
+}
+
+/* Asks the turns to end that lost their places. One that this page leaves alone ends by itself, as
+ * soon as something is brought to it. */
+static struct err cleared_stop(struct tx *tx, int64_t session, const struct run_bounds *bounds,
+                               bool *ret_more) {
+    struct bytes runs[RUNS_MAX];
+    size_t count = 0;
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT r.run FROM turns t JOIN runs r ON r.id = t.run JOIN messages m ON m.id = t.answer"
+        " WHERE t.session = $1 AND r.ended_ms IS NULL AND m.status = 'removed'"
+        " ORDER BY r.id LIMIT $2",
+        ARGS(arg_int(session), arg_int(RUNS_MAX)));
+    while (count < RUNS_MAX && rows_step(rows)) {
+        runs[count++] = rows_copy(rows, 0);
+    }
+    rows_release(&rows);
+    struct err err = tx_error(tx);
+    *ret_more = false;
+    for (size_t i = 0; i < count && !err_failed(err) && !*ret_more; i++) {
+        const struct run_stop stop = {.key = {.run = runs[i]},
+                                      .cause = CAUSE_CLEARED,
+                                      .grace_ms = RUN_STOP_GRACE_MS,
+                                      .bounds = *bounds};
+        struct run_row run;
+        err = tx_run_stop(tx, &stop, ret_more, &run);
+        if (err.code == ERR_CONFLICT) { /* The end of one before it has ended it. */
+            err = ERR_OK;
+        }
+    }
+    return err;
+}
+
+struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
+                         struct turn_cleared *ret_cleared) {
+    struct session_row session;
+    bool more = false;
+    struct err err = sessions__get(tx, &what->session, "turns: clear", &session);
+    if (!err_failed(err) && !what->emptied) {
+        err = session_empty(tx, &session);
+    }
+    if (!err_failed(err)) {
+        err = cleared_stop(tx, session.id, &what->bounds, &more);
+    }
+    if (!err_failed(err)) {
+        *ret_cleared = (struct turn_cleared){.session = session.id, .more = more};
+    }
+    return err;
+}
+
+struct err tx_message_gone(struct tx *tx, struct bytes message, bool *ret_gone) {
+    *ret_gone = tx_number(tx,
+                          "SELECT 1 FROM messages m JOIN sessions s ON s.id = m.session"
+                          " WHERE m.message = $1 AND m.status <> 'removed' AND s.hidden >= 0",
+                          ARGS(arg_text(message)), 0) == 0;
+    return tx_error(tx);
+}
+
+struct err tx_message_purge(struct tx *tx, int64_t session, bool *ret_more) {
+    const int64_t removed =
+        tx_change(tx,
+                  "DELETE FROM parts WHERE id IN (SELECT p.id FROM messages m JOIN parts p"
+                  " ON p.message = m.id WHERE m.session = $1 AND m.status = 'removed' LIMIT $2)",
+                  ARGS(arg_int(session), arg_int(MESSAGE_PURGE_PAGE)));
+    *ret_more = removed == MESSAGE_PURGE_PAGE;
+    return tx_error(tx);
+}
+
+/* --- Resend ----------------------------------------------------------------------------------- */
+
+static struct err resend_check(struct tx *tx, const struct turn_resend *what,
+                               const struct message_row *question,
+                               const struct session_row *session, struct why *why) {
+    if (question->role != ROLE_USER) {
+        return err_make(ERR_NOT_A_USER_MESSAGE, "turns: resend");
+    }
+    struct err err = turns__idle(tx, session, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (question->status != MESSAGE_COMPLETED && question->status != MESSAGE_INTERRUPTED) {
+        why_set(why, question->status == MESSAGE_JOINED
+                         ? "the message is a part of an answer that it joined"
+                         : "the message was taken back");
+        return err_make(ERR_CONFLICT, "turns: resend");
+    }
+    return turns__need_model(session, what->model_default, why);
+}
+
+/* The text becomes what it is to be, what follows goes, and the turn begins. The answer's schema
+ * stays with the question. */
+static struct err question_resend(struct tx *tx, const struct turn_resend *what,
+                                  struct session_row *session, struct message_row *question,
+                                  struct turn_resent *resent) {
+    const struct messages_cleared behind = {
+        .after = question->message,
+        .fork = resent->forked ? bytes_of(resent->fork.session.text) : BYTES("")};
+    const struct checkpoint_void from = {.session = session->id, .message = question->id};
+    struct message_part part = {.text = what->text.data != NULL ? what->text : BYTES("")};
+    bool found = false;
+    struct err err = what->text.data != NULL ? messages__write_text(tx, question, what->text)
+                                             : parts__next(tx, question->id, 0, &found, &part);
+    if (!err_failed(err)) {
+        err = messages__remove_behind(tx, session->id, question->id);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    tx_checkpoint_void_from(tx, &from);
+    messages__write_status(tx, MESSAGE_COMPLETED, question);
+    sessions__touch(tx, session);
+    err = messages__tell_cleared(tx, session, &behind);
+    if (!err_failed(err)) {
+        err = messages__tell_edited(tx, session, question);
+    }
+    struct turn_message message = {.model_default = what->model_default,
+                                   .text = part.text,
+                                   .run = what->run,
+                                   .answer = what->answer,
+                                   .bounds = what->bounds};
+    return err_failed(err) ? err : answer_again(tx, session, question, 0, &message, &resent->run);
+}
+
+struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
+                          struct turn_resent *ret_resent, struct why *why) {
+    struct turn_resent resent = {.more = false, .fork = what->fork};
+    struct message_row question;
+    struct session_row session;
+    struct err err = message_get(tx, &what->key, "turns: resend", &question, &session);
+    if (!err_failed(err)) {
+        err = resend_check(tx, what, &question, &session, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    resent.session = session.id;
+    /* A fork keeps all that was said, what is cut included; where that is nothing, none is made. */
+    if (tx_number(tx,
+                  "SELECT 1 FROM messages WHERE session = $1 AND id > $2"
+                  " AND status IN ('completed', 'interrupted', 'failed') LIMIT 1",
+                  ARGS(arg_int(session.id), arg_int(question.id)), 0) != 0) {
+        struct session_fork fork = what->fork;
+        struct session_row into;
+        fork.key = (struct session_key){.owner = session.owner, .session = session.session};
+        fork.message = BYTES("");
+        resent.forked = true;
+        err = tx_session_fork(tx, &fork, &resent.fork, &resent.more, &into);
+        resent.fork.key = what->fork.key; /* The key of this link is gone with its rows. */
+    }
+    if (!err_failed(err) && !resent.more) {
+        err = question_resend(tx, what, &session, &question, &resent);
+    }
+    if (!err_failed(err)) {
+        *ret_resent = resent;
+    }
+    return err_failed(err) ? err : tx_error(tx);
+}
