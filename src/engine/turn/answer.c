@@ -1,4 +1,4 @@
-/* answer.c: what the model of a turn said, and what its tools did.
+/* answer.c: the answers of a turn's model, and the results of its tools.
  *
  * Each of these ends with the question what is next (turns__advance), in the same commit. */
 #include "base/json/json.h"
@@ -9,44 +9,28 @@
 
 /* The settings of a session may limit a turn's calls of tools. What the model calls beyond that is
  * refused, and it is asked again, without tools, for what it has found so far (step.c). Most
- * settings say nothing of it, and these are not parsed. -1: no limit. */
-static int64_t tools_max(struct bytes settings) {
+ * settings say nothing of it, and these are not parsed. Calls are counted from the message: its
+ * cards are never taken out of it. */
+void turns__count_tools(struct tx *tx, struct turn *turn) {
     static const char name[] = "max_tool_calls";
+    const struct bytes settings = turn->session.settings;
     AUTO(json_release) json_t *json = NULL;
+    turn->tools_left = -1;
     if (settings.len < sizeof name ||
         memmem(settings.data, settings.len, name, sizeof name - 1) == NULL ||
         err_failed(json_parse_wrapped(settings, &json, NULL))) {
-        return -1;
+        return;
     }
-    int64_t limit = json_int(json, name, -1);
-    return limit > 0 ? limit : -1;
-}
-
-/* Counted from the message: its cards are never taken out of it. */
-void turns__count_tools(struct tx *tx, struct turn *turn) {
-    int64_t limit = tools_max(turn->session.settings);
-    turn->tools_left = -1;
-    if (limit >= 0) {
-        int64_t made =
+    const int64_t limit = json_int(json, name, -1);
+    if (limit > 0) {
+        const int64_t made =
             tx_number(tx, "SELECT count(*) FROM parts WHERE message = $1 AND kind = 'tool'",
                       ARGS(arg_int(turn->row.answer)), 0);
         turn->tools_left = made < limit ? limit - made : 0;
     }
 }
 
-/* Counts a call that is about to be stored. false: it is refused, and *ret_words say why. */
-static bool tool_take(struct turn *turn, struct bytes *ret_words) {
-    static const char used_up[] = "This was not done: as many tools as may be were called already.";
-    static const char too_late[] = "This was not done: no more tools can be called.";
-    if (turn->row.last_call || turn->tools_left == 0) {
-        *ret_words = turn->row.last_call ? BYTES(too_late) : BYTES(used_up);
-        return false;
-    }
-    turn->tools_left -= turn->tools_left > 0;
-    return true;
-}
-
-/* --- What the model said ---------------------------------------------------------------------- */
+/* --- The model's answer ----------------------------------------------------------------------- */
 
 /* A denial, a stop or a crash says nothing of the model: the row of its mistakes neither grows nor
  * ends by one. A denied call did not run, and is in the trace. */
@@ -66,6 +50,7 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
     tx_fail(tx, turns__event_card_finished(tx, turn, card, result));
 }
 
+/* Without its signature a thought is shown to nobody again. */
 static void thinking_add(struct tx *tx, const struct turn_item *item, struct message_part *part) {
     AUTO(text_done) struct text data;
     text_init(&data, (size_t)8 << 20);
@@ -73,41 +58,51 @@ static void thinking_add(struct tx *tx, const struct turn_item *item, struct mes
     text_add_member(&data, "signature", item->signature);
     text_add_member(&data, "maker", item->maker);
     text_add_char(&data, '}');
-    part->kind = PART_THINKING;
     if (text_failed(&data)) {
         tx_fail(tx, text_error(&data, "turns: thinking"));
     }
-    /* Without its signature nobody is shown it again. */
+    part->kind = PART_THINKING;
     part->data = data.len > MESSAGE_DATA_MAX ? BYTES("{}") : text_bytes(&data);
     cards__add_plain(tx, part);
 }
 
-/* Room for the names and words of a card's data beside what is counted here. */
-enum { CARD_WORDS_MAX = 1 << 10 };
-/* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list of
- * messages shows the data of a card whole or not at all (MESSAGE_BYTES_LIST). */
-enum { MALFORMED_MAX = 32 << 10 };
+enum {
+    CARD_WORDS_MAX = 1 << 10, /* Names and words of a card's data beside what is counted. */
+    /* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list
+     * of messages shows the data of a card whole or not at all (MESSAGE_BYTES_LIST). */
+    MALFORMED_MAX = 32 << 10,
+};
+
+static void call_refuse(struct turn_call *call, enum card_cause cause, struct bytes words) {
+    call->verdict = TURN_REFUSE;
+    call->cause = cause;
+    call->refusal = words;
+}
 
 /* A call that is longer than a card may be is refused: what cannot be stored, and shown to whoever
- * is asked, is not done. */
-static struct turn_call call_of(const struct turn_item *item) {
+ * is asked, is not done. So is one beyond a limit; any other counts against it. */
+static struct turn_call call_take(struct turn *turn, const struct turn_item *item) {
     static const char too_long[] = "The arguments of this call are too long to be stored. Do it in "
                                    "several calls with less in each.";
+    static const char used_up[] = "This was not done: as many tools as may be were called already.";
+    static const char too_late[] = "This was not done: no more tools can be called.";
     struct turn_call call = item->call;
     if (call.malformed.len > 0) {
         call.malformed.len = utf8_cut(call.malformed, MALFORMED_MAX);
         call.arguments = BYTES("null");
         call.about = call.digest = BYTES("");
         call.verdict = TURN_REFUSE;
-        return call;
-    }
-    size_t len = call.arguments.len + call.about.len + call.digest.len;
-    if (len > MESSAGE_DATA_MAX - CARD_WORDS_MAX || call.arguments.len > TURN_ARGUMENTS_MAX) {
+    } else if (call.arguments.len > TURN_ARGUMENTS_MAX ||
+               call.arguments.len + call.about.len + call.digest.len >
+                   MESSAGE_DATA_MAX - CARD_WORDS_MAX) {
         call.arguments = BYTES("{}");
         call.about = BYTES("");
-        call.verdict = TURN_REFUSE;
-        call.cause = CARD_TOO_LARGE;
-        call.refusal = BYTES(too_long);
+        call_refuse(&call, CARD_TOO_LARGE, BYTES(too_long));
+    }
+    if (turn->row.last_call || turn->tools_left == 0) {
+        call_refuse(&call, CARD_TOOL_LIMIT, turn->row.last_call ? BYTES(too_late) : BYTES(used_up));
+    } else if (turn->tools_left > 0) {
+        turn->tools_left--;
     }
     return call;
 }
@@ -118,11 +113,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
                                              [TURN_REVIEW] = PART_STATE_REVIEWING,
                                              [TURN_ASK] = PART_STATE_ASKING,
                                              [TURN_REFUSE] = PART_STATE_NONE};
-    struct turn_call call = call_of(item);
-    if (!tool_take(turn, &call.refusal)) {
-        call.verdict = TURN_REFUSE;
-        call.cause = CARD_TOOL_LIMIT;
-    }
+    const struct turn_call call = call_take(turn, item);
     struct card card = {.step = step,
                         .state = states[call.verdict],
                         .tool = call.name,
@@ -151,25 +142,13 @@ static bool answer_broke_off(const struct turn_answer *answer) {
     return answer->stopped || answer->failure != CAUSE_NONE;
 }
 
-static bool answer_has_call(const struct turn_answer *answer, size_t count) {
-    bool has = false;
-    for (size_t i = 0; i < count; i++) {
-        has = has || answer->items[i].kind == TURN_ITEM_CALL;
-    }
-    return has;
-}
-
 /* Calls of an answer that broke off were never whole; of a cleared turn nothing is stored.
  * *ret_calls: a call was among the items that count. */
 static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer *answer,
                       bool *ret_calls) {
-    size_t count = 0, most = turns__is_cleared(turn) ? 0 : answer->item_count;
-    int64_t before = turn->row.step;
+    const size_t count = turns__is_cleared(turn) ? 0 : answer->item_count;
+    const int64_t before = turn->row.step;
     bool reviews = false;
-    while (count < most &&
-           !(answer_broke_off(answer) && answer->items[count].kind == TURN_ITEM_CALL)) {
-        count++;
-    }
     turns__count_tools(tx, turn);
     for (size_t i = 0; i < count; i++) {
         const struct turn_item *item = &answer->items[i];
@@ -177,6 +156,9 @@ static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer
                                     .step = answer->step,
                                     .kind = PART_TEXT,
                                     .text = item->text};
+        if (item->kind == TURN_ITEM_CALL && answer_broke_off(answer)) {
+            break;
+        }
         switch (item->kind) {
         case TURN_ITEM_TEXT:
             cards__add_plain(tx, &part);
@@ -187,25 +169,24 @@ static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer
         case TURN_ITEM_CALL:
             card_add(tx, turn, item, answer->step);
             reviews = reviews || item->call.verdict == TURN_REVIEW;
+            *ret_calls = true;
             break;
         }
     }
     turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (calls.c). */
-    *ret_calls = answer_has_call(answer, count);
 }
 
 /* What a subagent does is that, also where a notice woke it. */
 static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
-    const struct usage *usage = &answer->usage;
-    bool notice = turn->row.trigger == TRIGGER_NOTICE;
+    const bool notice = turn->row.trigger == TRIGGER_NOTICE;
     const struct model_use use = {.category = turn->session.parent != 0 ? USAGE_SUBAGENT
                                               : notice                  ? USAGE_FOLLOW_UP
                                                                         : USAGE_TURN,
                                   .model = turn->row.model,
-                                  .usage = usage,
+                                  .usage = &answer->usage,
                                   .cost = &answer->cost};
-    const struct session_context context = {.used = usage_input(usage) + usage->output,
-                                            .window = answer->window};
+    const struct session_context context = {
+        .used = usage_input(&answer->usage) + answer->usage.output, .window = answer->window};
     calls__count(tx, &turn->session, &use);
     if (!turns__is_cleared(turn) && context.used > 0 && context.window > 0) {
         sessions__set_context(tx, &context, &turn->session);
@@ -250,20 +231,20 @@ static void misfit_note(struct tx *tx, struct turn *turn, struct bytes misfit) {
  * asked for again, as often as any that does not fit: that is counted there. */
 static void count_truncated(struct turn_row *row, const struct turn_answer *answer, bool calls,
                             struct bytes misfit) {
-    bool whole = row->schema.len > 0 && misfit.len == 0 && !calls;
-    bool cut = answer->truncated && !whole;
+    const bool whole = row->schema.len > 0 && misfit.len == 0 && !calls;
+    const bool cut = answer->truncated && !whole;
     row->truncated = cut && misfit.len == 0 ? row->truncated + 1 : 0;
     row->output_max = cut ? answer->output_more : row->output_max;
 }
 
 struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struct turn_plan *plan) {
+    const struct run_bounds *bounds = &answer->key.bounds;
     struct turn turn;
-    turns__plan_begin(plan);
-    struct err err = turns__load(tx, &answer->key, &plan->late, &turn);
-    plan->late = plan->late || (!err_failed(err) && turn.row.call != answer->step);
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open(tx, &answer->key, plan, &turn) || turn.row.call != answer->step) {
+        plan->late = true;
+        return tx_error(tx);
     }
+    struct turn_row *row = &turn.row;
     answer_store(tx, &turn, answer);
     if (answer->learned.window > 0) {
         tx_fail(tx, tx_window_learn(tx, &answer->learned));
@@ -273,24 +254,27 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     }
     enum run_cause failure = answer->failure;
     struct bytes sentence = answer->sentence, misfit = answer->misfit;
-    bool calls = answer_has_call(answer, answer->item_count);
-    if (turn.row.last_call && turn.row.schema.len > 0 && calls && !answer_broke_off(answer)) {
+    bool calls = false;
+    for (size_t i = 0; i < answer->item_count; i++) {
+        calls = calls || answer->items[i].kind == TURN_ITEM_CALL;
+    }
+    if (row->last_call && row->schema.len > 0 && calls && !answer_broke_off(answer)) {
         misfit = BYTES("It calls tools, and no more can be called."); /* It owes an object. */
     }
-    count_truncated(&turn.row, answer, calls, misfit);
-    if (misfit.len > 0 && ++turn.row.misfits >= TURN_MISFITS_MAX) {
+    count_truncated(row, answer, calls, misfit);
+    if (misfit.len > 0 && ++row->misfits >= TURN_MISFITS_MAX) {
         failure = CAUSE_SCHEMA_MISMATCH;
         sentence = misfit;
     }
     if (failure != CAUSE_NONE && turn.run.stop == CAUSE_NONE) {
         plan->next = TURN_NEXT_END;
         turn.resume_at_ms = answer->resume_at_ms;
-        return turns__end(tx, &turn, failure, sentence, &answer->key.bounds);
+        return turns__end(tx, &turn, failure, sentence, bounds);
     }
     if (misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
         misfit_note(tx, &turn, misfit);
     }
-    return turns__advance(tx, &turn, &answer->key.bounds, plan);
+    return turns__advance(tx, &turn, bounds, plan);
 }
 
 /* --- A turn that cannot go on ----------------------------------------------------------------- */
@@ -307,18 +291,15 @@ static void call_drop(struct tx *tx, struct turn *turn, const struct turn_failur
                                      .tries = failure->tries,
                                      .failure = CAUSE_HISTORY_UNREADABLE,
                                      .sentence = failure->sentence,
-                                     .misfit = {"", 0}};
-    const struct turn_review_end review = {.key = failure->key,
-                                           .model = turn->row.model,
-                                           .granted = failure->granted,
-                                           .usage = failure->usage,
-                                           .cost = failure->cost,
-                                           .failure = CAUSE_HISTORY_UNREADABLE,
-                                           .asked = failure->tries > 0};
-    if (turns__compacts(&turn->row)) {
-        return;
-    }
+                                     .misfit = BYTES("")};
     if (turn->row.call == 0) {
+        const struct turn_review_end review = {.key = failure->key,
+                                               .model = turn->row.model,
+                                               .granted = failure->granted,
+                                               .usage = failure->usage,
+                                               .cost = failure->cost,
+                                               .failure = CAUSE_HISTORY_UNREADABLE,
+                                               .asked = failure->tries > 0};
         if (review.asked) {
             usage_count(tx, turn, &none);
         }
@@ -334,37 +315,35 @@ static void call_drop(struct tx *tx, struct turn *turn, const struct turn_failur
 
 struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struct turn_plan *plan) {
     struct turn turn;
-    turns__plan_begin(plan);
-    struct err err = turns__load(tx, &failure->key, &plan->late, &turn);
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open(tx, &failure->key, plan, &turn)) {
+        return tx_error(tx);
     }
     const struct checkpoint_void all = {.session = turn.session.id, .message = 0};
-    call_drop(tx, &turn, failure);
+    if (!turns__compacts(&turn.row)) {
+        call_drop(tx, &turn, failure);
+    }
     tx_checkpoint_void_from(tx, &all);
     plan->next = TURN_NEXT_END;
     return turns__end(tx, &turn, CAUSE_HISTORY_UNREADABLE, failure->sentence, &failure->key.bounds);
 }
 
-/* --- What a tool did -------------------------------------------------------------------------- */
+/* --- The result of a tool --------------------------------------------------------------------- */
 
 struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
                             struct turn_plan *plan) {
+    const struct turn_card_key of = {
+        .key = &result->key, .part = result->part, .state = PART_STATE_RUNNING};
     struct bytes text = {result->result.data, utf8_cut(result->result, TURN_RESULT_MAX)};
     struct turn turn;
     struct card card;
-    const struct turn_card_key of = {
-        .key = &result->key, .part = result->part, .state = PART_STATE_RUNNING};
-    turns__plan_begin(plan);
-    struct err err = turns__load_card(tx, &of, &plan->late, &turn, &card);
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open_card(tx, &of, plan, &turn, &card)) {
+        return tx_error(tx);
     }
     if (text.len == 0 && result->cause == CARD_STOPPED) {
         text = BYTES("It was stopped before it was done.");
     }
     cards__end(&card, result->cause);
-    card.child = result->child != 0 ? result->child : card.child;
+    card.child.id = result->child != 0 ? result->child : card.child.id;
     turn.row.wrote = turn.row.wrote || result->wrote;
     turns__close_card(tx, &turn, &card, text);
     tx_fail(tx, runs__step_finished(tx, &turn.run));

@@ -30,13 +30,11 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
                         .step = rows_int(rows, 1),
                         .tool = rows_copy(rows, 3),
                         .call = rows_copy(rows, 4),
-                        .child = rows_int(rows, 5),
+                        .child = {.id = rows_int(rows, 5)},
                         .arguments = BYTES("null"),
                         .about = BYTES(""),
                         .digest = BYTES(""),
-                        .malformed = BYTES(""),
-                        .child_run = BYTES(""),
-                        .child_host = BYTES("")};
+                        .malformed = BYTES("")};
     if (!part_state_find(rows_text(rows, 2), &card.state)) {
         card.state = PART_STATE_FAILED;
     }
@@ -44,15 +42,16 @@ static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
         card.cause = part_state_open(card.state) ? CARD_DONE : CARD_IO_ERROR;
     }
     if (!rows_null(rows, 7)) {
-        card.child_run = rows_copy(rows, 7);
-        card.child_attempt = rows_int(rows, 8);
-        card.child_ended = !rows_null(rows, 9);
-        card.child_exit = rows_int(rows, 10);
-        bool known = run_state_find(rows_text(rows, 12), &card.child_state) &&
-                     run_cause_find(rows_text(rows, 13), &card.child_cause);
-        bool began = card.child_ended && rows_int(rows, 11) > 0;
-        card.child_ms = known && began ? rows_int(rows, 9) - rows_int(rows, 11) : 0;
-        card.child_host = rows_copy(rows, 15);
+        card.child.run = rows_copy(rows, 7);
+        card.child.attempt = rows_int(rows, 8);
+        card.child.ended_ms = rows_null(rows, 9) ? 0 : rows_int(rows, 9);
+        card.child.exit_code = rows_int(rows, 10);
+        card.child.started_ms = rows_int(rows, 11);
+        if (!run_state_find(rows_text(rows, 12), &card.child.state) ||
+            !run_cause_find(rows_text(rows, 13), &card.child.cause)) {
+            card.child.started_ms = 0; /* Damaged: nothing is known of its time. */
+        }
+        card.child.host = rows_copy(rows, 15);
     }
     AUTO(json_release) json_t *data = NULL;
     struct err err = json_parse_wrapped(rows_text(rows, 6), &data, NULL);
@@ -166,7 +165,7 @@ void cards__write(struct tx *tx, int64_t message, const struct card *card, struc
     const struct arg args[] = {arg_int(message),
                                arg_int(card->number),
                                arg_str(part_state_name(card->state)),
-                               arg_int(card->child),
+                               arg_int(card->child.id),
                                arg_str(card_cause_name(card->cause)),
                                arg_text(clean),
                                arg_int((int64_t)clean.len)};

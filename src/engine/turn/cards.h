@@ -29,13 +29,9 @@ struct card {
     struct bytes tool, call, arguments, about, digest;
     struct bytes malformed; /* Arguments that are no JSON object, as text; "": they are one. */
     bool repeatable;
-    int64_t child; /* id of its run; 0: none. */
-    struct bytes child_run;
-    struct bytes child_host; /* Where its latest attempt ran; "": nowhere yet. */
-    int64_t child_attempt, child_exit, child_ms;
-    enum run_state child_state;
-    enum run_cause child_cause;
-    bool child_ended;
+    /* The run that the call is; id 0: none. Of its columns: id, run, attempt, state, cause,
+     * started_ms, ended_ms, exit_code, and host, "" where it has not begun. */
+    struct run_row child;
 };
 struct cards {
     struct card *at;
@@ -66,15 +62,18 @@ void cards__write(struct tx *tx, int64_t message, const struct card *card, struc
 /* Digest of the calls that were made last and their results: whether it is the same again. */
 struct sha256_hex cards__digest(struct tx *tx, int64_t message);
 
-/* A turn, fenced as turns__load does, and a card of it, which is in `state`; else *ret_late. */
+/* A turn, fenced as turns__load does, and a card of it, which is in `state`; else false. */
 struct turn_card_key {
     const struct turn_key *key; /* Borrowed. */
     int64_t part;
     enum part_state state;
 };
-MUST_CHECK struct err turns__load_card(struct tx *tx, const struct turn_card_key *of,
-                                       bool *ret_late, struct turn *ret_turn,
-                                       struct card *ret_card);
+MUST_CHECK bool turns__load_card(struct tx *tx, const struct turn_card_key *of,
+                                 struct turn *ret_turn, struct card *ret_card);
+/* The same, with a plan that is empty; false: plan->late. */
+MUST_CHECK bool turns__open_card(struct tx *tx, const struct turn_card_key *of,
+                                 struct turn_plan *plan, struct turn *ret_turn,
+                                 struct card *ret_card);
 
 /* The card is in a final state already: written, with its result, and told. (answer.c) */
 void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,

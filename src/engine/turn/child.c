@@ -79,7 +79,7 @@ static struct err child_start(struct tx *tx, struct turn *turn, struct card *car
     if (err_failed(err)) {
         return err;
     }
-    card->child = row.id;
+    card->child.id = row.id;
     if (child->is_long) {
         tx_fail(tx, runs__set_session(tx, row.id, turn->session.session));
         card->state = PART_STATE_PENDING;
@@ -95,12 +95,11 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
         .key = &child->key, .part = child->part, .state = PART_STATE_RUNNING};
     struct turn turn;
     struct card card;
-    turns__plan_begin(plan);
-    struct err err = turns__load_card(tx, &of, &plan->late, &turn, &card);
-    plan->late = plan->late || (!err_failed(err) && card.child != 0);
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open_card(tx, &of, plan, &turn, &card) || card.child.id != 0) {
+        plan->late = true;
+        return tx_error(tx);
     }
+    struct err err = ERR_OK;
     if (turn.run.stop == CAUSE_NONE) { /* Else it ends now, and takes no children any more. */
         err = child_start(tx, &turn, &card, child);
     }
@@ -255,30 +254,29 @@ struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *sta
                                struct turn_plan *plan) {
     struct turn turn;
     struct run_row row = {.id = 0};
-    turns__plan_begin(plan);
-    struct err err = turns__load(tx, &start->key, &plan->late, &turn);
-    plan->late = plan->late || (!err_failed(err) &&
-                                (!turn.row.wrote || turn.row.check_run != 0 || turn.row.call != 0));
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open(tx, &start->key, plan, &turn) || !turn.row.wrote || turn.row.check_run != 0 ||
+        turn.row.call != 0) {
+        plan->late = true;
+        return tx_error(tx);
     }
     turn.row.wrote = false;
     if (!start->none && turn.run.stop == CAUSE_NONE) {
-        err = child_submit(tx, &turn, &start->run, /* below */ true, &row);
-        turn.row.check_run = err_failed(err) ? 0 : row.id;
+        struct err err = child_submit(tx, &turn, &start->run, /* below */ true, &row);
+        if (err_failed(err)) {
+            return err;
+        }
+        turn.row.check_run = row.id;
     }
-    return err_failed(err) ? err : turns__advance(tx, &turn, &start->key.bounds, plan);
+    return turns__advance(tx, &turn, &start->key.bounds, plan);
 }
 
 struct err tx_turn_check_end(struct tx *tx, const struct turn_check_end *end,
                              struct turn_plan *plan) {
     struct turn turn;
-    turns__plan_begin(plan);
-    struct err err = turns__load(tx, &end->key, &plan->late, &turn);
-    plan->late =
-        plan->late || (!err_failed(err) && (end->check == 0 || turn.row.check_run != end->check));
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open(tx, &end->key, plan, &turn) || end->check == 0 ||
+        turn.row.check_run != end->check) {
+        plan->late = true;
+        return tx_error(tx);
     }
     turn.row.check_run = 0;
     if (end->note.len > 0) {

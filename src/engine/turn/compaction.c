@@ -394,20 +394,17 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     const struct run_bounds *bounds = &compacted->key.bounds;
     const bool called = compacted->calls > 0;
     struct turn turn;
-    turns__plan_begin(plan);
-    struct err err = turns__load(tx, &compacted->key, &plan->late, &turn);
-    plan->late = plan->late || (!err_failed(err) && turn.row.call != compacted->step);
-    if (!err_failed(err) && plan->late && called) {
+    if (!turns__open(tx, &compacted->key, plan, &turn) || turn.row.call != compacted->step) {
         bool found = false;
-        err = turns__load_run(tx, compacted->key.run, &found, &turn);
-        if (!err_failed(err) && found) {
+        plan->late = true;
+        if (called) {
+            tx_fail(tx, turns__load_run(tx, compacted->key.run, &found, &turn));
+        }
+        if (found) {
             const struct model_use late = use_of(&turn, compacted);
             calls__count(tx, &turn.session, &late);
         }
-        return err_failed(err) ? err : tx_error(tx);
-    }
-    if (err_failed(err) || plan->late) {
-        return err;
+        return tx_error(tx);
     }
     const bool alone = turns__compacts(&turn.row);
     if (called) {

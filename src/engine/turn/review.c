@@ -21,10 +21,7 @@ struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *b
     struct turn_review_begun begun = {.verdict = BUDGET_ADMITTED, .why = {"", 0}};
     struct turn turn;
     struct card card;
-    struct err err = turns__load_card(tx, &of, &begun.late, &turn, &card);
-    if (err_failed(err)) {
-        return err;
-    }
+    begun.late = !turns__load_card(tx, &of, &turn, &card);
     /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
     if (!begun.late && turn.run.stop == CAUSE_NONE) {
         turns__budget_ask_review(tx, &turn, begin, &begun);
@@ -72,10 +69,8 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
         .key = &end->key, .part = end->part, .state = PART_STATE_REVIEWING};
     struct turn turn;
     struct card card;
-    turns__plan_begin(plan);
-    struct err err = turns__load_card(tx, &of, &plan->late, &turn, &card);
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open_card(tx, &of, plan, &turn, &card)) {
+        return tx_error(tx);
     }
     turns__span_review_end(tx, &turn, &card, end);
     turns__budget_end_review(tx, &turn, end);

@@ -131,42 +131,52 @@ struct err turns__load_run(struct tx *tx, struct bytes run, bool *ret_found,
  * nowhere to put what it says, and of its messages some, or all, may be gone. And one whose
  * conversation was cleared under it: its place is gone; but what a call of the model took is
  * counted first, where one is out. */
-struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late,
-                       struct turn *ret_turn) {
+bool turns__load(struct tx *tx, const struct turn_key *key, struct turn *ret_turn) {
     const struct run_key of_run = {.run = key->run};
+    struct run_row *run = &ret_turn->run;
     bool found = false;
-    *ret_late = true;
     *ret_turn = (struct turn){.run = {.id = 0}};
-    struct err err = tx_run_find(tx, &of_run, &found, &ret_turn->run);
-    if (err_failed(err) || !found || ret_turn->run.kind != KIND_TURN ||
-        (ret_turn->run.state != RUN_RUNNING && ret_turn->run.state != RUN_WAITING) ||
-        ret_turn->run.attempt != key->attempt) {
-        return err;
+    tx_fail(tx, tx_run_find(tx, &of_run, &found, run));
+    if (!found || run->kind != KIND_TURN || run->attempt != key->attempt ||
+        (run->state != RUN_RUNNING && run->state != RUN_WAITING)) {
+        return false;
     }
-    err = turns__load_rest(tx, ret_turn, &found);
-    *ret_late = !found;
-    if (err_failed(err) || (found && !turns__is_cleared(ret_turn))) {
-        return err;
+    tx_fail(tx, turns__load_rest(tx, ret_turn, &found));
+    if (err_failed(tx_error(tx))) {
+        return false;
     }
-    enum run_cause *stop = &ret_turn->run.stop;
     if (!found) {
         ret_turn->row.last = BYTES(""); /* Nobody compares with it any more. */
+    } else if (!turns__is_cleared(ret_turn)) {
+        return true;
     } else {
-        *stop = *stop == CAUSE_NONE ? CAUSE_CLEARED : *stop;
-        *ret_late = ret_turn->row.call == 0;
+        run->stop = run->stop == CAUSE_NONE ? CAUSE_CLEARED : run->stop;
+        if (ret_turn->row.call != 0) {
+            return true;
+        }
     }
-    return !*ret_late ? ERR_OK
-                      : turns__end(tx, ret_turn, *stop == CAUSE_NONE ? CAUSE_STOPPED : *stop,
-                                   BYTES(""), &key->bounds);
+    tx_fail(tx, turns__end(tx, ret_turn, run->stop == CAUSE_NONE ? CAUSE_STOPPED : run->stop,
+                           BYTES(""), &key->bounds));
+    return false;
 }
 
-struct err turns__load_card(struct tx *tx, const struct turn_card_key *of, bool *ret_late,
-                            struct turn *ret_turn, struct card *ret_card) {
-    struct err err = turns__load(tx, of->key, ret_late, ret_turn);
-    if (!err_failed(err) && !*ret_late) {
-        *ret_late = !cards__find(tx, ret_turn->row.answer, of->part, ret_card) ||
-                    ret_card->state != of->state;
-        err = tx_error(tx);
-    }
-    return err;
+bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *plan,
+                 struct turn *ret_turn) {
+    turns__plan_begin(plan);
+    plan->late = !turns__load(tx, key, ret_turn);
+    return !plan->late;
+}
+
+bool turns__load_card(struct tx *tx, const struct turn_card_key *of, struct turn *ret_turn,
+                      struct card *ret_card) {
+    return turns__load(tx, of->key, ret_turn) &&
+           cards__find(tx, ret_turn->row.answer, of->part, ret_card) &&
+           ret_card->state == of->state;
+}
+
+bool turns__open_card(struct tx *tx, const struct turn_card_key *of, struct turn_plan *plan,
+                      struct turn *ret_turn, struct card *ret_card) {
+    turns__plan_begin(plan);
+    plan->late = !turns__load_card(tx, of, ret_turn, ret_card);
+    return !plan->late;
 }

@@ -74,10 +74,12 @@ struct turn {
 };
 /* Its place was taken away: the conversation was cleared. */
 bool turns__is_cleared(const struct turn *turn);
-/* The turn with all that belongs to it. The fence: *ret_late where there is no such turn, or it
- * does not run in that attempt. */
-MUST_CHECK struct err turns__load(struct tx *tx, const struct turn_key *key, bool *ret_late,
-                                  struct turn *ret_turn);
+/* The turn with all that belongs to it. The fence: false where there is no such turn, or it does
+ * not run in that attempt; or after an error. */
+MUST_CHECK bool turns__load(struct tx *tx, const struct turn_key *key, struct turn *ret_turn);
+/* The same, with a plan that is empty; false: plan->late. */
+MUST_CHECK bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *plan,
+                            struct turn *ret_turn);
 /* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
 MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
 /* The same by the id of the run, in whatever attempt and state. */

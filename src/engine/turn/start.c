@@ -8,12 +8,22 @@
 /* --- The first begin -------------------------------------------------------------------------- */
 
 /* The place of the answer was kept when its question came, so that the order of messages is that of
- * the conversation, whatever came meanwhile. */
-static void answer_open(struct tx *tx, struct turn *turn, struct message_row *question) {
-    bool compacts = turns__compacts(&turn->row);
+ * the conversation, whatever came meanwhile.
+ *
+ * *ret_removed: the message was taken out of the queue after the run began. No answer is shown to a
+ * message that is not there, so the turn ends as one that never began. */
+static void turn_open(struct tx *tx, struct turn *turn, bool *ret_removed) {
+    const bool compacts = turns__compacts(&turn->row);
+    struct message_row question;
+    bool found = false;
+    tx_fail(tx, messages__find_id(tx, turn->row.question, &found, &question));
+    *ret_removed = found && question.status == MESSAGE_REMOVED;
+    if (*ret_removed) {
+        return;
+    }
     tx_fail(tx, sessions__hold_events(tx, &turn->session));
-    if (question != NULL && question->status == MESSAGE_QUEUED) {
-        messages__write_status(tx, MESSAGE_COMPLETED, question);
+    if (found && question.status == MESSAGE_QUEUED) {
+        messages__write_status(tx, MESSAGE_COMPLETED, &question);
         tx_fail(tx, messages__tell_queue(tx, &turn->session));
     }
     messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
@@ -23,26 +33,7 @@ static void answer_open(struct tx *tx, struct turn *turn, struct message_row *qu
     sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
     tx_fail(tx, messages__tell_added(tx, &turn->session, &turn->answer));
     turn->row.begun = true;
-    tx_fail(tx, turns__event_started(tx, turn, question != NULL ? question->message : BYTES("")));
-}
-
-/* A turn whose message was taken out of the queue after the run began: no answer is shown to a
- * message that is not there, so the turn ends as one that never began. */
-static struct err turn_open(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                            bool *ret_ended) {
-    struct message_row question;
-    bool found = false;
-    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_ended = found && question.status == MESSAGE_REMOVED;
-    if (*ret_ended) {
-        enum run_cause stop = turn->run.stop;
-        return turns__end(tx, turn, stop == CAUSE_NONE ? CAUSE_STOPPED : stop, BYTES(""), bounds);
-    }
-    answer_open(tx, turn, found ? &question : NULL);
-    return tx_error(tx);
+    tx_fail(tx, turns__event_started(tx, turn, found ? question.message : BYTES("")));
 }
 
 /* --- Recovery --------------------------------------------------------------------------------- */
@@ -51,17 +42,16 @@ static struct err turn_open(struct tx *tx, struct turn *turn, const struct run_b
 static struct err said_keep(struct tx *tx, const struct turn *turn) {
     AUTO(turns__said_done) struct turn_said said;
     struct err err = turns__hear(tx, &turn->session, &turn->row, &said);
-    struct message_part part = {.message = turn->row.answer,
-                                .step = turn->row.call,
-                                .kind = PART_THINKING,
-                                .text = text_bytes(&said.thinking)};
-    if (!err_failed(err) && part.text.len > 0) {
-        cards__add_plain(tx, &part);
-    }
-    part.kind = PART_TEXT;
-    part.text = text_bytes(&said.text);
-    if (!err_failed(err) && part.text.len > 0) {
-        cards__add_plain(tx, &part);
+    const struct message_part parts[] = {
+        {.kind = PART_THINKING, .text = text_bytes(&said.thinking)},
+        {.kind = PART_TEXT, .text = text_bytes(&said.text)}};
+    for (size_t i = 0; i < COUNT_OF(parts) && !err_failed(err); i++) {
+        struct message_part part = parts[i];
+        part.message = turn->row.answer;
+        part.step = turn->row.call;
+        if (part.text.len > 0) {
+            cards__add_plain(tx, &part);
+        }
     }
     return err;
 }
@@ -102,7 +92,7 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
     for (size_t i = 0; i < cards.count; i++) {
         struct card *card = &cards.at[i];
         *ret_review = *ret_review || card->state == PART_STATE_REVIEWING;
-        if (card->state != PART_STATE_RUNNING || card->child != 0) {
+        if (card->state != PART_STATE_RUNNING || card->child.id != 0) {
             continue;
         }
         if (card->repeatable) {
@@ -116,14 +106,15 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
     }
 }
 
-/* Of another daemon's epoch: what was in its hands is in nobody's. *ret_over: no step of it is to
- * be begun again. A step that waits is not under way: the end of the daemon is no work of it. */
-static struct err turn_take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
-                                 bool *ret_over) {
-    bool tool = false, review = false;
+/* The turn was of another daemon's epoch: what was in its hands is in nobody's. *ret_over: no step
+ * of it is to be begun again. A step that waits is not under way: the end of the daemon is no work
+ * of it. */
+static void turn_take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
+                           bool *ret_over) {
     const int64_t epoch = turn->run.epoch;
     const bool for_provider = run_waits_for_provider(&turn->run);
     const bool for_budget = turn->run.lane != 0 && !amounts_any(&turn->row.granted);
+    bool tool = false, review = false;
     tx_fail(tx, runs__adopt(tx, &turn->run));
     call_settle(tx, turn, &key->bounds);
     cards_settle(tx, turn, &tool, &review);
@@ -131,33 +122,32 @@ static struct err turn_take_over(struct tx *tx, const struct turn_key *key, stru
         tx_fail(tx, runs__cut_off(tx, epoch, &turn->run, ret_over));
     }
     *ret_over = *ret_over && turn->run.stop == CAUSE_NONE; /* A stop ends the turn, too. */
-    return tx_error(tx);
 }
 
 /* --- The transaction -------------------------------------------------------------------------- */
 
 struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_plan *plan) {
-    bool ended = false, over = false;
+    const struct run_bounds *bounds = &key->bounds;
+    bool removed = false, over = false;
     struct turn turn;
-    turns__plan_begin(plan);
-    struct err err = turns__load(tx, key, &plan->late, &turn);
-    if (err_failed(err) || plan->late) {
-        return err;
+    if (!turns__open(tx, key, plan, &turn)) {
+        return tx_error(tx);
     }
     if (!turn.row.begun) {
-        err = turn_open(tx, &turn, &key->bounds, &ended);
+        turn_open(tx, &turn, &removed);
     }
-    if (!err_failed(err) && !ended && turn.run.epoch != tx_epoch(tx)) {
-        err = turn_take_over(tx, key, &turn, &over);
+    if (!removed && turn.run.epoch != tx_epoch(tx)) {
+        turn_take_over(tx, key, &turn, &over);
     }
-    if (err_failed(err) || ended) {
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    if (removed || over) {
+        const enum run_cause stop = turn.run.stop == CAUSE_NONE ? CAUSE_STOPPED : turn.run.stop;
         plan->next = TURN_NEXT_END;
-        return err;
-    }
-    if (over) {
-        plan->next = TURN_NEXT_END;
-        return turns__end(tx, &turn, CAUSE_CUT_OFF, BYTES(RUN_CUT_OFF_WORDS), &key->bounds);
+        return removed ? turns__end(tx, &turn, stop, BYTES(""), bounds)
+                       : turns__end(tx, &turn, CAUSE_CUT_OFF, BYTES(RUN_CUT_OFF_WORDS), bounds);
     }
     plan->late = turn.row.call != 0; /* It is being asked already. */
-    return plan->late ? ERR_OK : turns__advance(tx, &turn, &key->bounds, plan);
+    return plan->late ? ERR_OK : turns__advance(tx, &turn, bounds, plan);
 }

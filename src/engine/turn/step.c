@@ -70,67 +70,32 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     plan->schema = plan_copy(tx, plan, turn->row.schema);
 }
 
-static void plan_card(struct tx *tx, const struct card *card, struct turn_plan *plan) {
-    plan->cards[plan->card_count++] = (struct turn_card){
+/* A child that goes on has no name in the plan: there is nothing to fetch. */
+static struct turn_card *plan_card(struct tx *tx, const struct card *card, struct turn_plan *plan) {
+    const struct run_row *child = &card->child;
+    const bool ended = child->ended_ms > 0;
+    struct turn_card *planned = &plan->cards[plan->card_count++];
+    *planned = (struct turn_card){
         .part = card->number,
         .tool = plan_copy(tx, plan, card->tool),
         .arguments = plan_copy(tx, plan, card->arguments),
         .about = plan_copy(tx, plan, card->about),
-        .child = plan_copy(tx, plan, card->child_ended ? card->child_run : BYTES("")),
-        .child_host = plan_copy(tx, plan, card->child_host),
-        .child_attempt = card->child_attempt,
-        .child_exit = card->child_exit,
-        .child_ms = card->child_ms,
-        .child_state = card->child_state,
-        .child_cause = card->child_cause};
+        .child = plan_copy(tx, plan, ended ? child->run : BYTES("")),
+        .child_host = plan_copy(tx, plan, child->host),
+        .child_attempt = child->attempt,
+        .child_exit = child->exit_code,
+        .child_ms = ended && child->started_ms > 0 ? child->ended_ms - child->started_ms : 0,
+        .child_state = child->state,
+        .child_cause = child->cause};
+    return planned;
 }
 
 /* --- Facts ------------------------------------------------------------------------------------ */
 
-/* A card whose child has ended is ready once more: its result is to be fetched. */
+/* A card whose child has ended is ready again: its result is to be fetched. */
 static bool card_ready(const struct card *card) {
     return card->state == PART_STATE_READY ||
-           (card->state == PART_STATE_RUNNING && card->child_ended);
-}
-
-static struct turn_facts facts_of(const struct turn *turn, const struct cards *cards) {
-    const struct turn_row *row = &turn->row;
-    struct turn_facts facts = {.stop = turn->run.stop,
-                               .compacts = turns__compacts(row),
-                               .answered = row->answered,
-                               .last = row->last_call,
-                               .owes_object = row->schema.len > 0,
-                               .truncated = row->truncated,
-                               .calls = row->calls,
-                               .calls_max = row->calls_max,
-                               .wrote = row->wrote,
-                               .failed_checks = row->failed_checks,
-                               .mistakes = row->mistakes,
-                               .mistakes_told = row->mistakes_told,
-                               .repeats = row->repeats,
-                               .tools_used_up = turn->tools_left == 0};
-    for (size_t i = 0; i < cards->count; i++) {
-        facts.ready += card_ready(&cards->at[i]);
-        facts.asking += cards->at[i].state == PART_STATE_ASKING;
-        facts.reviewing += cards->at[i].state == PART_STATE_REVIEWING;
-    }
-    facts.running = (int64_t)cards->count - facts.ready - facts.asking - facts.reviewing;
-    return facts;
-}
-
-/* Parts beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
-enum { PARTS_BESIDE = 64 };
-
-/* Before the model is asked again: whether it keeps doing the same. */
-static void count_repeats(struct tx *tx, struct turn *turn, struct turn_facts *facts) {
-    if (turn->row.calls == 0 || turn->row.answered || turn->cut_off) {
-        return;
-    }
-    const struct sha256_hex digest = cards__digest(tx, turn->row.answer);
-    bool same = bytes_is(turn->row.last, digest.text);
-    turn->row.repeats = same ? turn->row.repeats + 1 : 1;
-    turn->row.last = tx_copy(tx, bytes_of(digest.text));
-    facts->repeats = turn->row.repeats;
+           (card->state == PART_STATE_RUNNING && card->child.ended_ms > 0);
 }
 
 struct step {
@@ -139,24 +104,54 @@ struct step {
     struct run_row check; /* The run that checks, where there is one. */
 };
 
+/* Parts beside the items of an answer: long texts in pieces, what joins, what is noted, the end. */
+enum { PARTS_BESIDE = 64 };
+
 /* A message has a limit of parts, and what it cannot hold would stop the turn in the middle: so the
- * last call comes while there is room for all that it may bring. What is counted at a call is
- * counted once: while something is checked, it is not. */
+ * last call comes while there is room for all that it may bring. */
 static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
-    step->cards = cards__open(tx, turn->row.answer);
+    struct turn_row *row = &turn->row;
+    step->cards = cards__open(tx, row->answer);
     turns__count_tools(tx, turn);
-    step->facts = facts_of(turn, &step->cards);
-    step->facts.check = turns__check_find(tx, turn, &step->check);
-    step->facts.steered = tx_number(tx,
-                                    "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
-                                    " AND status = 'steering' LIMIT 1",
-                                    ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) != 0;
-    int64_t parts = tx_number(tx, "SELECT COALESCE(max(number), 0) FROM parts WHERE message = $1",
-                              ARGS(arg_int(turn->row.answer)), 0);
-    step->facts.full = parts + TURN_ITEMS_MAX + PARTS_BESIDE > MESSAGE_PARTS_MAX;
-    enum turn_next next = turn_next(&step->facts).next;
-    if (next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL) {
-        count_repeats(tx, turn, &step->facts);
+    step->facts = (struct turn_facts){.stop = turn->run.stop,
+                                      .compacts = turns__compacts(row),
+                                      .answered = row->answered,
+                                      .last = row->last_call,
+                                      .owes_object = row->schema.len > 0,
+                                      .truncated = row->truncated,
+                                      .calls = row->calls,
+                                      .calls_max = row->calls_max,
+                                      .wrote = row->wrote,
+                                      .failed_checks = row->failed_checks,
+                                      .mistakes = row->mistakes,
+                                      .mistakes_told = row->mistakes_told,
+                                      .repeats = row->repeats,
+                                      .tools_used_up = turn->tools_left == 0,
+                                      .check = turns__check_find(tx, turn, &step->check)};
+    struct turn_facts *facts = &step->facts;
+    for (size_t i = 0; i < step->cards.count; i++) {
+        facts->ready += card_ready(&step->cards.at[i]);
+        facts->asking += step->cards.at[i].state == PART_STATE_ASKING;
+        facts->reviewing += step->cards.at[i].state == PART_STATE_REVIEWING;
+    }
+    facts->running = (int64_t)step->cards.count - facts->ready - facts->asking - facts->reviewing;
+    facts->steered = tx_number(tx,
+                               "SELECT 1 FROM messages WHERE session = $1 AND run = $2"
+                               " AND status = 'steering' LIMIT 1",
+                               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)), 0) != 0;
+    const int64_t parts =
+        tx_number(tx, "SELECT COALESCE(max(number), 0) FROM parts WHERE message = $1",
+                  ARGS(arg_int(row->answer)), 0);
+    facts->full = parts + TURN_ITEMS_MAX + PARTS_BESIDE > MESSAGE_PARTS_MAX;
+    /* Before the model is asked again: whether it keeps doing the same. Counted once for a call:
+     * while something is checked, it is not. */
+    const enum turn_next next = turn_next(facts).next;
+    if ((next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL) && row->calls > 0 &&
+        !row->answered && !turn->cut_off) {
+        const struct sha256_hex digest = cards__digest(tx, row->answer);
+        row->repeats = bytes_is(row->last, digest.text) ? row->repeats + 1 : 1;
+        row->last = tx_copy(tx, bytes_of(digest.text));
+        facts->repeats = row->repeats;
     }
 }
 
@@ -166,21 +161,6 @@ void turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes word
     const struct message_part part = {
         .message = turn->row.answer, .step = turn->row.step, .kind = PART_NOTICE, .text = words};
     cards__add_plain(tx, &part);
-}
-
-static void add_nudges(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
-                       bool last) {
-    enum turn_nudge nudge = turn_nudge(facts);
-    if (nudge == TURN_NUDGE_MISTAKES) {
-        turn->row.mistakes_told = facts->mistakes;
-        turns__add_notice(tx, turn, BYTES(nudge_mistakes));
-    } else if (nudge == TURN_NUDGE_REPEATS) {
-        turns__add_notice(tx, turn, BYTES(nudge_repeats));
-    }
-    if (last) {
-        bool owes = turn->row.schema.len > 0;
-        turns__add_notice(tx, turn, owes ? BYTES(nudge_last_object) : BYTES(nudge_last));
-    }
 }
 
 /* Each is as long as a message may be, and one transaction holds only so much: the others join
@@ -217,12 +197,22 @@ static void begin_step(struct turn *turn, struct turn_plan *plan) {
     plan->step = turn->row.call;
 }
 
+/* A call that is asked again was told already what it should know. */
 static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
                        struct turn_plan *plan) {
-    bool last = plan->next == TURN_NEXT_LAST_CALL, found = false;
+    const bool last = plan->next == TURN_NEXT_LAST_CALL;
+    const enum turn_nudge nudge = turn->cut_off ? TURN_NUDGE_NONE : turn_nudge(facts);
     struct stream_state state = {0};
-    if (!turn->cut_off) { /* A call that is asked again was told already what it should know. */
-        add_nudges(tx, turn, facts, last);
+    bool found = false;
+    if (nudge == TURN_NUDGE_MISTAKES) {
+        turn->row.mistakes_told = facts->mistakes;
+        turns__add_notice(tx, turn, BYTES(nudge_mistakes));
+    } else if (nudge == TURN_NUDGE_REPEATS) {
+        turns__add_notice(tx, turn, BYTES(nudge_repeats));
+    }
+    if (last && !turn->cut_off) {
+        turns__add_notice(tx, turn,
+                          facts->owes_object ? BYTES(nudge_last_object) : BYTES(nudge_last));
     }
     if (facts->steered) {
         join_steering(tx, turn);
@@ -238,18 +228,7 @@ static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts
     turns__span_call(tx, turn);
 }
 
-/* --- Tools ------------------------------------------------------------------------------------ */
-
-static void start_card(struct tx *tx, struct turn *turn, struct card *card,
-                       struct turn_plan *plan) {
-    if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
-        card->state = PART_STATE_RUNNING;
-        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
-        tx_fail(tx, turns__event_card_started(tx, turn, card));
-        turns__span_card(tx, turn, card);
-    }
-    plan_card(tx, card, plan);
-}
+/* --- Waits ------------------------------------------------------------------------------------ */
 
 /* A wait for a person begins or ends now, beside the change of the run's state. */
 static void wait_write(struct tx *tx, const struct turn *turn, enum run_state before,
@@ -275,87 +254,11 @@ static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     tx_fail(tx, turns__event_waiting(tx, turn, NULL /* for a person */));
 }
 
-/* A card whose child has ended runs already: only its result is fetched. */
-static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
-                          const struct turn_facts *facts) {
-    int64_t others = card->state == PART_STATE_RUNNING ? 0 : facts->running;
-    return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
-}
-
-/* A look at a call changes nothing: they go side by side, whatever waits before them. Each plan
- * names them again; who performs it knows which are on their way, and has budgets asked for each
- * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn. */
-static void plan_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
-                         struct turn_plan *plan) {
-    struct settings settings = {.review_model = {"", 0}};
-    if (step->facts.reviewing == 0) {
-        return;
-    }
-    tx_fail(tx, tx_settings_read(tx, &settings));
-    plan->reviewer = plan_copy(
-        tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
-    for (size_t i = 0; i < step->cards.count; i++) {
-        const struct card *card = &step->cards.at[i];
-        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, &step->facts)) {
-            plan_card(tx, card, plan);
-            plan->cards[plan->card_count - 1].review = true;
-        }
-    }
-}
-
-/* In the order of the calls. Those that may run again begin side by side; one that may not waits
- * until all before it are done, and all behind it wait for it: the model wrote them in this order,
- * and what a command reads may be what the call before it wrote. So one that waits for somebody's
- * yes may hold back others that are ready: then the turn waits for somebody. */
-static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,
-                        struct turn_plan *plan) {
-    plan_reviews(tx, turn, step, plan);
-    for (size_t i = 0; i < step->cards.count; i++) {
-        struct card *card = &step->cards.at[i];
-        bool fits = plan_has_room(plan, card, &step->facts);
-        if (card_ready(card) && fits && (card->repeatable || i == 0)) {
-            start_card(tx, turn, card, plan);
-        }
-        if (!card->repeatable) {
-            break;
-        }
-    }
-    if (plan->card_count > 0) {
-        plan->next = TURN_NEXT_START;
-    } else if (step->facts.running > 0) {
-        plan->next = TURN_NEXT_WAIT;
-    } else {
-        park(tx, turn, plan);
-    }
-}
-
-/* --- Checks ----------------------------------------------------------------------------------- */
-
-/* Nothing of it is stored before somebody has looked whether there is a check at all. */
-static void plan_check(struct tx *tx, const struct turn *turn, const struct run_row *run,
-                       struct turn_plan *plan) {
-    struct card card = {.number = TURN_CHECK_PART};
-    if (turn->row.check_run != 0) {
-        card.tool = run->label;
-        card.child_run = run->run;
-        card.child_host = run->host;
-        card.child_attempt = run->attempt;
-        card.child_exit = run->exit_code;
-        card.child_state = run->state;
-        card.child_cause = run->cause;
-        card.child_ended = true;
-    }
-    plan_card(tx, &card, plan);
-    plan->cards[0].step = turn->row.check_run;
-}
-
-/* --- The step --------------------------------------------------------------------------------- */
-
 /* The wait of the model's call for its next try is over (run/provider_wait.c), if there is one.
  * Whatever is stored of a turn next ends the wait, too: the end of a wait that was lost on its way
  * leaves no run `waiting` that goes on. */
 static void provider_ask(struct tx *tx, struct turn *turn) {
-    bool compacts = turns__compacts(&turn->row);
+    const bool compacts = turns__compacts(&turn->row);
     if (run_waits_for_provider(&turn->run)) {
         tx_fail(tx, runs__provider_ask(tx, &turn->run));
         sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
@@ -380,6 +283,69 @@ struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
     }
     return tx_error(tx);
 }
+
+/* --- Tools ------------------------------------------------------------------------------------ */
+
+/* A card whose child has ended runs already: only its result is fetched. */
+static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
+                          const struct turn_facts *facts) {
+    int64_t others = card->state == PART_STATE_RUNNING ? 0 : facts->running;
+    return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
+}
+
+/* Reviews change nothing: they go side by side, whatever waits before them. Each plan names them
+ * again; the dispatcher knows which are on their way, and has budgets asked for each
+ * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn. */
+static void plan_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
+                         struct turn_plan *plan) {
+    struct settings settings = {.review_model = {"", 0}};
+    if (step->facts.reviewing == 0) {
+        return;
+    }
+    tx_fail(tx, tx_settings_read(tx, &settings));
+    plan->reviewer = plan_copy(
+        tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
+    for (size_t i = 0; i < step->cards.count; i++) {
+        const struct card *card = &step->cards.at[i];
+        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, &step->facts)) {
+            plan_card(tx, card, plan)->review = true;
+        }
+    }
+}
+
+/* In the order of the calls. Those that may run again begin side by side; one that may not waits
+ * until all before it are done, and all behind it wait for it: the model wrote them in this order,
+ * and what a command reads may be what the call before it wrote. So one that waits for somebody's
+ * yes may hold back others that are ready: then the turn waits for somebody. */
+static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,
+                        struct turn_plan *plan) {
+    plan_reviews(tx, turn, step, plan);
+    for (size_t i = 0; i < step->cards.count; i++) {
+        struct card *card = &step->cards.at[i];
+        if (card_ready(card) && plan_has_room(plan, card, &step->facts) &&
+            (card->repeatable || i == 0)) {
+            if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
+                card->state = PART_STATE_RUNNING;
+                cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+                tx_fail(tx, turns__event_card_started(tx, turn, card));
+                turns__span_card(tx, turn, card);
+            }
+            plan_card(tx, card, plan);
+        }
+        if (!card->repeatable) {
+            break;
+        }
+    }
+    if (plan->card_count > 0) {
+        plan->next = TURN_NEXT_START;
+    } else if (step->facts.running > 0) {
+        plan->next = TURN_NEXT_WAIT;
+    } else {
+        park(tx, turn, plan);
+    }
+}
+
+/* --- The step --------------------------------------------------------------------------------- */
 
 /* A call of the model that may not be made yet waits, and one that may never be ends the turn. */
 static void ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
@@ -424,9 +390,15 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     case TURN_NEXT_PARK:
         park(tx, turn, plan);
         break;
-    case TURN_NEXT_CHECK:
-        plan_check(tx, turn, &step.check, plan);
+    case TURN_NEXT_CHECK: { /* Nothing is stored before it is known whether there is a check. */
+        struct card check = {.number = TURN_CHECK_PART};
+        if (turn->row.check_run != 0) {
+            check.tool = step.check.label;
+            check.child = step.check;
+        }
+        plan_card(tx, &check, plan)->step = turn->row.check_run;
         break;
+    }
     case TURN_NEXT_COMPACT:
         begin_step(turn, plan);
         break;

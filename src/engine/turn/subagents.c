@@ -15,13 +15,9 @@ struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part,
     const struct turn_card_key of = {.key = key, .part = part, .state = PART_STATE_RUNNING};
     struct turn turn;
     struct card card;
-    struct err err = turns__load_card(tx, &of, ret_late, &turn, &card);
-    if (err_failed(err) || *ret_late) {
-        return err;
-    }
-    *ret_late = turn.run.stop != CAUSE_NONE;
+    *ret_late = !turns__load_card(tx, &of, &turn, &card) || turn.run.stop != CAUSE_NONE;
     *ret_seat = (struct turn_seat){.session = turn.session, .model = turn.row.model};
-    return ERR_OK;
+    return tx_error(tx);
 }
 
 /* --- Siblings --------------------------------------------------------------------------------- */
