@@ -1,4 +1,5 @@
 /* rows.c: reading and writing how far a turn is. */
+#include "base/words.h"
 #include "engine/turn/cards.h"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
@@ -12,13 +13,7 @@ static const char *trigger_word(const void *member) {
 }
 
 static bool trigger_find(struct bytes name, void *member) {
-    for (unsigned i = 0; i < TURN_TRIGGER_COUNT; i++) {
-        if (bytes_is(name, trigger_names[i])) {
-            *(enum turn_trigger *)member = (enum turn_trigger)i;
-            return true;
-        }
-    }
-    return false;
+    return word_find(trigger_names, TURN_TRIGGER_COUNT, name, member);
 }
 
 bool turns__trigger_known(struct bytes name) {

@@ -1,17 +1,7 @@
 /* rules/session/session.c: names and edges of sessions, messages and parts. */
 #include "rules/session/session.h"
 
-#include <string.h>
-
-static bool name_find(const char *const names[], int count, struct bytes name, int *ret_at) {
-    for (int at = 0; at < count; at++) {
-        if (strlen(names[at]) == name.len && memcmp(names[at], name.data, name.len) == 0) {
-            *ret_at = at;
-            return true;
-        }
-    }
-    return false;
-}
+#include "base/words.h"
 
 #define X(word, name) name,
 static const char *const session_states[] = {SESSION_STATES(X)};
@@ -53,57 +43,27 @@ const char *title_by_name(enum title_by by) {
 }
 
 bool session_state_find(struct bytes name, enum session_state *ret_state) {
-    int at = 0;
-    if (!name_find(session_states, SESSION_STATE_COUNT, name, &at)) {
-        return false;
-    }
-    *ret_state = (enum session_state)at;
-    return true;
+    return word_find(session_states, SESSION_STATE_COUNT, name, ret_state);
 }
 
 bool message_role_find(struct bytes name, enum message_role *ret_role) {
-    int at = 0;
-    if (!name_find(roles, MESSAGE_ROLE_COUNT, name, &at)) {
-        return false;
-    }
-    *ret_role = (enum message_role)at;
-    return true;
+    return word_find(roles, MESSAGE_ROLE_COUNT, name, ret_role);
 }
 
 bool message_status_find(struct bytes name, enum message_status *ret_status) {
-    int at = 0;
-    if (!name_find(statuses, MESSAGE_STATUS_COUNT, name, &at)) {
-        return false;
-    }
-    *ret_status = (enum message_status)at;
-    return true;
+    return word_find(statuses, MESSAGE_STATUS_COUNT, name, ret_status);
 }
 
 bool part_kind_find(struct bytes name, enum part_kind *ret_kind) {
-    int at = 0;
-    if (!name_find(part_kinds, PART_KIND_COUNT, name, &at)) {
-        return false;
-    }
-    *ret_kind = (enum part_kind)at;
-    return true;
+    return word_find(part_kinds, PART_KIND_COUNT, name, ret_kind);
 }
 
 bool part_state_find(struct bytes name, enum part_state *ret_state) {
-    int at = 0;
-    if (!name_find(part_states, PART_STATE_COUNT, name, &at)) {
-        return false;
-    }
-    *ret_state = (enum part_state)at;
-    return true;
+    return word_find(part_states, PART_STATE_COUNT, name, ret_state);
 }
 
 bool title_by_find(struct bytes name, enum title_by *ret_by) {
-    int at = 0;
-    if (!name_find(titles, TITLE_BY_COUNT, name, &at)) {
-        return false;
-    }
-    *ret_by = (enum title_by)at;
-    return true;
+    return word_find(titles, TITLE_BY_COUNT, name, ret_by);
 }
 
 /* The drawing of session.h. What has no row here stays as it is. */

@@ -1,15 +1,12 @@
 /* title.c: see title.h. */
 #include "rules/session/title.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/utf8.h"
 
 bool title_is_asked(struct bytes model) {
-    static const char scripted[] = "scripted/";
-    size_t len = sizeof scripted - 1;
-    return model.len > 0 && (model.len < len || memcmp(model.data, scripted, len) != 0);
+    return model.len > 0 && !bytes_begin(model, BYTES("scripted/"));
 }
 
 /* --- Within a text ---------------------------------------------------------------------------- */
@@ -18,13 +15,13 @@ static bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static struct bytes behind(struct bytes text, size_t count) {
+static struct bytes after(struct bytes text, size_t count) {
     return (struct bytes){text.data + count, text.len - count};
 }
 
 static struct bytes trim(struct bytes text) {
     while (text.len > 0 && is_space(text.data[0])) {
-        text = behind(text, 1);
+        text = after(text, 1);
     }
     while (text.len > 0 && is_space(text.data[text.len - 1])) {
         text.len--;
@@ -39,39 +36,33 @@ static struct bytes first_line(struct bytes text) {
     return trim(text);
 }
 
-/* A word that does not fit goes as a whole, unless little would be left. */
-static struct bytes cut(struct bytes text) {
+/* One line, whatever stands in it, of TITLE_CHARS at most. A word that does not fit goes as a
+ * whole, unless little would be left. */
+static struct title title_of(struct bytes line) {
+    struct title title = {.len = 0};
     size_t len = 0, space = 0;
-    for (size_t chars = 0; len < text.len; len++) {
-        bool begins = ((unsigned char)text.data[len] & 0xC0) != 0x80;
-        chars += begins ? 1 : 0;
+    bool gap_before = false;
+    for (size_t chars = 0; len < line.len; len++) {
+        chars += ((unsigned char)line.data[len] & 0xC0) != 0x80;
         if (chars > TITLE_CHARS || len >= TITLE_BYTES) {
             break;
         }
-        space = is_space(text.data[len]) ? len : space;
+        space = is_space(line.data[len]) ? len : space;
     }
-    if (len == text.len) {
-        return text;
+    if (len < line.len) {
+        line.len = is_space(line.data[len]) || space < len / 2 ? utf8_cut(line, len) : space;
+        line = trim(line);
     }
-    text.len = is_space(text.data[len]) || space < len / 2 ? utf8_cut(text, len) : space;
-    return trim(text);
-}
-
-/* One line, whatever stands in it. */
-static struct title title_of(struct bytes line) {
-    struct title title = {.len = 0};
-    bool space = false;
-    line = cut(line);
     for (size_t i = 0; i < line.len; i++) {
-        unsigned char c = (unsigned char)line.data[i];
-        bool gap = c <= ' ' || c == 0x7F;
-        if (!gap && space && title.len > 0) {
+        const unsigned char c = (unsigned char)line.data[i];
+        const bool gap = c <= ' ' || c == 0x7F;
+        if (!gap && gap_before && title.len > 0) {
             title.text[title.len++] = ' ';
         }
         if (!gap) {
             title.text[title.len++] = (char)c;
         }
-        space = gap;
+        gap_before = gap;
     }
     title.text[title.len] = '\0';
     return title;
@@ -83,62 +74,49 @@ struct title title_of_words(struct bytes text) {
 
 /* --- What a model answered -------------------------------------------------------------------- */
 
-static bool starts(struct bytes text, const char *prefix) {
-    size_t len = strlen(prefix);
-    return text.len >= len && strncasecmp(text.data, prefix, len) == 0;
+static bool starts(struct bytes text, struct bytes prefix) {
+    return text.len >= prefix.len && strncasecmp(text.data, prefix.data, prefix.len) == 0;
 }
 
-/* Some models print them before the answer. */
-static struct bytes behind_thoughts(struct bytes said) {
-    static const char end[] = "</think>";
-    if (!starts(said, "<think>")) {
-        return said;
-    }
-    const char *at = memmem(said.data, said.len, end, sizeof end - 1);
-    return at == NULL ? (struct bytes){said.data, 0}
-                      : behind(said, (size_t)(at - said.data) + sizeof end - 1);
-}
-
-/* Longer marks than a byte are those of UTF-8. */
-static const char *const marks[] = {"\"", "'", "`", "*", "#", "_", "“", "”", "‘", "’", "«", "»"};
-
-static size_t mark_at_start(struct bytes text) {
+/* Length of a mark at that end of the text, of which models put several around a title. Longer
+ * marks than a byte are those of UTF-8. */
+enum end { AT_START, AT_END };
+static size_t mark_len(struct bytes text, enum end end) {
+    static const char *const marks[] = {"\"", "'", "`", "*", "#", "_",
+                                        "“",  "”", "‘", "’", "«", "»"};
     for (size_t i = 0; i < COUNT_OF(marks); i++) {
-        size_t len = strlen(marks[i]);
-        if (text.len >= len && memcmp(text.data, marks[i], len) == 0) {
-            return len;
+        const struct bytes mark = bytes_of(marks[i]);
+        if (text.len >= mark.len &&
+            bytes_begin(end == AT_START ? text : after(text, text.len - mark.len), mark)) {
+            return mark.len;
         }
     }
-    return 0;
-}
-
-static size_t mark_at_end(struct bytes text) {
-    for (size_t i = 0; i < COUNT_OF(marks); i++) {
-        size_t len = strlen(marks[i]);
-        if (text.len >= len && memcmp(text.data + text.len - len, marks[i], len) == 0) {
-            return len;
-        }
-    }
-    return text.len > 0 && text.data[text.len - 1] == '.' ? 1 : 0;
+    return end == AT_END && text.len > 0 && text.data[text.len - 1] == '.' ? 1 : 0;
 }
 
 static struct bytes unmark(struct bytes text) {
     for (size_t len = 1; len > 0; text = trim(text)) {
-        len = mark_at_start(text);
-        text = behind(text, len);
+        len = mark_len(text, AT_START);
+        text = after(text, len);
     }
     for (size_t len = 1; len > 0; text = trim(text)) {
-        len = mark_at_end(text);
+        len = mark_len(text, AT_END);
         text.len -= len;
     }
     return text;
 }
 
+/* Some models print their thoughts before the answer. */
 struct title title_of_answer(struct bytes said) {
-    static const char label[] = "title:";
-    struct bytes line = unmark(first_line(behind_thoughts(trim(said))));
+    const struct bytes thoughts_end = BYTES("</think>"), label = BYTES("title:");
+    said = trim(said);
+    if (starts(said, BYTES("<think>"))) {
+        const char *at = memmem(said.data, said.len, thoughts_end.data, thoughts_end.len);
+        said = at == NULL ? BYTES("") : after(said, (size_t)(at - said.data) + thoughts_end.len);
+    }
+    struct bytes line = unmark(first_line(said));
     if (starts(line, label)) {
-        line = unmark(trim(behind(line, sizeof label - 1)));
+        line = unmark(trim(after(line, label.len)));
     }
     return title_of(line);
 }

@@ -1,42 +1,35 @@
 /* card.c: one table, and the two ways into it. */
 #include "rules/turn/card.h"
 
-#include <string.h>
+#include "base/words.h"
 
-static const struct {
-    const char *name;
-    enum part_state state;
-    enum card_mark mark;
-} causes[CARD_CAUSE_COUNT] = {
-#define X(cause, name, state, mark) {name, PART_STATE_##state, CARD_MARK_##mark},
-    CARD_CAUSES(X)
+#define X(cause, name, state, mark) name,
+static const char *const names[CARD_CAUSE_COUNT] = {CARD_CAUSES(X)};
 #undef X
-};
+#define X(cause, name, state, mark) PART_STATE_##state,
+static const enum part_state states[CARD_CAUSE_COUNT] = {CARD_CAUSES(X)};
+#undef X
+#define X(cause, name, state, mark) CARD_MARK_##mark,
+static const enum card_mark marks[CARD_CAUSE_COUNT] = {CARD_CAUSES(X)};
+#undef X
 
 const char *card_cause_name(enum card_cause cause) {
     assert(cause < CARD_CAUSE_COUNT);
-    return causes[cause].name;
+    return names[cause];
 }
 
 bool card_cause_find(struct bytes name, enum card_cause *ret_cause) {
-    for (unsigned i = 0; i < CARD_CAUSE_COUNT; i++) {
-        if (strlen(causes[i].name) == name.len &&
-            memcmp(causes[i].name, name.data, name.len) == 0) {
-            *ret_cause = (enum card_cause)i;
-            return true;
-        }
-    }
-    return false;
+    return word_find(names, CARD_CAUSE_COUNT, name, ret_cause);
 }
 
 enum part_state card_cause_state(enum card_cause cause) {
     assert(cause < CARD_CAUSE_COUNT);
-    return causes[cause].state;
+    return states[cause];
 }
 
 enum card_mark card_cause_mark(enum card_cause cause) {
     assert(cause < CARD_CAUSE_COUNT);
-    return causes[cause].mark;
+    return marks[cause];
 }
 
 /* An error that is not here is one of the machine: an I/O error. */

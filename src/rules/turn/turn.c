@@ -1,31 +1,19 @@
 /* turn.c: the order of the questions is the rule. */
 #include "rules/turn/turn.h"
 
-#include <string.h>
+#include "base/words.h"
 
-static const char *const policy_names[TURN_POLICY_COUNT] = {
+static const char *const policies[TURN_POLICY_COUNT] = {
 #define X(policy, name) name,
     TURN_POLICIES(X)
 #undef X
 };
 
-const char *turn_policy_name(enum turn_policy policy) {
-    assert(policy < TURN_POLICY_COUNT);
-    return policy_names[policy];
-}
-
 bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy) {
-    for (unsigned i = 0; i < TURN_POLICY_COUNT; i++) {
-        if (strlen(policy_names[i]) == name.len &&
-            memcmp(policy_names[i], name.data, name.len) == 0) {
-            *ret_policy = (enum turn_policy)i;
-            return true;
-        }
-    }
-    return false;
+    return word_find(policies, TURN_POLICY_COUNT, name, ret_policy);
 }
 
-static const char *const decision_names[TURN_DECISION_COUNT] = {
+static const char *const decisions[TURN_DECISION_COUNT] = {
     [TURN_DECIDE_QUEUE] = "queued",     [TURN_DECIDE_REFUSE] = "refused",
     [TURN_DECIDE_STOP] = "interrupted", [TURN_DECIDE_UNDO] = "rolled_back",
     [TURN_DECIDE_JOIN] = "joined",
@@ -33,18 +21,11 @@ static const char *const decision_names[TURN_DECISION_COUNT] = {
 
 const char *turn_decision_name(enum turn_decision decision) {
     assert(decision < TURN_DECISION_COUNT);
-    return decision_names[decision];
+    return decisions[decision];
 }
 
 bool turn_decision_find(struct bytes name, enum turn_decision *ret_decision) {
-    for (unsigned i = 0; i < TURN_DECISION_COUNT; i++) {
-        if (strlen(decision_names[i]) == name.len &&
-            memcmp(decision_names[i], name.data, name.len) == 0) {
-            *ret_decision = (enum turn_decision)i;
-            return true;
-        }
-    }
-    return false;
+    return word_find(decisions, TURN_DECISION_COUNT, name, ret_decision);
 }
 
 /* One that waits in the queue has said nothing yet: it can be neither stopped with its text kept
@@ -73,30 +54,6 @@ static struct turn_step end_with(enum run_cause cause) {
         .next = TURN_NEXT_END, .state = turn_end_state(cause), .cause = cause};
 }
 
-/* Nothing is asked of the model while a tool of its last answer is open: providers refuse a call
- * without its result. */
-static struct turn_step next_tools(const struct turn_facts *facts) {
-    bool any = facts->ready + facts->reviewing > 0;
-    enum turn_next next = any                  ? TURN_NEXT_START
-                          : facts->running > 0 ? TURN_NEXT_WAIT
-                                               : TURN_NEXT_PARK;
-    return (struct turn_step){.next = next};
-}
-
-/* Before the model is asked again, and never instead: a check ends no turn. */
-static enum turn_next next_check(const struct turn_facts *facts, enum turn_next otherwise) {
-    switch (facts->check) {
-    case TURN_CHECK_RUNS:
-        return TURN_NEXT_WAIT;
-    case TURN_CHECK_ENDED:
-        return TURN_NEXT_CHECK;
-    case TURN_CHECK_NONE:
-        break;
-    }
-    bool wanted = facts->wrote && facts->failed_checks < TURN_CHECKS_FAILED_MAX;
-    return wanted ? TURN_NEXT_CHECK : otherwise;
-}
-
 /* Whether what the model said and did so far is the end of it. CAUSE_NONE: it is asked again. */
 static enum run_cause end_of(const struct turn_facts *facts) {
     if (facts->last || (facts->answered && !facts->steered)) {
@@ -120,16 +77,28 @@ struct turn_step turn_next(const struct turn_facts *facts) {
     if (facts->compacts) {
         return (struct turn_step){.next = TURN_NEXT_COMPACT};
     }
-    if (facts->ready + facts->running + facts->asking + facts->reviewing > 0) {
-        return next_tools(facts);
+    /* Nothing is asked of the model while a tool of its last answer is open: providers refuse a
+     * call without its result. */
+    if (facts->ready + facts->reviewing > 0) {
+        return (struct turn_step){.next = TURN_NEXT_START};
     }
-    enum run_cause end = end_of(facts);
+    if (facts->running + facts->asking > 0) {
+        return (struct turn_step){.next = facts->running > 0 ? TURN_NEXT_WAIT : TURN_NEXT_PARK};
+    }
+    const enum run_cause end = end_of(facts);
     if (end != CAUSE_NONE) {
         return end_with(end);
     }
-    bool last = facts->full || facts->tools_used_up || facts->calls + 1 >= facts->calls_max;
-    return (struct turn_step){.next =
-                                  next_check(facts, last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL)};
+    /* A check comes before the model is asked again, and never instead: it ends no turn. */
+    if (facts->check == TURN_CHECK_RUNS) {
+        return (struct turn_step){.next = TURN_NEXT_WAIT};
+    }
+    if (facts->check == TURN_CHECK_ENDED ||
+        (facts->wrote && facts->failed_checks < TURN_CHECKS_FAILED_MAX)) {
+        return (struct turn_step){.next = TURN_NEXT_CHECK};
+    }
+    const bool last = facts->full || facts->tools_used_up || facts->calls + 1 >= facts->calls_max;
+    return (struct turn_step){.next = last ? TURN_NEXT_LAST_CALL : TURN_NEXT_CALL};
 }
 
 /* Strictly one object and nothing around it: of "I would deny this, {…"allow"…}" nobody knows what

@@ -32,7 +32,6 @@ enum turn_policy {
 #undef X
         TURN_POLICY_COUNT
 };
-const char *turn_policy_name(enum turn_policy policy);
 MUST_CHECK bool turn_policy_find(struct bytes name, enum turn_policy *ret_policy);
 
 /* What the session has when the message comes. */
