@@ -16,7 +16,7 @@
 #include "engine/run/runs.h"
 #include "store/store.h"
 
-enum { APPROVAL_ANSWER_MAX = 32 << 10, APPROVAL_BY_MAX = 64 };
+enum { APPROVAL_ANSWER_MAX = 32 << 10 };
 
 enum approval_state {
     APPROVAL_OPEN,

@@ -18,6 +18,9 @@ enum {
     RUNS_MAX = TURN_QUEUE_MAX + 8,
 };
 
+/* Refusals are returned, and not kept by the transaction: the caller reads on, to say more of them.
+ */
+
 static struct err message_get(struct tx *tx, const struct message_key *key, const char *step,
                               struct message_row *ret_row, struct session_row *ret_session) {
     bool found = false;
@@ -42,152 +45,147 @@ static struct err answer_again(struct tx *tx, struct session_row *session,
 
 /* All other answers to that question are no longer active, and a summary of the one that was is not
  * one of this. */
-static struct err make_room(struct tx *tx, const struct session_row *session, int64_t question,
-                            int64_t answer) {
+static void make_room(struct tx *tx, const struct session_row *session, int64_t question,
+                      int64_t answer) {
+    const struct checkpoint_void from = {.session = session->id, .message = question};
     struct message_rows rows = {.count = 0};
-    struct err err = messages__many(
-        tx,
-        "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND m.reply_to = $2"
-        " AND m.id <> $3 AND m.active = 1 AND m.status NOT IN ('removed', 'reserved')"
-        " ORDER BY m.id LIMIT $4",
-        ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
-        ACTIVE_MAX, &rows);
-    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
+    tx_fail(tx,
+            messages__many(
+                tx,
+                "SELECT " MESSAGE_COLUMNS MESSAGE_FROM
+                " WHERE m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
+                " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $4",
+                ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
+                ACTIVE_MAX, &rows));
+    for (size_t i = 0; i < rows.count; i++) {
         rows.rows[i].active = false;
         messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
-        err = messages__tell_edited(tx, session, &rows.rows[i]);
+        tx_fail(tx, messages__tell_edited(tx, session, &rows.rows[i]));
     }
-    const struct checkpoint_void from = {.session = session->id, .message = question};
-    return err_failed(err) ? err : tx_checkpoint_void_from(tx, &from);
+    tx_checkpoint_void_from(tx, &from);
 }
 
-struct err turns__take_place(struct tx *tx, const struct turn *turn) {
-    return make_room(tx, &turn->session, turn->row.question, turn->row.answer);
+void turns__take_place(struct tx *tx, const struct turn *turn) {
+    make_room(tx, &turn->session, turn->row.question, turn->row.answer);
 }
 
-/* The message that was answered. The rollback of one answer takes that message out of the prompt,
- * while the other answers keep their status: each of them would stand there without it, and some
- * providers refuse a prompt that begins with an answer. *ret_found false: there is none. */
-static struct err question_find(struct tx *tx, const struct message_row *answer, bool *ret_found,
-                                struct message_row *ret_question, struct why *why) {
+/* The first text of the message; "": it has none. */
+static struct bytes message_text(struct tx *tx, const struct message_row *message) {
+    struct message_part part = {.text = BYTES("")};
     bool found = false;
-    if (answer->role == ROLE_ASSISTANT && answer->reply_to != 0) {
-        struct err err = messages__find_id(tx, answer->reply_to, &found, ret_question);
-        if (err_failed(err)) {
-            return err;
-        }
+    tx_fail(tx, parts__next(tx, message->id, 0, &found, &part));
+    return part.text;
+}
+
+struct answered {
+    struct session_row session;
+    struct message_row answer, question;
+    bool found; /* There is such a question. */
+};
+
+/* An answer of a session that is idle, and the message that was answered. The rollback of one
+ * answer takes that message out of the prompt, while the other answers keep their status: each of
+ * them would stand there without it, and some providers refuse a prompt that begins with an answer.
+ */
+static struct err answered_find(struct tx *tx, const struct message_key *key, const char *step,
+                                struct answered *of, struct why *why) {
+    of->found = false;
+    struct err err = message_get(tx, key, step, &of->answer, &of->session);
+    if (!err_failed(err)) {
+        err = turns__idle(tx, &of->session, why);
     }
-    if (found && ret_question->status == MESSAGE_ROLLED_BACK) {
+    if (!err_failed(err) && of->answer.role == ROLE_ASSISTANT && of->answer.reply_to != 0) {
+        err = messages__find_id(tx, of->answer.reply_to, &of->found, &of->question);
+    }
+    if (of->found && of->question.status == MESSAGE_ROLLED_BACK) {
         why_set(why, "the message that this answers was rolled back");
         return err_make(ERR_CONFLICT, "turns: question");
     }
-    *ret_found = found && message_shown(ret_question->status);
-    return ERR_OK;
+    of->found = of->found && message_shown(of->question.status);
+    return err;
 }
 
 struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct run_row *ret_run,
                          struct why *why) {
-    struct message_row answer, question = {.role = ROLE_NOTICE};
-    struct session_row session;
-    bool found = false;
-    struct err err = message_get(tx, &again->key, "turns: again", &answer, &session);
-    if (!err_failed(err)) {
-        err = turns__idle(tx, &session, why);
-    }
-    if (!err_failed(err)) {
-        err = question_find(tx, &answer, &found, &question, why);
-    }
+    struct answered of;
+    struct err err = answered_find(tx, &again->key, "turns: again", &of, why);
     if (err_failed(err)) {
         return err;
     }
-    const struct arg of_answer[] = {arg_int(session.id), arg_int(answer.reply_to),
-                                    arg_int(answer.id)};
+    const struct arg of_answer[] = {arg_int(of.session.id), arg_int(of.answer.reply_to),
+                                    arg_int(of.answer.id)};
+    const bool fits =
+        of.found && of.question.role == ROLE_USER && of.answer.status != MESSAGE_ROLLED_BACK;
     /* Messages that follow the answer, and are no variants of it. */
     const int64_t behind =
         tx_number(tx,
                   "SELECT count(*) FROM messages WHERE session = $1 AND id > $3 AND reply_to <> $2"
                   " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')",
                   of_answer, 3, 0);
-    const int64_t variant = tx_number(tx,
-                                      "SELECT max(variant) + 1 FROM messages WHERE session = $1"
-                                      " AND reply_to = $2 AND status <> 'removed'",
-                                      of_answer, 2, 0);
-    struct message_part part = {.text = BYTES("")};
-    const bool fits = found && question.role == ROLE_USER && answer.status != MESSAGE_ROLLED_BACK;
-    err = fits ? parts__next(tx, question.id, 0, &found, &part) : tx_error(tx);
-    if (err_failed(err)) {
-        return err;
-    }
     if (!fits || behind > 0) {
         why_set(why, fits ? "something was said behind this answer; only the last one is asked for"
                             " again"
                           : "the message is no answer to a user's message");
         return err_make(ERR_CONFLICT, "turns: again");
     }
+    err = turns__need_model(&of.session, again->model_default, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const int64_t variant = tx_number(tx,
+                                      "SELECT max(variant) + 1 FROM messages WHERE session = $1"
+                                      " AND reply_to = $2 AND status <> 'removed'",
+                                      of_answer, 2, 0);
     struct turn_message message = {.model_default = again->model_default,
-                                   .text = part.text,
+                                   .text = message_text(tx, &of.question),
                                    .run = again->run,
                                    .answer = again->answer,
                                    .bounds = again->bounds};
-    err = turns__need_model(&session, again->model_default, why);
-    return err_failed(err) ? err
-                           : answer_again(tx, &session, &question, variant, &message, ret_run);
+    return answer_again(tx, &of.session, &of.question, variant, &message, ret_run);
 }
 
 struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct message_row *ret_row,
                           struct why *why) {
-    struct message_row answer = {.id = 0}, question;
-    struct session_row session;
-    bool found = false;
-    struct err err = message_get(tx, key, "turns: choose", &answer, &session);
-    if (!err_failed(err)) {
-        err = turns__idle(tx, &session, why);
-    }
-    if (!err_failed(err)) {
-        err = question_find(tx, &answer, &found, &question, why);
-    }
-    *ret_row = answer;
+    struct answered of;
+    struct err err = answered_find(tx, key, "turns: choose", &of, why);
     if (err_failed(err)) {
         return err;
     }
-    if (!found || (answer.status != MESSAGE_COMPLETED && answer.status != MESSAGE_INTERRUPTED &&
-                   answer.status != MESSAGE_FAILED)) {
+    *ret_row = of.answer;
+    if (!of.found ||
+        (ret_row->status != MESSAGE_COMPLETED && ret_row->status != MESSAGE_INTERRUPTED &&
+         ret_row->status != MESSAGE_FAILED)) {
         why_set(why, "the message is no answer that could be chosen");
         return err_make(ERR_CONFLICT, "turns: choose");
     }
-    if (answer.active) {
-        return ERR_OK; /* Chosen already. */
+    if (!ret_row->active) { /* Else it is the one already. */
+        make_room(tx, &of.session, ret_row->reply_to, ret_row->id);
+        ret_row->active = true;
+        messages__write_status(tx, ret_row->status, ret_row);
+        sessions__touch(tx, &of.session);
+        tx_fail(tx, messages__tell_edited(tx, &of.session, ret_row));
     }
-    err = make_room(tx, &session, answer.reply_to, answer.id);
-    if (err_failed(err)) {
-        return err;
-    }
-    ret_row->active = true;
-    messages__write_status(tx, answer.status, ret_row);
-    sessions__touch(tx, &session);
-    return messages__tell_edited(tx, &session, ret_row);
+    return tx_error(tx);
 }
 
 /* --- Clear ------------------------------------------------------------------------------------ */
 
-static struct err session_empty(struct tx *tx, struct session_row *session) {
+static void session_empty(struct tx *tx, struct session_row *session) {
     const struct session_context context = {.used = 0, .window = session->context_window};
     const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
-    struct err err = messages__remove_behind(tx, session->id, 0);
-    if (!err_failed(err)) {
-        err = approvals__cancel_all(tx, session);
-    }
+    tx_fail(tx, messages__remove_behind(tx, session->id, 0));
+    tx_fail(tx, approvals__cancel_all(tx, session));
     sessions__set_context(tx, &context, session);
     sessions__touch(tx, session);
-    return err_failed(err) ? err : messages__tell_cleared(tx, session, &all);
+    tx_fail(tx, messages__tell_cleared(tx, session, &all));
 }
 
 /* Asks the turns to end that lost their places. One that this page leaves alone ends by itself, as
  * soon as something is brought to it. */
-static struct err cleared_stop(struct tx *tx, int64_t session, const struct run_bounds *bounds,
-                               bool *ret_more) {
+static bool cleared_stop(struct tx *tx, int64_t session, const struct run_bounds *bounds) {
     struct bytes runs[RUNS_MAX];
     size_t count = 0;
+    bool more = false;
     struct rows *rows = tx_rows(
         tx,
         "SELECT r.run FROM turns t JOIN runs r ON r.id = t.run JOIN messages m ON m.id = t.answer"
@@ -198,37 +196,33 @@ static struct err cleared_stop(struct tx *tx, int64_t session, const struct run_
         runs[count++] = rows_copy(rows, 0);
     }
     rows_release(&rows);
-    struct err err = tx_error(tx);
-    *ret_more = false;
-    for (size_t i = 0; i < count && !err_failed(err) && !*ret_more; i++) {
+    for (size_t i = 0; i < count && !more && !err_failed(tx_error(tx)); i++) {
         const struct run_stop stop = {.key = {.run = runs[i]},
                                       .cause = CAUSE_CLEARED,
                                       .grace_ms = RUN_STOP_GRACE_MS,
                                       .bounds = *bounds};
         struct run_row run;
-        err = tx_run_stop(tx, &stop, ret_more, &run);
-        if (err.code == ERR_CONFLICT) { /* The end of one before it has ended it. */
-            err = ERR_OK;
+        struct err err = tx_run_stop(tx, &stop, &more, &run);
+        if (err.code != ERR_CONFLICT) { /* Else the end of one before it has ended it. */
+            tx_fail(tx, err);
         }
     }
-    return err;
+    return more;
 }
 
 struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
                          struct turn_cleared *ret_cleared) {
     struct session_row session;
-    bool more = false;
     struct err err = sessions__get(tx, &what->session, "turns: clear", &session);
-    if (!err_failed(err) && !what->emptied) {
-        err = session_empty(tx, &session);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        err = cleared_stop(tx, session.id, &what->bounds, &more);
+    if (!what->emptied) {
+        session_empty(tx, &session);
     }
-    if (!err_failed(err)) {
-        *ret_cleared = (struct turn_cleared){.session = session.id, .more = more};
-    }
-    return err;
+    *ret_cleared = (struct turn_cleared){.session = session.id,
+                                         .more = cleared_stop(tx, session.id, &what->bounds)};
+    return tx_error(tx);
 }
 
 struct err tx_message_gone(struct tx *tx, struct bytes message, bool *ret_gone) {
@@ -279,29 +273,24 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
         .after = question->message,
         .fork = resent->forked ? bytes_of(resent->fork.session.text) : BYTES("")};
     const struct checkpoint_void from = {.session = session->id, .message = question->id};
-    struct message_part part = {.text = what->text.data != NULL ? what->text : BYTES("")};
-    bool found = false;
-    struct err err = what->text.data != NULL ? messages__write_text(tx, question, what->text)
-                                             : parts__next(tx, question->id, 0, &found, &part);
-    if (!err_failed(err)) {
-        err = messages__remove_behind(tx, session->id, question->id);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    tx_checkpoint_void_from(tx, &from);
-    messages__write_status(tx, MESSAGE_COMPLETED, question);
-    sessions__touch(tx, session);
-    err = messages__tell_cleared(tx, session, &behind);
-    if (!err_failed(err)) {
-        err = messages__tell_edited(tx, session, question);
-    }
     struct turn_message message = {.model_default = what->model_default,
-                                   .text = part.text,
+                                   .text = what->text.data != NULL ? what->text
+                                                                   : message_text(tx, question),
                                    .run = what->run,
                                    .answer = what->answer,
                                    .bounds = what->bounds};
-    return err_failed(err) ? err : answer_again(tx, session, question, 0, &message, &resent->run);
+    if (what->text.data != NULL) {
+        tx_fail(tx, messages__write_text(tx, question, what->text));
+    }
+    tx_fail(tx, messages__remove_behind(tx, session->id, question->id));
+    tx_checkpoint_void_from(tx, &from);
+    messages__write_status(tx, MESSAGE_COMPLETED, question);
+    sessions__touch(tx, session);
+    tx_fail(tx, messages__tell_cleared(tx, session, &behind));
+    tx_fail(tx, messages__tell_edited(tx, session, question));
+    return err_failed(tx_error(tx))
+               ? tx_error(tx)
+               : answer_again(tx, session, question, 0, &message, &resent->run);
 }
 
 struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,

@@ -99,7 +99,7 @@ MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
                                   const struct turn_message *message, const struct turn_new *what,
                                   struct run_row *ret_run, struct why *why);
 /* The answer that begins takes the place of the one that was active. */
-MUST_CHECK struct err turns__take_place(struct tx *tx, const struct turn *turn);
+void turns__take_place(struct tx *tx, const struct turn *turn);
 /* ERR_TURN_IN_PROGRESS, its run in `why`: one runs or waits. */
 MUST_CHECK struct err turns__idle(struct tx *tx, const struct session_row *session,
                                   struct why *why);

@@ -28,7 +28,7 @@ static void turn_open(struct tx *tx, struct turn *turn, bool *ret_removed) {
     }
     messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
     if (turn->row.trigger == TRIGGER_AGAIN) {
-        tx_fail(tx, turns__take_place(tx, turn));
+        turns__take_place(tx, turn);
     }
     sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
     tx_fail(tx, messages__tell_added(tx, &turn->session, &turn->answer));

@@ -24,7 +24,6 @@ enum {
     SUBAGENTS_AT_ONCE = 2, /* Of one parent. */
     SUBAGENTS_MAX = 64,    /* That have not ended, of one parent. */
     SUBAGENT_TITLE = 50,   /* Characters of the input that name one without a label. */
-    SUBAGENT_LABEL_MAX = 100,
 };
 
 /* Whose call it is. */
