@@ -1,11 +1,9 @@
 /* approvals.c: the rows of approvals; asked, and no longer wanted. turn/approvals.c answers. */
 #include "engine/approval/rows.h"
 
-#include <string.h>
-
 #include "base/hash.h"
 #include "base/json/json.h"
-#include "journal/journal.h"
+#include "base/words.h"
 
 #define APPROVAL_SELECT                                                                            \
     "SELECT a.id, a.approval, a.owner, a.part, a.state, a.asked_ms, a.answered_ms, a.tool,"        \
@@ -41,11 +39,8 @@ static struct approval_row row_borrow(const struct rows *rows) {
                                .message = rows_text(rows, 14),
                                .arguments = rows_text(rows, 15),
                                .about = rows_text(rows, 16)};
-    row.state = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
-    for (unsigned i = 0; i < APPROVAL_STATE_COUNT; i++) {
-        if (bytes_is(rows_text(rows, 4), state_names[i])) {
-            row.state = (enum approval_state)i;
-        }
+    if (!word_find(state_names, APPROVAL_STATE_COUNT, rows_text(rows, 4), &row.state)) {
+        row.state = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
     }
     return row;
 }
@@ -69,28 +64,22 @@ struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool 
     return tx_error(tx);
 }
 
+#define APPROVALS_WHERE(more)                                                                      \
+    APPROVAL_SELECT " WHERE a.owner = $1 AND a.id < $2" more " ORDER BY a.id DESC LIMIT $3"
 struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                             struct err (*each)(void *ctx, const struct approval_row *row),
                             void *ctx) {
-    static const char all[] =
-        APPROVAL_SELECT " WHERE a.owner = $1 AND a.id < $2 ORDER BY a.id DESC LIMIT $3";
-    static const char open[] = APPROVAL_SELECT " WHERE a.owner = $1 AND a.id < $2"
-                                               " AND a.answered_ms IS NULL"
-                                               " ORDER BY a.id DESC LIMIT $3";
-    static const char of_session[] = APPROVAL_SELECT " WHERE a.owner = $1 AND a.id < $2"
-                                                     " AND a.answered_ms IS NULL"
-                                                     " AND a.session = $4"
-                                                     " ORDER BY a.id DESC LIMIT $3";
-    bool one = page->session != 0;
     const struct arg args[] = {arg_text(page->owner),
                                arg_int(page->before == 0 ? INT64_MAX : page->before),
                                arg_int(page->limit), arg_int(page->session)};
+    const bool one = page->session != 0;
     AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                one         ? of_session
-                                : page->all ? all
-                                            : open,
-                                args, COUNT_OF(args) - (one ? 0 : 1));
+    struct rows *rows =
+        tx_rows(tx,
+                one         ? APPROVALS_WHERE(" AND a.answered_ms IS NULL AND a.session = $4")
+                : page->all ? APPROVALS_WHERE("")
+                            : APPROVALS_WHERE(" AND a.answered_ms IS NULL"),
+                args, one ? 4 : 3);
     while (rows_step(rows)) {
         const struct approval_row row = row_borrow(rows);
         struct err err = each(ctx, &row);
@@ -132,10 +121,11 @@ void approval_write_json(const struct approval_row *row, struct text *text) {
 /* On the stream of its session, approval_… or question_…; and on that of the workflow above. */
 struct err approvals__event(struct tx *tx, const struct approval_change *change) {
     const struct approval_row *row = change->row;
-    const char *what = change->answered ? "answered" : "asked";
-    bool leave = bytes_is(row->kind, "leave");
-    char type[EVENT_TYPE_MAX];
-    int len = snprintf(type, sizeof type, "%s_%s", leave ? "approval" : "question", what);
+    const bool leave = bytes_is(row->kind, "leave"), answered = change->answered;
+    const struct bytes type = leave
+                                  ? answered ? BYTES("approval_answered") : BYTES("approval_asked")
+                              : answered ? BYTES("question_answered")
+                                         : BYTES("question_asked");
     AUTO(text_done) struct text data;
     text_init(&data, (size_t)8 << 20);
     approval_write_json(row, &data);
@@ -149,10 +139,9 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
         text_clear(&data);
         approval_write_json(&light, &data);
     }
-    struct err err =
-        sessions__event(tx, change->session, (struct bytes){type, (size_t)len}, text_bytes(&data));
+    struct err err = sessions__event(tx, change->session, type, text_bytes(&data));
     const struct run_asks asks = {.run = change->run,
-                                  .type = change->answered ? "agent_answered" : "agent_waiting",
+                                  .type = answered ? "agent_answered" : "agent_waiting",
                                   .approval = row->approval,
                                   .kind = row->kind,
                                   .tool = row->tool,

@@ -200,11 +200,8 @@ static void answer_store(struct tx *tx, struct turn *turn, const struct turn_ans
     turns__span_call_end(tx, turn, answer);
     items_add(tx, turn, answer, &calls);
     usage_count(tx, turn, answer);
-    if (answer_broke_off(answer)) {
-        turns__budget_return(tx, turn, bounds, &took);
-    } else {
-        turns__budget_spend(tx, turn, bounds, &took);
-    }
+    turns__budget_settle(tx, turn, bounds, answer_broke_off(answer) ? CALL_FAILED : CALL_ANSWERED,
+                         &took);
     tx_fail(tx, turns__event_usage(tx, turn, &answer->usage, &answer->cost));
     turn->row.answered = !calls;
     turn->row.call = 0;
@@ -309,7 +306,7 @@ static void call_drop(struct tx *tx, struct turn *turn, const struct turn_failur
     } else {
         turns__span_cut_off(tx, turn);
         turn->row.call = 0;
-        turns__budget_spend(tx, turn, &failure->key.bounds, NULL /* unknown */);
+        turns__budget_settle(tx, turn, &failure->key.bounds, CALL_CUT_OFF, NULL);
     }
 }
 

@@ -16,11 +16,11 @@ enum { FIRST_OUTPUT = 1000, FIRST_TOKENS = 8000, FIRST_COST = 10000 };
 
 /* A kind of calls whose recent mean is the reserve of the next: calls of the turn's model, or its
  * reviews, which have another prompt than the conversation, and so a mean of their own. */
-static struct bytes what_of(const char *prefix, struct bytes model, char name[BUDGET_WHAT_MAX]) {
-    size_t room = BUDGET_WHAT_MAX - strlen(prefix) - 1;
-    int len =
-        snprintf(name, BUDGET_WHAT_MAX, "%s%.*s", prefix, (int)utf8_cut(model, room), model.data);
-    return (struct bytes){name, (size_t)len};
+static struct bytes what_of(struct tx *tx, const char *prefix, struct bytes model) {
+    char name[BUDGET_WHAT_MAX];
+    const size_t room = sizeof name - strlen(prefix) - 1;
+    int len = snprintf(name, sizeof name, "%s%.*s", prefix, (int)utf8_cut(model, room), model.data);
+    return tx_copy(tx, (struct bytes){name, (size_t)len});
 }
 
 static struct budget_answer call_reserve(struct tx *tx, struct turn *turn, struct bytes what,
@@ -36,9 +36,8 @@ static struct budget_answer call_reserve(struct tx *tx, struct turn *turn, struc
 
 enum budget_verdict turns__budget_ask(struct tx *tx, struct turn *turn,
                                       const struct run_bounds *bounds, struct bytes *ret_why) {
-    char name[BUDGET_WHAT_MAX];
     const struct budget_answer answer =
-        call_reserve(tx, turn, what_of("model:", turn->row.model, name), bounds);
+        call_reserve(tx, turn, what_of(tx, "model:", turn->row.model), bounds);
     turn->row.granted = answer.granted;
     *ret_why = answer.why;
     return answer.verdict;
@@ -47,48 +46,31 @@ enum budget_verdict turns__budget_ask(struct tx *tx, struct turn *turn,
 void turns__budget_ask_review(struct tx *tx, struct turn *turn,
                               const struct turn_review_begin *begin,
                               struct turn_review_begun *begun) {
-    char name[BUDGET_WHAT_MAX];
     const struct budget_answer answer =
-        call_reserve(tx, turn, what_of("review:", begin->model, name), &begin->key.bounds);
+        call_reserve(tx, turn, what_of(tx, "review:", begin->model), &begin->key.bounds);
     amounts_add(&turn->row.granted, &answer.granted);
     begun->granted = answer.granted;
     begun->verdict = answer.verdict;
     begun->why = answer.why;
 }
 
-static void call_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                        const struct amounts *took, bool learn) {
-    char name[BUDGET_WHAT_MAX];
-    const struct budget_spend spend = {.what = what_of("model:", turn->row.model, name),
-                                       .granted = turn->row.granted,
-                                       .spent = *took,
-                                       .learn = learn};
-    turn->row.granted = amounts_none();
-    tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &turn->run));
-}
-
-void turns__budget_spend(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                         const struct amounts *took) {
-    const struct amounts granted = turn->row.granted;
-    call_settle(tx, turn, bounds, took != NULL ? took : &granted, /* learn */ took != NULL);
-}
-
-void turns__budget_return(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                          const struct amounts *took) {
-    call_settle(tx, turn, bounds, took, /* learn */ false);
-}
-
-void turns__budget_charge(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                          const struct amounts *took) {
-    const struct budget_spend spend = {
-        .what = BYTES("summary"), .granted = amounts_none(), .spent = *took};
+void turns__budget_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                          enum call_end end, const struct amounts *took) {
+    const bool beside = end == CALL_BESIDE;
+    const struct budget_spend spend = {.what = beside ? BYTES("summary")
+                                                      : what_of(tx, "model:", turn->row.model),
+                                       .granted = beside ? amounts_none() : turn->row.granted,
+                                       .spent = end == CALL_CUT_OFF ? turn->row.granted : *took,
+                                       .learn = end == CALL_ANSWERED};
+    if (!beside) {
+        turn->row.granted = amounts_none();
+    }
     tx_fail(tx, tx_budget_spend(tx, &spend, bounds, &turn->run));
 }
 
 /* A review that no model was asked for is free; only an answer says what the next may cost. */
 void turns__budget_end_review(struct tx *tx, struct turn *turn, const struct turn_review_end *end) {
-    char name[BUDGET_WHAT_MAX];
-    const struct budget_spend spend = {.what = what_of("review:", end->model, name),
+    const struct budget_spend spend = {.what = what_of(tx, "review:", end->model),
                                        .granted = end->granted,
                                        .spent = end->asked ? turns__amounts(&end->usage, &end->cost)
                                                            : amounts_none(),

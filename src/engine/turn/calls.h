@@ -21,16 +21,16 @@ struct turn;
 MUST_CHECK enum budget_verdict turns__budget_ask(struct tx *tx, struct turn *turn,
                                                  const struct run_bounds *bounds,
                                                  struct bytes *ret_why);
-/* In the commit of its end. `took` NULL: a crash cut it off, and its grant is charged. */
-void turns__budget_spend(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                         const struct amounts *took);
-/* A failed call: what it took says nothing about the next one. */
-void turns__budget_return(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                          const struct amounts *took);
-/* A summary, which is spent beside the turn's own calls, and held back by nobody. */
-void turns__budget_charge(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                          const struct amounts *took);
-/* The same for a review, which other reviews of the turn may be out beside. */
+/* In the commit of its end. */
+enum call_end {
+    CALL_ANSWERED, /* The next one may take as much. */
+    CALL_FAILED,   /* Says nothing about the next one. */
+    CALL_CUT_OFF,  /* By a crash: its grant is charged, and `took` may be NULL. */
+    CALL_BESIDE,   /* A summary beside the turn's own call, held back by nobody. */
+};
+void turns__budget_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
+                          enum call_end end, const struct amounts *took);
+/* Both for a review, which other reviews of the turn may be out beside. */
 void turns__budget_ask_review(struct tx *tx, struct turn *turn,
                               const struct turn_review_begin *begin,
                               struct turn_review_begun *begun);

@@ -367,7 +367,7 @@ static struct err turn_finish(struct tx *tx, struct turn *turn,
     struct bytes sentence = compacted->sentence;
     turn->row.call = 0;
     if (compacted->calls == 0) {
-        turns__budget_return(tx, turn, bounds, &none);
+        turns__budget_settle(tx, turn, bounds, CALL_FAILED, &none);
     }
     if (turn->run.stop != CAUSE_NONE) {
         return turns__advance(tx, turn, bounds, plan);
@@ -417,11 +417,8 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
                                        .output = compacted->summary,
                                        .tries = compacted->tries};
         calls__span(tx, &span);
-        if (alone) { /* The sum of several rounds is not what one call takes. */
-            turns__budget_return(tx, &turn, bounds, &took);
-        } else {
-            turns__budget_charge(tx, &turn, bounds, &took);
-        }
+        /* The sum of several rounds is not what one call takes. */
+        turns__budget_settle(tx, &turn, bounds, alone ? CALL_FAILED : CALL_BESIDE, &took);
         calls__count(tx, &turn.session, &span.use);
     }
     turns__write(tx, &turn.row);

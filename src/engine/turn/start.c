@@ -63,14 +63,14 @@ static void call_settle(struct tx *tx, struct turn *turn, const struct run_bound
     bool compacts = turns__compacts(&turn->row); /* Nothing was told of it yet. */
     if (turn->row.call == 0) {
         if (amounts_any(&turn->row.granted)) {
-            turns__budget_spend(tx, turn, bounds, NULL /* unknown */);
+            turns__budget_settle(tx, turn, bounds, CALL_CUT_OFF, NULL);
         }
         return;
     }
     if (!compacts) {
         turns__span_cut_off(tx, turn);
     }
-    turns__budget_spend(tx, turn, bounds, NULL /* unknown */);
+    turns__budget_settle(tx, turn, bounds, CALL_CUT_OFF, NULL);
     if (!compacts && !turns__is_cleared(turn)) {
         tx_fail(tx, turn->run.stop == CAUSE_NONE ? turns__event_cut_off(tx, turn)
                                                  : said_keep(tx, turn));
