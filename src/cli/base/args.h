@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/fields/flag.h"
 
+struct action;
 struct invocation;
 
 struct command {
@@ -34,6 +35,7 @@ struct command {
     bool talks;               /* It is a client of the daemon: --url and so on are taken. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
+    const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */
 };
 
 enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_SETS = 3, ARGS_REPEATS_MAX = 256 };

@@ -9,10 +9,15 @@
 #include "base/number.h"
 #include "cli/base/quantity.h"
 
-#define LIMIT_MAX INT64_C(1000000000000000) /* What the daemon takes. */
+#define LIMIT_MAX INT64_C(1000000000000000) /* The daemon takes no more. */
 enum { MICROS = 1000000, PLACES_MAX = 6 };
 
 enum unit { UNIT_COUNT, UNIT_TIME, UNIT_DOLLARS };
+static const char *const unit_titles[] = {
+    [UNIT_COUNT] = "a whole number",
+    [UNIT_TIME] = "a time like 90s, 30m or 2h",
+    [UNIT_DOLLARS] = "an amount of dollars like 2.50",
+};
 static const struct word {
     const char *name, *amount;
     enum unit unit;
@@ -44,15 +49,9 @@ static bool dollars_parse(struct bytes text, int64_t *ret_micros) {
     return *ret_micros <= LIMIT_MAX;
 }
 
-static bool value_parse(enum unit unit, struct bytes value, int64_t *ret_number) {
-    struct number_bounds bounds = {0, LIMIT_MAX};
-    return unit == UNIT_TIME      ? quantity_duration(value, bounds, ret_number)
-           : unit == UNIT_DOLLARS ? dollars_parse(value, ret_number)
-                                  : number_parse(value, bounds, ret_number);
-}
-
-static struct err word_add(struct text *json, struct bytes name, struct bytes value,
-                           struct why *why) {
+struct err budget_limit_add(struct text *json, struct bytes name, struct bytes value,
+                            struct why *why) {
+    const struct number_bounds bounds = {0, LIMIT_MAX};
     const struct word *word = words;
     while (word < words + COUNT_OF(words) && !bytes_is(name, word->name)) {
         word++;
@@ -62,29 +61,23 @@ static struct err word_add(struct text *json, struct bytes name, struct bytes va
                 (int)(name.len < 60 ? name.len : 60), name.data);
         return err_make(ERR_USAGE, "budget: limit");
     }
-    bool none = bytes_is(value, "none");
-    int64_t number = 0;
-    if (!none && !value_parse(word->unit, value, &number)) {
-        why_set(why, "%s: '%.*s' is not %s, nor 'none'", word->name,
-                (int)(value.len < 60 ? value.len : 60), value.data,
-                word->unit == UNIT_TIME      ? "a time like 90s, 30m or 2h"
-                : word->unit == UNIT_DOLLARS ? "an amount of dollars like 2.50"
-                                             : "a whole number");
-        return err_make(ERR_USAGE, "budget: limit");
-    }
     text_addf(json, "%s\"%s\":", json->len > 0 && json->data[json->len - 1] != '{' ? "," : "",
               word->amount);
-    if (none) {
+    if (bytes_is(value, "none")) {
         text_add_str(json, "null");
-    } else {
-        text_add_int(json, number);
+        return ERR_OK;
     }
+    int64_t number = 0;
+    bool valid = word->unit == UNIT_TIME      ? quantity_duration(value, bounds, &number)
+                 : word->unit == UNIT_DOLLARS ? dollars_parse(value, &number)
+                                              : number_parse(value, bounds, &number);
+    if (!valid) {
+        why_set(why, "%s: '%.*s' is not %s, nor 'none'", word->name,
+                (int)(value.len < 60 ? value.len : 60), value.data, unit_titles[word->unit]);
+        return err_make(ERR_USAGE, "budget: limit");
+    }
+    text_add_int(json, number);
     return ERR_OK;
-}
-
-struct err budget_word_add(struct text *json, const char *name, struct bytes value,
-                           struct why *why) {
-    return word_add(json, bytes_of(name), value, why);
 }
 
 struct err budget_words_add(struct text *json, const char *word, struct why *why) {
@@ -93,48 +86,43 @@ struct err budget_words_add(struct text *json, const char *word, struct why *why
         why_set(why, "'%.60s': a limit is written NAME=VALUE, like wall=30m", word);
         return err_make(ERR_USAGE, "budget: limit");
     }
-    const char *value = word + at + 1;
-    return word_add(json, (struct bytes){word, at}, bytes_of(value), why);
+    return budget_limit_add(json, (struct bytes){word, at}, bytes_of(word + at + 1), why);
 }
 
 struct err budget_words_list(struct text *json, const char *list, struct why *why) {
     struct err err = ERR_OK;
     text_add_char(json, '{');
     for (const char *at = list; at != NULL && !err_failed(err);) {
-        const char *comma = strchr(at, ',');
-        size_t len = comma != NULL ? (size_t)(comma - at) : strlen(at);
+        size_t len = strcspn(at, ",");
         AUTO(mem_release) char *word = mem_copy(at, len);
         err = budget_words_add(json, word, why);
-        at = comma != NULL ? comma + 1 : NULL;
+        at = at[len] == ',' ? at + len + 1 : NULL;
     }
     text_add_char(json, '}');
     return err;
 }
 
-/* --- Showing ---------------------------------------------------------------------------------- */
-
-static int show_time(int64_t ms, char *text, size_t size) {
-    int64_t seconds = ms / 1000;
-    if (ms < 10000) {
-        return snprintf(text, size, "%" PRId64 ".%03" PRId64 "s", seconds, ms % 1000);
-    }
-    if (seconds < 3600) {
-        return snprintf(text, size, "%" PRId64 "m %02" PRId64 "s", seconds / 60, seconds % 60);
-    }
-    return snprintf(text, size, "%" PRId64 "h %02" PRId64 "m", seconds / 3600, seconds / 60 % 60);
-}
-
 struct budget_shown budget_show(const char *amount, int64_t value) {
     struct budget_shown shown;
     enum unit unit = UNIT_COUNT;
+    int64_t s = value / 1000; /* Seconds, where it is a time. */
+    size_t size = sizeof shown.text;
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         unit = strcmp(words[i].amount, amount) == 0 ? words[i].unit : unit;
     }
-    int len = unit == UNIT_TIME ? show_time(value, shown.text, sizeof shown.text)
-              : unit == UNIT_DOLLARS
-                  ? snprintf(shown.text, sizeof shown.text, "$%" PRId64 ".%04" PRId64,
-                             value / MICROS, value % MICROS / 100)
-                  : snprintf(shown.text, sizeof shown.text, "%" PRId64, value);
-    assert(len > 0 && (size_t)len < sizeof shown.text);
+    int len = 0;
+    if (unit == UNIT_DOLLARS) {
+        len = snprintf(shown.text, size, "$%" PRId64 ".%04" PRId64, value / MICROS,
+                       value % MICROS / 100);
+    } else if (unit == UNIT_COUNT) {
+        len = snprintf(shown.text, size, "%" PRId64, value);
+    } else if (value < 10000) {
+        len = snprintf(shown.text, size, "%" PRId64 ".%03" PRId64 "s", s, value % 1000);
+    } else if (s < 3600) {
+        len = snprintf(shown.text, size, "%" PRId64 "m %02" PRId64 "s", s / 60, s % 60);
+    } else {
+        len = snprintf(shown.text, size, "%" PRId64 "h %02" PRId64 "m", s / 3600, s / 60 % 60);
+    }
+    assert(len > 0 && (size_t)len < size);
     return shown;
 }

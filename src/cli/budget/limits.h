@@ -13,17 +13,16 @@
 #include "base/err.h"
 #include "base/text.h"
 
-/* Adds "wall_ms":5400000, with a comma before it where there is something already. `name` is wall,
- * agents, tokens, output-tokens or cost. */
-MUST_CHECK struct err budget_word_add(struct text *json, const char *name, struct bytes value,
-                                      struct why *why);
+/* Adds "wall_ms":5400000, with a comma before it unless it is the first of an object or of the
+ * text. `name` is wall, agents, tokens, output-tokens or cost. */
+MUST_CHECK struct err budget_limit_add(struct text *json, struct bytes name, struct bytes value,
+                                       struct why *why);
 /* The same from one word: "wall=90m". */
 MUST_CHECK struct err budget_words_add(struct text *json, const char *word, struct why *why);
-
 /* The whole object from several with commas between: "cost=2.50,agents=5". */
 MUST_CHECK struct err budget_words_list(struct text *json, const char *list, struct why *why);
 
-/* How much of what: "1h 30m", "$2.50", "200000". */
+/* An amount with its unit: "1h 30m", "$2.50", "200000". */
 struct budget_shown {
     char text[40];
 };

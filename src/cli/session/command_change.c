@@ -1,22 +1,16 @@
-/* command_change.c: drover session new, rename, archive, rm, clear, fork, compact. */
+/* command_change.c: drover session new, rename, archive, rm, clear, fork, compact; root ls, add,
+ * rm: changes of a session, and of the folders beside its root that it may use. */
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/session/session.h"
 #include "cli/terminal/plain.h"
 
-enum { BODY_MAX = 512 << 10 };
-
-static void body_begin(struct text *body) {
-    text_init(body, BODY_MAX);
-    text_add_char(body, '{');
-}
-
-/* --- New -------------------------------------------------------------------------------------- */
+/* --- The session ------------------------------------------------------------------------------ */
 
 static const struct flag new_flags[] = {
     OPTION_TEXT("title", 't', "TEXT", "Its title."),
@@ -28,18 +22,11 @@ static const struct flag new_flags[] = {
     OPTION_END,
 };
 
-static struct err new_run(struct invocation *invocation) {
-    AUTO(text_done) struct text body = {0};
-    body_begin(&body);
+static struct err new_body(struct invocation *invocation, struct text *body) {
     for (const struct flag *flag = new_flags; flag->name != NULL; flag++) {
-        resource_member(&body, flag->name, args_text(&invocation->args, flag->name));
+        resource_member(body, flag->name, args_text(&invocation->args, flag->name));
     }
-    text_add_char(&body, '}');
-    return resource_run(invocation, &(struct resource){.method = "POST",
-                                                       .base = "/api/v1/sessions",
-                                                       .body = &body,
-                                                       .member = "id",
-                                                       .done = ""});
+    return ERR_OK;
 }
 
 const struct command command_session_new = {
@@ -48,27 +35,13 @@ const struct command command_session_new = {
     .summary = "Make a session, and print its id.",
     .flags = new_flags,
     .talks = true,
-    .run = new_run,
+    .run = action_run,
+    .action = &(const struct action){"POST /api/v1/sessions", .body = new_body, .done = "{id}"},
 };
 
-/* --- Rename, archive -------------------------------------------------------------------------- */
-
-static struct err session_patch(struct invocation *invocation, const struct text *body,
-                                const char *done) {
-    const struct resource session = {.method = "PATCH",
-                                     SESSION_RESOURCE(invocation->args.operands[0]),
-                                     .body = body,
-                                     .member = "id",
-                                     .done = done};
-    return resource_run(invocation, &session);
-}
-
-static struct err rename_run(struct invocation *invocation) {
-    AUTO(text_done) struct text body = {0};
-    body_begin(&body);
-    resource_member(&body, "title", invocation->args.operands[1]);
-    text_add_char(&body, '}');
-    return session_patch(invocation, &body, " is renamed");
+static struct err rename_body(struct invocation *invocation, struct text *body) {
+    resource_member(body, "title", invocation->args.operands[1]);
+    return ERR_OK;
 }
 
 const struct command command_session_rename = {
@@ -77,7 +50,9 @@ const struct command command_session_rename = {
     .summary = "Give a session another title.",
     .operands = "ID TITLE",
     .talks = true,
-    .run = rename_run,
+    .run = action_run,
+    .action = &(const struct action){"PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN,
+                                     .body = rename_body, .done = "{id} is renamed"},
 };
 
 static const struct flag archive_flags[] = {
@@ -85,12 +60,14 @@ static const struct flag archive_flags[] = {
     OPTION_END,
 };
 
-static struct err archive_run(struct invocation *invocation) {
-    bool undo = args_on(&invocation->args, "undo");
-    AUTO(text_done) struct text body = {0};
-    text_init(&body, BODY_MAX);
-    text_add_str(&body, undo ? "{\"archived\":false}" : "{\"archived\":true}");
-    return session_patch(invocation, &body, undo ? " is no longer archived" : " is archived");
+static struct err archive_body(struct invocation *invocation, struct text *body) {
+    text_add_member_bool(body, "archived", !args_on(&invocation->args, "undo"));
+    return ERR_OK;
+}
+
+static void archived_print(const json_t *row) {
+    printf("%s is %s\n", talk_text(row, "id"),
+           json_is_true(json_object_get(row, "archived")) ? "archived" : "no longer archived");
 }
 
 const struct command command_session_archive = {
@@ -100,26 +77,16 @@ const struct command command_session_archive = {
     .operands = "ID",
     .flags = archive_flags,
     .talks = true,
-    .run = archive_run,
+    .run = action_run,
+    .action = &(const struct action){"PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN,
+                                     .body = archive_body, .print = archived_print},
 };
-
-/* --- Remove, clear, fork ---------------------------------------------------------------------- */
 
 static const struct flag rm_flags[] = {
     OPTION_SWITCH("stop-jobs", 0,
                   "Stop the jobs and workflows that its turns started, too: else they go on."),
     OPTION_END,
 };
-
-static struct err rm_run(struct invocation *invocation) {
-    const struct resource session = {
-        .method = "DELETE",
-        SESSION_RESOURCE(invocation->args.operands[0]),
-        .rest = args_on(&invocation->args, "stop-jobs") ? "?stop_jobs=1" : NULL,
-        .member = "id",
-        .done = " is removed"};
-    return resource_run(invocation, &session);
-}
 
 const struct command command_session_rm = {
     .group = "session",
@@ -128,17 +95,12 @@ const struct command command_session_rm = {
     .operands = "ID",
     .flags = rm_flags,
     .talks = true,
-    .run = rm_run,
+    .run = action_run,
+    .action = &(const struct action){"DELETE /api/v1/sessions/{}",
+                                     {{"stop-jobs", "stop_jobs"}},
+                                     .unknown = SESSION_UNKNOWN,
+                                     .done = "{id} is removed"},
 };
-
-static struct err clear_run(struct invocation *invocation) {
-    const struct resource clear = {.method = "POST",
-                                   SESSION_RESOURCE(invocation->args.operands[0]),
-                                   .rest = "/clear",
-                                   .member = "id",
-                                   .done = " is empty"};
-    return resource_run(invocation, &clear);
-}
 
 const struct command command_session_clear = {
     .group = "session",
@@ -146,7 +108,9 @@ const struct command command_session_clear = {
     .summary = "Take all messages out of a session, and end its turns; jobs go on.",
     .operands = "ID",
     .talks = true,
-    .run = clear_run,
+    .run = action_run,
+    .action = &(const struct action){"POST /api/v1/sessions/{}/clear", .unknown = SESSION_UNKNOWN,
+                                     .done = "{id} is empty"},
 };
 
 static const struct flag fork_flags[] = {
@@ -155,19 +119,10 @@ static const struct flag fork_flags[] = {
     OPTION_END,
 };
 
-static struct err fork_run(struct invocation *invocation) {
-    AUTO(text_done) struct text body = {0};
-    body_begin(&body);
-    resource_member(&body, "message", args_text(&invocation->args, "at"));
-    resource_member(&body, "title", args_text(&invocation->args, "title"));
-    text_add_char(&body, '}');
-    const struct resource fork = {.method = "POST",
-                                  SESSION_RESOURCE(invocation->args.operands[0]),
-                                  .rest = "/fork",
-                                  .body = &body,
-                                  .member = "id",
-                                  .done = ""};
-    return resource_run(invocation, &fork);
+static struct err fork_body(struct invocation *invocation, struct text *body) {
+    resource_member(body, "message", args_text(&invocation->args, "at"));
+    resource_member(body, "title", args_text(&invocation->args, "title"));
+    return ERR_OK;
 }
 
 const struct command command_session_fork = {
@@ -177,10 +132,10 @@ const struct command command_session_fork = {
     .operands = "ID",
     .flags = fork_flags,
     .talks = true,
-    .run = fork_run,
+    .run = action_run,
+    .action = &(const struct action){"POST /api/v1/sessions/{}/fork", .unknown = SESSION_UNKNOWN,
+                                     .body = fork_body, .done = "{id}"},
 };
-
-/* --- Compact ---------------------------------------------------------------------------------- */
 
 static struct err compact_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -210,4 +165,59 @@ const struct command command_session_compact = {
     .talks = true,
     .about = "It waits until that is done. While a turn goes on it is refused.\n",
     .run = compact_run,
+};
+
+/* --- Its folders ------------------------------------------------------------------------------ */
+
+static const struct column root_columns[] = {
+    COLUMN("ACCESS", -6, "access", COLUMN_TEXT),
+    COLUMN("GRANTED", -20, "granted_ms", COLUMN_TIME),
+    COLUMN("BY", -16, "granted_by", COLUMN_TEXT),
+    COLUMN("FOLDER", 0, "path", COLUMN_TEXT),
+    COLUMN_END,
+};
+
+const struct command command_root_ls = {
+    .group = "root",
+    .name = "ls",
+    .summary = "List the folders beside its root that a session may use.",
+    .operands = "SESSION",
+    .talks = true,
+    .run = action_run,
+    .action = &(const struct action){"GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN,
+                                     .columns = root_columns},
+};
+
+static const struct flag add_flags[] = {
+    OPTION_SWITCH("write", 'w', "To change it, not only to read."),
+    OPTION_END,
+};
+
+static struct err add_body(struct invocation *invocation, struct text *body) {
+    resource_member(body, "path", invocation->args.operands[1]);
+    resource_member(body, "access", args_given(&invocation->args, "write") ? "write" : "read");
+    return ERR_OK;
+}
+
+const struct command command_root_add = {
+    .group = "root",
+    .name = "add",
+    .summary = "Grant a folder to a session: its files may be used by absolute paths.",
+    .operands = "SESSION DIR",
+    .flags = add_flags,
+    .talks = true,
+    .run = action_run,
+    .action = &(const struct action){"POST /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN,
+                                     .body = add_body, .done = "{path} is granted ({access})"},
+};
+
+const struct command command_root_rm = {
+    .group = "root",
+    .name = "rm",
+    .summary = "Take a folder back from a session.",
+    .operands = "SESSION DIR",
+    .talks = true,
+    .run = action_run,
+    .action = &(const struct action){"DELETE /api/v1/sessions/{}/roots?path={}",
+                                     .unknown = SESSION_UNKNOWN, .done = "{path} is taken back"},
 };

@@ -1,8 +1,10 @@
-/* command_session.c: drover session ls, search, show: which conversations there are. */
+/* command_session.c: drover session ls, search, show, export: which conversations there are, and
+ * what was said in them. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
@@ -12,21 +14,24 @@
 
 /* --- List and search -------------------------------------------------------------------------- */
 
-static void head_print(void *ctx) {
-    printf("%-30s  %-10s  %-20s  %s\n", "SESSION", "STATE", "CHANGED", "TITLE");
-}
-
-static void row_print(void *ctx, const json_t *row) {
-    const char *title = talk_text(row, "title");
-    printf("%-30s  %-10s  %-20s  %s\n", talk_text(row, "id"), talk_text(row, "state"),
-           talk_time(talk_int(row, "changed_ms")).text, title[0] != '\0' ? title : "-");
+/* The place of a match stands in a line of its own. */
+static void title_print(const json_t *row) {
     const json_t *match = json_object_get(row, "match");
-    if (talk_text(match, "message")[0] != '\0') {
-        AUTO(text_done) struct text line = {0};
-        plain_line(&line, talk_text(match, "text"));
-        printf("    %s  %s\n", talk_text(match, "message"), line.data != NULL ? line.data : "");
+    const char *title = talk_text(row, "title"), *message = talk_text(match, "message");
+    fputs(title[0] != '\0' ? title : "-", stdout);
+    if (message[0] != '\0') {
+        printf("\n    %s  ", message);
+        plain_print_line(talk_text(match, "text"));
     }
 }
+
+static const struct column columns[] = {
+    COLUMN("SESSION", -30, "id", COLUMN_TEXT),
+    COLUMN("STATE", -10, "state", COLUMN_TEXT),
+    COLUMN("CHANGED", -20, "changed_ms", COLUMN_TIME),
+    COLUMN_PRINT("TITLE", title_print),
+    COLUMN_END,
+};
 
 #define LS_FLAGS                                                                                   \
     OPTION_SWITCH("archived", 'a', "Those that are archived instead of those that are not."),      \
@@ -38,38 +43,17 @@ static void row_print(void *ctx, const json_t *row) {
 static const struct flag ls_flags[] = {LS_FLAGS, LISTING_SEARCH("title or messages"), OPTION_END};
 static const struct flag search_flags[] = {LS_FLAGS, OPTION_END};
 
-static struct err ls_run(struct invocation *invocation) {
-    bool archived = args_on(&invocation->args, "archived");
-    const struct listing listing = {.invocation = invocation,
-                                    .path = archived ? "/api/v1/sessions?archived=1"
-                                                     : "/api/v1/sessions",
-                                    .head = head_print,
-                                    .row = row_print};
-    return listing_run(&listing);
-}
-
 const struct command command_session_ls = {
     .group = "session",
     .name = "ls",
     .summary = "List sessions, the one changed last first.",
     .flags = ls_flags,
     .talks = true,
-    .run = ls_run,
+    .run = action_run,
+    .action = &(const struct action){"GET /api/v1/sessions",
+                                     {{"archived", "archived"}},
+                                     .columns = columns},
 };
-
-static struct err search_run(struct invocation *invocation) {
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, 4096);
-    text_addf(&path, "/api/v1/sessions?archived=%d&q=", args_on(&invocation->args, "archived"));
-    client_add_escaped(&path, invocation->args.operands[0]);
-    if (text_failed(&path)) {
-        why_set(&invocation->why, "the text to look for is too long");
-        return err_make(ERR_USAGE, "session: path");
-    }
-    const struct listing listing = {
-        .invocation = invocation, .path = path.data, .head = head_print, .row = row_print};
-    return listing_run(&listing);
-}
 
 const struct command command_session_search = {
     .group = "session",
@@ -78,49 +62,43 @@ const struct command command_session_search = {
     .operands = "TEXT",
     .flags = search_flags,
     .talks = true,
-    .run = search_run,
+    .run = action_run,
+    .action = &(const struct action){"GET /api/v1/sessions",
+                                     {{"archived", "archived"}},
+                                     .search = "q",
+                                     .unknown = "the text to look for is too long",
+                                     .columns = columns},
 };
 
 /* --- Show ------------------------------------------------------------------------------------- */
 
-static void text_line(const char *key, const char *value) {
-    if (value[0] != '\0') {
-        printf("%-9s %s\n", key, value);
+static void usage_print(const json_t *row) {
+    const json_t *usage = json_object_get(row, "usage");
+    if (talk_int(usage, "calls") > 0) {
+        printf("%-9s %lld calls, %lld tokens in, %lld out\n", "used",
+               (long long)talk_int(usage, "calls"),
+               (long long)(talk_int(usage, "fresh") + talk_int(usage, "cache_read") +
+                           talk_int(usage, "cache_write")),
+               (long long)talk_int(usage, "output"));
     }
 }
 
-static void usage_line(const json_t *usage) {
-    if (talk_int(usage, "calls") == 0) {
-        return;
-    }
-    printf("%-9s %lld calls, %lld tokens in, %lld out\n", "used",
-           (long long)talk_int(usage, "calls"),
-           (long long)(talk_int(usage, "fresh") + talk_int(usage, "cache_read") +
-                       talk_int(usage, "cache_write")),
-           (long long)talk_int(usage, "output"));
-}
-
-static void session_show(const struct invocation *invocation, const json_t *row) {
-    if (invocation->json) {
-        talk_print(row);
-        return;
-    }
-    text_line("session", talk_text(row, "id"));
-    text_line("title", talk_text(row, "title"));
-    text_line("state", talk_text(row, "state"));
-    text_line("project", talk_text(row, "project"));
-    text_line("model", talk_text(row, "model"));
-    text_line("agent", talk_text(row, "agent"));
-    text_line("root", talk_text(row, "root"));
-    text_line("parent", talk_text(row, "parent"));
-    text_line("fork of", talk_text(row, "forked_from"));
-    if (json_is_true(json_object_get(row, "archived"))) {
-        text_line("archived", "yes");
-    }
-    text_line("made", talk_time(talk_int(row, "made_ms")).text);
-    text_line("changed", talk_time(talk_int(row, "changed_ms")).text);
-    usage_line(json_object_get(row, "usage"));
-}
+static const struct column lines[] = {
+    LINE("session", "id", COLUMN_OPTIONAL),
+    LINE("title", "title", COLUMN_OPTIONAL),
+    LINE("state", "state", COLUMN_OPTIONAL),
+    LINE("project", "project", COLUMN_OPTIONAL),
+    LINE("model", "model", COLUMN_OPTIONAL),
+    LINE("agent", "agent", COLUMN_OPTIONAL),
+    LINE("root", "root", COLUMN_OPTIONAL),
+    LINE("parent", "parent", COLUMN_OPTIONAL),
+    LINE("fork of", "forked_from", COLUMN_OPTIONAL),
+    LINE("archived", "archived", COLUMN_YES),
+    LINE("made", "made_ms", COLUMN_TIME),
+    LINE("changed", "changed_ms", COLUMN_TIME),
+    COLUMN_PRINT("used", usage_print),
+    COLUMN_END,
+};
 
 static void part_print(const json_t *part) {
     const char *kind = talk_text(part, "kind"), *text = talk_text(part, "text");
@@ -138,23 +116,22 @@ static void part_print(const json_t *part) {
 
 static void message_print(void *ctx, const json_t *message) {
     const struct invocation *invocation = ctx;
+    const json_t *match = json_object_get(message, "match"), *part = NULL;
+    const char *status = talk_text(message, "status");
+    bool completed = strcmp(status, "completed") == 0;
+    size_t at = 0;
     if (invocation->json) {
         talk_print(message);
         return;
     }
-    const char *status = talk_text(message, "status");
     printf("\n%s  %s%s%s\n", talk_text(message, "id"), talk_text(message, "role"),
-           strcmp(status, "completed") == 0 ? "" : ", ",
-           strcmp(status, "completed") == 0 ? "" : status);
-    const json_t *match = json_object_get(message, "match");
+           completed ? "" : ", ", completed ? "" : status);
     if (match != NULL) {
-        AUTO(text_done) struct text line = {0};
-        plain_line(&line, talk_text(match, "text"));
-        printf("    %s\n", line.data != NULL ? line.data : "");
+        fputs("    ", stdout);
+        plain_print_line(talk_text(match, "text"));
+        putchar('\n');
         return;
     }
-    size_t at = 0;
-    const json_t *part = NULL;
     json_array_foreach(json_object_get(message, "parts"), at, part) {
         part_print(part);
     }
@@ -170,18 +147,21 @@ static struct err show_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *row = NULL;
     AUTO(text_done) struct text path = {0};
-    const struct resource session = {SESSION_RESOURCE(invocation->args.operands[0])};
+    const char *id = invocation->args.operands[0], *text = args_text(&invocation->args, "search");
+    const struct resource session = {SESSION_RESOURCE(id)};
     struct err err = resource_open(&talk, invocation, &session, &row);
     if (err_failed(err)) {
         return err;
     }
-    session_show(invocation, row);
-    const char *text = args_text(&invocation->args, "search");
+    if (invocation->json) {
+        talk_print(row);
+    } else {
+        table_lines(lines, 9, row);
+    }
     if (!args_on(&invocation->args, "messages") && text == NULL) {
         return ERR_OK;
     }
-    bool fits = talk_target(&path, "/api/v1/sessions/", invocation->args.operands[0],
-                            "/messages?order=oldest");
+    bool fits = talk_target(&path, "/api/v1/sessions/", id, "/messages?order=oldest");
     assert(fits); /* A longer one was asked for before. */
     if (text != NULL) {
         text_add_str(&path, "&q=");
@@ -202,4 +182,63 @@ const struct command command_session_show = {
     .flags = show_flags,
     .talks = true,
     .run = show_run,
+};
+
+/* --- Export ----------------------------------------------------------------------------------- */
+
+static const struct flag export_flags[] = {
+    OPTION_TEXT("format", 'f', "FORMAT", "How it is written.", .choices = "markdown|json",
+                .absent = "markdown"),
+    OPTION_END,
+};
+
+/* A file gets the bytes as they are; a terminal must not be driven by what a model said. */
+static struct err piece_print(struct bytes piece, bool terminal) {
+    size_t written = 0;
+    if (!terminal) {
+        written = fwrite(piece.data, 1, piece.len, stdout);
+    }
+    for (; terminal && written < piece.len; written++) {
+        unsigned char c = (unsigned char)piece.data[written];
+        if (putchar((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c) == EOF) {
+            break;
+        }
+    }
+    return written == piece.len ? ERR_OK : err_make(ERR_IO, "session: write");
+}
+
+static struct err export_run(struct invocation *invocation) {
+    const char *format = invocation->json ? "json" : args_text(&invocation->args, "format");
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text target = {0};
+    bool markdown = strcmp(format, "markdown") == 0, terminal = isatty(STDOUT_FILENO) == 1;
+    if (!talk_target(&target, "/api/v1/sessions/", invocation->args.operands[0],
+                     markdown ? "/export?format=markdown" : "/export")) {
+        return err_make(ERR_NOT_FOUND, "session: id");
+    }
+    const struct client_request request = {.method = "GET",
+                                           .target = target.data,
+                                           .accept =
+                                               markdown ? "text/markdown" : "application/json"};
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        err = client_begin(talk.client, &request, &invocation->why);
+    }
+    for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
+        err = client_read(talk.client, 30 * 1000, &piece, &invocation->why);
+        if (!err_failed(err) && piece.len > 0) {
+            err = piece_print(piece, terminal);
+        }
+    }
+    return err;
+}
+
+const struct command command_session_export = {
+    .group = "session",
+    .name = "export",
+    .summary = "Print a session with all its messages.",
+    .operands = "ID",
+    .flags = export_flags,
+    .talks = true,
+    .run = export_run,
 };

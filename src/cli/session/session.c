@@ -15,9 +15,23 @@ enum {
     COMPACT_RETRY_MS = 10000, /* A daemon that is started again goes on with it. */
 };
 
-static char *member_copy(const json_t *answer, const char *key) {
-    const char *text = talk_text(answer, key);
-    return mem_copy(text, strlen(text));
+/* Sends `body` and copies a member of the answer. */
+static struct err body_send(struct talk *talk, const struct resource *resource, const json_t *body,
+                            const char *member, char **ret_text, struct why *why) {
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text text = {0};
+    struct resource request = *resource;
+    text_init(&text, BODY_MAX);
+    request.body = &text;
+    struct err err = json_write(body, &text);
+    if (!err_failed(err)) {
+        err = resource_ask(talk, &request, &answer, why);
+    }
+    if (!err_failed(err)) {
+        struct bytes value = bytes_of(talk_text(answer, member));
+        *ret_text = mem_copy(value.data, value.len);
+    }
+    return err;
 }
 
 static void member_set(json_t *object, const char *key, const char *value) {
@@ -28,22 +42,12 @@ static void member_set(json_t *object, const char *key, const char *value) {
 
 struct err session_make(struct talk *talk, const struct session_wish *wish, char **ret_id,
                         struct why *why) {
-    AUTO(json_release) json_t *wanted = json_object(), *answer = NULL;
-    AUTO(text_done) struct text body = {0};
+    AUTO(json_release) json_t *wanted = json_object();
+    const struct resource sessions = {.method = "POST", .base = "/api/v1/sessions"};
     member_set(wanted, "model", wish->model);
     member_set(wanted, "root", wish->root);
     member_set(wanted, "title", wish->title);
-    text_init(&body, BODY_MAX);
-    struct err err = json_write(wanted, &body);
-    if (!err_failed(err)) {
-        const struct resource sessions = {
-            .method = "POST", .base = "/api/v1/sessions", .body = &body};
-        err = resource_ask(talk, &sessions, &answer, why);
-    }
-    if (!err_failed(err)) {
-        *ret_id = member_copy(answer, "id");
-    }
-    return err;
+    return body_send(talk, &sessions, wanted, "id", ret_id, why);
 }
 
 void session_warn_scripted(struct talk *talk) {
@@ -72,53 +76,43 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
         why_set(why, "%s cannot be read", path);
         return err;
     }
-    struct client_request request = {.method = "POST",
-                                     .target = target.data,
-                                     .body = {content, len},
-                                     .type = "application/octet-stream"};
+    const struct client_request request = {.method = "POST",
+                                           .target = target.data,
+                                           .body = {content, len},
+                                           .type = "application/octet-stream"};
     err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     if (err.code == ERR_BAD_IMAGE) {
         why_set(why, "%s is no PNG, JPEG, GIF or WebP image", path);
     }
     if (!err_failed(err)) {
-        *ret_id = member_copy(answer, "id");
+        struct bytes id = bytes_of(talk_text(answer, "id"));
+        *ret_id = mem_copy(id.data, id.len);
     }
     return err;
 }
 
 struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                        struct why *why) {
-    AUTO(json_release) json_t *message = json_object(), *answer = NULL;
-    AUTO(text_done) struct text body = {0};
+    AUTO(json_release) json_t *message = json_object();
     uint8_t random[10];
     world_random(talk->world, random, sizeof random);
     struct id client = id_make("cli", world_wall_ms(talk->world), random);
     member_set(message, "text", say->text);
     member_set(message, "model", say->model);
-    member_set(message, "policy", say->policy);
     member_set(message, "client_id", client.text);
     if (say->schema != NULL) {
         (void)json_object_set_new(message, "schema", json_deep_copy(say->schema));
     }
-    if (say->images != NULL && json_array_size(say->images) > 0) {
+    if (json_array_size(say->images) > 0) {
         (void)json_object_set_new(message, "attachments", json_deep_copy(say->images));
     }
-    text_init(&body, BODY_MAX);
-    struct err err = json_write(message, &body);
-    if (!err_failed(err)) {
-        const struct resource messages = {.method = "POST",
-                                          .base = "/api/v1/sessions/",
-                                          .id = say->session,
-                                          .rest = "/messages",
-                                          .body = &body,
-                                          .retry_ms = RUN_RETRY_MS,
-                                          .unknown = "that is no session's id"};
-        err = resource_ask(talk, &messages, &answer, why);
-    }
-    if (!err_failed(err)) {
-        *ret_run = member_copy(answer, "run");
-    }
-    return err;
+    const struct resource messages = {.method = "POST",
+                                      .base = "/api/v1/sessions/",
+                                      .id = say->session,
+                                      .rest = "/messages",
+                                      .retry_ms = RUN_RETRY_MS,
+                                      .unknown = "that is no session's id"};
+    return body_send(talk, &messages, message, "run", ret_run, why);
 }
 
 struct err session_ends(struct talk *talk, const char *session, struct session_ends *ret_ends,

@@ -1,7 +1,7 @@
 /* session.h: sessions are made, given images, spoken to and summarised.
  *
- * Promise    a message has an id of its own, so that sending it again, because an answer got lost,
- *            says it once.
+ * Promise    a message has an id of its own, so that a message that is sent again, because its
+ *            answer got lost, is said once.
  * Ownership  *ret_id, *ret_run (mem_free; a run as JSON: json_decref) are the caller's.
  * Threads    one.
  * Failure    as resource.h.
@@ -13,11 +13,10 @@
 #include "base/err.h"
 #include "base/json/json.h"
 #include "cli/base/api.h"
-#include "cli/session/session.h"
 
+#define SESSION_UNKNOWN "there is no session with that id"
 /* Members of the struct resource of one session. */
-#define SESSION_RESOURCE(id_)                                                                      \
-    .base = "/api/v1/sessions/", .id = (id_), .unknown = "there is no session with that id"
+#define SESSION_RESOURCE(id_) .base = "/api/v1/sessions/", .id = (id_), .unknown = SESSION_UNKNOWN
 
 /* Creates a session. */
 struct session_wish {
@@ -31,9 +30,9 @@ void session_warn_scripted(struct talk *talk);
 /* Adds an image to a session; *ret_id: of the attachment. */
 MUST_CHECK struct err session_attach(struct talk *talk, const char *session, const char *path,
                                      char **ret_id, struct why *why);
-/* Sends a message; *ret_run: the turn that answers it. `policy` NULL: enqueue. */
+/* Sends a message; *ret_run: the turn that answers it. */
 struct session_say {
-    const char *session, *text, *model, *policy;
+    const char *session, *text, *model;
     const json_t *schema; /* Of the answer; NULL: words. */
     const json_t *images; /* Array of what session_attach gave; NULL: none. */
 };

@@ -11,14 +11,13 @@
 
 #include "base/hash.h"
 #include "base/json/json.h"
-#include "base/memory.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/terminal/lines.h"
 
-enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000, KEY_SIZE = 300 };
+enum { KEY_LEN_MAX = 255, BODY_MAX = 2 << 20 };
 
 static const struct flag append_flags[] = {
     OPTION_TEXT("type", 't', "TYPE", "Type of the event: a-z, 0-9, '_', '.', '-'."),
@@ -35,213 +34,151 @@ static const struct flag append_flags[] = {
 
 struct append {
     struct invocation *invocation;
-    struct talk talk;
-    const char *name, *type;
-    char key[KEY_SIZE]; /* "" : none. */
-    bool retry;
-    int64_t retry_ms, line;
-    struct text target, body; /* Owned. */
+    struct talk *talk;
+    struct lines *lines;
+    const char *target;
+    const char *type; /* NULL: none was given. */
+    const char *key;  /* NULL: none. */
+    int64_t retry_ms; /* 0: one try. */
+    int64_t line;     /* Number of the event's line, from 1; 0: it is the only event. */
 };
 
-/* --- One event -------------------------------------------------------------------------------- */
-
-static void seq_print(const struct append *append, const struct text *answer, const json_t *json) {
-    if (append->invocation->json) {
-        printf("%.*s\n", (int)answer->len, answer->data);
-    } else if (append->line > 0) {
-        printf("%lld\n", (long long)talk_int(json, "seq"));
-    } else {
-        printf("%s %lld\n", append->name, (long long)talk_int(json, "seq"));
-    }
-}
-
-static struct err send_once(struct append *append, const char *key) {
-    AUTO(text_done) struct text answer = {0};
-    AUTO(json_release) json_t *json = NULL;
-    struct client_request request = {.method = "POST",
-                                     .target = append->target.data,
-                                     .body = {append->body.data, append->body.len},
-                                     .key = key};
-    struct err err = talk_ask(&append->talk, &request, &answer, &json, &append->invocation->why);
-    if (!err_failed(err)) {
-        seq_print(append, &answer, json);
-    }
-    return err;
-}
-
-/* With a key, what cannot be known to have failed for good may be sent again. */
-static struct err send_until(struct append *append, const char *key) {
-    const struct world *world = append->invocation->world;
-    uint64_t begin_ns = world_mono_ns(world);
-    int64_t pause_ms = PAUSE_FIRST_MS;
-    for (;;) {
-        append->invocation->why.text[0] = '\0';
-        struct err err = send_once(append, key);
-        uint64_t tried_ms = (world_mono_ns(world) - begin_ns) / 1000000;
-        if (!append->retry || !client_may_pass(err) || tried_ms > (uint64_t)append->retry_ms) {
-            return err;
-        }
-        if (pause_ms == PAUSE_FIRST_MS) {
-            fprintf(stderr, "drover: %s; trying again\n",
-                    append->invocation->why.text[0] != '\0' ? append->invocation->why.text
-                                                            : err_title(err.code));
-        }
-        err = client_pause(&append->talk.options, pause_ms);
-        if (err_failed(err)) {
-            return err;
-        }
-        pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
-    }
-}
-
-/* The daemon would say it as well, but by a position in a request that the user never saw. `what`
- * is what was typed or piped; in lines, the line of the input takes the place of the only one. */
+/* The daemon would refuse bad JSON as well, but by its position in a request that the user never
+ * saw. `what` is what the user typed or piped. */
 static struct err json_check(const struct append *append, const char *what, struct bytes bytes) {
     AUTO(json_release) json_t *json = NULL;
-    struct why found = {.text = ""};
+    struct why *why = &append->invocation->why, found = {.text = ""};
     struct err err = json_parse(bytes.data, bytes.len, JSON_DEPTH_MAX, &json, &found);
     const char *column = strstr(found.text, "column ");
     if (err.code == ERR_BAD_JSON && append->line > 0 && column != NULL) {
-        why_set(&append->invocation->why, "%s: line %lld, %s", what, (long long)append->line,
-                column);
+        why_set(why, "%s: line %lld, %s", what, (long long)append->line, column);
     } else if (err_failed(err)) {
-        why_set(&append->invocation->why, "%s: %s", what, found.text);
+        why_set(why, "%s: %s", what, found.text);
     }
     return err;
 }
 
-static struct err body_make(struct append *append, struct bytes data) {
-    text_clear(&append->body);
-    text_add_str(&append->body, "{\"type\":");
-    text_add_json(&append->body, append->type, strlen(append->type));
-    if (data.data != NULL) {
-        text_add_str(&append->body, ",\"data\":");
-        text_add(&append->body, data.data, data.len);
-    }
-    text_add_char(&append->body, '}');
-    return text_failed(&append->body) ? err_make(ERR_BODY_TOO_LARGE, "append: body") : ERR_OK;
-}
-
-static struct err one_run(struct append *append) {
-    const char *data = args_text(&append->invocation->args, "data");
+/* Sends an event and prints its number. `json` is the data of a type, or else the whole body. */
+static struct err event_send(const struct append *append, struct bytes json, const char *key) {
+    struct invocation *invocation = append->invocation;
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text body = {0};
+    text_init(&body, BODY_MAX);
     if (append->type == NULL) {
-        why_set(&append->invocation->why, "--type TYPE is needed");
-        return err_make(ERR_USAGE, "append: type");
+        text_add(&body, json.data, json.len);
+    } else {
+        text_add_char(&body, '{');
+        text_add_member(&body, "type", bytes_of(append->type));
+        if (json.data != NULL) {
+            text_add_name(&body, "data");
+            text_add(&body, json.data, json.len);
+        }
+        text_add_char(&body, '}');
     }
-    struct lines lines;
-    lines_init(&lines, STDIN_FILENO, append->talk.interrupt_fd);
-    struct bytes bytes = {data, data != NULL ? strlen(data) : 0};
-    struct err err = ERR_OK;
-    bool piped = data != NULL && strcmp(data, "-") == 0;
-    if (piped) {
-        err = lines_rest(&lines, &bytes);
+    if (text_failed(&body)) {
+        return err_make(ERR_BODY_TOO_LARGE, "append: body");
     }
-    if (!err_failed(err) && data != NULL) {
-        err = json_check(append, piped ? "the input" : "--data", bytes);
-    }
-    if (!err_failed(err)) {
-        err = body_make(append, bytes);
-    }
-    if (!err_failed(err)) {
-        err = send_until(append, append->key[0] != '\0' ? append->key : NULL);
-    }
-    lines_done(&lines);
-    return err;
-}
-
-/* --- Many events ------------------------------------------------------------------------------ */
-
-static struct err line_send(struct append *append, struct bytes line) {
-    struct err err = json_check(append, "the input", line);
+    const struct client_request request = {
+        .method = "POST", .target = append->target, .body = text_bytes(&body), .key = key};
+    struct err err =
+        talk_ask_until(append->talk, &request, append->retry_ms, &answer, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
-    if (append->type != NULL) {
-        err = body_make(append, line);
+    if (invocation->json) {
+        talk_print(answer);
     } else {
-        text_clear(&append->body);
-        text_add(&append->body, line.data, line.len);
-    }
-    struct why key;
-    why_set(&key, "%s-%lld", append->key, (long long)append->line);
-    if (!err_failed(err)) {
-        err = send_until(append, key.text);
-    }
-    if (err_failed(err) && err.code != ERR_INTERRUPTED) {
-        fprintf(stderr, "drover: line %lld was not acknowledged\n", (long long)append->line);
-    }
-    return err;
-}
-
-static struct err lines_run(struct append *append) {
-    struct lines lines;
-    lines_init(&lines, STDIN_FILENO, append->talk.interrupt_fd);
-    struct err err = ERR_OK;
-    while (!err_failed(err)) {
-        struct bytes line;
-        err = lines_next(&lines, &line);
-        if (err_failed(err) || line.data == NULL) {
-            break;
-        }
-        append->line++;
-        if (line.len > 0) {
-            err = line_send(append, line);
-        }
-    }
-    lines_done(&lines);
-    return err;
-}
-
-/* --- The command ------------------------------------------------------------------------------ */
-
-static struct err key_make(struct append *append) {
-    const char *given = args_text(&append->invocation->args, "key");
-    if (given != NULL && strlen(given) > 255) {
-        why_set(&append->invocation->why, "--key: at most 255 characters");
-        return err_make(ERR_USAGE, "append: key");
-    }
-    if (given != NULL) {
-        memcpy(append->key, given, strlen(given) + 1);
-    } else if (append->retry) {
-        uint8_t random[16];
-        world_random(append->invocation->world, random, sizeof random);
-        hex_write(random, sizeof random, append->key);
+        const char *name = append->line > 0 ? "" : invocation->args.operands[0];
+        printf("%s%s%lld\n", name, append->line > 0 ? "" : " ", (long long)talk_int(answer, "seq"));
     }
     return ERR_OK;
 }
 
-static struct err append_go(struct append *append) {
-    const struct args *args = &append->invocation->args;
-    bool lines = args_on(args, "lines");
-    append->name = args->operands[0];
-    append->type = args_text(args, "type");
-    append->retry = args_on(args, "retry") || lines;
-    append->retry_ms = args_int(args, "retry-for", 0) * 1000;
-    struct err err = key_make(append);
-    if (!err_failed(err)) {
-        err = talk_open(&append->talk, append->invocation);
+static struct err one_append(const struct append *append) {
+    const char *data = args_text(&append->invocation->args, "data");
+    struct bytes json = {data, data != NULL ? strlen(data) : 0};
+    bool piped = data != NULL && strcmp(data, "-") == 0;
+    struct err err = ERR_OK;
+    if (append->type == NULL) {
+        why_set(&append->invocation->why, "--type TYPE is needed");
+        return err_make(ERR_USAGE, "append: type");
     }
-    text_add_str(&append->target, "/api/v1/streams/");
-    client_add_escaped(&append->target, append->name);
-    text_add_str(&append->target, "/events");
-    if (!err_failed(err) && text_failed(&append->target)) {
-        err = err_make(ERR_BAD_FIELD, "append: name");
+    if (piped) {
+        err = lines_rest(append->lines, &json);
     }
-    if (err_failed(err)) {
-        return err;
+    if (!err_failed(err) && data != NULL) {
+        err = json_check(append, piped ? "the input" : "--data", json);
     }
-    return lines ? lines_run(append) : one_run(append);
+    return err_failed(err) ? err : event_send(append, json, append->key);
+}
+
+static struct err lines_append(struct append *append) {
+    for (;;) {
+        struct bytes line;
+        struct why key;
+        struct err err = lines_next(append->lines, &line);
+        if (err_failed(err) || line.data == NULL) {
+            return err;
+        }
+        append->line++;
+        if (line.len == 0) {
+            continue;
+        }
+        err = json_check(append, "the input", line);
+        if (err_failed(err)) {
+            return err;
+        }
+        why_set(&key, "%s-%lld", append->key, (long long)append->line);
+        err = event_send(append, line, key.text);
+        if (err_failed(err) && err.code != ERR_INTERRUPTED) {
+            fprintf(stderr, "drover: line %lld was not acknowledged\n", (long long)append->line);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
 }
 
 static struct err append_run(struct invocation *invocation) {
-    struct append append = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
-    text_init(&append.target, 4 << 10);
-    text_init(&append.body, 2 << 20);
-    struct err err = append_go(&append);
-    talk_close(&append.talk);
-    text_done(&append.target);
-    text_done(&append.body);
-    return err;
+    const struct args *args = &invocation->args;
+    const char *key = args_text(args, "key");
+    bool lines = args_on(args, "lines"), retry = args_on(args, "retry") || lines;
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text target = {0};
+    AUTO(lines_done) struct lines input = {0};
+    uint8_t random[16];
+    char made[2 * sizeof random + 1];
+    if (key != NULL && strlen(key) > KEY_LEN_MAX) {
+        why_set(&invocation->why, "--key: at most 255 characters");
+        return err_make(ERR_USAGE, "append: key");
+    }
+    if (key == NULL && retry) {
+        world_random(invocation->world, random, sizeof random);
+        hex_write(random, sizeof random, made);
+        key = made;
+    }
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    text_init(&target, 4 << 10);
+    text_add_str(&target, "/api/v1/streams/");
+    client_add_escaped(&target, args->operands[0]);
+    text_add_str(&target, "/events");
+    if (text_failed(&target)) {
+        return err_make(ERR_BAD_FIELD, "append: name");
+    }
+    struct append append = {
+        .invocation = invocation,
+        .talk = &talk,
+        .lines = &input,
+        .target = target.data,
+        .type = args_text(args, "type"),
+        .key = key,
+        .retry_ms = retry ? args_int(args, "retry-for", 0) * 1000 : 0,
+    };
+    lines_init(&input, STDIN_FILENO, talk.interrupt_fd);
+    return lines ? lines_append(&append) : one_append(&append);
 }
 
 const struct command command_stream_append = {

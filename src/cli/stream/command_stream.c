@@ -1,42 +1,12 @@
-/* command_stream.c: drover stream ls, show, prune, keep. Appending and following have files of
- * their own. */
+/* command_stream.c: drover stream ls, show, prune, keep, tail. */
 #include <stdio.h>
 
+#include "cli/base/action.h"
 #include "cli/base/api.h"
-#include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
-
-static struct err target_make(struct text *target, const char *name, const char *rest) {
-    text_init(target, 4 << 10);
-    text_add_str(target, "/api/v1/streams/");
-    client_add_escaped(target, name);
-    text_add_str(target, rest);
-    return text_failed(target) ? err_make(ERR_BAD_FIELD, "stream: name") : ERR_OK;
-}
-
-static void keep_print(int64_t events, int64_t ms) {
-    if (events == 0 && ms == 0) {
-        printf("keeps   everything\n");
-    }
-    if (events > 0) {
-        printf("keeps   the last %lld events\n", (long long)events);
-    }
-    if (ms > 0) {
-        printf("keeps   what is younger than %lld s\n", (long long)(ms + 999) / 1000);
-    }
-}
-
-static void stream_print(const json_t *row) {
-    printf("stream  %s\nhead    %lld\nfloor   %lld\n", talk_text(row, "stream"),
-           (long long)talk_int(row, "head"), (long long)talk_int(row, "floor"));
-    if (json_object_get(row, "made_ms") != NULL) {
-        printf("made    %s\n", talk_time(talk_int(row, "made_ms")).text);
-        keep_print(talk_int(row, "keep_events"), talk_int(row, "keep_ms"));
-    }
-}
+#include "cli/stream/follow.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -47,21 +17,16 @@ static const struct flag ls_flags[] = {
     OPTION_END,
 };
 
-static void head_print(void *ctx) {
-    printf("%12s %12s  %-20s  %s\n", "HEAD", "FLOOR", "MADE", "STREAM");
+static void head_print(const json_t *row) {
+    printf("%12lld %12lld", (long long)talk_int(row, "head"), (long long)talk_int(row, "floor"));
 }
 
-static void row_print(void *ctx, const json_t *item) {
-    printf("%12lld %12lld  %s  %s\n", (long long)talk_int(item, "head"),
-           (long long)talk_int(item, "floor"), talk_time(talk_int(item, "made_ms")).text,
-           talk_text(item, "stream"));
-}
-
-static struct err ls_run(struct invocation *invocation) {
-    const struct listing listing = {
-        .invocation = invocation, .path = "/api/v1/streams", .head = head_print, .row = row_print};
-    return listing_run(&listing);
-}
+static const struct column columns[] = {
+    COLUMN_PRINT("        HEAD        FLOOR", head_print),
+    COLUMN("MADE", -20, "made_ms", COLUMN_TIME),
+    COLUMN("STREAM", 0, "stream", COLUMN_TEXT),
+    COLUMN_END,
+};
 
 const struct command command_stream_ls = {
     .group = "stream",
@@ -69,16 +34,31 @@ const struct command command_stream_ls = {
     .summary = "List your streams.",
     .flags = ls_flags,
     .talks = true,
-    .run = ls_run,
+    .run = action_run,
+    .action = &(const struct action){"GET /api/v1/streams", .columns = columns},
 };
 
-/* --- Show ------------------------------------------------------------------------------------- */
+/* --- Show, prune, keep ------------------------------------------------------------------------ */
 
-static struct err show_run(struct invocation *invocation) {
-    AUTO(text_done) struct text target = {0};
-    struct err err = target_make(&target, invocation->args.operands[0], "");
-    const struct resource stream = {.base = target.data, .print = stream_print};
-    return err_failed(err) ? err : resource_run(invocation, &stream);
+static const char no_address[] = "there is no such address";
+
+static void stream_print(const json_t *row) {
+    int64_t events = talk_int(row, "keep_events"), ms = talk_int(row, "keep_ms");
+    printf("stream  %s\nhead    %lld\nfloor   %lld\n", talk_text(row, "stream"),
+           (long long)talk_int(row, "head"), (long long)talk_int(row, "floor"));
+    if (json_object_get(row, "made_ms") == NULL) {
+        return;
+    }
+    printf("made    %s\n", talk_time(talk_int(row, "made_ms")).text);
+    if (events == 0 && ms == 0) {
+        puts("keeps   everything");
+    }
+    if (events > 0) {
+        printf("keeps   the last %lld events\n", (long long)events);
+    }
+    if (ms > 0) {
+        printf("keeps   what is younger than %lld s\n", (long long)(ms + 999) / 1000);
+    }
 }
 
 const struct command command_stream_show = {
@@ -87,10 +67,10 @@ const struct command command_stream_show = {
     .summary = "Show one stream.",
     .operands = "NAME",
     .talks = true,
-    .run = show_run,
+    .run = action_run,
+    .action = &(const struct action){"GET /api/v1/streams/{}", .unknown = no_address,
+                                     .print = stream_print},
 };
-
-/* --- Prune ------------------------------------------------------------------------------------ */
 
 static const struct flag prune_flags[] = {
     OPTION_INT("through", 0, "SEQ", 1, INT64_MAX,
@@ -103,14 +83,7 @@ static struct err prune_run(struct invocation *invocation) {
         why_set(&invocation->why, "--through SEQ is needed: which event is the last to go?");
         return err_make(ERR_USAGE, "stream: through");
     }
-    AUTO(text_done) struct text target = {0};
-    struct err err = target_make(&target, invocation->args.operands[0], "/events?through=");
-    text_add_int(&target, args_int(&invocation->args, "through", 0));
-    const struct resource events = {.method = "DELETE",
-                                    .base = target.data,
-                                    .timeout_ms = 10 * 60 * 1000,
-                                    .print = stream_print};
-    return err_failed(err) ? err : resource_run(invocation, &events);
+    return action_run(invocation);
 }
 
 const struct command command_stream_prune = {
@@ -121,9 +94,12 @@ const struct command command_stream_prune = {
     .flags = prune_flags,
     .talks = true,
     .run = prune_run,
+    .action = &(const struct action){"DELETE /api/v1/streams/{}/events",
+                                     {{"through", "through"}},
+                                     .unknown = no_address,
+                                     .timeout_ms = 10 * 60 * 1000,
+                                     .print = stream_print},
 };
-
-/* --- Keep ------------------------------------------------------------------------------------- */
 
 static const struct flag keep_flags[] = {
     OPTION_INT("events", 0, "N", 0, INT64_MAX, "Keep the last N events; 0: all."),
@@ -132,27 +108,19 @@ static const struct flag keep_flags[] = {
     OPTION_END,
 };
 
-static struct err keep_run(struct invocation *invocation) {
+static struct err keep_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
-    if (!args_given(args, "events") && !args_given(args, "seconds")) {
+    if (args_given(args, "events")) {
+        text_add_member_int(body, "keep_events", args_int(args, "events", 0));
+    }
+    if (args_given(args, "seconds")) {
+        text_add_member_int(body, "keep_ms", args_int(args, "seconds", 0) * 1000);
+    }
+    if (body->len == 1) {
         why_set(&invocation->why, "--events N or --seconds S is needed");
         return err_make(ERR_USAGE, "stream: keep");
     }
-    AUTO(text_done) struct text target = {0}, body = {0};
-    struct err err = target_make(&target, args->operands[0], "");
-    text_init(&body, 256);
-    text_add_char(&body, '{');
-    if (args_given(args, "events")) {
-        text_addf(&body, "\"keep_events\":%lld", (long long)args_int(args, "events", 0));
-    }
-    if (args_given(args, "seconds")) {
-        text_addf(&body, "%s\"keep_ms\":%lld", body.len > 1 ? "," : "",
-                  (long long)args_int(args, "seconds", 0) * 1000);
-    }
-    text_add_char(&body, '}');
-    const struct resource stream = {
-        .method = "PATCH", .base = target.data, .body = &body, .print = stream_print};
-    return err_failed(err) ? err : resource_run(invocation, &stream);
+    return ERR_OK;
 }
 
 const struct command command_stream_keep = {
@@ -162,5 +130,81 @@ const struct command command_stream_keep = {
     .operands = "NAME",
     .flags = keep_flags,
     .talks = true,
-    .run = keep_run,
+    .run = action_run,
+    .action = &(const struct action){"PATCH /api/v1/streams/{}", .unknown = no_address,
+                                     .body = keep_body, .print = stream_print},
+};
+
+/* --- Tail ------------------------------------------------------------------------------------- */
+
+static const struct flag tail_flags[] = {
+    OPTION_INT("after", 0, "SEQ", 0, INT64_MAX, "Begin after this event.", .absent = "0"),
+    OPTION_SWITCH("new", 0, "Begin with the next event that comes."),
+    OPTION_SWITCH("follow", 'f', "Stay, and print what comes."),
+    OPTION_TEXT("via", 0, "HOW", "How to follow [sse]; means --follow.", .choices = "sse|ws|poll"),
+    OPTION_INT("count", 'n', "N", 1, INT64_MAX, "End after N events."),
+    OPTION_SWITCH("no-retry", 0, "End at the first disconnect."),
+    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400, "Give up when the daemon is away for so long.",
+               .absent = "300"),
+    OPTION_END,
+};
+
+/* Both forms show what every transport brings, so that copies of one stream are equal bytes. */
+static void event_print(void *ctx, const struct follow_event *event) {
+    const struct invocation *invocation = ctx;
+    bool snapshot = bytes_is(event->type, "snapshot");
+    int type_len = (int)event->type.len;
+    if (invocation->json && snapshot) {
+        fputs("{\"snapshot\":", stdout);
+    } else if (invocation->json) {
+        printf("{\"seq\":%lld,\"type\":\"%.*s\",\"data\":", (long long)event->seq, type_len,
+               event->type.data);
+    } else {
+        printf("%s%lld  %.*s  ", snapshot ? "-- " : "", (long long)event->seq, type_len,
+               event->type.data);
+    }
+    fwrite(event->data.data, 1, event->data.len, stdout);
+    fputs(invocation->json ? "}\n" : "\n", stdout);
+}
+
+static struct err tail_run(struct invocation *invocation) {
+    const struct args *args = &invocation->args;
+    bool follow = args_on(args, "follow") || args_on(args, "new") || args_given(args, "via");
+    struct bytes via = bytes_of(args_text(args, "via"));
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct follow_options options = {
+        .client = talk.client,
+        .talk = &talk.options,
+        .world = invocation->world,
+        .name = args->operands[0],
+        .via = !follow || bytes_is(via, "poll") ? FOLLOW_POLL
+               : bytes_is(via, "ws")            ? FOLLOW_WS
+                                                : FOLLOW_SSE,
+        .after = args_on(args, "new") ? -1 : args_int(args, "after", 0),
+        .count = args_int(args, "count", 0),
+        .retry_ms = args_on(args, "no-retry") ? 0 : args_int(args, "retry-for", 0) * 1000,
+        .once = !follow,
+        .event = event_print,
+        .trouble = talk_trouble,
+        .ctx = invocation,
+    };
+    err = follow_run(&options, &invocation->why);
+    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
+    return err;
+}
+
+const struct command command_stream_tail = {
+    .group = "stream",
+    .name = "tail",
+    .summary = "Print the events of a stream; with --follow, stay.",
+    .operands = "NAME",
+    .flags = tail_flags,
+    .talks = true,
+    .about = "After a disconnect it resumes after the last event it printed. It ends where\n"
+             "the stream does (that of a run), or by Ctrl-C.\n",
+    .run = tail_run,
 };

@@ -5,21 +5,22 @@
  *   long-poll   GET …/events?after=…&wait=…
  *
  * Promise    `event` gets each event once, in the order of seq, without a gap; that is checked here
- *            and not believed. After a disconnect the stream is resumed behind the last event.
+ *            and not believed. After a disconnect the stream is resumed after the last event.
  *            Pauses between tries grow to 2 s; without any success for `retry_ms` it ends.
  *            It ends where the stream ends.
- *            Success is a byte behind the head of the answer (the daemon sends a comment at once):
- *            a peer that closes behind each head is retried with growing pauses, and not for ever.
+ *            Success is a byte after the head of the answer (the daemon sends a comment at once):
+ *            a peer that closes after each head is retried with growing pauses, and not for ever.
  * Ownership  everything in the options is borrowed during the call.
  * Threads    one.
- * Failure    what will not go away by trying again (a cursor ahead of the stream, a refused token)
- *            ends it at once. So does a first connect where nobody listens: no daemon was started.
+ * Failure    an error that no retry cures (a cursor ahead of the stream, a refused token) ends it
+ *            at once. So does a first connect where nobody listens: no daemon was started.
  */
 #ifndef DROVER_CLI_STREAM_FOLLOW_H
 #define DROVER_CLI_STREAM_FOLLOW_H
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/json/json.h"
 #include "cli/base/client.h"
 #include "loop/world.h"
 
@@ -51,6 +52,8 @@ MUST_CHECK struct err follow_run(const struct follow_options *options, struct wh
 
 /* --- Shared by the transports ----------------------------------------------------------------- */
 
+enum { FOLLOW_SILENCE_MS = 45 * 1000 }; /* Three heartbeats. */
+
 struct follow {
     const struct follow_options *options;
     struct why *why;
@@ -58,24 +61,17 @@ struct follow {
     int64_t delivered; /* Events. */
     bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
     bool alive;        /* Something came since the last connect. */
-    bool away;         /* Trouble was told, and nothing came since. */
+    bool away;         /* Trouble was reported, and nothing came since. */
 };
 
-/* Something came: a transport says so. */
+/* A transport calls it for all that comes. */
 void follow__alive(struct follow *follow);
-
-/* A transport reads until it fails or follow->ended. A clean end by the daemon is ERR_CLOSING. */
-MUST_CHECK struct err follow__sse(struct follow *follow);
-MUST_CHECK struct err follow__ws(struct follow *follow);
-MUST_CHECK struct err follow__poll(struct follow *follow);
-
-MUST_CHECK struct err follow__head(struct follow *follow, int64_t *ret_head);
-
 /* Checks the order and hands the event out. */
 MUST_CHECK struct err follow__event(struct follow *follow, const struct follow_event *event);
 /* One event as an object: {"seq","type","data",…}. */
-MUST_CHECK struct err follow__object(struct follow *follow, const void *json);
+MUST_CHECK struct err follow__object(struct follow *follow, const json_t *object);
 
-enum { FOLLOW_SILENCE_MS = 45 * 1000 }; /* Three heartbeats. */
+/* Reads until it fails or follow->ended. A clean end by the daemon is ERR_CLOSING. */
+MUST_CHECK struct err follow__ws(struct follow *follow);
 
 #endif

@@ -1,4 +1,4 @@
-/* follow_ws.c: the WebSocket side of a client, by wslay (which masks what we send).
+/* follow_ws.c: the WebSocket side of a client, by wslay (which masks what is sent).
  *
  * Messages are one JSON object each: an event has "seq"; {"subscribed"} confirms; {"error"}
  * refuses; {"done"}: the stream is over; {"closing"} and close code 1001 announce that the daemon
@@ -8,7 +8,6 @@
 #include <wslay/wslay.h>
 
 #include "base/base64.h"
-#include "base/json/json.h"
 #include "base/memory.h"
 #include "cli/stream/follow.h"
 #include "http/stream/handshake.h"
@@ -22,8 +21,6 @@ struct ws {
     size_t in_at, in_len; /* What came and wslay has not taken yet. */
 };
 
-/* --- Handshake -------------------------------------------------------------------------------- */
-
 static struct err handshake(struct follow *follow) {
     uint8_t random[16];
     char accept[HANDSHAKE_ACCEPT_SIZE];
@@ -34,8 +31,8 @@ static struct err handshake(struct follow *follow) {
     if (text_failed(&key)) {
         return err_make(ERR_OUT_OF_MEMORY, "follow: key");
     }
-    handshake_accept((struct bytes){key.data, key.len}, accept);
-    struct client_request request = {
+    handshake_accept(text_bytes(&key), accept);
+    const struct client_request request = {
         .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
     struct err err = client_begin(follow->options->client, &request, follow->why);
     if (!err_failed(err) && strcmp(client_header_accept(follow->options->client), accept) != 0) {
@@ -62,17 +59,6 @@ static ssize_t on_receive(wslay_event_context_ptr ctx, uint8_t *bytes, size_t si
     return (ssize_t)len;
 }
 
-static struct err more_read(struct ws *ws) {
-    ws->in_at = ws->in_len = 0;
-    struct err err = client_raw_read(ws->follow->options->client, FOLLOW_SILENCE_MS, ws->in,
-                                     sizeof ws->in, &ws->in_len, ws->follow->why);
-    if (!err_failed(err) && ws->in_len == 0) {
-        why_set(ws->follow->why, "the daemon closed the WebSocket");
-        return err_make(ERR_CLOSING, "follow: end");
-    }
-    return err;
-}
-
 static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags,
                        void *user) {
     struct ws *ws = user;
@@ -93,16 +79,13 @@ static int on_mask(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, void
 
 static struct err message_read(struct follow *follow, struct bytes message) {
     AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse_wrapped(message, &json, follow->why);
-    if (err_failed(err)) {
+    if (err_failed(json_parse_wrapped(message, &json, follow->why))) {
         return err_make(ERR_IO, "follow: message");
     }
     const json_t *error = json_object_get(json, "error");
     if (error != NULL) {
-        const char *detail = json_string_value(json_object_get(error, "detail"));
-        why_set(follow->why, "%s", detail != NULL ? detail : "the daemon refused");
-        return err_make(client_error_code(json_string_value(json_object_get(error, "code"))),
-                        "daemon");
+        why_set(follow->why, "%s", json_str(error, "detail", "the daemon refused"));
+        return err_make(client_error_code(json_str(error, "code", NULL)), "daemon");
     }
     if (json_object_get(json, "closing") != NULL) {
         why_set(follow->why, "the daemon ended the stream");
@@ -119,10 +102,13 @@ static struct err message_read(struct follow *follow, struct bytes message) {
 static void on_message(wslay_event_context_ptr ctx,
                        const struct wslay_event_on_msg_recv_arg *message, void *user) {
     struct ws *ws = user;
-    if (message->opcode == WSLAY_TEXT_FRAME && !err_failed(ws->err) && !ws->follow->ended) {
+    if (err_failed(ws->err)) {
+        return;
+    }
+    if (message->opcode == WSLAY_TEXT_FRAME && !ws->follow->ended) {
         ws->err = message_read(ws->follow,
                                (struct bytes){(const char *)message->msg, message->msg_length});
-    } else if (message->opcode == WSLAY_CONNECTION_CLOSE && !err_failed(ws->err)) {
+    } else if (message->opcode == WSLAY_CONNECTION_CLOSE) {
         why_set(ws->follow->why, "the daemon closed the WebSocket (%u)",
                 (unsigned)message->status_code);
         ws->err = err_make(ERR_CLOSING, "follow: close");
@@ -134,61 +120,67 @@ static void on_message(wslay_event_context_ptr ctx,
 static struct err subscribe_queue(struct follow *follow, wslay_event_context_ptr ctx) {
     AUTO(text_done) struct text text = {0};
     text_init(&text, 4 << 10);
-    text_add_str(&text, "{\"subscribe\":");
-    text_add_json(&text, follow->options->name, strlen(follow->options->name));
+    text_add_char(&text, '{');
+    text_add_member(&text, "subscribe", bytes_of(follow->options->name));
     if (follow->cursor >= 0) {
-        text_addf(&text, ",\"after\":%lld", (long long)follow->cursor);
+        text_add_member_int(&text, "after", follow->cursor);
     }
     text_add_char(&text, '}');
     if (text_failed(&text)) {
         return err_make(ERR_BAD_FIELD, "follow: name");
     }
-    struct wslay_event_msg message = {
+    const struct wslay_event_msg message = {
         .opcode = WSLAY_TEXT_FRAME, .msg = (const uint8_t *)text.data, .msg_length = text.len};
-    if (wslay_event_queue_msg(ctx, &message) != 0) {
-        return err_make(ERR_OUT_OF_MEMORY, "follow: subscribe");
-    }
-    return ERR_OK;
+    return wslay_event_queue_msg(ctx, &message) == 0
+               ? ERR_OK
+               : err_make(ERR_OUT_OF_MEMORY, "follow: subscribe");
 }
 
-static struct err converse(struct ws *ws, wslay_event_context_ptr ctx) {
-    ws->err = subscribe_queue(ws->follow, ctx);
-    while (!err_failed(ws->err) && !ws->follow->ended) {
-        bool fine = wslay_event_want_write(ctx) == 0 || wslay_event_send(ctx) == 0;
-        if (fine && !err_failed(ws->err)) {
-            ws->err = more_read(ws);
-        }
-        if (fine && !err_failed(ws->err)) {
-            fine = wslay_event_recv(ctx) == 0;
-        }
-        if (!fine && !err_failed(ws->err)) {
-            why_set(ws->follow->why, "the daemon broke the WebSocket protocol");
-            ws->err = err_make(ERR_IO, "follow: frames");
-        }
+/* Waits for bytes. */
+static struct err bytes_read(struct ws *ws) {
+    ws->in_at = ws->in_len = 0;
+    struct err err = client_raw_read(ws->follow->options->client, FOLLOW_SILENCE_MS, ws->in,
+                                     sizeof ws->in, &ws->in_len, ws->follow->why);
+    if (!err_failed(err) && ws->in_len == 0) {
+        why_set(ws->follow->why, "the daemon closed the WebSocket");
+        return err_make(ERR_CLOSING, "follow: end");
     }
-    if (ws->follow->ended && wslay_event_queue_close(ctx, 1000, NULL, 0) == 0) {
-        (void)wslay_event_send(ctx); /* A farewell; whether it arrives changes nothing. */
-    }
-    return ws->err;
+    return err;
 }
 
 struct err follow__ws(struct follow *follow) {
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
+                                                           .send_callback = on_send,
+                                                           .genmask_callback = on_mask,
+                                                           .on_msg_recv_callback = on_message};
     struct err err = handshake(follow);
     if (err_failed(err)) {
         return err;
     }
     AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
-    ws->follow = follow;
-    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
-                                                           .send_callback = on_send,
-                                                           .genmask_callback = on_mask,
-                                                           .on_msg_recv_callback = on_message};
     wslay_event_context_ptr ctx = NULL;
     if (wslay_event_context_client_init(&ctx, &callbacks, ws) != 0) {
         return err_make(ERR_OUT_OF_MEMORY, "follow: WebSocket");
     }
     wslay_event_config_set_max_recv_msg_length(ctx, MESSAGE_MAX);
-    err = converse(ws, ctx);
+    ws->follow = follow;
+    ws->err = subscribe_queue(follow, ctx);
+    while (!err_failed(ws->err) && !follow->ended) {
+        bool fine = wslay_event_want_write(ctx) == 0 || wslay_event_send(ctx) == 0;
+        if (fine && !err_failed(ws->err)) {
+            ws->err = bytes_read(ws);
+        }
+        if (fine && !err_failed(ws->err)) {
+            fine = wslay_event_recv(ctx) == 0;
+        }
+        if (!fine && !err_failed(ws->err)) {
+            why_set(follow->why, "the daemon broke the WebSocket protocol");
+            ws->err = err_make(ERR_IO, "follow: frames");
+        }
+    }
+    if (follow->ended && wslay_event_queue_close(ctx, 1000, NULL, 0) == 0) {
+        (void)wslay_event_send(ctx); /* A farewell; whether it arrives changes nothing. */
+    }
     wslay_event_context_free(ctx);
-    return err;
+    return ws->err;
 }

@@ -31,26 +31,13 @@ void sse_reader_clear(struct sse_reader *reader) {
 }
 
 bool sse_is(const struct sse_frame *frame, const char *type) {
-    size_t len = strlen(type);
-    return frame->type.len == len && memcmp(frame->type.data, type, len) == 0;
-}
-
-static struct err frame_end(struct sse_reader *reader, struct why *why) {
-    struct err err = ERR_OK;
-    if (reader->any && reader->type.len > 0) {
-        struct sse_frame frame = {.id = reader->id,
-                                  .type = {reader->type.data, reader->type.len},
-                                  .data = {reader->data.data, reader->data.len}};
-        err = reader->frame(reader->ctx, &frame, why);
-    }
-    frame_clear(reader);
-    return err;
+    return bytes_is(frame->type, type);
 }
 
 /* "name: value"; one blank after the colon belongs to the syntax. */
 static bool field_is(struct bytes line, const char *name, struct bytes *ret_value) {
     size_t len = strlen(name);
-    if (line.len <= len || memcmp(line.data, name, len) != 0 || line.data[len] != ':') {
+    if (!bytes_begin(line, bytes_of(name)) || line.len == len || line.data[len] != ':') {
         return false;
     }
     size_t skip = len + 1 + (line.len > len + 1 && line.data[len + 1] == ' ');
@@ -58,13 +45,19 @@ static bool field_is(struct bytes line, const char *name, struct bytes *ret_valu
     return true;
 }
 
+/* An empty line ends the frame. */
 static struct err line_end(struct sse_reader *reader, struct why *why) {
-    struct bytes line = {reader->line.data, reader->line.len}, value;
+    const struct number_bounds bounds = {0, INT64_MAX};
+    struct bytes line = text_bytes(&reader->line), value;
+    struct err err = ERR_OK;
     if (line.len == 0) {
-        return frame_end(reader, why);
-    }
-    if (field_is(line, "id", &value)) {
-        struct number_bounds bounds = {0, INT64_MAX};
+        const struct sse_frame frame = {
+            .id = reader->id, .type = text_bytes(&reader->type), .data = text_bytes(&reader->data)};
+        if (reader->any && frame.type.len > 0) {
+            err = reader->frame(reader->ctx, &frame, why);
+        }
+        frame_clear(reader);
+    } else if (field_is(line, "id", &value)) {
         if (!number_parse(value, bounds, &reader->id)) {
             why_set(why, "the daemon sent an id that is no number");
             return err_make(ERR_IO, "sse: id");
@@ -78,7 +71,7 @@ static struct err line_end(struct sse_reader *reader, struct why *why) {
         text_add(&reader->data, value.data, value.len);
         reader->any = true;
     }
-    return ERR_OK;
+    return err;
 }
 
 struct err sse_reader_feed(struct sse_reader *reader, struct bytes piece, struct why *why) {

@@ -20,8 +20,7 @@ void plain_print(struct bytes text) {
     }
 }
 
-void plain_line(struct text *line, const char *text) {
-    text_init(line, 4096);
+void plain_add(struct text *line, const char *text) {
     bool blank = false;
     for (size_t i = 0, len = strlen(text); i < len; i++) {
         bool c1 = is_c1(text + i, len - i);
@@ -32,4 +31,15 @@ void plain_line(struct text *line, const char *text) {
         i += c1 ? 1 : 0;
         blank = control;
     }
+}
+
+void plain_line(struct text *line, const char *text) {
+    text_init(line, 4096);
+    plain_add(line, text);
+}
+
+void plain_print_line(const char *text) {
+    AUTO(text_done) struct text line = {0};
+    plain_line(&line, text);
+    fwrite(text_bytes(&line).data, 1, line.len, stdout);
 }

@@ -2,7 +2,7 @@
  *
  * Promise    the text is not trusted with the terminal: control characters do not pass. U+0080 to
  *            U+009F do not either, which are to a terminal what ESC and a letter are.
- * Threads    any; plain_print writes to stdout.
+ * Threads    any; plain_print and plain_print_line write to stdout.
  */
 #ifndef DROVER_CLI_TERMINAL_PLAIN_H
 #define DROVER_CLI_TERMINAL_PLAIN_H
@@ -12,7 +12,11 @@
 
 /* Prints the text; line breaks and tabs pass. */
 void plain_print(struct bytes text);
-/* Initialises `line`, and adds the text as one line: runs of control characters become a blank. */
+/* Adds the text as one line: runs of control characters become a blank. */
+void plain_add(struct text *line, const char *text);
+/* The same, and initialises `line` before. */
 void plain_line(struct text *line, const char *text);
+/* Prints the text as one line, without its end. */
+void plain_print_line(const char *text);
 
 #endif

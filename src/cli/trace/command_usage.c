@@ -16,20 +16,10 @@ static const struct flag usage_flags[] = {
     OPTION_END,
 };
 
-/* A cost that nobody knows is no zero. */
-static void show_cost(const json_t *usage) {
-    const json_t *cost = json_object_get(usage, "cost_micros");
-    bool partly = talk_int(usage, "cost_unknown") > 0;
-    if (json_is_integer(cost)) {
-        printf("%10.4f%s", (double)json_integer_value(cost) / 1e6, partly ? "+?" : "");
-    } else {
-        printf("%10s", "unknown");
-    }
-}
-
-static void row_show(const char *key, const json_t *row) {
+static void row_print(const char *key, const json_t *row) {
     const json_t *usage = json_object_get(row, "usage");
     const json_t *rate = json_object_get(row, "cache_hit_rate");
+    const json_t *cost = json_object_get(usage, "cost_micros");
     int64_t read =
         talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
     printf("%-32s  %6lld  %12lld  ", key, (long long)talk_int(usage, "calls"), (long long)read);
@@ -39,20 +29,12 @@ static void row_show(const char *key, const json_t *row) {
         printf("%5s", "-");
     }
     printf("  %10lld  ", (long long)talk_int(usage, "output"));
-    show_cost(usage);
-    putchar('\n');
-}
-
-static void usage_print(const json_t *answer, const char *by) {
-    const json_t *items = json_object_get(answer, "items");
-    printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
-           "DOLLARS");
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *row = json_array_get(items, i);
-        const char *key = talk_text(row, by);
-        row_show(key[0] == '\0' ? "-" : key, row);
+    if (json_is_integer(cost)) {
+        const char *more = talk_int(usage, "cost_unknown") > 0 ? "+?" : "";
+        printf("%10.4f%s\n", (double)json_integer_value(cost) / 1e6, more);
+    } else { /* A cost that is not known is no zero. */
+        printf("%10s\n", "unknown");
     }
-    row_show("total", json_object_get(answer, "total"));
 }
 
 static struct err usage_run(struct invocation *invocation) {
@@ -62,16 +44,15 @@ static struct err usage_run(struct invocation *invocation) {
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text path;
     text_init(&path, 4 << 10);
-    if (args->operand_count > 0 &&
-        !talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
+    if (args->operand_count == 0) {
+        text_add_str(&path, "/api/v1/usage");
+    } else if (!talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
         return err_make(ERR_NOT_FOUND, "usage: session");
     }
-    text_add_str(&path, args->operand_count > 0 ? "" : "/api/v1/usage");
     for (size_t i = 0; i < COUNT_OF(params); i++) {
-        const char *value = args_text(args, params[i]);
-        if (value != NULL) {
+        if (args_given(args, params[i])) {
             text_addf(&path, "%c%s=", strchr(path.data, '?') == NULL ? '?' : '&', params[i]);
-            client_add_escaped(&path, value);
+            client_add_escaped(&path, args_text(args, params[i]));
         }
     }
     if (text_failed(&path)) {
@@ -80,13 +61,24 @@ static struct err usage_run(struct invocation *invocation) {
     }
     const struct resource usage = {.base = path.data};
     struct err err = resource_open(&talk, invocation, &usage, &answer);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        const char *by = args_text(args, "by");
-        usage_print(answer, by == NULL ? "day" : by);
+    if (err_failed(err)) {
+        return err;
     }
-    return err;
+    if (invocation->json) {
+        talk_print(answer);
+        return ERR_OK;
+    }
+    const char *by = args_given(args, "by") ? args_text(args, "by") : "day";
+    const json_t *items = json_object_get(answer, "items");
+    printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
+           "DOLLARS");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *row = json_array_get(items, i);
+        const char *key = talk_text(row, by);
+        row_print(key[0] == '\0' ? "-" : key, row);
+    }
+    row_print("total", json_object_get(answer, "total"));
+    return ERR_OK;
 }
 
 const struct command command_usage = {

@@ -1,0 +1,53 @@
+/* action.h: commands that are one request, or one list, written down as data.
+ *
+ *   .run = action_run,
+ *   .action = &(const struct action){"POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"},
+ *
+ * Promise    each "{}" in the request is an operand, the first one first, with its characters
+ *            escaped. A first operand that cannot be an id, and a body that is too large, are
+ *            refused before the daemon is asked.
+ *            With --json the answer is printed as one line, and each row of a list as one. A list
+ *            of a command with --limit is read page by page (listing.h), any other by one request.
+ * Ownership  tables are static.
+ * Threads    one.
+ * Failure    as client.h; ERR_NOT_FOUND or ERR_USAGE: no path can be made of the operand;
+ *            ERR_BODY_TOO_LARGE.
+ */
+#ifndef DROVER_CLI_BASE_ACTION_H
+#define DROVER_CLI_BASE_ACTION_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "base/text.h"
+#include "cli/base/cli.h"
+#include "cli/base/table.h"
+
+enum { ACTION_BODY_MAX = 512 << 10, ACTION_PATH_MAX = 8 << 10, ACTION_PARAMS_MAX = 3 };
+
+/* A flag of the command that becomes a parameter of the query: 1 of a switch, else its value. */
+struct action_param {
+    const char *flag, *name;
+};
+
+struct action {
+    const char *request; /* "METHOD PATH" */
+    struct action_param params[ACTION_PARAMS_MAX];
+    const char *search; /* Parameter that the first operand is, where it was given; NULL: none. */
+    /* Sentence about an operand of which no path can be made, with "{}" for its beginning; NULL:
+     * the title of the error says it. */
+    const char *unknown;
+    /* Adds the members of the body, which is an object; NULL: the request has no body. */
+    struct err (*body)(struct invocation *invocation, struct text *body);
+    int64_t timeout_ms; /* 0: that of client.h. */
+    /* Output without --json, one of these: rows of a list, lines of an answer, a function,
+     * a line in which members of the answer stand in braces. */
+    const struct column *columns, *lines;
+    int key_width; /* Width of the keys of `lines`. */
+    void (*print)(const json_t *answer);
+    const char *done;
+};
+
+MUST_CHECK struct err action_run(struct invocation *invocation);
+
+#endif
