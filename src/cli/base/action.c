@@ -119,9 +119,7 @@ static bool has_pages(const struct command *command) {
     return flag != NULL && flag->name != NULL;
 }
 
-struct err action_run(struct invocation *invocation) {
-    const struct command *command = invocation->args.command;
-    const struct action *action = command->action;
+struct err action_do(struct invocation *invocation, const struct action *action) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text method = {0}, path = {0}, body = {0};
     AUTO(json_release) json_t *answer = NULL;
@@ -129,7 +127,7 @@ struct err action_run(struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
-    if (action->columns != NULL && has_pages(command)) {
+    if (action->columns != NULL && has_pages(invocation->args.command)) {
         const struct listing listing = {.invocation = invocation,
                                         .path = path.data,
                                         .head = head_print,
@@ -154,4 +152,8 @@ struct err action_run(struct invocation *invocation) {
         answer_print(invocation, action, answer);
     }
     return err;
+}
+
+struct err action_run(struct invocation *invocation) {
+    return action_do(invocation, invocation->args.command->action);
 }

@@ -23,7 +23,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/table.h"
 
-enum { ACTION_BODY_MAX = 512 << 10, ACTION_PATH_MAX = 8 << 10, ACTION_PARAMS_MAX = 3 };
+enum { ACTION_BODY_MAX = 1 << 20, ACTION_PATH_MAX = 8 << 10, ACTION_PARAMS_MAX = 3 };
 
 /* A flag of the command that becomes a parameter of the query: 1 of a switch, else its value. */
 struct action_param {
@@ -48,6 +48,8 @@ struct action {
     const char *done;
 };
 
+/* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);
+MUST_CHECK struct err action_do(struct invocation *invocation, const struct action *action);
 
 #endif

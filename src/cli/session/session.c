@@ -1,7 +1,9 @@
 /* session.c: requests about one session. */
 #include "cli/session/session.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -44,8 +46,13 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
                         struct why *why) {
     AUTO(json_release) json_t *wanted = json_object();
     const struct resource sessions = {.method = "POST", .base = "/api/v1/sessions"};
+    char root[PATH_MAX];
+    if (wish->root != NULL && realpath(wish->root, root) == NULL) {
+        why_set(why, "root: there is no folder %s", wish->root);
+        return err_make(ERR_USAGE, "session: root");
+    }
     member_set(wanted, "model", wish->model);
-    member_set(wanted, "root", wish->root);
+    member_set(wanted, "root", wish->root != NULL ? root : NULL);
     member_set(wanted, "title", wish->title);
     return body_send(talk, &sessions, wanted, "id", ret_id, why);
 }

@@ -18,7 +18,7 @@
 /* Members of the struct resource of one session. */
 #define SESSION_RESOURCE(id_) .base = "/api/v1/sessions/", .id = (id_), .unknown = SESSION_UNKNOWN
 
-/* Creates a session. */
+/* Creates a session. ERR_USAGE: `root`, a folder seen from the current one, does not exist. */
 struct session_wish {
     const char *model, *root, *title; /* NULL: none. */
 };

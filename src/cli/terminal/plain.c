@@ -20,7 +20,8 @@ void plain_print(struct bytes text) {
     }
 }
 
-void plain_add(struct text *line, const char *text) {
+void plain_line(struct text *line, const char *text) {
+    text_init(line, 4096);
     bool blank = false;
     for (size_t i = 0, len = strlen(text); i < len; i++) {
         bool c1 = is_c1(text + i, len - i);
@@ -33,9 +34,10 @@ void plain_add(struct text *line, const char *text) {
     }
 }
 
-void plain_line(struct text *line, const char *text) {
-    text_init(line, 4096);
-    plain_add(line, text);
+void plain_add(struct text *to, const char *text) {
+    AUTO(text_done) struct text line = {0};
+    plain_line(&line, text);
+    text_add(to, text_bytes(&line).data, line.len);
 }
 
 void plain_print_line(const char *text) {

@@ -12,10 +12,10 @@
 
 /* Prints the text; line breaks and tabs pass. */
 void plain_print(struct bytes text);
-/* Adds the text as one line: runs of control characters become a blank. */
-void plain_add(struct text *line, const char *text);
-/* The same, and initialises `line` before. */
+/* Initialises `line`, and adds the text as one line: runs of control characters become a blank. */
 void plain_line(struct text *line, const char *text);
+/* Adds the same to a text that was begun. */
+void plain_add(struct text *to, const char *text);
 /* Prints the text as one line, without its end. */
 void plain_print_line(const char *text);
 

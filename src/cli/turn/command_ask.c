@@ -1,20 +1,20 @@
 /* command_ask.c: drover ask, drover approve. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/session/session.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
-#include "cli/turn/watch.h"
 #include "rules/session/title.h"
+
+/* --- Ask -------------------------------------------------------------------------------------- */
 
 static const struct flag ask_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
@@ -29,178 +29,155 @@ static const struct flag ask_flags[] = {
 
 enum { SCHEMA_MAX = 1 << 20 };
 
-/* --- The question ----------------------------------------------------------------------------- */
+struct asking {
+    struct invocation *invocation;
+    struct talk talk;   /* Owned, and so is all that follows. */
+    struct lines lines; /* The input: the question, or answers to what is asked. */
+    struct text question;
+    json_t *schema; /* NULL: none. */
+    json_t *images; /* Attachments. */
+    char *session;
+    char *run;
+};
 
-/* What was said as operands; with "-", or none where something is poured in, what comes there. */
-static struct err read_question(const struct invocation *invocation, struct lines *lines,
-                                struct text *text, struct why *why) {
-    const struct args *args = &invocation->args;
+static void asking_done(struct asking *asking) {
+    lines_done(&asking->lines);
+    text_done(&asking->question);
+    json_decref(asking->schema);
+    json_decref(asking->images);
+    mem_free(asking->session);
+    mem_free(asking->run);
+    talk_close(&asking->talk);
+}
+
+/* The question is the operand; with "-", or without one in a pipe, the input. */
+static struct err question_read(struct asking *asking) {
+    const struct args *args = &asking->invocation->args;
+    struct text *question = &asking->question;
+    struct bytes input = {0};
     bool dash = args->operand_count > 0 && strcmp(args->operands[0], "-") == 0;
     if (args->operand_count > 0 && !dash) {
-        text_add_str(text, args->operands[0]);
-    }
-    if (dash || (args->operand_count == 0 && isatty(STDIN_FILENO) == 0)) {
-        struct bytes poured = {0};
-        struct err err = lines_rest(lines, &poured);
+        text_add_str(question, args->operands[0]);
+    } else if (dash || isatty(STDIN_FILENO) == 0) {
+        struct err err = lines_rest(&asking->lines, &input);
         if (err_failed(err)) {
             return err;
         }
-        text_add(text, poured.data, poured.len);
+        text_add(question, input.data, input.len);
     }
-    if (text->len == 0 || text->data[strspn(text->data, " \t\r\n")] == '\0') {
-        why_set(why, "nothing was asked; give the question in quotes, or pour it in");
+    if (question->len == 0 || question->data[strspn(question->data, " \t\r\n")] == '\0') {
+        why_set(&asking->invocation->why,
+                "nothing was asked; give the question in quotes, or pour it in");
         return err_make(ERR_USAGE, "ask: question");
     }
     return ERR_OK;
 }
 
 /* It begins with a brace, or is a file. */
-static struct err read_schema(struct invocation *invocation, const struct talk *talk,
-                              json_t **ret_schema) {
-    const char *text = args_text(&invocation->args, "schema");
-    struct why *why = &invocation->why, inner = {""};
-    const struct world *world = talk->world;
+static struct err schema_read(struct asking *asking) {
+    const char *given = args_text(&asking->invocation->args, "schema");
+    const struct world *world = asking->invocation->world;
+    struct why *why = &asking->invocation->why, inner = {""};
     AUTO(mem_release) char *content = NULL;
-    size_t len = 0;
-    if (text == NULL) {
+    struct bytes schema = bytes_of(given);
+    if (given == NULL) {
         return ERR_OK;
     }
-    if (text[strspn(text, " \t\r\n")] == '{') {
-        content = mem_copy(text, strlen(text));
-        len = strlen(text);
-    } else if (err_failed(world->file_read(world->ctx, text, SCHEMA_MAX, &content, &len))) {
-        why_set(why, "schema: %s cannot be read", text);
-        return err_make(ERR_USAGE, "ask: schema");
+    if (given[strspn(given, " \t\r\n")] != '{') {
+        if (err_failed(world->file_read(world->ctx, given, SCHEMA_MAX, &content, &schema.len))) {
+            why_set(why, "schema: %s cannot be read", given);
+            return err_make(ERR_USAGE, "ask: schema");
+        }
+        schema.data = content;
     }
-    struct err err = json_parse(content, len, JSON_DEPTH_MAX, ret_schema, &inner);
-    if (err_failed(err)) {
+    if (err_failed(json_parse(schema.data, schema.len, JSON_DEPTH_MAX, &asking->schema, &inner))) {
         why_set(why, "schema: %s", inner.text);
         return err_make(ERR_USAGE, "ask: schema");
     }
     return ERR_OK;
 }
 
-/* Before a session is made that would stay empty. */
-static struct err check_images(struct invocation *invocation) {
-    unsigned at = 0;
-    const char *path = args_next(&invocation->args, "image", &at);
-    for (; path != NULL; path = args_next(&invocation->args, "image", &at)) {
+/* The images are looked at before a session is made that would stay empty. A session of its own is
+ * for one question: its words name it, and no model is asked how. */
+static struct err session_find(struct asking *asking) {
+    struct invocation *invocation = asking->invocation;
+    const struct args *args = &invocation->args;
+    const char *named = args_text(args, "session"), *path = NULL;
+    for (unsigned at = 0; (path = args_next(args, "image", &at)) != NULL;) {
         if (access(path, R_OK) != 0) {
             why_set(&invocation->why, "image: %s cannot be read", path);
             return err_make(ERR_USAGE, "ask: image");
         }
     }
-    return ERR_OK;
-}
-
-/* A session of its own is for one question: its words name it, and no model is asked how. */
-static struct err find_session(struct invocation *invocation, struct talk *talk,
-                               const struct text *question, char **ret_session) {
-    const struct args *args = &invocation->args;
-    const char *named = args_text(args, "session"), *root = args_text(args, "root");
-    char path[PATH_MAX];
     if (named != NULL) {
-        *ret_session = mem_copy(named, strlen(named));
+        asking->session = mem_copy(named, strlen(named));
         return ERR_OK;
     }
-    if (root != NULL && realpath(root, path) == NULL) {
-        why_set(&invocation->why, "root: there is no folder %s", root);
-        return err_make(ERR_USAGE, "ask: root");
-    }
-    const struct title title = title_of_words((struct bytes){question->data, question->len});
+    const struct title title = title_of_words(text_bytes(&asking->question));
     const struct session_wish wish = {.model = args_text(args, "model"),
-                                      .root = root == NULL ? NULL : path,
+                                      .root = args_text(args, "root"),
                                       .title = title.len == 0 ? NULL : title.text};
-    struct err err = session_make(talk, &wish, ret_session, &invocation->why);
+    struct err err = session_make(&asking->talk, &wish, &asking->session, &invocation->why);
     if (!err_failed(err) && wish.model == NULL && !invocation->json) {
-        session_warn_scripted(talk);
+        session_warn_scripted(&asking->talk);
     }
     return err;
 }
 
-/* --- The answer ------------------------------------------------------------------------------- */
-
-struct asking {
-    struct invocation *invocation;
-    struct talk *talk;
-    struct lines *lines;
-    const char *question;
-    json_t *schema; /* NULL: none. */
-};
-
-static struct err attach_images(const struct asking *asking, const char *session, json_t *images) {
-    const struct args *args = &asking->invocation->args;
+static struct err images_attach(struct asking *asking) {
+    const char *path = NULL;
     struct err err = ERR_OK;
-    unsigned at = 0;
-    const char *path = args_next(args, "image", &at);
-    for (; !err_failed(err) && path != NULL; path = args_next(args, "image", &at)) {
+    asking->images = json_array();
+    for (unsigned at = 0;
+         !err_failed(err) && (path = args_next(&asking->invocation->args, "image", &at)) != NULL;) {
         AUTO(mem_release) char *id = NULL;
-        err = session_attach(asking->talk, session, path, &id, &asking->invocation->why);
+        err = session_attach(&asking->talk, asking->session, path, &id, &asking->invocation->why);
         if (!err_failed(err)) {
-            (void)json_array_append_new(images, json_string(id));
+            (void)json_array_append_new(asking->images, json_string(id));
         }
     }
     return err;
 }
 
-static struct err ask_in(const struct asking *asking, const char *session) {
-    struct invocation *invocation = asking->invocation;
-    AUTO(mem_release) char *run = NULL;
-    AUTO(json_release) json_t *images = json_array();
-    struct session_ends ends = {.head = 0};
-    struct err err = attach_images(asking, session, images);
-    if (!err_failed(err)) {
-        err = session_ends(asking->talk, session, &ends, &invocation->why);
-    }
-    const struct session_say say = {.session = session,
-                                    .text = asking->question,
-                                    .model = args_text(&invocation->args, "model"),
-                                    .schema = asking->schema,
-                                    .images = images};
-    talk_warn_held(asking->talk);
-    if (!err_failed(err)) {
-        err = session_say(asking->talk, &say, &run, &invocation->why);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct turn_look look = {.invocation = invocation,
-                                   .talk = asking->talk,
-                                   .lines = asking->lines,
-                                   .session = session,
-                                   .run = run,
-                                   .after = ends.head};
-    return turn_look(&look);
-}
-
 static struct err ask_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text question = {0};
-    AUTO(mem_release) char *session = NULL;
-    AUTO(json_release) json_t *schema = NULL;
-    struct lines lines;
-    text_init(&question, LINES_LINE_MAX);
-    struct err err = talk_open(&talk, invocation);
+    AUTO(asking_done)
+    struct asking asking = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    struct session_ends ends = {.head = 0};
+    struct err err = talk_open(&asking.talk, invocation);
+    lines_init(&asking.lines, STDIN_FILENO, asking.talk.interrupt_fd);
+    text_init(&asking.question, LINES_LINE_MAX);
+    if (!err_failed(err)) {
+        err = question_read(&asking);
+    }
+    if (!err_failed(err)) {
+        err = schema_read(&asking);
+    }
+    if (!err_failed(err)) {
+        err = session_find(&asking);
+    }
+    if (!err_failed(err)) {
+        err = images_attach(&asking);
+    }
+    if (!err_failed(err)) {
+        err = session_ends(&asking.talk, asking.session, &ends, &invocation->why);
+    }
     if (err_failed(err)) {
         return err;
     }
-    lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
-    err = read_question(invocation, &lines, &question, &invocation->why);
-    if (!err_failed(err)) {
-        err = read_schema(invocation, &talk, &schema);
-    }
-    if (!err_failed(err)) {
-        err = check_images(invocation);
-    }
-    if (!err_failed(err)) {
-        err = find_session(invocation, &talk, &question, &session);
-    }
-    if (!err_failed(err)) {
-        const struct asking asking = {invocation, &talk, &lines, question.data, schema};
-        err = ask_in(&asking, session);
-    }
-    lines_done(&lines);
-    return err;
+    talk_warn_held(&asking.talk);
+    const struct session_say say = {.session = asking.session,
+                                    .text = asking.question.data,
+                                    .model = args_text(&invocation->args, "model"),
+                                    .schema = asking.schema,
+                                    .images = asking.images};
+    err = session_say(&asking.talk, &say, &asking.run, &invocation->why);
+    const struct turn_watch look = {.invocation = invocation,
+                                    .talk = &asking.talk,
+                                    .answers = &asking.lines,
+                                    .session = asking.session,
+                                    .run = asking.run,
+                                    .after = ends.head};
+    return err_failed(err) ? err : turn_look(&look);
 }
 
 const struct command command_ask = {
@@ -227,100 +204,78 @@ static const struct flag approve_flags[] = {
     OPTION_END,
 };
 
-struct waiting {
-    const struct invocation *invocation;
-    int64_t count;
-};
-
-/* What it asks, or would do, as one line. */
-static void matter_add(const json_t *row, struct text *line) {
-    AUTO(text_done) struct text arguments = {0};
+/* The question, or the arguments of the call, as one line. */
+static void matter_print(const json_t *row) {
+    AUTO(text_done) struct text arguments = {0}, line = {0};
     const json_t *value = json_object_get(row, "arguments");
     bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
     text_init(&arguments, 1 << 20);
     if (!question && (value == NULL || err_failed(json_write(value, &arguments)))) {
         text_clear(&arguments);
     }
-    plain_line(line, question                 ? talk_text(value, "question")
-                     : arguments.data != NULL ? arguments.data
-                                              : "");
-    if (line->len > MATTER_SHOWN) {
-        line->len = utf8_cut((struct bytes){line->data, line->len}, MATTER_SHOWN);
-        line->data[line->len] = '\0';
-        text_add_str(line, " …");
-    }
+    plain_line(&line, question ? talk_text(value, "question") : text_bytes(&arguments).data);
+    size_t len = utf8_cut(text_bytes(&line), MATTER_SHOWN);
+    printf("%.*s%s", (int)len, text_bytes(&line).data, len < line.len ? " …" : "");
 }
 
-static void waiting_print(void *ctx, const json_t *row) {
-    struct waiting *waiting = ctx;
-    AUTO(text_done) struct text matter = {0};
-    if (waiting->invocation->json) {
+static const struct column approval_columns[] = {
+    COLUMN("ID", -30, "id", COLUMN_TEXT),
+    COLUMN("SESSION", -30, "session", COLUMN_TEXT),
+    COLUMN("TOOL", -14, "tool", COLUMN_TEXT),
+    COLUMN_PRINT("WHAT", matter_print),
+    COLUMN_END,
+};
+
+struct approvals {
+    bool json;
+    int64_t count;
+};
+
+static void approval_print(void *ctx, const json_t *row) {
+    struct approvals *approvals = ctx;
+    if (approvals->json) {
         talk_print(row);
         return;
     }
-    if (waiting->count++ == 0) {
-        printf("%-30s  %-30s  %-14s  %s\n", "ID", "SESSION", "TOOL", "WHAT");
+    if (approvals->count++ == 0) {
+        table_head(approval_columns);
     }
-    matter_add(row, &matter);
-    printf("%-30s  %-30s  %-14s  %s\n", talk_text(row, "id"), talk_text(row, "session"),
-           talk_text(row, "tool"), matter.data == NULL ? "" : matter.data);
+    table_row(approval_columns, row);
 }
 
-static struct err approve_list(struct invocation *invocation, struct talk *talk) {
+static struct err decision_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
-    struct waiting waiting = {.invocation = invocation};
-    if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
-        why_set(&invocation->why, "which one? 'drover approve' lists what waits");
-        return err_make(ERR_USAGE, "approve: id");
+    if (args_given(args, "answer")) {
+        resource_member(body, "answer", args_text(args, "answer"));
+    } else {
+        resource_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
+        resource_member(body, "reason", args_text(args, "reason"));
     }
-    struct err err =
-        talk_list(talk, "/api/v1/approvals", waiting_print, &waiting, &invocation->why);
-    if (!err_failed(err) && waiting.count == 0 && !invocation->json) {
-        fputs("Nothing waits for an answer.\n", stderr);
-    }
-    return err;
-}
-
-static void approved_print(const json_t *row) {
-    printf("%s is %s\n", talk_text(row, "id"), talk_text(row, "state"));
-}
-
-static struct err approve_one(struct invocation *invocation, struct talk *talk) {
-    const struct args *args = &invocation->args;
-    AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text body = {0};
-    const struct resource approval = {.method = "POST",
-                                      .base = "/api/v1/approvals/",
-                                      .id = args->operands[0],
-                                      .body = &body,
-                                      .print = approved_print};
-    const char *text = args_text(args, "answer");
-    text_init(&body, 1 << 20);
-    text_add_char(&body, '{');
-    resource_member(&body, "answer", text);
-    if (text == NULL) {
-        resource_member(&body, "decision", args_on(args, "deny") ? "deny" : "allow");
-        resource_member(&body, "reason", args_text(args, "reason"));
-    }
-    text_add_char(&body, '}');
-    if (text_failed(&body)) {
-        return err_make(ERR_NOT_FOUND, "approve: answer");
-    }
-    struct err err = resource_ask(talk, &approval, &answer, &invocation->why);
-    if (!err_failed(err)) {
-        resource_print(invocation, &approval, answer);
-    }
-    return err;
+    return ERR_OK;
 }
 
 static struct err approve_run(struct invocation *invocation) {
+    static const struct action decision = {"POST /api/v1/approvals/{}", .body = decision_body,
+                                           .done = "{id} is {state}"};
+    const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    struct approvals approvals = {.json = invocation->json};
+    if (args->operand_count > 0) {
+        return action_do(invocation, &decision);
+    }
     struct err err = talk_open(&talk, invocation);
     if (err_failed(err)) {
         return err;
     }
-    return invocation->args.operand_count > 0 ? approve_one(invocation, &talk)
-                                              : approve_list(invocation, &talk);
+    if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
+        why_set(&invocation->why, "which one? 'drover approve' lists what waits");
+        return err_make(ERR_USAGE, "approve: id");
+    }
+    err = talk_list(&talk, "/api/v1/approvals", approval_print, &approvals, &invocation->why);
+    if (!err_failed(err) && approvals.count == 0 && !invocation->json) {
+        fputs("Nothing waits for an answer.\n", stderr);
+    }
+    return err;
 }
 
 const struct command command_approve = {

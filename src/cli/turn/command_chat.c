@@ -2,7 +2,6 @@
  *
  * A line is a message, or a command with a slash. A client that comes back to a session sees the
  * last messages, the turn that goes on, and the questions that wait for an answer. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -10,16 +9,14 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/budget/limits.h"
 #include "cli/session/session.h"
 #include "cli/terminal/edit_line.h"
-#include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
-#include "cli/turn/watch.h"
+#include "cli/turn/follow.h"
 
 enum {
     MESSAGES_JOINED = 6, /* Messages that are shown to a client that comes back. */
@@ -40,51 +37,37 @@ static const struct flag chat_flags[] = {
 
 struct chat {
     struct invocation *invocation;
-    struct talk *talk;
+    struct talk talk; /* Owned. */
     struct lines lines;
     struct edit_line edit;
-    bool seen;     /* A person sits at both ends. */
-    char *session; /* Owned. */
-    char *model;   /* Owned: model of the messages to come; NULL: the session's. */
-    char *root;    /* Owned: of sessions to come; NULL: none. */
-    int64_t seq;   /* Last event of the session's stream that was shown. */
+    bool seen;        /* A person sits at both ends. */
+    char *session;    /* Owned. */
+    char *model;      /* Owned: model of the messages to come; NULL: the session's. */
+    const char *root; /* Folder of sessions to come; NULL: none. */
+    int64_t seq;      /* Last event of the session's stream that was shown. */
     bool over;
     json_t *images; /* Owned: of the next message. */
 };
 
-/* Asks about the session; ret_answer NULL: the answer is not read. */
-static struct err chat_ask(const struct chat *chat, const char *method, const char *rest,
-                           json_t **ret_answer, struct why *why) {
-    const struct resource resource = {
-        .method = method, SESSION_RESOURCE(chat->session), .rest = rest};
-    return resource_ask(chat->talk, &resource, ret_answer, why);
+static void chat_done(struct chat *chat) {
+    edit_line_done(&chat->edit);
+    lines_done(&chat->lines);
+    json_decref(chat->images);
+    mem_free(chat->session);
+    mem_free(chat->model);
+    talk_close(&chat->talk);
 }
 
-/* --- The session ------------------------------------------------------------------------------ */
+/* Asks about the session; ret_answer NULL: the answer is not read. */
+static struct err chat_ask(struct chat *chat, const char *method, const char *rest,
+                           const struct text *body, json_t **ret_answer) {
+    const struct resource resource = {
+        .method = method, SESSION_RESOURCE(chat->session), .rest = rest, .body = body};
+    return resource_ask(&chat->talk, &resource, ret_answer, &chat->invocation->why);
+}
 
-static struct err chat_open(struct chat *chat) {
-    struct invocation *invocation = chat->invocation;
-    const struct args *args = &invocation->args;
-    const char *named = args_text(args, "session"), *root = args_text(args, "root");
-    char path[PATH_MAX];
-    if (named != NULL) {
-        chat->session = mem_copy(named, strlen(named));
-        struct session_ends ends = {.head = 0};
-        struct err err = session_ends(chat->talk, named, &ends, &invocation->why);
-        chat->seq = ends.head;
-        return err;
-    }
-    if (!args_on(args, "no-root") && realpath(root == NULL ? "." : root, path) == NULL) {
-        why_set(&invocation->why, "root: there is no folder %s", root == NULL ? "." : root);
-        return err_make(ERR_USAGE, "chat: root");
-    }
-    chat->root = args_on(args, "no-root") ? NULL : mem_copy(path, strlen(path));
-    const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
-    struct err err = session_make(chat->talk, &wish, &chat->session, &invocation->why);
-    if (!err_failed(err) && wish.model == NULL) {
-        session_warn_scripted(chat->talk);
-    }
-    return err;
+static struct err chat_ends(struct chat *chat, struct session_ends *ret_ends) {
+    return session_ends(&chat->talk, chat->session, ret_ends, &chat->invocation->why);
 }
 
 /* --- A turn ----------------------------------------------------------------------------------- */
@@ -96,10 +79,10 @@ static void interrupt_forget(const struct talk *talk) {
 }
 
 /* Ctrl-C ends the turn, and not the session: what it said stays. */
-static struct err turn_stop(const struct chat *chat) {
-    struct why ignored;
-    interrupt_forget(chat->talk);
-    struct err err = chat_ask(chat, "POST", "/stop", NULL /* nothing is read */, &ignored);
+static struct err turn_stop(struct chat *chat) {
+    interrupt_forget(&chat->talk);
+    struct err err = chat_ask(chat, "POST", "/stop", NULL, NULL /* nothing is read */);
+    chat->invocation->why.text[0] = '\0';           /* The error says enough. */
     return err.code == ERR_CONFLICT ? ERR_OK : err; /* The turn has just ended. */
 }
 
@@ -107,7 +90,7 @@ static struct err turn_stop(const struct chat *chat) {
 static struct err chat_watch(struct chat *chat, const char *run) {
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
     const struct turn_watch watch = {.invocation = chat->invocation,
-                                     .talk = chat->talk,
+                                     .talk = &chat->talk,
                                      .session = chat->session,
                                      .run = run,
                                      .after = chat->seq,
@@ -130,7 +113,7 @@ static struct err chat_say(struct chat *chat, const char *text) {
     AUTO(mem_release) char *run = NULL;
     const struct session_say say = {
         .session = chat->session, .text = text, .model = chat->model, .images = chat->images};
-    struct err err = session_say(chat->talk, &say, &run, &chat->invocation->why);
+    struct err err = session_say(&chat->talk, &say, &run, &chat->invocation->why);
     (void)json_array_clear(chat->images);
     return err_failed(err) ? err : chat_watch(chat, run);
 }
@@ -144,31 +127,24 @@ static bool message_is_said(const json_t *message) {
             strcmp(status, "failed") == 0);
 }
 
-static void message_show(const json_t *message) {
-    const json_t *parts = json_object_get(message, "parts");
-    bool user = strcmp(talk_text(message, "role"), "user") == 0;
-    for (size_t i = 0; i < json_array_size(parts); i++) {
-        const json_t *part = json_array_get(parts, i);
-        if (strcmp(talk_text(part, "kind"), "text") == 0) {
-            struct bytes whole = bytes_of(talk_text(part, "text"));
-            size_t len = utf8_cut(whole, TEXT_SHOWN);
-            fputs(user ? "> " : "", stdout);
-            plain_print((struct bytes){whole.data, len});
-            fputs(len < whole.len ? " …\n" : "\n", stdout);
-        }
-    }
-}
-
 /* The newest come first in a snapshot. */
 static void messages_show(const json_t *messages) {
-    size_t count = json_array_size(messages), from = 0;
-    for (size_t shown = 0; from < count && shown < MESSAGES_JOINED; from++) {
+    size_t from = 0;
+    for (size_t shown = 0; from < json_array_size(messages) && shown < MESSAGES_JOINED; from++) {
         shown += message_is_said(json_array_get(messages, from)) ? 1 : 0;
     }
     while (from-- > 0) {
-        const json_t *message = json_array_get(messages, from);
-        if (message_is_said(message)) {
-            message_show(message);
+        const json_t *message = json_array_get(messages, from), *part = NULL;
+        bool user = strcmp(talk_text(message, "role"), "user") == 0;
+        size_t at = 0;
+        json_array_foreach(json_object_get(message, "parts"), at, part) {
+            if (message_is_said(message) && strcmp(talk_text(part, "kind"), "text") == 0) {
+                struct bytes whole = bytes_of(talk_text(part, "text"));
+                size_t len = utf8_cut(whole, TEXT_SHOWN);
+                fputs(user ? "> " : "", stdout);
+                plain_print((struct bytes){whole.data, len});
+                fputs(len < whole.len ? " …\n" : "\n", stdout);
+            }
         }
     }
 }
@@ -178,7 +154,7 @@ static struct err chat_join(struct chat *chat) {
     const struct resource resource = {.base = "/api/v1/streams/session:",
                                       .id = chat->session,
                                       .rest = "/events?snapshot=1&limit=1"};
-    struct err err = resource_ask(chat->talk, &resource, &answer, &chat->invocation->why);
+    struct err err = resource_ask(&chat->talk, &resource, &answer, &chat->invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -196,7 +172,7 @@ static struct err chat_join(struct chat *chat) {
     }
     /* The turn is shown from its beginning: its questions are asked here, too. */
     struct session_ends ends = {.head = 0};
-    err = session_ends(chat->talk, chat->session, &ends, &chat->invocation->why);
+    err = chat_ends(chat, &ends);
     chat->seq = ends.floor;
     puts("[a turn goes on]");
     return err_failed(err) ? err : chat_watch(chat, run);
@@ -212,7 +188,7 @@ static struct err messages_each(struct chat *chat, const bool *enough,
     }
     const struct talk_rows rows = {
         .path = target.data, .most = MESSAGES_SEARCHED, .enough = enough, .each = each, .ctx = ctx};
-    return talk_rows(chat->talk, &rows, &chat->invocation->why);
+    return talk_rows(&chat->talk, &rows, &chat->invocation->why);
 }
 
 /* A queued message is not said yet. */
@@ -244,19 +220,17 @@ static struct err last_repeat(struct chat *chat, const char *role, const char *r
     AUTO(json_release) json_t *answer = NULL;
     struct last_message last = {.role = role};
     struct err err = messages_each(chat, &last.found, last_take, &last);
-    if (!err_failed(err) && !last.found) {
+    AUTO(mem_release) char *id = last.id;
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!last.found) {
         printf("[%s]\n", none);
         return ERR_OK;
     }
-    if (!err_failed(err)) {
-        const struct resource message = {.method = "POST",
-                                         .base = "/api/v1/messages/",
-                                         .id = last.id,
-                                         .rest = rest,
-                                         .body = body};
-        err = resource_ask(chat->talk, &message, &answer, &chat->invocation->why);
-    }
-    mem_free(last.id);
+    const struct resource message = {
+        .method = "POST", .base = "/api/v1/messages/", .id = id, .rest = rest, .body = body};
+    err = resource_ask(&chat->talk, &message, &answer, &chat->invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -271,25 +245,32 @@ static struct err do_retry(struct chat *chat, const char *rest) {
                        "there is no answer yet");
 }
 
+/* {"NAME":"VALUE"} */
+static void body_make(struct text *body, const char *name, const char *value) {
+    text_init(body, BODY_MAX);
+    text_add_char(body, '{');
+    text_add_member(body, name, bytes_of(value));
+    text_add_char(body, '}');
+}
+
 static struct err do_edit(struct chat *chat, const char *rest) {
     AUTO(text_done) struct text body = {0};
     if (rest[0] == '\0') {
         puts("[what should it say? /edit TEXT]");
         return ERR_OK;
     }
-    text_init(&body, BODY_MAX);
-    text_add_char(&body, '{');
-    resource_member(&body, "text", rest);
-    text_add_char(&body, '}');
-    if (text_failed(&body)) {
-        return err_make(ERR_BODY_TOO_LARGE, "chat: edit");
-    }
+    body_make(&body, "text", rest);
     return last_repeat(chat, "user", "/resend", &body, "you have said nothing yet");
 }
 
+static struct err do_title(struct chat *chat, const char *rest) {
+    AUTO(text_done) struct text body = {0};
+    body_make(&body, "title", rest);
+    return chat_ask(chat, "PATCH", "", &body, NULL /* nothing is read */);
+}
+
 static struct err do_clear(struct chat *chat, const char *rest) {
-    struct err err =
-        chat_ask(chat, "POST", "/clear", NULL /* nothing is read */, &chat->invocation->why);
+    struct err err = chat_ask(chat, "POST", "/clear", NULL, NULL /* nothing is read */);
     if (!err_failed(err)) {
         puts("[the session is empty]");
     }
@@ -302,7 +283,7 @@ static void queued_print(void *ctx, const json_t *message) {
         AUTO(text_done) struct text line = {0};
         const json_t *part = json_array_get(json_object_get(message, "parts"), 0);
         plain_line(&line, talk_text(part, "text"));
-        struct bytes words = {line.data == NULL ? "" : line.data, line.len};
+        struct bytes words = text_bytes(&line);
         printf("%s  %.*s\n", talk_text(message, "id"), (int)utf8_cut(words, QUEUE_SHOWN),
                words.data);
         *any = true;
@@ -326,7 +307,7 @@ static struct err do_image(struct chat *chat, const char *rest) {
         puts("[which file? /image FILE]");
         return ERR_OK;
     }
-    struct err err = session_attach(chat->talk, chat->session, rest, &id, &chat->invocation->why);
+    struct err err = session_attach(&chat->talk, chat->session, rest, &id, &chat->invocation->why);
     if (!err_failed(err)) {
         (void)json_array_append_new(chat->images, json_string(id));
         puts("[it goes with the next message]");
@@ -356,7 +337,7 @@ static struct err do_new(struct chat *chat, const char *rest) {
     const struct session_wish wish = {
         .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
     char *session = NULL;
-    struct err err = session_make(chat->talk, &wish, &session, &chat->invocation->why);
+    struct err err = session_make(&chat->talk, &wish, &session, &chat->invocation->why);
     if (!err_failed(err)) {
         mem_free(chat->session);
         chat->session = session;
@@ -366,23 +347,9 @@ static struct err do_new(struct chat *chat, const char *rest) {
     return err;
 }
 
-static struct err do_title(struct chat *chat, const char *rest) {
-    AUTO(text_done) struct text body = {0};
-    text_init(&body, LINES_LINE_MAX);
-    text_add_char(&body, '{');
-    resource_member(&body, "title", rest);
-    text_add_char(&body, '}');
-    if (text_failed(&body)) {
-        return err_make(ERR_OUT_OF_MEMORY, "chat: title");
-    }
-    const struct resource resource = {
-        .method = "PATCH", SESSION_RESOURCE(chat->session), .body = &body};
-    return resource_ask(chat->talk, &resource, NULL /* nothing is read */, &chat->invocation->why);
-}
-
 static struct err do_compact(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *run = NULL;
-    struct err err = session_compact(chat->talk, chat->session, &run, &chat->invocation->why);
+    struct err err = session_compact(&chat->talk, chat->session, &run, &chat->invocation->why);
     if (err.code == ERR_INTERRUPTED && chat->seen) {
         return turn_stop(chat);
     }
@@ -396,7 +363,7 @@ static struct err do_compact(struct chat *chat, const char *rest) {
 
 static struct err do_usage(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *row = NULL;
-    struct err err = chat_ask(chat, "GET", "", &row, &chat->invocation->why);
+    struct err err = chat_ask(chat, "GET", "", NULL, &row);
     if (err_failed(err)) {
         return err;
     }
@@ -476,7 +443,7 @@ static struct err chat_converse(struct chat *chat) {
         err =
             chat->seen ? edit_line_next(&chat->edit, "> ", &line) : lines_next(&chat->lines, &line);
         if (err.code == ERR_INTERRUPTED && chat->seen) { /* Ctrl-C at the prompt. */
-            interrupt_forget(chat->talk);
+            interrupt_forget(&chat->talk);
             err = ERR_OK;
             continue;
         }
@@ -488,19 +455,38 @@ static struct err chat_converse(struct chat *chat) {
     return err;
 }
 
-static struct err chat_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
+/* Makes the session, or finds the one that was named. */
+static struct err chat_open(struct chat *chat) {
+    const struct args *args = &chat->invocation->args;
+    const char *named = args_text(args, "session"), *root = args_text(args, "root");
+    if (named != NULL) {
+        struct session_ends ends = {.head = 0};
+        chat->session = mem_copy(named, strlen(named));
+        struct err err = chat_ends(chat, &ends);
+        chat->seq = ends.head;
         return err;
     }
+    chat->root = args_on(args, "no-root") ? NULL : root == NULL ? "." : root;
+    const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
+    struct err err = session_make(&chat->talk, &wish, &chat->session, &chat->invocation->why);
+    if (!err_failed(err) && wish.model == NULL) {
+        session_warn_scripted(&chat->talk);
+    }
+    return err;
+}
+
+static struct err chat_run(struct invocation *invocation) {
+    AUTO(chat_done)
     struct chat chat = {.invocation = invocation,
-                        .talk = &talk,
+                        .talk = {.interrupt_fd = -1},
                         .images = json_array(),
                         .seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1};
-    lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
-    edit_line_init(&chat.edit, talk.interrupt_fd);
-    err = chat_open(&chat);
+    struct err err = talk_open(&chat.talk, invocation);
+    lines_init(&chat.lines, STDIN_FILENO, chat.talk.interrupt_fd);
+    edit_line_init(&chat.edit, chat.talk.interrupt_fd);
+    if (!err_failed(err)) {
+        err = chat_open(&chat);
+    }
     if (!err_failed(err) && chat.seen) {
         printf("[%s; /help lists commands, Ctrl-D leaves]\n", chat.session);
     }
@@ -513,12 +499,6 @@ static struct err chat_run(struct invocation *invocation) {
     if (!err_failed(err) && chat.seen) {
         fprintf(stderr, "'drover chat --session %s' comes back to it.\n", chat.session);
     }
-    edit_line_done(&chat.edit);
-    lines_done(&chat.lines);
-    json_decref(chat.images);
-    mem_free(chat.session);
-    mem_free(chat.model);
-    mem_free(chat.root);
     return err;
 }
 

@@ -1,29 +1,47 @@
-/* follow.h: looks on at one turn for a command that then ends: ask, attach.
+/* follow.h: follows a turn until it has ended: what it says, what it does, what it asks.
  *
- * Promise    on a terminal what the turn says and does appears as it comes; in a pipe its last
- *            text; with --json {"session","run","state","cause","text","usage"}. The exit code is 0
- *            only when it succeeded, and 1 with a sentence on stderr otherwise. Ctrl-C leaves; the
- *            turn goes on, and how to come back is said.
+ * Promise    on a terminal text appears as it comes; in a pipe only what counts does: the text of a
+ *            step whose stream broke was never printed. A question is asked here, where somebody
+ *            can answer, and else reported on stderr with the command that answers it. A restart of
+ *            the daemon only delays.
+ * Ownership  turn_outcome is the caller's: turn_outcome_done.
  * Threads    one.
+ * Failure    ERR_INTERRUPTED: Ctrl-C. The turn goes on. ERR_NOT_FOUND: the session was deleted.
  */
 #ifndef DROVER_CLI_TURN_FOLLOW_H
 #define DROVER_CLI_TURN_FOLLOW_H
 
-#include "base/json/json.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/terminal/lines.h"
 
-struct turn_look {
+/* LIVE: text as it comes, and what the tools do. FINAL: nothing but the last step's text, at the
+ * end. SILENT: nothing; --json prints the outcome. */
+enum turn_show { TURN_SHOW_LIVE, TURN_SHOW_FINAL, TURN_SHOW_SILENT };
+
+struct turn_watch {
     struct invocation *invocation;
     struct talk *talk;
-    struct lines *lines; /* Where a person may answer what is asked. */
     const char *session, *run;
-    int64_t after; /* Of the session's stream. */
-    int64_t until; /* The turn has ended, at this event or before; 0: it may go on. */
+    int64_t after;         /* Number in the session's stream: where to begin. */
+    int64_t until;         /* Number after which nothing of the turn follows; 0: it may go on. */
+    enum turn_show show;   /* turn_look chooses it. */
+    struct lines *answers; /* Where answers are typed; NULL: nobody sits there. */
 };
-MUST_CHECK struct err turn_look(const struct turn_look *look);
+struct turn_outcome {
+    char *state, *cause, *note; /* Owned; NULL: its end was not seen. */
+    struct text text;           /* Owned: text of the last step. */
+    json_t *usage;              /* Owned: the sums of its calls. */
+    int64_t seq;                /* Number of the last event seen: where the next turn's begin. */
+};
+void turn_outcome_done(struct turn_outcome *outcome); /* For AUTO; zeroed is fine. */
+MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome);
 
+/* The same for a command that then ends: ask, attach. With --json {"session","run","state","cause",
+ * "text","usage"} is printed. The exit code is 0 only when the turn succeeded, and 1 with a
+ * sentence on stderr otherwise. Ctrl-C leaves, and says how to come back. `answers` counts on a
+ * terminal. */
+MUST_CHECK struct err turn_look(const struct turn_watch *look);
 /* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. */
 MUST_CHECK struct err turn_look_run(struct invocation *invocation, struct talk *talk,
                                     const json_t *run, bool only_new);
