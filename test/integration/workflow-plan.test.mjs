@@ -213,6 +213,10 @@ test("a shell shows the plan of a file and of a name", async (t) => {
   assert.equal(misfit.code, 2);
   const { name, origin, args } = JSON.parse(misfit.stdout);
   assert.deepEqual([name, origin, args.fit], ["deep-research", "built-in", false]);
+  const unplayed = await cli("deep-research");
+  assert.equal(unplayed.code, 2, unplayed.stderr);
+  assert.match(unplayed.stdout, /^args +"args" are not what deep-research asks for/m);
+  assert.doesNotMatch(unplayed.stdout, /^rehearsed/m);
   const broken = await cli(flows.write("broken.js", `${META}return (;`));
   assert.equal(broken.code, 2);
   assert.match(broken.stderr, /^drover: .*broken\.js:4:\d+: /);

@@ -1,7 +1,7 @@
 /* What is said of a workflow's run that has ended. */
 #include "workflow_kit.h"
 
-#include "cli/workflow/end.h"
+#include "cli/workflow/show.h"
 
 static void last_line_is(struct workflow_tree *tree, const char *run, const char *expected) {
     AUTO(json_release) json_t *line = workflow_end_json(run, tree);

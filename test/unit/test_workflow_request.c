@@ -97,7 +97,7 @@ static void args_are_whole_and_arg_stands_over_a_member(void **state) {
 static void every_flag_has_its_member(void **state) {
     (void)state;
     body_is(&(struct words){{"--resume", "run_1", "--rerun", "run_2", "--rerun", "run_3"}},
-            "{\"root\":\"/r\",\"rerun\":[\"run_2\",\"run_3\"],\"resumeFromRunId\":\"run_1\"}");
+            "{\"root\":\"/r\",\"resumeFromRunId\":\"run_1\",\"rerun\":[\"run_2\",\"run_3\"]}");
     body_is(&(struct words){{"look", "-m", "a/b", "--timeout", "2m", "--agent-timeout", "5",
                              "--concurrency", "3", "--budget-tokens", "900"}},
             "{\"root\":\"/r\",\"model\":\"a/b\",\"timeout_ms\":120000,\"agent_timeout_ms\":5000,"

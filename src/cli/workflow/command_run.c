@@ -1,36 +1,16 @@
 /* command_run.c: drover run.
  *
- * From the answer on the run is the daemon's; what this command does then is only looking on. */
+ * From the answer on the run is the daemon's; `run` then only follows it. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/session/session.h"
-#include "cli/workflow/end.h"
 #include "cli/workflow/request.h"
-#include "cli/workflow/starting.h"
+#include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
-
-/* --- The run ---------------------------------------------------------------------------------- */
-
-static struct err submit(struct workflow_starting *starting, json_t **ret_answer) {
-    struct invocation *invocation = starting->invocation;
-    AUTO(text_done) struct text target = {0};
-    const char *word = workflow_starting_word(starting);
-    bool named = word != NULL && starting->script == NULL;
-    if (named && !talk_target(&target, "/api/v1/workflows/", word, "/runs")) {
-        why_set(&invocation->why, "there is no workflow by that name");
-        return err_make(ERR_NOT_FOUND, "run: name");
-    }
-    struct client_request request = {.method = "POST",
-                                     .target = named ? target.data : "/api/v1/workflows",
-                                     .body = {starting->body.data, starting->body.len}};
-    return talk_submit(&starting->talk, &request, args_int(&invocation->args, "retry-for", 0),
-                       ret_answer, &invocation->why);
-}
 
 /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
 static void detached_print(const struct invocation *invocation, const char *run) {
@@ -45,43 +25,52 @@ static void detached_print(const struct invocation *invocation, const char *run)
     }
 }
 
-static struct err run_look(struct workflow_starting *starting, const json_t *answer) {
-    struct invocation *invocation = starting->invocation;
-    const char *run = talk_text(answer, "runId"), *error = talk_text(answer, "error");
-    const char *warning = talk_text(answer, "warning"), *word = workflow_starting_word(starting);
-    if (warning[0] != '\0' && !invocation->json) {
-        fprintf(stderr, "drover: %s\n", warning);
-    }
-    if (error[0] != '\0') {
-        workflow_refusal_tell(invocation, word != NULL ? word : "the script", error);
-        return ERR_OK;
-    }
-    if (!invocation->json && !args_given(&invocation->args, "model")) {
-        session_warn_scripted(&starting->talk);
-    }
-    if (args_on(&invocation->args, "detach")) {
-        detached_print(invocation, run);
-        return ERR_OK;
-    }
-    struct workflow_watch watch = {.invocation = invocation,
-                                   .talk = &starting->talk,
-                                   .run = run,
-                                   .retry_ms = args_int(&invocation->args, "retry-for", 0)};
-    return workflow_watch(&watch);
-}
-
 static struct err run_run(struct invocation *invocation) {
     AUTO(workflow_starting_done)
     struct workflow_starting starting = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    AUTO(text_done) struct text target = {0};
     AUTO(json_release) json_t *answer = NULL;
+    const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
     if (!err_failed(err)) {
         err = talk_open(&starting.talk, invocation);
     }
-    if (!err_failed(err)) {
-        err = submit(&starting, &answer);
+    if (err_failed(err)) {
+        return err;
     }
-    return err_failed(err) ? err : run_look(&starting, answer);
+    bool named = starting.word != NULL && starting.script == NULL;
+    if (named && !talk_target(&target, "/api/v1/workflows/", starting.word, "/runs")) {
+        why_set(&invocation->why, "there is no workflow by that name");
+        return err_make(ERR_NOT_FOUND, "run: name");
+    }
+    const struct client_request request = {.method = "POST",
+                                           .target = named ? target.data : "/api/v1/workflows",
+                                           .body = text_bytes(&starting.body)};
+    struct workflow_watch watch = {.invocation = invocation,
+                                   .talk = &starting.talk,
+                                   .retry_ms = args_int(args, "retry-for", 0)};
+    err = talk_submit(&starting.talk, &request, watch.retry_ms, &answer, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *error = talk_text(answer, "error"), *warning = talk_text(answer, "warning");
+    if (warning[0] != '\0' && !invocation->json) {
+        fprintf(stderr, "drover: %s\n", warning);
+    }
+    if (error[0] != '\0') {
+        workflow_refusal_tell(invocation, starting.word != NULL ? starting.word : "the script",
+                              error);
+        return ERR_OK;
+    }
+    if (!invocation->json && !args_given(args, "model")) {
+        session_warn_scripted(&starting.talk);
+    }
+    watch.run = talk_text(answer, "runId");
+    if (args_on(args, "detach")) {
+        detached_print(invocation, watch.run);
+        return ERR_OK;
+    }
+    return workflow_watch(&watch);
 }
 
 const struct command command_run = {

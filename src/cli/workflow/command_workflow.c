@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "cli/base/api.h"
-#include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
+#include "cli/base/table.h"
 #include "cli/terminal/paint.h"
 
 static const struct flag root_flags[] = {
@@ -20,52 +20,40 @@ static const struct flag show_flags[] = {
     OPTION_END,
 };
 
-/* Adds "?root=…": the daemon may stand in another folder than we. */
-static struct err add_root(const struct invocation *invocation, struct text *target,
-                           struct why *why) {
+/* Asks for all workflows, or for one by name. The root is sent as an absolute path: the daemon may
+ * stand in another folder than we. */
+static struct err catalog_ask(struct invocation *invocation, const char *name,
+                              json_t **ret_answer) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text target = {0}, root = {0};
     const char *given = args_text(&invocation->args, "root");
     char here[LIMIT_PATH_MAX] = "";
     if ((given == NULL || given[0] != '/') && getcwd(here, sizeof here) == NULL) {
-        why_set(why, "this folder has no path; name one with --root");
+        why_set(&invocation->why, "this folder has no path; name one with --root");
         return err_make(ERR_USAGE, "workflow: root");
     }
-    AUTO(text_done) struct text root;
     text_init(&root, 2 * LIMIT_PATH_MAX);
     text_addf(&root, "%s%s%s", here, here[0] != '\0' && given != NULL ? "/" : "",
               given == NULL ? "" : given);
-    text_add_str(target, "?root=");
-    if (!text_failed(&root)) {
-        client_add_escaped(target, root.data);
-    }
-    if (text_failed(&root) || text_failed(target)) {
-        why_set(why, "the path is too long");
-        return err_make(ERR_USAGE, "workflow: root");
-    }
-    return ERR_OK;
-}
-
-static struct err look(struct invocation *invocation, const char *name, json_t **ret_answer) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target;
     text_init(&target, 32 << 10);
     text_add_str(&target, "/api/v1/workflows");
     if (name != NULL) {
         text_add_char(&target, '/');
         client_add_escaped(&target, name);
     }
-    struct err err = add_root(invocation, &target, &invocation->why);
-    if (!err_failed(err)) {
-        err = talk_open(&talk, invocation);
+    text_add_str(&target, "?root=");
+    client_add_escaped(&target, text_bytes(&root).data);
+    if (text_failed(&root) || text_failed(&target)) {
+        why_set(&invocation->why, "the path is too long");
+        return err_make(ERR_USAGE, "workflow: root");
     }
-    const struct client_request request = {.method = "GET", .target = target.data};
-    return err_failed(err) ? err
-                           : talk_ask(&talk, &request, NULL /* parsed is enough */, ret_answer,
-                                      &invocation->why);
+    const struct resource catalog = {.base = target.data};
+    return resource_open(&talk, invocation, &catalog, ret_answer);
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-static void print_fault(const struct paint *paint, const json_t *row) {
+static void fault_print(const struct paint *paint, const json_t *row) {
     const json_t *fault = json_object_get(row, "error");
     if (fault != NULL) {
         printf("%s%s:%lld:%lld: %s%s\n", paint_begin(paint, COLOUR_RED), talk_text(row, "file"),
@@ -74,51 +62,45 @@ static void print_fault(const struct paint *paint, const json_t *row) {
     }
 }
 
-static void print_row(const struct paint *paint, const json_t *row) {
+static void row_print(const struct paint *paint, const json_t *row) {
     bool shadowed = json_is_true(json_object_get(row, "shadowed"));
     bool broken = json_object_get(row, "error") != NULL;
     const char *state = shadowed ? "shadowed" : broken ? "broken" : "";
     enum colour colour = shadowed ? COLOUR_GREY : broken ? COLOUR_RED : COLOUR_NONE;
     printf("%s%-24s  %-8s  %-8s  %s%s\n", paint_begin(paint, colour), talk_text(row, "name"),
            talk_text(row, "origin"), state,
-           shadowed || broken ? talk_text(row, "file") : talk_text(row, "description"),
-           paint_end(paint, colour));
-}
-
-static void print_troubles(const json_t *places) {
-    for (size_t i = 0; i < json_array_size(places); i++) {
-        const json_t *place = json_array_get(places, i);
-        if (json_object_get(place, "problem") != NULL) {
-            fprintf(stderr, "drover: %s: %s\n", talk_text(place, "path"),
-                    talk_text(place, "problem"));
-        } else if (json_is_true(json_object_get(place, "truncated"))) {
-            fprintf(stderr, "drover: %s has more files than are read\n", talk_text(place, "path"));
-        }
-    }
+           talk_text(row, shadowed || broken ? "file" : "description"), paint_end(paint, colour));
 }
 
 static struct err ls_run(struct invocation *invocation) {
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = look(invocation, NULL, &answer);
+    struct err err = catalog_ask(invocation, NULL /* all */, &answer);
     if (err_failed(err)) {
         return err;
     }
-    const json_t *rows = json_object_get(answer, "workflows");
-    struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
+    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
+    const json_t *rows = json_object_get(answer, "workflows"), *row = NULL;
+    size_t at = 0;
     if (!invocation->json) {
         printf("%-24s  %-8s  %-8s  %s\n", "WORKFLOW", "FROM", "STATE", "DESCRIPTION");
     }
-    for (size_t i = 0; i < json_array_size(rows); i++) {
+    json_array_foreach(rows, at, row) {
         if (invocation->json) {
-            talk_print(json_array_get(rows, i));
+            talk_print(row);
         } else {
-            print_row(&paint, json_array_get(rows, i));
+            row_print(&paint, row);
         }
     }
-    for (size_t i = 0; !invocation->json && i < json_array_size(rows); i++) {
-        print_fault(&paint, json_array_get(rows, i));
+    json_array_foreach(invocation->json ? NULL : rows, at, row) {
+        fault_print(&paint, row);
     }
-    print_troubles(json_object_get(answer, "places"));
+    json_array_foreach(json_object_get(answer, "places"), at, row) {
+        if (json_object_get(row, "problem") != NULL) {
+            fprintf(stderr, "drover: %s: %s\n", talk_text(row, "path"), talk_text(row, "problem"));
+        } else if (json_is_true(json_object_get(row, "truncated"))) {
+            fprintf(stderr, "drover: %s has more files than are read\n", talk_text(row, "path"));
+        }
+    }
     if (talk_int(answer, "unchecked") > 0) {
         fprintf(stderr,
                 "drover: %lld of them were not checked by the engine yet; the next list goes on\n",
@@ -141,57 +123,53 @@ const struct command command_workflow_ls = {
 
 /* --- Show ------------------------------------------------------------------------------------- */
 
-static void print_phases(const json_t *phases) {
-    for (size_t i = 0; i < json_array_size(phases); i++) {
-        const json_t *phase = json_array_get(phases, i);
+static void phases_print(const json_t *workflow) {
+    const json_t *phase = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(workflow, "phases"), at, phase) {
         const char *detail = talk_text(phase, "detail");
-        printf("%-12s %s%s%s\n", i == 0 ? "phases" : "", talk_text(phase, "title"),
+        printf("%-12s %s%s%s\n", at == 0 ? "phases" : "", talk_text(phase, "title"),
                detail[0] == '\0' ? "" : ": ", detail);
     }
 }
 
-static void print_notes(const json_t *row) {
-    const json_t *notes = json_object_get(row, "notes");
-    for (size_t i = 0; i < json_array_size(notes); i++) {
-        const json_t *note = json_array_get(notes, i);
+static void notes_print(const json_t *workflow) {
+    const json_t *note = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(workflow, "notes"), at, note) {
         printf("%-12s %lld:%lld: %s\n", talk_text(note, "severity"),
                (long long)talk_int(note, "line"), (long long)talk_int(note, "column"),
                talk_text(note, "detail"));
     }
 }
 
-static void print_workflow(const struct paint *paint, const json_t *row) {
-    const char *when = talk_text(row, "when_to_use");
-    const json_t *args = json_object_get(row, "args");
-    printf("%-12s %s\n%-12s %s\n", "workflow", talk_text(row, "name"), "description",
-           talk_text(row, "description"));
-    if (when[0] != '\0') {
-        printf("%-12s %s\n", "when to use", when);
-    }
-    printf("%-12s %s\n%-12s %s\n", "file", talk_text(row, "file"), "form", talk_text(row, "form"));
-    print_phases(json_object_get(row, "phases"));
-    if (args != NULL) {
-        printf("%-12s ", "args");
-        talk_print(args);
-    }
-    print_notes(row);
-    print_fault(paint, row);
-    printf("\n%s\n", talk_text(row, "source"));
-}
+static const struct column lines[] = {
+    LINE("workflow", "name", COLUMN_TEXT),
+    LINE("description", "description", COLUMN_TEXT),
+    LINE("when to use", "when_to_use", COLUMN_OPTIONAL),
+    LINE("file", "file", COLUMN_TEXT),
+    LINE("form", "form", COLUMN_TEXT),
+    COLUMN_PRINT("phases", phases_print),
+    LINE("args", "args", COLUMN_JSON),
+    COLUMN_PRINT("notes", notes_print),
+    COLUMN_END,
+};
 
 static struct err show_run(struct invocation *invocation) {
     AUTO(json_release) json_t *row = NULL;
-    struct err err = look(invocation, invocation->args.operands[0], &row);
+    struct err err = catalog_ask(invocation, invocation->args.operands[0], &row);
     if (err_failed(err)) {
         return err;
     }
-    struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
+    const struct paint paint = paint_of(STDOUT_FILENO, &invocation->env);
     if (invocation->json) {
         talk_print(row);
     } else if (args_on(&invocation->args, "source")) {
         (void)fputs(talk_text(row, "source"), stdout); /* As for printf. */
     } else {
-        print_workflow(&paint, row);
+        table_lines(lines, 12, row);
+        fault_print(&paint, row);
+        printf("\n%s\n", talk_text(row, "source"));
     }
     return ERR_OK;
 }

@@ -1,5 +1,5 @@
-/* command_write.c: drover workflow check, new: for those who write them. A file is read
- * here as the daemon would read it; the engine is asked through a daemon, if one runs. */
+/* command_write.c: drover workflow check, new: for those who write them. A file is read here as the
+ * daemon would read it; the engine is asked through a daemon, if one runs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,11 +11,10 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "cli/base/api.h"
-#include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/resource.h"
 #include "cli/terminal/paint.h"
-#include "cli/workflow/starting.h"
+#include "cli/workflow/request.h"
 #include "script/catalog.h"
 
 /* --- Check ------------------------------------------------------------------------------------ */
@@ -24,11 +23,11 @@ struct checking {
     struct invocation *invocation;
     struct paint paint;
     struct talk talk;  /* Owned. */
-    struct err absent; /* Why the engine was not asked: for all that come, too. */
+    struct err absent; /* Reason why the engine was not asked: holds for all that come, too. */
     bool failed;       /* One of the files has an error. */
 };
 
-static void print_problem(const struct checking *checking, const char *file,
+static void problem_print(const struct checking *checking, const char *file,
                           const struct script_fault *fault, bool grave) {
     enum colour colour = grave ? COLOUR_RED : COLOUR_YELLOW;
     printf("%s:%u:%u: %s%s%s: %s\n", file, fault->line, fault->column,
@@ -36,49 +35,34 @@ static void print_problem(const struct checking *checking, const char *file,
            paint_end(&checking->paint, colour), fault->message);
 }
 
-static void print_good(const struct checking *checking, const char *file,
-                       const struct script_verdict *verdict) {
-    const struct paint *paint = &checking->paint;
-    const char *name = script_meta_name(verdict->prepared);
-    const char *form = script_form_name(verdict->prepared->form);
-    if (verdict->checked) {
-        printf("%s: %sok%s: %s (%s)\n", file, paint_begin(paint, COLOUR_GREEN),
-               paint_end(paint, COLOUR_GREEN), name, form);
-    } else {
-        printf("%s: %snot checked by the engine%s: %s (%s): %s\n", file,
-               paint_begin(paint, COLOUR_YELLOW), paint_end(paint, COLOUR_YELLOW), name, form,
-               checking->absent.code == ERR_UNREACHABLE
-                   ? "no daemon answers; start one with `drover serve`"
-                   : "the daemon could not say");
-    }
-}
-
-static void print_verdict(const struct checking *checking, const char *file,
+static void verdict_print(const struct checking *checking, const char *file,
                           const struct script_verdict *verdict) {
     const struct script_prepared *prepared = verdict->prepared;
     bool grave = verdict->fault != NULL;
-    if (grave) {
-        print_problem(checking, file, verdict->fault, true);
+    if (verdict->fault != NULL) {
+        problem_print(checking, file, verdict->fault, true);
     }
     for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
-        print_problem(checking, file, &prepared->notes[i].fault, prepared->notes[i].grave);
+        problem_print(checking, file, &prepared->notes[i].fault, prepared->notes[i].grave);
         grave |= prepared->notes[i].grave;
     }
-    if (!grave) {
-        print_good(checking, file, verdict);
+    if (grave) {
+        return;
     }
+    enum colour colour = verdict->checked ? COLOUR_GREEN : COLOUR_YELLOW;
+    printf("%s: %s%s%s: %s (%s)", file, paint_begin(&checking->paint, colour),
+           verdict->checked ? "ok" : "not checked by the engine",
+           paint_end(&checking->paint, colour), script_meta_name(prepared),
+           script_form_name(prepared->form));
+    if (!verdict->checked) {
+        printf(": %s", checking->absent.code == ERR_UNREACHABLE
+                           ? "no daemon answers; start one with `drover serve`"
+                           : "the daemon could not say");
+    }
+    putchar('\n');
 }
 
-static bool is_grave(const struct script_prepared *prepared) {
-    for (unsigned i = 0; i < prepared->note_count; i++) {
-        if (prepared->notes[i].grave) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct err print_json(const char *file, const struct script_verdict *verdict) {
+static struct err verdict_print_json(const char *file, const struct script_verdict *verdict) {
     AUTO(text_done) struct text name, text;
     text_init(&name, 64 << 10);
     text_init(&text, 4 << 20);
@@ -91,95 +75,53 @@ static struct err print_json(const char *file, const struct script_verdict *verd
     return ERR_OK;
 }
 
-/* --- The engine ------------------------------------------------------------------------------- */
-
-/* What our own reader let pass can have but one thing wrong that it does not say itself. */
-static bool take_fault(const json_t *answer, struct script_fault *ret_fault) {
-    const json_t *problems = json_object_get(answer, "problems");
-    for (size_t i = 0; i < json_array_size(problems); i++) {
-        const json_t *problem = json_array_get(problems, i);
-        if (strcmp(talk_text(problem, "code"), "syntax_error") == 0) {
-            *ret_fault = (struct script_fault){.line = (unsigned)talk_int(problem, "line"),
-                                               .column = (unsigned)talk_int(problem, "column"),
-                                               .code = "syntax_error"};
-            (void)snprintf(ret_fault->message, sizeof ret_fault->message, "%s",
-                           talk_text(problem, "detail"));
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct err ask_daemon(struct checking *checking, const char *file, struct bytes script,
-                             json_t **ret_answer) {
-    AUTO(text_done) struct text body;
-    struct why why = {""}; /* That it was not asked is all that is told. */
-    if (checking->talk.client == NULL) {
-        struct err err = talk_open(&checking->talk, checking->invocation);
-        if (err_failed(err)) {
-            return err;
-        }
-    }
-    text_init(&body, 3 << 20);
-    text_add_str(&body, "{\"script\":");
-    text_add_json(&body, script.data, script.len);
-    text_add_str(&body, ",\"file\":");
-    text_add_json(&body, file, strlen(file));
-    text_add_char(&body, '}');
-    if (text_failed(&body)) {
-        return err_make(ERR_BODY_TOO_LARGE, "workflow: check");
-    }
-    const struct client_request request = {
-        .method = "POST", .target = "/api/v1/scripts/check", .body = {body.data, body.len}};
-    return talk_ask(&checking->talk, &request, NULL /* parsed is enough */, ret_answer, &why);
-}
-
-/* Whoever is not there is asked once. */
-static struct err ask_engine(struct checking *checking, const char *file, struct bytes script,
+/* A daemon that is not there is asked once. What our own reader let pass can have but one thing
+ * wrong that it does not say itself: its syntax. */
+static struct err engine_ask(struct checking *checking, const char *file, struct bytes script,
                              struct script_verdict *verdict, struct script_fault *fault) {
+    AUTO(text_done) struct text body = {0};
     AUTO(json_release) json_t *answer = NULL;
+    struct why ignored = {""}; /* That the engine was not asked is all that is reported. */
+    struct err err = ERR_OK;
     if (err_failed(checking->absent)) {
         return ERR_OK;
     }
-    struct err err = ask_daemon(checking, file, script, &answer);
+    if (checking->talk.client == NULL) {
+        err = talk_open(&checking->talk, checking->invocation);
+    }
+    text_init(&body, 3 << 20);
+    text_add_char(&body, '{');
+    text_add_member(&body, "script", script);
+    text_add_member(&body, "file", bytes_of(file));
+    text_add_char(&body, '}');
+    const struct resource check = {
+        .method = "POST", .base = "/api/v1/scripts/check", .body = &body};
+    if (!err_failed(err)) {
+        err = resource_ask(&checking->talk, &check, &answer, &ignored);
+    }
     if (err.code == ERR_INTERRUPTED) {
         return err;
     }
-    if (err.code == ERR_UNREACHABLE) {
-        checking->absent = err;
-    }
+    checking->absent = err.code == ERR_UNREACHABLE ? err : ERR_OK;
     verdict->checked = json_is_true(json_object_get(answer, "checked"));
-    if (verdict->checked && take_fault(answer, fault)) {
-        verdict->fault = fault;
+    const json_t *problem = NULL;
+    size_t at = 0;
+    json_array_foreach(json_object_get(answer, "problems"), at, problem) {
+        if (verdict->checked && verdict->fault == NULL &&
+            strcmp(talk_text(problem, "code"), "syntax_error") == 0) {
+            *fault = (struct script_fault){.line = (unsigned)talk_int(problem, "line"),
+                                           .column = (unsigned)talk_int(problem, "column"),
+                                           .code = "syntax_error"};
+            (void)snprintf(fault->message, sizeof fault->message, "%s",
+                           talk_text(problem, "detail")); /* Cut to what fits. */
+            verdict->fault = fault;
+        }
     }
     return ERR_OK;
 }
 
-static struct err check_text(struct checking *checking, const char *file, struct bytes text) {
-    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    const struct script_source source = {text, {file, strlen(file)}};
-    struct script_fault fault = {.line = 0};
-    struct err err = script_prepare(&source, &prepared, &fault);
-    if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
-        return err;
-    }
-    bool valid = !err_failed(err);
-    struct script_verdict verdict = {.prepared = valid ? &prepared : NULL,
-                                     .fault = valid ? NULL : &fault};
-    err = valid ? ask_engine(checking, file, text, &verdict, &fault) : ERR_OK;
-    if (err_failed(err)) {
-        return err;
-    }
-    checking->failed |= verdict.fault != NULL || is_grave(&prepared);
-    if (checking->invocation->json) {
-        return print_json(file, &verdict);
-    }
-    print_verdict(checking, file, &verdict);
-    return ERR_OK;
-}
-
-/* One byte more than is taken: so that too long is told by the one who knows the bound. */
-static struct err read_whole(const char *file, struct text *text, struct why *why) {
+/* Reads one byte more than is taken: so that the reader, which knows the bound, refuses it. */
+static struct err file_read(const char *file, struct text *text, struct why *why) {
     char buffer[16 << 10];
     AUTO(fd_release) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     ssize_t got = fd < 0 ? -1 : 1;
@@ -197,22 +139,35 @@ static struct err read_whole(const char *file, struct text *text, struct why *wh
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "workflow: read") : ERR_OK;
 }
 
-static struct err check_files(struct checking *checking) {
-    struct invocation *invocation = checking->invocation;
-    const struct args *args = &invocation->args;
-    for (unsigned i = 0; i < args->operand_count; i++) {
-        AUTO(text_done) struct text text;
-        text_init(&text, SCRIPT_SOURCE_MAX + (64 << 10));
-        struct err err = read_whole(args->operands[i], &text, &invocation->why);
-        if (!err_failed(err)) {
-            struct bytes bytes = {text.data == NULL ? "" : text.data, text.len};
-            err = check_text(checking, args->operands[i], bytes);
-        }
-        if (err_failed(err)) {
-            return err;
-        }
+static struct err file_check(struct checking *checking, const char *file) {
+    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
+    AUTO(text_done) struct text text;
+    struct script_fault fault = {.line = 0};
+    struct script_verdict verdict = {.prepared = NULL};
+    text_init(&text, SCRIPT_SOURCE_MAX + (64 << 10));
+    struct err err = file_read(file, &text, &checking->invocation->why);
+    if (err_failed(err)) {
+        return err;
     }
-    invocation->exit_code = checking->failed ? err_exit_code(ERR_BAD_SCRIPT) : 0;
+    const struct script_source source = {text_bytes(&text), bytes_of(file)};
+    err = script_prepare(&source, &prepared, &fault);
+    if (err.code == ERR_BAD_SCRIPT) {
+        verdict.fault = &fault;
+    } else if (!err_failed(err)) {
+        verdict.prepared = &prepared;
+        err = engine_ask(checking, file, source.text, &verdict, &fault);
+    }
+    if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
+        return err;
+    }
+    checking->failed |= verdict.fault != NULL;
+    for (unsigned i = 0; i < prepared.note_count; i++) {
+        checking->failed |= prepared.notes[i].grave;
+    }
+    if (checking->invocation->json) {
+        return verdict_print_json(file, &verdict);
+    }
+    verdict_print(checking, file, &verdict);
     return ERR_OK;
 }
 
@@ -220,8 +175,12 @@ static struct err check_run(struct invocation *invocation) {
     struct checking checking = {.invocation = invocation,
                                 .talk = {.interrupt_fd = -1},
                                 .paint = paint_of(STDOUT_FILENO, &invocation->env)};
-    struct err err = check_files(&checking);
+    struct err err = ERR_OK;
+    for (unsigned i = 0; i < invocation->args.operand_count && !err_failed(err); i++) {
+        err = file_check(&checking, invocation->args.operands[i]);
+    }
     talk_close(&checking.talk);
+    invocation->exit_code = checking.failed ? err_exit_code(ERR_BAD_SCRIPT) : 0;
     return err;
 }
 
@@ -275,25 +234,9 @@ static const char template_rest[] =
     "phase(\"Report\");\n"
     "return await agent(`Write a short report of these problems:\\n${problems.join(\"\\n\")}`);\n";
 
-static bool is_plain_name(const char *name) {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    size_t len = strlen(name);
-    return len > 0 && len <= 64 && strspn(name, letters) == len;
-}
-
-static struct err refuse_new(int os, const char *path, struct why *why) {
-    if (os == EEXIST) {
-        why_set(why, "%.250s is there already", path);
-        return err_make(ERR_CONFLICT, "workflow: new");
-    }
-    why_set(why, "%.200s: %s", path, strerror(os));
-    return err_from_errno(os, "workflow: new");
-}
-
 /* Never through a link: in somebody else's project it could lead anywhere. `path` begins with the
  * root of the project: a folder of its own in one of its folders would make that a project. */
-static int create(const char *name, struct text *path) {
+static int file_create(const char *name, struct text *path) {
     static const char *const folders[] = {".drover", "workflows"};
     AUTO(fd_release) int fd = open(path->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
     text_add_str(path, path->data[path->len - 1] == '/' ? "" : "/");
@@ -313,13 +256,12 @@ static int create(const char *name, struct text *path) {
     return fd < 0 ? -1 : openat(fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
-static struct err write_template(int fd, const char *name) {
+static struct err template_write(int fd, const char *name) {
     AUTO(text_done) struct text text;
     text_init(&text, 8 << 10);
     text_addf(&text, "// %s: run it with `drover run %s`.\n", name, name);
     text_addf(&text, "%s%s%s", template_head, name, template_rest);
-    size_t at = 0;
-    while (at < text.len) {
+    for (size_t at = 0; at < text.len;) {
         ssize_t wrote = write(fd, text.data + at, text.len - at);
         if (wrote < 0 && errno != EINTR) {
             return err_from_errno(errno, "workflow: new");
@@ -329,42 +271,44 @@ static struct err write_template(int fd, const char *name) {
     return ERR_OK;
 }
 
-/* Names of folders are bytes of any kind. */
-static void print_new(const char *name, const struct text *path) {
-    AUTO(json_release) json_t *answer = json_object();
-    AUTO(mem_release) char *plain = mem_copy(path->data, path->len);
-    utf8_make_plain(plain, path->len);
-    (void)json_object_set_new(answer, "name", json_string(name));
-    (void)json_object_set_new(answer, "file", json_string(plain)); /* No memory: printed without. */
-    talk_print(answer);
-}
-
 static struct err new_run(struct invocation *invocation) {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     const char *name = invocation->args.operands[0];
+    size_t len = strlen(name);
     AUTO(text_done) struct text path;
-    char here[PATH_MAX], root[PATH_MAX];
+    char root[PATH_MAX];
     text_init(&path, 2 * LIMIT_PATH_MAX);
-    if (!is_plain_name(name)) {
+    if (len == 0 || len > 64 || strspn(name, letters) != len) {
         why_set(&invocation->why, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
         return err_make(ERR_USAGE, "workflow: name");
     }
-    if (getcwd(here, sizeof here) == NULL) {
-        why_set(&invocation->why, "the current folder: %s; go to another one", strerror(errno));
-        return err_make(ERR_USAGE, "workflow: folder");
+    struct err err = workflow_project_find(invocation, root);
+    if (err_failed(err)) {
+        return err;
     }
-    workflow_project_find(invocation, here, root);
     text_add_str(&path, root);
-    AUTO(fd_release) int fd = create(name, &path);
-    if (fd < 0) {
-        return refuse_new(errno, path.data, &invocation->why);
+    AUTO(fd_release) int fd = file_create(name, &path);
+    int os = errno;
+    if (fd < 0 && os == EEXIST) {
+        why_set(&invocation->why, "%.250s is there already", path.data);
+        return err_make(ERR_CONFLICT, "workflow: new");
     }
-    struct err err = write_template(fd, name);
+    if (fd < 0) {
+        why_set(&invocation->why, "%.200s: %s", path.data, strerror(os));
+        return err_from_errno(os, "workflow: new");
+    }
+    err = template_write(fd, name);
     if (err_failed(err)) {
         (void)unlink(path.data); /* Half of one is worse than none. */
         return err;
     }
     if (invocation->json) {
-        print_new(name, &path);
+        AUTO(json_release) json_t *answer = NULL;
+        AUTO(mem_release) char *plain = mem_copy(path.data, path.len);
+        utf8_make_plain(plain, path.len); /* Names of folders are bytes of any kind. */
+        answer = json_pack("{s:s,s:s}", "name", name, "file", plain);
+        talk_print(answer);
     } else {
         printf("%s is written; run it with: drover run %s\n", path.data, name);
     }

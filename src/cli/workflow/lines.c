@@ -1,4 +1,4 @@
-/* lines.c: one function for each type of event. */
+/* lines.c: how each type of event begins, and what follows. */
 #include "cli/workflow/lines.h"
 
 #include <string.h>
@@ -9,43 +9,20 @@
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
 
-static void words_add(struct text *text, const char *words) {
-    AUTO(text_done) struct text line = {0};
-    plain_line(&line, words);
-    text_add(text, line.data != NULL ? line.data : "", line.len);
-}
-
-struct spent {
-    int64_t tokens, cost_micros, ms;
-};
-
-static void spent_add(struct text *text, const struct spent *spent, const char *before) {
-    if (spent->tokens > 0) {
-        text_addf(text, "%s%s tokens", before, workflow_tokens(spent->tokens).text);
+/* Amounts that are not known are left out. */
+static void spent_add(struct text *text, const char *before, int64_t tokens, int64_t cost_micros,
+                      int64_t ms) {
+    if (tokens > 0) {
+        text_addf(text, "%s%s tokens", before, workflow_tokens(tokens).text);
         before = ", ";
     }
-    if (spent->cost_micros > 0) {
-        text_addf(text, "%s%s", before, budget_show("cost_micros", spent->cost_micros).text);
+    if (cost_micros > 0) {
+        text_addf(text, "%s%s", before, budget_show("cost_micros", cost_micros).text);
         before = ", ";
     }
-    if (spent->ms >= 0) {
-        text_addf(text, "%s%s", before, run_span(spent->ms).text);
+    if (ms >= 0) {
+        text_addf(text, "%s%s", before, run_span(ms).text);
     }
-}
-
-static void agent_add(const struct workflow_told *told, struct text *text) {
-    const char *phase = told->tree->phases[told->agent->phase].title;
-    text_add_str(text, told->agent->name);
-    if (phase[0] != '\0') {
-        text_addf(text, " [%s]", phase);
-    }
-}
-
-/* The unit shows in the amount. */
-static int name_len(const char *name) {
-    const char *unit = strstr(name, "_micros");
-    unit = unit == NULL ? strstr(name, "_ms") : unit;
-    return (int)(unit == NULL ? strlen(name) : (size_t)(unit - name));
 }
 
 void workflow_budget_add(const json_t *data, struct text *text) {
@@ -56,7 +33,10 @@ void workflow_budget_add(const json_t *data, struct text *text) {
         return;
     }
     json_object_foreach(budget, name, value) {
-        text_addf(text, "%s %.*s %s", before, name_len(name), name,
+        const char *unit = strstr(name, "_micros"); /* The unit shows in the amount. */
+        unit = unit == NULL ? strstr(name, "_ms") : unit;
+        text_addf(text, "%s %.*s %s", before,
+                  (int)(unit == NULL ? strlen(name) : (size_t)(unit - name)), name,
                   budget_show(name, json_integer_value(value)).text);
         before = ",";
     }
@@ -64,9 +44,15 @@ void workflow_budget_add(const json_t *data, struct text *text) {
     text_add_str(text, is_default ? " (the daemon's default)" : "");
 }
 
-static void add_limits(const json_t *data, struct text *text) {
+static void started_add(const struct workflow_told *told, struct text *text) {
+    const json_t *data = told->event->data;
+    const char *from = talk_text(data, "resumed_from");
     int64_t time_ms = talk_int(data, "timeout_ms"), agent_ms = talk_int(data, "agent_timeout_ms");
     int64_t at_once = talk_int(data, "concurrency");
+    text_addf(text, "%s (%s)", told->tree->name, told->run);
+    text_add_str(text, from[0] != '\0' ? ", resumed from " : "");
+    plain_add(text, from);
+    workflow_budget_add(data, text);
     if (json_is_integer(json_object_get(data, "total"))) { /* 0 is one. */
         text_addf(text, ", budget.total %lld", (long long)talk_int(data, "total"));
     }
@@ -81,132 +67,91 @@ static void add_limits(const json_t *data, struct text *text) {
     }
 }
 
-/* --- By type ---------------------------------------------------------------------------------- */
-
-static void add_started(const struct workflow_told *told, struct text *text) {
-    const char *from = talk_text(told->event->data, "resumed_from");
-    text_addf(text, "workflow started: %s (%s)", told->tree->name, told->run);
-    if (from[0] != '\0') {
-        text_add_str(text, ", resumed from ");
-        words_add(text, from);
-    }
-    workflow_budget_add(told->event->data, text);
-    add_limits(told->event->data, text);
+static void paused_add(const struct workflow_told *told, struct text *text) {
+    text_addf(text, "'drover resume %s' lets it go on", told->run);
 }
 
-/* The gate stands in the row, and changes. */
-static void add_queued(const struct workflow_told *told, struct text *text) {
-    (void)told; /* It is known which. */
-    text_add_str(text, "workflow queued");
-}
-
-static void add_phase(const struct workflow_told *told, struct text *text) {
-    text_add_str(text, "phase: ");
-    words_add(text, talk_text(told->event->data, "title"));
-}
-
-static void add_log(const struct workflow_told *told, struct text *text) {
-    text_add_str(text, "log: ");
-    words_add(text, talk_text(told->event->data, "text"));
-}
-
-static void add_agent_started(const struct workflow_told *told, struct text *text) {
-    text_add_str(text, "agent started: ");
-    agent_add(told, text);
-}
-
-static void add_agent_restarted(const struct workflow_told *told, struct text *text) {
-    text_add_str(text, "agent restarted: ");
-    agent_add(told, text);
-}
-
-static void add_agent_retrying(const struct workflow_told *told, struct text *text) {
+static void retrying_add(const struct workflow_told *told, struct text *text) {
     const json_t *data = told->event->data;
-    text_add_str(text, "agent waits for its provider: ");
-    agent_add(told, text);
+    const char *cause = talk_text(data, "cause");
     text_addf(text, " until %s", talk_clock(talk_int(data, "resume_at_ms")).text);
-    if (talk_text(data, "cause")[0] != '\0') {
-        text_add_str(text, ", ");
-        words_add(text, talk_text(data, "cause"));
-    }
+    text_add_str(text, cause[0] != '\0' ? ", " : "");
+    plain_add(text, cause);
 }
 
-static void add_agent_finished(const struct workflow_told *told, struct text *text) {
+static void agent_finished_add(const struct workflow_told *told, struct text *text) {
     const struct workflow_agent *agent = told->agent;
     const char *note = talk_text(told->event->data, "note");
-    const struct spent spent = {agent->tokens, agent->cost_micros, agent->ms};
-    text_addf(text, "agent %s: ", workflow_mark_word(agent->mark));
-    agent_add(told, text);
-    if (agent->cause[0] != '\0') {
-        text_addf(text, " %s", agent->cause);
-    }
-    if (agent->cause[0] != '\0' && note[0] != '\0') {
-        text_add_str(text, ": ");
-        words_add(text, note);
+    bool caused = agent->cause[0] != '\0';
+    if (caused) {
+        text_addf(text, " %s%s", agent->cause, note[0] != '\0' ? ": " : "");
+        plain_add(text, note);
     }
     if (agent->mark != WORKFLOW_CACHED) {
-        spent_add(text, &spent, agent->cause[0] != '\0' ? ", " : " ");
+        spent_add(text, caused ? ", " : " ", agent->tokens, agent->cost_micros, agent->ms);
     }
     if (agent->worktree[0] != '\0') {
         text_add_str(text, ", kept: ");
-        words_add(text, agent->worktree);
+        plain_add(text, agent->worktree);
     }
 }
 
-static void add_finished(const struct workflow_told *told, struct text *text) {
-    workflow_lines_end(told->tree, text);
-}
-
-static void add_stopping(const struct workflow_told *told, struct text *text) {
-    text_add_str(text, "workflow stopping: ");
-    words_add(text, talk_text(told->event->data, "cause"));
-}
-
-static void add_paused(const struct workflow_told *told, struct text *text) {
-    text_addf(text, "workflow paused: 'drover resume %s' lets it go on", told->run);
-}
-
-static void add_resumed(const struct workflow_told *told, struct text *text) {
-    (void)told; /* It is known which. */
-    text_add_str(text, "workflow goes on");
-}
-
-void workflow_lines_end(const struct workflow_tree *tree, struct text *text) {
-    const struct spent spent = {tree->tokens, tree->cost_micros, tree->ms};
+/* How the run ended, as its last line says it. */
+static void finished_add(const struct workflow_told *told, struct text *text) {
+    const struct workflow_tree *tree = told->tree;
     text_addf(text, "workflow %s: ", tree->state);
     if (tree->cause[0] != '\0' && strcmp(tree->cause, "completed") != 0) {
         text_addf(text, "%s, ", tree->cause);
     }
     workflow_counts_add(tree, text);
-    spent_add(text, &spent, ", ");
+    spent_add(text, ", ", tree->tokens, tree->cost_micros, tree->ms);
 }
 
 void workflow_lines_add(const struct workflow_told *told, struct text *text) {
     static const struct {
-        const char *type;
-        bool of_agent;
-        void (*add)(const struct workflow_told *told, struct text *text);
-    } adders[] = {
-        {"workflow_started", false, add_started},
-        {"run_queued", false, add_queued},
-        {"phase", false, add_phase},
-        {"log", false, add_log},
-        {"agent_started", true, add_agent_started},
-        {"agent_restarted", true, add_agent_restarted},
-        {"agent_retrying", true, add_agent_retrying},
-        {"agent_finished", true, add_agent_finished},
-        {"run_stopping", false, add_stopping},
-        {"workflow_paused", false, add_paused},
-        {"workflow_resumed", false, add_resumed},
-        {"workflow_finished", false, add_finished},
+        const char *type, *before;
+        bool of_agent;      /* The agent follows. */
+        const char *member; /* Words of the event that follow; NULL: none do. */
+        void (*add)(const struct workflow_told *told, struct text *text); /* The rest, or NULL. */
+    } lines[] = {
+        {"workflow_started", "workflow started: ", .add = started_add},
+        {"run_queued", "workflow queued",
+         .add = NULL}, /* Its gate stands in the row, and changes. */
+        {"phase", "phase: ", .member = "title"},
+        {"log", "log: ", .member = "text"},
+        {"agent_started", "agent started: ", .of_agent = true},
+        {"agent_restarted", "agent restarted: ", .of_agent = true},
+        {"agent_retrying", "agent waits for its provider: ", true, .add = retrying_add},
+        {"agent_finished", NULL, true, .add = agent_finished_add},
+        {"run_stopping", "workflow stopping: ", .member = "cause"},
+        {"workflow_paused", "workflow paused: ", .add = paused_add},
+        {"workflow_resumed", "workflow goes on", .add = NULL},
+        {"workflow_finished", "", .add = finished_add},
     };
-    const struct workflow_event *event = told->event;
-    for (size_t i = 0; i < COUNT_OF(adders); i++) {
-        if (strlen(adders[i].type) == event->type.len &&
-            memcmp(adders[i].type, event->type.data, event->type.len) == 0 &&
-            (!adders[i].of_agent || told->agent != NULL)) {
-            adders[i].add(told, text);
-            text_add_char(text, '\n');
+    size_t at = 0;
+    while (at < COUNT_OF(lines) && !bytes_is(told->event->type, lines[at].type)) {
+        at++;
+    }
+    if (at == COUNT_OF(lines) || (lines[at].of_agent && told->agent == NULL)) {
+        return;
+    }
+    if (lines[at].before != NULL) {
+        text_add_str(text, lines[at].before);
+    } else {
+        text_addf(text, "agent %s: ", workflow_mark_word(told->agent->mark));
+    }
+    if (lines[at].of_agent) {
+        const char *phase = told->tree->phases[told->agent->phase].title;
+        text_add_str(text, told->agent->name);
+        if (phase[0] != '\0') {
+            text_addf(text, " [%s]", phase);
         }
     }
+    if (lines[at].member != NULL) {
+        plain_add(text, talk_text(told->event->data, lines[at].member));
+    }
+    if (lines[at].add != NULL) {
+        lines[at].add(told, text);
+    }
+    text_add_char(text, '\n');
 }

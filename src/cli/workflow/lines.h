@@ -29,7 +29,4 @@ void workflow_lines_add(const struct workflow_told *told, struct text *text);
 /* ", budget cost $2.50, agents 5 (the daemon's default)", or ", no budget". */
 void workflow_budget_add(const json_t *data, struct text *text);
 
-/* How the run ended, as its last line says it. */
-void workflow_lines_end(const struct workflow_tree *tree, struct text *text);
-
 #endif

@@ -1,14 +1,19 @@
-/* request.c: flags become members of one object. */
+/* request.c: where a workflow is, and flags that become members of one object. */
 #include "cli/workflow/request.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json/json.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/options.h"
 #include "cli/budget/limits.h"
 
 #define TIME_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
+enum { SCRIPT_MAX = 1 << 20, BODY_MAX = 3 << 20 }; /* As the daemon takes them. */
 
 const struct flag workflow_request_flags[] = {
     OPTION_LIST("arg", 'a', "NAME=VALUE",
@@ -43,6 +48,210 @@ const struct flag workflow_request_flags[] = {
     OPTION_END,
 };
 
+/* --- The body --------------------------------------------------------------------------------- */
+
+/* JSON carries text only. `what` is how the user knows it. data NULL: nothing is set. */
+static struct err text_set(json_t *body, const char *name, struct bytes text, const char *what,
+                           struct why *why) {
+    if (text.data == NULL) {
+        return ERR_OK;
+    }
+    if (!utf8_valid(text.data, text.len)) {
+        why_set(why, "%.100s is not UTF-8 text", what);
+        return err_make(ERR_USAGE, "run: text");
+    }
+    (void)json_object_set_new(body, name, json_stringn(text.data, text.len)); /* NULL is refused. */
+    return ERR_OK;
+}
+
+static struct err texts_set(const struct workflow_request *request, json_t *body, struct why *why) {
+    static const struct {
+        const char *flag, *name;
+    } flags[] = {{"model", "model"},
+                 {"label", "label"},
+                 {"project", "project"},
+                 {"resume", "resumeFromRunId"}};
+    const struct {
+        const char *name;
+        struct bytes text;
+        const char *what;
+    } texts[] = {
+        {"script", request->script, request->title},
+        {"title", {request->title, bytes_of(request->title).len}, "the file's name"},
+        {"root", {request->root, bytes_of(request->root).len}, "the folder's path"},
+        {"name", {request->name, bytes_of(request->name).len}, "the workflow's name"},
+    };
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(err); i++) {
+        err = text_set(body, texts[i].name, texts[i].text, texts[i].what, why);
+    }
+    for (size_t i = 0; i < COUNT_OF(flags) && !err_failed(err); i++) {
+        const char *value = args_text(request->args, flags[i].flag);
+        struct why what;
+        why_set(&what, "--%s", flags[i].flag);
+        err = text_set(body, flags[i].name, (struct bytes){value, bytes_of(value).len}, what.text,
+                       why);
+    }
+    return err;
+}
+
+/* "NAME=VALUE" */
+static struct err arg_set(json_t *all, const char *word, struct why *why) {
+    size_t at = strcspn(word, "=");
+    const char *value = word + at + 1;
+    struct why ignored;
+    json_t *parsed = NULL;
+    if (at == 0 || word[at] == '\0') {
+        why_set(why, "--arg %.60s: it is written NAME=VALUE", word);
+        return err_make(ERR_USAGE, "run: arg");
+    }
+    if (!utf8_valid(word, strlen(word))) {
+        why_set(why, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60), word);
+        return err_make(ERR_USAGE, "run: arg");
+    }
+    if (err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &parsed, &ignored))) {
+        parsed = json_string(value);
+    }
+    (void)json_object_setn_new(all, word, at, parsed); /* NULL is refused. */
+    return ERR_OK;
+}
+
+static struct err script_args_set(const struct args *args, json_t *body, struct why *why) {
+    AUTO(json_release) json_t *all = NULL;
+    const char *whole = args_text(args, "args"), *word = NULL;
+    struct why inner = {""};
+    struct err err = ERR_OK;
+    if (whole != NULL &&
+        err_failed(json_parse(whole, strlen(whole), JSON_DEPTH_MAX, &all, &inner))) {
+        why_set(why, "--args: %s", inner.text);
+        return err_make(ERR_USAGE, "run: args");
+    }
+    if (all != NULL && !json_is_object(all) && args_given(args, "arg")) {
+        why_set(why, "--arg adds a member, and --args is %s", json_kind_of(all));
+        return err_make(ERR_USAGE, "run: args");
+    }
+    if (all == NULL && args_given(args, "arg")) {
+        all = json_object();
+    }
+    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "arg", &at)) != NULL;) {
+        err = arg_set(all, word, why);
+    }
+    if (all != NULL) {
+        (void)json_object_set(body, "args", all);
+    }
+    return err;
+}
+
+/* Sets an array of the values that were given: texts, or objects with this one member. */
+static void list_set(const struct args *args, const char *flag, const char *member, json_t *body) {
+    unsigned cursor = 0;
+    const char *value = NULL;
+    json_t *all = args_given(args, flag) ? json_array() : NULL;
+    while (all != NULL && (value = args_next(args, flag, &cursor)) != NULL) {
+        json_t *item = member == NULL ? json_string(value) : json_pack("{s:s}", member, value);
+        (void)json_array_append_new(all, item); /* NULL, for bytes that are no text, is refused. */
+    }
+    if (all != NULL) {
+        (void)json_object_set_new(body, flag, all);
+    }
+}
+
+/* The flags that are limits, by the member that each becomes. */
+static const struct limit {
+    const char *flag, *name;
+} limits[] = {{"timeout", "timeout_ms"},
+              {"agent-timeout", "agent_timeout_ms"},
+              {"concurrency", "concurrency"},
+              {"budget-tokens", "total"},
+              {"budget", "budget"}};
+enum { LIMIT_NUMBERS = COUNT_OF(limits) - 1 }; /* The last one is an object. */
+
+/* The limits of the resumed run hold unless something is said: null is "none". */
+static struct err lift_set(const struct args *args, const char *word, json_t *body,
+                           struct why *why) {
+    const struct limit *limit = limits;
+    while (limit < limits + COUNT_OF(limits) && strcmp(limit->flag, word) != 0) {
+        limit++;
+    }
+    if (limit == limits + COUNT_OF(limits)) {
+        why_set(why,
+                "--lift '%.60s' is no limit of a run: timeout, agent-timeout, concurrency, "
+                "budget-tokens, budget",
+                word);
+    } else if (!args_given(args, "resume")) {
+        why_set(why, "--lift %s needs --resume RUN: the run whose --%s shall not hold", word, word);
+    } else if (args_given(args, word)) {
+        why_set(why, "--lift %s and --%s: one of the two", word, word);
+    } else {
+        (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
+        return ERR_OK;
+    }
+    return err_make(ERR_USAGE, "run: lift");
+}
+
+static struct err limits_set(const struct args *args, json_t *body, struct why *why) {
+    AUTO(text_done) struct text text = {0};
+    json_t *budget = NULL;
+    const char *word = NULL;
+    struct err err = ERR_OK;
+    text_init(&text, 4096);
+    text_add_char(&text, '{');
+    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
+        err = budget_words_add(&text, word, why);
+    }
+    text_add_char(&text, '}');
+    if (!err_failed(err) && args_given(args, "budget") && !text_failed(&text)) {
+        err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &budget, why);
+    }
+    if (!err_failed(err) && budget != NULL) {
+        (void)json_object_set_new(body, "budget", budget); /* NULL is refused. */
+    }
+    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "lift", &at)) != NULL;) {
+        err = lift_set(args, word, body, why);
+    }
+    for (size_t i = 0; i < LIMIT_NUMBERS; i++) {
+        if (args_given(args, limits[i].flag)) {
+            int64_t value = args_int(args, limits[i].flag, 0);
+            (void)json_object_set_new(body, limits[i].name, json_integer(value));
+        }
+    }
+    return err;
+}
+
+struct err workflow_request_write(const struct workflow_request *request, struct text *body,
+                                  struct why *why) {
+    const struct args *args = request->args;
+    AUTO(json_release) json_t *all = json_object();
+    struct err err = texts_set(request, all, why);
+    if (!err_failed(err)) {
+        err = script_args_set(args, all, why);
+    }
+    if (!err_failed(err) && args_given(args, "rerun") && !args_given(args, "resume")) {
+        why_set(why, "--rerun needs --resume RUN: the run that the agent was of");
+        err = err_make(ERR_USAGE, "run: rerun");
+    }
+    if (!err_failed(err)) {
+        err = limits_set(args, all, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    list_set(args, "rerun", NULL, all);
+    list_set(args, "notify", "webhook", all);
+    if (args_on(args, "yes")) {
+        json_t *settings = json_pack("{s:[{s:s}]}", "permissions", "permission", "allow");
+        (void)json_object_set_new(all, "settings", settings); /* NULL is refused. */
+    }
+    err = json_write(all, body);
+    if (err_failed(err) || text_failed(body)) {
+        why_set(why, "the script with its args is too large to be sent");
+        return err_make(ERR_BODY_TOO_LARGE, "run: body");
+    }
+    return ERR_OK;
+}
+
+/* --- Where it is ------------------------------------------------------------------------------ */
+
 enum workflow_word workflow_word_kind(const char *word) {
     static const char *const ends[] = {".js", ".mjs", ".cjs"};
     size_t len = strlen(word);
@@ -58,241 +267,101 @@ enum workflow_word workflow_word_kind(const char *word) {
     return WORKFLOW_WORD_NAME;
 }
 
-static struct err usage(const char *step) {
-    return err_make(ERR_USAGE, step);
+/* `path` has room for the longest of the names. Of the home only the first counts: the others hold
+ * there what belongs to all projects. */
+static bool has_mark(char *path, size_t len, const char *home) {
+    static const char *const marks[] = {"/.git", "/.drover", "/.claude", "/.boocode"};
+    bool is_home = strlen(home) == len && memcmp(path, home, len) == 0;
+    bool found = false;
+    for (size_t i = 0; i < (is_home ? 1 : COUNT_OF(marks)) && !found; i++) {
+        memcpy(path + len, marks[i], strlen(marks[i]) + 1);
+        found = access(path, F_OK) == 0;
+    }
+    path[len] = '\0';
+    return found;
 }
 
-/* JSON carries text only. `what` is how the user knows it. */
-static struct err text_set(json_t *body, const char *name, struct bytes text, const char *what,
-                           struct why *why) {
-    if (!utf8_valid(text.data, text.len)) {
-        why_set(why, "%.100s is not UTF-8 text", what);
-        return usage("run: text");
+struct err workflow_project_find(struct invocation *invocation, char root[PATH_MAX]) {
+    const char *given = invocation->env.get(invocation->env.ctx, "HOME");
+    char path[PATH_MAX + 16], home[PATH_MAX] = "";
+    if (getcwd(root, PATH_MAX) == NULL) {
+        why_set(&invocation->why, "the current folder: %s; go to another one", strerror(errno));
+        return err_make(ERR_USAGE, "run: folder");
     }
-    (void)json_object_set_new(body, name, json_stringn(text.data, text.len)); /* NULL is refused. */
-    return ERR_OK;
-}
-
-static struct err flag_set(const struct args *args, const char *flag, const char *name,
-                           json_t *body, struct why *why) {
-    const char *value = args_text(args, flag);
-    struct why what;
-    why_set(&what, "--%s", flag);
-    return value == NULL ? ERR_OK : text_set(body, name, bytes_of(value), what.text, why);
-}
-
-static void int_set(const struct args *args, const char *flag, const char *name, json_t *body) {
-    if (args_given(args, flag)) {
-        (void)json_object_set_new(body, name, json_integer(args_int(args, flag, 0)));
+    if (given == NULL || realpath(given, home) == NULL) {
+        home[0] = '\0';
     }
-}
-
-/* --- Args ------------------------------------------------------------------------------------- */
-
-static struct err arg_set(json_t *all, const char *word, struct why *why) {
-    size_t at = strcspn(word, "=");
-    const char *value = word + at + 1;
-    struct why ignored;
-    json_t *parsed = NULL;
-    if (at == 0 || word[at] == '\0') {
-        why_set(why, "--arg %.60s: it is written NAME=VALUE", word);
-        return usage("run: arg");
-    }
-    if (!utf8_valid(word, strlen(word))) {
-        why_set(why, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60), word);
-        return usage("run: arg");
-    }
-    if (err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &parsed, &ignored))) {
-        parsed = json_string(value);
-    }
-    (void)json_object_setn_new(all, word, at, parsed); /* NULL is refused. */
-    return ERR_OK;
-}
-
-static struct err args_set_all(const struct args *args, json_t *body, struct why *why) {
-    AUTO(json_release) json_t *all = NULL;
-    const char *whole = args_text(args, "args");
-    struct why inner = {""};
-    unsigned cursor = 0;
-    const char *word = args_next(args, "arg", &cursor);
-    if (whole != NULL &&
-        err_failed(json_parse(whole, strlen(whole), JSON_DEPTH_MAX, &all, &inner))) {
-        why_set(why, "--args: %s", inner.text);
-        return usage("run: args");
-    }
-    if (word != NULL && all != NULL && !json_is_object(all)) {
-        why_set(why, "--arg adds a member, and --args is %s", json_kind_of(all));
-        return usage("run: args");
-    }
-    if (word != NULL && all == NULL) {
-        all = json_object();
-    }
-    struct err err = ERR_OK;
-    for (; word != NULL && !err_failed(err); word = args_next(args, "arg", &cursor)) {
-        err = arg_set(all, word, why);
-    }
-    if (all != NULL) {
-        (void)json_object_set(body, "args", all);
-    }
-    return err;
-}
-
-/* --- The rest --------------------------------------------------------------------------------- */
-
-/* The flags that are limits, by the member that each becomes. */
-static const struct limit {
-    const char *flag, *name;
-} limits[] = {{"timeout", "timeout_ms"},
-              {"agent-timeout", "agent_timeout_ms"},
-              {"concurrency", "concurrency"},
-              {"budget-tokens", "total"},
-              {"budget", "budget"}};
-enum { LIMIT_NUMBERS = COUNT_OF(limits) - 1 }; /* The last one is an object. */
-
-static const struct limit *limit_find(const char *flag) {
-    for (size_t i = 0; i < COUNT_OF(limits); i++) {
-        if (strcmp(limits[i].flag, flag) == 0) {
-            return &limits[i];
+    size_t len = strlen(root);
+    memcpy(path, root, len + 1);
+    while (len > 0) {
+        len = strcmp(path, "/") == 0 ? 0 : len;
+        if (has_mark(path, len, home)) {
+            memcpy(root, len > 0 ? path : "/", (len > 0 ? len : 1) + 1);
+            return ERR_OK;
         }
-    }
-    return NULL;
-}
-
-/* What the resumed run had is taken over unless something is said: null is "none". */
-static struct err lift_set(const struct args *args, json_t *body, struct why *why) {
-    unsigned cursor = 0;
-    const char *word = NULL;
-    while ((word = args_next(args, "lift", &cursor)) != NULL) {
-        const struct limit *limit = limit_find(word);
-        if (limit == NULL) {
-            why_set(why,
-                    "--lift '%.60s' is no limit of a run: timeout, agent-timeout, concurrency, "
-                    "budget-tokens, budget",
-                    word);
-            return usage("run: lift");
-        }
-        if (!args_given(args, "resume")) {
-            why_set(why, "--lift %s needs --resume RUN: the run whose --%s shall not hold",
-                    limit->flag, limit->flag);
-            return usage("run: lift");
-        }
-        if (args_given(args, limit->flag)) {
-            why_set(why, "--lift %s and --%s: one of the two", limit->flag, limit->flag);
-            return usage("run: lift");
-        }
-        (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
+        const char *slash = memrchr(path, '/', len);
+        len = slash != NULL ? (size_t)(slash - path) : 0;
+        path[len] = '\0';
     }
     return ERR_OK;
 }
 
-static struct err resume_set(const struct args *args, json_t *body, struct why *why) {
-    AUTO(json_release) json_t *again = json_array();
-    unsigned cursor = 0;
-    const char *agent = NULL;
-    while ((agent = args_next(args, "rerun", &cursor)) != NULL) {
-        (void)json_array_append_new(again, json_string(agent)); /* Not UTF-8: no id of ours. */
-    }
-    if (json_array_size(again) > 0 && !args_given(args, "resume")) {
-        why_set(why, "--rerun needs --resume RUN: the run that the agent was of");
-        return usage("run: rerun");
-    }
-    if (json_array_size(again) > 0) {
-        (void)json_object_set(body, "rerun", again);
-    }
-    return flag_set(args, "resume", "resumeFromRunId", body, why);
+void workflow_starting_done(struct workflow_starting *starting) {
+    mem_free(starting->script);
+    text_done(&starting->body);
+    talk_close(&starting->talk);
 }
 
-static struct err budget_set(const struct args *args, json_t *body, struct why *why) {
-    AUTO(text_done) struct text text = {0};
-    unsigned cursor = 0;
-    const char *word = args_next(args, "budget", &cursor);
-    json_t *budget = NULL;
+static struct err script_read(struct workflow_starting *starting, struct bytes *ret_script) {
+    const struct world *world = starting->invocation->world;
+    struct why *why = &starting->invocation->why;
+    size_t len = 0;
+    struct err err =
+        world->file_read(world->ctx, starting->word, SCRIPT_MAX, &starting->script, &len);
+    if (err_failed(err)) {
+        const char *words = err.os != 0 ? strerror(err.os) : err_title(err.code);
+        why_set(why, "%.200s cannot be read: %s", starting->word,
+                err.os == EFBIG ? "a script has at most 1 MB" : words);
+        return err.os == ENOENT ? err_make(ERR_NOT_FOUND, "run: file") : err;
+    }
+    *ret_script = (struct bytes){starting->script, len};
+    return ERR_OK;
+}
+
+struct err workflow_starting_read(struct workflow_starting *starting, enum workflow_name name) {
+    struct invocation *invocation = starting->invocation;
+    const struct args *args = &invocation->args;
+    const char *wanted = args_text(args, "root");
+    const char *word = args->operand_count > 0 ? args->operands[0] : NULL;
+    char root[PATH_MAX];
     struct err err = ERR_OK;
-    if (word == NULL) {
-        return ERR_OK;
+    starting->word = word;
+    if (wanted == NULL) {
+        err = workflow_project_find(invocation, root);
+    } else if (realpath(wanted, root) == NULL) {
+        why_set(&invocation->why, "root: there is no folder %s", wanted);
+        err = err_make(ERR_USAGE, "run: root");
     }
-    text_init(&text, 4096);
-    text_add_char(&text, '{');
-    for (; word != NULL && !err_failed(err); word = args_next(args, "budget", &cursor)) {
-        err = budget_words_add(&text, word, why);
-    }
-    text_add_char(&text, '}');
-    if (!err_failed(err) && !text_failed(&text)) {
-        err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &budget, why);
-    }
-    if (!err_failed(err)) {
-        (void)json_object_set_new(body, "budget", budget); /* NULL is refused. */
-    }
-    return err;
-}
-
-static void notify_set(const struct args *args, json_t *body) {
-    AUTO(json_release) json_t *all = json_array();
-    unsigned cursor = 0;
-    const char *url = NULL;
-    while ((url = args_next(args, "notify", &cursor)) != NULL) {
-        (void)json_array_append_new(all, json_pack("{s:s}", "webhook", url)); /* As above. */
-    }
-    if (json_array_size(all) > 0) {
-        (void)json_object_set(body, "notify", all);
-    }
-}
-
-static struct err texts_set(const struct workflow_request *request, json_t *body, struct why *why) {
-    static const struct {
-        const char *flag, *name;
-    } flags[] = {{"model", "model"}, {"label", "label"}, {"project", "project"}};
-    const char *title = request->title, *root = request->root;
-    struct err err = ERR_OK;
-    if (request->script.data != NULL) {
-        err = text_set(body, "script", request->script, title, why);
-    }
-    if (!err_failed(err) && title != NULL) {
-        err = text_set(body, "title", bytes_of(title), "the file's name", why);
-    }
-    if (!err_failed(err) && root != NULL) {
-        err = text_set(body, "root", bytes_of(root), "the folder's path", why);
-    }
-    if (!err_failed(err) && request->name != NULL) {
-        err = text_set(body, "name", bytes_of(request->name), "the workflow's name", why);
-    }
-    for (size_t i = 0; i < COUNT_OF(flags) && !err_failed(err); i++) {
-        err = flag_set(request->args, flags[i].flag, flags[i].name, body, why);
-    }
-    return err;
-}
-
-struct err workflow_request_write(const struct workflow_request *request, struct text *body,
-                                  struct why *why) {
-    AUTO(json_release) json_t *all = json_object();
-    struct err err = texts_set(request, all, why);
-    if (!err_failed(err)) {
-        err = args_set_all(request->args, all, why);
-    }
-    if (!err_failed(err)) {
-        err = resume_set(request->args, all, why);
-    }
-    if (!err_failed(err)) {
-        err = budget_set(request->args, all, why);
-    }
-    if (!err_failed(err)) {
-        err = lift_set(request->args, all, why);
+    if (!err_failed(err) && word == NULL && !args_given(args, "resume")) {
+        why_set(&invocation->why, "what is to run? 'drover run FILE' or 'drover run NAME'");
+        err = err_make(ERR_USAGE, "run: what");
     }
     if (err_failed(err)) {
         return err;
     }
-    for (size_t i = 0; i < LIMIT_NUMBERS; i++) {
-        int_set(request->args, limits[i].flag, limits[i].name, all);
+    /* Without a word and a root, those of the run that is resumed hold. */
+    struct workflow_request request = {.args = args,
+                                       .root = word == NULL && wanted == NULL ? NULL : root};
+    enum workflow_word kind = word != NULL ? workflow_word_kind(word) : WORKFLOW_WORD_NAME;
+    if (kind == WORKFLOW_WORD_FILE ||
+        (kind == WORKFLOW_WORD_MAYBE_FILE && access(word, F_OK) == 0)) {
+        const char *slash = strrchr(word, '/');
+        request.title = slash != NULL ? slash + 1 : word;
+        err = script_read(starting, &request.script);
+    } else if (name == WORKFLOW_NAME_INSIDE) {
+        request.name = word;
     }
-    notify_set(request->args, all);
-    if (args_on(request->args, "yes")) {
-        json_t *settings = json_pack("{s:[{s:s}]}", "permissions", "permission", "allow");
-        (void)json_object_set_new(all, "settings", settings); /* NULL is refused. */
-    }
-    err = json_write(all, body);
-    if (err_failed(err) || text_failed(body)) {
-        why_set(why, "the script with its args is too large to be sent");
-        return err_make(ERR_BODY_TOO_LARGE, "run: body");
-    }
-    return ERR_OK;
+    text_init(&starting->body, BODY_MAX);
+    return err_failed(err) ? err
+                           : workflow_request_write(&request, &starting->body, &invocation->why);
 }

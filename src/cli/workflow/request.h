@@ -1,19 +1,27 @@
-/* request.h: the flags of `drover run` as the body of a start of a workflow.
+/* request.h: a request about a workflow: what its operand names, and flags as its body.
+ *
+ * A file is sent as its text, so that the daemon need not be able to read it; a name is looked for
+ * by the daemon, beginning at the root: the nearest folder upward that is a project's.
  *
  * Promise    only what was given is sent (and the root): whatever has a default has it in the
  *            daemon. A value of --arg is JSON where it is JSON (12, true, ["a"], "12"), and else
  *            the text that it is; it stands over a member of --args.
- * Ownership  all borrowed during the call; the body is the caller's.
- * Threads    any; pure.
- * Failure    ERR_USAGE with *why; ERR_BODY_TOO_LARGE.
+ * Ownership  workflow_request is borrowed during the call, and the body is the caller's.
+ *            workflow_starting is embedded, begun as {.invocation, .talk = {.interrupt_fd = -1}}.
+ * Threads    one.
+ * Failure    ERR_USAGE with *why; ERR_BODY_TOO_LARGE; of a file ERR_NOT_FOUND, or an error of the
+ *            disk.
  */
 #ifndef DROVER_CLI_WORKFLOW_REQUEST_H
 #define DROVER_CLI_WORKFLOW_REQUEST_H
 
+#include <limits.h>
+
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "cli/base/args.h"
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
 
 extern const struct flag workflow_request_flags[]; /* All of `run`. */
 
@@ -32,5 +40,23 @@ MUST_CHECK struct err workflow_request_write(const struct workflow_request *requ
  * latter counts only where there is such a file. */
 enum workflow_word { WORKFLOW_WORD_NAME, WORKFLOW_WORD_MAYBE_FILE, WORKFLOW_WORD_FILE };
 enum workflow_word workflow_word_kind(const char *word);
+
+struct workflow_starting {
+    struct invocation *invocation;
+    struct talk talk;
+    const char *word; /* The operand; NULL: none was given. */
+    char *script;     /* Owned: a file's text; NULL: the word is a name, or there is none. */
+    struct text body; /* Owned. */
+};
+void workflow_starting_done(struct workflow_starting *starting); /* For AUTO. */
+
+/* Where the name of a workflow goes: into the body, or into the path of the request. */
+enum workflow_name { WORKFLOW_NAME_INSIDE, WORKFLOW_NAME_OUTSIDE };
+/* Fills word, script and body. */
+MUST_CHECK struct err workflow_starting_read(struct workflow_starting *starting,
+                                             enum workflow_name name);
+
+/* The nearest folder upward that is a project's; the current one where none is. */
+MUST_CHECK struct err workflow_project_find(struct invocation *invocation, char root[PATH_MAX]);
 
 #endif

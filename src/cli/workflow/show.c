@@ -1,108 +1,221 @@
-/* show.c: rows of a run and of its agents, printed. */
+/* show.c: rows of a run and of its agents, printed; a result, a sentence, an exit code. */
 #include "cli/workflow/show.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/utf8.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
-#include "cli/workflow/ask.h"
 #include "cli/workflow/draw.h"
-#include "cli/workflow/end.h"
 
-enum { PICTURE_MAX = 4 << 20, RESULT_SHOWN = 4000, COLUMNS = 120 };
+enum { PICTURE_MAX = 4 << 20, RESULT_MAX = 64 << 20, RESULT_SHOWN = 4000, COLUMNS = 120 };
+
+/* A text as it is, anything else as JSON on several lines; null is nothing. */
+static void result_add(const json_t *result, struct text *text) {
+    if (json_is_string(result)) {
+        text_add(text, json_string_value(result), json_string_length(result));
+    } else if (result != NULL && !json_is_null(result)) {
+        struct err err = json_write_indented(result, text);
+        assert(!err_failed(err) || text_failed(text)); /* The text is asked what did not fit. */
+        (void)err;
+    }
+}
+
+void workflow_error_add(const json_t *error, struct text *text) {
+    const char *file = talk_text(error, "file"), *name = talk_text(error, "name");
+    const char *message = talk_text(error, "message");
+    int64_t line = talk_int(error, "line");
+    text_add_str(text, talk_text(error, "code"));
+    if (line > 0) {
+        text_add_str(text, " at ");
+        plain_add(text, file);
+        text_addf(text, "%s%lld:%lld", file[0] != '\0' ? ":" : "", (long long)line,
+                  (long long)talk_int(error, "column"));
+    }
+    if (message[0] != '\0') {
+        text_addf(text, ": %s%s", name, name[0] != '\0' ? ": " : "");
+        plain_add(text, message);
+    }
+}
+
+/* --- One look --------------------------------------------------------------------------------- */
 
 bool workflow_showable(const json_t *run) {
     const char *kind = talk_text(run, "kind");
     return strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0;
 }
 
-static void head_print(const struct invocation *invocation, const json_t *run) {
-    struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
-                            .now_ms = world_wall_ms(invocation->world)};
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, PICTURE_MAX);
-    run_view_whole(&view, run, &text);
-    fputs(text.data != NULL ? text.data : "", stdout);
-}
-
-/* How a text begins: a model may have written a book. */
-static void piece_print(const char *title, const struct text *text) {
-    if (text->len == 0 || text_failed(text)) {
-        return;
-    }
-    size_t len = utf8_cut((struct bytes){text->data, text->len}, RESULT_SHOWN);
-    printf("\n%s\n", title);
-    plain_print((struct bytes){text->data, len});
-    fputs(len < text->len ? " …\n" : text->data[len - 1] == '\n' ? "" : "\n", stdout);
-}
-
+/* Prints how a text or a value begins: a model may have written a book. */
 static void value_print(const char *title, const json_t *value) {
     AUTO(text_done) struct text text;
     text_init(&text, PICTURE_MAX);
-    workflow_result_add(value, &text);
-    piece_print(title, &text);
+    result_add(value, &text);
+    if (text.len == 0 || text_failed(&text)) {
+        return;
+    }
+    size_t len = utf8_cut(text_bytes(&text), RESULT_SHOWN);
+    printf("\n%s\n", title);
+    plain_print((struct bytes){text.data, len});
+    fputs(len < text.len ? " …\n" : text.data[len - 1] == '\n' ? "" : "\n", stdout);
 }
 
-static void agent_print(const json_t *run) {
-    value_print("prompt:", json_object_get(json_object_get(run, "spec"), "prompt"));
-    value_print("result:", json_object_get(run, "result"));
+struct taking {
+    struct workflow_tree *tree;
+    json_t *rows;
+};
+
+static void agent_take(void *ctx, const json_t *agent) {
+    const struct taking *taking = ctx;
+    workflow_tree_row(taking->tree, agent);
+    /* A row that is missing is not shown. */
+    (void)json_array_append(taking->rows, (json_t *)(uintptr_t)agent);
 }
 
-static void error_print(const json_t *error) {
-    AUTO(text_done) struct text text;
+struct err workflow_agents_ask(struct talk *talk, const char *run, struct workflow_tree *tree,
+                               json_t *rows, struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    struct taking taking = {tree, rows};
+    if (!talk_target(&target, "/api/v1/runs/", run, "/agents")) {
+        return err_make(ERR_NOT_FOUND, "workflow: agents");
+    }
+    return talk_list(talk, target.data, agent_take, &taking, why);
+}
+
+struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
+    const json_t *result = json_object_get(run, "result");
+    const json_t *error = json_object_get(result, "error");
+    bool whole = strcmp(talk_text(run, "kind"), "workflow") == 0;
+    AUTO(workflow_tree_done) struct workflow_tree tree;
+    workflow_tree_init(&tree);
+    if (whole) {
+        json_t *rows = json_array();
+        (void)json_object_set_new(run, "agents", rows); /* The run owns them now. */
+        workflow_tree_run(&tree, run);
+        struct err err =
+            workflow_agents_ask(talk, talk_text(run, "id"), &tree, rows, &invocation->why);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    if (invocation->json) {
+        talk_print(run);
+        return ERR_OK;
+    }
+    AUTO(text_done) struct text text = {0};
     text_init(&text, PICTURE_MAX);
+    const struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
+                                  .now_ms = world_wall_ms(invocation->world)};
+    run_view_whole(&view, run, &text);
+    fputs(text_bytes(&text).data, stdout);
+    if (!whole) {
+        value_print("prompt:", json_object_get(json_object_get(run, "spec"), "prompt"));
+        value_print("result:", result);
+        return ERR_OK;
+    }
+    text_clear(&text);
     workflow_error_add(error, &text);
     if (!json_is_null(error) && text.len > 0) {
         printf("%-10s  %s\n", "error", text.data);
     }
-}
-
-static void tree_print(const struct invocation *invocation, const struct workflow_tree *tree) {
-    AUTO(text_done) struct text text;
-    text_init(&text, PICTURE_MAX);
-    struct workflow_draw draw = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
-                                 .now_ms = world_wall_ms(invocation->world),
-                                 .columns = COLUMNS,
-                                 .ids = true};
-    workflow_draw(&draw, tree, &text);
+    text_clear(&text);
+    const struct workflow_draw draw = {
+        .paint = view.paint, .now_ms = view.now_ms, .columns = COLUMNS, .ids = true};
+    workflow_draw(&draw, &tree, &text);
     printf("\n%s", text.data);
-}
-
-static struct err workflow_print(struct invocation *invocation, struct talk *talk, json_t *run) {
-    AUTO(workflow_tree_done) struct workflow_tree tree;
-    const json_t *result = json_object_get(run, "result");
-    json_t *rows = json_array();
-    struct workflow_ask ask = {.run = talk_text(run, "id"), .tree = &tree, .rows = rows};
-    workflow_tree_init(&tree);
-    workflow_tree_run(&tree, run);
-    (void)json_object_set_new(run, "agents", rows); /* It is the run's now. */
-    struct err err = workflow_agents_ask(talk, &ask, &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (invocation->json) {
-        talk_print(run);
-        return ERR_OK;
-    }
-    head_print(invocation, run);
-    error_print(json_object_get(result, "error"));
-    tree_print(invocation, &tree);
     value_print("result:", json_object_get(result, "result"));
     return ERR_OK;
 }
 
-struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
-    if (strcmp(talk_text(run, "kind"), "workflow") == 0) {
-        return workflow_print(invocation, talk, run);
+/* --- The end ---------------------------------------------------------------------------------- */
+
+/* Every member is there, also of a run of which nothing is known. */
+json_t *workflow_end_json(const char *run, const struct workflow_tree *tree) {
+    static const char *const counts[] = {"succeeded", "cached", "failed", "skipped"};
+    json_t *census = json_object();
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        (void)json_object_set_new(census, counts[i],
+                                  json_integer(talk_int(tree->census, counts[i])));
     }
+    return json_pack("{s:s,s:s?,s:s,s:O?,s:O?,s:o}", "event", "workflow_finished", "run", run,
+                     "state", tree->state, "result", tree->result, "error", tree->error, "agents",
+                     census);
+}
+
+static void failure_tell(const char *run, const struct workflow_tree *tree) {
+    AUTO(text_done) struct text words;
+    text_init(&words, 16 << 10);
+    text_addf(&words, "drover: %s (%s) %s", tree->name, run, tree->state);
+    if (strcmp(tree->state, "degraded") == 0) {
+        text_add_str(&words, ": ");
+        workflow_counts_add(tree, &words);
+    } else if (tree->error != NULL) {
+        text_add_str(&words, ": ");
+        workflow_error_add(tree->error, &words);
+    } else if (tree->cause[0] != '\0' && strcmp(tree->cause, tree->state) != 0) {
+        text_addf(&words, ": %s", tree->cause);
+    }
+    if (!text_failed(&words)) {
+        fprintf(stderr, "%s\n", words.data);
+    }
+}
+
+void workflow_end_tell(struct invocation *invocation, const char *run,
+                       const struct workflow_tree *tree) {
+    AUTO(text_done) struct text result;
+    text_init(&result, RESULT_MAX);
+    invocation->exit_code = run_exit_code_of_state(tree->state);
     if (invocation->json) {
-        talk_print(run);
-        return ERR_OK;
+        AUTO(json_release) json_t *line = workflow_end_json(run, tree);
+        talk_print(line);
+        return;
     }
-    head_print(invocation, run);
-    agent_print(run);
-    return ERR_OK;
+    result_add(tree->result, &result);
+    if (result.len > 0) {
+        plain_print(text_bytes(&result));
+        fputs(result.data[result.len - 1] != '\n' ? "\n" : "", stdout);
+    }
+    (void)fflush(stdout); /* A failure shows again at the end. */
+    if (invocation->exit_code != 0) {
+        failure_tell(run, tree);
+    }
+}
+
+/* "LINE:COL: " in front of it becomes numbers, where it is there. */
+static json_t *refusal_json(const char *error) {
+    const struct number_bounds any = {1, INT32_MAX};
+    size_t line_len = strspn(error, "0123456789");
+    const char *digits = error[line_len] == ':' ? error + line_len + 1 : "", *rest = error;
+    size_t column_len = strspn(digits, "0123456789");
+    int64_t line = 0, column = 0;
+    if (number_parse((struct bytes){error, line_len}, any, &line) &&
+        number_parse((struct bytes){digits, column_len}, any, &column)) {
+        rest = digits + column_len + strspn(digits + column_len, ": ");
+    }
+    return json_pack("{s:s,s:s,s:I,s:I}", "code", "syntax_error", "message", rest, "line",
+                     (json_int_t)line, "column", (json_int_t)column);
+}
+
+void workflow_refusal_tell(struct invocation *invocation, const char *file, const char *error) {
+    invocation->exit_code = RUN_EXIT_FAILED;
+    if (invocation->json) {
+        AUTO(workflow_tree_done) struct workflow_tree tree;
+        workflow_tree_init(&tree);
+        AUTO(json_release)
+        json_t *refused = json_pack("{s:s,s:o}", "state", "failed", "error", refusal_json(error));
+        const struct workflow_event event = {.type = BYTES("workflow_finished"), .data = refused};
+        (void)workflow_tree_hear(&tree, &event); /* The event has no agent. */
+        AUTO(json_release) json_t *last = workflow_end_json(NULL /* nothing ran */, &tree);
+        talk_print(last);
+        return;
+    }
+    AUTO(text_done) struct text words;
+    text_init(&words, 16 << 10);
+    text_add_str(&words, "drover: ");
+    plain_add(&words, file); /* A file's name may aim at the terminal. */
+    text_add_str(&words, error[strspn(error, "0123456789")] == ':' ? ":" : ": ");
+    plain_add(&words, error);
+    fprintf(stderr, "%s\n", words.data);
 }

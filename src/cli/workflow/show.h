@@ -1,11 +1,14 @@
-/* show.h: one look at a workflow, or at one of its agents.
+/* show.h: what is printed of a workflow's run, of one of its agents, and of its end.
  *
  *   a workflow   what every run has, the error with its place, its phases and agents with their
- *                ids (for `stop` and `--rerun`), how its result begins
- *   an agent     what every run has, its prompt, how its result begins
+ *                ids (for `stop` and `--rerun`), the beginning of its result
+ *   an agent     what every run has, its prompt, the beginning of its result
+ *   the end      the result alone on stdout: a text as it is, anything else as JSON that people
+ *                read, null as nothing; a failure on stderr, with the line of the script
  *
  * Promise    what models and scripts said does not control the terminal. --json prints the run's
- *            row; that of a workflow has its agents' rows as "agents".
+ *            row (that of a workflow has its agents' rows as "agents"), and of the end the one line
+ *            that scripts rely on.
  * Threads    one.
  */
 #ifndef DROVER_CLI_WORKFLOW_SHOW_H
@@ -13,8 +16,26 @@
 
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
+#include "cli/workflow/tree.h"
 
-bool workflow_showable(const json_t *run); /* It is one of the two. */
+bool workflow_showable(const json_t *run); /* A workflow or an agent. */
 MUST_CHECK struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run);
+
+/* Asks for the rows of the run's agents. Each goes into the tree, and is appended to `rows` (NULL:
+ * they are not wanted). After a failure the tree has what came before. */
+MUST_CHECK struct err workflow_agents_ask(struct talk *talk, const char *run,
+                                          struct workflow_tree *tree, json_t *rows,
+                                          struct why *why);
+
+/* Sets the exit code, too. */
+void workflow_end_tell(struct invocation *invocation, const char *run,
+                       const struct workflow_tree *tree);
+/* The script was refused, and nothing ran. `error` is "LINE:COL: what is wrong". */
+void workflow_refusal_tell(struct invocation *invocation, const char *file, const char *error);
+
+/* {"event": "workflow_finished", "run", "state", "result", "error", "agents"}. run NULL: none. */
+MUST_CHECK json_t *workflow_end_json(const char *run, const struct workflow_tree *tree);
+/* "script_error at 12:5: x is not defined". */
+void workflow_error_add(const json_t *error, struct text *text);
 
 #endif

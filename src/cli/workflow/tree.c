@@ -1,5 +1,5 @@
-/* tree.c: a fold over events. Agents and phases are few (a run has at most a thousand),
- * and are looked for from the front. */
+/* tree.c: a fold over events. Agents and phases are few (a run has at most a thousand), and are
+ * looked for from the front. */
 #include "cli/workflow/tree.h"
 
 #include <string.h>
@@ -16,24 +16,29 @@ enum { AGENTS_MAX = 10000, PHASES_MAX = 1000, NAME_BYTES = 200, PROMPT_CELLS = 4
 static char *plain_copy(const char *words) {
     AUTO(text_done) struct text line = {0};
     plain_line(&line, words);
-    struct bytes bytes = {line.data != NULL ? line.data : "", line.len};
+    struct bytes bytes = text_bytes(&line);
     return mem_copy(bytes.data, utf8_cut(bytes, NAME_BYTES));
 }
 
-static void replace(char **text, const char *words) {
+/* `words` NULL: the text becomes NULL. */
+static void words_set(char **text, const char *words) {
     char *old = *text;
-    *text = plain_copy(words);
+    *text = words != NULL ? plain_copy(words) : NULL;
     mem_free(old);
 }
 
+static void json_set(json_t **kept, const json_t *value) {
+    json_release(kept);
+    *kept = json_incref((json_t *)(uintptr_t)value); /* NULL is allowed, and stays NULL. */
+}
+
 void workflow_tree_init(struct workflow_tree *tree) {
-    *tree = (struct workflow_tree){.ms = -1, .cost_micros = -1};
+    *tree = (struct workflow_tree){.ms = -1, .cost_micros = -1, .phase_count = 1};
     tree->name = plain_copy("");
     tree->state = plain_copy("queued");
     tree->cause = plain_copy("");
     tree->phases = mem_new(sizeof *tree->phases);
     tree->phases[0] = (struct workflow_phase){.title = plain_copy(""), .begun = true};
-    tree->phase_count = 1;
 }
 
 void workflow_tree_done(struct workflow_tree *tree) {
@@ -68,8 +73,6 @@ const char *workflow_mark_word(enum workflow_mark mark) {
     return words[mark];
 }
 
-/* --- Phases ----------------------------------------------------------------------------------- */
-
 /* Titles are compared as they are shown. */
 static size_t phase_find(struct workflow_tree *tree, const char *title) {
     AUTO(mem_release) char *plain = plain_copy(title);
@@ -87,14 +90,9 @@ static size_t phase_find(struct workflow_tree *tree, const char *title) {
     return tree->phase_count++;
 }
 
-static void phase_begin(struct workflow_tree *tree, const char *title) {
-    tree->current = phase_find(tree, title);
-    tree->phases[tree->current].begun = true;
-}
-
 /* --- Agents ----------------------------------------------------------------------------------- */
 
-static struct workflow_agent *agent_find(struct workflow_tree *tree, const char *run) {
+static struct workflow_agent *agent_find(const struct workflow_tree *tree, const char *run) {
     for (size_t i = tree->agent_count; i > 0; i--) {
         if (strcmp(tree->agents[i - 1].run, run) == 0) {
             return &tree->agents[i - 1];
@@ -103,7 +101,7 @@ static struct workflow_agent *agent_find(struct workflow_tree *tree, const char 
     return NULL;
 }
 
-static char *name_of(const json_t *data, const char *run) {
+static char *agent_name(const json_t *data, const char *run) {
     const char *label = talk_text(data, "label");
     if (label[0] != '\0') {
         return plain_copy(label);
@@ -129,7 +127,7 @@ static struct workflow_agent *agent_of(struct workflow_tree *tree, const json_t 
     agent = &tree->agents[tree->agent_count++];
     *agent = (struct workflow_agent){
         .run = mem_copy(run, strlen(run)),
-        .name = name_of(data, run),
+        .name = agent_name(data, run),
         .cause = plain_copy(""),
         .worktree = plain_copy(""),
         .phase = phase,
@@ -153,10 +151,8 @@ static enum workflow_mark mark_of(const json_t *data) {
         const char *state;
         enum workflow_mark mark;
     } marks[] = {
-        {"queued", WORKFLOW_QUEUED},    {"running", WORKFLOW_WORKS},
-        {"waiting", WORKFLOW_WORKS},    {"succeeded", WORKFLOW_DONE},
-        {"degraded", WORKFLOW_DONE},    {"cancelled", WORKFLOW_SKIPPED},
-        {"timed_out", WORKFLOW_FAILED}, {"failed", WORKFLOW_FAILED},
+        {"queued", WORKFLOW_QUEUED},  {"running", WORKFLOW_WORKS}, {"waiting", WORKFLOW_WORKS},
+        {"succeeded", WORKFLOW_DONE}, {"degraded", WORKFLOW_DONE}, {"cancelled", WORKFLOW_SKIPPED},
     };
     const char *state = talk_text(data, "state");
     if (json_is_true(json_object_get(data, "cached"))) {
@@ -173,185 +169,114 @@ static enum workflow_mark mark_of(const json_t *data) {
     return WORKFLOW_FAILED;
 }
 
-/* A cost that nobody knows is no zero, and does not hide what is known of the others. */
-static void agent_spend(struct workflow_tree *tree, struct workflow_agent *agent,
-                        const json_t *data) {
-    const json_t *tokens = json_object_get(data, "output_tokens");
-    const json_t *cost = json_object_get(data, "cost_micros");
-    int64_t now = json_integer_value(tokens != NULL ? tokens : json_object_get(data, "tokens"));
-    tree->tokens += now - agent->tokens;
-    agent->tokens = now;
-    if (json_is_integer(cost)) {
+/* Takes mark, tokens and cost. A cost that nobody knows is no zero, and does not hide what is known
+ * of the others. */
+static void agent_update(struct workflow_tree *tree, struct workflow_agent *agent,
+                         const json_t *data) {
+    int64_t tokens = json_int(data, "output_tokens", talk_int(data, "tokens"));
+    int64_t cost = json_int(data, "cost_micros", -1);
+    agent_mark(tree, agent, mark_of(data));
+    tree->tokens += tokens - agent->tokens;
+    agent->tokens = tokens;
+    if (cost >= 0) {
         int64_t before = agent->cost_micros < 0 ? 0 : agent->cost_micros;
-        agent->cost_micros = json_integer_value(cost);
-        tree->cost_micros =
-            (tree->cost_micros < 0 ? 0 : tree->cost_micros) + agent->cost_micros - before;
+        tree->cost_micros = (tree->cost_micros < 0 ? 0 : tree->cost_micros) + cost - before;
+        agent->cost_micros = cost;
     }
-}
-
-/* Why it came to nothing: the cause, or the state where that says more. */
-static void agent_blame(struct workflow_agent *agent, const json_t *data) {
-    const char *cause = talk_text(data, "cause");
-    bool failed = agent->mark == WORKFLOW_FAILED;
-    replace(&agent->cause, !failed ? "" : cause[0] != '\0' ? cause : talk_text(data, "state"));
 }
 
 static void agent_end(struct workflow_tree *tree, struct workflow_agent *agent, const json_t *data,
                       int64_t ms) {
-    agent_mark(tree, agent, mark_of(data));
-    agent_spend(tree, agent, data);
-    agent_blame(agent, data);
-    replace(&agent->worktree, talk_text(data, "worktree"));
+    const char *cause = talk_text(data, "cause");
+    agent_update(tree, agent, data);
+    bool failed = agent->mark == WORKFLOW_FAILED; /* The state stands for a missing cause. */
+    words_set(&agent->cause, !failed ? "" : cause[0] != '\0' ? cause : talk_text(data, "state"));
+    words_set(&agent->worktree, talk_text(data, "worktree"));
+    words_set(&agent->asks, NULL);
     agent->ms = ms > 0 ? ms : 0;
-    mem_free(agent->asks);
-    agent->asks = NULL;
 }
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-static void phases_expect(struct workflow_tree *tree, const json_t *phases) {
+static void on_started(struct workflow_tree *tree, const struct workflow_event *event) {
     size_t at = 0;
     json_t *phase = NULL;
-    json_array_foreach(phases, at, phase) {
+    words_set(&tree->name, talk_text(event->data, "name"));
+    json_array_foreach(json_object_get(event->data, "phases"), at, phase) {
         const char *title =
             json_is_string(phase) ? json_string_value(phase) : talk_text(phase, "title");
         (void)phase_find(tree, title); /* It stands there from now on. */
     }
-}
-
-static const struct workflow_agent *on_started(struct workflow_tree *tree,
-                                               const struct workflow_event *event) {
-    replace(&tree->name, talk_text(event->data, "name"));
-    phases_expect(tree, json_object_get(event->data, "phases"));
     if (!tree->finished) {
-        replace(&tree->state, "running");
+        words_set(&tree->state, "running");
         tree->started_ms = tree->started_ms > 0 ? tree->started_ms : event->now_ms;
     }
-    return NULL;
 }
 
-static const struct workflow_agent *state_set(struct workflow_tree *tree, const char *state) {
-    if (!tree->finished) {
-        replace(&tree->state, state);
-    }
-    return NULL;
-}
-
-static const struct workflow_agent *on_paused(struct workflow_tree *tree,
-                                              const struct workflow_event *event) {
-    (void)event; /* There is nothing in it. */
-    return state_set(tree, "paused");
-}
-
-static const struct workflow_agent *on_resumed(struct workflow_tree *tree,
-                                               const struct workflow_event *event) {
-    (void)event; /* There is nothing in it. */
-    return state_set(tree, "running");
-}
-
-static const struct workflow_agent *on_queued(struct workflow_tree *tree,
-                                              const struct workflow_event *event) {
-    (void)event; /* Its row says for what it waits. */
-    return state_set(tree, "queued");
-}
-
-/* From here on its time counts. */
-static const struct workflow_agent *on_run_started(struct workflow_tree *tree,
-                                                   const struct workflow_event *event) {
-    if (strcmp(tree->state, "queued") == 0) {
-        tree->started_ms = event->now_ms;
-    }
-    return state_set(tree, "running");
-}
-
-static const struct workflow_agent *on_phase(struct workflow_tree *tree,
-                                             const struct workflow_event *event) {
-    phase_begin(tree, talk_text(event->data, "title"));
-    return NULL;
-}
-
-static const struct workflow_agent *on_agent_started(struct workflow_tree *tree,
-                                                     const struct workflow_event *event) {
-    struct workflow_agent *agent = agent_of(tree, event->data, "run");
-    if (agent != NULL && agent->ms < 0) {
-        agent_mark(tree, agent, WORKFLOW_WORKS);
-        agent->started_ms = agent->started_ms > 0 ? agent->started_ms : event->now_ms;
-    }
-    return agent;
-}
-
-static const struct workflow_agent *on_agent_restarted(struct workflow_tree *tree,
-                                                       const struct workflow_event *event) {
-    struct workflow_agent *agent = agent_of(tree, event->data, "run");
-    if (agent != NULL && agent->ms < 0) {
-        agent_mark(tree, agent, WORKFLOW_WORKS);
-        agent->started_ms = event->now_ms;
-        mem_free(agent->asks); /* Nobody asks that any more. */
-        agent->asks = NULL;
-    }
-    return agent;
-}
-
-static const struct workflow_agent *on_agent_retrying(struct workflow_tree *tree,
-                                                      const struct workflow_event *event) {
-    return agent_of(tree, event->data,
-                    "run"); /* An agent that waits for its provider is listed as running. */
-}
-
-static const struct workflow_agent *on_agent_finished(struct workflow_tree *tree,
-                                                      const struct workflow_event *event) {
-    struct workflow_agent *agent = agent_of(tree, event->data, "run");
-    if (agent != NULL) {
-        agent_end(tree, agent, event->data, talk_int(event->data, "ms"));
-    }
-    return agent;
-}
-
-static void keep(json_t **kept, const json_t *value) {
-    json_release(kept);
-    *kept = json_incref((json_t *)(uintptr_t)value); /* NULL is allowed, and stays NULL. */
-}
-
-static void finish(struct workflow_tree *tree, const json_t *data) {
+/* `data`: the event, or the result of the run's row. */
+static void tree_finish(struct workflow_tree *tree, const json_t *data) {
     const json_t *error = json_object_get(data, "error");
     tree->finished = true;
-    replace(&tree->state, talk_text(data, "state"));
-    replace(&tree->cause, talk_text(data, "cause"));
-    keep(&tree->result, json_object_get(data, "result"));
-    keep(&tree->error, json_is_null(error) ? NULL : error);
-    keep(&tree->census, json_object_get(data, "agents"));
+    words_set(&tree->state, talk_text(data, "state"));
+    words_set(&tree->cause, talk_text(data, "cause"));
+    json_set(&tree->result, json_object_get(data, "result"));
+    json_set(&tree->error, json_is_null(error) ? NULL : error);
+    json_set(&tree->census, json_object_get(data, "agents"));
 }
 
-static const struct workflow_agent *on_finished(struct workflow_tree *tree,
-                                                const struct workflow_event *event) {
-    const json_t *cost = json_object_get(event->data, "cost_micros");
-    finish(tree, event->data);
-    tree->cut = json_is_true(json_object_get(event->data, "result_cut"));
-    tree->ms = talk_int(event->data, "ms");
-    tree->tokens = talk_int(event->data, "tokens");
-    tree->cost_micros = json_is_integer(cost) ? json_integer_value(cost) : -1;
-    return NULL;
+/* Events that say no more than the state of the run. */
+static void on_state(struct workflow_tree *tree, const struct workflow_event *event) {
+    static const struct {
+        const char *type, *state;
+    } states[] = {
+        {"run_queued", "queued"},
+        {"run_started", "running"},
+        {"workflow_paused", "paused"},
+        {"workflow_resumed", "running"},
+    };
+    if (bytes_is(event->type, "run_started") && strcmp(tree->state, "queued") == 0) {
+        tree->started_ms = event->now_ms; /* From here on its time counts. */
+    }
+    for (size_t i = 0; i < COUNT_OF(states) && !tree->finished; i++) {
+        if (bytes_is(event->type, states[i].type)) {
+            words_set(&tree->state, states[i].state);
+        }
+    }
 }
 
 const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
                                                 const struct workflow_event *event) {
-    static const struct {
-        const char *type;
-        const struct workflow_agent *(*run)(struct workflow_tree *tree,
-                                            const struct workflow_event *event);
-    } handlers[] = {
-        {"workflow_started", on_started},        {"phase", on_phase},
-        {"agent_started", on_agent_started},     {"agent_finished", on_agent_finished},
-        {"agent_restarted", on_agent_restarted}, {"run_queued", on_queued},
-        {"run_started", on_run_started},         {"workflow_paused", on_paused},
-        {"workflow_resumed", on_resumed},        {"workflow_finished", on_finished},
-        {"agent_retrying", on_agent_retrying},
-    };
-    for (size_t i = 0; i < COUNT_OF(handlers); i++) {
-        if (strlen(handlers[i].type) == event->type.len &&
-            memcmp(handlers[i].type, event->type.data, event->type.len) == 0) {
-            return handlers[i].run(tree, event);
+    const json_t *data = event->data;
+    const struct bytes type = event->type;
+    bool again = bytes_is(type, "agent_restarted"), begins = bytes_is(type, "agent_started");
+    bool ends = bytes_is(type, "agent_finished");
+    /* An agent that waits for its provider ("agent_retrying") is listed as running. */
+    if (again || begins || ends || bytes_is(type, "agent_retrying")) {
+        struct workflow_agent *agent = agent_of(tree, data, "run");
+        if (agent != NULL && ends) {
+            agent_end(tree, agent, data, talk_int(data, "ms"));
+        } else if (agent != NULL && (again || begins) && agent->ms < 0) {
+            agent_mark(tree, agent, WORKFLOW_WORKS);
+            agent->started_ms = again || agent->started_ms == 0 ? event->now_ms : agent->started_ms;
+            if (again) {
+                words_set(&agent->asks, NULL); /* Nobody asks that any more. */
+            }
         }
+        return agent;
+    }
+    if (bytes_is(type, "workflow_started")) {
+        on_started(tree, event);
+    } else if (bytes_is(type, "phase")) {
+        tree->current = phase_find(tree, talk_text(data, "title"));
+        tree->phases[tree->current].begun = true;
+    } else if (bytes_is(type, "workflow_finished")) {
+        tree_finish(tree, data);
+        tree->cut = json_is_true(json_object_get(data, "result_cut"));
+        tree->ms = talk_int(data, "ms");
+        tree->tokens = talk_int(data, "tokens");
+        tree->cost_micros = json_int(data, "cost_micros", -1);
+    } else {
+        on_state(tree, event);
     }
     return NULL;
 }
@@ -363,24 +288,23 @@ void workflow_tree_run(struct workflow_tree *tree, const json_t *run) {
     int64_t begin = started > 0 ? started : talk_int(run, "made_ms");
     const json_t *result = json_object_get(run, "result");
     if (tree->name[0] == '\0') {
-        replace(&tree->name, talk_text(run, "label"));
+        words_set(&tree->name, talk_text(run, "label"));
     }
     tree->started_ms = begin > 0 ? begin : tree->started_ms;
     if (tree->finished && tree->cut) {
-        keep(&tree->result, json_object_get(result, "result"));
+        json_set(&tree->result, json_object_get(result, "result"));
         tree->cut = false;
     }
     if (tree->finished) {
         return;
     }
-    bool paused = strcmp(talk_text(run, "cause"), "paused") == 0;
-    replace(&tree->state, paused && ended == 0 ? "paused" : talk_text(run, "state"));
     if (ended > 0) {
-        finish(tree, result);
-        replace(&tree->state, talk_text(run, "state"));
-        replace(&tree->cause, talk_text(run, "cause"));
+        tree_finish(tree, result);
+        words_set(&tree->cause, talk_text(run, "cause"));
         tree->ms = ended > begin ? ended - begin : 0;
     }
+    bool paused = ended == 0 && strcmp(talk_text(run, "cause"), "paused") == 0;
+    words_set(&tree->state, paused ? "paused" : talk_text(run, "state"));
 }
 
 void workflow_tree_row(struct workflow_tree *tree, const json_t *row) {
@@ -391,20 +315,20 @@ void workflow_tree_row(struct workflow_tree *tree, const json_t *row) {
     }
     if (strcmp(agent->name, agent->run) == 0) { /* Its event had neither label nor prompt. */
         mem_free(agent->name);
-        agent->name = name_of(row, agent->run);
+        agent->name = agent_name(row, agent->run);
     }
     agent->started_ms = started > 0 ? started : agent->started_ms;
     if (ended > 0 && agent->ms < 0) {
         agent_end(tree, agent, row, started > 0 ? ended - started : 0);
     } else if (agent->ms < 0) {
-        agent_mark(tree, agent, mark_of(row));
-        agent_spend(tree, agent, row);
+        agent_update(tree, agent, row);
     }
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-const struct workflow_agent *workflow_tree_agent(struct workflow_tree *tree, const char *run) {
+const struct workflow_agent *workflow_tree_agent(const struct workflow_tree *tree,
+                                                 const char *run) {
     return agent_find(tree, run);
 }
 
@@ -418,8 +342,7 @@ const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, cons
     if (agent->asks != NULL && strcmp(agent->asks, approval) == 0) {
         return NULL;
     }
-    mem_free(agent->asks);
-    agent->asks = plain_copy(approval);
+    words_set(&agent->asks, approval);
     return agent;
 }
 
@@ -427,8 +350,7 @@ void workflow_tree_asked(struct workflow_tree *tree) {
     for (size_t i = 0; i < tree->agent_count; i++) {
         struct workflow_agent *agent = &tree->agents[i];
         if (!agent->asks_still) {
-            mem_free(agent->asks);
-            agent->asks = NULL;
+            words_set(&agent->asks, NULL);
         }
         agent->asks_still = false;
     }

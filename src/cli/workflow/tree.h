@@ -74,7 +74,7 @@ void workflow_tree_run(struct workflow_tree *tree, const json_t *run);
 void workflow_tree_row(struct workflow_tree *tree, const json_t *agent);
 
 /* One of its agents, by its run; NULL: it is none. */
-const struct workflow_agent *workflow_tree_agent(struct workflow_tree *tree, const char *run);
+const struct workflow_agent *workflow_tree_agent(const struct workflow_tree *tree, const char *run);
 /* The agent that is this run waits for an answer: of several the one that is told first. NULL:
  * there is no such agent, or it was known. */
 const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, const char *run,

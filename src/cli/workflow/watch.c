@@ -1,29 +1,31 @@
-/* watch.c: follows the run's stream; what the stream does not tell is asked in between,
- * over a connection of its own: since when an agent works that began before we came, and what those
- * ask for that wait for an answer. Nothing is asked by the clock, unless the daemon holds: an event
- * says that it is time. */
+/* watch.c: follows the run's stream; what the stream does not tell is asked in between, over a
+ * connection of its own: the times of agents that began before we came, and the questions of those
+ * that wait for an answer. Nothing is asked by the clock, unless the daemon holds: an event says
+ * that it is time. */
 #include "cli/workflow/watch.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/resource.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/live_screen.h"
-#include "cli/workflow/ask.h"
 #include "cli/workflow/draw.h"
-#include "cli/workflow/end.h"
 #include "cli/workflow/lines.h"
+#include "cli/workflow/show.h"
 #include "cli/workflow/tree.h"
 
 enum {
     TICK_MS = 100,
     CLOCK_MS = 1000,
     ASK_MS = 2000, /* Between two tries, and between two looks at the agents. */
-    ROWS_MIN = 4
+    ROWS_MIN = 4,
+    PARENTS_MAX = 1000,
+    MODELS_NOTED_MAX = 20,
 };
 
 enum show { SHOW_LIVE, SHOW_LINES, SHOW_JSON };
@@ -35,22 +37,22 @@ struct watching {
     FILE *out; /* Borrowed: where the picture or the lines go. */
     struct paint paint;
     struct live_screen screen; /* Owned. */
-    struct text above;         /* Owned: what is said above the next picture. */
-    struct terminal_size size; /* Of the last picture. */
+    struct text above;         /* Owned: lines that go above the next picture. */
+    struct terminal_size size; /* Size at the last picture. */
     const char *note;
     uint64_t drawn_ms, asked_ms, failed_ms;
     bool changed; /* Since the last picture. */
-    bool stale;   /* Something began while we were not there: its times are not known. */
-    bool asks;    /* Somebody waits, or waits no more: it is not known what for. */
+    bool stale;   /* An agent began before we came: its times are not known. */
+    bool asks;    /* The open questions may have changed. */
     bool pruned;  /* Events were pruned before they came: the run must be read. */
     bool enough;
-    int64_t seq; /* Of the last event, or of a snapshot. */
+    int64_t seq; /* Number of the last event, or of a snapshot. */
     struct client_tick tick;
-    struct workflow_questions questions; /* Owned: its `parents`. */
-    struct talk side;                    /* Owned: its client. */
-    json_t *told;                        /* Owned: with --json, the line of each open question, */
-    json_t *seen;                        /* and which of them are open still. */
-    json_t *models;                      /* Owned: names of models that were told to be none. */
+    struct talk side; /* Owned: its client. */
+    json_t *parents;  /* Owned: of each run that asked, the run that it belongs to. */
+    json_t *told;     /* Owned: with --json, the line of each open question, */
+    json_t *seen;     /* and which of them are open still. */
+    json_t *models;   /* Owned: names of models that were noted as unknown. */
 };
 
 static uint64_t mono_ms(const struct watching *watching) {
@@ -60,18 +62,19 @@ static uint64_t mono_ms(const struct watching *watching) {
 /* --- The picture ------------------------------------------------------------------------------ */
 
 static void picture_draw(struct watching *watching) {
-    const struct invocation *invocation = watching->watch->invocation;
     AUTO(text_done) struct text picture = {0}, out = {0};
     text_init(&picture, LIVE_SCREEN_MAX);
     text_init(&out, 2 * LIVE_SCREEN_MAX);
     const struct terminal_size *size = &watching->size;
-    struct workflow_draw draw = {.paint = watching->paint,
-                                 .now_ms = world_wall_ms(invocation->world),
-                                 .rows = size->rows > ROWS_MIN ? size->rows - 1 : ROWS_MIN,
-                                 .columns = size->columns,
-                                 .note = watching->note};
+    const struct workflow_draw draw = {
+        .paint = watching->paint,
+        .now_ms = world_wall_ms(watching->watch->invocation->world),
+        .rows = size->rows > ROWS_MIN ? size->rows - 1 : ROWS_MIN,
+        .columns = size->columns,
+        .note = watching->note,
+    };
     workflow_draw(&draw, &watching->tree, &picture);
-    struct live_frame frame = {&watching->above, &picture, size->columns};
+    const struct live_frame frame = {&watching->above, &picture, size->columns};
     live_screen_draw(&watching->screen, &frame, &out);
     fwrite(out.data, 1, out.len, watching->out);
     (void)fflush(watching->out); /* A failure shows again at the end. */
@@ -84,13 +87,120 @@ static void picture_draw(struct watching *watching) {
 static void picture_look(struct watching *watching) {
     struct terminal_size size = watching->size;
     if (!terminal_size(fileno(watching->out), &size)) {
-        size = watching->size; /* It was one a moment ago. */
+        size = watching->size; /* The last size is good enough. */
     }
     bool resized = size.rows != watching->size.rows || size.columns != watching->size.columns;
     uint64_t since_ms = mono_ms(watching) - watching->drawn_ms;
     watching->size = size;
     if (((resized || watching->changed) && since_ms >= TICK_MS) || since_ms >= CLOCK_MS) {
         picture_draw(watching);
+    }
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+static void row_keep(void *ctx, const json_t *row) {
+    (void)json_array_append(
+        ctx, (json_t *)(uintptr_t)row); /* A row that is missing is asked for again soon. */
+}
+
+/* An agent with tools speaks in a turn of its own, and the turn asks; its parent is asked for once.
+ * "" where nobody can say. */
+static const char *parent_of(struct watching *watching, const char *run) {
+    AUTO(json_release) json_t *row = NULL;
+    struct why ignored;
+    const char *known = json_str(watching->parents, run, NULL);
+    if (known != NULL) {
+        return known;
+    }
+    if (json_object_size(watching->parents) >= PARENTS_MAX) {
+        (void)json_object_clear(
+            watching->parents); /* Parents of open questions are asked for again. */
+    }
+    struct err err = run_get(&watching->side, run, 0 /* no retry */, &row, &ignored);
+    if (!client_may_pass(err)) {
+        const char *parent = talk_text(row, "parent");
+        (void)json_object_set_new(watching->parents, run, json_string(parent));
+    }
+    return talk_text(watching->parents, run);
+}
+
+/* Prints an open question, if it is new: among the lines of events, so that a reader of them learns
+ * that somebody must answer. */
+static void question_tell(struct watching *watching, const json_t *approval) {
+    const char *run = talk_text(approval, "run"), *id = talk_text(approval, "id");
+    const struct workflow_agent *agent = workflow_tree_agent(&watching->tree, run);
+    if (agent == NULL && run[0] != '\0') {
+        agent = workflow_tree_agent(&watching->tree, parent_of(watching, run));
+    }
+    if (agent == NULL) {
+        return; /* A chat asks, or another workflow. */
+    }
+    if (watching->show == SHOW_JSON) {
+        (void)json_object_set_new(watching->seen, id, json_true());
+    }
+    if (watching->show == SHOW_JSON && json_object_get(watching->told, id) == NULL) {
+        json_t *line = json_pack(
+            "{s:s,s:s,s:s,s:s,s:O,s:O,s:O,s:s,s:s+}", "event", "approval_requested", "run",
+            watching->watch->run, "agent", agent->run, "label", agent->name, "kind",
+            json_object_get(approval, "kind"), "tool", json_object_get(approval, "tool"),
+            "arguments", json_object_get(approval, "arguments"), "approval", id, "answer",
+            "drover approve ", id);
+        if (line != NULL) { /* A daemon of another kind may leave something out. */
+            talk_print(line);
+            (void)json_object_set_new(watching->told, id, line);
+        }
+    }
+    agent = workflow_tree_asks(&watching->tree, agent->run, id);
+    if (agent != NULL && watching->show == SHOW_LINES) {
+        fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
+                talk_text(approval, "tool"), id);
+    }
+}
+
+/* With --json, the questions that are no longer open. "state": how they were answered; it is null
+ * where nobody can say. */
+static void answers_print(struct watching *watching) {
+    const char *id = NULL;
+    json_t *line = NULL;
+    void *next = NULL;
+    json_object_foreach_safe(watching->told, next, id, line) {
+        AUTO(json_release) json_t *row = NULL;
+        struct why ignored;
+        if (json_object_get(watching->seen, id) != NULL) {
+            continue;
+        }
+        const struct resource approval = {.base = "/api/v1/approvals/", .id = id};
+        struct err err = resource_ask(&watching->side, &approval, &row, &ignored);
+        (void)err; /* Then it is not known. */
+        json_t *state = json_object_get(row, "state");
+        (void)json_object_set_new(line, "event", json_string("approval_answered"));
+        (void)json_object_set_new(line, "state", state == NULL ? json_null() : json_incref(state));
+        (void)json_object_del(line, "answer");
+        (void)json_object_del(line, "arguments");
+        talk_print(line);
+        (void)json_object_del(watching->told, id);
+    }
+}
+
+/* The tree's agents ask what they ask now, and nothing else. */
+static void questions_ask(struct watching *watching) {
+    AUTO(json_release) json_t *rows = json_array();
+    struct why ignored;
+    (void)json_object_clear(watching->seen);
+    struct err err = talk_list(&watching->side, "/api/v1/approvals", row_keep, rows, &ignored);
+    watching->asks = client_may_pass(err);
+    watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
+    if (err_failed(err)) {
+        return; /* Not everybody may see them. */
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        question_tell(watching, json_array_get(rows, i));
+    }
+    workflow_tree_asked(&watching->tree);
+    watching->changed = true;
+    if (watching->show == SHOW_JSON) {
+        answers_print(watching);
     }
 }
 
@@ -104,85 +214,10 @@ static bool side_open(struct watching *watching) {
            !err_failed(client_open(&side->options, &side->client, &ignored));
 }
 
-static void on_asked(void *ctx, const struct workflow_agent *agent, const json_t *approval) {
-    struct watching *watching = ctx;
-    if (watching->show == SHOW_LINES) {
-        fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
-                talk_text(approval, "tool"), talk_text(approval, "id"));
-    }
-}
-
-/* Lines of their own among those of events: who reads them learns that somebody must answer. */
-static void on_open(void *ctx, const struct workflow_agent *agent, const json_t *approval) {
-    struct watching *watching = ctx;
-    const char *id = talk_text(approval, "id");
-    if (watching->show != SHOW_JSON) {
-        return;
-    }
-    (void)json_object_set_new(watching->seen, id, json_true());
-    if (json_object_get(watching->told, id) != NULL) {
-        return;
-    }
-    AUTO(text_done) struct text command = {0};
-    text_init(&command, 256);
-    text_addf(&command, "drover approve %s", id);
-    json_t *line = json_pack(
-        "{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:s, s:s*}", "event", "approval_requested", "run",
-        watching->watch->run, "agent", agent->run, "label", agent->name, "kind",
-        json_object_get(approval, "kind"), "tool", json_object_get(approval, "tool"), "arguments",
-        json_object_get(approval, "arguments"), "approval", id, "answer", command.data);
-    if (line != NULL) { /* A daemon of another kind may leave something out. */
-        talk_print(line);
-        (void)json_object_set_new(watching->told, id, line);
-    }
-}
-
-/* "state": how; it is null where nobody can say. */
-static void answered_print(struct watching *watching, const char *id, json_t *line) {
-    AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text target = {0};
-    struct why ignored;
-    if (talk_target(&target, "/api/v1/approvals/", id, "")) {
-        const struct client_request request = {.method = "GET", .target = target.data};
-        struct err err = talk_ask(&watching->side, &request, NULL, &row, &ignored);
-        (void)err; /* Then it is not known. */
-    }
-    json_t *state = json_object_get(row, "state");
-    (void)json_object_set_new(line, "event", json_string("approval_answered"));
-    (void)json_object_set_new(line, "state", state == NULL ? json_null() : json_incref(state));
-    (void)json_object_del(line, "answer");
-    (void)json_object_del(line, "arguments");
-    talk_print(line);
-}
-
-static void answers_print(struct watching *watching) {
-    const char *id = NULL;
-    json_t *line = NULL;
-    void *next = NULL;
-    json_object_foreach_safe(watching->told, next, id, line) {
-        if (json_object_get(watching->seen, id) == NULL) {
-            answered_print(watching, id, line);
-            (void)json_object_del(watching->told, id);
-        }
-    }
-}
-
-static void questions_ask(struct watching *watching) {
-    struct why ignored;
-    (void)json_object_clear(watching->seen);
-    struct err err = workflow_questions_ask(&watching->side, &watching->questions, &ignored);
-    watching->changed = watching->changed || !err_failed(err); /* Not everybody may see them. */
-    watching->asks = client_may_pass(err);
-    watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
-    if (!err_failed(err) && watching->show == SHOW_JSON) {
-        answers_print(watching);
-    }
-}
-
 static void agents_ask(struct watching *watching) {
     struct why ignored;
-    struct workflow_ask ask = {.run = watching->watch->run, .tree = &watching->tree};
-    struct err err = workflow_agents_ask(&watching->side, &ask, &ignored);
+    struct err err = workflow_agents_ask(&watching->side, watching->watch->run, &watching->tree,
+                                         NULL /* the tree is enough */, &ignored);
     /* No event tells of the release by which held agents go on. */
     const bool held = watching->tree.marks[WORKFLOW_HELD] > 0;
     watching->stale = watching->stale && (held || client_may_pass(err));
@@ -192,27 +227,22 @@ static bool is_time(const struct watching *watching, uint64_t since_ms) {
     return since_ms == 0 || mono_ms(watching) - since_ms >= ASK_MS;
 }
 
-static void side_ask(struct watching *watching) {
+static void on_tick(void *ctx) {
+    struct watching *watching = ctx;
     const bool agents =
         watching->stale && watching->show == SHOW_LIVE && is_time(watching, watching->asked_ms);
     const bool questions = watching->asks && is_time(watching, watching->failed_ms);
-    if (watching->note != NULL || !(agents || questions) || !side_open(watching)) {
-        return;
+    if (watching->note == NULL && (agents || questions) && side_open(watching)) {
+        if (agents) {
+            agents_ask(watching);
+            watching->asked_ms = mono_ms(watching);
+        }
+        if (questions) {
+            questions_ask(watching);
+            (void)fflush(stdout); /* No event need follow; a failure shows again at the end. */
+        }
+        watching->changed = true;
     }
-    if (agents) {
-        agents_ask(watching);
-        watching->asked_ms = mono_ms(watching);
-    }
-    if (questions) {
-        questions_ask(watching);
-        (void)fflush(stdout); /* No event need follow; a failure shows again at the end. */
-    }
-    watching->changed = true;
-}
-
-static void on_tick(void *ctx) {
-    struct watching *watching = ctx;
-    side_ask(watching);
     if (watching->show == SHOW_LIVE) {
         picture_look(watching);
     }
@@ -220,100 +250,87 @@ static void on_tick(void *ctx) {
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-static bool is_type(const struct follow_event *event, const char *type) {
-    return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
-}
-
-/* The last one is printed when the result is whole. */
-static void event_print(const struct follow_event *event, const json_t *data) {
-    AUTO(json_release) json_t *line = json_object();
-    if (is_type(event, "workflow_finished")) {
-        return;
-    }
-    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
-    (void)json_object_set_new(line, "seq", json_integer(event->seq));
-    (void)json_object_update_missing(line,
-                                     (json_t *)(uintptr_t)data); /* Only data's own is read. */
-    talk_print(line);
-}
-
-enum { MODELS_TOLD_MAX = 20 };
-
 /* Once for each name: scripts of other hosts name models by words of theirs. */
-static void model_tell(struct watching *watching, const struct follow_event *event,
+static void model_note(struct watching *watching, const struct follow_event *event,
                        const json_t *data, struct text *text) {
-    const char *asked = talk_text(data, "model_asked"), *model = talk_text(data, "model");
-    if (!is_type(event, "agent_started") || asked[0] == '\0' ||
+    const char *asked = talk_text(data, "model_asked");
+    if (!bytes_is(event->type, "agent_started") || asked[0] == '\0' ||
         json_object_get(watching->models, asked) != NULL ||
-        json_object_size(watching->models) >= MODELS_TOLD_MAX) {
+        json_object_size(watching->models) >= MODELS_NOTED_MAX) {
         return;
     }
     (void)json_object_set_new(watching->models, asked, json_true());
     text_add_str(text, "note: the script asks for the model \"");
     run_view_plain(text, asked);
     text_add_str(text, "\", which is no CONNECTION/MODEL: ");
-    run_view_plain(text, model);
+    run_view_plain(text, talk_text(data, "model"));
     text_add_str(text, " is asked instead\n");
 }
 
-/* Who was asked for and has ended is not asked for any more. */
-static bool is_about_questions(const struct watching *watching, const struct follow_event *event) {
-    const bool open = json_object_size(watching->told) > 0;
-    return is_type(event, "agent_waiting") || is_type(event, "agent_answered") ||
-           (open && (is_type(event, "agent_finished") || is_type(event, "agent_restarted")));
+/* The last event is printed when the result is whole. */
+static void event_print(const struct follow_event *event, const json_t *data) {
+    AUTO(json_release) json_t *line = json_object();
+    if (bytes_is(event->type, "workflow_finished")) {
+        return;
+    }
+    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
+    (void)json_object_set_new(line, "seq", json_integer(event->seq));
+    (void)json_object_update_missing(line, (json_t *)(uintptr_t)data); /* Only read. */
+    talk_print(line);
 }
 
 static void on_event(void *ctx, const struct follow_event *event) {
     struct watching *watching = ctx;
+    const struct bytes type = event->type;
     AUTO(json_release) json_t *data = NULL;
     AUTO(text_done) struct text line = {0};
     struct why ignored;
     watching->seq = event->seq;
-    if (is_type(event, "snapshot")) { /* The end of the run may be among what is gone. */
+    if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
         watching->pruned = watching->enough = true;
         return;
     }
     if (err_failed(json_parse_wrapped(event->data, &data, &ignored))) {
         return;
     }
-    struct workflow_event heard = {event->type, data,
-                                   world_wall_ms(watching->watch->invocation->world)};
-    struct workflow_told told = {.tree = &watching->tree,
-                                 .agent = workflow_tree_hear(&watching->tree, &heard),
-                                 .event = &heard,
-                                 .run = watching->watch->run};
-    watching->enough = watching->enough || is_type(event, "workflow_finished");
-    watching->asks = watching->asks || is_about_questions(watching, event);
+    const struct workflow_event heard = {type, data,
+                                         world_wall_ms(watching->watch->invocation->world)};
+    const struct workflow_told told = {.tree = &watching->tree,
+                                       .agent = workflow_tree_hear(&watching->tree, &heard),
+                                       .event = &heard,
+                                       .run = watching->watch->run};
+    watching->enough |= bytes_is(type, "workflow_finished");
+    /* An agent that has ended asks no more. */
+    bool answered = json_object_size(watching->told) > 0 &&
+                    (bytes_is(type, "agent_finished") || bytes_is(type, "agent_restarted"));
+    watching->asks |=
+        answered || bytes_is(type, "agent_waiting") || bytes_is(type, "agent_answered");
     if (watching->show == SHOW_JSON) {
         event_print(event, data);
         return;
     }
     text_init(&line, 16 << 10);
-    model_tell(watching, event, data, &line);
+    model_note(watching, event, data, &line);
     const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
     if (watching->show == SHOW_LINES) {
-        fputs(line.data != NULL ? line.data : "", watching->out);
+        fputs(text_bytes(&line).data, watching->out);
         return;
     }
     if (told.agent != NULL && strcmp(told.agent->name, told.agent->run) == 0) {
-        watching->stale = true; /* Its row has the prompt. */
+        watching->stale = true; /* The agent's row has the prompt. */
     }
     bool budgeted =
-        is_type(event, "workflow_started") && json_is_object(json_object_get(data, "budget"));
-    if (is_type(event, "log") || is_type(event, "run_stopping") || budgeted) {
-        text_add(&watching->above, line.data, line.len);
-    } else {
-        text_add(&watching->above, line.data, note_len);
-    }
+        bytes_is(type, "workflow_started") && json_is_object(json_object_get(data, "budget"));
+    bool whole = bytes_is(type, "log") || bytes_is(type, "run_stopping") || budgeted;
+    text_add(&watching->above, line.data, whole ? line.len : note_len);
     watching->changed = true;
     picture_look(watching);
 }
 
 static void on_trouble(void *ctx, const char *text) {
     struct watching *watching = ctx;
-    watching->stale = true;
-    watching->changed = true;
+    watching->stale = watching->changed = true;
     if (watching->show == SHOW_LIVE) {
         watching->note = "the daemon is away; trying again";
     } else {
@@ -329,24 +346,9 @@ static void on_back(void *ctx) {
 
 /* --- The whole of it -------------------------------------------------------------------------- */
 
-/* A snapshot came in place of pruned events: the rows say what these would have said. */
-static struct err catch_up(struct watching *watching) {
-    const struct workflow_watch *watch = watching->watch;
-    AUTO(json_release) json_t *run = NULL;
-    struct err err =
-        run_get(watch->talk, watch->run, watch->retry_ms, &run, &watch->invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    workflow_tree_run(&watching->tree, run);
-    watching->pruned = false;
-    watching->enough = run_has_ended(run);
-    watching->stale = watching->asks = watching->changed = true;
-    return ERR_OK;
-}
-
 static struct err events_follow(struct watching *watching) {
     const struct workflow_watch *watch = watching->watch;
+    struct why *why = &watch->invocation->why;
     char name[128];
     (void)snprintf(name, sizeof name, "run:%s", watch->run); /* Ids are short. */
     watch->talk->options.tick = &watching->tick;
@@ -364,42 +366,43 @@ static struct err events_follow(struct watching *watching) {
         .back = on_back,
         .ctx = watching,
     };
-    struct err err = follow_run(&options, &watch->invocation->why);
+    struct err err = follow_run(&options, why);
     while (!err_failed(err) && watching->pruned) {
-        err = catch_up(watching);
-        options.after = watching->seq;
+        /* A snapshot came in place of pruned events: the rows say what these would have said. */
+        AUTO(json_release) json_t *run = NULL;
+        err = run_get(watch->talk, watch->run, watch->retry_ms, &run, why);
+        if (!err_failed(err)) {
+            workflow_tree_run(&watching->tree, run);
+            watching->pruned = false;
+            watching->enough = run_has_ended(run);
+            watching->stale = watching->asks = watching->changed = true;
+            options.after = watching->seq;
+        }
         if (!err_failed(err) && !watching->enough) {
-            err = follow_run(&options, &watch->invocation->why);
+            err = follow_run(&options, why);
         }
     }
     watch->talk->options.tick = NULL;
     watching->note = NULL;
-    return err.code == ERR_NOT_FOUND ? ERR_OK : err; /* It was pruned: the run's row tells. */
-}
-
-/* What the events did not tell: they were pruned, or the result was too long for one. */
-static struct err end_ask(struct watching *watching) {
-    const struct workflow_watch *watch = watching->watch;
-    AUTO(json_release) json_t *run = NULL;
-    struct run_wait wait = {.id = watch->run, .retry_ms = watch->retry_ms};
-    if (watching->tree.finished && !watching->tree.cut) {
-        return ERR_OK;
-    }
-    struct err err = run_wait(watch->talk, &wait, &run, &watch->invocation->why);
-    if (!err_failed(err)) {
-        watching->tree.cut = watching->tree.finished; /* The result alone is missing. */
-        workflow_tree_run(&watching->tree, run);
-    }
-    return err;
+    return err.code == ERR_NOT_FOUND ? ERR_OK
+                                     : err; /* A pruned stream: the run's row has the rest. */
 }
 
 static struct err to_the_end(struct watching *watching) {
+    const struct workflow_watch *watch = watching->watch;
+    const struct run_wait wait = {.id = watch->run, .retry_ms = watch->retry_ms};
+    AUTO(json_release) json_t *run = NULL;
     struct err err = events_follow(watching);
     if (!err_failed(err) && json_object_size(watching->told) > 0 && side_open(watching)) {
-        questions_ask(watching); /* They were answered in the meantime. */
+        questions_ask(watching); /* Questions were answered in the meantime. */
     }
-    if (!err_failed(err)) {
-        err = end_ask(watching);
+    /* Events were pruned, or the result was too long for one: the row has it. */
+    if (!err_failed(err) && (!watching->tree.finished || watching->tree.cut)) {
+        err = run_wait(watch->talk, &wait, &run, &watch->invocation->why);
+    }
+    if (!err_failed(err) && run != NULL) {
+        watching->tree.cut = watching->tree.finished; /* The result alone is missing. */
+        workflow_tree_run(&watching->tree, run);
     }
     if (!err_failed(err) && watching->stale && watching->show == SHOW_LIVE && side_open(watching)) {
         agents_ask(watching);
@@ -410,39 +413,33 @@ static struct err to_the_end(struct watching *watching) {
     return err;
 }
 
-static enum show show_choose(const struct invocation *invocation, int fd) {
-    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
-    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
-    struct terminal_size size;
-    return invocation->json                    ? SHOW_JSON
-           : terminal_size(fd, &size) && !dumb ? SHOW_LIVE
-                                               : SHOW_LINES;
-}
-
 static void watching_init(struct watching *watching, const struct workflow_watch *watch) {
     const struct invocation *invocation = watch->invocation;
+    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
+    bool dumb = term != NULL && strcmp(term, "dumb") == 0;
     bool on_stdout = isatty(STDOUT_FILENO) == 1 || invocation->json;
-    *watching = (struct watching){.watch = watch, .out = on_stdout ? stdout : stderr};
     int fd = on_stdout ? STDOUT_FILENO : STDERR_FILENO;
-    watching->show = show_choose(invocation, fd);
-    watching->paint = paint_of(fd, &invocation->env);
-    watching->size = (struct terminal_size){.rows = 24, .columns = 80};
-    watching->tick = (struct client_tick){TICK_MS, on_tick, watching};
-    watching->side = (struct talk){
-        .options = watch->talk->options, .interrupt_fd = -1, .world = watch->talk->world};
+    struct terminal_size size;
+    *watching = (struct watching){
+        .watch = watch,
+        .show = invocation->json                    ? SHOW_JSON
+                : terminal_size(fd, &size) && !dumb ? SHOW_LIVE
+                                                    : SHOW_LINES,
+        .out = on_stdout ? stdout : stderr,
+        .paint = paint_of(fd, &invocation->env),
+        .size = {.rows = 24, .columns = 80},
+        .tick = {TICK_MS, on_tick, watching},
+        .side = {.options = watch->talk->options, .interrupt_fd = -1, .world = watch->talk->world},
+        .parents = json_object(),
+        .told = json_object(),
+        .seen = json_object(),
+        .models = json_object(),
+    };
     watching->side.options.before_wait = NULL;
-    watching->drawn_ms = mono_ms(watching); /* What was before comes in one piece, mostly. */
+    watching->drawn_ms = mono_ms(watching); /* Earlier events come in one piece, mostly. */
     text_init(&watching->above, LIVE_SCREEN_MAX / 2);
     live_screen_init(&watching->screen);
     workflow_tree_init(&watching->tree);
-    watching->questions = (struct workflow_questions){.tree = &watching->tree,
-                                                      .parents = json_object(),
-                                                      .asked = on_asked,
-                                                      .open = on_open,
-                                                      .ctx = watching};
-    watching->told = json_object();
-    watching->seen = json_object();
-    watching->models = json_object();
     if (watch->row != NULL) {
         watching->stale = watching->asks = true; /* Before we came, too. */
         workflow_tree_run(&watching->tree, watch->row);
@@ -451,7 +448,7 @@ static void watching_init(struct watching *watching, const struct workflow_watch
 
 static void watching_done(struct watching *watching) {
     client_close(watching->side.client);
-    json_release(&watching->questions.parents);
+    json_release(&watching->parents);
     json_release(&watching->told);
     json_release(&watching->seen);
     json_release(&watching->models);
