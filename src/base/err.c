@@ -66,18 +66,31 @@ struct err err_from_errno(int os, const char *step) {
     return (struct err){.code = code_from_errno(os), .os = os, .step = step};
 }
 
-void why_set(struct why *why, const char *format, ...) {
+static void why_format(struct why *why, const char *format, va_list args) PRINTF_LIKE(2, 0);
+static void why_format(struct why *why, const char *format, va_list args) {
     if (why == NULL) {
         return;
     }
-    va_list args;
-    va_start(args, format);
     if (vsnprintf(why->text, sizeof why->text, format, args) < 0) {
         why->text[0] = '\0';
     }
-    va_end(args);
     /* A part of this often came from outside, and the cut may have split a character. */
     utf8_make_plain(why->text, strlen(why->text));
+}
+
+void why_set(struct why *why, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    why_format(why, format, args);
+    va_end(args);
+}
+
+struct err err_why(struct why *why, enum err_code code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    why_format(why, format, args);
+    va_end(args);
+    return err_make(code, format);
 }
 
 const char *err_name(enum err_code code) {

@@ -122,6 +122,9 @@ struct why {
 struct err err_make(enum err_code code, const char *step);
 struct err err_from_errno(int os, const char *step);
 void why_set(struct why *why, const char *format, ...) PRINTF_LIKE(2, 3); /* NULL is allowed. */
+/* The same, and the error that the sentence is about; its step is the format, which is static. */
+MUST_CHECK struct err err_why(struct why *why, enum err_code code, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 static inline bool err_failed(struct err err) {
     return err.code != ERR_NONE;

@@ -22,6 +22,10 @@ struct text {
 };
 
 void text_init(struct text *text, size_t size_max);
+/* The same as a value: `AUTO(text_done) struct text words = text_up_to(512);` */
+static inline struct text text_up_to(size_t size_max) {
+    return (struct text){.size_max = size_max};
+}
 void text_done(struct text *text); /* For AUTO. */
 void text_clear(struct text *text);
 /* The bytes that were added so far, until the next change. */
