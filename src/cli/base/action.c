@@ -7,9 +7,18 @@
 #include "cli/base/listing.h"
 #include "cli/base/resource.h"
 
+/* A flag of the command itself; NULL: there is none by that name. */
+static const struct flag *flag_find(const struct command *command, const char *name) {
+    const struct flag *flag = command->flags;
+    while (flag != NULL && flag->name != NULL && strcmp(flag->name, name) != 0) {
+        flag++;
+    }
+    return flag != NULL && flag->name != NULL ? flag : NULL;
+}
+
 static void param_add(struct text *path, const struct args *args,
                       const struct action_param *param) {
-    enum flag_kind kind = args_flag_at(args->sets, args_at(args, param->flag))->kind;
+    enum flag_kind kind = flag_find(args->command, param->flag)->kind;
     if (kind == FLAG_SWITCH ? !args_on(args, param->flag) : !args_given(args, param->flag)) {
         return;
     }
@@ -111,14 +120,6 @@ static void row_print(void *ctx, const json_t *row) {
     table_row((*action)->columns, row);
 }
 
-static bool has_pages(const struct command *command) {
-    const struct flag *flag = command->flags;
-    while (flag != NULL && flag->name != NULL && strcmp(flag->name, "limit") != 0) {
-        flag++;
-    }
-    return flag != NULL && flag->name != NULL;
-}
-
 struct err action_do(struct invocation *invocation, const struct action *action) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(text_done) struct text method = {0}, path = {0}, body = {0};
@@ -127,7 +128,7 @@ struct err action_do(struct invocation *invocation, const struct action *action)
     if (err_failed(err)) {
         return err;
     }
-    if (action->columns != NULL && has_pages(invocation->args.command)) {
+    if (action->columns != NULL && flag_find(invocation->args.command, "limit") != NULL) {
         const struct listing listing = {.invocation = invocation,
                                         .path = path.data,
                                         .head = head_print,

@@ -1,7 +1,10 @@
 /* action.h: commands that are one request, or one list, written down as data.
  *
- *   .run = action_run,
- *   .action = &(const struct action){"POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"},
+ *   const struct command command_inbox_drop = {
+ *       .group = "inbox",
+ *       …
+ *       ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
+ *   };
  *
  * Promise    each "{}" in the request is an operand, the first one first, with its characters
  *            escaped. A first operand that cannot be an id, and a body that is too large, are
@@ -47,6 +50,12 @@ struct action {
     void (*print)(const json_t *answer);
     const char *done;
 };
+
+/* Members of a command's row. */
+#define ACTION(...)                                                                                \
+    .talks = true, .run = action_run, .action = &(const struct action) {                           \
+        __VA_ARGS__                                                                                \
+    }
 
 /* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);

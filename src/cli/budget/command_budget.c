@@ -65,9 +65,7 @@ const struct command command_budget_ls = {
     .name = "ls",
     .summary = "List the budgets, what is spent and what may be.",
     .flags = ls_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/budgets", {{"all", "runs"}}, .columns = columns},
+    ACTION("GET /api/v1/budgets", {{"all", "runs"}}, .columns = columns),
 };
 
 const struct command command_budget_show = {
@@ -75,10 +73,8 @@ const struct command command_budget_show = {
     .name = "show",
     .summary = "Show a budget: spent, reserved, limits.",
     .operands = "SCOPE",
-    .talks = true,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID.\n",
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/budgets/{}", .print = budget_print},
+    ACTION("GET /api/v1/budgets/{}", .print = budget_print),
 };
 
 const struct command command_budget_rm = {
@@ -86,9 +82,7 @@ const struct command command_budget_rm = {
     .name = "rm",
     .summary = "Remove a budget. Runs that were waiting for it become eligible.",
     .operands = "SCOPE",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"DELETE /api/v1/budgets/{}", .done = "{scope} is removed"},
+    ACTION("DELETE /api/v1/budgets/{}", .done = "{scope} is removed"),
 };
 
 static const struct flag set_flags[] = {
@@ -109,9 +103,8 @@ static struct err limits_add(struct invocation *invocation, struct text *body) {
         }
     }
     if (!err_failed(err) && body->len == 1) {
-        why_set(&invocation->why,
-                "name a limit: --wall, --agents, --tokens, --output-tokens, --cost");
-        return err_make(ERR_USAGE, "budget: set");
+        return err_why(&invocation->why, ERR_USAGE,
+                       "name a limit: --wall, --agents, --tokens, --output-tokens, --cost");
     }
     return err;
 }
@@ -122,10 +115,7 @@ const struct command command_budget_set = {
     .summary = "Set limits of a budget; makes it where there is none.",
     .operands = "SCOPE",
     .flags = set_flags,
-    .talks = true,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "
              "as they are.\n",
-    .run = action_run,
-    .action = &(const struct action){"PATCH /api/v1/budgets/{}", .body = limits_add,
-                                     .print = budget_print},
+    ACTION("PATCH /api/v1/budgets/{}", .body = limits_add, .print = budget_print),
 };

@@ -57,9 +57,9 @@ struct err budget_limit_add(struct text *json, struct bytes name, struct bytes v
         word++;
     }
     if (word == words + COUNT_OF(words)) {
-        why_set(why, "'%.*s' is no limit of a budget: wall, agents, tokens, output-tokens, cost",
-                (int)(name.len < 60 ? name.len : 60), name.data);
-        return err_make(ERR_USAGE, "budget: limit");
+        return err_why(why, ERR_USAGE,
+                       "'%.*s' is no limit of a budget: wall, agents, tokens, output-tokens, cost",
+                       (int)(name.len < 60 ? name.len : 60), name.data);
     }
     text_addf(json, "%s\"%s\":", json->len > 0 && json->data[json->len - 1] != '{' ? "," : "",
               word->amount);
@@ -72,9 +72,8 @@ struct err budget_limit_add(struct text *json, struct bytes name, struct bytes v
                  : word->unit == UNIT_DOLLARS ? dollars_parse(value, &number)
                                               : number_parse(value, bounds, &number);
     if (!valid) {
-        why_set(why, "%s: '%.*s' is not %s, nor 'none'", word->name,
-                (int)(value.len < 60 ? value.len : 60), value.data, unit_titles[word->unit]);
-        return err_make(ERR_USAGE, "budget: limit");
+        return err_why(why, ERR_USAGE, "%s: '%.*s' is not %s, nor 'none'", word->name,
+                       (int)(value.len < 60 ? value.len : 60), value.data, unit_titles[word->unit]);
     }
     text_add_int(json, number);
     return ERR_OK;
@@ -83,8 +82,8 @@ struct err budget_limit_add(struct text *json, struct bytes name, struct bytes v
 struct err budget_words_add(struct text *json, const char *word, struct why *why) {
     size_t at = strcspn(word, "=");
     if (word[at] == '\0') {
-        why_set(why, "'%.60s': a limit is written NAME=VALUE, like wall=30m", word);
-        return err_make(ERR_USAGE, "budget: limit");
+        return err_why(why, ERR_USAGE, "'%.60s': a limit is written NAME=VALUE, like wall=30m",
+                       word);
     }
     return budget_limit_add(json, (struct bytes){word, at}, bytes_of(word + at + 1), why);
 }

@@ -28,11 +28,9 @@ const struct command command_host_ls = {
     .name = "ls",
     .summary = "List the hosts that share the PostgreSQL database.",
     .flags = ls_flags,
-    .talks = true,
     .about = "A host is a data directory on a machine. Its daemon looks after the jobs that began\n"
              "there, whether it leads or stands by.\n",
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/hosts", .columns = columns},
+    ACTION("GET /api/v1/hosts", .columns = columns),
 };
 
 static const struct flag rm_flags[] = {
@@ -46,15 +44,12 @@ const struct command command_host_rm = {
     .summary = "Remove a host that is gone. Its jobs are lost.",
     .operands = "HOST",
     .flags = rm_flags,
-    .talks = true,
     .about = "HOST is a place or a name, as drover host ls shows them. Jobs that retry on lost\n"
              "begin again here, so a host that lives beside them runs a second copy until it\n"
              "reaches the database. Without --force a host is removed only when it gave no sign\n"
              "of life for 30 seconds.\n",
-    .run = action_run,
-    .action = &(const struct action){"DELETE /api/v1/hosts?host={}",
-                                     {{"force", "force"}},
-                                     .done = "{name} is removed; jobs that were given up: {runs}"},
+    ACTION("DELETE /api/v1/hosts?host={}", {{"force", "force"}},
+           .done = "{name} is removed; jobs that were given up: {runs}"),
 };
 
 static const struct flag abandon_flags[] = {
@@ -72,13 +67,9 @@ const struct command command_job_abandon = {
     .summary = "Give up a job whose host is gone. The job is lost.",
     .operands = "ID",
     .flags = abandon_flags,
-    .talks = true,
     .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
              "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"
              "second copy where the host lives after all. Without --force a job is given up only\n"
              "when its host gave no sign of life for 30 seconds.\n",
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/jobs/{}/abandon",
-                                     {{"force", "force"}},
-                                     .print = abandoned_print},
+    ACTION("POST /api/v1/jobs/{}/abandon", {{"force", "force"}}, .print = abandoned_print),
 };

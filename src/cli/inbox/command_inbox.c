@@ -29,9 +29,7 @@ const struct command command_inbox_ls = {
     .name = "ls",
     .summary = "List the notices that are not delivered yet.",
     .flags = ls_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/inbox", {{"all", "all"}}, .columns = columns},
+    ACTION("GET /api/v1/inbox", {{"all", "all"}}, .columns = columns),
 };
 
 static const struct column lines[] = {
@@ -53,9 +51,7 @@ const struct command command_inbox_show = {
     .name = "show",
     .summary = "Show a notice, and why it is not delivered.",
     .operands = "ID",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/inbox/{}", .lines = lines, .key_width = 9},
+    ACTION("GET /api/v1/inbox/{}", .lines = lines, .key_width = 9),
 };
 
 const struct command command_inbox_retry = {
@@ -63,9 +59,7 @@ const struct command command_inbox_retry = {
     .name = "retry",
     .summary = "Try a delivery now.",
     .operands = "ID",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"},
+    ACTION("POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"),
 };
 
 const struct command command_inbox_drop = {
@@ -73,7 +67,5 @@ const struct command command_inbox_drop = {
     .name = "drop",
     .summary = "Give a delivery up for good.",
     .operands = "ID",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"},
+    ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
 };

@@ -27,11 +27,8 @@ const struct command command_memory_ls = {
     .summary = "List what agents remember, or look for words in it.",
     .operands = "[WORDS]",
     .flags = ls_flags,
-    .talks = true,
-    .run = action_run,
-    .action =
-        &(const struct action){"GET /api/v1/memory", .search = "q",
-                               .unknown = "the words to look for are too long", .columns = columns},
+    ACTION("GET /api/v1/memory", .search = "q", .unknown = "the words to look for are too long",
+           .columns = columns),
 };
 
 static void memory_print(const json_t *row) {
@@ -49,9 +46,7 @@ const struct command command_memory_show = {
     .name = "show",
     .summary = "Show a memory.",
     .operands = "ID",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/memory/{}", .print = memory_print},
+    ACTION("GET /api/v1/memory/{}", .print = memory_print),
 };
 
 const struct command command_memory_rm = {
@@ -59,7 +54,5 @@ const struct command command_memory_rm = {
     .name = "rm",
     .summary = "Forget a memory for good.",
     .operands = "ID",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"DELETE /api/v1/memory/{}", .done = "{id} is forgotten"},
+    ACTION("DELETE /api/v1/memory/{}", .done = "{id} is forgotten"),
 };

@@ -34,9 +34,7 @@ const struct command command_session_new = {
     .name = "new",
     .summary = "Make a session, and print its id.",
     .flags = new_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/sessions", .body = new_body, .done = "{id}"},
+    ACTION("POST /api/v1/sessions", .body = new_body, .done = "{id}"),
 };
 
 static struct err rename_body(struct invocation *invocation, struct text *body) {
@@ -49,10 +47,8 @@ const struct command command_session_rename = {
     .name = "rename",
     .summary = "Give a session another title.",
     .operands = "ID TITLE",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN,
-                                     .body = rename_body, .done = "{id} is renamed"},
+    ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = rename_body,
+           .done = "{id} is renamed"),
 };
 
 static const struct flag archive_flags[] = {
@@ -76,10 +72,8 @@ const struct command command_session_archive = {
     .summary = "Put a session away; it stays readable.",
     .operands = "ID",
     .flags = archive_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN,
-                                     .body = archive_body, .print = archived_print},
+    ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = archive_body,
+           .print = archived_print),
 };
 
 static const struct flag rm_flags[] = {
@@ -94,12 +88,8 @@ const struct command command_session_rm = {
     .summary = "Stop a session's turns, and remove it with its messages, runs and files.",
     .operands = "ID",
     .flags = rm_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"DELETE /api/v1/sessions/{}",
-                                     {{"stop-jobs", "stop_jobs"}},
-                                     .unknown = SESSION_UNKNOWN,
-                                     .done = "{id} is removed"},
+    ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
+           .done = "{id} is removed"),
 };
 
 const struct command command_session_clear = {
@@ -107,10 +97,7 @@ const struct command command_session_clear = {
     .name = "clear",
     .summary = "Take all messages out of a session, and end its turns; jobs go on.",
     .operands = "ID",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/sessions/{}/clear", .unknown = SESSION_UNKNOWN,
-                                     .done = "{id} is empty"},
+    ACTION("POST /api/v1/sessions/{}/clear", .unknown = SESSION_UNKNOWN, .done = "{id} is empty"),
 };
 
 static const struct flag fork_flags[] = {
@@ -131,19 +118,17 @@ const struct command command_session_fork = {
     .summary = "Make a session from the beginning of another, and print its id.",
     .operands = "ID",
     .flags = fork_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/sessions/{}/fork", .unknown = SESSION_UNKNOWN,
-                                     .body = fork_body, .done = "{id}"},
+    ACTION("POST /api/v1/sessions/{}/fork", .unknown = SESSION_UNKNOWN, .body = fork_body,
+           .done = "{id}"),
 };
 
 static struct err compact_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
     struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = session_compact(&talk, invocation->args.operands[0], &run, &invocation->why);
-    }
+    err = err_failed(err)
+              ? err
+              : session_compact(&talk, invocation->args.operands[0], &run, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -182,10 +167,7 @@ const struct command command_root_ls = {
     .name = "ls",
     .summary = "List the folders beside its root that a session may use.",
     .operands = "SESSION",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN,
-                                     .columns = root_columns},
+    ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns),
 };
 
 static const struct flag add_flags[] = {
@@ -205,10 +187,8 @@ const struct command command_root_add = {
     .summary = "Grant a folder to a session: its files may be used by absolute paths.",
     .operands = "SESSION DIR",
     .flags = add_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN,
-                                     .body = add_body, .done = "{path} is granted ({access})"},
+    ACTION("POST /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .body = add_body,
+           .done = "{path} is granted ({access})"),
 };
 
 const struct command command_root_rm = {
@@ -216,8 +196,6 @@ const struct command command_root_rm = {
     .name = "rm",
     .summary = "Take a folder back from a session.",
     .operands = "SESSION DIR",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"DELETE /api/v1/sessions/{}/roots?path={}",
-                                     .unknown = SESSION_UNKNOWN, .done = "{path} is taken back"},
+    ACTION("DELETE /api/v1/sessions/{}/roots?path={}", .unknown = SESSION_UNKNOWN,
+           .done = "{path} is taken back"),
 };

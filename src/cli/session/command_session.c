@@ -48,11 +48,7 @@ const struct command command_session_ls = {
     .name = "ls",
     .summary = "List sessions, the one changed last first.",
     .flags = ls_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/sessions",
-                                     {{"archived", "archived"}},
-                                     .columns = columns},
+    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns),
 };
 
 const struct command command_session_search = {
@@ -61,13 +57,8 @@ const struct command command_session_search = {
     .summary = "List the sessions whose title or messages hold a text.",
     .operands = "TEXT",
     .flags = search_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/sessions",
-                                     {{"archived", "archived"}},
-                                     .search = "q",
-                                     .unknown = "the text to look for is too long",
-                                     .columns = columns},
+    ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .search = "q",
+           .unknown = "the text to look for is too long", .columns = columns),
 };
 
 /* --- Show ------------------------------------------------------------------------------------- */
@@ -168,8 +159,7 @@ static struct err show_run(struct invocation *invocation) {
         client_add_escaped(&path, text);
     }
     if (text_failed(&path)) {
-        why_set(&invocation->why, "the text to look for is too long");
-        return err_make(ERR_USAGE, "session: search");
+        return err_why(&invocation->why, ERR_USAGE, "the text to look for is too long");
     }
     return talk_list(&talk, path.data, message_print, invocation, &invocation->why);
 }
@@ -221,9 +211,7 @@ static struct err export_run(struct invocation *invocation) {
                                            .accept =
                                                markdown ? "text/markdown" : "application/json"};
     struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = client_begin(talk.client, &request, &invocation->why);
-    }
+    err = err_failed(err) ? err : client_begin(talk.client, &request, &invocation->why);
     for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
         err = client_read(talk.client, 30 * 1000, &piece, &invocation->why);
         if (!err_failed(err) && piece.len > 0) {

@@ -21,14 +21,11 @@ enum {
 static struct err body_send(struct talk *talk, const struct resource *resource, const json_t *body,
                             const char *member, char **ret_text, struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text text = {0};
+    AUTO(text_done) struct text text = text_up_to(BODY_MAX);
     struct resource request = *resource;
-    text_init(&text, BODY_MAX);
     request.body = &text;
     struct err err = json_write(body, &text);
-    if (!err_failed(err)) {
-        err = resource_ask(talk, &request, &answer, why);
-    }
+    err = err_failed(err) ? err : resource_ask(talk, &request, &answer, why);
     if (!err_failed(err)) {
         struct bytes value = bytes_of(talk_text(answer, member));
         *ret_text = mem_copy(value.data, value.len);
@@ -48,8 +45,7 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     const struct resource sessions = {.method = "POST", .base = "/api/v1/sessions"};
     char root[PATH_MAX];
     if (wish->root != NULL && realpath(wish->root, root) == NULL) {
-        why_set(why, "root: there is no folder %s", wish->root);
-        return err_make(ERR_USAGE, "session: root");
+        return err_why(why, ERR_USAGE, "root: there is no folder %s", wish->root);
     }
     member_set(wanted, "model", wish->model);
     member_set(wanted, "root", wish->root != NULL ? root : NULL);
@@ -75,8 +71,7 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
     if (!talk_target(&target, "/api/v1/sessions/", session, "/attachments")) {
-        why_set(why, "that is no session's id");
-        return err_make(ERR_NOT_FOUND, "attach: id");
+        return err_why(why, ERR_NOT_FOUND, "that is no session's id");
     }
     struct err err = talk->world->file_read(talk->world->ctx, path, IMAGE_SIZE_MAX, &content, &len);
     if (err_failed(err)) {

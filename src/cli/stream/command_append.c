@@ -62,8 +62,7 @@ static struct err json_check(const struct append *append, const char *what, stru
 static struct err event_send(const struct append *append, struct bytes json, const char *key) {
     struct invocation *invocation = append->invocation;
     AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text body = {0};
-    text_init(&body, BODY_MAX);
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
     if (append->type == NULL) {
         text_add(&body, json.data, json.len);
     } else {
@@ -100,8 +99,7 @@ static struct err one_append(const struct append *append) {
     bool piped = data != NULL && strcmp(data, "-") == 0;
     struct err err = ERR_OK;
     if (append->type == NULL) {
-        why_set(&append->invocation->why, "--type TYPE is needed");
-        return err_make(ERR_USAGE, "append: type");
+        return err_why(&append->invocation->why, ERR_USAGE, "--type TYPE is needed");
     }
     if (piped) {
         err = lines_rest(append->lines, &json);
@@ -144,13 +142,12 @@ static struct err append_run(struct invocation *invocation) {
     const char *key = args_text(args, "key");
     bool lines = args_on(args, "lines"), retry = args_on(args, "retry") || lines;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = {0};
+    AUTO(text_done) struct text target = text_up_to(4 << 10);
     AUTO(lines_done) struct lines input = {0};
     uint8_t random[16];
     char made[2 * sizeof random + 1];
     if (key != NULL && strlen(key) > KEY_LEN_MAX) {
-        why_set(&invocation->why, "--key: at most 255 characters");
-        return err_make(ERR_USAGE, "append: key");
+        return err_why(&invocation->why, ERR_USAGE, "--key: at most 255 characters");
     }
     if (key == NULL && retry) {
         world_random(invocation->world, random, sizeof random);
@@ -161,7 +158,6 @@ static struct err append_run(struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
-    text_init(&target, 4 << 10);
     text_add_str(&target, "/api/v1/streams/");
     client_add_escaped(&target, args->operands[0]);
     text_add_str(&target, "/events");

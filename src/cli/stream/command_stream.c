@@ -33,9 +33,7 @@ const struct command command_stream_ls = {
     .name = "ls",
     .summary = "List your streams.",
     .flags = ls_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/streams", .columns = columns},
+    ACTION("GET /api/v1/streams", .columns = columns),
 };
 
 /* --- Show, prune, keep ------------------------------------------------------------------------ */
@@ -66,10 +64,7 @@ const struct command command_stream_show = {
     .name = "show",
     .summary = "Show one stream.",
     .operands = "NAME",
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"GET /api/v1/streams/{}", .unknown = no_address,
-                                     .print = stream_print},
+    ACTION("GET /api/v1/streams/{}", .unknown = no_address, .print = stream_print),
 };
 
 static const struct flag prune_flags[] = {
@@ -80,8 +75,8 @@ static const struct flag prune_flags[] = {
 
 static struct err prune_run(struct invocation *invocation) {
     if (!args_given(&invocation->args, "through")) {
-        why_set(&invocation->why, "--through SEQ is needed: which event is the last to go?");
-        return err_make(ERR_USAGE, "stream: through");
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--through SEQ is needed: which event is the last to go?");
     }
     return action_run(invocation);
 }
@@ -117,8 +112,7 @@ static struct err keep_body(struct invocation *invocation, struct text *body) {
         text_add_member_int(body, "keep_ms", args_int(args, "seconds", 0) * 1000);
     }
     if (body->len == 1) {
-        why_set(&invocation->why, "--events N or --seconds S is needed");
-        return err_make(ERR_USAGE, "stream: keep");
+        return err_why(&invocation->why, ERR_USAGE, "--events N or --seconds S is needed");
     }
     return ERR_OK;
 }
@@ -129,10 +123,8 @@ const struct command command_stream_keep = {
     .summary = "Set how long a stream keeps its events.",
     .operands = "NAME",
     .flags = keep_flags,
-    .talks = true,
-    .run = action_run,
-    .action = &(const struct action){"PATCH /api/v1/streams/{}", .unknown = no_address,
-                                     .body = keep_body, .print = stream_print},
+    ACTION("PATCH /api/v1/streams/{}", .unknown = no_address, .body = keep_body,
+           .print = stream_print),
 };
 
 /* --- Tail ------------------------------------------------------------------------------------- */

@@ -32,9 +32,9 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
         return ERR_OK; /* Seen before the reconnect. */
     }
     if (!snapshot && event->seq != follow->cursor + 1) {
-        why_set(follow->why, "the stream has a gap: event %lld came after %lld",
-                (long long)event->seq, (long long)follow->cursor);
-        return err_make(ERR_STORE_CORRUPT, "follow: order");
+        return err_why(follow->why, ERR_STORE_CORRUPT,
+                       "the stream has a gap: event %lld came after %lld", (long long)event->seq,
+                       (long long)follow->cursor);
     }
     follow->cursor = event->seq > follow->cursor ? event->seq : follow->cursor;
     options->event(options->ctx, event);
@@ -48,8 +48,7 @@ struct err follow__event(struct follow *follow, const struct follow_event *event
 
 static struct err json_deliver(struct follow *follow, int64_t seq, const char *type,
                                const json_t *data) {
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, FRAME_MAX);
+    AUTO(text_done) struct text text = text_up_to(FRAME_MAX);
     struct err err = json_write(data, &text);
     struct follow_event event = {.seq = seq, .type = bytes_of(type), .data = text_bytes(&text)};
     return err_failed(err) ? err : follow__event(follow, &event);
@@ -59,8 +58,7 @@ struct err follow__object(struct follow *follow, const json_t *object) {
     const json_t *data = json_object_get(object, "data");
     const char *type = json_str(object, "type", NULL);
     if (type == NULL || data == NULL) {
-        why_set(follow->why, "the daemon sent an event without type or data");
-        return err_make(ERR_IO, "follow: event");
+        return err_why(follow->why, ERR_IO, "the daemon sent an event without type or data");
     }
     return json_deliver(follow, json_int(object, "seq", 0), type, data);
 }
@@ -82,9 +80,8 @@ static struct err stream_get(const struct follow *follow, const char *rest, int6
     struct err err = target_make(follow, rest, &target);
     const struct client_request request = {
         .method = "GET", .target = target.data, .timeout_ms = timeout_ms};
-    if (!err_failed(err)) {
-        err = client_call(follow->options->client, &request, &body, follow->why);
-    }
+    err =
+        err_failed(err) ? err : client_call(follow->options->client, &request, &body, follow->why);
     return err_failed(err) ? err : json_parse_wrapped(text_bytes(&body), ret_answer, follow->why);
 }
 
@@ -116,8 +113,7 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
         return ERR_OK;
     }
     if (sse_is(frame, "closing")) {
-        why_set(why, "the daemon ended the stream");
-        return err_make(ERR_CLOSING, "follow: closing");
+        return err_why(why, ERR_CLOSING, "the daemon ended the stream");
     }
     follow->ended = sse_is(frame, "done");
     if (follow->ended || frame->data.len == 0) {
@@ -140,15 +136,12 @@ static struct err sse_follow(struct follow *follow) {
     struct err err = target_make(follow, rest, &target);
     const struct client_request request = {
         .method = "GET", .target = target.data, .accept = "text/event-stream"};
-    if (!err_failed(err)) {
-        err = client_begin(follow->options->client, &request, follow->why);
-    }
+    err = err_failed(err) ? err : client_begin(follow->options->client, &request, follow->why);
     while (!err_failed(err) && !follow->ended) {
         struct bytes piece = {0};
         err = client_read(follow->options->client, FOLLOW_SILENCE_MS, &piece, follow->why);
         if (!err_failed(err) && piece.len == 0) {
-            why_set(follow->why, "the daemon closed the stream");
-            return err_make(ERR_CLOSING, "follow: end");
+            return err_why(follow->why, ERR_CLOSING, "the daemon closed the stream");
         }
         if (!err_failed(err)) {
             follow__alive(follow);
@@ -165,8 +158,8 @@ static struct err page_deliver(struct follow *follow, const json_t *page) {
     const json_t *snapshot = json_object_get(page, "snapshot");
     struct err err = ERR_OK;
     if (!json_is_array(events) || !json_is_integer(head)) {
-        why_set(follow->why, "what answers there is no drover: its page has no events");
-        return err_make(ERR_INTERNAL, "follow: page");
+        return err_why(follow->why, ERR_INTERNAL,
+                       "what answers there is no drover: its page has no events");
     }
     if (snapshot != NULL) { /* The first frame of a reader from below the floor, as SSE has it. */
         err = json_deliver(follow, json_int(snapshot, "floor", 0), "snapshot", snapshot);

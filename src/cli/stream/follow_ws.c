@@ -24,8 +24,7 @@ struct ws {
 static struct err handshake(struct follow *follow) {
     uint8_t random[16];
     char accept[HANDSHAKE_ACCEPT_SIZE];
-    AUTO(text_done) struct text key = {0};
-    text_init(&key, 32);
+    AUTO(text_done) struct text key = text_up_to(32);
     world_random(follow->options->world, random, sizeof random);
     base64_add(&key, (struct bytes){(const char *)random, sizeof random});
     if (text_failed(&key)) {
@@ -36,8 +35,8 @@ static struct err handshake(struct follow *follow) {
         .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
     struct err err = client_begin(follow->options->client, &request, follow->why);
     if (!err_failed(err) && strcmp(client_header_accept(follow->options->client), accept) != 0) {
-        why_set(follow->why, "the daemon did not agree to a WebSocket");
-        return err_make(ERR_UPGRADE_REQUIRED, "follow: handshake");
+        return err_why(follow->why, ERR_UPGRADE_REQUIRED,
+                       "the daemon did not agree to a WebSocket");
     }
     return err;
 }
@@ -88,8 +87,7 @@ static struct err message_read(struct follow *follow, struct bytes message) {
         return err_make(client_error_code(json_str(error, "code", NULL)), "daemon");
     }
     if (json_object_get(json, "closing") != NULL) {
-        why_set(follow->why, "the daemon ended the stream");
-        return err_make(ERR_CLOSING, "follow: closing");
+        return err_why(follow->why, ERR_CLOSING, "the daemon ended the stream");
     }
     follow__alive(follow);
     if (json_object_get(json, "done") != NULL) {
@@ -118,8 +116,7 @@ static void on_message(wslay_event_context_ptr ctx,
 /* --- The conversation ------------------------------------------------------------------------- */
 
 static struct err subscribe_queue(struct follow *follow, wslay_event_context_ptr ctx) {
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 4 << 10);
+    AUTO(text_done) struct text text = text_up_to(4 << 10);
     text_add_char(&text, '{');
     text_add_member(&text, "subscribe", bytes_of(follow->options->name));
     if (follow->cursor >= 0) {
@@ -142,8 +139,7 @@ static struct err bytes_read(struct ws *ws) {
     struct err err = client_raw_read(ws->follow->options->client, FOLLOW_SILENCE_MS, ws->in,
                                      sizeof ws->in, &ws->in_len, ws->follow->why);
     if (!err_failed(err) && ws->in_len == 0) {
-        why_set(ws->follow->why, "the daemon closed the WebSocket");
-        return err_make(ERR_CLOSING, "follow: end");
+        return err_why(ws->follow->why, ERR_CLOSING, "the daemon closed the WebSocket");
     }
     return err;
 }

@@ -59,8 +59,7 @@ static struct err line_end(struct sse_reader *reader, struct why *why) {
         frame_clear(reader);
     } else if (field_is(line, "id", &value)) {
         if (!number_parse(value, bounds, &reader->id)) {
-            why_set(why, "the daemon sent an id that is no number");
-            return err_make(ERR_IO, "sse: id");
+            return err_why(why, ERR_IO, "the daemon sent an id that is no number");
         }
         reader->any = true;
     } else if (field_is(line, "event", &value)) {
@@ -83,8 +82,7 @@ struct err sse_reader_feed(struct sse_reader *reader, struct bytes piece, struct
         text_add(&reader->line, piece.data + at, len);
         at += len + (end != NULL);
         if (text_failed(&reader->line) || text_failed(&reader->data)) {
-            why_set(why, "the daemon sent a line that is too long");
-            return err_make(ERR_IO, "sse: line");
+            return err_why(why, ERR_IO, "the daemon sent a line that is too long");
         }
         if (end != NULL) {
             err = line_end(reader, why);

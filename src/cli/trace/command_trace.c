@@ -78,9 +78,7 @@ static struct run_words tokens_of(const json_t *span) {
 }
 
 static void span_print(const struct trace *trace, const json_t *span) {
-    AUTO(text_done) struct text name = {0}, outcome = {0};
-    text_init(&name, 2048);
-    text_init(&outcome, LINE_BYTES_MAX);
+    AUTO(text_done) struct text name = text_up_to(2048), outcome = text_up_to(LINE_BYTES_MAX);
     run_view_plain(&name, talk_text(span, "name"));
     size_t name_len = utf8_cut(text_bytes(&name), NAME_WIDTH);
 
@@ -145,16 +143,13 @@ static struct err trace_run(struct invocation *invocation) {
     char rest[48];
     (void)snprintf(rest, sizeof rest, turn > 0 ? "/spans?turn=%" PRId64 : "/spans", turn);
     if (!talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, rest)) {
-        why_set(&invocation->why, "that is no run's id, and no session's");
-        return err_make(ERR_NOT_FOUND, "trace: id");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "that is no run's id, and no session's");
     }
     struct trace trace = {.invocation = invocation,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                    .now_ms = world_wall_ms(invocation->world)}};
     struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = talk_list(&talk, path.data, span_take, &trace, &invocation->why);
-    }
+    err = err_failed(err) ? err : talk_list(&talk, path.data, span_take, &trace, &invocation->why);
     if (err_failed(err) || invocation->json) {
         return err;
     }

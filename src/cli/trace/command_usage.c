@@ -42,8 +42,7 @@ static struct err usage_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text path;
-    text_init(&path, 4 << 10);
+    AUTO(text_done) struct text path = text_up_to(4 << 10);
     if (args->operand_count == 0) {
         text_add_str(&path, "/api/v1/usage");
     } else if (!talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
@@ -56,8 +55,7 @@ static struct err usage_run(struct invocation *invocation) {
         }
     }
     if (text_failed(&path)) {
-        why_set(&invocation->why, "the name is too long");
-        return err_make(ERR_USAGE, "usage: query");
+        return err_why(&invocation->why, ERR_USAGE, "the name is too long");
     }
     const struct resource usage = {.base = path.data};
     struct err err = resource_open(&talk, invocation, &usage, &answer);

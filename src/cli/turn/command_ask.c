@@ -85,14 +85,12 @@ static struct err schema_read(struct asking *asking) {
     }
     if (given[strspn(given, " \t\r\n")] != '{') {
         if (err_failed(world->file_read(world->ctx, given, SCHEMA_MAX, &content, &schema.len))) {
-            why_set(why, "schema: %s cannot be read", given);
-            return err_make(ERR_USAGE, "ask: schema");
+            return err_why(why, ERR_USAGE, "schema: %s cannot be read", given);
         }
         schema.data = content;
     }
     if (err_failed(json_parse(schema.data, schema.len, JSON_DEPTH_MAX, &asking->schema, &inner))) {
-        why_set(why, "schema: %s", inner.text);
-        return err_make(ERR_USAGE, "ask: schema");
+        return err_why(why, ERR_USAGE, "schema: %s", inner.text);
     }
     return ERR_OK;
 }
@@ -105,8 +103,7 @@ static struct err session_find(struct asking *asking) {
     const char *named = args_text(args, "session"), *path = NULL;
     for (unsigned at = 0; (path = args_next(args, "image", &at)) != NULL;) {
         if (access(path, R_OK) != 0) {
-            why_set(&invocation->why, "image: %s cannot be read", path);
-            return err_make(ERR_USAGE, "ask: image");
+            return err_why(&invocation->why, ERR_USAGE, "image: %s cannot be read", path);
         }
     }
     if (named != NULL) {
@@ -146,21 +143,12 @@ static struct err ask_run(struct invocation *invocation) {
     struct err err = talk_open(&asking.talk, invocation);
     lines_init(&asking.lines, STDIN_FILENO, asking.talk.interrupt_fd);
     text_init(&asking.question, LINES_LINE_MAX);
-    if (!err_failed(err)) {
-        err = question_read(&asking);
-    }
-    if (!err_failed(err)) {
-        err = schema_read(&asking);
-    }
-    if (!err_failed(err)) {
-        err = session_find(&asking);
-    }
-    if (!err_failed(err)) {
-        err = images_attach(&asking);
-    }
-    if (!err_failed(err)) {
-        err = session_ends(&asking.talk, asking.session, &ends, &invocation->why);
-    }
+    err = err_failed(err) ? err : question_read(&asking);
+    err = err_failed(err) ? err : schema_read(&asking);
+    err = err_failed(err) ? err : session_find(&asking);
+    err = err_failed(err) ? err : images_attach(&asking);
+    err =
+        err_failed(err) ? err : session_ends(&asking.talk, asking.session, &ends, &invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -206,10 +194,9 @@ static const struct flag approve_flags[] = {
 
 /* The question, or the arguments of the call, as one line. */
 static void matter_print(const json_t *row) {
-    AUTO(text_done) struct text arguments = {0}, line = {0};
+    AUTO(text_done) struct text arguments = text_up_to(1 << 20), line = {0};
     const json_t *value = json_object_get(row, "arguments");
     bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
-    text_init(&arguments, 1 << 20);
     if (!question && (value == NULL || err_failed(json_write(value, &arguments)))) {
         text_clear(&arguments);
     }
@@ -268,8 +255,7 @@ static struct err approve_run(struct invocation *invocation) {
         return err;
     }
     if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
-        why_set(&invocation->why, "which one? 'drover approve' lists what waits");
-        return err_make(ERR_USAGE, "approve: id");
+        return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
     }
     err = talk_list(&talk, "/api/v1/approvals", approval_print, &approvals, &invocation->why);
     if (!err_failed(err) && approvals.count == 0 && !invocation->json) {

@@ -484,18 +484,14 @@ static struct err chat_run(struct invocation *invocation) {
     struct err err = talk_open(&chat.talk, invocation);
     lines_init(&chat.lines, STDIN_FILENO, chat.talk.interrupt_fd);
     edit_line_init(&chat.edit, chat.talk.interrupt_fd);
-    if (!err_failed(err)) {
-        err = chat_open(&chat);
-    }
+    err = err_failed(err) ? err : chat_open(&chat);
     if (!err_failed(err) && chat.seen) {
         printf("[%s; /help lists commands, Ctrl-D leaves]\n", chat.session);
     }
     if (!err_failed(err) && args_given(&invocation->args, "session")) {
         err = chat_join(&chat);
     }
-    if (!err_failed(err)) {
-        err = chat_converse(&chat);
-    }
+    err = err_failed(err) ? err : chat_converse(&chat);
     if (!err_failed(err) && chat.seen) {
         fprintf(stderr, "'drover chat --session %s' comes back to it.\n", chat.session);
     }

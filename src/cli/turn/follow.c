@@ -97,8 +97,7 @@ static void tool_show(struct watching *watching, const json_t *data) {
 
 static void review_show(struct watching *watching, const json_t *data) {
     bool good = strcmp(talk_text(data, "decision"), "allow") == 0;
-    AUTO(text_done) struct text words;
-    text_init(&words, 256);
+    AUTO(text_done) struct text words = text_up_to(256);
     text_addf(&words, "review of %s: %s", talk_text(data, "tool"), talk_text(data, "decision"));
     line_show(watching, good ? COLOUR_GREY : COLOUR_YELLOW, "?",
               text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
@@ -107,8 +106,7 @@ static void review_show(struct watching *watching, const json_t *data) {
 /* Prints a line about a wait for the provider, since the output would otherwise stand still without
  * a reason. A wait for a person needs none: the question itself is printed. */
 static void wait_show(struct watching *watching, const json_t *data) {
-    AUTO(text_done) struct text words;
-    text_init(&words, 512);
+    AUTO(text_done) struct text words = text_up_to(512);
     text_addf(&words, "waiting for provider %s until %s", talk_text(data, "provider"),
               talk_clock(talk_int(data, "resume_at_ms")).text);
     if (strcmp(talk_text(data, "gate"), "provider") != 0 || text_failed(&words)) {
@@ -472,8 +470,8 @@ static struct err stream_follow(struct watching *watching) {
     /* The stream of a session ends with the session: no event can follow, not even of the turn's
      * end. */
     if (!err_failed(err) && !watching->enough) {
-        why_set(why, "the session %s was deleted while its turn ran", watch->session);
-        return err_make(ERR_NOT_FOUND, "turn: its session is gone");
+        return err_why(why, ERR_NOT_FOUND, "the session %s was deleted while its turn ran",
+                       watch->session);
     }
     if (!err_failed(err) && watching->pruned) {
         err = catch_up(watching);

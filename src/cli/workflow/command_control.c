@@ -17,33 +17,24 @@ const struct command command_pause = {
     .name = "pause",
     .summary = "Pause a workflow: those at work go on, no other agent begins.",
     .operands = "RUN",
-    .talks = true,
     .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
              "timeouts go on counting.\n",
-    .run = action_run,
-    .action =
-        &(const struct action){"POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print},
+    ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_resume = {
     .name = "resume",
     .summary = "Let a workflow that is paused go on.",
     .operands = "RUN",
-    .talks = true,
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/runs/{}/resume", .unknown = no_run,
-                                     .print = run_print},
+    ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_restart = {
     .name = "restart",
     .summary = "Ask an agent of a workflow anew that has not ended.",
     .operands = "AGENT",
-    .talks = true,
     .about = "What it did so far is thrown away. 'drover show RUN' tells the agents of a run. One\n"
              "that has ended is run again by 'drover run --resume RUN --rerun AGENT'.\n",
-    .run = action_run,
-    .action = &(const struct action){"POST /api/v1/runs/{}/restart", .unknown = no_run,
-                                     .print = run_print},
+    ACTION("POST /api/v1/runs/{}/restart", .unknown = no_run, .print = run_print),
 };

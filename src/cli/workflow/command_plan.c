@@ -63,9 +63,8 @@ static void agents_print(const json_t *plan) {
     const json_t *model = json_object_get(plan, "model"), *tool = NULL;
     const json_t *limits = json_object_get(plan, "limits"), *total = json_object_get(plan, "total");
     static const char before[] = ", budget "; /* As the first line of a run says it. */
-    AUTO(text_done) struct text words;
+    AUTO(text_done) struct text words = text_up_to(LINE_BYTES_MAX);
     size_t at = 0;
-    text_init(&words, LINE_BYTES_MAX);
     bool asked = strcmp(talk_text(model, "from"), "asked") == 0;
     text_addf(&words, "%s%s", talk_text(model, "name"), asked ? "" : " (the daemon's default)");
     if (!is_true(model, "connected")) {
@@ -128,9 +127,8 @@ static size_t steps_add(const json_t *steps, size_t at, struct text *ret_words) 
 
 /* A loop asks for the same in wave after wave: that is one line, too. */
 static void steps_print(const json_t *steps) {
-    AUTO(text_done) struct text words, next;
-    text_init(&words, LINE_BYTES_MAX);
-    text_init(&next, LINE_BYTES_MAX);
+    AUTO(text_done)
+    struct text words = text_up_to(LINE_BYTES_MAX), next = text_up_to(LINE_BYTES_MAX);
     for (size_t at = 0; at < json_array_size(steps);) {
         long long from = talk_int(json_array_get(steps, at), "wave"), to = from;
         at = steps_add(steps, at, &words);
@@ -208,13 +206,10 @@ static struct err plan_run(struct invocation *invocation) {
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_INSIDE);
     const struct client_request request = {
         .method = "POST", .target = "/api/v1/scripts/plan", .body = text_bytes(&starting.body)};
-    if (!err_failed(err)) {
-        err = talk_open(&starting.talk, invocation);
-    }
-    if (!err_failed(err)) {
-        err = talk_ask(&starting.talk, &request, NULL /* parsed is enough */, &plan,
-                       &invocation->why);
-    }
+    err = err_failed(err) ? err : talk_open(&starting.talk, invocation);
+    err = err_failed(err) ? err
+                          : talk_ask(&starting.talk, &request, NULL /* parsed is enough */, &plan,
+                                     &invocation->why);
     if (err_failed(err)) {
         return err;
     }

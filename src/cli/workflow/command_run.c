@@ -32,16 +32,13 @@ static struct err run_run(struct invocation *invocation) {
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
-    if (!err_failed(err)) {
-        err = talk_open(&starting.talk, invocation);
-    }
+    err = err_failed(err) ? err : talk_open(&starting.talk, invocation);
     if (err_failed(err)) {
         return err;
     }
     bool named = starting.word != NULL && starting.script == NULL;
     if (named && !talk_target(&target, "/api/v1/workflows/", starting.word, "/runs")) {
-        why_set(&invocation->why, "there is no workflow by that name");
-        return err_make(ERR_NOT_FOUND, "run: name");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow by that name");
     }
     const struct client_request request = {.method = "POST",
                                            .target = named ? target.data : "/api/v1/workflows",

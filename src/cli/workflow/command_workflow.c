@@ -25,17 +25,16 @@ static const struct flag show_flags[] = {
 static struct err catalog_ask(struct invocation *invocation, const char *name,
                               json_t **ret_answer) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text target = {0}, root = {0};
+    AUTO(text_done)
+    struct text target = text_up_to(32 << 10), root = text_up_to(2 * LIMIT_PATH_MAX);
     const char *given = args_text(&invocation->args, "root");
     char here[LIMIT_PATH_MAX] = "";
     if ((given == NULL || given[0] != '/') && getcwd(here, sizeof here) == NULL) {
         why_set(&invocation->why, "this folder has no path; name one with --root");
         return err_make(ERR_USAGE, "workflow: root");
     }
-    text_init(&root, 2 * LIMIT_PATH_MAX);
     text_addf(&root, "%s%s%s", here, here[0] != '\0' && given != NULL ? "/" : "",
               given == NULL ? "" : given);
-    text_init(&target, 32 << 10);
     text_add_str(&target, "/api/v1/workflows");
     if (name != NULL) {
         text_add_char(&target, '/');
@@ -44,8 +43,7 @@ static struct err catalog_ask(struct invocation *invocation, const char *name,
     text_add_str(&target, "?root=");
     client_add_escaped(&target, text_bytes(&root).data);
     if (text_failed(&root) || text_failed(&target)) {
-        why_set(&invocation->why, "the path is too long");
-        return err_make(ERR_USAGE, "workflow: root");
+        return err_why(&invocation->why, ERR_USAGE, "the path is too long");
     }
     const struct resource catalog = {.base = target.data};
     return resource_open(&talk, invocation, &catalog, ret_answer);

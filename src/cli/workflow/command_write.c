@@ -63,9 +63,7 @@ static void verdict_print(const struct checking *checking, const char *file,
 }
 
 static struct err verdict_print_json(const char *file, const struct script_verdict *verdict) {
-    AUTO(text_done) struct text name, text;
-    text_init(&name, 64 << 10);
-    text_init(&text, 4 << 20);
+    AUTO(text_done) struct text name = text_up_to(64 << 10), text = text_up_to(4 << 20);
     text_add_json(&name, file, strlen(file));
     script_verdict_write(verdict, &text);
     if (text_failed(&name) || text_failed(&text)) {
@@ -79,7 +77,7 @@ static struct err verdict_print_json(const char *file, const struct script_verdi
  * wrong that it does not say itself: its syntax. */
 static struct err engine_ask(struct checking *checking, const char *file, struct bytes script,
                              struct script_verdict *verdict, struct script_fault *fault) {
-    AUTO(text_done) struct text body = {0};
+    AUTO(text_done) struct text body = text_up_to(3 << 20);
     AUTO(json_release) json_t *answer = NULL;
     struct why ignored = {""}; /* That the engine was not asked is all that is reported. */
     struct err err = ERR_OK;
@@ -89,16 +87,13 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     if (checking->talk.client == NULL) {
         err = talk_open(&checking->talk, checking->invocation);
     }
-    text_init(&body, 3 << 20);
     text_add_char(&body, '{');
     text_add_member(&body, "script", script);
     text_add_member(&body, "file", bytes_of(file));
     text_add_char(&body, '}');
     const struct resource check = {
         .method = "POST", .base = "/api/v1/scripts/check", .body = &body};
-    if (!err_failed(err)) {
-        err = resource_ask(&checking->talk, &check, &answer, &ignored);
-    }
+    err = err_failed(err) ? err : resource_ask(&checking->talk, &check, &answer, &ignored);
     if (err.code == ERR_INTERRUPTED) {
         return err;
     }
@@ -141,10 +136,9 @@ static struct err file_read(const char *file, struct text *text, struct why *why
 
 static struct err file_check(struct checking *checking, const char *file) {
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    AUTO(text_done) struct text text;
+    AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + (64 << 10));
     struct script_fault fault = {.line = 0};
     struct script_verdict verdict = {.prepared = NULL};
-    text_init(&text, SCRIPT_SOURCE_MAX + (64 << 10));
     struct err err = file_read(file, &text, &checking->invocation->why);
     if (err_failed(err)) {
         return err;
@@ -257,8 +251,7 @@ static int file_create(const char *name, struct text *path) {
 }
 
 static struct err template_write(int fd, const char *name) {
-    AUTO(text_done) struct text text;
-    text_init(&text, 8 << 10);
+    AUTO(text_done) struct text text = text_up_to(8 << 10);
     text_addf(&text, "// %s: run it with `drover run %s`.\n", name, name);
     text_addf(&text, "%s%s%s", template_head, name, template_rest);
     for (size_t at = 0; at < text.len;) {
@@ -276,12 +269,10 @@ static struct err new_run(struct invocation *invocation) {
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     const char *name = invocation->args.operands[0];
     size_t len = strlen(name);
-    AUTO(text_done) struct text path;
+    AUTO(text_done) struct text path = text_up_to(2 * LIMIT_PATH_MAX);
     char root[PATH_MAX];
-    text_init(&path, 2 * LIMIT_PATH_MAX);
     if (len == 0 || len > 64 || strspn(name, letters) != len) {
-        why_set(&invocation->why, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
-        return err_make(ERR_USAGE, "workflow: name");
+        return err_why(&invocation->why, ERR_USAGE, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
     }
     struct err err = workflow_project_find(invocation, root);
     if (err_failed(err)) {
@@ -291,8 +282,7 @@ static struct err new_run(struct invocation *invocation) {
     AUTO(fd_release) int fd = file_create(name, &path);
     int os = errno;
     if (fd < 0 && os == EEXIST) {
-        why_set(&invocation->why, "%.250s is there already", path.data);
-        return err_make(ERR_CONFLICT, "workflow: new");
+        return err_why(&invocation->why, ERR_CONFLICT, "%.250s is there already", path.data);
     }
     if (fd < 0) {
         why_set(&invocation->why, "%.200s: %s", path.data, strerror(os));

@@ -96,8 +96,7 @@ static void row_add(struct drawing *drawing, const struct row *row) {
         return;
     }
     drawing->left--;
-    AUTO(text_done) struct text amounts;
-    text_init(&amounts, 256);
+    AUTO(text_done) struct text amounts = text_up_to(256);
     if (drawing->columns >= COLUMNS_TOKENS) {
         text_addf(&amounts, "%*s%s", TOKENS_WIDTH - 4,
                   row->tokens > 0 ? workflow_tokens(row->tokens).text : "",
@@ -235,8 +234,7 @@ static void header_add(struct drawing *drawing) {
     };
     const struct workflow_tree *tree = drawing->tree;
     int64_t ms = tree->ms >= 0 ? tree->ms : drawing->draw->now_ms - tree->started_ms;
-    AUTO(text_done) struct text words;
-    text_init(&words, 512);
+    AUTO(text_done) struct text words = text_up_to(512);
     if (strcmp(tree->state, "running") != 0) {
         text_addf(&words, "%s, ", tree->state);
     }
@@ -262,8 +260,7 @@ static void header_add(struct drawing *drawing) {
 static void heading_add(struct drawing *drawing, size_t at) {
     const struct sums *sums = &drawing->sums[at];
     const struct workflow_phase *phase = &drawing->tree->phases[at];
-    AUTO(text_done) struct text words;
-    text_init(&words, 128);
+    AUTO(text_done) struct text words = text_up_to(128);
     if (sums->all > 0) {
         text_addf(&words, "%zu/%zu", sums->ended, sums->all);
     }
@@ -306,8 +303,7 @@ static void agent_add(struct drawing *drawing, const struct workflow_agent *agen
     bool caused = agent->asks == NULL && agent->cause[0] != '\0';
     const char *about = caused ? agent->cause : looks[look].words;
     const char *kept = strstr(agent->worktree, "/.drover/"); /* From the project on. */
-    AUTO(text_done) struct text words;
-    text_init(&words, 512);
+    AUTO(text_done) struct text words = text_up_to(512);
     if (drawing->draw->ids) {
         text_addf(&words, "%s%s", agent->run, about[0] != '\0' ? "  " : "");
     }
@@ -356,14 +352,13 @@ static void phase_add(struct drawing *drawing, size_t phase) {
 
 void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
                    struct text *text) {
-    AUTO(text_done) struct text words;
+    AUTO(text_done) struct text words = text_up_to(1024);
     struct drawing drawing = {.draw = draw,
                               .tree = tree,
                               .sums = mem_new_array(tree->phase_count, sizeof *drawing.sums),
                               .out = text,
                               .left = draw->rows > 0 ? (size_t)draw->rows : SIZE_MAX,
                               .columns = draw->columns > 0 ? draw->columns : COLUMNS_WHOLE};
-    text_init(&words, 1024);
     agents_sum(&drawing);
     fold_choose(&drawing);
     header_add(&drawing);

@@ -50,47 +50,37 @@ const struct flag workflow_request_flags[] = {
 
 /* --- The body --------------------------------------------------------------------------------- */
 
-/* JSON carries text only. `what` is how the user knows it. data NULL: nothing is set. */
+/* JSON carries text only. `what` is how the user knows it. */
 static struct err text_set(json_t *body, const char *name, struct bytes text, const char *what,
                            struct why *why) {
-    if (text.data == NULL) {
-        return ERR_OK;
-    }
     if (!utf8_valid(text.data, text.len)) {
-        why_set(why, "%.100s is not UTF-8 text", what);
-        return err_make(ERR_USAGE, "run: text");
+        return err_why(why, ERR_USAGE, "%.100s is not UTF-8 text", what);
     }
     (void)json_object_set_new(body, name, json_stringn(text.data, text.len)); /* NULL is refused. */
     return ERR_OK;
 }
 
 static struct err texts_set(const struct workflow_request *request, json_t *body, struct why *why) {
-    static const struct {
-        const char *flag, *name;
-    } flags[] = {{"model", "model"},
-                 {"label", "label"},
-                 {"project", "project"},
-                 {"resume", "resumeFromRunId"}};
+    const struct args *args = request->args;
     const struct {
-        const char *name;
-        struct bytes text;
-        const char *what;
+        const char *name, *text, *what;
     } texts[] = {
-        {"script", request->script, request->title},
-        {"title", {request->title, bytes_of(request->title).len}, "the file's name"},
-        {"root", {request->root, bytes_of(request->root).len}, "the folder's path"},
-        {"name", {request->name, bytes_of(request->name).len}, "the workflow's name"},
+        {"title", request->title, "the file's name"},
+        {"root", request->root, "the folder's path"},
+        {"name", request->name, "the workflow's name"},
+        {"model", args_text(args, "model"), "--model"},
+        {"label", args_text(args, "label"), "--label"},
+        {"project", args_text(args, "project"), "--project"},
+        {"resumeFromRunId", args_text(args, "resume"), "--resume"},
     };
     struct err err = ERR_OK;
-    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(err); i++) {
-        err = text_set(body, texts[i].name, texts[i].text, texts[i].what, why);
+    if (request->script.data != NULL) {
+        err = text_set(body, "script", request->script, request->title, why);
     }
-    for (size_t i = 0; i < COUNT_OF(flags) && !err_failed(err); i++) {
-        const char *value = args_text(request->args, flags[i].flag);
-        struct why what;
-        why_set(&what, "--%s", flags[i].flag);
-        err = text_set(body, flags[i].name, (struct bytes){value, bytes_of(value).len}, what.text,
-                       why);
+    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(err); i++) {
+        if (texts[i].text != NULL) {
+            err = text_set(body, texts[i].name, bytes_of(texts[i].text), texts[i].what, why);
+        }
     }
     return err;
 }
@@ -102,12 +92,11 @@ static struct err arg_set(json_t *all, const char *word, struct why *why) {
     struct why ignored;
     json_t *parsed = NULL;
     if (at == 0 || word[at] == '\0') {
-        why_set(why, "--arg %.60s: it is written NAME=VALUE", word);
-        return err_make(ERR_USAGE, "run: arg");
+        return err_why(why, ERR_USAGE, "--arg %.60s: it is written NAME=VALUE", word);
     }
     if (!utf8_valid(word, strlen(word))) {
-        why_set(why, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60), word);
-        return err_make(ERR_USAGE, "run: arg");
+        return err_why(why, ERR_USAGE, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60),
+                       word);
     }
     if (err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &parsed, &ignored))) {
         parsed = json_string(value);
@@ -123,12 +112,10 @@ static struct err script_args_set(const struct args *args, json_t *body, struct 
     struct err err = ERR_OK;
     if (whole != NULL &&
         err_failed(json_parse(whole, strlen(whole), JSON_DEPTH_MAX, &all, &inner))) {
-        why_set(why, "--args: %s", inner.text);
-        return err_make(ERR_USAGE, "run: args");
+        return err_why(why, ERR_USAGE, "--args: %s", inner.text);
     }
     if (all != NULL && !json_is_object(all) && args_given(args, "arg")) {
-        why_set(why, "--arg adds a member, and --args is %s", json_kind_of(all));
-        return err_make(ERR_USAGE, "run: args");
+        return err_why(why, ERR_USAGE, "--arg adds a member, and --args is %s", json_kind_of(all));
     }
     if (all == NULL && args_given(args, "arg")) {
         all = json_object();
@@ -190,11 +177,10 @@ static struct err lift_set(const struct args *args, const char *word, json_t *bo
 }
 
 static struct err limits_set(const struct args *args, json_t *body, struct why *why) {
-    AUTO(text_done) struct text text = {0};
+    AUTO(text_done) struct text text = text_up_to(4096);
     json_t *budget = NULL;
     const char *word = NULL;
     struct err err = ERR_OK;
-    text_init(&text, 4096);
     text_add_char(&text, '{');
     for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "budget", &at)) != NULL;) {
         err = budget_words_add(&text, word, why);
@@ -223,16 +209,11 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     const struct args *args = request->args;
     AUTO(json_release) json_t *all = json_object();
     struct err err = texts_set(request, all, why);
-    if (!err_failed(err)) {
-        err = script_args_set(args, all, why);
-    }
+    err = err_failed(err) ? err : script_args_set(args, all, why);
     if (!err_failed(err) && args_given(args, "rerun") && !args_given(args, "resume")) {
-        why_set(why, "--rerun needs --resume RUN: the run that the agent was of");
-        err = err_make(ERR_USAGE, "run: rerun");
+        err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN: the run that the agent was of");
     }
-    if (!err_failed(err)) {
-        err = limits_set(args, all, why);
-    }
+    err = err_failed(err) ? err : limits_set(args, all, why);
     if (err_failed(err)) {
         return err;
     }
@@ -244,8 +225,7 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     }
     err = json_write(all, body);
     if (err_failed(err) || text_failed(body)) {
-        why_set(why, "the script with its args is too large to be sent");
-        return err_make(ERR_BODY_TOO_LARGE, "run: body");
+        return err_why(why, ERR_BODY_TOO_LARGE, "the script with its args is too large to be sent");
     }
     return ERR_OK;
 }
@@ -339,12 +319,11 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     if (wanted == NULL) {
         err = workflow_project_find(invocation, root);
     } else if (realpath(wanted, root) == NULL) {
-        why_set(&invocation->why, "root: there is no folder %s", wanted);
-        err = err_make(ERR_USAGE, "run: root");
+        err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", wanted);
     }
     if (!err_failed(err) && word == NULL && !args_given(args, "resume")) {
-        why_set(&invocation->why, "what is to run? 'drover run FILE' or 'drover run NAME'");
-        err = err_make(ERR_USAGE, "run: what");
+        err = err_why(&invocation->why, ERR_USAGE,
+                      "what is to run? 'drover run FILE' or 'drover run NAME'");
     }
     if (err_failed(err)) {
         return err;

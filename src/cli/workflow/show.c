@@ -50,8 +50,7 @@ bool workflow_showable(const json_t *run) {
 
 /* Prints how a text or a value begins: a model may have written a book. */
 static void value_print(const char *title, const json_t *value) {
-    AUTO(text_done) struct text text;
-    text_init(&text, PICTURE_MAX);
+    AUTO(text_done) struct text text = text_up_to(PICTURE_MAX);
     result_add(value, &text);
     if (text.len == 0 || text_failed(&text)) {
         return;
@@ -104,8 +103,7 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
         talk_print(run);
         return ERR_OK;
     }
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, PICTURE_MAX);
+    AUTO(text_done) struct text text = text_up_to(PICTURE_MAX);
     const struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                   .now_ms = world_wall_ms(invocation->world)};
     run_view_whole(&view, run, &text);
@@ -145,8 +143,7 @@ json_t *workflow_end_json(const char *run, const struct workflow_tree *tree) {
 }
 
 static void failure_tell(const char *run, const struct workflow_tree *tree) {
-    AUTO(text_done) struct text words;
-    text_init(&words, 16 << 10);
+    AUTO(text_done) struct text words = text_up_to(16 << 10);
     text_addf(&words, "drover: %s (%s) %s", tree->name, run, tree->state);
     if (strcmp(tree->state, "degraded") == 0) {
         text_add_str(&words, ": ");
@@ -164,8 +161,7 @@ static void failure_tell(const char *run, const struct workflow_tree *tree) {
 
 void workflow_end_tell(struct invocation *invocation, const char *run,
                        const struct workflow_tree *tree) {
-    AUTO(text_done) struct text result;
-    text_init(&result, RESULT_MAX);
+    AUTO(text_done) struct text result = text_up_to(RESULT_MAX);
     invocation->exit_code = run_exit_code_of_state(tree->state);
     if (invocation->json) {
         AUTO(json_release) json_t *line = workflow_end_json(run, tree);
@@ -211,8 +207,7 @@ void workflow_refusal_tell(struct invocation *invocation, const char *file, cons
         talk_print(last);
         return;
     }
-    AUTO(text_done) struct text words;
-    text_init(&words, 16 << 10);
+    AUTO(text_done) struct text words = text_up_to(16 << 10);
     text_add_str(&words, "drover: ");
     plain_add(&words, file); /* A file's name may aim at the terminal. */
     text_add_str(&words, error[strspn(error, "0123456789")] == ':' ? ":" : ": ");

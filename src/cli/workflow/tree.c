@@ -107,8 +107,7 @@ static char *agent_name(const json_t *data, const char *run) {
         return plain_copy(label);
     }
     AUTO(mem_release) char *prompt = plain_copy(talk_text(data, "prompt"));
-    AUTO(text_done) struct text cut;
-    text_init(&cut, 4 * NAME_BYTES);
+    AUTO(text_done) struct text cut = text_up_to(4 * NAME_BYTES);
     cells_add(&cut, bytes_of(prompt), PROMPT_CELLS);
     return plain_copy(cut.len > 0 ? cut.data : run);
 }

@@ -62,9 +62,8 @@ static uint64_t mono_ms(const struct watching *watching) {
 /* --- The picture ------------------------------------------------------------------------------ */
 
 static void picture_draw(struct watching *watching) {
-    AUTO(text_done) struct text picture = {0}, out = {0};
-    text_init(&picture, LIVE_SCREEN_MAX);
-    text_init(&out, 2 * LIVE_SCREEN_MAX);
+    AUTO(text_done)
+    struct text picture = text_up_to(LIVE_SCREEN_MAX), out = text_up_to(2 * LIVE_SCREEN_MAX);
     const struct terminal_size *size = &watching->size;
     const struct workflow_draw draw = {
         .paint = watching->paint,
@@ -283,7 +282,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     struct watching *watching = ctx;
     const struct bytes type = event->type;
     AUTO(json_release) json_t *data = NULL;
-    AUTO(text_done) struct text line = {0};
+    AUTO(text_done) struct text line = text_up_to(16 << 10);
     struct why ignored;
     watching->seq = event->seq;
     if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
@@ -309,7 +308,6 @@ static void on_event(void *ctx, const struct follow_event *event) {
         event_print(event, data);
         return;
     }
-    text_init(&line, 16 << 10);
     model_note(watching, event, data, &line);
     const size_t note_len = line.len;
     workflow_lines_add(&told, &line);
