@@ -6,12 +6,14 @@
 #include "http/inside.h"
 
 void metrics_add(struct text *text, const struct metric *metrics, size_t count) {
-    static const char *const types[] = {[METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge"};
+    static const char total[] = "_total";
     for (size_t i = 0; i < count; i++) {
         const struct metric *metric = &metrics[i];
+        const size_t len = strlen(metric->name), tail = sizeof total - 1;
+        const bool counts = len > tail && strcmp(metric->name + len - tail, total) == 0;
         text_addf(text, "# HELP drover_%s %s\n# TYPE drover_%s %s\ndrover_%s %" PRIu64 "\n",
-                  metric->name, metric->help, metric->name, types[metric->type], metric->name,
-                  metric->value);
+                  metric->name, metric->help, metric->name, counts ? "counter" : "gauge",
+                  metric->name, metric->value);
     }
 }
 
@@ -37,24 +39,19 @@ static void write_server(const struct http_server *server, struct text *text) {
     struct http_stats stats;
     http_get_stats(server, &stats);
     const struct metric metrics[] = {
-        {"http_connections", METRIC_GAUGE, "Open connections.", stats.connections},
-        {"http_sse_streams", METRIC_GAUGE, "Open SSE streams.", stats.streams_sse},
-        {"http_websockets", METRIC_GAUGE, "Open WebSockets.", stats.streams_websocket},
-        {"http_requests_in_flight", METRIC_GAUGE, "Requests without an answer yet.",
-         stats.requests_in_flight},
-        {"http_unread_bytes", METRIC_GAUGE, "Bytes of answers that wait for their clients.",
-         stats.unread_bytes},
-        {"http_connections_accepted_total", METRIC_COUNTER, "Connections accepted.",
-         stats.accepted},
-        {"http_connections_refused_total", METRIC_COUNTER, "Connections refused by a limit.",
-         stats.refused},
-        {"http_requests_total", METRIC_COUNTER, "Requests read whole.", stats.requests},
-        {"http_protocol_errors_total", METRIC_COUNTER, "Requests that were not valid HTTP.",
-         stats.protocol_errors},
-        {"http_timeouts_total", METRIC_COUNTER, "Clients that were too slow.", stats.timeouts},
-        {"http_received_bytes_total", METRIC_COUNTER, "Bytes received.", stats.bytes_read},
-        {"http_sent_bytes_total", METRIC_COUNTER, "Bytes sent.", stats.bytes_written},
-        {"loop_slow_turns_total", METRIC_COUNTER, "Turns of the loop over 2 ms of CPU.",
+        {"http_connections", "Open connections.", stats.connections},
+        {"http_sse_streams", "Open SSE streams.", stats.streams_sse},
+        {"http_websockets", "Open WebSockets.", stats.streams_websocket},
+        {"http_requests_in_flight", "Requests without an answer yet.", stats.requests_in_flight},
+        {"http_unread_bytes", "Bytes of answers that wait for their clients.", stats.unread_bytes},
+        {"http_connections_accepted_total", "Connections accepted.", stats.accepted},
+        {"http_connections_refused_total", "Connections refused by a limit.", stats.refused},
+        {"http_requests_total", "Requests read whole.", stats.requests},
+        {"http_protocol_errors_total", "Requests that were not valid HTTP.", stats.protocol_errors},
+        {"http_timeouts_total", "Clients that were too slow.", stats.timeouts},
+        {"http_received_bytes_total", "Bytes received.", stats.bytes_read},
+        {"http_sent_bytes_total", "Bytes sent.", stats.bytes_written},
+        {"loop_slow_turns_total", "Turns of the loop over 2 ms of CPU.",
          loop_slow_turns(server->loop)},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
@@ -65,13 +62,12 @@ static void write_hub(const struct hub *hub, struct text *text) {
     struct hub_stats stats;
     hub_get_stats(hub, &stats);
     const struct metric metrics[] = {
-        {"hub_events_total", METRIC_COUNTER, "Events delivered to the hub.", stats.events},
-        {"hub_pieces_total", METRIC_COUNTER, "Pieces pulled by subscribers.", stats.pieces_pulled},
-        {"hub_pages_total", METRIC_COUNTER, "Pages read from the store to catch up.",
-         stats.pages_read},
-        {"hub_streams", METRIC_GAUGE, "Streams held in memory.", stats.streams},
-        {"hub_subscribers", METRIC_GAUGE, "Subscribers.", stats.subscribers},
-        {"hub_ring_bytes", METRIC_GAUGE, "Bytes in the rings of all streams.", stats.ring_bytes},
+        {"hub_events_total", "Events delivered to the hub.", stats.events},
+        {"hub_pieces_total", "Pieces pulled by subscribers.", stats.pieces_pulled},
+        {"hub_pages_total", "Pages read from the store to catch up.", stats.pages_read},
+        {"hub_streams", "Streams held in memory.", stats.streams},
+        {"hub_subscribers", "Subscribers.", stats.subscribers},
+        {"hub_ring_bytes", "Bytes in the rings of all streams.", stats.ring_bytes},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
 }

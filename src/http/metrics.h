@@ -1,7 +1,7 @@
 /* metrics.h: figures in the text format of Prometheus (version 0.0.4).
  *
  * Promise    each name is written once, behind its HELP and TYPE. Names begin with `drover_` and
- *            end with their unit; those of counters end with `_total`.
+ *            end with their unit; those of counters end with `_total`, and all others are gauges.
  * Threads    any; pure.
  */
 #ifndef DROVER_HTTP_METRICS_H
@@ -10,10 +10,8 @@
 #include "base/base.h"
 #include "base/text.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 struct metric {
-    const char *name; /* Without `drover_`. */
-    enum metric_type type;
+    const char *name; /* Without `drover_`. One that ends with `_total` is a counter. */
     const char *help; /* One sentence without backslashes. */
     uint64_t value;
 };

@@ -178,24 +178,20 @@ void chats_metrics(struct chats *chats, struct text *text) {
     turns_get_deltas(chats->turns, &deltas);
     models_get_stats(connections_models(chats->options.connections), &models);
     const struct metric metrics[] = {
-        {"turns_begun_total", METRIC_COUNTER, "Turns taken up, those of a daemon before too.",
-         turns.begun},
-        {"turns_finished_total", METRIC_COUNTER, "Ends of turns that were stored.", turns.finished},
-        {"turns_late_total", METRIC_COUNTER, "Steps of turns that came too late.", turns.late},
-        {"turns_store_retries_total", METRIC_COUNTER, "Steps that the store had to be asked again.",
+        {"turns_begun_total", "Turns taken up, those of a daemon before too.", turns.begun},
+        {"turns_finished_total", "Ends of turns that were stored.", turns.finished},
+        {"turns_late_total", "Steps of turns that came too late.", turns.late},
+        {"turns_store_retries_total", "Steps that the store had to be asked again.",
          turns.store_retries},
-        {"turns_live", METRIC_GAUGE, "Turns in the hands of this daemon.", turns.live},
-        {"tool_calls_total", METRIC_COUNTER, "Calls of tools begun.", turns.tools},
-        {"model_calls_total", METRIC_COUNTER, "Calls of models asked for.", models.asked},
-        {"model_calls_failed_total", METRIC_COUNTER, "Calls of models that failed for good.",
-         models.failed},
-        {"model_tries_total", METRIC_COUNTER, "Tries of them after the first.", models.retried},
-        {"model_calls_running", METRIC_GAUGE, "Calls of models on their way.", models.running},
-        {"model_calls_waiting", METRIC_GAUGE, "Calls of models that wait for a place.",
-         models.waiting},
-        {"deltas_pieces_total", METRIC_COUNTER, "Pieces of text that models sent.", deltas.pieces},
-        {"deltas_commits_total", METRIC_COUNTER, "Store functions that stored them.",
-         deltas.commits},
+        {"turns_live", "Turns in the hands of this daemon.", turns.live},
+        {"tool_calls_total", "Calls of tools begun.", turns.tools},
+        {"model_calls_total", "Calls of models asked for.", models.asked},
+        {"model_calls_failed_total", "Calls of models that failed for good.", models.failed},
+        {"model_tries_total", "Tries of them after the first.", models.retried},
+        {"model_calls_running", "Calls of models on their way.", models.running},
+        {"model_calls_waiting", "Calls of models that wait for a place.", models.waiting},
+        {"deltas_pieces_total", "Pieces of text that models sent.", deltas.pieces},
+        {"deltas_commits_total", "Store functions that stored them.", deltas.commits},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
     herds_metrics(chats->herds, text);

@@ -164,17 +164,16 @@ void descriptors_metrics(const struct shortage *shortage, struct text *text) {
     struct shortage_stats stats;
     shortage_get_stats(shortage, &stats);
     const struct metric metrics[] = {
-        {"descriptor_shortage", METRIC_GAUGE,
-         "Whether starts wait for a free file descriptor: 1 or 0.", stats.lasts},
-        {"descriptor_shortages_total", METRIC_COUNTER,
+        {"descriptor_shortage", "Whether starts wait for a free file descriptor: 1 or 0.",
+         stats.lasts},
+        {"descriptor_shortages_total",
          "Times at which no file descriptor was free, and starts waited.", stats.begun},
-        {"descriptor_failed_starts_total", METRIC_COUNTER,
+        {"descriptor_failed_starts_total",
          "Starts that found no file descriptor, and are tried again.", stats.reports},
-        {"descriptor_shortage_seconds_total", METRIC_COUNTER,
-         "Time of the shortages that are over.", stats.waited_ms / 1000},
-        {"descriptors_limit", METRIC_GAUGE, "File descriptors that the daemon may have.",
-         (uint64_t)usage.limit},
-        {"descriptors_used", METRIC_GAUGE, "File descriptors that it has; none: not known.",
+        {"descriptor_shortage_seconds_total", "Time of the shortages that are over.",
+         stats.waited_ms / 1000},
+        {"descriptors_limit", "File descriptors that the daemon may have.", (uint64_t)usage.limit},
+        {"descriptors_used", "File descriptors that it has; none: not known.",
          (uint64_t)usage.used},
     };
     metrics_add(text, metrics, COUNT_OF(metrics) - (usage.used < 0));

@@ -28,12 +28,12 @@ void hosts_metrics(const struct dispatch *dispatch, struct text *text) {
     struct dispatch_stats stats;
     dispatch_get_stats(dispatch, &stats);
     const struct metric metrics[] = {
-        {"host_reports_total", METRIC_COUNTER,
-         "Ends of commands that other hosts reported, and that were stored.", stats.reports},
-        {"host_reports_late_total", METRIC_COUNTER,
-         "Reported ends that came too late and changed nothing.", stats.reports_late},
-        {"hosts_other", METRIC_GAUGE, "Other hosts that share the database.", stats.hosts},
-        {"runs_away", METRIC_GAUGE, "Jobs of other hosts that have not ended.", stats.away},
+        {"host_reports_total", "Ends of commands that other hosts reported, and that were stored.",
+         stats.reports},
+        {"host_reports_late_total", "Reported ends that came too late and changed nothing.",
+         stats.reports_late},
+        {"hosts_other", "Other hosts that share the database.", stats.hosts},
+        {"runs_away", "Jobs of other hosts that have not ended.", stats.away},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
 }

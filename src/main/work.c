@@ -476,19 +476,16 @@ static void census_write(struct work *work, struct text *text) {
     int64_t from_ms = work->census.oldest_queued_ms;
     int64_t age_ms = world_wall_ms(work->options.serve->world) - from_ms;
     const struct metric metrics[] = {
-        {"runs_queued", METRIC_GAUGE, "Runs that have not begun.",
-         (uint64_t)work->census.states[RUN_QUEUED]},
-        {"runs_running", METRIC_GAUGE, "Runs that have begun and not ended.",
+        {"runs_queued", "Runs that have not begun.", (uint64_t)work->census.states[RUN_QUEUED]},
+        {"runs_running", "Runs that have begun and not ended.",
          (uint64_t)(work->census.states[RUN_RUNNING] + work->census.states[RUN_WAITING])},
-        {"runs_oldest_queued_seconds", METRIC_GAUGE, "Age of the oldest run that has not begun.",
+        {"runs_oldest_queued_seconds", "Age of the oldest run that has not begun.",
          from_ms == 0 || age_ms < 0 ? 0 : (uint64_t)age_ms / 1000},
-        {"runs_kept_bytes", METRIC_GAUGE, "What runs that have ended take on the disk.",
+        {"runs_kept_bytes", "What runs that have ended take on the disk.",
          (uint64_t)work->census.kept_bytes},
-        {"runs_waiting_for_budget", METRIC_GAUGE,
-         "Runs that wait for what others have reserved of a budget.",
+        {"runs_waiting_for_budget", "Runs that wait for what others have reserved of a budget.",
          (uint64_t)work->census.waiting_for_budget},
-        {"budgets", METRIC_GAUGE, "Budgets, those of single runs among them.",
-         (uint64_t)work->census.budgets},
+        {"budgets", "Budgets, those of single runs among them.", (uint64_t)work->census.budgets},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
 }

@@ -12,17 +12,16 @@ void delivery_metrics(const struct deliver *deliver, const struct world *world, 
     struct deliver_stats stats;
     deliver_get_stats(deliver, &stats);
     const struct metric metrics[] = {
-        {"deliveries_total", METRIC_COUNTER, "Notices that their receivers took.", stats.delivered},
-        {"deliveries_failed_total", METRIC_COUNTER, "Tries that failed.", stats.failed},
-        {"deliveries_gone_total", METRIC_COUNTER, "Notices whose receivers are no more.",
-         stats.gone},
-        {"deliveries_late_total", METRIC_COUNTER, "Outcomes that came too late.", stats.late},
-        {"deliveries_in_flight", METRIC_GAUGE, "Notices on their way.", stats.in_flight},
-        {"inbox_receivers", METRIC_GAUGE, "Receivers that are owed something.", stats.receivers},
-        {"inbox_pending", METRIC_GAUGE, "Notices that are not delivered yet.", stats.pending},
-        {"inbox_stalled", METRIC_GAUGE, "Notices that failed so often that they are tried hourly.",
+        {"deliveries_total", "Notices that their receivers took.", stats.delivered},
+        {"deliveries_failed_total", "Tries that failed.", stats.failed},
+        {"deliveries_gone_total", "Notices whose receivers are no more.", stats.gone},
+        {"deliveries_late_total", "Outcomes that came too late.", stats.late},
+        {"deliveries_in_flight", "Notices on their way.", stats.in_flight},
+        {"inbox_receivers", "Receivers that are owed something.", stats.receivers},
+        {"inbox_pending", "Notices that are not delivered yet.", stats.pending},
+        {"inbox_stalled", "Notices that failed so often that they are tried hourly.",
          stats.stalled},
-        {"inbox_oldest_seconds", METRIC_GAUGE, "Age of the oldest of them.",
+        {"inbox_oldest_seconds", "Age of the oldest of them.",
          seconds_since(world, stats.oldest_ms)},
     };
     metrics_add(text, metrics, COUNT_OF(metrics));
