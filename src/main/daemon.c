@@ -1,4 +1,4 @@
-/* daemon.c: what is opened in one order is closed in the other. */
+/* daemon.c: the rooms are opened in one order and closed in the other. */
 #include "main/daemon.h"
 
 #include <signal.h>
@@ -13,6 +13,7 @@
 #include "api/token/tokens.h"
 #include "api/trace/usage.h"
 #include "api/workflow/workflows.h"
+#include "base/log_pace.h"
 #include "base/memory.h"
 #include "dispatch/base/failed_starts.h"
 #include "engine/host/pulse.h"
@@ -22,10 +23,8 @@
 #include "journal/pruner.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"
-#include "main/report/damage_notice.h"
-#include "main/report/failed_start_notice.h"
-#include "main/report/request_log.h"
-#include "main/report/store_metrics.h"
+#include "main/report/metrics.h"
+#include "main/report/notices.h"
 #include "main/restart.h"
 #include "main/standby.h"
 #include "main/stop_signals.h"
@@ -34,6 +33,9 @@
 #include "store/datadir.h"
 
 enum { SOCKET_PATH_MAX = 4096 };
+
+/* Errors of the disk fail each request that writes: of each of them one line of log a second. */
+static const enum err_code disk_codes[] = {ERR_DISK_FULL, ERR_READ_ONLY, ERR_STORE_IO};
 
 struct daemon {
     const struct serve_options *options; /* Borrowed, like all in it; `fitted` from the start on. */
@@ -48,10 +50,9 @@ struct daemon {
     struct pruner *pruner;
     struct deletion deletion;
     struct pulse pulse;
-    struct damage_notice damage;
+    struct notices notices;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
-    struct failed_start_notice starts_notice;
-    struct timer lasted; /* Until this life counts as a good one. */
+    struct timer lasted;          /* Until this life counts as a good one. */
 
     struct streams streams_api;
     struct tokens tokens_api;
@@ -69,7 +70,7 @@ struct daemon {
     uint64_t files;       /* The soft limit of descriptors before it was raised. */
     unsigned restarts;    /* In a row, before this one: see restart.h. */
     uint64_t led_from_ns; /* When the store was there. */
-    struct request_log request_log;
+    struct log_pace disk_paces[COUNT_OF(disk_codes)];
     struct err failure;
     struct why why;
 };
@@ -101,7 +102,7 @@ static void store_lost(void *ctx, struct err err) {
 
 static void store_damage_met(void *ctx) {
     struct daemon *daemon = ctx;
-    damage_notice_look(&daemon->damage);
+    notices_damage(&daemon->notices);
 }
 
 static void turn_slow(void *ctx, uint64_t cpu_ns) {
@@ -149,7 +150,17 @@ static void token_revoked(void *ctx, const char *id) {
 static void answer_failed(void *ctx, const struct exchange *exchange, struct err err,
                           const struct why *why) {
     struct daemon *daemon = ctx;
-    request_log_failed(&daemon->request_log, exchange, err, why);
+    uint64_t omitted = 0, now_ns = world_mono_ns(daemon->options->world);
+    for (size_t i = 0; i < COUNT_OF(disk_codes); i++) {
+        if (err.code == disk_codes[i] && !log_pace_take(&daemon->disk_paces[i], now_ns, &omitted)) {
+            return;
+        }
+    }
+    log_event(daemon->options->log, LOG_ERROR, "a request failed",
+              LOG_FIELDS(log_bytes("method", exchange_method(exchange)),
+                         log_bytes("target", exchange_target(exchange)),
+                         log_text("detail", why != NULL ? why->text : NULL),
+                         log_int("omitted", (int64_t)omitted), log_err(err)));
 }
 
 static struct err ready(void *ctx, struct why *why) {
@@ -164,16 +175,18 @@ static struct err ready(void *ctx, struct why *why) {
 /* Damage does not make the daemon unready: it serves the rows that are whole. */
 static void status_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
+    const struct store *store = daemon->store;
     text_add_char(text, ',');
     failed_starts_write(daemon->starts, text);
-    store_status(daemon->store, text);
-    text_add_char(text, ',');
+    text_addf(text, ",\"damaged\":%u,\"missing\":%lld,\"missing_at_ms\":%lld,\"mark_errors\":%llu,",
+              (unsigned)store_damaged(store), (long long)store_missing(store),
+              (long long)store_missing_at_ms(store), (unsigned long long)store_mark_errors(store));
     work_status_write(daemon->work, text);
 }
 
 static void metrics_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
-    store_metrics(daemon->store, daemon->tokens, text);
+    metrics_of_store(daemon->store, daemon->tokens, text);
     work_metrics(daemon->work, text);
 }
 
@@ -311,7 +324,7 @@ static void serving_begin(struct daemon *daemon) {
         return;
     }
     work_begin(daemon->work);
-    failed_start_notice_send(&daemon->starts_notice);
+    notices_hold(&daemon->notices, daemon->starts);
     deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);
     struct pruner_options pruning = {
         .loop = daemon->loop, .store = daemon->store, .failed = prune_failed, .ctx = daemon};
@@ -368,8 +381,6 @@ static void life_begin(struct daemon *daemon) {
         return;
     }
     daemon->fitted.hold = daemon->fitted.hold || failed_starts_hold(daemon->starts);
-    daemon->starts_notice =
-        (struct failed_start_notice){.store = daemon->store, .log = log, .starts = daemon->starts};
     timer_start(daemon->loop, &daemon->lasted, FAILED_START_MS, life_lasted);
 }
 
@@ -410,7 +421,7 @@ static struct err store_begin(struct daemon *daemon) {
         return err;
     }
     daemon->led_from_ns = world_mono_ns(options->world);
-    daemon->damage = (struct damage_notice){.store = daemon->store, .log = daemon->options->log};
+    daemon->notices = (struct notices){.store = daemon->store, .log = options->log};
     hub_attach(daemon->hub, daemon->store);
     life_begin(daemon);
     struct work_options of_work = {.serve = options,
@@ -502,7 +513,7 @@ static void rooms_close(struct daemon *daemon) {
     stop_signals_close(&daemon->signals);
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
-    failed_start_notice_done(&daemon->starts_notice);
+    notices_done(&daemon->notices);
     failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);
 }
@@ -510,7 +521,6 @@ static void rooms_close(struct daemon *daemon) {
 struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
-    daemon->request_log = (struct request_log){.log = options->log, .world = options->world};
     daemon->restarts = restart_count_take();
     write_signals_ignore();
     struct err err = descriptors_share(options, &daemon->fitted, &daemon->files, &daemon->why);

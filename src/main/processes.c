@@ -1,16 +1,25 @@
 /* processes.c: see processes.h. */
 #include "main/processes.h"
 
-#include "base/memory.h"
-#include "main/hosts.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-static void cgroups_begin(const struct serve_options *serve, struct processes *processes) {
-    struct why why = {.text = ""};
-    enum cgroups_use use = serve->no_cgroups ? CGROUPS_OFF : CGROUPS_AUTO;
-    processes->cgroups = cgroups_open(serve->world, processes->data_dir, use, &why);
-    if (cgroups_path(processes->cgroups) == NULL) {
-        processes->no_cgroups = why;
+#include "base/memory.h"
+#include "base/utf8.h"
+
+/* HOSTNAME:DATA, for people. Without control characters: who lists hosts prints names on a
+ * terminal. */
+static char *host_name_make(const char *data_dir) {
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) < 0) {
+        host[0] = '\0';
     }
+    size_t size = strlen(host) + strlen(data_dir) + 2;
+    char *name = mem_new(size);
+    (void)snprintf(name, size, "%s:%s", host, data_dir); /* Fits. */
+    utf8_make_plain(name, strlen(name));
+    return name;
 }
 
 struct err processes_open(const struct serve_options *serve, struct loop *loop,
@@ -22,8 +31,13 @@ struct err processes_open(const struct serve_options *serve, struct loop *loop,
     if (err_failed(err)) {
         return err;
     }
-    processes->host_name = hosts_name(processes->data_dir);
-    cgroups_begin(serve, processes);
+    processes->host_name = host_name_make(processes->data_dir);
+    struct why why = {.text = ""};
+    processes->cgroups = cgroups_open(serve->world, processes->data_dir,
+                                      serve->no_cgroups ? CGROUPS_OFF : CGROUPS_AUTO, &why);
+    if (cgroups_path(processes->cgroups) == NULL) {
+        processes->no_cgroups = why;
+    }
     const struct holders_options with = {
         .loop = loop, .spool = processes->spool, .data_dir = processes->data_dir};
     return holders_open(&with, &processes->holders);

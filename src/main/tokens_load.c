@@ -1,4 +1,4 @@
-/* tokens_load.c: a page after the other.
+/* tokens_load.c: one page of rows after the other.
  *
  * Tokens arrive as rows of bytes, since a store function may run twice and touches nothing that is
  * shared: each page is put into the table by the loop. */
@@ -22,7 +22,7 @@ struct loading {
     struct text page;
 };
 
-/* What the table wants of a token, with no pointer into the row it was read from. */
+/* Members of a token that the table needs, with no pointer into the row it was read from. */
 struct token_row {
     struct id id;
     struct sha256 hash;
@@ -44,22 +44,9 @@ static struct err token_pack(void *ctx, const struct token *token) {
 
 static struct err tokens_read(struct tx *tx, void *ctx) {
     struct loading *loading = ctx;
-    struct bytes after = bytes_of(loading->after.text);
     text_clear(&loading->page);
     loading->count = 0;
-    return tx_token_each(tx, after, TOKENS_PAGE, token_pack, loading);
-}
-
-static void put_page(const struct loading *loading) {
-    struct token_row row;
-    for (size_t at = 0; at + sizeof row <= loading->page.len; at += sizeof row) {
-        memcpy(&row, loading->page.data + at, sizeof row);
-        struct token token = {.id = row.id,
-                              .hash = row.hash,
-                              .owner = {row.owner, strlen(row.owner)},
-                              .scopes = row.scopes};
-        token_table_put(loading->table, &token);
-    }
+    return tx_token_each(tx, bytes_of(loading->after.text), TOKENS_PAGE, token_pack, loading);
 }
 
 static void tokens_loaded(struct err result, void *ctx) {
@@ -67,8 +54,12 @@ static void tokens_loaded(struct err result, void *ctx) {
     if (!err_failed(result) && text_failed(&loading->page)) {
         result = text_error(&loading->page, "daemon: tokens");
     }
-    if (!err_failed(result)) {
-        put_page(loading);
+    struct token_row row;
+    for (size_t at = 0; !err_failed(result) && at < loading->page.len; at += sizeof row) {
+        memcpy(&row, loading->page.data + at, sizeof row);
+        struct token token = {
+            .id = row.id, .hash = row.hash, .owner = bytes_of(row.owner), .scopes = row.scopes};
+        token_table_put(loading->table, &token);
     }
     if (!err_failed(result) && loading->count == TOKENS_PAGE) {
         loading->after = loading->last;

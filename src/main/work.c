@@ -1,33 +1,38 @@
-/* work.c: opened in one order, closed in the other. */
+/* work.c: the rooms are opened in one order and closed in the other.
+ *
+ * A note of the store goes to every room that performs runs: commands (dispatch), turns, titles and
+ * workflows (flows). Each of them looks only at runs of its own kinds. */
 #include "main/work.h"
-#include "main/parts.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "dispatch/base/effects.h"
 #include "dispatch/inbox/deliver.h"
-#include "dispatch/job/dispatch.h"
+#include "dispatch/session/titles.h"
+#include "dispatch/turn/turns.h"
 #include "engine/base/home.h"
-#include "http/metrics.h"
+#include "engine/budget/budget.h"
 #include "loop/fetch.h"
-#include "main/chats.h"
+#include "loop/loop_uv.h"
 #include "main/descriptors.h"
-#include "main/herds.h"
-#include "main/hosts.h"
+#include "main/parts.h"
 #include "main/processes.h"
 #include "main/providers.h"
 #include "main/report/damage_scan.h"
-#include "main/report/delivery_metrics.h"
-#include "main/report/job_metrics.h"
+#include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
-#include "main/sandbox_hidden.h"
 #include "main/spool_scan.h"
+#include "script/program.h"
+#include "script/script.h"
 #include "tool/tool.h"
 
-enum { CENSUS_MS = 1000 };
+enum { CENSUS_MS = 1000, HIDDEN_MAX = 4 };
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct work {
@@ -37,41 +42,54 @@ struct work {
     struct address_list *allow, *fetch_allow;
     struct effects *effects;
     struct shortage *shortage;
-    struct dispatch *dispatch;
     struct fetch *client;
-    struct deliver *deliver;
     struct providers *providers;
-    struct chats *chats;
     struct toolbox *toolbox;
-    struct hidden hidden;
+    struct scripts *scripts;  /* Workers of the engine that this program carries. */
+    char *hidden[HIDDEN_MAX]; /* Paths that commands in the sandbox must not see. Ends with NULL. */
+
+    /* The performers. */
+    struct dispatch *dispatch;
+    struct deliver *deliver;
+    struct turns *turns;
+    struct titles *titles;
+    struct flows *flows;
+
     struct home_found home;
     void (*known)(void *ctx, struct err err);
-    unsigned stopping; /* Rooms that have not stopped yet. */
+    unsigned stopping; /* Performers that have not stopped yet. */
     void (*stopped)(void *ctx);
     void *stopped_ctx, *known_ctx;
-    /* What the rows say, for /metrics: counted again within a second of a change. */
+    /* Counts of rows for /metrics; counted again within a second of a change. */
     struct run_census census, census_read;
     struct timer census_timer;
     bool census_due, census_away;
     struct spool_look spool_look;
 };
 
-/* --- Told from below -------------------------------------------------------------------------- */
+/* --- Reports of the rooms --------------------------------------------------------------------- */
 
-static void dispatch_failed(void *ctx, const char *what, struct bytes run, struct err err) {
-    struct work *work = ctx;
+static void run_failed(void *ctx, const char *what, struct bytes run, struct err err) {
+    const struct work *work = ctx;
     log_event(work->options.serve->log, LOG_WARN, what,
               LOG_FIELDS(log_bytes("run", run), log_err(err)));
 }
 
 static void deliver_failed(void *ctx, const char *what, struct err err) {
-    struct work *work = ctx;
+    const struct work *work = ctx;
     log_event(work->options.serve->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
 }
 
-/* Each start that waits says nothing of its own, and neither does one that failed for it. */
+static void script_failed(void *ctx, struct err err) {
+    const struct work *work = ctx;
+    log_event(work->options.serve->log, LOG_WARN,
+              "the process that scripts are forked from has ended; another one is started",
+              LOG_FIELDS(log_err(err)));
+}
+
+/* A single line stands for all starts that wait; none of them logs its own. */
 static void shortage_began(void *ctx, const char *what, struct err err) {
-    struct work *work = ctx;
+    const struct work *work = ctx;
     log_event(work->options.serve->log, LOG_WARN,
               "no file descriptor is free: starts wait until there are some; raise the limit of"
               " the service (LimitNOFILE=, ulimit -Hn) or of the system (fs.file-max)",
@@ -79,7 +97,7 @@ static void shortage_began(void *ctx, const char *what, struct err err) {
 }
 
 static void shortage_ended(void *ctx, uint64_t lasted_ms) {
-    struct work *work = ctx;
+    const struct work *work = ctx;
     log_event(work->options.serve->log, LOG_INFO, "file descriptors are free again: starts go on",
               LOG_FIELDS(log_int("waited_ms", (int64_t)lasted_ms)));
 }
@@ -113,7 +131,9 @@ static void released(void *ctx) {
     log_event(work->options.serve->log, LOG_INFO, "released: what waited may begin",
               NULL /* no fields */);
     failed_starts_accept(work->options.starts);
-    chats_release(work->chats);
+    turns_release(work->turns);
+    titles_release(work->titles);
+    flows_release(work->flows);
     deliver_release(work->deliver);
 }
 
@@ -126,16 +146,6 @@ static void recovered(void *ctx) {
 }
 
 /* --- Opening ---------------------------------------------------------------------------------- */
-
-static struct err processes_begin(struct work *work) {
-    const struct serve_options *serve = work->options.serve;
-    struct err err = processes_open(serve, work->options.loop, &work->processes);
-    if (!err_failed(err) && cgroups_path(work->processes.cgroups) == NULL) {
-        log_event(serve->log, LOG_INFO, "commands get no cgroups of their own",
-                  LOG_FIELDS(log_text("why", work->processes.no_cgroups.text)));
-    }
-    return err;
-}
 
 static struct err settings_read(struct work *work, struct why *why) {
     const struct serve_options *serve = work->options.serve;
@@ -151,15 +161,30 @@ static struct err settings_read(struct work *work, struct why *why) {
                                                  serve->webhook_secret, &work->secret, why);
 }
 
-/* --- The rooms -------------------------------------------------------------------------------- */
+/* The data directory, and the files with secrets that may stand elsewhere. A file that does not
+ * exist needs no hiding. */
+static void hidden_find(struct work *work) {
+    const struct serve_options *serve = work->options.serve;
+    const char *const names[] = {work->processes.data_dir, serve->config, serve->webhook_secret};
+    static_assert(COUNT_OF(names) < HIDDEN_MAX, "the list ends with NULL");
+    for (size_t i = 0, count = 0; i < COUNT_OF(names); i++) {
+        char path[PATH_MAX];
+        if (names[i] != NULL && realpath(names[i], path) != NULL) {
+            work->hidden[count++] = mem_copy(path, strlen(path));
+        }
+    }
+}
 
-/* What every room allows that may let a run begin, in whatever commit. */
+/* The bounds of every room whose commits may let a run begin. */
 static struct run_bounds bounds_of(const struct work *work) {
-    return (struct run_bounds){
-        .slots = work->options.serve->jobs_max,
-        .workflows = work->options.serve->workflows_max,
-        .host = {work->processes.host.text, strlen(work->processes.host.text)},
-        .hosts = has_home(work) ? RUN_HOST_ONE : RUN_HOSTS_SHARED};
+    return (struct run_bounds){.slots = work->options.serve->jobs_max,
+                               .workflows = work->options.serve->workflows_max,
+                               .host = bytes_of(work->processes.host.text),
+                               .hosts = has_home(work) ? RUN_HOST_ONE : RUN_HOSTS_SHARED};
+}
+
+static enum run_hold hold_of(const struct work *work) {
+    return work->options.serve->hold ? RUN_HELD : RUN_FREE;
 }
 
 static void dispatch_begin(struct work *work) {
@@ -172,12 +197,12 @@ static void dispatch_begin(struct work *work) {
                                     .holders = work->processes.holders,
                                     .data_dir = work->processes.data_dir,
                                     .cgroups = work->processes.cgroups,
-                                    .hide = (const char *const *)work->hidden.paths,
-                                    .sandbox_lack = sandbox_lack(work->options.serve),
+                                    .hide = (const char *const *)work->hidden,
+                                    .sandbox_lack = sandbox_lack(serve),
                                     .bounds = bounds_of(work),
                                     .environment = (const char *const *)environ,
                                     .files = work->options.files,
-                                    .hold = serve->hold ? RUN_HELD : RUN_FREE,
+                                    .hold = hold_of(work),
                                     .parts = leader_parts,
                                     .keep = {.count = serve->keep_runs,
                                              .age_ms = serve->keep_days * DAY_MS,
@@ -187,7 +212,7 @@ static void dispatch_begin(struct work *work) {
                                     .host_timeout_ms = serve->host_timeout_ms,
                                     .ctx = work,
                                     .released = released,
-                                    .failed = dispatch_failed};
+                                    .failed = run_failed};
     work->dispatch = dispatch_open(&with);
 }
 
@@ -200,10 +225,10 @@ static void deliver_begin(struct work *work) {
                                    .effects = work->effects,
                                    .client = work->client,
                                    .allow = work->allow,
-                                   .secret = {work->secret, strlen(work->secret)},
+                                   .secret = bytes_of(work->secret),
                                    .waits = INBOX_WAITS_DEFAULT,
                                    .timeout_ms = serve->webhook_timeout_ms,
-                                   .hold = serve->hold ? RUN_HELD : RUN_FREE,
+                                   .hold = hold_of(work),
                                    .bounds = bounds_of(work),
                                    .connections = providers_connections(work->providers),
                                    .ctx = work,
@@ -214,14 +239,122 @@ static void deliver_begin(struct work *work) {
     work->deliver = deliver_open(&with);
 }
 
-struct err work_open(const struct work_options *options, struct work **ret_work, struct why *why) {
-    struct work *work = mem_new(sizeof *work);
-    work->options = *options;
-    work->effects = effects_new(options->serve->world);
-    effects_set_starts(work->effects, options->starts);
-    work->shortage = shortage_new(&(struct shortage_options){
-        .loop = options->loop, .began = shortage_began, .ended = shortage_ended, .ctx = work});
-    struct err err = processes_begin(work);
+/* The budget of workflows that are given none. The command has made the text, so it fits. */
+static struct err budget_read(const char *text, struct amounts *ret_budget) {
+    AUTO(json_release) json_t *json = NULL;
+    struct budget_limits limits;
+    struct why why = {""};
+    struct err err = json_parse(text, strlen(text), JSON_DEPTH_MAX, &json, &why);
+    if (!err_failed(err)) {
+        err = budget_limits_read(json, &limits, &why);
+    }
+    if (!err_failed(err)) {
+        *ret_budget = limits.limits;
+    }
+    return err;
+}
+
+/* The user's folder, or NULL. Borrowed from the environment. */
+static const char *home_folder(void) {
+    const char *home = getenv("HOME");
+    return home == NULL || home[0] != '/' ? NULL : home;
+}
+
+/* Where scripts are looked for, without the root. */
+static struct catalog_search catalog_places(void) {
+    return (struct catalog_search){.home = home_folder(),
+                                   .config_dir = getenv("CLAUDE_CONFIG_DIR")};
+}
+
+static struct err flows_begin(struct work *work) {
+    const struct serve_options *serve = work->options.serve;
+    struct connections *connections = providers_connections(work->providers);
+    AUTO(mem_release) char *path = NULL;
+    struct sha256 hash;
+    struct amounts budget;
+    struct err err =
+        serve->workflow_budget == NULL ? ERR_OK : budget_read(serve->workflow_budget, &budget);
+    if (!err_failed(err)) {
+        err = script_program_install(serve->world, work->processes.data_dir, &hash, &path);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct scripts_options of_scripts = {.loop = work->options.loop,
+                                               .program = path,
+                                               .failed = script_failed,
+                                               .ctx = work,
+                                               .shortage = work->shortage};
+    work->scripts = scripts_open(&of_scripts);
+    const struct flows_options with = {.loop = work->options.loop,
+                                       .store = work->options.store,
+                                       .effects = work->effects,
+                                       .shortage = work->shortage,
+                                       .models = connections_models(connections),
+                                       .connections = connections,
+                                       .scripts = work->scripts,
+                                       .engine = sha256_hex(&hash),
+                                       .search = catalog_places(),
+                                       .data_dir = work->processes.data_dir,
+                                       .spool = work->processes.spool,
+                                       .sandbox = sandbox_lack(serve) == NULL,
+                                       .limits = {.processors = (int64_t)uv_available_parallelism(),
+                                                  .at_once = serve->agents,
+                                                  .cpu_ms = serve->script_cpu_ms,
+                                                  .memory_mb = serve->script_memory >> 20,
+                                                  .workers_max = serve->workers_max,
+                                                  .stuck_ms = serve->agent_stuck_ms},
+                                       .budget = serve->workflow_budget == NULL ? NULL : &budget,
+                                       .bounds = bounds_of(work),
+                                       .hold = hold_of(work),
+                                       .ctx = work,
+                                       .failed = run_failed,
+                                       .script_failed = script_failed};
+    work->flows = flows_open(&with);
+    return ERR_OK;
+}
+
+static void turns_begin(struct work *work) {
+    struct connections *connections = providers_connections(work->providers);
+    const char *home = home_folder();
+    const struct turns_options with = {.loop = work->options.loop,
+                                       .store = work->options.store,
+                                       .effects = work->effects,
+                                       .shortage = work->shortage,
+                                       .models = connections_models(connections),
+                                       .connections = connections,
+                                       .workflow_tool = &workflow_tool,
+                                       .flows = work->flows,
+                                       .client = work->client,
+                                       .allow = work->fetch_allow,
+                                       .data_dir = work->processes.data_dir,
+                                       .home = home == NULL ? "" : home,
+                                       .toolbox = work->toolbox,
+                                       .spool = work->processes.spool,
+                                       .sandbox = sandbox_lack(work->options.serve) == NULL,
+                                       .bounds = bounds_of(work),
+                                       .hold = hold_of(work),
+                                       .ctx = work,
+                                       .failed = run_failed};
+    work->turns = turns_open(&with);
+    flows_listen(work->flows, work->turns);
+    const struct titles_options of_titles = {.loop = work->options.loop,
+                                             .store = work->options.store,
+                                             .models = connections_models(connections),
+                                             .bounds = bounds_of(work),
+                                             .hold = hold_of(work),
+                                             .ctx = work,
+                                             .failed = run_failed};
+    work->titles = titles_open(&of_titles);
+}
+
+static struct err rooms_open(struct work *work, struct why *why) {
+    const struct work_options *options = &work->options;
+    struct err err = processes_open(options->serve, options->loop, &work->processes);
+    if (!err_failed(err) && cgroups_path(work->processes.cgroups) == NULL) {
+        log_event(options->serve->log, LOG_INFO, "commands get no cgroups of their own",
+                  LOG_FIELDS(log_text("why", work->processes.no_cgroups.text)));
+    }
     work->toolbox = toolbox_new();
     if (!err_failed(err) && work->toolbox == NULL) {
         err = err_make(ERR_OUT_OF_MEMORY, "work: tools");
@@ -238,177 +371,34 @@ struct err work_open(const struct work_options *options, struct work **ret_work,
         err = providers_open(&of_models, &work->providers, why);
     }
     if (err_failed(err)) {
-        work_close(work);
         return err;
     }
-    hidden_find(&work->hidden, options->serve, work->processes.data_dir);
+    hidden_find(work);
     dispatch_begin(work);
     deliver_begin(work);
-    const struct chats_options with = {.serve = options->serve,
-                                       .loop = options->loop,
-                                       .store = options->store,
-                                       .effects = work->effects,
-                                       .shortage = work->shortage,
-                                       .client = work->client,
-                                       .allow = work->fetch_allow,
-                                       .connections = providers_connections(work->providers),
-                                       .toolbox = work->toolbox,
-                                       .spool = work->processes.spool,
-                                       .sandbox = sandbox_lack(work->options.serve) == NULL,
-                                       .data_dir = work->processes.data_dir,
-                                       .bounds = bounds_of(work)};
-    err = chats_open(&with, &work->chats);
+    err = flows_begin(work);
     if (err_failed(err)) {
         why_set(why, "%s/libexec cannot be written", work->processes.data_dir);
+        return err;
+    }
+    turns_begin(work);
+    return ERR_OK;
+}
+
+struct err work_open(const struct work_options *options, struct work **ret_work, struct why *why) {
+    struct work *work = mem_new(sizeof *work);
+    work->options = *options;
+    work->effects = effects_new(options->serve->world);
+    effects_set_starts(work->effects, options->starts);
+    work->shortage = shortage_new(&(struct shortage_options){
+        .loop = options->loop, .began = shortage_began, .ended = shortage_ended, .ctx = work});
+    struct err err = rooms_open(work, why);
+    if (err_failed(err)) {
         work_close(work);
         return err;
     }
     *ret_work = work;
     return ERR_OK;
-}
-
-/* --- Closing ---------------------------------------------------------------------------------- */
-
-static void providers_gone(void *ctx) {
-    struct work *work = ctx;
-    work->stopped(work->stopped_ctx);
-}
-
-static void client_gone(void *ctx) {
-    struct work *work = ctx;
-    work->client = NULL;
-    providers_end(work->providers, providers_gone, work);
-}
-
-static void room_stopped(void *ctx) {
-    struct work *work = ctx;
-    if (--work->stopping == 0) {
-        holders_close(work->processes.holders);
-        work->processes.holders = NULL;
-        fetch_close(work->client, client_gone, work);
-    }
-}
-
-void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
-    work->stopped = stopped;
-    work->stopped_ctx = ctx;
-    work->stopping = 3;
-    timer_stop(work->options.loop, &work->census_timer);
-    spool_look_stop(&work->spool_look);
-    dispatch_stop(work->dispatch, room_stopped, work);
-    deliver_stop(work->deliver, room_stopped, work);
-    chats_stop(work->chats, room_stopped, work);
-}
-
-void work_close(struct work *work) {
-    if (work == NULL) {
-        return;
-    }
-    spool_look_done(&work->spool_look);
-    chats_close(work->chats);
-    toolbox_free(work->toolbox);
-    providers_close(work->providers);
-    deliver_close(work->deliver);
-    dispatch_close(work->dispatch);
-    shortage_free(work->shortage);
-    effects_free(work->effects);
-    processes_done(&work->processes);
-    address_list_free(work->allow);
-    address_list_free(work->fetch_allow);
-    if (work->secret != NULL) {
-        explicit_bzero(work->secret, strlen(work->secret));
-    }
-    mem_free(work->secret);
-    hidden_done(&work->hidden);
-    mem_free(work);
-}
-
-/* --- Asked from above ------------------------------------------------------------------------- */
-
-struct runs_api work_api(struct work *work) {
-    return (struct runs_api){.loop = work->options.loop,
-                             .store = work->options.store,
-                             .dispatch = work->dispatch,
-                             .hub = work->options.hub,
-                             .chores = work->options.chores,
-                             .starts = work->options.starts,
-                             .spool = work->processes.spool};
-}
-
-struct turns_api work_turns_api(struct work *work) {
-    return (struct turns_api){.loop = work->options.loop,
-                              .store = work->options.store,
-                              .hub = work->options.hub,
-                              .dispatch = work->dispatch,
-                              .connections = providers_connections(work->providers)};
-}
-
-struct workflow_runs_api work_workflows_api(struct work *work) {
-    return (struct workflow_runs_api){.loop = work->options.loop,
-                                      .store = work->options.store,
-                                      .dispatch = work->dispatch,
-                                      .flows = chats_flows(work->chats),
-                                      .search = herds_search()};
-}
-
-struct err work_ready(const struct work *work, struct why *why) {
-    return effects_stuck(work->effects, why) ? err_make(ERR_STALLED, "work: ready") : ERR_OK;
-}
-
-void work_status_write(const struct work *work, struct text *text) {
-    text_addf(text, "\"unknown_folders\":%lld,", (long long)work->spool_look.count);
-    descriptors_write(work->shortage, text);
-}
-
-struct providers_api *work_providers_api(struct work *work) {
-    return providers_api(work->providers);
-}
-
-static struct err census_tx(struct tx *tx, void *ctx) {
-    struct work *work = ctx;
-    return tx_run_census(tx, &work->census_read);
-}
-
-static void census_done(struct err err, void *ctx) {
-    struct work *work = ctx;
-    work->census_away = false;
-    if (!err_failed(err)) {
-        work->census = work->census_read;
-    }
-}
-
-static void census_ask(struct timer *timer) {
-    struct work *work = CONTAINER_OF(timer, struct work, census_timer);
-    if (work->census_away) { /* The answer on its way may be older than the change. */
-        timer_start(work->options.loop, timer, CENSUS_MS, census_ask);
-        return;
-    }
-    work->census_due = false;
-    work->census_away = true;
-    store_read(work->options.store, census_tx, census_done, work);
-}
-
-static void census_stale(struct work *work) {
-    if (!work->census_due && work->stopping == 0) {
-        work->census_due = true;
-        timer_start(work->options.loop, &work->census_timer, CENSUS_MS, census_ask);
-    }
-}
-
-/* --- Notes ------------------------------------------------------------------------------------ */
-
-void work_run_note(struct work *work, struct bytes note) {
-    struct run_row row;
-    if (run_note_read(note, &row)) {
-        effects_at(work->effects, row.run);
-    }
-    dispatch_run_note(work->dispatch, note);
-    chats_run_note(work->chats, note);
-    census_stale(work);
-}
-
-void work_inbox_note(struct work *work, struct bytes note) {
-    deliver_note(work->deliver, note);
 }
 
 /* --- Beginning -------------------------------------------------------------------------------- */
@@ -446,7 +436,9 @@ static void home_found(struct err err, void *ctx) {
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
-        chats_hold(work->chats);
+        turns_hold(work->turns);
+        titles_hold(work->titles);
+        flows_hold(work->flows);
         deliver_hold(work->deliver);
         hold_log(work);
     }
@@ -463,6 +455,37 @@ void work_come_home(struct work *work, void (*known)(void *ctx, struct err err),
     store_write(work->options.store, home_find, home_found, work);
 }
 
+static struct err census_tx(struct tx *tx, void *ctx) {
+    struct work *work = ctx;
+    return tx_run_census(tx, &work->census_read);
+}
+
+static void census_done(struct err err, void *ctx) {
+    struct work *work = ctx;
+    work->census_away = false;
+    if (!err_failed(err)) {
+        work->census = work->census_read;
+    }
+}
+
+static void census_ask(struct timer *timer) {
+    struct work *work = CONTAINER_OF(timer, struct work, census_timer);
+    if (work->census_away) { /* The answer on its way may be older than the change. */
+        timer_start(work->options.loop, timer, CENSUS_MS, census_ask);
+        return;
+    }
+    work->census_due = false;
+    work->census_away = true;
+    store_read(work->options.store, census_tx, census_done, work);
+}
+
+static void census_stale(struct work *work) {
+    if (!work->census_due && work->stopping == 0) {
+        work->census_due = true;
+        timer_start(work->options.loop, &work->census_timer, CENSUS_MS, census_ask);
+    }
+}
+
 void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
@@ -472,33 +495,169 @@ void work_begin(struct work *work) {
                      work->options.serve->log, work->processes.spool);
 }
 
-static void census_write(struct work *work, struct text *text) {
-    int64_t from_ms = work->census.oldest_queued_ms;
-    int64_t age_ms = world_wall_ms(work->options.serve->world) - from_ms;
-    const struct metric metrics[] = {
-        {"runs_queued", "Runs that have not begun.", (uint64_t)work->census.states[RUN_QUEUED]},
-        {"runs_running", "Runs that have begun and not ended.",
-         (uint64_t)(work->census.states[RUN_RUNNING] + work->census.states[RUN_WAITING])},
-        {"runs_oldest_queued_seconds", "Age of the oldest run that has not begun.",
-         from_ms == 0 || age_ms < 0 ? 0 : (uint64_t)age_ms / 1000},
-        {"runs_kept_bytes", "What runs that have ended take on the disk.",
-         (uint64_t)work->census.kept_bytes},
-        {"runs_waiting_for_budget", "Runs that wait for what others have reserved of a budget.",
-         (uint64_t)work->census.waiting_for_budget},
-        {"budgets", "Budgets, those of single runs among them.", (uint64_t)work->census.budgets},
-    };
-    metrics_add(text, metrics, COUNT_OF(metrics));
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+void work_run_note(struct work *work, struct bytes note) {
+    struct run_row row;
+    if (run_note_read(note, &row)) {
+        effects_at(work->effects, row.run);
+    }
+    dispatch_run_note(work->dispatch, note);
+    turns_run_note(work->turns, note);
+    titles_run_note(work->titles, note);
+    flows_run_note(work->flows, note);
+    census_stale(work);
+}
+
+void work_inbox_note(struct work *work, struct bytes note) {
+    deliver_note(work->deliver, note);
+}
+
+/* --- Closing ---------------------------------------------------------------------------------- */
+
+static struct err stop_note_tx(struct tx *tx, void *ctx) {
+    (void)ctx;
+    return tx_run_note_stop(tx);
+}
+
+static void stop_noted(struct err err, void *ctx) {
+    (void)err; /* Without the mark the next daemon counts an end: that is no harm. */
+    (void)ctx;
+}
+
+/* A daemon that leaves nothing under way stops without a write, which could fail. */
+static void stop_note(struct work *work) {
+    struct turns_stats turns;
+    struct models_stats models; /* Turns, titles and agents ask them. */
+    turns_get_stats(work->turns, &turns);
+    models_get_stats(connections_models(providers_connections(work->providers)), &models);
+    if (turns.live > 0 || models.running > 0 || models.waiting > 0) {
+        store_write(work->options.store, stop_note_tx, stop_noted, NULL);
+    }
+}
+
+static void providers_gone(void *ctx) {
+    struct work *work = ctx;
+    work->stopped(work->stopped_ctx);
+}
+
+static void client_gone(void *ctx) {
+    struct work *work = ctx;
+    work->client = NULL;
+    providers_end(work->providers, providers_gone, work);
+}
+
+static void room_stopped(void *ctx) {
+    struct work *work = ctx;
+    if (--work->stopping == 0) {
+        holders_close(work->processes.holders);
+        work->processes.holders = NULL;
+        fetch_close(work->client, client_gone, work);
+    }
+}
+
+/* The zygote ends while the loop still turns, and after what the pool reads of workers. */
+static void flows_stopped(void *ctx) {
+    struct work *work = ctx;
+    scripts_close(work->scripts);
+    work->scripts = NULL;
+    room_stopped(work);
+}
+
+void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
+    work->stopped = stopped;
+    work->stopped_ctx = ctx;
+    work->stopping = 4;
+    timer_stop(work->options.loop, &work->census_timer);
+    spool_look_stop(&work->spool_look);
+    dispatch_stop(work->dispatch, room_stopped, work);
+    deliver_stop(work->deliver, room_stopped, work);
+    stop_note(work);
+    titles_stop(work->titles);
+    turns_stop(work->turns, room_stopped, work);
+    flows_stop(work->flows, flows_stopped, work);
+}
+
+void work_close(struct work *work) {
+    if (work == NULL) {
+        return;
+    }
+    spool_look_done(&work->spool_look);
+    flows_close(work->flows);
+    scripts_close(work->scripts);
+    titles_close(work->titles);
+    turns_close(work->turns);
+    toolbox_free(work->toolbox);
+    providers_close(work->providers);
+    deliver_close(work->deliver);
+    dispatch_close(work->dispatch);
+    shortage_free(work->shortage);
+    effects_free(work->effects);
+    processes_done(&work->processes);
+    address_list_free(work->allow);
+    address_list_free(work->fetch_allow);
+    if (work->secret != NULL) {
+        explicit_bzero(work->secret, strlen(work->secret));
+    }
+    mem_free(work->secret);
+    for (size_t i = 0; i < HIDDEN_MAX; i++) {
+        mem_free(work->hidden[i]);
+    }
+    mem_free(work);
+}
+
+/* --- For the API ------------------------------------------------------------------------------ */
+
+struct runs_api work_api(struct work *work) {
+    return (struct runs_api){.loop = work->options.loop,
+                             .store = work->options.store,
+                             .dispatch = work->dispatch,
+                             .hub = work->options.hub,
+                             .chores = work->options.chores,
+                             .starts = work->options.starts,
+                             .spool = work->processes.spool};
+}
+
+struct turns_api work_turns_api(struct work *work) {
+    return (struct turns_api){.loop = work->options.loop,
+                              .store = work->options.store,
+                              .hub = work->options.hub,
+                              .dispatch = work->dispatch,
+                              .connections = providers_connections(work->providers)};
+}
+
+struct workflow_runs_api work_workflows_api(struct work *work) {
+    return (struct workflow_runs_api){.loop = work->options.loop,
+                                      .store = work->options.store,
+                                      .dispatch = work->dispatch,
+                                      .flows = work->flows,
+                                      .search = catalog_places()};
+}
+
+struct providers_api *work_providers_api(struct work *work) {
+    return providers_api(work->providers);
 }
 
 const char *work_data_dir(const struct work *work) {
     return work->processes.data_dir;
 }
 
+struct err work_ready(const struct work *work, struct why *why) {
+    return effects_stuck(work->effects, why) ? err_make(ERR_STALLED, "work: ready") : ERR_OK;
+}
+
+void work_status_write(const struct work *work, struct text *text) {
+    text_addf(text, "\"unknown_folders\":%lld,", (long long)work->spool_look.count);
+    descriptors_write(work->shortage, text);
+}
+
 void work_metrics(struct work *work, struct text *text) {
-    census_write(work, text);
-    job_metrics(work->dispatch, work->processes.holders, work->effects, text);
+    const struct world *world = work->options.serve->world;
+    metrics_of_runs(&work->census, world, text);
+    metrics_of_jobs(work->dispatch, work->processes.holders, work->effects, text);
     descriptors_metrics(work->shortage, text);
-    delivery_metrics(work->deliver, work->options.serve->world, text);
-    chats_metrics(work->chats, text);
-    hosts_metrics(work->dispatch, text);
+    metrics_of_deliveries(work->deliver, world, text);
+    metrics_of_turns(work->turns, connections_models(providers_connections(work->providers)), text);
+    metrics_of_flows(work->flows, text);
+    metrics_of_hosts(work->dispatch, text);
 }
