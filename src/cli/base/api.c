@@ -16,41 +16,36 @@ static void flush(void *ctx) {
     (void)fflush(stdout); /* A failure shows again at the end. */
 }
 
-/* SIGINT and SIGTERM become bytes that poll(2) sees. */
-static void interrupts(sigset_t *set) {
-    sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-}
-
-static struct err interrupt_open(int *ret_fd) {
+/* Signals become bytes that poll(2) sees: SIGINT and SIGTERM, and with `all` SIGHUP and SIGQUIT.
+ * *io_fd -1: a new descriptor. */
+static struct err interrupt_take(bool all, int *io_fd) {
     sigset_t set;
-    interrupts(&set);
-    if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0) {
-        return err_from_errno(errno, "talk: signals");
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    if (all) {
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGQUIT);
     }
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd = -1;
+    if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) == 0) {
+        fd = signalfd(*io_fd, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
     if (fd < 0) {
         return err_from_errno(errno, "talk: signals");
     }
-    *ret_fd = fd;
+    *io_fd = fd;
     return ERR_OK;
 }
 
 /* Not from the start: who runs under nohup wants no hang-up. */
 void talk_hear_all(struct talk *talk) {
-    sigset_t set;
-    interrupts(&set);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGQUIT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) == 0) {
-        (void)signalfd(talk->interrupt_fd, &set, 0); /* It exists: nothing can be wrong. */
-    }
+    (void)interrupt_take(true, &talk->interrupt_fd); /* It exists: nothing can be wrong. */
 }
 
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
     *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world};
-    struct err err = interrupt_open(&talk->interrupt_fd);
+    struct err err = interrupt_take(false, &talk->interrupt_fd);
     if (err_failed(err)) {
         return err;
     }
@@ -146,58 +141,49 @@ bool talk_target(struct text *target, const char *base, const char *id, const ch
     return !text_failed(target) && id[0] != '\0';
 }
 
-enum { PAGE_ROWS = 200 };
-
-static struct err page_ask(struct talk *talk, const struct talk_rows *rows, const char *after,
-                           int64_t count, json_t **ret_page, struct why *why) {
-    AUTO(text_done) struct text target = {0};
-    text_init(&target, 8 << 10);
-    text_addf(&target, "%s%climit=%lld", rows->path, strchr(rows->path, '?') != NULL ? '&' : '?',
-              (long long)count);
-    if (after != NULL) {
-        text_add_str(&target, "&after=");
-        client_add_escaped(&target, after);
-    } else if (rows->total) {
-        text_add_str(&target, "&total=1");
-    }
-    if (text_failed(&target)) {
-        return err_make(ERR_OUT_OF_MEMORY, "talk: list");
-    }
-    struct client_request request = {.method = "GET", .target = target.data};
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_page, why);
-}
-
 static bool has_enough(const struct talk_rows *rows, int64_t seen) {
     return (rows->most > 0 && seen >= rows->most) || (rows->enough != NULL && *rows->enough);
 }
 
 struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why *why) {
+    enum { PAGE_ROWS = 200 };
     AUTO(json_release) json_t *page = NULL;
     struct talk_end end = {.shown = 0};
-    int64_t seen = 0;
     do {
-        AUTO(json_release) json_t *next = NULL;
-        int64_t left = rows->most > 0 ? rows->most - seen : PAGE_ROWS;
-        struct err err = page_ask(talk, rows, json_string_value(json_object_get(page, "next")),
-                                  left < PAGE_ROWS ? left : PAGE_ROWS, &next, why);
+        AUTO(text_done) struct text target = {0};
+        const char *after = json_str(page, "next", NULL);
+        int64_t left = rows->most > 0 ? rows->most - end.shown : PAGE_ROWS;
+        text_init(&target, 8 << 10);
+        text_addf(&target, "%s%climit=%lld", rows->path,
+                  strchr(rows->path, '?') != NULL ? '&' : '?',
+                  (long long)(left < PAGE_ROWS ? left : PAGE_ROWS));
+        if (after != NULL) {
+            text_add_str(&target, "&after=");
+            client_add_escaped(&target, after);
+        } else if (rows->total) {
+            text_add_str(&target, "&total=1");
+        }
+        if (text_failed(&target)) {
+            return err_make(ERR_OUT_OF_MEMORY, "talk: list");
+        }
+        bool first = page == NULL;
+        json_release(&page);
+        struct client_request request = {.method = "GET", .target = target.data};
+        struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &page, why);
         if (err_failed(err)) {
             return err;
         }
-        const json_t *items = json_object_get(next, "items");
-        if (page == NULL) {
-            end.total = talk_int(next, "total");
-            end.total_more = json_is_true(json_object_get(next, "more"));
+        if (first) {
+            end.total = talk_int(page, "total");
+            end.total_more = json_is_true(json_object_get(page, "more"));
         }
-        for (size_t at = 0; at < json_array_size(items) && !has_enough(rows, seen); at++) {
-            rows->each(rows->ctx, json_array_get(items, at));
-            seen++;
-        }
-        json_t *old = page;
-        page = next;
-        next = old;
         end.more = json_is_string(json_object_get(page, "next"));
-    } while (!has_enough(rows, seen) && end.more);
-    end.shown = seen;
+        const json_t *items = json_object_get(page, "items");
+        for (size_t at = 0; at < json_array_size(items) && !has_enough(rows, end.shown); at++) {
+            rows->each(rows->ctx, json_array_get(items, at));
+            end.shown++;
+        }
+    } while (end.more && !has_enough(rows, end.shown));
     if (rows->end != NULL) {
         *rows->end = end;
     }
@@ -230,12 +216,11 @@ struct talk_time talk_clock(int64_t ms) {
 }
 
 const char *talk_text(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
+    return json_str(object, key, "");
 }
 
 int64_t talk_int(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
+    return json_int(object, key, 0);
 }
 
 void talk_warn_held(struct talk *talk) {

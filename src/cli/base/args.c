@@ -6,247 +6,182 @@
 #include "base/fields/fields.h"
 #include "base/number.h"
 #include "base/suggest.h"
+#include "cli/base/options.h"
 #include "cli/base/quantity.h"
 
-/* What every command takes. */
+/* --- The flags of a command ------------------------------------------------------------------- */
+
 static const struct flag everybody[] = {
-    {.name = "json", .kind = FLAG_SWITCH, .about = "Print JSON, one value a line."},
-    {.name = "help", .letter = 'h', .kind = FLAG_SWITCH, .about = "Show this help."},
-    {.name = NULL},
+    OPTION_SWITCH("json", 0, "Print JSON, one value a line."),
+    OPTION_SWITCH("help", 'h', "Show this help."),
+    OPTION_END,
 };
 
-/* What every client of the daemon takes. */
-static const struct flag client[] = {
-    {.name = "data",
-     .kind = FLAG_TEXT,
-     .value = "DIR",
-     .about = "Data directory; its socket reaches the daemon.",
-     .env = "DROVER_DATA"},
-    {.name = "url",
-     .kind = FLAG_TEXT,
-     .value = "URL",
-     .about = "Reach the daemon over TCP instead; the token is in DROVER_TOKEN.",
-     .env = "DROVER_URL"},
-    {.name = NULL},
+/* Every client of the daemon takes --url, and --data or, where a command has a --data of its own,
+ * --dir. */
+static const struct flag client_data[] = {
+    OPTION_TEXT("data", 0, "DIR", "Data directory; its socket reaches the daemon.",
+                .env = "DROVER_DATA"),
+    OPTION_END,
 };
-
-/* The same for a command that has a --data of its own. */
 static const struct flag client_dir[] = {
-    {.name = "dir",
-     .kind = FLAG_TEXT,
-     .value = "DIR",
-     .about = "Data directory (--data elsewhere); its socket reaches the daemon.",
-     .env = "DROVER_DATA"},
-    {.name = "url",
-     .kind = FLAG_TEXT,
-     .value = "URL",
-     .about = "Reach the daemon over TCP instead; the token is in DROVER_TOKEN.",
-     .env = "DROVER_URL"},
-    {.name = NULL},
+    OPTION_TEXT("dir", 0, "DIR",
+                "Data directory (--data elsewhere); its socket reaches the daemon.",
+                .env = "DROVER_DATA"),
+    OPTION_END,
+};
+static const struct flag client_url[] = {
+    OPTION_TEXT("url", 0, "URL", "Reach the daemon over TCP instead; the token is in DROVER_TOKEN.",
+                .env = "DROVER_URL"),
+    OPTION_END,
 };
 
-static const struct flag none[] = {{.name = NULL}};
-
-static bool has_own_data(const struct flag *flags) {
-    while (flags->name != NULL && strcmp(flags->name, "data") != 0) {
-        flags++;
-    }
-    return flags->name != NULL;
+static void flag_add(struct args_flags *flags, const struct flag *flag, const struct field *field) {
+    assert(flags->count < ARGS_FLAGS_MAX);
+    flags->rows[flags->count].flag = flag;
+    flags->rows[flags->count].field = field;
+    flags->count++;
 }
 
-void args_sets(const struct command *command, const struct flag *ret_sets[ARGS_SETS]) {
-    ret_sets[0] = command != NULL && command->flags != NULL ? command->flags : none;
-    ret_sets[1] = none;
-    if (command != NULL && command->talks) {
-        ret_sets[1] = has_own_data(ret_sets[0]) ? client_dir : client;
-    }
-    ret_sets[2] = everybody;
-}
-
-/* The flag of a field whose position among those of the set is *at. Each that is passed counts off
- * *at. NULL: the set has fewer. */
-static const struct field *field_at(const struct field_set *set, unsigned *at) {
-    const struct field *found = NULL;
-    for (size_t i = 0; i < set->count && found == NULL; i++) {
+static void field_flags_add(struct args_flags *flags, const struct field_set *set) {
+    for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
         if (field->fields != NULL) {
-            found = field_at(field->fields, at);
-        } else if (field->flag.name != NULL && (*at)-- == 0) {
-            found = field;
+            field_flags_add(flags, field->fields);
+        } else if (field->flag.name != NULL) {
+            flag_add(flags, &field->flag, field);
         }
     }
-    return found;
 }
 
-/* *ret_field: the field whose flag it is; NULL: none. */
-static const struct flag *flag_find(const struct flag *const sets[ARGS_SETS], unsigned at,
-                                    const struct field **ret_field) {
-    *ret_field = NULL;
-    for (unsigned set = 0; set < ARGS_SETS; set++) {
-        for (const struct flag *flag = sets[set]; flag->name != NULL; flag++) {
-            if (flag->fields == NULL && at-- == 0) {
-                return flag;
-            }
-            *ret_field = flag->fields != NULL ? field_at(flag->fields, &at) : NULL;
-            if (*ret_field != NULL) {
-                return &(*ret_field)->flag;
-            }
+static void flags_add(struct args_flags *flags, const struct flag *table) {
+    for (; table != NULL && table->name != NULL; table++) {
+        if (table->fields != NULL) {
+            field_flags_add(flags, table->fields);
+        } else {
+            flag_add(flags, table, NULL /* of no field */);
         }
     }
-    return NULL;
 }
 
-const struct flag *args_flag_at(const struct flag *const sets[ARGS_SETS], unsigned at) {
-    const struct field *field = NULL;
-    return flag_find(sets, at, &field);
+/* Position of a flag by its name; `count`: there is none. */
+static unsigned flag_find(const struct args_flags *flags, struct bytes name) {
+    unsigned at = 0;
+    while (at < flags->count && !bytes_is(name, flags->rows[at].flag->name)) {
+        at++;
+    }
+    return at;
+}
+
+void args_flags(const struct command *command, struct args_flags *ret_flags) {
+    ret_flags->count = 0;
+    if (command != NULL) {
+        flags_add(ret_flags, command->flags);
+    }
+    if (command != NULL && command->talks) {
+        bool taken = flag_find(ret_flags, BYTES("data")) < ret_flags->count;
+        flags_add(ret_flags, taken ? client_dir : client_data);
+        flags_add(ret_flags, client_url);
+    }
+    flags_add(ret_flags, everybody);
 }
 
 /* --- Values ----------------------------------------------------------------------------------- */
 
-static bool choice_fits(const char *choices, const char *text) {
-    size_t len = strlen(text);
-    for (const char *at = choices; at != NULL; at = strchr(at, '|')) {
-        at += *at == '|';
-        if (strncmp(at, text, len) == 0 && (at[len] == '|' || at[len] == '\0')) {
-            return len > 0;
+/* Whether the text is one of "a|b|c"; of a LIST, each of its words: a,b. */
+static bool choices_fit(const struct flag *flag, const char *text) {
+    for (;; text++) {
+        struct bytes word = {text, flag->kind == FLAG_LIST ? strcspn(text, ",") : strlen(text)};
+        const char *choice = flag->choices;
+        while (choice != NULL && !bytes_equal((struct bytes){choice, strcspn(choice, "|")}, word)) {
+            choice = strchr(choice, '|');
+            choice = choice != NULL ? choice + 1 : NULL;
+        }
+        if (choice == NULL) {
+            return false;
+        }
+        text += word.len;
+        if (text[0] == '\0') {
+            return true;
         }
     }
-    return false;
 }
 
-/* Each word of a list: a,b. */
-static bool choices_fit(const struct flag *flag, const char *text) {
-    char word[64];
-    bool fits = true;
-    while (flag->kind == FLAG_LIST && strchr(text, ',') != NULL && fits) {
-        size_t len = (size_t)(strchr(text, ',') - text);
-        fits = len < sizeof word;
-        memcpy(word, text, fits ? len : 0);
-        word[fits ? len : 0] = '\0';
-        fits = fits && choice_fits(flag->choices, word);
-        text += len + 1;
-    }
-    return fits && choice_fits(flag->choices, text);
-}
-
-static struct err number_read(const struct flag *flag, const char *text, struct flag_value *value,
-                              const char *where, struct why *why) {
+static struct err number_read(const struct flag *flag, struct number_bounds bounds,
+                              struct flag_value *value, const char *where, struct why *why) {
     static const char *const forms[] = {
         [FLAG_INT] = "a whole number",
         [FLAG_DURATION] = "a time like 500ms, 30s, 5m or 2h",
         [FLAG_SIZE] = "a size like 64M or 1G",
     };
-    struct bytes digits = bytes_of(text);
-    struct number_bounds bounds = {flag->min, flag->max};
+    struct bytes digits = bytes_of(value->text);
     bool fits = flag->kind == FLAG_DURATION ? quantity_duration(digits, bounds, &value->number)
                 : flag->kind == FLAG_SIZE   ? quantity_size(digits, bounds, &value->number)
                                             : number_parse(digits, bounds, &value->number);
-    if (!fits) {
-        struct quantity_text least = quantity_text(flag->kind, flag->min);
-        struct quantity_text most = quantity_text(flag->kind, flag->max);
-        why_set(why, "%s: '%s' is not %s from %s to %s", where, text, forms[flag->kind], least.text,
-                most.text);
-        return err_make(ERR_USAGE, "arguments: number");
+    if (fits) {
+        return ERR_OK;
     }
-    return ERR_OK;
-}
-
-static struct err value_read(const struct flag *flag, const char *text, struct flag_value *value,
-                             const char *where, struct why *why) {
-    if (flag->kind == FLAG_INT || flag->kind == FLAG_DURATION || flag->kind == FLAG_SIZE) {
-        struct err err = number_read(flag, text, value, where, why);
-        if (err_failed(err)) {
-            return err;
-        }
-    } else if (flag->kind == FLAG_SWITCH) {
-        bool on = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
-        if (!on && strcmp(text, "false") != 0 && strcmp(text, "0") != 0) {
-            why_set(why, "%s: '%s' is neither true nor false", where, text);
-            return err_make(ERR_USAGE, "arguments: switch");
-        }
-        value->number = on;
-    } else if (flag->choices != NULL && !choices_fit(flag, text)) {
-        why_set(why, "%s: '%s' is none of %s", where, text, flag->choices);
-        return err_make(ERR_USAGE, "arguments: choice");
-    }
-    value->text = text;
-    return ERR_OK;
-}
-
-/* A LIST keeps every value; what is counted is the list, and its last text stands for it. */
-static struct err repeat_add(struct args *args, unsigned at, struct flag_value *value,
-                             const char *where, struct why *why) {
-    if (args->repeat_count == ARGS_REPEATS_MAX) {
-        why_set(why, "%s: more than %d values", where, ARGS_REPEATS_MAX);
-        return err_make(ERR_USAGE, "arguments: list");
-    }
-    args->repeats[args->repeat_count++] = (struct args_repeat){at, value->text};
-    value->number = args->values[at].number + 1;
-    return ERR_OK;
+    why_set(why, "%s: '%s' is not %s from %s to %s", where, value->text, forms[flag->kind],
+            quantity_text(flag->kind, bounds.min).text, quantity_text(flag->kind, bounds.max).text);
+    return err_make(ERR_USAGE, "arguments: number");
 }
 
 struct err args_set(struct args *args, unsigned at, const char *text, enum value_from from,
                     const char *where, struct why *why) {
-    const struct field *field = NULL;
-    const struct flag *found = flag_find(args->sets, at, &field);
-    assert(found != NULL && at < ARGS_FLAGS_MAX);
-    struct flag flag = *found;
-    if (field != NULL && flag.min == 0 && flag.max == 0) {
-        flag.min = field->min;
-        flag.max = field->max;
+    assert(at < args->flags.count);
+    const struct flag *flag = args->flags.rows[at].flag;
+    const struct field *field = args->flags.rows[at].field;
+    struct flag_value value = {.from = from, .text = text};
+    if (flag->kind == FLAG_SWITCH) {
+        value.number = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+        if (value.number == 0 && strcmp(text, "false") != 0 && strcmp(text, "0") != 0) {
+            why_set(why, "%s: '%s' is neither true nor false", where, text);
+            return err_make(ERR_USAGE, "arguments: switch");
+        }
+    } else if (flag->kind != FLAG_TEXT && flag->kind != FLAG_LIST) {
+        struct number_bounds bounds = {flag->min, flag->max};
+        if (field != NULL && flag->min == 0 && flag->max == 0) {
+            bounds = (struct number_bounds){field->min, field->max};
+        }
+        struct err err = number_read(flag, bounds, &value, where, why);
+        if (err_failed(err)) {
+            return err;
+        }
+    } else if (flag->choices != NULL && !choices_fit(flag, text)) {
+        why_set(why, "%s: '%s' is none of %s", where, text, flag->choices);
+        return err_make(ERR_USAGE, "arguments: choice");
     }
-    struct flag_value value = {.from = from};
-    struct err err = value_read(&flag, text, &value, where, why);
-    if (!err_failed(err) && flag.kind == FLAG_LIST) {
-        err = repeat_add(args, at, &value, where, why);
+    /* A LIST keeps every value; its number counts them, and its last text stands for it. */
+    if (flag->kind == FLAG_LIST) {
+        if (args->repeat_count == ARGS_REPEATS_MAX) {
+            why_set(why, "%s: more than %d values", where, ARGS_REPEATS_MAX);
+            return err_make(ERR_USAGE, "arguments: list");
+        }
+        args->repeats[args->repeat_count++] = (struct args_repeat){at, text};
+        value.number = args->values[at].number + 1;
     }
-    if (!err_failed(err)) {
-        args->values[at] = value;
-    }
-    return err;
+    args->values[at] = value;
+    return ERR_OK;
 }
 
-/* --- Commands --------------------------------------------------------------------------------- */
+/* --- Words ------------------------------------------------------------------------------------ */
 
-/* The command that argv[1] (and argv[2]) name; *ret_words: how many words that took. */
-static const struct command *command_find(const struct command *const *commands, const char *first,
-                                          const char *second, int *ret_words) {
-    for (; *commands != NULL; commands++) {
-        const struct command *command = *commands;
-        if (command->group == NULL && strcmp(command->name, first) == 0) {
-            *ret_words = 1;
-            return command;
-        }
-        if (command->group != NULL && second != NULL && strcmp(command->group, first) == 0 &&
-            strcmp(command->name, second) == 0) {
-            *ret_words = 2;
-            return command;
-        }
-    }
-    return NULL;
-}
+struct words {
+    const char *const *argv;
+    int argc, at;
+};
 
-static bool group_exists(const struct command *const *commands, const char *word) {
-    for (; *commands != NULL; commands++) {
-        if ((*commands)->group != NULL && strcmp((*commands)->group, word) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* group NULL: the first word is no command and no group. */
 static struct err command_unknown(const struct command *const *commands, const char *group,
                                   const char *word, struct why *why) {
     struct suggest suggest;
     suggest_begin(&suggest, word);
     for (; *commands != NULL; commands++) {
         const char *own = (*commands)->group;
-        if (group != NULL) {
-            if (own != NULL && strcmp(own, group) == 0) {
-                suggest_offer(&suggest, (*commands)->name);
-            }
-        } else {
+        if (group == NULL) {
             suggest_offer(&suggest, own != NULL ? own : (*commands)->name);
+        } else if (own != NULL && strcmp(own, group) == 0) {
+            suggest_offer(&suggest, (*commands)->name);
         }
     }
     const char *best = suggest_best(&suggest);
@@ -256,46 +191,72 @@ static struct err command_unknown(const struct command *const *commands, const c
     return err_make(ERR_USAGE, "arguments: command");
 }
 
-/* --- Flags ------------------------------------------------------------------------------------ */
-
-static bool flag_is(const struct flag *flag, const char *word, size_t len) {
-    return strlen(flag->name) == len && memcmp(flag->name, word, len) == 0;
+/* Takes the command's words; none at all, or a group alone, is a question and not an error. */
+static struct err command_take(const struct command *const *commands, struct words *words,
+                               struct args *args, struct why *why) {
+    if (words->argc < 2 || words->argv[1][0] == '-') {
+        return ERR_OK;
+    }
+    const char *first = words->argv[1], *second = words->argc > 2 ? words->argv[2] : NULL;
+    bool is_group = false;
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        const struct command *command = commands[i];
+        bool in_group = command->group != NULL && strcmp(command->group, first) == 0;
+        is_group = is_group || in_group;
+        const char *name = command->group == NULL ? first : in_group ? second : NULL;
+        if (name != NULL && strcmp(command->name, name) == 0) {
+            args->command = command;
+            words->at += in_group ? 2 : 1;
+            return ERR_OK;
+        }
+    }
+    if (!is_group || (second != NULL && second[0] != '-')) {
+        return command_unknown(commands, is_group ? first : NULL, is_group ? second : first, why);
+    }
+    args->group = first;
+    words->at++;
+    return ERR_OK;
 }
 
-static struct err flag_unknown(const struct args *args, const char *word, size_t len,
-                               struct why *why) {
+static struct err flag_unknown(const struct args *args, struct bytes name, struct why *why) {
     char typed[64] = "";
-    if (len < sizeof typed) {
-        memcpy(typed, word, len);
+    if (name.len < sizeof typed) {
+        memcpy(typed, name.data, name.len);
     }
     struct suggest suggest;
     suggest_begin(&suggest, typed);
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
-        suggest_offer(&suggest, flag->name);
+    for (unsigned at = 0; at < args->flags.count; at++) {
+        suggest_offer(&suggest, args->flags.rows[at].flag->name);
     }
     const char *best = suggest_best(&suggest);
-    why_set(why, "there is no flag '--%.*s'%s%s%s", (int)(len < 64 ? len : 64), word,
+    why_set(why, "there is no flag '--%.*s'%s%s%s", (int)(name.len < 64 ? name.len : 64), name.data,
             best != NULL ? "; did you mean '--" : "", best != NULL ? best : "",
             best != NULL ? "'?" : "");
     return err_make(ERR_USAGE, "arguments: flag");
 }
 
-struct words {
-    const char *const *argv;
-    int argc, at;
-};
-
-/* Finishes a flag whose value is either `inline_value` or the next word. */
-static struct err flag_take(struct args *args, unsigned at, const char *inline_value,
-                            struct words *words, struct why *why) {
-    const struct flag *flag = args_flag_at(args->sets, at);
-    char where[80];
-    struct why label;
-    why_set(&label, "--%s", flag->name);
-    memcpy(where, label.text, sizeof where - 1);
-    where[sizeof where - 1] = '\0';
-    const char *value = inline_value;
+/* "--limit 5", "--limit=5", "-f", "-n5", "-n 5"; letters are not bundled. */
+static struct err flag_take(struct args *args, struct words *words, struct why *why) {
+    const char *word = words->argv[words->at] + 1, *value = NULL;
+    unsigned at = 0;
+    if (word[0] == '-') {
+        struct bytes name = {word + 1, strcspn(word + 1, "=")};
+        value = name.data[name.len] == '=' ? name.data + name.len + 1 : NULL;
+        at = flag_find(&args->flags, name);
+        if (at == args->flags.count) {
+            return flag_unknown(args, name, why);
+        }
+    } else {
+        value = word[1] != '\0' ? word + 1 : NULL;
+        while (at < args->flags.count && args->flags.rows[at].flag->letter != word[0]) {
+            at++;
+        }
+        if (at == args->flags.count) {
+            why_set(why, "there is no flag '-%s'", word);
+            return err_make(ERR_USAGE, "arguments: flag");
+        }
+    }
+    const struct flag *flag = args->flags.rows[at].flag;
     if (args->values[at].from == FROM_FLAG && flag->kind != FLAG_LIST) {
         why_set(why, "--%s was given twice", flag->name);
         return err_make(ERR_USAGE, "arguments: twice");
@@ -308,33 +269,9 @@ static struct err flag_take(struct args *args, unsigned at, const char *inline_v
         why_set(why, "--%s needs a value: %s", flag->name, flag->value);
         return err_make(ERR_USAGE, "arguments: value");
     }
-    return args_set(args, at, value, FROM_FLAG, where, why);
-}
-
-static struct err flag_long(struct args *args, const char *word, struct words *words,
-                            struct why *why) {
-    const char *equals = strchr(word, '=');
-    size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
-        if (flag_is(flag, word, len)) {
-            return flag_take(args, at, equals != NULL ? equals + 1 : NULL, words, why);
-        }
-    }
-    return flag_unknown(args, word, len, why);
-}
-
-/* "-f", "-n5", "-n 5"; letters are not bundled. */
-static struct err flag_short(struct args *args, const char *word, struct words *words,
-                             struct why *why) {
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
-        if (flag->letter == word[0]) {
-            return flag_take(args, at, word[1] != '\0' ? word + 1 : NULL, words, why);
-        }
-    }
-    why_set(why, "there is no flag '-%s'", word);
-    return err_make(ERR_USAGE, "arguments: flag");
+    struct why where;
+    why_set(&where, "--%s", flag->name);
+    return args_set(args, at, value, FROM_FLAG, where.text, why);
 }
 
 /* Fewest and most operands of a command, counted from the text that help shows. */
@@ -352,12 +289,11 @@ static struct number_bounds operands_bounds(const struct command *command) {
 }
 
 static struct err operand_take(struct args *args, const char *word, struct why *why) {
-    const struct command *command = args->command;
-    if (command == NULL) {
+    if (args->command == NULL) {
         why_set(why, "'%s' stands after a flag; the command comes first", word);
         return err_make(ERR_USAGE, "arguments: command");
     }
-    const int64_t most = operands_bounds(command).max;
+    const int64_t most = operands_bounds(args->command).max;
     if (args->operand_count >= most) {
         why_set(why, "'%s' is one word too many%s", word,
                 most > 0 ? "; quote what belongs together" : "");
@@ -367,13 +303,6 @@ static struct err operand_take(struct args *args, const char *word, struct why *
     return ERR_OK;
 }
 
-/* The command that a command takes: nothing in it is a flag of ours. */
-static void rest_take(struct args *args, struct words *words) {
-    args->rest = words->argv + words->at;
-    args->rest_count = (unsigned)(words->argc - words->at);
-    words->at = words->argc;
-}
-
 static struct err words_read(struct args *args, struct words *words, struct why *why) {
     struct err err = ERR_OK;
     bool flags_over = false;
@@ -381,52 +310,20 @@ static struct err words_read(struct args *args, struct words *words, struct why 
         const char *word = words->argv[words->at];
         bool plain = flags_over || word[0] != '-' || word[1] == '\0';
         if (plain && args->command != NULL && args->command->takes_rest) {
-            rest_take(args, words);
-        } else if (plain) {
+            /* A command that the command takes: nothing in it is a flag of ours. */
+            args->rest = words->argv + words->at;
+            args->rest_count = (unsigned)(words->argc - words->at);
+            break;
+        }
+        if (plain) {
             err = operand_take(args, word, why);
         } else if (strcmp(word, "--") == 0) {
             flags_over = true;
-        } else if (word[1] == '-') {
-            err = flag_long(args, word + 2, words, why);
         } else {
-            err = flag_short(args, word + 1, words, why);
+            err = flag_take(args, words, why);
         }
     }
     return err;
-}
-
-/* Takes the command's words; none at all is a question, not an error. */
-static struct err command_take(const struct command *const *commands, struct words *words,
-                               struct args *args, struct why *why) {
-    if (words->argc < 2 || words->argv[1][0] == '-') {
-        return ERR_OK;
-    }
-    const char *first = words->argv[1], *second = words->argc > 2 ? words->argv[2] : NULL;
-    int taken = 1;
-    const struct command *command = command_find(commands, first, second, &taken);
-    bool group = group_exists(commands, first);
-    if (command == NULL && group && second != NULL && second[0] != '-') {
-        return command_unknown(commands, first, second, why);
-    }
-    if (command == NULL && !group) {
-        return command_unknown(commands, NULL /* no group */, first, why);
-    }
-    words->at += taken;
-    args->command = command;
-    args->group = command == NULL ? first : NULL;
-    return ERR_OK;
-}
-
-static struct err operands_check(const struct args *args, struct why *why) {
-    const struct command *command = args->command;
-    unsigned count = args->operand_count + args->rest_count;
-    if (command == NULL || args->help || count >= operands_bounds(command).min) {
-        return ERR_OK;
-    }
-    why_set(why, "something is missing: drover %s%s%s %s",
-            command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
-            command->name, command->operands);
-    return err_make(ERR_USAGE, "arguments: operands");
 }
 
 struct err args_parse(const struct command *const *commands, int argc, const char *const *argv,
@@ -434,37 +331,38 @@ struct err args_parse(const struct command *const *commands, int argc, const cha
     struct args args = {0};
     struct words words = {.argv = argv, .argc = argc, .at = 1};
     struct err err = command_take(commands, &words, &args, why);
+    args_flags(args.command, &args.flags);
+    if (!err_failed(err)) {
+        err = words_read(&args, &words, why);
+    }
     if (err_failed(err)) {
         return err;
     }
-    args_sets(args.command, args.sets);
-    err = words_read(&args, &words, why);
-    if (!err_failed(err)) {
-        args.help = args_on(&args, "help");
-        err = operands_check(&args, why);
+    args.help = args_on(&args, "help");
+    const struct command *command = args.command;
+    if (command != NULL && !args.help &&
+        args.operand_count + args.rest_count < operands_bounds(command).min) {
+        why_set(why, "something is missing: drover %s%s%s %s",
+                command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
+                command->name, command->operands);
+        return err_make(ERR_USAGE, "arguments: operands");
     }
-    if (!err_failed(err)) {
-        *ret_args = args;
-    }
-    return err;
+    *ret_args = args;
+    return ERR_OK;
 }
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
 unsigned args_at(const struct args *args, const char *name) {
-    const struct flag *flag = NULL;
-    unsigned at = 0;
-    while ((flag = args_flag_at(args->sets, at)) != NULL && strcmp(flag->name, name) != 0) {
-        at++;
-    }
-    assert(flag != NULL);
+    unsigned at = flag_find(&args->flags, bytes_of(name));
+    assert(at < args->flags.count);
     return at;
 }
 
 const char *args_directory(const struct args *args) {
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
-        if (flag->env != NULL && strcmp(flag->env, "DROVER_DATA") == 0) {
+    for (unsigned at = 0; at < args->flags.count; at++) {
+        const char *env = args->flags.rows[at].flag->env;
+        if (env != NULL && strcmp(env, "DROVER_DATA") == 0) {
             return args->values[at].text;
         }
     }

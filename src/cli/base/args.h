@@ -19,11 +19,13 @@
 
 struct action;
 struct invocation;
+struct listing;
+struct resource;
 
 struct command {
     const char *group; /* "stream" of "stream append"; NULL: a command of one word. */
     const char *name;
-    const char *summary; /* One line. */
+    const char *summary; /* A single line. */
     /* "NAME [FILE]"; NULL: none are taken. One in brackets may be left out, and one that ends with
      * "…" may be given again. */
     const char *operands;
@@ -32,13 +34,25 @@ struct command {
      * stands, and lies in args.rest instead. */
     bool takes_rest;
     const struct flag *flags; /* Ends with .name NULL; may be NULL. */
-    bool talks;               /* It is a client of the daemon: --url and so on are taken. */
+    bool talks;               /* A client of the daemon: --url and so on are taken. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
     const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */
+    const struct listing *listing;   /* Where `run` is listing_command. */
+    const struct resource *resource; /* Where `run` is resource_command. */
 };
 
-enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_SETS = 3, ARGS_REPEATS_MAX = 256 };
+enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_REPEATS_MAX = 256 };
+
+/* The flags that a command takes, in the order of help: its own, the client's, everybody's. */
+struct args_flags {
+    struct {
+        const struct flag *flag;
+        const struct field *field; /* The field of the flag; NULL: a row of the command. */
+    } rows[ARGS_FLAGS_MAX];
+    unsigned count;
+};
+void args_flags(const struct command *command, struct args_flags *ret_flags);
 
 enum value_from { FROM_NOWHERE, FROM_ABSENT, FROM_FILE, FROM_ENV, FROM_FLAG };
 struct flag_value {
@@ -47,7 +61,7 @@ struct flag_value {
     int64_t number; /* INT, DURATION, SIZE; SWITCH: 0 or 1; LIST: how many there are. */
 };
 
-/* One value of a LIST; `at` is its flag's position. */
+/* A value of a LIST; `at` is its flag's position. */
 struct args_repeat {
     unsigned at;
     const char *text;
@@ -55,27 +69,22 @@ struct args_repeat {
 
 struct args {
     const struct command *command; /* NULL when the words name none (help is wanted). */
-    const char *group;             /* They name a group only; borrowed from argv. */
+    const char *group;             /* The words name a group only; borrowed from argv. */
     bool help;                     /* --help stood there. */
     const char *operands[ARGS_OPERANDS_MAX];
     unsigned operand_count;
-    const struct flag *sets[ARGS_SETS]; /* The tables that are in force. */
-    struct flag_value values[ARGS_FLAGS_MAX];
+    struct args_flags flags;
+    struct flag_value values[ARGS_FLAGS_MAX];     /* Value of the flag at the same position. */
     struct args_repeat repeats[ARGS_REPEATS_MAX]; /* In the order they came. */
     unsigned repeat_count;
     const char *const *rest; /* Borrowed from argv; rest_count words. */
     unsigned rest_count;
 };
 
-/* The tables that `command` takes: its own, the client's, everybody's. */
-void args_sets(const struct command *command, const struct flag *ret_sets[ARGS_SETS]);
-/* The flag at a position that counts through all sets; NULL after the last. */
-const struct flag *args_flag_at(const struct flag *const sets[ARGS_SETS], unsigned at);
-
 /* Reads argv[1] …; a command that is not in `commands` is an error, none at all is not. */
 MUST_CHECK struct err args_parse(const struct command *const *commands, int argc,
                                  const char *const *argv, struct args *ret_args, struct why *why);
-/* One value as text, checked against its flag. `where` begins the sentence of a refusal. */
+/* Sets a value from text, checked against its flag. `where` begins the sentence of a refusal. */
 MUST_CHECK struct err args_set(struct args *args, unsigned at, const char *text,
                                enum value_from from, const char *where, struct why *why);
 

@@ -76,28 +76,23 @@ static int on_value(llhttp_t *parser, const char *at, size_t len) {
     return 0;
 }
 
-static void own_keep(struct client *client) {
-    static const char prefix[] = "drover-";
-    struct own_header *own = &client->own[client->own_count];
-    if (strncasecmp(client->field, prefix, sizeof prefix - 1) != 0 ||
-        client->own_count == OWN_HEADERS_MAX || client->value_len >= sizeof own->value) {
-        return;
-    }
-    for (size_t i = 0; i <= client->field_len; i++) {
-        char c = client->field[i];
-        own->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    }
-    memcpy(own->value, client->value, client->value_len + 1);
-    client->own_count++;
-}
-
 static int on_value_complete(llhttp_t *parser) {
+    static const char prefix[] = "drover-";
     struct client *client = parser->data;
-    if (strcasecmp(client->field, "sec-websocket-accept") == 0 &&
-        client->value_len < sizeof client->accept) {
-        memcpy(client->accept, client->value, client->value_len + 1);
+    size_t size = client->value_len + 1;
+    if (strcasecmp(client->field, "sec-websocket-accept") == 0 && size <= sizeof client->accept) {
+        memcpy(client->accept, client->value, size);
     }
-    own_keep(client);
+    struct own_header *own = &client->own[client->own_count];
+    if (strncasecmp(client->field, prefix, sizeof prefix - 1) == 0 &&
+        client->own_count < OWN_HEADERS_MAX && size <= sizeof own->value) {
+        for (size_t i = 0; i <= client->field_len; i++) {
+            char c = client->field[i];
+            own->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+        }
+        memcpy(own->value, client->value, size);
+        client->own_count++;
+    }
     client->field_len = 0;
     client->value_len = 0;
     return 0;
@@ -126,21 +121,6 @@ static int on_complete(llhttp_t *parser) {
     return 0;
 }
 
-static struct err feed(struct client *client, size_t len, struct why *why) {
-    enum llhttp_errno code = llhttp_execute(&client->parser, client->in, len);
-    if (code == HPE_PAUSED || code == HPE_PAUSED_UPGRADE) {
-        const char *end = llhttp_get_error_pos(&client->parser);
-        client->raw_at = (size_t)(end - client->in);
-        client->raw_len = len;
-        return ERR_OK;
-    }
-    if (code != HPE_OK) {
-        why_set(why, "the daemon's answer is not HTTP: %s", llhttp_errno_name(code));
-        return err_make(ERR_INTERNAL, "client: answer");
-    }
-    return ERR_OK;
-}
-
 /* More of the answer, or its end. */
 static struct err receive(struct client *client, int64_t timeout_ms, struct why *why) {
     size_t len = 0;
@@ -150,14 +130,22 @@ static struct err receive(struct client *client, int64_t timeout_ms, struct why 
         return err;
     }
     client->answered = client->answered || len > 0;
-    if (len > 0) {
-        return feed(client, len, why);
+    if (len == 0) {
+        /* An answer without a length ends with its connection; any other was cut off. */
+        (void)llhttp_finish(&client->parser);
+        if (!client->message_done) {
+            why_set(why, "the daemon closed the connection");
+            return err_make(ERR_IO, "client: receive");
+        }
+        return ERR_OK;
     }
-    /* An answer without a length ends with its connection; any other was cut off. */
-    (void)llhttp_finish(&client->parser);
-    if (!client->message_done) {
-        why_set(why, "the daemon closed the connection");
-        return err_make(ERR_IO, "client: receive");
+    enum llhttp_errno code = llhttp_execute(&client->parser, client->in, len);
+    if (code == HPE_PAUSED || code == HPE_PAUSED_UPGRADE) {
+        client->raw_at = (size_t)(llhttp_get_error_pos(&client->parser) - client->in);
+        client->raw_len = len;
+    } else if (code != HPE_OK) {
+        why_set(why, "the daemon's answer is not HTTP: %s", llhttp_errno_name(code));
+        return err_make(ERR_INTERNAL, "client: answer");
     }
     return ERR_OK;
 }
@@ -177,8 +165,8 @@ static void request_write(const struct client *client, const struct client_reque
     if (client->options->token != NULL) {
         text_addf(text, "Authorization: Bearer %s\r\n", client->options->token);
     }
-    text_addf(text, "Accept: %s\r\n",
-              request->accept != NULL ? request->accept : "application/json");
+    const char *json = "application/json";
+    text_addf(text, "Accept: %s\r\n", request->accept != NULL ? request->accept : json);
     if (request->key != NULL) {
         text_addf(text, "Idempotency-Key: %s\r\n", request->key);
     }
@@ -190,7 +178,7 @@ static void request_write(const struct client *client, const struct client_reque
     }
     if (request->body.len > 0) {
         text_addf(text, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-                  request->type != NULL ? request->type : "application/json", request->body.len);
+                  request->type != NULL ? request->type : json, request->body.len);
     }
     text_add_str(text, "\r\n");
     text_add(text, request->body.data, request->body.len);
@@ -206,42 +194,8 @@ static bool is_one_line(const char *value) {
     return true;
 }
 
-static struct err values_check(const struct client *client, const struct client_request *request,
-                               struct why *why) {
-    if (is_one_line(client->options->token) && is_one_line(request->key)) {
-        return ERR_OK;
-    }
-    why_set(why, "%s must not hold control characters",
-            is_one_line(request->key) ? "DROVER_TOKEN" : "--key");
-    return err_make(ERR_USAGE, "client: header");
-}
-
-static struct err request_send(struct client *client, const struct client_request *request,
-                               struct why *why) {
-    struct err unfit = values_check(client, request, why);
-    if (err_failed(unfit)) {
-        return unfit;
-    }
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, BODY_SIZE_MAX);
-    request_write(client, request, &text);
-    if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "client: request");
-    }
-    if (client->fd < 0) {
-        client->reused = false;
-        struct err err = client_socket_connect(
-            client->options, client->tcp ? &client->address : NULL, &client->fd, why);
-        if (err_failed(err)) {
-            return err;
-        }
-        client->was_connected = true;
-    }
-    return client_socket_send(client->options, client->fd, (struct bytes){text.data, text.len},
-                              why);
-}
-
-static void answer_restart(struct client *client) {
+struct err client_ask(struct client *client, const struct client_request *request,
+                      struct why *why) {
     llhttp_settings_init(&client->settings);
     client->settings.on_header_field = on_field;
     client->settings.on_header_value = on_value;
@@ -258,12 +212,28 @@ static void answer_restart(struct client *client) {
     client->accept[0] = '\0';
     client->own_count = 0;
     text_clear(&client->body);
-}
 
-struct err client_ask(struct client *client, const struct client_request *request,
-                      struct why *why) {
-    answer_restart(client);
-    return request_send(client, request, why);
+    if (!is_one_line(client->options->token) || !is_one_line(request->key)) {
+        why_set(why, "%s must not hold control characters",
+                is_one_line(request->key) ? "DROVER_TOKEN" : "--key");
+        return err_make(ERR_USAGE, "client: header");
+    }
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, BODY_SIZE_MAX);
+    request_write(client, request, &text);
+    if (text_failed(&text)) {
+        return err_make(ERR_OUT_OF_MEMORY, "client: request");
+    }
+    if (client->fd < 0) {
+        client->reused = false;
+        struct err err = client_socket_connect(
+            client->options, client->tcp ? &client->address : NULL, &client->fd, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        client->was_connected = true;
+    }
+    return client_socket_send(client->options, client->fd, text_bytes(&text), why);
 }
 
 static struct err head_read(struct client *client, const struct client_request *request,
@@ -281,9 +251,8 @@ static struct err head_read(struct client *client, const struct client_request *
 static struct err problem_read(const struct client *client, struct why *why) {
     AUTO(json_release) json_t *json = NULL;
     struct why ignored;
-    struct err err =
-        json_parse_wrapped((struct bytes){client->body.data, client->body.len}, &json, &ignored);
-    const char *code = err_failed(err) ? NULL : json_string_value(json_object_get(json, "code"));
+    struct err err = json_parse_wrapped(text_bytes(&client->body), &json, &ignored);
+    const char *code = err_failed(err) ? NULL : json_str(json, "code", NULL);
     bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
                                         strcmp(code, err_name(ERR_INTERNAL)) == 0);
     if (client->status >= 502 && client->status <= 504 && !from_daemon) {
@@ -300,9 +269,7 @@ static struct err problem_read(const struct client *client, struct why *why) {
                      "it, makes one");
         return err_make(ERR_UNAUTHORIZED, "daemon");
     }
-    const char *detail = json_string_value(json_object_get(json, "detail"));
-    const char *title = json_string_value(json_object_get(json, "title"));
-    why_set(why, "%s", detail != NULL ? detail : title != NULL ? title : code);
+    why_set(why, "%s", json_str(json, "detail", json_str(json, "title", code)));
     return err_make(client_error_code(code), "daemon");
 }
 
@@ -472,4 +439,45 @@ struct err client_raw_read(struct client *client, int64_t timeout_ms, char *byte
 
 struct err client_raw_write(struct client *client, const char *bytes, size_t len, struct why *why) {
     return client_socket_send(client->options, client->fd, (struct bytes){bytes, len}, why);
+}
+
+/* --- Parts that need no connection ------------------------------------------------------------ */
+
+enum err_code client_error_code(const char *name) {
+    for (int code = ERR_NONE + 1; name != NULL && code < ERR_CODES; code++) {
+        if (strcmp(err_name((enum err_code)code), name) == 0) {
+            return (enum err_code)code;
+        }
+    }
+    return ERR_INTERNAL;
+}
+
+bool client_may_pass(struct err err) {
+    switch (err.code) {
+    case ERR_UNREACHABLE:
+    case ERR_IO:
+    case ERR_CLOSING:
+    case ERR_OVERLOADED:
+    case ERR_BUSY:
+    case ERR_TOO_MANY:
+    case ERR_STORE_IO:
+    case ERR_STORE_DOWN:
+    case ERR_DISK_FULL:
+    case ERR_OUT_OF_MEMORY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void client_add_escaped(struct text *target, const char *text) {
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:@";
+    for (; *text != '\0'; text++) {
+        if (strchr(plain, *text) != NULL) {
+            text_add_char(target, *text);
+        } else {
+            text_addf(target, "%%%02X", (unsigned)(unsigned char)*text);
+        }
+    }
 }

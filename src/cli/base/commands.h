@@ -1,37 +1,32 @@
-/* commands.h: the rows of the table; each stands in the file of its name.
+/* commands.h: the rows of the table, in the order in which help shows them; each stands in the file
+ * of its name.
  */
 #ifndef DROVER_CLI_BASE_COMMANDS_H
 #define DROVER_CLI_BASE_COMMANDS_H
 
 #include "cli/base/args.h"
 
-extern const struct command command_serve;
-extern const struct command command_job_run, command_job_ls, command_job_logs, command_job_search,
-    command_job_attach, command_job_wait, command_job_stop, command_job_abandon, command_job_rm;
-extern const struct command command_run, command_pause, command_resume, command_restart;
-extern const struct command command_ps, command_show, command_trace, command_attach, command_stop;
-extern const struct command command_inbox_ls, command_inbox_show, command_inbox_retry,
-    command_inbox_drop;
-extern const struct command command_session_ls, command_session_search, command_session_show,
-    command_session_new, command_session_rename, command_session_archive, command_session_rm,
-    command_session_clear, command_session_compact, command_session_fork, command_session_export;
-extern const struct command command_usage;
-extern const struct command command_workflow_ls, command_workflow_show, command_workflow_check,
-    command_workflow_plan, command_workflow_new;
-extern const struct command command_memory_ls, command_memory_show, command_memory_rm;
-extern const struct command command_root_ls, command_root_add, command_root_rm;
-extern const struct command command_ask, command_chat, command_approve;
-extern const struct command command_budget_ls, command_budget_show, command_budget_set,
-    command_budget_rm;
-extern const struct command command_host_ls, command_host_rm;
-extern const struct command command_release;
-extern const struct command command_stream_append, command_stream_tail, command_stream_ls,
-    command_stream_show, command_stream_prune, command_stream_keep;
-extern const struct command command_token_create, command_token_ls, command_token_revoke;
-extern const struct command command_provider_ls, command_provider_add, command_provider_set,
-    command_provider_test, command_provider_rm, command_provider_forget, command_models;
-extern const struct command command_config_get, command_config_set;
-extern const struct command command_backup, command_restore, command_doctor;
-extern const struct command command_version, command_completion, command_help;
+/* clang-format off */
+#define COMMANDS(ROW)                                                                              \
+    ROW(serve) ROW(job_run) ROW(job_ls) ROW(job_logs) ROW(job_search) ROW(job_attach)              \
+    ROW(job_wait) ROW(job_stop) ROW(job_abandon) ROW(job_rm) ROW(run) ROW(pause) ROW(resume)       \
+    ROW(restart) ROW(ps) ROW(show) ROW(trace) ROW(attach) ROW(ask) ROW(chat) ROW(approve)          \
+    ROW(stop) ROW(inbox_ls) ROW(inbox_show) ROW(inbox_retry) ROW(inbox_drop) ROW(session_ls)       \
+    ROW(session_search) ROW(session_show) ROW(session_new) ROW(session_rename)                     \
+    ROW(session_archive) ROW(session_rm) ROW(session_clear) ROW(session_compact)                   \
+    ROW(session_fork) ROW(session_export) ROW(root_ls) ROW(root_add) ROW(root_rm) ROW(usage)       \
+    ROW(workflow_ls) ROW(workflow_show) ROW(workflow_check) ROW(workflow_plan) ROW(workflow_new)   \
+    ROW(memory_ls) ROW(memory_show) ROW(memory_rm) ROW(budget_ls) ROW(budget_show)                 \
+    ROW(budget_set) ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append)       \
+    ROW(stream_tail) ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep)            \
+    ROW(token_create) ROW(token_ls) ROW(token_revoke) ROW(provider_ls) ROW(provider_add)           \
+    ROW(provider_set) ROW(provider_test) ROW(provider_forget) ROW(provider_rm) ROW(models)         \
+    ROW(config_get) ROW(config_set) ROW(backup) ROW(restore) ROW(doctor) ROW(version)              \
+    ROW(completion) ROW(help)
+/* clang-format on */
+
+#define COMMAND_DECLARE(name_) extern const struct command command_##name_;
+COMMANDS(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
 
 #endif

@@ -14,6 +14,12 @@
 #include "base/memory.h"
 #include "base/suggest.h"
 
+/* The bytes of a file that was read; `name` is shown in refusals. */
+struct config_source {
+    const char *name;
+    struct bytes content;
+};
+
 enum { CONFIG_SIZE_MAX = 64 << 10, KEY_MAX = 64, ENV_NAME_MAX = 128 };
 
 const char *config_env_real(void *ctx, const char *name) {
@@ -33,21 +39,21 @@ void config_done(struct config *config) {
 /* --- Environment and defaults ----------------------------------------------------------------- */
 
 static struct err env_apply(struct args *args, const struct config_env *env, struct why *why) {
-    const struct flag *flag = NULL;
     struct err err = ERR_OK;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL && !err_failed(err); at++) {
-        const char *text = flag->env != NULL ? env->get(env->ctx, flag->env) : NULL;
+    for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
+        const char *name = args->flags.rows[at].flag->env;
+        const char *text = name != NULL ? env->get(env->ctx, name) : NULL;
         if (text != NULL && text[0] != '\0' && args->values[at].from < FROM_ENV) {
-            err = args_set(args, at, text, FROM_ENV, flag->env, why);
+            err = args_set(args, at, text, FROM_ENV, name, why);
         }
     }
     return err;
 }
 
 static struct err absent_apply(struct args *args, struct why *why) {
-    const struct flag *flag = NULL;
     struct err err = ERR_OK;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL && !err_failed(err); at++) {
+    for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
+        const struct flag *flag = args->flags.rows[at].flag;
         if (flag->absent != NULL && args->values[at].from == FROM_NOWHERE) {
             err = args_set(args, at, flag->absent, FROM_ABSENT, flag->name, why);
         }
@@ -67,24 +73,19 @@ static bool is_ours(const char *name) {
     return strncmp(name, OURS, OURS_LEN) == 0;
 }
 
-/* Only what is behind the common beginning is compared: with it, everything would be near. */
-static void env_offer(struct suggest *suggest, const char *name, bool *known) {
-    if (is_ours(name)) {
-        suggest_offer(suggest, name + OURS_LEN);
-        *known = *known || strcmp(name + OURS_LEN, suggest->typed) == 0;
-    }
-}
-
+/* Whether the variable is read whose end is suggest->typed. Only the ends of names are compared:
+ * with the common beginning, everything would be near. */
 static bool env_known(const struct command *const *commands, struct suggest *suggest) {
-    bool known = false;
-    env_offer(suggest, OURS "TOKEN", &known); /* No flag: other users see command lines. */
+    bool known = strcmp(suggest->typed, "TOKEN") == 0;
+    suggest_offer(suggest, "TOKEN"); /* No flag: other users see command lines. */
     for (; *commands != NULL; commands++) {
-        const struct flag *sets[ARGS_SETS];
-        const struct flag *flag = NULL;
-        args_sets(*commands, sets);
-        for (unsigned at = 0; (flag = args_flag_at(sets, at)) != NULL; at++) {
-            if (flag->env != NULL) {
-                env_offer(suggest, flag->env, &known);
+        struct args_flags flags;
+        args_flags(*commands, &flags);
+        for (unsigned at = 0; at < flags.count; at++) {
+            const char *env = flags.rows[at].flag->env;
+            if (env != NULL && is_ours(env)) {
+                suggest_offer(suggest, env + OURS_LEN);
+                known = known || strcmp(env + OURS_LEN, suggest->typed) == 0;
             }
         }
     }
@@ -130,82 +131,62 @@ char *config_data_default(const struct config_env *env) {
 
 /* --- The file --------------------------------------------------------------------------------- */
 
-struct position {
-    unsigned line, column;
-};
-
-/* Where the key stands in the outermost object. Strings are skipped whole, so that a brace or a
- * name inside one deceives nobody. */
-static struct position key_position(struct bytes content, const char *key) {
-    struct position at = {1, 1}, start = {1, 1};
-    size_t key_len = strlen(key), string_begin = 0;
+/* "FILE:LINE:COLUMN" of a key in the outermost object. Strings are skipped whole, so that a brace
+ * or a name inside one deceives nobody. */
+static struct why key_place(const struct config_source *source, const char *key) {
+    struct bytes content = source->content;
+    unsigned line = 1, column = 1, key_line = 1, key_column = 1;
+    size_t string_begin = 0;
     int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < content.len; i++, at.column++) {
+    bool in_string = false, found = false;
+    for (size_t i = 0; i < content.len && !found; i++, column++) {
         char c = content.data[i];
         if (c == '\n') {
-            at.line++;
-            at.column = 0;
+            line++;
+            column = 0;
         } else if (in_string && c == '\\') {
             i++;
-            at.column++;
+            column++;
+        } else if (c == '"' && !in_string) {
+            in_string = true;
+            key_line = line;
+            key_column = column;
+            string_begin = i + 1;
         } else if (c == '"') {
-            in_string = !in_string;
-            if (in_string) {
-                start = at;
-                string_begin = i + 1;
-            } else if (depth == 1 && i - string_begin == key_len &&
-                       memcmp(content.data + string_begin, key, key_len) == 0) {
-                return start;
-            }
+            in_string = false;
+            found = depth == 1 &&
+                    bytes_is((struct bytes){content.data + string_begin, i - string_begin}, key);
         } else if (!in_string) {
             depth += (c == '{' || c == '[') - (c == '}' || c == ']');
         }
     }
-    return (struct position){1, 1};
+    struct why place;
+    why_set(&place, "%s:%u:%u", source->name, found ? key_line : 1, found ? key_column : 1);
+    return place;
 }
 
 static void key_of(const struct flag *flag, char ret_key[KEY_MAX]) {
     size_t len = strlen(flag->name);
     assert(len < KEY_MAX);
     for (size_t i = 0; i <= len; i++) {
-        ret_key[i] = flag->name[i];
-        if (ret_key[i] == '-') {
-            ret_key[i] = '_';
-        }
+        ret_key[i] = flag->name[i] == '-' ? '_' : flag->name[i];
     }
 }
 
-/* Which setting a key of the file means; false: none. */
-static bool key_find(const struct args *args, const char *key, unsigned *ret_at) {
-    const struct flag *flag = NULL;
-    char name[KEY_MAX];
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
-        key_of(flag, name);
-        if (flag->in_file && strcmp(name, key) == 0) {
-            *ret_at = at;
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct err key_unknown(const struct args *args, const struct config_source *source,
-                              const char *key, struct why *why) {
+static struct err key_unknown(const struct args *args, const struct why *place, const char *key,
+                              struct why *why) {
     char names[ARGS_FLAGS_MAX][KEY_MAX];
     struct suggest suggest;
     suggest_begin(&suggest, key);
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(args->sets, at)) != NULL; at++) {
-        if (flag->in_file) {
-            key_of(flag, names[at]);
+    for (unsigned at = 0; at < args->flags.count; at++) {
+        if (args->flags.rows[at].flag->in_file) {
+            key_of(args->flags.rows[at].flag, names[at]);
             suggest_offer(&suggest, names[at]);
         }
     }
     const char *best = suggest_best(&suggest);
-    struct position where = key_position(source->content, key);
-    why_set(why, "%s:%u:%u: unknown setting \"%.60s\"%s%s%s", source->name, where.line,
-            where.column, key, best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
+    why_set(why, "%s: unknown setting \"%.60s\"%s%s%s", place->text, key,
+            best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
             best != NULL ? "\"?" : "");
     return err_make(ERR_CONFIG, "configuration: key");
 }
@@ -213,19 +194,16 @@ static struct err key_unknown(const struct args *args, const struct config_sourc
 /* The value as the text that the command line would have; NULL: no such form. */
 static const char *value_text(struct config *config, const struct args *args, unsigned at,
                               const json_t *value) {
-    const struct flag *flag = args_flag_at(args->sets, at);
-    if (flag->kind != FLAG_SWITCH && flag->kind != FLAG_INT) {
-        return json_string_value(value);
-    }
-    if (flag->kind == FLAG_SWITCH) {
+    enum flag_kind kind = args->flags.rows[at].flag->kind;
+    if (kind == FLAG_SWITCH) {
         return json_is_true(value) ? "true" : json_is_false(value) ? "false" : NULL;
     }
-    if (!json_is_integer(value)) {
-        return NULL;
+    if (kind != FLAG_INT) {
+        return json_string_value(value);
     }
     (void)snprintf(config->numbers[at], sizeof config->numbers[at], "%lld",
                    (long long)json_integer_value(value)); /* 64 bits fit. */
-    return config->numbers[at];
+    return json_is_integer(value) ? config->numbers[at] : NULL;
 }
 
 static struct err key_apply(struct config *config, struct args *args,
@@ -239,29 +217,35 @@ static struct err key_apply(struct config *config, struct args *args,
         [FLAG_LIST] = "text",
         [FLAG_SIZE] = "a size as text, like \"64M\"",
     };
+    struct why place = key_place(source, key);
     unsigned at = 0;
-    if (!key_find(args, key, &at)) {
-        return key_unknown(args, source, key, why);
+    for (; at < args->flags.count; at++) {
+        char name[KEY_MAX];
+        key_of(args->flags.rows[at].flag, name);
+        if (args->flags.rows[at].flag->in_file && strcmp(name, key) == 0) {
+            break;
+        }
     }
-    const struct flag *flag = args_flag_at(args->sets, at);
-    struct position where = key_position(source->content, key);
+    if (at == args->flags.count) {
+        return key_unknown(args, &place, key, why);
+    }
     const char *text = value_text(config, args, at, value);
     if (text == NULL) {
-        why_set(why, "%s:%u:%u: \"%s\" must be %s", source->name, where.line, where.column, key,
-                kinds[flag->kind]);
+        why_set(why, "%s: \"%s\" must be %s", place.text, key,
+                kinds[args->flags.rows[at].flag->kind]);
         return err_make(ERR_CONFIG, "configuration: value");
     }
     if (args->values[at].from >= FROM_FILE) {
         return ERR_OK;
     }
-    struct why place;
-    why_set(&place, "%s:%u:%u: %s", source->name, where.line, where.column, key);
-    struct err err = args_set(args, at, text, FROM_FILE, place.text, why);
+    struct why where;
+    why_set(&where, "%s: %s", place.text, key);
+    struct err err = args_set(args, at, text, FROM_FILE, where.text, why);
     return err_failed(err) ? err_make(ERR_CONFIG, "configuration: value") : ERR_OK;
 }
 
-struct err config_apply(struct config *config, struct args *args,
-                        const struct config_source *source, struct why *why) {
+static struct err file_apply(struct config *config, struct args *args,
+                             const struct config_source *source, struct why *why) {
     struct why inner = {.text = ""};
     struct err err = json_parse(source->content.data, source->content.len, 4 /* levels */,
                                 &config->file, &inner);
@@ -276,28 +260,11 @@ struct err config_apply(struct config *config, struct args *args,
     const char *key = NULL;
     json_t *value = NULL;
     json_object_foreach(config->file, key, value) {
-        err = key_apply(config, args, source, key, value, why);
-        if (err_failed(err)) {
-            return err;
+        if (!err_failed(err)) {
+            err = key_apply(config, args, source, key, value, why);
         }
     }
-    return ERR_OK;
-}
-
-/* --- All of it -------------------------------------------------------------------------------- */
-
-static struct err data_settle(struct config *config, struct args *args,
-                              const struct config_env *env, struct why *why) {
-    unsigned at = args_at(args, "data");
-    if (args->values[at].from != FROM_NOWHERE) {
-        return ERR_OK;
-    }
-    config->data = config_data_default(env);
-    if (config->data == NULL) {
-        why_set(why, "no data directory: give --data DIR (neither HOME nor XDG_STATE_HOME is set)");
-        return err_make(ERR_USAGE, "configuration: data");
-    }
-    return args_set(args, at, config->data, FROM_ABSENT, "data", why);
+    return err;
 }
 
 static struct err file_load(struct config *config, struct args *args, const struct world *world,
@@ -330,7 +297,23 @@ static struct err file_load(struct config *config, struct args *args, const stru
         return err_make(ERR_CONFIG, "configuration: read");
     }
     struct config_source source = {.name = path.data, .content = {content, len}};
-    return config_apply(config, args, &source, why);
+    return file_apply(config, args, &source, why);
+}
+
+/* --- All of it -------------------------------------------------------------------------------- */
+
+static struct err data_settle(struct config *config, struct args *args,
+                              const struct config_env *env, struct why *why) {
+    unsigned at = args_at(args, "data");
+    if (args->values[at].from != FROM_NOWHERE) {
+        return ERR_OK;
+    }
+    config->data = config_data_default(env);
+    if (config->data == NULL) {
+        why_set(why, "no data directory: give --data DIR (neither HOME nor XDG_STATE_HOME is set)");
+        return err_make(ERR_USAGE, "configuration: data");
+    }
+    return args_set(args, at, config->data, FROM_ABSENT, "data", why);
 }
 
 struct err config_load(struct config *config, struct args *args, const struct config_env *env,

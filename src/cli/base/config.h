@@ -48,14 +48,6 @@ MUST_CHECK struct err config_load(struct config *config, struct args *args,
 void config_env_unknown(const struct command *const *commands, const struct config_env *env,
                         void (*each)(void *ctx, const char *name, const char *nearest), void *ctx);
 
-/* The bytes of a file that was read; `name` is shown in refusals. For config_load and tests. */
-struct config_source {
-    const char *name;
-    struct bytes content;
-};
-MUST_CHECK struct err config_apply(struct config *config, struct args *args,
-                                   const struct config_source *source, struct why *why);
-
 /* $XDG_STATE_HOME/drover, or ~/.local/state/drover. Owned by the caller; NULL: no home. */
 char *config_data_default(const struct config_env *env);
 

@@ -5,11 +5,6 @@
 
 #include "base/utf8.h"
 
-void flags_member(struct text *text, const char *name) {
-    bool first = text->len > 0 && text->data[text->len - 1] == '{';
-    text_addf(text, "%s\"%s\":", first ? "" : ",", name);
-}
-
 struct err flags_text_check(const char *text, const char *what, struct why *why) {
     if (utf8_valid(text, strlen(text))) {
         return ERR_OK;
@@ -18,16 +13,19 @@ struct err flags_text_check(const char *text, const char *what, struct why *why)
     return err_make(ERR_USAGE, "flags: text");
 }
 
+struct err flags_text_add(struct text *body, const char *value, const char *what, struct why *why) {
+    text_add_json(body, value, strlen(value));
+    return flags_text_check(value, what, why);
+}
+
 /* "failed,lost" */
-static struct err names_add(const struct field *field, const char *list, struct text *text,
-                            struct why *why) {
-    struct why where;
+static struct err names_add(const struct field *field, const char *list, const char *where,
+                            struct text *text, struct why *why) {
     struct err err = ERR_OK;
     unsigned found = 0;
-    why_set(&where, "--%s", field->flag.name);
     for (const char *at = list; !err_failed(err); at++) {
         size_t len = strcspn(at, ",");
-        err = field_name_find(field->names, (struct bytes){at, len}, where.text, &found, why);
+        err = field_name_find(field->names, (struct bytes){at, len}, where, &found, why);
         text_addf(text, "%c\"%.*s\"", at == list ? '[' : ',', (int)len, at);
         at += len;
         if (at[0] == '\0') {
@@ -38,17 +36,17 @@ static struct err names_add(const struct field *field, const char *list, struct 
     return err_failed(err) ? err_make(ERR_USAGE, "flags: names") : err;
 }
 
-static struct err texts_add(const struct flags_body *body, const struct field *field,
-                            struct text *text, struct why *why) {
-    unsigned cursor = 0, count = 0;
+static struct err list_add(const struct args *args, const char *name, struct text *text,
+                           struct why *why) {
+    unsigned cursor = 0;
     struct err err = ERR_OK;
     struct why what;
-    why_set(&what, "--%s", field->flag.name);
-    for (const char *value = NULL;
-         !err_failed(err) && (value = args_next(body->args, field->flag.name, &cursor)) != NULL;) {
-        text_add_char(text, count++ == 0 ? '[' : ',');
-        text_add_json(text, value, strlen(value));
-        err = flags_text_check(value, what.text, why);
+    why_set(&what, "--%s", name);
+    const char *value = args_next(args, name, &cursor);
+    for (char before = '['; value != NULL && !err_failed(err); before = ',') {
+        text_add_char(text, before);
+        err = flags_text_add(text, value, what.text, why);
+        value = args_next(args, name, &cursor);
     }
     text_add_char(text, ']');
     return err;
@@ -58,44 +56,42 @@ static struct err value_add(const struct flags_body *body, const struct field *f
                             struct text *text, struct why *why) {
     const struct flag *flag = &field->flag;
     const char *value = args_text(body->args, flag->name);
-    if (flag->kind == FLAG_INT || flag->kind == FLAG_DURATION || flag->kind == FLAG_SIZE) {
+    struct why what;
+    why_set(&what, "--%s", flag->name);
+    switch (flag->kind) {
+    case FLAG_INT:
+    case FLAG_DURATION:
+    case FLAG_SIZE:
         text_add_int(text, args_int(body->args, flag->name, 0));
-    } else if (flag->kind == FLAG_SWITCH && field->kind == FIELD_BOOL) {
-        text_add_str(text, "true");
-    } else if (flag->kind == FLAG_SWITCH) {
-        text_addf(text, "\"%s\"", field->names[0]);
-    } else if (flag->kind == FLAG_LIST) {
-        return texts_add(body, field, text, why);
-    } else if (field->kind == FIELD_NAMES) {
-        return names_add(field, value, text, why);
-    } else {
-        struct why what;
-        why_set(&what, "--%s", flag->name);
-        text_add_json(text, value, strlen(value));
-        return flags_text_check(value, what.text, why);
+        return ERR_OK;
+    case FLAG_SWITCH:
+        if (field->kind == FIELD_BOOL) {
+            text_add_str(text, "true");
+        } else {
+            text_addf(text, "\"%s\"", field->names[0]);
+        }
+        return ERR_OK;
+    case FLAG_LIST:
+        return list_add(body->args, flag->name, text, why);
+    case FLAG_TEXT:
+        break;
     }
-    return ERR_OK;
+    return field->kind == FIELD_NAMES ? names_add(field, value, what.text, text, why)
+                                      : flags_text_add(text, value, what.text, why);
 }
 
 /* A switch that was turned off by "=false" is not sent. */
 static bool field_given(const struct flags_body *body, const struct field *field) {
+    const struct flag *flag = &field->flag;
+    if (field->fields == NULL) {
+        return flag->name != NULL && args_given(body->args, flag->name) &&
+               (flag->kind != FLAG_SWITCH || args_on(body->args, flag->name));
+    }
     bool given = false;
-    if (field->fields != NULL) {
-        for (size_t i = 0; i < field->fields->count && !given; i++) {
-            given = field_given(body, &field->fields->rows[i]);
-        }
-        return given;
+    for (size_t i = 0; i < field->fields->count && !given; i++) {
+        given = field_given(body, &field->fields->rows[i]);
     }
-    given = field->flag.name != NULL && args_given(body->args, field->flag.name);
-    return given && (field->flag.kind != FLAG_SWITCH || args_on(body->args, field->flag.name));
-}
-
-static const struct flags_part *part_find(const struct flags_body *body, const char *name) {
-    const struct flags_part *part = body->parts;
-    while (part != NULL && part->name != NULL && strcmp(part->name, name) != 0) {
-        part++;
-    }
-    return part != NULL && part->name != NULL ? part : NULL;
+    return given;
 }
 
 struct err flags_body_write(const struct flags_body *body, struct text *text, struct why *why) {
@@ -103,18 +99,21 @@ struct err flags_body_write(const struct flags_body *body, struct text *text, st
     text_add_char(text, '{');
     for (size_t i = 0; i < body->fields->count && !err_failed(err); i++) {
         const struct field *field = &body->fields->rows[i];
-        const struct flags_part *part = part_find(body, field->name);
         unsigned use = field->use != 0 ? field->use : body->fields->use;
         if ((use & body->use) == 0) {
             continue;
         }
-        if (part != NULL) {
+        const struct flags_part *part = body->parts;
+        while (part != NULL && part->name != NULL && strcmp(part->name, field->name) != 0) {
+            part++;
+        }
+        if (part != NULL && part->name != NULL) {
             err = part->add(body->ctx, text, why);
         } else if (field_given(body, field)) {
             struct flags_body inner = *body;
             inner.fields = field->fields;
             inner.parts = NULL;
-            flags_member(text, field->name);
+            text_add_name(text, field->name);
             err = field->fields != NULL ? flags_body_write(&inner, text, why)
                                         : value_add(body, field, text, why);
         }

@@ -31,9 +31,10 @@ struct flags_body {
 MUST_CHECK struct err flags_body_write(const struct flags_body *body, struct text *text,
                                        struct why *why);
 
-/* `"name":`, with a comma before it where it is not the first of its object. */
-void flags_member(struct text *text, const char *name);
 /* JSON carries text only. `what` is how the user knows it. */
 MUST_CHECK struct err flags_text_check(const char *text, const char *what, struct why *why);
+/* Adds the text as JSON, and checks it. */
+MUST_CHECK struct err flags_text_add(struct text *body, const char *value, const char *what,
+                                     struct why *why);
 
 #endif

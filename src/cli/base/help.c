@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/suggest.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 
@@ -20,24 +19,6 @@ static void commands_print(const struct command *const *commands, const char *gr
                           command->group != NULL ? " " : "", command->name);
         fprintf(out, "%*s%s\n", len < NAME_COLUMN ? NAME_COLUMN - len : 1, "", command->summary);
     }
-}
-
-static void group_print(const struct command *const *commands, const char *group, FILE *out) {
-    fprintf(out, "Usage: drover %s COMMAND [FLAGS]\n\nCommands:\n", group);
-    commands_print(commands, group, out);
-    fprintf(out, "\n'drover %s COMMAND --help' tells more.\n", group);
-}
-
-static void overview_print(const struct command *const *commands, FILE *out) {
-    fputs("drover - a daemon that drives a herd of agents and loses none\n\n"
-          "Usage: drover COMMAND [FLAGS]\n\nCommands:\n",
-          out);
-    commands_print(commands, NULL /* all */, out);
-    fputs("\n'drover COMMAND --help' tells more. Every command takes --json.\n"
-          "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict, 6 data\n"
-          "directory busy, 7 storage full or read-only, 8 storage lost, 9 daemon not reachable,\n"
-          "10 newer schema, 11 interrupted.\n",
-          out);
 }
 
 static void flag_print(const struct flag *flag, FILE *out) {
@@ -61,16 +42,15 @@ static void flag_print(const struct flag *flag, FILE *out) {
 }
 
 static void command_print(const struct command *command, FILE *out) {
-    fprintf(
-        out, "%s\n\nUsage: drover %s%s%s%s%s%s%s\n\nFlags:\n", command->summary,
-        command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
-        command->name, command->takes_rest ? " [FLAGS]" : "", command->operands != NULL ? " " : "",
-        command->operands != NULL ? command->operands : "", command->takes_rest ? "" : " [FLAGS]");
-    const struct flag *sets[ARGS_SETS];
-    args_sets(command, sets);
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(sets, at)) != NULL; at++) {
-        flag_print(flag, out);
+    const char *operands = command->operands != NULL ? command->operands : "";
+    fprintf(out, "%s\n\nUsage: drover %s%s%s%s%s%s%s\n\nFlags:\n", command->summary,
+            command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
+            command->name, command->takes_rest ? " [FLAGS]" : "", operands[0] != '\0' ? " " : "",
+            operands, command->takes_rest ? "" : " [FLAGS]");
+    struct args_flags flags;
+    args_flags(command, &flags);
+    for (unsigned at = 0; at < flags.count; at++) {
+        flag_print(flags.rows[at].flag, out);
     }
     if (command->about != NULL) {
         fprintf(out, "\n%s", command->about);
@@ -80,26 +60,32 @@ static void command_print(const struct command *command, FILE *out) {
 void help_print(const struct command *const *commands, const struct args *args, FILE *out) {
     if (args->command != NULL) {
         command_print(args->command, out);
-    } else if (args->group != NULL) {
-        group_print(commands, args->group, out);
-    } else {
-        overview_print(commands, out);
+        return;
     }
+    if (args->group != NULL) {
+        fprintf(out, "Usage: drover %s COMMAND [FLAGS]\n\nCommands:\n", args->group);
+        commands_print(commands, args->group, out);
+        fprintf(out, "\n'drover %s COMMAND --help' tells more.\n", args->group);
+        return;
+    }
+    fputs("drover - a daemon that drives a herd of agents and loses none\n\n"
+          "Usage: drover COMMAND [FLAGS]\n\nCommands:\n",
+          out);
+    commands_print(commands, NULL /* all */, out);
+    fputs("\n'drover COMMAND --help' tells more. Every command takes --json.\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict, 6 data\n"
+          "directory busy, 7 storage full or read-only, 8 storage lost, 9 daemon not reachable,\n"
+          "10 newer schema, 11 interrupted.\n",
+          out);
 }
 
-/* --- drover help [COMMAND...] ----------------------------------------------------------------- */
-
+/* The words are read as the command they name, so that a typo gets the same hint. */
 static struct err help_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
-    if (args->operand_count == 0) {
-        overview_print(invocation->commands, stdout);
-        return ERR_OK;
-    }
-    /* The words are read as the command they name, so that a typo gets the same hint. */
-    const char *argv[] = {"drover", args->operands[0],
+    const char *argv[] = {"drover", args->operand_count > 0 ? args->operands[0] : "--help",
                           args->operand_count > 1 ? args->operands[1] : "--help", "--help"};
     struct args named;
-    struct err err = args_parse(invocation->commands, args->operand_count > 1 ? 4 : 3, argv, &named,
+    struct err err = args_parse(invocation->commands, (int)args->operand_count + 2, argv, &named,
                                 &invocation->why);
     if (!err_failed(err)) {
         help_print(invocation->commands, &named, stdout);

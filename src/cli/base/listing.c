@@ -17,54 +17,39 @@ static const struct {
     {"topic", "topic"},     {"since", "since"},   {"search", "q"},
 };
 
-static void param_add(struct text *target, const char *param) {
-    text_addf(target, "%c%s=", strchr(target->data, '?') == NULL ? '?' : '&', param);
-}
-
-static void list_add(struct text *target, const struct args *args, const char *flag) {
-    unsigned cursor = 0;
-    bool first = true;
-    const char *value = NULL;
-    while ((value = args_next(args, flag, &cursor)) != NULL) {
-        text_add_str(target, first ? "" : ",");
-        client_add_escaped(target, value);
-        first = false;
-    }
-}
-
 static void filter_add(struct text *target, const struct invocation *invocation,
                        const struct flag *flag, const char *param) {
     const struct args *args = &invocation->args;
-    param_add(target, param);
+    text_addf(target, "%c%s=", strchr(target->data, '?') == NULL ? '?' : '&', param);
     if (flag->kind == FLAG_DURATION) {
         int64_t since_ms = world_wall_ms(invocation->world) - args_int(args, flag->name, 0);
-        text_addf(target, "%lld", (long long)(since_ms > 0 ? since_ms : 0));
+        text_add_int(target, since_ms > 0 ? since_ms : 0);
     } else if (flag->kind == FLAG_LIST) {
-        list_add(target, args, flag->name);
+        unsigned cursor = 0;
+        const char *value = NULL;
+        for (const char *comma = ""; (value = args_next(args, flag->name, &cursor)) != NULL;
+             comma = ",") {
+            text_add_str(target, comma);
+            client_add_escaped(target, value);
+        }
     } else {
         client_add_escaped(target, args_text(args, flag->name));
     }
-}
-
-static bool list_has(const char *list, const char *word) {
-    size_t len = strlen(word);
-    const char *at = list;
-    while (strncmp(at, word, len) != 0 || (at[len] != ',' && at[len] != '\0')) {
-        const char *comma = strchr(at, ',');
-        if (comma == NULL) {
-            return false;
-        }
-        at = comma + 1;
-    }
-    return true;
 }
 
 bool listing_state_fits(const struct args *args, const char *state) {
     unsigned cursor = 0;
     const char *list = NULL;
     while ((list = args_next(args, "state", &cursor)) != NULL) {
-        if (list_has(list, state)) {
-            return true;
+        for (const char *at = list;; at++) {
+            size_t len = strcspn(at, ",");
+            if (bytes_is((struct bytes){at, len}, state)) {
+                return true;
+            }
+            at += len;
+            if (at[0] == '\0') {
+                break;
+            }
         }
     }
     return !args_given(args, "state");
@@ -75,7 +60,7 @@ struct err listing_path(struct invocation *invocation, const char *path, enum li
     const struct args *args = &invocation->args;
     text_init(target, 8 << 10);
     text_add_str(target, path);
-    for (const struct flag *flag = args->sets[0]; flag->name != NULL; flag++) {
+    for (const struct flag *flag = args->command->flags; flag->name != NULL; flag++) {
         bool left_out = which == LISTING_ALL_BUT_STATE && strcmp(flag->name, "state") == 0;
         for (size_t i = 0; i < COUNT_OF(filters) && !left_out; i++) {
             if (strcmp(filters[i].flag, flag->name) == 0 && args_given(args, flag->name)) {
@@ -97,7 +82,7 @@ struct printing {
     bool headed; /* Whether the table has its first line, which it gets with the first answer. */
 };
 
-static void head_print(struct printing *printing) {
+static void head_print_once(struct printing *printing) {
     if (!printing->headed && !printing->listing->invocation->json) {
         printing->listing->head(printing->listing->ctx);
     }
@@ -106,7 +91,7 @@ static void head_print(struct printing *printing) {
 
 static void row_print(void *ctx, const json_t *item) {
     struct printing *printing = ctx;
-    head_print(printing);
+    head_print_once(printing);
     if (printing->listing->invocation->json) {
         talk_print(item);
     } else {
@@ -114,28 +99,23 @@ static void row_print(void *ctx, const json_t *item) {
     }
 }
 
-static void total_print(const struct talk_end *end, bool json) {
-    if (json) {
-        printf("{\"shown\":%lld,\"total\":%lld,\"more\":%s}\n", (long long)end->shown,
-               (long long)end->total, end->total_more ? "true" : "false");
-    } else {
-        printf("%lld of %s%lld\n", (long long)end->shown, end->total_more ? "more than " : "",
-               (long long)end->total);
-    }
-}
-
 static void end_print(const struct invocation *invocation, const struct talk_end *end) {
-    if (args_on(&invocation->args, "total")) {
-        total_print(end, invocation->json);
+    long long shown = (long long)end->shown, total = (long long)end->total;
+    if (args_on(&invocation->args, "total") && invocation->json) {
+        printf("{\"shown\":%lld,\"total\":%lld,\"more\":%s}\n", shown, total,
+               end->total_more ? "true" : "false");
+    } else if (args_on(&invocation->args, "total")) {
+        printf("%lld of %s%lld\n", shown, end->total_more ? "more than " : "", total);
     } else if (end->more && !invocation->json) {
         (void)fflush(stdout); /* A failure shows again at the end. */
         fprintf(stderr, "more: %lld rows are shown; --limit N shows others, --total counts them\n",
-                (long long)end->shown);
+                shown);
     }
 }
 
 struct err listing_print(struct talk *talk, const struct listing *listing) {
     struct invocation *invocation = listing->invocation;
+    const struct args *args = &invocation->args;
     AUTO(text_done) struct text target = {0};
     struct printing printing = {.listing = listing};
     struct talk_end end = {.shown = 0};
@@ -145,16 +125,15 @@ struct err listing_print(struct talk *talk, const struct listing *listing) {
     }
     const struct talk_rows rows = {
         .path = target.data,
-        .most = args_given(&invocation->args, "limit") ? args_int(&invocation->args, "limit", 0)
-                                                       : listing->most,
-        .total = args_on(&invocation->args, "total"),
+        .most = args_given(args, "limit") ? args_int(args, "limit", 0) : listing->most,
+        .total = args_on(args, "total"),
         .each = row_print,
         .ctx = &printing,
         .end = &end,
     };
     err = talk_rows(talk, &rows, &invocation->why);
     if (!err_failed(err)) {
-        head_print(&printing);
+        head_print_once(&printing);
         end_print(invocation, &end);
     }
     return err;
@@ -164,4 +143,10 @@ struct err listing_run(const struct listing *listing) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     struct err err = talk_open(&talk, listing->invocation);
     return err_failed(err) ? err : listing_print(&talk, listing);
+}
+
+struct err listing_command(struct invocation *invocation) {
+    struct listing listing = *invocation->args.command->listing;
+    listing.invocation = invocation;
+    return listing_run(&listing);
 }

@@ -10,44 +10,27 @@
 #ifndef DROVER_CLI_BASE_LISTING_H
 #define DROVER_CLI_BASE_LISTING_H
 
-#include "base/base.h"
-#include "base/err.h"
 #include "base/json/json.h"
 #include "cli/base/api.h"
-#include "cli/base/args.h"
 #include "cli/base/cli.h"
+#include "cli/base/options.h"
 
 /* Rows of a command's flags. `absent`: the limit as text where none is given; NULL: all rows. */
 #define LISTING_FLAGS(absent_)                                                                     \
-    {.name = "limit",                                                                              \
-     .letter = 'n',                                                                                \
-     .kind = FLAG_INT,                                                                             \
-     .value = "N",                                                                                 \
-     .about = "Print the first N rows.",                                                           \
-     .min = 1,                                                                                     \
-     .max = 1000000,                                                                               \
-     .absent = (absent_)},                                                                         \
-    {                                                                                              \
-        .name = "total", .kind = FLAG_SWITCH,                                                      \
-        .about = "Count all rows that fit, to 10,000, and print \"N of M\" last."                  \
-    }
-#define LISTING_WORD(name_, value_, about_)                                                        \
-    { .name = (name_), .kind = FLAG_TEXT, .value = (value_), .about = (about_) }
+    OPTION_INT("limit", 'n', "N", 1, 1000000, "Print the first N rows.", .absent = (absent_)),     \
+        OPTION_SWITCH("total", 0,                                                                  \
+                      "Count all rows that fit, to 10,000, and print \"N of M\" last.")
+#define LISTING_WORD(name_, value_, about_) OPTION_TEXT(name_, 0, value_, about_)
 #define LISTING_SEARCH(where)                                                                      \
     LISTING_WORD("search", "TEXT", "Only those with this text in their " where ".")
 #define LISTING_STATE(choices_)                                                                    \
-    {                                                                                              \
-        .name = "state", .kind = FLAG_LIST, .value = "STATE", .choices = (choices_),               \
-        .about = "Only those in this state, or in several: a,b."                                   \
-    }
+    OPTION_LIST("state", 0, "STATE", "Only those in this state, or in several: a,b.",              \
+                .choices = (choices_))
 #define LISTING_RUN_STATES                                                                         \
     "queued|running|waiting|succeeded|degraded|failed|cancelled|timed_out|lost"
 #define LISTING_SINCE(event)                                                                       \
-    {                                                                                              \
-        .name = "since", .kind = FLAG_DURATION, .value = "AGE",                                    \
-        .about = "Only those " event " within this time: 30m, 12h, 7d.", .min = 1,                 \
-        .max = INT64_C(10000) * 24 * 3600 * 1000                                                   \
-    }
+    OPTION_NUMBER(FLAG_DURATION, "since", 0, "AGE", 1, INT64_C(10000) * 24 * 3600 * 1000,          \
+                  "Only those " event " within this time: 30m, 12h, 7d.")
 
 struct listing {
     struct invocation *invocation;
@@ -60,6 +43,8 @@ struct listing {
 MUST_CHECK struct err listing_print(struct talk *talk, const struct listing *listing);
 /* The same, with a conversation of its own. */
 MUST_CHECK struct err listing_run(const struct listing *listing);
+/* As a whole command: the listing is that of the command's row, which leaves out `invocation`. */
+MUST_CHECK struct err listing_command(struct invocation *invocation);
 
 /* Adds the parameters of the filters that were given, without limit and total. ALL_BUT_STATE: for a
  * command that compares the states itself, with listing_state_fits. */

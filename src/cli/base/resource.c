@@ -2,7 +2,6 @@
 #include "cli/base/resource.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static struct err path_make(const struct resource *resource, struct text *path, struct why *why) {
     const char *rest = resource->rest != NULL ? resource->rest : "";
@@ -25,9 +24,7 @@ static struct err path_ask(struct talk *talk, const struct resource *resource, c
     if (resource->body != NULL) {
         request.body = text_bytes(resource->body);
     }
-    return resource->retry_ms > 0
-               ? talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why)
-               : talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
+    return talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why);
 }
 
 struct err resource_ask(struct talk *talk, const struct resource *resource, json_t **ret_answer,
@@ -69,9 +66,14 @@ struct err resource_run(struct invocation *invocation, const struct resource *re
     return err;
 }
 
+struct err resource_command(struct invocation *invocation) {
+    struct resource resource = *invocation->args.command->resource;
+    resource.id = invocation->args.operands[0];
+    return resource_run(invocation, &resource);
+}
+
 void resource_member(struct text *body, const char *name, const char *value) {
     if (value != NULL) {
-        text_addf(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
-        text_add_json(body, value, strlen(value));
+        text_add_member(body, name, bytes_of(value));
     }
 }

@@ -11,7 +11,6 @@
 #define DROVER_CLI_BASE_RESOURCE_H
 
 #include "cli/base/api.h"
-#include "cli/base/resource.h"
 
 struct resource {
     const char *method;           /* NULL: GET. */
@@ -33,6 +32,8 @@ MUST_CHECK struct err resource_open(struct talk *talk, struct invocation *invoca
                                     const struct resource *resource, json_t **ret_answer);
 /* The whole command. */
 MUST_CHECK struct err resource_run(struct invocation *invocation, const struct resource *resource);
+/* The same with the resource of the command's row; its id is the first operand. */
+MUST_CHECK struct err resource_command(struct invocation *invocation);
 /* Prints an answer as the whole command does. */
 void resource_print(const struct invocation *invocation, const struct resource *resource,
                     const json_t *answer);

@@ -61,56 +61,49 @@ static struct err terminal_read(const char *prompt, char *bytes, size_t size, si
                : err;
 }
 
-/* --- What came -------------------------------------------------------------------------------- */
+/* --- The secret ------------------------------------------------------------------------------- */
 
-static struct err take(const char *bytes, size_t len, const char *from, char **ret_secret,
-                       struct why *why) {
+static struct err secret_take(struct bytes line, const char *from, char **ret_secret,
+                              struct why *why) {
     static const char blanks[] = " \t\r\n";
-    while (len > 0 && memchr(blanks, bytes[len - 1], sizeof blanks - 1) != NULL) {
-        len--;
+    while (line.len > 0 && memchr(blanks, line.data[line.len - 1], sizeof blanks - 1) != NULL) {
+        line.len--;
     }
-    while (len > 0 && memchr(blanks, bytes[0], sizeof blanks - 1) != NULL) {
-        bytes++;
-        len--;
+    while (line.len > 0 && memchr(blanks, line.data[0], sizeof blanks - 1) != NULL) {
+        line = (struct bytes){line.data + 1, line.len - 1};
     }
-    bool whole = len > 0 && len <= SECRET_MAX;
-    for (size_t i = 0; whole && i < len; i++) {
-        whole = (unsigned char)bytes[i] > ' ' && bytes[i] != 0x7f;
+    bool whole = line.len > 0 && line.len <= SECRET_MAX;
+    for (size_t i = 0; whole && i < line.len; i++) {
+        whole = (unsigned char)line.data[i] > ' ' && line.data[i] != 0x7f;
     }
     if (!whole) {
         why_set(why, "%s should hold a key: one line of at most %d characters without blanks", from,
                 SECRET_MAX);
         return err_make(ERR_USAGE, "secret: read");
     }
-    *ret_secret = mem_copy(bytes, len);
+    *ret_secret = mem_copy(line.data, line.len);
     return ERR_OK;
-}
-
-static struct err file_take(const char *file, const struct world *world, char **ret_secret,
-                            struct why *why) {
-    AUTO(secret_free) char *content = NULL;
-    size_t len = 0;
-    struct err err = world->file_read(world->ctx, file, SECRET_MAX + 64, &content, &len);
-    if (err_failed(err)) {
-        why_set(why, "%s cannot be read: %s", file,
-                err.os != 0 ? strerror(err.os) : err_title(err.code));
-        return err;
-    }
-    return take(content, len, file, ret_secret, why);
 }
 
 struct err secret_read(const char *file, const char *prompt, const struct world *world,
                        char **ret_secret, struct why *why) {
-    char bytes[SECRET_MAX + 64];
     size_t len = 0;
     if (strcmp(file, "-") != 0) {
-        return file_take(file, world, ret_secret, why);
+        AUTO(secret_free) char *content = NULL;
+        struct err err = world->file_read(world->ctx, file, SECRET_MAX + 64, &content, &len);
+        if (err_failed(err)) {
+            why_set(why, "%s cannot be read: %s", file,
+                    err.os != 0 ? strerror(err.os) : err_title(err.code));
+            return err;
+        }
+        return secret_take((struct bytes){content, len}, file, ret_secret, why);
     }
+    char bytes[SECRET_MAX + 64];
     struct err err = isatty(STDIN_FILENO) == 1
                          ? terminal_read(prompt, bytes, sizeof bytes, &len)
                          : input_read(bytes, sizeof bytes, /* line */ false, &len);
     if (!err_failed(err)) {
-        err = take(bytes, len, "the input", ret_secret, why);
+        err = secret_take((struct bytes){bytes, len}, "the input", ret_secret, why);
     }
     explicit_bzero(bytes, sizeof bytes);
     return err;

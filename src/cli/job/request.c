@@ -36,7 +36,7 @@ static struct err argv_add(const void *ctx, struct text *body, struct why *why) 
     if (args_on(args, "shell")) {
         return err;
     }
-    flags_member(body, "argv");
+    text_add_name(body, "argv");
     for (unsigned i = 0; i < args->rest_count && !err_failed(err); i++) {
         struct why what;
         why_set(&what, "word %u of the command", i + 1);
@@ -58,7 +58,7 @@ static struct err shell_add(const void *ctx, struct text *body, struct why *why)
         why_set(why, "--shell takes one word: put the line in quotes");
         return err_make(ERR_USAGE, "job: shell");
     }
-    flags_member(body, "shell");
+    text_add_name(body, "shell");
     text_add_json(body, args->rest[0], strlen(args->rest[0]));
     return flags_text_check(args->rest[0], "the line", why);
 }
@@ -78,7 +78,7 @@ static struct err cwd_add(const void *ctx, struct text *body, struct why *why) {
         why_set(why, "--cwd: the path is too long");
         return err_make(ERR_USAGE, "job: cwd");
     }
-    flags_member(body, "cwd");
+    text_add_name(body, "cwd");
     text_add_json(body, path.data, path.len);
     return flags_text_check(path.data, "the folder's path", why);
 }
@@ -157,7 +157,7 @@ static struct err env_add(const void *ctx, struct text *body, struct why *why) {
     }
     if (!err_failed(err) && object.len > 0) {
         text_add_char(&object, '}');
-        flags_member(body, "env");
+        text_add_name(body, "env");
         text_add(body, object.data, object.len);
     }
     return text_failed(&object) ? err_make(ERR_BODY_TOO_LARGE, "job: env") : err;
@@ -170,7 +170,7 @@ static struct err input_add(const void *ctx, struct text *body, struct why *why)
     if (request->input.data == NULL) {
         return ERR_OK;
     }
-    flags_member(body, "stdin");
+    text_add_name(body, "stdin");
     text_add_json(body, request->input.data, request->input.len);
     if (!utf8_valid(request->input.data, request->input.len) ||
         memchr(request->input.data, '\0', request->input.len) != NULL) {
@@ -184,7 +184,7 @@ static struct err input_add(const void *ctx, struct text *body, struct why *why)
 static struct err input_open_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
     if (request->input_open) {
-        flags_member(body, "stdin_open");
+        text_add_name(body, "stdin_open");
         text_add_str(body, "true");
     }
     return ERR_OK;
@@ -196,7 +196,7 @@ static struct err label_add(const void *ctx, struct text *body, struct why *why)
     const struct args *args = request->args;
     const char *given = args_text(args, "label");
     if (given != NULL) {
-        flags_member(body, "label");
+        text_add_name(body, "label");
         text_add_json(body, given, strlen(given));
         return flags_text_check(given, "--label", why);
     }
@@ -208,7 +208,7 @@ static struct err label_add(const void *ctx, struct text *body, struct why *why)
     if (label.len > 0 && !text_failed(&label)) {
         size_t len = utf8_cut((struct bytes){label.data, label.len}, JOB_LABEL_MAX);
         utf8_make_plain(label.data, len);
-        flags_member(body, "label");
+        text_add_name(body, "label");
         text_add_json(body, label.data, len);
     }
     return ERR_OK;
@@ -217,7 +217,7 @@ static struct err label_add(const void *ctx, struct text *body, struct why *why)
 static struct err pty_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
     if (args_on(request->args, "pty")) {
-        flags_member(body, "pty");
+        text_add_name(body, "pty");
         if (request->on_terminal) {
             text_addf(body, "{\"rows\":%d,\"columns\":%d}", request->size.rows,
                       request->size.columns);
@@ -236,7 +236,7 @@ static struct err notify_add(const void *ctx, struct text *body, struct why *why
     for (const char *url = NULL;
          !err_failed(err) && (url = args_next(args, "notify", &cursor)) != NULL;) {
         if (count++ == 0) {
-            flags_member(body, "notify");
+            text_add_name(body, "notify");
         }
         text_add_str(body, count == 1 ? "[" : ",");
         text_add_str(body, id_valid(url, strlen(url), "ses") ? "{\"session\":" : "{\"webhook\":");
@@ -256,7 +256,7 @@ static struct err budget_add(const void *ctx, struct text *body, struct why *why
     if (word == NULL) {
         return ERR_OK;
     }
-    flags_member(body, "budget");
+    text_add_name(body, "budget");
     text_add_char(body, '{');
     struct err err = ERR_OK;
     for (; word != NULL && !err_failed(err); word = args_next(args, "budget", &cursor)) {

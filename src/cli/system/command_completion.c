@@ -9,11 +9,10 @@
 /* Calls `each` for the flags of a command. */
 static void flags_each(const struct command *command,
                        void (*each)(const struct command *command, const struct flag *flag)) {
-    const struct flag *sets[ARGS_SETS];
-    args_sets(command, sets);
-    const struct flag *flag = NULL;
-    for (unsigned at = 0; (flag = args_flag_at(sets, at)) != NULL; at++) {
-        each(command, flag);
+    struct args_flags flags;
+    args_flags(command, &flags);
+    for (unsigned at = 0; at < flags.count; at++) {
+        each(command, flags.rows[at].flag);
     }
 }
 
