@@ -9,46 +9,25 @@
 #include "base/number.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
 
 enum { PAGE_BYTES = 1 << 20 };
 
 static const struct flag logs_flags[] = {
-    {.name = "follow",
-     .letter = 'f',
-     .kind = FLAG_SWITCH,
-     .about = "Stay until the job has ended, all its attempts; with --attempt, that one."},
-    {.name = "stream",
-     .kind = FLAG_TEXT,
-     .value = "NAME",
-     .choices = "out|err|pty",
-     .about = "Only this one, to stdout [all]."},
-    {.name = "from",
-     .kind = FLAG_INT,
-     .value = "OFFSET",
-     .about = "Begin at this byte of the stream; needs --stream.",
-     .min = 0,
-     .max = INT64_MAX},
-    {.name = "attempt",
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "Of this attempt [the newest].",
-     .min = 1,
-     .max = INT64_MAX},
-    {.name = "retry-for",
-     .kind = FLAG_DURATION,
-     .value = "TIME",
-     .about = "Give up following when the daemon is away for so long.",
-     .min = 0,
-     .max = INT64_C(24) * 3600 * 1000,
-     .absent = "5m"},
-    {.name = NULL},
+    OPTION_SWITCH("follow", 'f',
+                  "Stay until the job has ended, all its attempts; with --attempt, that one."),
+    OPTION_TEXT("stream", 0, "NAME", "Only this one, to stdout [all].", .choices = "out|err|pty"),
+    OPTION_INT("from", 0, "OFFSET", 0, INT64_MAX,
+               "Begin at this byte of the stream; needs --stream."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt [the newest]."),
+    OPTION_RETRY("Give up following when the daemon is away for so long."),
+    OPTION_END,
 };
 
 struct logs {
     struct invocation *invocation;
-    struct talk *talk;
     struct log_print print;
     struct log_follow_options options;
 };
@@ -60,86 +39,65 @@ static int64_t header_int(const struct talk *talk, const char *name, int64_t abs
     const char *text = client_header(talk->client, name);
     int64_t number = absent;
     struct number_bounds bounds = {0, INT64_MAX};
-    if (text == NULL || !number_parse(bytes_of(text), bounds, &number)) {
-        return absent;
-    }
-    return number;
-}
-
-static struct err page_ask(struct logs *logs, const struct log_hole *place, struct text *ret_body) {
-    AUTO(text_done) struct text target = {0}, query = {0};
-    text_init(&query, 256);
-    text_addf(&query, "/logs?stream=%s&attempt=%lld&offset=%lld&limit=%d",
-              job_stream_name(place->stream), (long long)place->attempt, (long long)place->from,
-              PAGE_BYTES);
-    if (!talk_target(&target, "/api/v1/jobs/", logs->options.run, query.data)) {
-        return err_make(ERR_NOT_FOUND, "job: id");
-    }
-    struct client_request request = {
-        .method = "GET", .target = target.data, .accept = "application/octet-stream"};
-    return client_call(logs->talk->client, &request, ret_body, &logs->invocation->why);
+    return number_parse(bytes_of(text), bounds, &number) ? number : absent;
 }
 
 /* The pages of one stream, up to where it ended when the first of them was asked for: a job that
  * writes on must not keep us for ever. */
 static struct err stream_print(struct logs *logs, enum job_stream stream) {
-    int64_t next = logs->options.from[stream], end = -1;
+    const struct log_follow_options *options = &logs->options;
+    int64_t next = options->from[stream], end = -1;
     while (end < 0 || next < end) {
-        AUTO(text_done) struct text body = {0};
-        struct log_hole place = {.stream = stream, .attempt = logs->options.attempt, .from = next};
-        struct err err = page_ask(logs, &place, &body);
-        if (err_failed(err)) {
+        AUTO(text_done) struct text target = {0}, body = {0};
+        const struct log_range range = {
+            .stream = stream, .attempt = options->attempt, .offset = next, .limit = PAGE_BYTES};
+        if (!log_target(&target, options->run, &range)) {
+            return err_make(ERR_NOT_FOUND, "job: id");
+        }
+        struct client_request request = {
+            .method = "GET", .target = target.data, .accept = "application/octet-stream"};
+        struct err err =
+            client_call(options->talk->client, &request, &body, &logs->invocation->why);
+        if (err_failed(err) || body.len == 0) {
             return err;
         }
-        int64_t offset = header_int(logs->talk, "drover-offset", next);
-        end = end < 0 ? header_int(logs->talk, "drover-size", 0) : end;
-        if (body.len == 0) {
-            return ERR_OK;
-        }
+        int64_t offset = header_int(options->talk, "drover-offset", next);
+        end = end < 0 ? header_int(options->talk, "drover-size", 0) : end;
         if (offset > next) {
-            place.to = offset;
-            log_print_hole(&logs->print, &place);
+            struct log_hole hole = {
+                .stream = stream, .attempt = range.attempt, .from = next, .to = offset};
+            log_print_hole(&logs->print, &hole);
         }
         struct log_piece piece = {.stream = stream,
-                                  .attempt = place.attempt,
+                                  .attempt = range.attempt,
                                   .offset = offset,
-                                  .bytes = {body.data, body.len}};
+                                  .bytes = text_bytes(&body)};
         log_print_piece(&logs->print, &piece);
         next = offset + (int64_t)body.len;
     }
     return ERR_OK;
 }
 
-static struct err streams_print(struct logs *logs) {
-    struct err err = ERR_OK;
-    for (unsigned i = 0; i < JOB_STREAM_COUNT && !err_failed(err); i++) {
-        if (logs->options.wanted[i]) {
-            err = stream_print(logs, (enum job_stream)i);
-        }
-    }
-    return err;
-}
-
 /* --- All of it -------------------------------------------------------------------------------- */
 
-static struct err choose(struct logs *logs, const json_t *run) {
+static struct err streams_choose(struct logs *logs, const json_t *run) {
     const struct args *args = &logs->invocation->args;
+    struct log_follow_options *options = &logs->options;
     int64_t begun = talk_int(run, "attempt");
-    logs->options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
+    options->attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
     const char *name = args_text(args, "stream");
     enum job_stream only = JOB_OUT;
     if (name != NULL && job_stream_find(name, &only)) {
-        logs->options.wanted[only] = true;
-        logs->options.from[only] = args_int(args, "from", 0);
+        options->wanted[only] = true;
+        options->from[only] = args_int(args, "from", 0);
         return ERR_OK;
     }
     if (args_given(args, "from")) {
         why_set(&logs->invocation->why, "--from needs --stream NAME: each has its own offsets");
         return err_make(ERR_USAGE, "job: from");
     }
-    bool pty = job_has_pty(run);
-    logs->options.wanted[JOB_PTY] = pty;
-    logs->options.wanted[JOB_OUT] = logs->options.wanted[JOB_ERR] = !pty;
+    options->wanted[JOB_PTY] = job_has_pty(run);
+    options->wanted[JOB_OUT] = options->wanted[JOB_ERR] = !options->wanted[JOB_PTY];
     logs->print.err_apart = true;
     return ERR_OK;
 }
@@ -159,7 +117,7 @@ static struct err attempt_next(struct logs *logs, bool *ret_more) {
     AUTO(json_release) json_t *run = NULL;
     struct run_wait wait = {
         .id = options->run, .past_attempt = options->attempt, .retry_ms = options->retry_ms};
-    struct err err = run_wait(logs->talk, &wait, &run, &logs->invocation->why);
+    struct err err = run_wait(options->talk, &wait, &run, &logs->invocation->why);
     *ret_more = !err_failed(err) && talk_int(run, "attempt") > options->attempt;
     if (!*ret_more) {
         return err;
@@ -191,35 +149,36 @@ static struct err logs_follow(struct logs *logs) {
 static struct err logs_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
-    const char *id = invocation->args.operands[0];
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = run_get(&talk, id, 0 /* one try */, &run, &invocation->why);
-    }
     struct logs logs = {
         .invocation = invocation,
-        .talk = &talk,
         .print = {.form = invocation->json ? LOG_JSON : LOG_PLAIN},
-        .options = {.talk = &talk.options,
-                    .world = invocation->world,
-                    .run = id,
+        .options = {.talk = &talk,
+                    .run = invocation->args.operands[0],
                     .retry_ms = args_int(&invocation->args, "retry-for", 0),
                     .signal_fd = -1,
                     .piece = log_print_piece,
                     .hole = log_print_hole,
-                    .trouble = talk_trouble},
+                    .ctx = &logs.print},
     };
-    logs.options.ctx = &logs.print;
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err)) {
+        err = run_get(&talk, logs.options.run, 0 /* one try */, &run, &invocation->why);
+    }
     if (!err_failed(err) && strcmp(talk_text(run, "kind"), "turn") == 0) {
         err = refuse_turn(invocation, run);
     }
     if (!err_failed(err)) {
-        err = choose(&logs, run);
+        err = streams_choose(&logs, run);
     }
-    if (err_failed(err)) {
-        return err;
+    if (!err_failed(err) && args_on(&invocation->args, "follow")) {
+        return logs_follow(&logs);
     }
-    return args_on(&invocation->args, "follow") ? logs_follow(&logs) : streams_print(&logs);
+    for (unsigned i = 0; i < JOB_STREAM_COUNT && !err_failed(err); i++) {
+        if (logs.options.wanted[i]) {
+            err = stream_print(&logs, (enum job_stream)i);
+        }
+    }
+    return err;
 }
 
 const struct command command_job_logs = {

@@ -48,37 +48,10 @@ static struct err input_refuse(struct job_run *run, const char *name, const char
     return err_make(ERR_USAGE, "job: stdin");
 }
 
-/* A small file of plain text goes with the job, and *ret_input is set. */
-static struct err file_read(struct job_run *run, const char *name, const struct stat *stat,
-                            struct bytes *ret_input) {
-    struct bytes input = {0};
-    if (stat->st_size > RUN_INPUT_MAX) {
-        return input_refuse(run, name, "more than 16 MB; let the command read the file itself");
-    }
-    if (stat->st_size > TEXT_SMALL) {
-        return ERR_OK;
-    }
-    lines_init(&run->input, run->input_fd, run->talk.interrupt_fd);
-    struct err err = lines_rest(&run->input, &input);
-    bool plain = input.data != NULL && input.len <= TEXT_SMALL &&
-                 utf8_valid(input.data, input.len) && memchr(input.data, '\0', input.len) == NULL;
-    if (!err_failed(err) && plain) {
-        *ret_input = input;
-        fd_release(&run->input_fd);
-    } else if (!err_failed(err) && lseek(run->input_fd, 0, SEEK_SET) != 0) {
-        return input_refuse(run, name, strerror(errno));
-    }
-    return err;
-}
-
-/* Whatever else it is, it is sent as it comes: to pour_fd. */
-static struct err input_open(struct job_run *run, struct bytes *ret_input) {
-    const char *name = args_text(&run->invocation->args, "stdin");
+/* A small file of plain text goes with the job, and *ret_input is set. Whatever else it is, it is
+ * sent as it comes: from pour_fd. */
+static struct err input_open(struct job_run *run, const char *name, struct bytes *ret_input) {
     struct stat stat;
-    struct err err = ERR_OK;
-    if (name == NULL) {
-        return ERR_OK;
-    }
     if (strcmp(name, "-") == 0) {
         run->pour_fd = STDIN_FILENO;
         return ERR_OK;
@@ -90,82 +63,83 @@ static struct err input_open(struct job_run *run, struct bytes *ret_input) {
     if (S_ISDIR(stat.st_mode)) {
         return input_refuse(run, name, strerror(EISDIR));
     }
-    if (S_ISREG(stat.st_mode)) {
-        err = file_read(run, name, &stat, ret_input);
-    }
     run->pour_fd = run->input_fd;
-    return err;
+    if (S_ISREG(stat.st_mode) && stat.st_size > RUN_INPUT_MAX) {
+        return input_refuse(run, name, "more than 16 MB; let the command read the file itself");
+    }
+    if (!S_ISREG(stat.st_mode) || stat.st_size > TEXT_SMALL) {
+        return ERR_OK;
+    }
+    struct bytes input = {0};
+    lines_init(&run->input, run->input_fd, run->talk.interrupt_fd);
+    struct err err = lines_rest(&run->input, &input);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (input.len <= TEXT_SMALL && utf8_valid(input.data, input.len) &&
+        memchr(input.data, '\0', input.len) == NULL) {
+        *ret_input = input;
+        fd_release(&run->input_fd);
+        run->pour_fd = -1;
+    } else if (lseek(run->input_fd, 0, SEEK_SET) != 0) {
+        return input_refuse(run, name, strerror(errno));
+    }
+    return ERR_OK;
 }
 
-static struct err body_make(struct job_run *run) {
+static struct err job_submit(struct job_run *run, json_t **ret_job) {
+    struct invocation *invocation = run->invocation;
+    const struct args *args = &invocation->args;
     char here[LIMIT_PATH_MAX];
     struct bytes input = {0};
-    struct err err = input_open(run, &input);
+    struct err err = args_text(args, "stdin") == NULL
+                         ? ERR_OK
+                         : input_open(run, args_text(args, "stdin"), &input);
     if (err_failed(err)) {
         return err;
     }
     if (getcwd(here, sizeof here) == NULL) {
-        why_set(&run->invocation->why, "the current folder: %s; go to another one",
-                strerror(errno));
+        why_set(&invocation->why, "the current folder: %s; go to another one", strerror(errno));
         return err_make(ERR_USAGE, "job: folder");
     }
-    struct job_request request = {
-        .args = &run->invocation->args,
-        .env = &run->invocation->env,
+    struct job_request job = {
+        .args = args,
+        .env = &invocation->env,
         .here = here,
         .input = input,
         .input_open = run->pour_fd >= 0,
     };
-    request.on_terminal = terminal_size(STDOUT_FILENO, &request.size);
+    job.on_terminal = terminal_size(STDOUT_FILENO, &job.size);
     text_init(&run->body, LIMIT_BODY_MAX);
-    return job_request_write(&request, &run->body, &run->invocation->why);
-}
-
-static struct err submit(struct job_run *run, json_t **ret_job) {
-    struct invocation *invocation = run->invocation;
+    err = job_request_write(&job, &run->body, &invocation->why);
     struct client_request request = {
-        .method = "POST", .target = "/api/v1/jobs", .body = {run->body.data, run->body.len}};
-    return talk_submit(&run->talk, &request, args_int(&invocation->args, "retry-for", 0), ret_job,
-                       &invocation->why);
+        .method = "POST", .target = "/api/v1/jobs", .body = text_bytes(&run->body)};
+    return err_failed(err) ? err
+                           : talk_submit(&run->talk, &request, args_int(args, "retry-for", 0),
+                                         ret_job, &invocation->why);
 }
 
 /* --- What is shown ---------------------------------------------------------------------------- */
 
-/* {"id": "run_…"}: scripts read exactly this. */
-static void detached_print(struct invocation *invocation, const char *id) {
-    if (invocation->json) {
-        printf("{\"id\": \"%s\"}\n", id);
-        return;
-    }
-    printf("%s\n", id);
-    if (isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n", id, id);
-    }
-}
-
-/* Somebody who types into a job of a terminal, without saying so: that is what it is for. */
-static enum job_watch_input input_of(const struct job_run *run) {
-    const struct invocation *invocation = run->invocation;
-    if (run->pour_fd >= 0) {
-        return JOB_WATCH_POUR;
-    }
-    bool types = args_on(&invocation->args, "pty") && !invocation->json &&
-                 !args_given(&invocation->args, "stdin") && raw_terminal_possible();
-    return types ? JOB_WATCH_TYPE : JOB_WATCH_ONLY;
-}
-
 static struct err job_follow(struct job_run *run, const char *id) {
+    const struct args *args = &run->invocation->args;
     struct job_watch watch = {
         .invocation = run->invocation,
         .talk = &run->talk,
         .run = id,
         .attempt = 1,
-        .retry_ms = args_int(&run->invocation->args, "retry-for", 0),
-        .pty = args_on(&run->invocation->args, "pty"),
-        .input = input_of(run),
+        .retry_ms = args_int(args, "retry-for", 0),
+        .pty = args_on(args, "pty"),
         .input_fd = run->pour_fd,
         .stops_broken = true,
     };
+    if (run->pour_fd >= 0) {
+        watch.input = JOB_WATCH_POUR;
+    } else if (watch.pty && !run->invocation->json && !args_given(args, "stdin") &&
+               raw_terminal_possible()) {
+        /* Somebody types into a job of a terminal, without saying so: that is what it is for. */
+        watch.input = JOB_WATCH_TYPE;
+    }
     return job_watch(&watch);
 }
 
@@ -179,41 +153,38 @@ static struct err job_detach(struct job_run *run, const char *id) {
             .talk = &run->talk, .run = id, .why = &invocation->why, .fd = run->pour_fd};
         job_input_init(&input);
         err = job_input_pump(&input);
-        if (input.broken) {
+        if (input.state == JOB_INPUT_BROKEN) {
             job_stop_broken(&run->talk, id);
         }
     }
     if (err.code == ERR_INTERRUPTED) {
         job_detached(invocation, id);
     }
-    if (!err_failed(err)) {
-        detached_print(invocation, id);
-    }
-    return err;
-}
-
-static struct err job_run_all(struct job_run *run) {
-    struct invocation *invocation = run->invocation;
-    AUTO(json_release) json_t *job = NULL;
-    struct err err = talk_open(&run->talk, invocation);
-    if (!err_failed(err)) {
-        err = body_make(run);
-    }
-    if (!err_failed(err)) {
-        err = submit(run, &job);
-    }
     if (err_failed(err)) {
         return err;
     }
-    const char *id = talk_text(job, "id");
-    return args_on(&invocation->args, "detach") ? job_detach(run, id) : job_follow(run, id);
+    /* Scripts read exactly this. */
+    printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
+    if (!invocation->json && isatty(STDERR_FILENO) == 1) {
+        fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n", id, id);
+    }
+    return ERR_OK;
 }
 
 static struct err job_run_run(struct invocation *invocation) {
     AUTO(job_run_done)
     struct job_run run = {
         .invocation = invocation, .talk = {.interrupt_fd = -1}, .input_fd = -1, .pour_fd = -1};
-    return job_run_all(&run);
+    AUTO(json_release) json_t *job = NULL;
+    struct err err = talk_open(&run.talk, invocation);
+    if (!err_failed(err)) {
+        err = job_submit(&run, &job);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *id = talk_text(job, "id");
+    return args_on(&invocation->args, "detach") ? job_detach(&run, id) : job_follow(&run, id);
 }
 
 const struct command command_job_run = {

@@ -5,44 +5,24 @@
 #include "base/utf8.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/options.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
 
 static const struct flag search_flags[] = {
-    {.name = "stream",
-     .kind = FLAG_TEXT,
-     .value = "NAME",
-     .choices = "out|err|pty",
-     .about = "Where to look [out; pty of a job with a terminal]."},
-    {.name = "limit",
-     .letter = 'n',
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "Print so many matches at most [50].",
-     .min = 1,
-     .max = 500},
-    {.name = "context",
-     .letter = 'C',
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "Lines to show around each match [0].",
-     .min = 0,
-     .max = 50},
-    {.name = "attempt",
-     .kind = FLAG_INT,
-     .value = "N",
-     .about = "Of this attempt [the newest].",
-     .min = 1,
-     .max = INT64_MAX},
-    {.name = NULL},
+    OPTION_TEXT("stream", 0, "NAME", "Where to look [out; pty of a job with a terminal].",
+                .choices = "out|err|pty"),
+    OPTION_INT("limit", 'n', "N", 1, 500, "Print so many matches at most [50]."),
+    OPTION_INT("context", 'C', "N", 0, 50, "Lines to show around each match [0]."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt [the newest]."),
+    OPTION_END,
 };
 
 /* A line of a log may hold anything; on a terminal it must not do anything. */
-static void text_print(int64_t line, char mark, const json_t *text) {
-    const char *chars = json_string_value(text);
+static void line_print(int64_t line, char mark, const json_t *text) {
     AUTO(text_done) struct text plain = {0};
     text_init(&plain, 32 << 20);
-    text_add(&plain, chars != NULL ? chars : "", chars != NULL ? json_string_length(text) : 0);
+    text_add(&plain, json_is_string(text) ? json_string_value(text) : "", json_string_length(text));
     if (plain.len > 0) {
         utf8_make_plain(plain.data, plain.len);
     }
@@ -51,14 +31,15 @@ static void text_print(int64_t line, char mark, const json_t *text) {
 
 static void match_print(const json_t *match) {
     int64_t line = talk_int(match, "line");
-    const json_t *before = json_object_get(match, "before");
-    const json_t *after = json_object_get(match, "after");
-    for (size_t i = 0; i < json_array_size(before); i++) {
-        text_print(line - (int64_t)(json_array_size(before) - i), '-', json_array_get(before, i));
+    const json_t *before = json_object_get(match, "before"),
+                 *after = json_object_get(match, "after");
+    size_t count = json_array_size(before);
+    for (size_t i = 0; i < count; i++) {
+        line_print(line - (int64_t)(count - i), '-', json_array_get(before, i));
     }
-    text_print(line, ':', json_object_get(match, "text"));
+    line_print(line, ':', json_object_get(match, "text"));
     for (size_t i = 0; i < json_array_size(after); i++) {
-        text_print(line + 1 + (int64_t)i, '-', json_array_get(after, i));
+        line_print(line + 1 + (int64_t)i, '-', json_array_get(after, i));
     }
 }
 
@@ -78,39 +59,32 @@ static void answer_print(const struct invocation *invocation, const json_t *answ
     }
 }
 
-static struct err target_make(const struct invocation *invocation, const char *stream,
-                              struct text *target) {
-    const struct args *args = &invocation->args;
-    if (!talk_target(target, "/api/v1/jobs/", args->operands[0], "/logs/search?pattern=")) {
-        return err_make(ERR_NOT_FOUND, "job: id");
-    }
-    client_add_escaped(target, args->operands[1]);
-    text_addf(target, "&stream=%s", stream);
-    static const char *const numbers[] = {"limit", "context", "attempt"};
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        if (args_given(args, numbers[i])) {
-            text_addf(target, "&%s=%lld", numbers[i], (long long)args_int(args, numbers[i], 0));
-        }
-    }
-    return text_failed(target) ? err_make(ERR_URL_TOO_LONG, "job: pattern") : ERR_OK;
-}
-
 static struct err search_ask(struct talk *talk, struct invocation *invocation,
                              json_t **ret_answer) {
+    static const char *const numbers[] = {"limit", "context", "attempt"};
     AUTO(json_release) json_t *run = NULL;
     AUTO(text_done) struct text target = {0};
-    const char *stream = args_text(&invocation->args, "stream");
+    const struct args *args = &invocation->args;
+    const char *stream = args_text(args, "stream");
     if (stream == NULL) {
-        struct err err =
-            run_get(talk, invocation->args.operands[0], 0 /* one try */, &run, &invocation->why);
+        struct err err = run_get(talk, args->operands[0], 0 /* one try */, &run, &invocation->why);
         if (err_failed(err)) {
             return err;
         }
         stream = job_has_pty(run) ? "pty" : "out";
     }
-    struct err err = target_make(invocation, stream, &target);
-    if (err_failed(err)) {
-        return err;
+    if (!talk_target(&target, "/api/v1/jobs/", args->operands[0], "/logs/search?pattern=")) {
+        return err_make(ERR_NOT_FOUND, "job: id");
+    }
+    client_add_escaped(&target, args->operands[1]);
+    text_addf(&target, "&stream=%s", stream);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        if (args_given(args, numbers[i])) {
+            text_addf(&target, "&%s=%lld", numbers[i], (long long)args_int(args, numbers[i], 0));
+        }
+    }
+    if (text_failed(&target)) {
+        return err_make(ERR_URL_TOO_LONG, "job: pattern");
     }
     struct client_request request = {.method = "GET", .target = target.data};
     return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &invocation->why);

@@ -22,9 +22,6 @@ enum {
 void job_input_init(struct job_input *input) {
     text_init(&input->piece, BODY_MAX);
     text_init(&input->typed, TYPED_MAX);
-    input->over = input->ends = input->leaves = input->filled = input->troubled = false;
-    input->pause_ms = 0;
-    input->due_ns = 0;
 }
 
 void job_input_done(struct job_input *input) {
@@ -42,20 +39,13 @@ static struct err piece_make(struct job_input *input, struct bytes bytes) {
     text_add_str(&input->piece, "{\"base64\":\"");
     base64_add(&input->piece, bytes);
     text_add_str(&input->piece, input->ends ? "\",\"end\":true}" : "\"}");
-    input->filled = true;
+    input->state = JOB_INPUT_SENDING;
     input->due_ns = 0;
     input->pause_ms = 0;
     return text_failed(&input->piece) ? err_make(ERR_OUT_OF_MEMORY, "job: input") : ERR_OK;
 }
 
-/* What stands before the key that leaves is sent first. */
-static size_t keys_cut(struct job_input *input, const char *bytes, size_t len) {
-    const char *leave = memchr(bytes, JOB_INPUT_LEAVE, len);
-    input->leaves = leave != NULL;
-    return leave != NULL ? (size_t)(leave - bytes) : len;
-}
-
-static struct err piece_read(struct job_input *input) {
+static struct err piece_take(struct job_input *input) {
     char bytes[PIECE_BYTES];
     ssize_t got = read(input->fd, bytes, sizeof bytes);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
@@ -63,7 +53,7 @@ static struct err piece_read(struct job_input *input) {
     }
     bool keys = input->from == JOB_INPUT_KEYS;
     if (got < 0 && !keys) {
-        input->broken = true;
+        input->state = JOB_INPUT_BROKEN;
         why_set(input->why, "the input cannot be read: %s", strerror(errno));
         return err_from_errno(errno, "job: input");
     }
@@ -71,79 +61,12 @@ static struct err piece_read(struct job_input *input) {
         return err_make(ERR_INTERRUPTED, "job: the terminal is gone");
     }
     input->ends = got == 0;
-    size_t len = keys ? keys_cut(input, bytes, (size_t)got) : (size_t)got;
-    if (len == 0 && input->leaves) {
-        return err_make(ERR_INTERRUPTED, "job: leave");
-    }
-    return piece_make(input, (struct bytes){bytes, len});
-}
-
-/* --- Sending ---------------------------------------------------------------------------------- */
-
-static struct err piece_post(struct job_input *input) {
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/jobs/", input->run, "/input")) {
-        return err_make(ERR_NOT_FOUND, "job: id");
-    }
-    struct client_request request = {.method = "POST",
-                                     .target = target.data,
-                                     .body = {input->piece.data, input->piece.len},
-                                     .key = input->key};
-    input->why->text[0] = '\0';
-    return client_call(input->talk->client, &request, NULL /* it says nothing */, input->why);
-}
-
-/* A job that does not read is nothing to be told of: its input waits, as in a pipe. */
-static void pause_next(struct job_input *input, struct err err) {
-    int64_t pause_ms = input->pause_ms == 0 ? PAUSE_FIRST_MS : input->pause_ms * 2;
-    input->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-    input->due_ns = world_mono_ns(input->talk->world) + (uint64_t)input->pause_ms * NS_PER_MS;
-    if (err.code != ERR_TOO_MANY && !input->troubled && input->from == JOB_INPUT_STREAM) {
-        input->troubled = true;
-        talk_trouble(NULL, input->why->text[0] != '\0' ? input->why->text : err_title(err.code));
-    }
-}
-
-static struct err typed_next(struct job_input *input) {
-    struct err err = piece_make(input, (struct bytes){input->typed.data, input->typed.len});
-    text_clear(&input->typed);
-    return err;
-}
-
-static struct err piece_send(struct job_input *input) {
-    struct err err = piece_post(input);
-    if (err_failed(err) && client_may_pass(err)) {
-        client_hang_up(input->talk->client);
-        pause_next(input, err);
-        return ERR_OK;
-    }
-    if (err_failed(err) && err.code != ERR_INPUT_CLOSED) {
-        input->broken = err.code != ERR_INTERRUPTED;
-        return err;
-    }
-    input->filled = input->troubled = false;
-    input->over = input->ends || err.code == ERR_INPUT_CLOSED;
-    input->why->text[0] = '\0';
-    if (input->leaves) {
-        return err_make(ERR_INTERRUPTED, "job: leave");
-    }
-    return input->typed.len > 0 ? typed_next(input) : ERR_OK;
-}
-
-/* --- As a guest ------------------------------------------------------------------------------- */
-
-static int guest_fd(void *ctx) {
-    const struct job_input *input = ctx;
-    return input->over || (input->filled && input->from == JOB_INPUT_STREAM) ? -1 : input->fd;
-}
-
-static int64_t guest_wait_ms(void *ctx) {
-    const struct job_input *input = ctx;
-    if (input->over || !input->filled) {
-        return -1;
-    }
-    uint64_t now = world_mono_ns(input->talk->world);
-    return input->due_ns <= now ? 0 : (int64_t)((input->due_ns - now) / NS_PER_MS) + 1;
+    /* Keys before the one that leaves are sent first. */
+    const char *leave = keys ? memchr(bytes, JOB_INPUT_LEAVE, (size_t)got) : NULL;
+    input->leaves = leave != NULL;
+    size_t len = leave != NULL ? (size_t)(leave - bytes) : (size_t)got;
+    return len == 0 && input->leaves ? err_make(ERR_INTERRUPTED, "job: leave")
+                                     : piece_make(input, (struct bytes){bytes, len});
 }
 
 /* While a piece waits for a daemon that is away, keys are kept for the next one; the key that
@@ -160,16 +83,80 @@ static struct err keys_keep(struct job_input *input) {
     return text_failed(&input->typed) ? err_make(ERR_OUT_OF_MEMORY, "job: keys") : ERR_OK;
 }
 
+/* --- Sending ---------------------------------------------------------------------------------- */
+
+/* A job that does not read is nothing to be told of: its input waits, as in a pipe. */
+static void pause_begin(struct job_input *input, struct err err) {
+    int64_t pause_ms = input->pause_ms == 0 ? PAUSE_FIRST_MS : input->pause_ms * 2;
+    input->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+    input->due_ns = world_mono_ns(input->talk->world) + (uint64_t)input->pause_ms * NS_PER_MS;
+    if (err.code != ERR_TOO_MANY && !input->troubled && input->from == JOB_INPUT_STREAM) {
+        input->troubled = true;
+        talk_trouble(NULL, input->why->text[0] != '\0' ? input->why->text : err_title(err.code));
+    }
+}
+
+static struct err piece_send(struct job_input *input) {
+    AUTO(text_done) struct text target = {0};
+    struct err err = err_make(ERR_NOT_FOUND, "job: id");
+    if (talk_target(&target, "/api/v1/jobs/", input->run, "/input")) {
+        struct client_request request = {.method = "POST",
+                                         .target = target.data,
+                                         .body = text_bytes(&input->piece),
+                                         .key = input->key};
+        input->why->text[0] = '\0';
+        err = client_call(input->talk->client, &request, NULL /* it says nothing */, input->why);
+    }
+    if (client_may_pass(err)) {
+        client_hang_up(input->talk->client);
+        pause_begin(input, err);
+        return ERR_OK;
+    }
+    if (err_failed(err) && err.code != ERR_INPUT_CLOSED) {
+        input->state = err.code != ERR_INTERRUPTED ? JOB_INPUT_BROKEN : input->state;
+        return err;
+    }
+    input->troubled = false;
+    input->state = input->ends || err.code == ERR_INPUT_CLOSED ? JOB_INPUT_OVER : JOB_INPUT_WAITING;
+    input->why->text[0] = '\0';
+    if (input->leaves) {
+        return err_make(ERR_INTERRUPTED, "job: leave");
+    }
+    if (input->typed.len == 0 || input->state == JOB_INPUT_OVER) {
+        return ERR_OK;
+    }
+    err = piece_make(input, text_bytes(&input->typed));
+    text_clear(&input->typed);
+    return err;
+}
+
+/* --- As a guest ------------------------------------------------------------------------------- */
+
+static int guest_fd(void *ctx) {
+    const struct job_input *input = ctx;
+    bool reads = input->state == JOB_INPUT_WAITING ||
+                 (input->state == JOB_INPUT_SENDING && input->from == JOB_INPUT_KEYS);
+    return reads ? input->fd : -1;
+}
+
+static int64_t guest_wait_ms(void *ctx) {
+    const struct job_input *input = ctx;
+    if (input->state != JOB_INPUT_SENDING) {
+        return -1;
+    }
+    uint64_t now = world_mono_ns(input->talk->world);
+    return input->due_ns <= now ? 0 : (int64_t)((input->due_ns - now) / NS_PER_MS) + 1;
+}
+
 static struct err guest_turn(void *ctx, bool ready) {
     struct job_input *input = ctx;
     struct err err = ERR_OK;
-    if (ready && !input->over) {
-        err = input->filled ? keys_keep(input) : piece_read(input);
+    if (ready && input->state == JOB_INPUT_WAITING) {
+        err = piece_take(input);
+    } else if (ready && input->state == JOB_INPUT_SENDING) {
+        err = keys_keep(input);
     }
-    if (!err_failed(err) && input->filled && guest_wait_ms(input) == 0) {
-        err = piece_send(input);
-    }
-    return err;
+    return !err_failed(err) && guest_wait_ms(input) == 0 ? piece_send(input) : err;
 }
 
 struct log_guest job_input_guest(struct job_input *input) {
@@ -179,7 +166,7 @@ struct log_guest job_input_guest(struct job_input *input) {
 
 struct err job_input_pump(struct job_input *input) {
     struct err err = ERR_OK;
-    while (!err_failed(err) && !input->over) {
+    while (!err_failed(err) && input->state != JOB_INPUT_OVER) {
         struct pollfd polls[] = {{.fd = guest_fd(input), .events = POLLIN},
                                  {.fd = input->talk->options.interrupt_fd, .events = POLLIN}};
         if (poll(polls, COUNT_OF(polls), (int)guest_wait_ms(input)) < 0 && errno != EINTR) {

@@ -11,11 +11,7 @@
 #ifndef DROVER_CLI_JOB_LOG_FOLLOW_H
 #define DROVER_CLI_JOB_LOG_FOLLOW_H
 
-#include "base/base.h"
-#include "base/err.h"
-#include "base/json/json.h"
-#include "cli/base/client.h"
-#include "loop/world.h"
+#include "cli/base/api.h"
 
 enum job_stream { JOB_OUT, JOB_ERR, JOB_PTY, JOB_STREAM_COUNT };
 const char *job_stream_name(enum job_stream stream);
@@ -34,6 +30,16 @@ struct log_hole { /* Bytes from `from` up to `to` were dropped. */
     int64_t from, to;
 };
 
+/* The part of a log that a request asks for. */
+struct log_range {
+    enum job_stream stream;
+    int64_t attempt;
+    int64_t offset; /* Negative: none is given. */
+    int limit;      /* Bytes; 0: none is given. */
+};
+/* "/api/v1/jobs/RUN/logs?…"; false: the id is too long to be one. */
+MUST_CHECK bool log_target(struct text *target, const char *run, const struct log_range *range);
+
 /* Somebody else who waits in the same poll(2). An error of his ends the following. */
 struct log_guest {
     int (*fd)(void *ctx);          /* To be read; -1: nothing now. */
@@ -43,8 +49,7 @@ struct log_guest {
 };
 
 struct log_follow_options {
-    const struct client_options *talk;
-    const struct world *world;
+    struct talk *talk;
     const char *run;
     int64_t attempt; /* From 1: what is the newest may be another one at the next connection. */
     bool wanted[JOB_STREAM_COUNT];
@@ -54,7 +59,6 @@ struct log_follow_options {
     const struct log_guest *guest;  /* NULL: none. */
     void (*piece)(void *ctx, const struct log_piece *piece);
     void (*hole)(void *ctx, const struct log_hole *hole);
-    void (*trouble)(void *ctx, const char *text);
     void (*signalled)(void *ctx);
     void *ctx;
 };

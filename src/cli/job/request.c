@@ -8,30 +8,21 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/base/flags.h"
+#include "cli/base/options.h"
 #include "cli/budget/limits.h"
 #include "rules/job/job.h"
 
 const struct flag job_request_flags[] = {
-    {.name = "detach",
-     .letter = 'd',
-     .kind = FLAG_SWITCH,
-     .about = "Print the run's id and leave; otherwise its output is followed."},
+    OPTION_SWITCH("detach", 'd', "Print the run's id and leave; otherwise its output is followed."),
     FLAGS_OF(&job_fields),
-    {.name = "retry-for",
-     .kind = FLAG_DURATION,
-     .value = "TIME",
-     .min = 0,
-     .max = INT64_C(24) * 3600 * 1000,
-     .absent = "5m",
-     .about = "Give up following when the daemon is away for so long."},
-    {.name = NULL},
+    OPTION_RETRY("Give up following when the daemon is away for so long."),
+    OPTION_END,
 };
 
 /* --- What to run, and where ------------------------------------------------------------------- */
 
 static struct err argv_add(const void *ctx, struct text *body, struct why *why) {
-    const struct job_request *request = ctx;
-    const struct args *args = request->args;
+    const struct args *args = ((const struct job_request *)ctx)->args;
     struct err err = ERR_OK;
     if (args_on(args, "shell")) {
         return err;
@@ -41,16 +32,14 @@ static struct err argv_add(const void *ctx, struct text *body, struct why *why) 
         struct why what;
         why_set(&what, "word %u of the command", i + 1);
         text_add_char(body, i == 0 ? '[' : ',');
-        text_add_json(body, args->rest[i], strlen(args->rest[i]));
-        err = flags_text_check(args->rest[i], what.text, why);
+        err = flags_text_add(body, args->rest[i], what.text, why);
     }
     text_add_char(body, ']');
     return err;
 }
 
 static struct err shell_add(const void *ctx, struct text *body, struct why *why) {
-    const struct job_request *request = ctx;
-    const struct args *args = request->args;
+    const struct args *args = ((const struct job_request *)ctx)->args;
     if (!args_on(args, "shell")) {
         return ERR_OK;
     }
@@ -59,8 +48,7 @@ static struct err shell_add(const void *ctx, struct text *body, struct why *why)
         return err_make(ERR_USAGE, "job: shell");
     }
     text_add_name(body, "shell");
-    text_add_json(body, args->rest[0], strlen(args->rest[0]));
-    return flags_text_check(args->rest[0], "the line", why);
+    return flags_text_add(body, args->rest[0], "the line", why);
 }
 
 static struct err cwd_add(const void *ctx, struct text *body, struct why *why) {
@@ -79,81 +67,63 @@ static struct err cwd_add(const void *ctx, struct text *body, struct why *why) {
         return err_make(ERR_USAGE, "job: cwd");
     }
     text_add_name(body, "cwd");
-    text_add_json(body, path.data, path.len);
-    return flags_text_check(path.data, "the folder's path", why);
+    return flags_text_add(body, path.data, "the folder's path", why);
 }
 
 /* --- Environment ------------------------------------------------------------------------------ */
 
-static size_t name_len(const char *variable) {
-    return strcspn(variable, "=");
+static struct bytes name_of(const char *variable) {
+    return (struct bytes){variable, strcspn(variable, "=")};
 }
 
-static bool same_name(const char *a, const char *b) {
-    size_t len = name_len(a);
-    return len == name_len(b) && memcmp(a, b, len) == 0;
-}
-
-/* One object cannot hold a name twice, and which one was meant is not for us to guess. */
-static bool came_before(const struct args *args, unsigned end, const char *variable) {
-    unsigned cursor = 0;
-    for (const char *other = NULL; (other = args_next(args, "env", &cursor)) != NULL;) {
-        if (cursor >= end) {
-            return false;
-        }
-        if (same_name(other, variable)) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* NAME=VALUE, or NAME: with the value that it has here. */
 static struct err variable_add(const struct job_request *request, const char *variable,
                                struct text *object, struct why *why) {
-    size_t len = name_len(variable);
-    const char *value =
-        variable[len] == '=' ? variable + len + 1 : request->env->get(request->env->ctx, variable);
-    if (len == 0 || value == NULL) {
-        why_set(why, len == 0 ? "--env: '%.100s' has no name" : "--env: %.100s is not set here",
+    struct bytes name = name_of(variable);
+    const char *value = variable[name.len] == '=' ? variable + name.len + 1
+                                                  : request->env->get(request->env->ctx, variable);
+    if (name.len == 0 || value == NULL) {
+        why_set(why,
+                name.len == 0 ? "--env: '%.100s' has no name" : "--env: %.100s is not set here",
                 variable);
         return err_make(ERR_USAGE, "job: env");
     }
     text_add_char(object, object->len > 0 ? ',' : '{');
-    text_add_json(object, variable, len);
+    text_add_json(object, name.data, name.len);
     text_add_char(object, ':');
-    text_add_json(object, value, strlen(value));
     struct why what;
-    why_set(&what, "--env: %.*s", (int)(len < 100 ? len : 100), variable);
+    why_set(&what, "--env: %.*s", (int)(name.len < 100 ? name.len : 100), variable);
     struct err err = flags_text_check(variable, "--env", why);
-    return err_failed(err) ? err : flags_text_check(value, what.text, why);
-}
-
-/* A program on a terminal asks TERM what it can do; the one that will show it is ours. */
-static struct err term_add(const struct job_request *request, bool given, struct text *object,
-                           struct why *why) {
-    bool known = request->env->get(request->env->ctx, "TERM") != NULL;
-    bool wanted = args_on(request->args, "pty") && request->on_terminal && !given && known;
-    return wanted ? variable_add(request, "TERM", object, why) : ERR_OK;
+    return err_failed(err) ? err : flags_text_add(object, value, what.text, why);
 }
 
 static struct err env_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
+    const struct args *args = request->args;
     AUTO(text_done) struct text object = {0};
     text_init(&object, body->size_max);
     bool term = false;
     unsigned cursor = 0;
     struct err err = ERR_OK;
     for (const char *variable = NULL;
-         !err_failed(err) && (variable = args_next(request->args, "env", &cursor)) != NULL;) {
-        term = term || same_name(variable, "TERM");
-        if (came_before(request->args, cursor, variable)) {
-            why_set(why, "--env: %.*s was given twice", (int)name_len(variable), variable);
+         !err_failed(err) && (variable = args_next(args, "env", &cursor)) != NULL;) {
+        /* One object cannot hold a name twice, and nobody knows which one was meant. */
+        unsigned before = 0;
+        const char *other = args_next(args, "env", &before);
+        while (before < cursor && !bytes_equal(name_of(other), name_of(variable))) {
+            other = args_next(args, "env", &before);
+        }
+        if (before < cursor) {
+            why_set(why, "--env: %.*s was given twice", (int)name_of(variable).len, variable);
             return err_make(ERR_USAGE, "job: env");
         }
+        term = term || bytes_is(name_of(variable), "TERM");
         err = variable_add(request, variable, &object, why);
     }
-    if (!err_failed(err)) {
-        err = term_add(request, term, &object, why);
+    /* A program on a terminal asks TERM what it can do; the one that will show it is ours. */
+    if (!err_failed(err) && args_on(args, "pty") && request->on_terminal && !term &&
+        request->env->get(request->env->ctx, "TERM") != NULL) {
+        err = variable_add(request, "TERM", &object, why);
     }
     if (!err_failed(err) && object.len > 0) {
         text_add_char(&object, '}');
@@ -166,14 +136,12 @@ static struct err env_add(const void *ctx, struct text *body, struct why *why) {
 /* --- The rest --------------------------------------------------------------------------------- */
 
 static struct err input_add(const void *ctx, struct text *body, struct why *why) {
-    const struct job_request *request = ctx;
-    if (request->input.data == NULL) {
+    struct bytes input = ((const struct job_request *)ctx)->input;
+    if (input.data == NULL) {
         return ERR_OK;
     }
-    text_add_name(body, "stdin");
-    text_add_json(body, request->input.data, request->input.len);
-    if (!utf8_valid(request->input.data, request->input.len) ||
-        memchr(request->input.data, '\0', request->input.len) != NULL) {
+    text_add_member(body, "stdin", input);
+    if (!utf8_valid(input.data, input.len) || memchr(input.data, '\0', input.len) != NULL) {
         why_set(why,
                 "--stdin: the input is not UTF-8 text; put it in a file that the command reads");
         return err_make(ERR_USAGE, "job: stdin");
@@ -184,21 +152,18 @@ static struct err input_add(const void *ctx, struct text *body, struct why *why)
 static struct err input_open_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
     if (request->input_open) {
-        text_add_name(body, "stdin_open");
-        text_add_str(body, "true");
+        text_add_member_bool(body, "stdin_open", true);
     }
     return ERR_OK;
 }
 
 /* What a list shows of a job is its label; without one it is the command itself. */
 static struct err label_add(const void *ctx, struct text *body, struct why *why) {
-    const struct job_request *request = ctx;
-    const struct args *args = request->args;
+    const struct args *args = ((const struct job_request *)ctx)->args;
     const char *given = args_text(args, "label");
     if (given != NULL) {
         text_add_name(body, "label");
-        text_add_json(body, given, strlen(given));
-        return flags_text_check(given, "--label", why);
+        return flags_text_add(body, given, "--label", why);
     }
     AUTO(text_done) struct text label = {0};
     text_init(&label, LIMIT_BODY_MAX);
@@ -206,80 +171,59 @@ static struct err label_add(const void *ctx, struct text *body, struct why *why)
         text_addf(&label, "%s%s", i > 0 ? " " : "", args->rest[i]);
     }
     if (label.len > 0 && !text_failed(&label)) {
-        size_t len = utf8_cut((struct bytes){label.data, label.len}, JOB_LABEL_MAX);
+        size_t len = utf8_cut(text_bytes(&label), JOB_LABEL_MAX);
         utf8_make_plain(label.data, len);
-        text_add_name(body, "label");
-        text_add_json(body, label.data, len);
+        text_add_member(body, "label", (struct bytes){label.data, len});
     }
     return ERR_OK;
 }
 
 static struct err pty_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
-    if (args_on(request->args, "pty")) {
+    if (args_on(request->args, "pty") && request->on_terminal) {
         text_add_name(body, "pty");
-        if (request->on_terminal) {
-            text_addf(body, "{\"rows\":%d,\"columns\":%d}", request->size.rows,
-                      request->size.columns);
-        } else {
-            text_add_str(body, "true");
-        }
+        text_addf(body, "{\"rows\":%d,\"columns\":%d}", request->size.rows, request->size.columns);
+    } else if (args_on(request->args, "pty")) {
+        text_add_member_bool(body, "pty", true);
     }
     return ERR_OK;
 }
 
 static struct err notify_add(const void *ctx, struct text *body, struct why *why) {
-    const struct job_request *request = ctx;
-    const struct args *args = request->args;
-    unsigned cursor = 0, count = 0;
+    const struct args *args = ((const struct job_request *)ctx)->args;
+    unsigned cursor = 0;
+    const char *to = args_next(args, "notify", &cursor);
     struct err err = ERR_OK;
-    for (const char *url = NULL;
-         !err_failed(err) && (url = args_next(args, "notify", &cursor)) != NULL;) {
-        if (count++ == 0) {
-            text_add_name(body, "notify");
-        }
-        text_add_str(body, count == 1 ? "[" : ",");
-        text_add_str(body, id_valid(url, strlen(url), "ses") ? "{\"session\":" : "{\"webhook\":");
-        text_add_json(body, url, strlen(url));
-        text_add_char(body, '}');
-        err = flags_text_check(url, "--notify", why);
+    if (to == NULL) {
+        return err;
     }
-    text_add_str(body, count > 0 ? "]" : "");
+    text_add_name(body, "notify");
+    for (char before = '['; to != NULL && !err_failed(err); before = ',') {
+        bool session = id_valid(to, strlen(to), "ses");
+        text_addf(body, "%c{\"%s\":", before, session ? "session" : "webhook");
+        err = flags_text_add(body, to, "--notify", why);
+        text_add_char(body, '}');
+        to = args_next(args, "notify", &cursor);
+    }
+    text_add_char(body, ']');
     return err;
 }
 
 static struct err budget_add(const void *ctx, struct text *body, struct why *why) {
-    const struct job_request *request = ctx;
-    const struct args *args = request->args;
+    const struct args *args = ((const struct job_request *)ctx)->args;
     unsigned cursor = 0;
     const char *word = args_next(args, "budget", &cursor);
+    struct err err = ERR_OK;
     if (word == NULL) {
-        return ERR_OK;
+        return err;
     }
     text_add_name(body, "budget");
     text_add_char(body, '{');
-    struct err err = ERR_OK;
     for (; word != NULL && !err_failed(err); word = args_next(args, "budget", &cursor)) {
         err = budget_words_add(body, word, why);
     }
     text_add_char(body, '}');
     return err;
-}
-
-/* --- All of it -------------------------------------------------------------------------------- */
-
-/* A flag that says nothing without another one. */
-static struct err together_check(const struct args *args, struct why *why) {
-    if (args_given(args, "key-max") && !args_given(args, "key")) {
-        why_set(why, "--key-max needs --key KEY: of what at most so many?");
-        return err_make(ERR_USAGE, "job: key");
-    }
-    bool on = args_given(args, "retry-on");
-    if (!args_given(args, "retry") && (on || args_given(args, "backoff"))) {
-        why_set(why, "%s needs --retry N: how often?", on ? "--retry-on" : "--backoff");
-        return err_make(ERR_USAGE, "job: retry");
-    }
-    return ERR_OK;
 }
 
 struct err job_request_write(const struct job_request *request, struct text *body,
@@ -290,15 +234,20 @@ struct err job_request_write(const struct job_request *request, struct text *bod
         {"pty", pty_add},       {"label", label_add}, {"notify", notify_add},
         {"budget", budget_add}, {.name = NULL},
     };
-    const struct flags_body all = {.args = request->args,
-                                   .fields = &job_fields,
-                                   .use = FIELD_GIVEN,
-                                   .parts = parts,
-                                   .ctx = request};
-    struct err err = together_check(request->args, why);
-    if (!err_failed(err)) {
-        err = flags_body_write(&all, body, why);
+    const struct args *args = request->args;
+    const struct flags_body all = {
+        .args = args, .fields = &job_fields, .use = FIELD_GIVEN, .parts = parts, .ctx = request};
+    /* Flags that say nothing without another one. */
+    if (args_given(args, "key-max") && !args_given(args, "key")) {
+        why_set(why, "--key-max needs --key KEY: of what at most so many?");
+        return err_make(ERR_USAGE, "job: key");
     }
+    bool on = args_given(args, "retry-on");
+    if (!args_given(args, "retry") && (on || args_given(args, "backoff"))) {
+        why_set(why, "%s needs --retry N: how often?", on ? "--retry-on" : "--backoff");
+        return err_make(ERR_USAGE, "job: retry");
+    }
+    struct err err = flags_body_write(&all, body, why);
     if (!err_failed(err) && text_failed(body)) {
         why_set(why, "the command with its input and environment is too large to be sent");
         return err_make(ERR_BODY_TOO_LARGE, "job: body");

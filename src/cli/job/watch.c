@@ -22,11 +22,6 @@ bool job_has_pty(const json_t *run) {
     return json_is_true(pty) || json_is_object(pty);
 }
 
-bool job_takes_input(const json_t *run) {
-    const json_t *open = json_object_get(json_object_get(run, "spec"), "stdin_open");
-    return job_has_pty(run) || json_is_true(open);
-}
-
 void job_detached(struct invocation *invocation, const char *run) {
     if (!invocation->json) {
         fprintf(stderr,
@@ -38,9 +33,16 @@ void job_detached(struct invocation *invocation, const char *run) {
     why_set(&invocation->why, "detached; %s goes on", run);
 }
 
-/* --- The terminal ----------------------------------------------------------------------------- */
+/* --- Requests whose answers say nothing ------------------------------------------------------- */
 
-int job_resize_open(void) {
+static struct err post(struct talk *talk, const struct text *target, struct bytes body) {
+    struct why ignored;
+    struct client_request request = {.method = "POST", .target = target->data, .body = body};
+    return client_call(talk->client, &request, NULL /* no body */, &ignored);
+}
+
+/* A descriptor that is readable when our terminal's size changed; -1: there is none. Owned. */
+static int resize_open(void) {
     struct terminal_size size;
     sigset_t set;
     sigemptyset(&set);
@@ -52,38 +54,36 @@ int job_resize_open(void) {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); /* Without it, sizes stay as they are. */
 }
 
-void job_resize_send(struct talk *talk, const char *run) {
+/* A size that does not arrive spoils a picture, not a job. */
+static void resize_send(struct talk *talk, const char *run) {
     struct terminal_size size;
-    struct why ignored;
-    AUTO(text_done) struct text target = {0}, body = {0};
-    text_init(&body, 128);
+    AUTO(text_done) struct text target = {0};
+    char body[64];
     if (!terminal_size(STDOUT_FILENO, &size) ||
         !talk_target(&target, "/api/v1/jobs/", run, "/resize")) {
         return;
     }
-    text_addf(&body, "{\"rows\":%d,\"columns\":%d}", size.rows, size.columns);
-    struct client_request request = {
-        .method = "POST", .target = target.data, .body = {body.data, body.len}};
-    struct err err = client_call(talk->client, &request, NULL /* it says nothing */, &ignored);
-    if (err_failed(err)) {
+    (void)snprintf(body, sizeof body, "{\"rows\":%d,\"columns\":%d}", size.rows,
+                   size.columns); /* Fits. */
+    if (err_failed(post(talk, &target, bytes_of(body)))) {
         client_hang_up(talk->client);
     }
 }
 
 void job_stop_broken(struct talk *talk, const char *run) {
-    struct why ignored;
     AUTO(text_done) struct text target = {0};
     if (!talk_target(&target, "/api/v1/runs/", run, "/stop")) {
         return;
     }
-    struct client_request request = {.method = "POST", .target = target.data, .body = BYTES("{}")};
-    struct err err = client_call(talk->client, &request, NULL /* it says nothing */, &ignored);
+    struct err err = post(talk, &target, BYTES("{}"));
     fprintf(stderr, "drover: the rest of the input of %s cannot be sent; it %s\n", run,
             err_failed(err) ? "waits: 'drover stop' ends it" : "was asked to end");
 }
 
+/* --- Logs ------------------------------------------------------------------------------------- */
+
 struct watching {
-    struct log_print print; /* First: the printing callbacks take it for themselves. */
+    struct log_print print;
     const struct job_watch *watch;
     int resize_fd; /* Owned. */
     struct raw_terminal terminal;
@@ -91,36 +91,23 @@ struct watching {
     struct log_guest guest;
 };
 
-static void on_piece(void *ctx, const struct log_piece *piece) {
-    struct watching *watching = ctx;
-    log_print_piece(&watching->print, piece);
-}
-
-static void on_hole(void *ctx, const struct log_hole *hole) {
-    struct watching *watching = ctx;
-    log_print_hole(&watching->print, hole);
-}
-
-static void on_resize(void *ctx) {
-    struct watching *watching = ctx;
+static void resize_came(void *ctx) {
+    struct watching *watching = CONTAINER_OF(ctx, struct watching, print);
     struct signalfd_siginfo info;
     while (read(watching->resize_fd, &info, sizeof info) == (ssize_t)sizeof info) {
     }
-    job_resize_send(watching->watch->talk, watching->watch->run);
+    resize_send(watching->watch->talk, watching->watch->run);
 }
-
-/* --- Logs ------------------------------------------------------------------------------------- */
 
 /* Where a stream's log of the first attempt that is watched ends now. */
 static struct err log_size(const struct job_watch *watch, enum job_stream stream,
                            int64_t *ret_size) {
     struct talk *talk = watch->talk;
     struct why *why = &watch->invocation->why;
-    AUTO(text_done) struct text target = {0}, query = {0};
-    text_init(&query, 96);
-    text_addf(&query, "/logs?stream=%s&attempt=%lld&limit=1", job_stream_name(stream),
-              (long long)watch->attempt);
-    if (!talk_target(&target, "/api/v1/jobs/", watch->run, query.data)) {
+    AUTO(text_done) struct text target = {0};
+    const struct log_range range = {
+        .stream = stream, .attempt = watch->attempt, .offset = -1, .limit = 1};
+    if (!log_target(&target, watch->run, &range)) {
         return err_make(ERR_NOT_FOUND, "job: id");
     }
     struct client_request request = {
@@ -135,56 +122,38 @@ static struct err log_size(const struct job_watch *watch, enum job_stream stream
     return err;
 }
 
-static void streams_choose(const struct job_watch *watch, struct log_follow_options *options) {
-    options->wanted[JOB_PTY] = watch->pty;
-    options->wanted[JOB_OUT] = options->wanted[JOB_ERR] = !watch->pty;
-}
-
-static struct err offsets_choose(const struct job_watch *watch,
-                                 struct log_follow_options *options) {
-    struct err err = ERR_OK;
-    for (unsigned i = 0; watch->only_new && i < JOB_STREAM_COUNT && !err_failed(err); i++) {
-        if (options->wanted[i]) {
-            err = log_size(watch, (enum job_stream)i, &options->from[i]);
-        }
-    }
-    return err;
-}
-
-static struct err attempt_follow(struct watching *watching, int64_t attempt) {
-    const struct job_watch *watch = watching->watch;
-    struct log_follow_options options = {
-        .talk = &watch->talk->options,
-        .world = watch->talk->world,
-        .run = watch->run,
-        .attempt = attempt,
-        .retry_ms = watch->retry_ms,
-        .signal_fd = watching->resize_fd,
-        .guest = watch->input == JOB_WATCH_ONLY ? NULL : &watching->guest,
-        .piece = on_piece,
-        .hole = on_hole,
-        .trouble = talk_trouble,
-        .signalled = on_resize,
-        .ctx = watching,
-    };
-    streams_choose(watch, &options);
-    struct err err = attempt == watch->attempt ? offsets_choose(watch, &options) : ERR_OK;
-    return err_failed(err) ? err : log_follow(&options, &watch->invocation->why);
-}
-
-/* --- The whole of it -------------------------------------------------------------------------- */
-
-/* One attempt to its end; *ret_run is the run as it stands after that, ended or begun again. */
+/* Follows an attempt to its end. *ret_run is the run after that, ended or begun again. */
 static struct err attempt_watch(struct watching *watching, int64_t attempt, json_t **ret_run) {
     const struct job_watch *watch = watching->watch;
     struct why *why = &watch->invocation->why;
-    struct err err = attempt_follow(watching, attempt);
-    if (err_failed(err)) {
-        return err;
+    struct log_follow_options options = {
+        .talk = watch->talk,
+        .run = watch->run,
+        .attempt = attempt,
+        .wanted = {[JOB_OUT] = !watch->pty, [JOB_ERR] = !watch->pty, [JOB_PTY] = watch->pty},
+        .retry_ms = watch->retry_ms,
+        .signal_fd = watching->resize_fd,
+        .guest = watch->input == JOB_WATCH_ONLY ? NULL : &watching->guest,
+        .piece = log_print_piece,
+        .hole = log_print_hole,
+        .signalled = resize_came,
+        .ctx = &watching->print,
+    };
+    struct err err = ERR_OK;
+    bool only_new = watch->only_new && attempt == watch->attempt;
+    for (unsigned i = 0; only_new && i < JOB_STREAM_COUNT && !err_failed(err); i++) {
+        if (options.wanted[i]) {
+            err = log_size(watch, (enum job_stream)i, &options.from[i]);
+        }
+    }
+    if (!err_failed(err)) {
+        err = log_follow(&options, why);
     }
     struct run_wait wait = {.id = watch->run, .past_attempt = attempt, .retry_ms = watch->retry_ms};
-    return run_wait(watch->talk, &wait, ret_run, why);
+    return err_failed(err) ? err : run_wait(watch->talk, &wait, ret_run, why);
 }
+
+/* --- The whole of it -------------------------------------------------------------------------- */
 
 static void end_tell(struct invocation *invocation, const json_t *run) {
     invocation->exit_code = run_exit_code(run);
@@ -205,20 +174,17 @@ static void end_tell(struct invocation *invocation, const json_t *run) {
 
 static struct err attempts_watch(struct watching *watching) {
     const struct job_watch *watch = watching->watch;
-    int64_t attempt = watch->attempt;
-    for (;;) {
+    for (int64_t attempt = watch->attempt;; attempt++) { /* Also those that ended meanwhile. */
         AUTO(json_release) json_t *run = NULL;
         struct err err = attempt_watch(watching, attempt, &run);
         if (err_failed(err)) {
             return err;
         }
-        int64_t newest = talk_int(run, "attempt");
-        if (run_has_ended(run) && newest <= attempt) {
+        if (run_has_ended(run) && talk_int(run, "attempt") <= attempt) {
             raw_terminal_end(&watching->terminal);
             end_tell(watch->invocation, run);
             return ERR_OK;
         }
-        attempt = attempt + 1; /* Each of them is shown, also those that ended meanwhile. */
     }
 }
 
@@ -243,16 +209,14 @@ static void input_begin(struct watching *watching) {
             watch->run, watch->run);
     talk_hear_all(watch->talk);
     if (!raw_terminal_begin(&watching->terminal)) {
-        watching->input.fd = -1; /* It vanished just now: we only look on. */
+        watching->input.fd = -1; /* The terminal vanished just now: output is followed, no more. */
     }
 }
 
 static void watching_done(struct watching *watching) {
     raw_terminal_end(&watching->terminal);
     fd_release(&watching->resize_fd);
-    if (watching->watch->input != JOB_WATCH_ONLY) {
-        job_input_done(&watching->input);
-    }
+    job_input_done(&watching->input);
 }
 
 struct err job_watch(const struct job_watch *watch) {
@@ -260,7 +224,7 @@ struct err job_watch(const struct job_watch *watch) {
     struct watching watching = {
         .print = {.form = watch->invocation->json ? LOG_JSON : LOG_PLAIN, .err_apart = true},
         .watch = watch,
-        .resize_fd = watch->pty ? job_resize_open() : -1,
+        .resize_fd = watch->pty ? resize_open() : -1,
     };
     talk_warn_held(watch->talk);
     if (watch->input != JOB_WATCH_ONLY) {
@@ -271,8 +235,42 @@ struct err job_watch(const struct job_watch *watch) {
     raw_terminal_end(&watching.terminal); /* What is said from here on needs its line ends. */
     if (err.code == ERR_INTERRUPTED) {
         job_detached(watch->invocation, watch->run);
-    } else if (err_failed(err) && watch->stops_broken && watching.input.broken) {
+    } else if (err_failed(err) && watch->stops_broken && watching.input.state == JOB_INPUT_BROKEN) {
         job_stop_broken(watch->talk, watch->run);
     }
     return err;
+}
+
+/* --- drover attach, of a job ------------------------------------------------------------------ */
+
+struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *run) {
+    int64_t attempt = talk_int(run, "attempt");
+    bool asked = args_on(&invocation->args, "stdin"), ended = run_has_ended(run);
+    struct job_watch watch = {
+        .invocation = invocation,
+        .talk = talk,
+        .run = talk_text(run, "id"),
+        .attempt = attempt > 0 ? attempt : 1,
+        .retry_ms = args_int(&invocation->args, "retry-for", 0),
+        .pty = job_has_pty(run),
+        .only_new = args_on(&invocation->args, "new"),
+        .input_fd = STDIN_FILENO,
+    };
+    const json_t *open = json_object_get(json_object_get(run, "spec"), "stdin_open");
+    if (asked && !watch.pty && !json_is_true(open)) {
+        why_set(&invocation->why, "%s takes no input: it was started without --stdin - or --pty",
+                watch.run);
+        return err_make(ERR_INPUT_CLOSED, "run: stdin");
+    }
+    /* A follower in a pipe must not swallow the input of that. */
+    bool types = watch.pty && !invocation->json && raw_terminal_possible();
+    if (!ended && asked && (isatty(STDIN_FILENO) != 1 || !types)) {
+        watch.input = JOB_WATCH_POUR;
+    } else if (!ended && types) {
+        watch.input = JOB_WATCH_TYPE;
+    }
+    if (watch.pty && !ended) {
+        resize_send(talk, watch.run);
+    }
+    return job_watch(&watch);
 }

@@ -33,16 +33,13 @@ struct job_watch {
 /* Ends the invocation with the job's exit code; with --json its row is the last line. */
 MUST_CHECK struct err job_watch(const struct job_watch *watch);
 
-/* True: the run has a terminal. */
-bool job_has_pty(const json_t *run);
-bool job_takes_input(const json_t *run); /* By how it was started. */
+/* `drover attach` of a job (cli/run/kinds.h). */
+MUST_CHECK struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *run);
+
+bool job_has_pty(const json_t *run); /* The run has a terminal. */
 /* Says how to come back. */
 void job_detached(struct invocation *invocation, const char *run);
-/* A descriptor that is readable when our terminal's size changed; -1: we have none. Owned. */
-int job_resize_open(void);
 /* Asks a job of ours to end, since the rest of its input will never come; says so. */
 void job_stop_broken(struct talk *talk, const char *run);
-/* Tells the daemon our terminal's size. One that does not arrive spoils a picture, not a job. */
-void job_resize_send(struct talk *talk, const char *run);
 
 #endif

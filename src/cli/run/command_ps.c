@@ -9,14 +9,6 @@
 #include "cli/run/ps_watch.h"
 #include "cli/run/view.h"
 
-static struct run_view view_of(const struct invocation *invocation) {
-    struct terminal_size size = {0};
-    struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
-                            .now_ms = world_wall_ms(invocation->world)};
-    view.columns = terminal_size(STDOUT_FILENO, &size) ? size.columns : 0;
-    return view;
-}
-
 static void head_print(void *ctx) {
     AUTO(text_done) struct text text = {0};
     text_init(&text, 1024);
@@ -33,7 +25,7 @@ static void row_print(void *ctx, const json_t *run) {
 
 static struct err list_print(struct talk *talk, struct invocation *invocation, const char *path,
                              int64_t most) {
-    struct run_view view = view_of(invocation);
+    struct run_view view = run_view_fitted(invocation);
     const struct listing listing = {.invocation = invocation,
                                     .path = path,
                                     .most = most,
@@ -55,45 +47,24 @@ enum { SHOWN = 50 };
         LISTING_SEARCH("label, command or id"), LISTING_SINCE("submitted")
 
 static const struct flag ps_flags[] = {
-    {.name = "all",
-     .letter = 'a',
-     .kind = FLAG_SWITCH,
-     .about = "Also those that have ended; so does --state."},
-    {.name = "kind",
-     .kind = FLAG_TEXT,
-     .value = "KIND",
-     .choices = "job|turn|agent|workflow|flow",
-     .about = "Only of this kind."},
-    {.name = "watch",
-     .letter = 'w',
-     .kind = FLAG_SWITCH,
-     .about = "Stay: draw it anew each second; in a pipe, add what changes."},
+    OPTION_SWITCH("all", 'a', "Also those that have ended; so does --state."),
+    OPTION_TEXT("kind", 0, "KIND", "Only of this kind.", .choices = "job|turn|agent|workflow|flow"),
+    OPTION_SWITCH("watch", 'w', "Stay: draw it anew each second; in a pipe, add what changes."),
     RUN_FILTERS,
     LISTING_FLAGS(NULL),
-    {.name = NULL},
+    OPTION_END,
 };
-
-/* A watch has no last row that could be counted. */
-static struct err watch_check(struct invocation *invocation) {
-    static const char *const others[] = {"limit", "total"};
-    for (size_t i = 0; i < COUNT_OF(others); i++) {
-        if (args_given(&invocation->args, others[i])) {
-            why_set(&invocation->why, "--watch does not go with --%s", others[i]);
-            return err_make(ERR_USAGE, "ps: watch");
-        }
-    }
-    return ERR_OK;
-}
 
 static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     AUTO(text_done) struct text path = {0};
     const struct args *args = &invocation->args;
-    bool draw = !invocation->json && isatty(STDOUT_FILENO) == 1;
-    struct err err = watch_check(invocation);
-    if (!err_failed(err)) {
-        err = listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE,
-                           &path);
+    bool draw = !invocation->json && isatty(STDOUT_FILENO) == 1, limit = args_given(args, "limit");
+    if (limit || args_given(args, "total")) { /* A watch has no last row that could be counted. */
+        why_set(&invocation->why, "--watch does not go with --%s", limit ? "limit" : "total");
+        return err_make(ERR_USAGE, "ps: watch");
     }
+    struct err err =
+        listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE, &path);
     if (err_failed(err)) {
         return err;
     }
@@ -102,7 +73,7 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .path = path.data,
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
-                             .view = view_of(invocation)};
+                             .view = run_view_fitted(invocation)};
     err = ps_watch(&watch);
     invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
     return err;
@@ -138,10 +109,10 @@ const struct command command_ps = {
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
 static const struct flag ls_flags[] = {
-    {.name = "live", .kind = FLAG_SWITCH, .about = "Only those that have not ended."},
+    OPTION_SWITCH("live", 0, "Only those that have not ended."),
     RUN_FILTERS,
     LISTING_FLAGS("50"),
-    {.name = NULL},
+    OPTION_END,
 };
 
 static struct err ls_run(struct invocation *invocation) {

@@ -2,63 +2,56 @@
  * beside `ps` and under `job` are two rows with one function. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
-#include "cli/job/watch.h"
+#include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "cli/run/ask.h"
+#include "cli/run/kinds.h"
 #include "cli/run/view.h"
-#include "cli/terminal/raw_terminal.h"
-#include "cli/turn/follow.h"
-#include "cli/workflow/show.h"
-#include "cli/workflow/watch.h"
 
-/* Opens the conversation and asks after the run that the first operand names. */
-static struct err begin(struct talk *talk, struct invocation *invocation, json_t **ret_run) {
+/* Opens the conversation and asks after the run that the first operand names. *ret_kind NULL: the
+ * daemon is newer than this table. */
+static struct err run_open(struct talk *talk, struct invocation *invocation, json_t **ret_run,
+                           const struct run_kind_view **ret_kind) {
     struct err err = talk_open(talk, invocation);
-    return err_failed(err) ? err
-                           : run_get(talk, invocation->args.operands[0], 0 /* one try */, ret_run,
-                                     &invocation->why);
+    if (!err_failed(err)) {
+        err =
+            run_get(talk, invocation->args.operands[0], 0 /* one try */, ret_run, &invocation->why);
+    }
+    const struct run_kind_view *kind = run_kind_views;
+    while (!err_failed(err) && kind->name != NULL &&
+           strcmp(kind->name, talk_text(*ret_run, "kind")) != 0) {
+        kind++;
+    }
+    *ret_kind = kind->name != NULL ? kind : NULL;
+    return err;
 }
-
-static const struct flag patience_flags[] = {
-    {.name = "retry-for",
-     .kind = FLAG_DURATION,
-     .value = "TIME",
-     .about = "Give up when the daemon is away for so long.",
-     .min = 0,
-     .max = INT64_C(24) * 3600 * 1000,
-     .absent = "5m"},
-    {.name = NULL},
-};
 
 /* --- Show ------------------------------------------------------------------------------------- */
-
-static void whole_print(const struct invocation *invocation, const json_t *run) {
-    if (invocation->json) {
-        talk_print(run);
-        return;
-    }
-    struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
-                            .now_ms = world_wall_ms(invocation->world)};
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 8 << 20);
-    run_view_whole(&view, run, &text);
-    fputs(text.data != NULL ? text.data : "", stdout);
-}
 
 static struct err show_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
-    struct err err = begin(&talk, invocation, &run);
-    if (!err_failed(err) && workflow_showable(run)) {
-        return workflow_show(invocation, &talk, run);
+    const struct run_kind_view *kind = NULL;
+    struct err err = run_open(&talk, invocation, &run, &kind);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        whole_print(invocation, run);
+    if (kind != NULL && kind->show != NULL) {
+        return kind->show(invocation, &talk, run);
     }
-    return err;
+    if (invocation->json) {
+        talk_print(run);
+        return ERR_OK;
+    }
+    struct run_view view = run_view_of(invocation);
+    AUTO(text_done) struct text text = {0};
+    text_init(&text, 8 << 20);
+    run_view_whole(&view, run, &text);
+    fputs(text.data != NULL ? text.data : "", stdout);
+    return ERR_OK;
 }
 
 const struct command command_show = {
@@ -71,93 +64,36 @@ const struct command command_show = {
 
 /* --- Attach ----------------------------------------------------------------------------------- */
 
+#define OPTION_PATIENCE OPTION_RETRY("Give up when the daemon is away for so long.")
+
 static const struct flag attach_flags[] = {
-    {.name = "new", .kind = FLAG_SWITCH, .about = "Begin with what comes from now on."},
-    {.name = "stdin",
-     .kind = FLAG_SWITCH,
-     .about = "Send it this command's input, and the end of that."},
-    {.name = "retry-for",
-     .kind = FLAG_DURATION,
-     .value = "TIME",
-     .about = "Give up when the daemon is away for so long.",
-     .min = 0,
-     .max = INT64_C(24) * 3600 * 1000,
-     .absent = "5m"},
-    {.name = NULL},
+    OPTION_SWITCH("new", 0, "Begin with what comes from now on."),
+    OPTION_SWITCH("stdin", 0, "Send it this command's input, and the end of that."),
+    OPTION_PATIENCE,
+    OPTION_END,
 };
-
-/* Who only looks on through a pipe must not swallow its input. */
-static struct err input_choose(struct invocation *invocation, const json_t *run,
-                               struct job_watch *watch) {
-    bool asked = args_on(&invocation->args, "stdin");
-    watch->input_fd = STDIN_FILENO;
-    if (asked && !job_takes_input(run)) {
-        why_set(&invocation->why, "%s takes no input: it was started without --stdin - or --pty",
-                watch->run);
-        return err_make(ERR_INPUT_CLOSED, "run: stdin");
-    }
-    if (run_has_ended(run)) {
-        watch->input = JOB_WATCH_ONLY;
-    } else if (asked && isatty(STDIN_FILENO) != 1) {
-        watch->input = JOB_WATCH_POUR;
-    } else if (watch->pty && !invocation->json && raw_terminal_possible()) {
-        watch->input = JOB_WATCH_TYPE;
-    } else {
-        watch->input = asked ? JOB_WATCH_POUR : JOB_WATCH_ONLY;
-    }
-    return ERR_OK;
-}
-
-static struct err run_attach(struct invocation *invocation, struct talk *talk, const json_t *run) {
-    const char *id = talk_text(run, "id"), *kind = talk_text(run, "kind");
-    bool only_new = args_on(&invocation->args, "new");
-    if (strcmp(kind, "turn") == 0) {
-        return turn_look_run(invocation, talk, run, only_new);
-    }
-    if (strcmp(kind, "workflow") == 0) {
-        struct workflow_watch watch = {.invocation = invocation,
-                                       .talk = talk,
-                                       .run = id,
-                                       .row = run,
-                                       .retry_ms = args_int(&invocation->args, "retry-for", 0),
-                                       .only_new = only_new};
-        return workflow_watch(&watch);
-    }
-    if (strcmp(kind, "agent") == 0) {
-        why_set(&invocation->why, "%s is an agent of %s; 'drover attach %s' looks on at all of it",
-                id, talk_text(run, "parent"), talk_text(run, "parent"));
-        return err_make(ERR_CONFLICT, "run: kind");
-    }
-    if (strcmp(kind, "job") != 0) {
-        why_set(&invocation->why,
-                "%s is of kind %s; only workflows, jobs and turns can be looked on at", id, kind);
-        return err_make(ERR_CONFLICT, "run: kind");
-    }
-    int64_t attempt = talk_int(run, "attempt");
-    struct job_watch watch = {
-        .invocation = invocation,
-        .talk = talk,
-        .run = id,
-        .attempt = attempt > 0 ? attempt : 1,
-        .retry_ms = args_int(&invocation->args, "retry-for", 0),
-        .pty = job_has_pty(run),
-        .only_new = only_new,
-    };
-    struct err err = input_choose(invocation, run, &watch);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (watch.pty && !run_has_ended(run)) {
-        job_resize_send(talk, id);
-    }
-    return job_watch(&watch);
-}
 
 static struct err attach_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
-    struct err err = begin(&talk, invocation, &run);
-    return err_failed(err) ? err : run_attach(invocation, &talk, run);
+    const struct run_kind_view *kind = NULL;
+    struct err err = run_open(&talk, invocation, &run, &kind);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (kind == NULL) {
+        why_set(&invocation->why,
+                "%s is of kind %s; only workflows, jobs and turns can be looked on at",
+                talk_text(run, "id"), talk_text(run, "kind"));
+        return err_make(ERR_CONFLICT, "run: kind");
+    }
+    if (kind->attach == NULL) {
+        const char *parent = talk_text(run, "parent");
+        why_set(&invocation->why, "%s is an agent of %s; 'drover attach %s' looks on at all of it",
+                talk_text(run, "id"), parent, parent);
+        return err_make(ERR_CONFLICT, "run: kind");
+    }
+    return kind->attach(invocation, &talk, run);
 }
 
 static const char attach_about[] =
@@ -200,13 +136,16 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
     }
 }
 
+static const struct flag wait_flags[] = {OPTION_PATIENCE, OPTION_END};
+
 /* A daemon that is not there at first is not waited for. */
 static struct err wait_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *before = NULL, *run = NULL;
+    const struct run_kind_view *kind = NULL;
     struct run_wait wait = {.id = invocation->args.operands[0],
                             .retry_ms = args_int(&invocation->args, "retry-for", 0)};
-    struct err err = begin(&talk, invocation, &before);
+    struct err err = run_open(&talk, invocation, &before, &kind);
     if (!err_failed(err)) {
         err = run_wait(&talk, &wait, &run, &invocation->why);
     }
@@ -223,7 +162,7 @@ const struct command command_job_wait = {
     .name = "wait",
     .summary = "Wait until a job has ended; exit with its exit code.",
     .operands = "ID",
-    .flags = patience_flags,
+    .flags = wait_flags,
     .talks = true,
     .about = "Exit codes are those of 'drover job run'.\n",
     .run = wait_run,
@@ -232,32 +171,10 @@ const struct command command_job_wait = {
 /* --- Stop ------------------------------------------------------------------------------------- */
 
 static const struct flag stop_flags[] = {
-    {.name = "grace",
-     .kind = FLAG_DURATION,
-     .value = "TIME",
-     .about = "Between SIGTERM and SIGKILL [5s].",
-     .min = 0,
-     .max = 10 * 60 * 1000},
-    {.name = "no-wait", .kind = FLAG_SWITCH, .about = "Ask it to end, and leave."},
-    {.name = NULL},
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Between SIGTERM and SIGKILL [5s]."),
+    OPTION_SWITCH("no-wait", 0, "Ask it to end, and leave."),
+    OPTION_END,
 };
-
-static struct err stop_ask(struct invocation *invocation, struct talk *talk, json_t **ret_run) {
-    AUTO(text_done) struct text target = {0}, body = {0};
-    const struct args *args = &invocation->args;
-    if (!talk_target(&target, "/api/v1/runs/", args->operands[0], "/stop")) {
-        return err_make(ERR_NOT_FOUND, "run: id");
-    }
-    text_init(&body, 64);
-    text_add_char(&body, '{');
-    if (args_given(args, "grace")) {
-        text_addf(&body, "\"grace_ms\":%lld", (long long)args_int(args, "grace", 0));
-    }
-    text_add_char(&body, '}');
-    struct client_request request = {
-        .method = "POST", .target = target.data, .body = {body.data, body.len}};
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_run, &invocation->why);
-}
 
 /* Such a run ends when another host has ended its command, which may take for ever. */
 static void stop_warn_away(const json_t *run) {
@@ -279,19 +196,29 @@ static void stop_warn_away(const json_t *run) {
 static struct err stop_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *asked = NULL, *ended = NULL;
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = stop_ask(invocation, &talk, &asked);
+    AUTO(text_done) struct text body = {0};
+    const struct args *args = &invocation->args;
+    text_init(&body, 64);
+    text_add_char(&body, '{');
+    if (args_given(args, "grace")) {
+        text_add_member_int(&body, "grace_ms", args_int(args, "grace", 0));
     }
+    text_add_char(&body, '}');
+    const struct resource resource = {.method = "POST",
+                                      .base = "/api/v1/runs/",
+                                      .id = args->operands[0],
+                                      .rest = "/stop",
+                                      .body = &body};
+    struct err err = resource_open(&talk, invocation, &resource, &asked);
     if (err_failed(err)) {
         return err;
     }
     stop_warn_away(asked);
-    if (args_on(&invocation->args, "no-wait")) {
+    if (args_on(args, "no-wait")) {
         end_print(invocation, asked);
         return ERR_OK;
     }
-    struct run_wait wait = {.id = invocation->args.operands[0], .retry_ms = RUN_RETRY_MS};
+    struct run_wait wait = {.id = args->operands[0], .retry_ms = RUN_RETRY_MS};
     err = run_wait(&talk, &wait, &ended, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, ended);
@@ -330,20 +257,13 @@ const struct command command_job_stop = {
 static struct err rm_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text target = {0};
-    const char *id = invocation->args.operands[0];
-    if (!talk_target(&target, "/api/v1/runs/", id, "")) {
-        return err_make(ERR_NOT_FOUND, "run: id");
-    }
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        struct client_request request = {.method = "DELETE", .target = target.data};
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &invocation->why);
-    }
+    const struct resource resource = {
+        .method = "DELETE", .base = "/api/v1/runs/", .id = invocation->args.operands[0]};
+    struct err err = resource_open(&talk, invocation, &resource, &answer);
     if (!err_failed(err) && invocation->json) {
         talk_print(answer);
     } else if (!err_failed(err)) {
-        printf("%s is removed\n", id);
+        printf("%s is removed\n", resource.id);
     }
     return err;
 }

@@ -4,18 +4,27 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
 
 enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
 
-static const char *state_of(const json_t *run) {
-    return talk_text(run, "state");
+static bool is_state(const json_t *run, const char *state) {
+    return strcmp(talk_text(run, "state"), state) == 0;
 }
 
-static bool is_state(const json_t *run, const char *state) {
-    return strcmp(state_of(run), state) == 0;
+struct run_view run_view_of(const struct invocation *invocation) {
+    return (struct run_view){.paint = paint_of(STDOUT_FILENO, &invocation->env),
+                             .now_ms = world_wall_ms(invocation->world)};
+}
+
+struct run_view run_view_fitted(const struct invocation *invocation) {
+    struct terminal_size size = {0};
+    struct run_view view = run_view_of(invocation);
+    view.columns = terminal_size(STDOUT_FILENO, &size) ? size.columns : 0;
+    return view;
 }
 
 bool run_has_ended(const json_t *run) {
@@ -24,52 +33,51 @@ bool run_has_ended(const json_t *run) {
 
 /* --- How it ended ----------------------------------------------------------------------------- */
 
-static const json_t *result_of(const json_t *run) {
-    return json_object_get(run, "result");
+int run_exit_code_of_state(const char *state) {
+    static const struct {
+        const char *state;
+        int code;
+    } codes[] = {
+        {"succeeded", 0},
+        {"failed", RUN_EXIT_FAILED},
+        {"degraded", RUN_EXIT_FAILED},
+        {"timed_out", RUN_EXIT_TIMED_OUT},
+    };
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        if (strcmp(state, codes[i].state) == 0) {
+            return codes[i].code;
+        }
+    }
+    return RUN_EXIT_UNKNOWN;
 }
 
-static int exit_code_failed(const json_t *run) {
-    const char *cause = talk_text(run, "cause");
-    int64_t signal = talk_int(result_of(run), "signal");
-    int64_t code = talk_int(run, "exit_code");
+int run_exit_code(const json_t *run) {
+    const char *kind = talk_text(run, "kind"), *cause = talk_text(run, "cause");
+    const json_t *result = json_object_get(run, "result");
+    if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+        return run_exit_code_of_state(talk_text(run, "state"));
+    }
+    if (!is_state(run, "failed")) {
+        return is_state(run, "degraded") ? 0 : run_exit_code_of_state(talk_text(run, "state"));
+    }
     if (strcmp(cause, "not_started") == 0) {
-        bool absent = strcmp(talk_text(result_of(run), "errno"), "ENOENT") == 0 &&
-                      strcmp(talk_text(result_of(run), "step"), "exec") == 0; /* Not its folder. */
+        bool absent = strcmp(talk_text(result, "errno"), "ENOENT") == 0 &&
+                      strcmp(talk_text(result, "step"), "exec") == 0; /* Not its folder. */
         return absent ? RUN_EXIT_NOT_FOUND : RUN_EXIT_NOT_STARTED;
     }
+    int64_t signal = talk_int(result, "signal"), code = talk_int(run, "exit_code");
     if (strcmp(cause, "signal") == 0 && signal > 0 && signal < 128) {
         return RUN_EXIT_SIGNAL + (int)signal;
     }
     return code > 0 && code < 256 ? (int)code : RUN_EXIT_UNKNOWN;
 }
 
-int run_exit_code_of_state(const char *state) {
-    bool failed = strcmp(state, "failed") == 0 || strcmp(state, "degraded") == 0;
-    return strcmp(state, "succeeded") == 0   ? 0
-           : failed                          ? RUN_EXIT_FAILED
-           : strcmp(state, "timed_out") == 0 ? RUN_EXIT_TIMED_OUT
-                                             : RUN_EXIT_UNKNOWN;
-}
-
-int run_exit_code(const json_t *run) {
-    const char *kind = talk_text(run, "kind");
-    if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
-        return run_exit_code_of_state(state_of(run));
-    }
-    if (is_state(run, "succeeded") || is_state(run, "degraded")) {
-        return 0;
-    }
-    if (is_state(run, "timed_out")) {
-        return RUN_EXIT_TIMED_OUT;
-    }
-    return is_state(run, "failed") ? exit_code_failed(run) : RUN_EXIT_UNKNOWN;
-}
-
 struct run_words run_words(const json_t *run) {
     struct run_words words;
+    const char *state = talk_text(run, "state");
     const char *cause = talk_text(run, "cause"), *gate = talk_text(run, "gate");
     const json_t *code = json_object_get(run, "exit_code");
-    int64_t signal = talk_int(result_of(run), "signal");
+    int64_t signal = talk_int(json_object_get(run, "result"), "signal");
     const char *asked = talk_text(run, "stop")[0] != '\0' ? ", asked to stop" : "";
     char detail[32] = "";
     if (strcmp(cause, "exit_code") == 0 && json_is_integer(code)) {
@@ -78,18 +86,17 @@ struct run_words run_words(const json_t *run) {
         (void)snprintf(detail, sizeof detail, " %lld", (long long)signal); /* 64 bits fit. */
     }
     if (json_is_true(json_object_get(run, "host_away"))) {
-        (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state_of(run), asked);
+        (void)snprintf(words.text, sizeof words.text, "%.30s (host away%s)", state, asked);
     } else if (is_state(run, "waiting") && talk_int(run, "resume_at_ms") > 0) {
         (void)snprintf(words.text, sizeof words.text, "waiting (until %s)",
                        talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (!run_has_ended(run) && gate[0] != '\0') {
-        (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state_of(run), gate,
-                       asked);
+        (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state, gate, asked);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
-        (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state_of(run), cause,
+        (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state, cause,
                        detail); /* Cut to what fits. */
     } else {
-        (void)snprintf(words.text, sizeof words.text, "%.30s", state_of(run));
+        (void)snprintf(words.text, sizeof words.text, "%.30s", state);
     }
     utf8_make_plain(words.text, strlen(words.text));
     return words;
@@ -116,23 +123,23 @@ static enum colour colour_of(const json_t *run) {
 /* --- Times ------------------------------------------------------------------------------------ */
 
 struct run_words run_span(int64_t ms) {
-    struct run_words words;
+    static const struct {
+        int64_t below_s, large_s, small_s;
+        char large, small;
+    } spans[] = {
+        {3600, 60, 1, 'm', 's'}, {86400, 3600, 60, 'h', 'm'}, {INT64_MAX, 86400, 3600, 'd', 'h'}};
+    struct run_words words = {.text = ""};
     int64_t s = ms / 1000;
-    if (ms < 0) {
-        words.text[0] = '\0';
-    } else if (ms < 1000) {
-        (void)snprintf(words.text, sizeof words.text, "%lldms", (long long)ms);
-    } else if (s < 60) {
-        (void)snprintf(words.text, sizeof words.text, "%llds", (long long)s);
-    } else if (s < 3600) {
-        (void)snprintf(words.text, sizeof words.text, "%lldm%02llds", (long long)(s / 60),
-                       (long long)(s % 60));
-    } else if (s < INT64_C(24) * 3600) {
-        (void)snprintf(words.text, sizeof words.text, "%lldh%02lldm", (long long)(s / 3600),
-                       (long long)(s / 60 % 60));
-    } else {
-        (void)snprintf(words.text, sizeof words.text, "%lldd%02lldh", (long long)(s / 86400),
-                       (long long)(s / 3600 % 24));
+    if (ms >= 0 && s < 60) {
+        (void)snprintf(words.text, sizeof words.text, "%lld%s", (long long)(s > 0 ? s : ms),
+                       s > 0 ? "s" : "ms"); /* Fits, as below. */
+    }
+    for (size_t i = 0; i < COUNT_OF(spans) && s >= 60 && words.text[0] == '\0'; i++) {
+        if (s < spans[i].below_s) {
+            (void)snprintf(words.text, sizeof words.text, "%lld%c%02lld%c",
+                           (long long)(s / spans[i].large_s), spans[i].large,
+                           (long long)(s % spans[i].large_s / spans[i].small_s), spans[i].small);
+        }
     }
     return words;
 }
@@ -147,37 +154,23 @@ static struct run_words time_of(const struct run_view *view, const json_t *run) 
 
 /* --- What it does ----------------------------------------------------------------------------- */
 
-static bool is_plain_word(const char *word) {
+void run_add_words(struct text *text, const json_t *argv) {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                "_@%+=:,./-";
-    return word[0] != '\0' && word[strspn(word, safe)] == '\0';
-}
-
-static void word_add(struct text *text, const char *word) {
-    if (is_plain_word(word)) {
-        text_add_str(text, word);
-        return;
-    }
-    text_add_char(text, '\'');
-    for (; *word != '\0'; word++) {
-        if (*word == '\'') {
-            text_add_str(text, "'\\''");
-        } else {
-            text_add_char(text, *word);
-        }
-    }
-    text_add_char(text, '\'');
-}
-
-void run_add_words(struct text *text, const json_t *argv) {
     size_t at = 0;
-    json_t *word = NULL;
-    json_array_foreach(argv, at, word) {
-        const char *chars = json_string_value(word);
-        if (at > 0) {
-            text_add_char(text, ' ');
+    json_t *item = NULL;
+    json_array_foreach(argv, at, item) {
+        const char *word = json_is_string(item) ? json_string_value(item) : "";
+        text_add_str(text, at > 0 ? " " : "");
+        if (word[0] != '\0' && word[strspn(word, safe)] == '\0') {
+            text_add_str(text, word);
+            continue;
         }
-        word_add(text, chars != NULL ? chars : "");
+        text_add_char(text, '\'');
+        for (; *word != '\0'; word++) {
+            text_add(text, *word == '\'' ? "'\\''" : word, *word == '\'' ? 4 : 1);
+        }
+        text_add_char(text, '\'');
     }
 }
 
@@ -194,13 +187,12 @@ static void command_add(const json_t *run, struct text *text) {
     }
 }
 
-static void plain_add(struct text *text, const struct text *from) {
-    if (from->len > 0 && !text_failed(from)) {
-        size_t begin = text->len;
-        text_add(text, from->data, from->len);
-        if (text->len > begin) {
-            utf8_make_plain(text->data + begin, text->len - begin);
-        }
+/* Without control characters. */
+static void plain_add(struct text *text, struct bytes words) {
+    size_t begin = text->len;
+    text_add(text, words.data, words.len);
+    if (text->len > begin) {
+        utf8_make_plain(text->data + begin, text->len - begin);
     }
 }
 
@@ -216,7 +208,12 @@ void run_view_head(const struct run_view *view, struct text *text) {
               STATE_WIDTH, "STATE", TRY_WIDTH, "TRY", TIME_WIDTH, "TIME", "WHAT");
 }
 
-static void what_add(const struct run_view *view, const json_t *run, struct text *text) {
+void run_view_row(const struct run_view *view, const json_t *run, struct text *text) {
+    enum colour colour = colour_of(run);
+    text_addf(text, "%-*s  %-*s  %s%-*s%s  %*lld  %*s  ", RUN_WIDTH, talk_text(run, "id"),
+              KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
+              run_words(run).text, paint_end(&view->paint, colour), TRY_WIDTH,
+              (long long)talk_int(run, "attempts"), TIME_WIDTH, time_of(view, run).text);
     AUTO(text_done) struct text what = {0}, plain = {0};
     text_init(&what, 2 << 20);
     text_init(&plain, 2 << 20);
@@ -226,22 +223,13 @@ static void what_add(const struct run_view *view, const json_t *run, struct text
     } else {
         command_add(run, &what);
     }
-    plain_add(&plain, &what);
+    if (!text_failed(&what)) {
+        plain_add(&plain, text_bytes(&what));
+    }
     /* Characters are counted as bytes: a line of many is rather too short than broken. */
     size_t most = view->columns > WHAT_AT ? (size_t)(view->columns - WHAT_AT) : WHAT_MAX;
-    size_t len =
-        plain.len <= most ? plain.len : utf8_cut((struct bytes){plain.data, plain.len}, most);
-    text_add(text, plain.data != NULL ? plain.data : "", len);
-}
-
-void run_view_row(const struct run_view *view, const json_t *run, struct text *text) {
-    struct run_words state = run_words(run), time = time_of(view, run);
-    enum colour colour = colour_of(run);
-    text_addf(text, "%-*s  %-*s  %s%-*s%s  %*lld  %*s  ", RUN_WIDTH, talk_text(run, "id"),
-              KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
-              state.text, paint_end(&view->paint, colour), TRY_WIDTH,
-              (long long)talk_int(run, "attempts"), TIME_WIDTH, time.text);
-    what_add(view, run, text);
+    struct bytes shown = text_bytes(&plain);
+    text_add(text, shown.data, shown.len <= most ? shown.len : utf8_cut(shown, most));
     while (text->len > 0 && text->data[text->len - 1] == ' ') {
         text->data[--text->len] = '\0';
     }
@@ -276,20 +264,7 @@ void run_view_state(const struct run_view *view, const json_t *run, struct text 
 }
 
 void run_view_plain(struct text *text, const char *words) {
-    AUTO(text_done) struct text raw = {0};
-    text_init(&raw, 2 << 20);
-    text_add_str(&raw, words);
-    plain_add(text, &raw);
-}
-
-static void state_add(const struct run_view *view, const json_t *run, struct text *text) {
-    const char *about = run_has_ended(run) ? talk_text(run, "about") : "";
-    key_add(text, "state");
-    run_view_state(view, run, text);
-    if (about[0] != '\0') {
-        text_addf(text, ": %s", about);
-    }
-    text_add_char(text, '\n');
+    plain_add(text, bytes_of(words));
 }
 
 static void size_line(struct text *text, const char *key, int64_t bytes) {
@@ -316,37 +291,14 @@ static void usage_add(const json_t *result, struct text *text) {
     size_line(text, "pty", talk_int(result, "pty"));
 }
 
-/* What was asked for, and what held it: that is known from its end on. */
-static void sandbox_add(const json_t *run, struct text *text) {
-    int64_t landlock = talk_int(result_of(run), "sandbox");
-    if (strcmp(talk_text(json_object_get(run, "spec"), "sandbox"), "on") == 0) {
-        key_add(text, "sandbox");
-        text_add_str(text, "on");
-        if (landlock > 0) {
-            text_addf(text, " (landlock %lld)", (long long)landlock);
-        }
-        text_add_char(text, '\n');
-    }
-}
-
-/* Its key is its session's, and so is its stream. */
-static void turn_add(const json_t *run, const char *asked, struct text *text) {
-    const json_t *spec = json_object_get(run, "spec");
-    line_add(text, "asked", asked);
-    line_add(text, "model", talk_text(spec, "model"));
-    line_add(text, "session", talk_text(spec, "session"));
-    line_add(text, "stream", talk_text(run, "stream"));
-}
-
-/* Of a workflow, and of its agents: what it was started with. */
-static void workflow_add(const json_t *run, struct text *text) {
+/* The arguments of a workflow, and of its agents. */
+static void workflow_add(const json_t *spec, struct text *text) {
     static const struct {
         const char *key, *member;
     } lines[] = {
         {"script", "file"},          {"root", "root"}, {"model", "model"}, {"phase", "phase"},
         {"resumes", "resumed_from"},
     };
-    const json_t *spec = json_object_get(run, "spec");
     const json_t *args = json_object_get(spec, "args");
     AUTO(text_done) struct text words = {0};
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
@@ -355,24 +307,46 @@ static void workflow_add(const json_t *run, struct text *text) {
     line_add(text, "worktree", talk_text(json_object_get(spec, "worktree"), "path"));
     text_init(&words, 2 << 20);
     if (args != NULL && !err_failed(json_write(args, &words))) {
-        size_t len = utf8_cut((struct bytes){words.data, words.len}, ARGS_SHOWN);
+        size_t len = utf8_cut(text_bytes(&words), ARGS_SHOWN);
         bool cut = len < words.len;
-        words.data[len] = '\0';
-        words.len = len;
+        text_cut(&words, len);
         text_add_str(&words, cut ? " …" : "");
         line_add(text, "args", words.data);
     }
 }
 
-void run_view_whole(const struct run_view *view, const json_t *run, struct text *text) {
+/* The order that the run was given, in the words of its kind. */
+static void spec_add(const json_t *run, struct text *text) {
     AUTO(text_done) struct text command = {0};
+    const char *kind = talk_text(run, "kind");
+    const json_t *spec = json_object_get(run, "spec");
     text_init(&command, 2 << 20);
     command_add(run, &command);
-    const json_t *code = json_object_get(run, "exit_code");
+    const char *words = command.data != NULL ? command.data : "";
+    if (strcmp(kind, "turn") == 0) { /* Key and stream are those of the session. */
+        line_add(text, "asked", words);
+        line_add(text, "model", talk_text(spec, "model"));
+        line_add(text, "session", talk_text(spec, "session"));
+        line_add(text, "stream", talk_text(run, "stream"));
+    } else if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
+        workflow_add(spec, text);
+    } else {
+        line_add(text, "command", words);
+        line_add(text, "in", talk_text(spec, "cwd"));
+        line_add(text, "key", talk_text(run, "key"));
+    }
+}
+
+void run_view_whole(const struct run_view *view, const json_t *run, struct text *text) {
+    const json_t *code = json_object_get(run, "exit_code"),
+                 *result = json_object_get(run, "result");
+    const char *about = run_has_ended(run) ? talk_text(run, "about") : "";
     line_add(text, "run", talk_text(run, "id"));
     line_add(text, "kind", talk_text(run, "kind"));
     line_add(text, "parent", talk_text(run, "parent"));
-    state_add(view, run, text);
+    key_add(text, "state");
+    run_view_state(view, run, text);
+    text_addf(text, "%s%s\n", about[0] != '\0' ? ": " : "", about);
     line_add(text, "note", talk_text(run, "note"));
     line_add(text, "host", talk_text(run, "host"));
     if (is_state(run, "waiting") || is_state(run, "running")) {
@@ -386,24 +360,23 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     key_add(text, "attempts");
     text_addf(text, "%lld\n", (long long)talk_int(run, "attempts"));
     line_add(text, "label", talk_text(run, "label"));
-    const char *words = command.data != NULL ? command.data : "";
-    const char *kind = talk_text(run, "kind");
-    if (strcmp(kind, "turn") == 0) {
-        turn_add(run, words, text);
-    } else if (strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0) {
-        workflow_add(run, text);
-    } else {
-        line_add(text, "command", words);
-        line_add(text, "in", talk_text(json_object_get(run, "spec"), "cwd"));
-        line_add(text, "key", talk_text(run, "key"));
-    }
+    spec_add(run, text);
     if (json_is_true(json_object_get(run, "once"))) {
         line_add(text, "once", "it is never run twice");
     }
-    sandbox_add(run, text);
+    /* The sandbox that was asked for, and the one that held: known from the end on. */
+    if (strcmp(talk_text(json_object_get(run, "spec"), "sandbox"), "on") == 0) {
+        int64_t landlock = talk_int(result, "sandbox");
+        key_add(text, "sandbox");
+        text_add_str(text, "on");
+        if (landlock > 0) {
+            text_addf(text, " (landlock %lld)", (long long)landlock);
+        }
+        text_add_char(text, '\n');
+    }
     when_add(text, "made", talk_int(run, "made_ms"));
     when_add(text, "started", talk_int(run, "started_ms"));
     when_add(text, "ended", talk_int(run, "ended_ms"));
     line_add(text, "time", time_of(view, run).text);
-    usage_add(result_of(run), text);
+    usage_add(result, text);
 }

@@ -20,6 +20,7 @@
 
 #include "base/base.h"
 #include "base/json/json.h"
+#include "cli/base/cli.h"
 #include "cli/terminal/paint.h"
 
 enum {
@@ -36,6 +37,9 @@ struct run_view {
     int64_t now_ms;
     int columns; /* Of the terminal: longer rows are cut. 0: as long as they are. */
 };
+
+struct run_view run_view_of(const struct invocation *invocation);     /* As long as they are. */
+struct run_view run_view_fitted(const struct invocation *invocation); /* To our terminal. */
 
 void run_view_head(const struct run_view *view, struct text *text);
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text); /* A line. */
