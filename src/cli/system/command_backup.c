@@ -24,26 +24,28 @@ static const struct flag restore_flags[] = {
     OPTION_END,
 };
 
-/* Where the database is; *owned is to be freed. */
-static const char *database_where(struct invocation *invocation, char **owned) {
+/* *ret_where: the database. *owned is to be freed. */
+static struct err database_find(struct invocation *invocation, char **owned,
+                                const char **ret_where) {
     const char *database = args_text(&invocation->args, "database");
     const char *data = args_text(&invocation->args, "data");
-    if (database != NULL || data != NULL) {
-        return database != NULL ? database : data;
+    if (database == NULL && data == NULL) {
+        data = *owned = config_data_default(&invocation->env);
     }
-    *owned = config_data_default(&invocation->env);
-    if (*owned == NULL) {
+    *ret_where = database != NULL ? database : data;
+    if (*ret_where == NULL) {
         why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
+        return err_make(ERR_USAGE, "backup: data");
     }
-    return *owned;
+    return ERR_OK;
 }
 
 static void path_print(const struct invocation *invocation, const char *key, const char *path) {
     AUTO(text_done) struct text line = {0};
     text_init(&line, 64 << 10);
     if (invocation->json) {
-        text_addf(&line, "{\"%s\":", key);
-        text_add_json(&line, path, strlen(path));
+        text_add_char(&line, '{');
+        text_add_member(&line, key, bytes_of(path));
         text_add_str(&line, "}\n");
     } else {
         text_addf(&line, "%s: %s\n", key, path);
@@ -53,12 +55,11 @@ static void path_print(const struct invocation *invocation, const char *key, con
 
 static struct err backup_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
-    const char *where = database_where(invocation, &owned);
-    if (where == NULL) {
-        return err_make(ERR_USAGE, "backup: data");
+    const char *to = invocation->args.operands[0], *where = NULL;
+    struct err err = database_find(invocation, &owned, &where);
+    if (!err_failed(err)) {
+        err = store_backup(where, to, &invocation->why);
     }
-    const char *to = invocation->args.operands[0];
-    struct err err = store_backup(where, to, &invocation->why);
     if (!err_failed(err)) {
         path_print(invocation, "backup", to);
     }
@@ -73,9 +74,13 @@ const struct command command_backup = {
     .run = backup_run,
 };
 
-static void sums_print(const struct invocation *invocation, const char *where,
-                       const struct store_pages *pages) {
-    long long rewritten = (long long)pages->damaged, all = (long long)pages->pages;
+static struct err sums_rewrite(struct invocation *invocation, const char *where) {
+    struct store_pages pages;
+    struct err err = store_rewrite_sums(where, &pages, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    long long rewritten = (long long)pages.damaged, all = (long long)pages.pages;
     if (invocation->json) {
         printf("{\"rewritten\":%lld,\"pages\":%lld}\n", rewritten, all);
     } else {
@@ -83,23 +88,16 @@ static void sums_print(const struct invocation *invocation, const char *where,
                " ones\n",
                where, rewritten, all);
     }
-}
-
-static struct err sums_rewrite(struct invocation *invocation, const char *where) {
-    struct store_pages pages;
-    struct err err = store_rewrite_sums(where, &pages, &invocation->why);
-    if (!err_failed(err)) {
-        sums_print(invocation, where, &pages);
-    }
-    return err;
+    return ERR_OK;
 }
 
 static struct err restore_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
-    const char *where = database_where(invocation, &owned);
+    const char *where = NULL;
     bool rewrites = args_on(&invocation->args, "rewrite-sums");
-    if (where == NULL) {
-        return err_make(ERR_USAGE, "restore: data");
+    struct err err = database_find(invocation, &owned, &where);
+    if (err_failed(err)) {
+        return err;
     }
     if (rewrites == (invocation->args.operand_count > 0)) {
         why_set(&invocation->why, "either the FILE of a backup, or --rewrite-sums");
@@ -108,7 +106,7 @@ static struct err restore_run(struct invocation *invocation) {
     if (rewrites) {
         return sums_rewrite(invocation, where);
     }
-    struct err err = store_restore(invocation->args.operands[0], where, &invocation->why);
+    err = store_restore(invocation->args.operands[0], where, &invocation->why);
     if (!err_failed(err)) {
         path_print(invocation, "restored", where);
     }

@@ -30,13 +30,20 @@ static bool is_first_of_group(const struct command *const *commands, size_t at) 
 static void words_print(const struct command *const *commands, const char *group) {
     for (size_t i = 0; commands[i] != NULL; i++) {
         const struct command *command = commands[i];
-        if (group != NULL && command->group != NULL && strcmp(command->group, group) == 0) {
-            printf("%s ", command->name);
-        } else if (group == NULL && command->group == NULL) {
+        bool in_group =
+            group != NULL && command->group != NULL && strcmp(command->group, group) == 0;
+        if (in_group || (group == NULL && command->group == NULL)) {
             printf("%s ", command->name);
         } else if (group == NULL && is_first_of_group(commands, i)) {
             printf("%s ", command->group);
         }
+    }
+}
+
+/* "out|err" with blanks between. */
+static void choices_print(const char *choices) {
+    for (; *choices != '\0'; choices++) {
+        putchar(*choices == '|' ? ' ' : *choices);
     }
 }
 
@@ -52,9 +59,7 @@ static void bash_choices(const struct command *command, const struct flag *flag)
     }
     printf("    '%s%s%s --%s') words='", command->group != NULL ? command->group : "",
            command->group != NULL ? " " : "", command->name, flag->name);
-    for (const char *c = flag->choices; *c != '\0'; c++) {
-        putchar(*c == '|' ? ' ' : *c);
-    }
+    choices_print(flag->choices);
     puts("' ;;");
 }
 
@@ -107,14 +112,6 @@ static void bash_print(const struct command *const *commands) {
          "complete -o default -F _drover drover");
 }
 
-/* zsh reads the same through its own emulation of bash's completion. */
-static void zsh_print(const struct command *const *commands) {
-    puts("#compdef drover\n"
-         "# zsh completion of drover: source <(drover completion zsh)\n"
-         "autoload -U +X bashcompinit && bashcompinit");
-    bash_print(commands);
-}
-
 /* --- fish ------------------------------------------------------------------------------------- */
 
 static void fish_text(const char *text) {
@@ -128,17 +125,11 @@ static void fish_text(const char *text) {
     putchar('\'');
 }
 
-static void fish_condition(const struct command *command) {
-    printf(" -n '__fish_seen_subcommand_from %s%s%s'",
+static void fish_flag(const struct command *command, const struct flag *flag) {
+    printf("complete -c drover -n '__fish_seen_subcommand_from %s%s%s' -l %s",
            command->group != NULL ? command->group : command->name,
            command->group != NULL ? "; and __fish_seen_subcommand_from " : "",
-           command->group != NULL ? command->name : "");
-}
-
-static void fish_flag(const struct command *command, const struct flag *flag) {
-    fputs("complete -c drover", stdout);
-    fish_condition(command);
-    printf(" -l %s", flag->name);
+           command->group != NULL ? command->name : "", flag->name);
     if (flag->letter != '\0') {
         printf(" -s %c", flag->letter);
     }
@@ -147,9 +138,7 @@ static void fish_flag(const struct command *command, const struct flag *flag) {
     }
     if (flag->choices != NULL) {
         fputs(" -f -a '", stdout);
-        for (const char *c = flag->choices; *c != '\0'; c++) {
-            putchar(*c == '|' ? ' ' : *c);
-        }
+        choices_print(flag->choices);
         putchar('\'');
     }
     fputs(" -d ", stdout);
@@ -181,7 +170,11 @@ static struct err completion_run(struct invocation *invocation) {
     if (strcmp(shell, "bash") == 0) {
         bash_print(invocation->commands);
     } else if (strcmp(shell, "zsh") == 0) {
-        zsh_print(invocation->commands);
+        /* zsh reads the same through its own emulation of bash's completion. */
+        puts("#compdef drover\n"
+             "# zsh completion of drover: source <(drover completion zsh)\n"
+             "autoload -U +X bashcompinit && bashcompinit");
+        bash_print(invocation->commands);
     } else if (strcmp(shell, "fish") == 0) {
         fish_print(invocation->commands);
     } else {

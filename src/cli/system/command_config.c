@@ -8,7 +8,10 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "cli/terminal/lines.h"
+
+#define SETTINGS "/api/v1/settings"
 
 static const char *const keys[] = {"default_model", "instructions", "effort",
                                    "review_model",  "title_model",  "window"};
@@ -42,16 +45,6 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
             "title_model, window",
             text);
     return err_make(ERR_USAGE, "config: key");
-}
-
-static struct err settings_ask(struct invocation *invocation, struct talk *talk,
-                               const struct text *patch, json_t **ret_settings) {
-    struct client_request request = {.method = patch != NULL ? "PATCH" : "GET",
-                                     .target = "/api/v1/settings"};
-    if (patch != NULL) {
-        request.body = (struct bytes){patch->data, patch->len};
-    }
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_settings, &invocation->why);
 }
 
 /* --- Get -------------------------------------------------------------------------------------- */
@@ -90,10 +83,7 @@ static struct err get_run(struct invocation *invocation) {
                          ? ERR_OK
                          : key_find(invocation->args.operands[0], &key, &invocation->why);
     if (!err_failed(err)) {
-        err = talk_open(&talk, invocation);
-    }
-    if (!err_failed(err)) {
-        err = settings_ask(invocation, &talk, NULL /* a look */, &settings);
+        err = resource_open(&talk, invocation, &(struct resource){.base = SETTINGS}, &settings);
     }
     if (err_failed(err)) {
         return err;
@@ -125,74 +115,62 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-static struct err number_add(struct text *patch, const char *value, struct why *why) {
-    int64_t number = 0;
-    struct number_bounds bounds = {1, INT64_MAX};
-    if (!number_parse(bytes_of(value), bounds, &number)) {
-        why_set(why, "window: '%.100s' is no number of tokens", value);
-        return err_make(ERR_USAGE, "config: window");
-    }
-    text_add_int(patch, number);
-    return ERR_OK;
-}
-
-static struct err value_add(struct talk *talk, const struct invocation *invocation, const char *key,
+static struct err value_add(const struct talk *talk, const char *key, const char *value,
                             struct text *patch, struct why *why) {
-    const char *value = invocation->args.operands[1];
-    if (args_on(&invocation->args, "reset")) {
-        text_add_str(patch, "null");
-        return ERR_OK;
-    }
     if (strcmp(key, "window") == 0) {
-        return number_add(patch, value, why);
+        int64_t number = 0;
+        struct number_bounds bounds = {1, INT64_MAX};
+        if (!number_parse(bytes_of(value), bounds, &number)) {
+            why_set(why, "window: '%.100s' is no number of tokens", value);
+            return err_make(ERR_USAGE, "config: window");
+        }
+        text_add_int(patch, number);
+        return ERR_OK;
     }
     struct bytes bytes = bytes_of(value);
     struct lines lines;
-    struct err err = ERR_OK;
     lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
-    if (strcmp(value, "-") == 0) {
-        err = lines_rest(&lines, &bytes);
-    }
+    struct err err = strcmp(value, "-") == 0 ? lines_rest(&lines, &bytes) : ERR_OK;
     text_add_json(patch, bytes.len > 0 ? bytes.data : "", bytes.len);
     lines_done(&lines);
     return err;
-}
-
-static struct err operands_check(struct invocation *invocation) {
-    bool given = invocation->args.operand_count == 2;
-    if (given == args_on(&invocation->args, "reset")) {
-        why_set(&invocation->why,
-                given ? "a value and --reset exclude each other" : "VALUE is needed, or --reset");
-        return err_make(ERR_USAGE, "config: value");
-    }
-    return ERR_OK;
 }
 
 static struct err set_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *settings = NULL;
     AUTO(text_done) struct text patch = {0};
+    const struct resource resource = {.method = "PATCH", .base = SETTINGS, .body = &patch};
+    const struct args *args = &invocation->args;
+    bool given = args->operand_count == 2, reset = args_on(args, "reset");
     const char *key = NULL;
     text_init(&patch, 2 << 20);
-    struct err err = key_find(invocation->args.operands[0], &key, &invocation->why);
-    err = err_failed(err) ? err : operands_check(invocation);
-    err = err_failed(err) ? err : talk_open(&talk, invocation);
+    struct err err = key_find(args->operands[0], &key, &invocation->why);
+    if (!err_failed(err) && given == reset) {
+        why_set(&invocation->why,
+                given ? "a value and --reset exclude each other" : "VALUE is needed, or --reset");
+        err = err_make(ERR_USAGE, "config: value");
+    }
+    if (!err_failed(err)) {
+        err = talk_open(&talk, invocation);
+    }
     if (err_failed(err)) {
         return err;
     }
     text_addf(&patch, "{\"%s\":", key);
-    err = value_add(&talk, invocation, key, &patch, &invocation->why);
-    text_add_char(&patch, '}');
-    if (!err_failed(err) && text_failed(&patch)) {
-        err = err_make(ERR_BODY_TOO_LARGE, "config: value");
+    if (reset) {
+        text_add_str(&patch, "null");
+    } else {
+        err = value_add(&talk, key, args->operands[1], &patch, &invocation->why);
     }
+    text_add_char(&patch, '}');
     if (!err_failed(err)) {
-        err = settings_ask(invocation, &talk, &patch, &settings);
+        err = resource_ask(&talk, &resource, &settings, &invocation->why);
     }
     if (!err_failed(err) && invocation->json) {
         talk_print(settings);
     } else if (!err_failed(err)) {
-        printf("%s is %s\n", key, args_on(&invocation->args, "reset") ? "taken back" : "set");
+        printf("%s is %s\n", key, reset ? "taken back" : "set");
     }
     return err;
 }

@@ -1,6 +1,7 @@
 /* command_doctor.c: drover doctor. Each check is one row: its subject, its verdict, and what to do
  * where something is wrong. Only a `fail` makes the exit code other than 0. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +11,6 @@
 #include <wslay/wslay.h>
 
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -19,11 +19,7 @@
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
 #include "proc/sandbox/probe.h"
-#include "store/datadir.h"
 #include "store/library.h"
-#include "store/store.h"
-
-enum { DAMAGE_SHOWN_MAX = 20 };
 
 static const struct flag doctor_flags[] = {
     OPTION_TEXT("database", 0, "URL", "postgres://…; without it, SQLite in the data directory.",
@@ -32,12 +28,12 @@ static const struct flag doctor_flags[] = {
     OPTION_END,
 };
 
-void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, const char *text) {
+/* --- Rows of the report ----------------------------------------------------------------------- */
+
+static void verdict_print(const struct doctor *doctor, enum verdict verdict, const char *what,
+                          const char *text) {
     static const char *const names[] = {"ok", "warn", "fail"};
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
-    if (verdict == VERDICT_FAIL) {
-        doctor->failed = true;
-    }
     if (doctor->invocation->json) {
         AUTO(text_done) struct text line = {0};
         text_init(&line, 2 * DOCTOR_TEXT_MAX);
@@ -54,60 +50,81 @@ void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, c
            colour ? "\033[0m" : "", what, text);
 }
 
-void doctor_fail(struct doctor *doctor, const char *what, struct err err, const struct why *why) {
-    if (!doctor->failed) {
-        doctor->failure = err.code;
-    }
-    doctor_row(doctor, VERDICT_FAIL, what, why->text[0] != '\0' ? why->text : err_title(err.code));
+void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, const char *format,
+                ...) {
+    struct why why;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(why.text, sizeof why.text, format, args); /* Cut at worst. */
+    va_end(args);
+    verdict_print(doctor, verdict, what, why.text);
 }
 
-/* --- The checks ------------------------------------------------------------------------------- */
+void doctor_fail_text(struct doctor *doctor, enum err_code code, const char *what,
+                      const char *text) {
+    doctor->failure = doctor->failure != ERR_NONE ? doctor->failure : code;
+    verdict_print(doctor, VERDICT_FAIL, what, text);
+}
+
+void doctor_fail(struct doctor *doctor, enum err_code code, const char *what, const char *format,
+                 ...) {
+    struct why why;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(why.text, sizeof why.text, format, args); /* Cut at worst. */
+    va_end(args);
+    doctor_fail_text(doctor, code, what, why.text);
+}
+
+const char *doctor_words(struct err err, const struct why *why) {
+    return why->text[0] != '\0' ? why->text : err_title(err.code);
+}
+
+/* --- The data directory ----------------------------------------------------------------------- */
 
 static void check_permissions(struct doctor *doctor, const struct stat *info) {
-    struct why why;
     unsigned mode = (unsigned)info->st_mode & 0777;
     if ((mode & S_IWOTH) != 0) {
-        why_set(&why,
-                "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
-                " 'chmod 700 %s'",
-                mode, doctor->data);
-        doctor_fail(doctor, "permissions", err_make(ERR_CONFIG, "doctor: permissions"), &why);
+        doctor_fail(doctor, ERR_CONFIG, "permissions",
+                    "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
+                    " 'chmod 700 %s'",
+                    mode, doctor->data);
     } else if (info->st_uid != geteuid()) {
-        why_set(&why, "it belongs to another user (number %lu), who can change all that is in it",
-                (unsigned long)info->st_uid);
-        doctor_row(doctor, VERDICT_WARN, "permissions", why.text);
+        doctor_row(doctor, VERDICT_WARN, "permissions",
+                   "it belongs to another user (number %lu), who can change all that is in it",
+                   (unsigned long)info->st_uid);
     } else if ((mode & 077) != 0) {
-        why_set(&why, "others may %s (mode %03o); 'chmod 700 %s' keeps them out",
-                (mode & S_IWGRP) != 0 ? "write into it" : "enter", mode, doctor->data);
-        doctor_row(doctor, VERDICT_WARN, "permissions", why.text);
+        doctor_row(doctor, VERDICT_WARN, "permissions",
+                   "others may %s (mode %03o); 'chmod 700 %s' keeps them out",
+                   (mode & S_IWGRP) != 0 ? "write into it" : "enter", mode, doctor->data);
     } else {
         doctor_row(doctor, VERDICT_OK, "permissions", "only the owner may enter");
     }
 }
 
 static void check_data(struct doctor *doctor) {
-    struct why why;
+    const char *data = doctor->data;
     struct stat info;
-    if (stat(doctor->data, &info) < 0) {
-        bool absent = errno == ENOENT;
-        why_set(&why, "%s: %s", doctor->data,
-                absent ? "does not exist yet; 'drover serve' makes it" : strerror(errno));
-        doctor_row(doctor, absent ? VERDICT_WARN : VERDICT_FAIL, "data", why.text);
+    if (stat(data, &info) < 0 && errno == ENOENT) {
+        doctor_row(doctor, VERDICT_WARN, "data", "%s: does not exist yet; 'drover serve' makes it",
+                   data);
+        return;
+    }
+    if (stat(data, &info) < 0) {
+        doctor_fail(doctor, ERR_INTERNAL, "data", "%s: %s", data, strerror(errno));
         return;
     }
     doctor->data_exists = S_ISDIR(info.st_mode);
     if (!doctor->data_exists) {
-        why_set(&why, "%s is not a directory", doctor->data);
-        doctor_fail(doctor, "data", err_make(ERR_CONFIG, "doctor: data"), &why);
-    } else if (access(doctor->data, R_OK | W_OK | X_OK) < 0) {
-        why_set(&why, "%s: %s", doctor->data, strerror(errno));
-        doctor_fail(doctor, "data", err_make(ERR_READ_ONLY, "doctor: data"), &why);
+        doctor_fail(doctor, ERR_CONFIG, "data", "%s is not a directory", data);
+        return;
+    }
+    if (access(data, R_OK | W_OK | X_OK) < 0) {
+        doctor_fail(doctor, ERR_READ_ONLY, "data", "%s: %s", data, strerror(errno));
     } else {
-        doctor_row(doctor, VERDICT_OK, "data", doctor->data);
+        verdict_print(doctor, VERDICT_OK, "data", data);
     }
-    if (doctor->data_exists) {
-        check_permissions(doctor, &info);
-    }
+    check_permissions(doctor, &info);
 }
 
 static void check_space(struct doctor *doctor) {
@@ -116,153 +133,51 @@ static void check_space(struct doctor *doctor) {
         return;
     }
     uint64_t free_mb = (uint64_t)info.f_bavail * info.f_frsize >> 20;
-    struct why why;
-    enum verdict verdict = free_mb < 100    ? VERDICT_FAIL
-                           : free_mb < 1024 ? VERDICT_WARN
-                                            : VERDICT_OK;
-    why_set(&why, "%llu MB free%s", (unsigned long long)free_mb,
-            verdict == VERDICT_OK ? "" : "; make room on this disk");
-    doctor_row(doctor, verdict, "space", why.text);
-    if (verdict == VERDICT_FAIL && doctor->failure == ERR_NONE) {
-        doctor->failure = ERR_DISK_FULL;
-    }
-}
-
-/* --- Damaged rows ----------------------------------------------------------------------------- */
-
-static void damage_print(struct doctor *doctor, const json_t *damage) {
-    AUTO(text_done) struct text text;
-    text_init(&text, DOCTOR_TEXT_MAX);
-    text_addf(&text, "table %s, row %s: %s %s; to remove the row, stop the daemon and run this in ",
-              talk_text(damage, "table"), talk_text(damage, "row"), talk_text(damage, "column"),
-              talk_text(damage, "what"));
-    if (doctor->database != NULL) {
-        text_add_str(&text, "psql: ");
+    if (free_mb < 100) {
+        doctor_fail(doctor, ERR_DISK_FULL, "space", "%llu MB free; make room on this disk",
+                    (unsigned long long)free_mb);
     } else {
-        /* Else it would copy the log into the file, without the checksums of pages. */
-        text_addf(&text, "sqlite3 -cmd '.dbconfig no_ckpt_on_close on' %s/" DATADIR_DATABASE ": ",
-                  doctor->data);
-    }
-    text_add_str(&text, talk_text(damage, "remove"));
-    if (!text_failed(&text)) {
-        utf8_make_plain(text.data, text.len); /* A key may hold anything. */
-        doctor->failure = doctor->failed ? doctor->failure : ERR_STORE_CORRUPT;
-        doctor_row(doctor, VERDICT_FAIL, "row", text.data);
+        doctor_row(doctor, free_mb < 1024 ? VERDICT_WARN : VERDICT_OK, "space", "%llu MB free%s",
+                   (unsigned long long)free_mb, free_mb < 1024 ? "; make room on this disk" : "");
     }
 }
 
-/* A page of the search. *io_cursor: owned; NULL after the last page. */
-static struct err damage_page(struct doctor *doctor, struct talk *talk, struct doctor_down *down,
-                              char **io_cursor, size_t *io_found, struct why *why) {
-    AUTO(text_done) struct text target;
-    AUTO(json_release) json_t *answer = NULL;
-    text_init(&target, DOCTOR_TARGET_MAX);
-    text_addf(&target, "/api/v1/damage%s%s",
-              *io_cursor == NULL ? "" : "?after=", *io_cursor == NULL ? "" : *io_cursor);
-    struct client_request request = {
-        .method = "GET", .target = target.data, .timeout_ms = DOCTOR_LOOK_MS};
-    struct err err = down != NULL
-                         ? doctor_down_rows(down, &answer)
-                         : talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    const json_t *items = json_object_get(answer, "items");
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        if ((*io_found)++ < DAMAGE_SHOWN_MAX) {
-            damage_print(doctor, json_array_get(items, i));
-        }
-    }
-    const char *next = json_string_value(json_object_get(answer, "next"));
-    mem_free(*io_cursor);
-    *io_cursor = next == NULL ? NULL : mem_copy(next, strlen(next));
-    return ERR_OK;
-}
+/* --- The daemon ------------------------------------------------------------------------------- */
 
-static void check_rows(struct doctor *doctor, struct talk *talk, struct doctor_down *down) {
-    struct why why = {.text = ""};
-    AUTO(mem_release) char *cursor = NULL;
-    size_t found = 0;
-    struct err err = ERR_OK;
-    do {
-        err = damage_page(doctor, talk, down, &cursor, &found, &why);
-    } while (!err_failed(err) && cursor != NULL);
-    if (err_failed(err)) {
-        doctor_row(doctor, VERDICT_WARN, "rows",
-                   why.text[0] != '\0' ? why.text : err_title(err.code));
-    } else if (found == 0) {
-        doctor_row(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
-    } else if (found > DAMAGE_SHOWN_MAX) {
-        why_set(&why, "%zu columns are damaged; the first %d are shown", found, DAMAGE_SHOWN_MAX);
-        doctor_row(doctor, VERDICT_WARN, "rows", why.text);
-    }
-}
-
-/* --- The daemon and the system ---------------------------------------------------------------- */
-
-/* Without a daemon nobody else reads the rows, and this takes a while. */
-static void check_down(struct doctor *doctor) {
-    struct doctor_down *down = NULL;
-    struct why why = {.text = ""};
-    if (!doctor->deep || !doctor_database_exists(doctor)) {
-        doctor_row(doctor, VERDICT_WARN, "daemon", "not running; rows are not searched for damage");
-        return;
-    }
-    doctor_row(doctor, VERDICT_WARN, "daemon", "not running");
-    struct err err = doctor_down_open(doctor, &down, &why);
-    if (err_failed(err)) {
-        doctor_row(doctor, VERDICT_WARN, "rows",
-                   why.text[0] != '\0' ? why.text : err_title(err.code));
-        return;
-    }
-    check_rows(doctor, NULL /* nobody to ask */, down);
-    doctor_check_folders(doctor, NULL, down);
-    doctor_down_close(down);
+static struct err daemon_get(struct doctor *doctor, struct talk *talk, const char *target,
+                             json_t **ret_answer, struct why *why) {
+    struct client_request request = {.method = "GET", .target = target, .timeout_ms = 5000};
+    struct err err = talk_open(talk, doctor->invocation);
+    return err_failed(err) ? err
+                           : talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
 }
 
 static void check_daemon(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    struct client_request request = {
-        .method = "GET", .target = "/api/v1/version", .timeout_ms = 5000};
     struct why why = {.text = ""};
-    struct err err = talk_open(&talk, doctor->invocation);
-    if (!err_failed(err)) {
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
-    }
+    struct err err = daemon_get(doctor, &talk, "/api/v1/version", &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
-        check_down(doctor);
+        /* Without a daemon nobody else reads the rows, and this takes a while. */
+        bool reads = doctor->deep && doctor_database_exists(doctor);
+        doctor_row(doctor, VERDICT_WARN, "daemon", "not running%s",
+                   reads ? "" : "; rows are not searched for damage");
+        if (reads) {
+            doctor_check_rows(doctor, NULL);
+        }
         return;
     }
     if (err_failed(err)) {
-        doctor_fail(doctor, "daemon", err, &why);
+        doctor_fail(doctor, err.code, "daemon", "%s", doctor_words(err, &why));
         return;
     }
     const char *version = talk_text(answer, "version");
     bool same = strcmp(version, DROVER_VERSION) == 0;
-    why_set(&why, "running, version %s, %s%s", version, talk_text(answer, "database"),
-            same ? "" : "; this program is another version: restart the daemon");
-    doctor_row(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", why.text);
+    doctor_row(doctor, same ? VERDICT_OK : VERDICT_WARN, "daemon", "running, version %s, %s%s",
+               version, talk_text(answer, "database"),
+               same ? "" : "; this program is another version: restart the daemon");
     if (same) {
-        check_rows(doctor, &talk, NULL /* it runs */);
-    }
-    if (same && doctor->deep) {
-        doctor_check_folders(doctor, &talk, NULL);
-    }
-}
-
-/* Crashes of the daemon, soon after its start, in a row. */
-static void check_starts(struct doctor *doctor, const json_t *ready) {
-    const json_t *runs = json_object_get(ready, "last_runs");
-    int64_t deaths = talk_int(ready, "failed_starts");
-    struct why why = {.text = ""};
-    if (deaths > 0) {
-        why_set(&why,
-                "the daemon crashed soon after its last start, %lld in a row%s%s: look into its"
-                " log, and end a hold with drover release",
-                (long long)deaths, json_array_size(runs) == 0 ? "" : ", at last at ",
-                json_array_size(runs) == 0 ? "" : json_string_value(json_array_get(runs, 0)));
-        doctor_row(doctor, VERDICT_WARN, "starts", why.text);
+        doctor_check_rows(doctor, &talk);
     }
 }
 
@@ -273,90 +188,67 @@ static void check_descriptors(struct doctor *doctor, const json_t *ready) {
         return; /* An older daemon. */
     }
     const int64_t since_ms = talk_int(descriptors, "waiting_since_ms");
-    struct why why = {.text = ""}, used = {.text = "an unknown number"};
+    const long long limit = (long long)talk_int(descriptors, "limit");
+    struct why used = {.text = "an unknown number"};
     if (json_is_integer(json_object_get(descriptors, "used"))) {
         why_set(&used, "%lld", (long long)talk_int(descriptors, "used"));
     }
     if (since_ms > 0) {
         int64_t for_ms = world_wall_ms(world_real()) - since_ms;
-        why_set(&why,
-                "nothing begins since %lld s: no file descriptor is free, %s of %lld in use; raise"
-                " the limit of the service (LimitNOFILE=, ulimit -Hn) or of the system"
-                " (fs.file-max)",
-                (long long)(for_ms > 0 ? for_ms / 1000 : 0), used.text,
-                (long long)talk_int(descriptors, "limit"));
+        doctor_row(doctor, VERDICT_WARN, "descriptors",
+                   "nothing begins since %lld s: no file descriptor is free, %s of %lld in use;"
+                   " raise the limit of the service (LimitNOFILE=, ulimit -Hn) or of the system"
+                   " (fs.file-max)",
+                   (long long)(for_ms > 0 ? for_ms / 1000 : 0), used.text, limit);
     } else {
-        why_set(&why, "%s of %lld file descriptors in use", used.text,
-                (long long)talk_int(descriptors, "limit"));
+        doctor_row(doctor, VERDICT_OK, "descriptors", "%s of %lld file descriptors in use",
+                   used.text, limit);
     }
-    doctor_row(doctor, since_ms > 0 ? VERDICT_WARN : VERDICT_OK, "descriptors", why.text);
 }
 
 /* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    struct client_request request = {.method = "GET", .target = "/readyz", .timeout_ms = 5000};
     struct why why = {.text = ""};
-    struct err err = talk_open(&talk, doctor->invocation);
-    if (!err_failed(err)) {
-        err = talk_ask(&talk, &request, NULL /* parsed is enough */, &answer, &why);
-    }
+    struct err err = daemon_get(doctor, &talk, "/readyz", &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
         return; /* check_daemon has said so. */
     }
     if (err_failed(err)) {
-        doctor_fail(doctor, "progress", err, &why);
+        doctor_fail(doctor, err.code, "progress", "%s", doctor_words(err, &why));
         return;
     }
     doctor_row(doctor, VERDICT_OK, "progress", "every run goes on, or waits for something");
-    check_starts(doctor, answer);
+    const json_t *runs = json_object_get(answer, "last_runs");
+    if (talk_int(answer, "failed_starts") > 0) {
+        bool none = json_array_size(runs) == 0;
+        doctor_row(doctor, VERDICT_WARN, "starts",
+                   "the daemon crashed soon after its last start, %lld in a row%s%s: look into its"
+                   " log, and end a hold with drover release",
+                   (long long)talk_int(answer, "failed_starts"), none ? "" : ", at last at ",
+                   none ? "" : json_string_value(json_array_get(runs, 0)));
+    }
     check_descriptors(doctor, answer);
     if (talk_int(answer, "damaged") > 0) {
-        why_set(
-            &why,
-            "%lld damaged pages were read since the start: what needs them fails; stop the daemon"
-            " and restore a backup",
-            (long long)talk_int(answer, "damaged"));
-        doctor_fail(doctor, "pages", err_make(ERR_STORE_CORRUPT, "doctor: pages"), &why);
+        doctor_fail(doctor, ERR_STORE_CORRUPT, "pages",
+                    "%lld damaged pages were read since the start: what needs them fails; stop the"
+                    " daemon and restore a backup",
+                    (long long)talk_int(answer, "damaged"));
     }
     if (talk_int(answer, "mark_errors") > 0) {
-        why_set(&why,
-                "drover.mark could not be written %lld times since the start: commits that are lost"
-                " now may not be missed at the next start; look for a full or failing disk, and"
-                " restart the daemon where the file was removed",
-                (long long)talk_int(answer, "mark_errors"));
-        doctor_row(doctor, VERDICT_WARN, "mark", why.text);
+        doctor_row(doctor, VERDICT_WARN, "mark",
+                   "drover.mark could not be written %lld times since the start: commits that are"
+                   " lost now may not be missed at the next start; look for a full or failing disk,"
+                   " and restart the daemon where the file was removed",
+                   (long long)talk_int(answer, "mark_errors"));
     }
     if (talk_int(answer, "unknown_folders") > 0) {
-        why_set(&why,
-                "%lld folders of the spool belong to runs that the database does not know: it has"
-                " lost them; copy what is of use out of them: they are removed after a day",
-                (long long)talk_int(answer, "unknown_folders"));
-        doctor_fail(doctor, "spool", err_make(ERR_STORE_INCOMPLETE, "doctor: spool"), &why);
+        doctor_fail(doctor, ERR_STORE_INCOMPLETE, "spool",
+                    "%lld folders of the spool belong to runs that the database does not know: it"
+                    " has lost them; copy what is of use out of them: they are removed after a day",
+                    (long long)talk_int(answer, "unknown_folders"));
     }
-}
-
-static void check_libraries(struct doctor *doctor) {
-    struct why why;
-    why_set(&why, "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
-            uv_version_string(), store_library_version(), jansson_version_str(), WSLAY_VERSION);
-    doctor_row(doctor, VERDICT_OK, "versions", why.text);
-}
-
-static void check_sandbox(struct doctor *doctor) {
-    struct sandbox_probe probe = sandbox_probe();
-    struct why why;
-    sandbox_probe_tell(&probe, &why);
-    bool none = sandbox_probe_lack(&probe) != NULL;
-    doctor_row(doctor, none ? VERDICT_WARN : VERDICT_OK, "sandbox", why.text);
-}
-
-/* Judged for this process: a service has other rights, and its log says whether. */
-static void check_cgroups(struct doctor *doctor) {
-    struct why why;
-    bool usable = cgroups_probe(&why);
-    doctor_row(doctor, usable ? VERDICT_OK : VERDICT_WARN, "cgroups", why.text);
 }
 
 /* --- The command ------------------------------------------------------------------------------ */
@@ -375,7 +267,9 @@ static struct err doctor_run(struct invocation *invocation) {
         why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
         return err_make(ERR_USAGE, "doctor: data");
     }
-    check_libraries(&doctor);
+    doctor_row(&doctor, VERDICT_OK, "versions",
+               "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
+               uv_version_string(), store_library_version(), jansson_version_str(), WSLAY_VERSION);
     check_data(&doctor);
     check_space(&doctor);
     doctor_check_database(&doctor);
@@ -384,12 +278,17 @@ static struct err doctor_run(struct invocation *invocation) {
     }
     check_daemon(&doctor);
     check_progress(&doctor);
-    check_sandbox(&doctor);
-    check_cgroups(&doctor);
+
+    struct sandbox_probe probe = sandbox_probe();
+    struct why why;
+    sandbox_probe_tell(&probe, &why);
+    bool lacks = sandbox_probe_lack(&probe) != NULL;
+    doctor_row(&doctor, lacks ? VERDICT_WARN : VERDICT_OK, "sandbox", "%s", why.text);
+    /* Judged for this process: a service has other rights, and its log says whether. */
+    bool usable = cgroups_probe(&why);
+    doctor_row(&doctor, usable ? VERDICT_OK : VERDICT_WARN, "cgroups", "%s", why.text);
     invocation->told = true;
-    return doctor.failed
-               ? err_make(doctor.failure != ERR_NONE ? doctor.failure : ERR_INTERNAL, "doctor")
-               : ERR_OK;
+    return doctor.failure != ERR_NONE ? err_make(doctor.failure, "doctor") : ERR_OK;
 }
 
 const struct command command_doctor = {

@@ -8,6 +8,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/resource.h"
 #include "cli/run/view.h"
 #include "cli/terminal/lines.h"
 
@@ -15,12 +16,6 @@ static const struct flag release_flags[] = {
     OPTION_SWITCH("yes", 'y', "Do it without asking."),
     OPTION_END,
 };
-
-static struct err ask(struct talk *talk, const char *method, const char *target,
-                      json_t **ret_answer, struct why *why) {
-    struct client_request request = {.method = method, .target = target};
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
-}
 
 static const char *plural(int64_t count) {
     return count == 1 ? "" : "s";
@@ -30,8 +25,7 @@ static void runs_print(const struct invocation *invocation, const json_t *runs, 
     if (json_array_size(runs) == 0) {
         return;
     }
-    struct run_view view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
-                            .now_ms = world_wall_ms(invocation->world)};
+    struct run_view view = run_view_of(invocation);
     AUTO(text_done) struct text text = {0};
     text_init(&text, 4 << 20);
     run_view_head(&view, &text);
@@ -44,43 +38,36 @@ static void runs_print(const struct invocation *invocation, const json_t *runs, 
     fputs(text.data != NULL ? text.data : "", stdout);
 }
 
-/* Of an original that lives, whoever reads this knows more than we do. */
-static void lost_print(const struct invocation *invocation, const json_t *what) {
-    int64_t lost = talk_int(what, "lost"), again = talk_int(what, "again");
-    if (lost <= 0) { /* An older daemon does not say. */
-        return;
-    }
-    printf("%lld run%s that began elsewhere will be lost", (long long)lost, plural(lost));
-    if (again <= 0) {
-        puts(".");
-        return;
-    }
-    printf(", %lld of them begin%s again, beside the original if that still runs:\n",
-           (long long)again, again == 1 ? "s" : "");
-    runs_print(invocation, json_object_get(what, "again_runs"), again);
-}
-
-static void waiting_print(const struct invocation *invocation, const json_t *what) {
+static void hold_print(const struct invocation *invocation, const json_t *hold) {
+    const json_t *what = json_object_get(hold, "would_start");
     int64_t queued = talk_int(what, "queued"), running = talk_int(what, "running");
     int64_t deliveries = talk_int(what, "deliveries");
     printf("It would start %lld run%s and send %lld notice%s; %lld run%s of before %s on.\n",
            (long long)queued, plural(queued), (long long)deliveries, plural(deliveries),
            (long long)running, plural(running), running == 1 ? "goes" : "go");
     runs_print(invocation, json_object_get(what, "runs"), queued);
-    lost_print(invocation, what);
-}
 
-/* Where its folder is there, the release sees that it ran; nobody else can. */
-static void doubt_print(const json_t *hold) {
-    const json_t *what = json_object_get(hold, "would_start");
-    if (json_is_true(json_object_get(hold, "restored")) && talk_int(what, "queued") > 0) {
+    /* Of an original that lives, whoever reads this knows more than we do. An older daemon does
+     * not say. */
+    int64_t lost = talk_int(what, "lost"), again = talk_int(what, "again");
+    if (lost > 0) {
+        printf("%lld run%s that began elsewhere will be lost", (long long)lost, plural(lost));
+    }
+    if (lost > 0 && again <= 0) {
+        puts(".");
+    } else if (lost > 0) {
+        printf(", %lld of them begin%s again, beside the original if that still runs:\n",
+               (long long)again, again == 1 ? "s" : "");
+        runs_print(invocation, json_object_get(what, "again_runs"), again);
+    }
+
+    /* Where its folder is there, the release sees that it ran; nobody else can. */
+    if (json_is_true(json_object_get(hold, "restored")) && queued > 0) {
         puts("The database was restored or copied: what is queued in it may have run since. It "
              "runs\n"
              "again unless its folder is still in spool/; 'drover stop RUN' drops it before.");
     }
-}
 
-static void missing_print(const json_t *hold) {
     int64_t missing = talk_int(hold, "missing");
     if (missing > 0) {
         printf("The database lacks about %lld acknowledged commit%s (found %s): its log was"
@@ -89,34 +76,26 @@ static void missing_print(const json_t *hold) {
                (long long)missing, plural(missing),
                talk_time(talk_int(hold, "missing_at_ms")).text);
     }
-}
 
-static void crashes_print(const json_t *hold) {
     int64_t deaths = talk_int(hold, "failed_starts");
-    if (deaths == 0) {
-        return;
-    }
     const json_t *runs = json_object_get(hold, "last_runs");
-    printf("The daemon crashed soon after its last start%s (%lld in a row)%s\n", plural(deaths),
-           (long long)deaths, json_array_size(runs) == 0 ? "." : "; it was then at:");
-    size_t i = 0;
-    const json_t *run = NULL;
-    json_array_foreach(runs, i, run) {
-        printf("  %s\n", json_string_value(run));
+    if (deaths > 0) {
+        printf("The daemon crashed soon after its last start%s (%lld in a row)%s\n", plural(deaths),
+               (long long)deaths, json_array_size(runs) == 0 ? "." : "; it was then at:");
     }
-    if (json_array_size(runs) > 0) {
+    for (size_t i = 0; deaths > 0 && i < json_array_size(runs); i++) {
+        printf("  %s\n", json_string_value(json_array_get(runs, i)));
+    }
+    if (deaths > 0 && json_array_size(runs) > 0) {
         puts("'drover show RUN' shows one, 'drover stop RUN' drops it before the release.");
     }
 }
 
 /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
 static struct err confirm(struct invocation *invocation, struct talk *talk, bool *ret_yes) {
-    if (args_on(&invocation->args, "yes")) {
-        *ret_yes = true;
-        return ERR_OK;
-    }
-    if (isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1) {
-        *ret_yes = false;
+    bool asks = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
+    *ret_yes = args_on(&invocation->args, "yes");
+    if (*ret_yes || !asks) {
         return ERR_OK;
     }
     fputs("Let it begin? [y/N] ", stdout);
@@ -125,63 +104,37 @@ static struct err confirm(struct invocation *invocation, struct talk *talk, bool
     struct bytes line = {0};
     lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
     struct err err = lines_next(&lines, &line);
-    *ret_yes = !err_failed(err) && line.data != NULL && line.len > 0 &&
-               (line.data[0] == 'y' || line.data[0] == 'Y');
+    *ret_yes = !err_failed(err) && line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
     lines_done(&lines);
     return err;
 }
 
-static struct err release(struct invocation *invocation, struct talk *talk) {
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = ask(talk, "POST", "/api/v1/system/release", &answer, &invocation->why);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        puts("Released.");
-    }
-    return err;
-}
-
-static struct err held_run(struct invocation *invocation, struct talk *talk, const json_t *hold) {
-    bool yes = false;
-    if (!invocation->json) {
-        waiting_print(invocation, json_object_get(hold, "would_start"));
-        doubt_print(hold);
-        missing_print(hold);
-        crashes_print(hold);
-    }
-    struct err err = confirm(invocation, talk, &yes);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (yes) {
-        return release(invocation, talk);
-    }
-    if (invocation->json) {
-        talk_print(hold);
-    } else {
-        puts("Nothing was released; --yes does it.");
-    }
-    return ERR_OK;
-}
-
 static struct err release_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *hold = NULL;
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = ask(&talk, "GET", "/api/v1/system/hold", &hold, &invocation->why);
+    AUTO(json_release) json_t *hold = NULL, *answer = NULL;
+    const struct resource of_hold = {.base = "/api/v1/system/hold"};
+    const struct resource of_release = {.method = "POST", .base = "/api/v1/system/release"};
+    bool yes = false;
+    struct err err = resource_open(&talk, invocation, &of_hold, &hold);
+    bool held = json_is_true(json_object_get(hold, "held"));
+    if (held && !invocation->json) {
+        hold_print(invocation, hold);
+    }
+    if (held) {
+        err = confirm(invocation, &talk, &yes);
+    }
+    if (!err_failed(err) && yes) {
+        err = resource_ask(&talk, &of_release, &answer, &invocation->why);
     }
     if (err_failed(err)) {
         return err;
     }
-    if (json_is_true(json_object_get(hold, "held"))) {
-        return held_run(invocation, &talk, hold);
-    }
     if (invocation->json) {
-        talk_print(hold);
+        talk_print(yes ? answer : hold);
     } else {
-        puts("The daemon does not hold: nothing waits for a release.");
+        puts(yes    ? "Released."
+             : held ? "Nothing was released; --yes does it."
+                    : "The daemon does not hold: nothing waits for a release.");
     }
     return ERR_OK;
 }

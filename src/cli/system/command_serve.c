@@ -113,38 +113,47 @@ static const struct flag serve_flags[] = {
 
 enum { NAMES_MAX = 16, BUDGET_MAX = 4096, HOST_TIMEOUT_MIN_S = 30 };
 
-/* "a,b,c" as a list that ends with NULL. The text is cut in place. */
-static struct err names_split(char *text, const char *what, const char *names[NAMES_MAX + 1],
-                              struct why *why) {
+/* "a,b,c" as a list that ends with NULL. */
+struct names {
+    char *text; /* Owned: cut at the commas. */
+    const char *list[NAMES_MAX + 1];
+};
+
+static void names_done(struct names *names) {
+    mem_free(names->text);
+}
+
+static struct err names_read(const struct args *args, const char *flag, struct names *names,
+                             struct why *why) {
+    const char *given = args_text(args, flag);
     size_t count = 0;
-    while (text != NULL) {
-        char *comma = strchr(text, ',');
+    names->text = given != NULL ? mem_copy(given, strlen(given)) : NULL;
+    for (char *at = names->text, *comma = NULL; at != NULL; at = comma) {
+        comma = strchr(at, ',');
         if (comma != NULL) {
-            *comma = '\0';
+            *comma++ = '\0';
         }
-        if (text[0] == '\0' || count == NAMES_MAX) {
-            why_set(why, "%s: 1 to %d names with commas between", what, NAMES_MAX);
+        if (at[0] == '\0' || count == NAMES_MAX) {
+            why_set(why, "%s: 1 to %d names with commas between", flag, NAMES_MAX);
             return err_make(ERR_CONFIG, "serve: names");
         }
-        names[count++] = text;
-        text = comma != NULL ? comma + 1 : NULL;
+        names->list[count++] = at;
     }
-    names[count] = NULL;
     return ERR_OK;
 }
 
 struct serving {
     struct invocation *invocation;
-    struct log *log;
+    struct log log;
 };
 
 static void unknown_warn(void *ctx, const char *name, const char *nearest) {
-    const struct serving *serving = ctx;
+    struct serving *serving = ctx;
     if (nearest != NULL) {
-        log_event(serving->log, LOG_WARN, "an environment variable is not known; a mistyped name?",
+        log_event(&serving->log, LOG_WARN, "an environment variable is not known; a mistyped name?",
                   LOG_FIELDS(log_text("name", name), log_text("did_you_mean", nearest)));
     } else {
-        log_event(serving->log, LOG_WARN, "an environment variable is not known",
+        log_event(&serving->log, LOG_WARN, "an environment variable is not known",
                   LOG_FIELDS(log_text("name", name)));
     }
 }
@@ -153,12 +162,11 @@ static void unknown_warn(void *ctx, const char *name, const char *nearest) {
 static void ready_print(void *ctx, const char *url, size_t tokens) {
     struct serving *serving = ctx;
     const struct invocation *invocation = serving->invocation;
-    const struct args *args = &invocation->args;
     config_env_unknown(invocation->commands, &invocation->env, unknown_warn, serving);
     printf("drover ready at %s\n", url);
     fflush(stdout);
     if (tokens == 0 && isatty(STDERR_FILENO) && strncmp(url, "http", 4) == 0 &&
-        !args_on(args, "insecure-loopback")) {
+        !args_on(&invocation->args, "insecure-loopback")) {
         fprintf(stderr, "TCP needs a token, and there is none yet; 'drover token create' makes "
                         "one over the socket.\n");
     }
@@ -168,63 +176,9 @@ static int64_t wall_clock(void *ctx) {
     return world_wall_ms(ctx);
 }
 
-static struct err address_check(const struct args *args, struct listen_address *ret_address,
-                                struct why *why) {
-    struct listen_address address;
-    struct err err = listen_parse(args_text(args, "listen"), &address, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (!address.loopback && !args_on(args, "allow-remote")) {
-        why_set(why,
-                "listen: %s is reachable from other machines, and drover speaks no TLS; put a "
-                "proxy with TLS in front and listen on loopback, or say --allow-remote",
-                args_text(args, "listen"));
-        return err_make(ERR_CONFIG, "serve: listen");
-    }
-    *ret_address = address;
-    return ERR_OK;
-}
-
-/* As JSON; no data: there is none. */
-static struct err budget_take(const struct args *args, struct text *budget, struct why *why) {
-    const char *words = args_text(args, "workflow-default-budget");
-    struct why inner = {""};
-    if (words == NULL || words[0] == '\0') {
-        return ERR_OK;
-    }
-    text_init(budget, BUDGET_MAX);
-    struct err err = budget_words_list(budget, words, &inner);
-    if (err_failed(err)) {
-        why_set(why, "workflow-default-budget: %s", inner.text);
-        return err_make(ERR_CONFIG, "serve: budget");
-    }
-    return ERR_OK;
-}
-
-static struct err host_timeout_check(const struct args *args, struct why *why) {
-    int64_t seconds = args_int(args, "host-timeout", 0);
-    if (seconds == 0 || seconds >= HOST_TIMEOUT_MIN_S) {
-        return ERR_OK;
-    }
-    why_set(why,
-            "host-timeout: at least %d seconds, or 0 for none: a host gives a sign of life every"
-            " 10 seconds, and one that lives must not lose its jobs",
-            HOST_TIMEOUT_MIN_S);
-    return err_make(ERR_CONFIG, "serve: host timeout");
-}
-
-static struct err serve_with(struct invocation *invocation, const char *const *hosts,
-                             const char *const *origins) {
-    const struct args *args = &invocation->args;
-    struct log log;
-    enum log_level level = LOG_INFO;
-    const char *level_name = args_text(args, "log");
-    bool known = log_level_parse(bytes_of(level_name), &level);
-    assert(known); /* The table lists the choices. */
-    log_init(&log, STDERR_FILENO, level, wall_clock, (void *)(uintptr_t)invocation->world);
-    struct serving serving = {.invocation = invocation, .log = &log};
-    struct serve_options options = {
+/* The settings that are taken as they were given. */
+static struct serve_options options_of(const struct args *args) {
+    return (struct serve_options){
         .data = args_text(args, "data"),
         .config = args_text(args, "config"),
         .database = args_text(args, "database"),
@@ -241,69 +195,92 @@ static struct err serve_with(struct invocation *invocation, const char *const *h
         .keep_runs = args_int(args, "keep-runs", 0),
         .keep_days = args_int(args, "keep-days", 0),
         .keep_bytes = args_int(args, "keep-bytes", 0),
-        .attachment_max = args_int(args, "attachment-max", 20 << 20),
+        .attachment_max = args_int(args, "attachment-max", 0),
         .webhook_allow = args_text(args, "webhook-allow"),
         .webhook_secret = args_text(args, "webhook-secret"),
         .webhook_timeout_ms = (uint64_t)args_int(args, "webhook-timeout", 0) * 1000,
         .webhook_first_ms = args_int(args, "webhook-wait", 0),
         .webhook_max_ms = args_int(args, "webhook-wait-max", 0),
+        .webhook_stalled_ms = args_int(args, "webhook-wait-stalled", 0),
         .workflows_max = args_int(args, "workflow-max-runs", 0),
         .agents = args_int(args, "agents", 0),
         .agent_stuck_ms = args_int(args, "agent-stuck", 0) * 1000,
         .script_cpu_ms = args_int(args, "script-cpu", 0),
         .script_memory = args_int(args, "script-memory", 0),
         .workers_max = args_int(args, "workers-max", 0),
-        .webhook_stalled_ms = args_int(args, "webhook-wait-stalled", 0),
         .model = args_text(args, "model"),
         .model_answer_ms = (uint64_t)args_int(args, "model-answer", 0) * 1000,
         .model_stall_ms = (uint64_t)args_int(args, "model-stall", 0) * 1000,
         .script = args_text(args, "script"),
         .price_file = args_text(args, "prices"),
         .fetch_allow = args_text(args, "fetch-allow"),
-        .allowed_hosts = hosts,
-        .allowed_origins = origins,
-        .world = invocation->world,
-        .log = &log,
-        .ready = ready_print,
-        .ctx = &serving,
     };
-    AUTO(text_done) struct text budget = {0};
-    struct err err = address_check(args, &options.listen, &invocation->why);
-    if (!err_failed(err)) {
-        err = budget_take(args, &budget, &invocation->why);
-        options.workflow_budget = budget.data;
-    }
-    if (!err_failed(err)) {
-        err = host_timeout_check(args, &invocation->why);
-    }
-    return err_failed(err) ? err : invocation->serve(&options, &invocation->why);
 }
 
-static struct err serve_names(struct invocation *invocation) {
-    const char *hosts[NAMES_MAX + 1] = {NULL}, *origins[NAMES_MAX + 1] = {NULL};
-    const char *host_text = args_text(&invocation->args, "allow-host");
-    const char *origin_text = args_text(&invocation->args, "allow-origin");
-    AUTO(mem_release)
-    char *host_copy = host_text != NULL ? mem_copy(host_text, strlen(host_text)) : NULL;
-    AUTO(mem_release)
-    char *origin_copy = origin_text != NULL ? mem_copy(origin_text, strlen(origin_text)) : NULL;
-    struct err err = names_split(host_copy, "allow-host", hosts, &invocation->why);
-    if (!err_failed(err)) {
-        err = names_split(origin_copy, "allow-origin", origins, &invocation->why);
+/* The settings that can be wrong in other ways than their rows say. *budget: the JSON of the budget
+ * that workflows get; empty: none. */
+static struct err settings_check(const struct args *args, struct serve_options *options,
+                                 struct text *budget, struct why *why) {
+    struct err err = listen_parse(args_text(args, "listen"), &options->listen, why);
+    if (err_failed(err)) {
+        return err;
     }
-    return err_failed(err) ? err : serve_with(invocation, hosts, origins);
+    if (!options->listen.loopback && !args_on(args, "allow-remote")) {
+        why_set(why,
+                "listen: %s is reachable from other machines, and drover speaks no TLS; put a "
+                "proxy with TLS in front and listen on loopback, or say --allow-remote",
+                args_text(args, "listen"));
+        return err_make(ERR_CONFIG, "serve: listen");
+    }
+    const char *words = args_text(args, "workflow-default-budget");
+    struct why inner = {""};
+    text_init(budget, BUDGET_MAX);
+    if (words != NULL && words[0] != '\0' && err_failed(budget_words_list(budget, words, &inner))) {
+        why_set(why, "workflow-default-budget: %s", inner.text);
+        return err_make(ERR_CONFIG, "serve: budget");
+    }
+    options->workflow_budget = budget->data;
+    if (options->host_timeout_ms != 0 && options->host_timeout_ms < HOST_TIMEOUT_MIN_S * 1000) {
+        why_set(why,
+                "host-timeout: at least %d seconds, or 0 for none: a host gives a sign of life"
+                " every 10 seconds, and one that lives must not lose its jobs",
+                HOST_TIMEOUT_MIN_S);
+        return err_make(ERR_CONFIG, "serve: host timeout");
+    }
+    return ERR_OK;
 }
 
 static struct err serve_command(struct invocation *invocation) {
-    struct config config;
+    AUTO(config_done) struct config config;
+    AUTO(names_done) struct names hosts = {.text = NULL}, origins = {.text = NULL};
+    AUTO(text_done) struct text budget = {0};
+    const struct args *args = &invocation->args;
+    struct serving serving = {.invocation = invocation};
     config_init(&config);
     struct err err = config_load(&config, &invocation->args, &invocation->env, invocation->world,
                                  &invocation->why);
     if (!err_failed(err)) {
-        err = serve_names(invocation);
+        err = names_read(args, "allow-host", &hosts, &invocation->why);
     }
-    config_done(&config);
-    return err;
+    if (!err_failed(err)) {
+        err = names_read(args, "allow-origin", &origins, &invocation->why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    enum log_level level = LOG_INFO;
+    bool known = log_level_parse(bytes_of(args_text(args, "log")), &level);
+    assert(known); /* The table lists the choices. */
+    log_init(&serving.log, STDERR_FILENO, level, wall_clock, (void *)(uintptr_t)invocation->world);
+    struct serve_options options = options_of(args);
+    options.allowed_hosts = hosts.list;
+    options.allowed_origins = origins.list;
+    options.world = invocation->world;
+    options.log = &serving.log;
+    options.ready = ready_print;
+    options.ctx = &serving;
+    err = settings_check(args, &options, &budget, &invocation->why);
+    return err_failed(err) ? err : invocation->serve(&options, &invocation->why);
 }
 
 const struct command command_serve = {
