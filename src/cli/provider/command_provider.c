@@ -2,57 +2,63 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
-#include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "cli/base/secret.h"
 
-/* --- List ------------------------------------------------------------------------------------- */
+#define PROVIDERS "/api/v1/providers"
 
-static const struct flag ls_flags[] = {
-    LISTING_SEARCH("name"),
-    LISTING_FLAGS(NULL),
-    OPTION_END,
-};
+/* --- Lists ------------------------------------------------------------------------------------ */
 
-static void providers_head(void *ctx) {
-    printf("%-20s  %-10s  %-4s  %5s  %-18s  %s\n", "NAME", "KIND", "KEY", "CALLS", "FROM", "URL");
-}
-
-/* "?" or another mark where a number is not known. */
-struct amount {
+struct cell {
     char text[32];
 };
 
-static struct amount amount_of(const json_t *item, const char *key, const char *unknown) {
-    struct amount amount;
-    if (talk_int(item, key) > 0) {
-        (void)snprintf(amount.text, sizeof amount.text, "%lld",
-                       (long long)talk_int(item, key)); /* It fits. */
+/* A number that is above 0, or the mark of one that is not known. */
+static struct cell number_cell(const json_t *item, const char *key, const char *unknown) {
+    struct cell cell;
+    long long number = (long long)talk_int(item, key);
+    if (number > 0) {
+        (void)snprintf(cell.text, sizeof cell.text, "%lld", number); /* Fits. */
     } else {
-        (void)snprintf(amount.text, sizeof amount.text, "%s", unknown); /* It fits. */
+        (void)snprintf(cell.text, sizeof cell.text, "%s", unknown); /* Fits. */
     }
-    return amount;
+    return cell;
+}
+
+/* Micro-dollars as dollars; "?" where nobody knows. */
+static struct cell dollars_cell(const json_t *prices, const char *key) {
+    struct cell cell = {.text = "?"};
+    if (json_is_integer(json_object_get(prices, key))) {
+        long long cents = (long long)(talk_int(prices, key) + 5000) / 10000;
+        (void)snprintf(cell.text, sizeof cell.text, "%lld.%02lld", cents / 100,
+                       cents % 100); /* Fits. */
+    }
+    return cell;
+}
+
+static const char *yes_or_no(const json_t *item, const char *key) {
+    const json_t *value = json_object_get(item, key);
+    return json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "?";
+}
+
+static void providers_head(void *ctx) {
+    printf("%-20s  %-10s  %-4s  %5s  %-18s  %s\n", "NAME", "KIND", "KEY", "CALLS", "FROM", "URL");
 }
 
 static void provider_print(void *ctx, const json_t *item) {
     const char *url = talk_text(item, "base_url");
     printf("%-20s  %-10s  %-4s  %5s  %-18s  %s\n", talk_text(item, "name"), talk_text(item, "kind"),
            json_is_true(json_object_get(item, "key_set")) ? "yes" : "no",
-           amount_of(item, "max_concurrent", "-").text, talk_text(item, "origin"),
+           number_cell(item, "max_concurrent", "-").text, talk_text(item, "origin"),
            url[0] != '\0' ? url : "-");
 }
 
-static struct err provider_ls_run(struct invocation *invocation) {
-    const struct listing listing = {.invocation = invocation,
-                                    .path = "/api/v1/providers",
-                                    .head = providers_head,
-                                    .row = provider_print};
-    return listing_run(&listing);
-}
+static const struct flag ls_flags[] = {LISTING_SEARCH("name"), LISTING_FLAGS(NULL), OPTION_END};
+static const struct listing providers = {
+    .path = PROVIDERS, .head = providers_head, .row = provider_print};
 
 const struct command command_provider_ls = {
     .group = "provider",
@@ -60,54 +66,28 @@ const struct command command_provider_ls = {
     .summary = "List the connections to providers of models, set and found.",
     .flags = ls_flags,
     .talks = true,
-    .run = provider_ls_run,
+    .run = listing_command,
+    .listing = &providers,
 };
-
-/* --- Models ----------------------------------------------------------------------------------- */
 
 static void models_head(void *ctx) {
     printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s\n", "MODEL", "WINDOW", "", "OUTPUT", "IMAGES",
            "TOOLS", "$ PER MILLION IN/OUT");
 }
 
-static const char *ability(const json_t *item, const char *key) {
-    const json_t *value = json_object_get(item, key);
-    return json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "?";
-}
-
-/* From micro-dollars; "?" where nobody knows. */
-static struct amount dollars(const json_t *prices, const char *key) {
-    struct amount amount = {.text = "?"};
-    if (json_is_integer(json_object_get(prices, key))) {
-        int64_t cents = (talk_int(prices, key) + 5000) / 10000;
-        (void)snprintf(amount.text, sizeof amount.text, "%lld.%02lld", (long long)(cents / 100),
-                       (long long)(cents % 100)); /* It fits. */
-    }
-    return amount;
-}
-
 static void model_print(void *ctx, const json_t *item) {
     const json_t *prices = json_object_get(item, "price");
     bool learned = strcmp(talk_text(item, "window_from"), "learned") == 0;
     printf("%-48s  %9s %-7s  %9s  %-6s  %-5s  %s/%s\n", talk_text(item, "id"),
-           amount_of(item, "window", "?").text, learned ? "learned" : "",
-           amount_of(item, "max_output", "?").text, ability(item, "vision"), ability(item, "tools"),
-           dollars(prices, "fresh").text, dollars(prices, "output").text);
+           number_cell(item, "window", "?").text, learned ? "learned" : "",
+           number_cell(item, "max_output", "?").text, yes_or_no(item, "vision"),
+           yes_or_no(item, "tools"), dollars_cell(prices, "fresh").text,
+           dollars_cell(prices, "output").text);
 }
 
-static const struct flag models_flags[] = {
-    LISTING_SEARCH("id"),
-    LISTING_FLAGS(NULL),
-    OPTION_END,
-};
-
-static struct err models_run(struct invocation *invocation) {
-    const struct listing listing = {.invocation = invocation,
-                                    .path = "/api/v1/models",
-                                    .head = models_head,
-                                    .row = model_print};
-    return listing_run(&listing);
-}
+static const struct flag models_flags[] = {LISTING_SEARCH("id"), LISTING_FLAGS(NULL), OPTION_END};
+static const struct listing models = {
+    .path = "/api/v1/models", .head = models_head, .row = model_print};
 
 const struct command command_models = {
     .name = "models",
@@ -117,7 +97,8 @@ const struct command command_models = {
     .about =
         "'?': neither the provider nor the price file says it (docs/models.md). 'learned': the\n"
         "model refused a longer prompt; 'drover provider forget' forgets that window.\n",
-    .run = models_run,
+    .run = listing_command,
+    .listing = &models,
 };
 
 /* --- Add and set ------------------------------------------------------------------------------ */
@@ -143,55 +124,28 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-/* Adds `"NAME":` to an object that was begun, with a comma where one is needed. */
-static void member_begin(struct text *body, const char *name) {
-    text_addf(body, "%s\"%s\":", body->len > 1 ? "," : "", name);
-}
-
-static void number_add(struct text *body, const struct args *args, const char *flag,
-                       const char *name) {
-    if (args_given(args, flag)) {
-        member_begin(body, name);
-        text_add_int(body, args_int(args, flag, 0));
-    }
-}
-
 static struct err headers_add(struct text *body, const struct args *args, struct why *why) {
     unsigned cursor = 0;
-    const char *header = NULL, *before = "{";
-    while ((header = args_next(args, "header", &cursor)) != NULL) {
+    const char *header = args_next(args, "header", &cursor);
+    if (header == NULL) {
+        return ERR_OK;
+    }
+    text_add_name(body, "headers");
+    for (char before = '{'; header != NULL; before = ',') {
         size_t len = strcspn(header, ":");
         if (header[len] == '\0' || len == 0) {
             why_set(why, "--header: '%.100s' is not NAME:VALUE", header);
             return err_make(ERR_USAGE, "provider: header");
         }
-        if (before[0] == '{') {
-            member_begin(body, "headers");
-        }
-        const char *value = header + len + 1;
-        value += strspn(value, " ");
-        text_add_str(body, before);
+        const char *value = header + len + 1 + strspn(header + len + 1, " ");
+        text_add_char(body, before);
         text_add_json(body, header, len);
         text_add_char(body, ':');
         text_add_json(body, value, strlen(value));
-        before = ",";
+        header = args_next(args, "header", &cursor);
     }
-    text_add_str(body, before[0] == ',' ? "}" : "");
+    text_add_char(body, '}');
     return ERR_OK;
-}
-
-static void models_add(struct text *body, const struct args *args) {
-    unsigned cursor = 0;
-    const char *model = NULL, *before = "[";
-    while ((model = args_next(args, "model", &cursor)) != NULL) {
-        if (before[0] == '[') {
-            member_begin(body, "models");
-        }
-        text_add_str(body, before);
-        text_add_json(body, model, strlen(model));
-        before = ",";
-    }
-    text_add_str(body, before[0] == ',' ? "]" : "");
 }
 
 /* Holds a key: its bytes are wiped when it goes. */
@@ -205,13 +159,25 @@ static void body_done(struct text *body) {
 /* Adds the members that `add` and `set` share, and ends the object. */
 static struct err body_end(struct text *body, struct invocation *invocation) {
     const struct args *args = &invocation->args;
-    const char *file = args_text(args, "key-file");
+    const char *file = args_text(args, "key-file"), *model = NULL;
     AUTO(secret_free) char *key = NULL;
     resource_member(body, "kind", args_text(args, "kind"));
     resource_member(body, "base_url", args_text(args, "base-url"));
-    number_add(body, args, "window", "window");
-    number_add(body, args, "max-concurrent", "max_concurrent");
-    models_add(body, args);
+    if (args_given(args, "window")) {
+        text_add_member_int(body, "window", args_int(args, "window", 0));
+    }
+    if (args_given(args, "max-concurrent")) {
+        text_add_member_int(body, "max_concurrent", args_int(args, "max-concurrent", 0));
+    }
+    if (args_given(args, "model")) {
+        unsigned cursor = 0;
+        text_add_name(body, "models");
+        for (char before = '['; (model = args_next(args, "model", &cursor)) != NULL; before = ',') {
+            text_add_char(body, before);
+            text_add_json(body, model, strlen(model));
+        }
+        text_add_char(body, ']');
+    }
     struct err err = headers_add(body, args, &invocation->why);
     if (!err_failed(err) && file != NULL) {
         err = secret_read(file, "Key: ", invocation->world, &key, &invocation->why);
@@ -229,6 +195,8 @@ static void set_print(const json_t *answer) {
 
 static struct err add_run(struct invocation *invocation) {
     AUTO(body_done) struct text body = {0};
+    const struct resource resource = {
+        .method = "POST", .base = PROVIDERS, .body = &body, .print = set_print};
     if (!args_given(&invocation->args, "kind")) {
         why_set(&invocation->why,
                 "--kind KIND is needed: openai, responses, anthropic or scripted");
@@ -238,12 +206,7 @@ static struct err add_run(struct invocation *invocation) {
     text_add_char(&body, '{');
     resource_member(&body, "name", invocation->args.operands[0]);
     struct err err = body_end(&body, invocation);
-    return err_failed(err)
-               ? err
-               : resource_run(invocation, &(struct resource){.method = "POST",
-                                                             .base = "/api/v1/providers",
-                                                             .body = &body,
-                                                             .print = set_print});
+    return err_failed(err) ? err : resource_run(invocation, &resource);
 }
 
 #define KEY_ABOUT                                                                                  \
@@ -268,6 +231,11 @@ const struct command command_provider_add = {
 
 static struct err set_run(struct invocation *invocation) {
     AUTO(body_done) struct text body = {0};
+    const struct resource resource = {.method = "PATCH",
+                                      .base = PROVIDERS "/",
+                                      .id = invocation->args.operands[0],
+                                      .body = &body,
+                                      .print = set_print};
     bool forget = args_on(&invocation->args, "no-key");
     if (forget && args_given(&invocation->args, "key-file")) {
         why_set(&invocation->why, "--no-key and --key-file exclude each other");
@@ -276,13 +244,7 @@ static struct err set_run(struct invocation *invocation) {
     text_init(&body, 1 << 20);
     text_add_str(&body, forget ? "{\"key\":null" : "{");
     struct err err = body_end(&body, invocation);
-    return err_failed(err)
-               ? err
-               : resource_run(invocation, &(struct resource){.method = "PATCH",
-                                                             .base = "/api/v1/providers/",
-                                                             .id = invocation->args.operands[0],
-                                                             .body = &body,
-                                                             .print = set_print});
+    return err_failed(err) ? err : resource_run(invocation, &resource);
 }
 
 const struct command command_provider_set = {
@@ -320,7 +282,7 @@ static struct err test_run(struct invocation *invocation) {
     AUTO(json_release) json_t *answer = NULL;
     AUTO(text_done) struct text body = {0};
     const struct resource resource = {.method = "POST",
-                                      .base = "/api/v1/providers/",
+                                      .base = PROVIDERS "/",
                                       .id = invocation->args.operands[0],
                                       .rest = "/test",
                                       .body = &body,
@@ -351,16 +313,12 @@ const struct command command_provider_test = {
     .run = test_run,
 };
 
-static struct err forget_run(struct invocation *invocation) {
-    return resource_run(
-        invocation, &(struct resource){.method = "DELETE",
-                                       .base = "/api/v1/providers/",
-                                       .id = invocation->args.operands[0],
-                                       .rest = "/windows",
-                                       .member = "name",
-                                       .done = " has no learned windows now; 'drover models' shows "
-                                               "its windows"});
-}
+static const struct resource forgotten = {
+    .method = "DELETE",
+    .base = PROVIDERS "/",
+    .rest = "/windows",
+    .member = "name",
+    .done = " has no learned windows now; 'drover models' shows its windows"};
 
 const struct command command_provider_forget = {
     .group = "provider",
@@ -371,16 +329,14 @@ const struct command command_provider_forget = {
     .about =
         "A model that refuses a prompt as too long gets a smaller window for 24 hours. Forget it\n"
         "where the refusal was wrong, or where the model's window has grown since.\n",
-    .run = forget_run,
+    .run = resource_command,
+    .resource = &forgotten,
 };
 
-static struct err rm_run(struct invocation *invocation) {
-    return resource_run(invocation, &(struct resource){.method = "DELETE",
-                                                       .base = "/api/v1/providers/",
-                                                       .id = invocation->args.operands[0],
-                                                       .member = "name",
-                                                       .done = " is removed, and its key with it"});
-}
+static const struct resource removed = {.method = "DELETE",
+                                        .base = PROVIDERS "/",
+                                        .member = "name",
+                                        .done = " is removed, and its key with it"};
 
 const struct command command_provider_rm = {
     .group = "provider",
@@ -388,5 +344,6 @@ const struct command command_provider_rm = {
     .summary = "Remove a connection that was set, and its key.",
     .operands = "NAME",
     .talks = true,
-    .run = rm_run,
+    .run = resource_command,
+    .resource = &removed,
 };

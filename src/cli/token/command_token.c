@@ -2,11 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
-#include "cli/base/options.h"
 #include "cli/base/resource.h"
 #include "engine/token/token.h"
 
@@ -21,7 +19,7 @@ static const struct flag create_flags[] = {
 };
 
 /* The daemon would name a position in a list that the user never saw. */
-static struct err names_write(struct text *text, const char *names, struct why *why) {
+static struct err scopes_add(struct text *text, const char *names, struct why *why) {
     for (const char *at = names;; at++) {
         size_t len = strcspn(at, ",");
         char name[16] = "";
@@ -49,22 +47,17 @@ static void create_print(const json_t *answer) {
 
 static struct err create_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
-    const char *label = args_text(args, "label");
     AUTO(text_done) struct text body = {0};
+    const struct resource resource = {
+        .method = "POST", .base = "/api/v1/tokens", .body = &body, .print = create_print};
     text_init(&body, 16 << 10);
     text_add_str(&body, "{\"scopes\":[");
-    struct err err = names_write(&body, args_text(args, "scope"), &invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
+    struct err err = scopes_add(&body, args_text(args, "scope"), &invocation->why);
     text_add_char(&body, ']');
-    resource_member(&body, "label", label != NULL ? label : "");
+    text_add_member(&body, "label", bytes_of(args_text(args, "label")));
     resource_member(&body, "owner", args_text(args, "owner"));
     text_add_char(&body, '}');
-    return resource_run(invocation, &(struct resource){.method = "POST",
-                                                       .base = "/api/v1/tokens",
-                                                       .body = &body,
-                                                       .print = create_print});
+    return err_failed(err) ? err : resource_run(invocation, &resource);
 }
 
 const struct command command_token_create = {
@@ -80,12 +73,8 @@ const struct command command_token_create = {
 
 enum { SCOPES_WIDTH = 22 }; /* All four. */
 
-static const struct flag ls_flags[] = {
-    LISTING_SEARCH("label or owner"),
-    LISTING_SINCE("made"),
-    LISTING_FLAGS(NULL),
-    OPTION_END,
-};
+static const struct flag ls_flags[] = {LISTING_SEARCH("label or owner"), LISTING_SINCE("made"),
+                                       LISTING_FLAGS(NULL), OPTION_END};
 
 static void head_print(void *ctx) {
     printf("%-30s  %-16s  %-20s  %-*s  %s\n", "TOKEN", "OWNER", "MADE", SCOPES_WIDTH, "SCOPE",
@@ -109,11 +98,8 @@ static void token_print(void *ctx, const json_t *item) {
     putchar('\n');
 }
 
-static struct err ls_run(struct invocation *invocation) {
-    const struct listing listing = {
-        .invocation = invocation, .path = "/api/v1/tokens", .head = head_print, .row = token_print};
-    return listing_run(&listing);
-}
+static const struct listing tokens = {
+    .path = "/api/v1/tokens", .head = head_print, .row = token_print};
 
 const struct command command_token_ls = {
     .group = "token",
@@ -121,24 +107,14 @@ const struct command command_token_ls = {
     .summary = "List the live tokens, without their secrets.",
     .flags = ls_flags,
     .talks = true,
-    .run = ls_run,
+    .run = listing_command,
+    .listing = &tokens,
 };
 
 /* --- Revoke ----------------------------------------------------------------------------------- */
 
-static struct err revoke_run(struct invocation *invocation) {
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, 4 << 10);
-    text_add_str(&path, "/api/v1/tokens/");
-    client_add_escaped(&path, invocation->args.operands[0]);
-    if (text_failed(&path)) {
-        return err_make(ERR_NOT_FOUND, "token: id");
-    }
-    return resource_run(invocation, &(struct resource){.method = "DELETE",
-                                                       .base = path.data,
-                                                       .member = "id",
-                                                       .done = " is revoked"});
-}
+static const struct resource revoked = {
+    .method = "DELETE", .base = "/api/v1/tokens/", .member = "id", .done = " is revoked"};
 
 const struct command command_token_revoke = {
     .group = "token",
@@ -146,5 +122,6 @@ const struct command command_token_revoke = {
     .summary = "Revoke a token; it is refused from the next request on.",
     .operands = "ID",
     .talks = true,
-    .run = revoke_run,
+    .run = resource_command,
+    .resource = &revoked,
 };
