@@ -1,6 +1,8 @@
 /* cells.c: one walk over characters, and a table of ranges instead of a locale. */
 #include "cli/terminal/cells.h"
 
+#include <limits.h>
+
 struct range {
     uint32_t first, last;
 };
@@ -24,12 +26,6 @@ static bool stands_in(const struct range *ranges, size_t count, uint32_t point) 
     return false;
 }
 
-static int cells_of_point(uint32_t point) {
-    return stands_in(none, COUNT_OF(none), point)   ? 0
-           : stands_in(wide, COUNT_OF(wide), point) ? 2
-                                                    : 1;
-}
-
 /* Bytes of what stands at `at`: a character, or a colour of ours, which takes no cell. */
 static size_t step(struct bytes text, size_t at, int *ret_cells) {
     const unsigned char *bytes = (const unsigned char *)text.data;
@@ -47,44 +43,49 @@ static size_t step(struct bytes text, size_t at, int *ret_cells) {
     for (size_t i = 1; i < len && at + i < text.len; i++) {
         point = point << 6 | (bytes[at + i] & 0x3FU);
     }
-    *ret_cells = cells_of_point(point);
+    *ret_cells = stands_in(none, COUNT_OF(none), point)   ? 0
+                 : stands_in(wide, COUNT_OF(wide), point) ? 2
+                                                          : 1;
     return at + len <= text.len ? len : text.len - at;
 }
 
-int cells_of(struct bytes text) {
-    int sum = 0, cells = 0;
-    for (size_t at = 0; at < text.len;) {
-        at += step(text, at, &cells);
-        sum += cells;
-    }
-    return sum;
-}
-
-size_t cells_cut(struct bytes text, int cells) {
-    int sum = 0, here = 0;
+/* Bytes of the longest beginning that takes at most `cells`; *ret_cells: how many it takes. */
+static size_t measure(struct bytes text, int cells, int *ret_cells) {
     size_t at = 0;
+    *ret_cells = 0;
     while (at < text.len) {
+        int here = 0;
         size_t len = step(text, at, &here);
-        if (sum + here > cells) {
+        if (*ret_cells + here > cells) {
             break;
         }
-        sum += here;
+        *ret_cells += here;
         at += len;
     }
     return at;
 }
 
+int cells_of(struct bytes text) {
+    int cells = 0;
+    (void)measure(text, INT_MAX, &cells); /* Only the number is asked for. */
+    return cells;
+}
+
+size_t cells_cut(struct bytes text, int cells) {
+    int taken = 0;
+    return measure(text, cells, &taken);
+}
+
 int cells_add(struct text *text, struct bytes from, int cells) {
-    int all = cells_of(from);
-    if (all <= cells) {
+    int taken = cells_of(from);
+    if (taken <= cells) {
         text_add(text, from.data, from.len);
-        return all;
+        return taken;
     }
     if (cells < 1) {
         return 0;
     }
-    struct bytes head = {from.data, cells_cut(from, cells - 1)};
-    text_add(text, head.data, head.len);
+    text_add(text, from.data, measure(from, cells - 1, &taken));
     text_add_str(text, "…");
-    return cells_of(head) + 1;
+    return taken + 1;
 }

@@ -17,19 +17,7 @@
 
 enum { KEY_SIZE = 32, COLUMNS = 80, ESCAPE_MS = 50 };
 
-enum {
-    CTRL_A = 1,
-    CTRL_C = 3,
-    CTRL_D = 4,
-    CTRL_E = 5,
-    BELL = 8,
-    CTRL_K = 11,
-    ENTER = 13,
-    CTRL_U = 21,
-    CTRL_W = 23,
-    ESCAPE = 27,
-    BACKSPACE = 127
-};
+enum { CTRL_C = 3, CTRL_D = 4, ENTER = 13, ESCAPE = 27 };
 
 void edit_line_init(struct edit_line *edit, int interrupt_fd) {
     *edit = (struct edit_line){.interrupt_fd = interrupt_fd};
@@ -189,186 +177,154 @@ static struct err read_byte(const struct edit_line *edit, int wait_ms, int *ret_
     return ERR_OK;
 }
 
-struct key {
-    char bytes[KEY_SIZE];
-    size_t len; /* 0: the terminal is gone. */
-};
-
-static bool whole(const struct key *key) {
-    unsigned char first = (unsigned char)key->bytes[0],
-                  last = (unsigned char)key->bytes[key->len - 1];
-    if (first == ESCAPE && key->len >= 2 && (key->bytes[1] == '[' || key->bytes[1] == 'O')) {
-        return key->len >= 3 && last >= 0x40 && last <= 0x7E;
+static bool key_is_whole(struct bytes key) {
+    unsigned char first = (unsigned char)key.data[0], last = (unsigned char)key.data[key.len - 1];
+    if (first == ESCAPE && key.len >= 2 && (key.data[1] == '[' || key.data[1] == 'O')) {
+        return key.len >= 3 && last >= 0x40 && last <= 0x7E;
     }
-    if (first == ESCAPE) {
-        return key->len == 2;
-    }
-    size_t want = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
-    return key->len >= want;
+    return key.len >= (first == ESCAPE ? 2U
+                       : first >= 0xF0 ? 4U
+                       : first >= 0xE0 ? 3U
+                       : first >= 0xC0 ? 2U
+                                       : 1U);
 }
 
-static struct err read_key(const struct edit_line *edit, struct key *key) {
+/* Into `room`. An empty key: the terminal is gone. A part of one: a lone ESC, or the end. */
+static struct err read_key(const struct edit_line *edit, char room[KEY_SIZE],
+                           struct bytes *ret_key) {
     int byte = 0;
-    key->len = 0;
+    *ret_key = (struct bytes){room, 0};
     do {
-        struct err err = read_byte(edit, key->len == 0 ? WAIT_FOR_EVER : ESCAPE_MS, &byte);
-        if (err_failed(err)) {
+        struct err err = read_byte(edit, ret_key->len == 0 ? WAIT_FOR_EVER : ESCAPE_MS, &byte);
+        if (err_failed(err) || byte < 0) {
             return err;
         }
-        if (byte < 0) {
-            return ERR_OK; /* A lone ESC, or the end. */
-        }
-        key->bytes[key->len++] = (char)byte;
-    } while (!whole(key) && key->len < KEY_SIZE);
+        room[ret_key->len++] = (char)byte;
+    } while (!key_is_whole(*ret_key) && ret_key->len < KEY_SIZE);
     return ERR_OK;
 }
 
-static bool is_key(const struct key *key, const char *bytes) {
-    return key->len == strlen(bytes) && memcmp(key->bytes, bytes, key->len) == 0;
-}
-
-static void go_up(struct edit_line *edit) {
-    climb(edit, 1);
-}
-
-static void go_down(struct edit_line *edit) {
-    climb(edit, -1);
-}
-
-static void go_right(struct edit_line *edit) {
-    edit->at = behind(edit, edit->at);
-}
-
-static void go_left(struct edit_line *edit) {
-    edit->at = before(edit, edit->at);
-}
-
-static void go_home(struct edit_line *edit) {
-    edit->at = 0;
-}
-
-static void go_end(struct edit_line *edit) {
-    edit->at = edit->text.len;
-}
-
-static void cut_right(struct edit_line *edit) {
-    cut(edit, edit->at, behind(edit, edit->at));
-}
-
-static void break_line(struct edit_line *edit) {
-    insert(edit, BYTES("\n"));
-}
-
-static const struct {
-    const char *bytes;
-    void (*obey)(struct edit_line *edit);
-} escapes[] = {
-    {"\033[A", go_up},    {"\033OA", go_up},    {"\033[B", go_down},    {"\033OB", go_down},
-    {"\033[C", go_right}, {"\033OC", go_right}, {"\033[D", go_left},    {"\033OD", go_left},
-    {"\033[H", go_home},  {"\033OH", go_home},  {"\033[1~", go_home},   {"\033[F", go_end},
-    {"\033OF", go_end},   {"\033[4~", go_end},  {"\033[3~", cut_right}, {"\033\r", break_line},
+enum action {
+    GO_UP,
+    GO_DOWN,
+    GO_RIGHT,
+    GO_LEFT,
+    GO_HOME,
+    GO_END,
+    CUT_LEFT,
+    CUT_RIGHT,
+    CUT_REST,
+    CUT_ALL,
+    CUT_WORD,
+    BREAK_LINE
 };
+/* The last seven: Ctrl-A, Ctrl-E, Ctrl-H, Backspace, Ctrl-K, Ctrl-U, Ctrl-W. */
+static const struct {
+    const char *key;
+    enum action action;
+} actions[] = {
+    {"\033[A", GO_UP},    {"\033OA", GO_UP},    {"\033[B", GO_DOWN},    {"\033OB", GO_DOWN},
+    {"\033[C", GO_RIGHT}, {"\033OC", GO_RIGHT}, {"\033[D", GO_LEFT},    {"\033OD", GO_LEFT},
+    {"\033[H", GO_HOME},  {"\033OH", GO_HOME},  {"\033[1~", GO_HOME},   {"\033[F", GO_END},
+    {"\033OF", GO_END},   {"\033[4~", GO_END},  {"\033[3~", CUT_RIGHT}, {"\033\r", BREAK_LINE},
+    {"\001", GO_HOME},    {"\005", GO_END},     {"\010", CUT_LEFT},     {"\177", CUT_LEFT},
+    {"\013", CUT_REST},   {"\025", CUT_ALL},    {"\027", CUT_WORD}};
 
-static void obey_escape(struct edit_line *edit, const struct key *key) {
-    for (size_t i = 0; i < COUNT_OF(escapes); i++) {
-        if (is_key(key, escapes[i].bytes)) {
-            escapes[i].obey(edit);
+static void act(struct edit_line *edit, enum action action) {
+    const size_t at = edit->at, end = edit->text.len;
+    switch (action) {
+    case GO_UP:
+    case GO_DOWN:
+        climb(edit, action == GO_UP ? 1 : -1);
+        break;
+    case GO_RIGHT:
+    case GO_LEFT:
+        edit->at = action == GO_RIGHT ? behind(edit, at) : before(edit, at);
+        break;
+    case GO_HOME:
+    case GO_END:
+        edit->at = action == GO_HOME ? 0 : end;
+        break;
+    case CUT_LEFT:
+    case CUT_WORD:
+        cut(edit, action == CUT_LEFT ? before(edit, at) : word_begin(edit), at);
+        break;
+    case CUT_RIGHT:
+    case CUT_REST:
+        cut(edit, at, action == CUT_RIGHT ? behind(edit, at) : end);
+        break;
+    case CUT_ALL:
+        cut(edit, 0, end);
+        break;
+    case BREAK_LINE:
+        insert(edit, BYTES("\n"));
+        break;
+    }
+}
+
+/* Other control characters, and escape sequences that nobody knows, mean nothing here. */
+static void obey(struct edit_line *edit, struct bytes key, bool pasting) {
+    unsigned char first = (unsigned char)key.data[0];
+    if (pasting && (first == ENTER || first == '\n')) {
+        insert(edit, BYTES("\n"));
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(actions); i++) {
+        if (bytes_is(key, actions[i].key)) {
+            act(edit, actions[i].action);
+            return;
         }
     }
-}
-
-static void obey_control(struct edit_line *edit, int key) {
-    switch (key) {
-    case CTRL_A:
-        edit->at = 0;
-        break;
-    case CTRL_E:
-        edit->at = edit->text.len;
-        break;
-    case BELL:
-    case BACKSPACE:
-        cut(edit, before(edit, edit->at), edit->at);
-        break;
-    case CTRL_K:
-        cut(edit, edit->at, edit->text.len);
-        break;
-    case CTRL_U:
-        cut(edit, 0, edit->text.len);
-        break;
-    case CTRL_W:
-        cut(edit, word_begin(edit), edit->at);
-        break;
-    default:
-        break; /* Other keys of that kind mean nothing here. */
-    }
-}
-
-/* Between the two marks of a paste a line break is text. */
-static bool pastes(const struct key *key, bool pasting) {
-    return is_key(key, "\033[200~") || (pasting && !is_key(key, "\033[201~"));
-}
-
-static void obey(struct edit_line *edit, const struct key *key, bool pasting) {
-    unsigned char first = (unsigned char)key->bytes[0];
-    if (first == ESCAPE) {
-        obey_escape(edit, key);
-    } else if (pasting && (first == ENTER || first == '\n')) {
-        insert(edit, BYTES("\n"));
-    } else if (first < 0x20 || first == BACKSPACE) {
-        obey_control(edit, first);
-    } else if (utf8_valid(key->bytes, key->len)) {
-        insert(edit, (struct bytes){key->bytes, key->len});
+    if (first >= 0x20 && utf8_valid(key.data, key.len)) {
+        insert(edit, key);
     }
 }
 
 enum line_end { LINE_GOES_ON, LINE_DONE, LINE_OVER };
 
 static struct err edit_key(struct edit_line *edit, bool *io_pasting, enum line_end *ret_end) {
-    struct key key;
-    struct err err = read_key(edit, &key);
+    char room[KEY_SIZE];
+    struct bytes key = {room, 0};
+    struct err err = read_key(edit, room, &key);
     if (err_failed(err)) {
         return err;
     }
-    int first = key.len == 0 ? -1 : (unsigned char)key.bytes[0];
-    *io_pasting = pastes(&key, *io_pasting);
+    int first = key.len == 0 ? -1 : (unsigned char)key.data[0];
+    /* Between the two marks of a paste a line break is text. */
+    *io_pasting = bytes_is(key, "\033[200~") || (*io_pasting && !bytes_is(key, "\033[201~"));
     if (first == CTRL_C) {
         return err_make(ERR_INTERRUPTED, "line: Ctrl-C");
     }
-    bool over = first < 0 || (first == CTRL_D && edit->text.len == 0);
-    bool done = !*io_pasting && (first == ENTER || first == '\n');
-    *ret_end = over ? LINE_OVER : done ? LINE_DONE : LINE_GOES_ON;
-    if (*ret_end == LINE_GOES_ON) {
-        obey(edit, &key, *io_pasting);
+    if (first < 0 || (first == CTRL_D && edit->text.len == 0)) {
+        *ret_end = LINE_OVER;
+    } else if (!*io_pasting && (first == ENTER || first == '\n')) {
+        *ret_end = LINE_DONE;
+    } else {
+        obey(edit, key, *io_pasting);
     }
     return ERR_OK;
 }
 
-static struct err edit_keys(struct edit_line *edit, const char *prompt, enum line_end *ret_end) {
-    struct err err = ERR_OK;
-    bool pasting = false;
-    *ret_end = LINE_GOES_ON;
-    fputs("\033[?2004h", stdout); /* Pastes come between two marks. */
-    while (!err_failed(err) && *ret_end == LINE_GOES_ON) {
-        draw(edit, prompt);
-        err = edit_key(edit, &pasting, ret_end);
-    }
-    edit->at = edit->text.len;
-    draw(edit, prompt);
-    fputs("\033[?2004l\r\n", stdout);
-    (void)fflush(stdout); /* As in draw. */
-    return err;
-}
-
 struct err edit_line_next(struct edit_line *edit, const char *prompt, struct bytes *ret_line) {
     struct raw_terminal terminal = {.raw = false};
-    enum line_end end = LINE_OVER;
+    enum line_end end = LINE_GOES_ON;
+    bool pasting = false;
     text_clear(&edit->text);
     text_add(&edit->text, "", 0);
     edit->at = edit->back = edit->row = 0;
     if (!raw_terminal_begin(&terminal)) {
         return err_make(ERR_IO, "line: no terminal");
     }
-    struct err err = edit_keys(edit, prompt, &end);
+    struct err err = ERR_OK;
+    fputs("\033[?2004h", stdout); /* Pastes come between two marks. */
+    while (!err_failed(err) && end == LINE_GOES_ON) {
+        draw(edit, prompt);
+        err = edit_key(edit, &pasting, &end);
+    }
+    edit->at = edit->text.len;
+    draw(edit, prompt);
+    fputs("\033[?2004l\r\n", stdout);
+    (void)fflush(stdout); /* As in draw. */
     raw_terminal_end(&terminal);
     if (err_failed(err)) {
         return err;
@@ -379,6 +335,6 @@ struct err edit_line_next(struct edit_line *edit, const char *prompt, struct byt
     }
     text_add(&edit->text, "", 0);
     remember(edit);
-    *ret_line = (struct bytes){edit->text.data == NULL ? "" : edit->text.data, edit->text.len};
+    *ret_line = text_bytes(&edit->text);
     return ERR_OK;
 }

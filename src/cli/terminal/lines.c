@@ -36,33 +36,27 @@ static struct err more_read(struct lines *lines) {
     return text_failed(&lines->text) ? err_make(ERR_BODY_TOO_LARGE, "input: line") : ERR_OK;
 }
 
-/* Moves what is left to the front, so that a long input needs no more room than a line. */
-static void front_drop(struct lines *lines) {
-    if (lines->at > 0) {
-        lines->text.len -= lines->at;
-        memmove(lines->text.data, lines->text.data + lines->at, lines->text.len);
-        lines->at = 0;
-    }
-}
-
 struct err lines_next(struct lines *lines, struct bytes *ret_line) {
     size_t seen = 0;
     for (;;) {
         size_t left = lines->text.len - lines->at;
         const char *begin = left > 0 ? lines->text.data + lines->at : NULL;
         const char *end = left > seen ? memchr(begin + seen, '\n', left - seen) : NULL;
-        if (end != NULL || (lines->over && left > 0)) {
+        if (end != NULL || lines->over) {
+            /* Without a line break: the rest, or NULL where there is none. */
             size_t len = end != NULL ? (size_t)(end - begin) : left;
             lines->at += len + (end != NULL);
             *ret_line = (struct bytes){begin, len};
             return ERR_OK;
         }
-        if (lines->over) {
-            *ret_line = (struct bytes){NULL, 0};
-            return ERR_OK;
-        }
         seen = left;
-        front_drop(lines);
+        if (lines->at > 0) {
+            /* The rest moves to the front, so that a long input needs no more room than a
+             * line. */
+            lines->text.len = left;
+            memmove(lines->text.data, lines->text.data + lines->at, left);
+            lines->at = 0;
+        }
         struct err err = more_read(lines);
         if (err_failed(err)) {
             return err;
@@ -71,12 +65,12 @@ struct err lines_next(struct lines *lines, struct bytes *ret_line) {
 }
 
 struct err lines_rest(struct lines *lines, struct bytes *ret_bytes) {
-    while (!lines->over) {
-        struct err err = more_read(lines);
-        if (err_failed(err)) {
-            return err;
-        }
+    struct err err = ERR_OK;
+    while (!err_failed(err) && !lines->over) {
+        err = more_read(lines);
     }
-    *ret_bytes = (struct bytes){lines->text.data != NULL ? lines->text.data : "", lines->text.len};
-    return ERR_OK;
+    if (!err_failed(err)) {
+        *ret_bytes = text_bytes(&lines->text);
+    }
+    return err;
 }
