@@ -355,16 +355,6 @@ static void tokens_loaded(void *ctx, struct err result) {
 
 /* --- The beginning, before the loop ----------------------------------------------------------- */
 
-/* A client that left, or a file that may grow no further, is an error of write, not our end. */
-static void write_signals_ignore(void) {
-    static const int numbers[] = {SIGPIPE, SIGXFSZ};
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        int rc = sigaction(numbers[i], &action, NULL /* not restored */);
-        assert(rc == 0);
-    }
-}
-
 static void life_lasted(struct timer *timer) {
     struct daemon *daemon = CONTAINER_OF(timer, struct daemon, lasted);
     failed_starts_good(daemon->starts, LIFE_LASTED);
@@ -522,7 +512,13 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
     daemon->restarts = restart_count_take();
-    write_signals_ignore();
+    /* A client that left, or a file that may grow no further, is an error of write, not our end. */
+    static const int ignored[] = {SIGPIPE, SIGXFSZ};
+    for (size_t i = 0; i < COUNT_OF(ignored); i++) {
+        struct sigaction action = {.sa_handler = SIG_IGN};
+        int rc = sigaction(ignored[i], &action, NULL /* not restored */);
+        assert(rc == 0);
+    }
     struct err err = descriptors_share(options, &daemon->fitted, &daemon->files, &daemon->why);
     if (!err_failed(err)) {
         daemon->options = &daemon->fitted;

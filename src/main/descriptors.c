@@ -137,10 +137,10 @@ static struct usage usage_get(void) {
     return usage;
 }
 
-static void member_write(struct text *text, const char *name, int64_t value, bool known) {
-    text_addf(text, "\"%s\":", name);
+static void number_add(struct text *text, const char *name, int64_t value, bool known) {
+    text_add_name(text, name);
     if (known) {
-        text_addf(text, "%" PRId64, value);
+        text_add_int(text, value);
     } else {
         text_add_str(text, "null");
     }
@@ -151,11 +151,9 @@ void descriptors_write(const struct shortage *shortage, struct text *text) {
     struct shortage_stats stats;
     shortage_get_stats(shortage, &stats);
     text_add_str(text, "\"descriptors\":{");
-    member_write(text, "used", usage.used, usage.used >= 0);
-    text_add_char(text, ',');
-    member_write(text, "limit", usage.limit, usage.limit > 0);
-    text_add_char(text, ',');
-    member_write(text, "waiting_since_ms", stats.since_ms, stats.lasts);
+    number_add(text, "used", usage.used, usage.used >= 0);
+    number_add(text, "limit", usage.limit, usage.limit > 0);
+    number_add(text, "waiting_since_ms", stats.since_ms, stats.lasts);
     text_add_char(text, '}');
 }
 

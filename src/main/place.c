@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "engine/base/home.h"
 #include "store/datadir.h"
@@ -40,20 +41,8 @@ static struct err place_short(const struct serve_options *serve, const char *pat
 
 /* --- The id ----------------------------------------------------------------------------------- */
 
-struct host_id {
-    char text[ID_LEN + 1];
-};
-
-static void host_id_make(const struct world *world, struct host_id *ret_id) {
-    unsigned char bytes[ID_BYTES];
-    world_random(world, bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        (void)snprintf(ret_id->text + 2 * i, 3, "%02x", bytes[i]);
-    }
-}
-
 /* False: the file says nothing, or something of another place. `line` loses its end. */
-static bool host_id_read(char *line, const struct place_name *here, struct host_id *ret_id) {
+static bool host_id_read(char *line, const struct place_name *here, char ret_id[ID_LEN + 1]) {
     line[strcspn(line, "\n")] = '\0';
     char *slash = strrchr(line, '/');
     if (slash == NULL || strlen(slash + 1) != ID_LEN ||
@@ -61,8 +50,8 @@ static bool host_id_read(char *line, const struct place_name *here, struct host_
         return false;
     }
     const struct home_places places = {.stored = {line, (size_t)(slash - line)},
-                                       .ours = {here->text, strlen(here->text)}};
-    memcpy(ret_id->text, slash + 1, sizeof ret_id->text);
+                                       .ours = bytes_of(here->text)};
+    memcpy(ret_id, slash + 1, ID_LEN + 1);
     return home_same(&places);
 }
 
@@ -78,12 +67,14 @@ static struct err host_id_add(const struct world *world, const char *path,
         return err;
     }
     struct place_name whole;
-    struct host_id id;
+    char id[ID_LEN + 1];
     AUTO(mem_release) char *before = none ? NULL : mem_copy(line, len);
-    if (none || !host_id_read(line, io_name, &id)) {
-        host_id_make(world, &id);
+    if (none || !host_id_read(line, io_name, id)) {
+        unsigned char random[ID_BYTES];
+        world_random(world, random, sizeof random);
+        hex_write(random, sizeof random, id);
     }
-    int size = snprintf(whole.text, sizeof whole.text, "%s/%s\n", io_name->text, id.text);
+    int size = snprintf(whole.text, sizeof whole.text, "%s/%s\n", io_name->text, id);
     assert(size > 0 && (size_t)size < sizeof whole.text);
     bool same = before != NULL && strcmp(before, whole.text) == 0;
     err = same ? ERR_OK

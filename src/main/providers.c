@@ -28,16 +28,18 @@ static const char *from_environment(void *ctx, const char *name) {
     return getenv(name);
 }
 
-static void connection_failed(void *ctx, const char *name, const struct why *why) {
-    const struct providers *providers = ctx;
-    log_event(providers->options.serve->log, LOG_WARN, "a connection cannot be used as it was set",
+static void connection_log(const struct providers *providers, const char *what, const char *name,
+                           const struct why *why) {
+    log_event(providers->options.serve->log, LOG_WARN, what,
               LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
+static void connection_failed(void *ctx, const char *name, const struct why *why) {
+    connection_log(ctx, "a connection cannot be used as it was set", name, why);
+}
+
 static void connection_warned(void *ctx, const char *name, const struct why *why) {
-    const struct providers *providers = ctx;
-    log_event(providers->options.serve->log, LOG_WARN, "a connection is used with a short key",
-              LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
+    connection_log(ctx, "a connection is used with a short key", name, why);
 }
 
 static void client_gone(void *ctx) {

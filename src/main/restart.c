@@ -38,10 +38,11 @@ unsigned restart_count_take(void) {
     return (unsigned)count;
 }
 
-/* Whole, so that a read that is cut short is no shorter list of arguments. */
-static struct err arguments_read(char *buffer, size_t size, size_t *ret_len) {
+/* Whole, so that a read that is cut short is no shorter list of arguments. *argv points into the
+ * buffer. */
+static struct err arguments_read(char *buffer, size_t size, char **argv, size_t argv_size) {
     AUTO(fd_release) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    size_t len = 0;
+    size_t len = 0, count = 0;
     ssize_t got = fd < 0 ? -1 : 1;
     while (got > 0 && len < size) {
         got = read(fd, buffer + len, size - len);
@@ -50,14 +51,8 @@ static struct err arguments_read(char *buffer, size_t size, size_t *ret_len) {
     if (got != 0 || len == 0 || buffer[len - 1] != '\0') {
         return err_from_errno(got < 0 ? errno : E2BIG, "restart: arguments");
     }
-    *ret_len = len;
-    return ERR_OK;
-}
-
-static struct err arguments_split(char *buffer, size_t len, char **argv, size_t size) {
-    size_t count = 0;
     for (char *at = buffer; at < buffer + len; at += strlen(at) + 1) {
-        if (count + 1 == size) {
+        if (count + 1 == argv_size) {
             return err_from_errno(E2BIG, "restart: arguments");
         }
         argv[count++] = at;
@@ -86,11 +81,8 @@ struct err restart_as_standby(const struct restart *restart) {
     }
     AUTO(mem_release) char *arguments = mem_new(ARGUMENTS_SIZE_MAX);
     AUTO(mem_release) char **argv = mem_new_array(ARGUMENTS_MAX, sizeof *argv);
-    size_t len = 0, variables = 0;
-    struct err err = arguments_read(arguments, ARGUMENTS_SIZE_MAX, &len);
-    if (!err_failed(err)) {
-        err = arguments_split(arguments, len, argv, ARGUMENTS_MAX);
-    }
+    size_t variables = 0;
+    struct err err = arguments_read(arguments, ARGUMENTS_SIZE_MAX, argv, ARGUMENTS_MAX);
     if (err_failed(err)) {
         return err;
     }

@@ -9,8 +9,6 @@
 
 enum { NAMES_BYTES_MAX = 1 << 20, PAGE = 50, NAMES_LOGGED = 5, LOGGED_BYTES_MAX = 512 };
 
-static void rows_read(struct spool_look *look);
-
 /* The part of a folder's name that is the run's id; empty: not a name of ours. */
 static struct bytes run_of(const char *name) {
     const char *dot = strrchr(name, '.');
@@ -31,21 +29,16 @@ static void look_failed(struct spool_look *look, struct err err) {
 
 /* --- Folders without a row -------------------------------------------------------------------- */
 
-static bool has_run(const struct spool_look *look, const char *name) {
-    struct spool_state state;
-    if (err_failed(spool_decide(look->spool, name, SPOOL_LOOK, 0 /* not used */, &state))) {
-        return false;
-    }
-    return state.found == SPOOL_ALIVE || state.found == SPOOL_ENDED || state.found == SPOOL_GONE;
-}
-
 static void judge_run(struct loop_work *work) {
     struct spool_look *look = CONTAINER_OF(work, struct spool_look, work);
     text_restart(&look->page);
     for (size_t at = 0; at < look->unknown.len;) {
         const char *name = look->unknown.data + at;
+        struct spool_state state;
+        struct err err = spool_decide(look->spool, name, SPOOL_LOOK, 0 /* not used */, &state);
         at += strlen(name) + 1;
-        if (has_run(look, name)) {
+        if (!err_failed(err) && (state.found == SPOOL_ALIVE || state.found == SPOOL_ENDED ||
+                                 state.found == SPOOL_GONE)) {
             text_add(&look->page, name, strlen(name) + 1);
         }
     }
@@ -55,20 +48,19 @@ static void judge_done(struct loop_work *work) {
     struct spool_look *look = CONTAINER_OF(work, struct spool_look, work);
     AUTO(text_done) struct text shown;
     text_init(&shown, LOGGED_BYTES_MAX);
-    int64_t count = 0;
-    for (size_t at = 0; at < look->page.len; count++) {
+    look->count = 0;
+    for (size_t at = 0; at < look->page.len; look->count++) {
         const char *name = look->page.data + at;
         at += strlen(name) + 1;
-        if (count < NAMES_LOGGED) {
-            text_addf(&shown, "%s%s", count == 0 ? "" : " ", name);
+        if (look->count < NAMES_LOGGED) {
+            text_addf(&shown, "%s%s", look->count == 0 ? "" : " ", name);
         }
     }
-    look->count = count;
-    if (count > 0) {
+    if (look->count > 0) {
         log_event(look->log, LOG_ERROR,
                   "the spool has folders of runs that the database does not know: it has lost them,"
                   " or belongs to another directory; their output is kept for a day",
-                  LOG_FIELDS(log_int("folders", count), log_text("first", shown.data),
+                  LOG_FIELDS(log_int("folders", look->count), log_text("first", shown.data),
                              log_err(err_make(ERR_STORE_INCOMPLETE, "spool: look"))));
     }
 }
@@ -94,6 +86,7 @@ static struct err page_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
+/* Reads page after page. */
 static void page_done(struct err err, void *ctx) {
     struct spool_look *look = ctx;
     if (err_failed(err)) {
@@ -104,10 +97,6 @@ static void page_done(struct err err, void *ctx) {
         text_add(&look->unknown, look->page.data, look->page.len);
     }
     look->at = look->next;
-    rows_read(look);
-}
-
-static void rows_read(struct spool_look *look) {
     if (look->stopping) { /* The store answers its last reads when the loop has ended. */
         return;
     }
@@ -138,11 +127,7 @@ static void list_run(struct loop_work *work) {
 
 static void list_done(struct loop_work *work) {
     struct spool_look *look = CONTAINER_OF(work, struct spool_look, work);
-    if (err_failed(look->err)) {
-        look_failed(look, look->err);
-    } else {
-        rows_read(look);
-    }
+    page_done(look->err, look);
 }
 
 void spool_look_start(struct spool_look *look, struct loop *loop, struct store *store,

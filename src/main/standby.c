@@ -84,12 +84,6 @@ static void signal_came(void *ctx, int number) {
 
 /* --- The opening ------------------------------------------------------------------------------ */
 
-/* What a life before this one left: nobody listens there, and a client should hear that at once. */
-static void socket_remove(const struct standby *standby) {
-    AUTO(mem_release) char *socket = datadir_path(standby->options.serve->data, "drover.sock");
-    (void)unlink(socket); /* Mostly there is none. */
-}
-
 static void guest_begin(struct standby *standby);
 
 static void guest_retry_due(struct timer *timer) {
@@ -114,7 +108,9 @@ static void store_waiting(void *ctx) {
         return; /* It stood by before, and could not take over. */
     }
     standby->waited = true;
-    socket_remove(standby);
+    /* The socket of an earlier life: nobody listens there, and clients should hear that at once. */
+    AUTO(mem_release) char *socket = datadir_path(standby->options.serve->data, "drover.sock");
+    (void)unlink(socket); /* Mostly there is none. */
     log_event(standby->options.serve->log, LOG_INFO,
               "standing by: another daemon holds this database", NULL /* no fields */);
     guest_begin(standby);
@@ -122,17 +118,12 @@ static void store_waiting(void *ctx) {
 
 static void leader_stalled(void *ctx, bool ended) {
     const struct standby *standby = ctx;
-    if (ended) {
-        log_event(standby->options.serve->log, LOG_WARN,
-                  "the daemon that leads stood still for 15 s: its session with the database was"
-                  " ended",
-                  NULL /* no fields */);
-    } else {
-        log_event(standby->options.serve->log, LOG_ERROR,
-                  "the daemon that leads stands still, and this daemon's role may not end its"
-                  " session: let both use one role, or GRANT pg_signal_backend",
-                  NULL /* no fields */);
-    }
+    log_event(standby->options.serve->log, ended ? LOG_WARN : LOG_ERROR,
+              ended ? "the daemon that leads stood still for 15 s: its session with the database"
+                      " was ended"
+                    : "the daemon that leads stands still, and this daemon's role may not end its"
+                      " session: let both use one role, or GRANT pg_signal_backend",
+              NULL /* no fields */);
 }
 
 static void opening_begin(struct standby *standby);
@@ -155,23 +146,18 @@ static bool may_pass(const struct standby *standby, struct err err) {
     return passes && !standby->stopping && (standby->waited || standby->options.restarts > 0);
 }
 
-static void opening_pause(struct standby *standby, struct err err, const struct why *why) {
-    if (standby->tries == 0) {
-        log_event(standby->options.serve->log, LOG_WARN,
-                  "the database could not be taken over; trying again each second",
-                  LOG_FIELDS(log_text("why", why->text), log_err(err)));
-    }
-    standby->tries++;
-    standby->pausing = true;
-    timer_start(standby->loop, &standby->open_retry, OPEN_RETRY_MS, open_retry_due);
-}
-
 static void store_opened(void *ctx, struct err err, struct store *store, const struct why *why) {
     struct standby *standby = ctx;
     standby->opening = NULL;
     timer_stop(standby->loop, &standby->patience);
     if (may_pass(standby, err)) {
-        opening_pause(standby, err, why);
+        if (standby->tries++ == 0) {
+            log_event(standby->options.serve->log, LOG_WARN,
+                      "the database could not be taken over; trying again each second",
+                      LOG_FIELDS(log_text("why", why->text), log_err(err)));
+        }
+        standby->pausing = true;
+        timer_start(standby->loop, &standby->open_retry, OPEN_RETRY_MS, open_retry_due);
         return;
     }
     standby->err = err;
@@ -199,22 +185,17 @@ static void opening_begin(struct standby *standby) {
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-static struct err standby_run(struct standby *standby) {
-    const struct loop_options of_loop = {.world = standby->options.serve->world};
-    struct err err = loop_open(&of_loop, &standby->loop);
-    if (err_failed(err)) {
-        return err;
-    }
-    stop_signals_open(&standby->signals, standby->loop, signal_came, standby);
-    opening_begin(standby);
-    loop_run(standby->loop);
-    return standby->err;
-}
-
 struct err standby_open_store(const struct standby_options *options, struct store **ret_store,
                               bool *ret_waited, struct why *why) {
     struct standby standby = {.options = *options};
-    struct err err = standby_run(&standby);
+    const struct loop_options of_loop = {.world = options->serve->world};
+    struct err err = loop_open(&of_loop, &standby.loop);
+    if (!err_failed(err)) {
+        stop_signals_open(&standby.signals, standby.loop, signal_came, &standby);
+        opening_begin(&standby);
+        loop_run(standby.loop);
+        err = standby.err;
+    }
     loop_close(standby.loop);
     *ret_waited = standby.waited;
     *why = standby.why;
