@@ -16,9 +16,9 @@ struct body_work {
     struct why why;
 };
 
-/* At most so much memory do the values of a text take: each stands behind one of these four bytes,
- * or begins with one. The dearest is an empty object in an array, 240 bytes behind two of them.
- * A text with more of them than that is refused before it comes so far. */
+/* Upper bound of the memory that the values of a text take: each stands behind one of these four
+ * bytes, or begins with one. The dearest is an empty object in an array, 240 bytes behind two of
+ * them. A text with more of them than that is refused before it comes so far. */
 static size_t values_bytes_max(struct bytes text) {
     enum { PER_MARK = 128, PER_BYTE = 2, MARKS_MAX = 3 * JSON_VALUES_MAX };
     size_t marks = 1;
@@ -38,21 +38,16 @@ static size_t values_bytes_max(struct bytes text) {
 
 /* From any thread. Bodies are bounded as they come, but a body of a megabyte may be fifty of them
  * as values, and all that wait for the pool, or for the store, are there at once. */
-static bool reserve(struct http_server *server, size_t bytes) {
-    size_t before = atomic_fetch_add_explicit(&server->values_bytes, bytes, memory_order_relaxed);
-    if (before + bytes <= server->limits.values_bytes_max) {
-        return true;
-    }
-    atomic_fetch_sub_explicit(&server->values_bytes, bytes, memory_order_relaxed);
-    return false;
-}
-
-static void parse_body(struct body_work *body) {
-    const struct exchange *exchange = body->exchange;
-    unsigned depth = exchange->route->body_depth;
-    struct bytes bytes = exchange_body(exchange);
+static void body_parse(struct loop_work *work) {
+    struct body_work *body = CONTAINER_OF(work, struct body_work, work);
+    struct http_server *server = body->exchange->server;
+    unsigned depth = body->exchange->route->body_depth;
+    struct bytes bytes = exchange_body(body->exchange);
     size_t values_bytes = values_bytes_max(bytes);
-    if (!reserve(exchange->server, values_bytes)) {
+    size_t before =
+        atomic_fetch_add_explicit(&server->values_bytes, values_bytes, memory_order_relaxed);
+    if (before + values_bytes > server->limits.values_bytes_max) {
+        atomic_fetch_sub_explicit(&server->values_bytes, values_bytes, memory_order_relaxed);
         why_set(&body->why, "the values of all bodies together are larger than the server's limit");
         body->err = err_make(ERR_OVERLOADED, "http: body");
         return;
@@ -62,7 +57,7 @@ static void parse_body(struct body_work *body) {
                            &body->why);
 }
 
-static void handle(struct exchange *exchange) {
+static void exchange_handle(struct exchange *exchange) {
     if (exchange->revoked) {
         exchange_refuse_revoked(exchange);
         return;
@@ -71,42 +66,32 @@ static void handle(struct exchange *exchange) {
     exchange->route->handle(exchange, exchange->ctx);
 }
 
-/* Of a route that takes no body: fields that it would ignore are refused by name. */
-static void refuse_fields(struct body_work *body) {
-    const char *name = json_object_iter_key(json_object_iter(body->json));
-    if (!json_is_object(body->json)) {
-        why_set(&body->why, "no fields are taken here: send no body, or {}");
-        body->err = err_make(ERR_BAD_FIELD, "http: body");
-    } else if (name != NULL) {
-        why_set(&body->why, "%s: no fields are taken here", name);
-        body->err = err_make(ERR_UNKNOWN_FIELD, "http: body");
-    }
-}
-
 static void body_parsed(struct body_work *body) {
     struct exchange *exchange = body->exchange;
     exchange->values_bytes = body->values_bytes;
+    exchange->json = body->json;
+    /* A route that takes no body: fields that it would ignore are refused by name. */
     if (!exchange->route->has_body && !err_failed(body->err)) {
-        refuse_fields(body);
-        if (err_failed(body->err)) {
-            json_decref(body->json);
+        const char *name = json_object_iter_key(json_object_iter(body->json));
+        if (!json_is_object(body->json)) {
+            why_set(&body->why, "no fields are taken here: send no body, or {}");
+            body->err = err_make(ERR_BAD_FIELD, "http: body");
+        } else if (name != NULL) {
+            why_set(&body->why, "%s: no fields are taken here", name);
+            body->err = err_make(ERR_UNKNOWN_FIELD, "http: body");
         }
     }
     if (err_failed(body->err)) {
         exchange_problem(exchange, body->err, &body->why);
-        return;
+    } else {
+        exchange_handle(exchange);
     }
-    exchange->json = body->json;
-    handle(exchange);
 }
 
-static void parse_in_pool(struct loop_work *work) {
-    parse_body(CONTAINER_OF(work, struct body_work, work));
-}
-
-static void wake(const struct exchange *exchange) {
+/* The connection reads on in its next turn, when what it waited for is done. */
+static void exchange_wake_next(const struct exchange *exchange) {
     if (exchange->conn != NULL) {
-        conn_answered(exchange->conn); /* In its next turn, when what it waited for is done. */
+        conn_answered(exchange->conn);
     }
 }
 
@@ -116,33 +101,32 @@ void exchange_hold_next(struct exchange *exchange) {
 
 void exchange_release_next(struct exchange *exchange) {
     exchange->holds_next = false;
-    wake(exchange);
+    exchange_wake_next(exchange);
 }
 
-static void parsed_in_pool(struct loop_work *work) {
+static void body_parsed_in_pool(struct loop_work *work) {
     struct body_work *body = CONTAINER_OF(work, struct body_work, work);
-    wake(body->exchange);
+    exchange_wake_next(body->exchange);
     body_parsed(body);
     mem_free(body);
 }
 
 void exchange_run(struct exchange *exchange) {
-    bool optional = exchange->route->body_optional || !exchange->route->has_body;
-    bool empty = optional && exchange->request.body_len == 0;
-    if (empty || exchange->route->body_media != NULL) {
-        handle(exchange);
+    const struct route *route = exchange->route;
+    bool optional = route->body_optional || !route->has_body;
+    if ((optional && exchange->request.body_len == 0) || route->body_media != NULL) {
+        exchange_handle(exchange);
         return;
     }
-    struct body_work body = {.exchange = exchange};
+    struct body_work body = {.exchange = exchange,
+                             .work = {.run = body_parse, .done = body_parsed_in_pool}};
     exchange_go(exchange, EXCHANGE_PARSING);
     if (exchange->request.body_len <= BODY_INLINE_MAX) {
-        parse_body(&body);
+        body_parse(&body.work);
         body_parsed(&body);
         return;
     }
     struct body_work *pooled = mem_new(sizeof *pooled);
     *pooled = body;
-    pooled->work.run = parse_in_pool;
-    pooled->work.done = parsed_in_pool;
     loop_work(exchange->server->loop, &pooled->work);
 }

@@ -1,4 +1,4 @@
-/* The addresses that every daemon has, whatever it does. */
+/* builtin.c: the addresses that every daemon has, whatever it does. */
 #include <string.h>
 
 #include "http/inside.h"
@@ -7,11 +7,10 @@ enum { SMALL_MAX = 4096, METRICS_MAX = 256 << 10, OPENAPI_MAX = 1 << 20 };
 
 static void healthz(struct exchange *exchange, void *ctx) {
     const struct http_server *server = ctx;
-    const char *version = server->options.version == NULL ? "" : server->options.version;
     AUTO(text_done) struct text text;
     text_init(&text, SMALL_MAX);
-    text_add_str(&text, "{\"status\":\"ok\",\"version\":");
-    text_add_json(&text, version, strlen(version));
+    text_add_str(&text, "{\"status\":\"ok\"");
+    text_add_member(&text, "version", bytes_of(server->options.version));
     text_add_char(&text, '}');
     exchange_reply(exchange, 200, "application/json", &text);
 }
@@ -20,11 +19,12 @@ static void readyz(struct exchange *exchange, void *ctx) {
     const struct http_server *server = ctx;
     const struct http_options *options = &server->options;
     struct why why = {0};
+    struct err err = ERR_OK;
     if (server->draining) {
-        exchange_problem(exchange, err_make(ERR_CLOSING, "http: ready"), NULL);
-        return;
+        err = err_make(ERR_CLOSING, "http: ready");
+    } else if (options->ready != NULL) {
+        err = options->ready(options->ctx, &why);
     }
-    struct err err = options->ready == NULL ? ERR_OK : options->ready(options->ctx, &why);
     if (err_failed(err)) {
         exchange_problem(exchange, err, &why);
         return;
@@ -40,10 +40,9 @@ static void readyz(struct exchange *exchange, void *ctx) {
 }
 
 static void metrics(struct exchange *exchange, void *ctx) {
-    struct http_server *server = ctx;
     AUTO(text_done) struct text text;
     text_init(&text, METRICS_MAX);
-    metrics_write(server, &text);
+    metrics_write(ctx, &text);
     exchange_reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 

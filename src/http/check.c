@@ -1,11 +1,12 @@
-/* The checks between a parsed head and its handler, in the order in which a client meets them:
- * host, origin, target, route, method, token, scope, query, body. The first one that fails answers.
+/* check.c: the checks between a parsed head and its handler, in the order in which a client meets
+ * them: host, origin, target, route, method, token, scope, query, body. The first one that fails
+ * answers.
  */
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/token/token.h"
 #include "http/inside.h"
-#include "journal/journal.h"
 
 static struct err refuse(enum err_code code, struct why *why, const char *detail) {
     why_set(why, "%s", detail);
@@ -33,22 +34,6 @@ static struct err check_host(const struct exchange *exchange, struct why *why) {
     return ERR_OK;
 }
 
-/* An absolute-form target replaces Host, so it must pass as that would. */
-static struct err check_authority(const struct exchange *exchange, const struct target *target,
-                                  struct why *why) {
-    struct host host;
-    if (target->authority.data == NULL) {
-        return ERR_OK;
-    }
-    if (!host_parse(target->authority, &host)) {
-        return refuse(ERR_BAD_REQUEST, why, "the target's host is not valid");
-    }
-    if (!host_allowed(&exchange->conn->listener->rules, host)) {
-        return refuse(ERR_BAD_HOST, why, "the target names another host");
-    }
-    return ERR_OK;
-}
-
 static struct err read_target(struct exchange *exchange, struct target *target, struct why *why) {
     struct bytes raw = exchange_target(exchange);
     if (memchr(raw.data, '%', raw.len) != NULL || memchr(raw.data, '+', raw.len) != NULL) {
@@ -58,70 +43,70 @@ static struct err read_target(struct exchange *exchange, struct target *target, 
         }
     }
     struct err err = target_parse(raw, exchange->decoded, target, why);
-    return err_failed(err) ? err : check_authority(exchange, target, why);
+    if (err_failed(err) || target->authority.data == NULL) {
+        return err;
+    }
+    /* An absolute-form target replaces Host, so it must pass as that would. */
+    struct host host;
+    if (!host_parse(target->authority, &host)) {
+        return refuse(ERR_BAD_REQUEST, why, "the target's host is not valid");
+    }
+    if (!host_allowed(&exchange->conn->listener->rules, host)) {
+        return refuse(ERR_BAD_HOST, why, "the target names another host");
+    }
+    return ERR_OK;
 }
 
-static bool is_method(const struct exchange *exchange, struct bytes method) {
-    struct bytes ours = exchange_method(exchange);
-    return bytes_equal(ours, method);
+static bool is_method(const struct exchange *exchange, const char *method) {
+    return bytes_is(exchange_method(exchange), method);
 }
 
-/* OPTIONS is answered here: *ret_answered. */
+/* OPTIONS is answered here: the exchange is EXCHANGE_ANSWERED then. */
 static struct err find_route(struct exchange *exchange, const struct target *target,
-                             bool *ret_answered, struct why *why) {
-    bool options = is_method(exchange, BYTES("OPTIONS"));
-    if (target->asterisk) {
-        if (!options) {
-            return refuse(ERR_BAD_REQUEST, why, "'*' is a target of OPTIONS only");
+                             struct why *why) {
+    bool options = is_method(exchange, "OPTIONS");
+    char allow[ALLOW_SIZE] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+    if (target->asterisk && !options) {
+        return refuse(ERR_BAD_REQUEST, why, "'*' is a target of OPTIONS only");
+    }
+    if (!target->asterisk) {
+        const struct router_row *row =
+            router_match(&exchange->server->router, target, exchange->params);
+        if (row == NULL) {
+            return refuse(ERR_NOT_FOUND, why, "there is no such address");
         }
-        exchange_add_header(exchange, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        exchange_reply(exchange, 204, NULL, NULL);
-        *ret_answered = true;
-        return ERR_OK;
+        const struct router_entry *entry = router_entry_find(row, exchange_method(exchange));
+        if (entry != NULL) {
+            exchange->route = entry->route;
+            exchange->ctx = entry->ctx;
+            return ERR_OK;
+        }
+        router_allow(row, allow);
     }
-    const struct router_row *row =
-        router_match(&exchange->server->router, target, exchange->params);
-    if (row == NULL) {
-        return refuse(ERR_NOT_FOUND, why, "there is no such address");
-    }
-    const struct router_entry *entry = router_entry_find(row, exchange_method(exchange));
-    if (entry != NULL) {
-        exchange->route = entry->route;
-        exchange->ctx = entry->ctx;
-        return ERR_OK;
-    }
-    char allow[ALLOW_SIZE];
-    router_allow(row, allow);
     exchange_add_header(exchange, "Allow", allow);
-    if (options) {
-        exchange_reply(exchange, 204, NULL, NULL);
-        *ret_answered = true;
-        return ERR_OK;
+    if (!options) {
+        why_set(why, "allowed here: %s", allow);
+        return err_make(ERR_METHOD_NOT_ALLOWED, "http: check");
     }
-    why_set(why, "allowed here: %s", allow);
-    return err_make(ERR_METHOD_NOT_ALLOWED, "http: check");
-}
-
-static void be_local(struct identity *identity) {
-    *identity = (struct identity){.owner = "local", .scopes = SCOPE_ALL};
+    exchange_reply(exchange, 204, NULL, NULL);
+    return ERR_OK;
 }
 
 /* A token that was sent decides, even where none is needed: a client that tries one wants to know
  * what that one may do. */
 static struct err identify(struct exchange *exchange, struct why *why) {
+    static const struct bytes scheme = BYTES_INIT("bearer ");
     const struct http_options *options = &exchange->server->options;
     struct bytes value;
     if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
         if (exchange->conn->local) {
-            be_local(&exchange->identity);
+            exchange->identity = (struct identity){.owner = "local", .scopes = SCOPE_ALL};
             return ERR_OK;
         }
-        if (exchange->conn->listener->is_unix) {
-            return refuse(ERR_FORBIDDEN, why, "this socket serves only the user that owns it");
-        }
-        return refuse(ERR_UNAUTHORIZED, why, "send 'Authorization: Bearer TOKEN'");
+        return exchange->conn->listener->is_unix
+                   ? refuse(ERR_FORBIDDEN, why, "this socket serves only the user that owns it")
+                   : refuse(ERR_UNAUTHORIZED, why, "send 'Authorization: Bearer TOKEN'");
     }
-    static const struct bytes scheme = {"bearer ", 7};
     if (value.len <= scheme.len ||
         !bytes_equal_nocase((struct bytes){value.data, scheme.len}, scheme)) {
         return refuse(ERR_UNAUTHORIZED, why, "the only scheme known here is Bearer");
@@ -135,20 +120,14 @@ static struct err identify(struct exchange *exchange, struct why *why) {
 
 static struct err authorize(struct exchange *exchange, struct why *why) {
     unsigned scope = exchange->route->scope;
-    if (scope == 0) {
-        return ERR_OK;
-    }
-    struct err err = identify(exchange, why);
-    if (err_failed(err)) {
+    struct err err = scope == 0 ? ERR_OK : identify(exchange, why);
+    unsigned missing = scope & ~exchange->identity.scopes;
+    if (err_failed(err) || missing == 0) {
         return err;
     }
-    if ((exchange->identity.scopes & scope) != scope) {
-        static const char *const names[] = {"read", "run", "approve", "admin"};
-        unsigned missing = scope & ~exchange->identity.scopes;
-        why_set(why, "the token lacks the scope '%s'", names[__builtin_ctz(missing) & 3]);
-        return err_make(ERR_FORBIDDEN, "http: check");
-    }
-    return ERR_OK;
+    why_set(why, "the token lacks the scope '%s'",
+            token_scope_name((unsigned)__builtin_ctz(missing)));
+    return err_make(ERR_FORBIDDEN, "http: check");
 }
 
 static struct err check_length(const struct request *request, struct why *why) {
@@ -161,9 +140,13 @@ static struct err check_length(const struct request *request, struct why *why) {
 }
 
 /* None of these types is one that a page of another site may send without asking first. */
-static bool media_taken(const struct route *route, struct bytes media) {
-    static const struct bytes image = {"image/", 6};
-    if (route->body_media == NULL) {
+static bool media_taken(const struct exchange *exchange) {
+    static const struct bytes image = BYTES_INIT("image/");
+    struct bytes media;
+    if (!request_known(&exchange->request, HEADER_CONTENT_TYPE, &media)) {
+        return false;
+    }
+    if (exchange->route->body_media == NULL) {
         return header_is_json(media);
     }
     return (media.len > image.len &&
@@ -171,44 +154,38 @@ static bool media_taken(const struct route *route, struct bytes media) {
            bytes_equal_nocase(media, BYTES("application/octet-stream"));
 }
 
-/* Many clients send `{}` with every POST: an empty object is taken, body.c refuses fields. */
-static struct err check_no_body(struct exchange *exchange, struct why *why) {
-    struct request *request = &exchange->request;
-    struct bytes media;
-    bool any = request->chunked || request->content_length > 0;
-    if (!any) {
-        return ERR_OK;
-    }
-    if (is_method(exchange, BYTES("GET")) || is_method(exchange, BYTES("HEAD"))) {
-        return refuse(ERR_BAD_REQUEST, why, "no body is taken here");
-    }
-    if (!request_known(request, HEADER_CONTENT_TYPE, &media) || !header_is_json(media)) {
-        return refuse(ERR_UNSUPPORTED_MEDIA, why,
-                      "nothing is read here: send no body, or {} with 'Content-Type: "
-                      "application/json'");
-    }
-    request->body_max = EMPTY_BODY_MAX;
-    return check_length(request, why);
-}
-
 static struct err check_body(struct exchange *exchange, struct why *why) {
     struct request *request = &exchange->request;
     const struct route *route = exchange->route;
+    bool none = !request->chunked && request->content_length == 0;
     if (!route->has_body) {
-        return check_no_body(exchange, why);
+        /* Many clients send `{}` with every POST: an empty object is taken, body.c refuses fields.
+         */
+        if (none) {
+            return ERR_OK;
+        }
+        if (is_method(exchange, "GET") || is_method(exchange, "HEAD")) {
+            return refuse(ERR_BAD_REQUEST, why, "no body is taken here");
+        }
+        if (!media_taken(exchange)) {
+            return refuse(ERR_UNSUPPORTED_MEDIA, why,
+                          "nothing is read here: send no body, or {} with 'Content-Type: "
+                          "application/json'");
+        }
+        request->body_max = EMPTY_BODY_MAX;
+        return check_length(request, why);
     }
     if (route->body_max != 0) {
         request->body_max = route->body_max;
     }
-    if (route->body_optional && !request->chunked && request->content_length == 0) {
+    if (route->body_optional && none) {
         return ERR_OK;
     }
     if (!request->chunked && !request->has_length) {
         return refuse(ERR_LENGTH_REQUIRED, why,
                       "a body is required, with Content-Length or chunked");
     }
-    struct bytes media;
-    if (!request_known(request, HEADER_CONTENT_TYPE, &media) || !media_taken(route, media)) {
+    if (!media_taken(exchange)) {
         return refuse(ERR_UNSUPPORTED_MEDIA, why,
                       route->body_media == NULL
                           ? "send 'Content-Type: application/json'"
@@ -217,16 +194,16 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
     return check_length(request, why);
 }
 
-static struct err check(struct exchange *exchange, bool *ret_answered, struct why *why) {
+static struct err check_all(struct exchange *exchange, struct why *why) {
     struct target target;
     struct err err = check_host(exchange, why);
     if (!err_failed(err)) {
         err = read_target(exchange, &target, why);
     }
     if (!err_failed(err)) {
-        err = find_route(exchange, &target, ret_answered, why);
+        err = find_route(exchange, &target, why);
     }
-    if (err_failed(err) || *ret_answered) {
+    if (err_failed(err) || exchange->state == EXCHANGE_ANSWERED) {
         return err;
     }
     err = authorize(exchange, why);
@@ -239,13 +216,13 @@ static struct err check(struct exchange *exchange, bool *ret_answered, struct wh
 void exchange_check(struct exchange *exchange) {
     struct request *request = &exchange->request;
     struct why why = {0};
-    bool answered = false;
     exchange->checked = true;
-    exchange->head_only = is_method(exchange, BYTES("HEAD"));
+    exchange->head_only = is_method(exchange, "HEAD");
     exchange->close = !request->keep_alive;
-    struct err err = check(exchange, &answered, &why);
+    struct err err = check_all(exchange, &why);
     bool waits = request_known(request, HEADER_EXPECT, &(struct bytes){0}) && !request->whole &&
                  request->minor > 0;
+    bool answered = exchange->state == EXCHANGE_ANSWERED;
     if (!err_failed(err) && !answered) {
         exchange->continue_due = waits;
         return;

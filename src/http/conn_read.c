@@ -1,10 +1,11 @@
+/* conn_read.c: from the bytes of a connection to its requests, one after the other. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "http/inside.h"
 
 enum {
-    TURN_REQUESTS_MAX = 64, /* Of one connection, before the others are looked at again. */
+    TURN_REQUESTS_MAX = 64, /* Of one connection, before the others get their turn. */
     LINGER_BYTES_MAX = 4 << 20,
 };
 
@@ -15,50 +16,55 @@ void conn_read_stop(struct conn *conn) {
     }
 }
 
-static void queue(struct conn *conn, struct exchange *exchange) {
-    exchange->next = NULL;
-    if (conn->last != NULL) {
-        conn->last->next = exchange;
-    } else {
-        conn->first = exchange;
-    }
-    conn->last = exchange;
-    conn->reading = exchange;
-    exchange->ahead_bytes = conn->in_flight > 0 ? AHEAD_SMALL : 0;
-    conn->server->ahead_bytes += exchange->ahead_bytes;
-    conn->in_flight++;
-    conn->turn_requests++;
-}
-
-/* A large body takes its way through the pool, and what comes behind it is not to overtake it: a
- * client that sends two appends in a row means them in that order. */
-static bool is_behind_pool(const struct conn *conn) {
-    const struct exchange *last = conn->last;
-    return last != NULL && (last->state == EXCHANGE_PARSING ||
-                            (last->state == EXCHANGE_HANDLING && last->holds_next));
-}
-
-/* Bytes of answers that wait for their clients, and a guess at those that are being made for
- * requests behind others. Without the guess a client could ask for many pages in one write, before
- * the first of them is there to be counted. */
-static size_t bytes_ahead(const struct http_server *server) {
-    return server->answer_bytes + server->ahead_bytes;
-}
+/* --- Admission -------------------------------------------------------------------------------- */
 
 /* One request at a time is always possible. More of them share bounds for the whole server: each
  * takes some kilobytes, its answer may be a page, and there may be very many connections. A client
  * that does not take its answers gets no more of them. */
 bool conn_has_room(const struct conn *conn) {
-    const struct http_limits *limits = &conn->server->limits;
-    size_t shared_max = (size_t)limits->connections_max * 2;
-    return conn->in_flight < limits->pipeline_max && conn->writing == NULL && !conn->upgrading &&
-           !is_behind_pool(conn) &&
-           (conn->in_flight == 0 || (conn->server->exchange_count < shared_max &&
-                                     bytes_ahead(conn->server) < limits->ahead_bytes_max));
+    const struct http_server *server = conn->server;
+    const struct exchange *last = conn->last;
+    if (conn->in_flight >= server->limits.pipeline_max || conn->writing != NULL ||
+        conn->upgrading) {
+        return false;
+    }
+    if (last == NULL) {
+        return true;
+    }
+    /* A large body takes its way through the pool, and a later request must not overtake it: a
+     * client that sends two appends in a row means them in that order. */
+    if (last->state == EXCHANGE_PARSING || (last->state == EXCHANGE_HANDLING && last->holds_next)) {
+        return false;
+    }
+    /* Answers that wait for their clients, and a guess at those that are being made for requests
+     * behind others. Without the guess a client could ask for many pages in one write, before the
+     * first of them is there to be counted. */
+    return server->exchange_count < (size_t)server->limits.connections_max * 2 &&
+           server->answer_bytes + server->ahead_bytes < server->limits.ahead_bytes_max;
 }
 
-static bool may_begin(const struct conn *conn) {
+static bool request_may_begin(const struct conn *conn) {
     return conn->turn_requests < TURN_REQUESTS_MAX && conn_has_room(conn);
+}
+
+/* False: there is no memory for a further exchange. */
+static bool request_begin(struct conn *conn) {
+    struct exchange *exchange = exchange_new(conn);
+    if (exchange == NULL) {
+        conn_close(conn);
+        return false;
+    }
+    if (conn->last != NULL) {
+        conn->last->next = exchange;
+    } else {
+        conn->first = exchange;
+    }
+    conn->last = conn->reading = exchange;
+    exchange->ahead_bytes = conn->in_flight > 0 ? AHEAD_SMALL : 0;
+    conn->server->ahead_bytes += exchange->ahead_bytes;
+    conn->in_flight++;
+    conn->turn_requests++;
+    return true;
 }
 
 void conn_refuse(struct conn *conn, struct err err, const struct why *why) {
@@ -77,30 +83,12 @@ void conn_refuse(struct conn *conn, struct err err, const struct why *why) {
 }
 
 void conn_reject(struct conn *conn, struct err err, const struct why *why) {
-    struct exchange *exchange = exchange_new(conn);
-    if (exchange == NULL) {
-        conn_close(conn);
-        return;
+    if (request_begin(conn)) {
+        conn_refuse(conn, err, why);
     }
-    queue(conn, exchange);
-    conn_refuse(conn, err, why);
 }
 
-/* False: there is no room, for this one or for all. */
-static bool stash(struct conn *conn, struct bytes rest) {
-    struct http_server *server = conn->server;
-    if (server->body_bytes + rest.len > server->limits.bodies_bytes_max) {
-        return false;
-    }
-    conn->stash = mem_try(rest.len);
-    if (conn->stash == NULL) {
-        return false;
-    }
-    memcpy(conn->stash, rest.data, rest.len);
-    conn->stash_len = rest.len;
-    server->body_bytes += rest.len;
-    return true;
-}
+/* --- Holding ---------------------------------------------------------------------------------- */
 
 char *conn_stash_take(struct conn *conn, size_t *ret_len) {
     char *taken = conn->stash;
@@ -114,25 +102,33 @@ char *conn_stash_take(struct conn *conn, size_t *ret_len) {
 
 /* Of each connection at most one read is kept. But there may be very many connections, and what
  * they send need not be a request that anybody knows: so all of it counts among the bodies. */
-static void hold(struct conn *conn, struct bytes rest) {
+static void conn_hold(struct conn *conn, struct bytes rest) {
+    struct http_server *server = conn->server;
     assert(conn->stash == NULL);
-    if (rest.len > 0 && !stash(conn, rest)) {
+    assert(rest.len > 0);
+    if (server->body_bytes + rest.len <= server->limits.bodies_bytes_max) {
+        conn->stash = mem_try(rest.len);
+    }
+    if (conn->stash != NULL) {
+        memcpy(conn->stash, rest.data, rest.len);
+        conn->stash_len = rest.len;
+        server->body_bytes += rest.len;
+        conn_read_stop(conn);
+        conn_go(conn, CONN_HELD);
+        conn_deadline(conn, 0);
+    } else if (conn->upgrading) {
+        conn_close(conn); /* Bytes behind an upgrade are no request that could be refused. */
+    } else {
         struct why why;
         why_set(&why, "too much came behind requests that are not answered yet, over all");
-        if (conn->upgrading) { /* Nothing behind it can be refused: what comes is no request. */
-            conn_close(conn);
-        } else {
-            conn_reject(conn, err_make(ERR_OVERLOADED, "http: hold"), &why);
-        }
-        return;
+        conn_reject(conn, err_make(ERR_OVERLOADED, "http: hold"), &why);
     }
-    conn_read_stop(conn);
-    conn_go(conn, CONN_HELD);
-    conn_deadline(conn, 0);
 }
 
-/* The head is there: may it reach its handler? */
-static void check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+/* The head is there: the checks decide whether its request may reach the handler. */
+static void request_check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
     exchange_check(exchange);
     if (exchange->state == EXCHANGE_READING && exchange_is_read(exchange)) {
         exchange_guess(exchange, AHEAD_PAGE); /* Not before: a stranger may send half a head. */
@@ -148,11 +144,11 @@ static void check(struct conn *conn, struct exchange *exchange, enum parse_resul
     }
     conn_go(conn, CONN_BODY);
     conn->progress = 0;
-    /* The client's time begins when it was told to go on, behind the answers before this one. */
+    /* After "100 Continue" the client's time begins when that is sent, behind earlier answers. */
     conn_deadline(conn, exchange->continue_due ? 0 : conn->server->limits.body_ms);
 }
 
-static void whole(struct conn *conn, struct exchange *exchange) {
+static void request_end(struct conn *conn, struct exchange *exchange) {
     conn->reading = NULL;
     conn->server->stats.requests++;
     conn_deadline(conn, 0);
@@ -166,117 +162,84 @@ static void whole(struct conn *conn, struct exchange *exchange) {
     }
 }
 
-/* Bodies are bounded one by one, and all together. */
-static enum parse_result feed(struct conn *conn, struct exchange *exchange, struct bytes bytes,
-                              size_t *ret_used) {
+/* Feeds the parser up to the end of a head, of a body or of the bytes. False: nothing more can be
+ * read now. */
+static bool conn_parse_step(struct conn *conn, struct bytes *bytes) {
     struct http_server *server = conn->server;
+    if (conn->reading == NULL) {
+        if (!request_may_begin(conn)) {
+            conn_hold(conn, *bytes);
+            return false;
+        }
+        if (!request_begin(conn)) {
+            return false;
+        }
+    }
+    struct exchange *exchange = conn->reading;
     struct request *request = &exchange->request;
-    size_t before = request->body_size;
+    size_t used, before = request->body_size;
     enum parse_result result =
-        parser_feed(&conn->parser, request, &server->request_limits, bytes, ret_used);
+        parser_feed(&conn->parser, request, &server->request_limits, *bytes, &used);
+    *bytes = (struct bytes){bytes->data + used, bytes->len - used};
+    /* Bodies are bounded one by one, and all together. */
     server->body_bytes += request->body_size - before;
     if (result != PARSE_FAILED && request->body_size > before &&
         server->body_bytes > server->limits.bodies_bytes_max) {
         request->err = err_make(ERR_OVERLOADED, "http: body");
         why_set(&request->why, "all bodies together are larger than the server's limit");
-        return PARSE_FAILED;
+        result = PARSE_FAILED;
     }
-    return result;
-}
-
-/* False: nothing more can be read now. */
-static bool step(struct conn *conn, struct bytes *bytes) {
-    if (conn->reading == NULL) {
-        if (!may_begin(conn)) {
-            hold(conn, *bytes);
-            return false;
-        }
-        struct exchange *exchange = exchange_new(conn);
-        if (exchange == NULL) {
-            conn_close(conn);
-            return false;
-        }
-        queue(conn, exchange);
-    }
-    struct exchange *exchange = conn->reading;
-    size_t used;
-    enum parse_result result = feed(conn, exchange, *bytes, &used);
-    *bytes = (struct bytes){bytes->data + used, bytes->len - used};
     if (result == PARSE_FAILED) {
-        conn_refuse(conn, exchange->request.err, &exchange->request.why);
+        conn_refuse(conn, request->err, &request->why);
         return false;
     }
-    if (result == PARSE_MORE) {
-        if (conn->state == CONN_IDLE) {
-            conn_go(conn, CONN_HEAD);
-            conn_deadline(conn, conn->server->limits.head_ms);
+    if (conn->state == CONN_IDLE) {
+        conn_go(conn, CONN_HEAD);
+        if (result == PARSE_MORE) {
+            conn_deadline(conn, server->limits.head_ms);
         }
-        return true;
     }
-    if (!exchange->checked) {
-        if (conn->state == CONN_IDLE) {
-            conn_go(conn, CONN_HEAD);
-        }
-        check(conn, exchange, result);
+    if (result != PARSE_MORE && !exchange->checked) {
+        request_check(conn, exchange, result);
     }
     if (result == PARSE_WHOLE) {
-        whole(conn, exchange);
+        request_end(conn, exchange);
     }
     return true;
 }
 
-static bool reads_requests(const struct conn *conn) {
+static bool conn_reads_requests(const struct conn *conn) {
     return conn->state == CONN_IDLE || conn->state == CONN_HEAD || conn->state == CONN_BODY;
 }
 
-static void parse(struct conn *conn, struct bytes bytes) {
+static void conn_parse(struct conn *conn, struct bytes bytes) {
     conn->corked = true;
-    while (bytes.len > 0 && reads_requests(conn) && step(conn, &bytes)) {
+    while (bytes.len > 0 && conn_reads_requests(conn) && conn_parse_step(conn, &bytes)) {
     }
     conn->corked = false;
     conn_flush(conn);
-}
-
-/* Whoever keeps sending after he was refused gets the answer first, and those to what he had asked
- * before, and is cut then. */
-static void drop(struct conn *conn, size_t len) {
-    conn->lingered += len;
-    if (conn->lingered > LINGER_BYTES_MAX && conn->state == CONN_ENDING) {
-        conn_read_stop(conn);
-    } else if (conn->lingered > LINGER_BYTES_MAX) {
-        conn_close(conn);
-    }
-}
-
-static bool hears_enough(const struct conn *conn) {
-    return (conn->state == CONN_STREAM && conn->sated) ||
-           (conn->state == CONN_ENDING && conn->lingered > LINGER_BYTES_MAX);
 }
 
 void conn_read(struct conn *conn, struct bytes bytes) {
     conn->turn_requests = 0;
     if (conn->state == CONN_STREAM) {
         conn->outlet->ops->receive(conn->outlet, bytes);
-    } else if (reads_requests(conn)) {
-        parse(conn, bytes);
+    } else if (conn_reads_requests(conn)) {
+        conn_parse(conn, bytes);
     } else {
-        drop(conn, bytes.len);
+        /* A client that keeps sending after a refusal gets the answers to it and to its earlier
+         * requests first, and is cut then. */
+        conn->lingered += bytes.len;
+        if (conn->lingered > LINGER_BYTES_MAX && conn->state == CONN_ENDING) {
+            conn_read_stop(conn);
+        } else if (conn->lingered > LINGER_BYTES_MAX) {
+            conn_close(conn);
+        }
     }
     /* libuv would go on reading this one socket many times; the others come first. */
     if (bytes.len == READ_SIZE && conn->reading_on && conn->state != CONN_CLOSING) {
         conn_read_stop(conn);
         loop_soon(conn->server->loop, &conn->task);
-    }
-}
-
-static void tell_gone(struct conn *conn) {
-    for (struct exchange *at = conn->first, *next; at != NULL; at = next) {
-        next = at->next;
-        if (at->gone != NULL) {
-            void (*gone)(struct exchange *, void *) = at->gone;
-            at->gone = NULL;
-            gone(at, at->gone_ctx);
-        }
     }
 }
 
@@ -289,7 +252,7 @@ void conn_half_closed(struct conn *conn) {
 }
 
 /* The client shut its side: perhaps only that (it still reads), perhaps it is gone. Nothing but a
- * write tells which; requests that are in flight are answered, waits at once. */
+ * write shows which; requests that are in flight are answered, waits at once. */
 void conn_read_eof(struct conn *conn) {
     conn->eof = true;
     conn->reading_on = false;
@@ -308,40 +271,34 @@ void conn_read_eof(struct conn *conn) {
     } else if (conn->state == CONN_IDLE) {
         conn_go(conn, CONN_ENDING);
     }
-    tell_gone(conn);
+    for (struct exchange *at = conn->first, *next; at != NULL; at = next) {
+        next = at->next;
+        exchange_notify(at, &at->gone);
+    }
     conn_flush(conn);
 }
 
-static void resume(struct conn *conn) {
-    if (!may_begin(conn)) {
-        return;
-    }
-    conn_go(conn, CONN_IDLE);
-    if (conn->close_after) {
-        conn_go(conn, CONN_ENDING);
-    }
-    size_t len = 0;
-    AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
-    if (kept != NULL) {
-        parse(conn, (struct bytes){kept, len});
-    }
-}
-
 void conn_read_more(struct conn *conn) {
-    if (conn->state == CONN_HELD) {
-        resume(conn);
-    }
-    if (conn->state == CONN_HELD || conn->state == CONN_CLOSING || conn->reading_on ||
-        hears_enough(conn)) {
-        return;
-    }
-    if (conn->eof) {
-        if (reads_requests(conn)) {
-            conn_read_eof(conn);
+    if (conn->state == CONN_HELD && request_may_begin(conn)) {
+        conn_go(conn, CONN_IDLE);
+        if (conn->close_after) {
+            conn_go(conn, CONN_ENDING);
         }
+        size_t len = 0;
+        AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
+        if (kept != NULL) {
+            conn_parse(conn, (struct bytes){kept, len});
+        }
+    }
+    bool hears_enough = (conn->state == CONN_STREAM && conn->sated) ||
+                        (conn->state == CONN_ENDING && conn->lingered > LINGER_BYTES_MAX);
+    if (conn->state == CONN_HELD || conn->state == CONN_CLOSING || conn->reading_on ||
+        hears_enough) {
         return;
     }
-    if (!conn->broken) {
+    if (!conn->eof && !conn->broken) {
         conn_start(conn);
+    } else if (conn->eof && conn_reads_requests(conn)) {
+        conn_read_eof(conn);
     }
 }

@@ -1,3 +1,8 @@
+/* conn_write.c: what leaves on a connection: answers in their order, then perhaps a stream.
+ *
+ * The socket is tried at once. What it does not take is kept in one conn_write, and nothing more is
+ * written until that is gone: so a slow client costs one write.
+ */
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,12 +14,13 @@
 #include "http/inside.h"
 
 enum {
-    BUFS_MAX = 32,
+    PIECES_MAX = 32,
     BATCH_BYTES_MAX = 256 << 10, /* What the client does not take of it is copied, in one turn. */
     BODY_COPY_MAX = 4 << 10,     /* Smaller bodies go out beside their heads, in one piece. */
     DRAIN_LINGER_MS = 500,
     UNSENT_MAX = 128 << 10, /* What the kernel may hold of a stream for a slow client. */
 };
+static_assert((int)OUTLET_PIECES_MAX <= (int)PIECES_MAX, "a stream's write fits");
 
 /* --- What the socket did not take ------------------------------------------------------------- */
 
@@ -40,7 +46,7 @@ static size_t bytes_left(const struct conn *conn) {
     return uv_stream_get_write_queue_size(&conn->uv.stream) + (size_t)held;
 }
 
-static void stalled(struct timer *timer) {
+static void write_stalled(struct timer *timer) {
     struct conn_write *write = CONTAINER_OF(timer, struct conn_write, stall);
     struct conn *conn = write->conn;
     size_t left = bytes_left(conn);
@@ -50,24 +56,20 @@ static void stalled(struct timer *timer) {
         return;
     }
     write->left = left;
-    timer_start(conn->server->loop, timer, conn->server->limits.write_ms, stalled);
+    timer_start(conn->server->loop, timer, conn->server->limits.write_ms, write_stalled);
 }
 
-static void write_free(struct conn_write *write) {
-    write->conn->server->answer_bytes -= write->answers;
-    for (unsigned i = 0; i < write->buffer_count; i++) {
-        hub_buffer_unref(write->buffers[i]);
-    }
-    mem_free(write);
-}
-
-static void written(uv_write_t *req, int status) {
+static void write_done(uv_write_t *req, int status) {
     struct conn_write *write = CONTAINER_OF(req, struct conn_write, req);
     struct conn *conn = write->conn;
     loop_breathe(conn->server->loop);
     timer_stop(conn->server->loop, &write->stall);
     conn->writing = NULL;
-    write_free(write);
+    conn->server->answer_bytes -= write->answers;
+    for (unsigned i = 0; i < write->buffer_count; i++) {
+        hub_buffer_unref(write->buffers[i]);
+    }
+    mem_free(write);
     if (conn->state == CONN_CLOSING) {
         return;
     }
@@ -81,126 +83,161 @@ static void written(uv_write_t *req, int status) {
     }
 }
 
-static bool queue_write(struct conn *conn, struct conn_write *write, const uv_buf_t *bufs,
-                        unsigned count) {
+/* Keeps the pieces until the socket takes them: shared bytes by their reference, others by a copy.
+ * False: nothing was kept, for want of memory or because the socket is broken. */
+static bool write_keep(struct conn *conn, const struct outlet_piece *pieces, unsigned count) {
+    uv_buf_t bufs[PIECES_MAX];
+    size_t copies = 0, total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        copies += pieces[i].buffer == NULL ? pieces[i].bytes.len : 0;
+    }
+    struct conn_write *write = mem_try(sizeof *write + copies);
+    if (write == NULL) {
+        return false;
+    }
+    memset(write, 0, sizeof *write);
+    char *copy = write->copied;
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes bytes = pieces[i].bytes;
+        if (pieces[i].buffer != NULL) {
+            write->buffers[write->buffer_count++] = pieces[i].buffer;
+        } else {
+            memcpy(copy, bytes.data, bytes.len);
+            bytes.data = copy;
+            copy += bytes.len;
+        }
+        bufs[i] = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
+        total += bytes.len;
+    }
     write->conn = conn;
     conn->writing = write;
-    for (unsigned i = 0; i < count; i++) {
-        conn->server->stats.bytes_written += bufs[i].len;
-    }
-    if (uv_write(&write->req, &conn->uv.stream, bufs, count, written) != 0) {
+    conn->server->stats.bytes_written += total;
+    if (uv_write(&write->req, &conn->uv.stream, bufs, count, write_done) != 0) {
         conn->writing = NULL;
+        mem_free(write);
         return false;
     }
     write->left = bytes_left(conn);
-    timer_start(conn->server->loop, &write->stall, conn->server->limits.write_ms, stalled);
+    timer_start(conn->server->loop, &write->stall, conn->server->limits.write_ms, write_stalled);
     return true;
 }
 
-/* How much the socket took; SIZE_MAX: it is broken. */
-static size_t try_write(struct conn *conn, const uv_buf_t *bufs, unsigned count) {
+enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
+
+/* Ends the references of the pieces, or keeps them for as long as needed. *ret_kept: bytes that the
+ * socket did not take. WRITTEN_NOT: the connection must end. */
+static enum written conn_write_pieces(struct conn *conn, const struct outlet_piece *pieces,
+                                      unsigned count, size_t *ret_kept) {
+    uv_buf_t bufs[PIECES_MAX];
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bufs[i] = uv_buf_init((char *)pieces[i].bytes.data, (unsigned)pieces[i].bytes.len);
+        total += pieces[i].bytes.len;
+    }
     int rc = uv_try_write(&conn->uv.stream, bufs, count);
-    if (rc == UV_EAGAIN) {
-        return 0;
+    size_t done = rc > 0 ? (size_t)rc : 0;
+    conn->server->stats.bytes_written += done;
+    struct outlet_piece rest[PIECES_MAX];
+    unsigned rest_count = 0;
+    *ret_kept = total - done;
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes bytes = pieces[i].bytes;
+        size_t cut = done < bytes.len ? done : bytes.len;
+        done -= cut;
+        if (cut < bytes.len && (rc >= 0 || rc == UV_EAGAIN)) {
+            rest[rest_count++] = (struct outlet_piece){.bytes = {bytes.data + cut, bytes.len - cut},
+                                                       .buffer = pieces[i].buffer};
+        } else {
+            hub_buffer_unref(pieces[i].buffer);
+        }
     }
-    if (rc < 0) {
-        return SIZE_MAX;
+    if (rc < 0 && rc != UV_EAGAIN) {
+        return WRITTEN_NOT;
     }
-    conn->server->stats.bytes_written += (uint64_t)rc;
-    return (size_t)rc;
+    if (rest_count == 0) {
+        return WRITTEN_ALL;
+    }
+    if (write_keep(conn, rest, rest_count)) {
+        return WRITTEN_KEPT;
+    }
+    for (unsigned i = 0; i < rest_count; i++) {
+        hub_buffer_unref(rest[i].buffer);
+    }
+    return WRITTEN_NOT;
 }
 
 /* --- Answers ---------------------------------------------------------------------------------- */
 
+/* What one write takes; heads and small bodies stand in the server's scratch. */
 struct batch {
-    uv_buf_t bufs[BUFS_MAX];
+    struct outlet_piece pieces[PIECES_MAX];
     unsigned count;
-    size_t used, total; /* Of the server's scratch; altogether. */
+    char *at; /* End of what was put into the scratch. */
+    size_t used, total;
 };
 
-static char *batch_room(struct conn *conn, const struct batch *batch) {
-    return conn->server->scratch + batch->used;
-}
-
-static void batch_scratch(struct conn *conn, struct batch *batch, size_t len) {
-    char *from = batch_room(conn, batch);
-    uv_buf_t *last = batch->count > 0 ? &batch->bufs[batch->count - 1] : NULL;
-    if (last != NULL && last->base + last->len == from) {
+/* Adds bytes that were put at `at`, to the piece before them where they follow it. */
+static void batch_add(struct batch *batch, size_t len) {
+    struct bytes *last = batch->count > 0 ? &batch->pieces[batch->count - 1].bytes : NULL;
+    if (last != NULL && last->data + last->len == batch->at) {
         last->len += len;
     } else {
-        batch->bufs[batch->count++] = uv_buf_init(from, (unsigned)len);
+        batch->pieces[batch->count++] = (struct outlet_piece){.bytes = {batch->at, len}};
     }
+    batch->at += len;
     batch->used += len;
     batch->total += len;
 }
 
-/* Nothing behind the last one will be answered: what a client sent behind it did not happen, and it
- * must know that. */
-static bool is_last_answer(const struct conn *conn, const struct exchange *exchange) {
-    bool ends = conn->state == CONN_ENDING || (conn->state == CONN_HELD && conn->close_after);
-    return ends && exchange->next == NULL;
-}
-
-static void batch_answer(struct conn *conn, struct batch *batch, struct exchange *exchange) {
-    exchange->close = exchange->close || is_last_answer(conn, exchange);
-    batch_scratch(conn, batch, reply_head_write(exchange, batch_room(conn, batch)));
-    exchange->written = true;
-    if (exchange->head_only || exchange->body_len == 0) {
-        return;
-    }
-    if (exchange->body_len <= BODY_COPY_MAX) {
-        memcpy(batch_room(conn, batch), exchange->body, exchange->body_len);
-        batch_scratch(conn, batch, exchange->body_len);
-    } else {
-        batch->bufs[batch->count++] = uv_buf_init(exchange->body, (unsigned)exchange->body_len);
-        batch->total += exchange->body_len;
-    }
-}
-
 static bool batch_full(const struct batch *batch) {
-    return batch->count + 2 > BUFS_MAX || batch->total >= BATCH_BYTES_MAX ||
+    return batch->count + 2 > PIECES_MAX || batch->total >= BATCH_BYTES_MAX ||
            batch->used + ANSWER_HEAD_MAX + BODY_COPY_MAX > SCRATCH_SIZE;
 }
 
-static void gather(struct conn *conn, struct batch *batch) {
+static void batch_gather(struct conn *conn, struct batch *batch) {
+    /* Nothing behind the last answer will be answered: what a client sent behind it did not happen,
+     * and the client must know that. */
+    bool ends = conn->state == CONN_ENDING || (conn->state == CONN_HELD && conn->close_after);
     struct exchange *at = conn->first;
     while (at != NULL && at->state == EXCHANGE_ANSWERED && !at->written && !batch_full(batch)) {
-        batch_answer(conn, batch, at);
+        at->close = at->close || (ends && at->next == NULL);
+        batch_add(batch, reply_head_write(at, batch->at));
+        at->written = true;
+        if (!at->head_only && at->body_len > BODY_COPY_MAX) {
+            batch->pieces[batch->count++] =
+                (struct outlet_piece){.bytes = {at->body, at->body_len}};
+            batch->total += at->body_len;
+        } else if (!at->head_only && at->body_len > 0) {
+            memcpy(batch->at, at->body, at->body_len);
+            batch_add(batch, at->body_len);
+        }
         at = at->next;
     }
     if (at != NULL && at->continue_due && at->state == EXCHANGE_READING && !batch_full(batch)) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        memcpy(batch_room(conn, batch), go_on, sizeof go_on - 1);
-        batch_scratch(conn, batch, sizeof go_on - 1);
+        memcpy(batch->at, go_on, sizeof go_on - 1);
+        batch_add(batch, sizeof go_on - 1);
         at->continue_due = false;
         conn_deadline(conn, conn->server->limits.body_ms);
     }
 }
 
-static bool keep_rest(struct conn *conn, const struct batch *batch, size_t done) {
-    struct conn_write *write = mem_try(sizeof *write + (batch->total - done));
-    if (write == NULL) {
-        return false;
+/* False: nothing more can be written now. */
+static bool batch_flush(struct conn *conn) {
+    struct batch batch = {.at = conn->server->scratch};
+    batch_gather(conn, &batch);
+    if (batch.count > 0) {
+        size_t kept = 0;
+        enum written written = conn_write_pieces(conn, batch.pieces, batch.count, &kept);
+        if (written == WRITTEN_NOT) {
+            conn_close(conn);
+            return false;
+        }
+        if (written == WRITTEN_KEPT) {
+            conn->writing->answers = kept;
+            conn->server->answer_bytes += kept;
+        }
     }
-    memset(write, 0, sizeof *write);
-    size_t len = 0, skip = done;
-    for (unsigned i = 0; i < batch->count; i++) {
-        size_t cut = skip < batch->bufs[i].len ? skip : batch->bufs[i].len;
-        memcpy(write->copied + len, batch->bufs[i].base + cut, batch->bufs[i].len - cut);
-        len += batch->bufs[i].len - cut;
-        skip -= cut;
-    }
-    uv_buf_t buf = uv_buf_init(write->copied, (unsigned)len);
-    if (!queue_write(conn, write, &buf, 1)) {
-        write_free(write);
-        return false;
-    }
-    write->answers = len;
-    conn->server->answer_bytes += len;
-    return true;
-}
-
-static void retire(struct conn *conn) {
     while (conn->first != NULL && conn->first->written && conn->first != conn->reading) {
         struct exchange *exchange = conn->first;
         conn->first = exchange->next;
@@ -214,37 +251,12 @@ static void retire(struct conn *conn) {
             conn_deadline(conn, conn->server->limits.idle_ms);
         }
     }
-}
-
-/* False: nothing more can be written now. */
-static bool flush_once(struct conn *conn) {
-    struct batch batch = {.count = 0};
-    gather(conn, &batch);
-    if (batch.count > 0) {
-        size_t done = try_write(conn, batch.bufs, batch.count);
-        if (done == SIZE_MAX || (done < batch.total && !keep_rest(conn, &batch, done))) {
-            conn_close(conn);
-            return false;
-        }
-    }
-    retire(conn);
     return batch.count > 0 && conn->writing == NULL;
-}
-
-/* Without this the kernel takes megabytes for a client that reads slowly, and ten thousand of those
- * are more than it has. */
-static void bound_unsent(const struct conn *conn) {
-    uv_os_fd_t fd;
-    int unsent_max = UNSENT_MAX;
-    if (!conn->listener->is_unix && uv_fileno(&conn->uv.handle, &fd) == 0) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
-                         sizeof unsent_max); /* As said, only more memory without. */
-    }
 }
 
 /* The stream's exchange has come to the head of the queue. What the client had sent behind it gets
  * no answer: there is no end after which one could come. */
-static void start_outlet(struct conn *conn) {
+static void outlet_start(struct conn *conn) {
     struct exchange *exchange = conn->first;
     struct outlet *outlet = exchange->outlet;
     conn->first = exchange->next;
@@ -260,7 +272,14 @@ static void start_outlet(struct conn *conn) {
     conn_go(conn, CONN_STREAM);
     conn->outlet = outlet;
     outlet->conn = conn;
-    bound_unsent(conn);
+    /* Without this bound the kernel takes megabytes for a client that reads slowly, and ten
+     * thousand of those are more than it has. */
+    uv_os_fd_t fd;
+    int unsent_max = UNSENT_MAX;
+    if (!conn->listener->is_unix && uv_fileno(&conn->uv.handle, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
+                         sizeof unsent_max); /* As said, only more memory without. */
+    }
     outlet->ops->start(outlet);
     size_t len = 0;
     AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
@@ -278,7 +297,7 @@ static void start_outlet(struct conn *conn) {
     loop_soon(conn->server->loop, &conn->task);
 }
 
-void conn_end_if_done(struct conn *conn) {
+static void conn_end_if_done(struct conn *conn) {
     if (conn->state != CONN_ENDING || conn->first != NULL || conn->writing != NULL) {
         return;
     }
@@ -293,19 +312,7 @@ void conn_end_if_done(struct conn *conn) {
                                                                               : linger_ms);
 }
 
-static void go_on(struct conn *conn) {
-    if (conn->writing == NULL && conn->first != NULL && conn->first->state == EXCHANGE_STREAMING) {
-        start_outlet(conn);
-        return;
-    }
-    conn_end_if_done(conn);
-    if ((conn->state == CONN_HELD && conn_has_room(conn)) ||
-        (conn->state == CONN_LINGER && !conn->reading_on)) {
-        loop_soon(conn->server->loop, &conn->task);
-    }
-}
-
-static bool owes_answer(const struct conn *conn) {
+static bool conn_owes_answer(const struct conn *conn) {
     const struct exchange *first = conn->first;
     return first != NULL && ((first->state == EXCHANGE_ANSWERED && !first->written) ||
                              (first->state == EXCHANGE_READING && first->continue_due));
@@ -319,19 +326,26 @@ void conn_flush(struct conn *conn) {
     if (conn->corked || conn->state == CONN_CLOSING) {
         return;
     }
-    bool more = conn->writing == NULL && conn->outlet == NULL && flush_once(conn);
-    if (more && owes_answer(conn)) {
+    bool more = conn->writing == NULL && conn->outlet == NULL && batch_flush(conn);
+    if (conn->state == CONN_CLOSING) {
+        return;
+    }
+    if (more && conn_owes_answer(conn)) {
         loop_soon(conn->server->loop, &conn->task); /* The other connections come first. */
-    } else if (conn->state != CONN_CLOSING) {
-        go_on(conn);
+        return;
+    }
+    if (conn->writing == NULL && conn->first != NULL && conn->first->state == EXCHANGE_STREAMING) {
+        outlet_start(conn);
+        return;
+    }
+    conn_end_if_done(conn);
+    if ((conn->state == CONN_HELD && conn_has_room(conn)) ||
+        (conn->state == CONN_LINGER && !conn->reading_on)) {
+        loop_soon(conn->server->loop, &conn->task);
     }
 }
 
 /* --- Streams ---------------------------------------------------------------------------------- */
-
-struct http_server *outlet_server(const struct outlet *outlet) {
-    return outlet->conn->server;
-}
 
 bool outlet_waits(const struct outlet *outlet) {
     return outlet->conn->writing != NULL || outlet->conn->broken;
@@ -351,71 +365,14 @@ void outlet_end(struct outlet *outlet) {
     }
 }
 
-static void unref_all(const struct outlet_piece *pieces, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        hub_buffer_unref(pieces[i].buffer);
-    }
-}
-
-/* Keeps what is left of the pieces: shared bytes by their reference, others by a copy. */
-static bool keep_pieces(struct conn *conn, const struct outlet_piece *pieces, unsigned count,
-                        size_t done) {
-    size_t copies = 0;
-    for (unsigned i = 0; i < count; i++) {
-        copies += pieces[i].buffer == NULL ? pieces[i].bytes.len : 0;
-    }
-    struct conn_write *write = mem_try(sizeof *write + copies);
-    if (write == NULL) {
-        return false;
-    }
-    memset(write, 0, sizeof *write);
-    uv_buf_t bufs[OUTLET_PIECES_MAX];
-    unsigned buf_count = 0;
-    char *copy = write->copied;
-    for (unsigned i = 0; i < count; i++) {
-        struct bytes bytes = pieces[i].bytes;
-        size_t cut = done < bytes.len ? done : bytes.len;
-        done -= cut;
-        bytes = (struct bytes){bytes.data + cut, bytes.len - cut};
-        if (pieces[i].buffer == NULL && bytes.len > 0) {
-            memcpy(copy, bytes.data, bytes.len);
-            bytes.data = copy;
-            copy += bytes.len;
-        }
-        if (bytes.len > 0) {
-            bufs[buf_count++] = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
-        }
-    }
-    if (!queue_write(conn, write, bufs, buf_count)) {
-        mem_free(write);
-        return false;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        write->buffers[i] = pieces[i].buffer;
-    }
-    write->buffer_count = count;
-    return true;
-}
-
 bool outlet_write(struct outlet *outlet, const struct outlet_piece *pieces, unsigned count) {
-    struct conn *conn = outlet->conn;
     assert(count > 0);
     assert(count <= OUTLET_PIECES_MAX);
     assert(!outlet_waits(outlet));
-    uv_buf_t bufs[OUTLET_PIECES_MAX];
-    size_t total = 0;
-    for (unsigned i = 0; i < count; i++) {
-        bufs[i] = uv_buf_init((char *)pieces[i].bytes.data, (unsigned)pieces[i].bytes.len);
-        total += pieces[i].bytes.len;
-    }
-    size_t done = try_write(conn, bufs, count);
-    if (done == total) {
-        unref_all(pieces, count);
-        return true;
-    }
-    if (done == SIZE_MAX || !keep_pieces(conn, pieces, count, done)) {
-        unref_all(pieces, count);
+    size_t kept;
+    enum written written = conn_write_pieces(outlet->conn, pieces, count, &kept);
+    if (written == WRITTEN_NOT) {
         outlet_cut(outlet);
     }
-    return false;
+    return written == WRITTEN_ALL;
 }

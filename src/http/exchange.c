@@ -1,3 +1,4 @@
+/* exchange.c: the face of one request to its handler, and the life of what it holds. */
 #include <string.h>
 
 #include "base/json/json.h"
@@ -17,14 +18,14 @@ enum {
 struct exchange *exchange_new(struct conn *conn) {
     struct http_server *server = conn->server;
     struct exchange *exchange = server->spare;
-    if (exchange == NULL) {
+    if (exchange != NULL) {
+        server->spare = exchange->next;
+        server->spare_count--;
+    } else {
         exchange = mem_try(sizeof *exchange);
         if (exchange == NULL) {
             return NULL;
         }
-    } else {
-        server->spare = exchange->next;
-        server->spare_count--;
     }
     memset(exchange, 0, offsetof(struct exchange, query));
     exchange->server = server;
@@ -34,6 +35,7 @@ struct exchange *exchange_new(struct conn *conn) {
     return exchange;
 }
 
+/* Memory of an exchange that is not needed any more. */
 struct remains {
     struct loop_work work;
     struct http_server *server;
@@ -49,16 +51,17 @@ static void remains_free(struct loop_work *work) {
     mem_free(remains->sent);
 }
 
-static void uncount(struct http_server *server, const struct remains *remains) {
+static void remains_uncount(const struct remains *remains) {
+    struct http_server *server = remains->server;
     server->answer_bytes -= remains->body_len;
     server->body_bytes -= remains->sent_size;
     atomic_fetch_sub_explicit(&server->values_bytes, remains->values_bytes, memory_order_relaxed);
 }
 
-static void remains_gone(struct loop_work *work) {
+static void remains_freed(struct loop_work *work) {
     struct remains *remains = CONTAINER_OF(work, struct remains, work);
     struct http_server *server = remains->server;
-    uncount(server, remains);
+    remains_uncount(remains);
     mem_free(remains);
     server->remains_count--;
     server_exchange_gone(server);
@@ -67,31 +70,25 @@ static void remains_gone(struct loop_work *work) {
 /* A large body may be a hundred thousand values, a connection may be cut with thirty answers of a
  * megabyte: to free that takes milliseconds, so the pool does it. Until then it counts among the
  * bytes of the server, which stays for that long: a pool that is behind must not hide memory. */
-static void free_in_pool(struct http_server *server, const struct remains *what) {
-    struct remains *remains = server->closing ? NULL : mem_try(sizeof *remains);
-    if (remains == NULL) {
-        struct remains now = *what;
-        remains_free(&now.work);
-        uncount(server, &now);
+static void remains_end(struct remains *remains, bool large) {
+    struct http_server *server = remains->server;
+    struct remains *pooled = large && !server->closing ? mem_try(sizeof *pooled) : NULL;
+    if (pooled == NULL) {
+        remains_free(&remains->work);
+        remains_uncount(remains);
         return;
     }
-    *remains = *what;
-    remains->server = server;
-    remains->work.run = remains_free;
-    remains->work.done = remains_gone;
+    *pooled = *remains;
+    pooled->work = (struct loop_work){.run = remains_free, .done = remains_freed};
     server->remains_count++;
-    loop_work(server->loop, &remains->work);
+    loop_work(server->loop, &pooled->work);
 }
 
-static void free_here(struct http_server *server, struct remains *remains) {
-    remains_free(&remains->work);
-    uncount(server, remains);
-}
-
-/* What the client sent is of no use once it is answered, and the answer may wait for long. */
-static void free_sent(struct exchange *exchange) {
+/* The bytes of a request are of no use once it is answered, and the answer may wait for long. */
+static void exchange_free_sent(struct exchange *exchange) {
     struct request *request = &exchange->request;
-    struct remains remains = {.json = exchange->json,
+    struct remains remains = {.server = exchange->server,
+                              .json = exchange->json,
                               .values_bytes = exchange->values_bytes,
                               .sent = request->body,
                               .sent_size = request->body_size};
@@ -101,25 +98,7 @@ static void free_sent(struct exchange *exchange) {
     request->body_size = 0;
     /* A body that was refused on its way is one piece, and the last one of its connection. */
     bool one_piece = err_failed(request->err) || remains.sent == NULL;
-    if (request->body_len > BODY_INLINE_MAX && !one_piece) {
-        free_in_pool(exchange->server, &remains);
-    } else {
-        free_here(exchange->server, &remains);
-    }
-}
-
-static void free_answer(struct exchange *exchange) {
-    struct remains remains = {.body = exchange->body, .body_len = exchange->body_len};
-    if (exchange->body_len > FREE_INLINE) {
-        free_in_pool(exchange->server, &remains);
-    } else {
-        free_here(exchange->server, &remains);
-    }
-}
-
-static void ahead_end(struct exchange *exchange) {
-    exchange->server->ahead_bytes -= exchange->ahead_bytes;
-    exchange->ahead_bytes = 0;
+    remains_end(&remains, request->body_len > BODY_INLINE_MAX && !one_piece);
 }
 
 void exchange_guess(struct exchange *exchange, size_t bytes) {
@@ -132,9 +111,11 @@ void exchange_guess(struct exchange *exchange, size_t bytes) {
 
 void exchange_free(struct exchange *exchange) {
     struct http_server *server = exchange->server;
-    ahead_end(exchange);
-    free_sent(exchange);
-    free_answer(exchange);
+    struct remains answer = {
+        .server = server, .body = exchange->body, .body_len = exchange->body_len};
+    exchange_guess(exchange, 0);
+    exchange_free_sent(exchange);
+    remains_end(&answer, exchange->body_len > FREE_INLINE);
     request_done(&exchange->request);
     mem_free(exchange->decoded);
     if (server->spare_count < SPARE_MAX && !server->closing) {
@@ -149,14 +130,22 @@ void exchange_free(struct exchange *exchange) {
 }
 
 void exchange_go(struct exchange *exchange, enum exchange_state to) {
-    static const bool legal[EXCHANGE_STATES][EXCHANGE_STATES] = {
+    static const unsigned edges[EXCHANGE_STATES] = {
         [EXCHANGE_READING] =
-            {[EXCHANGE_PARSING] = true, [EXCHANGE_HANDLING] = true, [EXCHANGE_ANSWERED] = true},
-        [EXCHANGE_PARSING] = {[EXCHANGE_HANDLING] = true, [EXCHANGE_ANSWERED] = true},
-        [EXCHANGE_HANDLING] = {[EXCHANGE_ANSWERED] = true, [EXCHANGE_STREAMING] = true},
+            1U << EXCHANGE_PARSING | 1U << EXCHANGE_HANDLING | 1U << EXCHANGE_ANSWERED,
+        [EXCHANGE_PARSING] = 1U << EXCHANGE_HANDLING | 1U << EXCHANGE_ANSWERED,
+        [EXCHANGE_HANDLING] = 1U << EXCHANGE_ANSWERED | 1U << EXCHANGE_STREAMING,
     };
-    assert(legal[exchange->state][to]);
+    assert((edges[exchange->state] & 1U << to) != 0);
     exchange->state = to;
+}
+
+void exchange_notify(struct exchange *exchange, struct exchange_hook *hook) {
+    struct exchange_hook once = *hook;
+    hook->run = NULL;
+    if (once.run != NULL) {
+        once.run(exchange, once.ctx);
+    }
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -196,16 +185,14 @@ int64_t exchange_query_int(const struct exchange *exchange, unsigned at) {
 
 bool exchange_header(const struct exchange *exchange, const char *lower_name,
                      struct bytes *ret_value) {
-    struct bytes name = bytes_of(lower_name);
-    return request_find_header(&exchange->request, name, ret_value);
+    return request_find_header(&exchange->request, bytes_of(lower_name), ret_value);
 }
 
 bool exchange_accepts(const struct exchange *exchange, const char *media) {
-    struct bytes wanted = bytes_of(media);
-    for (unsigned i = 0; i < exchange->request.header_count; i++) {
-        struct bytes name = request_header_name(&exchange->request, i);
-        if (name.len == 6 && memcmp(name.data, "accept", 6) == 0 &&
-            header_accepts(request_header_value(&exchange->request, i), wanted)) {
+    const struct request *request = &exchange->request;
+    for (unsigned i = 0; i < request->header_count; i++) {
+        if (bytes_is(request_header_name(request, i), "accept") &&
+            header_accepts(request_header_value(request, i), bytes_of(media))) {
             return true;
         }
     }
@@ -233,47 +220,47 @@ bool exchange_is_orphaned(const struct exchange *exchange) {
     return exchange->conn == NULL;
 }
 
+/* What was written is written, and its client may know; what is read is not shown any more. */
+bool exchange_is_read(const struct exchange *exchange) {
+    return exchange->head_only || bytes_is(exchange_method(exchange), "GET");
+}
+
 void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *exchange, void *ctx),
                       void *ctx) {
-    exchange->gone = gone;
-    exchange->gone_ctx = ctx;
-    exchange_guess(exchange,
-                   AHEAD_SMALL); /* A few waits must not keep all others from sending ahead. */
+    exchange->gone = (struct exchange_hook){.run = gone, .ctx = ctx};
+    /* A few waits must not keep all others from sending ahead. */
+    exchange_guess(exchange, AHEAD_SMALL);
 }
 
 void exchange_on_drain(struct exchange *exchange,
                        void (*drain)(struct exchange *exchange, void *ctx), void *ctx) {
-    exchange->drain = drain;
-    exchange->drain_ctx = ctx;
+    exchange->drain = (struct exchange_hook){.run = drain, .ctx = ctx};
     if (exchange->server->draining) {
-        server_drain_again(exchange->server);
+        server_walk(exchange->server);
     }
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
 void exchange_add_header(struct exchange *exchange, const char *name, const char *value) {
-    size_t name_len = strlen(name), value_len = strlen(value);
-    size_t need = name_len + value_len + 4;
+    struct bytes parts[] = {bytes_of(name), BYTES(": "), bytes_of(value), BYTES("\r\n")};
     assert(strpbrk(value, "\r\n") == NULL);
-    assert(exchange->extra_len + need <= ANSWER_EXTRA_MAX);
-    char *out = exchange->extra + exchange->extra_len;
-    memcpy(out, name, name_len);
-    memcpy(out + name_len, ": ", 2);
-    memcpy(out + name_len + 2, value, value_len);
-    memcpy(out + name_len + 2 + value_len, "\r\n", 2);
-    exchange->extra_len = (uint16_t)(exchange->extra_len + need);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        assert(exchange->extra_len + parts[i].len <= ANSWER_EXTRA_MAX);
+        memcpy(exchange->extra + exchange->extra_len, parts[i].data, parts[i].len);
+        exchange->extra_len = (uint16_t)(exchange->extra_len + parts[i].len);
+    }
 }
 
-static void finish(struct exchange *exchange, int status) {
+static void exchange_finish(struct exchange *exchange, int status) {
     exchange->status = status;
-    exchange->gone = NULL;
-    exchange->drain = NULL;
+    exchange->gone.run = NULL;
+    exchange->drain.run = NULL;
     exchange_go(exchange, EXCHANGE_ANSWERED);
     exchange->server->stats.answers[status / 100]++;
     exchange->server->answer_bytes += exchange->body_len;
-    ahead_end(exchange);
-    free_sent(exchange);
+    exchange_guess(exchange, 0);
+    exchange_free_sent(exchange);
     if (exchange->conn == NULL) {
         exchange_free(exchange);
     } else {
@@ -281,24 +268,18 @@ static void finish(struct exchange *exchange, int status) {
     }
 }
 
-void exchange_refuse_revoked(struct exchange *exchange) {
+static void exchange_refuse(struct exchange *exchange, struct err err, const char *detail) {
     struct why why;
-    why_set(&why, "the token was revoked");
-    exchange_problem(exchange, err_make(ERR_UNAUTHORIZED, "http: revoked"), &why);
+    why_set(&why, "%s", detail);
+    exchange_problem(exchange, err, &why);
 }
 
-/* What was written is written, and its client may know; what is read is not shown any more. */
-bool exchange_is_read(const struct exchange *exchange) {
-    struct bytes method = exchange_method(exchange);
-    return exchange->head_only || (method.len == 3 && memcmp(method.data, "GET", 3) == 0);
-}
-
-/* Clients that ask for much and read nothing share a bound. */
-static bool has_room(const struct http_server *server, size_t len) {
-    return len <= ANSWER_SMALL || server->answer_bytes + len <= server->limits.answers_bytes_max;
+void exchange_refuse_revoked(struct exchange *exchange) {
+    exchange_refuse(exchange, err_make(ERR_UNAUTHORIZED, "http: revoked"), "the token was revoked");
 }
 
 void exchange_reply(struct exchange *exchange, int status, const char *media, struct text *body) {
+    struct http_server *server = exchange->server;
     assert(status >= 200 && status < 600);
     if (exchange->revoked && exchange_is_read(exchange)) {
         exchange_refuse_revoked(exchange);
@@ -306,34 +287,28 @@ void exchange_reply(struct exchange *exchange, int status, const char *media, st
     }
     if (body != NULL && text_failed(body)) {
         struct err err = text_error(body, "http: answer");
-        struct why why;
-        why_set(&why, err.code == ERR_OUT_OF_MEMORY ? "the answer does not fit into memory"
-                                                    : "the answer is longer than its limit");
         text_clear(body);
-        exchange_problem(exchange, err, &why);
+        exchange_refuse(exchange, err,
+                        err.code == ERR_OUT_OF_MEMORY ? "the answer does not fit into memory"
+                                                      : "the answer is longer than its limit");
         return;
     }
-    if (body != NULL && !has_room(exchange->server, body->len)) {
-        struct remains remains = {0};
+    /* Clients that ask for much and read nothing share a bound. */
+    if (body != NULL && body->len > ANSWER_SMALL &&
+        server->answer_bytes + body->len > server->limits.answers_bytes_max) {
+        struct remains remains = {.server = server};
         remains.body = text_take(body, &remains.body_len);
-        exchange->server->answer_bytes += remains.body_len;
-        free_in_pool(exchange->server, &remains);
-        struct why why;
-        why_set(&why, "more answers wait for their clients than the server's limit");
-        exchange_problem(exchange, err_make(ERR_OVERLOADED, "http: answer"), &why);
+        server->answer_bytes += remains.body_len;
+        remains_end(&remains, /* large */ true);
+        exchange_refuse(exchange, err_make(ERR_OVERLOADED, "http: answer"),
+                        "more answers wait for their clients than the server's limit");
         return;
     }
     exchange->media = media;
     if (body != NULL && body->len > 0) {
         exchange->body = text_take(body, &exchange->body_len);
     }
-    finish(exchange, status);
-}
-
-/* Refusals that pass by themselves say when to come again. */
-static bool is_temporary(enum err_code code) {
-    return code == ERR_OVERLOADED || code == ERR_TOO_MANY || code == ERR_CLOSING ||
-           code == ERR_BUSY;
+    exchange_finish(exchange, status);
 }
 
 /* Not all that has a 5xx status is trouble of ours. What a stranger can cause as often as he likes
@@ -352,14 +327,16 @@ void exchange_problem(struct exchange *exchange, struct err err, const struct wh
 
 void exchange_problem_about(struct exchange *exchange, struct err err, const struct why *why,
                             const char *run) {
-    struct http_server *server = exchange->server;
-    if (server->options.failed != NULL && is_our_failure(exchange, err.code)) {
-        server->options.failed(server->options.ctx, exchange, err, why);
+    const struct http_options *options = &exchange->server->options;
+    if (options->failed != NULL && is_our_failure(exchange, err.code)) {
+        options->failed(options->ctx, exchange, err, why);
     }
     if (err.code == ERR_UNAUTHORIZED) {
         exchange_add_header(exchange, "WWW-Authenticate", "Bearer realm=\"drover\"");
     }
-    if (is_temporary(err.code)) {
+    /* Refusals that pass by themselves say when to come again. */
+    if (err.code == ERR_OVERLOADED || err.code == ERR_TOO_MANY || err.code == ERR_CLOSING ||
+        err.code == ERR_BUSY) {
         exchange_add_header(exchange, "Retry-After", "1");
     }
     AUTO(text_done) struct text text;
@@ -369,14 +346,14 @@ void exchange_problem_about(struct exchange *exchange, struct err err, const str
     if (!text_failed(&text)) {
         exchange->body = text_take(&text, &exchange->body_len);
     }
-    finish(exchange, err_http_status(err.code));
+    exchange_finish(exchange, err_http_status(err.code));
 }
 
 /* --- A stream --------------------------------------------------------------------------------- */
 
 void exchange_hand_over(struct exchange *exchange, struct outlet *outlet) {
-    exchange->gone = NULL;
-    exchange->drain = NULL;
+    exchange->gone.run = NULL;
+    exchange->drain.run = NULL;
     if (exchange->revoked) {
         outlet->ops->gone(outlet);
         exchange_refuse_revoked(exchange);
@@ -385,11 +362,11 @@ void exchange_hand_over(struct exchange *exchange, struct outlet *outlet) {
     exchange->outlet = outlet;
     memcpy(outlet->token, exchange->identity.token, sizeof outlet->token);
     exchange_go(exchange, EXCHANGE_STREAMING);
-    ahead_end(exchange);
-    free_sent(exchange);
+    exchange_guess(exchange, 0);
+    exchange_free_sent(exchange);
     if (exchange->conn == NULL) {
+        outlet->ops->gone(outlet); /* First: with its last exchange a closed server is freed. */
         exchange_free(exchange);
-        outlet->ops->gone(outlet);
         return;
     }
     conn_answered(exchange->conn);

@@ -1,21 +1,22 @@
+/* header_rules.c: rules of headers about framing and connection. */
 #include <string.h>
 
 #include "http/host.h"
 #include "http/request.h"
 
 static const struct bytes known_names[HEADER_KNOWN] = {
-    [HEADER_HOST] = {"host", 4},
-    [HEADER_CONTENT_LENGTH] = {"content-length", 14},
-    [HEADER_TRANSFER_ENCODING] = {"transfer-encoding", 17},
-    [HEADER_CONTENT_TYPE] = {"content-type", 12},
-    [HEADER_AUTHORIZATION] = {"authorization", 13},
-    [HEADER_ORIGIN] = {"origin", 6},
-    [HEADER_EXPECT] = {"expect", 6},
-    [HEADER_UPGRADE] = {"upgrade", 7},
-    [HEADER_IDEMPOTENCY_KEY] = {"idempotency-key", 15},
-    [HEADER_LAST_EVENT_ID] = {"last-event-id", 13},
-    [HEADER_WEBSOCKET_KEY] = {"sec-websocket-key", 17},
-    [HEADER_WEBSOCKET_VERSION] = {"sec-websocket-version", 21},
+    [HEADER_HOST] = BYTES_INIT("host"),
+    [HEADER_CONTENT_LENGTH] = BYTES_INIT("content-length"),
+    [HEADER_TRANSFER_ENCODING] = BYTES_INIT("transfer-encoding"),
+    [HEADER_CONTENT_TYPE] = BYTES_INIT("content-type"),
+    [HEADER_AUTHORIZATION] = BYTES_INIT("authorization"),
+    [HEADER_ORIGIN] = BYTES_INIT("origin"),
+    [HEADER_EXPECT] = BYTES_INIT("expect"),
+    [HEADER_UPGRADE] = BYTES_INIT("upgrade"),
+    [HEADER_IDEMPOTENCY_KEY] = BYTES_INIT("idempotency-key"),
+    [HEADER_LAST_EVENT_ID] = BYTES_INIT("last-event-id"),
+    [HEADER_WEBSOCKET_KEY] = BYTES_INIT("sec-websocket-key"),
+    [HEADER_WEBSOCKET_VERSION] = BYTES_INIT("sec-websocket-version"),
 };
 
 static struct err refuse(struct request *request, enum err_code code, const char *detail) {
@@ -23,20 +24,15 @@ static struct err refuse(struct request *request, enum err_code code, const char
     return err_make(code, "http: headers");
 }
 
-static int known_find(struct bytes name) {
-    for (int i = 0; i < HEADER_KNOWN; i++) {
-        if (bytes_equal(known_names[i], name)) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 /* A header that comes twice is read as the first by one server and as the last by another. */
-static struct err index_known(struct request *request) {
+static struct err known_index(struct request *request) {
     for (unsigned i = 0; i < request->header_count; i++) {
-        int known = known_find(request_header_name(request, i));
-        if (known < 0) {
+        int known = 0;
+        while (known < HEADER_KNOWN &&
+               !bytes_equal(known_names[known], request_header_name(request, i))) {
+            known++;
+        }
+        if (known == HEADER_KNOWN) {
             continue;
         }
         if (request->known[known] != 0) {
@@ -48,41 +44,10 @@ static struct err index_known(struct request *request) {
     return ERR_OK;
 }
 
-static struct err check_framing(struct request *request) {
-    struct bytes value;
-    if (request_known(request, HEADER_TRANSFER_ENCODING, &value)) {
-        if (request->known[HEADER_CONTENT_LENGTH] != 0) {
-            return refuse(request, ERR_BAD_REQUEST,
-                          "the request has both Content-Length and Transfer-Encoding");
-        }
-        if (request->minor == 0) {
-            return refuse(request, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
-        }
-        if (!bytes_equal_nocase(value, BYTES("chunked"))) {
-            return refuse(request, ERR_NOT_IMPLEMENTED,
-                          "the only Transfer-Encoding known here is chunked");
-        }
-        request->chunked = true;
-    }
-    request->has_length = request->known[HEADER_CONTENT_LENGTH] != 0;
-    return ERR_OK;
-}
-
-static struct err check_expect(struct request *request) {
-    struct bytes value;
-    if (request_known(request, HEADER_EXPECT, &value) &&
-        !bytes_equal_nocase(value, BYTES("100-continue"))) {
-        return refuse(request, ERR_EXPECTATION_FAILED,
-                      "the only expectation known is 100-continue");
-    }
-    return ERR_OK;
-}
-
-static void read_connection(struct request *request) {
+static void connection_read(struct request *request) {
     bool close = false, keep = false, upgrade = false;
     for (unsigned i = 0; i < request->header_count; i++) {
-        struct bytes name = request_header_name(request, i);
-        if (name.len == 10 && memcmp(name.data, "connection", 10) == 0) {
+        if (bytes_is(request_header_name(request, i), "connection")) {
             struct bytes value = request_header_value(request, i);
             close = close || header_list_has(value, BYTES("close"));
             keep = keep || header_list_has(value, BYTES("keep-alive"));
@@ -97,7 +62,7 @@ static void read_connection(struct request *request) {
 }
 
 struct err header_rules_check(struct request *request) {
-    struct err err = index_known(request);
+    struct err err = known_index(request);
     if (err_failed(err)) {
         return err;
     }
@@ -109,44 +74,54 @@ struct err header_rules_check(struct request *request) {
     if (!host_parse(value, &host)) {
         return refuse(request, ERR_BAD_REQUEST, "the Host header is not a host and port");
     }
-    err = check_framing(request);
-    if (!err_failed(err)) {
-        err = check_expect(request);
+    connection_read(request);
+    request->has_length = request->known[HEADER_CONTENT_LENGTH] != 0;
+    request->chunked = request_known(request, HEADER_TRANSFER_ENCODING, &value);
+    if (request->chunked && request->has_length) {
+        return refuse(request, ERR_BAD_REQUEST,
+                      "the request has both Content-Length and Transfer-Encoding");
     }
-    read_connection(request);
-    return err;
+    if (request->chunked && request->minor == 0) {
+        return refuse(request, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+    }
+    if (request->chunked && !bytes_equal_nocase(value, BYTES("chunked"))) {
+        return refuse(request, ERR_NOT_IMPLEMENTED,
+                      "the only Transfer-Encoding known here is chunked");
+    }
+    if (request_known(request, HEADER_EXPECT, &value) &&
+        !bytes_equal_nocase(value, BYTES("100-continue"))) {
+        return refuse(request, ERR_EXPECTATION_FAILED,
+                      "the only expectation known is 100-continue");
+    }
+    return ERR_OK;
 }
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-static struct bytes trim(struct bytes text) {
-    while (text.len > 0 && is_blank(text.data[0])) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && is_blank(text.data[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
-/* Cuts the part up to `mark` off *rest; false when nothing was left. */
-static bool next_part(struct bytes *rest, char mark, struct bytes *ret_part) {
+/* Cuts the part up to `mark` off *rest, without blanks around it; false when nothing was left. */
+static bool part_next(struct bytes *rest, char mark, struct bytes *ret_part) {
     if (rest->data == NULL) {
         return false;
     }
     const char *end = rest->len == 0 ? NULL : memchr(rest->data, mark, rest->len);
     size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
-    *ret_part = trim((struct bytes){rest->data, len});
+    struct bytes part = {rest->data, len};
+    for (; part.len > 0 && is_blank(part.data[0]); part.len--) {
+        part.data++;
+    }
+    while (part.len > 0 && is_blank(part.data[part.len - 1])) {
+        part.len--;
+    }
+    *ret_part = part;
     *rest = end == NULL ? (struct bytes){0} : (struct bytes){end + 1, rest->len - len - 1};
     return true;
 }
 
 bool header_list_has(struct bytes list, struct bytes token) {
     struct bytes part;
-    while (next_part(&list, ',', &part)) {
+    while (part_next(&list, ',', &part)) {
         if (bytes_equal_nocase(part, token)) {
             return true;
         }
@@ -160,19 +135,18 @@ static bool is_zero_weight(struct bytes parameter) {
         parameter.data[2] != '0') {
         return false;
     }
-    for (size_t i = 3; i < parameter.len; i++) {
-        if (parameter.data[i] != '0' && parameter.data[i] != '.') {
-            return false;
-        }
+    size_t at = 3;
+    while (at < parameter.len && (parameter.data[at] == '0' || parameter.data[at] == '.')) {
+        at++;
     }
-    return true;
+    return at == parameter.len;
 }
 
 bool header_accepts(struct bytes accept, struct bytes media) {
     struct bytes range, part;
-    while (next_part(&accept, ',', &range)) {
-        bool named = next_part(&range, ';', &part) && bytes_equal_nocase(part, media);
-        while (named && next_part(&range, ';', &part)) {
+    while (part_next(&accept, ',', &range)) {
+        bool named = part_next(&range, ';', &part) && bytes_equal_nocase(part, media);
+        while (named && part_next(&range, ';', &part)) {
             named = !is_zero_weight(part);
         }
         if (named) {
@@ -184,11 +158,11 @@ bool header_accepts(struct bytes accept, struct bytes media) {
 
 bool header_is_json(struct bytes content_type) {
     struct bytes part;
-    if (!next_part(&content_type, ';', &part) ||
+    if (!part_next(&content_type, ';', &part) ||
         !bytes_equal_nocase(part, BYTES("application/json"))) {
         return false;
     }
-    while (next_part(&content_type, ';', &part)) {
+    while (part_next(&content_type, ';', &part)) {
         if (!bytes_equal_nocase(part, BYTES("charset=utf-8")) &&
             !bytes_equal_nocase(part, BYTES("charset=\"utf-8\""))) {
             return false;

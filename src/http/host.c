@@ -1,7 +1,5 @@
 #include "http/host.h"
 
-#include <string.h>
-
 #include "base/number.h"
 
 enum { HTTP_PORT = 80 }; /* Where none is named. */
@@ -11,34 +9,26 @@ static char lower(char c) {
 }
 
 bool bytes_equal_nocase(struct bytes a, struct bytes b) {
-    if (a.len != b.len) {
-        return false;
+    size_t i = 0;
+    while (a.len == b.len && i < a.len && lower(a.data[i]) == lower(b.data[i])) {
+        i++;
     }
-    for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.data[i]) != lower(b.data[i])) {
-            return false;
-        }
-    }
-    return true;
+    return a.len == b.len && i == a.len;
 }
 
-static bool is_alnum(char c) {
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
-}
-
-static bool name_char(char c, bool in_brackets) {
-    if (in_brackets) {
-        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f') || c == ':' ||
-               c == '.';
+static bool is_name_char(char c, bool in_brackets) {
+    if ((c >= '0' && c <= '9') || c == '.') {
+        return true;
     }
-    return is_alnum(c) || c == '.' || c == '-' || c == '_';
+    return in_brackets ? (lower(c) >= 'a' && lower(c) <= 'f') || c == ':'
+                       : (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_';
 }
 
 /* The length of the name that `text` begins with; 0 when it is not one. */
 static size_t name_len(struct bytes text) {
     bool in_brackets = text.len > 0 && text.data[0] == '[';
     size_t at = in_brackets ? 1 : 0;
-    while (at < text.len && name_char(text.data[at], in_brackets)) {
+    while (at < text.len && is_name_char(text.data[at], in_brackets)) {
         at++;
     }
     if (!in_brackets) {
@@ -49,10 +39,10 @@ static size_t name_len(struct bytes text) {
 
 bool host_parse(struct bytes text, struct host *ret_host) {
     size_t len = name_len(text);
+    int64_t port = -1;
     if (len == 0 || len > 255) {
         return false;
     }
-    int64_t port = -1;
     if (len < text.len) {
         struct bytes digits = {text.data + len + 1, text.len - len - 1};
         if (text.data[len] != ':' ||
@@ -64,45 +54,30 @@ bool host_parse(struct bytes text, struct host *ret_host) {
     return true;
 }
 
-static bool is_loopback(struct bytes name) {
-    return bytes_equal_nocase(name, BYTES("localhost")) ||
-           bytes_equal_nocase(name, BYTES("127.0.0.1")) || bytes_equal_nocase(name, BYTES("[::1]"));
-}
-
-static bool listed(const char *entry, struct host host) {
-    struct host allowed;
-    return host_parse(bytes_of(entry), &allowed) && bytes_equal_nocase(allowed.name, host.name) &&
-           (allowed.port < 0 || allowed.port == host.port);
-}
-
 bool host_allowed(const struct host_rules *rules, struct host host) {
     if (rules->any) {
         return true;
     }
-    int port = host.port < 0 ? HTTP_PORT : host.port;
-    bool ours = is_loopback(host.name) ||
-                (rules->address != NULL && bytes_equal_nocase(bytes_of(rules->address), host.name));
-    if (ours && port == rules->port) {
-        return true;
+    const struct bytes ours[] = {BYTES("localhost"), BYTES("127.0.0.1"), BYTES("[::1]"),
+                                 bytes_of(rules->address)};
+    for (size_t i = 0; i < COUNT_OF(ours); i++) {
+        if (bytes_equal_nocase(ours[i], host.name) &&
+            (host.port < 0 ? HTTP_PORT : host.port) == rules->port) {
+            return true;
+        }
     }
     for (const char *const *at = rules->allowed_hosts; at != NULL && *at != NULL; at++) {
-        if (listed(*at, host)) {
+        struct host allowed;
+        if (host_parse(bytes_of(*at), &allowed) && bytes_equal_nocase(allowed.name, host.name) &&
+            (allowed.port < 0 || allowed.port == host.port)) {
             return true;
         }
     }
     return false;
 }
 
-static bool cut_scheme(struct bytes *text, struct bytes scheme) {
-    if (text->len <= scheme.len ||
-        !bytes_equal_nocase((struct bytes){text->data, scheme.len}, scheme)) {
-        return false;
-    }
-    *text = (struct bytes){text->data + scheme.len, text->len - scheme.len};
-    return true;
-}
-
 bool origin_allowed(const struct host_rules *rules, struct bytes origin, struct bytes host) {
+    static const struct bytes scheme = BYTES_INIT("http://");
     for (const char *const *at = rules->allowed_origins; at != NULL && *at != NULL; at++) {
         if (bytes_equal_nocase(bytes_of(*at), origin)) {
             return true;
@@ -111,7 +86,9 @@ bool origin_allowed(const struct host_rules *rules, struct bytes origin, struct 
     /* A page over https is never ours, since the daemon has no TLS: whatever serves https under the
      * name in Host may be another program. The origin of a proxy in front has to be listed. */
     struct host from, to;
-    if (!cut_scheme(&origin, BYTES("http://")) || !host_parse(origin, &from) ||
+    if (origin.len <= scheme.len ||
+        !bytes_equal_nocase((struct bytes){origin.data, scheme.len}, scheme) ||
+        !host_parse((struct bytes){origin.data + scheme.len, origin.len - scheme.len}, &from) ||
         !host_parse(host, &to)) {
         return false;
     }

@@ -15,7 +15,7 @@
 #include "http/host.h"
 #include "http/http.h"
 #include "http/outlet.h"
-#include "http/query.h"
+
 #include "http/request.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -46,6 +46,12 @@ enum exchange_state {
     EXCHANGE_STATES,
 };
 
+/* Called at most once. */
+struct exchange_hook {
+    void (*run)(struct exchange *exchange, void *ctx);
+    void *ctx;
+};
+
 struct exchange {
     struct exchange *next; /* In the connection's queue, or among the spare ones. */
     struct http_server *server;
@@ -70,10 +76,7 @@ struct exchange {
     size_t values_bytes; /* What `json` counts for among the server's. */
     size_t ahead_bytes;  /* Guess at its answer, while one that began behind others is made. */
     struct outlet *outlet;
-    void (*gone)(struct exchange *exchange, void *ctx);
-    void *gone_ctx;
-    void (*drain)(struct exchange *exchange, void *ctx);
-    void *drain_ctx;
+    struct exchange_hook gone, drain;
     struct identity identity;
     struct bytes params[PATH_PARAMS_MAX];
     struct query_value query[QUERY_PARAMS_MAX]; /* From here on not zeroed. */
@@ -84,6 +87,7 @@ struct exchange {
 struct exchange *exchange_new(struct conn *conn);
 void exchange_free(struct exchange *exchange);
 void exchange_go(struct exchange *exchange, enum exchange_state to);
+void exchange_notify(struct exchange *exchange, struct exchange_hook *hook); /* One of its own. */
 void exchange_refuse_revoked(struct exchange *exchange);
 /* Size that the answer of a request behind others is likely to have: AHEAD_PAGE or AHEAD_SMALL. */
 void exchange_guess(struct exchange *exchange, size_t bytes);
@@ -177,8 +181,6 @@ void conn_read_stop(struct conn *conn);
 void conn_refuse(struct conn *conn, struct err err, const struct why *why); /* And ends it. */
 /* conn_write.c */
 void conn_flush(struct conn *conn);
-void conn_end_if_done(struct conn *conn);
-/* conn_time.c */
 void conn_deadline(struct conn *conn, unsigned after_ms); /* 0: none. */
 
 /* --- Server ----------------------------------------------------------------------------------- */
@@ -234,13 +236,12 @@ struct http_server {
     char read_buffer[READ_SIZE], scratch[SCRATCH_SIZE];
 };
 
-void server_conn_gone(struct http_server *server);   /* One connection less. */
-void server_walk(struct http_server *server);        /* Begins anew with the first connection. */
-void server_drain_again(struct http_server *server); /* Something new wants to be told. */
-void listener_close(struct listener *listener);
-void server_listener_gone(struct http_server *server);
+/* Visits every connection, from the first one on: revoked tokens, a drain, a cut. */
+void server_walk(struct http_server *server);
+/* The last connection or listener may have gone: notifies the owner who waits for that. */
+void server_end_if_empty(struct http_server *server);
 void server_exchange_gone(struct http_server *server); /* Or its remains. */
-struct bytes server_date(struct http_server *server);
+void listener_close(struct listener *listener);
 /* builtin.c: /healthz, /readyz, /metrics, /api/v1/openapi.json. */
 extern const struct route builtin_routes[];
 extern const size_t builtin_route_count;

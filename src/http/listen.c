@@ -1,3 +1,4 @@
+/* listen.c: the listeners, and the admission of connections. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -57,46 +58,42 @@ static bool is_loopback_address(const struct address *address) {
            (address->bytes[10] == 0xff && address->bytes[12] == 127);
 }
 
-/* False: this address holds enough connections already. */
-static bool count_address(struct conn *conn) {
-    struct address address;
-    if (conn->listener->is_unix || conn->listener->loopback || !address_of(conn, &address) ||
-        is_loopback_address(&address)) {
-        return true;
-    }
-    conn->address =
-        addresses_take(&conn->server->addresses, address, conn->server->limits.per_address_max);
-    return conn->address != NULL;
-}
-
 unsigned http_refused_max(unsigned connections_max) {
     unsigned part = connections_max / 4 + 1;
     return part < REFUSED_MAX ? part : REFUSED_MAX;
 }
 
-static void admit(struct conn *conn) {
+static void conn_admit(struct conn *conn) {
     struct http_server *server = conn->server;
+    const struct http_limits *limits = &server->limits;
+    bool counted = !conn->listener->is_unix && !conn->listener->loopback;
+    struct address address;
     struct why why;
-    if (server->stats.connections > server->limits.connections_max) {
+    if (server->stats.connections > limits->connections_max) {
         server->stats.refused++;
         if (server->stats.connections >
-            server->limits.connections_max + http_refused_max(server->limits.connections_max)) {
+            limits->connections_max + http_refused_max(limits->connections_max)) {
             conn_close(conn);
             return;
         }
-        why_set(&why, "there are %u connections already", server->limits.connections_max);
+        why_set(&why, "there are %u connections already", limits->connections_max);
         conn_reject(conn, err_make(ERR_OVERLOADED, "http: accept"), &why);
-    } else if (!count_address(conn)) {
-        server->stats.refused++;
-        why_set(&why, "your address holds %u connections already", server->limits.per_address_max);
-        conn_reject(conn, err_make(ERR_TOO_MANY, "http: accept"), &why);
-    } else {
-        conn_deadline(conn, server->limits.idle_ms);
-        conn_start(conn);
+        return;
     }
+    if (counted && address_of(conn, &address) && !is_loopback_address(&address)) {
+        conn->address = addresses_take(&server->addresses, address, limits->per_address_max);
+        if (conn->address == NULL) {
+            server->stats.refused++;
+            why_set(&why, "your address holds %u connections already", limits->per_address_max);
+            conn_reject(conn, err_make(ERR_TOO_MANY, "http: accept"), &why);
+            return;
+        }
+    }
+    conn_deadline(conn, limits->idle_ms);
+    conn_start(conn);
 }
 
-static void take_in(struct listener *listener) {
+static void listener_accept(struct listener *listener) {
     struct conn *conn = conn_new(listener);
     if (uv_accept(&listener->uv.stream, &conn->uv.stream) != 0) {
         conn_close(conn);
@@ -109,21 +106,21 @@ static void take_in(struct listener *listener) {
         (void)uv_tcp_nodelay(&conn->uv.tcp, 1); /* Only slower without. */
         conn->local = listener->loopback && listener->server->options.insecure_loopback;
     }
-    admit(conn);
+    conn_admit(conn);
 }
 
-static void next_turn(struct loop_task *task) {
+static void listener_turn(struct loop_task *task) {
     struct listener *listener = CONTAINER_OF(task, struct listener, task);
     listener->turn_accepts = 0;
     if (listener->waiting && listener->open) {
         listener->waiting = false;
-        take_in(listener);
+        listener_accept(listener);
     }
 }
 
 /* libuv takes in as many as there are, in one turn; as long as one is not taken out of its hands,
  * it stops. */
-static void on_connection(uv_stream_t *stream, int status) {
+static void listener_on_connection(uv_stream_t *stream, int status) {
     struct listener *listener = CONTAINER_OF(stream, struct listener, uv.stream);
     loop_breathe(listener->server->loop);
     if (status < 0) {
@@ -133,7 +130,7 @@ static void on_connection(uv_stream_t *stream, int status) {
         loop_soon(listener->server->loop, &listener->task);
     }
     if (listener->turn_accepts++ < TURN_ACCEPTS_MAX) {
-        take_in(listener);
+        listener_accept(listener);
     } else {
         listener->waiting = true;
     }
@@ -144,23 +141,16 @@ static void on_connection(uv_stream_t *stream, int status) {
 static struct listener *listener_new(struct http_server *server) {
     struct listener *listener = mem_new(sizeof *listener);
     listener->server = server;
-    listener->task.run = next_turn;
+    listener->task.run = listener_turn;
     listener->rules.allowed_hosts = server->options.allowed_hosts;
     listener->rules.allowed_origins = server->options.allowed_origins;
     return listener;
 }
 
-static void listener_add(struct listener *listener) {
-    struct http_server *server = listener->server;
-    listener->open = true;
-    listener->next = server->listeners;
-    server->listeners = listener;
-    server->listeners_open++;
-}
-
-static void on_closed(uv_handle_t *handle) {
+static void listener_on_closed(uv_handle_t *handle) {
     struct listener *listener = CONTAINER_OF(handle, struct listener, uv.handle);
-    server_listener_gone(listener->server);
+    listener->server->listeners_open--;
+    server_end_if_empty(listener->server);
 }
 
 void listener_close(struct listener *listener) {
@@ -172,50 +162,34 @@ void listener_close(struct listener *listener) {
     if (listener->path != NULL) {
         (void)unlink(listener->path); /* A socket left behind is replaced by the next daemon. */
     }
-    uv_close(&listener->uv.handle, on_closed);
+    uv_close(&listener->uv.handle, listener_on_closed);
 }
 
-static void on_failed_closed(uv_handle_t *handle) {
-    struct listener *listener = CONTAINER_OF(handle, struct listener, uv.handle);
-    mem_free(listener->path);
-    mem_free(listener);
+static void listener_on_given_up(uv_handle_t *handle) {
+    mem_free(CONTAINER_OF(handle, struct listener, uv.handle));
 }
 
-/* The handle is known to libuv: it must be closed before its memory goes. */
-static struct err give_up(struct listener *listener, struct err err) {
-    uv_close(&listener->uv.handle, on_failed_closed);
-    return err;
-}
-
-/* libuv's codes are negated errno values. */
-static struct err from_uv(int rc, const char *step) {
-    return rc == UV_EADDRINUSE ? (struct err){.code = ERR_BUSY, .os = -rc, .step = step}
-                               : err_from_errno(-rc, step);
-}
-
-struct endpoint {
-    struct sockaddr_storage storage;
-    bool loopback, any;
-};
-
-static bool endpoint_parse(const char *host, uint16_t port, struct endpoint *ret_endpoint) {
-    struct endpoint endpoint = {.loopback = false};
-    const char *address = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-    if (uv_ip4_addr(address, port, &in) == 0) {
-        endpoint.loopback = (ntohl(in.sin_addr.s_addr) >> 24) == 127;
-        endpoint.any = in.sin_addr.s_addr == 0;
-        memcpy(&endpoint.storage, &in, sizeof in);
-    } else if (uv_ip6_addr(address, port, &in6) == 0) {
-        endpoint.loopback = IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
-        endpoint.any = IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr);
-        memcpy(&endpoint.storage, &in6, sizeof in6);
-    } else {
-        return false;
+/* Takes connections from now on, if what led here succeeded. `rc` is a code of libuv, a negated
+ * errno; `where` stands in the sentence for the user. */
+static struct err listener_start(struct listener *listener, int rc, const char *where,
+                                 struct why *why) {
+    struct http_server *server = listener->server;
+    if (rc == 0) {
+        rc = uv_listen(&listener->uv.stream, BACKLOG, listener_on_connection);
     }
-    *ret_endpoint = endpoint;
-    return true;
+    if (rc != 0) {
+        why_set(why, "cannot listen on %s: %s", where, uv_strerror(rc));
+        /* The handle is known to libuv: it must be closed before its memory goes. */
+        uv_close(&listener->uv.handle, listener_on_given_up);
+        return rc == UV_EADDRINUSE
+                   ? (struct err){.code = ERR_BUSY, .os = -rc, .step = "http: listen"}
+                   : err_from_errno(-rc, "http: listen");
+    }
+    listener->open = true;
+    listener->next = server->listeners;
+    server->listeners = listener;
+    server->listeners_open++;
+    return ERR_OK;
 }
 
 static uint16_t port_of(const uv_tcp_t *tcp) {
@@ -230,30 +204,40 @@ static uint16_t port_of(const uv_tcp_t *tcp) {
 
 struct err http_listen_tcp(struct http_server *server, const char *host, uint16_t port,
                            uint16_t *ret_port, struct why *why) {
-    struct endpoint endpoint;
-    if (!endpoint_parse(host, port, &endpoint)) {
+    const char *address = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } name;
+    bool loopback, all;
+    if (uv_ip4_addr(address, port, &name.in) == 0) {
+        loopback = (ntohl(name.in.sin_addr.s_addr) >> 24) == 127;
+        all = name.in.sin_addr.s_addr == 0;
+    } else if (uv_ip6_addr(address, port, &name.in6) == 0) {
+        loopback = IN6_IS_ADDR_LOOPBACK(&name.in6.sin6_addr);
+        all = IN6_IS_ADDR_UNSPECIFIED(&name.in6.sin6_addr);
+    } else {
         why_set(why, "'%s' is not an IP address or 'localhost'", host);
         return err_make(ERR_CONFIG, "http: listen");
     }
     struct listener *listener = listener_new(server);
     int rc = uv_tcp_init(loop_uv(server->loop), &listener->uv.tcp);
     assert(rc == 0);
-    rc = uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&endpoint.storage, 0);
-    if (rc == 0) {
-        rc = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    rc = uv_tcp_bind(&listener->uv.tcp, &name.any, 0);
+    char where[128];
+    (void)snprintf(where, sizeof where, "%s port %u", host, port); /* An address; it fits. */
+    struct err err = listener_start(listener, rc, where, why);
+    if (err_failed(err)) {
+        return err;
     }
-    if (rc != 0) {
-        why_set(why, "cannot listen on %s port %u: %s", host, port, uv_strerror(rc));
-        return give_up(listener, from_uv(rc, "http: listen"));
-    }
-    listener->loopback = endpoint.loopback;
+    listener->loopback = loopback;
     listener->rules.port = port_of(&listener->uv.tcp);
-    if (!endpoint.any && strlen(host) + 3 <= ADDRESS_SIZE) {
+    if (!all && strlen(host) + 3 <= ADDRESS_SIZE) {
         bool bracket = strchr(host, ':') != NULL;
         (void)snprintf(listener->address, ADDRESS_SIZE, bracket ? "[%s]" : "%s", host); /* Fits. */
         listener->rules.address = listener->address;
     }
-    listener_add(listener);
     *ret_port = listener->rules.port;
     return ERR_OK;
 }
@@ -269,7 +253,7 @@ static bool is_served(const struct sockaddr_un *address) {
 
 /* A path in sun_path may have 107 bytes, a data directory more; by way of its descriptor each
  * directory has a short name. */
-static struct err bind_in(int dir, const char *name, int fd) {
+static struct err socket_bind_in(int dir, const char *name, int fd) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int len = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
     if (len < 0 || (size_t)len >= sizeof address.sun_path) {
@@ -292,17 +276,17 @@ static struct err bind_in(int dir, const char *name, int fd) {
     return ERR_OK;
 }
 
-static struct err bind_path(const char *path, int *ret_fd) {
+static struct err socket_bind(const char *path, int *ret_fd) {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
-    size_t dir_len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    AUTO(mem_release) char *dir_path = dir_len == 0 ? mem_copy(".", 1) : mem_copy(path, dir_len);
+    AUTO(mem_release)
+    char *dir_path = slash == NULL ? mem_copy(".", 1) : mem_copy(path, (size_t)(name - path));
     AUTO(fd_release) int dir = open(dir_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (dir < 0 || fd < 0) {
         return err_from_errno(errno, "http: socket");
     }
-    struct err err = bind_in(dir, name, fd);
+    struct err err = socket_bind_in(dir, name, fd);
     if (!err_failed(err)) {
         *ret_fd = fd_take(&fd);
     }
@@ -311,7 +295,7 @@ static struct err bind_path(const char *path, int *ret_fd) {
 
 struct err http_listen_unix(struct http_server *server, const char *path, struct why *why) {
     int fd = -1;
-    struct err err = bind_path(path, &fd);
+    struct err err = socket_bind(path, &fd);
     if (err_failed(err)) {
         why_set(why, "cannot listen on %s: %s", path,
                 err.os != 0 ? strerror(err.os) : err_title(err.code));
@@ -323,16 +307,12 @@ struct err http_listen_unix(struct http_server *server, const char *path, struct
     rc = uv_pipe_open(&listener->uv.pipe, fd);
     if (rc != 0) {
         fd_release(&fd);
-    } else {
-        rc = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
     }
-    if (rc != 0) {
-        why_set(why, "cannot listen on %s: %s", path, uv_strerror(rc));
-        return give_up(listener, from_uv(rc, "http: listen"));
+    err = listener_start(listener, rc, path, why);
+    if (!err_failed(err)) {
+        listener->is_unix = true;
+        listener->rules.any = true;
+        listener->path = mem_copy(path, strlen(path));
     }
-    listener->is_unix = true;
-    listener->rules.any = true;
-    listener->path = mem_copy(path, strlen(path));
-    listener_add(listener);
-    return ERR_OK;
+    return err;
 }

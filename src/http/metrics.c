@@ -17,28 +17,17 @@ void metrics_add(struct text *text, const struct metric *metrics, size_t count) 
     }
 }
 
-/* Values of labels are escaped as in JSON, but for the quotes around them. */
-static void write_build(const struct http_server *server, struct text *text) {
-    const char *version = server->options.version == NULL ? "" : server->options.version;
-    text_add_str(text, "# HELP drover_build_info The version that runs; always 1.\n"
-                       "# TYPE drover_build_info gauge\ndrover_build_info{version=");
-    text_add_json(text, version, strlen(version));
-    text_add_str(text, "} 1\n");
-}
-
-static void write_answers(struct text *text, const struct http_stats *stats) {
-    text_add_str(text, "# HELP drover_http_responses_total Responses by class of status.\n"
-                       "# TYPE drover_http_responses_total counter\n");
-    for (int i = 2; i <= 5; i++) {
-        text_addf(text, "drover_http_responses_total{class=\"%dxx\"} %" PRIu64 "\n", i,
-                  stats->answers[i]);
-    }
-}
-
-static void write_server(const struct http_server *server, struct text *text) {
+void metrics_write(struct http_server *server, struct text *text) {
+    const struct http_options *options = &server->options;
+    struct bytes version = bytes_of(options->version);
     struct http_stats stats;
     http_get_stats(server, &stats);
-    const struct metric metrics[] = {
+    /* Values of labels are escaped as in JSON, but for the quotes around them. */
+    text_add_str(text, "# HELP drover_build_info The version that runs; always 1.\n"
+                       "# TYPE drover_build_info gauge\ndrover_build_info{version=");
+    text_add_json(text, version.data, version.len);
+    text_add_str(text, "} 1\n");
+    const struct metric of_server[] = {
         {"http_connections", "Open connections.", stats.connections},
         {"http_sse_streams", "Open SSE streams.", stats.streams_sse},
         {"http_websockets", "Open WebSockets.", stats.streams_websocket},
@@ -54,30 +43,25 @@ static void write_server(const struct http_server *server, struct text *text) {
         {"loop_slow_turns_total", "Turns of the loop over 2 ms of CPU.",
          loop_slow_turns(server->loop)},
     };
-    metrics_add(text, metrics, COUNT_OF(metrics));
-    write_answers(text, &stats);
-}
-
-static void write_hub(const struct hub *hub, struct text *text) {
-    struct hub_stats stats;
-    hub_get_stats(hub, &stats);
-    const struct metric metrics[] = {
-        {"hub_events_total", "Events delivered to the hub.", stats.events},
-        {"hub_pieces_total", "Pieces pulled by subscribers.", stats.pieces_pulled},
-        {"hub_pages_total", "Pages read from the store to catch up.", stats.pages_read},
-        {"hub_streams", "Streams held in memory.", stats.streams},
-        {"hub_subscribers", "Subscribers.", stats.subscribers},
-        {"hub_ring_bytes", "Bytes in the rings of all streams.", stats.ring_bytes},
-    };
-    metrics_add(text, metrics, COUNT_OF(metrics));
-}
-
-void metrics_write(struct http_server *server, struct text *text) {
-    const struct http_options *options = &server->options;
-    write_build(server, text);
-    write_server(server, text);
+    metrics_add(text, of_server, COUNT_OF(of_server));
+    text_add_str(text, "# HELP drover_http_responses_total Responses by class of status.\n"
+                       "# TYPE drover_http_responses_total counter\n");
+    for (int i = 2; i <= 5; i++) {
+        text_addf(text, "drover_http_responses_total{class=\"%dxx\"} %" PRIu64 "\n", i,
+                  stats.answers[i]);
+    }
     if (options->hub != NULL) {
-        write_hub(options->hub, text);
+        struct hub_stats hub;
+        hub_get_stats(options->hub, &hub);
+        const struct metric of_hub[] = {
+            {"hub_events_total", "Events delivered to the hub.", hub.events},
+            {"hub_pieces_total", "Pieces pulled by subscribers.", hub.pieces_pulled},
+            {"hub_pages_total", "Pages read from the store to catch up.", hub.pages_read},
+            {"hub_streams", "Streams held in memory.", hub.streams},
+            {"hub_subscribers", "Subscribers.", hub.subscribers},
+            {"hub_ring_bytes", "Bytes in the rings of all streams.", hub.ring_bytes},
+        };
+        metrics_add(text, of_hub, COUNT_OF(of_hub));
     }
     if (options->metrics != NULL) {
         options->metrics(options->ctx, text);

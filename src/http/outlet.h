@@ -17,7 +17,6 @@
 
 struct conn;
 struct exchange;
-struct http_server;
 struct outlet;
 
 struct outlet_ops {
@@ -54,7 +53,5 @@ bool outlet_waits(const struct outlet *outlet);
 void outlet_end(struct outlet *outlet);
 /* Ends it at once. */
 void outlet_cut(struct outlet *outlet);
-
-struct http_server *outlet_server(const struct outlet *outlet);
 
 #endif

@@ -1,56 +1,52 @@
+/* reply.c: the head of an answer. */
 #include <string.h>
 #include <time.h>
 
 #include "http/inside.h"
 
-static struct bytes status_line(int status) {
-    switch (status) {
+/* Status lines are whole, since an answer is written many thousand times a second. */
+static const struct {
+    int status;
+    struct bytes line;
+} status_lines[] = {
 #define LINE(code, words)                                                                          \
-    case code:                                                                                     \
-        return BYTES("HTTP/1.1 " #code " " words "\r\n")
-        LINE(200, "OK");
-        LINE(201, "Created");
-        LINE(202, "Accepted");
-        LINE(204, "No Content");
-        LINE(304, "Not Modified");
-        LINE(400, "Bad Request");
-        LINE(401, "Unauthorized");
-        LINE(403, "Forbidden");
-        LINE(404, "Not Found");
-        LINE(405, "Method Not Allowed");
-        LINE(406, "Not Acceptable");
-        LINE(408, "Request Timeout");
-        LINE(409, "Conflict");
-        LINE(410, "Gone");
-        LINE(411, "Length Required");
-        LINE(412, "Precondition Failed");
-        LINE(413, "Content Too Large");
-        LINE(414, "URI Too Long");
-        LINE(415, "Unsupported Media Type");
-        LINE(417, "Expectation Failed");
-        LINE(421, "Misdirected Request");
-        LINE(422, "Unprocessable Content");
-        LINE(426, "Upgrade Required");
-        LINE(429, "Too Many Requests");
-        LINE(431, "Request Header Fields Too Large");
-        LINE(500, "Internal Server Error");
-        LINE(501, "Not Implemented");
-        LINE(503, "Service Unavailable");
-        LINE(505, "HTTP Version Not Supported");
-        LINE(507, "Insufficient Storage");
+    { code, BYTES_INIT("HTTP/1.1 " #code " " words "\r\n") }
+    LINE(200, "OK"),
+    LINE(201, "Created"),
+    LINE(202, "Accepted"),
+    LINE(204, "No Content"),
+    LINE(304, "Not Modified"),
+    LINE(400, "Bad Request"),
+    LINE(401, "Unauthorized"),
+    LINE(403, "Forbidden"),
+    LINE(404, "Not Found"),
+    LINE(405, "Method Not Allowed"),
+    LINE(406, "Not Acceptable"),
+    LINE(408, "Request Timeout"),
+    LINE(409, "Conflict"),
+    LINE(410, "Gone"),
+    LINE(411, "Length Required"),
+    LINE(412, "Precondition Failed"),
+    LINE(413, "Content Too Large"),
+    LINE(414, "URI Too Long"),
+    LINE(415, "Unsupported Media Type"),
+    LINE(417, "Expectation Failed"),
+    LINE(421, "Misdirected Request"),
+    LINE(422, "Unprocessable Content"),
+    LINE(426, "Upgrade Required"),
+    LINE(429, "Too Many Requests"),
+    LINE(431, "Request Header Fields Too Large"),
+    LINE(500, "Internal Server Error"),
+    LINE(501, "Not Implemented"),
+    LINE(503, "Service Unavailable"),
+    LINE(505, "HTTP Version Not Supported"),
+    LINE(507, "Insufficient Storage"),
 #undef LINE
-    default:
-        return (struct bytes){0};
-    }
-}
+};
 
 static char *put(char *out, struct bytes bytes) {
     memcpy(out, bytes.data, bytes.len);
     return out + bytes.len;
-}
-
-static char *put_str(char *out, const char *text) {
-    return put(out, bytes_of(text));
 }
 
 static char *put_number(char *out, size_t number) {
@@ -64,17 +60,17 @@ static char *put_number(char *out, size_t number) {
 }
 
 static char *put_status(char *out, int status) {
-    struct bytes line = status_line(status);
-    if (line.data != NULL) {
-        return put(out, line);
+    for (size_t i = 0; i < COUNT_OF(status_lines); i++) {
+        if (status_lines[i].status == status) {
+            return put(out, status_lines[i].line);
+        }
     }
-    out = put(out, BYTES("HTTP/1.1 "));
-    out = put_number(out, (size_t)status);
+    out = put_number(put(out, BYTES("HTTP/1.1 ")), (size_t)status);
     return put(out, BYTES(" Status\r\n"));
 }
 
 /* The clock is asked once for each answer, the text made once a second. */
-struct bytes server_date(struct http_server *server) {
+static char *put_date(char *out, struct http_server *server) {
     int64_t now_s = world_wall_ms(loop_world(server->loop)) / 1000;
     if (now_s != server->date_s) {
         time_t now = (time_t)now_s;
@@ -85,16 +81,16 @@ struct bytes server_date(struct http_server *server) {
         }
         server->date_s = now_s;
     }
-    return bytes_of(server->date);
+    return put(out, bytes_of(server->date));
 }
 
 size_t reply_head_write(const struct exchange *exchange, char *out) {
     char *at = put_status(out, exchange->status);
-    at = put(at, server_date(exchange->server));
+    at = put_date(at, exchange->server);
     if (exchange->media != NULL) {
         assert(strlen(exchange->media) < 200);
         at = put(at, BYTES("Content-Type: "));
-        at = put_str(at, exchange->media);
+        at = put(at, bytes_of(exchange->media));
         at = put(at, BYTES("\r\n"));
     }
     if (exchange->status != 204 && exchange->status != 304) {
@@ -114,11 +110,10 @@ size_t reply_head_write(const struct exchange *exchange, char *out) {
     return (size_t)(at - out);
 }
 
-size_t reply_stream_head_write(struct http_server *server, const char *status_line_text,
+size_t reply_stream_head_write(struct http_server *server, const char *status_line,
                                const char *fields, char *out) {
-    char *at = put_str(out, status_line_text);
-    at = put(at, server_date(server));
-    at = put_str(at, fields);
+    char *at = put_date(put(out, bytes_of(status_line)), server);
+    at = put(at, bytes_of(fields));
     at = put(at, BYTES("\r\n"));
     assert((size_t)(at - out) <= ANSWER_HEAD_MAX);
     return (size_t)(at - out);

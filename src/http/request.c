@@ -1,8 +1,28 @@
+/* request.c: a request from its first byte to its last.
+ *
+ * The head, line by line:
+ *
+ *     [CRLF]{0,2}  METHOD SP target SP HTTP/1.x CRLF  {name ":" value CRLF}  CRLF
+ *
+ * A line is checked when it is whole, so a client hears at once what is wrong with its first line,
+ * and a client that never ends one is bounded by the limits. The whole head, and the body piece by
+ * piece, then go through llhttp, whose callbacks fill the request.
+ */
 #include "http/request.h"
 
 #include <string.h>
 
 #include "base/memory.h"
+
+enum {
+    METHOD_MAX = 20,
+    BLANK_LINES_MAX = 2,
+    VERSION_LEN = 8,                                     /* "HTTP/1.1" */
+    FIRST_LINE_EXTRA = METHOD_MAX + 2 + VERSION_LEN + 2, /* Beside the target. */
+    BODY_FIRST = 64 << 10, /* Memory for a stated length before its bytes came. */
+    WIRE_FREE = 16 << 10,  /* Framing that a body may have, beside … */
+    WIRE_PER_BYTE = 8,     /* … this for each byte: a chunk of one takes six. */
+};
 
 void request_init(struct request *request, size_t body_max) {
     memset(request, 0, offsetof(struct request, headers));
@@ -59,4 +79,361 @@ bool request_find_header(const struct request *request, struct bytes lower_name,
         }
     }
     return false;
+}
+
+/* --- The head --------------------------------------------------------------------------------- */
+
+/* The first fault of a request is its error. Always false. */
+static bool request_fail(struct request *request, enum err_code code, const char *detail) {
+    if (!err_failed(request->err)) {
+        request->err = err_make(code, "http: request");
+        why_set(&request->why, "%s", detail);
+    }
+    return false;
+}
+
+static bool is_upper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* Methods that no route could ever have are distinguished from those that this route lacks. */
+static bool method_is_known(struct bytes method) {
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (bytes_is(method, known[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `line` is without its CRLF. */
+static bool request_line_check(struct request *request, struct bytes line, size_t url_max) {
+    size_t method = 0;
+    while (method < line.len && is_upper(line.data[method])) {
+        method++;
+    }
+    if (method == 0 || method > METHOD_MAX || method == line.len || line.data[method] != ' ') {
+        return request_fail(request, ERR_BAD_REQUEST,
+                            "the request line does not begin with a method");
+    }
+    bool has_version = line.len >= method + 1 + 1 + 1 + VERSION_LEN;
+    const char *version = has_version ? line.data + line.len - VERSION_LEN : NULL;
+    if (!has_version || version[-1] != ' ' || memcmp(version, "HTTP/", 5) != 0 ||
+        !is_digit(version[5]) || version[6] != '.' || !is_digit(version[7])) {
+        return request_fail(request, ERR_BAD_REQUEST,
+                            "the request line does not end with HTTP/1.1");
+    }
+    if (version[5] != '1' || (version[7] != '0' && version[7] != '1')) {
+        return request_fail(request, ERR_BAD_VERSION,
+                            "the request's version is not HTTP/1.0 or HTTP/1.1");
+    }
+    request->minor = (uint8_t)(version[7] - '0');
+    size_t target = line.len - method - 2 - VERSION_LEN;
+    if (target > url_max) {
+        return request_fail(request, ERR_URL_TOO_LONG, "the URL is longer than the server's limit");
+    }
+    if (memchr(line.data + method + 1, ' ', target) != NULL) {
+        return request_fail(request, ERR_BAD_REQUEST, "the target holds a blank");
+    }
+    if (!method_is_known((struct bytes){line.data, method})) {
+        return request_fail(request, ERR_NOT_IMPLEMENTED, "the method is not known here");
+    }
+    request->method_len = (uint16_t)method;
+    request->target_at = (uint16_t)(method + 1);
+    request->target_len = (uint16_t)target;
+    return true;
+}
+
+/* Checks the last whole line of the buffer. */
+static bool head_line_check(struct request *request, const struct request_limits *limits) {
+    struct bytes line = {request->head + request->line_at, request->head_len - request->line_at};
+    if (line.len < 2 || line.data[line.len - 2] != '\r') {
+        return request_fail(request, ERR_BAD_REQUEST, "a line ends with a bare LF");
+    }
+    line.len -= 2;
+    if (memchr(line.data, '\r', line.len) != NULL) {
+        return request_fail(request, ERR_BAD_REQUEST, "a line holds a bare CR");
+    }
+    if (memchr(line.data, '\0', line.len) != NULL) {
+        return request_fail(request, ERR_BAD_REQUEST, "a line holds a NUL");
+    }
+    if (request->lines == 0 && line.len == 0) {
+        request->head_len = 0;
+        return ++request->blank_lines <= BLANK_LINES_MAX ||
+               request_fail(request, ERR_BAD_REQUEST, "there are blank lines instead of a request");
+    }
+    request->line_at = request->head_len;
+    if (request->lines++ == 0) {
+        request->first_line_len = request->head_len;
+        return request_line_check(request, line, limits->url_bytes_max);
+    }
+    request->head_done = line.len == 0;
+    if (request->head_done) {
+        return true;
+    }
+    if (line.data[0] == ' ' || line.data[0] == '\t') {
+        return request_fail(request, ERR_BAD_REQUEST, "a header line is folded");
+    }
+    if (line.data[0] == ':') {
+        return request_fail(request, ERR_BAD_REQUEST, "a header has no name");
+    }
+    return request->lines <= limits->headers_max + 1 ||
+           request_fail(request, ERR_HEADERS_TOO_LARGE, "there are more headers than allowed");
+}
+
+/* Checks what can be said of a line that has not ended yet. */
+static bool head_bounds_check(struct request *request, const struct request_limits *limits) {
+    if (request->lines > 0) {
+        return request->head_len - request->first_line_len <= limits->head_bytes_max ||
+               request_fail(request, ERR_HEADERS_TOO_LARGE,
+                            "the headers have more bytes than allowed");
+    }
+    if (request->head_len > 0 && !is_upper(request->head[0]) && request->head[0] != '\r') {
+        return request_fail(request, ERR_BAD_REQUEST,
+                            "the request line does not begin with a method");
+    }
+    return request->head_len <= limits->url_bytes_max + FIRST_LINE_EXTRA ||
+           request_fail(request, ERR_URL_TOO_LONG, "the URL is longer than the server's limit");
+}
+
+static bool head_append(struct request *request, const char *data, size_t len) {
+    size_t need = request->head_len + len;
+    if (need > HEAD_SIZE_MAX) {
+        return request_fail(request, ERR_HEADERS_TOO_LARGE, "the head has more bytes than allowed");
+    }
+    if (need > request->head_size) {
+        size_t size = (size_t)request->head_size * 4;
+        size = size < need ? need : size;
+        bool inside = request->head == request->inline_head;
+        char *head = inside ? mem_try(size) : mem_try_grow(request->head, size);
+        if (head == NULL) {
+            return request_fail(request, ERR_OUT_OF_MEMORY, "there is no memory for the head");
+        }
+        if (inside) {
+            memcpy(head, request->head, request->head_len);
+        }
+        request->head = head;
+        request->head_size = (uint32_t)size;
+    }
+    memcpy(request->head + request->head_len, data, len);
+    request->head_len = (uint32_t)need;
+    return true;
+}
+
+/* Takes the bytes of a head, up to its end. True: the head is complete, or request->err says what
+ * is wrong with it. */
+static bool head_take(struct request *request, const struct request_limits *limits,
+                      struct bytes bytes, size_t *ret_used) {
+    size_t at = 0;
+    while (at < bytes.len && !request->head_done) {
+        const char *from = bytes.data + at;
+        const char *newline = memchr(from, '\n', bytes.len - at);
+        size_t len = newline == NULL ? bytes.len - at : (size_t)(newline - from) + 1;
+        /* Never more of a line than the bounds allow, and the one byte that is beyond them. */
+        size_t bound = request->lines == 0 ? limits->url_bytes_max + FIRST_LINE_EXTRA
+                                           : request->first_line_len + limits->head_bytes_max;
+        size_t room = bound + 1 - request->head_len;
+        bool whole = newline != NULL && len <= room;
+        len = len < room ? len : room;
+        at += len;
+        if (!head_append(request, from, len) || !head_bounds_check(request, limits) ||
+            (whole && !head_line_check(request, limits))) {
+            break;
+        }
+    }
+    *ret_used = at;
+    return request->head_done || err_failed(request->err);
+}
+
+/* --- What llhttp finds ------------------------------------------------------------------------ */
+
+static int callback_fail(struct request *request, enum err_code code, const char *detail) {
+    (void)request_fail(request, code, detail); /* Always false. */
+    return HPE_USER;
+}
+
+static int on_header_field(llhttp_t *http, const char *at, size_t len) {
+    struct request *request = http->data;
+    if (request->head_done) {
+        return callback_fail(request, ERR_BAD_REQUEST, "trailer fields are not accepted");
+    }
+    if (request->header_count == HEADERS_MAX) {
+        return callback_fail(request, ERR_HEADERS_TOO_LARGE, "there are more headers than allowed");
+    }
+    struct header *header = &request->headers[request->header_count++];
+    *header = (struct header){.name_at = (uint16_t)(at - request->head), .name_len = (uint16_t)len};
+    request->value_seen = false;
+    char *name = request->head + header->name_at;
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] >= 'A' && name[i] <= 'Z') {
+            name[i] = (char)(name[i] | 0x20);
+        }
+    }
+    return 0;
+}
+
+static int on_header_value(llhttp_t *http, const char *at, size_t len) {
+    struct request *request = http->data;
+    if (request->header_count == 0 || request->value_seen) {
+        return callback_fail(request, ERR_BAD_REQUEST, "a header line is folded");
+    }
+    while (len > 0 && (at[len - 1] == ' ' || at[len - 1] == '\t')) {
+        len--;
+    }
+    struct header *header = &request->headers[request->header_count - 1];
+    header->value_at = (uint16_t)(at - request->head);
+    header->value_len = (uint16_t)len;
+    request->value_seen = true;
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *http) {
+    struct request *request = http->data;
+    /* Whether a protocol is upgraded is decided by the route, after our own checks; until then an
+     * Upgrade header is a wish like any other. */
+    http->upgrade = 0;
+    request->head_done = true;
+    request->content_length = http->content_length;
+    return 0;
+}
+
+static int on_body(llhttp_t *http, const char *at, size_t len) {
+    struct request *request = http->data;
+    if (len > request->body_max - request->body_len) {
+        return callback_fail(request, ERR_BODY_TOO_LARGE,
+                             "the body is larger than this route takes");
+    }
+    size_t need = request->body_len + len;
+    if (!request->discard && need > request->body_size) {
+        size_t size = request->body_size * 2;
+        if (request->has_length && request->body_size == 0) {
+            size =
+                request->content_length < BODY_FIRST ? (size_t)request->content_length : BODY_FIRST;
+        }
+        size = size < need ? need : size;
+        char *body = mem_try_grow(request->body, size);
+        if (body == NULL) {
+            return callback_fail(request, ERR_OUT_OF_MEMORY, "there is no memory for the body");
+        }
+        request->body = body;
+        request->body_size = size;
+    }
+    if (!request->discard) {
+        memcpy(request->body + request->body_len, at, len);
+    }
+    request->body_len = need;
+    return 0;
+}
+
+/* The length of a chunk is known before its bytes: a client hears early that it is too long. */
+static int on_chunk_header(llhttp_t *http) {
+    struct request *request = http->data;
+    if (http->content_length > request->body_max - request->body_len) {
+        return callback_fail(request, ERR_BODY_TOO_LARGE,
+                             "the body is larger than this route takes");
+    }
+    return 0;
+}
+
+static int on_chunk_extension(llhttp_t *http, const char *at, size_t len) {
+    return callback_fail(http->data, ERR_BAD_REQUEST, "chunk extensions are not accepted");
+}
+
+static int on_message_complete(llhttp_t *http) {
+    struct request *request = http->data;
+    request->whole = true;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_header_field = on_header_field,
+    .on_header_value = on_header_value,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_chunk_header = on_chunk_header,
+    .on_chunk_extension_name = on_chunk_extension,
+    .on_chunk_extension_value = on_chunk_extension,
+    .on_message_complete = on_message_complete,
+};
+
+/* --- The parser ------------------------------------------------------------------------------- */
+
+void parser_init(struct parser *parser) {
+    llhttp_init(&parser->http, HTTP_REQUEST, &settings);
+    parser->in_body = false;
+    parser->wire = 0;
+    parser->last = '\0';
+}
+
+/* `detail`: what llhttp found that none of our own checks had; NULL: its own words. */
+static enum parse_result parser_fail(struct parser *parser, struct request *request,
+                                     const char *detail) {
+    const char *reason = detail != NULL ? detail : llhttp_get_error_reason(&parser->http);
+    (void)request_fail(request, ERR_BAD_REQUEST, reason == NULL ? "not valid HTTP" : reason);
+    return PARSE_FAILED;
+}
+
+static enum parse_result parser_feed_head(struct parser *parser, struct request *request) {
+    /* From here on the callbacks tell when the head is over. */
+    request->head_done = false;
+    parser->http.data = request;
+    llhttp_errno_t rc = llhttp_execute(&parser->http, request->head, request->head_len);
+    if ((rc != HPE_OK && rc != HPE_PAUSED) || !request->head_done) {
+        return parser_fail(parser, request, NULL);
+    }
+    request->err = header_rules_check(request);
+    if (err_failed(request->err)) {
+        return PARSE_FAILED;
+    }
+    parser->in_body = !request->whole;
+    if (request->whole) {
+        parser_init(parser);
+    }
+    return request->whole ? PARSE_WHOLE : PARSE_HEAD;
+}
+
+static enum parse_result parser_feed_body(struct parser *parser, struct request *request,
+                                          struct bytes bytes, size_t *ret_used) {
+    llhttp_errno_t rc = llhttp_execute(&parser->http, bytes.data, bytes.len);
+    if (rc == HPE_PAUSED && request->whole) {
+        size_t used = (size_t)(llhttp_get_error_pos(&parser->http) - bytes.data);
+        *ret_used = used;
+        /* llhttp takes a bare LF for the empty line behind the last chunk. */
+        assert(used > 0);
+        char before = used > 1 ? bytes.data[used - 2] : parser->last;
+        if (request->chunked && (bytes.data[used - 1] != '\n' || before != '\r')) {
+            return parser_fail(parser, request, "the chunks end with a bare LF");
+        }
+        parser_init(parser);
+        return PARSE_WHOLE;
+    }
+    if (rc != HPE_OK) {
+        return parser_fail(parser, request, NULL);
+    }
+    *ret_used = bytes.len;
+    parser->wire += bytes.len;
+    parser->last = bytes.data[bytes.len - 1];
+    if (request->chunked &&
+        parser->wire > WIRE_FREE + WIRE_PER_BYTE * (uint64_t)request->body_len) {
+        return parser_fail(parser, request, "the chunks hold more framing than body");
+    }
+    return PARSE_MORE;
+}
+
+enum parse_result parser_feed(struct parser *parser, struct request *request,
+                              const struct request_limits *limits, struct bytes bytes,
+                              size_t *ret_used) {
+    *ret_used = 0;
+    if (parser->in_body) {
+        return bytes.len == 0 ? PARSE_MORE : parser_feed_body(parser, request, bytes, ret_used);
+    }
+    if (!head_take(request, limits, bytes, ret_used)) {
+        return PARSE_MORE;
+    }
+    return err_failed(request->err) ? PARSE_FAILED : parser_feed_head(parser, request);
 }

@@ -46,7 +46,7 @@ struct header {
 };
 
 struct request_limits {
-    size_t head_bytes_max, url_bytes_max, body_bytes_max;
+    size_t head_bytes_max, url_bytes_max;
     unsigned headers_max;
 };
 
@@ -84,11 +84,6 @@ MUST_CHECK bool request_known(const struct request *request, enum header_known k
 MUST_CHECK bool request_find_header(const struct request *request, struct bytes lower_name,
                                     struct bytes *ret_value);
 
-/* head.c: takes the bytes of a head, up to its end; *ret_used tells how many. True: it is complete,
- * or request->err says what is wrong with it. */
-MUST_CHECK bool head_take(struct request *request, const struct request_limits *limits,
-                          struct bytes bytes, size_t *ret_used);
-
 /* header_rules.c: what the headers say about framing and connection, once they are all there. */
 MUST_CHECK struct err header_rules_check(struct request *request);
 /* `list` is a comma separated header value, `token` one of its elements, without parameters. */
@@ -98,7 +93,6 @@ MUST_CHECK bool header_accepts(struct bytes accept, struct bytes media);
 /* application/json, perhaps with charset=utf-8. */
 MUST_CHECK bool header_is_json(struct bytes content_type);
 
-/* parse.c */
 struct parser {
     llhttp_t http;
     bool in_body;

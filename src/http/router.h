@@ -27,12 +27,12 @@ struct router_row {
     struct router_entry entries[ROUTE_METHODS_MAX];
 };
 
+/* Zeroed before the first route. */
 struct router {
     struct router_row *rows; /* Owned. */
     size_t count;
 };
 
-void router_init(struct router *router);
 void router_done(struct router *router);
 void router_add(struct router *router, const struct route *route, void *ctx);
 

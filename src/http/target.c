@@ -1,7 +1,10 @@
+/* target.c: the target of a request line, and the parameters of its query. */
 #include "http/target.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/utf8.h"
 
 static struct err refuse(enum err_code code, struct why *why, const char *detail) {
@@ -50,77 +53,95 @@ static const char *decode(struct bytes raw, bool plus_is_blank, char **scratch,
     return utf8_valid(out, len) ? NULL : "the decoded text is not valid UTF-8";
 }
 
-/* An encoded slash would be a separator to one reader and a letter to the next. */
-static bool hides_separator(struct bytes plain) {
-    return memchr(plain.data, '/', plain.len) != NULL ||
-           memchr(plain.data, '\\', plain.len) != NULL;
-}
-
-static bool is_dots(struct bytes plain) {
-    return (plain.len == 1 && plain.data[0] == '.') ||
-           (plain.len == 2 && plain.data[0] == '.' && plain.data[1] == '.');
-}
-
-static struct err add_segment(struct bytes raw, bool last, char **scratch, struct target *target,
-                              struct why *why) {
-    if (raw.len == 0 && !last) {
-        return refuse(ERR_BAD_REQUEST, why, "the path has an empty segment");
+/* Cuts off *rest the part up to `mark`, and the mark. False: nothing was left. */
+static bool part_next(struct bytes *rest, char mark, struct bytes *ret_part) {
+    if (rest->len == 0) {
+        return false;
     }
+    const char *end = memchr(rest->data, mark, rest->len);
+    *ret_part = (struct bytes){rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
+    size_t used = ret_part->len + (end != NULL);
+    *rest = (struct bytes){rest->data + used, rest->len - used};
+    return true;
+}
+
+/* --- The path --------------------------------------------------------------------------------- */
+
+static struct err segment_add(struct bytes raw, char **scratch, struct target *target,
+                              struct why *why) {
     if (target->segment_count == TARGET_SEGMENTS_MAX) {
         why_set(why, "the path has more than %d segments", TARGET_SEGMENTS_MAX);
         return err_make(ERR_NOT_FOUND, "http: target");
     }
     struct bytes plain = raw;
-    const char *fault =
-        raw.len == 0 ? NULL : decode(raw, /* plus_is_blank */ false, scratch, &plain);
+    const char *fault = decode(raw, /* plus_is_blank */ false, scratch, &plain);
     if (fault != NULL) {
         return refuse(ERR_BAD_REQUEST, why, fault);
     }
-    if (plain.len > 0 && hides_separator(plain)) {
+    /* An encoded slash would be a separator to one reader and a letter to the next. */
+    if (memchr(plain.data, '/', plain.len) != NULL || memchr(plain.data, '\\', plain.len) != NULL) {
         return refuse(ERR_BAD_REQUEST, why, "the path has an encoded slash or a backslash");
     }
-    if (is_dots(plain)) {
+    if (bytes_is(plain, ".") || bytes_is(plain, "..")) {
         return refuse(ERR_BAD_REQUEST, why, "the path has a '.' or '..' segment");
     }
     target->segments[target->segment_count++] = plain;
     return ERR_OK;
 }
 
-static struct err parse_path(char **scratch, struct target *target, struct why *why) {
-    const char *at = target->path.data + 1;
-    const char *end = target->path.data + target->path.len;
-    while (at < end) {
-        const char *slash = memchr(at, '/', (size_t)(end - at));
-        const char *stop = slash == NULL ? end : slash;
-        struct err err = add_segment((struct bytes){at, (size_t)(stop - at)}, /* last */ false,
-                                     scratch, target, why);
-        if (err_failed(err)) {
-            return err;
-        }
-        at = stop + 1;
-        if (slash != NULL && at == end) {
-            return add_segment((struct bytes){end, 0}, /* last */ true, scratch, target, why);
-        }
+static struct err path_parse(char **scratch, struct target *target, struct why *why) {
+    struct bytes rest = {target->path.data + 1, target->path.len - 1}, segment;
+    struct err err = ERR_OK;
+    while (!err_failed(err) && part_next(&rest, '/', &segment)) {
+        err = segment.len == 0 ? refuse(ERR_BAD_REQUEST, why, "the path has an empty segment")
+                               : segment_add(segment, scratch, target, why);
     }
+    /* Behind a slash at the end there is one more segment, an empty one. */
+    if (!err_failed(err) && target->path.len > 1 && rest.data[-1] == '/') {
+        err = segment_add(rest, scratch, target, why);
+    }
+    return err;
+}
+
+/* "http://host:port/path": cuts the authority off *raw. */
+static struct err authority_take(struct bytes *raw, struct target *target, struct why *why) {
+    static const struct bytes scheme = BYTES_INIT("http://");
+    if (!bytes_begin(*raw, scheme) || raw->len == scheme.len) {
+        return refuse(ERR_BAD_REQUEST, why, "the target must begin with '/'");
+    }
+    struct bytes rest = {raw->data + scheme.len, raw->len - scheme.len};
+    size_t len = 0;
+    while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?') {
+        len++;
+    }
+    target->authority = (struct bytes){rest.data, len};
+    if (len == 0 || memchr(rest.data, '@', len) != NULL) {
+        return refuse(ERR_BAD_REQUEST, why, "the target names no host, or a user");
+    }
+    if (len == rest.len || rest.data[len] != '/') {
+        return refuse(ERR_BAD_REQUEST, why, "the target has no path");
+    }
+    *raw = (struct bytes){rest.data + len, rest.len - len};
     return ERR_OK;
 }
 
-static struct err add_pair(struct bytes raw, char **scratch, struct target *target,
+/* --- The query -------------------------------------------------------------------------------- */
+
+static struct err pair_add(struct bytes raw, char **scratch, struct target *target,
                            struct why *why) {
     if (target->pair_count == TARGET_PAIRS_MAX) {
         why_set(why, "there are more than %d query parameters", TARGET_PAIRS_MAX);
         return err_make(ERR_BAD_QUERY, "http: query");
     }
+    struct target_pair pair = {.value = {raw.data + raw.len, 0}};
     const char *equals = memchr(raw.data, '=', raw.len);
-    struct bytes name = {raw.data, equals == NULL ? raw.len : (size_t)(equals - raw.data)};
-    struct bytes value = {raw.data + raw.len, 0};
     if (equals != NULL) {
-        value = (struct bytes){equals + 1, raw.len - name.len - 1};
+        pair.value = (struct bytes){equals + 1, (size_t)(raw.data + raw.len - equals) - 1};
+        raw.len = (size_t)(equals - raw.data);
     }
-    struct target_pair pair = {0};
-    const char *fault = decode(name, /* plus_is_blank */ true, scratch, &pair.name);
+    const char *fault = decode(raw, /* plus_is_blank */ true, scratch, &pair.name);
     if (fault == NULL) {
-        fault = decode(value, /* plus_is_blank */ true, scratch, &pair.value);
+        fault = decode(pair.value, /* plus_is_blank */ true, scratch, &pair.value);
     }
     if (fault == NULL && pair.name.len == 0) {
         fault = "a query parameter has no name";
@@ -132,86 +153,98 @@ static struct err add_pair(struct bytes raw, char **scratch, struct target *targ
     return ERR_OK;
 }
 
-static struct err parse_query(struct bytes raw, char **scratch, struct target *target,
-                              struct why *why) {
-    const char *at = raw.data;
-    const char *end = raw.data + raw.len;
-    while (at < end) {
-        const char *amp = memchr(at, '&', (size_t)(end - at));
-        const char *stop = amp == NULL ? end : amp;
-        if (stop > at) {
-            struct err err =
-                add_pair((struct bytes){at, (size_t)(stop - at)}, scratch, target, why);
-            if (err_failed(err)) {
-                return err;
-            }
-        }
-        at = stop + 1;
-    }
-    return ERR_OK;
-}
-
-/* "http://host:port/path": cuts the authority off *raw. */
-static struct err take_authority(struct bytes *raw, struct target *target, struct why *why) {
-    static const char scheme[] = "http://";
-    size_t skip = sizeof scheme - 1;
-    if (raw->len <= skip || memcmp(raw->data, scheme, skip) != 0) {
-        return refuse(ERR_BAD_REQUEST, why, "the target must begin with '/'");
-    }
-    const char *begin = raw->data + skip;
-    size_t left = raw->len - skip;
-    size_t len = 0;
-    while (len < left && begin[len] != '/' && begin[len] != '?') {
-        len++;
-    }
-    target->authority = (struct bytes){begin, len};
-    if (len == 0 || memchr(begin, '@', len) != NULL) {
-        return refuse(ERR_BAD_REQUEST, why, "the target names no host, or a user");
-    }
-    if (len == left || begin[len] != '/') {
-        return refuse(ERR_BAD_REQUEST, why, "the target has no path");
-    }
-    *raw = (struct bytes){begin + len, left - len};
-    return ERR_OK;
-}
-
-static bool printable(struct bytes raw) {
-    for (size_t i = 0; i < raw.len; i++) {
-        unsigned char c = (unsigned char)raw.data[i];
-        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\') {
-            return false;
-        }
-    }
-    return raw.len > 0;
-}
-
 struct err target_parse(struct bytes raw, char *scratch, struct target *ret_target,
                         struct why *why) {
     struct target *target = ret_target;
     target->authority = (struct bytes){0};
-    target->asterisk = false;
+    target->asterisk = bytes_is(raw, "*");
     target->segment_count = target->pair_count = 0;
-    if (!printable(raw)) {
+    size_t plain = 0;
+    while (plain < raw.len && raw.data[plain] > 0x20 && raw.data[plain] < 0x7f &&
+           raw.data[plain] != '#' && raw.data[plain] != '\\') {
+        plain++;
+    }
+    if (raw.len == 0 || plain < raw.len) {
         return refuse(ERR_BAD_REQUEST, why,
                       "the target must be printable ASCII without '#' and '\\'");
     }
-    if (raw.len == 1 && raw.data[0] == '*') {
-        target->asterisk = true;
+    if (target->asterisk) {
         target->path = raw;
         return ERR_OK;
     }
-    if (raw.data[0] != '/') {
-        struct err err = take_authority(&raw, target, why);
+    struct err err = raw.data[0] == '/' ? ERR_OK : authority_take(&raw, target, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct bytes pair;
+    (void)part_next(&raw, '?', &target->path); /* True: it begins with a slash. */
+    err = path_parse(&scratch, target, why);
+    while (!err_failed(err) && part_next(&raw, '&', &pair)) {
+        err = pair.len == 0 ? ERR_OK : pair_add(pair, &scratch, target, why);
+    }
+    return err;
+}
+
+/* --- By the route's table --------------------------------------------------------------------- */
+
+static struct err query_value_read(const struct query_param *param, struct query_value *value,
+                                   struct why *why) {
+    struct number_bounds bounds = {param->min, param->max};
+    if (param->kind == QUERY_FLAG) {
+        bounds = (struct number_bounds){0, 1};
+    }
+    if (param->kind == QUERY_TEXT) {
+        if (param->max <= 0 || value->text.len <= (size_t)param->max) {
+            return ERR_OK;
+        }
+        why_set(why, "query parameter '%s' is longer than %" PRId64 " bytes", param->name,
+                param->max);
+    } else if (number_parse(value->text, bounds, &value->number)) {
+        return ERR_OK;
+    } else if (param->kind == QUERY_FLAG) {
+        why_set(why, "query parameter '%s' must be 0 or 1", param->name);
+    } else {
+        why_set(why, "query parameter '%s' must be an integer from %" PRId64 " to %" PRId64,
+                param->name, param->min, param->max);
+    }
+    return err_make(ERR_BAD_QUERY, "http: query");
+}
+
+struct err query_read(const struct query_param *table, const struct target *target,
+                      struct query_value ret_values[QUERY_PARAMS_MAX], struct why *why) {
+    const struct err bad = err_make(ERR_BAD_QUERY, "http: query");
+    unsigned count = 0;
+    for (; table != NULL && table[count].name != NULL; count++) {
+        assert(count < QUERY_PARAMS_MAX);
+        ret_values[count] = (struct query_value){.number = table[count].absent, .text = {"", 0}};
+    }
+    for (unsigned i = 0; i < target->pair_count; i++) {
+        struct bytes name = target->pairs[i].name;
+        int shown = (int)utf8_cut(name, 64); /* Names are shown back, but not at any length. */
+        unsigned at = 0;
+        while (at < count && !bytes_is(name, table[at].name)) {
+            at++;
+        }
+        if (at == count) {
+            why_set(why, "query parameter '%.*s' is not known here", shown, name.data);
+            return bad;
+        }
+        if (ret_values[at].given) {
+            why_set(why, "query parameter '%.*s' came twice", shown, name.data);
+            return bad;
+        }
+        ret_values[at].given = true;
+        ret_values[at].text = target->pairs[i].value;
+        struct err err = query_value_read(&table[at], &ret_values[at], why);
         if (err_failed(err)) {
             return err;
         }
     }
-    const char *mark = memchr(raw.data, '?', raw.len);
-    target->path = (struct bytes){raw.data, mark == NULL ? raw.len : (size_t)(mark - raw.data)};
-    struct err err = parse_path(&scratch, target, why);
-    if (err_failed(err) || mark == NULL) {
-        return err;
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].required && !ret_values[i].given) {
+            why_set(why, "query parameter '%s' is required: %s", table[i].name, table[i].about);
+            return bad;
+        }
     }
-    struct bytes query = {mark + 1, raw.len - target->path.len - 1};
-    return parse_query(query, &scratch, target, why);
+    return ERR_OK;
 }

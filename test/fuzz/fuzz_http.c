@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "http/query.h"
 #include "http/request.h"
 #include "http/target.h"
 
@@ -17,7 +16,7 @@ struct outcome {
 };
 
 static const struct request_limits limits = {
-    .head_bytes_max = 2048, .url_bytes_max = 512, .body_bytes_max = BODY_MAX, .headers_max = 20};
+    .head_bytes_max = 2048, .url_bytes_max = 512, .headers_max = 20};
 
 static void mix(struct outcome *outcome, struct bytes bytes) {
     for (size_t i = 0; i < bytes.len; i++) {

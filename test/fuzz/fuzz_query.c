@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "http/query.h"
 #include "http/target.h"
 
 enum { INPUT_MAX = 8 << 10 };

@@ -18,7 +18,7 @@ static const struct route routes[] = {
 
 static int setup(void **state) {
     static struct router router;
-    router_init(&router);
+    router = (struct router){0};
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         router_add(&router, &routes[i], (void *)&routes[i]);
     }

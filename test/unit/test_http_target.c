@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "http/query.h"
 #include "http/target.h"
 
 static struct bytes of(const char *text) {

@@ -41,6 +41,7 @@ struct pour_options {
     const struct pour_ops *ops;
     const char *media; /* Static. */
     struct bytes beat; /* Static; empty: none. */
+    bool sniffable;    /* The head goes without `X-Content-Type-Options: nosniff`. */
 };
 
 /* Private, as all of it. */
@@ -60,6 +61,11 @@ MUST_CHECK bool exchange_pour_begin(struct exchange *exchange, const struct pour
                                     struct pour *pour);
 /* From the first `ready` on. At most POUR_PIECE_MAX bytes, which are copied if they must wait. */
 enum pour_result pour_write(struct pour *pour, struct bytes bytes);
+/* The same for up to POUR_PIECES_MAX pieces, which are not copied where a buffer holds them. Their
+ * references change hands. */
+enum { POUR_PIECES_MAX = OUTLET_PIECES_MAX - 2 };
+enum pour_result pour_write_pieces(struct pour *pour, const struct outlet_piece *pieces,
+                                   unsigned count);
 /* May it be written now? False before the first `ready`, after POUR_WAIT and after the end. */
 bool pour_open(const struct pour *pour);
 /* The answer is whole. After a POUR_WAIT too: what waits is written first. */

@@ -1,4 +1,4 @@
-/* Bytes of a stream, inside chunks for HTTP/1.1 and bare for HTTP/1.0:
+/* sse.c: the events of a stream, poured (pour.h):
  *
  *     frame = ["id: " seq LF] ["event: " type LF] "data: " json LF LF
  *     comment = ":" LF LF                the heartbeat, and the begin of an idle stream
@@ -10,280 +10,174 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "http/inside.h"
+#include "http/stream/pour.h"
 
 enum {
-    WRITE_PIECES_MAX = 16,
     WRITE_BYTES_MAX = 128 << 10, /* Of one write, and so of one slow client. */
     TURN_WRITES_MAX = 2,         /* Then the others come. */
     FRAME_SIZE = 192,
-    HALF_CLOSED_MS = 1000, /* Until we ask again whether somebody reads. */
 };
 
-static const struct bytes comment = {":\n\n", 3};
+static const struct bytes comment = BYTES_INIT(":\n\n");
 
-static_assert(WRITE_PIECES_MAX + 2 <= OUTLET_PIECES_MAX, "a chunk has a head and a tail");
+/*   OPENING ──> FLOWING ──> CLOSING, DONE: the last frame is due */
+enum sse_state {
+    SSE_OPENING, /* Until it is known whether the subscription stands. */
+    SSE_FLOWING,
+    SSE_CLOSING,
+    SSE_DONE, /* The stream itself has ended: there is nothing to resume. */
+};
 
 struct sse {
-    struct outlet outlet;
+    struct pour pour;
     struct hub_subscriber subscriber;
     struct http_server *server; /* Borrowed. */
     struct hub *hub;            /* Borrowed. */
-    struct exchange *exchange;  /* Until it is known whether the subscription stands. */
-    struct timer heartbeat;
+    struct exchange *exchange;  /* While SSE_OPENING. */
     struct loop_task task;
     struct hub_piece first; /* What the hub had before the start; buffer NULL: nothing. */
     int64_t sent;           /* The cursor of what was handed to the connection. */
-    enum err_code ending;   /* ERR_NONE: it goes on. */
-    bool chunked, over, wrote;
+    enum sse_state state;
+    bool begun;       /* The head is out. */
+    const char *code; /* SSE_CLOSING: why; NULL: the server drains. Static. */
 };
 
-static struct sse *of_outlet(struct outlet *outlet) {
-    return CONTAINER_OF(outlet, struct sse, outlet);
-}
-
-/* --- Writing ---------------------------------------------------------------------------------- */
-
-static bool write_pieces(struct sse *sse, struct outlet_piece *pieces, unsigned count) {
-    char head[24];
-    struct outlet_piece all[OUTLET_PIECES_MAX];
-    sse->wrote = true;
-    if (!sse->chunked) {
-        return outlet_write(&sse->outlet, pieces, count);
-    }
-    size_t total = 0;
-    for (unsigned i = 0; i < count; i++) {
-        total += pieces[i].bytes.len;
-        all[i + 1] = pieces[i];
-    }
-    int len = snprintf(head, sizeof head, "%zx\r\n", total);
-    assert(len > 0);
-    all[0] = (struct outlet_piece){.bytes = {head, (size_t)len}};
-    all[count + 1] = (struct outlet_piece){.bytes = BYTES("\r\n")};
-    return outlet_write(&sse->outlet, all, count + 2);
-}
-
-static bool write_bytes(struct sse *sse, struct bytes bytes) {
-    struct outlet_piece piece = {.bytes = bytes};
-    return write_pieces(sse, &piece, 1);
-}
-
-/* The last frame; behind it the connection ends. */
-static void write_last(struct sse *sse, const char *frame, int len) {
-    char whole[FRAME_SIZE + 32];
-    int whole_len =
-        sse->chunked ? snprintf(whole, sizeof whole, "%x\r\n%s\r\n0\r\n\r\n", (unsigned)len, frame)
-                     : snprintf(whole, sizeof whole, "%s", frame);
-    assert(whole_len > 0 && (size_t)whole_len < sizeof whole);
-    struct outlet_piece piece = {.bytes = {whole, (size_t)whole_len}};
-    sse->over = true;
+/* Writes the last frame; behind it the connection ends. A client resumes after its seq. */
+static void sse_end(struct sse *sse) {
+    char frame[FRAME_SIZE];
+    int len = snprintf(frame, sizeof frame, "event: %s\ndata: {\"after\":%" PRId64 "%s%s%s}\n\n",
+                       sse->state == SSE_DONE ? "done" : "closing", sse->sent,
+                       sse->code == NULL ? "" : ",\"code\":\"", sse->code == NULL ? "" : sse->code,
+                       sse->code == NULL ? "" : "\"");
+    assert(len > 0 && (size_t)len < sizeof frame);
     hub_unsubscribe(sse->hub, &sse->subscriber);
-    (void)outlet_write(&sse->outlet, &piece, 1); /* What must wait is written before the end. */
-    outlet_end(&sse->outlet);
+    (void)pour_write(&sse->pour,
+                     (struct bytes){frame, (size_t)len}); /* pour_end writes it first. */
+    pour_end(&sse->pour);
 }
 
-/* A client resumes after this seq; `code` tells why it must. */
-static void end(struct sse *sse, const char *code) {
-    char frame[FRAME_SIZE];
-    int len = code == NULL
-                  ? snprintf(frame, sizeof frame,
-                             "event: closing\ndata: {\"after\":%" PRId64 "}\n\n", sse->sent)
-                  : snprintf(frame, sizeof frame,
-                             "event: closing\ndata: {\"after\":%" PRId64 ",\"code\":\"%s\"}\n\n",
-                             sse->sent, code);
-    assert(len > 0 && (size_t)len < sizeof frame);
-    write_last(sse, frame, len);
-}
-
-/* The stream itself has ended: there is nothing to resume. */
-static void end_done(struct sse *sse) {
-    char frame[FRAME_SIZE];
-    int len =
-        snprintf(frame, sizeof frame, "event: done\ndata: {\"after\":%" PRId64 "}\n\n", sse->sent);
-    assert(len > 0 && (size_t)len < sizeof frame);
-    write_last(sse, frame, len);
-}
-
-/* --- Pulling ---------------------------------------------------------------------------------- */
-
-/* Fills `pieces`. HUB_PIECE: as many as one write takes; else what the hub answered at last. */
-static enum hub_pull pull(struct sse *sse, struct outlet_piece *pieces, unsigned *ret_count) {
+/* Fills `pieces` with as many as one write takes, and learns whether more will come. */
+static unsigned sse_pull(struct sse *sse, struct outlet_piece *pieces) {
     unsigned count = 0;
     size_t total = 0;
-    while (count < WRITE_PIECES_MAX && total < WRITE_BYTES_MAX) {
-        struct hub_piece piece;
+    while (count < POUR_PIECES_MAX && total < WRITE_BYTES_MAX) {
+        struct hub_piece piece = sse->first;
         enum hub_pull result = HUB_PIECE;
-        if (sse->first.buffer != NULL) {
-            piece = sse->first;
-            sse->first.buffer = NULL;
-        } else {
+        sse->first.buffer = NULL;
+        if (piece.buffer == NULL) {
             result = hub_pull(sse->hub, &sse->subscriber, &piece);
         }
+        if (result == HUB_GONE) {
+            sse->state = SSE_CLOSING;
+            sse->code = err_name(sse->subscriber.err.code);
+        } else if (result == HUB_DONE) {
+            sse->state = SSE_DONE;
+        }
         if (result != HUB_PIECE) {
-            *ret_count = count;
-            return result;
+            break;
         }
         pieces[count++] = (struct outlet_piece){.bytes = piece.bytes, .buffer = piece.buffer};
         total += piece.bytes.len;
         sse->sent = piece.last_seq;
     }
-    *ret_count = count;
-    return HUB_PIECE;
+    return count;
 }
 
-static void pump(struct sse *sse) {
-    for (unsigned turns = 0; !sse->over && !outlet_waits(&sse->outlet); turns++) {
+static void sse_pump(struct sse *sse) {
+    for (unsigned turns = 0; pour_open(&sse->pour); turns++) {
+        if (sse->state != SSE_FLOWING) {
+            sse_end(sse);
+            return;
+        }
         if (turns == TURN_WRITES_MAX) {
             loop_soon(sse->server->loop, &sse->task);
             return;
         }
-        if (sse->ending != ERR_NONE) {
-            end(sse, sse->ending == ERR_CLOSING ? NULL : err_name(sse->ending));
-            return;
-        }
-        struct outlet_piece pieces[WRITE_PIECES_MAX];
-        unsigned count = 0;
-        enum hub_pull result = pull(sse, pieces, &count);
-        bool taken = count == 0 || write_pieces(sse, pieces, count);
-        if (result == HUB_GONE && taken) {
-            end(sse, err_name(sse->subscriber.err.code));
-            return;
-        }
-        if (result == HUB_DONE && taken) {
-            end_done(sse);
-            return;
-        }
-        if (count == 0) {
-            return; /* `ready` goes on. */
+        struct outlet_piece pieces[POUR_PIECES_MAX];
+        unsigned count = sse_pull(sse, pieces);
+        if (count > 0) {
+            (void)pour_write_pieces(&sse->pour, pieces, count); /* pour_open is asked next. */
+        } else if (sse->state == SSE_FLOWING) {
+            return; /* The hub's `ready` goes on. */
         }
     }
 }
 
-static void pump_again(struct loop_task *task) {
-    pump(CONTAINER_OF(task, struct sse, task));
+static void sse_turn(struct loop_task *task) {
+    sse_pump(CONTAINER_OF(task, struct sse, task));
 }
 
 /* --- The connection's side -------------------------------------------------------------------- */
 
-static void beat(struct timer *timer) {
-    struct sse *sse = CONTAINER_OF(timer, struct sse, heartbeat);
-    if (!sse->wrote && !sse->over && !outlet_waits(&sse->outlet)) {
-        (void)write_bytes(sse, comment); /* If it must wait, so does the next. */
-    }
-    sse->wrote = false;
-    timer_start(sse->server->loop, timer, sse->server->limits.heartbeat_ms, beat);
-}
-
-static void start(struct outlet *outlet) {
-    struct sse *sse = of_outlet(outlet);
-    char head[ANSWER_HEAD_MAX];
-    size_t len = reply_stream_head_write(
-        sse->server, "HTTP/1.1 200 OK\r\n",
-        sse->chunked ? "Content-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-                       "X-Accel-Buffering: no\r\nConnection: close\r\n"
-                       "Transfer-Encoding: chunked\r\n"
-                     : "Content-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-                       "X-Accel-Buffering: no\r\nConnection: close\r\n",
-        head);
-    struct outlet_piece piece = {.bytes = {head, len}};
-    timer_start(sse->server->loop, &sse->heartbeat, sse->server->limits.heartbeat_ms, beat);
-    if (!outlet_write(outlet, &piece, 1)) {
-        return; /* `writable` goes on. */
-    }
-    pump(sse);
+static void sse_writable(struct pour *pour) {
+    struct sse *sse = CONTAINER_OF(pour, struct sse, pour);
+    bool begins = !sse->begun;
+    sse->begun = true;
+    sse_pump(sse);
     /* An idle stream begins with a comment: a client takes a head alone for no success, since a
      * peer that closes behind each head would be asked again without end. */
-    if (!sse->wrote && !sse->over && !outlet_waits(outlet)) {
-        (void)write_bytes(sse, comment); /* If it must wait, so do the events. */
+    if (begins && !pour->wrote && pour_open(pour)) {
+        (void)pour_write(pour, comment); /* If it must wait, so do the events. */
     }
 }
 
-static void receive(struct outlet *outlet, struct bytes bytes) {
-    /* A stream has no end behind which a next request could be answered. */
+static void sse_drain(struct pour *pour, enum err_code why) {
+    struct sse *sse = CONTAINER_OF(pour, struct sse, pour);
+    sse->state = SSE_CLOSING;
+    sse->code = why == ERR_CLOSING ? NULL : err_name(why);
+    sse_pump(sse);
 }
 
-static void writable(struct outlet *outlet) {
-    struct sse *sse = of_outlet(outlet);
-    if (sse->subscriber.err.code != ERR_NONE && !sse->over) {
-        end(sse, err_name(sse->subscriber.err.code));
-        return;
-    }
-    pump(sse);
-}
-
-static void drain(struct outlet *outlet, enum err_code why) {
-    struct sse *sse = of_outlet(outlet);
-    sse->ending = why;
-    if (outlet->conn != NULL) {
-        pump(sse);
-    }
-}
-
-/* Whoever shut its side after the request still reads, or is gone: the system answers the first
- * write to nobody with a reset, and the next one fails. */
-static void half_closed(struct outlet *outlet) {
-    struct sse *sse = of_outlet(outlet);
-    sse->wrote = false;
-    beat(&sse->heartbeat);
-    if (sse->server->limits.heartbeat_ms > HALF_CLOSED_MS) {
-        sse->wrote = false;
-        timer_start(sse->server->loop, &sse->heartbeat, HALF_CLOSED_MS, beat);
-    }
-}
-
-static void gone(struct outlet *outlet) {
-    struct sse *sse = of_outlet(outlet);
-    timer_stop(sse->server->loop, &sse->heartbeat);
+static void sse_gone(struct pour *pour) {
+    struct sse *sse = CONTAINER_OF(pour, struct sse, pour);
     loop_task_cancel(sse->server->loop, &sse->task);
     hub_unsubscribe(sse->hub, &sse->subscriber);
     hub_buffer_unref(sse->first.buffer);
-    sse->server->stats.streams_sse--;
     mem_free(sse);
 }
 
-static const struct outlet_ops ops = {.start = start,
-                                      .receive = receive,
-                                      .writable = writable,
-                                      .drain = drain,
-                                      .half_closed = half_closed,
-                                      .gone = gone};
+static const struct pour_ops sse_pour = {
+    .ready = sse_writable, .drain = sse_drain, .gone = sse_gone};
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
 /* Now it is known whether there is anything to stream: the status can be said. */
-static void answer(struct sse *sse) {
+static void sse_answer(struct sse *sse) {
     struct exchange *exchange = sse->exchange;
+    const struct pour_options options = {
+        .ops = &sse_pour, .media = "text/event-stream", .beat = comment, .sniffable = true};
     sse->exchange = NULL;
-    exchange_on_gone(exchange, NULL, NULL);
+    sse->state = SSE_FLOWING;
     sse->sent = sse->subscriber.cursor;
-    if (hub_pull(sse->hub, &sse->subscriber, &sse->first) == HUB_GONE) {
-        struct err err = sse->subscriber.err;
-        hub_unsubscribe(sse->hub, &sse->subscriber);
-        mem_free(sse);
-        exchange_problem(exchange, err, NULL);
+    exchange_on_gone(exchange, NULL, NULL);
+    if (hub_pull(sse->hub, &sse->subscriber, &sse->first) != HUB_GONE) {
+        bool begun = exchange_pour_begin(exchange, &options, &sse->pour);
+        assert(begun); /* It is no HEAD. */
         return;
     }
-    sse->server->stats.streams_sse++;
-    exchange_hand_over(exchange, &sse->outlet);
+    struct err err = sse->subscriber.err;
+    hub_unsubscribe(sse->hub, &sse->subscriber);
+    mem_free(sse);
+    exchange_problem(exchange, err, NULL);
 }
 
-static void ready(struct hub_subscriber *subscriber) {
+static void sse_ready(struct hub_subscriber *subscriber) {
     struct sse *sse = CONTAINER_OF(subscriber, struct sse, subscriber);
-    if (sse->exchange != NULL) {
-        answer(sse);
-    } else if (sse->outlet.conn != NULL) {
-        pump(sse);
+    if (sse->state == SSE_OPENING) {
+        sse_answer(sse);
+    } else {
+        sse_pump(sse);
     }
 }
 
 /* The client did not wait for the first word; or it shut its side only, and does. */
-static void given_up(struct exchange *exchange, void *ctx) {
+static void sse_given_up(struct exchange *exchange, void *ctx) {
     struct sse *sse = ctx;
     if (exchange->conn != NULL) {
-        exchange_on_gone(exchange, given_up, sse);
+        exchange_on_gone(exchange, sse_given_up, sse);
         return;
     }
     hub_unsubscribe(sse->hub, &sse->subscriber);
@@ -298,14 +192,12 @@ void exchange_stream_sse(struct exchange *exchange, struct hub *hub,
         return;
     }
     struct sse *sse = mem_new(sizeof *sse);
-    sse->outlet.ops = &ops;
     sse->server = exchange->server;
     sse->hub = hub;
     sse->exchange = exchange;
-    sse->chunked = exchange->request.minor > 0;
-    sse->task.run = pump_again;
-    sse->subscriber.ready = ready;
+    sse->task.run = sse_turn;
+    sse->subscriber.ready = sse_ready;
     sse->subscriber.format = HUB_SSE;
-    exchange_on_gone(exchange, given_up, sse);
+    exchange_on_gone(exchange, sse_given_up, sse);
     hub_subscribe(hub, what, &sse->subscriber);
 }

@@ -1,4 +1,6 @@
-/* Frames to the client are never masked nor fragmented:
+/* websocket.c: a socket, its subscriptions, and what its client says.
+ *
+ * Frames to the client are never masked nor fragmented:
  *
  *     81 len payload                 text; len < 126
  *     81 7e len16 payload            text; len < 65,536 (big endian)
@@ -8,26 +10,89 @@
  * frames, are wslay's business; its output is gathered and written as whole frames. */
 #include "http/stream/websocket.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <wslay/wslay.h>
 
+#include "base/json/json.h"
 #include "base/memory.h"
-#include "http/socket.h"
+#include "http/inside.h"
+#include "http/problem.h"
 #include "http/stream/handshake.h"
+#include "journal/journal.h"
 
 enum {
+    MESSAGE_MAX = 16 << 10, /* Bytes of a client's message. */
+    MESSAGE_DEPTH_MAX = 4,
+    REPLY_MAX = 4096,
+    UNREAD_MAX = 64 << 10, /* Bytes of our replies, before we stop reading. */
+    REPLIES_MAX = 1 << 20, /* With all the closing frames of a drain. */
     WRITE_PIECES_MAX = 16,
+    PULL_BYTES_MAX = 256 << 10,
     TURN_WRITES_MAX = 4,
-    HEAR_BYTES_MAX = 4 << 10, /* Of one turn: a read may hold thousands of small messages. */
+    HEAR_BYTES_MAX = 4 << 10, /* Per turn: a read may hold thousands of small messages. */
     SILENT_BEATS_MAX = 2,
+};
+
+struct subscription {
+    struct hub_subscriber subscriber;
+    struct socket *socket;
+    struct subscription *prev, *next; /* All of the socket. */
+    struct subscription *next_ready;
+    bool queued;           /* Among those that are ready. */
+    bool confirmed;        /* The client was notified. */
+    struct hub_piece held; /* Pulled with the confirmation, written after it. */
+    int64_t sent;          /* The cursor of what was handed to the connection. */
+    size_t name_len;
+    char name[];
+};
+
+struct socket {
+    struct outlet outlet;
+    struct http_server *server; /* Borrowed. */
+    struct hub *hub;            /* Borrowed. */
+    wslay_event_context_ptr wslay;
+    struct timer heartbeat;
+    struct loop_task task;
+    struct subscription *subscriptions; /* Owned. */
+    struct subscription *ready, *ready_last;
+    unsigned subscription_count, silent_beats;
+    struct text replies; /* Whole frames of ours, to be written. */
+    struct bytes input;  /* Borrowed during `receive`: what wslay has not taken. */
+    char *backlog;       /* Owned: input for the next turns. */
+    size_t backlog_at, backlog_len;
+    bool draining, closing, failed;
+    bool refuses_input; /* wslay cannot read on. */
+    char owner[OWNER_SIZE];
+    char accept[HANDSHAKE_ACCEPT_SIZE];
 };
 
 static struct socket *of_outlet(struct outlet *outlet) {
     return CONTAINER_OF(outlet, struct socket, outlet);
 }
 
-/* --- Out -------------------------------------------------------------------------------------- */
+static bool socket_is_live(const struct socket *socket) {
+    return socket->outlet.conn != NULL && socket->outlet.conn->state == CONN_STREAM;
+}
 
-void socket_reply(struct socket *socket, const struct text *json) {
+static bool socket_is_over(const struct socket *socket) {
+    return socket->closing || wslay_event_get_close_sent(socket->wslay) != 0;
+}
+
+/* --- Replies ---------------------------------------------------------------------------------- */
+
+/* Queues a close frame; the connection ends behind it. */
+static void socket_close(struct socket *socket, uint16_t code) {
+    if (!socket->closing) {
+        socket->closing = true;
+        /* Refused only when a close is queued already, which does as well. */
+        (void)wslay_event_queue_close(socket->wslay, code, NULL, 0);
+    }
+}
+
+/* Queues one text frame. */
+static void socket_reply(struct socket *socket, const struct text *json) {
     if (text_failed(json) || json->len > UINT16_MAX) {
         socket_close(socket, WSLAY_CODE_INTERNAL_SERVER_ERROR);
         return;
@@ -44,64 +109,239 @@ void socket_reply(struct socket *socket, const struct text *json) {
     text_add(&socket->replies, json->data, json->len);
 }
 
-/* Moves wslay's own frames (pong, close) behind our replies. */
-static void collect(struct socket *socket) {
-    while (!socket->deaf && wslay_event_want_write(socket->wslay)) {
-        if (wslay_event_send(socket->wslay) != 0) {
-            socket->failed = true;
-            return;
+/* {"subscribed":"name"} */
+static void socket_say(struct socket *socket, const char *word, struct bytes name) {
+    AUTO(text_done) struct text json;
+    text_init(&json, REPLY_MAX);
+    text_add_char(&json, '{');
+    text_add_member(&json, word, name);
+    text_add_char(&json, '}');
+    socket_reply(socket, &json);
+}
+
+/* `stream` may be empty. */
+static void socket_say_error(struct socket *socket, struct bytes stream, struct err err,
+                             const struct why *why) {
+    AUTO(text_done) struct text json;
+    text_init(&json, REPLY_MAX);
+    text_add_char(&json, '{');
+    if (stream.len > 0) {
+        text_add_member(&json, "stream", stream);
+    }
+    text_add_name(&json, "error");
+    problem_write(&json, err, why, /* run */ "");
+    text_add_char(&json, '}');
+    socket_reply(socket, &json);
+}
+
+static struct bytes name_of(const struct subscription *subscription) {
+    return (struct bytes){subscription->name, subscription->name_len};
+}
+
+/* {"stream":"name","closing":{"after":seq}}, perhaps with a code. */
+static void subscription_say_end(const struct subscription *subscription, const char *word,
+                                 const char *code) {
+    AUTO(text_done) struct text json;
+    text_init(&json, REPLY_MAX);
+    text_add_char(&json, '{');
+    text_add_member(&json, "stream", name_of(subscription));
+    text_add_name(&json, word);
+    text_add_char(&json, '{');
+    text_add_member_int(&json, "after", subscription->sent);
+    if (code != NULL) {
+        text_add_member(&json, "code", bytes_of(code));
+    }
+    text_add_str(&json, "}}");
+    socket_reply(subscription->socket, &json);
+}
+
+/* --- Subscriptions ---------------------------------------------------------------------------- */
+
+static void ready_push(struct subscription *subscription) {
+    struct socket *socket = subscription->socket;
+    if (subscription->queued) {
+        return;
+    }
+    subscription->queued = true;
+    subscription->next_ready = NULL;
+    if (socket->ready_last != NULL) {
+        socket->ready_last->next_ready = subscription;
+    } else {
+        socket->ready = subscription;
+    }
+    socket->ready_last = subscription;
+}
+
+static void ready_remove(struct subscription *subscription) {
+    struct socket *socket = subscription->socket;
+    struct subscription *before = NULL;
+    if (!subscription->queued) {
+        return;
+    }
+    for (struct subscription *at = socket->ready; at != subscription; at = at->next_ready) {
+        before = at;
+    }
+    if (before != NULL) {
+        before->next_ready = subscription->next_ready;
+    } else {
+        socket->ready = subscription->next_ready;
+    }
+    if (socket->ready_last == subscription) {
+        socket->ready_last = before;
+    }
+    subscription->queued = false;
+}
+
+static void socket_pump(struct socket *socket);
+
+static void subscription_ready(struct hub_subscriber *subscriber) {
+    struct subscription *subscription = CONTAINER_OF(subscriber, struct subscription, subscriber);
+    ready_push(subscription);
+    socket_pump(subscription->socket);
+}
+
+static struct subscription *subscription_find(struct socket *socket, struct bytes name) {
+    struct subscription *at = socket->subscriptions;
+    while (at != NULL && !bytes_equal(name_of(at), name)) {
+        at = at->next;
+    }
+    return at;
+}
+
+static void subscription_open(struct socket *socket, struct bytes name, int64_t after,
+                              bool snapshot) {
+    struct subscription *subscription = mem_new(sizeof *subscription + name.len);
+    subscription->socket = socket;
+    subscription->name_len = name.len;
+    memcpy(subscription->name, name.data, name.len);
+    subscription->next = socket->subscriptions;
+    if (socket->subscriptions != NULL) {
+        socket->subscriptions->prev = subscription;
+    }
+    socket->subscriptions = subscription;
+    socket->subscription_count++;
+    subscription->subscriber.ready = subscription_ready;
+    subscription->subscriber.format = HUB_WS;
+    struct hub_subscribe what = {.owner = bytes_of(socket->owner),
+                                 .name = name_of(subscription),
+                                 .after = after,
+                                 .snapshot = snapshot};
+    hub_subscribe(socket->hub, &what, &subscription->subscriber);
+}
+
+static void subscription_close(struct subscription *subscription) {
+    struct socket *socket = subscription->socket;
+    hub_unsubscribe(socket->hub, &subscription->subscriber);
+    ready_remove(subscription);
+    hub_buffer_unref(subscription->held.buffer);
+    if (subscription->prev != NULL) {
+        subscription->prev->next = subscription->next;
+    } else {
+        socket->subscriptions = subscription->next;
+    }
+    if (subscription->next != NULL) {
+        subscription->next->prev = subscription->prev;
+    }
+    socket->subscription_count--;
+    mem_free(subscription);
+}
+
+/* Takes what the subscription has next. HUB_DONE and HUB_GONE have ended the subscription. */
+static enum hub_pull subscription_pull(struct subscription *subscription,
+                                       struct hub_piece *ret_piece) {
+    struct socket *socket = subscription->socket;
+    bool first = !subscription->confirmed;
+    enum hub_pull result = HUB_PIECE;
+    if (subscription->held.buffer != NULL) {
+        *ret_piece = subscription->held;
+        subscription->held.buffer = NULL;
+    } else {
+        result = hub_pull(socket->hub, &subscription->subscriber, ret_piece);
+    }
+    if (result == HUB_GONE) {
+        socket_say_error(socket, name_of(subscription), subscription->subscriber.err,
+                         /* why */ NULL);
+        subscription_close(subscription);
+    } else if (result == HUB_DONE && !first) {
+        subscription_say_end(subscription, "done", NULL);
+        subscription_close(subscription);
+    }
+    return result;
+}
+
+/* The first word about a subscription: it stands, or it does not. Its events come behind. */
+static void subscription_confirm(struct subscription *subscription) {
+    struct hub_piece piece;
+    subscription->sent = subscription->subscriber.cursor;
+    enum hub_pull result = subscription_pull(subscription, &piece);
+    if (result == HUB_GONE) {
+        return;
+    }
+    subscription->confirmed = true;
+    socket_say(subscription->socket, "subscribed", name_of(subscription));
+    if (result == HUB_PIECE) {
+        subscription->held = piece;
+    }
+    if (result != HUB_WAIT) {
+        ready_push(subscription); /* The end of a stream that is over already is said after it. */
+    }
+}
+
+/* Fills `pieces` in turns from all that are ready. A reply that came up on the way is written
+ * before what was pulled behind it. */
+static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) {
+    unsigned count = 0;
+    size_t total = 0;
+    while (count < WRITE_PIECES_MAX && total < PULL_BYTES_MAX && socket->replies.len == 0 &&
+           socket->ready != NULL) {
+        struct subscription *subscription = socket->ready;
+        struct hub_piece piece;
+        ready_remove(subscription);
+        if (!subscription->confirmed) {
+            subscription_confirm(subscription);
+        } else if (subscription_pull(subscription, &piece) == HUB_PIECE) {
+            pieces[count++] = (struct outlet_piece){.bytes = piece.bytes, .buffer = piece.buffer};
+            total += piece.bytes.len;
+            subscription->sent = piece.last_seq;
+            ready_push(subscription);
         }
     }
+    return count;
 }
 
-void socket_close(struct socket *socket, uint16_t code) {
-    if (!socket->closing) {
-        socket->closing = true;
-        /* Refused only when a close is queued already, which does as well. */
-        (void)wslay_event_queue_close(socket->wslay, code, NULL, 0);
+/* --- Out -------------------------------------------------------------------------------------- */
+
+/* Moves wslay's own frames (pong, close) behind our replies. */
+static void socket_collect(struct socket *socket) {
+    while (!socket->refuses_input && !socket->failed && wslay_event_want_write(socket->wslay)) {
+        socket->failed = wslay_event_send(socket->wslay) != 0;
     }
-}
-
-static bool write_replies(struct socket *socket) {
-    struct outlet_piece piece = {.bytes = {socket->replies.data, socket->replies.len}};
-    bool taken = outlet_write(&socket->outlet, &piece, 1);
-    text_done(&socket->replies);
-    text_init(&socket->replies, SOCKET_REPLIES_MAX);
-    return taken;
-}
-
-static bool is_over(const struct socket *socket) {
-    return socket->closing || wslay_event_get_close_sent(socket->wslay) != 0;
 }
 
 /* False: there is nothing to write, or nothing more can be written. */
-static bool write_some(struct socket *socket) {
-    collect(socket);
+static bool socket_write(struct socket *socket) {
+    socket_collect(socket);
     if (socket->failed || text_failed(&socket->replies)) {
         outlet_cut(&socket->outlet);
         return false;
     }
     if (socket->replies.len > 0) {
-        return write_replies(socket);
+        struct outlet_piece piece = {.bytes = text_bytes(&socket->replies)};
+        bool taken = outlet_write(&socket->outlet, &piece, 1);
+        text_done(&socket->replies);
+        return taken;
     }
-    if (is_over(socket)) {
+    if (socket_is_over(socket)) {
         outlet_end(&socket->outlet);
         return false;
     }
     struct outlet_piece pieces[WRITE_PIECES_MAX];
-    unsigned count = socket_pull(socket, pieces, WRITE_PIECES_MAX);
-    if (count > 0) {
-        return outlet_write(&socket->outlet, pieces, count);
-    }
-    return socket->replies.len > 0;
+    unsigned count = socket_pull(socket, pieces);
+    return count > 0 ? outlet_write(&socket->outlet, pieces, count) : socket->replies.len > 0;
 }
 
-static bool is_live(const struct socket *socket) {
-    return socket->outlet.conn != NULL && socket->outlet.conn->state == CONN_STREAM;
-}
-
-void socket_pump(struct socket *socket) {
-    if (!is_live(socket)) {
+static void socket_pump(struct socket *socket) {
+    if (!socket_is_live(socket)) {
         return;
     }
     for (unsigned turns = 0; !outlet_waits(&socket->outlet); turns++) {
@@ -109,13 +349,85 @@ void socket_pump(struct socket *socket) {
             loop_soon(socket->server->loop, &socket->task);
             return;
         }
-        if (!write_some(socket)) {
+        if (!socket_write(socket)) {
             return;
         }
     }
 }
 
-/* --- In --------------------------------------------------------------------------------------- */
+/* --- In: what the client says ----------------------------------------------------------------- */
+
+struct wish {
+    const char *subscribe, *unsubscribe;
+    int64_t after;
+    bool snapshot;
+};
+
+static struct err wish_read(struct bytes message, json_t **ret_json, struct wish *wish,
+                            struct why *why) {
+    const struct json_field fields[] = {
+        {"subscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX, .text = &wish->subscribe},
+        {"unsubscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX,
+         .text = &wish->unsubscribe},
+        {"after", JSON_KIND_INT, .min = -1, .max = INT64_MAX, .number = &wish->after},
+        {"snapshot", JSON_KIND_BOOL, .flag = &wish->snapshot},
+    };
+    struct err err = json_parse(message.data, message.len, MESSAGE_DEPTH_MAX, ret_json, why);
+    if (!err_failed(err)) {
+        err = json_read_fields(*ret_json, fields, COUNT_OF(fields), why);
+    }
+    if (!err_failed(err) && (wish->subscribe == NULL) == (wish->unsubscribe == NULL)) {
+        why_set(why, "give one of 'subscribe' and 'unsubscribe'");
+        err = err_make(ERR_MISSING_FIELD, "websocket: message");
+    }
+    return err;
+}
+
+static struct err wish_grant(struct socket *socket, const struct wish *wish, struct bytes name,
+                             struct why *why) {
+    struct subscription *subscription = subscription_find(socket, name);
+    if (wish->unsubscribe != NULL) {
+        if (subscription == NULL) {
+            why_set(why, "this stream is not subscribed to");
+            return err_make(ERR_NOT_FOUND, "websocket: unsubscribe");
+        }
+        subscription_close(subscription);
+        socket_say(socket, "unsubscribed", name);
+        return ERR_OK;
+    }
+    if (!stream_name_valid(name)) {
+        why_set(why, "'subscribe' is not a valid stream name");
+        return err_make(ERR_BAD_FIELD, "websocket: subscribe");
+    }
+    if (subscription != NULL) {
+        why_set(why, "this stream is subscribed to already");
+        return err_make(ERR_CONFLICT, "websocket: subscribe");
+    }
+    if (socket->subscription_count >= socket->server->limits.subscriptions_max) {
+        why_set(why, "at most %u subscriptions on one socket",
+                socket->server->limits.subscriptions_max);
+        return err_make(ERR_TOO_MANY, "websocket: subscribe");
+    }
+    subscription_open(socket, name, wish->after, wish->snapshot);
+    return ERR_OK;
+}
+
+static void socket_hear_message(struct socket *socket, struct bytes message) {
+    AUTO(json_release) json_t *json = NULL;
+    struct wish wish = {.after = -1};
+    struct why why = {0};
+    struct bytes name = {0};
+    struct err err = wish_read(message, &json, &wish, &why);
+    if (!err_failed(err)) {
+        name = bytes_of(wish.subscribe != NULL ? wish.subscribe : wish.unsubscribe);
+        err = wish_grant(socket, &wish, name, &why);
+    }
+    if (err_failed(err)) {
+        socket_say_error(socket, name, err, &why);
+    }
+}
+
+/* --- In: through wslay ------------------------------------------------------------------------ */
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags,
                        void *user) {
@@ -138,102 +450,96 @@ static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t 
 }
 
 /* Close with 1002, and nothing more of wslay's. */
-static void fail_protocol(struct socket *socket) {
+static void socket_fail_protocol(struct socket *socket) {
     text_add(&socket->replies, "\x88\x02\x03\xea", 4);
-    socket->closing = socket->deaf = true;
+    socket->closing = socket->refuses_input = true;
 }
 
 static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
                        void *user) {
     struct socket *socket = user;
-    if (is_over(socket)) {
+    if (socket_is_over(socket)) {
         return;
     }
     if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->msg_length == 1) {
-        fail_protocol(socket); /* Half a code: wslay would answer that with a close of none. */
-        return;
-    }
-    if (socket->replies.len > SOCKET_UNREAD_MAX) {
+        socket_fail_protocol(socket); /* Half a code: wslay's answer would be a close of none. */
+    } else if (socket->replies.len > UNREAD_MAX) {
         socket_close(socket, WSLAY_CODE_POLICY_VIOLATION);
     } else if (arg->opcode == WSLAY_TEXT_FRAME) {
-        socket_hear(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
+        socket_hear_message(socket, (struct bytes){(const char *)arg->msg, arg->msg_length});
     } else if (arg->opcode == WSLAY_BINARY_FRAME) {
         socket_close(socket, WSLAY_CODE_UNSUPPORTED_DATA);
     }
 }
 
-static void hear(struct socket *socket, struct bytes bytes) {
-    socket->input = bytes;
+static const struct wslay_event_callbacks wslay_callbacks = {
+    .recv_callback = on_recv, .send_callback = on_send, .on_msg_recv_callback = on_message};
+
+/* Hears as much as one turn allows, and returns how much that was. */
+static size_t socket_hear(struct socket *socket, struct bytes bytes) {
+    size_t now = bytes.len < HEAR_BYTES_MAX ? bytes.len : HEAR_BYTES_MAX;
+    socket->input = (struct bytes){bytes.data, now};
     if (wslay_event_recv(socket->wslay) != 0) {
-        fail_protocol(socket); /* Its own close frame would name no code. */
+        socket_fail_protocol(socket); /* wslay's own close frame would name no code. */
     }
     socket->input = (struct bytes){0};
-    /* What wslay answers in return counts too: pings are messages. */
-    collect(socket);
-    if (socket->replies.len > 2 * SOCKET_UNREAD_MAX) {
+    /* Answers of wslay count too: pings are messages. */
+    socket_collect(socket);
+    if (socket->replies.len > 2 * UNREAD_MAX) {
         socket->failed = true;
     }
+    return now;
 }
 
-static void keep_backlog(struct socket *socket, struct bytes rest) {
-    assert(socket->backlog == NULL);
-    socket->backlog = mem_try(rest.len);
-    if (socket->backlog == NULL) {
-        outlet_cut(&socket->outlet);
-        return;
-    }
-    memcpy(socket->backlog, rest.data, rest.len);
-    socket->backlog_len = rest.len;
-    socket->backlog_at = 0;
-    /* Read on now, and the bytes that wait here would be overtaken. */
-    socket->outlet.conn->sated = true;
-    conn_read_stop(socket->outlet.conn);
-    loop_soon(socket->server->loop, &socket->task);
-}
-
-static void receive(struct outlet *outlet, struct bytes bytes) {
+static void socket_receive(struct outlet *outlet, struct bytes bytes) {
     struct socket *socket = of_outlet(outlet);
-    size_t now = bytes.len < HEAR_BYTES_MAX ? bytes.len : HEAR_BYTES_MAX;
-    if (socket->deaf) {
+    if (socket->refuses_input) {
         return;
     }
     socket->silent_beats = 0;
-    hear(socket, (struct bytes){bytes.data, now});
-    if (now < bytes.len && !socket->deaf) {
-        keep_backlog(socket, (struct bytes){bytes.data + now, bytes.len - now});
+    size_t now = socket_hear(socket, bytes);
+    if (now < bytes.len && !socket->refuses_input) {
+        assert(socket->backlog == NULL);
+        socket->backlog_at = 0;
+        socket->backlog_len = bytes.len - now;
+        socket->backlog = mem_try(socket->backlog_len);
+        if (socket->backlog == NULL) {
+            outlet_cut(outlet);
+        } else {
+            memcpy(socket->backlog, bytes.data + now, socket->backlog_len);
+            /* Read on now, and the bytes that wait here would be overtaken. */
+            outlet->conn->sated = true;
+            conn_read_stop(outlet->conn);
+            loop_soon(socket->server->loop, &socket->task);
+        }
     }
     socket_pump(socket);
 }
 
-static void hear_backlog(struct socket *socket) {
-    size_t left = socket->backlog_len - socket->backlog_at;
-    size_t now = left < HEAR_BYTES_MAX ? left : HEAR_BYTES_MAX;
-    hear(socket, (struct bytes){socket->backlog + socket->backlog_at, now});
-    socket->backlog_at += now;
-    if (now < left) {
-        loop_soon(socket->server->loop, &socket->task);
-        return;
-    }
-    mem_free(socket->backlog);
-    socket->backlog = NULL;
-    socket->outlet.conn->sated = false;
-    conn_read_more(socket->outlet.conn);
-}
-
-static void turn(struct loop_task *task) {
+static void socket_turn(struct loop_task *task) {
     struct socket *socket = CONTAINER_OF(task, struct socket, task);
-    if (is_live(socket) && !socket->deaf && socket->backlog != NULL) {
-        hear_backlog(socket);
+    if (socket_is_live(socket) && !socket->refuses_input && socket->backlog != NULL) {
+        socket->backlog_at +=
+            socket_hear(socket, (struct bytes){socket->backlog + socket->backlog_at,
+                                               socket->backlog_len - socket->backlog_at});
+        if (socket->backlog_at < socket->backlog_len) {
+            loop_soon(socket->server->loop, &socket->task);
+        } else {
+            mem_free(socket->backlog);
+            socket->backlog = NULL;
+            socket->outlet.conn->sated = false;
+            conn_read_more(socket->outlet.conn);
+        }
     }
     socket_pump(socket);
 }
 
 /* --- The connection's side -------------------------------------------------------------------- */
 
-static void beat(struct timer *timer) {
+static void socket_beat(struct timer *timer) {
     struct socket *socket = CONTAINER_OF(timer, struct socket, heartbeat);
-    timer_start(socket->server->loop, timer, socket->server->limits.heartbeat_ms, beat);
-    if (!is_live(socket)) {
+    timer_start(socket->server->loop, timer, socket->server->limits.heartbeat_ms, socket_beat);
+    if (!socket_is_live(socket)) {
         return;
     }
     if (socket->silent_beats++ >= SILENT_BEATS_MAX) {
@@ -247,46 +553,41 @@ static void beat(struct timer *timer) {
     }
 }
 
-static void say_drained(struct socket *socket, enum err_code why) {
-    bool drains = why == ERR_CLOSING;
-    for (struct subscription *at = socket->subscriptions; at != NULL; at = at->next) {
-        if (at->confirmed) {
-            subscription_say_closing(at, drains ? NULL : err_name(why));
-        }
-    }
-    socket_close(socket, drains ? WSLAY_CODE_GOING_AWAY : WSLAY_CODE_POLICY_VIOLATION);
-}
-
-static void drain(struct outlet *outlet, enum err_code why) {
+static void socket_drain(struct outlet *outlet, enum err_code why) {
     struct socket *socket = of_outlet(outlet);
-    if (outlet->conn == NULL || socket->draining || is_over(socket)) {
+    bool drains = why == ERR_CLOSING;
+    if (outlet->conn == NULL || socket->draining || socket_is_over(socket)) {
         return;
     }
     socket->draining = true;
-    say_drained(socket, why);
+    for (struct subscription *at = socket->subscriptions; at != NULL; at = at->next) {
+        if (at->confirmed) {
+            subscription_say_end(at, "closing", drains ? NULL : err_name(why));
+        }
+    }
+    socket_close(socket, drains ? WSLAY_CODE_GOING_AWAY : WSLAY_CODE_POLICY_VIOLATION);
     socket_pump(socket);
 }
 
-static void start(struct outlet *outlet) {
+static void socket_start(struct outlet *outlet) {
     struct socket *socket = of_outlet(outlet);
-    char fields[128] = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
-    char head[ANSWER_HEAD_MAX];
-    size_t at = strlen(fields);
-    memcpy(fields + at, socket->accept, strlen(socket->accept));
-    memcpy(fields + at + strlen(socket->accept), "\r\n", 3);
+    char fields[128], head[ANSWER_HEAD_MAX];
+    (void)snprintf(fields, sizeof fields,
+                   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
+                   socket->accept); /* The length is fixed, and fits. */
     size_t len = reply_stream_head_write(socket->server, "HTTP/1.1 101 Switching Protocols\r\n",
                                          fields, head);
     struct outlet_piece piece = {.bytes = {head, len}};
     timer_start(socket->server->loop, &socket->heartbeat, socket->server->limits.heartbeat_ms,
-                beat);
+                socket_beat);
     (void)outlet_write(outlet, &piece, 1); /* Nothing else is to be written yet. */
 }
 
-static void writable(struct outlet *outlet) {
+static void socket_writable(struct outlet *outlet) {
     socket_pump(of_outlet(outlet));
 }
 
-static void gone(struct outlet *outlet) {
+static void socket_gone(struct outlet *outlet) {
     struct socket *socket = of_outlet(outlet);
     timer_stop(socket->server->loop, &socket->heartbeat);
     loop_task_cancel(socket->server->loop, &socket->task);
@@ -300,15 +601,15 @@ static void gone(struct outlet *outlet) {
     mem_free(socket);
 }
 
-static const struct outlet_ops ops = {
-    .start = start, .receive = receive, .writable = writable, .drain = drain, .gone = gone};
+static const struct outlet_ops socket_outlet = {.start = socket_start,
+                                                .receive = socket_receive,
+                                                .writable = socket_writable,
+                                                .drain = socket_drain,
+                                                .gone = socket_gone};
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-static const struct wslay_event_callbacks callbacks = {
-    .recv_callback = on_recv, .send_callback = on_send, .on_msg_recv_callback = on_message};
-
-static struct err check_handshake(struct exchange *exchange, struct bytes *ret_key,
+static struct err handshake_check(struct exchange *exchange, struct bytes *ret_key,
                                   struct why *why) {
     const struct request *request = &exchange->request;
     struct bytes version;
@@ -318,8 +619,7 @@ static struct err check_handshake(struct exchange *exchange, struct bytes *ret_k
         why_set(why, "send 'Connection: Upgrade' and 'Upgrade: websocket'");
         return err_make(ERR_UPGRADE_REQUIRED, "websocket: handshake");
     }
-    if (!request_known(request, HEADER_WEBSOCKET_VERSION, &version) || version.len != 2 ||
-        memcmp(version.data, "13", 2) != 0) {
+    if (!request_known(request, HEADER_WEBSOCKET_VERSION, &version) || !bytes_is(version, "13")) {
         exchange_add_header(exchange, "Sec-WebSocket-Version", "13");
         why_set(why, "the only Sec-WebSocket-Version spoken is 13");
         return err_make(ERR_UPGRADE_REQUIRED, "websocket: handshake");
@@ -334,25 +634,25 @@ static struct err check_handshake(struct exchange *exchange, struct bytes *ret_k
 void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
     struct bytes key = {0};
     struct why why = {0};
-    struct err err = check_handshake(exchange, &key, &why);
+    struct err err = handshake_check(exchange, &key, &why);
     if (err_failed(err)) {
         exchange_problem(exchange, err, &why);
         return;
     }
     struct socket *socket = mem_new(sizeof *socket);
-    if (wslay_event_context_server_init(&socket->wslay, &callbacks, socket) != 0) {
+    if (wslay_event_context_server_init(&socket->wslay, &wslay_callbacks, socket) != 0) {
         mem_free(socket);
         exchange_problem(exchange, err_make(ERR_OUT_OF_MEMORY, "websocket: open"), NULL);
         return;
     }
-    wslay_event_config_set_max_recv_msg_length(socket->wslay, SOCKET_MESSAGE_MAX);
-    socket->outlet.ops = &ops;
+    wslay_event_config_set_max_recv_msg_length(socket->wslay, MESSAGE_MAX);
+    socket->outlet.ops = &socket_outlet;
     socket->server = exchange->server;
     socket->hub = hub;
-    socket->task.run = turn;
+    socket->task.run = socket_turn;
     memcpy(socket->owner, exchange->identity.owner, sizeof socket->owner);
     handshake_accept(key, socket->accept);
-    text_init(&socket->replies, SOCKET_REPLIES_MAX);
+    text_init(&socket->replies, REPLIES_MAX);
     exchange->server->stats.streams_websocket++;
     exchange_hand_over(exchange, &socket->outlet);
 }
