@@ -42,19 +42,14 @@ void channel__dequeue(struct channel *channel, struct asking *asking) {
     asking->models->waiting--;
 }
 
-static struct asking *first(const struct channel *channel) {
-    for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
-        if (channel->queue[i] != NULL) {
-            return channel->queue[i];
-        }
-    }
-    return NULL;
-}
-
 void channel__run(struct channel *channel) {
-    struct asking *asking;
-    while (channel->route != NULL && channel->running < slots(channel) &&
-           (asking = first(channel)) != NULL) {
+    while (channel->route != NULL && channel->running < slots(channel)) {
+        struct asking *asking = channel->queue[MODEL_FOREGROUND] != NULL
+                                    ? channel->queue[MODEL_FOREGROUND]
+                                    : channel->queue[MODEL_BACKGROUND];
+        if (asking == NULL) {
+            return;
+        }
         channel__dequeue(channel, asking);
         channel->running++;
         asking->slot = true;
@@ -97,11 +92,15 @@ void channel__trip(struct channel *channel, struct model_failure *failure,
     (void)snprintf(channel->quota_detail, sizeof channel->quota_detail, "%s", failure->detail);
 }
 
-void channel__forget_list(struct channel *channel) {
-    for (size_t i = 0; i < channel->listed_count; i++) {
-        mem_free(channel->listed[i].id);
+void listed_free(struct listed *listed, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        mem_free(listed[i].id);
     }
-    mem_free(channel->listed);
+    mem_free(listed);
+}
+
+void channel__forget_list(struct channel *channel) {
+    listed_free(channel->listed, channel->listed_count);
     channel->listed = NULL;
     channel->listed_count = 0;
 }

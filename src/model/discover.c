@@ -24,29 +24,21 @@ static const char *env(const struct discover_from *from, const char *prefix, con
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static bool is_there(const struct models *models, const char *name) {
-    return models_connection_find(models, name) != NULL;
-}
-
-static struct err find_key(struct models *models, const struct discover_from *from,
-                           const struct known *known, char **ret_key, struct why *why) {
-    const char *key = env(from, known->prefix, "API_KEY");
-    const char *file = env(from, known->prefix, "API_KEY_FILE");
-    if (key != NULL) {
-        *ret_key = mem_copy(key, strlen(key));
-        return ERR_OK;
-    }
-    return file != NULL ? key_load(models->world, file, ret_key, why) : ERR_OK;
-}
-
 static struct err discover_known(struct models *models, const struct discover_from *from,
                                  const struct known *known, struct why *why) {
     AUTO(key_free) char *key = NULL;
     const char *base_url = env(from, known->prefix, "BASE_URL");
-    if (is_there(models, known->name)) {
+    const char *set = env(from, known->prefix, "API_KEY");
+    const char *file = env(from, known->prefix, "API_KEY_FILE");
+    if (models_connection_find(models, known->name) != NULL) {
         return ERR_OK;
     }
-    struct err err = find_key(models, from, known, &key, why);
+    struct err err = ERR_OK;
+    if (set != NULL) {
+        key = mem_copy(set, strlen(set));
+    } else if (file != NULL) {
+        err = key_load(models->world, file, &key, why);
+    }
     if (err_failed(err) || (key == NULL && base_url == NULL)) {
         return err;
     }
@@ -73,7 +65,7 @@ static const struct local {
 /* Until the server has listed models once, the connection is not there for anybody. */
 static struct err discover_local(struct models *models, const struct discover_from *from,
                                  const struct local *local, struct why *why) {
-    if (is_there(models, local->name)) {
+    if (models_connection_find(models, local->name) != NULL) {
         return ERR_OK;
     }
     const char *host = env(from, local->prefix, "HOST");
@@ -93,13 +85,10 @@ static struct err discover_local(struct models *models, const struct discover_fr
 
 struct err models_discover(struct models *models, const struct discover_from *from,
                            struct why *why) {
-    for (size_t i = 0; i < COUNT_OF(knowns); i++) {
-        struct err err = discover_known(models, from, &knowns[i], why);
-        if (err_failed(err)) {
-            return err;
-        }
-    }
     struct err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(knowns) && !err_failed(err); i++) {
+        err = discover_known(models, from, &knowns[i], why);
+    }
     size_t count = from->local == DISCOVER_NO_LOCAL ? 0 : COUNT_OF(locals);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
         err = discover_local(models, from, &locals[i], why);

@@ -1,7 +1,6 @@
 /* failure.c: the table of failure.h, unfolded. */
 #include "model/failure.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,15 +31,20 @@ enum model_retry model_cause_retry(enum model_cause cause) {
     return rows[cause].retry;
 }
 
-void model_failure_set(struct model_failure *failure, enum model_cause cause, const char *format,
-                       ...) {
+void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
+                        va_list args) {
     failure->cause = cause;
-    va_list args;
-    va_start(args, format);
     if (vsnprintf(failure->detail, sizeof failure->detail, format, args) < 0) {
         failure->detail[0] = '\0';
     }
-    va_end(args);
     /* Cut within a character at worst, and what a provider says is anything. */
     utf8_make_plain(failure->detail, strlen(failure->detail));
+}
+
+void model_failure_set(struct model_failure *failure, enum model_cause cause, const char *format,
+                       ...) {
+    va_list args;
+    va_start(args, format);
+    model_failure_vset(failure, cause, format, args);
+    va_end(args);
 }

@@ -12,6 +12,8 @@
 #ifndef DROVER_MODEL_FAILURE_H
 #define DROVER_MODEL_FAILURE_H
 
+#include <stdarg.h>
+
 #include "base/base.h"
 
 #define MODEL_CAUSES(X)                                                                            \
@@ -55,5 +57,7 @@ enum model_retry model_cause_retry(enum model_cause cause);
 
 void model_failure_set(struct model_failure *failure, enum model_cause cause, const char *format,
                        ...) PRINTF_LIKE(3, 4);
+void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
+                        va_list args) PRINTF_LIKE(3, 0);
 
 #endif

@@ -8,39 +8,28 @@
 #include "base/text.h"
 #include "model/connection.h"
 
-/* What an error says, wherever it stood. Borrowed from the JSON. */
+/* The words of an error, wherever they stood. Borrowed from the JSON. */
 struct said {
     const char *message, *type, *code;
     int64_t number; /* A code that is a number: an HTTP status. 0: none. */
 };
 
-/* --- Finding the words ------------------------------------------------------------------------ */
-
-static const char *text_of(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
-static struct said read_error(const json_t *json) {
-    struct said said = {"", "", "", 0};
-    if (json_is_array(json)) {
-        json = json_array_get(json, 0);
-    }
+static struct said error_read(const json_t *json) {
+    json = json_is_array(json) ? json_array_get(json, 0) : json;
     const json_t *error = json_object_get(json, "error");
-    if (json_is_string(error)) {
-        said.message = json_string_value(error);
-        return said;
-    }
     const json_t *from = json_is_object(error) ? error : json;
-    said.message = text_of(from, "message");
-    said.type = text_of(from, "type");
-    said.code = text_of(from, "code");
-    said.number = json_integer_value(json_object_get(from, "code"));
+    if (json_is_string(error)) {
+        return (struct said){json_string_value(error), "", "", 0};
+    }
+    struct said said = {.message = json_str(from, "message", ""),
+                        .type = json_str(from, "type", ""),
+                        .code = json_str(from, "code", ""),
+                        .number = json_int(from, "code", 0)};
     if (said.code[0] == '\0') {
-        said.code = text_of(from, "status");
+        said.code = json_str(from, "status", "");
     }
     if (said.message[0] == '\0') {
-        said.message = text_of(json, "detail");
+        said.message = json_str(json, "detail", "");
     }
     return said;
 }
@@ -64,44 +53,45 @@ static bool looks_secret(struct bytes word) {
     return word.len > 8 && memmem(word.data, word.len, "***", 3) != NULL;
 }
 
-static void add_words(struct text *text, const char *words) {
-    while (*words != '\0') {
+/* Owned. A secret of a few letters is no secret, and its letters stand in ordinary words. */
+static char *plain_words(const char *message, const char *secret) {
+    AUTO(text_done) struct text text;
+    text_init(&text, (size_t)FAULT_BODY_MAX * 8);
+    AUTO(mem_release) char *own = mem_copy(message, strlen(message));
+    size_t secret_len = secret != NULL ? strlen(secret) : 0;
+    for (char *at = own;
+         secret_len >= MODEL_KEY_REDACTED_MIN && (at = strstr(at, secret)) != NULL;) {
+        memset(at, '*', secret_len);
+    }
+    for (const char *words = own; *words != '\0';) {
         size_t len = 0;
         while (words[len] != '\0' && is_word(words[len])) {
             len++;
         }
         if (looks_secret((struct bytes){words, len})) {
-            text_add_str(text, "[key]");
+            text_add_str(&text, "[key]");
         } else {
-            text_add(text, words, len);
+            text_add(&text, words, len);
         }
         words += len;
         if (*words != '\0') {
-            text_add_char(text, *words == '\n' ? ' ' : *words);
+            text_add_char(&text, *words == '\n' ? ' ' : *words);
             words++;
         }
     }
-}
-
-/* Owned. A secret of a few letters is no secret, and its letters stand in ordinary words. */
-static char *plain_words(const char *words, const char *secret) {
-    AUTO(text_done) struct text text;
-    text_init(&text, (size_t)FAULT_BODY_MAX * 8);
-    AUTO(mem_release) char *own = mem_copy(words, strlen(words));
-    size_t len = secret != NULL ? strlen(secret) : 0;
-    for (char *at = own; len >= MODEL_KEY_REDACTED_MIN && (at = strstr(at, secret)) != NULL;) {
-        memset(at, '*', len);
-    }
-    add_words(&text, own);
     return text_failed(&text) ? mem_copy("", 0) : text_take(&text, NULL);
 }
 
 /* --- Sorting ---------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *part; /* Of a code, a type or a message, in lower case. */
+/* Parts of a code, a type or a message, in lower case. */
+struct sign {
+    const char *part;
     enum model_cause cause;
-} signs[] = {
+};
+
+/* Signs that speak of what the request holds, or of the account: a status does not say it. */
+static const struct sign strong_signs[] = {
     {"insufficient_quota", MODEL_QUOTA},
     {"billing_hard_limit", MODEL_QUOTA},
     {"billing_not_active", MODEL_QUOTA},
@@ -126,19 +116,20 @@ static const struct {
     {"api key not valid", MODEL_AUTH_FAILED},
     {"authentication_error", MODEL_AUTH_FAILED},
     {"permission_error", MODEL_AUTH_FAILED},
-    {"rate_limit", MODEL_RATE_LIMITED},
-    {"too many requests", MODEL_RATE_LIMITED},
-    {"resource_exhausted", MODEL_RATE_LIMITED},
-    {"overloaded", MODEL_PROVIDER_ERROR},
-    {"server_error", MODEL_PROVIDER_ERROR},
-    {"api_error", MODEL_PROVIDER_ERROR},
-    {"internal_error", MODEL_PROVIDER_ERROR},
-    {"timeout_error", MODEL_TIMED_OUT},
 };
 
-/* A status that is not in `signs` alone decides; words decide within those that are unclear. */
-static enum model_cause cause_of_words(const struct said *said, size_t signs_used) {
-    for (size_t i = 0; i < signs_used; i++) {
+/* The rest only says in words what a status says better. */
+static const struct sign weak_signs[] = {
+    {"rate_limit", MODEL_RATE_LIMITED},         {"too many requests", MODEL_RATE_LIMITED},
+    {"resource_exhausted", MODEL_RATE_LIMITED}, {"overloaded", MODEL_PROVIDER_ERROR},
+    {"server_error", MODEL_PROVIDER_ERROR},     {"api_error", MODEL_PROVIDER_ERROR},
+    {"internal_error", MODEL_PROVIDER_ERROR},   {"timeout_error", MODEL_TIMED_OUT},
+};
+
+/* MODEL_NONE: no sign is there. */
+static enum model_cause cause_of_words(const struct said *said, const struct sign *signs,
+                                       size_t count) {
+    for (size_t i = 0; i < count; i++) {
         if (strcasestr(said->code, signs[i].part) != NULL ||
             strcasestr(said->type, signs[i].part) != NULL ||
             strcasestr(said->message, signs[i].part) != NULL) {
@@ -146,10 +137,6 @@ static enum model_cause cause_of_words(const struct said *said, size_t signs_use
         }
     }
     return MODEL_NONE;
-}
-
-static enum model_cause cause_of_missing(const struct said *said) {
-    return strcasestr(said->message, "model") != NULL ? MODEL_MODEL_UNKNOWN : MODEL_BAD_REQUEST;
 }
 
 static enum model_cause cause_of_status(int status, const struct said *said) {
@@ -160,7 +147,7 @@ static enum model_cause cause_of_status(int status, const struct said *said) {
     case 402:
         return MODEL_QUOTA;
     case 404:
-        return cause_of_missing(said);
+        return strcasestr(said->message, "model") != NULL ? MODEL_MODEL_UNKNOWN : MODEL_BAD_REQUEST;
     case 408:
     case 504:
         return MODEL_TIMED_OUT;
@@ -175,18 +162,8 @@ static enum model_cause cause_of_status(int status, const struct said *said) {
     }
 }
 
-/* How many of the signs speak of what the request holds, or of the account: the rest only says in
- * words what a status says better. */
-static size_t strong_signs(void) {
-    size_t count = 0;
-    while (signs[count].cause != MODEL_RATE_LIMITED) {
-        count++;
-    }
-    return count;
-}
-
-static void tell(struct model_failure *failure, enum model_cause cause, const char *message,
-                 const char *secret) {
+static void failure_tell(struct model_failure *failure, enum model_cause cause, const char *message,
+                         const char *secret) {
     AUTO(mem_release) char *words = plain_words(message, secret);
     if (words[0] == '\0') {
         model_failure_set(failure, cause, "%s", model_cause_text(cause));
@@ -224,46 +201,44 @@ void fault_of_answer(int status, struct bytes body, const char *secret,
         page_words(body.len > 0 ? body : (struct bytes){"", 0}, status, words, sizeof words);
         said.message = words;
     } else {
-        said = read_error(json);
+        said = error_read(json);
     }
-    enum model_cause cause = status >= 500 ? MODEL_NONE : cause_of_words(&said, strong_signs());
-    tell(ret_failure, cause != MODEL_NONE ? cause : cause_of_status(status, &said), said.message,
-         secret);
+    enum model_cause cause =
+        status >= 500 ? MODEL_NONE : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    failure_tell(ret_failure, cause != MODEL_NONE ? cause : cause_of_status(status, &said),
+                 said.message, secret);
     ret_failure->status = status;
 }
 
 void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure) {
-    struct said said = read_error(object);
-    enum model_cause cause = cause_of_words(&said, COUNT_OF(signs));
+    struct said said = error_read(object);
+    enum model_cause cause = cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    if (cause == MODEL_NONE) {
+        cause = cause_of_words(&said, weak_signs, COUNT_OF(weak_signs));
+    }
     if (cause == MODEL_NONE && said.number >= 400 && said.number < 600) {
         cause = cause_of_status((int)said.number, &said);
     }
     /* A stream that began was a good request: what breaks it is the provider's own. */
-    tell(ret_failure, cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR, said.message, secret);
-}
-
-static enum model_cause cause_of_fetch(enum fetch_fault fault) {
-    switch (fault) {
-    case FETCH_ANSWER_TIMEOUT:
-    case FETCH_STALL_TIMEOUT:
-    case FETCH_TOTAL_TIMEOUT:
-        return MODEL_TIMED_OUT;
-    case FETCH_CUT_OFF:
-        return MODEL_STREAM_BROKEN;
-    case FETCH_NOT_HTTP:
-        return MODEL_BAD_RESPONSE;
-    case FETCH_TOO_LARGE:
-        return MODEL_TOO_LARGE;
-    case FETCH_URL:
-    case FETCH_REFUSED:
-        return MODEL_BAD_REQUEST;
-    default:
-        return MODEL_UNREACHABLE;
-    }
+    failure_tell(ret_failure, cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR, said.message,
+                 secret);
 }
 
 void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,
                     struct model_failure *ret_failure) {
-    model_failure_set(ret_failure, cause_of_fetch(fault), "%s: %s%s%s", host,
-                      fetch_fault_text(fault), detail[0] != '\0' ? ": " : "", detail);
+    enum model_cause cause = MODEL_UNREACHABLE;
+    if (fault == FETCH_ANSWER_TIMEOUT || fault == FETCH_STALL_TIMEOUT ||
+        fault == FETCH_TOTAL_TIMEOUT) {
+        cause = MODEL_TIMED_OUT;
+    } else if (fault == FETCH_CUT_OFF) {
+        cause = MODEL_STREAM_BROKEN;
+    } else if (fault == FETCH_NOT_HTTP) {
+        cause = MODEL_BAD_RESPONSE;
+    } else if (fault == FETCH_TOO_LARGE) {
+        cause = MODEL_TOO_LARGE;
+    } else if (fault == FETCH_URL || fault == FETCH_REFUSED) {
+        cause = MODEL_BAD_REQUEST;
+    }
+    model_failure_set(ret_failure, cause, "%s: %s%s%s", host, fetch_fault_text(fault),
+                      detail[0] != '\0' ? ": " : "", detail);
 }

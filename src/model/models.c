@@ -6,29 +6,18 @@
 
 /* --- Channels --------------------------------------------------------------------------------- */
 
-static int compare(const char *name, struct bytes other) {
-    size_t len = strlen(name);
-    int order = memcmp(name, other.data, len < other.len ? len : other.len);
-    return order != 0 ? order : (len > other.len) - (len < other.len);
-}
-
 struct channel *models__channel(const struct models *models, struct bytes name) {
     for (struct channel *at = models->channels; at != NULL; at = at->next) {
-        if (at->route != NULL && compare(at->name, name) == 0) {
+        if (at->route != NULL && bytes_is(name, at->name)) {
             return at;
         }
     }
     return NULL;
 }
 
-static bool has_work(const struct channel *channel) {
-    bool queued =
-        channel->queue[MODEL_FOREGROUND] != NULL || channel->queue[MODEL_BACKGROUND] != NULL;
-    return queued || channel->running > 0 || channel->listing != NULL;
-}
-
 void models__drop_channel(struct models *models, struct channel *channel) {
-    if (channel->route != NULL || has_work(channel)) {
+    if (channel->route != NULL || channel->running > 0 || channel->listing != NULL ||
+        channel->queue[MODEL_FOREGROUND] != NULL || channel->queue[MODEL_BACKGROUND] != NULL) {
         return;
     }
     struct channel **at = &models->channels;
@@ -39,12 +28,11 @@ void models__drop_channel(struct models *models, struct channel *channel) {
     channel__free(channel);
 }
 
-static struct channel *add_channel(struct models *models, const char *name) {
-    struct bytes wanted = bytes_of(name);
+static struct channel *channel_add(struct models *models, const char *name) {
     struct channel *channel = mem_new(sizeof *channel);
-    channel->name = mem_copy(name, wanted.len);
+    channel->name = mem_copy(name, strlen(name));
     struct channel **at = &models->channels;
-    while (*at != NULL && compare((*at)->name, wanted) < 0) {
+    while (*at != NULL && strcmp((*at)->name, name) < 0) {
         at = &(*at)->next;
     }
     channel->next = *at;
@@ -59,9 +47,8 @@ struct err models_connection_set(struct models *models, const struct model_conne
     if (err_failed(err)) {
         return err;
     }
-    struct bytes name = bytes_of(connection->name);
-    struct channel *channel = models__channel(models, name);
-    channel = channel != NULL ? channel : add_channel(models, connection->name);
+    struct channel *channel = models__channel(models, bytes_of(connection->name));
+    channel = channel != NULL ? channel : channel_add(models, connection->name);
     bool moved = channel->route != NULL && connection->base_url != NULL &&
                  (channel->route->connection->base_url == NULL ||
                   strcmp(channel->route->connection->base_url, connection->base_url) != 0);
@@ -131,35 +118,26 @@ bool models_have_provider(const struct models *models) {
 
 /* --- What is known ---------------------------------------------------------------------------- */
 
-static int64_t listed_window(const struct channel *channel, struct bytes model) {
-    for (size_t i = 0; i < channel->listed_count; i++) {
-        if (compare(channel->listed[i].id, model) == 0) {
-            return channel->listed[i].window;
-        }
+/* The position of a model among those that its calls have shown something of; else their number. */
+static size_t learned_find(const struct channel *channel, struct bytes model) {
+    size_t at = 0;
+    while (at < channel->learned_count && !bytes_is(model, channel->learned[at].model)) {
+        at++;
     }
-    return 0;
-}
-
-static const struct learned none_learned = {.window = 0};
-
-static const struct learned *learned_find(const struct channel *channel, struct bytes model) {
-    for (size_t i = 0; i < channel->learned_count; i++) {
-        if (compare(channel->learned[i].model, model) == 0) {
-            return &channel->learned[i];
-        }
-    }
-    return &none_learned;
+    return at;
 }
 
 struct model_info models__info(const struct models *models, const struct channel *channel,
                                struct bytes model) {
-    struct bytes provider = bytes_of(channel->name);
-    struct model_info info = {.facts = prices_find(models->prices, provider, model),
+    const struct model_connection *connection =
+        channel->route != NULL ? channel->route->connection : NULL;
+    struct model_info info = {.facts = prices_find(models->prices, bytes_of(channel->name), model),
                               .window_from = WINDOW_PRICES,
-                              .kind = channel->route != NULL ? channel->route->connection->kind
-                                                             : MODEL_KIND_SCRIPTED};
-    int64_t set = channel->route != NULL ? channel->route->connection->window : 0;
-    int64_t told = listed_window(channel, model);
+                              .kind = connection != NULL ? connection->kind : MODEL_KIND_SCRIPTED};
+    int64_t set = connection != NULL ? connection->window : 0, told = 0;
+    for (size_t i = 0; i < channel->listed_count && told == 0; i++) {
+        told = bytes_is(model, channel->listed[i].id) ? channel->listed[i].window : 0;
+    }
     if (set > 0) {
         info.facts.window = set;
         info.window_from = WINDOW_CONNECTION;
@@ -170,7 +148,11 @@ struct model_info models__info(const struct models *models, const struct channel
         info.facts.window = MODEL_WINDOW_DEFAULT;
         info.window_from = WINDOW_DEFAULT;
     }
-    const struct learned *learned = learned_find(channel, model);
+    size_t at = learned_find(channel, model);
+    if (at == channel->learned_count) {
+        return info;
+    }
+    const struct learned *learned = &channel->learned[at];
     int64_t now_ms = world_wall_ms(models->world);
     if (learned->window > 0 && learned->until_ms > now_ms && learned->window < info.facts.window) {
         info.facts.window = learned->window;
@@ -180,37 +162,40 @@ struct model_info models__info(const struct models *models, const struct channel
     return info;
 }
 
-bool models_info(const struct models *models, struct bytes name, struct model_info *ret_info) {
+/* The connection of "connection/model", and the model. NULL: there is none. */
+static struct channel *channel_of_model(const struct models *models, struct bytes name,
+                                        struct bytes *ret_model) {
     const char *slash = memchr(name.data, '/', name.len);
     if (slash == NULL) {
-        return false;
+        return NULL;
     }
     size_t len = (size_t)(slash - name.data);
-    const struct channel *channel = models__channel(models, (struct bytes){name.data, len});
+    *ret_model = (struct bytes){slash + 1, name.len - len - 1};
+    return models__channel(models, (struct bytes){name.data, len});
+}
+
+bool models_info(const struct models *models, struct bytes name, struct model_info *ret_info) {
+    struct bytes model;
+    const struct channel *channel = channel_of_model(models, name, &model);
     if (channel == NULL || channel->doubtful) {
         return false;
     }
-    *ret_info = models__info(models, channel, (struct bytes){slash + 1, name.len - len - 1});
+    *ret_info = models__info(models, channel, model);
     return true;
 }
 
 /* The row of that model, made where there is none, as the newest; NULL: there is no such
  * connection. */
 static struct learned *learned_touch(struct models *models, struct bytes name) {
-    const char *slash = memchr(name.data, '/', name.len);
-    size_t len = slash != NULL ? (size_t)(slash - name.data) : 0;
-    struct channel *channel = models__channel(models, (struct bytes){name.data, len});
-    if (slash == NULL || channel == NULL) {
+    struct bytes model;
+    struct channel *channel = channel_of_model(models, name, &model);
+    if (channel == NULL) {
         return NULL;
     }
-    struct bytes model = {slash + 1, name.len - len - 1};
     if (channel->learned == NULL) {
         channel->learned = mem_new_array(MODEL_LEARNED_MAX, sizeof *channel->learned);
     }
-    size_t at = 0;
-    while (at < channel->learned_count && compare(channel->learned[at].model, model) != 0) {
-        at++;
-    }
+    size_t at = learned_find(channel, model);
     struct learned row = {.window = 0};
     if (at < channel->learned_count) {
         row = channel->learned[at];
@@ -256,53 +241,44 @@ void models_forget(struct models *models, struct bytes connection) {
 
 /* --- Opening and closing ---------------------------------------------------------------------- */
 
-static struct err read_file(const struct models *models, const char *path, size_t size_max,
+/* The whole file; `path` NULL: none, and *ret_text stays NULL. */
+static struct err file_read(const struct models *models, const char *path, size_t size_max,
                             char **ret_text, size_t *ret_len, struct why *why) {
+    const struct world *world = models->world;
     struct err err =
-        models->world->file_read(models->world->ctx, path, size_max, ret_text, ret_len);
+        path == NULL ? ERR_OK : world->file_read(world->ctx, path, size_max, ret_text, ret_len);
     if (err_failed(err)) {
         why_set(why, "%s cannot be read: %s", path, err_title(err.code));
     }
     return err;
 }
 
-static struct err at_path(struct err err, const char *path, const struct why *inner,
-                          struct why *why) {
+static struct err files_open(struct models *models, struct why *why) {
+    const struct models_options *options = &models->options;
+    AUTO(mem_release) char *prices = NULL;
+    AUTO(mem_release) char *script = NULL;
+    size_t prices_len = 0, script_len = 0;
+    const char *path = options->price_file;
+    struct why inner = {""};
+    struct err err = file_read(models, path, PRICE_FILE_MAX, &prices, &prices_len, why);
     if (err_failed(err)) {
-        why_set(why, "%s: %s", path, inner->text);
+        return err;
+    }
+    struct bytes text = {prices != NULL ? prices : "", prices_len};
+    err = prices_open(text, &models->prices, &inner);
+    if (!err_failed(err) && options->script != NULL) {
+        path = options->script;
+        err = file_read(models, path, SCRIPT_FILE_MAX, &script, &script_len, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        err = script_file_open((struct bytes){script, script_len}, &models->script, &inner);
+    }
+    if (err_failed(err)) {
+        why_set(why, "%s: %s", path, inner.text);
         return err_make(ERR_CONFIG, err.step);
     }
-    return err;
-}
-
-static struct err open_prices(struct models *models, struct why *why) {
-    const char *path = models->options.price_file;
-    AUTO(mem_release) char *text = NULL;
-    size_t len = 0;
-    struct why inner = {""};
-    if (path == NULL) {
-        return prices_open((struct bytes){"", 0}, &models->prices, why);
-    }
-    struct err err = read_file(models, path, PRICE_FILE_MAX, &text, &len, why);
-    return err_failed(err)
-               ? err
-               : at_path(prices_open((struct bytes){text, len}, &models->prices, &inner), path,
-                         &inner, why);
-}
-
-static struct err open_script(struct models *models, struct why *why) {
-    const char *path = models->options.script;
-    AUTO(mem_release) char *text = NULL;
-    size_t len = 0;
-    struct why inner = {""};
-    if (path == NULL) {
-        return ERR_OK;
-    }
-    struct err err = read_file(models, path, SCRIPT_FILE_MAX, &text, &len, why);
-    return err_failed(err)
-               ? err
-               : at_path(script_file_open((struct bytes){text, len}, &models->script, &inner), path,
-                         &inner, why);
+    return ERR_OK;
 }
 
 static void models_free(struct models *models) {
@@ -322,8 +298,7 @@ struct err models_open(const struct models_options *options, struct models **ret
     models->options = *options;
     models->loop = options->loop;
     models->world = loop_world(options->loop);
-    struct err err = open_prices(models, why);
-    err = err_failed(err) ? err : open_script(models, why);
+    struct err err = files_open(models, why);
     const struct model_connection scripted = {
         .name = "scripted", .kind = MODEL_KIND_SCRIPTED, .origin = "built in"};
     err = err_failed(err) ? err : models_connection_set(models, &scripted, why);
@@ -335,7 +310,7 @@ struct err models_open(const struct models_options *options, struct models **ret
     return ERR_OK;
 }
 
-static void tell_closed(struct loop_task *task) {
+static void models_closed(struct loop_task *task) {
     struct models *models = CONTAINER_OF(task, struct models, close_task);
     void (*closed)(void *ctx) = models->closed;
     void *ctx = models->closed_ctx;
@@ -355,7 +330,7 @@ void models_close(struct models *models, void (*closed)(void *ctx), void *ctx) {
     models->closing = true;
     models->closed = closed;
     models->closed_ctx = ctx;
-    models->close_task.run = tell_closed;
+    models->close_task.run = models_closed;
     listing__stop(models);
     models__check_closed(models);
 }

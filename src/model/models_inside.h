@@ -40,6 +40,7 @@ struct listed {
     char *id; /* Owned. */
     int64_t window;
 };
+void listed_free(struct listed *listed, size_t count); /* channel.c */
 
 /* Window of a model, as its calls have shown it. */
 struct learned {
@@ -120,9 +121,8 @@ struct asking {
     struct timer wait, deadline, linger;
     struct stream stream;
     /* trying.c */
-    struct text body; /* Owned; built once. */
-    struct building *building;
-    struct parsing *parsing;
+    struct text body;     /* Owned; built once. */
+    struct pool_job *job; /* Work in the pool for it; NULL: none. */
     struct fetch_request *fetch;
     int status;
     bool streaming;

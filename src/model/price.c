@@ -5,7 +5,54 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
-#include "model/price_inside.h"
+
+struct price_row {
+    const char *key;
+    struct model_facts facts;
+};
+
+/* The models that are known without a file. Prices change: a file overrules each row
+ * (docs/models.md), and a model that is not here costs an unknown amount.
+ *
+ * Window, longest answer, vision, tools; micro-dollars for a million tokens: fresh, cache_read,
+ * cache_write, output.
+ */
+#define YES ABILITY_YES
+#define NO ABILITY_NO
+#define ROW(key, window, output_max, vision, ...)                                                  \
+    {                                                                                              \
+        (key), {                                                                                   \
+            (window), (output_max), (vision), YES, {                                               \
+                __VA_ARGS__                                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+static const struct price_row builtin_rows[] = {
+    ROW("scripted/*", 200000, 16384, YES, 0, 0, 0, 0),
+    ROW("gpt-4o*", 128000, 16384, YES, 2500000, 1250000, 2500000, 10000000),
+    ROW("gpt-4o-mini*", 128000, 16384, YES, 150000, 75000, 150000, 600000),
+    ROW("gpt-4.1", 1047576, 32768, YES, 2000000, 500000, 2000000, 8000000),
+    ROW("gpt-4.1-mini*", 1047576, 32768, YES, 400000, 100000, 400000, 1600000),
+    ROW("gpt-4.1-nano*", 1047576, 32768, YES, 100000, 25000, 100000, 400000),
+    ROW("gpt-5", 400000, 128000, YES, 1250000, 125000, 1250000, 10000000),
+    ROW("gpt-5-mini*", 400000, 128000, YES, 250000, 25000, 250000, 2000000),
+    ROW("gpt-5-nano*", 400000, 128000, YES, 50000, 5000, 50000, 400000),
+    ROW("o3", 200000, 100000, YES, 2000000, 500000, 2000000, 8000000),
+    ROW("o4-mini*", 200000, 100000, YES, 1100000, 275000, 1100000, 4400000),
+    ROW("claude-opus-4-5*", 200000, 64000, YES, 5000000, 500000, 6250000, 25000000),
+    ROW("claude-opus-4-1*", 200000, 32000, YES, 15000000, 1500000, 18750000, 75000000),
+    ROW("claude-sonnet-4-*", 200000, 64000, YES, 3000000, 300000, 3750000, 15000000),
+    ROW("claude-haiku-4-5*", 200000, 64000, YES, 1000000, 100000, 1250000, 5000000),
+    ROW("claude-3-7-sonnet*", 200000, 64000, YES, 3000000, 300000, 3750000, 15000000),
+    ROW("claude-3-5-haiku*", 200000, 8192, YES, 800000, 80000, 1000000, 4000000),
+    ROW("deepseek/deepseek-chat", 128000, 8192, NO, 280000, 28000, 280000, 420000),
+    ROW("deepseek/deepseek-reasoner", 128000, 65536, NO, 280000, 28000, 280000, 420000),
+    ROW("gemini-2.5-pro*", 1048576, 65536, YES, 1250000, 125000, 1250000, 10000000),
+    ROW("gemini-2.5-flash*", 1048576, 65536, YES, 300000, 30000, 300000, 2500000),
+    ROW("gemini-2.5-flash-lite*", 1048576, 65536, YES, 100000, 10000, 100000, 400000),
+};
+#undef ROW
 
 struct prices {
     json_t *file; /* Owned; NULL: none. Keys of the rows point into it. */
@@ -13,39 +60,20 @@ struct prices {
     size_t count;
 };
 
-static enum model_ability ability(const json_t *value) {
-    if (value == NULL) {
-        return ABILITY_UNKNOWN;
-    }
-    return json_is_true(value) ? ABILITY_YES : ABILITY_NO;
-}
-
 /* Beyond its kind, each number of a row has a bound of its own. */
-static struct err read_row(const char *key, const json_t *value, struct model_facts *facts,
-                           struct why *why) {
+static struct err price_row_read(const char *key, const json_t *value, struct model_facts *facts,
+                                 struct why *why) {
     bool vision = false, tools = false;
     struct usage_price *price = &facts->price;
     const struct json_field fields[] = {
-        {.name = "window",
-         .kind = JSON_KIND_INT,
-         .max = USAGE_TOKENS_MAX,
-         .number = &facts->window},
-        {.name = "max_output",
-         .kind = JSON_KIND_INT,
-         .max = USAGE_TOKENS_MAX,
-         .number = &facts->output_max},
-        {.name = "vision", .kind = JSON_KIND_BOOL, .flag = &vision},
-        {.name = "tools", .kind = JSON_KIND_BOOL, .flag = &tools},
-        {.name = "input", .kind = JSON_KIND_INT, .max = PRICE_MAX, .number = &price->fresh},
-        {.name = "cache_read",
-         .kind = JSON_KIND_INT,
-         .max = PRICE_MAX,
-         .number = &price->cache_read},
-        {.name = "cache_write",
-         .kind = JSON_KIND_INT,
-         .max = PRICE_MAX,
-         .number = &price->cache_write},
-        {.name = "output", .kind = JSON_KIND_INT, .max = PRICE_MAX, .number = &price->output},
+        {"window", JSON_KIND_INT, .max = USAGE_TOKENS_MAX, .number = &facts->window},
+        {"max_output", JSON_KIND_INT, .max = USAGE_TOKENS_MAX, .number = &facts->output_max},
+        {"vision", JSON_KIND_BOOL, .flag = &vision},
+        {"tools", JSON_KIND_BOOL, .flag = &tools},
+        {"input", JSON_KIND_INT, .max = PRICE_MAX, .number = &price->fresh},
+        {"cache_read", JSON_KIND_INT, .max = PRICE_MAX, .number = &price->cache_read},
+        {"cache_write", JSON_KIND_INT, .max = PRICE_MAX, .number = &price->cache_write},
+        {"output", JSON_KIND_INT, .max = PRICE_MAX, .number = &price->output},
     };
     struct why inner = {""};
     struct err err = json_read_fields(value, fields, COUNT_OF(fields), &inner);
@@ -53,44 +81,45 @@ static struct err read_row(const char *key, const json_t *value, struct model_fa
         why_set(why, "the price of \"%.100s\": %s", key, inner.text);
         return err;
     }
-    facts->vision = ability(json_object_get(value, "vision"));
-    facts->tools = ability(json_object_get(value, "tools"));
+    if (json_object_get(value, "vision") != NULL) {
+        facts->vision = vision ? ABILITY_YES : ABILITY_NO;
+    }
+    if (json_object_get(value, "tools") != NULL) {
+        facts->tools = tools ? ABILITY_YES : ABILITY_NO;
+    }
     return ERR_OK;
 }
 
-static struct err read_rows(struct prices *prices, json_t *models, struct why *why) {
+static struct err file_parse(struct prices *prices, struct bytes text, struct why *why) {
+    json_t *models = NULL;
+    const struct json_field fields[] = {
+        {"models", JSON_KIND_ANY, .required = true, .value = &models},
+    };
+    struct err err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &prices->file, why);
+    if (!err_failed(err)) {
+        err = json_read_fields(prices->file, fields, COUNT_OF(fields), why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
     if (!json_is_object(models) || json_object_size(models) > PRICE_ROWS_MAX) {
         why_set(why, "\"models\" must be an object of at most %d models", PRICE_ROWS_MAX);
         return err_make(ERR_BAD_FIELD, "prices: open");
     }
     prices->rows = mem_new_array(json_object_size(models) + 1, sizeof *prices->rows);
-    for (void *at = json_object_iter(models); at != NULL; at = json_object_iter_next(models, at)) {
+    for (void *at = json_object_iter(models); at != NULL && !err_failed(err);
+         at = json_object_iter_next(models, at)) {
         struct price_row *row = &prices->rows[prices->count++];
         row->key = json_object_iter_key(at);
         row->facts.price = USAGE_PRICE_NONE;
-        struct err err = read_row(row->key, json_object_iter_value(at), &row->facts, why);
-        if (err_failed(err)) {
-            return err;
-        }
+        err = price_row_read(row->key, json_object_iter_value(at), &row->facts, why);
     }
-    return ERR_OK;
-}
-
-static struct err read_file(struct prices *prices, struct bytes text, struct why *why) {
-    struct err err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &prices->file, why);
-    json_t *models = NULL;
-    const struct json_field fields[] = {
-        {.name = "models", .kind = JSON_KIND_ANY, .required = true, .value = &models},
-    };
-    if (!err_failed(err)) {
-        err = json_read_fields(prices->file, fields, COUNT_OF(fields), why);
-    }
-    return err_failed(err) ? err : read_rows(prices, models, why);
+    return err;
 }
 
 struct err prices_open(struct bytes text, struct prices **ret_prices, struct why *why) {
     struct prices *prices = mem_new(sizeof *prices);
-    struct err err = text.len > 0 ? read_file(prices, text, why) : ERR_OK;
+    struct err err = text.len > 0 ? file_parse(prices, text, why) : ERR_OK;
     if (err_failed(err)) {
         prices_close(prices);
         return err;
@@ -137,16 +166,6 @@ static const struct price_row *best(const struct price_row *rows, size_t count,
     return found;
 }
 
-static void fill(struct model_facts *facts, const struct model_facts *from) {
-    facts->window = facts->window != 0 ? facts->window : from->window;
-    facts->output_max = facts->output_max != 0 ? facts->output_max : from->output_max;
-    facts->vision = facts->vision != ABILITY_UNKNOWN ? facts->vision : from->vision;
-    facts->tools = facts->tools != ABILITY_UNKNOWN ? facts->tools : from->tools;
-    /* A price is taken whole: half of one and half of another would be nobody's. */
-    bool priced = facts->price.fresh >= 0 || facts->price.output >= 0;
-    facts->price = priced ? facts->price : from->price;
-}
-
 struct model_facts prices_find(const struct prices *prices, struct bytes provider,
                                struct bytes model) {
     AUTO(text_done) struct text whole;
@@ -158,16 +177,20 @@ struct model_facts prices_find(const struct prices *prices, struct bytes provide
     if (text_failed(&whole)) {
         return facts;
     }
-    struct bytes name = {whole.data, whole.len};
-    const struct price_row *row = best(prices->rows, prices->count, name, model);
-    if (row != NULL) {
-        facts = row->facts;
+    const struct price_row *of_file = best(prices->rows, prices->count, text_bytes(&whole), model);
+    const struct price_row *of_table =
+        best(builtin_rows, COUNT_OF(builtin_rows), text_bytes(&whole), model);
+    if (of_file == NULL || of_table == NULL) {
+        return of_file != NULL ? of_file->facts : of_table != NULL ? of_table->facts : facts;
     }
-    const struct price_row *table;
-    size_t count = price__table(&table);
-    row = best(table, count, name, model);
-    if (row != NULL) {
-        fill(&facts, &row->facts);
-    }
+    facts = of_file->facts;
+    const struct model_facts *from = &of_table->facts;
+    facts.window = facts.window != 0 ? facts.window : from->window;
+    facts.output_max = facts.output_max != 0 ? facts.output_max : from->output_max;
+    facts.vision = facts.vision != ABILITY_UNKNOWN ? facts.vision : from->vision;
+    facts.tools = facts.tools != ABILITY_UNKNOWN ? facts.tools : from->tools;
+    /* A price is taken whole: half of one and half of another would be nobody's. */
+    bool priced = facts.price.fresh >= 0 || facts.price.output >= 0;
+    facts.price = priced ? facts.price : from->price;
     return facts;
 }

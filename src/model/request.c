@@ -19,7 +19,7 @@ const char *model_kind_name(enum model_kind kind) {
 
 bool model_kind_find(struct bytes name, enum model_kind *ret_kind) {
     for (size_t i = 0; i < COUNT_OF(kind_names); i++) {
-        if (strlen(kind_names[i]) == name.len && memcmp(kind_names[i], name.data, name.len) == 0) {
+        if (bytes_is(name, kind_names[i])) {
             *ret_kind = (enum model_kind)i;
             return true;
         }
@@ -31,20 +31,20 @@ enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise
     static const char *const names[] = {
         [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
     for (size_t i = MODEL_EFFORT_LOW; i < COUNT_OF(names); i++) {
-        if (strlen(names[i]) == name.len && memcmp(names[i], name.data, name.len) == 0) {
+        if (bytes_is(name, names[i])) {
             return (enum model_effort)i;
         }
     }
     return otherwise;
 }
 
-static struct bytes keep(struct model_request *request, struct bytes bytes) {
+static struct bytes bytes_keep(struct model_request *request, struct bytes bytes) {
     char *copy = bytes.len > 0 && !request->failed
                      ? arena_try_copy(&request->arena, bytes.data, bytes.len)
                      : NULL;
     if (copy == NULL) {
         request->failed = request->failed || bytes.len > 0;
-        return (struct bytes){"", 0};
+        return BYTES("");
     }
     return (struct bytes){copy, bytes.len};
 }
@@ -53,9 +53,9 @@ struct model_request *model_request_new(struct bytes model) {
     struct model_request *request = mem_new(sizeof *request);
     arena_init(&request->arena, REQUEST_SIZE_MAX);
     request->temperature_pct = -1;
-    request->system = request->schema = request->choice_tool = (struct bytes){"", 0};
-    request->tail = (struct bytes){"", 0};
-    request->model = keep(request, model);
+    request->system = request->schema = request->choice_tool = BYTES("");
+    request->tail = BYTES("");
+    request->model = bytes_keep(request, model);
     return request;
 }
 
@@ -71,18 +71,18 @@ bool model_request_failed(const struct model_request *request) {
 }
 
 void model_request_set_system(struct model_request *request, struct bytes text) {
-    request->system = keep(request, text);
+    request->system = bytes_keep(request, text);
 }
 
 void model_request_set_schema(struct model_request *request, struct bytes schema) {
-    request->schema = keep(request, schema);
+    request->schema = bytes_keep(request, schema);
 }
 
 void model_request_set_choice_tool(struct model_request *request, struct bytes name) {
-    request->choice_tool = keep(request, name);
+    request->choice_tool = bytes_keep(request, name);
 }
 
-static int compare(struct bytes a, struct bytes b) {
+static int name_compare(struct bytes a, struct bytes b) {
     int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
@@ -96,25 +96,25 @@ void model_request_add_tool(struct model_request *request, const struct model_to
         return;
     }
     size_t at = 0;
-    while (at < request->tool_count && compare(request->tools[at].name, tool->name) < 0) {
+    while (at < request->tool_count && name_compare(request->tools[at].name, tool->name) < 0) {
         at++;
     }
-    bool known = at < request->tool_count && compare(request->tools[at].name, tool->name) == 0;
+    bool known = at < request->tool_count && name_compare(request->tools[at].name, tool->name) == 0;
     if (!known) {
         memmove(&request->tools[at + 1], &request->tools[at],
                 (request->tool_count - at) * sizeof *request->tools);
         request->tool_count++;
     }
-    request->tools[at] = (struct model_tool){.name = keep(request, tool->name),
-                                             .description = keep(request, tool->description),
-                                             .schema = keep(request, tool->schema)};
+    request->tools[at] = (struct model_tool){.name = bytes_keep(request, tool->name),
+                                             .description = bytes_keep(request, tool->description),
+                                             .schema = bytes_keep(request, tool->schema)};
 }
 
 void model_request_add_message(struct model_request *request, enum model_role role) {
-    struct model_message *message =
-        !request->failed && request->message_count < REQUEST_MESSAGES_MAX
-            ? arena_try(&request->arena, sizeof *message)
-            : NULL;
+    struct model_message *message = NULL;
+    if (!request->failed && request->message_count < REQUEST_MESSAGES_MAX) {
+        message = arena_try(&request->arena, sizeof *message);
+    }
     if (message == NULL) {
         request->failed = true;
         return;
@@ -141,10 +141,10 @@ void model_request_add_part(struct model_request *request, const struct model_pa
     }
     *copy = *part;
     copy->next = NULL;
-    copy->text = keep(request, part->text);
-    copy->id = keep(request, part->id);
-    copy->name = keep(request, part->name);
-    copy->signature = keep(request, part->signature);
+    copy->text = bytes_keep(request, part->text);
+    copy->id = bytes_keep(request, part->id);
+    copy->name = bytes_keep(request, part->name);
+    copy->signature = bytes_keep(request, part->signature);
     struct model_message *message = request->last;
     if (message->last != NULL) {
         message->last->next = copy;
@@ -157,7 +157,7 @@ void model_request_add_part(struct model_request *request, const struct model_pa
 void model_request_change_part(struct model_request *request, struct model_part *part,
                                enum model_part_kind kind, struct bytes text) {
     part->kind = kind;
-    part->text = keep(request, text);
+    part->text = bytes_keep(request, text);
 }
 
 size_t model_image_size(size_t len) {
@@ -169,7 +169,7 @@ void model_request_set_image(struct model_request *request, struct model_part *p
     assert(part->kind == MODEL_PART_IMAGE);
     size_t size = base64_size(image.len);
     char *digits = request->failed ? NULL : arena_try(&request->arena, size);
-    part->text = (struct bytes){"", 0};
+    part->text = BYTES("");
     if (digits == NULL) {
         request->failed = true;
         return;
@@ -181,6 +181,79 @@ void model_request_set_image(struct model_request *request, struct model_part *p
 void model_request_add_text(struct model_request *request, struct bytes text) {
     model_request_add_part(request, &(struct model_part){.kind = MODEL_PART_TEXT, .text = text});
 }
+
+/* --- Mending ---------------------------------------------------------------------------------- */
+
+/* The first part of the message with this kind and id. */
+static const struct model_part *part_find(const struct model_message *message,
+                                          enum model_part_kind kind, struct bytes id) {
+    const struct model_part *part = message->first;
+    while (part != NULL && !(part->kind == kind && bytes_equal(part->id, id))) {
+        part = part->next;
+    }
+    return part;
+}
+
+/* Results stand in the messages right behind the answer. */
+static const struct model_part *result_find(const struct model_message *answer, struct bytes id) {
+    const struct model_part *found = NULL;
+    for (const struct model_message *at = answer->next;
+         found == NULL && at != NULL && at->role == MODEL_TOOL; at = at->next) {
+        found = part_find(at, MODEL_PART_TOOL_RESULT, id);
+    }
+    return found;
+}
+
+/* `answer`: the one before the messages of results that the message is among; NULL: none. A call
+ * that was taken out takes its result with it. */
+static bool part_is_good(const struct model_message *message, const struct model_message *answer,
+                         const struct model_part *part) {
+    if (part->kind == MODEL_PART_TOOL_CALL) {
+        return message->role == MODEL_ASSISTANT && part->id.len > 0 && part->name.len > 0 &&
+               part_find(message, part->kind, part->id) == part &&
+               result_find(message, part->id) != NULL;
+    }
+    if (part->kind == MODEL_PART_TOOL_RESULT) {
+        return answer != NULL && part_find(answer, MODEL_PART_TOOL_CALL, part->id) != NULL &&
+               result_find(answer, part->id) == part;
+    }
+    return true;
+}
+
+/* A message is judged after all before it. */
+size_t model_request_mend(struct model_request *request) {
+    size_t left_out = 0;
+    const struct model_message *answer = NULL;
+    struct model_message **at = &request->first;
+    request->last = NULL;
+    while (*at != NULL) {
+        struct model_message *message = *at;
+        size_t before = left_out;
+        if (message->role != MODEL_TOOL) {
+            answer = message->role == MODEL_ASSISTANT ? message : NULL;
+        }
+        message->last = NULL;
+        for (struct model_part **part = &message->first; *part != NULL;) {
+            if (part_is_good(message, answer, *part)) {
+                message->last = *part;
+                part = &(*part)->next;
+            } else {
+                *part = (*part)->next;
+                left_out++;
+            }
+        }
+        if (left_out > before && message->first == NULL && message->role == MODEL_TOOL) {
+            *at = message->next;
+            request->message_count--;
+        } else {
+            request->last = message;
+            at = &message->next;
+        }
+    }
+    return left_out;
+}
+
+/* --- The question and its tail ---------------------------------------------------------------- */
 
 void model_request_mark_question(struct model_request *request) {
     request->question = request->last;
@@ -197,7 +270,7 @@ void model_request_set_tail(struct model_request *request, struct bytes text) {
         model_request_add_message(request, MODEL_USER);
         model_request_mark_question(request);
     }
-    request->tail = keep(request, text);
+    request->tail = bytes_keep(request, text);
 }
 
 struct model_sizes model_request_sizes(const struct model_request *request) {

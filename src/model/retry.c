@@ -107,41 +107,27 @@ struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_m
 
 /* --- The decision ----------------------------------------------------------------------------- */
 
-static bool may_cure(enum model_cause cause) {
-    switch (cause) {
-    case MODEL_UNREACHABLE:
-    case MODEL_RATE_LIMITED:
-    case MODEL_PROVIDER_ERROR:
-    case MODEL_STREAM_BROKEN:
-    case MODEL_TIMED_OUT:
-    case MODEL_BAD_RESPONSE:
-        return true;
-    default:
-        /* An empty answer was paid for, and whoever asked may ask differently. */
-        return false;
-    }
-}
-
-/* Three quarters to five quarters of it: so that those who failed together don't come together. */
-static uint64_t jittered(uint64_t wait_ms, uint32_t random) {
-    return wait_ms * 3 / 4 + wait_ms / 2 * random / UINT32_MAX;
-}
-
 bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms) {
+    /* An empty answer was paid for, and whoever asked may ask differently. */
+    static const bool cured[MODEL_CAUSE_COUNT] = {
+        [MODEL_UNREACHABLE] = true,   [MODEL_RATE_LIMITED] = true, [MODEL_PROVIDER_ERROR] = true,
+        [MODEL_STREAM_BROKEN] = true, [MODEL_TIMED_OUT] = true,    [MODEL_BAD_RESPONSE] = true,
+    };
     const struct retry_hint *hint = &attempt->hint;
-    bool asked = hint->should == RETRY_YES && attempt->failure->cause != MODEL_QUOTA;
-    if (attempt->tries >= MODEL_TRIES_MAX || hint->should == RETRY_NO ||
-        !(asked || may_cure(attempt->failure->cause))) {
+    enum model_cause cause = attempt->failure->cause;
+    bool asked = hint->should == RETRY_YES && cause != MODEL_QUOTA;
+    if (attempt->tries >= MODEL_TRIES_MAX || hint->should == RETRY_NO || !(asked || cured[cause])) {
         return false;
     }
     if (hint->timed) {
         /* Never earlier than it says; later by up to an eighth. */
-        uint64_t more = hint->after_ms / 8 * attempt->random / UINT32_MAX;
-        *ret_wait_ms = hint->after_ms + more;
+        *ret_wait_ms = hint->after_ms + hint->after_ms / 8 * attempt->random / UINT32_MAX;
         return hint->after_ms <= MODEL_WAIT_MAX_MS;
     }
     uint64_t wait_ms = (uint64_t)FIRST_WAIT_MS << (2 * (attempt->tries - 1));
-    *ret_wait_ms = jittered(wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS, attempt->random);
+    wait_ms = wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS;
+    /* Three quarters to five quarters: so that those who failed together don't come together. */
+    *ret_wait_ms = wait_ms * 3 / 4 + wait_ms / 2 * attempt->random / UINT32_MAX;
     return true;
 }
 

@@ -6,44 +6,35 @@
 #include "base/memory.h"
 #include "model/models_inside.h"
 
-static bool is_set(const struct route *route, const char *name) {
+/* A header that is there already, as one that the user set is, stays. */
+static void header_add(struct route *route, const char *name, const char *value) {
     for (size_t i = 0; i < route->header_count; i++) {
         if (strcasecmp(route->headers[i].name, name) == 0) {
-            return true;
+            return;
         }
     }
-    return false;
+    assert(route->header_count < ROUTE_HEADERS_MAX);
+    route->headers[route->header_count++] = (struct fetch_header){name, value};
 }
 
-/* What the user set wins. */
-static void add_header(struct route *route, const char *name, const char *value) {
-    if (!is_set(route, name)) {
-        assert(route->header_count < ROUTE_HEADERS_MAX);
-        route->headers[route->header_count++] = (struct fetch_header){name, value};
-    }
-}
-
-static void add_headers(struct route *route) {
+static void headers_add(struct route *route) {
     const struct model_connection *connection = route->connection;
     for (size_t i = 0; i < connection->header_count; i++) {
-        add_header(route, connection->headers[i].name, connection->headers[i].value);
+        header_add(route, connection->headers[i].name, connection->headers[i].value);
     }
-    add_header(route, "Content-Type", "application/json");
+    header_add(route, "Content-Type", "application/json");
     if (connection->kind == MODEL_KIND_ANTHROPIC) {
-        add_header(route, "anthropic-version", "2023-06-01");
+        header_add(route, "anthropic-version", "2023-06-01");
     }
-    if (connection->key == NULL) {
-        return;
+    if (connection->key != NULL && connection->kind == MODEL_KIND_ANTHROPIC) {
+        header_add(route, "x-api-key", connection->key);
+    } else if (connection->key != NULL) {
+        struct text bearer;
+        text_init(&bearer, CONNECTION_KEY_MAX + 16);
+        text_addf(&bearer, "Bearer %s", connection->key);
+        route->bearer = text_take(&bearer, NULL);
+        header_add(route, "Authorization", route->bearer);
     }
-    if (connection->kind == MODEL_KIND_ANTHROPIC) {
-        add_header(route, "x-api-key", connection->key);
-        return;
-    }
-    struct text bearer;
-    text_init(&bearer, CONNECTION_KEY_MAX + 16);
-    text_addf(&bearer, "Bearer %s", connection->key);
-    route->bearer = text_take(&bearer, NULL);
-    add_header(route, "Authorization", route->bearer);
 }
 
 struct err route_new(const struct model_connection *connection, struct route **ret_route,
@@ -64,7 +55,7 @@ struct err route_new(const struct model_connection *connection, struct route **r
         route_unref(route);
         return err;
     }
-    add_headers(route);
+    headers_add(route);
     *ret_route = route;
     return ERR_OK;
 }

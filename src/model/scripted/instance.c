@@ -56,35 +56,17 @@ static void add_object(struct walk *walk, const json_t *schema, unsigned depth) 
     text_add_char(text, '}');
 }
 
-static json_int_t items_of(struct walk *walk, const json_t *schema, unsigned depth) {
-    json_int_t least = json_integer_value(json_object_get(schema, "minItems"));
-    const json_t *most = json_object_get(schema, "maxItems");
-    json_int_t count = is_whole(walk, depth) && least < WHOLE_ITEMS ? WHOLE_ITEMS : least;
-    if (json_is_integer(most) && count > json_integer_value(most)) {
-        count = json_integer_value(most);
-    }
-    return count < ITEMS_MAX ? count : ITEMS_MAX;
-}
-
 static void add_array(struct walk *walk, const json_t *schema, unsigned depth) {
-    json_int_t count = items_of(walk, schema, depth);
+    json_int_t count = json_int(schema, "minItems", 0);
+    count = is_whole(walk, depth) && count < WHOLE_ITEMS ? WHOLE_ITEMS : count;
+    json_int_t most = json_int(schema, "maxItems", ITEMS_MAX);
+    most = most < ITEMS_MAX ? most : ITEMS_MAX;
     text_add_char(walk->text, '[');
-    for (json_int_t i = 0; i < count; i++) {
+    for (json_int_t i = 0; i < count && i < most; i++) {
         text_add_str(walk->text, i > 0 ? "," : "");
         add_value(walk, json_object_get(schema, "items"), depth + 1);
     }
     text_add_char(walk->text, ']');
-}
-
-static const json_t *chosen(const json_t *schema) {
-    const json_t *value = json_object_get(schema, "const");
-    return value != NULL ? value : json_array_get(json_object_get(schema, "enum"), 0);
-}
-
-/* The first of several that would do; NULL: there are none. */
-static const json_t *alternative(const json_t *schema) {
-    const json_t *any = json_array_get(json_object_get(schema, "anyOf"), 0);
-    return any != NULL ? any : json_array_get(json_object_get(schema, "oneOf"), 0);
 }
 
 /* "#/$defs/NAME", and as it was called before 2019. */
@@ -101,43 +83,42 @@ static const json_t *definition(struct walk *walk, const json_t *schema) {
     return NULL;
 }
 
-static const char *type_of(const json_t *schema) {
-    const json_t *type = json_object_get(schema, "type");
-    type = json_is_array(type) ? json_array_get(type, 0) : type;
-    if (json_is_string(type)) {
-        return json_string_value(type);
-    }
-    return json_object_get(schema, "properties") != NULL ? "object" : "null";
-}
-
-static void add_string(struct text *text, const json_t *schema) {
-    json_int_t len = json_integer_value(json_object_get(schema, "minLength"));
-    len = len < 1 ? 4 : (len > 1000 ? 1000 : len);
-    text_add_char(text, '"');
-    for (json_int_t i = 0; i < len; i++) {
-        text_add_char(text, "text"[i % 4]);
-    }
-    text_add_char(text, '"');
-}
-
 static void add_of_type(struct walk *walk, const json_t *schema, unsigned depth) {
-    const char *type = type_of(schema);
+    struct text *text = walk->text;
+    const json_t *types = json_object_get(schema, "type");
+    const char *type = json_string_value(json_is_array(types) ? json_array_get(types, 0) : types);
+    if (type == NULL) {
+        type = json_object_get(schema, "properties") != NULL ? "object" : "null";
+    }
     if (strcmp(type, "object") == 0) {
         add_object(walk, schema, depth);
     } else if (strcmp(type, "array") == 0) {
         add_array(walk, schema, depth);
     } else if (strcmp(type, "string") == 0) {
-        add_string(walk->text, schema);
+        json_int_t len = json_int(schema, "minLength", 0);
+        len = len < 1 ? 4 : (len > 1000 ? 1000 : len);
+        text_add_char(text, '"');
+        for (json_int_t i = 0; i < len; i++) {
+            text_add_char(text, "text"[i % 4]);
+        }
+        text_add_char(text, '"');
     } else if (strcmp(type, "integer") == 0 || strcmp(type, "number") == 0) {
-        text_add_int(walk->text, json_integer_value(json_object_get(schema, "minimum")));
+        text_add_int(text, json_int(schema, "minimum", 0));
     } else {
-        text_add_str(walk->text, strcmp(type, "boolean") == 0 ? "true" : "null");
+        text_add_str(text, strcmp(type, "boolean") == 0 ? "true" : "null");
     }
 }
 
+/* The first of an array that is a member; NULL: there is none. */
+static const json_t *first_of(const json_t *schema, const char *name) {
+    return json_array_get(json_object_get(schema, name), 0);
+}
+
 static void add_value(struct walk *walk, const json_t *schema, unsigned depth) {
-    const json_t *value = chosen(schema), *any = alternative(schema);
-    const json_t *defined = definition(walk, schema);
+    const json_t *value = json_object_get(schema, "const"), *other = definition(walk, schema);
+    value = value != NULL ? value : first_of(schema, "enum");
+    other = other != NULL ? other : first_of(schema, "anyOf");
+    other = other != NULL ? other : first_of(schema, "oneOf");
     if (depth == DEPTH_MAX || walk->left == 0) {
         text_add_str(walk->text, "null");
         return;
@@ -147,8 +128,8 @@ static void add_value(struct walk *walk, const json_t *schema, unsigned depth) {
         if (err_failed(json_write(value, walk->text))) {
             text_add_str(walk->text, "null"); /* Parsed, so only memory can lack. */
         }
-    } else if (defined != NULL || any != NULL) {
-        add_value(walk, defined != NULL ? defined : any, depth + 1);
+    } else if (other != NULL) {
+        add_value(walk, other, depth + 1);
     } else {
         add_of_type(walk, schema, depth);
     }

@@ -86,47 +86,35 @@ static bool play_call(struct playing *playing, const struct script_action *actio
     return on;
 }
 
-static bool play_delay(struct playing *playing, const struct script_action *action) {
-    struct loop *loop = playing->asking->models->loop;
-    next_action(playing);
-    timer_start(loop, &playing->timer, (uint64_t)action->number, play_timed);
-    return false;
-}
-
-/* As many as should be out by now. */
-static size_t due(struct playing *playing, const struct script_action *action) {
-    size_t all = (size_t)action->number, most = playing->sent + PIECES_AT_ONCE;
-    if (action->rate == 0) {
-        return all < most ? all : most;
-    }
-    uint64_t now_ns = world_mono_ns(playing->asking->models->world);
-    playing->started_ns = playing->started_ns != 0 ? playing->started_ns : now_ns;
-    uint64_t passed_us = (now_ns - playing->started_ns) / 1000;
-    uint64_t by_now = 1 + passed_us * (uint64_t)action->rate / 1000000;
-    return by_now < all ? (size_t)by_now : all;
-}
-
 /* A token is four bytes, as usage_estimate has it. */
 static bool play_tokens(struct playing *playing, const struct script_action *action) {
     static const char words[] = "and one two six ten all";
+    struct models *models = playing->asking->models;
     struct answer *answer = &playing->asking->stream.answer;
-    size_t to = due(playing, action);
-    for (; playing->sent < to && answer_goes_on(answer); playing->sent++) {
+    /* As many as should be out by now. */
+    size_t all = (size_t)action->number, due = playing->sent + PIECES_AT_ONCE;
+    if (action->rate > 0) {
+        uint64_t now_ns = world_mono_ns(models->world);
+        playing->started_ns = playing->started_ns != 0 ? playing->started_ns : now_ns;
+        uint64_t passed_us = (now_ns - playing->started_ns) / 1000;
+        due = (size_t)(1 + passed_us * (uint64_t)action->rate / 1000000);
+    }
+    for (; playing->sent < all && playing->sent < due && answer_goes_on(answer); playing->sent++) {
         say(answer, SCRIPT_SAY, (struct bytes){words + 4 * (playing->sent % 5), 4});
     }
     if (!answer_goes_on(answer)) {
         return false;
     }
-    if (playing->sent == (size_t)action->number) {
+    if (playing->sent == all) {
         next_action(playing);
         return true;
     }
-    struct loop *loop = playing->asking->models->loop;
     if (action->rate == 0) {
-        loop_soon(loop, &playing->soon);
+        loop_soon(models->loop, &playing->soon);
     } else {
         uint64_t each_ms = 1000 / (uint64_t)action->rate;
-        timer_start(loop, &playing->timer, each_ms > BEAT_MS ? each_ms : BEAT_MS, play_timed);
+        timer_start(models->loop, &playing->timer, each_ms > BEAT_MS ? each_ms : BEAT_MS,
+                    play_timed);
     }
     return false;
 }
@@ -159,7 +147,10 @@ static bool play_action(struct playing *playing) {
     case SCRIPT_CALL:
         return play_call(playing, action);
     case SCRIPT_DELAY:
-        return play_delay(playing, action);
+        next_action(playing);
+        timer_start(playing->asking->models->loop, &playing->timer, (uint64_t)action->number,
+                    play_timed);
+        return false;
     case SCRIPT_TOKENS:
         return play_tokens(playing, action);
     case SCRIPT_FAIL:
@@ -201,14 +192,6 @@ static struct usage reported(const struct playing *playing) {
     return usage;
 }
 
-static void finish(struct playing *playing) {
-    struct answer *answer = &playing->asking->stream.answer;
-    answer->usage = playing->counted ? playing->usage : reported(playing);
-    answer->counted = true;
-    answer_stop(answer, playing->stop);
-    answer_end(answer);
-}
-
 static void play(struct playing *playing) {
     struct asking *asking = playing->asking;
     struct answer *answer = &asking->stream.answer;
@@ -218,7 +201,10 @@ static void play(struct playing *playing) {
         on = play_action(playing);
     }
     if (on) {
-        finish(playing);
+        answer->usage = playing->counted ? playing->usage : reported(playing);
+        answer->counted = true;
+        answer_stop(answer, playing->stop);
+        answer_end(answer);
     }
     bool over = on || answer->failure.cause != MODEL_NONE;
     if (answer->begun && asking->first_ns == 0) {

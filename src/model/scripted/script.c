@@ -1,14 +1,16 @@
-/* script.c: which script, which step, which actions. */
+/* script.c: which script, which step, and each line of it as one action. */
 #include "model/scripted/script.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "model/model.h"
 #include "model/scripted/instance.h"
-#include "model/scripted/lines.h"
 
 enum { QUOTED_MAX = 2000 };
 
@@ -16,6 +18,247 @@ struct script_file {
     json_t *json;   /* Owned. */
     json_t *models; /* Borrowed from it. */
 };
+
+/* --- A line: "word: what follows" -------------------------------------------------------- */
+
+static bool is_word(struct bytes text, const char *word) {
+    return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
+}
+
+static struct bytes trimmed(struct bytes text) {
+    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len > 0 && strchr(" \t\r", text.data[text.len - 1]) != NULL) {
+        text.len--;
+    }
+    return text;
+}
+
+/* The next word, and `rest` behind it. */
+static struct bytes next_word(struct bytes *rest) {
+    *rest = trimmed(*rest);
+    size_t len = 0;
+    while (len < rest->len && rest->data[len] != ' ' && rest->data[len] != '\t') {
+        len++;
+    }
+    struct bytes word = {rest->data, len};
+    *rest = trimmed((struct bytes){rest->data + len, rest->len - len});
+    return word;
+}
+
+static char *unescaped(struct bytes text) {
+    char *out = mem_copy(text.data, text.len);
+    size_t to = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c == '\\' && i + 1 < text.len && strchr("nt\\", text.data[i + 1]) != NULL) {
+            i++;
+            c = text.data[i] == 'n' ? '\n' : (text.data[i] == 't' ? '\t' : '\\');
+        }
+        out[to++] = c;
+    }
+    out[to] = '\0';
+    return out;
+}
+
+/* "50ms", "2s", "50": milliseconds. */
+static bool read_time(struct bytes word, int64_t *ret_ms) {
+    int64_t unit = 1;
+    if (word.len > 2 && memcmp(word.data + word.len - 2, "ms", 2) == 0) {
+        word.len -= 2;
+    } else if (word.len > 1 && word.data[word.len - 1] == 's') {
+        word.len -= 1;
+        unit = 1000;
+    }
+    struct number_bounds bounds = {0, SCRIPT_DELAY_MAX_MS / unit};
+    if (!number_parse(word, bounds, ret_ms)) {
+        return false;
+    }
+    *ret_ms *= unit;
+    return true;
+}
+
+static bool read_call(struct bytes rest, struct script_action *action, struct why *why) {
+    struct bytes name = next_word(&rest);
+    if (name.len == 0) {
+        why_set(why, "call: TOOL {arguments}");
+        return false;
+    }
+    AUTO(json_release) json_t *json = NULL;
+    struct why inner = {""};
+    if (rest.len > 0 &&
+        (err_failed(json_parse(rest.data, rest.len, JSON_DEPTH_MAX, &json, &inner)) ||
+         !json_is_object(json))) {
+        why_set(why, "the arguments of \"call: %.*s\" must be a JSON object: %s",
+                (int)(name.len < 60 ? name.len : 60), name.data, inner.text);
+        return false;
+    }
+    action->name = mem_copy(name.data, name.len);
+    action->text = rest.len > 0 ? mem_copy(rest.data, rest.len) : mem_copy("{}", 2);
+    return true;
+}
+
+static bool read_tokens(struct bytes rest, struct script_action *action, struct why *why) {
+    const struct number_bounds bounds = {1, SCRIPT_TOKENS_MAX};
+    struct bytes count = next_word(&rest), at = next_word(&rest), rate = next_word(&rest);
+    bool fine = number_parse(count, bounds, &action->number);
+    if (fine && at.len > 0) {
+        fine = is_word(at, "at") && rate.len > 2 && memcmp(rate.data + rate.len - 2, "/s", 2) == 0;
+        rate.len -= fine ? 2 : 0;
+        fine = fine && number_parse(rate, bounds, &action->rate);
+    }
+    if (!fine) {
+        why_set(why, "tokens: N, or tokens: N at R/s");
+    }
+    return fine;
+}
+
+/* A word for a failure, or a status: what that means is asked where it fails. */
+static bool read_fault(struct bytes word, struct script_action *action) {
+    static const struct {
+        const char *name;
+        enum model_cause cause;
+        int status;
+    } faults[] = {
+#define X(word, its_cause, its_status) {(word), MODEL_##its_cause, (its_status)},
+        SCRIPT_FAULTS(X)
+#undef X
+    };
+    int64_t status = 0;
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        if (is_word(word, faults[i].name)) {
+            action->cause = faults[i].cause;
+            action->status = faults[i].status;
+            return true;
+        }
+    }
+    bool fine = number_parse(word, (struct number_bounds){400, 599}, &status);
+    action->status = (int)status;
+    return fine;
+}
+
+static bool read_fail(struct bytes rest, struct script_action *action, struct why *why) {
+    bool fine = read_fault(next_word(&rest), action);
+    while (fine && rest.len > 0) {
+        struct bytes word = next_word(&rest);
+        int64_t number;
+        if (word.len > 1 && word.data[0] == 'x') {
+            word = (struct bytes){word.data + 1, word.len - 1};
+            fine = number_parse(word, (struct number_bounds){1, 1000}, &number);
+            action->times = fine ? (unsigned)number : 0;
+        } else {
+            fine = is_word(word, "after") && read_time(next_word(&rest), &number);
+            action->after_ms = fine ? (uint64_t)number : 0;
+        }
+    }
+    if (!fine) {
+        why_set(why, "fail: a status from 400 to 599, auth, quota, overflow, refused, empty, cut, "
+                     "error, json, unreachable, timeout or unknown; then xN, after 2s");
+    }
+    return fine;
+}
+
+static bool read_stop(struct bytes rest, struct script_action *action, struct why *why) {
+    bool length = is_word(rest, "length");
+    action->number = length ? MODEL_STOP_LENGTH : MODEL_STOP_REFUSED;
+    if (!length && !is_word(rest, "refused")) {
+        why_set(why, "stop: length, or stop: refused");
+        return false;
+    }
+    return true;
+}
+
+static bool read_usage(struct bytes rest, struct script_action *action, struct why *why) {
+    struct usage *usage = &action->usage;
+    const struct {
+        const char *name;
+        int64_t *into;
+    } counts[] = {{"fresh", &usage->fresh},
+                  {"cache_read", &usage->cache_read},
+                  {"cache_write", &usage->cache_write},
+                  {"output", &usage->output},
+                  {"reasoning", &usage->reasoning}};
+    while (rest.len > 0) {
+        struct bytes word = next_word(&rest), value = {NULL, 0};
+        const char *sign = memchr(word.data, '=', word.len);
+        if (sign != NULL) {
+            value = (struct bytes){sign + 1, (size_t)(word.data + word.len - sign) - 1};
+            word.len = (size_t)(sign - word.data);
+        }
+        size_t at = 0;
+        while (at < COUNT_OF(counts) && !is_word(word, counts[at].name)) {
+            at++;
+        }
+        if (sign == NULL || at == COUNT_OF(counts) ||
+            !number_parse(value, (struct number_bounds){0, USAGE_TOKENS_MAX}, counts[at].into)) {
+            why_set(why, "usage: fresh=N cache_read=N cache_write=N output=N reasoning=N");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_text(struct bytes rest, struct script_action *action, struct why *why) {
+    (void)why; /* Any text is one. */
+    action->text = unescaped(rest);
+    return true;
+}
+
+static bool read_delay(struct bytes rest, struct script_action *action, struct why *why) {
+    if (read_time(rest, &action->number)) {
+        return true;
+    }
+    why_set(why, "delay: a time like 50ms or 2s, an hour at most");
+    return false;
+}
+
+static const struct {
+    const char *word;
+    enum script_kind kind;
+    bool (*read)(struct bytes rest, struct script_action *action, struct why *why);
+} actions[] = {
+    {"say", SCRIPT_SAY, read_text},         {"think", SCRIPT_THINK, read_text},
+    {"call", SCRIPT_CALL, read_call},       {"delay", SCRIPT_DELAY, read_delay},
+    {"tokens", SCRIPT_TOKENS, read_tokens}, {"fail", SCRIPT_FAIL, read_fail},
+    {"stop", SCRIPT_STOP, read_stop},       {"usage", SCRIPT_USAGE, read_usage},
+};
+
+static void action_done(struct script_action *action) {
+    mem_free(action->text);
+    mem_free(action->name);
+    *action = (struct script_action){.kind = SCRIPT_SAY};
+}
+
+enum line_kind { LINE_NO_ACTION, LINE_ACTION, LINE_NEXT_STEP, LINE_BAD };
+
+/* LINE_ACTION: *ret_action is the caller's (action_done). LINE_BAD: `why`. */
+static enum line_kind line_read(struct bytes line, struct script_action *ret_action,
+                                struct why *why) {
+    line = trimmed(line);
+    const char *colon = memchr(line.data, ':', line.len < 8 ? line.len : 8);
+    if (colon == NULL) {
+        return LINE_NO_ACTION;
+    }
+    struct bytes word = {line.data, (size_t)(colon - line.data)};
+    struct bytes rest = trimmed((struct bytes){colon + 1, line.len - word.len - 1});
+    if (is_word(word, "step") && rest.len == 0) {
+        return LINE_NEXT_STEP;
+    }
+    for (size_t i = 0; i < COUNT_OF(actions); i++) {
+        if (is_word(word, actions[i].word)) {
+            struct script_action action = {.kind = actions[i].kind};
+            if (!actions[i].read(rest, &action, why)) {
+                action_done(&action);
+                return LINE_BAD;
+            }
+            *ret_action = action;
+            return LINE_ACTION;
+        }
+    }
+    return LINE_NO_ACTION;
+}
 
 /* --- A plan in the making --------------------------------------------------------------------- */
 
@@ -26,61 +269,54 @@ struct making {
     bool any;            /* A line was an action. */
 };
 
-static void keep(struct making *making, const struct script_action *action) {
+static void making_keep(struct making *making, const struct script_action *action) {
     struct script_plan *plan = making->plan;
     plan->actions = mem_grow(plan->actions, (plan->count + 1) * sizeof *plan->actions);
     plan->actions[plan->count++] = *action;
 }
 
-static bool stays_in_step(enum script_kind kind) {
-    return kind == SCRIPT_CALL || kind == SCRIPT_USAGE || kind == SCRIPT_STOP;
-}
-
-static void keep_fault(struct making *making, struct bytes line, const struct why *why) {
-    struct text text;
-    text_init(&text, sizeof why->text + 200);
-    text_addf(&text, "the script's line \"%.*s\" is not valid: %s", (int)utf8_cut(line, 100),
-              line.data, why->text);
+static void making_take_line(struct making *making, struct bytes line) {
     struct script_action action = {.kind = SCRIPT_FAIL, .cause = MODEL_BAD_REQUEST};
-    action.text = text_take(&text, NULL);
-    keep(making, &action);
-}
-
-static void next_step(struct making *making) {
-    making->step++;
-    making->after_call = false;
-}
-
-static void take_line(struct making *making, struct bytes line) {
-    struct script_action action;
     struct why why = {""};
-    enum script_line what = script_line_read(line, &action, &why);
-    making->any = making->any || what != SCRIPT_NO_ACTION;
-    if (what == SCRIPT_NEXT_STEP) {
-        next_step(making);
-    } else if (what == SCRIPT_BAD_LINE) {
+    enum line_kind kind = line_read(line, &action, &why);
+    making->any = making->any || kind != LINE_NO_ACTION;
+    if (kind == LINE_BAD) {
         /* Whatever step it was for: a script with a fault is not played half. */
-        keep_fault(making, line, &why);
-    } else if (what == SCRIPT_ACTION) {
-        if (making->after_call && !stays_in_step(action.kind)) {
-            next_step(making);
-        }
-        making->after_call = making->after_call || action.kind == SCRIPT_CALL;
-        if (making->step == making->wanted && making->plan->count < SCRIPT_ACTIONS_MAX) {
-            keep(making, &action);
-        } else {
-            script_action_done(&action);
-        }
+        struct text text;
+        text_init(&text, sizeof why.text + 200);
+        text_addf(&text, "the script's line \"%.*s\" is not valid: %s", (int)utf8_cut(line, 100),
+                  line.data, why.text);
+        action.text = text_take(&text, NULL);
+        making_keep(making, &action);
+        return;
+    }
+    bool stays =
+        action.kind == SCRIPT_CALL || action.kind == SCRIPT_USAGE || action.kind == SCRIPT_STOP;
+    if (kind == LINE_NEXT_STEP || (kind == LINE_ACTION && making->after_call && !stays)) {
+        making->step++;
+        making->after_call = false;
+    }
+    if (kind != LINE_ACTION) {
+        return;
+    }
+    making->after_call = making->after_call || action.kind == SCRIPT_CALL;
+    if (making->step == making->wanted && making->plan->count < SCRIPT_ACTIONS_MAX) {
+        making_keep(making, &action);
+    } else {
+        action_done(&action);
     }
 }
 
-static void take_text(struct making *making, struct bytes text) {
-    while (text.len > 0) {
-        const char *end = memchr(text.data, '\n', text.len);
-        size_t len = end != NULL ? (size_t)(end - text.data) : text.len;
-        take_line(making, (struct bytes){text.data, len});
-        size_t skip = len + (end != NULL);
-        text = (struct bytes){text.data + skip, text.len - skip};
+static void making_take_message(struct making *making, const struct model_message *message) {
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        struct bytes text = part->kind == MODEL_PART_TEXT ? part->text : BYTES("");
+        while (text.len > 0) {
+            const char *end = memchr(text.data, '\n', text.len);
+            size_t len = end != NULL ? (size_t)(end - text.data) : text.len;
+            making_take_line(making, (struct bytes){text.data, len});
+            size_t skip = len + (end != NULL);
+            text = (struct bytes){text.data + skip, text.len - skip};
+        }
     }
 }
 
@@ -89,11 +325,7 @@ static void take_text(struct making *making, struct bytes text) {
 static bool has_action(const struct model_message *message) {
     struct script_plan plan = {.actions = NULL};
     struct making making = {.plan = &plan, .wanted = SIZE_MAX};
-    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
-        if (part->kind == MODEL_PART_TEXT) {
-            take_text(&making, part->text);
-        }
-    }
+    making_take_message(&making, message);
     script_plan_done(&plan);
     return making.any;
 }
@@ -105,30 +337,25 @@ struct place {
     size_t answers, before;
 };
 
-/* From the newest on, so that a long conversation is not read whole for each answer. */
-static const struct model_message *newest(const struct model_request *request, bool with_script) {
+static struct place find_place(const struct model_request *request, bool with_script) {
     AUTO(mem_release)
     const struct model_message **users = mem_new_array(request->message_count + 1, sizeof *users);
+    struct place place = {NULL, 0, 0};
     size_t count = 0;
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         if (at->role == MODEL_USER) {
             users[count++] = at;
         }
     }
+    /* From the newest on, so that a long conversation is not read whole for each answer. */
     while (count > 0 && with_script && !has_action(users[count - 1])) {
         count--;
     }
-    return count > 0 ? users[count - 1] : NULL;
-}
-
-static struct place find_place(const struct model_request *request, bool with_script) {
-    struct place place = {newest(request, with_script), 0, 0};
-    bool behind = false;
-    place.answers = place.message != NULL ? place.message->answered : 0;
-    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
-        behind = behind || at == place.message;
-        place.before += !behind && at->role == MODEL_USER;
-        place.answers += behind && at->role == MODEL_ASSISTANT;
+    if (count > 0) {
+        place = (struct place){users[count - 1], users[count - 1]->answered, count - 1};
+    }
+    for (const struct model_message *at = place.message; at != NULL; at = at->next) {
+        place.answers += at->role == MODEL_ASSISTANT;
     }
     return place;
 }
@@ -139,11 +366,7 @@ static bool plan_of_message(const struct model_request *request, struct script_p
         return false;
     }
     struct making making = {.plan = plan, .wanted = place.answers};
-    for (const struct model_part *part = place.message->first; part != NULL; part = part->next) {
-        if (part->kind == MODEL_PART_TEXT) {
-            take_text(&making, part->text);
-        }
-    }
+    making_take_message(&making, place.message);
     return plan->count > 0;
 }
 
@@ -188,22 +411,13 @@ static bool plan_of_file(const struct script_file *file, struct bytes model,
     for (size_t i = 0; i < json_array_size(step); i++) {
         const json_t *line = json_array_get(step, i);
         making.step = making.wanted; /* The file itself says where steps end. */
-        take_line(&making, (struct bytes){json_string_value(line), json_string_length(line)});
+        making_take_line(&making,
+                         (struct bytes){json_string_value(line), json_string_length(line)});
     }
     return plan->count > 0;
 }
 
 /* --- Without a script ------------------------------------------------------------------------- */
-
-static struct bytes last_words(const struct model_request *request) {
-    struct place place = find_place(request, /* with_script */ false);
-    struct bytes words = {"", 0};
-    for (const struct model_part *part = place.message != NULL ? place.message->first : NULL;
-         part != NULL; part = part->next) {
-        words = part->kind == MODEL_PART_TEXT ? part->text : words;
-    }
-    return words;
-}
 
 static void plan_of_nothing(const struct model_request *request, struct script_plan *plan) {
     struct making making = {.plan = plan};
@@ -214,7 +428,12 @@ static void plan_of_nothing(const struct model_request *request, struct script_p
     } else if (request->last != NULL && request->last->role == MODEL_TOOL) {
         text_add_str(&text, "Done: the tools have answered.");
     } else {
-        struct bytes words = last_words(request);
+        struct place place = find_place(request, /* with_script */ false);
+        struct bytes words = BYTES("");
+        for (const struct model_part *part = place.message != NULL ? place.message->first : NULL;
+             part != NULL; part = part->next) {
+            words = part->kind == MODEL_PART_TEXT ? part->text : words;
+        }
         size_t len = utf8_cut(words, QUOTED_MAX);
         text_add_str(&text,
                      "This is the scripted model: it answers without a provider. You said: ");
@@ -224,17 +443,7 @@ static void plan_of_nothing(const struct model_request *request, struct script_p
     struct script_action action = {.kind = SCRIPT_SAY};
     action.text = text_failed(&text) ? mem_copy("", 0) : text_take(&text, NULL);
     text_done(&text);
-    keep(&making, &action);
-}
-
-/* What only waits, or counts, is followed by the answer that would have come without it. */
-static bool only_waits(const struct script_plan *plan) {
-    for (size_t i = 0; i < plan->count; i++) {
-        if (plan->actions[i].kind != SCRIPT_DELAY && plan->actions[i].kind != SCRIPT_USAGE) {
-            return false;
-        }
-    }
-    return true;
+    making_keep(&making, &action);
 }
 
 void script_plan_make(const struct script_file *file, struct bytes model,
@@ -242,14 +451,20 @@ void script_plan_make(const struct script_file *file, struct bytes model,
     *ret_plan = (struct script_plan){.actions = NULL};
     bool planned = (file != NULL && plan_of_file(file, model, request, ret_plan)) ||
                    plan_of_message(request, ret_plan);
-    if (!planned || only_waits(ret_plan)) {
+    /* A plan that only waits, or counts, is followed by the answer that would have come without. */
+    bool answers = false;
+    for (size_t i = 0; i < ret_plan->count; i++) {
+        enum script_kind kind = ret_plan->actions[i].kind;
+        answers = answers || (kind != SCRIPT_DELAY && kind != SCRIPT_USAGE);
+    }
+    if (!planned || !answers) {
         plan_of_nothing(request, ret_plan);
     }
 }
 
 void script_plan_done(struct script_plan *plan) {
     for (size_t i = 0; i < plan->count; i++) {
-        script_action_done(&plan->actions[i]);
+        action_done(&plan->actions[i]);
     }
     mem_free(plan->actions);
     *plan = (struct script_plan){.actions = NULL};
@@ -257,62 +472,51 @@ void script_plan_done(struct script_plan *plan) {
 
 /* --- The file --------------------------------------------------------------------------------- */
 
-static struct err bad(struct why *why, const char *model, size_t turn, const char *text) {
-    why_set(why, "\"models\".\"%.60s\".\"turns\"[%zu]: %s", model, turn, text);
-    return err_make(ERR_BAD_FIELD, "script: open");
-}
-
-static struct err check_line(const json_t *line, const char *model, size_t turn, struct why *why) {
+/* What is wrong with a line; NULL: nothing. It may stand in `inner`. */
+static const char *line_fault(const json_t *line, struct why *inner) {
     struct script_action action;
-    struct why inner = {""};
     if (!json_is_string(line)) {
-        return bad(why, model, turn, "a step is an array of strings");
+        return "a step is an array of strings";
     }
-    struct bytes text = {json_string_value(line), json_string_length(line)};
-    switch (script_line_read(text, &action, &inner)) {
-    case SCRIPT_ACTION:
-        script_action_done(&action);
-        return ERR_OK;
-    case SCRIPT_BAD_LINE:
-        return bad(why, model, turn, inner.text);
+    switch (line_read((struct bytes){json_string_value(line), json_string_length(line)}, &action,
+                      inner)) {
+    case LINE_ACTION:
+        action_done(&action);
+        return NULL;
+    case LINE_BAD:
+        return inner->text;
     default:
-        return bad(why, model, turn,
-                   "a line must begin with say:, think:, call:, delay:, tokens:, "
-                   "fail:, stop: or usage:");
+        return "a line must begin with say:, think:, call:, delay:, tokens:, "
+               "fail:, stop: or usage:";
     }
 }
 
-static struct err check_turn(const json_t *turn, const char *model, size_t number,
-                             struct why *why) {
+static const char *turn_fault(const json_t *turn, struct why *inner) {
     json_t *steps = NULL;
-    const char *when = NULL;
+    const char *when = NULL, *fault = NULL;
     const struct json_field fields[] = {
-        {.name = "when", .kind = JSON_KIND_TEXT, .min = 1, .text = &when},
-        {.name = "steps", .kind = JSON_KIND_ANY, .required = true, .value = &steps},
+        {"when", JSON_KIND_TEXT, .min = 1, .text = &when},
+        {"steps", JSON_KIND_ANY, .required = true, .value = &steps},
     };
-    struct why inner = {""};
-    if (err_failed(json_read_fields(turn, fields, COUNT_OF(fields), &inner))) {
-        return bad(why, model, number, inner.text);
+    if (err_failed(json_read_fields(turn, fields, COUNT_OF(fields), inner))) {
+        return inner->text;
     }
-    for (size_t i = 0; i < json_array_size(steps); i++) {
+    for (size_t i = 0; i < json_array_size(steps) && fault == NULL; i++) {
         const json_t *step = json_array_get(steps, i);
-        for (size_t k = 0; k < json_array_size(step); k++) {
-            struct err err = check_line(json_array_get(step, k), model, number, why);
-            if (err_failed(err)) {
-                return err;
-            }
+        for (size_t k = 0; k < json_array_size(step) && fault == NULL; k++) {
+            fault = line_fault(json_array_get(step, k), inner);
         }
-        if (!json_is_array(step) || json_array_size(step) > SCRIPT_ACTIONS_MAX) {
-            return bad(why, model, number, "a step is an array of at most 1000 strings");
+        if (fault == NULL && (!json_is_array(step) || json_array_size(step) > SCRIPT_ACTIONS_MAX)) {
+            fault = "a step is an array of at most 1000 strings";
         }
     }
-    return json_is_array(steps) ? ERR_OK : bad(why, model, number, "\"steps\" must be an array");
+    return fault != NULL || json_is_array(steps) ? fault : "\"steps\" must be an array";
 }
 
-static struct err check_model(const char *name, const json_t *model, struct why *why) {
+static struct err model_check(const char *name, const json_t *model, struct why *why) {
     json_t *turns = NULL;
     const struct json_field fields[] = {
-        {.name = "turns", .kind = JSON_KIND_ANY, .required = true, .value = &turns},
+        {"turns", JSON_KIND_ANY, .required = true, .value = &turns},
     };
     struct why inner = {""};
     struct err err = json_read_fields(model, fields, COUNT_OF(fields), &inner);
@@ -320,24 +524,31 @@ static struct err check_model(const char *name, const json_t *model, struct why 
         why_set(why, "\"models\".\"%.60s\": %s", name, inner.text);
         return err;
     }
-    for (size_t i = 0; i < json_array_size(turns) && !err_failed(err); i++) {
-        err = check_turn(json_array_get(turns, i), name, i, why);
+    for (size_t i = 0; i < json_array_size(turns); i++) {
+        const char *fault = turn_fault(json_array_get(turns, i), &inner);
+        if (fault != NULL) {
+            why_set(why, "\"models\".\"%.60s\".\"turns\"[%zu]: %s", name, i, fault);
+            return err_make(ERR_BAD_FIELD, "script: open");
+        }
     }
-    return err;
+    return ERR_OK;
 }
 
-static struct err check_file(struct script_file *file, struct why *why) {
+static struct err file_check(struct script_file *file, struct why *why) {
     const struct json_field fields[] = {
-        {.name = "models", .kind = JSON_KIND_ANY, .required = true, .value = &file->models},
+        {"models", JSON_KIND_ANY, .required = true, .value = &file->models},
     };
     struct err err = json_read_fields(file->json, fields, COUNT_OF(fields), why);
-    if (!err_failed(err) && !json_is_object(file->models)) {
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!json_is_object(file->models)) {
         why_set(why, "\"models\" must be an object");
         return err_make(ERR_BAD_FIELD, "script: open");
     }
-    for (void *at = err_failed(err) ? NULL : json_object_iter(file->models);
-         at != NULL && !err_failed(err); at = json_object_iter_next(file->models, at)) {
-        err = check_model(json_object_iter_key(at), json_object_iter_value(at), why);
+    for (void *at = json_object_iter(file->models); at != NULL && !err_failed(err);
+         at = json_object_iter_next(file->models, at)) {
+        err = model_check(json_object_iter_key(at), json_object_iter_value(at), why);
     }
     return err;
 }
@@ -345,7 +556,7 @@ static struct err check_file(struct script_file *file, struct why *why) {
 struct err script_file_open(struct bytes text, struct script_file **ret_file, struct why *why) {
     struct script_file *file = mem_new(sizeof *file);
     struct err err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &file->json, why);
-    err = err_failed(err) ? err : check_file(file, why);
+    err = err_failed(err) ? err : file_check(file, why);
     if (err_failed(err)) {
         script_file_close(file);
         return err;

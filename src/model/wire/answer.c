@@ -37,14 +37,10 @@ void answer_fail(struct answer *answer, enum model_cause cause, const char *form
     if (answer->failure.cause != MODEL_NONE) {
         return;
     }
-    char words[sizeof answer->failure.detail];
     va_list args;
     va_start(args, format);
-    if (vsnprintf(words, sizeof words, format, args) < 0) {
-        words[0] = '\0';
-    }
+    model_failure_vset(&answer->failure, cause, format, args);
     va_end(args);
-    model_failure_set(&answer->failure, cause, "%s", words);
 }
 
 static bool too_large(struct answer *answer, const char *what, size_t max) {
@@ -113,7 +109,7 @@ bool answer_thinking_done(struct answer *answer) {
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-static struct answer_call *find(const struct answer *answer, int64_t key) {
+static struct answer_call *call_find(const struct answer *answer, int64_t key) {
     for (size_t i = answer->call_count; i > 0; i--) {
         if (answer->calls[i - 1].key == key) {
             return &answer->calls[i - 1];
@@ -122,37 +118,29 @@ static struct answer_call *find(const struct answer *answer, int64_t key) {
     return NULL;
 }
 
-bool answer_call_known(const struct answer *answer, int64_t key) {
-    return find(answer, key) != NULL;
-}
-
-static struct model_tool_call shown(const struct answer *answer, const struct answer_call *call) {
+static struct model_tool_call call_shown(const struct answer *answer,
+                                         const struct answer_call *call) {
     return (struct model_tool_call){
         .index = (unsigned)(call - answer->calls),
-        .id = {call->id, strlen(call->id)},
-        .name = {call->name, strlen(call->name)},
-        .arguments = {call->arguments.data != NULL ? call->arguments.data : "",
-                      call->arguments.len},
+        .id = bytes_of(call->id),
+        .name = bytes_of(call->name),
+        .arguments = text_bytes(&call->arguments),
     };
 }
 
-/* A server that gives no id gets one of ours: the call's result has to name it. */
-static void make_id(struct answer *answer, struct answer_call *call) {
-    char id[48];
-    int len = snprintf(id, sizeof id, "call_%016" PRIx64 "_%u", answer->salt,
-                       (unsigned)(call - answer->calls));
-    call->id = mem_copy(id, (size_t)len);
-}
-
-/* Its name is known now: tells it, and what came before the name. */
-static bool tell_call(struct answer *answer, struct answer_call *call) {
+/* The name is known now: announces the call, and sends what came before the name. */
+static bool call_announce(struct answer *answer, struct answer_call *call) {
     call->told = answer->begun = true;
     if (call->id == NULL) {
-        make_id(answer, call);
+        /* A server that gives no id gets one of ours: the call's result has to name it. */
+        char id[48];
+        int len = snprintf(id, sizeof id, "call_%016" PRIx64 "_%u", answer->salt,
+                           (unsigned)(call - answer->calls));
+        call->id = mem_copy(id, (size_t)len);
     }
-    struct model_tool_call told = shown(answer, call);
+    struct model_tool_call told = call_shown(answer, call);
     struct bytes early = told.arguments;
-    told.arguments = (struct bytes){"", 0};
+    told.arguments = BYTES("");
     if (answer->watch->tool_begin != NULL) {
         answer->watch->tool_begin(answer->ctx, &told);
     }
@@ -160,19 +148,6 @@ static bool tell_call(struct answer *answer, struct answer_call *call) {
         answer->watch->tool_piece(answer->ctx, told.index, early);
     }
     return answer_goes_on(answer);
-}
-
-static struct answer_call *add(struct answer *answer, int64_t key) {
-    if (answer->call_count == ANSWER_CALLS_MAX) {
-        answer_fail(answer, MODEL_TOO_LARGE, "the answer calls more than %d tools",
-                    ANSWER_CALLS_MAX);
-        return NULL;
-    }
-    answer->calls = mem_grow(answer->calls, (answer->call_count + 1) * sizeof *answer->calls);
-    struct answer_call *call = &answer->calls[answer->call_count++];
-    *call = (struct answer_call){.key = key};
-    text_init(&call->arguments, ANSWER_ARGUMENTS_MAX);
-    return call;
 }
 
 bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name) {
@@ -184,23 +159,30 @@ bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct byt
                     ANSWER_ID_MAX);
         return false;
     }
-    struct answer_call *call = find(answer, key);
-    call = call != NULL ? call : add(answer, key);
-    if (call == NULL) {
+    struct answer_call *call = call_find(answer, key);
+    if (call == NULL && answer->call_count == ANSWER_CALLS_MAX) {
+        answer_fail(answer, MODEL_TOO_LARGE, "the answer calls more than %d tools",
+                    ANSWER_CALLS_MAX);
         return false;
+    }
+    if (call == NULL) {
+        answer->calls = mem_grow(answer->calls, (answer->call_count + 1) * sizeof *answer->calls);
+        call = &answer->calls[answer->call_count++];
+        *call = (struct answer_call){.key = key};
+        text_init(&call->arguments, ANSWER_ARGUMENTS_MAX);
     }
     if (call->id == NULL && id.len > 0 && !call->told) {
         call->id = mem_copy(id.data, id.len);
     }
     if (call->name == NULL && name.len > 0) {
         call->name = mem_copy(name.data, name.len);
-        return tell_call(answer, call);
+        return call_announce(answer, call);
     }
     return true;
 }
 
 bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
-    struct answer_call *call = find(answer, key);
+    struct answer_call *call = call_find(answer, key);
     if (!answer_goes_on(answer) || call == NULL || piece.len == 0) {
         return answer_goes_on(answer);
     }
@@ -215,14 +197,6 @@ bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
     return answer_goes_on(answer);
 }
 
-/* Half of a number is JSON as well: only an object shows its end. */
-static bool is_whole(const struct text *arguments) {
-    AUTO(json_release) json_t *json = NULL;
-    struct err err = json_parse(arguments->data, arguments->len, JSON_DEPTH_MAX, &json,
-                                /* why */ NULL);
-    return !err_failed(err) && json_is_object(json);
-}
-
 static bool call_over(struct answer *answer, struct answer_call *call) {
     if (call->over || !answer_goes_on(answer)) {
         return answer_goes_on(answer);
@@ -235,7 +209,7 @@ static bool call_over(struct answer *answer, struct answer_call *call) {
     if (call->arguments.len == 0) {
         text_add_str(&call->arguments, "{}");
     }
-    struct model_tool_call told = shown(answer, call);
+    struct model_tool_call told = call_shown(answer, call);
     if (answer->watch->tool_done != NULL) {
         answer->watch->tool_done(answer->ctx, &told);
     }
@@ -243,12 +217,12 @@ static bool call_over(struct answer *answer, struct answer_call *call) {
 }
 
 bool answer_call_done(struct answer *answer, int64_t key) {
-    struct answer_call *call = find(answer, key);
+    struct answer_call *call = call_find(answer, key);
     return call != NULL ? call_over(answer, call) : answer_goes_on(answer);
 }
 
 void answer_call_cut(struct answer *answer, int64_t key) {
-    struct answer_call *call = find(answer, key);
+    struct answer_call *call = call_find(answer, key);
     if (call != NULL) {
         call->cut = true;
     }
@@ -261,36 +235,18 @@ void answer_stop(struct answer *answer, enum model_stop stop) {
     answer->stop = stop;
 }
 
-/* A call without a name was never announced. Whatever reason the provider gives for its end, an
- * answer with half a call has come to its longest length. */
-static void cut_call(struct answer *answer, struct answer_call *call) {
-    call->over = true;
-    answer->stop = MODEL_STOP_LENGTH;
-    if (call->told && answer->watch->tool_cut != NULL) {
-        struct model_tool_call cut = shown(answer, call);
-        answer->watch->tool_cut(answer->ctx, &cut);
-    }
-}
-
 /* Where the length ended it, the last call may be half of one, which nobody must run. Where the
  * provider does not say which call it cut, an object is whole, even if more would have followed. */
-static bool is_cut(const struct answer *answer, const struct answer_call *call) {
-    if (call->over) {
-        return false;
+static bool call_is_cut(const struct answer *answer, const struct answer_call *call) {
+    AUTO(json_release) json_t *json = NULL;
+    if (call->over || call->cut || answer->stop != MODEL_STOP_LENGTH) {
+        return !call->over && call->cut;
     }
-    return call->cut || (answer->stop == MODEL_STOP_LENGTH &&
-                         (call->arguments.len == 0 || !is_whole(&call->arguments)));
-}
-
-static void end_calls(struct answer *answer) {
-    for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
-        struct answer_call *call = &answer->calls[i];
-        if (is_cut(answer, call)) {
-            cut_call(answer, call);
-        } else if (!call_over(answer, call)) {
-            return;
-        }
-    }
+    /* Half of a number is JSON as well: only an object shows its end. */
+    return call->arguments.len == 0 ||
+           err_failed(json_parse(call->arguments.data, call->arguments.len, JSON_DEPTH_MAX, &json,
+                                 /* why */ NULL)) ||
+           !json_is_object(json);
 }
 
 void answer_end(struct answer *answer) {
@@ -308,7 +264,21 @@ void answer_end(struct answer *answer) {
         answer_fail(answer, MODEL_REFUSED, "%s", model_cause_text(MODEL_REFUSED));
         return;
     }
-    end_calls(answer);
+    for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
+        struct answer_call *call = &answer->calls[i];
+        if (!call_is_cut(answer, call)) {
+            (void)call_over(answer, call); /* The loop asks. */
+            continue;
+        }
+        /* Whatever reason the provider gives for its end, an answer with half a call has come to
+         * its longest length. A call without a name was never announced. */
+        call->over = true;
+        answer->stop = MODEL_STOP_LENGTH;
+        if (call->told && answer->watch->tool_cut != NULL) {
+            struct model_tool_call cut = call_shown(answer, call);
+            answer->watch->tool_cut(answer->ctx, &cut);
+        }
+    }
     if (answer_goes_on(answer) && answer->text_len == 0 && answer->call_count == 0) {
         answer_fail(answer, MODEL_EMPTY_RESPONSE, "%s",
                     answer->stop == MODEL_STOP_LENGTH

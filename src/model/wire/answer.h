@@ -68,7 +68,6 @@ bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece);
 bool answer_call_done(struct answer *answer, int64_t key);
 /* The provider's word that the call is half of one: answer_end tells it as cut off. */
 void answer_call_cut(struct answer *answer, int64_t key);
-bool answer_call_known(const struct answer *answer, int64_t key);
 
 void answer_stop(struct answer *answer, enum model_stop stop);
 void answer_fail(struct answer *answer, enum model_cause cause, const char *format, ...)

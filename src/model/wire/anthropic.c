@@ -1,4 +1,4 @@
-/* anthropic.c: reads Anthropic's messages.
+/* anthropic.c: Anthropic's messages.
  *
  *   message_start {message {usage}}
  *   content_block_start {index, content_block {type text|thinking|redacted_thinking|tool_use, …}}
@@ -15,23 +15,36 @@
  *
  * Blocks come one after the other. Thinking without its signature would be refused in the next
  * request, so a signature is kept verbatim; of a redacted block it is "redacted " and its data.
+ *
+ * In a request, results of tools are blocks of a user's message, all results of one answer in the
+ * next one; two messages of one role in a row become one. The system text and the end of the
+ * conversation are marked for the provider's cache, so that each call reads what the one before has
+ * written. The interface has no schema for answers: a tool of ours takes its place
+ * (WIRE_ANSWER_TOOL).
  */
-#include "model/wire/wire.h"
+#include "model/wire/build.h"
 
-static void set_if_said(int64_t *count, int64_t said) {
-    *count = said >= 0 ? said : *count;
-}
+#define REDACTED "redacted "
 
+/* --- The answer ------------------------------------------------------------------------------- */
+
+/* Counts that an event does not name stay as they were. */
 static void read_usage(struct stream *stream, const json_t *usage) {
+    struct usage_messages_counts *counts = &stream->counts;
     if (!json_is_object(usage)) {
         return;
     }
-    struct usage_messages_counts *counts = &stream->counts;
-    set_if_said(&counts->input_tokens, wire_number(usage, "input_tokens"));
-    set_if_said(&counts->output_tokens, wire_number(usage, "output_tokens"));
-    set_if_said(&counts->cache_read_input_tokens, wire_number(usage, "cache_read_input_tokens"));
-    set_if_said(&counts->cache_creation_input_tokens,
-                wire_number(usage, "cache_creation_input_tokens"));
+    const struct {
+        const char *name;
+        int64_t *count;
+    } members[] = {{"input_tokens", &counts->input_tokens},
+                   {"output_tokens", &counts->output_tokens},
+                   {"cache_read_input_tokens", &counts->cache_read_input_tokens},
+                   {"cache_creation_input_tokens", &counts->cache_creation_input_tokens}};
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        int64_t said = json_int(usage, members[i].name, -1);
+        *members[i].count = said >= 0 ? said : *members[i].count;
+    }
     stream->answer.usage = usage_of_messages(counts);
     stream->answer.counted = true;
 }
@@ -49,7 +62,7 @@ static void tell_words(struct stream *stream) {
     if (text_failed(&stream->words)) {
         answer_fail(&stream->answer, MODEL_TOO_LARGE, "the answer is too long");
     } else if (stream->words.len > 0) {
-        (void)answer_text(&stream->answer, (struct bytes){stream->words.data, stream->words.len});
+        (void)answer_text(&stream->answer, text_bytes(&stream->words));
     }
     text_clear(&stream->words);
 }
@@ -57,78 +70,74 @@ static void tell_words(struct stream *stream) {
 static void begin_block(struct stream *stream, const json_t *data) {
     struct answer *answer = &stream->answer;
     const json_t *block = json_object_get(data, "content_block");
-    struct bytes type = wire_bytes(block, "type");
-    stream->block_key = wire_number(data, "index");
+    struct bytes type = json_bytes(block, "type");
+    stream->block_key = json_int(data, "index", -1);
     stream->block = BLOCK_NONE;
-    if (wire_is(type, "text")) {
+    if (bytes_is(type, "text")) {
         stream->block = BLOCK_TEXT;
-        take_words(stream, wire_bytes(block, "text"));
-    } else if (wire_is(type, "thinking")) {
+        take_words(stream, json_bytes(block, "text"));
+    } else if (bytes_is(type, "thinking")) {
         stream->block = BLOCK_THINKING;
-        (void)answer_thinking(answer, wire_bytes(block, "thinking"));
-    } else if (wire_is(type, "redacted_thinking")) {
+        (void)answer_thinking(answer, json_bytes(block, "thinking"));
+    } else if (bytes_is(type, "redacted_thinking")) {
         stream->block = BLOCK_THINKING;
-        (void)(answer_signature(answer, BYTES("redacted ")) &&
-               answer_signature(answer, wire_bytes(block, "data")));
-    } else if (wire_is(type, "tool_use")) {
-        struct bytes name = wire_bytes(block, "name");
-        if (wire_is(name, WIRE_ANSWER_TOOL)) {
+        (void)(answer_signature(answer, BYTES(REDACTED)) &&
+               answer_signature(answer, json_bytes(block, "data")));
+    } else if (bytes_is(type, "tool_use")) {
+        struct bytes name = json_bytes(block, "name");
+        if (bytes_is(name, WIRE_ANSWER_TOOL)) {
             stream->block = BLOCK_ANSWER;
             stream->answered = true;
             return;
         }
         stream->block = BLOCK_CALL;
-        (void)answer_call(answer, stream->block_key, wire_bytes(block, "id"), name);
+        (void)answer_call(answer, stream->block_key, json_bytes(block, "id"), name);
     }
 }
 
 static void read_delta(struct stream *stream, const json_t *delta) {
     struct answer *answer = &stream->answer;
-    struct bytes type = wire_bytes(delta, "type");
-    if (wire_is(type, "text_delta")) {
-        take_words(stream, wire_bytes(delta, "text"));
-    } else if (wire_is(type, "thinking_delta")) {
-        (void)answer_thinking(answer, wire_bytes(delta, "thinking"));
-    } else if (wire_is(type, "signature_delta")) {
-        (void)answer_signature(answer, wire_bytes(delta, "signature"));
-    } else if (wire_is(type, "input_json_delta")) {
-        struct bytes piece = wire_bytes(delta, "partial_json");
+    struct bytes type = json_bytes(delta, "type");
+    if (bytes_is(type, "text_delta")) {
+        take_words(stream, json_bytes(delta, "text"));
+    } else if (bytes_is(type, "thinking_delta")) {
+        (void)answer_thinking(answer, json_bytes(delta, "thinking"));
+    } else if (bytes_is(type, "signature_delta")) {
+        (void)answer_signature(answer, json_bytes(delta, "signature"));
+    } else if (bytes_is(type, "input_json_delta")) {
+        struct bytes piece = json_bytes(delta, "partial_json");
         (void)(stream->block == BLOCK_ANSWER ? answer_text(answer, piece)
                                              : answer_call_piece(answer, stream->block_key, piece));
     }
 }
 
-static void end_block(struct stream *stream) {
-    if (stream->block == BLOCK_THINKING) {
-        (void)answer_thinking_done(&stream->answer);
-    }
-    stream->block = BLOCK_NONE;
-}
-
 /* A call whose arguments the length cut off gets its content_block_stop all the same. So which call
  * is whole is known only with the reason, behind all of them, and answer_end tells it. */
 static enum model_stop stop_of(struct bytes reason) {
-    if (wire_is(reason, "max_tokens") || wire_is(reason, "model_context_window_exceeded")) {
+    if (bytes_is(reason, "max_tokens") || bytes_is(reason, "model_context_window_exceeded")) {
         return MODEL_STOP_LENGTH;
     }
-    return wire_is(reason, "refusal") ? MODEL_STOP_REFUSED : MODEL_STOP_END;
+    return bytes_is(reason, "refusal") ? MODEL_STOP_REFUSED : MODEL_STOP_END;
 }
 
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
     (void)name; /* Each event says its type in its data, too. */
-    struct bytes type = wire_bytes(data, "type");
-    if (wire_is(type, "content_block_delta")) {
+    struct bytes type = json_bytes(data, "type");
+    if (bytes_is(type, "content_block_delta")) {
         read_delta(stream, json_object_get(data, "delta"));
-    } else if (wire_is(type, "content_block_start")) {
+    } else if (bytes_is(type, "content_block_start")) {
         begin_block(stream, data);
-    } else if (wire_is(type, "content_block_stop")) {
-        end_block(stream);
-    } else if (wire_is(type, "message_start")) {
+    } else if (bytes_is(type, "content_block_stop")) {
+        if (stream->block == BLOCK_THINKING) {
+            (void)answer_thinking_done(&stream->answer);
+        }
+        stream->block = BLOCK_NONE;
+    } else if (bytes_is(type, "message_start")) {
         read_usage(stream, json_object_get(json_object_get(data, "message"), "usage"));
-    } else if (wire_is(type, "message_delta")) {
+    } else if (bytes_is(type, "message_delta")) {
         read_usage(stream, json_object_get(data, "usage"));
-        stream->stop = stop_of(wire_bytes(json_object_get(data, "delta"), "stop_reason"));
-    } else if (wire_is(type, "message_stop")) {
+        stream->stop = stop_of(json_bytes(json_object_get(data, "delta"), "stop_reason"));
+    } else if (bytes_is(type, "message_stop")) {
         if (!stream->answered) {
             tell_words(stream);
         }
@@ -137,5 +146,208 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
     }
 }
 
-const struct wire wire_anthropic = {
-    .path = "/v1/messages", .build = wire__anthropic_build, .event = read_event};
+/* --- The request ------------------------------------------------------------------------------ */
+
+enum {
+    OUTPUT_UNKNOWN = 8192, /* For a model that nobody knows: all take that much. */
+    OUTPUT_USUAL_MAX = 32000,
+    THINKING_MIN = 1024, /* The least that is accepted. */
+};
+
+#define CACHED ",\"cache_control\":{\"type\":\"ephemeral\"}"
+
+static int64_t output_max(const struct wire_order *order) {
+    if (order->request->output_max > 0) {
+        return order->request->output_max;
+    }
+    int64_t known = order->facts.output_max;
+    if (known <= 0) {
+        return OUTPUT_UNKNOWN;
+    }
+    return known < OUTPUT_USUAL_MAX ? known : OUTPUT_USUAL_MAX;
+}
+
+/* The tokens of thinking are part of the longest answer; 0: it doesn't think. */
+static int64_t thinking_budget(const struct wire_order *order) {
+    static const int64_t budgets[] = {[MODEL_EFFORT_DEFAULT] = 0,
+                                      [MODEL_EFFORT_LOW] = 2048,
+                                      [MODEL_EFFORT_MEDIUM] = 8192,
+                                      [MODEL_EFFORT_HIGH] = 24576};
+    int64_t budget = budgets[order->request->effort], most = output_max(order) / 2;
+    budget = budget < most ? budget : most;
+    return budget >= THINKING_MIN ? budget : 0;
+}
+
+static void build_settings(const struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
+    int64_t budget = thinking_budget(order);
+    text_add_member(body, "model", order->model);
+    text_add_str(body, ",\"stream\":true");
+    text_add_member_int(body, "max_tokens", output_max(order));
+    if (budget > 0) { /* Thinking and a temperature exclude each other. */
+        text_add_str(body, ",\"thinking\":{\"type\":\"enabled\"");
+        text_add_member_int(body, "budget_tokens", budget);
+        text_add_char(body, '}');
+    } else {
+        build_temperature(body, request->temperature_pct);
+    }
+    if (request->system.len > 0) {
+        text_add_str(body, ",\"system\":[{\"type\":\"text\"");
+        text_add_member(body, "text", request->system);
+        text_add_str(body, CACHED "}]");
+    }
+    if (request->tool_count == 0 && request->schema.len == 0) {
+        return;
+    }
+    struct bytes named = request->choice_tool;
+    if (named.len == 0 && request->schema.len > 0 && request->tool_count == 0) {
+        named = BYTES(WIRE_ANSWER_TOOL);
+    }
+    if (request->choice == MODEL_CHOICE_NONE && request->schema.len == 0) {
+        text_add_str(body, ",\"tool_choice\":{\"type\":\"none\"}");
+    } else if (budget == 0 && named.len > 0) { /* A model that thinks may not be made to call. */
+        text_add_str(body, ",\"tool_choice\":{\"type\":\"tool\"");
+        text_add_member(body, "name", named);
+        text_add_char(body, '}');
+    } else if (budget == 0 &&
+               (request->schema.len > 0 || request->choice == MODEL_CHOICE_REQUIRED)) {
+        text_add_str(body, ",\"tool_choice\":{\"type\":\"any\"}");
+    }
+    text_add_str(body, ",\"tools\":[");
+    for (size_t i = 0; i < request->tool_count; i++) {
+        build_next(body, "{");
+        build_tool(body, &request->tools[i], "input_schema");
+        text_add_char(body, '}');
+    }
+    if (request->schema.len > 0) {
+        const struct model_tool answer = {
+            .name = BYTES(WIRE_ANSWER_TOOL),
+            .description = BYTES("Gives the final answer. Call it once, when you are done; what "
+                                 "you write elsewhere is not read."),
+            .schema = request->schema};
+        build_next(body, "{");
+        build_tool(body, &answer, "input_schema");
+        text_add_char(body, '}');
+    }
+    text_add_char(body, ']');
+}
+
+/* Without its closing brace: the last one of all gets the mark for the cache. */
+static void build_block(const struct model_part *part, struct text *body) {
+    static const struct bytes redacted = BYTES_INIT(REDACTED);
+    switch (part->kind) {
+    case MODEL_PART_TEXT:
+        text_add_str(body, "{\"type\":\"text\"");
+        text_add_member(body, "text", part->text);
+        break;
+    case MODEL_PART_THINKING:
+        if (bytes_begin(part->signature, redacted) && part->signature.len > redacted.len) {
+            text_add_str(body, "{\"type\":\"redacted_thinking\"");
+            text_add_member(body, "data",
+                            (struct bytes){part->signature.data + redacted.len,
+                                           part->signature.len - redacted.len});
+        } else {
+            text_add_str(body, "{\"type\":\"thinking\"");
+            text_add_member(body, "thinking", part->text);
+            text_add_member(body, "signature", part->signature);
+        }
+        break;
+    case MODEL_PART_TOOL_CALL:
+        text_add_str(body, "{\"type\":\"tool_use\"");
+        text_add_member(body, "id", part->id);
+        text_add_member(body, "name", part->name);
+        text_add_name(body, "input");
+        build_arguments(body, part->text);
+        break;
+    case MODEL_PART_TOOL_RESULT:
+        text_add_str(body, "{\"type\":\"tool_result\"");
+        text_add_member(body, "tool_use_id", part->id);
+        text_add_str(body, part->is_error ? ",\"is_error\":true" : "");
+        text_add_member(body, "content", part->text);
+        break;
+    case MODEL_PART_IMAGE:
+        text_add_str(body, "{\"type\":\"image\",\"source\":{\"type\":\"base64\"");
+        text_add_member(body, "media_type", part->name);
+        text_add_str(body, ",\"data\":\"");
+        text_add(body, part->text.data, part->text.len);
+        text_add_str(body, "\"}");
+        break;
+    }
+}
+
+struct messages {
+    struct text *body;
+    const struct model_part *open; /* The block that still lacks its brace; NULL: none yet. */
+    bool user;                     /* The block is in a message of a user. */
+    bool marked;                   /* The block has the mark of the cache. */
+};
+
+static void add_block(struct messages *messages, const struct model_part *part, bool of_user) {
+    struct text *body = messages->body;
+    if (messages->open == NULL || of_user != messages->user) {
+        text_add_str(body, messages->open != NULL ? "}]}," : "");
+        text_addf(body, "{\"role\":\"%s\",\"content\":[", of_user ? "user" : "assistant");
+    } else {
+        text_add_str(body, "},");
+    }
+    build_block(part, body);
+    messages->open = part;
+    messages->user = of_user;
+    messages->marked = false;
+}
+
+/* Thinking cannot be marked. */
+static void mark_open(struct messages *messages) {
+    if (messages->open != NULL && messages->open->kind != MODEL_PART_THINKING &&
+        !messages->marked) {
+        text_add_str(messages->body, CACHED);
+        messages->marked = true;
+    }
+}
+
+/* Last message of a user before the question: up to there the prompt of the turn before was the
+ * same. */
+static const struct model_message *find_asked_before(const struct model_request *request) {
+    const struct model_message *found = NULL;
+    for (const struct model_message *at = request->first; at != NULL && at != request->question;
+         at = at->next) {
+        found = at->role == MODEL_USER ? at : found;
+    }
+    return request->question != NULL ? found : NULL;
+}
+
+/* Marked are, beside the system text, the question and what was asked before it, both without the
+ * tail, which no other turn has, and the end: four marks, as many as the interface takes. */
+static void build_messages(const struct model_request *request, struct text *body) {
+    const struct model_message *before = find_asked_before(request);
+    const struct model_part tail = {.kind = MODEL_PART_TEXT, .text = request->tail};
+    struct messages messages = {.body = body};
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        for (const struct model_part *part = at->first; part != NULL; part = part->next) {
+            bool is_unsigned = part->kind == MODEL_PART_THINKING && part->signature.len == 0;
+            if (build_shown(part, MODEL_KIND_ANTHROPIC) && !is_unsigned) {
+                add_block(&messages, part, at->role != MODEL_ASSISTANT);
+            }
+        }
+        if (at == before || at == request->question) {
+            mark_open(&messages);
+        }
+        if (at == request->question && tail.text.len > 0) {
+            add_block(&messages, &tail, true /* a user's */);
+        }
+    }
+    if (messages.open != &tail) {
+        mark_open(&messages);
+    }
+    text_add_str(body, messages.open != NULL ? "}]}" : "");
+}
+
+static void build(const struct wire_order *order, struct text *body) {
+    text_add_char(body, '{');
+    build_settings(order, body);
+    text_add_str(body, ",\"messages\":[");
+    build_messages(order->request, body);
+    text_add_str(body, "]}");
+}
+
+const struct wire wire_anthropic = {.path = "/v1/messages", .build = build, .event = read_event};

@@ -1,70 +1,91 @@
 /* build.c: pieces of request bodies. */
 #include "model/wire/build.h"
 
-#include <string.h>
-
-void build_bytes(struct text *body, struct bytes text) {
-    text_add_json(body, text.data, text.len);
+void build_next(struct text *body, const char *begin) {
+    text_add_str(body, body->len > 0 && body->data[body->len - 1] == '[' ? "" : ",");
+    text_add_str(body, begin);
 }
 
-void build_comma(struct text *body, bool *first) {
-    if (!*first) {
-        text_add_char(body, ',');
-    }
-    *first = false;
+void build_text(struct text *body, const char *type, struct bytes text) {
+    build_next(body, "{");
+    text_add_member(body, "type", bytes_of(type));
+    text_add_member(body, "text", text);
+    text_add_char(body, '}');
 }
 
-static struct err parse_object(struct bytes text, json_t **ret_json) {
-    AUTO(json_release) json_t *json = NULL;
+/* NULL: the text is no JSON object. */
+static json_t *object_parse(struct bytes text) {
+    json_t *json = NULL;
     struct err err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
     if (!err_failed(err) && !json_is_object(json)) {
-        return err_make(ERR_BAD_JSON, "build: object");
+        json_release(&json);
+        return NULL;
     }
-    if (!err_failed(err)) {
-        *ret_json = json;
-        json = NULL;
-    }
-    return err;
+    return json;
 }
 
 void build_schema(struct text *body, struct bytes schema) {
-    AUTO(json_release) json_t *json = NULL;
+    AUTO(json_release) json_t *json = object_parse(schema);
     size_t before = body->len;
-    if (!err_failed(parse_object(schema, &json))) {
-        if (!err_failed(json_write_canonical(json, body))) {
-            return;
-        }
-        body->len = before; /* Nested too deep: half of it would be worse than nothing. */
+    if (json != NULL && !err_failed(json_write_canonical(json, body))) {
+        return;
     }
+    body->len = before; /* Nested too deep: half of it would be worse than nothing. */
     text_add_str(body, "{\"type\":\"object\"}");
 }
 
 void build_arguments(struct text *body, struct bytes arguments) {
-    AUTO(json_release) json_t *json = NULL;
-    if (!err_failed(parse_object(arguments, &json))) {
+    AUTO(json_release) json_t *json = object_parse(arguments);
+    if (json != NULL) {
         text_add(body, arguments.data, arguments.len);
         return;
     }
-    text_add_str(body, "{\"invalid_arguments\":");
-    build_bytes(body, arguments);
+    text_add_char(body, '{');
+    text_add_member(body, "invalid_arguments", arguments);
     text_add_char(body, '}');
 }
 
+void build_arguments_text(struct text *body, struct bytes arguments) {
+    AUTO(text_done) struct text object;
+    text_init(&object, REQUEST_SIZE_MAX);
+    build_arguments(&object, arguments);
+    text_add_member(body, "arguments", text_bytes(&object));
+}
+
 void build_data_url(struct text *body, const struct model_part *image) {
-    text_add_str(body, "\"data:");
-    text_add(body, image->name.data, image->name.len);
-    text_add_str(body, ";base64,");
+    text_addf(body, "\"data:%.*s;base64,", (int)image->name.len, image->name.data);
     text_add(body, image->text.data, image->text.len);
     text_add_char(body, '"');
 }
 
 void build_tool(struct text *body, const struct model_tool *tool, const char *schema_key) {
-    text_add_str(body, "\"name\":");
-    build_bytes(body, tool->name);
-    text_add_str(body, ",\"description\":");
-    build_bytes(body, tool->description);
-    text_addf(body, ",\"%s\":", schema_key);
+    text_add_member(body, "name", tool->name);
+    text_add_member(body, "description", tool->description);
+    text_add_name(body, schema_key);
     build_schema(body, tool->schema);
+}
+
+void build_functions(struct text *body, const struct model_request *request, bool nested) {
+    const char *function =
+        nested ? "{\"type\":\"function\",\"function\":{" : "{\"type\":\"function\"";
+    if (request->tool_count == 0) {
+        return;
+    }
+    if (request->choice_tool.len > 0) {
+        text_addf(body, ",\"tool_choice\":%s", function);
+        text_add_member(body, "name", request->choice_tool);
+        text_add_str(body, nested ? "}}" : "}");
+    } else if (request->choice != MODEL_CHOICE_AUTO) {
+        text_add_member(body, "tool_choice",
+                        bytes_of(request->choice == MODEL_CHOICE_NONE ? "none" : "required"));
+    }
+    text_add_str(body, ",\"tools\":[");
+    for (size_t i = 0; i < request->tool_count; i++) {
+        build_next(body, function);
+        build_tool(body, &request->tools[i], "parameters");
+        text_add_str(body, nested ? "}}" : ",\"strict\":false}");
+    }
+    text_add_char(body, ']');
 }
 
 struct bytes build_tail(const struct model_request *request, const struct model_message *message) {
@@ -81,20 +102,13 @@ void build_joined_text(struct text *body, const struct model_message *message, s
     }
     text_add_str(&joined, joined.len > 0 && tail.len > 0 ? "\n\n" : "");
     text_add(&joined, tail.data, tail.len);
-    build_bytes(body, (struct bytes){joined.data != NULL ? joined.data : "", joined.len});
+    text_add_json(body, joined.data != NULL ? joined.data : "", joined.len);
 }
 
 const char *build_effort(enum model_effort effort) {
-    switch (effort) {
-    case MODEL_EFFORT_LOW:
-        return "low";
-    case MODEL_EFFORT_MEDIUM:
-        return "medium";
-    case MODEL_EFFORT_HIGH:
-        return "high";
-    default:
-        return NULL;
-    }
+    static const char *const words[] = {
+        [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
+    return words[effort];
 }
 
 void build_temperature(struct text *body, int temperature_pct) {
@@ -113,12 +127,7 @@ bool build_has(const struct model_message *message, enum model_part_kind kind) {
 }
 
 bool build_shown(const struct model_part *part, enum model_kind kind) {
-    switch (part->kind) {
-    case MODEL_PART_TEXT:
-        return part->text.len > 0;
-    case MODEL_PART_THINKING:
-        return part->maker == kind;
-    default:
-        return true;
-    }
+    return part->kind == MODEL_PART_TEXT       ? part->text.len > 0
+           : part->kind == MODEL_PART_THINKING ? part->maker == kind
+                                               : true;
 }

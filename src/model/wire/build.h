@@ -10,16 +10,21 @@
 
 #include "model/wire/wire.h"
 
-void build_bytes(struct text *body, struct bytes text); /* A JSON string. */
-void build_comma(struct text *body, bool *first);       /* Nothing before the first. */
+/* Begins the next element of an array that is being written. */
+void build_next(struct text *body, const char *begin);
+void build_text(struct text *body, const char *type, struct bytes text); /* {"type","text"} */
 /* Canonical; what is no JSON object becomes the schema of an object without a word about it. */
 void build_schema(struct text *body, struct bytes schema);
 /* The arguments of a call as a JSON object, verbatim. Servers fail on text that is none, and the
  * model should see what it wrote: so that goes into an object, under "invalid_arguments". */
 void build_arguments(struct text *body, struct bytes arguments);
+void build_arguments_text(struct text *body, struct bytes arguments);   /* As a member, a text. */
 void build_data_url(struct text *body, const struct model_part *image); /* A JSON string. */
 /* "name", "description", and the schema under `schema_key`, as members. */
 void build_tool(struct text *body, const struct model_tool *tool, const char *schema_key);
+/* The tools and which of them to call, of both interfaces of OpenAI: in chat completions a function
+ * is an object within its tool (nested). Nothing without tools. */
+void build_functions(struct text *body, const struct model_request *request, bool nested);
 /* The text parts of a message, and the tail, as one JSON string. */
 void build_joined_text(struct text *body, const struct model_message *message, struct bytes tail);
 /* The request's tail, if it goes to the end of this message; else empty. */

@@ -1,5 +1,4 @@
-/* openai.c: reads chat completions, as OpenAI, DeepSeek, vLLM, llama.cpp, Ollama and others stream
- * them.
+/* openai.c: chat completions, as OpenAI, DeepSeek, vLLM, llama.cpp, Ollama and others have them.
  *
  *   data: {"choices": [{"index": 0, "delta": {…}, "finish_reason": null}], "usage": null}
  *
@@ -11,7 +10,11 @@
  * Servers that say reasoning_content want it back, and others refuse a request that has it. So the
  * signature of thinking is the name of that member, or nothing.
  */
-#include "model/wire/wire.h"
+#include <string.h>
+
+#include "model/wire/build.h"
+
+/* --- The answer ------------------------------------------------------------------------------- */
 
 static void read_usage(struct answer *answer, const json_t *usage) {
     if (!json_is_object(usage)) {
@@ -20,65 +23,58 @@ static void read_usage(struct answer *answer, const json_t *usage) {
     const json_t *prompt = json_object_get(usage, "prompt_tokens_details");
     const json_t *completion = json_object_get(usage, "completion_tokens_details");
     const struct usage_chat_counts counts = {
-        .prompt_tokens = wire_number(usage, "prompt_tokens"),
-        .completion_tokens = wire_number(usage, "completion_tokens"),
-        .total_tokens = wire_number(usage, "total_tokens"),
-        .cached_tokens = wire_number(prompt, "cached_tokens"),
-        .reasoning_tokens = wire_number(completion, "reasoning_tokens"),
-        .cache_hit = wire_number(usage, "prompt_cache_hit_tokens"),
-        .cache_miss = wire_number(usage, "prompt_cache_miss_tokens"),
+        .prompt_tokens = json_int(usage, "prompt_tokens", -1),
+        .completion_tokens = json_int(usage, "completion_tokens", -1),
+        .total_tokens = json_int(usage, "total_tokens", -1),
+        .cached_tokens = json_int(prompt, "cached_tokens", -1),
+        .reasoning_tokens = json_int(completion, "reasoning_tokens", -1),
+        .cache_hit = json_int(usage, "prompt_cache_hit_tokens", -1),
+        .cache_miss = json_int(usage, "prompt_cache_miss_tokens", -1),
     };
     answer->usage = usage_of_chat(&counts);
     answer->counted = true;
 }
 
-/* Some number every call 0, or not at all, and tell them apart by their ids alone. */
-static int64_t key_of(const struct stream *stream, const json_t *call, bool named) {
-    int64_t key = wire_number(call, "index");
-    int64_t next = (int64_t)stream->answer.call_count;
+/* Some servers number every call 0, or not at all, and distinguish calls by their ids alone. */
+static int64_t call_key_of(const struct stream *stream, const json_t *call, bool named) {
+    const struct answer *answer = &stream->answer;
+    const struct answer_call *known = NULL;
+    int64_t key = json_int(call, "index", -1), next = (int64_t)answer->call_count;
     if (key < 0) {
         return named ? next : stream->call_key;
     }
-    if (!named || !answer_call_known(&stream->answer, key)) {
-        return key;
+    for (size_t i = 0; i < answer->call_count; i++) {
+        known = answer->calls[i].key == key ? &answer->calls[i] : known;
     }
-    const struct answer_call *known = &stream->answer.calls[0];
-    for (size_t i = 0; i < stream->answer.call_count; i++) {
-        known = stream->answer.calls[i].key == key ? &stream->answer.calls[i] : known;
-    }
-    struct bytes id = wire_bytes(call, "id");
-    bool same = id.len == 0 || known->id == NULL || wire_is(id, known->id);
-    return same ? key : INT64_C(1000000) + next;
-}
-
-static bool read_call(struct stream *stream, const json_t *call) {
-    struct answer *answer = &stream->answer;
-    const json_t *function = json_object_get(call, "function");
-    struct bytes id = wire_bytes(call, "id"), name = wire_bytes(function, "name");
-    stream->call_key = key_of(stream, call, name.len > 0);
-    return answer_call(answer, stream->call_key, id, name) &&
-           answer_call_piece(answer, stream->call_key, wire_bytes(function, "arguments"));
+    struct bytes id = json_bytes(call, "id");
+    bool same = known == NULL || id.len == 0 || known->id == NULL || bytes_is(id, known->id);
+    return !named || same ? key : INT64_C(1000000) + next;
 }
 
 static bool read_delta(struct stream *stream, const json_t *delta) {
     struct answer *answer = &stream->answer;
-    struct bytes thinking = wire_bytes(delta, WIRE_REASONING);
+    struct bytes thinking = json_bytes(delta, WIRE_REASONING);
     if (thinking.len > 0 && answer->signature.len == 0 &&
         !answer_signature(answer, BYTES(WIRE_REASONING))) {
         return false;
     }
-    thinking = thinking.len > 0 ? thinking : wire_bytes(delta, "reasoning");
-    if (!answer_thinking(answer, thinking) || !answer_text(answer, wire_bytes(delta, "content"))) {
+    thinking = thinking.len > 0 ? thinking : json_bytes(delta, "reasoning");
+    if (!answer_thinking(answer, thinking) || !answer_text(answer, json_bytes(delta, "content"))) {
         return false;
     }
-    struct bytes refusal = wire_bytes(delta, "refusal");
+    struct bytes refusal = json_bytes(delta, "refusal");
     if (refusal.len > 0) {
         answer_stop(answer, MODEL_STOP_REFUSED);
         (void)answer_text(answer, refusal); /* The next step asks. */
     }
     const json_t *calls = json_object_get(delta, "tool_calls");
     for (size_t i = 0; i < json_array_size(calls) && answer_goes_on(answer); i++) {
-        if (!read_call(stream, json_array_get(calls, i))) {
+        const json_t *call = json_array_get(calls, i);
+        const json_t *function = json_object_get(call, "function");
+        struct bytes name = json_bytes(function, "name");
+        stream->call_key = call_key_of(stream, call, name.len > 0);
+        if (!answer_call(answer, stream->call_key, json_bytes(call, "id"), name) ||
+            !answer_call_piece(answer, stream->call_key, json_bytes(function, "arguments"))) {
             return false;
         }
     }
@@ -86,18 +82,19 @@ static bool read_delta(struct stream *stream, const json_t *delta) {
 }
 
 static void read_finish(struct answer *answer, struct bytes reason) {
+    enum model_stop stop = MODEL_STOP_END;
     if (reason.len == 0 || answer->stop == MODEL_STOP_REFUSED) {
         return;
     }
-    if (wire_is(reason, "length")) {
-        answer_stop(answer, MODEL_STOP_LENGTH);
-    } else if (wire_is(reason, "content_filter")) {
-        answer_stop(answer, MODEL_STOP_REFUSED);
-    } else if (wire_is(reason, "tool_calls") || wire_is(reason, "function_call")) {
-        answer_stop(answer, answer->call_count > 0 ? MODEL_STOP_TOOLS : MODEL_STOP_END);
-    } else {
-        answer_stop(answer, MODEL_STOP_END);
+    if (bytes_is(reason, "length")) {
+        stop = MODEL_STOP_LENGTH;
+    } else if (bytes_is(reason, "content_filter")) {
+        stop = MODEL_STOP_REFUSED;
+    } else if (answer->call_count > 0 &&
+               (bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call"))) {
+        stop = MODEL_STOP_TOOLS;
     }
+    answer_stop(answer, stop);
 }
 
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
@@ -105,9 +102,135 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
     const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
     read_usage(&stream->answer, json_object_get(data, "usage"));
     if (read_delta(stream, json_object_get(choice, "delta"))) {
-        read_finish(&stream->answer, wire_bytes(choice, "finish_reason"));
+        read_finish(&stream->answer, json_bytes(choice, "finish_reason"));
     }
 }
 
-const struct wire wire_openai = {
-    .path = "/chat/completions", .build = wire__openai_build, .event = read_event};
+/* --- The request ------------------------------------------------------------------------------ */
+
+/* OpenAI's own server refuses members that others need, and the other way round. */
+static bool is_openai_itself(const char *base_url) {
+    struct bytes host = connection_authority(base_url);
+    return memmem(host.data, host.len, "openai.com", 10) != NULL ||
+           memmem(host.data, host.len, "openai.azure.com", 16) != NULL;
+}
+
+static void build_settings(const struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
+    const char *effort = build_effort(request->effort);
+    text_add_member(body, "model", order->model);
+    text_add_str(body, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+    if (request->output_max > 0) {
+        text_add_member_int(
+            body, is_openai_itself(order->base_url) ? "max_completion_tokens" : "max_tokens",
+            request->output_max);
+    }
+    build_temperature(body, request->temperature_pct);
+    if (effort != NULL) {
+        text_add_member(body, "reasoning_effort", bytes_of(effort));
+    }
+    if (request->schema.len > 0) {
+        text_add_str(body, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
+                           "{\"name\":\"answer\",\"schema\":");
+        build_schema(body, request->schema);
+        text_add_str(body, "}}");
+    }
+    build_functions(body, request, /* nested */ true);
+}
+
+/* A single text is a plain string, which every server understands. */
+static void build_user(const struct model_message *message, struct bytes tail, struct text *body) {
+    text_add_str(body, "{\"role\":\"user\",\"content\":");
+    if (!build_has(message, MODEL_PART_IMAGE)) {
+        build_joined_text(body, message, tail);
+        text_add_char(body, '}');
+        return;
+    }
+    text_add_char(body, '[');
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        if (part->kind == MODEL_PART_IMAGE) {
+            build_next(body, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
+            build_data_url(body, part);
+            text_add_str(body, "}}");
+        } else if (part->kind == MODEL_PART_TEXT && part->text.len > 0) {
+            build_text(body, "text", part->text);
+        }
+    }
+    if (tail.len > 0) {
+        build_text(body, "text", tail);
+    }
+    text_add_str(body, "]}");
+}
+
+static void build_assistant(const struct wire_order *order, const struct model_message *message,
+                            struct text *body) {
+    bool calls = build_has(message, MODEL_PART_TOOL_CALL);
+    bool reasoned = is_openai_itself(order->base_url);
+    text_add_str(body, "{\"role\":\"assistant\",\"content\":");
+    if (build_has(message, MODEL_PART_TEXT)) {
+        build_joined_text(body, message, BYTES(""));
+    } else {
+        text_add_str(body, "null");
+    }
+    /* DeepSeek wants its reasoning back with the calls that followed from it, and others refuse a
+     * member that they don't know: only servers that sent it get it. */
+    for (const struct model_part *part = message->first; calls && part != NULL; part = part->next) {
+        if (!reasoned && part->kind == MODEL_PART_THINKING &&
+            build_shown(part, MODEL_KIND_OPENAI) && bytes_is(part->signature, WIRE_REASONING)) {
+            text_add_member(body, WIRE_REASONING, part->text);
+            reasoned = true;
+        }
+    }
+    text_add_str(body, calls ? ",\"tool_calls\":[" : "");
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        if (part->kind == MODEL_PART_TOOL_CALL) {
+            build_next(body, "{");
+            text_add_member(body, "id", part->id);
+            text_add_str(body, ",\"type\":\"function\",\"function\":{");
+            text_add_member(body, "name", part->name);
+            build_arguments_text(body, part->text);
+            text_add_str(body, "}}");
+        }
+    }
+    text_add_str(body, calls ? "]}" : "}");
+}
+
+static void build_results(const struct model_message *message, struct text *body) {
+    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
+        if (part->kind == MODEL_PART_TOOL_RESULT) {
+            build_next(body, "{\"role\":\"tool\"");
+            text_add_member(body, "tool_call_id", part->id);
+            text_add_member(body, "content", part->text);
+            text_add_char(body, '}');
+        }
+    }
+}
+
+static void build(const struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
+    text_add_char(body, '{');
+    build_settings(order, body);
+    text_add_str(body, ",\"messages\":[");
+    if (request->system.len > 0) {
+        text_add_str(body, "{\"role\":\"system\"");
+        text_add_member(body, "content", request->system);
+        text_add_char(body, '}');
+    }
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        struct bytes tail = build_tail(request, at);
+        if (at->role == MODEL_TOOL) {
+            build_results(at, body);
+        } else if (build_has(at, MODEL_PART_TEXT) || build_has(at, MODEL_PART_TOOL_CALL) ||
+                   build_has(at, MODEL_PART_IMAGE) || tail.len > 0) {
+            build_next(body, "");
+            if (at->role == MODEL_USER) {
+                build_user(at, tail, body);
+            } else {
+                build_assistant(order, at, body);
+            }
+        }
+    }
+    text_add_str(body, "]}");
+}
+
+const struct wire wire_openai = {.path = "/chat/completions", .build = build, .event = read_event};

@@ -1,4 +1,5 @@
-/* responses.c: reads OpenAI's Responses interface. Each event has its type in its data.
+/* responses.c: OpenAI's Responses interface. Nothing is stored at the provider: the whole
+ * conversation goes along, its reasoning encrypted. Each event has its type in its data.
  *
  *   response.output_item.added {output_index, item {type message|reasoning|function_call, …}}
  *   response.output_text.delta, response.refusal.delta {delta}
@@ -12,7 +13,9 @@
  * kept whole as the signature: the next request gives it back as it was.
  */
 #include "model/fault.h"
-#include "model/wire/wire.h"
+#include "model/wire/build.h"
+
+/* --- The answer ------------------------------------------------------------------------------- */
 
 static void read_usage(struct answer *answer, const json_t *usage) {
     if (!json_is_object(usage)) {
@@ -21,59 +24,50 @@ static void read_usage(struct answer *answer, const json_t *usage) {
     const json_t *input = json_object_get(usage, "input_tokens_details");
     const json_t *output = json_object_get(usage, "output_tokens_details");
     const struct usage_responses_counts counts = {
-        .input_tokens = wire_number(usage, "input_tokens"),
-        .output_tokens = wire_number(usage, "output_tokens"),
-        .cached_tokens = wire_number(input, "cached_tokens"),
-        .reasoning_tokens = wire_number(output, "reasoning_tokens"),
+        .input_tokens = json_int(usage, "input_tokens", -1),
+        .output_tokens = json_int(usage, "output_tokens", -1),
+        .cached_tokens = json_int(input, "cached_tokens", -1),
+        .reasoning_tokens = json_int(output, "reasoning_tokens", -1),
     };
     answer->usage = usage_of_responses(&counts);
     answer->counted = true;
-}
-
-static void begin_item(struct stream *stream, const json_t *data) {
-    const json_t *item = json_object_get(data, "item");
-    if (wire_is(wire_bytes(item, "type"), "function_call")) {
-        (void)answer_call(&stream->answer, wire_number(data, "output_index"),
-                          wire_bytes(item, "call_id"), wire_bytes(item, "name"));
-    }
 }
 
 /* The item as the next request may send it back: without its status, which is refused there. */
 static void keep_reasoning(struct answer *answer, const json_t *item) {
     AUTO(text_done) struct text text;
     text_init(&text, ANSWER_SIGNATURE_MAX);
-    struct bytes id = wire_bytes(item, "id"), secret = wire_bytes(item, "encrypted_content");
+    struct bytes secret = json_bytes(item, "encrypted_content");
     const json_t *summary = json_object_get(item, "summary");
     if (secret.len == 0) {
         return; /* Nothing that another request could use. */
     }
-    text_add_str(&text, "{\"type\":\"reasoning\",\"id\":");
-    text_add_json(&text, id.data, id.len);
-    text_add_str(&text, ",\"summary\":");
+    text_add_str(&text, "{\"type\":\"reasoning\"");
+    text_add_member(&text, "id", json_bytes(item, "id"));
+    text_add_name(&text, "summary");
     if (!json_is_array(summary)) {
         text_add_str(&text, "[]");
     } else if (err_failed(json_write(summary, &text))) {
         return;
     }
-    text_add_str(&text, ",\"encrypted_content\":");
-    text_add_json(&text, secret.data, secret.len);
+    text_add_member(&text, "encrypted_content", secret);
     text_add_char(&text, '}');
     if (!text_failed(&text)) {
-        (void)answer_signature(answer, (struct bytes){text.data, text.len});
+        (void)answer_signature(answer, text_bytes(&text));
     }
 }
 
 static void end_item(struct stream *stream, const json_t *data) {
     struct answer *answer = &stream->answer;
     const json_t *item = json_object_get(data, "item");
-    struct bytes type = wire_bytes(item, "type"), status = wire_bytes(item, "status");
-    int64_t key = wire_number(data, "output_index");
-    if (wire_is(type, "reasoning")) {
+    struct bytes type = json_bytes(item, "type"), status = json_bytes(item, "status");
+    int64_t key = json_int(data, "output_index", -1);
+    if (bytes_is(type, "reasoning")) {
         keep_reasoning(answer, item);
         (void)answer_thinking_done(answer); /* The next event asks. */
-    } else if (wire_is(type, "function_call") && wire_is(status, "completed")) {
+    } else if (bytes_is(type, "function_call") && bytes_is(status, "completed")) {
         (void)answer_call_done(answer, key);
-    } else if (wire_is(type, "function_call") && wire_is(status, "incomplete")) {
+    } else if (bytes_is(type, "function_call") && bytes_is(status, "incomplete")) {
         answer_call_cut(answer, key);
     }
 }
@@ -86,22 +80,17 @@ static void read_end(struct stream *stream, const json_t *response, enum model_s
     stream->over = true;
 }
 
-static enum model_stop stop_of_incomplete(const json_t *response) {
-    struct bytes reason = wire_bytes(json_object_get(response, "incomplete_details"), "reason");
-    return wire_is(reason, "content_filter") ? MODEL_STOP_REFUSED : MODEL_STOP_LENGTH;
-}
-
 static void read_delta(struct stream *stream, struct bytes type, const json_t *data) {
     struct answer *answer = &stream->answer;
-    struct bytes delta = wire_bytes(data, "delta");
-    if (wire_is(type, "response.output_text.delta")) {
+    struct bytes delta = json_bytes(data, "delta");
+    if (bytes_is(type, "response.output_text.delta")) {
         (void)answer_text(answer, delta);
-    } else if (wire_is(type, "response.reasoning_summary_text.delta") ||
-               wire_is(type, "response.reasoning_text.delta")) {
+    } else if (bytes_is(type, "response.reasoning_summary_text.delta") ||
+               bytes_is(type, "response.reasoning_text.delta")) {
         (void)answer_thinking(answer, delta);
-    } else if (wire_is(type, "response.function_call_arguments.delta")) {
-        (void)answer_call_piece(answer, wire_number(data, "output_index"), delta);
-    } else if (wire_is(type, "response.refusal.delta")) {
+    } else if (bytes_is(type, "response.function_call_arguments.delta")) {
+        (void)answer_call_piece(answer, json_int(data, "output_index", -1), delta);
+    } else if (bytes_is(type, "response.refusal.delta")) {
         answer_stop(answer, MODEL_STOP_REFUSED);
         (void)answer_text(answer, delta);
     }
@@ -109,17 +98,23 @@ static void read_delta(struct stream *stream, struct bytes type, const json_t *d
 
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
     (void)name;
-    struct bytes type = wire_bytes(data, "type");
+    struct bytes type = json_bytes(data, "type");
     const json_t *response = json_object_get(data, "response");
-    if (wire_is(type, "response.output_item.added")) {
-        begin_item(stream, data);
-    } else if (wire_is(type, "response.output_item.done")) {
+    const json_t *item = json_object_get(data, "item");
+    if (bytes_is(type, "response.output_item.added")) {
+        if (bytes_is(json_bytes(item, "type"), "function_call")) {
+            (void)answer_call(&stream->answer, json_int(data, "output_index", -1),
+                              json_bytes(item, "call_id"), json_bytes(item, "name"));
+        }
+    } else if (bytes_is(type, "response.output_item.done")) {
         end_item(stream, data);
-    } else if (wire_is(type, "response.completed")) {
+    } else if (bytes_is(type, "response.completed")) {
         read_end(stream, response, MODEL_STOP_END);
-    } else if (wire_is(type, "response.incomplete")) {
-        read_end(stream, response, stop_of_incomplete(response));
-    } else if (wire_is(type, "response.failed")) {
+    } else if (bytes_is(type, "response.incomplete")) {
+        struct bytes reason = json_bytes(json_object_get(response, "incomplete_details"), "reason");
+        read_end(stream, response,
+                 bytes_is(reason, "content_filter") ? MODEL_STOP_REFUSED : MODEL_STOP_LENGTH);
+    } else if (bytes_is(type, "response.failed")) {
         read_usage(&stream->answer, json_object_get(response, "usage"));
         fault_of_event(response, stream->secret, &stream->answer.failure);
     } else {
@@ -127,5 +122,109 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
     }
 }
 
-const struct wire wire_responses = {
-    .path = "/responses", .build = wire__responses_build, .event = read_event};
+/* --- The request ------------------------------------------------------------------------------ */
+
+static void build_settings(const struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
+    const char *effort = build_effort(request->effort);
+    text_add_member(body, "model", order->model);
+    text_add_str(body, ",\"stream\":true,\"store\":false,"
+                       "\"include\":[\"reasoning.encrypted_content\"]");
+    if (request->output_max > 0) {
+        text_add_member_int(body, "max_output_tokens", request->output_max);
+    }
+    build_temperature(body, request->temperature_pct);
+    if (effort != NULL) {
+        text_addf(body, ",\"reasoning\":{\"effort\":\"%s\",\"summary\":\"auto\"}", effort);
+    }
+    if (request->schema.len > 0) {
+        text_add_str(body, ",\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"answer\","
+                           "\"schema\":");
+        build_schema(body, request->schema);
+        text_add_str(body, ",\"strict\":false}}");
+    }
+    build_functions(body, request, /* nested */ false);
+    if (request->system.len > 0) {
+        text_add_member(body, "instructions", request->system);
+    }
+}
+
+static void build_user(const struct model_part *part, struct bytes tail, struct text *body) {
+    build_next(body, "{\"role\":\"user\",\"content\":[");
+    if (part->kind == MODEL_PART_IMAGE) {
+        text_add_str(body, "{\"type\":\"input_image\",\"image_url\":");
+        build_data_url(body, part);
+        text_add_char(body, '}');
+    } else {
+        build_text(body, "input_text", part->text);
+    }
+    if (tail.len > 0) {
+        build_text(body, "input_text", tail);
+    }
+    text_add_str(body, "]}");
+}
+
+/* Each part is an item of its own: so the order of text, reasoning and calls stays. */
+static void build_part(enum model_role role, const struct model_part *part, struct bytes tail,
+                       struct text *body) {
+    switch (part->kind) {
+    case MODEL_PART_TEXT:
+    case MODEL_PART_IMAGE:
+        if (role == MODEL_USER) {
+            build_user(part, tail, body);
+        } else {
+            build_next(body, "{\"role\":\"assistant\",\"content\":[");
+            build_text(body, "output_text", part->text);
+            text_add_str(body, "]}");
+        }
+        break;
+    case MODEL_PART_THINKING:
+        build_next(body, "");
+        text_add(body, part->signature.data, part->signature.len);
+        break;
+    case MODEL_PART_TOOL_CALL:
+        build_next(body, "{\"type\":\"function_call\"");
+        text_add_member(body, "call_id", part->id);
+        text_add_member(body, "name", part->name);
+        build_arguments_text(body, part->text);
+        text_add_char(body, '}');
+        break;
+    case MODEL_PART_TOOL_RESULT:
+        build_next(body, "{\"type\":\"function_call_output\"");
+        text_add_member(body, "call_id", part->id);
+        text_add_member(body, "output", part->text);
+        text_add_char(body, '}');
+        break;
+    }
+}
+
+/* Reasoning is given back as the JSON that it came as. It is left out where none came, or where a
+ * damaged row holds something else: the whole request would be refused, now and each time. */
+static bool shown(const struct model_part *part) {
+    bool lost = part->kind == MODEL_PART_THINKING && !json_is_valid(part->signature);
+    return build_shown(part, MODEL_KIND_RESPONSES) && !lost;
+}
+
+static void build(const struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
+    struct bytes left = request->tail; /* Until it was written. */
+    text_add_char(body, '{');
+    build_settings(order, body);
+    text_add_str(body, ",\"input\":[");
+    for (const struct model_message *at = request->first; at != NULL; at = at->next) {
+        for (const struct model_part *part = at->first; part != NULL; part = part->next) {
+            if (shown(part)) {
+                struct bytes tail = part->next == NULL ? build_tail(request, at) : BYTES("");
+                build_part(at->role, part, tail, body);
+                left = tail.len > 0 ? BYTES("") : left;
+            }
+        }
+    }
+    if (left.len > 0) {
+        const struct model_part alone = {.kind = MODEL_PART_TEXT, .text = left};
+        build_user(&alone, BYTES(""), body);
+    }
+    text_add_str(body, "]}");
+}
+
+const struct wire wire_responses = {.path = "/responses", .build = build, .event = read_event};

@@ -21,68 +21,65 @@ void sse_clear(struct sse *sse) {
     sse_init(sse);
 }
 
-static void begin_event(struct sse *sse) {
+static void event_begin(struct sse *sse) {
     text_clear(&sse->name);
     text_clear(&sse->data);
     sse->any = sse->told = false;
 }
 
 /* "name: value", "name:value" or "name"; one blank after the colon belongs to the syntax. */
-static void take_field(struct sse *sse, struct bytes line) {
+static void field_take(struct sse *sse, struct bytes line) {
     const char *colon = memchr(line.data, ':', line.len);
-    size_t name_len = colon != NULL ? (size_t)(colon - line.data) : line.len;
-    size_t skip = colon != NULL ? name_len + 1 : name_len;
-    skip += skip < line.len && line.data[skip] == ' ' && colon != NULL;
+    size_t skip = colon != NULL ? (size_t)(colon - line.data) + 1 : line.len;
+    struct bytes name = {line.data, colon != NULL ? skip - 1 : skip};
+    skip += colon != NULL && skip < line.len && line.data[skip] == ' ';
     struct bytes value = {line.data + skip, line.len - skip};
-    if (name_len == 4 && memcmp(line.data, "data", 4) == 0) {
+    if (bytes_is(name, "data")) {
         if (sse->any) {
             text_add_char(&sse->data, '\n');
         }
         text_add(&sse->data, value.data, value.len);
         sse->any = true;
-    } else if (name_len == 5 && memcmp(line.data, "event", 5) == 0) {
+    } else if (bytes_is(name, "event")) {
         /* No provider's name is that long; one that is, is no name that we know. */
         text_clear(&sse->name);
         text_add(&sse->name, value.data, value.len < SSE_NAME_MAX ? value.len : 0);
     }
 }
 
-static struct bytes taken_line(struct sse *sse) {
-    struct bytes line = {sse->line.data != NULL ? sse->line.data : "", sse->line.len};
-    if (!sse->begun && line.len >= 3 && memcmp(line.data, "\xef\xbb\xbf", 3) == 0) {
-        line = (struct bytes){line.data + 3, line.len - 3};
+/* Ends the line. True: it was empty and ends an event that has data. */
+static bool line_end(struct sse *sse) {
+    static const struct bytes mark = BYTES_INIT("\xef\xbb\xbf");
+    struct bytes line = text_bytes(&sse->line);
+    if (!sse->begun && bytes_begin(line, mark)) {
+        line = (struct bytes){line.data + mark.len, line.len - mark.len};
     }
     sse->begun = true;
-    return line;
-}
-
-static void tell(struct sse *sse, struct sse_event *ret_event) {
-    sse->told = true;
-    *ret_event =
-        (struct sse_event){.name = {sse->name.data != NULL ? sse->name.data : "", sse->name.len},
-                           .data = {sse->data.data != NULL ? sse->data.data : "", sse->data.len}};
-}
-
-/* true: the line was empty and ends an event that has data. */
-static bool end_line(struct sse *sse) {
-    struct bytes line = taken_line(sse);
     bool over = line.len == 0;
     if (!over) {
-        take_field(sse, line);
+        field_take(sse, line);
     } else if (!sse->any) {
-        begin_event(sse); /* A name without data is dropped. */
+        event_begin(sse); /* A name without data is dropped. */
     }
     text_clear(&sse->line);
     return over && sse->any;
 }
 
-static bool too_large(const struct sse *sse) {
-    return text_failed(&sse->line) || text_failed(&sse->data);
+static enum sse_found event_found(struct sse *sse, bool whole, struct sse_event *ret_event) {
+    if (text_failed(&sse->line) || text_failed(&sse->data)) {
+        return SSE_TOO_LARGE;
+    }
+    if (!whole) {
+        return SSE_NOTHING;
+    }
+    sse->told = true;
+    *ret_event = (struct sse_event){.name = text_bytes(&sse->name), .data = text_bytes(&sse->data)};
+    return SSE_EVENT;
 }
 
 enum sse_found sse_pull(struct sse *sse, struct bytes *rest, struct sse_event *ret_event) {
     if (sse->told) {
-        begin_event(sse);
+        event_begin(sse);
     }
     while (rest->len > 0) {
         if (sse->after_cr && rest->data[0] == '\n') {
@@ -99,31 +96,20 @@ enum sse_found sse_pull(struct sse *sse, struct bytes *rest, struct sse_event *r
         sse->after_cr = ended && rest->data[len] == '\r';
         rest->data += len + ended;
         rest->len -= len + ended;
-        bool event = ended && end_line(sse);
-        if (too_large(sse)) {
-            return SSE_TOO_LARGE;
-        }
-        if (event) {
-            tell(sse, ret_event);
-            return SSE_EVENT;
+        enum sse_found found = event_found(sse, ended && line_end(sse), ret_event);
+        if (found != SSE_NOTHING) {
+            return found;
         }
     }
-    return too_large(sse) ? SSE_TOO_LARGE : SSE_NOTHING;
+    return event_found(sse, /* whole */ false, ret_event);
 }
 
 enum sse_found sse_end(struct sse *sse, struct sse_event *ret_event) {
     if (sse->told) {
-        begin_event(sse);
+        event_begin(sse);
     }
     if (sse->line.len > 0) {
-        (void)end_line(sse); /* Not empty: it ends nothing. */
+        (void)line_end(sse); /* Not empty: it ends nothing. */
     }
-    if (too_large(sse)) {
-        return SSE_TOO_LARGE;
-    }
-    if (!sse->any) {
-        return SSE_NOTHING;
-    }
-    tell(sse, ret_event);
-    return SSE_EVENT;
+    return event_found(sse, sse->any, ret_event);
 }

@@ -5,6 +5,8 @@
 
 #include "model/fault.h"
 
+#define DONE_MARK "[DONE]"
+
 void stream_init(struct stream *stream, const struct wire *wire, const struct model_watch *watch,
                  void *ctx, uint64_t salt) {
     *stream = (struct stream){.wire = wire, .counts = {-1, -1, -1, -1}};
@@ -23,13 +25,13 @@ void stream_clear(struct stream *stream, const char *secret) {
     answer_clear(&stream->answer);
     text_clear(&stream->words);
     sse_clear(&stream->sse);
-    stream->secret = secret;
-    stream->over = false;
-    stream->call_key = 0;
-    stream->block = BLOCK_NONE;
-    stream->answered = false;
-    stream->stop = MODEL_STOP_END;
-    stream->counts = (struct usage_messages_counts){-1, -1, -1, -1};
+    *stream = (struct stream){.wire = stream->wire,
+                              .secret = secret,
+                              .answer = stream->answer,
+                              .sse = stream->sse,
+                              .counts = {-1, -1, -1, -1},
+                              .words = stream->words,
+                              .answer_tool = stream->answer_tool};
 }
 
 static bool found(struct stream *stream, enum sse_found what) {
@@ -55,7 +57,7 @@ struct err stream_parse(struct bytes data, json_t **ret_json) {
 /* An error after a 200: as an event of that name, or an object that holds one. */
 static bool is_error(const char *name, const json_t *json) {
     const json_t *error = json_object_get(json, "error");
-    return strcmp(name, "error") == 0 || wire_is(wire_bytes(json, "type"), "error") ||
+    return strcmp(name, "error") == 0 || bytes_is(json_bytes(json, "type"), "error") ||
            json_is_object(error) || json_is_string(error);
 }
 
@@ -75,21 +77,16 @@ void stream_take_json(struct stream *stream, const char *name, struct err parsed
     }
 }
 
-/* A server of chat completions that sends it has not been cut off, even if it gave no reason to
- * finish. Proxies send it behind other streams, too, where it says nothing. */
-static void take_done_mark(struct stream *stream) {
-    if (stream->wire != &wire_openai) {
-        return;
-    }
-    if (!stream->answer.stopped) {
-        answer_stop(&stream->answer, MODEL_STOP_END);
-    }
-    stream->over = true;
-}
-
 void stream_take(struct stream *stream, const struct sse_event *event) {
-    if (wire_is(event->data, "[DONE]")) {
-        take_done_mark(stream);
+    if (bytes_is(event->data, DONE_MARK)) {
+        /* A server of chat completions that sends it has not been cut off, even if it gave no
+         * reason to finish. Proxies send it behind other streams, too, where it says nothing. */
+        if (stream->wire == &wire_openai) {
+            if (!stream->answer.stopped) {
+                answer_stop(&stream->answer, MODEL_STOP_END);
+            }
+            stream->over = true;
+        }
         return;
     }
     AUTO(json_release) json_t *json = NULL;
@@ -100,52 +97,26 @@ void stream_take(struct stream *stream, const struct sse_event *event) {
     stream_take_json(stream, name, parsed, json);
 }
 
-/* Some leave out the blank line behind their last event. One that isn't whole is no nonsense of the
- * provider's: the answer broke off within it. */
-static void take_last(struct stream *stream, const struct sse_event *event) {
-    AUTO(json_release) json_t *json = NULL;
-    if (wire_is(event->data, "[DONE]") || !err_failed(stream_parse(event->data, &json))) {
-        stream_take(stream, event);
-    }
-}
-
 void stream_end(struct stream *stream) {
     struct sse_event event;
     struct answer *answer = &stream->answer;
     if (!stream->over && answer_goes_on(answer) && found(stream, sse_end(&stream->sse, &event)) &&
         !answer->stopped) {
-        take_last(stream, &event);
+        /* Some leave out the blank line behind their last event. One that isn't whole is no
+         * nonsense of the provider's: the answer broke off within it. */
+        AUTO(json_release) json_t *json = NULL;
+        if (bytes_is(event.data, DONE_MARK) || !err_failed(stream_parse(event.data, &json))) {
+            stream_take(stream, &event);
+        }
     }
     answer_end(answer);
 }
 
-/* --- What the readers share ------------------------------------------------------------------- */
-
 const struct wire *wire_of(enum model_kind kind) {
-    switch (kind) {
-    case MODEL_KIND_OPENAI:
-        return &wire_openai;
-    case MODEL_KIND_RESPONSES:
-        return &wire_responses;
-    case MODEL_KIND_ANTHROPIC:
-        return &wire_anthropic;
-    default:
-        return NULL;
-    }
-}
-
-struct bytes wire_bytes(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_string(value)
-               ? (struct bytes){json_string_value(value), json_string_length(value)}
-               : (struct bytes){"", 0};
-}
-
-int64_t wire_number(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_integer(value) ? json_integer_value(value) : -1;
-}
-
-bool wire_is(struct bytes text, const char *word) {
-    return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+    static const struct wire *const wires[MODEL_KIND_COUNT] = {
+        [MODEL_KIND_OPENAI] = &wire_openai,
+        [MODEL_KIND_RESPONSES] = &wire_responses,
+        [MODEL_KIND_ANTHROPIC] = &wire_anthropic,
+    };
+    return wires[kind];
 }

@@ -1,8 +1,8 @@
 /* wire.h: what differs between the interfaces that providers speak; one struct wire for each kind.
  *
- *   openai.c, openai_build.c         POST {base}/chat/completions
- *   responses.c, responses_build.c   POST {base}/responses
- *   anthropic.c, anthropic_build.c   POST {base}/v1/messages
+ *   openai.c      POST {base}/chat/completions
+ *   responses.c   POST {base}/responses
+ *   anthropic.c   POST {base}/v1/messages
  *
  * Threads    `build` is pure and runs in the pool; `event` on the loop.
  */
@@ -59,15 +59,5 @@ struct wire {
 const struct wire *wire_of(enum model_kind kind); /* NULL: scripted. */
 
 extern const struct wire wire_openai, wire_responses, wire_anthropic;
-void wire__openai_build(const struct wire_order *order, struct text *body);
-void wire__responses_build(const struct wire_order *order, struct text *body);
-void wire__anthropic_build(const struct wire_order *order, struct text *body);
-
-/* --- For the readers -------------------------------------------------------------------------- */
-
-/* Never fails: what is not there, or is something else, is empty; an absent number is -1. */
-struct bytes wire_bytes(const json_t *object, const char *key);
-int64_t wire_number(const json_t *object, const char *key);
-bool wire_is(struct bytes text, const char *word);
 
 #endif
