@@ -5,7 +5,7 @@
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "tool/repair.h"
-#include "tool/toolbox.h"
+#include "tool/work.h"
 
 enum { NOTES_MAX = 4 << 10, NAME_SHOWN_MAX = 64 };
 
@@ -77,18 +77,6 @@ static struct err refuse_nul(enum tool_id id, const json_t *input, struct text *
     return ERR_OK;
 }
 
-static struct err check(const struct json_schema *schema, enum tool_id id, const json_t *input,
-                        struct text *problem) {
-    struct json_faults faults;
-    struct err err = json_schema_check(schema, input, &faults);
-    if (err_failed(err)) {
-        text_addf(problem, "the arguments of %s are not right:\n", tool_get(id)->name);
-        json_faults_write(&faults, problem);
-        return err;
-    }
-    return refuse_nul(id, input, problem);
-}
-
 static struct err seal(struct tool_call *call) {
     AUTO(text_done) struct text text;
     text_init(&text, 8 * (size_t)TOOL_ARGUMENTS_MAX);
@@ -110,13 +98,23 @@ static struct err seal(struct tool_call *call) {
 static struct err read_input(const struct json_schema *schema, struct bytes arguments,
                              struct tool_call *call, struct text *problem) {
     struct why why = {.text = ""};
+    struct json_faults faults;
     struct err err = repair_parse(arguments, &call->input, &call->notes, &why);
     if (err_failed(err)) {
         text_addf(problem, "the arguments are not valid JSON: %s\n", why.text);
         return err;
     }
     err = repair_values(schema, &call->input, &call->notes);
-    return err_failed(err) ? err : check(schema, call->id, call->input, problem);
+    if (err_failed(err)) {
+        return err;
+    }
+    err = json_schema_check(schema, call->input, &faults);
+    if (err_failed(err)) {
+        text_addf(problem, "the arguments of %s are not right:\n", tool_get(call->id)->name);
+        json_faults_write(&faults, problem);
+        return err;
+    }
+    return refuse_nul(call->id, call->input, problem);
 }
 
 struct err tool_call_read(const struct toolbox *toolbox, tool_set tools, struct bytes name,

@@ -7,202 +7,136 @@
 
 #include "base/memory.h"
 #include "tool/requests.h"
-#include "tool/toolbox.h"
 #include "tool/work.h"
 
+/* Members of a schema, each on lines of its own: clang-format would make a column of them. */
+/* clang-format off */
 #define OBJECT(required, properties)                                                               \
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[" required                  \
     "],\"properties\":{" properties "}}"
-#define PATH(about)                                                                                \
-    "\"path\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000,\"description\":\"" about    \
-    "\"}"
-#define ID(name, about)                                                                            \
-    "\"" name "\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,\"description\":\"" about  \
-    "\"}"
+#define MEMBER(name, rest) "\"" name "\":{" rest "}"
+#define ABOUT(about) "\"description\":\"" about "\""
+#define TEXT "\"type\":\"string\""
+#define TEXT_UP_TO(max) TEXT ",\"maxLength\":" #max
+#define TEXT_OF(min, max) TEXT ",\"minLength\":" #min ",\"maxLength\":" #max
+#define INTEGER "\"type\":\"integer\""
+#define INTEGER_FROM(min) INTEGER ",\"minimum\":" #min
+#define INTEGER_IN(min, max) INTEGER ",\"minimum\":" #min ",\"maximum\":" #max
+#define FLAG "\"type\":\"boolean\""
+#define PATH(about) MEMBER("path", TEXT_OF(1, 4000) "," ABOUT(about))
+#define ID(name, about) MEMBER(name, TEXT_OF(1, 64) "," ABOUT(about))
 
-static const char ask_user_schema[] = OBJECT(
-    "\"question\"",
-    "\"question\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000},"
-    "\"options\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":1,"
-    "\"maxLength\":200},\"minItems\":2,\"maxItems\":12,\"description\":\"Answers to choose from; "
-    "without them the answer is free text.\"},"
-    "\"multi\":{\"type\":\"boolean\",\"description\":\"Several options may be chosen.\"}");
+static const char ask_user_schema[] = OBJECT("\"question\"",
+    MEMBER("question", TEXT_OF(1, 4000)) ","
+    MEMBER("options", "\"type\":\"array\",\"items\":{" TEXT_OF(1, 200) "},\"minItems\":2,"
+           "\"maxItems\":12,"
+           ABOUT("Answers to choose from; without them the answer is free text.")) ","
+    MEMBER("multi", FLAG "," ABOUT("Several options may be chosen.")));
 
 static const char delete_file_schema[] = OBJECT("\"path\"", PATH("The file."));
 
-static const char edit_file_schema[] =
-    OBJECT("\"path\",\"old_text\",\"new_text\"",
-           PATH("The file.") ","
-                             "\"old_text\":{\"type\":\"string\",\"minLength\":1,\"description\":"
-                             "\"What stands there now, "
-                             "copied exactly, with enough around it to be found once.\"},"
-                             "\"new_text\":{\"type\":\"string\",\"description\":\"What shall stand "
-                             "there instead.\"},"
-                             "\"replace_all\":{\"type\":\"boolean\",\"description\":\"Replace "
-                             "every occurrence.\"}");
+static const char edit_file_schema[] = OBJECT("\"path\",\"old_text\",\"new_text\"",
+    PATH("The file.") ","
+    MEMBER("old_text", TEXT ",\"minLength\":1," ABOUT("What stands there now, copied exactly, with "
+                                                      "enough around it to be found once.")) ","
+    MEMBER("new_text", TEXT "," ABOUT("What shall stand there instead.")) ","
+    MEMBER("replace_all", FLAG "," ABOUT("Replace every occurrence.")));
 
-static const char list_files_schema[] = OBJECT(
-    "", PATH("The folder; the project's root if absent.") ","
-                                                          "\"glob\":{\"type\":\"string\","
-                                                          "\"maxLength\":512,\"description\":"
-                                                          "\"Only paths that match, such "
-                                                          "as *.md or src/**/test_*.c; then all "
-                                                          "folders below are looked into.\"},"
-                                                          "\"depth\":{\"type\":\"integer\","
-                                                          "\"minimum\":1,\"maximum\":32,"
-                                                          "\"description\":\"How many folders "
-                                                          "deep.\"},"
-                                                          "\"limit\":{\"type\":\"integer\","
-                                                          "\"minimum\":1,\"maximum\":2000},"
-                                                          "\"after\":{\"type\":\"string\","
-                                                          "\"maxLength\":4000,\"description\":\"Go "
-                                                          "on after this path.\"}");
+static const char list_files_schema[] = OBJECT("",
+    PATH("The folder; the project's root if absent.") ","
+    MEMBER("glob", TEXT_UP_TO(512) ","
+           ABOUT("Only paths that match, such as *.md or src/**/test_*.c; then all folders below "
+                 "are looked into.")) ","
+    MEMBER("depth", INTEGER_IN(1, 32) "," ABOUT("How many folders deep.")) ","
+    MEMBER("limit", INTEGER_IN(1, 2000)) ","
+    MEMBER("after", TEXT_UP_TO(4000) "," ABOUT("Go on after this path.")));
 
 static const char load_skill_schema[] = OBJECT("\"name\"", ID("name", "A skill that is listed."));
 
-static const char read_file_schema[] =
-    OBJECT("\"path\"", PATH("The file.") ","
-                                         "\"line\":{\"type\":\"integer\",\"minimum\":1,"
-                                         "\"description\":\"The first line to read.\"},"
-                                         "\"lines\":{\"type\":\"integer\",\"minimum\":1,"
-                                         "\"maximum\":5000,\"description\":\"How many "
-                                         "lines; 1000 if absent.\"},"
-                                         "\"byte\":{\"type\":\"integer\",\"minimum\":0,"
-                                         "\"description\":\"Read raw bytes from this offset "
-                                         "instead of lines.\"}");
+static const char read_file_schema[] = OBJECT("\"path\"",
+    PATH("The file.") ","
+    MEMBER("line", INTEGER_FROM(1) "," ABOUT("The first line to read.")) ","
+    MEMBER("lines", INTEGER_IN(1, 5000) "," ABOUT("How many lines; 1000 if absent.")) ","
+    MEMBER("byte", INTEGER_FROM(0) "," ABOUT("Read raw bytes from this offset instead of lines.")));
 
-static const char read_session_schema[] =
-    OBJECT("\"session\"",
-           ID("session",
-              "The id of another session of this project.") ","
-                                                            "\"last\":{\"type\":\"integer\","
-                                                            "\"minimum\":1,\"maximum\":50"
-                                                            ",\"description\":\"How many of its "
-                                                            "newest messages; 10 if absent.\"}");
+static const char read_session_schema[] = OBJECT("\"session\"",
+    ID("session", "The id of another session of this project.") ","
+    MEMBER("last", INTEGER_IN(1, 50) "," ABOUT("How many of its newest messages; 10 if absent.")));
 
-static const char recall_schema[] = OBJECT(
-    "\"query\"",
-    "\"query\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":500,\"description\":\"Words to "
-    "look for.\"},"
-    "\"topic\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64},"
-    "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":20}");
+static const char recall_schema[] = OBJECT("\"query\"",
+    MEMBER("query", TEXT_OF(1, 500) "," ABOUT("Words to look for.")) ","
+    MEMBER("topic", TEXT_OF(1, 64)) ","
+    MEMBER("limit", INTEGER_IN(1, 20)));
 
-static const char remember_schema[] = OBJECT(
-    "\"action\"",
-    "\"action\":{\"enum\":[\"create\",\"change\",\"forget\"]}," ID(
-        "id", "Of a memory that is changed or forgotten.") ","
-                                                           "\"scope\":{\"enum\":[\"project\","
-                                                           "\"global\"],\"description\":\"Of this "
-                                                           "project, if absent.\"},"
-                                                           "\"topic\":{\"type\":\"string\","
-                                                           "\"minLength\":1,\"maxLength\":64},"
-                                                           "\"title\":{\"type\":\"string\","
-                                                           "\"minLength\":1,\"maxLength\":200},"
-                                                           "\"content\":{\"type\":\"string\","
-                                                           "\"minLength\":1,\"maxLength\":8192},"
-                                                           "\"tags\":{\"type\":\"array\","
-                                                           "\"maxItems\":16,\"items\":{\"type\":"
-                                                           "\"string\",\"minLength\":1,"
-                                                           "\"maxLength\":64}}");
+static const char remember_schema[] = OBJECT("\"action\"",
+    MEMBER("action", "\"enum\":[\"create\",\"change\",\"forget\"]") ","
+    ID("id", "Of a memory that is changed or forgotten.") ","
+    MEMBER("scope", "\"enum\":[\"project\",\"global\"]," ABOUT("Of this project, if absent.")) ","
+    MEMBER("topic", TEXT_OF(1, 64)) ","
+    MEMBER("title", TEXT_OF(1, 200)) ","
+    MEMBER("content", TEXT_OF(1, 8192)) ","
+    MEMBER("tags", "\"type\":\"array\",\"maxItems\":16,\"items\":{" TEXT_OF(1, 64) "}"));
 
-static const char request_access_schema[] =
-    OBJECT("\"path\",\"access\",\"reason\"",
-           PATH("The absolute path of a folder outside of the project.") ","
-                                                                         "\"access\":{\"enum\":["
-                                                                         "\"read\",\"write\"]},"
-                                                                         "\"reason\":{\"type\":"
-                                                                         "\"string\",\"minLength\":"
-                                                                         "1,\"maxLength\":1000}");
+static const char request_access_schema[] = OBJECT("\"path\",\"access\",\"reason\"",
+    PATH("The absolute path of a folder outside of the project.") ","
+    MEMBER("access", "\"enum\":[\"read\",\"write\"]") ","
+    MEMBER("reason", TEXT_OF(1, 1000)));
 
-#define COMMAND_FIELDS                                                                             \
-    "\"command\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"The "    \
-    "program; not a shell line.\"},"                                                               \
-    "\"args\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"string\",\"maxLength\":"  \
-    "131072},\"description\":\"Its arguments, each as it is: no quoting, no globs, no pipes.\"},"  \
-    "\"description\":{\"type\":\"string\",\"maxLength\":500,\"description\":\"What it is for, in " \
-    "a "                                                                                           \
-    "few words.\"}"
+#define COMMAND                                                                                    \
+    MEMBER("command", TEXT_OF(1, 256) "," ABOUT("The program; not a shell line.")) ","             \
+    MEMBER("args", "\"type\":\"array\",\"maxItems\":256,\"items\":{" TEXT_UP_TO(131072) "},"       \
+           ABOUT("Its arguments, each as it is: no quoting, no globs, no pipes.")) ","             \
+    MEMBER("description", TEXT_UP_TO(500) "," ABOUT("What it is for, in a few words.")) ","
 
-static const char run_command_schema[] =
-    OBJECT("\"command\"",
-           COMMAND_FIELDS ",\"timeout_ms\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":120000,"
-                          "\"description\":\"30000 if absent.\"}");
+static const char run_command_schema[] = OBJECT("\"command\"",
+    COMMAND MEMBER("timeout_ms", INTEGER_IN(1, 120000) "," ABOUT("30000 if absent.")));
 
-static const char run_job_schema[] =
-    OBJECT("\"command\"", COMMAND_FIELDS
-           ",\"timeout_ms\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":604800000,"
-           "\"description\":\"None if absent.\"}");
+static const char run_job_schema[] = OBJECT("\"command\"",
+    COMMAND MEMBER("timeout_ms", INTEGER_IN(1, 604800000) "," ABOUT("None if absent.")));
 
-static const char run_workflow_schema[] = OBJECT(
-    "",
-    "\"script\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576,\"description\":\"The "
-    "text "
-    "of one.\"},"
-    "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200,\"description\":\"One that is "
-    "saved, by the name in its meta.\"},"
-    "\"scriptPath\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000,\"description\":\"A "
-    "file of "
-    "the project, or what an earlier call answered; it wins over script and name.\"},"
-    "\"args\":{\"description\":\"What the script finds as args: any JSON value, not as text.\"},"
-    "\"resumeFromRunId\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,\"description\":\"A "
-    "run "
-    "that has ended: what its agents answered is taken over where they are asked the same; alone, "
-    "it "
-    "runs that script again.\"},"
-    "\"title\":{\"type\":\"string\",\"maxLength\":200},"
-    "\"description\":{\"type\":\"string\",\"maxLength\":2000}");
+static const char run_workflow_schema[] = OBJECT("",
+    MEMBER("script", TEXT_OF(1, 1048576) "," ABOUT("The text of one.")) ","
+    MEMBER("name", TEXT_OF(1, 200) "," ABOUT("One that is saved, by the name in its meta.")) ","
+    MEMBER("scriptPath", TEXT_OF(1, 4000) ","
+           ABOUT("A file of the project, or what an earlier call answered; it wins over script and "
+                 "name.")) ","
+    MEMBER("args", ABOUT("What the script finds as args: any JSON value, not as text.")) ","
+    MEMBER("resumeFromRunId", TEXT_OF(1, 64) ","
+           ABOUT("A run that has ended: what its agents answered is taken over where they are "
+                 "asked the same; alone, it runs that script again.")) ","
+    MEMBER("title", TEXT_UP_TO(200)) ","
+    MEMBER("description", TEXT_UP_TO(2000)));
 
-static const char search_files_schema[] = OBJECT(
-    "\"pattern\"",
-    "\"pattern\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000,\"description\":\"A "
-    "regular "
-    "expression in Perl's syntax, for one line.\"}," PATH(
-        "A folder or a file; the project's root if absent.") ","
-                                                             "\"glob\":{\"type\":\"string\","
-                                                             "\"maxLength\":512,\"description\":"
-                                                             "\"Only files that match, such "
-                                                             "as *.c.\"},"
-                                                             "\"ignore_case\":{\"type\":"
-                                                             "\"boolean\"},"
-                                                             "\"context\":{\"type\":\"integer\","
-                                                             "\"minimum\":0,\"maximum\":10,"
-                                                             "\"description\":\"Lines before "
-                                                             "and after each match.\"},"
-                                                             "\"limit\":{\"type\":\"integer\","
-                                                             "\"minimum\":1,\"maximum\":1000,"
-                                                             "\"description\":\"Matches; 100 "
-                                                             "if absent.\"},"
-                                                             "\"after\":{\"type\":\"string\","
-                                                             "\"maxLength\":4000,\"description\":"
-                                                             "\"Go on after this file.\"}");
+static const char search_files_schema[] = OBJECT("\"pattern\"",
+    MEMBER("pattern", TEXT_OF(1, 4000) ","
+           ABOUT("A regular expression in Perl's syntax, for one line.")) ","
+    PATH("A folder or a file; the project's root if absent.") ","
+    MEMBER("glob", TEXT_UP_TO(512) "," ABOUT("Only files that match, such as *.c.")) ","
+    MEMBER("ignore_case", FLAG) ","
+    MEMBER("context", INTEGER_IN(0, 10) "," ABOUT("Lines before and after each match.")) ","
+    MEMBER("limit", INTEGER_IN(1, 1000) "," ABOUT("Matches; 100 if absent.")) ","
+    MEMBER("after", TEXT_UP_TO(4000) "," ABOUT("Go on after this file.")));
 
-static const char spawn_subagent_schema[] = OBJECT(
-    "\"input\"",
-    "\"input\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200000,\"description\":\"The "
-    "whole "
-    "task: the subagent knows nothing of this conversation.\"},"
-    "\"label\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100},"
-    "\"model\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200},"
-    "\"agent\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100},"
-    "\"tools\":{\"type\":\"array\",\"maxItems\":64,\"items\":{\"type\":\"string\",\"maxLength\":64}"
-    "},"
-    "\"budget\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"What it may cost at most, in "
-    "millionths of a dollar.\"}");
+static const char spawn_subagent_schema[] = OBJECT("\"input\"",
+    MEMBER("input", TEXT_OF(1, 200000) ","
+           ABOUT("The whole task: the subagent knows nothing of this conversation.")) ","
+    MEMBER("label", TEXT_OF(1, 100)) ","
+    MEMBER("model", TEXT_OF(1, 200)) ","
+    MEMBER("agent", TEXT_OF(1, 100)) ","
+    MEMBER("tools", "\"type\":\"array\",\"maxItems\":64,\"items\":{" TEXT_UP_TO(64) "}") ","
+    MEMBER("budget", INTEGER_FROM(0) ","
+           ABOUT("What it may cost at most, in millionths of a dollar.")));
 
 static const char subagent_schema[] = OBJECT("\"id\"", ID("id", "As spawn_subagent answered it."));
 
-static const char web_fetch_schema[] = OBJECT(
-    "\"url\"",
-    "\"url\":{\"type\":\"string\",\"minLength\":8,\"maxLength\":2048,\"pattern\":\"^(?i)https?://"
-    "\"},"
-    "\"offset\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"Skip so many bytes of the "
-    "text.\"}");
+static const char web_fetch_schema[] = OBJECT("\"url\"",
+    MEMBER("url", TEXT_OF(8, 2048) ",\"pattern\":\"^(?i)https?://\"") ","
+    MEMBER("offset", INTEGER_FROM(0) "," ABOUT("Skip so many bytes of the text.")));
 
-static const char write_file_schema[] = OBJECT(
-    "\"path\",\"content\"",
+static const char write_file_schema[] = OBJECT("\"path\",\"content\"",
     PATH("The file; folders on the way are made.") ","
-                                                   "\"content\":{\"type\":\"string\",\"maxLength\":"
-                                                   "4000000,\"description\":\"All of it.\"}");
+    MEMBER("content", TEXT_UP_TO(4000000) "," ABOUT("All of it.")));
+/* clang-format on */
 
 static const struct tool tools[TOOL_COUNT] = {
     [TOOL_ASK_USER] = {.name = "ask_user",
@@ -377,7 +311,7 @@ const struct tool *tool_get(enum tool_id id) {
 
 bool tool_find(struct bytes name, enum tool_id *ret_id) {
     for (unsigned i = 0; i < TOOL_COUNT; i++) {
-        if (strlen(tools[i].name) == name.len && memcmp(tools[i].name, name.data, name.len) == 0) {
+        if (bytes_is(name, tools[i].name)) {
             *ret_id = (enum tool_id)i;
             return true;
         }
@@ -391,24 +325,22 @@ struct toolbox {
     struct json_schema *schemas[TOOL_COUNT]; /* Owned. */
 };
 
-static struct err compile(const char *schema, struct json_schema **ret_schema) {
-    AUTO(json_release) json_t *json = NULL;
-    struct why why = {.text = ""};
-    struct err err = json_parse(schema, strlen(schema), JSON_DEPTH_MAX, &json, &why);
-    return err_failed(err) ? err : json_schema_compile(json, ret_schema, &why);
-}
-
 struct toolbox *toolbox_new(void) {
     struct toolbox *toolbox = mem_new(sizeof *toolbox);
-    struct err err = ERR_OK;
-    for (unsigned i = 0; i < TOOL_COUNT && !err_failed(err); i++) {
-        err = compile(tools[i].schema, &toolbox->schemas[i]);
-    }
-    /* The table is ours: a fault in it is a mistake of ours, which a test would have found. */
-    assert(!err_failed(err) || err.code == ERR_OUT_OF_MEMORY);
-    if (err_failed(err)) {
-        toolbox_free(toolbox);
-        return NULL;
+    for (unsigned i = 0; i < TOOL_COUNT; i++) {
+        AUTO(json_release) json_t *json = NULL;
+        struct why why = {.text = ""};
+        struct err err =
+            json_parse(tools[i].schema, strlen(tools[i].schema), JSON_DEPTH_MAX, &json, &why);
+        if (!err_failed(err)) {
+            err = json_schema_compile(json, &toolbox->schemas[i], &why);
+        }
+        /* The table is ours: a fault in it is a mistake of ours, which a test would have found. */
+        assert(!err_failed(err) || err.code == ERR_OUT_OF_MEMORY);
+        if (err_failed(err)) {
+            toolbox_free(toolbox);
+            return NULL;
+        }
     }
     return toolbox;
 }
@@ -434,14 +366,13 @@ void tools_write(const struct toolbox *toolbox, tool_set set, struct text *text)
         if ((set & tool_set_of((enum tool_id)i)) == 0) {
             continue;
         }
-        text_add_str(text, first ? "{\"description\":" : ",{\"description\":");
-        text_add_json(text, tools[i].about, strlen(tools[i].about));
-        text_add_str(text, ",\"input_schema\":");
+        text_add_str(text, first ? "{" : ",{");
+        text_add_member(text, "description", bytes_of(tools[i].about));
+        text_add_name(text, "input_schema");
         bool written =
             !err_failed(json_write_canonical(json_schema_source(toolbox->schemas[i]), text));
         text->failed = text->failed || !written;
-        text_add_str(text, ",\"name\":");
-        text_add_json(text, tools[i].name, strlen(tools[i].name));
+        text_add_member(text, "name", bytes_of(tools[i].name));
         text_add_char(text, '}');
         first = false;
     }

@@ -42,10 +42,6 @@ static bool is_there(const char *root, const char *name) {
     return context__read(root, name, 1, &text, &len, &cut) != CONTEXT_ABSENT;
 }
 
-static const char *manager_of(const char *root) {
-    return is_there(root, "pnpm-lock.yaml") ? "pnpm" : is_there(root, "yarn.lock") ? "yarn" : "npm";
-}
-
 /* The name of the script, or NULL. A file that cannot be read is one without scripts. */
 static const char *script_of(const char *root) {
     static const char *const names[] = {"build", "compile", "typecheck"};
@@ -72,30 +68,14 @@ static bool is_allowed(const struct tool_place *place, tool_set tools, const jso
     AUTO(text_done) struct text line;
     text_init(&line, LINE_BYTES);
     check_write_line(words, &line);
-    const struct bytes subject = {line.data, line.len};
-    const struct permission_question question = {.tool = {tool->name, strlen(tool->name)},
+    const struct bytes subject = text_bytes(&line);
+    const struct permission_question question = {.tool = bytes_of(tool->name),
                                                  .kind = tool->subject,
                                                  .subjects = &subject,
                                                  .subject_count = 1,
                                                  .otherwise = tool->permission};
     return (tools & tool_set_of(TOOL_RUN_COMMAND)) != 0 && !text_failed(&line) &&
            permission_judge(place->rules, &question).permission == PERMISSION_ALLOW;
-}
-
-static struct err find_script(const struct tool_place *place, tool_set tools, json_t **ret_words) {
-    const char *root = place->roots[0].path, *script = script_of(root);
-    if (script == NULL) {
-        return ERR_OK;
-    }
-    AUTO(json_release) json_t *words = json_pack("[s,s,s]", manager_of(root), "run", script);
-    if (words == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "tool: check");
-    }
-    if (is_allowed(place, tools, words)) {
-        *ret_words = words;
-        words = NULL;
-    }
-    return ERR_OK;
 }
 
 struct err check_find(const struct tool_place *place, const json_t *settings, tool_set tools,
@@ -105,11 +85,26 @@ struct err check_find(const struct tool_place *place, const json_t *settings, to
     if (place->root_count == 0) {
         return ERR_OK;
     }
-    if (declared == NULL) {
-        return find_script(place, tools, ret_words);
+    if (declared != NULL) {
+        if (json_is_array(declared) && !err_failed(check_setting_check(declared, NULL))) {
+            *ret_words = json_incref(declared);
+        }
+        return ERR_OK;
     }
-    if (json_is_array(declared) && !err_failed(check_setting_check(declared, NULL))) {
-        *ret_words = json_incref(declared);
+    const char *root = place->roots[0].path, *script = script_of(root);
+    if (script == NULL) {
+        return ERR_OK;
+    }
+    const char *manager = is_there(root, "pnpm-lock.yaml") ? "pnpm"
+                          : is_there(root, "yarn.lock")    ? "yarn"
+                                                           : "npm";
+    AUTO(json_release) json_t *words = json_pack("[s,s,s]", manager, "run", script);
+    if (words == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "tool: check");
+    }
+    if (is_allowed(place, tools, words)) {
+        *ret_words = words;
+        words = NULL;
     }
     return ERR_OK;
 }

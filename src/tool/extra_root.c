@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "tool/place_path.h"
 #include "tool/requests.h"
+#include "tool/work.h"
 
 /* The kernel shows itself in these, processes and devices included: no folders of files. */
 static const char *const never[] = {"/proc", "/sys", "/dev"};
@@ -28,22 +29,6 @@ static bool is_plain(const char *path) {
 static struct err refuse(enum err_code code, struct why *why, const char *path, const char *words) {
     why_set(why, "\"%.200s\" %s", path, words);
     return err_make(code, "tool: extra root");
-}
-
-static struct err open_folder(const char *path, int *ret_fd, struct why *why) {
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        *ret_fd = fd;
-        return ERR_OK;
-    }
-    switch (errno) {
-    case ENOENT:
-        return refuse(ERR_NOT_FOUND, why, path, "does not exist");
-    case ENOTDIR:
-        return refuse(ERR_BAD_FIELD, why, path, "is not a folder");
-    default:
-        return refuse(ERR_FORBIDDEN, why, path, "cannot be opened by drover");
-    }
 }
 
 static struct err check_real(const char *real, const char *closed, struct why *why) {
@@ -69,30 +54,21 @@ struct err extra_root_find(const char *path, const char *closed, struct extra_ro
         return refuse(ERR_BAD_FIELD, why, path[0] == '/' ? "path" : path,
                       "must be an absolute path, as plain text");
     }
-    AUTO(fd_release) int fd = -1;
-    struct err err = open_folder(path, &fd, why);
-    if (err_failed(err)) {
-        return err;
+    AUTO(fd_release) int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT    ? refuse(ERR_NOT_FOUND, why, path, "does not exist")
+               : errno == ENOTDIR ? refuse(ERR_BAD_FIELD, why, path, "is not a folder")
+                                  : refuse(ERR_FORBIDDEN, why, path, "cannot be opened by drover");
     }
     struct extra_root root;
     if (!place__path_of(fd, root.path, sizeof root.path)) {
         return refuse(ERR_BAD_FIELD, why, path, "has too long a path");
     }
-    err = check_real(root.path, closed, why);
+    struct err err = check_real(root.path, closed, why);
     if (!err_failed(err)) {
         *ret_root = root;
     }
     return err;
-}
-
-/* What it asks for beyond what there is. */
-static struct err check_new(const struct tool_place *place, const struct access_request *request,
-                            const struct extra_root *root, struct why *why) {
-    struct place_path path;
-    struct err err = place_resolve(place, root->path, request->access, &path, NULL);
-    return err_failed(err) ? ERR_OK
-                           : refuse(ERR_CONFLICT, why, root->path,
-                                    "is within your reach already, with that access");
 }
 
 struct err extra_root_look(const struct tool_call *call, const struct tool_place *place,
@@ -102,17 +78,15 @@ struct err extra_root_look(const struct tool_call *call, const struct tool_place
     struct why why = {.text = ""};
     access_request_read(call, &request);
     struct err err = extra_root_find(request.path, place->closed, &root, &why);
-    if (!err_failed(err)) {
-        err = check_new(place, &request, &root, &why);
+    struct place_path path;
+    if (!err_failed(err) &&
+        !err_failed(place_resolve(place, root.path, request.access, &path, NULL))) {
+        err =
+            refuse(ERR_CONFLICT, &why, root.path, "is within your reach already, with that access");
     }
-    text_add_str(&look->subjects[0], request.path);
-    text_add_str(&look->subjects[1], root.path);
-    look->subject_count = root.path[0] == '\0' || strcmp(request.path, root.path) == 0 ? 1 : 2;
     if (err_failed(err)) {
         text_add_str(&look->refusal, why.text);
         look->cause = card_cause_of_error(err.code);
     }
-    size_t at = text_failed(&look->subjects[0]) ? 0 : 1;
-    return text_failed(&look->subjects[at]) ? text_error(&look->subjects[at], "tool: subject")
-                                            : ERR_OK;
+    return look_set_subjects(look, request.path, root.path);
 }

@@ -7,76 +7,68 @@
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-static const char *text_of(const struct tool_call *call, const char *name) {
-    const json_t *value = json_object_get(call->input, name);
-    return value == NULL ? "" : json_string_value(value);
-}
-
-static int64_t int_of(const struct tool_call *call, const char *name, int64_t absent) {
-    const json_t *value = json_object_get(call->input, name);
-    return value == NULL ? absent : (int64_t)json_number_value(value);
-}
-
 void command_request_read(const struct tool_call *call, struct command_request *ret_request) {
     bool job = call->id == TOOL_RUN_JOB;
     assert(job || call->id == TOOL_RUN_COMMAND);
     *ret_request = (struct command_request){
-        .command = text_of(call, "command"),
+        .command = json_str(call->input, "command", ""),
         .args = json_object_get(call->input, "args"),
-        .description = text_of(call, "description"),
-        .timeout_ms = int_of(call, "timeout_ms", job ? 0 : COMMAND_TIMEOUT_MS),
+        .description = json_str(call->input, "description", ""),
+        .timeout_ms = input_int(call->input, "timeout_ms", job ? 0 : COMMAND_TIMEOUT_MS),
     };
 }
 
 void ask_request_read(const struct tool_call *call, struct ask_request *ret_request) {
     assert(call->id == TOOL_ASK_USER);
     *ret_request =
-        (struct ask_request){.question = text_of(call, "question"),
+        (struct ask_request){.question = json_str(call->input, "question", ""),
                              .options = json_object_get(call->input, "options"),
                              .multi = json_is_true(json_object_get(call->input, "multi"))};
 }
 
 void access_request_read(const struct tool_call *call, struct access_request *ret_request) {
     assert(call->id == TOOL_REQUEST_ACCESS);
-    bool write = strcmp(text_of(call, "access"), "write") == 0;
-    *ret_request = (struct access_request){.path = text_of(call, "path"),
-                                           .reason = text_of(call, "reason"),
+    bool write = strcmp(json_str(call->input, "access", ""), "write") == 0;
+    *ret_request = (struct access_request){.path = json_str(call->input, "path", ""),
+                                           .reason = json_str(call->input, "reason", ""),
                                            .access = write ? ROOT_WRITE : ROOT_READ};
 }
 
 void spawn_request_read(const struct tool_call *call, struct spawn_request *ret_request) {
     assert(call->id == TOOL_SPAWN_SUBAGENT);
-    *ret_request = (struct spawn_request){.input = text_of(call, "input"),
-                                          .model = text_of(call, "model"),
-                                          .agent = text_of(call, "agent"),
-                                          .label = text_of(call, "label"),
+    *ret_request = (struct spawn_request){.input = json_str(call->input, "input", ""),
+                                          .model = json_str(call->input, "model", ""),
+                                          .agent = json_str(call->input, "agent", ""),
+                                          .label = json_str(call->input, "label", ""),
                                           .tools = json_object_get(call->input, "tools"),
-                                          .budget_micros = int_of(call, "budget", -1)};
+                                          .budget_micros = input_int(call->input, "budget", -1)};
 }
 
 const char *subagent_id_read(const struct tool_call *call) {
     assert(call->id == TOOL_SUBAGENT_STATUS || call->id == TOOL_SUBAGENT_RESULT ||
            call->id == TOOL_SUBAGENT_CANCEL);
-    return text_of(call, "id");
+    return json_str(call->input, "id", "");
 }
 
 void session_request_read(const struct tool_call *call, struct session_request *ret_request) {
     assert(call->id == TOOL_READ_SESSION);
-    *ret_request = (struct session_request){.session = text_of(call, "session"),
-                                            .last = int_of(call, "last", SESSION_MESSAGES_ABSENT)};
+    *ret_request =
+        (struct session_request){.session = json_str(call->input, "session", ""),
+                                 .last = input_int(call->input, "last", SESSION_MESSAGES_ABSENT)};
 }
 
 bool remember_request_read(const struct tool_call *call, struct remember_request *ret_request,
                            struct why *why) {
     static const char *const actions[] = {"create", "change", "forget"};
     assert(call->id == TOOL_REMEMBER);
-    const char *action = text_of(call, "action");
-    struct remember_request request = {.id = text_of(call, "id"),
-                                       .topic = text_of(call, "topic"),
-                                       .title = text_of(call, "title"),
-                                       .content = text_of(call, "content"),
-                                       .tags = json_object_get(call->input, "tags"),
-                                       .global = strcmp(text_of(call, "scope"), "global") == 0};
+    const char *action = json_str(call->input, "action", "");
+    struct remember_request request = {
+        .id = json_str(call->input, "id", ""),
+        .topic = json_str(call->input, "topic", ""),
+        .title = json_str(call->input, "title", ""),
+        .content = json_str(call->input, "content", ""),
+        .tags = json_object_get(call->input, "tags"),
+        .global = strcmp(json_str(call->input, "scope", ""), "global") == 0};
     while (strcmp(actions[request.action], action) != 0) {
         request.action++;
         assert(request.action < COUNT_OF(actions));
@@ -97,17 +89,12 @@ bool remember_request_read(const struct tool_call *call, struct remember_request
 
 void recall_request_read(const struct tool_call *call, struct recall_request *ret_request) {
     assert(call->id == TOOL_RECALL);
-    *ret_request = (struct recall_request){.query = text_of(call, "query"),
-                                           .topic = text_of(call, "topic"),
-                                           .limit = int_of(call, "limit", RECALL_ABSENT)};
+    *ret_request = (struct recall_request){.query = json_str(call->input, "query", ""),
+                                           .topic = json_str(call->input, "topic", ""),
+                                           .limit = input_int(call->input, "limit", RECALL_ABSENT)};
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
-
-static void add_text(struct text *text, const char *key, struct bytes value) {
-    text_addf(text, ",\"%s\":", key);
-    text_add_json(text, value.data == NULL ? "" : value.data, value.len);
-}
 
 static void add_json(struct text *text, const json_t *json) {
     bool written = !err_failed(json_write(json, text));
@@ -131,7 +118,7 @@ static void add_output(struct text *text, const char *key, struct bytes output, 
         len++;
     }
     text->failed = text->failed || plain.failed;
-    add_text(text, key, (struct bytes){plain.data, len});
+    text_add_member(text, key, (struct bytes){plain.data == NULL ? "" : plain.data, len});
 }
 
 void command_result_write(const struct command_end *end, struct tool_result *result) {
@@ -144,9 +131,10 @@ void command_result_write(const struct command_end *end, struct tool_result *res
     text_addf(text, "{\"exit_code\":%d", started ? end->exit_code : -1);
     add_output(text, "stdout", end->out, &left, &truncated);
     add_output(text, "stderr", end->err, &left, &truncated);
-    text_addf(text, ",\"truncated\":%s,\"timed_out\":%s,\"duration_ms\":%lld}",
-              truncated ? "true" : "false", end->state == COMMAND_TIMED_OUT ? "true" : "false",
-              (long long)end->duration_ms);
+    text_add_member_bool(text, "truncated", truncated);
+    text_add_member_bool(text, "timed_out", end->state == COMMAND_TIMED_OUT);
+    text_add_member_int(text, "duration_ms", end->duration_ms);
+    text_add_char(text, '}');
     result->cause = started ? CARD_DONE : CARD_NOT_STARTED;
 }
 
@@ -157,37 +145,38 @@ void ask_result_write(const struct ask_request *request, const json_t *answer,
     text_add_char(&result->content, '}');
 }
 
-static void begin(const struct subagent_view *view, struct text *text) {
-    text_add_str(text, "{\"id\":");
-    text_add_json(text, view->id, strlen(view->id));
+static void begin_view(const struct subagent_view *view, struct text *text) {
+    text_add_char(text, '{');
+    text_add_member(text, "id", bytes_of(view->id));
 }
 
 static void add_time(struct text *text, const char *key, int64_t ms) {
+    text_add_name(text, key);
     if (ms > 0) {
-        text_addf(text, ",\"%s\":%lld", key, (long long)ms);
+        text_add_int(text, ms);
     } else {
-        text_addf(text, ",\"%s\":null", key);
+        text_add_str(text, "null");
     }
 }
 
 void spawn_result_write(const struct subagent_view *view, struct tool_result *result) {
-    begin(view, &result->content);
-    add_text(&result->content, "session", bytes_of(view->session));
-    add_text(&result->content, "status", bytes_of(view->status));
+    begin_view(view, &result->content);
+    text_add_member(&result->content, "session", bytes_of(view->session));
+    text_add_member(&result->content, "status", bytes_of(view->status));
     add_time(&result->content, "created_at", view->created_ms);
     text_add_char(&result->content, '}');
 }
 
 void subagent_status_write(const struct subagent_view *view, struct tool_result *result) {
     struct text *text = &result->content;
-    begin(view, text);
-    add_text(text, "status", bytes_of(view->status));
-    text_addf(text, ",\"elapsed_s\":%lld", (long long)view->elapsed_s);
+    begin_view(view, text);
+    text_add_member(text, "status", bytes_of(view->status));
+    text_add_member_int(text, "elapsed_s", view->elapsed_s);
     if (view->progress.len > 0) {
-        add_text(text, "progress", view->progress);
+        text_add_member(text, "progress", view->progress);
     }
     if (view->summary.len > 0) {
-        add_text(text, "summary", view->summary);
+        text_add_member(text, "summary", view->summary);
     }
     add_time(text, "ended_at", view->ended_ms);
     text_add_char(text, '}');
@@ -195,14 +184,14 @@ void subagent_status_write(const struct subagent_view *view, struct tool_result 
 
 void subagent_result_write(const struct subagent_view *view, struct tool_result *result) {
     struct text *text = &result->content;
-    begin(view, text);
+    begin_view(view, text);
     if (view->ended_ms == 0) {
         result->cause = CARD_NOT_FINISHED;
         text_add_str(text, ",\"error\":\"not_finished\"");
-        add_text(text, "status", bytes_of(view->status));
+        text_add_member(text, "status", bytes_of(view->status));
     } else {
-        add_text(text, "status", bytes_of(view->status));
-        add_text(text, "output", view->output);
+        text_add_member(text, "status", bytes_of(view->status));
+        text_add_member(text, "output", view->output);
         text_add_str(text, ",\"usage\":");
         add_json(text, view->usage == NULL ? json_null() : view->usage);
     }
@@ -210,8 +199,8 @@ void subagent_result_write(const struct subagent_view *view, struct tool_result 
 }
 
 void subagent_cancel_write(const struct subagent_view *view, struct tool_result *result) {
-    begin(view, &result->content);
-    add_text(&result->content, "status", bytes_of(view->status));
+    begin_view(view, &result->content);
+    text_add_member(&result->content, "status", bytes_of(view->status));
     text_add_char(&result->content, '}');
 }
 
@@ -219,7 +208,7 @@ void pending_result_write(enum tool_pending pending, const char *operation,
                           struct tool_result *result) {
     text_addf(&result->content, "{\"status\":\"%s\"",
               pending == TOOL_STARTED ? "started" : "in_progress");
-    add_text(&result->content, "operation", bytes_of(operation));
+    text_add_member(&result->content, "operation", bytes_of(operation));
     text_add_char(&result->content, '}');
 }
 
@@ -232,6 +221,6 @@ void coded_result_write(enum card_cause cause, const char *code, const char *mes
     result->cause = cause;
     text_add_str(&result->content, "{\"error\":");
     text_add_json(&result->content, code, strlen(code));
-    add_text(&result->content, "message", bytes_of(message));
+    text_add_member(&result->content, "message", bytes_of(message));
     text_add_char(&result->content, '}');
 }

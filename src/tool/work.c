@@ -38,21 +38,22 @@ void tool_result_done(struct tool_result *result) {
 
 /* --- What a tool says of itself --------------------------------------------------------------- */
 
-static enum permission default_of(enum tool_id id, const struct permission_rules *rules,
-                                  const struct bytes *subjects, size_t count) {
-    bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL && rules->edits;
-    return edits && permission_edit_is_plain(subjects, count) ? PERMISSION_ALLOW
-                                                              : tool_get(id)->permission;
+int64_t input_int(const json_t *input, const char *name, int64_t absent) {
+    const json_t *value = json_object_get(input, name);
+    return value == NULL ? absent : (int64_t)json_number_value(value);
 }
 
 static struct permission_verdict judge(enum tool_id id, const struct permission_rules *rules,
                                        const struct bytes *subjects, size_t count) {
     const struct tool *tool = tool_get(id);
+    bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL && rules->edits;
+    bool allowed = edits && permission_edit_is_plain(subjects, count);
     struct permission_question question = {.tool = bytes_of(tool->name),
                                            .kind = tool->subject,
                                            .subjects = subjects,
                                            .subject_count = count,
-                                           .otherwise = default_of(id, rules, subjects, count)};
+                                           .otherwise =
+                                               allowed ? PERMISSION_ALLOW : tool->permission};
     return permission_judge(rules, &question);
 }
 
@@ -70,26 +71,22 @@ struct permission_verdict tool_judge(const struct tool_call *call, const struct 
                                      const struct permission_rules *rules) {
     struct bytes subjects[TOOL_SUBJECTS_MAX];
     for (size_t i = 0; i < look->subject_count; i++) {
-        const struct text *text = &look->subjects[i];
-        subjects[i] = (struct bytes){text->data == NULL ? "" : text->data, text->len};
+        subjects[i] = text_bytes(&look->subjects[i]);
     }
     return judge(call->id, rules, subjects, look->subject_count);
 }
 
-static bool same(const struct text *text, const char *other) {
-    return text->len == strlen(other) &&
-           (text->len == 0 || memcmp(text->data, other, text->len) == 0);
+struct err look_set_subjects(struct tool_look *look, const char *shown, const char *real) {
+    text_add_str(&look->subjects[0], shown);
+    text_add_str(&look->subjects[1], real);
+    look->subject_count = real[0] == '\0' || strcmp(shown, real) == 0 ? 1 : 2;
+    const struct text *failed = &look->subjects[text_failed(&look->subjects[0]) ? 0 : 1];
+    return text_failed(failed) ? text_error(failed, "tool: subject") : ERR_OK;
 }
 
 struct err work_arrive(struct tool_work *work, const char *shown, const char *real) {
     if (work->step == WORK_LOOK) {
-        struct tool_look *look = work->look;
-        text_add_str(&look->subjects[0], shown);
-        text_add_str(&look->subjects[1], real);
-        look->subject_count = strcmp(shown, real) == 0 ? 1 : 2;
-        size_t at = text_failed(&look->subjects[0]) ? 0 : 1;
-        return text_failed(&look->subjects[at]) ? text_error(&look->subjects[at], "tool: subject")
-                                                : ERR_OK;
+        return look_set_subjects(work->look, shown, real);
     }
     if (!work_may_see(work, shown) || !work_may_see(work, real)) {
         why_set(&work->why, "\"%.200s\" is denied by a rule of the user's", shown);
@@ -97,7 +94,8 @@ struct err work_arrive(struct tool_work *work, const char *shown, const char *re
         return err_make(ERR_FORBIDDEN, "tool: denied");
     }
     const struct tool_look *seen = work->seen;
-    if (seen != NULL && seen->subject_count > 0 && !same(&seen->subjects[1], real)) {
+    if (seen != NULL && seen->subject_count > 0 &&
+        !bytes_is(text_bytes(&seen->subjects[1]), real)) {
         why_set(&work->why, "\"%.200s\" leads elsewhere than when it was allowed; nothing was done",
                 shown);
         return err_make(ERR_CONFLICT, "tool: moved");
@@ -152,50 +150,49 @@ void work_add_text(struct text *text, struct bytes bytes) {
 
 /* --- The door --------------------------------------------------------------------------------- */
 
-/* Ours are those that the model can do nothing about. */
-static bool is_ours(struct err err, const struct why *why) {
-    return err_failed(err) && (err.code == ERR_OUT_OF_MEMORY || why->text[0] == '\0');
+/* A refusal becomes a sentence, with its cause. What the model can do nothing about is an error. */
+static struct err work_end(struct tool_work *work, struct err err, struct text *sentence,
+                           enum card_cause *ret_cause) {
+    if (!err_failed(err) || err.code == ERR_OUT_OF_MEMORY || work->why.text[0] == '\0') {
+        return err;
+    }
+    *ret_cause = work->cause != CARD_DONE ? work->cause : card_cause_of_error(err.code);
+    text_clear(sentence);
+    text_add_str(sentence, work->why.text);
+    return ERR_OK;
 }
 
-static enum card_cause cause_of(const struct tool_work *work, struct err err) {
-    return work->cause != CARD_DONE ? work->cause : card_cause_of_error(err.code);
-}
-
-/* What runs: the file, as the project has it; a text is nothing that is known; else the name. */
-static void workflow_from_input(const struct tool_call *call, const struct tool_place *place,
-                                struct tool_look *look) {
-    const char *path = json_string_value(json_object_get(call->input, "scriptPath"));
-    const char *name = json_string_value(json_object_get(call->input, "name"));
+/* The file, as the project has it; a text is nothing that is known; else the name. NULL: none. */
+static const char *workflow_of_input(const json_t *input, const struct tool_place *place) {
+    const char *path = json_str(input, "scriptPath", NULL);
     const char *root = place->root_count > 0 ? place->roots[0].path : "";
     size_t len = strlen(root);
-    if (path != NULL && len > 0 && strncmp(path, root, len) == 0 && path[len] == '/') {
-        path += len + 1;
+    if (path == NULL) {
+        bool text = json_object_get(input, "script") != NULL;
+        return text ? NULL : json_str(input, "name", NULL);
     }
-    const char *subject = path != NULL                                     ? path
-                          : json_object_get(call->input, "script") != NULL ? NULL
-                                                                           : name;
-    if (subject != NULL) {
-        text_add_str(&look->subjects[0], subject);
-        look->subject_count = 1;
-    }
+    bool inside = len > 0 && strncmp(path, root, len) == 0 && path[len] == '/';
+    return inside ? path + len + 1 : path;
 }
 
-/* What a command or a URL is, for the rules. */
+/* The command, URL, … of a call, for the rules. */
 static void subject_from_input(const struct tool_call *call, const struct tool_place *place,
                                struct tool_look *look) {
     static const char *const names[] = {"command", "url", "path", "session", "name"};
-    const json_t *value = NULL;
+    struct text *text = &look->subjects[0];
     if (call->id == TOOL_RUN_WORKFLOW) {
-        workflow_from_input(call, place, look);
+        const char *workflow = workflow_of_input(call->input, place);
+        text_add_str(text, workflow != NULL ? workflow : "");
+        look->subject_count = workflow != NULL;
         return;
     }
+    const json_t *value = NULL;
     for (size_t i = 0; value == NULL && i < COUNT_OF(names); i++) {
         value = json_object_get(call->input, names[i]);
     }
     if (!json_is_string(value)) {
         return;
     }
-    struct text *text = &look->subjects[0];
     text_add(text, json_string_value(value), json_string_length(value));
     const json_t *args =
         tool_get(call->id)->performer == TOOL_RUN ? json_object_get(call->input, "args") : NULL;
@@ -219,15 +216,7 @@ struct err tool_look(const struct tool_call *call, const struct tool_place *plac
                                                : ERR_OK;
     }
     struct tool_work work = {.call = call, .place = place, .step = WORK_LOOK, .look = look};
-    struct err err = tool->perform(&work);
-    if (is_ours(err, &work.why)) {
-        return err;
-    }
-    if (err_failed(err)) {
-        text_add_str(&look->refusal, work.why.text);
-        look->cause = cause_of(&work, err);
-    }
-    return ERR_OK;
+    return work_end(&work, tool->perform(&work), &look->refusal, &look->cause);
 }
 
 struct err tool_perform(const struct tool_call *call, const struct tool_place *place,
@@ -237,14 +226,8 @@ struct err tool_perform(const struct tool_call *call, const struct tool_place *p
     struct tool_work work = {
         .call = call, .place = place, .step = WORK_DO, .seen = seen, .result = result};
     struct err err = tool->perform(&work);
-    if (is_ours(err, &work.why)) {
-        return err;
-    }
     if (err_failed(err)) {
-        result->cause = cause_of(&work, err);
-        text_clear(&result->content);
         text_clear(&result->diff);
-        text_add_str(&result->content, work.why.text);
     }
-    return ERR_OK;
+    return work_end(&work, err, &result->content, &result->cause);
 }

@@ -26,12 +26,20 @@ struct tool_work {
 
 /* Where it is: as it was written, and really. */
 MUST_CHECK struct err work_arrive(struct tool_work *work, const char *shown, const char *real);
+/* The same of a look: `real` empty: it is nowhere. */
+MUST_CHECK struct err look_set_subjects(struct tool_look *look, const char *shown,
+                                        const char *real);
 /* LOOK: what there is; DO: it must be what was seen. An empty text: there is no file. */
 MUST_CHECK struct err work_compare(struct tool_work *work, const struct sha256_hex *before);
 /* Where the diff goes. */
 struct text *work_diff(struct tool_work *work);
 /* May this path be seen by the tool? For what is found on a walk. */
 MUST_CHECK bool work_may_see(const struct tool_work *work, const char *shown);
+
+/* Numbers of an input that was checked: an integer may be written as 5.0. */
+int64_t input_int(const json_t *input, const char *name, int64_t absent);
+
+const struct json_schema *toolbox__schema(const struct toolbox *toolbox, enum tool_id id);
 
 /* Bytes that are no UTF-8 become U+FFFD, other control characters than tab and newline too. */
 void work_add_text(struct text *text, struct bytes bytes);

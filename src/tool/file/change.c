@@ -16,11 +16,19 @@ void change_done(struct change *change) {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static struct err open_missing(struct change *change, enum place_last last) {
+/* Opens the folder of the file. It may be missing: then it is made, but not by a look. */
+static struct err folder_open(struct change *change, enum place_last last,
+                              enum place_missing missing) {
     struct tool_work *work = change->work;
+    struct err err = place_open_parent(work->place, &change->path, last, MISSING_REFUSE,
+                                       &change->parent, &work->why);
+    if (err.code != ERR_NOT_FOUND || missing != MISSING_MAKE) {
+        return err_failed(err) ? err
+                               : work_arrive(work, change->path.shown, change->parent.real.text);
+    }
     struct place_real real;
     work->why.text[0] = '\0';
-    struct err err = place_real_missing(work->place, &change->path, &real, &work->why);
+    err = place_real_missing(work->place, &change->path, &real, &work->why);
     if (!err_failed(err)) {
         err = work_arrive(work, change->path.shown, real.text);
     }
@@ -35,17 +43,6 @@ static struct err open_missing(struct change *change, enum place_last last) {
         err = err_make(ERR_CONFLICT, "tool: moved");
     }
     return err;
-}
-
-static struct err open_folder(struct change *change, enum place_last last,
-                              enum place_missing missing) {
-    struct tool_work *work = change->work;
-    struct err err = place_open_parent(work->place, &change->path, last, MISSING_REFUSE,
-                                       &change->parent, &work->why);
-    if (err.code == ERR_NOT_FOUND && missing == MISSING_MAKE) {
-        return open_missing(change, last);
-    }
-    return err_failed(err) ? err : work_arrive(work, change->path.shown, change->parent.real.text);
 }
 
 /* What is removed is the link: its hash is that of the text in it. */
@@ -89,7 +86,7 @@ struct err change_open(struct change *change, const char *path, enum place_last 
     change->parent.fd = -1;
     struct err err = place_resolve(work->place, path, ROOT_WRITE, &change->path, &work->why);
     if (!err_failed(err)) {
-        err = open_folder(change, last, missing);
+        err = folder_open(change, last, missing);
     }
     if (!err_failed(err) && change->parent.fd >= 0) {
         err = read_old(change);
@@ -157,19 +154,6 @@ static void sync_folder(struct change *change) {
     }
 }
 
-static struct err put_in_place(struct change *change, const char *temporary) {
-    int folder = change->parent.fd;
-    if (!is_still(change)) {
-        return conflict(change);
-    }
-    unsigned flags = change->exists ? 0 : RENAME_NOREPLACE;
-    if (renameat2(folder, temporary, folder, change->parent.name, flags) < 0) {
-        return errno == EEXIST ? conflict(change) : failed(change, "written");
-    }
-    sync_folder(change);
-    return ERR_OK;
-}
-
 struct err change_replace(struct change *change, struct bytes content) {
     if (change->exists && (change->old.about.st_mode & 0222) == 0) {
         why_set(&change->work->why, "\"%.200s\" is read-only", change->path.shown);
@@ -185,13 +169,20 @@ struct err change_replace(struct change *change, struct bytes content) {
         return failed(change, "written");
     }
     struct err err = fill(change, fd, content);
-    if (!err_failed(err)) {
-        err = put_in_place(change, temporary);
+    int folder = change->parent.fd;
+    unsigned flags = change->exists ? 0 : RENAME_NOREPLACE;
+    if (!err_failed(err) && !is_still(change)) {
+        err = conflict(change);
+    } else if (!err_failed(err) &&
+               renameat2(folder, temporary, folder, change->parent.name, flags) < 0) {
+        err = errno == EEXIST ? conflict(change) : failed(change, "written");
     }
     if (err_failed(err)) {
-        (void)unlinkat(change->parent.fd, temporary, 0 /* a file */); /* The first error counts. */
+        (void)unlinkat(folder, temporary, 0 /* a file */); /* The first error counts. */
+        return err;
     }
-    return err;
+    sync_folder(change);
+    return ERR_OK;
 }
 
 struct err change_remove(struct change *change) {

@@ -29,11 +29,6 @@ static void edit_done(struct edit *edit) {
     text_done(&edit->made);
 }
 
-static struct bytes text_of(const json_t *input, const char *name) {
-    const json_t *value = json_object_get(input, name);
-    return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
 /* --- Refusals --------------------------------------------------------------------------------- */
 
 /* "12, 40, 77 and more". */
@@ -119,11 +114,6 @@ static struct bytes first_words(struct bytes text) {
     return (struct bytes){text.data + start, text.len - start};
 }
 
-static bool has_crlf(struct bytes text) {
-    const char *newline = memchr(text.data, '\n', text.len);
-    return newline != NULL && newline > text.data && newline[-1] == '\r';
-}
-
 struct indents {
     struct bytes from, to; /* As the model wrote it, as the file has it. */
 };
@@ -154,8 +144,8 @@ static void add_replacement(struct edit *edit, const struct indents *indents, bo
 
 static void replace_one(struct edit *edit, const struct edit_place *place) {
     struct indents indents = {BYTES(""), BYTES("")};
-    bool crlf = has_crlf(edit->text);
-    if (edit->places->way == EDIT_BUT_BLANKS) {
+    bool lines = edit->places->way == EDIT_BUT_BLANKS;
+    if (lines) {
         indents.from = indent_of(first_words(edit->passage));
         indents.to =
             indent_of((struct bytes){edit->text.data + place->from, place->to - place->from});
@@ -165,9 +155,11 @@ static void replace_one(struct edit *edit, const struct edit_place *place) {
             edit->replacement.len--;
         }
     }
+    const char *newline = memchr(edit->text.data, '\n', edit->text.len);
+    bool crlf = newline != NULL && newline > edit->text.data && newline[-1] == '\r';
     add_replacement(edit, &indents, crlf);
     bool ended = place->to > place->from && edit->text.data[place->to - 1] == '\r';
-    text_add_str(&edit->made, edit->places->way == EDIT_BUT_BLANKS && ended ? "\r" : "");
+    text_add_str(&edit->made, lines && ended ? "\r" : "");
 }
 
 static struct err replace_all(struct edit *edit) {
@@ -191,7 +183,7 @@ static struct err replace_all(struct edit *edit) {
 
 /* --- The call --------------------------------------------------------------------------------- */
 
-static struct err check_file(struct edit *edit) {
+static struct err edit_check_file(struct edit *edit) {
     const struct change *change = &edit->change;
     struct why *why = &edit->work->why;
     if (!change->exists) {
@@ -201,13 +193,12 @@ static struct err check_file(struct edit *edit) {
     if (!change->whole) {
         why_set(why, "\"%.160s\" is larger than %d bytes, which is too much to edit",
                 change->path.shown, CONTENT_EDIT_MAX);
-        return err_make(ERR_CONFLICT, "tool: edit");
-    }
-    if (content_is_binary((struct bytes){change->old.data, change->old.len})) {
+    } else if (content_is_binary((struct bytes){change->old.data, change->old.len})) {
         why_set(why, "\"%.200s\" is no text", change->path.shown);
-        return err_make(ERR_CONFLICT, "tool: edit");
+    } else {
+        return ERR_OK;
     }
-    return ERR_OK;
+    return err_make(ERR_CONFLICT, "tool: edit");
 }
 
 static void tell(struct edit *edit, const struct diff_counts *counts) {
@@ -229,15 +220,15 @@ struct err tool_edit_file(struct tool_work *work) {
     AUTO(edit_done)
     struct edit edit = {.work = work,
                         .change = {.work = work, .parent = {.fd = -1}},
-                        .passage = text_of(input, "old_text"),
-                        .replacement = text_of(input, "new_text"),
+                        .passage = json_bytes(input, "old_text"),
+                        .replacement = json_bytes(input, "new_text"),
                         .all = json_is_true(json_object_get(input, "replace_all")),
                         .places = mem_new(sizeof *edit.places)};
     text_init(&edit.made, CONTENT_EDIT_MAX);
-    struct err err = change_open(&edit.change, json_string_value(json_object_get(input, "path")),
-                                 LAST_FOLLOW, MISSING_REFUSE);
+    struct err err =
+        change_open(&edit.change, json_str(input, "path", ""), LAST_FOLLOW, MISSING_REFUSE);
     if (!err_failed(err)) {
-        err = check_file(&edit);
+        err = edit_check_file(&edit);
     }
     if (err_failed(err)) {
         return err;
@@ -250,7 +241,7 @@ struct err tool_edit_file(struct tool_work *work) {
     if (err_failed(err)) {
         return err;
     }
-    struct bytes new = {edit.made.data == NULL ? "" : edit.made.data, edit.made.len};
+    struct bytes new = text_bytes(&edit.made);
     struct diff_counts counts = diff_write(
         &(struct diff_sides){.path = edit.change.path.shown, .old = edit.text, .new = new},
         work_diff(work));

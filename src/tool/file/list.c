@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "base/glob.h"
 #include "tool/file/walk.h"
 #include "tool/work.h"
 
@@ -19,18 +18,9 @@ struct listing {
     bool more;
 };
 
-/* Globs are about what stands below the folder that was asked for. */
-static const char *below(const struct listing *listing, const char *path) {
-    size_t len = strlen(listing->folder);
-    bool top = strcmp(listing->folder, ".") == 0;
-    return top || strlen(path) <= len ? path : path + len + (path[len] == '/' ? 1 : 0);
-}
-
 static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
     struct listing *listing = ctx;
-    const char *below_folder = below(listing, entry->path);
-    struct bytes subject = bytes_of(below_folder);
-    if (listing->glob.len > 0 && !glob_match(GLOB_PATH, listing->glob, subject)) {
+    if (!walk_matches(listing->glob, listing->folder, entry->path)) {
         return WALK_ON;
     }
     if (listing->count == listing->limit ||
@@ -53,7 +43,7 @@ static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
     return WALK_ON;
 }
 
-static void tell(struct listing *listing, const struct walk *walk) {
+static void listing_tell(struct listing *listing, const struct walk *walk) {
     struct text *content = &listing->work->result->content;
     if (listing->count == 0) {
         text_addf(content, "%s: nothing%s\n", listing->folder,
@@ -71,14 +61,9 @@ static void tell(struct listing *listing, const struct walk *walk) {
     }
 }
 
-static const char *text_of(const json_t *input, const char *name, const char *absent) {
-    const json_t *value = json_object_get(input, name);
-    return value == NULL ? absent : json_string_value(value);
-}
-
 struct err tool_list_files(struct tool_work *work) {
     const json_t *input = work->call->input;
-    const char *asked = text_of(input, "path", "."), *glob = text_of(input, "glob", "");
+    const char *asked = json_str(input, "path", "."), *glob = json_str(input, "glob", "");
     struct place_path path;
     struct place_folder folder = {.fd = -1};
     struct err err = place_resolve(work->place, asked, ROOT_READ, &path, &work->why);
@@ -92,23 +77,21 @@ struct err tool_list_files(struct tool_work *work) {
     if (err_failed(err) || work->step == WORK_LOOK) {
         return err;
     }
-    const json_t *depth = json_object_get(input, "depth"), *limit = json_object_get(input, "limit");
     struct listing listing = {.work = work,
-                              .glob = {glob, strlen(glob)},
-                              .limit =
-                                  limit == NULL ? LIMIT_DEFAULT : (int64_t)json_number_value(limit),
+                              .glob = bytes_of(glob),
+                              .limit = input_int(input, "limit", LIMIT_DEFAULT),
                               .folder = folder.real.text};
     text_init(&listing.lines, TOOL_CONTENT_MAX);
-    struct walk walk = {.work = work,
-                        .after = text_of(input, "after", NULL),
-                        .depth_max = depth == NULL ? (glob[0] == '\0' ? 1 : WALK_DEPTH_MAX)
-                                                   : (unsigned)json_number_value(depth),
-                        .with_git = strncmp(folder.real.text, ".git", 4) == 0,
-                        .each = on_entry,
-                        .ctx = &listing};
+    struct walk walk = {
+        .work = work,
+        .after = json_str(input, "after", NULL),
+        .depth_max = (unsigned)input_int(input, "depth", glob[0] == '\0' ? 1 : WALK_DEPTH_MAX),
+        .with_git = strncmp(folder.real.text, ".git", 4) == 0,
+        .each = on_entry,
+        .ctx = &listing};
     err = walk_run(&walk, fd, folder.real.text);
     if (!err_failed(err)) {
-        tell(&listing, &walk);
+        listing_tell(&listing, &walk);
     }
     const struct text *failed =
         text_failed(&listing.lines) ? &listing.lines : &work->result->content;

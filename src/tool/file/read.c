@@ -42,11 +42,6 @@ static void reading_done(struct reading *reading) {
     text_done(&reading->kept);
 }
 
-static int64_t int_of(const json_t *input, const char *name, int64_t absent) {
-    const json_t *value = json_object_get(input, name);
-    return value == NULL ? absent : (int64_t)json_number_value(value);
-}
-
 /* --- By lines --------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct reading *reading) {
@@ -171,17 +166,16 @@ static void tell_lines(struct reading *reading) {
 static struct err read_lines(struct reading *reading) {
     AUTO(mem_release) char *buffer = mem_new(PIECE);
     struct err err = scan_all(reading, buffer);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (reading->binary) {
+    if (!err_failed(err) && reading->binary) {
         why_set(&reading->work->why,
                 "\"%.160s\" is no text (%lld bytes with NUL among them); `byte` reads it as it is",
                 reading->file.real.text, (long long)reading->file.about.st_size);
-        return err_make(ERR_CONFLICT, "tool: binary");
+        err = err_make(ERR_CONFLICT, "tool: binary");
     }
-    tell_lines(reading);
-    return ERR_OK;
+    if (!err_failed(err)) {
+        tell_lines(reading);
+    }
+    return err;
 }
 
 /* --- By bytes --------------------------------------------------------------------------------- */
@@ -231,13 +225,13 @@ struct err tool_read_file(struct tool_work *work) {
     const json_t *input = work->call->input;
     AUTO(reading_done) struct reading reading = {.work = work, .file = {.fd = -1}, .cut_at = -1};
     text_init(&reading.kept, TOOL_CONTENT_MAX);
-    reading.line = int_of(input, "line", 1);
-    reading.lines = int_of(input, "lines", LINES_DEFAULT);
-    reading.byte = int_of(input, "byte", -1);
+    reading.line = input_int(input, "line", 1);
+    reading.lines = input_int(input, "lines", LINES_DEFAULT);
+    reading.byte = input_int(input, "byte", -1);
     reading.at_line = 1;
     struct place_path path;
-    struct err err = place_resolve(work->place, json_string_value(json_object_get(input, "path")),
-                                   ROOT_READ, &path, &work->why);
+    struct err err =
+        place_resolve(work->place, json_str(input, "path", ""), ROOT_READ, &path, &work->why);
     if (!err_failed(err)) {
         err = place_open_file(work->place, &path, &reading.file, &work->why);
     }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "base/glob.h"
 #include "base/pattern.h"
 #include "base/utf8.h"
 #include "tool/file/content.h"
@@ -164,12 +163,8 @@ static enum walk_next search_file(struct search *search, int fd, const char *pat
 
 static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
     struct search *search = ctx;
-    size_t len = strlen(search->folder);
-    bool top = strcmp(search->folder, ".") == 0;
-    const char *below = top ? entry->path : entry->path + len + (entry->path[len] == '/' ? 1 : 0);
-    struct bytes subject = bytes_of(below);
     if (!S_ISREG(entry->about->st_mode) ||
-        (search->glob.len > 0 && !glob_match(GLOB_PATH, search->glob, subject))) {
+        !walk_matches(search->glob, search->folder, entry->path)) {
         return WALK_ON;
     }
     AUTO(fd_release) int fd = -1;
@@ -183,7 +178,7 @@ static enum walk_next on_entry(void *ctx, const struct walk_entry *entry) {
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
-static void tell(struct search *search, const struct walk *walk) {
+static void search_tell(struct search *search, const struct walk *walk) {
     struct text *content = &search->work->result->content;
     bool expensive = search->err.code == ERR_TOO_EXPENSIVE || walk->over;
     text_addf(content, "%lld matches in %lld files%s\n", (long long)search->matches,
@@ -208,22 +203,6 @@ static void tell(struct search *search, const struct walk *walk) {
     }
 }
 
-static struct err search_folder(struct search *search, int fd, const char *after) {
-    struct walk walk = {.work = search->work,
-                        .after = after,
-                        .depth_max = WALK_DEPTH_MAX,
-                        .each = on_entry,
-                        .ctx = search};
-    struct err err = walk_run(&walk, fd, search->folder);
-    if (!err_failed(err) && search->err.code != ERR_NONE && search->err.code != ERR_TOO_EXPENSIVE) {
-        err = search->err;
-    }
-    if (!err_failed(err)) {
-        tell(search, &walk);
-    }
-    return err;
-}
-
 /* A path that names a file is searched alone. */
 static struct err search_one(struct search *search, const struct place_path *path) {
     struct tool_work *work = search->work;
@@ -241,7 +220,7 @@ static struct err search_one(struct search *search, const struct place_path *pat
     if (search->err.code == ERR_OUT_OF_MEMORY) {
         return search->err;
     }
-    tell(search, &none);
+    search_tell(search, &none);
     return ERR_OK;
 }
 
@@ -266,41 +245,39 @@ static struct err search_place(struct search *search, const char *asked, const c
         return err;
     }
     search->folder = folder.real.text;
-    return search_folder(search, fd, after);
-}
-
-static int64_t int_of(const json_t *input, const char *name, int64_t absent) {
-    const json_t *value = json_object_get(input, name);
-    return value == NULL ? absent : (int64_t)json_number_value(value);
-}
-
-static const char *text_of(const json_t *input, const char *name, const char *absent) {
-    const json_t *value = json_object_get(input, name);
-    return value == NULL ? absent : json_string_value(value);
+    struct walk walk = {
+        .work = work, .after = after, .depth_max = WALK_DEPTH_MAX, .each = on_entry, .ctx = search};
+    err = walk_run(&walk, fd, search->folder);
+    if (!err_failed(err) && search->err.code != ERR_NONE && search->err.code != ERR_TOO_EXPENSIVE) {
+        err = search->err;
+    }
+    if (!err_failed(err)) {
+        search_tell(search, &walk);
+    }
+    return err;
 }
 
 struct err tool_search_files(struct tool_work *work) {
     const json_t *input = work->call->input;
-    const char *glob = text_of(input, "glob", "");
     AUTO(search_done)
     struct search search = {.work = work,
-                            .glob = {glob, strlen(glob)},
-                            .limit = int_of(input, "limit", LIMIT_DEFAULT),
-                            .context = int_of(input, "context", 0)};
+                            .glob = bytes_of(json_str(input, "glob", "")),
+                            .limit = input_int(input, "limit", LIMIT_DEFAULT),
+                            .context = input_int(input, "context", 0)};
     text_init(&search.lines, TOOL_CONTENT_MAX);
     AUTO(text_done) struct text source;
     text_init(&source, 8192);
     text_addf(&source, "%s%s", json_is_true(json_object_get(input, "ignore_case")) ? "(?i)" : "",
-              text_of(input, "pattern", ""));
+              json_str(input, "pattern", ""));
     struct pattern_watch watch = {.over = over, .ctx = &search};
-    struct err err = text_failed(&source) ? text_error(&source, "tool: pattern")
-                                          : pattern_compile((struct bytes){source.data, source.len},
-                                                            &search.pattern, &work->why);
+    struct err err = text_failed(&source)
+                         ? text_error(&source, "tool: pattern")
+                         : pattern_compile(text_bytes(&source), &search.pattern, &work->why);
     if (!err_failed(err)) {
         err = pattern_matcher_new(search.pattern, &watch, &search.matcher);
     }
     if (!err_failed(err)) {
-        err = search_place(&search, text_of(input, "path", "."), text_of(input, "after", NULL));
+        err = search_place(&search, json_str(input, "path", "."), json_str(input, "after", NULL));
     }
     if (!err_failed(err) && work->step == WORK_DO &&
         (text_failed(&search.lines) || text_failed(&work->result->content))) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/glob.h"
 #include "base/memory.h"
 
 enum { NAMES_BYTES_MAX = 4 << 20, NAMES_FIRST = 64 };
@@ -43,13 +44,6 @@ static bool names_add(struct names *names, const char *name) {
     return true;
 }
 
-static bool is_wanted(const struct walk *walk, const char *name) {
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return false;
-    }
-    return walk->with_git || strcmp(name, ".git") != 0;
-}
-
 static struct err names_read(struct walk *walk, int folder_fd, struct names *names) {
     int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir ends it. */
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
@@ -59,7 +53,10 @@ static struct err names_read(struct walk *walk, int folder_fd, struct names *nam
         return err_from_errno(os, "tool: read the folder");
     }
     for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        if (is_wanted(walk, entry->d_name) && !names_add(names, entry->d_name)) {
+        const char *name = entry->d_name;
+        bool wanted = strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+                      (walk->with_git || strcmp(name, ".git") != 0);
+        if (wanted && !names_add(names, name)) {
             walk->left_out++;
         }
     }
@@ -89,21 +86,6 @@ static enum place_in_order compare(const char *path, const char *after) {
 }
 
 static bool walk_folder(struct walk *walk, int folder_fd, struct text *path, unsigned depth);
-
-/* What is below a folder; false: stop. */
-static bool descend(struct walk *walk, int folder_fd, const char *name, struct text *path,
-                    unsigned depth) {
-    if (depth >= walk->depth_max || depth >= WALK_DEPTH_MAX) {
-        return true;
-    }
-    AUTO(fd_release)
-    int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        walk->left_out++;
-        return true;
-    }
-    return walk_folder(walk, fd, path, depth + 1);
-}
 
 static bool is_closed(const struct walk *walk, int folder_fd, const char *name) {
     const char *closed = walk->work->place->closed;
@@ -149,10 +131,16 @@ static bool visit(struct walk *walk, int folder_fd, const char *name, struct tex
                                    .depth = depth};
         next = walk->each(walk->ctx, &entry);
     }
-    if (next == WALK_STOP) {
-        return false;
+    if (next != WALK_ON || !folder || depth >= walk->depth_max || depth >= WALK_DEPTH_MAX) {
+        return next != WALK_STOP;
     }
-    return next == WALK_SKIP || !folder || descend(walk, folder_fd, name, path, depth);
+    AUTO(fd_release)
+    int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        walk->left_out++;
+        return true;
+    }
+    return walk_folder(walk, fd, path, depth + 1);
 }
 
 static bool walk_folder(struct walk *walk, int folder_fd, struct text *path, unsigned depth) {
@@ -181,6 +169,13 @@ static bool walk_folder(struct walk *walk, int folder_fd, struct text *path, uns
         path->data[before] = '\0';
     }
     return on;
+}
+
+bool walk_matches(struct bytes glob, const char *folder, const char *path) {
+    size_t len = strcmp(folder, ".") == 0 ? 0 : strlen(folder);
+    const char *below = strlen(path) <= len ? path : path + len;
+    below += len > 0 && below > path && below[0] == '/';
+    return glob.len == 0 || glob_match(GLOB_PATH, glob, bytes_of(below));
 }
 
 struct err walk_run(struct walk *walk, int folder_fd, const char *shown) {

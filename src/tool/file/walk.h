@@ -38,6 +38,8 @@ struct walk {
     size_t seen, left_out; /* Denied, closed, or beyond a bound. */
     bool over;             /* The time, or WALK_SEEN_MAX. */
 };
+/* Whether the path of an entry matches: globs are about what stands below the folder. */
+MUST_CHECK bool walk_matches(struct bytes glob, const char *folder, const char *path);
 MUST_CHECK struct err walk_run(struct walk *walk, int folder_fd, const char *shown);
 
 #endif

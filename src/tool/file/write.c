@@ -16,35 +16,30 @@ static bool is_shown(const struct change *change) {
     return !change->exists || (change->whole && !content_is_binary(old_bytes(change)));
 }
 
-static struct err finish(struct tool_work *work) {
-    if (text_failed(work_diff(work))) {
-        return text_error(work_diff(work), "tool: result");
-    }
-    return work->step == WORK_DO && text_failed(&work->result->content)
-               ? text_error(&work->result->content, "tool: result")
-               : ERR_OK;
+static struct err work_finish(struct tool_work *work) {
+    const struct text *failed = text_failed(work_diff(work)) ? work_diff(work)
+                                : work->step == WORK_DO      ? &work->result->content
+                                                             : NULL;
+    return failed != NULL && text_failed(failed) ? text_error(failed, "tool: result") : ERR_OK;
 }
 
 struct err tool_write_file(struct tool_work *work) {
-    const json_t *content = json_object_get(work->call->input, "content");
-    const struct bytes new = {json_string_value(content), json_string_length(content)};
+    const struct bytes new = json_bytes(work->call->input, "content");
     AUTO(change_done) struct change change = {.work = work, .parent = {.fd = -1}};
     struct err err =
-        change_open(&change, json_string_value(json_object_get(work->call->input, "path")),
-                    LAST_FOLLOW, MISSING_MAKE);
+        change_open(&change, json_str(work->call->input, "path", ""), LAST_FOLLOW, MISSING_MAKE);
     if (err_failed(err)) {
         return err;
     }
     struct bytes old = old_bytes(&change);
-    bool same = change.exists && change.whole &&
-                old.len == new.len &&memcmp(old.data, new.data, new.len) == 0;
+    bool same = change.exists && change.whole && bytes_equal(old, new);
     struct diff_counts counts = {0};
     if (!same && is_shown(&change)) {
         counts = diff_write(&(struct diff_sides){.path = change.path.shown, .old = old, .new = new},
                             work_diff(work));
     }
     if (work->step == WORK_LOOK) {
-        return finish(work);
+        return work_finish(work);
     }
     if (!same) {
         err = change_replace(&change, new);
@@ -64,14 +59,13 @@ struct err tool_write_file(struct tool_work *work) {
         }
         text_add_char(told, '\n');
     }
-    return finish(work);
+    return work_finish(work);
 }
 
 struct err tool_delete_file(struct tool_work *work) {
     AUTO(change_done) struct change change = {.work = work, .parent = {.fd = -1}};
     struct err err =
-        change_open(&change, json_string_value(json_object_get(work->call->input, "path")),
-                    LAST_ITSELF, MISSING_REFUSE);
+        change_open(&change, json_str(work->call->input, "path", ""), LAST_ITSELF, MISSING_REFUSE);
     if (!err_failed(err) && !change.exists) {
         why_set(&work->why, "there is no \"%.200s\"", change.path.shown);
         err = err_make(ERR_NOT_FOUND, "tool: delete");
@@ -88,5 +82,5 @@ struct err tool_delete_file(struct tool_work *work) {
         text_addf(&work->result->content, "removed %s (%lld bytes)\n", change.path.shown,
                   (long long)change.old.about.st_size);
     }
-    return err_failed(err) ? err : finish(work);
+    return err_failed(err) ? err : work_finish(work);
 }
