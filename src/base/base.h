@@ -55,4 +55,40 @@ static inline bool bytes_begin(struct bytes bytes, struct bytes with) {
     return bytes.len >= with.len && (with.len == 0 || memcmp(bytes.data, with.data, with.len) == 0);
 }
 
+/* Equal but for the case of ASCII letters. */
+static inline bool bytes_equal_nocase(struct bytes a, struct bytes b) {
+    size_t i = 0;
+    for (; a.len == b.len && i < a.len; i++) {
+        char x = a.data[i], y = b.data[i], lower = (char)(x | 0x20);
+        if (x != y && ((x ^ y) != 0x20 || lower < 'a' || lower > 'z')) {
+            return false;
+        }
+    }
+    return a.len == b.len;
+}
+
+/* Without the bytes of `blanks` at both ends. */
+static inline struct bytes bytes_trim(struct bytes bytes, const char *blanks) {
+    size_t count = strlen(blanks);
+    while (bytes.len > 0 && memchr(blanks, bytes.data[0], count) != NULL) {
+        bytes = (struct bytes){bytes.data + 1, bytes.len - 1};
+    }
+    while (bytes.len > 0 && memchr(blanks, bytes.data[bytes.len - 1], count) != NULL) {
+        bytes.len--;
+    }
+    return bytes;
+}
+
+/* Cuts the part before the next `mark` off *rest, and the mark. False: nothing is left. */
+static inline bool bytes_next(struct bytes *rest, char mark, struct bytes *ret_part) {
+    if (rest->len == 0) {
+        return false;
+    }
+    const char *end = memchr(rest->data, mark, rest->len);
+    *ret_part = (struct bytes){rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
+    size_t used = ret_part->len + (end != NULL);
+    *rest = (struct bytes){rest->data + used, rest->len - used};
+    return true;
+}
+
 #endif

@@ -96,10 +96,6 @@ struct err header_rules_check(struct request *request) {
     return ERR_OK;
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /* Cuts the part up to `mark` off *rest, without blanks around it; false when nothing was left. */
 static bool part_next(struct bytes *rest, char mark, struct bytes *ret_part) {
     if (rest->data == NULL) {
@@ -107,14 +103,7 @@ static bool part_next(struct bytes *rest, char mark, struct bytes *ret_part) {
     }
     const char *end = rest->len == 0 ? NULL : memchr(rest->data, mark, rest->len);
     size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
-    struct bytes part = {rest->data, len};
-    for (; part.len > 0 && is_blank(part.data[0]); part.len--) {
-        part.data++;
-    }
-    while (part.len > 0 && is_blank(part.data[part.len - 1])) {
-        part.len--;
-    }
-    *ret_part = part;
+    *ret_part = bytes_trim((struct bytes){rest->data, len}, " \t");
     *rest = end == NULL ? (struct bytes){0} : (struct bytes){end + 1, rest->len - len - 1};
     return true;
 }

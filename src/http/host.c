@@ -8,14 +8,6 @@ static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-bool bytes_equal_nocase(struct bytes a, struct bytes b) {
-    size_t i = 0;
-    while (a.len == b.len && i < a.len && lower(a.data[i]) == lower(b.data[i])) {
-        i++;
-    }
-    return a.len == b.len && i == a.len;
-}
-
 static bool is_name_char(char c, bool in_brackets) {
     if ((c >= '0' && c <= '9') || c == '.') {
         return true;

@@ -32,7 +32,4 @@ MUST_CHECK bool host_allowed(const struct host_rules *rules, struct host host);
 MUST_CHECK bool origin_allowed(const struct host_rules *rules, struct bytes origin,
                                struct bytes host);
 
-/* Equal but for the case of ASCII letters. */
-MUST_CHECK bool bytes_equal_nocase(struct bytes a, struct bytes b);
-
 #endif

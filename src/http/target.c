@@ -53,18 +53,6 @@ static const char *decode(struct bytes raw, bool plus_is_blank, char **scratch,
     return utf8_valid(out, len) ? NULL : "the decoded text is not valid UTF-8";
 }
 
-/* Cuts off *rest the part up to `mark`, and the mark. False: nothing was left. */
-static bool part_next(struct bytes *rest, char mark, struct bytes *ret_part) {
-    if (rest->len == 0) {
-        return false;
-    }
-    const char *end = memchr(rest->data, mark, rest->len);
-    *ret_part = (struct bytes){rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
-    size_t used = ret_part->len + (end != NULL);
-    *rest = (struct bytes){rest->data + used, rest->len - used};
-    return true;
-}
-
 /* --- The path --------------------------------------------------------------------------------- */
 
 static struct err segment_add(struct bytes raw, char **scratch, struct target *target,
@@ -92,7 +80,7 @@ static struct err segment_add(struct bytes raw, char **scratch, struct target *t
 static struct err path_parse(char **scratch, struct target *target, struct why *why) {
     struct bytes rest = {target->path.data + 1, target->path.len - 1}, segment;
     struct err err = ERR_OK;
-    while (!err_failed(err) && part_next(&rest, '/', &segment)) {
+    while (!err_failed(err) && bytes_next(&rest, '/', &segment)) {
         err = segment.len == 0 ? refuse(ERR_BAD_REQUEST, why, "the path has an empty segment")
                                : segment_add(segment, scratch, target, why);
     }
@@ -177,9 +165,9 @@ struct err target_parse(struct bytes raw, char *scratch, struct target *ret_targ
         return err;
     }
     struct bytes pair;
-    (void)part_next(&raw, '?', &target->path); /* True: it begins with a slash. */
+    (void)bytes_next(&raw, '?', &target->path); /* True: it begins with a slash. */
     err = path_parse(&scratch, target, why);
-    while (!err_failed(err) && part_next(&raw, '&', &pair)) {
+    while (!err_failed(err) && bytes_next(&raw, '&', &pair)) {
         err = pair.len == 0 ? ERR_OK : pair_add(pair, &scratch, target, why);
     }
     return err;

@@ -2,7 +2,6 @@
 #include "model/retry.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/number.h"
 #include "model/model.h"
@@ -98,8 +97,8 @@ struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_m
         hint.timed = parse_after(value, now_ms, &hint.after_ms);
     }
     if (fetch_answer_header(answer, "x-should-retry", &value)) {
-        bool yes = value.len == 4 && strncasecmp(value.data, "true", 4) == 0;
-        bool no = value.len == 5 && strncasecmp(value.data, "false", 5) == 0;
+        bool yes = bytes_equal_nocase(value, BYTES("true"));
+        bool no = bytes_equal_nocase(value, BYTES("false"));
         hint.should = yes ? RETRY_YES : (no ? RETRY_NO : RETRY_UNSAID);
     }
     return hint;

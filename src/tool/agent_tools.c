@@ -13,33 +13,25 @@ static const struct {
     {"WebFetch", TOOL_WEB_FETCH},  {"Skill", TOOL_LOAD_SKILL},
 };
 
-static bool is(struct bytes word, const char *name) {
-    return word.len == strlen(name) && memcmp(word.data, name, word.len) == 0;
-}
-
 tool_set agent_tools_named(struct bytes word) {
-    tool_set tools = is(word, "*") ? TOOL_SET_ALL : 0;
+    tool_set tools = bytes_is(word, "*") ? TOOL_SET_ALL : 0;
     for (size_t i = 0; i < COUNT_OF(theirs); i++) {
-        tools |= is(word, theirs[i].name) ? tool_set_of(theirs[i].id) : 0;
+        tools |= bytes_is(word, theirs[i].name) ? tool_set_of(theirs[i].id) : 0;
     }
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
-        tools |= is(word, tool_get((enum tool_id)id)->name) ? tool_set_of((enum tool_id)id) : 0;
+        tools |=
+            bytes_is(word, tool_get((enum tool_id)id)->name) ? tool_set_of((enum tool_id)id) : 0;
     }
     return tools;
 }
 
-/* Around a word of a list, in each of the ways in which one is written. */
-static bool is_around(char c) {
-    return c == '\0' || strchr(" \t\r\n'\"[]", c) != NULL;
-}
-
-/* "-" is the sign before an item, and never within a name here. */
-static struct bytes trimmed(struct bytes word) {
-    while (word.len > 0 && (is_around(word.data[0]) || word.data[0] == '-')) {
-        word = (struct bytes){word.data + 1, word.len - 1};
-    }
-    while (word.len > 0 && is_around(word.data[word.len - 1])) {
-        word.len--;
+/* Cuts off whatever stands around a word of a list, in each of the ways in which one is written:
+ * "-" before it is the sign of an item, and never within a name here. */
+static struct bytes word_trim(struct bytes word) {
+    static const char around[] = " \t\r\n'\"[]";
+    word = bytes_trim(word, around);
+    while (word.len > 0 && word.data[0] == '-') {
+        word = bytes_trim((struct bytes){word.data + 1, word.len - 1}, around);
     }
     return word;
 }
@@ -66,7 +58,7 @@ tool_set agent_tools_read(struct bytes list) {
         depth -= c == ')' && depth > 0;
         bool ends = i == list.len || c == '\n' || (c == ',' && depth == 0);
         if (ends) {
-            tools |= agent_tools_named(trimmed((struct bytes){list.data + from, end - from}));
+            tools |= agent_tools_named(word_trim((struct bytes){list.data + from, end - from}));
             from = i + 1;
             depth = 0;
         }

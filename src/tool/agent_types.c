@@ -34,13 +34,9 @@ static char *copy(struct bytes text) {
     return mem_copy(text.len == 0 ? "" : text.data, text.len);
 }
 
-static bool is_name(struct bytes name, const char *text) {
-    return name.len == strlen(text) && memcmp(name.data, text, name.len) == 0;
-}
-
 static bool find_built_in(struct bytes name, struct agent_type *ret_type) {
     for (size_t i = 0; i < COUNT_OF(built_in); i++) {
-        if (is_name(name, built_in[i].name)) {
+        if (bytes_is(name, built_in[i].name)) {
             const char *words = built_in[i].instructions, *tools = built_in[i].tools;
             *ret_type = (struct agent_type){.model = mem_copy("", 0),
                                             .instructions = mem_copy(words, strlen(words)),
@@ -70,22 +66,12 @@ static void search_done(struct search *search) {
     }
 }
 
-static struct bytes trimmed(struct bytes text) {
-    while (text.len > 0 && memchr(" \t\r\n", text.data[0], 4) != NULL) {
-        text = (struct bytes){text.data + 1, text.len - 1};
-    }
-    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
-        text.len--;
-    }
-    return text;
-}
-
 static struct bytes stem_of(const char *file) {
     return (struct bytes){file, strlen(file) - strlen(".md")};
 }
 
 static struct bytes name_of(const struct front *front, const char *file) {
-    struct bytes name = trimmed(front_value(front, "name"));
+    struct bytes name = bytes_trim(front_value(front, "name"), " \t\r\n");
     return name.len == 0 ? stem_of(file) : name;
 }
 
@@ -105,7 +91,7 @@ static bool is_clear(const struct front *front, const char *key) {
     const char *end = value.data + value.len;
     const struct front behind = {
         .lines = {end, (size_t)(front->lines.data + front->lines.len - end)}};
-    value = trimmed(value);
+    value = bytes_trim(value, " \t\r\n");
     bool reference = value.len > 1 && value.data[0] == '*' && strchr(", \n", value.data[1]) == NULL;
     bool odd = value.len > 0 && strchr("&!{", value.data[0]) != NULL;
     return !reference && !odd && !is_escaped(value) && front_value(&behind, key).data == NULL;
@@ -115,17 +101,13 @@ static bool is_clear(const struct front *front, const char *key) {
 static void take(const struct front *front, struct agent_type *ret_type) {
     struct bytes tools = front_value(front, "tools");
     struct bytes denied = front_value(front, "disallowedTools");
-    struct bytes model = trimmed(front_value(front, "model"));
+    struct bytes model = bytes_trim(front_value(front, "model"), " \t\r\n");
     tool_set all = tools.data == NULL ? TOOL_SET_ALL : agent_tools_read(tools);
     model.len = model.len > AGENT_TYPE_MODEL_MAX ? 0 : model.len;
     *ret_type =
         (struct agent_type){.model = copy(model),
-                            .instructions = copy(trimmed(front->rest)),
+                            .instructions = copy(bytes_trim(front->rest, " \t\r\n")),
                             .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied))};
-}
-
-static bool is_wanted(const struct search *search, struct bytes name) {
-    return bytes_equal(name, search->name);
 }
 
 /* A definition that is there, and of which nobody knows what it says. */
@@ -149,10 +131,11 @@ static const char *fault_of(const struct front *front, bool cut) {
 static bool has_name(const struct search *search, const struct front *front, const char *file,
                      bool broken) {
     if (!broken) {
-        return is_wanted(search, name_of(front, file));
+        return bytes_equal(search->name, name_of(front, file));
     }
     const struct front loose = {.lines = front->lines.len > 0 ? front->lines : front->rest};
-    return is_wanted(search, stem_of(file)) || is_wanted(search, name_of(&loose, file));
+    return bytes_equal(search->name, stem_of(file)) ||
+           bytes_equal(search->name, name_of(&loose, file));
 }
 
 static void note_known(struct search *search, struct bytes name) {
@@ -169,7 +152,7 @@ static struct err look_at(const struct shelf *shelf, const struct context_names 
     bool cut = false;
     enum context_found found =
         context__read_in(names, file, AGENT_TYPE_FILE_MAX, &text, &len, &cut);
-    if (found == CONTEXT_UNFIT && is_wanted(search, stem_of(file))) {
+    if (found == CONTEXT_UNFIT && bytes_equal(search->name, stem_of(file))) {
         return refuse(shelf, file, "it is not readable, or no text in UTF-8", why);
     }
     if (found != CONTEXT_FOUND) {

@@ -17,10 +17,6 @@ enum { HEAD_MAX = 1024, BRANCH_MAX = 250 };
 static const char ref[] = "ref: refs/heads/";
 static const char gitdir[] = "gitdir: ";
 
-static bool begins(struct bytes line, const char *word) {
-    return line.len > strlen(word) && memcmp(line.data, word, strlen(word)) == 0;
-}
-
 /* Without its end. */
 static bool read_line(const char *root, const char *path, char **ret_text, struct bytes *ret_line) {
     size_t len = 0;
@@ -55,7 +51,7 @@ static bool is_commit(struct bytes line) {
 
 static void write_head(struct bytes head, struct text *text) {
     const struct bytes branch = {head.data + sizeof ref - 1, head.len - (sizeof ref - 1)};
-    if (begins(head, ref) && is_branch(branch)) {
+    if (bytes_begin(head, bytes_of(ref)) && is_branch(branch)) {
         text_addf(text, "Git: on the branch %.*s.\n", (int)branch.len, branch.data);
     } else if (is_commit(head)) {
         text_addf(text, "Git: at the commit %.12s, on no branch.\n", head.data);
@@ -70,7 +66,7 @@ void git_state_write(const char *root, struct text *text) {
         write_head(line, text);
         return;
     }
-    if (!read_line(root, ".git", &link, &line) || !begins(line, gitdir)) {
+    if (!read_line(root, ".git", &link, &line) || !bytes_begin(line, bytes_of(gitdir))) {
         return;
     }
     const char *folder = line.data + sizeof gitdir - 1;

@@ -13,23 +13,12 @@
 #include "base/utf8.h"
 
 enum { DEPTH_MAX = 16, NUMBER_MAX = 64 };
+#define BLANKS " \t\r\n"
 
 /* --- Text ------------------------------------------------------------------------------------- */
 
 static struct err parse(struct bytes text, json_t **ret_json, struct why *why) {
     return json_parse(text.data, text.len, JSON_DEPTH_MAX, ret_json, why);
-}
-
-static struct bytes trimmed(struct bytes text) {
-    while (text.len > 0 && strchr(" \t\r\n", text.data[text.len - 1]) != NULL &&
-           text.data[text.len - 1] != '\0') {
-        text.len--;
-    }
-    while (text.len > 0 && text.data[0] != '\0' && strchr(" \t\r\n", text.data[0]) != NULL) {
-        text.data++;
-        text.len--;
-    }
-    return text;
 }
 
 /* From the first '{' to the '}' that closes it, strings respected; all the rest when none does. */
@@ -60,8 +49,7 @@ static bool outermost(struct bytes raw, struct bytes *ret_object) {
 /* Behind the comma at `at` comes nothing but a closing bracket. */
 static bool closes_after(struct bytes text, size_t at) {
     size_t next = at + 1;
-    while (next < text.len && (text.data[next] == ' ' || text.data[next] == '\t' ||
-                               text.data[next] == '\r' || text.data[next] == '\n')) {
+    while (next < text.len && memchr(BLANKS, text.data[next], 4) != NULL) {
         next++;
     }
     return next < text.len && (text.data[next] == '}' || text.data[next] == ']');
@@ -111,7 +99,7 @@ static bool parse_repaired(struct bytes raw, json_t **ret_json, struct text *tol
 }
 
 struct err repair_parse(struct bytes raw, json_t **ret_json, struct text *told, struct why *why) {
-    struct bytes text = trimmed(raw);
+    struct bytes text = bytes_trim(raw, BLANKS);
     if (text.len == 0) {
         *ret_json = json_object(); /* A call without arguments. */
         return *ret_json == NULL ? err_make(ERR_OUT_OF_MEMORY, "repair: parse") : ERR_OK;
@@ -164,49 +152,30 @@ static bool wants(const json_t *schema, const char *type) {
 }
 
 static bool fits(const json_t *schema, const json_t *value) {
+    static const char *const types[] = {
+        [JSON_OBJECT] = "object",   [JSON_ARRAY] = "array", [JSON_STRING] = "string",
+        [JSON_INTEGER] = "integer", [JSON_REAL] = "number", [JSON_TRUE] = "boolean",
+        [JSON_FALSE] = "boolean",   [JSON_NULL] = "null"};
     if (json_object_get(schema, "type") == NULL) {
         return true; /* Nothing is said: nothing is wrong. */
     }
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return wants(schema, "object");
-    case JSON_ARRAY:
-        return wants(schema, "array");
-    case JSON_STRING:
-        return wants(schema, "string");
-    case JSON_INTEGER:
-        return wants(schema, "integer") || wants(schema, "number");
-    case JSON_REAL:
-        return wants(schema, "number") || wants(schema, "integer");
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return wants(schema, "boolean");
-    case JSON_NULL:
-        break;
-    }
-    return wants(schema, "null");
-}
-
-static bool is_word(struct bytes text, const char *word) {
-    return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
-}
-
-static json_t *boolean_of(struct bytes text) {
-    return is_word(text, "true") ? json_true() : is_word(text, "false") ? json_false() : NULL;
-}
-
-static bool may_be_number(const json_t *schema, struct bytes text) {
-    return text.len > 0 && text.len < NUMBER_MAX &&
-           (wants(schema, "integer") || wants(schema, "number"));
+    return wants(schema, types[json_typeof(value)]) ||
+           (json_is_number(value) && (wants(schema, "integer") || wants(schema, "number")));
 }
 
 /* What the text would be, written without its quotes: NULL when it is nothing that is wanted. */
 static json_t *from_text(const json_t *schema, const json_t *value) {
     struct bytes text =
-        trimmed((struct bytes){json_string_value(value), json_string_length(value)});
-    json_t *json = wants(schema, "boolean") ? boolean_of(text) : NULL;
-    bool number = may_be_number(schema, text);
+        bytes_trim((struct bytes){json_string_value(value), json_string_length(value)}, BLANKS);
+    bool number = text.len > 0 && text.len < NUMBER_MAX &&
+                  (wants(schema, "integer") || wants(schema, "number"));
     bool container = text.len > 1 && (text.data[0] == '{' || text.data[0] == '[');
+    json_t *json = NULL;
+    if (wants(schema, "boolean")) {
+        json = bytes_equal_nocase(text, BYTES("true"))    ? json_true()
+               : bytes_equal_nocase(text, BYTES("false")) ? json_false()
+                                                          : NULL;
+    }
     if (json != NULL || (!number && !container) || err_failed(parse(text, &json, NULL))) {
         return json;
     }
@@ -291,44 +260,32 @@ static bool refuses_null(const json_t *property) {
     return choices != NULL || !fits(property, json_null());
 }
 
-struct place {
-    size_t len;
-};
-
-static struct place enter(struct repair *repair, const char *name) {
-    struct place place = {strlen(repair->path)};
-    (void)snprintf(repair->path + place.len, sizeof repair->path - place.len, "/%.40s", name);
-    return place;
-}
-
-static void leave(struct repair *repair, struct place place) {
-    repair->path[place.len] = '\0';
-}
-
-static void repair_member(struct repair *repair, const json_t *schema, json_t *object,
-                          const char *name, const json_t *property) {
-    json_t *value = json_object_get(object, name);
-    if (value == NULL) {
-        return;
-    }
-    struct place place = enter(repair, name);
-    if (json_is_null(value) && refuses_null(property) && !is_required(schema, name)) {
-        tell(repair, "null was taken as absent");
-        (void)json_object_del(object, name); /* It is there. */
-    } else {
-        json_t *better = repair_value(repair, property, value);
-        if (better != NULL && json_object_set_new(object, name, better) != 0) {
-            repair->no_memory = true;
-        }
-    }
-    leave(repair, place);
+/* Repairs a member or an item: `name` is its step of the path. */
+static json_t *repair_at(struct repair *repair, const json_t *schema, json_t *value,
+                         const char *name) {
+    size_t len = strlen(repair->path);
+    (void)snprintf(repair->path + len, sizeof repair->path - len, "/%.40s", name);
+    json_t *better = repair_value(repair, schema, value);
+    repair->path[len] = '\0';
+    return better;
 }
 
 static void repair_members(struct repair *repair, const json_t *schema, json_t *object) {
     json_t *properties = json_object_get(schema, "properties");
     for (void *at = json_object_iter(properties); at != NULL;
          at = json_object_iter_next(properties, at)) {
-        repair_member(repair, schema, object, json_object_iter_key(at), json_object_iter_value(at));
+        const char *name = json_object_iter_key(at);
+        const json_t *property = json_object_iter_value(at);
+        json_t *value = json_object_get(object, name);
+        if (json_is_null(value) && refuses_null(property) && !is_required(schema, name)) {
+            text_addf(repair->told, "%s/%.40s: null was taken as absent\n", repair->path, name);
+            (void)json_object_del(object, name); /* It is there. */
+            continue;
+        }
+        json_t *better = value == NULL ? NULL : repair_at(repair, property, value, name);
+        if (better != NULL && json_object_set_new(object, name, better) != 0) {
+            repair->no_memory = true;
+        }
     }
 }
 
@@ -337,12 +294,10 @@ static void repair_items(struct repair *repair, const json_t *schema, json_t *li
     for (size_t i = 0; items != NULL && i < json_array_size(list); i++) {
         char number[24];
         (void)snprintf(number, sizeof number, "%zu", i);
-        struct place place = enter(repair, number);
-        json_t *better = repair_value(repair, items, json_array_get(list, i));
+        json_t *better = repair_at(repair, items, json_array_get(list, i), number);
         if (better != NULL && json_array_set_new(list, i, better) != 0) {
             repair->no_memory = true;
         }
-        leave(repair, place);
     }
 }
 

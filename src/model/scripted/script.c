@@ -2,7 +2,6 @@
 #include "model/scripted/script.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
@@ -13,6 +12,7 @@
 #include "model/scripted/instance.h"
 
 enum { QUOTED_MAX = 2000 };
+#define BLANKS " \t\r"
 
 struct script_file {
     json_t *json;   /* Owned. */
@@ -22,29 +22,18 @@ struct script_file {
 /* --- A line: "word: what follows" -------------------------------------------------------- */
 
 static bool is_word(struct bytes text, const char *word) {
-    return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
-}
-
-static struct bytes trimmed(struct bytes text) {
-    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && strchr(" \t\r", text.data[text.len - 1]) != NULL) {
-        text.len--;
-    }
-    return text;
+    return bytes_equal_nocase(text, bytes_of(word));
 }
 
 /* The next word, and `rest` behind it. */
 static struct bytes next_word(struct bytes *rest) {
-    *rest = trimmed(*rest);
+    *rest = bytes_trim(*rest, BLANKS);
     size_t len = 0;
     while (len < rest->len && rest->data[len] != ' ' && rest->data[len] != '\t') {
         len++;
     }
     struct bytes word = {rest->data, len};
-    *rest = trimmed((struct bytes){rest->data + len, rest->len - len});
+    *rest = bytes_trim((struct bytes){rest->data + len, rest->len - len}, BLANKS);
     return word;
 }
 
@@ -236,13 +225,13 @@ enum line_kind { LINE_NO_ACTION, LINE_ACTION, LINE_NEXT_STEP, LINE_BAD };
 /* LINE_ACTION: *ret_action is the caller's (action_done). LINE_BAD: `why`. */
 static enum line_kind line_read(struct bytes line, struct script_action *ret_action,
                                 struct why *why) {
-    line = trimmed(line);
+    line = bytes_trim(line, BLANKS);
     const char *colon = memchr(line.data, ':', line.len < 8 ? line.len : 8);
     if (colon == NULL) {
         return LINE_NO_ACTION;
     }
     struct bytes word = {line.data, (size_t)(colon - line.data)};
-    struct bytes rest = trimmed((struct bytes){colon + 1, line.len - word.len - 1});
+    struct bytes rest = bytes_trim((struct bytes){colon + 1, line.len - word.len - 1}, BLANKS);
     if (is_word(word, "step") && rest.len == 0) {
         return LINE_NEXT_STEP;
     }
@@ -309,13 +298,9 @@ static void making_take_line(struct making *making, struct bytes line) {
 
 static void making_take_message(struct making *making, const struct model_message *message) {
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
-        struct bytes text = part->kind == MODEL_PART_TEXT ? part->text : BYTES("");
-        while (text.len > 0) {
-            const char *end = memchr(text.data, '\n', text.len);
-            size_t len = end != NULL ? (size_t)(end - text.data) : text.len;
-            making_take_line(making, (struct bytes){text.data, len});
-            size_t skip = len + (end != NULL);
-            text = (struct bytes){text.data + skip, text.len - skip};
+        struct bytes text = part->kind == MODEL_PART_TEXT ? part->text : BYTES(""), line;
+        while (bytes_next(&text, '\n', &line)) {
+            making_take_line(making, line);
         }
     }
 }

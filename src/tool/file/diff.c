@@ -42,11 +42,8 @@ static void cut_lines(struct bytes text, struct side *side) {
     }
     count += text.len > 0 && text.data[text.len - 1] != '\n' ? 1 : 0;
     side->lines = mem_new_array(count + 1, sizeof *side->lines);
-    for (size_t at = 0; at < text.len;) {
-        const char *newline = memchr(text.data + at, '\n', text.len - at);
-        size_t end = newline == NULL ? text.len : (size_t)(newline - text.data);
-        side->lines[side->count++] = (struct bytes){text.data + at, end - at};
-        at = end + 1;
+    while (bytes_next(&text, '\n', &side->lines[side->count])) {
+        side->count++;
     }
 }
 

@@ -29,8 +29,10 @@ static void match_exact(struct bytes text, struct bytes passage, struct edit_pla
 
 /* --- By lines --------------------------------------------------------------------------------- */
 
+#define BLANKS " \t\r\f\v"
+
 static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+    return c != '\0' && strchr(BLANKS, c) != NULL;
 }
 
 /* The line at `at`, and where the next begins. */
@@ -41,20 +43,9 @@ static struct bytes line_at(struct bytes text, size_t at, size_t *ret_next) {
     return (struct bytes){text.data + at, end - at};
 }
 
-static struct bytes trimmed(struct bytes line) {
-    while (line.len > 0 && is_blank(line.data[line.len - 1])) {
-        line.len--;
-    }
-    while (line.len > 0 && is_blank(line.data[0])) {
-        line.data++;
-        line.len--;
-    }
-    return line;
-}
-
 static bool same_but_blanks(struct bytes a, struct bytes b, size_t *steps) {
-    a = trimmed(a);
-    b = trimmed(b);
+    a = bytes_trim(a, BLANKS);
+    b = bytes_trim(b, BLANKS);
     size_t i = 0, j = 0;
     while (i < a.len && j < b.len) {
         ++*steps;
@@ -99,14 +90,12 @@ static bool lines_match(struct bytes text, size_t at, struct bytes passage, size
 /* Blank lines at both ends say nothing of where it stands. */
 static struct bytes without_blank_ends(struct bytes passage) {
     for (size_t next = 0; passage.len > 0; passage.data += next, passage.len -= next) {
-        if (trimmed(line_at(passage, 0, &next)).len > 0) {
+        if (bytes_trim(line_at(passage, 0, &next), BLANKS).len > 0) {
             break;
         }
     }
-    while (passage.len > 0 &&
-           (is_blank(passage.data[passage.len - 1]) || passage.data[passage.len - 1] == '\n')) {
-        passage.len--;
-    }
+    struct bytes trimmed = bytes_trim(passage, BLANKS "\n");
+    passage.len = (size_t)(trimmed.data + trimmed.len - passage.data);
     return passage;
 }
 
