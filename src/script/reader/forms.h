@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "script/reader/meta.h"
 #include "script/reader/tokens.h"
 
 enum main_how {
@@ -26,32 +27,14 @@ struct forms {
     enum main_how how;
     uint32_t main_at;    /* MAIN_DEFAULT: what stands behind `default`. MAIN_LISTED: the name. */
     uint32_t meta_value; /* The "{" of the literal; TOKEN_NOWHERE: the file has no meta. */
-    uint32_t meta_end;   /* BODY: the token behind the statement. Set by the one who read it. */
 };
 
 MUST_CHECK struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
                                  struct script_fault *ret_fault);
-/* What comes behind the literal of `meta`: the end of its statement, or it was no literal. */
+/* After the literal of `meta` its statement must end, or it was no literal. */
 MUST_CHECK struct err forms_check_end(const struct tokens *tokens, const struct forms *forms,
                                       uint32_t behind, struct script_fault *ret_fault);
 MUST_CHECK struct err forms_write(const struct tokens *tokens, const struct forms *forms,
                                   struct text *text);
-
-/* --- Between forms.c and exports.c ------------------------------------------------------------ */
-
-/* Everything a file exports, as it was found. */
-struct found_exports {
-    const struct tokens *tokens;
-    struct script_fault *fault;
-    struct forms *forms;
-    struct err err;
-    uint32_t declared_meta; /* The literal of a `meta` that is not exported; TOKEN_NOWHERE. */
-    bool default_missing;   /* An object was exported, without `default`. */
-    uint32_t first_at;      /* Token of the first export; TOKEN_NOWHERE: none. */
-    unsigned count;         /* Without `meta`. */
-    size_t listed;
-    char names[160]; /* "a, b": cut when there are more. */
-};
-MUST_CHECK struct err exports_find(struct found_exports *found);
 
 #endif

@@ -44,7 +44,8 @@ struct checking {
     struct script_fault *fault;
 };
 
-static struct err refuse_at(const struct checking *checking, const char *key, const char *text) {
+/* At the value of the key, or at the object. */
+static struct err meta_refuse(const struct checking *checking, const char *key, const char *text) {
     uint32_t object = checking->forms->meta_value;
     uint32_t value =
         object == TOKEN_NOWHERE ? TOKEN_NOWHERE : literal_value_of(checking->tokens, object, key);
@@ -52,45 +53,34 @@ static struct err refuse_at(const struct checking *checking, const char *key, co
                        checking->fault, "%s", text);
 }
 
-static bool is_text(const json_t *value) {
-    if (!json_is_string(value)) {
-        return false;
-    }
+static bool is_full_text(const json_t *value) {
     const char *text = json_string_value(value);
-    return text[strspn(text, " \t\r\n")] != '\0' && strlen(text) == json_string_length(value);
+    return text != NULL && text[strspn(text, " \t\r\n")] != '\0' &&
+           strlen(text) == json_string_length(value);
 }
 
-static struct err check_optional_text(const struct checking *checking, const json_t *object,
-                                      const char *key, const char *text) {
+static bool is_text_or_absent(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
-    return value == NULL || json_is_string(value) ? ERR_OK : refuse_at(checking, "phases", text);
-}
-
-static struct err check_phase(const struct checking *checking, const json_t *phase) {
-    if (!is_text(json_object_get(phase, "title"))) {
-        return refuse_at(checking, "phases",
-                         "each of meta.phases must be an object whose title is a non-empty string");
-    }
-    struct err err = check_optional_text(checking, phase, "detail",
-                                         "the detail of one of meta.phases must be a string");
-    return err_failed(err)
-               ? err
-               : check_optional_text(checking, phase, "model",
-                                     "the model of one of meta.phases must be a string");
+    return value == NULL || json_is_string(value);
 }
 
 static struct err check_phases(const struct checking *checking) {
     const json_t *phases = json_object_get(checking->meta, "phases");
-    if (phases == NULL) {
-        return ERR_OK;
-    }
-    if (!json_is_array(phases) || json_array_size(phases) > SCRIPT_PHASES_MAX) {
-        return refuse_at(checking, "phases", "meta.phases must be a list of at most 200 phases");
+    if (phases != NULL && (!json_is_array(phases) || json_array_size(phases) > SCRIPT_PHASES_MAX)) {
+        return meta_refuse(checking, "phases", "meta.phases must be a list of at most 200 phases");
     }
     for (size_t i = 0; i < json_array_size(phases); i++) {
-        struct err err = check_phase(checking, json_array_get(phases, i));
-        if (err_failed(err)) {
-            return err;
+        const json_t *phase = json_array_get(phases, i);
+        const char *text = NULL;
+        if (!is_full_text(json_object_get(phase, "title"))) {
+            text = "each of meta.phases must be an object whose title is a non-empty string";
+        } else if (!is_text_or_absent(phase, "detail")) {
+            text = "the detail of one of meta.phases must be a string";
+        } else if (!is_text_or_absent(phase, "model")) {
+            text = "the model of one of meta.phases must be a string";
+        }
+        if (text != NULL) {
+            return meta_refuse(checking, "phases", text);
         }
     }
     return ERR_OK;
@@ -101,34 +91,32 @@ static struct err check_args(const struct checking *checking) {
     if (args == NULL) {
         return ERR_OK;
     }
-    struct json_schema *schema = NULL;
+    AUTO(json_schema_release) struct json_schema *schema = NULL;
     struct why why = {.text = ""};
     struct err err = json_schema_compile(args, &schema, &why);
-    json_schema_free(schema);
     if (!err_failed(err) || err.code == ERR_OUT_OF_MEMORY) {
         return err;
     }
     char text[sizeof checking->fault->message];
     (void)snprintf(text, sizeof text, "meta.args must be a JSON Schema: %.250s", why.text);
-    return refuse_at(checking, "args", text);
+    return meta_refuse(checking, "args", text);
 }
 
 static struct err check_meta(const struct checking *checking) {
     const json_t *name = json_object_get(checking->meta, "name");
     const json_t *about = json_object_get(checking->meta, "description");
-    const json_t *when = json_object_get(checking->meta, "whenToUse");
     bool bare = about == NULL && checking->forms->form == SCRIPT_FORM_MAIN;
-    if (!is_text(name)) {
-        return refuse_at(checking, "name", "meta.name must be a non-empty string");
+    if (!is_full_text(name)) {
+        return meta_refuse(checking, "name", "meta.name must be a non-empty string");
     }
     if (json_string_length(name) > SCRIPT_NAME_MAX) {
-        return refuse_at(checking, "name", "meta.name is too long: at most 200 bytes");
+        return meta_refuse(checking, "name", "meta.name is too long: at most 200 bytes");
     }
-    if (!bare && !is_text(about)) {
-        return refuse_at(checking, "description", "meta.description must be a non-empty string");
+    if (!bare && !is_full_text(about)) {
+        return meta_refuse(checking, "description", "meta.description must be a non-empty string");
     }
-    if (when != NULL && !json_is_string(when)) {
-        return refuse_at(checking, "whenToUse", "meta.whenToUse must be a string");
+    if (!is_text_or_absent(checking->meta, "whenToUse")) {
+        return meta_refuse(checking, "whenToUse", "meta.whenToUse must be a string");
     }
     struct err err = check_phases(checking);
     return err_failed(err) ? err : check_args(checking);
@@ -159,29 +147,27 @@ static struct err add_absent(json_t *meta, const char *key, struct bytes text) {
     return failed ? err_make(ERR_OUT_OF_MEMORY, "script: meta") : ERR_OK;
 }
 
-static struct err read_literal(const struct tokens *tokens, const struct forms *forms,
-                               json_t **ret_meta, struct script_fault *ret_fault) {
-    uint32_t behind = 0;
-    struct err err = literal_read(tokens, forms->meta_value, ret_meta, &behind, ret_fault);
-    if (!err_failed(err) && !json_is_object(*ret_meta)) {
-        err = token_fault(tokens, forms->meta_value, bad_meta, ret_fault, "meta must be an object");
-    }
-    return err_failed(err) ? err : forms_check_end(tokens, forms, behind, ret_fault);
-}
-
 static struct err read_meta(const struct script_source *source, const struct tokens *tokens,
                             const struct forms *forms, json_t **ret_meta,
                             struct script_fault *ret_fault) {
     struct err err = ERR_OK;
-    if (forms->meta_value != TOKEN_NOWHERE) {
-        err = read_literal(tokens, forms, ret_meta, ret_fault);
-    } else {
+    if (forms->meta_value == TOKEN_NOWHERE) {
         *ret_meta = json_object();
+    } else {
+        uint32_t behind = 0;
+        err = literal_read(tokens, forms->meta_value, ret_meta, &behind, ret_fault);
+        if (!err_failed(err) && !json_is_object(*ret_meta)) {
+            err = token_fault(tokens, forms->meta_value, bad_meta, ret_fault,
+                              "meta must be an object");
+        }
+        if (!err_failed(err)) {
+            err = forms_check_end(tokens, forms, behind, ret_fault);
+        }
     }
     if (!err_failed(err) && forms->form == SCRIPT_FORM_MAIN) {
         err = add_absent(*ret_meta, "name", script_stem(source->file));
     }
-    struct checking checking = {tokens, forms, *ret_meta, ret_fault};
+    const struct checking checking = {tokens, forms, *ret_meta, ret_fault};
     if (!err_failed(err)) {
         err = check_meta(&checking);
     }
@@ -190,47 +176,25 @@ static struct err read_meta(const struct script_source *source, const struct tok
 
 /* --- A file ----------------------------------------------------------------------------------- */
 
-static struct err check_size(struct bytes source, struct script_fault *ret_fault) {
-    if (source.len > SCRIPT_SOURCE_MAX) {
-        *ret_fault = (struct script_fault){.code = "too_large"};
-        (void)snprintf(ret_fault->message, sizeof ret_fault->message,
-                       "the script has %zu bytes; at most %d are taken", source.len,
-                       SCRIPT_SOURCE_MAX);
-        return err_make(ERR_BAD_SCRIPT, "script: size");
-    }
-    return ERR_OK;
-}
-
-/* A word of another language may be why the tokens ended in a fault: it is the better answer. */
-static struct err read_tokens(struct bytes source, struct tokens *ret_tokens,
-                              struct script_fault *ret_fault) {
-    struct err err = tokens_read(source, ret_tokens, ret_fault);
-    if (err.code == ERR_OUT_OF_MEMORY || ret_tokens->list == NULL) {
-        return err;
-    }
-    struct err foreign = refuse_foreign(ret_tokens, ret_fault);
-    return err_failed(foreign) ? foreign : err;
-}
-
-static struct err write_text(const struct tokens *tokens, const struct forms *forms,
-                             struct script_prepared *ret_prepared) {
-    AUTO(text_done) struct text text;
-    text_init(&text, SCRIPT_SOURCE_MAX + 256);
-    struct err err = forms_write(tokens, forms, &text);
-    if (!err_failed(err)) {
-        ret_prepared->text = text_take(&text, &ret_prepared->len);
-    }
-    return err;
-}
-
 struct err script_prepare(const struct script_source *source, struct script_prepared *ret_prepared,
                           struct script_fault *ret_fault) {
     AUTO(tokens_done) struct tokens tokens = {.list = NULL};
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
+    AUTO(text_done) struct text text;
     struct forms forms;
-    struct err err = check_size(source->text, ret_fault);
-    if (!err_failed(err)) {
-        err = read_tokens(source->text, &tokens, ret_fault);
+    if (source->text.len > SCRIPT_SOURCE_MAX) {
+        *ret_fault = (struct script_fault){.code = "too_large"};
+        (void)snprintf(ret_fault->message, sizeof ret_fault->message,
+                       "the script has %zu bytes; at most %d are taken", source->text.len,
+                       SCRIPT_SOURCE_MAX);
+        return err_make(ERR_BAD_SCRIPT, "script: size");
+    }
+    text_init(&text, SCRIPT_SOURCE_MAX + 256);
+    struct err err = tokens_read(source->text, &tokens, ret_fault);
+    if (err.code != ERR_OUT_OF_MEMORY && tokens.list != NULL) {
+        /* A word of another language may be why the tokens ended in a fault: a better answer. */
+        struct err foreign = refuse_foreign(&tokens, ret_fault);
+        err = err_failed(foreign) ? foreign : err;
     }
     if (!err_failed(err)) {
         err = forms_find(&tokens, &forms, ret_fault);
@@ -239,11 +203,12 @@ struct err script_prepare(const struct script_source *source, struct script_prep
         err = read_meta(source, &tokens, &forms, &prepared.meta, ret_fault);
     }
     if (!err_failed(err)) {
-        err = write_text(&tokens, &forms, &prepared);
+        err = forms_write(&tokens, &forms, &text);
     }
     if (err_failed(err)) {
         return err;
     }
+    prepared.text = text_take(&text, &prepared.len);
     prepared.form = forms.form;
     script_note_risks(&tokens, &prepared);
     *ret_prepared = prepared;

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/json/json.h"
 #include "base/text.h"
+#include "script/reader/fault.h"
 
 enum {
     SCRIPT_SOURCE_MAX = 1 << 20, /* Bytes of one file. */
@@ -32,19 +33,11 @@ enum {
     SCRIPT_META_MAX = 256 << 10, /* Bytes of the literal. */
     SCRIPT_META_DEPTH_MAX = 64,
     SCRIPT_PHASES_MAX = 200,
-    SCRIPT_NEST_MAX = 1024, /* Brackets within brackets. */
     SCRIPT_NOTES_MAX = 20,
 };
 
 enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN };
 const char *script_form_name(enum script_form form); /* "body", "main": as workers know it. */
-
-/* Lines and columns count from 1, columns in characters; 0: it is about the whole file. */
-struct script_fault {
-    unsigned line, column;
-    const char *code; /* Static: "syntax_error", "bad_meta", "no_main", "import", "typescript", … */
-    char message[320];
-};
 
 /* What is likely wrong, though only a run can tell. `grave`: it will throw if it is reached. */
 struct script_note {

@@ -1,4 +1,5 @@
 /* notes.c: what will throw, or may, when a run comes there. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,124 +10,102 @@
 #include "script/reader/refuse.h"
 
 enum { ITEMS_MAX = 4096 };
+enum gravity { NOTE_WARNS, NOTE_GRAVE };
 
 struct noting {
     const struct tokens *tokens;
     struct script_prepared *prepared;
-    uint32_t call; /* The object of options that is looked at. */
 };
 
-/* NULL: there is no room. What is grave takes the place of the last that is not. */
-static struct script_note *place_of(struct script_prepared *prepared, bool grave) {
-    if (prepared->note_count < SCRIPT_NOTES_MAX) {
-        return &prepared->notes[prepared->note_count++];
+/* Adds a note at a token. Without room, a grave one takes the place of the last that is not. */
+PRINTF_LIKE(5, 6)
+static void note_add(struct noting *noting, uint32_t at, const char *code, enum gravity gravity,
+                     const char *format, ...) {
+    struct script_prepared *prepared = noting->prepared;
+    if (prepared->note_count == SCRIPT_NOTES_MAX) {
+        unsigned last = gravity == NOTE_GRAVE ? SCRIPT_NOTES_MAX : 0;
+        while (last > 0 && prepared->notes[last - 1].grave) {
+            last--;
+        }
+        if (last == 0) {
+            return;
+        }
+        memmove(&prepared->notes[last - 1], &prepared->notes[last],
+                (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
+        prepared->note_count--;
     }
-    size_t at = grave ? prepared->note_count : 0;
-    while (at > 0 && prepared->notes[at - 1].grave) {
-        at--;
-    }
-    if (at == 0) {
-        return NULL;
-    }
-    size_t behind = prepared->note_count - at;
-    memmove(&prepared->notes[at - 1], &prepared->notes[at], behind * sizeof *prepared->notes);
-    return &prepared->notes[prepared->note_count - 1];
-}
-
-static struct script_fault *note(struct noting *noting, uint32_t at, const char *code, bool grave) {
-    struct script_note *made = place_of(noting->prepared, grave);
-    if (made == NULL) {
-        return NULL;
-    }
-    *made = (struct script_note){.fault = {.code = code}, .grave = grave};
-    script__place(noting->tokens->source, noting->tokens->list[at].start, &made->fault);
-    return &made->fault;
-}
-
-static void note_text(struct noting *noting, uint32_t at, const char *code, const char *text) {
-    struct script_fault *fault = note(noting, at, code, false);
-    if (fault != NULL) {
-        (void)snprintf(fault->message, sizeof fault->message, "%s", text); /* Cut at worst. */
-    }
+    struct script_note *note = &prepared->notes[prepared->note_count++];
+    va_list args;
+    va_start(args, format);
+    *note = (struct script_note){.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
+    script__place(noting->tokens->source, noting->tokens->list[at].start, &note->fault);
+    (void)vsnprintf(note->fault.message, sizeof note->fault.message, format,
+                    args); /* Cut at worst. */
+    va_end(args);
 }
 
 /* --- Time and chance -------------------------------------------------------------------------- */
 
+/* `NAME.member(` */
+static bool calls_member(const struct tokens *tokens, uint32_t at, enum word member) {
+    return token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, member) &&
+           token_is(tokens, at + 3, "(");
+}
+
 static void note_date(struct noting *noting, uint32_t at) {
+    static const char code[] = "not_deterministic";
     const struct tokens *tokens = noting->tokens;
     bool made = token_is_word(tokens, at - 1, WORD_NEW);
     bool called = token_is(tokens, at + 1, "(");
-    if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_NOW) &&
-        token_is(tokens, at + 3, "(")) {
-        note_text(noting, at, "not_deterministic",
-                  "Date.now() throws in a workflow: pass the time in args");
+    if (calls_member(tokens, at, WORD_NOW)) {
+        note_add(noting, at, code, NOTE_WARNS,
+                 "Date.now() throws in a workflow: pass the time in args");
     } else if (made && (!called || token_is(tokens, at + 2, ")")) &&
                !token_is(tokens, at + 1, ".")) {
-        note_text(noting, at - 1, "not_deterministic",
-                  "new Date() without a time throws in a workflow: pass the time in args");
+        note_add(noting, at - 1, code, NOTE_WARNS,
+                 "new Date() without a time throws in a workflow: pass the time in args");
     } else if (!made && called) {
-        note_text(noting, at, "not_deterministic",
-                  "Date() throws in a workflow: pass the time in args");
-    }
-}
-
-static void note_math(struct noting *noting, uint32_t at) {
-    const struct tokens *tokens = noting->tokens;
-    if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_RANDOM) &&
-        token_is(tokens, at + 3, "(")) {
-        note_text(noting, at, "not_deterministic",
-                  "Math.random() throws in a workflow: vary by index instead");
+        note_add(noting, at, code, NOTE_WARNS,
+                 "Date() throws in a workflow: pass the time in args");
     }
 }
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-static const char *const options[] = {
-    "label",     "phase",        "schema",         "model",          "effort", "isolation",
-    "agentType", "capabilities", "max_tool_calls", "max_tool_iters", "tools",  "budget",
-};
-
-static bool is_noted(const struct noting *noting, const char *message) {
-    for (size_t i = 0; i < noting->prepared->note_count; i++) {
-        if (strcmp(noting->prepared->notes[i].fault.message, message) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Scripts of other hosts name models by words of theirs. Each is told once. */
-static void note_model(struct noting *noting, uint32_t value, struct text *name) {
-    char message[sizeof noting->prepared->notes[0].fault.message];
-    utf8_make_plain(name->data, name->len);
-    (void)snprintf(message, sizeof message,
-                   "\"%s\" is no CONNECTION/MODEL: the model of the run is asked instead",
-                   name->data); /* Cut at worst. */
-    if (!is_noted(noting, message)) {
-        note_text(noting, value, "foreign_model", message);
-    }
-}
-
-static void check_model(struct noting *noting, uint32_t value) {
+/* Scripts of other hosts name models by words of theirs. Each is noted once. */
+static void note_model(struct noting *noting, uint32_t value) {
+    const struct tokens *tokens = noting->tokens;
     AUTO(text_done) struct text name;
     struct script_fault ignored;
+    char message[sizeof ignored.message];
     text_init(&name, 200);
-    const bool plain =
-        noting->tokens->list[value].kind == TOKEN_STRING &&
-        (token_is(noting->tokens, value + 1, ",") || token_is(noting->tokens, value + 1, "}"));
-    if (!plain || err_failed(literal_text(noting->tokens, value, &name, &ignored)) ||
-        text_failed(&name) || name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
+    if (token_kind(tokens, value) != TOKEN_STRING || !token_is_any(tokens, value + 1, ",}") ||
+        err_failed(literal_text(tokens, value, &name, &ignored)) || text_failed(&name) ||
+        name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
         memchr(name.data, '\0', name.len) != NULL || strcmp(name.data, "inherit") == 0) {
         return;
     }
-    note_model(noting, value, &name);
+    utf8_make_plain(name.data, name.len);
+    (void)snprintf(message, sizeof message,
+                   "\"%s\" is no CONNECTION/MODEL: the model of the run is asked instead",
+                   name.data); /* Cut at worst. */
+    for (size_t i = 0; i < noting->prepared->note_count; i++) {
+        if (strcmp(noting->prepared->notes[i].fault.message, message) == 0) {
+            return;
+        }
+    }
+    note_add(noting, value, "foreign_model", NOTE_WARNS, "%s", message);
 }
 
-static void check_option(void *ctx, struct bytes key, uint32_t value) {
+static void note_option(void *ctx, struct bytes key, uint32_t value) {
+    static const char *const options[] = {
+        "label",     "phase",        "schema",         "model",          "effort", "isolation",
+        "agentType", "capabilities", "max_tool_calls", "max_tool_iters", "tools",  "budget",
+    };
     struct noting *noting = ctx;
     char typed[64] = "";
-    if (key.len == strlen("model") && memcmp(key.data, "model", key.len) == 0) {
-        check_model(noting, value);
+    if (bytes_is(key, "model")) {
+        note_model(noting, value);
         return;
     }
     if (key.len == 0 || key.len >= sizeof typed) {
@@ -142,84 +121,49 @@ static void check_option(void *ctx, struct bytes key, uint32_t value) {
         suggest_offer(&suggest, options[i]);
     }
     uint32_t at = token_is(noting->tokens, value - 1, ":") ? value - 2 : value;
-    struct script_fault *fault = note(noting, at, "unknown_option", true);
     const char *best = suggest_best(&suggest);
-    if (fault != NULL) {
-        (void)snprintf(fault->message, sizeof fault->message, "agent() has no option \"%s\"%s%s%s",
-                       typed, best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
-                       best == NULL ? "" : "\"?");
+    note_add(noting, at, "unknown_option", NOTE_GRAVE, "agent() has no option \"%s\"%s%s%s", typed,
+             best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
+             best == NULL ? "" : "\"?");
+}
+
+/* The next comma of the level, or `end`. */
+static uint32_t comma_after(const struct tokens *tokens, uint32_t at, uint32_t end) {
+    while (at < end && !token_is(tokens, at, ",")) {
+        at = token_behind(tokens, at);
     }
+    return at;
 }
 
 /* agent(…, {…}): the second argument, where it is an object. */
 static void note_agent(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
     uint32_t end = tokens->list[at + 1].mate;
-    uint32_t arg = at + 2;
-    while (arg < end && !token_is(tokens, arg, ",")) {
-        arg = token_behind(tokens, arg);
-    }
-    if (arg < end && token_is(tokens, arg + 1, "{")) {
-        literal_each_key(tokens, arg + 1, check_option, noting);
+    uint32_t comma = comma_after(tokens, at + 2, end);
+    if (comma < end && token_is(tokens, comma + 1, "{")) {
+        literal_each_key(tokens, comma + 1, note_option, noting);
     }
 }
 
-/* parallel([…]), pipeline([…]): how many there are, and whether they are promises already. */
+/* parallel([…]), pipeline([…]): the number of items, and whether they are promises already. */
 static void note_items(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
-    bool thunks = token_is_word(tokens, at, WORD_PARALLEL);
     if (!token_is(tokens, at + 2, "[")) {
         return;
     }
     uint32_t end = tokens->list[at + 2].mate;
     unsigned items = 0;
     for (uint32_t item = at + 3; item < end; items++) {
-        if (thunks && items == 0 && token_is_word(tokens, item, WORD_AGENT) &&
-            token_is(tokens, item + 1, "(")) {
-            struct script_fault *fault = note(noting, item, "not_a_function", true);
-            if (fault != NULL) {
-                (void)snprintf(fault->message, sizeof fault->message,
-                               "parallel() takes functions: write `() => agent(…)`");
-            }
+        if (items == 0 && token_is_word(tokens, at, WORD_PARALLEL) &&
+            token_is_word(tokens, item, WORD_AGENT) && token_is(tokens, item + 1, "(")) {
+            note_add(noting, item, "not_a_function", NOTE_GRAVE,
+                     "parallel() takes functions: write `() => agent(…)`");
         }
-        while (item < end && !token_is(tokens, item, ",")) {
-            item = token_behind(tokens, item);
-        }
-        item++;
+        item = comma_after(tokens, item, end) + 1;
     }
-    struct script_fault *fault =
-        items <= ITEMS_MAX ? NULL : note(noting, at, "too_many_items", true);
-    if (fault != NULL) {
-        (void)snprintf(fault->message, sizeof fault->message,
-                       "%u items: at most %d are taken by one call", items, ITEMS_MAX);
-    }
-}
-
-static void note_call(struct noting *noting, uint32_t at) {
-    bool called = token_is(noting->tokens, at + 1, "(") && !token_is_member(noting->tokens, at) &&
-                  !token_is_word(noting->tokens, at - 1, WORD_FUNCTION);
-    if (called && token_is_word(noting->tokens, at, WORD_AGENT)) {
-        note_agent(noting, at);
-    } else if (called) {
-        note_items(noting, at);
-    }
-}
-
-static void note_at(struct noting *noting, uint32_t at) {
-    switch (token_word(noting->tokens, at)) {
-    case WORD_DATE:
-        note_date(noting, at);
-        return;
-    case WORD_MATH:
-        note_math(noting, at);
-        return;
-    case WORD_AGENT:
-    case WORD_PARALLEL:
-    case WORD_PIPELINE:
-        note_call(noting, at);
-        return;
-    default:
-        return;
+    if (items > ITEMS_MAX) {
+        note_add(noting, at, "too_many_items", NOTE_GRAVE,
+                 "%u items: at most %d are taken by one call", items, ITEMS_MAX);
     }
 }
 
@@ -232,8 +176,21 @@ void script_note_risks(const struct tokens *tokens, struct script_prepared *prep
     }
     struct noting noting = {.tokens = tokens, .prepared = prepared};
     for (uint32_t at = 0; at < tokens->count; at++) {
-        if (!own[token_word(tokens, at)] && !token_is_member(tokens, at)) {
-            note_at(&noting, at);
+        enum word word = token_word(tokens, at);
+        if (own[word] || token_is_member(tokens, at)) {
+            continue;
+        }
+        bool called =
+            token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION);
+        if (word == WORD_DATE) {
+            note_date(&noting, at);
+        } else if (word == WORD_MATH && calls_member(tokens, at, WORD_RANDOM)) {
+            note_add(&noting, at, "not_deterministic", NOTE_WARNS,
+                     "Math.random() throws in a workflow: vary by index instead");
+        } else if (called && word == WORD_AGENT) {
+            note_agent(&noting, at);
+        } else if (called && (word == WORD_PARALLEL || word == WORD_PIPELINE)) {
+            note_items(&noting, at);
         }
     }
 }

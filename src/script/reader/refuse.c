@@ -1,35 +1,14 @@
-/* refuse.c: imports, `require`, timers. */
+/* refuse.c: what no workflow script may hold: imports, `require`, timers, and TypeScript, as far as
+ * its tokens could not be JavaScript. Generics are not refused: `a<b>(c)` is two comparisons, too.
+ * And a hint for a syntax error that the engine found, where a guess is enough. */
 #include "script/reader/refuse.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- Names that the file declares ------------------------------------------------------------- */
 
-static bool declares_by_word(const struct tokens *tokens, uint32_t at) {
-    switch (token_word(tokens, at - 1)) {
-    case WORD_CONST:
-    case WORD_LET:
-    case WORD_VAR:
-    case WORD_FUNCTION:
-    case WORD_CLASS:
-        return true;
-    default:
-        return token_is(tokens, at - 1, "*") && token_is_word(tokens, at - 2, WORD_FUNCTION);
-    }
-}
-
-/* Behind `at` ends a binding of a list: of parameters, or of a pattern. */
-static bool ends_binding(const struct tokens *tokens, uint32_t at) {
-    static const char *const ends[] = {",", ")", "]", "}"};
-    for (size_t i = 0; i < COUNT_OF(ends); i++) {
-        if (token_is(tokens, at, ends[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* It stands in brackets that may be parameters or a pattern. */
+/* The name stands in brackets that may be parameters or a pattern. */
 static bool in_bindings(const struct tokens *tokens, uint32_t at) {
     for (uint32_t open = tokens->list[at].parent; open != TOKEN_NOWHERE;
          open = tokens->list[open].parent) {
@@ -53,16 +32,136 @@ bool script_declares(const struct tokens *tokens, enum word word) {
         if (!token_is_word(tokens, at, word) || token_is_member(tokens, at)) {
             continue;
         }
-        if (declares_by_word(tokens, at) || token_is(tokens, at + 1, "=") ||
-            token_is(tokens, at + 1, "=>")) {
+        enum word before = token_word(tokens, at - 1);
+        if (token_is_variable_word(tokens, at - 1) || before == WORD_FUNCTION ||
+            before == WORD_CLASS ||
+            (token_is(tokens, at - 1, "*") && token_is_word(tokens, at - 2, WORD_FUNCTION)) ||
+            token_is(tokens, at + 1, "=") || token_is(tokens, at + 1, "=>")) {
             return true;
         }
-        /* Climbing costs as much as brackets are nested: after a few, doubt is enough. */
-        if (ends_binding(tokens, at + 1) && (++climbs > 64 || in_bindings(tokens, at))) {
+        /* A binding of a list of parameters, or of a pattern, ends here. Climbing costs as much as
+         * brackets are nested: after a few, doubt is enough. */
+        if (token_is_any(tokens, at + 1, ",)]}") && (++climbs > 64 || in_bindings(tokens, at))) {
             return true;
         }
     }
     return false;
+}
+
+/* --- TypeScript ------------------------------------------------------------------------------- */
+
+/* A name on the same line: two names in a row are no expression. */
+static bool name_follows(const struct tokens *tokens, uint32_t at) {
+    return token_is_free_name(tokens, at + 1) && token_same_line(tokens, at + 1) &&
+           !token_is_word(tokens, at + 1, WORD_OF) && !token_is_word(tokens, at + 1, WORD_AS);
+}
+
+/* A value ends with this token, for sure. */
+static bool ends_value(const struct tokens *tokens, uint32_t at) {
+    switch (token_kind(tokens, at)) {
+    case TOKEN_STRING:
+    case TOKEN_NUMBER:
+    case TOKEN_TEMPLATE:
+    case TOKEN_TEMPLATE_CLOSE:
+        return true;
+    case TOKEN_NAME:
+        return token_is_free_name(tokens, at) && !token_is_word(tokens, at, WORD_OF);
+    default:
+        return token_is(tokens, at, "]");
+    }
+}
+
+static bool is_cast(const struct tokens *tokens, uint32_t at) {
+    uint32_t open = tokens->list[at].parent;
+    bool exported = open != TOKEN_NOWHERE && token_is(tokens, open, "{") &&
+                    token_is_word(tokens, open - 1, WORD_EXPORT);
+    bool value = ends_value(tokens, at - 1) || token_is_any(tokens, at - 1, ")}");
+    bool type = token_is_free_name(tokens, at + 1) || token_is_word(tokens, at + 1, WORD_CONST) ||
+                token_is_word(tokens, at + 1, WORD_TYPEOF);
+    return value && type && !exported && token_same_line(tokens, at) &&
+           token_same_line(tokens, at + 1);
+}
+
+/* A declaration that begins with this word. */
+static const char *typescript_declaration(const struct tokens *tokens, uint32_t at) {
+    bool named = (token_begins(tokens, at) || token_is_word(tokens, at - 1, WORD_EXPORT)) &&
+                 name_follows(tokens, at);
+    bool braced = token_is(tokens, at + 2, "{");
+    bool assigned = token_is(tokens, at + 2, "=") || token_is(tokens, at + 2, "<");
+    switch (token_word(tokens, at)) {
+    case WORD_ENUM:
+        return name_follows(tokens, at) && braced ? "an enum" : NULL;
+    case WORD_INTERFACE:
+        return named ? "an interface" : NULL;
+    case WORD_TYPE:
+        return named && assigned ? "a declaration of a type" : NULL;
+    case WORD_NAMESPACE:
+        return named && braced ? "a namespace" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static const char *typescript_word(const struct tokens *tokens, uint32_t at) {
+    if (token_is_member(tokens, at)) {
+        return NULL;
+    }
+    switch (token_word(tokens, at)) {
+    case WORD_AS:
+    case WORD_SATISFIES:
+        return is_cast(tokens, at) ? "a cast with `as` or `satisfies`" : NULL;
+    case WORD_PRIVATE:
+    case WORD_PROTECTED:
+    case WORD_PUBLIC:
+    case WORD_READONLY:
+        return name_follows(tokens, at) ? "a member that says who may use it" : NULL;
+    case WORD_ABSTRACT: /* Another declaration follows. */
+    case WORD_DECLARE:
+        return token_kind(tokens, at + 1) == TOKEN_NAME && token_same_line(tokens, at + 1) &&
+                       token_word(tokens, at + 1) > WORD__BEFORE_VALUE_END
+                   ? "a declaration"
+                   : NULL;
+    default:
+        return typescript_declaration(tokens, at);
+    }
+}
+
+/* The ")" at `at` ends the parameters of `function f(…): T`. */
+static bool is_typed_function(const struct tokens *tokens, uint32_t at) {
+    uint32_t open = tokens->list[at].mate;
+    if (open == TOKEN_NOWHERE || !token_is(tokens, at, ")") || !token_is(tokens, at + 1, ":")) {
+        return false;
+    }
+    bool named = token_kind(tokens, open - 1) == TOKEN_NAME &&
+                 !token_is_word(tokens, open - 1, WORD_FUNCTION);
+    uint32_t head = open - (named ? 2 : 1);
+    return token_is_word(tokens, head, WORD_FUNCTION) && !token_is_member(tokens, head);
+}
+
+/* The sentence for what is TypeScript at this token; NULL: it is not, as far as one can tell. */
+static const char *typescript_at(const struct tokens *tokens, uint32_t at) {
+    uint32_t open = tokens->list[at].parent;
+    if (token_is_free_name(tokens, at)) { /* `(a: T` and `, a?: T` in brackets; `const a: T` */
+        bool parameter = open != TOKEN_NOWHERE && token_is(tokens, open, "(") &&
+                         token_is_any(tokens, at - 1, "(,");
+        if ((parameter || token_is_variable_word(tokens, at - 1)) &&
+            token_is(tokens, at + 1, ":")) {
+            return "the type of a variable or parameter";
+        }
+        if (token_is(tokens, at + 1, "?") && token_is_any(tokens, at + 2, ":),")) {
+            return "an optional parameter or member";
+        }
+    }
+    if (token_kind(tokens, at) == TOKEN_NAME) {
+        return typescript_word(tokens, at);
+    }
+    if (is_typed_function(tokens, at)) {
+        return "the type that a function returns";
+    }
+    bool asserted = token_is(tokens, at, "!") && token_same_line(tokens, at) &&
+                    token_is_any(tokens, at + 1, ".);,") &&
+                    (ends_value(tokens, at - 1) || token_is(tokens, at - 1, ")"));
+    return asserted ? "an assertion with `!`" : NULL;
 }
 
 /* --- Refusals --------------------------------------------------------------------------------- */
@@ -72,12 +171,6 @@ static bool is_method(const struct tokens *tokens, uint32_t at) {
     return tokens->list[at].parent != TOKEN_NOWHERE &&
            token_is(tokens, tokens->list[at].parent, "{") && token_is(tokens, at + 1, "(") &&
            token_is(tokens, token_behind(tokens, at + 1), "{");
-}
-
-static bool is_call(const struct tokens *tokens, uint32_t at) {
-    return token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
-           !is_method(tokens, at) && !token_is_word(tokens, at - 1, WORD_FUNCTION) &&
-           !token_is(tokens, at - 1, "*");
 }
 
 static struct err refuse_import(const struct tokens *tokens, uint32_t at,
@@ -94,11 +187,10 @@ static struct err refuse_import(const struct tokens *tokens, uint32_t at,
                        what);
 }
 
-struct unwanted {
+static const struct {
     enum word word;
     const char *code, *text;
-};
-static const struct unwanted unwanted[] = {
+} unwanted[] = {
     {WORD_REQUIRE, "import",
      "require(…): a workflow script is one file and cannot import; what needs a module is work for"
      " an agent"},
@@ -110,15 +202,18 @@ static const struct unwanted unwanted[] = {
      "setImmediate: a workflow script has no timers, since a replay could not repeat them"},
 };
 
-/* What the file declares under one of these names is its own: looked up at most once for each. */
+/* Whether the file declares one of these names itself, looked up at most once for each. */
 struct known {
     bool asked[COUNT_OF(unwanted)], declared[COUNT_OF(unwanted)];
 };
 
 static struct err refuse_call(const struct tokens *tokens, uint32_t at, struct known *known,
                               struct script_fault *ret_fault) {
-    for (size_t i = 0; i < COUNT_OF(unwanted); i++) {
-        if (!token_is_word(tokens, at, unwanted[i].word) || !is_call(tokens, at)) {
+    bool call = token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
+                !is_method(tokens, at) && !token_is_word(tokens, at - 1, WORD_FUNCTION) &&
+                !token_is(tokens, at - 1, "*");
+    for (size_t i = 0; call && i < COUNT_OF(unwanted); i++) {
+        if (!token_is_word(tokens, at, unwanted[i].word)) {
             continue;
         }
         if (!known->asked[i]) {
@@ -134,8 +229,8 @@ static struct err refuse_call(const struct tokens *tokens, uint32_t at, struct k
 
 struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault) {
     struct known known = {.asked = {false}};
-    for (uint32_t at = 0; at < tokens->count; at++) {
-        struct err err = ERR_OK;
+    struct err err = ERR_OK;
+    for (uint32_t at = 0; at < tokens->count && !err_failed(err); at++) {
         enum word word = token_word(tokens, at);
         if (word == WORD_IMPORT) {
             err = refuse_import(tokens, at, ret_fault);
@@ -148,9 +243,74 @@ struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_
                               "%s: workflow scripts are plain JavaScript, not TypeScript",
                               typescript);
         }
-        if (err_failed(err)) {
-            return err;
+    }
+    return err;
+}
+
+/* --- Faults that the engine found ------------------------------------------------------------- */
+
+static bool looks_foreign(const struct tokens *tokens, uint32_t at) {
+    static const char *const types[] = {"string", "number",  "boolean", "any",   "unknown", "void",
+                                        "never",  "Promise", "Record",  "Array", "object"};
+    bool typed = token_is_any(tokens, at, ":<");
+    for (size_t i = 0; typed && i < COUNT_OF(types); i++) {
+        if (bytes_is(token_text(tokens, at + 1), types[i])) {
+            return true;
         }
     }
-    return ERR_OK;
+    return token_is_word(tokens, at, WORD_AS) || token_is_word(tokens, at, WORD_INTERFACE) ||
+           token_is_word(tokens, at, WORD_TYPE) || token_is_word(tokens, at, WORD_READONLY);
+}
+
+const char *script_syntax_hint(struct bytes source, unsigned line) {
+    AUTO(tokens_done) struct tokens tokens = {.list = NULL};
+    struct script_fault fault;
+    if (source.len > SCRIPT_SOURCE_MAX ||
+        tokens_read(source, &tokens, &fault).code == ERR_OUT_OF_MEMORY) {
+        return NULL;
+    }
+    /* Engines tell the line on which they stumbled: the cause may stand on the one before. */
+    size_t offset = 0;
+    for (unsigned at_line = 1; offset < source.len && at_line + 1 < line; offset++) {
+        at_line += source.data[offset] == '\n' ? 1 : 0;
+    }
+    unsigned lines = 0;
+    for (uint32_t at = 0; at < tokens.count && lines < 3; at++) {
+        if (tokens.list[at].start < offset) {
+            continue;
+        }
+        lines += tokens.list[at].new_line ? 1 : 0;
+        if (lines < 3 && looks_foreign(&tokens, at)) {
+            return "workflow scripts are plain JavaScript, not TypeScript";
+        }
+    }
+    return NULL;
+}
+
+void script_fault_place(struct bytes source, struct script_fault *fault) {
+    unsigned lines = 1;
+    if (source.len > SCRIPT_SOURCE_MAX || fault->line == 0) {
+        return;
+    }
+    for (size_t at = 0; at < source.len; at++) {
+        lines += source.data[at] == '\n' ? 1 : 0;
+    }
+    if (fault->line > lines) {
+        AUTO(tokens_done) struct tokens tokens = {.list = NULL};
+        struct script_fault other;
+        struct err err = tokens_read(source, &tokens, &other); /* Was read before: it is whole. */
+        if (err_failed(err) || tokens.count == 0) {
+            fault->line = fault->column = 0;
+            return;
+        }
+        script__place(source, tokens.list[tokens.count - 1].start, fault);
+        (void)snprintf(fault->message, sizeof fault->message,
+                       "the script ends in the middle of a statement");
+    }
+    const char *hint = script_syntax_hint(source, fault->line);
+    if (hint != NULL) {
+        char told[sizeof fault->message];
+        (void)snprintf(told, sizeof told, "%.180s (%s)", fault->message, hint);
+        memcpy(fault->message, told, sizeof told);
+    }
 }

@@ -13,13 +13,11 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "script/reader/meta.h"
 #include "script/reader/tokens.h"
 
 /* The tokens need not be whole: those before a syntax error are looked at, too. */
 MUST_CHECK struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault);
-/* The sentence for what is TypeScript at this token; NULL: it is not, as far as one can tell. */
-const char *typescript_at(const struct tokens *tokens, uint32_t at);
-
 /* The file declares this name itself, or may do so. */
 MUST_CHECK bool script_declares(const struct tokens *tokens, enum word word);
 

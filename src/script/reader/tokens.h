@@ -15,7 +15,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "script/reader/meta.h"
+#include "script/reader/fault.h"
 
 enum token_kind {
     TOKEN_END,
@@ -138,18 +138,23 @@ void tokens_done(struct tokens *tokens); /* For AUTO; zeroed is allowed. */
 /* --- Looking at them: positions beyond either end are no token. ------------------------------- */
 
 struct bytes token_text(const struct tokens *tokens, uint32_t at);
+enum token_kind token_kind(const struct tokens *tokens, uint32_t at); /* TOKEN_END: no token. */
 MUST_CHECK bool token_is(const struct tokens *tokens, uint32_t at, const char *punct);
+/* One of these signs of one character. */
+MUST_CHECK bool token_is_any(const struct tokens *tokens, uint32_t at, const char *puncts);
 MUST_CHECK bool token_is_word(const struct tokens *tokens, uint32_t at, enum word word);
 enum word token_word(const struct tokens *tokens, uint32_t at); /* WORD_NONE: not one of them. */
+MUST_CHECK bool token_is_variable_word(const struct tokens *tokens,
+                                       uint32_t at); /* const, let, var */
 /* A name that no statement or operator is made of. */
 MUST_CHECK bool token_is_free_name(const struct tokens *tokens, uint32_t at);
-/* It is the name of a property: behind "." or "?.". */
+/* The name of a property: after "." or "?.". */
 MUST_CHECK bool token_is_member(const struct tokens *tokens, uint32_t at);
 /* Where a statement may begin, as far as the token before tells. */
 MUST_CHECK bool token_begins(const struct tokens *tokens, uint32_t at);
 MUST_CHECK bool token_same_line(const struct tokens *tokens, uint32_t at); /* As the one before. */
 
-/* The next token of the same level: behind the other bracket of one that opens. */
+/* The next token of the same level: after the other bracket of one that opens. */
 uint32_t token_behind(const struct tokens *tokens, uint32_t at);
 
 /* A fault at a token, or at a byte of the source. Always ERR_BAD_SCRIPT. */

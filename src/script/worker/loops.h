@@ -5,8 +5,8 @@
  * again: either that place lies inside of a loop, or the loop that runs is the next one behind it
  * in the same function.
  *
- * Promise    pure, and of use alone: on a text that it reads wrongly (a regular expression taken
- *            for a division, say) the answer is another line, or the place as it was given.
+ * Promise    pure, and of use alone: on a text that is read wrongly (a regular expression taken for
+ *            a division, say) the answer is another line, or the place as it was given.
  */
 #ifndef DROVER_SCRIPT_WORKER_LOOPS_H
 #define DROVER_SCRIPT_WORKER_LOOPS_H
