@@ -39,7 +39,7 @@ struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *arg
 struct err __wrap_tx_first(struct tx *tx, const char *sql, const struct arg *args, size_t number,
                            struct rows **ret_rows) {
     count(sql);
-    return fails_first ? err_make(ERR_DISK_FULL, "steps: the test says so")
+    return fails_first ? tx_fail(tx, err_make(ERR_DISK_FULL, "steps: the test says so"))
                        : __real_tx_first(tx, sql, args, number, ret_rows);
 }
 

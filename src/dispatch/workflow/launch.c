@@ -22,7 +22,7 @@
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/workflow/registry.h"
 #include "dispatch/workflow/start.h"
-#include "engine/workflow/spawn.h"
+#include "engine/workflow/workflows.h"
 
 /* --- Which workflows -------------------------------------------------------------------------- */
 

@@ -35,7 +35,7 @@ struct err runs__span_start(struct tx *tx, const struct run_bounds *bounds,
 }
 
 /* Of a workflow that is paused nobody is asked: an agent that is let go meanwhile has that as its
- * cause, until the run goes on (workflow/pause.c). */
+ * cause, until the run goes on (workflow/workflows.c). */
 static struct err cause_of(struct tx *tx, const struct run_row *row, enum run_cause *ret_cause) {
     static const char sql[] = "SELECT count(*) FROM runs WHERE id = $1 AND state = 'waiting'";
     const struct arg args[] = {arg_int(row->parent)};

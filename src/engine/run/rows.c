@@ -37,16 +37,16 @@ static bool cause_find(struct bytes word, void *member) {
 static const struct map_column columns[] = {RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_MAP(RUN_COLUMN)};
 #define RUN_ONE(name, member, kind, use) +1
 enum { LIGHT_COLUMNS = 0 RUN_LIGHT_MAP(RUN_ONE) };
-static const struct map_words words[] = {{kind_word, kind_find},
-                                         {state_word, state_find},
-                                         {gate_word, gate_find},
-                                         {cause_word, cause_find}};
+const struct map_words runs__words[] = {{kind_word, kind_find},
+                                        {state_word, state_find},
+                                        {gate_word, gate_find},
+                                        {cause_word, cause_find}};
 const struct map runs__map = {.table = "runs",
                               .key = "id",
                               .key_offset = offsetof(struct run_row, id),
                               .columns = columns,
                               .count = COUNT_OF(columns),
-                              .words = words};
+                              .words = runs__words};
 
 struct arg runs__name(const char *name) {
     return arg_text(bytes_of(name));

@@ -76,6 +76,7 @@ enum run_columns {
 #define RUN_COLUMNS_LIGHT "id" RUN_LIGHT_MAP(MAP_NAMES)
 #define RUN_COLUMNS RUN_COLUMNS_LIGHT RUN_LONG_MAP(MAP_NAMES)
 extern const struct map runs__map;
+extern const struct map_words runs__words[]; /* By enum run_words. */
 enum { RUN_COLUMN_ID, RUN_COLUMN_RUN, RUN_COLUMN_OWNER };
 
 /* For lists: the project and the innermost session of a path of budgets; "" where it has none. */
@@ -83,7 +84,7 @@ struct run_place {
     struct bytes project, session; /* Borrowed from the path. */
 };
 struct run_place runs__place(struct bytes budget_path);
-size_t runs__bytes(const struct run_row *row); /* Of its texts. */
+size_t runs__bytes(const struct run_row *row); /* Length of its texts. */
 /* Whether a page of this transaction has used so much memory that it ends here. */
 bool runs__page_full(struct tx *tx);
 /* Borrows the texts from the row under the cursor. */
@@ -138,6 +139,11 @@ struct arg runs__name(const char *name);
 
 /* --- Events, on the run's own stream ---------------------------------------------------------- */
 
+/* An event for the stream run:ID. `data`: a whole JSON object, which must outlive it; the
+ * transaction keeps the error of one that failed. */
+struct text;
+struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,
+                             const struct text *data);
 MUST_CHECK struct err runs__event_queued(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__event_started(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__event_retrying(struct tx *tx, const struct run_row *row,

@@ -68,9 +68,8 @@ MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *st
 MUST_CHECK struct err steps__ended(struct tx *tx, const struct run_row *row,
                                    struct run_freed *freed);
 /* Before the end of a step that is cut off with its workflow: charges what it has used. */
-MUST_CHECK struct err steps__cut_off(struct tx *tx, const struct step_took *took,
-                                     struct bytes project, struct run_row *row,
-                                     struct run_freed *freed);
+void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes project,
+                    struct run_row *row, struct run_freed *freed);
 /* A workflow that ended before it began. */
 MUST_CHECK struct err workflows__ended(struct tx *tx, const struct run_row *row,
                                        struct run_freed *freed);
@@ -104,12 +103,12 @@ MUST_CHECK struct err workflows__forget_agents(struct tx *tx, int64_t run, int64
 /* The rest; its script goes with the last run that has it. */
 MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
 
-/* Copies into the arena. */
-MUST_CHECK struct err workflows__keep(struct tx *tx, struct bytes *text);
-/* A member of a JSON object that is a text; "" where it is none. */
-MUST_CHECK struct err workflows__member(struct tx *tx, struct bytes json, const char *name,
-                                        struct bytes *ret_text);
-/* Of a step's spec: where its agent's working tree is, or was begun; "": nowhere. */
-MUST_CHECK struct err workflows__worktree(struct tx *tx, struct bytes spec, struct bytes *ret_path);
+/* --- Agents with tools (step_turn.c) ---------------------------------------------------------- */
+
+/* After the step's own row, in its commit. */
+MUST_CHECK struct err steps__begin_talk(struct tx *tx, const struct step_new *step);
+/* Usage of all turns of the step (run_…), until now; untouched after an error. */
+void steps__talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
+                      struct usage_cost *io_cost);
 
 #endif

@@ -1,4 +1,4 @@
-/* spec.c: what a client asks of a workflow. */
+/* spec.c: the fields that a client sends to start a workflow. */
 #include "engine/workflow/spec.h"
 
 #include <string.h>
@@ -10,8 +10,9 @@ static struct err bad(void) {
     return err_make(ERR_BAD_FIELD, "workflow: spec");
 }
 
-static struct err check_source(const struct workflow_spec *spec, enum workflow_source source,
-                               struct why *why) {
+/* Checks what the fields mean together. */
+static struct err spec_check(const struct workflow_spec *spec, enum workflow_source source,
+                             struct why *why) {
     bool given = spec->script != NULL || spec->name != NULL || spec->path != NULL;
     if (source == WORKFLOW_SOURCE_OUTSIDE && given) {
         why_set(why, "the path names the workflow: \"script\", \"name\" and \"scriptPath\" are not "
@@ -22,10 +23,6 @@ static struct err check_source(const struct workflow_spec *spec, enum workflow_s
         why_set(why, "one of \"script\", \"name\" and \"scriptPath\" says what runs");
         return err_make(ERR_MISSING_FIELD, "workflow: source");
     }
-    return ERR_OK;
-}
-
-static struct err check_objects(const struct workflow_spec *spec, struct why *why) {
     if (spec->settings != NULL && !json_is_object(spec->settings)) {
         why_set(why, "\"settings\" must be an object, as sessions have it");
         return bad();
@@ -38,7 +35,7 @@ static struct err check_objects(const struct workflow_spec *spec, struct why *wh
     return err_failed(err) || spec->notify == NULL ? err : job_spec_notify(spec->notify, why);
 }
 
-static struct err check_budget(const json_t *budget, struct workflow_spec *spec, struct why *why) {
+static struct err budget_read(const json_t *budget, struct workflow_spec *spec, struct why *why) {
     if (budget == NULL) {
         return ERR_OK;
     }
@@ -72,44 +69,30 @@ static json_t *without_lifted(const json_t *json, unsigned *lifted) {
 
 static void take_number(const struct workflow_spec *spec, const json_t *old, enum limit limit,
                         int64_t absent, int64_t *number) {
-    const json_t *value = json_object_get(old, limit_names[limit]);
-    if (*number == absent && json_is_integer(value) && (spec->lifted & 1U << limit) == 0) {
-        *number = json_integer_value(value);
-    }
-}
-
-static struct err take_limits(struct workflow_spec *spec, const json_t *old, struct why *why) {
-    const json_t *budget = json_object_get(old, limit_names[LIMIT_BUDGET]);
-    take_number(spec, old, LIMIT_TIME, 0, &spec->timeout_ms);
-    take_number(spec, old, LIMIT_AGENT_TIME, 0, &spec->agent_timeout_ms);
-    take_number(spec, old, LIMIT_CONCURRENCY, 0, &spec->concurrency);
-    take_number(spec, old, LIMIT_TOTAL, -1, &spec->total);
-    bool taken = spec->budgeted || (spec->lifted & 1U << LIMIT_BUDGET) != 0;
-    return taken ? ERR_OK : check_budget(budget, spec, why);
-}
-
-static void take_text(const json_t *old, const char *name, const char **text) {
-    if (*text == NULL) {
-        *text = json_string_value(json_object_get(old, name));
+    if (*number == absent && (spec->lifted & 1U << limit) == 0) {
+        *number = json_int(old, limit_names[limit], absent);
     }
 }
 
 struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old, struct why *why) {
-    struct err err = take_limits(spec, old, why);
-    if (spec->args == NULL) {
-        spec->args = json_object_get(old, "args");
+    take_number(spec, old, LIMIT_TIME, 0, &spec->timeout_ms);
+    take_number(spec, old, LIMIT_AGENT_TIME, 0, &spec->agent_timeout_ms);
+    take_number(spec, old, LIMIT_CONCURRENCY, 0, &spec->concurrency);
+    take_number(spec, old, LIMIT_TOTAL, -1, &spec->total);
+    struct err err = ERR_OK;
+    if (!spec->budgeted && (spec->lifted & 1U << LIMIT_BUDGET) == 0) {
+        err = budget_read(json_object_get(old, limit_names[LIMIT_BUDGET]), spec, why);
     }
+    spec->args = spec->args != NULL ? spec->args : json_object_get(old, "args");
     if (spec->confined) {
         bool longer = spec->agent_timeout_ms > WORKFLOW_AGENT_MS;
         spec->agent_timeout_ms = longer ? 0 : spec->agent_timeout_ms;
         return err;
     }
-    take_text(old, "root", &spec->root);
-    take_text(old, "model", &spec->model);
-    take_text(old, "project", &spec->project);
-    if (spec->settings == NULL) {
-        spec->settings = json_object_get(old, "settings");
-    }
+    spec->root = spec->root != NULL ? spec->root : json_str(old, "root", NULL);
+    spec->model = spec->model != NULL ? spec->model : json_str(old, "model", NULL);
+    spec->project = spec->project != NULL ? spec->project : json_str(old, "project", NULL);
+    spec->settings = spec->settings != NULL ? spec->settings : json_object_get(old, "settings");
     return err;
 }
 
@@ -147,13 +130,10 @@ struct err workflow_spec_read(const json_t *json, enum workflow_source source,
     };
     struct err err = json_read_fields(said, fields, COUNT_OF(fields), why);
     if (!err_failed(err)) {
-        err = check_source(&spec, source, why);
+        err = spec_check(&spec, source, why);
     }
     if (!err_failed(err)) {
-        err = check_objects(&spec, why);
-    }
-    if (!err_failed(err)) {
-        err = check_budget(budget, &spec, why);
+        err = budget_read(budget, &spec, why);
     }
     if (!err_failed(err)) {
         *ret_spec = spec;
@@ -165,13 +145,13 @@ struct err workflow_spec_read(const json_t *json, enum workflow_source source,
 
 static void put_text(json_t *object, const char *name, const char *value) {
     if (value != NULL) {
-        (void)json_object_set_new(object, name, json_string(value)); /* Asked for below. */
+        (void)json_object_set_new(object, name, json_string(value)); /* NULL is refused. */
     }
 }
 
-static void put_number(json_t *object, const char *name, int64_t value, int64_t absent) {
+static void put_number(json_t *object, enum limit limit, int64_t value, int64_t absent) {
     if (value != absent) {
-        (void)json_object_set_new(object, name, json_integer(value));
+        (void)json_object_set_new(object, limit_names[limit], json_integer(value));
     }
 }
 
@@ -200,10 +180,10 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     put_text(object, "model", spec->model);
     put_text(object, "project", spec->project);
     put(object, "settings", spec->settings);
-    put_number(object, limit_names[LIMIT_TIME], spec->timeout_ms, 0);
-    put_number(object, limit_names[LIMIT_AGENT_TIME], spec->agent_timeout_ms, 0);
-    put_number(object, limit_names[LIMIT_CONCURRENCY], spec->concurrency, 0);
-    put_number(object, limit_names[LIMIT_TOTAL], spec->total, -1);
+    put_number(object, LIMIT_TIME, spec->timeout_ms, 0);
+    put_number(object, LIMIT_AGENT_TIME, spec->agent_timeout_ms, 0);
+    put_number(object, LIMIT_CONCURRENCY, spec->concurrency, 0);
+    put_number(object, LIMIT_TOTAL, spec->total, -1);
     put(object, limit_names[LIMIT_BUDGET], spec->budget_asked);
     put(object, "rerun", spec->rerun);
     put(object, "notify", spec->notify);

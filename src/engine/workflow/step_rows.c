@@ -1,78 +1,82 @@
-/* step_rows.c: what has happened in a workflow, in the order in which it was settled. */
+/* step_rows.c: the steps of a workflow as they are read: its journal, in the order in which they
+ * were settled, and the list for clients. */
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/workflow/rows.h"
+#include "store/mapper.h"
 
-/* --- Settled ---------------------------------------------------------------------------------- */
+/* --- The journal ------------------------------------------------------------------------------ */
 
-/* Answers of workflow() stand between the steps, by their numbers. */
-static struct err read_step(const struct rows *rows, struct step_row *ret_row) {
-    struct step_row row = {.run = rows_text(rows, 0),
-                           .key = rows_text(rows, 1),
-                           .occurrence = rows_int(rows, 2),
-                           .done_no = rows_int(rows, 3),
-                           .result = rows_text(rows, 6),
-                           .note = rows_text(rows, 7),
-                           .output_tokens = rows_int(rows, 8),
-                           .script = rows_text(rows, 9),
-                           .file = rows_text(rows, 10),
-                           .label = rows_text(rows, 11),
-                           .attempt = rows_int(rows, 12),
-                           .started_ms = rows_int(rows, 13),
-                           .steady_ms = rows_int(rows, 15),
-                           .epoch = rows_int(rows, 16),
-                           .spec = rows_text(rows, 18)};
-    row.is_ref = row.run.len == 0;
-    bool known = run_state_find(rows_text(rows, 4), &row.state) &&
-                 run_cause_find(rows_text(rows, 5), &row.cause) &&
-                 run_cause_find(rows_text(rows, 14), &row.stop);
-    row.resume_at_ms = row.state == RUN_WAITING ? rows_int(rows, 17) : 0;
-    *ret_row = row;
-    return known ? ERR_OK : err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
+/* Columns after `done_no`. Answers of workflow() stand between the steps, by their numbers, and
+ * have no run. The long columns are left out where nobody reads them. */
+enum { STEP_STATE = MAP_WORD, STEP_CAUSE };
+#define STEP_COLUMN(member, kind)                                                                  \
+    { #member, kind, MAP_READ, offsetof(struct step_row, member) }
+static const struct map_column step_columns[] = {
+    STEP_COLUMN(run, MAP_TEXT),          STEP_COLUMN(key, MAP_TEXT),
+    STEP_COLUMN(occurrence, MAP_INT),    STEP_COLUMN(state, STEP_STATE),
+    STEP_COLUMN(cause, STEP_CAUSE),      STEP_COLUMN(stop, STEP_CAUSE),
+    STEP_COLUMN(label, MAP_TEXT),        STEP_COLUMN(attempt, MAP_INT),
+    STEP_COLUMN(started_ms, MAP_INT),    STEP_COLUMN(steady_ms, MAP_INT),
+    STEP_COLUMN(epoch, MAP_INT),         STEP_COLUMN(resume_at_ms, MAP_INT),
+    STEP_COLUMN(output_tokens, MAP_INT), STEP_COLUMN(note, MAP_TEXT),
+    STEP_COLUMN(result, MAP_TEXT),       STEP_COLUMN(spec, MAP_TEXT),
+    STEP_COLUMN(script, MAP_TEXT),       STEP_COLUMN(file, MAP_TEXT),
+};
+#define OF_RUN(result, spec)                                                                       \
+    "SELECT done_no, run, step_key, occurrence, state, cause, stop, label, attempt, started_ms,"   \
+    " steady_ms, epoch, not_before_ms, output_tokens, note, " result ", " spec ", '', ''"          \
+    " FROM runs WHERE parent = $1 AND step_key <> ''"
+#define OF_REF                                                                                     \
+    " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
+    " 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
+
+static const char *state_word(const void *member) {
+    return run_state_name(*(const enum run_state *)member);
+}
+static bool state_find(struct bytes word, void *member) {
+    return run_state_find(word, member);
+}
+static const char *cause_word(const void *member) {
+    return run_cause_name(*(const enum run_cause *)member);
+}
+static bool cause_find(struct bytes word, void *member) {
+    return run_cause_find(word, member);
 }
 
-#define STEP_COLUMNS_OF(result)                                                                    \
-    "run, step_key, occurrence, done_no, state, cause, " result ", note, output_tokens,"           \
-    " '' AS script, '' AS file, label, attempt, started_ms, stop, steady_ms, epoch,"               \
-    " not_before_ms, "
-#define STEP_COLUMNS STEP_COLUMNS_OF("result")
-#define STEP_HISTORY_OF(result)                                                                    \
-    "SELECT " STEP_COLUMNS_OF(                                                                     \
-        result) "'' AS spec FROM runs WHERE parent = $1"                                           \
-                " AND step_key <> '' AND done_no > $2"                                             \
-                " UNION ALL SELECT '', step_key, occurrence, done_no, "                            \
-                "'succeeded', 'completed', '', note,"                                              \
-                " 0, script, file, '', 0, 0, '', 0, 0, 0, '' FROM workflow_refs "                  \
-                "WHERE run = $1 AND done_no > $2"                                                  \
-                " ORDER BY done_no LIMIT $3"
+static const struct map_words step_words[] = {{state_word, state_find}, {cause_word, cause_find}};
+static const struct map step_map = {.key_offset = offsetof(struct step_row, done_no),
+                                    .columns = step_columns,
+                                    .count = COUNT_OF(step_columns),
+                                    .words = step_words};
 
 struct walk {
     struct err (*each)(void *ctx, const struct step_row *row);
     void *ctx;
     size_t bytes, bytes_max;
     int64_t last, count;
-    bool dry; /* The rows have come to their end. */
+    bool dry; /* No row is left. */
 };
 
-static struct err walk_rows(struct rows *rows, struct walk *walk) {
+static struct err steps_walk(struct rows *rows, struct walk *walk) {
     struct err err = ERR_OK;
-    bool found = true;
     while (!err_failed(err) && walk->bytes < walk->bytes_max) {
-        struct step_row row;
-        err = rows_next(rows, &found);
-        if (err_failed(err) || !found) {
-            walk->dry = !found;
+        struct step_row row = {.run = {"", 0}};
+        if (!rows_step(rows)) {
+            walk->dry = true;
             break;
         }
         walk->count++;
-        err = read_step(rows, &row);
-        if (!err_failed(err)) {
-            err = walk->each(walk->ctx, &row);
-            walk->last = row.done_no;
-            walk->bytes += row.result.len + row.key.len;
+        if (!map_read(&step_map, rows, &row)) {
+            return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
         }
+        row.is_ref = row.run.len == 0;
+        row.resume_at_ms = row.state == RUN_WAITING ? row.resume_at_ms : 0;
+        err = walk->each(walk->ctx, &row);
+        walk->last = row.done_no;
+        walk->bytes += row.result.len + row.key.len;
     }
     return err;
 }
@@ -80,15 +84,18 @@ static struct err walk_rows(struct rows *rows, struct walk *walk) {
 struct err tx_step_history(struct tx *tx, const struct step_page *page,
                            struct err (*each)(void *ctx, const struct step_row *row), void *ctx,
                            int64_t *ret_last, bool *ret_whole) {
-    const char *sql = page->bare ? STEP_HISTORY_OF("'' AS result") : STEP_HISTORY_OF("result");
-    const struct arg args[] = {arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)};
-    AUTO(rows_release) struct rows *rows = NULL;
+#define HISTORY(result)                                                                            \
+    OF_RUN(result, "''")                                                                           \
+    " AND done_no > $2" OF_REF " AND done_no > $2"                                                 \
+    " ORDER BY done_no LIMIT $3"
+    const char *sql = page->bare ? HISTORY("''") : HISTORY("result");
     struct walk walk = {
         .each = each, .ctx = ctx, .bytes_max = page->bytes_max, .last = page->after};
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err)) {
-        err = walk_rows(rows, &walk);
-    }
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, sql, ARGS(arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)));
+    struct err err = steps_walk(rows, &walk);
+    err = err_failed(tx_error(tx)) ? tx_error(tx) : err;
     if (!err_failed(err)) {
         *ret_last = walk.last;
         *ret_whole = walk.dry && walk.count < page->limit;
@@ -96,38 +103,150 @@ struct err tx_step_history(struct tx *tx, const struct step_page *page,
     return err;
 }
 
-/* --- Not settled, or taken over --------------------------------------------------------------- */
-
-static struct err walk_all(struct tx *tx, const char *sql, int64_t workflow, struct walk *walk) {
-    const struct arg args[] = {arg_int(workflow),
-                               arg_int(WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX)};
-    AUTO(rows_release) struct rows *rows = NULL;
+static struct err steps_walk_all(struct tx *tx, const char *sql, int64_t workflow,
+                                 struct walk *walk) {
     walk->bytes_max = SIZE_MAX;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    return err_failed(err) ? err : walk_rows(rows, walk);
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx, sql, ARGS(arg_int(workflow), arg_int(WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX)));
+    struct err err = steps_walk(rows, walk);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : err;
 }
 
 struct err tx_step_open(struct tx *tx, int64_t workflow,
                         struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
-    static const char sql[] =
-        "SELECT " STEP_COLUMNS "spec FROM runs WHERE parent = $1 AND step_key <> '' AND done_no = 0"
-        " ORDER BY id LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx};
-    return walk_all(tx, sql, workflow, &walk);
+    return steps_walk_all(tx, OF_RUN("result", "spec") " AND done_no = 0 ORDER BY id LIMIT $2",
+                          workflow, &walk);
 }
 
 /* Calls of workflow() that threw are included: the place in the order counts, not the outcome. */
 struct err tx_step_successes(struct tx *tx, int64_t workflow,
                              struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
     static const char sql[] =
-        "SELECT run, step_key, occurrence, done_no, state, cause, '', '', 0, '', '', label,"
-        " attempt, started_ms, stop, steady_ms, epoch, 0, '' FROM runs WHERE parent = $1 AND "
-        "step_key "
-        "<> ''"
-        " AND done_no > 0 AND state IN ('succeeded', 'degraded') AND cause <> 'truncated'"
-        " UNION ALL SELECT '', step_key, occurrence, done_no, 'succeeded', 'completed', '', '', 0,"
-        " '', '', '', 0, 0, '', 0, 0, 0, '' FROM workflow_refs WHERE run = $1"
-        " ORDER BY done_no LIMIT $2";
+        OF_RUN("''", "''") " AND done_no > 0 AND state IN ('succeeded', 'degraded')"
+                           " AND cause <> 'truncated'" OF_REF " ORDER BY done_no LIMIT $2";
     struct walk walk = {.each = each, .ctx = ctx};
-    return walk_all(tx, sql, workflow, &walk);
+    return steps_walk_all(tx, sql, workflow, &walk);
+}
+
+/* --- The list --------------------------------------------------------------------------------- */
+
+enum { HEAD = 300 /* Bytes of a prompt. */, STEP_JSON_MAX = 8 << 20 };
+
+/* Columns of tx_step_each. */
+enum {
+    COL_ID,
+    COL_RUN,
+    COL_LABEL,
+    COL_SPEC,
+    COL_STATE,
+    COL_GATE,
+    COL_CAUSE,
+    COL_NOTE,
+    COL_CACHED,
+    COL_DONE_NO,
+    COL_OUTPUT_TOKENS,
+    COL_TOKENS,
+    COL_COST,
+    COL_STARTED,
+    COL_ENDED,
+    COL_RESULT,
+    COL_NOT_BEFORE,
+    COL_EPOCH
+};
+
+static void add_moment(struct text *text, const char *name, int64_t at_ms) {
+    text_add_name(text, name);
+    if (at_ms > 0) {
+        text_add_int(text, at_ms);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
+/* *ret_state: as run_shown has it. */
+static struct err step_write(const struct rows *rows, const struct step_list *list, int64_t epoch,
+                             struct text *text, struct bytes *ret_state) {
+    struct run_row row = {.not_before_ms = rows_int(rows, COL_NOT_BEFORE),
+                          .epoch = rows_int(rows, COL_EPOCH)};
+    if (!run_state_find(rows_text(rows, COL_STATE), &row.state) ||
+        !run_gate_find(rows_text(rows, COL_GATE), &row.gate) ||
+        !run_cause_find(rows_text(rows, COL_CAUSE), &row.cause)) {
+        return err_make(ERR_STORE_CORRUPT, "steps: a word of a row");
+    }
+    AUTO(json_release) json_t *spec = NULL;
+    struct err err = json_parse_wrapped(rows_text(rows, COL_SPEC), &spec, NULL);
+    if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Of a damaged spec the members are "". */
+        return err;
+    }
+    run_shown(&row, epoch, list->hold);
+    *ret_state = bytes_of(run_state_name(row.state));
+
+    text_add_char(text, '{');
+    text_add_member_or_null(text, "id", rows_text(rows, COL_RUN));
+    text_add_member_or_null(text, "label", rows_text(rows, COL_LABEL));
+    struct bytes prompt = json_bytes(spec, "prompt");
+    prompt.len = utf8_cut(prompt, HEAD);
+    text_add_member_or_null(text, "phase", json_bytes(spec, "phase"));
+    text_add_member_or_null(text, "model", json_bytes(spec, "model"));
+    text_add_member_or_null(text, "prompt", prompt);
+    const json_t *worktree = json_object_get(spec, "worktree");
+    if (json_is_object(worktree)) {
+        text_add_member_or_null(text, "worktree", json_bytes(worktree, "path"));
+    }
+    text_add_member_or_null(text, "state", *ret_state);
+    text_add_member_or_null(text, "gate", bytes_of(run_gate_name(run_gate_shown(&row))));
+    add_moment(text, "resume_at_ms", run_resume_at_ms(&row));
+    text_add_member_or_null(text, "cause", rows_text(rows, COL_CAUSE));
+    text_add_member_or_null(text, "note", rows_text(rows, COL_NOTE));
+    text_add_member_bool(text, "cached", rows_int(rows, COL_CACHED) != 0);
+    text_add_member_int(text, "done_no", rows_int(rows, COL_DONE_NO));
+    text_add_member_int(text, "output_tokens", rows_int(rows, COL_OUTPUT_TOKENS));
+    text_add_member_int(text, "tokens", rows_int(rows, COL_TOKENS));
+    text_add_member_int(text, "cost_micros", rows_int(rows, COL_COST));
+    add_moment(text, "started_ms", rows_int(rows, COL_STARTED));
+    add_moment(text, "ended_ms", rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED));
+    if (list->whole) {
+        text_add_name(text, "result");
+        json_add_stored(text, rows_text(rows, COL_RESULT));
+    }
+    text_add_char(text, '}');
+    return ERR_OK;
+}
+
+struct err tx_step_each(struct tx *tx, const struct step_list *list,
+                        struct err (*each)(void *ctx, const struct step_shown *step), void *ctx) {
+    static const char sql[] =
+        "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
+        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch FROM runs"
+        " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND kind = 'agent' AND id > $2"
+        " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
+    AUTO(text_done) struct text text;
+    text_init(&text, STEP_JSON_MAX);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, sql, ARGS(arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)));
+    struct err err = ERR_OK;
+    while (!err_failed(err) && rows_step(rows)) {
+        struct step_shown shown = {.id = rows_int(rows, COL_ID),
+                                   .label = rows_text(rows, COL_LABEL)};
+        text_clear(&text);
+        err = step_write(rows, list, tx_epoch(tx), &text, &shown.state);
+        if (!err_failed(err) && text_failed(&text) && !text.no_memory) { /* A damaged row. */
+            text_clear(&text);
+            text_add_char(&text, '{');
+            text_add_member_or_null(&text, "id", rows_text(rows, COL_RUN));
+            text_add_member_or_null(&text, "state", rows_text(rows, COL_STATE));
+            text_add_str(&text, ",\"cause\":\"history_unreadable\"}");
+        }
+        if (!err_failed(err) && text_failed(&text)) {
+            err = text_error(&text, "steps: list");
+        }
+        if (!err_failed(err)) {
+            shown.json = text_bytes(&text);
+            err = each(ctx, &shown);
+        }
+    }
+    return err_failed(err) ? err : tx_error(tx);
 }

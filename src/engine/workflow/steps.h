@@ -157,7 +157,7 @@ MUST_CHECK struct err tx_step_budgeted(struct tx *tx, const struct run_row *work
 /* --- What has happened ------------------------------------------------------------------------ */
 
 struct step_row {
-    struct bytes run, key, label, cause_name;
+    struct bytes run, key, label;
     int64_t occurrence, done_no;
     enum run_state state;
     enum run_cause cause, stop;

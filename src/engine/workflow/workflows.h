@@ -50,6 +50,16 @@ MUST_CHECK struct err tx_workflow_submit(struct tx *tx, const struct workflow_ne
 MUST_CHECK struct err tx_workflow_resumable(struct tx *tx, const struct workflow_new *what,
                                             struct why *why);
 
+/* A workflow that a session starts, by a tool of its turn, in the transaction that ends the card.
+ * The run has no parent: it goes on when the turn has ended, is charged to the budgets of the
+ * session, and the session is notified of its end by the inbox, as of a subagent's. ERR_CONFLICT,
+ * ERR_NOT_FOUND: nothing was written, and `why` says it to the model. */
+enum { WORKFLOWS_OPEN_MAX = 16 }; /* Number of those of one session that have not ended. */
+struct turn_seat;
+MUST_CHECK struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
+                                        const struct workflow_new *what, struct run_row *ret_row,
+                                        struct why *why);
+
 /* --- Taken up --------------------------------------------------------------------------------- */
 
 struct workflow_row {
@@ -148,9 +158,5 @@ struct workflow_end {
 /* Ends the agents that still work, too. *ret_late: it has ended. */
 MUST_CHECK struct err tx_workflow_end(struct tx *tx, const struct workflow_end *end,
                                       bool *ret_late);
-
-/* How the agents below it ended, by the rows. */
-MUST_CHECK struct err tx_workflow_census(struct tx *tx, int64_t workflow,
-                                         struct workflow_census *ret_census);
 
 #endif
