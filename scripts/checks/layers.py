@@ -22,8 +22,8 @@ FEATURES = {
         ["workflow"],
     ],
     "engine": [
-        ["base"], ["token", "memory", "trace"], ["budget"], ["run"], ["host", "job"], ["inbox"],
-        ["session"], ["approval", "provider"], ["turn"], ["workflow"], ["system"],
+        ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],
+        ["budget"], ["approval", "provider"], ["turn"], ["workflow"], ["system"],
     ],
     "dispatch": [
         ["base"], ["provider"], ["job"], ["host", "run"], ["inbox"], ["session"], ["turn"],

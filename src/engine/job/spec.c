@@ -6,9 +6,8 @@
 #include <string.h>
 
 #include "base/id.h"
-#include "engine/budget/budget.h"
-#include "engine/run/runs.h"
-#include "engine/session/sessions.h"
+#include "rules/budget/limits.h"
+#include "rules/session/session.h"
 
 static struct err spec_bad(void) {
     return err_make(ERR_BAD_FIELD, "job: spec");

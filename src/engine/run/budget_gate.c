@@ -1,46 +1,29 @@
 /* budget_gate.c: runs at the gate of budgets. */
 #include "engine/run/budget_gate.h"
 
-#include <string.h>
-
 #include "base/memory.h"
-#include "engine/run/rows.h"
-
-/* --- A node of its own ------------------------------------------------------------------------ */
-
-static size_t parts_of(struct bytes path) {
-    size_t parts = 0;
-    for (size_t i = 0; i < path.len; i++) {
-        parts += path.data[i] == '/';
-    }
-    return parts;
-}
 
 struct err runs__budget_own(struct tx *tx, const struct amounts *limits, struct run_row *row) {
-    static const char prefix[] = "run:";
-    size_t scope_len = sizeof prefix - 1 + row->run.len;
-    if (parts_of(row->budget) >= BUDGET_PATH_PARTS) {
+    AUTO(text_done) struct text scope;
+    size_t parts = 0;
+    text_init(&scope, BUDGET_PATH_MAX);
+    for (size_t i = 0; i < row->budget.len; i++) {
+        parts += row->budget.data[i] == '/';
+    }
+    if (parts >= BUDGET_PATH_PARTS) {
         return err_make(ERR_BUDGET_TOO_DEEP, "budget: depth");
     }
-    char *path = arena_try(tx_arena(tx), row->budget.len + scope_len + 1);
-    if (path == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "budget: path");
-    }
-    if (row->budget.len > 0) {
-        memcpy(path, row->budget.data, row->budget.len);
-    }
-    char *scope = path + row->budget.len;
-    memcpy(scope, prefix, sizeof prefix - 1);
-    memcpy(scope + sizeof prefix - 1, row->run.data, row->run.len);
-    scope[scope_len] = '/';
-    row->budget = (struct bytes){path, row->budget.len + scope_len + 1};
+    text_add_str(&scope, "run:");
+    text_add(&scope, row->run.data, row->run.len);
+    row->budget = budget__path(tx, row->budget, text_bytes(&scope));
     struct budget_row node = {.owner = row->owner,
-                              .scope = {scope, scope_len},
+                              .scope = text_bytes(&scope),
                               .path = row->budget,
                               .run = row->id,
                               .made_ms = tx_now_ms(tx),
                               .limits = *limits};
-    return budget__insert(tx, &node);
+    budget__insert(tx, &node);
+    return tx_error(tx);
 }
 
 /* --- Admission -------------------------------------------------------------------------------- */
@@ -49,227 +32,172 @@ static bool is_agent(enum run_kind kind) {
     return kind == KIND_AGENT || kind == KIND_TURN;
 }
 
-/* One short call, always alike: titles.c charges what it took. */
-enum { TITLE_OUTPUT = 100, TITLE_TOKENS = 1500, TITLE_COST = 1000 };
-/* One call, where none has been seen. */
-enum { AGENT_OUTPUT = 1000, AGENT_TOKENS = 8000, AGENT_COST = 10000 };
-
+/* What an attempt reserves where none has been seen. A title is one short call, always alike, and
+ * titles.c charges what it took; an agent is one call. */
 static struct budget_ask ask_of(const struct run_row *row) {
-    const char *kind = run_kind_name(row->kind);
-    struct budget_ask ask = {.what = {kind, strlen(kind)}};
+    static const int64_t title[] = {100, 1500, 1000}, agent[] = {1000, 8000, 10000};
+    static_assert(AMOUNT_OUTPUT_TOKENS == 0 && AMOUNT_TOKENS == 1 && AMOUNT_COST == 2, "as above");
+    const int64_t *call = row->kind == KIND_TITLE ? title : row->kind == KIND_AGENT ? agent : NULL;
+    struct budget_ask ask = {.what = bytes_of(run_kind_name(row->kind))};
     bool spends = row->kind == KIND_JOB || is_agent(row->kind);
     ask.first.of[AMOUNT_WALL] = spends ? BUDGET_FIRST_WALL_MS : 0;
     ask.first.of[AMOUNT_AGENTS] = is_agent(row->kind) ? 1 : 0;
-    if (row->kind == KIND_TITLE) {
-        ask.first.of[AMOUNT_OUTPUT_TOKENS] = TITLE_OUTPUT;
-        ask.first.of[AMOUNT_TOKENS] = TITLE_TOKENS;
-        ask.first.of[AMOUNT_COST] = TITLE_COST;
-    }
-    if (row->kind == KIND_AGENT) {
-        ask.first.of[AMOUNT_OUTPUT_TOKENS] = AGENT_OUTPUT;
-        ask.first.of[AMOUNT_TOKENS] = AGENT_TOKENS;
-        ask.first.of[AMOUNT_COST] = AGENT_COST;
+    for (size_t i = 0; call != NULL && i < COUNT_OF(title); i++) {
+        ask.first.of[i] = call[i];
     }
     return ask;
 }
 
-static void admitted(const struct budget__judgement *judgement, struct run_row *row) {
-    row->charged = judgement->places.count > 0;
-    row->reserve = judgement->grant;
-    row->lane = 0;
-}
-
-/* Where no run holds any of the amount, no end will open the lane: the runs before this one are
- * unwritable (runs__try), and it is parked. */
-static void waits(const struct budget__judgement *judgement, struct bytes why, int64_t now_ms,
-                  struct run_row *row) {
-    const struct budget_hit *hit = &judgement->hit;
-    bool held = judgement->places.nodes[hit->node].reserved.of[hit->amount] > 0;
-    row->gate = GATE_BUDGET;
-    row->lane = budget__lane(judgement->places.rows[hit->node].id, hit->amount);
-    row->not_before_ms = held ? 0 : now_ms;
-    row->note = why;
-}
-
-static void refused(struct bytes why, struct run_row *row) {
-    row->stop = CAUSE_BUDGET;
-    row->note = why;
-}
-
-/* It was let in when its lane opened, and a slot came later: meanwhile all may have been spent. */
-static struct err judge_again(struct tx *tx, const struct run_row *row,
-                              struct budget__judgement *judgement) {
-    struct err err = budget__load(tx, row, &judgement->places);
-    judgement->verdict = budget_still(judgement->places.nodes, judgement->places.count,
-                                      &row->reserve, &judgement->hit);
-    return err;
-}
-
-struct err runs__budget_judge(struct tx *tx, struct run_row *row,
-                              enum budget_verdict *ret_verdict) {
-    return runs__budget_judge_past(tx, /* past */ 0, row, ret_verdict);
-}
-
-struct err runs__budget_judge_past(struct tx *tx, int64_t past, struct run_row *row,
-                                   enum budget_verdict *ret_verdict) {
+enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_row *row) {
+    struct budget__judgement judgement;
     struct budget_ask ask = ask_of(row);
     ask.past = past;
-    struct budget__judgement judgement;
-    struct bytes why = {"", 0};
-    struct err err =
-        row->charged ? judge_again(tx, row, &judgement) : budget__judge(tx, row, &ask, &judgement);
-    if (!err_failed(err) && judgement.verdict != BUDGET_ADMITTED) {
-        err = budget__why(tx, &judgement, &why);
+    if (row->charged) { /* Let in when its lane opened: meanwhile all may have been spent. */
+        budget__load(tx, row, &judgement.places);
+        judgement.verdict = budget_still(judgement.places.nodes, judgement.places.count,
+                                         &row->reserve, &judgement.hit);
+    } else {
+        budget__judge(tx, row, &ask, &judgement);
     }
-    if (err_failed(err)) {
-        return err;
+    const struct budget_hit *hit = &judgement.hit;
+    switch (judgement.verdict) {
+    case BUDGET_ADMITTED:
+        if (!row->charged) {
+            row->charged = judgement.places.count > 0;
+            row->reserve = judgement.grant;
+            row->lane = 0;
+        }
+        break;
+    case BUDGET_WAITS:
+        /* Where no run holds any of the amount, no end will open the lane: the runs before this one
+         * are unwritable (runs__try), and it is parked. */
+        row->not_before_ms =
+            judgement.places.nodes[hit->node].reserved.of[hit->amount] > 0 ? 0 : tx_now_ms(tx);
+        row->gate = GATE_BUDGET;
+        row->lane = budget__lane(judgement.places.rows[hit->node].id, hit->amount);
+        row->note = budget__why(tx, &judgement);
+        break;
+    case BUDGET_SPENT:
+        row->stop = CAUSE_BUDGET;
+        row->note = budget__why(tx, &judgement);
+        break;
     }
-    if (judgement.verdict == BUDGET_WAITS) {
-        waits(&judgement, why, tx_now_ms(tx), row);
-    } else if (judgement.verdict == BUDGET_SPENT) {
-        refused(why, row);
-    } else if (!row->charged) {
-        admitted(&judgement, row);
-    }
-    *ret_verdict = judgement.verdict;
-    return ERR_OK;
+    return judgement.verdict;
 }
 
-/* It was in line to be handed something, so what it leaves behind is handed on later. */
-static struct err end_refused(struct tx *tx, struct run_row *row) {
+/* A run that is refused was in line to be handed something, so what it leaves is handed on later.
+ */
+bool runs__budget_apply(struct tx *tx, enum budget_verdict verdict, struct run_row *row) {
     struct run_freed freed = {.kinds = 0};
-    struct err err = runs__end_queued(tx, row, &freed);
-    if (!err_failed(err)) {
-        err = runs__ask_children(tx, row, &freed);
-    }
-    return err_failed(err) ? err : runs__admit_later(tx, &freed);
-}
-
-struct err runs__budget_apply(struct tx *tx, enum budget_verdict verdict, struct run_row *row,
-                              bool *ret_goes) {
     assert(row->state == RUN_QUEUED);
-    struct err err = ERR_OK;
     if (verdict == BUDGET_SPENT) {
-        err = end_refused(tx, row);
+        tx_fail(tx, runs__end_queued(tx, row, &freed));
+        tx_fail(tx, runs__ask_children(tx, row, &freed));
+        tx_fail(tx, runs__admit_later(tx, &freed));
     } else if (row->charged || row->lane != 0) {
-        err = budget__write_run(tx, row);
+        budget__write_run(tx, row);
     }
-    if (!err_failed(err) && verdict == BUDGET_WAITS) {
-        err = runs__write(tx, RUN_QUEUED, row);
+    if (verdict == BUDGET_WAITS) {
+        tx_fail(tx, runs__write(tx, RUN_QUEUED, row));
     }
-    *ret_goes = verdict == BUDGET_ADMITTED;
-    return err;
+    return verdict == BUDGET_ADMITTED;
 }
 
-struct err runs__budget_more(struct tx *tx, const struct run_row *row, struct amounts *ret_want,
-                             struct amounts *ret_grant) {
+void runs__budget_more(struct tx *tx, const struct run_row *row, struct amounts *ret_want,
+                       struct amounts *ret_grant) {
     struct budget_ask ask = ask_of(row);
     struct budget__judgement judgement = {.want = amounts_none()};
     ask.first.of[AMOUNT_WALL] = 0;
     ask.first.of[AMOUNT_AGENTS] = 0;
-    struct err err = budget__judge(tx, row, &ask, &judgement);
-    if (!err_failed(err)) {
-        bool admitted = judgement.verdict == BUDGET_ADMITTED;
-        *ret_want = judgement.want;
-        *ret_grant = admitted ? judgement.grant : amounts_none();
-    }
-    return err;
+    budget__judge(tx, row, &ask, &judgement);
+    *ret_want = judgement.want;
+    *ret_grant = judgement.verdict == BUDGET_ADMITTED ? judgement.grant : amounts_none();
 }
 
 /* --- Settling --------------------------------------------------------------------------------- */
 
-struct err runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_row *row,
-                               struct run_freed *freed) {
-    if (!row->charged) {
-        return ERR_OK;
-    }
-    const char *kind = run_kind_name(row->kind);
-    struct budget__places places;
-    bool learn = took->began && took->completed && row->kind != KIND_TITLE;
-    struct budget_spend spend = {.what = {kind, strlen(kind)}, .spent = took->used, .learn = learn};
-    spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
-    spend.spent.of[AMOUNT_AGENTS] = took->began && is_agent(row->kind) ? 1 : 0;
+/* The row holds nothing, and waits for nothing. */
+static void hold_end(struct tx *tx, struct run_row *row) {
     row->charged = false;
     row->reserve = amounts_none();
     row->lane = 0;
-    struct err err = budget__load(tx, row, &places);
-    if (!err_failed(err)) {
-        err = budget__charge(tx, &places, &spend);
+    budget__write_run(tx, row);
+}
+
+void runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_row *row,
+                         struct run_freed *freed) {
+    struct budget__places places;
+    struct budget_spend spend = {.what = bytes_of(run_kind_name(row->kind)),
+                                 .spent = took->used,
+                                 .learn =
+                                     took->began && took->completed && row->kind != KIND_TITLE};
+    spend.spent.of[AMOUNT_WALL] = took->began ? took->wall_ms : 0;
+    spend.spent.of[AMOUNT_AGENTS] = took->began && is_agent(row->kind) ? 1 : 0;
+    if (!row->charged) {
+        return;
     }
-    if (!err_failed(err)) {
-        err = budget__write_run(tx, row);
-    }
-    return err_failed(err) ? err : budget__free(tx, &places, freed);
+    budget__load(tx, row, &places);
+    budget__charge(tx, &places, &spend);
+    hold_end(tx, row);
+    budget__free(tx, &places, freed);
 }
 
 /* --- Leaving, parking ------------------------------------------------------------------------- */
 
-static bool parked(const struct run_row *row) {
+static bool is_parked(const struct run_row *row) {
     return row->not_before_ms != 0 && row->gate != GATE_NONE && row->gate != GATE_TIME;
 }
 
-static struct err hand_over(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
+/* What a parked run was to go on with. */
+static void hand_over(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
     if (row->gate == GATE_BUDGET) {
-        return budget__free_lane(tx, row->lane, freed);
+        budget__free_lane(tx, row->lane, freed);
+    } else if (row->gate == GATE_KEY) {
+        tx_fail(tx, runs__free(tx, row, freed));
+    } else {
+        freed->kinds |= 1U << row->kind;
     }
-    if (row->gate == GATE_KEY) {
-        return runs__free(tx, row, freed);
-    }
-    freed->kinds |= 1U << row->kind;
-    return ERR_OK;
 }
 
-static struct err give_back(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
-    struct budget__places places;
-    struct err err = budget__load(tx, row, &places);
-    return err_failed(err) ? err : budget__free(tx, &places, freed);
-}
-
-struct err runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *freed) {
-    bool holds = row->charged, waits_in_lane = row->lane != 0;
-    struct err err = parked(row) ? hand_over(tx, row, freed) : ERR_OK;
-    if (err_failed(err) || (!holds && !waits_in_lane)) {
-        return err;
+void runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+    bool holds = row->charged;
+    if (is_parked(row)) {
+        hand_over(tx, row, freed);
     }
-    row->charged = false;
-    row->reserve = amounts_none();
-    row->lane = 0;
-    err = budget__write_run(tx, row);
-    return err_failed(err) || !holds ? err : give_back(tx, row, freed);
+    if (holds || row->lane != 0) {
+        hold_end(tx, row);
+    }
+    if (holds) {
+        struct budget__places places;
+        budget__load(tx, row, &places);
+        budget__free(tx, &places, freed);
+    }
 }
 
 static struct err park_part(struct tx *tx, void *ctx) {
-    const int64_t *id = ctx;
-    return budget__park_run(tx, *id);
+    return budget__park_run(tx, *(const int64_t *)ctx);
 }
 
-struct err runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
-    static const char sql[] =
-        "SELECT id FROM runs WHERE kind = $1 AND gate = 'slot'"
-        " AND ended_ms IS NULL AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
+void runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
+    static const char sql[] = "SELECT id FROM runs WHERE kind = $1 AND gate = 'slot'"
+                              " AND ended_ms IS NULL AND id <> $2"
+                              " ORDER BY priority DESC, id LIMIT 1";
     int64_t unwritable = 0;
     enum run_part_end end = RUN_PART_PASSED;
     for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
-        const struct arg args[] = {runs__name(run_kind_name(kind)), arg_int(unwritable)};
-        const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-        int64_t id = 0;
-        struct err err = runs__int(tx, &ask, &id);
-        if (err_failed(err) || id == 0) {
-            return err;
-        }
+        int64_t id = tx_number(tx, sql, ARGS(arg_str(run_kind_name(kind)), arg_int(unwritable)), 0);
         const struct run_part part = {
             .fn = park_part, .ctx = &id, .id = id, .io_unwritable = &unwritable};
-        err = runs__try(tx, &part, freed, &end);
-        if (err_failed(err)) {
-            return err;
+        if (id == 0) {
+            return;
         }
+        end = runs__try(tx, &part, freed);
     }
-    return ERR_OK;
 }
 
-struct err runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed) {
-    assert(parked(row));
-    struct err err = hand_over(tx, row, freed);
+void runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+    assert(is_parked(row));
+    hand_over(tx, row, freed);
     row->not_before_ms = 0;
-    return err_failed(err) ? err : runs__write(tx, RUN_QUEUED, row);
+    tx_fail(tx, runs__write(tx, RUN_QUEUED, row));
 }

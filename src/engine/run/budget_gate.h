@@ -15,23 +15,20 @@
 #ifndef DROVER_ENGINE_RUN_BUDGET_GATE_H
 #define DROVER_ENGINE_RUN_BUDGET_GATE_H
 
-#include "engine/budget/rows.h"
+#include "engine/run/budget_tree.h"
 
-/* Makes the run's own node below where its row stands, which it becomes the end of. */
+/* Makes the run's own node below where its row stands, which it becomes the end of.
+ * ERR_BUDGET_TOO_DEEP. */
 MUST_CHECK struct err runs__budget_own(struct tx *tx, const struct amounts *limits,
                                        struct run_row *row);
 
 /* Before a queued run begins. ADMITTED: the row says what it holds; WAITS: gate and lane say where;
- * SPENT: it is asked to stop for its budget. Nothing is written: see runs__budget_apply. */
-MUST_CHECK struct err runs__budget_judge(struct tx *tx, struct run_row *row,
-                                         enum budget_verdict *ret_verdict);
-/* The same of a run in a lane. `past`: the unwritable run (runs__try) before it; 0: none. */
-MUST_CHECK struct err runs__budget_judge_past(struct tx *tx, int64_t past, struct run_row *row,
-                                              enum budget_verdict *ret_verdict);
+ * SPENT: it is asked to stop for its budget. Nothing is written: see runs__budget_apply. `past`:
+ * the unwritable run (runs__try) before it in its lane; 0: none. */
+enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_row *row);
 /* Writes what runs__budget_judge said of a run that is queued in the database; one that was refused
- * ends. *ret_goes: it may begin. */
-MUST_CHECK struct err runs__budget_apply(struct tx *tx, enum budget_verdict verdict,
-                                         struct run_row *row, bool *ret_goes);
+ * ends. Answers whether it may begin. */
+bool runs__budget_apply(struct tx *tx, enum budget_verdict verdict, struct run_row *row);
 
 /* The end of an attempt: what it took is charged, what it held is given back: it is in `freed`. */
 struct run_took {
@@ -40,23 +37,22 @@ struct run_took {
     bool completed;      /* The attempt's usage says something about the next one. */
     struct amounts used; /* Beside these: tokens and cost of an agent's one call. */
 };
-MUST_CHECK struct err runs__budget_settle(struct tx *tx, const struct run_took *took,
-                                          struct run_row *row, struct run_freed *freed);
+void runs__budget_settle(struct tx *tx, const struct run_took *took, struct run_row *row,
+                         struct run_freed *freed);
 
 /* Tokens and cost of one more attempt: *ret_want as such attempts took them of late; *ret_grant the
  * part of it that budgets admit now, beside all that is held. Nothing is written. */
-MUST_CHECK struct err runs__budget_more(struct tx *tx, const struct run_row *row,
-                                        struct amounts *ret_want, struct amounts *ret_grant);
+void runs__budget_more(struct tx *tx, const struct run_row *row, struct amounts *ret_want,
+                       struct amounts *ret_grant);
 
 /* A run that leaves its gate for another reason: gives back what it holds, and hands over what it
  * was to go on with. Cheap where there is nothing of this. */
-MUST_CHECK struct err runs__budget_leave(struct tx *tx, struct run_row *row,
-                                         struct run_freed *freed);
+void runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *freed);
 
 /* At the gate of SLOT: the first in line goes on in a transaction of its own (`freed`:
  * what runs leave that are refused), */
-MUST_CHECK struct err runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed);
+void runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed);
 /* and so this one does now, or one at the gate of KEY or BUDGET. */
-MUST_CHECK struct err runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed);
+void runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed);
 
 #endif

@@ -17,41 +17,38 @@
 
 static_assert(RUN_CUT_OFF_MAX == 10, "RUN_CUT_OFF_WORDS has the number");
 
+/* A server that is silent must not get the commit: nobody would know its outcome, and the stop
+ * would end as the loss of the database does. So the number of rows is asked for, and with it an
+ * answer. */
 struct err tx_run_note_stop(struct tx *tx) {
-    static const char sql[] = "UPDATE nodes SET stopped_since = CASE WHEN stopped_epoch = $2"
-                              " THEN stopped_since ELSE $1 END, stopped_epoch = $1";
-    const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(tx_epoch(tx) - 1)};
-    /* A server that is silent must not get the commit: nobody would know its outcome, and the
-     * stop would end as the loss of the database does. So the answer is asked for before. */
     int64_t changed = 0;
-    return tx_exec(tx, sql, args, COUNT_OF(args), &changed);
+    const struct arg args[] = {arg_int(tx_epoch(tx)), arg_int(tx_epoch(tx) - 1)};
+    return tx_exec(tx,
+                   "UPDATE nodes SET stopped_since = CASE WHEN stopped_epoch = $2"
+                   " THEN stopped_since ELSE $1 END, stopped_epoch = $1",
+                   args, COUNT_OF(args), &changed);
 }
 
-static struct err write_count(struct tx *tx, int64_t count, struct run_row *row) {
-    const struct arg args[] = {arg_int(row->id), arg_int(count)};
+static void count_write(struct tx *tx, int64_t count, struct run_row *row) {
     row->cut_offs = count;
-    return tx_exec(tx, "UPDATE runs SET reboots = $2 WHERE id = $1", args, COUNT_OF(args),
-                   NULL /* one row, always */);
+    tx_do(tx, "UPDATE runs SET reboots = $2 WHERE id = $1", ARGS(arg_int(row->id), arg_int(count)));
 }
 
 struct err runs__cut_off(struct tx *tx, int64_t epoch, struct run_row *row, bool *ret_over) {
-    static const char sql[] =
-        "SELECT count(*) FROM nodes WHERE stopped_since <= $1 AND stopped_epoch >= $1";
-    const struct arg args[] = {arg_int(epoch)};
-    const struct run_ask ask = {.sql = sql, .args = args, .count = COUNT_OF(args)};
-    int64_t stopped = 0;
     assert(epoch != tx_epoch(tx));
     assert(row->kind != KIND_JOB); /* The column has its reboots. */
-    struct err err = runs__int(tx, &ask, &stopped);
-    if (!err_failed(err) && stopped == 0) {
-        err = write_count(tx, row->cut_offs + 1, row);
+    if (tx_number(tx,
+                  "SELECT count(*) FROM nodes WHERE stopped_since <= $1 AND stopped_epoch >= $1",
+                  ARGS(arg_int(epoch)), /* absent */ 0) == 0) {
+        count_write(tx, row->cut_offs + 1, row);
     }
-    if (!err_failed(err)) {
-        *ret_over = row->cut_offs >= RUN_CUT_OFF_MAX;
-    }
-    return err;
+    *ret_over = row->cut_offs >= RUN_CUT_OFF_MAX;
+    return tx_error(tx);
 }
 
 struct err runs__step_finished(struct tx *tx, struct run_row *row) {
-    return row->cut_offs == 0 ? ERR_OK : write_count(tx, 0, row);
+    if (row->cut_offs > 0) {
+        count_write(tx, 0, row);
+    }
+    return tx_error(tx);
 }

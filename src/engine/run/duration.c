@@ -21,14 +21,6 @@ static int64_t unseen_ms(int64_t ms) {
     return ms < RUN_UNSEEN_MAX_MS ? ms : RUN_UNSEEN_MAX_MS;
 }
 
-static struct err read_waited(struct tx *tx, const struct run_row *row, int64_t *ret_ms) {
-    const struct arg args[] = {arg_int(row->id)};
-    const struct run_ask ask = {
-        .sql = "SELECT waited_ms FROM turns WHERE run = $1", .args = args, .count = COUNT_OF(args)};
-    *ret_ms = 0;
-    return row->kind == KIND_TURN ? runs__int(tx, &ask, ret_ms) : ERR_OK;
-}
-
 struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t waited_ms) {
     tx_do(tx, "UPDATE turns SET waited_ms = $2 WHERE run = $1",
           ARGS(arg_int(turn), arg_int(waited_ms)));
@@ -45,7 +37,10 @@ struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state s
     bool waits = waits_for_person(row, state);
     int64_t now_ms = tx_steady_ms(tx), wall_ms = tx_now_ms(tx) - row->started_ms, waited_ms = 0;
     struct run_time time;
-    struct err err = read_waited(tx, row, &waited_ms);
+    if (row->kind == KIND_TURN) {
+        waited_ms = tx_number(tx, "SELECT waited_ms FROM turns WHERE run = $1",
+                              ARGS(arg_int(row->id)), /* absent */ 0);
+    }
     if (row->epoch == tx_epoch(tx)) {
         time.waited_ms = waited_ms + (waits ? now_ms : 0);
         time.took_ms = now_ms - row->steady_ms - time.waited_ms;
@@ -58,7 +53,7 @@ struct err runs__time(struct tx *tx, const struct run_row *row, enum run_state s
         time.took_ms = unseen_ms(wall_ms - waited_ms);
     }
     *ret_time = time;
-    return err;
+    return tx_error(tx);
 }
 
 /* Counts the run by this daemon's clock from here on. A run that waits is adopted when it goes on,
@@ -68,14 +63,13 @@ struct err runs__adopt(struct tx *tx, struct run_row *row) {
     if (row->epoch == tx_epoch(tx)) {
         return ERR_OK;
     }
-    struct err err = runs__time(tx, row, row->state, &time);
-    if (!err_failed(err) && waits_for_person(row, row->state)) {
-        err = runs__write_waited(tx, row->id, time.waited_ms - tx_steady_ms(tx));
+    tx_fail(tx, runs__time(tx, row, row->state, &time));
+    if (waits_for_person(row, row->state)) {
+        tx_fail(tx, runs__write_waited(tx, row->id, time.waited_ms - tx_steady_ms(tx)));
     }
     row->steady_ms = tx_steady_ms(tx) - time.took_ms - time.waited_ms;
     row->epoch = tx_epoch(tx);
-    const struct arg args[] = {arg_int(row->id), arg_int(row->epoch), arg_int(row->steady_ms)};
-    return err_failed(err) ? err
-                           : tx_exec(tx, "UPDATE runs SET epoch = $2, steady_ms = $3 WHERE id = $1",
-                                     args, COUNT_OF(args), NULL /* one row, always */);
+    tx_do(tx, "UPDATE runs SET epoch = $2, steady_ms = $3 WHERE id = $1",
+          ARGS(arg_int(row->id), arg_int(row->epoch), arg_int(row->steady_ms)));
+    return tx_error(tx);
 }

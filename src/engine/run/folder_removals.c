@@ -8,96 +8,83 @@ static bool has_folders(const struct run_row *row) {
 }
 
 struct err tx_folder_removal_add(struct tx *tx, const struct run_row *row) {
-    static const char sql[] = "INSERT INTO folder_removals (run, place, attempts)"
-                              " VALUES ($1, '', $2) ON CONFLICT (place, run) DO NOTHING";
-    const struct arg args[] = {arg_text(row->run), arg_int(row->attempt)};
-    return has_folders(row) ? tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */) : ERR_OK;
+    if (has_folders(row)) {
+        tx_do(tx,
+              "INSERT INTO folder_removals (run, place, attempts)"
+              " VALUES ($1, '', $2) ON CONFLICT (place, run) DO NOTHING",
+              ARGS(arg_text(row->run), arg_int(row->attempt)));
+    }
+    return tx_error(tx);
 }
 
 /* The row says the host of the last attempt, the span of each process its own. A name that an older
- * version gave is that of each host that has it with an id (home.h): who has no such folder has
- * nothing to remove. */
-static struct err tell_known(struct tx *tx, const struct run_row *row) {
-    static const char sql[] =
-        "INSERT INTO folder_removals (run, place, attempts)"
-        " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3"
-        " OR ($3 <> '' AND substr(h.place, 1, length($3) + 1) = $3 || '/')"
-        " OR EXISTS (SELECT 1 FROM spans s WHERE s.run = $4 AND s.step = 0 AND (s.host = h.place"
-        " OR (s.host <> '' AND substr(h.place, 1, length(s.host) + 1) = s.host || '/'))))"
-        " ON CONFLICT (place, run) DO NOTHING";
-    const struct arg args[] = {arg_text(row->run), arg_int(row->attempt), arg_text(row->host),
-                               arg_int(row->id)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
-}
-
-/* An attempt whose end nobody has measured may live on a host that was removed, and this is the
+ * version gave is that of each host that has it with an id (home.h): a host that has no such folder
+ * has nothing to remove.
+ * An attempt whose end nobody has measured may live on a host that was removed, and this is the
  * last that is known of it. A database of one host has no list of hosts: nobody would read this. */
-static struct err tell_removed(struct tx *tx, const struct run_row *row) {
-    static const char sql[] =
-        "INSERT INTO folder_removals (run, place, attempts)"
-        " SELECT DISTINCT $1, s.host, $2 FROM spans s WHERE s.run = $3 AND s.step = 0"
-        " AND s.host <> '' AND s.memory_kb IS NULL AND EXISTS (SELECT 1 FROM hosts)"
-        " AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.place = s.host"
-        " OR substr(h.place, 1, length(s.host) + 1) = s.host || '/')"
-        " ON CONFLICT (place, run) DO NOTHING";
-    const struct arg args[] = {arg_text(row->run), arg_int(row->attempt), arg_int(row->id)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
-}
-
 struct err tx_folder_removal_tell(struct tx *tx, const struct run_row *row) {
-    struct err err = has_folders(row) ? tell_known(tx, row) : ERR_OK;
-    return has_folders(row) && !err_failed(err) ? tell_removed(tx, row) : err;
+    if (!has_folders(row)) {
+        return ERR_OK;
+    }
+    tx_do(tx,
+          "INSERT INTO folder_removals (run, place, attempts)"
+          " SELECT $1, h.place, $2 FROM hosts h WHERE h.place <> '' AND (h.place = $3"
+          " OR ($3 <> '' AND substr(h.place, 1, length($3) + 1) = $3 || '/')"
+          " OR EXISTS (SELECT 1 FROM spans s WHERE s.run = $4 AND s.step = 0 AND (s.host = h.place"
+          " OR (s.host <> '' AND substr(h.place, 1, length(s.host) + 1) = s.host || '/'))))"
+          " ON CONFLICT (place, run) DO NOTHING",
+          ARGS(arg_text(row->run), arg_int(row->attempt), arg_text(row->host), arg_int(row->id)));
+    tx_do(tx,
+          "INSERT INTO folder_removals (run, place, attempts)"
+          " SELECT DISTINCT $1, s.host, $2 FROM spans s WHERE s.run = $3 AND s.step = 0"
+          " AND s.host <> '' AND s.memory_kb IS NULL AND EXISTS (SELECT 1 FROM hosts)"
+          " AND NOT EXISTS (SELECT 1 FROM hosts h WHERE h.place = s.host"
+          " OR substr(h.place, 1, length(s.host) + 1) = s.host || '/')"
+          " ON CONFLICT (place, run) DO NOTHING",
+          ARGS(arg_text(row->run), arg_int(row->attempt), arg_int(row->id)));
+    return tx_error(tx);
 }
 
 struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *removals) {
-    static const char sql[] = "SELECT run, attempts FROM folder_removals"
-                              " WHERE place = $1 AND run > $2 ORDER BY run LIMIT $3";
-    const struct arg args[] = {arg_text(removals->place), arg_text(bytes_of(removals->after.text)),
-                               arg_int(FOLDER_REMOVALS_PAGE)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    bool found = !err_failed(err);
-    struct id last = removals->after;
     size_t seen = 0;
     removals->count = 0;
-    while (!err_failed(err) && found && seen < FOLDER_REMOVALS_PAGE) {
-        err = rows_next(rows, &found);
-        struct bytes run = found && !err_failed(err) ? rows_text(rows, 0) : BYTES("");
-        seen += found && !err_failed(err);
+    removals->next = removals->after;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT run, attempts FROM folder_removals"
+                                " WHERE place = $1 AND run > $2 ORDER BY run LIMIT $3",
+                                ARGS(arg_text(removals->place), arg_str(removals->after.text),
+                                     arg_int(FOLDER_REMOVALS_PAGE)));
+    for (; seen < FOLDER_REMOVALS_PAGE && rows_step(rows); seen++) {
+        struct bytes run = rows_text(rows, 0);
         if (id_valid(run.data, run.len, "run")) {
             struct folder_removal *removal = &removals->page[removals->count++];
             *removal = (struct folder_removal){.attempts = rows_int(rows, 1)};
             memcpy(removal->run.text, run.data, run.len);
-            last = removal->run;
+            removals->next = removal->run;
         }
     }
     /* A page of rows that name no run would be read for ever. */
     removals->more = seen == FOLDER_REMOVALS_PAGE && removals->count > 0;
-    removals->next = last;
-    return err;
+    return tx_error(tx);
 }
 
 struct err tx_folder_removals_done(struct tx *tx, const struct folder_removals *removals) {
-    static const char sql[] = "DELETE FROM folder_removals WHERE place = $1 AND run = $2";
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < removals->count && !err_failed(err); i++) {
+    for (size_t i = 0; i < removals->count; i++) {
         const struct folder_removal *removal = &removals->page[i];
-        const struct arg args[] = {arg_text(removals->place),
-                                   arg_text(bytes_of(removal->run.text))};
-        err = removal->attempts == 0 ? ERR_OK
-                                     : tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row */);
+        if (removal->attempts != 0) {
+            tx_do(tx, "DELETE FROM folder_removals WHERE place = $1 AND run = $2",
+                  ARGS(arg_text(removals->place), arg_str(removal->run.text)));
+        }
     }
-    return err;
+    return tx_error(tx);
 }
 
 struct err tx_folder_removals_forget(struct tx *tx, struct bytes place, bool *ret_more) {
-    static const char sql[] = "DELETE FROM folder_removals WHERE place = $1 AND run IN (SELECT run"
-                              " FROM folder_removals WHERE place = $1 ORDER BY run LIMIT $2)";
-    const struct arg args[] = {arg_text(place), arg_int(FOLDER_REMOVALS_FORGET)};
-    int64_t count = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &count);
-    if (!err_failed(err)) {
-        *ret_more = count == FOLDER_REMOVALS_FORGET;
-    }
-    return err;
+    *ret_more =
+        tx_change(tx,
+                  "DELETE FROM folder_removals WHERE place = $1 AND run IN (SELECT run"
+                  " FROM folder_removals WHERE place = $1 ORDER BY run LIMIT $2)",
+                  ARGS(arg_text(place), arg_int(FOLDER_REMOVALS_FORGET))) == FOLDER_REMOVALS_FORGET;
+    return tx_error(tx);
 }

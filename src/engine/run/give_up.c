@@ -7,34 +7,26 @@
  * session that waits for it and its notices are written as always. turn/give_up.c is the same for
  * turns, which have more to close.
  */
-#include "engine/run/kinds.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/run/kinds.h"
 
 /* Its folder is still counted on the disk: nobody knows its size. */
-static struct err close_spans(struct tx *tx, int64_t run) {
-    static const char sql[] = "UPDATE spans SET state = 'failed', cause = 'not_stored',"
-                              " ended_ms = $2 WHERE run = $1 AND ended_ms IS NULL";
-    const struct arg args[] = {arg_int(run), arg_int(tx_now_ms(tx))};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* any number */);
-}
-
 static struct err end_alone(struct tx *tx, const struct run_give_up *what, struct run_row *row,
                             struct run_freed *freed) {
-    const struct run_end end = {
-        .from = row->state, .output = what->sentence, .members = {"", 0}, .alone = true};
+    const struct run_kind_ops *kind = &run_kinds[row->kind];
+    const struct run_end end = {.from = row->state, .output = what->sentence, .alone = true};
     row->state = RUN_FAILED;
     row->cause = CAUSE_NOT_STORED;
     row->note = (struct bytes){what->sentence.data, utf8_cut(what->sentence, RUN_NOTE_TEXT_MAX)};
     row->exit_code = what->exit_code;
-    const struct run_kind_ops *kind = &run_kinds[row->kind];
-    struct err err = close_spans(tx, row->id);
-    if (!err_failed(err) && kind->close != NULL) {
-        err = kind->close(tx, row, freed);
-    }
+    tx_do(tx,
+          "UPDATE spans SET state = 'failed', cause = 'not_stored', ended_ms = $2"
+          " WHERE run = $1 AND ended_ms IS NULL",
+          ARGS(arg_int(row->id), arg_int(tx_now_ms(tx))));
+    struct err err = kind->close != NULL ? kind->close(tx, row, freed) : ERR_OK;
     if (!err_failed(err)) {
         err = runs__end(tx, &end, row, freed);
     }
@@ -60,8 +52,7 @@ struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *r
     if (err_failed(err)) {
         return err;
     }
-    *ret_late = !found || row.attempt != what->attempt ||
-                (row.state != RUN_RUNNING && row.state != RUN_WAITING);
+    *ret_late = !found || row.attempt != what->attempt || !run_lives(&row);
     if (*ret_late) {
         return ERR_OK;
     }
@@ -90,41 +81,33 @@ static struct err end_refused(struct tx *tx, void *ctx) {
     return err_failed(err) ? err : end_any(tx, &what, &row, refusal->freed);
 }
 
-/* *ret_ended: the run has failed. */
-static struct err fail_refused(struct tx *tx, int64_t id, struct err why, struct run_freed *freed,
-                               bool *ret_ended) {
-    char sentence[100];
-    (void)snprintf(sentence, sizeof sentence, "its begin could not be stored: %s",
-                   err_name(why.code)); /* Short. */
-    struct refusal refusal = {.id = id, .sentence = {sentence, strlen(sentence)}, .freed = freed};
-    struct err refused = ERR_OK;
-    const struct run_freed before = *freed;
-    struct err err = tx_try(tx, end_refused, &refusal, &refused);
-    *ret_ended = !err_failed(err) && !err_failed(refused);
-    if (!*ret_ended) {
-        *freed = before; /* A run that has not failed leaves nothing: its line was just read. */
-    }
-    return err;
-}
-
-struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
-                     enum run_part_end *ret_end) {
+enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed) {
     struct err refused = ERR_OK;
     bool ended = false;
-    *ret_end = RUN_PART_DONE;
-    struct err err = tx_try(tx, part->fn, part->ctx, &refused);
-    if (err_failed(err) || !err_failed(refused)) {
-        return err;
+    if (err_failed(tx_try(tx, part->fn, part->ctx, &refused))) {
+        return RUN_PART_WAITS; /* The transaction keeps the error. */
+    }
+    if (!err_failed(refused)) {
+        return RUN_PART_DONE;
     }
     if (freed->refused < RUN_REFUSED_MAX) {
         freed->refused++;
-        err = fail_refused(tx, part->id, refused, freed, &ended);
+        char sentence[100];
+        (void)snprintf(sentence, sizeof sentence, "its begin could not be stored: %s",
+                       err_name(refused.code)); /* Short. */
+        struct refusal refusal = {.id = part->id, .sentence = bytes_of(sentence), .freed = freed};
+        const struct run_freed before = *freed;
+        struct err err = tx_try(tx, end_refused, &refusal, &refused);
+        ended = !err_failed(err) && !err_failed(refused);
+        if (!ended) {
+            *freed = before; /* A run that has not failed leaves nothing: its line was just read. */
+        }
     }
-    *ret_end = ended || *part->io_unwritable == 0 ? RUN_PART_PASSED : RUN_PART_WAITS;
+    bool first = *part->io_unwritable == 0;
     if (!ended) {
         *part->io_unwritable = part->id;
     }
-    return err;
+    return !err_failed(tx_error(tx)) && (ended || first) ? RUN_PART_PASSED : RUN_PART_WAITS;
 }
 
 /* --- A run that cannot begin ------------------------------------------------------------------ */

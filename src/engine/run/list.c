@@ -1,4 +1,4 @@
-/* list.c: lists of runs, by any filters together.
+/* list.c: runs as clients see them (rules/run/fields.c), and lists of them by any filters together.
  *
  * One filter, the one that is expected to leave the fewest rows, has an index in the order of the
  * list and leads; the others are compared with each row that it leaves. Where others are given, the
@@ -8,9 +8,31 @@
  */
 #include <string.h>
 
+#include "base/fields/fields.h"
 #include "base/memory.h"
 #include "engine/base/search_sql.h"
 #include "engine/run/rows.h"
+
+void run_write_wait(const struct run_row *row, struct text *text) {
+    fields_add_one(&run_fields, "state", row, text);
+    fields_add_one(&run_fields, "gate", row, text);
+    fields_add_one(&run_fields, "resume_at_ms", row, text);
+}
+
+void run_write_json(const struct run_row *row, enum run_form form, struct text *text) {
+    fields_write(&run_fields, form == RUN_WHOLE ? FIELD_LISTED | FIELD_WHOLE : FIELD_LISTED, row,
+                 text);
+}
+
+void run_write_shown(const struct tx *tx, const struct run_row *row,
+                     const struct run_bounds *bounds, struct text *text) {
+    struct run_row shown = *row;
+    run_shown(&shown, tx_epoch(tx), run_bounds_hold(bounds));
+    run_away_mark(&shown, bounds);
+    run_write_json(&shown, RUN_LIGHT, text);
+}
+
+/* --- Filters ---------------------------------------------------------------------------------- */
 
 /* Arguments of the statements below, in the order of their numbers: FILTER_KEY is $4. A filter that
  * is empty or 0 compares nothing. */
@@ -33,10 +55,6 @@ enum {
     FILTERS
 };
 enum { FILTERS_BOUNDS = FILTER_KEY + 1 }; /* Number of those that the bounds of a slice need. */
-
-struct filters {
-    struct arg args[FILTERS]; /* Texts are borrowed from the page and the list. */
-};
 
 /* State of a row as run_shown has it. */
 #define STATE_SHOWN                                                                                \
@@ -90,34 +108,14 @@ struct list {
     struct tx *tx;
     const struct run_page *page; /* Borrowed. */
     const struct lead *lead;
-    struct filters filters; /* FILTER_BELOW, _LIMIT and _FROM change from part to part. */
-    bool compares;          /* Whether filters are given beside the one that leads. */
+    struct arg args[FILTERS]; /* FILTER_BELOW, _LIMIT and _FROM change from part to part. */
+    bool compares;            /* Whether filters are given beside the one that leads. */
     int64_t parent, root;
     int64_t oldest; /* Lowest id that a run which fits may have. */
     char states[STATES_MAX], pattern[PATTERN_MAX];
-    size_t states_len, pattern_len;
 };
 
 /* --- What leads ------------------------------------------------------------------------------- */
-
-static unsigned live_states(void) {
-    unsigned live = 0;
-    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
-        live |= run_state_final((enum run_state)i) ? 0 : 1U << i;
-    }
-    return live;
-}
-
-/* Of a single state that ends runs. */
-static bool single_end(const struct run_page *page, enum run_state *ret_state) {
-    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
-        if (page->states == 1U << i && run_state_final((enum run_state)i)) {
-            *ret_state = (enum run_state)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 static unsigned filters_given(const struct run_page *page) {
     return (page->by_kind ? 1U : 0) + (page->states != 0 ? 1U : 0) + (page->live ? 1U : 0) +
@@ -127,42 +125,48 @@ static unsigned filters_given(const struct run_page *page) {
 }
 
 /* Most runs succeed, so that state leads only where nothing else is given. */
-static void choose(struct list *list) {
+static void lead_choose(struct list *list) {
     const struct run_page *page = list->page;
-    enum run_state state = RUN_SUCCEEDED;
-    bool ended = single_end(page, &state), few = ended && state != RUN_SUCCEEDED;
-    bool lives = page->live || (page->states != 0 && (page->states & ~live_states()) == 0);
+    enum run_state end = RUN_STATE_COUNT; /* The only state that is asked for, if it ends runs. */
+    bool lives = page->live || page->states != 0;
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
+        if ((page->states & 1U << i) != 0 && run_state_final((enum run_state)i)) {
+            lives = page->live;
+            end = page->states == 1U << i ? (enum run_state)i : RUN_STATE_COUNT;
+        }
+    }
     unsigned by = BY_OWNER;
-    struct arg *key = &list->filters.args[FILTER_KEY];
-    *key = arg_text(BYTES(""));
+    struct arg key = arg_text(BYTES(""));
     if (list->parent != 0) {
         by = BY_PARENT;
-        *key = arg_int(list->parent);
+        key = arg_int(list->parent);
     } else if (list->root != 0) {
         by = BY_ROOT;
-        *key = arg_int(list->root);
+        key = arg_int(list->root);
     } else if (page->session.len > 0) {
         by = BY_SESSION;
-        *key = arg_text(page->session);
+        key = arg_text(page->session);
     } else if (lives) {
         by = BY_LIFE;
-    } else if (few || (ended && filters_given(page) == 1)) {
+    } else if (end != RUN_STATE_COUNT && (end != RUN_SUCCEEDED || filters_given(page) == 1)) {
         by = BY_END;
-        *key = runs__name(run_state_name(state));
+        key = arg_str(run_state_name(end));
     } else if (page->project.len > 0) {
         by = BY_PROJECT;
-        *key = arg_text(page->project);
+        key = arg_text(page->project);
     } else if (page->by_kind) {
         by = BY_KIND;
-        *key = runs__name(run_kind_name(page->kind));
+        key = arg_str(run_kind_name(page->kind));
     }
+    list->args[FILTER_KEY] = key;
     list->lead = &leads[by];
     list->compares = by == BY_LIFE || filters_given(page) > (by == BY_OWNER ? 0U : 1U);
 }
 
 /* --- Arguments -------------------------------------------------------------------------------- */
 
-static void write_states(struct list *list) {
+/* ",running,queued,": each name between commas. */
+static struct bytes states_write(struct list *list) {
     size_t len = 0;
     for (unsigned i = 0; i < RUN_STATE_COUNT; i++) {
         if ((list->page->states & 1U << i) != 0) {
@@ -177,11 +181,11 @@ static void write_states(struct list *list) {
     if (len > 0) {
         list->states[len++] = ',';
     }
-    list->states_len = len;
+    return (struct bytes){list->states, len};
 }
 
 /* %text%, with what LIKE would read as a wildcard escaped. */
-static void write_pattern(struct list *list) {
+static struct bytes pattern_write(struct list *list) {
     struct bytes text = list->page->q;
     char *at = list->pattern;
     assert(text.len <= RUN_SEARCH_MAX);
@@ -197,76 +201,59 @@ static void write_pattern(struct list *list) {
         }
         *at++ = '%';
     }
-    list->pattern_len = (size_t)(at - list->pattern);
+    return (struct bytes){list->pattern, (size_t)(at - list->pattern)};
 }
 
-static struct err find_id(struct list *list, struct bytes run, int64_t *ret_id) {
+static struct err id_find(struct list *list, struct bytes run, int64_t *ret_id) {
     const struct run_key key = {.owner = list->page->owner, .run = run};
     bool found = run.len == 0;
     struct run_row row = {.id = 0};
     struct err err = found ? ERR_OK : tx_run_find_shown(list->tx, &key, &found, &row);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "runs: parent or root of a list");
-    }
-    if (!err_failed(err)) {
-        *ret_id = row.id;
-    }
-    return err;
+    *ret_id = row.id;
+    return !err_failed(err) && !found ? err_make(ERR_NOT_FOUND, "runs: parent or root of a list")
+                                      : err;
 }
 
 /* Lowest id of the runs since a time. Ids follow the order of submits and `made_ms` the clock, that
  * may be set back, so only the runs themselves answer it; of more than SINCE_MAX: 0. */
-static struct err find_since(const struct list *list, int64_t *ret_oldest) {
-    static const char sql[] =
-        "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
-        " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice";
-    const struct arg args[] = {arg_text(list->page->owner), arg_int(list->page->since_ms),
-                               arg_int(SINCE_MAX + 1), arg_int(INT64_MAX)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(list->tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err) && rows != NULL) {
-        *ret_oldest = rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
-    }
-    return err;
-}
-
-static struct filters filters_of(const struct list *list) {
-    const struct run_page *page = list->page;
-    return (struct filters){
-        .args = {
-            [FILTER_OWNER] = arg_text(page->owner),
-            [FILTER_BELOW] = arg_int(page->before > 0 ? page->before : INT64_MAX),
-            [FILTER_LIMIT] = arg_int(page->limit),
-            [FILTER_KEY] = arg_text(BYTES("")),
-            [FILTER_FROM] = arg_int(0),
-            [FILTER_KIND] = runs__name(page->by_kind ? run_kind_name(page->kind) : ""),
-            [FILTER_STATES] = arg_text((struct bytes){list->states, list->states_len}),
-            [FILTER_HELD_EPOCH] = arg_int(page->hold == RUN_HELD ? tx_epoch(list->tx) : 0),
-            [FILTER_LIVE] = arg_int(page->live ? 1 : 0),
-            [FILTER_PROJECT] = arg_text(page->project),
-            [FILTER_SESSION] = arg_text(page->session),
-            [FILTER_PARENT] = arg_int(list->parent),
-            [FILTER_ROOT] = arg_int(list->root),
-            [FILTER_SINCE] = arg_int(page->since_ms),
-            [FILTER_PATTERN] = arg_text((struct bytes){list->pattern, list->pattern_len}),
-        }};
+static int64_t oldest_find(struct tx *tx, const struct run_page *page) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT COALESCE(min(id), $4), count(*) FROM (SELECT id FROM runs"
+               " WHERE owner = $1 AND made_ms >= $2 ORDER BY made_ms DESC LIMIT $3) slice",
+               ARGS(arg_text(page->owner), arg_int(page->since_ms), arg_int(SINCE_MAX + 1),
+                    arg_int(INT64_MAX)));
+    return rows == NULL || rows_int(rows, 1) > SINCE_MAX ? 0 : rows_int(rows, 0);
 }
 
 static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
     list->tx = tx;
     list->page = page;
-    struct err err = find_id(list, page->parent, &list->parent);
+    struct err err = id_find(list, page->parent, &list->parent);
     if (!err_failed(err)) {
-        err = find_id(list, page->root, &list->root);
+        err = id_find(list, page->root, &list->root);
     }
-    if (!err_failed(err) && page->since_ms > 0) {
-        err = find_since(list, &list->oldest);
+    if (err_failed(err)) {
+        return err;
     }
-    write_states(list);
-    write_pattern(list);
-    list->filters = filters_of(list);
-    choose(list);
-    return err;
+    list->oldest = page->since_ms > 0 ? oldest_find(tx, page) : 0;
+    list->args[FILTER_OWNER] = arg_text(page->owner);
+    list->args[FILTER_BELOW] = arg_int(page->before > 0 ? page->before : INT64_MAX);
+    list->args[FILTER_LIMIT] = arg_int(page->limit);
+    list->args[FILTER_FROM] = arg_int(0);
+    list->args[FILTER_KIND] = arg_str(page->by_kind ? run_kind_name(page->kind) : "");
+    list->args[FILTER_STATES] = arg_text(states_write(list));
+    list->args[FILTER_HELD_EPOCH] = arg_int(page->hold == RUN_HELD ? tx_epoch(tx) : 0);
+    list->args[FILTER_LIVE] = arg_int(page->live ? 1 : 0);
+    list->args[FILTER_PROJECT] = arg_text(page->project);
+    list->args[FILTER_SESSION] = arg_text(page->session);
+    list->args[FILTER_PARENT] = arg_int(list->parent);
+    list->args[FILTER_ROOT] = arg_int(list->root);
+    list->args[FILTER_SINCE] = arg_int(page->since_ms);
+    list->args[FILTER_PATTERN] = arg_text(pattern_write(list));
+    lead_choose(list);
+    return tx_error(tx);
 }
 
 /* --- A part of a slice ------------------------------------------------------------------------ */
@@ -277,36 +264,19 @@ struct slice {
     bool last;     /* Whether nothing is left below. */
 };
 
-static struct err find_slice(struct list *list, int64_t limit, struct slice *ret_slice) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    list->filters.args[FILTER_LIMIT] = arg_int(limit);
-    struct err err =
-        tx_first(list->tx, list->lead->bounds, list->filters.args, FILTERS_BOUNDS, &rows);
-    if (err_failed(err) || rows == NULL) {
-        return err;
+/* The next slice begins below this one. */
+static struct slice slice_find(struct list *list, int64_t limit) {
+    struct slice slice = {.last = true};
+    list->args[FILTER_LIMIT] = arg_int(limit);
+    AUTO(rows_release)
+    struct rows *rows = tx_row(list->tx, list->lead->bounds, list->args, FILTERS_BOUNDS);
+    if (rows != NULL) {
+        slice.from = rows_int(rows, 0);
+        slice.count = rows_int(rows, 1);
+        slice.last = slice.count < limit || slice.from <= list->oldest;
     }
-    struct slice slice = {.from = rows_int(rows, 0), .count = rows_int(rows, 1)};
-    slice.last = slice.count < limit;
-    slice.last = slice.last || slice.from <= list->oldest;
-    *ret_slice = slice;
-    return ERR_OK;
-}
-
-static struct err read_rows(struct list *list, int64_t limit,
-                            struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
-                            int64_t *ret_count) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    list->filters.args[FILTER_LIMIT] = arg_int(limit);
-    struct err err = tx_query(list->tx, list->lead->rows, list->filters.args, FILTERS, &rows);
-    int64_t count = 0;
-    while (rows_more(rows, &err)) {
-        struct run_row row;
-        runs__borrow_shown(rows, RUN_LIGHT, &row);
-        count++;
-        err = each(ctx, &row);
-    }
-    *ret_count = count;
-    return err;
+    list->args[FILTER_FROM] = arg_int(slice.from);
+    return slice;
 }
 
 /* --- All of them ------------------------------------------------------------------------------ */
@@ -315,45 +285,37 @@ static struct err read_rows(struct list *list, int64_t limit,
 enum { PART_ROWS = 50 };
 
 /* Whether the transaction may go on with the next part. */
-static bool slice_more(const struct list *list, const struct slice *part, int64_t looked) {
+static bool slice_more(struct list *list, const struct slice *part, int64_t looked) {
+    list->args[FILTER_BELOW] = arg_int(part->from);
     return !part->last && looked < RUN_SLICE_ROWS && !tx_slice_over(list->tx);
 }
 
 /* With no filter beside the one that leads, an index finds each row: all of them are one part. */
-static struct err find_part(struct list *list, int64_t limit, struct slice *ret_part) {
-    *ret_part = (struct slice){.from = 0, .last = true};
-    return list->compares ? find_slice(list, limit, ret_part) : ERR_OK;
-}
-
 struct err tx_run_each(struct tx *tx, const struct run_page *page,
                        struct err (*each)(void *ctx, const struct run_row *row), void *ctx,
                        int64_t *ret_next) {
     struct list list = {.parent = 0};
     struct slice part = {.last = true};
-    int64_t left = page->limit, count = 0, looked = 0;
+    int64_t left = page->limit, looked = 0;
     struct err err = list_init(&list, tx, page);
     bool more = !err_failed(err);
     while (more) {
-        err = find_part(&list, PART_ROWS, &part);
-        list.filters.args[FILTER_FROM] = arg_int(part.from);
-        if (!err_failed(err)) {
-            err = read_rows(&list, left, each, ctx, &count);
-        }
-        list.filters.args[FILTER_BELOW] = arg_int(part.from);
+        part = list.compares ? slice_find(&list, PART_ROWS) : part;
         looked += part.count;
-        left -= count;
+        list.args[FILTER_LIMIT] = arg_int(left);
+        AUTO(rows_release) struct rows *rows = tx_rows(tx, list.lead->rows, list.args, FILTERS);
+        for (; !err_failed(err) && rows_step(rows); left--) {
+            struct run_row row;
+            runs__borrow_shown(rows, RUN_LIGHT, &row);
+            err = each(ctx, &row);
+        }
+        err = err_failed(err) ? err : tx_error(tx);
         more = !err_failed(err) && left > 0 && slice_more(&list, &part, looked);
     }
     if (!err_failed(err)) {
         *ret_next = part.last || left == 0 ? 0 : part.from;
     }
     return err;
-}
-
-static struct err count_part(struct list *list, int64_t *ret_count) {
-    const struct run_ask ask = {
-        .sql = list->lead->count, .args = list->filters.args, .count = FILTERS};
-    return runs__int(list->tx, &ask, ret_count);
 }
 
 struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_count,
@@ -364,15 +326,11 @@ struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_
     struct err err = list_init(&list, tx, page);
     bool more = !err_failed(err);
     while (more) {
-        int64_t count = 0;
-        err = find_slice(&list, list.compares ? PART_ROWS : page->limit, &part);
-        list.filters.args[FILTER_FROM] = arg_int(part.from);
-        if (!err_failed(err) && list.compares) {
-            err = count_part(&list, &count);
-        }
-        list.filters.args[FILTER_BELOW] = arg_int(part.from);
-        counted += list.compares ? count : part.count;
+        part = slice_find(&list, list.compares ? PART_ROWS : page->limit);
         looked += part.count;
+        counted +=
+            list.compares ? tx_number(tx, list.lead->count, list.args, FILTERS, 0) : part.count;
+        err = tx_error(tx);
         more = !err_failed(err) && slice_more(&list, &part, looked);
     }
     if (!err_failed(err)) {

@@ -220,13 +220,13 @@ struct run_place runs__place(struct bytes budget_path) {
     return place;
 }
 
-struct err runs__insert(struct tx *tx, const struct run_row *row) {
+void runs__insert(struct tx *tx, const struct run_row *row) {
     const struct run_place place = runs__place(row->budget);
     struct run_row placed = *row;
     placed.project = place.project;
     placed.session = place.session.len > 0 ? place.session : row->session;
     map_insert(tx, &runs__map, &placed);
-    return err_failed(tx_error(tx)) ? tx_error(tx) : runs__tell(tx, row);
+    tx_fail(tx, runs__tell(tx, row));
 }
 
 struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session) {
@@ -239,14 +239,11 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
     assert((row->state == RUN_QUEUED) == (row->gate != GATE_NONE));
     assert(run_state_final(row->state) == (row->ended_ms != 0));
     map_update(tx, &runs__map, RUN_PROGRESS, row);
-    return err_failed(tx_error(tx)) ? tx_error(tx) : runs__tell(tx, row);
+    tx_fail(tx, runs__tell(tx, row));
+    return tx_error(tx);
 }
 
 struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, ask->sql, ask->args, ask->count, &rows);
-    if (!err_failed(err)) {
-        *ret_number = rows != NULL && !rows_null(rows, 0) ? rows_int(rows, 0) : ask->missing;
-    }
-    return err;
+    *ret_number = tx_number(tx, ask->sql, ask->args, ask->count, ask->missing);
+    return tx_error(tx);
 }

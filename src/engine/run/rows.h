@@ -20,8 +20,9 @@ enum {
     RUN_REFUSED_MAX = 500, /* Runs that one transaction ends because they are refused. */
 };
 
-/* Columns of struct run_row, after `id` (store/mapper.h). Lists leave out those of RUN_LONG_MAP.
- * `run` and `owner` come first, to be read from a row that cannot be read as a whole. */
+/* Columns of struct run_row, after `id` (store/mapper.h). A new run has the defaults of those that
+ * are not inserted. Lists leave out those of RUN_LONG_MAP. `run` and `owner` come first, to be read
+ * from a row that cannot be read as a whole. */
 enum run_words { RUN_KIND = MAP_WORD, RUN_STATE, RUN_GATE, RUN_CAUSE };
 enum run_columns {
     RUN_PROGRESS = MAP_SET,    /* Written by runs__write. */
@@ -34,44 +35,44 @@ enum run_columns {
     X("parent", parent, MAP_INT, MAP_INSERT)                                                       \
     X("state", state, RUN_STATE, MAP_INSERT | RUN_PROGRESS)                                        \
     X("gate", gate, RUN_GATE, MAP_INSERT | RUN_PROGRESS)                                           \
-    X("cause", cause, RUN_CAUSE, MAP_INSERT | RUN_PROGRESS)                                        \
-    X("stop", stop, RUN_CAUSE, MAP_INSERT | RUN_PROGRESS)                                          \
-    X("stop_grace_ms", stop_grace_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                          \
+    X("cause", cause, RUN_CAUSE, RUN_PROGRESS)                                                     \
+    X("stop", stop, RUN_CAUSE, RUN_PROGRESS)                                                       \
+    X("stop_grace_ms", stop_grace_ms, MAP_INT, RUN_PROGRESS)                                       \
     X("attempt", attempt, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
-    X("voids", voids, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                          \
-    X("failures", failures, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                    \
-    X("reboots", reboots, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
-    X("unbegun", unbegun, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
+    X("voids", voids, MAP_INT, RUN_PROGRESS)                                                       \
+    X("failures", failures, MAP_INT, RUN_PROGRESS)                                                 \
+    X("reboots", reboots, MAP_INT, RUN_PROGRESS)                                                   \
+    X("unbegun", unbegun, MAP_INT, RUN_PROGRESS)                                                   \
     X("epoch", epoch, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                          \
     X("priority", priority, MAP_INT, MAP_INSERT)                                                   \
     X("key_max", key_max, MAP_INT, MAP_INSERT)                                                     \
-    X("exit_code", exit_code, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                  \
+    X("exit_code", exit_code, MAP_INT, RUN_PROGRESS)                                               \
     X("once", once, MAP_BOOL, MAP_INSERT)                                                          \
     X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
     X("not_before_ms", not_before_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                          \
     X("started_ms", started_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                \
     X("steady_ms", steady_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                  \
-    X("ended_ms", ended_ms, MAP_INT_OR_NULL, MAP_INSERT | RUN_PROGRESS)                            \
+    X("ended_ms", ended_ms, MAP_INT_OR_NULL, RUN_PROGRESS)                                         \
     X("run_key", key, MAP_TEXT, MAP_INSERT)                                                        \
     X("label", label, MAP_TEXT, MAP_INSERT)                                                        \
     X("command", command, MAP_TEXT, MAP_INSERT)                                                    \
     X("host", host, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
-    X("note", note, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
+    X("note", note, MAP_TEXT, RUN_PROGRESS)                                                        \
     X("budget", budget, MAP_TEXT, MAP_INSERT)                                                      \
-    X("lane", lane, MAP_INT, MAP_INSERT | RUN_BUDGET)                                              \
-    X("charged", charged, MAP_BOOL, MAP_INSERT | RUN_BUDGET)                                       \
-    X("output_tokens_held", reserve.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, MAP_INSERT | RUN_BUDGET)    \
-    X("tokens_held", reserve.of[AMOUNT_TOKENS], MAP_INT, MAP_INSERT | RUN_BUDGET)                  \
-    X("cost_micros_held", reserve.of[AMOUNT_COST], MAP_INT, MAP_INSERT | RUN_BUDGET)               \
-    X("agents_held", reserve.of[AMOUNT_AGENTS], MAP_INT, MAP_INSERT | RUN_BUDGET)                  \
-    X("wall_ms_held", reserve.of[AMOUNT_WALL], MAP_INT, MAP_INSERT | RUN_BUDGET)                   \
+    X("lane", lane, MAP_INT, RUN_BUDGET)                                                           \
+    X("charged", charged, MAP_BOOL, RUN_BUDGET)                                                    \
+    X("output_tokens_held", reserve.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, RUN_BUDGET)                 \
+    X("tokens_held", reserve.of[AMOUNT_TOKENS], MAP_INT, RUN_BUDGET)                               \
+    X("cost_micros_held", reserve.of[AMOUNT_COST], MAP_INT, RUN_BUDGET)                            \
+    X("agents_held", reserve.of[AMOUNT_AGENTS], MAP_INT, RUN_BUDGET)                               \
+    X("wall_ms_held", reserve.of[AMOUNT_WALL], MAP_INT, RUN_BUDGET)                                \
     X("COALESCE((SELECT p.run FROM runs p WHERE p.id = runs.parent), '')", parent_run, MAP_TEXT,   \
       MAP_READ)
 #define RUN_LONG_MAP(X)                                                                            \
     X("project", project, MAP_TEXT, MAP_INSERT)                                                    \
     X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
     X("root", root, MAP_INT, MAP_INSERT)                                                           \
-    X("result", result, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                       \
+    X("result", result, MAP_TEXT, RUN_PROGRESS)                                                    \
     X("spec", spec, MAP_TEXT, MAP_INSERT)
 #define RUN_COLUMNS_LIGHT "id" RUN_LIGHT_MAP(MAP_NAMES)
 #define RUN_COLUMNS RUN_COLUMNS_LIGHT RUN_LONG_MAP(MAP_NAMES)
@@ -104,7 +105,7 @@ MUST_CHECK struct err runs__find_light(struct tx *tx, struct bytes run, bool *re
                                        struct run_row *ret_row);
 /* One that has to be there: ERR_NOT_FOUND. */
 MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
-MUST_CHECK struct err runs__insert(struct tx *tx, const struct run_row *row);
+void runs__insert(struct tx *tx, const struct run_row *row);
 /* A run whose turn does not pay for it is of the turn's session nevertheless: it is listed with it,
  * and goes with it. */
 MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
@@ -125,10 +126,11 @@ struct run_ask {
 };
 MUST_CHECK struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number);
 
-/* The first row of a line, whole. Damaged ones before it leave the line, and are asked to end. */
-MUST_CHECK struct err runs__first(struct tx *tx, const struct run_ask *ask, bool *ret_found,
-                                  struct run_row *ret_row);
-/* Asks a run to end whose row cannot be read: run_damaged.c. No cursor may be open. */
+/* The first row of a line, whole. Damaged ones before it leave the line, and are asked to end.
+ * False: there is none, or the transaction has failed. */
+MUST_CHECK bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                            struct run_row *ret_row);
+/* Asks a run to end whose row cannot be read (damaged.c). No cursor may be open. */
 MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
 
 /* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
@@ -154,16 +156,11 @@ MUST_CHECK struct err runs__event_finished(struct tx *tx, const struct run_row *
 /* --- Admission -------------------------------------------------------------------------------- */
 
 /* The process of the attempt that has begun: its span. Of a run without one: nothing. */
-MUST_CHECK struct err runs__span_start(struct tx *tx, const struct run_bounds *bounds,
-                                       const struct run_row *row);
+void runs__span_start(struct tx *tx, const struct run_bounds *bounds, const struct run_row *row);
 
 struct run_lane { /* Who shares a key; empty: the run has none. */
     struct bytes owner, key;
 };
-/* The row begins its next attempt. */
-MUST_CHECK struct err runs__start(struct tx *tx, const struct run_bounds *bounds,
-                                  struct run_row *row);
-
 /* What a transaction freed, to be handed on once, when all else is written: whoever began before
  * that could be ended, or begun a second time, by what the same transaction still does. Zeroed:
  * nothing. */
@@ -171,7 +168,7 @@ struct run_freed {
     struct run_lane *lanes; /* In the transaction's arena; each key once. */
     size_t count, size;
     unsigned kinds;   /* 1U << enum run_kind: their slots. */
-    int64_t *budgets; /* As `lanes`: limits of budgets, each once. See budget_rows.h. */
+    int64_t *budgets; /* As `lanes`: limits of budgets, each once. See budget_tree.h. */
     size_t budget_count, budget_size;
     unsigned refused; /* Runs that were refused while it was handed on (runs__try). */
 };
@@ -182,11 +179,8 @@ MUST_CHECK struct err runs__admit_freed(struct tx *tx, const struct run_freed *f
 /* The same bit by bit: keys now, the rest in transactions of their own. For who frees something in
  * the midst of handing on. */
 MUST_CHECK struct err runs__admit_later(struct tx *tx, const struct run_freed *freed);
-/* Into free slots, at most `limit`. *ret_more: some may be left. What runs leave that are refused
- * is added to `freed`. */
-MUST_CHECK struct err runs__admit_slots(struct tx *tx, enum run_kind kind,
-                                        const struct run_bounds *bounds, int64_t limit,
-                                        struct run_freed *freed, bool *ret_more);
+/* Room for one item more in an array of struct run_freed; NULL: the transaction has failed. */
+void *runs__freed_room(struct tx *tx, void *items, size_t count, size_t *io_size, size_t item);
 /* Performs `fn` for the run `id`, the first in its line, as a part (tx_try) of the transaction that
  * hands a place on. If the store refuses the part, that run alone fails, with not_stored (a turn:
  * history_unreadable), and what it leaves is added to `freed`. A run whose failure is refused, too,
@@ -201,16 +195,12 @@ struct run_part {
 enum run_part_end {
     RUN_PART_DONE,
     RUN_PART_PASSED, /* Refused: the next run in the line is to be tried. */
-    RUN_PART_WAITS,  /* Refused: a second run is unwritable. */
+    RUN_PART_WAITS,  /* Refused: a second run is unwritable; or the transaction has failed. */
 };
-MUST_CHECK struct err runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed,
-                                enum run_part_end *ret_end);
+enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed);
 
 /* How many of this kind there may be at once; INT64_MAX: any number. */
 int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);
-/* Slots that are free for a run of this kind now. */
-MUST_CHECK struct err runs__slots_free(struct tx *tx, enum run_kind kind,
-                                       const struct run_bounds *bounds, int64_t *ret_free);
 
 /* --- Input (job/input.c) ---------------------------------------------------------------------- */
 

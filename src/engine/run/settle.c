@@ -3,72 +3,32 @@
  * The fence: only the row's own attempt, and only while it runs, is settled. A result that comes
  * later, because a daemon sent it twice or an older attempt was thought dead, changes nothing.
  */
-#include "engine/run/budget_gate.h"
-#include "engine/run/kinds.h"
-
 #include <string.h>
 
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
+#include "engine/run/budget_gate.h"
+#include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 
-/* What was told by this turn. */
-static struct err settle_owed(struct tx *tx, const struct run_row *turn) {
-    const struct inbox_turn_end end = {
-        .turn = turn->run, .state = turn->state, .cause = turn->cause};
-    return tx_inbox_settle_turn(tx, &end);
-}
-
-/* Tokens and cost that a row still holds at its end are those of a call that was out, and whose
- * usage nobody will report: they count as used. */
-static struct amounts used_by_row(const struct run_row *row) {
-    struct amounts used = row->reserve;
-    used.of[AMOUNT_AGENTS] = 0;
-    used.of[AMOUNT_WALL] = 0;
-    return used;
-}
-
 /* What had begun and was not settled by somebody who knows better took what its row says, without
- * its waits for a person. */
-static struct err settle_budgets(struct tx *tx, const struct run_end *end, struct run_row *row,
-                                 struct run_freed *freed) {
+ * its waits for a person. Tokens and cost that a row still holds at its end are those of a call
+ * that was out, and whose usage nobody will report: they count as used. */
+static void budgets_settle(struct tx *tx, const struct run_end *end, struct run_row *row,
+                           struct run_freed *freed) {
     struct run_took took = {.began = true,
                             .completed = row->state == RUN_SUCCEEDED || row->state == RUN_DEGRADED,
-                            .used = used_by_row(row)};
+                            .used = row->reserve};
     struct run_time time = {.took_ms = 0};
     if (end->from == RUN_QUEUED) {
-        return runs__budget_leave(tx, row, freed);
+        runs__budget_leave(tx, row, freed);
+        return;
     }
-    struct err err = row->charged && !end->alone ? runs__time(tx, row, end->from, &time) : ERR_OK;
+    if (row->charged && !end->alone) {
+        tx_fail(tx, runs__time(tx, row, end->from, &time));
+    }
     took.wall_ms = time.took_ms;
-    return err_failed(err) ? err : runs__budget_settle(tx, &took, row, freed);
-}
-
-/* The output of a turn is what it said, which is read only where somebody is notified of it. */
-static struct err end_turn(struct tx *tx, const struct run_row *row, struct bytes *ret_output) {
-    struct err err = settle_owed(tx, row);
-    bool heard = row->spec.len > 0 &&
-                 memmem(row->spec.data, row->spec.len, "\"notify\"", strlen("\"notify\"")) != NULL;
-    return err_failed(err) || !heard ? err : run_kinds[KIND_TURN].output(tx, row, ret_output);
-}
-
-static struct err end_kind(struct tx *tx, const struct run_row *row, struct run_freed *freed) {
-    const struct run_kind_ops *kind = &run_kinds[row->kind];
-    if (row->kind == KIND_JOB && row->attempt > 0) {
-        return tx_span_keep(tx, row->id);
-    }
-    return kind->ended != NULL ? kind->ended(tx, row, freed) : ERR_OK;
-}
-
-/* Damage in the rows of whoever started a run keeps no run from its end. */
-static struct err end_child(struct tx *tx, const struct run_row *row, struct bytes output) {
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < COUNT_OF(run_kinds) && !err_failed(err); i++) {
-        if (run_kinds[i].child_ended != NULL) {
-            err = run_kinds[i].child_ended(tx, row, output);
-        }
-    }
-    return err.code == ERR_STORE_CORRUPT || err.code == ERR_TEXT_TOO_LONG ? ERR_OK : err;
+    runs__budget_settle(tx, &took, row, freed);
 }
 
 /* The holder has measured the time of its command, and the daemon may have noticed the end days
@@ -83,39 +43,61 @@ static int64_t end_ms(const struct tx *tx, const struct run_usage *usage,
     return now_ms >= row->started_ms ? now_ms : row->started_ms + runs__took_ms(tx, row);
 }
 
-struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
-                     struct run_freed *freed) {
-    assert(run_state_final(row->state));
-    struct err err = runs__free(tx, row, freed);
-    if (!err_failed(err)) {
-        err = settle_budgets(tx, end, row, freed);
-    }
-    row->gate = GATE_NONE;
-    row->ended_ms = end_ms(tx, end->usage, row);
-    if (!err_failed(err)) {
-        err = runs__write(tx, end->from, row);
-    }
-    if (!err_failed(err)) {
-        err = runs__input_close(tx, row);
-    }
-    if (!err_failed(err)) {
-        err = runs__event_finished(tx, row);
-    }
-    if (!err_failed(err) && !end->alone) {
-        err = end_kind(tx, row, freed);
-    }
-    if (!err_failed(err)) {
-        err = end_child(tx, row, end->output);
+/* Errors of other rows are returned and not kept: damage in the rows of whoever started a run keeps
+ * no run from its end. */
+static struct err kinds_end(struct tx *tx, const struct run_end *end, const struct run_row *row,
+                            struct run_freed *freed) {
+    const struct run_kind_ops *kind = &run_kinds[row->kind];
+    struct err err = ERR_OK;
+    if (!end->alone && row->kind == KIND_JOB && row->attempt > 0) {
+        err = tx_span_keep(tx, row->id);
+    } else if (!end->alone && kind->ended != NULL) {
+        err = kind->ended(tx, row, freed);
     }
     if (err_failed(err)) {
         return err;
     }
+    for (size_t i = 0; i < COUNT_OF(run_kinds) && !err_failed(err); i++) {
+        if (run_kinds[i].child_ended != NULL) {
+            err = run_kinds[i].child_ended(tx, row, end->output);
+        }
+    }
+    return err.code == ERR_STORE_CORRUPT || err.code == ERR_TEXT_TOO_LONG ? ERR_OK : err;
+}
+
+/* What the turn was told is settled. Its output is what it said, which is read only where somebody
+ * is notified of it. */
+static struct err turn_settle(struct tx *tx, const struct run_row *row, struct bytes *ret_output) {
+    static const char notify[] = "\"notify\"";
+    const struct inbox_turn_end end = {.turn = row->run, .state = row->state, .cause = row->cause};
+    struct err err = tx_inbox_settle_turn(tx, &end);
+    bool heard = row->spec.len > 0 &&
+                 memmem(row->spec.data, row->spec.len, notify, sizeof notify - 1) != NULL;
+    return err_failed(err) || !heard ? err : run_kinds[KIND_TURN].output(tx, row, ret_output);
+}
+
+struct err runs__end(struct tx *tx, const struct run_end *end, struct run_row *row,
+                     struct run_freed *freed) {
+    assert(run_state_final(row->state));
+    tx_fail(tx, runs__free(tx, row, freed));
+    budgets_settle(tx, end, row, freed);
+    row->gate = GATE_NONE;
+    row->ended_ms = end_ms(tx, end->usage, row);
+    tx_fail(tx, runs__write(tx, end->from, row));
+    tx_fail(tx, runs__input_close(tx, row));
     struct inbox_notice notice = {
         .run = row, .output = end->output, .members = end->members, .exit_code = row->exit_code};
-    if (row->kind == KIND_TURN && !end->alone) {
-        err = end_turn(tx, row, &notice.output);
+    struct err err = runs__event_finished(tx, row);
+    if (!err_failed(err)) {
+        err = kinds_end(tx, end, row, freed);
     }
-    return err_failed(err) || row->cause == CAUSE_CALLED_OFF ? err : tx_inbox_notify(tx, &notice);
+    if (!err_failed(err) && row->kind == KIND_TURN && !end->alone) {
+        err = turn_settle(tx, row, &notice.output);
+    }
+    if (!err_failed(err) && row->cause != CAUSE_CALLED_OFF) {
+        err = tx_inbox_notify(tx, &notice);
+    }
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed *freed) {
@@ -133,35 +115,16 @@ struct err runs__end_queued(struct tx *tx, struct run_row *row, struct run_freed
     return runs__end(tx, &end, row, freed);
 }
 
-static bool lives(const struct run_row *row) {
-    return row->state == RUN_RUNNING || row->state == RUN_WAITING;
-}
-
-/* Without a wait it goes straight to the queue for a slot, and keeps its key on the way. */
-static struct err again(struct tx *tx, enum run_state from, int64_t wait_ms, struct run_row *row,
-                        struct run_freed *freed) {
-    struct err err = runs__free(tx, row, freed);
-    if (err_failed(err)) {
-        return err;
-    }
-    row->gate = wait_ms > 0 ? GATE_TIME : GATE_SLOT;
-    row->not_before_ms = wait_ms > 0 ? tx_now_ms(tx) + wait_ms : 0;
-    err = runs__write(tx, from, row);
-    return err_failed(err) ? err : runs__event_retrying(tx, row, wait_ms);
-}
+/* --- An attempt of a command ------------------------------------------------------------------ */
 
 /* The fence is that of the run's row, which has been passed. */
-static struct err end_span(struct tx *tx, const struct run_settle *settle,
-                           const struct run_verdict *verdict, const struct run_row *row) {
-    if (row->kind != KIND_JOB) {
-        return ERR_OK;
-    }
-    const char *cause = run_cause_name(verdict->cause), *state = run_state_name(verdict->attempt);
+static void span_end(struct tx *tx, const struct run_settle *settle,
+                     const struct run_verdict *verdict, const struct run_row *row) {
     const struct run_usage *usage = &settle->usage;
     const struct span_end end = {
         .key = {.run = row->id, .attempt = row->attempt},
-        .state = {state, strlen(state)},
-        .cause = {cause, strlen(cause)},
+        .state = bytes_of(run_state_name(verdict->attempt)),
+        .cause = bytes_of(run_cause_name(verdict->cause)),
         .error = row->note,
         .output = {"", 0},
         .tokens = SPAN_TOKENS_UNKNOWN,
@@ -173,11 +136,15 @@ static struct err end_span(struct tx *tx, const struct run_settle *settle,
         .disk = settle->disk,
         .ended_ms = end_ms(tx, usage, row),
     };
-    return tx_span_end(tx, &end, NULL /* never late */);
+    if (row->kind == KIND_JOB) {
+        tx_fail(tx, tx_span_end(tx, &end, NULL /* never late */));
+    }
 }
 
-static struct err apply(struct tx *tx, const struct run_settle *settle, struct run_row *row,
-                        struct run_freed *freed) {
+/* The run ends, or is queued again. Without a wait it goes straight to the queue for a slot, and
+ * keeps its key on the way. */
+static void attempt_apply(struct tx *tx, const struct run_settle *settle, struct run_row *row,
+                          struct run_freed *freed) {
     enum run_state from = row->state;
     struct run_verdict verdict = run_judge(row, &settle->retry, &settle->end, settle->random);
     row->state = verdict.state;
@@ -189,66 +156,55 @@ static struct err apply(struct tx *tx, const struct run_settle *settle, struct r
     row->exit_code = settle->end.end == ATTEMPT_EXITED ? settle->end.code : -1;
     row->result = settle->result;
     row->note = (struct bytes){settle->note.data, utf8_cut(settle->note, RUN_NOTE_TEXT_MAX)};
-    struct err err = end_span(tx, settle, &verdict, row);
-    if (err_failed(err)) {
-        return err;
-    }
+    span_end(tx, settle, &verdict, row);
     if (row->state == RUN_QUEUED) {
-        return again(tx, from, verdict.wait_ms, row, freed);
+        tx_fail(tx, runs__free(tx, row, freed));
+        row->gate = verdict.wait_ms > 0 ? GATE_TIME : GATE_SLOT;
+        row->not_before_ms = verdict.wait_ms > 0 ? tx_now_ms(tx) + verdict.wait_ms : 0;
+        tx_fail(tx, runs__write(tx, from, row));
+        tx_fail(tx, runs__event_retrying(tx, row, verdict.wait_ms));
+        return;
     }
     const struct run_end end = {.from = from, .output = settle->output, .usage = &settle->usage};
-    err = runs__end(tx, &end, row, freed);
-    return err_failed(err) ? err : runs__ask_children(tx, row, freed);
-}
-
-static struct err find_took(struct tx *tx, const struct run_settle *settle,
-                            const struct run_row *row, struct run_took *ret_took) {
-    enum attempt_end end = settle->end.end;
-    const struct run_usage *usage = &settle->usage;
-    struct run_time time = {.took_ms = usage->wall_ms > 0 ? usage->wall_ms : 0};
-    bool measured = usage->known && usage->wall_ms >= 0;
-    struct err err = measured ? ERR_OK : runs__time(tx, row, row->state, &time);
-    *ret_took = (struct run_took){.wall_ms = time.took_ms,
-                                  .began = end != ATTEMPT_VOID && end != ATTEMPT_NOT_STARTED &&
-                                           end != ATTEMPT_NO_DESCRIPTORS,
-                                  .completed = end == ATTEMPT_EXITED && settle->end.code == 0 &&
-                                               settle->end.why == ATTEMPT_ITSELF};
-    return err;
+    tx_fail(tx, runs__end(tx, &end, row, freed));
+    tx_fail(tx, runs__ask_children(tx, row, freed));
 }
 
 struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                          struct run_row *ret_row) {
     assert(settle->result.len <= RUN_RESULT_MAX);
     const struct run_key key = {.run = settle->run};
+    const struct run_usage *usage = &settle->usage;
+    const enum attempt_end how = settle->end.end;
+    struct run_time time = {.took_ms = usage->wall_ms > 0 ? usage->wall_ms : 0};
+    struct run_freed freed = {.kinds = 0};
     bool found = false;
     struct run_row row = {.id = 0};
     struct err err = tx_run_find(tx, &key, &found, &row);
     if (err_failed(err)) {
         return err;
     }
-    bool late = !found || !lives(&row) || row.attempt != settle->attempt;
-    struct run_freed freed = {.kinds = 0};
-    struct run_took took;
-    if (!late) {
-        err = find_took(tx, settle, &row, &took);
-    }
-    if (!err_failed(err) && !late) {
-        err = runs__budget_settle(tx, &took, &row, &freed);
-    }
-    if (!err_failed(err) && !late) {
-        err = apply(tx, settle, &row, &freed);
-    }
-    if (!err_failed(err) && !late) {
-        err = runs__admit_freed(tx, &freed, &settle->bounds);
-    }
-    if (!err_failed(err) && !late && row.state == RUN_QUEUED) {
-        err = runs__find_id(tx, row.id, &found, &row); /* It may be the one that goes next. */
-    }
-    if (!err_failed(err)) {
-        *ret_late = late;
+    *ret_late = !found || !run_lives(&row) || row.attempt != settle->attempt;
+    if (*ret_late) {
         *ret_row = row;
+        return ERR_OK;
     }
-    return err;
+    if (!usage->known || usage->wall_ms < 0) {
+        tx_fail(tx, runs__time(tx, &row, row.state, &time));
+    }
+    const struct run_took took = {.wall_ms = time.took_ms,
+                                  .began = how != ATTEMPT_VOID && how != ATTEMPT_NOT_STARTED &&
+                                           how != ATTEMPT_NO_DESCRIPTORS,
+                                  .completed = how == ATTEMPT_EXITED && settle->end.code == 0 &&
+                                               settle->end.why == ATTEMPT_ITSELF};
+    runs__budget_settle(tx, &took, &row, &freed);
+    attempt_apply(tx, settle, &row, &freed);
+    tx_fail(tx, runs__admit_freed(tx, &freed, &settle->bounds));
+    if (row.state == RUN_QUEUED) { /* It may be the one that goes next. */
+        tx_fail(tx, runs__find_id(tx, row.id, &found, &row));
+    }
+    *ret_row = row;
+    return tx_error(tx);
 }
 
 struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
@@ -259,12 +215,6 @@ struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t atte
     if (err_failed(err)) {
         return err;
     }
-    bool late = !found || !lives(&row) || row.attempt != attempt;
-    if (!late) {
-        err = runs__adopt(tx, &row);
-    }
-    if (!err_failed(err)) {
-        *ret_late = late;
-    }
-    return err;
+    *ret_late = !found || !run_lives(&row) || row.attempt != attempt;
+    return *ret_late ? ERR_OK : runs__adopt(tx, &row);
 }

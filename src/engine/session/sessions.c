@@ -2,20 +2,6 @@
 #include "engine/inbox/bind.h"
 #include "engine/session/rows.h"
 
-bool session_project_valid(struct bytes project) {
-    if (project.len == 0 || project.len > SESSION_PROJECT_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < project.len; i++) {
-        char c = project.data[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* --- Made and found --------------------------------------------------------------------------- */
 
 static struct bytes text_or(struct bytes text, struct bytes absent) {

@@ -19,9 +19,8 @@
 #include "store/store.h"
 
 enum {
-    SESSION_DEPTH_MAX = 3,    /* Of subagents. */
-    SESSION_PROJECT_MAX = 64, /* Bytes, like all of these. */
-    SESSION_TITLE_MAX = 200,
+    SESSION_DEPTH_MAX = 3,   /* Of subagents. */
+    SESSION_TITLE_MAX = 200, /* Bytes, like all of these. */
     SESSION_MODEL_MAX = 200,
     SESSION_AGENT_MAX = 64,
     SESSION_ROOT_MAX = 4096,
@@ -39,9 +38,6 @@ enum {
 
 /* The project of a session for which none was named. */
 #define SESSION_PROJECT_DEFAULT "default"
-
-/* 1 to 64 of a-z 0-9 _ . -, beginning with a letter or a digit. */
-MUST_CHECK bool session_project_valid(struct bytes project);
 
 struct session_key {
     struct bytes owner, session; /* owner data NULL: anybody's. */

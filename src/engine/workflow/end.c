@@ -170,9 +170,10 @@ static void agents_end(struct tx *tx, const struct workflow_end *end, int64_t wo
         if (took != NULL && (row.state == RUN_RUNNING || run_waits_for_provider(&row))) {
             steps__cut_off(tx, took, end->project, &row, freed);
         } else if (end != NULL && row.cause == CAUSE_PAUSED) { /* Admitted, but never asked. */
-            tx_fail(tx, runs__budget_leave(tx, &row, freed));
+            runs__budget_leave(tx, &row, freed);
         }
-        const struct run_end of_run = {.from = row.state, .alone = end == NULL};
+        const struct run_end of_run = {
+            .from = row.state, .output = BYTES(""), .alone = end == NULL};
         row.cause = row.stop == CAUSE_NONE ? CAUSE_PARENT_ENDED : row.stop;
         row.state = RUN_CANCELLED;
         row.not_before_ms = 0;

@@ -43,10 +43,10 @@ enum { EPOCH_NONE = 0 };
 /* Settles what an attempt used, and holds `next` from here on. */
 static void attempt_charge(struct tx *tx, const struct run_took *took, const struct amounts *next,
                            struct run_row *row, struct run_freed *freed) {
-    tx_fail(tx, runs__budget_settle(tx, took, row, freed));
+    runs__budget_settle(tx, took, row, freed);
     row->charged = true;
     row->reserve = *next;
-    tx_fail(tx, budget__write_run(tx, row));
+    budget__write_run(tx, row);
 }
 
 /* Usage of attempts that a crash cut off is unknown: all that is held for them is charged, and what
@@ -55,9 +55,10 @@ static void charge_cut_off(struct tx *tx, struct run_row *row, struct run_freed 
     const struct run_took took = {
         .wall_ms = row->reserve.of[AMOUNT_WALL], .began = true, .used = row->reserve};
     struct amounts want, grant, next = row->reserve;
-    if (!row->charged || err_failed(tx_fail(tx, runs__budget_more(tx, row, &want, &grant)))) {
+    if (!row->charged) {
         return;
     }
+    runs__budget_more(tx, row, &want, &grant);
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         bool alone = i == AMOUNT_WALL || i == AMOUNT_AGENTS; /* Held once, however many attempts. */
         next.of[i] = alone || next.of[i] < want.of[i] ? next.of[i] : want.of[i];
@@ -71,9 +72,10 @@ static void charge_cut_off(struct tx *tx, struct run_row *row, struct run_freed 
 static void charge_time(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     const struct run_took took = {.wall_ms = runs__took_ms(tx, row), .began = true};
     struct amounts want, grant, next = row->reserve;
-    if (!row->charged || err_failed(tx_fail(tx, runs__budget_more(tx, row, &want, &grant)))) {
+    if (!row->charged) {
         return;
     }
+    runs__budget_more(tx, row, &want, &grant);
     amounts_add(&next, &grant);
     attempt_charge(tx, &took, &next, row, freed);
 }

@@ -152,7 +152,7 @@ static struct err step_admit(struct tx *tx, const struct step_new *step, const s
                              struct run_row *row, enum budget_verdict *ret_verdict) {
     struct err err = step->owns_budget ? runs__budget_own(tx, &step->limits, row) : ERR_OK;
     if (!err_failed(err) && step->asks && (facts->global || row->budget.len > 0)) {
-        err = runs__budget_judge(tx, row, ret_verdict);
+        *ret_verdict = runs__budget_judge(tx, /* past */ 0, row);
     }
     if (!err_failed(err) && *ret_verdict != BUDGET_ADMITTED) {
         row->state = RUN_QUEUED;
@@ -193,9 +193,9 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
     }
     bool goes = true;
     if (verdict != BUDGET_ADMITTED) {
-        tx_fail(tx, runs__budget_apply(tx, verdict, row, &goes));
+        goes = runs__budget_apply(tx, verdict, row);
     } else if (row->charged) {
-        tx_fail(tx, budget__write_run(tx, row));
+        budget__write_run(tx, row);
     }
     *ret_begun = goes ? STEP_BEGUN : verdict == BUDGET_WAITS ? STEP_WAITS : STEP_OVER;
     return tx_error(tx);
@@ -268,13 +268,13 @@ static void end_settle(struct tx *tx, const struct step_end *end, struct run_fre
         return;
     }
     if (row.state == RUN_QUEUED) {
-        tx_fail(tx, runs__budget_leave(tx, &row, freed));
+        runs__budget_leave(tx, &row, freed);
     } else if (row.attempt == end->attempt) { /* Else it was restarted, and the next one holds. */
         const struct run_took took = {.wall_ms = end->took_ms,
                                       .began = end->calls > 0,
                                       .completed = state == RUN_SUCCEEDED || state == RUN_DEGRADED,
                                       .used = turns__amounts(&end->usage, &end->cost)};
-        tx_fail(tx, runs__budget_settle(tx, &took, &row, freed));
+        runs__budget_settle(tx, &took, &row, freed);
     }
 }
 
@@ -354,7 +354,7 @@ void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes pr
                                      .project = project,
                                      .calls = took->calls,
                                      .calls_unpriced = took->calls_unpriced};
-    tx_fail(tx, runs__budget_settle(tx, &by_budgets, row, freed));
+    runs__budget_settle(tx, &by_budgets, row, freed);
     tx_do(tx,
           "UPDATE runs SET output_tokens = output_tokens + $2, tokens = tokens + $3,"
           " cost_micros = cost_micros + $4 WHERE id = $1",

@@ -137,6 +137,10 @@ enum run_gate run_admit(const struct run_admission *admission) {
     return admission->slots_free > 0 ? GATE_NONE : GATE_SLOT;
 }
 
+bool run_lives(const struct run_row *row) {
+    return row->state == RUN_RUNNING || row->state == RUN_WAITING;
+}
+
 bool run_waits_for_provider(const struct run_row *row) {
     return row->state == RUN_WAITING && row->not_before_ms != 0;
 }
@@ -187,7 +191,7 @@ void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold) {
  * a run that was asked to stop. */
 
 struct run_effects run_effects(const struct run_row *row, int64_t epoch, enum run_hold hold) {
-    bool lives = row->state == RUN_RUNNING || row->state == RUN_WAITING;
+    bool lives = run_lives(row);
     bool asked = row->stop != CAUSE_NONE;
     return (struct run_effects){
         .start = row->state == RUN_RUNNING && row->epoch == epoch && hold == RUN_FREE && !asked,

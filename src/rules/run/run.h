@@ -307,6 +307,8 @@ struct run_effects {
 };
 /* `held`: nothing begins; what lives is still followed. */
 enum run_hold { RUN_FREE, RUN_HELD };
+/* Whether the run has begun, and has not ended. */
+bool run_lives(const struct run_row *row);
 /* True: a call of its model waits before its next try; else `waiting` means for a person. */
 MUST_CHECK bool run_waits_for_provider(const struct run_row *row);
 /* Rest of that wait, for a daemon that did not see it begin: by the clock that is set by people, so

@@ -97,3 +97,17 @@ bool part_state_open(enum part_state state) {
     return state == PART_STATE_READY || state == PART_STATE_ASKING || state == PART_STATE_RUNNING ||
            state == PART_STATE_PENDING || state == PART_STATE_REVIEWING;
 }
+
+bool session_project_valid(struct bytes project) {
+    if (project.len == 0 || project.len > SESSION_PROJECT_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < project.len; i++) {
+        char c = project.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!plain && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
+            return false;
+        }
+    }
+    return true;
+}

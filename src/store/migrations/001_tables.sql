@@ -252,7 +252,7 @@ CREATE INDEX inbox_session ON inbox (owner, address, id) WHERE receiver = 'sessi
 
 -- A node of the tree: its path is the chain of scopes down to it, each closed by '/':
 -- 'project:web/run:run_…/'; '' with the owner '' is `global`, which stands above all owners.
--- A limit that is NULL is none. run 0: it is not the budget of one run.
+-- A limit of 2^53 is none. run 0: it is not the budget of one run.
 CREATE TABLE budgets (
     id @int@ NOT NULL PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -260,11 +260,11 @@ CREATE TABLE budgets (
     path TEXT NOT NULL,
     run @int@ NOT NULL,
     made_ms @int@ NOT NULL,
-    output_tokens_max @int@,
-    tokens_max @int@,
-    cost_micros_max @int@,
-    agents_max @int@,
-    wall_ms_max @int@,
+    output_tokens_max @int@ NOT NULL DEFAULT 9007199254740992,
+    tokens_max @int@ NOT NULL DEFAULT 9007199254740992,
+    cost_micros_max @int@ NOT NULL DEFAULT 9007199254740992,
+    agents_max @int@ NOT NULL DEFAULT 9007199254740992,
+    wall_ms_max @int@ NOT NULL DEFAULT 9007199254740992,
     output_tokens_spent @int@ NOT NULL DEFAULT 0,
     tokens_spent @int@ NOT NULL DEFAULT 0,
     cost_micros_spent @int@ NOT NULL DEFAULT 0,

@@ -1,0 +1,306 @@
+/* budget_tree.c: nodes of the tree of budgets: read, asked above a run, and charged.
+ *
+ * Only nodes with a limit on something that is wanted cost a sum. Whose ancestors hold what is only
+ * looked up where the answer would be to wait: a child must never wait for what its own live
+ * ancestor has reserved, since that one may be waiting for the child.
+ */
+#include "engine/run/budget_tree.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "engine/base/ids.h"
+
+/* --- Nodes ------------------------------------------------------------------------------------ */
+
+#define BUDGET_COLUMN(name, member, kind, use)                                                     \
+    {name, kind, use, offsetof(struct budget_row, member)},
+static const struct map_column columns[] = {BUDGET_MAP(BUDGET_COLUMN)};
+const struct map budget__map = {.table = "budgets",
+                                .key = "id",
+                                .key_offset = offsetof(struct budget_row, id),
+                                .columns = columns,
+                                .count = COUNT_OF(columns)};
+
+struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
+    struct budget_row row = {.id = 0};
+    bool known = map_read(&budget__map, rows, &row);
+    assert(known); /* No column is a word. */
+    tx_fail(tx, map_copy(tx, &budget__map, &row));
+    return row;
+}
+
+void budget__insert(struct tx *tx, struct budget_row *row) {
+    row->id = tx_number(tx, "SELECT " IDS_NEXT("budgets"), NO_ARGS, /* absent */ 0);
+    map_insert(tx, &budget__map, row);
+}
+
+struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope) {
+    AUTO(text_done) struct text path;
+    text_init(&path, BUDGET_PATH_MAX);
+    text_add(&path, above.data, above.len);
+    text_add(&path, scope.data, scope.len);
+    text_add_char(&path, '/');
+    return tx_copy_text(tx, &path, "budget: path");
+}
+
+struct bytes budget__project_path(struct tx *tx, struct bytes project) {
+    AUTO(text_done) struct text scope;
+    text_init(&scope, BUDGET_PATH_MAX);
+    text_add_str(&scope, "project:");
+    text_add(&scope, project.data, project.len);
+    return budget__path(tx, BYTES(""), text_bytes(&scope));
+}
+
+/* Paths end with '/', so those below one are less than it with '0', the next character. */
+struct bytes budget__path_end(struct tx *tx, struct bytes path) {
+    bool closed = path.len > 0 && path.data[path.len - 1] == '/';
+    AUTO(text_done) struct text end;
+    text_init(&end, BUDGET_PATH_MAX);
+    text_add(&end, path.data, closed ? path.len - 1 : path.len);
+    text_add_str(&end, closed ? "0" : ""); /* Nothing is below a damaged path. */
+    return tx_copy_text(tx, &end, "budget: path");
+}
+
+#define HELD "output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
+
+static struct amounts amounts_read(const struct rows *rows, int from) {
+    struct amounts amounts;
+    for (int i = 0; i < AMOUNT_COUNT; i++) {
+        amounts.of[i] = rows_int(rows, from + i);
+    }
+    return amounts;
+}
+
+/* A sum of integers is of another type in PostgreSQL. */
+#define HELD_SUMS                                                                                  \
+    "SELECT CAST(COALESCE(sum(output_tokens_held), 0) AS BIGINT),"                                 \
+    " CAST(COALESCE(sum(tokens_held), 0) AS BIGINT),"                                              \
+    " CAST(COALESCE(sum(cost_micros_held), 0) AS BIGINT),"                                         \
+    " CAST(COALESCE(sum(agents_held), 0) AS BIGINT),"                                              \
+    " CAST(COALESCE(sum(wall_ms_held), 0) AS BIGINT)"                                              \
+    " FROM runs WHERE charged = 1 AND ended_ms IS NULL"
+
+struct amounts budget__reserved(struct tx *tx, const struct budget_row *row) {
+    AUTO(rows_release)
+    struct rows *rows =
+        row->path.len == 0
+            ? tx_row(tx, HELD_SUMS, NO_ARGS)
+            : tx_row(tx, HELD_SUMS " AND owner = $1 AND budget >= $2 AND budget < $3",
+                     ARGS(arg_text(row->owner), arg_text(row->path),
+                          arg_text(budget__path_end(tx, row->path))));
+    return rows == NULL ? amounts_none() : amounts_read(rows, 0);
+}
+
+void budget__write_run(struct tx *tx, const struct run_row *row) {
+    map_update(tx, &runs__map, RUN_BUDGET, row);
+}
+
+/* --- The nodes above a run -------------------------------------------------------------------- */
+
+bool budget__limited(const struct budget_row *row) {
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        if (row->limits.of[i] < AMOUNT_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The places that the path does not fill are the whole path again. */
+void budget__load(struct tx *tx, const struct run_row *row, struct budget__places *ret_places) {
+    static const char global[] =
+        "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner = '' AND path = ''";
+    static const char above[] = "SELECT " BUDGET_COLUMNS " FROM budgets WHERE owner IN ('', $1)"
+                                " AND path IN ('', $2, $3, $4, $5, $6, $7, $8) ORDER BY path";
+    static_assert(BUDGET_PATH_PARTS == 7, "as many as the statement has");
+    struct bytes path = row->budget;
+    struct arg args[1 + BUDGET_PATH_PARTS] = {arg_text(row->owner)};
+    size_t parts = 1;
+    for (size_t i = 0; i < path.len && parts < COUNT_OF(args); i++) {
+        if (path.data[i] == '/') {
+            args[parts++] = arg_text((struct bytes){path.data, i + 1});
+        }
+    }
+    while (parts < COUNT_OF(args)) {
+        args[parts++] = arg_text(path);
+    }
+    AUTO(rows_release)
+    struct rows *rows =
+        path.len == 0 ? tx_rows(tx, global, NO_ARGS) : tx_rows(tx, above, args, COUNT_OF(args));
+    ret_places->count = 0;
+    while (ret_places->count < BUDGET_NODES_MAX && rows_step(rows)) {
+        struct budget_row *found = &ret_places->rows[ret_places->count];
+        *found = budget__read(tx, rows);
+        ret_places->nodes[ret_places->count++] =
+            (struct budget_node){.limits = found->limits, .spent = found->spent};
+    }
+}
+
+/* --- Asking ----------------------------------------------------------------------------------- */
+
+static struct budget_mean mean_find(struct tx *tx, int64_t budget, struct bytes what) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT count, output_tokens, tokens, cost_micros, agents, wall_ms"
+                               " FROM budget_means WHERE budget = $1 AND what = $2",
+                               ARGS(arg_int(budget), arg_text(what)));
+    return rows == NULL
+               ? (struct budget_mean){.count = 0}
+               : (struct budget_mean){.count = rows_int(rows, 0), .mean = amounts_read(rows, 1)};
+}
+
+/* Adds what live ancestors hold to the nodes that they stand under, from the parent up; a chain is
+ * walked for a thousand runs. */
+static void ancestors_add(struct tx *tx, const struct run_row *row, struct budget__places *places) {
+    static const char sql[] =
+        "WITH RECURSIVE above (id, parent, depth) AS ("
+        "SELECT id, parent, 1 FROM runs WHERE id = $1"
+        " UNION ALL SELECT r.id, r.parent, a.depth + 1 FROM runs r JOIN above a ON r.id = a.parent"
+        " WHERE a.parent <> 0 AND a.depth < 1000)"
+        " SELECT r.budget, " HELD " FROM above a JOIN runs r ON r.id = a.id"
+        " WHERE r.charged = 1 AND r.ended_ms IS NULL";
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, ARGS(arg_int(row->parent)));
+    while (rows_step(rows)) {
+        const struct amounts held = amounts_read(rows, 1);
+        for (size_t n = 0; n < places->count; n++) {
+            if (bytes_begin(rows_text(rows, 0), places->rows[n].path)) {
+                amounts_add(&places->nodes[n].above, &held);
+            }
+        }
+    }
+}
+
+/* First in, first out: what is free belongs to the runs that stand in the lane of that limit. */
+static void lanes_ask(struct tx *tx, const struct run_row *row, int64_t past,
+                      struct budget__judgement *judgement) {
+    static const char before[] =
+        "SELECT 1 FROM runs WHERE lane = $1 AND lane <> 0 AND ended_ms IS NULL"
+        " AND (priority > $2 OR (priority = $2 AND id < $3)) AND id <> $4 LIMIT 1";
+    const struct budget__places *places = &judgement->places;
+    for (size_t n = 0; n < places->count; n++) {
+        for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+            int64_t lane = budget__lane(places->rows[n].id, (enum amount)i);
+            if (judgement->want.of[i] > 0 && places->nodes[n].limits.of[i] < AMOUNT_MAX &&
+                tx_number(
+                    tx, before,
+                    ARGS(arg_int(lane), arg_int(row->priority), arg_int(row->id), arg_int(past)),
+                    /* absent */ 0) != 0) {
+                judgement->verdict = BUDGET_WAITS;
+                judgement->hit = (struct budget_hit){.node = n, .amount = (enum amount)i};
+                return;
+            }
+        }
+    }
+}
+
+static void judge(struct budget__judgement *judgement) {
+    judgement->verdict = budget_judge(judgement->places.nodes, judgement->places.count,
+                                      &judgement->want, &judgement->grant, &judgement->hit);
+}
+
+void budget__judge(struct tx *tx, const struct run_row *row, const struct budget_ask *ask,
+                   struct budget__judgement *ret_judgement) {
+    assert(ask->what.len <= BUDGET_WHAT_MAX);
+    struct budget__places *places = &ret_judgement->places;
+    ret_judgement->verdict = BUDGET_ADMITTED;
+    ret_judgement->grant = amounts_none();
+    budget__load(tx, row, places);
+    if (places->count == 0) {
+        return;
+    }
+    /* The mean of the deepest node that has seen such attempts. */
+    struct budget_mean mean = {.count = 0};
+    for (size_t i = places->count; i > 0 && mean.count == 0; i--) {
+        mean = mean_find(tx, places->rows[i - 1].id, ask->what);
+    }
+    ret_judgement->want = budget_want(&mean, &ask->first);
+    const struct amounts *want = &ret_judgement->want;
+    for (size_t n = 0; n < places->count; n++) {
+        bool wanted = false;
+        for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+            wanted = wanted || (want->of[i] > 0 && places->nodes[n].limits.of[i] < AMOUNT_MAX);
+        }
+        if (wanted) {
+            places->nodes[n].reserved = budget__reserved(tx, &places->rows[n]);
+        }
+    }
+    judge(ret_judgement);
+    if (ret_judgement->verdict == BUDGET_WAITS && row->parent != 0) {
+        ancestors_add(tx, row, places);
+        judge(ret_judgement);
+    }
+    if (ret_judgement->verdict == BUDGET_ADMITTED) {
+        lanes_ask(tx, row, ask->past, ret_judgement);
+    }
+    /* An amount without a limit needs no reserve. */
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        bool limited = false;
+        for (size_t n = 0; n < places->count; n++) {
+            limited = limited || places->nodes[n].limits.of[i] < AMOUNT_MAX;
+        }
+        ret_judgement->grant.of[i] = limited ? ret_judgement->grant.of[i] : 0;
+    }
+}
+
+struct bytes budget__why(struct tx *tx, const struct budget__judgement *judgement) {
+    enum { WHY_MAX = 400 };
+    const struct budget_hit *hit = &judgement->hit;
+    const struct budget_row *row = &judgement->places.rows[hit->node];
+    const struct budget_node *node = &judgement->places.nodes[hit->node];
+    const char *name = amount_name(hit->amount), *scope = row->scope.data;
+    int len = (int)row->scope.len;
+    int64_t limit = node->limits.of[hit->amount], spent = node->spent.of[hit->amount];
+    AUTO(text_done) struct text text;
+    text_init(&text, WHY_MAX);
+    if (judgement->verdict == BUDGET_SPENT && hit->above) {
+        text_addf(&text,
+                  "The budget %.*s has nothing left for it: of %s %" PRId64 ", %" PRId64
+                  " are spent and the runs above it have reserved %" PRId64,
+                  len, scope, name, limit, spent, node->above.of[hit->amount]);
+    } else if (judgement->verdict == BUDGET_SPENT) {
+        text_addf(&text, "The budget %.*s is used up: of %s %" PRId64 ", %" PRId64 " are spent",
+                  len, scope, name, limit, spent);
+    } else {
+        text_addf(&text,
+                  "It waits for the budget %.*s: of %s %" PRId64 ", %" PRId64
+                  " are spent and others have reserved %" PRId64,
+                  len, scope, name, limit, spent, node->reserved.of[hit->amount]);
+    }
+    return tx_copy_text(tx, &text, "budget: why");
+}
+
+/* --- Charging --------------------------------------------------------------------------------- */
+
+static void mean_learn(struct tx *tx, int64_t budget, const struct budget_spend *spend) {
+    struct budget_mean mean = mean_find(tx, budget, spend->what);
+    budget_learn(&mean, &spend->spent);
+    tx_do(tx,
+          "INSERT INTO budget_means (budget, what, count, output_tokens, tokens, cost_micros,"
+          " agents, wall_ms) SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE CAST($3 AS BIGINT) > 1"
+          " OR (SELECT count(*) FROM budget_means WHERE budget = $1) < $9"
+          " ON CONFLICT (budget, what) DO UPDATE SET count = EXCLUDED.count,"
+          " output_tokens = EXCLUDED.output_tokens, tokens = EXCLUDED.tokens,"
+          " cost_micros = EXCLUDED.cost_micros, agents = EXCLUDED.agents,"
+          " wall_ms = EXCLUDED.wall_ms",
+          ARGS(arg_int(budget), arg_text(spend->what), arg_int(mean.count),
+               arg_int(mean.mean.of[AMOUNT_OUTPUT_TOKENS]), arg_int(mean.mean.of[AMOUNT_TOKENS]),
+               arg_int(mean.mean.of[AMOUNT_COST]), arg_int(mean.mean.of[AMOUNT_AGENTS]),
+               arg_int(mean.mean.of[AMOUNT_WALL]), arg_int(BUDGET_MEANS_MAX)));
+}
+
+void budget__charge(struct tx *tx, const struct budget__places *places,
+                    const struct budget_spend *spend) {
+    bool any = amounts_any(&spend->spent);
+    for (size_t n = 0; n < places->count; n++) {
+        struct budget_row row = places->rows[n]; /* Within the transaction nobody else writes it. */
+        if (any) {
+            amounts_add(&row.spent, &spend->spent);
+            map_update(tx, &budget__map, BUDGET_SET_SPENT, &row);
+        }
+        if (spend->learn && budget__limited(&row)) {
+            mean_learn(tx, row.id, spend);
+        }
+    }
+}
