@@ -35,6 +35,9 @@ bool map_read_some(const struct map *map, size_t count, const struct rows *rows,
         case MAP_INT_OR_NULL:
             *(int64_t *)member = rows_null(rows, at) ? 0 : rows_int(rows, at);
             break;
+        case MAP_INT_UNKNOWN:
+            *(int64_t *)member = rows_null(rows, at) ? -1 : rows_int(rows, at);
+            break;
         case MAP_BOOL:
             *(bool *)member = rows_int(rows, at) != 0;
             break;
@@ -163,12 +166,14 @@ void map_texts_done(struct map_texts *texts) {
 
 static struct arg arg_of(const struct map *map, const struct map_column *column, const void *row) {
     const void *member = (const char *)row + column->offset;
-    int64_t number = column->kind <= MAP_INT_OR_NULL ? *(const int64_t *)member : 0;
+    int64_t number = column->kind <= MAP_INT_UNKNOWN ? *(const int64_t *)member : 0;
     switch (column->kind) {
     case MAP_INT:
         return arg_int(number);
     case MAP_INT_OR_NULL:
         return number == 0 ? arg_null() : arg_int(number);
+    case MAP_INT_UNKNOWN:
+        return number == -1 ? arg_null() : arg_int(number);
     case MAP_BOOL:
         return arg_int(*(const bool *)member ? 1 : 0);
     case MAP_TEXT:

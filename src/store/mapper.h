@@ -58,6 +58,7 @@
 enum map_kind {
     MAP_INT,         /* int64_t */
     MAP_INT_OR_NULL, /* int64_t; 0 is NULL. */
+    MAP_INT_UNKNOWN, /* int64_t; -1 is NULL. */
     MAP_BOOL,        /* bool, as 0 or 1. */
     MAP_TEXT,        /* struct bytes; without data: the empty text. */
     MAP_WORD, /* An enum, as words[kind - MAP_WORD] has it. Kinds from here on: the user's. */

@@ -19,31 +19,31 @@ enum {
 };
 
 struct err runs__input_open(struct tx *tx, int64_t id, int64_t from) {
-    static const char sql[] = "INSERT INTO run_input (run, from_offset, len, ends, bytes)"
-                              " VALUES ($1, $2, 0, 0, '')";
-    const struct arg args[] = {arg_int(id), arg_int(from)};
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    tx_do(tx,
+          "INSERT INTO run_input (run, from_offset, len, ends, bytes) VALUES ($1, $2, 0, 0, '')",
+          ARGS(arg_int(id), arg_int(from)));
+    return tx_error(tx);
 }
 
 /* Most runs take none, and their end is a hot path: where the spec names neither word, there is no
  * row. One that was read without its spec is asked for in any case. */
-static bool may_have_input(const struct run_row *row) {
-    static const char open[] = "\"stdin_open\"", pty[] = "\"pty\"";
-    return row->spec.len == 0 ||
-           memmem(row->spec.data, row->spec.len, open, sizeof open - 1) != NULL ||
-           memmem(row->spec.data, row->spec.len, pty, sizeof pty - 1) != NULL;
-}
-
 struct err runs__input_close(struct tx *tx, const struct run_row *row) {
-    const struct arg args[] = {arg_int(row->id)};
-    return may_have_input(row) ? tx_exec(tx, "DELETE FROM run_input WHERE run = $1", args,
-                                         COUNT_OF(args), NULL /* as many as there are */)
-                               : ERR_OK;
+    static const char open[] = "\"stdin_open\"", pty[] = "\"pty\"";
+    const struct bytes spec = row->spec;
+    if (spec.len == 0 || memmem(spec.data, spec.len, open, sizeof open - 1) != NULL ||
+        memmem(spec.data, spec.len, pty, sizeof pty - 1) != NULL) {
+        tx_do(tx, "DELETE FROM run_input WHERE run = $1", ARGS(arg_int(row->id)));
+    }
+    return tx_error(tx);
 }
 
 /* A damaged row may hold any numbers. Sums of sound ones do not overflow. */
 static bool place_sound(int64_t from, int64_t len) {
     return from >= 0 && from <= INT64_MAX / 4 && len >= 0 && len <= INT64_MAX / 4;
+}
+
+static struct err corrupt(void) {
+    return err_make(ERR_STORE_CORRUPT, "runs: input");
 }
 
 /* --- Appending -------------------------------------------------------------------------------- */
@@ -58,40 +58,7 @@ static void tail_done(struct tail *tail) {
     text_done(&tail->bytes);
 }
 
-static struct err closed(struct why *why, const char *text) {
-    why_set(why, "%s", text);
-    return err_make(ERR_INPUT_CLOSED, "runs: input");
-}
-
-static struct err tail_read(const struct rows *rows, struct tail *tail, struct why *why) {
-    enum { COL_ID, COL_STATE, COL_FROM, COL_LEN, COL_ENDS, COL_FIRST, COL_BYTES };
-    enum run_state state;
-    if (!run_state_find(rows_text(rows, COL_STATE), &state)) {
-        return err_make(ERR_STORE_CORRUPT, "runs: state");
-    }
-    if (run_state_final(state)) {
-        return closed(why, "the job has ended: it takes no more input");
-    }
-    if (rows_null(rows, COL_FROM)) {
-        return closed(why, "the job takes no input: it was started without \"stdin_open\" or a"
-                           " terminal");
-    }
-    if (rows_int(rows, COL_ENDS) != 0) {
-        return closed(why, "the end of the job's input was sent already");
-    }
-    tail->id = rows_int(rows, COL_ID);
-    tail->first = rows_int(rows, COL_FIRST);
-    tail->from = rows_int(rows, COL_FROM);
-    tail->len = rows_int(rows, COL_LEN);
-    bool whole = tail->len >= ROW_SMALL; /* The bytes of a row that may not grow are not read. */
-    if (!place_sound(tail->from, tail->len) || !place_sound(tail->first, tail->len) ||
-        !base64_add_decoded(&tail->bytes, rows_text(rows, COL_BYTES)) ||
-        (!whole && (int64_t)tail->bytes.len != tail->len)) {
-        return err_make(ERR_STORE_CORRUPT, "runs: input");
-    }
-    return ERR_OK;
-}
-
+/* The bytes of a row that may not grow are not read. */
 static struct err tail_find(struct tx *tx, const struct run_key *key, struct tail *tail,
                             struct why *why) {
     static const char sql[] = "SELECT r.id, r.state, i.from_offset, i.len, i.ends,"
@@ -100,19 +67,39 @@ static struct err tail_find(struct tx *tx, const struct run_key *key, struct tai
                               " FROM runs r LEFT JOIN run_input i ON i.run = r.id"
                               " WHERE r.run = $1 AND r.kind = 'job' AND ($2 = '' OR r.owner = $2)"
                               " ORDER BY i.from_offset DESC LIMIT 1";
+    enum { COL_ID, COL_STATE, COL_FROM, COL_LEN, COL_ENDS, COL_FIRST, COL_BYTES };
     static_assert(ROW_SMALL == 16384, "as the statement says");
-    const struct bytes anybody = {"", 0};
-    const struct arg args[] = {arg_text(key->run),
-                               arg_text(key->owner.data == NULL ? anybody : key->owner)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (err_failed(err)) {
-        return err;
+    enum run_state state;
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, sql, ARGS(arg_text(key->run), arg_text(key->owner)));
+    if (rows == NULL) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "runs: input");
     }
-    return rows == NULL ? err_make(ERR_NOT_FOUND, "runs: input") : tail_read(rows, tail, why);
+    if (!run_state_find(rows_text(rows, COL_STATE), &state)) {
+        return err_make(ERR_STORE_CORRUPT, "runs: state");
+    }
+    const char *closed =
+        run_state_final(state) ? "the job has ended: it takes no more input"
+        : rows_null(rows, COL_FROM)
+            ? "the job takes no input: it was started without \"stdin_open\" or a terminal"
+        : rows_int(rows, COL_ENDS) != 0 ? "the end of the job's input was sent already"
+                                        : NULL;
+    if (closed != NULL) {
+        why_set(why, "%s", closed);
+        return err_make(ERR_INPUT_CLOSED, "runs: input");
+    }
+    tail->id = rows_int(rows, COL_ID);
+    tail->first = rows_int(rows, COL_FIRST);
+    tail->from = rows_int(rows, COL_FROM);
+    tail->len = rows_int(rows, COL_LEN);
+    bool whole = tail->len >= ROW_SMALL;
+    bool sound = place_sound(tail->from, tail->len) && place_sound(tail->first, tail->len) &&
+                 base64_add_decoded(&tail->bytes, rows_text(rows, COL_BYTES)) &&
+                 (whole || (int64_t)tail->bytes.len == tail->len);
+    return sound ? ERR_OK : corrupt();
 }
 
-static struct err check_room(const struct tail *tail, const struct run_input *input,
+static struct err room_check(const struct tail *tail, const struct run_input *input,
                              struct why *why) {
     int64_t next = tail->from + tail->len + (int64_t)input->bytes.len;
     int64_t accepted = input->accepted > tail->first ? input->accepted : tail->first;
@@ -129,56 +116,37 @@ static struct err check_room(const struct tail *tail, const struct run_input *in
     return ERR_OK;
 }
 
-static struct err write_row(struct tx *tx, const struct tail *tail, const struct run_input *input,
-                            struct bytes encoded) {
+struct err tx_run_input(struct tx *tx, const struct run_input *input,
+                        struct run_input_place *ret_place, struct why *why) {
     static const char grow[] = "UPDATE run_input SET len = $3, ends = $4, bytes = $5"
                                " WHERE run = $1 AND from_offset = $2";
     static const char add[] = "INSERT INTO run_input (run, from_offset, len, ends, bytes)"
                               " VALUES ($1, $2, $3, $4, $5)";
-    bool grows = tail->len < ROW_SMALL;
-    int64_t len = (int64_t)input->bytes.len;
-    const struct arg args[] = {
-        arg_int(tail->id),
-        arg_int(grows ? tail->from : tail->from + tail->len),
-        arg_int(grows ? tail->len + len : len),
-        arg_int(input->end == RUN_INPUT_ENDS ? 1 : 0),
-        arg_text(encoded),
-    };
-    return tx_exec(tx, grows ? grow : add, args, COUNT_OF(args), NULL /* one row, always */);
-}
-
-static struct err append(struct tx *tx, struct tail *tail, const struct run_input *input) {
-    AUTO(text_done) struct text encoded = {0};
-    text_init(&encoded, TEXT_MAX);
-    if (input->bytes.len > 0) {
-        text_add(&tail->bytes, input->bytes.data, input->bytes.len);
-    }
-    base64_add(&encoded, (struct bytes){tail->bytes.data, tail->bytes.len});
-    if (text_failed(&encoded) || text_failed(&tail->bytes)) {
-        return text_error(text_failed(&encoded) ? &encoded : &tail->bytes, "runs: input");
-    }
-    const struct bytes none = {"", 0};
-    return write_row(tx, tail, input,
-                     encoded.len == 0 ? none : (struct bytes){encoded.data, encoded.len});
-}
-
-struct err tx_run_input(struct tx *tx, const struct run_input *input,
-                        struct run_input_place *ret_place, struct why *why) {
     assert(input->bytes.len <= RUN_INPUT_PIECE_MAX);
     AUTO(tail_done) struct tail tail = {.id = 0};
+    AUTO(text_done) struct text encoded;
     text_init(&tail.bytes, RUN_INPUT_PIECE_MAX + ROW_SMALL);
+    text_init(&encoded, TEXT_MAX);
     struct err err = tail_find(tx, &input->key, &tail, why);
     if (!err_failed(err)) {
-        err = check_room(&tail, input, why);
+        err = room_check(&tail, input, why);
     }
-    if (!err_failed(err)) {
-        err = append(tx, &tail, input);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        int64_t offset = tail.from + tail.len;
-        *ret_place = (struct run_input_place){offset, offset + (int64_t)input->bytes.len};
+    text_add(&tail.bytes, input->bytes.data, input->bytes.len);
+    base64_add(&encoded, text_bytes(&tail.bytes));
+    if (text_failed(&encoded) || text_failed(&tail.bytes)) {
+        return text_error(text_failed(&encoded) ? &encoded : &tail.bytes, "runs: input");
     }
-    return err;
+    bool grows = tail.len < ROW_SMALL;
+    int64_t len = (int64_t)input->bytes.len, offset = tail.from + tail.len;
+    tx_do(tx, grows ? grow : add,
+          ARGS(arg_int(tail.id), arg_int(grows ? tail.from : offset),
+               arg_int(grows ? tail.len + len : len), arg_int(input->end == RUN_INPUT_ENDS ? 1 : 0),
+               arg_text(text_bytes(&encoded))));
+    *ret_place = (struct run_input_place){offset, offset + len};
+    return tx_error(tx);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -196,13 +164,13 @@ static void reading_done(struct reading *reading) {
 }
 
 /* Takes what fits of one row. */
-static struct err read_row(struct reading *reading, const struct rows *rows) {
+static struct err reading_add(struct reading *reading, const struct rows *rows) {
     enum { COL_FROM, COL_LEN, COL_ENDS, COL_BYTES };
     int64_t from = rows_int(rows, COL_FROM), len = rows_int(rows, COL_LEN);
     text_clear(&reading->row);
     if (!place_sound(from, len) || !base64_add_decoded(&reading->row, rows_text(rows, COL_BYTES)) ||
         text_failed(&reading->row) || (int64_t)reading->row.len != len) {
-        return err_make(ERR_STORE_CORRUPT, "runs: input");
+        return corrupt();
     }
     if (!reading->begun) {
         reading->begun = true;
@@ -210,7 +178,7 @@ static struct err read_row(struct reading *reading, const struct rows *rows) {
         reading->part.offset = reading->next;
     }
     if (from > reading->next) { /* A gap: a row between these two is missing or damaged. */
-        return err_make(ERR_STORE_CORRUPT, "runs: input");
+        return corrupt();
     }
     int64_t skipped = reading->next - from;
     int64_t wanted = len > skipped ? len - skipped : 0;
@@ -225,44 +193,30 @@ static struct err read_row(struct reading *reading, const struct rows *rows) {
     return text_failed(reading->bytes) ? text_error(reading->bytes, "runs: input") : ERR_OK;
 }
 
-static struct err read_rows(struct reading *reading, struct rows *rows) {
-    struct err err = ERR_OK;
-    for (int count = 0; !err_failed(err) && !reading->part.more; count++) {
-        bool row = false;
-        err = rows_next(rows, &row);
-        if (err_failed(err) || !row) {
-            break;
-        }
-        bool full = reading->bytes->len == RUN_INPUT_PIECE_MAX;
-        if (full || count == PAGE_ROWS - 1) { /* One more than a page: it only says `more`. */
-            reading->part.more = true;
-            break;
-        }
-        err = read_row(reading, rows);
-    }
-    return err;
-}
-
 struct err tx_run_input_read(struct tx *tx, struct bytes run, int64_t from, struct text *bytes,
                              struct run_input_part *ret_part) {
-    static const char sql[] =
-        "SELECT i.from_offset, i.len, i.ends, i.bytes FROM runs r, run_input i"
-        " WHERE r.run = $1 AND i.run = r.id AND i.from_offset >="
-        " COALESCE((SELECT max(f.from_offset) FROM run_input f WHERE f.run = r.id"
-        " AND f.from_offset <= $2), 0) ORDER BY i.from_offset LIMIT $3";
-    const struct arg args[] = {arg_text(run), arg_int(from), arg_int(PAGE_ROWS)};
     AUTO(reading_done)
     struct reading reading = {
         .next = from, .bytes = bytes, .part = {.offset = from, .more = false, .end = -1}};
     text_init(&reading.row, RUN_INPUT_PIECE_MAX + ROW_SMALL);
     text_clear(bytes);
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err)) {
-        err = read_rows(&reading, rows);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT i.from_offset, i.len, i.ends, i.bytes FROM runs r, run_input i"
+                " WHERE r.run = $1 AND i.run = r.id AND i.from_offset >="
+                " COALESCE((SELECT max(f.from_offset) FROM run_input f WHERE f.run = r.id"
+                " AND f.from_offset <= $2), 0) ORDER BY i.from_offset LIMIT $3",
+                ARGS(arg_text(run), arg_int(from), arg_int(PAGE_ROWS)));
+    struct err err = ERR_OK;
+    for (int count = 0; !err_failed(err) && !reading.part.more && rows_step(rows); count++) {
+        /* One more than a page: it only says `more`. */
+        if (bytes->len == RUN_INPUT_PIECE_MAX || count == PAGE_ROWS - 1) {
+            reading.part.more = true;
+        } else {
+            err = reading_add(&reading, rows);
+        }
     }
-    if (!err_failed(err)) {
-        *ret_part = reading.part;
-    }
-    return err;
+    *ret_part = reading.part;
+    return err_failed(err) ? err : tx_error(tx);
 }

@@ -1,15 +1,15 @@
-/* spans.c: the rows of spans.
+/* spans.c: the rows of spans, and a span as clients see it.
  *
  * Input and output are stored as JSON strings: a model or a tool may have said NUL, which a column
  * of text cannot hold, and whoever lists them passes them on as they are.
  */
 #include "engine/trace/spans.h"
 
-#include <string.h>
-
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "store/mapper.h"
 
 static const char *const kind_names[SPAN_KIND_COUNT] = {"process", "model", "tool", "review",
                                                         "compaction"};
@@ -19,62 +19,83 @@ const char *span_kind_name(enum span_kind kind) {
     return kind_names[kind];
 }
 
-static struct bytes word(const char *word) {
-    return bytes_of(word);
-}
+/* Columns of struct span_row, after `run`. */
+#define SPAN_MAP(X)                                                                                \
+    X("attempt", attempt, MAP_INT, MAP_INSERT)                                                     \
+    X("step", step, MAP_INT, MAP_INSERT)                                                           \
+    X("kind", kind, MAP_TEXT, MAP_INSERT)                                                          \
+    X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
+    X("state", state, MAP_TEXT, MAP_INSERT)                                                        \
+    X("cause", cause, MAP_TEXT, MAP_READ)                                                          \
+    X("started_ms", started_ms, MAP_INT, MAP_INSERT)                                               \
+    X("ended_ms", ended_ms, MAP_INT_OR_NULL, MAP_READ)                                             \
+    X("fresh", tokens.fresh, MAP_INT_UNKNOWN, MAP_READ)                                            \
+    X("cache_read", tokens.cache_read, MAP_INT_UNKNOWN, MAP_READ)                                  \
+    X("cache_write", tokens.cache_write, MAP_INT_UNKNOWN, MAP_READ)                                \
+    X("output_tokens", tokens.output, MAP_INT_UNKNOWN, MAP_READ)                                   \
+    X("reasoning", tokens.reasoning, MAP_INT_UNKNOWN, MAP_READ)                                    \
+    X("cost", cost, MAP_INT_UNKNOWN, MAP_READ)                                                     \
+    X("reserve_tokens", reserve.tokens, MAP_INT_UNKNOWN, MAP_INSERT)                               \
+    X("reserve_cost", reserve.cost, MAP_INT_UNKNOWN, MAP_INSERT)                                   \
+    X("estimated", estimated, MAP_BOOL, MAP_READ)                                                  \
+    X("tries", tries, MAP_INT, MAP_READ)                                                           \
+    X("exit_code", exit_code, MAP_INT_UNKNOWN, MAP_READ)                                           \
+    X("cpu_us", cpu_us, MAP_INT_UNKNOWN, MAP_READ)                                                 \
+    X("memory_kb", memory_kb, MAP_INT_UNKNOWN, MAP_READ)                                           \
+    X("disk", disk, MAP_INT, MAP_READ)                                                             \
+    X("error", error, MAP_TEXT, MAP_READ)                                                          \
+    X("input", input, MAP_TEXT, MAP_INSERT)                                                        \
+    X("output", output, MAP_TEXT, MAP_READ)                                                        \
+    X("tools_bytes", prompt[USAGE_TOOLS], MAP_INT_UNKNOWN, MAP_READ)                               \
+    X("instructions_bytes", prompt[USAGE_INSTRUCTIONS], MAP_INT_UNKNOWN, MAP_READ)                 \
+    X("history_bytes", prompt[USAGE_HISTORY], MAP_INT_UNKNOWN, MAP_READ)                           \
+    X("host", host, MAP_TEXT, MAP_INSERT)
+#define SPAN_NAME(name, member, kind, use) ", s." name
+#define SPAN_COLUMNS "s.run" SPAN_MAP(SPAN_NAME)
+#define SPAN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct span_row, member)},
+static const struct map_column columns[] = {SPAN_MAP(SPAN_COLUMN)};
+static const struct map span_map = {.table = "spans",
+                                    .key = "run",
+                                    .key_offset = offsetof(struct span_row, run_id),
+                                    .columns = columns,
+                                    .count = COUNT_OF(columns)};
 
-static struct arg maybe(int64_t number) {
-    return number == SPAN_UNKNOWN ? arg_null() : arg_int(number);
-}
+/* --- Writing ---------------------------------------------------------------------------------- */
 
-static struct arg cut_to(struct bytes text, size_t len_max) {
-    return text.len == 0 ? arg_text(BYTES(""))
-                         : arg_text((struct bytes){text.data, utf8_cut(text, len_max)});
+static struct bytes cut_to(struct bytes text, size_t len_max) {
+    return (struct bytes){text.data, text.len == 0 ? 0 : utf8_cut(text, len_max)};
 }
 
 /* Escapes can make six bytes of one. */
 enum { JSON_SIZE_MAX = 6 * SPAN_TEXT_MAX + 16 };
 
-static struct err quote(struct tx *tx, struct bytes text, struct arg *ret_arg) {
-    if (text.len == 0) {
-        *ret_arg = arg_text(BYTES(""));
-        return ERR_OK;
-    }
+static struct bytes quote(struct tx *tx, struct bytes text) {
     AUTO(text_done) struct text json;
     text_init(&json, JSON_SIZE_MAX);
-    text_add_json(&json, text.data, utf8_cut(text, SPAN_TEXT_MAX));
-    const char *copy =
-        text_failed(&json) ? NULL : arena_try_copy(tx_arena(tx), json.data, json.len);
-    if (copy == NULL) {
-        return text_error(&json, "spans: text");
+    if (text.len == 0) {
+        return BYTES("");
     }
-    *ret_arg = arg_text((struct bytes){copy, json.len});
-    return ERR_OK;
+    text_add_json(&json, text.data, utf8_cut(text, SPAN_TEXT_MAX));
+    return tx_copy_text(tx, &json, "spans: text");
 }
 
 struct err tx_span_start(struct tx *tx, const struct span_start *start) {
-    static const char sql[] =
-        "INSERT INTO spans (run, attempt, step, kind, name, state, cause, started_ms,"
-        " reserve_tokens, reserve_cost, estimated, tries, disk, error, input, output, host)"
-        " VALUES ($1, $2, $3, $4, $5, 'running', '', $6, $7, $8, 0, 1, 0, '', $9, '', $10)";
-    struct arg input;
-    struct err err = quote(tx, start->input, &input);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct arg args[] = {
-        arg_int(start->key.run),
-        arg_int(start->key.attempt),
-        arg_int(start->key.step),
-        arg_text(word(span_kind_name(start->kind))),
-        cut_to(start->name, SPAN_NAME_MAX),
-        arg_int(tx_now_ms(tx)),
-        maybe(start->reserve.tokens),
-        maybe(start->reserve.cost),
-        input,
-        arg_text(start->host.data == NULL ? BYTES("") : start->host),
-    };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    const struct span_row row = {.run_id = start->key.run,
+                                 .attempt = start->key.attempt,
+                                 .step = start->key.step,
+                                 .kind = bytes_of(span_kind_name(start->kind)),
+                                 .name = cut_to(start->name, SPAN_NAME_MAX),
+                                 .state = BYTES("running"),
+                                 .started_ms = tx_now_ms(tx),
+                                 .reserve = start->reserve,
+                                 .input = quote(tx, start->input),
+                                 .host = start->host};
+    map_insert(tx, &span_map, &row);
+    return tx_error(tx);
+}
+
+static struct arg maybe(int64_t number) {
+    return number == SPAN_UNKNOWN ? arg_null() : arg_int(number);
 }
 
 static struct arg part_of(const struct span_end *end, enum usage_part part) {
@@ -92,11 +113,6 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
         " WHERE run = $1 AND attempt = $2 AND step = $3 AND state = 'running'";
     assert(end->state.len > 0);
     assert(end->tries >= 1);
-    struct arg output;
-    struct err err = quote(tx, end->output, &output);
-    if (err_failed(err)) {
-        return err;
-    }
     const struct arg args[] = {
         arg_int(end->key.run),
         arg_int(end->key.attempt),
@@ -115,222 +131,199 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
         maybe(end->exit_code),
         maybe(end->cpu_us),
         maybe(end->memory_kb),
-        cut_to(end->error, SPAN_ERROR_MAX),
-        output,
+        arg_text(cut_to(end->error, SPAN_ERROR_MAX)),
+        arg_text(quote(tx, end->output)),
         arg_int(end->disk),
         part_of(end, USAGE_TOOLS),
         part_of(end, USAGE_INSTRUCTIONS),
         part_of(end, USAGE_HISTORY),
     };
-    bool asked = ret_late != NULL;
-    int64_t changed = 1;
-    err = tx_exec(tx, sql, args, COUNT_OF(args), asked ? &changed : NULL);
-    if (!err_failed(err) && asked) {
-        *ret_late = changed == 0;
+    if (ret_late == NULL) {
+        tx_do(tx, sql, args, COUNT_OF(args));
+    } else {
+        *ret_late = tx_change(tx, sql, args, COUNT_OF(args)) == 0;
     }
-    return err;
+    return tx_error(tx);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* The columns in this order. */
-#define SPAN_COLUMNS                                                                               \
-    "s.attempt, s.step, s.kind, s.name, s.state, s.cause, s.started_ms, s.ended_ms, s.fresh,"      \
-    " s.cache_read, s.cache_write, s.output_tokens, s.reasoning, s.cost, s.reserve_tokens,"        \
-    " s.reserve_cost, s.estimated, s.tries, s.exit_code, s.cpu_us, s.memory_kb, s.disk, s.error,"  \
-    " s.input, s.output, s.tools_bytes, s.instructions_bytes, s.history_bytes"
-enum column {
-    COL_ATTEMPT,
-    COL_STEP,
-    COL_KIND,
-    COL_NAME,
-    COL_STATE,
-    COL_CAUSE,
-    COL_STARTED,
-    COL_ENDED,
-    COL_FRESH,
-    COL_CACHE_READ,
-    COL_CACHE_WRITE,
-    COL_OUTPUT_TOKENS,
-    COL_REASONING,
-    COL_COST,
-    COL_RESERVE_TOKENS,
-    COL_RESERVE_COST,
-    COL_ESTIMATED,
-    COL_TRIES,
-    COL_EXIT_CODE,
-    COL_CPU,
-    COL_MEMORY,
-    COL_DISK,
-    COL_ERROR,
-    COL_INPUT,
-    COL_OUTPUT,
-    COL_PROMPT,
-    COL_TURN = COL_PROMPT + USAGE_PART_COUNT, /* From here on: a session's. */
-    COL_RUN,
-    COL_MESSAGE,
-};
-
-static int64_t number_of(const struct rows *rows, int column) {
-    return rows_null(rows, column) ? SPAN_UNKNOWN : rows_int(rows, column);
-}
-
-static struct span_row read_row(const struct rows *rows) {
-    return (struct span_row){
-        .attempt = rows_int(rows, COL_ATTEMPT),
-        .step = rows_int(rows, COL_STEP),
-        .kind = rows_text(rows, COL_KIND),
-        .name = rows_text(rows, COL_NAME),
-        .state = rows_text(rows, COL_STATE),
-        .cause = rows_text(rows, COL_CAUSE),
-        .error = rows_text(rows, COL_ERROR),
-        .input = rows_text(rows, COL_INPUT),
-        .output = rows_text(rows, COL_OUTPUT),
-        .started_ms = rows_int(rows, COL_STARTED),
-        .ended_ms = rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED),
-        .tokens = {number_of(rows, COL_FRESH), number_of(rows, COL_CACHE_READ),
-                   number_of(rows, COL_CACHE_WRITE), number_of(rows, COL_OUTPUT_TOKENS),
-                   number_of(rows, COL_REASONING)},
-        .cost = number_of(rows, COL_COST),
-        .reserve = {number_of(rows, COL_RESERVE_TOKENS), number_of(rows, COL_RESERVE_COST)},
-        .estimated = rows_int(rows, COL_ESTIMATED) != 0,
-        .tries = rows_int(rows, COL_TRIES),
-        .exit_code = number_of(rows, COL_EXIT_CODE),
-        .cpu_us = number_of(rows, COL_CPU),
-        .memory_kb = number_of(rows, COL_MEMORY),
-        .disk = rows_int(rows, COL_DISK),
-        .measured = !rows_null(rows, COL_PROMPT),
-        .prompt = {number_of(rows, COL_PROMPT), number_of(rows, COL_PROMPT + 1),
-                   number_of(rows, COL_PROMPT + 2)},
-        .run = {"", 0},
-        .message = {"", 0},
-    };
-}
-
-struct each_span {
-    struct err (*each)(void *ctx, const struct span_row *row);
-    void *ctx;
-};
-
-static struct err each_of(struct rows *rows, bool of_session, const struct each_span *what) {
-    for (;;) {
-        bool more = false;
-        struct err err = rows_next(rows, &more);
-        if (err_failed(err) || !more) {
-            return err;
-        }
-        struct span_row row = read_row(rows);
+/* `of_session`: the last three columns are those of a session's spans. */
+static struct err rows_each(struct tx *tx, struct rows *rows, bool of_session,
+                            struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
+    struct err err = ERR_OK;
+    while (!err_failed(err) && rows_step(rows)) {
+        struct span_row row = {.turn = 0};
+        bool known = map_read(&span_map, rows, &row);
+        assert(known); /* No column is a word. */
         if (of_session) {
-            row.turn = rows_int(rows, COL_TURN);
-            row.run = rows_text(rows, COL_RUN);
-            row.message = rows_text(rows, COL_MESSAGE);
+            row.turn = rows_int(rows, (int)COUNT_OF(columns) + 1);
+            row.run = rows_text(rows, (int)COUNT_OF(columns) + 2);
+            row.message = rows_text(rows, (int)COUNT_OF(columns) + 3);
         }
-        err = what->each(what->ctx, &row);
-        if (err_failed(err)) {
-            return err;
-        }
+        err = each(ctx, &row);
     }
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err tx_span_each(struct tx *tx, const struct span_page *page,
                         struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
-    static const char sql[] = "SELECT " SPAN_COLUMNS " FROM spans s WHERE s.run = $1"
-                              " AND (s.attempt, s.step) > ($2, $3)"
-                              " ORDER BY s.attempt, s.step LIMIT $4";
-    const struct arg args[] = {arg_int(page->run), arg_int(page->attempt), arg_int(page->step),
-                               arg_int(page->limit)};
-    const struct each_span what = {each, ctx};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    return err_failed(err) ? err : each_of(rows, false, &what);
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT " SPAN_COLUMNS " FROM spans s WHERE s.run = $1"
+                                " AND (s.attempt, s.step) > ($2, $3)"
+                                " ORDER BY s.attempt, s.step LIMIT $4",
+                                ARGS(arg_int(page->run), arg_int(page->attempt),
+                                     arg_int(page->step), arg_int(page->limit)));
+    return rows_each(tx, rows, /* of_session */ false, each, ctx);
 }
 
 struct err tx_span_of_session(struct tx *tx, const struct span_session_page *page,
                               struct err (*each)(void *ctx, const struct span_row *row),
                               void *ctx) {
-    static const char sql[] = "SELECT " SPAN_COLUMNS ", t.number, r.run, m.message FROM turns t"
-                              " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
-                              " JOIN messages m ON m.id = t.answer"
-                              " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
-                              " AND (t.number, s.attempt, s.step) > ($4, $5, $6)"
-                              " ORDER BY t.number, s.attempt, s.step LIMIT $7";
     int64_t from = page->turn > page->turn_min ? page->turn : page->turn_min;
-    const struct arg args[] = {
-        arg_int(page->session), arg_int(from),       arg_int(page->turn_max), arg_int(page->turn),
-        arg_int(page->attempt), arg_int(page->step), arg_int(page->limit)};
-    const struct each_span what = {each, ctx};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    return err_failed(err) ? err : each_of(rows, true, &what);
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT " SPAN_COLUMNS ", t.number, r.run, m.message FROM turns t"
+                                " JOIN spans s ON s.run = t.run JOIN runs r ON r.id = t.run"
+                                " JOIN messages m ON m.id = t.answer"
+                                " WHERE t.session = $1 AND t.number >= $2 AND t.number <= $3"
+                                " AND (t.number, s.attempt, s.step) > ($4, $5, $6)"
+                                " ORDER BY t.number, s.attempt, s.step LIMIT $7",
+                                ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max),
+                                     arg_int(page->turn), arg_int(page->attempt),
+                                     arg_int(page->step), arg_int(page->limit)));
+    return rows_each(tx, rows, /* of_session */ true, each, ctx);
 }
 
 struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt, struct bytes *ret_host) {
-    static const char sql[] = "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0";
-    const struct arg args[] = {arg_int(run), arg_int(attempt)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    struct bytes host = {"", 0};
-    if (!err_failed(err) && rows != NULL && rows_text(rows, 0).len > 0) {
-        host = rows_text(rows, 0);
-        host.data = arena_try_copy(tx_arena(tx), host.data, host.len);
-        err = host.data == NULL ? err_make(ERR_OUT_OF_MEMORY, "spans: host") : ERR_OK;
-    }
-    if (!err_failed(err)) {
-        *ret_host = host;
-    }
-    return err;
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, "SELECT host FROM spans WHERE run = $1 AND attempt = $2 AND step = 0",
+               ARGS(arg_int(run), arg_int(attempt)));
+    *ret_host = rows == NULL ? BYTES("") : rows_copy(rows, 0);
+    return tx_error(tx);
 }
 
 /* --- The disk, and removing ------------------------------------------------------------------- */
 
-static struct err ask_int(struct tx *tx, const char *sql, const struct arg *args, size_t count,
-                          int64_t *ret_number) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, count, &rows);
-    if (!err_failed(err)) {
-        *ret_number = rows != NULL ? rows_int(rows, 0) : 0;
-    }
-    return err;
-}
-
 /* The sum stands beside the rows, so that nobody has to add up all of them. */
-static struct err add_disk(struct tx *tx, int64_t bytes) {
-    const struct arg args[] = {arg_int(bytes)};
-    return tx_exec(tx, "UPDATE nodes SET disk = disk + $1 WHERE id = 1", args, COUNT_OF(args),
-                   NULL /* one row, always */);
+static void disk_add(struct tx *tx, int64_t bytes) {
+    if (bytes != 0) {
+        tx_do(tx, "UPDATE nodes SET disk = disk + $1 WHERE id = 1", ARGS(arg_int(bytes)));
+    }
 }
 
 struct err tx_span_keep(struct tx *tx, int64_t run) {
-    static const char sql[] =
-        "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM spans WHERE run = $1";
-    const struct arg args[] = {arg_int(run)};
-    int64_t bytes = 0;
-    struct err err = ask_int(tx, sql, args, COUNT_OF(args), &bytes);
-    return err_failed(err) || bytes == 0 ? err : add_disk(tx, bytes);
+    disk_add(tx, tx_number(tx,
+                           "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM spans"
+                           " WHERE run = $1",
+                           ARGS(arg_int(run)), /* absent */ 0));
+    return tx_error(tx);
 }
 
 struct err tx_span_disk(struct tx *tx, int64_t *ret_bytes) {
-    return ask_int(tx, "SELECT disk FROM nodes WHERE id = 1", NULL /* no argument */, 0, ret_bytes);
+    *ret_bytes = tx_number(tx, "SELECT disk FROM nodes WHERE id = 1", NO_ARGS, /* absent */ 0);
+    return tx_error(tx);
 }
 
 struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_removed) {
-    static const char disk_sql[] =
+    static const char disk[] =
         "SELECT CAST(COALESCE(sum(disk), 0) AS BIGINT) FROM (SELECT disk FROM spans WHERE run = $1"
         " ORDER BY attempt, step LIMIT $2) page";
-    static const char sql[] =
+    static const char remove[] =
         "DELETE FROM spans WHERE run = $1 AND (attempt, step) IN (SELECT attempt, step FROM spans"
         " WHERE run = $1 ORDER BY attempt, step LIMIT $2)";
     const struct arg args[] = {arg_int(run), arg_int(SPAN_REMOVE_MAX)};
-    struct span_removed removed = {.count = 0};
-    struct err err = ask_int(tx, disk_sql, args, COUNT_OF(args), &removed.disk);
-    if (!err_failed(err)) {
-        err = tx_exec(tx, sql, args, COUNT_OF(args), &removed.count);
+    ret_removed->disk = tx_number(tx, disk, args, COUNT_OF(args), /* absent */ 0);
+    ret_removed->count = tx_change(tx, remove, args, COUNT_OF(args));
+    disk_add(tx, -ret_removed->disk);
+    return tx_error(tx);
+}
+
+/* --- As JSON ---------------------------------------------------------------------------------- */
+
+static void add_number(struct text *text, const char *name, int64_t number) {
+    text_add_name(text, name);
+    if (number == SPAN_UNKNOWN) {
+        text_add_str(text, "null");
+    } else {
+        text_add_int(text, number);
     }
-    if (!err_failed(err) && removed.disk > 0) {
-        err = add_disk(tx, -removed.disk);
+}
+
+/* A JSON string as it was stored. */
+static void add_stored(struct text *text, const char *name, struct bytes json) {
+    text_add_name(text, name);
+    json_add_stored(text, json.len == 0 ? BYTES("null") : json);
+}
+
+static void add_tokens(const struct span_tokens *tokens, struct text *text) {
+    text_add_name(text, "tokens");
+    if (tokens->fresh == SPAN_UNKNOWN && tokens->cache_read == SPAN_UNKNOWN &&
+        tokens->cache_write == SPAN_UNKNOWN && tokens->output == SPAN_UNKNOWN &&
+        tokens->reasoning == SPAN_UNKNOWN) {
+        text_add_str(text, "null");
+        return;
     }
-    if (!err_failed(err)) {
-        *ret_removed = removed;
+    text_add_char(text, '{');
+    add_number(text, "fresh", tokens->fresh);
+    add_number(text, "cache_read", tokens->cache_read);
+    add_number(text, "cache_write", tokens->cache_write);
+    add_number(text, "output", tokens->output);
+    add_number(text, "reasoning", tokens->reasoning);
+    text_add_char(text, '}');
+}
+
+/* How much of each part of the prompt was in the provider's cache. */
+static void add_parts(const struct span_row *row, struct text *text) {
+    static const char *const names[USAGE_PART_COUNT] = {"tools", "instructions", "history"};
+    const struct usage usage = {.fresh = row->tokens.fresh,
+                                .cache_read = row->tokens.cache_read,
+                                .cache_write = row->tokens.cache_write};
+    text_add_name(text, "prompt");
+    if (row->prompt[0] == SPAN_UNKNOWN || usage.fresh == SPAN_UNKNOWN) {
+        text_add_str(text, "null");
+        return;
     }
-    return err;
+    const struct usage_parts parts = usage_split(&usage, row->prompt);
+    text_add_char(text, '{');
+    for (size_t i = 0; i < USAGE_PART_COUNT; i++) {
+        text_add_name(text, names[i]);
+        text_add_char(text, '{');
+        add_number(text, "tokens", parts.tokens[i]);
+        add_number(text, "cache_read", parts.cache_read[i]);
+        text_add_char(text, '}');
+    }
+    text_add_char(text, '}');
+}
+
+void span_write_json(const struct span_row *row, struct text *text) {
+    text_add_char(text, '{');
+    if (row->turn != 0) {
+        add_number(text, "turn", row->turn);
+        text_add_member_or_null(text, "run", row->run);
+        text_add_member_or_null(text, "message", row->message);
+    }
+    add_number(text, "attempt", row->attempt);
+    add_number(text, "step", row->step);
+    text_add_member_or_null(text, "kind", row->kind);
+    text_add_member(text, "name", row->name);
+    text_add_member_or_null(text, "state", row->state);
+    text_add_member_or_null(text, "cause", row->cause);
+    text_add_member_or_null(text, "error", row->error);
+    add_number(text, "started_ms", row->started_ms);
+    add_number(text, "ended_ms", row->ended_ms == 0 ? SPAN_UNKNOWN : row->ended_ms);
+    add_tokens(&row->tokens, text);
+    add_parts(row, text);
+    add_number(text, "cost_micros", row->cost);
+    text_add_member_bool(text, "estimated", row->estimated);
+    add_number(text, "tries", row->tries);
+    add_number(text, "exit_code", row->exit_code);
+    add_number(text, "cpu_us", row->cpu_us);
+    add_number(text, "memory_kb", row->memory_kb);
+    add_number(text, "disk_bytes", row->disk);
+    add_stored(text, "input", row->input);
+    add_stored(text, "output", row->output);
+    text_add_char(text, '}');
 }

@@ -96,8 +96,8 @@ MUST_CHECK struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt,
                                    struct bytes *ret_host);
 
 struct span_row {
-    int64_t attempt, step;
-    struct bytes kind, name, state, cause, error;
+    int64_t run_id, attempt, step;
+    struct bytes kind, name, state, cause, error, host;
     struct bytes input, output;   /* JSON strings; "": none. */
     int64_t started_ms, ended_ms; /* ended_ms 0: it runs. */
     struct span_tokens tokens;
@@ -105,8 +105,7 @@ struct span_row {
     struct span_reserve reserve;
     bool estimated;
     int64_t tries, exit_code, cpu_us, memory_kb, disk;
-    bool measured; /* `prompt` says something. */
-    int64_t prompt[USAGE_PART_COUNT];
+    int64_t prompt[USAGE_PART_COUNT]; /* All SPAN_UNKNOWN: it was not measured. */
     /* Of a session's spans: */
     int64_t turn; /* 0: not asked for. */
     struct bytes run, message;

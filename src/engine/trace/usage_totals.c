@@ -1,8 +1,6 @@
 /* usage_totals.c: see usage_totals.h. */
 #include "engine/trace/usage_totals.h"
 
-#include <string.h>
-
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static const char *const categories[USAGE_CATEGORY_COUNT] = {
@@ -22,7 +20,7 @@ const char *usage_sort_name(enum usage_sort sort) {
 
 bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     for (unsigned i = 0; i < USAGE_SORT_COUNT; i++) {
-        if (strlen(sorts[i]) == name.len && memcmp(sorts[i], name.data, name.len) == 0) {
+        if (bytes_is(name, sorts[i])) {
             *ret_sort = (enum usage_sort)i;
             return true;
         }
@@ -30,6 +28,9 @@ bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     return false;
 }
 
+#define COLUMNS                                                                                    \
+    "owner, day, session, model, category, project, agent, calls, fresh, cache_read, cache_write," \
+    " output, reasoning, cost_micros, cost_unknown"
 #define ADD_TO_ROW                                                                                 \
     " ON CONFLICT (owner, day, session, model, category, project) DO UPDATE SET"                   \
     " calls = usage_totals.calls + EXCLUDED.calls,"                                                \
@@ -42,43 +43,36 @@ bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     " cost_unknown = usage_totals.cost_unknown + EXCLUDED.cost_unknown"
 
 struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
-    static const char sql[] =
-        "INSERT INTO usage_totals (owner, day, session, model, category, project, agent, calls,"
-        " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)" ADD_TO_ROW;
-    const struct session_row nobody = {
-        .owner = add->owner, .session = {"", 0}, .project = add->project, .agent = {"", 0}};
+    const struct session_row nobody = {.owner = add->owner, .project = add->project};
     const struct session_row *session = add->session == NULL ? &nobody : add->session;
     const struct session_usage *usage = &add->usage;
-    const char *category = categories[add->category];
-    const struct arg args[] = {
-        arg_text(session->owner),   arg_int(tx_now_ms(tx) / DAY_MS), arg_text(session->session),
-        arg_text(add->model),       arg_text(bytes_of(category)),    arg_text(session->project),
-        arg_text(session->agent),   arg_int(usage->calls),           arg_int(usage->fresh),
-        arg_int(usage->cache_read), arg_int(usage->cache_write),     arg_int(usage->output),
-        arg_int(usage->reasoning),  arg_int(usage->cost_micros),     arg_int(usage->cost_unknown),
-    };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    tx_do(tx,
+          "INSERT INTO usage_totals (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+          " $11, $12, $13, $14, $15)" ADD_TO_ROW,
+          ARGS(arg_text(session->owner), arg_int(tx_now_ms(tx) / DAY_MS),
+               arg_text(session->session), arg_text(add->model), arg_str(categories[add->category]),
+               arg_text(session->project), arg_text(session->agent), arg_int(usage->calls),
+               arg_int(usage->fresh), arg_int(usage->cache_read), arg_int(usage->cache_write),
+               arg_int(usage->output), arg_int(usage->reasoning), arg_int(usage->cost_micros),
+               arg_int(usage->cost_unknown)));
+    return tx_error(tx);
 }
 
 struct err tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit,
                            bool *ret_some) {
     static const char add[] =
-        "INSERT INTO usage_totals (owner, day, session, model, category, project, agent, calls,"
-        " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
-        " SELECT owner, day, '', model, category, project, '', calls, fresh, cache_read,"
-        " cache_write, output, reasoning, cost_micros, cost_unknown FROM usage_totals"
-        " WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3" ADD_TO_ROW;
+        "INSERT INTO usage_totals (" COLUMNS ") SELECT owner, day, '', model, category, project,"
+        " '', calls, fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown"
+        " FROM usage_totals WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3" ADD_TO_ROW;
     static const char remove[] = "DELETE FROM usage_totals WHERE id IN (SELECT id FROM usage_totals"
                                  " WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3)";
     const struct arg args[] = {arg_text(session->owner), arg_text(session->session),
                                arg_int(limit)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, add, args, COUNT_OF(args), &changed);
-    *ret_some = changed > 0;
-    return err_failed(err) || changed == 0
-               ? err
-               : tx_exec(tx, remove, args, COUNT_OF(args), NULL /* as many */);
+    *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
+    if (*ret_some) {
+        tx_do(tx, remove, args, COUNT_OF(args));
+    }
+    return tx_error(tx);
 }
 
 int64_t usage_cache_permille(const struct session_usage *usage) {

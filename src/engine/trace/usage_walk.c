@@ -104,15 +104,14 @@ static uint32_t hash_of(const struct usage_total *total) {
     return (uint32_t)(hash >> 32);
 }
 
-static bool is_same(const struct usage_total *a, const struct usage_total *b) {
-    return a->day == b->day && a->key.len == b->key.len &&
-           (a->key.len == 0 || memcmp(a->key.data, b->key.data, a->key.len) == 0);
-}
-
 /* The slot of the group, or the free one where it belongs. */
 static uint32_t *slot_of(struct usage_walk *walk, const struct usage_total *total) {
     size_t at = hash_of(total) & (walk->slot_count - 1);
-    while (walk->slots[at] != 0 && !is_same(&walk->groups[walk->slots[at] - 1].total, total)) {
+    while (walk->slots[at] != 0) {
+        const struct usage_total *there = &walk->groups[walk->slots[at] - 1].total;
+        if (there->day == total->day && bytes_equal(there->key, total->key)) {
+            break;
+        }
         at = (at + 1) & (walk->slot_count - 1);
     }
     return &walk->slots[at];
@@ -210,114 +209,88 @@ static void position_keep(struct usage_walk *walk) {
 
 /* --- Slices ----------------------------------------------------------------------------------- */
 
-static struct session_usage usage_read(const struct rows *rows) {
-    return (struct session_usage){.calls = rows_int(rows, ROW_CALLS),
-                                  .fresh = rows_int(rows, ROW_CALLS + 1),
-                                  .cache_read = rows_int(rows, ROW_CALLS + 2),
-                                  .cache_write = rows_int(rows, ROW_CALLS + 3),
-                                  .output = rows_int(rows, ROW_CALLS + 4),
-                                  .reasoning = rows_int(rows, ROW_CALLS + 5),
-                                  .cost_micros = rows_int(rows, ROW_CALLS + 6),
-                                  .cost_unknown = rows_int(rows, ROW_CALLS + 7)};
-}
-
-static bool text_keep(struct usage_walk *walk, struct bytes from, struct bytes *ret_text) {
+static struct bytes text_keep(struct tx *tx, struct usage_walk *walk, struct bytes from) {
     char *copy = arena_try_copy(&walk->arena, from.data, from.len);
-    *ret_text = (struct bytes){copy, from.len};
-    return copy != NULL;
+    if (copy == NULL) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "usage: slice"));
+        return BYTES("");
+    }
+    return (struct bytes){copy, from.len};
 }
 
-static struct err after_keep(struct usage_walk *walk, const struct rows *rows) {
-    struct position *after = &walk->after;
-    after->id = rows_int(rows, ROW_ID);
-    after->day = rows_int(rows, ROW_DAY);
-    bool kept = text_keep(walk, rows_text(rows, ROW_SESSION), &after->session) &&
-                text_keep(walk, rows_text(rows, ROW_MODEL), &after->model) &&
-                text_keep(walk, rows_text(rows, ROW_CATEGORY), &after->category) &&
-                text_keep(walk, rows_text(rows, ROW_PROJECT), &after->project);
-    return kept ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "usage: slice");
-}
-
-static bool fits(const struct usage_walk *walk, const struct rows *rows) {
-    struct bytes project = rows_text(rows, ROW_PROJECT), wanted = walk->ask.project;
-    return rows_int(rows, ROW_DAY) >= walk->ask.from_day &&
-           (wanted.len == 0 || (bytes_equal(project, wanted)));
-}
-
-static struct err row_keep(struct usage_walk *walk, const struct rows *rows) {
+static void row_keep(struct tx *tx, struct usage_walk *walk, const struct rows *rows) {
     static const int keys[USAGE_SORT_COUNT] = {
         [USAGE_BY_MODEL] = ROW_MODEL,       [USAGE_BY_AGENT] = ROW_AGENT,
         [USAGE_BY_SESSION] = ROW_SESSION,   [USAGE_BY_PROJECT] = ROW_PROJECT,
         [USAGE_BY_CATEGORY] = ROW_CATEGORY,
     };
-    struct usage_total *row = &walk->rows[walk->count];
-    struct err err = after_keep(walk, rows);
-    if (err_failed(err) || !fits(walk, rows)) {
-        return err;
+    bool by_day = walk->ask.by == USAGE_BY_DAY;
+    walk->after = (struct position){.id = rows_int(rows, ROW_ID),
+                                    .day = rows_int(rows, ROW_DAY),
+                                    .session = text_keep(tx, walk, rows_text(rows, ROW_SESSION)),
+                                    .model = text_keep(tx, walk, rows_text(rows, ROW_MODEL)),
+                                    .category = text_keep(tx, walk, rows_text(rows, ROW_CATEGORY)),
+                                    .project = text_keep(tx, walk, rows_text(rows, ROW_PROJECT))};
+    if (walk->after.day < walk->ask.from_day ||
+        (walk->ask.project.len > 0 && !bytes_equal(walk->after.project, walk->ask.project))) {
+        return;
     }
-    *row = (struct usage_total){.key = BYTES(""), .usage = usage_read(rows)};
-    if (walk->ask.by == USAGE_BY_DAY) {
-        row->day = rows_int(rows, ROW_DAY);
-    } else if (!text_keep(walk, rows_text(rows, keys[walk->ask.by]), &row->key)) {
-        return err_make(ERR_OUT_OF_MEMORY, "usage: slice");
-    }
-    walk->count++;
-    return ERR_OK;
+    walk->rows[walk->count++] = (struct usage_total){
+        .day = by_day ? walk->after.day : 0,
+        .key = by_day ? BYTES("") : text_keep(tx, walk, rows_text(rows, keys[walk->ask.by])),
+        .usage = {.calls = rows_int(rows, ROW_CALLS),
+                  .fresh = rows_int(rows, ROW_CALLS + 1),
+                  .cache_read = rows_int(rows, ROW_CALLS + 2),
+                  .cache_write = rows_int(rows, ROW_CALLS + 3),
+                  .output = rows_int(rows, ROW_CALLS + 4),
+                  .reasoning = rows_int(rows, ROW_CALLS + 5),
+                  .cost_micros = rows_int(rows, ROW_CALLS + 6),
+                  .cost_unknown = rows_int(rows, ROW_CALLS + 7)}};
 }
 
-/* *ret_count: rows that were read, fitting or not. */
-static struct err rows_keep(struct tx *tx, struct usage_walk *walk, const char *sql,
-                            const struct arg *args, size_t count, int64_t *ret_count) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, count, &rows);
-    *ret_count = 0;
-    while (rows_more(rows, &err)) {
-        (*ret_count)++;
-        err = row_keep(walk, rows);
-    }
-    return err;
-}
-
-static struct err read_days(struct tx *tx, struct usage_walk *walk, bool *ret_more) {
-    const struct position *after = &walk->after;
-    const struct arg args[] = {arg_text(walk->ask.owner), arg_int(after->day),
-                               arg_text(after->session),  arg_text(after->model),
-                               arg_text(after->category), arg_text(after->project),
-                               arg_int(PART_ROWS)};
+/* Number of rows that were read, fitting or not. */
+static int64_t rows_keep(struct tx *tx, struct usage_walk *walk, const char *sql,
+                         const struct arg *args, size_t args_count) {
     int64_t count = 0;
-    struct err err = rows_keep(tx, walk, by_day_sql, args, COUNT_OF(args), &count);
-    *ret_more = count == PART_ROWS && after->day >= walk->ask.from_day;
-    return err;
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, args_count);
+    for (; rows_step(rows); count++) {
+        row_keep(tx, walk, rows);
+    }
+    return count;
 }
 
-static struct err read_sessions(struct tx *tx, struct usage_walk *walk, bool *ret_more) {
+/* Whether rows are left. */
+static bool part_read(struct tx *tx, struct usage_walk *walk) {
     const struct position *after = &walk->after;
-    const struct arg rest[] = {arg_text(walk->ask.owner), arg_text(after->session),
-                               arg_int(after->id), arg_int(PART_ROWS)};
-    int64_t count = 0;
-    struct err err = rows_keep(tx, walk, of_session_sql, rest, COUNT_OF(rest), &count);
-    if (!err_failed(err) && count < PART_ROWS && walk->order == BY_SESSION) {
-        const struct arg next[] = {arg_text(walk->ask.owner), arg_text(after->session),
-                                   arg_int(PART_ROWS)};
-        err = rows_keep(tx, walk, sessions_sql, next, COUNT_OF(next), &count);
+    if (walk->order == FROM_NEWEST_DAY) {
+        return rows_keep(tx, walk, by_day_sql,
+                         ARGS(arg_text(walk->ask.owner), arg_int(after->day),
+                              arg_text(after->session), arg_text(after->model),
+                              arg_text(after->category), arg_text(after->project),
+                              arg_int(PART_ROWS))) == PART_ROWS &&
+               after->day >= walk->ask.from_day;
     }
-    *ret_more = count == PART_ROWS;
-    return err;
+    int64_t count = rows_keep(tx, walk, of_session_sql,
+                              ARGS(arg_text(walk->ask.owner), arg_text(after->session),
+                                   arg_int(after->id), arg_int(PART_ROWS)));
+    if (count < PART_ROWS && walk->order == BY_SESSION) {
+        count = rows_keep(
+            tx, walk, sessions_sql,
+            ARGS(arg_text(walk->ask.owner), arg_text(after->session), arg_int(PART_ROWS)));
+    }
+    return count == PART_ROWS;
 }
 
 static struct err slice_read(struct tx *tx, struct usage_walk *walk) {
-    struct err err = ERR_OK;
     bool more = true;
     arena_reset(&walk->arena);
     walk->count = 0;
     walk->after = walk->added;
-    int parts = 0;
-    do {
-        err = walk->order == FROM_NEWEST_DAY ? read_days(tx, walk, &more)
-                                             : read_sessions(tx, walk, &more);
-    } while (!err_failed(err) && more && ++parts < PARTS && !tx_slice_over(tx));
+    for (int parts = 0; more && parts < PARTS && (parts == 0 || !tx_slice_over(tx)); parts++) {
+        more = part_read(tx, walk);
+    }
     walk->last = !more;
-    return err;
+    return tx_error(tx);
 }
 
 static void slice_add(struct usage_walk *walk) {
