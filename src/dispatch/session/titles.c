@@ -1,16 +1,15 @@
 /* titles.c: see titles.h. */
 #include "dispatch/session/titles.h"
 
-#include <string.h>
-
 #include "base/id.h"
 #include "base/memory.h"
-#include "base/text.h"
+#include "dispatch/base/ask.h"
 #include "dispatch/base/table.h"
 #include "dispatch/provider/causes.h"
+#include "dispatch/provider/side_call.h"
 #include "engine/turn/titles.h"
 
-enum { SAID_MAX = 8 << 10, OUTPUT_MAX = 2000 };
+enum { ANSWER_MAX = 8 << 10, PROMPT_MAX = 64 << 10, OUTPUT_MAX = 2000 };
 
 static const char instructions[] =
     "You name conversations. You are given the beginning of one as a JSON object: \"question\" is "
@@ -21,10 +20,11 @@ static const char instructions[] =
 struct titles {
     struct titles_options options;
     struct table runs;
-    bool stopping;
+    struct asker asker;
 };
 
-struct naming {
+/* A run of kind title. */
+struct title {
     struct table_node node; /* By run. */
     struct titles *titles;
     char name[ID_SIZE];
@@ -32,289 +32,230 @@ struct naming {
     struct model_request *request; /* Owned; until it is asked. */
     bool late, wanted, stop;
     struct title_adopted adopted;
-    bool away; /* In the store. */
-    struct asking *asking;
-    struct timer timer;
-    struct text said; /* Owned, as the next one. */
+    struct ask ask;
+    struct side_call call;
     struct text sentence;
     struct title_end end;
-    unsigned tries;
-    bool alone; /* The end was refused: the run fails alone. */
 };
 
-static void naming_free(struct naming *naming) {
-    struct titles *titles = naming->titles;
-    assert(!naming->away);
-    if (naming->asking != NULL) {
-        model_cancel(naming->asking);
-    }
-    timer_stop(titles->options.loop, &naming->timer);
-    table_remove(&titles->runs, &naming->node);
-    model_request_free(naming->request);
-    text_done(&naming->said);
-    text_done(&naming->sentence);
-    mem_free(naming);
+static void title_free(void *ctx) {
+    struct title *title = ctx;
+    side_call_cancel(&title->call);
+    side_call_done(&title->call);
+    ask_drop(&title->ask);
+    table_remove(&title->titles->runs, &title->node);
+    model_request_free(title->request);
+    text_done(&title->sentence);
+    mem_free(title);
 }
 
-/* The store did not take a question. */
-static void again(struct naming *naming, const char *what, struct err err,
-                  void (*next)(struct timer *timer)) {
-    const struct titles_options *options = &naming->titles->options;
-    if (naming->titles->stopping || ++naming->tries >= TITLE_TRIES) {
-        naming_free(naming);
-        return;
-    }
-    if (naming->tries == 1) {
-        options->failed(options->ctx, what, naming->node.name, err);
-    }
-    timer_start(options->loop, &naming->timer, TITLE_RETRY_MS, next);
+static enum ask_verdict title_judge(void *ctx, unsigned tries, struct err err) {
+    (void)ctx;
+    (void)err; /* A title is not worth a try for ever, whatever the error is. */
+    return tries + 1 >= TITLE_TRIES ? ASK_REFUSED : ASK_AGAIN;
+}
+
+static void title_refused(void *ctx, struct err err) {
+    (void)err; /* Reported already. */
+    title_free(ctx);
 }
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
-static void store(struct naming *naming);
-
-static void store_again(struct timer *timer) {
-    store(CONTAINER_OF(timer, struct naming, timer));
+static struct err alone_tx(struct tx *tx, void *ctx) {
+    struct title *title = ctx;
+    const struct run_give_up what = {.run = title->key.run,
+                                     .attempt = title->key.attempt,
+                                     .sentence = BYTES("its end could not be stored"),
+                                     .exit_code = -1,
+                                     .bounds = title->end.bounds};
+    return tx_run_give_up(tx, &what, &title->late);
 }
 
 static struct err end_tx(struct tx *tx, void *ctx) {
-    struct naming *naming = ctx;
-    if (naming->alone) {
-        const struct run_give_up what = {.run = naming->key.run,
-                                         .attempt = naming->key.attempt,
-                                         .sentence = BYTES("its end could not be stored"),
-                                         .exit_code = -1,
-                                         .bounds = naming->end.bounds};
-        return tx_run_give_up(tx, &what, &naming->late);
-    }
-    return tx_title_end(tx, &naming->end, &naming->late);
+    struct title *title = ctx;
+    return tx_title_end(tx, &title->end, &title->late);
 }
 
-static void stored(struct err err, void *ctx) {
-    struct naming *naming = ctx;
-    naming->away = false;
-    if (err_failed(err) && naming->tries + 1 >= TITLE_TRIES && !naming->alone &&
-        !naming->titles->stopping) {
-        naming->alone = true;
-        naming->tries = 1; /* Of the end as it was, the first failure was told. */
-        store(naming);
-    } else if (err_failed(err)) {
-        again(naming, "a title could not be stored; it is tried again", err, store_again);
-    } else {
-        naming_free(naming);
-    }
+/* The run fails alone. */
+static void end_refused(void *ctx, struct err err) {
+    static const struct ask_kind alone = {.fn = alone_tx,
+                                          .judge = title_judge,
+                                          .done = title_free,
+                                          .refused = title_refused,
+                                          .dropped = title_free};
+    struct title *title = ctx;
+    (void)err; /* Reported already. */
+    ask_send(&title->ask, &title->titles->asker, &alone, title);
 }
 
-static void store(struct naming *naming) {
-    struct title_end *end = &naming->end;
-    end->key = naming->key;
-    end->bounds = naming->titles->options.bounds;
-    end->said = (struct bytes){naming->said.data == NULL ? "" : naming->said.data,
-                               text_failed(&naming->said) ? 0 : naming->said.len};
-    end->sentence = (struct bytes){naming->sentence.data == NULL ? "" : naming->sentence.data,
-                                   naming->sentence.len};
-    naming->away = true;
-    store_write(naming->titles->options.store, end_tx, stored, naming);
+static void title_end(struct title *title, enum run_cause cause, const char *sentence) {
+    static const struct ask_kind end = {
+        .fn = end_tx,
+        .words = {.again = "a title could not be stored; it is tried again"},
+        .judge = title_judge,
+        .done = title_free,
+        .refused = end_refused,
+        .dropped = title_free};
+    const struct text *answer = &title->call.answer;
+    bool answered = cause == CAUSE_COMPLETED && !text_failed(answer);
+    text_add_str(&title->sentence, sentence);
+    title->end.key = title->key;
+    title->end.bounds = title->titles->options.bounds;
+    title->end.cause = cause;
+    title->end.said = answered ? text_bytes(answer) : BYTES("");
+    title->end.sentence = text_bytes(&title->sentence);
+    title->end.usage = title->call.spent.usage;
+    title->end.cost = title->call.spent.cost;
+    title->end.tries = (int64_t)title->call.spent.tries;
+    ask_send(&title->ask, &title->titles->asker, &end, title);
 }
 
-static void end_with(struct naming *naming, enum run_cause cause, const char *words) {
-    naming->end.cause = cause;
-    text_clear(&naming->said);
-    text_add_str(&naming->sentence, words);
-    store(naming);
+/* A call that is cut off counts as a try. */
+static void title_cut_off(struct title *title, enum run_cause cause, const char *sentence) {
+    side_call_cancel(&title->call);
+    title->call.spent.tries += title->call.spent.tries == 0;
+    title_end(title, cause, sentence);
 }
 
-static void give_up(struct naming *naming, enum run_cause cause, const char *words) {
-    struct model_spent spent;
-    model_get_spent(naming->asking, &spent);
-    naming->end.usage = spent.usage;
-    naming->end.cost = spent.cost;
-    naming->end.tries = spent.tries > 0 ? (int64_t)spent.tries : 1;
-    model_cancel(naming->asking);
-    naming->asking = NULL;
-    timer_stop(naming->titles->options.loop, &naming->timer);
-    end_with(naming, cause, words);
-}
+/* --- The model -------------------------------------------------------------------------------- */
 
-static void on_late(struct timer *timer) {
-    struct naming *naming = CONTAINER_OF(timer, struct naming, timer);
-    give_up(naming, CAUSE_DEADLINE, "The model did not answer in time.");
-}
-
-/* --- Asking ----------------------------------------------------------------------------------- */
-
-static void on_text(void *ctx, struct bytes piece) {
-    struct naming *naming = ctx;
-    text_add(&naming->said, piece.data, piece.len);
-}
-
-static void on_discarded(void *ctx) {
-    struct naming *naming = ctx;
-    text_clear(&naming->said);
-}
-
-static void on_done(void *ctx, const struct model_result *result) {
-    struct naming *naming = ctx;
-    naming->asking = NULL;
-    timer_stop(naming->titles->options.loop, &naming->timer);
-    naming->end.usage = result->spent;
-    naming->end.cost = result->cost;
-    naming->end.tries = (int64_t)result->tries;
-    if (result->failure.cause == MODEL_NONE) {
-        naming->end.cause = CAUSE_COMPLETED;
-        store(naming);
-    } else {
-        end_with(naming, provider_run_cause(result->failure.cause), result->failure.detail);
+static void title_answered(void *ctx, enum side_end end) {
+    struct title *title = ctx;
+    const struct model_failure *failure = &title->call.failure;
+    switch (end) {
+    case SIDE_ANSWERED:
+        title_end(title, CAUSE_COMPLETED, "");
+        break;
+    case SIDE_FAILED:
+        title_end(title, provider_run_cause(failure->cause), failure->detail);
+        break;
+    case SIDE_LATE:
+        title_cut_off(title, CAUSE_DEADLINE, "The model did not answer in time.");
+        break;
     }
 }
 
-static const struct model_watch watch = {
-    .text = on_text, .discarded = on_discarded, .done = on_done};
-
-static void ask(struct naming *naming) {
-    const struct titles_options *options = &naming->titles->options;
-    struct model_request *request = naming->request;
-    naming->request = NULL;
-    naming->end.asked = true;
-    naming->end.tries = 1;
-    timer_start(options->loop, &naming->timer, TITLE_MS, on_late);
-    naming->asking = model_ask(options->models, request, MODEL_BACKGROUND, &watch, naming);
-}
-
-/* --- What it is about, on a reader thread ----------------------------------------------------- */
-
-static struct err write_prompt(const struct title_ask *about, struct text *prompt) {
-    text_add_str(prompt, "{\"question\":");
-    text_add_json(prompt, about->question.data, about->question.len);
-    text_add_str(prompt, ",\"answer\":");
-    text_add_json(prompt, about->answer.data, about->answer.len);
-    text_add_char(prompt, '}');
-    return text_failed(prompt) ? text_error(prompt, "titles: prompt") : ERR_OK;
-}
-
+/* On a reader thread. */
 static struct err read_tx(struct tx *tx, void *ctx) {
-    struct naming *naming = ctx;
+    struct title *title = ctx;
     struct title_ask about;
     AUTO(text_done) struct text prompt;
-    text_init(&prompt, (size_t)64 << 10);
-    struct err err = tx_title_find(tx, &naming->key, &about);
-    if (!err_failed(err) && about.wanted) {
-        err = write_prompt(&about, &prompt);
-    }
+    text_init(&prompt, PROMPT_MAX);
+    struct err err = tx_title_find(tx, &title->key, &about);
     if (err_failed(err)) {
         return err;
     }
-    naming->late = about.late;
-    naming->wanted = about.wanted;
     if (about.wanted) {
-        model_request_free(naming->request); /* It may be read twice. */
-        naming->request = model_request_new(about.model);
-        naming->request->output_max = OUTPUT_MAX;
-        model_request_set_system(naming->request, BYTES(instructions));
-        model_request_add_message(naming->request, MODEL_USER);
-        model_request_add_text(naming->request, (struct bytes){prompt.data, prompt.len});
+        text_add_char(&prompt, '{');
+        text_add_member(&prompt, "question", about.question);
+        text_add_member(&prompt, "answer", about.answer);
+        text_add_char(&prompt, '}');
+        if (text_failed(&prompt)) {
+            return text_error(&prompt, "titles: prompt");
+        }
+        model_request_free(title->request); /* The function may run twice. */
+        title->request = model_request_new(about.model);
+        title->request->output_max = OUTPUT_MAX;
+        model_request_set_system(title->request, BYTES(instructions));
+        model_request_add_message(title->request, MODEL_USER);
+        model_request_add_text(title->request, text_bytes(&prompt));
     }
+    title->late = about.late;
+    title->wanted = about.wanted;
     return ERR_OK;
 }
 
-static void look(struct naming *naming);
-
-static void look_again(struct timer *timer) {
-    look(CONTAINER_OF(timer, struct naming, timer));
-}
-
-static void read_done(struct err err, void *ctx) {
-    struct naming *naming = ctx;
-    naming->away = false;
-    if (err_failed(err)) {
-        again(naming, "what a title is about could not be read; it is tried again", err,
-              look_again);
-    } else if (naming->titles->stopping || naming->late) {
-        naming_free(naming);
-    } else if (naming->stop) {
-        end_with(naming, CAUSE_STOPPED, "");
-    } else if (!naming->wanted) {
-        end_with(naming, CAUSE_CALLED_OFF, "");
+static void read_done(void *ctx) {
+    static const struct side_watch watch = {.ended = title_answered};
+    struct title *title = ctx;
+    if (title->late) {
+        title_free(title);
+    } else if (title->stop) {
+        title_end(title, CAUSE_STOPPED, "");
+    } else if (!title->wanted) {
+        title_end(title, CAUSE_CALLED_OFF, "");
     } else {
-        ask(naming);
+        struct model_request *request = title->request;
+        title->request = NULL;
+        title->end.asked = true;
+        side_call_ask(&title->call, request, MODEL_BACKGROUND, TITLE_MS, &watch, title);
     }
 }
 
-static void look(struct naming *naming) {
-    naming->away = true;
-    store_read(naming->titles->options.store, read_tx, read_done, naming);
+static void title_read(struct title *title) {
+    static const struct ask_kind read = {
+        .fn = read_tx,
+        .reads = true,
+        .words = {.again = "what a title is about could not be read; it is tried again"},
+        .judge = title_judge,
+        .done = read_done,
+        .refused = title_refused,
+        .dropped = title_free};
+    ask_send(&title->ask, &title->titles->asker, &read, title);
 }
 
 /* --- Of an earlier life ----------------------------------------------------------------------- */
 
-static void adopt(struct naming *naming);
-
-static void adopt_again(struct timer *timer) {
-    adopt(CONTAINER_OF(timer, struct naming, timer));
-}
-
 static struct err adopt_tx(struct tx *tx, void *ctx) {
-    struct naming *naming = ctx;
-    return tx_title_adopt(tx, &naming->key, &naming->titles->options.bounds, &naming->adopted);
+    struct title *title = ctx;
+    return tx_title_adopt(tx, &title->key, &title->titles->options.bounds, &title->adopted);
 }
 
-static void adopted(struct err err, void *ctx) {
-    struct naming *naming = ctx;
-    naming->away = false;
-    if (err_failed(err)) {
-        again(naming, "a title could not be taken over; it is tried again", err, adopt_again);
-    } else if (naming->titles->stopping || naming->adopted.late) {
-        naming_free(naming);
-    } else if (naming->adopted.over) {
-        end_with(naming, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
+static void adopt_done(void *ctx) {
+    struct title *title = ctx;
+    if (title->adopted.late) {
+        title_free(title);
+    } else if (title->adopted.over) {
+        title_end(title, CAUSE_CUT_OFF, RUN_CUT_OFF_WORDS);
     } else {
-        look(naming);
-    }
-}
-
-static void adopt(struct naming *naming) {
-    naming->away = true;
-    store_write(naming->titles->options.store, adopt_tx, adopted, naming);
-}
-
-/* --- The begin -------------------------------------------------------------------------------- */
-
-static void begin(struct titles *titles, const struct run_row *row) {
-    struct naming *naming = mem_new(sizeof *naming);
-    assert(row->run.len < sizeof naming->name);
-    memcpy(naming->name, row->run.data, row->run.len);
-    naming->node.name = (struct bytes){naming->name, row->run.len};
-    naming->titles = titles;
-    naming->key = (struct title_key){.run = naming->node.name, .attempt = row->attempt};
-    naming->stop = row->stop != CAUSE_NONE;
-    text_init(&naming->said, SAID_MAX);
-    text_init(&naming->sentence, RUN_RESULT_MAX);
-    table_add(&titles->runs, &naming->node);
-    if (row->epoch == store_epoch(titles->options.store)) {
-        look(naming);
-    } else {
-        adopt(naming);
+        title_read(title);
     }
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
+static void title_begin(struct titles *titles, const struct run_row *row) {
+    static const struct ask_kind adopt = {
+        .fn = adopt_tx,
+        .words = {.again = "a title could not be taken over; it is tried again"},
+        .judge = title_judge,
+        .done = adopt_done,
+        .refused = title_refused,
+        .dropped = title_free};
+    struct title *title = mem_new(sizeof *title);
+    assert(row->run.len < sizeof title->name);
+    memcpy(title->name, row->run.data, row->run.len);
+    title->node.name = (struct bytes){title->name, row->run.len};
+    title->titles = titles;
+    title->key = (struct title_key){.run = title->node.name, .attempt = row->attempt};
+    title->ask.run = title->node.name;
+    title->stop = row->stop != CAUSE_NONE;
+    side_call_init(&title->call, titles->options.loop, titles->options.models, ANSWER_MAX);
+    text_init(&title->sentence, RUN_RESULT_MAX);
+    table_add(&titles->runs, &title->node);
+    if (row->epoch == store_epoch(titles->options.store)) {
+        title_read(title);
+    } else {
+        ask_send(&title->ask, &titles->asker, &adopt, title);
+    }
+}
+
 void titles_run_note(struct titles *titles, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
     assert(ours); /* The engine wrote it, in this process. */
-    if (titles->stopping || row.kind != KIND_TITLE) {
+    if (titles->asker.stopping || row.kind != KIND_TITLE) {
         return;
     }
     struct table_node *node = table_find(&titles->runs, row.run);
-    struct naming *naming = node == NULL ? NULL : CONTAINER_OF(node, struct naming, node);
-    if (naming == NULL && row.state == RUN_RUNNING && titles->options.hold == RUN_FREE) {
-        begin(titles, &row);
-    } else if (naming != NULL && row.stop != CAUSE_NONE && !naming->stop) {
-        naming->stop = true;
-        if (naming->asking != NULL) {
-            give_up(naming, CAUSE_STOPPED, "");
+    struct title *title = node == NULL ? NULL : CONTAINER_OF(node, struct title, node);
+    if (title == NULL && row.state == RUN_RUNNING && titles->options.hold == RUN_FREE) {
+        title_begin(titles, &row);
+    } else if (title != NULL && row.stop != CAUSE_NONE && !title->stop) {
+        title->stop = true;
+        if (side_call_is_out(&title->call)) {
+            title_cut_off(title, CAUSE_STOPPED, "");
         }
     }
 }
@@ -324,6 +265,12 @@ void titles_run_note(struct titles *titles, struct bytes note) {
 struct titles *titles_open(const struct titles_options *options) {
     struct titles *titles = mem_new(sizeof *titles);
     titles->options = *options;
+    titles->asker = (struct asker){.loop = options->loop,
+                                   .store = options->store,
+                                   .pause_ms = TITLE_RETRY_MS,
+                                   .pause_max_ms = TITLE_RETRY_MS,
+                                   .ctx = options->ctx,
+                                   .failed = options->failed};
     table_init(&titles->runs);
     return titles;
 }
@@ -337,23 +284,22 @@ void titles_release(struct titles *titles) {
 }
 
 static void stop_one(void *ctx, struct table_node *node) {
-    struct naming *naming = CONTAINER_OF(node, struct naming, node);
-    (void)ctx; /* The naming knows its titles. */
-    if (!naming->away) {
-        naming_free(naming);
+    struct title *title = CONTAINER_OF(node, struct title, node);
+    (void)ctx; /* The title knows its titles. */
+    if (title->ask.state != ASK_AWAY) {
+        title_free(title);
     }
 }
 
 void titles_stop(struct titles *titles) {
-    titles->stopping = true;
+    titles->asker.stopping = true;
     table_each(&titles->runs, stop_one, NULL);
 }
 
 void titles_close(struct titles *titles) {
-    if (titles == NULL) {
-        return;
+    if (titles != NULL) {
+        assert(titles->runs.count == 0);
+        table_done(&titles->runs);
+        mem_free(titles);
     }
-    assert(titles->runs.count == 0);
-    table_done(&titles->runs);
-    mem_free(titles);
 }

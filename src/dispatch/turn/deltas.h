@@ -58,6 +58,7 @@ struct delta_source {
     struct text text; /* Pieces that wait, each as "channel length text". */
     size_t last;      /* Where the last of them begins. */
     bool listed;
+    bool waits;                  /* deltas_provider said so, and deltas_resumed has not. */
     struct delta_write *writing; /* Borrowed; NULL: none. */
     void (*flushed)(struct delta_source *source);
 };
@@ -88,8 +89,10 @@ struct delta_meter {
     int64_t window;
 };
 void deltas_meter(struct delta_source *source, const struct delta_meter *meter);
-/* The call waits for its provider, or is made again, told in its place among the pieces. */
+/* The call waits for its provider, told in its place among the pieces, as is the end of the wait.
+ * No wait, or no source begun: deltas_resumed does nothing. */
 void deltas_provider(struct delta_source *source, const struct provider_wait *wait);
+void deltas_resumed(struct delta_source *source);
 /* `flushed` comes when all that was added is durable: at once, inside the call, if it is. */
 void deltas_flush(struct delta_source *source, void (*flushed)(struct delta_source *source));
 /* Forgets what waits. Zeroed or dropped: fine. */

@@ -1,32 +1,147 @@
-/* judge.c: what the model called is read, checked and judged, before any of it is stored.
+/* judge.c: an answer is read, checked and judged, before any of it is stored.
  *
- * In the pool, since a look at what a call is about touches the disk. What is wrong with a call is
- * told to the model as that call's result; it never ends a turn by itself. */
-#include <string.h>
-
+ * In the pool, since a look at what a call is about touches the disk. A fault of a call becomes
+ * that call's result for the model; it never ends a turn by itself.
+ *
+ * Printed calls  a local model may write calls into its text, where it should have made them: they
+ *                are made, of an answer that is whole and makes no call itself, and of names only
+ *                that it was offered. Clients have heard the markup by then: it is withdrawn, and
+ *                what is left is said again, so that what they have is what is stored.
+ * Schemas        providers promise answers that fit, and local models break that promise; so every
+ *                answer is checked here. */
 #include "base/json/json.h"
+#include "base/json/schema.h"
 #include "base/memory.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
+#include "tool/printed.h"
 #include "tool/requests.h"
 
-enum { PROBLEM_MAX = 16 << 10, ABOUT_MAX = 256 << 10, COMPACT_MAX = 64 << 20, LOOK_MS = 10000 };
+enum { PROBLEM_MAX = 16 << 10, COMPACT_MAX = 64 << 20, ANSWER_MAX = 16 << 20, LOOK_MS = 10000 };
+
+/* --- Calls in the text ------------------------------------------------------------------------ */
+
+static bool may_have_printed(const struct talk *talk) {
+    const struct said *said = &talk->call.said;
+    if (talk->plan.last || talk->call.result.stop == MODEL_STOP_LENGTH) {
+        return false; /* Half a call would be repaired into a whole one. */
+    }
+    for (size_t i = 0; i < said->count; i++) {
+        if (said->items[i].kind == TURN_ITEM_TEXT &&
+            printed_may(text_bytes(&said->items[i].text))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool judge__is_needed(const struct talk *talk) {
+    return said_has_calls(&talk->call.said) || may_have_printed(talk) || talk->plan.schema.len > 0;
+}
+
+static bool is_offered(void *ctx, struct bytes name) {
+    const tool_set *tools = ctx;
+    enum tool_id id;
+    return tool_find(name, &id) && (*tools & tool_set_of(id)) != 0;
+}
+
+static void read_printed_item(struct said *said, const struct said_item *item,
+                              const struct printed_names *names) {
+    AUTO(printed_done) struct printed printed = {0};
+    struct bytes text = text_bytes(&item->text);
+    if (item->kind != TURN_ITEM_TEXT || err_failed(printed_read(text, names, &printed)) ||
+        printed.count == 0) {
+        said_add(said, item->kind, text);
+        if (item->kind == TURN_ITEM_THINKING && item->closed) {
+            said_sign(said, text_bytes(&item->signature));
+        }
+        return;
+    }
+    struct bytes rest = text_bytes(&printed.text);
+    while (rest.len > 0 && memchr(" \t\r\n", rest.data[rest.len - 1], 4) != NULL) {
+        rest.len--;
+    }
+    said_add(said, TURN_ITEM_TEXT, rest);
+    for (size_t i = 0; i < printed.count; i++) {
+        const struct said_call call = {.id = BYTES(""),
+                                       .name = bytes_of(printed.calls[i].name),
+                                       .arguments = bytes_of(printed.calls[i].arguments)};
+        said_add_call(said, &call);
+    }
+}
+
+static void read_printed(struct talk_call *call, tool_set tools) {
+    const struct printed_names names = {.known = is_offered, .ctx = &tools};
+    AUTO(said_done) struct said said;
+    said_init(&said);
+    for (size_t i = 0; i < call->said.count; i++) {
+        read_printed_item(&said, &call->said.items[i], &names);
+    }
+    call->printed = said_has_calls(&said);
+    if (call->printed) {
+        const struct said old = call->said;
+        call->said = said;
+        said = old;
+    }
+}
+
+/* On the loop: for followers. */
+static void say_again(struct talk_call *call) {
+    deltas_withdraw(&call->deltas,
+                    BYTES("\"cause\":\"printed_calls\",\"detail\":\"The model wrote calls of tools "
+                          "into its text: they are made, and taken out of it.\",\"wait_ms\":0"));
+    for (size_t i = 0; i < call->said.count; i++) {
+        const struct said_item *item = &call->said.items[i];
+        if (item->kind != TURN_ITEM_CALL) {
+            deltas_add(&call->deltas, item->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
+                       text_bytes(&item->text));
+        }
+    }
+}
+
+/* --- The schema ------------------------------------------------------------------------------- */
+
+/* Into `misfit`: how the answer does not fit; nothing: it does. */
+static void check_schema(struct talk_call *call, struct bytes schema) {
+    AUTO(text_done) struct text answer;
+    AUTO(json_release) json_t *schema_json = NULL, *json = NULL;
+    AUTO(json_schema_release) struct json_schema *compiled = NULL;
+    struct json_faults faults = {.count = 0};
+    struct text *misfit = &call->misfit;
+    struct why why = {""};
+    text_init(&answer, ANSWER_MAX);
+    text_clear(misfit);
+    for (size_t i = 0; i < call->said.count; i++) {
+        const struct said_item *item = &call->said.items[i];
+        if (item->kind == TURN_ITEM_TEXT) {
+            text_add(&answer, item->text.data, item->text.len);
+        }
+    }
+    if (text_failed(&answer)) {
+        text_add_str(misfit, "It is longer than 16 MB.");
+        return;
+    }
+    struct err err = json_parse(schema.data, schema.len, JSON_DEPTH_MAX, &schema_json, &why);
+    if (!err_failed(err)) {
+        err = json_schema_compile(schema_json, &compiled, &why);
+    }
+    if (!err_failed(err)) {
+        err = json_parse(answer.data, answer.len, JSON_DEPTH_MAX, &json, &why);
+    }
+    if (err_failed(err)) {
+        text_add_str(misfit, why.text[0] != '\0' ? why.text : "It is no JSON.");
+    } else if (err_failed(json_schema_check(compiled, json, &faults))) {
+        json_faults_write(&faults, misfit);
+    }
+}
+
+/* --- A call ----------------------------------------------------------------------------------- */
 
 static void refuse(struct said_item *item, enum card_cause cause, struct bytes words) {
     item->verdict = TURN_REFUSE;
     item->cause = cause;
     text_clear(&item->refusal);
     text_add(&item->refusal, words.data, words.len);
-}
-
-/* What a yes grants: the folder where it really is. */
-static void write_grant(const struct tool_call *call, const struct tool_look *look,
-                        struct text *about) {
-    struct access_request request;
-    access_request_read(call, &request);
-    text_add_str(about, ",\"grant\":{\"path\":");
-    text_add_json(about, look->subjects[1].data, look->subjects[1].len);
-    text_addf(about, ",\"access\":\"%s\"}", request.access == ROOT_WRITE ? "write" : "read");
 }
 
 /* {"subjects": […], "diff", "before"}: what somebody who is asked should see, and what must still
@@ -38,47 +153,27 @@ static void write_about(const struct tool_call *call, const struct tool_look *lo
         text_add_str(about, i > 0 ? "," : "");
         text_add_json(about, look->subjects[i].data, look->subjects[i].len);
     }
-    text_add_str(about, "],\"diff\":");
-    text_add_json(about, look->diff.data == NULL ? "" : look->diff.data, look->diff.len);
-    text_add_str(about, ",\"before\":");
-    text_add_json(about, look->before.text, strlen(look->before.text));
+    text_add_char(about, ']');
+    text_add_member(about, "diff", text_bytes(&look->diff));
+    text_add_member(about, "before", bytes_of(look->before.text));
     if (call->id == TOOL_REQUEST_ACCESS && look->refusal.len == 0) {
-        write_grant(call, look, about);
+        /* What a yes grants: the folder where it really is. */
+        struct access_request request;
+        access_request_read(call, &request);
+        text_add_str(about, ",\"grant\":{");
+        text_add_member(about, "path", text_bytes(&look->subjects[1]));
+        text_add_member(about, "access", bytes_of(request.access == ROOT_WRITE ? "write" : "read"));
+        text_add_char(about, '}');
     }
     text_add_char(about, '}');
 }
 
-static void decide(struct said_item *item, const struct tool_call *call,
-                   const struct tool_look *look, const struct toolplace *place) {
-    struct permission_verdict verdict = tool_judge(call, look, &place->rules);
-    static const char denied[] = "The settings of this session do not allow this call.";
-    switch (verdict.permission) {
-    case PERMISSION_ALLOW:
-        item->verdict = TURN_ALLOW;
-        break;
-    case PERMISSION_REVIEW:
-        item->verdict = TURN_REVIEW;
-        break;
-    case PERMISSION_ASK:
-    case PERMISSION_COUNT:
-        item->verdict = TURN_ASK;
-        break;
-    case PERMISSION_DENY:
-        refuse(item, CARD_RULE, BYTES(denied));
-        return; /* Nothing else about the call is said: a denied call must not explore files. */
-    }
-    if (look->refusal.len > 0) {
-        refuse(item, look->cause, (struct bytes){look->refusal.data, look->refusal.len});
-    }
-}
-
-/* Only a person can settle these, whatever the rules allow: to answer, or to grant a folder. */
-static bool asks_person(const struct tool *tool) {
-    return tool->performer == TOOL_WAIT;
-}
-
 static struct err judge_call(struct said_item *item, const struct tool_call *call,
                              const struct toolplace *place) {
+    static const enum turn_verdict verdicts[] = {[PERMISSION_ALLOW] = TURN_ALLOW,
+                                                 [PERMISSION_REVIEW] = TURN_REVIEW,
+                                                 [PERMISSION_ASK] = TURN_ASK,
+                                                 [PERMISSION_COUNT] = TURN_ASK};
     const struct tool *tool = tool_get(call->id);
     AUTO(tool_look_done) struct tool_look look;
     tool_look_init(&look);
@@ -86,9 +181,15 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
     if (err_failed(err)) {
         return err;
     }
-    decide(item, call, &look, place);
-    if (asks_person(tool) && item->verdict != TURN_REFUSE) {
-        item->verdict = TURN_ASK;
+    const struct permission_verdict judged = tool_judge(call, &look, &place->rules);
+    if (judged.permission == PERMISSION_DENY) {
+        /* Nothing else about the call is said: a denied call must not explore files. */
+        refuse(item, CARD_RULE, BYTES("The settings of this session do not allow this call."));
+    } else if (look.refusal.len > 0) {
+        refuse(item, look.cause, text_bytes(&look.refusal));
+    } else {
+        /* Only a person can settle some, whatever the rules allow: to answer, to grant a folder. */
+        item->verdict = tool->performer == TOOL_WAIT ? TURN_ASK : verdicts[judged.permission];
     }
     item->asks = call->id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
     item->repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
@@ -100,14 +201,14 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
     return ERR_OK;
 }
 
-/* A refused call is stored as it came, and shown in JSON to whoever looks. So its arguments become
+/* A refused call is stored as it came, and shown in JSON. So its arguments become
  * compact, since an event takes no raw line break; text that is no JSON object is kept apart. */
 static void settle_arguments(struct said_item *item) {
     AUTO(json_release) json_t *json = NULL;
     AUTO(text_done) struct text compact;
-    const char *data = item->text.data == NULL ? "" : item->text.data;
+    struct bytes came = text_bytes(&item->text);
     text_init(&compact, COMPACT_MAX);
-    struct err err = json_parse(data, item->text.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
+    struct err err = json_parse(came.data, came.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
     bool object = !err_failed(err) && json_is_object(json);
     if (object && !err_failed(json_write(json, &compact))) {
         text_clear(&item->text);
@@ -115,83 +216,78 @@ static void settle_arguments(struct said_item *item) {
         return;
     }
     text_clear(&item->malformed);
-    text_add(&item->malformed, data, item->text.len);
+    text_add(&item->malformed, came.data, came.len);
     text_clear(&item->text);
 }
 
 static void judge_item(const struct talk *talk, const struct toolplace *place,
                        struct said_item *item) {
-    static const char no_memory[] = "There was no memory to look at this call; try it again.";
-    static const char cut[] =
-        "This call was cut off, since the answer reached its longest length, and was not made. "
-        "Make "
-        "it again with less in it: in several calls, or with fewer words around it.";
-    if (item->cut) {
-        refuse(item, CARD_TRUNCATED, BYTES(cut));
-        settle_arguments(item);
-        return;
-    }
     AUTO(text_done) struct text problem;
     AUTO(tool_call_done) struct tool_call call = {0};
     text_init(&problem, PROBLEM_MAX);
-    struct err err = tool_call_read(
-        talk->turns->options.toolbox, place->tools, (struct bytes){item->name.data, item->name.len},
-        (struct bytes){item->text.data, item->text.len}, &call, &problem);
+    if (item->cut) {
+        refuse(item, CARD_TRUNCATED,
+               BYTES("This call was cut off, since the answer reached its longest length, and was "
+                     "not made. Make it again with less in it: in several calls, or with fewer "
+                     "words around it."));
+        settle_arguments(item);
+        return;
+    }
+    struct err err =
+        tool_call_read(talk->turns->options.toolbox, place->tools, text_bytes(&item->name),
+                       text_bytes(&item->text), &call, &problem);
     if (!err_failed(err)) {
         err = judge_call(item, &call, place);
     }
-    if (err.code == ERR_OUT_OF_MEMORY || (err_failed(err) && problem.len == 0)) {
-        refuse(item, CARD_NO_MEMORY, BYTES(no_memory));
-    } else if (err_failed(err)) {
+    if (!err_failed(err)) {
+        return;
+    }
+    if (err.code == ERR_OUT_OF_MEMORY || problem.len == 0) {
+        refuse(item, CARD_NO_MEMORY,
+               BYTES("There was no memory to look at this call; try it again."));
+    } else {
         refuse(item, err.code == ERR_NOT_FOUND ? CARD_TOOL_UNKNOWN : CARD_BAD_ARGUMENTS,
-               (struct bytes){problem.data, problem.len});
+               text_bytes(&problem));
     }
-    if (err_failed(err)) {
-        settle_arguments(item);
-    }
+    settle_arguments(item);
 }
+
+/* --- The order of it -------------------------------------------------------------------------- */
 
 static void judge_run(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    const struct turns_options *options = &talk->turns->options;
-    const struct toolplace_seat seat = {.root = talk->plan.root.data,
+    struct talk_call *call = &talk->call;
+    const struct toolplace_seat seat = {.turns = &talk->turns->options,
+                                        .root = talk->plan.root.data,
                                         .settings = talk->plan.settings.data,
                                         .roots = talk->plan.roots.data,
-                                        .data_dir = options->data_dir,
-                                        .home = options->home,
-                                        .world = loop_world(options->loop),
                                         .time_ms = LOOK_MS};
     AUTO(toolplace_close) struct toolplace place;
     toolplace_open(&place, &seat);
-    talk->printed = false;
-    if (!said_has_calls(&talk->said)) {
-        talk__read_printed(talk, place.tools);
+    call->printed = false;
+    if (!said_has_calls(&call->said)) {
+        read_printed(call, place.tools);
     }
-    if (talk->plan.schema.len > 0 && !said_has_calls(&talk->said)) {
-        talk__check_answer(talk);
+    if (talk->plan.schema.len > 0 && !said_has_calls(&call->said)) {
+        check_schema(call, talk->plan.schema);
     }
-    for (size_t i = 0; i < talk->said.count; i++) {
-        if (talk->said.items[i].kind == TURN_ITEM_CALL) {
-            judge_item(talk, &place, &talk->said.items[i]);
+    for (size_t i = 0; i < call->said.count; i++) {
+        if (call->said.items[i].kind == TURN_ITEM_CALL) {
+            judge_item(talk, &place, &call->said.items[i]);
         }
     }
 }
 
 static void judge_done(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    talk->away = false;
-    if (talk->ended || talk->turns->stopping) {
-        talk__maybe_free(talk);
-    } else {
-        if (talk->printed) {
-            talk__say_again(talk);
+    if (talk__is_back(talk)) {
+        if (talk->call.printed) {
+            say_again(&talk->call);
         }
         talk__flush(talk);
     }
 }
 
 void talk__judge(struct talk *talk) {
-    talk->away = true;
-    talk->job = (struct pool_job){.kind = POOL_QUICK, .run = judge_run, .done = judge_done};
-    pool_add(&talk->turns->pool, &talk->job);
+    talk__pool(talk, judge_run, judge_done);
 }

@@ -31,10 +31,6 @@ void said_done(struct said *said) {
     said_init(said);
 }
 
-bool said_nothing(const struct said *said) {
-    return said->count == 0;
-}
-
 static struct said_item *item_add(struct said *said, enum turn_item_kind kind) {
     if (said->count == said->size) {
         said->size = said->size == 0 ? 8 : said->size * 2;

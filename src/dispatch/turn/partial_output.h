@@ -37,7 +37,6 @@ struct said {
 void said_init(struct said *said);
 void said_done(struct said *said); /* For AUTO. */
 void said_clear(struct said *said);
-MUST_CHECK bool said_nothing(const struct said *said);
 void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece);
 /* The thinking that came last is whole, and signed. */
 void said_sign(struct said *said, struct bytes signature);

@@ -1,45 +1,78 @@
-/* prompt.c: what the model is shown.
+/* prompt.c: the prompt of a call.
  *
  *   instructions, facts of the place, what the project says, skills   (the system text)
  *   the tools, by name
  *   the session's messages, oldest first
- *   in them, after the turn's question: what is another from turn to turn   (context.c)
+ *   in them, after the turn's question, the tail: what is another from turn to turn
+ *
+ *      <context>
+ *      Today is Friday, 2026-11-20 (UTC).
+ *      Git: on the branch main.
+ *      Beside the project, these folders may be used by their absolute paths:
+ *      - PATH (read)
+ *      You remember, of what may matter here:
+ *      - TOPIC: TITLE: CONTENT
+ *      </context>
  *
  * Providers cache the beginning of a prompt, so it is the same bytes on every call: no clock, no
- * counter, nothing random stands before the turn's question. First the files of the project are
- * read, in the pool; then the rows, on a reader thread, which makes the request; last the images,
- * in the pool again. An image has up to 32 MB on a disk that may be slow, and a transaction of the
- * store that waited for it would hold up the readers of everybody. */
+ * counter, nothing random stands before the turn's question. The tail is made once for the prompts
+ * of a turn, so that they begin alike, whatever the turn changes (the branch, the memories). It is
+ * not stored, and no prompt of a later turn has it.
+ *
+ * First the files of the project are read, in the pool; then the rows, on a reader thread, which
+ * makes the request; last the images, in the pool again. An image has up to 32 MB on a disk that
+ * may be slow, and a transaction of the store that waited for it would hold up the readers of
+ * everybody. */
 #include <stdio.h>
-#include <string.h>
+#include <strings.h>
+#include <time.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/session/blobs.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
 #include "tool/context_files.h"
+#include "tool/git_state.h"
 
 /* More than the sum of what the API and the readers of files take: only a damaged row is longer. */
-enum { SYSTEM_MAX = 512 << 10 };
-static const char too_long[] =
+enum { SYSTEM_MAX = 512 << 10, TAIL_MAX = 512 << 10 };
+enum { RECALLED_MAX = 5, RECALLED_BYTES = 400 };
+enum { IMAGES_MAX = 32 << 20 /* Bytes in one prompt, as they are sent. */, IMAGES_KEPT = 64 };
+enum { READ_TRIES_MAX = 7 /* About 6 seconds. */ };
+static const char system_too_long[] =
     "the instructions of the session, with the files of its project, are longer than 512 kB; set "
     "shorter instructions";
+static const char images_too_many[] = "there are too many behind it";
 
 const char turn_instructions[] =
     "You are a careful assistant. Do what the user asks, with the tools you have, and say plainly "
     "what you did, what you found, and what you could not do. Look before you change something. "
     "When a tool fails, read what it says and try another way; don't repeat a call that failed.";
 
-/* --- The system text, in the pool ------------------------------------------------------------- */
+struct talk_reading {
+    struct turn_key key;
+    enum prompt_role role;                  /* Role of the message that was begun last, */
+    bool begun;                             /* if there is one. */
+    bool blind;                             /* The model sees no images. */
+    size_t left_out;                        /* Calls and results that no provider would take. */
+    struct model_part *images[IMAGES_KEPT]; /* The newest; of the request. */
+    size_t image_count;
+};
 
-static void add_files(const struct context_files *files, struct text *text) {
-    for (size_t i = 0; i < files->count; i++) {
-        const struct context_file *file = &files->files[i];
-        text_addf(text, "\n\n# What %s says\n\n", file->path);
-        text_add(text, file->text, file->len);
-        text_add_str(text, file->cut ? "\n[cut here: the file is longer]" : "");
-    }
+static void reading_free(struct talk *talk) {
+    mem_free(talk->reading);
+    talk->reading = NULL;
 }
+
+void prompt__free(struct talk *talk) {
+    reading_free(talk);
+    model_request_free(talk->request);
+    text_done(&talk->facts);
+    text_done(&talk->tail);
+}
+
+/* --- The system text, the tools and the facts, in the pool ------------------------------------ */
 
 /* A project that cannot be read says nothing: the tools will tell why. */
 static void add_project(const struct talk *talk, struct text *text) {
@@ -49,7 +82,12 @@ static void add_project(const struct talk *talk, struct text *text) {
     AUTO(skills_done) struct skills skills = {0};
     text_addf(text, "\n\nYou work in the folder %s; paths are relative to it.", place.root);
     if (!err_failed(context_files_read(&place, &files))) {
-        add_files(&files, text);
+        for (size_t i = 0; i < files.count; i++) {
+            const struct context_file *file = &files.files[i];
+            text_addf(text, "\n\n# What %s says\n\n", file->path);
+            text_add(text, file->text, file->len);
+            text_add_str(text, file->cut ? "\n[cut here: the file is longer]" : "");
+        }
     }
     if (!err_failed(skills_list(&place, &skills)) && skills.count > 0) {
         text_add_str(text, "\n\n# Skills\n\nLoad one with load_skill before you use it.\n\n");
@@ -57,99 +95,104 @@ static void add_project(const struct talk *talk, struct text *text) {
     }
 }
 
-/* What the settings of the session say. */
+/* As the settings of the session say. */
 static void add_tools(const struct talk *talk, struct model_request *request) {
-    const struct turns_options *options = &talk->turns->options;
-    const struct toolplace_seat seat = {.root = talk->plan.root.data,
-                                        .settings = talk->plan.settings.data,
-                                        .roots = "",
-                                        .data_dir = options->data_dir,
-                                        .home = options->home,
-                                        .world = loop_world(options->loop)};
     AUTO(toolplace_close) struct toolplace place;
+    const struct toolplace_seat seat = {.turns = &talk->turns->options,
+                                        .root = talk->plan.root.data,
+                                        .settings = talk->plan.settings.data,
+                                        .roots = ""};
     toolplace_open(&place, &seat);
-    const char *effort = json_string_value(json_object_get(place.settings, "effort"));
-    request->effort = talk->effort;
+    const char *effort = json_str(place.settings, "effort", NULL);
+    request->effort =
+        effort == NULL ? talk->effort : model_effort_of(bytes_of(effort), talk->effort);
     request->output_max = talk->plan.output_max;
-    if (effort != NULL) {
-        request->effort = model_effort_of(bytes_of(effort), talk->effort);
-    }
     for (unsigned id = 0; id < TOOL_COUNT && !talk->plan.last; id++) {
         if ((place.tools & tool_set_of((enum tool_id)id)) != 0) {
             const struct tool *tool = tool_get((enum tool_id)id);
-            const struct model_tool row = {.name = {tool->name, strlen(tool->name)},
-                                           .description = {tool->about, strlen(tool->about)},
-                                           .schema = {tool->schema, strlen(tool->schema)}};
+            const struct model_tool row = {.name = bytes_of(tool->name),
+                                           .description = bytes_of(tool->about),
+                                           .schema = bytes_of(tool->schema)};
             model_request_add_tool(request, &row);
         }
     }
 }
 
-/* The session's own, else the daemon's, else ours. */
-static const char *instructions_of(const struct talk *talk) {
-    if (talk->plan.instructions.len > 0) {
-        return talk->plan.instructions.data;
+/* Facts of the tail that are in no row. */
+static void find_facts(struct talk *talk) {
+    AUTO(json_release) json_t *roots = NULL;
+    struct text *facts = &talk->facts;
+    char day[40];
+    struct tm parts;
+    time_t now = (time_t)(world_wall_ms(loop_world(talk->turns->options.loop)) / 1000);
+    if (talk->tail.len > 0) {
+        return; /* The tail stays as it is for the turn. */
     }
-    return talk->instructions[0] != '\0' ? talk->instructions : turn_instructions;
+    text_done(facts);
+    text_init(facts, TAIL_MAX);
+    text_add_str(facts, "<context>\n");
+    if (gmtime_r(&now, &parts) != NULL &&
+        strftime(day, sizeof day, "Today is %A, %Y-%m-%d (UTC).", &parts) > 0) {
+        text_addf(facts, "%s\n", day);
+    }
+    if (talk->plan.root.len > 0) {
+        git_state_write(talk->plan.root.data, facts);
+    }
+    if (err_failed(json_parse_wrapped(talk->plan.roots, &roots, NULL)) ||
+        json_array_size(roots) == 0) {
+        return;
+    }
+    text_add_str(facts, "Beside the project, these folders may be used by their absolute paths:\n");
+    for (size_t i = 0; i < json_array_size(roots); i++) {
+        const json_t *root = json_array_get(roots, i);
+        text_addf(facts, "- %s (%s)\n", json_string_value(json_object_get(root, "path")),
+                  json_string_value(json_object_get(root, "access")));
+    }
 }
 
 static void system_run(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
     AUTO(text_done) struct text text;
     text_init(&text, SYSTEM_MAX);
-    text_add_str(&text, instructions_of(talk));
+    /* The session's own, else the daemon's, else ours. */
+    text_add_str(&text, talk->plan.instructions.len > 0 ? talk->plan.instructions.data
+                        : talk->instructions[0] != '\0' ? talk->instructions
+                                                        : turn_instructions);
     if (talk->plan.root.len > 0) {
         add_project(talk, &text);
     }
     talk->err = text_failed(&text) ? text_error(&text, "turns: system text") : ERR_OK;
     if (!err_failed(talk->err)) {
-        model_request_set_system(talk->request, (struct bytes){text.data, text.len});
+        model_request_set_system(talk->request, text_bytes(&text));
     }
     add_tools(talk, talk->request);
-    talk__tail_begin(talk);
+    find_facts(talk);
 }
 
-/* --- The messages, on a reader thread --------------------------------------------------------- */
-
-enum { IMAGES_MAX = 32 << 20 /* Bytes in one prompt, as they are sent. */, IMAGES_KEPT = 64 };
-static const char too_many[] = "there are too many behind it";
-
-struct reading {
-    struct pool_job job; /* Images. */
-    struct talk *talk;
-    struct turn_key key;
-    enum prompt_role role; /* Of the message that was begun last. */
-    bool begun;
-    size_t left_out;                        /* Calls and results that no provider would take. */
-    struct model_part *images[IMAGES_KEPT]; /* The newest; of the request. */
-    size_t image_count;
-};
-
-/* --- Images ----------------------------------------------------------------------------------- */
+/* --- The messages and the tail, on a reader thread -------------------------------------------- */
 
 /* Replaces an image by a sentence that says why it is not shown. */
-static void hide_image(struct reading *reading, struct model_part *part, const char *why) {
+static void hide_image(struct model_request *request, struct model_part *part, const char *why) {
     char words[160];
     int len = snprintf(words, sizeof words, "[drover: an image is not shown here, since %s]", why);
-    model_request_change_part(reading->talk->request, part, MODEL_PART_TEXT,
-                              (struct bytes){words, (size_t)len});
+    model_request_change_part(request, part, MODEL_PART_TEXT, (struct bytes){words, (size_t)len});
 }
 
 /* The bytes of images are read when all images are known: the newest get the room first. */
-static void add_image(struct reading *reading, const struct prompt_part *part) {
-    struct model_request *request = reading->talk->request;
+static void add_image(struct talk_reading *reading, struct model_request *request,
+                      const struct prompt_part *part) {
     const struct model_part image = {
         .kind = MODEL_PART_IMAGE, .name = part->name, .text = part->text};
     model_request_add_part(request, &image);
     if (request->failed) {
         return;
     }
-    if (reading->talk->blind) {
-        hide_image(reading, request->last->last, "this model sees none");
+    if (reading->blind) {
+        hide_image(request, request->last->last, "this model sees none");
         return;
     }
     if (reading->image_count == IMAGES_KEPT) {
-        hide_image(reading, reading->images[0], too_many);
+        hide_image(request, reading->images[0], images_too_many);
         reading->image_count--;
         memmove(reading->images, reading->images + 1,
                 reading->image_count * sizeof reading->images[0]);
@@ -165,8 +208,9 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
                                                  [PROMPT_THINKING] = MODEL_PART_THINKING,
                                                  [PROMPT_CALL] = MODEL_PART_TOOL_CALL,
                                                  [PROMPT_RESULT] = MODEL_PART_TOOL_RESULT};
-    struct reading *reading = ctx;
-    struct model_request *request = reading->talk->request;
+    const struct talk *talk = ctx;
+    struct talk_reading *reading = talk->reading;
+    struct model_request *request = talk->request;
     if (!reading->begun || part->opens || part->role != reading->role) {
         (void)model_request_add_message(request, roles[part->role]); /* The parts go to the last. */
     }
@@ -179,7 +223,7 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
     reading->begun = true;
     reading->role = part->role;
     if (part->kind == PROMPT_IMAGE) {
-        add_image(reading, part);
+        add_image(reading, request, part);
         return ERR_OK;
     }
     struct model_part of_model = {.kind = kinds[part->kind],
@@ -188,176 +232,193 @@ static struct err read_part(void *ctx, const struct prompt_part *part) {
                                   .name = part->name,
                                   .signature = part->signature,
                                   .is_error = part->failed};
-    if (part->kind == PROMPT_THINKING && !model_kind_find(part->maker, &of_model.maker)) {
-        return ERR_OK; /* Thinking is shown only to who has thought it. */
+    if (part->kind != PROMPT_THINKING || model_kind_find(part->maker, &of_model.maker)) {
+        model_request_add_part(request, &of_model);
+    } /* Else nobody has thought it to whom it could be shown. */
+    return ERR_OK;
+}
+
+struct recalled {
+    struct text *text;
+    bool any;
+};
+
+static struct err add_memory(void *ctx, const struct memory *memory) {
+    struct recalled *recalled = ctx;
+    struct text *text = recalled->text;
+    const struct bytes heads[] = {memory->topic, memory->title};
+    size_t len = utf8_cut(memory->content, RECALLED_BYTES);
+    text_add_str(text, recalled->any ? "- " : "You remember, of what may matter here:\n- ");
+    recalled->any = true;
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        text_add(text, heads[i].data, heads[i].len);
+        text_add_str(text, heads[i].len > 0 ? ": " : "");
     }
-    model_request_add_part(request, &of_model);
+    text_add(text, memory->content.data, len);
+    text_add_str(text, len < memory->content.len ? "…\n" : "\n");
+    return ERR_OK;
+}
+
+static struct err write_tail(struct tx *tx, struct talk *talk) {
+    static const char end[] = "</context";
+    const size_t len = sizeof end - 1;
+    AUTO(text_done) struct text within;
+    text_init(&within, TAIL_MAX);
+    struct recalled recalled = {.text = &within};
+    text_add(&within, talk->facts.data, talk->facts.len);
+    struct err err = tx_prompt_recall(tx, talk__run(talk), RECALLED_MAX, add_memory, &recalled);
+    text_done(&talk->tail);
+    text_init(&talk->tail, 2 * TAIL_MAX);
+    if (err_failed(err) || text_failed(&within)) {
+        return err;
+    }
+    /* What a memory or a branch is called does not end the block. */
+    for (size_t i = 0; i < within.len; i++) {
+        text_add_char(&talk->tail, within.data[i]);
+        if (within.len - i >= len && strncasecmp(within.data + i, end, len) == 0) {
+            text_add_char(&talk->tail, ' ');
+        }
+    }
+    text_add_str(&talk->tail, "</context>");
     return ERR_OK;
 }
 
 /* The function may run again: what an earlier try has added is forgotten. */
 static struct err read_tx(struct tx *tx, void *ctx) {
-    struct reading *reading = ctx;
-    struct model_request *request = reading->talk->request;
+    struct talk *talk = ctx;
+    struct talk_reading *reading = talk->reading;
+    struct model_request *request = talk->request;
     request->first = request->last = request->question = NULL;
     request->message_count = 0;
     reading->begun = false;
     reading->image_count = 0;
-    struct err err = tx_prompt_each(tx, &reading->key, read_part, reading);
+    struct err err = tx_prompt_each(tx, &reading->key, read_part, talk);
     reading->left_out = err_failed(err) ? 0 : model_request_mend(request);
-    return err_failed(err) ? err : talk__tail_end(tx, reading->talk, request);
+    if (!err_failed(err) && talk->tail.len == 0) {
+        err = write_tail(tx, talk);
+    }
+    if (!err_failed(err) && talk->tail.len > 0 && !text_failed(&talk->tail)) {
+        model_request_set_tail(request, text_bytes(&talk->tail));
+    }
+    return err;
 }
 
 /* --- The bytes of images, in the pool --------------------------------------------------------- */
 
-static void show_image(struct reading *reading, struct model_part *part, size_t *room) {
-    const struct turns_options *options = &reading->talk->turns->options;
-    const struct world *world = loop_world(options->loop);
-    AUTO(mem_release) char *hash = mem_copy(part->text.data, part->text.len);
-    AUTO(mem_release) char *path = blob_path(options->data_dir, hash);
-    AUTO(mem_release) char *content = NULL;
-    size_t len = 0;
-    if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
-        hide_image(reading, part, "its file cannot be read");
-    } else if (model_image_size(len) > *room) {
-        hide_image(reading, part, too_many);
-    } else {
-        *room -= model_image_size(len);
-        model_request_set_image(reading->talk->request, part, (struct bytes){content, len});
-    }
-}
-
 static void images_run(struct pool_job *job) {
-    struct reading *reading = CONTAINER_OF(job, struct reading, job);
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    const struct turns_options *options = &talk->turns->options;
+    const struct world *world = loop_world(options->loop);
     size_t room = IMAGES_MAX;
-    for (size_t i = reading->image_count; i > 0; i--) {
-        show_image(reading, reading->images[i - 1], &room);
+    for (size_t i = talk->reading->image_count; i > 0; i--) {
+        struct model_part *part = talk->reading->images[i - 1];
+        AUTO(mem_release) char *hash = mem_copy(part->text.data, part->text.len);
+        AUTO(mem_release) char *path = blob_path(options->data_dir, hash);
+        AUTO(mem_release) char *content = NULL;
+        size_t len = 0;
+        if (err_failed(world->file_read(world->ctx, path, IMAGES_MAX, &content, &len))) {
+            hide_image(talk->request, part, "its file cannot be read");
+        } else if (model_image_size(len) > room) {
+            hide_image(talk->request, part, images_too_many);
+        } else {
+            room -= model_image_size(len);
+            model_request_set_image(talk->request, part, (struct bytes){content, len});
+        }
     }
 }
 
 static void images_done(struct pool_job *job) {
-    struct reading *reading = CONTAINER_OF(job, struct reading, job);
-    struct talk *talk = reading->talk;
-    mem_free(reading);
-    talk->away = false;
-    if (talk__is_over(talk)) {
-        talk__maybe_free(talk);
-    } else {
+    struct talk *talk = CONTAINER_OF(job, struct talk, job);
+    reading_free(talk);
+    if (talk__is_back(talk)) {
         talk__fit(talk);
     }
 }
 
-/* The request is the job's until images_done, as it was the store function's before. */
-static void read_images(struct reading *reading) {
-    struct turns *turns = reading->talk->turns;
-    reading->talk->away = true;
-    reading->job = (struct pool_job){.kind = POOL_QUICK, .run = images_run, .done = images_done};
-    pool_add(&turns->pool, &reading->job);
+/* --- The order of it -------------------------------------------------------------------------- */
+
+/* A turn that is to end needs no messages. */
+static enum ask_verdict read_judge(void *ctx, unsigned tries, struct err err) {
+    const struct talk *talk = ctx;
+    return talk->stop || talk__is_over(talk) ? ASK_ANSWERED : ask_usual(tries, READ_TRIES_MAX, err);
 }
 
-/* --- The end of the reading ------------------------------------------------------------------- */
-
-static void read_again(struct timer *timer);
-
-static void read_failed(struct talk *talk, struct err err) {
-    struct turns *turns = talk->turns;
-    effect_failed(&talk->reading, err);
-    bool over = talk->read_tries >= TALK_READ_TRIES_MAX && !effect_error_passes(err);
-    if (over || effect_error_stays(err)) {
-        effect_done(&talk->reading);
-        talk__fail(talk, "the messages of the session could not be read", err);
-        return;
-    }
-    if (talk->read_tries == 0) {
-        turns__failed(turns, "the messages of a session could not be read; it is tried again",
-                      talk__run(talk), err);
-    }
-    turns->stats.store_retries++;
-    timer_start(turns->options.loop, &talk->timer, talk__retry_ms(talk->read_tries++), read_again);
+static void read_refused(void *ctx, struct err err) {
+    struct talk *talk = ctx;
+    retry_done(&talk->ask.retry);
+    reading_free(talk);
+    talk__fail(talk, "the messages of the session could not be read", err);
 }
 
-static void read_done(struct err err, void *ctx) {
-    struct reading *reading = ctx;
-    struct talk *talk = reading->talk;
-    struct turns *turns = talk->turns;
-    bool mended = !err_failed(err) && reading->left_out > 0;
-    turns->busy--;
-    talk->away = false;
+static void read_dropped(void *ctx) {
+    talk__maybe_free(ctx);
+}
+
+static void read_done(void *ctx) {
+    struct talk *talk = ctx;
+    const struct talk_reading *reading = talk->reading;
+    bool failed = err_failed(talk->ask.err);
     if (talk__is_over(talk)) {
-        mem_free(reading);
         talk__maybe_free(talk);
         return;
     }
-    if (err_failed(err) && !talk->stop) {
-        mem_free(reading);
-        read_failed(talk, err);
+    if (!failed && reading->left_out > 0) {
+        asker_report(&talk->turns->asker,
+                     "calls of tools without name or result were left out of a prompt",
+                     talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
+    }
+    if (!failed && reading->image_count > 0 && !talk->stop) {
+        talk__pool(talk, images_run, images_done);
         return;
     }
-    talk->read_tries = 0;
-    effect_done(&talk->reading);
-    if (mended) {
-        turns__failed(turns, "calls of tools without name or result were left out of a prompt",
-                      talk__run(talk), err_make(ERR_CONFLICT, "turns: prompt"));
-    }
-    if (reading->image_count > 0 && !talk->stop && !err_failed(err)) {
-        read_images(reading);
-        return;
-    }
-    mem_free(reading);
+    reading_free(talk);
     talk__fit(talk);
 }
 
-static void read_messages(struct talk *talk) {
-    struct reading *reading = mem_new(sizeof *reading);
-    *reading =
-        (struct reading){.talk = talk, .key = {.run = talk__run(talk), .attempt = talk->attempt}};
-    talk->turns->busy++;
-    talk->away = true;
-    effect_begin(talk->turns->options.effects, &talk->reading, "read the messages of a session");
-    store_read(talk->turns->options.store, read_tx, read_done, reading);
-}
-
-static void read_again(struct timer *timer) {
-    read_messages(CONTAINER_OF(timer, struct talk, timer));
-}
-
 static void system_done(struct pool_job *job) {
+    static const struct ask_kind read = {
+        .fn = read_tx,
+        .reads = true,
+        .words = {.effect = "read the messages of a session",
+                  .again = "the messages of a session could not be read; it is tried again"},
+        .judge = read_judge,
+        .done = read_done,
+        .refused = read_refused,
+        .dropped = read_dropped};
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    talk->away = false;
-    if (talk->ended || talk->turns->stopping) {
-        talk__maybe_free(talk);
-    } else if (err_failed(talk->err) && !talk->stop) {
-        talk__fail(talk, too_long, talk->err); /* A model without instructions may do anything. */
-    } else {
-        read_messages(talk);
+    if (!talk__is_back(talk)) {
+        return;
     }
-}
-
-/* A window that was guessed too small costs summaries, one that was guessed too large failed calls.
- * The daemon warns once. */
-static void tell_of_window(struct talk *talk, const struct model_info *info) {
-    static const char words[] = "the window of the model is not known: 32768 tokens are taken; say "
-                                "it in the connection's models or in the prices file";
-    struct turns *turns = talk->turns;
-    if (info->window_from == WINDOW_DEFAULT && talk->window == 0 && !turns->window_told) {
-        turns->window_told = true;
-        turns__failed(turns, words, talk__run(talk), err_make(ERR_MODEL_UNKNOWN, "turns: window"));
+    if (err_failed(talk->err) && !talk->stop) {
+        reading_free(talk);
+        talk__fail(talk, system_too_long, talk->err); /* Without instructions it may do anything. */
+        return;
     }
+    ask_send(&talk->ask, &talk->turns->asker, &read, talk);
 }
 
 void talk__prepare(struct talk *talk) {
+    struct turns *turns = talk->turns;
     struct model_info info;
-    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
-    if (known) {
-        tell_of_window(talk, &info);
+    bool known = models_info(turns->options.models, talk->plan.model, &info);
+    /* A window that was guessed too small costs summaries, one that was guessed too large failed
+     * calls. The daemon warns once. */
+    if (known && info.window_from == WINDOW_DEFAULT && talk->window == 0 && !turns->window_told) {
+        turns->window_told = true;
+        asker_report(&turns->asker,
+                     "the window of the model is not known: 32768 tokens are taken; say it in the "
+                     "connection's models or in the prices file",
+                     talk__run(talk), err_make(ERR_MODEL_UNKNOWN, "turns: window"));
     }
-    talk->blind = known && info.facts.vision == ABILITY_NO;
+    talk->reading = mem_new(sizeof *talk->reading);
+    talk->reading->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
+    talk->reading->blind = known && info.facts.vision == ABILITY_NO;
+    talk->ask.run = talk__run(talk);
+    model_request_free(talk->request);
     talk->request = model_request_new(talk->plan.model);
     if (talk->plan.schema.len > 0) {
         model_request_set_schema(talk->request, talk->plan.schema);
     }
     talk->request->choice = talk->plan.last ? MODEL_CHOICE_NONE : MODEL_CHOICE_AUTO;
-    talk->away = true;
-    talk->job = (struct pool_job){.kind = POOL_QUICK, .run = system_run, .done = system_done};
-    pool_add(&talk->turns->pool, &talk->job);
+    talk__pool(talk, system_run, system_done);
 }

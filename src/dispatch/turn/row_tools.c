@@ -1,46 +1,398 @@
-/* row_tools.c: calls of tools that are one transaction. See talk_rows.h. */
+/* row_tools.c: calls of tools that are one transaction: memories are kept and found, another
+ * session is read; another agent is started, looked at, called off. See row_tools.h. */
 #include "dispatch/turn/row_tools.h"
-
-#include <string.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
-#include "dispatch/turn/talk.h"
+#include "base/utf8.h"
+#include "dispatch/turn/tool_settings.h"
+#include "dispatch/turn/work.h"
+#include "engine/memory/memory.h"
+#include "engine/session/messages.h"
 #include "engine/session/sessions.h"
 
-static rows_fn function_of(const struct talk_work *work) {
-    enum tool_id id = work->call.id;
-    static const rows_fn functions[TOOL_COUNT] = {
-        [TOOL_REMEMBER] = rows__remember,         [TOOL_RECALL] = rows__recall,
-        [TOOL_READ_SESSION] = rows__read_session, [TOOL_SPAWN_SUBAGENT] = rows__spawn,
-        [TOOL_SUBAGENT_STATUS] = rows__status,    [TOOL_SUBAGENT_RESULT] = rows__result,
-        [TOOL_SUBAGENT_CANCEL] = rows__cancel,
-    };
-    assert(id == TOOL_RUN_WORKFLOW || functions[id] != NULL);
-    return id == TOOL_RUN_WORKFLOW ? work->talk->turns->options.workflow_tool->commit
-                                   : functions[id];
-}
+enum { MESSAGE_BYTES = 8 << 10 }; /* Limit for the texts and data of a message. */
 
-/* --- In the store ----------------------------------------------------------------------------- */
-
-/* An error is tried again, and the next try would find the same rows. */
-static struct err tell_too_large(struct tool_result *result) {
-    if (result->content.no_memory) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: result");
-    }
-    text_clear(&result->content);
-    failure_result_write(CARD_TOO_LARGE,
-                         "The call succeeded, but its result is too long to be shown.", result);
+static struct err answer_failure(const struct rows_call *call, enum card_cause cause,
+                                 const char *words) {
+    failure_result_write(cause, words, call->result);
     return ERR_OK;
 }
 
-static struct err perform(struct tx *tx, struct talk_errand *errand, int64_t *ret_child) {
+/* --- Memories --------------------------------------------------------------------------------- */
+
+static struct err answer_memory(struct tx *tx, const struct rows_call *call, struct bytes id) {
+    const struct memory_key key = {.owner = call->seat->session.owner, .id = id};
+    struct memory memory;
+    bool found = false;
+    struct err err = tx_memory_find(tx, &key, &found, &memory);
+    if (!err_failed(err) && found) {
+        memory_write_json(&memory, &call->result->content);
+    }
+    return err;
+}
+
+static struct err memory_create(struct tx *tx, const struct rows_call *call,
+                                const struct remember_request *request, struct bytes tags) {
+    const struct turn_seat *seat = call->seat;
+    const struct memory memory = {
+        .id = bytes_of(call->fresh->memory.text),
+        .project = request->global ? BYTES("") : seat->session.project,
+        .topic = bytes_of(request->topic),
+        .title = bytes_of(request->title),
+        .content = bytes_of(request->content),
+        .tags = tags,
+    };
+    struct why why = {.text = ""};
+    struct err err = memory_check(&memory, &why);
+    if (err.code == ERR_BAD_FIELD) {
+        return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
+    }
+    if (!err_failed(err)) {
+        err = tx_memory_add(tx, seat->session.owner, &memory);
+    }
+    if (err.code == ERR_TOO_MANY) {
+        return answer_failure(call, CARD_TOO_MANY,
+                              "There is no room for more memories; forget some.");
+    }
+    return err_failed(err) ? err : answer_memory(tx, call, memory.id);
+}
+
+/* A member without data stays as it was. */
+static struct bytes given(const char *text) {
+    return text[0] == '\0' ? (struct bytes){NULL, 0} : bytes_of(text);
+}
+
+static struct bytes given_or(struct bytes text, const char *otherwise) {
+    return text.data == NULL ? bytes_of(otherwise) : text;
+}
+
+static struct err memory_alter(struct tx *tx, const struct rows_call *call,
+                               const struct remember_request *request, struct bytes tags) {
+    const struct memory memory = {
+        .id = bytes_of(request->id),
+        .topic = given(request->topic),
+        .title = given(request->title),
+        .content = given(request->content),
+        .tags = request->tags == NULL ? (struct bytes){NULL, 0} : tags,
+    };
+    /* New members must fit by themselves: the others did when they came. */
+    const struct memory whole = {.id = memory.id,
+                                 .project = BYTES(""),
+                                 .topic = given_or(memory.topic, "any"),
+                                 .title = given_or(memory.title, "any"),
+                                 .content = given_or(memory.content, "any"),
+                                 .tags = given_or(memory.tags, "[]")};
+    struct why why = {.text = ""};
+    if (err_failed(memory_check(&whole, &why))) {
+        return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
+    }
+    struct err err = tx_memory_change(tx, call->seat->session.owner, &memory);
+    return err_failed(err) ? err : answer_memory(tx, call, memory.id);
+}
+
+static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
+    const struct session_row *session = &call->seat->session;
+    struct remember_request request;
+    struct why why = {.text = ""};
+    AUTO(text_done) struct text tags;
+    text_init(&tags, (size_t)MEMORY_TAGS_MAX * MEMORY_TAG_MAX * 8);
+    if (!remember_request_read(call->call, &request, &why) ||
+        err_failed(memory_tags_write(request.tags, &tags, &why))) {
+        return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
+    }
+    const struct bytes written = {tags.data, tags.len};
+    if (request.action == REMEMBER_CREATE) {
+        return memory_create(tx, call, &request, written);
+    }
+    /* Only what this project can see. */
+    const struct memory_key key = {.owner = session->owner, .id = bytes_of(request.id)};
+    struct memory memory;
+    bool found = true;
+    struct err err = tx_memory_find(tx, &key, &found, &memory);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!found || (memory.project.len > 0 && !bytes_equal(memory.project, session->project))) {
+        return answer_failure(call, CARD_NOT_FOUND,
+                              "There is no memory with that id; recall finds them.");
+    }
+    if (request.action == REMEMBER_CHANGE) {
+        return memory_alter(tx, call, &request, written);
+    }
+    err = tx_memory_forget(tx, &key);
+    if (!err_failed(err)) {
+        struct text *text = &call->result->content;
+        text_add_char(text, '{');
+        text_add_member(text, "id", key.id);
+        text_add_str(text, ",\"forgotten\":true}");
+    }
+    return err;
+}
+
+/* The best come first; of those after them, as many as there is room for. */
+static struct err write_memory(void *ctx, const struct memory *memory) {
+    struct text *text = ctx;
+    AUTO(text_done) struct text one;
+    text_init(&one, TOOL_CONTENT_MAX);
+    memory_write_json(memory, &one);
+    if (one.no_memory) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: memory");
+    }
+    if (!text_failed(&one) && text->len + one.len + sizeof ",]" <= TOOL_CONTENT_MAX) {
+        text_add_str(text, text->len > 1 ? "," : "");
+        text_add(text, one.data, one.len);
+    }
+    return ERR_OK;
+}
+
+static struct err rows_recall(struct tx *tx, const struct rows_call *call) {
+    struct recall_request request;
+    recall_request_read(call->call, &request);
+    const struct memory_question question = {
+        .scope = {.owner = call->seat->session.owner,
+                  .about = MEMORY_ABOUT_PROJECT,
+                  .project = call->seat->session.project,
+                  .topic = bytes_of(request.topic)},
+        .query = bytes_of(request.query),
+        .limit = request.limit,
+    };
+    struct text *text = &call->result->content;
+    text_add_char(text, '[');
+    struct err err = tx_memory_recall(tx, &question, write_memory, text);
+    text_add_char(text, ']');
+    return err;
+}
+
+/* --- Another session -------------------------------------------------------------------------- */
+
+/* Number of the newest messages that there is room for. */
+static struct err count_fitting(struct tx *tx, const struct message_rows *rows, size_t room,
+                                size_t *ret_count) {
+    AUTO(text_done) struct text text;
+    text_init(&text, room);
+    struct err err = ERR_OK;
+    size_t count = 0;
+    while (count < rows->count && !err_failed(err)) {
+        err = tx_message_write_json(tx, &rows->rows[count], MESSAGE_BYTES, &text);
+        text_add_char(&text, ',');
+        if (text_failed(&text)) {
+            break;
+        }
+        count++;
+    }
+    *ret_count = count;
+    return !err_failed(err) && text.no_memory ? err_make(ERR_OUT_OF_MEMORY, "turns: messages")
+                                              : err;
+}
+
+static struct err rows_read_session(struct tx *tx, const struct rows_call *call) {
+    static const char end[] = "],\"cut\":false}";
+    const struct session_row *own = &call->seat->session;
+    struct text *text = &call->result->content;
+    struct session_request request;
+    session_request_read(call->call, &request);
+    const struct session_key key = {.owner = own->owner, .session = bytes_of(request.session)};
+    struct session_row session;
+    bool found = false;
+    struct err err = tx_session_find(tx, &key, &found, &session);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!found || !bytes_equal(session.project, own->project)) {
+        return answer_failure(call, CARD_NOT_FOUND, "There is no such session in this project.");
+    }
+    text_add_char(text, '{');
+    text_add_member(text, "session", session.session);
+    text_add_member(text, "title", session.title);
+    text_add_str(text, ",\"messages\":[");
+    const struct message_page page = {
+        .session = session.id, .order = MESSAGES_NEWEST, .limit = request.last};
+    struct message_rows rows = {.count = 0};
+    size_t count = 0;
+    err = tx_message_page(tx, &page, &rows);
+    if (!err_failed(err)) {
+        err = count_fitting(tx, &rows, TOOL_CONTENT_MAX - text->len - sizeof end, &count);
+    }
+    /* The oldest of them first, as one reads. */
+    for (size_t i = count; i > 0 && !err_failed(err); i--) {
+        text_add_str(text, i == count ? "" : ",");
+        err = tx_message_write_json(tx, &rows.rows[i - 1], MESSAGE_BYTES, text);
+    }
+    text_add_str(text, count < rows.count ? "],\"cut\":true}" : end);
+    return err;
+}
+
+/* --- Subagents -------------------------------------------------------------------------------- */
+
+/* A subagent, with its names terminated: texts of rows are not; these are short, and ours. */
+struct shown {
+    struct subagent subagent;
+    char id[ID_SIZE], session[ID_SIZE];
+};
+
+static void copy_name(struct bytes from, char name[ID_SIZE]) {
+    size_t len = from.len < ID_SIZE - 1 ? from.len : ID_SIZE - 1;
+    memcpy(name, from.data, len);
+    name[len] = '\0';
+}
+
+static struct subagent_view view_of(struct tx *tx, struct shown *shown) {
+    const struct run_row *run = &shown->subagent.run;
+    int64_t until = run->ended_ms > 0 ? run->ended_ms : tx_now_ms(tx);
+    copy_name(run->run, shown->id);
+    copy_name(shown->subagent.session, shown->session);
+    return (struct subagent_view){.id = shown->id,
+                                  .session = shown->session,
+                                  .status = run_state_name(run->state),
+                                  .created_ms = run->made_ms,
+                                  .ended_ms = run->ended_ms,
+                                  .elapsed_s =
+                                      until > run->made_ms ? (until - run->made_ms) / 1000 : 0,
+                                  .summary = run->note};
+}
+
+static struct err rows_spawn(struct tx *tx, const struct rows_call *call) {
+    const struct rows_fresh *fresh = call->fresh;
+    struct spawn_request request;
+    struct shown shown;
+    struct why why = {.text = ""};
+    spawn_request_read(call->call, &request);
+    if (fresh->settings_wrong) {
+        return answer_failure(call, CARD_BAD_ARGUMENTS,
+                              "tools: names of tools that you have yourself");
+    }
+    const struct subagent_new what = {.seat = call->seat,
+                                      .input = bytes_of(request.input),
+                                      .model = bytes_of(request.model),
+                                      .agent = bytes_of(request.agent),
+                                      .label = bytes_of(request.label),
+                                      .settings = {fresh->settings.data, fresh->settings.len},
+                                      .cost_micros = request.budget_micros,
+                                      .session = fresh->session,
+                                      .run = fresh->run,
+                                      .message = fresh->message,
+                                      .answer = fresh->answer,
+                                      .bounds = *call->bounds};
+    struct err err = tx_subagent_spawn(tx, &what, &shown.subagent, &why);
+    if (err.code == ERR_CONFLICT || err.code == ERR_BUDGET_TOO_DEEP) {
+        return answer_failure(call, CARD_REFUSED,
+                              why.text[0] != '\0' ? why.text : "It would be too deep.");
+    }
+    if (!err_failed(err)) {
+        struct subagent_view view = view_of(tx, &shown);
+        spawn_result_write(&view, call->result);
+    }
+    return err;
+}
+
+/* *ret_found false: the result says so. */
+static struct err subagent_find(struct tx *tx, const struct rows_call *call, bool *ret_found,
+                                struct shown *ret_shown) {
+    const char *id = subagent_id_read(call->call);
+    struct err err =
+        tx_subagent_find(tx, call->seat, bytes_of(id), ret_found, &ret_shown->subagent);
+    if (err_failed(err) || *ret_found) {
+        return err;
+    }
+    return answer_failure(call, CARD_NOT_FOUND,
+                          "That is not the id of a subagent of this session.");
+}
+
+static struct err rows_status(struct tx *tx, const struct rows_call *call) {
+    struct shown shown;
+    bool found = false;
+    struct err err = subagent_find(tx, call, &found, &shown);
+    if (!err_failed(err) && found) {
+        struct subagent_view view = view_of(tx, &shown);
+        subagent_status_write(&view, call->result);
+    }
+    return err;
+}
+
+/* The beginning and the end of an output, together about `most` bytes. */
+static struct err cut_output(struct tx *tx, struct bytes whole, size_t most,
+                             struct bytes *ret_cut) {
+    enum { HOLE_MAX = 64 };
+    size_t head = utf8_cut(whole, most / 2), tail = whole.len - most / 2;
+    while (tail < whole.len && ((unsigned char)whole.data[tail] & 0xC0) == 0x80) {
+        tail++;
+    }
+    AUTO(text_done) struct text text;
+    text_init(&text, most + HOLE_MAX);
+    text_add(&text, whole.data, head);
+    text_addf(&text, "\n[%zu bytes are left out here]\n", tail - head);
+    text_add(&text, whole.data + tail, whole.len - tail);
+    *ret_cut = tx_copy_text(tx, &text, "turns: output");
+    return tx_error(tx);
+}
+
+static struct err rows_result(struct tx *tx, const struct rows_call *call) {
+    struct tool_result *result = call->result;
+    struct shown shown;
+    bool found = false;
+    AUTO(text_done) struct text usage;
+    AUTO(json_release) json_t *json = NULL;
+    struct bytes output = BYTES("");
+    text_init(&usage, 1 << 10);
+    struct err err = subagent_find(tx, call, &found, &shown);
+    if (!err_failed(err) && found && run_state_final(shown.subagent.run.state)) {
+        err = tx_subagent_fetch(tx, call->seat, &shown.subagent, &output);
+        session_write_usage(&shown.subagent.usage, &usage);
+    }
+    if (!err_failed(err) && usage.len > 0) {
+        err = json_parse_wrapped(text_bytes(&usage), &json, NULL);
+    }
+    if (err_failed(err) || !found) {
+        return err;
+    }
+    struct subagent_view view = view_of(tx, &shown);
+    view.output = output;
+    view.usage = json;
+    subagent_result_write(&view, result);
+    /* The room that the output takes as JSON shows when it is written. */
+    for (size_t most = TOOL_CONTENT_MAX - (TOOL_CONTENT_MAX >> 3);
+         !err_failed(err) && text_failed(&result->content) && !result->content.no_memory;
+         most /= 2) {
+        text_clear(&result->content);
+        err = most < output.len ? cut_output(tx, output, most, &view.output) : ERR_OK;
+        subagent_result_write(&view, result);
+    }
+    return err;
+}
+
+static struct err rows_cancel(struct tx *tx, const struct rows_call *call) {
+    struct shown shown;
+    bool found = false;
+    struct err err = subagent_find(tx, call, &found, &shown);
+    if (!err_failed(err) && found) {
+        err = tx_subagent_cancel(tx, &shown.subagent, call->bounds, &shown.subagent.run);
+    }
+    if (!err_failed(err) && found) {
+        struct subagent_view view = view_of(tx, &shown);
+        subagent_cancel_write(&view, call->result);
+    }
+    return err;
+}
+
+/* --- The transaction -------------------------------------------------------------------------- */
+
+static struct err call_perform(struct tx *tx, struct talk_errand *errand, int64_t *ret_child) {
+    static const rows_fn functions[TOOL_COUNT] = {
+        [TOOL_REMEMBER] = rows_remember,         [TOOL_RECALL] = rows_recall,
+        [TOOL_READ_SESSION] = rows_read_session, [TOOL_SPAWN_SUBAGENT] = rows_spawn,
+        [TOOL_SUBAGENT_STATUS] = rows_status,    [TOOL_SUBAGENT_RESULT] = rows_result,
+        [TOOL_SUBAGENT_CANCEL] = rows_cancel,
+    };
     struct talk_work *work = errand->work;
+    struct tool_result *result = &work->result;
+    const enum tool_id id = work->call.id;
+    rows_fn fn =
+        id == TOOL_RUN_WORKFLOW ? work->talk->turns->options.workflow_tool->commit : functions[id];
     struct turn_seat seat;
     bool late = false;
-    *ret_child = 0;
-    text_clear(&work->result.content);
-    work->result.cause = CARD_DONE;
+    text_clear(&result->content);
+    result->cause = CARD_DONE;
     struct err err = tx_turn_seat(tx, &errand->key, work->part, &late, &seat);
     if (err_failed(err) || late) {
         return err; /* The end of the card says the same. */
@@ -49,72 +401,60 @@ static struct err perform(struct tx *tx, struct talk_errand *errand, int64_t *re
                                    .seat = &seat,
                                    .fresh = work->fresh,
                                    .bounds = &errand->key.bounds,
-                                   .result = &work->result,
+                                   .result = result,
                                    .ret_child = ret_child};
-    err = function_of(work)(tx, &call);
-    if (!err_failed(err) && text_failed(&work->result.content)) {
-        err = tell_too_large(&work->result);
+    assert(fn != NULL);
+    err = fn(tx, &call);
+    if (err_failed(err) || !text_failed(&result->content)) {
+        return err;
     }
-    return err;
+    /* An error is tried again, and the next try would find the same rows. */
+    if (result->content.no_memory) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: result");
+    }
+    text_clear(&result->content);
+    return answer_failure(&call, CARD_TOO_LARGE,
+                          "The call succeeded, but its result is too long to be shown.");
 }
 
-static struct err rows_tx(struct tx *tx, void *ctx) {
-    struct talk_errand *errand = ctx;
+struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
     const struct tool_result *result = &errand->work->result;
     int64_t child = 0;
-    struct err err = perform(tx, errand, &child);
+    struct err err = call_perform(tx, errand, &child);
     if (err_failed(err)) {
         return err;
     }
-    errand->card = (struct turn_card_result){
-        .key = errand->key,
-        .part = errand->work->part,
-        .cause = result->cause,
-        .result = {result->content.len == 0 ? "" : result->content.data, result->content.len},
-        .child = child};
+    errand->card = (struct turn_card_result){.key = errand->key,
+                                             .part = errand->work->part,
+                                             .cause = result->cause,
+                                             .result = text_bytes(&result->content),
+                                             .child = child};
     return tx_turn_card_end(tx, &errand->card, &errand->plan);
 }
 
 /* --- Before ----------------------------------------------------------------------------------- */
 
-static bool is_named(const json_t *names, const char *name) {
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        const char *one = json_string_value(json_array_get(names, i));
-        if (one != NULL && strcmp(one, name) == 0) {
-            return true;
-        }
+/* Settings of a subagent, which may at most what its parent may. False: the request names a tool
+ * that the parent has not. */
+static bool write_settings(const struct talk_work *work, struct text *settings) {
+    struct spawn_request request;
+    AUTO(json_release) json_t *json = NULL;
+    spawn_request_read(&work->call, &request);
+    if (err_failed(json_parse_wrapped(bytes_of(work->settings[0] == '\0' ? "{}" : work->settings),
+                                      &json, NULL))) {
+        return false;
     }
-    return false;
-}
-
-/* What a subagent may is at most what its parent may. */
-static bool narrow(json_t *settings, json_t *tools) {
-    const json_t *had = json_object_get(settings, "tools");
-    for (size_t i = 0; i < json_array_size(tools); i++) {
-        const char *name = json_string_value(json_array_get(tools, i));
+    const json_t *had = json_object_get(json, "tools");
+    for (size_t i = 0; i < json_array_size(request.tools); i++) {
+        const char *name = json_string_value(json_array_get(request.tools, i));
         enum tool_id id;
-        bool known = name != NULL && tool_find(bytes_of(name), &id);
-        if (!known || (had != NULL && !is_named(had, name))) {
+        if (name == NULL || !tool_find(bytes_of(name), &id) ||
+            (had != NULL && !toolplace_is_named(had, name))) {
             return false;
         }
     }
-    return json_object_set(settings, "tools", tools) == 0;
-}
-
-static void write_settings(const struct talk_work *work, struct rows_fresh *fresh) {
-    struct spawn_request request;
-    AUTO(json_release) json_t *settings = NULL;
-    spawn_request_read(&work->call, &request);
-    const char *had = work->settings[0] == '\0' ? "{}" : work->settings;
-    if (err_failed(json_parse_wrapped(bytes_of(had), &settings, NULL))) {
-        fresh->settings_wrong = true;
-        return;
-    }
-    if (request.tools != NULL) {
-        fresh->settings_wrong = !narrow(settings, request.tools);
-    }
-    struct err err = json_write(settings, &fresh->settings);
-    fresh->settings_wrong = fresh->settings_wrong || err_failed(err);
+    return (request.tools == NULL || json_object_set(json, "tools", request.tools) == 0) &&
+           !err_failed(json_write(json, settings));
 }
 
 void rows__free(struct talk_work *work) {
@@ -126,9 +466,7 @@ void rows__free(struct talk_work *work) {
 }
 
 void rows__send(struct talk_work *work) {
-    struct talk_errand *errand = talk__errand(work->talk, rows_tx, work__stored);
-    errand->work = work;
-    talk__send(errand);
+    talk__send(work__errand(work, ERRAND_ROWS));
 }
 
 void rows__begin(struct talk_work *work) {
@@ -141,7 +479,7 @@ void rows__begin(struct talk_work *work) {
     text_init(&fresh->settings, SESSION_SETTINGS_MAX);
     work->fresh = fresh;
     if (work->call.id == TOOL_SPAWN_SUBAGENT) {
-        write_settings(work, fresh);
+        fresh->settings_wrong = !write_settings(work, &fresh->settings);
     }
     if (work->call.id == TOOL_RUN_WORKFLOW) {
         work->talk->turns->options.workflow_tool->begin(work, &fresh->launch);

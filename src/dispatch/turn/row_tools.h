@@ -1,4 +1,5 @@
-/* row_tools.h: tools that are one transaction: what row_tools.c and the files of rows_*.c share.
+/* row_tools.h: tools that are one transaction: for row_tools.c, and for the one that workflows
+ * perform.
  *
  * Each is a function of the store, in the transaction that ends its card, so that a crash leaves
  * both or neither. It may run again: the result was cleared before, and what is new in the world
@@ -47,14 +48,6 @@ struct rows_call {
     struct tool_result *result;
     int64_t *ret_child; /* run_row.id of what it began, and that has a row of its own; 0: none. */
 };
-
-struct err rows__remember(struct tx *tx, const struct rows_call *call);
-struct err rows__recall(struct tx *tx, const struct rows_call *call);
-struct err rows__read_session(struct tx *tx, const struct rows_call *call);
-struct err rows__spawn(struct tx *tx, const struct rows_call *call);
-struct err rows__status(struct tx *tx, const struct rows_call *call);
-struct err rows__result(struct tx *tx, const struct rows_call *call);
-struct err rows__cancel(struct tx *tx, const struct rows_call *call);
 
 /* row_tools.c: the transaction. */
 void rows__send(struct talk_work *work);

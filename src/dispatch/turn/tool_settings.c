@@ -1,20 +1,14 @@
 /* tool_settings.c: settings, read for the tools. */
 #include "dispatch/turn/tool_settings.h"
 
-#include <string.h>
-
 #include "base/memory.h"
-
-/* What works on the files or processes of a project. */
-enum { NEEDS_ROOT = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND };
 
 static const struct permission_rule deny_all = {.permission = PERMISSION_DENY};
 
 void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
     const json_t *list = json_object_get(settings, "permissions");
-    const char *edits = json_string_value(json_object_get(settings, "edits"));
     size_t count = json_array_size(list);
-    place->rules.edits = edits != NULL && strcmp(edits, "allow") == 0;
+    place->rules.edits = strcmp(json_str(settings, "edits", ""), "allow") == 0;
     if (count == 0) {
         return;
     }
@@ -30,7 +24,7 @@ void toolplace_read_rules(struct toolplace *place, const json_t *settings) {
     place->rules.count = count;
 }
 
-static bool is_named(const json_t *names, const char *name) {
+bool toolplace_is_named(const json_t *names, const char *name) {
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *one = json_string_value(json_array_get(names, i));
         if (one != NULL && strcmp(one, name) == 0) {
@@ -38,19 +32,6 @@ static bool is_named(const json_t *names, const char *name) {
         }
     }
     return false;
-}
-
-static tool_set tools_of(const struct toolplace *place, const char *root) {
-    const json_t *names = json_object_get(place->settings, "tools");
-    tool_set tools = 0;
-    for (unsigned id = 0; id < TOOL_COUNT; id++) {
-        const struct tool *tool = tool_get((enum tool_id)id);
-        bool possible = root[0] != '\0' || (tool->needs & NEEDS_ROOT) == 0;
-        if (possible && (names == NULL || is_named(names, tool->name))) {
-            tools |= tool_set_of((enum tool_id)id);
-        }
-    }
-    return tools;
 }
 
 /* The project's, and those that were granted beside it. */
@@ -68,8 +49,8 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
     place->place.root_count = 1;
     for (size_t i = 0; i < count; i++) {
         const json_t *row = json_array_get(place->extra, i);
-        const char *path = json_string_value(json_object_get(row, "path"));
-        const char *access = json_string_value(json_object_get(row, "access"));
+        const char *path = json_str(row, "path", NULL);
+        const char *access = json_str(row, "access", NULL);
         if (path != NULL && access != NULL) {
             place->roots[place->place.root_count++] = (struct tool_root){
                 .path = path, .access = strcmp(access, "write") == 0 ? ROOT_WRITE : ROOT_READ};
@@ -78,6 +59,9 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
 }
 
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
+    /* What works on the files or processes of a project. */
+    static const unsigned needs_root = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND;
+    const struct world *world = loop_world(seat->turns->loop);
     *place = (struct toolplace){0};
     if (seat->settings[0] != '\0' &&
         err_failed(json_parse_wrapped(bytes_of(seat->settings), &place->settings, NULL))) {
@@ -85,13 +69,20 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     } else {
         toolplace_read_rules(place, place->settings);
     }
-    place->tools = tools_of(place, seat->root);
+    const json_t *names = json_object_get(place->settings, "tools");
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        const struct tool *tool = tool_get((enum tool_id)id);
+        bool possible = seat->root[0] != '\0' || (tool->needs & needs_root) == 0;
+        if (possible && (names == NULL || toolplace_is_named(names, tool->name))) {
+            place->tools |= tool_set_of((enum tool_id)id);
+        }
+    }
     place->place = (struct tool_place){
-        .home = seat->home,
-        .closed = seat->data_dir,
+        .home = seat->turns->home,
+        .closed = seat->turns->data_dir,
         .rules = &place->rules,
-        .world = seat->world,
-        .deadline_ns = world_mono_ns(seat->world) + seat->time_ms * 1000 * 1000,
+        .world = world,
+        .deadline_ns = world_mono_ns(world) + seat->time_ms * 1000 * 1000,
         .cancelled = seat->cancelled,
     };
     read_roots(place, seat);

@@ -14,13 +14,13 @@
 
 #include "base/base.h"
 #include "base/json/json.h"
+#include "dispatch/turn/turns.h"
 #include "tool/tool.h"
 
 struct toolplace_seat {
-    const char *root, *settings; /* "": none. */
-    const char *roots;           /* Beside it: as tx_roots_write_json; "": none. */
-    const char *data_dir, *home;
-    const struct world *world;
+    const struct turns_options *turns;
+    const char *root, *settings;  /* "": none. */
+    const char *roots;            /* Beside it: as tx_roots_write_json; "": none. */
     const atomic_bool *cancelled; /* NULL: never. */
     uint64_t time_ms;             /* How long a tool may take. */
 };
@@ -37,6 +37,8 @@ struct toolplace {
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
 /* The rules alone, into a zeroed place; `settings` is borrowed until it is closed. */
 void toolplace_read_rules(struct toolplace *place, const json_t *settings);
+/* Whether the array of texts has that one. */
+MUST_CHECK bool toolplace_is_named(const json_t *names, const char *name);
 void toolplace_close(struct toolplace *place); /* For AUTO; zeroed is fine. */
 
 #endif

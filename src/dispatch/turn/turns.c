@@ -1,27 +1,200 @@
-/* turns.c: which turns are in our hands, and the store that is asked for them. */
+/* turns.c: the turns in the hands of this daemon: plans of transactions are performed, and asked
+ * for again. The states: talk.h. */
 #include "dispatch/turn/turns.h"
 
-#include <string.h>
-
 #include "base/memory.h"
-#include "dispatch/turn/talk.h"
+#include "dispatch/turn/work.h"
 
-void turns__failed(struct turns *turns, const char *what, struct bytes run, struct err err) {
-    if (turns->options.failed != NULL) {
-        turns->options.failed(turns->options.ctx, what, run, err);
+enum { ASK_PAUSE_MS = 100, ASK_PAUSE_MAX_MS = 5000 };
+/* Number of tries to store what a turn did: about 16 seconds. An outage of the database is waited
+ * for, however long it is. */
+enum { STEP_TRIES_MAX = 9 };
+
+#define TO(state) (1U << TALK_##state)
+static const unsigned edges[TALK_STATES] = {
+    [TALK_PLANNING] = TO(PREPARING) | TO(WORKING) | TO(RESTING) | TO(ENDED),
+    [TALK_PREPARING] = TO(CALLING) | TO(PLANNING) | TO(ENDED),
+    [TALK_CALLING] = TO(JUDGING) | TO(FLUSHING) | TO(ENDED),
+    [TALK_JUDGING] = TO(FLUSHING) | TO(ENDED),
+    [TALK_FLUSHING] = TO(PLANNING) | TO(PREPARING) | TO(ENDED),
+    [TALK_WORKING] = TO(PREPARING) | TO(WORKING) | TO(ENDED),
+    [TALK_RESTING] = TO(PLANNING) | TO(ENDED),
+    [TALK_ENDED] = TO(ENDED),
+};
+#undef TO
+
+void talk__enter(struct talk *talk, enum talk_state state) {
+    assert((edges[talk->state] & 1U << state) != 0);
+    talk->state = state;
+}
+
+struct bytes talk__run(const struct talk *talk) {
+    return talk->node.name;
+}
+
+bool talk__is_over(const struct talk *talk) {
+    return talk->state == TALK_ENDED || talk->turns->asker.stopping;
+}
+
+struct id talk__new_id(const struct talk *talk, const char *prefix) {
+    const struct world *world = loop_world(talk->turns->options.loop);
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
+}
+
+uint64_t turns__now_ms(const struct turns *turns) {
+    return world_mono_ns(loop_world(turns->options.loop)) / 1000000;
+}
+
+/* --- A talk's life ---------------------------------------------------------------------------- */
+
+static struct talk *talk_new(struct turns *turns, const struct run_row *row) {
+    const struct settings *settings = connections_settings(turns->options.connections);
+    struct talk *talk = mem_new(sizeof *talk);
+    assert(row->run.len < sizeof talk->name);
+    memcpy(talk->name, row->run.data, row->run.len);
+    talk->node.name = (struct bytes){talk->name, row->run.len};
+    talk->turns = turns;
+    talk->attempt = row->attempt;
+    talk->stop = row->stop != CAUSE_NONE;
+    talk->instructions = mem_copy(settings->instructions.len > 0 ? settings->instructions.data : "",
+                                  settings->instructions.len);
+    talk->window = settings->window;
+    talk->effort = model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
+    said_init(&talk->call.said);
+    text_init(&talk->call.misfit, MISFIT_MAX);
+    turn_plan_init(&talk->plan);
+    table_add(&turns->talks, &talk->node);
+    turns->stats.begun++;
+    return talk;
+}
+
+static bool talk_is_away(const struct talk *talk) {
+    bool away = talk->away || talk->ask.state == ASK_AWAY || talk->call.asking != NULL ||
+                compact__is_out(talk->compact);
+    for (const struct talk_errand *errand = talk->errands; errand != NULL; errand = errand->next) {
+        away = away || errand->ask.state == ASK_AWAY;
+    }
+    for (const struct talk_work *work = talk->works; work != NULL; work = work->next) {
+        away = away || work__is_away(work);
+    }
+    return away;
+}
+
+static void turns_maybe_stopped(struct turns *turns) {
+    if (turns->asker.stopping && !turns->told && turns->pool.count == 0) {
+        turns->told = true;
+        loop_soon(turns->options.loop, &turns->stop_task);
     }
 }
 
-/* --- The store -------------------------------------------------------------------------------- */
+void talk__maybe_free(struct talk *talk) {
+    struct turns *turns = talk->turns;
+    if (!talk__is_over(talk) || talk_is_away(talk)) {
+        return;
+    }
+    table_remove(&turns->talks, &talk->node);
+    timer_stop(turns->options.loop, &talk->timer);
+    ask_drop(&talk->ask);
+    while (talk->errands != NULL) {
+        errand__free(talk->errands);
+    }
+    while (talk->works != NULL) {
+        work__free(talk->works);
+    }
+    deltas_drop(&talk->call.deltas);
+    compact__free(talk->compact);
+    prompt__free(talk);
+    said_done(&talk->call.said);
+    text_done(&talk->call.misfit);
+    turn_plan_done(&talk->plan);
+    mem_free(talk->instructions);
+    mem_free(talk);
+    turns_maybe_stopped(turns);
+}
 
-struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
+/* Cancels what is out of a talk that is over. */
+static void talk_drop(struct talk *talk) {
+    assert(talk__is_over(talk));
+    talk__cancel_call(talk);
+    talk__cancel_works(talk);
+    if (compact__is_out(talk->compact)) {
+        compact__cancel(talk); /* Frees the talk, too, where nothing of it is away. */
+    } else {
+        talk__maybe_free(talk);
+    }
+}
+
+static void talk_leave(struct talk *talk) {
+    talk__enter(talk, TALK_ENDED);
+    talk_drop(talk);
+}
+
+void talk__pool(struct talk *talk, void (*run)(struct pool_job *),
+                void (*done)(struct pool_job *)) {
+    talk->away = true;
+    talk->job = (struct pool_job){.kind = POOL_QUICK, .run = run, .done = done};
+    pool_add(&talk->turns->pool, &talk->job);
+}
+
+bool talk__is_back(struct talk *talk) {
+    bool over = talk__is_over(talk);
+    talk->away = false;
+    talk__maybe_free(talk);
+    return !over;
+}
+
+/* --- Errands ---------------------------------------------------------------------------------- */
+
+static struct err errand_tx(struct tx *tx, void *ctx) {
+    struct talk_errand *errand = ctx;
+    struct turn_plan *plan = &errand->plan;
+    switch (errand->kind) {
+    case ERRAND_BEGIN:
+        return tx_turn_begin(tx, &errand->key, plan);
+    case ERRAND_ANSWER:
+        return tx_turn_answer(tx, &errand->answer, plan);
+    case ERRAND_COMPACTED:
+        return tx_turn_compacted(tx, &errand->compacted, plan);
+    case ERRAND_CARD:
+        return tx_turn_card_end(tx, &errand->card, plan);
+    case ERRAND_CHILD:
+        return tx_turn_child(tx, &errand->child, plan);
+    case ERRAND_ROWS:
+        return rows__perform(tx, errand);
+    case ERRAND_CHECK_START:
+        return tx_turn_check_start(tx, &errand->check_start, plan);
+    case ERRAND_CHECK_END:
+        return tx_turn_check_end(tx, &errand->check_end, plan);
+    case ERRAND_REVIEW_BEGIN: {
+        struct turn_review_begun *begun = &errand->review_begun;
+        struct err err = tx_turn_review_begin(tx, &errand->review_begin, begun);
+        if (!err_failed(err)) { /* The arena is gone when the answer is here. */
+            why_set(&errand->sentence, "%.*s", (int)begun->why.len, begun->why.data);
+            begun->why = BYTES("");
+        }
+        return err;
+    }
+    case ERRAND_REVIEW_END:
+        return tx_turn_review_end(tx, &errand->review_end, plan);
+    case ERRAND_FAIL:
+        return tx_turn_fail(tx, &errand->failure, plan);
+    case ERRAND_GIVE_UP:
+        break;
+    }
+    return tx_turn_give_up(tx, &errand->failure, plan);
+}
+
+struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
                                  void (*done)(struct talk_errand *errand)) {
     struct talk_errand *errand = mem_new(sizeof *errand);
     errand->talk = talk;
     errand->next = talk->errands;
     talk->errands = errand;
-    errand->fn = fn;
+    errand->kind = kind;
     errand->done = done;
+    errand->ask.run = talk__run(talk);
     errand->key = (struct turn_key){
         .run = talk__run(talk), .attempt = talk->attempt, .bounds = talk->turns->options.bounds};
     turn_plan_init(&errand->plan);
@@ -29,44 +202,61 @@ struct talk_errand *talk__errand(struct talk *talk, store_fn fn,
 }
 
 void errand__free(struct talk_errand *errand) {
-    assert(!errand->away);
     struct talk_errand **at = &errand->talk->errands;
     while (*at != errand) {
         at = &(*at)->next;
     }
     *at = errand->next;
-    timer_stop(errand->talk->turns->options.loop, &errand->timer);
-    effect_done(&errand->effect);
+    ask_drop(&errand->ask);
     turn_plan_done(&errand->plan);
     mem_free(errand->items);
     mem_free(errand);
 }
 
-static void send_again(struct timer *timer) {
-    talk__send(CONTAINER_OF(timer, struct talk_errand, timer));
-}
-
-uint64_t talk__retry_ms(unsigned tries) {
-    uint64_t wait_ms = (uint64_t)TALK_RETRY_FIRST_MS << (tries < 6 ? tries : 6);
-    return wait_ms < TALK_RETRY_MAX_MS ? wait_ms : TALK_RETRY_MAX_MS;
-}
-
-static struct err fail_tx(struct tx *tx, void *ctx) {
-    struct talk_errand *errand = ctx;
-    return tx_turn_fail(tx, &errand->failure, &errand->plan);
-}
-
-static struct err give_up_tx(struct tx *tx, void *ctx) {
-    struct talk_errand *errand = ctx;
-    return tx_turn_give_up(tx, &errand->failure, &errand->plan);
-}
-
-static void failed_done(struct talk_errand *errand) {
+void errand__perform(struct talk_errand *errand) {
     struct talk *talk = errand->talk;
     struct turn_plan plan = errand->plan;
     turn_plan_init(&errand->plan);
+    if (errand->work != NULL) {
+        work__free(errand->work);
+    }
     errand__free(errand);
     talk__perform(talk, &plan);
+}
+
+static void errand_done(void *ctx) {
+    struct talk_errand *errand = ctx;
+    errand->done(errand);
+}
+
+static void errand_dropped(void *ctx) {
+    struct talk_errand *errand = ctx;
+    talk__maybe_free(errand->talk);
+}
+
+/* Not even its end can be stored: the row is left to the next start. */
+static void errand_abandon(void *ctx, struct err err) {
+    struct talk_errand *errand = ctx;
+    struct talk *talk = errand->talk;
+    asker_report(&talk->turns->asker,
+                 "the end of a turn could not be stored: the next start tries again",
+                 talk__run(talk), err);
+    effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect,
+                    "store the end of a turn", err);
+    errand__free(errand);
+    talk_leave(talk);
+}
+
+static void errand_give_up(void *ctx, struct err err) {
+    static const struct ask_kind give_up = {.fn = errand_tx,
+                                            .words = {.effect = "store a step of a turn"},
+                                            .done = errand_done,
+                                            .refused = errand_abandon,
+                                            .dropped = errand_dropped};
+    struct talk_errand *errand = ctx;
+    (void)err; /* Reported already. */
+    errand->kind = ERRAND_GIVE_UP;
+    ask_send(&errand->ask, &errand->talk->turns->asker, &give_up, errand);
 }
 
 static void failure_add(struct turn_failure *failure, const struct usage *usage,
@@ -81,134 +271,200 @@ static void failure_add(struct turn_failure *failure, const struct usage *usage,
 
 /* The errand becomes the end of its turn. What models have used for it is charged all the same. */
 static void errand_fail(struct talk_errand *errand, const char *what, struct err err) {
-    const struct model_result *refused = &errand->talk->refused_result;
+    static const struct ask_kind fail = {.fn = errand_tx,
+                                         .words = {.effect = "store a step of a turn"},
+                                         .done = errand_done,
+                                         .refused = errand_give_up,
+                                         .dropped = errand_dropped};
+    struct talk *talk = errand->talk;
+    const struct model_result *refused = &talk->fit.refused;
     const struct turn_answer *answer = &errand->answer;
     const struct turn_compacted *compacted = &errand->compacted;
     const struct turn_review_end *review = &errand->review_end;
+    struct turn_failure *failure = &errand->failure;
     why_set(&errand->sentence, "%s: %s (%s)", what, err_title(err.code), err.step);
-    turns__failed(errand->talk->turns, "a turn is ended, since it cannot go on",
-                  talk__run(errand->talk), err);
-    errand->fn = fail_tx;
-    errand->done = failed_done;
-    errand->tries = 0;
-    errand->failure =
-        (struct turn_failure){.key = errand->key,
-                              .sentence = {errand->sentence.text, strlen(errand->sentence.text)},
-                              .granted = review->granted};
-    failure_add(&errand->failure, &answer->usage, &answer->cost, answer->tries);
-    failure_add(&errand->failure, &compacted->usage, &compacted->cost, compacted->tries);
-    failure_add(&errand->failure, &review->usage, &review->cost, review->tries);
+    asker_report(&talk->turns->asker, "a turn is ended, since it cannot go on", talk__run(talk),
+                 err);
+    *failure = (struct turn_failure){.key = errand->key,
+                                     .sentence = bytes_of(errand->sentence.text),
+                                     .granted = review->granted};
+    failure_add(failure, &answer->usage, &answer->cost, answer->tries);
+    failure_add(failure, &compacted->usage, &compacted->cost, compacted->tries);
+    failure_add(failure, &review->usage, &review->cost, review->tries);
     if (answer->tries == 0) { /* An answer has it in its sum. */
-        failure_add(&errand->failure, &refused->spent, &refused->cost, (int64_t)refused->tries);
+        failure_add(failure, &refused->spent, &refused->cost, (int64_t)refused->tries);
     }
-}
-
-void talk__fail(struct talk *talk, const char *what, struct err err) {
-    struct talk_errand *errand = talk__errand(talk, fail_tx, failed_done);
-    errand_fail(errand, what, err);
-    talk__send(errand);
-}
-
-/* Not even its end can be stored: the row is left to the next start. */
-static void abandon(struct talk_errand *errand, struct err err) {
-    struct talk *talk = errand->talk;
-    turns__failed(talk->turns, "the end of a turn could not be stored: the next start tries again",
-                  talk__run(talk), err);
-    effects_abandon(talk->turns->options.effects, &errand->effect, "store the end of a turn", err);
-    errand__free(errand);
-    talk->ended = true;
-    talk__drop(talk);
+    errand->kind = ERRAND_FAIL;
+    errand->done = errand__perform;
+    errand->work = NULL; /* Freed with its talk. */
+    ask_send(&errand->ask, &talk->turns->asker, &fail, errand);
 }
 
 /* Answers and results are only in memory until they are stored, so an outage of the store is waited
  * for. An error that comes again and again will always come: then the turn ends with a cause, in
  * place of what was to be stored, and its session takes the next message. */
-static void answered(struct err err, void *ctx) {
-    struct talk_errand *errand = ctx;
-    struct talk *talk = errand->talk;
-    struct turns *turns = talk->turns;
-    assert(turns->busy > 0);
-    turns->busy--;
-    errand->away = false;
-    if (turns->stopping) {
-        talk__maybe_free(talk);
-        return;
-    }
-    if (err_failed(err)) {
-        if (errand->tries == 0) {
-            turns__failed(turns, "a step of a turn could not be stored; it is tried again",
-                          talk__run(talk), err);
-        }
-        effect_failed(&errand->effect, err);
-        turns->stats.store_retries++;
-        bool over = errand->tries >= TALK_WRITE_TRIES_MAX && !effect_error_passes(err);
-        bool ends = errand->fn == fail_tx || errand->fn == give_up_tx;
-        if (!ends && (over || effect_error_stays(err))) {
-            errand_fail(errand, "a step of the turn could not be stored", err);
-        } else if (errand->fn == fail_tx && effect_is_hopeless(errand->tries + 1, err)) {
-            errand->fn = give_up_tx;
-            errand->tries = 0;
-        } else if (errand->fn == give_up_tx && effect_is_hopeless(errand->tries + 1, err)) {
-            abandon(errand, err);
-            return;
-        }
-        uint64_t wait_ms = talk__retry_ms(errand->tries++);
-        timer_start(turns->options.loop, &errand->timer, wait_ms, send_again);
-        return;
-    }
-    effect_done(&errand->effect);
-    effects_at(turns->options.effects, talk__run(talk));
-    errand->done(errand);
+static void errand_refused(void *ctx, struct err err) {
+    errand_fail(ctx, "a step of the turn could not be stored", err);
+}
+
+void talk__fail(struct talk *talk, const char *what, struct err err) {
+    errand_fail(talk__errand(talk, ERRAND_FAIL, errand__perform), what, err);
 }
 
 void talk__send(struct talk_errand *errand) {
-    struct turns *turns = errand->talk->turns;
-    errand->away = true;
-    effects_at(turns->options.effects, talk__run(errand->talk));
-    effect_begin(turns->options.effects, &errand->effect, "store a step of a turn");
-    turns->busy++;
-    store_write(turns->options.store, errand->fn, answered, errand);
+    static const struct ask_kind step = {
+        .fn = errand_tx,
+        .words = {.effect = "store a step of a turn",
+                  .again = "a step of a turn could not be stored; it is tried again"},
+        .tries_max = STEP_TRIES_MAX,
+        .done = errand_done,
+        .refused = errand_refused,
+        .dropped = errand_dropped};
+    ask_send(&errand->ask, &errand->talk->turns->asker, &step, errand);
+}
+
+/* --- Planning --------------------------------------------------------------------------------- */
+
+/* The store may have refused the question, and taken what came after it: what that planned is in
+ * our hands already, or on its way. */
+static void begun(struct talk_errand *errand) {
+    struct talk *talk = errand->talk;
+    bool overtaken =
+        talk->state == TALK_PLANNING ? talk->errands->next != NULL : talk->state != TALK_WORKING;
+    if (overtaken && talk->state != TALK_ENDED) {
+        errand__free(errand);
+    } else {
+        errand__perform(errand);
+    }
+}
+
+/* At the beginning, and when a note says that something came from elsewhere (a child ended,
+ * somebody answered). */
+void talk__begin(struct talk *talk) {
+    if (talk->state == TALK_ENDED) {
+        talk_drop(talk);
+    } else if (talk->errands != NULL ||
+               (talk->state != TALK_PLANNING && talk->state != TALK_WORKING)) {
+        talk->again = true; /* The errand on its way will say. */
+    } else {
+        talk->again = false;
+        talk__send(talk__errand(talk, ERRAND_BEGIN, begun));
+    }
+}
+
+static void rested(struct timer *timer) {
+    struct talk *talk = CONTAINER_OF(timer, struct talk, timer);
+    talk__enter(talk, TALK_PLANNING);
+    talk__begin(talk);
+}
+
+/* --- Performing ------------------------------------------------------------------------------- */
+
+void talk__perform(struct talk *talk, struct turn_plan *plan) {
+    deltas_drop(&talk->call.deltas); /* Deltas borrow the names of the plan. */
+    turn_plan_done(&talk->plan);
+    talk->plan = *plan;
+    turn_plan_init(plan);
+    talk->turns->stats.late += talk->plan.late;
+    if (talk->state == TALK_ENDED || talk->plan.late || talk->plan.next == TURN_NEXT_END) {
+        talk->turns->stats.finished += !talk->plan.late;
+        talk_leave(talk);
+        return;
+    }
+    switch (talk->plan.next) {
+    case TURN_NEXT_CALL:
+    case TURN_NEXT_LAST_CALL:
+        talk->fit = (struct talk_fit){.failures = talk->fit.failures};
+        talk__enter(talk, TALK_PREPARING);
+        talk__prepare(talk);
+        break;
+    case TURN_NEXT_COMPACT:
+        talk__enter(talk, TALK_PREPARING);
+        talk__compact(talk);
+        break;
+    case TURN_NEXT_START:
+    case TURN_NEXT_WAIT:
+    case TURN_NEXT_PARK:
+    case TURN_NEXT_CHECK:
+        talk__enter(talk, TALK_WORKING);
+        talk__work(talk, &talk->plan);
+        /* Nothing is to be done until somebody answers; a note will say so. One that came while the
+         * plan was on its way may have said it already. */
+        if (talk->again) {
+            talk__begin(talk);
+        } else if (talk->works == NULL && talk->plan.next == TURN_NEXT_PARK) {
+            talk_leave(talk);
+        }
+        break;
+    case TURN_NEXT_END:
+        break;
+    }
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-static struct talk *find(const struct turns *turns, struct bytes run) {
+static struct talk *talk_find(const struct turns *turns, struct bytes run) {
     struct table_node *node = table_find(&turns->talks, run);
     return node == NULL ? NULL : CONTAINER_OF(node, struct talk, node);
 }
 
-/* A turn that waits for somebody is in nobody's hands, unless it is asked to end. */
-static bool wants_us(const struct turns *turns, const struct run_row *row) {
-    if (turns->options.hold == RUN_HELD) {
-        return false;
+/* The rows know already; what is in our hands is what must stop. The talk stays, since the end of
+ * its turn is stored by it. */
+static void talk_stop(struct talk *talk) {
+    talk->stop = true;
+    if (talk->state == TALK_RESTING) {
+        timer_stop(talk->turns->options.loop, &talk->timer);
+        rested(&talk->timer);
+    } else {
+        talk__cancel_works(talk);
+        compact__cancel(talk);
+        talk__cancel_call(talk);
     }
-    return row->state == RUN_RUNNING || run_waits_for_provider(row) ||
-           (row->state == RUN_WAITING && row->stop != CAUSE_NONE);
+}
+
+static void talk_hear(struct talk *talk, const struct run_row *row) {
+    if (run_state_final(row->state)) {
+        talk__enter(talk, TALK_ENDED);
+    }
+    if (talk->state == TALK_ENDED) {
+        talk_drop(talk); /* The talk may be gone. */
+        return;
+    }
+    talk->again = true;
+    if (row->stop != CAUSE_NONE) {
+        talk_stop(talk);
+    }
+    if (talk->state == TALK_WORKING) {
+        talk__begin(talk);
+    }
 }
 
 void turns_run_note(struct turns *turns, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
     assert(ours); /* The engine wrote it, in this process. */
-    if (turns->stopping || row.kind != KIND_TURN) {
+    if (turns->asker.stopping || row.kind != KIND_TURN) {
         return;
     }
-    struct talk *talk = find(turns, row.run);
+    struct talk *talk = talk_find(turns, row.run);
     if (talk != NULL) {
-        talk->ended = talk->ended || run_state_final(row.state);
-        if (talk->ended) {
-            talk__drop(talk); /* It may be gone. */
-            return;
-        }
-        talk->again = true;
-        if (row.stop != CAUSE_NONE) {
-            talk__stop(talk);
-        }
-        if (talk->state == TALK_WORKING) {
-            talk__begin(talk);
-        }
-    } else if (wants_us(turns, &row)) {
-        talk__resume(talk__new(turns, &row), &row);
+        talk_hear(talk, &row);
+        return;
+    }
+    /* A turn that waits for somebody is in nobody's hands, unless it is asked to end. */
+    bool waits = run_waits_for_provider(&row);
+    bool wanted =
+        row.state == RUN_RUNNING || waits || (row.state == RUN_WAITING && row.stop != CAUSE_NONE);
+    if (turns->options.hold == RUN_HELD || !wanted) {
+        return;
+    }
+    talk = talk_new(turns, &row);
+    int64_t wait_ms = run_provider_wait_ms(&row, world_wall_ms(loop_world(turns->options.loop)));
+    if (waits && !talk->stop && wait_ms > 0) { /* The rest of the wait for its provider. */
+        talk__enter(talk, TALK_RESTING);
+        timer_start(turns->options.loop, &talk->timer, (uint64_t)wait_ms, rested);
+    } else {
+        talk__begin(talk);
     }
 }
 
@@ -219,21 +475,24 @@ static void on_stopped(struct loop_task *task) {
     turns->stopped(turns->stopped_ctx);
 }
 
-static void deltas_failed(void *ctx, const char *what, struct bytes run, struct err err) {
-    turns__failed(ctx, what, run, err);
-}
-
 struct turns *turns_open(const struct turns_options *options) {
     struct turns *turns = mem_new(sizeof *turns);
     turns->options = *options;
     turns->stop_task.run = on_stopped;
+    turns->asker = (struct asker){.loop = options->loop,
+                                  .store = options->store,
+                                  .effects = options->effects,
+                                  .pause_ms = ASK_PAUSE_MS,
+                                  .pause_max_ms = ASK_PAUSE_MAX_MS,
+                                  .ctx = options->ctx,
+                                  .failed = options->failed};
     table_init(&turns->talks);
     pool_init(&turns->pool, options->loop, options->shortage);
     const struct deltas_options of_deltas = {.loop = options->loop,
                                              .store = options->store,
                                              .effects = options->effects,
-                                             .ctx = turns,
-                                             .failed = deltas_failed};
+                                             .ctx = options->ctx,
+                                             .failed = options->failed};
     turns->deltas = deltas_open(&of_deltas);
     return turns;
 }
@@ -246,56 +505,50 @@ void turns_release(struct turns *turns) {
     turns->options.hold = RUN_FREE;
 }
 
-void turns__maybe_stopped(struct turns *turns) {
-    if (turns->stopping && !turns->told && turns->pool.count == 0) {
-        turns->told = true;
-        loop_soon(turns->options.loop, &turns->stop_task);
-    }
-}
-
 static void stop_one(void *ctx, struct table_node *node) {
     (void)ctx; /* The talk knows its turns. */
-    talk__drop(CONTAINER_OF(node, struct talk, node));
+    talk_drop(CONTAINER_OF(node, struct talk, node));
 }
 
 void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {
-    assert(!turns->stopping);
-    turns->stopping = true;
+    assert(!turns->asker.stopping);
+    turns->asker.stopping = true;
     turns->stopped = stopped;
     turns->stopped_ctx = ctx;
     deltas_stop(turns->deltas);
     pool_cancel(&turns->pool);
     table_each(&turns->talks, stop_one, NULL);
-    turns__maybe_stopped(turns);
+    turns_maybe_stopped(turns);
 }
 
 void turns_close(struct turns *turns) {
-    if (turns == NULL) {
-        return;
+    if (turns != NULL) {
+        assert(turns->asker.away == 0);
+        assert(turns->talks.count == 0);
+        deltas_close(turns->deltas);
+        table_done(&turns->talks);
+        mem_free(turns);
     }
-    assert(turns->busy == 0);
-    assert(turns->talks.count == 0);
-    deltas_close(turns->deltas);
-    table_done(&turns->talks);
-    mem_free(turns);
 }
 
 /* Time in line is none of silence: it counts from when that was seen last. */
 int64_t turns_silence_ms(struct turns *turns, struct bytes run) {
-    struct talk *talk = find(turns, run);
-    uint64_t now_ms = world_mono_ns(loop_world(turns->options.loop)) / 1000000;
-    if (talk == NULL || talk->asking == NULL) {
+    struct talk *talk = talk_find(turns, run);
+    uint64_t now_ms = turns__now_ms(turns);
+    if (talk == NULL || talk->call.asking == NULL) {
         return -1;
     }
-    if (model_is_waiting(talk->asking)) {
-        talk->alive_ms = talk->alive_ms > now_ms ? talk->alive_ms : now_ms;
+    uint64_t *alive_ms = &talk->call.alive_ms;
+    if (model_is_waiting(talk->call.asking)) {
+        *alive_ms = *alive_ms > now_ms ? *alive_ms : now_ms;
         return -1;
     }
-    return now_ms > talk->alive_ms ? (int64_t)(now_ms - talk->alive_ms) : 0;
+    return now_ms > *alive_ms ? (int64_t)(now_ms - *alive_ms) : 0;
 }
 
 void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats) {
     *ret_stats = turns->stats;
+    ret_stats->store_retries = turns->asker.retries;
     ret_stats->live = turns->talks.count;
 }
 

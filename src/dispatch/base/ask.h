@@ -1,0 +1,90 @@
+/* ask.h: an operation of the store that is asked until it is answered.
+ *
+ *   IDLE ──ask_send──> AWAY ──a success, or an error that is the answer──> IDLE, then `done`
+ *                      ^  │ └──an error for good──> IDLE, then `refused`
+ *                 time │  v an error that may pass
+ *                     PAUSING
+ *
+ * Promise    each way through the store that a dispatcher takes, with its pauses, its entry among
+ *            the effects and its report of the first failure in a row. While the asker stops, an
+ *            answer has no effect: `dropped` is called, which frees the owner of the ask.
+ * Limits     as effects.h has them, unless the kind of the ask judges errors by itself. A kind
+ *            without `refused` is tried for as long as the daemon lives.
+ * Ownership  an ask is embedded in its owner, zeroed at first; ask_drop before it goes, and never
+ *            while it is away. Kinds are static.
+ * Threads    the loop; `fn` runs where the store runs it.
+ */
+#ifndef DROVER_DISPATCH_BASE_ASK_H
+#define DROVER_DISPATCH_BASE_ASK_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "dispatch/base/effects.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+/* A dispatcher, as its asks know it. */
+struct asker {
+    struct loop *loop;               /* Borrowed, as the next two. */
+    struct store *store;             /* */
+    struct effects *effects;         /* NULL: none. */
+    uint64_t pause_ms, pause_max_ms; /* After the first failure; doubling up to the second. */
+    void *ctx;
+    /* Reports a failure. May be NULL; `run` may be empty. */
+    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
+    size_t away; /* Answers of the store that are awaited. */
+    uint64_t retries;
+    bool stopping;
+};
+void asker_report(const struct asker *asker, const char *what, struct bytes run, struct err err);
+
+/* --- Failures in a row, of whatever is tried again -------------------------------------------- */
+
+struct retry {
+    unsigned tries; /* Failed ones, in a row. */
+    struct effect effect;
+};
+/* Names of what fails: `effect` as effect_begin has it, NULL: never listed; `again`: report of the
+ * first failure in a row, NULL: none. */
+struct retry_words {
+    const char *effect, *again;
+};
+/* A try has failed, and another one follows: the pause before it. */
+uint64_t retry_failed(struct retry *retry, struct asker *asker, const struct retry_words *words,
+                      struct bytes run, struct err err);
+void retry_done(struct retry *retry); /* A try went well, or there will be no other. */
+
+/* --- Asks ------------------------------------------------------------------------------------- */
+
+enum ask_verdict { ASK_AGAIN, ASK_REFUSED, ASK_ANSWERED };
+struct ask_kind {
+    store_fn fn; /* With the ctx of the ask, as all of these. */
+    bool reads;
+    struct retry_words words;
+    unsigned tries_max; /* Limit for an error that does not pass; 0: EFFECT_TRIES_MAX. */
+    /* Meaning of an error after a number of failed tries; NULL: as effects.h has it. */
+    enum ask_verdict (*judge)(void *ctx, unsigned tries, struct err err);
+    void (*done)(void *ctx);
+    void (*refused)(void *ctx, struct err err);
+    void (*dropped)(void *ctx); /* NULL: nothing is to be freed. */
+};
+enum ask_state { ASK_IDLE, ASK_AWAY, ASK_PAUSING };
+struct ask {
+    struct asker *asker;
+    const struct ask_kind *kind;
+    void *ctx;
+    struct bytes run; /* Borrowed until the ask is idle: at hand (effects_at); empty: none. */
+    enum ask_state state;
+    struct err err; /* The one that was taken for an answer. */
+    struct retry retry;
+    struct timer timer;
+};
+/* Idle, or pausing: then at once. `run` of the ask is set before. */
+void ask_send(struct ask *ask, struct asker *asker, const struct ask_kind *kind, void *ctx);
+void ask_drop(struct ask *ask); /* Zeroed, idle or pausing. */
+/* For `judge`: whatever the error is, it is the answer. */
+enum ask_verdict ask_any(void *ctx, unsigned tries, struct err err);
+/* The same as effects.h has it, where a kind judges some errors by itself. */
+enum ask_verdict ask_usual(unsigned tries, unsigned tries_max, struct err err);
+
+#endif

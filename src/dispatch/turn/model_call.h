@@ -1,0 +1,100 @@
+/* model_call.h: the call of a talk's model: its prompt, whether that fits, what the model says. For
+ * the files of this folder.
+ */
+#ifndef DROVER_DISPATCH_TURN_MODEL_CALL_H
+#define DROVER_DISPATCH_TURN_MODEL_CALL_H
+
+#include "dispatch/turn/deltas.h"
+#include "dispatch/turn/partial_output.h"
+#include "engine/provider/learned_windows.h"
+#include "model/model.h"
+#include "rules/turn/compaction.h"
+#include "tool/tool.h"
+
+enum { MISFIT_MAX = 4 << 10 };
+/* Summaries that fail in one turn: its model is not asked for another. */
+enum { FIT_FAILURES_MAX = 2 };
+
+struct talk;
+struct talk_compact;
+
+/* Answer of the provider about the length of this call so far. */
+enum fit_try {
+    FIT_FIRST,   /* Nothing. */
+    FIT_DOUBTED, /* Too long; but far longer prompts were taken: it is asked as it was. */
+    FIT_REFUSED, /* Too long; it is asked with a shorter prompt. */
+};
+enum fit_fold {
+    FIT_UNFOLDED,
+    FIT_MAY_FOLD,  /* The last fold was begun for a prompt that might be sent as it is, */
+    FIT_MUST_FOLD, /* or for one that can't be. */
+    FIT_TOO_LONG,  /* No summary helps this call. */
+};
+struct talk_fit {
+    enum fit_try asked;
+    enum fit_fold fold;
+    unsigned folds;              /* Summaries that were made for this call. */
+    unsigned failures;           /* Summaries that failed in this turn. */
+    int64_t refused_window;      /* Tokens that it seems to take; 0: it refused nothing. */
+    int64_t learned_window;      /* Tokens to remember of that; 0: none. */
+    struct model_result refused; /* Result of the try that was refused. */
+};
+
+struct talk_call {
+    struct asking *asking; /* The models'; NULL: none is out. */
+    struct delta_source deltas;
+    const char *maker; /* Static: kind of the provider that the call goes to; "": unknown. */
+    struct said said;
+    struct model_sizes sizes; /* Sizes of the prompt. */
+    size_t heard;             /* Bytes that it has said so far. */
+    uint64_t metered_ms;      /* When clients were last told what that takes. */
+    uint64_t alive_ms;        /* When the model gave its last sign of life. */
+    struct model_result result;
+    struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
+    bool interrupted;   /* The call was cancelled by us. */
+    bool printed;       /* Calls were in the text: what is kept is not what was sent. */
+};
+
+/* prompt.c: makes the request, then talk__fit. */
+void talk__prepare(struct talk *talk);
+void prompt__free(struct talk *talk);
+
+/* window.c: calls, or makes the prompt shorter first. */
+void talk__fit(struct talk *talk);
+int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
+/* false: nobody knows the model. */
+MUST_CHECK bool fit__find_marks(const struct talk *talk, struct fold_marks *ret_marks);
+void fit__go_without(struct talk *talk); /* No fold helps: the call is made, or fails. */
+/* Next step after the result of a call, which its provider may have refused as too long. */
+enum fit_next { FIT_TAKE, FIT_ASK_AGAIN, FIT_FOLD };
+MUST_CHECK enum fit_next fit__next(const struct talk *talk);
+void fit__retry(struct talk *talk); /* Asks again; nothing of that call is with the store. */
+/* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
+void fit__note_length(struct talk *talk, struct learned_window *ret_learned);
+
+/* compaction.c */
+void talk__compact(struct talk *talk); /* For a turn that has no other purpose. */
+void compact__begin(struct talk *talk, const struct fold_marks *marks);
+MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
+void compact__cancel(struct talk *talk);
+void compact__free(struct talk_compact *compact); /* NULL is allowed. */
+
+/* model_call.c */
+void talk__call(struct talk *talk);
+/* The call ends with this failure; its prompt is not sent. */
+void talk__refuse(struct talk *talk, const struct model_result *result);
+void talk__cancel_call(struct talk *talk);
+void talk__learn(const struct talk *talk,
+                 const struct learned_window *learned); /* After a commit. */
+/* Stores and sends that a call of this turn, its own or of a summary, waits before its next try, or
+ * that this wait has ended, if there is one. */
+void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
+void talk__report_resumed(struct talk *talk);
+void talk__flush(struct talk *talk); /* The text becomes durable, and then the end of the call. */
+
+/* judge.c: the answer is read and judged in the pool, then talk__flush. Needed: it calls a
+ * tool, may have printed a call, or has to fit a schema. */
+MUST_CHECK bool judge__is_needed(const struct talk *talk);
+void talk__judge(struct talk *talk);
+
+#endif

@@ -1,0 +1,69 @@
+/* work.h: a call of a tool that a talk performs. For the files of this folder, and for the tool
+ * that dispatch/workflow performs.
+ *
+ *   planned ──> in the pool | on the loop | in the store ──> its errand ──> gone
+ */
+#ifndef DROVER_DISPATCH_TURN_WORK_H
+#define DROVER_DISPATCH_TURN_WORK_H
+
+#include <stdatomic.h>
+
+#include "dispatch/turn/talk.h"
+#include "tool/web/web.h"
+
+struct rows_fresh;
+struct talk_review;
+struct talk_work {
+    struct talk_work *next;
+    struct talk *talk;
+    struct pool_job job;
+    int64_t part, step;
+    char *tool, *arguments, *about, *root, *settings, *roots; /* Owned. */
+    atomic_bool cancelled;
+    bool away; /* In the pool. */
+    struct web_fetch *fetch;
+    struct talk_review *review; /* Owned; NULL: none. */
+    struct err err;
+    struct tool_call call;
+    struct tool_result result;
+    bool wrote;               /* Files of the project. */
+    struct text spec;         /* Owned: of a child that begins. */
+    struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
+    char *child;              /* Owned: run_… of one that has ended; "": none. */
+    char *child_host;         /* Owned. */
+    int64_t child_attempt, child_exit, child_ms;
+    enum run_state child_state;
+    enum run_cause child_cause;
+};
+
+/* tools.c */
+void talk__work(struct talk *talk, const struct turn_plan *plan);
+void talk__cancel_works(struct talk *talk);
+MUST_CHECK bool work__is_away(const struct talk_work *work);
+void work__free(struct talk_work *work);
+void work__settle(struct talk_work *work); /* Stores its result, or is freed with its talk. */
+/* The call failed, with these words as its result. */
+void work__fail(struct talk_work *work, enum card_cause cause, const char *words);
+struct talk_errand *work__errand(struct talk_work *work, enum errand_kind kind);
+void work__pool(struct talk_work *work, void (*run)(struct pool_job *),
+                void (*done)(struct pool_job *));
+/* `job` came back. False: nobody waits for it any more, and it is gone. */
+MUST_CHECK bool work__is_back(struct talk_work *work);
+
+/* child.c: a call that is a command, and the check of the project, are jobs. */
+void child__begin(struct talk_work *work);
+void child__fetch(struct talk_work *work);
+void check__begin(struct talk_work *work);
+
+/* review.c */
+void review__begin(struct talk_work *work);
+MUST_CHECK bool review__is_out(const struct talk_review *review);
+void review__cancel(struct talk_review *review); /* NULL is allowed, as in the next one. */
+void review__free(struct talk_review *review);
+
+/* row_tools.c: a store function performs the call, and ends its card. */
+void rows__begin(struct talk_work *work);
+void rows__free(struct talk_work *work); /* Frees the work of rows__begin; not begun is allowed. */
+struct err rows__perform(struct tx *tx, struct talk_errand *errand);
+
+#endif
