@@ -43,35 +43,38 @@ enum ask_verdict ask_usual(unsigned tries, unsigned tries_max, struct err err) {
 }
 
 static enum ask_verdict ask_judge(const struct ask *ask, struct err err) {
-    const struct ask_kind *kind = ask->kind;
+    const struct ask_rules *rules = ask->rules;
     if (!err_failed(err)) {
         return ASK_ANSWERED;
     }
-    if (kind->judge != NULL) {
-        return kind->judge(ask->ctx, ask->retry.tries, err);
+    if (rules->judge != NULL) {
+        return rules->judge(ask->ctx, ask->retry.tries, err);
     }
-    return kind->refused == NULL
+    return rules->refused == NULL
                ? ASK_AGAIN
                : ask_usual(ask->retry.tries,
-                           kind->tries_max > 0 ? kind->tries_max : EFFECT_TRIES_MAX, err);
+                           rules->tries_max > 0 ? rules->tries_max : EFFECT_TRIES_MAX, err);
 }
 
 static void ask_begin(struct ask *ask);
 
 static void ask_on_timer(struct timer *timer) {
-    ask_begin(CONTAINER_OF(timer, struct ask, timer));
+    struct ask *ask = CONTAINER_OF(timer, struct ask, timer);
+    if (!ask->asker->stopping) { /* Else the owner frees it. */
+        ask_begin(ask);
+    }
 }
 
 static void ask_answered(struct err err, void *ctx) {
     struct ask *ask = ctx;
     struct asker *asker = ask->asker;
-    const struct ask_kind *kind = ask->kind;
+    const struct ask_rules *rules = ask->rules;
     assert(asker->away > 0);
     asker->away--;
     ask->state = ASK_IDLE;
     if (asker->stopping) {
-        if (kind->dropped != NULL) {
-            kind->dropped(ask->ctx);
+        if (rules->dropped != NULL) {
+            rules->dropped(ask->ctx);
         }
         return;
     }
@@ -79,17 +82,17 @@ static void ask_answered(struct err err, void *ctx) {
     case ASK_AGAIN:
         ask->state = ASK_PAUSING;
         timer_start(asker->loop, &ask->timer,
-                    retry_failed(&ask->retry, asker, &kind->words, ask->run, err), ask_on_timer);
+                    retry_failed(&ask->retry, asker, &rules->words, ask->run, err), ask_on_timer);
         break;
     case ASK_REFUSED: /* The entry of the effect stays, for what is tried in its place. */
         ask->retry.tries = 0;
-        kind->refused(ask->ctx, err);
+        rules->refused(ask->ctx, err);
         break;
     case ASK_ANSWERED:
         ask->err = err;
         retry_done(&ask->retry);
         effects_at(asker->effects, ask->run);
-        kind->done(ask->ctx);
+        ask->done(ask->ctx);
         break;
     }
 }
@@ -98,30 +101,45 @@ static void ask_answered(struct err err, void *ctx) {
 static struct err ask_perform(struct tx *tx, void *ctx) {
     const struct ask *ask = ctx;
     effects_at(ask->asker->effects, ask->run);
-    return ask->kind->fn(tx, ask->ctx);
+    return ask->fn(tx, ask->ctx);
 }
 
 static void ask_begin(struct ask *ask) {
     struct asker *asker = ask->asker;
+    if (ask->rules->begin != NULL) {
+        ask->rules->begin(ask->ctx);
+    }
     ask->state = ASK_AWAY;
     asker->away++;
-    if (ask->kind->words.effect != NULL) {
-        effect_begin(asker->effects, &ask->retry.effect, ask->kind->words.effect);
+    if (ask->rules->words.effect != NULL) {
+        effect_begin(asker->effects, &ask->retry.effect, ask->rules->words.effect);
     }
-    if (ask->kind->reads) {
+    if (ask->reads) {
         store_read(asker->store, ask_perform, ask_answered, ask);
     } else {
         store_write(asker->store, ask_perform, ask_answered, ask);
     }
 }
 
-void ask_send(struct ask *ask, struct asker *asker, const struct ask_kind *kind, void *ctx) {
+void ask_init(struct ask *ask, struct asker *asker, const struct ask_rules *rules, void *ctx) {
+    *ask = (struct ask){.asker = asker, .rules = rules, .ctx = ctx};
+}
+
+static void ask_send(struct ask *ask, store_fn fn, void (*done)(void *ctx), bool reads) {
     assert(ask->state != ASK_AWAY);
-    timer_stop(asker->loop, &ask->timer);
-    ask->asker = asker;
-    ask->kind = kind;
-    ask->ctx = ctx;
+    timer_stop(ask->asker->loop, &ask->timer);
+    ask->fn = fn;
+    ask->done = done;
+    ask->reads = reads;
     ask_begin(ask);
+}
+
+void ask_read(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
+    ask_send(ask, fn, done, true /* reads */);
+}
+
+void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx)) {
+    ask_send(ask, fn, done, false /* writes */);
 }
 
 void ask_drop(struct ask *ask) {

@@ -1,18 +1,18 @@
 /* ask.h: an operation of the store that is asked until it is answered.
  *
- *   IDLE ──ask_send──> AWAY ──a success, or an error that is the answer──> IDLE, then `done`
- *                      ^  │ └──an error for good──> IDLE, then `refused`
- *                 time │  v an error that may pass
- *                     PAUSING
+ *   IDLE ──ask_read, ask_write──> AWAY ──a success, or an error that is the answer──> IDLE: `done`
+ *                                 ^  │ └──an error for good──> IDLE: `refused`
+ *                            time │  v an error that may pass
+ *                                PAUSING
  *
  * Promise    each way through the store that a dispatcher takes, with its pauses, its entry among
  *            the effects and its report of the first failure in a row. While the asker stops, an
  *            answer has no effect: `dropped` is called, which frees the owner of the ask.
- * Limits     as effects.h has them, unless the kind of the ask judges errors by itself. A kind
- *            without `refused` is tried for as long as the daemon lives.
+ * Limits     as effects.h has them, unless the rules of the ask judge errors by themselves. An
+ *            ask without `refused` is tried for as long as the daemon lives.
  * Ownership  an ask is embedded in its owner, zeroed at first; ask_drop before it goes, and never
- *            while it is away. Kinds are static.
- * Threads    the loop; `fn` runs where the store runs it.
+ *            while it is away. Rules are static.
+ * Threads    the loop; its function runs where the store runs it.
  */
 #ifndef DROVER_DISPATCH_BASE_ASK_H
 #define DROVER_DISPATCH_BASE_ASK_H
@@ -57,30 +57,34 @@ void retry_done(struct retry *retry); /* A try went well, or there will be no ot
 /* --- Asks ------------------------------------------------------------------------------------- */
 
 enum ask_verdict { ASK_AGAIN, ASK_REFUSED, ASK_ANSWERED };
-struct ask_kind {
-    store_fn fn; /* With the ctx of the ask, as all of these. */
-    bool reads;
+/* How failures of an ask are met. All functions get its ctx. */
+struct ask_rules {
     struct retry_words words;
     unsigned tries_max; /* Limit for an error that does not pass; 0: EFFECT_TRIES_MAX. */
     /* Meaning of an error after a number of failed tries; NULL: as effects.h has it. */
     enum ask_verdict (*judge)(void *ctx, unsigned tries, struct err err);
-    void (*done)(void *ctx);
+    void (*begin)(void *ctx); /* Fills in what the function reads, before each try. May be NULL. */
     void (*refused)(void *ctx, struct err err);
     void (*dropped)(void *ctx); /* NULL: nothing is to be freed. */
 };
 enum ask_state { ASK_IDLE, ASK_AWAY, ASK_PAUSING };
 struct ask {
     struct asker *asker;
-    const struct ask_kind *kind;
+    const struct ask_rules *rules; /* May be changed while it is idle. */
     void *ctx;
-    struct bytes run; /* Borrowed until the ask is idle: at hand (effects_at); empty: none. */
+    struct bytes run; /* Borrowed: at hand while it is away (effects_at); empty: none. */
     enum ask_state state;
+    bool reads;
+    store_fn fn;
+    void (*done)(void *ctx);
     struct err err; /* The one that was taken for an answer. */
     struct retry retry;
     struct timer timer;
 };
-/* Idle, or pausing: then at once. `run` of the ask is set before. */
-void ask_send(struct ask *ask, struct asker *asker, const struct ask_kind *kind, void *ctx);
+void ask_init(struct ask *ask, struct asker *asker, const struct ask_rules *rules, void *ctx);
+/* Not away. `fn` gets the ctx of the ask, too. */
+void ask_read(struct ask *ask, store_fn fn, void (*done)(void *ctx));
+void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx));
 void ask_drop(struct ask *ask); /* Zeroed, idle or pausing. */
 /* For `judge`: whatever the error is, it is the answer. */
 enum ask_verdict ask_any(void *ctx, unsigned tries, struct err err);

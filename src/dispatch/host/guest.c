@@ -17,8 +17,6 @@
  * AGAIN_WALKS, twice as many, and so on. The leader drops the second report of one end.
  *
  * An error of the store ends the walk, and proves nothing; the next one begins anew. */
-#include <string.h>
-
 #include "base/memory.h"
 #include "dispatch/host/parts.h"
 #include "dispatch/job/flight.h"
@@ -34,29 +32,24 @@ enum {
 struct guest {
     struct dispatch *dispatch;
     struct timer timer;
+    struct ask ask;
     int64_t after;
     struct run_here asked[RUN_HERE_TELL_MAX]; /* New ones, or unseen ones, for the store. */
     size_t asked_count;
-    bool away;       /* In the store, which then has all that follows. */
-    unsigned errors; /* Walks in a row that ended by one. */
+    unsigned errors; /* Walks in a row that ended by an error. */
     struct run_here_page page;
     bool moved[RUN_HERE_TELL_MAX];
 };
 
-static void page_ask(struct guest *guest);
-
-static struct bytes place_of(const struct guest *guest) {
-    return guest->dispatch->options.bounds.host;
-}
-
-static struct bytes id_of(const struct run_here *here) {
-    return bytes_of(here->run.text);
-}
-
-static void guest_free(struct guest *guest) {
+static void guest_free(void *ctx) {
+    struct guest *guest = ctx;
+    timer_stop(guest->dispatch->options.loop, &guest->timer);
+    ask_drop(&guest->ask);
     guest->dispatch->guest = NULL;
     mem_free(guest);
 }
+
+static void page_ask(struct guest *guest);
 
 static void on_timer(struct timer *timer) {
     struct guest *guest = CONTAINER_OF(timer, struct guest, timer);
@@ -69,27 +62,25 @@ static void sleep_until_next(struct guest *guest) {
     timer_start(guest->dispatch->options.loop, &guest->timer, EVERY_MS, on_timer);
 }
 
-/* False: the answer is of no use, and what follows from that was done. The leader makes its schema,
- * or the server is away: where it lasts, the schema may be of another version for ever. */
-static bool answered(struct guest *guest, struct err err) {
-    guest->away = false;
-    if (!dispatch__goes_on(guest->dispatch)) {
-        guest_free(guest);
-        return false;
+/* The walk ends. The leader makes its schema, or the server is away: where it lasts, the schema may
+ * be of another version for ever. */
+static void walk_failed(void *ctx, struct err err) {
+    struct guest *guest = ctx;
+    guest->errors++;
+    if (guest->errors == ERRORS_TOLD) {
+        dispatch__failed(guest->dispatch,
+                         "the database can't be read while standing by: jobs of this host are not"
+                         " stopped, and their ends not reported, until it can",
+                         BYTES(""), err);
     }
-    if (err_failed(err)) {
-        guest->errors++;
-        if (guest->errors == ERRORS_TOLD) {
-            dispatch__failed(
-                guest->dispatch,
-                "the database can't be read while standing by: jobs of this host are not"
-                " stopped, and their ends not reported, until it can",
-                (struct bytes){"", 0}, err);
-        }
-        sleep_until_next(guest);
-        return false;
-    }
-    return true;
+    sleep_until_next(guest);
+}
+
+static enum ask_verdict walk_judge(void *ctx, unsigned tries, struct err err) {
+    (void)ctx; /* Another try is another walk, */
+    (void)tries;
+    (void)err; /* whatever the error is. */
+    return ASK_REFUSED;
 }
 
 /* --- Flights that no page had ----------------------------------------------------------------- */
@@ -99,14 +90,12 @@ static struct err moved_tx(struct tx *tx, void *ctx) {
     return tx_run_here_moved(tx, guest->asked, guest->asked_count, guest->moved);
 }
 
-static void moved_done(struct err err, void *ctx) {
+static void moved_done(void *ctx) {
     struct guest *guest = ctx;
-    if (!answered(guest, err)) {
-        return;
-    }
     for (size_t i = 0; i < guest->asked_count; i++) {
         const struct run_here *here = &guest->asked[i];
-        struct flight *flight = flight__find(guest->dispatch, id_of(here), here->attempt);
+        struct flight *flight =
+            flight__find(guest->dispatch, bytes_of(here->run.text), here->attempt);
         if (flight != NULL && guest->moved[i]) {
             flight__stop(flight, 0);
         }
@@ -139,15 +128,15 @@ static void walk_end(struct guest *guest) {
     table_each(&guest->dispatch->flights, judge_unseen, guest);
     if (guest->asked_count == 0) {
         sleep_until_next(guest);
-        return;
+    } else {
+        ask_read(&guest->ask, moved_tx, moved_done);
     }
-    guest->away = true;
-    dispatch__read(guest->dispatch, moved_tx, moved_done, guest);
 }
 
 /* --- Pages ------------------------------------------------------------------------------------ */
 
-static void page_next(struct guest *guest) {
+static void page_next(void *ctx) {
+    struct guest *guest = ctx;
     guest->after = guest->page.last;
     if (guest->after == 0) {
         walk_end(guest);
@@ -159,70 +148,68 @@ static void page_next(struct guest *guest) {
 /* Only a writer's function leaves notes. */
 static struct err tell_tx(struct tx *tx, void *ctx) {
     struct guest *guest = ctx;
-    return tx_run_here_tell(tx, place_of(guest), guest->asked, guest->asked_count);
-}
-
-static void tell_done(struct err err, void *ctx) {
-    struct guest *guest = ctx;
-    if (answered(guest, err)) {
-        page_next(guest);
-    }
+    return tx_run_here_tell(tx, guest->dispatch->options.bounds.host, guest->asked,
+                            guest->asked_count);
 }
 
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct guest *guest = ctx;
-    return tx_run_here(tx, place_of(guest), guest->after, &guest->page);
+    return tx_run_here(tx, guest->dispatch->options.bounds.host, guest->after, &guest->page);
 }
 
-static void page_done(struct err err, void *ctx) {
+/* The row does not have an end that was reported, walk after walk. */
+static bool report_is_lost(const struct guest *guest, const struct flight *flight) {
+    return flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
+           guest->dispatch->guest_walk - flight->reported >= (uint64_t)AGAIN_WALKS
+                                                                 << (flight->reports - 1);
+}
+
+static void page_done(void *ctx) {
     struct guest *guest = ctx;
-    if (!answered(guest, err)) {
-        return;
-    }
+    struct dispatch *dispatch = guest->dispatch;
     guest->asked_count = 0;
     for (size_t i = 0; i < guest->page.count; i++) {
         const struct run_here *here = &guest->page.runs[i];
-        struct flight *flight = flight__find(guest->dispatch, id_of(here), here->attempt);
+        struct flight *flight = flight__find(dispatch, bytes_of(here->run.text), here->attempt);
         if (flight == NULL && guest->asked_count < RUN_HERE_TELL_MAX) {
             guest->asked[guest->asked_count++] = *here;
-        } else if (flight != NULL) {
-            flight->walked = guest->dispatch->guest_walk;
-            if (here->stop) {
-                flight__stop(flight, flight__grace_ms(here->stop_grace_ms));
+        }
+        if (flight == NULL) {
+            continue;
+        }
+        flight->walked = dispatch->guest_walk;
+        if (here->stop) {
+            flight__stop(flight, flight__grace_ms(here->stop_grace_ms));
+        }
+        if (report_is_lost(guest, flight)) {
+            if (flight->reports == 1) {
+                dispatch__failed(dispatch,
+                                 "the end of a command was reported, and its row does not have it:"
+                                 " it is reported again",
+                                 flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));
             }
-            if (flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
-                guest->dispatch->guest_walk - flight->reported >= (uint64_t)AGAIN_WALKS
-                                                                      << (flight->reports - 1)) {
-                struct dispatch *dispatch = guest->dispatch;
-                if (flight->reports == 1) {
-                    dispatch__failed(
-                        dispatch,
-                        "the end of a command was reported, and its row does not have it: it is"
-                        " reported again",
-                        flight__run(flight), err_make(ERR_HOST_AWAY, "guest: report"));
-                }
-                dispatch->stats.reports_again++;
-                decide__begin(flight);
-            }
+            dispatch->stats.reports_again++;
+            decide__begin(flight);
         }
     }
     if (guest->asked_count == 0) {
         page_next(guest);
-        return;
+    } else {
+        ask_write(&guest->ask, tell_tx, page_next);
     }
-    guest->away = true;
-    dispatch__write(guest->dispatch, tell_tx, tell_done, guest);
 }
 
 static void page_ask(struct guest *guest) {
-    guest->away = true;
-    dispatch__read(guest->dispatch, page_tx, page_done, guest);
+    ask_read(&guest->ask, page_tx, page_done);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static void guest_open(struct dispatch *dispatch) {
+    static const struct ask_rules rules = {
+        .judge = walk_judge, .refused = walk_failed, .dropped = guest_free};
     struct guest *guest = mem_new(sizeof *guest);
+    ask_init(&guest->ask, &dispatch->asker, &rules, guest);
     guest->dispatch = dispatch;
     dispatch->guest = guest;
     timer_start(dispatch->options.loop, &guest->timer, 0, on_timer);
@@ -230,11 +217,9 @@ static void guest_open(struct dispatch *dispatch) {
 
 static void guest_stop(struct dispatch *dispatch) {
     struct guest *guest = dispatch->guest;
-    if (guest == NULL || guest->away) {
-        return; /* Whoever comes back ends it. */
+    if (guest != NULL && guest->ask.state != ASK_AWAY) {
+        guest_free(guest);
     }
-    timer_stop(dispatch->options.loop, &guest->timer);
-    guest_free(guest);
 }
 
 const struct dispatch_part guest_part = {.open = guest_open, .stop = guest_stop};

@@ -18,10 +18,8 @@
  * An error ends nothing: the same step is tried again, as long as effects.h says that it may go
  * better. A folder that could not be looked at keeps no other waiting: all are listed again after
  * the others were checked. */
-#include <string.h>
-
 #include "base/memory.h"
-#include "base/number.h"
+#include "dispatch/base/folder.h"
 #include "dispatch/host/parts.h"
 #include "dispatch/job/flight.h"
 #include "engine/run/local.h"
@@ -39,10 +37,10 @@ struct orphans {
     struct dispatch *dispatch;
     struct pool_job job;
     struct timer timer;
-    struct effect effect;
-    unsigned tries;    /* In a row that failed. */
+    struct ask ask;
+    struct retry retry;
     unsigned looks;    /* Lists of which all names were checked. */
-    bool away;         /* In the store or in the pool. */
+    bool away;         /* In the pool. */
     bool listed;       /* All names are there. */
     struct text names; /* Each ends with a zero. The pool's while it lists. */
     struct text dead;  /* The same, of dead holders, each with its nonce behind it. */
@@ -56,9 +54,12 @@ struct orphans {
 
 static void orphans_check(struct orphans *orphans);
 
-static void orphans_free(struct orphans *orphans) {
+static void orphans_free(void *ctx) {
+    struct orphans *orphans = ctx;
     orphans->dispatch->orphans = NULL;
-    effect_done(&orphans->effect);
+    timer_stop(orphans->dispatch->options.loop, &orphans->timer);
+    ask_drop(&orphans->ask);
+    retry_done(&orphans->retry);
     text_done(&orphans->names);
     text_done(&orphans->dead);
     mem_free(orphans);
@@ -76,58 +77,36 @@ static void on_timer(struct timer *timer) {
 }
 
 static void orphans_failed(struct orphans *orphans, struct err err) {
-    static const char what[] = "end what was given up while no daemon was here";
+    static const struct retry_words words = {
+        .effect = "end what was given up while no daemon was here",
+        .again = "what was given up while no daemon was here could not be looked for; it is tried"
+                 " again"};
     struct dispatch *dispatch = orphans->dispatch;
-    if (orphans->tries == 0) {
-        dispatch__failed(dispatch,
-                         "what was given up while no daemon was here could not be looked for; it"
-                         " is tried again",
-                         (struct bytes){"", 0}, err);
-    }
-    orphans->tries++;
-    dispatch->stats.store_retries += orphans->listed;
-    if (effect_is_hopeless(orphans->tries, err)) {
-        effects_abandon(dispatch->options.effects, &orphans->effect, what, err);
+    bool hopeless = effect_is_hopeless(orphans->retry.tries + 1, err);
+    uint64_t wait_ms = retry_failed(&orphans->retry, &dispatch->asker, &words, BYTES(""), err);
+    if (hopeless) {
+        effects_abandon(dispatch->options.effects, &orphans->retry.effect, words.effect, err);
         orphans_free(orphans);
-        return;
+    } else {
+        timer_start(dispatch->options.loop, &orphans->timer, wait_ms, on_timer);
     }
-    effect_begin(dispatch->options.effects, &orphans->effect, what);
-    effect_failed(&orphans->effect, err);
-    timer_start(dispatch->options.loop, &orphans->timer, dispatch__wait_ms(orphans->tries),
-                on_timer);
 }
 
 /* A folder that was skipped is what has failed, until a list has all of them. */
 static void orphans_passed(struct orphans *orphans) {
-    if (err_failed(orphans->skipped)) {
-        return;
+    if (!err_failed(orphans->skipped)) {
+        retry_done(&orphans->retry);
     }
-    orphans->tries = 0;
-    effect_done(&orphans->effect);
 }
 
 /* --- Listing ---------------------------------------------------------------------------------- */
-
-static bool parse_name(const char *name, struct run_here *ret_here) {
-    const char *dot = strrchr(name, '.');
-    size_t len = dot == NULL ? 0 : (size_t)(dot - name);
-    struct run_here here = {.attempt = 0};
-    if (len == 0 || len >= sizeof here.run.text || !id_valid(name, len, "run") ||
-        !number_parse((struct bytes){dot + 1, strlen(dot + 1)},
-                      (struct number_bounds){1, INT64_MAX - 1}, &here.attempt)) {
-        return false;
-    }
-    memcpy(here.run.text, name, len);
-    *ret_here = here;
-    return true;
-}
 
 /* Of a holder of another boot nothing lives. Names beyond the bounds wait for the next start. */
 static struct err on_folder(void *ctx, const char *name) {
     struct orphans *orphans = ctx;
     struct run_here here;
     struct spool_state state;
-    if (!parse_name(name, &here)) {
+    if (!folder_parse(name, &here.run, &here.attempt)) {
         return ERR_OK;
     }
     struct err err =
@@ -147,23 +126,12 @@ static struct err on_folder(void *ctx, const char *name) {
     return ERR_OK;
 }
 
-/* A cgroup is removed when its holder ends, or by the next daemon where it is empty. */
-static struct err add_living(struct orphans *orphans, const struct tree_mark *marks, size_t count) {
+/* Dead holders of which something lives join the names. A cgroup is removed when its holder ends,
+ * or by the next daemon where it is empty. */
+static struct err add_living(struct orphans *orphans) {
     const struct cgroups *cgroups = orphans->dispatch->options.cgroups;
-    bool lives[MARKS_MAX];
-    struct err err = count == 0 ? ERR_OK : tree_find(marks, count, lives);
-    for (size_t i = 0; !err_failed(err) && i < count; i++) {
-        size_t size = strlen(marks[i].name) + 1;
-        bool left = lives[i] || cgroups_cpu_us(cgroups, marks[i].name) >= 0;
-        if (left && orphans->names.len + size <= NAMES_SIZE_MAX) {
-            text_add(&orphans->names, marks[i].name, size);
-        }
-    }
-    return err;
-}
-
-static struct err find_trees(struct orphans *orphans) {
     struct tree_mark marks[MARKS_MAX];
+    bool lives[MARKS_MAX];
     struct err err = ERR_OK;
     for (size_t at = 0; at < orphans->dead.len && !err_failed(err);) {
         size_t count = 0;
@@ -174,7 +142,14 @@ static struct err find_trees(struct orphans *orphans) {
             mark->nonce = orphans->dead.data + at;
             at += strlen(mark->nonce) + 1;
         }
-        err = add_living(orphans, marks, count);
+        err = tree_find(marks, count, lives);
+        for (size_t i = 0; !err_failed(err) && i < count; i++) {
+            size_t size = strlen(marks[i].name) + 1;
+            bool left = lives[i] || cgroups_cpu_us(cgroups, marks[i].name) >= 0;
+            if (left && orphans->names.len + size <= NAMES_SIZE_MAX) {
+                text_add(&orphans->names, marks[i].name, size);
+            }
+        }
     }
     return err;
 }
@@ -186,7 +161,7 @@ static void list_run(struct pool_job *job) {
     orphans->skipped = ERR_OK;
     orphans->err = spool_each(orphans->dispatch->options.spool, on_folder, orphans);
     if (!err_failed(orphans->err)) {
-        orphans->err = find_trees(orphans);
+        orphans->err = add_living(orphans);
     }
 }
 
@@ -221,30 +196,19 @@ static struct err check_tx(struct tx *tx, void *ctx) {
     return tx_run_here_moved(tx, orphans->asked, orphans->count, orphans->moved);
 }
 
-static struct bytes id_of(const struct run_here *here) {
-    return bytes_of(here->run.text);
-}
-
-static void check_done(struct err err, void *ctx) {
+static void check_done(void *ctx) {
     struct orphans *orphans = ctx;
     struct dispatch *dispatch = orphans->dispatch;
-    dispatch__answered(dispatch);
-    orphans->away = false;
-    if (dispatch->stopping) {
-        orphans_free(orphans);
-        return;
-    }
-    if (err_failed(err)) {
-        orphans_failed(orphans, err);
+    if (err_failed(orphans->ask.err)) {
+        orphans_failed(orphans, orphans->ask.err);
         return;
     }
     orphans_passed(orphans);
     orphans->at = orphans->next;
     for (size_t i = 0; i < orphans->count; i++) {
         const struct run_here *here = &orphans->asked[i];
-        if (orphans->moved[i] && flight__find(dispatch, id_of(here), here->attempt) == NULL) {
-            const struct run_row row = {
-                .run = id_of(here), .attempt = here->attempt, .spec = {"", 0}, .host = {"", 0}};
+        const struct run_row row = {.run = bytes_of(here->run.text), .attempt = here->attempt};
+        if (orphans->moved[i] && flight__find(dispatch, row.run, row.attempt) == NULL) {
             struct flight *flight = flight__new(dispatch, &row);
             flight->ours = true; /* No row is to say that it is followed. */
             flight__stop(flight, 0);
@@ -255,30 +219,30 @@ static void check_done(struct err err, void *ctx) {
 }
 
 static void orphans_check(struct orphans *orphans) {
+    struct dispatch *dispatch = orphans->dispatch;
     orphans->count = 0;
     orphans->next = orphans->at;
     while (orphans->count < CHECK_PAGE && orphans->next < orphans->names.len) {
         const char *name = orphans->names.data + orphans->next;
         struct run_here *here = &orphans->asked[orphans->count];
         orphans->next += strlen(name) + 1;
-        bool ours = parse_name(name, here);
+        bool ours = folder_parse(name, &here->run, &here->attempt);
         assert(ours); /* It was when it was listed. */
-        orphans->count += flight__find(orphans->dispatch, id_of(here), here->attempt) == NULL;
+        orphans->count += flight__find(dispatch, bytes_of(here->run.text), here->attempt) == NULL;
     }
-    if (orphans->count == 0) {
-        orphans->listed = false;
-        orphans->at = 0;
-        if (err_failed(orphans->skipped)) {
-            orphans_failed(orphans, orphans->skipped);
-        } else if (++orphans->looks < LOOKS) {
-            timer_start(orphans->dispatch->options.loop, &orphans->timer, LATE_MS, on_timer);
-        } else {
-            orphans_free(orphans);
-        }
+    if (orphans->count > 0) {
+        ask_read(&orphans->ask, check_tx, check_done);
         return;
     }
-    orphans->away = true;
-    dispatch__read(orphans->dispatch, check_tx, check_done, orphans);
+    orphans->listed = false;
+    orphans->at = 0;
+    if (err_failed(orphans->skipped)) {
+        orphans_failed(orphans, orphans->skipped);
+    } else if (++orphans->looks < LOOKS) {
+        timer_start(dispatch->options.loop, &orphans->timer, LATE_MS, on_timer);
+    } else {
+        orphans_free(orphans);
+    }
 }
 
 static void orphans_look(struct dispatch *dispatch) {
@@ -288,7 +252,9 @@ static void orphans_look(struct dispatch *dispatch) {
         return;
     }
     dispatch->orphans_looked = true;
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = orphans_free};
     struct orphans *orphans = mem_new(sizeof *orphans);
+    ask_init(&orphans->ask, &dispatch->asker, &rules, orphans);
     orphans->dispatch = dispatch;
     dispatch->orphans = orphans;
     text_init(&orphans->names, NAMES_SIZE_MAX);
@@ -298,11 +264,9 @@ static void orphans_look(struct dispatch *dispatch) {
 
 static void orphans_stop(struct dispatch *dispatch) {
     struct orphans *orphans = dispatch->orphans;
-    if (orphans == NULL || orphans->away) {
-        return; /* The step that is away ends it. */
+    if (orphans != NULL && !orphans->away && orphans->ask.state != ASK_AWAY) {
+        orphans_free(orphans); /* Else the step that is away ends it. */
     }
-    timer_stop(dispatch->options.loop, &orphans->timer);
-    orphans_free(orphans);
 }
 
 const struct dispatch_part orphans_part = {.recovered = orphans_look, .stop = orphans_stop};

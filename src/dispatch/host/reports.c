@@ -5,12 +5,10 @@
  *
  * A look is a read, so a daemon without other hosts writes nothing for them. What the ends ask for
  * comes through the door of every other note. */
-#include <string.h>
-
+#include "engine/host/reports.h"
 #include "base/memory.h"
 #include "dispatch/host/parts.h"
 #include "dispatch/job/inside.h"
-#include "engine/host/reports.h"
 
 enum { LOOK_MS = 1000 };
 
@@ -19,20 +17,14 @@ static void reports_look(struct timer *timer);
 struct reports {
     struct dispatch *dispatch;
     struct timer timer;
-    unsigned tries; /* In a row that failed. */
-    struct effect effect;
+    struct ask ask;
     bool any; /* The store function's, as the next two. */
     struct host_reports_take take;
     struct host_reports_taken taken;
 };
 
-static void reports_wait(struct reports *reports, uint64_t wait_ms) {
-    timer_start(reports->dispatch->options.loop, &reports->timer, wait_ms, reports_look);
-}
-
-static struct err look_tx(struct tx *tx, void *ctx) {
-    struct reports *reports = ctx;
-    return tx_host_reports_any(tx, &reports->any);
+static void reports_wait(struct reports *reports) {
+    timer_start(reports->dispatch->options.loop, &reports->timer, LOOK_MS, reports_look);
 }
 
 static struct err take_tx(struct tx *tx, void *ctx) {
@@ -40,37 +32,18 @@ static struct err take_tx(struct tx *tx, void *ctx) {
     return tx_host_reports_take(tx, &reports->take, &reports->taken);
 }
 
-/* False: the answer is of no use, and what follows from that was done. */
-static bool reports_answered(struct reports *reports, struct err err) {
-    struct dispatch *dispatch = reports->dispatch;
-    if (!dispatch__goes_on(dispatch)) {
-        return false;
-    }
-    if (err_failed(err)) {
-        if (reports->tries == 0) {
-            dispatch__failed(dispatch,
-                             "the reports of other hosts could not be taken; it is tried again",
-                             (struct bytes){"", 0}, err);
-        }
-        dispatch->stats.store_retries++;
-        effect_begin(dispatch->options.effects, &reports->effect, "take reports of other hosts");
-        effect_failed(&reports->effect, err);
-        reports_wait(reports, dispatch__wait_ms(++reports->tries));
-        return false;
-    }
-    reports->tries = 0;
-    effect_done(&reports->effect);
-    return true;
+static void reports_begin(void *ctx) {
+    struct reports *reports = ctx;
+    reports->take = (struct host_reports_take){.limit = HOST_REPORTS_PAGE,
+                                               .random = dispatch__random(reports->dispatch),
+                                               .bounds = dispatch_bounds(reports->dispatch)};
 }
 
 static void take_page(struct reports *reports);
 
-static void take_done(struct err err, void *ctx) {
+static void take_done(void *ctx) {
     struct reports *reports = ctx;
     struct dispatch *dispatch = reports->dispatch;
-    if (!reports_answered(reports, err)) {
-        return;
-    }
     const struct host_reports_taken *taken = &reports->taken;
     dispatch->stats.reports += (uint64_t)taken->settled;
     dispatch->stats.reports_late += (uint64_t)taken->late;
@@ -86,48 +59,53 @@ static void take_done(struct err err, void *ctx) {
     if (taken->more) {
         take_page(reports);
     } else {
-        reports_wait(reports, LOOK_MS);
+        reports_wait(reports);
     }
 }
 
 static void take_page(struct reports *reports) {
-    struct dispatch *dispatch = reports->dispatch;
-    reports->take = (struct host_reports_take){.limit = HOST_REPORTS_PAGE,
-                                               .random = dispatch__random(dispatch),
-                                               .bounds = dispatch_bounds(dispatch)};
-    dispatch__write(dispatch, take_tx, take_done, reports);
+    ask_write(&reports->ask, take_tx, take_done);
 }
 
-static void look_done(struct err err, void *ctx) {
+static struct err look_tx(struct tx *tx, void *ctx) {
     struct reports *reports = ctx;
-    if (!reports_answered(reports, err)) {
-        return;
-    }
+    return tx_host_reports_any(tx, &reports->any);
+}
+
+static void look_done(void *ctx) {
+    struct reports *reports = ctx;
     if (reports->any) {
         take_page(reports);
     } else {
-        reports_wait(reports, LOOK_MS);
+        reports_wait(reports);
     }
 }
 
 static void reports_look(struct timer *timer) {
     struct reports *reports = CONTAINER_OF(timer, struct reports, timer);
-    dispatch__read(reports->dispatch, look_tx, look_done, reports);
+    ask_read(&reports->ask, look_tx, look_done);
 }
 
 static void reports_start(struct dispatch *dispatch) {
+    static const struct ask_rules rules = {
+        .words = {"take reports of other hosts",
+                  "the reports of other hosts could not be taken; it is tried again"},
+        .begin = reports_begin};
     bool shared = dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
     bool held = dispatch->options.hold == RUN_HELD; /* The release recovers again. */
     if (shared && !held && dispatch->reports == NULL && !dispatch->stopping) {
         dispatch->reports = mem_new(sizeof *dispatch->reports);
         dispatch->reports->dispatch = dispatch;
+        ask_init(&dispatch->reports->ask, &dispatch->asker, &rules, dispatch->reports);
         reports_look(&dispatch->reports->timer);
     }
 }
 
 static void reports_stop(struct dispatch *dispatch) {
-    if (dispatch->reports != NULL) {
-        timer_stop(dispatch->options.loop, &dispatch->reports->timer);
+    struct reports *reports = dispatch->reports;
+    if (reports != NULL && reports->ask.state != ASK_AWAY) {
+        timer_stop(dispatch->options.loop, &reports->timer);
+        ask_drop(&reports->ask);
     }
 }
 

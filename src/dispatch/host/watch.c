@@ -8,7 +8,6 @@
  * in time: the clocks of machines differ, and while the server is away, or this daemon stands
  * still, no host can give a sign that it would see. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "dispatch/host/parts.h"
@@ -34,6 +33,7 @@ struct seen_list {
 struct host_watch {
     struct dispatch *dispatch;
     struct timer timer;
+    struct ask ask;
     struct seen_list known, fresh; /* `fresh` is the store function's. */
     bool renames;      /* Whether this look renames: the daemon leads, and is not held. */
     bool renamed;      /* Jobs of the hosts in `known`, and ours: tx_host_rename. */
@@ -52,9 +52,8 @@ static void wait(struct host_watch *watch) {
 
 static struct err note_host(void *ctx, const struct host_row *host) {
     struct host_watch *watch = ctx;
-    const struct bytes ours = watch->dispatch->options.bounds.host;
-    bool own = bytes_equal(ours, host->place);
-    if (own || host->place.len >= PLACE_MAX || watch->fresh.count == HOSTS_MAX) {
+    if (bytes_equal(watch->dispatch->options.bounds.host, host->place) ||
+        host->place.len >= PLACE_MAX || watch->fresh.count == HOSTS_MAX) {
         return ERR_OK;
     }
     struct seen *seen = &watch->fresh.at[watch->fresh.count++];
@@ -66,25 +65,11 @@ static struct err note_host(void *ctx, const struct host_row *host) {
 static const struct seen *seen_find(const struct seen_list *list, struct bytes place) {
     for (size_t i = 0; i < list->count; i++) {
         const struct seen *seen = &list->at[i];
-        if (strlen(seen->place) == place.len && memcmp(seen->place, place.data, place.len) == 0) {
+        if (bytes_is(place, seen->place)) {
             return seen;
         }
     }
     return NULL;
-}
-
-/* Once for each host that is new here, and by the leader, whose rows they are. */
-static struct err rename_new(struct tx *tx, const struct host_watch *watch) {
-    const struct dispatch_options *options = &watch->dispatch->options;
-    bool may = watch->renames;
-    struct err err = may && !watch->renamed ? tx_host_rename(tx, options->bounds.host) : ERR_OK;
-    for (size_t i = 0; may && !err_failed(err) && i < watch->fresh.count; i++) {
-        struct bytes place = bytes_of(watch->fresh.at[i].place);
-        if (!watch->renamed || seen_find(&watch->known, place) == NULL) {
-            err = tx_host_rename(tx, place);
-        }
-    }
-    return err;
 }
 
 static struct err sign_tx(struct tx *tx, void *ctx) {
@@ -100,12 +85,23 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
     if (!err_failed(err)) {
         err = tx_host_each(tx, &page, note_host, watch);
     }
-    return err_failed(err) ? err : rename_new(tx, watch);
+    /* Once for each host that is new here, and by the leader, whose rows they are. */
+    if (!err_failed(err) && watch->renames && !watch->renamed) {
+        err = tx_host_rename(tx, options->bounds.host);
+    }
+    for (size_t i = 0; watch->renames && !err_failed(err) && i < watch->fresh.count; i++) {
+        struct bytes place = bytes_of(watch->fresh.at[i].place);
+        if (!watch->renamed || seen_find(&watch->known, place) == NULL) {
+            err = tx_host_rename(tx, place);
+        }
+    }
+    return err;
 }
 
 /* --- Hosts that are silent for too long ------------------------------------------------------- */
 
 static void abandon_next(struct host_watch *watch);
+static void abandon_page(struct host_watch *watch);
 
 static struct err abandon_tx(struct tx *tx, void *ctx) {
     struct host_watch *watch = ctx;
@@ -113,25 +109,25 @@ static struct err abandon_tx(struct tx *tx, void *ctx) {
 }
 
 /* An error is no reason for haste: the next round looks again. */
-static void abandon_done(struct err err, void *ctx) {
+static void abandon_done(void *ctx) {
     struct host_watch *watch = ctx;
-    struct dispatch *dispatch = watch->dispatch;
-    dispatch__answered(dispatch);
-    if (dispatch->stopping) {
-        return;
-    }
+    struct err err = watch->ask.err;
     if (err_failed(err) || watch->abandoned.refused > 0) {
-        dispatch__failed(dispatch, "jobs of a host that is silent could not be given up",
-                         (struct bytes){"", 0},
+        dispatch__failed(watch->dispatch, "jobs of a host that is silent could not be given up",
+                         BYTES(""),
                          err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "hosts: abandon"));
     }
     if (!err_failed(err) && watch->abandoned.last != 0) {
         watch->what.after = watch->abandoned.last;
-        dispatch__write(dispatch, abandon_tx, abandon_done, watch);
-        return;
+        abandon_page(watch);
+    } else {
+        watch->abandoning++;
+        abandon_next(watch);
     }
-    watch->abandoning++;
-    abandon_next(watch);
+}
+
+static void abandon_page(struct host_watch *watch) {
+    ask_write(&watch->ask, abandon_tx, abandon_done);
 }
 
 static int64_t quiet_ms(const struct seen *seen) {
@@ -149,40 +145,35 @@ static void abandon_next(struct host_watch *watch) {
             (void)snprintf(words, sizeof words,
                            "host %s gave no sign of life for --host-timeout: its jobs are lost",
                            seen->place); /* It fits. */
-            dispatch__failed(dispatch, words, (struct bytes){"", 0},
-                             err_make(ERR_HOST_AWAY, "hosts: timeout"));
+            dispatch__failed(dispatch, words, BYTES(""), err_make(ERR_HOST_AWAY, "hosts: timeout"));
             watch->what = (struct host_abandon){.place = bytes_of(seen->place),
                                                 .limit = HOST_ABANDON_PAGE,
                                                 .random = dispatch__random(dispatch),
                                                 .bounds = dispatch_bounds(dispatch)};
-            dispatch__write(dispatch, abandon_tx, abandon_done, watch);
+            abandon_page(watch);
             return;
         }
     }
     wait(watch);
 }
 
-static void sign_done(struct err err, void *ctx) {
+static void sign_done(void *ctx) {
     struct host_watch *watch = ctx;
-    dispatch__answered(watch->dispatch);
-    if (watch->dispatch->stopping) {
-        return;
-    }
-    if (err_failed(err)) { /* A server that is away is told by what else is written. */
+    struct dispatch_stats *stats = &watch->dispatch->stats;
+    if (err_failed(watch->ask.err)) { /* A server that is away is told by what else is written. */
         wait(watch);
         return;
     }
-    uint64_t away = 0;
+    stats->away = 0;
     for (size_t i = 0; i < watch->fresh.count; i++) {
         struct seen *seen = &watch->fresh.at[i];
         const struct seen *before = seen_find(&watch->known, bytes_of(seen->place));
         bool same = before != NULL && before->seen_ms == seen->seen_ms;
         seen->looks = same ? before->looks + 1 : 0;
-        away += (uint64_t)seen->runs;
+        stats->away += (uint64_t)seen->runs;
     }
     watch->known = watch->fresh;
-    watch->dispatch->stats.hosts = watch->known.count;
-    watch->dispatch->stats.away = away;
+    stats->hosts = watch->known.count;
     watch->renamed = watch->renames;
     watch->abandoning = 0;
     abandon_next(watch);
@@ -192,15 +183,17 @@ static void sign(struct timer *timer) {
     struct host_watch *watch = CONTAINER_OF(timer, struct host_watch, timer);
     const struct dispatch_options *options = &watch->dispatch->options;
     watch->renames = !options->guest && options->hold == RUN_FREE;
-    dispatch__write(watch->dispatch, sign_tx, sign_done, watch);
+    ask_write(&watch->ask, sign_tx, sign_done);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static void host_watch_start(struct dispatch *dispatch) {
+    static const struct ask_rules rules = {.judge = ask_any};
     if (dispatch__hosts_shared(dispatch) && dispatch->host_watch == NULL && !dispatch->stopping) {
         dispatch->host_watch = mem_new(sizeof *dispatch->host_watch);
         dispatch->host_watch->dispatch = dispatch;
+        ask_init(&dispatch->host_watch->ask, &dispatch->asker, &rules, dispatch->host_watch);
         sign(&dispatch->host_watch->timer);
     }
 }

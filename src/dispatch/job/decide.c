@@ -5,9 +5,6 @@
  * asked for again, once a second in the end; one that should stop and does not answer
  * (unresponsive.c) is killed, by pid and start time, and its tree with it: no command may live that
  * nobody can stop. */
-#include <stdio.h>
-#include <string.h>
-
 #include "base/memory.h"
 #include "dispatch/job/work.h"
 
@@ -81,83 +78,82 @@ void decide__pause(struct flight *flight) {
 /* The rows are to say that this daemon holds an attempt which an older one began. The command is
  * followed already, and its end does not wait for this: a row that still names the older epoch
  * would only be looked into again at the next start. So it is tried again while the command lives,
- * and forgotten when it ends: the commit of its end says more. It outlives its flight. */
+ * and forgotten when it ends: the commit of its end says more. An answer may outlive its flight. */
 struct adoption {
-    struct dispatch *dispatch;
     struct flight *flight; /* NULL: it is gone. */
     struct id run;
     int64_t attempt;
     bool late;
+    struct ask ask;
 };
 
-static void adoption_write(struct flight *flight);
-
-static struct err adoption_tx(struct tx *tx, void *ctx) {
+static void adoption_free(void *ctx) {
     struct adoption *adoption = ctx;
-    struct run_key key = {.run = {adoption->run.text, strlen(adoption->run.text)}};
-    return tx_run_adopted(tx, &key, adoption->attempt, &adoption->late);
-}
-
-static void adoption_retry(struct timer *timer) {
-    struct flight *flight = CONTAINER_OF(timer, struct flight, timer);
-    if (flight->state == FLIGHT_FOLLOWING && flight->adoption == NULL) {
-        adoption_write(flight);
-    }
-}
-
-static void adoption_judge(struct flight *flight, struct err err, bool late) {
-    struct dispatch *dispatch = flight->dispatch;
-    flight->adoption = NULL;
-    if (flight->state != FLIGHT_FOLLOWING) {
-        return;
-    }
-    if (err_failed(err)) {
-        dispatch->stats.store_retries++;
-        if (effect_is_hopeless(++flight->tries, err)) {
-            dispatch__failed(dispatch, "the row of a command that goes on could not be written",
-                             flight__run(flight), err);
-            effects_abandon(dispatch->options.effects, &flight->effect, "adopt a command", err);
-            return;
-        }
-        effect_begin(dispatch->options.effects, &flight->effect, "adopt a command");
-        effect_failed(&flight->effect, err);
-        timer_start(dispatch->options.loop, &flight->timer, dispatch__wait_ms(flight->tries),
-                    adoption_retry);
-        return;
-    }
-    flight->tries = 0;
-    effect_done(&flight->effect);
-    flight->ours = true;
-    if (late) {
-        /* Nobody owns it any more: a process that no row knows may not live. */
-        flight__stop(flight, 0);
-    }
-}
-
-static void adoption_done(struct err err, void *ctx) {
-    struct adoption *adoption = ctx;
-    dispatch__answered(adoption->dispatch);
     if (adoption->flight != NULL) {
-        adoption_judge(adoption->flight, err, adoption->late);
+        adoption->flight->adoption = NULL;
     }
+    ask_drop(&adoption->ask);
     mem_free(adoption);
 }
 
+static bool adoption_is_wanted(const struct adoption *adoption) {
+    return adoption->flight != NULL && adoption->flight->state == FLIGHT_FOLLOWING;
+}
+
+static struct err adoption_tx(struct tx *tx, void *ctx) {
+    struct adoption *adoption = ctx;
+    const struct run_key key = {.run = bytes_of(adoption->run.text)};
+    return tx_run_adopted(tx, &key, adoption->attempt, &adoption->late);
+}
+
+static enum ask_verdict adoption_judge(void *ctx, unsigned tries, struct err err) {
+    return adoption_is_wanted(ctx) ? ask_usual(tries, EFFECT_TRIES_MAX, err) : ASK_ANSWERED;
+}
+
+static void adoption_done(void *ctx) {
+    struct adoption *adoption = ctx;
+    struct flight *flight = adoption_is_wanted(adoption) ? adoption->flight : NULL;
+    bool late = adoption->late;
+    adoption_free(adoption);
+    if (flight != NULL) {
+        flight->ours = true;
+        if (late) { /* Nobody owns it any more: a process that no row knows may not live. */
+            flight__stop(flight, 0);
+        }
+    }
+}
+
+static void adoption_refused(void *ctx, struct err err) {
+    struct adoption *adoption = ctx;
+    struct dispatch *dispatch = adoption->flight->dispatch;
+    dispatch__failed(dispatch, "the row of a command that goes on could not be written",
+                     flight__run(adoption->flight), err);
+    effects_abandon(dispatch->options.effects, &adoption->ask.retry.effect, "adopt a command", err);
+    adoption_free(adoption);
+}
+
 static void adoption_write(struct flight *flight) {
+    static const struct ask_rules rules = {.words = {.effect = "adopt a command"},
+                                           .judge = adoption_judge,
+                                           .refused = adoption_refused,
+                                           .dropped = adoption_free};
     struct bytes run = flight__run(flight);
     struct adoption *adoption = mem_new(sizeof *adoption);
     assert(run.len < sizeof adoption->run.text);
     memcpy(adoption->run.text, run.data, run.len);
-    adoption->dispatch = flight->dispatch;
     adoption->flight = flight;
     adoption->attempt = flight->attempt;
     flight->adoption = adoption;
-    dispatch__write(flight->dispatch, adoption_tx, adoption_done, adoption);
+    ask_init(&adoption->ask, &flight->dispatch->asker, &rules, adoption);
+    ask_write(&adoption->ask, adoption_tx, adoption_done);
 }
 
 void decide__forget_adoption(struct flight *flight) {
-    if (flight->adoption != NULL) {
-        flight->adoption->flight = NULL;
+    struct adoption *adoption = flight->adoption;
+    if (adoption != NULL && adoption->ask.state == ASK_AWAY) {
+        adoption->flight = NULL;
+    } else if (adoption != NULL) {
+        adoption_free(adoption);
     }
 }
 
@@ -166,10 +162,10 @@ void decide__forget_adoption(struct flight *flight) {
 static void follow_again(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     unresponsive__watch_deadline(flight); /* It may never be reached. */
-    if (flight->health !=
-            HEALTH_GOOD || /* Who could not be killed is not spoken to again, but asked for. */
-        err_failed(holder_adopt(dispatch->options.holders, flight->name, flight__news(), flight,
-                                &flight->holder))) {
+    /* A holder that could not be killed is not spoken to again, but asked for. */
+    if (flight->health != HEALTH_GOOD ||
+        err_failed(holder_adopt(dispatch->options.holders, flight->folder.name, flight__news(),
+                                flight, &flight->holder))) {
         decide__pause(flight);
         return;
     }
@@ -183,13 +179,12 @@ static void follow_again(struct flight *flight) {
 }
 
 static void clear(struct flight *flight) {
-    struct flight_work *work = flight->work;
-    if (work->found.rebooted) { /* Then nothing of it can live. */
-        work->note[0] = '\0';
+    if (flight->work->found.rebooted) { /* Then nothing of it can live. */
+        flight->work->note[0] = '\0';
         settle__begin(flight, (struct attempt){.end = ATTEMPT_REBOOTED});
-        return;
+    } else {
+        end_trees__add(flight);
     }
-    end_trees__add(flight);
 }
 
 static void judge(struct flight *flight) {

@@ -1,10 +1,10 @@
 /* dispatch.c: the door through which notes come, and what all files of the room share. */
 #include "dispatch/job/dispatch.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "dispatch/job/work.h"
+
+enum { RETRY_FIRST_MS = 1000, RETRY_MAX_MS = 10000 }; /* Pauses after errors of the store. */
 
 /* --- Shared ----------------------------------------------------------------------------------- */
 
@@ -16,29 +16,22 @@ uint32_t dispatch__random(const struct dispatch *dispatch) {
 
 void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
                       struct err err) {
-    if (dispatch->options.failed != NULL) {
-        dispatch->options.failed(dispatch->options.ctx, what, run, err);
-    }
+    asker_report(&dispatch->asker, what, run, err);
 }
 
 void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx) {
-    dispatch->busy++;
+    dispatch->asker.away++;
     store_write(dispatch->options.store, fn, done, ctx);
 }
 
 void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx) {
-    dispatch->busy++;
+    dispatch->asker.away++;
     store_read(dispatch->options.store, fn, done, ctx);
 }
 
 void dispatch__answered(struct dispatch *dispatch) {
-    assert(dispatch->busy > 0);
-    dispatch->busy--;
-}
-
-bool dispatch__goes_on(struct dispatch *dispatch) {
-    dispatch__answered(dispatch);
-    return !dispatch->stopping;
+    assert(dispatch->asker.away > 0);
+    dispatch->asker.away--;
 }
 
 /* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
@@ -61,12 +54,6 @@ void dispatch__recovered(struct dispatch *dispatch) {
     }
 }
 
-uint64_t dispatch__wait_ms(unsigned tries) {
-    unsigned doublings = tries < 5 ? tries : 5;
-    uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS << (doublings > 0 ? doublings - 1 : 0);
-    return wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
-}
-
 /* --- Notes ------------------------------------------------------------------------------------ */
 
 static bool is_foreign(const struct dispatch *dispatch, const struct run_row *row) {
@@ -80,21 +67,8 @@ static bool looks_on(const struct dispatch *dispatch, const struct run_row *row)
            (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row));
 }
 
-static void adopt(struct dispatch *dispatch, const struct run_row *row) {
-    struct flight *flight = flight__new(dispatch, row);
-    if (dispatch->options.guest) {
-        flight->walked = dispatch->guest_walk;
-        flight->ours = true; /* A guest writes no row. */
-    } else {
-        flight->work->foreign = is_foreign(dispatch, row);
-        flight->work->doubted = row->epoch < dispatch->doubt_below;
-        flight->ours = row->epoch == store_epoch(dispatch->options.store);
-    }
-    decide__begin(flight);
-}
-
-/* One that is in our hands already is nothing new, whatever asks for it. A run of ours that should
- * stop and is in nobody's hands never began: the folder decides that, and nothing will. */
+/* An attempt that is in our hands already is nothing new. A run of ours that should stop and is in
+ * nobody's hands never began: the folder decides that, and nothing will. */
 static void perform(struct dispatch *dispatch, const struct run_row *row,
                     struct run_effects effects) {
     struct flight *flight = flight__find(dispatch, row->run, row->attempt);
@@ -102,8 +76,16 @@ static void perform(struct dispatch *dispatch, const struct run_row *row,
         flight = flight__new(dispatch, row);
         start__queue(flight);
     } else if (flight == NULL && (effects.adopt || effects.stop) && !looks_on(dispatch, row)) {
-        adopt(dispatch, row);
-        flight = flight__find(dispatch, row->run, row->attempt);
+        flight = flight__new(dispatch, row);
+        if (dispatch->options.guest) {
+            flight->walked = dispatch->guest_walk;
+            flight->ours = true; /* A guest writes no row. */
+        } else {
+            flight->work->foreign = is_foreign(dispatch, row);
+            flight->work->doubted = row->epoch < dispatch->doubt_below;
+            flight->ours = row->epoch == store_epoch(dispatch->options.store);
+        }
+        decide__begin(flight);
     }
     if (flight != NULL && effects.stop) {
         flight__stop(flight, flight__grace_ms(row->stop_grace_ms));
@@ -119,12 +101,10 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
         return;
     }
     if (dispatch->options.guest) {
-        bool lives = row.state == RUN_RUNNING || row.state == RUN_WAITING;
-        if (!lives) {
-            return; /* The run ended during the read. */
-        }
-        perform(dispatch, &row,
-                (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
+        if (row.state == RUN_RUNNING || row.state == RUN_WAITING) {
+            perform(dispatch, &row,
+                    (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
+        } /* Else the run ended during the read. */
         return;
     }
     for (const struct dispatch_part *const *at = dispatch->options.parts;
@@ -155,6 +135,13 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     assert(options->data_dir[0] == '/');
     struct dispatch *dispatch = mem_new(sizeof *dispatch);
     dispatch->options = *options;
+    dispatch->asker = (struct asker){.loop = options->loop,
+                                     .store = options->store,
+                                     .effects = options->effects,
+                                     .pause_ms = RETRY_FIRST_MS,
+                                     .pause_max_ms = RETRY_MAX_MS,
+                                     .ctx = options->ctx,
+                                     .failed = options->failed};
     table_init(&dispatch->flights);
     table_init(&dispatch->wakers);
     pool_init(&dispatch->pool, options->loop, options->shortage);
@@ -174,7 +161,8 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
 static void stop_one(void *ctx, struct table_node *node) {
     (void)ctx; /* The flight knows its dispatch. */
     struct flight *flight = CONTAINER_OF(node, struct flight, node);
-    if (flight->work == NULL || !flight->work->away) {
+    const struct flight_work *work = flight->work;
+    if (work == NULL || !(work->away || work->ask.state == ASK_AWAY)) {
         flight__free(flight);
     } else {
         timer_stop(flight->dispatch->options.loop, &flight->timer);
@@ -183,7 +171,7 @@ static void stop_one(void *ctx, struct table_node *node) {
 
 void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *ctx) {
     assert(!dispatch->stopping);
-    dispatch->stopping = true;
+    dispatch->stopping = dispatch->asker.stopping = true;
     dispatch->stopped = stopped;
     dispatch->stopped_ctx = ctx;
     dispatch->starts = NULL;
@@ -206,7 +194,7 @@ void dispatch_close(struct dispatch *dispatch) {
     if (dispatch == NULL) {
         return;
     }
-    assert(dispatch->busy == 0);
+    assert(dispatch->asker.away == 0);
     assert(dispatch->flights.count == 0);
     assert(dispatch->wakers.count == 0);
     for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
@@ -279,5 +267,6 @@ struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned
 
 void dispatch_get_stats(const struct dispatch *dispatch, struct dispatch_stats *ret_stats) {
     *ret_stats = dispatch->stats;
+    ret_stats->store_retries = dispatch->asker.retries;
     ret_stats->live = dispatch->flights.count;
 }

@@ -1,33 +1,29 @@
 /* flight.c: one attempt in our hands, and what its holder says of it. The states: flight.h. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
 #include "dispatch/job/work.h"
 
-#define SHORT_NS (1000 * (uint64_t)1000 * 1000)
-#define TO(state) (1U << FLIGHT_##state)
+enum { SHORT_MS = 1000 }; /* Life of a link that broke as soon as it was there. */
 
-static bool edge_legal(enum flight_state from, enum flight_state to) {
-    static const unsigned edges[FLIGHT_STATES] = {
-        [FLIGHT_NEW] = TO(QUEUED) | TO(DECIDING),
-        [FLIGHT_QUEUED] = TO(ORDERING) | TO(FOLLOWING) | TO(DECIDING),
-        [FLIGHT_ORDERING] = TO(QUEUED),
-        [FLIGHT_FOLLOWING] = TO(DECIDING) | TO(PAUSING) | TO(READING) | TO(SETTLING),
-        [FLIGHT_DECIDING] = TO(FOLLOWING) | TO(PAUSING) | TO(CLEARING) | TO(READING) | TO(SETTLING),
-        [FLIGHT_PAUSING] = TO(DECIDING),
-        [FLIGHT_CLEARING] = TO(PAUSING) | TO(READING) | TO(SETTLING),
-        [FLIGHT_READING] = TO(SETTLING),
-        [FLIGHT_SETTLING] = TO(REPORTED),
-        [FLIGHT_REPORTED] = TO(DECIDING),
-    };
-    return (edges[from] & (1U << to)) != 0;
-}
+#define TO(state) (1U << FLIGHT_##state)
+static const unsigned edges[FLIGHT_STATES] = {
+    [FLIGHT_NEW] = TO(QUEUED) | TO(DECIDING),
+    [FLIGHT_QUEUED] = TO(ORDERING) | TO(FOLLOWING) | TO(DECIDING),
+    [FLIGHT_ORDERING] = TO(QUEUED),
+    [FLIGHT_FOLLOWING] = TO(DECIDING) | TO(PAUSING) | TO(READING) | TO(SETTLING),
+    [FLIGHT_DECIDING] = TO(FOLLOWING) | TO(PAUSING) | TO(CLEARING) | TO(READING) | TO(SETTLING),
+    [FLIGHT_PAUSING] = TO(DECIDING),
+    [FLIGHT_CLEARING] = TO(PAUSING) | TO(READING) | TO(SETTLING),
+    [FLIGHT_READING] = TO(SETTLING),
+    [FLIGHT_SETTLING] = TO(REPORTED),
+    [FLIGHT_REPORTED] = TO(DECIDING),
+};
+#undef TO
 
 void flight__enter(struct flight *flight, enum flight_state state) {
-    assert(edge_legal(flight->state, state));
+    assert((edges[flight->state] & (1U << state)) != 0);
     flight->state = state;
 }
 
@@ -45,10 +41,8 @@ struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, i
 
 struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row) {
     struct flight *flight = mem_new(sizeof *flight);
-    int len = snprintf(flight->name, sizeof flight->name, "%.*s.%" PRId64, (int)row->run.len,
-                       row->run.data, row->attempt);
-    assert(len > 0 && (size_t)len < sizeof flight->name); /* Ids and attempts are ours. */
-    flight->node.name = (struct bytes){flight->name, row->run.len};
+    flight->folder = folder_named(row->run, row->attempt);
+    flight->node.name = (struct bytes){flight->folder.name, row->run.len};
     flight->dispatch = dispatch;
     flight->attempt = row->attempt;
     flight->since_ms = row->started_ms;
@@ -67,7 +61,7 @@ struct flight_work *flight__work(struct flight *flight) {
         work->dispatch = flight->dispatch;
         work->order = -1;
         work->epoch = store_epoch(flight->dispatch->options.store);
-        memcpy(work->name, flight->name, sizeof work->name);
+        memcpy(work->name, flight->folder.name, sizeof work->name);
         work->facts = flight->facts;
         text_init(&work->result, RUN_RESULT_MAX);
         text_init(&work->output, (size_t)16 << 10);
@@ -88,6 +82,7 @@ void flight__work_drop(struct flight *flight) {
     }
     assert(!work->away);
     flight->work = NULL;
+    ask_drop(&work->ask);
     fd_release(&work->order);
     mem_free(work->spec);
     text_done(&work->result);
@@ -98,6 +93,13 @@ void flight__work_drop(struct flight *flight) {
 void flight__learn(struct flight *flight) {
     if (!flight->facts.read && flight->work->facts.read) {
         flight->facts = flight->work->facts;
+    }
+}
+
+void flight__grown(struct flight *flight, enum log_stream stream, int64_t size) {
+    if (size > flight->sizes[stream]) {
+        flight->sizes[stream] = size;
+        log_watch__grown(flight, stream);
     }
 }
 
@@ -148,11 +150,7 @@ static void on_claimed(void *ctx) {
 }
 
 static void on_grown(void *ctx, enum log_stream stream, int64_t size) {
-    struct flight *flight = ctx;
-    if (size > flight->sizes[stream]) {
-        flight->sizes[stream] = size;
-        log_watch__grown(flight, stream);
-    }
+    flight__grown(ctx, stream, size);
 }
 
 static void on_accepted(void *ctx, int64_t size) {
@@ -195,8 +193,9 @@ static void on_ended(void *ctx, enum holder_end end, const struct spool_exit *ex
                        "The holder ended before it came to the command%s%s",
                        why == NULL ? "" : ": ", why == NULL ? "" : why); /* Short. */
         /* A link that broke as soon as it was there will do so again. */
-        flight->breaks =
-            world_mono_ns(world) - flight->followed_ns < SHORT_NS ? flight->breaks + 1 : 0;
+        flight->breaks = world_mono_ns(world) - flight->followed_ns < (uint64_t)SHORT_MS * 1000000
+                             ? flight->breaks + 1
+                             : 0;
         if (flight->breaks > 1) {
             decide__later(flight);
         } else {

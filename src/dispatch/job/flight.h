@@ -27,8 +27,8 @@
 #ifndef DROVER_DISPATCH_JOB_FLIGHT_H
 #define DROVER_DISPATCH_JOB_FLIGHT_H
 
+#include "dispatch/base/folder.h"
 #include "dispatch/job/inside.h"
-#include "proc/protocol.h"
 
 enum flight_state {
     FLIGHT_NEW,
@@ -62,7 +62,7 @@ struct flight {
     struct table_node node; /* By run. */
     struct dispatch *dispatch;
     struct flight *next; /* In the queue of starts, or of trees to be ended. */
-    char name[PROTOCOL_NAME_MAX];
+    struct folder folder;
     int64_t attempt;
     enum flight_state state;
     enum flight_health health;
@@ -74,8 +74,8 @@ struct flight {
     int64_t since_ms;  /* When its time began, by the wall's clock. */
     unsigned grace_ms; /* For the stop; FLIGHT_NOT_STOPPED: nobody has asked the attempt to end. */
     unsigned asks;     /* In a row, for a sign of its life, since the grace or the deadline. */
-    unsigned tries;    /* In a row, of what the state tries again. */
-    struct effect effect; /* Listed while the state tries again. */
+    unsigned tries;    /* In a row, to decide. */
+    struct effect effect; /* Listed while the folder cannot be read. */
     unsigned breaks;      /* Links in a row that broke as soon as they were there. */
     uint64_t followed_ns;
     uint64_t walked;   /* A guest's: number of the last walk that had it, */
@@ -84,7 +84,7 @@ struct flight {
     int64_t sizes[LOG_STREAMS];
     struct holder *holder;          /* Owned; FOLLOWING. */
     struct flight_work *work;       /* Owned. */
-    struct adoption *adoption;      /* decide.c: owned by the store's answer; NULL: none awaited. */
+    struct adoption *adoption;      /* decide.c: owned, or by the store's answer; NULL: none. */
     struct dispatch_watch *watches; /* Borrowed. */
     struct timer timer, answer, deadline;
 };
@@ -94,6 +94,8 @@ static inline bool flight__is_stopped(const struct flight *flight) {
     return flight->grace_ms != FLIGHT_NOT_STOPPED;
 }
 
+/* The holder has written `size` bytes of that stream. */
+void flight__grown(struct flight *flight, enum log_stream stream, int64_t size);
 struct flight *flight__find(const struct dispatch *dispatch, struct bytes run, int64_t attempt);
 struct flight *flight__new(struct dispatch *dispatch, const struct run_row *row);
 void flight__enter(struct flight *flight, enum flight_state state);

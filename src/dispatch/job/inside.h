@@ -9,15 +9,10 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/log_change.h"
-#include "dispatch/base/effects.h"
+#include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
 #include "dispatch/job/dispatch.h"
-
-enum {
-    RETRY_FIRST_MS = 1000, /* Waits after an error of the store, */
-    RETRY_MAX_MS = 10000,  /* doubling up to this. */
-};
 
 struct dispatch {
     struct dispatch_options options;
@@ -38,9 +33,9 @@ struct dispatch {
     struct removals *removals;     /* run/folder_removals.c; NULL after the stop. */
     struct log_change scripts_log; /* workflow/script_retention.c */
     char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
-    size_t busy;                   /* Answers of the store that are awaited. */
-    uint64_t guest_walk;           /* A guest's: number of the walk that goes on. */
-    int64_t doubt_below;           /* Epochs. */
+    struct asker asker;
+    uint64_t guest_walk; /* A guest's: number of the walk that goes on. */
+    int64_t doubt_below; /* Epochs. */
     bool recovered, stopping, orphans_looked;
     bool restored;              /* Or copied: it held because of that. */
     void (*stopped)(void *ctx); /* NULL: not asked to stop, or it was told so. */
@@ -51,18 +46,14 @@ struct dispatch {
 uint32_t dispatch__random(const struct dispatch *dispatch);
 void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
                       struct err err);
-/* A function of the store that is counted as awaited; its `done` begins with dispatch__answered. */
+/* A function of the store outside of an ask; its `done` begins with dispatch__answered. */
 void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
 void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
 void dispatch__answered(struct dispatch *dispatch);
-/* The same; false: the dispatcher stops, and what asked is freed by the caller. */
-MUST_CHECK bool dispatch__goes_on(struct dispatch *dispatch);
 /* The flights are known: for the parts. */
 void dispatch__recovered(struct dispatch *dispatch);
 /* To be called where the last thing may have come back. */
 void dispatch__maybe_stopped(struct dispatch *dispatch);
-/* The wait before the `tries`th try (from 1). */
-uint64_t dispatch__wait_ms(unsigned tries);
 MUST_CHECK bool dispatch__hosts_shared(const struct dispatch *dispatch);
 
 /* recover.c */

@@ -4,9 +4,6 @@
  * followers of others. A follower of an attempt that is not in flight is woken at once, and reads
  * the row, which knows why; but while the rows are still being walked after a start, its flight may
  * be about to come: then it waits for the walk. */
-#include <string.h>
-
-#include "base/number.h"
 #include "dispatch/job/flight.h"
 
 static void unlink_watch(struct dispatch_watch *watch) {
@@ -57,24 +54,17 @@ void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
     }
 }
 
-/* "run_….ATTEMPT" */
-static struct flight *find(const struct dispatch *dispatch, const char *name) {
-    const char *dot = strrchr(name, '.');
-    int64_t attempt = 0;
-    if (dot == NULL || !number_parse((struct bytes){dot + 1, strlen(dot + 1)},
-                                     (struct number_bounds){0, INT64_MAX}, &attempt)) {
-        return NULL;
-    }
-    return flight__find(dispatch, (struct bytes){name, (size_t)(dot - name)}, attempt);
-}
-
 void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *place,
                           struct dispatch_watch *watch,
                           void (*ready)(struct dispatch_watch *watch)) {
     *watch = (struct dispatch_watch){
         .dispatch = dispatch, .stream = place->stream, .offset = place->offset, .ready = ready};
     dispatch->stats.watches++;
-    struct flight *flight = find(dispatch, place->name);
+    struct id run;
+    int64_t attempt = 0;
+    struct flight *flight = folder_parse(place->name, &run, &attempt)
+                                ? flight__find(dispatch, bytes_of(run.text), attempt)
+                                : NULL;
     bool waits = flight != NULL ? place->offset >= flight->sizes[place->stream]
                                 : !dispatch->recovered || dispatch->stopping;
     if (waits) {

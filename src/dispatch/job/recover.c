@@ -6,8 +6,6 @@
  * The pages' notes come through the door of every other note, so recovery knows no second way. The
  * pool takes a few folders at once; while many wait for it no further page is asked for, so that
  * thousands of runs lie in the database and not in our queues. */
-#include <string.h>
-
 #include "base/memory.h"
 #include "dispatch/job/inside.h"
 
@@ -19,12 +17,11 @@ enum {
 
 struct recovery {
     struct dispatch *dispatch;
-    struct timer timer;
+    struct timer timer; /* While the pool is behind. */
+    struct ask ask;
     int64_t after;
     struct run_recovered page; /* The store function's. */
     bool running, again, admitting, more;
-    unsigned tries;
-    struct effect effect;
     struct run_bounds bounds;
     void (*done)(void *ctx); /* NULL: nobody waits. */
     void *ctx;
@@ -36,17 +33,7 @@ static void recovery_resume(struct timer *timer) {
     recovery_next(CONTAINER_OF(timer, struct recovery, timer));
 }
 
-static struct err page_tx(struct tx *tx, void *ctx) {
-    struct recovery *walk = ctx;
-    return tx_run_recover(tx, walk->after, PAGE, &walk->page);
-}
-
-static struct err admit_tx(struct tx *tx, void *ctx) {
-    struct recovery *walk = ctx;
-    return tx_run_admit_all(tx, &walk->bounds, PAGE, &walk->more);
-}
-
-/* The first walk is over: who waited for a flight that did not come reads the row. */
+/* After the first walk, a follower that waited for a flight which did not come reads the row. */
 static void recovery_end(struct recovery *walk) {
     struct dispatch *dispatch = walk->dispatch;
     walk->running = false;
@@ -62,52 +49,20 @@ static void recovery_end(struct recovery *walk) {
     }
 }
 
-/* False: the answer is of no use, and what follows from that was done. */
-static bool recovery_answered(struct recovery *walk, struct err err) {
-    struct dispatch *dispatch = walk->dispatch;
-    if (!dispatch__goes_on(dispatch)) {
-        return false;
-    }
-    if (err_failed(err)) {
-        if (walk->tries == 0) {
-            dispatch__failed(dispatch, "the runs could not be read; it is tried again",
-                             (struct bytes){"", 0}, err);
-        }
-        dispatch->stats.store_retries++;
-        effect_begin(dispatch->options.effects, &walk->effect, "read the runs that have not ended");
-        effect_failed(&walk->effect, err);
-        timer_start(dispatch->options.loop, &walk->timer, dispatch__wait_ms(++walk->tries),
-                    recovery_resume);
-        return false;
-    }
-    walk->tries = 0;
-    effect_done(&walk->effect);
-    return true;
+static struct err page_tx(struct tx *tx, void *ctx) {
+    struct recovery *walk = ctx;
+    return tx_run_recover(tx, walk->after, PAGE, &walk->page);
 }
 
-static void admit_done(struct err err, void *ctx) {
-    struct recovery *walk = ctx;
-    if (!recovery_answered(walk, err)) {
-        return;
-    }
-    if (walk->more) {
-        recovery_next(walk);
-    } else {
-        recovery_end(walk);
-    }
-}
-
-static void page_done(struct err err, void *ctx) {
+static void page_done(void *ctx) {
     struct recovery *walk = ctx;
     struct dispatch *dispatch = walk->dispatch;
-    if (!recovery_answered(walk, err)) {
-        return;
-    }
     if (walk->page.unreadable > 0) {
         struct err unread = err_make(ERR_STORE_CORRUPT, "dispatch: recover");
         dispatch__failed(dispatch, "the row of a run is damaged: it is asked to end",
                          bytes_of(walk->page.first.text), unread);
-        effects_abandon(dispatch->options.effects, &walk->effect, "read a row of a run", unread);
+        effects_abandon(dispatch->options.effects, &walk->ask.retry.effect, "read a row of a run",
+                        unread);
     }
     walk->after = walk->page.last;
     walk->admitting = walk->page.last == 0;
@@ -118,22 +73,45 @@ static void page_done(struct err err, void *ctx) {
     }
 }
 
+static struct err admit_tx(struct tx *tx, void *ctx) {
+    struct recovery *walk = ctx;
+    return tx_run_admit_all(tx, &walk->bounds, PAGE, &walk->more);
+}
+
+static void admit_done(void *ctx) {
+    struct recovery *walk = ctx;
+    if (walk->more) {
+        recovery_next(walk);
+    } else {
+        recovery_end(walk);
+    }
+}
+
+static void recovery_begin(void *ctx) {
+    struct recovery *walk = ctx;
+    walk->bounds = dispatch_bounds(walk->dispatch);
+}
+
 static void recovery_next(struct recovery *walk) {
     struct dispatch *dispatch = walk->dispatch;
     if (dispatch->pool.count > BEHIND) {
         timer_start(dispatch->options.loop, &walk->timer, LOOK_AGAIN_MS, recovery_resume);
     } else if (walk->admitting) {
-        walk->bounds = dispatch_bounds(dispatch);
-        dispatch__write(dispatch, admit_tx, admit_done, walk);
+        ask_write(&walk->ask, admit_tx, admit_done);
     } else {
-        dispatch__write(dispatch, page_tx, page_done, walk);
+        ask_write(&walk->ask, page_tx, page_done);
     }
 }
 
 void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
+    static const struct ask_rules rules = {
+        .words = {"read the runs that have not ended",
+                  "the runs could not be read; it is tried again"},
+        .begin = recovery_begin};
     if (dispatch->recovery == NULL) {
         dispatch->recovery = mem_new(sizeof *dispatch->recovery);
         dispatch->recovery->dispatch = dispatch;
+        ask_init(&dispatch->recovery->ask, &dispatch->asker, &rules, dispatch->recovery);
     }
     struct recovery *walk = dispatch->recovery;
     walk->done = done;
@@ -158,8 +136,10 @@ void recover__again(struct dispatch *dispatch) {
 }
 
 void recover__stop(struct dispatch *dispatch) {
-    if (dispatch->recovery != NULL) {
-        timer_stop(dispatch->options.loop, &dispatch->recovery->timer);
+    struct recovery *walk = dispatch->recovery;
+    if (walk != NULL && walk->ask.state != ASK_AWAY) {
+        timer_stop(dispatch->options.loop, &walk->timer);
+        ask_drop(&walk->ask);
     }
     log_watch__all(dispatch, &dispatch->parked);
 }

@@ -40,7 +40,7 @@ static bool name_fits(const char *file) {
     return file[0] != '\0' && file[0] != '.' && strchr(file, '/') == NULL;
 }
 
-static struct err folder_make(const struct key_folder *folder) {
+static struct err folder_named(const struct key_folder *folder) {
     AUTO(mem_release) char *path = folder_path(folder);
     if (mkdir(path, 0700) == 0) {
         return datadir_sync_folder_of(path);
@@ -51,7 +51,7 @@ static struct err folder_make(const struct key_folder *folder) {
 struct err key_file_write(const struct key_folder *folder, const char *file, const char *key) {
     AUTO(mem_release) char *path = file_path(folder, file);
     struct bytes content = bytes_of(key);
-    struct err err = folder_make(folder);
+    struct err err = folder_named(folder);
     return err_failed(err) ? err
                            : folder->world->file_replace(folder->world->ctx, path, content, 0600);
 }

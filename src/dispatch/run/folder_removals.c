@@ -16,15 +16,12 @@
  * life of the daemon: others stay listed until their tries are counted.
  *
  * Under a hold nothing is removed: the rows may be those of a copy. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
+#include "engine/run/folder_removals.h"
 #include "base/memory.h"
+#include "dispatch/base/folder.h"
 #include "dispatch/job/work.h"
 #include "dispatch/run/folders.h"
 #include "dispatch/run/retention.h"
-#include "engine/run/folder_removals.h"
 
 enum {
     EVERY_MS = 10 * 1000,
@@ -55,6 +52,7 @@ enum outcome { OUTCOME_GONE, OUTCOME_STAYS, OUTCOME_FAILED };
 struct removals {
     struct dispatch *dispatch;
     struct timer timer;
+    struct ask ask;
     struct pool_job job;
     bool away;                     /* In the store or in the pool, which then has what follows. */
     bool shared;                   /* Other hosts share the database. */
@@ -74,21 +72,20 @@ struct removals {
 static void round_begin(struct removals *removals);
 static void page_ask(struct removals *removals);
 
-static struct bytes id_of(const struct id *id) {
-    return bytes_of(id->text);
-}
-
-static uint64_t now_ns(const struct removals *removals) {
-    return world_mono_ns(loop_world(removals->dispatch->options.loop));
-}
-
 static void on_timer(struct timer *timer) {
     round_begin(CONTAINER_OF(timer, struct removals, timer));
 }
 
-static void removals_free(struct removals *removals) {
+static void removals_free(void *ctx) {
+    struct removals *removals = ctx;
+    timer_stop(removals->dispatch->options.loop, &removals->timer);
     removals->dispatch->removals = NULL;
     mem_free(removals);
+}
+
+/* Whether an error that stands in `log` is news. */
+static bool is_news(const struct removals *removals, struct log_change *log, struct err err) {
+    return log_change_take(log, err, world_mono_ns(loop_world(removals->dispatch->options.loop)));
 }
 
 static void round_end(struct removals *removals) {
@@ -121,25 +118,20 @@ static void list_next(struct removals *removals) {
     round_end(removals);
 }
 
-/* False: what follows was done. A server that is away is told by what else is read, and of a
- * standby only the log of the leader is worth a line. */
-static bool answered(struct removals *removals, struct err err) {
-    struct dispatch *dispatch = removals->dispatch;
+/* False: the round ended with an error. A server that is away is told by what else is read, and of
+ * a standby only the log of the leader is worth a line. */
+static bool answered(struct removals *removals) {
+    struct err err = removals->ask.err;
     removals->away = false;
-    if (!dispatch__goes_on(dispatch)) {
-        removals_free(removals);
-        return false;
-    }
-    if (log_change_take(&removals->store_log, err, now_ns(removals)) && !dispatch->options.guest) {
-        dispatch__failed(dispatch, "the list of removed folders could not be worked off", BYTES(""),
-                         err);
+    if (is_news(removals, &removals->store_log, err) && !removals->dispatch->options.guest) {
+        dispatch__failed(removals->dispatch, "the list of removed folders could not be worked off",
+                         BYTES(""), err);
     }
     if (err_failed(err)) {
         removals->left = true;
         round_end(removals);
-        return false;
     }
-    return true;
+    return !err_failed(err);
 }
 
 /* --- Acknowledging ---------------------------------------------------------------------------- */
@@ -149,19 +141,16 @@ static struct err gone_tx(struct tx *tx, void *ctx) {
     return tx_folder_removals_done(tx, &removals->listed);
 }
 
-static void page_next(struct removals *removals) {
-    if (!removals->listed.more) {
-        list_next(removals);
+static void gone_done(void *ctx) {
+    struct removals *removals = ctx;
+    if (!answered(removals)) {
         return;
     }
-    removals->listed.after = removals->listed.next;
-    page_ask(removals);
-}
-
-static void gone_done(struct err err, void *ctx) {
-    struct removals *removals = ctx;
-    if (answered(removals, err)) {
-        page_next(removals);
+    if (removals->listed.more) {
+        removals->listed.after = removals->listed.next;
+        page_ask(removals);
+    } else {
+        list_next(removals);
     }
 }
 
@@ -221,11 +210,8 @@ static void remove_run(struct pool_job *job) {
         int64_t last = removal->attempts < RUN_FOLDERS_MAX ? removal->attempts : RUN_FOLDERS_MAX;
         enum outcome outcome = OUTCOME_STAYS; /* Of a run in flight. */
         if (last > 0) {
-            char name[PROTOCOL_NAME_MAX];
-            int len =
-                snprintf(name, sizeof name, "%s.%" PRId64, removal->run.text, cursor->attempt);
-            assert(len > 0 && (size_t)len < sizeof name);
-            outcome = folder_remove(removals, name, &work);
+            const struct folder folder = folder_named(bytes_of(removal->run.text), cursor->attempt);
+            outcome = folder_remove(removals, folder.name, &work);
         }
         if (outcome == OUTCOME_STAYS || cursor->attempt >= last) {
             removals->outcomes[cursor->at] = outcome;
@@ -237,26 +223,20 @@ static void remove_run(struct pool_job *job) {
     }
 }
 
-/* NULL: no tries of other runs can be counted now. */
-static struct failing *failing_find(struct removals *removals, const struct id *run) {
-    for (size_t i = 0; i < removals->failing_count; i++) {
-        if (strcmp(removals->failing[i].run.text, run->text) == 0) {
-            return &removals->failing[i];
-        }
-    }
-    if (removals->failing_count == FAILING_MAX) {
-        return NULL;
-    }
-    struct failing *failing = &removals->failing[removals->failing_count++];
-    *failing = (struct failing){.run = *run};
-    return failing;
-}
-
-/* True: that was its last try. A run that both lists have is counted once in a round. */
+/* True: that was its last try. A run that both lists have is counted once in a round. No tries are
+ * counted beyond FAILING_MAX runs. */
 static bool try_count(struct removals *removals, const struct id *run) {
-    struct failing *failing = failing_find(removals, run);
-    if (failing == NULL) {
+    size_t at = 0;
+    while (at < removals->failing_count && strcmp(removals->failing[at].run.text, run->text) != 0) {
+        at++;
+    }
+    if (at == FAILING_MAX) {
         return false;
+    }
+    struct failing *failing = &removals->failing[at];
+    if (at == removals->failing_count) {
+        *failing = (struct failing){.run = *run};
+        removals->failing_count++;
     }
     failing->tries += !failing->met;
     failing->met = true;
@@ -283,10 +263,10 @@ static void page_judge(struct removals *removals) {
     if (given_up != NULL) {
         dispatch__failed(dispatch,
                          "the folder of a run could not be removed; it stays without a row",
-                         id_of(given_up), err);
-    } else if (failed != NULL && log_change_take(&removals->folder_log, err, now_ns(removals))) {
+                         bytes_of(given_up->text), err);
+    } else if (failed != NULL && is_news(removals, &removals->folder_log, err)) {
         dispatch__failed(dispatch, "the folder of a run could not be removed; it is tried again",
-                         id_of(failed), err);
+                         bytes_of(failed->text), err);
     }
 }
 
@@ -300,7 +280,7 @@ static void remove_done(struct pool_job *job) {
         pool_add(&dispatch->pool, &removals->job);
     } else {
         page_judge(removals);
-        dispatch__write(dispatch, gone_tx, gone_done, removals);
+        ask_write(&removals->ask, gone_tx, gone_done);
     }
 }
 
@@ -311,10 +291,10 @@ static struct err page_tx(struct tx *tx, void *ctx) {
     return tx_folder_removals_find(tx, &removals->listed);
 }
 
-static void page_done(struct err err, void *ctx) {
+static void page_done(void *ctx) {
     struct removals *removals = ctx;
     struct dispatch *dispatch = removals->dispatch;
-    if (!answered(removals, err)) {
+    if (!answered(removals)) {
         return;
     }
     if (removals->listed.count == 0 || dispatch->options.hold == RUN_HELD) {
@@ -324,7 +304,7 @@ static void page_done(struct err err, void *ctx) {
     for (size_t i = 0; i < removals->listed.count; i++) {
         struct folder_removal *removal = &removals->listed.page[i];
         /* True: some of its attempts are in flight, and were asked to end. */
-        struct table_node *node = table_find(&dispatch->flights, id_of(&removal->run));
+        struct table_node *node = table_find(&dispatch->flights, bytes_of(removal->run.text));
         bool flies = node != NULL;
         for (; node != NULL; node = table_find_next(node)) {
             flight__stop(CONTAINER_OF(node, struct flight, node), 0 /* grace_ms */);
@@ -339,7 +319,7 @@ static void page_done(struct err err, void *ctx) {
 
 static void page_ask(struct removals *removals) {
     removals->away = true;
-    dispatch__read(removals->dispatch, page_tx, page_done, removals);
+    ask_read(&removals->ask, page_tx, page_done);
 }
 
 static void round_begin(struct removals *removals) {
@@ -365,6 +345,7 @@ static void round_begin(struct removals *removals) {
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static void removals_start(struct dispatch *dispatch) {
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = removals_free};
     struct removals *removals = dispatch->removals;
     if (dispatch->stopping) {
         return;
@@ -372,6 +353,7 @@ static void removals_start(struct dispatch *dispatch) {
     if (removals == NULL) {
         removals = dispatch->removals = mem_new(sizeof *removals);
         removals->dispatch = dispatch;
+        ask_init(&removals->ask, &dispatch->asker, &rules, removals);
     }
     if (dispatch__hosts_shared(dispatch) && !removals->shared) {
         removals->shared = true;
@@ -394,11 +376,9 @@ void removals__look(struct dispatch *dispatch) {
 
 static void removals_stop(struct dispatch *dispatch) {
     struct removals *removals = dispatch->removals;
-    if (removals == NULL || removals->away) {
-        return; /* The step that is away ends it. */
+    if (removals != NULL && !removals->away) {
+        removals_free(removals); /* Else the step that is away ends it. */
     }
-    timer_stop(dispatch->options.loop, &removals->timer);
-    removals_free(removals);
 }
 
 const struct dispatch_part removals_part = {.open = removals_start,

@@ -1,10 +1,7 @@
 /* folders.c: one loop for both removals of a run: by a client, and by retention. */
 #include "dispatch/run/folders.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "base/id.h"
+#include "dispatch/base/folder.h"
 
 struct err run_folders_remove(const struct spool *spool, const struct run_folders *folders) {
     struct err last = ERR_OK;
@@ -12,11 +9,8 @@ struct err run_folders_remove(const struct spool *spool, const struct run_folder
         return err_make(ERR_STORE_CORRUPT, "runs: the id that names a folder");
     }
     for (int64_t i = 0; i < RUN_FOLDERS_MAX && i <= folders->last - folders->first; i++) {
-        char name[PROTOCOL_NAME_MAX];
-        int len = snprintf(name, sizeof name, "%.*s.%" PRId64, (int)folders->run.len,
-                           folders->run.data, folders->first + i);
-        assert(len > 0 && (size_t)len < sizeof name);
-        struct err err = spool_remove(spool, name);
+        const struct folder folder = folder_named(folders->run, folders->first + i);
+        struct err err = spool_remove(spool, folder.name);
         last = err_failed(err) ? err : last;
     }
     return last;

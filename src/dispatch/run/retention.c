@@ -15,13 +15,11 @@
  * what nobody has touched for a day, so that a daemon that was started with the wrong database by
  * mistake does not take away what belongs to the right one. While the daemon holds, everything
  * stays: somebody wants to look first. */
-#include <string.h>
-
+#include "dispatch/run/retention.h"
 #include "base/memory.h"
-#include "base/number.h"
+#include "dispatch/base/folder.h"
 #include "dispatch/job/inside.h"
 #include "dispatch/run/folders.h"
-#include "dispatch/run/retention.h"
 #include "engine/inbox/inbox.h"
 
 enum {
@@ -36,71 +34,67 @@ enum {
     LOOK_S = 24 * 60 * 60,
 };
 
-/* Attempts of one run. */
-struct span {
-    struct id run;
-    int64_t first, last;
-};
-
 struct retention {
     struct dispatch *dispatch;
     struct timer timer;
+    struct ask ask;
     struct pool_job job;
     bool away;          /* In the store or in the pool. */
     uint64_t looked_ns; /* For folders without a row; 0: not yet. */
     bool told;          /* The inbox has been looked through, in this round; */
     bool swept;         /* scripts have; */
     bool cleared;       /* folders of removed runs are looked for (folder_removals.c). */
-    size_t removals;    /* Of this round, in the pool. */
     int64_t grown;      /* Bytes that are kept more than at the last round, */
     int64_t ended;      /* and runs. */
     bool soon;          /* The next round comes soon. */
-    uint64_t asked_ns,
-        pruned_ns; /* Of the prune on its way, and the last that was done; 0: none. */
+    uint64_t asked_ns;  /* Start of the prune on its way, */
+    uint64_t pruned_ns; /* and of the last that was done; 0: none. */
     /* Written by the store's functions and the pool. */
     bool more;
-    size_t count;
-    struct span gone[PAGE];
     struct run_prune prune;
-    struct text names; /* Of folders, each terminated; */
-    size_t at;         /* those before it were checked. */
-    struct err err;
-};
-
-/* --- Folders ---------------------------------------------------------------------------------- */
-
-struct removal {
-    struct pool_job job;
-    struct dispatch *dispatch;
-    struct retention *retention;
-    struct span span;
+    struct text names;              /* Of folders, each terminated; */
+    size_t at;                      /* names before it were checked, */
+    size_t next;                    /* and after this page, before it. */
+    const char *litter[CHECK_PAGE]; /* Of the page: names without a row. */
+    size_t litter_count;
     struct err err;
 };
 
 static void retention_next(struct retention *retention);
 
-static void removal_run(struct pool_job *job) {
-    struct removal *removal = CONTAINER_OF(job, struct removal, job);
-    const struct span *span = &removal->span;
-    const struct run_folders folders = {
-        .run = {span->run.text, strlen(span->run.text)}, .first = span->first, .last = span->last};
-    removal->err = run_folders_remove(removal->dispatch->options.spool, &folders);
+static void retention_free(void *ctx) {
+    struct retention *retention = ctx;
+    timer_stop(retention->dispatch->options.loop, &retention->timer);
+    text_done(&retention->names);
+    retention->dispatch->retention = NULL;
+    mem_free(retention);
 }
 
-static void removal_done(struct pool_job *job) {
-    struct removal *removal = CONTAINER_OF(job, struct removal, job);
-    struct dispatch *dispatch = removal->dispatch;
-    struct retention *retention = removal->retention;
-    if (err_failed(removal->err)) {
-        dispatch__failed(dispatch, "the folder of a run could not be removed",
-                         bytes_of(removal->span.run.text), removal->err);
+/* The store has answered; an error is reported. */
+static struct err retention_answered(struct retention *retention, const char *fault) {
+    if (err_failed(retention->ask.err) && fault != NULL) {
+        dispatch__failed(retention->dispatch, fault, BYTES(""), retention->ask.err);
     }
-    mem_free(removal);
+    retention->away = false;
+    return retention->ask.err;
+}
+
+static void retention_pool(struct retention *retention, void (*run)(struct pool_job *),
+                           void (*done)(struct pool_job *)) {
+    retention->job = (struct pool_job){.kind = POOL_TIDY, .run = run, .done = done};
+    pool_add(&retention->dispatch->pool, &retention->job);
+}
+
+/* False: the daemon stops, and the retention is gone. */
+static bool retention_is_back(struct retention *retention) {
+    struct dispatch *dispatch = retention->dispatch;
+    bool stops = dispatch->stopping;
+    retention->away = false;
+    if (stops) {
+        retention_free(retention);
+    }
     dispatch__maybe_stopped(dispatch);
-    if (--retention->removals == 0) {
-        retention->away = false;
-        retention_next(retention);
-    }
+    return !stops;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -111,54 +105,15 @@ static struct err prune_tx(struct tx *tx, void *ctx) {
     return tx_run_prune(tx, &retention->prune, &retention->more);
 }
 
-static void prune_done(struct err err, void *ctx);
-
-static void prune(struct retention *retention) {
-    struct dispatch *dispatch = retention->dispatch;
-    retention->asked_ns = world_mono_ns(loop_world(dispatch->options.loop));
-    uint64_t lived_ns = retention->pruned_ns == 0 ? 0 : retention->asked_ns - retention->pruned_ns;
-    retention->prune = (struct run_prune){
-        .keep = dispatch->options.keep, .limit = PAGE, .lived_ms = (int64_t)(lived_ns / 1000000)};
-    dispatch__write(dispatch, prune_tx, prune_done, retention);
-}
-
-static void retention_stop(struct dispatch *dispatch);
-
-static bool stopped(struct retention *retention) {
-    if (!retention->dispatch->stopping) {
-        return false;
-    }
-    retention_stop(retention->dispatch);
-    return true;
-}
-
-/* The store has answered; false: it stops, and nothing more is asked. */
-static bool goes_on(struct retention *retention, struct err err, const char *fault) {
-    retention->away = false;
-    dispatch__answered(retention->dispatch);
-    if (stopped(retention)) {
-        return false;
-    }
-    if (err_failed(err)) {
-        dispatch__failed(retention->dispatch, fault, (struct bytes){"", 0}, err);
-    }
-    return true;
-}
-
-static void prune_done(struct err err, void *ctx) {
+static void prune_done(void *ctx) {
     struct retention *retention = ctx;
-    if (!goes_on(retention, err, "old runs could not be removed")) {
-        return;
-    }
-    if (err_failed(err)) {
+    if (err_failed(retention_answered(retention, "old runs could not be removed"))) {
         retention->more = false;
     } else {
         retention->pruned_ns = retention->asked_ns;
     }
     retention_next(retention);
 }
-
-/* --- What was told ---------------------------------------------------------------------------- */
 
 static struct err told_tx(struct tx *tx, void *ctx) {
     struct retention *retention = ctx;
@@ -168,40 +123,24 @@ static struct err told_tx(struct tx *tx, void *ctx) {
     return tx_inbox_prune(tx, &prune, &retention->more);
 }
 
-static void told_done(struct err err, void *ctx) {
+static void told_done(void *ctx) {
     struct retention *retention = ctx;
-    if (!goes_on(retention, err, "old notices could not be removed")) {
-        return;
-    }
+    struct err err = retention_answered(retention, "old notices could not be removed");
     retention->told = err_failed(err) || !retention->more;
-    retention->more = false; /* Of runs there are none. */
+    retention->more = false; /* There are no more runs. */
     retention_next(retention);
 }
 
 /* --- Litter ----------------------------------------------------------------------------------- */
 
-/* What is not named like a folder of ours is not ours to remove. */
-static bool span_of(const char *name, struct span *ret_span) {
-    const char *dot = strrchr(name, '.');
-    struct span span = {.first = 0};
-    size_t len = dot == NULL ? 0 : (size_t)(dot - name);
-    if (len == 0 || len >= sizeof span.run.text || !id_valid(name, len, "run") ||
-        !number_parse((struct bytes){dot + 1, strlen(dot + 1)},
-                      (struct number_bounds){1, INT64_MAX - 1}, &span.first)) {
-        return false;
-    }
-    memcpy(span.run.text, name, len);
-    span.last = span.first;
-    *ret_span = span;
-    return true;
-}
-
+/* A folder that is not named like ours is not ours to remove. */
 static struct err on_folder(void *ctx, const char *name) {
     struct retention *retention = ctx;
     const struct dispatch_options *options = &retention->dispatch->options;
-    struct span span;
-    int64_t changed_s = 0;
-    if (span_of(name, &span) && !err_failed(spool_changed_s(options->spool, name, &changed_s)) &&
+    struct id run;
+    int64_t attempt = 0, changed_s = 0;
+    if (folder_parse(name, &run, &attempt) &&
+        !err_failed(spool_changed_s(options->spool, name, &changed_s)) &&
         changed_s < world_wall_ms(loop_world(options->loop)) / 1000 - UNTOUCHED_S) {
         text_add(&retention->names, name, strlen(name) + 1);
     }
@@ -216,13 +155,11 @@ static void list_run(struct pool_job *job) {
 static void list_done(struct pool_job *job) {
     struct retention *retention = CONTAINER_OF(job, struct retention, job);
     struct dispatch *dispatch = retention->dispatch;
-    retention->away = false;
-    dispatch__maybe_stopped(dispatch);
-    if (stopped(retention)) {
+    if (!retention_is_back(retention)) {
         return;
     }
     if (err_failed(retention->err)) {
-        dispatch__failed(dispatch, "the folders of runs could not be listed", (struct bytes){"", 0},
+        dispatch__failed(dispatch, "the folders of runs could not be listed", BYTES(""),
                          retention->err);
     }
     retention->looked_ns = world_mono_ns(loop_world(dispatch->options.loop));
@@ -231,49 +168,58 @@ static void list_done(struct pool_job *job) {
 
 static struct err check_tx(struct tx *tx, void *ctx) {
     struct retention *retention = ctx;
-    size_t at = retention->at;
-    retention->count = 0;
-    for (size_t i = 0; i < CHECK_PAGE && at < retention->names.len; i++) {
+    retention->litter_count = 0;
+    for (size_t at = retention->at; at < retention->next;) {
         const char *name = retention->names.data + at;
-        struct span *span = &retention->gone[retention->count];
-        at += strlen(name) + 1;
-        bool ours = span_of(name, span), found = false;
-        assert(ours);
+        struct id run;
+        int64_t attempt = 0;
         struct run_row row;
-        struct run_key key = {.run = {span->run.text, strlen(span->run.text)}};
+        bool ours = folder_parse(name, &run, &attempt), found = false;
+        assert(ours);
+        const struct run_key key = {.run = bytes_of(run.text)};
         struct err err = tx_run_find_shown(tx, &key, &found, &row); /* Also a damaged one. */
         if (err_failed(err)) {
             return err;
         }
-        retention->count += !found;
+        if (!found) {
+            retention->litter[retention->litter_count++] = name;
+        }
+        at += strlen(name) + 1;
     }
     return ERR_OK;
 }
 
-static void check_done(struct err err, void *ctx) {
-    struct retention *retention = ctx;
-    struct dispatch *dispatch = retention->dispatch;
-    retention->away = false;
-    dispatch__answered(dispatch);
-    if (stopped(retention)) {
-        return;
+/* A stop waits for what is in the pool: so a job removes one folder. */
+static void litter_remove(struct pool_job *job) {
+    struct retention *retention = CONTAINER_OF(job, struct retention, job);
+    retention->err = spool_remove(retention->dispatch->options.spool,
+                                  retention->litter[retention->litter_count - 1]);
+}
+
+static void litter_removed(struct pool_job *job) {
+    struct retention *retention = CONTAINER_OF(job, struct retention, job);
+    const char *name = retention->litter[--retention->litter_count];
+    if (err_failed(retention->err)) {
+        dispatch__failed(retention->dispatch, "the folder of a run could not be removed",
+                         (struct bytes){name, strcspn(name, ".")}, retention->err);
+        retention->err = ERR_OK;
     }
-    for (size_t i = 0; i < CHECK_PAGE && retention->at < retention->names.len; i++) {
-        retention->at += strlen(retention->names.data + retention->at) + 1;
-    }
-    for (size_t i = 0; !err_failed(err) && i < retention->count; i++) {
-        struct removal *removal = mem_new(sizeof *removal);
-        removal->dispatch = retention->dispatch;
-        removal->retention = retention;
-        removal->span = retention->gone[i];
-        removal->job =
-            (struct pool_job){.kind = POOL_TIDY, .run = removal_run, .done = removal_done};
-        retention->removals++;
-        retention->away = true;
-        pool_add(&retention->dispatch->pool, &removal->job);
-    }
-    if (err_failed(err) || retention->count == 0) {
+    if (retention->litter_count > 0 && !retention->dispatch->stopping) {
+        pool_add(&retention->dispatch->pool, &retention->job);
+    } else if (retention_is_back(retention)) {
         retention_next(retention);
+    }
+}
+
+static void check_done(void *ctx) {
+    struct retention *retention = ctx;
+    bool failed = err_failed(retention_answered(retention, NULL));
+    retention->at = retention->next;
+    if (failed || retention->litter_count == 0) {
+        retention_next(retention);
+    } else {
+        retention->away = true;
+        retention_pool(retention, litter_remove, litter_removed);
     }
 }
 
@@ -290,10 +236,12 @@ static void on_timer(struct timer *timer) {
 static void sleep_until_next(struct retention *retention) {
     text_done(&retention->names);
     text_init(&retention->names, NAMES_SIZE_MAX);
-    retention->at = 0;
+    retention->at = retention->next = 0;
     timer_start(retention->dispatch->options.loop, &retention->timer,
                 retention->soon ? SOON_MS : EVERY_MS, on_timer);
 }
+
+static void retention_stop(struct dispatch *dispatch);
 
 static void retention_swept(void *ctx) {
     struct retention *retention = ctx;
@@ -323,7 +271,9 @@ bool retention__look_due(uint64_t looked_ns, uint64_t now_ns) {
 static void retention_next(struct retention *retention) {
     struct dispatch *dispatch = retention->dispatch;
     const struct run_keep *keep = &dispatch->options.keep;
-    if (stopped(retention)) {
+    uint64_t now_ns = world_mono_ns(loop_world(dispatch->options.loop));
+    if (dispatch->stopping) {
+        retention_stop(dispatch);
         return;
     }
     if (dispatch->options.hold == RUN_HELD) {
@@ -337,15 +287,20 @@ static void retention_next(struct retention *retention) {
         removals__look(dispatch);
     }
     if (prunes) {
-        prune(retention);
+        uint64_t lived_ns = retention->pruned_ns == 0 ? 0 : now_ns - retention->pruned_ns;
+        retention->asked_ns = now_ns;
+        retention->prune = (struct run_prune){
+            .keep = *keep, .limit = PAGE, .lived_ms = (int64_t)(lived_ns / 1000000)};
+        ask_write(&retention->ask, prune_tx, prune_done);
     } else if (!retention->told) {
-        dispatch__write(dispatch, told_tx, told_done, retention);
-    } else if (retention__look_due(retention->looked_ns,
-                                   world_mono_ns(loop_world(dispatch->options.loop)))) {
-        retention->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
-        pool_add(&dispatch->pool, &retention->job);
+        ask_write(&retention->ask, told_tx, told_done);
+    } else if (retention__look_due(retention->looked_ns, now_ns)) {
+        retention_pool(retention, list_run, list_done);
     } else if (retention->at < retention->names.len) {
-        dispatch__read(dispatch, check_tx, check_done, retention);
+        for (size_t i = 0; i < CHECK_PAGE && retention->next < retention->names.len; i++) {
+            retention->next += strlen(retention->names.data + retention->next) + 1;
+        }
+        ask_read(&retention->ask, check_tx, check_done);
     } else if (!retention->swept) { /* Behind the runs that had them. */
         retention->swept = true;
         retention_sweep(retention);
@@ -356,8 +311,10 @@ static void retention_next(struct retention *retention) {
 }
 
 static void retention_open(struct dispatch *dispatch) {
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = retention_free};
     struct retention *retention = mem_new(sizeof *retention);
     retention->dispatch = dispatch;
+    ask_init(&retention->ask, &dispatch->asker, &rules, retention);
     text_init(&retention->names, NAMES_SIZE_MAX);
     dispatch->retention = retention;
     timer_start(dispatch->options.loop, &retention->timer, FIRST_MS, on_timer);
@@ -400,13 +357,9 @@ static void retention_run_ended(struct dispatch *dispatch) {
 
 static void retention_stop(struct dispatch *dispatch) {
     struct retention *retention = dispatch->retention;
-    if (retention == NULL || retention->away) {
-        return; /* Who comes back ends it. */
+    if (retention != NULL && !retention->away) {
+        retention_free(retention); /* Else the step that is away ends it. */
     }
-    timer_stop(dispatch->options.loop, &retention->timer);
-    text_done(&retention->names);
-    mem_free(retention);
-    dispatch->retention = NULL;
 }
 
 const struct dispatch_part retention_part = {.open = retention_open,

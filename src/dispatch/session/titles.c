@@ -79,22 +79,18 @@ static struct err end_tx(struct tx *tx, void *ctx) {
 
 /* The run fails alone. */
 static void end_refused(void *ctx, struct err err) {
-    static const struct ask_kind alone = {.fn = alone_tx,
-                                          .judge = title_judge,
-                                          .done = title_free,
-                                          .refused = title_refused,
-                                          .dropped = title_free};
     struct title *title = ctx;
     (void)err; /* Reported already. */
-    ask_send(&title->ask, &title->titles->asker, &alone, title);
+    static const struct ask_rules alone = {
+        .judge = title_judge, .refused = title_refused, .dropped = title_free};
+    title->ask.rules = &alone;
+    ask_write(&title->ask, alone_tx, title_free);
 }
 
 static void title_end(struct title *title, enum run_cause cause, const char *sentence) {
-    static const struct ask_kind end = {
-        .fn = end_tx,
+    static const struct ask_rules rules = {
         .words = {.again = "a title could not be stored; it is tried again"},
         .judge = title_judge,
-        .done = title_free,
         .refused = end_refused,
         .dropped = title_free};
     const struct text *answer = &title->call.answer;
@@ -108,7 +104,8 @@ static void title_end(struct title *title, enum run_cause cause, const char *sen
     title->end.usage = title->call.spent.usage;
     title->end.cost = title->call.spent.cost;
     title->end.tries = (int64_t)title->call.spent.tries;
-    ask_send(&title->ask, &title->titles->asker, &end, title);
+    title->ask.rules = &rules;
+    ask_write(&title->ask, end_tx, title_free);
 }
 
 /* A call that is cut off counts as a try. */
@@ -184,15 +181,13 @@ static void read_done(void *ctx) {
 }
 
 static void title_read(struct title *title) {
-    static const struct ask_kind read = {
-        .fn = read_tx,
-        .reads = true,
+    static const struct ask_rules rules = {
         .words = {.again = "what a title is about could not be read; it is tried again"},
         .judge = title_judge,
-        .done = read_done,
         .refused = title_refused,
         .dropped = title_free};
-    ask_send(&title->ask, &title->titles->asker, &read, title);
+    title->ask.rules = &rules;
+    ask_read(&title->ask, read_tx, read_done);
 }
 
 /* --- Of an earlier life ----------------------------------------------------------------------- */
@@ -216,11 +211,9 @@ static void adopt_done(void *ctx) {
 /* --- Notes ------------------------------------------------------------------------------------ */
 
 static void title_begin(struct titles *titles, const struct run_row *row) {
-    static const struct ask_kind adopt = {
-        .fn = adopt_tx,
+    static const struct ask_rules rules = {
         .words = {.again = "a title could not be taken over; it is tried again"},
         .judge = title_judge,
-        .done = adopt_done,
         .refused = title_refused,
         .dropped = title_free};
     struct title *title = mem_new(sizeof *title);
@@ -229,6 +222,7 @@ static void title_begin(struct titles *titles, const struct run_row *row) {
     title->node.name = (struct bytes){title->name, row->run.len};
     title->titles = titles;
     title->key = (struct title_key){.run = title->node.name, .attempt = row->attempt};
+    ask_init(&title->ask, &titles->asker, &rules, title);
     title->ask.run = title->node.name;
     title->stop = row->stop != CAUSE_NONE;
     side_call_init(&title->call, titles->options.loop, titles->options.models, ANSWER_MAX);
@@ -237,7 +231,7 @@ static void title_begin(struct titles *titles, const struct run_row *row) {
     if (row->epoch == store_epoch(titles->options.store)) {
         title_read(title);
     } else {
-        ask_send(&title->ask, &titles->asker, &adopt, title);
+        ask_write(&title->ask, adopt_tx, adopt_done);
     }
 }
 

@@ -313,16 +313,13 @@ static void round_done(void *ctx) {
 }
 
 static void round_read(struct talk_compact *compact) {
-    static const struct ask_kind read = {.fn = round_tx,
-                                         .reads = true,
-                                         .judge = ask_any,
-                                         .done = round_done,
-                                         .dropped = round_dropped};
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = round_dropped};
     struct talk *talk = compact->talk;
     compact->rounds++;
     compact->fold.from = compact->folded.place;
     compact->fold.summary = (struct bytes){compact->summary.data, compact->summary.len};
-    ask_send(&talk->ask, &talk->turns->asker, &read, talk);
+    ask_init(&talk->ask, &talk->turns->asker, &rules, talk);
+    ask_read(&talk->ask, round_tx, round_done);
 }
 
 void compact__begin(struct talk *talk, const struct fold_marks *marks) {

@@ -234,12 +234,10 @@ static enum ask_verdict write_judge(void *ctx, unsigned tries, struct err err) {
  * failure keeps only this turn waiting: the writes of the others are store functions of their own.
  */
 static void source_begin_write(struct delta_source *source) {
-    static const struct ask_kind kind = {
-        .fn = write_tx,
+    static const struct ask_rules rules = {
         .words = {.effect = "store the text of a turn",
                   .again = "the text of a turn could not be stored; it is tried again"},
         .judge = write_judge,
-        .done = write_done,
         .refused = write_refused};
     struct deltas *deltas = source->deltas;
     const struct delta_place *place = &source->place;
@@ -264,6 +262,7 @@ static void source_begin_write(struct delta_source *source) {
                                         .run = name_copy(place->run),
                                         .message = name_copy(place->message),
                                         .step = place->step};
+    ask_init(&write->ask, &deltas->asker, &rules, write);
     write->ask.run = write->place.run;
     write->begun_ns = world_mono_ns(loop_world(deltas->loop));
     source_unlist(source);
@@ -273,7 +272,7 @@ static void source_begin_write(struct delta_source *source) {
         text_add(&source->text, write->records + len, whole - len);
         source->last -= len;
     }
-    ask_send(&write->ask, &deltas->asker, &kind, write);
+    ask_write(&write->ask, write_tx, write_done);
 }
 
 /* --- Collecting ------------------------------------------------------------------------------- */

@@ -376,13 +376,10 @@ static void read_done(void *ctx) {
 }
 
 static void system_done(struct pool_job *job) {
-    static const struct ask_kind read = {
-        .fn = read_tx,
-        .reads = true,
+    static const struct ask_rules rules = {
         .words = {.effect = "read the messages of a session",
                   .again = "the messages of a session could not be read; it is tried again"},
         .judge = read_judge,
-        .done = read_done,
         .refused = read_refused,
         .dropped = read_dropped};
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
@@ -394,7 +391,9 @@ static void system_done(struct pool_job *job) {
         talk__fail(talk, system_too_long, talk->err); /* Without instructions it may do anything. */
         return;
     }
-    ask_send(&talk->ask, &talk->turns->asker, &read, talk);
+    ask_init(&talk->ask, &talk->turns->asker, &rules, talk);
+    talk->ask.run = talk__run(talk);
+    ask_read(&talk->ask, read_tx, read_done);
 }
 
 void talk__prepare(struct talk *talk) {
@@ -413,7 +412,6 @@ void talk__prepare(struct talk *talk) {
     talk->reading = mem_new(sizeof *talk->reading);
     talk->reading->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
     talk->reading->blind = known && info.facts.vision == ABILITY_NO;
-    talk->ask.run = talk__run(talk);
     model_request_free(talk->request);
     talk->request = model_request_new(talk->plan.model);
     if (talk->plan.schema.len > 0) {

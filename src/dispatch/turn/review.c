@@ -249,8 +249,6 @@ static void read_done(void *ctx) {
 /* --- The begin -------------------------------------------------------------------------------- */
 
 static void review_begun(struct talk_errand *errand) {
-    static const struct ask_kind read = {
-        .fn = read_tx, .reads = true, .judge = ask_any, .done = read_done, .dropped = read_done};
     struct talk *talk = errand->talk;
     struct talk_work *work = errand->work;
     struct talk_review *review = work->review;
@@ -265,7 +263,7 @@ static void review_begun(struct talk_errand *errand) {
     review->end.granted = begun.granted;
     switch (begun.verdict) {
     case BUDGET_ADMITTED:
-        ask_send(&review->ask, &talk->turns->asker, &read, review);
+        ask_read(&review->ask, read_tx, read_done);
         break;
     case BUDGET_WAITS:
         work__free(work);
@@ -280,6 +278,7 @@ static void review_begun(struct talk_errand *errand) {
 }
 
 void review__begin(struct talk_work *work) {
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = read_done};
     struct talk *talk = work->talk;
     const struct turns_options *options = &talk->turns->options;
     struct talk_review *review = mem_new(sizeof *review);
@@ -287,6 +286,7 @@ void review__begin(struct talk_work *work) {
     work->review = review;
     review->work = work;
     review->key = (struct turn_key){.run = talk__run(talk), .attempt = talk->attempt};
+    ask_init(&review->ask, &talk->turns->asker, &rules, review);
     review->ask.run = talk__run(talk);
     review->model = mem_copy(talk->plan.reviewer.data, talk->plan.reviewer.len);
     side_call_init(&review->call, options->loop, options->models, ANSWER_MAX);

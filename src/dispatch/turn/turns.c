@@ -186,21 +186,6 @@ static struct err errand_tx(struct tx *tx, void *ctx) {
     return tx_turn_give_up(tx, &errand->failure, plan);
 }
 
-struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
-                                 void (*done)(struct talk_errand *errand)) {
-    struct talk_errand *errand = mem_new(sizeof *errand);
-    errand->talk = talk;
-    errand->next = talk->errands;
-    talk->errands = errand;
-    errand->kind = kind;
-    errand->done = done;
-    errand->ask.run = talk__run(talk);
-    errand->key = (struct turn_key){
-        .run = talk__run(talk), .attempt = talk->attempt, .bounds = talk->turns->options.bounds};
-    turn_plan_init(&errand->plan);
-    return errand;
-}
-
 void errand__free(struct talk_errand *errand) {
     struct talk_errand **at = &errand->talk->errands;
     while (*at != errand) {
@@ -248,15 +233,14 @@ static void errand_abandon(void *ctx, struct err err) {
 }
 
 static void errand_give_up(void *ctx, struct err err) {
-    static const struct ask_kind give_up = {.fn = errand_tx,
-                                            .words = {.effect = "store a step of a turn"},
-                                            .done = errand_done,
-                                            .refused = errand_abandon,
-                                            .dropped = errand_dropped};
     struct talk_errand *errand = ctx;
     (void)err; /* Reported already. */
+    static const struct ask_rules rules = {.words = {.effect = "store a step of a turn"},
+                                           .refused = errand_abandon,
+                                           .dropped = errand_dropped};
     errand->kind = ERRAND_GIVE_UP;
-    ask_send(&errand->ask, &errand->talk->turns->asker, &give_up, errand);
+    errand->ask.rules = &rules;
+    ask_write(&errand->ask, errand_tx, errand_done);
 }
 
 static void failure_add(struct turn_failure *failure, const struct usage *usage,
@@ -271,11 +255,9 @@ static void failure_add(struct turn_failure *failure, const struct usage *usage,
 
 /* The errand becomes the end of its turn. What models have used for it is charged all the same. */
 static void errand_fail(struct talk_errand *errand, const char *what, struct err err) {
-    static const struct ask_kind fail = {.fn = errand_tx,
-                                         .words = {.effect = "store a step of a turn"},
-                                         .done = errand_done,
-                                         .refused = errand_give_up,
-                                         .dropped = errand_dropped};
+    static const struct ask_rules rules = {.words = {.effect = "store a step of a turn"},
+                                           .refused = errand_give_up,
+                                           .dropped = errand_dropped};
     struct talk *talk = errand->talk;
     const struct model_result *refused = &talk->fit.refused;
     const struct turn_answer *answer = &errand->answer;
@@ -297,7 +279,8 @@ static void errand_fail(struct talk_errand *errand, const char *what, struct err
     errand->kind = ERRAND_FAIL;
     errand->done = errand__perform;
     errand->work = NULL; /* Freed with its talk. */
-    ask_send(&errand->ask, &talk->turns->asker, &fail, errand);
+    errand->ask.rules = &rules;
+    ask_write(&errand->ask, errand_tx, errand_done);
 }
 
 /* Answers and results are only in memory until they are stored, so an outage of the store is waited
@@ -307,20 +290,34 @@ static void errand_refused(void *ctx, struct err err) {
     errand_fail(ctx, "a step of the turn could not be stored", err);
 }
 
+struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
+                                 void (*done)(struct talk_errand *errand)) {
+    static const struct ask_rules rules = {
+        .words = {.effect = "store a step of a turn",
+                  .again = "a step of a turn could not be stored; it is tried again"},
+        .tries_max = STEP_TRIES_MAX,
+        .refused = errand_refused,
+        .dropped = errand_dropped};
+    struct talk_errand *errand = mem_new(sizeof *errand);
+    errand->talk = talk;
+    errand->next = talk->errands;
+    talk->errands = errand;
+    errand->kind = kind;
+    errand->done = done;
+    ask_init(&errand->ask, &talk->turns->asker, &rules, errand);
+    errand->ask.run = talk__run(talk);
+    errand->key = (struct turn_key){
+        .run = talk__run(talk), .attempt = talk->attempt, .bounds = talk->turns->options.bounds};
+    turn_plan_init(&errand->plan);
+    return errand;
+}
+
 void talk__fail(struct talk *talk, const char *what, struct err err) {
     errand_fail(talk__errand(talk, ERRAND_FAIL, errand__perform), what, err);
 }
 
 void talk__send(struct talk_errand *errand) {
-    static const struct ask_kind step = {
-        .fn = errand_tx,
-        .words = {.effect = "store a step of a turn",
-                  .again = "a step of a turn could not be stored; it is tried again"},
-        .tries_max = STEP_TRIES_MAX,
-        .done = errand_done,
-        .refused = errand_refused,
-        .dropped = errand_dropped};
-    ask_send(&errand->ask, &errand->talk->turns->asker, &step, errand);
+    ask_write(&errand->ask, errand_tx, errand_done);
 }
 
 /* --- Planning --------------------------------------------------------------------------------- */
