@@ -1,8 +1,6 @@
 /* deliver.c: which receivers are known, and which of them is next. */
 #include "dispatch/inbox/deliver.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "dispatch/inbox/deliver_inside.h"
 
@@ -93,7 +91,10 @@ void deliver__slow(struct receiver *receiver) {
 /* --- Which are known -------------------------------------------------------------------------- */
 
 static void receiver_free(struct receiver *receiver) {
-    effect_done(&receiver->retry.effect);
+    timer_stop(receiver->deliver->options.loop, &receiver->timer);
+    table_remove(&receiver->deliver->receivers, &receiver->node);
+    ask_drop(&receiver->ask);
+    retry_done(&receiver->retry);
     mem_free(receiver->parcel);
     mem_free(receiver->note);
     mem_free(receiver->url);
@@ -103,14 +104,15 @@ static void receiver_free(struct receiver *receiver) {
 /* It is in no queue, and has no slot. */
 static void forget(struct receiver *receiver) {
     struct deliver *deliver = receiver->deliver;
-    table_remove(&deliver->receivers, &receiver->node);
     receiver_free(receiver);
     walk__room(deliver);
 }
 
 static void receiver_add(struct deliver *deliver, struct bytes note) {
+    static const struct ask_rules rules = {.judge = ask_any};
     struct receiver *receiver = mem_new(sizeof *receiver);
     receiver->deliver = deliver;
+    ask_init(&receiver->ask, &deliver->asker, &rules, receiver);
     receiver->note = mem_copy(note.data, note.len);
     receiver->node.name = (struct bytes){receiver->note, note.len};
     bool read = inbox_note_read(receiver->node.name, &receiver->key);
@@ -132,7 +134,7 @@ void deliver__idle(struct receiver *receiver) {
 
 void deliver_note(struct deliver *deliver, struct bytes note) {
     struct inbox_receiver key;
-    if (deliver->stopping) {
+    if (deliver->asker.stopping) {
         return;
     }
     census__touch(deliver);
@@ -180,82 +182,46 @@ static struct receiver *take_next(struct deliver *deliver) {
     return deliver->quick.first == NULL ? NULL : take(&deliver->quick);
 }
 
-static void ask(struct receiver *receiver) {
-    struct deliver *deliver = receiver->deliver;
-    receiver->touched = false;
-    receiver->parcel = mem_new(sizeof *receiver->parcel);
-    receiver->parcel->receiver = receiver;
-    receiver->parcel->slow = receiver->slow;
-    deliver->slots++;
-    deliver->slow_slots += receiver->slow;
-    deliver__enter(receiver, RECEIVER_ASKING);
-    parcel__ask(receiver);
-}
-
 static void pump(struct loop_task *task) {
     struct deliver *deliver = CONTAINER_OF(task, struct deliver, pump);
-    while (!deliver->held && !deliver->stopping && deliver->slots < DELIVER_AT_ONCE) {
+    while (!deliver->held && !deliver->asker.stopping && deliver->slots < DELIVER_AT_ONCE) {
         struct receiver *receiver = take_next(deliver);
         if (receiver == NULL) {
             return;
         }
-        ask(receiver);
+        receiver->touched = false;
+        receiver->parcel = mem_new(sizeof *receiver->parcel);
+        receiver->parcel->receiver = receiver;
+        receiver->parcel->slow = receiver->slow;
+        deliver->slots++;
+        deliver->slow_slots += receiver->slow;
+        deliver__enter(receiver, RECEIVER_ASKING);
+        parcel__ask(receiver);
     }
 }
 
 /* --- The store -------------------------------------------------------------------------------- */
 
-void deliver__write(struct deliver *deliver, store_fn fn, store_done done, void *ctx) {
-    deliver->busy++;
-    store_write(deliver->options.store, fn, done, ctx);
-}
-
-void deliver__read(struct deliver *deliver, store_fn fn, store_done done, void *ctx) {
-    deliver->busy++;
-    store_read(deliver->options.store, fn, done, ctx);
-}
-
-bool deliver__answered(struct deliver *deliver) {
-    assert(deliver->busy > 0);
-    deliver->busy--;
-    return !deliver->stopping;
-}
-
-static void retry_report(const struct deliver *deliver, const char *what, struct err err) {
-    if (deliver->options.failed != NULL) {
-        deliver->options.failed(deliver->options.ctx, what, err);
-    }
-}
-
-uint64_t deliver__retry_ms(struct deliver *deliver, struct deliver_retry *retry, struct err err) {
-    static const char what[] = "read or write the inbox";
-    deliver->stats.store_retries++;
+uint64_t deliver__retry_ms(struct deliver *deliver, struct retry *retry, struct err err) {
+    static const struct retry_words words = {
+        .effect = "read or write the inbox",
+        .again = "the inbox could not be read or written; it is tried again"};
     if (effect_is_hopeless(retry->tries + 1, err)) {
-        retry_report(deliver, "a receiver's inbox could not be read or written: each hour now",
+        deliver->asker.retries++;
+        asker_report(&deliver->asker,
+                     "a receiver's inbox could not be read or written: each hour now", BYTES(""),
                      err);
-        effects_abandon(deliver->options.effects, &retry->effect, what, err);
+        effects_abandon(deliver->options.effects, &retry->effect, words.effect, err);
         return DELIVER_HOPELESS_MS;
     }
-    if (retry->tries == 0) {
-        retry_report(deliver, "the inbox could not be read or written; it is tried again", err);
-    }
-    effect_begin(deliver->options.effects, &retry->effect, what);
-    effect_failed(&retry->effect, err);
-    uint64_t wait_ms = (uint64_t)DELIVER_RETRY_FIRST_MS << (retry->tries < 4 ? retry->tries : 4);
-    retry->tries++;
-    return wait_ms < DELIVER_RETRY_MAX_MS ? wait_ms : DELIVER_RETRY_MAX_MS;
+    return retry_failed(retry, &deliver->asker, &words, BYTES(""), err);
 }
 
 void deliver__damaged(struct deliver *deliver, const char *what) {
     struct effect none = {.effects = NULL};
     const struct err err = err_make(ERR_STORE_CORRUPT, "deliver: damaged");
-    retry_report(deliver, what, err);
+    asker_report(&deliver->asker, what, BYTES(""), err);
     effects_abandon(deliver->options.effects, &none, "deliver a notice", err);
-}
-
-void deliver__retry_done(struct deliver_retry *retry) {
-    retry->tries = 0;
-    effect_done(&retry->effect);
 }
 
 /* --- Its life --------------------------------------------------------------------------------- */
@@ -265,10 +231,26 @@ static void stop_end(struct loop_task *task) {
     deliver->stopped(deliver->stopped_ctx);
 }
 
+static void on_failed(void *ctx, const char *what, struct bytes run, struct err err) {
+    const struct deliver *deliver = ctx;
+    (void)run; /* Notices belong to receivers. */
+    if (deliver->options.failed != NULL) {
+        deliver->options.failed(deliver->options.ctx, what, err);
+    }
+}
+
 struct deliver *deliver_open(const struct deliver_options *options) {
     assert(options->secret.len >= DELIVER_SECRET_MIN);
     struct deliver *deliver = mem_new(sizeof *deliver);
     deliver->options = *options;
+    deliver->asker = (struct asker){.loop = options->loop,
+                                    .store = options->store,
+                                    .effects = options->effects,
+                                    .pause_ms = DELIVER_RETRY_FIRST_MS,
+                                    .pause_max_ms = DELIVER_RETRY_MAX_MS,
+                                    .ctx = deliver,
+                                    .failed = on_failed};
+    walk__init(deliver);
     if (options->receivers_max == 0) {
         deliver->options.receivers_max = DELIVER_RECEIVERS_MAX;
     }
@@ -298,8 +280,8 @@ static void leave_off(void *ctx, struct table_node *node) {
 }
 
 void deliver_stop(struct deliver *deliver, void (*stopped)(void *ctx), void *ctx) {
-    assert(!deliver->stopping);
-    deliver->stopping = true;
+    assert(!deliver->asker.stopping);
+    deliver->asker.stopping = true;
     deliver->stopped = stopped;
     deliver->stopped_ctx = ctx;
     table_each(&deliver->receivers, leave_off, deliver);
@@ -309,22 +291,19 @@ void deliver_stop(struct deliver *deliver, void (*stopped)(void *ctx), void *ctx
 }
 
 static void close_one(void *ctx, struct table_node *node) {
-    struct deliver *deliver = ctx;
-    struct receiver *receiver = CONTAINER_OF(node, struct receiver, node);
-    timer_stop(deliver->options.loop, &receiver->timer);
-    table_remove(&deliver->receivers, node);
-    receiver_free(receiver);
+    (void)ctx; /* The receiver knows its deliver. */
+    receiver_free(CONTAINER_OF(node, struct receiver, node));
 }
 
 void deliver_close(struct deliver *deliver) {
     if (deliver == NULL) {
         return;
     }
-    assert(deliver->busy == 0);
+    assert(deliver->asker.away == 0);
     walk__stop(deliver);
     loop_task_cancel(deliver->options.loop, &deliver->pump);
     loop_task_cancel(deliver->options.loop, &deliver->stop_task);
-    table_each(&deliver->receivers, close_one, deliver);
+    table_each(&deliver->receivers, close_one, NULL);
     table_done(&deliver->receivers);
     mem_free(deliver);
 }
@@ -332,6 +311,7 @@ void deliver_close(struct deliver *deliver) {
 void deliver_get_stats(const struct deliver *deliver, struct deliver_stats *ret_stats) {
     const struct inbox_census *known = &deliver->census.known;
     *ret_stats = deliver->stats;
+    ret_stats->store_retries = deliver->asker.retries;
     ret_stats->receivers = deliver->receivers.count;
     ret_stats->pending = (uint64_t)known->pending;
     ret_stats->stalled = (uint64_t)known->stalled;

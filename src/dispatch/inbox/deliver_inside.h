@@ -1,15 +1,14 @@
 /* deliver_inside.h: what the files of the delivery know of each other. Only deliver*.c includes it.
  *
- *   deliver.c         receivers: which are known, which is next, when
- *   delivery.c  one delivery: asked for, sent, settled
- *   walk.c    what is asked of all rows: recovery, and the census
- *   secret.c  the key
- *   deliver_session.c  to a session: a turn of it
+ *   deliver.c    receivers: which are known, which is next, when
+ *   delivery.c   one delivery: asked for, sent, settled
+ *   walk.c       questions about all rows: recovery, and the census
+ *   secret.c     the key
  */
 #ifndef DROVER_DISPATCH_INBOX_DELIVER_INSIDE_H
 #define DROVER_DISPATCH_INBOX_DELIVER_INSIDE_H
 
-#include "dispatch/base/effects.h"
+#include "dispatch/base/ask.h"
 #include "dispatch/base/table.h"
 #include "dispatch/inbox/deliver.h"
 #include "engine/turn/turns.h"
@@ -18,12 +17,6 @@ enum {
     DELIVER_RETRY_FIRST_MS = 1000, /* Waits after an error of the store, */
     DELIVER_RETRY_MAX_MS = 10000,  /* doubling up to this. */
     DELIVER_HOPELESS_MS = 3600 * 1000,
-};
-
-/* Tries that the store refused, in a row. */
-struct deliver_retry {
-    unsigned tries;
-    struct effect effect;
 };
 
 enum receiver_state {
@@ -62,7 +55,8 @@ struct receiver {
     bool touched; /* A note came while it was busy. */
     bool slow;    /* The last delivery took long. */
     bool late;    /* The present one does. */
-    struct deliver_retry retry;
+    struct retry retry;
+    struct ask ask;
     struct timer timer;        /* WAITING, SENDING, or SETTLING while the store cannot. */
     char waited[ID_SIZE];      /* The row whose time the timer counts, and */
     bool ripe;                 /* whether that is over, whatever the wall clock says. */
@@ -76,11 +70,12 @@ struct receiver {
  */
 struct deliver_walk {
     struct timer timer;
+    struct ask ask;
     uint64_t began_ns;               /* This round. */
     int64_t limit;                   /* Of a page. */
     int64_t damaged;                 /* Number of receivers that the page left out. */
     struct inbox_cursor after, next; /* next: the store function's. */
-    struct deliver_retry retry;
+    struct retry retry;
     bool running, again;
     bool paused; /* There is no room. */
     bool missed; /* Since this round began: somebody is owed something whom we don't know. */
@@ -93,7 +88,8 @@ struct receiver_queue {
 
 struct deliver_census {
     struct timer timer;
-    bool waiting, reading, again;
+    struct ask ask;
+    bool waiting, again;
     struct inbox_census asked, known; /* asked: the store function's. */
 };
 
@@ -105,10 +101,10 @@ struct deliver {
     struct loop_task pump, stop_task;
     size_t slots;      /* Taken. */
     size_t slow_slots; /* Of them, by the slow. */
-    size_t busy;       /* Answers of the store that are awaited. */
+    struct asker asker;
     struct deliver_walk walk;
     struct deliver_census census;
-    bool held, stopping;
+    bool held;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct deliver_stats stats;
@@ -122,15 +118,9 @@ void deliver__wait(struct receiver *receiver, uint64_t wait_ms);
 void deliver__idle(struct receiver *receiver); /* Nothing is owed. It may be gone then. */
 /* SENDING for too long: it goes on where a slot for such is free, else back to its queue. */
 void deliver__slow(struct receiver *receiver);
-/* A function of the store that is counted as awaited; its `done` begins with deliver__answered,
- * which says false when the daemon stops. */
-void deliver__write(struct deliver *deliver, store_fn fn, store_done done, void *ctx);
-void deliver__read(struct deliver *deliver, store_fn fn, store_done done, void *ctx);
-MUST_CHECK bool deliver__answered(struct deliver *deliver);
 /* The wait before the next try. The first one in a row is reported. An error that no try cures is
  * reported once more, and tried again each DELIVER_HOPELESS_MS: what is owed is never dropped. */
-uint64_t deliver__retry_ms(struct deliver *deliver, struct deliver_retry *retry, struct err err);
-void deliver__retry_done(struct deliver_retry *retry);
+uint64_t deliver__retry_ms(struct deliver *deliver, struct retry *retry, struct err err);
 /* Rows that cannot be delivered are reported, and counted as given up. */
 void deliver__damaged(struct deliver *deliver, const char *what);
 
@@ -138,12 +128,10 @@ void deliver__damaged(struct deliver *deliver, const char *what);
 void parcel__ask(struct receiver *receiver);
 void parcel__cancel(struct receiver *receiver);
 
-/* deliver_session.c */
-void parcel__follow(struct receiver *receiver);
-
 /* walk.c */
 void walk__missed(struct deliver *deliver); /* Somebody is not known who is owed something. */
 void walk__room(struct deliver *deliver);   /* Somebody was forgotten. */
+void walk__init(struct deliver *deliver);
 void walk__stop(struct deliver *deliver);
 void census__touch(struct deliver *deliver);
 

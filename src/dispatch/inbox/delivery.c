@@ -1,6 +1,6 @@
-/* delivery.c: one delivery, from the row to the commit of its outcome. */
+/* delivery.c: one delivery, from the row to the commit of its outcome: a request to a webhook, or a
+ * turn of a session. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
@@ -8,15 +8,27 @@
 
 enum { ANSWER_MAX = 64 << 10 }; /* Bytes of an answer that are read, and dropped. */
 
+/* The store has answered. False: it refused, and the receiver waits for its next try. */
+static bool receiver_goes_on(struct receiver *receiver) {
+    struct err err = receiver->ask.err;
+    if (err_failed(err)) {
+        deliver__wait(receiver, deliver__retry_ms(receiver->deliver, &receiver->retry, err));
+    } else {
+        retry_done(&receiver->retry);
+    }
+    return !err_failed(err);
+}
+
 /* --- Settling --------------------------------------------------------------------------------- */
 
 static struct err settle_tx(struct tx *tx, void *ctx) {
-    struct parcel *parcel = ctx;
+    const struct receiver *receiver = ctx;
+    struct parcel *parcel = receiver->parcel;
     const struct inbox_settle settle = {
-        .delivery = {parcel->delivery, strlen(parcel->delivery)},
-        .cause = {parcel->cause, strlen(parcel->cause)},
+        .delivery = bytes_of(parcel->delivery),
+        .cause = bytes_of(parcel->cause),
         .outcome = parcel->outcome,
-        .waits = parcel->receiver->deliver->options.waits,
+        .waits = receiver->deliver->options.waits,
         .random = parcel->random,
     };
     parcel->late = false;
@@ -29,23 +41,15 @@ static void settle_again(struct timer *timer) {
     settle(CONTAINER_OF(timer, struct receiver, timer));
 }
 
-static void count(struct deliver *deliver, const struct parcel *parcel) {
+static void settle_done(void *ctx) {
+    struct receiver *receiver = ctx;
+    struct deliver *deliver = receiver->deliver;
+    const struct parcel *parcel = receiver->parcel;
     uint64_t *const counters[] = {[INBOX_DELIVERED] = &deliver->stats.delivered,
                                   [INBOX_FAILED] = &deliver->stats.failed,
                                   [INBOX_RECEIVER_GONE] = &deliver->stats.gone};
-    (*counters[parcel->outcome])++;
-    deliver->stats.late += parcel->late;
-}
-
-static void settle_done(struct err err, void *ctx) {
-    const struct parcel *parcel = ctx;
-    struct receiver *receiver = parcel->receiver;
-    struct deliver *deliver = receiver->deliver;
-    if (!deliver__answered(deliver)) {
-        return;
-    }
-    if (err_failed(err)) {
-        uint64_t wait_ms = deliver__retry_ms(deliver, &receiver->retry, err);
+    if (err_failed(receiver->ask.err)) {
+        uint64_t wait_ms = deliver__retry_ms(deliver, &receiver->retry, receiver->ask.err);
         if (wait_ms >= DELIVER_HOPELESS_MS) { /* The slot is for others until then. */
             deliver__wait(receiver, wait_ms);
         } else {
@@ -53,29 +57,25 @@ static void settle_done(struct err err, void *ctx) {
         }
         return;
     }
-    deliver__retry_done(&receiver->retry);
-    count(deliver, parcel);
-    deliver__queue(receiver); /* Behind the others: its next row, if there is one. */
+    retry_done(&receiver->retry);
+    (*counters[parcel->outcome])++;
+    deliver->stats.late += parcel->late;
+    deliver__queue(receiver); /* After the others: its next row, if there is one. */
 }
 
 static void settle(struct receiver *receiver) {
     deliver__enter(receiver, RECEIVER_SETTLING);
-    deliver__write(receiver->deliver, settle_tx, settle_done, receiver->parcel);
+    ask_write(&receiver->ask, settle_tx, settle_done);
 }
 
 /* --- Sending ---------------------------------------------------------------------------------- */
 
-static enum inbox_outcome outcome_of(int status) {
-    if (status >= 200 && status < 300) {
-        return INBOX_DELIVERED;
-    }
-    return status == 410 ? INBOX_RECEIVER_GONE : INBOX_FAILED;
-}
-
-/* The status line is the receiver's word; what became of the rest does not change it. */
+/* The status line is the receiver's word; the fate of the rest does not change it. */
 static void judge(struct parcel *parcel, const struct fetch_result *result) {
     int status = result->answer.status;
-    parcel->outcome = outcome_of(status);
+    parcel->outcome = status >= 200 && status < 300 ? INBOX_DELIVERED
+                      : status == 410               ? INBOX_RECEIVER_GONE
+                                                    : INBOX_FAILED;
     parcel->cause[0] = '\0';
     if (parcel->outcome == INBOX_DELIVERED) {
         return;
@@ -152,54 +152,126 @@ static struct err post(struct parcel *parcel) {
     return fetch_start(options->client, &call, &parcel->request);
 }
 
+/* --- To a session ----------------------------------------------------------------------------- */
+
+static struct err follow_tx(struct tx *tx, void *ctx) {
+    struct parcel *parcel = ((struct receiver *)ctx)->parcel;
+    return tx_turn_follow_up(tx, &parcel->followup, &parcel->followed);
+}
+
+/* The transaction decides (engine/turn/followup.c). A session that is busy is forgotten here: the
+ * commit that ends its turn sends a note. Rows that are there and not due, whatever the timer said,
+ * are waited for a little more: somebody may have turned the wall clock back. */
+static void follow_done(void *ctx) {
+    struct receiver *receiver = ctx;
+    deliver__enter(receiver, RECEIVER_SETTLING);
+    if (!receiver_goes_on(receiver)) {
+        return;
+    }
+    switch (receiver->parcel->followed) {
+    case FOLLOW_UP_MORE:
+        deliver__queue(receiver);
+        break;
+    case FOLLOW_UP_IDLE:
+        deliver__wait(receiver, DELIVER_RETRY_FIRST_MS);
+        break;
+    case FOLLOW_UP_BEGUN:
+    case FOLLOW_UP_BUSY:
+        deliver__idle(receiver);
+        break;
+    }
+}
+
+static struct id new_id(const struct deliver *deliver, const char *prefix) {
+    const struct world *world = loop_world(deliver->options.loop);
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
+}
+
+static void follow(struct receiver *receiver) {
+    const struct deliver *deliver = receiver->deliver;
+    struct parcel *parcel = receiver->parcel;
+    connections_default_model(deliver->options.connections, &parcel->model);
+    parcel->followup = (struct turn_followup){
+        .session = {.owner = receiver->key.owner, .session = receiver->key.address},
+        .model_default = bytes_of(parcel->model.name),
+        .run = new_id(deliver, "run"),
+        .message = new_id(deliver, "msg"),
+        .answer = new_id(deliver, "msg"),
+        .bounds = deliver->options.bounds};
+    deliver__enter(receiver, RECEIVER_SENDING);
+    ask_write(&receiver->ask, follow_tx, follow_done);
+}
+
 /* --- Asking ----------------------------------------------------------------------------------- */
 
 /* Copies the row into the parcel, which belongs to this function until it is answered. */
 static struct err due_tx(struct tx *tx, void *ctx) {
-    struct parcel *parcel = ctx;
+    const struct receiver *receiver = ctx;
+    struct parcel *parcel = receiver->parcel;
+    const struct inbox_row *row = NULL;
     struct inbox_due due;
     parcel->found = false;
     parcel->damaged = 0;
-    struct err err =
-        tx_inbox_due(tx, &parcel->receiver->key, &parcel->receiver->deliver->options.waits, &due);
+    struct err err = tx_inbox_due(tx, &receiver->key, &receiver->deliver->options.waits, &due);
     if (err_failed(err) || !due.found) {
         return err;
     }
-    const struct inbox_row row = due.row;
+    row = &due.row;
     parcel->found = true;
     if (due.damaged) {
-        parcel->damaged = row.id;
+        parcel->damaged = row->id;
         return ERR_OK;
     }
-    memcpy(parcel->payload, row.payload.data, row.payload.len);
-    parcel->payload_len = row.payload.len;
-    memcpy(parcel->delivery, row.delivery.data, row.delivery.len);
-    parcel->delivery[row.delivery.len] = '\0';
-    parcel->failures = row.failures;
+    memcpy(parcel->payload, row->payload.data, row->payload.len);
+    parcel->payload_len = row->payload.len;
+    memcpy(parcel->delivery, row->delivery.data, row->delivery.len);
+    parcel->delivery[row->delivery.len] = '\0';
+    parcel->failures = row->failures;
     parcel->wait_ms = due.wait_ms;
     return ERR_OK;
 }
 
-/* The row has a wall clock's time. While we live, what was waited for is over after its wait at the
- * latest, even if somebody turned that clock back. */
-static uint64_t wait_of(const struct receiver *receiver) {
-    const struct parcel *parcel = receiver->parcel;
-    bool over = receiver->ripe && strcmp(receiver->waited, parcel->delivery) == 0;
-    return over ? 0 : (uint64_t)parcel->wait_ms;
+static struct err set_aside_tx(struct tx *tx, void *ctx) {
+    const struct receiver *receiver = ctx;
+    return tx_inbox_set_aside(tx, receiver->parcel->damaged);
 }
 
-static void proceed(struct receiver *receiver) {
+static void set_aside_done(void *ctx) {
+    struct receiver *receiver = ctx;
+    if (receiver_goes_on(receiver)) {
+        deliver__damaged(receiver->deliver, "a notice is damaged: it is held");
+        deliver__queue(receiver);
+    }
+}
+
+static void due_done(void *ctx) {
+    struct receiver *receiver = ctx;
     struct deliver *deliver = receiver->deliver;
     struct parcel *parcel = receiver->parcel;
-    uint64_t wait_ms = wait_of(receiver);
+    if (!receiver_goes_on(receiver)) {
+        return;
+    }
+    if (parcel->damaged != 0) {
+        ask_write(&receiver->ask, set_aside_tx, set_aside_done);
+        return;
+    }
+    if (!parcel->found) {
+        deliver__idle(receiver);
+        return;
+    }
+    /* The row has a wall clock's time. While we live, the wait is over after its length at the
+     * latest, even if somebody turned that clock back. */
+    bool over = receiver->ripe && strcmp(receiver->waited, parcel->delivery) == 0;
     receiver->ripe = false;
     memcpy(receiver->waited, parcel->delivery, sizeof receiver->waited);
-    if (wait_ms > 0) {
-        deliver__wait(receiver, wait_ms);
+    if (!over && parcel->wait_ms > 0) {
+        deliver__wait(receiver, (uint64_t)parcel->wait_ms);
         return;
     }
     if (receiver->key.kind == RECEIVER_SESSION) {
-        parcel__follow(receiver);
+        follow(receiver);
         return;
     }
     world_random(loop_world(deliver->options.loop), &parcel->random, sizeof parcel->random);
@@ -213,53 +285,8 @@ static void proceed(struct receiver *receiver) {
     timer_start(deliver->options.loop, &receiver->timer, DELIVER_SLOW_MS, on_slow);
 }
 
-static struct err set_aside_tx(struct tx *tx, void *ctx) {
-    const struct parcel *parcel = ctx;
-    return tx_inbox_set_aside(tx, parcel->damaged);
-}
-
-/* false: the store refused, and the receiver waits for its next try; or the daemon is stopping. */
-static bool parcel_answered(struct parcel *parcel, struct err err) {
-    struct receiver *receiver = parcel->receiver;
-    struct deliver *deliver = receiver->deliver;
-    if (!deliver__answered(deliver)) {
-        return false;
-    }
-    if (err_failed(err)) {
-        deliver__wait(receiver, deliver__retry_ms(deliver, &receiver->retry, err));
-        return false;
-    }
-    deliver__retry_done(&receiver->retry);
-    return true;
-}
-
-static void set_aside_done(struct err err, void *ctx) {
-    struct parcel *parcel = ctx;
-    struct receiver *receiver = parcel->receiver;
-    if (parcel_answered(parcel, err)) {
-        deliver__damaged(receiver->deliver, "a notice is damaged: it is held");
-        deliver__queue(receiver);
-    }
-}
-
-static void asked(struct err err, void *ctx) {
-    struct parcel *parcel = ctx;
-    struct receiver *receiver = parcel->receiver;
-    struct deliver *deliver = receiver->deliver;
-    if (!parcel_answered(parcel, err)) {
-        return;
-    }
-    if (parcel->damaged != 0) {
-        deliver__write(deliver, set_aside_tx, set_aside_done, receiver->parcel);
-    } else if (parcel->found) {
-        proceed(receiver);
-    } else {
-        deliver__idle(receiver);
-    }
-}
-
 void parcel__ask(struct receiver *receiver) {
-    deliver__read(receiver->deliver, due_tx, asked, receiver->parcel);
+    ask_read(&receiver->ask, due_tx, due_done);
 }
 
 void parcel__cancel(struct receiver *receiver) {

@@ -6,7 +6,7 @@ enum { PAGE = 200, CENSUS_MS = 1000 };
 /* --- Recovery --------------------------------------------------------------------------------- */
 
 static struct err page_tx(struct tx *tx, void *ctx) {
-    struct deliver_walk *walk = ctx;
+    struct deliver_walk *walk = &((struct deliver *)ctx)->walk;
     return tx_inbox_recover(tx, &walk->after, walk->limit, &walk->next, &walk->damaged);
 }
 
@@ -31,42 +31,35 @@ static uint64_t rest_ms(const struct deliver *deliver) {
 
 static void sleep_a_round(struct deliver *deliver, uint64_t for_ms) {
     struct deliver_walk *walk = &deliver->walk;
-    if (!walk->asleep && !deliver->stopping) {
+    if (!walk->asleep && !deliver->asker.stopping) {
         walk->asleep = true;
         timer_start(deliver->options.loop, &walk->timer, for_ms, on_timer);
     }
 }
 
-static void finish(struct deliver *deliver) {
+static void page_done(void *ctx) {
+    struct deliver *deliver = ctx;
     struct deliver_walk *walk = &deliver->walk;
-    walk->running = false;
-    if (walk->again) {
-        deliver_recover(deliver);
-    } else if (walk->missed) {
-        sleep_a_round(deliver, rest_ms(deliver));
-    }
-}
-
-static void page_done(struct err err, void *ctx) {
-    struct deliver_walk *walk = ctx;
-    struct deliver *deliver = CONTAINER_OF(walk, struct deliver, walk);
-    if (!deliver__answered(deliver)) {
-        return;
-    }
+    struct err err = walk->ask.err;
     if (err_failed(err)) {
         timer_start(deliver->options.loop, &walk->timer,
                     deliver__retry_ms(deliver, &walk->retry, err), on_timer);
         return;
     }
-    deliver__retry_done(&walk->retry);
+    retry_done(&walk->retry);
     if (walk->damaged > 0) {
         deliver__damaged(deliver, "receivers of notices could not be read: they are left out");
     }
     walk->after = walk->next;
-    if (walk->next.len == 0) {
-        finish(deliver);
-    } else {
+    if (walk->next.len > 0) {
         walk_on(deliver);
+        return;
+    }
+    walk->running = false;
+    if (walk->again) {
+        deliver_recover(deliver);
+    } else if (walk->missed) {
+        sleep_a_round(deliver, rest_ms(deliver));
     }
 }
 
@@ -77,12 +70,12 @@ static void walk_on(struct deliver *deliver) {
     walk->limit = (int64_t)page;
     walk->paused = deliver->receivers.count + page > max;
     if (!walk->paused) {
-        deliver__write(deliver, page_tx, page_done, walk);
+        ask_write(&walk->ask, page_tx, page_done);
     }
 }
 
 void walk__room(struct deliver *deliver) {
-    if (deliver->walk.paused && !deliver->stopping &&
+    if (deliver->walk.paused && !deliver->asker.stopping &&
         deliver->receivers.count <= deliver->options.receivers_max / 2) {
         walk_on(deliver);
     }
@@ -98,7 +91,7 @@ void walk__missed(struct deliver *deliver) {
 void deliver_recover(struct deliver *deliver) {
     struct deliver_walk *walk = &deliver->walk;
     walk->again = walk->running;
-    if (!walk->running && !deliver->stopping) {
+    if (!walk->running && !deliver->asker.stopping) {
         timer_stop(deliver->options.loop, &walk->timer);
         walk->running = true;
         walk->asleep = walk->missed = false;
@@ -112,18 +105,13 @@ void deliver_recover(struct deliver *deliver) {
 
 /* Of what is not settled, once a second at most, and only when notes came. */
 static struct err census_tx(struct tx *tx, void *ctx) {
-    struct deliver_census *census = ctx;
-    return tx_inbox_census(tx, &census->asked);
+    return tx_inbox_census(tx, &((struct deliver *)ctx)->census.asked);
 }
 
-static void census_done(struct err err, void *ctx) {
-    struct deliver_census *census = ctx;
-    struct deliver *deliver = CONTAINER_OF(census, struct deliver, census);
-    if (!deliver__answered(deliver)) {
-        return;
-    }
-    census->reading = false;
-    if (!err_failed(err)) {
+static void census_done(void *ctx) {
+    struct deliver *deliver = ctx;
+    struct deliver_census *census = &deliver->census;
+    if (!err_failed(census->ask.err)) {
         census->known = census->asked;
     }
     if (census->again) {
@@ -135,18 +123,23 @@ static void census_done(struct err err, void *ctx) {
 static void census_due(struct timer *timer) {
     struct deliver_census *census = CONTAINER_OF(timer, struct deliver_census, timer);
     census->waiting = false;
-    census->reading = true;
-    deliver__read(CONTAINER_OF(census, struct deliver, census), census_tx, census_done, census);
+    ask_read(&census->ask, census_tx, census_done);
 }
 
 void census__touch(struct deliver *deliver) {
     struct deliver_census *census = &deliver->census;
-    if (census->reading) {
+    if (census->ask.state == ASK_AWAY) {
         census->again = true;
     } else if (!census->waiting) {
         census->waiting = true;
         timer_start(deliver->options.loop, &census->timer, CENSUS_MS, census_due);
     }
+}
+
+void walk__init(struct deliver *deliver) {
+    static const struct ask_rules rules = {.judge = ask_any};
+    ask_init(&deliver->walk.ask, &deliver->asker, &rules, deliver);
+    ask_init(&deliver->census.ask, &deliver->asker, &rules, deliver);
 }
 
 void walk__stop(struct deliver *deliver) {

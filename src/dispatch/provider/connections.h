@@ -71,11 +71,9 @@ void connections_set(struct connections *connections, const struct settings *set
 /* --- What is there ---------------------------------------------------------------------------- */
 
 /* Found without being set, by name: the same from open to close, so any thread may ask. NULL: there
- * is none. `connections_found_at`: in the order of names; NULL: that was the last. */
+ * is none. */
 const struct model_connection *connections_found(const struct connections *connections,
                                                  struct bytes name);
-const struct model_connection *connections_found_at(const struct connections *connections,
-                                                    size_t at);
 /* Whether the file is not here though a row named it at the start. Any thread, after the load. */
 MUST_CHECK bool connections_key_lost(const struct connections *connections, struct bytes file);
 

@@ -12,7 +12,7 @@ enum { WORK_MS = 60000, PROBLEM_MAX = 256 << 10 };
 
 /* --- Its life --------------------------------------------------------------------------------- */
 
-static char *copy(struct bytes text) {
+static char *text_or_empty(struct bytes text) {
     return mem_copy(text.data == NULL ? "" : text.data, text.len);
 }
 
@@ -21,14 +21,14 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->talk = talk;
     work->part = card->part;
     work->step = card->step;
-    work->tool = copy(card->tool);
-    work->arguments = copy(card->arguments);
-    work->about = copy(card->about);
-    work->root = copy(talk->plan.root);
-    work->settings = copy(talk->plan.settings);
-    work->roots = copy(talk->plan.roots);
-    work->child = copy(card->child);
-    work->child_host = copy(card->child_host);
+    work->tool = text_or_empty(card->tool);
+    work->arguments = text_or_empty(card->arguments);
+    work->about = text_or_empty(card->about);
+    work->root = text_or_empty(talk->plan.root);
+    work->settings = text_or_empty(talk->plan.settings);
+    work->roots = text_or_empty(talk->plan.roots);
+    work->child = text_or_empty(card->child);
+    work->child_host = text_or_empty(card->child_host);
     work->child_attempt = card->child_attempt;
     work->child_exit = card->child_exit;
     work->child_ms = card->child_ms;
