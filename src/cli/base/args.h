@@ -37,7 +37,7 @@ struct command {
     bool talks;               /* A client of the daemon: --url and so on are taken. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
-    const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */
+    const struct action *action;     /* Argument of action_run; NULL: `run` does not read it. */
     const struct listing *listing;   /* Where `run` is listing_command. */
     const struct resource *resource; /* Where `run` is resource_command. */
 };

@@ -204,7 +204,7 @@ static struct err read_key(const struct edit_line *edit, char room[KEY_SIZE],
     return ERR_OK;
 }
 
-enum action {
+enum edit_action {
     GO_UP,
     GO_DOWN,
     GO_RIGHT,
@@ -221,7 +221,7 @@ enum action {
 /* The last seven: Ctrl-A, Ctrl-E, Ctrl-H, Backspace, Ctrl-K, Ctrl-U, Ctrl-W. */
 static const struct {
     const char *key;
-    enum action action;
+    enum edit_action action;
 } actions[] = {
     {"\033[A", GO_UP},    {"\033OA", GO_UP},    {"\033[B", GO_DOWN},    {"\033OB", GO_DOWN},
     {"\033[C", GO_RIGHT}, {"\033OC", GO_RIGHT}, {"\033[D", GO_LEFT},    {"\033OD", GO_LEFT},
@@ -230,7 +230,7 @@ static const struct {
     {"\001", GO_HOME},    {"\005", GO_END},     {"\010", CUT_LEFT},     {"\177", CUT_LEFT},
     {"\013", CUT_REST},   {"\025", CUT_ALL},    {"\027", CUT_WORD}};
 
-static void act(struct edit_line *edit, enum action action) {
+static void act(struct edit_line *edit, enum edit_action action) {
     const size_t at = edit->at, end = edit->text.len;
     switch (action) {
     case GO_UP:

@@ -128,19 +128,11 @@ static void launch_fail(struct talk_work *work, struct err err, const char *word
 static void launch_ready(struct flow_start *start, struct err err) {
     struct workflow_launch *launch = CONTAINER_OF(start, struct workflow_launch, start);
     struct talk_work *work = launch->work;
-<<<<<<< HEAD
-    work->away = false;
-    if (work->talk->ended || work->talk->turns->stopping) {
-        work__settle(work); /* The call is only freed. */
-    } else if (err_failed(err)) {
-        launch_fail(work, err, start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
-=======
     if (!work__is_back(work)) {
         return;
     }
     if (err_failed(err)) {
-        fail(work, err, start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
->>>>>>> 4c048d19 (turn: state one talk, one ask, one side call)
+        launch_fail(work, err, start->why.text[0] != '\0' ? start->why.text : err_title(err.code));
     } else if (start->invalid) {
         flow_start_write(start, &work->result.content);
         work->result.cause = CARD_BAD_ARGUMENTS;
