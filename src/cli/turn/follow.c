@@ -46,7 +46,7 @@ void turn_outcome_done(struct turn_outcome *outcome) {
 
 /* --- Output ----------------------------------------------------------------------------------- */
 
-static void line_end(struct watching *watching) {
+static void follow_line_end(struct watching *watching) {
     if (watching->in_line) {
         fputs(paint_end(&watching->paint, COLOUR_GREY), stdout);
         fputc('\n', stdout);
@@ -60,7 +60,7 @@ static void text_show(struct watching *watching, const char *text, bool thinking
         return;
     }
     if (thinking != watching->thinking) {
-        line_end(watching);
+        follow_line_end(watching);
         fputs(thinking ? paint_begin(&watching->paint, COLOUR_GREY) : "", stdout);
     }
     watching->thinking = thinking;
@@ -74,7 +74,7 @@ static void line_show(struct watching *watching, enum colour colour, const char 
     if (watching->watch->show != TURN_SHOW_LIVE) {
         return;
     }
-    line_end(watching);
+    follow_line_end(watching);
     printf("%s%s %s%s ", paint_begin(&watching->paint, colour), mark, name,
            paint_end(&watching->paint, colour));
     size_t len = strcspn(detail, "\n");
@@ -151,7 +151,7 @@ static void turn_finish(struct watching *watching, const json_t *data) {
         const char *member;
         char **text;
     } texts[] = {{"state", &outcome->state}, {"cause", &outcome->cause}, {"note", &outcome->note}};
-    line_end(watching);
+    follow_line_end(watching);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct bytes value = bytes_of(talk_text(data, texts[i].member));
         *texts[i].text = mem_copy(value.data, value.len);
@@ -318,7 +318,7 @@ static struct err question_settle(struct watching *watching) {
     if (err_failed(err) || strcmp(talk_text(row, "state"), "open") != 0) {
         return err;
     }
-    line_end(watching);
+    follow_line_end(watching);
     if (watch->answers == NULL) {
         fprintf(stderr, "drover: it waits for an answer: drover approve %s\n", id);
         return ERR_OK;
@@ -502,7 +502,7 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     if (!err_failed(err) && ret_outcome->state != NULL && watching.missed) {
         err = outcome_complete(&watching);
     }
-    line_end(&watching);
+    follow_line_end(&watching);
     text_done(&watching.step);
     json_release(&watching.asked);
     if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
