@@ -313,8 +313,8 @@ static void scan_punct(struct reading *reading, struct token *token) {
     token->len = 1;
     for (size_t i = 0; i < COUNT_OF(signs); i++) {
         struct bytes sign = bytes_of(signs[i]);
-        bool fraction = sign.data[1] == '.' && sign.len == 2 &&
-                        char_is_digit(byte_at(reading, reading->at + 2)); /* `a?.5:b` */
+        bool fraction =
+            bytes_is(sign, "?.") && char_is_digit(byte_at(reading, reading->at + 2)); /* `a?.5:b` */
         if (bytes_begin(rest, sign) && !fraction) {
             token->len = (uint32_t)sign.len;
             return;
