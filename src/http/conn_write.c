@@ -128,7 +128,7 @@ enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
  * socket did not take. WRITTEN_NOT: the connection must end. */
 static enum written conn_write_pieces(struct conn *conn, const struct outlet_piece *pieces,
                                       unsigned count, size_t *ret_kept) {
-    uv_buf_t bufs[PIECES_MAX];
+    uv_buf_t bufs[PIECES_MAX] = {{0}};
     size_t total = 0;
     for (unsigned i = 0; i < count; i++) {
         bufs[i] = uv_buf_init((char *)pieces[i].bytes.data, (unsigned)pieces[i].bytes.len);
