@@ -46,6 +46,7 @@ struct work {
     struct providers *providers;
     struct toolbox *toolbox;
     struct scripts *scripts;  /* Workers of the engine that this program carries. */
+    struct amounts budget;    /* Of workflows that are given none; `flows` borrows it. */
     char *hidden[HIDDEN_MAX]; /* Paths that commands in the sandbox must not see. Ends with NULL. */
 
     /* The performers. */
@@ -271,9 +272,9 @@ static struct err flows_begin(struct work *work) {
     struct connections *connections = providers_connections(work->providers);
     AUTO(mem_release) char *path = NULL;
     struct sha256 hash;
-    struct amounts budget;
-    struct err err =
-        serve->workflow_budget == NULL ? ERR_OK : budget_read(serve->workflow_budget, &budget);
+    struct err err = serve->workflow_budget == NULL
+                         ? ERR_OK
+                         : budget_read(serve->workflow_budget, &work->budget);
     if (!err_failed(err)) {
         err = script_program_install(serve->world, work->processes.data_dir, &hash, &path);
     }
@@ -304,7 +305,8 @@ static struct err flows_begin(struct work *work) {
                                                   .memory_mb = serve->script_memory >> 20,
                                                   .workers_max = serve->workers_max,
                                                   .stuck_ms = serve->agent_stuck_ms},
-                                       .budget = serve->workflow_budget == NULL ? NULL : &budget,
+                                       .budget =
+                                           serve->workflow_budget == NULL ? NULL : &work->budget,
                                        .bounds = bounds_of(work),
                                        .hold = hold_of(work),
                                        .ctx = work,
