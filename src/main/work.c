@@ -46,7 +46,7 @@ struct work {
     struct providers *providers;
     struct toolbox *toolbox;
     struct scripts *scripts;  /* Workers of the engine that this program carries. */
-    struct amounts budget;    /* Of workflows that are given none; `flows` borrows it. */
+    struct amounts budget;    /* Default of workflows; `flows` borrows it. */
     char *hidden[HIDDEN_MAX]; /* Paths that commands in the sandbox must not see. Ends with NULL. */
 
     /* The performers. */
