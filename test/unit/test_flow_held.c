@@ -80,7 +80,7 @@ static void row_done(struct flow_op *op) {
     held->row_done = true;
     held->state = call->state;
     held->row = call->row;
-    held->told = held->flow.done.first != NULL;
+    held->told = held->flow.by_state[CALL_DONE].first != NULL;
     held->kept = call->result.len > 0;
 }
 
@@ -93,7 +93,8 @@ static struct call *call_that_said_something(struct flow *flow) {
     call->run = (struct id){"run_agent"};
     call->model = mem_copy("m", 1);
     call->cause = CAUSE_COMPLETED;
-    call->state = CALL_ENDED;
+    call__enter(call, CALL_WAITING);
+    call__enter(call, CALL_ENDED);
     text_add_str(&call->result, "\"words\"");
     return call;
 }

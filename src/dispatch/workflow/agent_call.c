@@ -60,7 +60,7 @@ static const struct provider_wait no_wait = {.resume_at_ms = 0};
 
 static struct err wait_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    return tx_step_provider(tx, bytes_of(op->begin.run.text), op->end.attempt, &op->wait);
+    return tx_step_provider(tx, bytes_of(op->run.text), op->attempt, &op->wait);
 }
 
 static void wait_done(struct flow_op *op) {
@@ -75,8 +75,6 @@ void call__wait(struct call *call, const struct provider_wait *wait) {
         return;
     }
     struct flow_op *op = call__op(call, wait_tx, wait_done);
-    op->begin.run = call->run; /* The call may be gone before it is written. */
-    op->end.attempt = call->attempt;
     op->wait = call->wait;
     call->wait_op = op;
     call->stored_resume_ms = call->wait.resume_at_ms;
@@ -94,7 +92,7 @@ static struct model_request *call_request(const struct call *call) {
     AUTO(text_done) struct text system, text;
     text_init(&system, SYSTEM_MAX);
     text_init(&text, RUN_SPEC_MAX);
-    /* What is more than high is high. */
+    /* Efforts above high are high. */
     request->effort = effort != NULL ? model_effort_of(bytes_of(effort), MODEL_EFFORT_HIGH)
                                      : model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
     request->output_max = call->output_max;
@@ -179,7 +177,7 @@ static void call_ask_better(struct call *call) {
     static const char after[] = "\nAnswer again, with the whole object and nothing else.";
     struct missed *missed = call->missed == NULL ? mem_new(sizeof *missed) : call->missed;
     AUTO(text_done) struct text fault;
-    text_init(&fault, FAULT_MAX + sizeof before + sizeof after);
+    text_init(&fault, FAULT_MAX + sizeof(before) + sizeof(after));
     text_add_str(&fault, before);
     text_add(&fault, call->misfit.data, utf8_cut(text_bytes(&call->misfit), FAULT_MAX));
     text_add_str(&fault, after);
@@ -258,7 +256,7 @@ static void call_watch_silence(struct call *call, uint64_t more_ms);
 static void call_on_silence(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
     if (model_is_waiting(call->asking)) {
-        call_watch_silence(call, 0); /* It is still queued for its provider. */
+        call_watch_silence(call, 0); /* Still queued for its provider. */
     } else if (call->restarts++ < WORKFLOW_RESTARTS_MAX) {
         call__cut_off(call);
         call__ask(call);

@@ -31,7 +31,7 @@ static tool_set call_type_tools(const struct call *call) {
     return call->type.instructions != NULL ? call->type.tools : TOOL_SET_ALL;
 }
 
-/* Its worker has refused names that nobody knows; earlier workers left them to us. */
+/* Workers refuse unknown names; those of earlier builds left them to us. */
 static tool_set call_asked_tools(const struct call *call) {
     const json_t *names = call__option(call, "tools");
     tool_set tools = names == NULL ? TOOL_SET_ALL : 0;
@@ -118,7 +118,7 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     const size_t words_at = bytes->len;
     call__write_instructions(call, bytes);
     const size_t root_at = bytes->len;
-    text_add(bytes, root.data, root.len); /* Of its own tree: that may go before the op does. */
+    text_add(bytes, root.data, root.len); /* A copy: the tree may go before the op does. */
     const char *data = bytes->data;
     op->talk = (struct step_talk){
         .session = flows__new_id(flow->flows, "ses"),
@@ -142,15 +142,15 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
 
 static void call_watch_silence(struct call *call, int64_t wait_ms);
 
-/* Somebody may have been faster: then it is another attempt, or over. */
+/* A user may have been faster: then the attempt is another one, or over. */
 static struct err restart_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    const struct run_key key = {.run = bytes_of(op->begin.run.text)};
+    const struct run_key key = {.run = bytes_of(op->run.text)};
     struct run_row row;
     struct why why = {""};
     bool found = false;
     struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found || row.attempt != op->end.attempt) {
+    if (err_failed(err) || !found || row.attempt != op->attempt) {
         return err;
     }
     err = tx_step_restart(tx, &key, &op->flow->flows->options.bounds, &row, &why);
@@ -175,12 +175,9 @@ static void call_on_silence(struct timer *timer) {
     if (silence_ms < stuck_ms) {
         call_watch_silence(call, silence_ms < 0 ? stuck_ms / 2 : stuck_ms - silence_ms);
     } else if (call->silences < WORKFLOW_RESTARTS_MAX) {
-        struct flow_op *op = call__op(call, restart_tx, restart_done);
         call->silences++;
         call->silent_attempt = call->attempt;
-        op->begin.run = call->run; /* The call may be gone before it is written. */
-        op->end.attempt = call->attempt;
-        flow__op_send(op);
+        flow__op_send(call__op(call, restart_tx, restart_done));
     } else {
         call__fail(call, CAUSE_STUCK, "its model said nothing for too long, three times");
     }
@@ -223,7 +220,7 @@ static struct err turn_read_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
     const struct step_talked *talked = &op->talked;
     text_clear(&op->bytes);
-    struct err err = tx_step_talked(tx, op->run, &op->talked);
+    struct err err = tx_step_talked(tx, bytes_of(op->turn.text), &op->talked);
     if (err_failed(err)) {
         return err;
     }
@@ -282,20 +279,13 @@ static void call_set_waiting(struct call *call, bool waits) {
     }
 }
 
-/* The agent's turn waits for its provider. The agent is shown as waiting, too, and keeps its slot
- * and its deadline. */
-static void call_wait_until(struct call *call, int64_t resume_at_ms) {
-    const struct provider_wait wait = {.resume_at_ms = resume_at_ms};
-    call__wait(call, &wait);
-}
-
 static void call_read_turn(struct call *call);
 
 static void turn_read_done(struct flow_op *op) {
     struct call *call = op->call;
     const struct step_talked *talked = &op->talked;
     if (op->flow->state == FLOW_ENDING || call->state != CALL_TURN ||
-        strcmp(op->talk.turn.text, call->turn.text) != 0 /* It was restarted. */) {
+        strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
     }
     if (!talked->found) {
@@ -303,21 +293,22 @@ static void turn_read_done(struct flow_op *op) {
     } else if (talked->ended) {
         call_turn_ended(call, op);
     } else if (call->turn_notes != op->turn_notes) {
-        call_read_turn(call); /* What was read may be older than the note. */
-    } else { /* One of an earlier life goes on, and a note will report its end. What it waited until
-              * now is stored with its turn. */
+        call_read_turn(call); /* The read may be older than the note. */
+    } else {
+        /* A turn of an earlier life goes on, and a note will report its end. Its wait until now is
+         * stored with it. */
         call->waited_ms = talked->waited_ms;
         call->waits_since_ms = 0;
         call_set_waiting(call, talked->state == RUN_WAITING && talked->resume_at_ms == 0);
-        call_wait_until(call, talked->resume_at_ms);
+        /* While its turn waits for a provider, the agent is shown as waiting, too, and keeps its
+         * slot and its deadline. */
+        call__wait(call, &(struct provider_wait){.resume_at_ms = talked->resume_at_ms});
     }
 }
 
 static void call_read_turn(struct call *call) {
     struct flow_op *op = call__op(call, turn_read_tx, turn_read_done);
     op->turn_notes = call->turn_notes;
-    op->talk.turn = call->turn; /* The call may be gone before it was read. */
-    op->run = bytes_of(op->talk.turn.text);
     op->reads = true;
     text_init(&op->bytes, 4 * (size_t)WORKFLOW_RESULT_MAX);
     flow__op_send(op);
@@ -345,5 +336,6 @@ void flows__turn_note(struct flows *flows, const struct run_row *row) {
     if (waits != (call->waits_since_ms != 0)) {
         call_set_waiting(call, waits);
     }
-    call_wait_until(call, asks_provider ? row->not_before_ms : 0);
+    const struct provider_wait wait = {.resume_at_ms = asks_provider ? row->not_before_ms : 0};
+    call__wait(call, &wait);
 }

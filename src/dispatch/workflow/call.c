@@ -1,9 +1,9 @@
 /* call.c: requests of a script, each from its begin to its outcome: which agent begins next, the
  * row of its step, and what others do to it meanwhile.
  *
- * A workflow that is paused begins no agent. Its script goes on and gets the outcomes of those at
- * work; what it asks for then waits in line. So nothing is held back that has to be remembered: the
- * pause stands in the run's row, and whoever takes the run over reads it there.
+ * A workflow that is paused begins no agent. Its script goes on and gets the outcomes of busy
+ * ones; what it asks for then waits in line. So nothing is held back that has to be remembered: the
+ * pause stands in the run's row, and the daemon that takes the run over reads it there.
  *
  * Somebody may restart an agent: its row has the next attempt, and what it did so far is dropped;
  * its promise waits on. What is in the pool or in the store cannot be taken back: it comes, is
@@ -17,56 +17,7 @@
 #include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
 
-/* --- States and their lines ------------------------------------------------------------------- */
-
-static void call_line_append(struct call_line *line, struct call *call) {
-    call->next = NULL;
-    *(line->last == NULL ? &line->first : &line->last->next) = call;
-    line->last = call;
-}
-
-void call_line_prepend(struct call_line *line, struct call *call) {
-    call->next = line->first;
-    line->first = call;
-    line->last = line->last == NULL ? call : line->last;
-}
-
-void call_line_remove(struct call_line *line, struct call *call) {
-    struct call *before = NULL, *at = line->first;
-    while (at != NULL && at != call) {
-        before = at;
-        at = at->next;
-    }
-    if (at != NULL) {
-        *(before == NULL ? &line->first : &before->next) = call->next;
-        line->last = line->last == call ? before : line->last;
-        call->next = NULL;
-    }
-}
-
-/* NULL: calls of this state stand in no line. */
-static struct call_line *call_line_of(const struct call *call) {
-    struct flow *flow = call->flow;
-    switch (call->state) {
-    case CALL_WAITING:
-        return &flow->waiting;
-    case CALL_SEARCHING:
-        return &flow->searching;
-    case CALL_DEFERRED:
-        return &flow->deferred;
-    case CALL_DONE:
-        return &flow->done;
-    default:
-        return NULL;
-    }
-}
-
-static void call_leave_line(struct call *call) {
-    struct call_line *line = call_line_of(call);
-    if (line != NULL) {
-        call_line_remove(line, call);
-    }
-}
+/* --- States ----------------------------------------------------------------------------------- */
 
 #define BIT(state) (1U << (state))
 void call__enter(struct call *call, enum call_state state) {
@@ -78,7 +29,7 @@ void call__enter(struct call *call, enum call_state state) {
     };
     static const unsigned edges[CALL_STATES] = {
         [CALL_NEW] = BIT(CALL_WAITING) | BIT(CALL_CACHED) | BIT(CALL_SEARCHING) | BUDGET |
-                     BIT(CALL_DEFERRED) | BIT(CALL_ENDED) | BIT(CALL_DONE),
+                     BIT(CALL_DEFERRED) | BIT(CALL_DONE),
         [CALL_WAITING] = BIT(CALL_BEGUN) | ENDS,
         [CALL_CACHED] = BIT(CALL_SEARCHING) | BIT(CALL_STORING) | BIT(CALL_ENDED),
         [CALL_SEARCHING] = BIT(CALL_CACHED) | BIT(CALL_DEFERRED) | BIT(CALL_ENDED),
@@ -94,12 +45,9 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_STORING] = WORK | BIT(CALL_WAITING) | BIT(CALL_ENDED) | BIT(CALL_DONE),
     };
     assert((edges[call->state] & BIT(state)) != 0);
-    call_leave_line(call);
+    flow_list_remove(&call->flow->by_state[call->state], &call->link);
+    flow_list_append(&call->flow->by_state[state], &call->link);
     call->state = state;
-    struct call_line *line = call_line_of(call);
-    if (line != NULL) {
-        call_line_append(line, call);
-    }
 }
 
 /* --- Memory ----------------------------------------------------------------------------------- */
@@ -128,6 +76,7 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     text_init(&call->result, 2 * (size_t)WORKFLOW_RESULT_MAX);
     text_init(&call->misfit, RUN_SPEC_MAX);
     table_add(&flow->calls, &call->node);
+    flow_list_append(&flow->by_state[CALL_NEW], &call->link);
     return call;
 }
 
@@ -154,7 +103,7 @@ void call__release_bytes(struct call *call) {
 void call__forget_message(struct call *call) {
     json_t *message = call->message;
     call->message = NULL;
-    if (json_object_get(message, CALL_WRITTEN) != NULL) { /* It may be large. */
+    if (json_object_get(message, CALL_WRITTEN) != NULL) { /* The message may be large. */
         flows__free_json(call->flow->flows, message);
     } else {
         json_decref(message);
@@ -172,11 +121,11 @@ void call__cancel(struct call *call) {
 void call__free(struct call *call) {
     struct flow *flow = call->flow;
     call__cancel(call);
-    call_leave_line(call);
+    flow_list_remove(&flow->by_state[call->state], &call->link);
     call__orphan_ops(call);
     call__leave_turn(call);
     call__free_missed(call);
-    call__forget_script(call);
+    script_search_free(call->search);
     agent_type_done(&call->type);
     call__free_tree(call);
     table_remove(&flow->calls, &call->node);
@@ -235,7 +184,7 @@ static struct prior *call_find_prior(const struct call *call, const struct table
     return node == NULL ? NULL : CONTAINER_OF(node, struct prior, node);
 }
 
-/* It began in an earlier life, and is asked again under its row. */
+/* The call began in an earlier life, and is asked again under its row. */
 static void call_take_prior(struct call *call, struct prior *prior) {
     struct flow *flow = call->flow;
     call->run = prior->run;
@@ -351,7 +300,7 @@ static void begin_done(struct flow_op *op) {
         return; /* A note reports the end. */
     }
     if (call->state == CALL_ENDED) {
-        call__store(call); /* It has waited for this. */
+        call__store(call); /* The outcome has waited for this. */
     } else if (call->state != CALL_BEGUN) {
         return;
     } else if (op->begun == STEP_BEGUN && call->tree != NULL) {
@@ -369,7 +318,7 @@ static void begin_done(struct flow_op *op) {
 
 static struct err again_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    return tx_step_again(tx, bytes_of(op->call->run.text), &op->flow->flows->options.bounds,
+    return tx_step_again(tx, bytes_of(op->run.text), &op->flow->flows->options.bounds,
                          &op->asks_again);
 }
 
@@ -387,13 +336,13 @@ static void again_done(struct flow_op *op) {
 /* Late: a note has told why. */
 static struct err turn_tx(struct tx *tx, void *ctx) {
     struct flow_op *op = ctx;
-    return tx_step_talk(tx, &op->begin, op->end.attempt, &op->late);
+    return tx_step_talk(tx, &op->begin, op->attempt, &op->late);
 }
 
 static void turn_done(struct flow_op *op) {
     op->call->row = ROW_WRITTEN;
     if (op->call->state == CALL_ENDED) {
-        call__store(op->call); /* It has waited for this. */
+        call__store(op->call); /* The outcome has waited for this. */
     }
 }
 
@@ -402,7 +351,6 @@ void call__start_turn(struct call *call) {
     struct flow_op *op = call__op(call, turn_tx, turn_done);
     op->begins = true;
     op->begin = call__step(call, op);
-    op->end.attempt = call->attempt;
     call__fill_turn(call, op);
     call__enter(call, CALL_TURN);
     call__watch_deadline(call);
@@ -438,7 +386,7 @@ static void call_insert(struct call *call, bool refused) {
 }
 
 /* The call has its slot. `refused`: it ends at once, with that cause; CAUSE_NONE: it goes on. The
- * row may be there from before a crash: a call that was refused then is refused again, and one that
+ * row may be older than a crash: a call that was refused then is refused again, and one that
  * was asked is asked again; its row counts how often, also where it has no budget. */
 static void call_begin(struct call *call, enum run_cause refused) {
     bool fresh = call->row == ROW_NONE;
@@ -458,7 +406,7 @@ static void call_begin(struct call *call, enum run_cause refused) {
         call__enter(call, CALL_TURN);
         call__watch_deadline(call);
     } else if (call->tree != NULL && fresh) {
-        call__watch_deadline(call); /* Its row comes first. */
+        call__watch_deadline(call); /* The row comes first. */
     } else if (call->tree != NULL) {
         call__make_tree(call);
     } else if (!fresh && call->attempt > 1 && call__has_tools(call)) {
@@ -488,12 +436,12 @@ static enum run_cause call_refusal(const struct call *call) {
             return CAUSE_AGENT_BUDGET;
         }
     }
-    /* One that has begun, in an earlier life, goes on. */
+    /* A call that has begun, in an earlier life, goes on. */
     return call->row != ROW_WRITTEN && flow__total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT
                                                                         : CAUSE_NONE;
 }
 
-/* A call that has begun is at work, also when it is asked again after a restart of the daemon; not
+/* A call that has begun is busy, also when it is asked again after a restart of the daemon; not
  * one that a budget admitted while the run was paused.
  *
  * A budget that is used up ends a call in the commit that begins it. Where the run resumes another,
@@ -507,9 +455,9 @@ static bool call_may_begin(const struct call *call) {
 
 void flow__pump(struct flow *flow) {
     while (flow->working < flow->at_once && flow->state == FLOW_LIVE) {
-        struct call *call = flow->waiting.first;
+        struct call *call = flow__first(flow, CALL_WAITING);
         while (call != NULL && !call_may_begin(call)) {
-            call = call->next;
+            call = call_of(call->link.next);
         }
         if (call == NULL) {
             return;
@@ -627,13 +575,13 @@ static void call_on_restart(struct call *call, int64_t attempt) {
         break;
     case CALL_CHECKING:
     case CALL_TREE_REMOVING:
-        call__cancel(call); /* Its deadline begins anew, too. */
+        call__cancel(call); /* The deadline starts again, too. */
         call->restarted = true;
         break;
     case CALL_STORING:
         call->restarted = true;
         break;
-    case CALL_TREE_MAKING: /* Its tree is made all the same. */
+    case CALL_TREE_MAKING: /* The tree is made all the same. */
         call__cancel(call);
         call__watch_deadline(call);
         call->turn = (struct id){""};
@@ -646,7 +594,7 @@ static void call_on_restart(struct call *call, int64_t attempt) {
 
 /* --- Notes of its row ------------------------------------------------------------------------- */
 
-/* Ended by others: its done_no is stored already. */
+/* Another client ended the step: its done_no is stored already. */
 static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
     struct flow *flow = call->flow;
     call__cancel(call);

@@ -10,23 +10,18 @@
  * ENDED waits for the row of the call. A restart leads from each state after BEGUN, but DONE, back
  * to work. DONE calls stand in the order of their commits, and are delivered to the script in that
  * order, after its history. A call outlives its worker: the next worker asks for it again, by its
- * key and occurrence, and gets the same outcome.
- *
- * For the files of this folder alone, on the loop.
+ * key and occurrence, and gets the same outcome. For the files of this folder alone, on the loop.
  */
 #ifndef DROVER_DISPATCH_WORKFLOW_CALL_H
 #define DROVER_DISPATCH_WORKFLOW_CALL_H
 
 #include "base/json/json.h"
 #include "base/text.h"
-#include "dispatch/base/pool.h"
-#include "dispatch/base/table.h"
+#include "dispatch/workflow/registry.h"
 #include "engine/workflow/steps.h"
 #include "loop/loop.h"
 #include "model/model.h"
 #include "tool/agent_types.h"
-
-struct flow;
 
 enum { CALL_NAME = 2 * 64 + 2 };
 
@@ -64,16 +59,11 @@ enum result_form {
     RESULT_ENCODED,  /* The whole outcome, as a worker gets it. */
 };
 
-/* Calls in their order. Zeroes are an empty line. */
-struct call_line {
-    struct call *first, *last;
-};
-
 struct call {
     struct table_node node; /* By key and occurrence. */
     char name[CALL_NAME];
     struct flow *flow;
-    struct call *next;     /* In the line of its state. */
+    struct flow_link link; /* In the list of its state. */
     enum call_state state; /* Changed by call__enter alone. */
     enum call_row row;
     int64_t number; /* The worker's; 0: this worker has not asked for it yet. */
@@ -126,15 +116,17 @@ struct call {
     int64_t calls, calls_priced; /* For its model. */
 };
 
+static inline struct call *call_of(struct flow_link *link) { /* NULL: none. */
+    return link == NULL ? NULL : CONTAINER_OF(link, struct call, link);
+}
+
 /* call.c */
 struct call *call__new(struct flow *flow, const char *key, int64_t occurrence);
 void call__free(struct call *call);
 void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence);
 struct call *flow__find_call(const struct flow *flow, struct bytes name);
-/* Leaves the line of its state, and enters that of the next one. Asserts that the edge is legal. */
+/* Leaves the list of its state, and enters that of the next one. Asserts that the edge is legal. */
 void call__enter(struct call *call, enum call_state state);
-void call_line_remove(struct call_line *line, struct call *call); /* Or is not in it. */
-void call_line_prepend(struct call_line *line, struct call *call);
 void flow__on_call(struct flow *flow, json_t *message, bool nested); /* Takes the message over. */
 void flow__pump(struct flow *flow); /* Begins the calls that have a slot. */
 void flow__on_pause(struct flow *flow, const struct run_row *row);

@@ -101,7 +101,7 @@ static void check_finish_judged(struct flow_check *check) {
 
 /* --- The worker ------------------------------------------------------------------------------- */
 
-/* It takes tokens, and a script may have a megabyte of them. */
+/* In the pool: a script may have a megabyte of tokens to look through. */
 static void check_place_run(struct pool_job *job) {
     struct flow_check *check = CONTAINER_OF(job, struct flow_check, job);
     script_fault_place((struct bytes){check->source, check->len}, &check->verdict.fault);
@@ -127,7 +127,7 @@ static void check_on_frame(void *ctx, struct bytes frame) {
         check->verdict.judgement = FLOW_GOOD;
         check_finish_judged(check);
     } else if (message == NULL || strcmp(json_str(end, "code", ""), "syntax_error") != 0) {
-        check_finish(check); /* Its run will report the same. */
+        check_finish(check); /* A run of the script will report the same. */
     } else {
         int64_t line = json_int(end, "line", 0), column = json_int(end, "column", 0);
         check->verdict.judgement = FLOW_BAD;
@@ -144,7 +144,7 @@ static void check_on_frame(void *ctx, struct bytes frame) {
 
 static void check_on_worker_end(void *ctx, const struct script_end *end) {
     struct flow_check *check = ctx;
-    (void)end; /* Its run will report the same. */
+    (void)end; /* A run of the script will report the same. */
     check->worker = NULL;
     if (!check->in_pool) {
         check_finish(check);

@@ -32,7 +32,7 @@ struct flow_verdict {
 };
 
 struct flows;
-/* Of a valid script. The verdict is borrowed for the call. */
+/* The script is valid; the verdict is borrowed for the call. */
 void flows_check(struct flows *flows, const struct catalog_script *script,
                  void (*done)(void *ctx, const struct flow_verdict *verdict), void *ctx);
 /* "LINE:COLUMN: what"; not every fault has a place. */

@@ -14,20 +14,20 @@
 #include "script/program.h"
 
 enum {
-    LINGER_MS = 500, /* Of a build that nobody holds: the next flow may pin it, too. */
+    LINGER_MS = 500, /* Delay until an unused build is closed: the next flow may pin it, too. */
     SEEK_AGAIN_MS = 1000,
 };
 
 struct build {
     struct table_node node; /* By its hash. */
     struct sha256_hex hash;
-    struct flows *flows;     /* Borrowed. */
-    struct scripts *scripts; /* Owned; NULL: it is not open. */
-    struct flow *waiting;    /* Those that wait until it is open. */
-    size_t holders;          /* Flows, those that wait included. */
-    bool looking;            /* The pool seeks it, or the timer runs until it does. */
-    bool recheck;            /* Its workers cannot be had: it is sought again. */
-    unsigned tries;          /* To find it, in a row. */
+    struct flows *flows;      /* Borrowed. */
+    struct scripts *scripts;  /* Owned; NULL: it is not open. */
+    struct flow_list waiting; /* Flows that wait until it is open. */
+    size_t holders;           /* Flows, those that wait included. */
+    bool looking;             /* The pool seeks it, or the timer runs until it does. */
+    bool recheck;             /* Workers of it could not be started: it is sought again. */
+    unsigned tries;           /* To find it, in a row. */
     struct effect effect;
     struct timer timer;
     struct pool_job job;
@@ -102,13 +102,7 @@ void flow__release_build(struct flow *flow) {
     if (build == NULL) {
         return;
     }
-    struct flow **at = &build->waiting;
-    while (*at != NULL && *at != flow) {
-        at = &(*at)->next_waiting;
-    }
-    if (*at != NULL) {
-        *at = flow->next_waiting;
-    }
+    flow_list_remove(&build->waiting, &flow->waiting_link);
     flow->build = NULL;
     assert(build->holders > 0);
     if (--build->holders == 0 && !flow->flows->stopping) {
@@ -129,24 +123,6 @@ static void seek_run(struct pool_job *job) {
     }
     build->err =
         script_program_find(loop_world(options->loop), options->data_dir, &hash, &build->path);
-}
-
-/* Each goes on, or ends. */
-static void build_wake_waiting(struct build *build, bool found) {
-    while (build->waiting != NULL) {
-        struct flow *flow = build->waiting;
-        build->waiting = flow->next_waiting;
-        if (flow->state != FLOW_ADOPTING) {
-            continue; /* Its time was over meanwhile, or somebody stopped it. */
-        }
-        if (found) {
-            flow__adopt(flow);
-        } else {
-            flow__end(flow, CAUSE_ENGINE_GONE,
-                      "the engine that it began with is missing in libexec of the data directory, "
-                      "or damaged; resumed as a new run, it goes on with the present one");
-        }
-    }
 }
 
 static void build_seek(struct build *build);
@@ -191,7 +167,20 @@ static void seek_done(struct pool_job *job) {
         build->scripts = scripts_open(&with);
     }
     build->recheck = build->recheck && !found;
-    build_wake_waiting(build, found);
+    while (build->waiting.first != NULL) {
+        struct flow *flow = CONTAINER_OF(build->waiting.first, struct flow, waiting_link);
+        flow_list_remove(&build->waiting, &flow->waiting_link);
+        if (flow->state != FLOW_ADOPTING) {
+            continue; /* The run has ended meanwhile, or somebody stopped it. */
+        }
+        if (found) {
+            flow__adopt(flow);
+        } else {
+            flow__end(flow, CAUSE_ENGINE_GONE,
+                      "the engine that it began with is missing in libexec of the data directory, "
+                      "or damaged; resumed as a new run, it goes on with the present one");
+        }
+    }
     builds_linger(flows); /* No flow may hold it any more. */
 }
 
@@ -231,8 +220,9 @@ bool flow__has_build(struct flow *flow) {
     if (flow->build->scripts != NULL && !flow->build->recheck) {
         return true;
     }
-    flow->next_waiting = flow->build->waiting;
-    flow->build->waiting = flow;
+    if (!flow->waiting_link.listed) {
+        flow_list_append(&flow->build->waiting, &flow->waiting_link);
+    }
     if (!flow->build->looking) {
         build_seek(flow->build);
     }
@@ -247,7 +237,7 @@ struct scripts *flow__scripts(const struct flow *flow) {
 
 void flows_get_script_stats(const struct flows *flows, struct scripts_stats *ret_stats) {
     struct scripts_stats stats = {0};
-    if (!flows->stop_reported) { /* Who opened the present one may have closed it. */
+    if (!flows->stop_reported) { /* The owner of the present build may have closed it. */
         scripts_get_stats(flows->options.scripts, &stats);
     }
     stats_add(&stats, &flows->closed_scripts);

@@ -1,4 +1,4 @@
-/* flow.h: one workflow in the hands of this daemon; for the files of this folder alone.
+/* flow.h: a workflow that this daemon performs; for the files of this folder alone.
  *
  *   UNREAD ──> LOADING ──history──> ADOPTING ──commit──> LIVE ──script ended, a stop──> ENDING
  *      ^          │          │                            │                               │
@@ -66,7 +66,7 @@ struct flow {
     uint64_t computing_since_ns;
     int64_t sent;             /* Outcomes sent to the worker, those of the history included. */
     int64_t loaded_no;        /* done_no of the last outcome that was read for the worker. */
-    size_t unloaded;          /* Calls in `done` whose result is only in the store. */
+    size_t unloaded;          /* DONE calls whose result is only in the store. */
     struct flow_op *page_op;  /* Borrowed from `ops`: reads the next page of them; or NULL. */
     int64_t spent, stored;    /* Output tokens of delivered, and of all stored outcomes. */
     int64_t total;            /* Limit on output tokens: budget.total of its script; -1: none. */
@@ -75,17 +75,17 @@ struct flow {
     int64_t agents, nested;   /* Calls of agent() and of workflow(), in all. */
     int64_t line_last;        /* Number of the last line of this worker. */
     char *model, *root;
-    json_t *spec;              /* Owned; never changes once it is there. */
-    struct build *build;       /* Held; NULL: the present engine, or not yet known. */
-    struct flow *next_waiting; /* For the same build. */
+    json_t *spec;                  /* Owned; never changes once it is there. */
+    struct build *build;           /* Held; NULL: the present engine, or not yet known. */
+    struct flow_link waiting_link; /* For the build. */
     struct script_worker *worker;
     struct frame_reader *reader; /* Owned: the frame that is being processed; NULL: none. */
-    size_t pending_bytes;        /* Of prompts and rows of calls that end by themselves. */
+    size_t pending_bytes;        /* Bytes of prompts and rows of calls that end by themselves. */
     struct flow_load *load;      /* Owned; LOADING and ADOPTING. */
-    struct table calls;          /* Of struct call. */
-    struct table open, reusable; /* Of struct prior: not settled; successes of a resumed run. */
-    struct call_line waiting, deferred, done, searching;
-    struct loop_task deliver_task; /* Delivers `done` before the turn of the loop ends. */
+    struct table calls;          /* Holds struct call. */
+    struct table open, reusable; /* Hold struct prior: not settled; successes of a resumed run. */
+    struct flow_list by_state[CALL_STATES]; /* Calls, as they entered their state. */
+    struct loop_task deliver_task; /* Delivers DONE calls before the turn of the loop ends. */
     struct call *searched;         /* Borrowed: its script is being searched; NULL: none. */
     size_t storing;                /* Ops that store an outcome. */
     size_t cached;                 /* Calls that a resumed run may answer, and has not yet. */
@@ -93,26 +93,30 @@ struct flow {
     size_t line_count;
     struct timer deadline, rebuild;
     struct flow_op *ops;     /* Owned. */
-    struct flow_op *delayed; /* Of `ops`: lazy ones that are not sent yet. */
+    struct flow_op *delayed; /* Lazy ones of `ops` that are not sent yet. */
     size_t delayed_count, delayed_rows;
     struct timer delay_timer;
     size_t in_pool; /* Jobs in the pool, and reads of the history. */
 };
+
+static inline struct call *flow__first(const struct flow *flow, enum call_state state) {
+    return call_of(flow->by_state[state].first); /* NULL: no call is in that state. */
+}
 
 /* flows.c */
 struct bytes flow__run(const struct flow *flow);
 struct bytes flow__project(const struct flow *flow);
 struct workflow_place flow__place(const struct flow *flow);
 void flow__enter(struct flow *flow, enum flow_state state); /* Asserts that the edge is legal. */
-MUST_CHECK bool flow__is_over(const struct flow *flow);     /* Results change nothing any more. */
-void flow__ended(struct flow *flow);                        /* Its row has ended. */
+MUST_CHECK bool flow__is_over(const struct flow *flow);     /* Results are ignored. */
+void flow__ended(struct flow *flow);                        /* The row has ended. */
 void flow__maybe_free(struct flow *flow); /* When it has ended and nothing of it is away. */
 struct call *flow__next_call(const struct flow *flow, const struct call *after);
 
 /* engine_build.c */
 /* false: it is looked for; flow__adopt comes again, or the flow ends. */
 MUST_CHECK bool flow__has_build(struct flow *flow);
-struct scripts *flow__scripts(const struct flow *flow); /* It has its build. */
+struct scripts *flow__scripts(const struct flow *flow); /* The build is open. */
 void flow__recheck_build(struct flow *flow); /* A worker of it could not be had, or was lost. */
 void flow__release_build(struct flow *flow);
 

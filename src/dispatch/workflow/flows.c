@@ -1,6 +1,4 @@
-/* flows.c: which workflows are in the hands of this daemon, from the note of their row to their
- * end.
- */
+/* flows.c: the workflows that this daemon performs, from the note of a row to its end. */
 #include "dispatch/workflow/flows.h"
 
 #include "base/memory.h"
@@ -56,6 +54,13 @@ void flow_list_append(struct flow_list *list, struct flow_link *link) {
     *link = (struct flow_link){.prev = list->last, .listed = true};
     *(list->last == NULL ? &list->first : &list->last->next) = link;
     list->last = link;
+}
+
+void flow_list_prepend(struct flow_list *list, struct flow_link *link) {
+    assert(!link->listed);
+    *link = (struct flow_link){.next = list->first, .listed = true};
+    *(list->first == NULL ? &list->last : &list->first->prev) = link;
+    list->first = link;
 }
 
 void flow_list_remove(struct flow_list *list, struct flow_link *link) {
@@ -141,7 +146,7 @@ static void flow_free_part(struct loop_task *task) {
 }
 
 /* Once nothing of it is away, nobody finds it any more. Its memory is freed in parts, and never
- * within the callback in which it ended: whoever called that may still hold it. */
+ * within the callback in which it ended: its caller may still hold it. */
 void flow__maybe_free(struct flow *flow) {
     struct flows *flows = flow->flows;
     struct loop *loop = flows->options.loop;
@@ -173,7 +178,6 @@ void flow__maybe_free(struct flow *flow) {
     for (size_t i = 0; i < flow->line_count; i++) {
         mem_free((char *)flow->lines[i].text.data);
     }
-    flow->waiting = flow->deferred = flow->done = flow->searching = (struct call_line){NULL, NULL};
     table_remove(&flows->flows, &flow->node);
     table_remove(&flows->ids, &flow->id_node);
     flow_list_append(&flows->freed, &flow->freed);

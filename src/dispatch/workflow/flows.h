@@ -1,5 +1,5 @@
-/* flows.h: performs workflows: runs their scripts, asks models for their agents, and commits what
- * came of it.
+/* flows.h: performs workflows: runs their scripts, asks models for their agents, and commits the
+ * results.
  *
  * Promise    a workflow that runs is in the hands of exactly one daemon, once. What an agent came
  *            to is stored before the script hears of it, and the script hears of outcomes in the
@@ -26,10 +26,10 @@
 
 struct workflow_tool;
 struct flows_limits {
-    int64_t processors;  /* Of this machine. */
+    int64_t processors;  /* Processors of this machine. */
     int64_t at_once;     /* Agents of one run; 0: as many as the processors allow. */
-    int64_t cpu_ms;      /* Of a script, between two waits. */
-    int64_t memory_mb;   /* Of a script. */
+    int64_t cpu_ms;      /* CPU time of a script, between two waits. */
+    int64_t memory_mb;   /* Memory of a script. */
     int64_t stuck_ms;    /* An agent that says nothing for so long is asked again. */
     int64_t workers_max; /* Processes of scripts above which those that only wait are ended. */
 };
@@ -38,7 +38,7 @@ struct flows;
 /* For turns_options, and for the parts of a dispatcher (script_retention.c). */
 extern const struct workflow_tool workflow_tool;
 extern const struct dispatch_part script_retention_part;
-/* What the same call will say again, however often it is asked. */
+/* The same call gets the same error again, however often it is asked. */
 MUST_CHECK bool flows__is_for_good(struct err err);
 struct flows_options {
     struct loop *loop;
@@ -47,24 +47,24 @@ struct flows_options {
     struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;
     const struct connections *connections;
-    struct scripts *scripts;      /* Of the present build of the engine, */
+    struct scripts *scripts;      /* Workers of the present build of the engine, */
     struct sha256_hex engine;     /* and its hash: what new runs pin. */
     struct catalog_search search; /* For scripts that are named; the root is the run's. */
     const char *data_dir;         /* Where scripts that came as text are put, to be edited. */
-    const struct spool *spool;    /* What commands said. */
+    const struct spool *spool;    /* Output of commands. */
     bool sandbox;                 /* The system has one: git is kept in it. */
     struct flows_limits limits;
-    const struct amounts *budget; /* Of runs that are given none of their own; NULL: none. */
-    struct run_bounds bounds;     /* Of what a step or an end lets begin. */
+    const struct amounts *budget; /* For runs that are given none of their own; NULL: none. */
+    struct run_bounds bounds;     /* For runs that a step or an end lets begin. */
     enum run_hold hold;
     void *ctx;
-    /* Somebody should know. `run` may be empty. */
+    /* A failure to be logged. `run` may be empty. */
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
     void (*script_failed)(void *ctx, struct err err); /* As of scripts_options. */
 };
 struct flows *flows_open(const struct flows_options *options);
 struct turns;
-/* Who performs the turns of agents: once, before any note; used until flows_stop. */
+/* Performs the turns of agents: once, before any note; used until flows_stop. */
 void flows_listen(struct flows *flows, struct turns *turns);
 void flows_hold(struct flows *flows);    /* Before any note. */
 void flows_release(struct flows *flows); /* The dispatcher walks the rows again after it. */
@@ -73,7 +73,7 @@ void flows_release(struct flows *flows); /* The dispatcher walks the rows again 
 void flows_stop(struct flows *flows, void (*stopped)(void *ctx), void *ctx);
 void flows_close(struct flows *flows); /* After `stopped`, and after store_close. NULL: fine. */
 
-/* What store_options.notes[RUN_NOTE] must reach; runs of other kinds are not looked at. */
+/* Takes notes of store_options.notes[RUN_NOTE]; those of other kinds of runs are ignored. */
 void flows_run_note(struct flows *flows, struct bytes note);
 
 struct flows_stats {
@@ -81,7 +81,7 @@ struct flows_stats {
     uint64_t live; /* Now. */
 };
 void flows_get_stats(const struct flows *flows, struct flows_stats *ret_stats);
-/* Of all builds of the engine. */
+/* Sums over all builds of the engine. */
 void flows_get_script_stats(const struct flows *flows, struct scripts_stats *ret_stats);
 
 #endif

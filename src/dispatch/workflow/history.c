@@ -27,7 +27,6 @@ struct load_mark {
     int64_t loaded, settled; /* done_no of the last in the order, and their number. */
     int64_t spent, stored;   /* Output tokens of those in the order, and of all. */
     int64_t nested;
-    bool any; /* An outcome stands in the order. */
 };
 
 struct flow_load {
@@ -42,7 +41,7 @@ struct flow_load {
     bool budgeted;
     json_t *spec;                /* Owned. */
     struct table open, reusable; /* Owned, with their struct prior. */
-    struct flow_fault fault;     /* Why it cannot be started. */
+    struct why fault;            /* Why it cannot be started; empty: it can. */
     int64_t deadline_ms;
     /* Set by notes meanwhile, on the loop: */
     bool stop;           /* The run ends once this is read: its agents may have working trees. */
@@ -69,15 +68,16 @@ void flow__load_free(struct flow *flow) {
 
 /* --- Read, in a store function ---------------------------------------------------------------- */
 
-struct load_reading {
+struct history_reading {
     struct tx *tx;
-    struct flow_load *load;
-    struct table *priors;
-    const json_t *except; /* Runs that are left out; NULL: none. */
+    struct flow_load *load; /* Into this, */
+    struct flow_page *page; /* or this, */
+    struct table *priors;   /* or this. */
+    const json_t *except;   /* Runs that are left out; NULL: none. */
 };
 
 static struct err load_add_prior(void *ctx, const struct step_row *row) {
-    const struct load_reading *reading = ctx;
+    const struct history_reading *reading = ctx;
     AUTO(json_release) json_t *spec = NULL;
     for (size_t i = 0; i < json_array_size(reading->except); i++) {
         const json_t *one = json_array_get(reading->except, i);
@@ -114,7 +114,7 @@ static bool load_is_full(const struct flow_load *load) {
 
 /* The key is enough of what the order has no room for: the result is read later. */
 static struct err load_add_step(void *ctx, const struct step_row *row) {
-    const struct load_reading *reading = ctx;
+    const struct history_reading *reading = ctx;
     struct flow_load *load = reading->load;
     struct load_mark *at = &load->at;
     struct text *text = &load->order;
@@ -128,8 +128,7 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
                row->key.len < WORKFLOW_HASH ? row->key.len : WORKFLOW_HASH);
         return ERR_OK;
     }
-    text_add_str(text, at->any ? ",{\"k\":\"" : "{\"k\":\"");
-    at->any = true;
+    text_add_str(text, at->settled > 0 ? ",{\"k\":\"" : "{\"k\":\"");
     text_add_json_piece(text, row->key);
     text_addf(text, "\",\"n\":%lld", (long long)row->occurrence);
     struct err err = flow__add_outcome(reading->tx, row, text, &load->fault);
@@ -149,8 +148,8 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
     json_decref(load->spec);
     load->spec = NULL;
     text_clear(text);
-    load->at = (struct load_mark){.any = false};
-    load->fault.cause = CAUSE_NONE;
+    load->at = (struct load_mark){.len = 0};
+    load->fault.text[0] = '\0';
     effects_at(load->flow->flows->options.effects, flow__run(load->flow));
     struct err err = tx_workflow_find(tx, flow__run(load->flow), &load->found, &load->row);
     if (err_failed(err) || !load->found) {
@@ -161,9 +160,9 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
     int64_t queued_ms = run->started_ms - run->made_ms;
     load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
     err = json_parse_wrapped(run->spec, &load->spec, NULL);
-    struct load_reading open = {.priors = &load->open};
-    struct load_reading reusable = {.priors = &load->reusable,
-                                    .except = json_object_get(load->spec, "rerun")};
+    struct history_reading open = {.priors = &load->open};
+    struct history_reading reusable = {.priors = &load->reusable,
+                                       .except = json_object_get(load->spec, "rerun")};
     if (!err_failed(err)) {
         err = tx_step_open(tx, run->id, load_add_prior, &open);
     }
@@ -177,9 +176,7 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
         return err;
     }
     text_add_str(text, "[{\"t\":\"start\",");
-    if (!flow__add_source(load->row.script, json_bytes(load->spec, "file"), text,
-                          &load->fault.why)) {
-        load->fault.cause = CAUSE_SYNTAX_ERROR;
+    if (!flow__add_source(load->row.script, json_bytes(load->spec, "file"), text, &load->fault)) {
         return ERR_OK;
     }
     const json_t *args = json_object_get(load->spec, "args");
@@ -189,15 +186,19 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
     return err;
 }
 
+static bool load_is_refused(const struct flow_load *load) {
+    return !load->found || load->fault.text[0] != '\0';
+}
+
 static struct err load_tx(struct tx *tx, void *ctx) {
     struct flow_load *load = ctx;
     struct err err = load->begun ? ERR_OK : load_begin(tx, load);
-    if (err_failed(err) || !load->found || load->fault.cause != CAUSE_NONE) {
+    if (err_failed(err) || load_is_refused(load)) {
         return err;
     }
     struct load_mark mark = load->at;
     mark.len = load->order.len;
-    struct load_reading reading = {.tx = tx, .load = load};
+    struct history_reading reading = {.tx = tx, .load = load};
     const struct step_page page = {.workflow = load->flow->id,
                                    .after = mark.after,
                                    .limit = FLOW_PAGE_STEPS,
@@ -229,20 +230,6 @@ static void flow_on_deadline(struct timer *timer) {
     flow__end(flow, CAUSE_DEADLINE, "its time was over");
 }
 
-/* A call that was settled after the history of the next worker; they come in their order. */
-static void flow_add_unloaded(struct flow *flow, const struct unloaded *unloaded) {
-    char name[CALL_NAME];
-    call__name_of(name, bytes_of(unloaded->key), unloaded->occurrence);
-    if (flow__find_call(flow, bytes_of(name)) != NULL) {
-        flow->load->stale = true; /* Others settled it while the history was read. */
-        return;
-    }
-    struct call *call = call__new(flow, unloaded->key, unloaded->occurrence);
-    call->nested = unloaded->nested;
-    call__unload(call);
-    call__enter(call, CALL_DONE);
-}
-
 static void flow_take_load(struct flow *flow, struct flow_load *load) {
     const struct flows_limits *limits = &flow->flows->options.limits;
     flow->crashes = flow->crashes == 0 ? load->row.crashes : flow->crashes;
@@ -264,8 +251,18 @@ static void flow_take_load(struct flow *flow, struct flow_load *load) {
     flow->total = json_int(flow->spec, "total", -1);
     flow->budgeted = flow->budgeted || load->budgeted;
     flow->resumed_from = load->row.resumed_from;
-    for (size_t i = 0; i < load->at.unloaded_count; i++) {
-        flow_add_unloaded(flow, &load->unloaded[i]);
+    for (size_t i = 0; i < load->at.unloaded_count; i++) { /* In their order. */
+        const struct unloaded *unloaded = &load->unloaded[i];
+        char name[CALL_NAME];
+        call__name_of(name, bytes_of(unloaded->key), unloaded->occurrence);
+        if (flow__find_call(flow, bytes_of(name)) != NULL) {
+            load->stale = true; /* Others settled it while the history was read. */
+            continue;
+        }
+        struct call *call = call__new(flow, unloaded->key, unloaded->occurrence);
+        call->nested = unloaded->nested;
+        call__unload(call);
+        call__enter(call, CALL_DONE);
     }
     flow->loaded_no = load->at.loaded;
     flow->sent = load->at.settled;
@@ -351,24 +348,6 @@ static void flow_load_failed(struct flow *flow, struct err err) {
     flow__reload_in(flow, FLOW_RETRY_FIRST_MS * 5);
 }
 
-static void flow_loaded(struct flow *flow) {
-    struct flow_load *load = flow->load;
-    for (struct table_node *node = NULL; (node = table_next(&load->open, node)) != NULL;) {
-        bool queued = CONTAINER_OF(node, struct prior, node)->state == RUN_QUEUED; /* A budget. */
-        load->stale = load->stale || (load->stale_admitted && queued);
-    }
-    if (!load->found) {
-        flow__ended(flow);
-    } else if (load->fault.cause != CAUSE_NONE) {
-        const struct flow_fault fault = load->fault;
-        flow__load_free(flow);
-        flow__end(flow, fault.cause, fault.why.text);
-    } else {
-        flow_take_load(flow, load);
-        flow__adopt(flow);
-    }
-}
-
 static void load_done(struct err err, void *ctx);
 
 static void load_read_page(struct flow_load *load) {
@@ -381,7 +360,7 @@ static void load_done(struct err err, void *ctx) {
     struct flow_load *load = ctx;
     struct flow *flow = load->flow;
     const bool failed = err_failed(err);
-    const bool complete = load->whole || !load->found || load->fault.cause != CAUSE_NONE;
+    const bool complete = load->whole || load_is_refused(load);
     load->away = false;
     flow->in_pool--;
     if (!failed) {
@@ -401,8 +380,19 @@ static void load_done(struct err err, void *ctx) {
     } else if (!complete) {
         load->begun = true;
         load_read_page(load);
+    } else if (!load->found) {
+        flow__ended(flow);
+    } else if (load->fault.text[0] != '\0') {
+        const struct why fault = load->fault;
+        flow__load_free(flow);
+        flow__end(flow, CAUSE_SYNTAX_ERROR, fault.text);
     } else {
-        flow_loaded(flow);
+        for (struct table_node *node = NULL; (node = table_next(&load->open, node)) != NULL;) {
+            bool queued = CONTAINER_OF(node, struct prior, node)->state == RUN_QUEUED;
+            load->stale = load->stale || (load->stale_admitted && queued);
+        }
+        flow_take_load(flow, load);
+        flow__adopt(flow);
     }
 }
 
@@ -410,8 +400,8 @@ static void load_done(struct err err, void *ctx) {
 void flow__load(struct flow *flow) {
     flow__enter(flow, FLOW_LOADING);
     flow->page_op = NULL;
-    while (flow->done.first != NULL) {
-        call__free(flow->done.first);
+    while (flow__first(flow, CALL_DONE) != NULL) {
+        call__free(flow__first(flow, CALL_DONE));
     }
     flow->load = mem_new(sizeof *flow->load);
     flow->load->flow = flow;
@@ -475,7 +465,7 @@ struct page_outcome {
 struct flow_page {
     struct page_outcome list[FLOW_PAGE_STEPS];
     size_t count, bytes;
-    struct flow_fault fault;
+    struct why fault;
 };
 
 static void page_clear(struct flow_page *page) {
@@ -483,7 +473,7 @@ static void page_clear(struct flow_page *page) {
         text_done(&page->list[i].words);
     }
     page->count = page->bytes = 0;
-    page->fault.cause = CAUSE_NONE;
+    page->fault.text[0] = '\0';
 }
 
 void flow__page_free(struct flow_page *page) {
@@ -500,13 +490,8 @@ void call__unload(struct call *call) {
     call->flow->unloaded++;
 }
 
-struct page_reading {
-    struct tx *tx;
-    struct flow_page *page;
-};
-
 static struct err page_add(void *ctx, const struct step_row *row) {
-    const struct page_reading *reading = ctx;
+    const struct history_reading *reading = ctx;
     struct flow_page *page = reading->page;
     if (page->bytes >= FLOW_PAGE_BYTES) { /* Scripts of workflow() are not in the rows. */
         return ERR_OK;
@@ -524,7 +509,7 @@ static struct err page_add(void *ctx, const struct step_row *row) {
 
 static struct err page_tx(struct tx *tx, void *ctx) {
     const struct flow_op *op = ctx;
-    struct page_reading reading = {.tx = tx, .page = op->page};
+    struct history_reading reading = {.tx = tx, .page = op->page};
     const struct step_page page = {.workflow = op->flow->id,
                                    .after = op->after,
                                    .limit = FLOW_PAGE_STEPS,
@@ -548,14 +533,14 @@ static void page_done(struct flow_op *op) {
     if (flow->state != FLOW_LIVE) {
         return;
     }
-    if (page->fault.cause != CAUSE_NONE) {
-        flow__end(flow, page->fault.cause, page->fault.why.text);
+    if (page->fault.text[0] != '\0') {
+        flow__end(flow, CAUSE_SYNTAX_ERROR, page->fault.text);
         return;
     }
-    for (struct call *call = flow->done.first;
+    for (struct call *call = flow__first(flow, CALL_DONE);
          count < page->count && call != NULL && call->form == RESULT_UNLOADED &&
          strcmp(call->name, page->list[count].name) == 0;
-         call = call->next, count++) {
+         call = call_of(call->link.next), count++) {
         struct page_outcome *outcome = &page->list[count];
         text_done(&call->result);
         call->result = outcome->words;
@@ -573,7 +558,7 @@ static void page_done(struct flow_op *op) {
 }
 
 void flow__load_page(struct flow *flow) {
-    if (flow->page_op != NULL || flow->done.first->form != RESULT_UNLOADED) {
+    if (flow->page_op != NULL || flow__first(flow, CALL_DONE)->form != RESULT_UNLOADED) {
         return;
     }
     struct flow_op *op = flow__op(flow, page_tx, page_done);

@@ -40,20 +40,11 @@ void flows__send(struct script_worker *worker, struct text *message); /* The wor
 void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text);
 
 /* ,"o":… of an outcome. */
-struct flow_result {
-    enum run_state state;
-    enum run_cause cause;
-    struct bytes result, note;
-};
-void flow__add_result(const struct flow_result *result, struct text *text);
+void flow__add_result(const struct step_row *row, struct text *text);
 void flow__add_throw(struct text *text, struct bytes message);
-/* Why a script cannot get an outcome. CAUSE_NONE: it can. */
-struct flow_fault {
-    enum run_cause cause;
-    struct why why;
-};
+/* `fault` is set where a script of workflow() is broken: the run ends, CAUSE_SYNTAX_ERROR. */
 MUST_CHECK struct err flow__add_outcome(struct tx *tx, const struct step_row *row,
-                                        struct text *text, struct flow_fault *fault);
+                                        struct text *text, struct why *fault);
 MUST_CHECK bool flow__message_is(const json_t *message, const char *type);
 
 /* --- history.c -------------------------------------------------------------------------------- */
@@ -109,7 +100,7 @@ void script_search_init(struct script_search *search, const struct catalog_searc
                         const json_t *request);
 void script_search_find(struct script_search *search);
 void script_search_done(struct script_search *search);
-void call__forget_script(struct call *call);
+void script_search_free(struct script_search *search); /* NULL is allowed. */
 void flow__settle_quiet(struct flow *flow);
 void flow__deliver(struct flow *flow);
 void flow__store_deferred(struct flow *flow);             /* The ones that had no worker. */

@@ -73,30 +73,28 @@ void flow__add_throw(struct text *text, struct bytes message) {
     text_add_member(text, "message", message);
 }
 
-void flow__add_result(const struct flow_result *result, struct text *text) {
-    switch (workflow_step_outcome(result->state, result->cause)) {
+void flow__add_result(const struct step_row *row, struct text *text) {
+    switch (workflow_step_outcome(row->state, row->cause)) {
     case STEP_VALUE:
         text_add_str(text, ",\"o\":\"value\",\"v\":");
-        json_add_stored(text, result->result);
-        text_add_str(text, result->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
+        json_add_stored(text, row->result);
+        text_add_str(text, row->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
         return;
     case STEP_NULL:
         text_add_str(text, ",\"o\":\"null\"");
         return;
     case STEP_THROW:
-        flow__add_throw(text, workflow_step_words(result->cause, result->note));
+        flow__add_throw(text, workflow_step_words(row->cause, row->note));
         return;
     }
 }
 
 struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct text *text,
-                             struct flow_fault *fault) {
+                             struct why *fault) {
     struct bytes source;
     bool found = false;
     if (!row->is_ref) {
-        const struct flow_result result = {
-            .state = row->state, .cause = row->cause, .result = row->result, .note = row->note};
-        flow__add_result(&result, text);
+        flow__add_result(row, text);
         return ERR_OK;
     }
     if (row->script.len == 0) {
@@ -109,9 +107,8 @@ struct err flow__add_outcome(struct tx *tx, const struct step_row *row, struct t
                                : err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
     }
     text_add_str(text, ",\"o\":\"script\",");
-    if (!flow__add_source(source, row->file, text, &fault->why)) {
-        fault->cause = CAUSE_SYNTAX_ERROR;
-    }
+    bool whole = flow__add_source(source, row->file, text, fault);
+    (void)whole; /* Else `fault` is set. */
     return ERR_OK;
 }
 

@@ -34,7 +34,7 @@ enum {
     STUB_MODELS = 32,
     STUB_SCRIPTS = 64,
     STUB_OUTPUT = 1000,    /* Tokens that an agent is taken to say. */
-    STUB_BYTES = 64 << 10, /* Of an answer. */
+    STUB_BYTES = 64 << 10, /* Bytes of an answer. */
     FAULT_MAX = 400,
 };
 
@@ -134,51 +134,43 @@ static char *request_name(const json_t *json, const char *member) {
     return mem_copy(text.data, strnlen(text.data, text.len));
 }
 
-static void rehearsal_count_step(struct rehearsal *rehearsal, const json_t *message,
-                                 unsigned wave) {
+/* Agents are counted by what is shown of them, and by their model. */
+static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *message,
+                                  unsigned wave) {
     AUTO(mem_release) char *phase = request_name(message, "phase");
     AUTO(mem_release) char *label = request_name(message, "label");
-    AUTO(mem_release) char *model = request_name(json_object_get(message, "opts"), "model");
-    bool schema = request_option(message, "schema") != NULL;
-    for (size_t i = 0; i < rehearsal->step_count; i++) {
-        struct stub_step *step = &rehearsal->steps[i];
-        if (step->wave == wave && step->schema == schema && strcmp(step->phase, phase) == 0 &&
-            strcmp(step->label, label) == 0 && strcmp(step->model, model) == 0) {
-            step->agents++;
-            return;
-        }
+    AUTO(mem_release) char *asked = request_name(json_object_get(message, "opts"), "model");
+    const char *ours = strchr(asked, '/') == NULL ? "" : asked; /* As call.c has it. */
+    const bool schema = request_option(message, "schema") != NULL;
+    struct stub_model *model = rehearsal->models;
+    struct stub_step *step = rehearsal->steps;
+    while (model < rehearsal->models + rehearsal->model_count && strcmp(model->name, ours) != 0) {
+        model++;
     }
-    if (rehearsal->step_count == STUB_STEPS) {
+    if (model < rehearsal->models + STUB_MODELS) {
+        if (model->name == NULL) {
+            model->name = mem_copy(ours, strlen(ours));
+            rehearsal->model_count++;
+        }
+        model->agents++;
+        model->prompt_bytes += (int64_t)json_string_length(json_object_get(message, "prompt"));
+    }
+    while (step < rehearsal->steps + rehearsal->step_count &&
+           (step->wave != wave || step->schema != schema || strcmp(step->phase, phase) != 0 ||
+            strcmp(step->label, label) != 0 || strcmp(step->model, asked) != 0)) {
+        step++;
+    }
+    if (step == rehearsal->steps + STUB_STEPS) {
         rehearsal->unlisted++;
         return;
     }
-    rehearsal->steps[rehearsal->step_count++] = (struct stub_step){.phase = phase,
-                                                                   .label = label,
-                                                                   .model = model,
-                                                                   .wave = wave,
-                                                                   .schema = schema,
-                                                                   .agents = 1};
-    phase = label = model = NULL;
-}
-
-/* A name without a slash is none of ours (call.c). */
-static void rehearsal_count_model(struct rehearsal *rehearsal, const json_t *message) {
-    AUTO(mem_release) char *asked = request_name(json_object_get(message, "opts"), "model");
-    const char *name = strchr(asked, '/') == NULL ? "" : asked;
-    size_t at = 0;
-    while (at < rehearsal->model_count && strcmp(rehearsal->models[at].name, name) != 0) {
-        at++;
+    if (step->phase == NULL) {
+        *step = (struct stub_step){
+            .phase = phase, .label = label, .model = asked, .wave = wave, .schema = schema};
+        phase = label = asked = NULL;
+        rehearsal->step_count++;
     }
-    if (at == STUB_MODELS) {
-        return;
-    }
-    struct stub_model *model = &rehearsal->models[at];
-    if (at == rehearsal->model_count) {
-        rehearsal->model_count++;
-        model->name = mem_copy(name, strlen(name));
-    }
-    model->agents++;
-    model->prompt_bytes += (int64_t)json_string_length(json_object_get(message, "prompt"));
+    step->agents++;
 }
 
 static void rehearsal_on_request(struct rehearsal *rehearsal, json_t *message, bool nested) {
@@ -188,8 +180,7 @@ static void rehearsal_on_request(struct rehearsal *rehearsal, json_t *message, b
     if (!nested) {
         rehearsal->agents++;
         rehearsal->pending++;
-        rehearsal_count_step(rehearsal, message, request->wave);
-        rehearsal_count_model(rehearsal, message);
+        rehearsal_count_agent(rehearsal, message, request->wave);
         (void)json_object_del(message, "prompt"); /* Long, and not needed any more. */
     }
     if (rehearsal->pending > rehearsal->most_pending) {

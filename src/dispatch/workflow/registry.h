@@ -24,7 +24,7 @@ enum {
     FLOW_BATCH_MAX = 64,             /* and most ops that wait for one. */
 };
 
-/* A list of flows, in the order in which they entered it. Zeroes are an empty list. */
+/* A list of what embeds a link. Zeroes are an empty list. */
 struct flow_link {
     struct flow_link *prev, *next;
     bool listed;
@@ -33,6 +33,7 @@ struct flow_list {
     struct flow_link *first, *last;
 };
 void flow_list_append(struct flow_list *list, struct flow_link *link);
+void flow_list_prepend(struct flow_list *list, struct flow_link *link);
 void flow_list_remove(struct flow_list *list, struct flow_link *link); /* Or is not in it. */
 
 struct flow;

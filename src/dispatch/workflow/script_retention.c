@@ -6,7 +6,7 @@
  * A script that came as text is put there to be edited (start.c), under the beginning of its
  * hash. It goes with the last run that has its text. One that somebody has edited is his: its text
  * is not what its name says any more, and it stays. So does one that was touched within a day: the
- * run that it was put there for may not be stored yet, and who was told where a fault is in it may
+ * run that it was put there for may not be stored yet, and the author of one with a fault may
  * still look. But where the database lists a text as removed with its last run, only a touch after
  * that counts. */
 #include <dirent.h>
@@ -27,8 +27,8 @@
 
 enum {
     NAME_HEX = 16,
-    NAMES_MAX = 2 * FLOW_SAVED_MAX, /* Of one round: more are not there. */
-    NAMES_PAGE = 64,                /* That one transaction looks up. */
+    NAMES_MAX = 2 * FLOW_SAVED_MAX, /* Files of one round: more are not there. */
+    NAMES_PAGE = 64,                /* Names that one transaction looks up. */
     UNTOUCHED_S = 24 * 60 * 60,
 };
 
@@ -98,12 +98,12 @@ static void sweep_list_run(struct pool_job *job) {
         } else if (file[0] == '.' && name_is_hash(file + 1) &&
                    strncmp(file + 1 + NAME_HEX, ".0x", 3) == 0 &&
                    sweep_is_old(sweep, dirfd(folder), file)) {
-            /* What a crash left of a write (start.c); the next round tries again. */
+            /* Left by a crash in the middle of a write (start.c); the next round tries again. */
             (void)unlinkat(dirfd(folder), file, 0);
         }
     }
     if (folder != NULL) {
-        (void)closedir(folder); /* It was only read. */
+        (void)closedir(folder); /* Only read. */
     }
 }
 
@@ -149,7 +149,7 @@ static struct err sweep_forget_tx(struct tx *tx, void *ctx) {
     return tx_script_removals_done(tx, &sweep->removed);
 }
 
-/* Those of a session may be many: the next page of them goes at once. */
+/* Removals of a session may be many: the next page of them goes at once. */
 static void sweep_forgotten(struct err err, void *ctx) {
     struct script_sweep *sweep = ctx;
     if (sweep_goes_on(sweep, err) && sweep->removed.count == SCRIPT_REMOVALS_PAGE) {

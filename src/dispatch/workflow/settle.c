@@ -3,7 +3,7 @@
  *
  * The order of the commits is the order of delivery, now and in every replay. A run that may take
  * over results of another one settles these first, in their old order, each when the script is
- * quiet; outcomes of its own agents are deferred until no such call is left, and then settled one
+ * idle; outcomes of its own agents are deferred until no such call is left, and then settled one
  * by one. So neither the order of the other run nor a failed sibling costs a finished step.
  *
  * workflow(): which script it names is searched in the pool, and stored with the run, like an
@@ -38,11 +38,11 @@ static void call_add_settle(struct call *call, struct text *text) {
     if (call->form == RESULT_ENCODED) {
         text_add(text, call->result.data, call->result.len);
     } else if (!call->nested) {
-        const struct flow_result result = {.state = workflow_step_state(call->cause),
-                                           .cause = call->cause,
-                                           .result = text_bytes(&call->result),
-                                           .note = note};
-        flow__add_result(&result, text);
+        const struct step_row row = {.state = workflow_step_state(call->cause),
+                                     .cause = call->cause,
+                                     .result = text_bytes(&call->result),
+                                     .note = note};
+        flow__add_result(&row, text);
     } else if (call->cause != CAUSE_COMPLETED) {
         flow__add_throw(text, note);
     } else { /* The result of workflow() are the members of its script. */
@@ -53,7 +53,7 @@ static void call_add_settle(struct call *call, struct text *text) {
 }
 
 void flow__deliver(struct flow *flow) {
-    const struct call *first = flow->done.first;
+    struct call *first = flow__first(flow, CALL_DONE);
     if (flow->state != FLOW_LIVE || flow->script == FLOW_REPLAYING) {
         return;
     }
@@ -73,16 +73,16 @@ void flow__deliver(struct flow *flow) {
     size_t count = 0;
     text_init(&text, FLOW_ORDER_MAX);
     text_add_char(&text, '[');
-    while ((first = flow->done.first) != NULL && first->number != 0 &&
+    while ((first = flow__first(flow, CALL_DONE)) != NULL && first->number != 0 &&
            first->form != RESULT_UNLOADED && text.len < DELIVER_BYTES) {
         text_add_str(&text, count++ > 0 ? "," : "");
-        call_add_settle(flow->done.first, &text);
-        call__free(flow->done.first);
+        call_add_settle(first, &text);
+        call__free(first);
     }
     text_add_char(&text, ']');
     if (count > 0 && !text_failed(&text)) {
         flow__send(flow, &text);
-    } else if (flow->script == FLOW_QUIET && flow->done.first != NULL) {
+    } else if (flow->script == FLOW_QUIET && flow__first(flow, CALL_DONE) != NULL) {
         flow__load_page(flow);
     }
 }
@@ -93,7 +93,7 @@ void call__done(struct call *call) {
     call__enter(call, CALL_DONE);
     call__forget_message(call);
     call__set_slots(call, 0);
-    if (call->flow->unloaded > 0) { /* It is delivered after those. */
+    if (call->flow->unloaded > 0) { /* Delivered after those. */
         call__unload(call);
     }
 }
@@ -134,8 +134,8 @@ static struct err end_tx(struct tx *tx, void *ctx) {
     return tx_step_end(tx, &op->end, &op->late, &op->used);
 }
 
-/* Late: its row is not there yet, and it is sent again when it is; or it was ended by others in the
- * same moment, and has its number from there; or somebody has restarted it. */
+/* Late: its row is not there yet, and the end is sent again when it is; or another client ended the
+ * step in the same moment, and it has its number from there; or somebody has restarted it. */
 static void end_done(struct flow_op *op) {
     struct call *call = op->call;
     struct flow *flow = op->flow;
@@ -191,7 +191,8 @@ static void call_store_script(struct call *call);
 
 static void call_defer(struct call *call) {
     call__enter(call, CALL_DEFERRED);
-    call__release_bytes(call); /* What it waits for may stand in a frame that was not read yet. */
+    call__release_bytes(
+        call); /* The call that it waits for may stand in a frame that is not read yet. */
 }
 
 /* Not before its row is written: it comes again then. And not while a history is read, which would
@@ -215,9 +216,9 @@ void call__store(struct call *call) {
 /* A run that resumes another delivers its outcomes one by one: what the script asks for after one
  * of them may be cached, and is then delivered before the next. */
 bool flow__must_wait(const struct flow *flow) {
-    return flow->resumed_from != 0 &&
-           (flow->cached > 0 || flow->script < FLOW_QUIET || flow->deferred.first != NULL ||
-            flow->storing > 0 || flow->done.first != NULL);
+    return flow->resumed_from != 0 && (flow->cached > 0 || flow->script < FLOW_QUIET ||
+                                       flow__first(flow, CALL_DEFERRED) != NULL ||
+                                       flow->storing > 0 || flow__first(flow, CALL_DONE) != NULL);
 }
 
 void call__ended(struct call *call) {
@@ -234,13 +235,13 @@ void call__ended(struct call *call) {
 }
 
 static void flow_store_first_deferred(struct flow *flow) {
-    struct call *call = flow->deferred.first;
+    struct call *call = flow__first(flow, CALL_DEFERRED);
     call__enter(call, CALL_ENDED);
     call__store(call);
 }
 
 void flow__store_deferred(struct flow *flow) {
-    while (flow->deferred.first != NULL && flow->resumed_from == 0) {
+    while (flow__first(flow, CALL_DEFERRED) != NULL && flow->resumed_from == 0) {
         flow_store_first_deferred(flow);
     }
 }
@@ -291,23 +292,22 @@ static void call_store_cached(struct call *call) {
     call_send_stored(call, op);
 }
 
-/* One at a time: the lowest of those that the other run has answered, then what was deferred. */
+/* Settles the lowest call that the other run has answered, else the first deferred one. */
 void flow__settle_quiet(struct flow *flow) {
     struct call *lowest = NULL;
     if (flow->script < FLOW_QUIET || flow->state != FLOW_LIVE) {
         return;
     }
-    if (flow->done.first != NULL) {
+    if (flow__first(flow, CALL_DONE) != NULL) {
         flow__deliver(flow);
         return;
     }
     if (flow->storing > 0 || flow->searched != NULL) {
         return;
     }
-    for (struct call *call = NULL;
-         flow->cached > 0 && (call = flow__next_call(flow, call)) != NULL;) {
-        if (call->state == CALL_CACHED &&
-            (lowest == NULL || call->cached->done_no < lowest->cached->done_no)) {
+    for (struct call *call = flow__first(flow, CALL_CACHED); call != NULL;
+         call = call_of(call->link.next)) {
+        if (lowest == NULL || call->cached->done_no < lowest->cached->done_no) {
             lowest = call;
         }
     }
@@ -316,21 +316,12 @@ void flow__settle_quiet(struct flow *flow) {
         call__store(lowest);
     } else if (lowest != NULL) {
         call_store_cached(lowest);
-    } else if (flow->deferred.first != NULL) {
+    } else if (flow__first(flow, CALL_DEFERRED) != NULL) {
         flow_store_first_deferred(flow);
     }
 }
 
 /* --- workflow(): its script ------------------------------------------------------------------- */
-
-void call__forget_script(struct call *call) {
-    struct script_search *search = call->search;
-    call->search = NULL;
-    if (search != NULL) {
-        script_search_done(search);
-        mem_free(search);
-    }
-}
 
 void call__begin_nested(struct call *call, struct prior *old) {
     struct flow *flow = call->flow;
@@ -356,32 +347,23 @@ static void ref_done(struct flow_op *op) {
     call_stored(op->call);
 }
 
+/* The op takes the search over, and borrows from it. */
 static void call_store_script(struct call *call) {
-    const struct script_search *search = call->search;
-    const struct catalog_script *script = &search->script;
     struct flow_op *op = call__op(call, ref_tx, ref_done);
-    text_init(&op->bytes, 4 * (size_t)WORKFLOW_SCRIPT_MAX);
-    text_add_char(&op->bytes, ' '); /* So that there are bytes to point to. */
+    const struct script_search *search = op->search = call->search;
+    const struct catalog_script *script = &search->script;
+    call->search = NULL;
     op->ref = (struct workflow_ref){.key = bytes_of(call->key),
                                     .occurrence = call->occurrence,
-                                    .note = BYTES(""),
+                                    .note = bytes_of(search->why.text),
                                     .script = BYTES(""),
                                     .hash = BYTES(""),
                                     .file = BYTES("")};
     if (call->cause == CAUSE_COMPLETED) {
-        const size_t file_len = strlen(script->entry.file);
-        text_add(&op->bytes, script->source, script->len);
-        text_add_str(&op->bytes, script->entry.file);
-        text_add_str(&op->bytes, script->entry.hash.text);
-        const char *data = op->bytes.data;
-        op->ref.script = (struct bytes){data + 1, script->len};
-        op->ref.file = (struct bytes){data + 1 + script->len, file_len};
-        op->ref.hash = (struct bytes){data + op->bytes.len - WORKFLOW_HASH, WORKFLOW_HASH};
-    } else {
-        text_add_str(&op->bytes, call->note);
-        op->ref.note = (struct bytes){op->bytes.data + 1, op->bytes.len - 1};
+        op->ref.script = (struct bytes){script->source, script->len};
+        op->ref.hash = bytes_of(script->entry.hash.text);
+        op->ref.file = bytes_of(script->entry.file);
     }
-    call__forget_script(call);
     call_send_stored(call, op);
 }
 
@@ -399,6 +381,13 @@ void script_search_init(struct script_search *search, const struct catalog_searc
 void script_search_done(struct script_search *search) {
     catalog_script_done(&search->script);
     text_done(&search->members);
+}
+
+void script_search_free(struct script_search *search) {
+    if (search != NULL) {
+        script_search_done(search);
+        mem_free(search);
+    }
 }
 
 void script_search_find(struct script_search *search) {
@@ -438,9 +427,9 @@ static void search_run(struct pool_job *job) {
 /* A script that asks for a thousand at once gets one worker after the other to judge them, and none
  * for those whose verdict is known by then. */
 static void flow_search_next(struct flow *flow) {
-    struct call *call = flow->searching.first;
+    struct call *call = flow__first(flow, CALL_SEARCHING);
     if (call != NULL && flow->searched == NULL) {
-        call_line_remove(&flow->searching, call);
+        flow_list_remove(&flow->by_state[CALL_SEARCHING], &call->link);
         flow->searched = call;
         flow->in_pool++;
         pool_add(&flow->flows->pool, &call->search->job);
@@ -462,11 +451,11 @@ static void search_conclude(struct script_search *search) {
     } else {
         /* The call was the next one when its search began. Somebody may have skipped an agent
          * meanwhile, and the script, which got that outcome, asked for a call with a lower place.
-         * So the order is judged once more. */
+         * So the order is judged again. */
         call__enter(call, call->cached != NULL ? CALL_CACHED : CALL_DEFERRED);
         if (call->cached == NULL) {
-            call_line_remove(&flow->deferred, call);
-            call_line_prepend(&flow->deferred, call);
+            flow_list_remove(&flow->by_state[CALL_DEFERRED], &call->link);
+            flow_list_prepend(&flow->by_state[CALL_DEFERRED], &call->link);
         }
         flow__settle_quiet(flow);
     }
@@ -490,8 +479,13 @@ static bool flow_is_confined(const struct flow *flow) {
     return json_is_true(json_object_get(flow->spec, "confined"));
 }
 
-static void search_forbid(struct script_search *search, const char *subject) {
-    why_set(&search->why, "workflow: the settings of its session do not allow %.200s", subject);
+static const char *search_subject(const struct script_search *search) {
+    return search->path != NULL ? search->path : search->name;
+}
+
+static void search_forbid(struct script_search *search) {
+    why_set(&search->why, "workflow: the settings of its session do not allow %.200s",
+            search_subject(search));
 }
 
 static void search_done(struct pool_job *job) {
@@ -505,7 +499,7 @@ static void search_done(struct pool_job *job) {
     if (search->why.text[0] == '\0' && flow_is_confined(flow) &&
         !flow_may_run_found(flow->flows, json_object_get(flow->spec, "settings"), flow->root,
                             &search->script.entry)) {
-        search_forbid(search, search->path != NULL ? search->path : search->name);
+        search_forbid(search);
     }
     if (search->why.text[0] != '\0') {
         search_conclude(search);
@@ -515,21 +509,6 @@ static void search_done(struct pool_job *job) {
     flows_check(flow->flows, &search->script, search_judged, search);
 }
 
-/* A model has started it: it runs what that model may start. */
-static void search_confine(struct script_search *search) {
-    const struct flow *flow = search->call->flow;
-    const char *path = search->path;
-    if (path != NULL && !flow_path_is_own(flow->flows, flow->root, &path)) {
-        why_set(&search->why, "workflow: %.200s is no plain path of the project", search->path);
-        return;
-    }
-    const char *subject = path != NULL ? path : search->name;
-    if (!flow_may_run(json_object_get(flow->spec, "settings"), subject)) {
-        search_forbid(search, subject);
-    }
-    search->path = path;
-}
-
 static void call_find_script(struct call *call) {
     struct flow *flow = call->flow;
     struct script_search *search = mem_new(sizeof *search);
@@ -537,8 +516,16 @@ static void call_find_script(struct call *call) {
     search->search.root = flow->root;
     search->call = call;
     call->search = search;
-    if (flow_is_confined(flow)) {
-        search_confine(search);
+    /* Where a model has started the run, it runs what that model may start. */
+    const char *path = search->path;
+    if (flow_is_confined(flow) && path != NULL &&
+        !flow_path_is_own(flow->flows, flow->root, &path)) {
+        why_set(&search->why, "workflow: %.200s is no plain path of the project", search->path);
+    } else if (flow_is_confined(flow)) {
+        search->path = path;
+        if (!flow_may_run(json_object_get(flow->spec, "settings"), search_subject(search))) {
+            search_forbid(search);
+        }
     }
     search->job = (struct pool_job){.kind = POOL_QUICK, .run = search_run, .done = search_done};
     call__enter(call, CALL_SEARCHING);

@@ -9,7 +9,7 @@
  * nothing is synced.
  *
  * The budget is the one that was asked for, or the daemon's for runs that ask for none. It is the
- * run's own from its start, so a daemon that is started with another default changes nothing. */
+ * run's own from its start, so another default of a later daemon has no effect. */
 #include "dispatch/workflow/start.h"
 
 #include <dirent.h>

@@ -1,11 +1,11 @@
-/* start.h: what is asked of a workflow, made ready to become a run.
+/* start.h: a request for a workflow, made ready to become a run.
  *
  *   asked ──resumes──> the old run is read ──> its script is found, read, saved and judged ──> done
  *         └──────────────────────────────────^
  *
  * Promise    `done` once, never inside the call, and at that time nothing has begun: the caller
  *            submits `what` in a transaction of its own, with all that must be one commit with it.
- *            A script that is none is no error: `invalid`, and `why` says where. The script is read
+ *            A broken script is no error: `invalid`, and `why` says where. The script is read
  *            whole here, so that no edit of its file comes between.
  * Ownership  the caller's, from flow_start_init to flow_start_free; it stays where it is until
  *            `done`. What `spec` points to is the caller's and lives as long.
@@ -42,11 +42,11 @@ struct flow_start {
     /* Private. */
     struct loop_task task;
     struct pool_job job;
-    struct err err;   /* Of the pool. */
+    struct err err;   /* Result of the pool. */
     char *old_script; /* Owned. */
     struct catalog_script script;
     struct text row_spec, started; /* Owned: of the row, and of the first event. */
-    struct why misfit;             /* Of a plan: why its args do not fit, */
+    struct why misfit;             /* In a plan: why its args do not fit, */
     struct why unfit;              /* and why what it resumes cannot be. */
     char *saved;                   /* Owned: where a script that came as text was put. */
     struct text rehearsed;         /* Owned: how a plan's rehearsal went; empty: there was none. */
@@ -82,7 +82,7 @@ void flow_start_add_budget(const struct flow_start *start, struct text *text);
 /* The run was refused, and the answer names no file: that of a text is removed with the next sweep
  * of scripts (script_retention.c), unless a run has it or somebody touches it. */
 MUST_CHECK struct err flow_start_refused(struct tx *tx, const struct flow_start *start);
-void flow_start_free(struct flow_start *start); /* What it owns, not itself. */
+void flow_start_free(struct flow_start *start); /* Frees the members, not the struct. */
 
 /* plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
@@ -90,7 +90,7 @@ MUST_CHECK struct err flow_start__plan(struct flow_start *start);
  * never inside the call. */
 void flow_start__rehearse(struct flow_start *start);
 void flow_start__conclude(struct flow_start *start);
-/* What the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
+/* Writes what the run would do, as far as anybody knows: JSON. At `done`, on the loop. */
 void flow_start_write_plan(const struct flow_start *start, struct text *text);
 
 #endif

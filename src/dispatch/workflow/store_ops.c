@@ -42,6 +42,9 @@ struct flow_op *flow__op(struct flow *flow, store_fn fn, void (*done)(struct flo
 struct flow_op *call__op(struct call *call, store_fn fn, void (*done)(struct flow_op *op)) {
     struct flow_op *op = flow__op(call->flow, fn, done);
     op->call = call;
+    op->run = call->run;
+    op->turn = call->turn;
+    op->attempt = call->attempt;
     return op;
 }
 
@@ -75,6 +78,7 @@ static void op_free_memory(struct flow_op *op) {
     mem_free(op->lines);
     mem_free(op->took);
     flow__page_free(op->page);
+    script_search_free(op->search);
     mem_free(op);
 }
 

@@ -36,6 +36,8 @@ struct flow_op {
     struct flow_op *next_after; /* linked by this; also in flow->delayed. */
     struct flow_op *beginning;  /* For `first`: writes the row that this one ends. */
     struct call *call;          /* NULL: it is the flow's. */
+    struct id run, turn;        /* Ids of the call at that time: it may go before the op does. */
+    int64_t attempt;            /* The same. */
     store_fn fn;
     void (*done)(struct flow_op *op); /* NULL: nobody waits for it. */
     struct timer timer;               /* Before the next try. */
@@ -55,7 +57,6 @@ struct flow_op {
     int64_t after;          /* done_no before the first of `page`. */
     unsigned turn_notes;    /* Notes of the turn when the read was sent. */
     struct flow_page *page; /* Owned; NULL: none. */
-    struct bytes run;
     struct step_talk talk;
     struct step_talked talked;
     struct usage used; /* By a step that has ended. */
@@ -66,6 +67,7 @@ struct flow_op {
     struct run_new new_job;
     struct step_job job;
     struct workflow_ref ref;
+    struct script_search *search; /* Owned: `ref` borrows from it. */
     struct provider_wait wait;
     struct workflow_end whole;
     struct step_took *took;      /* Owned: of `whole`. */

@@ -84,7 +84,11 @@ static void burial_done(struct pool_job *job) {
     flows__maybe_stopped(flows);
 }
 
-static void flows_bury(struct flows *flows, json_t *json) {
+void flows__free_json(struct flows *flows, json_t *json) {
+    if (flows->stopping) { /* Nobody is kept waiting any more, and the pool takes nothing new. */
+        json_decref(json);
+        return;
+    }
     struct json_burial *burial = mem_new(sizeof *burial);
     *burial =
         (struct json_burial){.flows = flows,
@@ -93,20 +97,12 @@ static void flows_bury(struct flows *flows, json_t *json) {
     pool_add(&flows->pool, &burial->job);
 }
 
-void flows__free_json(struct flows *flows, json_t *json) {
-    if (flows->stopping) { /* Nobody is kept waiting any more, and the pool takes nothing new. */
-        json_decref(json);
-    } else {
-        flows_bury(flows, json);
-    }
-}
-
 /* A long frame has hundreds of thousands of values: they are freed in the pool. */
 static void reader_free(struct frame_reader *reader) {
     loop_task_cancel(reader->flows->options.loop, &reader->task);
     script_close(reader->orphan);
     text_done(&reader->result);
-    flows_bury(reader->flows, reader->messages);
+    flows__free_json(reader->flows, reader->messages);
     mem_free(reader);
 }
 
@@ -138,9 +134,9 @@ void flows__make_room(struct flows *flows, size_t wanted) {
         }
         next = link->next;
         if (flow->state == FLOW_LIVE && flow->script == FLOW_QUIET && flow->worker != NULL &&
-            flow->reader == NULL && flow->done.first == NULL && flow->deferred.first == NULL &&
-            flow->storing == 0 && flow->cached == 0 && flow->searched == NULL &&
-            flow->line_count == 0) {
+            flow->reader == NULL && flow__first(flow, CALL_DONE) == NULL &&
+            flow__first(flow, CALL_DEFERRED) == NULL && flow->storing == 0 && flow->cached == 0 &&
+            flow->searched == NULL && flow->line_count == 0) {
             flow__close_worker(flow); /* This takes it out of the list. */
             flow->script = FLOW_EVICTED;
             flows->stats.dropped++;

@@ -29,7 +29,7 @@ enum tree_job { TREE_ADD, TREE_REMOVE, TREE_WIPE /* Half a tree. */, TREE_NO_JOB
 enum {
     LEAVE_MS = 15000, /* Maximum delay of an outcome until it is known whether the tree stays. */
     WIPES_MAX = 2,
-    ADDS_MAX = 2, /* Somebody else's git may be at the same repository. */
+    ADDS_MAX = 2, /* Another git may be at the same repository. */
     REMOVES_MAX = 1,
     JOB_BYTES = 4 * 6 * LIMIT_PATH_MAX + 4096,
     KEY_LEN = sizeof "worktrees " - 1 + 32,
@@ -43,12 +43,12 @@ struct call_tree {
     char *git;                      /* Owned; "": as what stands in the trees says. */
     char base[WORKTREE_BASE];       /* The commit that it began at; "": not yet known. */
     enum tree_stage stage;
-    bool left;    /* Its agent has ended, and the tree was inspected after that, or is. */
+    bool left;    /* The agent has ended, and the tree was inspected after that, or is. */
     bool slow;    /* LEAVE_MS have passed. */
-    bool in_pool; /* It is being inspected. */
+    bool in_pool; /* Being inspected. */
     unsigned adds, wipes, removes;   /* Times that git, or rm, was asked. */
-    struct id job;                   /* That is waited for. */
-    char log[PROTOCOL_NAME_MAX + 1]; /* Of the last one that failed; "": none has. */
+    struct id job;                   /* Job that is waited for. */
+    char log[PROTOCOL_NAME_MAX + 1]; /* Log of the last job that failed; "": none has. */
     struct text fault;
     struct worktree_look look;
 };
@@ -119,9 +119,9 @@ void call__take_tree(struct call *call, const json_t *worktree) {
     tree->path = path_copy(json_str(worktree, "path", ""));
     tree->root = path_copy(json_str(worktree, "root", ""));
     tree->git = path_copy(json_str(worktree, "git", ""));
-    tree->stage =
-        call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* It may have been begun. */
-    (void)snprintf(tree->base, sizeof tree->base, "%s", json_str(worktree, "base", "")); /* Ours. */
+    tree->stage = call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* May have been begun. */
+    (void)snprintf(tree->base, sizeof tree->base, "%s",
+                   json_str(worktree, "base", "")); /* We wrote it. */
 }
 
 void call__write_tree(const struct call *call, struct text *spec) {
@@ -334,7 +334,7 @@ void flows__job_note(struct flows *flows, const struct run_row *row) {
 static void call_make_on(struct call *call) {
     struct call_tree *tree = call->tree;
     const enum worktree_state state = tree->look.state;
-    /* It was whole once, so its agent may have been in it: it is wiped no more. */
+    /* The tree was whole once, so its agent may have been in it: it is wiped no more. */
     bool used = tree->base[0] != '\0';
     bool wipes = state == WORKTREE_HALF && !used && tree->wipes < WIPES_MAX;
     if (state == WORKTREE_WHOLE) {
@@ -344,7 +344,7 @@ static void call_make_on(struct call *call) {
         tree->stage = TREE_MADE;
         call__start_turn(call);
     } else if (wipes || (state == WORKTREE_NONE && tree->adds < ADDS_MAX)) {
-        tree->adds = wipes ? 0 : tree->adds + 1; /* After a wipe it is begun anew. */
+        tree->adds = wipes ? 0 : tree->adds + 1; /* After a wipe the count starts again. */
         tree->wipes += wipes;
         tree->stage = TREE_MAKING;
         call_begin_job(call, wipes ? TREE_WIPE : TREE_ADD);
@@ -477,7 +477,7 @@ static void inspect_done(struct pool_job *job) {
         return;
     }
     call__enter(call, CALL_TREE_MAKING);
-    if (call->cause != CAUSE_NONE) { /* It was skipped, or its time was over. */
+    if (call->cause != CAUSE_NONE) { /* Skipped, or its deadline has expired. */
         call__ended(call);
         return;
     }

@@ -10,7 +10,7 @@ bool workflow_lives(const struct run_row *row) {
     return row->state == RUN_RUNNING || row->state == RUN_WAITING;
 }
 
-/* Whose time was over, an agent's or its provider's, makes no difference to who waits. */
+/* A deadline of an agent and one of its provider make no difference to the script. */
 enum run_state workflow_step_state(enum run_cause cause) {
     return cause == CAUSE_TIMED_OUT ? RUN_TIMED_OUT : turn_end_state(cause);
 }
@@ -26,7 +26,7 @@ enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cau
     return throws ? STEP_THROW : STEP_NULL;
 }
 
-/* What a row keeps of a note is all that a replay has, so no more is said the first time. Of a
+/* A replay has only what the row keeps of a note, so no more is said the first time. Of a
  * budget many sentences are true, and who performs the step does not hear which one is stored. */
 struct bytes workflow_step_words(enum run_cause cause, struct bytes note) {
     const char *about = run_cause_about(cause);
@@ -51,7 +51,7 @@ void workflow_count(struct workflow_census *census, const struct workflow_ended 
     }
 }
 
-/* Whoever was skipped was so on purpose; whoever died makes the whole less than what was asked. */
+/* An agent was skipped on purpose; one that failed makes the whole less than what was asked. */
 struct workflow_verdict workflow_judge(const struct run_row *row, enum run_cause cause,
                                        const struct workflow_census *census) {
     if (row->stop != CAUSE_NONE) {

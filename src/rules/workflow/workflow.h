@@ -1,7 +1,7 @@
 /* rules/workflow/workflow.h: how agents of a workflow end for its script, and how the workflow
  * ends. Pure.
  *
- * A step of a workflow is a call of agent(). What came of it is one of three things for the script,
+ * A step of a workflow is a call of agent(). Its outcome is one of three things for the script,
  * and which one follows from the state and the cause of its row alone, so a replay tells the script
  * the same as the first time.
  */
@@ -14,29 +14,29 @@
 enum {
     WORKFLOW_AGENTS_MAX = 1000, /* Calls of agent() in one run. */
     WORKFLOW_NESTED_MAX = 4096, /* And of workflow(). */
-    WORKFLOW_ITEMS_MAX = 4096,  /* Of one parallel() or pipeline(). */
+    WORKFLOW_ITEMS_MAX = 4096,  /* Items of one parallel() or pipeline(). */
     WORKFLOW_LINES_MAX = 10000, /* Phases and log lines of one run, */
     WORKFLOW_LINE_MAX = 4096,   /* and bytes of one. */
     WORKFLOW_UNANSWERED_MAX = 8192,
     WORKFLOW_AT_ONCE_MAX = 16,
-    WORKFLOW_CRASHES_MAX = 3,  /* Of its worker, and it is rebuilt. */
+    WORKFLOW_CRASHES_MAX = 3,  /* Crashes of its worker, after which it is rebuilt. */
     WORKFLOW_TRIES_MAX = 5,    /* Answers to a schema. */
-    WORKFLOW_RESTARTS_MAX = 2, /* Of an agent that says nothing. */
+    WORKFLOW_RESTARTS_MAX = 2, /* Restarts of an agent that says nothing. */
 };
 #define WORKFLOW_STUCK_MS INT64_C(180000)
 #define WORKFLOW_AGENT_MS (INT64_C(30) * 60 * 1000)
 
-/* It has begun, and has not ended: it runs, or is paused. */
+/* The run has begun, and has not ended: it runs, or is paused. */
 bool workflow_lives(const struct run_row *row);
 
 /* The state of a step that ends with this cause. */
 enum run_state workflow_step_state(enum run_cause cause);
 
-/* What a promise of agent() is settled with. */
+/* Outcomes of a promise of agent(). */
 enum step_outcome {
     STEP_VALUE,
-    STEP_NULL,  /* It was skipped, or failed for good; the cause is in its row. */
-    STEP_THROW, /* It missed its schema, its type is none, or a budget is used up. */
+    STEP_NULL,  /* Skipped, or failed for good; the cause is in the row. */
+    STEP_THROW, /* The schema was missed, the type is unknown, or a budget is used up. */
 };
 enum step_outcome workflow_step_outcome(enum run_state state, enum run_cause cause);
 /* The words of what it throws; they live as long as `note` does. */
@@ -45,11 +45,11 @@ struct bytes workflow_step_words(enum run_cause cause, struct bytes note);
 /* By how they ended. */
 struct workflow_census {
     int64_t succeeded, cached, failed, skipped;
-    /* Of those that succeeded: their answer was cut off at its longest length. */
+    /* Successes whose answer was cut off at its longest length. */
     int64_t truncated;
     int64_t output_tokens, tokens, cost_micros;
 };
-/* One more that ended so. `cached`: its result is another run's. */
+/* Counts a step that ended so. `cached`: its result is another run's. */
 struct workflow_ended {
     enum run_state state;
     enum run_cause cause;
