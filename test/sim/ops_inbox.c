@@ -10,6 +10,7 @@
 
 #include "asks.h"
 #include "chat_ops.h"
+#include "engine/inbox/inbox.h"
 #include "late.h"
 #include "notices.h"
 #include "ops.h"

@@ -126,8 +126,7 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
                                   ? answered ? BYTES("approval_answered") : BYTES("approval_asked")
                               : answered ? BYTES("question_answered")
                                          : BYTES("question_asked");
-    AUTO(text_done) struct text data;
-    text_init(&data, (size_t)8 << 20);
+    AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
     approval_write_json(row, &data);
     if (text_failed(&data)) {
         return text_error(&data, "approvals: event");

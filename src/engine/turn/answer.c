@@ -52,8 +52,7 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
 
 /* Without its signature a thought is shown to nobody again. */
 static void thinking_add(struct tx *tx, const struct turn_item *item, struct message_part *part) {
-    AUTO(text_done) struct text data;
-    text_init(&data, (size_t)8 << 20);
+    AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
     text_add_char(&data, '{');
     text_add_member(&data, "signature", item->signature);
     text_add_member(&data, "maker", item->maker);
@@ -212,8 +211,7 @@ enum { MISFIT_WORDS_MAX = 8 << 10 };
 
 /* The model is told, and asked again, a few times. */
 static void misfit_note(struct tx *tx, struct turn *turn, struct bytes misfit) {
-    AUTO(text_done) struct text text;
-    text_init(&text, MISFIT_WORDS_MAX);
+    AUTO(text_done) struct text text = {.size_max = MISFIT_WORDS_MAX};
     text_add_str(&text, "[drover: the answer must be JSON that fits the schema, and nothing around "
                         "it. This one does not:\n");
     text_add(&text, misfit.data, misfit.len);

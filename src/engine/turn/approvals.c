@@ -39,8 +39,7 @@ static struct err answer_check(const struct approval_row *row, const struct appr
 
 static void card_deny(struct tx *tx, struct turn *turn, struct card *card,
                       const struct approval_row *row) {
-    AUTO(text_done) struct text words;
-    text_init(&words, APPROVAL_ANSWER_MAX + 256);
+    AUTO(text_done) struct text words = {.size_max = APPROVAL_ANSWER_MAX + 256};
     text_addf(&words, "%.*s said no to this call%s", (int)row->by.len, row->by.data,
               row->answer.len > 0 ? ": " : ".");
     text_add(&words, row->answer.data, row->answer.len);

@@ -10,8 +10,7 @@ enum { DATA_MAX = 6 << 20 };
 
 static struct bytes member_copy(struct tx *tx, const json_t *json, const char *name) {
     const json_t *member = json_object_get(json, name);
-    AUTO(text_done) struct text text;
-    text_init(&text, DATA_MAX);
+    AUTO(text_done) struct text text = {.size_max = DATA_MAX};
     if (member != NULL) {
         tx_fail(tx, json_write(member, &text));
     }
@@ -126,8 +125,7 @@ void cards__add_plain(struct tx *tx, const struct message_part *part) {
 }
 
 void cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
+    AUTO(text_done) struct text data = {.size_max = DATA_MAX};
     text_add_str(&data, "{\"arguments\":");
     if (io_card->malformed.len > 0) {
         text_add_str(&data, "null");

@@ -21,6 +21,8 @@
 #include "engine/turn/rows.h"
 #include "rules/turn/card.h"
 
+enum { TURN_CARDS_MAX = 128 }; /* Calls in one answer of a model; the rest is refused. */
+
 /* Texts live in the transaction's arena. */
 struct card {
     int64_t number, step;

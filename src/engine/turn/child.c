@@ -35,8 +35,7 @@ void cards__write_started(struct bytes operation, struct text *text) {
 /* The card's result, as long as its run goes on. */
 static void card_pend(struct tx *tx, struct turn *turn, const struct card *card, const char *status,
                       struct bytes operation) {
-    AUTO(text_done) struct text text;
-    text_init(&text, 1024);
+    AUTO(text_done) struct text text = {.size_max = 1024};
     pending_write(status, operation, &text);
     turns__close_card(tx, turn, card, tx_copy_text(tx, &text, "turns: pending"));
 }
@@ -118,8 +117,7 @@ static void outcome_begin(struct bytes operation, struct text *text) {
 }
 
 bool cards__is_outcome(struct bytes result, struct bytes operation) {
-    AUTO(text_done) struct text begin;
-    text_init(&begin, 1024);
+    AUTO(text_done) struct text begin = {.size_max = 1024};
     outcome_begin(operation, &begin);
     return !text_failed(&begin) && result.len > begin.len &&
            bytes_begin(result, text_bytes(&begin));
@@ -220,8 +218,7 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     if (!pending) {
         return run_state_final(turn.run.state) ? ERR_OK : runs__tell(tx, &turn.run);
     }
-    AUTO(text_done) struct text outcome;
-    text_init(&outcome, TURN_RESULT_MAX);
+    AUTO(text_done) struct text outcome = {.size_max = TURN_RESULT_MAX};
     outcome_write(child, output, &outcome);
     if (text_failed(&outcome)) {
         return text_error(&outcome, "turns: outcome");

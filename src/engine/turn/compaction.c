@@ -217,17 +217,6 @@ static struct err turn_find(struct tx *tx, struct bytes run, struct folding *fol
     return err;
 }
 
-/* Whether anything is to be folded. */
-static bool limits_find(struct folding *folding) {
-    const struct prompt_fold *fold = folding->fold;
-    struct fold_sizes *sizes = &folding->folded.sizes;
-    const bool all = fold->prompt_bytes == 0;
-    sizes->prompt = all ? sizes->foldable : (int64_t)fold->prompt_bytes;
-    folding->limits = all ? fold_limits_all(&fold->marks, sizes) : fold_limits(&fold->marks, sizes);
-    folding->folded.summary_max = (size_t)folding->limits.summary;
-    return all ? sizes->foldable > FOLD_LEAST : fold_is_worth(&fold->marks, sizes);
-}
-
 static void round_end(struct folding *folding) {
     struct prompt_folded *folded = &folding->folded;
     const struct bytes request = text_bytes(&folding->request);
@@ -258,14 +247,21 @@ static void round_end(struct folding *folding) {
 
 struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struct prompt_fold *fold,
                           struct text *transcript, struct prompt_folded *ret_folded) {
-    struct folding folding = {.fold = fold, .transcript = transcript};
-    text_init(&folding.request, FOLD_REQUEST_MAX);
+    struct folding folding = {
+        .fold = fold, .transcript = transcript, .request = {.size_max = FOLD_REQUEST_MAX}};
     text_clear(transcript);
     struct err err = turn_find(tx, key->run, &folding);
     if (!err_failed(err)) {
         err = tx_prompt_each(tx, key, part_weigh, &folding);
     }
-    if (!err_failed(err) && limits_find(&folding)) {
+    /* The limits of the fold, and whether anything is to be folded. */
+    struct fold_sizes *sizes = &folding.folded.sizes;
+    const bool all = fold->prompt_bytes == 0;
+    sizes->prompt = all ? sizes->foldable : (int64_t)fold->prompt_bytes;
+    folding.limits = all ? fold_limits_all(&fold->marks, sizes) : fold_limits(&fold->marks, sizes);
+    const bool worth = all ? sizes->foldable > FOLD_LEAST : fold_is_worth(&fold->marks, sizes);
+    folding.folded.summary_max = (size_t)folding.limits.summary;
+    if (!err_failed(err) && worth) {
         text_add_char(transcript, '[');
         if (fold->from.message != 0) {
             transcript_add(transcript, "user", BYTES(""), fold->summary);

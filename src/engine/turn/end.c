@@ -55,8 +55,7 @@ static void cards_close(struct tx *tx, struct turn *turn) {
 }
 
 static void error_add(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data;
-    text_init(&data, (size_t)1 << 10);
+    AUTO(text_done) struct text data = {.size_max = (size_t)1 << 10};
     text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
     const struct message_part part = {.message = turn->row.answer,
                                       .step = turn->row.step,

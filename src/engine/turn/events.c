@@ -6,11 +6,12 @@
 enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
 
 /* {"run","message", … */
-static void event_begin(const struct turn *turn, struct text *data) {
-    text_init(data, DATA_MAX);
-    text_add_char(data, '{');
-    text_add_member(data, "run", turn->run.run);
-    text_add_member(data, "message", turn->answer.message);
+static struct text event_of(const struct turn *turn) {
+    struct text data = {.size_max = DATA_MAX};
+    text_add_char(&data, '{');
+    text_add_member(&data, "run", turn->run.run);
+    text_add_member(&data, "message", turn->answer.message);
+    return data;
 }
 
 static struct err event_end(struct tx *tx, const struct session_row *session, const char *type,
@@ -21,8 +22,7 @@ static struct err event_end(struct tx *tx, const struct session_row *session, co
 }
 
 struct err turns__event_started(struct tx *tx, const struct turn *turn, struct bytes question) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member_int(&data, "number", turn->row.number);
     text_add_member(&data, "model", turn->row.model);
     if (question.len > 0) {
@@ -32,15 +32,13 @@ struct err turns__event_started(struct tx *tx, const struct turn *turn, struct b
 }
 
 struct err turns__event_output(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member_int(&data, "step", turn->row.call);
     return event_end(tx, &turn->session, "output_started", &data);
 }
 
 struct err turns__event_cut_off(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member_int(&data, "step", turn->row.call);
     text_add_str(&data, ",\"channel\":\"status\",\"cause\":\"daemon_restarted\"");
     return event_end(tx, &turn->session, "output_discarded", &data);
@@ -48,10 +46,11 @@ struct err turns__event_cut_off(struct tx *tx, const struct turn *turn) {
 
 /* --- Cards ------------------------------------------------------------------------------------ */
 
-static void card_begin(const struct turn *turn, const struct card *card, struct text *data) {
-    event_begin(turn, data);
-    text_add_member_int(data, "part", card->number);
-    text_add_member(data, "tool", card->tool);
+static struct text card_event_of(const struct turn *turn, const struct card *card) {
+    struct text data = event_of(turn);
+    text_add_member_int(&data, "part", card->number);
+    text_add_member(&data, "tool", card->tool);
+    return data;
 }
 
 /* What does not fit an event is in the message. */
@@ -71,8 +70,7 @@ static void add_state(const struct card *card, struct text *data) {
 struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
                                      const struct card *card) {
     bool malformed = card->malformed.len > 0;
-    AUTO(text_done) struct text data;
-    card_begin(turn, card, &data);
+    AUTO(text_done) struct text data = card_event_of(turn, card);
     add_shown(&data, malformed ? "arguments_text" : "arguments",
               malformed ? card->malformed : card->arguments);
     add_state(card, &data);
@@ -84,8 +82,7 @@ struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
     if (turns__is_cleared(turn)) { /* Nobody has it any more. */
         return ERR_OK;
     }
-    AUTO(text_done) struct text data;
-    card_begin(turn, card, &data);
+    AUTO(text_done) struct text data = card_event_of(turn, card);
     add_state(card, &data);
     add_shown(&data, "result", result);
     return event_end(tx, &turn->session, "tool_finished", &data);
@@ -95,8 +92,7 @@ struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
                                       const struct card *card, const struct turn_review_end *end) {
     static const char *const words[] = {
         [TURN_REVIEW_ALLOWS] = "allow", [TURN_REVIEW_DENIES] = "deny", [TURN_REVIEW_ASKS] = "ask"};
-    AUTO(text_done) struct text data;
-    card_begin(turn, card, &data);
+    AUTO(text_done) struct text data = card_event_of(turn, card);
     text_add_member(&data, "decision", bytes_of(words[end->review]));
     add_shown(&data, "reason", end->reason);
     return event_end(tx, &turn->session, "tool_reviewed", &data);
@@ -104,8 +100,11 @@ struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
 
 /* --- Usage ------------------------------------------------------------------------------------ */
 
-static void usage_write(const struct usage *usage, const struct usage_cost *cost,
-                        struct text *data) {
+/* The call's usage, the session's sums, and how full the window is. */
+static struct err usage_end(struct tx *tx, const struct session_row *session,
+                            const struct usage *usage, const struct usage_cost *cost,
+                            struct text *data) {
+    text_add_name(data, "call");
     text_add_char(data, '{');
     text_add_member_int(data, "fresh", usage->fresh);
     text_add_member_int(data, "cache_read", usage->cache_read);
@@ -119,14 +118,6 @@ static void usage_write(const struct usage *usage, const struct usage_cost *cost
         text_add_member_or_null(data, "cost_micros", BYTES(""));
     }
     text_add_char(data, '}');
-}
-
-/* The call's usage, the session's sums, and how full the window is. */
-static struct err usage_end(struct tx *tx, const struct session_row *session,
-                            const struct usage *usage, const struct usage_cost *cost,
-                            struct text *data) {
-    text_add_name(data, "call");
-    usage_write(usage, cost, data);
     text_add_name(data, "session");
     session_write_usage(&session->usage, data);
     text_add_member_int(data, "context_used", session->context_used);
@@ -136,8 +127,7 @@ static struct err usage_end(struct tx *tx, const struct session_row *session,
 
 struct err turns__event_usage(struct tx *tx, const struct turn *turn, const struct usage *usage,
                               const struct usage_cost *cost) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member_int(&data, "step", turn->row.call);
     return usage_end(tx, &turn->session, usage, cost, &data);
 }
@@ -152,11 +142,10 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     if (err_failed(err) || !found || turn.row.call != meter->step) {
         return err;
     }
-    AUTO(text_done) struct text data;
     sessions__add_sums(&sums, &turn.session.usage);
     turn.session.context_used = usage_input(usage) + usage->output;
     turn.session.context_window = meter->window;
-    event_begin(&turn, &data);
+    AUTO(text_done) struct text data = event_of(&turn);
     text_add_member_int(&data, "step", meter->step);
     text_add_member_bool(&data, "so_far", true);
     return usage_end(tx, &turn.session, usage, &meter->cost, &data);
@@ -165,8 +154,7 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
 /* The context is the turn's own, as it was. */
 struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
                                      const struct turn_review_end *end) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member_int(&data, "part", end->part);
     text_add_member_bool(&data, "review", true);
     return usage_end(tx, &turn->session, &end->usage, &end->cost, &data);
@@ -175,8 +163,7 @@ struct err turns__event_review_usage(struct tx *tx, const struct turn *turn,
 /* No message of the session is its own. */
 struct err titles__event_usage(struct tx *tx, const struct session_row *session,
                                const struct run_row *run, const struct title_end *end) {
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
+    AUTO(text_done) struct text data = {.size_max = DATA_MAX};
     text_add_char(&data, '{');
     text_add_member(&data, "run", run->run);
     text_add_member_bool(&data, "title", true);
@@ -193,8 +180,7 @@ struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
     if (err_failed(err)) {
         return err;
     }
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member(&data, "trigger", manual ? BYTES("manual") : BYTES("auto"));
     text_add_member(&data, "method", checkpoint->method);
     text_add_member(&data, "covers", found ? covered.message : BYTES(""));
@@ -209,8 +195,7 @@ struct err turns__event_compacted(struct tx *tx, const struct turn *turn,
 /* The provider is the name of the connection that the model is asked through. */
 struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
                                 const struct provider_wait *wait) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     if (wait != NULL) {
         struct bytes provider = turn->row.model;
         const char *slash = memchr(provider.data, '/', provider.len);
@@ -224,16 +209,14 @@ struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
 }
 
 struct err turns__event_resumed(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
     return event_end(tx, &turn->session, "turn_resumed", &data);
 }
 
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
     const struct run_row *run = &turn->run;
-    AUTO(text_done) struct text data;
-    event_begin(turn, &data);
+    AUTO(text_done) struct text data = event_of(turn);
     text_add_member(&data, "state", bytes_of(run_state_name(run->state)));
     text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
     text_add_member(&data, "note", run->note);

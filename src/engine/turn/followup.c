@@ -96,11 +96,11 @@ static struct err follow_up_begin(struct tx *tx, struct session_row *session,
     const struct inbox_bind bind = {
         .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
         .turn = bytes_of(followup->run.text)};
-    AUTO(notices_done) struct notices notices;
+    AUTO(notices_done)
+    struct notices notices = {.text = {.size_max = MESSAGE_TEXT_MAX},
+                              .runs = {.size_max = KEPT_MAX},
+                              .kept = {.size_max = KEPT_MAX}};
     size_t count = 0;
-    text_init(&notices.text, MESSAGE_TEXT_MAX);
-    text_init(&notices.runs, KEPT_MAX);
-    text_init(&notices.kept, KEPT_MAX);
     text_add_str(&notices.text, opening);
     text_add_str(&notices.runs, "{\"runs\":[");
     text_add_str(&notices.kept, "{\"follow_up\":[");

@@ -170,16 +170,6 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
 
 /* --- Clear ------------------------------------------------------------------------------------ */
 
-static void session_empty(struct tx *tx, struct session_row *session) {
-    const struct session_context context = {.used = 0, .window = session->context_window};
-    const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
-    tx_fail(tx, messages__remove_behind(tx, session->id, 0));
-    tx_fail(tx, approvals__cancel_all(tx, session));
-    sessions__set_context(tx, &context, session);
-    sessions__touch(tx, session);
-    tx_fail(tx, messages__tell_cleared(tx, session, &all));
-}
-
 /* Asks the turns to end that lost their places. One that this page leaves alone ends by itself, as
  * soon as something is brought to it. */
 static bool cleared_stop(struct tx *tx, int64_t session, const struct run_bounds *bounds) {
@@ -218,7 +208,13 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
         return err;
     }
     if (!what->emptied) {
-        session_empty(tx, &session);
+        const struct session_context context = {.used = 0, .window = session.context_window};
+        const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
+        tx_fail(tx, messages__remove_behind(tx, session.id, 0));
+        tx_fail(tx, approvals__cancel_all(tx, &session));
+        sessions__set_context(tx, &context, &session);
+        sessions__touch(tx, &session);
+        tx_fail(tx, messages__tell_cleared(tx, &session, &all));
     }
     *ret_cleared = (struct turn_cleared){.session = session.id,
                                          .more = cleared_stop(tx, session.id, &what->bounds)};

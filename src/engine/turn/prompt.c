@@ -128,8 +128,7 @@ static void result_keep(struct reader *reader, const struct piece *piece, struct
     struct bytes text = piece->text;
     bool failed = !bytes_is(piece->state, "succeeded") && !bytes_is(piece->state, "pending");
     bool open = part_state_find(piece->state, &state) && part_state_open(state);
-    AUTO(text_done) struct text started;
-    text_init(&started, STARTED_MAX);
+    AUTO(text_done) struct text started = {.size_max = STARTED_MAX};
     for (const struct noticed *at = reader->noticed; at != NULL && started.len == 0;
          at = at->next) {
         if (cards__is_outcome(text, at->run)) {
@@ -171,8 +170,7 @@ static void card_read(struct reader *reader, const struct piece *piece) {
     }
     result_keep(reader, piece, id);
     AUTO(json_release) json_t *data = data_parse(reader, piece->data);
-    AUTO(text_done) struct text arguments;
-    text_init(&arguments, ARGUMENTS_MAX);
+    AUTO(text_done) struct text arguments = {.size_max = ARGUMENTS_MAX};
     struct bytes text = json_bytes(data, "arguments_text");
     const json_t *object = json_object_get(data, "arguments");
     if (text.len == 0 && object != NULL) {
@@ -242,8 +240,8 @@ static void checkpoint_hand(struct tx *tx, const struct checkpoint *checkpoint,
                       " AND kind IN ('text', 'tool')",
                       ARGS(arg_int(checkpoint->message), arg_int(checkpoint->step)), 0);
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, CHECKPOINT_SUMMARY_MAX + sizeof summary_head_within);
+    AUTO(text_done)
+    struct text text = {.size_max = CHECKPOINT_SUMMARY_MAX + sizeof summary_head_within};
     text_add_str(&text, within ? summary_head_within : summary_head);
     text_add(&text, checkpoint->summary.data, checkpoint->summary.len);
     if (text_failed(&text)) { /* Longer than any that is stored: the row is damaged. */

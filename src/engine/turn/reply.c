@@ -20,8 +20,7 @@ struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
     if (!turns__find(tx, run, &turn)) {
         return tx_error(tx);
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, MESSAGE_TEXT_MAX);
+    AUTO(text_done) struct text text = {.size_max = MESSAGE_TEXT_MAX};
     AUTO(rows_release)
     struct rows *rows = tx_rows(
         tx,
@@ -113,8 +112,7 @@ struct err turns__hear(struct tx *tx, const struct session_row *session, const s
     struct stream_state state = {0};
     char name[SESSION_STREAM_MAX];
     bool more = false;
-    text_init(&said->text, SAID_MAX);
-    text_init(&said->thinking, SAID_MAX);
+    *said = (struct turn_said){.text = {.size_max = SAID_MAX}, .thinking = {.size_max = SAID_MAX}};
     struct err err =
         tx_stream_find(tx, session->owner, sessions__stream(session, name), &more, &state);
     for (int i = 0; !err_failed(err) && more && i < PAGES_MAX; i++) {

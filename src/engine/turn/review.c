@@ -37,8 +37,7 @@ struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *b
 /* --- The end ---------------------------------------------------------------------------------- */
 
 static void card_deny(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
-    AUTO(text_done) struct text words;
-    text_init(&words, (size_t)16 << 10);
+    AUTO(text_done) struct text words = {.size_max = (size_t)16 << 10};
     text_add_str(&words, "The review of this call denied it");
     text_add_str(&words, reason.len > 0 ? ": " : ".");
     text_add(&words, reason.data, reason.len);
@@ -48,8 +47,7 @@ static void card_deny(struct tx *tx, struct turn *turn, struct card *card, struc
 
 /* A person is asked, who sees why the model would not say. */
 static void card_ask(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
-    AUTO(text_done) struct text about;
-    text_init(&about, (size_t)8 << 20);
+    AUTO(text_done) struct text about = {.size_max = (size_t)8 << 20};
     card->state = PART_STATE_ASKING;
     cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
     if (card->about.len >= 2 && card->about.data[card->about.len - 1] == '}') {

@@ -8,15 +8,10 @@
 #ifndef DROVER_ENGINE_TURN_ROWS_H
 #define DROVER_ENGINE_TURN_ROWS_H
 
-#include "base/text.h"
 #include "engine/approval/rows.h"
-#include "engine/run/rows.h"
 #include "engine/session/message_rows.h"
-#include "engine/session/rows.h"
 #include "engine/turn/calls.h"
 #include "engine/turn/turns.h"
-
-enum { TURN_CARDS_MAX = 128 }; /* Calls in one answer of a model; the rest is refused. */
 
 /* What began it. */
 #define TURN_TRIGGERS(X)                                                                           \
@@ -77,7 +72,7 @@ bool turns__is_cleared(const struct turn *turn);
 /* The turn with all that belongs to it. The fence: false where there is no such turn, or it does
  * not run in that attempt; or after an error. */
 MUST_CHECK bool turns__load(struct tx *tx, const struct turn_key *key, struct turn *ret_turn);
-/* The same, with a plan that is empty; false: plan->late. */
+/* The same with an empty plan; false: plan->late. */
 MUST_CHECK bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *plan,
                             struct turn *ret_turn);
 /* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
@@ -85,8 +80,6 @@ MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *r
 /* The same by the id of the run, in whatever attempt and state. */
 MUST_CHECK struct err turns__load_run(struct tx *tx, struct bytes run, bool *ret_found,
                                       struct turn *ret_turn);
-
-/* --- Making one (submit.c, history.c) --------------------------------------------------------- */
 
 /* MESSAGE, NOTICE: the message is stored, too. AGAIN: it is there; of `message` count the texts,
  * and the ids of run, question and answer. COMPACT: the answer is a note. */
@@ -111,25 +104,21 @@ MUST_CHECK struct err turns__compacting(struct tx *tx, const struct session_row 
 MUST_CHECK struct err turns__need_model(const struct session_row *session,
                                         struct bytes model_default, struct why *why);
 
-/* --- Steps and ends --------------------------------------------------------------------------- */
-
-/* What it does next: written, and told to the plan. The last step of every transaction here. */
+/* The next step: written, and planned. The last part of every transaction here. */
 MUST_CHECK struct err turns__advance(struct tx *tx, struct turn *turn,
                                      const struct run_bounds *bounds, struct turn_plan *plan);
 void turns__plan_begin(struct turn_plan *plan);
 /* For the model, behind the step that was taken last. */
 void turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words);
-/* A wait for a person ends now, beside the change of the run's state: it is no time of the turn's
- * own. (step.c) */
+/* A wait for a person ends with the change of the run's state: no time of the turn's own. */
 void turns__wait_ends(struct tx *tx, const struct turn *turn);
-/* Fills in turn->tools_left, from the settings of its session and the calls that it has made. */
+/* Fills in turn->tools_left, by the settings of its session and the calls that it has made. */
 void turns__count_tools(struct tx *tx, struct turn *turn);
 /* Whether a check of what was written runs, or has ended (child.c). */
 enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_row *ret_run);
 /* Ends it: the run, and by turns__ended all the rest; admits who is next. */
 MUST_CHECK struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause,
                                  struct bytes sentence, const struct run_bounds *bounds);
-
 /* Operations of the kinds of runs (engine/run/kinds.h). Errors of damaged rows are returned and not
  * kept: the end of a run may be a part of another change, which goes on without it. */
 MUST_CHECK struct err turns__ended(struct tx *tx, const struct run_row *run,
@@ -143,14 +132,11 @@ MUST_CHECK struct err turns__end_alone(struct tx *tx, struct bytes sentence,
                                        const struct run_row *run, struct run_freed *freed);
 MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run,
                                     struct run_freed *freed);
-/* Parts of the end of a turn: a session without a title is on its way to one, and that of a session
- * with a parent makes room for another subagent. */
+/* Parts of the end of a turn: its session gets a title, and its parent room for a subagent. */
 MUST_CHECK struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed *freed);
 MUST_CHECK struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed);
 
-/* --- Its reply (reply.c) ---------------------------------------------------------------------- */
-
-/* The text of its last step, in the arena. */
+/* The text of its last step, in the arena. (reply.c) */
 MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);
 /* Output of the call that is out. */
 struct turn_said {

@@ -41,9 +41,9 @@ static void ongoing_done(struct ongoing *ongoing) {
     turns__said_done(&ongoing->said);
 }
 
-static struct err ongoing_find(struct tx *tx, const struct session_row *session,
-                               const struct message_rows *live, const struct snapshot_of *of,
-                               struct ongoing *ongoing) {
+static void ongoing_find(struct tx *tx, const struct session_row *session,
+                         const struct message_rows *live, const struct snapshot_of *of,
+                         struct ongoing *ongoing) {
     const struct run_bounds bounds = {.host = of->place,
                                       .hosts = of->place.len > 0 ? RUN_HOSTS_SHARED : RUN_HOST_ONE};
     const struct message_row *running = NULL;
@@ -53,25 +53,21 @@ static struct err ongoing_find(struct tx *tx, const struct session_row *session,
         running = live->rows[i].status == MESSAGE_RUNNING ? &live->rows[i] : running;
     }
     if (running == NULL) {
-        return ERR_OK;
+        return;
     }
     ongoing->run = running->run_name;
     ongoing->message = running->id;
     if (!turns__find(tx, running->run, &turn)) {
-        return tx_error(tx);
+        return;
     }
-    struct err err = runs__find_id(tx, running->run, &found, &ongoing->row);
-    if (err_failed(err)) {
-        return err;
-    }
+    tx_fail(tx, runs__find_id(tx, running->run, &found, &ongoing->row));
     run_shown(&ongoing->row, tx_epoch(tx), of->held ? RUN_HELD : RUN_FREE);
-    err = tx_run_away_mark(tx, &bounds, &ongoing->row);
+    tx_fail(tx, tx_run_away_mark(tx, &bounds, &ongoing->row));
     ongoing->number = turn.number;
-    if (err_failed(err) || turn.call == 0) {
-        return err;
-    }
     ongoing->step = turn.call;
-    return turns__hear(tx, session, &turn, &ongoing->said);
+    if (turn.call != 0) {
+        tx_fail(tx, turns__hear(tx, session, &turn, &ongoing->said));
+    }
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */
@@ -142,8 +138,7 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
                                const struct ongoing *ongoing, struct text *text) {
     const struct message_page page = {
         .session = session->id, .order = MESSAGES_NEWEST, .limit = MESSAGES + 1};
-    AUTO(text_done) struct text piece;
-    text_init(&piece, PIECE_MAX);
+    AUTO(text_done) struct text piece = {.size_max = PIECE_MAX};
     struct message_rows rows;
     struct err err = tx_message_page(tx, &page, &rows);
     size_t shown = 0;
@@ -278,37 +273,29 @@ static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool 
     if (err_failed(err) || !*ret_found) {
         return err;
     }
-    err = messages__live(tx, session.id, &live);
-    if (!err_failed(err)) {
-        err = ongoing_find(tx, &session, &live, of, &ongoing);
+    tx_fail(tx, messages__live(tx, session.id, &live));
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
     }
-    if (err_failed(err)) {
-        return err;
-    }
+    ongoing_find(tx, &session, &live, of, &ongoing);
     text_add_str(text, "{\"session\":");
     session_write_json(&session, SESSION_LIGHT, text);
     turn_add(tx, &ongoing, text);
-    err = messages_add(tx, &session, &ongoing, text);
+    tx_fail(tx, messages_add(tx, &session, &ongoing, text));
     messages__write_queue(&live, text);
     text_add_name(text, "roots");
-    if (!err_failed(err)) {
-        err = tx_roots_write_json(tx, session.id, text);
-    }
+    tx_fail(tx, tx_roots_write_json(tx, session.id, text));
     text_add_name(text, "budgets");
-    if (!err_failed(err)) {
-        err = budget__write_left(tx, &session, text);
-    }
+    tx_fail(tx, budget__write_left(tx, &session, text));
     text_add_str(text, ",\"approvals\":[");
     struct asked asked = {.text = text, .from = text->len};
     const struct approval_page open = {
         .owner = session.owner, .session = session.id, .limit = ASKED_MAX};
-    if (!err_failed(err)) {
-        err = tx_approval_each(tx, &open, asked_add, &asked);
-    }
+    tx_fail(tx, tx_approval_each(tx, &open, asked_add, &asked));
     text_add_char(text, ']');
     tools_add(tx, session.id, text);
     text_add_char(text, '}');
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 const struct snapshot_kind session_snapshot = {.prefix = BYTES_INIT("session:"),

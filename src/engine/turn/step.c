@@ -51,8 +51,8 @@ static struct bytes plan_copy(struct tx *tx, struct turn_plan *plan, struct byte
 static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *plan) {
     const struct session_row *session = &turn->session;
     char stream[SESSION_STREAM_MAX];
-    AUTO(text_done) struct text roots;
-    text_init(&roots, (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8);
+    AUTO(text_done)
+    struct text roots = {.size_max = (size_t)SESSION_ROOTS_MAX * SESSION_ROOT_PATH_MAX * 8};
     tx_fail(tx, tx_roots_write_json(tx, session->id, &roots));
     if (text_failed(&roots)) {
         tx_fail(tx, text_error(&roots, "turns: roots"));

@@ -71,8 +71,7 @@ static struct bytes title_of(struct tx *tx, const struct subagent_new *what) {
         }
         return (struct bytes){what->input.data, len};
     }
-    AUTO(text_done) struct text title;
-    text_init(&title, SESSION_TITLE_MAX + 1);
+    AUTO(text_done) struct text title = {.size_max = SESSION_TITLE_MAX + 1};
     text_add_str(&title, beginning);
     text_add(&title, label.data, utf8_cut(label, SESSION_TITLE_MAX - (sizeof beginning - 1)));
     return tx_copy_text(tx, &title, "subagents: title");

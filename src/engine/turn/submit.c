@@ -126,8 +126,7 @@ static struct bytes model_of(const struct turn_message *message,
 /* For lists, the command is the first words of the text. */
 static struct err run_submit(struct tx *tx, const struct session_row *session,
                              const struct turn_message *message, struct run_row *ret_run) {
-    AUTO(text_done) struct text spec;
-    text_init(&spec, RUN_SPEC_MAX);
+    AUTO(text_done) struct text spec = {.size_max = RUN_SPEC_MAX};
     text_add_char(&spec, '{');
     text_add_member(&spec, "session", session->session);
     text_add_member(&spec, "message", bytes_of(message->message.text));
@@ -199,8 +198,7 @@ static struct err question_insert(struct tx *tx, struct session_row *session,
                     id.data);
             return err_make(ERR_BAD_FIELD, "turns: attachment");
         }
-        AUTO(text_done) struct text data;
-        text_init(&data, IMAGE_DATA_MAX);
+        AUTO(text_done) struct text data = {.size_max = IMAGE_DATA_MAX};
         attachment_write_json(&image, &data);
         parts[1 + i] = (struct message_part){.kind = PART_IMAGE,
                                              .name = image.media,
@@ -298,8 +296,7 @@ static struct err earlier_find(struct tx *tx, const struct turn_message *message
     accepted->decision = TURN_DECIDE_QUEUE;
     const json_t *undone = json_object_get(told, "undone");
     if (turn_decision_find(json_bytes(told, "decision"), &accepted->decision) && undone != NULL) {
-        AUTO(text_done) struct text text;
-        text_init(&text, DECISION_MAX);
+        AUTO(text_done) struct text text = {.size_max = DECISION_MAX};
         tx_fail(tx, json_write(undone, &text));
         accepted->undone = tx_copy_text(tx, &text, "turns: decision");
     }
@@ -309,8 +306,7 @@ static struct err earlier_find(struct tx *tx, const struct turn_message *message
 }
 
 static struct bytes decision_write(struct tx *tx, const struct turn_accepted *accepted) {
-    AUTO(text_done) struct text told;
-    text_init(&told, DECISION_MAX);
+    AUTO(text_done) struct text told = {.size_max = DECISION_MAX};
     text_add_char(&told, '{');
     text_add_member(&told, "decision", bytes_of(turn_decision_name(accepted->decision)));
     if (accepted->undone.len > 0) {
@@ -335,8 +331,7 @@ static struct err run_ask(struct tx *tx, int64_t id, enum run_cause cause,
 /* JSON array of what the turn's tools did: whoever takes the turn back should know that it stays
  * done. */
 static struct bytes undone_list(struct tx *tx, int64_t run) {
-    AUTO(text_done) struct text text;
-    text_init(&text, UNDONE_MAX);
+    AUTO(text_done) struct text text = {.size_max = UNDONE_MAX};
     text_add_char(&text, '[');
     AUTO(rows_release)
     struct rows *rows = tx_rows(
@@ -358,24 +353,20 @@ static struct bytes undone_list(struct tx *tx, int64_t run) {
     return tx_copy_text(tx, &text, "turns: undone");
 }
 
-/* A follow-up that waits has seen nothing of its notices: they are pending again, due at once, and
- * the end of the turn that goes before them offers them. Of the queued follow-up nothing is left
- * but its run. One that has begun, and waits for a budget or for its provider, ends as any other
- * that was asked to. */
-static struct err notice_unbind(struct tx *tx, const struct turn_message *message, int64_t notice) {
-    struct run_freed freed = {.kinds = 0};
-    struct err err = run_ask(tx, notice, CAUSE_ROLLED_BACK, &freed);
-    return err_failed(err) ? err : runs__admit_freed(tx, &freed, &message->bounds);
-}
-
 static struct err message_accept(struct tx *tx, struct session_row *session,
                                  const struct turn_message *message, struct turn_accepted *accepted,
                                  struct why *why) {
     struct turn_message noted = *message;
     struct live live = live_find(tx, session);
     struct err err = tx_error(tx);
+    /* A follow-up that waits has seen nothing of its notices: they are pending again, due at once,
+     * and the end of the turn that goes before them offers them. Of the queued follow-up nothing is
+     * left but its run. One that has begun, and waits for a budget or for its provider, ends as any
+     * other that was asked to. */
     if (!err_failed(err) && live.notice != 0) {
-        err = notice_unbind(tx, message, live.notice);
+        struct run_freed freed = {.kinds = 0};
+        err = run_ask(tx, live.notice, CAUSE_ROLLED_BACK, &freed);
+        err = err_failed(err) ? err : runs__admit_freed(tx, &freed, &message->bounds);
         live = live_find(tx, session);
     }
     if (err_failed(err) || err_failed(tx_error(tx))) {

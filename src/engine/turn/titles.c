@@ -56,10 +56,8 @@ static struct id title_id(const struct tx *tx, const struct turn *turn) {
 static struct err title_submit(struct tx *tx, const struct turn *turn, struct bytes model,
                                struct run_freed *freed) {
     const struct bytes session = turn->session.session;
-    AUTO(text_done) struct text key;
-    AUTO(text_done) struct text spec;
-    text_init(&key, SPEC_MAX);
-    text_init(&spec, SPEC_MAX);
+    AUTO(text_done) struct text key = {.size_max = SPEC_MAX};
+    AUTO(text_done) struct text spec = {.size_max = SPEC_MAX};
     text_addf(&key, "title:%.*s", (int)session.len, session.data);
     text_add_char(&spec, '{');
     text_add_member(&spec, "session", session);
