@@ -1,8 +1,7 @@
 /* action.h: commands that are one request, or one list, written down as data.
  *
  *   const struct command command_inbox_drop = {
- *       .group = "inbox",
- *       …
+ *       COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
  *       ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
  *   };
  *
@@ -23,6 +22,7 @@
 #include "base/err.h"
 #include "base/json/json.h"
 #include "base/text.h"
+#include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/table.h"
 
@@ -51,7 +51,9 @@ struct action {
     const char *done;
 };
 
-/* Members of a command's row. */
+/* Members of a command's row. `operands` NULL: it takes none. */
+#define COMMAND(group_, name_, operands_, summary_)                                                \
+    .group = (group_), .name = (name_), .operands = (operands_), .summary = (summary_)
 #define ACTION(...)                                                                                \
     .talks = true, .run = action_run, .action = &(const struct action) {                           \
         __VA_ARGS__                                                                                \
@@ -60,5 +62,9 @@ struct action {
 /* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);
 MUST_CHECK struct err action_do(struct invocation *invocation, const struct action *action);
+
+/* All rows of a list, read page by page; *ret_rows, an array, is the caller's. */
+MUST_CHECK struct err action_rows(struct talk *talk, const char *path, json_t **ret_rows,
+                                  struct why *why);
 
 #endif

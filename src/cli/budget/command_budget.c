@@ -61,27 +61,20 @@ static const struct column columns[] = {
 };
 
 const struct command command_budget_ls = {
-    .group = "budget",
-    .name = "ls",
-    .summary = "List the budgets, what is spent and what may be.",
+    COMMAND("budget", "ls", NULL, "List the budgets, what is spent and what may be."),
     .flags = ls_flags,
     ACTION("GET /api/v1/budgets", {{"all", "runs"}}, .columns = columns),
 };
 
 const struct command command_budget_show = {
-    .group = "budget",
-    .name = "show",
-    .summary = "Show a budget: spent, reserved, limits.",
-    .operands = "SCOPE",
+    COMMAND("budget", "show", "SCOPE", "Show a budget: spent, reserved, limits."),
     .about = "SCOPE is global, project:NAME, session:ID or run:ID.\n",
     ACTION("GET /api/v1/budgets/{}", .print = budget_print),
 };
 
 const struct command command_budget_rm = {
-    .group = "budget",
-    .name = "rm",
-    .summary = "Remove a budget. Runs that were waiting for it become eligible.",
-    .operands = "SCOPE",
+    COMMAND("budget", "rm", "SCOPE",
+            "Remove a budget. Runs that were waiting for it become eligible."),
     ACTION("DELETE /api/v1/budgets/{}", .done = "{scope} is removed"),
 };
 
@@ -110,10 +103,7 @@ static struct err limits_add(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_budget_set = {
-    .group = "budget",
-    .name = "set",
-    .summary = "Set limits of a budget; makes it where there is none.",
-    .operands = "SCOPE",
+    COMMAND("budget", "set", "SCOPE", "Set limits of a budget; makes it where there is none."),
     .flags = set_flags,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "
              "as they are.\n",

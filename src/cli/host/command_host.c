@@ -24,9 +24,7 @@ static const struct column columns[] = {
 };
 
 const struct command command_host_ls = {
-    .group = "host",
-    .name = "ls",
-    .summary = "List the hosts that share the PostgreSQL database.",
+    COMMAND("host", "ls", NULL, "List the hosts that share the PostgreSQL database."),
     .flags = ls_flags,
     .about = "A host is a data directory on a machine. Its daemon looks after the jobs that began\n"
              "there, whether it leads or stands by.\n",
@@ -39,10 +37,7 @@ static const struct flag rm_flags[] = {
 };
 
 const struct command command_host_rm = {
-    .group = "host",
-    .name = "rm",
-    .summary = "Remove a host that is gone. Its jobs are lost.",
-    .operands = "HOST",
+    COMMAND("host", "rm", "HOST", "Remove a host that is gone. Its jobs are lost."),
     .flags = rm_flags,
     .about = "HOST is a place or a name, as drover host ls shows them. Jobs that retry on lost\n"
              "begin again here, so a host that lives beside them runs a second copy until it\n"
@@ -62,10 +57,7 @@ static void abandoned_print(const json_t *run) {
 }
 
 const struct command command_job_abandon = {
-    .group = "job",
-    .name = "abandon",
-    .summary = "Give up a job whose host is gone. The job is lost.",
-    .operands = "ID",
+    COMMAND("job", "abandon", "ID", "Give up a job whose host is gone. The job is lost."),
     .flags = abandon_flags,
     .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
              "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"

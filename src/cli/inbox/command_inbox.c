@@ -25,9 +25,7 @@ static const struct column columns[] = {
 };
 
 const struct command command_inbox_ls = {
-    .group = "inbox",
-    .name = "ls",
-    .summary = "List the notices that are not delivered yet.",
+    COMMAND("inbox", "ls", NULL, "List the notices that are not delivered yet."),
     .flags = ls_flags,
     ACTION("GET /api/v1/inbox", {{"all", "all"}}, .columns = columns),
 };
@@ -47,25 +45,16 @@ static const struct column lines[] = {
 };
 
 const struct command command_inbox_show = {
-    .group = "inbox",
-    .name = "show",
-    .summary = "Show a notice, and why it is not delivered.",
-    .operands = "ID",
+    COMMAND("inbox", "show", "ID", "Show a notice, and why it is not delivered."),
     ACTION("GET /api/v1/inbox/{}", .lines = lines, .key_width = 9),
 };
 
 const struct command command_inbox_retry = {
-    .group = "inbox",
-    .name = "retry",
-    .summary = "Try a delivery now.",
-    .operands = "ID",
+    COMMAND("inbox", "retry", "ID", "Try a delivery now."),
     ACTION("POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"),
 };
 
 const struct command command_inbox_drop = {
-    .group = "inbox",
-    .name = "drop",
-    .summary = "Give a delivery up for good.",
-    .operands = "ID",
+    COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
     ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
 };

@@ -22,10 +22,7 @@ static const struct column columns[] = {
 };
 
 const struct command command_memory_ls = {
-    .group = "memory",
-    .name = "ls",
-    .summary = "List what agents remember, or look for words in it.",
-    .operands = "[WORDS]",
+    COMMAND("memory", "ls", "[WORDS]", "List what agents remember, or look for words in it."),
     .flags = ls_flags,
     ACTION("GET /api/v1/memory", .search = "q", .unknown = "the words to look for are too long",
            .columns = columns),
@@ -42,17 +39,11 @@ static void memory_print(const json_t *row) {
 }
 
 const struct command command_memory_show = {
-    .group = "memory",
-    .name = "show",
-    .summary = "Show a memory.",
-    .operands = "ID",
+    COMMAND("memory", "show", "ID", "Show a memory."),
     ACTION("GET /api/v1/memory/{}", .print = memory_print),
 };
 
 const struct command command_memory_rm = {
-    .group = "memory",
-    .name = "rm",
-    .summary = "Forget a memory for good.",
-    .operands = "ID",
+    COMMAND("memory", "rm", "ID", "Forget a memory for good."),
     ACTION("DELETE /api/v1/memory/{}", .done = "{id} is forgotten"),
 };

@@ -30,9 +30,7 @@ static struct err new_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_session_new = {
-    .group = "session",
-    .name = "new",
-    .summary = "Make a session, and print its id.",
+    COMMAND("session", "new", NULL, "Make a session, and print its id."),
     .flags = new_flags,
     ACTION("POST /api/v1/sessions", .body = new_body, .done = "{id}"),
 };
@@ -43,10 +41,7 @@ static struct err rename_body(struct invocation *invocation, struct text *body) 
 }
 
 const struct command command_session_rename = {
-    .group = "session",
-    .name = "rename",
-    .summary = "Give a session another title.",
-    .operands = "ID TITLE",
+    COMMAND("session", "rename", "ID TITLE", "Give a session another title."),
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = rename_body,
            .done = "{id} is renamed"),
 };
@@ -67,10 +62,7 @@ static void archived_print(const json_t *row) {
 }
 
 const struct command command_session_archive = {
-    .group = "session",
-    .name = "archive",
-    .summary = "Put a session away; it stays readable.",
-    .operands = "ID",
+    COMMAND("session", "archive", "ID", "Put a session away; it stays readable."),
     .flags = archive_flags,
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = archive_body,
            .print = archived_print),
@@ -83,20 +75,16 @@ static const struct flag rm_flags[] = {
 };
 
 const struct command command_session_rm = {
-    .group = "session",
-    .name = "rm",
-    .summary = "Stop a session's turns, and remove it with its messages, runs and files.",
-    .operands = "ID",
+    COMMAND("session", "rm", "ID",
+            "Stop a session's turns, and remove it with its messages, runs and files."),
     .flags = rm_flags,
     ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
            .done = "{id} is removed"),
 };
 
 const struct command command_session_clear = {
-    .group = "session",
-    .name = "clear",
-    .summary = "Take all messages out of a session, and end its turns; jobs go on.",
-    .operands = "ID",
+    COMMAND("session", "clear", "ID",
+            "Take all messages out of a session, and end its turns; jobs go on."),
     ACTION("POST /api/v1/sessions/{}/clear", .unknown = SESSION_UNKNOWN, .done = "{id} is empty"),
 };
 
@@ -113,10 +101,8 @@ static struct err fork_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_session_fork = {
-    .group = "session",
-    .name = "fork",
-    .summary = "Make a session from the beginning of another, and print its id.",
-    .operands = "ID",
+    COMMAND("session", "fork", "ID",
+            "Make a session from the beginning of another, and print its id."),
     .flags = fork_flags,
     ACTION("POST /api/v1/sessions/{}/fork", .unknown = SESSION_UNKNOWN, .body = fork_body,
            .done = "{id}"),
@@ -143,10 +129,8 @@ static struct err compact_run(struct invocation *invocation) {
 }
 
 const struct command command_session_compact = {
-    .group = "session",
-    .name = "compact",
-    .summary = "Summarise what was said, for the model; the messages stay.",
-    .operands = "ID",
+    COMMAND("session", "compact", "ID",
+            "Summarise what was said, for the model; the messages stay."),
     .talks = true,
     .about = "It waits until that is done. While a turn goes on it is refused.\n",
     .run = compact_run,
@@ -163,10 +147,7 @@ static const struct column root_columns[] = {
 };
 
 const struct command command_root_ls = {
-    .group = "root",
-    .name = "ls",
-    .summary = "List the folders beside its root that a session may use.",
-    .operands = "SESSION",
+    COMMAND("root", "ls", "SESSION", "List the folders beside its root that a session may use."),
     ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns),
 };
 
@@ -182,20 +163,15 @@ static struct err add_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_root_add = {
-    .group = "root",
-    .name = "add",
-    .summary = "Grant a folder to a session: its files may be used by absolute paths.",
-    .operands = "SESSION DIR",
+    COMMAND("root", "add", "SESSION DIR",
+            "Grant a folder to a session: its files may be used by absolute paths."),
     .flags = add_flags,
     ACTION("POST /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .body = add_body,
            .done = "{path} is granted ({access})"),
 };
 
 const struct command command_root_rm = {
-    .group = "root",
-    .name = "rm",
-    .summary = "Take a folder back from a session.",
-    .operands = "SESSION DIR",
+    COMMAND("root", "rm", "SESSION DIR", "Take a folder back from a session."),
     ACTION("DELETE /api/v1/sessions/{}/roots?path={}", .unknown = SESSION_UNKNOWN,
            .done = "{path} is taken back"),
 };

@@ -44,18 +44,13 @@ static const struct flag ls_flags[] = {LS_FLAGS, LISTING_SEARCH("title or messag
 static const struct flag search_flags[] = {LS_FLAGS, OPTION_END};
 
 const struct command command_session_ls = {
-    .group = "session",
-    .name = "ls",
-    .summary = "List sessions, the one changed last first.",
+    COMMAND("session", "ls", NULL, "List sessions, the one changed last first."),
     .flags = ls_flags,
     ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns),
 };
 
 const struct command command_session_search = {
-    .group = "session",
-    .name = "search",
-    .summary = "List the sessions whose title or messages hold a text.",
-    .operands = "TEXT",
+    COMMAND("session", "search", "TEXT", "List the sessions whose title or messages hold a text."),
     .flags = search_flags,
     ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .search = "q",
            .unknown = "the text to look for is too long", .columns = columns),
@@ -165,10 +160,7 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_session_show = {
-    .group = "session",
-    .name = "show",
-    .summary = "Show a session.",
-    .operands = "ID",
+    COMMAND("session", "show", "ID", "Show a session."),
     .flags = show_flags,
     .talks = true,
     .run = show_run,
@@ -222,10 +214,7 @@ static struct err export_run(struct invocation *invocation) {
 }
 
 const struct command command_session_export = {
-    .group = "session",
-    .name = "export",
-    .summary = "Print a session with all its messages.",
-    .operands = "ID",
+    COMMAND("session", "export", "ID", "Print a session with all its messages."),
     .flags = export_flags,
     .talks = true,
     .run = export_run,

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/json/json.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -178,10 +179,7 @@ static struct err append_run(struct invocation *invocation) {
 }
 
 const struct command command_stream_append = {
-    .group = "stream",
-    .name = "append",
-    .summary = "Append an event; when it says so, it is on disk.",
-    .operands = "NAME",
+    COMMAND("stream", "append", "NAME", "Append an event; when it says so, it is on disk."),
     .flags = append_flags,
     .talks = true,
     .about = "With --lines, the seq of each event is printed as it is acknowledged; a daemon that\n"

@@ -29,9 +29,7 @@ static const struct column columns[] = {
 };
 
 const struct command command_stream_ls = {
-    .group = "stream",
-    .name = "ls",
-    .summary = "List your streams.",
+    COMMAND("stream", "ls", NULL, "List your streams."),
     .flags = ls_flags,
     ACTION("GET /api/v1/streams", .columns = columns),
 };
@@ -60,10 +58,7 @@ static void stream_print(const json_t *row) {
 }
 
 const struct command command_stream_show = {
-    .group = "stream",
-    .name = "show",
-    .summary = "Show one stream.",
-    .operands = "NAME",
+    COMMAND("stream", "show", "NAME", "Show one stream."),
     ACTION("GET /api/v1/streams/{}", .unknown = no_address, .print = stream_print),
 };
 
@@ -82,10 +77,7 @@ static struct err prune_run(struct invocation *invocation) {
 }
 
 const struct command command_stream_prune = {
-    .group = "stream",
-    .name = "prune",
-    .summary = "Remove the oldest events of a stream.",
-    .operands = "NAME",
+    COMMAND("stream", "prune", "NAME", "Remove the oldest events of a stream."),
     .flags = prune_flags,
     .talks = true,
     .run = prune_run,
@@ -118,10 +110,7 @@ static struct err keep_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_stream_keep = {
-    .group = "stream",
-    .name = "keep",
-    .summary = "Set how long a stream keeps its events.",
-    .operands = "NAME",
+    COMMAND("stream", "keep", "NAME", "Set how long a stream keeps its events."),
     .flags = keep_flags,
     ACTION("PATCH /api/v1/streams/{}", .unknown = no_address, .body = keep_body,
            .print = stream_print),
@@ -190,10 +179,7 @@ static struct err tail_run(struct invocation *invocation) {
 }
 
 const struct command command_stream_tail = {
-    .group = "stream",
-    .name = "tail",
-    .summary = "Print the events of a stream; with --follow, stay.",
-    .operands = "NAME",
+    COMMAND("stream", "tail", "NAME", "Print the events of a stream; with --follow, stay."),
     .flags = tail_flags,
     .talks = true,
     .about = "After a disconnect it resumes after the last event it printed. It ends where\n"

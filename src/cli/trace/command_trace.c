@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -162,9 +163,8 @@ static struct err trace_run(struct invocation *invocation) {
 }
 
 const struct command command_trace = {
-    .name = "trace",
-    .summary = "Show what a run or a session did, step by step, and what it cost.",
-    .operands = "ID",
+    COMMAND(NULL, "trace", "ID",
+            "Show what a run or a session did, step by step, and what it cost."),
     .flags = trace_flags,
     .talks = true,
     .about = "STEP is the attempt and the step in it, of a session after the turn's number. "

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -80,9 +81,7 @@ static struct err usage_run(struct invocation *invocation) {
 }
 
 const struct command command_usage = {
-    .name = "usage",
-    .summary = "Show what models took: calls, tokens, dollars.",
-    .operands = "[SESSION]",
+    COMMAND(NULL, "usage", "[SESSION]", "Show what models took: calls, tokens, dollars."),
     .flags = usage_flags,
     .talks = true,
     .about = "READ counts what models were given, CACHE how much of it a provider had cached.\n"

@@ -169,9 +169,7 @@ static struct err ask_run(struct invocation *invocation) {
 }
 
 const struct command command_ask = {
-    .name = "ask",
-    .summary = "Ask a model one thing, and print its answer.",
-    .operands = "[QUESTION]",
+    COMMAND(NULL, "ask", "[QUESTION]", "Ask a model one thing, and print its answer."),
     .flags = ask_flags,
     .talks = true,
     .about =
@@ -213,23 +211,6 @@ static const struct column approval_columns[] = {
     COLUMN_END,
 };
 
-struct approvals {
-    bool json;
-    int64_t count;
-};
-
-static void approval_print(void *ctx, const json_t *row) {
-    struct approvals *approvals = ctx;
-    if (approvals->json) {
-        talk_print(row);
-        return;
-    }
-    if (approvals->count++ == 0) {
-        table_head(approval_columns);
-    }
-    table_row(approval_columns, row);
-}
-
 static struct err decision_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
     if (args_given(args, "answer")) {
@@ -246,28 +227,35 @@ static struct err approve_run(struct invocation *invocation) {
                                            .done = "{id} is {state}"};
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct approvals approvals = {.json = invocation->json};
+    AUTO(json_release) json_t *rows = NULL;
+    const json_t *row = NULL;
+    size_t at = 0;
     if (args->operand_count > 0) {
         return action_do(invocation, &decision);
-    }
-    struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
     }
     if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
     }
-    err = talk_list(&talk, "/api/v1/approvals", approval_print, &approvals, &invocation->why);
-    if (!err_failed(err) && approvals.count == 0 && !invocation->json) {
+    struct err err = talk_open(&talk, invocation);
+    err = err_failed(err) ? err : action_rows(&talk, "/api/v1/approvals", &rows, &invocation->why);
+    if (!err_failed(err) && !invocation->json && json_array_size(rows) == 0) {
         fputs("Nothing waits for an answer.\n", stderr);
+    } else if (!err_failed(err) && !invocation->json) {
+        table_head(approval_columns);
+    }
+    json_array_foreach(rows, at, row) {
+        if (invocation->json) {
+            talk_print(row);
+        } else {
+            table_row(approval_columns, row);
+        }
     }
     return err;
 }
 
 const struct command command_approve = {
-    .name = "approve",
-    .summary = "Say yes (or --deny) to what an agent asks; without ID, list what waits.",
-    .operands = "[ID]",
+    COMMAND(NULL, "approve", "[ID]",
+            "Say yes (or --deny) to what an agent asks; without ID, list what waits."),
     .flags = approve_flags,
     .talks = true,
     .run = approve_run,

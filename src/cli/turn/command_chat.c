@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
@@ -180,15 +181,10 @@ static struct err chat_join(struct chat *chat) {
 
 /* --- Commands about what was said ------------------------------------------------------------- */
 
-static struct err messages_each(struct chat *chat, const bool *enough,
-                                void (*each)(void *ctx, const json_t *message), void *ctx) {
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/sessions/", chat->session, "/messages")) {
-        return err_make(ERR_OUT_OF_MEMORY, "chat: messages");
-    }
-    const struct talk_rows rows = {
-        .path = target.data, .most = MESSAGES_SEARCHED, .enough = enough, .each = each, .ctx = ctx};
-    return talk_rows(&chat->talk, &rows, &chat->invocation->why);
+static struct err messages_get(struct chat *chat, json_t **ret_page) {
+    char rest[48];
+    (void)snprintf(rest, sizeof rest, "/messages?limit=%d", MESSAGES_SEARCHED); /* Fits. */
+    return chat_ask(chat, "GET", rest, NULL, ret_page);
 }
 
 /* A queued message is not said yet. */
@@ -197,40 +193,28 @@ static bool message_is_queued(const json_t *message) {
     return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0;
 }
 
-struct last_message {
-    const char *role; /* Role of the message that is looked for. */
-    bool found;
-    char *id; /* Owned. */
-};
-
-static void last_take(void *ctx, const json_t *message) {
-    struct last_message *last = ctx;
-    if (!last->found && strcmp(talk_text(message, "role"), last->role) == 0 &&
-        !message_is_queued(message)) {
-        const char *id = talk_text(message, "id");
-        last->id = mem_copy(id, strlen(id));
-        last->found = true;
-    }
-}
-
 /* Requests a new turn for the last message of that role; `none`: what is printed where there is
  * none. */
 static struct err last_repeat(struct chat *chat, const char *role, const char *rest,
                               const struct text *body, const char *none) {
-    AUTO(json_release) json_t *answer = NULL;
-    struct last_message last = {.role = role};
-    struct err err = messages_each(chat, &last.found, last_take, &last);
-    AUTO(mem_release) char *id = last.id;
-    if (err_failed(err)) {
-        return err;
+    AUTO(json_release) json_t *page = NULL, *answer = NULL;
+    const json_t *message = NULL;
+    const char *id = NULL;
+    size_t at = 0;
+    struct err err = messages_get(chat, &page);
+    json_array_foreach(json_object_get(page, "items"), at, message) {
+        if (id == NULL && strcmp(talk_text(message, "role"), role) == 0 &&
+            !message_is_queued(message)) {
+            id = talk_text(message, "id");
+        }
     }
-    if (!last.found) {
+    if (!err_failed(err) && id == NULL) {
         printf("[%s]\n", none);
         return ERR_OK;
     }
-    const struct resource message = {
+    const struct resource last = {
         .method = "POST", .base = "/api/v1/messages/", .id = id, .rest = rest, .body = body};
-    err = resource_ask(&chat->talk, &message, &answer, &chat->invocation->why);
+    err = err_failed(err) ? err : resource_ask(&chat->talk, &last, &answer, &chat->invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -277,22 +261,23 @@ static struct err do_clear(struct chat *chat, const char *rest) {
     return err;
 }
 
-static void queued_print(void *ctx, const json_t *message) {
-    bool *any = ctx;
-    if (message_is_queued(message)) {
-        AUTO(text_done) struct text line = {0};
-        const json_t *part = json_array_get(json_object_get(message, "parts"), 0);
-        plain_line(&line, talk_text(part, "text"));
-        struct bytes words = text_bytes(&line);
-        printf("%s  %.*s\n", talk_text(message, "id"), (int)utf8_cut(words, QUEUE_SHOWN),
-               words.data);
-        *any = true;
-    }
-}
-
 static struct err do_queue(struct chat *chat, const char *rest) {
+    AUTO(json_release) json_t *page = NULL;
+    const json_t *message = NULL;
     bool any = false;
-    struct err err = messages_each(chat, NULL /* all of them */, queued_print, &any);
+    size_t at = 0;
+    struct err err = messages_get(chat, &page);
+    json_array_foreach(json_object_get(page, "items"), at, message) {
+        if (message_is_queued(message)) {
+            AUTO(text_done) struct text line = {0};
+            const json_t *part = json_array_get(json_object_get(message, "parts"), 0);
+            plain_line(&line, talk_text(part, "text"));
+            struct bytes words = text_bytes(&line);
+            printf("%s  %.*s\n", talk_text(message, "id"), (int)utf8_cut(words, QUEUE_SHOWN),
+                   words.data);
+            any = true;
+        }
+    }
     if (!err_failed(err) && !any) {
         puts("[nothing waits]");
     }
@@ -499,8 +484,7 @@ static struct err chat_run(struct invocation *invocation) {
 }
 
 const struct command command_chat = {
-    .name = "chat",
-    .summary = "Talk with an agent in this folder.",
+    COMMAND(NULL, "chat", NULL, "Talk with an agent in this folder."),
     .flags = chat_flags,
     .talks = true,
     .about = "Ctrl-C stops the turn and not the session; Ctrl-D leaves. In a pipe each line is a\n"

@@ -14,26 +14,20 @@ static void run_print(const json_t *run) {
 }
 
 const struct command command_pause = {
-    .name = "pause",
-    .summary = "Pause a workflow: those at work go on, no other agent begins.",
-    .operands = "RUN",
+    COMMAND(NULL, "pause", "RUN", "Pause a workflow: those at work go on, no other agent begins."),
     .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
              "timeouts go on counting.\n",
     ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_resume = {
-    .name = "resume",
-    .summary = "Let a workflow that is paused go on.",
-    .operands = "RUN",
+    COMMAND(NULL, "resume", "RUN", "Let a workflow that is paused go on."),
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_restart = {
-    .name = "restart",
-    .summary = "Ask an agent of a workflow anew that has not ended.",
-    .operands = "AGENT",
+    COMMAND(NULL, "restart", "AGENT", "Ask an agent of a workflow anew that has not ended."),
     .about = "What it did so far is thrown away. 'drover show RUN' tells the agents of a run. One\n"
              "that has ended is run again by 'drover run --resume RUN --rerun AGENT'.\n",
     ACTION("POST /api/v1/runs/{}/restart", .unknown = no_run, .print = run_print),

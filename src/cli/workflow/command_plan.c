@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -228,10 +229,8 @@ static struct err plan_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_plan = {
-    .group = "workflow",
-    .name = "plan",
-    .summary = "Play a script with stand-ins for its agents, and tell what a run would do.",
-    .operands = "[FILE|NAME]",
+    COMMAND("workflow", "plan", "[FILE|NAME]",
+            "Play a script with stand-ins for its agents, and tell what a run would do."),
     .flags = workflow_request_flags,
     .talks = true,
     .about =

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -71,9 +72,7 @@ static struct err run_run(struct invocation *invocation) {
 }
 
 const struct command command_run = {
-    .name = "run",
-    .summary = "Run a workflow, and follow it.",
-    .operands = "[FILE|NAME]",
+    COMMAND(NULL, "run", "[FILE|NAME]", "Run a workflow, and follow it."),
     .flags = workflow_request_flags,
     .talks = true,
     .about =

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
@@ -108,9 +109,8 @@ static struct err ls_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_ls = {
-    .group = "workflow",
-    .name = "ls",
-    .summary = "List the workflows of a project, of your home and those built in.",
+    COMMAND("workflow", "ls", NULL,
+            "List the workflows of a project, of your home and those built in."),
     .flags = root_flags,
     .talks = true,
     .about = "Searched are .drover/workflows, .claude/workflows and .boocode/workflows: of the\n"
@@ -173,10 +173,7 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_show = {
-    .group = "workflow",
-    .name = "show",
-    .summary = "Show a workflow, with its source.",
-    .operands = "NAME",
+    COMMAND("workflow", "show", "NAME", "Show a workflow, with its source."),
     .flags = show_flags,
     .talks = true,
     .run = show_run,

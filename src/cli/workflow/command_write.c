@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/resource.h"
 #include "cli/terminal/paint.h"
@@ -179,10 +180,8 @@ static struct err check_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_check = {
-    .group = "workflow",
-    .name = "check",
-    .summary = "Tell what is wrong with workflow scripts, without running them.",
-    .operands = "FILE…",
+    COMMAND("workflow", "check", "FILE…",
+            "Tell what is wrong with workflow scripts, without running them."),
     .about =
         "Syntax, meta, what no script may hold, options that agent() does not know. Ends with\n"
         "2 when there is an error; warnings are what may throw in a run. A daemon that runs asks\n"
@@ -306,11 +305,9 @@ static struct err new_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_new = {
-    .group = "workflow",
-    .name = "new",
-    .summary = "Write .drover/workflows/NAME.js, an example to begin with.",
+    COMMAND("workflow", "new", "NAME",
+            "Write .drover/workflows/NAME.js, an example to begin with."),
     .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
              ".boocode (of your home only .git counts), else the current one.\n",
-    .operands = "NAME",
     .run = new_run,
 };

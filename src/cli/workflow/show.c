@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
@@ -61,26 +62,19 @@ static void value_print(const char *title, const json_t *value) {
     fputs(len < text.len ? " …\n" : text.data[len - 1] == '\n' ? "" : "\n", stdout);
 }
 
-struct taking {
-    struct workflow_tree *tree;
-    json_t *rows;
-};
-
-static void agent_take(void *ctx, const json_t *agent) {
-    const struct taking *taking = ctx;
-    workflow_tree_row(taking->tree, agent);
-    /* A row that is missing is not shown. */
-    (void)json_array_append(taking->rows, (json_t *)(uintptr_t)agent);
-}
-
 struct err workflow_agents_ask(struct talk *talk, const char *run, struct workflow_tree *tree,
-                               json_t *rows, struct why *why) {
+                               json_t **ret_rows, struct why *why) {
     AUTO(text_done) struct text target = {0};
-    struct taking taking = {tree, rows};
+    const json_t *row = NULL;
+    size_t at = 0;
     if (!talk_target(&target, "/api/v1/runs/", run, "/agents")) {
         return err_make(ERR_NOT_FOUND, "workflow: agents");
     }
-    return talk_list(talk, target.data, agent_take, &taking, why);
+    struct err err = action_rows(talk, target.data, ret_rows, why);
+    json_array_foreach(*ret_rows, at, row) {
+        workflow_tree_row(tree, row);
+    }
+    return err;
 }
 
 struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
@@ -90,14 +84,14 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
     AUTO(workflow_tree_done) struct workflow_tree tree;
     workflow_tree_init(&tree);
     if (whole) {
-        json_t *rows = json_array();
-        (void)json_object_set_new(run, "agents", rows); /* The run owns them now. */
+        json_t *rows = NULL;
         workflow_tree_run(&tree, run);
         struct err err =
-            workflow_agents_ask(talk, talk_text(run, "id"), &tree, rows, &invocation->why);
+            workflow_agents_ask(talk, talk_text(run, "id"), &tree, &rows, &invocation->why);
         if (err_failed(err)) {
             return err;
         }
+        (void)json_object_set_new(run, "agents", rows); /* The run owns them now. */
     }
     if (invocation->json) {
         talk_print(run);

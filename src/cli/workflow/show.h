@@ -21,10 +21,9 @@
 bool workflow_showable(const json_t *run); /* A workflow or an agent. */
 MUST_CHECK struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run);
 
-/* Asks for the rows of the run's agents. Each goes into the tree, and is appended to `rows` (NULL:
- * they are not wanted). After a failure the tree has what came before. */
+/* Asks for the rows of the run's agents, and adds them to the tree; *ret_rows is the caller's. */
 MUST_CHECK struct err workflow_agents_ask(struct talk *talk, const char *run,
-                                          struct workflow_tree *tree, json_t *rows,
+                                          struct workflow_tree *tree, json_t **ret_rows,
                                           struct why *why);
 
 /* Sets the exit code, too. */

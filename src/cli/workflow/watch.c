@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/action.h"
 #include "cli/base/resource.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
@@ -98,11 +99,6 @@ static void picture_look(struct watching *watching) {
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-static void row_keep(void *ctx, const json_t *row) {
-    (void)json_array_append(
-        ctx, (json_t *)(uintptr_t)row); /* A row that is missing is asked for again soon. */
-}
-
 /* An agent with tools speaks in a turn of its own, and the turn asks; its parent is asked for once.
  * "" where nobody can say. */
 static const char *parent_of(struct watching *watching, const char *run) {
@@ -184,10 +180,10 @@ static void answers_print(struct watching *watching) {
 
 /* The tree's agents ask what they ask now, and nothing else. */
 static void questions_ask(struct watching *watching) {
-    AUTO(json_release) json_t *rows = json_array();
+    AUTO(json_release) json_t *rows = NULL;
     struct why ignored;
     (void)json_object_clear(watching->seen);
-    struct err err = talk_list(&watching->side, "/api/v1/approvals", row_keep, rows, &ignored);
+    struct err err = action_rows(&watching->side, "/api/v1/approvals", &rows, &ignored);
     watching->asks = client_may_pass(err);
     watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
     if (err_failed(err)) {
@@ -214,9 +210,10 @@ static bool side_open(struct watching *watching) {
 }
 
 static void agents_ask(struct watching *watching) {
+    AUTO(json_release) json_t *rows = NULL;
     struct why ignored;
     struct err err = workflow_agents_ask(&watching->side, watching->watch->run, &watching->tree,
-                                         NULL /* the tree is enough */, &ignored);
+                                         &rows, &ignored);
     /* No event tells of the release by which held agents go on. */
     const bool held = watching->tree.marks[WORKFLOW_HELD] > 0;
     watching->stale = watching->stale && (held || client_may_pass(err));
