@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/json/json.h"
-#include "cli/workflow/lines.h"
+#include "cli/workflow/draw.h"
 #include "cli/workflow/tree.h"
 
 static inline json_t *parsed(const char *text) {

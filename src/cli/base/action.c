@@ -30,84 +30,69 @@ static void param_add(struct text *path, const struct args *args,
     }
 }
 
-/* `method` gets the first word of the request, and `path` the rest. */
-static struct err path_make(struct invocation *invocation, const struct action *action,
-                            struct text *method, struct text *path) {
+static struct err path_add(struct invocation *invocation, const struct action *action,
+                           struct text *path) {
     const struct args *args = &invocation->args;
-    const char *at = strchr(action->request, ' ') + 1, *hole = NULL;
+    const char *at = strchr(action->request, ' ') + 1, *hole = NULL, *id = args->operands[0];
     unsigned holes = 0;
-    text_init(method, 16);
-    text_init(path, ACTION_PATH_MAX);
-    text_add(method, action->request, (size_t)(at - 1 - action->request));
     for (; (hole = strstr(at, "{}")) != NULL; at = hole + 2) {
         text_add(path, at, (size_t)(hole - at));
         client_add_escaped(path, args->operands[holes++]);
     }
     text_add_str(path, at);
     if (action->search != NULL && args->operand_count > 0) {
-        text_addf(path, "%c%s=", strchr(at, '?') == NULL ? '?' : '&', action->search);
-        client_add_escaped(path, args->operands[0]);
+        text_addf(path, "?%s=", action->search);
+        client_add_escaped(path, id);
     }
     for (size_t i = 0; i < COUNT_OF(action->params) && action->params[i].flag != NULL; i++) {
         param_add(path, args, &action->params[i]);
     }
-    if (!text_failed(path) && (holes == 0 || args->operands[0][0] != '\0')) {
+    if (!text_failed(path) && (holes == 0 || id[0] != '\0')) {
         return ERR_OK;
     }
     if (action->unknown != NULL) {
         const char *mark = strstr(action->unknown, "{}");
         size_t before = mark != NULL ? (size_t)(mark - action->unknown) : strlen(action->unknown);
         why_set(&invocation->why, "%.*s%.60s%s", (int)before, action->unknown,
-                mark != NULL ? args->operands[0] : "", mark != NULL ? mark + 2 : "");
+                mark != NULL ? id : "", mark != NULL ? mark + 2 : "");
     }
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
 }
 
 /* "{id} is {state}" */
 static void done_print(const char *done, const json_t *answer) {
-    while (done[0] != '\0') {
+    for (const char *open = NULL; (open = strchr(done, '{')) != NULL;) {
+        int len = (int)strcspn(open + 1, "}");
         char member[32];
-        size_t plain = strcspn(done, "{"), len = strcspn(done + plain, "}");
-        fwrite(done, 1, plain, stdout);
-        done += plain;
-        if (done[0] == '{' && len < sizeof member) {
-            memcpy(member, done + 1, len - 1);
-            member[len - 1] = '\0';
-            const json_t *value = json_object_get(answer, member);
-            if (json_is_integer(value)) {
-                printf("%lld", (long long)json_integer_value(value));
-            } else {
-                fputs(talk_text(answer, member), stdout);
-            }
-            done += len + 1;
+        (void)snprintf(member, sizeof member, "%.*s", len, open + 1); /* Names are short. */
+        printf("%.*s%s", (int)(open - done), done, talk_text(answer, member));
+        if (json_is_integer(json_object_get(answer, member))) {
+            printf("%lld", (long long)talk_int(answer, member));
         }
+        done = open + len + 2;
     }
-    fputc('\n', stdout);
+    puts(done);
 }
 
-static void answer_print(const struct invocation *invocation, const struct action *action,
-                         const json_t *answer) {
-    const json_t *items = json_object_get(answer, "items");
-    if (action->columns != NULL) {
-        if (!invocation->json) {
-            table_head(action->columns);
-        }
-        for (size_t i = 0; i < json_array_size(items); i++) {
-            if (invocation->json) {
-                talk_print(json_array_get(items, i));
-            } else {
-                table_row(action->columns, json_array_get(items, i));
-            }
-        }
-    } else if (invocation->json) {
-        talk_print(answer);
-    } else if (action->lines != NULL) {
-        table_lines(action->lines, action->key_width, answer);
-    } else if (action->print != NULL) {
-        action->print(answer);
-    } else {
-        done_print(action->done, answer);
+struct err action_get(struct invocation *invocation, const struct action *action,
+                      json_t **ret_answer) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
+    AUTO(text_done) struct text body = text_up_to(ACTION_BODY_MAX);
+    char method[8];
+    size_t method_len = strcspn(action->request, " ");
+    (void)snprintf(method, sizeof method, "%.*s", (int)method_len, action->request); /* Fits. */
+    struct err err = path_add(invocation, action, &path);
+    if (!err_failed(err) && action->body != NULL) {
+        text_add_char(&body, '{');
+        err = action->body(invocation, &body);
+        text_add_char(&body, '}');
     }
+    const struct resource resource = {.method = method,
+                                      .base = path.data,
+                                      .body = action->body != NULL ? &body : NULL,
+                                      .timeout_ms = action->timeout_ms};
+    return err_failed(err) ? err : resource_open(&talk, invocation, &resource, ret_answer);
 }
 
 static void head_print(void *ctx) {
@@ -120,39 +105,38 @@ static void row_print(void *ctx, const json_t *row) {
     table_row((*action)->columns, row);
 }
 
+static struct err pages_print(struct invocation *invocation, const struct action *action) {
+    AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
+    struct err err = path_add(invocation, action, &path);
+    const struct listing listing = {.invocation = invocation,
+                                    .path = path.data,
+                                    .head = head_print,
+                                    .row = row_print,
+                                    .ctx = &action};
+    return err_failed(err) ? err : listing_run(&listing);
+}
+
 struct err action_do(struct invocation *invocation, const struct action *action) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text method = {0}, path = {0}, body = {0};
     AUTO(json_release) json_t *answer = NULL;
-    struct err err = path_make(invocation, action, &method, &path);
+    if (action->columns != NULL && flag_find(invocation->args.command, "limit") != NULL) {
+        return pages_print(invocation, action);
+    }
+    struct err err = action_get(invocation, action, &answer);
     if (err_failed(err)) {
         return err;
     }
-    if (action->columns != NULL && flag_find(invocation->args.command, "limit") != NULL) {
-        const struct listing listing = {.invocation = invocation,
-                                        .path = path.data,
-                                        .head = head_print,
-                                        .row = row_print,
-                                        .ctx = &action};
-        return listing_run(&listing);
+    if (action->columns != NULL) {
+        table_print(invocation, action->columns, json_object_get(answer, "items"));
+    } else if (invocation->json) {
+        talk_print(answer);
+    } else if (action->lines != NULL) {
+        table_lines(action->lines, action->key_width, answer);
+    } else if (action->print != NULL) {
+        action->print(answer);
+    } else {
+        done_print(action->done, answer);
     }
-    if (action->body != NULL) {
-        text_init(&body, ACTION_BODY_MAX);
-        text_add_char(&body, '{');
-        err = action->body(invocation, &body);
-        text_add_char(&body, '}');
-    }
-    const struct resource resource = {.method = method.data,
-                                      .base = path.data,
-                                      .body = action->body != NULL ? &body : NULL,
-                                      .timeout_ms = action->timeout_ms};
-    if (!err_failed(err)) {
-        err = resource_open(&talk, invocation, &resource, &answer);
-    }
-    if (!err_failed(err)) {
-        answer_print(invocation, action, answer);
-    }
-    return err;
+    return ERR_OK;
 }
 
 struct err action_run(struct invocation *invocation) {
@@ -160,7 +144,7 @@ struct err action_run(struct invocation *invocation) {
 }
 
 static void row_keep(void *ctx, const json_t *row) {
-    (void)json_array_append(ctx, (json_t *)(uintptr_t)row); /* A row for want of memory: missing. */
+    (void)json_array_append(ctx, (json_t *)(uintptr_t)row); /* Without memory it is left out. */
 }
 
 struct err action_rows(struct talk *talk, const char *path, json_t **ret_rows, struct why *why) {

@@ -62,6 +62,9 @@ struct action {
 /* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);
 MUST_CHECK struct err action_do(struct invocation *invocation, const struct action *action);
+/* The request alone; *ret_answer is the caller's, who prints it. */
+MUST_CHECK struct err action_get(struct invocation *invocation, const struct action *action,
+                                 json_t **ret_answer);
 
 /* All rows of a list, read page by page; *ret_rows, an array, is the caller's. */
 MUST_CHECK struct err action_rows(struct talk *talk, const char *path, json_t **ret_rows,

@@ -45,6 +45,20 @@ void table_row(const struct column *columns, const json_t *row) {
     }
 }
 
+void table_print(const struct invocation *invocation, const struct column *columns,
+                 const json_t *rows) {
+    if (!invocation->json) {
+        table_head(columns);
+    }
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        if (invocation->json) {
+            talk_print(json_array_get(rows, i));
+        } else {
+            table_row(columns, json_array_get(rows, i));
+        }
+    }
+}
+
 void table_lines(const struct column *columns, int key_width, const json_t *row) {
     for (const struct column *column = columns; column->title != NULL; column++) {
         struct talk_time made;

@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "base/json/json.h"
+#include "cli/base/cli.h"
 
 enum column_kind {
     COLUMN_TEXT,
@@ -43,6 +44,9 @@ struct column {
 
 void table_head(const struct column *columns);
 void table_row(const struct column *columns, const json_t *row);
+/* The first line and an array of rows; with --json each row as JSON, without a first line. */
+void table_print(const struct invocation *invocation, const struct column *columns,
+                 const json_t *rows);
 /* Lines of "%-*s VALUE"; widths of the columns are not read. */
 void table_lines(const struct column *columns, int key_width, const json_t *row);
 

@@ -72,16 +72,13 @@ static struct err stream_wait(struct talk *talk, const struct run_wait *wait, co
     }
     struct watcher watcher = {.id = wait->id, .past_attempt = wait->past_attempt, .seq = *io_seq};
     struct follow_options options = {
-        .client = talk->client,
-        .talk = &talk->options,
-        .world = talk->world,
+        .talk = talk,
         .name = name.data,
         .via = FOLLOW_SSE,
         .after = *io_seq,
         .retry_ms = wait->retry_ms,
         .enough = &watcher.enough,
         .event = event_look,
-        .trouble = talk_trouble,
         .ctx = &watcher,
     };
     struct err err = follow_run(&options, why);

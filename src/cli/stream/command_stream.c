@@ -158,9 +158,7 @@ static struct err tail_run(struct invocation *invocation) {
         return err;
     }
     const struct follow_options options = {
-        .client = talk.client,
-        .talk = &talk.options,
-        .world = invocation->world,
+        .talk = &talk,
         .name = args->operands[0],
         .via = !follow || bytes_is(via, "poll") ? FOLLOW_POLL
                : bytes_is(via, "ws")            ? FOLLOW_WS
@@ -170,7 +168,6 @@ static struct err tail_run(struct invocation *invocation) {
         .retry_ms = args_on(args, "no-retry") ? 0 : args_int(args, "retry-for", 0) * 1000,
         .once = !follow,
         .event = event_print,
-        .trouble = talk_trouble,
         .ctx = invocation,
     };
     err = follow_run(&options, &invocation->why);

@@ -76,13 +76,13 @@ static struct err target_make(const struct follow *follow, const char *rest, str
 
 static struct err stream_get(const struct follow *follow, const char *rest, int64_t timeout_ms,
                              json_t **ret_answer) {
-    AUTO(text_done) struct text target = {0}, body = {0};
+    AUTO(text_done) struct text target = {0};
     struct err err = target_make(follow, rest, &target);
     const struct client_request request = {
         .method = "GET", .target = target.data, .timeout_ms = timeout_ms};
-    err =
-        err_failed(err) ? err : client_call(follow->options->client, &request, &body, follow->why);
-    return err_failed(err) ? err : json_parse_wrapped(text_bytes(&body), ret_answer, follow->why);
+    return err_failed(err) ? err
+                           : talk_ask(follow->options->talk, &request, NULL /* parsed is enough */,
+                                      ret_answer, follow->why);
 }
 
 /* "Only new events" must mean the same before and after a reconnect, so it is made a number. */
@@ -136,10 +136,11 @@ static struct err sse_follow(struct follow *follow) {
     struct err err = target_make(follow, rest, &target);
     const struct client_request request = {
         .method = "GET", .target = target.data, .accept = "text/event-stream"};
-    err = err_failed(err) ? err : client_begin(follow->options->client, &request, follow->why);
+    err =
+        err_failed(err) ? err : client_begin(follow->options->talk->client, &request, follow->why);
     while (!err_failed(err) && !follow->ended) {
         struct bytes piece = {0};
-        err = client_read(follow->options->client, FOLLOW_SILENCE_MS, &piece, follow->why);
+        err = client_read(follow->options->talk->client, FOLLOW_SILENCE_MS, &piece, follow->why);
         if (!err_failed(err) && piece.len == 0) {
             return err_why(follow->why, ERR_CLOSING, "the daemon closed the stream");
         }
@@ -214,21 +215,22 @@ static struct err connected_run(struct follow *follow) {
  * not. */
 static bool may_retry(const struct follow *follow, struct err err, uint64_t quiet_ns) {
     const struct follow_options *options = follow->options;
-    bool absent = err.code == ERR_UNREACHABLE && !client_was_connected(options->client);
+    bool absent = err.code == ERR_UNREACHABLE && !client_was_connected(options->talk->client);
     return client_may_pass(err) && !absent && options->retry_ms != 0 &&
            quiet_ns <= (uint64_t)options->retry_ms * UINT64_C(1000000);
 }
 
 struct err follow_run(const struct follow_options *options, struct why *why) {
     struct follow follow = {.options = options, .why = why, .cursor = options->after};
+    const struct world *world = options->talk->world;
     int64_t pause_ms = PAUSE_FIRST_MS;
-    uint64_t alive_ns = world_mono_ns(options->world);
+    uint64_t alive_ns = world_mono_ns(world);
     for (;;) {
         follow.alive = false;
         why->text[0] = '\0';
         struct err err = connected_run(&follow);
-        client_hang_up(options->client);
-        uint64_t now_ns = world_mono_ns(options->world);
+        client_hang_up(options->talk->client);
+        uint64_t now_ns = world_mono_ns(world);
         if (follow.alive) {
             alive_ns = now_ns;
             pause_ms = PAUSE_FIRST_MS;
@@ -237,14 +239,17 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
             return follow.ended ? ERR_OK : err;
         }
         if (pause_ms == PAUSE_FIRST_MS) { /* Once for each outage. */
-            options->trouble(options->ctx, why->text[0] != '\0' ? why->text : err_title(err.code));
+            void (*trouble)(void *ctx, const char *text) =
+                options->trouble != NULL ? options->trouble : talk_trouble;
+            trouble(options->ctx, why->text[0] != '\0' ? why->text : err_title(err.code));
             follow.away = true;
         }
         /* Half of the pause is random, so that many followers of one daemon do not come back at
          * once. */
         uint16_t random = 0;
-        world_random(options->world, &random, sizeof random);
-        err = client_pause(options->talk, pause_ms / 2 + pause_ms / 2 * random / UINT16_MAX);
+        world_random(world, &random, sizeof random);
+        err = client_pause(&options->talk->options,
+                           pause_ms / 2 + pause_ms / 2 * random / UINT16_MAX);
         if (err_failed(err)) {
             return err;
         }

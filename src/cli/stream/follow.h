@@ -21,8 +21,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/json/json.h"
-#include "cli/base/client.h"
-#include "loop/world.h"
+#include "cli/base/api.h"
 
 enum follow_via { FOLLOW_SSE, FOLLOW_WS, FOLLOW_POLL };
 
@@ -32,9 +31,7 @@ struct follow_event {
 };
 
 struct follow_options {
-    struct client *client;
-    const struct client_options *talk; /* The client's own. */
-    const struct world *world;
+    struct talk *talk;
     const char *name;
     enum follow_via via;
     int64_t after;      /* < 0: only new events. */
@@ -43,7 +40,8 @@ struct follow_options {
     bool once;          /* Only what is there already. */
     const bool *enough; /* `event` sets it when it wants no more; NULL: it never does. */
     void (*event)(void *ctx, const struct follow_event *event);
-    void (*trouble)(void *ctx, const char *text); /* Disconnected, trying again. */
+    /* Disconnected, trying again; NULL: talk_trouble. */
+    void (*trouble)(void *ctx, const char *text);
     void (*back)(void *ctx); /* Connected again after that; NULL: nobody asks. */
     void *ctx;
 };

@@ -25,7 +25,7 @@ static struct err handshake(struct follow *follow) {
     uint8_t random[16];
     char accept[HANDSHAKE_ACCEPT_SIZE];
     AUTO(text_done) struct text key = text_up_to(32);
-    world_random(follow->options->world, random, sizeof random);
+    world_random(follow->options->talk->world, random, sizeof random);
     base64_add(&key, (struct bytes){(const char *)random, sizeof random});
     if (text_failed(&key)) {
         return err_make(ERR_OUT_OF_MEMORY, "follow: key");
@@ -33,8 +33,9 @@ static struct err handshake(struct follow *follow) {
     handshake_accept(text_bytes(&key), accept);
     const struct client_request request = {
         .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
-    struct err err = client_begin(follow->options->client, &request, follow->why);
-    if (!err_failed(err) && strcmp(client_header_accept(follow->options->client), accept) != 0) {
+    struct err err = client_begin(follow->options->talk->client, &request, follow->why);
+    if (!err_failed(err) &&
+        strcmp(client_header_accept(follow->options->talk->client), accept) != 0) {
         return err_why(follow->why, ERR_UPGRADE_REQUIRED,
                        "the daemon did not agree to a WebSocket");
     }
@@ -61,8 +62,8 @@ static ssize_t on_receive(wslay_event_context_ptr ctx, uint8_t *bytes, size_t si
 static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags,
                        void *user) {
     struct ws *ws = user;
-    ws->err =
-        client_raw_write(ws->follow->options->client, (const char *)bytes, len, ws->follow->why);
+    ws->err = client_raw_write(ws->follow->options->talk->client, (const char *)bytes, len,
+                               ws->follow->why);
     if (err_failed(ws->err)) {
         wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
@@ -72,7 +73,7 @@ static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t
 
 static int on_mask(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, void *user) {
     struct ws *ws = user;
-    world_random(ws->follow->options->world, bytes, len);
+    world_random(ws->follow->options->talk->world, bytes, len);
     return 0;
 }
 
@@ -83,8 +84,8 @@ static struct err message_read(struct follow *follow, struct bytes message) {
     }
     const json_t *error = json_object_get(json, "error");
     if (error != NULL) {
-        why_set(follow->why, "%s", json_str(error, "detail", "the daemon refused"));
-        return err_make(client_error_code(json_str(error, "code", NULL)), "daemon");
+        return err_why(follow->why, client_error_code(json_str(error, "code", NULL)), "%s",
+                       json_str(error, "detail", "the daemon refused"));
     }
     if (json_object_get(json, "closing") != NULL) {
         return err_why(follow->why, ERR_CLOSING, "the daemon ended the stream");
@@ -136,7 +137,7 @@ static struct err subscribe_queue(struct follow *follow, wslay_event_context_ptr
 /* Waits for bytes. */
 static struct err bytes_read(struct ws *ws) {
     ws->in_at = ws->in_len = 0;
-    struct err err = client_raw_read(ws->follow->options->client, FOLLOW_SILENCE_MS, ws->in,
+    struct err err = client_raw_read(ws->follow->options->talk->client, FOLLOW_SILENCE_MS, ws->in,
                                      sizeof ws->in, &ws->in_len, ws->follow->why);
     if (!err_failed(err) && ws->in_len == 0) {
         return err_why(ws->follow->why, ERR_CLOSING, "the daemon closed the WebSocket");

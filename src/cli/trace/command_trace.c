@@ -138,8 +138,8 @@ static struct err trace_run(struct invocation *invocation) {
     bool of_session = strncmp(id, "ses_", 4) == 0;
     int64_t turn = args_int(&invocation->args, "turn", 0);
     if (turn > 0 && !of_session) {
-        why_set(&invocation->why, "--turn is one of a session; a run is traced whole");
-        return err_make(ERR_USAGE, "trace: turn");
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--turn is one of a session; a run is traced whole");
     }
     char rest[48];
     (void)snprintf(rest, sizeof rest, turn > 0 ? "/spans?turn=%" PRId64 : "/spans", turn);

@@ -1,13 +1,11 @@
 /* command_usage.c: drover usage: what models took. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 
 static const struct flag usage_flags[] = {
     OPTION_TEXT("by", 'b', "WHAT",
@@ -38,28 +36,22 @@ static void row_print(const char *key, const json_t *row) {
     }
 }
 
+#define USAGE_PARAMS                                                                               \
+    {                                                                                              \
+        {"by", "by"}, {"days", "days"}, {                                                          \
+            "project", "project"                                                                   \
+        }                                                                                          \
+    }
+
 static struct err usage_run(struct invocation *invocation) {
-    static const char *const params[] = {"by", "days", "project"};
+    static const struct action of_all = {"GET /api/v1/usage", USAGE_PARAMS,
+                                         .unknown = "the name is too long"};
+    static const struct action of_session = {"GET /api/v1/sessions/{}/usage", USAGE_PARAMS,
+                                             .unknown = NULL};
     const struct args *args = &invocation->args;
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
-    AUTO(text_done) struct text path = text_up_to(4 << 10);
-    if (args->operand_count == 0) {
-        text_add_str(&path, "/api/v1/usage");
-    } else if (!talk_target(&path, "/api/v1/sessions/", args->operands[0], "/usage")) {
-        return err_make(ERR_NOT_FOUND, "usage: session");
-    }
-    for (size_t i = 0; i < COUNT_OF(params); i++) {
-        if (args_given(args, params[i])) {
-            text_addf(&path, "%c%s=", strchr(path.data, '?') == NULL ? '?' : '&', params[i]);
-            client_add_escaped(&path, args_text(args, params[i]));
-        }
-    }
-    if (text_failed(&path)) {
-        return err_why(&invocation->why, ERR_USAGE, "the name is too long");
-    }
-    const struct resource usage = {.base = path.data};
-    struct err err = resource_open(&talk, invocation, &usage, &answer);
+    struct err err =
+        action_get(invocation, args->operand_count > 0 ? &of_session : &of_all, &answer);
     if (err_failed(err)) {
         return err;
     }

@@ -66,9 +66,8 @@ static struct err question_read(struct asking *asking) {
         text_add(question, input.data, input.len);
     }
     if (question->len == 0 || question->data[strspn(question->data, " \t\r\n")] == '\0') {
-        why_set(&asking->invocation->why,
-                "nothing was asked; give the question in quotes, or pour it in");
-        return err_make(ERR_USAGE, "ask: question");
+        return err_why(&asking->invocation->why, ERR_USAGE,
+                       "nothing was asked; give the question in quotes, or pour it in");
     }
     return ERR_OK;
 }
@@ -228,8 +227,6 @@ static struct err approve_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *rows = NULL;
-    const json_t *row = NULL;
-    size_t at = 0;
     if (args->operand_count > 0) {
         return action_do(invocation, &decision);
     }
@@ -238,17 +235,10 @@ static struct err approve_run(struct invocation *invocation) {
     }
     struct err err = talk_open(&talk, invocation);
     err = err_failed(err) ? err : action_rows(&talk, "/api/v1/approvals", &rows, &invocation->why);
-    if (!err_failed(err) && !invocation->json && json_array_size(rows) == 0) {
+    if (!err_failed(err) && (invocation->json || json_array_size(rows) > 0)) {
+        table_print(invocation, approval_columns, rows);
+    } else if (!err_failed(err)) {
         fputs("Nothing waits for an answer.\n", stderr);
-    } else if (!err_failed(err) && !invocation->json) {
-        table_head(approval_columns);
-    }
-    json_array_foreach(rows, at, row) {
-        if (invocation->json) {
-            talk_print(row);
-        } else {
-            table_row(approval_columns, row);
-        }
     }
     return err;
 }

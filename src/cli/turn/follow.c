@@ -454,16 +454,13 @@ static struct err stream_follow(struct watching *watching) {
     char name[128];
     (void)snprintf(name, sizeof name, "session:%s", watch->session); /* Ids are short. */
     const struct follow_options options = {
-        .client = watch->talk->client,
-        .talk = &watch->talk->options,
-        .world = watch->talk->world,
+        .talk = watch->talk,
         .name = name,
         .via = FOLLOW_SSE,
         .after = watching->outcome->seq,
         .retry_ms = RUN_RETRY_MS,
         .enough = &watching->enough,
         .event = on_event,
-        .trouble = talk_trouble,
         .ctx = watching,
     };
     struct err err = follow_run(&options, why);
@@ -555,11 +552,10 @@ struct err turn_look(const struct turn_watch *look) {
         return err;
     }
     if (outcome.state == NULL) { /* Messages are kept longer than events. */
-        why_set(&invocation->why,
-                "the events of %s are no longer kept; 'drover session show -m %s' shows its "
-                "messages",
-                look->run, look->session);
-        return err_make(ERR_NOT_FOUND, "turn: its events are gone");
+        return err_why(&invocation->why, ERR_NOT_FOUND,
+                       "the events of %s are no longer kept; 'drover session show -m %s' shows its "
+                       "messages",
+                       look->run, look->session);
     }
     if (invocation->json) {
         answer =

@@ -10,7 +10,7 @@
 #include "cli/budget/limits.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
-#include "cli/workflow/lines.h"
+#include "cli/workflow/draw.h"
 #include "cli/workflow/request.h"
 #include "cli/workflow/show.h"
 

@@ -31,8 +31,8 @@ static struct err catalog_ask(struct invocation *invocation, const char *name,
     const char *given = args_text(&invocation->args, "root");
     char here[LIMIT_PATH_MAX] = "";
     if ((given == NULL || given[0] != '/') && getcwd(here, sizeof here) == NULL) {
-        why_set(&invocation->why, "this folder has no path; name one with --root");
-        return err_make(ERR_USAGE, "workflow: root");
+        return err_why(&invocation->why, ERR_USAGE,
+                       "this folder has no path; name one with --root");
     }
     text_addf(&root, "%s%s%s", here, here[0] != '\0' && given != NULL ? "/" : "",
               given == NULL ? "" : given);

@@ -129,8 +129,8 @@ static struct err file_read(const char *file, struct text *text, struct why *why
     }
     if (got < 0) {
         int os = errno;
-        why_set(why, "%.200s: %s", file, strerror(os));
-        return err_make(os == ENOENT ? ERR_NOT_FOUND : ERR_IO, "workflow: read");
+        return err_why(why, os == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: %s", file,
+                       strerror(os));
     }
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "workflow: read") : ERR_OK;
 }

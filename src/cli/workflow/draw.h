@@ -1,4 +1,5 @@
-/* draw.h: a workflow's run as a picture: its phases, and below each its agents.
+/* draw.h: a workflow's run as a picture: its phases, and below each its agents; and as lines, one
+ * for each event, for a pipe.
  *
  *   ● review-code  12s  5 agents: 3 succeeded, 1 failed, 1 at work          1.2k tok  $0.0031
  *     ✓ Look                        3/3                                      900 tok  $0.0020
@@ -7,10 +8,18 @@
  *       ● performance                                                                           3s
  *     ○ Report
  *
- * Promise    no line is longer than `columns`, and there are at most `rows` of them: what has ended
- *            well folds into the counts of its phase first, then all that has ended, then those at
- *            work that do not fit ("and 12 more"). Who waits for an answer is told last, with the
- *            command that gives it.
+ *   workflow started: review-code (run_…)
+ *   phase: Look
+ *   log: 3 files changed
+ *   agent started: security [Look]
+ *   agent failed: security [Look] timed_out, 312 tokens, $0.0011, 9s
+ *   workflow degraded: 3 agents: 2 succeeded, 1 failed, 1.2k tokens, $0.0031, 12s
+ *
+ * Promise    no line of a picture is longer than `columns`, and there are at most `rows` of them:
+ *            agents that succeeded fold into the counts of their phase first, then all that have
+ *            ended, then running ones that do not fit ("and 12 more"). A question comes last, with
+ *            the command that answers it. Lines of a pipe have no control characters; an event of
+ *            a later daemon gives none.
  * Threads    any; pure.
  */
 #ifndef DROVER_CLI_WORKFLOW_DRAW_H
@@ -38,5 +47,16 @@ struct workflow_amount {
     char text[24];
 };
 struct workflow_amount workflow_tokens(int64_t tokens);
+
+/* The tree has heard the event, and said that it is of `agent` (NULL: of none). */
+struct workflow_told {
+    const struct workflow_tree *tree;
+    const struct workflow_agent *agent;
+    const struct workflow_event *event;
+    const char *run; /* The workflow's. */
+};
+void workflow_lines_add(const struct workflow_told *told, struct text *text);
+/* ", budget cost $2.50, agents 5 (the daemon's default)", or ", no budget". */
+void workflow_budget_add(const json_t *data, struct text *text);
 
 #endif

@@ -265,8 +265,8 @@ struct err workflow_project_find(struct invocation *invocation, char root[PATH_M
     const char *given = invocation->env.get(invocation->env.ctx, "HOME");
     char path[PATH_MAX + 16], home[PATH_MAX] = "";
     if (getcwd(root, PATH_MAX) == NULL) {
-        why_set(&invocation->why, "the current folder: %s; go to another one", strerror(errno));
-        return err_make(ERR_USAGE, "run: folder");
+        return err_why(&invocation->why, ERR_USAGE, "the current folder: %s; go to another one",
+                       strerror(errno));
     }
     if (given == NULL || realpath(given, home) == NULL) {
         home[0] = '\0';

@@ -16,7 +16,6 @@
 #include "cli/stream/follow.h"
 #include "cli/terminal/live_screen.h"
 #include "cli/workflow/draw.h"
-#include "cli/workflow/lines.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/tree.h"
 
@@ -348,9 +347,7 @@ static struct err events_follow(struct watching *watching) {
     (void)snprintf(name, sizeof name, "run:%s", watch->run); /* Ids are short. */
     watch->talk->options.tick = &watching->tick;
     struct follow_options options = {
-        .client = watch->talk->client,
-        .talk = &watch->talk->options,
-        .world = watch->talk->world,
+        .talk = watch->talk,
         .name = name,
         .via = FOLLOW_SSE,
         .after = watch->only_new ? -1 : 0,
