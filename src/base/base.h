@@ -91,4 +91,15 @@ static inline bool bytes_next(struct bytes *rest, char mark, struct bytes *ret_p
     return true;
 }
 
+/* The place of a word in a list that NULL ends. */
+static inline bool bytes_find(struct bytes word, const char *const *names, unsigned *ret_at) {
+    for (unsigned i = 0; names[i] != NULL; i++) {
+        if (bytes_is(word, names[i])) {
+            *ret_at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 #endif

@@ -20,6 +20,12 @@ enum { TEXTS_FIRST = 32, SQL_MAX = 4096 };
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
+/* An enum is as wide as an unsigned, and compatible with it. */
+static bool word_find(const struct map *map, unsigned kind, struct bytes word, void *member) {
+    return map->names != NULL ? bytes_find(word, map->names[kind], member)
+                              : map->words[kind].find(word, member);
+}
+
 bool map_read_some(const struct map *map, size_t count, const struct rows *rows, void *row) {
     bool known = true;
     assert(count <= map->count);
@@ -45,7 +51,7 @@ bool map_read_some(const struct map *map, size_t count, const struct rows *rows,
             *(struct bytes *)member = rows_text(rows, at);
             break;
         default:
-            known = map->words[column->kind - MAP_WORD].find(rows_text(rows, at), member) && known;
+            known = word_find(map, column->kind - MAP_WORD, rows_text(rows, at), member) && known;
         }
     }
     return known;
@@ -179,7 +185,9 @@ static struct arg arg_of(const struct map *map, const struct map_column *column,
     case MAP_TEXT:
         return arg_text(*(const struct bytes *)member);
     default:
-        return arg_str(map->words[column->kind - MAP_WORD].word(member));
+        return arg_str(map->names != NULL
+                           ? map->names[column->kind - MAP_WORD][*(const unsigned *)member]
+                           : map->words[column->kind - MAP_WORD].word(member));
     }
 }
 

@@ -34,11 +34,12 @@
  *     #define PET_COLUMN(name, member, kind, use)                 \
  *         {name, kind, use, offsetof(struct pet_row, member)},
  *     static const struct map_column pet_columns[] = {PET_MAP(PET_COLUMN)};
- *     static const struct map_words pet_words[] = {{state_word, state_find}};
+ *     static const char *const pet_states[] = {"fed", "hungry", NULL};
+ *     static const char *const *const pet_names[] = {pet_states};
  *     static const struct map pet_map = {.table = "pets", .key = "id",
  *                                        .key_offset = offsetof(struct pet_row, id),
  *                                        .columns = pet_columns, .count = COUNT_OF(pet_columns),
- *                                        .words = pet_words};
+ *                                        .names = pet_names};
  *
  *     AUTO(rows_release) struct rows *rows =
  *         tx_row(tx, "SELECT " PET_COLUMNS " FROM pets WHERE name = $1", ARGS(arg_text(name)));
@@ -61,7 +62,7 @@ enum map_kind {
     MAP_INT_UNKNOWN, /* int64_t; -1 is NULL. */
     MAP_BOOL,        /* bool, as 0 or 1. */
     MAP_TEXT,        /* struct bytes; without data: the empty text. */
-    MAP_WORD, /* An enum, as words[kind - MAP_WORD] has it. Kinds from here on: the user's. */
+    MAP_WORD, /* An enum, as names[kind - MAP_WORD] has it. Kinds from here on: the user's. */
 };
 enum map_use {
     MAP_READ = 0,
@@ -83,7 +84,9 @@ struct map {
     size_t key_offset; /* The key is an int64_t. */
     const struct map_column *columns;
     size_t count;
-    const struct map_words *words;
+    const struct map_words *words; /* Words that no list of names has; NULL: none. */
+    /* Names of each kind of word, by value; NULL ends them. NULL: `words` has them. */
+    const char *const *const *names;
 };
 /* Names of a list in a SELECT, after the key. */
 #define MAP_NAMES(name, member, kind, use) ", " name

@@ -10,7 +10,6 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "engine/run/budget_tree.h"
-#include "rules/budget/limits.h"
 #include "store/store.h"
 
 /* --- Nodes ------------------------------------------------------------------------------------ */

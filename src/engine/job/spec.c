@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/id.h"
-#include "rules/budget/limits.h"
+#include "rules/budget/budget.h"
 #include "rules/session/session.h"
 
 static struct err spec_bad(void) {

@@ -174,25 +174,11 @@ void runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *fr
     }
 }
 
-static struct err park_part(struct tx *tx, void *ctx) {
-    return budget__park_run(tx, *(const int64_t *)ctx);
-}
-
 void runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
-    static const char sql[] = "SELECT id FROM runs WHERE kind = $1 AND gate = 'slot'"
-                              " AND ended_ms IS NULL AND id <> $2"
-                              " ORDER BY priority DESC, id LIMIT 1";
-    int64_t unwritable = 0;
-    enum run_part_end end = RUN_PART_PASSED;
-    for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
-        int64_t id = tx_number(tx, sql, ARGS(arg_str(run_kind_name(kind)), arg_int(unwritable)), 0);
-        const struct run_part part = {
-            .fn = park_part, .ctx = &id, .id = id, .io_unwritable = &unwritable};
-        if (id == 0) {
-            return;
-        }
-        end = runs__try(tx, &part, freed);
-    }
+    static const char sql[] =
+        "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
+        " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
+    budget__park_line(tx, sql, arg_str(run_kind_name(kind)), freed);
 }
 
 void runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed) {

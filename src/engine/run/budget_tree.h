@@ -146,6 +146,8 @@ void budget__free_lane(struct tx *tx, int64_t lane, struct run_freed *freed);
 /* The first run in the lane, or this one, goes on in a transaction of its own. `freed`: what runs
  * leave that are refused. */
 void budget__park(struct tx *tx, int64_t lane, struct run_freed *freed);
-MUST_CHECK struct err budget__park_run(struct tx *tx, int64_t id);
+/* The same of a line of any kind: its SQL takes the line and a run that is passed over. */
+void budget__park_line(struct tx *tx, const char *sql, struct arg line, struct run_freed *freed);
+MUST_CHECK struct err budget__park_run(struct tx *tx, struct run_row *row);
 
 #endif

@@ -114,7 +114,7 @@ bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t 
         damaged.too_long = !err_failed(err) && ret_row->kind != KIND_AGENT &&
                            runs__bytes(ret_row) > LINE_BYTES_MAX;
         if (!err_failed(err) && !damaged.too_long) {
-            return !err_failed(tx_fail(tx, runs__read(tx, rows, RUN_WHOLE, ret_row)));
+            return !err_failed(tx_fail(tx, map_copy(tx, &runs__map, ret_row)));
         }
         rows_release(&rows);
         /* Where its end is refused, its line waits, and the run that ends here has its own. */

@@ -44,19 +44,14 @@ static struct err end_any(struct tx *tx, const struct run_give_up *what, struct 
 }
 
 struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
-    const struct run_key key = {.run = what->run};
     struct run_freed freed = {.kinds = 0};
-    bool found = false;
     struct run_row row;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_late = !found || row.attempt != what->attempt || !run_lives(&row);
+    *ret_late =
+        !runs__load(tx, what->run, &row) || row.attempt != what->attempt || !run_lives(&row);
     if (*ret_late) {
-        return ERR_OK;
+        return tx_error(tx);
     }
-    err = end_alone(tx, what, &row, &freed);
+    struct err err = end_alone(tx, what, &row, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &what->bounds);
 }
 
@@ -115,18 +110,13 @@ enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct r
 /* What it frees is handed out by other transactions, since one that began together with it may be
  * what was refused. */
 struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
-    const struct run_key key = {.run = what->run};
     struct run_freed freed = {.kinds = 0};
-    bool found = false;
-    struct run_row row = {.id = 0};
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_late = !found || row.state != RUN_QUEUED || row.gate != GATE_TIME;
+    struct run_row row;
+    *ret_late =
+        !runs__load(tx, what->run, &row) || row.state != RUN_QUEUED || row.gate != GATE_TIME;
     if (*ret_late) {
-        return ERR_OK;
+        return tx_error(tx);
     }
-    err = end_any(tx, what, &row, &freed);
+    struct err err = end_any(tx, what, &row, &freed);
     return err_failed(err) ? err : runs__admit_later(tx, &freed);
 }

@@ -11,27 +11,19 @@
 
 enum { CHAIN_MAX = 64 }; /* Holders that may all be one line of ancestors. */
 
-/* `skip`: the run that is unwritable in the lane (runs__try); 0: none. */
-static bool lane_first(struct tx *tx, int64_t lane, int64_t skip, struct run_row *ret_row) {
-    static const char sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
-                              " AND ended_ms IS NULL AND id <> $2"
-                              " ORDER BY priority DESC, id LIMIT 1";
-    return runs__first(tx, sql, ARGS(arg_int(lane), arg_int(skip)), ret_row);
-}
+/* The first run in a lane ($1), but for the one that is unwritable in it (runs__try; $2), 0: none.
+ */
+static const char lane_sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
+                               " AND ended_ms IS NULL AND id <> $2"
+                               " ORDER BY priority DESC, id LIMIT 1";
 
 /* --- Parking ---------------------------------------------------------------------------------- */
 
 /* A run that is parked already is written, too: its wake-up may have been used up, if the store
  * refused the run then (runs__try), and would refuse this write as well. */
-struct err budget__park_run(struct tx *tx, int64_t id) {
-    bool found = false;
-    struct run_row row;
-    struct err err = runs__find_id(tx, id, &found, &row);
-    if (err_failed(err) || !found) {
-        return err;
-    }
-    row.not_before_ms = tx_now_ms(tx);
-    return runs__write(tx, row.state, &row);
+struct err budget__park_run(struct tx *tx, struct run_row *row) {
+    row->not_before_ms = tx_now_ms(tx);
+    return runs__write(tx, row->state, row);
 }
 
 /* A run that has begun (it waits for a step) leaves the lane instead: it asks again, and goes on
@@ -44,21 +36,25 @@ static struct err lane_leave(struct tx *tx, struct run_row *row) {
 
 static struct err park_part(struct tx *tx, void *ctx) {
     struct run_row *row = ctx;
-    return row->state == RUN_QUEUED ? budget__park_run(tx, row->id) : lane_leave(tx, row);
+    return row->state == RUN_QUEUED ? budget__park_run(tx, row) : lane_leave(tx, row);
 }
 
-void budget__park(struct tx *tx, int64_t lane, struct run_freed *freed) {
+void budget__park_line(struct tx *tx, const char *sql, struct arg line, struct run_freed *freed) {
     int64_t unwritable = 0;
     enum run_part_end end = RUN_PART_PASSED;
     for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
         struct run_row row;
-        if (!lane_first(tx, lane, unwritable, &row)) {
+        if (!runs__first(tx, sql, ARGS(line, arg_int(unwritable)), &row)) {
             return;
         }
         const struct run_part part = {
             .fn = park_part, .ctx = &row, .id = row.id, .io_unwritable = &unwritable};
         end = runs__try(tx, &part, freed);
     }
+}
+
+void budget__park(struct tx *tx, int64_t lane, struct run_freed *freed) {
+    budget__park_line(tx, lane_sql, arg_int(lane), freed);
 }
 
 /* --- The trap --------------------------------------------------------------------------------- */
@@ -171,7 +167,7 @@ static struct err open_part(struct tx *tx, void *ctx) {
         return lane_leave(tx, row);
     }
     if (entrant->later) {
-        return budget__park_run(tx, row->id);
+        return budget__park_run(tx, row);
     }
     int64_t was_parked = row->not_before_ms;
     enum budget_verdict verdict = runs__budget_judge(tx, entrant->past, row);
@@ -207,7 +203,7 @@ void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *open
     int64_t unwritable = 0;
     while (!shut) {
         struct entrant entrant = {.lane = lane, .past = unwritable, .opening = opening};
-        if (!lane_first(tx, lane, unwritable, &entrant.row)) {
+        if (!runs__first(tx, lane_sql, ARGS(arg_int(lane), arg_int(unwritable)), &entrant.row)) {
             return;
         }
         entrant.begun = entrant.row.state != RUN_QUEUED;

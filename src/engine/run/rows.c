@@ -8,45 +8,18 @@
 
 enum { ROW_BYTES_MAX = 12 << 20 }; /* Below the arena of a transaction. */
 
-static const char *kind_word(const void *member) {
-    return run_kind_name(*(const enum run_kind *)member);
-}
-static bool kind_find(struct bytes word, void *member) {
-    return run_kind_find(word, member);
-}
-static const char *state_word(const void *member) {
-    return run_state_name(*(const enum run_state *)member);
-}
-static bool state_find(struct bytes word, void *member) {
-    return run_state_find(word, member);
-}
-static const char *gate_word(const void *member) {
-    return run_gate_name(*(const enum run_gate *)member);
-}
-static bool gate_find(struct bytes word, void *member) {
-    return run_gate_find(word, member);
-}
-static const char *cause_word(const void *member) {
-    return run_cause_name(*(const enum run_cause *)member);
-}
-static bool cause_find(struct bytes word, void *member) {
-    return run_cause_find(word, member);
-}
-
 #define RUN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct run_row, member)},
 static const struct map_column columns[] = {RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_MAP(RUN_COLUMN)};
 #define RUN_ONE(name, member, kind, use) +1
 enum { LIGHT_COLUMNS = 0 RUN_LIGHT_MAP(RUN_ONE) };
-const struct map_words runs__words[] = {{kind_word, kind_find},
-                                        {state_word, state_find},
-                                        {gate_word, gate_find},
-                                        {cause_word, cause_find}};
+const char *const *const runs__names[] = {run_kind_names, run_state_names, run_gate_names,
+                                          run_cause_names};
 const struct map runs__map = {.table = "runs",
                               .key = "id",
                               .key_offset = offsetof(struct run_row, id),
                               .columns = columns,
                               .count = COUNT_OF(columns),
-                              .words = runs__words};
+                              .names = runs__names};
 
 struct arg runs__name(const char *name) {
     return arg_text(bytes_of(name));
@@ -121,13 +94,6 @@ static struct err row_copy(struct tx *tx, struct run_row row, struct run_row *re
     return err;
 }
 
-struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
-                      struct run_row *ret_row) {
-    struct run_row row;
-    struct err err = runs__borrow(rows, form, &row);
-    return err_failed(err) ? err : row_copy(tx, row, ret_row);
-}
-
 struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_form form,
                             struct run_row *ret_row) {
     struct run_row row;
@@ -184,6 +150,14 @@ static struct rows *owned_find(struct tx *tx, const struct run_key *key) {
 struct err tx_run_find(struct tx *tx, const struct run_key *key, bool *ret_found,
                        struct run_row *ret_row) {
     return row_take(tx, owned_find(tx, key), RUN_WHOLE, ret_found, ret_row);
+}
+
+bool runs__load(struct tx *tx, struct bytes run, struct run_row *ret_row) {
+    const struct run_key key = {.run = run};
+    bool found = false;
+    *ret_row = (struct run_row){.id = 0};
+    tx_fail(tx, tx_run_find(tx, &key, &found, ret_row));
+    return found;
 }
 
 struct err tx_run_find_shown(struct tx *tx, const struct run_key *key, bool *ret_found,

@@ -27,6 +27,7 @@ enum run_words { RUN_KIND = MAP_WORD, RUN_STATE, RUN_GATE, RUN_CAUSE };
 enum run_columns {
     RUN_PROGRESS = MAP_SET,    /* Written by runs__write. */
     RUN_BUDGET = MAP_SET << 1, /* Written by budget__write_run. */
+    RUN_ENDED = MAP_SET << 2,  /* Inserted with a step that has ended (workflow/steps.c). */
 };
 #define RUN_LIGHT_MAP(X)                                                                           \
     X("run", run, MAP_TEXT, MAP_INSERT)                                                            \
@@ -35,7 +36,7 @@ enum run_columns {
     X("parent", parent, MAP_INT, MAP_INSERT)                                                       \
     X("state", state, RUN_STATE, MAP_INSERT | RUN_PROGRESS)                                        \
     X("gate", gate, RUN_GATE, MAP_INSERT | RUN_PROGRESS)                                           \
-    X("cause", cause, RUN_CAUSE, RUN_PROGRESS)                                                     \
+    X("cause", cause, RUN_CAUSE, RUN_PROGRESS | RUN_ENDED)                                         \
     X("stop", stop, RUN_CAUSE, RUN_PROGRESS)                                                       \
     X("stop_grace_ms", stop_grace_ms, MAP_INT, RUN_PROGRESS)                                       \
     X("attempt", attempt, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                      \
@@ -52,12 +53,12 @@ enum run_columns {
     X("not_before_ms", not_before_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                          \
     X("started_ms", started_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                \
     X("steady_ms", steady_ms, MAP_INT, MAP_INSERT | RUN_PROGRESS)                                  \
-    X("ended_ms", ended_ms, MAP_INT_OR_NULL, RUN_PROGRESS)                                         \
+    X("ended_ms", ended_ms, MAP_INT_OR_NULL, RUN_PROGRESS | RUN_ENDED)                             \
     X("run_key", key, MAP_TEXT, MAP_INSERT)                                                        \
     X("label", label, MAP_TEXT, MAP_INSERT)                                                        \
     X("command", command, MAP_TEXT, MAP_INSERT)                                                    \
     X("host", host, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
-    X("note", note, MAP_TEXT, RUN_PROGRESS)                                                        \
+    X("note", note, MAP_TEXT, RUN_PROGRESS | RUN_ENDED)                                            \
     X("budget", budget, MAP_TEXT, MAP_INSERT)                                                      \
     X("lane", lane, MAP_INT, RUN_BUDGET)                                                           \
     X("charged", charged, MAP_BOOL, RUN_BUDGET)                                                    \
@@ -72,12 +73,12 @@ enum run_columns {
     X("project", project, MAP_TEXT, MAP_INSERT)                                                    \
     X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
     X("root", root, MAP_INT, MAP_INSERT)                                                           \
-    X("result", result, MAP_TEXT, RUN_PROGRESS)                                                    \
+    X("result", result, MAP_TEXT, RUN_PROGRESS | RUN_ENDED)                                        \
     X("spec", spec, MAP_TEXT, MAP_INSERT)
 #define RUN_COLUMNS_LIGHT "id" RUN_LIGHT_MAP(MAP_NAMES)
 #define RUN_COLUMNS RUN_COLUMNS_LIGHT RUN_LONG_MAP(MAP_NAMES)
 extern const struct map runs__map;
-extern const struct map_words runs__words[]; /* By enum run_words. */
+extern const char *const *const runs__names[]; /* By enum run_words. */
 enum { RUN_COLUMN_ID, RUN_COLUMN_RUN, RUN_COLUMN_OWNER };
 
 /* For lists: the project and the innermost session of a path of budgets; "" where it has none. */
@@ -93,9 +94,7 @@ MUST_CHECK struct err runs__borrow(const struct rows *rows, enum run_form form,
                                    struct run_row *ret_row);
 /* The same for a list: a damaged row is shown as such, and nothing is decided by it. */
 void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_row *ret_row);
-/* Copies them. */
-MUST_CHECK struct err runs__read(struct tx *tx, const struct rows *rows, enum run_form form,
-                                 struct run_row *ret_row);
+/* The same, with copies of the texts. */
 MUST_CHECK struct err runs__read_shown(struct tx *tx, const struct rows *rows, enum run_form form,
                                        struct run_row *ret_row);
 MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
@@ -103,6 +102,9 @@ MUST_CHECK struct err runs__find_id(struct tx *tx, int64_t id, bool *ret_found,
 /* Without spec and result. */
 MUST_CHECK struct err runs__find_light(struct tx *tx, struct bytes run, bool *ret_found,
                                        struct run_row *ret_row);
+/* By its name. False, and no id: there is none, or the transaction has failed, also by a damaged
+ * row. */
+bool runs__load(struct tx *tx, struct bytes run, struct run_row *ret_row);
 /* One that has to be there: ERR_NOT_FOUND. */
 MUST_CHECK struct err runs__get(struct tx *tx, const struct run_key *key, struct run_row *ret_row);
 void runs__insert(struct tx *tx, const struct run_row *row);

@@ -173,21 +173,16 @@ static void attempt_apply(struct tx *tx, const struct run_settle *settle, struct
 struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,
                          struct run_row *ret_row) {
     assert(settle->result.len <= RUN_RESULT_MAX);
-    const struct run_key key = {.run = settle->run};
     const struct run_usage *usage = &settle->usage;
     const enum attempt_end how = settle->end.end;
     struct run_time time = {.took_ms = usage->wall_ms > 0 ? usage->wall_ms : 0};
     struct run_freed freed = {.kinds = 0};
-    bool found = false;
-    struct run_row row = {.id = 0};
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_late = !found || !run_lives(&row) || row.attempt != settle->attempt;
+    struct run_row row;
+    *ret_late =
+        !runs__load(tx, settle->run, &row) || !run_lives(&row) || row.attempt != settle->attempt;
     if (*ret_late) {
         *ret_row = row;
-        return ERR_OK;
+        return tx_error(tx);
     }
     if (!usage->known || usage->wall_ms < 0) {
         tx_fail(tx, runs__time(tx, &row, row.state, &time));
@@ -201,7 +196,7 @@ struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *r
     attempt_apply(tx, settle, &row, &freed);
     tx_fail(tx, runs__admit_freed(tx, &freed, &settle->bounds));
     if (row.state == RUN_QUEUED) { /* It may be the one that goes next. */
-        tx_fail(tx, runs__find_id(tx, row.id, &found, &row));
+        runs__load(tx, settle->run, &row);
     }
     *ret_row = row;
     return tx_error(tx);

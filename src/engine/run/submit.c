@@ -174,7 +174,8 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
         (void)runs__budget_apply(tx, verdict, &row); /* It does not begin. */
     }
     if (unread) {
-        tx_fail(tx, budget__park_run(tx, row.id));
+        struct run_row parked = row;
+        tx_fail(tx, budget__park_run(tx, &parked));
     }
     *ret_row = row;
     return tx_error(tx);

@@ -8,7 +8,7 @@ static const char *const categories[USAGE_CATEGORY_COUNT] = {
     USAGE_CATEGORIES(X)
 #undef X
 };
-static const char *const sorts[USAGE_SORT_COUNT] = {
+static const char *const sorts[USAGE_SORT_COUNT + 1] = {
 #define X(sort, name) name,
     USAGE_SORTS(X)
 #undef X
@@ -19,13 +19,7 @@ const char *usage_sort_name(enum usage_sort sort) {
 }
 
 bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
-    for (unsigned i = 0; i < USAGE_SORT_COUNT; i++) {
-        if (bytes_is(name, sorts[i])) {
-            *ret_sort = (enum usage_sort)i;
-            return true;
-        }
-    }
-    return false;
+    return bytes_find(name, sorts, (unsigned *)ret_sort);
 }
 
 #define COLUMNS                                                                                    \

@@ -65,9 +65,9 @@ struct usage_walk {
     struct position after;
     bool last; /* Whether no row follows the slice. */
     struct arena arena;
-    /* Position after all rows that were added; its texts in `text`. */
+    /* Position after all rows that were added; its texts in `kept`, the arena of their slice. */
     struct position added;
-    char *text; /* Owned. */
+    struct arena kept;
     struct session_usage sum;
     struct group *groups; /* Owned. */
     size_t group_count, group_size;
@@ -184,29 +184,6 @@ static void row_add(struct usage_walk *walk, const struct usage_total *row) {
     }
 }
 
-/* --- Positions -------------------------------------------------------------------------------- */
-
-/* The texts of a position, copied behind each other. */
-static void position_keep(struct usage_walk *walk) {
-    struct position added = walk->after;
-    struct bytes *const texts[] = {&added.session, &added.model, &added.category, &added.project};
-    size_t size = 1, at = 0;
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        size += texts[i]->len;
-    }
-    char *text = mem_new(size);
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (texts[i]->len > 0) {
-            memcpy(text + at, texts[i]->data, texts[i]->len);
-        }
-        texts[i]->data = text + at;
-        at += texts[i]->len;
-    }
-    mem_free(walk->text);
-    walk->text = text;
-    walk->added = added;
-}
-
 /* --- Slices ----------------------------------------------------------------------------------- */
 
 static struct bytes text_keep(struct tx *tx, struct usage_walk *walk, struct bytes from) {
@@ -297,7 +274,10 @@ static void slice_add(struct usage_walk *walk) {
     for (size_t i = 0; i < walk->count; i++) {
         row_add(walk, &walk->rows[i]);
     }
-    position_keep(walk);
+    const struct arena before = walk->kept; /* A slice without rows is the last one. */
+    walk->added = walk->after;
+    walk->kept = walk->arena;
+    walk->arena = before;
     walk->slices++;
     walk->state = walk->last ? WALK_ENDED : WALK_READING;
     if (walk->last) {
@@ -340,6 +320,7 @@ struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
                                     .category = BYTES(""),
                                     .project = BYTES("")};
     arena_init(&walk->arena, SLICE_BYTES);
+    arena_init(&walk->kept, SLICE_BYTES);
     slots_make(walk, SLOTS_MIN);
     return walk;
 }
@@ -353,8 +334,8 @@ void usage_walk_free(struct usage_walk *walk) {
     }
     mem_free(walk->groups);
     mem_free(walk->slots);
-    mem_free(walk->text);
     arena_done(&walk->arena);
+    arena_done(&walk->kept);
     mem_free(walk);
 }
 

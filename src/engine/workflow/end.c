@@ -251,14 +251,12 @@ static void workflow_finish(struct tx *tx, const struct workflow_end *end, struc
 }
 
 struct err tx_workflow_end(struct tx *tx, const struct workflow_end *end, bool *ret_late) {
-    const struct run_key key = {.run = end->run};
     struct run_freed freed = {.kinds = 0};
     struct run_row row;
-    bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    *ret_late = !found || !workflow_lives(&row) || row.attempt != end->attempt;
-    if (err_failed(err) || *ret_late) {
-        return err;
+    *ret_late =
+        !runs__load(tx, end->run, &row) || !workflow_lives(&row) || row.attempt != end->attempt;
+    if (*ret_late) {
+        return tx_error(tx);
     }
     agents_end(tx, end, row.id, &freed);
     workflow_finish(tx, end, &row, &freed);

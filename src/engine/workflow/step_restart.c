@@ -40,44 +40,39 @@ static struct err restart_check(const struct run_row *row, struct why *why) {
 /* Epoch of an attempt that nobody has performed: of the ones before it, all is charged. */
 enum { EPOCH_NONE = 0 };
 
-/* Settles what an attempt used, and holds `next` from here on. */
-static void attempt_charge(struct tx *tx, const struct run_took *took, const struct amounts *next,
-                           struct run_row *row, struct run_freed *freed) {
-    runs__budget_settle(tx, took, row, freed);
-    row->charged = true;
-    row->reserve = *next;
-    budget__write_run(tx, row);
-}
-
-/* Usage of attempts that a crash cut off is unknown: all that is held for them is charged, and what
- * one attempt takes is held for the next one. */
-static void charge_cut_off(struct tx *tx, struct run_row *row, struct run_freed *freed) {
-    const struct run_took took = {
-        .wall_ms = row->reserve.of[AMOUNT_WALL], .began = true, .used = row->reserve};
+/* Settles what an attempt used, and holds the reserve of the next one from here on.
+ *
+ * Usage of attempts that a crash cut off is unknown: all that is held for them is charged, and what
+ * one attempt takes is held for the next one.
+ *
+ * Of others the dispatcher counts the tokens of all attempts together, and brings them with the
+ * end. Until then the reserve of each attempt stays beside that of the next one, so that a crash
+ * charges all of them. To charge the reserve here would charge more than was used where no crash
+ * follows. */
+enum charge { CHARGE_RESERVE, CHARGE_TIME };
+static void attempt_charge(struct tx *tx, enum charge charge, struct run_row *row,
+                           struct run_freed *freed) {
+    bool cut_off = charge == CHARGE_RESERVE;
+    struct run_took took = {
+        .wall_ms = cut_off ? row->reserve.of[AMOUNT_WALL] : runs__took_ms(tx, row), .began = true};
     struct amounts want, grant, next = row->reserve;
     if (!row->charged) {
         return;
     }
     runs__budget_more(tx, row, &want, &grant);
-    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+    for (unsigned i = 0; cut_off && i < AMOUNT_COUNT; i++) {
         bool alone = i == AMOUNT_WALL || i == AMOUNT_AGENTS; /* Held once, however many attempts. */
         next.of[i] = alone || next.of[i] < want.of[i] ? next.of[i] : want.of[i];
     }
-    attempt_charge(tx, &took, &next, row, freed);
-}
-
-/* The dispatcher counts the tokens of all attempts together, and brings them with the end. Until
- * then the reserve of each attempt stays beside that of the next one, so that a crash charges all
- * of them. To charge the reserve here would charge more than was used where no crash follows. */
-static void charge_time(struct tx *tx, struct run_row *row, struct run_freed *freed) {
-    const struct run_took took = {.wall_ms = runs__took_ms(tx, row), .began = true};
-    struct amounts want, grant, next = row->reserve;
-    if (!row->charged) {
-        return;
+    if (cut_off) {
+        took.used = row->reserve;
+    } else {
+        amounts_add(&next, &grant);
     }
-    runs__budget_more(tx, row, &want, &grant);
-    amounts_add(&next, &grant);
-    attempt_charge(tx, &took, &next, row, freed);
+    runs__budget_settle(tx, &took, row, freed);
+    row->charged = true;
+    row->reserve = next;
+    budget__write_run(tx, row);
 }
 
 /* Calls its turn off; the name of that leaves the row. */
@@ -87,23 +82,16 @@ static struct err turn_forget(struct tx *tx, struct run_row *row, struct run_fre
     AUTO(text_done) struct text text;
     text_init(&text, (size_t)STEP_SPEC_MAX);
     struct err err = json_parse_wrapped(row->spec, &spec, NULL);
-    const struct run_key key = {.run = json_bytes(spec, "turn")};
+    const struct bytes name = json_bytes(spec, "turn");
     struct run_row turn;
-    bool found = false;
-    if (err_failed(err) || key.run.len == 0) {
+    if (err_failed(err) || name.len == 0) {
         return err;
     }
-    err = tx_run_find(tx, &key, &found, &turn);
-    if (!err_failed(err) && found && !run_state_final(turn.state)) {
-        err = runs__ask(tx, &stop, &turn, freed);
+    if (runs__load(tx, name, &turn) && !run_state_final(turn.state)) {
+        tx_fail(tx, runs__ask(tx, &stop, &turn, freed));
     }
     (void)json_object_set_new(spec, "turn", json_string("")); /* NULL is refused. */
-    if (!err_failed(err)) {
-        err = json_write(spec, &text);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    tx_fail(tx, json_write(spec, &text));
     row->spec = tx_copy_text(tx, &text, "steps: spec");
     tx_do(tx, "UPDATE runs SET spec = $2 WHERE id = $1",
           ARGS(arg_int(row->id), arg_text(row->spec)));
@@ -119,10 +107,10 @@ static struct err attempt_next(struct tx *tx, const struct run_bounds *bounds,
     const enum run_state from = row->state;
     struct run_freed freed = {.kinds = 0};
     if (row->epoch == tx_epoch(tx)) {
-        charge_time(tx, row, &freed);
+        attempt_charge(tx, CHARGE_TIME, row, &freed);
     } else if (row->epoch != EPOCH_NONE) {
         row->epoch = EPOCH_NONE;
-        charge_cut_off(tx, row, &freed);
+        attempt_charge(tx, CHARGE_RESERVE, row, &freed);
     }
     tx_fail(tx, turn_forget(tx, row, &freed));
     row->attempt++;
@@ -157,22 +145,20 @@ struct err tx_step_restart(struct tx *tx, const struct run_key *key,
 
 struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
                          struct step_again *ret_again) {
-    const struct run_key key = {.run = run};
     struct run_freed freed = {.kinds = 0};
     struct run_row row;
-    bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    *ret_again = (struct step_again){
-        .late = !found || (row.state != RUN_RUNNING && !run_waits_for_provider(&row))};
-    if (err_failed(err) || ret_again->late) {
-        return err;
+    *ret_again =
+        (struct step_again){.late = !runs__load(tx, run, &row) ||
+                                    (row.state != RUN_RUNNING && !run_waits_for_provider(&row))};
+    if (ret_again->late) {
+        return tx_error(tx);
     }
     /* A call that waited for its provider was not out, so nothing was cut off. */
     if (row.state == RUN_RUNNING && row.epoch != EPOCH_NONE && row.epoch != tx_epoch(tx)) {
         tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
     }
     if (row.epoch != EPOCH_NONE) { /* Also of this life, whose worker has crashed. */
-        charge_cut_off(tx, &row, &freed);
+        attempt_charge(tx, CHARGE_RESERVE, &row, &freed);
     }
     tx_fail(tx, runs__adopt(tx, &row));
     tx_fail(tx, runs__admit_freed(tx, &freed, bounds));

@@ -11,13 +11,12 @@
 
 /* Columns after `done_no`. Answers of workflow() stand between the steps, by their numbers, and
  * have no run. The long columns are left out where nobody reads them. */
-enum { STEP_STATE = MAP_WORD, STEP_CAUSE };
 #define STEP_COLUMN(member, kind)                                                                  \
     { #member, kind, MAP_READ, offsetof(struct step_row, member) }
 static const struct map_column step_columns[] = {
     STEP_COLUMN(run, MAP_TEXT),          STEP_COLUMN(key, MAP_TEXT),
-    STEP_COLUMN(occurrence, MAP_INT),    STEP_COLUMN(state, STEP_STATE),
-    STEP_COLUMN(cause, STEP_CAUSE),      STEP_COLUMN(stop, STEP_CAUSE),
+    STEP_COLUMN(occurrence, MAP_INT),    STEP_COLUMN(state, RUN_STATE),
+    STEP_COLUMN(cause, RUN_CAUSE),       STEP_COLUMN(stop, RUN_CAUSE),
     STEP_COLUMN(label, MAP_TEXT),        STEP_COLUMN(attempt, MAP_INT),
     STEP_COLUMN(started_ms, MAP_INT),    STEP_COLUMN(steady_ms, MAP_INT),
     STEP_COLUMN(epoch, MAP_INT),         STEP_COLUMN(resume_at_ms, MAP_INT),
@@ -33,24 +32,10 @@ static const struct map_column step_columns[] = {
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
     " 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
 
-static const char *state_word(const void *member) {
-    return run_state_name(*(const enum run_state *)member);
-}
-static bool state_find(struct bytes word, void *member) {
-    return run_state_find(word, member);
-}
-static const char *cause_word(const void *member) {
-    return run_cause_name(*(const enum run_cause *)member);
-}
-static bool cause_find(struct bytes word, void *member) {
-    return run_cause_find(word, member);
-}
-
-static const struct map_words step_words[] = {{state_word, state_find}, {cause_word, cause_find}};
 static const struct map step_map = {.key_offset = offsetof(struct step_row, done_no),
                                     .columns = step_columns,
                                     .count = COUNT_OF(step_columns),
-                                    .words = step_words};
+                                    .names = runs__names};
 
 struct walk {
     struct err (*each)(void *ctx, const struct step_row *row);
@@ -60,8 +45,10 @@ struct walk {
     bool dry; /* No row is left. */
 };
 
-static struct err steps_walk(struct rows *rows, struct walk *walk) {
+static struct err steps_walk(struct tx *tx, const char *sql, const struct arg *args, size_t count,
+                             struct walk *walk) {
     struct err err = ERR_OK;
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
     while (!err_failed(err) && walk->bytes < walk->bytes_max) {
         struct step_row row = {.run = {"", 0}};
         if (!rows_step(rows)) {
@@ -78,24 +65,20 @@ static struct err steps_walk(struct rows *rows, struct walk *walk) {
         walk->last = row.done_no;
         walk->bytes += row.result.len + row.key.len;
     }
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }
+
+#define HISTORY(result)                                                                            \
+    OF_RUN(result, "''") " AND done_no > $2" OF_REF " AND done_no > $2 ORDER BY done_no LIMIT $3"
 
 struct err tx_step_history(struct tx *tx, const struct step_page *page,
                            struct err (*each)(void *ctx, const struct step_row *row), void *ctx,
                            int64_t *ret_last, bool *ret_whole) {
-#define HISTORY(result)                                                                            \
-    OF_RUN(result, "''")                                                                           \
-    " AND done_no > $2" OF_REF " AND done_no > $2"                                                 \
-    " ORDER BY done_no LIMIT $3"
-    const char *sql = page->bare ? HISTORY("''") : HISTORY("result");
     struct walk walk = {
         .each = each, .ctx = ctx, .bytes_max = page->bytes_max, .last = page->after};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, sql, ARGS(arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)));
-    struct err err = steps_walk(rows, &walk);
-    err = err_failed(tx_error(tx)) ? tx_error(tx) : err;
+    struct err err = steps_walk(
+        tx, page->bare ? HISTORY("''") : HISTORY("result"),
+        ARGS(arg_int(page->workflow), arg_int(page->after), arg_int(page->limit)), &walk);
     if (!err_failed(err)) {
         *ret_last = walk.last;
         *ret_whole = walk.dry && walk.count < page->limit;
@@ -103,21 +86,13 @@ struct err tx_step_history(struct tx *tx, const struct step_page *page,
     return err;
 }
 
-static struct err steps_walk_all(struct tx *tx, const char *sql, int64_t workflow,
-                                 struct walk *walk) {
-    walk->bytes_max = SIZE_MAX;
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(
-        tx, sql, ARGS(arg_int(workflow), arg_int(WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX)));
-    struct err err = steps_walk(rows, walk);
-    return err_failed(tx_error(tx)) ? tx_error(tx) : err;
-}
+enum { STEPS_MAX = WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX };
 
 struct err tx_step_open(struct tx *tx, int64_t workflow,
                         struct err (*each)(void *ctx, const struct step_row *row), void *ctx) {
-    struct walk walk = {.each = each, .ctx = ctx};
-    return steps_walk_all(tx, OF_RUN("result", "spec") " AND done_no = 0 ORDER BY id LIMIT $2",
-                          workflow, &walk);
+    struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX};
+    return steps_walk(tx, OF_RUN("result", "spec") " AND done_no = 0 ORDER BY id LIMIT $2",
+                      ARGS(arg_int(workflow), arg_int(STEPS_MAX)), &walk);
 }
 
 /* Calls of workflow() that threw are included: the place in the order counts, not the outcome. */
@@ -126,8 +101,8 @@ struct err tx_step_successes(struct tx *tx, int64_t workflow,
     static const char sql[] =
         OF_RUN("''", "''") " AND done_no > 0 AND state IN ('succeeded', 'degraded')"
                            " AND cause <> 'truncated'" OF_REF " ORDER BY done_no LIMIT $2";
-    struct walk walk = {.each = each, .ctx = ctx};
-    return steps_walk_all(tx, sql, workflow, &walk);
+    struct walk walk = {.each = each, .ctx = ctx, .bytes_max = SIZE_MAX};
+    return steps_walk(tx, sql, ARGS(arg_int(workflow), arg_int(STEPS_MAX)), &walk);
 }
 
 /* --- The list --------------------------------------------------------------------------------- */

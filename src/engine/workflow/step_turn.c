@@ -108,13 +108,12 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
                               " AND (output_tokens_spent >= output_tokens_max"
                               " OR tokens_spent >= tokens_max OR cost_micros_spent >="
                               " cost_micros_max)";
-    const struct run_key key = {.run = turn};
     struct run_row row;
     struct turn_row of_turn;
     *ret_talked = (struct step_talked){.said = {"", 0}, .note = {"", 0}};
-    struct err err = tx_run_find(tx, &key, &ret_talked->found, &row);
-    if (err_failed(err) || !ret_talked->found) {
-        return err;
+    ret_talked->found = runs__load(tx, turn, &row);
+    if (!ret_talked->found) {
+        return tx_error(tx);
     }
     ret_talked->ended = run_state_final(row.state);
     ret_talked->state = row.state;

@@ -15,8 +15,7 @@
 
 /* --- It begins -------------------------------------------------------------------------------- */
 
-/* A step as it is written first. The columns of struct run_row that are not here have their values
- * of a new row. */
+/* A step as it is written first. */
 struct step_fresh {
     struct run_row run;
     struct bytes key;
@@ -24,46 +23,27 @@ struct step_fresh {
     bool cached;
 };
 
-#define COLUMN(name, member, kind)                                                                 \
+#define RUN_COLUMN(name, member, kind, use)                                                        \
+    {name, kind, ((use) & (MAP_INSERT | RUN_ENDED)) != 0 ? MAP_INSERT : MAP_READ,                  \
+     offsetof(struct step_fresh, run.member)},
+#define STEP_COLUMN(name, member, kind)                                                            \
     { name, kind, MAP_INSERT, offsetof(struct step_fresh, member) }
 static const struct map_column fresh_columns[] = {
-    COLUMN("run", run.run, MAP_TEXT),
-    COLUMN("owner", run.owner, MAP_TEXT),
-    COLUMN("kind", run.kind, RUN_KIND),
-    COLUMN("parent", run.parent, MAP_INT),
-    COLUMN("state", run.state, RUN_STATE),
-    COLUMN("gate", run.gate, RUN_GATE),
-    COLUMN("cause", run.cause, RUN_CAUSE),
-    COLUMN("attempt", run.attempt, MAP_INT),
-    COLUMN("epoch", run.epoch, MAP_INT),
-    COLUMN("made_ms", run.made_ms, MAP_INT),
-    COLUMN("not_before_ms", run.not_before_ms, MAP_INT),
-    COLUMN("started_ms", run.started_ms, MAP_INT),
-    COLUMN("steady_ms", run.steady_ms, MAP_INT),
-    COLUMN("ended_ms", run.ended_ms, MAP_INT_OR_NULL),
-    COLUMN("label", run.label, MAP_TEXT),
-    COLUMN("host", run.host, MAP_TEXT),
-    COLUMN("note", run.note, MAP_TEXT),
-    COLUMN("budget", run.budget, MAP_TEXT),
-    COLUMN("result", run.result, MAP_TEXT),
-    COLUMN("spec", run.spec, MAP_TEXT),
-    COLUMN("project", run.project, MAP_TEXT),
-    COLUMN("session", run.session, MAP_TEXT),
-    COLUMN("root", run.root, MAP_INT),
-    COLUMN("step_key", key, MAP_TEXT),
-    COLUMN("occurrence", occurrence, MAP_INT),
-    COLUMN("done_no", done_no, MAP_INT),
-    COLUMN("cached", cached, MAP_BOOL),
-    COLUMN("output_tokens", output_tokens, MAP_INT),
-    COLUMN("tokens", tokens, MAP_INT),
-    COLUMN("cost_micros", cost_micros, MAP_INT),
+    RUN_LIGHT_MAP(RUN_COLUMN) RUN_LONG_MAP(RUN_COLUMN) /* Each ends with a comma. */
+    STEP_COLUMN("step_key", key, MAP_TEXT),
+    STEP_COLUMN("occurrence", occurrence, MAP_INT),
+    STEP_COLUMN("done_no", done_no, MAP_INT),
+    STEP_COLUMN("cached", cached, MAP_BOOL),
+    STEP_COLUMN("output_tokens", output_tokens, MAP_INT),
+    STEP_COLUMN("tokens", tokens, MAP_INT),
+    STEP_COLUMN("cost_micros", cost_micros, MAP_INT),
 };
 static const struct map fresh_map = {.table = "runs",
                                      .key = "id",
                                      .key_offset = offsetof(struct step_fresh, run.id),
                                      .columns = fresh_columns,
                                      .count = COUNT_OF(fresh_columns),
-                                     .words = runs__words};
+                                     .names = runs__names};
 
 /* Facts about its workflow. */
 struct facts {
@@ -259,12 +239,9 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
 
 /* What it held goes back before the row ends: a run that has ended holds nothing. */
 static void end_settle(struct tx *tx, const struct step_end *end, struct run_freed *freed) {
-    const struct run_key key = {.owner = end->place.owner, .run = end->run};
     const enum run_state state = workflow_step_state(end->cause);
     struct run_row row;
-    bool found = false;
-    if (err_failed(tx_fail(tx, tx_run_find(tx, &key, &found, &row))) || !found ||
-        run_state_final(row.state)) {
+    if (!runs__load(tx, end->run, &row) || run_state_final(row.state)) {
         return;
     }
     if (row.state == RUN_QUEUED) {
@@ -329,12 +306,9 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
         tx_do(tx, "UPDATE runs SET spec = $2 WHERE run = $1",
               ARGS(arg_text(end.run), arg_text(end.spec)));
     }
-    if (end.talks) { /* Its turn goes on where its time was over, or somebody skipped it. */
-        const struct run_key key = {.run = end.run};
-        struct run_row row;
-        bool found = false;
-        struct err err = tx_run_find(tx, &key, &found, &row);
-        tx_fail(tx, err_failed(err) || !found ? err : runs__ask_children(tx, &row, &freed));
+    struct run_row row; /* Its turn goes on where its time was over, or somebody skipped it. */
+    if (end.talks && runs__load(tx, end.run, &row)) {
+        tx_fail(tx, runs__ask_children(tx, &row, &freed));
     }
     if (end.budgeted || end.talks) {
         tx_fail(tx, runs__admit_freed(tx, &freed, &end.bounds));
@@ -398,13 +372,11 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
 
 struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
                             const struct provider_wait *wait) {
-    const struct run_key key = {.run = run};
     struct run_row row;
-    bool found = false, waits = wait->resume_at_ms != 0;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found || row.attempt != attempt ||
+    bool waits = wait->resume_at_ms != 0;
+    if (!runs__load(tx, run, &row) || row.attempt != attempt ||
         (waits ? !runs__may_wait(&row) : !run_waits_for_provider(&row))) {
-        return err;
+        return tx_error(tx);
     }
     tx_fail(tx, waits ? runs__provider_wait(tx, wait->resume_at_ms, &row)
                       : runs__provider_ask(tx, &row));

@@ -121,10 +121,9 @@ struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
 
 struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
                             struct workflow_row *ret_row) {
-    const struct run_key key = {.run = run};
-    struct err err = tx_run_find(tx, &key, ret_found, &ret_row->run);
-    if (err_failed(err) || !*ret_found) {
-        return err;
+    *ret_found = runs__load(tx, run, &ret_row->run);
+    if (!*ret_found) {
+        return tx_error(tx);
     }
     AUTO(rows_release)
     struct rows *rows = tx_row(tx,
@@ -144,13 +143,10 @@ struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
 }
 
 struct err tx_workflow_adopt(struct tx *tx, struct bytes run, int64_t crashes, bool *ret_late) {
-    const struct run_key key = {.run = run};
     struct run_row row;
-    bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &row);
-    *ret_late = !found || !workflow_lives(&row);
-    if (err_failed(err) || *ret_late) {
-        return err;
+    *ret_late = !runs__load(tx, run, &row) || !workflow_lives(&row);
+    if (*ret_late) {
+        return tx_error(tx);
     }
     tx_fail(tx, runs__adopt(tx, &row));
     tx_do(tx, "UPDATE workflows SET crashes = $2 WHERE run = $1",

@@ -18,6 +18,8 @@
 #define DROVER_RULES_BUDGET_BUDGET_H
 
 #include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
 #include "rules/budget/amounts.h"
 
 enum {
@@ -65,5 +67,17 @@ void budget_learn(struct budget_mean *mean, const struct amounts *took);
  * is never wanted. Of what it names a part is wanted at least: a few small calls must not open the
  * gate to any number of large ones at once. */
 struct amounts budget_want(const struct budget_mean *mean, const struct amounts *first);
+
+/* --- Limits, as they come from outside: {"wall_ms": 60000, "agents": null, …} ----------------- */
+
+#define BUDGET_LIMIT_MAX INT64_C(1000000000000000) /* Some thirty thousand years of wall_ms. */
+
+struct budget_limits {
+    bool named[AMOUNT_COUNT];
+    struct amounts limits; /* AMOUNT_MAX: null, no limit. */
+};
+/* Unknown names, and values that are neither null nor 0 … BUDGET_LIMIT_MAX, are refused. */
+MUST_CHECK struct err budget_limits_read(const json_t *json, struct budget_limits *ret_limits,
+                                         struct why *why);
 
 #endif

@@ -1,24 +1,23 @@
 /* run.c: the words of runs, their legal edges, admission and effects. */
 #include "rules/run/run.h"
 
-#include <string.h>
-
-struct cause_words {
-    const char *name, *about;
-};
-
-const char *const run_state_names[RUN_STATE_COUNT + 1] = {
+const char *const run_state_names[] = {
 #define X(state, name) name,
     RUN_STATES(X)
 #undef X
-};
-static const struct cause_words cause_words[RUN_CAUSE_COUNT] = {
-#define X(cause, name, about) {name, about},
+        NULL};
+const char *const run_cause_names[] = {
+#define X(cause, name, about) name,
+    RUN_CAUSES(X)
+#undef X
+        NULL};
+static const char *const cause_abouts[] = {
+#define X(cause, name, about) about,
     RUN_CAUSES(X)
 #undef X
 };
-static const char *const gate_names[RUN_GATE_COUNT] = {"",     "key",  "budget",   "slot",
-                                                       "time", "hold", "provider", "host"};
+const char *const run_gate_names[RUN_GATE_COUNT + 1] = {"",     "key",  "budget",   "slot",
+                                                        "time", "hold", "provider", "host"};
 const char *const run_kind_names[RUN_KIND_COUNT + 1] = {"job",      "turn", "agent",
                                                         "workflow", "flow", "title"};
 
@@ -29,17 +28,17 @@ const char *run_state_name(enum run_state state) {
 
 const char *run_cause_name(enum run_cause cause) {
     assert(cause < RUN_CAUSE_COUNT);
-    return cause_words[cause].name;
+    return run_cause_names[cause];
 }
 
 const char *run_cause_about(enum run_cause cause) {
     assert(cause < RUN_CAUSE_COUNT);
-    return cause_words[cause].about;
+    return cause_abouts[cause];
 }
 
 const char *run_gate_name(enum run_gate gate) {
     assert(gate < RUN_GATE_COUNT);
-    return gate_names[gate];
+    return run_gate_names[gate];
 }
 
 const char *run_kind_name(enum run_kind kind) {
@@ -47,56 +46,21 @@ const char *run_kind_name(enum run_kind kind) {
     return run_kind_names[kind];
 }
 
-static bool equals(const char *name, struct bytes text) {
-    return strlen(name) == text.len && memcmp(name, text.data, text.len) == 0;
-}
-
-static bool find_name(const char *const *names, unsigned count, struct bytes name,
-                      unsigned *ret_at) {
-    for (unsigned i = 0; i < count; i++) {
-        if (equals(names[i], name)) {
-            *ret_at = i;
-            return true;
-        }
-    }
-    return false;
-}
-
+/* An enum is as wide as an unsigned, and compatible with it. */
 bool run_state_find(struct bytes name, enum run_state *ret_state) {
-    unsigned at = 0;
-    bool found = find_name(run_state_names, RUN_STATE_COUNT, name, &at);
-    if (found) {
-        *ret_state = (enum run_state)at;
-    }
-    return found;
+    return bytes_find(name, run_state_names, (unsigned *)ret_state);
 }
 
 bool run_gate_find(struct bytes name, enum run_gate *ret_gate) {
-    unsigned at = 0;
-    bool found = find_name(gate_names, RUN_GATE_COUNT, name, &at);
-    if (found) {
-        *ret_gate = (enum run_gate)at;
-    }
-    return found;
+    return bytes_find(name, run_gate_names, (unsigned *)ret_gate);
 }
 
 bool run_kind_find(struct bytes name, enum run_kind *ret_kind) {
-    unsigned at = 0;
-    bool found = find_name(run_kind_names, RUN_KIND_COUNT, name, &at);
-    if (found) {
-        *ret_kind = (enum run_kind)at;
-    }
-    return found;
+    return bytes_find(name, run_kind_names, (unsigned *)ret_kind);
 }
 
 bool run_cause_find(struct bytes name, enum run_cause *ret_cause) {
-    for (unsigned i = 0; i < RUN_CAUSE_COUNT; i++) {
-        if (equals(cause_words[i].name, name)) {
-            *ret_cause = (enum run_cause)i;
-            return true;
-        }
-    }
-    return false;
+    return bytes_find(name, run_cause_names, (unsigned *)ret_cause);
 }
 
 /* --- Edges ------------------------------------------------------------------------------------ */

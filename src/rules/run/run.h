@@ -172,6 +172,8 @@ enum run_kind {
 
 extern const char *const run_state_names[]; /* By value; NULL ends them. */
 extern const char *const run_kind_names[];
+extern const char *const run_gate_names[];
+extern const char *const run_cause_names[];
 const char *run_state_name(enum run_state state);
 const char *run_cause_name(enum run_cause cause);
 const char *run_cause_about(enum run_cause cause);
