@@ -92,16 +92,24 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
     return err;
 }
 
+struct err talk_get(struct talk *talk, const char *target, json_t **ret_json, struct why *why) {
+    const struct client_request request = {.method = "GET", .target = target};
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_json, why);
+}
+
 void talk_trouble(void *ctx, const char *text) {
     fprintf(stderr, "drover: %s; trying again\n", text);
+}
+
+void talk_trouble_of(struct err err, const struct why *why) {
+    talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
 }
 
 struct err talk_ask_until(struct talk *talk, const struct client_request *request, int64_t retry_ms,
                           json_t **ret_json, struct why *why) {
     enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000 };
     uint64_t begin_ns = world_mono_ns(talk->world);
-    int64_t pause_ms = PAUSE_FIRST_MS;
-    for (;;) {
+    for (int64_t pause_ms = PAUSE_FIRST_MS;;) {
         why->text[0] = '\0';
         struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
         uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
@@ -109,7 +117,7 @@ struct err talk_ask_until(struct talk *talk, const struct client_request *reques
             return err;
         }
         if (pause_ms == PAUSE_FIRST_MS) {
-            talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
+            talk_trouble_of(err, why);
         }
         err = client_pause(&talk->options, pause_ms);
         if (err_failed(err)) {
@@ -168,8 +176,7 @@ struct err talk_rows(struct talk *talk, const struct talk_rows *rows, struct why
         }
         bool first = page == NULL;
         json_release(&page);
-        struct client_request request = {.method = "GET", .target = target.data};
-        struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &page, why);
+        struct err err = talk_get(talk, target.data, &page, why);
         if (err_failed(err)) {
             return err;
         }
@@ -225,12 +232,11 @@ int64_t talk_int(const json_t *object, const char *key) {
 
 void talk_warn_held(struct talk *talk) {
     AUTO(json_release) json_t *version = NULL;
-    const struct client_request request = {.method = "GET", .target = "/api/v1/version"};
     if (talk->warned_held) {
         return;
     }
     struct why ignored; /* A client that may not ask goes on without the answer. */
-    struct err err = talk_ask(talk, &request, NULL /* parsed is enough */, &version, &ignored);
+    struct err err = talk_get(talk, "/api/v1/version", &version, &ignored);
     if (!err_failed(err) && json_is_true(json_object_get(version, "held"))) {
         talk->warned_held = true;
         (void)fflush(stdout); /* A failure shows again at the end. */

@@ -31,7 +31,11 @@ void talk_hear_all(struct talk *talk);
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,
                                struct text *ret_body, json_t **ret_json, struct why *why);
 
-/* The same, tried again while the daemon is away or short of room, up to `retry_ms` (0: not once).
+/* GET of a target; the answer is parsed. */
+MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
+                               struct why *why);
+
+/* The same as talk_ask, tried again while the daemon is away or short of room, up to `retry_ms` (0: not once).
  * Only for what may be carried out twice: a GET, or a request with a key. */
 MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
                                      int64_t retry_ms, json_t **ret_json, struct why *why);
@@ -44,6 +48,7 @@ MUST_CHECK struct err talk_submit(struct talk *talk, const struct client_request
 
 /* "drover: …; trying again" on stderr. */
 void talk_trouble(void *ctx, const char *text);
+void talk_trouble_of(struct err err, const struct why *why); /* `why` may be empty. */
 
 /* "/api/v1/runs/" ID REST; false: it is too long to be anything. */
 MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,

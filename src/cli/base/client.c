@@ -19,12 +19,24 @@ enum {
     BODY_SIZE_MAX = 32 << 20,
     HEADER_SIZE = 256,
     CALL_MS = 30 * 1000,
-    OWN_HEADERS_MAX = 8,
+    KEPT_HEADERS_MAX = 9,
 };
 
-/* A header of the daemon's own: "Drover-Next: 512". */
-struct own_header {
+/* A header that is kept, its name in lower case: "drover-next", "512". */
+struct kept_header {
     char name[32], value[96];
+};
+
+struct answer {
+    bool head_done, message_done;
+    bool answered;   /* At least one byte came. */
+    bool handed_out; /* The body is in the caller's hands until its next call. */
+    int status;
+    char field[32], value[HEADER_SIZE]; /* Of the header that is being read. */
+    size_t field_len, value_len;
+    struct kept_header kept[KEPT_HEADERS_MAX];
+    unsigned kept_count;
+    size_t raw_at, raw_len; /* What came behind the head of a WebSocket. */
 };
 
 struct client {
@@ -34,74 +46,60 @@ struct client {
     int fd;             /* Owned; -1: not connected. */
     bool reused;        /* The connection has carried an answer before. */
     bool was_connected; /* At least one connection was made. */
-
     llhttp_t parser;
     llhttp_settings_t settings;
-    bool head_done, message_done;
-    bool answered;   /* At least one byte came. */
-    bool handed_out; /* `body` is in the caller's hands until its next call. */
-    int status;
+    struct answer answer;
     struct text body; /* Owned: decoded bytes that nobody has taken yet. */
-    char field[32], value[HEADER_SIZE];
-    size_t field_len, value_len;
-    char accept[64]; /* Sec-WebSocket-Accept. */
-    struct own_header own[OWN_HEADERS_MAX];
-    unsigned own_count;
-
-    char *in;               /* Owned: RECEIVE_SIZE bytes. */
-    size_t raw_at, raw_len; /* What came behind the head of a WebSocket. */
+    char *in;         /* Owned: RECEIVE_SIZE bytes. */
 };
 
 /* --- Reading an answer ------------------------------------------------------------------------ */
 
+static void header_piece(char *room, size_t size, size_t *len, struct bytes piece) {
+    size_t more = piece.len < size - 1 - *len ? piece.len : size - 1 - *len; /* The rest is cut. */
+    memcpy(room + *len, piece.data, more);
+    *len += more;
+    room[*len] = '\0';
+}
+
 static int on_field(llhttp_t *parser, const char *at, size_t len) {
-    struct client *client = parser->data;
-    if (client->value_len > 0) {
-        client->field_len = 0;
-        client->value_len = 0;
+    struct answer *answer = &((struct client *)parser->data)->answer;
+    if (answer->value_len > 0) {
+        answer->field_len = 0;
+        answer->value_len = 0;
     }
-    for (size_t i = 0; i < len && client->field_len + 1 < sizeof client->field; i++) {
-        client->field[client->field_len++] = at[i];
-    }
-    client->field[client->field_len] = '\0';
+    header_piece(answer->field, sizeof answer->field, &answer->field_len, (struct bytes){at, len});
     return 0;
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t len) {
-    struct client *client = parser->data;
-    for (size_t i = 0; i < len && client->value_len + 1 < sizeof client->value; i++) {
-        client->value[client->value_len++] = at[i];
-    }
-    client->value[client->value_len] = '\0';
+    struct answer *answer = &((struct client *)parser->data)->answer;
+    header_piece(answer->value, sizeof answer->value, &answer->value_len, (struct bytes){at, len});
     return 0;
 }
 
 static int on_value_complete(llhttp_t *parser) {
-    static const char prefix[] = "drover-";
-    struct client *client = parser->data;
-    size_t size = client->value_len + 1;
-    if (strcasecmp(client->field, "sec-websocket-accept") == 0 && size <= sizeof client->accept) {
-        memcpy(client->accept, client->value, size);
-    }
-    struct own_header *own = &client->own[client->own_count];
-    if (strncasecmp(client->field, prefix, sizeof prefix - 1) == 0 &&
-        client->own_count < OWN_HEADERS_MAX && size <= sizeof own->value) {
-        for (size_t i = 0; i <= client->field_len; i++) {
-            char c = client->field[i];
-            own->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    struct answer *answer = &((struct client *)parser->data)->answer;
+    struct kept_header *kept = &answer->kept[answer->kept_count];
+    bool wanted = strncasecmp(answer->field, "drover-", strlen("drover-")) == 0 ||
+                  strcasecmp(answer->field, "sec-websocket-accept") == 0;
+    if (wanted && answer->kept_count < KEPT_HEADERS_MAX && answer->value_len < sizeof kept->value) {
+        for (size_t i = 0; i <= answer->field_len; i++) {
+            char c = answer->field[i];
+            kept->name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
         }
-        memcpy(own->value, client->value, size);
-        client->own_count++;
+        memcpy(kept->value, answer->value, answer->value_len + 1);
+        answer->kept_count++;
     }
-    client->field_len = 0;
-    client->value_len = 0;
+    answer->field_len = 0;
+    answer->value_len = 0;
     return 0;
 }
 
 static int on_head(llhttp_t *parser) {
     struct client *client = parser->data;
-    client->head_done = true;
-    client->status = parser->status_code;
+    client->answer.head_done = true;
+    client->answer.status = parser->status_code;
     return 0;
 }
 
@@ -113,11 +111,11 @@ static int on_body(llhttp_t *parser, const char *at, size_t len) {
 
 static int on_complete(llhttp_t *parser) {
     struct client *client = parser->data;
-    if (client->status >= 200 || client->status == 101) {
-        client->message_done = true;
+    if (client->answer.status >= 200 || client->answer.status == 101) {
+        client->answer.message_done = true;
         return HPE_PAUSED;
     }
-    client->head_done = false; /* 100 Continue: the answer is still to come. */
+    client->answer.head_done = false; /* 100 Continue: the answer is still to come. */
     return 0;
 }
 
@@ -129,11 +127,11 @@ static struct err receive(struct client *client, int64_t timeout_ms, struct why 
     if (err_failed(err)) {
         return err;
     }
-    client->answered = client->answered || len > 0;
+    client->answer.answered = client->answer.answered || len > 0;
     if (len == 0) {
         /* An answer without a length ends with its connection; any other was cut off. */
         (void)llhttp_finish(&client->parser);
-        if (!client->message_done) {
+        if (!client->answer.message_done) {
             why_set(why, "the daemon closed the connection");
             return err_make(ERR_IO, "client: receive");
         }
@@ -141,8 +139,8 @@ static struct err receive(struct client *client, int64_t timeout_ms, struct why 
     }
     enum llhttp_errno code = llhttp_execute(&client->parser, client->in, len);
     if (code == HPE_PAUSED || code == HPE_PAUSED_UPGRADE) {
-        client->raw_at = (size_t)(llhttp_get_error_pos(&client->parser) - client->in);
-        client->raw_len = len;
+        client->answer.raw_at = (size_t)(llhttp_get_error_pos(&client->parser) - client->in);
+        client->answer.raw_len = len;
     } else if (code != HPE_OK) {
         why_set(why, "the daemon's answer is not HTTP: %s", llhttp_errno_name(code));
         return err_make(ERR_INTERNAL, "client: answer");
@@ -205,12 +203,7 @@ struct err client_ask(struct client *client, const struct client_request *reques
     client->settings.on_message_complete = on_complete;
     llhttp_init(&client->parser, HTTP_RESPONSE, &client->settings);
     client->parser.data = client;
-    client->status = 0;
-    client->head_done = client->message_done = client->answered = client->handed_out = false;
-    client->field_len = client->value_len = 0;
-    client->raw_at = client->raw_len = 0;
-    client->accept[0] = '\0';
-    client->own_count = 0;
+    client->answer = (struct answer){.status = 0};
     text_clear(&client->body);
 
     if (!is_one_line(client->options->token) || !is_one_line(request->key)) {
@@ -239,7 +232,7 @@ struct err client_ask(struct client *client, const struct client_request *reques
 static struct err head_read(struct client *client, const struct client_request *request,
                             struct why *why) {
     struct err err = client_ask(client, request, why);
-    while (!err_failed(err) && !client->head_done) {
+    while (!err_failed(err) && !client->answer.head_done) {
         err = receive(client, request->timeout_ms > 0 ? request->timeout_ms : CALL_MS, why);
     }
     return err;
@@ -255,16 +248,16 @@ static struct err problem_read(const struct client *client, struct why *why) {
     const char *code = err_failed(err) ? NULL : json_str(json, "code", NULL);
     bool from_daemon = code != NULL && (client_error_code(code) != ERR_INTERNAL ||
                                         strcmp(code, err_name(ERR_INTERNAL)) == 0);
-    if (client->status >= 502 && client->status <= 504 && !from_daemon) {
+    if (client->answer.status >= 502 && client->answer.status <= 504 && !from_daemon) {
         /* A proxy before the daemon answers with these while the daemon restarts. */
-        why_set(why, "a proxy answered with status %d", client->status);
+        why_set(why, "a proxy answered with status %d", client->answer.status);
         return err_make(ERR_IO, "client: answer");
     }
     if (code == NULL) {
-        why_set(why, "the daemon answered with status %d", client->status);
+        why_set(why, "the daemon answered with status %d", client->answer.status);
         return err_make(ERR_INTERNAL, "client: answer");
     }
-    if (client->status == 401 && client->options->token == NULL) {
+    if (client->answer.status == 401 && client->options->token == NULL) {
         why_set(why, "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "
                      "it, makes one");
         return err_make(ERR_UNAUTHORIZED, "daemon");
@@ -275,7 +268,7 @@ static struct err problem_read(const struct client *client, struct why *why) {
 
 static struct err body_finish(struct client *client, int64_t timeout_ms, struct why *why) {
     struct err err = ERR_OK;
-    while (!err_failed(err) && !client->message_done) {
+    while (!err_failed(err) && !client->answer.message_done) {
         err = receive(client, timeout_ms > 0 ? timeout_ms : CALL_MS, why);
     }
     if (err_failed(err) || llhttp_should_keep_alive(&client->parser) == 0) {
@@ -327,7 +320,7 @@ struct err client_begin(struct client *client, const struct client_request *requ
     bool again = client->fd >= 0 && client->reused &&
                  (strcmp(request->method, "GET") == 0 || request->key != NULL);
     struct err err = head_read(client, request, why);
-    if (err.code == ERR_IO && again && !client->answered) {
+    if (err.code == ERR_IO && again && !client->answer.answered) {
         fd_release(&client->fd);
         err = head_read(client, request, why);
     }
@@ -335,7 +328,7 @@ struct err client_begin(struct client *client, const struct client_request *requ
         fd_release(&client->fd);
         return err;
     }
-    if (client->status >= 400) {
+    if (client->answer.status >= 400) {
         err = body_finish(client, request->timeout_ms, why);
         return err_failed(err) ? err : problem_read(client, why);
     }
@@ -359,10 +352,10 @@ struct err client_call(struct client *client, const struct client_request *reque
 struct err client_read(struct client *client, int64_t timeout_ms, struct bytes *ret_piece,
                        struct why *why) {
     struct err err = ERR_OK;
-    if (client->handed_out) {
+    if (client->answer.handed_out) {
         text_clear(&client->body); /* The caller is done with the last piece. */
     }
-    while (!err_failed(err) && client->body.len == 0 && !client->message_done) {
+    while (!err_failed(err) && client->body.len == 0 && !client->answer.message_done) {
         err = receive(client, timeout_ms, why);
     }
     if (err_failed(err)) {
@@ -370,18 +363,18 @@ struct err client_read(struct client *client, int64_t timeout_ms, struct bytes *
         return err;
     }
     *ret_piece = (struct bytes){client->body.data, client->body.len};
-    client->handed_out = true;
+    client->answer.handed_out = true;
     return ERR_OK;
 }
 
 struct err client_read_now(struct client *client, struct bytes *ret_piece,
                            enum client_more *ret_more, struct why *why) {
-    if (client->handed_out) {
+    if (client->answer.handed_out) {
         text_clear(&client->body);
-        client->handed_out = false;
+        client->answer.handed_out = false;
     }
     struct err err = ERR_OK;
-    if (client->body.len == 0 && !client->message_done) {
+    if (client->body.len == 0 && !client->answer.message_done) {
         err = receive(client, 0 /* only a look */, why);
     }
     if (err_failed(err) && err.os != ETIMEDOUT) {
@@ -391,14 +384,14 @@ struct err client_read_now(struct client *client, struct bytes *ret_piece,
     if (err_failed(err)) {
         why->text[0] = '\0'; /* That nothing came is no news here. */
     }
-    if (client->status >= 400) {
+    if (client->answer.status >= 400) {
         *ret_piece = (struct bytes){NULL, 0};
         *ret_more = CLIENT_MORE;
-        return client->message_done ? problem_read(client, why) : ERR_OK;
+        return client->answer.message_done ? problem_read(client, why) : ERR_OK;
     }
     *ret_piece = (struct bytes){client->body.data, client->body.len};
-    *ret_more = client->body.len == 0 && client->message_done ? CLIENT_OVER : CLIENT_MORE;
-    client->handed_out = client->body.len > 0;
+    *ret_more = client->body.len == 0 && client->answer.message_done ? CLIENT_OVER : CLIENT_MORE;
+    client->answer.handed_out = client->body.len > 0;
     return ERR_OK;
 }
 
@@ -411,25 +404,26 @@ int client_fd(const struct client *client) {
 }
 
 const char *client_header(const struct client *client, const char *name) {
-    for (unsigned i = 0; i < client->own_count; i++) {
-        if (strcmp(client->own[i].name, name) == 0) {
-            return client->own[i].value;
+    for (unsigned i = 0; i < client->answer.kept_count; i++) {
+        if (strcmp(client->answer.kept[i].name, name) == 0) {
+            return client->answer.kept[i].value;
         }
     }
     return NULL;
 }
 
 const char *client_header_accept(const struct client *client) {
-    return client->accept;
+    const char *accept = client_header(client, "sec-websocket-accept");
+    return accept != NULL ? accept : "";
 }
 
 struct err client_raw_read(struct client *client, int64_t timeout_ms, char *bytes, size_t size,
                            size_t *ret_len, struct why *why) {
-    size_t left = client->raw_len - client->raw_at;
+    size_t left = client->answer.raw_len - client->answer.raw_at;
     if (left > 0) {
         size_t len = left < size ? left : size;
-        memcpy(bytes, client->in + client->raw_at, len);
-        client->raw_at += len;
+        memcpy(bytes, client->in + client->answer.raw_at, len);
+        client->answer.raw_at += len;
         *ret_len = len;
         return ERR_OK;
     }

@@ -147,19 +147,16 @@ static struct err connect_unix(const struct client_options *options, int *ret_fd
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/drover.sock",
                    directory); /* A number is short. */
-    struct err err = directory < 0 ? err_make(ERR_UNREACHABLE, "client: data directory") : ERR_OK;
+    struct err err = directory < 0 ? err_make(ERR_UNREACHABLE, "client: data directory")
+                                   : connect_queue(options, fd, &address, why);
+    if (err.code == ERR_UNREACHABLE) {
+        why_set(why, "no daemon serves %s; start one with 'drover serve --data %s'", options->data,
+                options->data);
+    }
     if (!err_failed(err)) {
-        err = connect_queue(options, fd, &address, why);
+        *ret_fd = fd_take(&fd);
     }
-    if (err_failed(err)) {
-        if (err.code == ERR_UNREACHABLE) {
-            why_set(why, "no daemon serves %s; start one with 'drover serve --data %s'",
-                    options->data, options->data);
-        }
-        return err;
-    }
-    *ret_fd = fd_take(&fd);
-    return ERR_OK;
+    return err;
 }
 
 static struct err connect_tcp(const struct client_options *options, const struct client_address *to,
@@ -210,23 +207,19 @@ struct err client_socket_send(const struct client_options *options, int fd, stru
                 return err;
             }
         } else if (errno != EINTR) {
-            int os = errno;
-            why_set(why, "the connection broke while sending: %s", strerror(os));
-            return (struct err){.code = ERR_IO, .os = os, .step = "client: send"};
+            struct err err = {.code = ERR_IO, .os = errno, .step = "client: send"};
+            why_set(why, "the connection broke while sending: %s", strerror(err.os));
+            return err;
         }
     }
     return ERR_OK;
 }
 
-/* A stream that never pauses never waits, and Ctrl-C must end that too. */
-static bool interrupted(const struct client_options *options) {
-    struct pollfd polls = {.fd = options->interrupt_fd, .events = POLLIN};
-    return poll(&polls, 1, 0 /* just a look */) > 0;
-}
-
 struct err client_socket_receive(const struct client_options *options, int fd, int64_t timeout_ms,
                                  char *bytes, size_t size, size_t *ret_len, struct why *why) {
-    if (interrupted(options)) {
+    /* A stream that never pauses never waits, and Ctrl-C must end that too. */
+    struct pollfd interrupt = {.fd = options->interrupt_fd, .events = POLLIN};
+    if (poll(&interrupt, 1, 0 /* just a look */) > 0) {
         return err_make(ERR_INTERRUPTED, "client: receive");
     }
     for (;;) {
@@ -248,9 +241,9 @@ struct err client_socket_receive(const struct client_options *options, int fd, i
                 return err;
             }
         } else if (errno != EINTR) {
-            int os = errno;
-            why_set(why, "the connection broke: %s", strerror(os));
-            return (struct err){.code = ERR_IO, .os = os, .step = "client: receive"};
+            struct err err = {.code = ERR_IO, .os = errno, .step = "client: receive"};
+            why_set(why, "the connection broke: %s", strerror(err.os));
+            return err;
         }
     }
 }

@@ -86,8 +86,7 @@ static struct err search_ask(struct talk *talk, struct invocation *invocation,
     if (text_failed(&target)) {
         return err_make(ERR_URL_TOO_LONG, "job: pattern");
     }
-    struct client_request request = {.method = "GET", .target = target.data};
-    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &invocation->why);
+    return talk_get(talk, target.data, ret_answer, &invocation->why);
 }
 
 static struct err search_run(struct invocation *invocation) {

@@ -92,7 +92,7 @@ static void pause_begin(struct job_input *input, struct err err) {
     input->due_ns = world_mono_ns(input->talk->world) + (uint64_t)input->pause_ms * NS_PER_MS;
     if (err.code != ERR_TOO_MANY && !input->troubled && input->from == JOB_INPUT_STREAM) {
         input->troubled = true;
-        talk_trouble(NULL, input->why->text[0] != '\0' ? input->why->text : err_title(err.code));
+        talk_trouble_of(err, input->why);
     }
 }
 

@@ -163,7 +163,7 @@ static struct err feed_broken(struct following *all, struct feed *feed, struct e
         return err;
     }
     if (!all->troubled) {
-        talk_trouble(NULL, all->why->text[0] != '\0' ? all->why->text : err_title(err.code));
+        talk_trouble_of(err, all->why);
         all->troubled = true;
     }
     uint16_t random = 0;

@@ -24,19 +24,16 @@ struct watcher {
     bool enough;
 };
 
-static bool is_type(const struct follow_event *event, const char *type) {
-    return event->type.len == strlen(type) && memcmp(event->type.data, type, event->type.len) == 0;
-}
-
 /* Turns and agents of a workflow share a stream with others of their kind. A snapshot stands for
  * events that were pruned, and the end may be one of these. */
 static void event_look(void *ctx, const struct follow_event *event) {
     struct watcher *watcher = ctx;
-    bool one_of_many = is_type(event, "turn_finished") || is_type(event, "agent_finished");
-    bool started = watcher->past_attempt > 0 && is_type(event, "run_started");
+    bool one_of_many =
+        bytes_is(event->type, "turn_finished") || bytes_is(event->type, "agent_finished");
+    bool started = watcher->past_attempt > 0 && bytes_is(event->type, "run_started");
     watcher->seq = event->seq;
-    if (is_type(event, "run_finished") || is_type(event, "workflow_finished") ||
-        is_type(event, "deleted") || is_type(event, "snapshot")) {
+    if (bytes_is(event->type, "run_finished") || bytes_is(event->type, "workflow_finished") ||
+        bytes_is(event->type, "deleted") || bytes_is(event->type, "snapshot")) {
         watcher->enough = true;
     }
     if (!one_of_many && !started) {
@@ -52,11 +49,6 @@ static void event_look(void *ctx, const struct follow_event *event) {
                     : talk_int(data, "attempt") > watcher->past_attempt) {
         watcher->enough = true;
     }
-}
-
-static bool is_enough(const struct run_wait *wait, const json_t *run) {
-    bool later = wait->past_attempt > 0 && talk_int(run, "attempt") > wait->past_attempt;
-    return later || run_has_ended(run);
 }
 
 /* *io_seq: where it begins, and where it ended. *ret_over: the stream has ended. */
@@ -99,7 +91,8 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
         if (err_failed(err)) {
             return err;
         }
-        if (over || is_enough(wait, run)) {
+        bool later = wait->past_attempt > 0 && talk_int(run, "attempt") > wait->past_attempt;
+        if (over || later || run_has_ended(run)) {
             *ret_run = run;
             run = NULL;
             return ERR_OK;

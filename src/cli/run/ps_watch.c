@@ -16,14 +16,9 @@
 
 enum { PAUSE_MS = 1000, RUNS_MAX = 100000, ROWS_MIN = 4, ID_TIME_LEN = 14 /* "run_" and 10 */ };
 
-struct seen {
-    char id[40], mark[32]; /* mark: what must change for a new line. */
-};
-
 struct look {
     struct ps_watch *watch;
-    struct seen *before, *now; /* Owned; `before` is sorted by id. */
-    size_t before_count, now_count, now_size;
+    json_t *before, *now;        /* Owned: runs that live, by id; a value must change for a line. */
     char newest[40], marker[40]; /* Of this look and of the one before; "": none. */
     bool first, reached;         /* reached: the marker. */
 };
@@ -51,51 +46,16 @@ static void line_print(struct look *look, const json_t *run) {
     fputs(text.data != NULL ? text.data : "", stdout);
 }
 
-static void copy_to(char *target, size_t size, const char *text) {
-    size_t len = strnlen(text, size - 1);
-    memcpy(target, text, len);
-    target[len] = '\0';
-}
-
-static void note(struct look *look, const json_t *run) {
-    if (look->now_count == RUNS_MAX) {
-        return; /* More than anybody can look at. */
-    }
-    if (look->now_count == look->now_size) {
-        look->now_size = look->now_size > 0 ? 2 * look->now_size : 64;
-        look->now = mem_grow(look->now, look->now_size * sizeof *look->now);
-    }
-    struct seen *seen = &look->now[look->now_count++];
-    copy_to(seen->id, sizeof seen->id, talk_text(run, "id"));
-    (void)snprintf(seen->mark, sizeof seen->mark, "%.10s %.8s %lld", talk_text(run, "state"),
-                   talk_text(run, "gate"), (long long)talk_int(run, "attempts")); /* Cut is fine. */
-}
-
-static int by_id(const void *a, const void *b) {
-    return strcmp(((const struct seen *)a)->id, ((const struct seen *)b)->id);
-}
-
-static const struct seen *find_before(const struct look *look, const char *id) {
-    struct seen key;
-    copy_to(key.id, sizeof key.id, id);
-    return look->before_count == 0
-               ? NULL
-               : bsearch(&key, look->before, look->before_count, sizeof *look->before, by_id);
-}
-
-static bool noted_now(const struct look *look, const char *id) {
-    for (size_t i = look->now_count; i > 0; i--) {
-        if (strcmp(look->now[i - 1].id, id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void live_look(struct look *look, const json_t *run) {
-    note(look, run);
-    const struct seen *before = find_before(look, talk_text(run, "id"));
-    if (before == NULL || strcmp(before->mark, look->now[look->now_count - 1].mark) != 0) {
+    const char *id = talk_text(run, "id");
+    char mark[32];
+    (void)snprintf(mark, sizeof mark, "%.10s %.8s %lld", talk_text(run, "state"),
+                   talk_text(run, "gate"), (long long)talk_int(run, "attempts")); /* Cut is fine. */
+    if (json_object_size(look->now) < RUNS_MAX) { /* More than anybody can look at. */
+        (void)json_object_set_new(look->now, id,
+                                  json_string(mark)); /* One that finds no memory is new again. */
+    }
+    if (strcmp(talk_text(look->before, id), mark) != 0) {
         line_print(look, run);
     }
 }
@@ -106,7 +66,7 @@ static void newest_each(void *ctx, const json_t *run) {
     struct look *look = ctx;
     const char *id = talk_text(run, "id");
     if (look->newest[0] == '\0') {
-        copy_to(look->newest, sizeof look->newest, id);
+        (void)snprintf(look->newest, sizeof look->newest, "%s", id); /* An id is short. */
     }
     /* The marker itself may have been removed since. */
     if (look->first || (look->marker[0] != '\0' && (strcmp(id, look->marker) == 0 ||
@@ -121,25 +81,34 @@ static void newest_each(void *ctx, const json_t *run) {
 
 static void live_each(void *ctx, const json_t *run) {
     struct look *look = ctx;
-    if (find_before(look, talk_text(run, "id")) != NULL || !noted_now(look, talk_text(run, "id"))) {
+    const char *id = talk_text(run, "id");
+    if (json_object_get(look->before, id) != NULL || json_object_get(look->now, id) == NULL) {
         live_look(look, run);
     }
 }
 
+static int by_id(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Prints the runs that lived at the last look and do not now, the oldest first. */
 static struct err gone_look(struct look *look) {
     struct why *why = &look->watch->invocation->why;
-    struct err err = ERR_OK;
-    if (look->now_count > 0) {
-        qsort(look->now, look->now_count, sizeof *look->now, by_id);
-    }
-    for (size_t i = 0; i < look->before_count && !err_failed(err); i++) {
-        const struct seen *seen = &look->before[i];
-        if (look->now_count > 0 &&
-            bsearch(seen, look->now, look->now_count, sizeof *look->now, by_id) != NULL) {
-            continue;
+    AUTO(mem_release)
+    const char **gone = mem_new_array(json_object_size(look->before) + 1, sizeof *gone);
+    size_t count = 0;
+    const char *id = NULL;
+    json_t *mark = NULL;
+    json_object_foreach(look->before, id, mark) {
+        if (json_object_get(look->now, id) == NULL) {
+            gone[count++] = id;
         }
+    }
+    qsort(gone, count, sizeof *gone, by_id);
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < count && !err_failed(err); i++) {
         AUTO(json_release) json_t *run = NULL;
-        err = run_get(look->watch->talk, seen->id, 0 /* one try */, &run, why);
+        err = run_get(look->watch->talk, gone[i], 0 /* one try */, &run, why);
         if (err.code == ERR_NOT_FOUND) {
             err = ERR_OK; /* It ended, and was removed. */
         } else if (!err_failed(err)) {
@@ -149,39 +118,33 @@ static struct err gone_look(struct look *look) {
     return err;
 }
 
-static struct err look_lists(struct look *look) {
+/* A look that failed in the middle is forgotten: the next one prints what this one might have. */
+static struct err look_once(struct look *look) {
     struct ps_watch *watch = look->watch;
     AUTO(text_done) struct text live = {0};
-    live_path(watch, &live);
     struct talk_rows rows = {.path = watch->path,
                              .enough = &look->reached,
                              .each = newest_each,
                              .ctx = look,
                              .most = look->first ? 1 : RUNS_MAX};
-    struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
-    return err_failed(err)
-               ? err
-               : talk_list(watch->talk, live.data, live_each, look, &watch->invocation->why);
-}
-
-/* A look that failed in the middle is forgotten: the next one prints what this one might have. */
-static struct err look_once(struct look *look) {
-    look->now_count = 0;
+    json_decref(look->now);
+    look->now = json_object();
     look->newest[0] = '\0';
     look->reached = false;
-    struct err err = look_lists(look);
+    live_path(watch, &live);
+    struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
+    if (!err_failed(err)) {
+        err = talk_list(watch->talk, live.data, live_each, look, &watch->invocation->why);
+    }
     if (!err_failed(err)) {
         err = gone_look(look);
     }
     if (err_failed(err)) {
         return err;
     }
-    struct seen *old = look->before;
+    json_decref(look->before);
     look->before = look->now;
-    look->before_count = look->now_count;
     look->now = NULL;
-    look->now_size = 0;
-    mem_free(old);
     if (look->newest[0] != '\0') {
         memcpy(look->marker, look->newest, sizeof look->marker);
     }
@@ -225,9 +188,9 @@ static struct err draw_once(struct ps_watch *watch) {
     if (!terminal_size(STDOUT_FILENO, &size)) {
         size.rows = 24; /* It was one a moment ago. */
     }
+    const int64_t room = size.rows > ROWS_MIN ? size.rows - 3 : ROWS_MIN;
     AUTO(text_done) struct text path = {0};
-    struct picture picture = {.view = &watch->view,
-                              .left = size.rows > ROWS_MIN ? size.rows - 3 : ROWS_MIN};
+    struct picture picture = {.view = &watch->view, .left = room};
     watch->view.columns = size.columns;
     live_path(watch, &path);
     text_init(&picture.text, 4 << 20);
@@ -235,13 +198,12 @@ static struct err draw_once(struct ps_watch *watch) {
     struct talk_rows rows = {.path = watch->all ? watch->path : path.data,
                              .each = picture_each,
                              .ctx = &picture,
-                             .most = watch->all ? picture.left : 0};
+                             .most = watch->all ? room : 0};
     struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
+    if (!err_failed(err) && picture.rows > room) {
+        text_addf(&picture.text, "and %lld more\n", (long long)(picture.rows - room));
+    }
     if (!err_failed(err)) {
-        int64_t more = picture.rows - (size.rows > ROWS_MIN ? size.rows - 3 : ROWS_MIN);
-        if (more > 0) {
-            text_addf(&picture.text, "and %lld more\n", (long long)more);
-        }
         picture_show(&picture.text);
     }
     text_done(&picture.text);
@@ -270,7 +232,7 @@ struct err ps_watch(struct ps_watch *watch) {
         err = watch->draw ? draw_once(watch) : look_once(&look);
         bool passes = begun && client_may_pass(err);
         if (passes && !away) {
-            talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
+            talk_trouble_of(err, why);
         }
         away = passes;
         begun = begun || !err_failed(err);
@@ -278,7 +240,7 @@ struct err ps_watch(struct ps_watch *watch) {
             err = client_pause(&watch->talk->options, PAUSE_MS);
         }
     }
-    mem_free(look.before);
-    mem_free(look.now);
+    json_decref(look.before);
+    json_decref(look.now);
     return err;
 }
