@@ -13,13 +13,10 @@
 
 struct guest_rooms {
     const struct serve_options *serve;
-    struct loop *loop;
     struct processes processes;
     struct store *store; /* Owned, as is all below. */
     struct effects *effects;
     struct dispatch *dispatch;
-    void (*stopped)(void *ctx);
-    void *stopped_ctx;
 };
 
 static void run_note(void *ctx, struct bytes note) {
@@ -39,50 +36,44 @@ static void dispatch_failed(void *ctx, const char *what, struct bytes run, struc
     log_event(guest->serve->log, LOG_WARN, what, LOG_FIELDS(log_bytes("run", run), log_err(err)));
 }
 
-static struct err store_begin(struct guest_rooms *guest) {
-    const struct store_options with = {.where = guest->serve->database,
-                                       .executor = STORE_THREAD,
-                                       .loop = guest->loop,
-                                       .world = guest->serve->world,
-                                       .readers = 1,
-                                       .guest = true,
-                                       .lost = store_lost,
-                                       .ctx = guest,
-                                       .notes[RUN_NOTE] = {.deliver = run_note, .ctx = guest}};
-    return store_open(&with, &guest->store, NULL /* it says nothing to the server */);
-}
-
 struct err guest_open(const struct serve_options *serve, struct loop *loop,
                       struct guest_rooms **ret_guest) {
     struct guest_rooms *guest = mem_new(sizeof *guest);
+    const struct processes *processes = &guest->processes;
+    const struct store_options of_store = {.where = serve->database,
+                                           .executor = STORE_THREAD,
+                                           .loop = loop,
+                                           .world = serve->world,
+                                           .readers = 1,
+                                           .guest = true,
+                                           .lost = store_lost,
+                                           .ctx = guest,
+                                           .notes[RUN_NOTE] = {.deliver = run_note, .ctx = guest}};
     guest->serve = serve;
-    guest->loop = loop;
     struct err err = processes_open(serve, loop, &guest->processes);
     if (!err_failed(err)) {
-        err = store_begin(guest);
+        err = store_open(&of_store, &guest->store, NULL /* it says nothing to the server */);
     }
     if (err_failed(err)) {
         guest_close(guest);
         return err;
     }
-    const struct processes *processes = &guest->processes;
     guest->effects = effects_new(serve->world);
-    const struct dispatch_options with = {
-        .loop = loop,
-        .store = guest->store,
-        .effects = guest->effects,
-        .spool = processes->spool,
-        .holders = processes->holders,
-        .data_dir = processes->data_dir,
-        .cgroups = processes->cgroups,
-        .parts = guest_parts,
-        .guest = true,
-        .bounds = {.host = {processes->host.text, strlen(processes->host.text)}},
-        .host_name = processes->host_name,
-        .version = DROVER_VERSION,
-        .ctx = guest,
-        .failed = dispatch_failed};
-    guest->dispatch = dispatch_open(&with);
+    const struct dispatch_options of_dispatch = {.loop = loop,
+                                                 .store = guest->store,
+                                                 .effects = guest->effects,
+                                                 .spool = processes->spool,
+                                                 .holders = processes->holders,
+                                                 .data_dir = processes->data_dir,
+                                                 .cgroups = processes->cgroups,
+                                                 .parts = guest_parts,
+                                                 .guest = true,
+                                                 .bounds = {.host = bytes_of(processes->host.text)},
+                                                 .host_name = processes->host_name,
+                                                 .version = DROVER_VERSION,
+                                                 .ctx = guest,
+                                                 .failed = dispatch_failed};
+    guest->dispatch = dispatch_open(&of_dispatch);
     *ret_guest = guest;
     return ERR_OK;
 }

@@ -21,24 +21,6 @@ enum {
     FILE_SIZE_MAX = sizeof((struct place_name *)0)->text,
 };
 
-/* The place without the id. */
-static struct err place_short(const struct serve_options *serve, const char *path,
-                              struct place_name *ret_name) {
-    const struct world *world = serve->world;
-    AUTO(mem_release) char *machine = NULL;
-    size_t len = 0;
-    struct err err =
-        world->file_read(world->ctx, "/etc/machine-id", MACHINE_ID_MAX, &machine, &len);
-    size_t id_len = err_failed(err) ? 0 : strcspn(machine, "\r\n");
-    struct stat about;
-    if (stat(path, &about) != 0) {
-        return err_from_errno(errno, "place: look at the data directory");
-    }
-    (void)snprintf(ret_name->text, sizeof ret_name->text, "%.*s/%" PRIu64, (int)id_len,
-                   id_len > 0 ? machine : "", (uint64_t)about.st_ino); /* It fits. */
-    return ERR_OK;
-}
-
 /* --- The id ----------------------------------------------------------------------------------- */
 
 /* False: the file says nothing, or something of another place. `line` loses its end. */
@@ -89,15 +71,25 @@ static struct err host_id_add(const struct world *world, const char *path,
 
 struct err place_find(const struct serve_options *serve, char **ret_data_dir,
                       struct place_name *ret_name) {
+    const struct world *world = serve->world;
+    AUTO(mem_release) char *machine = NULL;
     char path[PATH_MAX];
+    struct place_name name;
+    struct stat about;
+    size_t len = 0;
     if (realpath(serve->data, path) == NULL) {
         return err_from_errno(errno, "place: find the data directory");
     }
-    struct place_name name;
-    struct err err = place_short(serve, path, &name);
-    if (!err_failed(err)) {
-        err = host_id_add(serve->world, path, &name);
+    /* A system without a machine id has that part empty. */
+    struct err err =
+        world->file_read(world->ctx, "/etc/machine-id", MACHINE_ID_MAX, &machine, &len);
+    size_t id_len = err_failed(err) ? 0 : strcspn(machine, "\r\n");
+    if (stat(path, &about) != 0) {
+        return err_from_errno(errno, "place: look at the data directory");
     }
+    (void)snprintf(name.text, sizeof name.text, "%.*s/%" PRIu64, (int)id_len,
+                   id_len > 0 ? machine : "", (uint64_t)about.st_ino); /* It fits. */
+    err = host_id_add(world, path, &name);
     if (!err_failed(err)) {
         *ret_name = name;
         *ret_data_dir = mem_copy(path, strlen(path));

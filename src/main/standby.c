@@ -84,20 +84,15 @@ static void signal_came(void *ctx, int number) {
 
 /* --- The opening ------------------------------------------------------------------------------ */
 
-static void guest_begin(struct standby *standby);
-
-static void guest_retry_due(struct timer *timer) {
-    guest_begin(CONTAINER_OF(timer, struct standby, guest_retry));
-}
-
-static void guest_begin(struct standby *standby) {
+static void guest_try(struct timer *timer) {
+    struct standby *standby = CONTAINER_OF(timer, struct standby, guest_retry);
     struct err err = guest_open(standby->options.serve, standby->loop, &standby->guest);
     if (err_failed(err)) {
         log_event(standby->options.serve->log, LOG_ERROR,
                   "the processes of this host are not looked after while standing by; trying again"
                   " in 5 s",
                   LOG_FIELDS(log_err(err)));
-        timer_start(standby->loop, &standby->guest_retry, GUEST_RETRY_MS, guest_retry_due);
+        timer_start(standby->loop, &standby->guest_retry, GUEST_RETRY_MS, guest_try);
     }
 }
 
@@ -113,7 +108,7 @@ static void store_waiting(void *ctx) {
     (void)unlink(socket); /* Mostly there is none. */
     log_event(standby->options.serve->log, LOG_INFO,
               "standing by: another daemon holds this database", NULL /* no fields */);
-    guest_begin(standby);
+    guest_try(&standby->guest_retry);
 }
 
 static void leader_stalled(void *ctx, bool ended) {
@@ -126,13 +121,7 @@ static void leader_stalled(void *ctx, bool ended) {
               NULL /* no fields */);
 }
 
-static void opening_begin(struct standby *standby);
-
-static void open_retry_due(struct timer *timer) {
-    struct standby *standby = CONTAINER_OF(timer, struct standby, open_retry);
-    standby->pausing = false;
-    opening_begin(standby);
-}
+static void open_try(struct timer *timer);
 
 /* Whoever stands by is there to outlive things, and takes over when something has just happened to
  * the server: a daemon that leads tries again then, and so does this one. */
@@ -157,7 +146,7 @@ static void store_opened(void *ctx, struct err err, struct store *store, const s
                       LOG_FIELDS(log_text("why", why->text), log_err(err)));
         }
         standby->pausing = true;
-        timer_start(standby->loop, &standby->open_retry, OPEN_RETRY_MS, open_retry_due);
+        timer_start(standby->loop, &standby->open_retry, OPEN_RETRY_MS, open_try);
         return;
     }
     standby->err = err;
@@ -170,7 +159,9 @@ static void store_opened(void *ctx, struct err err, struct store *store, const s
     opening_over(standby);
 }
 
-static void opening_begin(struct standby *standby) {
+static void open_try(struct timer *timer) {
+    struct standby *standby = CONTAINER_OF(timer, struct standby, open_retry);
+    standby->pausing = false;
     const struct store_opening_options with = {.loop = standby->loop,
                                                .store = standby->options.store,
                                                .waiting = store_waiting,
@@ -192,7 +183,7 @@ struct err standby_open_store(const struct standby_options *options, struct stor
     struct err err = loop_open(&of_loop, &standby.loop);
     if (!err_failed(err)) {
         stop_signals_open(&standby.signals, standby.loop, signal_came, &standby);
-        opening_begin(&standby);
+        open_try(&standby.open_retry);
         loop_run(standby.loop);
         err = standby.err;
     }

@@ -23,7 +23,6 @@
 #include "main/descriptors.h"
 #include "main/parts.h"
 #include "main/processes.h"
-#include "main/providers.h"
 #include "main/report/damage_scan.h"
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
@@ -32,7 +31,13 @@
 #include "script/script.h"
 #include "tool/tool.h"
 
-enum { CENSUS_MS = 1000, HIDDEN_MAX = 4 };
+enum {
+    CENSUS_MS = 1000,
+    HIDDEN_MAX = 4,
+    /* Many connections may each have CONNECTION_CONCURRENT_DEFAULT streams at once; each is a
+     * descriptor. Further calls wait. The default of a daemon that was given no number. */
+    STREAMS_MAX = 1024,
+};
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct work {
@@ -42,8 +47,11 @@ struct work {
     struct address_list *allow, *fetch_allow;
     struct effects *effects;
     struct shortage *shortage;
-    struct fetch *client;
-    struct providers *providers;
+    struct fetch *client;       /* For webhooks and pages. */
+    struct fetch *model_client; /* Shared by the requests of models. */
+    struct models *models;
+    struct connections *connections; /* Each leads to models. */
+    struct providers_api providers_api;
     struct toolbox *toolbox;
     struct scripts *scripts;  /* Workers of the engine that this program carries. */
     struct amounts budget;    /* Default of workflows; `flows` borrows it. */
@@ -79,6 +87,20 @@ static void run_failed(void *ctx, const char *what, struct bytes run, struct err
 static void deliver_failed(void *ctx, const char *what, struct err err) {
     const struct work *work = ctx;
     log_event(work->options.serve->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
+}
+
+static void connection_log(const struct work *work, const char *what, const char *name,
+                           const struct why *why) {
+    log_event(work->options.serve->log, LOG_WARN, what,
+              LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
+}
+
+static void connection_failed(void *ctx, const char *name, const struct why *why) {
+    connection_log(ctx, "a connection cannot be used as it was set", name, why);
+}
+
+static void connection_warned(void *ctx, const char *name, const struct why *why) {
+    connection_log(ctx, "a connection is used with a short key", name, why);
 }
 
 static void script_failed(void *ctx, struct err err) {
@@ -162,6 +184,69 @@ static struct err settings_read(struct work *work, struct why *why) {
                                                  serve->webhook_secret, &work->secret, why);
 }
 
+static const char *from_environment(void *ctx, const char *name) {
+    (void)ctx; /* There is one environment. */
+    return getenv(name);
+}
+
+static void model_client_gone(void *ctx) {
+    struct work *work = ctx;
+    work->model_client = NULL;
+    if (work->stopped != NULL) {
+        work->stopped(work->stopped_ctx);
+    }
+}
+
+static void models_gone(void *ctx) {
+    struct work *work = ctx;
+    work->models = NULL;
+    fetch_close(work->model_client, model_client_gone, work);
+}
+
+/* Models, the connections that lead to them, and the client that their requests share. Where that
+ * fails, the loop does not run yet, and nothing was asked of anybody. */
+static struct err models_begin(struct work *work, struct why *why) {
+    const struct serve_options *serve = work->options.serve;
+    struct loop *loop = work->options.loop;
+    const struct fetch_options of_client = {
+        .loop = loop,
+        .running_max = serve->model_calls_max != 0 ? serve->model_calls_max : STREAMS_MAX,
+        .shortage = work->shortage};
+    fetch_open(&of_client, &work->model_client);
+    const struct models_options of_models = {
+        .loop = loop,
+        .client = work->model_client,
+        .log = serve->log,
+        .script = serve->script,
+        .price_file = serve->price_file,
+        .limits = {.answer_ms = serve->model_answer_ms, .stall_ms = serve->model_stall_ms}};
+    struct err err = models_open(&of_models, &work->models, why);
+    if (err_failed(err)) {
+        fetch_close(work->model_client, model_client_gone, work);
+        loop_drain(loop);
+        return err;
+    }
+    const struct connections_options with = {
+        .loop = loop,
+        .store = work->options.store,
+        .models = work->models,
+        .data_dir = work->processes.data_dir,
+        .model = serve->model,
+        .from = {.env = from_environment, .local = DISCOVER_LOCAL},
+        .ctx = work,
+        .failed = connection_failed,
+        .warned = connection_warned};
+    err = connections_open(&with, &work->connections, why);
+    if (err_failed(err)) {
+        models_close(work->models, models_gone, work);
+        loop_drain(loop);
+        return err;
+    }
+    work->providers_api = (struct providers_api){
+        .loop = loop, .store = work->options.store, .connections = work->connections};
+    return ERR_OK;
+}
+
 /* The data directory, and the files with secrets that may stand elsewhere. A file that does not
  * exist needs no hiding. */
 static void hidden_find(struct work *work) {
@@ -231,7 +316,7 @@ static void deliver_begin(struct work *work) {
                                    .timeout_ms = serve->webhook_timeout_ms,
                                    .hold = hold_of(work),
                                    .bounds = bounds_of(work),
-                                   .connections = providers_connections(work->providers),
+                                   .connections = work->connections,
                                    .ctx = work,
                                    .failed = deliver_failed};
     with.waits.first_ms = serve->webhook_first_ms;
@@ -269,7 +354,6 @@ static struct catalog_search catalog_places(void) {
 
 static struct err flows_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    struct connections *connections = providers_connections(work->providers);
     AUTO(mem_release) char *path = NULL;
     struct sha256 hash;
     struct err err = serve->workflow_budget == NULL
@@ -291,8 +375,8 @@ static struct err flows_begin(struct work *work) {
                                        .store = work->options.store,
                                        .effects = work->effects,
                                        .shortage = work->shortage,
-                                       .models = connections_models(connections),
-                                       .connections = connections,
+                                       .models = work->models,
+                                       .connections = work->connections,
                                        .scripts = work->scripts,
                                        .engine = sha256_hex(&hash),
                                        .search = catalog_places(),
@@ -317,14 +401,13 @@ static struct err flows_begin(struct work *work) {
 }
 
 static void turns_begin(struct work *work) {
-    struct connections *connections = providers_connections(work->providers);
     const char *home = home_folder();
     const struct turns_options with = {.loop = work->options.loop,
                                        .store = work->options.store,
                                        .effects = work->effects,
                                        .shortage = work->shortage,
-                                       .models = connections_models(connections),
-                                       .connections = connections,
+                                       .models = work->models,
+                                       .connections = work->connections,
                                        .workflow_tool = &workflow_tool,
                                        .flows = work->flows,
                                        .client = work->client,
@@ -342,7 +425,7 @@ static void turns_begin(struct work *work) {
     flows_listen(work->flows, work->turns);
     const struct titles_options of_titles = {.loop = work->options.loop,
                                              .store = work->options.store,
-                                             .models = connections_models(connections),
+                                             .models = work->models,
                                              .bounds = bounds_of(work),
                                              .hold = hold_of(work),
                                              .ctx = work,
@@ -365,12 +448,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
         err = settings_read(work, why);
     }
     if (!err_failed(err)) {
-        const struct providers_options of_models = {.serve = options->serve,
-                                                    .loop = options->loop,
-                                                    .store = options->store,
-                                                    .shortage = work->shortage,
-                                                    .data_dir = work->processes.data_dir};
-        err = providers_open(&of_models, &work->providers, why);
+        err = models_begin(work, why);
     }
     if (err_failed(err)) {
         return err;
@@ -410,8 +488,15 @@ static struct err home_find(struct tx *tx, void *ctx) {
     return tx_home_find(tx, bytes_of(work->processes.host.text), &work->home);
 }
 
-static void providers_known(void *ctx, struct err err) {
+static void connections_known(void *ctx, struct err err) {
     struct work *work = ctx;
+    struct default_model model;
+    connections_default_model(work->connections, &model);
+    if (!err_failed(err) && model.from == MODEL_FROM_NOWHERE) {
+        log_event(work->options.serve->log, LOG_INFO,
+                  "no provider of models was found: answers come from a script (docs/models.md)",
+                  NULL /* no fields */);
+    }
     work->known(work->known_ctx, err);
 }
 
@@ -447,7 +532,7 @@ static void home_found(struct err err, void *ctx) {
     if (err_failed(err)) {
         work->known(work->known_ctx, err);
     } else {
-        providers_load(work->providers, providers_known, work);
+        connections_load(work->connections, connections_known, work);
     }
 }
 
@@ -532,21 +617,19 @@ static void stop_note(struct work *work) {
     struct turns_stats turns;
     struct models_stats models; /* Turns, titles and agents ask them. */
     turns_get_stats(work->turns, &turns);
-    models_get_stats(connections_models(providers_connections(work->providers)), &models);
+    models_get_stats(work->models, &models);
     if (turns.live > 0 || models.running > 0 || models.waiting > 0) {
         store_write(work->options.store, stop_note_tx, stop_noted, NULL);
     }
 }
 
-static void providers_gone(void *ctx) {
-    struct work *work = ctx;
-    work->stopped(work->stopped_ctx);
-}
-
 static void client_gone(void *ctx) {
     struct work *work = ctx;
     work->client = NULL;
-    providers_end(work->providers, providers_gone, work);
+    /* No call to a model is under way but those that test connections. */
+    providers_stop(&work->providers_api);
+    connections_stop(work->connections);
+    models_close(work->models, models_gone, work);
 }
 
 static void room_stopped(void *ctx) {
@@ -590,7 +673,7 @@ void work_close(struct work *work) {
     titles_close(work->titles);
     turns_close(work->turns);
     toolbox_free(work->toolbox);
-    providers_close(work->providers);
+    connections_close(work->connections);
     deliver_close(work->deliver);
     dispatch_close(work->dispatch);
     shortage_free(work->shortage);
@@ -625,7 +708,7 @@ struct turns_api work_turns_api(struct work *work) {
                               .store = work->options.store,
                               .hub = work->options.hub,
                               .dispatch = work->dispatch,
-                              .connections = providers_connections(work->providers)};
+                              .connections = work->connections};
 }
 
 struct workflow_runs_api work_workflows_api(struct work *work) {
@@ -637,7 +720,7 @@ struct workflow_runs_api work_workflows_api(struct work *work) {
 }
 
 struct providers_api *work_providers_api(struct work *work) {
-    return providers_api(work->providers);
+    return &work->providers_api;
 }
 
 const char *work_data_dir(const struct work *work) {
@@ -659,7 +742,7 @@ void work_metrics(struct work *work, struct text *text) {
     metrics_of_jobs(work->dispatch, work->processes.holders, work->effects, text);
     descriptors_metrics(work->shortage, text);
     metrics_of_deliveries(work->deliver, world, text);
-    metrics_of_turns(work->turns, connections_models(providers_connections(work->providers)), text);
+    metrics_of_turns(work->turns, work->models, text);
     metrics_of_flows(work->flows, text);
     metrics_of_hosts(work->dispatch, text);
 }

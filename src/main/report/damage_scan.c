@@ -24,7 +24,7 @@ struct look {
     struct found kept[PAGE_KEPT_MAX]; /* The first ones of this page. */
 };
 
-static void keep(void *ctx, const struct damage *damage) {
+static void damage_keep(void *ctx, const struct damage *damage) {
     struct look *look = ctx;
     if (look->page_found < PAGE_KEPT_MAX) {
         struct found *found = &look->kept[look->page_found];
@@ -38,11 +38,12 @@ static struct err page_read(struct tx *tx, void *ctx) {
     struct look *look = ctx;
     look->page_found = 0;
     look->next = look->at;
-    return tx_damage_page(tx, DAMAGE_NEWEST, &look->next, keep, look, &look->page);
+    return tx_damage_page(tx, DAMAGE_NEWEST, &look->next, damage_keep, look, &look->page);
 }
 
-static void page_log(const struct look *look) {
-    for (int64_t i = 0; i < look->page_found && i < PAGE_KEPT_MAX; i++) {
+static void page_done(struct err err, void *ctx) {
+    struct look *look = ctx;
+    for (int64_t i = 0; !err_failed(err) && i < look->page_found && i < PAGE_KEPT_MAX; i++) {
         const struct found *damage = &look->kept[i];
         if (look->found + i < LOGGED_MAX) {
             log_event(look->log, LOG_WARN,
@@ -52,12 +53,7 @@ static void page_log(const struct look *look) {
                                  log_text("what", damage->what)));
         }
     }
-}
-
-static void page_done(struct err err, void *ctx) {
-    struct look *look = ctx;
     if (!err_failed(err)) {
-        page_log(look);
         look->found += look->page_found;
         look->at = look->next;
     }
