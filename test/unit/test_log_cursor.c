@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "cli/job/log_follow.h"
-#include "cli/job/log_print.h"
 
 struct scene {
     struct text seen; /* "offset:bytes|" of pieces, "from-to|" of holes. */

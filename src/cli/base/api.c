@@ -49,15 +49,13 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
-    const char *data = args_directory(&invocation->args);
-    const char *url = args_text(&invocation->args, "url");
-    if (data == NULL && url == NULL) {
-        talk->data = config_data_default(&invocation->env);
-        data = talk->data;
+    const char *data = NULL, *url = args_text(&invocation->args, "url");
+    if (url == NULL) {
+        err =
+            config_data(&invocation->args, &invocation->env, &talk->data, &data, &invocation->why);
     }
-    if (data == NULL && url == NULL) {
-        why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
-        return err_make(ERR_USAGE, "talk: data");
+    if (err_failed(err)) {
+        return err;
     }
     const char *token = invocation->env.get(invocation->env.ctx, "DROVER_TOKEN");
     talk->options = (struct client_options){

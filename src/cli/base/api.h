@@ -35,8 +35,8 @@ MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *r
 MUST_CHECK struct err talk_get(struct talk *talk, const char *target, json_t **ret_json,
                                struct why *why);
 
-/* The same as talk_ask, tried again while the daemon is away or short of room, up to `retry_ms` (0: not once).
- * Only for what may be carried out twice: a GET, or a request with a key. */
+/* The same as talk_ask, tried again while the daemon is away or short of room, up to `retry_ms` (0:
+ * not once). Only for what may be carried out twice: a GET, or a request with a key. */
 MUST_CHECK struct err talk_ask_until(struct talk *talk, const struct client_request *request,
                                      int64_t retry_ms, json_t **ret_json, struct why *why);
 

@@ -7,7 +7,6 @@
 
 #include "base/json/json.h"
 #include "cli/base/commands.h"
-#include "cli/base/help.h"
 
 static const struct command *const commands[] = {
 #define COMMAND_ROW(name_) &command_##name_,

@@ -7,6 +7,8 @@
 #ifndef DROVER_CLI_BASE_CLI_H
 #define DROVER_CLI_BASE_CLI_H
 
+#include <stdio.h>
+
 #include "base/base.h"
 #include "base/err.h"
 #include "cli/base/args.h"
@@ -26,6 +28,9 @@ struct invocation {
     bool told;      /* The command printed its failure itself. */
     int exit_code;  /* What a command that did not fail wants to end with. */
 };
+
+/* Help on the command, else on the group, else on all. help.c. */
+void help_print(const struct command *const *commands, const struct args *args, FILE *out);
 
 /* `serve` is the daemon; it stands above this room. Returns the exit code. */
 int cli_main(int argc, const char *const *argv,

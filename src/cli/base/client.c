@@ -32,7 +32,7 @@ struct answer {
     bool answered;   /* At least one byte came. */
     bool handed_out; /* The body is in the caller's hands until its next call. */
     int status;
-    char field[32], value[HEADER_SIZE]; /* Of the header that is being read. */
+    char field[32], value[HEADER_SIZE]; /* The header that is being read. */
     size_t field_len, value_len;
     struct kept_header kept[KEPT_HEADERS_MAX];
     unsigned kept_count;

@@ -113,7 +113,8 @@ void config_env_unknown(const struct command *const *commands, const struct conf
     }
 }
 
-char *config_data_default(const struct config_env *env) {
+/* Owned by the caller; NULL: no home. */
+static char *data_default(const struct config_env *env) {
     const char *state = env->get(env->ctx, "XDG_STATE_HOME");
     const char *home = env->get(env->ctx, "HOME");
     AUTO(text_done) struct text path = {0};
@@ -127,6 +128,19 @@ char *config_data_default(const struct config_env *env) {
     }
     size_t len = 0;
     return text_failed(&path) ? NULL : text_take(&path, &len);
+}
+
+struct err config_data(const struct args *args, const struct config_env *env, char **ret_owned,
+                       const char **ret_data, struct why *why) {
+    *ret_data = args_directory(args);
+    if (*ret_data == NULL) {
+        *ret_data = *ret_owned = data_default(env);
+    }
+    if (*ret_data == NULL) {
+        why_set(why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
+        return err_make(ERR_USAGE, "configuration: data");
+    }
+    return ERR_OK;
 }
 
 /* --- The file --------------------------------------------------------------------------------- */
@@ -308,7 +322,7 @@ static struct err data_settle(struct config *config, struct args *args,
     if (args->values[at].from != FROM_NOWHERE) {
         return ERR_OK;
     }
-    config->data = config_data_default(env);
+    config->data = data_default(env);
     if (config->data == NULL) {
         why_set(why, "no data directory: give --data DIR (neither HOME nor XDG_STATE_HOME is set)");
         return err_make(ERR_USAGE, "configuration: data");

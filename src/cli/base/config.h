@@ -48,7 +48,9 @@ MUST_CHECK struct err config_load(struct config *config, struct args *args,
 void config_env_unknown(const struct command *const *commands, const struct config_env *env,
                         void (*each)(void *ctx, const char *name, const char *nearest), void *ctx);
 
-/* $XDG_STATE_HOME/drover, or ~/.local/state/drover. Owned by the caller; NULL: no home. */
-char *config_data_default(const struct config_env *env);
+/* The data directory that was given, or $XDG_STATE_HOME/drover, or ~/.local/state/drover. *ret_data
+ * is borrowed from the arguments, or from *ret_owned, which is the caller's (mem_free). */
+MUST_CHECK struct err config_data(const struct args *args, const struct config_env *env,
+                                  char **ret_owned, const char **ret_data, struct why *why);
 
 #endif

@@ -1,6 +1,4 @@
 /* help.c: help from the tables that the parser reads, and the command that shows it. */
-#include "cli/base/help.h"
-
 #include <string.h>
 
 #include "cli/base/cli.h"

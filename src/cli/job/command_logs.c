@@ -111,39 +111,30 @@ static struct err refuse_turn(struct invocation *invocation, const json_t *run) 
     return err_make(ERR_CONFLICT, "job: logs of a turn");
 }
 
-/* The next attempt, as soon as there is one; false: there will be none. */
-static struct err attempt_next(struct logs *logs, bool *ret_more) {
-    struct log_follow_options *options = &logs->options;
-    AUTO(json_release) json_t *run = NULL;
-    struct run_wait wait = {
-        .id = options->run, .past_attempt = options->attempt, .retry_ms = options->retry_ms};
-    struct err err = run_wait(options->talk, &wait, &run, &logs->invocation->why);
-    *ret_more = !err_failed(err) && talk_int(run, "attempt") > options->attempt;
-    if (!*ret_more) {
-        return err;
-    }
-    options->attempt++; /* Each of them is shown, also those that ended meanwhile. */
-    memset(options->from, 0, sizeof options->from);
-    if (logs->print.form == LOG_PLAIN) {
-        (void)fflush(stdout); /* The note stands between the two, if both go to one terminal. */
-        fprintf(stderr, "drover: attempt %lld has ended; attempt %lld:\n",
-                (long long)options->attempt - 1, (long long)options->attempt);
-    }
-    return ERR_OK;
-}
-
+/* Attempt after attempt, until there will be none; with --attempt that one. */
 static struct err logs_follow(struct logs *logs) {
-    bool more = true;
-    struct err err = ERR_OK;
-    while (!err_failed(err) && more) {
-        err = log_follow(&logs->options, &logs->invocation->why);
-        more = !args_given(&logs->invocation->args, "attempt");
-        if (!err_failed(err) && more) {
-            err = attempt_next(logs, &more);
+    struct log_follow_options *options = &logs->options;
+    struct why *why = &logs->invocation->why;
+    struct run_wait wait = {.id = options->run, .retry_ms = options->retry_ms};
+    for (;;) {
+        AUTO(json_release) json_t *run = NULL;
+        struct err err = log_follow(options, why);
+        if (!err_failed(err) && !args_given(&logs->invocation->args, "attempt")) {
+            wait.past_attempt = options->attempt;
+            err = run_wait(options->talk, &wait, &run, why);
+        }
+        logs->invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
+        if (err_failed(err) || talk_int(run, "attempt") <= options->attempt) {
+            return err;
+        }
+        options->attempt++; /* Each of them is shown, also those that ended meanwhile. */
+        memset(options->from, 0, sizeof options->from);
+        if (logs->print.form == LOG_PLAIN) {
+            (void)fflush(stdout); /* The note stands between the two, if both go to one terminal. */
+            fprintf(stderr, "drover: attempt %lld has ended; attempt %lld:\n",
+                    (long long)options->attempt - 1, (long long)options->attempt);
         }
     }
-    logs->invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
-    return err;
 }
 
 static struct err logs_run(struct invocation *invocation) {

@@ -65,6 +65,26 @@ struct log_follow_options {
 
 MUST_CHECK struct err log_follow(const struct log_follow_options *options, struct why *why);
 
+/* --- Printing ---------------------------------------------------------------------------------
+ *
+ *   plain   out and pty to stdout, err to stderr (`err_apart`) or stdout; a hole on stderr
+ *   JSON    {"stream","attempt","offset","next","text"|"base64"} a line;
+ *           a hole: {"stream","attempt","dropped":{…}}
+ *
+ * A failed write to stdout shows at the end of the program, which asks for it. */
+
+enum log_form { LOG_PLAIN, LOG_JSON };
+struct log_print {
+    enum log_form form;
+    bool err_apart;
+};
+/* ctx is a struct log_print. They fit struct log_follow_options. */
+void log_print_piece(void *ctx, const struct log_piece *piece);
+void log_print_hole(void *ctx, const struct log_hole *hole);
+
+/* The JSON line of a piece. */
+void log_piece_json(const struct log_piece *piece, struct text *line);
+
 /* --- Parts that are tested alone -------------------------------------------------------------- */
 
 /* Where one stream stands; `options` gives the callbacks. */

@@ -11,7 +11,7 @@
 
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
-#include "cli/job/log_print.h"
+#include "cli/job/log_follow.h"
 
 enum job_watch_input {
     JOB_WATCH_ONLY, /* Nothing is sent. */

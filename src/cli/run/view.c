@@ -154,7 +154,8 @@ static struct run_words time_of(const struct run_view *view, const json_t *run) 
 
 /* --- What it does ----------------------------------------------------------------------------- */
 
-void run_add_words(struct text *text, const json_t *argv) {
+/* Adds words as a shell would read them back. */
+static void argv_add(struct text *text, const json_t *argv) {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                "_@%+=:,./-";
     size_t at = 0;
@@ -179,7 +180,7 @@ static void command_add(const json_t *run, struct text *text) {
     const json_t *spec = json_object_get(run, "spec");
     const json_t *from = spec != NULL ? spec : run;
     if (json_is_array(json_object_get(from, "argv"))) {
-        run_add_words(text, json_object_get(from, "argv"));
+        argv_add(text, json_object_get(from, "argv"));
     } else if (json_is_string(json_object_get(from, "shell"))) {
         text_add_str(text, talk_text(from, "shell"));
     } else {

@@ -60,7 +60,4 @@ struct run_words run_words(const json_t *run);
 /* "350ms", "12s", "1m05s", "2h03m", "3d04h". */
 struct run_words run_span(int64_t ms);
 
-/* Adds words as a shell would read them back. */
-void run_add_words(struct text *text, const json_t *argv);
-
 #endif

@@ -27,17 +27,10 @@ static const struct flag restore_flags[] = {
 /* *ret_where: the database. *owned is to be freed. */
 static struct err database_find(struct invocation *invocation, char **owned,
                                 const char **ret_where) {
-    const char *database = args_text(&invocation->args, "database");
-    const char *data = args_text(&invocation->args, "data");
-    if (database == NULL && data == NULL) {
-        data = *owned = config_data_default(&invocation->env);
-    }
-    *ret_where = database != NULL ? database : data;
-    if (*ret_where == NULL) {
-        why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
-        return err_make(ERR_USAGE, "backup: data");
-    }
-    return ERR_OK;
+    *ret_where = args_text(&invocation->args, "database");
+    return *ret_where != NULL ? ERR_OK
+                              : config_data(&invocation->args, &invocation->env, owned, ret_where,
+                                            &invocation->why);
 }
 
 static void path_print(const struct invocation *invocation, const char *key, const char *path) {

@@ -11,6 +11,7 @@
 #include <wslay/wslay.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
@@ -19,7 +20,10 @@
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
 #include "proc/sandbox/probe.h"
+#include "store/commit_mark.h"
+#include "store/datadir.h"
 #include "store/library.h"
+#include "store/store.h"
 
 static const struct flag doctor_flags[] = {
     OPTION_TEXT("database", 0, "URL", "postgres://…; without it, SQLite in the data directory.",
@@ -142,6 +146,137 @@ static void check_space(struct doctor *doctor) {
     }
 }
 
+/* --- The database ----------------------------------------------------------------------------- */
+
+static bool database_exists(const struct doctor *doctor) {
+    if (doctor->database != NULL) {
+        return true;
+    }
+    AUTO(mem_release) char *path = datadir_path(doctor->data, DATADIR_DATABASE);
+    return doctor->data_exists && access(path, F_OK) == 0;
+}
+
+static const char *sums_tell(const struct doctor *doctor, bool sums) {
+    if (doctor->database != NULL) {
+        return sums ? "data_checksums is on"
+                    : "data_checksums is off: a byte that a disk changes "
+                      "is not noticed ('pg_checksums --enable')";
+    }
+    return sums ? "each page has the checksum that it was written with"
+                : "pages have no checksums, since an older drover made the file: a byte that a disk"
+                  " changes is not noticed";
+}
+
+static const char *integrity_cure(const struct doctor *doctor, bool sums) {
+#define MOVE_AWAY                                                                                  \
+    "move drover.db, drover.db-wal and drover.db-shm away, and run 'drover restore FILE' with a"   \
+    " backup"
+    return doctor->database != NULL ? "restore a backup by pg_restore"
+           : !sums                  ? MOVE_AWAY
+                   : MOVE_AWAY "; if another program (sqlite3) wrote drover.db, run"
+                               " 'drover restore --rewrite-sums' instead";
+#undef MOVE_AWAY
+}
+
+static void schema_tell(struct doctor *doctor, const struct store_check *check) {
+    if (check->schema_other) {
+        doctor_fail(doctor, ERR_OTHER_SCHEMA, "schema",
+                    "the database was made by an unreleased build; start a new directory");
+    } else if (check->schema > check->schema_known) {
+        doctor_fail(doctor, ERR_NEWER_SCHEMA, "schema",
+                    "schema %lld is newer than this drover knows (%lld); install a newer one",
+                    (long long)check->schema, (long long)check->schema_known);
+    } else if (check->schema_known > 0) { /* Else nothing of it could be read. */
+        doctor_row(doctor, VERDICT_OK, "schema", "version %lld of %lld, started %lld time%s",
+                   (long long)check->schema, (long long)check->schema_known,
+                   (long long)check->epoch, check->epoch == 1 ? "" : "s");
+    }
+}
+
+static void integrity_tell(struct doctor *doctor, const struct store_check *check) {
+    if (check->integrity_ok) {
+        doctor_row(doctor, VERDICT_OK, "integrity", "%s; %s",
+                   check->detail[0] != '\0' ? check->detail : "ok", sums_tell(doctor, check->sums));
+        return;
+    }
+    AUTO(text_done) struct text text; /* The detail is longer than a struct why. */
+    text_init(&text, DOCTOR_TEXT_MAX);
+    text_addf(&text, "%s; stop the daemon; %s", check->detail, integrity_cure(doctor, check->sums));
+    utf8_make_plain(text.data, text.len); /* Names in a damaged schema may hold anything. */
+    doctor_fail_text(doctor, ERR_STORE_CORRUPT, "integrity", text.data);
+}
+
+static void check_database(struct doctor *doctor) {
+    struct why why = {.text = ""};
+    if (!database_exists(doctor)) {
+        int64_t commits = doctor->data_exists ? commit_mark_look(doctor->data).number : 0;
+        if (commits == 0) {
+            doctor_row(doctor, VERDICT_WARN, "database",
+                       "there is none yet; 'drover serve' makes it");
+            return;
+        }
+        doctor_fail(doctor, ERR_STORE_INCOMPLETE, "database",
+                    "drover.db is missing, with %lld acknowledged commits: put it back, or move"
+                    " drover.db-wal and drover.db-shm away and run 'drover restore FILE' with a"
+                    " backup",
+                    (long long)commits);
+        return;
+    }
+    struct store_check check = {0};
+    const char *where = doctor->database != NULL ? doctor->database : doctor->data;
+    struct err err = store_check(where, &check, &why);
+    if (err_failed(err)) {
+        doctor_fail(doctor, err.code, "database", "%s", doctor_words(err, &why));
+        return;
+    }
+    schema_tell(doctor, &check);
+    if (check.missing != 0) {
+        doctor_fail(doctor, ERR_STORE_INCOMPLETE, "commits",
+                    "about %lld acknowledged commit%s missing%s%s: drover.db-wal was damaged, cut"
+                    " or removed, or an older drover.db was put in its place; restore a newer"
+                    " backup, or accept the loss with 'drover release'",
+                    (long long)check.missing, check.missing == 1 ? " is" : "s are",
+                    check.missing_at_ms > 0 ? ", found " : "",
+                    check.missing_at_ms > 0 ? talk_time(check.missing_at_ms).text : "");
+    }
+    integrity_tell(doctor, &check);
+}
+
+/* Also pages that no row needs. */
+static void check_pages(struct doctor *doctor) {
+    struct store_pages pages = {.pages = 0};
+    struct why why = {.text = ""};
+    if (doctor->database != NULL || !database_exists(doctor)) {
+        return; /* check_database has read every row. */
+    }
+    struct err err = store_check_pages(doctor->data, &pages, &why);
+    if (err_failed(err)) {
+        doctor_fail(doctor, err.code, "file", "%s", doctor_words(err, &why));
+        return;
+    }
+    if (!pages.sums) {
+        doctor_row(doctor, VERDICT_WARN, "file", "its pages have no checksums to compare with");
+        return;
+    }
+    if (pages.damaged == 0) {
+        doctor_row(doctor, VERDICT_OK, "file",
+                   "each of its %lld pages is what was written; free pages: %lld",
+                   (long long)pages.pages, (long long)pages.free);
+        return;
+    }
+    AUTO(text_done) struct text text;
+    text_init(&text, DOCTOR_TEXT_MAX);
+    text_addf(&text, "%lld of %lld pages of the file are not what was written (",
+              (long long)pages.damaged, (long long)pages.pages);
+    for (int64_t i = 0; i < pages.damaged && i < STORE_PAGES_SHOWN; i++) {
+        text_addf(&text, "%s%lu", i == 0 ? "" : ", ", (unsigned long)pages.numbers[i]);
+    }
+    text_add_str(&text, pages.damaged > STORE_PAGES_SHOWN ? ", …)" : ")");
+    text_add_str(&text, "; stop the daemon and restore a backup; if another program wrote the file,"
+                        " 'drover restore --rewrite-sums'");
+    doctor_fail_text(doctor, ERR_STORE_CORRUPT, "file", text.data);
+}
+
 /* --- The daemon ------------------------------------------------------------------------------- */
 
 static struct err daemon_get(struct doctor *doctor, struct talk *talk, const char *target,
@@ -159,7 +294,7 @@ static void check_daemon(struct doctor *doctor) {
     struct err err = daemon_get(doctor, &talk, "/api/v1/version", &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
         /* Without a daemon nobody else reads the rows, and this takes a while. */
-        bool reads = doctor->deep && doctor_database_exists(doctor);
+        bool reads = doctor->deep && database_exists(doctor);
         doctor_row(doctor, VERDICT_WARN, "daemon", "not running%s",
                    reads ? "" : "; rows are not searched for damage");
         if (reads) {
@@ -256,25 +391,21 @@ static void check_progress(struct doctor *doctor) {
 static struct err doctor_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     struct doctor doctor = {.invocation = invocation,
-                            .data = args_directory(&invocation->args),
                             .database = args_text(&invocation->args, "database"),
                             .deep = args_on(&invocation->args, "deep")};
-    if (doctor.data == NULL) {
-        owned = config_data_default(&invocation->env);
-        doctor.data = owned;
-    }
-    if (doctor.data == NULL) {
-        why_set(&invocation->why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
-        return err_make(ERR_USAGE, "doctor: data");
+    struct err err =
+        config_data(&invocation->args, &invocation->env, &owned, &doctor.data, &invocation->why);
+    if (err_failed(err)) {
+        return err;
     }
     doctor_row(&doctor, VERDICT_OK, "versions",
                "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
                uv_version_string(), store_library_version(), jansson_version_str(), WSLAY_VERSION);
     check_data(&doctor);
     check_space(&doctor);
-    doctor_check_database(&doctor);
+    check_database(&doctor);
     if (doctor.deep) {
-        doctor_check_pages(&doctor);
+        check_pages(&doctor);
     }
     check_daemon(&doctor);
     check_progress(&doctor);

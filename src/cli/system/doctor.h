@@ -31,11 +31,6 @@ void doctor_fail_text(struct doctor *doctor, enum err_code code, const char *wha
 /* The sentence of an error, or its title where it has none. */
 const char *doctor_words(struct err err, const struct why *why);
 
-/* doctor_database.c. */
-bool doctor_database_exists(const struct doctor *doctor);
-void doctor_check_database(struct doctor *doctor);
-void doctor_check_pages(struct doctor *doctor); /* Also those that no row needs. */
-
 /* doctor_rows.c. `talk` NULL: no daemon runs, and the database is read here. */
 void doctor_check_rows(struct doctor *doctor, struct talk *talk);
 

@@ -71,11 +71,6 @@ int cells_of(struct bytes text) {
     return cells;
 }
 
-size_t cells_cut(struct bytes text, int cells) {
-    int taken = 0;
-    return measure(text, cells, &taken);
-}
-
 int cells_add(struct text *text, struct bytes from, int cells) {
     int taken = cells_of(from);
     if (taken <= cells) {

@@ -12,8 +12,6 @@
 #include "base/text.h"
 
 int cells_of(struct bytes text);
-/* Bytes of the longest beginning that takes at most `cells`. */
-size_t cells_cut(struct bytes text, int cells);
 /* Adds the text, cut with "…" where it takes more than `cells`; says how many it took. */
 int cells_add(struct text *text, struct bytes from, int cells);
 
