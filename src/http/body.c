@@ -63,7 +63,7 @@ static void exchange_handle(struct exchange *exchange) {
         return;
     }
     exchange_go(exchange, EXCHANGE_HANDLING);
-    exchange->route->handle(exchange, exchange->ctx);
+    exchange->handle(exchange, exchange->ctx);
 }
 
 static void body_parsed(struct body_work *body) {

@@ -79,6 +79,7 @@ static struct err find_route(struct exchange *exchange, const struct target *tar
         if (entry != NULL) {
             exchange->route = entry->route;
             exchange->ctx = entry->ctx;
+            exchange->handle = entry->handle;
             return ERR_OK;
         }
         router_allow(row, allow);

@@ -20,6 +20,8 @@
 #include "base/text.h"
 
 struct exchange;
+struct request_kind;
+struct page_kind;
 
 /* What a token allows. The local user has them all. */
 enum scope { SCOPE_READ = 1, SCOPE_RUN = 2, SCOPE_APPROVE = 4, SCOPE_ADMIN = 8, SCOPE_ALL = 15 };
@@ -40,6 +42,7 @@ struct query_param {
     enum query_kind kind;
     int64_t min, max, absent; /* INT: bounds and default. TEXT: max is the length in bytes. */
     bool required;
+    const char *words; /* TEXT of a list's filter: its words, with commas; NULL: any. */
 };
 
 /* One row per method and path. Router, permission, OPTIONS, 405, openapi.json and the docs are all
@@ -56,14 +59,20 @@ struct route {
     /* For openapi.json: the fields, or JSON Schema text where there are none; may be NULL. */
     struct field_shape body, answer;
     const char *body_schema, *answer_schema;
-    int answer_status;        /* The 2xx of success, for docs. */
-    const char *answer_media; /* NULL: application/json. */
-    const char *stream_media; /* Its endless answer, if it has one. */
-    size_t body_max;          /* Bytes; 0: the server's (1 MB). */
-    unsigned body_depth;      /* Of JSON; 0: JSON_DEPTH_MAX. */
-    void (*handle)(struct exchange *exchange, void *ctx);
+    int answer_status;                                    /* The 2xx of success; 0: 200. */
+    const char *answer_media;                             /* NULL: application/json. */
+    const char *stream_media;                             /* Its endless answer, if it has one. */
+    size_t body_max;                                      /* Bytes; 0: the server's (1 MB). */
+    unsigned body_depth;                                  /* Of JSON; 0: JSON_DEPTH_MAX. */
+    void (*handle)(struct exchange *exchange, void *ctx); /* NULL: that of the table. */
     void *ctx; /* Borrowed for the server's life. NULL: the ctx of the table (server.h). */
+    /* The resource's own: what `handle` does for this route (api/base/request.h). */
+    const struct request_kind *request;
+    const struct page_kind *page;
 };
+static inline int route_status(const struct route *route) {
+    return route->answer_status == 0 ? 200 : route->answer_status;
+}
 
 /* Work that grows with the body is done on the loop up to here, and above in the pool. */
 enum { BODY_INLINE_MAX = 8 << 10, EMPTY_BODY_MAX = 1 << 10 };

@@ -68,8 +68,9 @@ struct exchange {
     int status;
     const struct route *route; /* NULL until it is known. */
     void *ctx;                 /* The handler's. */
-    const char *media;         /* Static. */
-    char *body;                /* Owned: the answer's. */
+    void (*handle)(struct exchange *exchange, void *ctx);
+    const char *media; /* Static. */
+    char *body;        /* Owned: the answer's. */
     size_t body_len;
     char *decoded;       /* Owned: what target and query were decoded into, if they had to be. */
     json_t *json;        /* Owned. */

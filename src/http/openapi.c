@@ -85,7 +85,7 @@ static void add_route(struct text *text, const struct http_server *server,
         add_shape(text, &route->body, route->body_schema);
         text_add_str(text, "}}}");
     }
-    text_addf(text, ",\"responses\":{\"%d\":{\"description\":\"Success\"", route->answer_status);
+    text_addf(text, ",\"responses\":{\"%d\":{\"description\":\"Success\"", route_status(route));
     if (route->answer.fields != NULL || route->answer_schema != NULL) {
         text_addf(text, ",\"content\":{\"%s\":{\"schema\":",
                   route->answer_media == NULL ? "application/json" : route->answer_media);

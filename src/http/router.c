@@ -44,8 +44,8 @@ static int row_compare(const struct router_row *a, const struct router_row *b) {
     return 0;
 }
 
-void router_add(struct router *router, const struct route *route, void *ctx) {
-    struct router_row pattern = pattern_read(route->path);
+void router_add(struct router *router, const struct router_entry *entry) {
+    struct router_row pattern = pattern_read(entry->route->path);
     size_t at = 0;
     while (at < router->count && row_compare(&router->rows[at], &pattern) < 0) {
         at++;
@@ -59,8 +59,8 @@ void router_add(struct router *router, const struct route *route, void *ctx) {
     }
     struct router_row *row = &router->rows[at];
     assert(row->entry_count < ROUTE_METHODS_MAX);
-    assert(router_entry_find(row, bytes_of(route->method)) == NULL);
-    row->entries[row->entry_count++] = (struct router_entry){.route = route, .ctx = ctx};
+    assert(router_entry_find(row, bytes_of(entry->route->method)) == NULL);
+    row->entries[row->entry_count++] = *entry;
 }
 
 static bool row_matches(const struct router_row *row, const struct target *target) {

@@ -18,6 +18,7 @@ enum { ROUTE_METHODS_MAX = 6, ALLOW_SIZE = 64 };
 struct router_entry {
     const struct route *route;
     void *ctx;
+    void (*handle)(struct exchange *exchange, void *ctx);
 };
 
 /* One path and all that can be done there. */
@@ -34,7 +35,7 @@ struct router {
 };
 
 void router_done(struct router *router);
-void router_add(struct router *router, const struct route *route, void *ctx);
+void router_add(struct router *router, const struct router_entry *entry);
 
 /* NULL when there is nothing by that path. ret_params: the parameters' segments, in order. */
 const struct router_row *router_match(const struct router *router, const struct target *target,

@@ -179,13 +179,20 @@ struct err http_open(const struct http_options *options, struct http_server **re
     server->walker.run = server_walk_step;
     server->date_s = -1;
     for (size_t i = 0; i < builtin_route_count; i++) {
-        router_add(&server->router, &builtin_routes[i], server);
+        const struct route *route = &builtin_routes[i];
+        router_add(&server->router,
+                   &(struct router_entry){.route = route, .ctx = server, .handle = route->handle});
     }
     for (size_t t = 0; t < options->table_count; t++) {
         const struct route_table *table = &options->tables[t];
         for (size_t i = 0; i < table->count; i++) {
             const struct route *route = &table->routes[i];
-            router_add(&server->router, route, route->ctx == NULL ? table->ctx : route->ctx);
+            const struct router_entry entry = {.route = route,
+                                               .ctx = route->ctx == NULL ? table->ctx : route->ctx,
+                                               .handle = route->handle == NULL ? table->handle
+                                                                               : route->handle};
+            assert(entry.handle != NULL);
+            router_add(&server->router, &entry);
         }
     }
     descriptors_raise(limits.connections_max);

@@ -49,6 +49,7 @@ struct route_table {
     const struct route *routes;
     size_t count;
     void *ctx; /* For each row that has no ctx of its own. */
+    void (*handle)(struct exchange *exchange, void *ctx); /* The same of handlers. */
 };
 
 struct http_options {

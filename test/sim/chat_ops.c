@@ -41,7 +41,7 @@ struct run_bounds errand_bounds(const struct errand *errand) {
     return dispatch_bounds(work_turns_api(sim_life(errand->sim)->work).dispatch);
 }
 
-/* As api/base/once.c. */
+/* As api/base/request.c. */
 static struct err errand_run_once(struct tx *tx, struct errand *errand) {
     struct idempotency_answer kept = {.status = 201};
     struct err err = tx_idempotency_find(tx, &errand->once, &errand->replayed, &kept);

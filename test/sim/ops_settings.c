@@ -68,7 +68,7 @@ static struct err remove_run(struct tx *tx, struct connection_change *change, st
     return err_failed(err) ? err : tx_provider_remove(tx, name, &change->removed);
 }
 
-/* As change_run and remove_run in api/provider/change.c. */
+/* As change_work and remove_work in api/provider/change.c. */
 static struct err change_run(struct tx *tx, void *ctx) {
     struct connection_change *change = ctx;
     struct bytes name = known_bytes(standard[change->which].name);
@@ -180,7 +180,7 @@ static struct err model_check(struct tx *tx, struct bytes model) {
     return err_failed(err) || there ? err : err_make(ERR_BAD_FIELD, "sim: model");
 }
 
-/* As change_run in api/system/settings.c, with all of them given. */
+/* As change_work in api/system/settings.c, with all of them given. */
 static struct err settings_run(struct tx *tx, void *ctx) {
     struct settings_change *change = ctx;
     const struct bytes models[] = {change->given.default_model, change->given.review_model,

@@ -17,15 +17,14 @@ static int page_setup(void **state) {
     struct page *page = calloc(1, sizeof *page);
     assert_non_null(page);
     page->limit = LIMIT;
-    page->store = (struct store *)page; /* No function of the store is called. */
-    text_init(&page->op.answer, OP_ANSWER_MAX);
+    text_init(&page->request.op.answer, OP_ANSWER_MAX);
     *state = page;
     return 0;
 }
 
 static int page_teardown(void **state) {
     struct page *page = *state;
-    text_done(&page->op.answer);
+    text_done(&page->request.op.answer);
     free(page);
     return 0;
 }
@@ -33,7 +32,7 @@ static int page_teardown(void **state) {
 static void rows_add(struct page *page, int64_t from, int64_t to) {
     for (int64_t at = from; at < to; at++) {
         if (page_add_number(page, at)) {
-            text_add_int(&page->op.answer, at);
+            text_add_int(&page->request.op.answer, at);
         }
     }
 }
@@ -46,7 +45,7 @@ static void slice_next(struct page *page) {
 }
 
 static void answer_check(const struct page *page, const char *expected) {
-    assert_string_equal(page->op.answer.data, expected);
+    assert_string_equal(page->request.op.answer.data, expected);
     assert_int_equal(page->now.state, PAGE_ENDED);
 }
 

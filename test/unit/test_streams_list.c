@@ -12,10 +12,20 @@
 
 static unsigned runs, problems;
 
-bool __wrap_streams__name(struct exchange *exchange, enum streams_use use, struct bytes *ret_name);
-bool __wrap_streams__name(struct exchange *exchange, enum streams_use use, struct bytes *ret_name) {
-    *ret_name = BYTES("s");
-    return true;
+const struct route *__wrap_exchange_route(const struct exchange *exchange);
+const struct route *__wrap_exchange_route(const struct exchange *exchange) {
+    static const struct route route = {.request = &streams__keep};
+    return &route;
+}
+
+struct bytes __wrap_exchange_param(const struct exchange *exchange, unsigned at);
+struct bytes __wrap_exchange_param(const struct exchange *exchange, unsigned at) {
+    return BYTES("s");
+}
+
+struct bytes __wrap_exchange_body(const struct exchange *exchange);
+struct bytes __wrap_exchange_body(const struct exchange *exchange) {
+    return BYTES("");
 }
 
 const struct identity *__wrap_exchange_identity(const struct exchange *exchange);
@@ -74,7 +84,7 @@ static void a_second_run_does_not_tell_what_the_first_one_found(void **state) {
     AUTO(json_release) json_t *json = NULL;
     assert_int_equal(json_parse("{\"keep_ms\":1}", 13, 2, &json, &why).code, ERR_NONE);
     asked = json;
-    streams__keep(NULL, &streams);
+    request_take(NULL, (struct request_host){.api = &streams});
     assert_int_equal(runs, 2);
     assert_int_equal(problems, 1);
 }

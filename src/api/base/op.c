@@ -3,14 +3,11 @@
 
 #include <string.h>
 
-#include "base/memory.h"
-#include "engine/session/messages.h"
-#include "engine/session/sessions.h"
 #include "engine/token/token.h"
 
-void op_init(struct op *op, struct exchange *exchange, int status) {
+void op_init(struct op *op, struct exchange *exchange) {
     op->exchange = exchange;
-    op->status = status;
+    op->media = NULL;
     op->why.text[0] = '\0';
     op->run.text[0] = '\0';
     text_init(&op->answer, OP_ANSWER_MAX);
@@ -31,14 +28,10 @@ void op_answer(struct op *op, struct err result) {
         exchange_problem_about(op->exchange, result, op->why.text[0] != '\0' ? &op->why : NULL,
                                op->run.text);
     } else {
-        exchange_reply(op->exchange, op->status, "application/json", &op->answer);
+        exchange_reply(op->exchange, route_status(exchange_route(op->exchange)),
+                       op->media != NULL ? op->media : "application/json", &op->answer);
     }
     text_done(&op->answer);
-}
-
-void op_done(struct err result, void *op) {
-    op_answer(op, result);
-    mem_free(op);
 }
 
 void op_refuse(struct exchange *exchange, struct err err, const struct why *why) {
@@ -46,56 +39,60 @@ void op_refuse(struct exchange *exchange, struct err err, const struct why *why)
     exchange_problem(exchange, err, why != NULL && why->text[0] != '\0' ? why : NULL);
 }
 
-static struct err name_turn(struct tx *tx, int64_t session, struct op *op) {
-    struct bytes run = {"", 0};
-    struct err err = tx_session_turn(tx, session, &run);
-    if (!err_failed(err) && run.len < sizeof op->run.text) {
-        memcpy(op->run.text, run.data, run.len);
-        op->run.text[run.len] = '\0';
-    }
-    return err;
+void op_removed(struct op *op, struct tx *tx, const char *name, struct bytes value,
+                const char *when) {
+    text_add_char(&op->answer, '{');
+    text_add_member(&op->answer, name, value);
+    text_add_member_int(&op->answer, when, tx_now_ms(tx));
+    text_add_char(&op->answer, '}');
 }
 
-struct err op_name_turn(struct tx *tx, const struct session_key *key, struct err err,
-                        struct op *op) {
-    struct session_row session;
-    bool found = false;
-    if (err.code != ERR_TURN_IN_PROGRESS) {
-        return err;
+/* --- The query -------------------------------------------------------------------------------- */
+
+static bool param_find(const struct exchange *exchange, const char *name, unsigned *ret_at) {
+    const struct query_param *table = exchange_route(exchange)->query;
+    for (unsigned at = 0; table != NULL && table[at].name != NULL; at++) {
+        if (strcmp(table[at].name, name) == 0) {
+            *ret_at = at;
+            return true;
+        }
     }
-    struct err read = tx_session_find(tx, key, &found, &session);
-    if (!err_failed(read) && found) {
-        read = name_turn(tx, session.id, op);
-    }
-    return err_failed(read) ? read : err;
+    return false;
 }
 
-struct err op_name_turn_of(struct tx *tx, const struct message_key *key, struct err err,
-                           struct op *op) {
-    struct message_row message;
-    struct session_row session;
-    bool found = false;
-    if (err.code != ERR_TURN_IN_PROGRESS) {
-        return err;
-    }
-    struct err read = tx_message_find(tx, key, &found, &message, &session);
-    if (!err_failed(read) && found) {
-        read = name_turn(tx, session.id, op);
-    }
-    return err_failed(read) ? read : err;
+static unsigned param_at(const struct exchange *exchange, const char *name) {
+    unsigned at = 0;
+    bool found = param_find(exchange, name, &at);
+    assert(found);
+    return at;
 }
 
-struct err op_owner(const struct exchange *exchange, unsigned query_at, struct bytes *ret_owner,
-                    struct why *why) {
+bool param_given(const struct exchange *exchange, const char *name) {
+    return exchange_query_given(exchange, param_at(exchange, name));
+}
+
+struct bytes param_text(const struct exchange *exchange, const char *name) {
+    return exchange_query_text(exchange, param_at(exchange, name));
+}
+
+int64_t param_number(const struct exchange *exchange, const char *name) {
+    return exchange_query_int(exchange, param_at(exchange, name));
+}
+
+bool param_flag(const struct exchange *exchange, const char *name) {
+    return param_number(exchange, name) != 0;
+}
+
+struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner, struct why *why) {
     const struct identity *identity = exchange_identity(exchange);
     struct bytes own = bytes_of(identity->owner);
-    if (!exchange_query_given(exchange, query_at)) {
+    unsigned at = 0;
+    if (!param_find(exchange, "owner", &at) || !exchange_query_given(exchange, at)) {
         *ret_owner = own;
         return ERR_OK;
     }
-    struct bytes asked = exchange_query_text(exchange, query_at);
-    bool same = bytes_equal(asked, own);
-    if (!same && (identity->scopes & SCOPE_ADMIN) == 0) {
+    struct bytes asked = exchange_query_text(exchange, at);
+    if (!bytes_equal(asked, own) && (identity->scopes & SCOPE_ADMIN) == 0) {
         why_set(why, "owner: only a token with the scope admin may name another owner");
         return err_make(ERR_FORBIDDEN, "api: owner");
     }

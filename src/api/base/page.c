@@ -17,56 +17,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/number.h"
 
-static struct err cursor_read(const struct exchange *exchange, const struct page_form *form,
-                              struct page_ask *ask, struct why *why) {
-    if (!exchange_query_given(exchange, PAGE_AFTER)) {
-        return ERR_OK;
-    }
-    struct number_bounds bounds = {1, INT64_MAX};
-    ask->after = exchange_query_text(exchange, PAGE_AFTER);
-    bool valid = form->valid != NULL ? form->valid(ask->after)
-                                     : number_parse(ask->after, bounds, &ask->from);
-    if (!valid) {
-        why_set(why, "after: take it from `next` of the page before");
-        return err_make(ERR_BAD_CURSOR, "page: after");
-    }
-    return ERR_OK;
-}
-
-bool page_read(struct exchange *exchange, const struct page_form *form, struct page_ask *ret_ask) {
-    struct why why = {.text = ""};
-    struct page_ask ask = {.after = BYTES(""),
-                           .limit = exchange_query_int(exchange, PAGE_LIMIT),
-                           .total = exchange_query_int(exchange, PAGE_TOTAL) != 0};
-    struct err err = ERR_OK;
-    if (form->of == PAGE_OF_OWNER) {
-        err = op_owner(exchange, PAGE_OWNER, &ask.owner, &why);
-    }
-    if (!err_failed(err)) {
-        err = cursor_read(exchange, form, &ask, &why);
-    }
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
-        return false;
-    }
-    *ret_ask = ask;
-    return true;
-}
-
 /* --- Filters ---------------------------------------------------------------------------------- */
-
-struct bytes page_word(const struct exchange *exchange, unsigned position) {
-    return exchange_query_given(exchange, position) ? exchange_query_text(exchange, position)
-                                                    : BYTES("");
-}
 
 static char fold(char c) {
     return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
-bool page_holds(struct bytes text, struct bytes q) {
+bool page_holds(const struct page *page, struct bytes text) {
+    struct bytes q = param_text(page->request.op.exchange, "q");
     for (size_t at = 0; at + q.len <= text.len; at++) {
         size_t same = 0;
         while (same < q.len && fold(text.data[at + same]) == fold(q.data[same])) {
@@ -105,16 +66,36 @@ bool page_names(struct bytes words, struct bytes word) {
     return false;
 }
 
-struct err page_words_check(struct bytes words, const char *name, const char *known,
-                            struct why *why) {
-    const struct bytes all = bytes_of(known);
-    bool given = words.len > 0;
-    struct bytes word;
-    while (given && word_next(&words, &word)) {
-        if (!page_names(all, word)) {
-            why_set(why, "query parameter '%s' must be one of %s, or several of them: a,b", name,
-                    known);
-            return err_make(ERR_BAD_QUERY, "page: words");
+bool page_is(const struct page *page, const char *name, struct bytes word) {
+    return page_names(param_text(page->request.op.exchange, name), word);
+}
+
+bool page_since(const struct page *page, int64_t at_ms) {
+    return at_ms >= param_number(page->request.op.exchange, "since");
+}
+
+struct err page_no_nul(struct page *page, const char *name) {
+    struct bytes text = param_text(page->request.op.exchange, name);
+    if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
+        return ERR_OK;
+    }
+    why_set(&page->request.op.why, "query parameter '%s' must not hold a NUL", name);
+    return err_make(ERR_BAD_QUERY, "page: filter");
+}
+
+/* Refuses words that the query's table does not name. */
+static struct err words_check(struct page *page) {
+    const struct query_param *param = exchange_route(page->request.op.exchange)->query;
+    for (; param->name != NULL; param++) {
+        struct bytes words = param_text(page->request.op.exchange, param->name), word;
+        bool given = words.len > 0 && param->words != NULL;
+        while (given && word_next(&words, &word)) {
+            if (!page_names(bytes_of(param->words), word)) {
+                why_set(&page->request.op.why,
+                        "query parameter '%s' must be one of %s, or several of them: a,b",
+                        param->name, param->words);
+                return err_make(ERR_BAD_QUERY, "page: words");
+            }
         }
     }
     return ERR_OK;
@@ -141,42 +122,19 @@ static void page_event(struct page *page, enum page_event event) {
 
 /* --- Slices ----------------------------------------------------------------------------------- */
 
-void page_init(struct page *page, struct exchange *exchange, int64_t limit) {
-    assert(limit >= 1 && limit <= PAGE_LIMIT_MAX);
-    op_init(&page->op, exchange, 200);
-    page->limit = limit;
-}
-
-static void slice_done(struct err result, void *ctx) {
-    struct page *page = ctx;
-    if (err_failed(result) || page->now.state == PAGE_ENDED) {
-        op_done(result, page);
-        return;
-    }
-    page->slice_before = page->now;
-    page->slice_before.slice++;
-    store_read_slice(page->store, page->fn, slice_done, page);
-}
-
-void page_read_slices(struct page *page, struct store *store, store_fn fn) {
-    page->store = store;
-    page->fn = fn;
-    store_read(store, fn, slice_done, page);
-}
-
 int64_t page_begin(struct page *page) {
     page->now = page->slice_before;
     if (page->now.slice == 0) {
-        op_restart(&page->op);
-        text_add_str(&page->op.answer, "{\"items\":[");
+        op_restart(&page->request.op);
+        text_add_str(&page->request.op.answer, "{\"items\":[");
     } else {
-        text_cut(&page->op.answer, page->now.len);
+        text_cut(&page->request.op.answer, page->now.len);
     }
     return page->limit + 1 - page->now.rows;
 }
 
 static void row_close(struct page *page) {
-    struct text *answer = &page->op.answer;
+    struct text *answer = &page->request.op.answer;
     if (page->now.shown > 0 && text_failed(answer) && !answer->no_memory) {
         text_cut(answer, page->now.mark);
         page->now.shown--;
@@ -185,10 +143,9 @@ static void row_close(struct page *page) {
 }
 
 bool page_pause(struct page *page, int64_t from) {
-    assert(page->store != NULL);
     row_close(page);
     page->now.from = from;
-    page->now.len = page->op.answer.len;
+    page->now.len = page->request.op.answer.len;
     if (page->now.slice + 1 == PAGE_SLICES_MAX) {
         page_event(page, EVENT_SPENT);
     }
@@ -214,10 +171,6 @@ static void keep_at(struct page *page, struct bytes cursor) {
     page->now.part_left -= page->now.part_left > 0 ? 1 : 0;
 }
 
-void page_pass(struct page *page, struct bytes cursor) {
-    keep_at(page, cursor);
-}
-
 void page_looked(struct page *page, struct bytes cursor) {
     keep_at(page, cursor);
     page->now.part_left = 0;
@@ -232,7 +185,7 @@ static struct err read_part(struct tx *tx, struct page *page, int64_t limit, boo
                                    .from = now->at_number,
                                    .limit = limit < PAGE_PART_ROWS ? limit : PAGE_PART_ROWS};
     now->part_left = part.limit;
-    struct err err = page->rows(tx, page, &part);
+    struct err err = page->kind->rows(tx, page, &part);
     *ret_more = now->part_left == 0;
     return err;
 }
@@ -244,19 +197,12 @@ static struct err read_parts(struct tx *tx, struct page *page, bool *ret_more) {
     bool more = true, enough = false;
     do {
         /* Where filters leave rows out, the first part is not enough, nor are its few rows. */
-        bool first =
-            now->state == PAGE_LISTING && now->at_len == page->ask.after.len && now->rows == 0;
+        bool first = now->state == PAGE_LISTING && now->at_len == page->after.len && now->rows == 0;
         err = read_part(tx, page, first ? page->limit + 1 : PAGE_PART_ROWS, &more);
         enough = now->state == PAGE_FULL || now->counted > PAGE_TOTAL_MAX;
     } while (!err_failed(err) && more && !enough && !tx_slice_over(tx));
     *ret_more = more && !enough;
     return err;
-}
-
-static void begin_at(struct page *page, const struct page_ask *ask) {
-    page->now.at_len = ask->after.len;
-    memcpy(page->now.at, ask->after.data, ask->after.len);
-    page->now.at_number = ask->from;
 }
 
 static struct err list_slice(struct tx *tx, void *ctx) {
@@ -265,7 +211,9 @@ static struct err list_slice(struct tx *tx, void *ctx) {
     bool more = false;
     (void)page_begin(page);
     if (page->now.slice == 0) {
-        begin_at(page, &page->ask);
+        page->now.at_len = page->after.len;
+        memcpy(page->now.at, page->after.data, page->after.len);
+        page->now.at_number = page->from;
     }
     bool counting = page->now.state == PAGE_COUNTING;
     if (!counting) {
@@ -276,7 +224,7 @@ static struct err list_slice(struct tx *tx, void *ctx) {
         if (page->now.state == PAGE_CUT) {
             page_stop(page, (struct bytes){page->now.at, page->now.at_len});
         }
-        counting = page->ask.total && page_listed(page);
+        counting = page->total && page_listed(page);
     }
     if (!err_failed(err) && counting) {
         err = read_parts(tx, page, &more);
@@ -284,16 +232,61 @@ static struct err list_slice(struct tx *tx, void *ctx) {
             return ERR_OK;
         }
     }
-    page_end(page, page->ask.total ? page->now.counted : PAGE_NO_TOTAL);
+    page_end(page, page->total ? page->now.counted : PAGE_NO_TOTAL);
     return err;
 }
 
-void page_list(struct page *page, struct store *store, const struct page_ask *ask,
-               page_rows_fn rows) {
-    assert(ask->after.len <= PAGE_CURSOR_MAX);
-    page->ask = *ask;
-    page->rows = rows;
-    page_read_slices(page, store, list_slice);
+static void slice_done(struct err result, void *ctx) {
+    struct page *page = ctx;
+    if (err_failed(result) || page->now.state == PAGE_ENDED) {
+        request_answer(&page->request, result);
+        return;
+    }
+    page->slice_before = page->now;
+    page->slice_before.slice++;
+    store_read_slice(page->request.store, list_slice, slice_done, page);
+}
+
+/* --- The request ------------------------------------------------------------------------------ */
+
+static struct err query_read(struct page *page) {
+    const struct exchange *exchange = page->request.op.exchange;
+    const struct number_bounds bounds = {1, INT64_MAX};
+    page->limit = param_number(exchange, "limit");
+    page->total = param_flag(exchange, "total");
+    page->after = BYTES("");
+    if (param_given(exchange, "after")) {
+        page->after = param_text(exchange, "after");
+        bool valid = page->kind->valid != NULL ? page->kind->valid(page->after)
+                                               : number_parse(page->after, bounds, &page->from);
+        if (!valid) {
+            why_set(&page->request.op.why, "after: take it from `next` of the page before");
+            return err_make(ERR_BAD_CURSOR, "page: after");
+        }
+    }
+    assert(page->after.len <= PAGE_CURSOR_MAX);
+    struct err err = words_check(page);
+    return err_failed(err) || page->kind->request.read == NULL ? err
+                                                               : page->kind->request.read(page);
+}
+
+void page_serve(struct exchange *exchange, const struct page_kind *kind,
+                const struct request_host *host) {
+    struct page *page = mem_new(kind->request.size > 0 ? kind->request.size : sizeof *page);
+    if (!request_prepare(&page->request, exchange, kind->request.one, host)) {
+        mem_free(page);
+        return;
+    }
+    page->request.kind = &kind->request;
+    page->kind = kind;
+    struct err err = query_read(page);
+    if (err_failed(err)) {
+        request_answer(&page->request, err);
+    } else if (kind->begin != NULL) {
+        kind->begin(page);
+    } else {
+        store_read(page->request.store, list_slice, slice_done, page);
+    }
 }
 
 /* --- Its rows --------------------------------------------------------------------------------- */
@@ -312,7 +305,8 @@ bool page_add(struct page *page, struct bytes cursor) {
         return false;
     }
     row_close(page);
-    if (page->now.rows == page->limit || (page->now.rows > 0 && page->op.answer.len > PAGE_BYTES)) {
+    if (page->now.rows == page->limit ||
+        (page->now.rows > 0 && page->request.op.answer.len > PAGE_BYTES)) {
         page_event(page, EVENT_FULL);
         page->now.next_len = page->now.last_len;
     }
@@ -324,9 +318,9 @@ bool page_add(struct page *page, struct bytes cursor) {
         page->now.left_out++;
         return false;
     }
-    page->now.mark = page->op.answer.len;
+    page->now.mark = page->request.op.answer.len;
     if (page->now.shown++ > 0) {
-        text_add_char(&page->op.answer, ',');
+        text_add_char(&page->request.op.answer, ',');
     }
     keep_cursor(page, cursor);
     return true;
@@ -345,15 +339,20 @@ static struct bytes digits_of(int64_t cursor, char digits[24]) {
 }
 
 bool page_add_number(struct page *page, int64_t cursor) {
-    char digits[24];
-    page->now.at_number = cursor;
-    return page_add(page, digits_of(cursor, digits));
+    return page_row_number(page, cursor, true /* fits */);
 }
 
-void page_pass_number(struct page *page, int64_t cursor) {
+bool page_row(struct page *page, struct bytes cursor, bool fits) {
+    if (!fits) {
+        keep_at(page, cursor);
+    }
+    return fits && page_add(page, cursor);
+}
+
+bool page_row_number(struct page *page, int64_t cursor, bool fits) {
     char digits[24];
     page->now.at_number = cursor;
-    page_pass(page, digits_of(cursor, digits));
+    return page_row(page, digits_of(cursor, digits), fits);
 }
 
 void page_looked_number(struct page *page, int64_t cursor) {
@@ -363,7 +362,7 @@ void page_looked_number(struct page *page, int64_t cursor) {
 }
 
 void page_end(struct page *page, int64_t total) {
-    struct text *text = &page->op.answer;
+    struct text *text = &page->request.op.answer;
     bool cut = page->now.state == PAGE_CUT;
     row_close(page);
     page_event(page, EVENT_END);

@@ -8,17 +8,17 @@
  *            where it was asked for, `more` where there are more than that, `left_out` only where a
  *            row was left out.
  * Slices     a list is read in slices, in a transaction each; between them other reads have their
- *            turn. page_list does that for any list whose rows follow a cursor; a list with a
- *            count of its own pauses itself (page_read_slices). A page ends after PAGE_SLICES_MAX
- *            of them at the latest, with a `next`, however few rows were found.
- * Ownership  struct page is embedded first in the list's own object, which op_done can end. What
- *            page_read hands out is borrowed from the exchange.
- * Threads    page_read, page_init: the loop. The rest: inside the list's store function.
+ *            turn. A page ends after PAGE_SLICES_MAX of them at the latest, with a `next`, however
+ *            few rows were found.
+ * Filters    words of the query that `words` of its table does not name are refused.
+ * Ownership  struct page is embedded first in the list's own object. Texts are borrowed from the
+ *            exchange.
+ * Threads    page_serve: the loop. The rest: inside the list's store function.
  */
 #ifndef DROVER_API_BASE_PAGE_H
 #define DROVER_API_BASE_PAGE_H
 
-#include "api/base/op.h"
+#include "api/base/request.h"
 #include "base/base.h"
 #include "base/limits.h"
 #include "http/http.h"
@@ -37,33 +37,36 @@ enum {
 
 /* --- What the client asks for ----------------------------------------------------------------- */
 
-/* The first positions of a list's query table. What a resource adds begins at PAGE_OWN; where a
- * list is not of one owner, at PAGE_OWNER. */
-enum { PAGE_AFTER, PAGE_LIMIT, PAGE_TOTAL, PAGE_OWNER, PAGE_OWN };
-
-#define PAGE_AFTER_PARAM(bytes_max)                                                                \
+/* The first rows of a list's query table. `bytes_max`: of a cursor. */
+#define PAGE_PARAMS(bytes_max)                                                                     \
+    {.name = "after",                                                                              \
+     .about = "Cursor: `next` of the page before.",                                                \
+     .kind = QUERY_TEXT,                                                                           \
+     .max = (bytes_max)},                                                                          \
+        {.name = "limit",                                                                          \
+         .about = "Rows on a page.",                                                               \
+         .kind = QUERY_INT,                                                                        \
+         .min = 1,                                                                                 \
+         .max = PAGE_LIMIT_MAX,                                                                    \
+         .absent = PAGE_LIMIT_DEFAULT},                                                            \
     {                                                                                              \
-        .name = "after", .about = "Cursor: `next` of the page before.", .kind = QUERY_TEXT,        \
-        .max = (bytes_max)                                                                         \
+        .name = "total", .about = "Count the rows of all pages, to 10,000.", .kind = QUERY_FLAG    \
     }
-#define PAGE_NUMBER_PARAM PAGE_AFTER_PARAM(20) /* A cursor that is a number. */
-#define PAGE_PARAMS                                                                                \
-    [PAGE_LIMIT] = {.name = "limit",                                                               \
-                    .about = "Rows on a page.",                                                    \
-                    .kind = QUERY_INT,                                                             \
-                    .min = 1,                                                                      \
-                    .max = PAGE_LIMIT_MAX,                                                         \
-                    .absent = PAGE_LIMIT_DEFAULT},                                                 \
-    [PAGE_TOTAL] = {                                                                               \
-        .name = "total", .about = "Count the rows of all pages, to 10,000.", .kind = QUERY_FLAG}
+enum { PAGE_NUMBER = 20 }; /* Bytes of a cursor that is a number. */
 
 /* Filters. Each row that was read is compared, in slices. */
 enum { PAGE_WORD_MAX = 200 };
 #define PAGE_WORD_PARAM(name_, about_)                                                             \
     { .name = (name_), .about = (about_), .kind = QUERY_TEXT, .max = PAGE_WORD_MAX }
+/* Words of which a filter names one or several; others are refused. */
+#define PAGE_WORDS_PARAM(name_, about_, words_)                                                    \
+    {                                                                                              \
+        .name = (name_), .about = (about_), .kind = QUERY_TEXT, .max = PAGE_WORD_MAX,              \
+        .words = (words_)                                                                          \
+    }
+#define PAGE_STATE_PARAM(words_)                                                                   \
+    PAGE_WORDS_PARAM("state", "Only those in this state, or in one of several (a,b).", words_)
 #define PAGE_Q_PARAM(whose) PAGE_WORD_PARAM("q", "Only those whose " whose " contains this text.")
-#define PAGE_STATE_PARAM                                                                           \
-    PAGE_WORD_PARAM("state", "Only those in this state, or in one of several (a,b).")
 #define PAGE_RUN_STATES "queued,running,waiting,succeeded,degraded,failed,cancelled,timed_out,lost"
 #define PAGE_SINCE_PARAM(event)                                                                    \
     {                                                                                              \
@@ -77,31 +80,18 @@ enum { PAGE_WORD_MAX = 200 };
     "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{"       \
     "\"type\":\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":\"boolean\"}}}"
 
-enum page_of { PAGE_OF_OWNER, PAGE_OF_ALL };
-struct page_form {
-    bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1. */
-    enum page_of of;                    /* ALL: there is no `?owner=`. */
-};
-struct page_ask {
-    struct bytes owner;
-    struct bytes after; /* A cursor of the form; no bytes: from the start. */
-    int64_t from;       /* `after` as a number; 0: from the start. */
-    int64_t limit;
-    bool total; /* Whether the rows of all pages are counted. */
-};
-/* False: the request was refused and answered. */
-MUST_CHECK bool page_read(struct exchange *exchange, const struct page_form *form,
-                          struct page_ask *ret_ask);
-
-/* Text of a filter; "" where it is absent. */
-struct bytes page_word(const struct exchange *exchange, unsigned position);
-/* Whether `text` contains `q`, whatever the case of ASCII letters. */
-bool page_holds(struct bytes text, struct bytes q);
+struct page;
+/* Whether a row passes the filter of that name; one that is absent admits every row. Any thread. */
+/* `word` is one of those asked for (a,b). */
+MUST_CHECK bool page_is(const struct page *page, const char *name, struct bytes word);
+/* `text` contains `q`, whatever the case of ASCII letters. */
+MUST_CHECK bool page_holds(const struct page *page, struct bytes text);
+/* `at_ms` is not before `since`. */
+MUST_CHECK bool page_since(const struct page *page, int64_t at_ms);
 /* Whether `words` (a,b) has the word, or is empty. */
-bool page_names(struct bytes words, struct bytes word);
-/* Refuses words that are none of `known`, which is a list with commas, too. */
-MUST_CHECK struct err page_words_check(struct bytes words, const char *name, const char *known,
-                                       struct why *why);
+MUST_CHECK bool page_names(struct bytes words, struct bytes word);
+/* ERR_BAD_QUERY: the parameter holds a NUL, which no statement of the store takes. */
+MUST_CHECK struct err page_no_nul(struct page *page, const char *name);
 
 /* --- The page --------------------------------------------------------------------------------- */
 
@@ -128,7 +118,7 @@ struct page_at {
     size_t mark;      /* Length of the answer before the last row. */
     size_t last_len;  /* Length of `last`. */
     size_t next_len;  /* Length of `next` of the answer, which is `last`; 0: no page follows. */
-    /* Progress of page_list: where its next part begins, "" and 0 at the start, */
+    /* Where the next part begins, "" and 0 at the start, */
     size_t at_len;
     int64_t at_number;
     int64_t part_left; /* and the rows that its part may still read; 0: more may follow it. */
@@ -142,28 +132,33 @@ struct page_part {
     int64_t from;       /* `after` as a number; 0: from the start. */
     int64_t limit;
 };
-struct page;
-/* Reads the rows after `part->after`, `limit` at most, and gives each to page_add, or to page_pass
- * where a filter leaves it out. */
+/* Reads the rows after `part->after`, `limit` at most, and gives each to page_row. */
 typedef struct err (*page_rows_fn)(struct tx *tx, struct page *page, const struct page_part *part);
 
+struct page_kind {
+    struct request_kind request; /* Size (0: a struct page), `one`, and the steps read and end. */
+    bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1. */
+    page_rows_fn rows;
+    /* In place of `rows`, of what is not in the store: calls page_begin, …, page_end, and
+     * request_answer. */
+    void (*begin)(struct page *page);
+};
+
 struct page {
-    struct op op;
+    struct request request;
+    const struct page_kind *kind;
+    struct bytes after; /* Cursor; no bytes: from the start. */
+    int64_t from;       /* `after` as a number; 0: from the start. */
     int64_t limit;
-    struct store *store;         /* Borrowed; NULL: the list has no slices. */
-    store_fn fn;                 /* Function of each slice. */
-    page_rows_fn rows;           /* Reader of page_list. */
-    struct page_ask ask;         /* Request of page_list. */
+    bool total;                  /* Whether the rows of all pages are counted. */
     struct page_at now;          /* Progress, while the function runs. */
     struct page_at slice_before; /* Progress at the end of the slice before. */
 };
+#define PAGE_OF(page_, type) CONTAINER_OF(page_, type, page)
 
-void page_init(struct page *page, struct exchange *exchange, int64_t limit);
-/* Reads the list in slices, counts it where that was asked for, and answers. */
-void page_list(struct page *page, struct store *store, const struct page_ask *ask,
-               page_rows_fn rows);
-/* Reads by slices: `fn` gets the page, or what the page is the first member of. */
-void page_read_slices(struct page *page, struct store *store, store_fn fn);
+/* Reads the query, and the list in slices; counts it where that was asked for, and answers. */
+void page_serve(struct exchange *exchange, const struct page_kind *kind,
+                const struct request_host *host);
 /* Begins a slice: the first call in the function. Returns the number of rows to read: those that
  * the page still takes, and one more. */
 int64_t page_begin(struct page *page);
@@ -172,12 +167,12 @@ MUST_CHECK bool page_pause(struct page *page, int64_t from);
 /* Ends the rows of the answer. True: all rows are to be counted now, from the start. False: the
  * slices were used up, and page_end is next. */
 MUST_CHECK bool page_listed(struct page *page);
-/* For each row that was read, with its cursor. True: write it to page->op.answer. */
+/* For each row that was read, with its cursor. True: write it to the answer. */
 MUST_CHECK bool page_add(struct page *page, struct bytes cursor);
 MUST_CHECK bool page_add_number(struct page *page, int64_t cursor);
-/* For a row that no filter admits. */
-void page_pass(struct page *page, struct bytes cursor);
-void page_pass_number(struct page *page, int64_t cursor);
+/* The same, where filters may leave the row out. */
+MUST_CHECK bool page_row(struct page *page, struct bytes cursor, bool fits);
+MUST_CHECK bool page_row_number(struct page *page, int64_t cursor, bool fits);
 /* For a part that ends before its limit: the next one begins after `cursor`. */
 void page_looked(struct page *page, struct bytes cursor);
 void page_looked_number(struct page *page, int64_t cursor);

@@ -1,39 +1,137 @@
-/* request.c: the steps of a request about one object, in their order. */
+/* request.c: the steps of a request, in their order. */
 #include "api/base/request.h"
 
 #include <string.h>
 
+#include "api/base/page.h"
 #include "base/memory.h"
 
+/* --- The object of the path ------------------------------------------------------------------- */
+
+const struct one_kind session_one = {.prefix = "ses", .absent = "there is no session with that id"};
+
+struct err one_absent(const struct one_kind *kind, struct why *why) {
+    why_set(why, "%s", kind->absent);
+    return err_make(kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code, "api: find");
+}
+
+struct err request_absent(struct request *request, struct err err) {
+    return err_failed(err) ? err : one_absent(request->kind->one, &request->op.why);
+}
+
+bool request_prepare(struct request *request, struct exchange *exchange, const struct one_kind *one,
+                     const struct request_host *host) {
+    struct why why = {.text = ""};
+    struct err err = op_owner(exchange, &request->key.owner, &why);
+    if (!err_failed(err) && one != NULL) {
+        struct bytes id = exchange_param(exchange, 0);
+        bool valid = one->prefix != NULL ? id_valid(id.data, id.len, one->prefix) : one->valid(id);
+        err = valid ? ERR_OK : one_absent(one, &why);
+        if (!valid && one->malformed != NULL) {
+            why_set(&why, "%s", one->malformed);
+        }
+        request->key.id = id;
+    }
+    if (err_failed(err)) {
+        op_refuse(exchange, err, &why);
+        return false;
+    }
+    op_init(&request->op, exchange);
+    request->api = host->api;
+    request->loop = host->loop;
+    request->store = host->store;
+    return true;
+}
+
+struct id request_new_id(const struct request *request, const char *prefix) {
+    const struct world *world = loop_world(request->loop);
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
+}
+
+/* --- Idempotency-Key -------------------------------------------------------------------------- */
+
+/* An absent key is fine; a bad one is refused, since its owner counts on it. */
+static struct err key_read(struct request *request) {
+    const struct exchange *exchange = request->op.exchange;
+    struct bytes key = {0};
+    if (!exchange_route(exchange)->idempotent_key ||
+        !exchange_header(exchange, "idempotency-key", &key)) {
+        return ERR_OK;
+    }
+    if (!idempotency_key_valid(key)) {
+        why_set(&request->op.why, "Idempotency-Key: 1 to %d printable ASCII characters",
+                IDEMPOTENCY_KEY_MAX);
+        return err_make(ERR_BAD_REQUEST, "api: key");
+    }
+    request->idempotency = (struct idempotency){
+        .owner = request->key.owner, .route = bytes_of(exchange_route(exchange)->path), .key = key};
+    return ERR_OK;
+}
+
 void request_answer(struct request *request, struct err result) {
-    if (request->kind->once) {
-        once_tell(&request->once, &request->op, result);
+    const struct request_kind *kind = request->kind;
+    if (result.code == ERR_IDEMPOTENCY_MISMATCH) {
+        why_set(&request->op.why, "Idempotency-Key: another request was sent with this key");
+    }
+    if (result.code == ERR_GONE && request->idempotency.key.len > 0) {
+        why_set(&request->op.why, "Idempotency-Key: %s was deleted",
+                kind->gone != NULL ? kind->gone : "what the first request with this key made");
+    }
+    if (!err_failed(result) && request->replayed) {
+        exchange_add_header(request->op.exchange, "Idempotent-Replay", "true");
     }
     op_answer(&request->op, result);
-    if (request->kind->end != NULL) {
-        request->kind->end(request);
+    if (kind != NULL && kind->end != NULL) {
+        kind->end(request, result);
     }
     mem_free(request);
 }
 
 /* --- The transaction -------------------------------------------------------------------------- */
 
-static struct err request_work(struct tx *tx, void *ctx) {
-    struct request *request = ctx;
-    struct err err = request->kind->work(tx, request);
-    return err_failed(err) || !request->kind->writes ? err : op_written(&request->op);
+static struct err request_work(struct tx *tx, struct request *request) {
+    const struct request_kind *kind = request->kind;
+    struct err err = kind->work(tx, request);
+    if (!err_failed(err)) {
+        return kind->writes ? op_written(&request->op) : ERR_OK;
+    }
+    bool absent = err.code == ERR_NOT_FOUND || err.code == ERR_MESSAGE_NOT_FOUND;
+    if (absent && kind->one != NULL && request->op.why.text[0] == '\0') {
+        return one_absent(kind->one, &request->op.why);
+    }
+    return err;
 }
 
 static struct err request_tx(struct tx *tx, void *ctx) {
     struct request *request = ctx;
-    if (request->kind->once) {
-        return once_run(tx, &request->once, &request->op, request_work, request);
-    }
     op_restart(&request->op);
-    return request_work(tx, request);
+    request->replayed = request->more = false;
+    request->about = BYTES("");
+    if (request->idempotency.key.len == 0) {
+        return request_work(tx, request);
+    }
+    struct idempotency_answer kept = {0};
+    struct err err = tx_idempotency_find(tx, &request->idempotency, &request->replayed, &kept);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (request->replayed) {
+        json_add_stored(&request->op.answer, kept.body);
+        return ERR_OK;
+    }
+    err = request_work(tx, request);
+    if (err_failed(err) || request->more) {
+        return err;
+    }
+    kept.status = route_status(exchange_route(request->op.exchange));
+    kept.body = text_bytes(&request->op.answer);
+    kept.about = request->about;
+    return tx_idempotency_keep(tx, &request->idempotency, &kept);
 }
 
-static void request_start(struct request *request);
+static void request_start(struct request *request, struct err err);
 
 static void request_done(struct err result, void *ctx) {
     struct request *request = ctx;
@@ -41,39 +139,75 @@ static void request_done(struct err result, void *ctx) {
     if (request->kind->done != NULL) {
         next = request->kind->done(request, &result);
     }
-    if (next == REQUEST_AGAIN) {
-        request_start(request);
+    if (next == REQUEST_ANSWER && !err_failed(result) && request->more) {
+        request_start(request, ERR_OK);
     } else if (next == REQUEST_ANSWER) {
         request_answer(request, result);
     }
 }
 
-static void request_start(struct request *request) {
-    const struct request_kind *kind = request->kind;
-    struct err err = request->err;
-    if (!err_failed(err) && kind->start != NULL) {
-        err = kind->start(request);
-    }
-    if (err_failed(err)) {
+static void request_store(struct request *request, struct err err) {
+    if (err_failed(err) || request->kind->work == NULL) {
         request_answer(request, err);
-    } else if (kind->writes) {
+    } else if (request->kind->writes) {
         store_write(request->store, request_tx, request_done, request);
     } else {
         store_read(request->store, request_tx, request_done, request);
     }
 }
 
+static void request_pool(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
+    request->err = request->kind->pool(request);
+}
+
+static void request_pool_done(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
+    struct exchange *exchange = request->op.exchange;
+    /* In the store's queue first. An answer lets the next request begin, too. */
+    bool stored = !err_failed(request->err) && request->kind->work != NULL;
+    request_store(request, request->err);
+    if (stored) {
+        exchange_release_next(exchange);
+    }
+}
+
+void request_go(struct request *request, struct err err) {
+    if (err_failed(err) || request->kind->pool == NULL) {
+        request_store(request, err);
+        return;
+    }
+    exchange_hold_next(request->op.exchange);
+    request->work = (struct loop_work){.run = request_pool, .done = request_pool_done};
+    loop_work(request->loop, &request->work);
+}
+
+static void request_start(struct request *request, struct err err) {
+    const struct request_kind *kind = request->kind;
+    if (!err_failed(err) && kind->start != NULL) {
+        err = kind->start(request);
+    }
+    if (err_failed(err) || !kind->later) {
+        request_go(request, err);
+    }
+}
+
 /* --- The body --------------------------------------------------------------------------------- */
 
-static void request_read(struct request *request) {
+static void request_read(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
     const struct request_kind *kind = request->kind;
+    const struct exchange *exchange = request->op.exchange;
     struct err err = ERR_OK;
-    if (kind->once) {
-        once_digest(request->op.exchange, &request->once);
+    if (request->idempotency.key.len > 0) {
+        const struct idempotency_request digested = {.method = exchange_method(exchange),
+                                                     .target = exchange_target(exchange),
+                                                     .body = exchange_body(exchange)};
+        request->idempotency.digest = idempotency_digest(&digested);
     }
     if (kind->fields != NULL) {
-        err = fields_read(kind->fields, kind->use, exchange_json(request->op.exchange),
-                          (char *)request + kind->into, &request->op.why);
+        err = fields_read(kind->fields, kind->use == 0 ? FIELD_GIVEN : kind->use,
+                          exchange_json(exchange), (char *)request + kind->into, &request->op.why);
     }
     if (!err_failed(err) && kind->read != NULL) {
         err = kind->read(request);
@@ -81,44 +215,35 @@ static void request_read(struct request *request) {
     request->err = err;
 }
 
-static void request_in_pool(struct loop_work *work) {
-    request_read(CONTAINER_OF(work, struct request, reading));
-}
-
 static void request_read_done(struct loop_work *work) {
-    struct request *request = CONTAINER_OF(work, struct request, reading);
+    struct request *request = CONTAINER_OF(work, struct request, work);
     exchange_release_next(request->op.exchange);
-    request_start(request);
+    request_start(request, request->err);
 }
 
-void request_take(struct exchange *exchange, const struct request_kind *kind,
-                  struct request_host host) {
-    struct one_key key = {.owner = bytes_of(exchange_identity(exchange)->owner)};
-    assert(kind->size >= sizeof(struct request));
-    if (kind->one != NULL && !one_read(exchange, kind->one, kind->owner_at, &key)) {
+void request_take(struct exchange *exchange, struct request_host host) {
+    const struct route *route = exchange_route(exchange);
+    if (route->page != NULL) {
+        page_serve(exchange, route->page, &host);
         return;
     }
-    struct request *request = mem_new(kind->size);
-    op_init(&request->op, exchange, kind->status == 0 ? 200 : kind->status);
-    request->kind = kind;
-    request->api = host.api;
-    request->loop = host.loop;
-    request->store = host.store;
-    request->key = key;
-    if (kind->once) {
-        request->err = once_key_read(exchange, &request->once, &request->op.why);
-        request->once.idempotency.owner = key.owner;
-        request->once.gone = kind->gone;
+    const struct request_kind *kind = route->request;
+    struct request *request = mem_new(kind->size > 0 ? kind->size : sizeof *request);
+    assert(kind->size == 0 || kind->size >= sizeof *request);
+    if (!request_prepare(request, exchange, kind->one, &host)) {
+        mem_free(request);
+        return;
     }
-    if (err_failed(request->err)) {
-        request_start(request);
+    request->kind = kind;
+    struct err err = key_read(request);
+    if (err_failed(err)) {
+        request_start(request, err);
     } else if (exchange_body(exchange).len <= BODY_INLINE_MAX) {
-        request_read(request);
-        request_start(request);
+        request_read(&request->work);
+        request_start(request, request->err);
     } else {
         exchange_hold_next(exchange); /* Requests of one client take effect in its order. */
-        request->reading.run = request_in_pool;
-        request->reading.done = request_read_done;
-        loop_work(request->loop, &request->reading);
+        request->work = (struct loop_work){.run = request_read, .done = request_read_done};
+        loop_work(request->loop, &request->work);
     }
 }

@@ -1,68 +1,91 @@
-/* request.h: a request about one object, as a row: which steps it has, and the resource's functions
- * for those that are its own.
+/* request.h: a request as a row: which steps it has, and the resource's functions for those that
+ * are its own.
  *
  *   key        the owner, and the id of the path, are read; else it is refused
  *   read       the body becomes a struct by the fields; `read` checks what they mean. A large body
  *              is read in the pool, and later requests of the connection wait until it was
- *   start      the last step before the transaction: what only the loop knows
- *   work       the transaction. Under an Idempotency-Key the stored answer takes its place
+ *   start      what only the loop knows
+ *   pool       what would block the loop; later requests of the connection wait until it is done
+ *   work       the transaction. Under an Idempotency-Key, where the route honours one, the stored
+ *              answer takes its place: key, digest and answer are in the commit of the change
  *   done       after the commit: what others must hear, or another transaction
- *   end        what the object owns is freed
+ *   end        after the answer, which took the exchange: what the object owns is freed, what has
+ *              time until then begins
  *
  * Promise    the exchange is answered exactly once; an error of a step is the answer, and the steps
  *            after it are left out, but `done` sees it too, once there was a transaction.
+ *            ERR_NOT_FOUND without words gets those of the object that the path names.
  * Ownership  the object begins with a struct request and is the pipeline's: it is zeroed at first
  *            and freed after the answer. Texts are borrowed from the exchange until then.
- * Threads    the loop; `read` any thread, one at a time; `work` the store's.
+ * Threads    the loop; `read` and `pool` any thread, one at a time; `work` the store's.
  */
 #ifndef DROVER_API_BASE_REQUEST_H
 #define DROVER_API_BASE_REQUEST_H
 
-#include "api/base/once.h"
-#include "api/base/one.h"
+#include "api/base/op.h"
 #include "base/base.h"
 #include "base/fields/fields.h"
+#include "engine/base/idempotency.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
+/* An object of somebody's, named by the first parameter of the path. What is no such name, what
+ * does not exist, and what belongs to another owner are answered alike, in these words. */
+struct one_kind {
+    const char *prefix;               /* Prefix of the ids; NULL: `valid` judges names. */
+    bool (*valid)(struct bytes name); /* The other way. */
+    const char *absent;               /* "there is no run with that id" */
+    const char *malformed;            /* Words for what is no name of one; NULL: `absent`. */
+    enum err_code code;               /* ERR_NONE: ERR_NOT_FOUND. */
+};
+struct one_key {
+    struct bytes owner, id;
+};
+/* A session, about which several resources speak. */
+extern const struct one_kind session_one;
+/* The error of the kind, in words. */
+MUST_CHECK struct err one_absent(const struct one_kind *kind, struct why *why);
+
 enum request_next {
-    REQUEST_ANSWER, /* Answer with the result. */
-    REQUEST_AGAIN,  /* Run `start` and the transaction again. */
+    REQUEST_ANSWER, /* Answer with the result, unless there is `more`. */
     REQUEST_LATER,  /* `done` has begun something that calls request_answer. */
 };
 
 struct request_kind {
-    size_t size; /* Size of the object. */
-    int status;  /* Status of success; 0: 200. */
-    bool writes; /* Whether the transaction changes anything. */
-    bool once;   /* Whether an Idempotency-Key is honoured. */
-    /* Object that the path names; NULL: none, and the owner is the caller. */
-    const struct one_kind *one;
-    unsigned owner_at; /* Position of `owner` in the route's query, with `one`. */
+    size_t size;                /* Size of the object; 0: a struct request. */
+    bool writes;                /* Whether the transaction changes anything. */
+    bool later;                 /* `start` begins something that calls request_go. */
+    const struct one_kind *one; /* Object that the path names; NULL: none. */
     /* Body: fields, and the offset of the struct that they fill; NULL: `read` reads it itself. */
     const struct field_set *fields;
-    enum field_use use;
+    enum field_use use; /* 0: FIELD_GIVEN. */
     size_t into;
-    const char *gone; /* Answer to a repeated request whose object was deleted; NULL: as once.h. */
-    /* Steps. NULL: left out, but for `work`. */
+    const char *gone; /* Object that a repeated request made, which was deleted; NULL: generic. */
+    /* Steps. NULL: left out. */
     struct err (*read)(void *request);
     struct err (*start)(void *request);
+    struct err (*pool)(void *request);
     struct err (*work)(struct tx *tx, void *request);
     enum request_next (*done)(void *request, struct err *io_result);
-    void (*end)(void *request);
+    void (*end)(void *request, struct err result);
 };
 
 struct request {
     struct op op;
-    const struct request_kind *kind;
-    void *api; /* Borrowed: what the routes of the resource share. */
+    const struct request_kind *kind; /* NULL: a page, which has steps of its own. */
+    void *api;                       /* Borrowed: what the routes of the resource share. */
     struct loop *loop;
     struct store *store;
-    struct one_key key; /* Owner, and with `one` the id. */
-    struct once once;
-    struct loop_work reading;
-    struct err err; /* Error of `read`. */
+    struct one_key key;             /* Owner, and with `one` the id. */
+    struct idempotency idempotency; /* No key: every request is a new one. */
+    bool replayed;                  /* The answer is a stored one. */
+    struct bytes about;             /* Set by `work`: session or run that a stored answer shows. */
+    /* Set by `work`: the answer is not there yet, and `start`, `pool` and another transaction go
+     * on. Each is durable by itself: what a crash cut short, the client sends again. */
+    bool more;
+    struct loop_work work; /* After `pool`: the resource's own. */
+    struct err err;        /* Error of `read`, then of `pool`. */
 };
 
 /* `loop` may be NULL where there is no body. */
@@ -71,9 +94,18 @@ struct request_host {
     struct loop *loop;
     struct store *store;
 };
-void request_take(struct exchange *exchange, const struct request_kind *kind,
-                  struct request_host host);
-/* For `done` that said REQUEST_LATER. */
+/* Handles the exchange by the kind in its route (`request` or `page`). */
+void request_take(struct exchange *exchange, struct request_host host);
+/* The rest after `start`, or its error. */
+void request_go(struct request *request, struct err err);
+/* For `done` that said REQUEST_LATER, and for `later`. */
 void request_answer(struct request *request, struct err result);
+/* Fills the members of host and key. False: it was refused, and answered. */
+MUST_CHECK bool request_prepare(struct request *request, struct exchange *exchange,
+                                const struct one_kind *one, const struct request_host *host);
+/* `err` of a search that found nothing; where that did not fail, the object does not exist. */
+MUST_CHECK struct err request_absent(struct request *request, struct err err);
+/* An id made now. */
+struct id request_new_id(const struct request *request, const char *prefix);
 
 #endif

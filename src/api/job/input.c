@@ -32,7 +32,7 @@ struct input_op {
     struct text bytes;      /* Owned. */
 };
 
-static void input_end(void *ctx) {
+static void input_end(void *ctx, struct err result) {
     struct input_op *input = ctx;
     text_done(&input->bytes);
 }
@@ -87,8 +87,7 @@ static struct err input_read(void *ctx) {
 static struct err input_start(void *ctx) {
     struct input_op *input = ctx;
     const struct runs_api *api = input->request.api;
-    input->input.key =
-        (struct run_key){.owner = input->request.key.owner, .run = input->request.key.id};
+    input->input.key = runs__key_of(&input->request);
     input->bounds = dispatch_bounds(api->dispatch);
     input->input.accepted = dispatch_input_accepted(api->dispatch, input->input.key.run);
     return ERR_OK;
@@ -116,9 +115,6 @@ static struct err input_work(struct tx *tx, void *ctx) {
         return err;
     }
     err = tx_run_input(tx, &input->input, &place, &op->why);
-    if (err.code == ERR_NOT_FOUND) {
-        return runs__absent(&op->why);
-    }
     text_addf(&op->answer, "{\"offset\":%lld,\"next\":%lld}", (long long)place.offset,
               (long long)place.next);
     return err;
@@ -133,21 +129,15 @@ static enum request_next input_done(void *ctx, struct err *io_result) {
     return REQUEST_ANSWER;
 }
 
-void jobs__input(struct exchange *exchange, void *ctx) {
-    static const struct request_kind kind = {
-        .size = sizeof(struct input_op),
-        .writes = true,
-        .once = true,
-        .one = &runs__one,
-        .owner_at = RUN_OWNER,
-        .fields = &jobs__input_fields,
-        .use = FIELD_GIVEN,
-        .into = offsetof(struct input_op, body),
-        .read = input_read,
-        .start = input_start,
-        .work = input_work,
-        .done = input_done,
-        .end = input_end,
-    };
-    request_take(exchange, &kind, runs__host(ctx));
-}
+const struct request_kind jobs__input = {
+    .size = sizeof(struct input_op),
+    .writes = true,
+    .one = &runs__one,
+    .fields = &jobs__input_fields,
+    .into = offsetof(struct input_op, body),
+    .read = input_read,
+    .start = input_start,
+    .work = input_work,
+    .done = input_done,
+    .end = input_end,
+};

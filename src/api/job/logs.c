@@ -15,7 +15,7 @@
 static struct err stream_read(struct bytes name, struct log_target *target, struct why *why) {
     for (int stream = 0; stream < LOG_STREAMS; stream++) {
         const char *known = log_stream_name((enum log_stream)stream);
-        if (strlen(known) == name.len && memcmp(known, name.data, name.len) == 0) {
+        if (bytes_is(name, known)) {
             target->has_stream = true;
             target->stream = (enum log_stream)stream;
             return ERR_OK;
@@ -49,29 +49,63 @@ bool log_spot_parse(struct bytes id, struct log_spot *ret_spot) {
     return true;
 }
 
-bool log_target_read(struct exchange *exchange, const struct runs_api *api,
-                     struct log_target *ret_target) {
-    struct run_key key;
-    if (!runs__key(exchange, LOGS_OWNER, &key)) {
-        return false;
+/* `name` is that of what the client sent the id in. */
+static struct err spot_take(struct bytes id, const char *name, struct log_target *target,
+                            struct why *why) {
+    struct log_spot spot;
+    if (!log_spot_parse(id, &spot)) {
+        why_set(why, "%s: not the id of an event of this log: ATTEMPT.OFFSET, or OFFSET", name);
+        return err_make(ERR_BAD_CURSOR, "logs: id");
     }
+    if (target->named && spot.attempt != LOG_ATTEMPT_LATEST && spot.attempt != target->attempt) {
+        why_set(why, "%s is of attempt %lld, and 'attempt' says %lld", name,
+                (long long)spot.attempt, (long long)target->attempt);
+        return err_make(ERR_BAD_CURSOR, "logs: attempt");
+    }
+    target->attempt = spot.attempt != LOG_ATTEMPT_LATEST ? spot.attempt : target->attempt;
+    target->offset = spot.offset;
+    return ERR_OK;
+}
+
+/* A browser that reconnects sends its first URL again and the newer cursor in Last-Event-ID. */
+static struct err offset_read(const struct exchange *exchange, enum log_way way,
+                              struct log_target *target, struct why *why) {
+    struct bytes id = {0};
+    target->offset = param_number(exchange, "offset");
+    if (way == LOG_FOLLOWED && exchange_header(exchange, "last-event-id", &id) && id.len > 0) {
+        return spot_take(id, "Last-Event-ID", target, why);
+    }
+    return param_given(exchange, "after")
+               ? spot_take(param_text(exchange, "after"), "after", target, why)
+               : ERR_OK;
+}
+
+struct err log_target_read(struct request *request, enum log_way way,
+                           struct log_target *ret_target) {
+    const struct exchange *exchange = request->op.exchange;
+    const struct runs_api *api = request->api;
+    struct why *why = &request->op.why;
     struct log_target target = {.exit_code = LOG_NO_EXIT_CODE,
                                 .bounds = dispatch_bounds(api->dispatch)};
-    if (exchange_query_given(exchange, LOGS_STREAM)) {
-        struct why why;
-        struct err err = stream_read(exchange_query_text(exchange, LOGS_STREAM), &target, &why);
-        if (err_failed(err)) {
-            op_refuse(exchange, err, &why);
-            return false;
-        }
+    struct err err = ERR_OK;
+    if (param_given(exchange, "stream")) {
+        err = stream_read(param_text(exchange, "stream"), &target, why);
     }
-    target.named = exchange_query_given(exchange, LOGS_ATTEMPT);
-    target.attempt = target.named ? exchange_query_int(exchange, LOGS_ATTEMPT) : LOG_ATTEMPT_LATEST;
-    copy_text(target.run, sizeof target.run, key.run);
-    copy_text(target.owner, sizeof target.owner, key.owner);
+    target.named = param_given(exchange, "attempt");
+    target.attempt = target.named ? param_number(exchange, "attempt") : LOG_ATTEMPT_LATEST;
+    if (!err_failed(err) && way != LOG_SEARCHED) {
+        if (param_given(exchange, "encoding") &&
+            !bytes_is(param_text(exchange, "encoding"), "base64")) {
+            why_set(why, "query parameter 'encoding' can only be base64");
+            return err_make(ERR_BAD_QUERY, "logs: encoding");
+        }
+        err = offset_read(exchange, way, &target, why);
+    }
+    copy_text(target.run, sizeof target.run, request->key.id);
+    copy_text(target.owner, sizeof target.owner, request->key.owner);
     text_init(&target.spec, RUN_SPEC_MAX);
     *ret_target = target;
-    return true;
+    return err;
 }
 
 void log_target_done(struct log_target *target) {

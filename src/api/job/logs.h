@@ -44,9 +44,11 @@ struct log_target {
     struct text spec;  /* Owned; only while the stream is not known. */
 };
 
-/* From the request; the answer was given when it is false. */
-MUST_CHECK bool log_target_read(struct exchange *exchange, const struct runs_api *api,
-                                struct log_target *ret_target);
+/* The three ways of reading. */
+enum log_way { LOG_RANGE, LOG_FOLLOWED, LOG_SEARCHED };
+/* Reads what the request asks for; its `why` says what is wrong with that. */
+MUST_CHECK struct err log_target_read(struct request *request, enum log_way way,
+                                      struct log_target *ret_target);
 void log_target_done(struct log_target *target);
 /* May run more than once, as any store function. ERR_NOT_FOUND: no such job, or attempt.
  * ERR_HOST_AWAY, ERR_HOST_GONE: the attempt was on another host. ERR_BAD_CURSOR: there are several
@@ -65,6 +67,9 @@ MUST_CHECK struct err log_target_check(const struct log_target *target, const st
 bool log_ended(const struct log_target *target);
 /* RUN.ATTEMPT */
 void log_name(const struct log_target *target, char ret_name[PROTOCOL_NAME_MAX]);
+
+/* Answers with events as the log grows: takes what `target` owns. */
+void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target);
 
 /* --- Reading --------------------------------------------------------------------------------- */
 

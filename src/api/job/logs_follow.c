@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "api/base/op.h"
-#include "api/job/logs_way.h"
+#include "api/job/logs.h"
 #include "base/memory.h"
 #include "http/stream/pour.h"
 #include "loop/shortage.h"
@@ -427,7 +427,7 @@ void logs__follow(struct exchange *exchange, struct runs_api *api,
     follow->api = api;
     follow->target = *target;
     follow->next = target->offset;
-    follow->encoding = exchange_query_given(exchange, LOGS_ENCODING) ? LOG_BASE64 : LOG_AUTO;
+    follow->encoding = param_given(exchange, "encoding") ? LOG_BASE64 : LOG_AUTO;
     text_init(&follow->frames, FRAMES_MAX);
     look(follow);
 }

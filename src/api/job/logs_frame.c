@@ -55,36 +55,28 @@ size_t log_piece_len(struct bytes bytes, enum log_rest rest) {
     return begins_character(bytes.data + valid, left) ? valid : bytes.len;
 }
 
-/* --- Base 64 ---------------------------------------------------------------------------------- */
-
-/* RFC 4648, with padding. */
-
 /* --- Frames ----------------------------------------------------------------------------------- */
 
-static void add_number(struct text *text, const char *before, int64_t number) {
-    text_add_str(text, before);
-    text_add_int(text, number);
-}
-
 /* What a client that connects again must say beside what it said before. */
-static void add_id(struct text *text, struct log_spot spot) {
+static void id_add(struct text *text, struct log_spot spot) {
     text_add_str(text, "id: ");
     if (spot.attempt != LOG_ATTEMPT_LATEST) {
         text_add_int(text, spot.attempt);
         text_add_char(text, '.');
     }
     text_add_int(text, spot.offset);
+    text_add_char(text, '\n');
 }
 
 void log_frame_output(struct text *text, const struct log_piece *piece) {
     struct bytes bytes = piece->bytes;
     int64_t next = piece->at.offset + (int64_t)bytes.len;
-    add_id(text, (struct log_spot){piece->at.attempt, next});
-    add_number(text, "\nevent: output\ndata: {\"offset\":", piece->at.offset);
-    add_number(text, ",\"next\":", next);
+    id_add(text, (struct log_spot){piece->at.attempt, next});
+    text_add_str(text, "event: output\ndata: {");
+    text_add_member_int(text, "offset", piece->at.offset);
+    text_add_member_int(text, "next", next);
     if (piece->encoding == LOG_AUTO && utf8_valid(bytes.data, bytes.len)) {
-        text_add_str(text, ",\"text\":");
-        text_add_json(text, bytes.data, bytes.len);
+        text_add_member(text, "text", bytes);
     } else {
         text_add_str(text, ",\"base64\":\"");
         base64_add(text, bytes);
@@ -94,30 +86,33 @@ void log_frame_output(struct text *text, const struct log_piece *piece) {
 }
 
 void log_frame_dropped(struct text *text, struct log_spot from, int64_t to) {
-    add_id(text, (struct log_spot){from.attempt, to});
-    add_number(text, "\nevent: dropped\ndata: {\"from\":", from.offset);
-    add_number(text, ",\"to\":", to);
+    id_add(text, (struct log_spot){from.attempt, to});
+    text_add_str(text, "event: dropped\ndata: {");
+    text_add_member_int(text, "from", from.offset);
+    text_add_member_int(text, "to", to);
     text_add_str(text, "}\n\n");
 }
 
 void log_frame_done(struct text *text, const struct log_target *target, int64_t size) {
-    text_addf(text, "event: done\ndata: {\"state\":\"%s\",\"cause\":\"%s\",\"exit_code\":",
-              run_state_name(target->state), run_cause_name(target->cause));
+    text_add_str(text, "event: done\ndata: {");
+    text_add_member(text, "state", bytes_of(run_state_name(target->state)));
+    text_add_member(text, "cause", bytes_of(run_cause_name(target->cause)));
     if (target->exit_code == LOG_NO_EXIT_CODE) {
-        text_add_str(text, "null");
+        text_add_member_or_null(text, "exit_code", BYTES(""));
     } else {
-        text_add_int(text, target->exit_code);
+        text_add_member_int(text, "exit_code", target->exit_code);
     }
-    add_number(text, ",\"attempt\":", target->attempt);
-    add_number(text, ",\"size\":", size);
+    text_add_member_int(text, "attempt", target->attempt);
+    text_add_member_int(text, "size", size);
     text_add_str(text, "}\n\n");
 }
 
 void log_frame_closing(struct text *text, struct log_spot after, const char *code) {
-    add_number(text, "event: closing\ndata: {\"after\":", after.offset);
-    add_number(text, ",\"attempt\":", after.attempt);
+    text_add_str(text, "event: closing\ndata: {");
+    text_add_member_int(text, "after", after.offset);
+    text_add_member_int(text, "attempt", after.attempt);
     if (code != NULL) {
-        text_addf(text, ",\"code\":\"%s\"", code);
+        text_add_member(text, "code", bytes_of(code));
     }
     text_add_str(text, "}\n\n");
 }

@@ -1,78 +1,130 @@
-/* logs_query.c: GET …/logs, in both ways, and GET …/logs/search. */
+/* logs_query.c: GET …/logs, in both ways, and GET …/logs/search.
+ *
+ * First the row, then the folder: whatever the row says about the end was true before the bytes
+ * were read, so `Drover-Ended: true` with nothing behind `Drover-Next` means that this was all.
+ */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "api/base/op.h"
+#include "api/job/logs.h"
 #include "api/job/logs_search.h"
-#include "api/job/logs_way.h"
 #include "base/memory.h"
 
-/* --- Output ----------------------------------------------------------------------------------- */
+/* --- A range ---------------------------------------------------------------------------------- */
 
-static struct err encoding_read(const struct exchange *exchange, struct why *why) {
-    if (!exchange_query_given(exchange, LOGS_ENCODING)) {
-        return ERR_OK;
-    }
-    struct bytes encoding = exchange_query_text(exchange, LOGS_ENCODING);
-    static const struct bytes base64 = {"base64", 6};
-    if (encoding.len != base64.len || memcmp(encoding.data, base64.data, base64.len) != 0) {
-        why_set(why, "query parameter 'encoding' can only be base64");
-        return err_make(ERR_BAD_QUERY, "logs: encoding");
-    }
-    return ERR_OK;
+struct range_op {
+    struct request request;
+    struct log_target target;
+    struct log_stretch stretch;
+};
+
+static struct err range_start(void *ctx) {
+    struct range_op *range = ctx;
+    range->request.op.media = "application/octet-stream";
+    return log_target_read(&range->request, LOG_RANGE, &range->target);
 }
 
-/* `name` is that of what the client sent the id in. */
-static struct err spot_take(struct bytes id, const char *name, struct log_target *target,
-                            struct why *why) {
-    struct log_spot spot;
-    if (!log_spot_parse(id, &spot)) {
-        why_set(why, "%s: not the id of an event of this log: ATTEMPT.OFFSET, or OFFSET", name);
-        return err_make(ERR_BAD_CURSOR, "logs: id");
-    }
-    if (target->named && spot.attempt != LOG_ATTEMPT_LATEST && spot.attempt != target->attempt) {
-        why_set(why, "%s is of attempt %lld, and 'attempt' says %lld", name,
-                (long long)spot.attempt, (long long)target->attempt);
-        return err_make(ERR_BAD_CURSOR, "logs: attempt");
-    }
-    target->attempt = spot.attempt != LOG_ATTEMPT_LATEST ? spot.attempt : target->attempt;
-    target->offset = spot.offset;
-    return ERR_OK;
+static struct err range_look(struct tx *tx, void *ctx) {
+    struct range_op *range = ctx;
+    return log_look(tx, &range->target, &range->request.op.why);
 }
 
-enum log_way { LOGS_RANGE, LOGS_FOLLOWED };
-
-/* A browser that reconnects sends its first URL again and the newer cursor in Last-Event-ID. */
-static struct err offset_read(const struct exchange *exchange, enum log_way way,
-                              struct log_target *target, struct why *why) {
-    struct bytes id = {0};
-    target->offset = exchange_query_int(exchange, LOGS_OFFSET);
-    if (way == LOGS_FOLLOWED && exchange_header(exchange, "last-event-id", &id) && id.len > 0) {
-        return spot_take(id, "Last-Event-ID", target, why);
+static void range_read(struct loop_work *work) {
+    struct range_op *range = CONTAINER_OF(work, struct range_op, request.work);
+    const struct runs_api *api = range->request.api;
+    struct op *op = &range->request.op;
+    size_t limit = (size_t)param_number(op->exchange, "limit");
+    char name[PROTOCOL_NAME_MAX];
+    log_target_settle(&range->target);
+    log_name(&range->target, name);
+    struct log_place place = {
+        .name = name, .stream = range->target.stream, .offset = range->target.offset};
+    struct err err = log_target_check(&range->target, api->spool, &op->why);
+    if (!err_failed(err)) {
+        err = log_offset_settle(api->spool, &place);
     }
-    return exchange_query_given(exchange, LOGS_AFTER)
-               ? spot_take(exchange_query_text(exchange, LOGS_AFTER), "after", target, why)
-               : ERR_OK;
+    AUTO(mem_release) char *buffer = mem_try(limit);
+    if (!err_failed(err) && buffer == NULL) {
+        err = err_make(ERR_OUT_OF_MEMORY, "logs: buffer");
+    }
+    if (!err_failed(err)) {
+        err = log_read_stretch(api->spool, &place, buffer, limit, &range->stretch);
+    }
+    if (!err_failed(err)) {
+        const struct log_spot spot = {range->target.attempt, place.offset};
+        err = log_spot_check(spot, range->stretch.size, &op->why);
+    }
+    if (!err_failed(err)) {
+        text_add(&op->answer, buffer, range->stretch.len);
+    }
+    range->request.err = err;
 }
+
+static void header_add(struct exchange *exchange, const char *name, int64_t number) {
+    char value[24];
+    (void)snprintf(value, sizeof value, "%lld", (long long)number); /* 20 digits fit. */
+    exchange_add_header(exchange, name, value);
+}
+
+static void range_was_read(struct loop_work *work) {
+    struct range_op *range = CONTAINER_OF(work, struct range_op, request.work);
+    struct exchange *exchange = range->request.op.exchange;
+    const struct log_stretch *stretch = &range->stretch;
+    if (!err_failed(range->request.err)) {
+        header_add(exchange, "Drover-Offset", stretch->offset);
+        header_add(exchange, "Drover-Next", stretch->offset + (int64_t)stretch->len);
+        header_add(exchange, "Drover-Size", stretch->size);
+        header_add(exchange, "Drover-Attempt", range->target.attempt);
+        exchange_add_header(exchange, "Drover-Stream", log_stream_name(range->target.stream));
+        exchange_add_header(exchange, "Drover-Ended", log_ended(&range->target) ? "true" : "false");
+        if (stretch->hole_from < stretch->offset) {
+            char hole[48];
+            (void)snprintf(hole, sizeof hole, "%lld-%lld", (long long)stretch->hole_from,
+                           (long long)stretch->offset); /* Twice 20 digits fit. */
+            exchange_add_header(exchange, "Drover-Dropped", hole);
+        }
+    }
+    request_answer(&range->request, range->request.err);
+}
+
+static enum request_next range_looked(void *ctx, struct err *io_result) {
+    struct range_op *range = ctx;
+    if (err_failed(*io_result)) {
+        return REQUEST_ANSWER;
+    }
+    range->request.work = (struct loop_work){.run = range_read, .done = range_was_read};
+    loop_work(range->request.loop, &range->request.work);
+    return REQUEST_LATER;
+}
+
+static void range_end(void *ctx, struct err result) {
+    struct range_op *range = ctx;
+    log_target_done(&range->target);
+}
+
+const struct request_kind jobs__range = {
+    .size = sizeof(struct range_op),
+    .one = &runs__one,
+    .start = range_start,
+    .work = range_look,
+    .done = range_looked,
+    .end = range_end,
+};
 
 void jobs__logs(struct exchange *exchange, void *ctx) {
-    struct runs_api *api = ctx;
+    const struct request_host host = runs__host(ctx);
+    struct request request = {.kind = NULL};
     struct log_target target;
-    if (!log_target_read(exchange, api, &target)) {
-        return;
-    }
-    struct why why = {.text = ""};
-    bool follow = exchange_accepts(exchange, "text/event-stream");
-    struct err err = encoding_read(exchange, &why);
-    if (!err_failed(err)) {
-        err = offset_read(exchange, follow ? LOGS_FOLLOWED : LOGS_RANGE, &target, &why);
-    }
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
-    } else if (follow) {
-        logs__follow(exchange, api, &target);
-    } else {
-        logs__range(exchange, api, &target);
+    if (!exchange_accepts(exchange, "text/event-stream")) {
+        request_take(exchange, host);
+    } else if (request_prepare(&request, exchange, &runs__one, &host)) {
+        struct err err = log_target_read(&request, LOG_FOLLOWED, &target);
+        if (err_failed(err)) {
+            op_answer(&request.op, err);
+        } else {
+            logs__follow(exchange, ctx, &target);
+        }
     }
 }
 
@@ -81,49 +133,21 @@ void jobs__logs(struct exchange *exchange, void *ctx) {
 /* The client that leaves, and the server that drains, end it: it would take a place in the pool for
  * nobody. */
 struct search_op {
-    struct op op;
-    struct loop_work work;
-    struct runs_api *api;
+    struct request request;
     struct log_target target;
     struct search_options options; /* The pattern is borrowed from the exchange. */
     char name[PROTOCOL_NAME_MAX];
     atomic_bool cancelled;
-    struct err err; /* Of the pool's part. */
+    bool counted;
 };
 
-static void search_free(struct search_op *search) {
-    search->api->searches--;
-    log_target_done(&search->target);
-    mem_free(search);
-}
-
-static struct err read_log(void *ctx, int64_t offset, char *buffer, size_t size,
-                           struct log_read *ret_read) {
+static struct err log_read_at(void *ctx, int64_t offset, char *buffer, size_t size,
+                              struct log_read *ret_read) {
     const struct search_op *search = ctx;
+    const struct runs_api *api = search->request.api;
     const struct log_place place = {
         .name = search->name, .stream = search->target.stream, .offset = offset};
-    return spool_log_read(search->api->spool, &place, buffer, size, ret_read);
-}
-
-static void search_in_pool(struct loop_work *work) {
-    struct search_op *search = CONTAINER_OF(work, struct search_op, work);
-    log_target_settle(&search->target);
-    log_name(&search->target, search->name);
-    search->options.kind = search->target.stream == LOG_PTY ? SEARCH_TERMINAL : SEARCH_PLAIN;
-    search->err = log_target_check(&search->target, search->api->spool, &search->op.why);
-    if (!err_failed(search->err)) {
-        search->err = log_search(&search->options, &search->op.answer, &search->op.why);
-    }
-}
-
-static void search_done(struct loop_work *work) {
-    struct search_op *search = CONTAINER_OF(work, struct search_op, work);
-    struct err err = search->err;
-    if (err.code == ERR_INTERRUPTED) {
-        err = err_make(ERR_CLOSING, "search: cancelled");
-    }
-    op_answer(&search->op, err);
-    search_free(search);
+    return spool_log_read(api->spool, &place, buffer, size, ret_read);
 }
 
 static void search_cancel(struct exchange *exchange, void *ctx) {
@@ -131,73 +155,90 @@ static void search_cancel(struct exchange *exchange, void *ctx) {
     atomic_store(&search->cancelled, true);
 }
 
-static struct err look_run(struct tx *tx, void *ctx) {
+static struct err search_start(void *ctx) {
     struct search_op *search = ctx;
-    op_restart(&search->op);
-    return log_look(tx, &search->target, &search->op.why);
-}
-
-static void look_done(struct err result, void *ctx) {
-    struct search_op *search = ctx;
-    if (err_failed(result)) {
-        op_answer(&search->op, result);
-        search_free(search);
-        return;
-    }
-    search->work.run = search_in_pool;
-    search->work.done = search_done;
-    loop_work(search->api->loop, &search->work);
-}
-
-static struct err pattern_check(struct bytes pattern, struct why *why) {
-    size_t count = 0;
+    struct exchange *exchange = search->request.op.exchange;
+    struct runs_api *api = search->request.api;
+    struct why *why = &search->request.op.why;
+    struct bytes pattern = param_text(exchange, "pattern");
+    size_t characters = 0;
     for (size_t i = 0; i < pattern.len; i++) {
-        count += ((unsigned char)pattern.data[i] & 0xC0) != 0x80 ? 1 : 0;
+        characters += ((unsigned char)pattern.data[i] & 0xC0) != 0x80 ? 1 : 0;
     }
-    if (count == 0 || count > SEARCH_PATTERN_MAX) {
+    if (characters == 0 || characters > SEARCH_PATTERN_MAX) {
         why_set(why, "query parameter 'pattern' must have 1 to %d characters", SEARCH_PATTERN_MAX);
         return err_make(ERR_BAD_QUERY, "search: pattern");
     }
+    if (api->searches >= SEARCHES_MAX) {
+        why_set(why, "%d searches are under way already", SEARCHES_MAX);
+        return err_make(ERR_TOO_MANY, "search: count");
+    }
+    struct err err = log_target_read(&search->request, LOG_SEARCHED, &search->target);
+    if (err_failed(err)) {
+        return err;
+    }
+    api->searches++;
+    search->counted = true;
+    search->options = (struct search_options){.pattern = pattern,
+                                              .limit = param_number(exchange, "limit"),
+                                              .context = param_number(exchange, "context"),
+                                              .world = loop_world(api->loop),
+                                              .time_ms = SEARCH_TIME_MS,
+                                              .cancelled = &search->cancelled,
+                                              .ctx = search,
+                                              .read = log_read_at};
+    exchange_on_gone(exchange, search_cancel, search);
+    exchange_on_drain(exchange, search_cancel, search);
     return ERR_OK;
 }
 
-static struct err search_check(const struct exchange *exchange, const struct runs_api *api,
-                               struct why *why) {
-    struct err err = pattern_check(exchange_query_text(exchange, SEARCH_PATTERN), why);
-    if (!err_failed(err) && api->searches >= SEARCHES_MAX) {
-        why_set(why, "%d searches are under way already", SEARCHES_MAX);
-        err = err_make(ERR_TOO_MANY, "search: count");
-    }
-    return err;
+static struct err search_look(struct tx *tx, void *ctx) {
+    struct search_op *search = ctx;
+    return log_look(tx, &search->target, &search->request.op.why);
 }
 
-void jobs__search(struct exchange *exchange, void *ctx) {
-    struct runs_api *api = ctx;
-    struct log_target target;
-    struct why why = {.text = ""};
-    struct err err = search_check(exchange, api, &why);
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
-        return;
+static void search_in_pool(struct loop_work *work) {
+    struct search_op *search = CONTAINER_OF(work, struct search_op, request.work);
+    const struct runs_api *api = search->request.api;
+    struct op *op = &search->request.op;
+    log_target_settle(&search->target);
+    log_name(&search->target, search->name);
+    search->options.kind = search->target.stream == LOG_PTY ? SEARCH_TERMINAL : SEARCH_PLAIN;
+    struct err err = log_target_check(&search->target, api->spool, &op->why);
+    if (!err_failed(err)) {
+        err = log_search(&search->options, &op->answer, &op->why);
     }
-    if (!log_target_read(exchange, api, &target)) {
-        return;
-    }
-    struct search_op *search = mem_new(sizeof *search);
-    op_init(&search->op, exchange, 200);
-    api->searches++;
-    search->api = api;
-    search->target = target;
-    search->options =
-        (struct search_options){.pattern = exchange_query_text(exchange, SEARCH_PATTERN),
-                                .limit = exchange_query_int(exchange, SEARCH_LIMIT),
-                                .context = exchange_query_int(exchange, SEARCH_CONTEXT),
-                                .world = loop_world(api->loop),
-                                .time_ms = SEARCH_TIME_MS,
-                                .cancelled = &search->cancelled,
-                                .ctx = search,
-                                .read = read_log};
-    exchange_on_gone(exchange, search_cancel, search);
-    exchange_on_drain(exchange, search_cancel, search);
-    store_read(api->store, look_run, look_done, search);
+    search->request.err =
+        err.code == ERR_INTERRUPTED ? err_make(ERR_CLOSING, "search: cancelled") : err;
 }
+
+static void search_done(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
+    request_answer(request, request->err);
+}
+
+static enum request_next search_looked(void *ctx, struct err *io_result) {
+    struct search_op *search = ctx;
+    if (err_failed(*io_result)) {
+        return REQUEST_ANSWER;
+    }
+    search->request.work = (struct loop_work){.run = search_in_pool, .done = search_done};
+    loop_work(search->request.loop, &search->request.work);
+    return REQUEST_LATER;
+}
+
+static void search_end(void *ctx, struct err result) {
+    struct search_op *search = ctx;
+    struct runs_api *api = search->request.api;
+    api->searches -= search->counted ? 1 : 0;
+    log_target_done(&search->target);
+}
+
+const struct request_kind jobs__search = {
+    .size = sizeof(struct search_op),
+    .one = &runs__one,
+    .start = search_start,
+    .work = search_look,
+    .done = search_looked,
+    .end = search_end,
+};

@@ -12,7 +12,6 @@
 #include "api/job/logs_lines.h"
 #include "base/memory.h"
 #include "base/pattern.h"
-#include "base/utf8.h"
 
 enum { READ_SIZE = 256 << 10, KEPT_FIRST = 64 };
 
@@ -187,34 +186,9 @@ static struct err walk(struct search *search, struct log_lines *lines, char *buf
 /* --- Telling ---------------------------------------------------------------------------------- */
 
 /* Bytes that are no UTF-8 become U+FFFD, one for each. */
-static void add_line(struct text *text, struct bytes line) {
-    size_t valid = utf8_valid_len(line.data, line.len);
-    if (valid == line.len) {
-        text_add_json(text, line.data, line.len);
-        return;
-    }
-    AUTO(text_done) struct text mended;
-    text_init(&mended, 3 * (size_t)SEARCH_LINE_MAX);
-    size_t at = 0;
-    while (at < line.len) {
-        size_t good = utf8_valid_len(line.data + at, line.len - at);
-        text_add(&mended, line.data + at, good);
-        at += good;
-        if (at < line.len) {
-            text_add_str(&mended, "\xEF\xBF\xBD");
-            at++;
-        }
-    }
-    if (text_failed(&mended)) {
-        text->failed = true;
-        return;
-    }
-    text_add_json(text, mended.data, mended.len);
-}
-
 static void add_kept(const struct search *search, size_t at, struct text *text) {
     const struct kept *kept = &search->kept[at];
-    add_line(text, (struct bytes){search->bytes.data + kept->at, kept->len});
+    text_add_json(text, search->bytes.data + kept->at, kept->len);
 }
 
 /* Kept lines [from, to) as a list. */

@@ -55,17 +55,12 @@ static enum request_next resize_done(void *ctx, struct err *io_result) {
     return REQUEST_ANSWER;
 }
 
-void jobs__resize(struct exchange *exchange, void *ctx) {
-    static const struct request_kind kind = {
-        .size = sizeof(struct resize_op),
-        .one = &runs__one,
-        .owner_at = RUN_OWNER,
-        .fields = &jobs__size_fields,
-        .use = FIELD_GIVEN,
-        .into = offsetof(struct resize_op, size),
-        .start = resize_start,
-        .work = resize_work,
-        .done = resize_done,
-    };
-    request_take(exchange, &kind, runs__host(ctx));
-}
+const struct request_kind jobs__resize = {
+    .size = sizeof(struct resize_op),
+    .one = &runs__one,
+    .fields = &jobs__size_fields,
+    .into = offsetof(struct resize_op, size),
+    .start = resize_start,
+    .work = resize_work,
+    .done = resize_done,
+};

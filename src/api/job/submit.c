@@ -17,7 +17,7 @@ struct submit_op {
     char command[RUN_COMMAND_MAX + 8];
 };
 
-static void submit_end(void *ctx) {
+static void submit_end(void *ctx, struct err result) {
     struct submit_op *submit = ctx;
     text_done(&submit->spec);
 }
@@ -91,10 +91,7 @@ static struct err submit_read(void *ctx) {
 static struct err submit_start(void *ctx) {
     struct submit_op *submit = ctx;
     const struct runs_api *api = submit->request.api;
-    const struct world *world = loop_world(api->loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    submit->run.run = id_make("run", world_wall_ms(world), random);
+    submit->run.run = request_new_id(&submit->request, "run");
     submit->run.bounds = dispatch_bounds(api->dispatch);
     return ERR_OK;
 }
@@ -130,21 +127,16 @@ static struct err submit_work(struct tx *tx, void *ctx) {
         return err;
     }
     run_write_shown(tx, &row, &submit->run.bounds, &submit->request.op.answer);
-    submit->request.once.about = row.run;
+    submit->request.about = row.run;
     return ERR_OK;
 }
 
-void jobs__submit(struct exchange *exchange, void *ctx) {
-    static const struct request_kind kind = {
-        .size = sizeof(struct submit_op),
-        .status = 201,
-        .writes = true,
-        .once = true,
-        .gone = "the run that the first request with this key made",
-        .read = submit_read,
-        .start = submit_start,
-        .work = submit_work,
-        .end = submit_end,
-    };
-    request_take(exchange, &kind, runs__host(ctx));
-}
+const struct request_kind jobs__submit = {
+    .size = sizeof(struct submit_op),
+    .writes = true,
+    .gone = "the run that the first request with this key made",
+    .read = submit_read,
+    .start = submit_start,
+    .work = submit_work,
+    .end = submit_end,
+};

@@ -21,10 +21,6 @@ struct listed_model {
 
 struct models_op {
     struct page page;
-    struct loop_work work;
-    struct loop *loop;     /* Borrowed. */
-    struct bytes after, q; /* Borrowed from the exchange. */
-    bool total;
     struct listed_model *models;
     size_t count, room;
 };
@@ -54,42 +50,42 @@ static int by_id(const void *a, const void *b) {
     return strcmp(((const struct listed_model *)a)->id, ((const struct listed_model *)b)->id);
 }
 
-static void write_known(struct text *text, const char *name, int64_t number, int64_t least) {
-    text_addf(text, "%s\":", name);
+static void known_add(struct text *text, const char *name, int64_t number, int64_t least) {
     if (number >= least) {
-        text_add_int(text, number);
+        text_add_member_int(text, name, number);
     } else {
-        text_add_str(text, "null");
+        text_add_member_or_null(text, name, BYTES(""));
     }
 }
 
-static void write_ability(struct text *text, const char *name, enum model_ability ability) {
-    text_addf(text, ",\"%s\":%s", name,
-              ability == ABILITY_UNKNOWN ? "null"
-              : ability == ABILITY_YES   ? "true"
-                                         : "false");
+static void ability_add(struct text *text, const char *name, enum model_ability ability) {
+    if (ability == ABILITY_UNKNOWN) {
+        text_add_member_or_null(text, name, BYTES(""));
+    } else {
+        text_add_member_bool(text, name, ability == ABILITY_YES);
+    }
 }
 
-static void write_model(struct text *text, const struct listed_model *model) {
+static void model_write(struct text *text, const struct listed_model *model) {
     static const char *const from[] = {[WINDOW_CONNECTION] = "connection",
                                        [WINDOW_PROVIDER] = "provider",
                                        [WINDOW_PRICES] = "prices",
                                        [WINDOW_DEFAULT] = "default",
                                        [WINDOW_LEARNED] = "learned"};
     const struct model_facts *facts = &model->info.facts;
-    text_add_str(text, "{\"id\":");
-    text_add_json(text, model->id, strlen(model->id));
-    text_add_str(text, ",\"provider\":");
-    text_add_json(text, model->id, model->provider_len);
-    write_known(text, ",\"window", facts->window, 1);
-    text_addf(text, ",\"window_from\":\"%s\"", from[model->info.window_from]);
-    write_known(text, ",\"max_output", facts->output_max, 1);
-    write_ability(text, "vision", facts->vision);
-    write_ability(text, "tools", facts->tools);
-    write_known(text, ",\"price\":{\"fresh", facts->price.fresh, 0);
-    write_known(text, ",\"cache_read", facts->price.cache_read, 0);
-    write_known(text, ",\"cache_write", facts->price.cache_write, 0);
-    write_known(text, ",\"output", facts->price.output, 0);
+    text_add_char(text, '{');
+    text_add_member(text, "id", bytes_of(model->id));
+    text_add_member(text, "provider", (struct bytes){model->id, model->provider_len});
+    known_add(text, "window", facts->window, 1);
+    text_add_member(text, "window_from", bytes_of(from[model->info.window_from]));
+    known_add(text, "max_output", facts->output_max, 1);
+    ability_add(text, "vision", facts->vision);
+    ability_add(text, "tools", facts->tools);
+    text_add_str(text, ",\"price\":{");
+    known_add(text, "fresh", facts->price.fresh, 0);
+    known_add(text, "cache_read", facts->price.cache_read, 0);
+    known_add(text, "cache_write", facts->price.cache_write, 0);
+    known_add(text, "output", facts->price.output, 0);
     text_add_str(text, "}}");
 }
 
@@ -99,9 +95,10 @@ static bool is_after(const char *id, struct bytes after) {
     return order > 0 || (order == 0 && len > after.len);
 }
 
-static void write_all(struct loop_work *work) {
-    struct models_op *op = CONTAINER_OF(work, struct models_op, work);
-    (void)page_begin(&op->page); /* All are here: nothing is read. */
+static void all_write(struct loop_work *work) {
+    struct models_op *op = CONTAINER_OF(work, struct models_op, page.request.work);
+    struct page *page = &op->page;
+    (void)page_begin(page); /* All are here: nothing is read. */
     if (op->count > 0) {
         qsort(op->models, op->count, sizeof *op->models, by_id);
     }
@@ -109,32 +106,25 @@ static void write_all(struct loop_work *work) {
     for (size_t i = 0; i < op->count; i++) {
         const char *id = op->models[i].id;
         bool again = i > 0 && strcmp(op->models[i - 1].id, id) == 0;
-        if (again || !page_holds(bytes_of(id), op->q)) {
+        if (again || !page_holds(page, bytes_of(id))) {
             continue;
         }
         counted++;
-        if (is_after(id, op->after) && page_add(&op->page, bytes_of(id))) {
-            write_model(&op->page.op.answer, &op->models[i]);
+        if (is_after(id, page->after) && page_add(page, bytes_of(id))) {
+            model_write(&page->request.op.answer, &op->models[i]);
         }
     }
-    page_end(&op->page, op->total ? counted : PAGE_NO_TOTAL);
+    page_end(page, page->total ? counted : PAGE_NO_TOTAL);
 }
 
-static void written(struct loop_work *work) {
-    struct models_op *op = CONTAINER_OF(work, struct models_op, work);
-    op_answer(&op->page.op, ERR_OK);
-    for (size_t i = 0; i < op->count; i++) {
-        mem_free(op->models[i].id);
-    }
-    mem_free(op->models);
-    mem_free(op);
+static void all_written(struct loop_work *work) {
+    request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
 }
 
 static void all_taken(void *ctx) {
     struct models_op *op = ctx;
-    op->work.run = write_all;
-    op->work.done = written;
-    loop_work(op->loop, &op->work);
+    op->page.request.work = (struct loop_work){.run = all_write, .done = all_written};
+    loop_work(op->page.request.loop, &op->page.request.work);
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -143,18 +133,22 @@ static bool cursor_valid(struct bytes cursor) {
     return cursor.len > 0;
 }
 
-void providers__models(struct exchange *exchange, void *ctx) {
-    static const struct page_form form = {.valid = cursor_valid, .of = PAGE_OF_ALL};
-    struct providers_api *api = ctx;
-    struct page_ask ask;
-    if (!page_read(exchange, &form, &ask)) {
-        return;
-    }
-    struct models_op *op = mem_new(sizeof *op);
-    page_init(&op->page, exchange, ask.limit);
-    op->loop = api->loop;
-    op->after = ask.after;
-    op->total = ask.total;
-    op->q = page_word(exchange, PROVIDERS_Q);
-    models_list(connections_models(api->connections), take_model, all_taken, op);
+static void models_begin(struct page *page) {
+    const struct providers_api *api = page->request.api;
+    models_list(connections_models(api->connections), take_model, all_taken,
+                PAGE_OF(page, struct models_op));
 }
+
+static void models_end(void *ctx, struct err result) {
+    struct models_op *op = ctx;
+    for (size_t i = 0; i < op->count; i++) {
+        mem_free(op->models[i].id);
+    }
+    mem_free(op->models);
+}
+
+const struct page_kind providers__models = {
+    .request = {.size = sizeof(struct models_op), .end = models_end},
+    .valid = cursor_valid,
+    .begin = models_begin,
+};

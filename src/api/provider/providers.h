@@ -21,7 +21,6 @@
 #ifndef DROVER_API_PROVIDER_PROVIDERS_H
 #define DROVER_API_PROVIDER_PROVIDERS_H
 
-#include "api/base/op.h"
 #include "api/base/page.h"
 #include "base/base.h"
 #include "dispatch/provider/connections.h"
@@ -46,38 +45,19 @@ void providers_stop(struct providers_api *api);
 
 /* --- Between the files of this resource ------------------------------------------------------- */
 
-void providers__add(struct exchange *exchange, void *ctx);
-void providers__patch(struct exchange *exchange, void *ctx);
-void providers__remove(struct exchange *exchange, void *ctx);
-void providers__test(struct exchange *exchange, void *ctx);
-void providers__forget(struct exchange *exchange, void *ctx);
-void providers__models(struct exchange *exchange, void *ctx);
-
-/* From the path; what is no name of a connection is answered as one that is not there. */
-MUST_CHECK bool providers__name(struct exchange *exchange, struct bytes *ret_name);
+extern const struct one_kind providers__one;
+extern const struct field_set providers__fields; /* Of bodies. */
+extern const struct request_kind providers__add, providers__patch, providers__remove,
+    providers__forget, providers__test;
+extern const struct page_kind providers__models;
+void providers__handle(struct exchange *exchange, void *ctx);
 MUST_CHECK bool providers__name_fits(struct bytes name);
-MUST_CHECK struct err providers__absent(struct why *why);
 /* One as JSON. `origin`: where it comes from; NULL: it was set. */
 void providers__write(const struct connections *connections, const struct provider *provider,
                       const char *origin, struct text *text);
 
-/* What a body says of a connection. Borrowed from the exchange, but for the JSON texts. */
-enum { PROVIDERS_Q = PAGE_OWNER }; /* Position in the query tables of providers and models. */
-enum body_value { VALUE_ABSENT, VALUE_NULL, VALUE_GIVEN };
-struct provider_body {
-    const char *name, *kind, *base_url; /* NULL: absent. */
-    enum body_value key_how, window_how, concurrent_how;
-    const char *key;
-    int64_t window, max_concurrent;
-    struct text headers, models; /* Owned; no bytes: absent. */
-};
-enum provider_body_of { BODY_OF_NEW, BODY_OF_CHANGE };
-/* Checks each field. *ret_body is to be ended on failure, too. */
-MUST_CHECK struct err provider_body_read(const json_t *json, enum provider_body_of of,
-                                         struct provider_body *ret_body, struct why *why);
-void provider_body_done(struct provider_body *body);
-/* Puts what was given into the row, and checks what can only be wrong together. */
-MUST_CHECK struct err provider_body_merge(const struct provider_body *body,
-                                          struct provider *provider, struct why *why);
+/* Parts of schemas. */
+#define PROVIDER_KINDS "{\"enum\":[\"openai\",\"responses\",\"anthropic\",\"scripted\"]}"
+#define PROVIDER_HEADERS "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"
 
 #endif

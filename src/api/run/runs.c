@@ -1,7 +1,14 @@
-/* runs.c: the routes of runs of every kind, in one table. */
+/* runs.c: the list of runs, one run, and what a client may do to it: stop it, remove it. Jobs are
+ * the runs of one kind. */
 #include "api/run/runs.h"
 
-#include "api/base/one.h"
+#include <string.h>
+
+#include "base/json/json.h"
+#include "dispatch/run/folders.h"
+#include "dispatch/run/retention.h"
+#include "engine/job/spec.h"
+#include "engine/system/retention.h"
 
 const struct one_kind runs__one = {.prefix = "run", .absent = "there is no run with that id"};
 
@@ -9,86 +16,377 @@ struct err runs__absent(struct why *why) {
     return one_absent(&runs__one, why);
 }
 
-bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret_key) {
-    struct one_key key;
-    if (!one_read(exchange, &runs__one, owner_at, &key)) {
-        return false;
-    }
-    *ret_key = (struct run_key){.owner = key.owner, .run = key.id};
-    return true;
+void runs__handle(struct exchange *exchange, void *ctx) {
+    request_take(exchange, runs__host(ctx));
 }
+
+/* --- List ------------------------------------------------------------------------------------- */
+
+struct list_op {
+    struct page page;
+    struct run_page what;     /* Filters; texts are borrowed from the exchange. */
+    struct run_bounds bounds; /* Bounds at the time of the request. */
+    struct tx *tx;            /* Borrowed while the function runs. */
+};
+
+static struct err run_list_row(void *ctx, const struct run_row *row) {
+    struct list_op *list = ctx;
+    if (!page_add_number(&list->page, row->id)) {
+        return ERR_OK;
+    }
+    struct run_row shown = *row;
+    run_shown(&shown, tx_epoch(list->tx), list->what.hold);
+    struct err err = tx_run_away_mark(list->tx, &list->bounds, &shown);
+    if (!err_failed(err)) {
+        run_write_json(&shown, RUN_LIGHT, &list->page.request.op.answer);
+    }
+    return err;
+}
+
+static struct err run_list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    struct list_op *list = PAGE_OF(page, struct list_op);
+    struct run_page what = list->what;
+    int64_t next = 0;
+    struct err err;
+    list->tx = tx;
+    what.before = part->from;
+    if (page->now.state == PAGE_COUNTING) {
+        what.limit = PAGE_TOTAL_MAX + 1;
+        err = tx_run_count(tx, &what, &page->now.counted, &next);
+    } else {
+        what.limit = part->limit;
+        err = tx_run_each(tx, &what, run_list_row, list, &next);
+    }
+    if (err.code == ERR_NOT_FOUND) {
+        why_set(&page->request.op.why, "parent, root: there is no run with that id");
+    }
+    if (!err_failed(err) && next != 0) {
+        page_looked_number(page, next);
+    }
+    return err;
+}
+
+static struct err run_list_read(void *ctx) {
+    struct list_op *list = ctx;
+    struct page *page = &list->page;
+    struct run_page *what = &list->what;
+    const struct exchange *exchange = page->request.op.exchange;
+    const struct runs_api *api = page->request.api;
+    static const char *const texts[] = {"project", "session", "parent", "root", "q"};
+    struct bytes states = param_text(exchange, "state");
+    struct err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(err); i++) {
+        err = page_no_nul(page, texts[i]);
+    }
+    *what = (struct run_page){.owner = page->request.key.owner,
+                              .by_kind = what->by_kind,
+                              .kind = what->kind,
+                              .live = param_flag(exchange, "live"),
+                              .project = param_text(exchange, "project"),
+                              .session = param_text(exchange, "session"),
+                              .parent = param_text(exchange, "parent"),
+                              .root = param_text(exchange, "root"),
+                              .q = param_text(exchange, "q"),
+                              .since_ms = param_number(exchange, "since"),
+                              .hold = dispatch_held(api->dispatch)};
+    for (unsigned i = 0; i < RUN_STATE_COUNT && states.len > 0; i++) {
+        bool named = page_names(states, bytes_of(run_state_name((enum run_state)i)));
+        what->states |= named ? 1U << i : 0;
+    }
+    list->bounds = dispatch_bounds(api->dispatch);
+    return err;
+}
+
+static struct err runs_read(void *ctx) {
+    struct list_op *list = ctx;
+    const struct exchange *exchange = list->page.request.op.exchange;
+    list->what.by_kind = param_given(exchange, "kind");
+    if (list->what.by_kind && !run_kind_find(param_text(exchange, "kind"), &list->what.kind)) {
+        why_set(&list->page.request.op.why,
+                "query parameter 'kind' must be one of job, turn, agent, workflow, flow");
+        return err_make(ERR_BAD_QUERY, "runs: kind");
+    }
+    return run_list_read(list);
+}
+
+static struct err jobs_read(void *ctx) {
+    struct list_op *list = ctx;
+    list->what.by_kind = true;
+    list->what.kind = KIND_JOB;
+    return run_list_read(list);
+}
+
+static const struct page_kind runs_list = {
+    .request = {.size = sizeof(struct list_op), .read = runs_read}, .rows = run_list_rows};
+const struct page_kind jobs__list = {.request = {.size = sizeof(struct list_op), .read = jobs_read},
+                                     .rows = run_list_rows};
+
+/* --- One run ---------------------------------------------------------------------------------- */
+
+struct show_op {
+    struct request request;
+    struct run_bounds bounds; /* When the request came. */
+};
+
+static struct err run_show_start(void *ctx) {
+    struct show_op *show = ctx;
+    const struct runs_api *api = show->request.api;
+    show->bounds = dispatch_bounds(api->dispatch);
+    return ERR_OK;
+}
+
+static struct err show_run(struct tx *tx, void *ctx) {
+    struct show_op *show = ctx;
+    const struct run_key key = runs__key_of(&show->request);
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find_shown(tx, &key, &found, &row);
+    if (err_failed(err) || !found) {
+        return request_absent(&show->request, err);
+    }
+    run_shown(&row, tx_epoch(tx), run_bounds_hold(&show->bounds));
+    err = tx_run_away_mark(tx, &show->bounds, &row);
+    if (!err_failed(err)) {
+        run_write_json(&row, RUN_WHOLE, &show->request.op.answer);
+    }
+    return err;
+}
+
+static struct err show_job(struct tx *tx, void *ctx) {
+    struct show_op *show = ctx;
+    const struct run_key key = runs__key_of(&show->request);
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find_shown(tx, &key, &found, &row);
+    return err_failed(err) || !found || row.kind != KIND_JOB ? request_absent(&show->request, err)
+                                                             : show_run(tx, ctx);
+}
+
+static const struct request_kind runs_show = {
+    .size = sizeof(struct show_op), .one = &runs__one, .start = run_show_start, .work = show_run};
+const struct request_kind jobs__show = {
+    .size = sizeof(struct show_op), .one = &runs__one, .start = run_show_start, .work = show_job};
+
+/* --- Stop ------------------------------------------------------------------------------------- */
+
+struct stop_op {
+    struct request request;
+    int64_t grace_ms;
+    struct run_stop stop;
+    bool begun; /* An earlier transaction has asked the run itself. */
+};
+
+static const struct field stop_rows[] = {
+    {.name = "grace_ms",
+     .kind = FIELD_INT,
+     .at = offsetof(struct stop_op, grace_ms),
+     .max = RUN_GRACE_MS_MAX,
+     .absent = JOB_GRACE_MS},
+};
+static const struct field_set stop_fields = {FIELD_ROWS(stop_rows), .use = FIELD_GIVEN};
+
+/* Says in which state a run is that cannot be changed any more. */
+static struct err state_tell(struct tx *tx, struct request *request) {
+    const struct run_key key = runs__key_of(request);
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err) || !found) {
+        return request_absent(request, err);
+    }
+    why_set(&request->op.why,
+            run_state_final(row.state) ? "the run has ended: it is %s" : "the run is still %s",
+            run_state_name(row.state));
+    return err_make(ERR_CONFLICT, "runs: state");
+}
+
+static struct err stop_start(void *ctx) {
+    struct stop_op *stop = ctx;
+    const struct runs_api *api = stop->request.api;
+    stop->stop = (struct run_stop){.key = runs__key_of(&stop->request),
+                                   .cause = CAUSE_STOPPED,
+                                   .grace_ms = stop->grace_ms,
+                                   .bounds = dispatch_bounds(api->dispatch)};
+    return ERR_OK;
+}
+
+/* A large subtree is asked in a chain of transactions. A turn whose command is on another host ends
+ * when that host has ended it: the answer says so. */
+static struct err stop_work(struct tx *tx, void *ctx) {
+    struct stop_op *stop = ctx;
+    struct run_row row = {0};
+    struct err err = tx_run_stop(tx, &stop->stop, &stop->request.more, &row);
+    if (err.code == ERR_CONFLICT && stop->begun) {
+        bool found = false;
+        err = tx_run_find(tx, &stop->stop.key, &found, &row);
+        if (!found) {
+            return request_absent(&stop->request, err);
+        }
+    } else if (err.code == ERR_CONFLICT) {
+        return state_tell(tx, &stop->request);
+    }
+    if (!err_failed(err)) {
+        err = tx_run_away_mark(tx, &stop->stop.bounds, &row);
+    }
+    if (!err_failed(err)) {
+        run_write_shown(tx, &row, &stop->stop.bounds, &stop->request.op.answer);
+    }
+    return err;
+}
+
+static enum request_next stop_done(void *ctx, struct err *io_result) {
+    struct stop_op *stop = ctx;
+    stop->begun = !err_failed(*io_result);
+    return REQUEST_ANSWER;
+}
+
+static const struct request_kind runs_stop = {
+    .size = sizeof(struct stop_op),
+    .writes = true,
+    .one = &runs__one,
+    .fields = &stop_fields,
+    .start = stop_start,
+    .work = stop_work,
+    .done = stop_done,
+};
+
+/* --- Remove ----------------------------------------------------------------------------------- */
+
+/* First the row, then what its attempts left on the disk: a crash in between leaves folders that
+ * belong to no run, which the dispatcher clears away when nobody has touched them for a day. */
+struct remove_op {
+    struct request request;
+    int64_t attempts;
+};
+
+/* Why one stays that somebody wanted removed. */
+static struct err kept_tell(struct tx *tx, struct request *request) {
+    const struct run_key key = runs__key_of(request);
+    struct why *why = &request->op.why;
+    bool found = false;
+    struct run_row row = {0};
+    struct err err = tx_run_find(tx, &key, &found, &row);
+    if (err_failed(err) || !found || !run_state_final(row.state)) {
+        return err_failed(err) ? err : state_tell(tx, request);
+    }
+    if (row.kind == KIND_AGENT) {
+        why_set(why, "an agent of a workflow goes with it: remove the workflow");
+    } else if (row.kind == KIND_TURN && row.parent_run.len > 0) {
+        why_set(why, "it goes with the run %.*s that it belongs to, or has not ended below it",
+                (int)row.parent_run.len, row.parent_run.data);
+    } else {
+        why_set(why, "the run is %s, but what is below it has not ended",
+                run_state_name(row.state));
+    }
+    return err_make(ERR_CONFLICT, "runs: below it");
+}
+
+static struct err run_remove_work(struct tx *tx, void *ctx) {
+    struct remove_op *remove = ctx;
+    const struct run_key key = runs__key_of(&remove->request);
+    struct run_row row = {0};
+    struct err err = tx_run_remove(tx, &key, &remove->request.more, &row);
+    remove->attempts = row.attempt;
+    op_removed(&remove->request.op, tx, "id", key.run, "removed_ms");
+    return err.code == ERR_CONFLICT ? kept_tell(tx, &remove->request) : err;
+}
+
+static void folders_remove(struct loop_work *work) {
+    struct remove_op *remove = CONTAINER_OF(work, struct remove_op, request.work);
+    const struct runs_api *api = remove->request.api;
+    const struct run_folders folders = {
+        .run = remove->request.key.id, .first = 1, .last = remove->attempts};
+    struct err err = run_folders_remove(api->spool, &folders);
+    (void)err; /* The folder is listed, and tried again. */
+}
+
+static void folders_removed(struct loop_work *work) {
+    request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
+}
+
+static enum request_next run_remove_done(void *ctx, struct err *io_result) {
+    struct remove_op *remove = ctx;
+    if (err_failed(*io_result) || remove->request.more || remove->attempts == 0) {
+        return REQUEST_ANSWER;
+    }
+    remove->request.work = (struct loop_work){.run = folders_remove, .done = folders_removed};
+    loop_work(remove->request.loop, &remove->request.work);
+    return REQUEST_LATER;
+}
+
+/* Sessions of a workflow's agents, and other things that went with the run, are removed later. */
+static void run_remove_end(void *ctx, struct err result) {
+    const struct request *request = ctx;
+    const struct runs_api *api = request->api;
+    if (!err_failed(result)) {
+        chores_purge(api->chores);
+        retention_wake(api->dispatch);
+    }
+}
+
+static const struct request_kind runs_remove = {
+    .size = sizeof(struct remove_op),
+    .writes = true,
+    .one = &runs__one,
+    .work = run_remove_work,
+    .done = run_remove_done,
+    .end = run_remove_end,
+};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param list_query[] = {
     RUNS_LIST_QUERY("Another owner's runs"),
-    [RUNS_LIST_KIND] = {.name = "kind",
-                        .about = "Only those of this kind.",
-                        .kind = QUERY_TEXT,
-                        .max = 20},
+    {.name = "kind", .about = "Only those of this kind.", .kind = QUERY_TEXT, .max = 20},
     {.name = NULL},
 };
-
-static const struct query_param one_query[] = {
-    [RUN_OWNER] = OP_OWNER_PARAM("Another owner's run"),
-    {.name = NULL},
-};
+#define RUN_QUERY OP_OWNER_QUERY("Another owner's run")
 
 #define SPANS_FILTERS                                                                              \
-    [RUNS_SPANS_STATE] = PAGE_STATE_PARAM,                                                         \
-    [RUNS_SPANS_KIND] = PAGE_WORD_PARAM("kind", "Only those of this kind, or of several (a,b)."),  \
-    [RUNS_SPANS_Q] = PAGE_Q_PARAM("name or error"),                                                \
-    [RUNS_SPANS_SINCE] = PAGE_SINCE_PARAM("started"),                                              \
-    [RUNS_SPANS_MIN] = {.name = "min_ms",                                                          \
-                        .about = "Only those that ended and took as long, or longer.",             \
-                        .kind = QUERY_INT,                                                         \
-                        .min = 0,                                                                  \
-                        .max = INT64_C(1) << 53}
+    PAGE_STATE_PARAM("running,succeeded,degraded,failed,cancelled,timed_out,lost"),                \
+        PAGE_WORDS_PARAM("kind", "Only those of this kind, or of several (a,b).",                  \
+                         "process,model,tool,review,compaction"),                                  \
+        PAGE_Q_PARAM("name or error"), PAGE_SINCE_PARAM("started"), {                              \
+        .name = "min_ms", .about = "Only those that ended and took as long, or longer.",           \
+        .kind = QUERY_INT, .min = 0, .max = INT64_C(1) << 53                                       \
+    }
 
 static const struct query_param spans_query[] = {
-    [PAGE_AFTER] = PAGE_AFTER_PARAM(40),
-    PAGE_PARAMS,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's run"),
+    PAGE_PARAMS(40),
+    OP_OWNER_PARAM("Another owner's run"),
     SPANS_FILTERS,
     {.name = NULL},
 };
 
 static const struct query_param session_spans_query[] = {
-    [PAGE_AFTER] = PAGE_AFTER_PARAM(60),
-    PAGE_PARAMS,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's session"),
+    PAGE_PARAMS(60),
+    OP_OWNER_PARAM("Another owner's session"),
     SPANS_FILTERS,
-    [RUNS_SPANS_TURN] = {.name = "turn",
-                         .about = "The number of a turn; absent: all of them.",
-                         .kind = QUERY_INT,
-                         .min = 1,
-                         .max = INT64_MAX},
+    {.name = "turn",
+     .about = "The number of a turn; absent: all of them.",
+     .kind = QUERY_INT,
+     .min = 1,
+     .max = INT64_MAX},
     {.name = NULL},
 };
 
 #define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
 #define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
-#define SPAN_SCHEMA                                                                                \
-    "{\"type\":\"object\",\"required\":[\"attempt\",\"step\",\"kind\",\"state\"],\"properties\":{" \
-    "\"turn\":{\"type\":\"integer\"},\"run\":{\"type\":\"string\"},\"message\":"                   \
-    "{\"type\":\"string\"},\"prompt\":{\"type\":[\"object\",\"null\"]},"                           \
-    "\"attempt\":{\"type\":\"integer\"},\"step\":{\"type\":\"integer\"},\"kind\":{\"enum\":["      \
-    "\"process\",\"model\",\"tool\",\"review\",\"compaction\"]},\"name\":{\"type\":\"string\"},"   \
-    "\"state\":{\"enum\":["                                                                        \
-    "\"running\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"    \
-    "\"cause\":" MAYBE_TEXT ",\"error\":" MAYBE_TEXT ",\"started_ms\":{\"type\":\"integer\"},"     \
-    "\"ended_ms\":" MAYBE_INT ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{"       \
-    "\"fresh\":" MAYBE_INT ",\"cache_read\":" MAYBE_INT ",\"cache_write\":" MAYBE_INT              \
-    ",\"output\":" MAYBE_INT ",\"reasoning\":" MAYBE_INT "}},\"cost_micros\":" MAYBE_INT           \
-    ",\"estimated\":{\"type\":\"boolean\"},\"tries\":{\"type\":\"integer\"},"                      \
-    "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT                \
-    ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}"
-
-static const char spans_answer[] = PAGE_SCHEMA(SPAN_SCHEMA);
-
-static const char stop_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"grace_ms\":"
-    "{\"type\":\"integer\",\"minimum\":0,\"maximum\":600000,\"default\":5000}}}";
+static const char spans_answer[] = PAGE_SCHEMA(
+    "{\"type\":\"object\",\"required\":[\"attempt\",\"step\",\"kind\",\"state\"],\"properties\":{"
+    "\"turn\":{\"type\":\"integer\"},\"run\":{\"type\":\"string\"},\"message\":"
+    "{\"type\":\"string\"},\"prompt\":{\"type\":[\"object\",\"null\"]},"
+    "\"attempt\":{\"type\":\"integer\"},\"step\":{\"type\":\"integer\"},\"kind\":{\"enum\":["
+    "\"process\",\"model\",\"tool\",\"review\",\"compaction\"]},\"name\":{\"type\":\"string\"},"
+    "\"state\":{\"enum\":["
+    "\"running\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"
+    "\"cause\":" MAYBE_TEXT ",\"error\":" MAYBE_TEXT ",\"started_ms\":{\"type\":\"integer\"},"
+    "\"ended_ms\":" MAYBE_INT ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{"
+    "\"fresh\":" MAYBE_INT ",\"cache_read\":" MAYBE_INT ",\"cache_write\":" MAYBE_INT
+    ",\"output\":" MAYBE_INT ",\"reasoning\":" MAYBE_INT "}},\"cost_micros\":" MAYBE_INT
+    ",\"estimated\":{\"type\":\"boolean\"},\"tries\":{\"type\":\"integer\"},"
+    "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT
+    ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}");
 
 static const char remove_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"
@@ -101,53 +399,48 @@ static const struct route routes[] = {
      .scope = SCOPE_READ,
      .query = list_query,
      .answer = RUN_LIST_ANSWER,
-     .answer_status = 200,
-     .handle = runs__list},
+     .page = &runs_list},
     {.method = "GET",
      .path = "/api/v1/runs/{id}",
      .summary = "Show a run",
      .scope = SCOPE_READ,
-     .query = one_query,
+     .query = RUN_QUERY,
      .answer = RUN_WHOLE_ANSWER,
-     .answer_status = 200,
-     .handle = runs__show},
+     .request = &runs_show},
     {.method = "GET",
      .path = "/api/v1/runs/{id}/spans",
      .summary = "List what a run did, step by step",
      .scope = SCOPE_READ,
      .query = spans_query,
      .answer_schema = spans_answer,
-     .answer_status = 200,
-     .handle = runs__spans},
+     .page = &runs__spans},
     {.method = "GET",
      .path = "/api/v1/sessions/{id}/spans",
      .summary = "List what the turns of a session did, step by step",
      .scope = SCOPE_READ,
      .query = session_spans_query,
      .answer_schema = spans_answer,
-     .answer_status = 200,
-     .handle = runs__session_spans},
+     .page = &runs__session_spans},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/stop",
      .summary = "Ask a run, and all below it, to end",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
-     .body_schema = stop_body,
+     .body = {.fields = &stop_fields, .use = FIELD_GIVEN},
      .answer = RUN_LIGHT_ANSWER,
-     .answer_status = 200,
-     .handle = runs__stop},
+     .request = &runs_stop},
     {.method = "DELETE",
      .path = "/api/v1/runs/{id}",
      .summary = "Remove a run that has ended, with its log",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = RUN_QUERY,
      .answer_schema = remove_answer,
-     .answer_status = 200,
-     .handle = runs__remove},
+     .request = &runs_remove},
 };
 
 struct route_table runs_table(struct runs_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
 }

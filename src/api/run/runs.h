@@ -75,89 +75,45 @@ static inline struct request_host runs__host(void *ctx) {
 static inline struct run_key runs__key_of(const struct request *request) {
     return (struct run_key){.owner = request->key.owner, .run = request->key.id};
 }
-/* The run of the path, and whose it is; borrowed from the exchange. The answer was given when it
- * is false. `owner_at`: the position of `owner` in the route's query. */
-MUST_CHECK bool runs__key(struct exchange *exchange, unsigned owner_at, struct run_key *ret_key);
 /* ERR_NOT_FOUND, in words. */
 struct err runs__absent(struct why *why);
+void runs__handle(struct exchange *exchange, void *ctx);
 
-void runs__list(struct exchange *exchange, void *ctx);
-void runs__show(struct exchange *exchange, void *ctx);
-void runs__spans(struct exchange *exchange, void *ctx);
-enum {
-    RUNS_SPANS_STATE = PAGE_OWN,
-    RUNS_SPANS_KIND,
-    RUNS_SPANS_Q,
-    RUNS_SPANS_SINCE,
-    RUNS_SPANS_MIN,
-    RUNS_SPANS_TURN, /* Of a session only. */
-};
-void runs__session_spans(struct exchange *exchange, void *ctx);
-void runs__stop(struct exchange *exchange, void *ctx);
-void runs__remove(struct exchange *exchange, void *ctx);
 extern const struct field_set jobs__input_fields, jobs__size_fields;
-void jobs__submit(struct exchange *exchange, void *ctx);
-void jobs__list(struct exchange *exchange, void *ctx);
-void jobs__show(struct exchange *exchange, void *ctx);
-void jobs__input(struct exchange *exchange, void *ctx);
-void jobs__abandon(struct exchange *exchange, void *ctx);
-void jobs__resize(struct exchange *exchange, void *ctx);
+extern const struct request_kind jobs__submit, jobs__show, jobs__input, jobs__abandon, jobs__resize,
+    jobs__range, jobs__search;
+extern const struct page_kind jobs__list, runs__spans, runs__session_spans;
 void jobs__logs(struct exchange *exchange, void *ctx);
-void jobs__search(struct exchange *exchange, void *ctx);
 
-/* Positions in the query tables, which stand beside the routes. */
-enum {
-    RUNS_LIST_STATE = PAGE_OWN,
-    RUNS_LIST_LIVE,
-    RUNS_LIST_PROJECT,
-    RUNS_LIST_SESSION,
-    RUNS_LIST_PARENT,
-    RUNS_LIST_ROOT,
-    RUNS_LIST_SINCE,
-    RUNS_LIST_Q,
-    RUNS_LIST_KIND, /* Of runs only. */
-};
-/* The rows of both tables but KIND. */
+/* The rows of the query of both lists. */
 #define RUNS_LIST_QUERY(whose)                                                                     \
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM, PAGE_PARAMS, [PAGE_OWNER] = OP_OWNER_PARAM(whose),           \
-    [RUNS_LIST_STATE] = {.name = "state",                                                          \
-                         .about = "Only those in this state, or in one of several (a,b).",         \
-                         .kind = QUERY_TEXT,                                                       \
-                         .max = 100},                                                              \
-    [RUNS_LIST_LIVE] = {.name = "live",                                                            \
-                        .about = "Only those that have not ended.",                                \
-                        .kind = QUERY_FLAG},                                                       \
-    [RUNS_LIST_PROJECT] = {.name = "project",                                                      \
-                           .about = "Only those of this project.",                                 \
-                           .kind = QUERY_TEXT,                                                     \
-                           .max = 256},                                                            \
-    [RUNS_LIST_SESSION] = {.name = "session",                                                      \
-                           .about = "Only those of this session: its turns, and all below them.",  \
-                           .kind = QUERY_TEXT,                                                     \
-                           .max = ID_SIZE},                                                        \
-    [RUNS_LIST_PARENT] = {.name = "parent",                                                        \
-                          .about = "Only those that this run has started.",                        \
-                          .kind = QUERY_TEXT,                                                      \
-                          .max = ID_SIZE},                                                         \
-    [RUNS_LIST_ROOT] = {.name = "root",                                                            \
-                        .about = "Only those below this run, which stands at the top.",            \
-                        .kind = QUERY_TEXT,                                                        \
-                        .max = ID_SIZE},                                                           \
-    [RUNS_LIST_SINCE] = {.name = "since",                                                          \
-                         .about = "Only those submitted at this time or later; milliseconds.",     \
-                         .kind = QUERY_INT,                                                        \
-                         .min = 0,                                                                 \
-                         .max = INT64_C(1) << 53},                                                 \
-    [RUNS_LIST_Q] = {.name = "q",                                                                  \
-                     .about = "Only those whose label, command or id contains this text.",         \
-                     .kind = QUERY_TEXT,                                                           \
-                     .max = RUN_SEARCH_MAX}
-enum { RUN_OWNER };
-/* And of jobs__abandon. */
-enum { ABANDON_FORCE = RUN_OWNER + 1 };
-enum { LOGS_OWNER, LOGS_STREAM, LOGS_ATTEMPT, LOGS_OFFSET, LOGS_AFTER, LOGS_LIMIT, LOGS_ENCODING };
-enum { SEARCH_PATTERN = LOGS_OFFSET, SEARCH_LIMIT, SEARCH_CONTEXT };
-
+    PAGE_PARAMS(PAGE_NUMBER), OP_OWNER_PARAM(whose),                                               \
+        {.name = "state",                                                                          \
+         .about = "Only those in this state, or in one of several (a,b).",                         \
+         .kind = QUERY_TEXT,                                                                       \
+         .max = 100,                                                                               \
+         .words = PAGE_RUN_STATES},                                                                \
+        {.name = "live", .about = "Only those that have not ended.", .kind = QUERY_FLAG},          \
+        {.name = "project",                                                                        \
+         .about = "Only those of this project.",                                                   \
+         .kind = QUERY_TEXT,                                                                       \
+         .max = 256},                                                                              \
+        {.name = "session",                                                                        \
+         .about = "Only those of this session: its turns, and all below them.",                    \
+         .kind = QUERY_TEXT,                                                                       \
+         .max = ID_SIZE},                                                                          \
+        {.name = "parent",                                                                         \
+         .about = "Only those that this run has started.",                                         \
+         .kind = QUERY_TEXT,                                                                       \
+         .max = ID_SIZE},                                                                          \
+        {.name = "root",                                                                           \
+         .about = "Only those below this run, which stands at the top.",                           \
+         .kind = QUERY_TEXT,                                                                       \
+         .max = ID_SIZE},                                                                          \
+        PAGE_SINCE_PARAM("submitted"), {                                                           \
+        .name = "q", .about = "Only those whose label, command or id contains this text.",         \
+        .kind = QUERY_TEXT, .max = RUN_SEARCH_MAX                                                  \
+    }
 enum {
     LOGS_LIMIT_DEFAULT = 64 << 10,
     LOGS_LIMIT_MAX = 1 << 20,

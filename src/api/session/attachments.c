@@ -10,185 +10,148 @@
 #include "dispatch/session/blobs.h"
 #include "engine/session/attachments.h"
 
-static const struct one_kind attachment_kind = {.prefix = "att",
-                                                .absent = "there is no attachment with that id"};
+static const struct one_kind attachment_one = {.prefix = "att",
+                                               .absent = "there is no attachment with that id"};
 
 /* --- Upload ----------------------------------------------------------------------------------- */
 
-struct upload {
-    struct op op;
+struct upload_op {
+    struct request request;
     struct blob_put put;
-    struct attachment_new what; /* Its key is borrowed from the exchange. */
+    struct id attachment;
 };
 
+/* Before the disk is filled with what nobody may give to it. */
+static struct err upload_check(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    const struct session_key key = sessions__key_of(request);
+    bool found = false;
+    struct session_row row;
+    struct err err = tx_session_find(tx, &key, &found, &row);
+    return found ? err : request_absent(request, err);
+}
+
 static struct err upload_row(struct tx *tx, void *ctx) {
-    struct upload *upload = CONTAINER_OF((struct blob_put *)ctx, struct upload, put);
-    struct attachment_new what = upload->what;
-    op_restart(&upload->op);
-    what.hash = bytes_of(upload->put.hash.text);
-    what.media = bytes_of(upload->put.media);
-    what.bytes = (int64_t)upload->put.bytes.len;
+    struct upload_op *upload = CONTAINER_OF((struct blob_put *)ctx, struct upload_op, put);
+    struct op *op = &upload->request.op;
+    const struct attachment_new what = {.session = sessions__key_of(&upload->request),
+                                        .attachment = upload->attachment,
+                                        .hash = bytes_of(upload->put.hash.text),
+                                        .media = bytes_of(upload->put.media),
+                                        .bytes = (int64_t)upload->put.bytes.len};
     struct attachment_row row;
+    op_restart(op);
     struct err err = tx_attachment_add(tx, &what, &row);
     if (err.code == ERR_NOT_FOUND) {
-        return one_absent(&sessions__kind, &upload->op.why);
+        return request_absent(&upload->request, ERR_OK);
     }
     if (err_failed(err)) {
         return err;
     }
-    attachment_write_json(&row, &upload->op.answer);
-    return op_written(&upload->op);
+    attachment_write_json(&row, &op->answer);
+    return op_written(op);
 }
 
 static void upload_done(struct blob_put *put, struct err result) {
-    struct upload *upload = CONTAINER_OF(put, struct upload, put);
+    struct upload_op *upload = CONTAINER_OF(put, struct upload_op, put);
     if (result.code == ERR_BAD_IMAGE) {
-        why_set(&upload->op.why, "the body must be a PNG, JPEG, GIF or WebP image");
+        why_set(&upload->request.op.why, "the body must be a PNG, JPEG, GIF or WebP image");
     }
-    op_answer(&upload->op, result);
-    mem_free(upload);
+    request_answer(&upload->request, result);
 }
 
-static struct err session_there(struct tx *tx, void *ctx) {
-    struct upload *upload = ctx;
-    op_restart(&upload->op);
-    bool found = false;
-    struct session_row row;
-    struct err err = tx_session_find(tx, &upload->what.session, &found, &row);
-    return !err_failed(err) && !found ? one_absent(&sessions__kind, &upload->op.why) : err;
+static enum request_next upload_checked(void *ctx, struct err *io_result) {
+    struct upload_op *upload = ctx;
+    const struct sessions_api *api = upload->request.api;
+    if (err_failed(*io_result)) {
+        return REQUEST_ANSWER;
+    }
+    upload->attachment = request_new_id(&upload->request, "att");
+    upload->put = (struct blob_put){.bytes = exchange_body(upload->request.op.exchange),
+                                    .blobs = api->blobs,
+                                    .row = upload_row,
+                                    .done = upload_done};
+    blobs_put(api->blobs, &upload->put);
+    return REQUEST_LATER;
 }
 
-/* Before the disk is filled with what nobody may give to it. */
-static void session_known(struct err result, void *ctx) {
-    struct upload *upload = ctx;
-    if (err_failed(result)) {
-        op_done(result, upload);
-        return;
-    }
-    struct blobs *blobs = upload->put.blobs;
-    upload->put.row = upload_row;
-    upload->put.done = upload_done;
-    blobs_put(blobs, &upload->put);
-}
-
-static void attach(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct session_key key;
-    if (!sessions__key(exchange, SESSION_OWNER, &key)) {
-        return;
-    }
-    struct upload *upload = mem_new(sizeof *upload);
-    op_init(&upload->op, exchange, 201);
-    upload->put.bytes = exchange_body(exchange);
-    upload->put.blobs = api->blobs;
-    upload->what.session = key;
-    upload->what.attachment = sessions__new_id(api, "att");
-    store_read(api->store, session_there, session_known, upload);
-}
+static const struct request_kind upload = {
+    .size = sizeof(struct upload_op),
+    .one = &session_one,
+    .work = upload_check,
+    .done = upload_checked,
+};
 
 /* --- Read ------------------------------------------------------------------------------------- */
 
-struct reading {
-    struct op op;
-    struct loop_work work;
-    const struct sessions_api *api;
-    struct attachment_key key; /* Borrowed from the exchange. */
+struct show_op {
+    struct request request;
     char hash[65];
     int64_t bytes;
-    const char *media; /* Static, as the server wants it. */
-    struct err err;
-    struct text content; /* Owned. */
 };
 
-static void reading_free(struct reading *reading) {
-    text_done(&reading->content);
-    mem_free(reading);
-}
-
-static struct err reading_run(struct tx *tx, void *ctx) {
-    struct reading *reading = ctx;
-    op_restart(&reading->op);
+static struct err attachment_show_work(struct tx *tx, void *ctx) {
+    struct show_op *show = ctx;
+    const struct attachment_key key = {.owner = show->request.key.owner,
+                                       .attachment = show->request.key.id};
     bool found = false;
     struct attachment_row row;
-    struct err err = tx_attachment_find(tx, &reading->key, &found, &row);
-    if (!err_failed(err) && !found) {
-        return one_absent(&attachment_kind, &reading->op.why);
+    struct err err = tx_attachment_find(tx, &key, &found, &row);
+    if (err_failed(err) || !found) {
+        return request_absent(&show->request, err);
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    if (row.hash.len >= sizeof reading->hash) {
+    if (row.hash.len >= sizeof show->hash) {
         return err_make(ERR_STORE_CORRUPT, "attachments: row");
     }
-    memcpy(reading->hash, row.hash.data, row.hash.len);
-    reading->bytes = row.bytes;
+    memcpy(show->hash, row.hash.data, row.hash.len);
+    show->hash[row.hash.len] = '\0';
+    show->bytes = row.bytes;
     return ERR_OK;
 }
 
-static void reading_in_pool(struct loop_work *work) {
-    struct reading *reading = CONTAINER_OF(work, struct reading, work);
-    const struct world *world = loop_world(reading->api->loop);
-    AUTO(mem_release) char *path = blobs_path(reading->api->blobs, reading->hash);
+static void show_in_pool(struct loop_work *work) {
+    struct show_op *show = CONTAINER_OF(work, struct show_op, request.work);
+    struct op *op = &show->request.op;
+    const struct sessions_api *api = show->request.api;
+    const struct world *world = loop_world(api->loop);
+    AUTO(mem_release) char *path = blobs_path(api->blobs, show->hash);
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
-    reading->err = world->file_read(world->ctx, path, (size_t)reading->bytes, &content, &len);
-    if (err_failed(reading->err)) {
-        return;
+    struct err err = world->file_read(world->ctx, path, (size_t)show->bytes, &content, &len);
+    if (!err_failed(err)) {
+        op->media = blob_media((struct bytes){content, len});
+        text_add(&op->answer, content, len);
+        if (op->media == NULL || (int64_t)len != show->bytes) {
+            err = err_make(ERR_IO, "attachments: the file was changed");
+        }
     }
-    reading->media = blob_media((struct bytes){content, len});
-    text_add(&reading->content, content, len);
-    if (reading->media == NULL || (int64_t)len != reading->bytes) {
-        reading->err = err_make(ERR_IO, "attachments: the file was changed");
-    }
+    show->request.err = err;
 }
 
-static void content_read(struct loop_work *work) {
-    struct reading *reading = CONTAINER_OF(work, struct reading, work);
-    if (err_failed(reading->err)) {
-        op_answer(&reading->op, reading->err);
-        reading_free(reading);
-        return;
-    }
-    exchange_reply(reading->op.exchange, 200, reading->media, &reading->content);
-    text_done(&reading->op.answer);
-    reading_free(reading);
+static void attachment_show_read(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
+    request_answer(request, request->err);
 }
 
-static void row_known(struct err result, void *ctx) {
-    struct reading *reading = ctx;
-    if (err_failed(result)) {
-        op_answer(&reading->op, result);
-        reading_free(reading);
-        return;
+static enum request_next show_found(void *ctx, struct err *io_result) {
+    struct show_op *show = ctx;
+    if (err_failed(*io_result)) {
+        return REQUEST_ANSWER;
     }
-    text_init(&reading->content, (size_t)reading->bytes + 1);
-    reading->work = (struct loop_work){.run = reading_in_pool, .done = content_read};
-    loop_work(reading->api->loop, &reading->work);
+    text_init(&show->request.op.answer, (size_t)show->bytes + 1);
+    show->request.work = (struct loop_work){.run = show_in_pool, .done = attachment_show_read};
+    loop_work(show->request.loop, &show->request.work);
+    return REQUEST_LATER;
 }
 
-static void show(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct one_key key;
-    if (!one_read(exchange, &attachment_kind, SESSION_OWNER, &key)) {
-        return;
-    }
-    struct reading *reading = mem_new(sizeof *reading);
-    op_init(&reading->op, exchange, 200);
-    reading->api = api;
-    reading->key = (struct attachment_key){.owner = key.owner, .attachment = key.id};
-    store_read(api->store, reading_run, row_known, reading);
-}
+static const struct request_kind show = {
+    .size = sizeof(struct show_op),
+    .one = &attachment_one,
+    .work = attachment_show_work,
+    .done = show_found,
+};
 
 /* --- The table -------------------------------------------------------------------------------- */
-
-static const struct query_param attach_query[] = {
-    [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    {.name = NULL},
-};
-static const struct query_param show_query[] = {
-    [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's attachment"),
-    {.name = NULL},
-};
 
 static const char attach_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"media\",\"bytes\"],\"properties\":{"
@@ -202,28 +165,29 @@ static const struct route routes[ATTACHMENT_ROUTES] = {
      .path = "/api/v1/sessions/{id}/attachments",
      .summary = "Give a session an image; the answer means that it is on disk",
      .scope = SCOPE_RUN,
-     .query = attach_query,
+     .query = SESSION_QUERY,
      .has_body = true,
      .body_media = "image/*",
      .body_schema = show_answer,
      .answer_schema = attach_answer,
      .answer_status = 201,
-     .handle = attach},
+     .request = &upload},
     {.method = "GET",
      .path = "/api/v1/attachments/{id}",
      .summary = "Read an image that was given to a session",
      .scope = SCOPE_READ,
-     .query = show_query,
+     .query = OP_OWNER_QUERY("Another owner's attachment"),
      .answer_schema = show_answer,
      .answer_media = "image/*",
-     .answer_status = 200,
-     .handle = show},
+     .request = &show},
 };
 
 /* The bound of a body is a setting, so the rows are the daemon's own. */
 struct route_table attachments_table(struct sessions_api *api) {
     memcpy(api->attachment_routes, routes, sizeof routes);
     api->attachment_routes[0].body_max = api->attachment_max;
-    return (struct route_table){
-        .routes = api->attachment_routes, .count = ATTACHMENT_ROUTES, .ctx = api};
+    return (struct route_table){.routes = api->attachment_routes,
+                                .count = ATTACHMENT_ROUTES,
+                                .ctx = api,
+                                .handle = sessions__handle};
 }

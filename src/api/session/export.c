@@ -36,7 +36,7 @@ static struct err page_run(struct tx *tx, void *ctx) {
     struct export_op *export = ctx;
     op_restart(&export->op);
     struct err err = tx_session_export(tx, &export->what, &export->op.answer, &export->next);
-    return err.code == ERR_NOT_FOUND ? one_absent(&sessions__kind, &export->op.why) : err;
+    return err.code == ERR_NOT_FOUND ? one_absent(&session_one, &export->op.why) : err;
 }
 
 static void page_done(struct err result, void *ctx);
@@ -113,7 +113,8 @@ static void page_done(struct err result, void *ctx) {
     } else if (err_failed(result) && export->pouring) {
         pour_cut(&export->pour);
     } else if (err_failed(result)) {
-        op_done(result, export);
+        op_answer(&export->op, result);
+        export_free(export);
     } else if (!export->pouring) {
         export_begin(export);
     } else if (pour_open(&export->pour)) {
@@ -123,12 +124,9 @@ static void page_done(struct err result, void *ctx) {
 
 static struct err format_read(const struct exchange *exchange,
                               enum session_export_format *ret_format, struct why *why) {
-    struct bytes format = BYTES("json");
-    if (exchange_query_given(exchange, SESSION_FORMAT)) {
-        format = exchange_query_text(exchange, SESSION_FORMAT);
-    }
-    bool json = format.len == 4 && memcmp(format.data, "json", 4) == 0;
-    if (!json && (format.len != 8 || memcmp(format.data, "markdown", 8) != 0)) {
+    struct bytes format = param_text(exchange, "format");
+    bool json = !param_given(exchange, "format") || bytes_is(format, "json");
+    if (!json && !bytes_is(format, "markdown")) {
         why_set(why, "query parameter 'format' must be json or markdown");
         return err_make(ERR_BAD_QUERY, "sessions: format");
     }
@@ -138,25 +136,27 @@ static struct err format_read(const struct exchange *exchange,
 
 void sessions__export(struct exchange *exchange, void *ctx) {
     const struct sessions_api *api = ctx;
-    struct session_key key;
-    if (!sessions__key(exchange, SESSION_OWNER, &key)) {
+    const struct request_host host = sessions__host(ctx);
+    struct request request = {.kind = NULL};
+    if (!request_prepare(&request, exchange, &session_one, &host)) {
         return;
     }
     struct export_op *export = mem_new(sizeof *export);
-    op_init(&export->op, exchange, 200);
-    text_done(&export->op.answer);
+    op_init(&export->op, exchange);
     text_init(&export->op.answer, SESSION_EXPORT_TEXT_MAX);
     export->store = api->store;
     struct err err = format_read(exchange, &export->what.format, &export->op.why);
     if (err_failed(err)) {
-        op_done(err, export);
+        op_answer(&export->op, err);
+        export_free(export);
         return;
     }
-    assert(key.owner.len < sizeof export->owner && key.session.len < sizeof export->session);
-    memcpy(export->owner, key.owner.data, key.owner.len);
-    memcpy(export->session, key.session.data, key.session.len);
-    export->what.key = (struct session_key){.owner = {export->owner, key.owner.len},
-                                            .session = {export->session, key.session.len}};
+    struct bytes owner = request.key.owner, session = request.key.id;
+    assert(owner.len < sizeof export->owner && session.len < sizeof export->session);
+    memcpy(export->owner, owner.data, owner.len);
+    memcpy(export->session, session.data, session.len);
+    export->what.key = (struct session_key){.owner = {export->owner, owner.len},
+                                            .session = {export->session, session.len}};
     export->what.hold = dispatch_held(api->dispatch);
     page_read_next(export);
 }

@@ -3,313 +3,302 @@
 #include <string.h>
 
 #include "api/session/sessions.h"
-#include "base/json/json.h"
-#include "base/memory.h"
 #include "base/number.h"
+
+const struct one_kind messages__kind = {
+    .prefix = "msg", .absent = "there is no message with that id", .code = ERR_MESSAGE_NOT_FOUND};
+
+struct err sessions__name_turn(struct tx *tx, struct request *request, struct err err) {
+    const struct message_key message_key = messages__key_of(request);
+    const struct session_key session_key = sessions__key_of(request);
+    struct message_row message;
+    struct session_row session;
+    struct bytes run = BYTES("");
+    bool found = false;
+    if (err.code != ERR_TURN_IN_PROGRESS) {
+        return err;
+    }
+    struct err read = request->kind->one == &messages__kind
+                          ? tx_message_find(tx, &message_key, &found, &message, &session)
+                          : tx_session_find(tx, &session_key, &found, &session);
+    if (!err_failed(read) && found) {
+        read = tx_session_turn(tx, session.id, &run);
+    }
+    if (!err_failed(read) && run.len < sizeof request->op.run.text) {
+        memcpy(request->op.run.text, run.data, run.len);
+        request->op.run.text[run.len] = '\0';
+    }
+    return err_failed(read) ? read : err;
+}
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-struct list_op {
-    struct page page;
-    struct session_key key;   /* Borrowed from the exchange. */
-    struct message_page what; /* Without the session. */
-    struct bytes states, roles, q;
-    int64_t since_ms;
-};
-
-static bool fits(const struct list_op *list, const struct message_row *row) {
-    const char *status = message_status_name(row->status), *role = message_role_name(row->role);
-    return page_names(list->states, bytes_of(status)) && page_names(list->roles, bytes_of(role)) &&
-           row->made_ms >= list->since_ms;
-}
-
-static struct err list_row(struct tx *tx, struct list_op *list, const struct message_row *row) {
-    struct text *text = &list->page.op.answer;
-    struct bytes around = BYTES("");
-    bool found = fits(list, row);
+static struct err message_list_row(struct tx *tx, struct page *page,
+                                   const struct message_row *row) {
+    struct text *text = &page->request.op.answer;
+    struct bytes around = BYTES(""), q = param_text(page->request.op.exchange, "q");
+    bool found = page_is(page, "status", bytes_of(message_status_name(row->status))) &&
+                 page_is(page, "role", bytes_of(message_role_name(row->role))) &&
+                 page_since(page, row->made_ms);
     struct err err = ERR_OK;
-    if (found && list->q.len > 0) {
-        err = tx_message_search(tx, row->id, list->q, &found, &around);
+    if (found && q.len > 0) {
+        err = tx_message_search(tx, row->id, q, &found, &around);
     }
-    if (!found) {
-        page_pass_number(&list->page, row->id);
-    } else if (!err_failed(err) && page_add_number(&list->page, row->id)) {
-        err = list->q.len > 0 ? tx_message_write_found(tx, row, MESSAGE_BYTES_LIST, around, text)
-                              : tx_message_write_json(tx, row, MESSAGE_BYTES_LIST, text);
+    if (!err_failed(err) && page_row_number(page, row->id, found)) {
+        err = q.len > 0 ? tx_message_write_found(tx, row, MESSAGE_BYTES_LIST, around, text)
+                        : tx_message_write_json(tx, row, MESSAGE_BYTES_LIST, text);
     }
     return err;
 }
 
-/* Texts may be long, so that a search ends its part by the time of the slice, too. */
-static struct err list_rows(struct tx *tx, struct list_op *list,
-                            const struct message_rows *messages) {
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < messages->count && !err_failed(err); i++) {
-        err = list_row(tx, list, &messages->rows[i]);
-        if (list->q.len > 0 && tx_slice_over(tx)) {
-            page_looked_number(&list->page, messages->rows[i].id);
+static struct err message_list_rows(struct tx *tx, struct page *page,
+                                    const struct page_part *part) {
+    const struct exchange *exchange = page->request.op.exchange;
+    const struct session_key key = sessions__key_of(&page->request);
+    bool found = false;
+    struct session_row session;
+    struct err err = tx_session_find(tx, &key, &found, &session);
+    if (err_failed(err) || !found) {
+        return request_absent(&page->request, err);
+    }
+    const struct message_page what = {.session = session.id,
+                                      .order = bytes_is(param_text(exchange, "order"), "oldest")
+                                                   ? MESSAGES_OLDEST
+                                                   : MESSAGES_NEWEST,
+                                      .after = part->from,
+                                      .limit = part->limit};
+    struct message_rows messages;
+    err = tx_message_page(tx, &what, &messages);
+    for (size_t i = 0; !err_failed(err) && i < messages.count; i++) {
+        err = message_list_row(tx, page, &messages.rows[i]);
+        /* Texts may be long, so that a search ends its part by the time of the slice, too. */
+        if (param_text(exchange, "q").len > 0 && tx_slice_over(tx)) {
+            page_looked_number(page, messages.rows[i].id);
             break;
         }
     }
     return err;
 }
 
-static struct err list_part(struct tx *tx, struct page *page, const struct page_part *part) {
-    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
-    struct message_page what = list->what;
-    what.after = part->from;
-    what.limit = part->limit;
-    bool found = false;
-    struct session_row session;
-    struct message_rows messages;
-    struct err err = tx_session_find(tx, &list->key, &found, &session);
-    if (!err_failed(err) && !found) {
-        return one_absent(&sessions__kind, &list->page.op.why);
-    }
-    if (!err_failed(err)) {
-        what.session = session.id;
-        err = tx_message_page(tx, &what, &messages);
-    }
-    if (!err_failed(err)) {
-        err = list_rows(tx, list, &messages);
-    }
-    return err;
-}
-
-static struct err order_read(const struct exchange *exchange, enum message_order *ret_order,
-                             struct why *why) {
-    struct bytes order = BYTES("newest");
-    if (exchange_query_given(exchange, MESSAGES_ORDER)) {
-        order = exchange_query_text(exchange, MESSAGES_ORDER);
-    }
-    bool newest = order.len == 6 && memcmp(order.data, "newest", 6) == 0;
-    if (!newest && (order.len != 6 || memcmp(order.data, "oldest", 6) != 0)) {
-        why_set(why, "query parameter 'order' must be newest or oldest");
+static struct err message_list_read(void *ctx) {
+    struct page *page = ctx;
+    struct bytes q = param_text(page->request.op.exchange, "q");
+    struct bytes order = param_text(page->request.op.exchange, "order");
+    if (param_given(page->request.op.exchange, "order") && !bytes_is(order, "newest") &&
+        !bytes_is(order, "oldest")) {
+        why_set(&page->request.op.why, "query parameter 'order' must be newest or oldest");
         return err_make(ERR_BAD_QUERY, "messages: order");
     }
-    *ret_order = newest ? MESSAGES_NEWEST : MESSAGES_OLDEST;
-    return ERR_OK;
+    return q.len > 0 && memchr(q.data, '\0', q.len) != NULL ? err_make(ERR_BAD_QUERY, "messages: q")
+                                                            : ERR_OK;
 }
 
-void sessions__messages(struct exchange *exchange, void *ctx) {
-    static const struct page_form form = {.of = PAGE_OF_OWNER};
-    const struct sessions_api *api = ctx;
-    struct page_ask ask;
-    struct session_key key;
-    if (!page_read(exchange, &form, &ask) || !sessions__key(exchange, PAGE_OWNER, &key)) {
-        return;
-    }
-    struct list_op *list = mem_new(sizeof *list);
-    page_init(&list->page, exchange, ask.limit);
-    list->key = key;
-    list->states = page_word(exchange, MESSAGES_STATE);
-    list->roles = page_word(exchange, MESSAGES_ROLE);
-    list->q = page_word(exchange, MESSAGES_Q);
-    list->since_ms = exchange_query_int(exchange, MESSAGES_SINCE);
-    struct why *why = &list->page.op.why;
-    struct err err = order_read(exchange, &list->what.order, why);
-    if (memchr(list->q.data, '\0', list->q.len) != NULL) {
-        err = err_make(ERR_BAD_QUERY, "messages: q");
-    }
-    if (!err_failed(err)) {
-        err = page_words_check(list->roles, "role", "user,assistant,system,notice", why);
-    }
-    if (!err_failed(err)) {
-        err = page_words_check(list->states, "status",
-                               "queued,running,completed,interrupted,failed,rolled_back,steering,"
-                               "joined",
-                               why);
-    }
-    if (err_failed(err)) {
-        op_done(err, list);
-        return;
-    }
-    page_list(&list->page, api->store, &ask, list_part);
-}
+const struct page_kind sessions__messages = {
+    .request = {.one = &session_one, .read = message_list_read}, .rows = message_list_rows};
 
 /* --- One message ------------------------------------------------------------------------------ */
 
-struct one_op {
-    struct op op;
-    struct message_key key; /* Borrowed from the exchange, as the text is. */
-    struct bytes text;
-    struct part_range range; /* Without the message. */
-    struct run_bounds bounds;
-};
-
-static struct one_op *one_new(struct exchange *exchange) {
-    struct one_key key;
-    if (!one_read(exchange, &messages__kind, MESSAGE_OWNER, &key)) {
-        return NULL;
-    }
-    struct one_op *one = mem_new(sizeof *one);
-    op_init(&one->op, exchange, 200);
-    one->key = (struct message_key){.owner = key.owner, .message = key.id};
-    return one;
-}
-
-static struct err find(struct tx *tx, struct one_op *one, struct message_row *ret_row) {
+static struct err message_find(struct tx *tx, struct request *request,
+                               struct message_row *ret_row) {
+    const struct message_key key = messages__key_of(request);
     bool found = false;
     struct session_row session;
-    struct err err = tx_message_find(tx, &one->key, &found, ret_row, &session);
-    return !err_failed(err) && !found ? one_absent(&messages__kind, &one->op.why) : err;
+    struct err err = tx_message_find(tx, &key, &found, ret_row, &session);
+    return found ? err : request_absent(request, err);
 }
 
-static struct err write_answer(struct tx *tx, struct one_op *one, const struct message_row *row) {
-    return tx_message_write_json(tx, row, MESSAGE_BYTES_WHOLE, &one->op.answer);
-}
-
-static struct err show_run(struct tx *tx, void *ctx) {
-    struct one_op *one = ctx;
-    op_restart(&one->op);
+static struct err message_show_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
     struct message_row row;
-    struct err err = find(tx, one, &row);
-    return err_failed(err) ? err : write_answer(tx, one, &row);
+    struct err err = message_find(tx, request, &row);
+    return err_failed(err)
+               ? err
+               : tx_message_write_json(tx, &row, MESSAGE_BYTES_WHOLE, &request->op.answer);
 }
 
-void messages__show(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct one_op *one = one_new(exchange);
-    if (one != NULL) {
-        store_read(api->store, show_run, op_done, one);
-    }
-}
+static const struct request_kind show = {.one = &messages__kind, .work = message_show_work};
 
 /* --- Save another text ------------------------------------------------------------------------ */
 
-static struct err tell_turn(struct tx *tx, const struct session_row *session, struct why *why) {
-    struct bytes run = {"", 0};
-    struct err err = tx_session_turn(tx, session->id, &run);
-    if (err_failed(err)) {
-        return err;
-    }
-    why_set(why, "a turn of the session is going on%s%.*s; stop it, or wait for its end",
-            run.len > 0 ? ": " : "", (int)run.len, run.data);
-    return err_make(ERR_TURN_IN_PROGRESS, "messages: edit");
-}
+struct edit_op {
+    struct request request;
+    struct bytes text;
+};
 
-static struct err edit_run(struct tx *tx, void *ctx) {
-    struct one_op *one = ctx;
-    op_restart(&one->op);
-    const struct message_edit edit = {.key = one->key, .text = one->text};
+static const struct field edit_rows[] = {
+    {.name = "text",
+     .kind = FIELD_TEXT,
+     .at = offsetof(struct edit_op, text),
+     .required = true,
+     .min = 1,
+     .max = MESSAGE_TEXT_MAX,
+     .schema = "{\"type\":\"string\",\"minLength\":1}"},
+};
+static const struct field_set edit_fields = {FIELD_ROWS(edit_rows), .use = FIELD_GIVEN};
+
+static struct err edit_work(struct tx *tx, void *ctx) {
+    struct edit_op *op = ctx;
+    struct request *request = &op->request;
+    const struct message_edit what = {.key = messages__key_of(request), .text = op->text};
     struct message_row row;
     struct session_row session;
-    struct err err = tx_message_edit(tx, &edit, &row, &session);
-    if (err.code == ERR_MESSAGE_NOT_FOUND) {
-        return one_absent(&messages__kind, &one->op.why);
-    }
+    struct bytes run = BYTES("");
+    struct err err = tx_message_edit(tx, &what, &row, &session);
     if (err.code == ERR_TURN_IN_PROGRESS) {
-        err = tell_turn(tx, &session, &one->op.why);
-        return op_name_turn_of(tx, &one->key, err, &one->op);
+        struct err read = tx_session_turn(tx, session.id, &run);
+        if (err_failed(read)) {
+            return read;
+        }
+        why_set(&request->op.why,
+                "a turn of the session is going on%s%.*s; stop it, or wait for "
+                "its end",
+                run.len > 0 ? ": " : "", (int)run.len, run.data);
+        return sessions__name_turn(tx, request, err);
     }
     if (err.code == ERR_CONFLICT) {
-        why_set(&one->op.why, "it joined an answer, which has its words already");
+        why_set(&request->op.why, "it joined an answer, which has its words already");
     }
-    if (!err_failed(err)) {
-        err = write_answer(tx, one, &row);
-    }
-    return err_failed(err) ? err : op_written(&one->op);
+    return err_failed(err)
+               ? err
+               : tx_message_write_json(tx, &row, MESSAGE_BYTES_WHOLE, &request->op.answer);
 }
 
-void messages__edit(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct one_op *one = one_new(exchange);
-    if (one == NULL) {
-        return;
-    }
-    const char *text = NULL;
-    const struct json_field fields[] = {
-        {.name = "text",
-         .kind = JSON_KIND_TEXT,
-         .required = true,
-         .min = 1,
-         .max = MESSAGE_TEXT_MAX,
-         .text = &text},
-    };
-    struct err err =
-        json_read_fields(exchange_json(exchange), fields, COUNT_OF(fields), &one->op.why);
-    if (err_failed(err)) {
-        op_done(err, one);
-        return;
-    }
-    one->text = bytes_of(text);
-    store_write(api->store, edit_run, op_done, one);
-}
+static const struct request_kind edit = {
+    .size = sizeof(struct edit_op),
+    .writes = true,
+    .one = &messages__kind,
+    .fields = &edit_fields,
+    .work = edit_work,
+};
 
 /* --- Out of the queue ------------------------------------------------------------------------- */
 
-static struct err unqueue_run(struct tx *tx, void *ctx) {
-    struct one_op *one = ctx;
-    op_restart(&one->op);
-    struct message_row row;
-    struct err err = tx_message_unqueue(tx, &one->key, &one->bounds, &row);
-    if (err.code == ERR_MESSAGE_NOT_FOUND) {
-        return one_absent(&messages__kind, &one->op.why);
-    }
-    if (err.code == ERR_CONFLICT) {
-        why_set(&one->op.why, "the message is not in the queue (any more)");
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    text_add_str(&one->op.answer, "{\"id\":");
-    text_add_json(&one->op.answer, one->key.message.data, one->key.message.len);
-    text_addf(&one->op.answer, ",\"removed_ms\":%lld}", (long long)tx_now_ms(tx));
-    return op_written(&one->op);
+struct unqueue_op {
+    struct request request;
+    struct run_bounds bounds;
+};
+
+static struct err unqueue_start(void *ctx) {
+    struct unqueue_op *op = ctx;
+    const struct sessions_api *api = op->request.api;
+    op->bounds = dispatch_bounds(api->dispatch);
+    return ERR_OK;
 }
 
-void messages__unqueue(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct one_op *one = one_new(exchange);
-    if (one != NULL) {
-        one->bounds = dispatch_bounds(api->dispatch);
-        store_write(api->store, unqueue_run, op_done, one);
+static struct err unqueue_work(struct tx *tx, void *ctx) {
+    struct unqueue_op *op = ctx;
+    const struct message_key key = messages__key_of(&op->request);
+    struct message_row row;
+    struct err err = tx_message_unqueue(tx, &key, &op->bounds, &row);
+    if (err.code == ERR_CONFLICT) {
+        why_set(&op->request.op.why, "the message is not in the queue (any more)");
     }
+    op_removed(&op->request.op, tx, "id", key.message, "removed_ms");
+    return err;
 }
+
+static const struct request_kind unqueue = {
+    .size = sizeof(struct unqueue_op),
+    .writes = true,
+    .one = &messages__kind,
+    .start = unqueue_start,
+    .work = unqueue_work,
+};
 
 /* --- A range of a part ------------------------------------------------------------------------ */
 
-static struct err part_run(struct tx *tx, void *ctx) {
-    struct one_op *one = ctx;
-    op_restart(&one->op);
-    struct message_row row;
-    struct err err = find(tx, one, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    struct part_range range = one->range;
+static struct err part_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    const struct exchange *exchange = request->op.exchange;
+    struct text *text = &request->op.answer;
+    const struct number_bounds bounds = {1, MESSAGE_PARTS_MAX};
+    struct part_range range = {.offset = param_number(exchange, "offset"),
+                               .limit = param_number(exchange, "limit")};
+    struct message_row row = {.id = 0};
     struct part_text part;
-    bool found = false;
+    struct err err = message_find(tx, request, &row);
+    bool found = number_parse(exchange_param(exchange, 1), bounds, &range.number);
     range.message = row.id;
-    err = tx_part_text(tx, &range, &found, &part);
+    if (!err_failed(err) && found) {
+        err = tx_part_text(tx, &range, &found, &part);
+    }
     if (!err_failed(err) && !found) {
-        why_set(&one->op.why, "the message has no part of that number");
+        why_set(&request->op.why, "the message has no part of that number");
         return err_make(ERR_NOT_FOUND, "messages: part");
     }
     if (!err_failed(err)) {
-        struct text *text = &one->op.answer;
-        int64_t next = part.offset + (int64_t)part.text.len;
-        text_add_str(text, "{\"text\":");
-        text_add_json(text, part.text.data, part.text.len);
-        text_addf(text, ",\"offset\":%lld,\"next\":%lld,\"bytes\":%lld}", (long long)part.offset,
-                  (long long)next, (long long)part.bytes);
+        text_add_char(text, '{');
+        text_add_member(text, "text", part.text);
+        text_add_member_int(text, "offset", part.offset);
+        text_add_member_int(text, "next", part.offset + (int64_t)part.text.len);
+        text_add_member_int(text, "bytes", part.bytes);
+        text_add_char(text, '}');
     }
     return err;
 }
 
-void messages__part(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct one_op *one = one_new(exchange);
-    if (one == NULL) {
-        return;
-    }
-    struct number_bounds bounds = {1, MESSAGE_PARTS_MAX};
-    one->range.offset = exchange_query_int(exchange, PART_OFFSET);
-    one->range.limit = exchange_query_int(exchange, PART_LIMIT);
-    if (!number_parse(exchange_param(exchange, 1), bounds, &one->range.number)) {
-        why_set(&one->op.why, "the message has no part of that number");
-        op_done(err_make(ERR_NOT_FOUND, "messages: part"), one);
-        return;
-    }
-    store_read(api->store, part_run, op_done, one);
+static const struct request_kind part = {.one = &messages__kind, .work = part_work};
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+#define MESSAGE_QUERY OP_OWNER_QUERY("Another owner's message")
+static const struct query_param part_query[] = {
+    OP_OWNER_PARAM("Another owner's message"),
+    {.name = "offset",
+     .about = "First byte of the text.",
+     .kind = QUERY_INT,
+     .min = 0,
+     .max = MESSAGE_TEXT_MAX},
+    {.name = "limit",
+     .about = "Bytes at most; cut at a whole character.",
+     .kind = QUERY_INT,
+     .min = 4,
+     .max = PART_LIMIT_MAX,
+     .absent = PART_LIMIT_DEFAULT},
+    {.name = NULL},
+};
+
+static const char part_answer[] =
+    "{\"type\":\"object\",\"required\":[\"text\",\"offset\",\"next\",\"bytes\"],\"properties\":{"
+    "\"text\":" TEXT_SCHEMA ",\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA
+    ",\"bytes\":" INT_SCHEMA "}}";
+
+static const struct route message_routes[] = {
+    {.method = "GET",
+     .path = "/api/v1/messages/{id}",
+     .summary = "Show a message",
+     .scope = SCOPE_READ,
+     .query = MESSAGE_QUERY,
+     .answer_schema = MESSAGE_SCHEMA,
+     .request = &show},
+    {.method = "PATCH",
+     .path = "/api/v1/messages/{id}",
+     .summary = "Save another text of a user's message; nothing else changes",
+     .scope = SCOPE_RUN,
+     .query = MESSAGE_QUERY,
+     .has_body = true,
+     .body = {.fields = &edit_fields, .use = FIELD_GIVEN, .loose = true},
+     .answer_schema = MESSAGE_SCHEMA,
+     .request = &edit},
+    {.method = "DELETE",
+     .path = "/api/v1/messages/{id}",
+     .summary = "Take a message out of its session's queue",
+     .scope = SCOPE_RUN,
+     .query = MESSAGE_QUERY,
+     .answer_schema = REMOVED_SCHEMA,
+     .request = &unqueue},
+    {.method = "GET",
+     .path = "/api/v1/messages/{id}/parts/{number}",
+     .summary = "Read a range of the text of a message's part",
+     .scope = SCOPE_READ,
+     .query = part_query,
+     .answer_schema = part_answer,
+     .request = &part},
+};
+
+struct route_table messages_table(struct sessions_api *api) {
+    return (struct route_table){.routes = message_routes,
+                                .count = COUNT_OF(message_routes),
+                                .ctx = api,
+                                .handle = sessions__handle};
 }

@@ -4,191 +4,140 @@
 #include <string.h>
 
 #include "api/session/sessions.h"
-#include "base/json/json.h"
-#include "base/memory.h"
 #include "engine/session/roots.h"
 #include "tool/extra_root.h"
 
 static_assert((int)EXTRA_ROOT_PATH_MAX == (int)SESSION_ROOT_PATH_MAX, "rows hold what is found");
 
-enum { ROOT_OWNER, ROOT_PATH };
-
-struct roots_op {
-    struct op op;
-    struct loop_work work;
-    const struct sessions_api *api;
-    struct session_key key; /* Borrowed from the exchange, as the next ones. */
-    const char *asked;
-    struct bytes path;
-    bool write;
-    struct extra_root root;
-    struct err err;
-};
-
-static struct roots_op *roots_new(struct exchange *exchange, const struct sessions_api *api,
-                                  int status) {
-    struct session_key key;
-    if (!sessions__key(exchange, ROOT_OWNER, &key)) {
-        return NULL;
-    }
-    struct roots_op *roots = mem_new(sizeof *roots);
-    op_init(&roots->op, exchange, status);
-    roots->api = api;
-    roots->key = key;
-    return roots;
-}
-
-static struct err find_session(struct tx *tx, struct roots_op *roots, struct session_row *ret_row) {
+static struct err session_find(struct tx *tx, struct request *request,
+                               struct session_row *ret_row) {
+    const struct session_key key = sessions__key_of(request);
     bool found = false;
-    op_restart(&roots->op);
-    struct err err = tx_session_find(tx, &roots->key, &found, ret_row);
-    return err_failed(err) || found ? err : one_absent(&sessions__kind, &roots->op.why);
+    struct err err = tx_session_find(tx, &key, &found, ret_row);
+    return found ? err : request_absent(request, err);
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-static struct err list_run(struct tx *tx, void *ctx) {
-    struct roots_op *roots = ctx;
+static struct err root_list_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
     struct session_row session;
-    struct err err = find_session(tx, roots, &session);
+    struct err err = session_find(tx, request, &session);
     if (!err_failed(err)) {
-        text_add_str(&roots->op.answer, "{\"items\":");
-        err = tx_roots_write_json(tx, session.id, &roots->op.answer);
-        text_add_str(&roots->op.answer, ",\"next\":null}");
+        text_add_str(&request->op.answer, "{\"items\":");
+        err = tx_roots_write_json(tx, session.id, &request->op.answer);
+        text_add_str(&request->op.answer, ",\"next\":null}");
     }
     return err;
 }
 
-static void list(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct roots_op *roots = roots_new(exchange, api, 200);
-    if (roots != NULL) {
-        store_read(api->store, list_run, op_done, roots);
-    }
-}
+static const struct request_kind list = {.one = &session_one, .work = root_list_work};
 
 /* --- Grant ------------------------------------------------------------------------------------ */
 
-static struct err grant_run(struct tx *tx, void *ctx) {
-    struct roots_op *roots = ctx;
-    struct session_row session;
-    const char *by = exchange_identity(roots->op.exchange)->owner;
-    const struct root_row root = {.path = {roots->root.path, strlen(roots->root.path)},
-                                  .write = roots->write,
-                                  .by = {by, strlen(by)},
-                                  .granted_ms = tx_now_ms(tx)};
-    struct err err = find_session(tx, roots, &session);
-    if (!err_failed(err)) {
-        err = tx_root_put(tx, &session, &root);
-    }
-    if (err.code == ERR_TOO_MANY) {
-        why_set(&roots->op.why, "the session has %d roots already; remove one", SESSION_ROOTS_MAX);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    root_write_json(&root, &roots->op.answer);
-    return op_written(&roots->op);
-}
+struct grant_op {
+    struct request request;
+    const char *path, *access; /* Borrowed from the exchange; access NULL: to read. */
+    struct extra_root root;
+};
 
-static void find_in_pool(struct loop_work *work) {
-    struct roots_op *roots = CONTAINER_OF(work, struct roots_op, work);
-    roots->err = extra_root_find(roots->asked, roots->api->data_dir, &roots->root, &roots->op.why);
-}
+#define AT(member) .at = offsetof(struct grant_op, member)
+static const struct field grant_rows[] = {
+    {.name = "path",
+     .kind = FIELD_CHARS,
+     AT(path),
+     .required = true,
+     .min = 1,
+     .max = EXTRA_ROOT_PATH_MAX},
+    {.name = "access",
+     .kind = FIELD_CHARS,
+     AT(access),
+     .max = 8,
+     .schema = "{\"enum\":[\"read\",\"write\"]}"},
+};
+static const struct field_set grant_fields = {FIELD_ROWS(grant_rows), .use = FIELD_GIVEN};
 
-static void found(struct loop_work *work) {
-    struct roots_op *roots = CONTAINER_OF(work, struct roots_op, work);
-    if (err_failed(roots->err)) {
-        bool ours = roots->err.code == ERR_OUT_OF_MEMORY;
-        op_done(ours ? roots->err : err_make(ERR_BAD_FIELD, "roots: path"), roots);
-        return;
-    }
-    store_write(roots->api->store, grant_run, op_done, roots);
-}
-
-static struct err grant_read(struct roots_op *roots, struct why *why) {
-    const char *access = "read";
-    const struct json_field fields[] = {
-        {.name = "path",
-         .kind = JSON_KIND_TEXT,
-         .required = true,
-         .min = 1,
-         .max = EXTRA_ROOT_PATH_MAX,
-         .text = &roots->asked},
-        {.name = "access", .kind = JSON_KIND_TEXT, .max = 8, .text = &access},
-    };
-    struct err err =
-        json_read_fields(exchange_json(roots->op.exchange), fields, COUNT_OF(fields), why);
-    if (err_failed(err)) {
-        return err;
-    }
-    roots->write = strcmp(access, "write") == 0;
-    if (!roots->write && strcmp(access, "read") != 0) {
-        why_set(why, "access: read or write");
+static struct err grant_read(void *ctx) {
+    struct grant_op *grant = ctx;
+    struct bytes access = bytes_of(grant->access);
+    if (grant->access != NULL && !bytes_is(access, "read") && !bytes_is(access, "write")) {
+        why_set(&grant->request.op.why, "access: read or write");
         return err_make(ERR_BAD_FIELD, "roots: access");
     }
     return ERR_OK;
 }
 
-static void grant(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct roots_op *roots = roots_new(exchange, api, 201);
-    if (roots == NULL) {
-        return;
-    }
-    struct err err = grant_read(roots, &roots->op.why);
-    if (err_failed(err)) {
-        op_done(err, roots);
-        return;
-    }
-    roots->work = (struct loop_work){.run = find_in_pool, .done = found};
-    loop_work(api->loop, &roots->work);
+static struct err grant_pool(void *ctx) {
+    struct grant_op *grant = ctx;
+    const struct sessions_api *api = grant->request.api;
+    struct err err =
+        extra_root_find(grant->path, api->data_dir, &grant->root, &grant->request.op.why);
+    bool ours = !err_failed(err) || err.code == ERR_OUT_OF_MEMORY;
+    return ours ? err : err_make(ERR_BAD_FIELD, "roots: path");
 }
+
+static struct err grant_work(struct tx *tx, void *ctx) {
+    struct grant_op *grant = ctx;
+    struct request *request = &grant->request;
+    struct session_row session;
+    const struct root_row root = {.path = bytes_of(grant->root.path),
+                                  .write = bytes_is(bytes_of(grant->access), "write"),
+                                  .by = bytes_of(exchange_identity(request->op.exchange)->owner),
+                                  .granted_ms = tx_now_ms(tx)};
+    struct err err = session_find(tx, request, &session);
+    if (!err_failed(err)) {
+        err = tx_root_put(tx, &session, &root);
+    }
+    if (err.code == ERR_TOO_MANY) {
+        why_set(&request->op.why, "the session has %d roots already; remove one",
+                SESSION_ROOTS_MAX);
+    }
+    if (!err_failed(err)) {
+        root_write_json(&root, &request->op.answer);
+    }
+    return err;
+}
+
+static const struct request_kind grant = {
+    .size = sizeof(struct grant_op),
+    .writes = true,
+    .one = &session_one,
+    .fields = &grant_fields,
+    .read = grant_read,
+    .pool = grant_pool,
+    .work = grant_work,
+};
 
 /* --- Take back -------------------------------------------------------------------------------- */
 
-static struct err remove_run(struct tx *tx, void *ctx) {
-    struct roots_op *roots = ctx;
+static struct err root_remove_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    struct bytes path = param_text(request->op.exchange, "path");
     struct session_row session;
-    struct err err = find_session(tx, roots, &session);
+    struct err err = session_find(tx, request, &session);
     if (err_failed(err)) {
         return err;
     }
-    err = tx_root_remove(tx, &session, roots->path);
+    err = tx_root_remove(tx, &session, path);
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&roots->op.why, "this folder was not granted to the session");
+        why_set(&request->op.why, "this folder was not granted to the session");
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    text_add_str(&roots->op.answer, "{\"path\":");
-    text_add_json(&roots->op.answer, roots->path.data, roots->path.len);
-    text_addf(&roots->op.answer, ",\"removed_ms\":%lld}", (long long)tx_now_ms(tx));
-    return op_written(&roots->op);
+    op_removed(&request->op, tx, "path", path, "removed_ms");
+    return err;
 }
 
-static void take_back(struct exchange *exchange, void *ctx) {
-    const struct sessions_api *api = ctx;
-    struct roots_op *roots = roots_new(exchange, api, 200);
-    if (roots != NULL) {
-        roots->path = exchange_query_text(exchange, ROOT_PATH);
-        store_write(api->store, remove_run, op_done, roots);
-    }
-}
+static const struct request_kind take_back = {
+    .writes = true, .one = &session_one, .work = root_remove_work};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static const struct query_param one_query[] = {
-    [ROOT_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    {.name = NULL},
-};
 static const struct query_param path_query[] = {
-    [ROOT_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    [ROOT_PATH] = {.name = "path",
-                   .about = "The folder, as the list has it.",
-                   .kind = QUERY_TEXT,
-                   .max = EXTRA_ROOT_PATH_MAX,
-                   .required = true},
+    OP_OWNER_PARAM("Another owner's session"),
+    {.name = "path",
+     .about = "The folder, as the list has it.",
+     .kind = QUERY_TEXT,
+     .max = EXTRA_ROOT_PATH_MAX,
+     .required = true},
     {.name = NULL},
 };
 
@@ -202,22 +151,19 @@ static const struct route routes[] = {
      .path = "/api/v1/sessions/{id}/roots",
      .summary = "List the folders beside its root that a session may use",
      .scope = SCOPE_READ,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .answer_schema = PAGE_SCHEMA(ROOT_SCHEMA),
-     .answer_status = 200,
-     .handle = list},
+     .request = &list},
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/roots",
      .summary = "Grant a folder to a session, from its next step on",
      .scope = SCOPE_APPROVE,
      .has_body = true,
-     .query = one_query,
-     .body_schema = "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"path\"],"
-                    "\"properties\":{\"path\":{\"type\":\"string\"},\"access\":{\"enum\":["
-                    "\"read\",\"write\"]}}}",
+     .query = SESSION_QUERY,
+     .body = {.fields = &grant_fields, .use = FIELD_GIVEN, .loose = true},
      .answer_schema = ROOT_SCHEMA,
      .answer_status = 201,
-     .handle = grant},
+     .request = &grant},
     {.method = "DELETE",
      .path = "/api/v1/sessions/{id}/roots",
      .summary = "Take a folder back",
@@ -225,10 +171,10 @@ static const struct route routes[] = {
      .query = path_query,
      .answer_schema = "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\"},"
                       "\"removed_ms\":{\"type\":\"integer\"}}}",
-     .answer_status = 200,
-     .handle = take_back},
+     .request = &take_back},
 };
 
 struct route_table session_roots_table(struct sessions_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = sessions__handle};
 }

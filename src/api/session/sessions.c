@@ -1,118 +1,569 @@
-/* sessions.c: the routes of sessions and messages, in two tables. */
+/* sessions.c: sessions: list and search, one of them, make, change, remove, fork. */
 #include "api/session/sessions.h"
 
-const struct one_kind sessions__kind = {.prefix = "ses",
-                                        .absent = "there is no session with that id"};
-const struct one_kind messages__kind = {
-    .prefix = "msg", .absent = "there is no message with that id", .code = ERR_MESSAGE_NOT_FOUND};
+#include <stdio.h>
+#include <string.h>
 
-bool sessions__key(struct exchange *exchange, unsigned owner_at, struct session_key *ret_key) {
-    struct one_key key;
-    if (!one_read(exchange, &sessions__kind, owner_at, &key)) {
-        return false;
+#include "base/json/json.h"
+#include "base/number.h"
+#include "engine/system/session_delete.h"
+#include "tool/check.h"
+
+/* --- List: cursors are MS.ID ------------------------------------------------------------------ */
+
+enum { CURSOR_SIZE = 44 };
+
+static bool cursor_parse(struct bytes text, struct session_cursor *ret_cursor) {
+    const struct number_bounds bounds = {0, INT64_MAX};
+    const char *dot = text.len == 0 ? NULL : memchr(text.data, '.', text.len);
+    size_t at = dot == NULL ? 0 : (size_t)(dot - text.data);
+    return dot != NULL &&
+           number_parse((struct bytes){text.data, at}, bounds, &ret_cursor->changed_ms) &&
+           number_parse((struct bytes){dot + 1, text.len - at - 1}, bounds, &ret_cursor->id) &&
+           ret_cursor->id > 0;
+}
+
+static bool cursor_valid(struct bytes text) {
+    struct session_cursor cursor;
+    return cursor_parse(text, &cursor);
+}
+
+static struct bytes cursor_write(int64_t changed_ms, int64_t id, char ret_text[CURSOR_SIZE]) {
+    int len = snprintf(ret_text, CURSOR_SIZE, "%lld.%lld", (long long)changed_ms, (long long)id);
+    assert(len > 0 && len < CURSOR_SIZE);
+    return (struct bytes){ret_text, (size_t)len};
+}
+
+/* True: the row is to be written. */
+static bool row_shown(struct page *page, const struct session_row *row) {
+    char text[CURSOR_SIZE];
+    return page_row(page, cursor_write(row->changed_ms, row->id, text),
+                    page_is(page, "state", bytes_of(session_state_name(row->state))));
+}
+
+static struct err session_list_row(void *ctx, const struct session_row *row) {
+    struct page *page = ctx;
+    if (row_shown(page, row)) {
+        session_write_json(row, SESSION_LIGHT, &page->request.op.answer);
     }
-    *ret_key = (struct session_key){.owner = key.owner, .session = key.id};
+    return ERR_OK;
+}
+
+static enum session_found found_row(void *ctx, const struct session_row *row,
+                                    const struct session_hit *hit) {
+    struct page *page = ctx;
+    if (row_shown(page, row)) {
+        session_write_found(row, hit, &page->request.op.answer);
+    }
+    return page->now.state == PAGE_FULL ? SESSION_FOUND_ENOUGH : SESSION_FOUND_TAKEN;
+}
+
+struct list_op {
+    struct page page;
+    enum run_hold hold; /* When the request came. */
+};
+
+static struct err session_list_rows(struct tx *tx, struct page *page,
+                                    const struct page_part *part) {
+    const struct exchange *exchange = page->request.op.exchange;
+    struct bytes q = param_text(exchange, "q");
+    struct session_page what = {.owner = page->request.key.owner,
+                                .parent = param_text(exchange, "parent"),
+                                .project = param_text(exchange, "project"),
+                                .archived = param_flag(exchange, "archived"),
+                                .since_ms = param_number(exchange, "since"),
+                                .hold = PAGE_OF(page, struct list_op)->hold,
+                                .limit = part->limit};
+    struct session_cursor after = {0, 0};
+    char text[CURSOR_SIZE];
+    bool valid = part->after.len == 0 || cursor_parse(part->after, &what.after);
+    assert(valid); /* The kind of page has seen to it. */
+    struct err err = q.len > 0 ? tx_session_search(tx, &what, q, found_row, page, &after)
+                               : tx_session_each(tx, &what, session_list_row, page);
+    if (!err_failed(err) && after.id != 0) {
+        page_looked(page, cursor_write(after.changed_ms, after.id, text));
+    }
+    if (err.code == ERR_NOT_FOUND) {
+        why_set(&page->request.op.why, "parent: there is no session with that id");
+    }
+    return err;
+}
+
+static struct err session_list_read(void *ctx) {
+    struct list_op *list = ctx;
+    const struct sessions_api *api = list->page.request.api;
+    struct bytes q = param_text(list->page.request.op.exchange, "q");
+    list->hold = dispatch_held(api->dispatch);
+    return q.len > 0 && memchr(q.data, '\0', q.len) != NULL ? err_make(ERR_BAD_QUERY, "sessions: q")
+                                                            : ERR_OK;
+}
+
+static const struct page_kind list = {
+    .request = {.size = sizeof(struct list_op), .read = session_list_read},
+    .valid = cursor_valid,
+    .rows = session_list_rows,
+};
+
+/* --- What a body says, checked ---------------------------------------------------------------- */
+
+static struct err field_bad(struct why *why, const char *field, const char *what) {
+    why_set(why, "%s: %s", field, what);
+    return err_make(ERR_BAD_FIELD, "sessions: field");
+}
+
+bool sessions__line_valid(struct bytes text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f) {
+            return false;
+        }
+    }
     return true;
 }
 
-struct id sessions__new_id(const struct sessions_api *api, const char *prefix) {
-    const struct world *world = loop_world(api->loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
+struct err session_settings_check(const json_t *settings, struct why *why) {
+    const json_t *checked = json_object_get(settings, "check");
+    const json_t *calls = json_object_get(settings, "max_tool_calls");
+    const json_t *edits = json_object_get(settings, "edits");
+    struct bytes word = json_bytes(settings, "edits");
+    if (calls != NULL && (!json_is_integer(calls) || json_integer_value(calls) <= 0)) {
+        return field_bad(why, "max_tool_calls", "must be a whole number above 0");
+    }
+    if (edits != NULL && !bytes_is(word, "ask") && !bytes_is(word, "allow")) {
+        return field_bad(why, "edits", "must be \"ask\" or \"allow\"");
+    }
+    return checked == NULL ? ERR_OK : check_setting_check(checked, why);
 }
 
-/* --- The tables ------------------------------------------------------------------------------- */
+/* Compact JSON of an object; no data where it is not named. */
+static struct err object_write(const json_t *value, const char *name, struct text *text,
+                               struct bytes *ret_json, struct why *why) {
+    if (value == NULL) {
+        return ERR_OK;
+    }
+    if (!json_is_object(value)) {
+        return field_bad(why, name, "must be an object");
+    }
+    struct err err = json_write(value, text);
+    if (err_failed(err) && !text->no_memory) {
+        why_set(why, "%s: more than %zu bytes as compact JSON", name, text->size_max);
+        return err_make(ERR_BAD_FIELD, "sessions: field");
+    }
+    *ret_json = text_bytes(text);
+    return err;
+}
 
-static const struct query_param list_query[] = {
-    [PAGE_AFTER] = PAGE_AFTER_PARAM(44),
-    PAGE_PARAMS,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's sessions"),
-    [SESSIONS_Q] = {.name = "q",
-                    .about = "Only those whose title or messages hold this text; a page may then "
-                             "have fewer rows than there are, and a `next` all the same.",
-                    .kind = QUERY_TEXT,
-                    .max = SESSION_SEARCH_MAX},
-    [SESSIONS_ARCHIVED] = {.name = "archived",
-                           .about = "Those that are archived instead of those that are not.",
-                           .kind = QUERY_FLAG},
-    [SESSIONS_PROJECT] = {.name = "project",
-                          .about = "Only those of this project.",
-                          .kind = QUERY_TEXT,
-                          .max = SESSION_PROJECT_MAX},
-    [SESSIONS_PARENT] = {.name = "parent",
-                         .about = "The sessions of this session's subagents.",
-                         .kind = QUERY_TEXT,
-                         .max = ID_SIZE},
-    [SESSIONS_STATE] = PAGE_STATE_PARAM,
-    [SESSIONS_SINCE] = PAGE_SINCE_PARAM("changed"),
-    {.name = NULL},
+/* A body that makes or changes a session. */
+struct body_op {
+    struct request request;
+    struct session_given given;
+    struct bytes settings, metadata;          /* Texts of the next two. */
+    struct text settings_text, metadata_text; /* Owned. */
+    union {
+        struct session_new create;
+        struct session_change change;
+    };
+    enum run_hold hold; /* When the request came. */
 };
 
-static const struct query_param one_query[] = {
-    [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
+static struct err body_read(struct body_op *body) {
+    const struct session_given *given = &body->given;
+    struct why *why = &body->request.op.why;
+    const struct {
+        const char *name;
+        struct bytes text;
+    } lines[] = {{"title", given->title},
+                 {"model", given->model},
+                 {"agent", given->agent},
+                 {"root", given->root}};
+    text_init(&body->settings_text, SESSION_SETTINGS_MAX);
+    text_init(&body->metadata_text, SESSION_METADATA_MAX);
+    struct err err = session_settings_check(given->settings, why);
+    if (!err_failed(err)) {
+        err = object_write(given->settings, "settings", &body->settings_text, &body->settings, why);
+    }
+    if (!err_failed(err)) {
+        err = object_write(given->metadata, "metadata", &body->metadata_text, &body->metadata, why);
+    }
+    for (size_t i = 0; i < COUNT_OF(lines) && !err_failed(err); i++) {
+        if (!sessions__line_valid(lines[i].text)) {
+            err = field_bad(why, lines[i].name, "no control characters");
+        }
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (given->root.len > 0 && given->root.data[0] != '/') {
+        return field_bad(why, "root", "must be an absolute path");
+    }
+    if (given->project.data != NULL && !session_project_valid(given->project)) {
+        why_set(why,
+                "project: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or a digit",
+                SESSION_PROJECT_MAX);
+        return err_make(ERR_BAD_FIELD, "sessions: project");
+    }
+    if (given->parent.data != NULL &&
+        !id_valid(given->parent.data, given->parent.len, session_one.prefix)) {
+        return field_bad(why, "parent", "must be the id of a session");
+    }
+    return ERR_OK;
+}
+
+static struct err body_start(void *ctx) {
+    struct body_op *body = ctx;
+    const struct sessions_api *api = body->request.api;
+    body->hold = dispatch_held(api->dispatch);
+    return ERR_OK;
+}
+
+static void body_end(void *ctx, struct err result) {
+    struct body_op *body = ctx;
+    text_done(&body->settings_text);
+    text_done(&body->metadata_text);
+}
+
+/* --- Make ------------------------------------------------------------------------------------- */
+
+static struct err create_read(void *ctx) {
+    struct body_op *body = ctx;
+    const struct session_given *given = &body->given;
+    struct err err = body_read(body);
+    body->create = (struct session_new){.owner = body->request.key.owner,
+                                        .parent = given->parent,
+                                        .project = given->project,
+                                        .title = given->title,
+                                        .model = given->model,
+                                        .agent = given->agent,
+                                        .root = given->root,
+                                        .instructions = given->instructions,
+                                        .settings = body->settings,
+                                        .metadata = body->metadata};
+    return err;
+}
+
+static struct err create_start(void *ctx) {
+    struct body_op *body = ctx;
+    body->create.session = request_new_id(&body->request, "ses");
+    return ERR_OK;
+}
+
+static struct err create_work(struct tx *tx, void *ctx) {
+    struct body_op *body = ctx;
+    struct session_row row;
+    struct err err = tx_session_create(tx, &body->create, &row);
+    if (err.code == ERR_NOT_FOUND) {
+        why_set(&body->request.op.why, "parent: there is no session with that id");
+    }
+    if (!err_failed(err)) {
+        session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
+        body->request.about = row.session;
+    }
+    return err;
+}
+
+static const struct request_kind create = {
+    .size = sizeof(struct body_op),
+    .writes = true,
+    .fields = &session_fields,
+    .into = offsetof(struct body_op, given),
+    .read = create_read,
+    .start = create_start,
+    .work = create_work,
+    .end = body_end,
+};
+
+/* --- Show ------------------------------------------------------------------------------------- */
+
+static struct err session_show_work(struct tx *tx, void *ctx) {
+    struct body_op *body = ctx;
+    const struct session_key key = sessions__key_of(&body->request);
+    bool found = false;
+    struct session_row row;
+    struct err err = tx_session_find(tx, &key, &found, &row);
+    if (err_failed(err) || !found) {
+        return request_absent(&body->request, err);
+    }
+    err = tx_session_shown(tx, body->hold, &row);
+    if (!err_failed(err)) {
+        session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
+    }
+    return err;
+}
+
+static const struct request_kind show = {.size = sizeof(struct body_op),
+                                         .one = &session_one,
+                                         .start = body_start,
+                                         .work = session_show_work};
+
+/* --- Change ----------------------------------------------------------------------------------- */
+
+/* If-Match: "7". The field of the body says the same. */
+static struct err match_read(const struct exchange *exchange, int64_t *version, struct why *why) {
+    const struct number_bounds bounds = {1, INT64_MAX};
+    struct bytes tag;
+    int64_t number = 0;
+    if (!exchange_header(exchange, "if-match", &tag)) {
+        return ERR_OK;
+    }
+    if (tag.len < 3 || tag.data[0] != '"' || tag.data[tag.len - 1] != '"' ||
+        !number_parse((struct bytes){tag.data + 1, tag.len - 2}, bounds, &number)) {
+        why_set(why, "If-Match: must be the session's version in quotes, like \"7\"");
+        return err_make(ERR_BAD_REQUEST, "sessions: match");
+    }
+    if (*version != 0 && *version != number) {
+        why_set(why, "If-Match and the field version differ");
+        return err_make(ERR_BAD_REQUEST, "sessions: match");
+    }
+    *version = number;
+    return ERR_OK;
+}
+
+static struct err change_read(void *ctx) {
+    struct body_op *body = ctx;
+    const struct exchange *exchange = body->request.op.exchange;
+    struct session_given *given = &body->given;
+    bool archives = json_object_get(exchange_json(exchange), "archived") != NULL;
+    struct err err = body_read(body);
+    if (!err_failed(err)) {
+        err = match_read(exchange, &given->version, &body->request.op.why);
+    }
+    body->change = (struct session_change){.key = sessions__key_of(&body->request),
+                                           .version = given->version,
+                                           .title = given->title,
+                                           .model = given->model,
+                                           .agent = given->agent,
+                                           .root = given->root,
+                                           .instructions = given->instructions,
+                                           .settings = body->settings,
+                                           .metadata = body->metadata,
+                                           .archive = !archives         ? SESSION_ARCHIVE_KEEP
+                                                      : given->archived ? SESSION_ARCHIVE
+                                                                        : SESSION_UNARCHIVE};
+    return err;
+}
+
+static struct err change_work(struct tx *tx, void *ctx) {
+    struct body_op *body = ctx;
+    struct session_row row;
+    struct err err = tx_session_change(tx, &body->change, &row);
+    if (err.code == ERR_CONFLICT) {
+        why_set(&body->request.op.why,
+                "the session was changed meanwhile: it has version %lld now, not %lld; read it "
+                "again",
+                (long long)row.version, (long long)body->change.version);
+    }
+    if (!err_failed(err)) {
+        err = tx_session_shown(tx, body->hold, &row);
+    }
+    if (!err_failed(err)) {
+        session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
+    }
+    return err;
+}
+
+static const struct request_kind change = {
+    .size = sizeof(struct body_op),
+    .writes = true,
+    .one = &session_one,
+    .fields = &session_fields,
+    .use = FIELD_CHANGED,
+    .into = offsetof(struct body_op, given),
+    .read = change_read,
+    .start = body_start,
+    .work = change_work,
+    .end = body_end,
+};
+
+/* --- Remove ----------------------------------------------------------------------------------- */
+
+/* A chain: subagents' sessions, and turns with much below them, take a commit of their own. */
+struct remove_op {
+    struct request request;
+    struct session_delete what;
+};
+
+static struct err session_remove_start(void *ctx) {
+    struct remove_op *remove = ctx;
+    const struct sessions_api *api = remove->request.api;
+    remove->what =
+        (struct session_delete){.key = sessions__key_of(&remove->request),
+                                .jobs = param_flag(remove->request.op.exchange, "stop_jobs"),
+                                .bounds = dispatch_bounds(api->dispatch)};
+    return ERR_OK;
+}
+
+static struct err session_remove_work(struct tx *tx, void *ctx) {
+    struct remove_op *remove = ctx;
+    struct err err = tx_session_delete(tx, &remove->what, &remove->request.more);
+    op_removed(&remove->request.op, tx, "id", remove->request.key.id, "removed_ms");
+    return err;
+}
+
+/* After the answer: it is out of sight. */
+static void session_remove_end(void *ctx, struct err result) {
+    const struct request *request = ctx;
+    const struct sessions_api *api = request->api;
+    if (!err_failed(result)) {
+        chores_purge(api->chores);
+    }
+}
+
+static const struct request_kind removal = {
+    .size = sizeof(struct remove_op),
+    .writes = true,
+    .one = &session_one,
+    .start = session_remove_start,
+    .work = session_remove_work,
+    .end = session_remove_end,
+};
+
+/* --- Fork: a copy of a session's beginning, in a chain of transactions ------------------------ */
+
+struct fork_op {
+    struct request request;
+    struct session_fork what; /* Texts are borrowed from the exchange. */
+    struct session_fork next; /* While the function runs. */
+    struct err err;           /* Why the chain was given up. */
+};
+
+#define AT(member) .at = offsetof(struct fork_op, member)
+static const struct field fork_rows[] = {
+    {.name = "message", .kind = FIELD_TEXT, AT(what.message), .max = ID_SIZE},
+    {.name = "title", .kind = FIELD_TEXT, AT(what.title), .max = SESSION_TITLE_MAX},
+};
+static const struct field_set fork_fields = {FIELD_ROWS(fork_rows), .use = FIELD_GIVEN};
+
+static struct err fork_read(void *ctx) {
+    struct fork_op *fork = ctx;
+    struct session_fork *what = &fork->what;
+    if (what->message.data == NULL) {
+        what->message = BYTES("");
+    }
+    what->key = sessions__key_of(&fork->request);
+    return sessions__line_valid(what->title)
+               ? ERR_OK
+               : field_bad(&fork->request.op.why, "title", "no control characters");
+}
+
+static struct err fork_start(void *ctx) {
+    struct fork_op *fork = ctx;
+    struct session_fork *what = &fork->what;
+    if (what->until == 0) { /* The first transaction. */
+        what->session = request_new_id(&fork->request, "ses");
+        world_random(loop_world(fork->request.loop), what->seed, sizeof what->seed);
+    }
+    return ERR_OK;
+}
+
+static struct err fork_work(struct tx *tx, void *ctx) {
+    struct fork_op *fork = ctx;
+    struct session_row row;
+    struct err err = tx_session_fork(tx, &fork->what, &fork->next, &fork->request.more, &row);
+    if (err.code == ERR_MESSAGE_NOT_FOUND) {
+        return one_absent(&messages__kind, &fork->request.op.why);
+    }
+    if (!err_failed(err) && !fork->request.more) {
+        session_write_json(&row, SESSION_WHOLE, &fork->request.op.answer);
+    }
+    return err;
+}
+
+static struct err fork_abandon(struct tx *tx, void *ctx) {
+    const struct fork_op *fork = ctx;
+    return tx_session_fork_abandon(tx, &fork->what);
+}
+
+/* A fork that cannot be cleared away now is, at the next start. */
+static void fork_abandoned(struct err result, void *ctx) {
+    struct fork_op *fork = ctx;
+    const struct sessions_api *api = fork->request.api;
+    request_answer(&fork->request, fork->err);
+    if (!err_failed(result)) {
+        chores_purge(api->chores);
+    }
+}
+
+static enum request_next fork_done(void *ctx, struct err *io_result) {
+    struct fork_op *fork = ctx;
+    if (err_failed(*io_result) && fork->what.until != 0) {
+        fork->err = *io_result;
+        store_write(fork->request.store, fork_abandon, fork_abandoned, fork);
+        return REQUEST_LATER;
+    }
+    if (!err_failed(*io_result) && fork->request.more) {
+        fork->what = fork->next;
+    }
+    return REQUEST_ANSWER;
+}
+
+static const struct request_kind fork = {
+    .size = sizeof(struct fork_op),
+    .writes = true,
+    .one = &session_one,
+    .fields = &fork_fields,
+    .read = fork_read,
+    .start = fork_start,
+    .work = fork_work,
+    .done = fork_done,
+};
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+void sessions__handle(struct exchange *exchange, void *ctx) {
+    request_take(exchange, sessions__host(ctx));
+}
+
+static const struct query_param list_query[] = {
+    PAGE_PARAMS(CURSOR_SIZE),
+    OP_OWNER_PARAM("Another owner's sessions"),
+    {.name = "q",
+     .about = "Only those whose title or messages hold this text; a page may then "
+              "have fewer rows than there are, and a `next` all the same.",
+     .kind = QUERY_TEXT,
+     .max = SESSION_SEARCH_MAX},
+    {.name = "archived",
+     .about = "Those that are archived instead of those that are not.",
+     .kind = QUERY_FLAG},
+    {.name = "project",
+     .about = "Only those of this project.",
+     .kind = QUERY_TEXT,
+     .max = SESSION_PROJECT_MAX},
+    {.name = "parent",
+     .about = "The sessions of this session's subagents.",
+     .kind = QUERY_TEXT,
+     .max = ID_SIZE},
+    PAGE_STATE_PARAM("idle,running,waiting,compacting"),
+    PAGE_SINCE_PARAM("changed"),
     {.name = NULL},
 };
 
 static const struct query_param remove_query[] = {
-    [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    [SESSION_STOP_JOBS] = {.name = "stop_jobs",
-                           .about =
-                               "Jobs and workflows that its turns started are asked to end, too.",
-                           .kind = QUERY_FLAG},
+    OP_OWNER_PARAM("Another owner's session"),
+    {.name = "stop_jobs",
+     .about = "Jobs and workflows that its turns started are asked to end, too.",
+     .kind = QUERY_FLAG},
     {.name = NULL},
 };
 
 static const struct query_param export_query[] = {
-    [SESSION_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    [SESSION_FORMAT] = {.name = "format",
-                        .about = "json or markdown; absent: json.",
-                        .kind = QUERY_TEXT,
-                        .max = 8},
+    OP_OWNER_PARAM("Another owner's session"),
+    {.name = "format", .about = "json or markdown; absent: json.", .kind = QUERY_TEXT, .max = 8},
     {.name = NULL},
 };
 
 static const struct query_param messages_query[] = {
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    PAGE_PARAMS,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    [MESSAGES_ORDER] = {.name = "order",
-                        .about = "newest (first) or oldest; absent: newest.",
-                        .kind = QUERY_TEXT,
-                        .max = 6},
-    [MESSAGES_STATE] = PAGE_WORD_PARAM("status", "Only those of this status, or of several (a,b)."),
-    [MESSAGES_ROLE] = PAGE_WORD_PARAM("role", "Only those of this role."),
-    [MESSAGES_SINCE] = PAGE_SINCE_PARAM("made"),
-    [MESSAGES_Q] = PAGE_Q_PARAM("text"),
+    PAGE_PARAMS(PAGE_NUMBER),
+    OP_OWNER_PARAM("Another owner's session"),
+    {.name = "order",
+     .about = "newest (first) or oldest; absent: newest.",
+     .kind = QUERY_TEXT,
+     .max = 6},
+    PAGE_WORDS_PARAM("status", "Only those of this status, or of several (a,b).",
+                     "queued,running,completed,interrupted,failed,rolled_back,steering,joined"),
+    PAGE_WORDS_PARAM("role", "Only those of this role.", "user,assistant,system,notice"),
+    PAGE_SINCE_PARAM("made"),
+    PAGE_Q_PARAM("text"),
     {.name = NULL},
 };
-
-static const struct query_param message_query[] = {
-    [MESSAGE_OWNER] = OP_OWNER_PARAM("Another owner's message"),
-    {.name = NULL},
-};
-
-static const struct query_param part_query[] = {
-    [MESSAGE_OWNER] = OP_OWNER_PARAM("Another owner's message"),
-    [PART_OFFSET] = {.name = "offset",
-                     .about = "First byte of the text.",
-                     .kind = QUERY_INT,
-                     .min = 0,
-                     .max = MESSAGE_TEXT_MAX},
-    [PART_LIMIT] = {.name = "limit",
-                    .about = "Bytes at most; cut at a whole character.",
-                    .kind = QUERY_INT,
-                    .min = 4,
-                    .max = PART_LIMIT_MAX,
-                    .absent = PART_LIMIT_DEFAULT},
-    {.name = NULL},
-};
-
-#define TEXT_SCHEMA "{\"type\":\"string\"}"
-#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
-#define INT_SCHEMA "{\"type\":\"integer\"}"
-#define BOOL_SCHEMA "{\"type\":\"boolean\"}"
-#define OBJECT_SCHEMA "{\"type\":\"object\"}"
 
 #define SESSION_PROPERTIES                                                                         \
     "\"id\":" TEXT_SCHEMA ",\"project\":" TEXT_SCHEMA ",\"title\":" TEXT_SCHEMA                    \
@@ -133,54 +584,10 @@ static const char whole_answer[] =
     "{\"type\":\"object\"," SESSION_REQUIRED ",\"properties\":{" SESSION_PROPERTIES
     ",\"settings\":" OBJECT_SCHEMA ",\"instructions\":" TEXT_OR_NULL "}}";
 
-#define FIELDS_SCHEMA                                                                              \
-    "\"title\":" TEXT_SCHEMA ",\"model\":" TEXT_SCHEMA ",\"agent\":" TEXT_SCHEMA                   \
-    ",\"root\":" TEXT_SCHEMA ",\"instructions\":" TEXT_SCHEMA ",\"settings\":" OBJECT_SCHEMA       \
-    ",\"metadata\":" OBJECT_SCHEMA
-static const char create_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" FIELDS_SCHEMA
-    ",\"project\":" TEXT_SCHEMA ",\"parent\":" TEXT_SCHEMA "}}";
-static const char change_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" FIELDS_SCHEMA
-    ",\"archived\":" BOOL_SCHEMA ",\"version\":{\"type\":\"integer\",\"minimum\":1}}}";
-static const char fork_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"message\":" TEXT_SCHEMA ",\"title\":" TEXT_SCHEMA "}}";
-static const char remove_answer[] =
-    "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"
-    "\"id\":" TEXT_SCHEMA ",\"removed_ms\":" INT_SCHEMA "}}";
-
-#define MESSAGE_SCHEMA                                                                             \
-    "{\"type\":\"object\",\"required\":[\"id\",\"role\",\"status\",\"parts\"],\"properties\":{"    \
-    "\"id\":" TEXT_SCHEMA ",\"role\":{\"enum\":[\"user\",\"assistant\",\"system\",\"notice\"]},"   \
-    "\"status\":{\"enum\":[\"queued\",\"running\",\"completed\",\"interrupted\",\"failed\","       \
-    "\"rolled_back\",\"steering\",\"joined\"]},\"run\":" TEXT_OR_NULL                              \
-    ",\"reply_to\":" TEXT_OR_NULL ",\"variant\":" INT_SCHEMA ",\"active\":" BOOL_SCHEMA            \
-    ",\"client_id\":" TEXT_OR_NULL ",\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL           \
-    ",\"made_ms\":" INT_SCHEMA ",\"changed_ms\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA        \
-    ",\"model\":" TEXT_OR_NULL ",\"usage\":" OBJECT_SCHEMA                                         \
-    ",\"parts\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"number\","      \
-    "\"kind\",\"text\"],\"properties\":{\"number\":" INT_SCHEMA                                    \
-    ",\"kind\":{\"enum\":[\"text\",\"thinking\",\"tool\",\"image\",\"error\",\"notice\","          \
-    "\"steer\"]},"                                                                                 \
-    "\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA                   \
-    ",\"call\":" TEXT_OR_NULL ",\"run\":" TEXT_SCHEMA ",\"step\":" INT_SCHEMA                      \
-    ",\"text\":" TEXT_SCHEMA ",\"data\":{\"type\":[\"object\",\"null\"]},\"cut\":" BOOL_SCHEMA     \
-    ",\"bytes\":" INT_SCHEMA "}}}}}"
-
 static const char export_answer[] =
     "{\"type\":\"object\",\"required\":[\"session\",\"messages\"],\"properties\":{"
     "\"session\":" OBJECT_SCHEMA ",\"messages\":{\"type\":\"array\",\"items\":" MESSAGE_SCHEMA
     "}}}";
-static const char messages_answer[] = PAGE_SCHEMA(MESSAGE_SCHEMA);
-static const char message_answer[] = MESSAGE_SCHEMA;
-static const char edit_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"text\"],\"properties\":{"
-    "\"text\":{\"type\":\"string\",\"minLength\":1}}}";
-static const char part_answer[] =
-    "{\"type\":\"object\",\"required\":[\"text\",\"offset\",\"next\",\"bytes\"],\"properties\":{"
-    "\"text\":" TEXT_SCHEMA ",\"offset\":" INT_SCHEMA ",\"next\":" INT_SCHEMA
-    ",\"bytes\":" INT_SCHEMA "}}";
 
 static const struct route session_routes[] = {
     {.method = "POST",
@@ -190,118 +597,72 @@ static const struct route session_routes[] = {
      .has_body = true,
      .body_optional = true,
      .idempotent_key = true,
-     .body_schema = create_body,
+     .body = {.fields = &session_fields, .use = FIELD_GIVEN, .loose = true},
      .body_max = SESSION_BODY_MAX,
      .answer_schema = whole_answer,
      .answer_status = 201,
-     .handle = sessions__create},
+     .request = &create},
     {.method = "GET",
      .path = "/api/v1/sessions",
      .summary = "List the sessions, the one changed last first; or search them",
      .scope = SCOPE_READ,
      .query = list_query,
      .answer_schema = list_answer,
-     .answer_status = 200,
-     .handle = sessions__list},
+     .page = &list},
     {.method = "GET",
      .path = "/api/v1/sessions/{id}",
      .summary = "Show a session",
      .scope = SCOPE_READ,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .answer_schema = whole_answer,
-     .answer_status = 200,
-     .handle = sessions__show},
+     .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/sessions/{id}",
      .summary = "Change a session; with If-Match or `version` only as it was read",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .has_body = true,
-     .body_schema = change_body,
+     .body = {.fields = &session_fields, .use = FIELD_CHANGED, .loose = true},
      .body_max = SESSION_BODY_MAX,
      .answer_schema = whole_answer,
-     .answer_status = 200,
-     .handle = sessions__change},
+     .request = &change},
     {.method = "DELETE",
      .path = "/api/v1/sessions/{id}",
      .summary = "Stop a session's turns, and remove it with all its messages",
      .scope = SCOPE_RUN,
      .query = remove_query,
-     .answer_schema = remove_answer,
-     .answer_status = 200,
-     .handle = sessions__remove},
+     .answer_schema = REMOVED_SCHEMA,
+     .request = &removal},
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/fork",
      .summary = "Make a session with copies of the messages up to one of them",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .has_body = true,
      .body_optional = true,
-     .body_schema = fork_body,
+     .body = {.fields = &fork_fields, .use = FIELD_GIVEN, .loose = true},
      .answer_schema = whole_answer,
      .answer_status = 201,
-     .handle = sessions__fork},
+     .request = &fork},
     {.method = "GET",
      .path = "/api/v1/sessions/{id}/export",
      .summary = "Read a session with all its messages, whole, as a file",
      .scope = SCOPE_READ,
      .query = export_query,
      .answer_schema = export_answer,
-     .answer_status = 200,
      .handle = sessions__export},
     {.method = "GET",
      .path = "/api/v1/sessions/{id}/messages",
      .summary = "List the messages of a session",
      .scope = SCOPE_READ,
      .query = messages_query,
-     .answer_schema = messages_answer,
-     .answer_status = 200,
-     .handle = sessions__messages},
-};
-
-static const struct route message_routes[] = {
-    {.method = "GET",
-     .path = "/api/v1/messages/{id}",
-     .summary = "Show a message",
-     .scope = SCOPE_READ,
-     .query = message_query,
-     .answer_schema = message_answer,
-     .answer_status = 200,
-     .handle = messages__show},
-    {.method = "PATCH",
-     .path = "/api/v1/messages/{id}",
-     .summary = "Save another text of a user's message; nothing else changes",
-     .scope = SCOPE_RUN,
-     .query = message_query,
-     .has_body = true,
-     .body_schema = edit_body,
-     .answer_schema = message_answer,
-     .answer_status = 200,
-     .handle = messages__edit},
-    {.method = "DELETE",
-     .path = "/api/v1/messages/{id}",
-     .summary = "Take a message out of its session's queue",
-     .scope = SCOPE_RUN,
-     .query = message_query,
-     .answer_schema = remove_answer,
-     .answer_status = 200,
-     .handle = messages__unqueue},
-    {.method = "GET",
-     .path = "/api/v1/messages/{id}/parts/{number}",
-     .summary = "Read a range of the text of a message's part",
-     .scope = SCOPE_READ,
-     .query = part_query,
-     .answer_schema = part_answer,
-     .answer_status = 200,
-     .handle = messages__part},
+     .answer_schema = PAGE_SCHEMA(MESSAGE_SCHEMA),
+     .page = &sessions__messages},
 };
 
 struct route_table sessions_table(struct sessions_api *api) {
-    return (struct route_table){
-        .routes = session_routes, .count = COUNT_OF(session_routes), .ctx = api};
-}
-
-struct route_table messages_table(struct sessions_api *api) {
-    return (struct route_table){
-        .routes = message_routes, .count = COUNT_OF(message_routes), .ctx = api};
+    return (struct route_table){.routes = session_routes,
+                                .count = COUNT_OF(session_routes),
+                                .ctx = api,
+                                .handle = sessions__handle};
 }

@@ -24,7 +24,6 @@
 #ifndef DROVER_API_SESSION_SESSIONS_H
 #define DROVER_API_SESSION_SESSIONS_H
 
-#include "api/base/one.h"
 #include "api/base/page.h"
 #include "base/base.h"
 #include "dispatch/job/dispatch.h"
@@ -57,62 +56,63 @@ struct route_table attachments_table(struct sessions_api *api);
 
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 
-extern const struct one_kind sessions__kind, messages__kind;
+extern const struct one_kind messages__kind;
 
-/* The session of the path. The answer was given when it is false. */
-MUST_CHECK bool sessions__key(struct exchange *exchange, unsigned owner_at,
-                              struct session_key *ret_key);
-
-struct id sessions__new_id(const struct sessions_api *api, const char *prefix);
-/* It is shown on terminals and in lists, and must not drive them: no control characters. */
+void sessions__handle(struct exchange *exchange, void *ctx);
+void sessions__export(struct exchange *exchange, void *ctx);
+static inline struct request_host sessions__host(void *ctx) {
+    const struct sessions_api *api = ctx;
+    return (struct request_host){.api = ctx, .loop = api->loop, .store = api->store};
+}
+/* Keys of requests about a session, and about a message. */
+static inline struct session_key sessions__key_of(const struct request *request) {
+    return (struct session_key){.owner = request->key.owner, .session = request->key.id};
+}
+static inline struct message_key messages__key_of(const struct request *request) {
+    return (struct message_key){.owner = request->key.owner, .message = request->key.id};
+}
+/* Of ERR_TURN_IN_PROGRESS: names the turn of the session that the request is about, itself or by
+ * its message. Returns `err`, or that of the store. */
+MUST_CHECK struct err sessions__name_turn(struct tx *tx, struct request *request, struct err err);
+/* A title is shown on terminals and in lists, and must not drive them: no control characters. */
 MUST_CHECK bool sessions__line_valid(struct bytes text);
-
-/* What a body says of a session. Texts that it does not name have data NULL. */
-enum session_body { SESSION_BODY_NEW, SESSION_BODY_CHANGE };
-struct session_fields {
-    struct bytes title, model, agent, root, instructions; /* Borrowed from the exchange. */
-    struct bytes settings, metadata;                      /* They stand in the two texts. */
-    struct bytes project, parent;                         /* NEW only. */
-    int64_t version;                                      /* CHANGE only; 0: none. */
-    const bool *archived;                                 /* CHANGE only; NULL: not named. */
-    bool archived_value;
-    struct text settings_text, metadata_text; /* Owned. */
-};
 /* What drover reads of the settings of a session; NULL: none. */
 MUST_CHECK struct err session_settings_check(const json_t *settings, struct why *why);
 
-void session_fields_init(struct session_fields *fields);
-void session_fields_done(struct session_fields *fields);
-MUST_CHECK struct err session_fields_read(const json_t *json, enum session_body body,
-                                          struct session_fields *fields, struct why *why);
+/* Messages of a session, by its path. */
+extern const struct page_kind sessions__messages;
 
-void sessions__create(struct exchange *exchange, void *ctx);
-void sessions__list(struct exchange *exchange, void *ctx);
-void sessions__show(struct exchange *exchange, void *ctx);
-void sessions__change(struct exchange *exchange, void *ctx);
-void sessions__remove(struct exchange *exchange, void *ctx);
-void sessions__fork(struct exchange *exchange, void *ctx);
-void sessions__export(struct exchange *exchange, void *ctx);
-void sessions__messages(struct exchange *exchange, void *ctx);
-void messages__show(struct exchange *exchange, void *ctx);
-void messages__edit(struct exchange *exchange, void *ctx);
-void messages__unqueue(struct exchange *exchange, void *ctx);
-void messages__part(struct exchange *exchange, void *ctx);
-
-/* Positions in the query tables, which stand beside the routes. */
-enum {
-    SESSIONS_Q = PAGE_OWN,
-    SESSIONS_ARCHIVED,
-    SESSIONS_PROJECT,
-    SESSIONS_PARENT,
-    SESSIONS_STATE,
-    SESSIONS_SINCE,
-};
-enum { MESSAGES_ORDER = PAGE_OWN, MESSAGES_STATE, MESSAGES_ROLE, MESSAGES_SINCE, MESSAGES_Q };
-enum { SESSION_OWNER, SESSION_FORMAT, SESSION_STOP_JOBS = SESSION_FORMAT };
-enum { MESSAGE_OWNER, PART_OFFSET, PART_LIMIT };
-
-enum { SESSION_BODY_MAX = 512 << 10 }; /* Read and hashed on the loop. */
+enum { SESSION_BODY_MAX = 512 << 10 };
 enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
+
+#define SESSION_QUERY OP_OWNER_QUERY("Another owner's session")
+#define REMOVED_SCHEMA                                                                             \
+    "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"                   \
+    "\"id\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}"
+
+/* Parts of schemas. */
+#define TEXT_SCHEMA "{\"type\":\"string\"}"
+#define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"
+#define INT_SCHEMA "{\"type\":\"integer\"}"
+#define BOOL_SCHEMA "{\"type\":\"boolean\"}"
+#define OBJECT_SCHEMA "{\"type\":\"object\"}"
+
+#define MESSAGE_SCHEMA                                                                             \
+    "{\"type\":\"object\",\"required\":[\"id\",\"role\",\"status\",\"parts\"],\"properties\":{"    \
+    "\"id\":" TEXT_SCHEMA ",\"role\":{\"enum\":[\"user\",\"assistant\",\"system\",\"notice\"]},"   \
+    "\"status\":{\"enum\":[\"queued\",\"running\",\"completed\",\"interrupted\",\"failed\","       \
+    "\"rolled_back\",\"steering\",\"joined\"]},\"run\":" TEXT_OR_NULL                              \
+    ",\"reply_to\":" TEXT_OR_NULL ",\"variant\":" INT_SCHEMA ",\"active\":" BOOL_SCHEMA            \
+    ",\"client_id\":" TEXT_OR_NULL ",\"cause\":" TEXT_OR_NULL ",\"error\":" TEXT_OR_NULL           \
+    ",\"made_ms\":" INT_SCHEMA ",\"changed_ms\":" INT_SCHEMA ",\"metadata\":" OBJECT_SCHEMA        \
+    ",\"model\":" TEXT_OR_NULL ",\"usage\":" OBJECT_SCHEMA                                         \
+    ",\"parts\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"number\","      \
+    "\"kind\",\"text\"],\"properties\":{\"number\":" INT_SCHEMA                                    \
+    ",\"kind\":{\"enum\":[\"text\",\"thinking\",\"tool\",\"image\",\"error\",\"notice\","          \
+    "\"steer\"]},"                                                                                 \
+    "\"state\":" TEXT_SCHEMA ",\"cause\":" TEXT_OR_NULL ",\"name\":" TEXT_SCHEMA                   \
+    ",\"call\":" TEXT_OR_NULL ",\"run\":" TEXT_SCHEMA ",\"step\":" INT_SCHEMA                      \
+    ",\"text\":" TEXT_SCHEMA ",\"data\":{\"type\":[\"object\",\"null\"]},\"cut\":" BOOL_SCHEMA     \
+    ",\"bytes\":" INT_SCHEMA "}}}}}"
 
 #endif

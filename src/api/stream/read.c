@@ -12,16 +12,13 @@
  */
 #include <string.h>
 
-#include "api/base/op.h"
 #include "api/stream/streams.h"
-#include "base/memory.h"
 #include "base/number.h"
 #include "http/stream/sse.h"
 #include "journal/journal.h"
 
 struct read_op {
-    struct op op;
-    struct streams *streams;  /* Borrowed. */
+    struct request request;
     struct bytes owner, name; /* Borrowed from the exchange. */
     int64_t after, limit;     /* The cursor; < 0 until the head is known. */
     uint64_t until_ns;        /* The wait is over then; 0: there is none. */
@@ -38,18 +35,21 @@ struct read_op {
 
 static void read_begin(struct read_op *read);
 
+static struct hub *hub_of(const struct read_op *read) {
+    const struct streams *streams = read->request.api;
+    return streams->hub;
+}
+
 /* --- The transaction -------------------------------------------------------------------------- */
 
 static struct err event_write(void *ctx, const struct event *event) {
     struct read_op *read = ctx;
-    struct text *text = &read->op.answer;
-    text_add_str(text, read->found_count++ == 0 ? "{\"seq\":" : ",{\"seq\":");
-    text_add_int(text, event->seq);
-    text_add_str(text, ",\"at_ms\":");
-    text_add_int(text, event->at_ms);
-    text_add_str(text, ",\"type\":\"");
-    text_add(text, event->type.data, event->type.len);
-    text_add_str(text, "\",\"data\":");
+    struct text *text = &read->request.op.answer;
+    text_add_str(text, read->found_count++ == 0 ? "{" : ",{");
+    text_add_member_int(text, "seq", event->seq);
+    text_add_member_int(text, "at_ms", event->at_ms);
+    text_add_member(text, "type", event->type);
+    text_add_name(text, "data");
     text_add(text, event->data.data, event->data.len);
     text_add_char(text, '}');
     read->last_seq = event->seq;
@@ -60,7 +60,7 @@ static struct err stream_find(struct tx *tx, struct read_op *read, struct stream
     bool found = false;
     struct err err = tx_stream_find(tx, read->owner, read->name, &found, state);
     if (!err_failed(err) && !found && !read->follow) {
-        why_set(&read->op.why, "there is no stream of that name");
+        why_set(&read->request.op.why, "there is no stream of that name");
         return err_make(ERR_NOT_FOUND, "read: stream");
     }
     return err;
@@ -72,7 +72,7 @@ static struct err events_write(struct tx *tx, struct read_op *read,
     struct err err = ERR_OK;
     int64_t before = -1;
     while (!err_failed(err) && read->last_seq < state->head && read->found_count < read->limit &&
-           read->found_count != before && read->op.answer.len < JOURNAL_PAGE_BYTES) {
+           read->found_count != before && read->request.op.answer.len < JOURNAL_PAGE_BYTES) {
         before = read->found_count;
         err = tx_events(tx, state->stream, read->last_seq, read->limit - before, event_write, read);
     }
@@ -86,16 +86,16 @@ static struct err snapshot_add(struct tx *tx, struct read_op *read,
         .owner = read->owner, .name = read->name, .state = *state, .held = read->held};
     AUTO(text_done) struct text snapshot;
     text_init(&snapshot, SNAPSHOT_MAX);
-    struct err err = tx_snapshot(tx, hub_snapshots(read->streams->hub), &ask, &snapshot, ret_after);
+    struct err err = tx_snapshot(tx, hub_snapshots(hub_of(read)), &ask, &snapshot, ret_after);
     if (err_failed(err)) {
         return err;
     }
     if (text_failed(&snapshot)) {
         return text_error(&snapshot, "read: snapshot");
     }
-    text_add_str(&read->op.answer, "\"snapshot\":");
-    text_add(&read->op.answer, snapshot.data, snapshot.len);
-    text_addf(&read->op.answer, ",\"snapshot_seq\":%lld,", (long long)*ret_after);
+    text_add_str(&read->request.op.answer, "\"snapshot\":");
+    text_add(&read->request.op.answer, snapshot.data, snapshot.len);
+    text_addf(&read->request.op.answer, ",\"snapshot_seq\":%lld,", (long long)*ret_after);
     return ERR_OK;
 }
 
@@ -107,7 +107,7 @@ static void end_write(const struct hub_ends *ends, struct text *text) {
 /* State and events come from one transaction, so that head and page agree. */
 static struct err events_run(struct tx *tx, void *ctx) {
     struct read_op *read = ctx;
-    op_restart(&read->op);
+    op_restart(&read->request.op);
     read->found_count = 0;
     read->found_snapshot = read->found_done = false;
     struct stream_state state = {0};
@@ -117,13 +117,13 @@ static struct err events_run(struct tx *tx, void *ctx) {
     }
     int64_t after = read->after < 0 ? state.head : read->after;
     if (after > state.head) {
-        why_set(&read->op.why, "after: %lld is ahead of the stream, whose head is %lld",
+        why_set(&read->request.op.why, "after: %lld is ahead of the stream, whose head is %lld",
                 (long long)after, (long long)state.head);
         return err_make(ERR_CURSOR_AHEAD, "read: cursor");
     }
     read->found_after = after;
     read->found_floor = state.floor;
-    struct text *text = &read->op.answer;
+    struct text *text = &read->request.op.answer;
     text_add_char(text, '{');
     read->found_snapshot = read->snapshot || after < state.floor;
     if (read->found_snapshot) {
@@ -146,20 +146,19 @@ static struct err events_run(struct tx *tx, void *ctx) {
 
 static void wait_end(struct read_op *read) {
     read->waiting = false;
-    hub_unsubscribe(read->streams->hub, &read->follower);
-    timer_stop(read->streams->loop, &read->timer);
+    hub_unsubscribe(hub_of(read), &read->follower);
+    timer_stop(read->request.loop, &read->timer);
 }
 
 static void read_answer(struct read_op *read, struct err result) {
     wait_end(read);
-    op_answer(&read->op, result);
-    mem_free(read);
+    request_answer(&read->request, result);
 }
 
 /* false: the page is more, or something else, than what came. */
 static bool piece_write(struct read_op *read, const struct hub_piece *piece) {
     struct hub_ends ends = hub_ends(&read->follower);
-    struct text *text = &read->op.answer;
+    struct text *text = &read->request.op.answer;
     if (ends.floor > read->after || piece->last_seq - read->after > read->limit) {
         return false;
     }
@@ -175,7 +174,7 @@ static void piece_came(struct read_op *read, struct hub_piece *piece) {
     bool whole = piece_write(read, piece);
     hub_buffer_unref(piece->buffer);
     if (whole) {
-        read_answer(read, op_written(&read->op));
+        read_answer(read, op_written(&read->request.op));
     } else {
         wait_end(read);
         read_begin(read);
@@ -185,7 +184,7 @@ static void piece_came(struct read_op *read, struct hub_piece *piece) {
 static void wait_ready(struct hub_subscriber *follower) {
     struct read_op *read = CONTAINER_OF(follower, struct read_op, follower);
     struct hub_piece piece;
-    switch (hub_pull(read->streams->hub, follower, &piece)) {
+    switch (hub_pull(hub_of(read), follower, &piece)) {
     case HUB_WAIT:
         break;
     case HUB_PIECE:
@@ -219,17 +218,17 @@ static void wait_begin(struct read_op *read, uint64_t left_ns) {
     read->waiting = true;
     read->after = read->found_after;
     struct hub_subscribe what = {.owner = read->owner, .name = read->name, .after = read->after};
-    timer_start(read->streams->loop, &read->timer, left_ns / 1000000 + 1, wait_over);
+    timer_start(read->request.loop, &read->timer, left_ns / 1000000 + 1, wait_over);
     read->follower.ready = wait_ready;
     read->follower.format = HUB_POLL;
-    hub_subscribe(read->streams->hub, &what, &read->follower);
+    hub_subscribe(hub_of(read), &what, &read->follower);
 }
 
 static void events_done(struct err result, void *ctx) {
     struct read_op *read = ctx;
     bool empty =
         !err_failed(result) && read->found_count == 0 && !read->found_snapshot && !read->found_done;
-    uint64_t now_ns = world_mono_ns(loop_world(read->streams->loop));
+    uint64_t now_ns = world_mono_ns(loop_world(read->request.loop));
     if (empty && !read->no_wait && read->until_ns > now_ns) {
         wait_begin(read, read->until_ns - now_ns);
         return;
@@ -238,31 +237,34 @@ static void events_done(struct err result, void *ctx) {
 }
 
 static void read_begin(struct read_op *read) {
-    read->held = snapshots_held(hub_snapshots(read->streams->hub));
-    store_read(read->streams->store, events_run, events_done, read);
+    read->held = snapshots_held(hub_snapshots(hub_of(read)));
+    store_read(read->request.store, events_run, events_done, read);
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
 
-static void events_begin(struct exchange *exchange, struct streams *streams,
-                         const struct hub_subscribe *what) {
-    struct read_op *read = mem_new(sizeof *read);
-    op_init(&read->op, exchange, 200);
-    read->streams = streams;
-    read->owner = what->owner;
-    read->name = what->name;
-    read->after = what->after;
-    read->snapshot = what->snapshot;
-    read->limit = exchange_query_int(exchange, READ_LIMIT);
-    int64_t wait_s = exchange_query_int(exchange, READ_WAIT);
+static struct err read_start(void *ctx) {
+    struct read_op *read = ctx;
+    struct exchange *exchange = read->request.op.exchange;
+    int64_t wait_s = param_number(exchange, "wait");
+    read->owner = read->request.key.owner;
+    read->name = exchange_param(exchange, 0);
+    read->after = param_number(exchange, "after");
+    read->snapshot = param_flag(exchange, "snapshot");
+    read->limit = param_number(exchange, "limit");
     if (wait_s > 0) {
         read->follow = true;
-        read->until_ns = world_mono_ns(loop_world(streams->loop)) + (uint64_t)wait_s * 1000000000U;
+        read->until_ns =
+            world_mono_ns(loop_world(read->request.loop)) + (uint64_t)wait_s * 1000000000U;
         exchange_on_gone(exchange, wait_cut, read);
         exchange_on_drain(exchange, wait_cut, read);
     }
     read_begin(read);
+    return ERR_OK;
 }
+
+const struct request_kind streams__read = {
+    .size = sizeof(struct read_op), .later = true, .start = read_start};
 
 /* A browser that reconnects sends its first URL again and the newer cursor in Last-Event-ID. */
 static struct err resume_read(const struct exchange *exchange, int64_t *after, struct why *why) {
@@ -278,24 +280,18 @@ static struct err resume_read(const struct exchange *exchange, int64_t *after, s
     return ERR_OK;
 }
 
-void streams__read(struct exchange *exchange, void *ctx) {
-    struct streams *streams = ctx;
-    struct hub_subscribe what = {.after = exchange_query_int(exchange, READ_AFTER),
-                                 .snapshot = exchange_query_int(exchange, READ_SNAPSHOT) != 0};
-    if (!streams__name(exchange, STREAMS_USE_READ, &what.name)) {
-        return;
-    }
+void streams__follow(struct exchange *exchange, struct streams *streams) {
+    struct hub_subscribe what = {.name = exchange_param(exchange, 0),
+                                 .after = param_number(exchange, "after"),
+                                 .snapshot = param_flag(exchange, "snapshot")};
     struct why why = {.text = ""};
-    struct err err = op_owner(exchange, READ_OWNER, &what.owner, &why);
-    bool sse = exchange_accepts(exchange, "text/event-stream");
-    if (!err_failed(err) && sse) {
+    struct err err = op_owner(exchange, &what.owner, &why);
+    if (!err_failed(err)) {
         err = resume_read(exchange, &what.after, &why);
     }
     if (err_failed(err)) {
         op_refuse(exchange, err, &why);
-    } else if (sse) {
-        exchange_stream_sse(exchange, streams->hub, &what);
     } else {
-        events_begin(exchange, streams, &what);
+        exchange_stream_sse(exchange, streams->hub, &what);
     }
 }

@@ -4,7 +4,10 @@
 #include "http/stream/websocket.h"
 #include "journal/journal.h"
 
-bool streams__name(struct exchange *exchange, enum streams_use use, struct bytes *ret_name) {
+enum streams_use { USE_READ, USE_WRITE };
+
+/* False: the name of the path was refused. */
+static bool name_check(struct exchange *exchange, enum streams_use use) {
     struct bytes name = exchange_param(exchange, 0);
     struct why why;
     if (!stream_name_valid(name)) {
@@ -15,14 +18,38 @@ bool streams__name(struct exchange *exchange, enum streams_use use, struct bytes
         op_refuse(exchange, err_make(ERR_BAD_FIELD, "streams: name"), &why);
         return false;
     }
-    if (use == STREAMS_USE_WRITE && stream_name_reserved(name)) {
+    if (use == USE_WRITE && stream_name_reserved(name)) {
         why_set(&why, "stream: names that begin with session:, run: or project:, and system, are "
                       "written by drover alone");
         op_refuse(exchange, err_make(ERR_STREAM_RESERVED, "streams: name"), &why);
         return false;
     }
-    *ret_name = name;
     return true;
+}
+
+static void list_handle(struct exchange *exchange, void *ctx) {
+    const struct streams *streams = ctx;
+    request_take(exchange, (struct request_host){ctx, streams->loop, streams->store});
+}
+
+static void read_handle(struct exchange *exchange, void *ctx) {
+    if (name_check(exchange, USE_READ)) {
+        list_handle(exchange, ctx);
+    }
+}
+
+static void write_handle(struct exchange *exchange, void *ctx) {
+    if (name_check(exchange, USE_WRITE)) {
+        list_handle(exchange, ctx);
+    }
+}
+
+static void events_handle(struct exchange *exchange, void *ctx) {
+    if (!exchange_accepts(exchange, "text/event-stream")) {
+        read_handle(exchange, ctx);
+    } else if (name_check(exchange, USE_READ)) {
+        streams__follow(exchange, ctx);
+    }
 }
 
 static void websocket(struct exchange *exchange, void *ctx) {
@@ -33,59 +60,47 @@ static void websocket(struct exchange *exchange, void *ctx) {
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param read_query[] = {
-    [READ_AFTER] = {.name = "after",
-                    .about = "Cursor: the seq of the last event that is known; -1: only new ones.",
-                    .kind = QUERY_INT,
-                    .min = -1,
-                    .max = INT64_MAX},
-    [READ_LIMIT] = {.name = "limit",
-                    .about = "Events on a page.",
-                    .kind = QUERY_INT,
-                    .min = 1,
-                    .max = READ_LIMIT_MAX,
-                    .absent = READ_LIMIT_DEFAULT},
-    [READ_WAIT] = {.name = "wait",
-                   .about = "Seconds to wait for an event when there is none (long-poll).",
-                   .kind = QUERY_INT,
-                   .min = 0,
-                   .max = READ_WAIT_MAX_S},
-    [READ_SNAPSHOT] = {.name = "snapshot",
-                       .about = "Begin with a snapshot in any case.",
-                       .kind = QUERY_FLAG},
-    [READ_OWNER] = OP_OWNER_PARAM("Another owner's stream"),
+    {.name = "after",
+     .about = "Cursor: the seq of the last event that is known; -1: only new ones.",
+     .kind = QUERY_INT,
+     .min = -1,
+     .max = INT64_MAX},
+    {.name = "limit",
+     .about = "Events on a page.",
+     .kind = QUERY_INT,
+     .min = 1,
+     .max = READ_LIMIT_MAX,
+     .absent = READ_LIMIT_DEFAULT},
+    {.name = "wait",
+     .about = "Seconds to wait for an event when there is none (long-poll).",
+     .kind = QUERY_INT,
+     .min = 0,
+     .max = READ_WAIT_MAX_S},
+    {.name = "snapshot", .about = "Begin with a snapshot in any case.", .kind = QUERY_FLAG},
+    OP_OWNER_PARAM("Another owner's stream"),
     {.name = NULL},
 };
 
 static const struct query_param list_query[] = {
-    [PAGE_AFTER] = PAGE_AFTER_PARAM(STREAM_NAME_MAX),
-    PAGE_PARAMS,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's streams"),
-    [LIST_Q] = PAGE_Q_PARAM("name"),
-    [LIST_SINCE] = PAGE_SINCE_PARAM("made"),
-    {.name = NULL},
-};
-
-static const struct query_param show_query[] = {
-    [SHOW_OWNER] = OP_OWNER_PARAM("Another owner's stream"),
+    PAGE_PARAMS(STREAM_NAME_MAX),
+    OP_OWNER_PARAM("Another owner's streams"),
+    PAGE_Q_PARAM("name"),
+    PAGE_SINCE_PARAM("made"),
     {.name = NULL},
 };
 
 static const struct query_param prune_query[] = {
-    [PRUNE_THROUGH] = {.name = "through",
-                       .about = "The last event to remove; all before it go too.",
-                       .kind = QUERY_INT,
-                       .required = true,
-                       .min = 1,
-                       .max = INT64_MAX},
+    {.name = "through",
+     .about = "The last event to remove; all before it go too.",
+     .kind = QUERY_INT,
+     .required = true,
+     .min = 1,
+     .max = INT64_MAX},
     {.name = NULL},
 };
 
 #define INT_SCHEMA "{\"type\":\"integer\"}"
 #define NAME_SCHEMA "{\"type\":\"string\"}"
-
-static const char append_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"type\"],\"properties\":{"
-    "\"type\":{\"type\":\"string\",\"pattern\":\"^[a-z][a-z0-9_.-]{0,63}$\"},\"data\":{}}}";
 
 static const char append_answer[] =
     "{\"type\":\"object\",\"required\":[\"stream\",\"seq\",\"at_ms\"],\"properties\":{"
@@ -99,21 +114,6 @@ static const char read_answer[] =
     ",\"at_ms\":" INT_SCHEMA ",\"type\":" NAME_SCHEMA ",\"data\":{}}}},\"head\":" INT_SCHEMA
     ",\"floor\":" INT_SCHEMA "}}";
 
-#define ROW_PROPERTIES                                                                             \
-    "\"stream\":" NAME_SCHEMA ",\"head\":" INT_SCHEMA ",\"floor\":" INT_SCHEMA                     \
-    ",\"made_ms\":" INT_SCHEMA
-
-static const char list_answer[] =
-    PAGE_SCHEMA("{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES "}}");
-
-static const char show_answer[] = "{\"type\":\"object\",\"properties\":{" ROW_PROPERTIES
-                                  ",\"keep_events\":" INT_SCHEMA ",\"keep_ms\":" INT_SCHEMA "}}";
-
-static const char keep_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"keep_events\":{\"type\":\"integer\",\"minimum\":0},"
-    "\"keep_ms\":{\"type\":\"integer\",\"minimum\":0}}}";
-
 static const char prune_answer[] =
     "{\"type\":\"object\",\"required\":[\"stream\",\"head\",\"floor\"],\"properties\":{"
     "\"stream\":" NAME_SCHEMA ",\"head\":" INT_SCHEMA ",\"floor\":" INT_SCHEMA "}}";
@@ -125,52 +125,53 @@ static const struct route routes[] = {
      .scope = SCOPE_RUN,
      .has_body = true,
      .idempotent_key = true,
-     .body_schema = append_body,
+     .body = {.fields = &streams__append_fields, .use = FIELD_GIVEN},
      .answer_schema = append_answer,
      .answer_status = 201,
-     .handle = streams__append},
+     .handle = write_handle,
+     .request = &streams__append},
     {.method = "GET",
      .path = "/api/v1/streams/{id}/events",
      .summary = "Read events; waits with ?wait=, follows with Accept: text/event-stream",
      .scope = SCOPE_READ,
      .query = read_query,
      .answer_schema = read_answer,
-     .answer_status = 200,
      .stream_media = "text/event-stream",
-     .handle = streams__read},
+     .handle = events_handle,
+     .request = &streams__read},
     {.method = "DELETE",
      .path = "/api/v1/streams/{id}/events",
      .summary = "Prune the events up to ?through=",
      .scope = SCOPE_RUN,
      .query = prune_query,
      .answer_schema = prune_answer,
-     .answer_status = 200,
-     .handle = streams__prune},
+     .handle = write_handle,
+     .request = &streams__prune},
     {.method = "GET",
      .path = "/api/v1/streams",
      .summary = "List the streams",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer_schema = list_answer,
-     .answer_status = 200,
-     .handle = streams__list},
+     .answer = {.fields = &streams__fields, .use = FIELD_LISTED, .page = true},
+     .handle = list_handle,
+     .page = &streams__list},
     {.method = "GET",
      .path = "/api/v1/streams/{id}",
      .summary = "Show a stream",
      .scope = SCOPE_READ,
-     .query = show_query,
-     .answer_schema = show_answer,
-     .answer_status = 200,
-     .handle = streams__show},
+     .query = OP_OWNER_QUERY("Another owner's stream"),
+     .answer = {.fields = &streams__fields, .use = FIELD_LISTED | FIELD_WHOLE},
+     .handle = read_handle,
+     .request = &streams__show},
     {.method = "PATCH",
      .path = "/api/v1/streams/{id}",
      .summary = "Set how long a stream keeps its events; 0 keeps them for ever",
      .scope = SCOPE_RUN,
      .has_body = true,
-     .body_schema = keep_body,
-     .answer_schema = show_answer,
-     .answer_status = 200,
-     .handle = streams__keep},
+     .body = {.fields = &streams__keep_fields, .use = FIELD_CHANGED},
+     .answer = {.fields = &streams__fields, .use = FIELD_LISTED | FIELD_WHOLE},
+     .handle = write_handle,
+     .request = &streams__keep},
     {.method = "GET",
      .path = "/api/v1/ws",
      .summary = "Follow many streams over one WebSocket",

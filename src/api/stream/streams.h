@@ -33,23 +33,13 @@ struct streams {
 
 struct route_table streams_table(struct streams *streams);
 
-/* Shared inside api/. The id of the path, checked; the answer was given when it is false. */
-enum streams_use { STREAMS_USE_READ, STREAMS_USE_WRITE };
-MUST_CHECK bool streams__name(struct exchange *exchange, enum streams_use use,
-                              struct bytes *ret_name);
-
-void streams__append(struct exchange *exchange, void *ctx);
-void streams__read(struct exchange *exchange, void *ctx);
-void streams__prune(struct exchange *exchange, void *ctx);
-void streams__list(struct exchange *exchange, void *ctx);
-void streams__show(struct exchange *exchange, void *ctx);
-void streams__keep(struct exchange *exchange, void *ctx);
-
-/* Positions in the query tables, which stand beside the routes. */
-enum { READ_AFTER, READ_LIMIT, READ_WAIT, READ_SNAPSHOT, READ_OWNER };
-enum { LIST_Q = PAGE_OWN, LIST_SINCE };
-enum { SHOW_OWNER };
-enum { PRUNE_THROUGH };
+/* Shared inside api/. */
+extern const struct field_set streams__fields, streams__append_fields, streams__keep_fields;
+extern const struct request_kind streams__append, streams__prune, streams__show, streams__keep,
+    streams__read;
+extern const struct page_kind streams__list;
+/* The answer over SSE; the stream's name is checked. */
+void streams__follow(struct exchange *exchange, struct streams *streams);
 
 enum {
     READ_LIMIT_MAX = 1000,

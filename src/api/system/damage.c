@@ -5,39 +5,32 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/base/op.h"
 #include "base/hash.h"
-#include "base/memory.h"
 #include "base/number.h"
+#include "engine/run/runs.h"
 #include "engine/system/damage.h"
 
 enum {
-    QUERY_AFTER,
     CURSOR_NUMBERS = 2 + DAMAGE_KEYS,
     CURSOR_SIZE = 21 * CURSOR_NUMBERS + 2 * (DAMAGE_KEY_MAX + 8),
     ROWS_MAX = 1000, /* Of one store function (store.h). */
 };
 
 struct damage_op {
-    struct op op; /* First, as op_done wants it. */
-    struct system_info *info;
+    struct request request;
     struct damage_cursor cursor;
     int64_t count; /* Number of items. */
 };
 
 static void add_item(void *ctx, const struct damage *damage) {
     struct damage_op *op = ctx;
-    struct text *text = &op->op.answer;
-    text_add_str(text, op->count++ > 0 ? ",{\"table\":" : "{\"table\":");
-    text_add_json(text, damage->table, strlen(damage->table));
-    text_add_str(text, ",\"row\":");
-    text_add_json(text, damage->where.data, damage->where.len);
-    text_add_str(text, ",\"column\":");
-    text_add_json(text, damage->column, strlen(damage->column));
-    text_add_str(text, ",\"what\":");
-    text_add_json(text, damage->what, strlen(damage->what));
-    text_add_str(text, ",\"remove\":");
-    text_add_json(text, damage->remove.data, damage->remove.len);
+    struct text *text = &op->request.op.answer;
+    text_add_str(text, op->count++ > 0 ? ",{" : "{");
+    text_add_member(text, "table", bytes_of(damage->table));
+    text_add_member(text, "row", damage->where);
+    text_add_member(text, "column", bytes_of(damage->column));
+    text_add_member(text, "what", bytes_of(damage->what));
+    text_add_member(text, "remove", damage->remove);
     text_add_char(text, '}');
 }
 
@@ -57,9 +50,9 @@ static struct err look(struct tx *tx, void *ctx) {
     struct damage_op *op = ctx;
     struct damage_cursor cursor = op->cursor;
     struct damage_page sum = {.more = true};
-    op_restart(&op->op);
+    op_restart(&op->request.op);
     op->count = 0;
-    text_add_str(&op->op.answer, "{\"items\":[");
+    text_add_str(&op->request.op.answer, "{\"items\":[");
     struct err err = ERR_OK;
     while (!err_failed(err) && sum.more && sum.rows + DAMAGE_PAGE <= ROWS_MAX &&
            sum.bytes < DAMAGE_PAGE_BYTES && sum.found < DAMAGE_PAGE_FOUND &&
@@ -71,14 +64,18 @@ static struct err look(struct tx *tx, void *ctx) {
                                        sum.found + page.found, page.more};
         }
     }
-    text_add_str(&op->op.answer, "],\"next\":");
+    text_add_str(&op->request.op.answer, "],\"next\":");
     if (sum.more) {
-        add_next(&cursor, &op->op.answer);
+        add_next(&cursor, &op->request.op.answer);
     } else {
-        text_add_str(&op->op.answer, "null");
+        text_add_str(&op->request.op.answer, "null");
     }
-    text_add_char(&op->op.answer, '}');
-    return err_failed(err) ? err : op_written(&op->op);
+    text_add_char(&op->request.op.answer, '}');
+    return err_failed(err) ? err : op_written(&op->request.op);
+}
+
+static void looked(struct err result, void *ctx) {
+    request_answer(ctx, result);
 }
 
 static bool cursor_read(struct bytes text, struct damage_cursor *ret_cursor) {
@@ -107,25 +104,26 @@ static bool cursor_read(struct bytes text, struct damage_cursor *ret_cursor) {
     return true;
 }
 
-void damage_list(struct exchange *exchange, void *ctx) {
-    struct damage_cursor cursor = {0};
-    if (exchange_query_given(exchange, QUERY_AFTER) &&
-        !cursor_read(exchange_query_text(exchange, QUERY_AFTER), &cursor)) {
-        op_refuse(exchange, err_make(ERR_BAD_CURSOR, "damage: after"), NULL);
-        return;
+/* As the rest of a read that was cut into slices: a search is in nobody's way. */
+static struct err damage_start(void *ctx) {
+    struct damage_op *op = ctx;
+    const struct exchange *exchange = op->request.op.exchange;
+    if (param_given(exchange, "after") &&
+        !cursor_read(param_text(exchange, "after"), &op->cursor)) {
+        return err_make(ERR_BAD_CURSOR, "damage: after");
     }
-    struct damage_op *op = mem_new(sizeof *op);
-    op_init(&op->op, exchange, 200);
-    op->info = ctx;
-    op->cursor = cursor;
-    store_read_slice(op->info->store, look, op_done, op);
+    store_read_slice(op->request.store, look, looked, op);
+    return ERR_OK;
 }
 
+const struct request_kind damage_list = {
+    .size = sizeof(struct damage_op), .later = true, .start = damage_start};
+
 const struct query_param damage_query[] = {
-    [QUERY_AFTER] = {.name = "after",
-                     .about = "The `next` of the page before.",
-                     .kind = QUERY_TEXT,
-                     .max = CURSOR_SIZE},
+    {.name = "after",
+     .about = "The `next` of the page before.",
+     .kind = QUERY_TEXT,
+     .max = CURSOR_SIZE},
     {.name = NULL},
 };
 
@@ -137,3 +135,93 @@ const char damage_answer[] =
     "\"remove\"],\"properties\":{\"table\":" TEXT_SCHEMA ",\"row\":" TEXT_SCHEMA
     ",\"column\":" TEXT_SCHEMA ",\"what\":" TEXT_SCHEMA ",\"remove\":" TEXT_SCHEMA
     "}}},\"next\":{\"type\":[\"string\",\"null\"]}}}";
+
+/* --- Folders ---------------------------------------------------------------------------------- */
+
+/* Names of folders of the spool, each compared with the row of its run. The caller has listed them,
+ * so that the daemon reads no disk for it. */
+enum { NAMES_MAX = 50, NAME_MAX_BYTES = 64 };
+enum { NAMES_SIZE = NAMES_MAX * (NAME_MAX_BYTES + 1) };
+
+struct folders_op {
+    struct request request;
+    int64_t count; /* Number of items. */
+};
+
+struct folder {
+    struct bytes name, run;
+    int64_t attempt;
+};
+
+/* Takes the next name off *io_at. False: it is no name of a folder of ours. */
+static bool folder_next(struct bytes names, size_t *io_at, struct folder *ret_folder) {
+    static const struct number_bounds attempts = {1, INT64_MAX};
+    struct bytes name = {names.data + *io_at, names.len - *io_at};
+    const char *comma = memchr(name.data, ',', name.len);
+    name.len = comma == NULL ? name.len : (size_t)(comma - name.data);
+    *io_at += name.len + 1;
+    const char *dot = memchr(name.data, '.', name.len);
+    size_t run_len = dot == NULL ? 0 : (size_t)(dot - name.data);
+    *ret_folder = (struct folder){.name = name, .run = {name.data, run_len}};
+    return run_len > 0 && name.len <= NAME_MAX_BYTES &&
+           number_parse((struct bytes){dot + 1, name.len - run_len - 1}, attempts,
+                        &ret_folder->attempt);
+}
+
+static struct err folder_compare(struct tx *tx, struct folders_op *op,
+                                 const struct folder *folder) {
+    bool found = false;
+    struct run_row row = {.attempt = 0};
+    const struct run_key key = {.run = folder->run};
+    struct err err = tx_run_find_shown(tx, &key, &found, &row); /* Also a damaged one. */
+    if (err_failed(err) || (found && row.attempt >= folder->attempt)) {
+        return err;
+    }
+    struct text *text = &op->request.op.answer;
+    text_add_str(text, op->count++ > 0 ? ",{" : "{");
+    text_add_member(text, "folder", folder->name);
+    text_add_member(text, "what", bytes_of(found ? "attempt_unknown" : "run_unknown"));
+    text_add_char(text, '}');
+    return ERR_OK;
+}
+
+static struct err compare(struct tx *tx, void *ctx) {
+    struct folders_op *op = ctx;
+    struct bytes names = param_text(op->request.op.exchange, "names");
+    struct err err = ERR_OK;
+    names.len = names.len < NAMES_SIZE ? names.len : NAMES_SIZE;
+    op_restart(&op->request.op);
+    op->count = 0;
+    text_add_str(&op->request.op.answer, "{\"items\":[");
+    for (size_t at = 0; at < names.len && !err_failed(err);) {
+        struct folder folder;
+        if (folder_next(names, &at, &folder)) {
+            err = folder_compare(tx, op, &folder);
+        }
+    }
+    text_add_str(&op->request.op.answer, "]}");
+    return err_failed(err) ? err : op_written(&op->request.op);
+}
+
+static struct err folders_start(void *ctx) {
+    struct folders_op *op = ctx;
+    store_read_slice(op->request.store, compare, looked, op);
+    return ERR_OK;
+}
+
+const struct request_kind damage_folders_list = {
+    .size = sizeof(struct folders_op), .later = true, .start = folders_start};
+
+const struct query_param damage_folders_query[] = {
+    {.name = "names",
+     .about = "Names of folders in DIR/spool, with commas between them.",
+     .kind = QUERY_TEXT,
+     .max = NAMES_SIZE},
+    {.name = NULL},
+};
+
+const char damage_folders_answer[] =
+    "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":"
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"folder\",\"what\"],"
+    "\"properties\":{\"folder\":{\"type\":\"string\"},"
+    "\"what\":{\"enum\":[\"run_unknown\",\"attempt_unknown\"]}}}}}}";

@@ -2,20 +2,20 @@
  * and folders of attempts that no row knows (GET /api/v1/damage/folders). The routes stand in the
  * table of system.c.
  *
- * Ownership  `info` is a struct system_info, borrowed for the life of the server.
  * Threads    the loop.
  */
 #ifndef DROVER_API_SYSTEM_DAMAGE_H
 #define DROVER_API_SYSTEM_DAMAGE_H
 
+#include "api/base/request.h"
 #include "api/system/system.h"
 
 extern const struct query_param damage_query[];
 extern const char damage_answer[]; /* Schema. */
-void damage_list(struct exchange *exchange, void *info);
+extern const struct request_kind damage_list;
 
 extern const struct query_param damage_folders_query[];
 extern const char damage_folders_answer[]; /* Schema. */
-void damage_folders_list(struct exchange *exchange, void *info);
+extern const struct request_kind damage_folders_list;
 
 #endif

@@ -2,21 +2,15 @@
  * Both routes say what waits: the one that asks, and the one that lets it go. */
 #include <string.h>
 
-#include "api/base/op.h"
 #include "api/base/page.h"
 #include "api/run/runs.h"
-#include "base/memory.h"
 #include "dispatch/base/failed_starts.h"
 #include "engine/inbox/inbox.h"
 
-enum { HOLD_OWNER };
 enum { ROWS_SHOWN = 20, PAGE = 50 /* Jobs that run: with their specs. */ };
 
 struct hold_op {
-    struct op op;
-    struct runs_api *api;
-    struct bytes owner; /* Of the runs that are shown; borrowed from the exchange. */
-    bool release;
+    struct request request;         /* Its owner is that of the runs that are shown. */
     bool held;                      /* When the request came; */
     bool restored;                  /* and why. */
     int64_t missing, missing_at_ms; /* Commits that a start did not find. */
@@ -50,7 +44,7 @@ static void add_run(struct hold_op *hold, struct text *text, int64_t before,
 
 static struct err add_again(void *ctx, const struct run_row *row) {
     struct hold_op *hold = ctx;
-    bool own = bytes_equal(row->owner, hold->owner);
+    bool own = bytes_equal(row->owner, hold->request.key.owner);
     if (own && hold->shown + hold->rows < ROWS_SHOWN) {
         add_run(hold, &hold->more, hold->shown + hold->rows, row);
         hold->rows++;
@@ -84,7 +78,7 @@ static void forecast_done(struct err result, void *ctx) {
     hold->sum.again += hold->page.again;
     hold->sum.last = hold->page.last;
     bool more = hold->page.last != 0;
-    store_read_slice(hold->api->store, more ? forecast_run : count_run,
+    store_read_slice(hold->request.store, more ? forecast_run : count_run,
                      more ? forecast_done : count_done, hold);
 }
 
@@ -108,7 +102,7 @@ static struct err queued_run(struct tx *tx, void *ctx) {
     hold->rows = 0;
     hold->epoch = tx_epoch(tx);
     text_clear(&hold->more);
-    const struct run_page page = {.owner = hold->owner,
+    const struct run_page page = {.owner = hold->request.key.owner,
                                   .before = hold->queued_before,
                                   .limit = ROWS_SHOWN - hold->queued_shown,
                                   .states = 1U << RUN_QUEUED};
@@ -128,7 +122,7 @@ static void queued_done(struct err result, void *ctx) {
         hold_done(ERR_OK, hold);
         return;
     }
-    store_read_slice(hold->api->store, queued_run, queued_done, hold);
+    store_read_slice(hold->request.store, queued_run, queued_done, hold);
 }
 
 static void count_done(struct err result, void *ctx) {
@@ -137,33 +131,42 @@ static void count_done(struct err result, void *ctx) {
         hold_done(result, hold);
         return;
     }
-    store_read_slice(hold->api->store, queued_run, queued_done, hold);
+    store_read_slice(hold->request.store, queued_run, queued_done, hold);
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+static const struct request_kind show, release;
+
 static void answer_write(struct hold_op *hold) {
-    struct text *text = &hold->op.answer;
+    const struct runs_api *api = hold->request.api;
+    struct text *text = &hold->request.op.answer;
     const struct run_census *runs = &hold->runs;
     int64_t live = runs->states[RUN_RUNNING] + runs->states[RUN_WAITING] - hold->sum.lost;
-    text_addf(text, "{\"held\":%s,\"restored\":%s,",
-              hold->held && !hold->release ? "true" : "false", hold->restored ? "true" : "false");
-    failed_starts_write(hold->api->starts, text);
-    text_addf(text, ",\"missing\":%lld,\"missing_at_ms\":%lld", (long long)hold->missing,
-              (long long)hold->missing_at_ms);
-    text_addf(text, ",\"would_start\":{\"queued\":%lld,\"running\":%lld,\"deliveries\":%lld",
-              (long long)runs->states[RUN_QUEUED], (long long)(live > 0 ? live : 0),
-              (long long)(hold->inbox.pending + hold->inbox.stalled));
-    text_addf(text, ",\"lost\":%lld,\"again\":%lld,\"again_runs\":[", (long long)hold->sum.lost,
-              (long long)hold->sum.again);
+    text_add_char(text, '{');
+    text_add_member_bool(text, "held", hold->held && hold->request.kind != &release);
+    text_add_member_bool(text, "restored", hold->restored);
+    text_add_char(text, ',');
+    failed_starts_write(api->starts, text);
+    text_add_member_int(text, "missing", hold->missing);
+    text_add_member_int(text, "missing_at_ms", hold->missing_at_ms);
+    text_add_str(text, ",\"would_start\":{");
+    text_add_member_int(text, "queued", runs->states[RUN_QUEUED]);
+    text_add_member_int(text, "running", live > 0 ? live : 0);
+    text_add_member_int(text, "deliveries", hold->inbox.pending + hold->inbox.stalled);
+    text_add_member_int(text, "lost", hold->sum.lost);
+    text_add_member_int(text, "again", hold->sum.again);
+    text_add_str(text, ",\"again_runs\":[");
     text_add(text, hold->again.data, hold->again.len);
     text_add_str(text, "],\"runs\":[");
     text_add(text, hold->queued.data, hold->queued.len);
     text_add_str(text, "]}}");
 }
 
+/* What would start is read before it does. */
 static void hold_done(struct err result, void *ctx) {
     struct hold_op *hold = ctx;
+    const struct runs_api *api = hold->request.api;
     const struct text *const texts[] = {&hold->again, &hold->more, &hold->queued};
     for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(result); i++) {
         result = text_failed(texts[i]) ? text_error(texts[i], "hold: runs") : ERR_OK;
@@ -171,72 +174,50 @@ static void hold_done(struct err result, void *ctx) {
     if (!err_failed(result)) {
         answer_write(hold);
     }
-    if (!err_failed(result) && hold->release) {
-        dispatch_release(hold->api->dispatch);
+    if (!err_failed(result) && hold->request.kind == &release) {
+        dispatch_release(api->dispatch);
     }
-    op_answer(&hold->op, result);
-    text_done(&hold->again);
-    text_done(&hold->more);
-    text_done(&hold->queued);
-    mem_free(hold);
+    request_answer(&hold->request, result);
 }
 
-static struct hold_op *hold_new(struct exchange *exchange, struct runs_api *api) {
-    struct why why = {.text = ""};
-    struct bytes owner;
-    struct err err = op_owner(exchange, HOLD_OWNER, &owner, &why);
-    if (err_failed(err)) {
-        op_refuse(exchange, err, &why);
-        return NULL;
-    }
-    struct hold_op *hold = mem_new(sizeof *hold);
-    op_init(&hold->op, exchange, 200);
-    hold->api = api;
-    hold->owner = owner;
+/* What runs elsewhere is looked for first. Where nothing is held, none of it is left. */
+static struct err hold_start(void *ctx) {
+    struct hold_op *hold = ctx;
+    const struct runs_api *api = hold->request.api;
+    const struct run_bounds bounds = dispatch_bounds(api->dispatch);
     hold->held = dispatch_held(api->dispatch) == RUN_HELD;
     hold->restored = hold->held && dispatch_is_restored(api->dispatch);
     hold->missing = store_missing(api->store);
     hold->missing_at_ms = store_missing_at_ms(api->store);
-    const struct run_bounds bounds = dispatch_bounds(api->dispatch);
     /* A release gives up nothing of a host that looks after it. */
-    hold->host = bounds.hosts == RUN_HOST_ONE ? bounds.host : (struct bytes){"", 0};
+    hold->host = bounds.hosts == RUN_HOST_ONE ? bounds.host : BYTES("");
     text_init(&hold->again, OP_ANSWER_MAX / 2);
     text_init(&hold->more, OP_ANSWER_MAX / 2);
     text_init(&hold->queued, OP_ANSWER_MAX / 2);
-    return hold;
-}
-
-/* What runs elsewhere is looked for first. Where nothing is held, none of it is left. */
-static void hold_begin(struct hold_op *hold) {
-    store_read(hold->api->store, hold->held ? forecast_run : count_run,
+    store_read(api->store, hold->held ? forecast_run : count_run,
                hold->held ? forecast_done : count_done, hold);
+    return ERR_OK;
 }
 
-static void show(struct exchange *exchange, void *ctx) {
-    struct runs_api *api = ctx;
-    struct hold_op *hold = hold_new(exchange, api);
-    if (hold != NULL) {
-        hold_begin(hold);
-    }
+static void hold_end(void *ctx, struct err result) {
+    struct hold_op *hold = ctx;
+    text_done(&hold->again);
+    text_done(&hold->more);
+    text_done(&hold->queued);
 }
 
-/* What would start is read before it does. */
-static void release(struct exchange *exchange, void *ctx) {
-    struct runs_api *api = ctx;
-    struct hold_op *hold = hold_new(exchange, api);
-    if (hold != NULL) {
-        hold->release = true;
-        hold_begin(hold);
-    }
-}
+static const struct request_kind show = {
+    .size = sizeof(struct hold_op), .later = true, .start = hold_start, .end = hold_end};
+static const struct request_kind release = {
+    .size = sizeof(struct hold_op), .later = true, .start = hold_start, .end = hold_end};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param hold_query[] = {
-    [HOLD_OWNER] = {.name = "owner",
-                    .about = "Whose runs are shown; the counts are of all owners.",
-                    .kind = QUERY_TEXT,
-                    .max = 64},
+    {.name = "owner",
+     .about = "Whose runs are shown; the counts are of all owners.",
+     .kind = QUERY_TEXT,
+     .max = 64},
     {.name = NULL},
 };
 
@@ -260,18 +241,17 @@ static const struct route routes[] = {
      .scope = SCOPE_ADMIN,
      .query = hold_query,
      .answer_schema = hold_answer,
-     .answer_status = 200,
-     .handle = show},
+     .request = &show},
     {.method = "POST",
      .path = "/api/v1/system/release",
      .summary = "End the hold; the answer says what starts",
      .scope = SCOPE_ADMIN,
      .query = hold_query,
      .answer_schema = hold_answer,
-     .answer_status = 200,
-     .handle = release},
+     .request = &release},
 };
 
 struct route_table hold_table(struct runs_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
 }

@@ -8,131 +8,71 @@
 /* --- The answer ------------------------------------------------------------------------------- */
 
 /* From memory, on the loop: `done` of each change puts it there before it is answered. */
-static void settings_write(const struct connections *connections, struct text *text) {
+static void settings_write(struct request *request) {
     static const char *const from[] = {[MODEL_FROM_SETTING] = "setting",
                                        [MODEL_FROM_OPTION] = "option",
                                        [MODEL_FROM_CONNECTION] = "connection",
                                        [MODEL_FROM_NOWHERE] = "none"};
+    const struct providers_api *api = request->api;
+    struct text *text = &request->op.answer;
     struct default_model model;
-    connections_default_model(connections, &model);
-    settings_write_json(connections_settings(connections), text);
-    text_add_str(text, ",\"model\":");
-    text_add_json(text, model.name, strlen(model.name));
-    text_addf(text, ",\"model_from\":\"%s\"}", from[model.from]);
+    connections_default_model(api->connections, &model);
+    settings_write_json(connections_settings(api->connections), text);
+    text_add_member(text, "model", bytes_of(model.name));
+    text_add_member(text, "model_from", bytes_of(from[model.from]));
+    text_add_char(text, '}');
 }
 
-static void settings_show(struct exchange *exchange, void *ctx) {
-    const struct providers_api *api = ctx;
-    struct op op;
-    op_init(&op, exchange, 200);
-    settings_write(api->connections, &op.answer);
-    op_answer(&op, ERR_OK);
+static struct err show_start(void *ctx) {
+    settings_write(ctx);
+    return ERR_OK;
 }
+
+static const struct request_kind show = {.start = show_start};
 
 /* --- Change ----------------------------------------------------------------------------------- */
 
-enum {
-    SAYS_MODEL,
-    SAYS_REVIEW_MODEL,
-    SAYS_TITLE_MODEL,
-    MODELS, /* The first ones name models. */
-    SAYS_INSTRUCTIONS = MODELS,
-    SAYS_EFFORT,
-    SAYS_WINDOW,
-    SAYS_COUNT
-};
-
-static const char *const model_fields[MODELS] = {"default_model", "review_model", "title_model"};
+enum { MODELS = 3 };
+static const struct {
+    const char *name;
+    size_t at; /* In struct settings. */
+} models[MODELS] = {{"default_model", offsetof(struct settings, default_model)},
+                    {"review_model", offsetof(struct settings, review_model)},
+                    {"title_model", offsetof(struct settings, title_model)}};
 
 static struct bytes *model_at(struct settings *settings, unsigned which) {
-    struct bytes *const models[MODELS] = {&settings->default_model, &settings->review_model,
-                                          &settings->title_model};
-    return models[which];
+    return (struct bytes *)((char *)settings + models[which].at);
 }
 
 struct change_op {
-    struct op op;
-    struct providers_api *api;    /* Borrowed. */
-    struct settings given;        /* Borrowed from the exchange. */
-    bool says[SAYS_COUNT];        /* Whether the body says something of each. */
+    struct request request;
+    json_t *models[MODELS], *instructions, *effort, *window; /* NULL: not named. */
+    struct settings given;                                   /* Borrowed from the exchange. */
     bool found[MODELS];           /* Whether each names a connection that needs no row. */
     struct settings_kept *merged; /* Owned: as they were committed. */
 };
+
+#define AT(member) .at = offsetof(struct change_op, member)
+#define TEXT "{\"type\":[\"string\",\"null\"]}"
+#define NUMBER "{\"type\":[\"integer\",\"null\"]}"
+#define EFFORTS "{\"enum\":[\"low\",\"medium\",\"high\",null]}"
+static const struct field change_rows[] = {
+    {.name = "default_model", .kind = FIELD_JSON, AT(models[0]), .schema = TEXT},
+    {.name = "review_model", .kind = FIELD_JSON, AT(models[1]), .schema = TEXT},
+    {.name = "title_model", .kind = FIELD_JSON, AT(models[2]), .schema = TEXT},
+    {.name = "instructions", .kind = FIELD_JSON, AT(instructions), .schema = TEXT},
+    {.name = "effort", .kind = FIELD_JSON, AT(effort), .schema = EFFORTS},
+    {.name = "window", .kind = FIELD_JSON, AT(window), .schema = NUMBER},
+};
+static const struct field_set change_fields = {FIELD_ROWS(change_rows), .use = FIELD_CHANGED};
+
 static struct bytes connection_of(struct bytes model) {
     const char *slash = model.len > 0 ? memchr(model.data, '/', model.len) : NULL;
     return (struct bytes){model.data, slash != NULL ? (size_t)(slash - model.data) : 0};
 }
 
-/* A default that no connection can answer would fail every turn, and say so only then. */
-static struct err model_check(struct tx *tx, struct change_op *change, unsigned which) {
-    struct bytes name = connection_of(*model_at(&change->given, which));
-    bool there = name.len == 0 || change->found[which];
-    struct provider row;
-    struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
-    if (!err_failed(err) && !there) {
-        why_set(&change->op.why,
-                "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
-                "are",
-                model_fields[which], (int)name.len, name.data);
-        return err_make(ERR_BAD_FIELD, "settings: model");
-    }
-    return err;
-}
-
-static void merge(struct change_op *change, struct settings *settings) {
-    const struct settings *given = &change->given;
-    for (unsigned i = 0; i < MODELS; i++) {
-        if (change->says[i]) {
-            *model_at(settings, i) = *model_at(&change->given, i);
-        }
-    }
-    if (change->says[SAYS_INSTRUCTIONS]) {
-        settings->instructions = given->instructions;
-    }
-    if (change->says[SAYS_EFFORT]) {
-        settings->effort = given->effort;
-    }
-    if (change->says[SAYS_WINDOW]) {
-        settings->window = given->window;
-    }
-}
-
-static struct err change_run(struct tx *tx, void *ctx) {
-    struct change_op *change = ctx;
-    struct settings settings;
-    op_restart(&change->op);
-    struct err err = tx_settings_read(tx, &settings);
-    for (unsigned i = 0; i < MODELS && !err_failed(err); i++) {
-        err = model_check(tx, change, i);
-    }
-    if (!err_failed(err)) {
-        merge(change, &settings);
-        err = tx_settings_write(tx, &settings);
-    }
-    if (!err_failed(err)) {
-        err = tx_settings_read(tx, &settings); /* With its new time. */
-    }
-    if (!err_failed(err)) {
-        settings_kept_put(change->merged, &settings);
-    }
-    return err;
-}
-
-static void change_done(struct err result, void *ctx) {
-    struct change_op *change = ctx;
-    if (!err_failed(result)) {
-        connections_set(change->api->connections, settings_kept_get(change->merged));
-        settings_write(change->api->connections, &change->op.answer);
-    }
-    op_answer(&change->op, result);
-    settings_kept_free(change->merged);
-    mem_free(change);
-}
-
-/* --- The body --------------------------------------------------------------------------------- */
-
-static struct err bad(struct why *why, const char *name, const char *text) {
-    why_set(why, "\"%s\" must be %s, or null for none", name, text);
+static struct err bad(struct change_op *change, const char *name, const char *text) {
+    why_set(&change->request.op.why, "\"%s\" must be %s, or null for none", name, text);
     return err_make(ERR_BAD_FIELD, "settings: body");
 }
 
@@ -161,95 +101,127 @@ static bool model_fits(struct bytes model) {
     return model.len == 0 || (providers__name_fits(name) && rest > 0 && rest <= MODEL_NAME_MAX);
 }
 
-static struct err texts_read(struct change_op *change, json_t *const values[SAYS_COUNT]) {
-    struct why *why = &change->op.why;
+static struct err change_read(void *ctx) {
+    struct change_op *change = ctx;
     struct settings *given = &change->given;
     for (unsigned i = 0; i < MODELS; i++) {
         struct bytes *model = model_at(given, i);
-        if (values[i] != NULL &&
-            (!text_of(values[i], SETTINGS_MODEL_MAX, model) || !model_fits(*model))) {
-            return bad(why, model_fields[i], "CONNECTION/MODEL");
+        if (change->models[i] != NULL &&
+            (!text_of(change->models[i], SETTINGS_MODEL_MAX, model) || !model_fits(*model))) {
+            return bad(change, models[i].name, "CONNECTION/MODEL");
         }
     }
-    if (values[SAYS_INSTRUCTIONS] != NULL &&
-        !text_of(values[SAYS_INSTRUCTIONS], SETTINGS_INSTRUCTIONS_MAX, &given->instructions)) {
-        return bad(why, "instructions", "a string of at most 65536 bytes without \\u0000");
+    if (change->instructions != NULL &&
+        !text_of(change->instructions, SETTINGS_INSTRUCTIONS_MAX, &given->instructions)) {
+        return bad(change, "instructions", "a string of at most 65536 bytes without \\u0000");
     }
-    if (values[SAYS_EFFORT] != NULL &&
-        (!text_of(values[SAYS_EFFORT], 16, &given->effort) ||
+    if (change->effort != NULL &&
+        (!text_of(change->effort, 16, &given->effort) ||
          (given->effort.len > 0 && !settings_effort_valid(given->effort)))) {
-        return bad(why, "effort", "low, medium or high");
+        return bad(change, "effort", "low, medium or high");
     }
-    return ERR_OK;
-}
-
-static struct err window_read(struct change_op *change, const json_t *value) {
-    if (value == NULL || json_is_null(value)) {
+    if (change->window == NULL || json_is_null(change->window)) {
         return ERR_OK;
     }
-    if (!json_is_integer(value) || json_integer_value(value) < SETTINGS_WINDOW_MIN ||
-        json_integer_value(value) > SETTINGS_WINDOW_MAX) {
-        return bad(&change->op.why, "window", "an integer from 1024 to 100000000 (tokens)");
+    given->window = json_integer_value(change->window);
+    return json_is_integer(change->window) && given->window >= SETTINGS_WINDOW_MIN &&
+                   given->window <= SETTINGS_WINDOW_MAX
+               ? ERR_OK
+               : bad(change, "window", "an integer from 1024 to 100000000 (tokens)");
+}
+
+/* A connection that was found is there without having been set. */
+static struct err change_start(void *ctx) {
+    struct change_op *change = ctx;
+    const struct providers_api *api = change->request.api;
+    change->merged = settings_kept_new();
+    for (unsigned i = 0; i < MODELS; i++) {
+        struct bytes name = connection_of(*model_at(&change->given, i));
+        AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
+        const struct model_connection *there =
+            models_connection_find(connections_models(api->connections), text);
+        change->found[i] = there != NULL && there->origin != NULL;
     }
-    change->given.window = json_integer_value(value);
     return ERR_OK;
 }
 
-static struct err body_read(struct change_op *change) {
-    json_t *values[SAYS_COUNT] = {NULL};
-    const struct json_field fields[] = {
-        {.name = "default_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_MODEL]},
-        {.name = "instructions", .kind = JSON_KIND_ANY, .value = &values[SAYS_INSTRUCTIONS]},
-        {.name = "effort", .kind = JSON_KIND_ANY, .value = &values[SAYS_EFFORT]},
-        {.name = "window", .kind = JSON_KIND_ANY, .value = &values[SAYS_WINDOW]},
-        {.name = "review_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_REVIEW_MODEL]},
-        {.name = "title_model", .kind = JSON_KIND_ANY, .value = &values[SAYS_TITLE_MODEL]},
-    };
-    struct err err = json_read_fields(exchange_json(change->op.exchange), fields, COUNT_OF(fields),
-                                      &change->op.why);
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
-        change->says[i] = values[i] != NULL;
+/* A default that no connection can answer would fail every turn, and say so only then. */
+static struct err model_check(struct tx *tx, struct change_op *change, unsigned which) {
+    struct bytes name = connection_of(*model_at(&change->given, which));
+    bool there = name.len == 0 || change->found[which];
+    struct provider row;
+    struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
+    if (!err_failed(err) && !there) {
+        why_set(&change->request.op.why,
+                "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
+                "are",
+                models[which].name, (int)name.len, name.data);
+        return err_make(ERR_BAD_FIELD, "settings: model");
     }
-    err = err_failed(err) ? err : texts_read(change, values);
-    return err_failed(err) ? err : window_read(change, values[SAYS_WINDOW]);
+    return err;
 }
 
-/* Its connection is there without having been set. */
-static bool is_found(const struct providers_api *api, struct bytes model) {
-    struct bytes name = connection_of(model);
-    AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
-    const struct model_connection *there =
-        models_connection_find(connections_models(api->connections), text);
-    return there != NULL && there->origin != NULL;
-}
-
-static void settings_patch(struct exchange *exchange, void *ctx) {
-    struct change_op *change = mem_new(sizeof *change);
-    op_init(&change->op, exchange, 200);
-    change->api = ctx;
-    change->merged = settings_kept_new();
-    struct err err = body_read(change);
+static struct err change_work(struct tx *tx, void *ctx) {
+    struct change_op *change = ctx;
+    const struct settings *given = &change->given;
+    struct settings settings;
+    struct err err = tx_settings_read(tx, &settings);
+    for (unsigned i = 0; i < MODELS && !err_failed(err); i++) {
+        err = model_check(tx, change, i);
+        if (!err_failed(err) && change->models[i] != NULL) {
+            *model_at(&settings, i) = *model_at(&change->given, i);
+        }
+    }
     if (err_failed(err)) {
-        change_done(err, change);
-        return;
+        return err;
     }
-    for (unsigned i = 0; i < MODELS; i++) {
-        change->found[i] = is_found(change->api, *model_at(&change->given, i));
+    settings.instructions =
+        change->instructions != NULL ? given->instructions : settings.instructions;
+    settings.effort = change->effort != NULL ? given->effort : settings.effort;
+    settings.window = change->window != NULL ? given->window : settings.window;
+    err = tx_settings_write(tx, &settings);
+    if (!err_failed(err)) {
+        err = tx_settings_read(tx, &settings); /* With its new time. */
     }
-    store_write(change->api->store, change_run, change_done, change);
+    if (!err_failed(err)) {
+        settings_kept_put(change->merged, &settings);
+    }
+    return err;
 }
+
+static enum request_next change_done(void *ctx, struct err *io_result) {
+    struct change_op *change = ctx;
+    const struct providers_api *api = change->request.api;
+    if (!err_failed(*io_result)) {
+        connections_set(api->connections, settings_kept_get(change->merged));
+        settings_write(&change->request);
+    }
+    return REQUEST_ANSWER;
+}
+
+static void change_end(void *ctx, struct err result) {
+    struct change_op *change = ctx;
+    settings_kept_free(change->merged);
+}
+
+static const struct request_kind change = {
+    .size = sizeof(struct change_op),
+    .writes = true,
+    .fields = &change_fields,
+    .use = FIELD_CHANGED,
+    .read = change_read,
+    .start = change_start,
+    .work = change_work,
+    .done = change_done,
+    .end = change_end,
+};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-#define TEXT "{\"type\":[\"string\",\"null\"]}"
-#define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define PROPERTIES                                                                                 \
     "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"title_model\":" TEXT                   \
-    ",\"instructions\":" TEXT                                                                      \
-    ",\"effort\":{\"enum\":[\"low\",\"medium\",\"high\",null]},\"window\":" NUMBER
+    ",\"instructions\":" TEXT ",\"effort\":" EFFORTS ",\"window\":" NUMBER
 
-static const char patch_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" PROPERTIES "}}";
 static const char answer[] =
     "{\"type\":\"object\",\"properties\":{" PROPERTIES ",\"changed_ms\":" NUMBER
     ",\"model\":{\"type\":\"string\"},\"model_from\":{\"enum\":[\"setting\",\"option\","
@@ -261,19 +233,18 @@ static const struct route routes[] = {
      .summary = "Show the settings of the daemon",
      .scope = SCOPE_READ,
      .answer_schema = answer,
-     .answer_status = 200,
-     .handle = settings_show},
+     .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/settings",
      .summary = "Change settings; null takes one back",
      .scope = SCOPE_ADMIN,
      .has_body = true,
-     .body_schema = patch_body,
+     .body = {.fields = &change_fields, .use = FIELD_CHANGED},
      .answer_schema = answer,
-     .answer_status = 200,
-     .handle = settings_patch},
+     .request = &change},
 };
 
 struct route_table settings_table(struct providers_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = providers__handle};
 }

@@ -3,33 +3,34 @@
 
 #include <string.h>
 
-#include "api/base/op.h"
 #include "api/system/damage.h"
 #include "engine/token/token.h"
 
-static void version(struct exchange *exchange, void *ctx) {
+static struct err version_start(void *ctx) {
+    struct request *request = ctx;
+    const struct system_info *info = request->api;
+    const struct identity *identity = exchange_identity(request->op.exchange);
+    struct text *text = &request->op.answer;
+    text_add_char(text, '{');
+    text_add_member(text, "name", BYTES("drover"));
+    text_add_member(text, "version", bytes_of(info->version));
+    text_add_member(text, "database", bytes_of(info->database));
+    text_add_member_int(text, "epoch", store_epoch(info->store));
+    text_add_member(text, "owner", bytes_of(identity->owner));
+    text_add_member_bool(text, "held", dispatch_held(info->dispatch) == RUN_HELD);
+    text_add_member_int(text, "jobs_max", info->jobs_max);
+    text_add_member_int(text, "connections_max", info->connections_max);
+    const struct token token = {.scopes = identity->scopes};
+    fields_add_one(&token_fields, "scopes", &token, text);
+    text_add_char(text, '}');
+    return ERR_OK;
+}
+
+static const struct request_kind version = {.start = version_start};
+
+static void system_handle(struct exchange *exchange, void *ctx) {
     const struct system_info *info = ctx;
-    const struct identity *identity = exchange_identity(exchange);
-    struct op op;
-    op_init(&op, exchange, 200);
-    text_addf(&op.answer, "{\"name\":\"drover\",\"version\":\"%s\",\"database\":\"%s\"",
-              info->version, info->database);
-    text_addf(&op.answer, ",\"epoch\":%lld,\"owner\":", (long long)store_epoch(info->store));
-    text_add_json(&op.answer, identity->owner, strlen(identity->owner));
-    text_add_str(&op.answer,
-                 dispatch_held(info->dispatch) == RUN_HELD ? ",\"held\":true" : ",\"held\":false");
-    text_addf(&op.answer, ",\"jobs_max\":%lld,\"connections_max\":%u", (long long)info->jobs_max,
-              info->connections_max);
-    text_add_str(&op.answer, ",\"scopes\":[");
-    const char *comma = "";
-    for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
-        if ((identity->scopes & (1U << i)) != 0) {
-            text_addf(&op.answer, "%s\"%s\"", comma, token_scope_name(i));
-            comma = ",";
-        }
-    }
-    text_add_str(&op.answer, "]}");
-    op_answer(&op, ERR_OK);
+    request_take(exchange, (struct request_host){.api = ctx, .store = info->store});
 }
 
 static const char version_answer[] =
@@ -45,26 +46,24 @@ static const struct route routes[] = {
      .summary = "Version of the daemon, and who the token says you are",
      .scope = SCOPE_READ,
      .answer_schema = version_answer,
-     .answer_status = 200,
-     .handle = version},
+     .request = &version},
     {.method = "GET",
      .path = "/api/v1/damage",
      .summary = "Search the database for damaged rows",
      .scope = SCOPE_ADMIN,
      .query = damage_query,
      .answer_schema = damage_answer,
-     .answer_status = 200,
-     .handle = damage_list},
+     .request = &damage_list},
     {.method = "GET",
      .path = "/api/v1/damage/folders",
      .summary = "Compare folders of the spool with the database",
      .scope = SCOPE_ADMIN,
      .query = damage_folders_query,
      .answer_schema = damage_folders_answer,
-     .answer_status = 200,
-     .handle = damage_folders_list},
+     .request = &damage_folders_list},
 };
 
 struct route_table system_table(struct system_info *info) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = info};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = info, .handle = system_handle};
 }

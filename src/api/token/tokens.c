@@ -4,117 +4,46 @@
 #include <string.h>
 
 #include "api/base/page.h"
-#include "base/json/json.h"
-#include "base/memory.h"
 
 static_assert(SCOPE_READ == 1 && SCOPE_RUN == 2 && SCOPE_APPROVE == 4 && SCOPE_ADMIN == 8,
-              "the bits of scopes are those of token_scope_name");
+              "the bits of scopes are those of token_scope_names");
+
+static const struct one_kind token_one = {.prefix = "tok",
+                                          .absent = "there is no live token with that id",
+                                          .malformed = "not the id of a token"};
 
 /* --- Make ------------------------------------------------------------------------------------- */
 
 struct make_op {
-    struct op op;
-    struct tokens *tokens; /* Borrowed. */
-    struct token token;    /* Borrows from the exchange. */
+    struct request request;
+    struct token_made made; /* Borrows from the exchange. */
     char secret[TOKEN_SECRET_LEN + 1];
 };
 
-static void make_free(struct make_op *make) {
-    explicit_bzero(make->secret, sizeof make->secret);
-    mem_free(make);
-}
-
-static struct err make_run(struct tx *tx, void *ctx) {
+static struct err make_read(void *ctx) {
     struct make_op *make = ctx;
-    struct text *text = &make->op.answer;
-    op_restart(&make->op);
-    int64_t count = 0;
-    struct err err = tx_token_count(tx, &count);
-    if (!err_failed(err) && count >= TOKEN_COUNT_MAX) {
-        why_set(&make->op.why, "there are %d tokens already; revoke some", TOKEN_COUNT_MAX);
-        err = err_make(ERR_TOO_MANY, "tokens: count");
+    struct token *token = &make->made.token;
+    struct why *why = &make->request.op.why;
+    struct bytes key;
+    if (exchange_header(make->request.op.exchange, "idempotency-key", &key)) {
+        why_set(why, "Idempotency-Key: not taken here, since a stored answer would hold the "
+                     "secret; list the tokens to see whether one was made");
+        return err_make(ERR_BAD_REQUEST, "tokens: key");
     }
-    if (!err_failed(err)) {
-        err = tx_token_add(tx, &make->token);
+    if (token->label.data == NULL) {
+        token->label = BYTES("");
     }
-    token_write_json(&make->token, text);
-    text_addf(text, ",\"token\":\"%s\"}", make->secret);
-    return err_failed(err) ? err : op_written(&make->op);
-}
-
-static void make_done(struct err result, void *ctx) {
-    struct make_op *make = ctx;
-    if (!err_failed(result)) {
-        token_table_put(make->tokens->table, &make->token);
-        exchange_add_header(make->op.exchange, "Cache-Control", "no-store");
-    }
-    op_answer(&make->op, result);
-    make_free(make);
-}
-
-static struct err scopes_read(const json_t *names, unsigned *ret_scopes, struct why *why) {
-    unsigned scopes = 0;
-    size_t at = 0;
-    json_t *name = NULL;
-    json_array_foreach(names, at, name) {
-        unsigned bit = 0;
-        if (!token_scope_find(json_string_value(name), &bit)) {
-            why_set(why, "scopes[%zu]: '%s' is none of read, run, approve, admin", at,
-                    json_string_value(name));
-            return err_make(ERR_BAD_FIELD, "tokens: scopes");
-        }
-        scopes |= bit;
-    }
-    if (scopes == 0) {
-        why_set(why, "scopes: name at least one of read, run, approve, admin");
-        return err_make(ERR_BAD_FIELD, "tokens: scopes");
-    }
-    *ret_scopes = scopes;
-    return ERR_OK;
-}
-
-/* It is shown on terminals, and must not drive them. */
-static bool label_valid(struct bytes label) {
-    for (size_t i = 0; i < label.len; i++) {
-        if ((unsigned char)label.data[i] < 0x20 || label.data[i] == 0x7f) {
-            return false;
+    /* A label is shown on terminals, and must not drive them. */
+    for (size_t i = 0; i < token->label.len; i++) {
+        if ((unsigned char)token->label.data[i] < 0x20 || token->label.data[i] == 0x7f) {
+            why_set(why, "label: no control characters");
+            return err_make(ERR_BAD_FIELD, "tokens: label");
         }
     }
-    return true;
-}
-
-static struct err make_read(struct make_op *make) {
-    struct why *why = &make->op.why;
-    const char *label = "", *owner = NULL;
-    json_t *scopes = NULL;
-    const struct json_field fields[] = {
-        {.name = "label", .kind = JSON_KIND_TEXT, .max = TOKEN_LABEL_MAX, .text = &label},
-        {.name = "owner", .kind = JSON_KIND_TEXT, .max = TOKEN_OWNER_MAX, .text = &owner},
-        {.name = "scopes",
-         .kind = JSON_KIND_TEXTS,
-         .required = true,
-         .min = 1,
-         .max = TOKEN_SCOPES,
-         .value = &scopes},
-    };
-    struct err err =
-        json_read_fields(exchange_json(make->op.exchange), fields, COUNT_OF(fields), why);
-    if (!err_failed(err)) {
-        err = scopes_read(scopes, &make->token.scopes, why);
+    if (token->owner.data == NULL) {
+        token->owner = make->request.key.owner;
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    if (owner == NULL) {
-        owner = exchange_identity(make->op.exchange)->owner;
-    }
-    make->token.label = bytes_of(label);
-    if (!label_valid(make->token.label)) {
-        why_set(why, "label: no control characters");
-        return err_make(ERR_BAD_FIELD, "tokens: label");
-    }
-    make->token.owner = bytes_of(owner);
-    if (!token_owner_valid(make->token.owner)) {
+    if (!token_owner_valid(token->owner)) {
         why_set(why, "owner: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
                 TOKEN_OWNER_MAX);
         return err_make(ERR_BAD_FIELD, "tokens: owner");
@@ -122,167 +51,121 @@ static struct err make_read(struct make_op *make) {
     return ERR_OK;
 }
 
-static void make_secret(struct make_op *make) {
-    const struct world *world = loop_world(make->tokens->loop);
-    uint8_t random[32], id_random[10];
+static struct err make_start(void *ctx) {
+    struct make_op *make = ctx;
+    struct token *token = &make->made.token;
+    const struct world *world = loop_world(make->request.loop);
+    uint8_t random[32];
     world_random(world, random, sizeof random);
-    world_random(world, id_random, sizeof id_random);
     token_secret_make(random, make->secret);
-    make->token.hash = sha256_of(make->secret, TOKEN_SECRET_LEN);
-    make->token.made_ms = world_wall_ms(world);
-    make->token.id = id_make("tok", make->token.made_ms, id_random);
     explicit_bzero(random, sizeof random);
+    make->made.secret = bytes_of(make->secret);
+    token->hash = sha256_of(make->secret, TOKEN_SECRET_LEN);
+    token->made_ms = world_wall_ms(world);
+    token->id = request_new_id(&make->request, "tok");
+    return ERR_OK;
 }
 
-static void tokens_make(struct exchange *exchange, void *ctx) {
-    struct why why;
-    struct bytes key;
-    if (exchange_header(exchange, "idempotency-key", &key)) {
-        why_set(&why, "Idempotency-Key: not taken here, since a stored answer would hold the "
-                      "secret; list the tokens to see whether one was made");
-        op_refuse(exchange, err_make(ERR_BAD_REQUEST, "tokens: key"), &why);
-        return;
+static struct err make_work(struct tx *tx, void *ctx) {
+    struct make_op *make = ctx;
+    int64_t count = 0;
+    struct err err = tx_token_count(tx, &count);
+    if (!err_failed(err) && count >= TOKEN_COUNT_MAX) {
+        why_set(&make->request.op.why, "there are %d tokens already; revoke some", TOKEN_COUNT_MAX);
+        err = err_make(ERR_TOO_MANY, "tokens: count");
     }
-    struct make_op *make = mem_new(sizeof *make);
-    op_init(&make->op, exchange, 201);
-    make->tokens = ctx;
-    struct err err = make_read(make);
-    if (err_failed(err)) {
-        op_answer(&make->op, err);
-        make_free(make);
-        return;
+    if (!err_failed(err)) {
+        err = tx_token_add(tx, &make->made.token);
     }
-    make_secret(make);
-    store_write(make->tokens->store, make_run, make_done, make);
+    fields_write(&token_fields, FIELD_LISTED | FIELD_WHOLE, &make->made, &make->request.op.answer);
+    return err;
 }
 
-/* --- List ------------------------------------------------------------------------------------- */
+static enum request_next make_done(void *ctx, struct err *io_result) {
+    struct make_op *make = ctx;
+    const struct tokens *tokens = make->request.api;
+    if (!err_failed(*io_result)) {
+        token_table_put(tokens->table, &make->made.token);
+    }
+    return REQUEST_ANSWER;
+}
 
-enum { LIST_Q = PAGE_OWNER, LIST_SINCE }; /* They are listed whosoever they are. */
+static void make_end(void *ctx, struct err result) {
+    struct make_op *make = ctx;
+    explicit_bzero(make->secret, sizeof make->secret);
+}
 
-struct list_op {
-    struct page page;
-    struct bytes q; /* Borrowed from the exchange. */
-    int64_t since_ms;
+static const struct request_kind make = {
+    .size = sizeof(struct make_op),
+    .writes = true,
+    .fields = &token_fields,
+    .into = offsetof(struct make_op, made),
+    .read = make_read,
+    .start = make_start,
+    .work = make_work,
+    .done = make_done,
+    .end = make_end,
 };
 
-static struct err list_row(void *ctx, const struct token *token) {
-    struct list_op *list = ctx;
-    const struct bytes id = bytes_of(token->id.text);
-    bool named = page_holds(token->label, list->q) || page_holds(token->owner, list->q);
-    if (!named || token->made_ms < list->since_ms) {
-        page_pass(&list->page, id);
-    } else if (page_add(&list->page, id)) {
-        token_write_json(token, &list->page.op.answer);
-        text_add_char(&list->page.op.answer, '}');
+/* --- List: of all owners ---------------------------------------------------------------------- */
+
+static struct err token_list_row(void *ctx, const struct token *token) {
+    struct page *page = ctx;
+    bool named = page_holds(page, token->label) || page_holds(page, token->owner);
+    if (page_row(page, bytes_of(token->id.text), named && page_since(page, token->made_ms))) {
+        fields_write(&token_fields, FIELD_LISTED, token, &page->request.op.answer);
     }
     return ERR_OK;
 }
 
-static struct err list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
-    struct list_op *list = CONTAINER_OF(page, struct list_op, page);
-    return tx_token_each(tx, part->after, part->limit, list_row, list);
+static struct err token_list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
+    return tx_token_each(tx, part->after, part->limit, token_list_row, page);
 }
 
 static bool token_id_valid(struct bytes id) {
     return id_valid(id.data, id.len, "tok");
 }
 
-static void tokens_list(struct exchange *exchange, void *ctx) {
-    static const struct page_form form = {.valid = token_id_valid, .of = PAGE_OF_ALL};
-    struct tokens *tokens = ctx;
-    struct page_ask ask;
-    if (!page_read(exchange, &form, &ask)) {
-        return;
-    }
-    struct list_op *list = mem_new(sizeof *list);
-    page_init(&list->page, exchange, ask.limit);
-    list->q = page_word(exchange, LIST_Q);
-    list->since_ms = exchange_query_int(exchange, LIST_SINCE);
-    page_list(&list->page, tokens->store, &ask, list_rows);
-}
+static const struct page_kind list = {.valid = token_id_valid, .rows = token_list_rows};
 
 /* --- Revoke ----------------------------------------------------------------------------------- */
 
-struct revoke_op {
-    struct op op;
-    struct tokens *tokens; /* Borrowed. */
-    char id[ID_SIZE];
-};
-
-static struct err revoke_run(struct tx *tx, void *ctx) {
-    struct revoke_op *revoke = ctx;
-    op_restart(&revoke->op);
+static struct err revoke_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
     bool found = false;
-    struct bytes id = bytes_of(revoke->id);
-    struct err err = tx_token_revoke(tx, id, &found);
-    if (!err_failed(err) && !found) {
-        why_set(&revoke->op.why, "there is no live token with that id");
-        return err_make(ERR_NOT_FOUND, "tokens: revoke");
-    }
-    text_addf(&revoke->op.answer, "{\"id\":\"%s\",\"revoked_ms\":%lld}", revoke->id,
-              (long long)tx_now_ms(tx));
-    return err_failed(err) ? err : op_written(&revoke->op);
+    struct err err = tx_token_revoke(tx, request->key.id, &found);
+    op_removed(&request->op, tx, "id", request->key.id, "revoked_ms");
+    return found ? err : request_absent(request, err);
 }
 
-static void revoke_done(struct err result, void *ctx) {
-    struct revoke_op *revoke = ctx;
-    if (!err_failed(result)) {
-        token_table_remove(revoke->tokens->table, revoke->id);
-        revoke->tokens->revoked(revoke->tokens->ctx, revoke->id);
+static enum request_next revoke_done(void *ctx, struct err *io_result) {
+    struct request *request = ctx;
+    const struct tokens *tokens = request->api;
+    if (!err_failed(*io_result)) {
+        char id[ID_SIZE] = "";
+        memcpy(id, request->key.id.data, request->key.id.len); /* It is valid. */
+        token_table_remove(tokens->table, id);
+        tokens->revoked(tokens->ctx, id);
     }
-    op_answer(&revoke->op, result);
-    mem_free(revoke);
+    return REQUEST_ANSWER;
 }
 
-static void tokens_revoke(struct exchange *exchange, void *ctx) {
-    struct bytes id = exchange_param(exchange, 0);
-    if (!token_id_valid(id)) {
-        struct why why;
-        why_set(&why, "not the id of a token");
-        op_refuse(exchange, err_make(ERR_NOT_FOUND, "tokens: id"), &why);
-        return;
-    }
-    struct revoke_op *revoke = mem_new(sizeof *revoke);
-    op_init(&revoke->op, exchange, 200);
-    revoke->tokens = ctx;
-    assert(id.len < sizeof revoke->id);
-    memcpy(revoke->id, id.data, id.len);
-    store_write(revoke->tokens->store, revoke_run, revoke_done, revoke);
-}
+static const struct request_kind revoke = {
+    .writes = true, .one = &token_one, .work = revoke_work, .done = revoke_done};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
+static void tokens_handle(struct exchange *exchange, void *ctx) {
+    const struct tokens *tokens = ctx;
+    request_take(exchange, (struct request_host){ctx, tokens->loop, tokens->store});
+}
+
 static const struct query_param list_query[] = {
-    [PAGE_AFTER] = PAGE_AFTER_PARAM(ID_SIZE),
-    PAGE_PARAMS,
-    [LIST_Q] = PAGE_Q_PARAM("label or owner"),
-    [LIST_SINCE] = PAGE_SINCE_PARAM("made"),
+    PAGE_PARAMS(ID_SIZE),
+    PAGE_Q_PARAM("label or owner"),
+    PAGE_SINCE_PARAM("made"),
     {.name = NULL},
 };
-
-#define TOKEN_PROPERTIES                                                                           \
-    "\"id\":{\"type\":\"string\"},\"owner\":{\"type\":\"string\"},\"label\":{\"type\":\"string\"}" \
-    ","                                                                                            \
-    "\"scopes\":{\"type\":\"array\",\"items\":{\"enum\":[\"read\",\"run\",\"approve\",\"admin\"]}" \
-    "}"                                                                                            \
-    ",\"made_ms\":{\"type\":\"integer\"}"
-
-static const char make_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"scopes\"],"
-    "\"properties\":{\"label\":{\"type\":\"string\"},\"owner\":{\"type\":\"string\"},"
-    "\"scopes\":{\"type\":\"array\",\"items\":{\"enum\":[\"read\",\"run\",\"approve\",\"admin\"]}"
-    "}}}";
-
-static const char make_answer[] =
-    "{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES ",\"token\":{\"type\":\"string\"}}}";
-
-static const char list_answer[] =
-    PAGE_SCHEMA("{\"type\":\"object\",\"properties\":{" TOKEN_PROPERTIES "}}");
-
-static const char revoke_answer[] =
-    "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},"
-    "\"revoked_ms\":{\"type\":\"integer\"}}}";
 
 static const struct route routes[] = {
     {.method = "POST",
@@ -290,27 +173,27 @@ static const struct route routes[] = {
      .summary = "Make a token; only this answer shows its secret",
      .scope = SCOPE_ADMIN,
      .has_body = true,
-     .body_schema = make_body,
-     .answer_schema = make_answer,
+     .body = {.fields = &token_fields, .use = FIELD_GIVEN, .loose = true},
+     .answer = {.fields = &token_fields, .use = FIELD_LISTED | FIELD_WHOLE, .loose = true},
      .answer_status = 201,
-     .handle = tokens_make},
+     .request = &make},
     {.method = "GET",
      .path = "/api/v1/tokens",
      .summary = "List the live tokens, without their secrets",
      .scope = SCOPE_ADMIN,
      .query = list_query,
-     .answer_schema = list_answer,
-     .answer_status = 200,
-     .handle = tokens_list},
+     .answer = {.fields = &token_fields, .use = FIELD_LISTED, .page = true, .loose = true},
+     .page = &list},
     {.method = "DELETE",
      .path = "/api/v1/tokens/{id}",
      .summary = "Revoke a token",
      .scope = SCOPE_ADMIN,
-     .answer_schema = revoke_answer,
-     .answer_status = 200,
-     .handle = tokens_revoke},
+     .answer_schema = "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},"
+                      "\"revoked_ms\":{\"type\":\"integer\"}}}",
+     .request = &revoke},
 };
 
 struct route_table tokens_table(struct tokens *tokens) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = tokens};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = tokens, .handle = tokens_handle};
 }

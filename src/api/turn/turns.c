@@ -1,115 +1,372 @@
-/* turns.c: what is asked of a session's turns. A message is in turns_say.c. */
+/* turns.c: what is asked of a session's turns, and of its history. A message is in submit.c. */
 #include "api/turn/turns.h"
 
 #include <string.h>
 
-#include "api/base/one.h"
-#include "api/base/op.h"
-#include "base/json/json.h"
+#include "api/session/sessions.h"
 #include "base/memory.h"
-#include "engine/session/messages.h"
 #include "engine/turn/turns.h"
 
-const struct one_kind turns__session = {.prefix = "ses",
-                                        .absent = "there is no session with that id"};
-
-struct id turns__new_id(const struct turns_api *api, const char *prefix) {
-    const struct world *world = loop_world(api->loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
+static struct run_bounds bounds_of(const struct request *request) {
+    const struct turns_api *api = request->api;
+    return dispatch_bounds(api->dispatch);
 }
 
-/* --- A stop ----------------------------------------------------------------------------------- */
+/* --- A stop: of a large subtree, a chain ------------------------------------------------------ */
 
 struct stop_op {
-    struct op op;
-    struct turns_api *api;
-    struct session_key key; /* Borrowed from the exchange. */
+    struct request request;
     struct run_bounds bounds;
-    char run[ID_SIZE]; /* Of the turn that an earlier link has asked. */
-    bool more;
+    char run[ID_SIZE]; /* Turn that an earlier transaction has asked. */
 };
 
-static struct err find_turn(struct tx *tx, struct stop_op *stop, struct bytes *ret_run) {
+static struct err stop_start(void *ctx) {
+    struct stop_op *stop = ctx;
+    stop->bounds = bounds_of(&stop->request);
+    return ERR_OK;
+}
+
+static struct err turn_find(struct tx *tx, struct request *request, struct bytes *ret_run) {
+    const struct session_key key = sessions__key_of(request);
     struct session_row session;
     bool found = false;
-    struct err err = tx_session_find(tx, &stop->key, &found, &session);
-    if (!err_failed(err) && !found) {
-        return one_absent(&turns__session, &stop->op.why);
+    struct err err = tx_session_find(tx, &key, &found, &session);
+    if (err_failed(err) || !found) {
+        return request_absent(request, err);
     }
-    if (!err_failed(err)) {
-        err = tx_session_turn(tx, session.id, ret_run);
-    }
+    err = tx_session_turn(tx, session.id, ret_run);
     if (!err_failed(err) && ret_run->len == 0) {
-        why_set(&stop->op.why, "no turn is going on in this session");
+        why_set(&request->op.why, "no turn is going on in this session");
         return err_make(ERR_CONFLICT, "turns: stop");
     }
     return err;
 }
 
-static struct err stop_run(struct tx *tx, void *ctx) {
+static struct err stop_work(struct tx *tx, void *ctx) {
     struct stop_op *stop = ctx;
     struct run_row row;
-    struct run_stop what = {.key = {.owner = stop->key.owner, .run = bytes_of(stop->run)},
+    struct run_stop what = {.key = {.owner = stop->request.key.owner, .run = bytes_of(stop->run)},
                             .cause = CAUSE_STOPPED,
                             .grace_ms = RUN_STOP_GRACE_MS,
                             .bounds = stop->bounds};
-    op_restart(&stop->op);
-    stop->more = false;
-    struct err err = stop->run[0] != '\0' ? ERR_OK : find_turn(tx, stop, &what.key.run);
+    struct err err = stop->run[0] != '\0' ? ERR_OK : turn_find(tx, &stop->request, &what.key.run);
     if (!err_failed(err)) {
-        err = tx_run_stop(tx, &what, &stop->more, &row);
+        err = tx_run_stop(tx, &what, &stop->request.more, &row);
     }
     if (!err_failed(err)) {
         err = tx_run_away_mark(tx, &stop->bounds, &row);
     }
+    if (!err_failed(err)) {
+        run_write_shown(tx, &row, &stop->bounds, &stop->request.op.answer);
+        memcpy(stop->run, row.run.data, row.run.len);
+    }
+    return err;
+}
+
+static const struct request_kind stop = {
+    .size = sizeof(struct stop_op),
+    .writes = true,
+    .one = &session_one,
+    .start = stop_start,
+    .work = stop_work,
+};
+
+/* --- A summary on demand ---------------------------------------------------------------------- */
+
+struct compact_op {
+    struct request request;
+    struct turn_compact what; /* Texts are borrowed from the exchange, and from below. */
+    struct default_model model;
+};
+
+static struct err compact_start(void *ctx) {
+    struct compact_op *compact = ctx;
+    const struct turns_api *api = compact->request.api;
+    connections_default_model(api->connections, &compact->model);
+    compact->what = (struct turn_compact){.session = sessions__key_of(&compact->request),
+                                          .model_default = bytes_of(compact->model.name),
+                                          .run = request_new_id(&compact->request, "run"),
+                                          .message = request_new_id(&compact->request, "msg"),
+                                          .bounds = bounds_of(&compact->request)};
+    return ERR_OK;
+}
+
+static struct err compact_work(struct tx *tx, void *ctx) {
+    struct compact_op *compact = ctx;
+    struct run_row run;
+    struct err err = tx_turn_compact(tx, &compact->what, &run, &compact->request.op.why);
+    if (!err_failed(err)) {
+        run_write_shown(tx, &run, &compact->what.bounds, &compact->request.op.answer);
+    }
+    return sessions__name_turn(tx, &compact->request, err);
+}
+
+static const struct request_kind compact = {
+    .size = sizeof(struct compact_op),
+    .writes = true,
+    .one = &session_one,
+    .start = compact_start,
+    .work = compact_work,
+};
+
+/* --- The last answer is asked for again ------------------------------------------------------- */
+
+/* Members of a turn whose answer will be `answer`; the rest of the object is the caller's. The
+ * stored answer is about the session of the message, and goes with it. */
+static struct err begun_write(struct tx *tx, struct request *request, const struct run_row *run,
+                              const struct id *answer) {
+    const struct message_key key = messages__key_of(request);
+    struct text *text = &request->op.answer;
+    struct message_row message;
+    struct session_row session;
+    bool found = false;
+    text_add_char(text, '{');
+    text_add_member(text, "message", bytes_of(answer->text));
+    text_add_member(text, "run", run->run);
+    text_add_member(text, "state", bytes_of(run_state_name(run->state)));
+    struct err err = tx_message_find(tx, &key, &found, &message, &session);
+    if (!err_failed(err) && found) {
+        request->about = session.session;
+    }
+    return err;
+}
+
+struct again_op {
+    struct request request;
+    struct turn_again what; /* Texts are borrowed from the exchange, and from below. */
+    struct default_model model;
+};
+
+static struct err again_start(void *ctx) {
+    struct again_op *again = ctx;
+    const struct turns_api *api = again->request.api;
+    connections_default_model(api->connections, &again->model);
+    again->what = (struct turn_again){.key = messages__key_of(&again->request),
+                                      .model_default = bytes_of(again->model.name),
+                                      .run = request_new_id(&again->request, "run"),
+                                      .answer = request_new_id(&again->request, "msg"),
+                                      .bounds = bounds_of(&again->request)};
+    return ERR_OK;
+}
+
+static struct err again_work(struct tx *tx, void *ctx) {
+    struct again_op *again = ctx;
+    struct run_row run;
+    struct err err = tx_turn_again(tx, &again->what, &run, &again->request.op.why);
     if (err_failed(err)) {
-        return err;
+        return sessions__name_turn(tx, &again->request, err);
     }
-    run_write_shown(tx, &row, &stop->bounds, &stop->op.answer);
-    memcpy(stop->run, row.run.data, row.run.len);
-    return op_written(&stop->op);
+    err = begun_write(tx, &again->request, &run, &again->what.answer);
+    text_add_char(&again->request.op.answer, '}');
+    return err;
 }
 
-static void stop_done(struct err result, void *ctx) {
-    struct stop_op *stop = ctx;
-    if (!err_failed(result) && stop->more) {
-        store_write(stop->api->store, stop_run, stop_done, stop);
-        return;
-    }
-    op_answer(&stop->op, result);
-    mem_free(stop);
+static const struct request_kind again = {
+    .size = sizeof(struct again_op),
+    .writes = true,
+    .one = &messages__kind,
+    .start = again_start,
+    .work = again_work,
+};
+
+/* --- An earlier answer is chosen -------------------------------------------------------------- */
+
+static struct err choose_work(struct tx *tx, void *ctx) {
+    struct request *request = ctx;
+    const struct message_key key = messages__key_of(request);
+    struct message_row row;
+    struct err err = tx_turn_choose(tx, &key, &row, &request->op.why);
+    return err_failed(err)
+               ? sessions__name_turn(tx, request, err)
+               : tx_message_write_json(tx, &row, MESSAGE_BYTES_WHOLE, &request->op.answer);
 }
 
-static void stop(struct exchange *exchange, void *ctx) {
-    struct turns_api *api = ctx;
-    struct one_key key;
-    if (!one_read(exchange, &turns__session, TURNS_OWNER, &key)) {
+static const struct request_kind choose = {
+    .writes = true, .one = &messages__kind, .work = choose_work};
+
+/* --- What was removed ------------------------------------------------------------------------- */
+
+/* Behind the answer: what removed messages said goes from the disk, page by page. What a crash
+ * leaves goes with the next cut, or with the session. */
+struct purge {
+    struct store *store; /* Borrowed. */
+    int64_t session;
+    bool more;
+};
+
+static struct err purge_run(struct tx *tx, void *ctx) {
+    struct purge *purge = ctx;
+    purge->more = false;
+    return tx_message_purge(tx, purge->session, &purge->more);
+}
+
+static void purge_done(struct err result, void *ctx) {
+    struct purge *purge = ctx;
+    if (!err_failed(result) && purge->more) {
+        store_write(purge->store, purge_run, purge_done, purge);
         return;
     }
-    struct stop_op *op = mem_new(sizeof *op);
-    op_init(&op->op, exchange, 200);
-    op->api = api;
-    op->key = (struct session_key){.owner = key.owner, .session = key.id};
-    op->bounds = dispatch_bounds(api->dispatch);
-    store_write(api->store, stop_run, stop_done, op);
+    mem_free(purge);
 }
+
+static void purge_begin(struct store *store, int64_t session) {
+    struct purge *purge = mem_new(sizeof *purge);
+    purge->store = store;
+    purge->session = session;
+    store_write(store, purge_run, purge_done, purge);
+}
+
+/* --- Clear ------------------------------------------------------------------------------------ */
+
+struct clear_op {
+    struct request request;
+    struct turn_clear what;
+    struct turn_cleared cleared;
+};
+
+static struct err clear_start(void *ctx) {
+    struct clear_op *clear = ctx;
+    clear->what = (struct turn_clear){.session = sessions__key_of(&clear->request),
+                                      .bounds = bounds_of(&clear->request),
+                                      .emptied = clear->request.more};
+    return ERR_OK;
+}
+
+static struct err clear_work(struct tx *tx, void *ctx) {
+    struct clear_op *clear = ctx;
+    struct err err = tx_turn_clear(tx, &clear->what, &clear->cleared);
+    clear->request.more = clear->cleared.more;
+    op_removed(&clear->request.op, tx, "id", clear->request.key.id, "cleared_ms");
+    return err;
+}
+
+static void clear_end(void *ctx, struct err result) {
+    const struct clear_op *clear = ctx;
+    if (!err_failed(result)) {
+        purge_begin(clear->request.store, clear->cleared.session);
+    }
+}
+
+static const struct request_kind clear = {
+    .size = sizeof(struct clear_op),
+    .writes = true,
+    .one = &session_one,
+    .start = clear_start,
+    .work = clear_work,
+    .end = clear_end,
+};
+
+/* --- Resend ----------------------------------------------------------------------------------- */
+
+struct resend_op {
+    struct request request;
+    struct turn_resend what; /* Texts are borrowed from the exchange, and from below. */
+    struct turn_resent resent;
+    struct default_model model;
+    struct err err; /* Why the chain was given up. */
+};
+
+static const struct field resend_rows[] = {
+    {.name = "text",
+     .kind = FIELD_TEXT,
+     .at = offsetof(struct resend_op, what.text),
+     .min = 1,
+     .max = MESSAGE_TEXT_MAX},
+};
+static const struct field_set resend_fields = {FIELD_ROWS(resend_rows), .use = FIELD_GIVEN};
+
+static struct err resend_start(void *ctx) {
+    struct resend_op *resend = ctx;
+    const struct turns_api *api = resend->request.api;
+    struct turn_resend *what = &resend->what;
+    if (resend->request.more) {
+        return ERR_OK;
+    }
+    connections_default_model(api->connections, &resend->model);
+    what->key = messages__key_of(&resend->request);
+    what->model_default = bytes_of(resend->model.name);
+    what->run = request_new_id(&resend->request, "run");
+    what->answer = request_new_id(&resend->request, "msg");
+    what->bounds = bounds_of(&resend->request);
+    what->fork.session = request_new_id(&resend->request, "ses");
+    world_random(loop_world(api->loop), what->fork.seed, sizeof what->fork.seed);
+    return ERR_OK;
+}
+
+static struct err resend_work(struct tx *tx, void *ctx) {
+    struct resend_op *resend = ctx;
+    struct request *request = &resend->request;
+    struct turn_resent *resent = &resend->resent;
+    struct err err = tx_turn_resend(tx, &resend->what, resent, &request->op.why);
+    request->more = !err_failed(err) && resent->more;
+    if (err_failed(err) || resent->more) {
+        return sessions__name_turn(tx, request, err);
+    }
+    err = begun_write(tx, request, &resent->run, &resend->what.answer);
+    const char *fork = resent->forked ? resent->fork.session.text : "";
+    text_add_member_or_null(&request->op.answer, "fork", bytes_of(fork));
+    text_add_char(&request->op.answer, '}');
+    return err;
+}
+
+static struct err resend_abandon(struct tx *tx, void *ctx) {
+    const struct resend_op *resend = ctx;
+    return tx_session_fork_abandon(tx, &resend->what.fork);
+}
+
+/* A fork that cannot be cleared away now is, at the next start. */
+static void resend_abandoned(struct err result, void *ctx) {
+    struct resend_op *resend = ctx;
+    request_answer(&resend->request, resend->err);
+}
+
+static enum request_next resend_done(void *ctx, struct err *io_result) {
+    struct resend_op *resend = ctx;
+    const struct request *request = &resend->request;
+    bool begun = resend->what.fork.until != 0;
+    if (begun && (err_failed(*io_result) || request->replayed)) {
+        resend->err = *io_result;
+        store_write(request->store, resend_abandon, resend_abandoned, resend);
+        return REQUEST_LATER;
+    }
+    if (!err_failed(*io_result) && request->more) {
+        resend->what.fork = resend->resent.fork;
+    }
+    return REQUEST_ANSWER;
+}
+
+static void resend_end(void *ctx, struct err result) {
+    const struct resend_op *resend = ctx;
+    if (!err_failed(result) && !resend->request.replayed) {
+        purge_begin(resend->request.store, resend->resent.session);
+    }
+}
+
+static const struct request_kind resend = {
+    .size = sizeof(struct resend_op),
+    .writes = true,
+    .one = &messages__kind,
+    .fields = &resend_fields,
+    .start = resend_start,
+    .work = resend_work,
+    .done = resend_done,
+    .end = resend_end,
+};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static const struct query_param say_query[] = {
-    [TURNS_OWNER] = OP_OWNER_PARAM("Another owner's session"),
-    [TURNS_WAIT] = {.name = "wait",
-                    .about = "Seconds to wait for the end of the turn, whose text is answered.",
-                    .kind = QUERY_INT,
-                    .min = 0,
-                    .max = TURNS_WAIT_MAX_S},
-    {.name = NULL},
-};
+void turns__handle(struct exchange *exchange, void *ctx) {
+    const struct turns_api *api = ctx;
+    request_take(exchange, (struct request_host){ctx, api->loop, api->store});
+}
 
-static const struct query_param one_query[] = {
-    [TURNS_OWNER] = OP_OWNER_PARAM("Another owner's session"),
+static const struct query_param say_query[] = {
+    OP_OWNER_PARAM("Another owner's session"),
+    {.name = "wait",
+     .about = "Seconds to wait for the end of the turn, whose text is answered.",
+     .kind = QUERY_INT,
+     .min = 0,
+     .max = TURNS_WAIT_MAX_S},
     {.name = NULL},
 };
 
@@ -140,9 +397,6 @@ static const char again_answer[] =
 static const char clear_answer[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"cleared_ms\"],\"properties\":{"
     "\"id\":{\"type\":\"string\"},\"cleared_ms\":{\"type\":\"integer\"}}}";
-static const char resend_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576}}}";
 static const char resend_answer[] =
     "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\",\"fork\"],"
     "\"properties\":{\"message\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"},"
@@ -162,64 +416,62 @@ static const struct route routes[] = {
      .body_schema = say_body,
      .answer_schema = say_answer,
      .answer_status = 201,
-     .handle = turns__say},
+     .request = &turns__say},
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/stop",
      .summary = "Stop the turn that is going on; what it said stays",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .answer_schema = run_answer,
-     .answer_status = 200,
-     .handle = stop},
+     .request = &stop},
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/compact",
      .summary = "Summarise what was said, for the model; the messages stay",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .answer_schema = run_answer,
      .answer_status = 202,
-     .handle = turns__compact},
+     .request = &compact},
     {.method = "POST",
      .path = "/api/v1/sessions/{id}/clear",
      .summary = "Take all messages out of a session; what its turn says is discarded",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .answer_schema = clear_answer,
-     .answer_status = 200,
-     .handle = turns__clear},
+     .request = &clear},
     {.method = "POST",
      .path = "/api/v1/messages/{id}/resend",
      .summary =
          "Say a message again, with another text or the same; what is behind it goes to a fork",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .has_body = true,
      .body_optional = true,
      .body_max = (size_t)2 << 20,
      .idempotent_key = true,
-     .body_schema = resend_body,
+     .body = {.fields = &resend_fields, .use = FIELD_GIVEN},
      .answer_schema = resend_answer,
      .answer_status = 201,
-     .handle = turns__resend},
+     .request = &resend},
     {.method = "POST",
      .path = "/api/v1/messages/{id}/choose",
      .summary = "Make an earlier answer the one that is in prompts",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .answer_schema = chosen_answer,
-     .answer_status = 200,
-     .handle = turns__choose},
+     .request = &choose},
     {.method = "POST",
      .path = "/api/v1/messages/{id}/regenerate",
      .summary = "Ask for the last answer again; the new one is a variant of it",
      .scope = SCOPE_RUN,
-     .query = one_query,
+     .query = SESSION_QUERY,
      .idempotent_key = true,
      .answer_schema = again_answer,
      .answer_status = 201,
-     .handle = turns__again},
+     .request = &again},
 };
 
 struct route_table turns_table(struct turns_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = turns__handle};
 }

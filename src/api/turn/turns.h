@@ -17,7 +17,7 @@
 #ifndef DROVER_API_TURN_TURNS_H
 #define DROVER_API_TURN_TURNS_H
 
-#include "api/base/once.h"
+#include "api/base/request.h"
 #include "base/base.h"
 #include "base/id.h"
 #include "dispatch/job/dispatch.h"
@@ -38,20 +38,9 @@ struct turns_api {
 };
 
 /* Shared by the files of turns. */
-enum { TURNS_OWNER, TURNS_WAIT, TURNS_WAIT_MAX_S = 600 };
-extern const struct one_kind turns__session;
-/* {"message","run","state" of a turn whose answer will be `answer`; the rest is the caller's. */
-void turns__write_begun(const struct run_row *run, const struct id *answer, struct text *text);
-/* The answer kept under a key is about the session of that message, and goes with it. */
-MUST_CHECK struct err turns__find_about(struct tx *tx, const struct message_key *key,
-                                        struct once *once);
-struct id turns__new_id(const struct turns_api *api, const char *prefix);
-void turns__say(struct exchange *exchange, void *ctx);
-void turns__again(struct exchange *exchange, void *ctx);
-void turns__choose(struct exchange *exchange, void *ctx);
-void turns__clear(struct exchange *exchange, void *ctx);
-void turns__resend(struct exchange *exchange, void *ctx);
-void turns__compact(struct exchange *exchange, void *ctx);
+enum { TURNS_WAIT_MAX_S = 600 };
+void turns__handle(struct exchange *exchange, void *ctx);
+extern const struct request_kind turns__say;
 
 struct route_table turns_table(struct turns_api *api);
 struct route_table approvals_table(struct turns_api *api);

@@ -1,79 +1,79 @@
-/* agents.c: the routes of workflows that run, and the list of their agents. */
-#include <string.h>
-
-#include "api/base/op.h"
+/* agents.c: workflows that run: the list of their agents, skip and restart of an agent, pause and
+ * resume; and their routes. */
+#include "api/base/page.h"
 #include "api/run/runs.h"
 #include "api/workflow/runs.h"
-#include "base/memory.h"
 #include "engine/workflow/steps.h"
+#include "engine/workflow/workflows.h"
 
 struct agents_op {
     struct page page;
-    struct run_key key; /* Borrowed from the exchange. */
-    bool whole;
-    struct bytes states, q; /* Borrowed from the exchange. */
-    enum run_hold hold;     /* When the request came. */
+    enum run_hold hold; /* When the request came. */
 };
 
-static struct err each_agent(void *ctx, const struct step_shown *step) {
-    struct agents_op *agents = ctx;
-    if (!page_names(agents->states, step->state) || !page_holds(step->label, agents->q)) {
-        page_pass_number(&agents->page, step->id);
-    } else if (page_add_number(&agents->page, step->id)) {
-        text_add(&agents->page.op.answer, step->json.data, step->json.len);
+static struct err agent_row(void *ctx, const struct step_shown *step) {
+    struct page *page = ctx;
+    bool fits = page_is(page, "state", step->state) && page_holds(page, step->label);
+    if (page_row_number(page, step->id, fits)) {
+        text_add(&page->request.op.answer, step->json.data, step->json.len);
     }
     return ERR_OK;
 }
 
 static struct err agents_rows(struct tx *tx, struct page *page, const struct page_part *part) {
-    struct agents_op *agents = CONTAINER_OF(page, struct agents_op, page);
-    struct step_list list = {
-        .after = part->from, .limit = part->limit, .whole = agents->whole, .hold = agents->hold};
+    const struct run_key key = runs__key_of(&page->request);
     struct run_row row = {0};
     bool found = false;
-    struct err err = tx_run_find_shown(tx, &agents->key, &found, &row);
-    if (err_failed(err)) {
-        return err;
+    struct err err = tx_run_find_shown(tx, &key, &found, &row);
+    if (err_failed(err) || !found) {
+        return request_absent(&page->request, err);
     }
-    if (!found) {
-        return runs__absent(&agents->page.op.why);
-    }
-    list.workflow = row.id;
-    return tx_step_each(tx, &list, each_agent, agents);
+    const struct step_list list = {.workflow = row.id,
+                                   .after = part->from,
+                                   .limit = part->limit,
+                                   .whole = param_flag(page->request.op.exchange, "whole"),
+                                   .hold = PAGE_OF(page, struct agents_op)->hold};
+    return tx_step_each(tx, &list, agent_row, page);
 }
 
-void workflow_runs__agents(struct exchange *exchange, void *ctx) {
-    const struct workflow_runs_api *api = ctx;
-    static const struct page_form form = {.valid = NULL};
-    struct page_ask ask;
-    struct run_key key;
-    if (!page_read(exchange, &form, &ask) || !runs__key(exchange, PAGE_OWNER, &key)) {
-        return;
-    }
-    struct agents_op *agents = mem_new(sizeof *agents);
-    page_init(&agents->page, exchange, ask.limit);
-    agents->key = key;
-    agents->whole = exchange_query_int(exchange, WORKFLOW_AGENTS_WHOLE) != 0;
+static struct err agents_read(void *ctx) {
+    struct agents_op *agents = ctx;
+    const struct workflow_runs_api *api = agents->page.request.api;
     agents->hold = dispatch_held(api->dispatch);
-    agents->q = page_word(exchange, WORKFLOW_AGENTS_Q);
-    agents->states = page_word(exchange, WORKFLOW_AGENTS_STATE);
-    struct err err =
-        page_words_check(agents->states, "state", PAGE_RUN_STATES, &agents->page.op.why);
-    if (err_failed(err)) {
-        op_done(err, agents);
-        return;
-    }
-    page_list(&agents->page, api->store, &ask, agents_rows);
+    return ERR_OK;
 }
 
-/* --- One is skipped --------------------------------------------------------------------------- */
-
-struct skip_op {
-    struct op op;
-    struct run_stop stop; /* Its key is borrowed from the exchange. */
+static const struct page_kind agents = {
+    .request = {.size = sizeof(struct agents_op), .one = &runs__one, .read = agents_read},
+    .rows = agents_rows,
 };
 
-static struct err judge_skip(const struct run_row *row, struct why *why) {
+/* --- Changes: a body may be there, and has no members ----------------------------------------- */
+
+static const struct field_set no_fields = {.rows = NULL, .use = FIELD_GIVEN};
+
+struct change_op {
+    struct request request;
+    struct run_bounds bounds;
+};
+
+static struct err change_start(void *ctx) {
+    struct change_op *change = ctx;
+    const struct workflow_runs_api *api = change->request.api;
+    change->bounds = dispatch_bounds(api->dispatch);
+    return ERR_OK;
+}
+
+/* Shows the run, unless it could not be changed. */
+static struct err changed(struct tx *tx, struct change_op *change, const struct run_row *row,
+                          struct err err) {
+    if (!err_failed(err)) {
+        run_write_shown(tx, row, &change->bounds, &change->request.op.answer);
+    }
+    return err;
+}
+
+static struct err skip_judge(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
         why_set(why, "only agents of workflows are skipped; this is a %s: stop it",
                 run_kind_name(row->kind));
@@ -88,52 +88,69 @@ static struct err judge_skip(const struct run_row *row, struct why *why) {
     return ERR_OK;
 }
 
-static struct err skip_run(struct tx *tx, void *ctx) {
-    struct skip_op *skip = ctx;
+static struct err skip_work(struct tx *tx, void *ctx) {
+    struct change_op *change = ctx;
+    const struct run_stop stop = {.key = runs__key_of(&change->request),
+                                  .cause = CAUSE_STOPPED,
+                                  .grace_ms = RUN_STOP_GRACE_MS,
+                                  .bounds = change->bounds};
     struct run_row row = {0};
     bool found = false, more = false;
-    op_restart(&skip->op);
-    struct err err = tx_run_find(tx, &skip->stop.key, &found, &row);
-    if (!err_failed(err) && !found) {
-        return runs__absent(&skip->op.why);
+    struct err err = tx_run_find(tx, &stop.key, &found, &row);
+    if (err_failed(err) || !found) {
+        return request_absent(&change->request, err);
     }
+    err = skip_judge(&row, &change->request.op.why);
     if (!err_failed(err)) {
-        err = judge_skip(&row, &skip->op.why);
+        err = tx_run_stop(tx, &stop, &more, &row);
     }
-    if (!err_failed(err)) {
-        err = tx_run_stop(tx, &skip->stop, &more, &row);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
-    run_write_shown(tx, &row, &skip->stop.bounds, &skip->op.answer);
-    return op_written(&skip->op);
+    return changed(tx, change, &row, err);
 }
 
-void workflow_runs__skip(struct exchange *exchange, void *ctx) {
-    const struct workflow_runs_api *api = ctx;
-    struct run_stop stop = {.cause = CAUSE_STOPPED, .grace_ms = RUN_STOP_GRACE_MS};
-    if (!workflow_runs__key(exchange, &stop.key)) {
-        return;
-    }
-    stop.bounds = dispatch_bounds(api->dispatch);
-    struct skip_op *skip = mem_new(sizeof *skip);
-    op_init(&skip->op, exchange, 200);
-    skip->stop = stop;
-    store_write(api->store, skip_run, op_done, skip);
+static struct err restart_work(struct tx *tx, void *ctx) {
+    struct change_op *change = ctx;
+    const struct run_key key = runs__key_of(&change->request);
+    struct run_row row = {0};
+    struct err err = tx_step_restart(tx, &key, &change->bounds, &row, &change->request.op.why);
+    return changed(tx, change, &row, err);
 }
+
+static struct err pause_as(struct tx *tx, struct change_op *change, enum workflow_pause what) {
+    const struct run_key key = runs__key_of(&change->request);
+    struct run_row row = {0};
+    struct err err = tx_workflow_pause(tx, &key, what, &row, &change->request.op.why);
+    return changed(tx, change, &row, err);
+}
+
+static struct err pause_work(struct tx *tx, void *change) {
+    return pause_as(tx, change, WORKFLOW_PAUSE);
+}
+
+static struct err resume_work(struct tx *tx, void *change) {
+    return pause_as(tx, change, WORKFLOW_RESUME);
+}
+
+#define CHANGE(work_)                                                                              \
+    {                                                                                              \
+        .size = sizeof(struct change_op), .writes = true, .one = &runs__one, .fields = &no_fields, \
+        .start = change_start, .work = (work_)                                                     \
+    }
+static const struct request_kind skip = CHANGE(skip_work), restart = CHANGE(restart_work),
+                                 pause = CHANGE(pause_work), resume = CHANGE(resume_work);
 
 /* --- The table -------------------------------------------------------------------------------- */
 
+void workflow_runs__handle(struct exchange *exchange, void *ctx) {
+    const struct workflow_runs_api *api = ctx;
+    request_take(exchange, (struct request_host){ctx, api->loop, api->store});
+}
+
 static const struct query_param agents_query[] = {
-    [PAGE_AFTER] = PAGE_NUMBER_PARAM,
-    PAGE_PARAMS,
-    [PAGE_OWNER] = OP_OWNER_PARAM("Another owner's run"),
-    [WORKFLOW_AGENTS_WHOLE] = {.name = "whole",
-                               .about = "With what each came to.",
-                               .kind = QUERY_FLAG},
-    [WORKFLOW_AGENTS_STATE] = PAGE_STATE_PARAM,
-    [WORKFLOW_AGENTS_Q] = PAGE_Q_PARAM("label"),
+    PAGE_PARAMS(PAGE_NUMBER),
+    OP_OWNER_PARAM("Another owner's run"),
+    {.name = "whole", .about = "With what each came to.", .kind = QUERY_FLAG},
+    PAGE_STATE_PARAM(PAGE_RUN_STATES),
+    PAGE_Q_PARAM("label"),
     {.name = NULL},
 };
 
@@ -177,12 +194,9 @@ static const char agents_answer[] =
                 ",\"cost_micros\":" INT_SCHEMA ",\"started_ms\":" MAYBE_INT
                 ",\"ended_ms\":" MAYBE_INT ",\"result\":{}}}");
 
-static const struct query_param skip_query[] = {
-    [RUN_OWNER] = OP_OWNER_PARAM("Another owner's run"),
-    {.name = NULL},
-};
-static const char skip_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{}}";
+#define RUN_QUERY OP_OWNER_QUERY("Another owner's run")
+#define NO_FIELDS                                                                                  \
+    { .fields = &no_fields, .use = FIELD_GIVEN }
 
 static const struct route routes[] = {
     {.method = "POST",
@@ -195,7 +209,7 @@ static const struct route routes[] = {
      .answer_schema = start_answer,
      .answer_status = 201,
      .body_max = 3 << 20,
-     .handle = workflow_runs__start},
+     .request = &workflow_runs__start},
     {.method = "POST",
      .path = "/api/v1/workflows/{name}/runs",
      .summary = "Start the workflow of that name",
@@ -207,7 +221,7 @@ static const struct route routes[] = {
      .answer_schema = start_answer,
      .answer_status = 201,
      .body_max = 3 << 20,
-     .handle = workflow_runs__start_named},
+     .request = &workflow_runs__start_named},
     {.method = "POST",
      .path = "/api/v1/scripts/plan",
      .summary = "Play a workflow with stand-ins for its agents; nothing begins",
@@ -215,63 +229,58 @@ static const struct route routes[] = {
      .has_body = true,
      .body_schema = start_body,
      .answer_schema = plan_answer,
-     .answer_status = 200,
      .body_max = 3 << 20,
-     .handle = workflow_runs__plan},
+     .request = &workflow_runs__plan},
     {.method = "GET",
      .path = "/api/v1/runs/{id}/agents",
      .summary = "The agents of a workflow, in the order in which they began",
      .scope = SCOPE_READ,
      .query = agents_query,
      .answer_schema = agents_answer,
-     .answer_status = 200,
-     .handle = workflow_runs__agents},
+     .page = &agents},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/skip",
      .summary = "Skip an agent of a workflow that has not ended",
      .scope = SCOPE_RUN,
-     .query = skip_query,
+     .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
-     .body_schema = skip_body,
+     .body = NO_FIELDS,
      .answer = RUN_LIGHT_ANSWER,
-     .answer_status = 200,
-     .handle = workflow_runs__skip},
+     .request = &skip},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/restart",
      .summary = "Throw away what an agent that has not ended did, and ask it anew",
      .scope = SCOPE_RUN,
-     .query = skip_query,
+     .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
-     .body_schema = skip_body,
+     .body = NO_FIELDS,
      .answer = RUN_LIGHT_ANSWER,
-     .answer_status = 200,
-     .handle = workflow_runs__restart},
+     .request = &restart},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/pause",
      .summary = "Pause a workflow: those at work go on, no other agent begins",
      .scope = SCOPE_RUN,
-     .query = skip_query,
+     .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
-     .body_schema = skip_body,
+     .body = NO_FIELDS,
      .answer = RUN_LIGHT_ANSWER,
-     .answer_status = 200,
-     .handle = workflow_runs__pause},
+     .request = &pause},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/resume",
      .summary = "Let a workflow that is paused go on",
      .scope = SCOPE_RUN,
-     .query = skip_query,
+     .query = RUN_QUERY,
      .has_body = true,
      .body_optional = true,
-     .body_schema = skip_body,
+     .body = NO_FIELDS,
      .answer = RUN_LIGHT_ANSWER,
-     .answer_status = 200,
-     .handle = workflow_runs__resume},
+     .request = &resume},
 };
 
 struct route_table workflow_runs_table(struct workflow_runs_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = workflow_runs__handle};
 }

@@ -36,19 +36,8 @@ struct route_table workflow_runs_table(struct workflow_runs_api *api);
 
 /* --- Shared inside api/ ----------------------------------------------------------------------- */
 
-void workflow_runs__start(struct exchange *exchange, void *ctx);
-void workflow_runs__start_named(struct exchange *exchange, void *ctx);
-void workflow_runs__plan(struct exchange *exchange, void *ctx);
-struct workflow_spec;
-MUST_CHECK struct err workflow_runs__settings(const struct workflow_spec *spec, struct why *why);
-/* Of a request whose body has no fields. false: it was refused. */
-struct run_key;
-MUST_CHECK bool workflow_runs__key(struct exchange *exchange, struct run_key *ret_key);
-void workflow_runs__skip(struct exchange *exchange, void *ctx);
-void workflow_runs__restart(struct exchange *exchange, void *ctx);
-void workflow_runs__pause(struct exchange *exchange, void *ctx);
-void workflow_runs__resume(struct exchange *exchange, void *ctx);
-void workflow_runs__agents(struct exchange *exchange, void *ctx);
-enum { WORKFLOW_AGENTS_WHOLE = PAGE_OWN, WORKFLOW_AGENTS_STATE, WORKFLOW_AGENTS_Q };
+extern const struct request_kind workflow_runs__start, workflow_runs__start_named,
+    workflow_runs__plan;
+void workflow_runs__handle(struct exchange *exchange, void *ctx);
 
 #endif

@@ -3,29 +3,22 @@
 
 #include <string.h>
 
-#include "api/base/op.h"
+#include "api/base/request.h"
 #include "base/json/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "dispatch/workflow/check.h"
 
-enum { LOOK_ROOT };
-
 /* One look at files or at a script: in the pool it is read, then the engine says what it has to,
  * and in the pool it is told. */
 struct look_op {
-    struct op op;
-    struct loop *loop; /* Borrowed. */
-    struct loop_work work;
+    struct request request;
     struct catalog_search search;
     char *root;                /* Owned; NULL: none. */
-    struct bytes name;         /* Borrowed from the exchange. */
-    const char *script, *file; /* Borrowed from it, too. */
+    const char *script, *file; /* Borrowed from the exchange. */
     const struct look *how;
-    struct flows *flows;    /* Borrowed. */
     struct catalog catalog; /* Owned, as is the next. */
     struct catalog_script one;
-    struct err err;
 };
 
 struct look {
@@ -34,67 +27,64 @@ struct look {
     void (*write)(struct look_op *look);      /* In the pool. */
 };
 
-static void look_free(struct look_op *look) {
+static void look_end(void *ctx, struct err result) {
+    struct look_op *look = ctx;
     catalog_done(&look->catalog);
     catalog_script_done(&look->one);
     mem_free(look->root);
-    mem_free(look);
 }
 
 static void look_read(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, work);
-    look->err = look->how->read(look);
+    struct look_op *look = CONTAINER_OF(work, struct look_op, request.work);
+    look->request.err = look->how->read(look);
 }
 
-static void look_write(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, work);
-    look->how->write(look);
-}
-
-static void look_done(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, work);
-    op_answer(&look->op, look->err);
-    look_free(look);
-}
-
-static void judged(void *ctx) {
-    struct look_op *look = ctx;
-    look->work = (struct loop_work){.run = look_write, .done = look_done};
-    loop_work(look->loop, &look->work);
-}
-
-static void was_read(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, work);
-    if (err_failed(look->err)) {
-        look_done(work);
+static void look_was_read(struct loop_work *work) {
+    struct look_op *look = CONTAINER_OF(work, struct look_op, request.work);
+    if (err_failed(look->request.err)) {
+        request_answer(&look->request, look->request.err);
     } else {
         look->how->judge(look);
     }
 }
 
-static struct look_op *look_new(struct exchange *exchange, const struct workflow_runs_api *api,
-                                const struct look *how) {
-    struct look_op *look = mem_new(sizeof *look);
-    op_init(&look->op, exchange, 200);
-    look->search = api->search;
-    look->loop = api->loop;
-    look->flows = api->flows;
-    look->how = how;
-    look->work = (struct loop_work){.run = look_read, .done = was_read};
-    return look;
+static void look_write(struct loop_work *work) {
+    struct look_op *look = CONTAINER_OF(work, struct look_op, request.work);
+    look->how->write(look);
+}
+
+static void look_written(struct loop_work *work) {
+    request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
+}
+
+static void judged(void *ctx) {
+    struct look_op *look = ctx;
+    look->request.work = (struct loop_work){.run = look_write, .done = look_written};
+    loop_work(look->request.loop, &look->request.work);
 }
 
 static void judge_one(struct look_op *look) {
-    flows_judge_one(look->flows, &look->one, (struct flow_judge_done){judged, look});
+    const struct workflow_runs_api *api = look->request.api;
+    flows_judge_one(api->flows, &look->one, (struct flow_judge_done){judged, look});
 }
 
-static void look_in_root(struct look_op *look, const struct workflow_runs_api *api) {
-    if (exchange_query_given(look->op.exchange, LOOK_ROOT)) {
-        struct bytes root = exchange_query_text(look->op.exchange, LOOK_ROOT);
-        look->root = mem_copy(root.data, root.len);
+static struct err look_begin(struct look_op *look, const struct look *how) {
+    const struct workflow_runs_api *api = look->request.api;
+    look->search = api->search;
+    if (look->root != NULL) {
         look->search.root = look->root;
     }
-    loop_work(api->loop, &look->work);
+    look->how = how;
+    look->request.work = (struct loop_work){.run = look_read, .done = look_was_read};
+    loop_work(api->loop, &look->request.work);
+    return ERR_OK;
+}
+
+static void root_take(struct look_op *look) {
+    if (param_given(look->request.op.exchange, "root")) {
+        struct bytes root = param_text(look->request.op.exchange, "root");
+        look->root = mem_copy(root.data, root.len);
+    }
 }
 
 /* --- The catalog ------------------------------------------------------------------------------ */
@@ -105,44 +95,52 @@ static struct err as_query(struct err err) {
 }
 
 static struct err list_read(struct look_op *look) {
-    return as_query(catalog_read(&look->search, &look->catalog, &look->op.why));
+    return as_query(catalog_read(&look->search, &look->catalog, &look->request.op.why));
 }
 
 static void list_judge(struct look_op *look) {
-    flows_judge(look->flows, &look->catalog, (struct flow_judge_done){judged, look});
+    const struct workflow_runs_api *api = look->request.api;
+    flows_judge(api->flows, &look->catalog, (struct flow_judge_done){judged, look});
 }
 
 static void list_write(struct look_op *look) {
-    catalog_write(&look->catalog, &look->op.answer);
+    catalog_write(&look->catalog, &look->request.op.answer);
 }
 
-static void list(struct exchange *exchange, void *ctx) {
+static struct err list_start(void *look) {
     static const struct look how = {list_read, list_judge, list_write};
-    const struct workflow_runs_api *api = ctx;
-    look_in_root(look_new(exchange, api, &how), api);
+    root_take(look);
+    return look_begin(look, &how);
 }
 
 static struct err show_read(struct look_op *look) {
-    return as_query(catalog_find(&look->search, look->name, &look->one, &look->op.why));
+    struct bytes name = exchange_param(look->request.op.exchange, 0);
+    return as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
 }
 
 static void show_write(struct look_op *look) {
-    catalog_script_write(&look->one, &look->op.answer);
+    catalog_script_write(&look->one, &look->request.op.answer);
 }
 
-static void show(struct exchange *exchange, void *ctx) {
+static struct err show_start(void *look) {
     static const struct look how = {show_read, judge_one, show_write};
-    const struct workflow_runs_api *api = ctx;
-    struct look_op *look = look_new(exchange, api, &how);
-    look->name = exchange_param(exchange, 0);
-    look_in_root(look, api);
+    root_take(look);
+    return look_begin(look, &how);
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
 
+#define AT(member) .at = offsetof(struct look_op, member)
+static const struct field check_rows[] = {
+    {.name = "script", .kind = FIELD_CHARS, AT(script), .required = true, .max = SCRIPT_SOURCE_MAX},
+    {.name = "file", .kind = FIELD_CHARS, AT(file), .min = 1, .max = LIMIT_PATH_MAX},
+};
+static const struct field_set check_fields = {FIELD_ROWS(check_rows), .use = FIELD_GIVEN};
+
 /* The text as if it were a file. */
 static struct err check_read(struct look_op *look) {
     struct catalog_script *one = &look->one;
+    look->file = look->file != NULL ? look->file : "script.js";
     one->len = strlen(look->script);
     one->source = mem_copy(look->script, one->len);
     one->entry.file = mem_copy(look->file, strlen(look->file));
@@ -160,43 +158,26 @@ static void check_write(struct look_op *look) {
                                                one->prepared.meta == NULL ? NULL : &one->prepared,
                                            .fault = one->entry.valid ? NULL : &one->entry.fault,
                                            .checked = one->entry.checked};
-    script_verdict_write(&verdict, &look->op.answer);
+    script_verdict_write(&verdict, &look->request.op.answer);
 }
 
-static void check(struct exchange *exchange, void *ctx) {
+static struct err check_start(void *look) {
     static const struct look how = {check_read, judge_one, check_write};
-    const struct workflow_runs_api *api = ctx;
-    struct look_op *look = look_new(exchange, api, &how);
-    look->file = "script.js";
-    const struct json_field fields[] = {
-        {.name = "script",
-         .kind = JSON_KIND_TEXT,
-         .required = true,
-         .max = SCRIPT_SOURCE_MAX,
-         .text = &look->script},
-        {.name = "file",
-         .kind = JSON_KIND_TEXT,
-         .min = 1,
-         .max = LIMIT_PATH_MAX,
-         .text = &look->file},
-    };
-    struct err err =
-        json_read_fields(exchange_json(exchange), fields, COUNT_OF(fields), &look->op.why);
-    if (err_failed(err)) {
-        op_answer(&look->op, err);
-        look_free(look);
-        return;
-    }
-    loop_work(api->loop, &look->work);
+    return look_begin(look, &how);
 }
+
+#define LOOK .size = sizeof(struct look_op), .later = true, .end = look_end
+static const struct request_kind list = {LOOK, .start = list_start};
+static const struct request_kind show = {LOOK, .start = show_start};
+static const struct request_kind check = {LOOK, .fields = &check_fields, .start = check_start};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
 static const struct query_param root_query[] = {
-    [LOOK_ROOT] = {.name = "root",
-                   .about = "The folder of the project, absolute.",
-                   .kind = QUERY_TEXT,
-                   .max = LIMIT_PATH_MAX - 1},
+    {.name = "root",
+     .about = "The folder of the project, absolute.",
+     .kind = QUERY_TEXT,
+     .max = LIMIT_PATH_MAX - 1},
     {.name = NULL},
 };
 
@@ -229,9 +210,6 @@ static const char list_answer[] =
 static const char show_answer[] =
     "{\"type\":\"object\"," WORKFLOW_REQUIRED ",\"properties\":{" WORKFLOW_PROPERTIES
     ",\"notes\":" PROBLEMS ",\"source\":{\"type\":[\"string\",\"null\"]}}}";
-static const char check_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"script\"],"
-    "\"properties\":{\"script\":" TEXT ",\"file\":" TEXT "}}";
 static const char check_answer[] =
     "{\"type\":\"object\",\"required\":[\"valid\",\"form\",\"meta\",\"problems\",\"checked\"],"
     "\"properties\":{\"checked\":{\"type\":\"boolean\"},\"valid\":{\"type\":\"boolean\"},\"form\":{"
@@ -245,28 +223,26 @@ static const struct route routes[] = {
      .scope = SCOPE_READ,
      .query = root_query,
      .answer_schema = list_answer,
-     .answer_status = 200,
-     .handle = list},
+     .request = &list},
     {.method = "GET",
      .path = "/api/v1/workflows/{name}",
      .summary = "Show a workflow, with its source",
      .scope = SCOPE_READ,
      .query = root_query,
      .answer_schema = show_answer,
-     .answer_status = 200,
-     .handle = show},
+     .request = &show},
     {.method = "POST",
      .path = "/api/v1/scripts/check",
      .summary = "Tell what is wrong with a workflow script, without running it",
      .scope = SCOPE_READ,
      .has_body = true,
-     .body_schema = check_body,
+     .body = {.fields = &check_fields, .use = FIELD_GIVEN, .loose = true},
      .answer_schema = check_answer,
-     .answer_status = 200,
      .body_max = (size_t)3 << 20,
-     .handle = check},
+     .request = &check},
 };
 
 struct route_table workflows_table(struct workflow_runs_api *api) {
-    return (struct route_table){.routes = routes, .count = COUNT_OF(routes), .ctx = api};
+    return (struct route_table){
+        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = workflow_runs__handle};
 }

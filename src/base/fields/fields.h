@@ -104,7 +104,8 @@ void fields_add_one(const struct field_set *set, const char *name, const void *r
 struct field_shape {
     const struct field_set *fields; /* NULL: none. */
     unsigned use;
-    bool page; /* A page of them (api/base/page.h). */
+    bool page;  /* A page of them (api/base/page.h). */
+    bool loose; /* Bodies are described without bounds, answers without required members. */
 };
 void fields_schema(const struct field_shape *shape, struct text *text);
 

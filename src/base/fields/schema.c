@@ -54,11 +54,17 @@ static void bounds_add(const struct field *field, struct text *text) {
     }
 }
 
-static void object_add(const struct field_set *set, unsigned use, struct text *text);
+static void object_add(const struct field_set *set, const struct field_shape *shape,
+                       struct text *text);
+
+static bool shape_is_body(const struct field_shape *shape) {
+    return (shape->use & (FIELD_GIVEN | FIELD_CHANGED)) != 0;
+}
 
 /* Bounds are what a body must keep; answers are described without. */
-static void field_schema(const struct field *field, unsigned use, struct text *text) {
-    bool body = (use & (FIELD_GIVEN | FIELD_CHANGED)) != 0;
+static void field_schema(const struct field *field, const struct field_shape *shape,
+                         struct text *text) {
+    bool body = shape_is_body(shape);
     bool null = !body && (field->empty == FIELD_EMPTY_NULL || field->kind == FIELD_TIME);
     const char *type = words[field->kind].type;
     bool list = field->kind == FIELD_NAMES || field->kind == FIELD_TEXTS;
@@ -67,7 +73,7 @@ static void field_schema(const struct field *field, unsigned use, struct text *t
         return;
     }
     if (field->kind == FIELD_OBJECT) {
-        object_add(field->fields, use, text);
+        object_add(field->fields, shape, text);
         return;
     }
     if (field->names != NULL && !list) {
@@ -78,7 +84,7 @@ static void field_schema(const struct field *field, unsigned use, struct text *t
     if (type != NULL) {
         text_addf(text, null ? "\"type\":[\"%s\",\"null\"]" : "\"type\":\"%s\"", type);
     }
-    if (body) {
+    if (body && !shape->loose) {
         bounds_add(field, text);
     }
     if (list && field->names != NULL) {
@@ -90,19 +96,22 @@ static void field_schema(const struct field *field, unsigned use, struct text *t
     text_add_char(text, '}');
 }
 
-static bool field_used(const struct field_set *set, const struct field *field, unsigned use) {
-    return ((field->use != 0 ? field->use : set->use) & use) != 0;
+static bool field_used(const struct field_set *set, const struct field *field,
+                       const struct field_shape *shape) {
+    return ((field->use != 0 ? field->use : set->use) & shape->use) != 0;
 }
 
-static void object_add(const struct field_set *set, unsigned use, struct text *text) {
+static void object_add(const struct field_set *set, const struct field_shape *shape,
+                       struct text *text) {
     const char *comma = "";
     text_add_str(text, "{\"type\":\"object\"");
-    if ((use & (FIELD_GIVEN | FIELD_CHANGED)) != 0) {
+    if (shape_is_body(shape)) {
         text_add_str(text, ",\"additionalProperties\":false");
     }
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
-        if (field->required && field_used(set, field, use)) {
+        bool said = shape_is_body(shape) || !shape->loose;
+        if (field->required && said && field_used(set, field, shape)) {
             text_addf(text, "%s\"%s\"", comma[0] == '\0' ? ",\"required\":[" : comma, field->name);
             comma = ",";
         }
@@ -112,9 +121,9 @@ static void object_add(const struct field_set *set, unsigned use, struct text *t
     comma = "";
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
-        if (field_used(set, field, use)) {
+        if (field_used(set, field, shape)) {
             text_addf(text, "%s\"%s\":", comma, field->name);
-            field_schema(field, use, text);
+            field_schema(field, shape, text);
             comma = ",";
         }
     }
@@ -123,12 +132,12 @@ static void object_add(const struct field_set *set, unsigned use, struct text *t
 
 void fields_schema(const struct field_shape *shape, struct text *text) {
     if (!shape->page) {
-        object_add(shape->fields, shape->use, text);
+        object_add(shape->fields, shape, text);
         return;
     }
     text_add_str(text, "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{"
                        "\"items\":{\"type\":\"array\",\"items\":");
-    object_add(shape->fields, shape->use, text);
+    object_add(shape->fields, shape, text);
     text_add_str(text, "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{\"type\":"
                        "\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":"
                        "\"boolean\"}}}");

@@ -15,18 +15,12 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "engine/run/runs.h"
+#include "rules/session/given.h"
 #include "rules/session/session.h"
 #include "store/store.h"
 
 enum {
-    SESSION_DEPTH_MAX = 3,   /* Of subagents. */
-    SESSION_TITLE_MAX = 200, /* Bytes, like all of these. */
-    SESSION_MODEL_MAX = 200,
-    SESSION_AGENT_MAX = 64,
-    SESSION_ROOT_MAX = 4096,
-    SESSION_INSTRUCTIONS_MAX = 64 << 10,
-    SESSION_SETTINGS_MAX = 16 << 10, /* Of compact JSON. */
-    SESSION_METADATA_MAX = 16 << 10,
+    SESSION_DEPTH_MAX = 3, /* Of subagents. */
     SESSION_SEARCH_MAX = 200,
     SESSION_SEARCH_SESSIONS = 1000,
     SESSION_SEARCH_BYTES = 16 << 20,

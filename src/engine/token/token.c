@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-static const char *const scope_names[TOKEN_SCOPES] = {"read", "run", "approve", "admin"};
-
 bool token_owner_valid(struct bytes owner) {
     if (owner.len == 0 || owner.len > TOKEN_OWNER_MAX) {
         return false;
@@ -24,37 +22,14 @@ void token_secret_make(const uint8_t random[32], char ret_secret[TOKEN_SECRET_LE
     hex_write(random, 32, ret_secret + 4);
 }
 
-const char *token_scope_name(unsigned at) {
-    assert(at < TOKEN_SCOPES);
-    return scope_names[at];
-}
-
 bool token_scope_find(const char *name, unsigned *ret_bit) {
     for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
-        if (strcmp(name, scope_names[i]) == 0) {
+        if (strcmp(name, token_scope_names[i]) == 0) {
             *ret_bit = 1U << i;
             return true;
         }
     }
     return false;
-}
-
-void token_write_json(const struct token *token, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "id", bytes_of(token->id.text));
-    text_add_member(text, "owner", token->owner);
-    text_add_member(text, "label", token->label);
-    text_add_name(text, "scopes");
-    text_add_char(text, '[');
-    bool first = true;
-    for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
-        if ((token->scopes & (1U << i)) != 0) {
-            text_addf(text, "%s\"%s\"", first ? "" : ",", scope_names[i]);
-            first = false;
-        }
-    }
-    text_add_char(text, ']');
-    text_add_member_int(text, "made_ms", token->made_ms);
 }
 
 enum { DAMAGED_MAX = 1000 }; /* Rows that one page passes over: nobody is let in by them. */

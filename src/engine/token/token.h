@@ -17,22 +17,13 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "rules/token/token.h"
 #include "store/store.h"
 
 enum {
-    TOKEN_OWNER_MAX = 64,
-    TOKEN_LABEL_MAX = 200,
     TOKEN_SECRET_LEN = 68, /* "drv_" and 64 digits. */
     TOKEN_COUNT_MAX = 10000,
     TOKEN_REVOKED_KEPT_MS = 24 * 60 * 60 * 1000,
-};
-
-struct token {
-    struct id id;
-    struct sha256 hash; /* Of the secret; stored in hex. */
-    struct bytes owner, label;
-    unsigned scopes;
-    int64_t made_ms;
 };
 
 /* 1 to 64 of [a-z0-9_.-], beginning with a letter or digit. */
@@ -40,12 +31,7 @@ MUST_CHECK bool token_owner_valid(struct bytes owner);
 
 void token_secret_make(const uint8_t random[32], char ret_secret[TOKEN_SECRET_LEN + 1]);
 
-/* The names of scopes, as users write them: read, run, approve, admin. Bit n is name n. */
-enum { TOKEN_SCOPES = 4 };
-const char *token_scope_name(unsigned at);
 MUST_CHECK bool token_scope_find(const char *name, unsigned *ret_bit);
-/* One row as JSON: {"id","owner","label","scopes",…,"made_ms"}, without the closing brace. */
-void token_write_json(const struct token *token, struct text *text);
 
 /* --- In memory -------------------------------------------------------------------------------- */
 struct token_grant {

@@ -187,13 +187,12 @@ bool exchange_pour_begin(struct exchange *exchange, const struct pour_options *o
     pour->chunked = exchange->request.minor > 0;
     pour->task.run = pour_say_gone;
     char fields[FIELDS_MAX], head[ANSWER_HEAD_MAX];
-    int len =
-        snprintf(fields, sizeof fields,
-                 "Content-Type: %s\r\nCache-Control: no-store\r\n%sX-Accel-Buffering: no\r\n"
-                 "Connection: close\r\n%s%.*s",
-                 options->media, options->sniffable ? "" : "X-Content-Type-Options: nosniff\r\n",
-                 pour->chunked ? "Transfer-Encoding: chunked\r\n" : "", (int)exchange->extra_len,
-                 exchange->extra);
+    int len = snprintf(
+        fields, sizeof fields,
+        "Content-Type: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+        "X-Accel-Buffering: no\r\nConnection: close\r\n%s%.*s",
+        options->media, pour->chunked ? "Transfer-Encoding: chunked\r\n" : "",
+        (int)exchange->extra_len, exchange->extra);
     assert(len > 0);
     assert((size_t)len < sizeof fields);
     pour->head_len = reply_stream_head_write(exchange->server, "HTTP/1.1 200 OK\r\n", fields, head);

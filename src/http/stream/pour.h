@@ -41,7 +41,6 @@ struct pour_options {
     const struct pour_ops *ops;
     const char *media; /* Static. */
     struct bytes beat; /* Static; empty: none. */
-    bool sniffable;    /* The head goes without `X-Content-Type-Options: nosniff`. */
 };
 
 /* Private, as all of it. */

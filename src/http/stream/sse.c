@@ -148,7 +148,7 @@ static const struct pour_ops sse_pour = {
 static void sse_answer(struct sse *sse) {
     struct exchange *exchange = sse->exchange;
     const struct pour_options options = {
-        .ops = &sse_pour, .media = "text/event-stream", .beat = comment, .sniffable = true};
+        .ops = &sse_pour, .media = "text/event-stream", .beat = comment};
     sse->exchange = NULL;
     sse->state = SSE_FLOWING;
     sse->sent = sse->subscriber.cursor;

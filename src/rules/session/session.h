@@ -177,7 +177,6 @@ struct message_part {
     struct bytes text;         /* Of a tool: its result. */
 };
 
-enum { SESSION_PROJECT_MAX = 64 }; /* Bytes. */
 /* 1 to 64 of a-z 0-9 _ . -, beginning with a letter or a digit. */
 MUST_CHECK bool session_project_valid(struct bytes project);
 

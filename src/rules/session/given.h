@@ -1,0 +1,33 @@
+/* given.h: the fields of a session that a client sends, and their limits.
+ *
+ * Ownership  texts are borrowed from the JSON value that was read.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_RULES_SESSION_GIVEN_H
+#define DROVER_RULES_SESSION_GIVEN_H
+
+#include "base/base.h"
+#include "base/fields/fields.h"
+
+enum {
+    SESSION_PROJECT_MAX = 64, /* Bytes, like all of these. */
+    SESSION_TITLE_MAX = 200,
+    SESSION_MODEL_MAX = 200,
+    SESSION_AGENT_MAX = 64,
+    SESSION_ROOT_MAX = 4096,
+    SESSION_INSTRUCTIONS_MAX = 64 << 10,
+    SESSION_SETTINGS_MAX = 16 << 10, /* As compact JSON. */
+    SESSION_METADATA_MAX = 16 << 10,
+};
+
+/* Texts that are not named have no data. */
+struct session_given {
+    struct bytes title, model, agent, root, instructions;
+    json_t *settings, *metadata;  /* NULL: not named. */
+    struct bytes project, parent; /* For a new session. */
+    bool archived;                /* For a change. */
+    int64_t version;              /* For a change; 0: not named. */
+};
+extern const struct field_set session_fields;
+
+#endif
