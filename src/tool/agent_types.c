@@ -1,4 +1,4 @@
-/* agent_types.c: see agent_types.h. */
+/* agent_types.c: definitions of agents, and the tools that they name. */
 #include "tool/agent_types.h"
 
 #include <stdio.h>
@@ -12,6 +12,88 @@
 #include "tool/front_matter.h"
 
 enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = 1000, WORDS_MAX = 8 << 10 };
+
+/* --- Tools by the names of Claude Code -------------------------------------------------------- */
+
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+static const struct {
+    const char *name;
+    enum tool_id id;
+} theirs[] = {
+    {"Read", TOOL_READ_FILE},      {"Write", TOOL_WRITE_FILE}, {"Edit", TOOL_EDIT_FILE},
+    {"MultiEdit", TOOL_EDIT_FILE}, {"Glob", TOOL_LIST_FILES},  {"LS", TOOL_LIST_FILES},
+    {"Grep", TOOL_SEARCH_FILES},   {"Bash", TOOL_RUN_COMMAND}, {"Bash", TOOL_RUN_JOB},
+    {"WebFetch", TOOL_WEB_FETCH},  {"Skill", TOOL_LOAD_SKILL},
+};
+
+tool_set agent_tools_named(struct bytes word) {
+    tool_set tools = bytes_is(word, "*") ? TOOL_SET_ALL : 0;
+    for (size_t i = 0; i < COUNT_OF(theirs); i++) {
+        tools |= bytes_is(word, theirs[i].name) ? tool_set_of(theirs[i].id) : 0;
+    }
+    for (unsigned id = 0; id < TOOL_COUNT; id++) {
+        tools |=
+            bytes_is(word, tool_get((enum tool_id)id)->name) ? tool_set_of((enum tool_id)id) : 0;
+    }
+    return tools;
+}
+
+/* Cuts off whatever stands around a word of a list, in each of the ways in which one is written:
+ * "-" before it is the sign of an item, and never within a name here. */
+static struct bytes word_trim(struct bytes word) {
+    static const char around[] = " \t\r\n'\"[]";
+    word = bytes_trim(word, around);
+    while (word.len > 0 && word.data[0] == '-') {
+        word = bytes_trim((struct bytes){word.data + 1, word.len - 1}, around);
+    }
+    return word;
+}
+
+/* Where a comment ends that begins at `at`; `at`: there is none. */
+static size_t comment_end(struct bytes list, size_t at) {
+    bool begins = at == 0 || memchr(" \t\r\n", list.data[at - 1], 4) != NULL;
+    if (list.data[at] != '#' || !begins) {
+        return at;
+    }
+    const char *newline = memchr(list.data + at, '\n', list.len - at);
+    return newline == NULL ? list.len : (size_t)(newline - list.data);
+}
+
+/* A comma within brackets is one of a pattern, and ends no word. */
+tool_set agent_tools_read(struct bytes list) {
+    tool_set tools = 0;
+    size_t from = 0, depth = 0;
+    for (size_t i = 0; i <= list.len; i++) {
+        size_t end = i;
+        i = i < list.len ? comment_end(list, i) : i;
+        char c = i < list.len ? list.data[i] : ',';
+        depth += c == '(';
+        depth -= c == ')' && depth > 0;
+        bool ends = i == list.len || c == '\n' || (c == ',' && depth == 0);
+        if (ends) {
+            tools |= agent_tools_named(word_trim((struct bytes){list.data + from, end - from}));
+            from = i + 1;
+            depth = 0;
+        }
+    }
+    return tools;
+}
+
+/* However it is written: each name that stands there. */
+tool_set agent_tools_denied(struct bytes list) {
+    tool_set tools = agent_tools_read(list);
+    size_t from = 0;
+    for (size_t i = 0; i <= list.len; i++) {
+        size_t end = i;
+        i = i < list.len ? comment_end(list, i) : i;
+        if (i == list.len || end != i || strchr(NAME_LETTERS, list.data[i]) == NULL) {
+            tools |= agent_tools_named((struct bytes){list.data + from, end - from});
+            from = i + 1;
+        }
+    }
+    return tools;
+}
 
 /* --- Built in --------------------------------------------------------------------------------- */
 
@@ -75,13 +157,6 @@ static struct bytes name_of(const struct front *front, const char *file) {
     return name.len == 0 ? stem_of(file) : name;
 }
 
-/* In double quotes a letter may stand there by its number. The value is behind its key, so there is
- * a byte before it: the quote, where all of it is in one. */
-static bool is_escaped(struct bytes value) {
-    return value.len > 0 && memchr(value.data, '\\', value.len) != NULL &&
-           memchr(value.data - 1, '"', value.len + 1) != NULL;
-}
-
 /* Twice, or by a reference, a tag, a map, a letter in other signs: it means what we do not know. */
 static bool is_clear(const struct front *front, const char *key) {
     struct bytes value = front_value(front, key);
@@ -94,7 +169,11 @@ static bool is_clear(const struct front *front, const char *key) {
     value = bytes_trim(value, " \t\r\n");
     bool reference = value.len > 1 && value.data[0] == '*' && strchr(", \n", value.data[1]) == NULL;
     bool odd = value.len > 0 && strchr("&!{", value.data[0]) != NULL;
-    return !reference && !odd && !is_escaped(value) && front_value(&behind, key).data == NULL;
+    /* In double quotes a letter may stand there by its number. The value is behind its key, so
+     * there is a byte before it: the quote, where all of it is in one. */
+    bool escaped = value.len > 0 && memchr(value.data, '\\', value.len) != NULL &&
+                   memchr(value.data - 1, '"', value.len + 1) != NULL;
+    return !reference && !odd && !escaped && front_value(&behind, key).data == NULL;
 }
 
 /* Without a list it may use whatever its run may. */
@@ -118,15 +197,6 @@ static struct err refuse(const struct shelf *shelf, const char *file, const char
     return err_make(ERR_BAD_FIELD, "agent types: file");
 }
 
-static const char *fault_of(const struct front *front, bool cut) {
-    static const char odd[] = "what stands between its lines of \"---\" is not read here: write "
-                              "each key at the beginning of a line, once, and end it with \"---\"";
-    return cut ? "it has more than 48 kB"
-           : front->broken || !is_clear(front, "tools") || !is_clear(front, "disallowedTools")
-               ? odd
-               : NULL;
-}
-
 /* One whose keys may be missed has the name of its file and the one that seems to stand there. */
 static bool has_name(const struct search *search, const struct front *front, const char *file,
                      bool broken) {
@@ -136,12 +206,6 @@ static bool has_name(const struct search *search, const struct front *front, con
     const struct front loose = {.lines = front->lines.len > 0 ? front->lines : front->rest};
     return bytes_equal(search->name, stem_of(file)) ||
            bytes_equal(search->name, name_of(&loose, file));
-}
-
-static void note_known(struct search *search, struct bytes name) {
-    if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
-        search->known[search->count++] = copy(name);
-    }
 }
 
 static struct err look_at(const struct shelf *shelf, const struct context_names *names,
@@ -161,12 +225,21 @@ static struct err look_at(const struct shelf *shelf, const struct context_names 
     struct front front;
     front_read((struct bytes){text, len}, &front);
     if (!has_name(search, &front, file, front.broken || cut)) {
-        note_known(search, name_of(&front, file));
+        struct bytes name = name_of(&front, file);
+        if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
+            search->known[search->count++] = copy(name);
+        }
         return ERR_OK;
     }
-    const char *fault = fault_of(&front, cut);
-    if (fault != NULL) {
-        return refuse(shelf, file, fault, why);
+    if (cut) {
+        return refuse(shelf, file, "it has more than 48 kB", why);
+    }
+    if (front.broken || !is_clear(&front, "tools") || !is_clear(&front, "disallowedTools")) {
+        return refuse(
+            shelf, file,
+            "what stands between its lines of \"---\" is not read here: write each key at "
+            "the beginning of a line, once, and end it with \"---\"",
+            why);
     }
     take(&front, ret_type);
     *ret_found = true;
@@ -237,16 +310,6 @@ static void add_near(struct search *search, const char *typed, struct text *text
     text_add_str(text, "?");
 }
 
-/* The two folders of a base are told as one. */
-static void add_searched(const struct shelf *shelves, size_t count, struct text *text) {
-    for (size_t i = 0; i < count; i++) {
-        bool pair = i + 1 < count && strcmp(shelves[i].root, shelves[i + 1].root) == 0;
-        text_addf(text, "%s/%s, ", shelves[i].root,
-                  pair ? ".{drover,claude}/agents" : shelves[i].folder);
-        i += pair;
-    }
-}
-
 static struct err not_found(struct search *search, const struct shelf *shelves, size_t count,
                             struct why *why) {
     AUTO(mem_release) char *typed = copy(search->name);
@@ -255,7 +318,12 @@ static struct err not_found(struct search *search, const struct shelf *shelves, 
     text_addf(&text, "there is no agent type \"%.60s\"", typed);
     add_near(search, typed, &text);
     text_add_str(&text, " Searched: ");
-    add_searched(shelves, count, &text);
+    for (size_t i = 0; i < count; i++) { /* The two folders of a base are told as one. */
+        bool pair = i + 1 < count && strcmp(shelves[i].root, shelves[i + 1].root) == 0;
+        text_addf(&text, "%s/%s, ", shelves[i].root,
+                  pair ? ".{drover,claude}/agents" : shelves[i].folder);
+        i += pair;
+    }
     text_add_str(&text, "built-in");
     why_set(why, "%s", text_failed(&text) ? "there is no such agent type" : text.data);
     return err_make(ERR_NOT_FOUND, "agent types: find");

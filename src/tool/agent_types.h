@@ -43,7 +43,7 @@ MUST_CHECK struct err agent_type_find(const struct agent_places *places, struct 
                                       struct agent_type *ret_type, struct why *why);
 void agent_type_done(struct agent_type *type); /* For AUTO; zeroed is allowed. */
 
-/* agent_tools.c: what one name means, ours or Claude Code's; "*": all. 0: nobody knows it. */
+/* Tools of one name, ours or Claude Code's; "*": all. 0: nobody knows it. */
 tool_set agent_tools_named(struct bytes name);
 /* The tools of a list, as front matter has it: "Read, Grep" or lines "- Read". */
 tool_set agent_tools_read(struct bytes list);

@@ -25,15 +25,6 @@ void context_files_done(struct context_files *files) {
     *files = (struct context_files){0};
 }
 
-static bool is_known(const struct context_files *files, const char *text, size_t len) {
-    for (size_t i = 0; i < files->count; i++) {
-        if (files->files[i].len == len && memcmp(files->files[i].text, text, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_file(struct context_files *files, const struct context_place *place,
                      const char *path, size_t *left) {
     AUTO(mem_release) char *text = NULL;
@@ -49,7 +40,11 @@ static void add_file(struct context_files *files, const struct context_place *pl
                   path);
         return;
     }
-    if (len == 0 || is_known(files, text, len)) {
+    bool known = len == 0;
+    for (size_t i = 0; i < files->count; i++) {
+        known = known || bytes_is((struct bytes){files->files[i].text, files->files[i].len}, text);
+    }
+    if (known) {
         return;
     }
     if (files->count == CONTEXT_FILES_MAX || *left == 0) {

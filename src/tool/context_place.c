@@ -20,32 +20,17 @@ static struct tool_place place_of(const struct tool_root *root) {
     return (struct tool_place){.roots = root, .root_count = 1, .home = "", .closed = ""};
 }
 
-/* At most `size` bytes: whether there are more shows in one more. */
-static bool read_some(int fd, char *into, size_t size, size_t *ret_len) {
-    size_t len = 0;
-    while (len < size) {
-        ssize_t got = read(fd, into + len, size - len);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return false;
-        }
-        if (got == 0) {
-            break;
-        }
-        len += (size_t)got;
-    }
-    *ret_len = len;
-    return true;
-}
-
 static enum context_found read_text(int fd, size_t size_max, char **ret_text, size_t *ret_len,
                                     bool *ret_cut) {
     AUTO(mem_release) char *text = mem_new(size_max + 2);
     size_t len = 0;
-    if (!read_some(fd, text, size_max + 1, &len)) {
-        return CONTEXT_UNFIT;
+    ssize_t got = 1;
+    while (len <= size_max && got != 0) { /* Whether there is more shows in one more byte. */
+        got = read(fd, text + len, size_max + 1 - len);
+        if (got < 0 && errno != EINTR) {
+            return CONTEXT_UNFIT;
+        }
+        len += got > 0 ? (size_t)got : 0;
     }
     *ret_cut = len > size_max;
     len = *ret_cut ? utf8_cut((struct bytes){text, len}, size_max) : len;
@@ -103,11 +88,6 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_meant(const char *name, const char *ending) {
-    size_t len = strlen(name), behind = strlen(ending);
-    return name[0] != '.' && len > behind && strcmp(name + len - behind, ending) == 0;
-}
-
 static DIR *open_names(const struct context_folder *folder, int *ret_fd) {
     struct tool_root only = {.path = folder->root, .access = ROOT_READ};
     struct tool_place place = place_of(&only);
@@ -136,10 +116,13 @@ void context__names(const struct context_folder *folder, struct context_names *r
     }
     ret_names->list = mem_new_array(folder->count_max, sizeof *ret_names->list);
     for (size_t seen = 0; !ret_names->more && (entry = readdir(names)) != NULL; seen++) {
-        bool meant = is_meant(entry->d_name, folder->ending);
+        const char *name = entry->d_name;
+        size_t len = strlen(name), ending = strlen(folder->ending);
+        bool meant =
+            name[0] != '.' && len > ending && strcmp(name + len - ending, folder->ending) == 0;
         ret_names->more = seen == SEEN_MAX || (meant && ret_names->count == folder->count_max);
         if (meant && !ret_names->more) {
-            ret_names->list[ret_names->count++] = mem_copy(entry->d_name, strlen(entry->d_name));
+            ret_names->list[ret_names->count++] = mem_copy(name, len);
         }
     }
     (void)closedir(names); /* Read only. */

@@ -1,4 +1,4 @@
-/* front_matter.c: see front.h. */
+/* front_matter.c: keys and values, as far as they are read. */
 #include "tool/front_matter.h"
 
 #include <string.h>
@@ -8,12 +8,8 @@ static bool is_blank(char c) {
 }
 
 struct bytes front_line(struct bytes *io_rest) {
-    const char *newline = memchr(io_rest->data, '\n', io_rest->len);
-    size_t len = newline == NULL ? io_rest->len : (size_t)(newline - io_rest->data);
-    struct bytes line = {io_rest->data, len};
-    size_t step = newline == NULL ? len : len + 1;
-    io_rest->data += step;
-    io_rest->len -= step;
+    struct bytes line = {io_rest->data, 0};
+    (void)bytes_next(io_rest, '\n', &line); /* Nothing is left: an empty line. */
     while (line.len > 0 && is_blank(line.data[line.len - 1])) {
         line.len--;
     }
@@ -31,24 +27,7 @@ static struct bytes unindented(struct bytes text) {
     return text;
 }
 
-static bool is_line(struct bytes line, const char *text) {
-    return line.len == strlen(text) && memcmp(line.data, text, line.len) == 0;
-}
-
 /* --- Where it stands -------------------------------------------------------------------------- */
-
-/* Behind the mark that editors of Windows put before all, and behind empty lines. */
-static struct bytes beginning_of(struct bytes text) {
-    static const char mark[] = "\xef\xbb\xbf";
-    size_t len = sizeof mark - 1;
-    if (text.len >= len && memcmp(text.data, mark, len) == 0) {
-        text = from(text, len);
-    }
-    while (text.len > 0 && (is_blank(text.data[0]) || text.data[0] == '\n')) {
-        text = from(text, 1);
-    }
-    return text;
-}
 
 static bool is_comment(struct bytes line) {
     line = unindented(line);
@@ -76,15 +55,6 @@ static bool is_odd(struct bytes line) {
 
 static struct bytes value_of(struct bytes line, struct bytes rest);
 
-/* Behind a value that goes on over lines of its own. */
-static void pass(struct bytes value, struct bytes *io_rest) {
-    const char *end = value.data + value.len;
-    if (end > io_rest->data) {
-        *io_rest = from(*io_rest, (size_t)(end - io_rest->data));
-        (void)front_line(io_rest); /* What is left of its last line. */
-    }
-}
-
 /* Whether no key can be missed: they are looked for where a line begins. */
 static bool is_readable(struct bytes lines) {
     bool keys = false;
@@ -93,13 +63,21 @@ static bool is_readable(struct bytes lines) {
         if (line.len == 0 || is_comment(line)) {
             continue;
         }
-        bool inner = is_indented(line) || is_item(line);
-        struct bytes value = inner ? BYTES("") : value_of(line, lines);
-        if ((inner && !keys) || value.data == NULL || (!inner && is_odd(line))) {
+        if (is_indented(line) || is_item(line)) {
+            if (!keys) {
+                return false;
+            }
+            continue;
+        }
+        struct bytes value = value_of(line, lines);
+        if (value.data == NULL || is_odd(line)) {
             return false;
         }
-        if (!inner) {
-            pass(value, &lines);
+        /* Behind a value that goes on over lines of its own, and what is left of its last line. */
+        const char *end = value.data + value.len;
+        if (end > lines.data) {
+            lines = from(lines, (size_t)(end - lines.data));
+            (void)front_line(&lines);
         }
         keys = true;
     }
@@ -107,16 +85,21 @@ static bool is_readable(struct bytes lines) {
 }
 
 void front_read(struct bytes text, struct front *ret_front) {
-    struct bytes rest = beginning_of(text);
-    bool begins = rest.len >= 3 && memcmp(rest.data, "---", 3) == 0;
+    /* Behind the mark that editors of Windows put before all, and behind empty lines. */
+    static const struct bytes mark = BYTES_INIT("\xef\xbb\xbf");
+    struct bytes rest = bytes_begin(text, mark) ? from(text, mark.len) : text;
+    while (rest.len > 0 && (is_blank(rest.data[0]) || rest.data[0] == '\n')) {
+        rest = from(rest, 1);
+    }
+    bool begins = bytes_begin(rest, BYTES("---"));
     *ret_front = (struct front){.lines = {text.data, 0}, .rest = text, .broken = begins};
-    if (!is_line(front_line(&rest), "---")) {
+    if (!bytes_is(front_line(&rest), "---")) {
         return;
     }
     const char *begin = rest.data;
     while (rest.len > 0) {
         struct bytes line = front_line(&rest);
-        if (is_line(line, "---")) {
+        if (bytes_is(line, "---")) {
             const struct bytes lines = {begin, (size_t)(line.data - begin)};
             *ret_front =
                 (struct front){.lines = lines, .rest = rest, .broken = !is_readable(lines)};
@@ -203,18 +186,6 @@ static const char *list_end(struct bytes text) {
     return NULL;
 }
 
-/* No data: it has no end. */
-static struct bytes list_of(struct bytes value, struct bytes rest) {
-    const char *end =
-        list_end((struct bytes){value.data, (size_t)(rest.data + rest.len - value.data)});
-    return end == NULL ? (struct bytes){NULL, 0}
-                       : (struct bytes){value.data, (size_t)(end - value.data)};
-}
-
-static bool is_block_sign(struct bytes value) {
-    return value.len > 0 && value.len <= 3 && (value.data[0] == '>' || value.data[0] == '|');
-}
-
 /* Of the key of `line`; `rest` is what stands behind that line. */
 static struct bytes value_of(struct bytes line, struct bytes rest) {
     const char *colon = memchr(line.data, ':', line.len);
@@ -224,12 +195,16 @@ static struct bytes value_of(struct bytes line, struct bytes rest) {
     const struct bytes whole =
         unindented((struct bytes){colon + 1, (size_t)(line.data + line.len - colon - 1)});
     if (whole.len > 0 && whole.data[0] == '[') {
-        return list_of(whole, rest);
+        const struct bytes all = {whole.data, (size_t)(rest.data + rest.len - whole.data)};
+        const char *end = list_end(all); /* No data: it has no end. */
+        return end == NULL ? (struct bytes){NULL, 0}
+                           : (struct bytes){whole.data, (size_t)(end - whole.data)};
     }
     const struct bytes below = block_of(rest);
     const struct bytes value =
         whole.len > 0 && is_quote(whole.data[0]) ? unquoted(whole) : uncommented(whole);
-    if (value.len == 0 || is_block_sign(value)) {
+    bool block = value.len <= 3 && value.len > 0 && strchr(">|", value.data[0]) != NULL;
+    if (value.len == 0 || block) {
         return below;
     }
     return unindented(below).len == 0
@@ -246,7 +221,7 @@ static bool is_key(struct bytes line, const char *key) {
     while (name.len > 0 && is_blank(name.data[name.len - 1])) {
         name.len--;
     }
-    return is_line(unquoted(name), key);
+    return bytes_is(unquoted(name), key);
 }
 
 struct bytes front_value(const struct front *front, const char *key) {

@@ -24,7 +24,7 @@ static bool read_line(const char *root, const char *path, char **ret_text, struc
     if (context__read(root, path, HEAD_MAX, ret_text, &len, &cut) != CONTEXT_FOUND || cut) {
         return false;
     }
-    while (len > 0 && ((*ret_text)[len - 1] == '\n' || (*ret_text)[len - 1] == '\r')) {
+    while (len > 0 && strchr("\r\n", (*ret_text)[len - 1]) != NULL) {
         (*ret_text)[--len] = '\0';
     }
     *ret_line = (struct bytes){*ret_text, len};
@@ -41,19 +41,12 @@ static bool is_branch(struct bytes name) {
     return name.len > 0 && name.len <= BRANCH_MAX;
 }
 
-static bool is_commit(struct bytes line) {
-    size_t at = 0;
-    while (at < line.len && memchr("0123456789abcdef", line.data[at], 16) != NULL) {
-        at++;
-    }
-    return at == line.len && (line.len == 40 || line.len == 64);
-}
-
 static void write_head(struct bytes head, struct text *text) {
     const struct bytes branch = {head.data + sizeof ref - 1, head.len - (sizeof ref - 1)};
     if (bytes_begin(head, bytes_of(ref)) && is_branch(branch)) {
         text_addf(text, "Git: on the branch %.*s.\n", (int)branch.len, branch.data);
-    } else if (is_commit(head)) {
+    } else if ((head.len == 40 || head.len == 64) &&
+               strspn(head.data, "0123456789abcdef") == head.len) {
         text_addf(text, "Git: at the commit %.12s, on no branch.\n", head.data);
     }
 }

@@ -25,55 +25,53 @@ bool place_is_over(const struct tool_place *place) {
 
 /* --- The kernel ------------------------------------------------------------------------------- */
 
-static struct err tell(int os, const char *shown, struct why *why) {
-    switch (os) {
-    case ENOENT:
-        why_set(why, "there is no \"%.200s\"", shown);
-        return err_make(ERR_NOT_FOUND, "tool: open");
-    case EXDEV:
-        why_set(why, "\"%.200s\" leads out of the folder that you may use", shown);
-        return err_make(ERR_FORBIDDEN, "tool: open");
-    case ELOOP:
-        why_set(why, "\"%.200s\" goes through a link that is not followed", shown);
-        return err_make(ERR_FORBIDDEN, "tool: open");
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        why_set(why, "the system does not permit this on \"%.200s\"", shown);
-        return err_make(ERR_FORBIDDEN, "tool: open");
-    case ENOTDIR:
-        why_set(why, "a part of \"%.200s\" is a file, not a folder", shown);
-        return err_make(ERR_CONFLICT, "tool: open");
-    case ENAMETOOLONG:
+/* Sentences for errors of the system; %.200s is the path as it is shown. */
+static const struct {
+    int os;
+    enum err_code code;
+    const char *before, *after;
+} sentences[] = {
+    {ENOENT, ERR_NOT_FOUND, "there is no", ""},
+    {EXDEV, ERR_FORBIDDEN, "", " leads out of the folder that you may use"},
+    {ELOOP, ERR_FORBIDDEN, "", " goes through a link that is not followed"},
+    {EACCES, ERR_FORBIDDEN, "the system does not permit this on", ""},
+    {EPERM, ERR_FORBIDDEN, "the system does not permit this on", ""},
+    {EROFS, ERR_FORBIDDEN, "the system does not permit this on", ""},
+    {ENOTDIR, ERR_CONFLICT, "a part of", " is a file, not a folder"},
+    {EAGAIN, ERR_CONFLICT, "", " is being moved about by somebody; try again"},
+};
+
+static struct err open_refused(int os, const char *shown, struct why *why) {
+    for (size_t i = 0; i < COUNT_OF(sentences); i++) {
+        if (sentences[i].os == os) {
+            why_set(why, "%s%s\"%.200s\"%s", sentences[i].before,
+                    sentences[i].before[0] == '\0' ? "" : " ", shown, sentences[i].after);
+            return err_make(sentences[i].code, "tool: open");
+        }
+    }
+    if (os == ENAMETOOLONG) {
         why_set(why, "a name in \"%.100s\" is too long", shown);
         return err_make(ERR_BAD_FIELD, "tool: open");
-    case EAGAIN:
-        why_set(why, "\"%.200s\" is being moved about by somebody; try again", shown);
-        return err_make(ERR_CONFLICT, "tool: open");
-    case ENOSPC:
-    case EDQUOT:
+    }
+    if (os == ENOSPC || os == EDQUOT) {
         why_set(why, "the disk is full; nothing was changed");
         return err_make(ERR_DISK_FULL, "tool: open");
-    default:
-        why_set(why, "\"%.160s\" could not be used (error %d of the system)", shown, os);
-        return err_from_errno(os, "tool: open");
     }
-}
-
-/* An extra root was granted where it really was. What of its path is a link now is not what
- * somebody said yes to. */
-static int open_extra(const char *path) {
-    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    why_set(why, "\"%.160s\" could not be used (error %d of the system)", shown, os);
+    return err_from_errno(os, "tool: open");
 }
 
 static struct err open_root(const struct tool_place *place, size_t root, int *ret_fd,
                             struct why *why) {
     const char *path = place->roots[root].path;
-    int fd = root == 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : open_extra(path);
+    /* An extra root was granted where it really was. What of its path is a link now is not what
+     * somebody said yes to. */
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd = root == 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                       : (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
     if (fd < 0) {
-        return tell(errno, path, why);
+        return open_refused(errno, path, why);
     }
     *ret_fd = fd;
     return ERR_OK;
@@ -108,7 +106,7 @@ struct err place_real(const struct tool_place *place, const struct place_path *p
     }
     const char *rest = place__below(real, root);
     if (rest == NULL) { /* It was moved out while it was open. */
-        return tell(EXDEV, path->shown, why);
+        return open_refused(EXDEV, path->shown, why);
     }
     place__show(place, path->root, rest, ret_real->text, sizeof ret_real->text);
     return ERR_OK;
@@ -143,7 +141,7 @@ struct err place_open_file(const struct tool_place *place, const struct place_pa
     }
     AUTO(fd_release) int path_fd = beneath_open(root_fd, path->relative, O_PATH);
     if (path_fd < 0 || fstat(path_fd, &ret_file->about) < 0) {
-        return tell(errno, path->shown, why);
+        return open_refused(errno, path->shown, why);
     }
     if (!S_ISREG(ret_file->about.st_mode)) {
         why_set(why, "\"%.200s\" is %s, not a file", path->shown, kind_of(ret_file->about.st_mode));
@@ -155,7 +153,7 @@ struct err place_open_file(const struct tool_place *place, const struct place_pa
     }
     int fd = beneath_reopen(path_fd);
     if (fd < 0) {
-        return tell(errno, path->shown, why);
+        return open_refused(errno, path->shown, why);
     }
     ret_file->fd = fd;
     return ERR_OK;
@@ -187,19 +185,37 @@ struct err place_open_folder(const struct tool_place *place, const struct place_
         return err;
     }
     AUTO(fd_release) int fd = beneath_open(root_fd, path->relative, O_RDONLY | O_DIRECTORY);
+    if (fd < 0 && errno == ENOTDIR) {
+        why_set(why, "\"%.200s\" is not a folder", path->shown);
+        return place__refused(ERR_CONFLICT);
+    }
     if (fd < 0) {
-        int os = errno;
-        if (os == ENOTDIR) {
-            why_set(why, "\"%.200s\" is not a folder", path->shown);
-            return place__refused(ERR_CONFLICT);
-        }
-        return tell(os, path->shown, why);
+        return open_refused(errno, path->shown, why);
     }
     err = place_real(place, path, fd, &ret_folder->real, why);
     if (!err_failed(err)) {
         ret_folder->fd = fd_take(&fd);
     }
     return err;
+}
+
+struct split {
+    char folder[LIMIT_PATH_MAX], name[256];
+};
+
+/* "a/b" to "a" and "b"; false when there is no name to speak of. */
+static bool split(const char *path, struct split *ret_split) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    int folder = snprintf(ret_split->folder, sizeof ret_split->folder, "%.*s", (int)(name - path),
+                          slash == NULL ? "" : path);
+    if (slash == NULL) {
+        memcpy(ret_split->folder, ".", 2);
+    }
+    int len = snprintf(ret_split->name, sizeof ret_split->name, "%s", name);
+    return folder >= 0 && (size_t)folder < sizeof ret_split->folder && len > 0 &&
+           (size_t)len < sizeof ret_split->name && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
 }
 
 /* Makes the folders of `path` that are missing, one after the other. */
@@ -213,17 +229,14 @@ static int make_folders(int root_fd, const char *path) {
         *slash = '\0';
         AUTO(fd_release) int fd = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
         if (fd < 0 && errno == ENOENT) {
-            char *last = strrchr(so_far, '/');
-            AUTO(fd_release) int above = -1;
-            if (last != NULL) {
-                *last = '\0';
-                above = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
-                *last = '/';
-            } else {
-                above = beneath_open(root_fd, ".", O_PATH | O_DIRECTORY);
+            struct split parts;
+            if (!split(so_far, &parts)) {
+                return -1;
             }
+            AUTO(fd_release)
+            int above = beneath_open(root_fd, parts.folder, O_PATH | O_DIRECTORY);
             if (above < 0 || ++made > FOLDERS_MADE_MAX ||
-                (mkdirat(above, last != NULL ? last + 1 : so_far, 0777) < 0 && errno != EEXIST)) {
+                (mkdirat(above, parts.name, 0777) < 0 && errno != EEXIST)) {
                 return -1;
             }
             fd = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
@@ -236,31 +249,6 @@ static int make_folders(int root_fd, const char *path) {
         }
         *slash = end;
     }
-}
-
-struct split {
-    char folder[LIMIT_PATH_MAX], name[256];
-};
-
-/* "a/b" to "a" and "b"; false when there is no name to speak of. */
-static bool split(const char *path, struct split *ret_split) {
-    size_t len = strlen(path);
-    const char *slash = memrchr(path, '/', len);
-    const char *name = slash == NULL ? path : slash + 1;
-    size_t name_len = (size_t)(path + len - name), folder_len = (size_t)(name - path);
-    if (name_len == 0 || name_len >= sizeof ret_split->name ||
-        folder_len >= sizeof ret_split->folder || (name_len == 1 && name[0] == '.') ||
-        (name_len == 2 && memcmp(name, "..", 2) == 0)) {
-        return false;
-    }
-    memcpy(ret_split->name, name, name_len);
-    ret_split->name[name_len] = '\0';
-    memcpy(ret_split->folder, path, folder_len);
-    ret_split->folder[folder_len] = '\0';
-    if (folder_len == 0) {
-        memcpy(ret_split->folder, ".", 2);
-    }
-    return true;
 }
 
 /* True: the name is a link, and `path` is where it leads, from the root. */
@@ -277,19 +265,28 @@ static bool follow_link(int parent_fd, const struct split *at, char *path, size_
     return wrote > 0 && (size_t)wrote < size;
 }
 
-static struct err parent_found(const struct tool_place *place, const struct place_path *path,
-                               int fd, const char *name, struct place_parent *ret_parent,
-                               struct why *why) {
+/* Where `rest` really is, below an open folder. */
+static struct err real_below(const struct tool_place *place, const struct place_path *path, int fd,
+                             const char *rest, struct place_real *ret_real, struct why *why) {
     struct place_real folder;
     struct err err = place_real(place, path, fd, &folder, why);
     if (err_failed(err)) {
         return err;
     }
     bool top = strcmp(folder.text, ".") == 0;
-    int len = snprintf(ret_parent->real.text, sizeof ret_parent->real.text, "%s%s%s",
-                       top ? "" : folder.text, top ? "" : "/", name);
-    if (len < 0 || (size_t)len >= sizeof ret_parent->real.text) {
-        return tell(ENAMETOOLONG, path->shown, why);
+    int len = snprintf(ret_real->text, sizeof ret_real->text, "%s%s%s", top ? "" : folder.text,
+                       top ? "" : "/", rest);
+    return len > 0 && (size_t)len < sizeof ret_real->text
+               ? ERR_OK
+               : open_refused(ENAMETOOLONG, path->shown, why);
+}
+
+static struct err parent_found(const struct tool_place *place, const struct place_path *path,
+                               int fd, const char *name, struct place_parent *ret_parent,
+                               struct why *why) {
+    struct err err = real_below(place, path, fd, name, &ret_parent->real, why);
+    if (err_failed(err)) {
+        return err;
     }
     /* The closed folder itself may stand in an open one. */
     char real[LIMIT_PATH_MAX], whole[2 * LIMIT_PATH_MAX];
@@ -327,7 +324,7 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
             fd = made < 0 ? -1 : beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
         }
         if (fd < 0) {
-            return tell(errno, path->shown, why);
+            return open_refused(errno, path->shown, why);
         }
         if (last == LAST_FOLLOW && follow_link(fd, &parts, at, sizeof at)) {
             continue;
@@ -338,7 +335,7 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
         }
         return err;
     }
-    return tell(ELOOP, path->shown, why);
+    return open_refused(ELOOP, path->shown, why);
 }
 
 struct err place_real_missing(const struct tool_place *place, const struct place_path *path,
@@ -360,20 +357,10 @@ struct err place_real_missing(const struct tool_place *place, const struct place
         AUTO(fd_release)
         int fd = beneath_open(root_fd, slash == NULL ? "." : above, O_PATH | O_DIRECTORY);
         if (fd >= 0) {
-            struct place_real real;
-            err = place_real(place, path, fd, &real, why);
-            if (err_failed(err)) {
-                return err;
-            }
-            bool top = strcmp(real.text, ".") == 0;
-            int len = snprintf(ret_real->text, sizeof ret_real->text, "%s%s%s",
-                               top ? "" : real.text, top ? "" : "/", rest);
-            return len > 0 && (size_t)len < sizeof ret_real->text
-                       ? ERR_OK
-                       : tell(ENAMETOOLONG, path->shown, why);
+            return real_below(place, path, fd, rest, ret_real, why);
         }
         if (errno != ENOENT || slash == NULL) {
-            return tell(errno, path->shown, why);
+            return open_refused(errno, path->shown, why);
         }
     }
 }

@@ -8,59 +8,35 @@ struct err place__refused(enum err_code code) {
     return err_make(code, "tool: path");
 }
 
-/* A path that is being put together. */
-struct normal {
-    char *text;
-    size_t len, size;
-    size_t start; /* Behind the slash of an absolute one. */
-};
-
-static bool is_up(const char *part, size_t len) {
-    return len == 2 && memcmp(part, "..", 2) == 0;
-}
-
-/* Takes the last component away; false: there is none that may be. */
-static bool go_up(struct normal *normal) {
-    const char *slash = memrchr(normal->text + normal->start, '/', normal->len - normal->start);
-    const char *last = slash == NULL ? normal->text + normal->start : slash + 1;
-    size_t len = (size_t)(normal->text + normal->len - last);
-    if (len == 0 || is_up(last, len)) {
-        return false;
-    }
-    normal->len = slash == NULL ? normal->start : (size_t)(slash - normal->text);
-    return true;
-}
-
-static bool add_part(struct normal *normal, const char *part, size_t len) {
-    if (normal->len + len + 2 > normal->size) {
-        return false;
-    }
-    if (normal->len > normal->start) {
-        normal->text[normal->len++] = '/';
-    }
-    memcpy(normal->text + normal->len, part, len);
-    normal->len += len;
-    return true;
-}
-
 /* "a//b/./c/../d" to "a/b/d"; what climbs above the start keeps its "..": the kernel refuses it. */
 static bool normalise(const char *path, char *into, size_t size) {
-    struct normal normal = {.text = into, .size = size};
-    if (path[0] == '/') {
-        into[normal.len++] = '/';
-        normal.start = normal.len;
+    size_t len = 0, start = path[0] == '/' ? 1 : 0; /* Behind the slash of an absolute one. */
+    if (start > 0) {
+        into[len++] = '/';
     }
-    bool fits = true;
-    while (fits && *path != '\0') {
-        size_t part = strcspn(path, "/");
-        bool here = part == 0 || (part == 1 && path[0] == '.');
-        bool went_up = is_up(path, part) && (go_up(&normal) || normal.start > 0);
-        fits = here || went_up || add_part(&normal, path, part);
-        path += part;
-        path += *path == '/' ? 1 : 0;
+    for (struct bytes rest = bytes_of(path), part; bytes_next(&rest, '/', &part);) {
+        if (part.len == 0 || bytes_is(part, ".")) {
+            continue;
+        }
+        const char *slash = memrchr(into + start, '/', len - start);
+        struct bytes last = {slash == NULL ? into + start : slash + 1, 0};
+        last.len = (size_t)(into + len - last.data);
+        if (bytes_is(part, "..") && (start > 0 || (last.len > 0 && !bytes_is(last, "..")))) {
+            len = slash == NULL ? start : (size_t)(slash - into);
+            continue;
+        }
+        if (len + part.len + 2 > size) {
+            into[len] = '\0';
+            return false;
+        }
+        if (len > start) {
+            into[len++] = '/';
+        }
+        memcpy(into + len, part.data, part.len);
+        len += part.len;
     }
-    into[normal.len] = '\0';
-    return fits;
+    into[len] = '\0';
+    return true;
 }
 
 /* What of `path` stands below `folder`, or NULL. Both are normalised and absolute. */
@@ -121,30 +97,23 @@ struct err place_resolve(const struct tool_place *place, const char *path, enum 
     }
     size_t root = 0;
     const char *relative = path;
-    char rest[LIMIT_PATH_MAX];
-    if (path[0] == '/') {
-        /* As it was written, if that names the root; the kernel looks at the rest. */
-        if (!find_root(place, path, &root, &relative) &&
-            !find_root(place, normal, &root, &relative)) {
-            why_set(why,
-                    "\"%.200s\" is outside of the project; paths are relative to the project's "
-                    "root, and request_access asks for more",
-                    normal);
-            return place__refused(ERR_FORBIDDEN);
-        }
+    /* As it was written, if that names the root; the kernel looks at the rest. */
+    if (path[0] == '/' && !find_root(place, path, &root, &relative) &&
+        !find_root(place, normal, &root, &relative)) {
+        why_set(why,
+                "\"%.200s\" is outside of the project; paths are relative to the project's "
+                "root, and request_access asks for more",
+                normal);
+        return place__refused(ERR_FORBIDDEN);
     }
-    (void)snprintf(rest, sizeof rest, "%s", relative[0] == '\0' ? "." : relative);
     if (access == ROOT_WRITE && place->roots[root].access != ROOT_WRITE) {
         why_set(why, "\"%.120s\" may be read but not written; request_access asks for more",
                 normal);
         return place__refused(ERR_FORBIDDEN);
     }
-    const char *skipped = rest;
-    while (*skipped == '/') {
-        skipped++;
-    }
-    memmove(ret_path->relative, skipped[0] == '\0' ? "." : skipped,
-            skipped[0] == '\0' ? 2 : strlen(skipped) + 1);
+    relative += strspn(relative, "/");
+    (void)snprintf(ret_path->relative, sizeof ret_path->relative, "%s",
+                   relative[0] == '\0' ? "." : relative);
     char shown[LIMIT_PATH_MAX];
     if (!normalise(ret_path->relative, shown, sizeof shown)) {
         return place__refused(ERR_BAD_FIELD); /* Cannot be: it is shorter than before. */

@@ -87,8 +87,7 @@ static bool add_object(struct reader *reader, const json_t *json) {
     if (!json_is_string(name) || (!json_is_object(arguments) && !json_is_string(arguments))) {
         return false;
     }
-    return add_call(reader, (struct bytes){json_string_value(name), json_string_length(name)},
-                    arguments);
+    return add_call(reader, json_bytes(json, "name"), arguments);
 }
 
 static bool add_content(struct reader *reader, const struct mark *mark, struct bytes content) {
@@ -120,14 +119,12 @@ static bool fence_content(struct bytes *content) {
     if (newline == NULL) {
         return false;
     }
-    size_t word = (size_t)(newline - content->data);
-    while (word > 0 && (content->data[word - 1] == '\r' || content->data[word - 1] == ' ')) {
-        word--;
+    struct bytes info = {content->data, (size_t)(newline - content->data)};
+    while (info.len > 0 && (info.data[info.len - 1] == '\r' || info.data[info.len - 1] == ' ')) {
+        info.len--;
     }
-    struct bytes info = {content->data, word};
-    bool ours = info.len == 0 || (info.len == 4 && memcmp(info.data, "json", 4) == 0) ||
-                (info.len == 9 && memcmp(info.data, "tool_call", 9) == 0) ||
-                (info.len == 9 && memcmp(info.data, "tool_code", 9) == 0);
+    bool ours = info.len == 0 || bytes_is(info, "json") || bytes_is(info, "tool_call") ||
+                bytes_is(info, "tool_code");
     content->len -= (size_t)(newline + 1 - content->data);
     content->data = newline + 1;
     return ours;
@@ -165,28 +162,21 @@ static size_t try_mark(struct reader *reader, size_t which, size_t at) {
     return reader->kept;
 }
 
-static bool stands_at(const struct reader *reader, const struct mark *mark, size_t at) {
-    struct bytes answer = reader->answer;
-    return answer.len - at >= mark->begins.len &&
-           memcmp(answer.data + at, mark->begins.data, mark->begins.len) == 0 &&
-           (!mark->lines || at == 0 || answer.data[at - 1] == '\n');
-}
-
-/* Behind a fence that is no call: its end must not be taken for a beginning. */
-static size_t skip_fence(struct reader *reader, size_t which, size_t at) {
-    size_t end = find_end(reader, which, at + marks[which].begins.len);
-    return end == SIZE_MAX ? reader->answer.len : end + marks[which].ends.len;
-}
-
+/* Behind a call or a mark at `at`; at + 1: there is none. */
 static size_t try_at(struct reader *reader, size_t at) {
+    struct bytes rest = {reader->answer.data + at, reader->answer.len - at};
     for (size_t which = 0; which < COUNT_OF(marks); which++) {
-        if (!stands_at(reader, &marks[which], at)) {
+        const struct mark *mark = &marks[which];
+        if (!bytes_begin(rest, mark->begins) || (mark->lines && at > 0 && rest.data[-1] != '\n')) {
             continue;
         }
         size_t next = try_mark(reader, which, at);
-        reader->tries += next == 0 ? 1 : 0;
-        if (next == 0 && marks[which].lines) {
-            next = skip_fence(reader, which, at);
+        if (next == 0) {
+            reader->tries++;
+        }
+        if (next == 0 && mark->lines) { /* The end of a fence must not be taken for a beginning. */
+            size_t end = find_end(reader, which, at + mark->begins.len);
+            next = end == SIZE_MAX ? reader->answer.len : end + mark->ends.len;
         }
         return next > at ? next : at + 1;
     }

@@ -58,25 +58,10 @@ struct shelf {
 };
 
 static bool is_name(const char *name) {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     size_t len = strlen(name);
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '-' || c == '_' || c == '.';
-        if (!good) {
-            return false;
-        }
-    }
-    return len > 0 && len <= SKILL_NAME_MAX && name[0] != '.';
-}
-
-static bool is_listed(const struct skills *skills, const char *name) {
-    for (size_t i = 0; i < skills->count; i++) {
-        if (strcmp(skills->items[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return len > 0 && len <= SKILL_NAME_MAX && name[0] != '.' && strspn(name, letters) == len;
 }
 
 static enum context_found read_skill(const struct shelf *shelf, const char *folder, char **ret_text,
@@ -101,7 +86,11 @@ static void list_one(struct skills *skills, const struct shelf *shelf, const cha
                                          : "its name may have letters, digits, '-', '_' and '.'");
         return;
     }
-    if (is_listed(skills, folder) || skills->count == SKILLS_MAX) {
+    bool listed = skills->count == SKILLS_MAX;
+    for (size_t i = 0; i < skills->count; i++) {
+        listed = listed || strcmp(skills->items[i].name, folder) == 0;
+    }
+    if (listed) {
         return;
     }
     struct front front;

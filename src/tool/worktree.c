@@ -58,14 +58,6 @@ static bool has_git(const char *folder) {
     return lstat(path, &about) == 0 && (S_ISDIR(about.st_mode) || S_ISREG(about.st_mode));
 }
 
-/* Cuts `folder` to the nearest one with .git. */
-static bool climb(char *folder) {
-    while (folder[0] != '\0' && !has_git(folder)) {
-        *strrchr(folder, '/') = '\0'; /* It is absolute. */
-    }
-    return folder[0] != '\0';
-}
-
 /* Of a second working tree, the folder of the first: ".git/worktrees/NAME" is cut off. */
 static bool cut_to_first(char *folder) {
     static const char inner[] = "/.git/worktrees/";
@@ -79,20 +71,21 @@ static bool cut_to_first(char *folder) {
     return has_git(folder);
 }
 
+/* The folder that git keeps of a second working tree in the repository; -1: it is none. */
+static int open_inner(int folder) {
+    struct line line;
+    if (!read_line(folder, ".git", &line) || strncmp(line.text, gitdir, sizeof gitdir - 1) != 0) {
+        return -1;
+    }
+    return openat(folder, line.text + sizeof gitdir - 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static void find_first(struct worktree *worktree) {
     AUTO(fd_release) int fd = open(worktree->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct line line;
-    (void)snprintf(worktree->top, sizeof worktree->top, "%s", worktree->from);
-    if (fd < 0 || !read_line(fd, ".git", &line) ||
-        strncmp(line.text, gitdir, sizeof gitdir - 1) != 0) {
-        return;
-    }
-    AUTO(fd_release)
-    int inner = openat(fd, line.text + sizeof gitdir - 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int inner = fd < 0 ? -1 : open_inner(fd);
     char first[LIMIT_PATH_MAX];
-    if (inner >= 0 && place__path_of(inner, first, sizeof first) && cut_to_first(first)) {
-        memcpy(worktree->top, first, sizeof first);
-    }
+    bool second = inner >= 0 && place__path_of(inner, first, sizeof first) && cut_to_first(first);
+    (void)snprintf(worktree->top, sizeof worktree->top, "%s", second ? first : worktree->from);
 }
 
 /* Into a folder that is there afterwards, and no link. */
@@ -157,20 +150,17 @@ static bool join(char *into, const char *folder, const char *rest) {
     return len > 0 && len < LIMIT_PATH_MAX;
 }
 
-/* Of a submodule, and where somebody wished so, .git is a file that names it. */
-static void find_repository(struct worktree *worktree) {
-    struct stat about;
-    bool here = join(worktree->git, worktree->top, ".git") && lstat(worktree->git, &about) == 0 &&
-                S_ISDIR(about.st_mode);
-    worktree->git[0] = here ? worktree->git[0] : '\0';
-}
-
-/* Its paths stand in JSON, and in what people see. */
-static bool fits(struct worktree *worktree, const char *real, const char *run) {
+/* Fills the paths, which stand in JSON, and in what people see. */
+static bool paths_fill(struct worktree *worktree, const char *real, const char *run) {
     char rest[LIMIT_PATH_MAX];
+    struct stat about;
     const char *below = place__below(real, worktree->from);
     (void)snprintf(rest, sizeof rest, ".drover/worktrees/%s", run); /* Short. */
-    find_repository(worktree);
+    /* Of a submodule, and where somebody wished so, .git is a file that names it. */
+    if (!join(worktree->git, worktree->top, ".git") || lstat(worktree->git, &about) < 0 ||
+        !S_ISDIR(about.st_mode)) {
+        worktree->git[0] = '\0';
+    }
     return below != NULL && join(worktree->path, worktree->top, rest) &&
            join(worktree->root, worktree->path, below) &&
            utf8_valid(worktree->root, strlen(worktree->root)) &&
@@ -185,12 +175,15 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
         return refuse(ERR_NOT_FOUND, why, "the root of the workflow cannot be opened");
     }
     memcpy(ret_worktree->from, real, sizeof real);
-    if (!climb(ret_worktree->from)) {
+    while (ret_worktree->from[0] != '\0' && !has_git(ret_worktree->from)) {
+        *strrchr(ret_worktree->from, '/') = '\0'; /* It is absolute. */
+    }
+    if (ret_worktree->from[0] == '\0') {
         why_set(why, "%.200s is in no git repository, and only there are working trees", real);
         return err_make(ERR_NOT_FOUND, "tool: worktree");
     }
     find_first(ret_worktree);
-    if (!fits(ret_worktree, real, run)) {
+    if (!paths_fill(ret_worktree, real, run)) {
         return refuse(ERR_BAD_FIELD, why, "the path of its working tree would be too long");
     }
     if (closed[0] != '\0' && place__below(ret_worktree->path, closed) != NULL) {
@@ -208,39 +201,24 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
 
 /* --- How far it is ---------------------------------------------------------------------------- */
 
-static bool is_commit(const char *text) {
-    size_t len = strspn(text, "0123456789abcdef");
-    return text[len] == '\0' && (len == 40 || len == 64);
-}
-
-/* What of it git keeps in the repository. */
-static int open_inner(int folder) {
-    struct line line;
-    if (!read_line(folder, ".git", &line) || strncmp(line.text, gitdir, sizeof gitdir - 1) != 0) {
-        return -1;
-    }
-    return openat(folder, line.text + sizeof gitdir - 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 struct worktree_look worktree_look(const char *path) {
     struct worktree_look look = {.state = WORKTREE_NONE};
     struct stat about;
     struct line head;
-    if (lstat(path, &about) < 0) {
-        look.state = errno == ENOENT ? WORKTREE_NONE : WORKTREE_STRANGE;
-        return look;
-    }
-    AUTO(fd_release) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool absent = lstat(path, &about) < 0 && errno == ENOENT;
+    AUTO(fd_release)
+    int fd = absent ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        look.state = WORKTREE_STRANGE;
+        look.state = absent ? WORKTREE_NONE : WORKTREE_STRANGE;
         return look;
     }
     AUTO(fd_release) int inner = open_inner(fd);
     bool whole = inner >= 0 && faccessat(inner, "locked", F_OK, 0) < 0 && errno == ENOENT &&
                  read_line(inner, "HEAD", &head);
     look.state = whole ? WORKTREE_WHOLE : WORKTREE_HALF;
-    if (whole && is_commit(head.text)) {
-        memcpy(look.head, head.text, strlen(head.text) + 1);
+    size_t len = whole ? strspn(head.text, "0123456789abcdef") : 0;
+    if ((len == 40 || len == 64) && head.text[len] == '\0') {
+        memcpy(look.head, head.text, len + 1);
     }
     return look;
 }

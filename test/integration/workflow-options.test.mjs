@@ -232,7 +232,7 @@ test("tools are named by our names and those that types take, and by no others",
   const named = (text, pattern) =>
     [...new Set([...text.matchAll(pattern)].map(([, name]) => name))];
   const ours = named(source("catalogue.c"), /\.name = "(\w+)"/g);
-  const theirs = named(source("agent_tools.c"), /\{"(\w+)", TOOL_/g);
+  const theirs = named(source("agent_types.c"), /\{"(\w+)", TOOL_/g);
   assert.ok(ours.length >= 20 && theirs.length >= 10);
   const model = "kept/small";
   await one(flows, "all of them", { model, tools: [...ours, ...theirs] });

@@ -101,7 +101,7 @@
     }
     return text;
   };
-  // Ours, those of Claude Code that mean some of ours (tool/agent_tools.c), and all.
+  // Ours, those of Claude Code that mean some of ours (tool/agent_types.c), and all.
   const TOOLS = { __proto__: null, "*": 1,
     ask_user: 1, delete_file: 1, edit_file: 1, list_files: 1, load_skill: 1, read_file: 1,
     read_session: 1, recall: 1, remember: 1, request_access: 1, run_command: 1, run_job: 1,

@@ -5,6 +5,7 @@
  */
 #include "tool/web/html.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -81,57 +82,35 @@ static const struct entity {
     {"ge", "\u2265"},     {"shy", ""},         {"zwnj", ""},         {"zwj", ""},
 };
 
-struct letters {
-    char text[5];
-};
-
-static struct letters letters_of(uint32_t code) {
-    struct letters letters = {""};
-    if (code < 0x80) {
-        letters.text[0] = (char)code;
-    } else if (code < 0x800) {
-        letters.text[0] = (char)(0xC0 | code >> 6);
-        letters.text[1] = (char)(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-        letters.text[0] = (char)(0xE0 | code >> 12);
-        letters.text[1] = (char)(0x80 | (code >> 6 & 0x3F));
-        letters.text[2] = (char)(0x80 | (code & 0x3F));
-    } else {
-        letters.text[0] = (char)(0xF0 | code >> 18);
-        letters.text[1] = (char)(0x80 | (code >> 12 & 0x3F));
-        letters.text[2] = (char)(0x80 | (code >> 6 & 0x3F));
-        letters.text[3] = (char)(0x80 | (code & 0x3F));
+/* The character of a code point, in UTF-8. */
+static void add_code(struct page *page, uint32_t code) {
+    char out[4];
+    size_t more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    static const unsigned char first[] = {0, 0xC0, 0xE0, 0xF0};
+    out[0] = (char)(first[more] | code >> 6 * more);
+    for (size_t i = 1; i <= more; i++) {
+        out[i] = (char)(0x80 | (code >> 6 * (more - i) & 0x3F));
     }
-    return letters;
+    add_bytes(page, out, more + 1);
 }
 
-static uint32_t digit_of(char c) {
-    char lower = (char)(c | 0x20);
-    if (c >= '0' && c <= '9') {
-        return (uint32_t)(c - '0');
-    }
-    return lower >= 'a' && lower <= 'f' ? (uint32_t)(lower - 'a') + 10 : 16;
-}
-
-/* Controls and halves of pairs are shown to nobody. */
-static bool is_shown(uint32_t code) {
-    return code >= 0x20 && !(code >= 0xD800 && code <= 0xDFFF) && !(code >= 0x7F && code < 0xA0);
-}
-
-/* "#39" or "#x27": its character; false: it is none that may be shown. */
-static bool number_entity(struct bytes name, uint32_t *ret_code) {
+/* "#39" or "#x27": its character. Controls and halves of pairs are shown to nobody. */
+static void add_numbered(struct page *page, struct bytes name) {
     bool hex = name.len > 1 && (name.data[1] | 0x20) == 'x';
     uint32_t code = 0, base = hex ? 16 : 10;
-    size_t first = hex ? 2 : 1;
-    for (size_t i = first; i < name.len; i++) {
-        uint32_t digit = digit_of(name.data[i]);
+    for (size_t i = hex ? 2 : 1; i < name.len; i++) {
+        char c = name.data[i], lower = (char)(c | 0x20);
+        uint32_t digit = c >= '0' && c <= '9'           ? (uint32_t)(c - '0')
+                         : lower >= 'a' && lower <= 'f' ? (uint32_t)(lower - 'a') + 10
+                                                        : 16;
         code = code * base + digit;
         if (digit >= base || code > 0x10FFFF) {
-            return false;
+            return;
         }
     }
-    *ret_code = code;
-    return name.len > first && is_shown(code);
+    if (code >= 0x20 && !(code >= 0xD800 && code <= 0xDFFF) && !(code >= 0x7F && code < 0xA0)) {
+        add_code(page, code);
+    }
 }
 
 /* The entity that starts at `at`, written; how long it is, or 0: it is none. */
@@ -144,17 +123,12 @@ static size_t add_entity(struct page *page, size_t at, size_t end) {
         return 0;
     }
     struct bytes name = {page->html.data + from, to - from};
-    uint32_t code = 0;
     if (name.len > 1 && name.data[0] == '#') {
-        if (number_entity(name, &code)) {
-            struct letters letters = letters_of(code);
-            add_bytes(page, letters.text, strlen(letters.text));
-        }
+        add_numbered(page, name);
         return to + 1 - at;
     }
     for (size_t i = 0; i < COUNT_OF(entities); i++) {
-        if (strlen(entities[i].name) == name.len &&
-            memcmp(entities[i].name, name.data, name.len) == 0) {
+        if (bytes_is(name, entities[i].name)) {
             add_bytes(page, entities[i].text, strlen(entities[i].text));
             return to + 1 - at;
         }
@@ -181,54 +155,19 @@ static void add_words(struct page *page, size_t end) {
 /* --- Tags ------------------------------------------------------------------------------------- */
 
 enum effect { PARAGRAPH, LINE, ITEM, HEADING, CELL, LINK, KEPT, HIDDEN };
-static const struct tag {
-    const char *name;
+static const struct {
     enum effect effect;
+    const char *names; /* With a blank before and after each. */
 } tags[] = {
-    {"p", PARAGRAPH},
-    {"div", LINE},
-    {"br", LINE},
-    {"hr", PARAGRAPH},
-    {"section", PARAGRAPH},
-    {"article", PARAGRAPH},
-    {"header", PARAGRAPH},
-    {"footer", PARAGRAPH},
-    {"nav", PARAGRAPH},
-    {"main", PARAGRAPH},
-    {"aside", PARAGRAPH},
-    {"table", PARAGRAPH},
-    {"tr", LINE},
-    {"td", CELL},
-    {"th", CELL},
-    {"ul", PARAGRAPH},
-    {"ol", PARAGRAPH},
-    {"li", ITEM},
-    {"dl", PARAGRAPH},
-    {"dt", LINE},
-    {"dd", LINE},
-    {"blockquote", PARAGRAPH},
-    {"form", LINE},
-    {"title", PARAGRAPH},
-    {"h1", HEADING},
-    {"h2", HEADING},
-    {"h3", HEADING},
-    {"h4", HEADING},
-    {"h5", HEADING},
-    {"h6", HEADING},
-    {"a", LINK},
-    {"pre", KEPT},
-    {"textarea", HIDDEN},
-    {"script", HIDDEN},
-    {"style", HIDDEN},
-    {"noscript", HIDDEN},
-    {"template", HIDDEN},
-    {"svg", HIDDEN},
-    {"iframe", HIDDEN},
-    {"select", HIDDEN},
-    {"button", LINE},
-    {"figcaption", LINE},
-    {"summary", LINE},
-    {"option", LINE},
+    {PARAGRAPH, " p hr section article header footer nav main aside table ul ol dl blockquote "
+                "title "},
+    {LINE, " div br tr dt dd form button figcaption summary option "},
+    {HEADING, " h1 h2 h3 h4 h5 h6 "},
+    {CELL, " td th "},
+    {ITEM, " li "},
+    {LINK, " a "},
+    {KEPT, " pre "},
+    {HIDDEN, " textarea script style noscript template svg iframe select "},
 };
 
 struct found {
@@ -278,46 +217,27 @@ static bool read_tag(struct bytes html, size_t at, size_t end, struct found *ret
     return len > 0;
 }
 
-/* What stands behind "href=", or NULL. */
-static const char *find_href(struct bytes inside) {
-    for (size_t i = 0; i + 5 < inside.len; i++) {
-        if ((i == 0 || is_blank(inside.data[i - 1])) &&
-            strncasecmp(inside.data + i, "href=", 5) == 0) {
-            return inside.data + i + 5;
-        }
-    }
-    return NULL;
-}
-
 /* The value of href in a tag; empty: there is none, or none to go to. */
 static struct bytes address_of(struct bytes inside) {
-    const char *found = find_href(inside);
-    if (found == NULL) {
-        return (struct bytes){"", 0};
+    size_t at = 0;
+    while (at + 5 < inside.len && ((at > 0 && !is_blank(inside.data[at - 1])) ||
+                                   strncasecmp(inside.data + at, "href=", 5) != 0)) {
+        at++;
     }
-    size_t left = (size_t)(inside.data + inside.len - found), len = 0;
-    char quote = *found == '"' || *found == '\'' ? *found : '\0';
-    found += quote != '\0' ? 1 : 0;
-    left -= quote != '\0' ? 1 : 0;
-    while (len < left && (quote != '\0' ? found[len] != quote : !is_blank(found[len]))) {
-        len++;
+    if (at + 5 >= inside.len) {
+        return BYTES("");
     }
-    bool script = len >= 11 && strncasecmp(found, "javascript:", 11) == 0;
-    bool useless = len == 0 || len > ADDRESS_MAX || found[0] == '#' || script;
-    return useless ? (struct bytes){"", 0} : (struct bytes){found, len};
-}
-
-static void on_link(struct page *page, const struct found *found) {
-    if (!found->closes) {
-        page->address = address_of(found->inside);
-        return;
+    at += 5;
+    char quote = inside.data[at] == '"' || inside.data[at] == '\'' ? inside.data[at] : '\0';
+    at += quote != '\0' ? 1 : 0;
+    struct bytes found = {inside.data + at, 0};
+    while (at + found.len < inside.len &&
+           (quote != '\0' ? found.data[found.len] != quote : !is_blank(found.data[found.len]))) {
+        found.len++;
     }
-    if (page->address.len > 0) {
-        text_add_str(page->text, " (");
-        text_add(page->text, page->address.data, page->address.len);
-        text_add_char(page->text, ')');
-        page->address.len = 0;
-    }
+    bool script = found.len >= 11 && strncasecmp(found.data, "javascript:", 11) == 0;
+    bool useless = found.len == 0 || found.len > ADDRESS_MAX || found.data[0] == '#' || script;
+    return useless ? BYTES("") : found;
 }
 
 /* Behind "</name" of what is not shown. */
@@ -340,11 +260,14 @@ static void skip_hidden(struct page *page, const char *name) {
 }
 
 static void on_opening(struct page *page, const struct found *found, enum effect effect) {
-    if (effect == ITEM) {
+    if (effect == LINK) {
+        page->address = address_of(found->inside);
+    } else if (effect == KEPT) {
+        page->kept_lines++;
+    } else if (effect == ITEM) {
         owe_lines(page, 1);
         add_mark(page, "- ");
     } else if (effect == HEADING) {
-        owe_lines(page, 2);
         add_mark(page, "");
         for (char i = '0'; i < found->name[1]; i++) {
             text_add_char(page->text, '#');
@@ -357,65 +280,44 @@ static void on_opening(struct page *page, const struct found *found, enum effect
     }
 }
 
-static void on_kept(struct page *page, const struct found *found) {
-    owe_lines(page, 2);
-    if (!found->closes) {
-        page->kept_lines++;
-    } else if (page->kept_lines > 0) {
-        page->kept_lines--;
-    }
-}
-
-static void apply(struct page *page, const struct found *found, enum effect effect) {
-    switch (effect) {
-    case PARAGRAPH:
-        owe_lines(page, 2);
-        break;
-    case LINE:
-        owe_lines(page, 1);
-        break;
-    case LINK:
-        on_link(page, found);
-        break;
-    case KEPT:
-        on_kept(page, found);
-        break;
-    case HEADING:
-    case CELL:
-    case ITEM:
-    case HIDDEN:
-        if (!found->closes) {
-            on_opening(page, found, effect);
-        } else if (effect == HEADING) {
-            owe_lines(page, 2);
-        }
-        break;
-    }
-}
-
 static void on_tag(struct page *page, const struct found *found) {
-    for (size_t i = 0; i < COUNT_OF(tags); i++) {
-        if (strcmp(tags[i].name, found->name) == 0) {
-            apply(page, found, tags[i].effect);
-            return;
-        }
+    char name[NAME_MAX_LEN + 3];
+    (void)snprintf(name, sizeof name, " %s ", found->name); /* It fits. */
+    size_t at = 0;
+    while (at < COUNT_OF(tags) && strstr(tags[at].names, name) == NULL) {
+        at++;
     }
-}
-
-/* A comment, a declaration: skipped. */
-static size_t declaration_end(struct bytes html, size_t at) {
-    bool comment = html.len - at >= 4 && memcmp(html.data + at, "<!--", 4) == 0;
-    const char *end = comment ? memmem(html.data + at + 4, html.len - at - 4, "-->", 3)
-                              : memchr(html.data + at, '>', html.len - at);
-    return end == NULL ? html.len : (size_t)(end - html.data) + (comment ? 3 : 1);
+    if (at == COUNT_OF(tags)) {
+        return;
+    }
+    enum effect effect = tags[at].effect;
+    if (effect == PARAGRAPH || effect == HEADING || effect == KEPT) {
+        owe_lines(page, 2);
+    } else if (effect == LINE) {
+        owe_lines(page, 1);
+    }
+    if (!found->closes) {
+        on_opening(page, found, effect);
+    } else if (effect == KEPT && page->kept_lines > 0) {
+        page->kept_lines--;
+    } else if (effect == LINK && page->address.len > 0) {
+        text_add_str(page->text, " (");
+        text_add(page->text, page->address.data, page->address.len);
+        text_add_char(page->text, ')');
+        page->address.len = 0;
+    }
 }
 
 static void on_less(struct page *page) {
     struct bytes html = page->html;
     size_t at = page->at;
     char next = at + 1 < html.len ? html.data[at + 1] : '\0';
-    if (next == '!' || next == '?') {
-        page->at = declaration_end(html, at);
+    if (next == '!' || next == '?') { /* A comment, a declaration: skipped. */
+        struct bytes rest = {html.data + at, html.len - at};
+        bool comment = bytes_begin(rest, BYTES("<!--"));
+        const char *gone = comment ? memmem(rest.data + 4, rest.len - 4, "-->", 3)
+                                   : memchr(rest.data, '>', rest.len);
+        page->at = gone == NULL ? html.len : (size_t)(gone - html.data) + (comment ? 3 : 1);
         return;
     }
     size_t end = tag_end(html, at + 1);

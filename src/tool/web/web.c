@@ -43,13 +43,13 @@ static void free_fetch(struct web_fetch *fetch) {
     mem_free(fetch);
 }
 
-static void tell(struct web_fetch *fetch) {
+static void fetch_end(struct web_fetch *fetch) {
     fetch->order.done(fetch->order.ctx, &fetch->result);
     free_fetch(fetch);
 }
 
-static void fail(struct web_fetch *fetch, const char *format, ...) PRINTF_LIKE(2, 3);
-static void fail(struct web_fetch *fetch, const char *format, ...) {
+static void fetch_fail(struct web_fetch *fetch, const char *format, ...) PRINTF_LIKE(2, 3);
+static void fetch_fail(struct web_fetch *fetch, const char *format, ...) {
     char words[400];
     va_list args;
     va_start(args, format);
@@ -57,7 +57,7 @@ static void fail(struct web_fetch *fetch, const char *format, ...) {
     va_end(args);
     utf8_make_plain(words, strlen(words));
     failure_result_write(CARD_FETCH_FAILED, words, &fetch->result);
-    tell(fetch);
+    fetch_end(fetch);
 }
 
 /* --- Reading, in the pool --------------------------------------------------------------------- */
@@ -71,15 +71,21 @@ static bool is_text(const char *type) {
            has(type, "xml") || has(type, "javascript") || has(type, "yaml") || has(type, "x-sh");
 }
 
-static bool is_html(const struct web_fetch *fetch) {
-    if (has(fetch->type, "html")) {
-        return true;
+/* Whether one of the words stands at the beginning of the body. */
+static bool body_says(const struct web_fetch *fetch, size_t look, const char *const *words) {
+    look = fetch->body.len < look ? fetch->body.len : look;
+    for (; *words != NULL; words++) {
+        if (look > 0 && memmem(fetch->body.data, look, *words, strlen(*words)) != NULL) {
+            return true;
+        }
     }
-    /* Without a type, what begins like a page is one. */
-    size_t look = fetch->body.len < 512 ? fetch->body.len : 512;
-    return fetch->type[0] == '\0' && look > 0 &&
-           (memmem(fetch->body.data, look, "<html", 5) != NULL ||
-            memmem(fetch->body.data, look, "<!DOCTYPE", 9) != NULL);
+    return false;
+}
+
+/* Without a type, what begins like a page is one. */
+static bool is_html(const struct web_fetch *fetch) {
+    static const char *const begins[] = {"<html", "<!DOCTYPE", NULL};
+    return has(fetch->type, "html") || (fetch->type[0] == '\0' && body_says(fetch, 512, begins));
 }
 
 /* Latin 1, and what Windows put into its gap, as UTF-8. */
@@ -95,15 +101,12 @@ static void add_latin1(struct text *text, struct bytes bytes) {
     }
 }
 
+/* Whatever it says: what is valid UTF-8 and not plain ASCII is hardly anything else. */
 static bool is_latin1(const struct web_fetch *fetch) {
-    bool said = has(fetch->type, "iso-8859-1") || has(fetch->type, "latin1") ||
-                has(fetch->type, "windows-1252");
-    size_t look = fetch->body.len < 1024 ? fetch->body.len : 1024;
-    bool meta = look > 0 && (memmem(fetch->body.data, look, "iso-8859-1", 10) != NULL ||
-                             memmem(fetch->body.data, look, "ISO-8859-1", 10) != NULL ||
-                             memmem(fetch->body.data, look, "windows-1252", 12) != NULL);
-    /* Whatever it says: what is valid UTF-8 and not plain ASCII is hardly anything else. */
-    return !utf8_valid(fetch->body.data, fetch->body.len) && (said || meta);
+    static const char *const metas[] = {"iso-8859-1", "ISO-8859-1", "windows-1252", NULL};
+    return !utf8_valid(fetch->body.data, fetch->body.len) &&
+           (has(fetch->type, "iso-8859-1") || has(fetch->type, "latin1") ||
+            has(fetch->type, "windows-1252") || body_says(fetch, 1024, metas));
 }
 
 static void write_result(struct web_fetch *fetch) {
@@ -129,16 +132,16 @@ static void read_body(struct loop_work *work) {
     struct web_fetch *fetch = CONTAINER_OF(work, struct web_fetch, work);
     AUTO(text_done) struct text utf8;
     text_init(&utf8, 2 * fetch->body.len + 1);
-    struct bytes body = {fetch->body.data == NULL ? "" : fetch->body.data, fetch->body.len};
+    struct bytes body = text_bytes(&fetch->body);
     if (body.len > 0 && is_latin1(fetch)) {
         add_latin1(&utf8, body);
-        body = (struct bytes){utf8.data, utf8.len};
+        body = text_bytes(&utf8);
     }
     AUTO(text_done) struct text text;
     text_init(&text, 3 * (size_t)WEB_BODY_MAX);
     if (is_html(fetch)) {
         html_to_text(body, &text);
-        body = (struct bytes){text.data == NULL ? "" : text.data, text.len};
+        body = text_bytes(&text);
     }
     work_add_text(&fetch->page, body);
     text_add_str(&fetch->page, "");
@@ -158,7 +161,7 @@ static void read_done(struct loop_work *work) {
     if (fetch->cancelled) {
         free_fetch(fetch);
     } else {
-        tell(fetch);
+        fetch_end(fetch);
     }
 }
 
@@ -170,9 +173,9 @@ static void on_piece(void *ctx, struct bytes piece) {
 }
 
 static void keep_type(struct web_fetch *fetch, const struct fetch_answer *answer) {
-    struct bytes type = {"", 0};
+    struct bytes type;
     if (!fetch_answer_header(answer, "content-type", &type)) {
-        type.len = 0;
+        type = BYTES("");
     }
     size_t len = type.len < TYPE_MAX - 1 ? type.len : TYPE_MAX - 1;
     for (size_t i = 0; i < len; i++) {
@@ -193,14 +196,16 @@ static bool redirect(struct web_fetch *fetch, const struct fetch_answer *answer)
     }
     struct url next;
     if (!url_join(&fetch->url, location, &next)) {
-        fail(fetch, "%s redirects to what is not fetched: %.*s", fetch->url.text,
-             (int)utf8_cut(location, 200), location.data);
+        fetch_fail(fetch, "%s redirects to what is not fetched: %.*s", fetch->url.text,
+                   (int)utf8_cut(location, 200), location.data);
     } else if (url_is_https(&fetch->url) && !url_is_https(&next)) {
-        fail(fetch, "%.150s redirects from https to http: %.150s", fetch->url.text, next.text);
+        fetch_fail(fetch, "%.150s redirects from https to http: %.150s", fetch->url.text,
+                   next.text);
     } else if (++fetch->hops > WEB_HOPS_MAX) {
-        fail(fetch, "more than %d redirects; the last leads to %.200s", WEB_HOPS_MAX, next.text);
+        fetch_fail(fetch, "more than %d redirects; the last leads to %.200s", WEB_HOPS_MAX,
+                   next.text);
     } else if (fetch->order.may != NULL && !fetch->order.may(fetch->order.ctx, next.text)) {
-        fail(fetch, "a redirect leads to %.200s, which is not allowed", next.text);
+        fetch_fail(fetch, "a redirect leads to %.200s, which is not allowed", next.text);
     } else {
         fetch->url = next;
         text_clear(&fetch->body);
@@ -213,8 +218,8 @@ static void on_done(void *ctx, const struct fetch_result *result) {
     struct web_fetch *fetch = ctx;
     fetch->request = NULL;
     if (result->fault != FETCH_NONE) {
-        fail(fetch, "%.200s: %s%s%s", fetch->url.text, fetch_fault_text(result->fault),
-             result->detail[0] == '\0' ? "" : ": ", result->detail);
+        fetch_fail(fetch, "%.200s: %s%s%s", fetch->url.text, fetch_fault_text(result->fault),
+                   result->detail[0] == '\0' ? "" : ": ", result->detail);
         return;
     }
     if (redirect(fetch, &result->answer)) {
@@ -223,8 +228,8 @@ static void on_done(void *ctx, const struct fetch_result *result) {
     fetch->status = result->answer.status;
     keep_type(fetch, &result->answer);
     if (!is_text(fetch->type)) {
-        fail(fetch, "%.200s is %s (%zu bytes), which is no text", fetch->url.text, fetch->type,
-             fetch->body.len);
+        fetch_fail(fetch, "%.200s is %s (%zu bytes), which is no text", fetch->url.text,
+                   fetch->type, fetch->body.len);
         return;
     }
     fetch->reading = true;
@@ -258,26 +263,25 @@ static struct err ask(struct web_fetch *fetch) {
 static void ask_next(struct loop_task *task) {
     struct web_fetch *fetch = CONTAINER_OF(task, struct web_fetch, next);
     if (err_failed(ask(fetch))) {
-        fail(fetch, "too many requests wait already; try again later");
+        fetch_fail(fetch, "too many requests wait already; try again later");
     }
 }
 
 struct err web_fetch_start(const struct web_order *order, struct web_fetch **ret_fetch) {
     assert(order->call->id == TOOL_WEB_FETCH);
-    const json_t *url = json_object_get(order->call->input, "url");
-    const json_t *offset = json_object_get(order->call->input, "offset");
+    const json_t *input = order->call->input;
     struct web_fetch *fetch = mem_new(sizeof *fetch);
     fetch->order = *order;
     fetch->order.call = NULL; /* Borrowed for this call only. */
     fetch->next.run = ask_next;
-    fetch->offset = offset == NULL ? 0 : (int64_t)json_number_value(offset);
+    fetch->offset = input_int(input, "offset", 0);
     fetch->due_ns = world_mono_ns(loop_world(order->loop)) + WEB_TIME_MS * (uint64_t)1000000;
     text_init(&fetch->body, WEB_BODY_MAX);
     text_init(&fetch->page, 3 * (size_t)WEB_BODY_MAX);
     tool_result_init(&fetch->result);
-    struct bytes asked = {json_string_value(url), json_string_length(url)};
-    struct err err =
-        url_join(NULL, asked, &fetch->url) ? ask(fetch) : err_make(ERR_BAD_FIELD, "web: URL");
+    struct err err = url_join(NULL, json_bytes(input, "url"), &fetch->url)
+                         ? ask(fetch)
+                         : err_make(ERR_BAD_FIELD, "web: URL");
     if (err_failed(err)) {
         free_fetch(fetch);
         return err;
