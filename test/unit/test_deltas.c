@@ -96,10 +96,12 @@ static int open_bench(void **state) {
     refused[0] = '\0';
     kit_check(
         loop_open(&(struct loop_options){.world = &bench->kit->runs->kit.world}, &bench->loop));
-    bench->deltas = deltas_open(&(struct deltas_options){.loop = bench->loop,
-                                                         .store = bench->kit->runs->kit.store,
-                                                         .ctx = bench,
-                                                         .failed = on_failed});
+    bench->deltas = deltas_open(&(struct asker){.loop = bench->loop,
+                                                .store = bench->kit->runs->kit.store,
+                                                .pause_ms = 100,
+                                                .pause_max_ms = 5000,
+                                                .ctx = bench,
+                                                .failed = on_failed});
     for (size_t i = 0; i < SESSIONS; i++) {
         speaker_begin(bench, &bench->speakers[i]);
     }

@@ -25,11 +25,15 @@ struct err __real_tx_run_settle(struct tx *tx, const struct run_settle *settle, 
 static enum { REFUSE_NONE, REFUSE_WHOLE, REFUSE_SETTLED, REFUSE_ALL } refused;
 static unsigned refusals;
 
-/* Nobody waits for the clock where an end is refused for good. */
-uint64_t __real_dispatch__wait_ms(unsigned tries);
-uint64_t __wrap_dispatch__wait_ms(unsigned tries);
-uint64_t __wrap_dispatch__wait_ms(unsigned tries) {
-    return refused == REFUSE_NONE ? __real_dispatch__wait_ms(tries) : 0;
+/* Where an end is refused for good, no pause after an error of the store is waited for. */
+void __real_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                        void (*fire)(struct timer *timer));
+void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                        void (*fire)(struct timer *timer));
+void __wrap_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                        void (*fire)(struct timer *timer)) {
+    bool pause = after_ms >= 1000 && after_ms <= 10000;
+    __real_timer_start(loop, timer, refusals > 0 && pause ? 0 : after_ms, fire);
 }
 
 struct err __wrap_tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *ret_late,

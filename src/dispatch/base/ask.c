@@ -50,10 +50,7 @@ static enum ask_verdict ask_judge(const struct ask *ask, struct err err) {
     if (rules->judge != NULL) {
         return rules->judge(ask->ctx, ask->retry.tries, err);
     }
-    return rules->refused == NULL
-               ? ASK_AGAIN
-               : ask_usual(ask->retry.tries,
-                           rules->tries_max > 0 ? rules->tries_max : EFFECT_TRIES_MAX, err);
+    return rules->refused == NULL ? ASK_AGAIN : ask_usual(ask->retry.tries, EFFECT_TRIES_MAX, err);
 }
 
 static void ask_begin(struct ask *ask);
@@ -73,6 +70,7 @@ static void ask_answered(struct err err, void *ctx) {
     asker->away--;
     ask->state = ASK_IDLE;
     if (asker->stopping) {
+        effect_done(&ask->retry.effect); /* The owner may go without a word to us. */
         if (rules->dropped != NULL) {
             rules->dropped(ask->ctx);
         }

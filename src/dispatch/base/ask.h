@@ -41,7 +41,7 @@ void asker_report(const struct asker *asker, const char *what, struct bytes run,
 /* --- Failures in a row, of whatever is tried again -------------------------------------------- */
 
 struct retry {
-    unsigned tries; /* Failed ones, in a row. */
+    unsigned tries; /* Failed tries, in a row. */
     struct effect effect;
 };
 /* Names of what fails: `effect` as effect_begin has it, NULL: never listed; `again`: report of the
@@ -57,10 +57,9 @@ void retry_done(struct retry *retry); /* A try went well, or there will be no ot
 /* --- Asks ------------------------------------------------------------------------------------- */
 
 enum ask_verdict { ASK_AGAIN, ASK_REFUSED, ASK_ANSWERED };
-/* How failures of an ask are met. All functions get its ctx. */
+/* The treatment of failures. All functions get the ctx of the ask. */
 struct ask_rules {
     struct retry_words words;
-    unsigned tries_max; /* Limit for an error that does not pass; 0: EFFECT_TRIES_MAX. */
     /* Meaning of an error after a number of failed tries; NULL: as effects.h has it. */
     enum ask_verdict (*judge)(void *ctx, unsigned tries, struct err err);
     void (*begin)(void *ctx); /* Fills in what the function reads, before each try. May be NULL. */
@@ -70,14 +69,14 @@ struct ask_rules {
 enum ask_state { ASK_IDLE, ASK_AWAY, ASK_PAUSING };
 struct ask {
     struct asker *asker;
-    const struct ask_rules *rules; /* May be changed while it is idle. */
+    const struct ask_rules *rules;
     void *ctx;
     struct bytes run; /* Borrowed: at hand while it is away (effects_at); empty: none. */
     enum ask_state state;
     bool reads;
     store_fn fn;
     void (*done)(void *ctx);
-    struct err err; /* The one that was taken for an answer. */
+    struct err err; /* An error that was taken for the answer. */
     struct retry retry;
     struct timer timer;
 };
@@ -88,7 +87,7 @@ void ask_write(struct ask *ask, store_fn fn, void (*done)(void *ctx));
 void ask_drop(struct ask *ask); /* Zeroed, idle or pausing. */
 /* For `judge`: whatever the error is, it is the answer. */
 enum ask_verdict ask_any(void *ctx, unsigned tries, struct err err);
-/* The same as effects.h has it, where a kind judges some errors by itself. */
+/* The same as effects.h has it, where rules judge some errors by themselves. */
 enum ask_verdict ask_usual(unsigned tries, unsigned tries_max, struct err err);
 
 #endif

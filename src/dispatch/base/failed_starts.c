@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -37,19 +36,15 @@ struct failed_starts {
     char runs[FAILED_STARTS_RUNS][RUN_SIZE]; /* At hand at these deaths; "": none. */
 };
 
-/* A record that was not written whole is none. */
-static void record_write(const struct failed_starts *starts, const struct starts_record *record) {
-    if (pwrite(starts->fd, record, sizeof *record, 0) != sizeof *record) {
-        (void)ftruncate(starts->fd, 0); /* Refused as well: an old record stays. */
-    }
-}
-
-/* This life begins: a first one after `starts->deaths` others. */
-static void life_note(const struct failed_starts *starts) {
-    struct starts_record record = {.lives = starts->deaths + 1};
+/* A record of that number of lives, with the runs at hand at the deaths before. A record that was not
+ * written whole counts as none. */
+static void record_write(const struct failed_starts *starts, uint32_t lives) {
+    struct starts_record record = {.lives = lives};
     memcpy(record.magic, magic, sizeof magic);
     memcpy(record.runs[1], starts->runs, sizeof record.runs - sizeof record.runs[0]);
-    record_write(starts, &record);
+    if (pwrite(starts->fd, &record, sizeof record, 0) != sizeof record) {
+        (void)ftruncate(starts->fd, 0); /* Refused as well: an old record stays. */
+    }
 }
 
 static void record_read(struct failed_starts *starts) {
@@ -82,7 +77,7 @@ struct err failed_starts_open(const char *data_dir, uint32_t limit,
     if (limit > 0 && starts->deaths >= limit) {
         atomic_store(&starts->life, LIFE_HELD);
     } else {
-        life_note(starts);
+        record_write(starts, starts->deaths + 1);
     }
     *ret_starts = starts;
     return ERR_OK;
@@ -103,35 +98,36 @@ uint32_t failed_starts_count(const struct failed_starts *starts) {
     return starts == NULL ? 0 : starts->deaths;
 }
 
-static bool run_is_new(const struct failed_starts *starts, size_t at) {
-    bool known = starts->runs[at][0] == '\0';
-    for (size_t i = 0; i < at && !known; i++) {
-        known = strcmp(starts->runs[i], starts->runs[at]) == 0;
+/* Next run from *io_at on that is named for the first time; NULL: there is none. */
+static const char *run_next(const struct failed_starts *starts, size_t *io_at) {
+    while (starts != NULL && *io_at < FAILED_STARTS_RUNS) {
+        const char *run = starts->runs[(*io_at)++];
+        bool known = run[0] == '\0';
+        for (size_t i = 0; i + 1 < *io_at && !known; i++) {
+            known = strcmp(starts->runs[i], run) == 0;
+        }
+        if (!known) {
+            return run;
+        }
     }
-    return !known;
+    return NULL;
 }
 
 void failed_starts_write(const struct failed_starts *starts, struct text *text) {
-    const char *comma = "";
+    const char *comma = "", *run = NULL;
     text_addf(text, "\"failed_starts\":%u,\"last_runs\":[", failed_starts_count(starts));
-    for (size_t i = 0; starts != NULL && i < FAILED_STARTS_RUNS; i++) {
-        if (run_is_new(starts, i)) {
-            text_add_str(text, comma);
-            text_add_json(text, starts->runs[i], strlen(starts->runs[i]));
-            comma = ",";
-        }
+    for (size_t at = 0; (run = run_next(starts, &at)) != NULL; comma = ",") {
+        text_add_str(text, comma);
+        text_add_json(text, run, strlen(run));
     }
     text_add_char(text, ']');
 }
 
 void failed_starts_name(const struct failed_starts *starts, struct text *text) {
-    const char *comma = "";
-    for (size_t i = 0; starts != NULL && i < FAILED_STARTS_RUNS; i++) {
-        if (run_is_new(starts, i)) {
-            text_add_str(text, comma);
-            text_add_str(text, starts->runs[i]);
-            comma = ",";
-        }
+    const char *comma = "", *run = NULL;
+    for (size_t at = 0; (run = run_next(starts, &at)) != NULL; comma = ",") {
+        text_add_str(text, comma);
+        text_add_str(text, run);
     }
 }
 
@@ -155,16 +151,14 @@ void failed_starts_good(struct failed_starts *starts, enum life_end end) {
     atomic_store(&starts->life, LIFE_GOOD);
     starts->deaths = 0;
     memset(starts->runs, 0, sizeof starts->runs);
-    struct starts_record none = {.lives = 0};
-    memcpy(none.magic, magic, sizeof magic);
-    record_write(starts, &none);
+    record_write(starts, 0);
 }
 
 void failed_starts_accept(struct failed_starts *starts) {
     if (failed_starts_hold(starts)) {
         starts->deaths = 0;
         memset(starts->runs, 0, sizeof starts->runs);
-        life_note(starts);
+        record_write(starts, starts->deaths + 1);
         atomic_store(&starts->life, LIFE_WATCHED);
     }
 }

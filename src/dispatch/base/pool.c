@@ -13,7 +13,7 @@ void pool_init(struct pool *pool, struct loop *loop, struct shortage *shortage) 
     *pool = (struct pool){.loop = loop, .shortage = shortage, .again = {.run = serve_again}};
 }
 
-static bool may_begin(const struct pool *pool, enum pool_kind kind) {
+static bool pool_has_room(const struct pool *pool, enum pool_kind kind) {
     static const unsigned most[POOL_KINDS] = {
         [POOL_QUICK] = POOL_MAX, [POOL_SLOW] = POOL_SLOW_MAX, [POOL_TIDY] = POOL_TIDY_MAX};
     unsigned all = 0;
@@ -21,18 +21,6 @@ static bool may_begin(const struct pool *pool, enum pool_kind kind) {
         all += pool->running[i];
     }
     return all < POOL_MAX && pool->running[kind] < most[kind];
-}
-
-static struct pool_job *take(struct pool *pool, enum pool_kind kind) {
-    struct pool_job *job = pool->first[kind];
-    if (job != NULL) {
-        pool->first[kind] = job->next;
-        job->next = NULL;
-        if (pool->first[kind] == NULL) {
-            pool->last[kind] = NULL;
-        }
-    }
-    return job;
 }
 
 static void on_run(struct loop_work *work) {
@@ -46,26 +34,18 @@ static void on_run(struct loop_work *work) {
     }
 }
 
-static void put_back(struct pool *pool, struct pool_job *job) {
-    job->next = pool->first[job->kind];
-    pool->first[job->kind] = job;
-    if (job->next == NULL) {
-        pool->last[job->kind] = job;
-    }
-    if (pool->cancelled) {
-        job->run = NULL;
-    }
-    shortage_report(pool->shortage, "read or write files",
-                    err_from_errno(EMFILE, "pool: find a descriptor"));
-    serve(pool);
-}
-
 static void on_done(struct loop_work *work) {
     struct pool_job *job = CONTAINER_OF(work, struct pool_job, work);
     struct pool *pool = job->pool;
     pool->running[job->kind]--;
-    if (job->starved) {
-        put_back(pool, job);
+    if (job->starved) { /* Back to the head of its queue. */
+        job->next = pool->first[job->kind];
+        pool->first[job->kind] = job;
+        pool->last[job->kind] = job->next == NULL ? job : pool->last[job->kind];
+        job->run = pool->cancelled ? NULL : job->run;
+        shortage_report(pool->shortage, "read or write files",
+                        err_from_errno(EMFILE, "pool: find a descriptor"));
+        serve(pool);
         return;
     }
     pool->count--;
@@ -78,20 +58,18 @@ static void on_done(struct loop_work *work) {
     job->done(job);
 }
 
-/* A stop waits for the jobs of a cancelled pool, and some are added after the cancel. */
-static bool must_wait(struct pool *pool, const struct pool_job *job) {
-    bool wait = job->run != NULL && !pool->cancelled && shortage_lasts(pool->shortage);
-    if (wait) {
-        shortage_await(pool->shortage, &pool->waiter, &pool->again);
-    }
-    return wait;
-}
-
 static void serve(struct pool *pool) {
     for (enum pool_kind kind = 0; kind < POOL_KINDS; kind++) {
-        while (pool->first[kind] != NULL && may_begin(pool, kind) &&
-               !must_wait(pool, pool->first[kind])) {
-            struct pool_job *job = take(pool, kind);
+        struct pool_job *job = NULL;
+        while ((job = pool->first[kind]) != NULL && pool_has_room(pool, kind)) {
+            /* A stop waits for the jobs of a cancelled pool, and some are added after the cancel. */
+            if (job->run != NULL && !pool->cancelled && shortage_lasts(pool->shortage)) {
+                shortage_await(pool->shortage, &pool->waiter, &pool->again);
+                break;
+            }
+            pool->first[kind] = job->next;
+            pool->last[kind] = job->next == NULL ? NULL : pool->last[kind];
+            job->next = NULL;
             pool->running[kind]++;
             job->starved = false;
             job->waits = pool->shortage != NULL && !shortage_is_endless(pool->shortage);
@@ -115,7 +93,7 @@ void pool_add(struct pool *pool, struct pool_job *job) {
     serve(pool);
 }
 
-/* They pass through the pool as no-ops: so there is one way back, and one count. */
+/* Cancelled jobs pass through the pool as no-ops: so there is one way back, and one count. */
 void pool_cancel(struct pool *pool) {
     pool->cancelled = true;
     for (size_t kind = 0; kind < POOL_KINDS; kind++) {

@@ -1,8 +1,6 @@
 /* table.c: chains behind a power of two of buckets, doubled when there are as many nodes. */
 #include "dispatch/base/table.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 
 enum { SIZE_FIRST = 64 };

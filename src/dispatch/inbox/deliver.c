@@ -52,11 +52,6 @@ static void on_time(struct timer *timer) {
     deliver__queue(receiver);
 }
 
-/* Above half of what we may know nobody is kept who only waits. */
-static bool crowded(const struct deliver *deliver) {
-    return deliver->receivers.count > deliver->options.receivers_max / 2;
-}
-
 static void forget(struct receiver *receiver);
 
 void deliver__wait(struct receiver *receiver, uint64_t wait_ms) {
@@ -68,7 +63,8 @@ void deliver__wait(struct receiver *receiver, uint64_t wait_ms) {
     deliver__enter(receiver, RECEIVER_WAITING);
     if (wait_ms == 0) {
         deliver__queue(receiver);
-    } else if (crowded(deliver)) {
+    } else if (deliver->receivers.count > deliver->options.receivers_max / 2) {
+        /* Above half of what we may know nobody is kept who only waits. */
         walk__missed(deliver);
         forget(receiver);
     } else {
@@ -78,7 +74,7 @@ void deliver__wait(struct receiver *receiver, uint64_t wait_ms) {
 
 void deliver__slow(struct receiver *receiver) {
     struct deliver *deliver = receiver->deliver;
-    receiver->slow = receiver->late = true;
+    receiver->slow = receiver->parcel->lasting = true;
     if (!receiver->parcel->slow && deliver->slow_slots >= DELIVER_SLOW_MAX) {
         parcel__cancel(receiver);
         deliver__queue(receiver);

@@ -34,6 +34,7 @@ struct parcel {
     bool found, late;
     int64_t damaged; /* Id of a row that cannot be delivered; 0: none. */
     bool slow;       /* The slot is one of those for slow receivers. */
+    bool lasting;    /* The delivery takes long. */
     char delivery[ID_SIZE];
     int64_t failures, wait_ms;
     uint32_t random; /* Of how long the next wait is. */
@@ -54,7 +55,6 @@ struct receiver {
     enum receiver_state state;
     bool touched; /* A note came while it was busy. */
     bool slow;    /* The last delivery took long. */
-    bool late;    /* The present one does. */
     struct retry retry;
     struct ask ask;
     struct timer timer;        /* WAITING, SENDING, or SETTLING while the store cannot. */
@@ -89,7 +89,7 @@ struct receiver_queue {
 struct deliver_census {
     struct timer timer;
     struct ask ask;
-    bool waiting, again;
+    bool again;
     struct inbox_census asked, known; /* asked: the store function's. */
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "dispatch/base/new_id.h"
 #include "dispatch/inbox/deliver_inside.h"
 
 enum { ANSWER_MAX = 64 << 10 }; /* Bytes of an answer that are read, and dropped. */
@@ -95,7 +96,7 @@ static void sent(void *ctx, const struct fetch_result *result) {
     struct receiver *receiver = parcel->receiver;
     parcel->request = NULL;
     receiver->deliver->stats.in_flight--;
-    receiver->slow = receiver->late;
+    receiver->slow = parcel->lasting;
     timer_stop(receiver->deliver->options.loop, &receiver->timer);
     judge(parcel, result);
     settle(receiver);
@@ -182,23 +183,17 @@ static void follow_done(void *ctx) {
     }
 }
 
-static struct id new_id(const struct deliver *deliver, const char *prefix) {
-    const struct world *world = loop_world(deliver->options.loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
-}
-
 static void follow(struct receiver *receiver) {
     const struct deliver *deliver = receiver->deliver;
+    const struct world *world = loop_world(deliver->options.loop);
     struct parcel *parcel = receiver->parcel;
     connections_default_model(deliver->options.connections, &parcel->model);
     parcel->followup = (struct turn_followup){
         .session = {.owner = receiver->key.owner, .session = receiver->key.address},
         .model_default = bytes_of(parcel->model.name),
-        .run = new_id(deliver, "run"),
-        .message = new_id(deliver, "msg"),
-        .answer = new_id(deliver, "msg"),
+        .run = new_id(world, "run"),
+        .message = new_id(world, "msg"),
+        .answer = new_id(world, "msg"),
         .bounds = deliver->options.bounds};
     deliver__enter(receiver, RECEIVER_SENDING);
     ask_write(&receiver->ask, follow_tx, follow_done);
@@ -280,7 +275,6 @@ static void due_done(void *ctx) {
         return;
     }
     deliver->stats.in_flight++;
-    receiver->late = false;
     deliver__enter(receiver, RECEIVER_SENDING);
     timer_start(deliver->options.loop, &receiver->timer, DELIVER_SLOW_MS, on_slow);
 }

@@ -1,5 +1,4 @@
 /* secret.c: the key that signs what is sent to webhooks. */
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/hash.h"
@@ -14,15 +13,6 @@ static void wipe(char **text) {
         explicit_bzero(*text, strlen(*text));
     }
     mem_free(*text);
-}
-
-static struct err check_mode(const char *path, struct why *why) {
-    struct stat found;
-    if (stat(path, &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        why_set(why, "%s holds the secret of webhooks, and others may read it: chmod 600 it", path);
-        return err_make(ERR_CONFIG, "deliver: secret's mode");
-    }
-    return ERR_OK; /* One that is not there is told by who reads it. */
 }
 
 static struct err read_secret(const struct world *world, const char *path, char **ret_secret,
@@ -64,11 +54,12 @@ struct err deliver_secret_load(const struct world *world, const char *data_dir, 
                                char **ret_secret, struct why *why) {
     AUTO(mem_release) char *own = datadir_path(data_dir, "webhook.key");
     const char *path = file != NULL ? file : own;
-    struct err err = check_mode(path, why);
-    if (err_failed(err)) {
-        return err;
+    struct stat there;
+    if (stat(path, &there) == 0 && (there.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        why_set(why, "%s holds the secret of webhooks, and others may read it: chmod 600 it", path);
+        return err_make(ERR_CONFIG, "deliver: secret's mode");
     }
-    err = read_secret(world, path, ret_secret, why);
+    struct err err = read_secret(world, path, ret_secret, why);
     if (err.code != ERR_NOT_FOUND || file != NULL) {
         return err;
     }

@@ -122,7 +122,6 @@ static void census_done(void *ctx) {
 
 static void census_due(struct timer *timer) {
     struct deliver_census *census = CONTAINER_OF(timer, struct deliver_census, timer);
-    census->waiting = false;
     ask_read(&census->ask, census_tx, census_done);
 }
 
@@ -130,8 +129,7 @@ void census__touch(struct deliver *deliver) {
     struct deliver_census *census = &deliver->census;
     if (census->ask.state == ASK_AWAY) {
         census->again = true;
-    } else if (!census->waiting) {
-        census->waiting = true;
+    } else if (!timer_runs(&census->timer)) {
         timer_start(deliver->options.loop, &census->timer, CENSUS_MS, census_due);
     }
 }
@@ -145,4 +143,5 @@ void walk__init(struct deliver *deliver) {
 void walk__stop(struct deliver *deliver) {
     timer_stop(deliver->options.loop, &deliver->walk.timer);
     timer_stop(deliver->options.loop, &deliver->census.timer);
+    retry_done(&deliver->walk.retry);
 }

@@ -24,17 +24,6 @@ static void look(struct flight_work *work) {
                              work->doubted ? SPOOL_CLOSE : SPOOL_DECIDE, work->epoch, &work->found);
 }
 
-/* A folder that is not there stands for a start that an earlier daemon did not come to, unless a
- * process of it lives: then somebody has removed the folder, and a second start would be a second
- * copy. */
-static bool lives_without_folder(const struct flight_work *work) {
-    int64_t changed_s = 0;
-    bool lives = false;
-    const struct tree_mark mark = {.name = work->name, .nonce = ""};
-    struct err err = spool_changed_s(work->dispatch->options.spool, work->name, &changed_s);
-    return err.code == ERR_NOT_FOUND && !err_failed(tree_find(&mark, 1, &lives)) && lives;
-}
-
 static void decide_run(struct pool_job *job) {
     struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
     work__at(work);
@@ -44,10 +33,21 @@ static void decide_run(struct pool_job *job) {
     if (work->foreign) {
         return;
     }
-    work->removed = work->adopts && lives_without_folder(work);
+    work->removed = false;
+    if (work->adopts) {
+        /* A folder that is not there stands for a start that an earlier daemon did not come to,
+         * unless a process of it lives: then somebody has removed the folder, and a second start
+         * would be a second copy. */
+        int64_t changed_s = 0;
+        bool lives = false;
+        const struct tree_mark mark = {.name = work->name, .nonce = ""};
+        struct err err = spool_changed_s(work->dispatch->options.spool, work->name, &changed_s);
+        work->removed =
+            err.code == ERR_NOT_FOUND && !err_failed(tree_find(&mark, 1, &lives)) && lives;
+    }
     look(work); /* Nothing begins there any more. */
-    bool lives = !err_failed(work->err) && work->found.found == SPOOL_ALIVE;
-    if (work->kill && lives && !work->found.rebooted) {
+    bool alive = !err_failed(work->err) && work->found.found == SPOOL_ALIVE;
+    if (work->kill && alive && !work->found.rebooted) {
         process_kill(work->found.pid, work->found.start_time, DEATH_MS);
         look(work);
     }

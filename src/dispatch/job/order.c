@@ -4,11 +4,7 @@
  * (no secret of the daemon's travels on); then what the spec says; then ours, which the spec cannot
  * change. A command runs where its spec says, else in the home of whoever runs the daemon ($HOME),
  * else in /. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/limits.h"
@@ -22,31 +18,21 @@ enum { INHERITED_MAX = 64, OURS = 6, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_M
 static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
                                         "LANG", "LC_",  "TZ",   "TMPDIR",  "TERM"};
 
-static size_t name_len(const char *variable) {
-    const char *end = strchr(variable, '=');
-    return end == NULL ? strlen(variable) : (size_t)(end - variable);
-}
-
-static bool is_inherited(const char *variable) {
-    size_t len = name_len(variable);
-    for (size_t i = 0; i < COUNT_OF(inherited); i++) {
-        size_t wanted = strlen(inherited[i]);
-        bool prefix = inherited[i][wanted - 1] == '_';
-        if ((prefix ? len > wanted : len == wanted) &&
-            strncmp(variable, inherited[i], wanted) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A copy, made once: the pool reads it while the loop lives. */
 char **order__environment(const char *const *environment) {
     char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
     size_t count = 0;
     for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
          at++) {
-        if (is_inherited(*at)) {
+        size_t len = strcspn(*at, "=");
+        bool taken = false;
+        for (size_t i = 0; i < COUNT_OF(inherited) && !taken; i++) {
+            size_t wanted = strlen(inherited[i]);
+            bool prefix = inherited[i][wanted - 1] == '_';
+            taken =
+                (prefix ? len > wanted : len == wanted) && strncmp(*at, inherited[i], wanted) == 0;
+        }
+        if (taken) {
             copy[count++] = mem_copy(*at, strlen(*at));
         }
     }
@@ -62,10 +48,6 @@ void order__environment_free(char **environment) {
 
 /* --- The spec --------------------------------------------------------------------------------- */
 
-static int64_t log_max(const struct job_spec *spec) {
-    return spec->output != 0 ? spec->output : JOB_LOG_DEFAULT;
-}
-
 static struct err spec_read(struct flight_work *work, json_t **ret_json, struct job_spec *ret_spec,
                             struct why *why) {
     AUTO(mem_release) char *text = work->spec;
@@ -76,14 +58,14 @@ static struct err spec_read(struct flight_work *work, json_t **ret_json, struct 
         err = job_spec_read(*ret_json, ret_spec, why);
     }
     if (!err_failed(err)) {
-        work->facts = (struct flight_facts){.read = true,
-                                            .notify = ret_spec->notify != NULL &&
-                                                      json_array_size(ret_spec->notify) > 0,
-                                            .pty = ret_spec->pty,
-                                            .input_open = ret_spec->input_open,
-                                            .retry = ret_spec->retry,
-                                            .log_max = log_max(ret_spec),
-                                            .timeout_ms = ret_spec->timeout_ms};
+        work->facts = (struct flight_facts){
+            .read = true,
+            .notify = ret_spec->notify != NULL && json_array_size(ret_spec->notify) > 0,
+            .pty = ret_spec->pty,
+            .input_open = ret_spec->input_open,
+            .retry = ret_spec->retry,
+            .log_max = ret_spec->output != 0 ? ret_spec->output : JOB_LOG_DEFAULT,
+            .timeout_ms = ret_spec->timeout_ms};
     }
     return err;
 }
@@ -139,49 +121,37 @@ static void put(struct variables *variables, const char *name, const char *value
     variables->list[variables->count++] = at;
 }
 
-static bool variables_room(struct variables *variables, const struct dispatch *dispatch,
-                           const json_t *env) {
-    const struct dispatch_options *options = &dispatch->options;
-    size_t bytes =
-        OURS * OWN_MAX + strlen(options->data_dir) + 2 * strlen(spool_path(options->spool));
-    size_t count = INHERITED_MAX + OURS + 2 + (env == NULL ? 0 : json_object_size(env));
+static bool variables_make(struct variables *variables, const struct flight_work *work,
+                           const struct job_spec *spec) {
+    const struct dispatch *dispatch = work->dispatch;
+    const char *spool = spool_path(dispatch->options.spool);
+    const json_t *env = spec->env;
     const char *name;
     const json_t *value;
+    size_t bytes = OURS * OWN_MAX + strlen(dispatch->options.data_dir) + 2 * strlen(spool);
     json_object_foreach((json_t *)env, name, value) {
         bytes += strlen(name) + json_string_length(value) + 2;
     }
     variables->bytes = mem_try(bytes);
-    variables->list = mem_try(count * sizeof *variables->list);
-    return variables->bytes != NULL && variables->list != NULL;
-}
-
-static void put_inherited(struct variables *variables, const struct dispatch *dispatch,
-                          const struct job_spec *spec) {
+    variables->list =
+        mem_try((INHERITED_MAX + OURS + 2 + json_object_size(env)) * sizeof *variables->list);
+    if (variables->bytes == NULL || variables->list == NULL) {
+        return false;
+    }
     for (char *const *at = dispatch->environment; *at != NULL; at++) {
-        char name[32];
-        int len = snprintf(name, sizeof name, "%.*s", (int)name_len(*at), *at);
-        bool whole = len >= 0 && (size_t)len < sizeof name;
-        bool terminal = spec->pty && strcmp(name, "TERM") == 0;
-        bool moved = spec->sandbox && (strcmp(name, "HOME") == 0 || strcmp(name, "TMPDIR") == 0);
-        if (whole && !terminal && !moved && json_object_get(spec->env, name) == NULL) {
+        char own[32];
+        int len = snprintf(own, sizeof own, "%.*s", (int)strcspn(*at, "="), *at);
+        bool whole = len >= 0 && (size_t)len < sizeof own;
+        bool terminal = spec->pty && strcmp(own, "TERM") == 0;
+        bool moved = spec->sandbox && (strcmp(own, "HOME") == 0 || strcmp(own, "TMPDIR") == 0);
+        if (whole && !terminal && !moved && json_object_get(env, own) == NULL) {
             variables->list[variables->count++] = *at;
         }
     }
-    if (spec->pty && json_object_get(spec->env, "TERM") == NULL) {
+    if (spec->pty && json_object_get(env, "TERM") == NULL) {
         variables->list[variables->count++] = "TERM=xterm-256color"; /* What our clients are. */
     }
-}
-
-static bool variables_make(struct variables *variables, const struct flight_work *work,
-                           const struct job_spec *spec) {
-    const struct dispatch *dispatch = work->dispatch;
-    if (!variables_room(variables, dispatch, spec->env)) {
-        return false;
-    }
-    put_inherited(variables, dispatch, spec);
-    const char *name;
-    const json_t *value;
-    json_object_foreach(spec->env, name, value) {
+    json_object_foreach((json_t *)env, name, value) {
         put(variables, name, json_string_value(value)); /* None of ours: job_spec refuses those. */
     }
     /* The name is RUN.ATTEMPT: the first is the same in every attempt, the second is not. */
@@ -197,11 +167,10 @@ static bool variables_make(struct variables *variables, const struct flight_work
          * neither the user's keys there nor a folder that refuses their caches. */
         static const char *const names[] = {"HOME", "TMPDIR"};
         char folder[LIMIT_PATH_MAX];
-        (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP,
-                       spool_path(work->dispatch->options.spool),
+        (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP, spool,
                        work->name); /* A path: it fits. */
         for (size_t i = 0; i < COUNT_OF(names); i++) {
-            if (json_object_get(spec->env, names[i]) == NULL) {
+            if (json_object_get(env, names[i]) == NULL) {
                 put(variables, names[i], folder);
             }
         }
@@ -210,15 +179,6 @@ static bool variables_make(struct variables *variables, const struct flight_work
     }
     variables->list[variables->count] = NULL;
     return true;
-}
-
-static const char *home(const struct dispatch *dispatch) {
-    for (char *const *at = dispatch->environment; *at != NULL; at++) {
-        if (strncmp(*at, "HOME=/", 6) == 0) {
-            return *at + 5;
-        }
-    }
-    return "/";
 }
 
 /* --- The repository of a working tree --------------------------------------------------------- */
@@ -267,13 +227,7 @@ static void find_writable(const char *cwd, struct writable *ret_writable) {
 
 /* --- The order -------------------------------------------------------------------------------- */
 
-static unsigned flags_of(const struct job_spec *spec) {
-    /* A pipe without input ends at once: most programs that read it would wait for ever. */
-    return (spec->pty ? ORDER_PTY : 0U) | (spec->input_open ? ORDER_INPUT_OPEN : 0U) |
-           (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U);
-}
-
-static struct err make(struct flight_work *work, const struct job_spec *spec) {
+static struct err order_write(struct flight_work *work, const struct job_spec *spec) {
     const struct dispatch *dispatch = work->dispatch;
     AUTO(variables_done) struct variables variables = {0};
     AUTO(mem_release) const char **argv = arguments(spec);
@@ -282,6 +236,10 @@ static struct err make(struct flight_work *work, const struct job_spec *spec) {
     }
     struct writable writable;
     find_writable(spec->sandbox ? spec->cwd : NULL, &writable);
+    const char *home = "/";
+    for (char *const *at = dispatch->environment; *at != NULL && home[1] == '\0'; at++) {
+        home = strncmp(*at, "HOME=/", 6) == 0 ? *at + 5 : home;
+    }
     uint8_t random[NONCE_BYTES];
     char nonce[2 * NONCE_BYTES + 1];
     world_random(loop_world(dispatch->options.loop), random, sizeof random);
@@ -291,15 +249,17 @@ static struct err make(struct flight_work *work, const struct job_spec *spec) {
         .nonce = nonce,
         .argv = argv,
         .env = variables.list,
-        .cwd = spec->cwd != NULL ? spec->cwd : home(dispatch),
+        .cwd = spec->cwd != NULL ? spec->cwd : home,
         .cgroup = cgroups_path(dispatch->options.cgroups),
         .write = writable.list,
         .hide = spec->sandbox ? dispatch->options.hide : NULL,
-        .flags = flags_of(spec),
-        .input = {spec->input, spec->input == NULL ? 0 : strlen(spec->input)},
+        /* A pipe without input ends at once: most programs that read it would wait for ever. */
+        .flags = (spec->pty ? ORDER_PTY : 0U) | (spec->input_open ? ORDER_INPUT_OPEN : 0U) |
+                 (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U),
+        .input = bytes_of(spec->input),
         .timeout_ms = (uint64_t)spec->timeout_ms,
         .grace_ms = JOB_GRACE_MS,
-        .log_max = (uint64_t)log_max(spec),
+        .log_max = (uint64_t)work->facts.log_max,
         .memory_max = (uint64_t)spec->memory,
         .processes_max = (uint64_t)spec->processes,
         .files = dispatch->options.files,
@@ -309,27 +269,20 @@ static struct err make(struct flight_work *work, const struct job_spec *spec) {
     return holder_order_make(&order, spool_path(dispatch->options.spool), &work->order);
 }
 
-/* It was there when the job was accepted; the daemon, or the kernel, is another one now. */
-static struct err check_sandbox(const struct dispatch *dispatch, struct why *why) {
-    const char *lack = dispatch_sandbox_lack(dispatch);
-    if (lack == NULL) {
-        return ERR_OK;
-    }
-    why_set(why, "%s", lack);
-    return err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
-}
-
 void order__make(struct flight_work *work) {
     work__at(work);
     AUTO(json_release) json_t *json = NULL;
     struct job_spec spec = {0};
     struct why why = {.text = ""};
+    const char *lack = dispatch_sandbox_lack(work->dispatch);
     work->err = spec_read(work, &json, &spec, &why);
-    if (!err_failed(work->err) && spec.sandbox) {
-        work->err = check_sandbox(work->dispatch, &why);
+    if (!err_failed(work->err) && spec.sandbox && lack != NULL) {
+        /* It was there when the job was accepted; the daemon, or the kernel, is another one now. */
+        why_set(&why, "%s", lack);
+        work->err = err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
     }
     if (!err_failed(work->err)) {
-        work->err = make(work, &spec);
+        work->err = order_write(work, &spec);
     }
     if (why.text[0] != '\0') {
         (void)snprintf(work->note, sizeof work->note, "%s", why.text); /* Cut at worst. */

@@ -5,8 +5,6 @@
  * and NUL, become U+FFFD. With both streams written, each has half of that. In between stands how
  * much was left out; the log has it all. */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -55,60 +53,47 @@ static struct bytes skip(struct bytes bytes, size_t characters, struct text *tex
     return bytes;
 }
 
+/* At most PIECE bytes of a log from the offset of `place`. Less is what there is. */
 struct piece {
     char *bytes; /* Owned. */
-    size_t len;
-    int64_t size; /* Logical. */
+    struct log_read read;
 };
 
 static void piece_done(struct piece *piece) {
     mem_free(piece->bytes);
 }
 
-/* Less than asked for is what there is. */
-static void read_at(const struct spool *spool, const struct log_place *place, struct piece *piece) {
-    struct log_read read = {0};
-    piece->len = 0;
-    if (piece->bytes == NULL) {
-        piece->bytes = mem_new(PIECE);
+static struct piece piece_read(const struct spool *spool, const struct log_place *place) {
+    struct piece piece = {.bytes = mem_new(PIECE)};
+    if (err_failed(spool_log_read(spool, place, piece.bytes, PIECE, &piece.read))) {
+        piece.read = (struct log_read){0};
     }
-    if (!err_failed(spool_log_read(spool, place, piece->bytes, PIECE, &read))) {
-        piece->len = read.len;
-        piece->size = read.size;
-    }
-}
-
-static void add_tail(const struct spool *spool, struct log_place place, size_t characters,
-                     struct text *text) {
-    AUTO(piece_done) struct piece tail = {0};
-    read_at(spool, &place, &tail);
-    struct bytes bytes = {tail.bytes, tail.len};
-    /* The first one may be cut. */
-    while (bytes.len > 0 && ((uint8_t)bytes.data[0] & 0xC0U) == 0x80U) {
-        bytes = (struct bytes){bytes.data + 1, bytes.len - 1};
-    }
-    size_t have = count(bytes);
-    bytes = skip(bytes, have > characters ? have - characters : 0, NULL /* left out */);
-    (void)skip(bytes, characters, text);
+    return piece;
 }
 
 static void add_log(const struct spool *spool, struct log_place place, size_t characters,
                     struct text *text) {
-    AUTO(piece_done) struct piece head = {0};
-    read_at(spool, &place, &head);
-    struct bytes bytes = {head.bytes, head.len};
-    bool whole = (int64_t)head.len == head.size;
-    if (whole && count(bytes) <= characters) {
+    AUTO(piece_done) struct piece head = piece_read(spool, &place);
+    struct bytes bytes = {head.bytes, head.read.len};
+    if ((int64_t)head.read.len == head.read.size && count(bytes) <= characters) {
         (void)skip(bytes, characters, text);
         return;
     }
     size_t half = (characters - MARK_ROOM) / 2;
     struct bytes rest = skip(bytes, half, text);
-    int64_t head_end = (int64_t)(head.len - rest.len);
-    int64_t tail_from = head.size - (int64_t)half * CHARACTER_MAX;
+    int64_t head_end = (int64_t)(bytes.len - rest.len);
+    int64_t tail_from = head.read.size - (int64_t)half * CHARACTER_MAX;
     place.offset = tail_from > head_end ? tail_from : head_end;
-    text_addf(text, "\n[… of %" PRId64 " bytes, the middle is left out …]\n", head.size);
-    add_tail(spool, place, half, text);
+    text_addf(text, "\n[… of %" PRId64 " bytes, the middle is left out …]\n", head.read.size);
+    AUTO(piece_done) struct piece tail = piece_read(spool, &place);
+    bytes = (struct bytes){tail.bytes, tail.read.len};
+    /* The first character may be cut. */
+    while (bytes.len > 0 && ((uint8_t)bytes.data[0] & 0xC0U) == 0x80U) {
+        bytes = (struct bytes){bytes.data + 1, bytes.len - 1};
+    }
+    size_t have = count(bytes);
+    bytes = skip(bytes, have > half ? have - half : 0, NULL /* left out */);
+    (void)skip(bytes, half, text);
 }
 
 static bool is_empty(const struct spool *spool, const struct log_place *place) {

@@ -21,7 +21,9 @@ struct recovery {
     struct ask ask;
     int64_t after;
     struct run_recovered page; /* The store function's. */
-    bool running, again, admitting, more;
+    enum { WALK_IDLE, WALK_READING, WALK_ADMITTING } state;
+    bool again; /* Another walk follows. */
+    bool more;  /* The store function's. */
     struct run_bounds bounds;
     void (*done)(void *ctx); /* NULL: nobody waits. */
     void *ctx;
@@ -36,7 +38,7 @@ static void recovery_resume(struct timer *timer) {
 /* After the first walk, a follower that waited for a flight which did not come reads the row. */
 static void recovery_end(struct recovery *walk) {
     struct dispatch *dispatch = walk->dispatch;
-    walk->running = false;
+    walk->state = WALK_IDLE;
     if (walk->again) {
         dispatch_recover(dispatch, walk->done, walk->ctx);
         return;
@@ -65,8 +67,8 @@ static void page_done(void *ctx) {
                         unread);
     }
     walk->after = walk->page.last;
-    walk->admitting = walk->page.last == 0;
-    if (walk->admitting && dispatch->options.hold == RUN_HELD) {
+    walk->state = walk->page.last == 0 ? WALK_ADMITTING : WALK_READING;
+    if (walk->state == WALK_ADMITTING && dispatch->options.hold == RUN_HELD) {
         recovery_end(walk);
     } else {
         recovery_next(walk);
@@ -96,7 +98,7 @@ static void recovery_next(struct recovery *walk) {
     struct dispatch *dispatch = walk->dispatch;
     if (dispatch->pool.count > BEHIND) {
         timer_start(dispatch->options.loop, &walk->timer, LOOK_AGAIN_MS, recovery_resume);
-    } else if (walk->admitting) {
+    } else if (walk->state == WALK_ADMITTING) {
         ask_write(&walk->ask, admit_tx, admit_done);
     } else {
         ask_write(&walk->ask, page_tx, page_done);
@@ -116,16 +118,15 @@ void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *
     struct recovery *walk = dispatch->recovery;
     walk->done = done;
     walk->ctx = ctx;
-    walk->again = walk->running;
+    walk->again = walk->state != WALK_IDLE;
     for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
         if ((*at)->recover != NULL) {
             (*at)->recover(dispatch);
         }
     }
-    if (!walk->running && !dispatch->stopping) {
-        walk->running = true;
+    if (walk->state == WALK_IDLE && !dispatch->stopping) {
+        walk->state = WALK_READING;
         walk->after = 0;
-        walk->admitting = false;
         recovery_next(walk);
     }
 }

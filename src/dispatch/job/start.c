@@ -11,7 +11,6 @@
  * in which further starts are given back without a try (loop/shortage.h). */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/fd.h"
 #include "dispatch/job/work.h"
@@ -35,17 +34,6 @@ void start__queue(struct flight *flight) {
     flight->ours = true;
     flight->dispatch->stats.queued_starts++;
     enqueue(flight);
-}
-
-static struct flight *dequeue(struct dispatch *dispatch) {
-    struct flight *flight = dispatch->starts;
-    if (flight != NULL) {
-        dispatch->starts = flight->next;
-        if (dispatch->starts == NULL) {
-            dispatch->starts_end = &dispatch->starts;
-        }
-    }
-    return flight;
 }
 
 static void order_run(struct pool_job *job) {
@@ -104,35 +92,35 @@ static void begin(struct flight *flight) {
     flight__follow(flight, 0);
 }
 
-static void serve(struct flight *flight) {
-    struct flight_work *work = flight->work;
-    bool made = work->order >= 0 || err_failed(work->err);
-    if (!made && !flight__is_stopped(flight) && work->spec_len > LARGE) {
-        flight__enter(flight, FLIGHT_ORDERING);
-        work__begin(work, order_run, order_done);
-        return;
-    }
-    if (!made && !flight__is_stopped(flight)) {
-        order__make(work);
-    }
-    begin(flight);
-}
-
 void start__task(struct loop_task *task) {
     struct dispatch *dispatch = CONTAINER_OF(task, struct dispatch, start_task);
+    const struct world *world = loop_world(dispatch->options.loop);
+    uint64_t until_ns = world_mono_ns(world) + TURN_NS;
     if (dispatch->starts_wait) {
         dispatch->starts_wait = false;
         loop_soon(dispatch->options.loop, task);
         return;
     }
-    const struct world *world = loop_world(dispatch->options.loop);
-    uint64_t until_ns = world_mono_ns(world) + TURN_NS;
     do {
-        struct flight *flight = dequeue(dispatch);
+        struct flight *flight = dispatch->starts;
         if (flight == NULL) {
             return;
         }
-        serve(flight);
+        dispatch->starts = flight->next;
+        if (dispatch->starts == NULL) {
+            dispatch->starts_end = &dispatch->starts;
+        }
+        struct flight_work *work = flight->work;
+        bool wanted = work->order < 0 && !err_failed(work->err) && !flight__is_stopped(flight);
+        if (wanted && work->spec_len > LARGE) {
+            flight__enter(flight, FLIGHT_ORDERING);
+            work__begin(work, order_run, order_done);
+            continue;
+        }
+        if (wanted) {
+            order__make(work);
+        }
+        begin(flight);
     } while (world_mono_ns(world) < until_ns);
     loop_soon(dispatch->options.loop, task);
 }

@@ -56,17 +56,13 @@ void unresponsive__watch_deadline(struct flight *flight) {
     }
 }
 
-static void deadline_restart(struct flight *flight) {
-    timer_start(flight->dispatch->options.loop, &flight->deadline, (uint64_t)whole_ms(flight),
-                deadline_due);
-}
-
 static void responsive_look(struct flight *flight) {
     if (flight->state == FLIGHT_FOLLOWING && !holder_is_silent(flight->holder)) {
         bool heard = flight->asks > 0;
         flight->asks = 0;
         if (heard && !flight__is_stopped(flight)) {
-            deadline_restart(flight);
+            timer_start(flight->dispatch->options.loop, &flight->deadline,
+                        (uint64_t)whole_ms(flight), deadline_due);
             return;
         }
     }

@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 #include "base/memory.h"
+#include "dispatch/base/new_id.h"
 #include "model/key.h"
 #include "store/datadir.h"
 
@@ -17,9 +18,7 @@
 
 struct key_file_name key_file_name_make(const struct world *world, struct bytes provider) {
     struct key_file_name name;
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    struct id id = id_make("key", world_wall_ms(world), random);
+    struct id id = new_id(world, "key");
     int len =
         snprintf(name.text, sizeof name.text, "%.*s.%s", (int)provider.len, provider.data, id.text);
     assert(len > 0 && (size_t)len < sizeof name.text); /* A connection's name is bounded. */
@@ -40,7 +39,7 @@ static bool name_fits(const char *file) {
     return file[0] != '\0' && file[0] != '.' && strchr(file, '/') == NULL;
 }
 
-static struct err folder_named(const struct key_folder *folder) {
+static struct err folder_make(const struct key_folder *folder) {
     AUTO(mem_release) char *path = folder_path(folder);
     if (mkdir(path, 0700) == 0) {
         return datadir_sync_folder_of(path);
@@ -51,7 +50,7 @@ static struct err folder_named(const struct key_folder *folder) {
 struct err key_file_write(const struct key_folder *folder, const char *file, const char *key) {
     AUTO(mem_release) char *path = file_path(folder, file);
     struct bytes content = bytes_of(key);
-    struct err err = folder_named(folder);
+    struct err err = folder_make(folder);
     return err_failed(err) ? err
                            : folder->world->file_replace(folder->world->ctx, path, content, 0600);
 }

@@ -156,43 +156,30 @@ static void gone_done(void *ctx) {
 
 /* --- Folders ---------------------------------------------------------------------------------- */
 
-/* *ret_ended: nothing of the attempt lives. Where the folder cannot be looked at, nobody knows. */
-static struct err tree_end_all(const struct dispatch *dispatch, const char *name, unsigned *io_work,
-                               bool *ret_ended) {
-    const struct spool *spool = dispatch->options.spool;
+/* Ends what lives of an attempt, and removes its folder. OUTCOME_STAYS: the whole run stays. Where the
+ * folder cannot be looked at, nobody knows what lives: the error is kept in the cursor. */
+static enum outcome folder_remove(struct removals *removals, const char *name, unsigned *io_work) {
+    const struct dispatch_options *options = &removals->dispatch->options;
     struct spool_state state;
-    struct err err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
+    struct err err = spool_decide(options->spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
     if (!err_failed(err) && state.found == SPOOL_ALIVE && !state.rebooted) {
         *io_work += WORK_TREE;
         process_kill(state.pid, state.start_time, DEATH_MS);
-        err = spool_decide(spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
+        err = spool_decide(options->spool, name, SPOOL_LOOK, 0 /* epoch */, &state);
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    if (state.found != SPOOL_GONE || state.rebooted) {
-        *ret_ended = state.found != SPOOL_ALIVE;
-        return ERR_OK;
-    }
-    *io_work += WORK_TREE;
-    const struct tree_mark mark = {.name = name, .nonce = state.nonce};
-    struct tree_end end = {.left = 1};
-    err = tree_end(&mark, 1, TREE_WAIT_MS, &end);
-    *ret_ended = cgroups_end(dispatch->options.cgroups, name, TREE_WAIT_MS) == 0 &&
-                 !err_failed(err) && end.left == 0;
-    return ERR_OK;
-}
-
-/* One folder; what stays is in the cursor. OUTCOME_STAYS: the whole run stays. */
-static enum outcome folder_remove(struct removals *removals, const char *name, unsigned *io_work) {
-    const struct dispatch *dispatch = removals->dispatch;
-    bool ended = false;
-    struct err err = tree_end_all(dispatch, name, io_work, &ended);
-    if (!err_failed(err) && !ended) {
+    if (!err_failed(err) && state.found == SPOOL_GONE && !state.rebooted) {
+        const struct tree_mark mark = {.name = name, .nonce = state.nonce};
+        struct tree_end end = {.left = 1};
+        *io_work += WORK_TREE;
+        bool ended = !err_failed(tree_end(&mark, 1, TREE_WAIT_MS, &end)) && end.left == 0;
+        if (cgroups_end(options->cgroups, name, TREE_WAIT_MS) != 0 || !ended) {
+            return OUTCOME_STAYS;
+        }
+    } else if (!err_failed(err) && state.found == SPOOL_ALIVE) {
         return OUTCOME_STAYS;
     }
     if (!err_failed(err)) {
-        err = spool_remove(dispatch->options.spool, name);
+        err = spool_remove(options->spool, name);
     }
     if (err.code == ERR_BUSY) {
         return OUTCOME_STAYS;

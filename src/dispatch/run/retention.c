@@ -16,6 +16,7 @@
  * mistake does not take away what belongs to the right one. While the daemon holds, everything
  * stays: somebody wants to look first. */
 #include "dispatch/run/retention.h"
+
 #include "base/memory.h"
 #include "dispatch/base/folder.h"
 #include "dispatch/job/inside.h"
@@ -34,16 +35,16 @@ enum {
     LOOK_S = 24 * 60 * 60,
 };
 
+/* A round goes through the steps in this order. */
+enum step { STEP_ASLEEP, STEP_PRUNE, STEP_INBOX, STEP_LIST, STEP_CHECK, STEP_SWEEP };
+
 struct retention {
     struct dispatch *dispatch;
     struct timer timer;
     struct ask ask;
     struct pool_job job;
-    bool away;          /* In the store or in the pool. */
-    uint64_t looked_ns; /* For folders without a row; 0: not yet. */
-    bool told;          /* The inbox has been looked through, in this round; */
-    bool swept;         /* scripts have; */
-    bool cleared;       /* folders of removed runs are looked for (folder_removals.c). */
+    enum step step; /* All but ASLEEP: in the store, in the pool, or with the part that sweeps. */
+    uint64_t looked_ns; /* Last look for folders without a row; 0: never yet. */
     int64_t grown;      /* Bytes that are kept more than at the last round, */
     int64_t ended;      /* and runs. */
     bool soon;          /* The next round comes soon. */
@@ -60,7 +61,7 @@ struct retention {
     struct err err;
 };
 
-static void retention_next(struct retention *retention);
+static void retention_go(struct retention *retention, enum step step);
 
 static void retention_free(void *ctx) {
     struct retention *retention = ctx;
@@ -70,31 +71,16 @@ static void retention_free(void *ctx) {
     mem_free(retention);
 }
 
-/* The store has answered; an error is reported. */
-static struct err retention_answered(struct retention *retention, const char *fault) {
-    if (err_failed(retention->ask.err) && fault != NULL) {
-        dispatch__failed(retention->dispatch, fault, BYTES(""), retention->ask.err);
+static void retention_report(const struct retention *retention, const char *fault, struct err err) {
+    if (err_failed(err)) {
+        dispatch__failed(retention->dispatch, fault, BYTES(""), err);
     }
-    retention->away = false;
-    return retention->ask.err;
 }
 
 static void retention_pool(struct retention *retention, void (*run)(struct pool_job *),
                            void (*done)(struct pool_job *)) {
     retention->job = (struct pool_job){.kind = POOL_TIDY, .run = run, .done = done};
     pool_add(&retention->dispatch->pool, &retention->job);
-}
-
-/* False: the daemon stops, and the retention is gone. */
-static bool retention_is_back(struct retention *retention) {
-    struct dispatch *dispatch = retention->dispatch;
-    bool stops = dispatch->stopping;
-    retention->away = false;
-    if (stops) {
-        retention_free(retention);
-    }
-    dispatch__maybe_stopped(dispatch);
-    return !stops;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -107,12 +93,12 @@ static struct err prune_tx(struct tx *tx, void *ctx) {
 
 static void prune_done(void *ctx) {
     struct retention *retention = ctx;
-    if (err_failed(retention_answered(retention, "old runs could not be removed"))) {
-        retention->more = false;
-    } else {
+    bool failed = err_failed(retention->ask.err);
+    retention_report(retention, "old runs could not be removed", retention->ask.err);
+    if (!failed) {
         retention->pruned_ns = retention->asked_ns;
     }
-    retention_next(retention);
+    retention_go(retention, retention->more && !failed ? STEP_PRUNE : STEP_INBOX);
 }
 
 static struct err told_tx(struct tx *tx, void *ctx) {
@@ -125,10 +111,12 @@ static struct err told_tx(struct tx *tx, void *ctx) {
 
 static void told_done(void *ctx) {
     struct retention *retention = ctx;
-    struct err err = retention_answered(retention, "old notices could not be removed");
-    retention->told = err_failed(err) || !retention->more;
-    retention->more = false; /* There are no more runs. */
-    retention_next(retention);
+    uint64_t now_ns = world_mono_ns(loop_world(retention->dispatch->options.loop));
+    retention_report(retention, "old notices could not be removed", retention->ask.err);
+    bool more = retention->more && !err_failed(retention->ask.err);
+    retention_go(retention, more                                                ? STEP_INBOX
+                            : retention__look_due(retention->looked_ns, now_ns) ? STEP_LIST
+                                                                                : STEP_CHECK);
 }
 
 /* --- Litter ----------------------------------------------------------------------------------- */
@@ -154,16 +142,10 @@ static void list_run(struct pool_job *job) {
 
 static void list_done(struct pool_job *job) {
     struct retention *retention = CONTAINER_OF(job, struct retention, job);
-    struct dispatch *dispatch = retention->dispatch;
-    if (!retention_is_back(retention)) {
-        return;
-    }
-    if (err_failed(retention->err)) {
-        dispatch__failed(dispatch, "the folders of runs could not be listed", BYTES(""),
-                         retention->err);
-    }
-    retention->looked_ns = world_mono_ns(loop_world(dispatch->options.loop));
-    retention_next(retention);
+    retention_report(retention, "the folders of runs could not be listed", retention->err);
+    retention->err = ERR_OK;
+    retention->looked_ns = world_mono_ns(loop_world(retention->dispatch->options.loop));
+    retention_go(retention, STEP_CHECK);
 }
 
 static struct err check_tx(struct tx *tx, void *ctx) {
@@ -206,107 +188,96 @@ static void litter_removed(struct pool_job *job) {
     }
     if (retention->litter_count > 0 && !retention->dispatch->stopping) {
         pool_add(&retention->dispatch->pool, &retention->job);
-    } else if (retention_is_back(retention)) {
-        retention_next(retention);
+    } else {
+        retention_go(retention, STEP_CHECK);
     }
 }
 
 static void check_done(void *ctx) {
     struct retention *retention = ctx;
-    bool failed = err_failed(retention_answered(retention, NULL));
     retention->at = retention->next;
-    if (failed || retention->litter_count == 0) {
-        retention_next(retention);
+    if (err_failed(retention->ask.err) || retention->litter_count == 0) {
+        retention_go(retention, STEP_CHECK);
     } else {
-        retention->away = true;
         retention_pool(retention, litter_remove, litter_removed);
     }
 }
 
 /* --- Rounds ----------------------------------------------------------------------------------- */
 
-static void on_timer(struct timer *timer) {
-    struct retention *retention = CONTAINER_OF(timer, struct retention, timer);
-    retention->more = true;
-    retention->soon = retention->told = retention->swept = retention->cleared = false;
-    retention->grown = retention->ended = 0;
-    retention_next(retention);
-}
-
-static void sleep_until_next(struct retention *retention) {
-    text_done(&retention->names);
-    text_init(&retention->names, NAMES_SIZE_MAX);
-    retention->at = retention->next = 0;
-    timer_start(retention->dispatch->options.loop, &retention->timer,
-                retention->soon ? SOON_MS : EVERY_MS, on_timer);
-}
-
-static void retention_stop(struct dispatch *dispatch);
-
-static void retention_swept(void *ctx) {
-    struct retention *retention = ctx;
-    retention->away = false;
-    retention_next(retention);
-}
-
-/* One part at most sweeps. */
-static void retention_sweep(struct retention *retention) {
-    const struct dispatch_part *const *at = retention->dispatch->options.parts;
-    while (*at != NULL && (*at)->sweep == NULL) {
-        at++;
-    }
-    if (*at == NULL) {
-        retention_swept(retention);
-    } else {
-        (*at)->sweep(retention->dispatch, retention_swept, retention);
-    }
-}
-
 /* A daemon may live for months. */
 bool retention__look_due(uint64_t looked_ns, uint64_t now_ns) {
     return looked_ns == 0 || now_ns - looked_ns >= (uint64_t)LOOK_S * 1000000000;
 }
 
+static void on_timer(struct timer *timer) {
+    struct retention *retention = CONTAINER_OF(timer, struct retention, timer);
+    const struct run_keep *keep = &retention->dispatch->options.keep;
+    bool prunes = keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0;
+    retention->soon = false;
+    retention->grown = retention->ended = 0;
+    retention_go(retention, prunes ? STEP_PRUNE : STEP_INBOX);
+}
+
+static void retention_swept(void *ctx) {
+    retention_go(ctx, STEP_ASLEEP);
+}
+
 /* Each step is over before the next is asked for. */
-static void retention_next(struct retention *retention) {
+static void retention_go(struct retention *retention, enum step step) {
     struct dispatch *dispatch = retention->dispatch;
-    const struct run_keep *keep = &dispatch->options.keep;
     uint64_t now_ns = world_mono_ns(loop_world(dispatch->options.loop));
     if (dispatch->stopping) {
-        retention_stop(dispatch);
+        retention_free(retention);
+        dispatch__maybe_stopped(dispatch);
         return;
     }
-    if (dispatch->options.hold == RUN_HELD) {
-        sleep_until_next(retention);
-        return;
-    }
-    retention->away = true;
-    bool prunes = retention->more && (keep->count > 0 || keep->age_ms > 0 || keep->bytes > 0);
-    if (!prunes && !retention->cleared) {
-        retention->cleared = true;
+    step = dispatch->options.hold == RUN_HELD ? STEP_ASLEEP : step;
+    if (step == STEP_INBOX && retention->step != STEP_INBOX) { /* The runs are removed. */
         removals__look(dispatch);
     }
-    if (prunes) {
+    if (step == STEP_CHECK && retention->at >= retention->names.len) {
+        step = STEP_SWEEP; /* After the runs that had the scripts. */
+    }
+    retention->step = step;
+    switch (step) {
+    case STEP_PRUNE: {
         uint64_t lived_ns = retention->pruned_ns == 0 ? 0 : now_ns - retention->pruned_ns;
         retention->asked_ns = now_ns;
-        retention->prune = (struct run_prune){
-            .keep = *keep, .limit = PAGE, .lived_ms = (int64_t)(lived_ns / 1000000)};
+        retention->prune = (struct run_prune){.keep = dispatch->options.keep,
+                                              .limit = PAGE,
+                                              .lived_ms = (int64_t)(lived_ns / 1000000)};
         ask_write(&retention->ask, prune_tx, prune_done);
-    } else if (!retention->told) {
+        break;
+    }
+    case STEP_INBOX:
         ask_write(&retention->ask, told_tx, told_done);
-    } else if (retention__look_due(retention->looked_ns, now_ns)) {
+        break;
+    case STEP_LIST:
         retention_pool(retention, list_run, list_done);
-    } else if (retention->at < retention->names.len) {
+        break;
+    case STEP_CHECK:
         for (size_t i = 0; i < CHECK_PAGE && retention->next < retention->names.len; i++) {
             retention->next += strlen(retention->names.data + retention->next) + 1;
         }
         ask_read(&retention->ask, check_tx, check_done);
-    } else if (!retention->swept) { /* Behind the runs that had them. */
-        retention->swept = true;
-        retention_sweep(retention);
-    } else {
-        retention->away = false;
-        sleep_until_next(retention);
+        break;
+    case STEP_SWEEP:
+        for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
+            if ((*at)->sweep != NULL) { /* One part at most sweeps. */
+                (*at)->sweep(dispatch, retention_swept, retention);
+                return;
+            }
+        }
+        retention_swept(retention);
+        break;
+    case STEP_ASLEEP:
+        text_done(&retention->names);
+        text_init(&retention->names, NAMES_SIZE_MAX);
+        retention->at = retention->next = 0;
+        timer_start(dispatch->options.loop, &retention->timer, retention->soon ? SOON_MS : EVERY_MS,
+                    on_timer);
+        break;
     }
 }
 
@@ -326,7 +297,7 @@ static void come_soon(struct retention *retention) {
         return;
     }
     retention->soon = true;
-    if (!retention->away) {
+    if (retention->step == STEP_ASLEEP) {
         timer_start(retention->dispatch->options.loop, &retention->timer, SOON_MS, on_timer);
     }
 }
@@ -357,7 +328,7 @@ static void retention_run_ended(struct dispatch *dispatch) {
 
 static void retention_stop(struct dispatch *dispatch) {
     struct retention *retention = dispatch->retention;
-    if (retention != NULL && !retention->away) {
+    if (retention != NULL && retention->step == STEP_ASLEEP) {
         retention_free(retention); /* Else the step that is away ends it. */
     }
 }

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,15 +78,10 @@ char *blob_path(const char *data, const char *hash) {
     return datadir_path(folder, hash);
 }
 
-/* A file of that name and length was written whole: names come by rename, after a sync. */
-static bool is_there(const char *path, size_t len) {
-    struct stat found;
-    return stat(path, &found) == 0 && S_ISREG(found.st_mode) && (size_t)found.st_size == len;
-}
-
 static void put_in_pool(struct loop_work *work) {
     struct blob_put *put = CONTAINER_OF(work, struct blob_put, work);
     const struct world *world = loop_world(put->blobs->loop);
+    struct stat there;
     put->media = blob_media(put->bytes);
     if (put->media == NULL) {
         put->err = err_make(ERR_BAD_IMAGE, "blobs: kind");
@@ -96,9 +90,11 @@ static void put_in_pool(struct loop_work *work) {
     struct sha256 hash = sha256_of(put->bytes.data, put->bytes.len);
     put->hash = sha256_hex(&hash);
     AUTO(mem_release) char *path = blobs_path(put->blobs, put->hash.text);
-    put->err = is_there(path, put->bytes.len)
-                   ? ERR_OK
-                   : world->file_replace(world->ctx, path, put->bytes, 0600);
+    /* A file of that name and length was written whole: names come by rename, after a sync. */
+    if (stat(path, &there) != 0 || !S_ISREG(there.st_mode) ||
+        (size_t)there.st_size != put->bytes.len) {
+        put->err = world->file_replace(world->ctx, path, put->bytes, 0600);
+    }
 }
 
 /* --- Uploads ---------------------------------------------------------------------------------- */
@@ -125,19 +121,24 @@ static void put_written(struct loop_work *work) {
     }
 }
 
-/* Never inside of blobs_put. */
 static void refused(struct loop_task *task) {
     struct blob_put *put = CONTAINER_OF(task, struct blob_put, task);
     put->done(put, put->err);
 }
 
+/* Never inside of the call. */
+static void put_refuse(struct blobs *blobs, struct blob_put *put, enum err_code code) {
+    put->err = err_make(code, "blobs: put");
+    put->task = (struct loop_task){.run = refused};
+    loop_soon(blobs->loop, &put->task);
+}
+
 void blobs_put(struct blobs *blobs, struct blob_put *put) {
     put->blobs = blobs;
     put->next = NULL;
+    put->err = ERR_OK;
     if (blobs->stopped || blobs->waiting >= BLOBS_WAITING_MAX) {
-        put->err = err_make(blobs->stopped ? ERR_CLOSING : ERR_OVERLOADED, "blobs: put");
-        put->task = (struct loop_task){.run = refused};
-        loop_soon(blobs->loop, &put->task);
+        put_refuse(blobs, put, blobs->stopped ? ERR_CLOSING : ERR_OVERLOADED);
         return;
     }
     *(blobs->last != NULL ? &blobs->last->next : &blobs->first) = put;
@@ -146,25 +147,9 @@ void blobs_put(struct blobs *blobs, struct blob_put *put) {
     go_on(blobs);
 }
 
-static void put_begin(struct blobs *blobs) {
-    struct blob_put *put = blobs->first;
-    blobs->first = put->next;
-    blobs->last = blobs->first == NULL ? NULL : blobs->last;
-    blobs->waiting--;
-    blobs->current = put;
-    put->work = (struct loop_work){.run = put_in_pool, .done = put_written};
-    loop_work(blobs->loop, &put->work);
-}
-
 /* --- Sweeps ----------------------------------------------------------------------------------- */
 
-static bool is_hash(const char *name) {
-    uint8_t bytes[HASH_LEN / 2];
-    return strlen(name) == HASH_LEN &&
-           hex_parse((struct bytes){name, HASH_LEN}, bytes, sizeof bytes);
-}
-
-/* What has no such name is what a crash left of a write: nobody writes now. */
+/* Other names are remains of a write that a crash cut off: nobody writes now. */
 static void list_in_pool(struct loop_work *work) {
     struct blobs *blobs = CONTAINER_OF(work, struct blobs, sweep.work);
     struct sweep *sweep = &blobs->sweep;
@@ -172,7 +157,9 @@ static void list_in_pool(struct loop_work *work) {
     const struct dirent *entry = NULL;
     sweep->names = mem_new_array(NAMES_MAX, sizeof *sweep->names);
     while (folder != NULL && !sweep->full && (entry = readdir(folder)) != NULL) {
-        if (is_hash(entry->d_name)) {
+        uint8_t hash[HASH_LEN / 2];
+        struct bytes file = bytes_of(entry->d_name);
+        if (file.len == HASH_LEN && hex_parse(file, hash, sizeof hash)) {
             memcpy(sweep->names[sweep->count++].text, entry->d_name, HASH_LEN + 1);
             sweep->full = sweep->count == NAMES_MAX;
         } else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
@@ -249,13 +236,6 @@ static void listed(struct loop_work *work) {
     }
 }
 
-static void sweep_begin(struct blobs *blobs) {
-    blobs->sweeping = true;
-    blobs->sweep_wanted = false;
-    blobs->sweep.work = (struct loop_work){.run = list_in_pool, .done = listed};
-    loop_work(blobs->loop, &blobs->sweep.work);
-}
-
 void blobs_sweep(struct blobs *blobs) {
     blobs->sweep_wanted = true;
     go_on(blobs);
@@ -264,13 +244,22 @@ void blobs_sweep(struct blobs *blobs) {
 /* --- The order -------------------------------------------------------------------------------- */
 
 static void go_on(struct blobs *blobs) {
+    struct blob_put *put = blobs->first;
     if (blobs->current != NULL || blobs->sweeping || blobs->stopped) {
         return;
     }
-    if (blobs->first != NULL) {
-        put_begin(blobs);
+    if (put != NULL) {
+        blobs->first = put->next;
+        blobs->last = blobs->first == NULL ? NULL : blobs->last;
+        blobs->waiting--;
+        blobs->current = put;
+        put->work = (struct loop_work){.run = put_in_pool, .done = put_written};
+        loop_work(blobs->loop, &put->work);
     } else if (blobs->sweep_wanted) {
-        sweep_begin(blobs);
+        blobs->sweeping = true;
+        blobs->sweep_wanted = false;
+        blobs->sweep.work = (struct loop_work){.run = list_in_pool, .done = listed};
+        loop_work(blobs->loop, &blobs->sweep.work);
     }
 }
 
@@ -300,9 +289,7 @@ void blobs_stop(struct blobs *blobs) {
     while (blobs->first != NULL) {
         struct blob_put *put = blobs->first;
         blobs->first = put->next;
-        put->err = err_make(ERR_CLOSING, "blobs: put");
-        put->task = (struct loop_task){.run = refused};
-        loop_soon(blobs->loop, &put->task);
+        put_refuse(blobs, put, ERR_CLOSING);
     }
     blobs->last = NULL;
     blobs->waiting = 0;

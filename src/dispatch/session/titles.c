@@ -33,6 +33,7 @@ struct title {
     bool late, wanted, stop;
     struct title_adopted adopted;
     struct ask ask;
+    const char *fault; /* Static: report of its first failure in a row; NULL: none. */
     struct side_call call;
     struct text sentence;
     struct title_end end;
@@ -49,15 +50,13 @@ static void title_free(void *ctx) {
     mem_free(title);
 }
 
+/* A title is not worth a try for ever, whatever the error is. */
 static enum ask_verdict title_judge(void *ctx, unsigned tries, struct err err) {
-    (void)ctx;
-    (void)err; /* A title is not worth a try for ever, whatever the error is. */
+    const struct title *title = ctx;
+    if (tries == 0 && title->fault != NULL) {
+        asker_report(&title->titles->asker, title->fault, title->node.name, err);
+    }
     return tries + 1 >= TITLE_TRIES ? ASK_REFUSED : ASK_AGAIN;
-}
-
-static void title_refused(void *ctx, struct err err) {
-    (void)err; /* Reported already. */
-    title_free(ctx);
 }
 
 /* --- Its end ---------------------------------------------------------------------------------- */
@@ -77,22 +76,19 @@ static struct err end_tx(struct tx *tx, void *ctx) {
     return tx_title_end(tx, &title->end, &title->late);
 }
 
-/* The run fails alone. */
-static void end_refused(void *ctx, struct err err) {
+/* Where its end is refused, the run fails alone. */
+static void title_refused(void *ctx, struct err err) {
     struct title *title = ctx;
     (void)err; /* Reported already. */
-    static const struct ask_rules alone = {
-        .judge = title_judge, .refused = title_refused, .dropped = title_free};
-    title->ask.rules = &alone;
-    ask_write(&title->ask, alone_tx, title_free);
+    if (title->ask.fn == end_tx) {
+        title->fault = NULL;
+        ask_write(&title->ask, alone_tx, title_free);
+    } else {
+        title_free(title);
+    }
 }
 
 static void title_end(struct title *title, enum run_cause cause, const char *sentence) {
-    static const struct ask_rules rules = {
-        .words = {.again = "a title could not be stored; it is tried again"},
-        .judge = title_judge,
-        .refused = end_refused,
-        .dropped = title_free};
     const struct text *answer = &title->call.answer;
     bool answered = cause == CAUSE_COMPLETED && !text_failed(answer);
     text_add_str(&title->sentence, sentence);
@@ -104,7 +100,7 @@ static void title_end(struct title *title, enum run_cause cause, const char *sen
     title->end.usage = title->call.spent.usage;
     title->end.cost = title->call.spent.cost;
     title->end.tries = (int64_t)title->call.spent.tries;
-    title->ask.rules = &rules;
+    title->fault = "a title could not be stored; it is tried again";
     ask_write(&title->ask, end_tx, title_free);
 }
 
@@ -181,12 +177,7 @@ static void read_done(void *ctx) {
 }
 
 static void title_read(struct title *title) {
-    static const struct ask_rules rules = {
-        .words = {.again = "what a title is about could not be read; it is tried again"},
-        .judge = title_judge,
-        .refused = title_refused,
-        .dropped = title_free};
-    title->ask.rules = &rules;
+    title->fault = "what a title is about could not be read; it is tried again";
     ask_read(&title->ask, read_tx, read_done);
 }
 
@@ -212,10 +203,7 @@ static void adopt_done(void *ctx) {
 
 static void title_begin(struct titles *titles, const struct run_row *row) {
     static const struct ask_rules rules = {
-        .words = {.again = "a title could not be taken over; it is tried again"},
-        .judge = title_judge,
-        .refused = title_refused,
-        .dropped = title_free};
+        .judge = title_judge, .refused = title_refused, .dropped = title_free};
     struct title *title = mem_new(sizeof *title);
     assert(row->run.len < sizeof title->name);
     memcpy(title->name, row->run.data, row->run.len);
@@ -231,6 +219,7 @@ static void title_begin(struct titles *titles, const struct run_row *row) {
     if (row->epoch == store_epoch(titles->options.store)) {
         title_read(title);
     } else {
+        title->fault = "a title could not be taken over; it is tried again";
         ask_write(&title->ask, adopt_tx, adopt_done);
     }
 }

@@ -92,7 +92,7 @@ void child__begin(struct talk_work *work) {
     const char *label = request.description[0] != '\0' ? request.description : request.command;
     struct talk_errand *errand = work__errand(work, ERRAND_CHILD);
     errand->child = (struct turn_child){.key = errand->key,
-                                        .part = work->part,
+                                        .part = work->card.part,
                                         .is_long = order.is_long,
                                         .run = new_run(work, label)};
     talk__send(errand);
@@ -114,7 +114,7 @@ static void output_done(struct child_output *output) {
 static struct child_output read_output(const struct talk_work *work, struct log_place place,
                                        size_t size) {
     const struct turns_options *options = &work->talk->turns->options;
-    const struct run_row row = {.kind = KIND_JOB, .host = bytes_of(work->child_host)};
+    const struct run_row row = {.kind = KIND_JOB, .host = work->card.child_host};
     struct child_output output = {.bytes = NULL};
     char name[PROTOCOL_NAME_MAX];
     if (run_is_elsewhere(&row, &options->bounds)) {
@@ -123,7 +123,7 @@ static struct child_output read_output(const struct talk_work *work, struct log_
         if (place.stream == LOG_OUT) {
             text_add_str(&text,
                          "drover: the command ran on another host, which keeps its output: ");
-            text_add_str(&text, work->child_host);
+            text_add_str(&text, work->card.child_host.data);
         }
         if (!text_failed(&text) && text.len > 0) {
             output.bytes = text_take(&text, &output.read.len);
@@ -132,7 +132,8 @@ static struct child_output read_output(const struct talk_work *work, struct log_
         return output;
     }
     output.bytes = mem_new(size);
-    int len = snprintf(name, sizeof name, "%s.%lld", work->child, (long long)work->child_attempt);
+    int len = snprintf(name, sizeof name, "%s.%lld", work->card.child.data,
+                       (long long)work->card.child_attempt);
     place.name = name;
     bool fits = len > 0 && (size_t)len < sizeof name;
     if (!fits ||
@@ -164,14 +165,14 @@ static void fetch_run(struct pool_job *job) {
     struct child_output err =
         read_output(work, (struct log_place){.stream = LOG_ERR}, OUTPUT_BYTES);
     const struct command_end end = {
-        .state = work->child_cause == CAUSE_DEADLINE      ? COMMAND_TIMED_OUT
-                 : work->child_cause == CAUSE_NOT_STARTED ? COMMAND_NOT_FOUND
-                                                          : COMMAND_EXITED,
-        .exit_code = work->child_exit >= 0 ? (int)work->child_exit : -1,
+        .state = work->card.child_cause == CAUSE_DEADLINE      ? COMMAND_TIMED_OUT
+                 : work->card.child_cause == CAUSE_NOT_STARTED ? COMMAND_NOT_FOUND
+                                                               : COMMAND_EXITED,
+        .exit_code = work->card.child_exit >= 0 ? (int)work->card.child_exit : -1,
         .out = {out.bytes, out.read.len},
         .err = {err.bytes, err.read.len},
         .truncated = out.read.size > (int64_t)out.read.len || err.read.size > (int64_t)err.read.len,
-        .duration_ms = work->child_ms};
+        .duration_ms = work->card.child_ms};
     command_result_write(&end, &work->result);
 }
 
@@ -179,7 +180,7 @@ static void fetch_done(struct pool_job *job) {
     struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
     if (work__is_back(work)) {
         work->result.cause =
-            card_cause_of_run(CARD_RUN_COMMAND, work->child_state, work->child_cause);
+            card_cause_of_run(CARD_RUN_COMMAND, work->card.child_state, work->card.child_cause);
         work__settle(work);
     }
 }
@@ -231,17 +232,17 @@ static void find_done(struct pool_job *job) {
 /* A check that could not be started, was stopped or was lost says nothing. */
 static void note_run(struct pool_job *job) {
     struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
-    const enum run_cause cause = work->child_cause;
+    const enum run_cause cause = work->card.child_cause;
     if (cause != CAUSE_EXIT_CODE && cause != CAUSE_SIGNAL && cause != CAUSE_DEADLINE) {
         return;
     }
     AUTO(output_done) struct child_output out = read_end(work, LOG_OUT, CHECK_BYTES);
     AUTO(output_done) struct child_output err = read_end(work, LOG_ERR, CHECK_BYTES);
-    const struct check_failure failure = {.line = work->tool,
+    const struct check_failure failure = {.line = work->card.tool.data,
                                           .state = cause == CAUSE_EXIT_CODE ? CHECK_EXITED
                                                    : cause == CAUSE_SIGNAL  ? CHECK_SIGNALED
                                                                             : CHECK_TIMED_OUT,
-                                          .exit_code = (int)work->child_exit,
+                                          .exit_code = (int)work->card.child_exit,
                                           .out = {out.bytes, out.read.len},
                                           .err = {err.bytes, err.read.len}};
     text_init(&work->result.content, NOTE_MAX);
@@ -257,13 +258,13 @@ static void note_done(struct pool_job *job) {
     struct talk_errand *errand = work__errand(work, ERRAND_CHECK_END);
     errand->check_end =
         (struct turn_check_end){.key = errand->key,
-                                .check = work->step,
+                                .check = work->card.step,
                                 .note = text_failed(note) ? BYTES("") : text_bytes(note)};
     talk__send(errand);
 }
 
 void check__begin(struct talk_work *work) {
-    if (work->step != 0) {
+    if (work->card.step != 0) {
         work__pool(work, note_run, note_done);
     } else {
         work__pool(work, find_run, find_done);

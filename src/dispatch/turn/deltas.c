@@ -11,14 +11,11 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "dispatch/base/ask.h"
 #include "engine/turn/turns.h"
 #include "journal/journal.h"
 
 enum {
     HEAD = 5,
-    RETRY_FIRST_MS = 100,
-    RETRY_MAX_MS = 5000,
     AWAY_MAX = 128,        /* Writes in the store at once. */
     WRITE_BYTES = 1 << 20, /* Bytes of text that one store function takes, */
     WRITE_EVENTS = 250,    /* and events: each writes its own row and its stream's. */
@@ -38,12 +35,10 @@ struct delta_write {
 };
 
 struct deltas {
-    struct loop *loop;
     struct asker asker;
     struct delta_source *first, *last; /* Borrowed: those with text and no write, oldest first. */
     struct delta_write *writes;        /* Owned. */
     struct timer timer;
-    bool waiting;
     struct deltas_stats stats;
 };
 
@@ -135,24 +130,21 @@ static struct err write_tx(struct tx *tx, void *ctx) {
 static void deltas_arm(struct deltas *deltas, uint64_t wait_ms);
 static void source_begin_write(struct delta_source *source);
 
-static void names_free(const struct delta_place *place) {
-    const struct bytes names[] = {place->owner, place->stream, place->run, place->message};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        mem_free((char *)names[i].data);
-    }
-}
-
 static struct bytes name_copy(struct bytes name) {
     return (struct bytes){mem_copy(name.data, name.len), name.len};
 }
 
 static void write_free(struct delta_write *write) {
+    const struct delta_place *place = &write->place;
+    const struct bytes names[] = {place->owner, place->stream, place->run, place->message};
     *(write->prev == NULL ? &write->deltas->writes : &write->prev->next) = write->next;
     if (write->next != NULL) {
         write->next->prev = write->prev;
     }
     ask_drop(&write->ask);
-    names_free(&write->place);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        mem_free((char *)names[i].data);
+    }
     mem_free(write->records);
     mem_free(write);
 }
@@ -189,7 +181,7 @@ static void write_end(struct delta_write *write) {
     struct deltas *deltas = write->deltas;
     struct delta_source *source = write->source;
     /* From the begin of one write to that of the next: text that came meanwhile has waited. */
-    uint64_t took_ms = (world_mono_ns(loop_world(deltas->loop)) - write->begun_ns) / 1000000;
+    uint64_t took_ms = (world_mono_ns(loop_world(deltas->asker.loop)) - write->begun_ns) / 1000000;
     bool at_once = write->cut;
     write_free(write);
     if (source != NULL) {
@@ -264,7 +256,7 @@ static void source_begin_write(struct delta_source *source) {
                                         .step = place->step};
     ask_init(&write->ask, &deltas->asker, &rules, write);
     write->ask.run = write->place.run;
-    write->begun_ns = world_mono_ns(loop_world(deltas->loop));
+    write->begun_ns = world_mono_ns(loop_world(deltas->asker.loop));
     source_unlist(source);
     source->writing = write;
     text_init(&source->text, DELTAS_HELD_MAX);
@@ -279,16 +271,14 @@ static void source_begin_write(struct delta_source *source) {
 
 static void on_timer(struct timer *timer) {
     struct deltas *deltas = CONTAINER_OF(timer, struct deltas, timer);
-    deltas->waiting = false;
     while (deltas->first != NULL && deltas->asker.away < AWAY_MAX) {
         source_begin_write(deltas->first);
     }
 }
 
 static void deltas_arm(struct deltas *deltas, uint64_t wait_ms) {
-    if (!deltas->waiting) {
-        deltas->waiting = true;
-        timer_start(deltas->loop, &deltas->timer, wait_ms, on_timer);
+    if (!timer_runs(&deltas->timer)) {
+        timer_start(deltas->asker.loop, &deltas->timer, wait_ms, on_timer);
     }
 }
 
@@ -425,22 +415,15 @@ void deltas_drop(struct delta_source *source) {
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-struct deltas *deltas_open(const struct deltas_options *options) {
+struct deltas *deltas_open(const struct asker *asker) {
     struct deltas *deltas = mem_new(sizeof *deltas);
-    deltas->loop = options->loop;
-    deltas->asker = (struct asker){.loop = options->loop,
-                                   .store = options->store,
-                                   .effects = options->effects,
-                                   .pause_ms = RETRY_FIRST_MS,
-                                   .pause_max_ms = RETRY_MAX_MS,
-                                   .ctx = options->ctx,
-                                   .failed = options->failed};
+    deltas->asker = *asker;
     return deltas;
 }
 
 void deltas_stop(struct deltas *deltas) {
     deltas->asker.stopping = true;
-    timer_stop(deltas->loop, &deltas->timer);
+    timer_stop(deltas->asker.loop, &deltas->timer);
     for (struct delta_write *write = deltas->writes; write != NULL; write = write->next) {
         if (write->ask.state == ASK_PAUSING) {
             ask_drop(&write->ask);

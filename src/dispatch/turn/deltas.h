@@ -23,7 +23,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/text.h"
-#include "dispatch/base/effects.h"
+#include "dispatch/base/ask.h"
 #include "engine/run/runs.h"
 #include "loop/loop.h"
 #include "rules/trace/usage.h"
@@ -63,15 +63,8 @@ struct delta_source {
     void (*flushed)(struct delta_source *source);
 };
 
-struct deltas_options {
-    struct loop *loop;
-    struct store *store;
-    struct effects *effects; /* Borrowed; NULL: none. */
-    void *ctx;
-    /* The store refused a write of `run`; once in a row. */
-    void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
-};
-struct deltas *deltas_open(const struct deltas_options *options);
+/* Asks the store as that asker does, with figures of its own. */
+struct deltas *deltas_open(const struct asker *asker);
 /* Writes nothing more; what is on its way may still be answered until store_close. */
 void deltas_stop(struct deltas *deltas);
 void deltas_close(struct deltas *deltas); /* After store_close. NULL: fine. */

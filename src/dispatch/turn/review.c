@@ -86,7 +86,7 @@ static void review_settle(struct talk_review *review, enum turn_review verdict) 
     const struct model_spent *spent = &review->call.spent;
     errand->review_end = review->end;
     errand->review_end.key = errand->key;
-    errand->review_end.part = work->part;
+    errand->review_end.part = work->card.part;
     errand->review_end.model = bytes_of(review->model);
     errand->review_end.review = verdict;
     errand->review_end.reason = text_bytes(&review->reason);
@@ -210,7 +210,7 @@ static void read_done(void *ctx) {
         review_leave_open(review, CAUSE_STOPPED, "It was stopped.");
         return;
     }
-    if (strlen(work->arguments) + strlen(work->about) > CALL_MAX) {
+    if (work->card.arguments.len + work->card.about.len > CALL_MAX) {
         review_leave_open(review, CAUSE_NONE, too_long);
         return;
     }
@@ -223,12 +223,12 @@ static void read_done(void *ctx) {
     text_add_char(&prompt, '{');
     text_add_member(&prompt, "request", text_bytes(&review->request));
     text_add_str(&prompt, ",\"call\":{");
-    text_add_member(&prompt, "tool", bytes_of(work->tool));
+    text_add_member(&prompt, "tool", work->card.tool);
     text_add_member(&prompt, "folder", bytes_of(work->root));
     text_add_name(&prompt, "arguments");
-    json_add_stored(&prompt, bytes_of(work->arguments));
+    json_add_stored(&prompt, work->card.arguments);
     text_add_name(&prompt, "about");
-    json_add_stored(&prompt, bytes_of(work->about));
+    json_add_stored(&prompt, work->card.about);
     text_add_char(&prompt, '}');
     text_add_member(&prompt, "transcript", text_bytes(&review->transcript));
     text_add_char(&prompt, '}');
@@ -295,6 +295,6 @@ void review__begin(struct talk_work *work) {
     text_init(&review->reason, TURN_REASON_MAX + 1);
     errand->work = work;
     errand->review_begin = (struct turn_review_begin){
-        .key = errand->key, .part = work->part, .model = bytes_of(review->model)};
+        .key = errand->key, .part = work->card.part, .model = bytes_of(review->model)};
     talk__send(errand);
 }

@@ -299,13 +299,17 @@ static struct err subagent_find(struct tx *tx, const struct rows_call *call, boo
                           "That is not the id of a subagent of this session.");
 }
 
-static struct err rows_status(struct tx *tx, const struct rows_call *call) {
+/* Shows a subagent, or calls it off. */
+static struct err rows_subagent(struct tx *tx, const struct rows_call *call) {
+    bool cancels = call->call->id == TOOL_SUBAGENT_CANCEL, found = false;
     struct shown shown;
-    bool found = false;
     struct err err = subagent_find(tx, call, &found, &shown);
+    if (!err_failed(err) && found && cancels) {
+        err = tx_subagent_cancel(tx, &shown.subagent, call->bounds, &shown.subagent.run);
+    }
     if (!err_failed(err) && found) {
         struct subagent_view view = view_of(tx, &shown);
-        subagent_status_write(&view, call->result);
+        (cancels ? subagent_cancel_write : subagent_status_write)(&view, call->result);
     }
     return err;
 }
@@ -361,28 +365,14 @@ static struct err rows_result(struct tx *tx, const struct rows_call *call) {
     return err;
 }
 
-static struct err rows_cancel(struct tx *tx, const struct rows_call *call) {
-    struct shown shown;
-    bool found = false;
-    struct err err = subagent_find(tx, call, &found, &shown);
-    if (!err_failed(err) && found) {
-        err = tx_subagent_cancel(tx, &shown.subagent, call->bounds, &shown.subagent.run);
-    }
-    if (!err_failed(err) && found) {
-        struct subagent_view view = view_of(tx, &shown);
-        subagent_cancel_write(&view, call->result);
-    }
-    return err;
-}
-
 /* --- The transaction -------------------------------------------------------------------------- */
 
 static struct err call_perform(struct tx *tx, struct talk_errand *errand, int64_t *ret_child) {
     static const rows_fn functions[TOOL_COUNT] = {
         [TOOL_REMEMBER] = rows_remember,         [TOOL_RECALL] = rows_recall,
         [TOOL_READ_SESSION] = rows_read_session, [TOOL_SPAWN_SUBAGENT] = rows_spawn,
-        [TOOL_SUBAGENT_STATUS] = rows_status,    [TOOL_SUBAGENT_RESULT] = rows_result,
-        [TOOL_SUBAGENT_CANCEL] = rows_cancel,
+        [TOOL_SUBAGENT_STATUS] = rows_subagent,  [TOOL_SUBAGENT_RESULT] = rows_result,
+        [TOOL_SUBAGENT_CANCEL] = rows_subagent,
     };
     struct talk_work *work = errand->work;
     struct tool_result *result = &work->result;
@@ -393,7 +383,7 @@ static struct err call_perform(struct tx *tx, struct talk_errand *errand, int64_
     bool late = false;
     text_clear(&result->content);
     result->cause = CARD_DONE;
-    struct err err = tx_turn_seat(tx, &errand->key, work->part, &late, &seat);
+    struct err err = tx_turn_seat(tx, &errand->key, work->card.part, &late, &seat);
     if (err_failed(err) || late) {
         return err; /* The end of the card says the same. */
     }
@@ -425,7 +415,7 @@ struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
         return err;
     }
     errand->card = (struct turn_card_result){.key = errand->key,
-                                             .part = errand->work->part,
+                                             .part = errand->work->card.part,
                                              .cause = result->cause,
                                              .result = text_bytes(&result->content),
                                              .child = child};

@@ -19,21 +19,15 @@ static char *text_or_empty(struct bytes text) {
 static struct talk_work *work_new(struct talk *talk, const struct turn_card *card) {
     struct talk_work *work = mem_new(sizeof *work);
     work->talk = talk;
-    work->part = card->part;
-    work->step = card->step;
-    work->tool = text_or_empty(card->tool);
-    work->arguments = text_or_empty(card->arguments);
-    work->about = text_or_empty(card->about);
+    work->card = *card;
+    work->card.tool.data = text_or_empty(card->tool);
+    work->card.arguments.data = text_or_empty(card->arguments);
+    work->card.about.data = text_or_empty(card->about);
+    work->card.child.data = text_or_empty(card->child);
+    work->card.child_host.data = text_or_empty(card->child_host);
     work->root = text_or_empty(talk->plan.root);
     work->settings = text_or_empty(talk->plan.settings);
     work->roots = text_or_empty(talk->plan.roots);
-    work->child = text_or_empty(card->child);
-    work->child_host = text_or_empty(card->child_host);
-    work->child_attempt = card->child_attempt;
-    work->child_exit = card->child_exit;
-    work->child_ms = card->child_ms;
-    work->child_state = card->child_state;
-    work->child_cause = card->child_cause;
     tool_result_init(&work->result);
     work->next = talk->works;
     talk->works = work;
@@ -46,8 +40,10 @@ bool work__is_away(const struct talk_work *work) {
 }
 
 void work__free(struct talk_work *work) {
-    char *const texts[] = {work->tool,     work->arguments, work->about, work->root,
-                           work->settings, work->roots,     work->child, work->child_host};
+    const struct turn_card *card = &work->card;
+    const char *const texts[] = {
+        card->tool.data,       card->arguments.data, card->about.data, card->child.data,
+        card->child_host.data, work->root,           work->settings,   work->roots};
     struct talk_work **at = &work->talk->works;
     assert(!work__is_away(work));
     while (*at != work) {
@@ -58,7 +54,7 @@ void work__free(struct talk_work *work) {
     tool_call_done(&work->call);
     tool_result_done(&work->result);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        mem_free(texts[i]);
+        mem_free((char *)texts[i]);
     }
     text_done(&work->spec);
     rows__free(work);
@@ -102,7 +98,7 @@ void work__settle(struct talk_work *work) {
     }
     struct talk_errand *errand = work__errand(work, ERRAND_CARD);
     errand->card = (struct turn_card_result){.key = errand->key,
-                                             .part = work->part,
+                                             .part = work->card.part,
                                              .cause = work->result.cause,
                                              .result = text_bytes(&work->result.content),
                                              .wrote = work->wrote};
@@ -133,7 +129,7 @@ static struct err perform(struct talk_work *work, const struct toolplace *place)
     /* A permission holds for this change to this file: nobody has seen another one. Each judged
      * call says in what state its file was (judge.c). Fails closed: where that cannot be read any
      * more, nobody knows what was allowed. */
-    bool known = !err_failed(json_parse_wrapped(bytes_of(work->about), &about, NULL));
+    bool known = !err_failed(json_parse_wrapped(work->card.about, &about, NULL));
     const char *before = known ? json_str(about, "before", NULL) : NULL;
     if (before == NULL || strcmp(before, look.before.text) != 0) {
         work_put(work, CARD_CONFLICT,
@@ -180,33 +176,20 @@ static void fetched(void *ctx, const struct tool_result *result) {
     work__settle(work);
 }
 
-static void fetch_begin(struct talk_work *work) {
-    const struct turns_options *options = &work->talk->turns->options;
-    const struct web_order order = {.loop = options->loop,
-                                    .client = options->client,
-                                    .allow = options->allow,
-                                    .call = &work->call,
-                                    .done = fetched,
-                                    .ctx = work};
-    if (err_failed(web_fetch_start(&order, &work->fetch))) {
-        work__fail(work, CARD_TOO_MANY, "Too many requests are on their way; try it again later.");
-    }
-}
-
 /* --- Beginning -------------------------------------------------------------------------------- */
 
 static void work_begin(struct talk_work *work) {
+    const struct turns_options *options = &work->talk->turns->options;
     AUTO(text_done) struct text problem;
     text_init(&problem, PROBLEM_MAX);
-    if (work->part == TURN_CHECK_PART) {
+    if (work->card.part == TURN_CHECK_PART) {
         check__begin(work);
         return;
     }
     /* It was read and judged before it was stored. One that an older daemon stored and this one
      * cannot read any more fails. */
-    if (err_failed(tool_call_read(work->talk->turns->options.toolbox, TOOL_SET_ALL,
-                                  bytes_of(work->tool), bytes_of(work->arguments), &work->call,
-                                  &problem))) {
+    if (err_failed(tool_call_read(options->toolbox, TOOL_SET_ALL, work->card.tool,
+                                  work->card.arguments, &work->call, &problem))) {
         work__fail(work, CARD_BAD_ARGUMENTS,
                    problem.len > 0 ? problem.data : "This call cannot be read.");
         return;
@@ -215,11 +198,21 @@ static void work_begin(struct talk_work *work) {
     case TOOL_HERE:
         work__pool(work, here_run, here_done);
         break;
-    case TOOL_FETCH:
-        fetch_begin(work);
+    case TOOL_FETCH: {
+        const struct web_order order = {.loop = options->loop,
+                                        .client = options->client,
+                                        .allow = options->allow,
+                                        .call = &work->call,
+                                        .done = fetched,
+                                        .ctx = work};
+        if (err_failed(web_fetch_start(&order, &work->fetch))) {
+            work__fail(work, CARD_TOO_MANY,
+                       "Too many requests are on their way; try it again later.");
+        }
         break;
+    }
     case TOOL_RUN:
-        if (work->child[0] != '\0') {
+        if (work->card.child.len > 0) {
             child__fetch(work);
         } else {
             child__begin(work);
@@ -238,7 +231,7 @@ void talk__work(struct talk *talk, const struct turn_plan *plan) {
     for (size_t i = 0; i < plan->card_count; i++) {
         const struct turn_card *card = &plan->cards[i];
         const struct talk_work *work = talk->works;
-        while (work != NULL && work->part != card->part) {
+        while (work != NULL && work->card.part != card->part) {
             work = work->next;
         }
         if (work != NULL) {

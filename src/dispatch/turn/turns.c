@@ -3,6 +3,7 @@
 #include "dispatch/turn/turns.h"
 
 #include "base/memory.h"
+#include "dispatch/base/new_id.h"
 #include "dispatch/turn/work.h"
 
 enum { ASK_PAUSE_MS = 100, ASK_PAUSE_MAX_MS = 5000 };
@@ -37,10 +38,7 @@ bool talk__is_over(const struct talk *talk) {
 }
 
 struct id talk__new_id(const struct talk *talk, const char *prefix) {
-    const struct world *world = loop_world(talk->turns->options.loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
+    return new_id(loop_world(talk->turns->options.loop), prefix);
 }
 
 uint64_t turns__now_ms(const struct turns *turns) {
@@ -219,30 +217,6 @@ static void errand_dropped(void *ctx) {
     talk__maybe_free(errand->talk);
 }
 
-/* Not even its end can be stored: the row is left to the next start. */
-static void errand_abandon(void *ctx, struct err err) {
-    struct talk_errand *errand = ctx;
-    struct talk *talk = errand->talk;
-    asker_report(&talk->turns->asker,
-                 "the end of a turn could not be stored: the next start tries again",
-                 talk__run(talk), err);
-    effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect,
-                    "store the end of a turn", err);
-    errand__free(errand);
-    talk_leave(talk);
-}
-
-static void errand_give_up(void *ctx, struct err err) {
-    struct talk_errand *errand = ctx;
-    (void)err; /* Reported already. */
-    static const struct ask_rules rules = {.words = {.effect = "store a step of a turn"},
-                                           .refused = errand_abandon,
-                                           .dropped = errand_dropped};
-    errand->kind = ERRAND_GIVE_UP;
-    errand->ask.rules = &rules;
-    ask_write(&errand->ask, errand_tx, errand_done);
-}
-
 static void failure_add(struct turn_failure *failure, const struct usage *usage,
                         const struct usage_cost *cost, int64_t tries) {
     if (tries > 0) {
@@ -255,9 +229,6 @@ static void failure_add(struct turn_failure *failure, const struct usage *usage,
 
 /* The errand becomes the end of its turn. What models have used for it is charged all the same. */
 static void errand_fail(struct talk_errand *errand, const char *what, struct err err) {
-    static const struct ask_rules rules = {.words = {.effect = "store a step of a turn"},
-                                           .refused = errand_give_up,
-                                           .dropped = errand_dropped};
     struct talk *talk = errand->talk;
     const struct model_result *refused = &talk->fit.refused;
     const struct turn_answer *answer = &errand->answer;
@@ -279,25 +250,49 @@ static void errand_fail(struct talk_errand *errand, const char *what, struct err
     errand->kind = ERRAND_FAIL;
     errand->done = errand__perform;
     errand->work = NULL; /* Freed with its talk. */
-    errand->ask.rules = &rules;
-    ask_write(&errand->ask, errand_tx, errand_done);
+}
+
+static enum ask_verdict errand_judge(void *ctx, unsigned tries, struct err err) {
+    const struct talk_errand *errand = ctx;
+    bool ends = errand->kind == ERRAND_FAIL || errand->kind == ERRAND_GIVE_UP;
+    if (tries == 0 && !ends) {
+        asker_report(&errand->talk->turns->asker,
+                     "a step of a turn could not be stored; it is tried again",
+                     talk__run(errand->talk), err);
+    }
+    return ask_usual(tries, ends ? EFFECT_TRIES_MAX : STEP_TRIES_MAX, err);
 }
 
 /* Answers and results are only in memory until they are stored, so an outage of the store is waited
  * for. An error that comes again and again will always come: then the turn ends with a cause, in
  * place of what was to be stored, and its session takes the next message. */
 static void errand_refused(void *ctx, struct err err) {
-    errand_fail(ctx, "a step of the turn could not be stored", err);
+    struct talk_errand *errand = ctx;
+    struct talk *talk = errand->talk;
+    if (errand->kind == ERRAND_GIVE_UP) { /* The row is left to the next start. */
+        asker_report(&talk->turns->asker,
+                     "the end of a turn could not be stored: the next start tries again",
+                     talk__run(talk), err);
+        effects_abandon(talk->turns->options.effects, &errand->ask.retry.effect,
+                        "store the end of a turn", err);
+        errand__free(errand);
+        talk_leave(talk);
+        return;
+    }
+    if (errand->kind == ERRAND_FAIL) {
+        errand->kind = ERRAND_GIVE_UP;
+    } else {
+        errand_fail(errand, "a step of the turn could not be stored", err);
+    }
+    talk__send(errand);
 }
 
 struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
                                  void (*done)(struct talk_errand *errand)) {
-    static const struct ask_rules rules = {
-        .words = {.effect = "store a step of a turn",
-                  .again = "a step of a turn could not be stored; it is tried again"},
-        .tries_max = STEP_TRIES_MAX,
-        .refused = errand_refused,
-        .dropped = errand_dropped};
+    static const struct ask_rules rules = {.words = {.effect = "store a step of a turn"},
+                                           .judge = errand_judge,
+                                           .refused = errand_refused,
+                                           .dropped = errand_dropped};
     struct talk_errand *errand = mem_new(sizeof *errand);
     errand->talk = talk;
     errand->next = talk->errands;
@@ -313,7 +308,9 @@ struct talk_errand *talk__errand(struct talk *talk, enum errand_kind kind,
 }
 
 void talk__fail(struct talk *talk, const char *what, struct err err) {
-    errand_fail(talk__errand(talk, ERRAND_FAIL, errand__perform), what, err);
+    struct talk_errand *errand = talk__errand(talk, ERRAND_FAIL, errand__perform);
+    errand_fail(errand, what, err);
+    talk__send(errand);
 }
 
 void talk__send(struct talk_errand *errand) {
@@ -405,20 +402,6 @@ static struct talk *talk_find(const struct turns *turns, struct bytes run) {
     return node == NULL ? NULL : CONTAINER_OF(node, struct talk, node);
 }
 
-/* The rows know already; what is in our hands is what must stop. The talk stays, since the end of
- * its turn is stored by it. */
-static void talk_stop(struct talk *talk) {
-    talk->stop = true;
-    if (talk->state == TALK_RESTING) {
-        timer_stop(talk->turns->options.loop, &talk->timer);
-        rested(&talk->timer);
-    } else {
-        talk__cancel_works(talk);
-        compact__cancel(talk);
-        talk__cancel_call(talk);
-    }
-}
-
 static void talk_hear(struct talk *talk, const struct run_row *row) {
     if (run_state_final(row->state)) {
         talk__enter(talk, TALK_ENDED);
@@ -428,8 +411,16 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
         return;
     }
     talk->again = true;
-    if (row->stop != CAUSE_NONE) {
-        talk_stop(talk);
+    /* The rows know of a stop already; what is in our hands must stop. The talk stays, since the end
+     * of its turn is stored by it. */
+    talk->stop = talk->stop || row->stop != CAUSE_NONE;
+    if (row->stop != CAUSE_NONE && talk->state == TALK_RESTING) {
+        timer_stop(talk->turns->options.loop, &talk->timer);
+        rested(&talk->timer);
+    } else if (row->stop != CAUSE_NONE) {
+        talk__cancel_works(talk);
+        compact__cancel(talk);
+        talk__cancel_call(talk);
     }
     if (talk->state == TALK_WORKING) {
         talk__begin(talk);
@@ -485,12 +476,7 @@ struct turns *turns_open(const struct turns_options *options) {
                                   .failed = options->failed};
     table_init(&turns->talks);
     pool_init(&turns->pool, options->loop, options->shortage);
-    const struct deltas_options of_deltas = {.loop = options->loop,
-                                             .store = options->store,
-                                             .effects = options->effects,
-                                             .ctx = options->ctx,
-                                             .failed = options->failed};
-    turns->deltas = deltas_open(&of_deltas);
+    turns->deltas = deltas_open(&turns->asker);
     return turns;
 }
 

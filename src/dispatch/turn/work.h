@@ -17,8 +17,8 @@ struct talk_work {
     struct talk_work *next;
     struct talk *talk;
     struct pool_job job;
-    int64_t part, step;
-    char *tool, *arguments, *about, *root, *settings, *roots; /* Owned. */
+    struct turn_card card;         /* Owned: its texts, each terminated. */
+    char *root, *settings, *roots; /* Owned. */
     atomic_bool cancelled;
     bool away; /* In the pool. */
     struct web_fetch *fetch;
@@ -29,11 +29,6 @@ struct talk_work {
     bool wrote;               /* Files of the project. */
     struct text spec;         /* Owned: of a child that begins. */
     struct rows_fresh *fresh; /* Owned: TOOL_ROWS. */
-    char *child;              /* Owned: run_… of one that has ended; "": none. */
-    char *child_host;         /* Owned. */
-    int64_t child_attempt, child_exit, child_ms;
-    enum run_state child_state;
-    enum run_cause child_cause;
 };
 
 /* tools.c */
