@@ -127,7 +127,7 @@ static struct err authorize(struct exchange *exchange, struct why *why) {
         return err;
     }
     why_set(why, "the token lacks the scope '%s'",
-            token_scope_name((unsigned)__builtin_ctz(missing)));
+            token_scope_names[__builtin_ctz(missing)]);
     return err_make(ERR_FORBIDDEN, "http: check");
 }
 

@@ -101,7 +101,7 @@ static void add_route(struct text *text, const struct http_server *server,
     for (unsigned i = 0; i < TOKEN_SCOPES; i++) {
         if ((route->scope & (1U << i)) != 0) {
             add_element(text, "\"");
-            text_addf(text, "%s\"", token_scope_name(i));
+            text_addf(text, "%s\"", token_scope_names[i]);
         }
     }
     text_add_str(text, route->scope == 0 ? "]}" : "]}]}");

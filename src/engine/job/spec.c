@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "rules/budget/budget.h"
+#include "rules/session/given.h"
 #include "rules/session/session.h"
 
 static struct err spec_bad(void) {

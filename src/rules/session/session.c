@@ -2,6 +2,7 @@
 #include "rules/session/session.h"
 
 #include "base/words.h"
+#include "rules/session/given.h"
 
 #define X(word, name) name,
 static const char *const session_states[] = {SESSION_STATES(X)};
