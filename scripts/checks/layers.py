@@ -18,8 +18,8 @@ ONLY = {"rules": {"base", "rules"}}
 # no order; one whose files all stand directly in it has no order to keep.
 FEATURES = {
     "rules": [
-        ["token", "memory", "approval", "budget"], ["run"], ["job", "inbox", "session", "trace"], ["turn"],
-        ["workflow"],
+        ["token", "memory", "approval", "budget"], ["run"],
+        ["job", "inbox", "session", "trace"], ["turn"], ["workflow"],
     ],
     "engine": [
         ["base"], ["token", "memory", "trace"], ["inbox"], ["run"], ["job"], ["host"], ["session"],

@@ -126,8 +126,7 @@ static struct err authorize(struct exchange *exchange, struct why *why) {
     if (err_failed(err) || missing == 0) {
         return err;
     }
-    why_set(why, "the token lacks the scope '%s'",
-            token_scope_names[__builtin_ctz(missing)]);
+    why_set(why, "the token lacks the scope '%s'", token_scope_names[__builtin_ctz(missing)]);
     return err_make(ERR_FORBIDDEN, "http: check");
 }
 

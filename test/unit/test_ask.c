@@ -1,4 +1,4 @@
-/* An operation of the store, asked until it is answered. The store and the timers are the test's. */
+/* An operation of the store, asked until it is answered. The test has the store and timers. */
 #include "dispatch/base/ask.h"
 
 #include <setjmp.h>

@@ -20,8 +20,7 @@ static int setup(void **state) {
     static struct router router;
     router = (struct router){0};
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        router_add(&router,
-                   &(struct router_entry){.route = &routes[i], .ctx = (void *)&routes[i]});
+        router_add(&router, &(struct router_entry){.route = &routes[i], .ctx = (void *)&routes[i]});
     }
     *state = &router;
     return 0;

@@ -36,8 +36,8 @@ struct failed_starts {
     char runs[FAILED_STARTS_RUNS][RUN_SIZE]; /* At hand at these deaths; "": none. */
 };
 
-/* A record of that number of lives, with the runs at hand at the deaths before. A record that was not
- * written whole counts as none. */
+/* A record of that number of lives, with the runs at hand at the deaths before. A record that was
+ * not written whole counts as none. */
 static void record_write(const struct failed_starts *starts, uint32_t lives) {
     struct starts_record record = {.lives = lives};
     memcpy(record.magic, magic, sizeof magic);

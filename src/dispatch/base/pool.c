@@ -62,7 +62,7 @@ static void serve(struct pool *pool) {
     for (enum pool_kind kind = 0; kind < POOL_KINDS; kind++) {
         struct pool_job *job = NULL;
         while ((job = pool->first[kind]) != NULL && pool_has_room(pool, kind)) {
-            /* A stop waits for the jobs of a cancelled pool, and some are added after the cancel. */
+            /* A stop waits for the jobs of a cancelled pool; some are added after the cancel. */
             if (job->run != NULL && !pool->cancelled && shortage_lasts(pool->shortage)) {
                 shortage_await(pool->shortage, &pool->waiter, &pool->again);
                 break;

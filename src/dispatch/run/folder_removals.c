@@ -156,8 +156,8 @@ static void gone_done(void *ctx) {
 
 /* --- Folders ---------------------------------------------------------------------------------- */
 
-/* Ends what lives of an attempt, and removes its folder. OUTCOME_STAYS: the whole run stays. Where the
- * folder cannot be looked at, nobody knows what lives: the error is kept in the cursor. */
+/* Ends what lives of an attempt, and removes its folder. OUTCOME_STAYS: the whole run stays. Where
+ * the folder cannot be looked at, nobody knows what lives: the error is kept in the cursor. */
 static enum outcome folder_remove(struct removals *removals, const char *name, unsigned *io_work) {
     const struct dispatch_options *options = &removals->dispatch->options;
     struct spool_state state;

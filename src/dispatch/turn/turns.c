@@ -411,8 +411,8 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
         return;
     }
     talk->again = true;
-    /* The rows know of a stop already; what is in our hands must stop. The talk stays, since the end
-     * of its turn is stored by it. */
+    /* The rows know of a stop already; what is in our hands must stop. The talk stays, since the
+     * end of its turn is stored by it. */
     talk->stop = talk->stop || row->stop != CAUSE_NONE;
     if (row->stop != CAUSE_NONE && talk->state == TALK_RESTING) {
         timer_stop(talk->turns->options.loop, &talk->timer);

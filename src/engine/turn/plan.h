@@ -15,7 +15,7 @@
 enum {
     TURN_ARGUMENTS_MAX = 1 << 20, /* A tool call. */
     TURN_RESULT_MAX = 256 << 10,  /* A tool's result, as the model sees it. */
-    TURN_ITEMS_MAX = 1024,        /* One answer of a model. */
+    TURN_ITEMS_MAX = 1024,        /* Per answer of a model. */
 };
 
 /* A tool that begins now, or whose child run has ended. */
