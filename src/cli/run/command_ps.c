@@ -3,9 +3,9 @@
  * --watch reads the list again each second: there is no stream of all runs, and this is a display
  * that somebody looks at. On a terminal the picture is drawn again. Elsewhere, and as JSON, a line
  * is added for each run that is new, changed or over, and none is missed, however short it was: a
- * look reads the newest runs down to the newest one of the look before (so that a run which began and
- * ended in between is seen), then those that live. A run that lived at the last look and does not
- * now has ended, and is asked for by name. While the daemon is away it is waited for. */
+ * look reads the newest runs down to the newest one of the look before (so that a run which began
+ * and ended in between is seen), then those that live. A run that lived at the last look and does
+ * not now has ended, and is asked for by name. While the daemon is away it is waited for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
