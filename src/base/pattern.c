@@ -71,8 +71,8 @@ static struct err compile(struct bytes source, enum form form, pcre2_code **ret_
     if (compiled == NULL) {
         char words[160] = "";
         (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)words, sizeof words); /* Cut is fine. */
-        why_set(why, "pattern: %s (at position %zu)", words, characters(source, at));
-        return err_make(ERR_BAD_PATTERN, "pattern: compile");
+        return err_why(why, ERR_BAD_PATTERN, "pattern: %s (at position %zu)", words,
+                       characters(source, at));
     }
     /* Where that fails it is interpreted: slower, and within the same bounds. */
     (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);

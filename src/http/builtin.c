@@ -7,8 +7,7 @@ enum { SMALL_MAX = 4096, METRICS_MAX = 256 << 10, OPENAPI_MAX = 1 << 20 };
 
 static void healthz(struct exchange *exchange, void *ctx) {
     const struct http_server *server = ctx;
-    AUTO(text_done) struct text text;
-    text_init(&text, SMALL_MAX);
+    AUTO(text_done) struct text text = text_up_to(SMALL_MAX);
     text_add_str(&text, "{\"status\":\"ok\"");
     text_add_member(&text, "version", bytes_of(server->options.version));
     text_add_char(&text, '}');
@@ -29,8 +28,7 @@ static void readyz(struct exchange *exchange, void *ctx) {
         exchange_problem(exchange, err, &why);
         return;
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, SMALL_MAX);
+    AUTO(text_done) struct text text = text_up_to(SMALL_MAX);
     text_add_str(&text, "{\"status\":\"ready\"");
     if (options->status != NULL) {
         options->status(options->ctx, &text);
@@ -40,15 +38,13 @@ static void readyz(struct exchange *exchange, void *ctx) {
 }
 
 static void metrics(struct exchange *exchange, void *ctx) {
-    AUTO(text_done) struct text text;
-    text_init(&text, METRICS_MAX);
+    AUTO(text_done) struct text text = text_up_to(METRICS_MAX);
     metrics_write(ctx, &text);
     exchange_reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 
 static void openapi(struct exchange *exchange, void *ctx) {
-    AUTO(text_done) struct text text;
-    text_init(&text, OPENAPI_MAX);
+    AUTO(text_done) struct text text = text_up_to(OPENAPI_MAX);
     openapi_write(ctx, &text);
     exchange_reply(exchange, 200, "application/json", &text);
 }

@@ -9,8 +9,7 @@
 #include "http/inside.h"
 
 static struct err refuse(enum err_code code, struct why *why, const char *detail) {
-    why_set(why, "%s", detail);
-    return err_make(code, "http: check");
+    return err_why(why, code, "%s", detail);
 }
 
 static struct err check_host(const struct exchange *exchange, struct why *why) {
@@ -21,9 +20,8 @@ static struct err check_host(const struct exchange *exchange, struct why *why) {
         return refuse(ERR_BAD_REQUEST, why, "the Host header is missing or not valid");
     }
     if (!host_allowed(rules, host)) {
-        why_set(why, "this daemon does not answer to the name '%.*s'", (int)host.name.len,
-                host.name.data);
-        return err_make(ERR_BAD_HOST, "http: check");
+        return err_why(why, ERR_BAD_HOST, "this daemon does not answer to the name '%.*s'",
+                       (int)host.name.len, host.name.data);
     }
     if (request_known(&exchange->request, HEADER_ORIGIN, &origin) &&
         !origin_allowed(rules, origin, value)) {
@@ -86,8 +84,7 @@ static struct err find_route(struct exchange *exchange, const struct target *tar
     }
     exchange_add_header(exchange, "Allow", allow);
     if (!options) {
-        why_set(why, "allowed here: %s", allow);
-        return err_make(ERR_METHOD_NOT_ALLOWED, "http: check");
+        return err_why(why, ERR_METHOD_NOT_ALLOWED, "allowed here: %s", allow);
     }
     exchange_reply(exchange, 204, NULL, NULL);
     return ERR_OK;
@@ -126,15 +123,14 @@ static struct err authorize(struct exchange *exchange, struct why *why) {
     if (err_failed(err) || missing == 0) {
         return err;
     }
-    why_set(why, "the token lacks the scope '%s'", token_scope_names[__builtin_ctz(missing)]);
-    return err_make(ERR_FORBIDDEN, "http: check");
+    return err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
+                   token_scope_names[__builtin_ctz(missing)]);
 }
 
 static struct err check_length(const struct request *request, struct why *why) {
     if (request->has_length && request->content_length > request->body_max) {
-        why_set(why, "the body has %llu bytes, %zu are allowed",
-                (unsigned long long)request->content_length, request->body_max);
-        return err_make(ERR_BODY_TOO_LARGE, "http: check");
+        return err_why(why, ERR_BODY_TOO_LARGE, "the body has %llu bytes, %zu are allowed",
+                       (unsigned long long)request->content_length, request->body_max);
     }
     return ERR_OK;
 }

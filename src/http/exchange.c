@@ -339,8 +339,7 @@ void exchange_problem_about(struct exchange *exchange, struct err err, const str
         err.code == ERR_BUSY) {
         exchange_add_header(exchange, "Retry-After", "1");
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, PROBLEM_MAX);
+    AUTO(text_done) struct text text = text_up_to(PROBLEM_MAX);
     problem_write(&text, err, why, run);
     exchange->media = PROBLEM_MEDIA;
     if (!text_failed(&text)) {

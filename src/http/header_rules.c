@@ -20,8 +20,7 @@ static const struct bytes known_names[HEADER_KNOWN] = {
 };
 
 static struct err refuse(struct request *request, enum err_code code, const char *detail) {
-    why_set(&request->why, "%s", detail);
-    return err_make(code, "http: headers");
+    return err_why(&request->why, code, "%s", detail);
 }
 
 /* A header that comes twice is read as the first by one server and as the last by another. */
@@ -36,8 +35,8 @@ static struct err known_index(struct request *request) {
             continue;
         }
         if (request->known[known] != 0) {
-            why_set(&request->why, "the header '%s' came twice", known_names[known].data);
-            return err_make(ERR_BAD_REQUEST, "http: headers");
+            return err_why(&request->why, ERR_BAD_REQUEST, "the header '%s' came twice",
+                           known_names[known].data);
         }
         request->known[known] = (uint8_t)(i + 1);
     }

@@ -218,8 +218,7 @@ struct err http_listen_tcp(struct http_server *server, const char *host, uint16_
         loopback = IN6_IS_ADDR_LOOPBACK(&name.in6.sin6_addr);
         all = IN6_IS_ADDR_UNSPECIFIED(&name.in6.sin6_addr);
     } else {
-        why_set(why, "'%s' is not an IP address or 'localhost'", host);
-        return err_make(ERR_CONFIG, "http: listen");
+        return err_why(why, ERR_CONFIG, "'%s' is not an IP address or 'localhost'", host);
     }
     struct listener *listener = listener_new(server);
     int rc = uv_tcp_init(loop_uv(server->loop), &listener->uv.tcp);

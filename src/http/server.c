@@ -162,9 +162,9 @@ struct err http_open(const struct http_options *options, struct http_server **re
     struct http_limits limits = limits_fill(&options->limits);
     if (limits.headers_max > HEADERS_MAX ||
         limits.head_bytes_max + limits.url_bytes_max + 64 > HEAD_SIZE_MAX) {
-        why_set(why, "at most %d headers, and %d bytes of URL and headers together", HEADERS_MAX,
-                HEAD_SIZE_MAX - 64);
-        return err_make(ERR_CONFIG, "http: limits");
+        return err_why(why, ERR_CONFIG,
+                       "at most %d headers, and %d bytes of URL and headers together", HEADERS_MAX,
+                       HEAD_SIZE_MAX - 64);
     }
     struct http_server *server = mem_new(sizeof *server);
     server->limits = limits;

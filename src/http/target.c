@@ -8,8 +8,7 @@
 #include "base/utf8.h"
 
 static struct err refuse(enum err_code code, struct why *why, const char *detail) {
-    why_set(why, "%s", detail);
-    return err_make(code, "http: target");
+    return err_why(why, code, "%s", detail);
 }
 
 static int hex_digit(char c) {
@@ -58,8 +57,8 @@ static const char *decode(struct bytes raw, bool plus_is_blank, char **scratch,
 static struct err segment_add(struct bytes raw, char **scratch, struct target *target,
                               struct why *why) {
     if (target->segment_count == TARGET_SEGMENTS_MAX) {
-        why_set(why, "the path has more than %d segments", TARGET_SEGMENTS_MAX);
-        return err_make(ERR_NOT_FOUND, "http: target");
+        return err_why(why, ERR_NOT_FOUND, "the path has more than %d segments",
+                       TARGET_SEGMENTS_MAX);
     }
     struct bytes plain = raw;
     const char *fault = decode(raw, /* plus_is_blank */ false, scratch, &plain);
@@ -118,8 +117,8 @@ static struct err authority_take(struct bytes *raw, struct target *target, struc
 static struct err pair_add(struct bytes raw, char **scratch, struct target *target,
                            struct why *why) {
     if (target->pair_count == TARGET_PAIRS_MAX) {
-        why_set(why, "there are more than %d query parameters", TARGET_PAIRS_MAX);
-        return err_make(ERR_BAD_QUERY, "http: query");
+        return err_why(why, ERR_BAD_QUERY, "there are more than %d query parameters",
+                       TARGET_PAIRS_MAX);
     }
     struct target_pair pair = {.value = {raw.data + raw.len, 0}};
     const char *equals = memchr(raw.data, '=', raw.len);

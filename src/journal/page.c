@@ -80,8 +80,7 @@ static struct err add_snapshot(struct tx *tx, struct hub_page *page,
                                      .name = page->stream->name,
                                      .state = *state,
                                      .held = page->held};
-    AUTO(text_done) struct text text;
-    text_init(&text, SNAPSHOT_MAX);
+    AUTO(text_done) struct text text = text_up_to(SNAPSHOT_MAX);
     int64_t seq = 0;
     struct err err = tx_snapshot(tx, &page->hub->snapshots, &ask, &text, &seq);
     if (err_failed(err)) {

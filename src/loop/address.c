@@ -247,15 +247,15 @@ struct err address_list_parse(const char *text, struct address_list **ret_list, 
             *comma = '\0';
         }
         if (list->count == ADDRESS_LIST_MAX) {
-            why_set(why, "at most %d addresses, with commas between", ADDRESS_LIST_MAX);
-            return err_make(ERR_CONFIG, "address: list");
+            return err_why(why, ERR_CONFIG, "at most %d addresses, with commas between",
+                           ADDRESS_LIST_MAX);
         }
         size_t at = (size_t)(item - copy);
         if (!entry_parse(item, &list->entries[list->count++])) {
-            why_set(why,
-                    "\"%.*s\" is none of NAME, NAME:PORT, IP, IP:PORT, [IPv6]:PORT and IP/BITS",
-                    (int)strcspn(text + at, ","), text + at);
-            return err_make(ERR_CONFIG, "address: list");
+            return err_why(
+                why, ERR_CONFIG,
+                "\"%.*s\" is none of NAME, NAME:PORT, IP, IP:PORT, [IPv6]:PORT and IP/BITS",
+                (int)strcspn(text + at, ","), text + at);
         }
     }
     *ret_list = list;

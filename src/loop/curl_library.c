@@ -21,11 +21,10 @@ static struct err find_functions(struct curl_library *curl, struct why *why) {
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         found[i] = dlsym(curl->library, names[i]);
         if (found[i] == NULL) {
-            why_set(why,
-                    "libcurl is too old: it has no %s; install version 7.87 or later "
-                    "(package libcurl4)",
-                    names[i]);
-            return err_make(ERR_CONFIG, "curl: find functions");
+            return err_why(why, ERR_CONFIG,
+                           "libcurl is too old: it has no %s; install version 7.87 or later "
+                           "(package libcurl4)",
+                           names[i]);
         }
     }
     static_assert(sizeof *curl == sizeof found + sizeof(void *), "a table of pointers only");
@@ -36,16 +35,14 @@ static struct err find_functions(struct curl_library *curl, struct why *why) {
 static struct err begin(struct curl_library *curl, struct why *why) {
     const curl_version_info_data *version = curl->curl_version_info(CURLVERSION_NOW);
     if (version->version_num < VERSION_MIN) {
-        why_set(why,
-                "libcurl is too old: it is %s; install version 7.87 or later (package "
-                "libcurl4)",
-                version->version);
-        return err_make(ERR_CONFIG, "curl: version");
+        return err_why(why, ERR_CONFIG,
+                       "libcurl is too old: it is %s; install version 7.87 or later (package "
+                       "libcurl4)",
+                       version->version);
     }
     CURLcode code = curl->curl_global_init(CURL_GLOBAL_DEFAULT);
     if (code != CURLE_OK) {
-        why_set(why, "libcurl cannot begin: %s", curl->curl_easy_strerror(code));
-        return err_make(ERR_CONFIG, "curl: begin");
+        return err_why(why, ERR_CONFIG, "libcurl cannot begin: %s", curl->curl_easy_strerror(code));
     }
     return ERR_OK;
 }
@@ -88,8 +85,8 @@ struct err curl_library_open(const char *ca_file, struct curl_library *ret_libra
                                     dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)};
     struct curl_trust trust = {.library = NULL};
     if (curl.library == NULL) {
-        why_set(why, "libcurl is not installed: apt install libcurl4 (%s)", dlerror());
-        return err_make(ERR_CONFIG, "curl: open");
+        return err_why(why, ERR_CONFIG, "libcurl is not installed: apt install libcurl4 (%s)",
+                       dlerror());
     }
     struct err err = find_functions(&curl, why);
     if (!err_failed(err)) {

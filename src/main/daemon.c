@@ -166,8 +166,7 @@ static void answer_failed(void *ctx, const struct exchange *exchange, struct err
 static struct err ready(void *ctx, struct why *why) {
     const struct daemon *daemon = ctx;
     if (!store_reachable(daemon->store)) {
-        why_set(why, "PostgreSQL does not answer; drover goes on trying");
-        return err_make(ERR_STORE_DOWN, "daemon: ready");
+        return err_why(why, ERR_STORE_DOWN, "PostgreSQL does not answer; drover goes on trying");
     }
     return work_ready(daemon->work, why);
 }

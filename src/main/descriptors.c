@@ -54,11 +54,11 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 struct err descriptors_fit(uint64_t limit, const struct descriptor_shares *wanted,
                            struct descriptor_shares *ret_fitted, struct why *why) {
     if (limit < DESCRIPTORS_MIN) {
-        why_set(why,
-                "the limit of open files is %" PRIu64 ", and drover needs at least %d: raise it"
-                " with ulimit -n, or LimitNOFILE= of the service",
-                limit, DESCRIPTORS_MIN);
-        return err_make(ERR_CONFIG, "descriptors: fit");
+        return err_why(why, ERR_CONFIG,
+                       "the limit of open files is %" PRIu64
+                       ", and drover needs at least %d: raise it"
+                       " with ulimit -n, or LimitNOFILE= of the service",
+                       limit, DESCRIPTORS_MIN);
     }
     uint64_t room = limit - kept_back(limit);
     uint64_t half = room / 2, others = smaller(connections_cost(wanted->connections), room);

@@ -46,8 +46,7 @@ static void judge_run(struct loop_work *work) {
 
 static void judge_done(struct loop_work *work) {
     struct spool_look *look = CONTAINER_OF(work, struct spool_look, work);
-    AUTO(text_done) struct text shown;
-    text_init(&shown, LOGGED_BYTES_MAX);
+    AUTO(text_done) struct text shown = text_up_to(LOGGED_BYTES_MAX);
     look->count = 0;
     for (size_t at = 0; at < look->page.len; look->count++) {
         const char *name = look->page.data + at;

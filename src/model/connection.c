@@ -103,16 +103,14 @@ struct err connection_check(const struct model_connection *connection, struct wh
     size_t len = strlen(name);
     if (len == 0 || len > CONNECTION_NAME_MAX || strchr("._-", name[0]) != NULL ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != len) {
-        why_set(why,
-                "a connection's name has 1 to %d of a-z, 0-9, '.', '_' and '-', and begins "
-                "with a letter or digit",
-                CONNECTION_NAME_MAX);
-        return err_make(ERR_BAD_FIELD, "connection: check");
+        return err_why(why, ERR_BAD_FIELD,
+                       "a connection's name has 1 to %d of a-z, 0-9, '.', '_' and '-', and begins "
+                       "with a letter or digit",
+                       CONNECTION_NAME_MAX);
     }
     const char *fault = connection_fault(connection);
     if (fault != NULL) {
-        why_set(why, "the connection \"%s\": %s", name, fault);
-        return err_make(ERR_BAD_FIELD, "connection: check");
+        return err_why(why, ERR_BAD_FIELD, "the connection \"%s\": %s", name, fault);
     }
     return ERR_OK;
 }

@@ -55,8 +55,7 @@ static bool looks_secret(struct bytes word) {
 
 /* Owned. A secret of a few letters is no secret, and its letters stand in ordinary words. */
 static char *plain_words(const char *message, const char *secret) {
-    AUTO(text_done) struct text text;
-    text_init(&text, (size_t)FAULT_BODY_MAX * 8);
+    AUTO(text_done) struct text text = text_up_to((size_t)FAULT_BODY_MAX * 8);
     AUTO(mem_release) char *own = mem_copy(message, strlen(message));
     size_t secret_len = secret != NULL ? strlen(secret) : 0;
     for (char *at = own;

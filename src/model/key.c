@@ -17,8 +17,8 @@ void key_free(char **key) {
 struct err key_load(const struct world *world, const char *path, char **ret_key, struct why *why) {
     struct stat found;
     if (stat(path, &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        why_set(why, "%s holds a key, and others may read it: chmod 600 it", path);
-        return err_make(ERR_CONFIG, "key: mode");
+        return err_why(why, ERR_CONFIG, "%s holds a key, and others may read it: chmod 600 it",
+                       path);
     }
     AUTO(key_free) char *text = NULL;
     size_t size = 0;
@@ -30,9 +30,9 @@ struct err key_load(const struct world *world, const char *path, char **ret_key,
     size_t from = strspn(text, " \t\r\n"), len = strcspn(text + from, " \t\r\n");
     size_t behind = strspn(text + from + len, " \t\r\n");
     if (len == 0 || len > CONNECTION_KEY_MAX || from + len + behind != size) {
-        why_set(why, "%s should hold a key: one line of at most %d characters without blanks", path,
-                CONNECTION_KEY_MAX);
-        return err_make(ERR_CONFIG, "key: read");
+        return err_why(why, ERR_CONFIG,
+                       "%s should hold a key: one line of at most %d characters without blanks",
+                       path, CONNECTION_KEY_MAX);
     }
     *ret_key = mem_copy(text + from, len);
     return ERR_OK;

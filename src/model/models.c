@@ -275,8 +275,7 @@ static struct err files_open(struct models *models, struct why *why) {
         err = script_file_open((struct bytes){script, script_len}, &models->script, &inner);
     }
     if (err_failed(err)) {
-        why_set(why, "%s: %s", path, inner.text);
-        return err_make(ERR_CONFIG, err.step);
+        return err_why(why, ERR_CONFIG, "%s: %s", path, inner.text);
     }
     return ERR_OK;
 }

@@ -103,8 +103,8 @@ static struct err file_parse(struct prices *prices, struct bytes text, struct wh
         return err;
     }
     if (!json_is_object(models) || json_object_size(models) > PRICE_ROWS_MAX) {
-        why_set(why, "\"models\" must be an object of at most %d models", PRICE_ROWS_MAX);
-        return err_make(ERR_BAD_FIELD, "prices: open");
+        return err_why(why, ERR_BAD_FIELD, "\"models\" must be an object of at most %d models",
+                       PRICE_ROWS_MAX);
     }
     prices->rows = mem_new_array(json_object_size(models) + 1, sizeof *prices->rows);
     for (void *at = json_object_iter(models); at != NULL && !err_failed(err);
@@ -168,8 +168,7 @@ static const struct price_row *best(const struct price_row *rows, size_t count,
 
 struct model_facts prices_find(const struct prices *prices, struct bytes provider,
                                struct bytes model) {
-    AUTO(text_done) struct text whole;
-    text_init(&whole, PRICE_KEY_MAX);
+    AUTO(text_done) struct text whole = text_up_to(PRICE_KEY_MAX);
     text_add(&whole, provider.data, provider.len);
     text_add_char(&whole, '/');
     text_add(&whole, model.data, model.len);

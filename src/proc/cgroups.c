@@ -38,8 +38,7 @@ struct cgroups {
 /* Files of /proc have no size. NULL: it can't be read. Owned. */
 static char *read_all(const char *path) {
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    AUTO(text_done) struct text text;
-    text_init(&text, PROC_SIZE_MAX);
+    AUTO(text_done) struct text text = text_up_to(PROC_SIZE_MAX);
     char piece[SMALL_SIZE];
     ssize_t got = fd < 0 ? -1 : 1;
     while (got > 0) {
@@ -177,8 +176,7 @@ static void drop_empty(struct cgroups *cgroups) {
  * hid from us after a move, and no more. */
 static void keep(const struct world *world, const struct cgroups *cgroups, const char *path,
                  const char *before) {
-    AUTO(text_done) struct text list;
-    text_init(&list, LIST_SIZE_MAX);
+    AUTO(text_done) struct text list = text_up_to(LIST_SIZE_MAX);
     for (size_t i = 0; i < cgroups->count; i++) {
         text_addf(&list, "%s\n", cgroups->places[i]);
     }

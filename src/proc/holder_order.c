@@ -99,8 +99,7 @@ static struct err write_all(int fd, struct bytes bytes) {
 struct err holder_order_make(const struct holder_order *order, const char *spool_path,
                              int *ret_fd) {
     assert(order->argv[0] != NULL);
-    AUTO(text_done) struct text text;
-    text_init(&text, ORDER_BYTES_MAX);
+    AUTO(text_done) struct text text = text_up_to(ORDER_BYTES_MAX);
     write_order(&text, order, spool_path);
     if (text_failed(&text)) {
         return err_make(text.no_memory ? ERR_OUT_OF_MEMORY : ERR_BODY_TOO_LARGE, "order: size");

@@ -29,8 +29,7 @@ static struct err make_folder(const char *parent, const char *path) {
 }
 
 static struct err join(const char *folder, const char *name, char **ret_path) {
-    AUTO(text_done) struct text text;
-    text_init(&text, PATH_SIZE_MAX);
+    AUTO(text_done) struct text text = text_up_to(PATH_SIZE_MAX);
     text_addf(&text, "%s/%s", folder, name);
     if (text_failed(&text)) {
         return err_from_errno(ENAMETOOLONG, "libexec: path");
@@ -155,8 +154,7 @@ struct err libexec_find(const struct world *world, const struct libexec_pin *pin
     if (err_failed(err)) {
         return err;
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, PATH_SIZE_MAX);
+    AUTO(text_done) struct text text = text_up_to(PATH_SIZE_MAX);
     text_addf(&text, "%s/libexec/%s/%s", data_dir, hex.text, pin->name);
     if (text_failed(&text)) {
         return err_from_errno(ENAMETOOLONG, "libexec: path");

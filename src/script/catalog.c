@@ -172,8 +172,7 @@ static struct err keep(struct walk *walk, struct catalog_script *script) {
 }
 
 static struct catalog_script begin(const struct catalog_place *place, const char *name) {
-    AUTO(text_done) struct text file;
-    text_init(&file, 64 << 10);
+    AUTO(text_done) struct text file = text_up_to(64 << 10);
     text_addf(&file, "%s/%s", place->path, name);
     return (struct catalog_script){.entry = {.file = copy(text_failed(&file) ? name : file.data),
                                              .place = copy(place->path),
@@ -362,14 +361,13 @@ static void add_searched(const struct catalog *catalog, struct text *text) {
 
 static struct err not_found(const struct catalog *catalog, struct bytes name, struct why *why) {
     AUTO(mem_release) char *typed = mem_copy(name.data, name.len);
-    AUTO(text_done) struct text text;
-    text_init(&text, 64 << 10);
+    AUTO(text_done) struct text text = text_up_to(64 << 10);
     text_addf(&text, "there is no workflow \"%.60s\"", typed);
     add_near(catalog, typed, &text);
     text_add_str(&text, text.data[text.len - 1] == '?' ? "" : ".");
     add_searched(catalog, &text);
-    why_set(why, "%s", text_failed(&text) ? "there is no such workflow" : text.data);
-    return err_make(ERR_WORKFLOW_NOT_FOUND, "catalog: find");
+    return err_why(why, ERR_WORKFLOW_NOT_FOUND, "%s",
+                   text_failed(&text) ? "there is no such workflow" : text.data);
 }
 
 struct err catalog_find(const struct catalog_search *search, struct bytes name,
@@ -387,20 +385,18 @@ struct err catalog_find(const struct catalog_search *search, struct bytes name,
 
 static struct err refuse_path(int os, const char *path, struct why *why) {
     if (os == ENOENT || os == ENOTDIR) {
-        why_set(why, "there is no file \"%.250s\"", path);
-        return err_make(ERR_WORKFLOW_NOT_FOUND, "catalog: path");
+        return err_why(why, ERR_WORKFLOW_NOT_FOUND, "there is no file \"%.250s\"", path);
     }
     if (os == EXDEV || os == ELOOP) { /* It may name another one: this is no matter of rights. */
-        why_set(why, "\"%.200s\" %s", path,
-                path[0] == '/'
-                    ? "is behind links that lead in a circle"
-                    : "leads out of its root, by \"..\" or by a link: name a file beneath "
-                      "it, or an absolute path");
-        return err_make(ERR_BAD_FIELD, "catalog: path");
+        return err_why(why, ERR_BAD_FIELD, "\"%.200s\" %s", path,
+                       path[0] == '/'
+                           ? "is behind links that lead in a circle"
+                           : "leads out of its root, by \"..\" or by a link: name a file beneath "
+                             "it, or an absolute path");
     }
     bool denied = os == EACCES || os == EPERM;
-    why_set(why, "\"%.200s\": %s", path, catalog__trouble(os));
-    return err_make(denied ? ERR_FORBIDDEN : ERR_BAD_FIELD, "catalog: path");
+    return err_why(why, denied ? ERR_FORBIDDEN : ERR_BAD_FIELD, "\"%.200s\": %s", path,
+                   catalog__trouble(os));
 }
 
 static int open_path(const struct catalog_search *search, const char *path,
@@ -423,8 +419,8 @@ struct err catalog_open(const struct catalog_search *search, const char *path,
                         struct catalog_script *ret_script, struct why *why) {
     bool rooted = search->root != NULL && search->root[0] == '/';
     if (path[0] != '/' && !rooted) {
-        why_set(why, "\"%.200s\" is relative, and there is no root that it belongs to", path);
-        return err_make(ERR_BAD_FIELD, "catalog: path");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"%.200s\" is relative, and there is no root that it belongs to", path);
     }
     struct stat about;
     AUTO(fd_release) int fd = open_path(search, path, &about);

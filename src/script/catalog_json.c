@@ -61,8 +61,7 @@ void script_notes_write(const struct script_prepared *prepared, struct text *tex
 
 void script_verdict_write(const struct script_verdict *verdict, struct text *text) {
     const struct script_prepared *prepared = verdict->prepared;
-    AUTO(text_done) struct text problems;
-    text_init(&problems, 1 << 20);
+    AUTO(text_done) struct text problems = text_up_to(1 << 20);
     bool grave = add_notes(prepared, verdict->fault, &problems);
     text_add_char(text, '{');
     text_add_member_bool(text, "valid", prepared != NULL && !grave);

@@ -88,8 +88,8 @@ static struct err add_project(struct catalog *catalog, const char *root, struct 
         fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
     if (fd < 0) {
-        why_set(why, "root: \"%.200s\" is not the absolute path of a folder", root);
-        return err_make(ERR_BAD_FIELD, "catalog: root");
+        return err_why(why, ERR_BAD_FIELD, "root: \"%.200s\" is not the absolute path of a folder",
+                       root);
     }
     for (unsigned left = levels_above(folder);; left--) {
         add_all(catalog, CATALOG_PROJECT, folder);

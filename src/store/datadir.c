@@ -143,18 +143,17 @@ static struct err check_writers(const char *path, struct why *why) {
     if ((found.st_mode & S_IWOTH) == 0) {
         return ERR_OK;
     }
-    why_set(why,
-            "Everybody may write into the data directory %s. 'chmod o-w' it, or choose a folder"
-            " inside it: that one is made for you alone.",
-            path);
-    return err_make(ERR_CONFIG, "datadir: writers");
+    return err_why(
+        why, ERR_CONFIG,
+        "Everybody may write into the data directory %s. 'chmod o-w' it, or choose a folder"
+        " inside it: that one is made for you alone.",
+        path);
 }
 
 struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why) {
     assert(path != NULL);
     if (path[0] == '\0') {
-        why_set(why, "The path of the data directory is empty.");
-        return err_make(ERR_USAGE, "datadir: path");
+        return err_why(why, ERR_USAGE, "The path of the data directory is empty.");
     }
     struct err err = make_all(path);
     if (err_failed(err)) {

@@ -148,8 +148,7 @@ static const char *sql_of(struct tx *tx, const struct map *map, unsigned use) {
     }
     struct map_text *slot = text_probe(texts->slots, texts->size, map, use);
     if (slot->map == NULL) {
-        AUTO(text_done) struct text sql;
-        text_init(&sql, SQL_MAX);
+        AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
         if (use == MAP_INSERT) {
             insert_write(map, &sql);
         } else {

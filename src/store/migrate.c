@@ -49,8 +49,7 @@ static void add_substituted(struct text *script, const char *sql,
 
 static struct err apply(struct conn *writer, const struct migration *migration, int64_t version,
                         struct why *why) {
-    AUTO(text_done) struct text script;
-    text_init(&script, SCRIPT_MAX);
+    AUTO(text_done) struct text script = text_up_to(SCRIPT_MAX);
     text_add_str(&script, "BEGIN;\n");
     for (const char *const *sql = migration->statements; *sql != NULL; sql++) {
         add_substituted(&script, *sql, &writer->driver->words);
@@ -70,15 +69,15 @@ static struct err apply(struct conn *writer, const struct migration *migration, 
 
 struct err store__schema_refuse(const struct schema *schema, const char *subject, struct why *why) {
     if (schema->version > 0 && schema->series != SCHEMA_SERIES) {
-        why_set(why, "%s was made by an unreleased build; start a new directory.", subject);
-        return err_make(ERR_OTHER_SCHEMA, "store: schema");
+        return err_why(why, ERR_OTHER_SCHEMA,
+                       "%s was made by an unreleased build; start a new directory.", subject);
     }
     if (schema->version > store__schema_known()) {
-        why_set(why,
-                "%s has schema %lld, written by a newer drover; this one knows schemas up to %lld."
-                " Start the newer one, or restore an older backup.",
-                subject, (long long)schema->version, (long long)store__schema_known());
-        return err_make(ERR_NEWER_SCHEMA, "store: schema");
+        return err_why(
+            why, ERR_NEWER_SCHEMA,
+            "%s has schema %lld, written by a newer drover; this one knows schemas up to %lld."
+            " Start the newer one, or restore an older backup.",
+            subject, (long long)schema->version, (long long)store__schema_known());
     }
     return ERR_OK;
 }

@@ -29,8 +29,7 @@ struct err store_look_open(const char *where, const struct world *world,
     const struct driver *driver = driver_for(where);
     struct conn *conn = NULL;
     if (driver->look == NULL) {
-        why_set(why, "only a daemon reads the rows of a PostgreSQL database");
-        return err_make(ERR_CONFLICT, "look: driver");
+        return err_why(why, ERR_CONFLICT, "only a daemon reads the rows of a PostgreSQL database");
     }
     struct err err = driver->look(where, &conn, why);
     if (!err_failed(err)) {

@@ -192,9 +192,8 @@ static void take(const struct front *front, struct agent_type *ret_type) {
 /* A definition that is there, and of which nobody knows what it says. */
 static struct err refuse(const struct shelf *shelf, const char *file, const char *fault,
                          struct why *why) {
-    why_set(why, "the agent type in %s/%s/%s is not taken: %s", shelf->root, shelf->folder, file,
-            fault);
-    return err_make(ERR_BAD_FIELD, "agent types: file");
+    return err_why(why, ERR_BAD_FIELD, "the agent type in %s/%s/%s is not taken: %s", shelf->root,
+                   shelf->folder, file, fault);
 }
 
 /* One whose keys may be missed has the name of its file and the one that seems to stand there. */
@@ -313,8 +312,7 @@ static void add_near(struct search *search, const char *typed, struct text *text
 static struct err not_found(struct search *search, const struct shelf *shelves, size_t count,
                             struct why *why) {
     AUTO(mem_release) char *typed = copy(search->name);
-    AUTO(text_done) struct text text;
-    text_init(&text, WORDS_MAX);
+    AUTO(text_done) struct text text = text_up_to(WORDS_MAX);
     text_addf(&text, "there is no agent type \"%.60s\"", typed);
     add_near(search, typed, &text);
     text_add_str(&text, " Searched: ");
@@ -325,8 +323,8 @@ static struct err not_found(struct search *search, const struct shelf *shelves, 
         i += pair;
     }
     text_add_str(&text, "built-in");
-    why_set(why, "%s", text_failed(&text) ? "there is no such agent type" : text.data);
-    return err_make(ERR_NOT_FOUND, "agent types: find");
+    return err_why(why, ERR_NOT_FOUND, "%s",
+                   text_failed(&text) ? "there is no such agent type" : text.data);
 }
 
 struct err agent_type_find(const struct agent_places *places, struct bytes name,

@@ -78,8 +78,7 @@ static struct err refuse_nul(enum tool_id id, const json_t *input, struct text *
 }
 
 static struct err seal(struct tool_call *call) {
-    AUTO(text_done) struct text text;
-    text_init(&text, 8 * (size_t)TOOL_ARGUMENTS_MAX);
+    AUTO(text_done) struct text text = text_up_to(8 * (size_t)TOOL_ARGUMENTS_MAX);
     struct err err = json_write_canonical(call->input, &text);
     if (err_failed(err)) {
         return err;

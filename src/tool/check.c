@@ -19,9 +19,9 @@ struct err check_setting_check(const json_t *value, struct why *why) {
                memchr(json_string_value(word), '\0', len) == NULL;
     }
     if (!fits) {
-        why_set(why, "check: false, or a command: 1 to %d words of at most %d bytes",
-                CHECK_WORDS_MAX, CHECK_WORD_MAX);
-        return err_make(ERR_BAD_FIELD, "tool: check");
+        return err_why(why, ERR_BAD_FIELD,
+                       "check: false, or a command: 1 to %d words of at most %d bytes",
+                       CHECK_WORDS_MAX, CHECK_WORD_MAX);
     }
     return ERR_OK;
 }
@@ -65,8 +65,7 @@ static const char *script_of(const char *root) {
 /* As if the model had called it. */
 static bool is_allowed(const struct tool_place *place, tool_set tools, const json_t *words) {
     const struct tool *tool = tool_get(TOOL_RUN_COMMAND);
-    AUTO(text_done) struct text line;
-    text_init(&line, LINE_BYTES);
+    AUTO(text_done) struct text line = text_up_to(LINE_BYTES);
     check_write_line(words, &line);
     const struct bytes subject = text_bytes(&line);
     const struct permission_question question = {.tool = bytes_of(tool->name),

@@ -27,8 +27,7 @@ static bool is_plain(const char *path) {
 }
 
 static struct err refuse(enum err_code code, struct why *why, const char *path, const char *words) {
-    why_set(why, "\"%.200s\" %s", path, words);
-    return err_make(code, "tool: extra root");
+    return err_why(why, code, "\"%.200s\" %s", path, words);
 }
 
 static struct err check_real(const char *real, const char *closed, struct why *why) {

@@ -44,18 +44,15 @@ static const struct {
 static struct err open_refused(int os, const char *shown, struct why *why) {
     for (size_t i = 0; i < COUNT_OF(sentences); i++) {
         if (sentences[i].os == os) {
-            why_set(why, "%s%s\"%.200s\"%s", sentences[i].before,
-                    sentences[i].before[0] == '\0' ? "" : " ", shown, sentences[i].after);
-            return err_make(sentences[i].code, "tool: open");
+            return err_why(why, sentences[i].code, "%s%s\"%.200s\"%s", sentences[i].before,
+                           sentences[i].before[0] == '\0' ? "" : " ", shown, sentences[i].after);
         }
     }
     if (os == ENAMETOOLONG) {
-        why_set(why, "a name in \"%.100s\" is too long", shown);
-        return err_make(ERR_BAD_FIELD, "tool: open");
+        return err_why(why, ERR_BAD_FIELD, "a name in \"%.100s\" is too long", shown);
     }
     if (os == ENOSPC || os == EDQUOT) {
-        why_set(why, "the disk is full; nothing was changed");
-        return err_make(ERR_DISK_FULL, "tool: open");
+        return err_why(why, ERR_DISK_FULL, "the disk is full; nothing was changed");
     }
     why_set(why, "\"%.160s\" could not be used (error %d of the system)", shown, os);
     return err_from_errno(os, "tool: open");

@@ -54,8 +54,7 @@ static bool add_call(struct reader *reader, struct bytes name, const json_t *arg
     if (name.len == 0 || !reader->names->known(reader->names->ctx, name)) {
         return false;
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, ARGUMENTS_MAX);
+    AUTO(text_done) struct text text = text_up_to(ARGUMENTS_MAX);
     if (json_is_string(arguments)) {
         text_add(&text, json_string_value(arguments), json_string_length(arguments));
         if (memchr(json_string_value(arguments), '\0', json_string_length(arguments)) != NULL) {
@@ -105,8 +104,7 @@ static bool add_content(struct reader *reader, const struct mark *mark, struct b
         return false;
     }
     AUTO(json_release) json_t *json = NULL;
-    AUTO(text_done) struct text told;
-    text_init(&told, 1024);
+    AUTO(text_done) struct text told = text_up_to(1024);
     if (err_failed(repair_parse(content, &json, &told, NULL)) || !json_is_object(json)) {
         return false;
     }

@@ -186,8 +186,7 @@ static json_t *from_text(const json_t *schema, const json_t *value) {
 }
 
 static json_t *to_text(const json_t *value) {
-    AUTO(text_done) struct text text;
-    text_init(&text, NUMBER_MAX);
+    AUTO(text_done) struct text text = text_up_to(NUMBER_MAX);
     if (json_is_object(value) || json_is_array(value) || json_is_null(value) ||
         err_failed(json_write(value, &text))) {
         return NULL;

@@ -104,8 +104,7 @@ static void add_json(struct text *text, const json_t *json) {
 /* As UTF-8, of at most `left` characters; what is beyond sets *truncated. */
 static void add_output(struct text *text, const char *key, struct bytes output, size_t *left,
                        bool *truncated) {
-    AUTO(text_done) struct text plain;
-    text_init(&plain, 3 * output.len + 1);
+    AUTO(text_done) struct text plain = text_up_to(3 * output.len + 1);
     work_add_text(&plain, output);
     size_t len = 0;
     while (len < plain.len) {

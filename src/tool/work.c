@@ -96,9 +96,9 @@ struct err work_arrive(struct tool_work *work, const char *shown, const char *re
     const struct tool_look *seen = work->seen;
     if (seen != NULL && seen->subject_count > 0 &&
         !bytes_is(text_bytes(&seen->subjects[1]), real)) {
-        why_set(&work->why, "\"%.200s\" leads elsewhere than when it was allowed; nothing was done",
-                shown);
-        return err_make(ERR_CONFLICT, "tool: moved");
+        return err_why(&work->why, ERR_CONFLICT,
+                       "\"%.200s\" leads elsewhere than when it was allowed; nothing was done",
+                       shown);
     }
     return ERR_OK;
 }
@@ -109,8 +109,8 @@ struct err work_compare(struct tool_work *work, const struct sha256_hex *before)
         return ERR_OK;
     }
     if (work->seen != NULL && strcmp(work->seen->before.text, before->text) != 0) {
-        why_set(&work->why, "the file was changed since this was allowed; read it again");
-        return err_make(ERR_CONFLICT, "tool: changed");
+        return err_why(&work->why, ERR_CONFLICT,
+                       "the file was changed since this was allowed; read it again");
     }
     work->result->before = *before;
     return ERR_OK;

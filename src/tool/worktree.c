@@ -47,8 +47,7 @@ static bool read_line(int folder, const char *name, struct line *ret_line) {
 /* --- Where it stands -------------------------------------------------------------------------- */
 
 static struct err refuse(enum err_code code, struct why *why, const char *words) {
-    why_set(why, "%s", words);
-    return err_make(code, "tool: worktree");
+    return err_why(why, code, "%s", words);
 }
 
 static bool has_git(const char *folder) {
@@ -131,18 +130,17 @@ static struct err make_above(const char *top, const char *run, struct why *why) 
         if (!is_crowded(trees, run)) {
             return ERR_OK;
         }
-        why_set(why,
-                "%.200s/.drover/worktrees holds %d working trees: remove what nobody needs by 'git "
-                "worktree remove'",
-                top, WORKTREES_MAX);
-        return err_make(ERR_FORBIDDEN, "tool: worktree");
+        return err_why(
+            why, ERR_FORBIDDEN,
+            "%.200s/.drover/worktrees holds %d working trees: remove what nobody needs by 'git "
+            "worktree remove'",
+            top, WORKTREES_MAX);
     }
     int os = errno;
     const char *text =
         os == ELOOP || os == ENOTDIR ? "it is a link, or no folder" : strerrordesc_np(os);
-    why_set(why, "%.200s/.drover/worktrees cannot be made: %s", top,
-            text == NULL ? "unknown error" : text);
-    return err_make(ERR_FORBIDDEN, "tool: worktree");
+    return err_why(why, ERR_FORBIDDEN, "%.200s/.drover/worktrees cannot be made: %s", top,
+                   text == NULL ? "unknown error" : text);
 }
 
 static bool join(char *into, const char *folder, const char *rest) {
@@ -179,8 +177,8 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
         *strrchr(ret_worktree->from, '/') = '\0'; /* It is absolute. */
     }
     if (ret_worktree->from[0] == '\0') {
-        why_set(why, "%.200s is in no git repository, and only there are working trees", real);
-        return err_make(ERR_NOT_FOUND, "tool: worktree");
+        return err_why(why, ERR_NOT_FOUND,
+                       "%.200s is in no git repository, and only there are working trees", real);
     }
     find_first(ret_worktree);
     if (!paths_fill(ret_worktree, real, run)) {
@@ -190,11 +188,11 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
         return refuse(ERR_FORBIDDEN, why, "its working tree would stand in drover's own folder");
     }
     if (held && closed[0] != '\0' && place__below(closed, ret_worktree->top) != NULL) {
-        why_set(why,
-                "drover's own folder stands in the repository %.200s, and around that there is no "
-                "sandbox for git",
-                ret_worktree->top);
-        return err_make(ERR_FORBIDDEN, "tool: worktree");
+        return err_why(
+            why, ERR_FORBIDDEN,
+            "drover's own folder stands in the repository %.200s, and around that there is no "
+            "sandbox for git",
+            ret_worktree->top);
     }
     return make_above(ret_worktree->top, run, why);
 }

@@ -79,8 +79,7 @@ static const struct field answer_rows[] = {
 static const struct field_set answer_fields = {FIELD_ROWS(answer_rows), .use = FIELD_GIVEN};
 
 static struct err bad(struct why *why, const char *words) {
-    why_set(why, "%s", words);
-    return err_make(ERR_BAD_FIELD, "approvals: answer");
+    return err_why(why, ERR_BAD_FIELD, "%s", words);
 }
 
 static struct err answer_read(void *ctx) {

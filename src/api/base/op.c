@@ -93,13 +93,13 @@ struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner, st
     }
     struct bytes asked = exchange_query_text(exchange, at);
     if (!bytes_equal(asked, own) && (identity->scopes & SCOPE_ADMIN) == 0) {
-        why_set(why, "owner: only a token with the scope admin may name another owner");
-        return err_make(ERR_FORBIDDEN, "api: owner");
+        return err_why(why, ERR_FORBIDDEN,
+                       "owner: only a token with the scope admin may name another owner");
     }
     if (!token_owner_valid(asked)) {
-        why_set(why, "owner: not a valid name (1 to %d of a-z, 0-9, '_', '.', '-')",
-                TOKEN_OWNER_MAX);
-        return err_make(ERR_BAD_QUERY, "api: owner");
+        return err_why(why, ERR_BAD_QUERY,
+                       "owner: not a valid name (1 to %d of a-z, 0-9, '_', '.', '-')",
+                       TOKEN_OWNER_MAX);
     }
     *ret_owner = asked;
     return ERR_OK;

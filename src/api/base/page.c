@@ -79,8 +79,8 @@ struct err page_no_nul(struct page *page, const char *name) {
     if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
         return ERR_OK;
     }
-    why_set(&page->request.op.why, "query parameter '%s' must not hold a NUL", name);
-    return err_make(ERR_BAD_QUERY, "page: filter");
+    return err_why(&page->request.op.why, ERR_BAD_QUERY, "query parameter '%s' must not hold a NUL",
+                   name);
 }
 
 /* Refuses words that the query's table does not name. */
@@ -91,10 +91,9 @@ static struct err words_check(struct page *page) {
         bool given = words.len > 0 && param->words != NULL;
         while (given && word_next(&words, &word)) {
             if (!page_names(bytes_of(param->words), word)) {
-                why_set(&page->request.op.why,
-                        "query parameter '%s' must be one of %s, or several of them: a,b",
-                        param->name, param->words);
-                return err_make(ERR_BAD_QUERY, "page: words");
+                return err_why(&page->request.op.why, ERR_BAD_QUERY,
+                               "query parameter '%s' must be one of %s, or several of them: a,b",
+                               param->name, param->words);
             }
         }
     }
@@ -260,8 +259,8 @@ static struct err query_read(struct page *page) {
         bool valid = page->kind->valid != NULL ? page->kind->valid(page->after)
                                                : number_parse(page->after, bounds, &page->from);
         if (!valid) {
-            why_set(&page->request.op.why, "after: take it from `next` of the page before");
-            return err_make(ERR_BAD_CURSOR, "page: after");
+            return err_why(&page->request.op.why, ERR_BAD_CURSOR,
+                           "after: take it from `next` of the page before");
         }
     }
     assert(page->after.len <= PAGE_CURSOR_MAX);

@@ -11,8 +11,7 @@
 const struct one_kind session_one = {.prefix = "ses", .absent = "there is no session with that id"};
 
 struct err one_absent(const struct one_kind *kind, struct why *why) {
-    why_set(why, "%s", kind->absent);
-    return err_make(kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code, "api: find");
+    return err_why(why, kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code, "%s", kind->absent);
 }
 
 struct err request_absent(struct request *request, struct err err) {
@@ -61,9 +60,8 @@ static struct err key_read(struct request *request) {
         return ERR_OK;
     }
     if (!idempotency_key_valid(key)) {
-        why_set(&request->op.why, "Idempotency-Key: 1 to %d printable ASCII characters",
-                IDEMPOTENCY_KEY_MAX);
-        return err_make(ERR_BAD_REQUEST, "api: key");
+        return err_why(&request->op.why, ERR_BAD_REQUEST,
+                       "Idempotency-Key: 1 to %d printable ASCII characters", IDEMPOTENCY_KEY_MAX);
     }
     request->idempotency = (struct idempotency){
         .owner = request->key.owner, .route = bytes_of(exchange_route(exchange)->path), .key = key};

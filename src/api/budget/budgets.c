@@ -60,8 +60,8 @@ static struct err change_read(void *ctx) {
     struct why *why = &change->request.op.why;
     bool admin = (exchange_identity(exchange)->scopes & SCOPE_ADMIN) != 0;
     if (budget_scope_global(change->request.key.id) && !admin) {
-        why_set(why, "only a token with the scope admin may change the global budget");
-        return err_make(ERR_FORBIDDEN, "budgets: global");
+        return err_why(why, ERR_FORBIDDEN,
+                       "only a token with the scope admin may change the global budget");
     }
     return exchange_route(exchange)->has_body
                ? budget_limits_read(exchange_json(exchange), &change->set.limits, why)

@@ -78,11 +78,10 @@ static struct err quiet_check(const struct dispatch *dispatch, struct bytes plac
     if (quiet_ms >= HOST_QUIET_MS) {
         return ERR_OK;
     }
-    why_set(why,
-            "the host has been watched without a sign of life for %lld s, and %d s are"
-            " needed: wait, or force it (--force), which makes %s",
-            (long long)(quiet_ms < 0 ? 0 : quiet_ms / 1000), HOST_QUIET_MS / 1000, lost);
-    return err_make(ERR_HOST_ALIVE, "hosts: alive");
+    return err_why(why, ERR_HOST_ALIVE,
+                   "the host has been watched without a sign of life for %lld s, and %d s are"
+                   " needed: wait, or force it (--force), which makes %s",
+                   (long long)(quiet_ms < 0 ? 0 : quiet_ms / 1000), HOST_QUIET_MS / 1000, lost);
 }
 
 /* First the host is found by a read, and judged on the loop; then its jobs are given up in a chain
@@ -120,8 +119,7 @@ static struct err remove_find(struct tx *tx, void *ctx) {
         why_set(why, "several hosts have that name: say the place of one of them");
     }
     if (!err_failed(err) && !found) {
-        why_set(why, "there is no such host; drover host ls lists them");
-        return err_make(ERR_NOT_FOUND, "hosts: find");
+        return err_why(why, ERR_NOT_FOUND, "there is no such host; drover host ls lists them");
     }
     if (!err_failed(err)) {
         err = text_keep(&remove->place, host.place);

@@ -42,12 +42,10 @@ static void input_end(void *ctx, struct err result) {
 static struct err bytes_read(struct input_op *input, const json_t *text, const char *base64) {
     struct why *why = &input->request.op.why;
     if (text != NULL && base64 != NULL) {
-        why_set(why, "\"text\" and \"base64\" exclude each other");
-        return err_make(ERR_BAD_FIELD, "jobs: input");
+        return err_why(why, ERR_BAD_FIELD, "\"text\" and \"base64\" exclude each other");
     }
     if (text != NULL && !json_is_string(text)) {
-        why_set(why, "\"text\" must be a string");
-        return err_make(ERR_BAD_FIELD, "jobs: input");
+        return err_why(why, ERR_BAD_FIELD, "\"text\" must be a string");
     }
     bool good = true;
     if (base64 != NULL) {
@@ -59,12 +57,11 @@ static struct err bytes_read(struct input_op *input, const json_t *text, const c
         return err_make(ERR_OUT_OF_MEMORY, "jobs: input");
     }
     if (text_failed(&input->bytes)) {
-        why_set(why, "at most %d bytes of input in one request", RUN_INPUT_PIECE_MAX);
-        return err_make(ERR_BODY_TOO_LARGE, "jobs: input");
+        return err_why(why, ERR_BODY_TOO_LARGE, "at most %d bytes of input in one request",
+                       RUN_INPUT_PIECE_MAX);
     }
     if (!good) {
-        why_set(why, "\"base64\" is not base64 with padding");
-        return err_make(ERR_BAD_FIELD, "jobs: input");
+        return err_why(why, ERR_BAD_FIELD, "\"base64\" is not base64 with padding");
     }
     return ERR_OK;
 }

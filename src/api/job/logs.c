@@ -21,8 +21,7 @@ static struct err stream_read(struct bytes name, struct log_target *target, stru
             return ERR_OK;
         }
     }
-    why_set(why, "query parameter 'stream' must be one of out, err, pty");
-    return err_make(ERR_BAD_QUERY, "logs: stream");
+    return err_why(why, ERR_BAD_QUERY, "query parameter 'stream' must be one of out, err, pty");
 }
 
 static void copy_text(char *to, size_t size, struct bytes from) {
@@ -54,13 +53,12 @@ static struct err spot_take(struct bytes id, const char *name, struct log_target
                             struct why *why) {
     struct log_spot spot;
     if (!log_spot_parse(id, &spot)) {
-        why_set(why, "%s: not the id of an event of this log: ATTEMPT.OFFSET, or OFFSET", name);
-        return err_make(ERR_BAD_CURSOR, "logs: id");
+        return err_why(why, ERR_BAD_CURSOR,
+                       "%s: not the id of an event of this log: ATTEMPT.OFFSET, or OFFSET", name);
     }
     if (target->named && spot.attempt != LOG_ATTEMPT_LATEST && spot.attempt != target->attempt) {
-        why_set(why, "%s is of attempt %lld, and 'attempt' says %lld", name,
-                (long long)spot.attempt, (long long)target->attempt);
-        return err_make(ERR_BAD_CURSOR, "logs: attempt");
+        return err_why(why, ERR_BAD_CURSOR, "%s is of attempt %lld, and 'attempt' says %lld", name,
+                       (long long)spot.attempt, (long long)target->attempt);
     }
     target->attempt = spot.attempt != LOG_ATTEMPT_LATEST ? spot.attempt : target->attempt;
     target->offset = spot.offset;
@@ -96,8 +94,7 @@ struct err log_target_read(struct request *request, enum log_way way,
     if (!err_failed(err) && way != LOG_SEARCHED) {
         if (param_given(exchange, "encoding") &&
             !bytes_is(param_text(exchange, "encoding"), "base64")) {
-            why_set(why, "query parameter 'encoding' can only be base64");
-            return err_make(ERR_BAD_QUERY, "logs: encoding");
+            return err_why(why, ERR_BAD_QUERY, "query parameter 'encoding' can only be base64");
         }
         err = offset_read(exchange, way, &target, why);
     }
@@ -131,11 +128,11 @@ static struct err spot_of_one(const struct log_target *target, int64_t attempts,
     if (target->attempt != LOG_ATTEMPT_LATEST || target->offset <= 0 || attempts <= 1) {
         return ERR_OK;
     }
-    why_set(why,
-            "offset %lld could be of any of %lld attempts: name one with 'attempt', or send the "
-            "whole id of an event, ATTEMPT.OFFSET",
-            (long long)target->offset, (long long)attempts);
-    return err_make(ERR_BAD_CURSOR, "logs: offset");
+    return err_why(
+        why, ERR_BAD_CURSOR,
+        "offset %lld could be of any of %lld attempts: name one with 'attempt', or send the "
+        "whole id of an event, ATTEMPT.OFFSET",
+        (long long)target->offset, (long long)attempts);
 }
 
 struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
@@ -151,8 +148,8 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
         return runs__absent(why);
     }
     if (target->attempt > (row.attempt > 0 ? row.attempt : 1)) {
-        why_set(why, "attempt: there have been %lld so far", (long long)row.attempt);
-        return err_make(ERR_NOT_FOUND, "logs: attempt");
+        return err_why(why, ERR_NOT_FOUND, "attempt: there have been %lld so far",
+                       (long long)row.attempt);
     }
     const struct run_output output = {
         .row = &row,
@@ -215,9 +212,9 @@ struct err log_target_check(const struct log_target *target, const struct spool 
     if (!gone) {
         return ERR_OK;
     }
-    why_set(why, "the folder spool/%s of the data directory was removed, and the output with it",
-            name);
-    return err_make(ERR_OUTPUT_GONE, "logs: folder");
+    return err_why(why, ERR_OUTPUT_GONE,
+                   "the folder spool/%s of the data directory was removed, and the output with it",
+                   name);
 }
 
 /* A run that waits for its next attempt has ended the one before. */
@@ -268,9 +265,9 @@ struct err log_spot_check(struct log_spot spot, int64_t size, struct why *why) {
     if (spot.offset <= size) {
         return ERR_OK;
     }
-    why_set(why, "offset %lld is ahead of the log of attempt %lld, which has %lld bytes",
-            (long long)spot.offset, (long long)spot.attempt, (long long)size);
-    return err_make(ERR_CURSOR_AHEAD, "logs: offset");
+    return err_why(why, ERR_CURSOR_AHEAD,
+                   "offset %lld is ahead of the log of attempt %lld, which has %lld bytes",
+                   (long long)spot.offset, (long long)spot.attempt, (long long)size);
 }
 
 struct err log_offset_settle(const struct spool *spool, struct log_place *place) {

@@ -166,12 +166,11 @@ static struct err search_start(void *ctx) {
         characters += ((unsigned char)pattern.data[i] & 0xC0) != 0x80 ? 1 : 0;
     }
     if (characters == 0 || characters > SEARCH_PATTERN_MAX) {
-        why_set(why, "query parameter 'pattern' must have 1 to %d characters", SEARCH_PATTERN_MAX);
-        return err_make(ERR_BAD_QUERY, "search: pattern");
+        return err_why(why, ERR_BAD_QUERY, "query parameter 'pattern' must have 1 to %d characters",
+                       SEARCH_PATTERN_MAX);
     }
     if (api->searches >= SEARCHES_MAX) {
-        why_set(why, "%d searches are under way already", SEARCHES_MAX);
-        return err_make(ERR_TOO_MANY, "search: count");
+        return err_why(why, ERR_TOO_MANY, "%d searches are under way already", SEARCHES_MAX);
     }
     struct err err = log_target_read(&search->request, LOG_SEARCHED, &search->target);
     if (err_failed(err)) {

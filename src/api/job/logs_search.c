@@ -239,8 +239,7 @@ static void write_answer(const struct search *search, struct text *answer) {
         if (!search->kept[i].match) {
             continue;
         }
-        AUTO(text_done) struct text one;
-        text_init(&one, SEARCH_ANSWER_MAX);
+        AUTO(text_done) struct text one = text_up_to(SEARCH_ANSWER_MAX);
         add_match(search, i, &one);
         if (text_failed(&one) || answer->len + one.len > SEARCH_ANSWER_MAX) {
             break;

@@ -31,9 +31,8 @@ static struct err spec_write(struct submit_op *submit, const json_t *json) {
         return err;
     }
     if (err_failed(err)) {
-        why_set(&submit->request.op.why, "the job has more than %d bytes as compact JSON",
-                RUN_SPEC_MAX);
-        return err_make(ERR_BODY_TOO_LARGE, "jobs: spec");
+        return err_why(&submit->request.op.why, ERR_BODY_TOO_LARGE,
+                       "the job has more than %d bytes as compact JSON", RUN_SPEC_MAX);
     }
     submit->run.spec = text_bytes(&submit->spec);
     return ERR_OK;
@@ -65,8 +64,7 @@ static struct err submit_read(void *ctx) {
     }
     const char *lack = spec.sandbox ? dispatch_sandbox_lack(api->dispatch) : NULL;
     if (lack != NULL) {
-        why_set(why, "%s", lack);
-        return err_make(ERR_SANDBOX_UNAVAILABLE, "jobs: sandbox");
+        return err_why(why, ERR_SANDBOX_UNAVAILABLE, "%s", lack);
     }
     submit->budget = spec.budget;
     submit->run =

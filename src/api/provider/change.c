@@ -57,8 +57,7 @@ const struct field_set providers__fields = {FIELD_ROWS(given_rows),
                                             .use = FIELD_GIVEN | FIELD_CHANGED};
 
 static struct err bad(struct why *why, const char *text) {
-    why_set(why, "%s", text);
-    return err_make(ERR_BAD_FIELD, "providers: body");
+    return err_why(why, ERR_BAD_FIELD, "%s", text);
 }
 
 static struct err number_check(const json_t *value, const char *name, int64_t max,
@@ -67,8 +66,8 @@ static struct err number_check(const json_t *value, const char *name, int64_t ma
     if (value == NULL || json_is_null(value) || (number >= 1 && number <= max)) {
         return ERR_OK;
     }
-    why_set(why, "\"%s\" must be an integer from 1 to %lld, or null", name, (long long)max);
-    return err_make(ERR_BAD_FIELD, "providers: body");
+    return err_why(why, ERR_BAD_FIELD, "\"%s\" must be an integer from 1 to %lld, or null", name,
+                   (long long)max);
 }
 
 static bool text_is_plain(const json_t *value) {
@@ -109,23 +108,23 @@ static struct err headers_read(json_t *headers, struct connection_header *rows, 
         return ERR_OK;
     }
     if (!json_is_object(headers) || json_object_size(headers) > CONNECTION_HEADERS_MAX) {
-        why_set(why, "\"headers\" must be an object of at most %d strings, {\"Name\": \"value\"}",
-                CONNECTION_HEADERS_MAX);
-        return err_make(ERR_BAD_FIELD, "providers: headers");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"headers\" must be an object of at most %d strings, {\"Name\": \"value\"}",
+                       CONNECTION_HEADERS_MAX);
     }
     json_object_foreach(headers, name, value) {
         int shown = (int)utf8_cut(bytes_of(name), CONNECTION_NAME_MAX);
         if (header_is_secret(name)) {
-            why_set(why,
-                    "headers: \"%.*s\" would hold a secret, and headers are shown to whoever may "
-                    "read; give it as \"key\", which is not",
-                    shown, name);
-            return err_make(ERR_BAD_FIELD, "providers: headers");
+            return err_why(
+                why, ERR_BAD_FIELD,
+                "headers: \"%.*s\" would hold a secret, and headers are shown to whoever may "
+                "read; give it as \"key\", which is not",
+                shown, name);
         }
         if (!text_is_plain(value)) {
-            why_set(why, "headers: the value of \"%.*s\" must be a string without \\u0000", shown,
-                    name);
-            return err_make(ERR_BAD_FIELD, "providers: headers");
+            return err_why(why, ERR_BAD_FIELD,
+                           "headers: the value of \"%.*s\" must be a string without \\u0000", shown,
+                           name);
         }
         rows[count++] = (struct connection_header){name, json_string_value(value)};
     }
@@ -168,8 +167,8 @@ static struct err json_keep(const json_t *json, const char *name, struct text *t
     text_init(text, PROVIDER_JSON_MAX);
     struct err err = json == NULL ? ERR_OK : json_write(json, text);
     if (err_failed(err) && !text->no_memory) {
-        why_set(why, "\"%s\" has more than %d bytes as compact JSON", name, PROVIDER_JSON_MAX);
-        return err_make(ERR_BODY_TOO_LARGE, "providers: body");
+        return err_why(why, ERR_BODY_TOO_LARGE, "\"%s\" has more than %d bytes as compact JSON",
+                       name, PROVIDER_JSON_MAX);
     }
     return err;
 }
@@ -244,11 +243,11 @@ static struct err row_find(struct tx *tx, struct change_op *change, struct provi
     if (change->origin[0] == '\0') {
         return request_absent(&change->request, ERR_OK);
     }
-    why_set(why,
-            "\"%.*s\" was found, not set (%s), so it changes where it comes from; a POST of that "
-            "name takes its place",
-            (int)change->name.len, change->name.data, change->origin);
-    return err_make(ERR_CONFLICT, "providers: found");
+    return err_why(
+        why, ERR_CONFLICT,
+        "\"%.*s\" was found, not set (%s), so it changes where it comes from; a POST of that "
+        "name takes its place",
+        (int)change->name.len, change->name.data, change->origin);
 }
 
 static void old_file_note(struct change_op *change, const struct provider *row) {
@@ -304,9 +303,10 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct err err =
         adds ? tx_provider_find(tx, change->name, &found, &row) : row_find(tx, change, &row);
     if (!err_failed(err) && found) {
-        why_set(why, "there is a connection \"%.*s\" already: PATCH changes it, DELETE removes it",
-                (int)change->name.len, change->name.data);
-        return err_make(ERR_CONFLICT, "providers: add");
+        return err_why(
+            why, ERR_CONFLICT,
+            "there is a connection \"%.*s\" already: PATCH changes it, DELETE removes it",
+            (int)change->name.len, change->name.data);
     }
     if (err_failed(err)) {
         return err;
@@ -393,9 +393,9 @@ static struct err default_check(struct tx *tx, struct change_op *change) {
         !bytes_begin(model, name) || connections_found(api->connections, name) != NULL) {
         return err;
     }
-    why_set(&change->request.op.why, "the setting default_model is \"%.*s\": change that first",
-            (int)model.len, model.data);
-    return err_make(ERR_CONFLICT, "providers: default");
+    return err_why(&change->request.op.why, ERR_CONFLICT,
+                   "the setting default_model is \"%.*s\": change that first", (int)model.len,
+                   model.data);
 }
 
 static struct err remove_work(struct tx *tx, void *ctx) {

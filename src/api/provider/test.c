@@ -109,15 +109,14 @@ static struct err test_start(void *ctx) {
     struct providers_api *api = test->request.api;
     struct exchange *exchange = test->request.op.exchange;
     if (api->test_count == TESTS_MAX) {
-        why_set(&test->request.op.why, "%d connections are being tested already", TESTS_MAX);
-        return err_make(ERR_TOO_MANY, "providers: test");
+        return err_why(&test->request.op.why, ERR_TOO_MANY,
+                       "%d connections are being tested already", TESTS_MAX);
     }
     memcpy(test->name, test->request.key.id.data, test->request.key.id.len);
     if (test->asked.len > 0) {
         memcpy(test->model, test->asked.data, test->asked.len);
     }
-    AUTO(text_done) struct text name;
-    text_init(&name, SETTINGS_MODEL_MAX + 1);
+    AUTO(text_done) struct text name = text_up_to(SETTINGS_MODEL_MAX + 1);
     text_addf(&name, "%s%s%s", test->name, test->model[0] != '\0' ? "/" : "", test->model);
     test->next = api->tests;
     api->tests = test;

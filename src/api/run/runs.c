@@ -102,9 +102,8 @@ static struct err runs_read(void *ctx) {
     const struct exchange *exchange = list->page.request.op.exchange;
     list->what.by_kind = param_given(exchange, "kind");
     if (list->what.by_kind && !run_kind_find(param_text(exchange, "kind"), &list->what.kind)) {
-        why_set(&list->page.request.op.why,
-                "query parameter 'kind' must be one of job, turn, agent, workflow, flow");
-        return err_make(ERR_BAD_QUERY, "runs: kind");
+        return err_why(&list->page.request.op.why, ERR_BAD_QUERY,
+                       "query parameter 'kind' must be one of job, turn, agent, workflow, flow");
     }
     return run_list_read(list);
 }
@@ -194,10 +193,10 @@ static struct err state_tell(struct tx *tx, struct request *request) {
     if (err_failed(err) || !found) {
         return request_absent(request, err);
     }
-    why_set(&request->op.why,
-            run_state_final(row.state) ? "the run has ended: it is %s" : "the run is still %s",
-            run_state_name(row.state));
-    return err_make(ERR_CONFLICT, "runs: state");
+    return err_why(&request->op.why, ERR_CONFLICT,
+                   run_state_final(row.state) ? "the run has ended: it is %s"
+                                              : "the run is still %s",
+                   run_state_name(row.state));
 }
 
 static struct err stop_start(void *ctx) {

@@ -127,8 +127,7 @@ static struct err format_read(const struct exchange *exchange,
     struct bytes format = param_text(exchange, "format");
     bool json = !param_given(exchange, "format") || bytes_is(format, "json");
     if (!json && !bytes_is(format, "markdown")) {
-        why_set(why, "query parameter 'format' must be json or markdown");
-        return err_make(ERR_BAD_QUERY, "sessions: format");
+        return err_why(why, ERR_BAD_QUERY, "query parameter 'format' must be json or markdown");
     }
     *ret_format = json ? SESSION_EXPORT_JSON : SESSION_EXPORT_MARKDOWN;
     return ERR_OK;

@@ -86,8 +86,8 @@ static struct err message_list_read(void *ctx) {
     struct bytes order = param_text(page->request.op.exchange, "order");
     if (param_given(page->request.op.exchange, "order") && !bytes_is(order, "newest") &&
         !bytes_is(order, "oldest")) {
-        why_set(&page->request.op.why, "query parameter 'order' must be newest or oldest");
-        return err_make(ERR_BAD_QUERY, "messages: order");
+        return err_why(&page->request.op.why, ERR_BAD_QUERY,
+                       "query parameter 'order' must be newest or oldest");
     }
     return q.len > 0 && memchr(q.data, '\0', q.len) != NULL ? err_make(ERR_BAD_QUERY, "messages: q")
                                                             : ERR_OK;
@@ -223,8 +223,7 @@ static struct err part_work(struct tx *tx, void *ctx) {
         err = tx_part_text(tx, &range, &found, &part);
     }
     if (!err_failed(err) && !found) {
-        why_set(&request->op.why, "the message has no part of that number");
-        return err_make(ERR_NOT_FOUND, "messages: part");
+        return err_why(&request->op.why, ERR_NOT_FOUND, "the message has no part of that number");
     }
     if (!err_failed(err)) {
         text_add_char(text, '{');

@@ -61,8 +61,7 @@ static struct err grant_read(void *ctx) {
     struct grant_op *grant = ctx;
     struct bytes access = bytes_of(grant->access);
     if (grant->access != NULL && !bytes_is(access, "read") && !bytes_is(access, "write")) {
-        why_set(&grant->request.op.why, "access: read or write");
-        return err_make(ERR_BAD_FIELD, "roots: access");
+        return err_why(&grant->request.op.why, ERR_BAD_FIELD, "access: read or write");
     }
     return ERR_OK;
 }

@@ -107,8 +107,7 @@ static const struct page_kind list = {
 /* --- What a body says, checked ---------------------------------------------------------------- */
 
 static struct err field_bad(struct why *why, const char *field, const char *what) {
-    why_set(why, "%s: %s", field, what);
-    return err_make(ERR_BAD_FIELD, "sessions: field");
+    return err_why(why, ERR_BAD_FIELD, "%s: %s", field, what);
 }
 
 bool sessions__line_valid(struct bytes text) {
@@ -145,8 +144,8 @@ static struct err object_write(const json_t *value, const char *name, struct tex
     }
     struct err err = json_write(value, text);
     if (err_failed(err) && !text->no_memory) {
-        why_set(why, "%s: more than %zu bytes as compact JSON", name, text->size_max);
-        return err_make(ERR_BAD_FIELD, "sessions: field");
+        return err_why(why, ERR_BAD_FIELD, "%s: more than %zu bytes as compact JSON", name,
+                       text->size_max);
     }
     *ret_json = text_bytes(text);
     return err;
@@ -196,10 +195,10 @@ static struct err body_read(struct body_op *body) {
         return field_bad(why, "root", "must be an absolute path");
     }
     if (given->project.data != NULL && !session_project_valid(given->project)) {
-        why_set(why,
-                "project: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or a digit",
-                SESSION_PROJECT_MAX);
-        return err_make(ERR_BAD_FIELD, "sessions: project");
+        return err_why(
+            why, ERR_BAD_FIELD,
+            "project: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or a digit",
+            SESSION_PROJECT_MAX);
     }
     if (given->parent.data != NULL &&
         !id_valid(given->parent.data, given->parent.len, session_one.prefix)) {
@@ -306,12 +305,11 @@ static struct err match_read(const struct exchange *exchange, int64_t *version, 
     }
     if (tag.len < 3 || tag.data[0] != '"' || tag.data[tag.len - 1] != '"' ||
         !number_parse((struct bytes){tag.data + 1, tag.len - 2}, bounds, &number)) {
-        why_set(why, "If-Match: must be the session's version in quotes, like \"7\"");
-        return err_make(ERR_BAD_REQUEST, "sessions: match");
+        return err_why(why, ERR_BAD_REQUEST,
+                       "If-Match: must be the session's version in quotes, like \"7\"");
     }
     if (*version != 0 && *version != number) {
-        why_set(why, "If-Match and the field version differ");
-        return err_make(ERR_BAD_REQUEST, "sessions: match");
+        return err_why(why, ERR_BAD_REQUEST, "If-Match and the field version differ");
     }
     *version = number;
     return ERR_OK;

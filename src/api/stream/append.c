@@ -28,11 +28,10 @@ static struct err append_read(void *ctx) {
     append->owner = op->request.key.owner;
     append->stream = exchange_param(op->request.op.exchange, 0);
     if (!event_type_valid(append->type)) {
-        why_set(why,
-                "type: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter; "
-                "snapshot, done and closing are reserved",
-                EVENT_TYPE_MAX);
-        return err_make(ERR_BAD_FIELD, "append: type");
+        return err_why(why, ERR_BAD_FIELD,
+                       "type: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter; "
+                       "snapshot, done and closing are reserved",
+                       EVENT_TYPE_MAX);
     }
     if (op->data_given == NULL) {
         append->data = BYTES("null");
@@ -42,8 +41,8 @@ static struct err append_read(void *ctx) {
     struct err err = json_write(op->data_given, &op->data);
     append->data = text_bytes(&op->data);
     if (err_failed(err) && !op->data.no_memory) {
-        why_set(why, "data: more than %d bytes as compact JSON", EVENT_DATA_MAX);
-        return err_make(ERR_BODY_TOO_LARGE, "append: data");
+        return err_why(why, ERR_BODY_TOO_LARGE, "data: more than %d bytes as compact JSON",
+                       EVENT_DATA_MAX);
     }
     return err;
 }

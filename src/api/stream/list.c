@@ -48,8 +48,7 @@ static struct stream_key stream_key_of(const struct request *request) {
 }
 
 static struct err stream_absent(struct request *request) {
-    why_set(&request->op.why, "there is no stream of that name");
-    return err_make(ERR_NOT_FOUND, "streams: find");
+    return err_why(&request->op.why, ERR_NOT_FOUND, "there is no stream of that name");
 }
 
 static struct err show_row(void *ctx, const struct stream_row *row) {
@@ -123,9 +122,9 @@ static struct err prune_work(struct tx *tx, void *ctx) {
         return err_failed(err) ? err : stream_absent(request);
     }
     if (through > state.head) {
-        why_set(&request->op.why, "through: %lld is ahead of the stream, whose head is %lld",
-                (long long)through, (long long)state.head);
-        return err_make(ERR_CURSOR_AHEAD, "prune: through");
+        return err_why(&request->op.why, ERR_CURSOR_AHEAD,
+                       "through: %lld is ahead of the stream, whose head is %lld",
+                       (long long)through, (long long)state.head);
     }
     if (through > state.floor) {
         err = tx_prune(tx, state.stream, through, JOURNAL_PRUNE_MAX, &request->more);

@@ -60,8 +60,7 @@ static struct err stream_find(struct tx *tx, struct read_op *read, struct stream
     bool found = false;
     struct err err = tx_stream_find(tx, read->owner, read->name, &found, state);
     if (!err_failed(err) && !found && !read->follow) {
-        why_set(&read->request.op.why, "there is no stream of that name");
-        return err_make(ERR_NOT_FOUND, "read: stream");
+        return err_why(&read->request.op.why, ERR_NOT_FOUND, "there is no stream of that name");
     }
     return err;
 }
@@ -84,8 +83,7 @@ static struct err snapshot_add(struct tx *tx, struct read_op *read,
                                const struct stream_state *state, int64_t *ret_after) {
     const struct snapshot_ask ask = {
         .owner = read->owner, .name = read->name, .state = *state, .held = read->held};
-    AUTO(text_done) struct text snapshot;
-    text_init(&snapshot, SNAPSHOT_MAX);
+    AUTO(text_done) struct text snapshot = text_up_to(SNAPSHOT_MAX);
     struct err err = tx_snapshot(tx, hub_snapshots(hub_of(read)), &ask, &snapshot, ret_after);
     if (err_failed(err)) {
         return err;
@@ -117,9 +115,9 @@ static struct err events_run(struct tx *tx, void *ctx) {
     }
     int64_t after = read->after < 0 ? state.head : read->after;
     if (after > state.head) {
-        why_set(&read->request.op.why, "after: %lld is ahead of the stream, whose head is %lld",
-                (long long)after, (long long)state.head);
-        return err_make(ERR_CURSOR_AHEAD, "read: cursor");
+        return err_why(&read->request.op.why, ERR_CURSOR_AHEAD,
+                       "after: %lld is ahead of the stream, whose head is %lld", (long long)after,
+                       (long long)state.head);
     }
     read->found_after = after;
     read->found_floor = state.floor;
@@ -274,8 +272,7 @@ static struct err resume_read(const struct exchange *exchange, int64_t *after, s
     }
     struct number_bounds bounds = {0, INT64_MAX};
     if (!number_parse(id, bounds, after)) {
-        why_set(why, "Last-Event-ID: not the number of an event");
-        return err_make(ERR_BAD_CURSOR, "read: Last-Event-ID");
+        return err_why(why, ERR_BAD_CURSOR, "Last-Event-ID: not the number of an event");
     }
     return ERR_OK;
 }

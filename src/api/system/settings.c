@@ -72,8 +72,8 @@ static struct bytes connection_of(struct bytes model) {
 }
 
 static struct err bad(struct change_op *change, const char *name, const char *text) {
-    why_set(&change->request.op.why, "\"%s\" must be %s, or null for none", name, text);
-    return err_make(ERR_BAD_FIELD, "settings: body");
+    return err_why(&change->request.op.why, ERR_BAD_FIELD, "\"%s\" must be %s, or null for none",
+                   name, text);
 }
 
 /* null and "" both mean that it is not set. */
@@ -152,11 +152,11 @@ static struct err model_check(struct tx *tx, struct change_op *change, unsigned 
     struct provider row;
     struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
     if (!err_failed(err) && !there) {
-        why_set(&change->request.op.why,
-                "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
-                "are",
-                models[which].name, (int)name.len, name.data);
-        return err_make(ERR_BAD_FIELD, "settings: model");
+        return err_why(
+            &change->request.op.why, ERR_BAD_FIELD,
+            "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
+            "are",
+            models[which].name, (int)name.len, name.data);
     }
     return err;
 }

@@ -26,9 +26,9 @@ static struct err make_read(void *ctx) {
     struct why *why = &make->request.op.why;
     struct bytes key;
     if (exchange_header(make->request.op.exchange, "idempotency-key", &key)) {
-        why_set(why, "Idempotency-Key: not taken here, since a stored answer would hold the "
-                     "secret; list the tokens to see whether one was made");
-        return err_make(ERR_BAD_REQUEST, "tokens: key");
+        return err_why(why, ERR_BAD_REQUEST,
+                       "Idempotency-Key: not taken here, since a stored answer would hold the "
+                       "secret; list the tokens to see whether one was made");
     }
     if (token->label.data == NULL) {
         token->label = BYTES("");
@@ -36,17 +36,17 @@ static struct err make_read(void *ctx) {
     /* A label is shown on terminals, and must not drive them. */
     for (size_t i = 0; i < token->label.len; i++) {
         if ((unsigned char)token->label.data[i] < 0x20 || token->label.data[i] == 0x7f) {
-            why_set(why, "label: no control characters");
-            return err_make(ERR_BAD_FIELD, "tokens: label");
+            return err_why(why, ERR_BAD_FIELD, "label: no control characters");
         }
     }
     if (token->owner.data == NULL) {
         token->owner = make->request.key.owner;
     }
     if (!token_owner_valid(token->owner)) {
-        why_set(why, "owner: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
-                TOKEN_OWNER_MAX);
-        return err_make(ERR_BAD_FIELD, "tokens: owner");
+        return err_why(
+            why, ERR_BAD_FIELD,
+            "owner: 1 to %d of a-z, 0-9, '_', '.', '-', beginning with a letter or digit",
+            TOKEN_OWNER_MAX);
     }
     return ERR_OK;
 }

@@ -120,10 +120,9 @@ static struct err usage_show_start(void *ctx) {
                                  .project = param_text(exchange, "project"),
                                  .by = USAGE_BY_DAY};
     if (param_given(exchange, "by") && !usage_sort_find(param_text(exchange, "by"), &op->ask.by)) {
-        why_set(&op->request.op.why,
-                "query parameter 'by' must be one of day, model, agent, session, project, "
-                "category");
-        return err_make(ERR_BAD_FIELD, "usage: by");
+        return err_why(&op->request.op.why, ERR_BAD_FIELD,
+                       "query parameter 'by' must be one of day, model, agent, session, project, "
+                       "category");
     }
     if (days > 0) {
         op->ask.from_day = world_wall_ms(loop_world(op->request.loop)) / (DAY_S * 1000) - days + 1;

@@ -67,8 +67,7 @@ static struct err schema_read(const json_t *json, struct text *ret_schema, struc
     }
     err = json_write(json, ret_schema);
     if (err_failed(err)) {
-        why_set(why, "schema: it is longer than %d bytes", TURN_SCHEMA_MAX);
-        return err_make(ERR_BAD_FIELD, "turns: schema");
+        return err_why(why, ERR_BAD_FIELD, "schema: it is longer than %d bytes", TURN_SCHEMA_MAX);
     }
     return ERR_OK;
 }
@@ -92,12 +91,12 @@ static struct err say_read(void *ctx) {
     }
     message->policy = TURN_ENQUEUE;
     if (say->policy != NULL && !turn_policy_find(bytes_of(say->policy), &message->policy)) {
-        why_set(why, "policy: one of enqueue, reject, interrupt, rollback, steer");
-        return err_make(ERR_BAD_FIELD, "turns: policy");
+        return err_why(why, ERR_BAD_FIELD,
+                       "policy: one of enqueue, reject, interrupt, rollback, steer");
     }
     if (message->policy == TURN_STEER && say->schema_given != NULL) {
-        why_set(why, "schema: a message that joins a running turn has no answer of its own");
-        return err_make(ERR_BAD_FIELD, "turns: schema");
+        return err_why(why, ERR_BAD_FIELD,
+                       "schema: a message that joins a running turn has no answer of its own");
     }
     return ERR_OK;
 }

@@ -75,15 +75,15 @@ static struct err changed(struct tx *tx, struct change_op *change, const struct 
 
 static struct err skip_judge(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
-        why_set(why, "only agents of workflows are skipped; this is a %s: stop it",
-                run_kind_name(row->kind));
-        return err_make(ERR_CONFLICT, "workflows: skip");
+        return err_why(why, ERR_CONFLICT,
+                       "only agents of workflows are skipped; this is a %s: stop it",
+                       run_kind_name(row->kind));
     }
     if (run_state_final(row->state)) {
-        why_set(why, "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
-                run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
-                (int)row->run.len, row->run.data);
-        return err_make(ERR_STEP_ENDED, "workflows: skip");
+        return err_why(why, ERR_STEP_ENDED,
+                       "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
+                       run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
+                       (int)row->run.len, row->run.data);
     }
     return ERR_OK;
 }

@@ -152,15 +152,13 @@ static bool is_known(const struct json_field *fields, size_t count, struct bytes
 /* Says what would have been right: most unknown fields are misspelt ones. */
 static struct err unknown_field(const struct json_field *fields, size_t count, struct bytes key,
                                 struct why *why) {
-    AUTO(text_done) struct text known;
-    text_init(&known, sizeof why->text);
+    AUTO(text_done) struct text known = text_up_to(sizeof why->text);
     for (size_t i = 0; i < count; i++) {
         text_addf(&known, "%s\"%s\"", i > 0 ? ", " : "", fields[i].name);
     }
     const char *names = text_failed(&known) || count == 0 ? "none" : known.data;
-    why_set(why, "the field \"%.*s\" is not known; known here: %s",
-            (int)utf8_cut(key, NAME_SHOWN_MAX), key.data, names);
-    return err_make(ERR_UNKNOWN_FIELD, "json: read fields");
+    return err_why(why, ERR_UNKNOWN_FIELD, "the field \"%.*s\" is not known; known here: %s",
+                   (int)utf8_cut(key, NAME_SHOWN_MAX), key.data, names);
 }
 
 static struct err check_keys(const json_t *object, const struct json_field *fields, size_t count,
@@ -182,8 +180,7 @@ static struct err check_fields(const json_t *object, const struct json_field *fi
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_object_get(object, fields[i].name);
         if (value == NULL && fields[i].required) {
-            why_set(why, "the field \"%s\" is missing", fields[i].name);
-            return err_make(ERR_MISSING_FIELD, "json: read fields");
+            return err_why(why, ERR_MISSING_FIELD, "the field \"%s\" is missing", fields[i].name);
         }
         struct err err = value == NULL ? ERR_OK : check_value(&fields[i], value, why);
         if (err_failed(err)) {

@@ -9,8 +9,7 @@
 /* A value as a sentence shows it: short. */
 struct schema_shown json_schema__show(const json_t *value) {
     struct schema_shown shown = {.text = ""};
-    AUTO(text_done) struct text text;
-    text_init(&text, 4096);
+    AUTO(text_done) struct text text = text_up_to(4096);
     if (err_failed(json_write(value, &text))) {
         (void)snprintf(shown.text, sizeof shown.text, "%s", json_kind_of(value));
     } else if (text.len < sizeof shown.text) {
@@ -99,8 +98,7 @@ static void unknown_field(struct schema_check *check, const json_t *schema, stru
     memcpy(shown, key.data, len);
     shown[len] = '\0';
     utf8_make_plain(shown, len);
-    AUTO(text_done) struct text known;
-    text_init(&known, 120);
+    AUTO(text_done) struct text known = text_up_to(120);
     struct suggest suggest;
     suggest_begin(&suggest, shown);
     const json_t *properties = json_object_get(schema, "properties");

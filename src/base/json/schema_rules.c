@@ -44,8 +44,7 @@ JUDGE(judge_enum) {
             return;
         }
     }
-    AUTO(text_done) struct text list;
-    text_init(&list, 160);
+    AUTO(text_done) struct text list = text_up_to(160);
     for (size_t i = 0; i < json_array_size(word) && !text_failed(&list); i++) {
         text_addf(&list, "%s%s", i == 0 ? "" : ", ",
                   json_schema__show(json_array_get(word, i)).text);

@@ -121,9 +121,9 @@ static struct err number_read(const struct flag *flag, struct number_bounds boun
     if (fits) {
         return ERR_OK;
     }
-    why_set(why, "%s: '%s' is not %s from %s to %s", where, value->text, forms[flag->kind],
-            quantity_text(flag->kind, bounds.min).text, quantity_text(flag->kind, bounds.max).text);
-    return err_make(ERR_USAGE, "arguments: number");
+    return err_why(why, ERR_USAGE, "%s: '%s' is not %s from %s to %s", where, value->text,
+                   forms[flag->kind], quantity_text(flag->kind, bounds.min).text,
+                   quantity_text(flag->kind, bounds.max).text);
 }
 
 struct err args_set(struct args *args, unsigned at, const char *text, enum value_from from,
@@ -135,8 +135,7 @@ struct err args_set(struct args *args, unsigned at, const char *text, enum value
     if (flag->kind == FLAG_SWITCH) {
         value.number = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
         if (value.number == 0 && strcmp(text, "false") != 0 && strcmp(text, "0") != 0) {
-            why_set(why, "%s: '%s' is neither true nor false", where, text);
-            return err_make(ERR_USAGE, "arguments: switch");
+            return err_why(why, ERR_USAGE, "%s: '%s' is neither true nor false", where, text);
         }
     } else if (flag->kind != FLAG_TEXT && flag->kind != FLAG_LIST) {
         struct number_bounds bounds = {flag->min, flag->max};
@@ -148,14 +147,12 @@ struct err args_set(struct args *args, unsigned at, const char *text, enum value
             return err;
         }
     } else if (flag->choices != NULL && !choices_fit(flag, text)) {
-        why_set(why, "%s: '%s' is none of %s", where, text, flag->choices);
-        return err_make(ERR_USAGE, "arguments: choice");
+        return err_why(why, ERR_USAGE, "%s: '%s' is none of %s", where, text, flag->choices);
     }
     /* A LIST keeps every value; its number counts them, and its last text stands for it. */
     if (flag->kind == FLAG_LIST) {
         if (args->repeat_count == ARGS_REPEATS_MAX) {
-            why_set(why, "%s: more than %d values", where, ARGS_REPEATS_MAX);
-            return err_make(ERR_USAGE, "arguments: list");
+            return err_why(why, ERR_USAGE, "%s: more than %d values", where, ARGS_REPEATS_MAX);
         }
         args->repeats[args->repeat_count++] = (struct args_repeat){at, text};
         value.number = args->values[at].number + 1;
@@ -185,10 +182,9 @@ static struct err command_unknown(const struct command *const *commands, const c
         }
     }
     const char *best = suggest_best(&suggest);
-    why_set(why, "there is no command '%s%s%s'%s%s%s", group != NULL ? group : "",
-            group != NULL ? " " : "", word, best != NULL ? "; did you mean '" : "",
-            best != NULL ? best : "", best != NULL ? "'?" : "");
-    return err_make(ERR_USAGE, "arguments: command");
+    return err_why(why, ERR_USAGE, "there is no command '%s%s%s'%s%s%s", group != NULL ? group : "",
+                   group != NULL ? " " : "", word, best != NULL ? "; did you mean '" : "",
+                   best != NULL ? best : "", best != NULL ? "'?" : "");
 }
 
 /* Takes the command's words; none at all, or a group alone, is a question and not an error. */
@@ -229,10 +225,10 @@ static struct err flag_unknown(const struct args *args, struct bytes name, struc
         suggest_offer(&suggest, args->flags.rows[at].flag->name);
     }
     const char *best = suggest_best(&suggest);
-    why_set(why, "there is no flag '--%.*s'%s%s%s", (int)(name.len < 64 ? name.len : 64), name.data,
-            best != NULL ? "; did you mean '--" : "", best != NULL ? best : "",
-            best != NULL ? "'?" : "");
-    return err_make(ERR_USAGE, "arguments: flag");
+    return err_why(why, ERR_USAGE, "there is no flag '--%.*s'%s%s%s",
+                   (int)(name.len < 64 ? name.len : 64), name.data,
+                   best != NULL ? "; did you mean '--" : "", best != NULL ? best : "",
+                   best != NULL ? "'?" : "");
 }
 
 /* "--limit 5", "--limit=5", "-f", "-n5", "-n 5"; letters are not bundled. */
@@ -252,22 +248,19 @@ static struct err flag_take(struct args *args, struct words *words, struct why *
             at++;
         }
         if (at == args->flags.count) {
-            why_set(why, "there is no flag '-%s'", word);
-            return err_make(ERR_USAGE, "arguments: flag");
+            return err_why(why, ERR_USAGE, "there is no flag '-%s'", word);
         }
     }
     const struct flag *flag = args->flags.rows[at].flag;
     if (args->values[at].from == FROM_FLAG && flag->kind != FLAG_LIST) {
-        why_set(why, "--%s was given twice", flag->name);
-        return err_make(ERR_USAGE, "arguments: twice");
+        return err_why(why, ERR_USAGE, "--%s was given twice", flag->name);
     }
     if (value == NULL && flag->kind == FLAG_SWITCH) {
         value = "true";
     } else if (value == NULL && words->at + 1 < words->argc) {
         value = words->argv[++words->at];
     } else if (value == NULL) {
-        why_set(why, "--%s needs a value: %s", flag->name, flag->value);
-        return err_make(ERR_USAGE, "arguments: value");
+        return err_why(why, ERR_USAGE, "--%s needs a value: %s", flag->name, flag->value);
     }
     struct why where;
     why_set(&where, "--%s", flag->name);
@@ -290,14 +283,12 @@ static struct number_bounds operands_bounds(const struct command *command) {
 
 static struct err operand_take(struct args *args, const char *word, struct why *why) {
     if (args->command == NULL) {
-        why_set(why, "'%s' stands after a flag; the command comes first", word);
-        return err_make(ERR_USAGE, "arguments: command");
+        return err_why(why, ERR_USAGE, "'%s' stands after a flag; the command comes first", word);
     }
     const int64_t most = operands_bounds(args->command).max;
     if (args->operand_count >= most) {
-        why_set(why, "'%s' is one word too many%s", word,
-                most > 0 ? "; quote what belongs together" : "");
-        return err_make(ERR_USAGE, "arguments: operands");
+        return err_why(why, ERR_USAGE, "'%s' is one word too many%s", word,
+                       most > 0 ? "; quote what belongs together" : "");
     }
     args->operands[args->operand_count++] = word;
     return ERR_OK;
@@ -342,10 +333,9 @@ struct err args_parse(const struct command *const *commands, int argc, const cha
     const struct command *command = args.command;
     if (command != NULL && !args.help &&
         args.operand_count + args.rest_count < operands_bounds(command).min) {
-        why_set(why, "something is missing: drover %s%s%s %s",
-                command->group != NULL ? command->group : "", command->group != NULL ? " " : "",
-                command->name, command->operands);
-        return err_make(ERR_USAGE, "arguments: operands");
+        return err_why(why, ERR_USAGE, "something is missing: drover %s%s%s %s",
+                       command->group != NULL ? command->group : "",
+                       command->group != NULL ? " " : "", command->name, command->operands);
     }
     *ret_args = args;
     return ERR_OK;

@@ -132,8 +132,7 @@ static struct err receive(struct client *client, int64_t timeout_ms, struct why 
         /* An answer without a length ends with its connection; any other was cut off. */
         (void)llhttp_finish(&client->parser);
         if (!client->answer.message_done) {
-            why_set(why, "the daemon closed the connection");
-            return err_make(ERR_IO, "client: receive");
+            return err_why(why, ERR_IO, "the daemon closed the connection");
         }
         return ERR_OK;
     }
@@ -142,8 +141,8 @@ static struct err receive(struct client *client, int64_t timeout_ms, struct why 
         client->answer.raw_at = (size_t)(llhttp_get_error_pos(&client->parser) - client->in);
         client->answer.raw_len = len;
     } else if (code != HPE_OK) {
-        why_set(why, "the daemon's answer is not HTTP: %s", llhttp_errno_name(code));
-        return err_make(ERR_INTERNAL, "client: answer");
+        return err_why(why, ERR_INTERNAL, "the daemon's answer is not HTTP: %s",
+                       llhttp_errno_name(code));
     }
     return ERR_OK;
 }
@@ -207,9 +206,8 @@ struct err client_ask(struct client *client, const struct client_request *reques
     text_clear(&client->body);
 
     if (!is_one_line(client->options->token) || !is_one_line(request->key)) {
-        why_set(why, "%s must not hold control characters",
-                is_one_line(request->key) ? "DROVER_TOKEN" : "--key");
-        return err_make(ERR_USAGE, "client: header");
+        return err_why(why, ERR_USAGE, "%s must not hold control characters",
+                       is_one_line(request->key) ? "DROVER_TOKEN" : "--key");
     }
     AUTO(text_done) struct text text = {0};
     text_init(&text, BODY_SIZE_MAX);
@@ -250,20 +248,20 @@ static struct err problem_read(const struct client *client, struct why *why) {
                                         strcmp(code, err_name(ERR_INTERNAL)) == 0);
     if (client->answer.status >= 502 && client->answer.status <= 504 && !from_daemon) {
         /* A proxy before the daemon answers with these while the daemon restarts. */
-        why_set(why, "a proxy answered with status %d", client->answer.status);
-        return err_make(ERR_IO, "client: answer");
+        return err_why(why, ERR_IO, "a proxy answered with status %d", client->answer.status);
     }
     if (code == NULL) {
-        why_set(why, "the daemon answered with status %d", client->answer.status);
-        return err_make(ERR_INTERNAL, "client: answer");
+        return err_why(why, ERR_INTERNAL, "the daemon answered with status %d",
+                       client->answer.status);
     }
     if (client->answer.status == 401 && client->options->token == NULL) {
-        why_set(why, "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "
-                     "it, makes one");
-        return err_make(ERR_UNAUTHORIZED, "daemon");
+        return err_why(
+            why, ERR_UNAUTHORIZED,
+            "the daemon wants a token in DROVER_TOKEN; 'drover token create', run beside "
+            "it, makes one");
     }
-    why_set(why, "%s", json_str(json, "detail", json_str(json, "title", code)));
-    return err_make(client_error_code(code), "daemon");
+    return err_why(why, client_error_code(code), "%s",
+                   json_str(json, "detail", json_str(json, "title", code)));
 }
 
 static struct err body_finish(struct client *client, int64_t timeout_ms, struct why *why) {

@@ -127,9 +127,9 @@ static struct err connect_queue(const struct client_options *options, int fd,
             return connect_finish(options, fd, result);
         }
         if (waited_ms >= CONNECT_MS) {
-            why_set(why, "the daemon of %s accepts no connection for %d s; is it stopped?",
-                    options->data, CONNECT_MS / 1000);
-            return err_make(ERR_OVERLOADED, "client: connect");
+            return err_why(why, ERR_OVERLOADED,
+                           "the daemon of %s accepts no connection for %d s; is it stopped?",
+                           options->data, CONNECT_MS / 1000);
         }
         struct err err = wait_for(options, -1, 0, CONNECT_STEP_MS);
         if (err.os != ETIMEDOUT) {

@@ -137,8 +137,7 @@ struct err config_data(const struct args *args, const struct config_env *env, ch
         *ret_data = *ret_owned = data_default(env);
     }
     if (*ret_data == NULL) {
-        why_set(why, "no data directory: neither HOME nor XDG_STATE_HOME is set");
-        return err_make(ERR_USAGE, "configuration: data");
+        return err_why(why, ERR_USAGE, "no data directory: neither HOME nor XDG_STATE_HOME is set");
     }
     return ERR_OK;
 }
@@ -199,10 +198,9 @@ static struct err key_unknown(const struct args *args, const struct why *place, 
         }
     }
     const char *best = suggest_best(&suggest);
-    why_set(why, "%s: unknown setting \"%.60s\"%s%s%s", place->text, key,
-            best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
-            best != NULL ? "\"?" : "");
-    return err_make(ERR_CONFIG, "configuration: key");
+    return err_why(why, ERR_CONFIG, "%s: unknown setting \"%.60s\"%s%s%s", place->text, key,
+                   best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
+                   best != NULL ? "\"?" : "");
 }
 
 /* The value as the text that the command line would have; NULL: no such form. */
@@ -245,9 +243,8 @@ static struct err key_apply(struct config *config, struct args *args,
     }
     const char *text = value_text(config, args, at, value);
     if (text == NULL) {
-        why_set(why, "%s: \"%s\" must be %s", place.text, key,
-                kinds[args->flags.rows[at].flag->kind]);
-        return err_make(ERR_CONFIG, "configuration: value");
+        return err_why(why, ERR_CONFIG, "%s: \"%s\" must be %s", place.text, key,
+                       kinds[args->flags.rows[at].flag->kind]);
     }
     if (args->values[at].from >= FROM_FILE) {
         return ERR_OK;
@@ -264,12 +261,11 @@ static struct err file_apply(struct config *config, struct args *args,
     struct err err = json_parse(source->content.data, source->content.len, 4 /* levels */,
                                 &config->file, &inner);
     if (err_failed(err)) {
-        why_set(why, "%s: %s", source->name, inner.text);
-        return err_make(ERR_CONFIG, "configuration: syntax");
+        return err_why(why, ERR_CONFIG, "%s: %s", source->name, inner.text);
     }
     if (!json_is_object(config->file)) {
-        why_set(why, "%s:1:1: the configuration is one JSON object", source->name);
-        return err_make(ERR_CONFIG, "configuration: form");
+        return err_why(why, ERR_CONFIG, "%s:1:1: the configuration is one JSON object",
+                       source->name);
     }
     const char *key = NULL;
     json_t *value = NULL;
@@ -295,9 +291,9 @@ static struct err file_load(struct config *config, struct args *args, const stru
         if (path.no_memory) {
             return err_make(ERR_OUT_OF_MEMORY, "configuration: path");
         }
-        why_set(why, "%s: a path of more than %d bytes is too long for the system",
-                named != NULL ? "config" : "data", LIMIT_PATH_MAX - 1);
-        return err_make(ERR_USAGE, "configuration: path");
+        return err_why(why, ERR_USAGE,
+                       "%s: a path of more than %d bytes is too long for the system",
+                       named != NULL ? "config" : "data", LIMIT_PATH_MAX - 1);
     }
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
@@ -307,8 +303,8 @@ static struct err file_load(struct config *config, struct args *args, const stru
         if (named == NULL && (err.os == ENOENT || err.os == ENOTDIR)) {
             return ERR_OK;
         }
-        why_set(why, "%s: %s", path.data, err.os != 0 ? strerror(err.os) : err_title(err.code));
-        return err_make(ERR_CONFIG, "configuration: read");
+        return err_why(why, ERR_CONFIG, "%s: %s", path.data,
+                       err.os != 0 ? strerror(err.os) : err_title(err.code));
     }
     struct config_source source = {.name = path.data, .content = {content, len}};
     return file_apply(config, args, &source, why);
@@ -324,8 +320,9 @@ static struct err data_settle(struct config *config, struct args *args,
     }
     config->data = data_default(env);
     if (config->data == NULL) {
-        why_set(why, "no data directory: give --data DIR (neither HOME nor XDG_STATE_HOME is set)");
-        return err_make(ERR_USAGE, "configuration: data");
+        return err_why(
+            why, ERR_USAGE,
+            "no data directory: give --data DIR (neither HOME nor XDG_STATE_HOME is set)");
     }
     return args_set(args, at, config->data, FROM_ABSENT, "data", why);
 }

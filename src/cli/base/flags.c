@@ -9,8 +9,7 @@ struct err flags_text_check(const char *text, const char *what, struct why *why)
     if (utf8_valid(text, strlen(text))) {
         return ERR_OK;
     }
-    why_set(why, "%s is not UTF-8 text", what);
-    return err_make(ERR_USAGE, "flags: text");
+    return err_why(why, ERR_USAGE, "%s is not UTF-8 text", what);
 }
 
 struct err flags_text_add(struct text *body, const char *value, const char *what, struct why *why) {

@@ -69,8 +69,7 @@ struct err listing_path(struct invocation *invocation, const char *path, enum li
         }
     }
     if (text_failed(target)) {
-        why_set(&invocation->why, "the filters are too long");
-        return err_make(ERR_USAGE, "listing: path");
+        return err_why(&invocation->why, ERR_USAGE, "the filters are too long");
     }
     return ERR_OK;
 }

@@ -77,9 +77,9 @@ static struct err secret_take(struct bytes line, const char *from, char **ret_se
         whole = (unsigned char)line.data[i] > ' ' && line.data[i] != 0x7f;
     }
     if (!whole) {
-        why_set(why, "%s should hold a key: one line of at most %d characters without blanks", from,
-                SECRET_MAX);
-        return err_make(ERR_USAGE, "secret: read");
+        return err_why(why, ERR_USAGE,
+                       "%s should hold a key: one line of at most %d characters without blanks",
+                       from, SECRET_MAX);
     }
     *ret_secret = mem_copy(line.data, line.len);
     return ERR_OK;

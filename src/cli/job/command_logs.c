@@ -93,8 +93,8 @@ static struct err streams_choose(struct logs *logs, const json_t *run) {
         return ERR_OK;
     }
     if (args_given(args, "from")) {
-        why_set(&logs->invocation->why, "--from needs --stream NAME: each has its own offsets");
-        return err_make(ERR_USAGE, "job: from");
+        return err_why(&logs->invocation->why, ERR_USAGE,
+                       "--from needs --stream NAME: each has its own offsets");
     }
     options->wanted[JOB_PTY] = job_has_pty(run);
     options->wanted[JOB_OUT] = options->wanted[JOB_ERR] = !options->wanted[JOB_PTY];
@@ -104,11 +104,11 @@ static struct err streams_choose(struct logs *logs, const json_t *run) {
 
 static struct err refuse_turn(struct invocation *invocation, const json_t *run) {
     const char *id = talk_text(run, "id");
-    why_set(&invocation->why,
-            "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
-            "was said",
-            id, id, talk_text(json_object_get(run, "spec"), "session"));
-    return err_make(ERR_CONFLICT, "job: logs of a turn");
+    return err_why(
+        &invocation->why, ERR_CONFLICT,
+        "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
+        "was said",
+        id, id, talk_text(json_object_get(run, "spec"), "session"));
 }
 
 /* Attempt after attempt, until there will be none; with --attempt that one. */

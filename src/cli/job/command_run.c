@@ -44,8 +44,7 @@ static void job_run_done(struct job_run *run) {
 /* --- What is sent ----------------------------------------------------------------------------- */
 
 static struct err input_refuse(struct job_run *run, const char *name, const char *what) {
-    why_set(&run->invocation->why, "--stdin: %.200s: %s", name, what);
-    return err_make(ERR_USAGE, "job: stdin");
+    return err_why(&run->invocation->why, ERR_USAGE, "--stdin: %.200s: %s", name, what);
 }
 
 /* A small file of plain text goes with the job, and *ret_input is set. Whatever else it is, it is
@@ -99,8 +98,8 @@ static struct err job_submit(struct job_run *run, json_t **ret_job) {
         return err;
     }
     if (getcwd(here, sizeof here) == NULL) {
-        why_set(&invocation->why, "the current folder: %s; go to another one", strerror(errno));
-        return err_make(ERR_USAGE, "job: folder");
+        return err_why(&invocation->why, ERR_USAGE, "the current folder: %s; go to another one",
+                       strerror(errno));
     }
     struct job_request job = {
         .args = args,

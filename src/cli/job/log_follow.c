@@ -52,9 +52,8 @@ bool log_target(struct text *target, const char *run, const struct log_range *ra
 /* --- What may come next ----------------------------------------------------------------------- */
 
 static struct err nonsense(const struct log_cursor *cursor, const char *what, struct why *why) {
-    why_set(why, "the daemon sent output of %s that makes no sense: %s",
-            job_stream_name(cursor->stream), what);
-    return err_make(ERR_INTERNAL, "log: output");
+    return err_why(why, ERR_INTERNAL, "the daemon sent output of %s that makes no sense: %s",
+                   job_stream_name(cursor->stream), what);
 }
 
 struct err log_cursor_output(struct log_cursor *cursor, const json_t *data, struct why *why) {
@@ -71,9 +70,8 @@ struct err log_cursor_output(struct log_cursor *cursor, const json_t *data, stru
         return nonsense(cursor, "a piece without offset or bytes", why);
     }
     if (offset > cursor->next) {
-        why_set(why, "the log has a gap: %s byte %lld came after %lld",
-                job_stream_name(cursor->stream), (long long)offset, (long long)cursor->next);
-        return err_make(ERR_INTERNAL, "log: order");
+        return err_why(why, ERR_INTERNAL, "the log has a gap: %s byte %lld came after %lld",
+                       job_stream_name(cursor->stream), (long long)offset, (long long)cursor->next);
     }
     /* Bytes that a reconnect repeats are not shown again. */
     uint64_t seen = (uint64_t)(cursor->next - offset);
@@ -184,8 +182,7 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
         return ERR_OK;
     }
     if (sse_is(frame, "closing")) {
-        why_set(why, "the daemon ended the connection");
-        return err_make(ERR_CLOSING, "log: closing");
+        return err_why(why, ERR_CLOSING, "the daemon ended the connection");
     }
     if (sse_is(frame, "done")) {
         feed->cursor.ended = true;

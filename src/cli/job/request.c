@@ -44,8 +44,7 @@ static struct err shell_add(const void *ctx, struct text *body, struct why *why)
         return ERR_OK;
     }
     if (args->rest_count != 1) {
-        why_set(why, "--shell takes one word: put the line in quotes");
-        return err_make(ERR_USAGE, "job: shell");
+        return err_why(why, ERR_USAGE, "--shell takes one word: put the line in quotes");
     }
     text_add_name(body, "shell");
     return flags_text_add(body, args->rest[0], "the line", why);
@@ -63,8 +62,7 @@ static struct err cwd_add(const void *ctx, struct text *body, struct why *why) {
         text_addf(&path, "%s%s", cwd[0] != '/' ? "/" : "", cwd);
     }
     if (text_failed(&path)) {
-        why_set(why, "--cwd: the path is too long");
-        return err_make(ERR_USAGE, "job: cwd");
+        return err_why(why, ERR_USAGE, "--cwd: the path is too long");
     }
     text_add_name(body, "cwd");
     return flags_text_add(body, path.data, "the folder's path", why);
@@ -83,10 +81,10 @@ static struct err variable_add(const struct job_request *request, const char *va
     const char *value = variable[name.len] == '=' ? variable + name.len + 1
                                                   : request->env->get(request->env->ctx, variable);
     if (name.len == 0 || value == NULL) {
-        why_set(why,
-                name.len == 0 ? "--env: '%.100s' has no name" : "--env: %.100s is not set here",
-                variable);
-        return err_make(ERR_USAGE, "job: env");
+        return err_why(why, ERR_USAGE,
+                       name.len == 0 ? "--env: '%.100s' has no name"
+                                     : "--env: %.100s is not set here",
+                       variable);
     }
     text_add_char(object, object->len > 0 ? ',' : '{');
     text_add_json(object, name.data, name.len);
@@ -114,8 +112,8 @@ static struct err env_add(const void *ctx, struct text *body, struct why *why) {
             other = args_next(args, "env", &before);
         }
         if (before < cursor) {
-            why_set(why, "--env: %.*s was given twice", (int)name_of(variable).len, variable);
-            return err_make(ERR_USAGE, "job: env");
+            return err_why(why, ERR_USAGE, "--env: %.*s was given twice",
+                           (int)name_of(variable).len, variable);
         }
         term = term || bytes_is(name_of(variable), "TERM");
         err = variable_add(request, variable, &object, why);
@@ -142,9 +140,9 @@ static struct err input_add(const void *ctx, struct text *body, struct why *why)
     }
     text_add_member(body, "stdin", input);
     if (!utf8_valid(input.data, input.len) || memchr(input.data, '\0', input.len) != NULL) {
-        why_set(why,
-                "--stdin: the input is not UTF-8 text; put it in a file that the command reads");
-        return err_make(ERR_USAGE, "job: stdin");
+        return err_why(
+            why, ERR_USAGE,
+            "--stdin: the input is not UTF-8 text; put it in a file that the command reads");
     }
     return ERR_OK;
 }
@@ -239,18 +237,17 @@ struct err job_request_write(const struct job_request *request, struct text *bod
         .args = args, .fields = &job_fields, .use = FIELD_GIVEN, .parts = parts, .ctx = request};
     /* Flags that say nothing without another one. */
     if (args_given(args, "key-max") && !args_given(args, "key")) {
-        why_set(why, "--key-max needs --key KEY: of what at most so many?");
-        return err_make(ERR_USAGE, "job: key");
+        return err_why(why, ERR_USAGE, "--key-max needs --key KEY: of what at most so many?");
     }
     bool on = args_given(args, "retry-on");
     if (!args_given(args, "retry") && (on || args_given(args, "backoff"))) {
-        why_set(why, "%s needs --retry N: how often?", on ? "--retry-on" : "--backoff");
-        return err_make(ERR_USAGE, "job: retry");
+        return err_why(why, ERR_USAGE, "%s needs --retry N: how often?",
+                       on ? "--retry-on" : "--backoff");
     }
     struct err err = flags_body_write(&all, body, why);
     if (!err_failed(err) && text_failed(body)) {
-        why_set(why, "the command with its input and environment is too large to be sent");
-        return err_make(ERR_BODY_TOO_LARGE, "job: body");
+        return err_why(why, ERR_BODY_TOO_LARGE,
+                       "the command with its input and environment is too large to be sent");
     }
     return err;
 }

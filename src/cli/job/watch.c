@@ -116,8 +116,7 @@ static struct err log_size(const struct job_watch *watch, enum job_stream stream
     const char *size = err_failed(err) ? NULL : client_header(talk->client, "drover-size");
     struct number_bounds bounds = {0, INT64_MAX};
     if (!err_failed(err) && (size == NULL || !number_parse(bytes_of(size), bounds, ret_size))) {
-        why_set(why, "the daemon does not say how long the log is");
-        return err_make(ERR_INTERNAL, "job: size");
+        return err_why(why, ERR_INTERNAL, "the daemon does not say how long the log is");
     }
     return err;
 }
@@ -258,9 +257,8 @@ struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *
     };
     const json_t *open = json_object_get(json_object_get(run, "spec"), "stdin_open");
     if (asked && !watch.pty && !json_is_true(open)) {
-        why_set(&invocation->why, "%s takes no input: it was started without --stdin - or --pty",
-                watch.run);
-        return err_make(ERR_INPUT_CLOSED, "run: stdin");
+        return err_why(&invocation->why, ERR_INPUT_CLOSED,
+                       "%s takes no input: it was started without --stdin - or --pty", watch.run);
     }
     /* A follower in a pipe must not swallow the input of that. */
     bool types = watch.pty && !invocation->json && raw_terminal_possible();

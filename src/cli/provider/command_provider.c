@@ -134,8 +134,7 @@ static struct err headers_add(struct text *body, const struct args *args, struct
     for (char before = '{'; header != NULL; before = ',') {
         size_t len = strcspn(header, ":");
         if (header[len] == '\0' || len == 0) {
-            why_set(why, "--header: '%.100s' is not NAME:VALUE", header);
-            return err_make(ERR_USAGE, "provider: header");
+            return err_why(why, ERR_USAGE, "--header: '%.100s' is not NAME:VALUE", header);
         }
         const char *value = header + len + 1 + strspn(header + len + 1, " ");
         text_add_char(body, before);
@@ -198,9 +197,8 @@ static struct err add_run(struct invocation *invocation) {
     const struct resource resource = {
         .method = "POST", .base = PROVIDERS, .body = &body, .print = set_print};
     if (!args_given(&invocation->args, "kind")) {
-        why_set(&invocation->why,
-                "--kind KIND is needed: openai, responses, anthropic or scripted");
-        return err_make(ERR_USAGE, "provider: kind");
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--kind KIND is needed: openai, responses, anthropic or scripted");
     }
     text_init(&body, 1 << 20);
     text_add_char(&body, '{');
@@ -238,8 +236,7 @@ static struct err set_run(struct invocation *invocation) {
                                       .print = set_print};
     bool forget = args_on(&invocation->args, "no-key");
     if (forget && args_given(&invocation->args, "key-file")) {
-        why_set(&invocation->why, "--no-key and --key-file exclude each other");
-        return err_make(ERR_USAGE, "provider: key");
+        return err_why(&invocation->why, ERR_USAGE, "--no-key and --key-file exclude each other");
     }
     text_init(&body, 1 << 20);
     text_add_str(&body, forget ? "{\"key\":null" : "{");

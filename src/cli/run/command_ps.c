@@ -313,8 +313,8 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     const struct args *args = &invocation->args;
     bool draw = !invocation->json && isatty(STDOUT_FILENO) == 1, limit = args_given(args, "limit");
     if (limit || args_given(args, "total")) { /* A watch has no last row that could be counted. */
-        why_set(&invocation->why, "--watch does not go with --%s", limit ? "limit" : "total");
-        return err_make(ERR_USAGE, "ps: watch");
+        return err_why(&invocation->why, ERR_USAGE, "--watch does not go with --%s",
+                       limit ? "limit" : "total");
     }
     struct err err =
         listing_path(invocation, "/api/v1/runs", draw ? LISTING_ALL : LISTING_ALL_BUT_STATE, &path);

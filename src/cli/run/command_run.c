@@ -82,16 +82,15 @@ static struct err attach_run(struct invocation *invocation) {
         return err;
     }
     if (kind == NULL) {
-        why_set(&invocation->why,
-                "%s is of kind %s; only workflows, jobs and turns can be looked on at",
-                talk_text(run, "id"), talk_text(run, "kind"));
-        return err_make(ERR_CONFLICT, "run: kind");
+        return err_why(&invocation->why, ERR_CONFLICT,
+                       "%s is of kind %s; only workflows, jobs and turns can be looked on at",
+                       talk_text(run, "id"), talk_text(run, "kind"));
     }
     if (kind->attach == NULL) {
         const char *parent = talk_text(run, "parent");
-        why_set(&invocation->why, "%s is an agent of %s; 'drover attach %s' looks on at all of it",
-                talk_text(run, "id"), parent, parent);
-        return err_make(ERR_CONFLICT, "run: kind");
+        return err_why(&invocation->why, ERR_CONFLICT,
+                       "%s is an agent of %s; 'drover attach %s' looks on at all of it",
+                       talk_text(run, "id"), parent, parent);
     }
     return kind->attach(invocation, &talk, run);
 }

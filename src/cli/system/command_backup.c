@@ -93,8 +93,8 @@ static struct err restore_run(struct invocation *invocation) {
         return err;
     }
     if (rewrites == (invocation->args.operand_count > 0)) {
-        why_set(&invocation->why, "either the FILE of a backup, or --rewrite-sums");
-        return err_make(ERR_USAGE, "restore: file");
+        return err_why(&invocation->why, ERR_USAGE,
+                       "either the FILE of a backup, or --rewrite-sums");
     }
     if (rewrites) {
         return sums_rewrite(invocation, where);

@@ -178,8 +178,7 @@ static struct err completion_run(struct invocation *invocation) {
     } else if (strcmp(shell, "fish") == 0) {
         fish_print(invocation->commands);
     } else {
-        why_set(&invocation->why, "'%s' is none of bash, zsh, fish", shell);
-        return err_make(ERR_USAGE, "completion: shell");
+        return err_why(&invocation->why, ERR_USAGE, "'%s' is none of bash, zsh, fish", shell);
     }
     return ERR_OK;
 }

@@ -40,11 +40,10 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
             return ERR_OK;
         }
     }
-    why_set(why,
-            "'%.100s' is none of default_model, instructions, effort, review_model, "
-            "title_model, window",
-            text);
-    return err_make(ERR_USAGE, "config: key");
+    return err_why(why, ERR_USAGE,
+                   "'%.100s' is none of default_model, instructions, effort, review_model, "
+                   "title_model, window",
+                   text);
 }
 
 /* --- Get -------------------------------------------------------------------------------------- */
@@ -121,8 +120,7 @@ static struct err value_add(const struct talk *talk, const char *key, const char
         int64_t number = 0;
         struct number_bounds bounds = {1, INT64_MAX};
         if (!number_parse(bytes_of(value), bounds, &number)) {
-            why_set(why, "window: '%.100s' is no number of tokens", value);
-            return err_make(ERR_USAGE, "config: window");
+            return err_why(why, ERR_USAGE, "window: '%.100s' is no number of tokens", value);
         }
         text_add_int(patch, number);
         return ERR_OK;

@@ -264,8 +264,7 @@ static void check_pages(struct doctor *doctor) {
                    (long long)pages.pages, (long long)pages.free);
         return;
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, DOCTOR_TEXT_MAX);
+    AUTO(text_done) struct text text = text_up_to(DOCTOR_TEXT_MAX);
     text_addf(&text, "%lld of %lld pages of the file are not what was written (",
               (long long)pages.damaged, (long long)pages.pages);
     for (int64_t i = 0; i < pages.damaged && i < STORE_PAGES_SHOWN; i++) {

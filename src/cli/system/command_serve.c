@@ -134,8 +134,8 @@ static struct err names_read(const struct args *args, const char *flag, struct n
             *comma++ = '\0';
         }
         if (at[0] == '\0' || count == NAMES_MAX) {
-            why_set(why, "%s: 1 to %d names with commas between", flag, NAMES_MAX);
-            return err_make(ERR_CONFIG, "serve: names");
+            return err_why(why, ERR_CONFIG, "%s: 1 to %d names with commas between", flag,
+                           NAMES_MAX);
         }
         names->list[count++] = at;
     }
@@ -226,26 +226,25 @@ static struct err settings_check(const struct args *args, struct serve_options *
         return err;
     }
     if (!options->listen.loopback && !args_on(args, "allow-remote")) {
-        why_set(why,
-                "listen: %s is reachable from other machines, and drover speaks no TLS; put a "
-                "proxy with TLS in front and listen on loopback, or say --allow-remote",
-                args_text(args, "listen"));
-        return err_make(ERR_CONFIG, "serve: listen");
+        return err_why(
+            why, ERR_CONFIG,
+            "listen: %s is reachable from other machines, and drover speaks no TLS; put a "
+            "proxy with TLS in front and listen on loopback, or say --allow-remote",
+            args_text(args, "listen"));
     }
     const char *words = args_text(args, "workflow-default-budget");
     struct why inner = {""};
     text_init(budget, BUDGET_MAX);
     if (words != NULL && words[0] != '\0' && err_failed(budget_words_list(budget, words, &inner))) {
-        why_set(why, "workflow-default-budget: %s", inner.text);
-        return err_make(ERR_CONFIG, "serve: budget");
+        return err_why(why, ERR_CONFIG, "workflow-default-budget: %s", inner.text);
     }
     options->workflow_budget = budget->data;
     if (options->host_timeout_ms != 0 && options->host_timeout_ms < HOST_TIMEOUT_MIN_S * 1000) {
-        why_set(why,
-                "host-timeout: at least %d seconds, or 0 for none: a host gives a sign of life"
-                " every 10 seconds, and one that lives must not lose its jobs",
-                HOST_TIMEOUT_MIN_S);
-        return err_make(ERR_CONFIG, "serve: host timeout");
+        return err_why(
+            why, ERR_CONFIG,
+            "host-timeout: at least %d seconds, or 0 for none: a host gives a sign of life"
+            " every 10 seconds, and one that lives must not lose its jobs",
+            HOST_TIMEOUT_MIN_S);
     }
     return ERR_OK;
 }

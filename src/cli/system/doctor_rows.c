@@ -126,8 +126,7 @@ static struct err daemon_ask(struct source *source, const struct text *target,
 /* --- Rows ------------------------------------------------------------------------------------- */
 
 static void damage_print(struct doctor *doctor, const json_t *damage) {
-    AUTO(text_done) struct text text;
-    text_init(&text, DOCTOR_TEXT_MAX);
+    AUTO(text_done) struct text text = text_up_to(DOCTOR_TEXT_MAX);
     text_addf(&text, "table %s, row %s: %s %s; to remove the row, stop the daemon and run this in ",
               talk_text(damage, "table"), talk_text(damage, "row"), talk_text(damage, "column"),
               talk_text(damage, "what"));
@@ -151,9 +150,8 @@ static void rows_check(struct source *source) {
     size_t found = 0;
     struct err err = ERR_OK;
     do {
-        AUTO(text_done) struct text target;
+        AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
         const char *after = json_str(answer, "next", NULL);
-        text_init(&target, TARGET_MAX);
         text_addf(&target, "/api/v1/damage%s%s",
                   after == NULL ? "" : "?after=", after == NULL ? "" : after);
         json_release(&answer);
@@ -201,9 +199,8 @@ static struct err folders_compare(struct source *source, const struct spool *spo
     static const char path[] = "/api/v1/damage/folders?names=";
     struct err err = ERR_OK;
     for (size_t at = 0; at < names.len && !err_failed(err);) {
-        AUTO(text_done) struct text target;
+        AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
         AUTO(json_release) json_t *answer = NULL;
-        text_init(&target, TARGET_MAX);
         text_add_str(&target, path);
         for (int i = 0; i < FOLDERS_ASKED && at < names.len; i++) {
             text_addf(&target, "%s%s", i == 0 ? "" : ",", names.data + at);

@@ -28,8 +28,8 @@ static struct err scopes_add(struct text *text, const char *names, struct why *w
             memcpy(name, at, len);
         }
         if (!token_scope_find(name, &bit)) {
-            why_set(why, "--scope: '%.*s' is none of read, run, approve, admin", (int)len, at);
-            return err_make(ERR_USAGE, "token: scope");
+            return err_why(why, ERR_USAGE, "--scope: '%.*s' is none of read, run, approve, admin",
+                           (int)len, at);
         }
         text_addf(text, "%s\"%s\"", at == names ? "" : ",", name);
         at += len;

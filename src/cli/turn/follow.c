@@ -237,8 +237,7 @@ static void value_print(const json_t *value) {
     if (json_is_string(value)) {
         plain_print((struct bytes){json_string_value(value), json_string_length(value)});
     } else if (value != NULL && !json_is_array(value)) {
-        AUTO(text_done) struct text text;
-        text_init(&text, TEXT_MAX);
+        AUTO(text_done) struct text text = text_up_to(TEXT_MAX);
         if (!err_failed(json_write(value, &text))) {
             plain_print(text_bytes(&text));
         }

@@ -27,9 +27,9 @@ static struct err read_secret(const struct world *world, const char *path, char 
     size_t len = strcspn(text, "\r\n");
     bool one_line = strspn(text + len, "\r\n") == size - len;
     if (!one_line || len < DELIVER_SECRET_MIN || len > DELIVER_SECRET_MAX) {
-        why_set(why, "%s: the secret of webhooks is one line of %d to %d characters", path,
-                DELIVER_SECRET_MIN, DELIVER_SECRET_MAX);
-        return err_make(ERR_CONFIG, "deliver: secret");
+        return err_why(why, ERR_CONFIG,
+                       "%s: the secret of webhooks is one line of %d to %d characters", path,
+                       DELIVER_SECRET_MIN, DELIVER_SECRET_MAX);
     }
     *ret_secret = mem_copy(text, len);
     return ERR_OK;
@@ -56,8 +56,9 @@ struct err deliver_secret_load(const struct world *world, const char *data_dir, 
     const char *path = file != NULL ? file : own;
     struct stat there;
     if (stat(path, &there) == 0 && (there.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        why_set(why, "%s holds the secret of webhooks, and others may read it: chmod 600 it", path);
-        return err_make(ERR_CONFIG, "deliver: secret's mode");
+        return err_why(why, ERR_CONFIG,
+                       "%s holds the secret of webhooks, and others may read it: chmod 600 it",
+                       path);
     }
     struct err err = read_secret(world, path, ret_secret, why);
     if (err.code != ERR_NOT_FOUND || file != NULL) {

@@ -167,8 +167,8 @@ struct err connections_check(const struct model_connection *connection, struct w
     err = address_list_parse(host, &allow, NULL /* ours says which field */);
     address_list_free(allow);
     if (err_failed(err)) {
-        why_set(why, "\"base_url\": \"%.100s\" is no host, or no host and port", host);
-        return err_make(ERR_BAD_FIELD, "connections: check");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"base_url\": \"%.100s\" is no host, or no host and port", host);
     }
     return ERR_OK;
 }
@@ -187,9 +187,9 @@ static struct err build(const struct provider *provider, const char *key,
                                           .window = provider->window,
                                           .max_concurrent = provider->max_concurrent};
     if (!model_kind_find(provider->kind, &connection.kind)) {
-        why_set(why, "its kind, %.*s, is not known to this drover",
-                (int)(provider->kind.len < 64 ? provider->kind.len : 64), provider->kind.data);
-        return err_make(ERR_BAD_FIELD, "connections: kind");
+        return err_why(why, ERR_BAD_FIELD, "its kind, %.*s, is not known to this drover",
+                       (int)(provider->kind.len < 64 ? provider->kind.len : 64),
+                       provider->kind.data);
     }
     struct err err = json_parse_wrapped(provider->headers, &headers, why);
     if (!err_failed(err)) {

@@ -133,8 +133,7 @@ static void title_answered(void *ctx, enum side_end end) {
 static struct err read_tx(struct tx *tx, void *ctx) {
     struct title *title = ctx;
     struct title_ask about;
-    AUTO(text_done) struct text prompt;
-    text_init(&prompt, PROMPT_MAX);
+    AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     struct err err = tx_title_find(tx, &title->key, &about);
     if (err_failed(err)) {
         return err;

@@ -118,8 +118,7 @@ static struct child_output read_output(const struct talk_work *work, struct log_
     struct child_output output = {.bytes = NULL};
     char name[PROTOCOL_NAME_MAX];
     if (run_is_elsewhere(&row, &options->bounds)) {
-        AUTO(text_done) struct text text;
-        text_init(&text, 2 * NAME_SHOWN_MAX);
+        AUTO(text_done) struct text text = text_up_to(2 * NAME_SHOWN_MAX);
         if (place.stream == LOG_OUT) {
             text_add_str(&text,
                          "drover: the command ran on another host, which keeps its output: ");

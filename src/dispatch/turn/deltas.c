@@ -66,8 +66,7 @@ static struct record record_at(const char *at) {
 
 static struct err record_append(struct tx *tx, const struct delta_place *place,
                                 const struct record *record) {
-    AUTO(text_done) struct text data;
-    text_init(&data, EVENT_DATA_MAX);
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     text_add_char(&data, '{');
     text_add_member(&data, "run", place->run);
     text_add_member(&data, "message", place->message);

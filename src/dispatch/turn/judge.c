@@ -103,13 +103,12 @@ static void say_again(struct talk_call *call) {
 
 /* Into `misfit`: how the answer does not fit; nothing: it does. */
 static void check_schema(struct talk_call *call, struct bytes schema) {
-    AUTO(text_done) struct text answer;
+    AUTO(text_done) struct text answer = text_up_to(ANSWER_MAX);
     AUTO(json_release) json_t *schema_json = NULL, *json = NULL;
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     struct json_faults faults = {.count = 0};
     struct text *misfit = &call->misfit;
     struct why why = {""};
-    text_init(&answer, ANSWER_MAX);
     text_clear(misfit);
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
@@ -205,9 +204,8 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
  * compact, since an event takes no raw line break; text that is no JSON object is kept apart. */
 static void settle_arguments(struct said_item *item) {
     AUTO(json_release) json_t *json = NULL;
-    AUTO(text_done) struct text compact;
+    AUTO(text_done) struct text compact = text_up_to(COMPACT_MAX);
     struct bytes came = text_bytes(&item->text);
-    text_init(&compact, COMPACT_MAX);
     struct err err = json_parse(came.data, came.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
     bool object = !err_failed(err) && json_is_object(json);
     if (object && !err_failed(json_write(json, &compact))) {
@@ -222,9 +220,8 @@ static void settle_arguments(struct said_item *item) {
 
 static void judge_item(const struct talk *talk, const struct toolplace *place,
                        struct said_item *item) {
-    AUTO(text_done) struct text problem;
+    AUTO(text_done) struct text problem = text_up_to(PROBLEM_MAX);
     AUTO(tool_call_done) struct tool_call call = {0};
-    text_init(&problem, PROBLEM_MAX);
     if (item->cut) {
         refuse(item, CARD_TRUNCATED,
                BYTES("This call was cut off, since the answer reached its longest length, and was "

@@ -152,8 +152,7 @@ static void find_facts(struct talk *talk) {
 
 static void system_run(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
-    AUTO(text_done) struct text text;
-    text_init(&text, SYSTEM_MAX);
+    AUTO(text_done) struct text text = text_up_to(SYSTEM_MAX);
     /* The session's own, else the daemon's, else ours. */
     text_add_str(&text, talk->plan.instructions.len > 0 ? talk->plan.instructions.data
                         : talk->instructions[0] != '\0' ? talk->instructions
@@ -262,8 +261,7 @@ static struct err add_memory(void *ctx, const struct memory *memory) {
 static struct err write_tail(struct tx *tx, struct talk *talk) {
     static const char end[] = "</context";
     const size_t len = sizeof end - 1;
-    AUTO(text_done) struct text within;
-    text_init(&within, TAIL_MAX);
+    AUTO(text_done) struct text within = text_up_to(TAIL_MAX);
     struct recalled recalled = {.text = &within};
     text_add(&within, talk->facts.data, talk->facts.len);
     struct err err = tx_prompt_recall(tx, talk__run(talk), RECALLED_MAX, add_memory, &recalled);

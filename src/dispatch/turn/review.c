@@ -218,8 +218,7 @@ static void read_done(void *ctx) {
         review_leave_open(review, CAUSE_NONE, "What a review must be shown could not be read.");
         return;
     }
-    AUTO(text_done) struct text prompt;
-    text_init(&prompt, PROMPT_MAX);
+    AUTO(text_done) struct text prompt = text_up_to(PROMPT_MAX);
     text_add_char(&prompt, '{');
     text_add_member(&prompt, "request", text_bytes(&review->request));
     text_add_str(&prompt, ",\"call\":{");

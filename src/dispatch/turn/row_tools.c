@@ -95,8 +95,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
     const struct session_row *session = &call->seat->session;
     struct remember_request request;
     struct why why = {.text = ""};
-    AUTO(text_done) struct text tags;
-    text_init(&tags, (size_t)MEMORY_TAGS_MAX * MEMORY_TAG_MAX * 8);
+    AUTO(text_done) struct text tags = text_up_to((size_t)MEMORY_TAGS_MAX * MEMORY_TAG_MAX * 8);
     if (!remember_request_read(call->call, &request, &why) ||
         err_failed(memory_tags_write(request.tags, &tags, &why))) {
         return answer_failure(call, CARD_BAD_ARGUMENTS, why.text);
@@ -133,8 +132,7 @@ static struct err rows_remember(struct tx *tx, const struct rows_call *call) {
 /* The best come first; of those after them, as many as there is room for. */
 static struct err write_memory(void *ctx, const struct memory *memory) {
     struct text *text = ctx;
-    AUTO(text_done) struct text one;
-    text_init(&one, TOOL_CONTENT_MAX);
+    AUTO(text_done) struct text one = text_up_to(TOOL_CONTENT_MAX);
     memory_write_json(memory, &one);
     if (one.no_memory) {
         return err_make(ERR_OUT_OF_MEMORY, "turns: memory");
@@ -169,8 +167,7 @@ static struct err rows_recall(struct tx *tx, const struct rows_call *call) {
 /* Number of the newest messages that there is room for. */
 static struct err count_fitting(struct tx *tx, const struct message_rows *rows, size_t room,
                                 size_t *ret_count) {
-    AUTO(text_done) struct text text;
-    text_init(&text, room);
+    AUTO(text_done) struct text text = text_up_to(room);
     struct err err = ERR_OK;
     size_t count = 0;
     while (count < rows->count && !err_failed(err)) {
@@ -322,8 +319,7 @@ static struct err cut_output(struct tx *tx, struct bytes whole, size_t most,
     while (tail < whole.len && ((unsigned char)whole.data[tail] & 0xC0) == 0x80) {
         tail++;
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, most + HOLE_MAX);
+    AUTO(text_done) struct text text = text_up_to(most + HOLE_MAX);
     text_add(&text, whole.data, head);
     text_addf(&text, "\n[%zu bytes are left out here]\n", tail - head);
     text_add(&text, whole.data + tail, whole.len - tail);
@@ -335,10 +331,9 @@ static struct err rows_result(struct tx *tx, const struct rows_call *call) {
     struct tool_result *result = call->result;
     struct shown shown;
     bool found = false;
-    AUTO(text_done) struct text usage;
+    AUTO(text_done) struct text usage = text_up_to(1 << 10);
     AUTO(json_release) json_t *json = NULL;
     struct bytes output = BYTES("");
-    text_init(&usage, 1 << 10);
     struct err err = subagent_find(tx, call, &found, &shown);
     if (!err_failed(err) && found && run_state_final(shown.subagent.run.state)) {
         err = tx_subagent_fetch(tx, call->seat, &shown.subagent, &output);

@@ -180,8 +180,7 @@ static void fetched(void *ctx, const struct tool_result *result) {
 
 static void work_begin(struct talk_work *work) {
     const struct turns_options *options = &work->talk->turns->options;
-    AUTO(text_done) struct text problem;
-    text_init(&problem, PROBLEM_MAX);
+    AUTO(text_done) struct text problem = text_up_to(PROBLEM_MAX);
     if (work->card.part == TURN_CHECK_PART) {
         check__begin(work);
         return;

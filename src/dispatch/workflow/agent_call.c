@@ -176,8 +176,7 @@ static void call_ask_better(struct call *call) {
     static const char before[] = "That is not what the schema asks for:\n";
     static const char after[] = "\nAnswer again, with the whole object and nothing else.";
     struct missed *missed = call->missed == NULL ? mem_new(sizeof *missed) : call->missed;
-    AUTO(text_done) struct text fault;
-    text_init(&fault, FAULT_MAX + sizeof(before) + sizeof(after));
+    AUTO(text_done) struct text fault = text_up_to(FAULT_MAX + sizeof(before) + sizeof(after));
     text_add_str(&fault, before);
     text_add(&fault, call->misfit.data, utf8_cut(text_bytes(&call->misfit), FAULT_MAX));
     text_add_str(&fault, after);

@@ -121,8 +121,7 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
 }
 
 void flow__end(struct flow *flow, enum run_cause cause, const char *note) {
-    AUTO(text_done) struct text error;
-    text_init(&error, RUN_SPEC_MAX);
+    AUTO(text_done) struct text error = text_up_to(RUN_SPEC_MAX);
     if (flow->state >= FLOW_ENDING) {
         return;
     }
@@ -199,9 +198,8 @@ static void flow_end_failed(struct flow *flow, const json_t *end) {
 }
 
 void flow__end_with(struct flow *flow, const json_t *end, const struct text *written) {
-    AUTO(text_done) struct text own;
+    AUTO(text_done) struct text own = text_up_to(WORKFLOW_RESULT_MAX);
     const json_t *value = json_object_get(end, "result");
-    text_init(&own, WORKFLOW_RESULT_MAX);
     if (!json_is_true(json_object_get(end, "ok"))) {
         flow_end_failed(flow, end);
         return;

@@ -157,9 +157,9 @@ static struct err launch_read_spec(struct workflow_launch *launch, struct why *w
     struct err err = workflow_spec_read(work->call.input, WORKFLOW_SOURCE_INSIDE, spec, why);
     if (!err_failed(err) && spec->path != NULL &&
         !flow_path_is_own(launch->start.flows, work->root, &spec->path)) {
-        why_set(why, "scriptPath: a file of the project by its plain path, or one that this tool "
-                     "answered");
-        return err_make(ERR_FORBIDDEN, "workflows: path");
+        return err_why(why, ERR_FORBIDDEN,
+                       "scriptPath: a file of the project by its plain path, or one that this tool "
+                       "answered");
     }
     if (!err_failed(err) && work->root[0] != '\0' && work->settings[0] != '\0') {
         err = json_parse_wrapped(bytes_of(work->settings), &launch->settings, why);

@@ -194,9 +194,8 @@ static void rehearsal_on_request(struct rehearsal *rehearsal, json_t *message, b
 
 /* As dispatch does: a request for what nobody has gets null. */
 static void request_answer(const struct stub_request *request, struct text *reply) {
-    AUTO(text_done) struct text value;
+    AUTO(text_done) struct text value = text_up_to(STUB_BYTES);
     const json_t *schema = request_option(request->message, "schema");
-    text_init(&value, STUB_BYTES);
     if (json_array_size(request_option(request->message, "capabilities")) > 0) {
         text_add_str(reply, ",\"o\":\"null\"");
         return;
@@ -265,8 +264,7 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
 static void rehearsal_on_end(struct rehearsal *rehearsal, const json_t *message) {
     const char *words = json_str(message, "message", "it gave no reason");
     int64_t line = json_int(message, "line", 0);
-    AUTO(text_done) struct text fault;
-    text_init(&fault, 2 * (size_t)FAULT_MAX);
+    AUTO(text_done) struct text fault = text_up_to(2 * (size_t)FAULT_MAX);
     if (json_is_true(json_object_get(message, "ok"))) {
         rehearsal->ended = STUB_FINISHED;
         return;
@@ -467,8 +465,7 @@ static void rehearsal_begin(struct rehearsal *rehearsal) {
                                               .ended = rehearsal_on_worker_end};
     const struct flow_start *start = rehearsal->start;
     struct flows *flows = rehearsal->flows;
-    AUTO(text_done) struct text order;
-    text_init(&order, FLOW_ORDER_MAX);
+    AUTO(text_done) struct text order = text_up_to(FLOW_ORDER_MAX);
     text_add_str(&order, "[{\"t\":\"start\",");
     flow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
     if (start->spec.args != NULL) {

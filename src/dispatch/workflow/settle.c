@@ -69,9 +69,8 @@ void flow__deliver(struct flow *flow) {
         flow__end(flow, CAUSE_REPLAY_DIVERGED, "an agent that it had asked was not asked again");
         return;
     }
-    AUTO(text_done) struct text text;
+    AUTO(text_done) struct text text = text_up_to(FLOW_ORDER_MAX);
     size_t count = 0;
-    text_init(&text, FLOW_ORDER_MAX);
     text_add_char(&text, '[');
     while ((first = flow__first(flow, CALL_DONE)) != NULL && first->number != 0 &&
            first->form != RESULT_UNLOADED && text.len < DELIVER_BYTES) {

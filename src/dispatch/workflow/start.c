@@ -71,9 +71,8 @@ struct err flow_args_check(const struct script_prepared *prepared, const json_t 
     } else {
         json_faults_join(&faults, &text);
     }
-    why_set(why, "\"args\" are not what %s asks for: %s", script_meta_name(prepared),
-            text.data == NULL ? "" : text.data);
-    return err_make(ERR_BAD_FIELD, "workflows: args");
+    return err_why(why, ERR_BAD_FIELD, "\"args\" are not what %s asks for: %s",
+                   script_meta_name(prepared), text.data == NULL ? "" : text.data);
 }
 
 static const struct amounts *start_budget(const struct flow_start *start) {
@@ -240,12 +239,11 @@ static struct err start_describe(struct flow_start *start) {
                                          .engine = start->flows->options.engine.text};
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
-        why_set(
-            &start->why,
+        return err_why(
+            &start->why, ERR_BODY_TOO_LARGE,
             "\"args\" and what else is asked of the workflow have more than %d kB together: put "
             "what is long into a file, and its path into the args",
             RUN_SPEC_MAX >> 10);
-        return err_make(ERR_BODY_TOO_LARGE, "workflows: spec");
     }
     flow__add_member(text, "name", found.name);
     flow__add_member(text, "description", script_meta_description(prepared));
@@ -263,11 +261,10 @@ static struct err start_describe(struct flow_start *start) {
     flow__add_limit(text, "concurrency", spec->concurrency, 0);
     flow_start_add_budget(start, text);
     if (text_failed(text) || text->len > STARTED_MAX) {
-        why_set(&start->why,
-                "its \"meta\" is too large: name, description and phases have at most "
-                "%d kB together",
-                STARTED_MAX >> 10);
-        return err_make(ERR_BAD_FIELD, "workflows: meta");
+        return err_why(&start->why, ERR_BAD_FIELD,
+                       "its \"meta\" is too large: name, description and phases have at most "
+                       "%d kB together",
+                       STARTED_MAX >> 10);
     }
     return ERR_OK;
 }
@@ -379,8 +376,8 @@ static struct err start_old_tx(struct tx *tx, void *ctx) {
         return err_make(ERR_NOT_FOUND, "workflows: resume"); /* As of another project. */
     }
     if (!found || !bytes_is(row.run.owner, start->owner)) {
-        why_set(&start->why, "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
-        return err_make(ERR_NOT_FOUND, "workflows: resume");
+        return err_why(&start->why, ERR_NOT_FOUND,
+                       "nothing to resume: there is no workflow '%.60s'", start->spec.resume);
     }
     start->old_script = mem_copy(row.script.data, row.script.len);
     if (start->plans) { /* The plan reports why a start would be refused, and goes on. */

@@ -309,8 +309,7 @@ static void reader_parse(struct pool_job *job) {
     for (size_t i = 0; i < count; i++) {
         json_t *message = json_array_get(reader->messages, i);
         if (flow__message_is(message, "call")) {
-            AUTO(text_done) struct text text;
-            text_init(&text, STEP_SPEC_MAX);
+            AUTO(text_done) struct text text = text_up_to(STEP_SPEC_MAX);
             call__tidy(message);
             call__write_request(message, &text);
             if (!text_failed(&text)) {

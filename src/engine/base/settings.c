@@ -163,8 +163,7 @@ static struct err row_write(struct tx *tx, const char *name, const struct text *
 }
 
 static struct err text_write(struct tx *tx, const char *name, struct bytes value) {
-    AUTO(text_done) struct text json;
-    text_init(&json, (size_t)SETTINGS_INSTRUCTIONS_MAX * 8);
+    AUTO(text_done) struct text json = text_up_to((size_t)SETTINGS_INSTRUCTIONS_MAX * 8);
     if (value.len > 0) {
         text_add_json(&json, value.data, value.len);
     }
@@ -172,8 +171,7 @@ static struct err text_write(struct tx *tx, const char *name, struct bytes value
 }
 
 static struct err number_write(struct tx *tx, const char *name, int64_t value) {
-    AUTO(text_done) struct text json;
-    text_init(&json, 32);
+    AUTO(text_done) struct text json = text_up_to(32);
     if (value > 0) {
         text_add_int(&json, value);
     }

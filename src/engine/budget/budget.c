@@ -46,8 +46,7 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
             return err;
         }
     }
-    AUTO(text_done) struct text path;
-    text_init(&path, BUDGET_PATH_MAX);
+    AUTO(text_done) struct text path = text_up_to(BUDGET_PATH_MAX);
     if (session->project.len > 0) {
         text_addf(&path, "project:%.*s/", (int)session->project.len, session->project.data);
     }

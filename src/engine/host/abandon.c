@@ -51,13 +51,13 @@ struct err tx_run_abandon_find(struct tx *tx, const struct run_abandon *what,
         return err_make(ERR_NOT_FOUND, "runs: abandon");
     }
     if (run_state_final(row.state)) {
-        why_set(why, "the run has ended: it is %s", run_state_name(row.state));
-        return err_make(ERR_RUN_ENDED, "runs: abandon");
+        return err_why(why, ERR_RUN_ENDED, "the run has ended: it is %s",
+                       run_state_name(row.state));
     }
     if (!run_is_away(&row, &what->bounds)) {
-        why_set(why, "the run is %s here, on the leader's host: stop it instead",
-                run_state_name(row.state));
-        return err_make(ERR_NOT_AWAY, "runs: abandon");
+        return err_why(why, ERR_NOT_AWAY,
+                       "the run is %s here, on the leader's host: stop it instead",
+                       run_state_name(row.state));
     }
     *ret_row = row;
     return ERR_OK;
@@ -72,8 +72,8 @@ struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct 
     }
     if (row.host.len != what->host.len ||
         memcmp(row.host.data, what->host.data, row.host.len) != 0) {
-        why_set(why, "the job has moved to another host meanwhile: look again");
-        return err_make(ERR_CONFLICT, "runs: abandon");
+        return err_why(why, ERR_CONFLICT,
+                       "the job has moved to another host meanwhile: look again");
     }
     return abandon(tx, what, &row, ret_row);
 }

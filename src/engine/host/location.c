@@ -117,11 +117,11 @@ struct err tx_run_check_output(struct tx *tx, const struct run_output *output,
         return err;
     }
     if (!found) {
-        why_set(why, "attempt %lld ran on host %.*s, which was removed, and its output with it",
-                (long long)output->attempt, (int)ended.host.len, ended.host.data);
-        return err_make(ERR_HOST_GONE, "runs: output");
+        return err_why(why, ERR_HOST_GONE,
+                       "attempt %lld ran on host %.*s, which was removed, and its output with it",
+                       (long long)output->attempt, (int)ended.host.len, ended.host.data);
     }
-    why_set(why, "attempt %lld ran on host %.*s, which keeps its output: read it there",
-            (long long)output->attempt, (int)host.name.len, host.name.data);
-    return err_make(ERR_HOST_AWAY, "runs: output");
+    return err_why(why, ERR_HOST_AWAY,
+                   "attempt %lld ran on host %.*s, which keeps its output: read it there",
+                   (long long)output->attempt, (int)host.name.len, host.name.data);
 }

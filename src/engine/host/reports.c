@@ -65,8 +65,7 @@ struct err tx_host_report_put(struct tx *tx, struct bytes place, const struct ru
     static const char sql[] = "INSERT INTO host_reports (place, run, attempt, made_ms, report)"
                               " VALUES ($1, $2, $3, $4, $5)"
                               " ON CONFLICT (run, attempt, place) DO NOTHING";
-    AUTO(text_done) struct text text;
-    text_init(&text, HOST_REPORT_MAX);
+    AUTO(text_done) struct text text = text_up_to(HOST_REPORT_MAX);
     report_write(settle, &text);
     if (text_failed(&text)) {
         return text_error(&text, "host reports: write");
@@ -125,8 +124,7 @@ static struct err result_of(struct tx *tx, const json_t *object, struct bytes *r
     if (value == NULL) {
         return ERR_OK;
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, RUN_RESULT_MAX);
+    AUTO(text_done) struct text text = text_up_to(RUN_RESULT_MAX);
     struct err err = json_write(value, &text);
     if (err_failed(err)) {
         return err;

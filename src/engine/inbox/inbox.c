@@ -26,8 +26,7 @@ static struct id delivery_id(const struct run_row *run, const struct inbox_row *
 static struct err notice_insert(struct tx *tx, const struct inbox_notice *notice,
                                 struct inbox_row *row, size_t at) {
     const struct id id = delivery_id(notice->run, row, at);
-    AUTO(text_done) struct text payload;
-    text_init(&payload, INBOX_PAYLOAD_MAX);
+    AUTO(text_done) struct text payload = text_up_to(INBOX_PAYLOAD_MAX);
     row->delivery = bytes_of(id.text);
     struct err err = inbox__write_notice(notice, row->delivery, &payload);
     if (err_failed(err)) {

@@ -11,8 +11,7 @@ enum { ARGV_JSON_MAX = 4000, LABEL_MAX = 1000 };
 
 /* Of the arguments, those that fit; a mark where some did not. */
 static void argv_add(struct text *text, const json_t *argv) {
-    AUTO(text_done) struct text list;
-    text_init(&list, ARGV_JSON_MAX);
+    AUTO(text_done) struct text list = text_up_to(ARGV_JSON_MAX);
     text_add_char(&list, '[');
     for (size_t i = 0; i < json_array_size(argv); i++) {
         const json_t *word = json_array_get(argv, i);
@@ -87,8 +86,7 @@ static void clean_add(struct text *clean, struct bytes part) {
 /* The whole output, or its head and tail around a mark. */
 static void output_add(struct text *text, struct bytes output) {
     enum { HALF = (INBOX_OUTPUT_MAX - 3) / 2, CLEAN_MAX = INBOX_OUTPUT_MAX * 4 + 16 };
-    AUTO(text_done) struct text clean;
-    text_init(&clean, CLEAN_MAX);
+    AUTO(text_done) struct text clean = text_up_to(CLEAN_MAX);
     size_t count = 0;
     for (size_t at = 0; at < output.len; count++) {
         at += character_len(output, at);

@@ -85,8 +85,7 @@ static struct err tail_find(struct tx *tx, const struct run_key *key, struct tai
         : rows_int(rows, COL_ENDS) != 0 ? "the end of the job's input was sent already"
                                         : NULL;
     if (closed != NULL) {
-        why_set(why, "%s", closed);
-        return err_make(ERR_INPUT_CLOSED, "runs: input");
+        return err_why(why, ERR_INPUT_CLOSED, "%s", closed);
     }
     tail->id = rows_int(rows, COL_ID);
     tail->first = rows_int(rows, COL_FIRST);
@@ -104,14 +103,14 @@ static struct err room_check(const struct tail *tail, const struct run_input *in
     int64_t next = tail->from + tail->len + (int64_t)input->bytes.len;
     int64_t accepted = input->accepted > tail->first ? input->accepted : tail->first;
     if (next - tail->first > RUN_INPUT_MAX) {
-        why_set(why, "a job is sent at most %d bytes of input; let the command read a file",
-                RUN_INPUT_MAX);
-        return err_make(ERR_INPUT_FULL, "runs: input");
+        return err_why(why, ERR_INPUT_FULL,
+                       "a job is sent at most %d bytes of input; let the command read a file",
+                       RUN_INPUT_MAX);
     }
     if (input->bytes.len > 0 && next - accepted > RUN_INPUT_AHEAD_MAX) {
-        why_set(why, "the job has not read what it was sent: at most %d bytes wait for it",
-                RUN_INPUT_AHEAD_MAX);
-        return err_make(ERR_TOO_MANY, "runs: input");
+        return err_why(why, ERR_TOO_MANY,
+                       "the job has not read what it was sent: at most %d bytes wait for it",
+                       RUN_INPUT_AHEAD_MAX);
     }
     return ERR_OK;
 }
@@ -124,9 +123,8 @@ struct err tx_run_input(struct tx *tx, const struct run_input *input,
                               " VALUES ($1, $2, $3, $4, $5)";
     assert(input->bytes.len <= RUN_INPUT_PIECE_MAX);
     AUTO(tail_done) struct tail tail = {.id = 0};
-    AUTO(text_done) struct text encoded;
+    AUTO(text_done) struct text encoded = text_up_to(TEXT_MAX);
     text_init(&tail.bytes, RUN_INPUT_PIECE_MAX + ROW_SMALL);
-    text_init(&encoded, TEXT_MAX);
     struct err err = tail_find(tx, &input->key, &tail, why);
     if (!err_failed(err)) {
         err = room_check(&tail, input, why);

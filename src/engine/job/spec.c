@@ -42,8 +42,8 @@ static struct err command_check(const struct job_spec *spec, struct why *why) {
         return spec_bad();
     }
     if (spec->sandbox && spec->cwd == NULL) {
-        why_set(why, "\"sandbox\" keeps a command in its folder: say in which one, by \"cwd\"");
-        return err_make(ERR_MISSING_FIELD, "job: sandbox");
+        return err_why(why, ERR_MISSING_FIELD,
+                       "\"sandbox\" keeps a command in its folder: say in which one, by \"cwd\"");
     }
     return ERR_OK;
 }
@@ -152,8 +152,8 @@ static struct err receiver_check(const json_t *entry, size_t at, struct why *why
         return ERR_OK; /* Whether it exists, the transaction knows. */
     }
     if (url == NULL) {
-        why_set(why, "%s: one of {\"session\": ID} and {\"webhook\": URL}", where);
-        return err_make(ERR_MISSING_FIELD, "job: notify");
+        return err_why(why, ERR_MISSING_FIELD,
+                       "%s: one of {\"session\": ID} and {\"webhook\": URL}", where);
     }
     if (!url_valid(url)) {
         why_set(why,

@@ -67,13 +67,13 @@ struct err memory_check(const struct memory *memory, struct why *why) {
             continue; /* It stays as it is. */
         }
         if (bound->text.len < bound->min || bound->text.len > bound->max) {
-            why_set(why, "\"%s\" must have a length in bytes from %zu to %zu, not %zu", bound->name,
-                    bound->min, bound->max, bound->text.len);
-            return err_make(ERR_BAD_FIELD, "memory: field");
+            return err_why(why, ERR_BAD_FIELD,
+                           "\"%s\" must have a length in bytes from %zu to %zu, not %zu",
+                           bound->name, bound->min, bound->max, bound->text.len);
         }
         if (memchr(bound->text.data, '\0', bound->text.len) != NULL) {
-            why_set(why, "\"%s\" must not hold the character \\u0000", bound->name);
-            return err_make(ERR_BAD_FIELD, "memory: field");
+            return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold the character \\u0000",
+                           bound->name);
         }
     }
     return ERR_OK;
@@ -81,17 +81,17 @@ struct err memory_check(const struct memory *memory, struct why *why) {
 
 struct err memory_tags_write(const json_t *tags, struct text *text, struct why *why) {
     if (json_array_size(tags) > MEMORY_TAGS_MAX) {
-        why_set(why, "\"tags\" must have a number of items from 0 to %d, not %zu", MEMORY_TAGS_MAX,
-                json_array_size(tags));
-        return err_make(ERR_BAD_FIELD, "memory: tags");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"tags\" must have a number of items from 0 to %d, not %zu",
+                       MEMORY_TAGS_MAX, json_array_size(tags));
     }
     text_add_char(text, '[');
     for (size_t i = 0; i < json_array_size(tags); i++) {
         const json_t *tag = json_array_get(tags, i);
         size_t len = json_string_length(tag);
         if (len < 1 || len > MEMORY_TAG_MAX || memchr(json_string_value(tag), '\0', len) != NULL) {
-            why_set(why, "\"tags\"[%zu] must be a text of 1 to %d bytes", i, MEMORY_TAG_MAX);
-            return err_make(ERR_BAD_FIELD, "memory: tags");
+            return err_why(why, ERR_BAD_FIELD, "\"tags\"[%zu] must be a text of 1 to %d bytes", i,
+                           MEMORY_TAG_MAX);
         }
         text_add_str(text, i > 0 ? "," : "");
         text_add_json(text, json_string_value(tag), len);
@@ -139,8 +139,7 @@ struct err tx_memory_find(struct tx *tx, const struct memory_key *key, bool *ret
 
 /* The words of all its texts, ended by a blank, for a search to look through. */
 static struct bytes memory_words(struct tx *tx, const struct memory *memory) {
-    AUTO(text_done) struct text text;
-    text_init(&text, 4 * (size_t)MEMORY_CONTENT_MAX);
+    AUTO(text_done) struct text text = text_up_to(4 * (size_t)MEMORY_CONTENT_MAX);
     memory_words_write(memory->topic, &text);
     memory_words_write(memory->title, &text);
     memory_words_write(memory->tags, &text);

@@ -4,9 +4,8 @@
 #include "base/memory.h"
 
 struct err runs__budget_own(struct tx *tx, const struct amounts *limits, struct run_row *row) {
-    AUTO(text_done) struct text scope;
+    AUTO(text_done) struct text scope = text_up_to(BUDGET_PATH_MAX);
     size_t parts = 0;
-    text_init(&scope, BUDGET_PATH_MAX);
     for (size_t i = 0; i < row->budget.len; i++) {
         parts += row->budget.data[i] == '/';
     }

@@ -37,8 +37,7 @@ void budget__insert(struct tx *tx, struct budget_row *row) {
 }
 
 struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope) {
-    AUTO(text_done) struct text path;
-    text_init(&path, BUDGET_PATH_MAX);
+    AUTO(text_done) struct text path = text_up_to(BUDGET_PATH_MAX);
     text_add(&path, above.data, above.len);
     text_add(&path, scope.data, scope.len);
     text_add_char(&path, '/');
@@ -46,8 +45,7 @@ struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope)
 }
 
 struct bytes budget__project_path(struct tx *tx, struct bytes project) {
-    AUTO(text_done) struct text scope;
-    text_init(&scope, BUDGET_PATH_MAX);
+    AUTO(text_done) struct text scope = text_up_to(BUDGET_PATH_MAX);
     text_add_str(&scope, "project:");
     text_add(&scope, project.data, project.len);
     return budget__path(tx, BYTES(""), text_bytes(&scope));
@@ -56,8 +54,7 @@ struct bytes budget__project_path(struct tx *tx, struct bytes project) {
 /* Paths end with '/', so those below one are less than it with '0', the next character. */
 struct bytes budget__path_end(struct tx *tx, struct bytes path) {
     bool closed = path.len > 0 && path.data[path.len - 1] == '/';
-    AUTO(text_done) struct text end;
-    text_init(&end, BUDGET_PATH_MAX);
+    AUTO(text_done) struct text end = text_up_to(BUDGET_PATH_MAX);
     text_add(&end, path.data, closed ? path.len - 1 : path.len);
     text_add_str(&end, closed ? "0" : ""); /* Nothing is below a damaged path. */
     return tx_copy_text(tx, &end, "budget: path");
@@ -252,8 +249,7 @@ struct bytes budget__why(struct tx *tx, const struct budget__judgement *judgemen
     const char *name = amount_name(hit->amount), *scope = row->scope.data;
     int len = (int)row->scope.len;
     int64_t limit = node->limits.of[hit->amount], spent = node->spent.of[hit->amount];
-    AUTO(text_done) struct text text;
-    text_init(&text, WHY_MAX);
+    AUTO(text_done) struct text text = text_up_to(WHY_MAX);
     if (judgement->verdict == BUDGET_SPENT && hit->above) {
         text_addf(&text,
                   "The budget %.*s has nothing left for it: of %s %" PRId64 ", %" PRId64

@@ -58,8 +58,7 @@ struct err sessions__tell_project(struct tx *tx, const struct session_row *row, 
     if (!session_project_valid(row->project)) {
         return ERR_OK;
     }
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
+    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
     text_add_char(&data, '{');
     text_add_member(&data, "session", row->session);
     text_add_member(&data, "title", row->title);
@@ -98,8 +97,7 @@ struct err sessions__untell_project(struct tx *tx, const struct session_row *row
     if (err_failed(err) || !found || after >= through) {
         return tx_error(tx);
     }
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
+    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
     text_add_char(&data, '{');
     text_add_member(&data, "session", row->session);
     size_t start = data.len;
@@ -119,8 +117,7 @@ struct err sessions__untell_project(struct tx *tx, const struct session_row *row
 }
 
 struct err sessions__tell_created(struct tx *tx, const struct session_row *row) {
-    AUTO(text_done) struct text data;
-    text_init(&data, DATA_MAX);
+    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
     text_add_char(&data, '{');
     text_add_member(&data, "session", row->session);
     text_add_member(&data, "title", row->title);
@@ -191,8 +188,7 @@ static struct err whole_tell(struct tx *tx, const struct session_row *session, i
     if (err_failed(err) || !found) {
         return err;
     }
-    AUTO(text_done) struct text data;
-    text_init(&data, EVENT_DATA_MAX);
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     text_add_str(&data, "{\"message\":");
     err = tx_message_write_json(tx, &row, MESSAGE_BYTES_EVENT, &data);
     whole_end(before, &data);
@@ -228,8 +224,7 @@ struct err messages__tell_edited(struct tx *tx, const struct session_row *sessio
 
 struct err messages__tell_cleared(struct tx *tx, const struct session_row *session,
                                   const struct messages_cleared *what) {
-    AUTO(text_done) struct text data;
-    text_init(&data, 200);
+    AUTO(text_done) struct text data = text_up_to(200);
     text_add_char(&data, '{');
     text_add_member_or_null(&data, "after", what->after);
     text_add_member_or_null(&data, "fork", what->fork);
@@ -243,8 +238,7 @@ struct err messages__tell_queue(struct tx *tx, const struct session_row *session
     if (err_failed(err)) {
         return err;
     }
-    AUTO(text_done) struct text data;
-    text_init(&data, 8 << 10);
+    AUTO(text_done) struct text data = text_up_to(8 << 10);
     text_add_char(&data, '{');
     messages__write_queue(&live, &data);
     text_add_char(&data, '}');

@@ -203,8 +203,7 @@ struct err messages__write_text(struct tx *tx, const struct message_row *row, st
 struct err messages__remove(struct tx *tx, const struct session_row *session,
                             struct message_row *row) {
     messages__write_status(tx, MESSAGE_REMOVED, row);
-    AUTO(text_done) struct text data;
-    text_init(&data, 200);
+    AUTO(text_done) struct text data = text_up_to(200);
     text_add_char(&data, '{');
     text_add_member(&data, "message", row->message);
     text_add_char(&data, '}');

@@ -47,8 +47,7 @@ struct err tx_roots_write_json(struct tx *tx, int64_t session, struct text *text
 
 static struct err root_tell(struct tx *tx, const struct session_row *session, struct bytes type,
                             const struct root_row *root) {
-    AUTO(text_done) struct text data;
-    text_init(&data, (size_t)16 << 10);
+    AUTO(text_done) struct text data = text_up_to((size_t)16 << 10);
     root_write_json(root, &data);
     return sessions__event_text(tx, session, type, &data);
 }
@@ -125,8 +124,7 @@ struct err roots__grant(struct tx *tx, const struct session_row *session, struct
     if (!found || old.write != root.write) {
         err = tx_root_put(tx, session, &root);
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, (size_t)16 << 10);
+    AUTO(text_done) struct text text = text_up_to((size_t)16 << 10);
     text_add_str(&text, "{\"granted\":true");
     text_add_member(&text, "path", root.path);
     text_add_member(&text, "access", bytes_of(access_name(&root)));

@@ -94,8 +94,7 @@ struct err tx_session_each(struct tx *tx, const struct session_page *page, sessi
 /* --- Changes ---------------------------------------------------------------------------------- */
 
 static void tell_renamed(struct tx *tx, const struct session_row *row) {
-    AUTO(text_done) struct text data;
-    text_init(&data, 6 * SESSION_TITLE_MAX + 100);
+    AUTO(text_done) struct text data = text_up_to(6 * SESSION_TITLE_MAX + 100);
     text_add_char(&data, '{');
     text_add_member(&data, "title", row->title);
     text_add_member(&data, "by", bytes_of(title_by_name(row->title_by)));
@@ -107,8 +106,7 @@ static void tell_renamed(struct tx *tx, const struct session_row *row) {
 
 /* Another change by a client: a client that shows the session reads it again. */
 static void tell_changed(struct tx *tx, const struct session_row *row) {
-    AUTO(text_done) struct text data;
-    text_init(&data, 100);
+    AUTO(text_done) struct text data = text_up_to(100);
     text_add_char(&data, '{');
     text_add_member_int(&data, "version", row->version);
     text_add_member_bool(&data, "archived", row->archived_ms != 0);

@@ -70,8 +70,7 @@ static struct bytes cut_to(struct bytes text, size_t len_max) {
 enum { JSON_SIZE_MAX = 6 * SPAN_TEXT_MAX + 16 };
 
 static struct bytes quote(struct tx *tx, struct bytes text) {
-    AUTO(text_done) struct text json;
-    text_init(&json, JSON_SIZE_MAX);
+    AUTO(text_done) struct text json = text_up_to(JSON_SIZE_MAX);
     if (text.len == 0) {
         return BYTES("");
     }

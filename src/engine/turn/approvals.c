@@ -23,16 +23,13 @@ static struct err answer_check(const struct approval_row *row, const struct appr
                                struct why *why) {
     bool question = bytes_is(row->kind, "answer");
     if (row->state != APPROVAL_OPEN) {
-        why_set(why, "it was %s already", approval_state_name(row->state));
-        return err_make(ERR_CONFLICT, "approvals: answered");
+        return err_why(why, ERR_CONFLICT, "it was %s already", approval_state_name(row->state));
     }
     if (question && answer->verb == APPROVAL_ALLOW) {
-        why_set(why, "this is a question: it wants an answer, or deny");
-        return err_make(ERR_BAD_FIELD, "approvals: a question");
+        return err_why(why, ERR_BAD_FIELD, "this is a question: it wants an answer, or deny");
     }
     if (!question && answer->verb == APPROVAL_ANSWER) {
-        why_set(why, "this is no question: it wants allow or deny");
-        return err_make(ERR_BAD_FIELD, "approvals: no question");
+        return err_why(why, ERR_BAD_FIELD, "this is no question: it wants allow or deny");
     }
     return ERR_OK;
 }

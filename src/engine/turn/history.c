@@ -98,8 +98,7 @@ static struct err answered_find(struct tx *tx, const struct message_key *key, co
         err = messages__find_id(tx, of->answer.reply_to, &of->found, &of->question);
     }
     if (of->found && of->question.status == MESSAGE_ROLLED_BACK) {
-        why_set(why, "the message that this answers was rolled back");
-        return err_make(ERR_CONFLICT, "turns: question");
+        return err_why(why, ERR_CONFLICT, "the message that this answers was rolled back");
     }
     of->found = of->found && message_shown(of->question.status);
     return err;
@@ -123,10 +122,11 @@ struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct r
                   " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')",
                   of_answer, 3, 0);
     if (!fits || behind > 0) {
-        why_set(why, fits ? "something was said behind this answer; only the last one is asked for"
-                            " again"
-                          : "the message is no answer to a user's message");
-        return err_make(ERR_CONFLICT, "turns: again");
+        return err_why(why, ERR_CONFLICT,
+                       fits
+                           ? "something was said behind this answer; only the last one is asked for"
+                             " again"
+                           : "the message is no answer to a user's message");
     }
     err = turns__need_model(&of.session, again->model_default, why);
     if (err_failed(err)) {
@@ -155,8 +155,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
     if (!of.found ||
         (ret_row->status != MESSAGE_COMPLETED && ret_row->status != MESSAGE_INTERRUPTED &&
          ret_row->status != MESSAGE_FAILED)) {
-        why_set(why, "the message is no answer that could be chosen");
-        return err_make(ERR_CONFLICT, "turns: choose");
+        return err_why(why, ERR_CONFLICT, "the message is no answer that could be chosen");
     }
     if (!ret_row->active) { /* Else it is the one already. */
         make_room(tx, &of.session, ret_row->reply_to, ret_row->id);
@@ -252,10 +251,10 @@ static struct err resend_check(struct tx *tx, const struct turn_resend *what,
         return err;
     }
     if (question->status != MESSAGE_COMPLETED && question->status != MESSAGE_INTERRUPTED) {
-        why_set(why, question->status == MESSAGE_JOINED
-                         ? "the message is a part of an answer that it joined"
-                         : "the message was taken back");
-        return err_make(ERR_CONFLICT, "turns: resend");
+        return err_why(why, ERR_CONFLICT,
+                       question->status == MESSAGE_JOINED
+                           ? "the message is a part of an answer that it joined"
+                           : "the message was taken back");
     }
     return turns__need_model(session, what->model_default, why);
 }

@@ -118,15 +118,16 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
     struct session_row session;
     struct turn_accepted accepted;
     if (parent->depth >= SESSION_DEPTH_MAX) {
-        why_set(why, "Subagents are at most %d deep, and this is the last: do it yourself.",
-                SESSION_DEPTH_MAX);
-        return err_make(ERR_CONFLICT, "subagents: depth");
+        return err_why(why, ERR_CONFLICT,
+                       "Subagents are at most %d deep, and this is the last: do it yourself.",
+                       SESSION_DEPTH_MAX);
     }
     const int64_t busy = count_busy(tx, parent->id);
     if (tx_number(tx, "SELECT count(*)" SIBLINGS, ARGS(arg_int(parent->id)), 0) >= SUBAGENTS_MAX) {
-        why_set(why, "%d of your subagents have not ended; wait for some of them, or cancel them.",
-                SUBAGENTS_MAX);
-        return err_make(ERR_CONFLICT, "subagents: count");
+        return err_why(
+            why, ERR_CONFLICT,
+            "%d of your subagents have not ended; wait for some of them, or cancel them.",
+            SUBAGENTS_MAX);
     }
     struct err err = session_make(tx, what, &session);
     if (err_failed(err)) {

@@ -84,8 +84,8 @@ static struct err live_refuse(struct tx *tx, const struct live *live, struct run
     if (err_failed(err)) {
         return err;
     }
-    why_set(why, "the session is busy with %.*s", (int)ret_run->run.len, ret_run->run.data);
-    return err_make(ERR_TURN_IN_PROGRESS, "turns: reject");
+    return err_why(why, ERR_TURN_IN_PROGRESS, "the session is busy with %.*s",
+                   (int)ret_run->run.len, ret_run->run.data);
 }
 
 struct err turns__idle(struct tx *tx, const struct session_row *session, struct why *why) {
@@ -110,8 +110,8 @@ struct err turns__need_model(const struct session_row *session, struct bytes mod
     if (session->model.len > 0 || model_default.len > 0) {
         return ERR_OK;
     }
-    why_set(why, "model: the session names none, and there is no default");
-    return err_make(ERR_MODEL_UNKNOWN, "turns: model");
+    return err_why(why, ERR_MODEL_UNKNOWN,
+                   "model: the session names none, and there is no default");
 }
 
 /* --- A turn of its own ------------------------------------------------------------------------ */
@@ -194,9 +194,8 @@ static struct err question_insert(struct tx *tx, struct session_row *session,
             return err;
         }
         if (!found) {
-            why_set(why, "attachments: there is no %.*s", (int)(id.len < ID_SIZE ? id.len : 0),
-                    id.data);
-            return err_make(ERR_BAD_FIELD, "turns: attachment");
+            return err_why(why, ERR_BAD_FIELD, "attachments: there is no %.*s",
+                           (int)(id.len < ID_SIZE ? id.len : 0), id.data);
         }
         AUTO(text_done) struct text data = {.size_max = IMAGE_DATA_MAX};
         attachment_write_json(&image, &data);
@@ -283,8 +282,7 @@ static struct err earlier_find(struct tx *tx, const struct turn_message *message
     }
     const struct sha256_hex digest = message_digest(message);
     if (!bytes_is(row.client_digest, digest.text)) {
-        why_set(why, "client_id: another message was sent with this id");
-        return err_make(ERR_MESSAGE_EXISTS, "turns: client id");
+        return err_why(why, ERR_MESSAGE_EXISTS, "client_id: another message was sent with this id");
     }
     AUTO(json_release) json_t *told = NULL;
     err = json_parse_wrapped(row.metadata, &told, NULL /* trusted */);
@@ -377,8 +375,8 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
         return live_refuse(tx, &live, &accepted->run, why);
     }
     if (live.count >= TURN_QUEUE_MAX) {
-        why_set(why, "%d messages wait in this session already", TURN_QUEUE_MAX);
-        return err_make(ERR_TOO_MANY, "turns: queue");
+        return err_why(why, ERR_TOO_MANY, "%d messages wait in this session already",
+                       TURN_QUEUE_MAX);
     }
     if (accepted->decision == TURN_DECIDE_UNDO) {
         accepted->undone = undone_list(tx, live.running);
@@ -414,9 +412,9 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
         err = earlier_find(tx, message, &session, &earlier, &accepted, why);
     }
     if (!err_failed(err) && !earlier && model_of(message, &session).len == 0) {
-        why_set(why,
-                "model: neither the message nor the session names one, and there is no default");
-        return err_make(ERR_MODEL_UNKNOWN, "turns: model");
+        return err_why(
+            why, ERR_MODEL_UNKNOWN,
+            "model: neither the message nor the session names one, and there is no default");
     }
     if (!err_failed(err) && !earlier) {
         err = message_accept(tx, &session, message, &accepted, why);

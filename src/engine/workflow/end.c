@@ -90,8 +90,7 @@ static void members_write(struct tx *tx, const struct run_row *row,
 static struct err finished_event(struct tx *tx, const struct run_row *row, struct text *members,
                                  struct bytes result) {
     const struct workflow_place place = {.id = row->id, .owner = row->owner, .run = row->run};
-    AUTO(text_done) struct text data;
-    text_init(&data, WORKFLOW_EVENT_MAX);
+    AUTO(text_done) struct text data = text_up_to(WORKFLOW_EVENT_MAX);
     text_addf(&data, "{\"state\":\"%s\",\"cause\":\"%s\"", run_state_name(row->state),
               run_cause_name(row->cause));
     text_add_member(&data, "note", row->note);
@@ -109,9 +108,8 @@ static struct err finished_event(struct tx *tx, const struct run_row *row, struc
 
 static struct err empty_event(struct tx *tx, const struct run_row *row) {
     const struct workflow_census census = {0};
-    AUTO(text_done) struct text members;
+    AUTO(text_done) struct text members = text_up_to(WORKFLOW_EVENT_MAX);
     size_t unused = 0;
-    text_init(&members, WORKFLOW_EVENT_MAX);
     members_write(tx, row, &census, BYTES(""), &members, &unused);
     return finished_event(tx, row, &members, BYTES(""));
 }
@@ -204,9 +202,8 @@ struct err workflows__tell_closed(struct tx *tx, const struct run_row *workflow)
 /* Head and tail of what it returned, or what went wrong. */
 static struct bytes output_of(struct tx *tx, const struct run_row *row, struct bytes result) {
     enum { HALF = INBOX_OUTPUT_MAX / 2 - 50 };
-    AUTO(text_done) struct text text;
+    AUTO(text_done) struct text text = text_up_to(2 * (size_t)INBOX_OUTPUT_MAX);
     struct bytes all = result.len > 0 ? result : row->note;
-    text_init(&text, 2 * (size_t)INBOX_OUTPUT_MAX);
     if (all.len <= INBOX_OUTPUT_MAX) {
         return all;
     }
@@ -233,10 +230,8 @@ static void workflow_finish(struct tx *tx, const struct workflow_end *end, struc
     row->cause = verdict.cause;
     row->note = (struct bytes){end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
 
-    AUTO(text_done) struct text members;
-    AUTO(text_done) struct text whole;
-    text_init(&members, WORKFLOW_EVENT_MAX);
-    text_init(&whole, WORKFLOW_RESULT_MAX + WORKFLOW_EVENT_MAX);
+    AUTO(text_done) struct text members = text_up_to(WORKFLOW_EVENT_MAX);
+    AUTO(text_done) struct text whole = text_up_to(WORKFLOW_RESULT_MAX + WORKFLOW_EVENT_MAX);
     members_write(tx, row, &census, end->error, &members, &of_run.members.len);
     of_run.members.data = members.data;
     text_add_char(&whole, '{');

@@ -20,8 +20,8 @@ static struct err spec_check(const struct workflow_spec *spec, enum workflow_sou
         return bad();
     }
     if (source == WORKFLOW_SOURCE_INSIDE && !given && spec->resume == NULL) {
-        why_set(why, "one of \"script\", \"name\" and \"scriptPath\" says what runs");
-        return err_make(ERR_MISSING_FIELD, "workflow: source");
+        return err_why(why, ERR_MISSING_FIELD,
+                       "one of \"script\", \"name\" and \"scriptPath\" says what runs");
     }
     if (spec->settings != NULL && !json_is_object(spec->settings)) {
         why_set(why, "\"settings\" must be an object, as sessions have it");

@@ -17,20 +17,18 @@
 
 static struct err restart_check(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
-        why_set(why, "only agents of workflows are restarted; this is a %s%s",
-                run_kind_name(row->kind),
-                row->kind == KIND_WORKFLOW ? ": 'drover show RUN' tells its agents" : "");
-        return err_make(ERR_CONFLICT, "steps: restart");
+        return err_why(why, ERR_CONFLICT, "only agents of workflows are restarted; this is a %s%s",
+                       run_kind_name(row->kind),
+                       row->kind == KIND_WORKFLOW ? ": 'drover show RUN' tells its agents" : "");
     }
     if (run_state_final(row->state)) {
-        why_set(why, "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
-                run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
-                (int)row->run.len, row->run.data);
-        return err_make(ERR_STEP_ENDED, "steps: restart");
+        return err_why(why, ERR_STEP_ENDED,
+                       "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
+                       run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
+                       (int)row->run.len, row->run.data);
     }
     if (row->stop != CAUSE_NONE) {
-        why_set(why, "it was skipped, and is about to end");
-        return err_make(ERR_STEP_ENDED, "steps: restart");
+        return err_why(why, ERR_STEP_ENDED, "it was skipped, and is about to end");
     }
     return ERR_OK;
 }
@@ -79,8 +77,7 @@ static void attempt_charge(struct tx *tx, enum charge charge, struct run_row *ro
 static struct err turn_forget(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     const struct run_ask_stop stop = {.cause = CAUSE_CALLED_OFF, .grace_ms = RUN_STOP_GRACE_MS};
     AUTO(json_release) json_t *spec = NULL;
-    AUTO(text_done) struct text text;
-    text_init(&text, (size_t)STEP_SPEC_MAX);
+    AUTO(text_done) struct text text = text_up_to((size_t)STEP_SPEC_MAX);
     struct err err = json_parse_wrapped(row->spec, &spec, NULL);
     const struct bytes name = json_bytes(spec, "turn");
     struct run_row turn;

@@ -197,8 +197,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
         " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch FROM runs"
         " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND kind = 'agent' AND id > $2"
         " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
-    AUTO(text_done) struct text text;
-    text_init(&text, STEP_JSON_MAX);
+    AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);
     AUTO(rows_release)
     struct rows *rows =
         tx_rows(tx, sql, ARGS(arg_int(list->workflow), arg_int(list->after), arg_int(list->limit)));

@@ -33,18 +33,16 @@ static struct err resumed_find(struct tx *tx, const struct workflow_new *what, i
         return err;
     }
     if (!found) {
-        why_set(why, "nothing to resume: there is no run '%.*s'", len, what->resume.data);
-        return err_make(ERR_NOT_FOUND, "workflows: resume");
+        return err_why(why, ERR_NOT_FOUND, "nothing to resume: there is no run '%.*s'", len,
+                       what->resume.data);
     }
     if (row.kind != KIND_WORKFLOW) {
-        why_set(why, "nothing to resume: '%.*s' is no workflow, but a %s", len, what->resume.data,
-                run_kind_name(row.kind));
-        return err_make(ERR_CONFLICT, "workflows: resume");
+        return err_why(why, ERR_CONFLICT, "nothing to resume: '%.*s' is no workflow, but a %s", len,
+                       what->resume.data, run_kind_name(row.kind));
     }
     if (!run_state_final(row.state)) {
-        why_set(why, "'%.*s' has not ended: it is %s; stop it first", len, what->resume.data,
-                run_state_name(row.state));
-        return err_make(ERR_RUN_ALIVE, "workflows: resume");
+        return err_why(why, ERR_RUN_ALIVE, "'%.*s' has not ended: it is %s; stop it first", len,
+                       what->resume.data, run_state_name(row.state));
     }
     for (size_t i = 0; i < json_array_size(what->rerun); i++) {
         const json_t *name = json_array_get(what->rerun, i);
@@ -71,8 +69,7 @@ struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
     assert(what->hash.len == WORKFLOW_HASH);
     const struct workflow_place place = {.owner = what->run.owner,
                                          .run = bytes_of(what->run.run.text)};
-    AUTO(text_done) struct text data;
-    text_init(&data, WORKFLOW_EVENT_MAX);
+    AUTO(text_done) struct text data = text_up_to(WORKFLOW_EVENT_MAX);
     text_add_char(&data, '{');
     text_add(&data, what->started.data, what->started.len);
     text_add_char(&data, '}');
@@ -104,14 +101,14 @@ struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
         " AND m.session = $1";
     struct workflow_new with = *what;
     if (seat->session.depth >= SESSION_DEPTH_MAX) { /* Its agents would be the next level. */
-        why_set(why, "Agents are at most %d deep, and this is the last: do it yourself.",
-                SESSION_DEPTH_MAX);
-        return err_make(ERR_CONFLICT, "workflows: depth");
+        return err_why(why, ERR_CONFLICT,
+                       "Agents are at most %d deep, and this is the last: do it yourself.",
+                       SESSION_DEPTH_MAX);
     }
     if (tx_number(tx, open, ARGS(arg_int(seat->session.id)), 0) >= WORKFLOWS_OPEN_MAX) {
-        why_set(why, "%d of your workflows have not ended; wait for some of them.",
-                WORKFLOWS_OPEN_MAX);
-        return err_make(ERR_CONFLICT, "workflows: count");
+        return err_why(why, ERR_CONFLICT,
+                       "%d of your workflows have not ended; wait for some of them.",
+                       WORKFLOWS_OPEN_MAX);
     }
     struct err err = budget__session_path(tx, &seat->session, &with.run.budget_path);
     return err_failed(err) ? err : tx_workflow_submit(tx, &with, ret_row, why);
@@ -158,21 +155,20 @@ struct err tx_workflow_adopt(struct tx *tx, struct bytes run, int64_t crashes, b
 
 static struct err pause_check(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_WORKFLOW) {
-        why_set(why, "only workflows are paused; this is a %s: 'drover stop' ends it",
-                run_kind_name(row->kind));
-        return err_make(ERR_CONFLICT, "workflows: pause");
+        return err_why(why, ERR_CONFLICT,
+                       "only workflows are paused; this is a %s: 'drover stop' ends it",
+                       run_kind_name(row->kind));
     }
     if (run_state_final(row->state)) {
-        why_set(why, "the run has ended: it is %s", run_state_name(row->state));
-        return err_make(ERR_RUN_ENDED, "workflows: pause");
+        return err_why(why, ERR_RUN_ENDED, "the run has ended: it is %s",
+                       run_state_name(row->state));
     }
     if (row->stop != CAUSE_NONE) {
-        why_set(why, "the run was asked to end, and is about to");
-        return err_make(ERR_RUN_ENDED, "workflows: pause");
+        return err_why(why, ERR_RUN_ENDED, "the run was asked to end, and is about to");
     }
     if (row->state == RUN_QUEUED) {
-        why_set(why, "the run is still queued: nothing of it has begun; 'drover stop' ends it");
-        return err_make(ERR_CONFLICT, "workflows: pause");
+        return err_why(why, ERR_CONFLICT,
+                       "the run is still queued: nothing of it has begun; 'drover stop' ends it");
     }
     return ERR_OK;
 }
@@ -194,8 +190,7 @@ struct err tx_workflow_pause(struct tx *tx, const struct run_key *key, enum work
     if ((row.state == RUN_WAITING) != pauses) {
         const struct workflow_place place = {.id = row.id, .owner = row.owner, .run = row.run};
         const enum run_state from = row.state;
-        AUTO(text_done) struct text data;
-        text_init(&data, WORKFLOW_EVENT_MAX);
+        AUTO(text_done) struct text data = text_up_to(WORKFLOW_EVENT_MAX);
         text_add_str(&data, "{}");
         row.state = pauses ? RUN_WAITING : RUN_RUNNING;
         row.cause = pauses ? CAUSE_PAUSED : CAUSE_NONE;

@@ -111,8 +111,7 @@ static void socket_reply(struct socket *socket, const struct text *json) {
 
 /* {"subscribed":"name"} */
 static void socket_say(struct socket *socket, const char *word, struct bytes name) {
-    AUTO(text_done) struct text json;
-    text_init(&json, REPLY_MAX);
+    AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
     text_add_char(&json, '{');
     text_add_member(&json, word, name);
     text_add_char(&json, '}');
@@ -122,8 +121,7 @@ static void socket_say(struct socket *socket, const char *word, struct bytes nam
 /* `stream` may be empty. */
 static void socket_say_error(struct socket *socket, struct bytes stream, struct err err,
                              const struct why *why) {
-    AUTO(text_done) struct text json;
-    text_init(&json, REPLY_MAX);
+    AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
     text_add_char(&json, '{');
     if (stream.len > 0) {
         text_add_member(&json, "stream", stream);
@@ -141,8 +139,7 @@ static struct bytes name_of(const struct subscription *subscription) {
 /* {"stream":"name","closing":{"after":seq}}, perhaps with a code. */
 static void subscription_say_end(const struct subscription *subscription, const char *word,
                                  const char *code) {
-    AUTO(text_done) struct text json;
-    text_init(&json, REPLY_MAX);
+    AUTO(text_done) struct text json = text_up_to(REPLY_MAX);
     text_add_char(&json, '{');
     text_add_member(&json, "stream", name_of(subscription));
     text_add_name(&json, word);
@@ -388,25 +385,21 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
     struct subscription *subscription = subscription_find(socket, name);
     if (wish->unsubscribe != NULL) {
         if (subscription == NULL) {
-            why_set(why, "this stream is not subscribed to");
-            return err_make(ERR_NOT_FOUND, "websocket: unsubscribe");
+            return err_why(why, ERR_NOT_FOUND, "this stream is not subscribed to");
         }
         subscription_close(subscription);
         socket_say(socket, "unsubscribed", name);
         return ERR_OK;
     }
     if (!stream_name_valid(name)) {
-        why_set(why, "'subscribe' is not a valid stream name");
-        return err_make(ERR_BAD_FIELD, "websocket: subscribe");
+        return err_why(why, ERR_BAD_FIELD, "'subscribe' is not a valid stream name");
     }
     if (subscription != NULL) {
-        why_set(why, "this stream is subscribed to already");
-        return err_make(ERR_CONFLICT, "websocket: subscribe");
+        return err_why(why, ERR_CONFLICT, "this stream is subscribed to already");
     }
     if (socket->subscription_count >= socket->server->limits.subscriptions_max) {
-        why_set(why, "at most %u subscriptions on one socket",
-                socket->server->limits.subscriptions_max);
-        return err_make(ERR_TOO_MANY, "websocket: subscribe");
+        return err_why(why, ERR_TOO_MANY, "at most %u subscriptions on one socket",
+                       socket->server->limits.subscriptions_max);
     }
     subscription_open(socket, name, wish->after, wish->snapshot);
     return ERR_OK;
@@ -616,17 +609,16 @@ static struct err handshake_check(struct exchange *exchange, struct bytes *ret_k
     if (!request->wants_upgrade) {
         exchange_add_header(exchange, "Upgrade", "websocket");
         exchange_add_header(exchange, "Connection", "Upgrade");
-        why_set(why, "send 'Connection: Upgrade' and 'Upgrade: websocket'");
-        return err_make(ERR_UPGRADE_REQUIRED, "websocket: handshake");
+        return err_why(why, ERR_UPGRADE_REQUIRED,
+                       "send 'Connection: Upgrade' and 'Upgrade: websocket'");
     }
     if (!request_known(request, HEADER_WEBSOCKET_VERSION, &version) || !bytes_is(version, "13")) {
         exchange_add_header(exchange, "Sec-WebSocket-Version", "13");
-        why_set(why, "the only Sec-WebSocket-Version spoken is 13");
-        return err_make(ERR_UPGRADE_REQUIRED, "websocket: handshake");
+        return err_why(why, ERR_UPGRADE_REQUIRED, "the only Sec-WebSocket-Version spoken is 13");
     }
     if (!request_known(request, HEADER_WEBSOCKET_KEY, ret_key) || !handshake_key_valid(*ret_key)) {
-        why_set(why, "Sec-WebSocket-Key is missing or not 16 bytes in base 64");
-        return err_make(ERR_BAD_REQUEST, "websocket: handshake");
+        return err_why(why, ERR_BAD_REQUEST,
+                       "Sec-WebSocket-Key is missing or not 16 bytes in base 64");
     }
     return ERR_OK;
 }

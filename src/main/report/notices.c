@@ -84,8 +84,7 @@ void notices_hold(struct notices *notices, const struct failed_starts *starts) {
     failed_starts_write(starts, &notices->held);
     text_add_char(&notices->held, '}');
     assert(!text_failed(&notices->held)); /* Three ids. */
-    AUTO(text_done) struct text runs;
-    text_init(&runs, HELD_MAX);
+    AUTO(text_done) struct text runs = text_up_to(HELD_MAX);
     failed_starts_name(starts, &runs);
     log_event(notices->log, LOG_ERROR,
               "the daemon crashed soon after each of its last starts, so it holds: nothing begins"

@@ -512,8 +512,8 @@ static struct err model_check(const char *name, const json_t *model, struct why 
     for (size_t i = 0; i < json_array_size(turns); i++) {
         const char *fault = turn_fault(json_array_get(turns, i), &inner);
         if (fault != NULL) {
-            why_set(why, "\"models\".\"%.60s\".\"turns\"[%zu]: %s", name, i, fault);
-            return err_make(ERR_BAD_FIELD, "script: open");
+            return err_why(why, ERR_BAD_FIELD, "\"models\".\"%.60s\".\"turns\"[%zu]: %s", name, i,
+                           fault);
         }
     }
     return ERR_OK;
@@ -528,8 +528,7 @@ static struct err file_check(struct script_file *file, struct why *why) {
         return err;
     }
     if (!json_is_object(file->models)) {
-        why_set(why, "\"models\" must be an object");
-        return err_make(ERR_BAD_FIELD, "script: open");
+        return err_why(why, ERR_BAD_FIELD, "\"models\" must be an object");
     }
     for (void *at = json_object_iter(file->models); at != NULL && !err_failed(err);
          at = json_object_iter_next(file->models, at)) {

@@ -46,8 +46,7 @@ void build_arguments(struct text *body, struct bytes arguments) {
 }
 
 void build_arguments_text(struct text *body, struct bytes arguments) {
-    AUTO(text_done) struct text object;
-    text_init(&object, REQUEST_SIZE_MAX);
+    AUTO(text_done) struct text object = text_up_to(REQUEST_SIZE_MAX);
     build_arguments(&object, arguments);
     text_add_member(body, "arguments", text_bytes(&object));
 }
@@ -93,8 +92,7 @@ struct bytes build_tail(const struct model_request *request, const struct model_
 }
 
 void build_joined_text(struct text *body, const struct model_message *message, struct bytes tail) {
-    AUTO(text_done) struct text joined;
-    text_init(&joined, 2 * (size_t)REQUEST_SIZE_MAX);
+    AUTO(text_done) struct text joined = text_up_to(2 * (size_t)REQUEST_SIZE_MAX);
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_TEXT) {
             text_add(&joined, part->text.data, part->text.len);

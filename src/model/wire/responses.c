@@ -35,8 +35,7 @@ static void read_usage(struct answer *answer, const json_t *usage) {
 
 /* The item as the next request may send it back: without its status, which is refused there. */
 static void keep_reasoning(struct answer *answer, const json_t *item) {
-    AUTO(text_done) struct text text;
-    text_init(&text, ANSWER_SIGNATURE_MAX);
+    AUTO(text_done) struct text text = text_up_to(ANSWER_SIGNATURE_MAX);
     struct bytes secret = json_bytes(item, "encrypted_content");
     const json_t *summary = json_object_get(item, "summary");
     if (secret.len == 0) {

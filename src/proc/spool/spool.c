@@ -65,8 +65,7 @@ static struct err absolute_path(const char *data_dir, char **ret_path) {
     if (realpath(data_dir, resolved) == NULL) {
         return err_from_errno(errno, "spool: find the data directory");
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, PATH_SIZE_MAX);
+    AUTO(text_done) struct text text = text_up_to(PATH_SIZE_MAX);
     text_addf(&text, "%s/spool", resolved);
     if (text_failed(&text)) {
         return err_from_errno(ENAMETOOLONG, "spool: path");

@@ -89,8 +89,8 @@ struct err permission_rule_read(const json_t *json, struct permission_rule *ret_
         return err;
     }
     if (!permission_find(word, &permission)) {
-        why_set(why, "\"permission\" must be one of allow, review, ask, deny, not \"%s\"", word);
-        return err_make(ERR_BAD_FIELD, "permission: rule");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"permission\" must be one of allow, review, ask, deny, not \"%s\"", word);
     }
     *ret_rule = (struct permission_rule){
         .tool = bytes_of(tool), .subject = bytes_of(subject), .permission = permission};

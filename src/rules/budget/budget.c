@@ -158,14 +158,14 @@ static struct err limit_read(const char *name, const json_t *value, struct budge
     int64_t limit = json_is_integer(value) ? json_integer_value(value) : -1;
     unsigned at = 0;
     if (!bytes_find(bytes_of(name), names, &at)) {
-        why_set(why, "'%.60s' is none of output_tokens, tokens, cost_micros, agents, wall_ms",
-                name);
-        return err_make(ERR_UNKNOWN_FIELD, "budget: limit");
+        return err_why(why, ERR_UNKNOWN_FIELD,
+                       "'%.60s' is none of output_tokens, tokens, cost_micros, agents, wall_ms",
+                       name);
     }
     if (!json_is_null(value) && (limit < 0 || limit > BUDGET_LIMIT_MAX)) {
-        why_set(why, "\"%s\" must be a whole number from 0 to %" PRId64 ", or null for no limit",
-                name, BUDGET_LIMIT_MAX);
-        return err_make(ERR_BAD_FIELD, "budget: limit");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"%s\" must be a whole number from 0 to %" PRId64 ", or null for no limit",
+                       name, BUDGET_LIMIT_MAX);
     }
     limits->named[at] = true;
     limits->limits.of[at] = json_is_null(value) ? AMOUNT_MAX : limit;
@@ -176,8 +176,7 @@ struct err budget_limits_read(const json_t *json, struct budget_limits *ret_limi
                               struct why *why) {
     struct budget_limits limits = {.limits = amounts_unlimited()};
     if (!json_is_object(json)) {
-        why_set(why, "limits are an object, like {\"wall_ms\": 60000}");
-        return err_make(ERR_BAD_FIELD, "budget: limit");
+        return err_why(why, ERR_BAD_FIELD, "limits are an object, like {\"wall_ms\": 60000}");
     }
     /* jansson's iterator takes no const, though it only reads. */
     json_t *iterated = (json_t *)json;

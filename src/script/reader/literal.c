@@ -275,8 +275,7 @@ static json_t *read_number(struct reader *reader, double sign) {
 }
 
 static json_t *read_text(struct reader *reader) {
-    AUTO(text_done) struct text text;
-    text_init(&text, SCRIPT_META_MAX * 4);
+    AUTO(text_done) struct text text = text_up_to(SCRIPT_META_MAX * 4);
     reader->err = literal_text(reader->tokens, reader->at, &text, reader->fault);
     if (err_failed(reader->err)) {
         return NULL;
@@ -378,8 +377,7 @@ static void read_key(struct reader *reader, struct text *key) {
 static void read_member(struct reader *reader, json_t *object) {
     const struct tokens *tokens = reader->tokens;
     uint32_t begun = reader->at;
-    AUTO(text_done) struct text key;
-    text_init(&key, SCRIPT_META_MAX * 4);
+    AUTO(text_done) struct text key = text_up_to(SCRIPT_META_MAX * 4);
     read_key(reader, &key);
     if (err_failed(reader->err)) {
         return;

@@ -16,11 +16,11 @@ static struct err find_functions(struct libpq *libpq, struct why *why) {
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         found[i] = dlsym(libpq->library, names[i]);
         if (found[i] == NULL) {
-            why_set(why,
-                    "the PostgreSQL client library is too old: it has no %s; install version "
-                    "14 or later (package libpq5)",
-                    names[i]);
-            return err_make(ERR_CONFIG, "libpq: find functions");
+            return err_why(
+                why, ERR_CONFIG,
+                "the PostgreSQL client library is too old: it has no %s; install version "
+                "14 or later (package libpq5)",
+                names[i]);
         }
     }
     static_assert(sizeof *libpq == sizeof found + sizeof(void *), "a table of pointers only");
@@ -34,9 +34,9 @@ struct err libpq_open(struct libpq *ret_libpq, struct why *why) {
     /* NODELETE: OpenSSL leaves exit handlers and thread keys behind that point into itself. */
     struct libpq libpq = {.library = dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)};
     if (libpq.library == NULL) {
-        why_set(why, "the PostgreSQL client library is not installed: apt install libpq5 (%s)",
-                dlerror());
-        return err_make(ERR_CONFIG, "libpq: open");
+        return err_why(why, ERR_CONFIG,
+                       "the PostgreSQL client library is not installed: apt install libpq5 (%s)",
+                       dlerror());
     }
     struct err err = find_functions(&libpq, why);
     if (err_failed(err)) {

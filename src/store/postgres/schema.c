@@ -40,21 +40,22 @@ static struct err judge_server(const struct libpq *pq, const PGresult *result, s
     const char *encoding = value_of(pq, result, 0), *collate = value_of(pq, result, 1);
     const char *provider = value_of(pq, result, 2), *name = value_of(pq, result, 5);
     if (strcmp(encoding, "UTF8") != 0 || !sorts_by_bytes(provider[0], collate)) {
-        why_set(why,
-                "the database \"%s\" has encoding %s and sorts text by %s; drover needs UTF8 and "
-                "the order of bytes: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8' "
-                "LOCALE 'C'",
-                name, encoding, collate);
-        return err_make(ERR_CONFIG, "postgres: collation");
+        return err_why(
+            why, ERR_CONFIG,
+            "the database \"%s\" has encoding %s and sorts text by %s; drover needs UTF8 and "
+            "the order of bytes: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8' "
+            "LOCALE 'C'",
+            name, encoding, collate);
     }
     if (strcmp(value_of(pq, result, 3), "on") != 0) {
-        why_set(why, "the PostgreSQL server runs with fsync = off: what it acknowledges would not "
-                     "survive a power cut");
-        return err_make(ERR_CONFIG, "postgres: fsync");
+        return err_why(
+            why, ERR_CONFIG,
+            "the PostgreSQL server runs with fsync = off: what it acknowledges would not "
+            "survive a power cut");
     }
     if (strcmp(value_of(pq, result, 4), "f") != 0) {
-        why_set(why, "the PostgreSQL server is a standby and takes no writes");
-        return err_make(ERR_READ_ONLY, "postgres: standby server");
+        return err_why(why, ERR_READ_ONLY,
+                       "the PostgreSQL server is a standby and takes no writes");
     }
     return ERR_OK;
 }
@@ -71,9 +72,9 @@ struct err pg_server_check(struct pg_link *link, struct why *why) {
     const struct libpq *pq = pg_link_libpq(link);
     int version = pg_link_version(link);
     if (version < VERSION_MIN) {
-        why_set(why, "the PostgreSQL server is version %d; drover needs 13 or later",
-                version / 10000);
-        return err_make(ERR_CONFIG, "postgres: version");
+        return err_why(why, ERR_CONFIG,
+                       "the PostgreSQL server is version %d; drover needs 13 or later",
+                       version / 10000);
     }
     PGresult *result = NULL;
     struct err err =
@@ -159,8 +160,7 @@ struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret
         return explain(link, err, why);
     }
     if (!found) {
-        why_set(why, "the schema %s does not exist", name);
-        return err_make(ERR_NOT_FOUND, "postgres: schema");
+        return err_why(why, ERR_NOT_FOUND, "the schema %s does not exist", name);
     }
     *ret_oid = oid;
     return ERR_OK;

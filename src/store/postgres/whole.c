@@ -50,8 +50,8 @@ struct err postgres__schema(struct conn *conn, struct schema *ret_schema) {
 /* PostgreSQL's own tools copy a schema in one snapshot while we write, and know how to bring it
  * back into another version of the server; a half of that here would only look like a backup. */
 static struct err use_their_tools(struct why *why, const char *what, const char *how) {
-    why_set(why, "drover %s copies a data directory; of a PostgreSQL database use %s", what, how);
-    return err_make(ERR_USAGE, "postgres: whole database");
+    return err_why(why, ERR_USAGE,
+                   "drover %s copies a data directory; of a PostgreSQL database use %s", what, how);
 }
 
 struct err postgres__backup(const char *where, const char *to, struct why *why) {
@@ -89,8 +89,7 @@ static struct err check_indexes(struct pg_link *link, struct store_check *check)
 }
 
 static struct err check_table(struct pg_link *link, const char *quoted, struct store_check *check) {
-    AUTO(text_done) struct text sql;
-    text_init(&sql, /* size_max */ 512);
+    AUTO(text_done) struct text sql = text_up_to(/* size_max */ 512);
     text_addf(&sql, "SELECT sum(length(t::text)) FROM %s t", quoted);
     if (text_failed(&sql)) {
         return err_make(ERR_INTERNAL, "postgres: check");
@@ -142,8 +141,7 @@ static struct err check_link(struct pg_link *link, struct store_check *check, st
     check->schema = schema.version;
     check->schema_other = schema.version > 0 && schema.series != SCHEMA_SERIES;
     if (!err_failed(err) && check->schema == 0) {
-        why_set(why, "the schema is empty: no drover has served it yet");
-        return err_make(ERR_NOT_FOUND, "postgres: check");
+        return err_why(why, ERR_NOT_FOUND, "the schema is empty: no drover has served it yet");
     }
     /* The tables of a newer schema are read all the same: nothing here depends on their columns. */
     err = err_failed(err) ? err : read_int(link, "SELECT epoch FROM nodes", &check->epoch);

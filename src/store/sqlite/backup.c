@@ -73,8 +73,7 @@ static struct err sync_file(const char *path) {
 }
 
 static struct err already_there(const char *path, struct why *why) {
-    why_set(why, "%s exists already, and is never overwritten.", path);
-    return err_make(ERR_CONFLICT, "backup: target");
+    return err_why(why, ERR_CONFLICT, "%s exists already, and is never overwritten.", path);
 }
 
 /* Where a file system has no rename that refuses to replace, a hard link does the same. */
@@ -166,8 +165,7 @@ struct err sqlite_must_be_there(const char *path, struct why *why) {
     if (is_there(path)) {
         return ERR_OK;
     }
-    why_set(why, "There is no database at %s.", path);
-    return err_make(ERR_NOT_FOUND, "store: database");
+    return err_why(why, ERR_NOT_FOUND, "There is no database at %s.", path);
 }
 
 struct err sqlite_backup(const char *where, const char *to, struct why *why) {
@@ -297,8 +295,7 @@ static struct err must_be_ours(const char *path, const char *from, struct why *w
         return err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "restore: check");
     }
     if (check.schema == 0) {
-        why_set(why, "%s is a database, but not one of drover's.", from);
-        return err_make(ERR_STORE_CORRUPT, "restore: schema");
+        return err_why(why, ERR_STORE_CORRUPT, "%s is a database, but not one of drover's.", from);
     }
     const struct schema schema = {.version = check.schema,
                                   .series = check.schema_other ? 0 : SCHEMA_SERIES};

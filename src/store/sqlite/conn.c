@@ -164,11 +164,11 @@ static struct err log_must_have_database(const char *path, struct why *why) {
     if (!empty || stat(log, &found) < 0 || found.st_size == 0) {
         return ERR_OK;
     }
-    why_set(why,
-            "%s is missing or empty, but its log %s is there, and would be removed. Put the file"
-            " back, or move both away and run 'drover restore FILE' with a backup.",
-            path, log);
-    return err_make(ERR_STORE_INCOMPLETE, "store: database");
+    return err_why(
+        why, ERR_STORE_INCOMPLETE,
+        "%s is missing or empty, but its log %s is there, and would be removed. Put the file"
+        " back, or move both away and run 'drover restore FILE' with a backup.",
+        path, log);
 }
 
 struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_access access,

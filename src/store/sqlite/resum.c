@@ -42,8 +42,8 @@ static int integrity_check(sqlite3 *db, bool *ret_ok, char findings[FINDINGS_SIZ
 }
 
 static struct err damaged(const char *path, const char *findings, struct why *why) {
-    why_set(why, "%s is damaged, so nothing was written: %s. Restore a backup.", path, findings);
-    return err_make(ERR_STORE_CORRUPT, "sums: check");
+    return err_why(why, ERR_STORE_CORRUPT,
+                   "%s is damaged, so nothing was written: %s. Restore a backup.", path, findings);
 }
 
 static struct err check_and_empty_log(const char *path, struct why *why) {
@@ -82,8 +82,8 @@ static struct err file_rewrite(const char *path, struct store_pages *ret_pages, 
         return err;
     }
     if (!pages.sums) {
-        why_set(why, "%s has no checksums, so there are none to rewrite.", path);
-        return err_make(ERR_CONFLICT, "sums: file");
+        return err_why(why, ERR_CONFLICT, "%s has no checksums, so there are none to rewrite.",
+                       path);
     }
     *ret_pages = pages;
     return ERR_OK;

@@ -52,18 +52,16 @@ static void close_database(struct database *database) {
 static struct err check_length(const char *path, struct why *why) {
     const sqlite3_vfs *vfs = sqlite3_vfs_find(NULL /* the default */);
     if (vfs == NULL) { /* SQLite found no memory to begin with. */
-        why_set(why, "There is not enough memory to open a database.");
-        return err_make(ERR_OUT_OF_MEMORY, "store: memory");
+        return err_why(why, ERR_OUT_OF_MEMORY, "There is not enough memory to open a database.");
     }
     size_t most = (size_t)vfs->mxPathname - sizeof "-journal";
     if (strlen(path) <= most) {
         return ERR_OK;
     }
-    why_set(why,
-            "The path of the database has %zu bytes, and SQLite takes %zu: choose a shorter"
-            " data directory.",
-            strlen(path), most);
-    return err_make(ERR_USAGE, "store: path");
+    return err_why(why, ERR_USAGE,
+                   "The path of the database has %zu bytes, and SQLite takes %zu: choose a shorter"
+                   " data directory.",
+                   strlen(path), most);
 }
 
 /* A symbolic link may lead to a file that is not there yet, which SQLite would make readable for

@@ -71,8 +71,8 @@ static struct err read_old(struct change *change) {
         return ERR_OK;
     }
     if (err_failed(err)) {
-        why_set(&work->why, "\"%.200s\" is not a file that can be read", change->path.shown);
-        return err_make(ERR_CONFLICT, "tool: not a file");
+        return err_why(&work->why, ERR_CONFLICT, "\"%.200s\" is not a file that can be read",
+                       change->path.shown);
     }
     change->exists = true;
     change->whole = change->old.about.st_size <= CONTENT_EDIT_MAX;
@@ -100,8 +100,7 @@ struct err change_open(struct change *change, const char *path, enum place_last 
 static struct err failed(struct change *change, const char *doing) {
     int os = errno;
     if (os == ENOSPC || os == EDQUOT) {
-        why_set(&change->work->why, "the disk is full; nothing was changed");
-        return err_make(ERR_DISK_FULL, "tool: write");
+        return err_why(&change->work->why, ERR_DISK_FULL, "the disk is full; nothing was changed");
     }
     why_set(&change->work->why, "\"%.160s\" could not be %s (error %d of the system)",
             change->path.shown, doing, os);
@@ -128,9 +127,9 @@ static struct err fill(struct change *change, int fd, struct bytes content) {
 }
 
 static struct err conflict(struct change *change) {
-    why_set(&change->work->why, "\"%.200s\" was changed by somebody meanwhile; read it again",
-            change->path.shown);
-    return err_make(ERR_CONFLICT, "tool: changed");
+    return err_why(&change->work->why, ERR_CONFLICT,
+                   "\"%.200s\" was changed by somebody meanwhile; read it again",
+                   change->path.shown);
 }
 
 /* The file is still the one that was read, or there is still none. */
@@ -156,8 +155,8 @@ static void sync_folder(struct change *change) {
 
 struct err change_replace(struct change *change, struct bytes content) {
     if (change->exists && (change->old.about.st_mode & 0222) == 0) {
-        why_set(&change->work->why, "\"%.200s\" is read-only", change->path.shown);
-        return err_make(ERR_FORBIDDEN, "tool: read-only");
+        return err_why(&change->work->why, ERR_FORBIDDEN, "\"%.200s\" is read-only",
+                       change->path.shown);
     }
     uint64_t random = 0;
     world_random(change->work->place->world, &random, sizeof random);

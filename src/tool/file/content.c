@@ -30,8 +30,7 @@ bool content_unchanged(const struct stat *before, const struct stat *now) {
 static struct err piece(const struct tool_place *place, int fd, char *into, size_t size,
                         size_t *ret_len, struct why *why) {
     if (place_is_over(place)) {
-        why_set(why, "reading took too long");
-        return err_make(ERR_TOO_EXPENSIVE, "tool: read");
+        return err_why(why, ERR_TOO_EXPENSIVE, "reading took too long");
     }
     ssize_t got = read(fd, into, size);
     while (got < 0 && errno == EINTR) {
@@ -46,8 +45,8 @@ static struct err piece(const struct tool_place *place, int fd, char *into, size
 }
 
 static struct err too_large(size_t size_max, struct why *why) {
-    why_set(why, "the file is larger than %zu bytes, which is too much for this", size_max);
-    return err_make(ERR_CONFLICT, "tool: size");
+    return err_why(why, ERR_CONFLICT,
+                   "the file is larger than %zu bytes, which is too much for this", size_max);
 }
 
 static struct err read_all(const struct tool_place *place, int fd, size_t size_max,
@@ -97,8 +96,7 @@ struct err content_read(const struct tool_place *place, int fd, size_t size_max,
     }
     struct stat now;
     if (fstat(fd, &now) < 0 || !content_unchanged(&content.about, &now)) {
-        why_set(why, "the file was changed while it was read; try again");
-        return err_make(ERR_CONFLICT, "tool: read");
+        return err_why(why, ERR_CONFLICT, "the file was changed while it was read; try again");
     }
     struct sha256 hash = sha256_of(content.data, content.len);
     content.hash = sha256_hex(&hash);

@@ -221,8 +221,7 @@ struct diff_counts diff_write(const struct diff_sides *sides, struct text *text)
               sides->new.data == NULL ? "/dev/null" : sides->path);
     size_t at = 0, from = 0, to = 0;
     while (next_hunk(&diff, at, &from, &to)) {
-        AUTO(text_done) struct text hunk;
-        text_init(&hunk, text->size_max);
+        AUTO(text_done) struct text hunk = text_up_to(text->size_max);
         write_hunk(&diff, from, to, &hunk);
         if (text_failed(&hunk) || text->len + hunk.len + TAIL_ROOM > text->size_max) {
             text_addf(text, "[the rest is not shown: +%zu -%zu lines in all]\n", counts.added,

@@ -40,8 +40,7 @@ static void add_lines(struct text *text, const struct edit_places *places) {
 }
 
 static struct err not_found(struct edit *edit) {
-    AUTO(text_done) struct text lines;
-    text_init(&lines, 200);
+    AUTO(text_done) struct text lines = text_up_to(200);
     edit_near(edit->text, edit->passage, edit->places);
     add_lines(&lines, edit->places);
     if (edit->places->count > 0 && !text_failed(&lines)) {
@@ -58,8 +57,7 @@ static struct err not_found(struct edit *edit) {
 }
 
 static struct err ambiguous(struct edit *edit) {
-    AUTO(text_done) struct text lines;
-    text_init(&lines, 200);
+    AUTO(text_done) struct text lines = text_up_to(200);
     add_lines(&lines, edit->places);
     why_set(&edit->work->why,
             "old_text stands in \"%.80s\" at %zu places (lines %s); give more of its surroundings, "
@@ -73,12 +71,10 @@ static struct err ambiguous(struct edit *edit) {
 static struct err find(struct edit *edit) {
     struct why *why = &edit->work->why;
     if (edit->passage.len == 0) {
-        why_set(why, "old_text is empty; write_file writes a whole file");
-        return err_make(ERR_BAD_FIELD, "tool: edit");
+        return err_why(why, ERR_BAD_FIELD, "old_text is empty; write_file writes a whole file");
     }
     if (bytes_equal(edit->passage, edit->replacement)) {
-        why_set(why, "old_text and new_text are the same: nothing to do");
-        return err_make(ERR_BAD_FIELD, "tool: edit");
+        return err_why(why, ERR_BAD_FIELD, "old_text and new_text are the same: nothing to do");
     }
     edit_match(edit->text, edit->passage, edit->places);
     if (edit->places->count == 0) {
@@ -175,8 +171,8 @@ static struct err replace_all(struct edit *edit) {
     }
     text_add(&edit->made, edit->text.data + at, edit->text.len - at);
     if (text_failed(&edit->made)) {
-        why_set(&edit->work->why, "the file would be larger than %d bytes", CONTENT_EDIT_MAX);
-        return err_make(edit->made.no_memory ? ERR_OUT_OF_MEMORY : ERR_CONFLICT, "tool: edit");
+        return err_why(&edit->work->why, edit->made.no_memory ? ERR_OUT_OF_MEMORY : ERR_CONFLICT,
+                       "the file would be larger than %d bytes", CONTENT_EDIT_MAX);
     }
     return ERR_OK;
 }
@@ -187,8 +183,7 @@ static struct err edit_check_file(struct edit *edit) {
     const struct change *change = &edit->change;
     struct why *why = &edit->work->why;
     if (!change->exists) {
-        why_set(why, "there is no \"%.200s\"", change->path.shown);
-        return err_make(ERR_NOT_FOUND, "tool: edit");
+        return err_why(why, ERR_NOT_FOUND, "there is no \"%.200s\"", change->path.shown);
     }
     if (!change->whole) {
         why_set(why, "\"%.160s\" is larger than %d bytes, which is too much to edit",

@@ -205,8 +205,7 @@ static struct err read_bytes(struct reading *reading) {
               (long long)reading->byte, (long long)size);
     /* A byte may become three: what has no room is for the next call. */
     size_t shown = len;
-    AUTO(text_done) struct text text;
-    text_init(&text, TOOL_CONTENT_MAX - 2 * HEADER_ROOM);
+    AUTO(text_done) struct text text = text_up_to(TOOL_CONTENT_MAX - 2 * HEADER_ROOM);
     work_add_text(&text, (struct bytes){buffer, shown});
     while (text_failed(&text)) {
         text_clear(&text);

@@ -265,8 +265,7 @@ struct err tool_search_files(struct tool_work *work) {
                             .limit = input_int(input, "limit", LIMIT_DEFAULT),
                             .context = input_int(input, "context", 0)};
     text_init(&search.lines, TOOL_CONTENT_MAX);
-    AUTO(text_done) struct text source;
-    text_init(&source, 8192);
+    AUTO(text_done) struct text source = text_up_to(8192);
     text_addf(&source, "%s%s", json_is_true(json_object_get(input, "ignore_case")) ? "(?i)" : "",
               json_str(input, "pattern", ""));
     struct pattern_watch watch = {.over = over, .ctx = &search};

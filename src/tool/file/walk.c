@@ -179,8 +179,7 @@ bool walk_matches(struct bytes glob, const char *folder, const char *path) {
 }
 
 struct err walk_run(struct walk *walk, int folder_fd, const char *shown) {
-    AUTO(text_done) struct text path;
-    text_init(&path, LIMIT_PATH_MAX);
+    AUTO(text_done) struct text path = text_up_to(LIMIT_PATH_MAX);
     text_add_str(&path, strcmp(shown, ".") == 0 ? "" : shown);
     if (text_failed(&path)) {
         return text_error(&path, "tool: walk");

@@ -130,15 +130,13 @@ static void write_result(struct web_fetch *fetch) {
 
 static void read_body(struct loop_work *work) {
     struct web_fetch *fetch = CONTAINER_OF(work, struct web_fetch, work);
-    AUTO(text_done) struct text utf8;
-    text_init(&utf8, 2 * fetch->body.len + 1);
+    AUTO(text_done) struct text utf8 = text_up_to(2 * fetch->body.len + 1);
     struct bytes body = text_bytes(&fetch->body);
     if (body.len > 0 && is_latin1(fetch)) {
         add_latin1(&utf8, body);
         body = text_bytes(&utf8);
     }
-    AUTO(text_done) struct text text;
-    text_init(&text, 3 * (size_t)WEB_BODY_MAX);
+    AUTO(text_done) struct text text = text_up_to(3 * (size_t)WEB_BODY_MAX);
     if (is_html(fetch)) {
         html_to_text(body, &text);
         body = text_bytes(&text);
