@@ -58,6 +58,7 @@ golden("subagents", async (record) => {
   await talk.ask("GET", `sessions?parent=${talk.session}`);
   await talk.ask("GET", `sessions/${talk.session}/messages?role=notice`);
   await talk.ask("GET", "runs?total=1");
+  record.names.estimates = true; // A follow-up reads how long its subagent took.
   await talk.ask("GET", "usage?by=category");
 });
 

@@ -140,16 +140,20 @@ static struct err perform(struct talk_work *work, const struct toolplace *place)
     return tool_perform(&work->call, &place->place, &look, &work->result);
 }
 
-static void here_run(struct pool_job *job) {
-    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
+static void place_open(struct toolplace *place, struct talk_work *work) {
     const struct toolplace_seat seat = {.turns = &work->talk->turns->options,
                                         .root = work->root,
                                         .settings = work->settings,
                                         .roots = work->roots,
                                         .cancelled = &work->cancelled,
                                         .time_ms = WORK_MS};
+    toolplace_open(place, &seat);
+}
+
+static void here_run(struct pool_job *job) {
+    struct talk_work *work = CONTAINER_OF(job, struct talk_work, job);
     AUTO(toolplace_close) struct toolplace place;
-    toolplace_open(&place, &seat);
+    place_open(&place, work);
     work->err = perform(work, &place);
 }
 
@@ -167,6 +171,27 @@ static void here_done(struct pool_job *job) {
 }
 
 /* --- On the loop ------------------------------------------------------------------------------ */
+
+/* What the rules say of a page at `url`, or of the one that was asked for: NULL. */
+static enum permission page_permission(const struct talk_work *work, const struct toolplace *place,
+                                       const char *url) {
+    AUTO(tool_look_done) struct tool_look look;
+    tool_look_init(&look);
+    text_add_str(&look.subjects[0], url != NULL ? url : json_str(work->call.input, "url", ""));
+    look.subject_count = 1;
+    return text_failed(&look.subjects[0])
+               ? PERMISSION_DENY
+               : tool_judge(&work->call, &look, &place->rules).permission;
+}
+
+/* A yes holds for the page that was asked for. A redirect may lead to another one that needs no
+ * more than it did; else a page that is allowed could send the call to one that is denied. */
+static bool page_may_follow(void *ctx, const char *url) {
+    struct talk_work *work = ctx;
+    AUTO(toolplace_close) struct toolplace place;
+    place_open(&place, work);
+    return page_permission(work, &place, url) <= page_permission(work, &place, NULL);
+}
 
 static void fetched(void *ctx, const struct tool_result *result) {
     struct talk_work *work = ctx;
@@ -202,6 +227,7 @@ static void work_begin(struct talk_work *work) {
                                         .client = options->client,
                                         .allow = options->allow,
                                         .call = &work->call,
+                                        .may = page_may_follow,
                                         .done = fetched,
                                         .ctx = work};
         if (err_failed(web_fetch_start(&order, &work->fetch))) {
