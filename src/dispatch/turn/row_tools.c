@@ -272,9 +272,8 @@ static struct err rows_spawn(struct tx *tx, const struct rows_call *call) {
                                       .answer = fresh->answer,
                                       .bounds = *call->bounds};
     struct err err = tx_subagent_spawn(tx, &what, &shown.subagent, &why);
-    if (err.code == ERR_CONFLICT || err.code == ERR_BUDGET_TOO_DEEP) {
-        return answer_failure(call, CARD_REFUSED,
-                              why.text[0] != '\0' ? why.text : "It would be too deep.");
+    if (err.code == ERR_CONFLICT) {
+        return answer_failure(call, CARD_REFUSED, why.text); /* Nothing was written yet. */
     }
     if (!err_failed(err)) {
         struct subagent_view view = view_of(tx, &shown);
