@@ -10,7 +10,7 @@ const MEASURED = new Set(
 );
 /** Members whose numbers are estimates where a call was stopped: of the bytes that were sent. */
 const ESTIMATED = new Set(
-  `fresh cache_read cache_write output reasoning context_used tokens`.split(" "),
+  `fresh cache_read cache_write output reasoning context_used tokens cache_hit_rate`.split(" "),
 );
 const ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
 /** A data directory on its machine: where a host is. */

@@ -37,6 +37,19 @@ test("a list shows the command of a job without a label, cut between characters"
   assert.equal(row(line).command, "exit 0 # by the shell");
 });
 
+test("a list shows the fields of a job that it need not read the spec for", async () => {
+  const limited = await jobs.start({ argv: ["true"], timeout_ms: 4321 });
+  const free = await jobs.start({ argv: ["true"] });
+  await Promise.all([limited, free].map((one) => jobs.ended(one)));
+  for (const list of ["/api/v1/jobs?limit=2", "/api/v1/runs?limit=2"]) {
+    const rows = (await jobs.request("GET", list)).json.items;
+    const row = (one) => rows.find((each) => each.id === one);
+    assert.equal(row(limited).timeout_ms, 4321, list);
+    assert.equal(row(free).timeout_ms, undefined, list);
+  }
+  assert.equal((await jobs.request("GET", `/api/v1/jobs/${limited}`)).json.timeout_ms, 4321);
+});
+
 test("the same Idempotency-Key starts one job", async () => {
   const headers = { "idempotency-key": "job-1" };
   const first = await jobs.submit({ argv: ["true"] }, headers);

@@ -188,6 +188,39 @@ static void a_schema_says_what_is_taken_and_shown(void **state) {
     assert_non_null(strstr(text.data, "\"made_ms\":{\"type\":[\"integer\",\"null\"]}"));
 }
 
+/* Lists show a part of a stored body: a table writes it once, and another one shows its members. */
+static void stored_members_stand_among_those_of_the_answer(void **state) {
+    (void)state;
+    static const struct field parts[] = {
+        {.name = "label", .kind = FIELD_CHARS, AT(label)},
+        {.name = "extra", .kind = FIELD_MEMBERS, AT(extra)},
+        {.name = "loud", .kind = FIELD_BOOL, AT(loud)},
+    };
+    static const struct field_set outer = {FIELD_ROWS(parts), .use = FIELD_LISTED};
+    static const struct {
+        struct bytes stored;
+        const char *shown;
+    } cases[] = {
+        {BYTES_INIT("{\"a\":1,\"b\":{}}"), "{\"label\":\"L\",\"a\":1,\"b\":{},\"loud\":false}"},
+        {BYTES_INIT(""), "{\"label\":\"L\",\"loud\":false}"},
+        {BYTES_INIT("{}"), "{\"label\":\"L\",\"loud\":false}"},
+        {BYTES_INIT("[1,2]"), "{\"label\":\"L\",\"loud\":false}"},
+        {BYTES_INIT("{\"a\":1"), "{\"label\":\"L\",\"loud\":false}"}, /* A damaged row. */
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO(text_done) struct text text = text_up_to(1 << 10);
+        const struct toy toy = {.label = "L", .extra = cases[i].stored};
+        fields_write(&outer, FIELD_LISTED, &toy, &text);
+        assert_string_equal(text.data, cases[i].shown);
+    }
+    AUTO(text_done) struct text schema = text_up_to(1 << 12);
+    const struct field_shape shape = {.fields = &outer, .use = FIELD_LISTED, .more = &toys};
+    fields_schema(&shape, &schema);
+    assert_non_null(strstr(schema.data,
+                           "\"properties\":{\"label\":{\"type\":\"string\"},"
+                           "\"loud\":{\"type\":\"boolean\"},\"id\":{\"type\":\"string\"},"));
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
@@ -196,6 +229,7 @@ int main(void) {
         cmocka_unit_test(what_is_wrong_is_refused_in_words),
         cmocka_unit_test(an_answer_has_its_members_in_order),
         cmocka_unit_test(a_schema_says_what_is_taken_and_shown),
+        cmocka_unit_test(stored_members_stand_among_those_of_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ struct submit_op {
     struct request request;
     struct run_new run; /* Texts are borrowed from the exchange and from `spec`. */
     struct text spec;   /* Owned: compact JSON. */
+    struct text shown;  /* Owned: its fields that lists show. */
     struct amounts budget;
     char command[RUN_COMMAND_MAX + 8];
 };
@@ -20,6 +21,7 @@ struct submit_op {
 static void submit_end(void *ctx, struct err result) {
     struct submit_op *submit = ctx;
     text_done(&submit->spec);
+    text_done(&submit->shown);
 }
 
 /* --- The body --------------------------------------------------------------------------------- */
@@ -83,7 +85,13 @@ static struct err submit_read(void *ctx) {
     if (spec.label == NULL) {
         submit->run.command = command_write(submit, &spec);
     }
-    return spec_write(submit, json);
+    text_init(&submit->shown, RUN_SPEC_MAX);
+    fields_write(&job_fields, FIELD_LISTED, &spec, &submit->shown);
+    if (submit->shown.len > strlen("{}")) {
+        submit->run.shown = text_bytes(&submit->shown);
+    }
+    return text_failed(&submit->shown) ? text_error(&submit->shown, "jobs: shown")
+                                       : spec_write(submit, json);
 }
 
 static struct err submit_start(void *ctx) {

@@ -44,6 +44,7 @@
 #include "journal/hub.h"
 #include "loop/loop.h"
 #include "proc/spool/spool.h"
+#include "rules/job/job.h"
 #include "store/store.h"
 
 struct runs_api {
@@ -133,10 +134,10 @@ enum {
 
 /* A run in openapi.json, for answers that hold one: a row of lists, all of it, and a list. */
 #define RUN_LIGHT_ANSWER                                                                           \
-    { .fields = &run_fields, .use = FIELD_LISTED }
+    { .fields = &run_fields, .use = FIELD_LISTED, .more = &job_fields }
 #define RUN_WHOLE_ANSWER                                                                           \
-    { .fields = &run_fields, .use = FIELD_LISTED | FIELD_WHOLE }
+    { .fields = &run_fields, .use = FIELD_LISTED | FIELD_WHOLE, .more = &job_fields }
 #define RUN_LIST_ANSWER                                                                            \
-    { .fields = &run_fields, .use = FIELD_LISTED, .page = true }
+    { .fields = &run_fields, .use = FIELD_LISTED, .more = &job_fields, .page = true }
 
 #endif

@@ -33,6 +33,7 @@ static enum json_kind json_kind_read(const struct field *field) {
     case FIELD_NAME:
     case FIELD_JSON:
     case FIELD_STORED:
+    case FIELD_MEMBERS:
     case FIELD_OBJECT:
         break;
     }
@@ -146,6 +147,7 @@ static struct err value_take(const struct field *field, enum field_use use, cons
     case FIELD_TIME:
     case FIELD_NAME:
     case FIELD_STORED:
+    case FIELD_MEMBERS:
         assert(false); /* Kinds that are shown only. */
     }
     return err;
@@ -221,6 +223,7 @@ static struct field_value member_value(const struct field *field, const void *ro
     switch (field->kind) {
     case FIELD_TEXT:
     case FIELD_STORED:
+    case FIELD_MEMBERS:
         value.text = *(const struct bytes *)at;
         break;
     case FIELD_CHARS:
@@ -298,6 +301,7 @@ static void value_add(const struct field *field, const struct field_value *value
     case FIELD_STORED:
         json_add_stored(text, value->text);
         break;
+    case FIELD_MEMBERS: /* members_add */
     case FIELD_TEXTS:
     case FIELD_JSON:
     case FIELD_OBJECT:
@@ -305,8 +309,21 @@ static void value_add(const struct field *field, const struct field_value *value
     }
 }
 
+/* Members of a stored object, without its braces; of a damaged one none. */
+static void members_add(struct bytes object, struct text *text) {
+    enum { BRACES = 2 };
+    if (object.len > BRACES && object.data[0] == '{' && json_is_valid(object)) {
+        text_add_char(text, ',');
+        text_add(text, object.data + 1, object.len - BRACES);
+    }
+}
+
 static void field_add(const struct field *field, const void *row, struct text *text) {
     const struct field_value value = field_value(field, row);
+    if (field->kind == FIELD_MEMBERS) {
+        members_add(value.text, text);
+        return;
+    }
     if (value.left_out) {
         return;
     }

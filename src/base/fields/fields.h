@@ -21,18 +21,19 @@
 
 /* Kind of a value, and type of its member in the struct. */
 enum field_kind {
-    FIELD_TEXT,   /* struct bytes */
-    FIELD_CHARS,  /* const char *; NULL: absent */
-    FIELD_ID,     /* struct id; shown only */
-    FIELD_INT,    /* int64_t */
-    FIELD_TIME,   /* int64_t, milliseconds since 1970; shown only; 0 is shown as null */
-    FIELD_BOOL,   /* bool */
-    FIELD_NAME,   /* enum: index in `names`, where "" is empty; shown only */
-    FIELD_NAMES,  /* unsigned: bit n is names[n]; an array of strings */
-    FIELD_TEXTS,  /* json_t *: an array of strings; read only */
-    FIELD_JSON,   /* json_t *: any value, which the reader checks; read only */
-    FIELD_STORED, /* struct bytes: JSON of a row; shown only */
-    FIELD_OBJECT, /* Members of `fields`, in the same struct; read only */
+    FIELD_TEXT,    /* struct bytes */
+    FIELD_CHARS,   /* const char *; NULL: absent */
+    FIELD_ID,      /* struct id; shown only */
+    FIELD_INT,     /* int64_t */
+    FIELD_TIME,    /* int64_t, milliseconds since 1970; shown only; 0 is shown as null */
+    FIELD_BOOL,    /* bool */
+    FIELD_NAME,    /* enum: index in `names`, where "" is empty; shown only */
+    FIELD_NAMES,   /* unsigned: bit n is names[n]; an array of strings */
+    FIELD_TEXTS,   /* json_t *: an array of strings; read only */
+    FIELD_JSON,    /* json_t *: any value, which the reader checks; read only */
+    FIELD_STORED,  /* struct bytes: JSON of a row; shown only */
+    FIELD_OBJECT,  /* Members of `fields`, in the same struct; read only */
+    FIELD_MEMBERS, /* struct bytes: a stored object, whose members the answer gets; shown only */
 };
 
 /* Purposes of a field. */
@@ -104,7 +105,8 @@ void fields_add_one(const struct field_set *set, const char *name, const void *r
 struct field_shape {
     const struct field_set *fields; /* NULL: none. */
     unsigned use;
-    bool page;  /* A page of them (api/base/page.h). */
+    const struct field_set *more; /* A further table, whose fields follow; NULL: none. */
+    bool page;                    /* A page of them (api/base/page.h). */
     bool loose; /* Bodies are described without bounds, answers without required members. */
 };
 void fields_schema(const struct field_shape *shape, struct text *text);

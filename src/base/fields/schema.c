@@ -23,6 +23,7 @@ static const struct {
     [FIELD_JSON] = {NULL, NULL, NULL},
     [FIELD_STORED] = {"object", NULL, NULL},
     [FIELD_OBJECT] = {"object", NULL, NULL},
+    [FIELD_MEMBERS] = {NULL, NULL, NULL},
 };
 
 static void names_add(const char *const *names, bool null, struct text *text) {
@@ -98,7 +99,19 @@ static void field_schema(const struct field *field, const struct field_shape *sh
 
 static bool field_used(const struct field_set *set, const struct field *field,
                        const struct field_shape *shape) {
-    return ((field->use != 0 ? field->use : set->use) & shape->use) != 0;
+    return field->kind != FIELD_MEMBERS &&
+           ((field->use != 0 ? field->use : set->use) & shape->use) != 0;
+}
+
+static void properties_add(const struct field_set *set, const struct field_shape *shape,
+                           struct text *text) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct field *field = &set->rows[i];
+        if (field_used(set, field, shape)) {
+            text_add_name(text, field->name);
+            field_schema(field, shape, text);
+        }
+    }
 }
 
 static void object_add(const struct field_set *set, const struct field_shape *shape,
@@ -118,14 +131,9 @@ static void object_add(const struct field_set *set, const struct field_shape *sh
     }
     text_addf(text, "%s%s,\"properties\":{", comma[0] == '\0' ? "" : "]",
               set->schema == NULL ? "" : set->schema);
-    comma = "";
-    for (size_t i = 0; i < set->count; i++) {
-        const struct field *field = &set->rows[i];
-        if (field_used(set, field, shape)) {
-            text_addf(text, "%s\"%s\":", comma, field->name);
-            field_schema(field, shape, text);
-            comma = ",";
-        }
+    properties_add(set, shape, text);
+    if (set == shape->fields && shape->more != NULL) {
+        properties_add(shape->more, shape, text);
     }
     text_add_str(text, "}}");
 }

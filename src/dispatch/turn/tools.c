@@ -172,7 +172,7 @@ static void here_done(struct pool_job *job) {
 
 /* --- On the loop ------------------------------------------------------------------------------ */
 
-/* What the rules say of a page at `url`, or of the one that was asked for: NULL. */
+/* The rules judge a page at `url`; NULL: the one that was asked for. */
 static enum permission page_permission(const struct talk_work *work, const struct toolplace *place,
                                        const char *url) {
     AUTO(tool_look_done) struct tool_look look;

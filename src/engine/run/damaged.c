@@ -42,7 +42,7 @@ static void row_mend(struct tx *tx, int64_t id) {
     }
     tx_do(tx,
           "UPDATE runs SET run_key = substr(run_key, 1, 1000), label = substr(label, 1, 1000),"
-          " note = substr(note, 1, 1000), command = substr(command, 1, 1000),"
+          " note = substr(note, 1, 1000), command = substr(command, 1, 1000), shown = '',"
           " host = substr(host, 1, 1000),"
           " budget = CASE WHEN length(budget) > 1000 THEN '' ELSE budget END,"
           " result = CASE WHEN length(result) > $2 THEN '' ELSE result END,"

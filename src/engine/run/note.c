@@ -88,6 +88,7 @@ bool run_note_read(struct bytes note, struct run_row *ret_row) {
                                 .stop = (enum run_cause)head.words[4],
                                 .once = head.words[5] != 0,
                                 .command = {"", 0},
+                                .shown = {"", 0},
                                 .budget = {"", 0},
                                 .note = {"", 0},
                                 .result = {"", 0}};

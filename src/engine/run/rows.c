@@ -76,7 +76,8 @@ void runs__borrow_shown(const struct rows *rows, enum run_form form, struct run_
     row->stop = CAUSE_NONE;
     if (too_long(row)) {
         row->run.len = row->run.len < ID_SIZE ? row->run.len : ID_SIZE - 1;
-        row->key = row->label = row->command = row->host = row->spec = row->result = none;
+        row->key = row->label = row->command = row->shown = row->host = row->spec = row->result =
+            none;
         row->budget = row->parent_run = row->project = row->session = none;
     }
     row->note = BYTES("its row in the database is damaged");

@@ -57,6 +57,7 @@ enum run_columns {
     X("run_key", key, MAP_TEXT, MAP_INSERT)                                                        \
     X("label", label, MAP_TEXT, MAP_INSERT)                                                        \
     X("command", command, MAP_TEXT, MAP_INSERT)                                                    \
+    X("shown", shown, MAP_TEXT, MAP_INSERT)                                                        \
     X("host", host, MAP_TEXT, MAP_INSERT | RUN_PROGRESS)                                           \
     X("note", note, MAP_TEXT, RUN_PROGRESS | RUN_ENDED)                                            \
     X("budget", budget, MAP_TEXT, MAP_INSERT)                                                      \

@@ -46,6 +46,7 @@ struct run_new {
     struct id run;
     struct bytes owner, parent, key, label, spec; /* parent: run_… or "". */
     struct bytes command; /* What runs, for lists, at most RUN_COMMAND_MAX; no data: none. */
+    struct bytes shown;   /* Object of further members that lists show; no data: none. */
     struct bytes project; /* Whose budget is charged; no data: none. A child is in its parent's. */
     struct bytes budget_path; /* Without a parent: where it is charged instead; no data: none. */
     int64_t not_before_ms;    /* It waits so long, unless somebody wakes it; 0: for nothing. */

@@ -137,6 +137,7 @@ struct err tx_run_submit(struct tx *tx, const struct run_new *what, struct run_r
         .key = what->key,
         .label = what->label,
         .command = what->command.data == NULL ? none : what->command,
+        .shown = what->shown.data == NULL ? none : what->shown,
         .spec = what->spec,
         .parent_run = none,
         .project = none,

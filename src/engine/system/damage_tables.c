@@ -320,8 +320,8 @@ static const struct damage_table tables[] = {
     {
         .name = "runs",
         .page = "SELECT id, run, owner, kind, state, gate, cause, stop, run_key, label, "
-                "command, host, note, step_key, result, spec FROM runs WHERE (id) > ($1) ORDER "
-                "BY id LIMIT $2",
+                "command, shown, host, note, step_key, result, spec FROM runs WHERE (id) > ($1) "
+                "ORDER BY id LIMIT $2",
         .last = "SELECT COALESCE(max(id), 0) FROM runs",
         .newest = 20000,
         .keys = {"id"},
@@ -336,6 +336,7 @@ static const struct damage_table tables[] = {
                     {.name = "run_key", .kind = DAMAGE_TEXT},
                     {.name = "label", .kind = DAMAGE_TEXT},
                     {.name = "command", .kind = DAMAGE_TEXT},
+                    {.name = "shown", .kind = DAMAGE_JSON, .may_be_empty = true},
                     {.name = "host", .kind = DAMAGE_TEXT},
                     {.name = "note", .kind = DAMAGE_TEXT},
                     {.name = "step_key", .kind = DAMAGE_WORD, .known = step_key_known},

@@ -18,6 +18,8 @@
              .kind = flag_kind,                                                                    \
              .value = placeholder,                                                                 \
              .about = help}
+/* Shown by lists of runs, too, where it is given; such texts are short, since lists are long. */
+#define LISTED .use = FIELD_GIVEN | FIELD_LISTED, .empty = FIELD_EMPTY_LEFT_OUT
 /* The bounds of a size are not those of the field. */
 #define FLAG_OF_SIZE(flag_name, help)                                                              \
     .flag = {.name = flag_name,                                                                    \
@@ -83,7 +85,7 @@ static const struct field rows[] = {
           "{\"type\":\"integer\"},\"columns\":{\"type\":\"integer\"}}}]}"),
      FLAG_LETTER("pty", 't', FLAG_SWITCH, NULL,
                  "Give it a terminal; stdout and stderr are one then.")},
-    {INT("timeout_ms", timeout_ms, 1, JOB_TIMEOUT_MAX_MS),
+    {INT("timeout_ms", timeout_ms, 1, JOB_TIMEOUT_MAX_MS), LISTED,
      FLAG("timeout", FLAG_DURATION, "TIME", "End each attempt after so long, like 30s or 2h.")},
     {.name = "limits", .kind = FIELD_OBJECT, .fields = &limits},
     {CHARS("key", key, 1, JOB_KEY_MAX), .plain = true,

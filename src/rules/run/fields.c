@@ -88,6 +88,7 @@ static const struct field rows[] = {
     {.name = "parent", .kind = FIELD_TEXT, AT(parent_run), .empty = FIELD_EMPTY_NULL},
     {.name = "label", .kind = FIELD_TEXT, AT(label), .empty = FIELD_EMPTY_NULL},
     {.name = "command", .kind = FIELD_TEXT, .get = command_shown},
+    {.name = "shown", .kind = FIELD_MEMBERS, AT(shown)},
     {.name = "key", .kind = FIELD_TEXT, AT(key), .empty = FIELD_EMPTY_NULL},
     {.name = "key_max", .kind = FIELD_INT, .get = key_max},
     {.name = "priority", .kind = FIELD_INT, AT(priority)},

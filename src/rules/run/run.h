@@ -219,6 +219,7 @@ struct run_row {
     bool away;            /* The process is on another host. Shown, never stored: run_away_mark. */
     struct bytes key;     /* "" : none. */
     struct bytes command; /* Command line, cut short; "" where there is a label. */
+    struct bytes shown;   /* Object of further members that lists show; "": none. */
     struct bytes parent_run; /* run_…; "": none, or it was removed. Not in notes. */
     struct bytes label, host, spec, result, note; /* spec, result: JSON. note: a sentence, or "". */
     /* Project and session of the turn or the job at the top of the tree, as of the submit, and the

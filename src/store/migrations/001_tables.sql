@@ -132,6 +132,8 @@ CREATE TABLE runs (
     run_key TEXT NOT NULL DEFAULT '',
     label TEXT NOT NULL DEFAULT '',
     command TEXT NOT NULL DEFAULT '',
+    -- Object of the fields of the spec that lists show, since they do not read specs; '': none.
+    shown TEXT NOT NULL DEFAULT '',
     host TEXT NOT NULL DEFAULT '',
     note TEXT NOT NULL DEFAULT '',
     result TEXT NOT NULL DEFAULT '',
