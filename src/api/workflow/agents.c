@@ -5,6 +5,7 @@
 #include "api/workflow/runs.h"
 #include "engine/workflow/steps.h"
 #include "engine/workflow/workflows.h"
+#include "rules/workflow/spec.h"
 
 struct agents_op {
     struct page page;
@@ -159,20 +160,6 @@ static const struct query_param agents_query[] = {
 #define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
 #define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
 
-#define START_PROPERTIES                                                                           \
-    "\"args\":{},\"resumeFromRunId\":" TEXT_SCHEMA ",\"title\":" TEXT_SCHEMA                       \
-    ",\"description\":" TEXT_SCHEMA ",\"label\":" TEXT_SCHEMA ",\"root\":" TEXT_SCHEMA             \
-    ",\"model\":" TEXT_SCHEMA ",\"project\":" TEXT_SCHEMA ",\"settings\":{\"type\":\"object\"},"   \
-    "\"timeout_ms\":" MAYBE_INT ",\"agent_timeout_ms\":" MAYBE_INT ",\"concurrency\":" MAYBE_INT   \
-    ",\"total\":" MAYBE_INT                                                                        \
-    ",\"budget\":{\"type\":[\"object\",\"null\"]},\"rerun\":{\"type\":\"array\","                  \
-    "\"items\":" TEXT_SCHEMA "},\"notify\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"
-
-static const char start_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"script\":" TEXT_SCHEMA
-    ",\"name\":" TEXT_SCHEMA ",\"scriptPath\":" TEXT_SCHEMA "," START_PROPERTIES "}}";
-static const char named_body[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" START_PROPERTIES "}}";
 static const char start_answer[] =
     "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"enum\":["
     "\"async_launched\"]},\"taskId\":" TEXT_SCHEMA ",\"taskType\":{\"enum\":[\"local_workflow\"]},"
@@ -205,7 +192,7 @@ static const struct route routes[] = {
      .scope = SCOPE_RUN,
      .has_body = true,
      .idempotent_key = true,
-     .body_schema = start_body,
+     .body = {.fields = &workflow_fields, .use = FIELD_GIVEN},
      .answer_schema = start_answer,
      .answer_status = 201,
      .body_max = 3 << 20,
@@ -217,7 +204,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_optional = true,
      .idempotent_key = true,
-     .body_schema = named_body,
+     .body = {.fields = &workflow_fields, .use = FIELD_CHANGED},
      .answer_schema = start_answer,
      .answer_status = 201,
      .body_max = 3 << 20,
@@ -227,7 +214,7 @@ static const struct route routes[] = {
      .summary = "Play a workflow with stand-ins for its agents; nothing begins",
      .scope = SCOPE_RUN,
      .has_body = true,
-     .body_schema = start_body,
+     .body = {.fields = &workflow_fields, .use = FIELD_GIVEN},
      .answer_schema = plan_answer,
      .body_max = 3 << 20,
      .request = &workflow_runs__plan},

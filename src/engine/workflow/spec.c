@@ -35,7 +35,7 @@ static struct err spec_check(const struct workflow_spec *spec, enum workflow_sou
     return err_failed(err) || spec->notify == NULL ? err : job_spec_notify(spec->notify, why);
 }
 
-static struct err budget_read(const json_t *budget, struct workflow_spec *spec, struct why *why) {
+static struct err budget_read(json_t *budget, struct workflow_spec *spec, struct why *why) {
     if (budget == NULL) {
         return ERR_OK;
     }
@@ -100,40 +100,14 @@ struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old, 
 
 struct err workflow_spec_read(const json_t *json, enum workflow_source source,
                               struct workflow_spec *ret_spec, struct why *why) {
-    struct workflow_spec spec = {.total = -1};
+    struct workflow_spec spec = {.script = NULL};
     AUTO(json_release) json_t *said = without_lifted(json, &spec.lifted);
-    const char *description = NULL;
-    json_t *budget = NULL;
-    const struct json_field fields[] = {
-        {"script", JSON_KIND_TEXT, .max = WORKFLOW_SCRIPT_MAX, .text = &spec.script},
-        {"name", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_LABEL_MAX, .text = &spec.name},
-        {"scriptPath", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_PATH_MAX, .text = &spec.path},
-        {"args", JSON_KIND_ANY, .value = &spec.args},
-        {"resumeFromRunId", JSON_KIND_TEXT, .min = 1, .max = 64, .text = &spec.resume},
-        {"title", JSON_KIND_TEXT, .max = 1 << 16, .text = &spec.title},
-        {"description", JSON_KIND_TEXT, .max = 1 << 16, .text = &description},
-        {"label", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_LABEL_MAX, .text = &spec.label},
-        {"root", JSON_KIND_TEXT, .min = 1, .max = WORKFLOW_PATH_MAX, .text = &spec.root},
-        {"model", JSON_KIND_TEXT, .min = 1, .max = 321, .text = &spec.model},
-        {"project", JSON_KIND_TEXT, .min = 1, .max = 100, .text = &spec.project},
-        {"settings", JSON_KIND_ANY, .value = &spec.settings},
-        {"timeout_ms", JSON_KIND_INT, .min = 1, .max = WORKFLOW_TIME_MAX,
-         .number = &spec.timeout_ms},
-        {"agent_timeout_ms", JSON_KIND_INT, .min = 1, .max = WORKFLOW_TIME_MAX,
-         .number = &spec.agent_timeout_ms},
-        {"concurrency", JSON_KIND_INT, .min = 1, .max = WORKFLOW_AT_ONCE_LIMIT,
-         .number = &spec.concurrency},
-        {"total", JSON_KIND_INT, .min = 0, .max = AMOUNT_MAX, .number = &spec.total},
-        {"budget", JSON_KIND_ANY, .value = &budget},
-        {"rerun", JSON_KIND_TEXTS, .max = WORKFLOW_RERUN_MAX, .value = &spec.rerun},
-        {"notify", JSON_KIND_ANY, .value = &spec.notify},
-    };
-    struct err err = json_read_fields(said, fields, COUNT_OF(fields), why);
+    struct err err = fields_read(&workflow_fields, FIELD_GIVEN, said, &spec, why);
     if (!err_failed(err)) {
         err = spec_check(&spec, source, why);
     }
     if (!err_failed(err)) {
-        err = budget_read(budget, &spec, why);
+        err = budget_read(spec.budget_asked, &spec, why);
     }
     if (!err_failed(err)) {
         *ret_spec = spec;

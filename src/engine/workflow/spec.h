@@ -13,34 +13,9 @@
 #include "base/err.h"
 #include "base/json/json.h"
 #include "base/text.h"
-#include "rules/budget/amounts.h"
+#include "rules/workflow/spec.h"
 
-enum {
-    WORKFLOW_LABEL_MAX = 200,
-    WORKFLOW_PATH_MAX = 4095,
-    WORKFLOW_AT_ONCE_LIMIT = 256, /* What a run may ask for. */
-    WORKFLOW_RERUN_MAX = 1000,
-};
-#define WORKFLOW_TIME_MAX INT64_C(31536000000) /* A year. */
-
-/* {script | name | scriptPath, args, resumeFromRunId, title, description, label, root, model,
- *  settings, timeout_ms, agent_timeout_ms, concurrency, total, budget, rerun, notify, project}
- * A path wins over the other two. `title` names a script that came as text in what is said of it,
- * and `description` changes nothing: the script's own words count. */
-struct workflow_spec {
-    const char *script, *name, *path; /* NULL: not given. */
-    json_t *args;                     /* NULL: none. */
-    const char *resume, *title, *label, *root, *model, *project;
-    json_t *settings, *rerun, *notify;
-    int64_t timeout_ms, agent_timeout_ms, concurrency; /* 0: not given. */
-    int64_t total;                                     /* -1: none. */
-    bool budgeted;
-    struct amounts budget;
-    const json_t *budget_asked; /* As it came; NULL: none. */
-    unsigned lifted;            /* A bit for each limit that was null. */
-    bool confined; /* A model asked: no file but those of the project, and what we have saved. */
-};
-/* `named`: the name stands elsewhere (in the path of the request), so none of the three may. */
+/* OUTSIDE: the path of the request names the workflow, so none of script, name and path may. */
 enum workflow_source { WORKFLOW_SOURCE_INSIDE, WORKFLOW_SOURCE_OUTSIDE };
 MUST_CHECK struct err workflow_spec_read(const json_t *json, enum workflow_source source,
                                          struct workflow_spec *ret_spec, struct why *why);

@@ -20,11 +20,11 @@
 #include "base/json/json.h"
 #include "engine/run/runs.h"
 #include "rules/trace/usage.h"
+#include "rules/workflow/spec.h"
 #include "rules/workflow/workflow.h"
 #include "store/store.h"
 
 enum {
-    WORKFLOW_SCRIPT_MAX = 1 << 20,
     WORKFLOW_RESULT_MAX = 1 << 20,     /* Of a script, and of an agent, as JSON. */
     WORKFLOW_EVENT_RESULT = 200 << 10, /* Larger ones are not in the event. */
     WORKFLOW_FAILURES_MAX = 20,        /* That the result names. */
