@@ -322,8 +322,7 @@ static const struct route routes[] = {
      .scope = SCOPE_RUN,
      .has_body = true,
      .body_optional = true,
-     .body_schema = "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"model\":"
-                    "{\"type\":\"string\"}}}",
+     .body = {.fields = &providers__test_fields, .use = FIELD_GIVEN},
      .answer_schema = test_answer,
      .request = &providers__test},
     {.method = "GET",

@@ -46,7 +46,7 @@ void providers_stop(struct providers_api *api);
 /* --- Between the files of this resource ------------------------------------------------------- */
 
 extern const struct one_kind providers__one;
-extern const struct field_set providers__fields; /* Of bodies. */
+extern const struct field_set providers__fields, providers__test_fields; /* Of bodies. */
 extern const struct request_kind providers__add, providers__patch, providers__remove,
     providers__forget, providers__test;
 extern const struct page_kind providers__models;

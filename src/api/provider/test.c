@@ -27,7 +27,7 @@ static const struct field test_rows[] = {
      .min = 1,
      .max = MODEL_NAME_MAX},
 };
-static const struct field_set test_fields = {FIELD_ROWS(test_rows), .use = FIELD_GIVEN};
+const struct field_set providers__test_fields = {FIELD_ROWS(test_rows), .use = FIELD_GIVEN};
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
@@ -147,7 +147,7 @@ const struct request_kind providers__test = {
     .size = sizeof(struct provider_test),
     .later = true,
     .one = &providers__one,
-    .fields = &test_fields,
+    .fields = &providers__test_fields,
     .start = test_start,
     .end = test_end,
 };

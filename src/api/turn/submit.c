@@ -47,12 +47,15 @@ static const struct field say_rows[] = {
      AT(message.client),
      .min = 1,
      .max = MESSAGE_CLIENT_ID_MAX},
-    {.name = "policy", .kind = FIELD_CHARS, AT(policy)},
-    {.name = "schema", .kind = FIELD_JSON, AT(schema_given)},
+    {.name = "policy",
+     .kind = FIELD_CHARS,
+     AT(policy),
+     .schema = "{\"enum\":[\"enqueue\",\"reject\",\"interrupt\",\"rollback\",\"steer\"]}"},
+    {.name = "schema", .kind = FIELD_JSON, AT(schema_given), .schema = "{\"type\":\"object\"}"},
     {.name = "attachments", .kind = FIELD_TEXTS, AT(attachments), .max = TURN_IMAGES_MAX},
     {.name = "model", .kind = FIELD_TEXT, AT(message.model), .min = 3, .max = SESSION_MODEL_MAX},
 };
-static const struct field_set say_fields = {FIELD_ROWS(say_rows), .use = FIELD_GIVEN};
+const struct field_set turns__say_fields = {FIELD_ROWS(say_rows), .use = FIELD_GIVEN};
 
 /* What does not compile here would fail every answer. */
 static struct err schema_read(const json_t *json, struct text *ret_schema, struct why *why) {
@@ -294,7 +297,7 @@ const struct request_kind turns__say = {
     .writes = true,
     .later = true,
     .one = &session_one,
-    .fields = &say_fields,
+    .fields = &turns__say_fields,
     .read = say_read,
     .start = say_start,
     .work = say_work,

@@ -369,14 +369,6 @@ static const struct query_param say_query[] = {
     {.name = NULL},
 };
 
-static const char say_body[] =
-    "{\"type\":\"object\",\"required\":[\"text\"],\"additionalProperties\":false,\"properties\":{"
-    "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1048576},"
-    "\"client_id\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100},"
-    "\"attachments\":{\"type\":\"array\",\"maxItems\":16,\"items\":{\"type\":\"string\"}},"
-    "\"schema\":{\"type\":\"object\"},"
-    "\"policy\":{\"enum\":[\"enqueue\",\"reject\",\"interrupt\",\"rollback\",\"steer\"]},"
-    "\"model\":{\"type\":\"string\"}}}";
 static const char say_answer[] =
     "{\"type\":\"object\",\"required\":[\"message\",\"run\",\"state\",\"decision\"],\"properties\":"
     "{"
@@ -412,7 +404,7 @@ static const struct route routes[] = {
      .has_body = true,
      .body_max = (size_t)2 << 20,
      .query = say_query,
-     .body_schema = say_body,
+     .body = {.fields = &turns__say_fields, .use = FIELD_GIVEN},
      .answer_schema = say_answer,
      .answer_status = 201,
      .request = &turns__say},

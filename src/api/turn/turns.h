@@ -41,6 +41,7 @@ struct turns_api {
 enum { TURNS_WAIT_MAX_S = 600 };
 void turns__handle(struct exchange *exchange, void *ctx);
 extern const struct request_kind turns__say;
+extern const struct field_set turns__say_fields; /* Body of a message. */
 
 struct route_table turns_table(struct turns_api *api);
 struct route_table approvals_table(struct turns_api *api);
