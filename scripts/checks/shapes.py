@@ -1,8 +1,8 @@
-"""shapes.py: names that say too little, and states that nobody drew. Two ratchets."""
+"""shapes.py: names that say too little or too much, and states that nobody drew."""
 import re
 
 from checks.ratchets import Found, Ratchet
-from checks.tree import line_of
+from checks.tree import Fault, line_of
 
 DEFINED_OFTEN = 5
 BOOLS = 3
@@ -22,6 +22,20 @@ def measure_names(tree):
     return {name: Found(len(places), places[0][0],
                         [(places[0][1], ", ".join(path for path, _ in places))])
             for name, places in named.items() if len(places) > DEFINED_OFTEN}
+
+
+def check_twins(tree):
+    """The linker takes the first of two global functions of one name in two libraries, and says
+    nothing: which one a caller gets depends on the order of the libraries."""
+    defined = {}
+    for path in tree.under("src/", ".c"):
+        for function in tree.functions(path):
+            if function.static or function.name == "main":
+                continue
+            first = defined.setdefault(function.name, path)
+            if first != path:
+                yield Fault(path, function.first,
+                            f"{function.name} is a global function of {first}, too")
 
 
 def measure_bools(tree):

@@ -8,7 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.dont_write_bytecode = True
 
-from checks import docs, layers, sizes, tools, words  # noqa: E402
+from checks import docs, layers, shapes, sizes, tools, words  # noqa: E402
 from checks.exceptions import PATH, Exceptions  # noqa: E402
 from checks.tree import Tree  # noqa: E402
 
@@ -31,6 +31,20 @@ class LintTest(unittest.TestCase):
 
     def accepted(self, rule, files, **more):
         self.assertEqual(self.faults(rule, files, **more), [])
+
+
+class Twins(LintTest):
+    def two(self, head):
+        text = f"{head} {{\n    return;\n}}\n"
+        return {"src/base/x.c": text, "src/http/y.c": text}
+
+    def test_two_global_functions_of_one_name_are_refused(self):
+        self.refused(shapes.check_twins, self.two("void find(void)"),
+                     "src/http/y.c:1: find is a global function of src/base/x.c, too")
+
+    def test_static_functions_and_the_mains_of_programs_may_share_a_name(self):
+        self.accepted(shapes.check_twins, self.two("static void find(void)"))
+        self.accepted(shapes.check_twins, self.two("int main(void)"))
 
 
 class Layers(LintTest):
