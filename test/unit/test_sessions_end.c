@@ -11,8 +11,8 @@ struct counting {
 
 static struct err counting_tx(struct tx *tx, void *ctx) {
     struct counting *counting = ctx;
-    const struct run_ask ask = {.sql = counting->sql};
-    return runs__int(tx, &ask, &counting->count);
+    counting->count = tx_number(tx, counting->sql, NO_ARGS, /* absent */ 0);
+    return tx_error(tx);
 }
 
 static int64_t count_of(struct runs_kit *runs, const char *sql) {

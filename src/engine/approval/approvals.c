@@ -3,7 +3,6 @@
 
 #include "base/hash.h"
 #include "base/json/json.h"
-#include "base/words.h"
 
 #define APPROVAL_SELECT                                                                            \
     "SELECT a.id, a.approval, a.owner, a.part, a.state, a.asked_ms, a.answered_ms, a.tool,"        \
@@ -11,12 +10,12 @@
     " a.about FROM approvals a JOIN sessions s ON s.id = a.session AND s.hidden = 0"               \
     " JOIN runs r ON r.id = a.run JOIN messages m ON m.id = a.message"
 
-static const char *const state_names[APPROVAL_STATE_COUNT] = {"open", "allowed", "denied",
-                                                              "answered", "cancelled"};
+const char *const approval_state_names[] = {"open",     "allowed",   "denied",
+                                            "answered", "cancelled", NULL};
 
 const char *approval_state_name(enum approval_state state) {
     assert(state < APPROVAL_STATE_COUNT);
-    return state_names[state];
+    return approval_state_names[state];
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -39,7 +38,7 @@ static struct approval_row row_borrow(const struct rows *rows) {
                                .message = rows_text(rows, 14),
                                .arguments = rows_text(rows, 15),
                                .about = rows_text(rows, 16)};
-    if (!word_find(state_names, APPROVAL_STATE_COUNT, rows_text(rows, 4), &row.state)) {
+    if (!bytes_find(rows_text(rows, 4), approval_state_names, &row.state)) {
         row.state = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
     }
     return row;
@@ -101,7 +100,7 @@ void approval_write_json(const struct approval_row *row, struct text *text) {
     text_add_member(text, "digest", row->digest);
     text_add_member(text, "by", row->by);
     text_add_member_int(text, "part", row->part);
-    text_add_member(text, "state", bytes_of(state_names[row->state]));
+    text_add_member(text, "state", bytes_of(approval_state_names[row->state]));
     text_add_member_int(text, "asked_ms", row->asked_ms);
     if (row->answered_ms == 0) {
         text_add_member_or_null(text, "answered_ms", BYTES(""));

@@ -26,6 +26,7 @@ enum approval_state {
     APPROVAL_CANCELLED,
     APPROVAL_STATE_COUNT
 };
+extern const char *const approval_state_names[]; /* By value; NULL ends them. */
 const char *approval_state_name(enum approval_state state);
 
 /* Texts live in the transaction's arena. */

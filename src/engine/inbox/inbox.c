@@ -94,12 +94,7 @@ static bool row_find(struct tx *tx, struct bytes delivery, struct inbox_row *ret
 }
 
 struct err inbox__write(struct tx *tx, const struct inbox_row *row) {
-    tx_do(tx,
-          "UPDATE inbox SET state = $2, cause = $3, failures = $4, not_before_ms = $5,"
-          " settled_ms = $6, turn = $7 WHERE id = $1",
-          ARGS(arg_int(row->id), arg_str(inbox_state_name(row->state)), arg_text(row->cause),
-               arg_int(row->failures), arg_int(row->not_before_ms),
-               row->settled_ms == 0 ? arg_null() : arg_int(row->settled_ms), arg_text(row->turn)));
+    map_update(tx, &inbox__map, INBOX_PROGRESS, row);
     if (row->settled_ms != 0) {
         tx_do(tx,
               "DELETE FROM inbox WHERE id = $1 AND settled_ms IS NOT NULL"

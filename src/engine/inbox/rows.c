@@ -10,64 +10,33 @@
 
 #include "base/text.h"
 
-enum column {
-    COL_ID,
-    COL_DELIVERY,
-    COL_OWNER,
-    COL_RUN,
-    COL_RECEIVER,
-    COL_ADDRESS,
-    COL_STATE,
-    COL_CAUSE,
-    COL_FAILURES,
-    COL_MADE,
-    COL_NOT_BEFORE,
-    COL_SETTLED,
-    COL_TURN,
-    COL_PAYLOAD,
-};
-
-static const char *const kind_names[RECEIVER_KIND_COUNT] = {"webhook", "session"};
+#define INBOX_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct inbox_row, member)},
+static const struct map_column columns[] = {INBOX_LIGHT_MAP(INBOX_COLUMN){
+    "payload", MAP_TEXT, MAP_READ, offsetof(struct inbox_row, payload)}};
+const char *const receiver_kind_names[] = {"webhook", "session", NULL};
+static const char *const *const words[] = {receiver_kind_names, inbox_state_names};
+const struct map inbox__map = {.table = "inbox",
+                               .key = "id",
+                               .key_offset = offsetof(struct inbox_row, id),
+                               .columns = columns,
+                               .count = COUNT_OF(columns),
+                               .names = words};
 
 const char *receiver_kind_name(enum receiver_kind kind) {
     assert(kind < RECEIVER_KIND_COUNT);
-    return kind_names[kind];
+    return receiver_kind_names[kind];
 }
 
 bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind) {
-    for (unsigned i = 0; i < RECEIVER_KIND_COUNT; i++) {
-        if (bytes_is(name, kind_names[i])) {
-            *ret_kind = (enum receiver_kind)i;
-            return true;
-        }
-    }
-    return false;
+    return bytes_find(name, receiver_kind_names, ret_kind);
 }
 
 void inbox__borrow(const struct rows *rows, enum inbox_form form, struct inbox_row *ret_row) {
-    struct inbox_row row = {
-        .id = rows_int(rows, COL_ID),
-        .delivery = rows_text(rows, COL_DELIVERY),
-        .owner = rows_text(rows, COL_OWNER),
-        .run = rows_text(rows, COL_RUN),
-        .address = rows_text(rows, COL_ADDRESS),
-        .cause = rows_text(rows, COL_CAUSE),
-        .turn = rows_text(rows, COL_TURN),
-        .failures = rows_int(rows, COL_FAILURES),
-        .made_ms = rows_int(rows, COL_MADE),
-        .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
-        .settled_ms = rows_null(rows, COL_SETTLED) ? 0 : rows_int(rows, COL_SETTLED),
-    };
-    if (form == INBOX_WHOLE) {
-        row.payload = rows_text(rows, COL_PAYLOAD);
+    *ret_row = (struct inbox_row){.kind = RECEIVER_WEBHOOK};
+    if (!map_read_some(&inbox__map, COUNT_OF(columns) - (form == INBOX_LIGHT), rows, ret_row)) {
+        ret_row->state = ret_row->settled_ms == 0 ? INBOX_HELD : INBOX_GONE;
+        ret_row->cause = BYTES(INBOX_DAMAGED);
     }
-    bool known = receiver_kind_find(rows_text(rows, COL_RECEIVER), &row.kind);
-    row.kind = known ? row.kind : RECEIVER_WEBHOOK;
-    if (!inbox_state_find(rows_text(rows, COL_STATE), &row.state) || !known) {
-        row.state = row.settled_ms == 0 ? INBOX_HELD : INBOX_GONE;
-        row.cause = BYTES(INBOX_DAMAGED);
-    }
-    *ret_row = row;
 }
 
 void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_row) {
@@ -76,11 +45,7 @@ void inbox__read(struct tx *tx, const struct rows *rows, struct inbox_row *ret_r
     if (row.payload.len > INBOX_PAYLOAD_MAX) { /* Damaged: shown as empty. */
         row.payload.len = 0;
     }
-    struct bytes *const texts[] = {&row.delivery, &row.owner, &row.run,    &row.address,
-                                   &row.cause,    &row.turn,  &row.payload};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        *texts[i] = tx_copy(tx, *texts[i]);
-    }
+    tx_fail(tx, map_copy(tx, &inbox__map, &row));
     *ret_row = row;
 }
 

@@ -5,13 +5,30 @@
 #define DROVER_ENGINE_INBOX_ROWS_H
 
 #include "engine/inbox/inbox.h"
+#include "store/mapper.h"
 
-/* In the order of inbox__borrow; `payload` comes last, for lists without it. */
-#define INBOX_COLUMNS_LIGHT                                                                        \
-    "id, delivery, owner, run, receiver, address, state, cause, failures, made_ms,"                \
-    " not_before_ms, settled_ms, turn"
+/* Columns of struct inbox_row, after `id` (store/mapper.h); `payload` comes last, for lists without
+ * it. */
+enum inbox_words { INBOX_WORD_KIND = MAP_WORD, INBOX_WORD_STATE };
+enum inbox_columns { INBOX_PROGRESS = MAP_SET }; /* Written by inbox__write. */
+#define INBOX_LIGHT_MAP(X)                                                                         \
+    X("delivery", delivery, MAP_TEXT, MAP_READ)                                                    \
+    X("owner", owner, MAP_TEXT, MAP_READ)                                                          \
+    X("run", run, MAP_TEXT, MAP_READ)                                                              \
+    X("receiver", kind, INBOX_WORD_KIND, MAP_READ)                                                 \
+    X("address", address, MAP_TEXT, MAP_READ)                                                      \
+    X("state", state, INBOX_WORD_STATE, INBOX_PROGRESS)                                            \
+    X("cause", cause, MAP_TEXT, INBOX_PROGRESS)                                                    \
+    X("failures", failures, MAP_INT, INBOX_PROGRESS)                                               \
+    X("made_ms", made_ms, MAP_INT, MAP_READ)                                                       \
+    X("not_before_ms", not_before_ms, MAP_INT, INBOX_PROGRESS)                                     \
+    X("settled_ms", settled_ms, MAP_INT_OR_NULL, INBOX_PROGRESS)                                   \
+    X("turn", turn, MAP_TEXT, INBOX_PROGRESS)
+#define INBOX_COLUMNS_LIGHT "id" INBOX_LIGHT_MAP(MAP_NAMES)
 #define INBOX_COLUMNS INBOX_COLUMNS_LIGHT ", payload"
+extern const struct map inbox__map;
 
+extern const char *const receiver_kind_names[]; /* By value; NULL ends them. */
 MUST_CHECK bool receiver_kind_find(struct bytes name, enum receiver_kind *ret_kind);
 
 #define INBOX_DAMAGED "the notice is damaged in the database"

@@ -9,19 +9,23 @@
 
 enum { DATA_MAX = 8 << 10 };
 
-struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,
-                             const struct text *data) {
+struct bytes runs__stream(struct tx *tx, struct bytes run) {
     static const char prefix[] = "run:";
-    const size_t len = sizeof prefix - 1 + run->run.len;
     char name[STREAM_NAME_MAX];
+    const size_t len = sizeof prefix - 1 + run.len;
     assert(len <= sizeof name);
     memcpy(name, prefix, sizeof prefix - 1);
-    memcpy(name + sizeof prefix - 1, run->run.data, run->run.len);
+    memcpy(name + sizeof prefix - 1, run.data, run.len);
+    return tx_copy(tx, (struct bytes){name, len});
+}
+
+struct append runs__event_of(struct tx *tx, const struct run_key *run, const char *type,
+                             const struct text *data) {
     if (text_failed(data)) {
         tx_fail(tx, text_error(data, "runs: event"));
     }
     return (struct append){.owner = run->owner,
-                           .stream = tx_copy(tx, (struct bytes){name, len}),
+                           .stream = runs__stream(tx, run->run),
                            .type = bytes_of(type),
                            .data = text_bytes(data)};
 }

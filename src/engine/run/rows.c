@@ -21,10 +21,6 @@ const struct map runs__map = {.table = "runs",
                               .count = COUNT_OF(columns),
                               .names = runs__names};
 
-struct arg runs__name(const char *name) {
-    return arg_text(bytes_of(name));
-}
-
 size_t runs__bytes(const struct run_row *row) {
     return map_bytes(&runs__map, row);
 }
@@ -215,10 +211,5 @@ struct err runs__write(struct tx *tx, enum run_state from, const struct run_row 
     assert(run_state_final(row->state) == (row->ended_ms != 0));
     map_update(tx, &runs__map, RUN_PROGRESS, row);
     tx_fail(tx, runs__tell(tx, row));
-    return tx_error(tx);
-}
-
-struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number) {
-    *ret_number = tx_number(tx, ask->sql, ask->args, ask->count, ask->missing);
     return tx_error(tx);
 }

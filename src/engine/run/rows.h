@@ -120,15 +120,6 @@ MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
 /* Whether the wait is news: a run that was asked to end goes on with that, and waits for nobody. */
 bool runs__may_wait(const struct run_row *row);
 
-/* One integer by SQL; `missing` where there is no row. */
-struct run_ask {
-    const char *sql;
-    const struct arg *args;
-    size_t count;
-    int64_t missing;
-};
-MUST_CHECK struct err runs__int(struct tx *tx, const struct run_ask *ask, int64_t *ret_number);
-
 /* The first row of a line, whole. Damaged ones before it leave the line, and are asked to end.
  * False: there is none, or the transaction has failed. */
 MUST_CHECK bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
@@ -139,11 +130,10 @@ MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
 /* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
 struct retry_policy runs__retry_policy(const struct run_row *row);
 
-/* Names as values of columns. */
-struct arg runs__name(const char *name);
-
 /* --- Events, on the run's own stream ---------------------------------------------------------- */
 
+/* "run:run_…", in the arena. */
+struct bytes runs__stream(struct tx *tx, struct bytes run);
 /* An event for the stream run:ID. `data`: a whole JSON object, which must outlive it; the
  * transaction keeps the error of one that failed. */
 struct text;

@@ -164,7 +164,8 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
         row.title = fork->title;
         row.title_by = fork->title.len > 0 ? TITLE_USER : TITLE_NONE;
     }
-    sessions__insert(tx, tx_epoch(tx), &row);
+    row.hidden = tx_epoch(tx);
+    sessions__insert(tx, &row);
     *into = row;
     return err_failed(err) ? err : tx_error(tx);
 }

@@ -1,56 +1,31 @@
-/* message_rows.c: reads and writes one row of a message. */
+/* message_rows.c: reads and writes the rows of messages, and of the parts that they are made of. */
 #include "engine/session/message_rows.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "engine/base/ids.h"
 #include "engine/session/checkpoints.h"
+#include "store/mapper.h"
 
-enum column {
-    COL_ID,
-    COL_MESSAGE,
-    COL_SESSION,
-    COL_ROLE,
-    COL_STATUS,
-    COL_RUN,
-    COL_RUN_NAME,
-    COL_REPLY_TO,
-    COL_REPLY_NAME,
-    COL_VARIANT,
-    COL_ACTIVE,
-    COL_MADE,
-    COL_CHANGED,
-    COL_CLIENT_ID,
-    COL_CLIENT_DIGEST,
-    COL_CAUSE,
-    COL_ERROR,
-    COL_METADATA,
-};
+#define MESSAGE_COLUMN(name, member, kind, use)                                                    \
+    {name, kind, use, offsetof(struct message_row, member)},
+static const struct map_column message_columns[] = {MESSAGE_MAP(MESSAGE_COLUMN)};
+static const char *const *const message_words[] = {message_role_names, message_status_names};
+static const struct map message_map = {.table = "messages",
+                                       .key = "id",
+                                       .key_offset = offsetof(struct message_row, id),
+                                       .columns = message_columns,
+                                       .count = COUNT_OF(message_columns),
+                                       .names = message_words};
 
-static void row_read(struct rows *rows, struct message_row *ret_row) {
-    struct message_row row = {
-        .id = rows_int(rows, COL_ID),
-        .message = rows_copy(rows, COL_MESSAGE),
-        .session = rows_int(rows, COL_SESSION),
-        .run = rows_int(rows, COL_RUN),
-        .run_name = rows_copy(rows, COL_RUN_NAME),
-        .reply_to = rows_int(rows, COL_REPLY_TO),
-        .reply_name = rows_copy(rows, COL_REPLY_NAME),
-        .variant = rows_int(rows, COL_VARIANT),
-        .active = rows_int(rows, COL_ACTIVE) != 0,
-        .made_ms = rows_int(rows, COL_MADE),
-        .changed_ms = rows_int(rows, COL_CHANGED),
-        .client_id = rows_copy(rows, COL_CLIENT_ID),
-        .client_digest = rows_copy(rows, COL_CLIENT_DIGEST),
-        .cause = rows_copy(rows, COL_CAUSE),
-        .error = rows_copy(rows, COL_ERROR),
-        .metadata = rows_copy(rows, COL_METADATA),
-    };
-    bool known = message_role_find(rows_text(rows, COL_ROLE), &row.role);
-    row.role = known ? row.role : ROLE_NOTICE;
-    if (!message_status_find(rows_text(rows, COL_STATUS), &row.status) || !known) {
+/* A row with an unknown word reads as failed. */
+static void row_read(struct tx *tx, const struct rows *rows, struct message_row *ret_row) {
+    struct message_row row = {.role = ROLE_NOTICE, .status = MESSAGE_FAILED};
+    if (!map_read(&message_map, rows, &row)) {
         row.status = MESSAGE_FAILED;
         row.cause = BYTES("damaged");
     }
+    tx_fail(tx, map_copy(tx, &message_map, &row));
     *ret_row = row;
 }
 
@@ -59,7 +34,7 @@ struct err messages__one(struct tx *tx, const char *sql, const struct arg *args,
     AUTO(rows_release) struct rows *rows = tx_row(tx, sql, args, count);
     *ret_found = rows != NULL;
     if (rows != NULL) {
-        row_read(rows, ret_row);
+        row_read(tx, rows, ret_row);
     }
     return tx_error(tx);
 }
@@ -72,28 +47,28 @@ struct err messages__many(struct tx *tx, const char *sql, const struct arg *args
     }
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
     while (found.count < max && rows_step(rows)) {
-        row_read(rows, &found.rows[found.count++]);
+        row_read(tx, rows, &found.rows[found.count++]);
     }
     *ret_rows = found;
     return tx_error(tx);
 }
 
-#define FIND_SQL "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE "
-
 struct err messages__find(struct tx *tx, struct bytes message, bool *ret_found,
                           struct message_row *ret_row) {
-    return messages__one(tx, FIND_SQL "m.message = $1", ARGS(arg_text(message)), ret_found,
+    return messages__one(tx, MESSAGE_SELECT "m.message = $1", ARGS(arg_text(message)), ret_found,
                          ret_row);
 }
 
 struct err messages__find_id(struct tx *tx, int64_t id, bool *ret_found,
                              struct message_row *ret_row) {
-    return messages__one(tx, FIND_SQL "m.id = $1", ARGS(arg_int(id)), ret_found, ret_row);
+    return messages__one(tx, MESSAGE_SELECT "m.id = $1", ARGS(arg_int(id)), ret_found, ret_row);
 }
 
 struct err messages__live(struct tx *tx, int64_t session, struct message_rows *ret_rows) {
     return messages__many(
-        tx, FIND_SQL "m.session = $1 AND m.status IN ('queued', 'running') ORDER BY m.id LIMIT $2",
+        tx,
+        MESSAGE_SELECT
+        "m.session = $1 AND m.status IN ('queued', 'running') ORDER BY m.id LIMIT $2",
         ARGS(arg_int(session), arg_int(MESSAGE_LIVE_MAX)), MESSAGE_LIVE_MAX, ret_rows);
 }
 
@@ -101,16 +76,13 @@ struct err messages__steering(struct tx *tx, const struct session_row *session, 
                               struct message_rows *ret_rows) {
     return messages__many(
         tx,
-        FIND_SQL "m.session = $1 AND m.run = $2 AND m.status = 'steering' ORDER BY m.id LIMIT $3",
+        MESSAGE_SELECT
+        "m.session = $1 AND m.run = $2 AND m.status = 'steering' ORDER BY m.id LIMIT $3",
         ARGS(arg_int(session->id), arg_int(run), arg_int(MESSAGE_LIVE_MAX)), MESSAGE_LIVE_MAX,
         ret_rows);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
-
-static struct bytes text_or(struct bytes text, struct bytes absent) {
-    return text.data == NULL ? absent : text;
-}
 
 struct err messages__insert_quiet(struct tx *tx, const struct message_insert *what) {
     struct message_row *row = what->row;
@@ -120,21 +92,8 @@ struct err messages__insert_quiet(struct tx *tx, const struct message_insert *wh
     row->session = what->session->id;
     row->made_ms = row->made_ms == 0 ? tx_now_ms(tx) : row->made_ms;
     row->changed_ms = row->changed_ms == 0 ? row->made_ms : row->changed_ms;
-    row->client_id = text_or(row->client_id, BYTES(""));
-    row->client_digest = text_or(row->client_digest, BYTES(""));
-    row->cause = text_or(row->cause, BYTES(""));
-    row->error = text_or(row->error, BYTES(""));
-    row->metadata = text_or(row->metadata, BYTES("{}"));
-    tx_do(tx,
-          "INSERT INTO messages (id, message, session, role, status, run, reply_to, variant,"
-          " active, made_ms, changed_ms, client_id, client_digest, cause, error, metadata)"
-          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-          ARGS(arg_int(row->id), arg_text(row->message), arg_int(row->session),
-               arg_str(message_role_name(row->role)), arg_str(message_status_name(row->status)),
-               arg_int(row->run), arg_int(row->reply_to), arg_int(row->variant),
-               arg_int(row->active ? 1 : 0), arg_int(row->made_ms), arg_int(row->changed_ms),
-               arg_text(row->client_id), arg_text(row->client_digest), arg_text(row->cause),
-               arg_text(row->error), arg_text(row->metadata)));
+    row->metadata = row->metadata.data == NULL ? BYTES("{}") : row->metadata;
+    map_insert(tx, &message_map, row);
     struct err err = tx_error(tx);
     for (size_t i = 0; i < what->count && !err_failed(err); i++) {
         what->parts[i].message = row->id;
@@ -159,12 +118,7 @@ struct err messages__write_status(struct tx *tx, enum message_status status,
     assert(status == row->status || message_edge_legal(row->status, status));
     row->status = status;
     row->changed_ms = tx_now_ms(tx);
-    tx_do(tx,
-          "UPDATE messages SET status = $2, run = $3, active = $4, cause = $5, error = $6,"
-          " metadata = $7, changed_ms = $8 WHERE id = $1",
-          ARGS(arg_int(row->id), arg_str(message_status_name(status)), arg_int(row->run),
-               arg_int(row->active ? 1 : 0), arg_text(row->cause), arg_text(row->error),
-               arg_text(row->metadata), arg_int(row->changed_ms)));
+    map_update(tx, &message_map, MESSAGE_PROGRESS, row);
     return tx_error(tx);
 }
 
@@ -218,4 +172,191 @@ struct err messages__remove_behind(struct tx *tx, int64_t session, int64_t after
           ARGS(arg_int(session), arg_int(after), arg_int(tx_now_ms(tx))));
     const struct checkpoint_void from = {.session = session, .message = after + 1};
     return tx_checkpoint_void_from(tx, &from);
+}
+
+/* --- Parts ------------------------------------------------------------------------------------ */
+
+enum { DATA_FREE = 2 }; /* An empty object costs no budget. */
+
+/* Columns of struct message_part, after `number`. */
+enum part_words { PART_WORD_KIND = MAP_WORD, PART_WORD_STATE };
+#define PART_MAP(X)                                                                                \
+    X("message", message, MAP_INT, MAP_INSERT)                                                     \
+    X("step", step, MAP_INT, MAP_INSERT)                                                           \
+    X("kind", kind, PART_WORD_KIND, MAP_INSERT)                                                    \
+    X("state", state, PART_WORD_STATE, MAP_INSERT)                                                 \
+    X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
+    X("call", call, MAP_TEXT, MAP_INSERT)                                                          \
+    X("run", run, MAP_INT, MAP_INSERT)                                                             \
+    X("COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), '')", run_name, MAP_TEXT,       \
+      MAP_READ)                                                                                    \
+    X("bytes", bytes, MAP_INT, MAP_INSERT)                                                         \
+    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT)                                               \
+    X("cause", cause, MAP_TEXT, MAP_INSERT)                                                        \
+    X("data", data, MAP_TEXT, MAP_INSERT)                                                          \
+    X("text", text, MAP_TEXT, MAP_INSERT)
+#define PART_COLUMN(name, member, kind, use)                                                       \
+    {name, kind, use, offsetof(struct message_part, member)},
+static const struct map_column part_columns[] = {PART_MAP(PART_COLUMN)};
+static const char *const *const part_words[] = {part_kind_names, part_state_names};
+static const struct map part_map = {.table = "parts",
+                                    .key = "number",
+                                    .key_offset = offsetof(struct message_part, number),
+                                    .columns = part_columns,
+                                    .count = COUNT_OF(part_columns),
+                                    .names = part_words};
+
+static void part_read(struct tx *tx, const struct rows *rows, struct message_part *ret_part) {
+    struct message_part part = {.kind = PART_NOTICE};
+    if (!map_read(&part_map, rows, &part)) {
+        part.state = part.kind == PART_TOOL ? PART_STATE_FAILED : PART_STATE_NONE;
+        part.cause = BYTES("damaged");
+    }
+    tx_fail(tx, map_copy(tx, &part_map, &part));
+    *ret_part = part;
+}
+
+/* Reach of a budget of bytes: parts before `whole` come as they are; of that part come the
+ * data, if they fit, and `bytes` of the text; of the parts after it neither. */
+struct reach {
+    int64_t whole, bytes, count;
+    bool data;
+};
+
+static struct reach reach_find(struct tx *tx, int64_t message, size_t left) {
+    struct reach reach = {.whole = INT64_MAX};
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT number, bytes, data_bytes FROM parts WHERE message = $1"
+                                " ORDER BY number LIMIT $2",
+                                ARGS(arg_int(message), arg_int(MESSAGE_PARTS_MAX)));
+    for (; rows_step(rows); reach.count++) {
+        if (reach.whole != INT64_MAX) {
+            continue; /* Only counted. */
+        }
+        size_t text = (size_t)rows_int(rows, 1);
+        size_t data = rows_int(rows, 2) <= DATA_FREE ? 0 : (size_t)rows_int(rows, 2);
+        if (text <= left && data <= left - text) {
+            left -= text + data;
+        } else {
+            reach.whole = rows_int(rows, 0);
+            reach.data = data <= left;
+            reach.bytes = (int64_t)(reach.data ? left - data : left);
+        }
+    }
+    return reach;
+}
+
+struct err parts__read(struct tx *tx, int64_t message, size_t budget,
+                       struct message_parts *ret_parts) {
+    const struct reach reach = reach_find(tx, message, budget);
+    struct message_parts found = {
+        .parts = arena_try(tx_arena(tx), ((size_t)reach.count + 1) * sizeof *found.parts)};
+    if (found.parts == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "parts: rows");
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT number, message, step, kind, state, name, call, run,"
+        " COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), ''), bytes, data_bytes,"
+        " cause, CASE WHEN number < $2 OR (number = $2 AND $4 = 1) OR data_bytes <= 2"
+        " THEN data ELSE '' END, CASE WHEN number < $2 THEN text"
+        " WHEN number = $2 AND $3 > 0 THEN substr(text, 1, CAST($3 AS INTEGER)) ELSE '' END"
+        " FROM parts WHERE message = $1 ORDER BY number LIMIT $5",
+        ARGS(arg_int(message), arg_int(reach.whole), arg_int(reach.bytes),
+             arg_int(reach.data ? 1 : 0), arg_int(reach.count)));
+    while (found.count < (size_t)reach.count && rows_step(rows)) {
+        struct message_part *part = &found.parts[found.count++];
+        part_read(tx, rows, part);
+        if (part->number == reach.whole) { /* The database cut by characters. */
+            part->text.len = utf8_cut(part->text, (size_t)reach.bytes);
+        }
+    }
+    *ret_parts = found;
+    return tx_error(tx);
+}
+
+#define PART_WHOLE "SELECT number" PART_MAP(MAP_NAMES) " FROM parts WHERE message = $1"
+
+struct err parts__next(struct tx *tx, int64_t message, int64_t after, bool *ret_found,
+                       struct message_part *ret_part) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, PART_WHOLE " AND number > $2 ORDER BY number LIMIT 1",
+                               ARGS(arg_int(message), arg_int(after)));
+    *ret_found = rows != NULL;
+    if (rows != NULL) {
+        part_read(tx, rows, ret_part);
+    }
+    return tx_error(tx);
+}
+
+/* Where the character at or before `at` begins. */
+static size_t character_start(struct bytes text, size_t at) {
+    while (at > 0 && at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80) {
+        at--;
+    }
+    return at;
+}
+
+struct err tx_part_text(struct tx *tx, const struct part_range *range, bool *ret_found,
+                        struct part_text *ret_text) {
+    struct part_text text = {.bytes = 0};
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, PART_WHOLE " AND number = $2",
+                               ARGS(arg_int(range->message), arg_int(range->number)));
+    if (rows != NULL) {
+        struct message_part part;
+        part_read(tx, rows, &part);
+        size_t len = part.text.len;
+        size_t from = range->offset < (int64_t)len ? (size_t)range->offset : len;
+        from = character_start(part.text, from);
+        size_t room = range->limit < (int64_t)(len - from) ? (size_t)range->limit : len - from;
+        size_t to = character_start(part.text, from + room);
+        text = (struct part_text){.text = {part.text.data + from, to - from},
+                                  .offset = (int64_t)from,
+                                  .bytes = part.bytes};
+    }
+    *ret_found = rows != NULL;
+    *ret_text = text;
+    return tx_error(tx);
+}
+
+static void part_fill(struct message_part *part) {
+    part->name = part->name.data == NULL ? BYTES("") : part->name;
+    part->call = part->call.data == NULL ? BYTES("") : part->call;
+    part->cause = part->cause.data == NULL ? BYTES("") : part->cause;
+    part->data = part->data.data == NULL ? BYTES("{}") : part->data;
+    part->text = part->text.data == NULL ? BYTES("") : part->text;
+    part->bytes = (int64_t)part->text.len;
+    part->data_bytes = (int64_t)part->data.len;
+    assert(part->bytes <= MESSAGE_TEXT_MAX && part->data_bytes <= MESSAGE_DATA_MAX);
+}
+
+struct err parts__insert(struct tx *tx, struct message_part *part) {
+    int64_t number = part->number;
+    if (number == 0) {
+        number = tx_number(tx, "SELECT COALESCE(max(number), 0) + 1 FROM parts WHERE message = $1",
+                           ARGS(arg_int(part->message)), 1);
+    }
+    if (number > MESSAGE_PARTS_MAX) {
+        return err_make(ERR_TOO_MANY, "parts: insert");
+    }
+    part->number = number;
+    part_fill(part);
+    map_insert(tx, &part_map, part);
+    return tx_error(tx);
+}
+
+struct err parts__write(struct tx *tx, const struct message_part *part) {
+    struct message_part filled = *part;
+    part_fill(&filled);
+    tx_do(tx,
+          "UPDATE parts SET state = $3, name = $4, run = $5, bytes = $6, data_bytes = $7,"
+          " data = $8, text = $9, cause = $10 WHERE message = $1 AND number = $2",
+          ARGS(arg_int(filled.message), arg_int(filled.number),
+               arg_str(part_state_name(filled.state)), arg_text(filled.name), arg_int(filled.run),
+               arg_int(filled.bytes), arg_int(filled.data_bytes), arg_text(filled.data),
+               arg_text(filled.text), arg_text(filled.cause)));
+    return tx_error(tx);
 }

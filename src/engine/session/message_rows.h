@@ -14,20 +14,35 @@
 
 enum { MESSAGE_LIVE_MAX = MESSAGE_QUEUE_MAX + 2 };
 
-/* The columns in the order in which rows are read. */
-#define MESSAGE_COLUMNS                                                                            \
-    "m.id, m.message, m.session, m.role, m.status, m.run, COALESCE(r.run, ''), m.reply_to,"        \
-    " COALESCE(a.message, ''), m.variant, m.active, m.made_ms, m.changed_ms, m.client_id,"         \
-    " m.client_digest, m.cause, m.error, m.metadata"
-#define MESSAGE_FROM                                                                               \
-    " FROM messages m LEFT JOIN runs r ON r.id = m.run"                                            \
-    " LEFT JOIN messages a ON a.id = m.reply_to"
+/* Columns of struct message_row, after `id` (store/mapper.h); in SQL the table is `m`. */
+enum message_words { MESSAGE_WORD_ROLE = MAP_WORD, MESSAGE_WORD_STATUS };
+enum message_columns { MESSAGE_PROGRESS = MAP_SET }; /* Written by messages__write_status. */
+#define MESSAGE_MAP(X)                                                                             \
+    X("message", message, MAP_TEXT, MAP_INSERT)                                                    \
+    X("session", session, MAP_INT, MAP_INSERT)                                                     \
+    X("role", role, MESSAGE_WORD_ROLE, MAP_INSERT)                                                 \
+    X("status", status, MESSAGE_WORD_STATUS, MAP_INSERT | MESSAGE_PROGRESS)                        \
+    X("run", run, MAP_INT, MAP_INSERT | MESSAGE_PROGRESS)                                          \
+    X("COALESCE((SELECT r.run FROM runs r WHERE r.id = m.run), '')", run_name, MAP_TEXT, MAP_READ) \
+    X("reply_to", reply_to, MAP_INT, MAP_INSERT)                                                   \
+    X("COALESCE((SELECT a.message FROM messages a WHERE a.id = m.reply_to), '')", reply_name,      \
+      MAP_TEXT, MAP_READ)                                                                          \
+    X("variant", variant, MAP_INT, MAP_INSERT)                                                     \
+    X("active", active, MAP_BOOL, MAP_INSERT | MESSAGE_PROGRESS)                                   \
+    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
+    X("changed_ms", changed_ms, MAP_INT, MAP_INSERT | MESSAGE_PROGRESS)                            \
+    X("client_id", client_id, MAP_TEXT, MAP_INSERT)                                                \
+    X("client_digest", client_digest, MAP_TEXT, MAP_INSERT)                                        \
+    X("cause", cause, MAP_TEXT, MAP_INSERT | MESSAGE_PROGRESS)                                     \
+    X("error", error, MAP_TEXT, MAP_INSERT | MESSAGE_PROGRESS)                                     \
+    X("metadata", metadata, MAP_TEXT, MAP_INSERT | MESSAGE_PROGRESS)
+#define MESSAGE_SELECT "SELECT id" MESSAGE_MAP(MAP_NAMES) " FROM messages m WHERE "
 
 /* States of parts that are open (part_state_open), as the index parts_open has them: SQLite uses a
  * partial index only where a query repeats its condition. */
 #define PARTS_OPEN_STATES "('ready', 'asking', 'reviewing', 'running', 'pending')"
 
-/* By SQL that selects MESSAGE_COLUMNS. The texts of rows are copies in the arena. */
+/* By SQL that begins with MESSAGE_SELECT. The texts of rows are copies in the arena. */
 MUST_CHECK struct err messages__one(struct tx *tx, const char *sql, const struct arg *args,
                                     size_t count, bool *ret_found, struct message_row *ret_row);
 MUST_CHECK struct err messages__many(struct tx *tx, const char *sql, const struct arg *args,

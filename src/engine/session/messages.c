@@ -30,30 +30,29 @@ static struct err message_get(struct tx *tx, const struct message_key *key, cons
     return err_failed(err) || found ? err : err_make(ERR_MESSAGE_NOT_FOUND, step);
 }
 
-#define SELECT_SQL "SELECT " MESSAGE_COLUMNS MESSAGE_FROM
-
 struct err tx_message_find_client(struct tx *tx, int64_t session, struct bytes client_id,
                                   bool *ret_found, struct message_row *ret_row) {
     assert(client_id.len > 0);
-    return messages__one(
-        tx, SELECT_SQL " WHERE m.session = $1 AND m.client_id = $2 AND m.client_id <> ''",
-        ARGS(arg_int(session), arg_text(client_id)), ret_found, ret_row);
+    return messages__one(tx,
+                         MESSAGE_SELECT "m.session = $1 AND m.client_id = $2 AND m.client_id <> ''",
+                         ARGS(arg_int(session), arg_text(client_id)), ret_found, ret_row);
 }
 
 struct err tx_message_page(struct tx *tx, const struct message_page *page,
                            struct message_rows *ret_rows) {
     assert(page->limit > 0);
     bool newest = page->order == MESSAGES_NEWEST;
-    return messages__many(
-        tx,
-        newest ? SELECT_SQL " WHERE m.session = $1 AND m.id < $2"
-                            " AND m.status NOT IN ('removed', 'reserved')"
-                            " ORDER BY m.id DESC LIMIT $3"
-               : SELECT_SQL " WHERE m.session = $1 AND m.id > $2"
-                            " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $3",
-        ARGS(arg_int(page->session), arg_int(newest && page->after == 0 ? INT64_MAX : page->after),
-             arg_int(page->limit)),
-        (size_t)page->limit, ret_rows);
+    return messages__many(tx,
+                          newest ? MESSAGE_SELECT "m.session = $1 AND m.id < $2"
+                                                  " AND m.status NOT IN ('removed', 'reserved')"
+                                                  " ORDER BY m.id DESC LIMIT $3"
+                                 : MESSAGE_SELECT
+                              "m.session = $1 AND m.id > $2"
+                              " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $3",
+                          ARGS(arg_int(page->session),
+                               arg_int(newest && page->after == 0 ? INT64_MAX : page->after),
+                               arg_int(page->limit)),
+                          (size_t)page->limit, ret_rows);
 }
 
 struct err tx_session_turn(struct tx *tx, int64_t session, struct bytes *ret_run) {

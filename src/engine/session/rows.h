@@ -13,16 +13,56 @@
 #include "engine/session/sessions.h"
 #include "journal/journal.h"
 #include "rules/trace/usage.h"
+#include "store/mapper.h"
 
-/* The columns in the order of sessions__borrow; the long ones come last, for lists without them. */
-#define SESSION_COLUMNS_LIGHT                                                                      \
-    "s.id, s.session, s.owner, s.project, s.parent, COALESCE(p.session, ''), s.depth, s.version,"  \
-    " s.state, s.archived_ms, s.made_ms, s.changed_ms, s.calls, s.fresh, s.cache_read,"            \
-    " s.cache_write, s.output, s.reasoning, s.cost_micros, s.cost_unknown, s.context_used,"        \
-    " s.context_window, s.title, s.title_by, s.model, s.agent, s.root, s.forked_from, s.metadata"
-enum { SESSION_COLUMNS_LIGHT_COUNT = 29 };
-#define SESSION_COLUMNS SESSION_COLUMNS_LIGHT ", s.settings, s.instructions"
-#define SESSION_FROM " FROM sessions s LEFT JOIN sessions p ON p.id = s.parent"
+/* Columns of struct session_row, after `id` (store/mapper.h). A new session has the defaults of
+ * those that are not inserted. The long ones come last, for lists without them. */
+enum session_words { SESSION_WORD_STATE = MAP_WORD, SESSION_WORD_BY };
+enum session_columns {
+    SESSION_OWN = MAP_SET,        /* Written by sessions__write, */
+    SESSION_TEXTS = MAP_SET << 1, /* sessions__empty, */
+    SESSION_STATE = MAP_SET << 2, /* sessions__set_state, */
+    SESSION_TIME = MAP_SET << 3,  /* sessions__touch, */
+    SESSION_FULL = MAP_SET << 4,  /* sessions__set_context, */
+    SESSION_SIGHT = MAP_SET << 5, /* and sessions__set_hidden. */
+};
+#define SESSION_LIGHT_MAP(X)                                                                       \
+    X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
+    X("owner", owner, MAP_TEXT, MAP_INSERT)                                                        \
+    X("project", project, MAP_TEXT, MAP_INSERT)                                                    \
+    X("parent", parent, MAP_INT, MAP_INSERT)                                                       \
+    X("COALESCE((SELECT p.session FROM sessions p WHERE p.id = sessions.parent), '')",             \
+      parent_name, MAP_TEXT, MAP_READ)                                                             \
+    X("depth", depth, MAP_INT, MAP_INSERT)                                                         \
+    X("hidden", hidden, MAP_INT, MAP_INSERT | SESSION_SIGHT)                                       \
+    X("version", version, MAP_INT, MAP_INSERT | SESSION_OWN)                                       \
+    X("state", state, SESSION_WORD_STATE, MAP_INSERT | SESSION_STATE)                              \
+    X("archived_ms", archived_ms, MAP_INT_OR_NULL, MAP_INSERT | SESSION_OWN)                       \
+    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
+    X("changed_ms", changed_ms, MAP_INT,                                                           \
+      MAP_INSERT | SESSION_OWN | SESSION_STATE | SESSION_TIME | SESSION_SIGHT)                     \
+    X("calls", usage.calls, MAP_INT, MAP_READ)                                                     \
+    X("fresh", usage.fresh, MAP_INT, MAP_READ)                                                     \
+    X("cache_read", usage.cache_read, MAP_INT, MAP_READ)                                           \
+    X("cache_write", usage.cache_write, MAP_INT, MAP_READ)                                         \
+    X("output", usage.output, MAP_INT, MAP_READ)                                                   \
+    X("reasoning", usage.reasoning, MAP_INT, MAP_READ)                                             \
+    X("cost_micros", usage.cost_micros, MAP_INT, MAP_READ)                                         \
+    X("cost_unknown", usage.cost_unknown, MAP_INT, MAP_READ)                                       \
+    X("context_used", context_used, MAP_INT, SESSION_FULL)                                         \
+    X("context_window", context_window, MAP_INT, SESSION_FULL)                                     \
+    X("title", title, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
+    X("title_by", title_by, SESSION_WORD_BY, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)             \
+    X("model", model, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
+    X("agent", agent, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                          \
+    X("root", root, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                            \
+    X("forked_from", forked_from, MAP_TEXT, MAP_INSERT)                                            \
+    X("metadata", metadata, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)
+#define SESSION_LONG_MAP(X)                                                                        \
+    X("settings", settings, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                    \
+    X("instructions", instructions, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)
+#define SESSION_COLUMNS_LIGHT "id" SESSION_LIGHT_MAP(MAP_NAMES)
+#define SESSION_COLUMNS SESSION_COLUMNS_LIGHT SESSION_LONG_MAP(MAP_NAMES)
 
 /* Borrows the texts from the row under the cursor. */
 void sessions__borrow(const struct rows *rows, enum session_form form, struct session_row *ret_row);
@@ -38,8 +78,8 @@ MUST_CHECK struct err sessions__find_id(struct tx *tx, int64_t id, bool *ret_fou
                                         struct session_row *ret_row);
 MUST_CHECK struct err sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hidden,
                                             bool *ret_found, struct session_row *ret_row);
-/* hidden: 0, or the epoch of the daemon that makes it. row->id is given here. */
-void sessions__insert(struct tx *tx, int64_t hidden, struct session_row *row);
+/* row->id is given here. */
+void sessions__insert(struct tx *tx, struct session_row *row);
 void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t hidden);
 /* Title, model, agent, root, instructions, settings, metadata, archived_ms, version; changed_ms
  * becomes now. */

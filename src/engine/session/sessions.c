@@ -39,7 +39,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .settings = text_or(what->settings, BYTES("{}")),
         .instructions = text_or(what->instructions, BYTES("")),
     };
-    sessions__insert(tx, 0 /* in sight */, &row);
+    sessions__insert(tx, &row);
     sessions__tell_created(tx, &row);
     *ret_row = row;
     return tx_error(tx);
@@ -52,14 +52,14 @@ struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *r
 
 /* Each statement has an index in the order of the list. */
 #define PAGE_SQL(project, archived)                                                                \
-    "SELECT " SESSION_COLUMNS_LIGHT SESSION_FROM                                                   \
-    " WHERE s.owner = $1 AND s.parent = $2 AND " project " AND s.changed_ms >= $6"                 \
-    " AND (s.changed_ms, s.id) < ($4, $5) AND s.hidden = 0 AND s.archived_ms " archived            \
-    " ORDER BY s.changed_ms DESC, s.id DESC LIMIT $7"
+    "SELECT " SESSION_COLUMNS_LIGHT " FROM sessions"                                               \
+    " WHERE owner = $1 AND parent = $2 AND " project " AND changed_ms >= $6"                       \
+    " AND (changed_ms, id) < ($4, $5) AND hidden = 0 AND archived_ms " archived                    \
+    " ORDER BY changed_ms DESC, id DESC LIMIT $7"
 
 static const char *const page_sql[2][2] = {
     {PAGE_SQL("$3 = ''", "IS NULL"), PAGE_SQL("$3 = ''", "IS NOT NULL")},
-    {PAGE_SQL("s.project = $3", "IS NULL"), PAGE_SQL("s.project = $3", "IS NOT NULL")}};
+    {PAGE_SQL("project = $3", "IS NULL"), PAGE_SQL("project = $3", "IS NOT NULL")}};
 
 struct err tx_session_each(struct tx *tx, const struct session_page *page, session_fn each,
                            void *ctx) {

@@ -1,4 +1,4 @@
-/* damage.c: pages of a walk over all tables. Which columns are judged, and how: damage_tables.c. */
+/* damage.c: pages of a walk over all tables, and the columns in which it can tell good from bad. */
 #include "engine/system/damage.h"
 
 #include <inttypes.h>
@@ -9,15 +9,57 @@
 #include "base/json/json.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "engine/run/rows.h"
+#include "engine/approval/approvals.h"
+#include "engine/base/ids.h"
+#include "engine/budget/budget.h"
+#include "engine/inbox/rows.h"
+#include "engine/trace/spans.h"
+#include "engine/turn/rows.h"
+#include "engine/workflow/rows.h"
+#include "journal/journal.h"
+#include "rules/turn/card.h"
 
 enum {
+    COLUMNS_MAX = 16,
     WHERE_MAX = 256 << 10,
     KEY_QUOTED_MAX = 64 << 10, /* Bytes of a text key that a condition quotes as a whole. */
     KEY_HEX_MAX = 1024,
 };
 
-/* --- A column --------------------------------------------------------------------------------- */
+enum damage_kind {
+    DAMAGE_TEXT,
+    DAMAGE_JSON,
+    DAMAGE_ID,   /* With the prefix `prefix`. */
+    DAMAGE_HASH, /* SHA-256. */
+    DAMAGE_WORD, /* A word of `names`, or that `known` accepts. */
+};
+
+struct damage_column {
+    const char *name; /* NULL: no more. */
+    enum damage_kind kind;
+    bool may_be_empty; /* "" means none. */
+    const char *prefix;
+    const char *const *names; /* Words of an enum, by which rows are read; NULL: `known` decides. */
+    bool (*known)(struct bytes word);
+};
+
+/* Keys are integers, but for the last one where `text_key` is true. */
+struct damage_table {
+    const char *name;
+    const char *page; /* Keys first, then the columns. Parameters: a bound for each key, a limit. */
+    const char *last; /* Highest first key; NULL: that is text, or the table is small. */
+    int64_t newest;   /* NEWEST: keys that far below the last are skipped. */
+    const char *keys[DAMAGE_KEYS];
+    bool text_key;
+    struct damage_column columns[COLUMNS_MAX];
+    /* Statement that keeps the highest id before a row is deleted (ids.h), so that no later row
+     * gets the id; NULL: nothing refers to a deleted row. */
+    const char *keep;
+    /* Table and column of the rows that end with a row, and have to go first; NULL: none. */
+    const char *part_table, *part_column;
+};
+
+/* --- Words ------------------------------------------------------------------------------------ */
 
 static bool is_code(struct bytes word) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -28,6 +70,161 @@ static bool is_code(struct bytes word) {
     return at == word.len;
 }
 
+static bool approval_kind_known(struct bytes word) {
+    return bytes_is(word, "leave") || bytes_is(word, "answer");
+}
+
+static bool maker_known(struct bytes word) {
+    return bytes_is(word, "auto") || bytes_is(word, "manual");
+}
+
+static bool access_known(struct bytes word) {
+    return bytes_is(word, "read") || bytes_is(word, "write");
+}
+
+/* A call of a tool ends in a state of cards, any other step in one of runs. */
+static bool span_state_known(struct bytes word) {
+    unsigned found;
+    return bytes_find(word, run_state_names, &found) || bytes_find(word, part_state_names, &found);
+}
+
+/* The hash of what a workflow asked; the mark of an agent's turn; "" for all other runs. */
+static bool step_key_known(struct bytes word) {
+    struct sha256 hash;
+    return word.len == 0 || bytes_is(word, STEP_TURN_KEY) ||
+           hex_parse(word, hash.bytes, sizeof hash.bytes);
+}
+
+/* A message, or the session as a whole. */
+static bool fork_known(struct bytes word) {
+    return word.len == 0 || id_valid(word.data, word.len, "msg") ||
+           id_valid(word.data, word.len, "ses");
+}
+
+/* --- Tables ----------------------------------------------------------------------------------- */
+
+#define COLUMN(name_, kind_, ...)                                                                  \
+    { .name = (name_), .kind = (kind_), __VA_ARGS__ }
+#define TEXT(name_) COLUMN(name_, DAMAGE_TEXT, )
+#define JSON(name_) COLUMN(name_, DAMAGE_JSON, )
+#define JSON_OR_NONE(name_) COLUMN(name_, DAMAGE_JSON, .may_be_empty = true)
+#define HASH(name_) COLUMN(name_, DAMAGE_HASH, )
+#define HASH_OR_NONE(name_) COLUMN(name_, DAMAGE_HASH, .may_be_empty = true)
+#define ID(name_, prefix_) COLUMN(name_, DAMAGE_ID, .prefix = (prefix_))
+#define ID_OR_NONE(name_, prefix_)                                                                 \
+    COLUMN(name_, DAMAGE_ID, .prefix = (prefix_), .may_be_empty = true)
+#define ENUM(name_, names_) COLUMN(name_, DAMAGE_WORD, .names = (names_))
+#define WORD(name_, known_) COLUMN(name_, DAMAGE_WORD, .known = (known_))
+
+#define PAGE(table, keys_, after, bounds, limit, columns)                                          \
+    .name = table, .page = "SELECT " keys_ columns " FROM " table " WHERE (" keys_ ") " after      \
+                           " (" bounds ") ORDER BY " keys_ " LIMIT " limit
+#define NEWEST(table, key, newest_)                                                                \
+    .last = "SELECT COALESCE(max(" key "), 0) FROM " table, .newest = (newest_)
+#define BY_NUMBER(table, key, columns)                                                             \
+    PAGE(table, key, ">", "$1", "$2", ", " columns), NEWEST(table, key, 20000), .keys = {key}
+#define BY_NUMBERS(table, keys_, bounds, limit, columns)                                           \
+    PAGE(table, keys_, ">", bounds, limit, columns)
+#define BY_TEXT(table, keys_, bounds, limit, columns)                                              \
+    PAGE(table, keys_, ">=", bounds, limit, columns), .text_key = true
+
+/* In the order of their names, which is that of the search. */
+static const struct damage_table tables[] = {
+    {BY_NUMBER("approvals", "id",
+               "approval, owner, kind, tool, digest, arguments, about, state, answer, answered_by"),
+     .columns = {ID("approval", "apr"), TEXT("owner"), WORD("kind", approval_kind_known),
+                 TEXT("tool"), HASH_OR_NONE("digest"), JSON("arguments"), JSON_OR_NONE("about"),
+                 ENUM("state", approval_state_names), TEXT("answer"), TEXT("answered_by")}},
+    {BY_NUMBER("attachments", "id", "attachment, owner, hash, media"),
+     .keep = IDS_KEEP("attachments"),
+     .columns = {ID("attachment", "att"), TEXT("owner"), HASH("hash"), TEXT("media")}},
+    {BY_TEXT("budget_means", "budget, what", "$1, $2", "$3", ""), .keys = {"budget", "what"}},
+    {BY_NUMBER("budgets", "id", "owner, scope, path"), .keep = IDS_KEEP("budgets"),
+     .columns = {TEXT("owner"), WORD("scope", budget_scope_valid), TEXT("path")}},
+    {BY_NUMBER("checkpoints", "id", "made_by, method, summary"),
+     .columns = {WORD("made_by", maker_known), WORD("method", is_code), TEXT("summary")}},
+    {BY_NUMBERS("events", "stream, seq", "$1, $2", "$3", ", type, data"),
+     NEWEST("events", "stream", 50), .keys = {"stream", "seq"},
+     .columns = {TEXT("type"), JSON("data")}},
+    {BY_NUMBER("idempotency", "id", "owner, route, idem_key, digest, answer"),
+     .columns = {TEXT("owner"), TEXT("route"), TEXT("idem_key"), HASH("digest"),
+                 JSON_OR_NONE("answer")}},
+    {BY_NUMBER("inbox", "id",
+               "delivery, owner, run, receiver, address, state, cause, turn, payload"),
+     .columns = {ID("delivery", "dlv"), TEXT("owner"), ID("run", "run"),
+                 ENUM("receiver", receiver_kind_names), TEXT("address"),
+                 ENUM("state", inbox_state_names), TEXT("cause"), ID_OR_NONE("turn", "run"),
+                 JSON("payload")}},
+    {BY_TEXT("learned_windows", "model", "$1", "$2", ""), .keys = {"model"}},
+    {BY_NUMBER("memory", "id", "memory, owner, project, topic, title, content, tags, words"),
+     .columns = {ID("memory", "mem"), TEXT("owner"), TEXT("project"), TEXT("topic"), TEXT("title"),
+                 TEXT("content"), JSON("tags"), TEXT("words")}},
+    {BY_NUMBER("messages", "id",
+               "message, role, status, client_id, client_digest, cause, error, metadata, "
+               "answer_schema, model"),
+     .keep = IDS_KEEP("messages"),
+     .columns = {ID("message", "msg"), ENUM("role", message_role_names),
+                 ENUM("status", message_status_names), TEXT("client_id"),
+                 HASH_OR_NONE("client_digest"), TEXT("cause"), TEXT("error"), JSON("metadata"),
+                 JSON_OR_NONE("answer_schema"), TEXT("model")}},
+    {BY_NUMBER("parts", "id", "kind, state, cause, name, call, data, text"),
+     .columns = {ENUM("kind", part_kind_names), ENUM("state", part_state_names),
+                 ENUM("cause", card_cause_names), TEXT("name"), TEXT("call"), JSON("data"),
+                 TEXT("text")}},
+    {BY_TEXT("providers", "name", "$1", "$2", ", kind, base_url, key_file, headers, models"),
+     .keys = {"name"},
+     .columns = {WORD("kind", is_code), TEXT("base_url"), TEXT("key_file"), JSON("headers"),
+                 JSON("models")}},
+    {BY_NUMBERS("run_input", "run, from_offset", "$1, $2", "$3", ", bytes"),
+     NEWEST("run_input", "run", 200), .keys = {"run", "from_offset"}, .columns = {TEXT("bytes")}},
+    {BY_NUMBER("runs", "id",
+               "run, owner, kind, state, gate, cause, stop, run_key, label, command, shown, host, "
+               "note, step_key, result, spec"),
+     .keep = IDS_KEEP("runs"),
+     .columns = {ID("run", "run"), TEXT("owner"), ENUM("kind", run_kind_names),
+                 ENUM("state", run_state_names), ENUM("gate", run_gate_names),
+                 ENUM("cause", run_cause_names), ENUM("stop", run_cause_names), TEXT("run_key"),
+                 TEXT("label"), TEXT("command"), JSON_OR_NONE("shown"), TEXT("host"), TEXT("note"),
+                 WORD("step_key", step_key_known), JSON_OR_NONE("result"), JSON_OR_NONE("spec")}},
+    {BY_TEXT("scripts", "hash", "$1", "$2", ", source"), .keys = {"hash"},
+     .columns = {TEXT("source")}},
+    {BY_TEXT("session_roots", "session, path", "$1, $2", "$3", ", access, granted_by"),
+     .keys = {"session", "path"}, .columns = {WORD("access", access_known), TEXT("granted_by")}},
+    {BY_NUMBER("sessions", "id",
+               "session, owner, project, state, title, title_by, model, agent, root, forked_from, "
+               "metadata, settings, instructions"),
+     .keep = IDS_KEEP("sessions"),
+     .columns = {ID("session", "ses"), TEXT("owner"), TEXT("project"),
+                 ENUM("state", session_state_names), TEXT("title"),
+                 ENUM("title_by", title_by_names), TEXT("model"), TEXT("agent"), TEXT("root"),
+                 WORD("forked_from", fork_known), JSON("metadata"), JSON_OR_NONE("settings"),
+                 TEXT("instructions")}},
+    {BY_TEXT("settings", "name", "$1", "$2", ", value"), .keys = {"name"},
+     .columns = {JSON("value")}},
+    {BY_NUMBERS("spans", "run, attempt, step", "$1, $2, $3", "$4",
+                ", kind, name, state, cause, error, input, output"),
+     NEWEST("spans", "run", 200), .keys = {"run", "attempt", "step"},
+     .columns = {ENUM("kind", span_kind_names), TEXT("name"), WORD("state", span_state_known),
+                 WORD("cause", is_code), TEXT("error"), JSON_OR_NONE("input"),
+                 JSON_OR_NONE("output")}},
+    {BY_NUMBER("streams", "id", "owner, name"),
+     .keep = "UPDATE nodes SET batch = batch + 8" /* store/commit_mark.h */, .part_table = "events",
+     .part_column = "stream", .columns = {TEXT("owner"), WORD("name", stream_name_valid)}},
+    {BY_NUMBER("tokens", "id", "token, owner, label, hash"),
+     .columns = {ID("token", "tok"), TEXT("owner"), TEXT("label"), HASH("hash")}},
+    {BY_NUMBER("turns", "run", "began_by, model, last"), .keep = IDS_KEEP_TURN("1 = 1"),
+     .columns = {WORD("began_by", turns__trigger_known), TEXT("model"), TEXT("last")}},
+    {BY_NUMBER("usage_totals", "id", "owner, session, model, category, project, agent"),
+     .columns = {TEXT("owner"), ID_OR_NONE("session", "ses"), TEXT("model"),
+                 WORD("category", is_code), TEXT("project"), TEXT("agent")}},
+    {BY_NUMBERS("workflow_refs", "run, done_no", "$1, $2", "$3", ", step_key, script, file, note"),
+     NEWEST("workflow_refs", "run", 200), .keys = {"run", "done_no"},
+     .columns = {HASH("step_key"), HASH_OR_NONE("script"), TEXT("file"), TEXT("note")}},
+    {BY_NUMBER("workflows", "run", "script"), .columns = {HASH("script")}},
+};
+
+/* --- A column --------------------------------------------------------------------------------- */
+
 static const char *text_fault(struct bytes bytes) {
     if (!utf8_valid(bytes.data, bytes.len)) {
         return "is not valid UTF-8";
@@ -37,6 +234,7 @@ static const char *text_fault(struct bytes bytes) {
 
 static bool column_holds(const struct damage_column *column, struct bytes bytes) {
     struct sha256 hash;
+    unsigned found = 0;
     if (bytes.len == 0 && column->may_be_empty) {
         return true;
     }
@@ -50,7 +248,8 @@ static bool column_holds(const struct damage_column *column, struct bytes bytes)
     case DAMAGE_HASH:
         return hex_parse(bytes, hash.bytes, sizeof hash.bytes);
     case DAMAGE_WORD:
-        return column->known != NULL ? column->known(bytes) : is_code(bytes);
+        return column->names != NULL ? bytes_find(bytes, column->names, &found)
+                                     : column->known(bytes);
     }
     return true;
 }
@@ -97,10 +296,8 @@ static void add_text_key(struct text *where, const char *key, struct bytes value
 
 struct scan {
     const struct damage_table *table;
-    int keys;       /* Number of the table's keys. */
-    int text_at;    /* Index of the text key; -1: there is none. */
-    int64_t limit;  /* Rows. */
-    bool table_end; /* No row follows. */
+    int keys;    /* Number of the table's keys. */
+    int text_at; /* Index of the text key; -1: there is none. */
     struct damage_page page;
     void (*each)(void *ctx, const struct damage *damage);
     void *ctx;
@@ -109,9 +306,8 @@ struct scan {
 static void row_report(struct scan *scan, const struct rows *rows, const char *column,
                        const char *what) {
     const struct damage_table *table = scan->table;
-    AUTO(text_done) struct text where, remove;
-    text_init(&where, WHERE_MAX);
-    text_init(&remove, 2 * WHERE_MAX);
+    AUTO(text_done) struct text where = text_up_to(WHERE_MAX);
+    AUTO(text_done) struct text remove = text_up_to((size_t)2 * WHERE_MAX);
     for (int i = 0; i < scan->keys; i++) {
         text_add_str(&where, i > 0 ? " AND " : "");
         if (i == scan->text_at) {
@@ -131,8 +327,8 @@ static void row_report(struct scan *scan, const struct rows *rows, const char *c
     const struct damage damage = {.table = table->name,
                                   .column = column,
                                   .what = what,
-                                  .where = {where.data, where.len},
-                                  .remove = {remove.data, remove.len}};
+                                  .where = text_bytes(&where),
+                                  .remove = text_bytes(&remove)};
     scan->page.found++;
     scan->each(scan->ctx, &damage);
 }
@@ -147,7 +343,7 @@ static void row_check(struct scan *scan, const struct rows *rows) {
     if (what != NULL) {
         row_report(scan, rows, table->keys[scan->text_at], what);
     }
-    for (int i = 0; i < DAMAGE_COLUMNS_MAX && table->columns[i].name != NULL; i++) {
+    for (int i = 0; i < COLUMNS_MAX && table->columns[i].name != NULL; i++) {
         int at = scan->keys + i;
         if (rows_null(rows, at)) {
             continue;
@@ -161,22 +357,6 @@ static void row_check(struct scan *scan, const struct rows *rows) {
 }
 
 /* --- A page ----------------------------------------------------------------------------------- */
-
-static struct err cursor_enter(struct tx *tx, enum damage_scope scope,
-                               const struct damage_table *table, struct damage_cursor *cursor) {
-    *cursor = (struct damage_cursor){.table = cursor->table, .inside = true};
-    for (int i = 0; i < DAMAGE_KEYS; i++) {
-        cursor->key[i] = INT64_MIN;
-    }
-    if (table->last == NULL || scope == DAMAGE_ALL) {
-        return ERR_OK;
-    }
-    const struct run_ask ask = {.sql = table->last};
-    int64_t last = 0;
-    struct err err = runs__int(tx, &ask, &last);
-    cursor->key[0] = last - table->newest;
-    return err;
-}
 
 /* The bound of the text is the first text after it, so that rows from the bound on follow: no text
  * is before "", where a walk begins. */
@@ -197,71 +377,61 @@ static void cursor_move(const struct scan *scan, const struct rows *rows,
     }
 }
 
-static bool page_full(const struct scan *scan) {
-    return scan->page.rows == scan->limit || scan->page.bytes >= DAMAGE_PAGE_BYTES ||
-           scan->page.found >= DAMAGE_PAGE_FOUND;
-}
-
-static struct err page_read(struct tx *tx, struct scan *scan, struct damage_cursor *cursor) {
-    struct arg args[DAMAGE_KEYS + 1];
-    size_t count = 0;
-    for (int i = 0; i < scan->keys; i++) {
-        const struct bytes text = {cursor->text, cursor->text_len};
-        args[count++] = i == scan->text_at ? arg_text(text) : arg_int(cursor->key[i]);
-    }
-    args[count++] = arg_int(scan->limit);
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, scan->table->page, args, count, &rows);
-    while (!err_failed(err) && !scan->table_end && !page_full(scan)) {
-        bool row = false;
-        err = rows_next(rows, &row);
-        if (!err_failed(err) && row) {
-            scan->page.rows++;
-            row_check(scan, rows);
-            cursor_move(scan, rows, cursor);
-        }
-        scan->table_end = !row;
-    }
-    return err;
-}
-
 struct err tx_damage_page(struct tx *tx, enum damage_scope scope, struct damage_cursor *io_cursor,
                           void (*each)(void *ctx, const struct damage *damage), void *ctx,
                           struct damage_page *ret_page) {
-    size_t count = 0;
-    const struct damage_table *tables = damage__tables(&count);
     struct damage_cursor cursor = *io_cursor;
-    if (cursor.table >= count) { /* From a client. */
+    if (cursor.table >= COUNT_OF(tables)) { /* From a client. */
         *ret_page = (struct damage_page){.more = false};
         return ERR_OK;
     }
-    struct scan scan = {.table = &tables[cursor.table],
-                        .text_at = -1,
-                        .limit = DAMAGE_PAGE,
-                        .each = each,
-                        .ctx = ctx};
-    while (scan.keys < DAMAGE_KEYS && scan.table->keys[scan.keys] != NULL) {
+    const struct damage_table *table = &tables[cursor.table];
+    struct scan scan = {.table = table, .text_at = -1, .each = each, .ctx = ctx};
+    while (scan.keys < DAMAGE_KEYS && table->keys[scan.keys] != NULL) {
         scan.keys++;
     }
-    if (scan.table->text_key) {
+    if (table->text_key) {
         scan.text_at = scan.keys - 1;
     }
-    struct err err = cursor.inside ? ERR_OK : cursor_enter(tx, scope, scan.table, &cursor);
-    if (!err_failed(err)) {
-        err = page_read(tx, &scan, &cursor);
+    if (!cursor.inside) {
+        cursor = (struct damage_cursor){
+            .table = cursor.table, .inside = true, .key = {INT64_MIN, INT64_MIN, INT64_MIN}};
+        static_assert(DAMAGE_KEYS == 3, "as many bounds");
+        if (table->last != NULL && scope == DAMAGE_NEWEST) {
+            cursor.key[0] = tx_number(tx, table->last, NO_ARGS, /* absent */ 0) - table->newest;
+        }
     }
-    if (err_failed(err)) {
-        return err;
+    struct arg args[DAMAGE_KEYS + 1];
+    for (int i = 0; i < scan.keys; i++) {
+        const struct bytes text = {cursor.text, cursor.text_len};
+        args[i] = i == scan.text_at ? arg_text(text) : arg_int(cursor.key[i]);
     }
-    cursor.rows += scan.page.rows;
-    cursor.bytes += scan.page.bytes;
+    args[scan.keys] = arg_int(DAMAGE_PAGE);
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx, table->page, args, (size_t)scan.keys + 1);
+    struct damage_page *page = &scan.page;
+    bool row = true;
+    while (row && page->rows < DAMAGE_PAGE && page->bytes < DAMAGE_PAGE_BYTES &&
+           page->found < DAMAGE_PAGE_FOUND) {
+        row = rows_step(rows);
+        if (row) {
+            page->rows++;
+            row_check(&scan, rows);
+            cursor_move(&scan, rows, &cursor);
+        }
+    }
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    cursor.rows += page->rows;
+    cursor.bytes += page->bytes;
     bool enough = scope == DAMAGE_NEWEST &&
                   (cursor.rows >= DAMAGE_NEWEST_ROWS || cursor.bytes >= DAMAGE_NEWEST_BYTES);
-    if (scan.table_end || enough) {
+    if (!row || enough) {
         cursor = (struct damage_cursor){.table = cursor.table + 1};
     }
-    scan.page.more = cursor.table < count;
+    page->more = cursor.table < COUNT_OF(tables);
     *io_cursor = cursor;
-    *ret_page = scan.page;
+    *ret_page = *page;
     return ERR_OK;
 }

@@ -7,7 +7,7 @@
  *
  * Promise    a page reads rows of one table: at most DAMAGE_PAGE of them, and none after the row
  *            that reaches DAMAGE_PAGE_BYTES or DAMAGE_PAGE_FOUND. Each damaged column of a row is
- *            reported once. Only the tables of damage_tables.h are read. After `remove` no later
+ *            reported once. Only the tables of damage.c are read. After `remove` no later
  *            row gets the id of the removed one, and none finds what belonged to it.
  * Ownership  a struct damage is borrowed by `each` for the call.
  * Threads    inside a store function.
@@ -17,10 +17,10 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "engine/system/damage_tables.h"
 #include "store/store.h"
 
 enum {
+    DAMAGE_KEYS = 3,
     DAMAGE_PAGE = 256,
     DAMAGE_PAGE_BYTES = 512 << 10, /* About 3 ms of checking. */
     DAMAGE_PAGE_FOUND = 100,       /* Damaged columns. */

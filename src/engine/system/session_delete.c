@@ -14,7 +14,6 @@
  */
 #include "engine/system/session_delete.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -34,21 +33,6 @@ enum { HIDDEN_DELETED = -1, HIDDEN_EMPTY = -2, JOBS_PAGE = 64, RUNS_KEPT_MS = 10
 
 /* --- Out of sight ----------------------------------------------------------------------------- */
 
-/* The first session below it that has none below itself; the row itself when there is none. */
-static struct err deepest_find(struct tx *tx, struct session_row *row) {
-    bool found = true;
-    struct err err = ERR_OK;
-    while (!err_failed(err) && found) {
-        int64_t child = tx_number(tx,
-                                  "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
-                                  " AND hidden = 0 ORDER BY id LIMIT 1",
-                                  ARGS(arg_int(row->id)), 0);
-        found = child != 0;
-        err = found ? sessions__find_id(tx, child, &found, row) : tx_error(tx);
-    }
-    return err;
-}
-
 static struct err run_stop(struct tx *tx, struct bytes name, const struct run_bounds *bounds,
                            bool *ret_more) {
     const struct run_stop stop = {.key = {.run = name},
@@ -59,26 +43,28 @@ static struct err run_stop(struct tx *tx, struct bytes name, const struct run_bo
     return tx_run_stop(tx, &stop, ret_more, &run);
 }
 
-/* Its turns, queued ones included. *ret_more: one has more below it than a commit takes. */
-static struct err turns_stop(struct tx *tx, const struct session_row *row,
-                             const struct run_bounds *bounds, bool *ret_more) {
-    struct message_rows live;
-    struct err err = messages__live(tx, row->id, &live);
-    for (size_t i = 0; !err_failed(err) && !*ret_more && i < live.count; i++) {
-        if (live.rows[i].run_name.len > 0) {
-            err = run_stop(tx, live.rows[i].run_name, bounds, ret_more);
-        }
-        if (err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND) {
-            err = ERR_OK; /* It has ended. */
+/* Its turns, queued ones included. True: one has more below it than a commit takes. */
+static bool turns_stop(struct tx *tx, const struct session_row *row,
+                       const struct run_bounds *bounds) {
+    struct message_rows live = {.count = 0};
+    bool more = false;
+    tx_fail(tx, messages__live(tx, row->id, &live));
+    for (size_t i = 0; i < live.count && !more; i++) {
+        struct err err = live.rows[i].run_name.len == 0
+                             ? ERR_OK
+                             : run_stop(tx, live.rows[i].run_name, bounds, &more);
+        if (err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) { /* Else it has ended. */
+            tx_fail(tx, err);
         }
     }
-    return err;
+    return more;
 }
 
 /* A page of the runs that its turns began in the background. Not by the cards: a fork has copies of
- * them, and the session loses them with its messages. A run that was asked is not found again. */
-static struct err jobs_stop(struct tx *tx, const struct session_row *row,
-                            const struct run_bounds *bounds, bool *ret_more) {
+ * them, and the session loses them with its messages. A run that was asked is not found again.
+ * True: call again. */
+static bool jobs_stop(struct tx *tx, const struct session_row *row,
+                      const struct run_bounds *bounds) {
     struct bytes jobs[JOBS_PAGE];
     size_t count = 0;
     AUTO(rows_release)
@@ -92,56 +78,53 @@ static struct err jobs_stop(struct tx *tx, const struct session_row *row,
         jobs[count++] = rows_copy(rows, 0);
     }
     rows_release(&rows);
-    struct err err = tx_error(tx);
-    for (size_t i = 0; i < count && !err_failed(err); i++) {
+    for (size_t i = 0; i < count; i++) {
         bool more = false; /* A job's children are asked with its end. */
-        err = run_stop(tx, jobs[i], bounds, &more);
+        tx_fail(tx, run_stop(tx, jobs[i], bounds, &more));
     }
-    *ret_more = count == JOBS_PAGE;
-    return err;
-}
-
-/* Ends what it has going, before it is out of sight. *ret_more: call again. */
-static struct err session_settle(struct tx *tx, const struct session_row *row,
-                                 const struct session_delete *what, bool *ret_more) {
-    const struct inbox_receiver receiver = {
-        .owner = row->owner, .address = row->session, .kind = RECEIVER_SESSION};
-    struct err err = turns_stop(tx, row, &what->bounds, ret_more);
-    if (!err_failed(err) && !*ret_more && what->jobs) {
-        err = jobs_stop(tx, row, &what->bounds, ret_more);
-    }
-    return err_failed(err) || *ret_more ? err : tx_inbox_receiver_gone(tx, &receiver, ret_more);
+    return count == JOBS_PAGE;
 }
 
 struct err tx_session_delete(struct tx *tx, const struct session_delete *what, bool *ret_more) {
-    bool more = false;
     struct session_row row;
     struct err err = sessions__get(tx, &what->key, "sessions: delete", &row);
     if (err_failed(err)) {
         return err;
     }
+    /* The first session below it that has none below itself; the row itself when there is none. */
     int64_t root = row.id;
-    err = deepest_find(tx, &row);
-    if (!err_failed(err)) {
-        err = session_settle(tx, &row, what, &more);
+    for (int64_t child = row.id; child != 0;) {
+        bool found = true;
+        child = tx_number(tx,
+                          "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
+                          " AND hidden = 0 ORDER BY id LIMIT 1",
+                          ARGS(arg_int(row.id)), /* absent */ 0);
+        if (child != 0) {
+            tx_fail(tx, sessions__find_id(tx, child, &found, &row));
+        }
+        child = found ? child : 0;
     }
-    if (!err_failed(err) && !more) {
+    /* What it has going ends before it is out of sight. */
+    const struct inbox_receiver receiver = {
+        .owner = row.owner, .address = row.session, .kind = RECEIVER_SESSION};
+    bool more =
+        turns_stop(tx, &row, &what->bounds) || (what->jobs && jobs_stop(tx, &row, &what->bounds));
+    if (!more) {
+        tx_fail(tx, tx_inbox_receiver_gone(tx, &receiver, &more));
+    }
+    if (!more && !err_failed(tx_error(tx))) {
         sessions__empty(tx, &row);
         sessions__set_hidden(tx, &row, HIDDEN_DELETED);
         sessions__tell_deleted(tx, &row);
         /* Its budget goes, too: jobs that go on stand below the project alone from now on. */
-        char scope[sizeof "session:" + ID_SIZE];
-        int len =
-            snprintf(scope, sizeof scope, "session:%.*s", (int)row.session.len, row.session.data);
-        const struct budget_key key = {.owner = row.owner, .scope = {scope, (size_t)len}};
+        char scope[SESSION_STREAM_MAX];
+        const struct budget_key key = {.owner = row.owner, .scope = sessions__stream(&row, scope)};
         struct budget_row budget;
         err = tx_budget_remove(tx, &key, &what->bounds, &budget);
-        err = err.code == ERR_NOT_FOUND ? tx_error(tx) : err;
+        tx_fail(tx, err.code == ERR_NOT_FOUND ? ERR_OK : err);
     }
-    if (!err_failed(err)) {
-        *ret_more = more || row.id != root;
-    }
-    return err;
+    *ret_more = more || row.id != root;
+    return tx_error(tx);
 }
 
 /* --- Removal ---------------------------------------------------------------------------------- */
@@ -169,7 +152,7 @@ static void script_note(struct parts_page *page, struct bytes data) {
 }
 
 /* Parts are found by their messages. */
-static struct err parts_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static bool parts_remove(struct tx *tx, const struct session_row *row) {
     struct parts_page page = {.count = 0};
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
@@ -184,15 +167,13 @@ static struct err parts_remove(struct tx *tx, const struct session_row *row, boo
         script_note(&page, data);
     }
     rows_release(&rows);
-    struct err err = tx_error(tx);
-    for (size_t i = 0; i < page.script_count && !err_failed(err); i++) {
-        err = tx_script_refused(tx, bytes_of(page.scripts[i].text));
+    for (size_t i = 0; i < page.script_count; i++) {
+        tx_fail(tx, tx_script_refused(tx, bytes_of(page.scripts[i].text)));
     }
     for (size_t i = 0; i < page.count; i++) {
         tx_do(tx, "DELETE FROM parts WHERE id = $1", ARGS(arg_int(page.ids[i])));
     }
-    *ret_some = page.count > 0;
-    return err_failed(err) ? err : tx_error(tx);
+    return page.count > 0;
 }
 
 #define LIVES "SELECT 1 FROM runs r WHERE r.id = t.run AND r.ended_ms IS NULL"
@@ -200,7 +181,7 @@ static struct err parts_remove(struct tx *tx, const struct session_row *row, boo
 /* After the parts. A turn's row goes after the end of the turn, which reads there how long a person
  * was waited for, and whose place is free now. An attachment goes with its last use, all of them
  * before the uses by which they are found. */
-static struct err rows_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
+static bool rows_remove(struct tx *tx, const struct session_row *row) {
     static const char *const steps[] = {
         "DELETE FROM messages WHERE id IN"
         " (SELECT id FROM messages WHERE session = $1 ORDER BY id DESC LIMIT $2)",
@@ -219,139 +200,113 @@ static struct err rows_remove(struct tx *tx, const struct session_row *row, bool
         "DELETE FROM attachment_uses WHERE attachment IN (SELECT attachment FROM attachment_uses"
         " WHERE session = $1 LIMIT $2) AND session = $1",
     };
-    struct err err = ids__keep(tx, IDS_MESSAGES);
-    if (!err_failed(err)) {
-        err = ids__keep(tx, IDS_ATTACHMENTS);
-    }
     int64_t changed = 0;
+    tx_fail(tx, ids__keep(tx, IDS_MESSAGES));
+    tx_fail(tx, ids__keep(tx, IDS_ATTACHMENTS));
     for (size_t i = 0; i < COUNT_OF(steps) && changed == 0; i++) {
         changed = tx_change(tx, steps[i], ARGS(arg_int(row->id), arg_int(SESSION_PURGE_PAGE)));
     }
-    *ret_some = changed > 0;
-    return err_failed(err) ? err : tx_error(tx);
+    return changed > 0;
 }
 
-/* The newest first: what is below a run is newer than the run. Those of a workflow go with it. */
-static struct err runs_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    const struct run_purge purge = {
-        .owner = row->owner, .session = row->session, .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
-    return runs__purge(tx, &purge, ret_some);
+/* A page of the first kind that there is something of. */
+static bool page_remove(struct tx *tx, const struct session_row *row) {
+    bool some = parts_remove(tx, row) || rows_remove(tx, row);
+    if (!some) { /* The newest first: what is below a run is newer than the run. Those of a workflow
+                  * go with it. */
+        const struct run_purge purge = {.owner = row->owner,
+                                        .session = row->session,
+                                        .before_ms = tx_now_ms(tx) - RUNS_KEPT_MS};
+        tx_fail(tx, runs__purge(tx, &purge, &some));
+    }
+    some = some ||
+           tx_change(
+               tx,
+               "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1 AND"
+               " address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)",
+               ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) > 0;
+    if (!some) {
+        tx_fail(tx, tx_usage_forget(tx, row, SESSION_PURGE_PAGE, &some));
+    }
+    if (!some) {
+        tx_fail(tx, sessions__untell_project(tx, row, SESSION_PURGE_PAGE * 5, &some));
+    }
+    if (!some) { /* Few: the one that made the session, and those to a client's tries. */
+        tx_fail(tx, tx_idempotency_forget(tx, row->session, &some));
+    }
+    if (!some) {
+        char name[SESSION_STREAM_MAX];
+        struct stream_state state = {.stream = 0};
+        bool found = false, more = false;
+        tx_fail(tx, tx_stream_find(tx, row->owner, sessions__stream(row, name), &found, &state));
+        some = found && state.floor < state.head - 1;
+        if (some) {
+            tx_fail(tx, tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more));
+        }
+    }
+    return some;
 }
 
-static struct err notices_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    *ret_some =
-        tx_change(tx,
-                  "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE owner = $1"
-                  " AND address = $2 AND receiver = 'session' AND settled_ms IS NOT NULL LIMIT $3)",
-                  ARGS(arg_text(row->owner), arg_text(row->session), arg_int(SESSION_PURGE_PAGE))) >
-        0;
-    return tx_error(tx);
-}
-
-static struct err usage_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    return tx_usage_forget(tx, row, SESSION_PURGE_PAGE, ret_some);
-}
-
-/* The answers of one session are few: the one that made it, and those to a client's tries. */
-static struct err answers_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    return tx_idempotency_forget(tx, row->session, ret_some);
-}
-
-static struct err titles_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    return sessions__untell_project(tx, row, SESSION_PURGE_PAGE * 5, ret_some);
-}
-
-static struct err events_remove(struct tx *tx, const struct session_row *row, bool *ret_some) {
-    char name[SESSION_STREAM_MAX];
-    struct stream_state state = {.stream = 0};
-    bool found = false, more = false;
-    struct err err = tx_stream_find(tx, row->owner, sessions__stream(row, name), &found, &state);
-    *ret_some = found && state.floor < state.head - 1;
-    return err_failed(err) || !*ret_some
-               ? err
-               : tx_prune(tx, state.stream, state.head - 1, JOURNAL_PRUNE_MAX, &more);
-}
-
-static struct err row_remove(struct tx *tx, const struct session_row *row) {
-    struct err err = ids__keep(tx, IDS_SESSIONS);
-    tx_do(tx, "DELETE FROM sessions WHERE id = $1", ARGS(arg_int(row->id)));
-    return err_failed(err) ? err : tx_error(tx);
-}
-
-/* The rest, when nothing is left that could go now. */
-static struct err rest_remove(struct tx *tx, const struct session_row *row, int64_t hidden,
-                              bool *ret_waits) {
-    if (hidden == HIDDEN_EMPTY) {
+/* The rest, when nothing is left that could go now. True: its runs are waited for. */
+static bool rest_remove(struct tx *tx, const struct session_row *row) {
+    bool gone = row->hidden > 0; /* An unfinished fork has no stream. */
+    if (row->hidden == HIDDEN_EMPTY) {
         char name[SESSION_STREAM_MAX];
         const struct stream_name stream = {.owner = row->owner,
                                            .name = sessions__stream(row, name)};
         bool more = false;
-        struct err err = tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more);
-        return err_failed(err) || more ? err : row_remove(tx, row);
+        tx_fail(tx, tx_stream_remove(tx, &stream, JOURNAL_PRUNE_MAX, &more));
+        if (more) {
+            return false;
+        }
+        gone = true;
+    } else if (tx_number(tx,
+                         "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
+                         " AND session <> '' LIMIT 1",
+                         ARGS(arg_text(row->owner), arg_text(row->session)),
+                         /* absent */ 0) != 0) {
+        return true;
     }
-    *ret_waits = tx_number(tx,
-                           "SELECT 1 FROM runs WHERE owner = $1 AND session = $2"
-                           " AND session <> '' LIMIT 1",
-                           ARGS(arg_text(row->owner), arg_text(row->session)), 0) != 0;
-    if (!*ret_waits && hidden > 0) { /* An unfinished fork has no stream. */
-        return row_remove(tx, row);
-    }
-    if (!*ret_waits) {
+    if (gone) {
+        tx_fail(tx, ids__keep(tx, IDS_SESSIONS));
+        tx_do(tx, "DELETE FROM sessions WHERE id = $1", ARGS(arg_int(row->id)));
+    } else {
         sessions__set_hidden(tx, row, HIDDEN_EMPTY);
     }
-    return tx_error(tx);
+    return false;
 }
 
-/* The first session after `after` that may have something left to remove now. */
-static bool hidden_find(struct tx *tx, int64_t after, int64_t *ret_hidden,
-                        struct session_row *ret_row) {
+struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
+    struct session_row row = {.id = 0};
+    /* The first session after `after` that may have something left to remove now. */
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx,
-               "SELECT " SESSION_COLUMNS_LIGHT ", s.hidden" SESSION_FROM
-               " WHERE s.hidden <> 0 AND s.hidden <> $1 AND s.id > $4"
-               " AND (s.hidden <> $2 OR s.changed_ms <= $3) ORDER BY s.id LIMIT 1",
+               "SELECT " SESSION_COLUMNS_LIGHT " FROM sessions"
+               " WHERE hidden <> 0 AND hidden <> $1 AND id > $4"
+               " AND (hidden <> $2 OR changed_ms <= $3) ORDER BY id LIMIT 1",
                ARGS(arg_int(tx_epoch(tx)), arg_int(HIDDEN_EMPTY),
-                    arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS), arg_int(after)));
+                    arg_int(tx_now_ms(tx) - SESSION_STREAM_KEPT_MS), arg_int(purge->after)));
     if (rows != NULL) {
-        *ret_hidden = rows_int(rows, SESSION_COLUMNS_LIGHT_COUNT);
-        sessions__borrow(rows, SESSION_LIGHT, ret_row);
-        sessions__copy(tx, ret_row);
+        sessions__borrow(rows, SESSION_LIGHT, &row);
+        sessions__copy(tx, &row);
     }
-    return rows != NULL;
-}
-
-/* A page of the first kind that there is something of. */
-struct err tx_session_purge(struct tx *tx, struct session_purge *purge) {
-    static struct err (*const steps[])(struct tx * tx, const struct session_row *row,
-                                       bool *ret_some) = {
-        parts_remove, rows_remove,   runs_remove,    notices_remove,
-        usage_remove, titles_remove, answers_remove, events_remove,
-    };
-    bool some = false, waits = false;
-    int64_t hidden = 0;
-    struct session_row row = {.id = 0};
-    bool found = hidden_find(tx, purge->after, &hidden, &row);
+    bool found = rows != NULL;
+    rows_release(&rows);
     purge->at = row.id;
-    struct err err = tx_error(tx);
-    if (err_failed(err) || !found) {
+    if (err_failed(tx_error(tx)) || !found) {
         purge->more = false;
-        return err;
+        return tx_error(tx);
     }
-    for (size_t i = 0; i < COUNT_OF(steps) && !err_failed(err) && !some; i++) {
-        err = steps[i](tx, &row, &some);
-    }
-    if (!err_failed(err) && !some) {
-        err = rest_remove(tx, &row, hidden, &waits);
-    }
-    if (err_failed(err)) {
-        return err;
+    bool waits = !page_remove(tx, &row) && rest_remove(tx, &row);
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
     }
     purge->more = true;
-    if (waits) {
+    if (waits) { /* A session that waits has changed nothing. */
         purge->after = row.id;
         purge->waits = true;
-    } else { /* A session that waits has changed nothing. */
+    } else {
         purge->removed = true;
         tx_scrub(tx);
     }

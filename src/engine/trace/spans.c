@@ -11,12 +11,11 @@
 #include "base/utf8.h"
 #include "store/mapper.h"
 
-static const char *const kind_names[SPAN_KIND_COUNT] = {"process", "model", "tool", "review",
-                                                        "compaction"};
+const char *const span_kind_names[] = {"process", "model", "tool", "review", "compaction", NULL};
 
 const char *span_kind_name(enum span_kind kind) {
     assert(kind < SPAN_KIND_COUNT);
-    return kind_names[kind];
+    return span_kind_names[kind];
 }
 
 /* Columns of struct span_row, after `run`. */

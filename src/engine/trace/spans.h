@@ -40,6 +40,7 @@ enum span_kind {
     SPAN_COMPACTION,
     SPAN_KIND_COUNT
 };
+extern const char *const span_kind_names[]; /* By value; NULL ends them. */
 const char *span_kind_name(enum span_kind kind);
 
 struct span_key {

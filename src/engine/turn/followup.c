@@ -77,13 +77,14 @@ static struct err notice_add(void *ctx, const struct inbox_row *row) {
  * wrong. */
 static struct err failed_remove(struct tx *tx, const struct session_row *session) {
     struct message_rows rows = {.count = 0};
-    struct err err =
-        messages__many(tx,
-                       "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.session = $1 AND ("
+    struct err err = messages__many(
+        tx,
+        MESSAGE_SELECT "m.session = $1 AND ("
                        "(m.role = 'notice' AND m.status = 'rolled_back') OR (m.role = 'assistant'"
-                       " AND m.status IN ('failed', 'rolled_back') AND a.role = 'notice'"
-                       " AND a.status = 'rolled_back')) ORDER BY m.id LIMIT $2",
-                       ARGS(arg_int(session->id), arg_int(FAILED_MAX)), FAILED_MAX, &rows);
+                       " AND m.status IN ('failed', 'rolled_back') AND EXISTS (SELECT 1"
+                       " FROM messages a WHERE a.id = m.reply_to AND a.role = 'notice'"
+                       " AND a.status = 'rolled_back'))) ORDER BY m.id LIMIT $2",
+        ARGS(arg_int(session->id), arg_int(FAILED_MAX)), FAILED_MAX, &rows);
     for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
         err = messages__remove(tx, session, &rows.rows[i]);
     }

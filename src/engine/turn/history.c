@@ -52,8 +52,8 @@ static void make_room(struct tx *tx, const struct session_row *session, int64_t 
     tx_fail(tx,
             messages__many(
                 tx,
-                "SELECT " MESSAGE_COLUMNS MESSAGE_FROM
-                " WHERE m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
+                MESSAGE_SELECT
+                "m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
                 " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $4",
                 ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
                 ACTIVE_MAX, &rows));

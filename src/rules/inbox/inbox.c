@@ -4,28 +4,20 @@
 #include "rules/inbox/inbox.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-static const char *const state_names[INBOX_STATE_COUNT] = {
+const char *const inbox_state_names[] = {
 #define X(state, name) name,
     INBOX_STATES(X)
 #undef X
-};
+        NULL};
 
 const char *inbox_state_name(enum inbox_state state) {
     assert(state < INBOX_STATE_COUNT);
-    return state_names[state];
+    return inbox_state_names[state];
 }
 
 bool inbox_state_find(struct bytes name, enum inbox_state *ret_state) {
-    for (unsigned i = 0; i < INBOX_STATE_COUNT; i++) {
-        if (strlen(state_names[i]) == name.len &&
-            memcmp(state_names[i], name.data, name.len) == 0) {
-            *ret_state = (enum inbox_state)i;
-            return true;
-        }
-    }
-    return false;
+    return bytes_find(name, inbox_state_names, ret_state);
 }
 
 /* Doubling stops at the bound, so no number of failures can overflow it. */

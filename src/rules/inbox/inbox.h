@@ -36,6 +36,7 @@ enum inbox_state {
 #undef X
         INBOX_STATE_COUNT
 };
+extern const char *const inbox_state_names[]; /* By value; NULL ends them. */
 const char *inbox_state_name(enum inbox_state state);
 MUST_CHECK bool inbox_state_find(struct bytes name, enum inbox_state *ret_state);
 

@@ -1,70 +1,69 @@
 /* rules/session/session.c: names and edges of sessions, messages and parts. */
 #include "rules/session/session.h"
 
-#include "base/words.h"
 #include "rules/session/given.h"
 
 #define X(word, name) name,
-static const char *const session_states[] = {SESSION_STATES(X)};
-static const char *const roles[] = {MESSAGE_ROLES(X)};
-static const char *const statuses[] = {MESSAGE_STATUSES(X)};
-static const char *const part_kinds[] = {PART_KINDS(X)};
-static const char *const part_states[] = {PART_STATES(X)};
+const char *const session_state_names[] = {SESSION_STATES(X) NULL};
+const char *const message_role_names[] = {MESSAGE_ROLES(X) NULL};
+const char *const message_status_names[] = {MESSAGE_STATUSES(X) NULL};
+const char *const part_kind_names[] = {PART_KINDS(X) NULL};
+const char *const part_state_names[] = {PART_STATES(X) NULL};
 #undef X
-static const char *const titles[] = {"", "user", "auto"};
+const char *const title_by_names[] = {"", "user", "auto", NULL};
 
 const char *session_state_name(enum session_state state) {
     assert(state < SESSION_STATE_COUNT);
-    return session_states[state];
+    return session_state_names[state];
 }
 
 const char *message_role_name(enum message_role role) {
     assert(role < MESSAGE_ROLE_COUNT);
-    return roles[role];
+    return message_role_names[role];
 }
 
 const char *message_status_name(enum message_status status) {
     assert(status < MESSAGE_STATUS_COUNT);
-    return statuses[status];
+    return message_status_names[status];
 }
 
 const char *part_kind_name(enum part_kind kind) {
     assert(kind < PART_KIND_COUNT);
-    return part_kinds[kind];
+    return part_kind_names[kind];
 }
 
 const char *part_state_name(enum part_state state) {
     assert(state < PART_STATE_COUNT);
-    return part_states[state];
+    return part_state_names[state];
 }
 
 const char *title_by_name(enum title_by by) {
     assert(by < TITLE_BY_COUNT);
-    return titles[by];
+    return title_by_names[by];
 }
 
 bool session_state_find(struct bytes name, enum session_state *ret_state) {
-    return word_find(session_states, SESSION_STATE_COUNT, name, ret_state);
+    return bytes_find(name, session_state_names, ret_state);
 }
 
 bool message_role_find(struct bytes name, enum message_role *ret_role) {
-    return word_find(roles, MESSAGE_ROLE_COUNT, name, ret_role);
+    return bytes_find(name, message_role_names, ret_role);
 }
 
 bool message_status_find(struct bytes name, enum message_status *ret_status) {
-    return word_find(statuses, MESSAGE_STATUS_COUNT, name, ret_status);
+    return bytes_find(name, message_status_names, ret_status);
 }
 
 bool part_kind_find(struct bytes name, enum part_kind *ret_kind) {
-    return word_find(part_kinds, PART_KIND_COUNT, name, ret_kind);
+    return bytes_find(name, part_kind_names, ret_kind);
 }
 
 bool part_state_find(struct bytes name, enum part_state *ret_state) {
-    return word_find(part_states, PART_STATE_COUNT, name, ret_state);
+    return bytes_find(name, part_state_names, ret_state);
 }
 
 bool title_by_find(struct bytes name, enum title_by *ret_by) {
-    return word_find(titles, TITLE_BY_COUNT, name, ret_by);
+    return bytes_find(name, title_by_names, ret_by);
 }
 
 /* The drawing of session.h. What has no row here stays as it is. */

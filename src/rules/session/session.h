@@ -94,6 +94,12 @@ enum part_state {
 };
 enum title_by { TITLE_NONE, TITLE_USER, TITLE_AUTO, TITLE_BY_COUNT }; /* "", user, auto. */
 
+extern const char *const session_state_names[]; /* By value; NULL ends them. */
+extern const char *const message_role_names[];
+extern const char *const message_status_names[];
+extern const char *const part_kind_names[];
+extern const char *const part_state_names[];
+extern const char *const title_by_names[];
 const char *session_state_name(enum session_state state);
 const char *message_role_name(enum message_role role);
 const char *message_status_name(enum message_status status);
@@ -128,7 +134,8 @@ struct session_row {
     struct bytes owner, project;
     int64_t parent, depth;    /* parent: id of the session whose subagent it is; 0: none. */
     struct bytes parent_name; /* The same as clients see it; read, never written. */
-    int64_t version;          /* Rises with each change by a client. */
+    int64_t hidden; /* 0: in sight; else the epoch of the daemon that makes it, or it is deleted. */
+    int64_t version; /* Rises with each change by a client. */
     enum session_state state;
     int64_t archived_ms; /* 0: it is not. */
     int64_t made_ms, changed_ms;

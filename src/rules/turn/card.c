@@ -1,10 +1,8 @@
 /* card.c: one table, and the two ways into it. */
 #include "rules/turn/card.h"
 
-#include "base/words.h"
-
 #define X(cause, name, state, mark) name,
-static const char *const names[CARD_CAUSE_COUNT] = {CARD_CAUSES(X)};
+const char *const card_cause_names[] = {CARD_CAUSES(X) NULL};
 #undef X
 #define X(cause, name, state, mark) PART_STATE_##state,
 static const enum part_state states[CARD_CAUSE_COUNT] = {CARD_CAUSES(X)};
@@ -15,11 +13,11 @@ static const enum card_mark marks[CARD_CAUSE_COUNT] = {CARD_CAUSES(X)};
 
 const char *card_cause_name(enum card_cause cause) {
     assert(cause < CARD_CAUSE_COUNT);
-    return names[cause];
+    return card_cause_names[cause];
 }
 
 bool card_cause_find(struct bytes name, enum card_cause *ret_cause) {
-    return word_find(names, CARD_CAUSE_COUNT, name, ret_cause);
+    return bytes_find(name, card_cause_names, ret_cause);
 }
 
 enum part_state card_cause_state(enum card_cause cause) {

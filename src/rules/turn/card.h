@@ -57,6 +57,7 @@ enum card_cause {
 /* GOOD: a success, which ends a row of mistakes. NEITHER: the row is as long as it was. */
 enum card_mark { CARD_MARK_GOOD, CARD_MARK_MISTAKE, CARD_MARK_NEITHER };
 
+extern const char *const card_cause_names[]; /* By value; NULL ends them. */
 const char *card_cause_name(enum card_cause cause);
 MUST_CHECK bool card_cause_find(struct bytes name, enum card_cause *ret_cause);
 enum part_state card_cause_state(enum card_cause cause);
