@@ -208,6 +208,15 @@ void text_add_member_int(struct text *text, const char *name, int64_t value) {
     text_add_int(text, value);
 }
 
+void text_add_member_int_or_null(struct text *text, const char *name, int64_t value, bool there) {
+    text_add_name(text, name);
+    if (there) {
+        text_add_int(text, value);
+    } else {
+        text_add_str(text, "null");
+    }
+}
+
 void text_add_member_bool(struct text *text, const char *name, bool value) {
     text_add_name(text, name);
     text_add_str(text, value ? "true" : "false");

@@ -48,6 +48,8 @@ void text_add_member(struct text *text, const char *name, struct bytes value);
 /* null where the value is empty. */
 void text_add_member_or_null(struct text *text, const char *name, struct bytes value);
 void text_add_member_int(struct text *text, const char *name, int64_t value);
+/* null where the number is not `there`. */
+void text_add_member_int_or_null(struct text *text, const char *name, int64_t value, bool there);
 void text_add_member_bool(struct text *text, const char *name, bool value);
 /* Back to an earlier length, also of a builder that has failed at its bound. */
 void text_cut(struct text *text, size_t len);

@@ -102,11 +102,7 @@ void approval_write_json(const struct approval_row *row, struct text *text) {
     text_add_member_int(text, "part", row->part);
     text_add_member(text, "state", bytes_of(approval_state_names[row->state]));
     text_add_member_int(text, "asked_ms", row->asked_ms);
-    if (row->answered_ms == 0) {
-        text_add_member_or_null(text, "answered_ms", BYTES(""));
-    } else {
-        text_add_member_int(text, "answered_ms", row->answered_ms);
-    }
+    text_add_member_int_or_null(text, "answered_ms", row->answered_ms, row->answered_ms != 0);
     text_add_name(text, "arguments");
     json_add_stored(text, row->arguments);
     text_add_name(text, "about");

@@ -46,10 +46,6 @@ struct bytes home_without_id(struct bytes place) {
     return (struct bytes){place.data, place.len - parts.id.len - 1};
 }
 
-static bool machine_same(struct bytes a, struct bytes b) {
-    return !machine_known(a) || !machine_known(b) || bytes_equal(a, b);
-}
-
 static bool part_same(struct bytes a, struct bytes b) {
     return a.len == 0 || b.len == 0 || bytes_equal(a, b);
 }
@@ -57,8 +53,9 @@ static bool part_same(struct bytes a, struct bytes b) {
 bool home_same(const struct home_places *places) {
     struct place stored, ours;
     return place_read(places->stored, &stored) && place_read(places->ours, &ours) &&
-           machine_same(stored.machine, ours.machine) && part_same(stored.folder, ours.folder) &&
-           part_same(stored.id, ours.id);
+           (!machine_known(stored.machine) || !machine_known(ours.machine) ||
+            bytes_equal(stored.machine, ours.machine)) &&
+           part_same(stored.folder, ours.folder) && part_same(stored.id, ours.id);
 }
 
 /* The same place, of which we know more now: a later copy is to be told from it. */
@@ -69,39 +66,27 @@ static bool learned(const struct home_places *places) {
             (stored.id.len == 0 && ours.id.len > 0));
 }
 
-/* The same place, if by more words. */
-static struct err place_write(struct tx *tx, struct bytes place) {
-    return tx_exec(tx, "UPDATE nodes SET home = $1", (const struct arg[]){arg_text(place)}, 1,
-                   NULL /* there is one row */);
-}
-
 struct err tx_home_take(struct tx *tx, struct bytes place) {
-    const struct arg args[] = {arg_text(place), arg_int(tx_epoch(tx))};
-    return tx_exec(tx, "UPDATE nodes SET home = $1, home_epoch = $2", args, COUNT_OF(args),
-                   NULL /* there is one row */);
+    tx_do(tx, "UPDATE nodes SET home = $1, home_epoch = $2",
+          ARGS(arg_text(place), arg_int(tx_epoch(tx))));
+    return tx_error(tx);
 }
 
 struct err tx_home_find(struct tx *tx, struct bytes place, struct home_found *ret_found) {
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, "SELECT home, home_epoch FROM nodes", NULL /* none */, 0, &rows);
-    if (err_failed(err)) {
-        return err;
-    }
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT home, home_epoch FROM nodes", NO_ARGS);
     if (rows == NULL) {
-        return err_make(ERR_STORE_CORRUPT, "home: nodes");
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_STORE_CORRUPT, "home: nodes");
     }
-    struct home_places places = {.stored = rows_text(rows, 0), .ours = place};
+    const struct home_places places = {.stored = rows_text(rows, 0), .ours = place};
     bool fresh = places.stored.len == 0;
     enum home home = fresh || home_same(&places) ? HOME_OURS : HOME_OTHER;
-    int64_t since_epoch = home == HOME_OTHER ? tx_epoch(tx) : rows_int(rows, 1);
+    *ret_found = (struct home_found){
+        .home = home, .since_epoch = home == HOME_OTHER ? tx_epoch(tx) : rows_int(rows, 1)};
     bool write = fresh || (home == HOME_OURS && learned(&places));
-    rows_close(rows);
-    rows = NULL;
-    if (write) {
-        err = place_write(tx, place);
+    rows_release(&rows);
+    if (write) { /* The same place, if by more words. */
+        tx_do(tx, "UPDATE nodes SET home = $1", ARGS(arg_text(place)));
     }
-    if (!err_failed(err)) {
-        *ret_found = (struct home_found){.home = home, .since_epoch = since_epoch};
-    }
-    return err;
+    return tx_error(tx);
 }

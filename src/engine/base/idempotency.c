@@ -5,8 +5,6 @@
  */
 #include "engine/base/idempotency.h"
 
-#include <string.h>
-
 bool idempotency_key_valid(struct bytes key) {
     if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX) {
         return false;
@@ -42,74 +40,53 @@ struct sha256_hex idempotency_digest(const struct idempotency_request *request) 
 
 struct err tx_idempotency_find(struct tx *tx, const struct idempotency *idempotency,
                                bool *ret_found, struct idempotency_answer *ret_answer) {
-    static const char sql[] = "SELECT digest, status, answer FROM idempotency"
-                              " WHERE owner = $1 AND route = $2 AND idem_key = $3";
-    struct arg args[] = {arg_text(idempotency->owner), arg_text(idempotency->route),
-                         arg_text(idempotency->key)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (err_failed(err)) {
-        return err;
-    }
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT digest, status, answer FROM idempotency"
+                               " WHERE owner = $1 AND route = $2 AND idem_key = $3",
+                               ARGS(arg_text(idempotency->owner), arg_text(idempotency->route),
+                                    arg_text(idempotency->key)));
+    *ret_found = rows != NULL;
     if (rows == NULL) {
-        *ret_found = false;
-        return ERR_OK;
+        return tx_error(tx);
     }
-    struct bytes digest = rows_text(rows, 0);
-    if (digest.len != 64 || memcmp(digest.data, idempotency->digest.text, 64) != 0) {
+    if (!bytes_is(rows_text(rows, 0), idempotency->digest.text)) {
         return err_make(ERR_IDEMPOTENCY_MISMATCH, "idempotency: digest");
     }
-    struct bytes answer = rows_text(rows, 2);
-    if (answer.len == 0) {
-        return err_make(ERR_GONE, "idempotency: answer");
-    }
-    char *copy = arena_try_copy(tx_arena(tx), answer.data, answer.len);
-    if (copy == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "idempotency: answer");
-    }
     ret_answer->status = (int)rows_int(rows, 1);
-    ret_answer->body = (struct bytes){copy, answer.len};
-    *ret_found = true;
-    return ERR_OK;
+    ret_answer->body = rows_copy(rows, 2);
+    return ret_answer->body.len > 0 || err_failed(tx_error(tx))
+               ? tx_error(tx)
+               : err_make(ERR_GONE, "idempotency: answer");
 }
 
 struct err tx_idempotency_keep(struct tx *tx, const struct idempotency *idempotency,
                                const struct idempotency_answer *answer) {
-    static const char sql[] =
-        "INSERT INTO idempotency (owner, route, idem_key, digest, status, answer, made_ms,"
-        " about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     struct bytes about = answer->about.data == NULL ? BYTES("") : answer->about;
-    struct arg args[] = {
-        arg_text(idempotency->owner), arg_text(idempotency->route),
-        arg_text(idempotency->key),   arg_text((struct bytes){idempotency->digest.text, 64}),
-        arg_int(answer->status),      arg_text(answer->body),
-        arg_int(tx_now_ms(tx)),       arg_text(about),
-    };
-    return tx_exec(tx, sql, args, COUNT_OF(args), NULL /* one row, always */);
+    tx_do(tx,
+          "INSERT INTO idempotency (owner, route, idem_key, digest, status, answer, made_ms,"
+          " about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+          ARGS(arg_text(idempotency->owner), arg_text(idempotency->route),
+               arg_text(idempotency->key), arg_str(idempotency->digest.text),
+               arg_int(answer->status), arg_text(answer->body), arg_int(tx_now_ms(tx)),
+               arg_text(about)));
+    return tx_error(tx);
 }
 
 struct err tx_idempotency_forget(struct tx *tx, struct bytes about, bool *ret_some) {
-    static const char sql[] = "UPDATE idempotency SET answer = '', about = '' WHERE about = $1"
-                              " AND about <> ''";
-    struct arg args[] = {arg_text(about)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    if (!err_failed(err)) {
-        *ret_some = changed > 0;
-    }
-    return err;
+    *ret_some = tx_change(tx,
+                          "UPDATE idempotency SET answer = '', about = '' WHERE about = $1"
+                          " AND about <> ''",
+                          ARGS(arg_text(about))) > 0;
+    return tx_error(tx);
 }
 
 struct err tx_idempotency_prune(struct tx *tx, int64_t before_ms, int64_t count_max,
                                 bool *ret_more) {
-    static const char sql[] = "DELETE FROM idempotency WHERE id IN"
-                              " (SELECT id FROM idempotency WHERE made_ms < $1"
-                              " ORDER BY made_ms LIMIT $2)";
-    struct arg args[] = {arg_int(before_ms), arg_int(count_max)};
-    int64_t changed = 0;
-    struct err err = tx_exec(tx, sql, args, COUNT_OF(args), &changed);
-    if (!err_failed(err)) {
-        *ret_more = changed >= count_max;
-    }
-    return err;
+    *ret_more = tx_change(tx,
+                          "DELETE FROM idempotency WHERE id IN"
+                          " (SELECT id FROM idempotency WHERE made_ms < $1"
+                          " ORDER BY made_ms LIMIT $2)",
+                          ARGS(arg_int(before_ms), arg_int(count_max))) >= count_max;
+    return tx_error(tx);
 }

@@ -7,5 +7,6 @@ struct err ids__keep(struct tx *tx, enum ids_table table) {
                                       [IDS_SESSIONS] = IDS_KEEP("sessions"),
                                       [IDS_BUDGETS] = IDS_KEEP("budgets"),
                                       [IDS_ATTACHMENTS] = IDS_KEEP("attachments")};
-    return tx_exec(tx, sql[table], NULL /* no argument */, 0, NULL /* one row, or none */);
+    tx_do(tx, sql[table], NO_ARGS);
+    return tx_error(tx);
 }

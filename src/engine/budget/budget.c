@@ -270,12 +270,8 @@ static void add_amounts(struct text *text, const char *name, const struct amount
     text_add_name(text, name);
     text_add_char(text, '{');
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
-        text_add_name(text, amount_name((enum amount)i));
-        if (amounts->of[i] >= AMOUNT_MAX) {
-            text_add_str(text, "null");
-        } else {
-            text_add_int(text, amounts->of[i]);
-        }
+        text_add_member_int_or_null(text, amount_name((enum amount)i), amounts->of[i],
+                                    amounts->of[i] < AMOUNT_MAX);
     }
     text_add_char(text, '}');
 }

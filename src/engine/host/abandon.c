@@ -1,4 +1,4 @@
-/* abandon.c: jobs of a host that is taken for gone.
+/* abandon.c: jobs of a host that is taken for gone, and what that will mean for them.
  *
  * Their attempts end as ATTEMPT_HOST_GONE: the run is lost (`once`: outcome_unknown), begins again
  * where its policy names lost, or is cancelled where somebody had asked it to stop. What the host
@@ -6,32 +6,40 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json/json.h"
 #include "engine/host/hosts.h"
+#include "engine/job/spec.h"
 #include "engine/run/folder_removals.h"
 #include "engine/run/rows.h"
 
-enum { NOTE_MAX = 200 };
-
-static struct err abandon(struct tx *tx, const struct run_abandon *what, const struct run_row *row,
-                          struct run_row *ret_row) {
-    /* In the arena: *ret_row points to it. */
-    char *note = arena_try(tx_arena(tx), NOTE_MAX);
-    if (note == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "runs: abandon");
+/* A spec that cannot be read leaves the default, as with the dispatcher: no further attempt. */
+struct retry_policy runs__retry_policy(const struct run_row *row) {
+    static const char word[] = "\"retry\"";
+    struct job_spec spec = {.argv = NULL};
+    AUTO(json_release) json_t *json = NULL;
+    if (memmem(row->spec.data, row->spec.len, word, sizeof word - 1) == NULL ||
+        err_failed(json_parse_wrapped(row->spec, &json, NULL)) ||
+        err_failed(job_spec_read(json, &spec, NULL))) {
+        return (struct retry_policy){.max = 0};
     }
-    int len = snprintf(note, NOTE_MAX, "its host %.*s was taken for gone",
-                       (int)(row->host.len < NOTE_MAX / 2 ? row->host.len : NOTE_MAX / 2),
-                       row->host.data);
+    return spec.retry;
+}
+
+static struct err run_abandon(struct tx *tx, uint32_t random, const struct run_bounds *bounds,
+                              const struct run_row *row, struct run_row *ret_row) {
+    AUTO(text_done) struct text note = text_up_to(200);
+    text_addf(&note, "its host %.*s was taken for gone",
+              (int)(row->host.len < 100 ? row->host.len : 100), row->host.data);
     const struct run_settle settle = {
         .run = row->run,
         .attempt = row->attempt,
         .end = {.end = ATTEMPT_HOST_GONE},
         .retry = runs__retry_policy(row),
         .result = BYTES("{\"exit_code\":null,\"signal\":null}"),
-        .note = {note, (size_t)len},
-        .output = {"", 0},
-        .random = what->random,
-        .bounds = what->bounds,
+        .note = tx_copy_text(tx, &note, "runs: abandon"), /* *ret_row points to it. */
+        .output = BYTES(""),
+        .random = random,
+        .bounds = *bounds,
     };
     bool late = false;
     struct err err = tx_run_settle(tx, &settle, &late, ret_row);
@@ -70,12 +78,11 @@ struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct 
     if (err_failed(err)) {
         return err;
     }
-    if (row.host.len != what->host.len ||
-        memcmp(row.host.data, what->host.data, row.host.len) != 0) {
+    if (!bytes_equal(row.host, what->host)) {
         return err_why(why, ERR_CONFLICT,
                        "the job has moved to another host meanwhile: look again");
     }
-    return abandon(tx, what, &row, ret_row);
+    return run_abandon(tx, what->random, &what->bounds, &row, ret_row);
 }
 
 /* --- All jobs of a host ----------------------------------------------------------------------- */
@@ -83,61 +90,51 @@ struct err tx_run_abandon(struct tx *tx, const struct run_abandon *what, struct 
 struct part {
     const struct host_abandon *what; /* Borrowed. */
     int64_t id;
-    bool alone; /* Its end was refused: the run fails. */
+    bool alone; /* The end of the run was refused: the run fails. */
     struct err refused;
 };
 
-static struct err part_alone(struct tx *tx, const struct part *part, const struct run_row *row) {
+static struct err part_run(struct tx *tx, void *ctx) {
+    const struct part *part = ctx;
+    const struct run_bounds *bounds = &part->what->bounds;
+    bool found = false, late = false;
+    struct run_row row = {.id = 0}, ended;
+    struct err err = runs__find_id(tx, part->id, &found, &row);
+    if (err_failed(err) || !found || !run_is_away(&row, bounds)) {
+        return err;
+    }
+    if (!part->alone) {
+        return run_abandon(tx, part->what->random, bounds, &row, &ended);
+    }
     char sentence[100];
     (void)snprintf(sentence, sizeof sentence, "the end of its host could not be stored: %s",
                    err_name(part->refused.code)); /* Short. */
-    const struct run_give_up give_up = {.run = row->run,
-                                        .attempt = row->attempt,
-                                        .sentence = {sentence, strlen(sentence)},
+    const struct run_give_up give_up = {.run = row.run,
+                                        .attempt = row.attempt,
+                                        .sentence = bytes_of(sentence),
                                         .exit_code = -1,
-                                        .bounds = part->what->bounds};
-    bool late = false;
+                                        .bounds = *bounds};
     return tx_run_give_up(tx, &give_up, &late);
-}
-
-static struct err part_run(struct tx *tx, void *ctx) {
-    const struct part *part = ctx;
-    const struct run_abandon one = {.random = part->what->random, .bounds = part->what->bounds};
-    bool found = false;
-    struct run_row row = {.id = 0}, ended;
-    struct err err = runs__find_id(tx, part->id, &found, &row);
-    if (err_failed(err) || !found || !run_is_away(&row, &part->what->bounds)) {
-        return err;
-    }
-    return part->alone ? part_alone(tx, part, &row) : abandon(tx, &one, &row, &ended);
-}
-
-static struct err find_page(struct tx *tx, const struct host_abandon *what, int64_t *ids,
-                            int64_t *ret_count) {
-    static const char sql[] = "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
-                              " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2"
-                              " ORDER BY id LIMIT $3";
-    const struct arg args[] = {arg_text(what->place), arg_int(what->after), arg_int(what->limit)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    int64_t count = 0;
-    while (rows_more(rows, &err)) {
-        ids[count++] = rows_int(rows, 0);
-    }
-    if (!err_failed(err)) {
-        *ret_count = count;
-    }
-    return err;
 }
 
 struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
                            struct host_abandoned *ret_abandoned) {
     assert(what->limit > 0);
     assert(what->limit <= HOST_ABANDON_PAGE);
-    int64_t ids[HOST_ABANDON_PAGE], count = 0;
+    int64_t ids[HOST_ABANDON_PAGE], count = 0, done = 0;
     struct host_abandoned abandoned = {.last = 0};
-    struct err err = find_page(tx, what, ids, &count);
-    int64_t done = 0;
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT id FROM runs WHERE ended_ms IS NULL AND gate = ''"
+                " AND kind = 'job' AND host = $1 AND host <> '' AND id > $2"
+                " ORDER BY id LIMIT $3",
+                ARGS(arg_text(what->place), arg_int(what->after), arg_int(what->limit)));
+    while (count < what->limit && rows_step(rows)) {
+        ids[count++] = rows_int(rows, 0);
+    }
+    rows_release(&rows);
+    struct err err = tx_error(tx);
     while (!err_failed(err) && done < count && (done == 0 || !runs__page_full(tx))) {
         struct part part = {.what = what, .id = ids[done++], .refused = ERR_OK};
         err = tx_try(tx, part_run, &part, &part.refused);
@@ -159,13 +156,54 @@ struct err tx_host_abandon(struct tx *tx, const struct host_abandon *what,
 }
 
 struct err tx_host_remove(struct tx *tx, struct bytes place, bool *ret_more) {
-    const struct arg args[] = {arg_text(place)};
-    bool more = false;
-    struct err err = tx_folder_removals_forget(tx, place, &more);
-    if (!err_failed(err)) {
-        *ret_more = more;
+    tx_fail(tx, tx_folder_removals_forget(tx, place, ret_more));
+    if (!*ret_more) {
+        tx_do(tx, "DELETE FROM hosts WHERE place = $1", ARGS(arg_text(place)));
     }
-    return err_failed(err) || more ? err
-                                   : tx_exec(tx, "DELETE FROM hosts WHERE place = $1", args,
-                                             COUNT_OF(args), NULL /* 0 or 1 */);
+    return tx_error(tx);
+}
+
+/* --- Before a release ------------------------------------------------------------------------- */
+
+/* A release ends jobs that began elsewhere, or begins them again. The keeper of a copy shall know
+ * it before: the original may live, and what begins again runs beside it. The verdict is that of
+ * the dispatcher when it finds such a row (dispatch/job/decide.c): no look at a folder. */
+struct err tx_run_forecast(struct tx *tx, const struct run_forecast_page *page,
+                           struct err (*again)(void *ctx, const struct run_row *row), void *ctx,
+                           struct run_forecast *ret_forecast) {
+    const struct attempt gone = {.end = ATTEMPT_HOST_GONE};
+    struct run_forecast forecast = {.lost = 0};
+    struct err err = ERR_OK;
+    int64_t count = 0;
+    size_t bytes = 0;
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT " RUN_COLUMNS " FROM runs WHERE ended_ms IS NULL"
+                                " AND gate = '' AND kind = 'job' AND id > $1 ORDER BY id LIMIT $2",
+                                ARGS(arg_int(page->after), arg_int(page->limit)));
+    bool more = true;
+    while (!err_failed(err) && bytes <= RUN_BYTES_TURN && (more = rows_step(rows))) {
+        struct run_row row;
+        count++;
+        forecast.last = rows_int(rows, RUN_COLUMN_ID);
+        if (err_failed(runs__borrow(rows, RUN_WHOLE, &row))) {
+            continue; /* A damaged row: a release asks the run to end. */
+        }
+        bytes += row.spec.len;
+        if (run_is_foreign(&row, page->host)) {
+            const struct retry_policy policy = runs__retry_policy(&row);
+            forecast.lost++;
+            if (run_judge(&row, &policy, &gone, 0 /* the wait is not asked */).state ==
+                RUN_QUEUED) {
+                forecast.again++;
+                err = again(ctx, &row);
+            }
+        }
+    }
+    err = err_failed(err) ? err : tx_error(tx);
+    if (!err_failed(err)) {
+        forecast.last = more || count == page->limit ? forecast.last : 0;
+        *ret_forecast = forecast;
+    }
+    return err;
 }

@@ -1,8 +1,6 @@
 /* hosts.c: see the header. */
 #include "engine/host/hosts.h"
 
-#include <string.h>
-
 #include "engine/base/home.h"
 #include "engine/run/rows.h"
 
@@ -14,131 +12,92 @@
 static const char *const role_names[] = {[HOST_STANDBY] = "standby", [HOST_LEADER] = "leader"};
 
 struct err tx_host_seen(struct tx *tx, const struct host_row *host) {
-    static const char put[] = "INSERT INTO hosts (place, name, role, version, made_ms, seen_ms)"
-                              " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (place) DO UPDATE SET"
-                              " name = $2, role = $3, version = $4, seen_ms = $5";
-    const char *role = role_names[host->role];
-    const struct arg args[] = {arg_text(host->place), arg_text(host->name),
-                               arg_text(bytes_of(role)), arg_text(host->version),
-                               arg_int(tx_now_ms(tx))};
-    return tx_exec(tx, put, args, COUNT_OF(args), NULL /* one row */);
-}
-
-static struct err is_alone(struct tx *tx, struct bytes older, bool *ret_alone) {
-    static const char sql[] = "SELECT count(*) FROM hosts WHERE substr(place, 1, length($1) + 1) ="
-                              " $1 || '/'";
-    const struct arg args[] = {arg_text(older)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    if (!err_failed(err)) {
-        *ret_alone = rows_int(rows, 0) <= 1;
-    }
-    return err;
+    tx_do(tx,
+          "INSERT INTO hosts (place, name, role, version, made_ms, seen_ms)"
+          " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (place) DO UPDATE SET"
+          " name = $2, role = $3, version = $4, seen_ms = $5",
+          ARGS(arg_text(host->place), arg_text(host->name), arg_str(role_names[host->role]),
+               arg_text(host->version), arg_int(tx_now_ms(tx))));
+    return tx_error(tx);
 }
 
 struct err tx_host_rename(struct tx *tx, struct bytes place) {
-    static const char rename[] = "UPDATE runs SET host = $1 WHERE host = $2 AND host <> ''"
-                                 " AND ended_ms IS NULL AND kind = 'job'"
-                                 " AND state IN ('running', 'waiting')";
     struct bytes older = home_without_id(place);
-    const struct arg args[] = {arg_text(place), arg_text(older)};
-    bool alone = false;
-    struct err err = older.len == 0 ? ERR_OK : is_alone(tx, older, &alone);
-    if (err_failed(err) || !alone) {
-        return err;
-    }
-    err = tx_exec(tx, rename, args, COUNT_OF(args), NULL /* mostly none */);
     bool more = false;
-    return err_failed(err) ? err : tx_host_remove(tx, older, &more);
-}
-
-static void host_borrow(const struct rows *rows, struct host_row *ret_host) {
-    struct bytes role = rows_text(rows, 3);
-    bool leads = role.len == strlen(role_names[HOST_LEADER]) &&
-                 memcmp(role.data, role_names[HOST_LEADER], role.len) == 0;
-    *ret_host = (struct host_row){.id = rows_int(rows, 0),
-                                  .place = rows_text(rows, 1),
-                                  .name = rows_text(rows, 2),
-                                  .role = leads ? HOST_LEADER : HOST_STANDBY,
-                                  .version = rows_text(rows, 4),
-                                  .made_ms = rows_int(rows, 5),
-                                  .seen_ms = rows_int(rows, 6),
-                                  .runs = rows_int(rows, 7)};
-}
-
-static struct err host_copy(struct tx *tx, struct host_row *io_host) {
-    struct bytes *const texts[] = {&io_host->place, &io_host->name, &io_host->version};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        const char *copy = arena_try_copy(tx_arena(tx), texts[i]->data, texts[i]->len);
-        if (copy == NULL) {
-            return err_make(ERR_OUT_OF_MEMORY, "hosts: find");
-        }
-        texts[i]->data = copy;
+    if (older.len == 0 || tx_number(tx,
+                                    "SELECT count(*) FROM hosts"
+                                    " WHERE substr(place, 1, length($1) + 1) = $1 || '/'",
+                                    ARGS(arg_text(older)), /* absent */ 0) > 1) {
+        return tx_error(tx);
     }
-    return ERR_OK;
+    tx_do(tx,
+          "UPDATE runs SET host = $1 WHERE host = $2 AND host <> '' AND ended_ms IS NULL"
+          " AND kind = 'job' AND state IN ('running', 'waiting')",
+          ARGS(arg_text(place), arg_text(older)));
+    return tx_host_remove(tx, older, &more);
+}
+
+/* Copies the texts. */
+static struct host_row host_read(struct rows *rows) {
+    bool leads = bytes_is(rows_text(rows, 3), role_names[HOST_LEADER]);
+    return (struct host_row){.id = rows_int(rows, 0),
+                             .place = rows_copy(rows, 1),
+                             .name = rows_copy(rows, 2),
+                             .role = leads ? HOST_LEADER : HOST_STANDBY,
+                             .version = rows_copy(rows, 4),
+                             .made_ms = rows_int(rows, 5),
+                             .seen_ms = rows_int(rows, 6),
+                             .runs = rows_int(rows, 7)};
+}
+
+/* *ret_several: several rows fit, and none of them has the word for its place. */
+static struct err host_find(struct tx *tx, const char *sql, struct bytes word, bool *ret_found,
+                            bool *ret_several, struct host_row *ret_host) {
+    struct host_row host = {.id = 0};
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sql, ARGS(arg_text(word)));
+    *ret_found = rows != NULL;
+    if (rows != NULL) {
+        host = host_read(rows);
+    }
+    *ret_several = rows != NULL && !bytes_equal(host.place, word) && rows_step(rows);
+    *ret_host = host;
+    return tx_error(tx);
 }
 
 struct err tx_host_find(struct tx *tx, struct bytes word, bool *ret_found,
                         struct host_row *ret_host) {
-    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
-                              " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2";
-    const struct arg args[] = {arg_text(word)};
-    struct host_row host = {.id = 0};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    bool found = !err_failed(err) && rows != NULL;
-    if (found) {
-        host_borrow(rows, &host);
-        err = host_copy(tx, &host);
-    }
-    if (found && !err_failed(err) && !bytes_equal(host.place, word) && rows_more(rows, &err)) {
-        err = err_make(ERR_CONFLICT, "hosts: name");
-    }
-    if (!err_failed(err)) {
-        *ret_found = found;
-        *ret_host = host;
-    }
-    return err;
+    bool several = false;
+    struct err err = host_find(tx,
+                               "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR name = $1"
+                               " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2",
+                               word, ret_found, &several, ret_host);
+    return !err_failed(err) && several ? err_make(ERR_CONFLICT, "hosts: name") : err;
 }
 
 struct err tx_host_of_run(struct tx *tx, struct bytes place, bool *ret_found,
                           struct host_row *ret_host) {
-    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR"
-                              " substr(place, 1, length($1) + 1) = $1 || '/'"
-                              " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2";
-    const struct arg args[] = {arg_text(place)};
-    struct host_row host = {.id = 0};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_first(tx, sql, args, COUNT_OF(args), &rows);
-    bool found = !err_failed(err) && rows != NULL;
-    if (found) {
-        host_borrow(rows, &host);
-        err = host_copy(tx, &host);
-    }
-    if (found && !err_failed(err) && !bytes_equal(host.place, place) && rows_more(rows, &err)) {
-        host.name = place; /* Which of them it was, nobody knows. */
-    }
-    if (!err_failed(err)) {
-        *ret_found = found;
-        *ret_host = host;
+    bool several = false;
+    struct err err = host_find(tx,
+                               "SELECT " HOST_COLUMNS " FROM hosts WHERE place = $1 OR"
+                               " substr(place, 1, length($1) + 1) = $1 || '/'"
+                               " ORDER BY CASE WHEN place = $1 THEN 0 ELSE 1 END, id LIMIT 2",
+                               place, ret_found, &several, ret_host);
+    if (several) {
+        ret_host->name = place; /* Which of them it was, nobody knows. */
     }
     return err;
 }
 
 struct err tx_host_each(struct tx *tx, const struct host_page *page,
                         struct err (*each)(void *ctx, const struct host_row *host), void *ctx) {
-    static const char sql[] = "SELECT " HOST_COLUMNS " FROM hosts WHERE id > $1 ORDER BY id"
-                              " LIMIT $2";
-    const struct arg args[] = {arg_int(page->after), arg_int(page->limit)};
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    while (rows_more(rows, &err)) {
-        struct host_row host;
-        host_borrow(rows, &host);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, "SELECT " HOST_COLUMNS " FROM hosts WHERE id > $1 ORDER BY id LIMIT $2",
+                ARGS(arg_int(page->after), arg_int(page->limit)));
+    struct err err = ERR_OK;
+    while (!err_failed(err) && rows_step(rows)) {
+        const struct host_row host = host_read(rows);
         err = each(ctx, &host);
-        if (err_failed(err)) {
-            return err;
-        }
     }
-    return err;
+    return err_failed(err) ? err : tx_error(tx);
 }

@@ -102,16 +102,6 @@ static void output_add(struct text *text, struct bytes output) {
     text_add_member(text, "output", text_bytes(&clean));
 }
 
-/* A number, or null where there is none. */
-static void number_add(struct text *text, const char *name, int64_t value, bool there) {
-    text_add_name(text, name);
-    if (there) {
-        text_add_int(text, value);
-    } else {
-        text_add_str(text, "null");
-    }
-}
-
 struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes delivery,
                                struct text *text) {
     const struct run_row *run = notice->run;
@@ -123,7 +113,7 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
     what_add(text, run);
     text_add_member(text, "state", bytes_of(run_state_name(run->state)));
     text_add_member(text, "cause", bytes_of(run_cause_name(run->cause)));
-    number_add(text, "exit_code", notice->exit_code, notice->exit_code >= 0);
+    text_add_member_int_or_null(text, "exit_code", notice->exit_code, notice->exit_code >= 0);
     if (run->note.len > 0) { /* Why it was not started, or what went wrong. */
         text_add_member(text, "note", run->note);
     }
@@ -154,9 +144,9 @@ void inbox_write_json(const struct inbox_row *row, enum inbox_form form, struct 
     text_add_member_or_null(text, "turn", row->turn);
     text_add_member_int(text, "failures", row->failures);
     text_add_member_int(text, "made_ms", row->made_ms);
-    number_add(text, "next_ms", row->not_before_ms,
-               row->settled_ms == 0 && row->not_before_ms != 0);
-    number_add(text, "settled_ms", row->settled_ms, row->settled_ms != 0);
+    text_add_member_int_or_null(text, "next_ms", row->not_before_ms,
+                                row->settled_ms == 0 && row->not_before_ms != 0);
+    text_add_member_int_or_null(text, "settled_ms", row->settled_ms, row->settled_ms != 0);
     if (form == INBOX_WHOLE) {
         text_add_name(text, "payload");
         json_add_stored(text, row->payload);

@@ -94,11 +94,7 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
     }
     text_add_member(&data, "state", bytes_of(run_state_name(row->state)));
     text_add_member(&data, "cause", bytes_of(run_cause_name(row->cause)));
-    if (row->exit_code >= 0) {
-        text_add_member_int(&data, "exit_code", row->exit_code);
-    } else {
-        text_add_str(&data, ",\"exit_code\":null");
-    }
+    text_add_member_int_or_null(&data, "exit_code", row->exit_code, row->exit_code >= 0);
     text_add_member_int(&data, "attempts", run_attempts(row));
     text_add_member(&data, "note", row->note);
     return event_append(tx, row, "run_finished", &data);

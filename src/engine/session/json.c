@@ -12,11 +12,8 @@ void session_write_usage(const struct session_usage *usage, struct text *text) {
     text_add_member_int(text, "cache_write", usage->cache_write);
     text_add_member_int(text, "output", usage->output);
     text_add_member_int(text, "reasoning", usage->reasoning);
-    if (usage->calls > 0 && usage->cost_unknown >= usage->calls) {
-        text_add_str(text, ",\"cost_micros\":null");
-    } else {
-        text_add_member_int(text, "cost_micros", usage->cost_micros);
-    }
+    text_add_member_int_or_null(text, "cost_micros", usage->cost_micros,
+                                usage->calls == 0 || usage->cost_unknown < usage->calls);
     text_add_member_int(text, "cost_unknown", usage->cost_unknown);
     text_add_char(text, '}');
 }

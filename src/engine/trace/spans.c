@@ -242,12 +242,7 @@ struct err tx_span_remove(struct tx *tx, int64_t run, struct span_removed *ret_r
 /* --- As JSON ---------------------------------------------------------------------------------- */
 
 static void add_number(struct text *text, const char *name, int64_t number) {
-    text_add_name(text, name);
-    if (number == SPAN_UNKNOWN) {
-        text_add_str(text, "null");
-    } else {
-        text_add_int(text, number);
-    }
+    text_add_member_int_or_null(text, name, number, number != SPAN_UNKNOWN);
 }
 
 /* A JSON string as it was stored. */

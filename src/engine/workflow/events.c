@@ -134,11 +134,7 @@ static void finished_write(const struct step_told *told, struct text *data) {
     text_add_member_or_null(data, "cause", bytes_of(cause));
     text_add_member_or_null(data, "note", told->note);
     text_add_member_int(data, "tokens", told->output_tokens);
-    if (told->cost_micros >= 0) {
-        text_add_member_int(data, "cost_micros", told->cost_micros);
-    } else {
-        text_add_str(data, ",\"cost_micros\":null");
-    }
+    text_add_member_int_or_null(data, "cost_micros", told->cost_micros, told->cost_micros >= 0);
     text_add_member_int(data, "ms", told->took_ms);
     if (told->worktree.len > 0) {
         text_add_member(data, "worktree", told->worktree);

@@ -6,30 +6,25 @@
 #include "engine/job/spec.h"
 #include "engine/workflow/workflows.h"
 
-static struct err bad(void) {
-    return err_make(ERR_BAD_FIELD, "workflow: spec");
-}
-
 /* Checks what the fields mean together. */
 static struct err spec_check(const struct workflow_spec *spec, enum workflow_source source,
                              struct why *why) {
     bool given = spec->script != NULL || spec->name != NULL || spec->path != NULL;
     if (source == WORKFLOW_SOURCE_OUTSIDE && given) {
-        why_set(why, "the path names the workflow: \"script\", \"name\" and \"scriptPath\" are not "
-                     "taken here");
-        return bad();
+        return err_why(
+            why, ERR_BAD_FIELD,
+            "the path names the workflow: \"script\", \"name\" and \"scriptPath\" are not "
+            "taken here");
     }
     if (source == WORKFLOW_SOURCE_INSIDE && !given && spec->resume == NULL) {
         return err_why(why, ERR_MISSING_FIELD,
                        "one of \"script\", \"name\" and \"scriptPath\" says what runs");
     }
     if (spec->settings != NULL && !json_is_object(spec->settings)) {
-        why_set(why, "\"settings\" must be an object, as sessions have it");
-        return bad();
+        return err_why(why, ERR_BAD_FIELD, "\"settings\" must be an object, as sessions have it");
     }
     if (spec->root != NULL && spec->root[0] != '/') {
-        why_set(why, "\"root\" must be an absolute path");
-        return bad();
+        return err_why(why, ERR_BAD_FIELD, "\"root\" must be an absolute path");
     }
     struct err err = job_spec_project(spec->project, why);
     return err_failed(err) || spec->notify == NULL ? err : job_spec_notify(spec->notify, why);
@@ -117,22 +112,19 @@ struct err workflow_spec_read(const json_t *json, enum workflow_source source,
 
 /* --- Kept ------------------------------------------------------------------------------------- */
 
-static void put_text(json_t *object, const char *name, const char *value) {
+/* Takes the value; NULL: the object has no such member. */
+static void member_put(json_t *object, const char *name, json_t *value) {
     if (value != NULL) {
-        (void)json_object_set_new(object, name, json_string(value)); /* NULL is refused. */
+        (void)json_object_set_new(object, name, value); /* A value that is missing is refused. */
     }
 }
 
-static void put_number(json_t *object, enum limit limit, int64_t value, int64_t absent) {
-    if (value != absent) {
-        (void)json_object_set_new(object, limit_names[limit], json_integer(value));
-    }
+static void text_put(json_t *object, const char *name, const char *value) {
+    member_put(object, name, value == NULL ? NULL : json_string(value));
 }
 
-static void put(json_t *object, const char *name, const json_t *value) {
-    if (value != NULL) {
-        (void)json_object_set(object, name, (json_t *)value);
-    }
+static void limit_put(json_t *object, enum limit limit, int64_t value, int64_t absent) {
+    member_put(object, limit_names[limit], value == absent ? NULL : json_integer(value));
 }
 
 struct err workflow_spec_write(const struct workflow_spec *spec, const struct workflow_found *found,
@@ -141,25 +133,23 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     if (object == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "workflow: spec");
     }
-    put_text(object, "name", found->name);
-    put_text(object, "file", found->file);
-    put_text(object, "script", found->hash);
-    put_text(object, "engine", found->engine);
-    if (spec->confined) {
-        (void)json_object_set_new(object, "confined", json_true()); /* NULL is refused. */
-    }
-    put(object, "args", spec->args);
-    put_text(object, "resumed_from", spec->resume);
-    put_text(object, "root", spec->root);
-    put_text(object, "model", spec->model);
-    put_text(object, "project", spec->project);
-    put(object, "settings", spec->settings);
-    put_number(object, LIMIT_TIME, spec->timeout_ms, 0);
-    put_number(object, LIMIT_AGENT_TIME, spec->agent_timeout_ms, 0);
-    put_number(object, LIMIT_CONCURRENCY, spec->concurrency, 0);
-    put_number(object, LIMIT_TOTAL, spec->total, -1);
-    put(object, limit_names[LIMIT_BUDGET], spec->budget_asked);
-    put(object, "rerun", spec->rerun);
-    put(object, "notify", spec->notify);
+    text_put(object, "name", found->name);
+    text_put(object, "file", found->file);
+    text_put(object, "script", found->hash);
+    text_put(object, "engine", found->engine);
+    member_put(object, "confined", spec->confined ? json_true() : NULL);
+    member_put(object, "args", json_incref((json_t *)spec->args));
+    text_put(object, "resumed_from", spec->resume);
+    text_put(object, "root", spec->root);
+    text_put(object, "model", spec->model);
+    text_put(object, "project", spec->project);
+    member_put(object, "settings", json_incref((json_t *)spec->settings));
+    limit_put(object, LIMIT_TIME, spec->timeout_ms, 0);
+    limit_put(object, LIMIT_AGENT_TIME, spec->agent_timeout_ms, 0);
+    limit_put(object, LIMIT_CONCURRENCY, spec->concurrency, 0);
+    limit_put(object, LIMIT_TOTAL, spec->total, -1);
+    member_put(object, limit_names[LIMIT_BUDGET], json_incref((json_t *)spec->budget_asked));
+    member_put(object, "rerun", json_incref((json_t *)spec->rerun));
+    member_put(object, "notify", json_incref((json_t *)spec->notify));
     return json_write(object, text);
 }

@@ -132,12 +132,7 @@ enum {
 };
 
 static void add_moment(struct text *text, const char *name, int64_t at_ms) {
-    text_add_name(text, name);
-    if (at_ms > 0) {
-        text_add_int(text, at_ms);
-    } else {
-        text_add_str(text, "null");
-    }
+    text_add_member_int_or_null(text, name, at_ms, at_ms > 0);
 }
 
 /* *ret_state: as run_shown has it. */
