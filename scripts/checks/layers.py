@@ -45,7 +45,7 @@ FEATURES = {
     "script": [["reader"], ["."], ["worker"]],
     "store": [["sqlite", "postgres"]],
     "tool": [["file", "web"]],
-    "proc": [["spool"], ["."], ["sandbox"], ["holder"]],
+    "proc": [["small"], ["spool"], ["."], ["sandbox"], ["holder"]],
     "main": [["report"], ["."]],
 }
 

@@ -29,8 +29,8 @@ AT_HOME = {
     "loop/loop.c": "clock_gettime",  # The watchdog reads the CPU time of its thread.
     "loop/world.c": "time gettimeofday clock_gettime getrandom",
     "proc/child.c": "vfork _exit",  # Between the two stands only exec.
-    "proc/holder/nursery.c": "fork",  # One thread and no heap: the child may do anything.
-    "proc/clock.c": "clock_gettime",
+    "proc/holder/main.c": "fork",  # One thread and no heap: the child may do anything.
+    "proc/small.c": "clock_gettime",
     "script/cpu_watch.c": "clock_gettime",  # The CPU time of others.
     "script/main.c": "fork _exit",  # One thread: the child may do anything.
     "script/leave.c": "_exit",  # A program of its own, whose every end is this one.

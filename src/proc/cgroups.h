@@ -2,7 +2,7 @@
  *
  * How        below the daemon's own cgroup (version 2) lies one for the data directory,
  *            drover-HASH, and in it a leaf for each attempt, RUN.ATTEMPT, made and removed by its
- *            holder (proc/holder/group.h). No controller is asked for, so nothing is limited by it
+ *            holder (proc/holder/child.h). No controller is asked for, so nothing is limited by it
  *            and processes may stay where they are. Where the daemon stood before is kept in
  *            DIR/cgroups, a path a line, so that what an older one left is found.
  * Promise    a leaf is ended whole, whoever its processes say that they are. Where none can be

@@ -6,9 +6,9 @@
  *                killed: GONE. Its lock is free, and there is no exit.json; the command lives until
  *                somebody ends its tree.
  *
- * A FOLDER has what src/proc/protocol.h says of it: who linked `claim`, whether the lock is held,
- * whether exit.json is whole, and output by logical offset. A restart of the machine ends every
- * process, and takes from a folder that was not synced (ORDER_ONCE) what it likes.
+ * A FOLDER has what src/proc/spool/protocol.h says of it: who linked `claim`, whether the lock is
+ * held, whether exit.json is whole, and output by logical offset. A restart of the machine ends
+ * every process, and takes from a folder that was not synced (ORDER_ONCE) what it likes.
  *
  * What a command does follows from a hash of its arguments and the number of its attempt: how long
  * it runs, what it writes, how it ends, how it takes SIGTERM, whether it harms its holder.

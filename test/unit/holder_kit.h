@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
-#include "proc/protocol.h"
+#include "proc/spool/protocol.h"
 
 #define KIT_NAME "run_test.1"
 #define KIT_NONCE "0123456789abcdef0123456789abcdef"

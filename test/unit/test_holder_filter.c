@@ -23,8 +23,7 @@
 #include <linux/seccomp.h>
 
 #include "base/base.h"
-#include "proc/sandbox/filter.h"
-#include "proc/sandbox/landlock.h"
+#include "proc/sandbox/sandbox.h"
 
 #if defined(__x86_64__)
 #define HERE AUDIT_ARCH_X86_64

@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "proc/sandbox/landlock.h"
+#include "proc/sandbox/confine.h"
 #include "script/worker/jail.h"
 #include "script_kit.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 #include "base/id.h"
-#include "proc/protocol.h"
+#include "proc/spool/protocol.h"
 
 struct folder {
     char name[PROTOCOL_NAME_MAX];

@@ -13,7 +13,7 @@
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/turn/work.h"
 #include "engine/job/spec.h"
-#include "proc/protocol.h"
+#include "proc/spool/protocol.h"
 #include "tool/check.h"
 #include "tool/requests.h"
 

@@ -9,17 +9,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "proc/holder/files.h"
 #include "proc/holder/tree.h"
-#include "proc/holder/words.h"
+#include "proc/small/small.h"
 
 enum { PATH_SIZE = 4096, LINE_SIZE = 256, BACKLOG = 16, LOCK_RETRY_MS = 20 };
 
@@ -30,28 +30,19 @@ struct err claim_know_self(struct claim_self *ret_self) {
         !files_read("/proc/sys/kernel/random/boot_id", boot_id, sizeof boot_id)) {
         return err_from_errno(errno == 0 ? EIO : errno, "claim");
     }
-    struct words self;
-    words_init(&self, ret_self->text, sizeof ret_self->text);
-    words_add_number(&self, getpid());
-    words_add(&self, " ");
-    words_add_number(&self, tree_stat_number(stat, 22));
-    words_add(&self, " ");
-    words_add_bytes(&self, (struct bytes){boot_id, strcspn(boot_id, "\n")});
-    return self.failed ? err_from_errno(EIO, "claim") : ERR_OK;
+    bool fits =
+        line_make(ret_self->text, sizeof ret_self->text, "%d %lld %.*s", (int)getpid(),
+                  (long long)tree_stat_number(stat, 22), (int)strcspn(boot_id, "\n"), boot_id);
+    return fits ? ERR_OK : err_from_errno(EIO, "claim");
 }
 
-static bool is_decided(const struct claim *claim) {
+static bool claim_is_made(const struct claim *claim) {
     return faccessat(claim->folder, "claim", F_OK, 0) == 0;
 }
 
-static struct err open_folder(const struct order *order, struct claim *claim) {
+static struct err claim_open_folder(const struct order *order, struct claim *claim) {
     char path[PATH_SIZE];
-    struct words words;
-    words_init(&words, path, sizeof path);
-    words_add(&words, order->spool);
-    words_add(&words, "/");
-    words_add(&words, order->name);
-    if (words.failed) {
+    if (!line_make(path, sizeof path, "%s/%s", order->spool, order->name)) {
         return err_from_errno(ENAMETOOLONG, "spool");
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
@@ -67,7 +58,7 @@ static struct err open_folder(const struct order *order, struct claim *claim) {
 
 /* Waits: a daemon that only tries holds the lock for an instant. Another holder of the same run may
  * hold it for days; but then it has claimed, or will in an instant. */
-static struct err take_lock(struct claim *claim, enum claim_outcome *ret_outcome) {
+static struct err claim_take_lock(struct claim *claim, enum claim_outcome *ret_outcome) {
     claim->lock = openat(claim->folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (claim->lock < 0) {
         return err_from_errno(errno, "lock");
@@ -76,20 +67,20 @@ static struct err take_lock(struct claim *claim, enum claim_outcome *ret_outcome
         if (errno != EWOULDBLOCK) {
             return err_from_errno(errno, "lock");
         }
-        if (is_decided(claim)) {
+        if (claim_is_made(claim)) {
             *ret_outcome = CLAIM_VOID;
             return ERR_OK;
         }
-        files_pause(LOCK_RETRY_MS);
+        clock_pause(LOCK_RETRY_MS);
     }
-    if (is_decided(claim)) {
+    if (claim_is_made(claim)) {
         *ret_outcome = CLAIM_VOID;
     }
     return ERR_OK;
 }
 
 /* Room for the result, while there may still be some. */
-static struct err make_result(struct claim *claim) {
+static struct err claim_make_result(struct claim *claim) {
     claim->result =
         openat(claim->folder, "exit.json.tmp", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (claim->result < 0) {
@@ -100,13 +91,10 @@ static struct err make_result(struct claim *claim) {
     return files_write_at(claim->result, (struct bytes){blanks, sizeof blanks}, 0, "result");
 }
 
-static struct err listen_there(struct claim *claim) {
+static struct err claim_listen(struct claim *claim) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct words path;
-    words_init(&path, address.sun_path, sizeof address.sun_path);
-    words_add(&path, "/proc/self/fd/");
-    words_add_number(&path, claim->folder);
-    words_add(&path, "/sock");
+    (void)line_make(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/sock",
+                    claim->folder); /* A path of ours fits. */
     AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return err_from_errno(errno, "socket");
@@ -114,7 +102,7 @@ static struct err listen_there(struct claim *claim) {
     const struct sockaddr *general = (const struct sockaddr *)&address;
     int bound = bind(fd, general, sizeof address);
     if (bound < 0 && errno == EADDRINUSE) {
-        /* Of a holder that died before its claim; we hold the lock. */
+        /* Left by a holder that died before its claim; we hold the lock. */
         (void)unlinkat(claim->folder, "sock", 0); /* bind tells. */
         bound = bind(fd, general, sizeof address);
     }
@@ -125,16 +113,11 @@ static struct err listen_there(struct claim *claim) {
     return ERR_OK;
 }
 
-static struct err link_claim(const struct order *order, const struct claim_self *self,
+static struct err claim_link(const struct order *order, const struct claim_self *self,
                              struct claim *claim, enum claim_outcome *ret_outcome) {
     char text[LINE_SIZE];
-    struct words line;
-    words_init(&line, text, sizeof text);
-    words_add(&line, "go ");
-    words_add(&line, self->text);
-    words_add(&line, " ");
-    words_add(&line, order->nonce);
-    words_add(&line, "\n");
+    struct line line = line_in(text, sizeof text);
+    line_addf(&line, "go %s %s\n", self->text, order->nonce);
     if (line.failed) {
         return err_from_errno(EIO, "claim");
     }
@@ -161,18 +144,18 @@ struct err claim_decide(const struct order *order, const struct claim_self *self
                         struct claim *ret_claim, enum claim_outcome *ret_outcome) {
     struct claim claim = {-1, -1, -1, -1};
     enum claim_outcome outcome = CLAIM_GO;
-    struct err err = open_folder(order, &claim);
+    struct err err = claim_open_folder(order, &claim);
     if (!err_failed(err)) {
-        err = take_lock(&claim, &outcome);
+        err = claim_take_lock(&claim, &outcome);
     }
     if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = make_result(&claim);
+        err = claim_make_result(&claim);
     }
     if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = listen_there(&claim);
+        err = claim_listen(&claim);
     }
     if (!err_failed(err) && outcome == CLAIM_GO) {
-        err = link_claim(order, self, &claim, &outcome);
+        err = claim_link(order, self, &claim, &outcome);
     }
     if (err_failed(err)) {
         return err; /* The descriptors end with the program. */
@@ -189,4 +172,43 @@ struct err claim_sync(const struct claim *claim) {
         return err_from_errno(errno, "sync");
     }
     return ERR_OK;
+}
+
+/* --- The result ------------------------------------------------------------------------------- */
+
+/* A folder of that name (the command may have made one) is not replaced by a rename: they change
+ * places. */
+static bool result_rename(int folder) {
+    enum { EXCHANGE = 1 << 1 };
+    if (renameat(folder, "exit.json.tmp", folder, "exit.json") == 0) {
+        return true;
+    }
+    return errno == EISDIR &&
+           syscall(SYS_renameat2, folder, "exit.json.tmp", folder, "exit.json", EXCHANGE) == 0;
+}
+
+/* The file whose room was made before was removed, or replaced, by the command: another one. */
+static bool result_replace(int folder, struct bytes json) {
+    (void)unlinkat(folder, "exit.json.tmp", 0); /* openat tells. */
+    AUTO(fd_release)
+    int fd = openat(folder, "exit.json.tmp", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0 && !err_failed(files_write_at(fd, json, 0, "result")) && result_rename(folder);
+}
+
+static bool is_linked(int file) {
+    struct stat about;
+    return fstat(file, &about) == 0 && about.st_nlink > 0;
+}
+
+bool claim_has_folder(const struct claim *claim) {
+    return is_linked(claim->folder);
+}
+
+bool claim_put_result(const struct claim *claim, struct bytes json, bool sync) {
+    if (!is_linked(claim->result)) {
+        return result_replace(claim->folder, json);
+    }
+    return !err_failed(files_write_at(claim->result, json, 0, "result")) &&
+           (!sync || fdatasync(claim->result) == 0) && result_rename(claim->folder) &&
+           (!sync || fsync(claim->folder) == 0);
 }

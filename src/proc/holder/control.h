@@ -13,7 +13,7 @@
 
 #include "base/base.h"
 #include "proc/holder/logs.h"
-#include "proc/protocol.h"
+#include "proc/spool/protocol.h"
 
 enum {
     CONTROL_CLIENTS = 5, /* The link, and four more. Others wait in the listener's queue. */
@@ -26,7 +26,7 @@ enum {
 struct news {
     int64_t size[LOGS_STREAMS];
     int64_t accepted;
-    bool disk_full, alive, has_room;
+    bool disk_full;
 };
 
 struct client {
@@ -49,13 +49,10 @@ struct control {
 };
 
 /* Takes both; `link` may be -1. */
-struct control_ends {
-    int listener, link;
-};
-void control_init(struct control *control, struct control_ends ends);
+void control_init(struct control *control, int listener, int link);
 
 /* One line to the starting daemon, at once. */
-void control_tell_link(struct control *control, const char *line);
+void control_tell_link(struct control *control, const char *text);
 
 /* The same, from one that comes to no claim, and has no control yet. */
 void control_tell_failed(int link, int os);
@@ -68,7 +65,7 @@ bool control_is_done(const struct control *control);
 /* For the loop: 1 + CONTROL_CLIENTS places, and what poll said about them. */
 enum { CONTROL_POLLS = 1 + CONTROL_CLIENTS };
 struct custody;
-void control_poll(const struct control *control, struct pollfd *polls);
+void control_poll(struct control *control, struct pollfd *polls);
 void control_serve(struct control *control, const struct pollfd *polls, struct custody *custody);
 
 /* Tells everybody what is new. Returns when it must be called again, or CLOCK_NEVER. */

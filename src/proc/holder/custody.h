@@ -1,4 +1,4 @@
-/* custody.h: one command from its start to its result: who lives, what flows, when it ends.
+/* custody.h: the life of a command, from its start to its result.
  *
  *   running ──main process ends──> draining ──outputs closed, or 1 s──> ending ──ECHILD──> settled
  *      │                              └──────── the tree is empty ────────────────────────────┘ ^
@@ -17,13 +17,17 @@
 #include "proc/holder/child.h"
 #include "proc/holder/claim.h"
 #include "proc/holder/control.h"
-#include "proc/holder/group.h"
 #include "proc/holder/input.h"
 #include "proc/holder/logs.h"
 #include "proc/holder/order.h"
 #include "proc/holder/tree.h"
 
 enum custody_why { WHY_ITSELF, WHY_STOPPED, WHY_TIMED_OUT, WHY_PROCESSES };
+enum custody_phase {
+    CUSTODY_RUNNING,  /* The main process lives. */
+    CUSTODY_DRAINING, /* It has ended; others of its tree may live. */
+    CUSTODY_EMPTY,    /* The tree has ended, or was never started, or is left. */
+};
 
 struct custody {
     struct claim_self self;
@@ -32,8 +36,7 @@ struct custody {
     struct group group;
     int signals; /* Owned: SIGCHLD and SIGTERM. */
     struct child child;
-    bool alive;      /* The main process. */
-    bool tree_empty; /* Known only after the main process's end. */
+    enum custody_phase phase;
     bool stopping, killing;
     int status; /* Of the main process, as waitpid says. */
     enum custody_why why;
@@ -55,16 +58,12 @@ struct custody {
     struct tree tree;
 };
 
-/* From a claim to the end of the whole tree. */
+/* From a claim to the end of the whole tree, the result on the disk, and the last word to everybody
+ * who wants it, a second at most. */
 void custody_run(struct custody *custody);
-/* Says the last word to everybody and waits for those who want it, a second at most. */
-void custody_part(struct custody *custody);
 
 void custody_stop(struct custody *custody, int64_t grace_ms, enum custody_why why);
 void custody_signal(struct custody *custody, int64_t number);
-void custody_resize(struct custody *custody, struct order_size size);
-
-struct news custody_news(const struct custody *custody);
 int64_t custody_count(struct custody *custody); /* Processes of the tree, by a walk. */
 
 #endif

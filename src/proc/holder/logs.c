@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "proc/holder/words.h"
-#include "proc/protocol.h"
+#include "proc/small/small.h"
+#include "proc/spool/protocol.h"
 
 enum { NAME_SIZE = 32 };
 
@@ -26,38 +26,32 @@ void logs_init(struct logs *logs, int folder, int64_t log_max) {
     logs->pending_at = logs->pending_len = 0;
 }
 
-static void name_file(struct words *name, enum logs_stream stream, int64_t offset) {
-    words_add(name, logs_name(stream));
-    words_add(name, ".");
-    if (offset == 0) {
-        words_add(name, "head");
-    } else {
-        words_add_digits(name, (uint64_t)offset, PROTOCOL_SEGMENT_DIGITS);
+static void logs_file_name(enum logs_stream stream, int64_t offset, char name[NAME_SIZE]) {
+    struct line line = line_in(name, NAME_SIZE);
+    line_addf(&line, "%s.%s", logs_name(stream), offset == 0 ? "head" : "");
+    if (offset != 0) {
+        line_add_digits(&line, (uint64_t)offset, PROTOCOL_SEGMENT_DIGITS);
     }
 }
 
 /* Before the next segment is made: on a full disk, that is where its room comes from. */
-static void drop_oldest(struct logs *logs, enum logs_stream stream) {
+static void logs_drop_oldest(struct logs *logs, enum logs_stream stream) {
     struct log_file *file = &logs->files[stream];
     if (file->oldest == 0 || file->size - file->oldest < LOGS_SEGMENTS * logs->segment_max) {
         return;
     }
-    char text[NAME_SIZE];
-    struct words name;
-    words_init(&name, text, sizeof text);
-    name_file(&name, stream, file->oldest);
-    (void)unlinkat(logs->folder, text, 0); /* If it stays, the log is larger than it may be. */
+    char name[NAME_SIZE];
+    logs_file_name(stream, file->oldest, name);
+    (void)unlinkat(logs->folder, name, 0); /* If it stays, the log is larger than it may be. */
     file->oldest += logs->segment_max;
 }
 
-static bool open_next(struct logs *logs, enum logs_stream stream) {
+static bool logs_open_next(struct logs *logs, enum logs_stream stream) {
     struct log_file *file = &logs->files[stream];
-    drop_oldest(logs, stream);
-    char text[NAME_SIZE];
-    struct words name;
-    words_init(&name, text, sizeof text);
-    name_file(&name, stream, file->size);
-    file->fd = openat(logs->folder, text,
+    logs_drop_oldest(logs, stream);
+    char name[NAME_SIZE];
+    logs_file_name(stream, file->size, name);
+    file->fd = openat(logs->folder, name,
                       O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0) {
         return false;
@@ -70,9 +64,9 @@ static bool open_next(struct logs *logs, enum logs_stream stream) {
 }
 
 /* As much of what is pending as the growing file takes. False: it takes nothing. */
-static bool write_some(struct logs *logs) {
+static bool logs_write_some(struct logs *logs) {
     struct log_file *file = &logs->files[logs->pending_of];
-    if (file->fd < 0 && !open_next(logs, logs->pending_of)) {
+    if (file->fd < 0 && !logs_open_next(logs, logs->pending_of)) {
         return false;
     }
     size_t room = (size_t)(file->file_end - file->size);
@@ -93,7 +87,7 @@ static bool write_some(struct logs *logs) {
 void logs_retry(struct logs *logs) {
     logs->full = false;
     while (logs->pending_len > 0 && !logs->full) {
-        logs->full = !write_some(logs);
+        logs->full = !logs_write_some(logs);
     }
 }
 

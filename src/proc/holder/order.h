@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "proc/protocol.h"
+#include "proc/spool/protocol.h"
 
 enum {
     ORDER_SIZE_MAX = 256 << 20,
@@ -27,7 +27,7 @@ enum {
 };
 
 struct order_size {
-    unsigned short rows, columns; /* 0: as the kernel makes it. */
+    int64_t rows, columns; /* At most UINT16_MAX; 0: as the kernel makes it. */
 };
 
 struct order {
@@ -43,7 +43,7 @@ struct order {
     bool strict;  /* PROTOCOL_ORDER_STRICT. */
     bool unknown; /* There was a record that nobody here knows. */
     char name[PROTOCOL_NAME_MAX + 1], nonce[ORDER_NONCE_LEN + 1];
-    uint64_t flags;
+    int64_t flags;
     int64_t input_at, input_len; /* Where in the memfd the first input stands. */
     int64_t timeout_ms;          /* 0: none. */
     int64_t grace_ms, log_max;
@@ -56,7 +56,7 @@ MUST_CHECK struct err order_read(int fd, struct order *ret_order);
 void order_forget(struct order *order);
 
 static inline bool order_has(const struct order *order, enum order_flag flag) {
-    return (order->flags & (unsigned)flag) != 0;
+    return (order->flags & (int64_t)flag) != 0;
 }
 
 #endif

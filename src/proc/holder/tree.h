@@ -8,7 +8,7 @@
  * Promise    a recycled pid is never signalled. A child of ours can't be one before we reap it; any
  *            other is signalled through a pidfd, after its parent was read once more behind it.
  *
- * Cgroups    where the command has one (group.h) it is killed as well; the rounds are needed where
+ * Cgroups    where the command has one (child.h) it is killed as well; the rounds are needed where
  *            it has none, and for who left it.
  */
 #ifndef DROVER_PROC_HOLDER_TREE_H
@@ -33,9 +33,12 @@ struct tree {
 /* A number of /proc/PID/stat, by the number of its field (from 4). 0: there is none. */
 int64_t tree_stat_number(const char *stat, unsigned field);
 
-void tree_init(struct tree *tree);
 void tree_walk(struct tree *tree);
 /* To each of the last walk that is still there. */
 void tree_signal(const struct tree *tree, int number);
+
+/* From now on we run as soon as we can run, if we may, and are never late where nothing else keeps
+ * a fork bomb small. Children don't inherit it. */
+void tree_hurry(void);
 
 #endif

@@ -1,6 +1,9 @@
-/* filter.c: see filter.h. */
-#include "proc/sandbox/filter.h"
-
+/* filter.c: the system calls that a command in the sandbox is refused.
+ *
+ * What landlock does not judge is judged here, by numbers and plain arguments. The tables are the
+ * whole list; what is not in them is allowed, since the commands are anything. A refused call
+ * answers EPERM, or ENOSYS where programs know another way.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -9,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "proc/sandbox/landlock.h"
+#include "proc/sandbox/sandbox.h"
 
 /* Newer than the C library; the same on every processor. */
 enum {
@@ -30,73 +33,33 @@ enum {
     SOCKET_TYPE = 0xF,
 };
 
-static const struct filter_row rows[] = {
+/* Refused whatever their arguments are. */
+static const int refused[] = {
     /* Namespaces and mounts would show the hidden again under another name. */
-    {SYS_mount, EPERM, {{0}}},
-    {SYS_umount2, EPERM, {{0}}},
-    {SYS_move_mount, EPERM, {{0}}},
-    {SYS_fsopen, EPERM, {{0}}},
-    {SYS_fsconfig, EPERM, {{0}}},
-    {SYS_fsmount, EPERM, {{0}}},
-    {SYS_fspick, EPERM, {{0}}},
-    {SYS_open_tree, EPERM, {{0}}},
-    {CALL_OPEN_TREE_ATTR, EPERM, {{0}}},
-    {SYS_mount_setattr, EPERM, {{0}}},
-    {SYS_pivot_root, EPERM, {{0}}},
-    {SYS_chroot, EPERM, {{0}}},
-    {SYS_setns, EPERM, {{0}}},
+    SYS_mount, SYS_umount2, SYS_move_mount, SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick,
+    SYS_open_tree, CALL_OPEN_TREE_ATTR, SYS_mount_setattr, SYS_pivot_root, SYS_chroot, SYS_setns,
+    SYS_open_by_handle_at,
+    /* Other processes of the user. */
+    SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_process_madvise,
+    CALL_PROCESS_MRELEASE, SYS_pidfd_getfd, SYS_kcmp, SYS_migrate_pages, SYS_move_pages,
+    /* Memory and queues that all processes of the user share by name or number. */
+    SYS_shmget, SYS_shmat, SYS_shmctl, SYS_semget, SYS_semctl, SYS_semop, SYS_semtimedop,
+    SYS_msgget, SYS_msgctl, SYS_msgsnd, SYS_msgrcv, SYS_mq_open, SYS_mq_unlink, SYS_add_key,
+    SYS_request_key, SYS_keyctl,
+    /* The kernel itself. */
+    SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_init_module, SYS_finit_module,
+    SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load, SYS_reboot, SYS_swapon, SYS_swapoff,
+    SYS_acct, SYS_quotactl, CALL_QUOTACTL_FD, SYS_syslog};
+
+static const struct filter_row rows[] = {
+    /* New namespaces. */
     {SYS_unshare, EPERM, {{FILTER_ANY_BIT, 0, SPACES | SPACE_OF_TIME, 0}}},
     {SYS_clone, EPERM, {{FILTER_ANY_BIT, 0, SPACES, 0}}},
     /* Its flags are in memory. The C library then uses clone. */
     {SYS_clone3, ENOSYS, {{0}}},
-    {SYS_open_by_handle_at, EPERM, {{0}}},
 
-    /* Other processes of the user. */
-    {SYS_ptrace, EPERM, {{0}}},
-    {SYS_process_vm_readv, EPERM, {{0}}},
-    {SYS_process_vm_writev, EPERM, {{0}}},
-    {SYS_process_madvise, EPERM, {{0}}},
-    {CALL_PROCESS_MRELEASE, EPERM, {{0}}},
-    {SYS_pidfd_getfd, EPERM, {{0}}},
-    {SYS_kcmp, EPERM, {{0}}},
-    {SYS_migrate_pages, EPERM, {{0}}},
-    {SYS_move_pages, EPERM, {{0}}},
-    {SYS_prlimit64, EPERM, {{FILTER_ANY_BIT, 0, FILTER_WHOLE, 0}}}, /* 0: the process itself. */
-
-    /* Memory and queues that all processes of the user share by name or number. */
-    {SYS_shmget, EPERM, {{0}}},
-    {SYS_shmat, EPERM, {{0}}},
-    {SYS_shmctl, EPERM, {{0}}},
-    {SYS_semget, EPERM, {{0}}},
-    {SYS_semctl, EPERM, {{0}}},
-    {SYS_semop, EPERM, {{0}}},
-    {SYS_semtimedop, EPERM, {{0}}},
-    {SYS_msgget, EPERM, {{0}}},
-    {SYS_msgctl, EPERM, {{0}}},
-    {SYS_msgsnd, EPERM, {{0}}},
-    {SYS_msgrcv, EPERM, {{0}}},
-    {SYS_mq_open, EPERM, {{0}}},
-    {SYS_mq_unlink, EPERM, {{0}}},
-    {SYS_add_key, EPERM, {{0}}},
-    {SYS_request_key, EPERM, {{0}}},
-    {SYS_keyctl, EPERM, {{0}}},
-
-    /* The kernel itself. */
-    {SYS_bpf, EPERM, {{0}}},
-    {SYS_perf_event_open, EPERM, {{0}}},
-    {SYS_userfaultfd, EPERM, {{0}}},
-    {SYS_init_module, EPERM, {{0}}},
-    {SYS_finit_module, EPERM, {{0}}},
-    {SYS_delete_module, EPERM, {{0}}},
-    {SYS_kexec_load, EPERM, {{0}}},
-    {SYS_kexec_file_load, EPERM, {{0}}},
-    {SYS_reboot, EPERM, {{0}}},
-    {SYS_swapon, EPERM, {{0}}},
-    {SYS_swapoff, EPERM, {{0}}},
-    {SYS_acct, EPERM, {{0}}},
-    {SYS_quotactl, EPERM, {{0}}},
-    {CALL_QUOTACTL_FD, EPERM, {{0}}},
-    {SYS_syslog, EPERM, {{0}}},
+    /* Other processes; 0 is the process itself. */
+    {SYS_prlimit64, EPERM, {{FILTER_ANY_BIT, 0, FILTER_WHOLE, 0}}},
     /* Its requests are in memory, so it would do all that is refused here. */
     {SYS_io_uring_setup, ENOSYS, {{0}}},
     {SYS_io_uring_enter, ENOSYS, {{0}}},
@@ -159,6 +122,9 @@ static const struct filter_row truncate_rows[] = {
 
 void filter_make(struct filter *filter, int landlock_abi) {
     call_filter_begin(filter);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        call_filter_add(filter, &(struct filter_row){refused[i], EPERM, {{0}}}, 1);
+    }
     call_filter_add(filter, rows, COUNT_OF(rows));
     call_filter_add(filter, old_rows, COUNT_OF(old_rows));
     if (landlock_abi < LANDLOCK_ABI_TRUNCATE) {

@@ -1,19 +1,16 @@
-/* probe.c: see sandbox_probe.h. */
+/* probe.c: see probe.h. */
 #include "proc/sandbox/probe.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proc/sandbox/landlock.h"
-
-static bool has_filter(void) {
-    enum { ASK_FOR_ACTION = 2 };
-    static const uint32_t kill_process = 0x80000000U;
-    return syscall(SYS_seccomp, ASK_FOR_ACTION, 0U, &kill_process) == 0;
-}
+#include "proc/sandbox/confine.h"
 
 struct sandbox_probe sandbox_probe(void) {
-    return (struct sandbox_probe){.landlock = landlock_abi(), .filter = has_filter()};
+    enum { ASK_FOR_ACTION = 2 };
+    static const uint32_t kill_process = 0x80000000U;
+    bool filter = syscall(SYS_seccomp, ASK_FOR_ACTION, 0U, &kill_process) == 0;
+    return (struct sandbox_probe){.landlock = landlock_abi(), .filter = filter};
 }
 
 const char *sandbox_probe_lack(const struct sandbox_probe *probe) {

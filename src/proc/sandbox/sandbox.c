@@ -1,5 +1,10 @@
 /* sandbox.c: see sandbox.h.
  *
+ * Landlock only ever grants, and what it grants of a folder it grants of all below. So what is to
+ * be hidden is gone around: each folder that stands above something hidden is granted nothing by
+ * itself, and of its entries all but the one on the way. What is made in such a folder later is not
+ * seen, and neither are the names in it.
+ *
  * Devices are hidden as a whole and then shown one by one: among them are disks and other
  * terminals. So a command can't make terminals of its own; it has the one that it was given.
  */
@@ -12,9 +17,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "proc/sandbox/landlock.h"
-#include "proc/sandbox/places.h"
-#include "proc/sandbox/privileges.h"
+#include "proc/small/small.h"
+#include "proc/spool/protocol.h"
 
 enum {
     SEEING = LANDLOCK_EXECUTE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR,
@@ -22,38 +26,221 @@ enum {
     NO_MAGIC_LINKS = 0x02, /* Of openat2; musl has no name for them. */
     NO_LINKS = 0x04,
     MAKING_DEVICES = LANDLOCK_MAKE_CHAR | LANDLOCK_MAKE_BLOCK,
+    HIDDEN_MAX = 16,
+    ABOVE_MAX = 512,
+    PATH_SIZE = 4096,
+    RULES_MAX = 1 << 17,
 };
 
-static struct err failed(void) {
+/* What is hidden, and the folders that stand above. */
+struct place {
+    dev_t device;
+    ino_t inode;
+};
+struct places {
+    const char *paths[HIDDEN_MAX]; /* Borrowed. */
+    struct place hidden[HIDDEN_MAX];
+    size_t hidden_count;
+    struct place above[ABOVE_MAX];
+    size_t above_count;
+};
+
+static struct err sandbox_failed(void) {
     return err_from_errno(errno, "sandbox");
+}
+
+static struct err place_of(int fd, struct place *ret_place) {
+    struct stat about;
+    if (fstat(fd, &about) < 0) {
+        return sandbox_failed();
+    }
+    *ret_place = (struct place){about.st_dev, about.st_ino};
+    return ERR_OK;
+}
+
+static bool place_same(struct place a, struct place b) {
+    return a.device == b.device && a.inode == b.inode;
+}
+
+static bool place_is_in(struct place place, const struct place *places, size_t count) {
+    size_t i = 0;
+    while (i < count && !place_same(places[i], place)) {
+        i++;
+    }
+    return i < count;
+}
+
+/* --- Upwards ---------------------------------------------------------------------------------- */
+
+/* Reading needs more rights than standing there, so it is for who wants to read; a folder that may
+ * not be read is opened all the same. */
+static int folder_at(int at, const char *path, int flags) {
+    int fd = openat(at, path, flags | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 && errno == EACCES ? openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC) : fd;
+}
+
+/* The folder that `path` stands in. */
+static struct err folder_above(const char *path, int flags, int *ret_fd) {
+    char parent[PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+    if (!line_make(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path)) {
+        return err_from_errno(ENAMETOOLONG, "sandbox");
+    }
+    int fd = folder_at(AT_FDCWD, parent, flags);
+    if (fd < 0) {
+        return sandbox_failed();
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+/* Replaces *fd by its parent. False in *ret_more: it is the root. */
+static struct err folder_go_up(int *fd, int flags, bool *ret_more) {
+    struct place here, there;
+    int parent = folder_at(*fd, "..", flags);
+    if (parent < 0) {
+        return sandbox_failed();
+    }
+    struct err err = place_of(*fd, &here);
+    if (!err_failed(err)) {
+        err = place_of(parent, &there);
+    }
+    fd_release(fd);
+    *fd = parent;
+    *ret_more = !err_failed(err) && !place_same(here, there);
+    return err;
+}
+
+/* A path that is no link. ELOOP: it is one. */
+static struct err places_hide(struct places *places, const char *path) {
+    AUTO(fd_release) int fd = -1;
+    struct err err = folder_above(path, O_PATH, &fd);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(fd_release)
+    int hidden = openat(fd, strrchr(path, '/') + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat about;
+    if (hidden < 0 || fstat(hidden, &about) < 0) {
+        return sandbox_failed();
+    }
+    if (S_ISLNK(about.st_mode)) {
+        return err_from_errno(ELOOP, "sandbox");
+    }
+    if (places->hidden_count == HIDDEN_MAX) {
+        return err_from_errno(E2BIG, "sandbox");
+    }
+    places->paths[places->hidden_count] = path;
+    places->hidden[places->hidden_count++] = (struct place){about.st_dev, about.st_ino};
+
+    for (bool more = true; more;) {
+        struct place place;
+        err = place_of(fd, &place);
+        if (!err_failed(err) && !place_is_in(place, places->above, places->above_count)) {
+            if (places->above_count == ABOVE_MAX) {
+                return err_from_errno(ENAMETOOLONG, "sandbox");
+            }
+            places->above[places->above_count++] = place;
+        }
+        if (!err_failed(err)) {
+            err = folder_go_up(&fd, O_PATH, &more);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Clear: the folder is not hidden, and holds nothing hidden. */
+static struct err places_judge(const struct places *places, int folder, bool *ret_clear) {
+    struct place place;
+    struct err err = place_of(folder, &place);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_clear = false;
+    if (place_is_in(place, places->above, places->above_count)) {
+        return ERR_OK;
+    }
+    AUTO(fd_release) int fd = openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return sandbox_failed();
+    }
+    for (bool more = true; more;) {
+        if (place_is_in(place, places->hidden, places->hidden_count)) {
+            return ERR_OK;
+        }
+        err = folder_go_up(&fd, O_PATH, &more);
+        if (!err_failed(err)) {
+            err = place_of(fd, &place);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    *ret_clear = true;
+    return ERR_OK;
+}
+
+/* --- Around ----------------------------------------------------------------------------------- */
+
+/* What has gone meanwhile is nothing to show. Links need no right, and devices, pipes and sockets
+ * that stand beside something hidden get none. */
+static struct err places_show_entry(const struct places *places, int ruleset, int folder,
+                                    const char *name, unsigned *rules) {
+    AUTO(fd_release) int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat about;
+    if (fd < 0 || fstat(fd, &about) < 0) {
+        return errno == ENOENT || errno == EACCES ? ERR_OK : sandbox_failed();
+    }
+    const struct place place = {about.st_dev, about.st_ino};
+    bool is_folder = S_ISDIR(about.st_mode);
+    if ((!is_folder && !S_ISREG(about.st_mode)) ||
+        place_is_in(place, places->hidden, places->hidden_count) ||
+        place_is_in(place, places->above, places->above_count)) {
+        return ERR_OK;
+    }
+    if (++*rules > RULES_MAX) {
+        return err_from_errno(E2BIG, "sandbox");
+    }
+    uint64_t rights = is_folder ? SEEING : SEEING & LANDLOCK_OF_FILES;
+    return landlock_allow(ruleset, fd, rights) < 0 ? sandbox_failed() : ERR_OK;
+}
+
+/* Everything that is not hidden is shown. The folders above several hidden ones are gone through
+ * once for each: a rule twice is one rule. */
+static struct err places_show(const struct places *places, int ruleset) {
+    unsigned rules = 0;
+    for (size_t i = 0; i < places->hidden_count; i++) {
+        AUTO(fd_release) int fd = -1;
+        struct err err = folder_above(places->paths[i], O_RDONLY, &fd);
+        for (bool more = true; more && !err_failed(err);) {
+            struct names names;
+            names_start(&names, fd);
+            for (const char *name; !err_failed(err) && (name = names_next(&names)) != NULL;) {
+                err = places_show_entry(places, ruleset, fd, name, &rules);
+            }
+            /* EBADF: one that may not be read shows nothing. A command that may not read it either
+             * loses only entries of which it knew the name. */
+            if (!err_failed(err) && names.len < 0 && errno != EBADF) {
+                err = sandbox_failed();
+            }
+            if (!err_failed(err)) {
+                err = folder_go_up(&fd, O_RDONLY, &more);
+            }
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+    return ERR_OK;
 }
 
 /* --- The rules -------------------------------------------------------------------------------- */
 
-static struct err hide_all(const struct order *order, struct places *places) {
-    struct err err = places_hide(places, "/dev");
-    for (size_t i = 0; i < order->hide_count && !err_failed(err); i++) {
-        err = places_hide(places, order->hide[i]);
-    }
-    return err;
-}
-
-static struct err open_cwd(const struct order *order, const struct places *places,
-                           struct sandbox *sandbox) {
-    enum places_where where = PLACES_CLEAR;
-    sandbox->cwd = open(order->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (sandbox->cwd < 0) {
-        return err_from_errno(errno, "chdir");
-    }
-    struct err err = places_judge(places, sandbox->cwd, &where);
-    if (!err_failed(err) && where != PLACES_CLEAR) {
-        err = err_from_errno(EACCES, "sandbox_cwd");
-    }
-    return err;
-}
-
-/* One that has no such device loses nothing by that. */
-static struct err allow_devices(const struct sandbox *sandbox, uint64_t rights) {
+/* A system that has no such device loses nothing by that. */
+static struct err sandbox_allow_devices(const struct sandbox *sandbox, uint64_t rights) {
     static const char *const names[] = {"/dev/null",   "/dev/zero",    "/dev/full",
                                         "/dev/random", "/dev/urandom", "/dev/tty"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -61,98 +248,84 @@ static struct err allow_devices(const struct sandbox *sandbox, uint64_t rights) 
         struct stat about;
         bool is_device = fd >= 0 && fstat(fd, &about) == 0 && S_ISCHR(about.st_mode);
         if (is_device && landlock_allow(sandbox->ruleset, fd, rights & USING) < 0) {
-            return failed();
+            return sandbox_failed();
         }
     }
     return ERR_OK;
 }
 
-/* Of this attempt alone; nobody else may have made it. */
-static struct err make_tmp(int folder, int *ret_fd) {
-    if (mkdirat(folder, PROTOCOL_TMP, 0700) < 0) {
-        return failed();
-    }
-    int fd = openat(folder, PROTOCOL_TMP, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        return failed();
-    }
-    *ret_fd = fd;
-    return ERR_OK;
-}
-
-/* Where no part of the path is a link: the folder is the one that was meant. */
-static int open_plain(const char *path) {
+/* What cannot be granted is not: the command finds out, and nothing is opened by mistake. Where no
+ * part of the path is a link, the folder is the one that was meant. */
+static struct err sandbox_allow_writes(const struct sandbox_plan *plan, const struct places *places,
+                                       const struct sandbox *sandbox, uint64_t rights) {
     const struct {
         uint64_t flags, mode, resolve;
     } how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = NO_MAGIC_LINKS | NO_LINKS};
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-}
-
-/* What cannot be granted is not: the command finds out, and nothing is opened by mistake. */
-static struct err allow_more(const struct order *order, const struct places *places,
-                             const struct sandbox *sandbox, uint64_t rights) {
-    for (size_t i = 0; i < order->write_count; i++) {
-        AUTO(fd_release) int fd = open_plain(order->write[i]);
-        enum places_where where = PLACES_CLEAR;
-        struct err err = fd < 0 ? ERR_OK : places_judge(places, fd, &where);
+    for (size_t i = 0; i < plan->write_count; i++) {
+        AUTO(fd_release)
+        int fd = (int)syscall(SYS_openat2, AT_FDCWD, plan->write[i], &how, sizeof how);
+        bool clear = false;
+        struct err err = fd < 0 ? ERR_OK : places_judge(places, fd, &clear);
         if (err_failed(err)) {
             return err;
         }
-        bool clear = fd >= 0 && where == PLACES_CLEAR;
         if (clear && landlock_allow(sandbox->ruleset, fd, rights) < 0) {
-            return failed();
+            return sandbox_failed();
         }
     }
     return ERR_OK;
 }
 
-static struct err fill_ruleset(const struct order *order, const struct places *places, int folder,
-                               const struct sandbox *sandbox) {
-    uint64_t rights = landlock_rights(sandbox->abi);
-    uint64_t owning = rights & ~(uint64_t)MAKING_DEVICES;
-    AUTO(fd_release) int tmp = -1;
-    struct err err = make_tmp(folder, &tmp);
-    if (!err_failed(err) && (landlock_allow(sandbox->ruleset, tmp, owning) < 0 ||
-                             landlock_allow(sandbox->ruleset, sandbox->cwd, owning) < 0)) {
-        err = failed();
-    }
-    if (!err_failed(err)) {
-        err = allow_more(order, places, sandbox, owning);
-    }
-    if (!err_failed(err)) {
-        err = allow_devices(sandbox, rights);
-    }
-    return err_failed(err) ? err : places_show(places, sandbox->ruleset, SEEING);
-}
-
-static struct err prepare(const struct order *order, int folder, struct sandbox *sandbox) {
+static struct err sandbox_make(const struct sandbox_plan *plan, struct sandbox *sandbox) {
     struct places places = {.hidden_count = 0};
-    struct err err = hide_all(order, &places);
-    if (!err_failed(err)) {
-        err = open_cwd(order, &places, sandbox);
+    struct err err = places_hide(&places, "/dev");
+    for (size_t i = 0; i < plan->hide_count && !err_failed(err); i++) {
+        err = places_hide(&places, plan->hide[i]);
     }
     if (err_failed(err)) {
         return err;
     }
+    bool clear = false;
+    sandbox->cwd = open(plan->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (sandbox->cwd < 0) {
+        return err_from_errno(errno, "chdir");
+    }
+    err = places_judge(&places, sandbox->cwd, &clear);
+    if (err_failed(err) || !clear) {
+        return err_failed(err) ? err : err_from_errno(EACCES, "sandbox_cwd");
+    }
     sandbox->ruleset = landlock_create(sandbox->abi);
     if (sandbox->ruleset < 0) {
-        return failed();
+        return sandbox_failed();
     }
     filter_make(&sandbox->filter, sandbox->abi);
-    return fill_ruleset(order, &places, folder, sandbox);
+
+    /* `tmp` is of this attempt alone; nobody else may have made it. */
+    if (mkdirat(plan->folder, PROTOCOL_TMP, 0700) < 0) {
+        return sandbox_failed();
+    }
+    AUTO(fd_release)
+    int tmp = openat(plan->folder, PROTOCOL_TMP, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    uint64_t rights = landlock_rights(sandbox->abi);
+    uint64_t owning = rights & ~(uint64_t)MAKING_DEVICES;
+    if (tmp < 0 || landlock_allow(sandbox->ruleset, tmp, owning) < 0 ||
+        landlock_allow(sandbox->ruleset, sandbox->cwd, owning) < 0) {
+        return sandbox_failed();
+    }
+    err = sandbox_allow_writes(plan, &places, sandbox, owning);
+    if (!err_failed(err)) {
+        err = sandbox_allow_devices(sandbox, rights);
+    }
+    return err_failed(err) ? err : places_show(&places, sandbox->ruleset);
 }
 
-struct err sandbox_prepare(const struct order *order, int folder, struct sandbox *ret_sandbox) {
-    ret_sandbox->abi = 0;
+struct err sandbox_prepare(const struct sandbox_plan *plan, struct sandbox *ret_sandbox) {
     ret_sandbox->ruleset = ret_sandbox->cwd = -1;
-    if (!order_has(order, ORDER_SANDBOX)) {
-        return ERR_OK;
-    }
     ret_sandbox->abi = landlock_abi();
     if (ret_sandbox->abi < 1) {
         return err_from_errno(ENOSYS, "sandbox");
     }
-    struct err err = prepare(order, folder, ret_sandbox);
+    struct err err = sandbox_make(plan, ret_sandbox);
     if (err_failed(err)) {
         sandbox_done(ret_sandbox);
     }

@@ -7,17 +7,14 @@
  */
 #include "proc/spool/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "proc/small/small.h"
 
 enum {
     OWNER_ALL = 0700,
@@ -26,31 +23,19 @@ enum {
     ENTRIES_MAX = 1 << 26,
 };
 
-struct chunk {
-    _Alignas(8) char bytes[4096];
-};
-
 struct removal {
     int top; /* Borrowed. */
     unsigned moved;
     unsigned looked_at; /* Entries: whatever still makes some must not hold us for ever. */
 };
 
-static struct err failed(const char *step) {
+static struct err folder_failed(const char *step) {
     return err_from_errno(errno, step);
 }
 
-/* Not by printf: it would be a third of the holder. */
-static void name_number(char *ret_name, const char *beginning, unsigned number) {
-    char digits[12];
-    size_t at = sizeof digits, len = strlen(beginning);
-    digits[--at] = '\0';
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    memcpy(ret_name, beginning, len);
-    memcpy(ret_name + len, digits + at, sizeof digits - at);
+/* Holder and daemon may both be at it. */
+static struct err unless_gone(struct err err) {
+    return err.os == ENOENT ? ERR_OK : err;
 }
 
 /* Owner's rights first: without them nothing in it can be seen or removed. Through the descriptor,
@@ -60,125 +45,86 @@ struct err folder_open(int at, const char *name, int *ret_fd) {
     int handle = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat about;
     if (handle < 0 || fstat(handle, &about) < 0) {
-        return failed("folder: open");
+        return folder_failed("folder: open");
     }
     char path[NAME_SIZE];
-    name_number(path, "/proc/self/fd/", (unsigned)handle);
+    (void)line_make(path, sizeof path, "/proc/self/fd/%d", handle); /* The path fits. */
     if ((about.st_mode & OWNER_ALL) != OWNER_ALL && chmod(path, OWNER_ALL) < 0) {
-        return failed("folder: permit");
+        return folder_failed("folder: permit");
     }
     int fd = openat(handle, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
-        return failed("folder: open");
+        return folder_failed("folder: open");
     }
     *ret_fd = fd;
     return ERR_OK;
 }
 
-static bool is_dots(const char *name) {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 /* A name that is taken, by whatever, is not ours to replace. An empty folder may be. */
-static struct err move_up(struct removal *removal, int from, const char *name) {
+static struct err removal_move_up(struct removal *removal, int from, const char *name) {
     for (unsigned tries = 0; tries < NAMES_MAX; tries++) {
         char free_name[NAME_SIZE];
-        name_number(free_name, ".drover-", removal->moved++);
+        (void)line_make(free_name, sizeof free_name, ".drover-%lld",
+                        (long long)removal->moved++); /* The name fits. */
         if (renameat(from, name, removal->top, free_name) == 0 || errno == ENOENT) {
             return ERR_OK;
         }
         if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) {
-            return failed("folder: move");
+            return folder_failed("folder: move");
         }
     }
     return ERR_OK; /* A later look has fewer names in its way. */
 }
 
-/* False: it is a folder. */
-static bool remove_file(int at, const char *name, struct err *ret_err) {
-    *ret_err = ERR_OK;
-    if (unlinkat(at, name, 0 /* a file */) == 0 || errno == ENOENT) {
-        return true;
-    }
-    if (errno == EISDIR) {
-        return false;
-    }
-    *ret_err = failed("folder: remove a file");
-    return true;
-}
+static struct err removal_take_inner(struct removal *removal, const char *name);
 
-/* Holder and daemon may both be at it. */
-static struct err unless_gone(struct err err) {
-    return err.os == ENOENT ? ERR_OK : err;
-}
-
-static struct err lift(struct removal *removal, int inner, const char *name) {
-    struct err err;
-    if (remove_file(inner, name, &err)) {
-        return err;
-    }
-    /* A folder that changes its parent is written to, too. */
-    AUTO(fd_release) int fd = -1;
-    err = folder_open(inner, name, &fd);
-    if (err_failed(err)) {
-        return unless_gone(err);
-    }
-    return move_up(removal, inner, name);
-}
-
-static struct err take_inner(struct removal *removal, const char *name);
-
-/* At the top, or in a folder of the top. */
-static struct err take(struct removal *removal, int folder, const char *name) {
-    if (++removal->looked_at > ENTRIES_MAX) {
-        return err_from_errno(EBUSY, "folder: too much in it");
-    }
-    if (folder != removal->top) {
-        return lift(removal, folder, name);
-    }
-    struct err err;
-    return remove_file(folder, name, &err) ? err : take_inner(removal, name);
-}
-
-/* One look at all that is in a folder. */
-static struct err take_all(struct removal *removal, int folder, bool *ret_found) {
-    struct chunk chunk;
+/* Looks once at all that is in the top, or in a folder of the top. */
+static struct err removal_take_all(struct removal *removal, int folder, bool *ret_found) {
+    struct names names;
     *ret_found = false;
     if (lseek(folder, 0, SEEK_SET) < 0) {
-        return failed("folder: read");
+        return folder_failed("folder: read");
     }
-    for (;;) {
-        long len = syscall(SYS_getdents64, folder, chunk.bytes, sizeof chunk.bytes);
-        if (len <= 0) {
-            return len < 0 ? unless_gone(failed("folder: read")) : ERR_OK;
+    names_start(&names, folder);
+    for (const char *name; (name = names_next(&names)) != NULL;) {
+        *ret_found = true;
+        if (++removal->looked_at > ENTRIES_MAX) {
+            return err_from_errno(EBUSY, "folder: too much in it");
         }
-        for (long at = 0; at < len;) {
-            const struct dirent64 *entry = (const void *)(chunk.bytes + at);
-            at += entry->d_reclen;
-            if (is_dots(entry->d_name)) {
-                continue;
-            }
-            *ret_found = true;
-            struct err err = take(removal, folder, entry->d_name);
-            if (err_failed(err)) {
-                return err;
-            }
+        if (unlinkat(folder, name, 0 /* a file */) == 0 || errno == ENOENT) {
+            continue;
+        }
+        if (errno != EISDIR) {
+            return folder_failed("folder: remove a file");
+        }
+        struct err err;
+        if (folder == removal->top) {
+            err = removal_take_inner(removal, name);
+        } else {
+            /* A folder that changes its parent is written to, too. */
+            AUTO(fd_release) int fd = -1;
+            err = folder_open(folder, name, &fd);
+            err = err_failed(err) ? unless_gone(err) : removal_move_up(removal, folder, name);
+        }
+        if (err_failed(err)) {
+            return err;
         }
     }
+    return names.len < 0 ? unless_gone(folder_failed("folder: read")) : ERR_OK;
 }
 
-static struct err take_inner(struct removal *removal, const char *name) {
+static struct err removal_take_inner(struct removal *removal, const char *name) {
     AUTO(fd_release) int inner = -1;
     bool found;
     struct err err = folder_open(removal->top, name, &inner);
     if (err_failed(err)) {
         return unless_gone(err);
     }
-    err = take_all(removal, inner, &found);
+    err = removal_take_all(removal, inner, &found);
     /* Not empty yet: the next look at the top comes by again. */
     if (!err_failed(err) && unlinkat(removal->top, name, AT_REMOVEDIR) < 0 && errno != ENOENT &&
         errno != ENOTEMPTY && errno != EEXIST) {
-        err = failed("folder: remove");
+        err = folder_failed("folder: remove");
     }
     return err;
 }
@@ -191,11 +137,11 @@ struct err folder_remove(int at, const char *name) {
     }
     struct removal removal = {.top = top};
     for (bool found = true; found;) {
-        err = take_all(&removal, top, &found);
+        err = removal_take_all(&removal, top, &found);
         if (err_failed(err)) {
             return err;
         }
     }
-    return unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? failed("folder: remove")
+    return unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? folder_failed("folder: remove")
                                                                    : ERR_OK;
 }

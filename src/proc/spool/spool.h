@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "proc/protocol.h"
+#include "proc/spool/protocol.h"
 
 struct spool;
 /* Makes DIR/spool (0700) if need be. */

@@ -15,8 +15,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "proc/sandbox/landlock.h"
-#include "proc/sandbox/privileges.h"
 
 /* The clocks of other processes have numbers below 0. */
 enum { CLOCK_OF_OTHERS = INT32_MIN, KIND_OF_MAP = MAP_TYPE | MAP_ANONYMOUS };

@@ -16,7 +16,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "proc/sandbox/call_filter.h"
+#include "proc/sandbox/confine.h"
 #include "script/protocol.h"
 
 enum { JAIL_FILES_MAX = 16 }; /* Numbers of descriptors in a zygote stay below. */

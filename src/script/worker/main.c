@@ -19,7 +19,7 @@
 
 #include "base/fd.h"
 #include "base/number.h"
-#include "proc/holder/files.h"
+#include "proc/small/small.h"
 #include "script/descriptor_passing.h"
 #include "script/worker/jail.h"
 #include "script/worker/worker.h"

@@ -76,8 +76,8 @@
  *     exited LENGTH\n…          LENGTH bytes: exit.json as it stands on the disk, or would if the
  *                               folder had not been removed. The last word.
  */
-#ifndef DROVER_PROC_PROTOCOL_H
-#define DROVER_PROC_PROTOCOL_H
+#ifndef DROVER_PROC_SPOOL_PROTOCOL_H
+#define DROVER_PROC_SPOOL_PROTOCOL_H
 
 enum {
     PROTOCOL_ORDER_FD = 3,

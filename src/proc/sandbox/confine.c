@@ -1,13 +1,89 @@
-/* call_filter.c: see call_filter.h.
+/* confine.c: see confine.h. */
+#include "proc/sandbox/confine.h"
+
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* --- Capabilities ----------------------------------------------------------------------------- */
+
+enum { CAPABILITIES_MAX = 64, VERSION_3 = 0x20080522 };
+
+/* From the bounding set where we may; the rest says that there is nothing to gain any more. */
+int privileges_drop(void) {
+    const struct {
+        uint32_t version;
+        int pid;
+    } header = {VERSION_3, 0};
+    const struct { uint32_t effective, permitted, inheritable; } none[2] = {{0, 0, 0}, {0, 0, 0}};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+        return -1;
+    }
+    for (unsigned long i = 0; i < CAPABILITIES_MAX; i++) {
+        (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0); /* Only who has them may, and must. */
+    }
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* None without the others. */
+    return (int)syscall(SYS_capset, &header, none);
+}
+
+/* --- Landlock --------------------------------------------------------------------------------- */
+
+enum {
+    CREATE_RULESET = 444,
+    ADD_RULE = 445,
+    RESTRICT_SELF = 446
+}; /* The same on every processor. */
+enum { WHICH_VERSION = 1, PATH_BENEATH = 1, SCOPE_ABSTRACT_SOCKETS = 1, SCOPE_SIGNALS = 2 };
+enum { RIGHTS_FIRST = (1 << 13) - 1 }; /* ABI 1: bits 0 to 12. */
+
+struct ruleset {
+    uint64_t files, net, scopes; /* An older kernel gets the first ones only. */
+};
+
+struct path_beneath {
+    uint64_t rights;
+    int32_t fd;
+} __attribute__((packed));
+
+int landlock_abi(void) {
+    long abi = syscall(CREATE_RULESET, NULL /* no rules */, 0UL, WHICH_VERSION);
+    return abi < 0 ? 0 : (int)abi;
+}
+
+uint64_t landlock_rights(int abi) {
+    uint64_t rights = RIGHTS_FIRST;
+    rights |= abi >= LANDLOCK_ABI_REFER ? LANDLOCK_REFER : 0U;
+    rights |= abi >= LANDLOCK_ABI_TRUNCATE ? LANDLOCK_TRUNCATE : 0U;
+    rights |= abi >= LANDLOCK_ABI_IOCTL_DEV ? LANDLOCK_IOCTL_DEV : 0U;
+    return rights;
+}
+
+int landlock_create(int abi) {
+    struct ruleset rules = {.files = landlock_rights(abi)};
+    size_t size = sizeof rules.files;
+    if (abi >= LANDLOCK_ABI_SCOPES) {
+        rules.scopes = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS;
+        size = sizeof rules;
+    }
+    return (int)syscall(CREATE_RULESET, &rules, size, 0UL); /* Born close-on-exec. */
+}
+
+int landlock_allow(int ruleset, int fd, uint64_t rights) {
+    const struct path_beneath rule = {.rights = rights, .fd = fd};
+    return (int)syscall(ADD_RULE, ruleset, PATH_BENEATH, &rule, 0UL);
+}
+
+int landlock_enter(int ruleset) {
+    return (int)syscall(RESTRICT_SELF, ruleset, 0UL);
+}
+
+/* --- System calls -----------------------------------------------------------------------------
  *
  * Each row becomes a few steps: is it this call, does each condition hold, then the answer. A path
  * through it costs some hundred comparisons at worst, and the kernel remembers which calls are
  * allowed whatever their arguments are.
  */
-#include "proc/sandbox/call_filter.h"
-
-#include <stddef.h>
-#include <sys/prctl.h>
 
 #if defined(__x86_64__)
 enum { FOREIGN_BIT = 0x40000000 }; /* x32: the same processor by other numbers. */
