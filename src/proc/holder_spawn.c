@@ -17,7 +17,6 @@
 
 #include "base/fd.h"
 #include "proc/holder_inside.h"
-#include "proc/spool/inside.h"
 
 enum { COPIES_FROM = 16 }; /* Beyond the places that the holder's descriptors take. */
 
@@ -133,7 +132,7 @@ static struct err connect_there(int fd, int folder_fd) {
 
 struct err holder__connect(const struct spool *spool, const char *name, int *ret_fd) {
     AUTO(fd_release) int folder = -1;
-    struct err err = spool__folder(spool, name, &folder);
+    struct err err = spool_folder(spool, name, &folder);
     if (err_failed(err)) {
         return err;
     }

@@ -91,12 +91,6 @@ struct err spool_decide(const struct spool *spool, const char *name, enum spool_
 
 /* --- Output ----------------------------------------------------------------------------------- */
 
-const char *log_stream_name(enum log_stream stream) {
-    static const char *const names[LOG_STREAMS] = {
-        [LOG_OUT] = "out", [LOG_ERR] = "err", [LOG_PTY] = "pty"};
-    return names[stream];
-}
-
 /* The byte at an offset is the same whenever it is asked for. */
 static char byte_at(int64_t offset) {
     return offset % 50 == 49 ? '\n' : (char)('a' + offset % 26);

@@ -194,7 +194,7 @@ static void a_claim_of_another_boot_says_so(void **state) {
     assert_true(found.rebooted);
 }
 
-/* Only a holder's claim may lose its bytes, in a power cut: see spool_decide.c. */
+/* Only a holder's claim may lose its bytes, in a power cut: see spool.c. */
 static void a_claim_without_its_bytes_is_a_holders_of_another_boot(void **state) {
     static const char *const texts[] = {
         "",

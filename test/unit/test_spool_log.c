@@ -1,6 +1,5 @@
 /* Output by logical offset: heads, segments, holes, and a holder that writes and drops. And where
  * its folders lie. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
@@ -15,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "proc/small/small.h"
 #include "proc_kit.h"
 
 static const char NAME[] = "run_a.1";
@@ -23,15 +23,15 @@ static const char NAME[] = "run_a.1";
 
 static const char *missed; /* A test's own. */
 
-struct dirent *__real_readdir64(DIR *dir);
-struct dirent *__wrap_readdir64(DIR *dir);
-struct dirent *__wrap_readdir64(DIR *dir) {
-    struct dirent *entry = __real_readdir64(dir);
-    if (entry != NULL && missed != NULL && strcmp(entry->d_name, missed) == 0) {
+const char *__real_names_next(struct names *names);
+const char *__wrap_names_next(struct names *names);
+const char *__wrap_names_next(struct names *names) {
+    const char *name = __real_names_next(names);
+    if (name != NULL && missed != NULL && strcmp(name, missed) == 0) {
         missed = NULL;
-        entry = __real_readdir64(dir);
+        name = __real_names_next(names);
     }
-    return entry;
+    return name;
 }
 
 /* --- Files ------------------------------------------------------------------------------------ */

@@ -90,9 +90,9 @@ static void client_add_news(struct client *client, const struct news *news, stru
         line_addf(&line, "accepted %lld\n", (long long)news->accepted);
         told->accepted = news->accepted;
     }
-    for (unsigned i = 0; i < LOGS_STREAMS && !quiet; i++) {
+    for (unsigned i = 0; i < LOG_STREAMS && !quiet; i++) {
         if (told->size[i] != news->size[i]) {
-            line_addf(&line, "grown %s %lld\n", logs_name(i), (long long)news->size[i]);
+            line_addf(&line, "grown %s %lld\n", log_stream_name(i), (long long)news->size[i]);
             told->size[i] = news->size[i];
         }
     }
@@ -102,8 +102,8 @@ static void client_add_news(struct client *client, const struct news *news, stru
     }
     if (client->wants_status) {
         line_addf(&line, "status");
-        for (unsigned i = 0; i < LOGS_STREAMS; i++) {
-            line_addf(&line, " %s=%lld", logs_name(i), (long long)news->size[i]);
+        for (unsigned i = 0; i < LOG_STREAMS; i++) {
+            line_addf(&line, " %s=%lld", log_stream_name(i), (long long)news->size[i]);
         }
         line_addf(&line, " in=%lld alive=%d disk_full=%d processes=%lld\n",
                   (long long)news->accepted, custody->phase == CUSTODY_RUNNING, news->disk_full,
@@ -117,7 +117,7 @@ static void client_add_news(struct client *client, const struct news *news, stru
 
 static struct news control_news(const struct custody *custody) {
     struct news news = {.accepted = custody->input.accepted, .disk_full = custody->logs.full};
-    for (unsigned i = 0; i < LOGS_STREAMS; i++) {
+    for (unsigned i = 0; i < LOG_STREAMS; i++) {
         news.size[i] = custody->logs.files[i].size;
     }
     return news;
@@ -173,7 +173,7 @@ static bool run_status(const struct call *call) {
 }
 
 static bool run_stop(const struct call *call) {
-    custody_stop(call->custody, call->numbers[0], WHY_STOPPED);
+    custody_stop(call->custody, call->numbers[0], EXIT_STOPPED);
     return true;
 }
 

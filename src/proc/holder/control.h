@@ -24,7 +24,7 @@ enum {
 
 /* What there is to tell. */
 struct news {
-    int64_t size[LOGS_STREAMS];
+    int64_t size[LOG_STREAMS];
     int64_t accepted;
     bool disk_full;
 };

@@ -87,7 +87,7 @@ static void custody_start(struct custody *custody) {
 
 /* --- Words from outside ----------------------------------------------------------------------- */
 
-void custody_stop(struct custody *custody, int64_t grace_ms, enum custody_why why) {
+void custody_stop(struct custody *custody, int64_t grace_ms, enum exit_why why) {
     int64_t at = clock_after(clock_ms(), grace_ms);
     if (at < custody->kill_at) {
         custody->kill_at = at;
@@ -195,7 +195,7 @@ static void custody_check_count(struct custody *custody, int64_t now) {
     int64_t limit = custody->order.processes_max;
     int64_t count = custody_count(custody);
     if (limit > 0 && (count > limit || count == TREE_MAX)) {
-        custody->why = custody->stopping ? custody->why : WHY_PROCESSES;
+        custody->why = custody->stopping ? custody->why : EXIT_PROCESSES;
         custody->stopping = true;
         custody->kill_at = now;
     }
@@ -221,7 +221,7 @@ static void custody_advance(struct custody *custody, int64_t now) {
     if (custody->phase == CUSTODY_RUNNING) {
         if (now >= custody->timeout_at) {
             custody->timeout_at = CLOCK_NEVER;
-            custody_stop(custody, custody->order.grace_ms, WHY_TIMED_OUT);
+            custody_stop(custody, custody->order.grace_ms, EXIT_TIMED_OUT);
         }
         if (now >= custody->count_at && !custody->killing) {
             custody_check_count(custody, now);
@@ -283,11 +283,7 @@ static bool custody_read(struct custody *custody, int *fd) {
         return false;
     }
     bool terminal = order_has(&custody->order, ORDER_PTY);
-    logs_add(logs,
-             terminal                    ? LOGS_PTY
-             : fd == &custody->child.out ? LOGS_OUT
-                                         : LOGS_ERR,
-             (size_t)got);
+    logs_add(logs, terminal ? LOG_PTY : fd == &custody->child.out ? LOG_OUT : LOG_ERR, (size_t)got);
     if (logs->full) {
         custody->retry_at = clock_after(clock_ms(), RETRY_MS);
     }
@@ -317,7 +313,7 @@ static void custody_take_signals(struct custody *custody) {
     ssize_t got = read(custody->signals, infos, sizeof infos);
     for (ssize_t i = 0; i < got / (ssize_t)sizeof infos[0]; i++) {
         if (infos[i].ssi_signo == SIGTERM) {
-            custody_stop(custody, custody->order.grace_ms, WHY_STOPPED);
+            custody_stop(custody, custody->order.grace_ms, EXIT_STOPPED);
         }
     }
     custody_reap(custody);
@@ -366,20 +362,19 @@ static int64_t unread(int fd) {
 /* exit.json, as protocol.h has it: exactly `size` bytes of `buffer`. All texts are plain: no
  * escapes. */
 static struct bytes custody_result(const struct custody *custody, char *buffer, size_t size) {
-    static const char *const whys[] = {"itself", "stopped", "timed_out", "processes"};
     const struct err *failed = &custody->not_started;
     bool started = !err_failed(*failed), exited = started && WIFEXITED(custody->status);
+    enum exit_end end = !started ? EXIT_NOT_STARTED : exited ? EXIT_EXITED : EXIT_SIGNALED;
     struct line line = line_in(buffer, size);
     line_addf(&line, "{\"v\":1,\"name\":\"%s\",\"end\":\"%s\"", custody->order.name,
-              !started ? "not_started"
-              : exited ? "exited"
-                       : "signaled");
+              exit_end_words()[end]);
     line_addf(&line, ",\"code\":%d,\"signal\":%d,\"errno\":%d,\"step\":\"%s\",\"why\":\"%s\"",
               exited ? WEXITSTATUS(custody->status) : 0,
               started && !exited ? WTERMSIG(custody->status) : 0, started ? 0 : failed->os,
-              started ? "" : failed->step, whys[custody->why]);
-    for (unsigned i = 0; i < LOGS_STREAMS; i++) {
-        line_addf(&line, ",\"%s\":%lld", logs_name(i), (long long)custody->logs.files[i].size);
+              started ? "" : failed->step, exit_why_words()[custody->why]);
+    for (unsigned i = 0; i < LOG_STREAMS; i++) {
+        line_addf(&line, ",\"%s\":%lld", log_stream_name(i),
+                  (long long)custody->logs.files[i].size);
     }
     struct rusage usage = {0};
     (void)getrusage(RUSAGE_CHILDREN, &usage); /* Cannot fail. All of them were waited for. */

@@ -22,7 +22,6 @@
 #include "proc/holder/order.h"
 #include "proc/holder/tree.h"
 
-enum custody_why { WHY_ITSELF, WHY_STOPPED, WHY_TIMED_OUT, WHY_PROCESSES };
 enum custody_phase {
     CUSTODY_RUNNING,  /* The main process lives. */
     CUSTODY_DRAINING, /* It has ended; others of its tree may live. */
@@ -39,7 +38,7 @@ struct custody {
     enum custody_phase phase;
     bool stopping, killing;
     int status; /* Of the main process, as waitpid says. */
-    enum custody_why why;
+    enum exit_why why;
     struct err not_started;              /* Or ERR_OK. */
     int sandbox;                         /* The ABI of landlock that holds the command; 0: none. */
     int64_t started_wall_ms, started_at; /* By both clocks. */
@@ -62,7 +61,7 @@ struct custody {
  * who wants it, a second at most. */
 void custody_run(struct custody *custody);
 
-void custody_stop(struct custody *custody, int64_t grace_ms, enum custody_why why);
+void custody_stop(struct custody *custody, int64_t grace_ms, enum exit_why why);
 void custody_signal(struct custody *custody, int64_t number);
 int64_t custody_count(struct custody *custody); /* Processes of the tree, by a walk. */
 

@@ -6,36 +6,30 @@
 
 #include "base/fd.h"
 #include "proc/small/small.h"
-#include "proc/spool/protocol.h"
 
 enum { NAME_SIZE = 32 };
-
-const char *logs_name(enum logs_stream stream) {
-    static const char *const names[] = {"out", "err", "pty"};
-    return names[stream];
-}
 
 void logs_init(struct logs *logs, int folder, int64_t log_max) {
     logs->folder = folder;
     logs->head_max = log_max / 4;
     logs->segment_max = (log_max - logs->head_max) / LOGS_SEGMENTS;
-    for (unsigned i = 0; i < LOGS_STREAMS; i++) {
+    for (unsigned i = 0; i < LOG_STREAMS; i++) {
         logs->files[i] = (struct log_file){.fd = -1};
     }
     logs->full = false;
     logs->pending_at = logs->pending_len = 0;
 }
 
-static void logs_file_name(enum logs_stream stream, int64_t offset, char name[NAME_SIZE]) {
+static void logs_file_name(enum log_stream stream, int64_t offset, char name[NAME_SIZE]) {
     struct line line = line_in(name, NAME_SIZE);
-    line_addf(&line, "%s.%s", logs_name(stream), offset == 0 ? "head" : "");
+    line_addf(&line, "%s.%s", log_stream_name(stream), offset == 0 ? "head" : "");
     if (offset != 0) {
         line_add_digits(&line, (uint64_t)offset, PROTOCOL_SEGMENT_DIGITS);
     }
 }
 
 /* Before the next segment is made: on a full disk, that is where its room comes from. */
-static void logs_drop_oldest(struct logs *logs, enum logs_stream stream) {
+static void logs_drop_oldest(struct logs *logs, enum log_stream stream) {
     struct log_file *file = &logs->files[stream];
     if (file->oldest == 0 || file->size - file->oldest < LOGS_SEGMENTS * logs->segment_max) {
         return;
@@ -46,7 +40,7 @@ static void logs_drop_oldest(struct logs *logs, enum logs_stream stream) {
     file->oldest += logs->segment_max;
 }
 
-static bool logs_open_next(struct logs *logs, enum logs_stream stream) {
+static bool logs_open_next(struct logs *logs, enum log_stream stream) {
     struct log_file *file = &logs->files[stream];
     logs_drop_oldest(logs, stream);
     char name[NAME_SIZE];
@@ -91,7 +85,7 @@ void logs_retry(struct logs *logs) {
     }
 }
 
-void logs_add(struct logs *logs, enum logs_stream stream, size_t len) {
+void logs_add(struct logs *logs, enum log_stream stream, size_t len) {
     assert(!logs->full && logs->pending_len == 0);
     logs->pending_of = stream;
     logs->pending_at = 0;

@@ -14,9 +14,7 @@
 #define DROVER_PROC_HOLDER_LOGS_H
 
 #include "base/base.h"
-
-enum logs_stream { LOGS_OUT, LOGS_ERR, LOGS_PTY, LOGS_STREAMS };
-const char *logs_name(enum logs_stream stream);
+#include "proc/spool/protocol.h"
 
 enum {
     LOGS_BUFFER_SIZE = 64 << 10, /* What a pipe holds. */
@@ -33,9 +31,9 @@ struct log_file {
 struct logs {
     int folder; /* Borrowed. */
     int64_t head_max, segment_max;
-    struct log_file files[LOGS_STREAMS];
+    struct log_file files[LOG_STREAMS];
     bool full;
-    enum logs_stream pending_of;
+    enum log_stream pending_of;
     size_t pending_at, pending_len; /* In the buffer. */
     char buffer[LOGS_BUFFER_SIZE];
 };
@@ -43,7 +41,7 @@ struct logs {
 void logs_init(struct logs *logs, int folder, int64_t log_max);
 
 /* The first `len` bytes of the buffer. Only while it is not full. */
-void logs_add(struct logs *logs, enum logs_stream stream, size_t len);
+void logs_add(struct logs *logs, enum log_stream stream, size_t len);
 
 /* Writes what is pending; `full` tells. */
 void logs_retry(struct logs *logs);

@@ -155,6 +155,7 @@ const char *names_next(struct names *names) {
         }
         const struct dirent64 *entry = (const void *)(names->bytes + names->at);
         names->at += entry->d_reclen;
+        names->type = entry->d_type;
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             return entry->d_name;
         }

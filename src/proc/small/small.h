@@ -45,6 +45,7 @@ struct names {
     int folder; /* Borrowed. */
     long len;   /* Below 0, once names_next has returned NULL: an error, see errno. */
     long at;
+    unsigned char type; /* Kind of the last entry: DT_DIR and the like. */
     _Alignas(8) char bytes[4096];
 };
 void names_start(struct names *names, int folder);

@@ -3,7 +3,6 @@
  * `end` that is not known: that is what everything else depends on. An unknown `why` does not.
  */
 #include <limits.h>
-#include <string.h>
 
 #include "base/json/json.h"
 #include "proc/spool/spool.h"
@@ -14,141 +13,33 @@ enum { EXIT_DEPTH_MAX = 8, SIGNAL_MAX = 127, ERRNO_MAX = 4095, CODE_MAX = 255 };
  * still be added to each other and to a time. */
 #define MEASURE_MAX (INT64_C(1) << 53)
 
-enum need { OPTIONAL, REQUIRED };
+/* False: absent, no text, or one with a NUL in it. */
+static bool exit_text(const json_t *object, const char *key, struct bytes *ret_text) {
+    *ret_text = json_bytes(object, key);
+    return json_is_string(json_object_get(object, key)) &&
+           memchr(ret_text->data, '\0', ret_text->len) == NULL;
+}
 
-struct range {
-    int64_t min, max;
+struct exit_number {
+    const char *key;
+    bool required;
+    int64_t max;
+    int64_t *into; /* Borrowed. */
 };
 
-static bool read_number(const json_t *object, const char *key, enum need need, struct range range,
-                        int64_t *into) {
-    const json_t *value = json_object_get(object, key);
-    if (value == NULL) {
-        return need == OPTIONAL;
-    }
-    if (!json_is_integer(value)) {
-        return false;
-    }
-    int64_t number = json_integer_value(value);
-    if (number < range.min || number > range.max) {
-        return false;
-    }
-    *into = number;
-    return true;
-}
-
-static bool read_int(const json_t *object, const char *key, enum need need, struct range range,
-                     int *into) {
-    int64_t number = *into;
-    if (!read_number(object, key, need, range, &number)) {
-        return false;
-    }
-    *into = (int)number; /* All ranges are those of an int. */
-    return true;
-}
-
-/* NULL: absent, no text, or one with a NUL in it. */
-static const char *text_of(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_string(value)) {
-        return NULL;
-    }
-    const char *text = json_string_value(value);
-    return strlen(text) == json_string_length(value) ? text : NULL;
-}
-
-static bool read_end(const json_t *object, enum exit_end *into) {
-    static const char *const words[] = {
-        [EXIT_EXITED] = "exited",
-        [EXIT_SIGNALED] = "signaled",
-        [EXIT_NOT_STARTED] = "not_started",
-    };
-    const char *end = text_of(object, "end");
-    for (size_t i = 0; end != NULL && i < COUNT_OF(words); i++) {
-        if (strcmp(end, words[i]) == 0) {
-            *into = (enum exit_end)i;
-            return true;
+static bool exit_numbers(const json_t *object, const struct exit_number *rows, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const json_t *value = json_object_get(object, rows[i].key);
+        if (value == NULL && !rows[i].required) {
+            continue;
         }
-    }
-    return false;
-}
-
-static bool read_why(const json_t *object, enum exit_why *into) {
-    static const char *const words[] = {
-        [EXIT_ITSELF] = "itself",
-        [EXIT_STOPPED] = "stopped",
-        [EXIT_TIMED_OUT] = "timed_out",
-        [EXIT_PROCESSES] = "processes",
-    };
-    const char *why = text_of(object, "why");
-    for (size_t i = 0; why != NULL && i < COUNT_OF(words); i++) {
-        if (strcmp(why, words[i]) == 0) {
-            *into = (enum exit_why)i;
-        }
-    }
-    return why != NULL;
-}
-
-static bool read_step(const json_t *object, enum need need, struct spool_exit *into) {
-    const json_t *value = json_object_get(object, "step");
-    if (value == NULL) {
-        return need == OPTIONAL;
-    }
-    const char *step = text_of(object, "step");
-    size_t len = step == NULL ? sizeof into->step : strlen(step);
-    if (len >= sizeof into->step) {
-        return false;
-    }
-    memcpy(into->step, step, len + 1);
-    return true;
-}
-
-/* What belongs to this kind of end must be there. */
-static bool read_outcome(const json_t *object, struct spool_exit *into) {
-    if (!read_end(object, &into->end) || !read_why(object, &into->why)) {
-        return false;
-    }
-    enum need code = into->end == EXIT_EXITED ? REQUIRED : OPTIONAL;
-    enum need signal = into->end == EXIT_SIGNALED ? REQUIRED : OPTIONAL;
-    enum need os = into->end == EXIT_NOT_STARTED ? REQUIRED : OPTIONAL;
-    return read_int(object, "code", code, (struct range){0, CODE_MAX}, &into->code) &&
-           read_int(object, "signal", signal, (struct range){0, SIGNAL_MAX}, &into->signal) &&
-           read_int(object, "errno", os, (struct range){0, ERRNO_MAX}, &into->os) &&
-           read_step(object, os, into);
-}
-
-static bool read_measures(const json_t *object, struct spool_exit *into) {
-    const struct {
-        const char *key;
-        enum need need;
-        int64_t *into;
-    } rows[] = {
-        {"out", REQUIRED, &into->out},
-        {"err", REQUIRED, &into->err},
-        {"pty", REQUIRED, &into->pty},
-        {"in", REQUIRED, &into->in},
-        {"cpu_us", OPTIONAL, &into->cpu_us},
-        {"memory_kb", OPTIONAL, &into->memory_kb},
-        {"processes", OPTIONAL, &into->processes},
-        {"started_ms", OPTIONAL, &into->started_ms},
-        {"ended_ms", OPTIONAL, &into->ended_ms},
-        {"left", OPTIONAL, &into->left},
-        {"sandbox", OPTIONAL, &into->sandbox},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (!read_number(object, rows[i].key, rows[i].need, (struct range){0, MEASURE_MAX},
-                         rows[i].into)) {
+        int64_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (number < 0 || number > rows[i].max) {
             return false;
         }
+        *rows[i].into = number;
     }
     return true;
-}
-
-static bool is_of(const json_t *object, const char *name) {
-    int64_t version = 0;
-    const char *found = text_of(object, "name");
-    return found != NULL && (name == NULL || strcmp(found, name) == 0) &&
-           read_number(object, "v", REQUIRED, (struct range){1, INT_MAX}, &version);
 }
 
 bool spool_exit_parse(struct bytes json, const char *name, struct spool_exit *ret_exit) {
@@ -161,10 +52,51 @@ bool spool_exit_parse(struct bytes json, const char *name, struct spool_exit *re
     if (err_failed(err) || !json_is_object(object)) {
         return false;
     }
-    struct spool_exit found = {.end = EXIT_EXITED, .processes = EXIT_UNCOUNTED};
-    if (!is_of(object, name) || !read_outcome(object, &found) || !read_measures(object, &found)) {
+
+    struct spool_exit exit = {.processes = EXIT_UNCOUNTED};
+    struct bytes text;
+    unsigned end = 0, why = EXIT_ITSELF;
+    if (!exit_text(object, "name", &text) || (name != NULL && !bytes_is(text, name)) ||
+        !exit_text(object, "end", &text) || !bytes_find(text, exit_end_words(), &end) ||
+        !exit_text(object, "why", &text)) {
         return false;
     }
-    *ret_exit = found;
+    (void)bytes_find(text, exit_why_words(), &why); /* As said above. */
+    exit.end = (enum exit_end)end;
+    exit.why = (enum exit_why)why;
+
+    /* What belongs to this kind of end must be there. */
+    bool exited = end == EXIT_EXITED, not_started = end == EXIT_NOT_STARTED;
+    int64_t version = 0, code = 0, signal = 0, os = 0;
+    const struct exit_number numbers[] = {
+        {"v", true, INT_MAX, &version},
+        {"code", exited, CODE_MAX, &code},
+        {"signal", end == EXIT_SIGNALED, SIGNAL_MAX, &signal},
+        {"errno", not_started, ERRNO_MAX, &os},
+        {"out", true, MEASURE_MAX, &exit.out},
+        {"err", true, MEASURE_MAX, &exit.err},
+        {"pty", true, MEASURE_MAX, &exit.pty},
+        {"in", true, MEASURE_MAX, &exit.in},
+        {"cpu_us", false, MEASURE_MAX, &exit.cpu_us},
+        {"memory_kb", false, MEASURE_MAX, &exit.memory_kb},
+        {"processes", false, MEASURE_MAX, &exit.processes},
+        {"started_ms", false, MEASURE_MAX, &exit.started_ms},
+        {"ended_ms", false, MEASURE_MAX, &exit.ended_ms},
+        {"left", false, MEASURE_MAX, &exit.left},
+        {"sandbox", false, MEASURE_MAX, &exit.sandbox},
+    };
+    if (!exit_numbers(object, numbers, COUNT_OF(numbers)) || version == 0) {
+        return false;
+    }
+    if (not_started || json_object_get(object, "step") != NULL) {
+        if (!exit_text(object, "step", &text) || text.len >= sizeof exit.step) {
+            return false;
+        }
+        memcpy(exit.step, text.data, text.len);
+    }
+    exit.code = (int)code;
+    exit.signal = (int)signal;
+    exit.os = (int)os;
+    *ret_exit = exit;
     return true;
 }

@@ -14,18 +14,16 @@
  *
  * Sizes are taken after the listing: an extent with another one behind it does not grow any more.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "proc/spool/inside.h"
+#include "proc/small/small.h"
 #include "proc/spool/spool.h"
 
 enum {
@@ -36,74 +34,45 @@ enum {
 
 static const int64_t HEAD = -1; /* Sorts before all segments; its first offset is 0. */
 
-/* The files of one stream, by their first offsets. */
-struct listing {
-    int64_t *starts; /* Owned. */
-    size_t count, size;
+/* What goes wrong between two looks is no error: `again` is set, and it is all done anew. */
+struct reading {
+    int folder_fd; /* Borrowed. */
+    enum log_stream stream;
+    int64_t *starts; /* Owned: the files of the stream, by their first offsets. */
+    size_t count, room;
+    int64_t known_max; /* The last start of the listing before. */
+    bool again;
+    char *buffer; /* Borrowed; `size` bytes. */
+    size_t size;
+    struct log_read result;
 };
 
-static void listing_done(struct listing *listing) {
-    mem_free(listing->starts);
-}
-
-static void dir_release(DIR **dir) {
-    if (*dir != NULL) {
-        (void)closedir(*dir); /* It was only read. */
-    }
-}
-
-const char *log_stream_name(enum log_stream stream) {
-    static const char *const names[LOG_STREAMS] = {
-        [LOG_OUT] = "out",
-        [LOG_ERR] = "err",
-        [LOG_PTY] = "pty",
-    };
-    assert((unsigned)stream < LOG_STREAMS);
-    return names[stream];
+static void reading_done(struct reading *reading) {
+    mem_free(reading->starts);
 }
 
 /* --- Listing ---------------------------------------------------------------------------------- */
 
-/* Exactly 20 digits, so number_parse, which refuses leading zeros, is no help. */
-static bool parse_start(const char *digits, int64_t *ret_start) {
-    if (strlen(digits) != PROTOCOL_SEGMENT_DIGITS) {
+/* A segment has exactly 20 digits, so number_parse, which refuses leading zeros, is no help. */
+static bool parse_file_name(const char *file, enum log_stream stream, int64_t *ret_start) {
+    struct bytes digits = bytes_of(file), name;
+    if (!bytes_next(&digits, '.', &name) || !bytes_is(name, log_stream_name(stream))) {
         return false;
     }
+    if (bytes_is(digits, "head")) {
+        *ret_start = HEAD;
+        return true;
+    }
     int64_t start = 0;
-    for (const char *at = digits; *at != '\0'; at++) {
-        int64_t digit = *at - '0';
+    for (size_t i = 0; i < digits.len; i++) {
+        int64_t digit = digits.data[i] - '0';
         if (digit < 0 || digit > 9 || start > (INT64_MAX - digit) / 10) {
             return false;
         }
         start = start * 10 + digit;
     }
     *ret_start = start;
-    return true;
-}
-
-static bool parse_file_name(const char *file, enum log_stream stream, int64_t *ret_start) {
-    const char *name = log_stream_name(stream);
-    size_t len = strlen(name);
-    if (strncmp(file, name, len) != 0 || file[len] != '.') {
-        return false;
-    }
-    if (strcmp(file + len + 1, "head") == 0) {
-        *ret_start = HEAD;
-        return true;
-    }
-    return parse_start(file + len + 1, ret_start);
-}
-
-static struct err listing_add(struct listing *listing, int64_t start) {
-    if (listing->count == EXTENTS_MAX) {
-        return err_make(ERR_OVERLOADED, "spool: too many segments");
-    }
-    if (listing->count == listing->size) {
-        listing->size = listing->size == 0 ? 32 : 2 * listing->size;
-        listing->starts = mem_grow(listing->starts, listing->size * sizeof *listing->starts);
-    }
-    listing->starts[listing->count++] = start;
-    return ERR_OK;
+    return digits.len == PROTOCOL_SEGMENT_DIGITS;
 }
 
 static int compare_starts(const void *a, const void *b) {
@@ -111,69 +80,52 @@ static int compare_starts(const void *a, const void *b) {
     return (*left > *right) - (*left < *right);
 }
 
-static struct err list_extents(int folder_fd, enum log_stream stream, struct listing *listing) {
-    listing->count = 0;
-    int copy = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (copy < 0 && errno == ENOENT) {
-        return ERR_OK; /* Removed since it was opened. */
+static struct err reading_list(struct reading *reading) {
+    reading->count = 0;
+    if (lseek(reading->folder_fd, 0, SEEK_SET) < 0) {
+        return err_from_errno(errno, "spool: read a folder");
     }
-    AUTO(dir_release) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-    if (dir == NULL) {
-        struct err err = err_from_errno(errno, "spool: read a folder");
-        fd_release(&copy);
-        return err;
-    }
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (entry == NULL && errno != 0) {
-            return err_from_errno(errno, "spool: read a folder");
-        }
-        if (entry == NULL) {
-            break;
-        }
+    struct names names;
+    names_start(&names, reading->folder_fd);
+    for (const char *file; (file = names_next(&names)) != NULL;) {
         int64_t start = 0;
-        struct err err =
-            parse_file_name(entry->d_name, stream, &start) ? listing_add(listing, start) : ERR_OK;
-        if (err_failed(err)) {
-            return err;
+        if (!parse_file_name(file, reading->stream, &start)) {
+            continue;
         }
+        if (reading->count == EXTENTS_MAX) {
+            return err_make(ERR_OVERLOADED, "spool: too many segments");
+        }
+        if (reading->count == reading->room) {
+            reading->room = reading->room == 0 ? 32 : 2 * reading->room;
+            reading->starts = mem_grow(reading->starts, reading->room * sizeof *reading->starts);
+        }
+        reading->starts[reading->count++] = start;
     }
-    if (listing->count > 0) {
-        qsort(listing->starts, listing->count, sizeof *listing->starts, compare_starts);
+    if (names.len < 0 && errno != ENOENT) { /* ENOENT: removed since it was opened. */
+        return err_from_errno(errno, "spool: read a folder");
+    }
+    if (reading->count > 0) {
+        qsort(reading->starts, reading->count, sizeof *reading->starts, compare_starts);
     }
     return ERR_OK;
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* What goes wrong between two looks is no error: `again` is set, and it is all done anew. */
-struct reading {
-    int folder_fd; /* Borrowed. */
-    enum log_stream stream;
-    struct listing listing; /* Owned. */
-    int64_t known_max;      /* The last start of the listing before. */
-    bool again;
-    char *buffer; /* Borrowed; `size` bytes. */
-    size_t size;
-    struct log_read result;
-};
-
-static int64_t start_of(const struct reading *reading, size_t at) {
-    int64_t start = reading->listing.starts[at];
+static int64_t reading_start(const struct reading *reading, size_t at) {
+    int64_t start = reading->starts[at];
     return start == HEAD ? 0 : start;
 }
 
 /* The file of an extent and its size; -1 when it is gone. */
-static struct err open_extent(struct reading *reading, size_t at, int *ret_fd, int64_t *ret_size) {
+static struct err reading_open(struct reading *reading, size_t at, int *ret_fd, int64_t *ret_size) {
     char file[FILE_NAME_SIZE];
-    int64_t start = reading->listing.starts[at];
     const char *stream = log_stream_name(reading->stream);
-    if (start == HEAD) {
+    if (reading->starts[at] == HEAD) {
         (void)snprintf(file, sizeof file, "%s.head", stream);
     } else {
         (void)snprintf(file, sizeof file, "%s.%0*lld", stream, PROTOCOL_SEGMENT_DIGITS,
-                       (long long)start);
+                       (long long)reading->starts[at]);
     }
     AUTO(fd_release)
     int fd = openat(reading->folder_fd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -186,7 +138,7 @@ static struct err open_extent(struct reading *reading, size_t at, int *ret_fd, i
     if (fd < 0 || fstat(fd, &about) < 0) {
         return err_from_errno(errno, "spool: open a log");
     }
-    if (!S_ISREG(about.st_mode) || about.st_size > INT64_MAX - start_of(reading, at)) {
+    if (!S_ISREG(about.st_mode) || about.st_size > INT64_MAX - reading_start(reading, at)) {
         return err_make(ERR_IO, "spool: a log that is no plain file");
     }
     *ret_size = (int64_t)about.st_size;
@@ -194,45 +146,13 @@ static struct err open_extent(struct reading *reading, size_t at, int *ret_fd, i
     return ERR_OK;
 }
 
-/* One extent from `offset` on, as far as the buffer goes. */
-static struct err read_extent(struct reading *reading, int fd, off_t from, int64_t left) {
-    struct log_read *result = &reading->result;
-    while (left > 0 && result->len < reading->size) {
-        size_t room = reading->size - result->len;
-        size_t wanted = (int64_t)room < left ? room : (size_t)left;
-        ssize_t got = pread(fd, reading->buffer + result->len, wanted, from);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return err_from_errno(errno, "spool: read a log");
-        }
-        if (got == 0) {
-            return ERR_OK; /* Cut short by somebody: the next round or read shows it. */
-        }
-        result->len += (size_t)got;
-        from += got;
-        left -= got;
-    }
-    return ERR_OK;
-}
-
-/* Nothing was read yet, and the next byte there is begins an extent. */
-static void jump_hole(struct reading *reading, int64_t start) {
-    if (start > reading->known_max) {
-        reading->again = true;
-        return;
-    }
-    reading->result.offset = start;
-}
-
 /* Takes what this extent has of what is wanted. *ret_more: the next one may go on from here. */
-static struct err take_extent(struct reading *reading, size_t at, bool *ret_more) {
+static struct err reading_take(struct reading *reading, size_t at, bool *ret_more) {
     struct log_read *result = &reading->result;
-    int64_t start = start_of(reading, at), size = 0;
+    int64_t start = reading_start(reading, at), size = 0;
     *ret_more = false;
     AUTO(fd_release) int fd = -1;
-    struct err err = open_extent(reading, at, &fd, &size);
+    struct err err = reading_open(reading, at, &fd, &size);
     if (err_failed(err) || fd < 0) {
         return err;
     }
@@ -241,92 +161,97 @@ static struct err take_extent(struct reading *reading, size_t at, bool *ret_more
         *ret_more = true; /* It lies behind this one. */
         return ERR_OK;
     }
-    if (position < start && result->len > 0) {
-        return ERR_OK; /* A hole behind what was read is the next read's. */
-    }
     if (position < start) {
-        jump_hole(reading, start);
-        if (reading->again) {
+        /* A hole: behind what was read it is the next read's; else the next byte there is begins
+         * this extent. */
+        reading->again = result->len == 0 && start > reading->known_max;
+        if (result->len > 0 || reading->again) {
             return ERR_OK;
         }
-        position = start;
+        position = result->offset = start;
     }
-    err = read_extent(reading, fd, (off_t)(position - start), start + size - position);
-    *ret_more = result->offset + (int64_t)result->len == start + size;
-    return err;
+    /* As far as the buffer goes. */
+    while (position < start + size && result->len < reading->size) {
+        size_t room = reading->size - result->len;
+        int64_t left = start + size - position;
+        size_t wanted = (int64_t)room < left ? room : (size_t)left;
+        ssize_t got = pread(fd, reading->buffer + result->len, wanted, (off_t)(position - start));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return err_from_errno(errno, "spool: read a log");
+        }
+        if (got == 0) {
+            break; /* Cut short by somebody: the next round or read shows it. */
+        }
+        result->len += (size_t)got;
+        position += got;
+    }
+    *ret_more = position == start + size;
+    return ERR_OK;
 }
 
-/* The last extent that begins at or before the offset; without one, the first. */
-static size_t find_extent(const struct reading *reading, int64_t offset) {
-    size_t at = 0;
-    while (at + 1 < reading->listing.count && start_of(reading, at + 1) <= offset) {
-        at++;
-    }
-    return at;
-}
-
-static struct err take_size(struct reading *reading) {
-    int64_t size = 0;
-    AUTO(fd_release) int fd = -1;
-    size_t last = reading->listing.count - 1;
-    struct err err = open_extent(reading, last, &fd, &size);
-    if (!err_failed(err) && fd >= 0) {
-        reading->result.size = start_of(reading, last) + size;
-    }
-    return err;
-}
-
-static struct err read_round(struct reading *reading, int64_t offset) {
+static struct err reading_round(struct reading *reading, int64_t offset) {
     reading->again = false;
     reading->result = (struct log_read){.offset = offset, .hole_from = offset};
-    struct err err = list_extents(reading->folder_fd, reading->stream, &reading->listing);
-    if (err_failed(err) || reading->listing.count == 0) {
+    struct err err = reading_list(reading);
+    if (err_failed(err) || reading->count == 0) {
         return err;
     }
-    bool more = true;
-    for (size_t at = find_extent(reading, offset);
-         more && !reading->again && at < reading->listing.count; at++) {
-        err = take_extent(reading, at, &more);
+    /* From the last extent that begins at or before the offset; without one, from the first. */
+    size_t at = 0, last = reading->count - 1;
+    while (at < last && reading_start(reading, at + 1) <= offset) {
+        at++;
+    }
+    for (bool more = true; more && !reading->again && at <= last; at++) {
+        err = reading_take(reading, at, &more);
         if (err_failed(err)) {
             return err;
         }
     }
-    return reading->again ? ERR_OK : take_size(reading);
-}
-
-static struct err read_folder(struct reading *reading, int64_t offset) {
-    reading->known_max = HEAD;
-    for (unsigned i = 0; i < ROUNDS_MAX; i++) {
-        struct err err = read_round(reading, offset);
-        if (err_failed(err) || !reading->again) {
-            return err;
-        }
-        if (reading->listing.count > 0) {
-            reading->known_max = reading->listing.starts[reading->listing.count - 1];
-        }
+    if (reading->again) {
+        return ERR_OK;
     }
-    return err_make(ERR_BUSY, "spool: a log that changes faster than it is read");
+    int64_t size = 0;
+    AUTO(fd_release) int fd = -1;
+    err = reading_open(reading, last, &fd, &size);
+    if (!err_failed(err) && fd >= 0) {
+        reading->result.size = reading_start(reading, last) + size;
+    }
+    return err;
 }
 
 struct err spool_log_read(const struct spool *spool, const struct log_place *place, char *buffer,
                           size_t size, struct log_read *ret_read) {
     assert(place->offset >= 0);
-    struct log_read nothing = {.offset = place->offset, .hole_from = place->offset};
     AUTO(fd_release) int folder = -1;
-    struct err err = spool__folder(spool, place->name, &folder);
+    struct err err = spool_folder(spool, place->name, &folder);
     if (err_failed(err) && err.code != ERR_CONFLICT) {
         return err;
     }
     if (folder < 0) {
-        *ret_read = nothing;
+        *ret_read = (struct log_read){.offset = place->offset, .hole_from = place->offset};
         return ERR_OK;
     }
-    struct reading reading = {
-        .folder_fd = folder, .stream = place->stream, .buffer = buffer, .size = size};
-    err = read_folder(&reading, place->offset);
-    listing_done(&reading.listing);
-    if (!err_failed(err)) {
-        *ret_read = reading.result;
+    AUTO(reading_done)
+    struct reading reading = {.folder_fd = folder,
+                              .stream = place->stream,
+                              .known_max = HEAD,
+                              .buffer = buffer,
+                              .size = size};
+    for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+        err = reading_round(&reading, place->offset);
+        if (err_failed(err)) {
+            return err;
+        }
+        if (!reading.again) {
+            *ret_read = reading.result;
+            return ERR_OK;
+        }
+        if (reading.count > 0) {
+            reading.known_max = reading.starts[reading.count - 1];
+        }
     }
-    return err;
+    return err_make(ERR_BUSY, "spool: a log that changes faster than it is read");
 }

@@ -79,6 +79,8 @@
 #ifndef DROVER_PROC_SPOOL_PROTOCOL_H
 #define DROVER_PROC_SPOOL_PROTOCOL_H
 
+#include "base/base.h"
+
 enum {
     PROTOCOL_ORDER_FD = 3,
     PROTOCOL_LINK_FD = 4,
@@ -142,5 +144,26 @@ enum order_flag {
  * what is to be hidden, or lies in it).
  * Also "sandbox":N, the ABI of landlock under which it ran (0: without), and "unsaved":N, bytes of
  * output that the disk, full to the last, did not take (0). */
+
+enum exit_end { EXIT_EXITED, EXIT_SIGNALED, EXIT_NOT_STARTED };
+enum exit_why { EXIT_ITSELF, EXIT_STOPPED, EXIT_TIMED_OUT, EXIT_PROCESSES };
+enum log_stream { LOG_OUT, LOG_ERR, LOG_PTY, LOG_STREAMS };
+
+/* Words by value; NULL ends them. */
+static inline const char *const *exit_end_words(void) {
+    static const char *const words[] = {"exited", "signaled", "not_started", NULL};
+    return words;
+}
+static inline const char *const *exit_why_words(void) {
+    static const char *const words[] = {"itself", "stopped", "timed_out", "processes", NULL};
+    return words;
+}
+static inline const char *const *log_stream_words(void) {
+    static const char *const words[] = {"out", "err", "pty", NULL};
+    return words;
+}
+static inline const char *log_stream_name(enum log_stream stream) {
+    return log_stream_words()[stream];
+}
 
 #endif

@@ -21,9 +21,13 @@ void spool_close(struct spool *spool); /* NULL is allowed. */
 const char *spool_path(const struct spool *spool);
 int spool_fd(const struct spool *spool);
 
+/* The folder of one attempt, RUN.ATTEMPT, which is a plain name (small.h) shorter than
+ * PROTOCOL_NAME_MAX: never a path, and never a temporary name of ours. *ret_fd is owned. Absent:
+ * ERR_OK and -1. ERR_CONFLICT: something else has its name (a file, a link, a folder of somebody
+ * else). */
+MUST_CHECK struct err spool_folder(const struct spool *spool, const char *name, int *ret_fd);
+
 enum { EXIT_UNCOUNTED = -1 };
-enum exit_end { EXIT_EXITED, EXIT_SIGNALED, EXIT_NOT_STARTED };
-enum exit_why { EXIT_ITSELF, EXIT_STOPPED, EXIT_TIMED_OUT, EXIT_PROCESSES };
 /* exit.json */
 struct spool_exit {
     enum exit_end end;
@@ -68,9 +72,6 @@ MUST_CHECK struct err spool_decide(const struct spool *spool, const char *name,
                                    struct spool_state *ret_state);
 
 /* --- Output by logical offset ----------------------------------------------------------------- */
-
-enum log_stream { LOG_OUT, LOG_ERR, LOG_PTY, LOG_STREAMS };
-const char *log_stream_name(enum log_stream stream);
 
 struct log_read {
     size_t len;        /* Bytes put into the buffer. */
