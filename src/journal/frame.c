@@ -16,7 +16,7 @@
  *        2   0,2,8 L, big endian
  *        …     L   {"stream":"NAME","seq":SEQ,"at_ms":AT,"type":"TYPE","data":DATA}
  *
- * A long-poll's answer holds the same object without `stream`, each behind a comma.
+ * A long-poll's answer holds the same object without `stream`, each after a comma.
  *
  * Numbers are written here and not by printf: this runs once per event and format on the loop.
  */
@@ -24,13 +24,91 @@
 
 #include <string.h>
 
-static size_t digits_of(int64_t number) {
+/* A form is a list of pieces: fixed text, and the part of the event that follows it. */
+enum part { NAME, SEQ, AT_MS, TYPE, DATA, END };
+struct piece {
+    struct bytes text;
+    enum part part;
+};
+static const struct piece sse[] = {
+    {BYTES_INIT("id: "), SEQ},
+    {BYTES_INIT("\nevent: "), TYPE},
+    {BYTES_INIT("\ndata: "), DATA},
+    {BYTES_INIT("\n\n"), END},
+};
+static const struct piece websocket[] = {
+    {BYTES_INIT("{\"stream\":\""), NAME}, {BYTES_INIT("\",\"seq\":"), SEQ},
+    {BYTES_INIT(",\"at_ms\":"), AT_MS},   {BYTES_INIT(",\"type\":\""), TYPE},
+    {BYTES_INIT("\",\"data\":"), DATA},   {BYTES_INIT("}"), END},
+};
+static const struct piece poll[] = {
+    {BYTES_INIT(",{\"seq\":"), SEQ},
+    {BYTES_INIT(",\"at_ms\":"), AT_MS},
+    {BYTES_INIT(",\"type\":\""), TYPE},
+    {BYTES_INIT("\",\"data\":"), DATA},
+    {BYTES_INIT("}"), END},
+};
+static const struct piece *const forms[HUB_FORMATS] = {
+    [HUB_SSE] = sse, [HUB_WS] = websocket, [HUB_POLL] = poll};
+
+enum { DIGITS_MAX = 20, WS_HEADER_MAX = 10 };
+
+static struct bytes digits_of(int64_t number, char digits[DIGITS_MAX]) {
     assert(number >= 0);
-    size_t digits = 1;
-    for (; number >= 10; number /= 10) {
-        digits++;
+    char *at = digits + DIGITS_MAX;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (struct bytes){at, (size_t)(digits + DIGITS_MAX - at)};
+}
+
+static struct bytes part_of(const struct frame *frame, enum part part, char digits[DIGITS_MAX]) {
+    switch (part) {
+    case NAME:
+        return frame->name;
+    case SEQ:
+        return digits_of(frame->seq, digits);
+    case AT_MS:
+        return digits_of(frame->at_ms, digits);
+    case TYPE:
+        return frame->type;
+    case DATA:
+        return frame->data;
+    case END:
+        break;
     }
-    return digits;
+    return BYTES("");
+}
+
+static size_t payload_len(enum hub_format format, const struct frame *frame) {
+    assert(format < HUB_FORMATS);
+    char digits[DIGITS_MAX];
+    size_t len = 0;
+    for (const struct piece *piece = forms[format];; piece++) {
+        len += piece->text.len + part_of(frame, piece->part, digits).len;
+        if (piece->part == END) {
+            return len;
+        }
+    }
+}
+
+/* The length of the header, which is written where `at` is not NULL. */
+static size_t ws_header(size_t payload, char *at) {
+    size_t more = payload < 126 ? 0 : payload <= UINT16_MAX ? 2 : 8;
+    if (at != NULL) {
+        *at++ = (char)0x81;
+        *at++ = (char)(more == 0 ? payload : more == 2 ? 126 : 127);
+        for (size_t left = more; left > 0; left--) {
+            *at++ = (char)(payload >> (8 * (left - 1)));
+        }
+    }
+    return 2 + more;
+}
+
+size_t frame_len(enum hub_format format, const struct frame *frame) {
+    size_t payload = payload_len(format, frame);
+    return format == HUB_WS ? ws_header(payload, NULL /* only its length */) + payload : payload;
 }
 
 static char *put(char *at, struct bytes bytes) {
@@ -38,102 +116,15 @@ static char *put(char *at, struct bytes bytes) {
     return at + bytes.len;
 }
 
-static char *put_number(char *at, int64_t number) {
-    char *end = at + digits_of(number);
-    for (char *digit = end; digit > at; number /= 10) {
-        *--digit = (char)('0' + number % 10);
-    }
-    return end;
-}
-
-#define SSE_1 BYTES("id: ")
-#define SSE_2 BYTES("\nevent: ")
-#define SSE_3 BYTES("\ndata: ")
-#define SSE_4 BYTES("\n\n")
-
-static size_t sse_len(const struct frame *frame) {
-    return SSE_1.len + digits_of(frame->seq) + SSE_2.len + frame->type.len + SSE_3.len +
-           frame->data.len + SSE_4.len;
-}
-
-static char *sse_write(const struct frame *frame, char *at) {
-    at = put_number(put(at, SSE_1), frame->seq);
-    at = put(put(at, SSE_2), frame->type);
-    at = put(put(at, SSE_3), frame->data);
-    return put(at, SSE_4);
-}
-
-#define WS_1 BYTES("{\"stream\":\"")
-#define WS_2 BYTES("\",\"seq\":")
-#define WS_3 BYTES(",\"at_ms\":")
-#define WS_4 BYTES(",\"type\":\"")
-#define WS_5 BYTES("\",\"data\":")
-#define WS_6 BYTES("}")
-
-static size_t ws_payload_len(const struct frame *frame) {
-    return WS_1.len + frame->name.len + WS_2.len + digits_of(frame->seq) + WS_3.len +
-           digits_of(frame->at_ms) + WS_4.len + frame->type.len + WS_5.len + frame->data.len +
-           WS_6.len;
-}
-
-static size_t ws_header_len(size_t payload_len) {
-    if (payload_len < 126) {
-        return 2;
-    }
-    return payload_len <= UINT16_MAX ? 4 : 10;
-}
-
-static char *ws_header_write(size_t payload_len, char *at) {
-    size_t header_len = ws_header_len(payload_len);
-    *at++ = (char)0x81;
-    if (header_len == 2) {
-        *at++ = (char)payload_len;
-        return at;
-    }
-    *at++ = header_len == 4 ? 126 : 127;
-    for (size_t left = header_len - 2; left > 0; left--) {
-        *at++ = (char)(payload_len >> (8 * (left - 1)));
-    }
-    return at;
-}
-
-static char *ws_write(const struct frame *frame, char *at) {
-    at = ws_header_write(ws_payload_len(frame), at);
-    at = put(put(at, WS_1), frame->name);
-    at = put_number(put(at, WS_2), frame->seq);
-    at = put_number(put(at, WS_3), frame->at_ms);
-    at = put(put(at, WS_4), frame->type);
-    at = put(put(at, WS_5), frame->data);
-    return put(at, WS_6);
-}
-
-#define POLL_1 BYTES(",{\"seq\":")
-
-static size_t poll_len(const struct frame *frame) {
-    return POLL_1.len + digits_of(frame->seq) + WS_3.len + digits_of(frame->at_ms) + WS_4.len +
-           frame->type.len + WS_5.len + frame->data.len + WS_6.len;
-}
-
-static char *poll_write(const struct frame *frame, char *at) {
-    at = put_number(put(at, POLL_1), frame->seq);
-    at = put_number(put(at, WS_3), frame->at_ms);
-    at = put(put(at, WS_4), frame->type);
-    at = put(put(at, WS_5), frame->data);
-    return put(at, WS_6);
-}
-
-size_t frame_len(enum hub_format format, const struct frame *frame) {
-    assert(format < HUB_FORMATS);
-    if (format != HUB_WS) {
-        return format == HUB_SSE ? sse_len(frame) : poll_len(frame);
-    }
-    size_t payload_len = ws_payload_len(frame);
-    return ws_header_len(payload_len) + payload_len;
-}
-
 char *frame_write(enum hub_format format, const struct frame *frame, char *at) {
-    assert(format < HUB_FORMATS);
-    return format == HUB_SSE  ? sse_write(frame, at)
-           : format == HUB_WS ? ws_write(frame, at)
-                              : poll_write(frame, at);
+    char digits[DIGITS_MAX];
+    if (format == HUB_WS) {
+        at += ws_header(payload_len(format, frame), at);
+    }
+    for (const struct piece *piece = forms[format];; piece++) {
+        at = put(put(at, piece->text), part_of(frame, piece->part, digits));
+        if (piece->part == END) {
+            return at;
+        }
+    }
 }

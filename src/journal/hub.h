@@ -18,6 +18,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/link.h"
 #include "journal/journal.h"
 #include "journal/snapshot.h"
 #include "loop/loop.h"
@@ -72,10 +73,6 @@ enum hub_pull {
     HUB_GONE,  /* Cannot go on: hub_subscriber.err says why. Unsubscribe. */
 };
 
-struct hub_link {
-    struct hub_link *prev, *next;
-};
-
 /* Embedded in the connection's object. Private but for the first four fields. Zeroed, or ended by
  * hub_unsubscribe, before hub_subscribe; the caller sets `ready` and `format`. */
 struct hub_subscriber {
@@ -85,7 +82,7 @@ struct hub_subscriber {
                        that is cut off now should resume from. From the end: once `ready` ran. */
     struct err err;
     struct hub_stream *stream; /* One reference. */
-    struct hub_link link;      /* In the one list that its state names. */
+    struct link link;          /* In the one list that its state names. */
     struct hub_page *page;     /* One reference while it is read, until it was pulled. */
     unsigned char state;
     bool snapshot;

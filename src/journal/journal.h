@@ -53,6 +53,8 @@ struct stream_state {
     int64_t stream, head, floor; /* Events with floor < seq <= head exist. */
     bool ended;                  /* Nothing comes behind head. */
 };
+/* *ret_value is the answer of a store function, unless the transaction has an error: that then. */
+MUST_CHECK struct err journal__told(const struct tx *tx, bool value, bool *ret_value);
 /* *ret_found false: no such stream, ret_state untouched. */
 MUST_CHECK struct err tx_stream_find(struct tx *tx, struct bytes owner, struct bytes name,
                                      bool *ret_found, struct stream_state *ret_state);
@@ -62,11 +64,40 @@ struct event {
     int64_t seq, at_ms;
     struct bytes type, data;
 };
+/* The same with bounds of the caller, for the hub. */
+struct journal__page {
+    int64_t stream, after;
+    int64_t events_max;
+    size_t bytes_max; /* Of types and data; the first event is given in any case. */
+};
+MUST_CHECK struct err journal__read(struct tx *tx, const struct journal__page *page,
+                                    struct err (*each)(void *ctx, const struct event *event),
+                                    void *ctx);
 /* Calls `each` for events with seq > after, in order, at most `limit` (and JOURNAL_PAGE_EVENTS) and
  * JOURNAL_PAGE_BYTES (but at least one when there is one). An error of `each` ends it. */
 MUST_CHECK struct err tx_events(struct tx *tx, int64_t stream, int64_t after, int64_t limit,
                                 struct err (*each)(void *ctx, const struct event *event),
                                 void *ctx);
+
+/* Row of a list of streams. */
+struct stream_row {
+    struct bytes name; /* Borrowed during the call. */
+    int64_t head, floor, made_ms;
+    int64_t keep_events, keep_ms; /* 0: kept for ever. */
+};
+typedef struct err (*stream_row_fn)(void *ctx, const struct stream_row *row);
+struct stream_page {
+    struct bytes owner, after; /* Names above `after`; empty: from the first. */
+    int64_t limit;
+};
+MUST_CHECK struct err tx_stream_each(struct tx *tx, const struct stream_page *page,
+                                     stream_row_fn each, void *ctx);
+struct stream_name {
+    struct bytes owner, name;
+};
+/* Calls `show` with the row. *ret_found false: there is none. */
+MUST_CHECK struct err tx_stream_show(struct tx *tx, const struct stream_name *stream,
+                                     bool *ret_found, stream_row_fn show, void *ctx);
 
 /* Cuts a prefix: events up to `through` go, floor rises; at most `count_max` events a call (one
  * small transaction, JOURNAL_PRUNE_MAX is a good number). *ret_more: call again. */
@@ -75,13 +106,10 @@ MUST_CHECK struct err tx_prune(struct tx *tx, int64_t stream, int64_t through, i
 
 /* Removes a stream with all its events, at most `count_max` of them a call; *ret_more: call again.
  * One that does not exist is fine. */
-struct stream_name {
-    struct bytes owner, name;
-};
 MUST_CHECK struct err tx_stream_remove(struct tx *tx, const struct stream_name *stream,
                                        int64_t count_max, bool *ret_more);
 
-/* How much of a stream is kept: the latest `events`, and what is younger than `ms`. 0: no such
+/* Retention of a stream: the latest `events`, and what is younger than `ms`. 0: no such
  * bound. Both 0 (as every stream is born): everything, for ever. */
 struct retention {
     int64_t events, ms;
@@ -89,11 +117,19 @@ struct retention {
 MUST_CHECK struct err tx_stream_keep(struct tx *tx, struct bytes owner, struct bytes name,
                                      struct retention keep, bool *ret_found);
 
-/* What comes from here on stays, whatever the retention says, until it is released: somebody reads
+/* Events from here on stay, whatever the retention says, until it is released: somebody reads
  * it again. Held a second time: from there on. A stream that does not exist is fine. */
 enum stream_hold { STREAM_HOLD, STREAM_RELEASE };
 MUST_CHECK struct err tx_stream_hold(struct tx *tx, const struct stream_name *stream,
                                      enum stream_hold hold);
+
+/* The same for what a client sets: absent values stay as they are, and 0 means for ever. */
+struct stream_keep {
+    bool has_events, has_ms;
+    int64_t events, ms;
+};
+MUST_CHECK struct err tx_stream_set_keep(struct tx *tx, const struct stream_name *stream,
+                                         const struct stream_keep *keep, bool *ret_found);
 
 /* Cuts what the stream's own retention no longer keeps at tx_now_ms, as tx_prune does. */
 MUST_CHECK struct err tx_prune_kept(struct tx *tx, int64_t stream, bool *ret_more);

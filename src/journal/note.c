@@ -23,68 +23,70 @@
 
 #include "journal/journal.h"
 
-enum { NOTE_FIXED = 24 };
-
-static char *put(char *at, const void *bytes, size_t len) {
-    memcpy(at, bytes, len);
-    return at + len;
-}
-
-static char *put_bytes(char *at, struct bytes bytes) {
-    return bytes.len == 0 ? at : put(at, bytes.data, bytes.len);
-}
+struct head {
+    uint8_t kind, owner_len, name_len, type_len;
+    uint32_t data_len;
+    int64_t seq, at_ms;
+};
+static_assert(sizeof(struct head) == 24, "no byte of a note's head is undefined");
 
 struct err note_write(struct arena *arena, const struct note *note, struct bytes *ret_bytes) {
     assert(note->owner.len <= UINT8_MAX);
     assert(note->name.len <= UINT8_MAX);
     assert(note->type.len <= UINT8_MAX);
     assert(note->data.len <= UINT32_MAX);
-    size_t len = NOTE_FIXED + note->owner.len + note->name.len + note->type.len + note->data.len;
-    char *bytes = arena_try(arena, len);
+    const struct head head = {.kind = (uint8_t)note->kind,
+                              .owner_len = (uint8_t)note->owner.len,
+                              .name_len = (uint8_t)note->name.len,
+                              .type_len = (uint8_t)note->type.len,
+                              .data_len = (uint32_t)note->data.len,
+                              .seq = note->seq,
+                              .at_ms = note->at_ms};
+    const struct bytes parts[] = {
+        {(const char *)&head, sizeof head}, note->owner, note->name, note->type, note->data};
+    size_t len = 0;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        len += parts[i].len;
+    }
+    char *bytes = arena_try(arena, len), *at = bytes;
     if (bytes == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "journal: note");
     }
-    const uint8_t lengths[] = {(uint8_t)note->kind, (uint8_t)note->owner.len,
-                               (uint8_t)note->name.len, (uint8_t)note->type.len};
-    uint32_t data_len = (uint32_t)note->data.len;
-    char *at = put(bytes, lengths, sizeof lengths);
-    at = put(at, &data_len, sizeof data_len);
-    at = put(at, &note->seq, sizeof note->seq);
-    at = put(at, &note->at_ms, sizeof note->at_ms);
-    at = put_bytes(put_bytes(at, note->owner), note->name);
-    at = put_bytes(put_bytes(at, note->type), note->data);
-    assert((size_t)(at - bytes) == len);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (parts[i].len > 0) {
+            memcpy(at, parts[i].data, parts[i].len);
+            at += parts[i].len;
+        }
+    }
     *ret_bytes = (struct bytes){bytes, len};
     return ERR_OK;
 }
 
-static struct bytes cut(struct bytes *rest, size_t len) {
-    struct bytes part = {rest->data, len};
-    *rest = (struct bytes){rest->data + len, rest->len - len};
-    return part;
+struct err note_send(struct tx *tx, const struct note *note) {
+    struct bytes bytes;
+    struct err err = note_write(tx_arena(tx), note, &bytes);
+    return err_failed(err) ? err : tx_note(tx, JOURNAL_NOTE, bytes);
 }
 
 bool note_read(struct bytes bytes, struct note *ret_note) {
-    if (bytes.len < NOTE_FIXED) {
+    struct head head;
+    if (bytes.len < sizeof head) {
         return false;
     }
-    uint8_t lengths[4];
-    uint32_t data_len;
-    struct note note = {0};
-    memcpy(lengths, bytes.data, sizeof lengths);
-    memcpy(&data_len, bytes.data + 4, sizeof data_len);
-    memcpy(&note.seq, bytes.data + 8, sizeof note.seq);
-    memcpy(&note.at_ms, bytes.data + 16, sizeof note.at_ms);
-    size_t parts = (size_t)lengths[1] + lengths[2] + lengths[3] + data_len;
-    if (lengths[0] < NOTE_EVENT || lengths[0] > NOTE_LAST || bytes.len - NOTE_FIXED != parts) {
+    memcpy(&head, bytes.data, sizeof head);
+    size_t texts = (size_t)head.owner_len + head.name_len + head.type_len;
+    if (head.kind < NOTE_EVENT || head.kind > NOTE_LAST ||
+        bytes.len - sizeof head != texts + head.data_len) {
         return false;
     }
-    struct bytes rest = {bytes.data + NOTE_FIXED, parts};
-    note.kind = (enum note_kind)lengths[0];
-    note.owner = cut(&rest, lengths[1]);
-    note.name = cut(&rest, lengths[2]);
-    note.type = cut(&rest, lengths[3]);
-    note.data = rest;
-    *ret_note = note;
+    const char *owner = bytes.data + sizeof head;
+    const char *name = owner + head.owner_len;
+    *ret_note = (struct note){.kind = (enum note_kind)head.kind,
+                              .seq = head.seq,
+                              .at_ms = head.at_ms,
+                              .owner = {owner, head.owner_len},
+                              .name = {name, head.name_len},
+                              .type = {name + head.name_len, head.type_len},
+                              .data = {owner + texts, head.data_len}};
     return true;
 }

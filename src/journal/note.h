@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/memory.h"
+#include "store/store.h"
 
 enum note_kind { NOTE_EVENT = 1, NOTE_PRUNED = 2, NOTE_LAST = 3 /* An event, and no more. */ };
 
@@ -24,6 +25,8 @@ struct note {
 /* Memory comes from the arena; ERR_OUT_OF_MEMORY. */
 MUST_CHECK struct err note_write(struct arena *arena, const struct note *note,
                                  struct bytes *ret_bytes);
+/* The same as a note of the transaction, which the store hands to the hub. */
+MUST_CHECK struct err note_send(struct tx *tx, const struct note *note);
 MUST_CHECK bool note_read(struct bytes bytes, struct note *ret_note);
 
 #endif

@@ -28,27 +28,6 @@ struct pruner {
     uint64_t cuts;
 };
 
-static void find(struct pruner *pruner);
-static void cut(struct pruner *pruner);
-
-static void fall_asleep(struct pruner *pruner);
-
-/* True when the pruner is gone: the store gave back the last thing that it held of it. */
-static bool ended(struct pruner *pruner, struct err result) {
-    if (pruner->stopped) {
-        mem_free(pruner);
-        return true;
-    }
-    if (err_failed(result)) {
-        if (pruner->options.failed != NULL) {
-            pruner->options.failed(pruner->options.ctx, result);
-        }
-        fall_asleep(pruner);
-        return true;
-    }
-    return false;
-}
-
 /* Streams with a retention are rare among all, so they have an index of their own (its condition
  * stands here word for word, or SQLite would not use it). Only what has something to cut is named:
  * a write that changes nothing would still be a commit. */
@@ -60,40 +39,14 @@ static struct err find_tx(struct tx *tx, void *ctx) {
         "(SELECT at_ms FROM events WHERE stream = streams.id AND seq = streams.floor + 1)) "
         "ORDER BY id LIMIT $3";
     struct pruner *pruner = ctx;
-    const struct arg args[] = {arg_int(pruner->after), arg_int(tx_now_ms(tx)),
-                               arg_int(PAGE_STREAMS)};
     pruner->count = 0;
-    AUTO(rows_release) struct rows *rows = NULL;
-    struct err err = tx_query(tx, sql, args, COUNT_OF(args), &rows);
-    while (!err_failed(err)) {
-        bool row = false;
-        err = rows_next(rows, &row);
-        if (err_failed(err) || !row || pruner->count == PAGE_STREAMS) {
-            break;
-        }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx, sql, ARGS(arg_int(pruner->after), arg_int(tx_now_ms(tx)), arg_int(PAGE_STREAMS)));
+    while (pruner->count < PAGE_STREAMS && rows_step(rows)) {
         pruner->streams[pruner->count++] = rows_int(rows, 0);
     }
-    return err;
-}
-
-static void find_done(struct err result, void *ctx) {
-    struct pruner *pruner = ctx;
-    if (ended(pruner, result)) {
-        return;
-    }
-    if (pruner->count == 0) {
-        fall_asleep(pruner);
-        return;
-    }
-    pruner->after = pruner->streams[pruner->count - 1];
-    pruner->at = 0;
-    pruner->state = CUTTING;
-    cut(pruner);
-}
-
-static void find(struct pruner *pruner) {
-    pruner->state = FINDING;
-    store_read(pruner->options.store, find_tx, find_done, pruner);
+    return tx_error(tx);
 }
 
 static struct err cut_tx(struct tx *tx, void *ctx) {
@@ -101,39 +54,55 @@ static struct err cut_tx(struct tx *tx, void *ctx) {
     return tx_prune_kept(tx, pruner->streams[pruner->at], &pruner->more);
 }
 
-static void cut_done(struct err result, void *ctx) {
-    struct pruner *pruner = ctx;
-    if (ended(pruner, result)) {
-        return;
-    }
-    pruner->cuts++;
-    if (!pruner->more) {
-        pruner->at++;
-    }
-    if (pruner->at < pruner->count) {
-        cut(pruner);
-    } else {
-        find(pruner);
-    }
-}
+static void round_begin(struct timer *timer);
 
-static void cut(struct pruner *pruner) {
-    store_write(pruner->options.store, cut_tx, cut_done, pruner);
-}
-
-static void begin_round(struct timer *timer) {
-    struct pruner *pruner = CONTAINER_OF(timer, struct pruner, timer);
-    pruner->after = 0;
-    pruner->cuts = 0;
-    find(pruner);
-}
-
-static void fall_asleep(struct pruner *pruner) {
+static void pruner_sleep(struct pruner *pruner) {
     pruner->state = ASLEEP;
-    timer_start(pruner->options.loop, &pruner->timer, pruner->options.every_ms, begin_round);
+    timer_start(pruner->options.loop, &pruner->timer, pruner->options.every_ms, round_begin);
     if (pruner->options.rounded != NULL) {
         pruner->options.rounded(pruner->options.ctx, pruner->cuts);
     }
+}
+
+static void pruner_done(struct err result, void *ctx) {
+    struct pruner *pruner = ctx;
+    if (pruner->stopped) {
+        mem_free(pruner); /* The store gave back the last thing that it held of it. */
+        return;
+    }
+    if (err_failed(result)) {
+        if (pruner->options.failed != NULL) {
+            pruner->options.failed(pruner->options.ctx, result);
+        }
+        pruner_sleep(pruner);
+        return;
+    }
+    if (pruner->state == FINDING) {
+        if (pruner->count == 0) {
+            pruner_sleep(pruner);
+            return;
+        }
+        pruner->after = pruner->streams[pruner->count - 1];
+        pruner->at = 0;
+        pruner->state = CUTTING;
+    } else {
+        pruner->cuts++;
+        pruner->at += !pruner->more;
+    }
+    if (pruner->at < pruner->count) {
+        store_write(pruner->options.store, cut_tx, pruner_done, pruner);
+    } else {
+        pruner->state = FINDING;
+        store_read(pruner->options.store, find_tx, pruner_done, pruner);
+    }
+}
+
+static void round_begin(struct timer *timer) {
+    struct pruner *pruner = CONTAINER_OF(timer, struct pruner, timer);
+    pruner->after = 0;
+    pruner->cuts = 0;
+    pruner->state = FINDING;
+    store_read(pruner->options.store, find_tx, pruner_done, pruner);
 }
 
 struct pruner *pruner_start(const struct pruner_options *options) {
@@ -142,7 +111,7 @@ struct pruner *pruner_start(const struct pruner_options *options) {
     if (pruner->options.every_ms == 0) {
         pruner->options.every_ms = EVERY_MS;
     }
-    timer_start(options->loop, &pruner->timer, pruner->options.every_ms, begin_round);
+    timer_start(options->loop, &pruner->timer, pruner->options.every_ms, round_begin);
     return pruner;
 }
 

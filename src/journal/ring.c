@@ -4,7 +4,7 @@
  *   ┌──────────┐    ┌──────────┐    ┌──────────────────┐
  *   │ 1 … 40   │ -> │ 41 … 95  │ -> │ 96 … 120 │ room  │
  *   └──────────┘    └──────────┘    └──────────────────┘
- *                     ^ a slice: from behind its cursor to the end of the chunk
+ *                     ^ a slice: from after its cursor to the end of the chunk
  *
  * A chunk's buffer never moves and only grows at its end, so slices of it stay good while more is
  * written. Chunks begin small, because most streams are, and double up to 64 kB, which is also the
@@ -13,9 +13,8 @@
 #include "journal/ring.h"
 
 #include "base/memory.h"
-#include "journal/buffer.h"
 
-enum { CHUNK_MIN = 1 << 10, CHUNK_MAX = 64 << 10, INDEX_FIRST = 8 };
+enum { CHUNK_MIN = 1 << 10, CHUNK_MAX = 64 << 10, INDEX_FIRST = 8, BUFFER_FIRST = 2048 };
 
 struct ring_chunk {
     struct ring_chunk *newer;  /* Owned by the ring. */
@@ -25,74 +24,98 @@ struct ring_chunk {
     uint32_t count, ends_size;
 };
 
-static size_t chunk_bytes(const struct ring_chunk *chunk) {
-    return sizeof *chunk + sizeof *chunk->buffer + chunk->buffer->size +
-           chunk->ends_size * sizeof *chunk->ends;
+char *buffer_room(struct hub_buffer **buffer, size_t more) {
+    struct hub_buffer *old = *buffer;
+    assert(old == NULL || old->refs == 1);
+    size_t len = old == NULL ? 0 : old->len;
+    if (old == NULL || old->size - len < more) {
+        size_t size = old == NULL ? BUFFER_FIRST : old->size * 2;
+        size = size < len + more ? len + more : size;
+        struct hub_buffer *grown = mem_try_grow(old, sizeof *grown + size);
+        if (grown == NULL) {
+            return NULL;
+        }
+        *grown = (struct hub_buffer){.refs = 1, .size = size, .len = len};
+        *buffer = grown;
+    }
+    return (*buffer)->data + len;
 }
 
-static void chunk_free(struct ring_chunk *chunk) {
+void hub_buffer_ref(struct hub_buffer *buffer) {
+    assert(buffer->refs > 0);
+    buffer->refs++;
+}
+
+void hub_buffer_unref(struct hub_buffer *buffer) {
+    if (buffer == NULL) {
+        return;
+    }
+    assert(buffer->refs > 0);
+    if (--buffer->refs == 0) {
+        mem_free(buffer);
+    }
+}
+
+static void ring_drop_oldest(struct ring *ring) {
+    struct ring_chunk *chunk = ring->oldest;
+    ring->bytes -= sizeof *chunk + sizeof *chunk->buffer + chunk->buffer->size +
+                   chunk->ends_size * sizeof *chunk->ends;
+    ring->oldest = chunk->newer;
+    if (ring->oldest == NULL) {
+        ring->newest = NULL;
+        assert(ring->bytes == 0);
+    } else {
+        ring->first = chunk->first + chunk->count;
+    }
     hub_buffer_unref(chunk->buffer);
     mem_free(chunk->ends);
     mem_free(chunk);
 }
 
-/* Twice the last one, but a quarter of the bound at most: when one chunk goes, three quarters of
- * what a slow follower may still need stay. */
-static size_t next_size(const struct ring *ring, size_t len, size_t bytes_max) {
-    size_t size = ring_empty(ring) ? CHUNK_MIN : ring->newest->buffer->size * 2;
+void ring_clear(struct ring *ring) {
+    while (ring->oldest != NULL) {
+        ring_drop_oldest(ring);
+    }
+}
+
+/* Twice as large as the last chunk, but a quarter of the bound at most: when one chunk goes, three
+ * quarters of what a slow follower may still need stay. False: no memory. */
+static bool ring_add_chunk(struct ring *ring, size_t len, size_t bytes_max) {
+    size_t size = ring->newest == NULL ? CHUNK_MIN : ring->newest->buffer->size * 2;
     size_t most = bytes_max / 4 < CHUNK_MAX ? bytes_max / 4 : CHUNK_MAX;
     size = size < most ? size : most;
-    return size < len ? len : size;
-}
-
-static struct ring_chunk *chunk_try(size_t size) {
-    struct hub_buffer *buffer = buffer_try(size);
+    size = size < len ? len : size;
+    struct hub_buffer *buffer = mem_try(sizeof *buffer + size);
     if (buffer == NULL) {
-        return NULL;
+        return false;
     }
+    *buffer = (struct hub_buffer){.refs = 1, .size = size};
     struct ring_chunk *chunk = mem_new(sizeof *chunk);
     chunk->buffer = buffer;
-    return chunk;
-}
-
-static void add_chunk(struct ring *ring, struct ring_chunk *chunk) {
-    if (ring_empty(ring)) {
-        ring->oldest = chunk;
-    } else {
-        ring->newest->newer = chunk;
-    }
+    *(ring->newest == NULL ? &ring->oldest : &ring->newest->newer) = chunk;
     ring->newest = chunk;
-    ring->bytes += chunk_bytes(chunk);
-}
-
-static void grow_index(struct ring *ring, struct ring_chunk *chunk) {
-    if (chunk->count < chunk->ends_size) {
-        return;
-    }
-    uint32_t size = chunk->ends_size == 0 ? INDEX_FIRST : chunk->ends_size * 2;
-    chunk->ends = mem_grow(chunk->ends, size * sizeof *chunk->ends);
-    ring->bytes += (size - chunk->ends_size) * sizeof *chunk->ends;
-    chunk->ends_size = size;
-}
-
-static bool fits(const struct ring *ring, size_t len) {
-    return !ring_empty(ring) && ring->newest->buffer->size - ring->newest->buffer->len >= len;
+    ring->bytes += sizeof *chunk + sizeof *buffer + size;
+    return true;
 }
 
 char *ring_reserve(struct ring *ring, size_t len, size_t bytes_max) {
     assert(len > 0 && len <= UINT32_MAX);
-    if (!fits(ring, len)) {
-        struct ring_chunk *chunk = chunk_try(next_size(ring, len, bytes_max));
-        if (chunk == NULL) {
-            return NULL;
-        }
-        add_chunk(ring, chunk);
+    struct ring_chunk *chunk = ring->newest;
+    if ((chunk == NULL || chunk->buffer->size - chunk->buffer->len < len) &&
+        !ring_add_chunk(ring, len, bytes_max)) {
+        return NULL;
     }
-    grow_index(ring, ring->newest);
+    chunk = ring->newest;
+    if (chunk->count == chunk->ends_size) {
+        uint32_t size = chunk->ends_size == 0 ? INDEX_FIRST : chunk->ends_size * 2;
+        chunk->ends = mem_grow(chunk->ends, size * sizeof *chunk->ends);
+        ring->bytes += (size - chunk->ends_size) * sizeof *chunk->ends;
+        chunk->ends_size = size;
+    }
     while (ring->bytes > bytes_max && ring->oldest != ring->newest) {
         ring_drop_oldest(ring);
     }
-    return ring->newest->buffer->data + ring->newest->buffer->len;
+    return chunk->buffer->data + chunk->buffer->len;
 }
 
 void ring_commit(struct ring *ring, int64_t seq, size_t len) {
@@ -113,22 +136,17 @@ void ring_commit(struct ring *ring, int64_t seq, size_t len) {
 
 /* Most followers are in the newest chunk, so that is looked at before the list is walked; the list
  * is short (bytes_max / CHUNK_MAX). */
-static struct ring_chunk *chunk_of(const struct ring *ring, int64_t seq) {
-    if (seq >= ring->newest->first) {
-        return ring->newest;
-    }
-    struct ring_chunk *chunk = ring->oldest;
-    while (seq >= chunk->first + chunk->count) {
-        chunk = chunk->newer;
-    }
-    return chunk;
-}
-
 struct hub_piece ring_slice(const struct ring *ring, int64_t after) {
-    assert(!ring_empty(ring));
+    assert(ring->oldest != NULL);
     assert(after >= ring->first - 1);
     assert(after < ring->last);
-    const struct ring_chunk *chunk = chunk_of(ring, after + 1);
+    const struct ring_chunk *chunk = ring->newest;
+    if (after + 1 < chunk->first) {
+        chunk = ring->oldest;
+        while (after + 1 >= chunk->first + chunk->count) {
+            chunk = chunk->newer;
+        }
+    }
     int64_t skipped = after + 1 - chunk->first;
     size_t begin = skipped == 0 ? 0 : chunk->ends[skipped - 1];
     hub_buffer_ref(chunk->buffer);
@@ -136,23 +154,4 @@ struct hub_piece ring_slice(const struct ring *ring, int64_t after) {
         .buffer = chunk->buffer,
         .bytes = {chunk->buffer->data + begin, chunk->ends[chunk->count - 1] - begin},
         .last_seq = chunk->first + chunk->count - 1};
-}
-
-void ring_drop_oldest(struct ring *ring) {
-    struct ring_chunk *chunk = ring->oldest;
-    ring->bytes -= chunk_bytes(chunk);
-    ring->oldest = chunk->newer;
-    if (ring->oldest == NULL) {
-        ring->newest = NULL;
-        assert(ring->bytes == 0);
-    } else {
-        ring->first = chunk->first + chunk->count;
-    }
-    chunk_free(chunk);
-}
-
-void ring_clear(struct ring *ring) {
-    while (!ring_empty(ring)) {
-        ring_drop_oldest(ring);
-    }
 }

@@ -17,7 +17,6 @@
 
 #include "base/memory.h"
 #include "journal/hub.h"
-#include "journal/hub_parts.h"
 #include "journal/journal.h"
 #include "loop/loop_uv.h"
 
@@ -170,10 +169,10 @@ static inline void kit_loop(struct kit *kit) {
 }
 
 /* Until nothing is left to do. On a busy machine a turn of the hub may come no further than one
- * follower, so it is asked whether it wants another. */
+ * follower: the loop then waits for nothing before its next turn. */
 static inline void kit_settle(struct kit *kit) {
     for (int idle = 0; idle < 3; idle++) {
-        if (store_turn(kit->store) || kit->hub->task.queued) {
+        if (store_turn(kit->store) || uv_backend_timeout(loop_uv(kit->loop)) == 0) {
             idle = -1;
         }
         kit_loop(kit);

@@ -3,7 +3,6 @@
 
 #include <sys/stat.h>
 
-#include "journal/catalog.h"
 #include "journal/note.h"
 #include "store/commit_mark.h"
 
@@ -398,7 +397,7 @@ static void a_stream_that_was_never_written_is_not_found(void **state) {
 
 struct show {
     struct kit_call call;
-    struct stream_key key;
+    struct stream_name key;
     struct err answer; /* Of the function that is shown the row. */
     bool found;
 };

@@ -8,7 +8,6 @@
 
 #include "api/stream/streams.h"
 #include "base/json/json.h"
-#include "journal/catalog.h"
 
 static unsigned runs, problems;
 
@@ -42,9 +41,9 @@ json_t *__wrap_exchange_json(const struct exchange *exchange) {
 }
 
 /* The first run finds no stream; the second does not get so far. */
-struct err __wrap_tx_stream_set_keep(struct tx *tx, const struct stream_key *key,
+struct err __wrap_tx_stream_set_keep(struct tx *tx, const struct stream_name *key,
                                      const struct stream_keep *keep, bool *ret_found);
-struct err __wrap_tx_stream_set_keep(struct tx *tx, const struct stream_key *key,
+struct err __wrap_tx_stream_set_keep(struct tx *tx, const struct stream_name *key,
                                      const struct stream_keep *keep, bool *ret_found) {
     if (runs++ > 0) {
         return err_make(ERR_DISK_FULL, "test: second run");
@@ -53,9 +52,9 @@ struct err __wrap_tx_stream_set_keep(struct tx *tx, const struct stream_key *key
     return ERR_OK;
 }
 
-struct err __wrap_tx_stream_show(struct tx *tx, const struct stream_key *key, bool *ret_found,
+struct err __wrap_tx_stream_show(struct tx *tx, const struct stream_name *key, bool *ret_found,
                                  stream_row_fn show, void *ctx);
-struct err __wrap_tx_stream_show(struct tx *tx, const struct stream_key *key, bool *ret_found,
+struct err __wrap_tx_stream_show(struct tx *tx, const struct stream_name *key, bool *ret_found,
                                  stream_row_fn show, void *ctx) {
     *ret_found = false;
     return ERR_OK;

@@ -1,7 +1,6 @@
 /* list.c: which streams there are, one of them, how long it keeps its events, and their pruning. */
 #include "api/base/page.h"
 #include "api/stream/streams.h"
-#include "journal/catalog.h"
 #include "journal/journal.h"
 
 enum { KEEP_MS_MAX_YEARS = 100 };
@@ -42,9 +41,9 @@ const struct page_kind streams__list = {.valid = stream_name_valid, .rows = stre
 
 /* --- One stream ------------------------------------------------------------------------------- */
 
-static struct stream_key stream_key_of(const struct request *request) {
-    return (struct stream_key){.owner = request->key.owner,
-                               .name = exchange_param(request->op.exchange, 0)};
+static struct stream_name stream_key_of(const struct request *request) {
+    return (struct stream_name){.owner = request->key.owner,
+                                .name = exchange_param(request->op.exchange, 0)};
 }
 
 static struct err stream_absent(struct request *request) {
@@ -59,7 +58,7 @@ static struct err show_row(void *ctx, const struct stream_row *row) {
 
 static struct err stream_show_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
-    const struct stream_key key = stream_key_of(request);
+    const struct stream_name key = stream_key_of(request);
     bool found = false;
     struct err err = tx_stream_show(tx, &key, &found, show_row, request);
     return err_failed(err) || found ? err : stream_absent(request);
@@ -93,7 +92,7 @@ const struct field_set streams__keep_fields = {FIELD_ROWS(keep_rows), .use = FIE
 
 static struct err keep_work(struct tx *tx, void *ctx) {
     struct keep_op *op = ctx;
-    const struct stream_key key = stream_key_of(&op->request);
+    const struct stream_name key = stream_key_of(&op->request);
     bool found = false;
     op->keep.has_events = op->keep.events >= 0;
     op->keep.has_ms = op->keep.ms >= 0;
@@ -113,7 +112,7 @@ const struct request_kind streams__keep = {
 
 static struct err prune_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
-    const struct stream_key key = stream_key_of(request);
+    const struct stream_name key = stream_key_of(request);
     int64_t through = param_number(request->op.exchange, "through");
     struct stream_state state = {0};
     bool found = false;
