@@ -44,8 +44,8 @@
  * Waking is the part that could hold the loop: a stream may have thousands of followers, and each
  * `ready` ends in a write. So nobody is called while notes arrive. The work is done by a task, in
  * turns of half a millisecond; the rest waits for the next turn, in order, while the loop does its
- * I/O. What is committed meanwhile joins the piece of each follower that has not been called yet: the busier
- * the loop, the more events each write carries.
+ * I/O. What is committed meanwhile joins the piece of each follower that has not been called yet:
+ * the busier the loop, the more events each write carries.
  */
 #include "journal/hub.h"
 
@@ -716,7 +716,7 @@ void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber) {
     stream_unref(stream);
 }
 
-/* --- A watch: a subscriber that is woken, and given nothing -----------------------------------  */
+/* --- A watch: a subscriber that is woken, and given nothing ----------------------------------- */
 
 static void watch_look(struct hub_subscriber *subscriber) {
     struct hub_watch *watch = CONTAINER_OF(subscriber, struct hub_watch, subscriber);

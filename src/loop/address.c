@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/memory.h"
@@ -14,15 +13,14 @@ enum { HOST_MAX = 253, MAPPED_BITS = 96 };
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-static const char *const kind_names[] = {
-#define X(kind, name) [ADDRESS_##kind] = (name),
-    ADDRESS_KINDS(X)
-#undef X
-};
-
 const char *address_kind_name(enum address_kind kind) {
-    assert((unsigned)kind < COUNT_OF(kind_names));
-    return kind_names[kind];
+    static const char *const names[] = {
+#define X(kind, name) [ADDRESS_##kind] = (name),
+        ADDRESS_KINDS(X)
+#undef X
+    };
+    assert((unsigned)kind < COUNT_OF(names));
+    return names[kind];
 }
 
 static void map_v4(const uint8_t v4[4], uint8_t ret_bytes[16]) {
@@ -65,10 +63,8 @@ bool address_parse(const char *ip, uint16_t port, struct address *ret_address) {
 
 static bool in_net(const uint8_t *bytes, const uint8_t *net, unsigned bits) {
     unsigned whole = bits / 8, rest = bits % 8;
-    if (memcmp(bytes, net, whole) != 0) {
-        return false;
-    }
-    return rest == 0 || ((bytes[whole] ^ net[whole]) >> (8 - rest)) == 0;
+    return memcmp(bytes, net, whole) == 0 &&
+           (rest == 0 || ((bytes[whole] ^ net[whole]) >> (8 - rest)) == 0);
 }
 
 /* IANA's special-purpose registry; what is not here is routed. */
@@ -128,11 +124,6 @@ static const struct {
     {{0xff}, 8, NO_INNER, ADDRESS_MULTICAST},
 };
 
-/* Interface ids 0000:5efe:a.b.c.d and 0200:5efe:a.b.c.d: a tunnel delivers to that address. */
-static bool is_isatap(const uint8_t bytes[16]) {
-    return (bytes[8] & ~0x02) == 0 && bytes[9] == 0 && bytes[10] == 0x5e && bytes[11] == 0xfe;
-}
-
 enum address_kind address_judge(const struct address *address) {
     const uint8_t *bytes = address->bytes;
     for (size_t i = 0; i < COUNT_OF(nets_six); i++) {
@@ -144,7 +135,11 @@ enum address_kind address_judge(const struct address *address) {
     if ((bytes[0] & 0xe0) != 0x20) { /* Only 2000::/3 is given out. */
         return ADDRESS_RESERVED;
     }
-    return is_isatap(bytes) ? judge_four(bytes + 12) : ADDRESS_PUBLIC;
+    /* ISATAP: interface ids 0000:5efe:a.b.c.d and 0200:5efe:a.b.c.d; a tunnel delivers to that
+     * address. */
+    bool isatap =
+        (bytes[8] & ~0x02) == 0 && bytes[9] == 0 && bytes[10] == 0x5e && bytes[11] == 0xfe;
+    return isatap ? judge_four(bytes + 12) : ADDRESS_PUBLIC;
 }
 
 /* --- The list --------------------------------------------------------------------------------- */
@@ -165,22 +160,6 @@ struct address_list {
 static size_t host_len(const char *host) {
     size_t len = strlen(host);
     return len > 0 && host[len - 1] == '.' ? len - 1 : len;
-}
-
-static bool name_valid(const char *name) {
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    size_t len = host_len(name);
-    return len > 0 && len <= HOST_MAX && strspn(name, allowed) == strlen(name);
-}
-
-static bool port_parse(const char *text, uint16_t *ret_port) {
-    int64_t port = 0;
-    if (!number_parse(bytes_of(text), (struct number_bounds){1, UINT16_MAX}, &port)) {
-        return false;
-    }
-    *ret_port = (uint16_t)port;
-    return true;
 }
 
 static bool net_parse(const char *ip, const char *bits_text, struct entry *entry) {
@@ -213,10 +192,12 @@ static bool entry_parse(char *text, struct entry *entry) {
     }
     char *colon = strrchr(text, ':');
     if (colon != NULL && strchr(colon, ']') == NULL) {
+        int64_t port = 0;
         *colon = '\0';
-        if (!port_parse(colon + 1, &entry->port)) {
+        if (!number_parse(bytes_of(colon + 1), (struct number_bounds){1, UINT16_MAX}, &port)) {
             return false;
         }
+        entry->port = (uint16_t)port;
     }
     size_t len = strlen(text);
     if (text[0] == '[' && text[len - 1] == ']') {
@@ -229,10 +210,13 @@ static bool entry_parse(char *text, struct entry *entry) {
     if (net_parse(text, NULL, entry)) {
         return true;
     }
-    if (!name_valid(text)) {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    len = host_len(text);
+    if (len == 0 || len > HOST_MAX || text[strspn(text, letters)] != '\0') {
         return false;
     }
-    memcpy(entry->host, text, host_len(text));
+    memcpy(entry->host, text, len);
     return true;
 }
 
@@ -267,25 +251,19 @@ void address_list_free(struct address_list *list) {
     mem_free(list);
 }
 
-static bool entry_covers(const struct entry *entry, const struct address *address,
-                         const char *host) {
-    if (entry->port != 0 && entry->port != address->port) {
-        return false;
-    }
-    if (entry->host[0] == '\0') {
-        return in_net(address->bytes, entry->net, entry->bits);
-    }
-    size_t len = host_len(host);
-    return strlen(entry->host) == len && strncasecmp(entry->host, host, len) == 0;
-}
-
 bool address_allowed(const struct address_list *list, const struct address *address,
                      const char *host) {
     if (address_judge(address) == ADDRESS_PUBLIC) {
         return true;
     }
+    struct bytes name = {host, host_len(host)};
     for (size_t i = 0; list != NULL && i < list->count; i++) {
-        if (entry_covers(&list->entries[i], address, host)) {
+        const struct entry *entry = &list->entries[i];
+        if (entry->port != 0 && entry->port != address->port) {
+            continue;
+        }
+        if (entry->host[0] == '\0' ? in_net(address->bytes, entry->net, entry->bits)
+                                   : bytes_equal_nocase(bytes_of(entry->host), name)) {
             return true;
         }
     }

@@ -15,12 +15,31 @@
 
 #include "base/memory.h"
 #include "loop/loop_uv.h"
-#include "loop/timers.h"
 
 enum {
     SLOW_NS = 2 * 1000 * 1000,
     TOGETHER_NS = 100 * 1000, /* By so much the watchdog may be stricter than it says. */
-    BATCH_NS = 1000 * 1000,   /* Messages and tasks of one turn; half of what is called slow. */
+    /* Messages and tasks of one turn, or timers of one: half of what is called slow. A batch of
+     * timers that fires longer goes on in the next turn: thousands of heartbeats may fall due in
+     * the same millisecond. */
+    BATCH_NS = 1000 * 1000,
+    HEAP_FIRST = 64,
+};
+
+/* The heap of timers, over one uv_timer. Starting, stopping and firing cost O(log n); pushing a
+ * running timer further away, which is what every idle time-out does all day, is O(1): the heap
+ * keeps the old key and looks again when that key comes up. */
+struct timers_entry {
+    uint64_t due_ms, order; /* The key; at most what the timer itself says. */
+    struct timer *timer;    /* Borrowed while it is started. */
+};
+
+struct timers {
+    struct timers_entry *heap; /* Owned. */
+    size_t count, size;
+    uint64_t order;    /* Number of the next start; breaks ties. */
+    uint64_t armed_ms; /* When the alarm rings; UINT64_MAX when it does not. */
+    uv_timer_t alarm;  /* Does not keep the loop alive. */
 };
 
 struct loop {
@@ -37,8 +56,8 @@ struct loop {
     bool stopping, polling; /* polling: no callback ran since on_before. */
 
     struct loop_msg *ready; /* Taken from `posted`, oldest first. */
-    struct loop_task tasks; /* Heads of rings: queued for the next turn, */
-    struct loop_task round; /* and those whose turn it is. */
+    struct link tasks;      /* Queued for the next turn, */
+    struct link round;      /* and those whose turn it is. */
 
     /* Posters push here, newest first: one compare-and-swap. Whoever then finds the loop asleep
      * wakes it, and nobody else has to. Other threads write here, so it is kept off the cache
@@ -55,44 +74,8 @@ static uint64_t thread_cpu_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static void list_init(struct loop_task *head) {
-    head->prev = head;
-    head->next = head;
-}
-
-static bool list_empty(const struct loop_task *head) {
-    return head->next == head;
-}
-
-static void list_add(struct loop_task *head, struct loop_task *task) {
-    task->prev = head->prev;
-    task->next = head;
-    head->prev->next = task;
-    head->prev = task;
-}
-
-static void list_remove(struct loop_task *task) {
-    task->prev->next = task->next;
-    task->next->prev = task->prev;
-    task->prev = NULL;
-    task->next = NULL;
-    task->queued = false;
-}
-
-/* Moves everything from `from` to the end of `to`. */
-static void list_append(struct loop_task *to, struct loop_task *from) {
-    if (list_empty(from)) {
-        return;
-    }
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    list_init(from);
-}
-
 static bool has_work(const struct loop *loop) {
-    return loop->ready != NULL || !list_empty(&loop->tasks) || !list_empty(&loop->round) ||
+    return loop->ready != NULL || !links_empty(&loop->tasks) || !links_empty(&loop->round) ||
            atomic_load(&loop->posted) != NULL;
 }
 
@@ -105,40 +88,30 @@ static void stay_awake(struct loop *loop) {
     assert(rc == 0);
 }
 
-static void begin_piece(struct loop *loop, uint64_t now_ns, uint64_t cpu_ns) {
-    loop->piece_began_ns = now_ns;
-    loop->piece_began_cpu_ns = cpu_ns;
-}
-
-static void judge_piece(struct loop *loop, uint64_t spent_ns) {
-    if (spent_ns > SLOW_NS) {
-        loop->slow_turns++;
-        if (loop->slow != NULL) {
-            loop->slow(loop->slow_ctx, spent_ns);
-        }
-    }
-}
-
 /* The first callback after poll does not answer for the CPU that poll itself took: the kernel does
  * its own work in there (it may free ten thousand sockets at once) and charges it to us. Of ours
  * nothing is lost by that: on_before judged whatever was longer than TOGETHER_NS. */
-uint64_t loop__breathe(struct loop *loop) {
+static uint64_t breathe(struct loop *loop) {
     uint64_t now_ns = uv_hrtime();
     bool polled = loop->polling;
     loop->polling = false;
     if (now_ns - loop->piece_began_ns > TOGETHER_NS) {
         uint64_t cpu_ns = thread_cpu_ns();
         uint64_t spent_ns = cpu_ns - loop->piece_began_cpu_ns;
-        begin_piece(loop, now_ns, cpu_ns);
-        if (!polled) {
-            judge_piece(loop, spent_ns);
+        loop->piece_began_ns = now_ns;
+        loop->piece_began_cpu_ns = cpu_ns;
+        if (!polled && spent_ns > SLOW_NS) {
+            loop->slow_turns++;
+            if (loop->slow != NULL) {
+                loop->slow(loop->slow_ctx, spent_ns);
+            }
         }
     }
     return now_ns;
 }
 
 void loop_breathe(struct loop *loop) {
-    (void)loop__breathe(loop); /* The time is for those who count what is left of a batch. */
+    (void)breathe(loop); /* The time is for those who count what is left of a batch. */
 }
 
 static void on_before(uv_prepare_t *before) {
@@ -155,23 +128,17 @@ static void on_before(uv_prepare_t *before) {
     }
 }
 
-static void take_posted(struct loop *loop) {
-    struct loop_msg *newest = atomic_exchange(&loop->posted, NULL);
-    struct loop_msg *oldest = NULL;
-    while (newest != NULL) {
-        struct loop_msg *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    loop->ready = oldest;
-}
-
 /* At least one message runs in each turn. */
 static void run_messages(struct loop *loop, uint64_t until_ns) {
     do {
         if (loop->ready == NULL) {
-            take_posted(loop);
+            struct loop_msg *newest = atomic_exchange(&loop->posted, NULL);
+            while (newest != NULL) {
+                struct loop_msg *next = newest->next;
+                newest->next = loop->ready;
+                loop->ready = newest;
+                newest = next;
+            }
         }
         struct loop_msg *msg = loop->ready;
         if (msg == NULL) {
@@ -179,19 +146,19 @@ static void run_messages(struct loop *loop, uint64_t until_ns) {
         }
         loop->ready = msg->next;
         msg->run(msg);
-    } while (loop__breathe(loop) < until_ns);
+    } while (breathe(loop) < until_ns);
 }
 
 /* Runs one round: what a task queues runs in the next turn, or a task that goes on by queueing
  * itself would keep the sockets waiting. At least one task runs in each turn; those that found no
  * time are first in the next. */
 static void run_tasks(struct loop *loop, uint64_t until_ns) {
-    list_append(&loop->round, &loop->tasks);
-    while (!list_empty(&loop->round)) {
-        struct loop_task *task = loop->round.next;
-        list_remove(task);
+    links_move(&loop->round, &loop->tasks);
+    for (struct link *at; (at = links_take(&loop->round)) != NULL;) {
+        struct loop_task *task = CONTAINER_OF(at, struct loop_task, link);
+        task->queued = false;
         task->run(task);
-        if (loop__breathe(loop) >= until_ns) {
+        if (breathe(loop) >= until_ns) {
             return;
         }
     }
@@ -200,7 +167,7 @@ static void run_tasks(struct loop *loop, uint64_t until_ns) {
 static void on_after(uv_check_t *after) {
     struct loop *loop = after->data;
     atomic_store(&loop->asleep, false);
-    uint64_t until_ns = loop__breathe(loop) + BATCH_NS;
+    uint64_t until_ns = breathe(loop) + BATCH_NS;
     run_messages(loop, until_ns);
     run_tasks(loop, until_ns);
 }
@@ -209,24 +176,156 @@ static void on_wake(uv_async_t *wake) {
     (void)wake; /* on_after does the work, when the sockets of this turn had theirs. */
 }
 
-static struct err error_of_uv(int rc, const char *step) {
-    return rc == 0 ? ERR_OK : err_from_errno(-rc, step);
+/* --- Timers ----------------------------------------------------------------------------------- */
+
+static bool entry_before(const struct timers_entry *a, const struct timers_entry *b) {
+    return a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->order < b->order);
 }
+
+static void heap_place(struct timers *timers, size_t at, struct timers_entry entry) {
+    timers->heap[at] = entry;
+    entry.timer->slot = at + 1;
+}
+
+/* Each sift moves a hole instead of swapping, and fills it once at the end. */
+static void sift_up(struct timers *timers, size_t at, struct timers_entry entry) {
+    while (at > 0) {
+        size_t parent = (at - 1) / 2;
+        if (!entry_before(&entry, &timers->heap[parent])) {
+            break;
+        }
+        heap_place(timers, at, timers->heap[parent]);
+        at = parent;
+    }
+    heap_place(timers, at, entry);
+}
+
+static void sift_down(struct timers *timers, size_t at, struct timers_entry entry) {
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= timers->count) {
+            break;
+        }
+        if (child + 1 < timers->count &&
+            entry_before(&timers->heap[child + 1], &timers->heap[child])) {
+            child++;
+        }
+        if (!entry_before(&timers->heap[child], &entry)) {
+            break;
+        }
+        heap_place(timers, at, timers->heap[child]);
+        at = child;
+    }
+    heap_place(timers, at, entry);
+}
+
+static void heap_settle(struct timers *timers, size_t at, struct timers_entry entry) {
+    if (at > 0 && entry_before(&entry, &timers->heap[(at - 1) / 2])) {
+        sift_up(timers, at, entry);
+    } else {
+        sift_down(timers, at, entry);
+    }
+}
+
+static void heap_remove(struct timers *timers, size_t at) {
+    assert(at < timers->count);
+    timers->heap[at].timer->slot = 0;
+    timers->count--;
+    if (at < timers->count) {
+        heap_settle(timers, at, timers->heap[timers->count]);
+    }
+}
+
+static void on_alarm(uv_timer_t *alarm);
+
+/* The alarm is only ever moved to an earlier time. One that rings with nothing due finds the next
+ * key and is set again, which is cheaper than moving it with each stop and restart. At least one
+ * millisecond: libuv runs an alarm of zero again in the same round, without looking at sockets. */
+static void alarm_set(struct timers *timers) {
+    if (timers->count == 0 || timers->heap[0].due_ms >= timers->armed_ms) {
+        return;
+    }
+    uint64_t now_ms = uv_now(timers->alarm.loop);
+    timers->armed_ms = timers->heap[0].due_ms;
+    uint64_t delay_ms = timers->armed_ms > now_ms ? timers->armed_ms - now_ms : 1;
+    int rc = uv_timer_start(&timers->alarm, on_alarm, delay_ms, 0 /* once */);
+    assert(rc == 0);
+}
+
+static void on_alarm(uv_timer_t *alarm) {
+    struct loop *loop = alarm->data;
+    struct timers *timers = &loop->timers;
+    uint64_t now_ms = uv_now(alarm->loop), until_ns = breathe(loop) + BATCH_NS;
+    /* A timer that a callback starts gets an order from here on and waits for the next turn, or a
+     * timer of 0 ms that restarts itself would never leave the loop. */
+    uint64_t order_end = timers->order;
+    timers->armed_ms =
+        0; /* Nothing that callbacks start may set the alarm: it is set once, below. */
+    while (timers->count > 0 && timers->heap[0].due_ms <= now_ms) {
+        struct timers_entry root = timers->heap[0];
+        struct timer *timer = root.timer;
+        if (root.order != timer->order) { /* Restarted: the old key gives way to the true one. */
+            sift_down(timers, 0, (struct timers_entry){timer->due_ms, timer->order, timer});
+            continue;
+        }
+        if (timer->order >= order_end) {
+            break;
+        }
+        heap_remove(timers, 0);
+        timer->fire(timer);
+        if (breathe(loop) >= until_ns) {
+            break;
+        }
+    }
+    timers->armed_ms = UINT64_MAX;
+    alarm_set(timers);
+}
+
+void timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
+                 void (*fire)(struct timer *timer)) {
+    assert(fire != NULL);
+    struct timers *timers = &loop->timers;
+    assert(!uv_is_closing((uv_handle_t *)&timers->alarm));
+    uint64_t now_ms = uv_now(&loop->uv);
+    timer->fire = fire;
+    timer->due_ms = after_ms > UINT64_MAX - 1 - now_ms ? UINT64_MAX - 1 : now_ms + after_ms;
+    timer->order = timers->order++;
+    struct timers_entry entry = {timer->due_ms, timer->order, timer};
+    if (timer->slot == 0) {
+        if (timers->count == timers->size) {
+            timers->size = timers->size == 0 ? HEAP_FIRST : 2 * timers->size;
+            timers->heap = mem_grow(timers->heap, timers->size * sizeof *timers->heap);
+        }
+        sift_up(timers, timers->count++, entry);
+    } else if (timer->due_ms < timers->heap[timer->slot - 1].due_ms) {
+        heap_settle(timers, timer->slot - 1, entry);
+    }
+    alarm_set(timers);
+}
+
+void timer_stop(struct loop *loop, struct timer *timer) {
+    if (timer->slot != 0) {
+        assert(loop->timers.heap[timer->slot - 1].timer == timer);
+        heap_remove(&loop->timers, timer->slot - 1);
+    }
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct err loop_open(const struct loop_options *options, struct loop **ret_loop) {
     assert(options->world != NULL);
     AUTO(mem_release) struct loop *loop = mem_new(sizeof *loop);
-    struct err err = error_of_uv(uv_loop_init(&loop->uv), "loop: open");
-    if (err_failed(err)) {
-        return err;
+    int failed = uv_loop_init(&loop->uv);
+    if (failed != 0) {
+        return err_from_errno(-failed, "loop: open");
     }
-    err = error_of_uv(uv_async_init(&loop->uv, &loop->wake, on_wake), "loop: open the waker");
-    if (err_failed(err)) {
+    failed = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (failed != 0) {
         int rc = uv_loop_close(&loop->uv);
         assert(rc == 0);
-        return err;
+        return err_from_errno(-failed, "loop: open the waker");
     }
-    /* The three handles only link themselves into a list. */
+    /* The four handles only link themselves into a list. */
     (void)uv_prepare_init(&loop->uv, &loop->before);
     (void)uv_check_init(&loop->uv, &loop->after);
     (void)uv_idle_init(&loop->uv, &loop->busy);
@@ -236,9 +335,12 @@ struct err loop_open(const struct loop_options *options, struct loop **ret_loop)
     uv_unref((uv_handle_t *)&loop->after);
     loop->before.data = loop;
     loop->after.data = loop;
-    timers_init(&loop->timers, loop);
-    list_init(&loop->tasks);
-    list_init(&loop->round);
+    (void)uv_timer_init(&loop->uv, &loop->timers.alarm);
+    uv_unref((uv_handle_t *)&loop->timers.alarm);
+    loop->timers.alarm.data = loop;
+    loop->timers.armed_ms = UINT64_MAX;
+    links_init(&loop->tasks);
+    links_init(&loop->round);
     loop->world = options->world;
     loop->slow = options->slow;
     loop->slow_ctx = options->slow_ctx;
@@ -250,7 +352,8 @@ struct err loop_open(const struct loop_options *options, struct loop **ret_loop)
 void loop_run(struct loop *loop) {
     /* Timers that were started while databases were opened counted from a stale clock. */
     uv_update_time(&loop->uv);
-    begin_piece(loop, uv_hrtime(), thread_cpu_ns());
+    loop->piece_began_ns = uv_hrtime();
+    loop->piece_began_cpu_ns = thread_cpu_ns();
     do {
         if (has_work(loop)) {
             stay_awake(loop);
@@ -279,8 +382,11 @@ void loop_close(struct loop *loop) {
         return;
     }
     loop_drain(loop);
-    timers_close(&loop->timers);
-    uv_close((uv_handle_t *)&loop->busy, NULL /* nothing to do then, here and below */);
+    while (loop->timers.count > 0) {
+        heap_remove(&loop->timers, loop->timers.count - 1);
+    }
+    uv_close((uv_handle_t *)&loop->timers.alarm, NULL /* nothing to do then, here and below */);
+    uv_close((uv_handle_t *)&loop->busy, NULL);
     uv_close((uv_handle_t *)&loop->after, NULL);
     uv_close((uv_handle_t *)&loop->before, NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
@@ -288,7 +394,7 @@ void loop_close(struct loop *loop) {
     assert(!has_work(loop));
     int rc = uv_loop_close(&loop->uv);
     assert(rc == 0); /* Else somebody's handle was left open. */
-    timers_done(&loop->timers);
+    mem_free(loop->timers.heap);
     mem_free(loop);
 }
 
@@ -304,9 +410,7 @@ uint64_t loop_slow_turns(const struct loop *loop) {
     return loop->slow_turns;
 }
 
-struct timers *loop__timers(struct loop *loop) {
-    return &loop->timers;
-}
+/* --- Messages, tasks, work -------------------------------------------------------------------- */
 
 void loop_post(struct loop *loop, struct loop_msg *msg) {
     struct loop_msg *newest = atomic_load_explicit(&loop->posted, memory_order_relaxed);
@@ -323,14 +427,15 @@ void loop_post(struct loop *loop, struct loop_msg *msg) {
 void loop_soon(struct loop *loop, struct loop_task *task) {
     if (!task->queued) {
         task->queued = true;
-        list_add(&loop->tasks, task);
+        link_add_last(&loop->tasks, &task->link);
     }
 }
 
 void loop_task_cancel(struct loop *loop, struct loop_task *task) {
     (void)loop; /* The links are enough; the contract leaves room for a list that needs it. */
     if (task->queued) {
-        list_remove(task);
+        task->queued = false;
+        link_remove(&task->link);
     }
 }
 

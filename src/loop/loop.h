@@ -18,6 +18,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/link.h"
 #include "loop/world.h"
 
 struct loop;
@@ -53,7 +54,7 @@ void loop_post(struct loop *loop, struct loop_msg *msg);
 /* Runs soon, on the loop, after the I/O of this turn; queueing twice is queueing once. What wants
  * to go on for more than about a millisecond does a part and queues itself again. */
 struct loop_task {
-    struct loop_task *prev, *next; /* Private. */
+    struct link link; /* Private. */
     bool queued;
     void (*run)(struct loop_task *task);
 };

@@ -24,7 +24,7 @@ struct shortage {
     uint64_t wait_ms; /* Of the present pause. */
     uint64_t since_ns, tried_ns;
     struct timer timer;
-    struct shortage_waiter waiters; /* Head of the ring. */
+    struct link waiters;
     struct shortage_stats stats;
 };
 
@@ -57,10 +57,11 @@ static uint64_t now_ns(const struct shortage *shortage) {
 /* --- States ----------------------------------------------------------------------------------- */
 
 static void waiters_wake(struct shortage *shortage) {
-    struct shortage_waiter *ring = &shortage->waiters;
-    while (ring->next != ring) {
-        struct loop_task *task = ring->next->task;
-        shortage_leave(ring->next);
+    while (!links_empty(&shortage->waiters)) {
+        struct shortage_waiter *waiter =
+            CONTAINER_OF(shortage->waiters.next, struct shortage_waiter, link);
+        struct loop_task *task = waiter->task;
+        shortage_leave(waiter);
         loop_soon(shortage->options.loop, task);
     }
 }
@@ -145,21 +146,15 @@ bool shortage_is_endless(const struct shortage *shortage) {
 void shortage_await(struct shortage *shortage, struct shortage_waiter *waiter,
                     struct loop_task *task) {
     assert(shortage->state == SHORTAGE_PAUSED); /* The hour may end right here. */
-    if (waiter->task != NULL) {
-        return;
+    if (waiter->task == NULL) {
+        waiter->task = task;
+        link_add_last(&shortage->waiters, &waiter->link);
     }
-    struct shortage_waiter *ring = &shortage->waiters;
-    waiter->task = task;
-    waiter->prev = ring->prev;
-    waiter->next = ring;
-    ring->prev->next = waiter;
-    ring->prev = waiter;
 }
 
 void shortage_leave(struct shortage_waiter *waiter) {
     if (waiter->task != NULL) {
-        waiter->prev->next = waiter->next;
-        waiter->next->prev = waiter->prev;
+        link_remove(&waiter->link);
         waiter->task = NULL;
     }
 }
@@ -169,13 +164,13 @@ void shortage_leave(struct shortage_waiter *waiter) {
 struct shortage *shortage_new(const struct shortage_options *options) {
     struct shortage *shortage = mem_new(sizeof *shortage);
     shortage->options = *options;
-    shortage->waiters.prev = shortage->waiters.next = &shortage->waiters;
+    links_init(&shortage->waiters);
     return shortage;
 }
 
 void shortage_free(struct shortage *shortage) {
     if (shortage != NULL) {
-        assert(shortage->waiters.next == &shortage->waiters);
+        assert(links_empty(&shortage->waiters));
         timer_stop(shortage->options.loop, &shortage->timer);
         mem_free(shortage);
     }

@@ -58,8 +58,8 @@ MUST_CHECK bool shortage_lasts(const struct shortage *shortage);
 MUST_CHECK bool shortage_is_endless(const struct shortage *shortage);
 
 struct shortage_waiter {
-    struct shortage_waiter *prev, *next; /* Private, as is all of it. */
-    struct loop_task *task;              /* NULL: does not wait. */
+    struct link link;       /* Private, as is all of it. */
+    struct loop_task *task; /* NULL: does not wait. */
 };
 /* While it lasts. Waiting already: nothing changes. */
 void shortage_await(struct shortage *shortage, struct shortage_waiter *waiter,

@@ -41,26 +41,7 @@ static void real_random(void *ctx, void *bytes, size_t len) {
     }
 }
 
-/* Opens the folder that holds `path`; *ret_name is the part of `path` behind it. */
-static struct err open_folder(const char *path, const char **ret_name, int *ret_fd) {
-    const char *slash = strrchr(path, '/');
-    AUTO(mem_release) char *folder = NULL;
-    if (slash == NULL) {
-        folder = mem_copy(".", 1);
-    } else {
-        /* Of "/name" the folder is the slash itself. */
-        folder = mem_copy(path, slash == path ? 1 : (size_t)(slash - path));
-    }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_from_errno(errno, "file: open the folder");
-    }
-    *ret_name = slash == NULL ? path : slash + 1;
-    *ret_fd = fd;
-    return ERR_OK;
-}
-
-static struct err write_all(int fd, struct bytes content) {
+static struct err fill_and_sync(int fd, struct bytes content, unsigned mode) {
     while (content.len > 0) {
         ssize_t put = write(fd, content.data, content.len);
         if (put < 0 && errno == EINTR) {
@@ -72,47 +53,42 @@ static struct err write_all(int fd, struct bytes content) {
         content.data += put;
         content.len -= (size_t)put;
     }
-    return ERR_OK;
-}
-
-static struct err fill_and_sync(int fd, struct bytes content, unsigned mode) {
-    struct err err = write_all(fd, content);
-    if (err_failed(err)) {
-        return err;
-    }
     if (fchmod(fd, (mode_t)mode) < 0) { /* Here, because open() would apply the umask. */
         return err_from_errno(errno, "file: set the mode");
     }
-    if (fsync(fd) < 0) {
-        return err_from_errno(errno, "file: sync");
-    }
-    return ERR_OK;
+    return fsync(fd) < 0 ? err_from_errno(errno, "file: sync") : ERR_OK;
 }
 
-/* A random name: two writers of one path must not share a temporary file, or one of them would
- * rename what the other has half written. A crash may leave one behind; it is never read. */
-static struct err name_temporary(const char *name, char *ret_temporary, size_t size) {
+static struct err real_file_replace(void *ctx, const char *path, struct bytes content,
+                                    unsigned mode) {
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    /* Of "/name" the folder is the slash itself. */
+    size_t folder_len = slash == path ? 1 : (size_t)(name - path) - (slash != NULL);
+    AUTO(mem_release)
+    char *folder = slash == NULL ? mem_copy(".", 1) : mem_copy(path, folder_len);
+    AUTO(fd_release) int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd < 0) {
+        return err_from_errno(errno, "file: open the folder");
+    }
+    if (name[0] == '\0') {
+        return err_from_errno(EISDIR, "file: replace");
+    }
+    /* A random name: two writers of one path must not share a temporary file, or one of them would
+     * rename what the other has half written. A crash may leave one behind; it is never read. */
+    char temporary[256];
     uint64_t random;
     real_random(NULL /* ctx */, &random, sizeof random);
-    int len = snprintf(ret_temporary, size, ".%s.%016llx", name, (unsigned long long)random);
-    if (len < 0 || (size_t)len >= size) {
+    int len =
+        snprintf(temporary, sizeof temporary, ".%s.%016llx", name, (unsigned long long)random);
+    if (len < 0 || (size_t)len >= sizeof temporary) {
         return err_from_errno(ENAMETOOLONG, "file: name the temporary file");
-    }
-    return ERR_OK;
-}
-
-static struct err replace_in(int folder_fd, const char *name, struct bytes content, unsigned mode) {
-    char temporary[256];
-    struct err err = name_temporary(name, temporary, sizeof temporary);
-    if (err_failed(err)) {
-        return err;
     }
     AUTO(fd_release)
     int fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         return err_from_errno(errno, "file: make the temporary file");
     }
-    err = fill_and_sync(fd, content, mode);
+    struct err err = fill_and_sync(fd, content, mode);
     if (!err_failed(err) && renameat(folder_fd, temporary, folder_fd, name) < 0) {
         err = err_from_errno(errno, "file: rename");
     }
@@ -121,66 +97,7 @@ static struct err replace_in(int folder_fd, const char *name, struct bytes conte
         return err;
     }
     /* Until the folder is on disk, a power cut may bring the old file back: whole, but old. */
-    if (fsync(folder_fd) < 0) {
-        return err_from_errno(errno, "file: sync the folder");
-    }
-    return ERR_OK;
-}
-
-static struct err real_file_replace(void *ctx, const char *path, struct bytes content,
-                                    unsigned mode) {
-    const char *name = NULL;
-    AUTO(fd_release) int folder_fd = -1;
-    struct err err = open_folder(path, &name, &folder_fd);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (name[0] == '\0') {
-        return err_from_errno(EISDIR, "file: replace");
-    }
-    return replace_in(folder_fd, name, content, mode);
-}
-
-/* Makes room for one more byte, never for more than size_max + 1. */
-static struct err make_room(char **content, size_t *size, size_t size_max) {
-    size_t wanted = *size > size_max / 2 ? size_max + 1 : 2 * *size;
-    char *grown = mem_try_grow(*content, wanted);
-    if (grown == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "file: read");
-    }
-    *content = grown;
-    *size = wanted;
-    return ERR_OK;
-}
-
-/* Reads to the end. `content` stays the caller's, also on failure. */
-static struct err read_all(int fd, size_t size_max, char **content, size_t size, size_t *ret_len) {
-    size_t len = 0;
-    for (;;) {
-        ssize_t got = read(fd, *content + len, size - len);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return err_from_errno(errno, "file: read");
-        }
-        if (got == 0) {
-            break;
-        }
-        len += (size_t)got;
-        if (len > size_max) {
-            return err_from_errno(EFBIG, "file: read");
-        }
-        if (len == size) {
-            struct err err = make_room(content, &size, size_max);
-            if (err_failed(err)) {
-                return err;
-            }
-        }
-    }
-    (*content)[len] = '\0'; /* len < size: a full buffer was grown. */
-    *ret_len = len;
-    return ERR_OK;
+    return fsync(folder_fd) < 0 ? err_from_errno(errno, "file: sync the folder") : ERR_OK;
 }
 
 static struct err real_file_read(void *ctx, const char *path, size_t size_max, char **ret_content,
@@ -203,10 +120,33 @@ static struct err real_file_read(void *ctx, const char *path, size_t size_max, c
     if (content == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "file: read");
     }
-    struct err err = read_all(fd, size_max, &content, size, ret_len);
-    if (err_failed(err)) {
-        return err;
+    size_t len = 0;
+    for (;;) {
+        ssize_t got = read(fd, content + len, size - len);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return err_from_errno(errno, "file: read");
+        }
+        if (got == 0) {
+            break;
+        }
+        len += (size_t)got;
+        if (len > size_max) {
+            return err_from_errno(EFBIG, "file: read");
+        }
+        if (len == size) { /* Room for one more byte, never for more than size_max + 1. */
+            size = size > size_max / 2 ? size_max + 1 : 2 * size;
+            char *grown = mem_try_grow(content, size);
+            if (grown == NULL) {
+                return err_make(ERR_OUT_OF_MEMORY, "file: read");
+            }
+            content = grown;
+        }
     }
+    content[len] = '\0'; /* len < size: a full buffer was grown. */
+    *ret_len = len;
     *ret_content = content;
     content = NULL; /* Handed over. */
     return ERR_OK;

@@ -35,8 +35,8 @@ struct loop {
     struct sim *sim; /* Borrowed. */
     const struct world *world;
     struct loop_msg *messages, **messages_end;
-    struct loop_task tasks; /* Head of a ring. */
-    struct timer **timers;  /* Owned; in no order. */
+    struct link tasks;
+    struct timer **timers; /* Owned; in no order. */
     size_t timers_count, timers_size;
     uint64_t timers_order;
     struct stretched stretched[STRETCHED_MAX];
@@ -50,7 +50,7 @@ struct err loop_open(const struct loop_options *options, struct loop **ret_loop)
     loop->sim = options->world->ctx;
     loop->world = options->world;
     loop->messages_end = &loop->messages;
-    loop->tasks.prev = loop->tasks.next = &loop->tasks;
+    links_init(&loop->tasks);
     *ret_loop = loop;
     return ERR_OK;
 }
@@ -110,25 +110,20 @@ static void message_run(struct loop *loop) {
 void loop_soon(struct loop *loop, struct loop_task *task) {
     if (!task->queued) {
         task->queued = true;
-        task->prev = loop->tasks.prev;
-        task->next = &loop->tasks;
-        loop->tasks.prev->next = task;
-        loop->tasks.prev = task;
+        link_add_last(&loop->tasks, &task->link);
     }
 }
 
 void loop_task_cancel(struct loop *loop, struct loop_task *task) {
     (void)loop; /* The links are enough. */
     if (task->queued) {
-        task->prev->next = task->next;
-        task->next->prev = task->prev;
-        task->prev = task->next = NULL;
+        link_remove(&task->link);
         task->queued = false;
     }
 }
 
 static void task_run(struct loop *loop) {
-    struct loop_task *task = loop->tasks.next;
+    struct loop_task *task = CONTAINER_OF(loop->tasks.next, struct loop_task, link);
     loop_task_cancel(loop, task);
     task->run(task);
 }
@@ -137,7 +132,7 @@ void loop_drain(struct loop *loop) {
     for (;;) {
         if (loop->messages != NULL) {
             message_run(loop);
-        } else if (loop->tasks.next != &loop->tasks) {
+        } else if (!links_empty(&loop->tasks)) {
             task_run(loop);
         } else {
             return;
@@ -284,7 +279,7 @@ bool loop_ready(const struct loop *loop, enum loop_kind kind) {
     case LOOP_MESSAGE:
         return loop->messages != NULL;
     case LOOP_TASK:
-        return loop->tasks.next != &loop->tasks;
+        return !links_empty(&loop->tasks);
     case LOOP_TIMER: {
         const struct timer *first = timer_first(loop);
         return first != NULL && first->due_ms <= now_ms(loop);
