@@ -7,7 +7,7 @@ out=$1
 shift
 {
     echo '/* Made by scripts/workflows.sh. */'
-    echo '#include "script/builtin.h"'
+    echo '#include "script/catalog.h"'
     echo
     number=0
     for file in "$@"; do

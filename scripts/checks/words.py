@@ -31,7 +31,7 @@ AT_HOME = {
     "proc/child.c": "vfork _exit",  # Between the two stands only exec.
     "proc/holder/main.c": "fork",  # One thread and no heap: the child may do anything.
     "proc/small.c": "clock_gettime",
-    "script/cpu_watch.c": "clock_gettime",  # The CPU time of others.
+    "script/worker.c": "clock_gettime",  # The CPU time of others.
     "script/main.c": "fork _exit",  # One thread: the child may do anything.
     "script/leave.c": "_exit",  # A program of its own, whose every end is this one.
     "script/vm.c": "clock_gettime",  # How much a script has computed.

@@ -1,9 +1,12 @@
-/* catalog.c: the files of all places, read one after the other. */
+/* catalog.c: places in the order in which they count, their files read one after the other, and the
+ * JSON that clients get of them.
+ */
 #include "script/catalog.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,26 +14,134 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
-#include "script/builtin.h"
-#include "script/catalog_inside.h"
 
 enum {
-    NAMES_MAX = 20000, /* Of one folder, whatever they are. */
+    ABOVE_MAX = 16,    /* Folders above the root. */
+    NAMES_MAX = 20000, /* Entries of one folder, whatever they are. */
     NEAR_MAX = 3,      /* Names that are suggested. */
 };
 
-/* One walk through the places. */
-struct walk {
-    struct catalog *catalog;
-    json_t *names;      /* Owned: the number of the entry that counts, by name. */
-    size_t bytes_left;  /* Of CATALOG_BYTES_MAX. */
-    struct bytes named; /* The one that is looked for; no bytes: all of them. */
-    struct catalog_script *script;
-    bool found;
-};
+/* Words for what stopped it; NULL: it is just not there. Static. */
+static const char *trouble_of(int os) {
+    switch (os) {
+    case ENOENT:
+        return NULL;
+    case ENOTDIR:
+        return "it is not a folder";
+    case EINVAL:
+        return "it is not a plain file";
+    case EXDEV:
+    case ELOOP:
+        return "it is a link that leads out of the place where it stands";
+    case EACCES:
+    case EPERM:
+        return "the system does not permit to read it";
+    default:
+        return "the system could not read it";
+    }
+}
+
+/* --- Places ----------------------------------------------------------------------------------- */
+
+static void place_add(struct catalog *catalog, enum catalog_origin origin, const char *base,
+                      const char *folder) {
+    char path[2 * LIMIT_PATH_MAX];
+    size_t base_len = strlen(base);
+    int wrote = snprintf(path, sizeof path, "%s%s%s", base,
+                         base_len > 0 && base[base_len - 1] == '/' ? "" : "/", folder);
+    /* The home may be the top of the project, too: then it is a project's. One place is left for
+     * those built in. */
+    bool known = wrote >= (int)sizeof path || catalog->place_count == CATALOG_PLACES_MAX - 1;
+    for (unsigned i = 0; i < catalog->place_count && !known; i++) {
+        known = strcmp(catalog->places[i].path, path) == 0;
+    }
+    if (!known) {
+        catalog->places[catalog->place_count++] =
+            (struct catalog_place){.path = mem_copy(path, (size_t)wrote),
+                                   .base_len = origin == CATALOG_PROJECT ? base_len : 0,
+                                   .origin = origin};
+    }
+}
+
+static void places_add(struct catalog *catalog, enum catalog_origin origin, const char *base) {
+    place_add(catalog, origin, base, ".drover/workflows");
+    place_add(catalog, origin, base, ".claude/workflows");
+    place_add(catalog, origin, base, ".boocode/workflows");
+}
+
+/* Cuts the last component; false: there is none above. */
+static bool go_up(char *folder) {
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL || folder[1] == '\0') {
+        return false;
+    }
+    slash[slash == folder ? 1 : 0] = '\0';
+    return true;
+}
+
+/* Number of folders above `folder` belong to its repository; 0 where there is none. */
+static unsigned levels_above(const char *folder) {
+    char at[PATH_MAX], git[PATH_MAX + 8];
+    (void)snprintf(at, sizeof at, "%s", folder); /* Both have PATH_MAX bytes. */
+    for (unsigned level = 0; level <= ABOVE_MAX; level++) {
+        (void)snprintf(git, sizeof git, "%s/.git", at); /* A path and six bytes: it fits. */
+        if (access(git, F_OK) == 0) {
+            return level;
+        }
+        if (!go_up(at)) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Fills in which places there are to look into; opens none of them. */
+static struct err places_find(const struct catalog_search *search, struct catalog *catalog,
+                              struct why *why) {
+    const char *root = search->root, *home = search->home, *config = search->config_dir;
+    if (root != NULL && root[0] != '\0') {
+        char folder[PATH_MAX];
+        AUTO(fd_release) int fd = -1;
+        if (root[0] == '/' && realpath(root, folder) != NULL) {
+            fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        }
+        if (fd < 0) {
+            return err_why(why, ERR_BAD_FIELD,
+                           "root: \"%.200s\" is not the absolute path of a folder", root);
+        }
+        unsigned above = levels_above(folder);
+        do {
+            places_add(catalog, CATALOG_PROJECT, folder);
+        } while (above-- > 0 && go_up(folder));
+    }
+    if (home != NULL && home[0] == '/') {
+        places_add(catalog, CATALOG_HOME, home);
+    }
+    if (config != NULL && config[0] == '/') {
+        place_add(catalog, CATALOG_HOME, config, "workflows");
+    }
+    catalog->places[catalog->place_count++] = (struct catalog_place){
+        .path = mem_copy("built-in", 8), .origin = CATALOG_BUILT_IN, .found = true};
+    return ERR_OK;
+}
+
+/* The folder of a place, to be read; -1 and errno. */
+static int place_open(const struct catalog_place *place) {
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    if (place->base_len == 0) {
+        return open(place->path, flags);
+    }
+    char base[PATH_MAX];
+    memcpy(base, place->path, place->base_len);
+    base[place->base_len] = '\0';
+    AUTO(fd_release) int base_fd = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *rest = place->path + place->base_len;
+    return base_fd < 0 ? -1 : beneath_open(base_fd, rest + strspn(rest, "/"), (uint64_t)flags);
+}
 
 /* --- One file --------------------------------------------------------------------------------- */
 
@@ -54,11 +165,6 @@ static char *copy(const char *text) {
     return mem_copy(text, strlen(text));
 }
 
-static void set_fault(struct script_fault *fault, const char *code, const char *text) {
-    *fault = (struct script_fault){.code = code};
-    (void)snprintf(fault->message, sizeof fault->message, "%s", text); /* Cut at worst. */
-}
-
 static char *stem_of(const char *file) {
     struct bytes stem = script_stem(bytes_of(file));
     char *name = mem_copy(stem.data, stem.len);
@@ -69,10 +175,9 @@ static char *stem_of(const char *file) {
 }
 
 /* Everything that the text says. */
-static struct err read_script(struct catalog_script *script) {
+static struct err script_read(struct catalog_script *script) {
     struct catalog_entry *entry = &script->entry;
-    const struct script_source source = {{script->source, script->len},
-                                         {entry->file, strlen(entry->file)}};
+    const struct script_source source = {{script->source, script->len}, bytes_of(entry->file)};
     struct err err = script_prepare(&source, &script->prepared, &entry->fault);
     if (err.code == ERR_OUT_OF_MEMORY) {
         return err;
@@ -89,8 +194,8 @@ static struct err read_script(struct catalog_script *script) {
     return ERR_OK;
 }
 
-static struct err read_bytes(int fd, size_t size, struct catalog_script *script) {
-    char *source = mem_try(size + 1);
+static struct err bytes_read(int fd, size_t size, struct catalog_script *script) {
+    AUTO(mem_release) char *source = mem_try(size + 1);
     if (source == NULL) {
         return err_make(ERR_OUT_OF_MEMORY, "catalog: file");
     }
@@ -99,7 +204,6 @@ static struct err read_bytes(int fd, size_t size, struct catalog_script *script)
     while (len < size && got != 0) {
         got = read(fd, source + len, size - len);
         if (got < 0 && errno != EINTR) {
-            mem_free(source);
             return err_from_errno(errno, "catalog: file");
         }
         len += got > 0 ? (size_t)got : 0;
@@ -107,48 +211,57 @@ static struct err read_bytes(int fd, size_t size, struct catalog_script *script)
     source[len] = '\0';
     script->source = source;
     script->len = len;
+    source = NULL; /* Handed over. */
     return ERR_OK;
 }
 
-/* What cannot be read has a fault like what cannot be understood. */
-static struct err read_file(int fd, const struct stat *about, struct catalog_script *script,
+/* A file that cannot be read has a fault like what cannot be understood. */
+static struct err file_read(int fd, const struct stat *about, struct catalog_script *script,
                             size_t *bytes_left) {
-    struct script_fault *fault = &script->entry.fault;
     size_t size = fd < 0 ? 0 : (size_t)about->st_size;
+    const char *code = "unreadable", *fault = "the system could not read it";
     if (fd < 0) {
-        const char *trouble = catalog__trouble(errno);
-        set_fault(fault, "unreadable", trouble == NULL ? "it is a link to nothing" : trouble);
-    } else if (size > SCRIPT_SOURCE_MAX) {
-        set_fault(fault, "too_large", "a script has at most 1 MB");
-    } else if (size > *bytes_left) {
-        set_fault(fault, "too_large", "it was not read: the workflows before it have 64 MB");
+        const char *trouble = trouble_of(errno);
+        fault = trouble == NULL ? "it is a link to nothing" : trouble;
+    } else if (size > SCRIPT_SOURCE_MAX || size > *bytes_left) {
+        code = "too_large";
+        fault = size > SCRIPT_SOURCE_MAX ? "a script has at most 1 MB"
+                                         : "it was not read: the workflows before it have 64 MB";
     } else {
         *bytes_left -= size;
-        struct err err = read_bytes(fd, size, script);
+        struct err err = bytes_read(fd, size, script);
         if (!err_failed(err)) {
-            return read_script(script);
+            return script_read(script);
         }
         if (err.code == ERR_OUT_OF_MEMORY) {
             return err;
         }
-        set_fault(fault, "unreadable", "the system could not read it");
     }
-    script->entry.name = stem_of(script->entry.file);
-    script->entry.checked = true; /* That it cannot be read is all there is to know. */
+    struct catalog_entry *entry = &script->entry;
+    entry->fault = (struct script_fault){.code = code};
+    (void)snprintf(entry->fault.message, sizeof entry->fault.message, "%s", fault); /* It fits. */
+    entry->name = stem_of(entry->file);
+    entry->checked = true; /* Nothing more is to be known. */
     return ERR_OK;
 }
 
 /* --- The list --------------------------------------------------------------------------------- */
 
-static bool is_named(const struct walk *walk, const char *name) {
-    return walk->named.len == strlen(name) && memcmp(walk->named.data, name, walk->named.len) == 0;
-}
+/* One walk through the places. */
+struct walk {
+    struct catalog *catalog;
+    json_t *names;      /* Owned: the number of the entry that counts, by name. */
+    size_t bytes_left;  /* Of CATALOG_BYTES_MAX. */
+    struct bytes named; /* The one that is looked for; no bytes: all of them. */
+    struct catalog_script *script;
+    bool found;
+};
 
 /* Takes the entry out of the script; or the whole script, when it is the one looked for. */
-static struct err keep(struct walk *walk, struct catalog_script *script) {
+static struct err walk_keep(struct walk *walk, struct catalog_script *script) {
     struct catalog *catalog = walk->catalog;
     struct catalog_entry *entry = &script->entry;
-    if (walk->script != NULL && is_named(walk, entry->name)) {
+    if (walk->script != NULL && bytes_is(walk->named, entry->name)) {
         *walk->script = *script;
         *script = (struct catalog_script){.source = NULL};
         walk->found = true;
@@ -171,43 +284,29 @@ static struct err keep(struct walk *walk, struct catalog_script *script) {
     return ERR_OK;
 }
 
-static struct catalog_script begin(const struct catalog_place *place, const char *name) {
-    AUTO(text_done) struct text file = text_up_to(64 << 10);
-    text_addf(&file, "%s/%s", place->path, name);
-    return (struct catalog_script){.entry = {.file = copy(text_failed(&file) ? name : file.data),
-                                             .place = copy(place->path),
-                                             .origin = place->origin}};
-}
-
-static struct err add_file(struct walk *walk, struct catalog_place *place, int place_fd,
-                           const char *name) {
-    AUTO(catalog_script_done) struct catalog_script script = begin(place, name);
-    struct stat about;
-    AUTO(fd_release) int fd = beneath_open_file(place_fd, name, &about);
-    struct err err = read_file(fd, &about, &script, &walk->bytes_left);
-    return err_failed(err) ? err : keep(walk, &script);
-}
-
-static struct err add_built_in(struct walk *walk, struct catalog_place *place) {
-    size_t count = 0;
-    const struct builtin *list = builtin_list(&count);
-    for (size_t i = 0; i < count && !walk->found; i++) {
-        AUTO(catalog_script_done) struct catalog_script script = begin(place, list[i].file);
-        script.source = mem_copy(list[i].source.data, list[i].source.len);
-        script.len = list[i].source.len;
-        struct err err = read_script(&script);
-        if (!err_failed(err)) {
-            err = keep(walk, &script);
-        }
-        if (err_failed(err)) {
-            return err;
-        }
-        place->files++;
+/* Adds one file: a built-in one with its source, another by the folder that it stands in. */
+static struct err walk_add(struct walk *walk, struct catalog_place *place, int place_fd,
+                           const char *name, const struct bytes *built_in) {
+    AUTO(text_done) struct text path = text_up_to(64 << 10);
+    text_addf(&path, "%s/%s", place->path, name);
+    AUTO(catalog_script_done)
+    struct catalog_script script = {.entry = {.file = copy(text_failed(&path) ? name : path.data),
+                                              .place = copy(place->path),
+                                              .origin = place->origin}};
+    struct err err;
+    if (built_in != NULL) {
+        script.source = mem_copy(built_in->data, built_in->len);
+        script.len = built_in->len;
+        err = script_read(&script);
+    } else {
+        struct stat about;
+        AUTO(fd_release) int fd = beneath_open_file(place_fd, name, &about);
+        err = file_read(fd, &about, &script, &walk->bytes_left);
     }
-    return ERR_OK;
+    err = err_failed(err) ? err : walk_keep(walk, &script);
+    place->files += !err_failed(err);
+    return err;
 }
-
-/* --- One place -------------------------------------------------------------------------------- */
 
 struct names {
     char **list; /* Owned, as is each. */
@@ -221,17 +320,12 @@ static void names_done(struct names *names) {
     mem_free(names->list);
 }
 
-static bool is_script(const char *name) {
-    const char *dot = strrchr(name, '.');
-    return name[0] != '.' && dot != NULL && (strcmp(dot, ".js") == 0 || strcmp(dot, ".mjs") == 0);
-}
-
 static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Which files are read does not depend on the order in which the system tells them. */
-static void read_names(int place_fd, struct names *ret_names) {
+/* Which files are read does not depend on the order in which the system lists them. */
+static void names_read(int place_fd, struct names *ret_names) {
     *ret_names = (struct names){.list = NULL};
     int own = fcntl(place_fd, F_DUPFD_CLOEXEC, 0);
     DIR *folder = own < 0 ? NULL : fdopendir(own); /* closedir ends the descriptor. */
@@ -241,16 +335,17 @@ static void read_names(int place_fd, struct names *ret_names) {
     }
     size_t size = 0, seen = 0;
     for (struct dirent *entry = readdir(folder); entry != NULL && seen < NAMES_MAX;
-         entry = readdir(folder)) {
-        seen++;
-        if (!is_script(entry->d_name)) {
+         entry = readdir(folder), seen++) {
+        const char *name = entry->d_name, *dot = strrchr(name, '.');
+        if (name[0] == '.' || dot == NULL ||
+            (strcmp(dot, ".js") != 0 && strcmp(dot, ".mjs") != 0)) {
             continue;
         }
         if (ret_names->count == size) {
             size = size == 0 ? 16 : 2 * size;
             ret_names->list = mem_grow(ret_names->list, size * sizeof *ret_names->list);
         }
-        ret_names->list[ret_names->count++] = copy(entry->d_name);
+        ret_names->list[ret_names->count++] = copy(name);
     }
     (void)closedir(folder); /* Read only. */
     if (ret_names->count > 0) {
@@ -258,37 +353,41 @@ static void read_names(int place_fd, struct names *ret_names) {
     }
 }
 
-static struct err add_place(struct walk *walk, struct catalog_place *place) {
-    AUTO(fd_release) int place_fd = catalog__open_place(place);
+static struct err walk_place(struct walk *walk, struct catalog_place *place) {
+    struct err err = ERR_OK;
+    if (place->origin == CATALOG_BUILT_IN) {
+        size_t count = 0;
+        const struct builtin *list = builtin_list(&count);
+        for (size_t i = 0; i < count && !walk->found && !err_failed(err); i++) {
+            err = walk_add(walk, place, -1 /* no folder */, list[i].file, &list[i].source);
+        }
+        return err;
+    }
+    AUTO(fd_release) int place_fd = place_open(place);
     if (place_fd < 0) {
-        place->problem = catalog__trouble(errno);
+        place->problem = trouble_of(errno);
         return ERR_OK;
     }
     place->found = true;
     AUTO(names_done) struct names names;
-    read_names(place_fd, &names);
+    names_read(place_fd, &names);
     place->truncated = names.count > CATALOG_FILES_MAX;
-    for (size_t i = 0; i < names.count && i < CATALOG_FILES_MAX && !walk->found; i++) {
-        struct err err = add_file(walk, place, place_fd, names.list[i]);
-        if (err_failed(err)) {
-            return err;
-        }
-        place->files++;
+    for (size_t i = 0; i < names.count && i < CATALOG_FILES_MAX && !walk->found && !err_failed(err);
+         i++) {
+        err = walk_add(walk, place, place_fd, names.list[i], /* built in */ NULL);
     }
-    return ERR_OK;
+    return err;
 }
 
-static struct err walk_places(struct walk *walk, const struct catalog_search *search,
-                              struct why *why) {
+static struct err walk_all(struct walk *walk, const struct catalog_search *search,
+                           struct why *why) {
     struct catalog *catalog = walk->catalog;
     AUTO(json_release) json_t *names = json_object();
     walk->names = names;
     walk->bytes_left = CATALOG_BYTES_MAX;
-    struct err err = catalog__places(search, catalog, why);
+    struct err err = places_find(search, catalog, why);
     for (unsigned i = 0; i < catalog->place_count && !err_failed(err) && !walk->found; i++) {
-        struct catalog_place *place = &catalog->places[i];
-        err =
-            place->origin == CATALOG_BUILT_IN ? add_built_in(walk, place) : add_place(walk, place);
+        err = walk_place(walk, &catalog->places[i]);
     }
     return err;
 }
@@ -308,7 +407,7 @@ struct err catalog_read(const struct catalog_search *search, struct catalog *ret
                         struct why *why) {
     *ret_catalog = (struct catalog){.place_count = 0};
     struct walk walk = {.catalog = ret_catalog};
-    struct err err = walk_places(&walk, search, why);
+    struct err err = walk_all(&walk, search, why);
     if (err_failed(err)) {
         catalog_done(ret_catalog);
     }
@@ -374,7 +473,7 @@ struct err catalog_find(const struct catalog_search *search, struct bytes name,
                         struct catalog_script *ret_script, struct why *why) {
     AUTO(catalog_done) struct catalog catalog = {.place_count = 0};
     struct walk walk = {.catalog = &catalog, .named = name, .script = ret_script};
-    struct err err = walk_places(&walk, search, why);
+    struct err err = walk_all(&walk, search, why);
     if (!err_failed(err) && !walk.found) {
         err = not_found(&catalog, name, why);
     }
@@ -396,34 +495,27 @@ static struct err refuse_path(int os, const char *path, struct why *why) {
     }
     bool denied = os == EACCES || os == EPERM;
     return err_why(why, denied ? ERR_FORBIDDEN : ERR_BAD_FIELD, "\"%.200s\": %s", path,
-                   catalog__trouble(os));
-}
-
-static int open_path(const struct catalog_search *search, const char *path,
-                     struct stat *ret_about) {
-    bool rooted = search->root != NULL && search->root[0] != '\0';
-    const char *root = path[0] == '/' || !rooted ? "/" : search->root;
-    AUTO(fd_release) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (path[0] != '/') {
-        return root_fd < 0 ? -1 : beneath_open_file(root_fd, path, ret_about);
-    }
-    AUTO(fd_release) int path_fd = open(path, O_PATH | O_CLOEXEC);
-    if (path_fd < 0 || fstat(path_fd, ret_about) < 0) {
-        return -1;
-    }
-    errno = EINVAL;
-    return S_ISREG(ret_about->st_mode) ? beneath_reopen(path_fd) : -1;
+                   trouble_of(os));
 }
 
 struct err catalog_open(const struct catalog_search *search, const char *path,
                         struct catalog_script *ret_script, struct why *why) {
-    bool rooted = search->root != NULL && search->root[0] == '/';
-    if (path[0] != '/' && !rooted) {
+    bool absolute = path[0] == '/';
+    if (!absolute && (search->root == NULL || search->root[0] != '/')) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"%.200s\" is relative, and there is no root that it belongs to", path);
     }
     struct stat about;
-    AUTO(fd_release) int fd = open_path(search, path, &about);
+    AUTO(fd_release) int fd = -1;
+    AUTO(fd_release)
+    int from_fd = absolute ? open(path, O_PATH | O_CLOEXEC)
+                           : open(search->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (from_fd >= 0 && !absolute) {
+        fd = beneath_open_file(from_fd, path, &about);
+    } else if (from_fd >= 0 && fstat(from_fd, &about) == 0) {
+        errno = EINVAL;
+        fd = S_ISREG(about.st_mode) ? beneath_reopen(from_fd) : -1;
+    }
     if (fd < 0) {
         return refuse_path(errno, path, why);
     }
@@ -431,14 +523,155 @@ struct err catalog_open(const struct catalog_search *search, const char *path,
     struct catalog_script script = {
         .entry = {.file = copy(path), .place = copy(""), .origin = CATALOG_PATH}};
     size_t bytes_left = CATALOG_BYTES_MAX;
-    struct err err = read_file(fd, &about, &script, &bytes_left);
+    struct err err = file_read(fd, &about, &script, &bytes_left);
     if (!err_failed(err) && script.source == NULL) {
-        why_set(why, "\"%.200s\": %.100s", path, script.entry.fault.message);
-        err = err_make(ERR_BAD_FIELD, "catalog: path");
+        err = err_why(why, ERR_BAD_FIELD, "\"%.200s\": %.100s", path, script.entry.fault.message);
     }
     if (!err_failed(err)) {
         *ret_script = script;
         script = (struct catalog_script){.source = NULL}; /* Handed over. */
     }
     return err;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+const char *catalog_origin_name(enum catalog_origin origin) {
+    static const char *const names[] = {[CATALOG_PROJECT] = "project",
+                                        [CATALOG_HOME] = "home",
+                                        [CATALOG_BUILT_IN] = "built-in",
+                                        [CATALOG_PATH] = "path"};
+    return names[origin];
+}
+
+static void add_text(struct text *text, const char *name, const char *value) {
+    text_add_member(text, name, bytes_of(value));
+}
+
+static void add_value(struct text *text, const char *name, const json_t *value) {
+    if (value != NULL) {
+        text_add_name(text, name);
+        /* Without memory for a part, the whole answer fails. */
+        text->failed = err_failed(json_write(value, text)) || text->failed;
+    }
+}
+
+static void add_fault(const struct script_fault *fault, const char *severity, struct text *text) {
+    text_addf(text, "{\"line\":%u,\"column\":%u,\"code\":\"%s\"", fault->line, fault->column,
+              fault->code);
+    if (severity != NULL) {
+        add_text(text, "severity", severity);
+    }
+    add_text(text, "detail", fault->message);
+    text_add_char(text, '}');
+}
+
+/* A list of the fault, unless that is NULL, and of the notes. Returns whether one is an error. */
+static bool add_notes(const struct script_prepared *prepared, const struct script_fault *fault,
+                      struct text *text) {
+    bool grave = fault != NULL;
+    text_add_char(text, '[');
+    if (fault != NULL) {
+        add_fault(fault, "error", text);
+    }
+    for (unsigned i = 0; prepared != NULL && i < prepared->note_count; i++) {
+        const struct script_note *note = &prepared->notes[i];
+        text_add_str(text, i == 0 && fault == NULL ? "" : ",");
+        add_fault(&note->fault, note->grave ? "error" : "warning", text);
+        grave |= note->grave;
+    }
+    text_add_char(text, ']');
+    return grave;
+}
+
+void script_notes_write(const struct script_prepared *prepared, struct text *text) {
+    (void)add_notes(prepared, NULL, text); /* The list tells which are errors. */
+}
+
+void script_verdict_write(const struct script_verdict *verdict, struct text *text) {
+    const struct script_prepared *prepared = verdict->prepared;
+    AUTO(text_done) struct text problems = text_up_to(1 << 20);
+    bool grave = add_notes(prepared, verdict->fault, &problems);
+    text_add_char(text, '{');
+    text_add_member_bool(text, "valid", prepared != NULL && !grave);
+    if (prepared == NULL) {
+        text_add_str(text, ",\"form\":null,\"meta\":null");
+    } else {
+        add_text(text, "form", script_form_name(prepared->form));
+        add_value(text, "meta", prepared->meta);
+    }
+    text_add_name(text, "problems");
+    text_add(text, problems.data, problems.len);
+    text_add_member_bool(text, "checked", verdict->checked);
+    text_add_char(text, '}');
+    text->failed |= text_failed(&problems);
+}
+
+/* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…, open. */
+static void add_entry(const struct catalog_entry *entry, struct text *text) {
+    const json_t *phases = json_object_get(entry->meta, "phases");
+    text_add_char(text, '{');
+    add_text(text, "name", entry->name);
+    add_text(text, "description", json_str(entry->meta, "description", ""));
+    add_value(text, "when_to_use", json_object_get(entry->meta, "whenToUse"));
+    if (phases == NULL) {
+        text_add_str(text, ",\"phases\":[]");
+    }
+    add_value(text, "phases", phases);
+    add_value(text, "args", json_object_get(entry->meta, "args"));
+    add_text(text, "file", entry->file);
+    add_text(text, "place", entry->place);
+    add_text(text, "origin", catalog_origin_name(entry->origin));
+    if (entry->valid) {
+        add_text(text, "form", script_form_name(entry->form));
+    } else {
+        text_add_str(text, ",\"form\":null,\"error\":");
+        add_fault(&entry->fault, /* severity */ NULL, text);
+    }
+    text_add_member_bool(text, "checked", entry->checked);
+    text_add_member_bool(text, "shadowed", entry->shadowed_by != NULL);
+    if (entry->shadowed_by != NULL) {
+        add_text(text, "shadowed_by", entry->shadowed_by);
+    }
+}
+
+void catalog_script_write(const struct catalog_script *script, struct text *text) {
+    add_entry(&script->entry, text);
+    text_add_name(text, "notes");
+    script_notes_write(&script->prepared, text);
+    text_add_name(text, "source");
+    if (script->source == NULL) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, script->source, script->len);
+    }
+    text_add_char(text, '}');
+}
+
+void catalog_write(const struct catalog *catalog, struct text *text) {
+    int64_t unchecked = 0;
+    text_add_str(text, "{\"workflows\":[");
+    for (unsigned i = 0; i < catalog->entry_count; i++) {
+        text_add_str(text, i == 0 ? "" : ",");
+        add_entry(&catalog->entries[i], text);
+        text_add_char(text, '}');
+        unchecked += catalog->entries[i].checked ? 0 : 1;
+    }
+    text_add_str(text, "],\"places\":[");
+    for (unsigned i = 0; i < catalog->place_count; i++) {
+        const struct catalog_place *place = &catalog->places[i];
+        text_add_str(text, i == 0 ? "{" : ",{");
+        add_text(text, "path", place->path);
+        add_text(text, "origin", catalog_origin_name(place->origin));
+        text_add_member_bool(text, "found", place->found);
+        text_add_member_int(text, "files", place->files);
+        text_add_member_bool(text, "truncated", place->truncated);
+        if (place->problem != NULL) {
+            add_text(text, "problem", place->problem);
+        }
+        text_add_char(text, '}');
+    }
+    text_add_char(text, ']');
+    text_add_member_int(text, "unchecked", unchecked);
+    text_add_char(text, '}');
 }

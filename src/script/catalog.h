@@ -30,6 +30,13 @@ enum {
     CATALOG_BYTES_MAX = 64 << 20, /* Of all files that are read for one answer. */
 };
 
+/* The workflows that come along: those of workflows/ in the source tree. Static. */
+struct builtin {
+    const char *file; /* "deep-research.js" */
+    struct bytes source;
+};
+const struct builtin *builtin_list(size_t *ret_count);
+
 struct catalog_search {
     const char *root;       /* Absolute; NULL or "": no project. */
     const char *home;       /* NULL or "": none. */
@@ -91,16 +98,13 @@ MUST_CHECK struct err catalog_open(const struct catalog_search *search, const ch
                                    struct catalog_script *ret_script, struct why *why);
 void catalog_script_done(struct catalog_script *script); /* For AUTO; zeroed is allowed. */
 
-/* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…} */
-void catalog_entry_write(const struct catalog_entry *entry, struct text *text);
-/* The same with "source" and "notes". */
+/* {"name","description","phases",…,"file","place","origin","form","checked","shadowed",…,"notes",
+ * "source"} */
 void catalog_script_write(const struct catalog_script *script, struct text *text);
-/* {"workflows":[…],"places":[…]} */
+/* {"workflows":[…],"places":[…]}, each workflow without "notes" and "source". */
 void catalog_write(const struct catalog *catalog, struct text *text);
 
-/* {"line","column","code","detail"} */
-void script_fault_write(const struct script_fault *fault, struct text *text);
-/* A list of those, each with "severity": "error" or "warning". */
+/* A list of {"line","column","code","severity","detail"}; severity: "error" or "warning". */
 void script_notes_write(const struct script_prepared *prepared, struct text *text);
 struct script_verdict {
     const struct script_prepared *prepared; /* NULL: it is not valid, for the fault alone. */

@@ -1,4 +1,4 @@
-/* descriptor_passing.c: see passing.h. Part of the worker's program, too. */
+/* descriptor_passing.c: see descriptor_passing.h. Part of the worker's program, too. */
 #include "script/descriptor_passing.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* inside.h: what the files behind script.h share. Nobody else includes it.
+/* inside.h: what the two files behind script.h share. Nobody else includes it.
+ *
+ *   scripts.c   the zygote, and the queue of those who wait for it
+ *   worker.c    one worker: its socket, its process, its CPU time
  *
  * Threads    the loop.
  */
@@ -9,11 +12,10 @@
 
 #include "script/protocol.h"
 #include "script/script.h"
-#include "script/zygote.h"
 
 enum worker_state {
     WORKER_WAITING, /* For a zygote. */
-    WORKER_ASKED,   /* A zygote was told, and has not answered. */
+    WORKER_ASKED,   /* A zygote was asked for it, and has not answered. */
     WORKER_LIVE,
     WORKER_ENDED, /* `ended` was called, or silenced. The memory goes with the handle. */
     WORKER_STATES
@@ -31,24 +33,12 @@ struct inlet {
     bool shut; /* Nothing more is heard. */
 };
 
-/* A frame on its way out, or what is left of it. */
-struct outgoing {
-    struct outgoing *next;
-    char *frame; /* Owned. */
-    size_t len, done;
-    uint8_t header[SCRIPT_HEADER_SIZE]; /* Counts in `done`. */
-};
+/* What goes out, the oldest frame first. */
+struct outgoing;
 struct outlet {
     struct outgoing *first, *last; /* Owned. */
     size_t waiting;                /* Bytes. */
     bool broken;                   /* The other end is gone; the inlet will tell. */
-};
-
-/* Of a worker whose script computes. */
-struct busy {
-    struct script_worker *prev, *next;
-    bool listed, measured;
-    uint64_t from_ns; /* Its CPU clock when it was first looked at. */
 };
 
 struct script_worker {
@@ -58,32 +48,26 @@ struct script_worker {
     const struct script_watch *watch;   /* Borrowed. */
     void *ctx;                          /* The caller's. */
     struct script_bounds bounds;
-    uint64_t id; /* Its place among scripts->slots, and which use of that place. */
+    uint64_t id; /* Never used again: a note about a closed worker finds nobody. */
     enum worker_state state;
     int fd;     /* Owned, as are the next two; -1: none. */
     int theirs; /* WAITING. */
     int pidfd;  /* LIVE. */
     int pid;
-    uv_poll_t poll;
-    bool polled; /* The handle is there. */
-    int events;  /* That it waits for; 0: none. */
+    uv_poll_t poll; /* There is one where poll.data is set. */
+    int events;     /* That it waits for; 0: none. */
     struct loop_task task;
     struct inlet inlet;
     struct outlet outlet;
-    struct busy busy;
+    enum { CPU_RESTS, CPU_BUSY, CPU_MEASURED } cpu;
+    uint64_t cpu_from_ns; /* MEASURED: its CPU clock then. */
     /* judged: `end` is decided. ended: its process has, or there is none. */
     bool judged, ended;
     bool awaited; /* Its socket is over, and its process must follow. */
     struct script_end end;
 };
 
-/* An id is a place and the number of its use: a note on one that was closed finds nobody. */
-struct slot {
-    struct script_worker *worker; /* Borrowed; NULL: free. */
-    uint32_t use;
-    uint32_t next_free;
-};
-
+struct zygote;
 struct scripts {
     struct loop *loop; /* Borrowed. */
     char *program;     /* Owned: a path. */
@@ -92,8 +76,7 @@ struct scripts {
     char *buffer; /* Owned: all sockets are read into it, one after the other. */
     struct script_worker *workers;
     struct script_worker *waiting, **waiting_end;
-    struct slot *slots; /* Owned. */
-    uint32_t slot_count, slot_size, slot_free;
+    uint64_t id; /* Of the latest worker. */
 
     struct zygote *zygote;         /* Owned; NULL: none. */
     struct loop_task kick;         /* Starts what waits. */
@@ -107,8 +90,7 @@ struct scripts {
     struct timer patience;         /* While one of these two is not 0. */
     bool patient;
 
-    struct script_worker *busy; /* First of a list. */
-    struct timer cpu;
+    struct timer cpu; /* While a worker is busy. */
     bool cpu_watched;
     size_t handles; /* The memory goes with the last one. */
     bool closing;
@@ -118,32 +100,20 @@ struct scripts {
 enum { SCRIPTS_BUFFER_SIZE = 64 << 10 };
 
 /* scripts.c */
-void scripts__slot_take(struct scripts *scripts, struct script_worker *worker);
-void scripts__slot_give(struct scripts *scripts, const struct script_worker *worker);
 void scripts__enqueue(struct scripts *scripts, struct script_worker *worker);
 void scripts__dequeue(struct scripts *scripts, struct script_worker *worker);
 /* What the zygote owes has changed: it is waited for while that is something, as long as it says
  * something now and then. */
 void scripts__await(struct scripts *scripts);
 void scripts__handle_closed(struct scripts *scripts);
+/* Of a zygote or a worker; at worst it has ended. */
+void pidfd_kill(int pidfd);
 
 /* worker.c */
 void worker__asked(struct script_worker *worker);
 void worker__born(struct script_worker *worker, int pid, int pidfd);
-/* The process has ended, or there will be none. Told from the loop, when all was heard. */
-void worker__over(struct script_worker *worker, struct script_end end);
-/* For what it did: it is killed, and that is why. */
-void worker__condemn(struct script_worker *worker, enum script_end_kind kind, const char *detail);
-/* Waits for what it needs of its socket. */
-void worker__listen(struct script_worker *worker);
-
-/* inlet.c: receives, unless a whole frame is there or it is paused, and lets frames be heard. */
-void inlet__turn(struct script_worker *worker);
-MUST_CHECK bool inlet__has_frame(const struct script_worker *worker);
-void inlet__done(struct inlet *inlet);
-
-/* outlet.c */
-void outlet__turn(struct script_worker *worker);
-void outlet__done(struct outlet *outlet);
+/* The process has ended, or there will be none. Reported from the loop, when all was heard. */
+void worker__over(struct script_worker *worker, enum script_end_kind kind, int number,
+                  const char *detail);
 
 #endif

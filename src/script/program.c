@@ -1,15 +1,23 @@
-/* program.c: see program.h. */
+/* program.c: see program.h. The bytes come from an assembler file: scripts/image.sh. */
 #include "script/program.h"
 
+#include <string.h>
+
 #include "proc/libexec.h"
-#include "script/worker_image.h"
 
 #define PROGRAM_NAME "worker"
 
+/* A whole ELF file, static and stripped, built from src/script/worker/ with the rest; and its
+ * SHA-256, which the build has computed: at a start of the daemon that would be most of it. */
+extern const char worker_image_bytes[];
+extern const size_t worker_image_bytes_size;
+extern const uint8_t worker_image_bytes_sha256[sizeof(struct sha256)];
+
 struct err script_program_install(const struct world *world, const char *data_dir,
                                   struct sha256 *ret_hash, char **ret_path) {
-    const struct libexec_program program = {data_dir, PROGRAM_NAME, worker_image(),
-                                            worker_image_hash()};
+    struct libexec_program program = {
+        data_dir, PROGRAM_NAME, {worker_image_bytes, worker_image_bytes_size}, {{0}}};
+    memcpy(program.hash.bytes, worker_image_bytes_sha256, sizeof program.hash.bytes);
     struct err err = libexec_install(world, &program, ret_path);
     if (!err_failed(err)) {
         *ret_hash = program.hash;

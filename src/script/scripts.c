@@ -1,68 +1,44 @@
-/* scripts.c: what all workers share: the zygote, who waits for it, and who is who.
+/* scripts.c: the zygote (protocol.h), which all workers share, and the queue before it.
  *
  * A few births are under way at a time, and the others wait here: the zygote's socket has room for
- * those, so asking never fails for want of it, and one that stops has little to take along.
+ * those, so asking never fails for want of it, and one that stops has little to take along. The
+ * zygote's process is collected by the reaper of our children (proc/reap.h).
  */
 #include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "loop/loop_uv.h"
+#include "script/descriptor_passing.h"
 #include "script/inside.h"
 
 enum {
     BIRTHS_MAX = 16,
+    NOTES_AT_ONCE = 64,
     PATIENCE_MS = 5000,
     FAILURES_MAX = 5, /* In a row; then nobody waits for the next one. */
     PAUSE_MIN_MS = 100,
     PAUSE_MAX_MS = 5000,
+    PID_SIZE = 16,
 };
 
-/* --- Ids -------------------------------------------------------------------------------------- */
+struct zygote {
+    uv_poll_t poll;
+    struct scripts *scripts; /* Borrowed: its handle is one of theirs. */
+    int fd, pidfd;           /* Owned. */
+};
 
-#define NO_SLOT UINT32_MAX
-enum { USE_SHIFT = 32, SLOTS_MIN = 16 };
-
-static void grow_slots(struct scripts *scripts) {
-    uint32_t size = scripts->slot_size == 0 ? SLOTS_MIN : 2 * scripts->slot_size;
-    scripts->slots = mem_grow(scripts->slots, size * sizeof *scripts->slots);
-    for (uint32_t i = scripts->slot_size; i < size; i++) {
-        uint32_t next = i + 1 < size ? i + 1 : NO_SLOT;
-        scripts->slots[i] = (struct slot){.next_free = next};
-    }
-    scripts->slot_free = scripts->slot_size;
-    scripts->slot_size = size;
+void pidfd_kill(int pidfd) {
+    (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL /* info */, 0U);
 }
-
-void scripts__slot_take(struct scripts *scripts, struct script_worker *worker) {
-    if (scripts->slot_free == NO_SLOT) {
-        grow_slots(scripts);
-    }
-    uint32_t place = scripts->slot_free;
-    struct slot *slot = &scripts->slots[place];
-    scripts->slot_free = slot->next_free;
-    slot->worker = worker;
-    slot->use++;
-    worker->id = (uint64_t)slot->use << USE_SHIFT | place;
-}
-
-void scripts__slot_give(struct scripts *scripts, const struct script_worker *worker) {
-    uint32_t place = (uint32_t)worker->id;
-    scripts->slots[place].worker = NULL;
-    scripts->slots[place].next_free = scripts->slot_free;
-    scripts->slot_free = place;
-}
-
-static struct script_worker *find(const struct scripts *scripts, uint64_t id) {
-    uint32_t place = (uint32_t)id;
-    if (place >= scripts->slot_size || scripts->slots[place].use != id >> USE_SHIFT) {
-        return NULL;
-    }
-    return scripts->slots[place].worker;
-}
-
-/* --- Who waits -------------------------------------------------------------------------------- */
 
 void scripts__enqueue(struct scripts *scripts, struct script_worker *worker) {
     *scripts->waiting_end = worker;
@@ -82,16 +58,26 @@ void scripts__dequeue(struct scripts *scripts, struct script_worker *worker) {
     }
 }
 
-static void refuse_waiting(struct scripts *scripts) {
-    for (struct script_worker *worker = scripts->waiting; worker != NULL;
-         worker = worker->next_waiting) {
-        worker__over(worker,
-                     (struct script_end){SCRIPT_NOT_STARTED, 0,
-                                         "the process that makes workers cannot be started"});
-    }
+/* --- The zygote's end ------------------------------------------------------------------------- */
+
+static void zygote_on_closed(uv_handle_t *handle) {
+    struct zygote *zygote = handle->data;
+    struct scripts *scripts = zygote->scripts;
+    loop_breathe(scripts->loop);
+    mem_free(zygote);
+    scripts__handle_closed(scripts);
 }
 
-/* --- The zygote's end ------------------------------------------------------------------------- */
+static void zygote_close(struct scripts *scripts) {
+    struct zygote *zygote = scripts->zygote;
+    if (zygote != NULL) {
+        scripts->zygote = NULL;
+        uv_close((uv_handle_t *)&zygote->poll, zygote_on_closed);
+        pidfd_kill(zygote->pidfd);
+        fd_release(&zygote->fd);
+        fd_release(&zygote->pidfd);
+    }
+}
 
 static void on_pause_over(struct timer *timer) {
     struct scripts *scripts = CONTAINER_OF(timer, struct scripts, pause);
@@ -99,50 +85,44 @@ static void on_pause_over(struct timer *timer) {
     loop_soon(scripts->loop, &scripts->kick);
 }
 
-/* The first one that fails is replaced at once. */
-static void pause_after_failure(struct scripts *scripts) {
+/* The first zygote that fails is replaced at once, the others after a pause. */
+static void zygote_failed(struct scripts *scripts, struct err err) {
     unsigned before = scripts->failures++;
+    scripts->wanted = false;
     if (before > 0) {
-        uint64_t pause_ms = PAUSE_MAX_MS;
-        if (before <= FAILURES_MAX) {
-            pause_ms = (uint64_t)PAUSE_MIN_MS << (before - 1);
-        }
+        uint64_t pause_ms =
+            before <= FAILURES_MAX ? (uint64_t)PAUSE_MIN_MS << (before - 1) : PAUSE_MAX_MS;
         scripts->pausing = true;
         timer_start(scripts->loop, &scripts->pause, pause_ms, on_pause_over);
     }
-    if (scripts->failures >= FAILURES_MAX) {
-        refuse_waiting(scripts);
+    for (struct script_worker *worker = scripts->waiting;
+         worker != NULL && scripts->failures >= FAILURES_MAX; worker = worker->next_waiting) {
+        worker__over(worker, SCRIPT_NOT_STARTED, 0,
+                     "the process that makes workers cannot be started");
     }
     loop_soon(scripts->loop, &scripts->kick);
-}
-
-static void fail(struct scripts *scripts, struct err err) {
-    scripts->wanted = false;
-    pause_after_failure(scripts);
     if (scripts->failed != NULL) {
         scripts->failed(scripts->ctx, err);
     }
 }
 
-/* With it die those that it bore, and those that it was about to. */
-static void lose_zygote(struct scripts *scripts, struct err err) {
-    zygote_close(scripts->zygote);
-    scripts->zygote = NULL;
+/* With the zygote die those that it bore, and those that it was about to. */
+static void zygote_lose(struct scripts *scripts, const char *step) {
+    zygote_close(scripts);
     scripts->births = 0;
     for (struct script_worker *worker = scripts->workers; worker != NULL; worker = worker->next) {
         if (worker->state != WORKER_WAITING && !worker->ended) {
-            worker__over(worker,
-                         (struct script_end){SCRIPT_LOST, 0, "the process that made it has died"});
+            worker__over(worker, SCRIPT_LOST, 0, "the process that made it has died");
         }
     }
     scripts__await(scripts);
-    fail(scripts, err);
+    zygote_failed(scripts, err_make(ERR_INTERNAL, step));
 }
 
 static void on_patience_over(struct timer *timer) {
     struct scripts *scripts = CONTAINER_OF(timer, struct scripts, patience);
     scripts->patient = false;
-    lose_zygote(scripts, err_make(ERR_INTERNAL, "zygote: it does not answer"));
+    zygote_lose(scripts, "zygote: it does not answer");
 }
 
 void scripts__await(struct scripts *scripts) {
@@ -155,101 +135,157 @@ void scripts__await(struct scripts *scripts) {
     scripts->patient = owed;
 }
 
-/* --- What it says ----------------------------------------------------------------------------- */
+/* --- Its notes -------------------------------------------------------------------------------- */
 
-static struct script_end end_of(int status) {
+static void worker_exited(struct script_worker *worker, int status) {
     if (WIFSIGNALED(status)) {
-        bool forbidden = WTERMSIG(status) == SIGSYS;
-        return (struct script_end){SCRIPT_CRASHED, WTERMSIG(status),
-                                   forbidden ? "it made a system call that it must not"
-                                             : "its process was killed"};
-    }
-    if (WEXITSTATUS(status) == SCRIPT_EXIT_UNJAILED) {
-        return (struct script_end){SCRIPT_NOT_STARTED, 0, "its process could not be confined"};
-    }
-    return (struct script_end){SCRIPT_EXITED, WEXITSTATUS(status), "its process has ended"};
-}
-
-static void take_birth(struct scripts *scripts, struct script_worker *worker,
-                       const struct script_note *note, int *pidfd) {
-    scripts->births -= scripts->births > 0;
-    loop_soon(scripts->loop, &scripts->kick);
-    if (note->kind == SCRIPT_NOTE_BORN) {
-        scripts->failures = 0;
-    }
-    if (worker == NULL || worker->state != WORKER_ASKED) {
-        if (*pidfd >= 0) { /* It was closed meanwhile. */
-            pidfd_kill(*pidfd);
-        }
-    } else if (note->kind == SCRIPT_NOTE_BORN) {
-        worker__born(worker, note->number, fd_take(pidfd));
+        worker__over(worker, SCRIPT_CRASHED, WTERMSIG(status),
+                     WTERMSIG(status) == SIGSYS ? "it made a system call that it must not"
+                                                : "its process was killed");
+    } else if (WEXITSTATUS(status) == SCRIPT_EXIT_UNJAILED) {
+        worker__over(worker, SCRIPT_NOT_STARTED, 0, "its process could not be confined");
     } else {
-        worker__over(worker, (struct script_end){SCRIPT_NOT_STARTED, note->number,
-                                                 "its process could not be made"});
+        worker__over(worker, SCRIPT_EXITED, WEXITSTATUS(status), "its process has ended");
     }
 }
 
-static void on_noted(void *ctx, const struct script_note *note, int pidfd) {
-    struct scripts *scripts = ctx;
-    AUTO(fd_release) int held = pidfd;
-    struct script_worker *worker = find(scripts, note->id);
-    if (note->kind == SCRIPT_NOTE_BORN || note->kind == SCRIPT_NOTE_UNBORN) {
-        take_birth(scripts, worker, note, &held);
-    } else if (note->kind == SCRIPT_NOTE_ENDED && worker != NULL && !worker->ended) {
-        worker__over(worker, end_of(note->number));
+static void note_take(struct scripts *scripts, const struct script_note *note, int *pidfd) {
+    /* A walk over all: a worker is looked for twice in its life. */
+    struct script_worker *worker = scripts->workers;
+    while (worker != NULL && worker->id != note->id) {
+        worker = worker->next;
     }
-    if (scripts->patient) { /* It has said something: its time begins anew. */
+    if (note->kind == SCRIPT_NOTE_BORN || note->kind == SCRIPT_NOTE_UNBORN) {
+        scripts->births -= scripts->births > 0;
+        loop_soon(scripts->loop, &scripts->kick);
+        scripts->failures = note->kind == SCRIPT_NOTE_BORN ? 0 : scripts->failures;
+        if (worker == NULL || worker->state != WORKER_ASKED) {
+            if (*pidfd >= 0) { /* It was closed meanwhile. */
+                pidfd_kill(*pidfd);
+            }
+        } else if (note->kind == SCRIPT_NOTE_BORN) {
+            worker__born(worker, note->number, fd_take(pidfd));
+        } else {
+            worker__over(worker, SCRIPT_NOT_STARTED, note->number, "its process could not be made");
+        }
+    } else if (note->kind == SCRIPT_NOTE_ENDED && worker != NULL && !worker->ended) {
+        worker_exited(worker, note->number);
+    }
+    if (scripts->patient) { /* The zygote has said something: its time starts again. */
         timer_stop(scripts->loop, &scripts->patience);
         scripts->patient = false;
     }
     scripts__await(scripts);
 }
 
-static void on_zygote_over(void *ctx) {
-    lose_zygote(ctx, err_make(ERR_INTERNAL, "zygote: it has ended"));
+/* A broken socket is reported as an error of the handle, which libuv has stopped then. */
+static void zygote_on_ready(uv_poll_t *poll, int status, int events) {
+    (void)events; /* There is but one. */
+    struct zygote *zygote = poll->data;
+    struct scripts *scripts = zygote->scripts;
+    for (unsigned i = 0; i < NOTES_AT_ONCE && scripts->zygote == zygote; i++) {
+        struct script_note note = {.id = 0};
+        struct parcel parcel = {.bytes = &note, .size = sizeof note, .fd = -1};
+        loop_breathe(scripts->loop);
+        ssize_t got = parcel_take(zygote->fd, &parcel, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            break;
+        }
+        if (got <= 0) {
+            zygote_lose(scripts, "zygote: it has ended");
+            return;
+        }
+        AUTO(fd_release) int pidfd = fd_take(&parcel.fd);
+        if ((size_t)got == sizeof note) {
+            note_take(scripts, &note, &pidfd);
+        }
+    }
+    if (status < 0 && scripts->zygote == zygote) {
+        zygote_lose(scripts, "zygote: it has ended");
+    }
 }
 
-static void on_zygote_closed(void *ctx) {
-    scripts__handle_closed(ctx);
+/* --- Its beginning ---------------------------------------------------------------------------- */
+
+static void actions_done(posix_spawn_file_actions_t *actions) {
+    (void)posix_spawn_file_actions_destroy(actions); /* Cannot fail. */
+}
+
+static void attributes_done(posix_spawnattr_t *attributes) {
+    (void)posix_spawnattr_destroy(attributes); /* Cannot fail. */
+}
+
+/* A session of its own: Ctrl-C at our terminal is for us to answer. */
+static struct err zygote_spawn(const char *program, int link, int *ret_pidfd) {
+    AUTO(actions_done) posix_spawn_file_actions_t actions;
+    AUTO(attributes_done) posix_spawnattr_t attributes;
+    int rc = posix_spawn_file_actions_init(&actions);
+    assert(rc == 0); /* Both only fill memory of ours. */
+    rc = posix_spawnattr_init(&attributes);
+    assert(rc == 0);
+    rc = posix_spawn_file_actions_adddup2(&actions, link, SCRIPT_FD);
+    if (rc == 0) {
+        rc = posix_spawn_file_actions_addclosefrom_np(&actions, SCRIPT_FD + 1);
+    }
+    if (rc == 0) {
+        rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    }
+    char name[] = "drover-worker", self[PID_SIZE];
+    (void)snprintf(self, sizeof self, "%d", (int)getpid());
+    char *argv[] = {name, self, NULL}, *env[] = {NULL};
+    pid_t pid = 0;
+    if (rc == 0) {
+        rc = posix_spawn(&pid, program, &actions, &attributes, argv, env);
+    }
+    if (rc != 0) {
+        return err_from_errno(rc, "zygote: start");
+    }
+    /* Not collected yet: the pid is still its own. */
+    *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    return *ret_pidfd < 0 ? err_from_errno(errno, "zygote: hold") : ERR_OK;
+}
+
+static struct err zygote_start(struct scripts *scripts) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0 /* protocol */, pair) < 0) {
+        return err_from_errno(errno, "zygote: make a link");
+    }
+    AUTO(fd_release) int ours = pair[0];
+    AUTO(fd_release) int theirs = pair[1];
+    AUTO(fd_release) int pidfd = -1;
+    struct err err = zygote_spawn(scripts->program, theirs, &pidfd);
+    if (err_failed(err)) {
+        return err; /* If it was started, it finds that its link has ended. */
+    }
+    AUTO(mem_release) struct zygote *zygote = mem_new(sizeof *zygote);
+    int rc = uv_poll_init(loop_uv(scripts->loop), &zygote->poll, ours);
+    if (rc != 0) {
+        return err_from_errno(-rc, "zygote: watch");
+    }
+    zygote->scripts = scripts;
+    zygote->fd = fd_take(&ours);
+    zygote->pidfd = fd_take(&pidfd);
+    zygote->poll.data = zygote;
+    rc = uv_poll_start(&zygote->poll, UV_READABLE, zygote_on_ready);
+    assert(rc == 0); /* It only fails for a handle that is closing. */
+    scripts->zygote = zygote;
+    scripts->stats.zygotes++;
+    scripts->handles++;
+    zygote = NULL; /* Handed over. */
+    return ERR_OK;
 }
 
 /* --- Births ----------------------------------------------------------------------------------- */
 
-static void ensure_zygote(struct scripts *scripts) {
-    static const struct zygote_news news = {on_noted, on_zygote_over, on_zygote_closed};
-    bool needed = scripts->waiting != NULL || scripts->wanted;
-    if (scripts->zygote != NULL || scripts->pausing || !needed) {
-        return;
-    }
-    struct err err = ERR_OK;
-    if (!shortage_lasts(scripts->shortage)) {
-        err = zygote_start(scripts->loop, scripts->program, &news, scripts, &scripts->zygote);
-    }
-    if (shortage_is(err)) {
-        shortage_report(scripts->shortage, "start the process of scripts", err);
-    }
-    if (shortage_lasts(scripts->shortage)) {
-        shortage_await(scripts->shortage, &scripts->waiter, &scripts->kick);
-        return;
-    }
-    if (err_failed(err)) {
-        fail(scripts, err);
-        return;
-    }
-    scripts->stats.zygotes++;
-    scripts->handles++;
-}
-
-/* One whose link is broken is heard of; those that wait go on waiting. */
+/* False: the link is broken, which is heard of; those that wait go on waiting. */
 static bool ask_for(struct scripts *scripts, struct script_worker *worker) {
-    const struct script_birth birth = {worker->id, worker->bounds.memory_max};
-    struct err err = zygote_bear(scripts->zygote, &birth, worker->theirs);
-    if (err_failed(err) && (err.os == EPIPE || err.os == ECONNRESET)) {
-        return false;
-    }
-    if (err_failed(err)) {
-        worker__over(worker, (struct script_end){SCRIPT_NOT_STARTED, err.os,
-                                                 "its process could not be asked for"});
+    struct script_birth birth = {worker->id, worker->bounds.memory_max};
+    const struct parcel parcel = {.bytes = &birth, .size = sizeof birth, .fd = worker->theirs};
+    if (parcel_send(scripts->zygote->fd, &parcel, MSG_DONTWAIT) < 0) {
+        if (errno == EPIPE || errno == ECONNRESET) {
+            return false;
+        }
+        worker__over(worker, SCRIPT_NOT_STARTED, errno, "its process could not be asked for");
         return true;
     }
     scripts__dequeue(scripts, worker);
@@ -260,7 +296,18 @@ static bool ask_for(struct scripts *scripts, struct script_worker *worker) {
 
 static void on_kick(struct loop_task *task) {
     struct scripts *scripts = CONTAINER_OF(task, struct scripts, kick);
-    ensure_zygote(scripts);
+    bool needed = scripts->waiting != NULL || scripts->wanted;
+    if (scripts->zygote == NULL && !scripts->pausing && needed) {
+        struct err err = shortage_lasts(scripts->shortage) ? ERR_OK : zygote_start(scripts);
+        if (shortage_is(err)) {
+            shortage_report(scripts->shortage, "start the process of scripts", err);
+        }
+        if (scripts->zygote == NULL && shortage_lasts(scripts->shortage)) {
+            shortage_await(scripts->shortage, &scripts->waiter, &scripts->kick);
+        } else if (err_failed(err)) {
+            zygote_failed(scripts, err);
+        }
+    }
     bool more = scripts->zygote != NULL;
     for (struct script_worker *worker = scripts->waiting; worker != NULL && more;) {
         struct script_worker *next = worker->next_waiting;
@@ -285,20 +332,17 @@ struct scripts *scripts_open(const struct scripts_options *options) {
     scripts->ctx = options->ctx;
     scripts->buffer = mem_new(SCRIPTS_BUFFER_SIZE);
     scripts->waiting_end = &scripts->waiting;
-    scripts->slot_free = NO_SLOT;
     scripts->shortage = options->shortage;
     scripts->kick.run = on_kick;
     return scripts;
 }
 
 static void free_if_unused(struct scripts *scripts) {
-    if (!scripts->closing || scripts->handles > 0) {
-        return;
+    if (scripts->closing && scripts->handles == 0) {
+        mem_free(scripts->program);
+        mem_free(scripts->buffer);
+        mem_free(scripts);
     }
-    mem_free(scripts->program);
-    mem_free(scripts->buffer);
-    mem_free(scripts->slots);
-    mem_free(scripts);
 }
 
 void scripts__handle_closed(struct scripts *scripts) {
@@ -313,7 +357,7 @@ void scripts_close(struct scripts *scripts) {
     while (scripts->workers != NULL) {
         script_close(scripts->workers);
     }
-    zygote_close(scripts->zygote);
+    zygote_close(scripts);
     loop_task_cancel(scripts->loop, &scripts->kick);
     shortage_leave(&scripts->waiter);
     timer_stop(scripts->loop, &scripts->pause);

@@ -1,17 +1,28 @@
 /* worker.c: one worker, from its start to its end.
  *
- *   WAITING ──a zygote was told──> ASKED ──BORN──> LIVE
- *      │                             │ UNBORN,       │ ENDED, the zygote's end,
- *      │ no zygote                   │ its end       │ what it did
- *      └─────────────────────────> ENDED <───────────┘      script_close leads here from everywhere
+ *   WAITING ──a zygote was asked──> ASKED ──BORN──> LIVE
+ *      │                              │ UNBORN,       │ ENDED, the zygote's end,
+ *      │ no zygote                    │ its end       │ what it did
+ *      └──────────────────────────> ENDED <───────────┘     script_close leads here from everywhere
  *
  * Its socket and its process end in either order, as seen from here. `ended` waits for both: what
  * it said last is heard, and how it ended is known. A socket that is over condemns the process; a
  * process that is over ends the socket, since nobody else holds its other end.
+ *
+ * In     almost always a read brings whole frames, and they are heard where they arrived, in the
+ *        buffer that all sockets share. What is left of it is kept; and of a long frame the kept
+ *        part grows with what came, never with what its length promises.
+ * Out    most frames go whole and at once; what the socket does not take waits in a list.
+ * CPU    the engine looks at its clock by itself and ends a script that computes for too long, with
+ *        its line. The watch here is for what does not look: a long step of a built-in function, or
+ *        a worker that was taken over. So it may be coarse: a worker is first measured when the
+ *        timer finds it busy, which costs nothing to those that rest again by then.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -19,7 +30,25 @@
 #include "loop/loop_uv.h"
 #include "script/inside.h"
 
-static void set_state(struct script_worker *worker, enum worker_state state) {
+enum {
+    FRAMES_AT_ONCE = 16,
+    RECEIVED_AT_ONCE = 256 << 10,
+    KEPT_SIZE_MIN = 256,
+    CPU_STEP_MS = 500,
+    CPU_GRACE_MS = 1000,
+    NS_OF_MS = 1000000,
+    NS_OF_S = 1000000000,
+};
+
+/* A frame on its way out, or what is left of it. */
+struct outgoing {
+    struct outgoing *next;
+    char *frame; /* Owned. */
+    size_t len, done;
+    uint8_t header[SCRIPT_HEADER_SIZE]; /* Counts in `done`. */
+};
+
+static void worker_set_state(struct script_worker *worker, enum worker_state state) {
     static const bool legal[WORKER_STATES][WORKER_STATES] = {
         [WORKER_WAITING] = {[WORKER_ASKED] = true, [WORKER_ENDED] = true},
         [WORKER_ASKED] = {[WORKER_LIVE] = true, [WORKER_ENDED] = true},
@@ -29,38 +58,285 @@ static void set_state(struct script_worker *worker, enum worker_state state) {
     worker->state = state;
 }
 
+static void worker_kill(const struct script_worker *worker) {
+    if (worker->pidfd >= 0) {
+        pidfd_kill(worker->pidfd);
+    }
+}
+
+static void worker_judge(struct script_worker *worker, struct script_end end) {
+    if (!worker->judged) {
+        worker->judged = true;
+        worker->end = end;
+    }
+}
+
+/* For what it did: it is killed, and that is why. */
+static void worker_condemn(struct script_worker *worker, enum script_end_kind kind,
+                           const char *detail) {
+    if (worker->judged) {
+        return;
+    }
+    worker_judge(worker, (struct script_end){kind, 0, detail});
+    worker->scripts->stats.killed++;
+    worker_kill(worker);
+    if (kind == SCRIPT_REFUSED) { /* Nothing of it is looked at any more, so its end need not be. */
+        worker->inlet.over = worker->inlet.shut = worker->ended = true;
+    }
+}
+
+/* --- In --------------------------------------------------------------------------------------- */
+
+enum first { FIRST_PART, FIRST_WHOLE, FIRST_NONSENSE };
+
+/* Kind of the first frame of `view`; *ret_len is with its header, where that is there. */
+static enum first inlet_look(struct bytes view, size_t *ret_len) {
+    *ret_len = SCRIPT_HEADER_SIZE;
+    if (view.len < SCRIPT_HEADER_SIZE) {
+        return FIRST_PART;
+    }
+    uint32_t len = 0;
+    for (unsigned i = 0; i < SCRIPT_HEADER_SIZE; i++) {
+        len |= (uint32_t)(uint8_t)view.data[i] << (8 * i);
+    }
+    if (len == 0 || len > SCRIPT_FRAME_MAX) {
+        return FIRST_NONSENSE;
+    }
+    *ret_len = SCRIPT_HEADER_SIZE + (size_t)len;
+    return view.len >= *ret_len ? FIRST_WHOLE : FIRST_PART;
+}
+
+static bool inlet_has_frame(const struct inlet *inlet) {
+    size_t len = 0;
+    return !inlet->shut && inlet_look(inlet->view, &len) != FIRST_PART;
+}
+
+static void inlet_done(struct inlet *inlet) {
+    mem_free(inlet->kept);
+    inlet->kept = NULL;
+    inlet->view = (struct bytes){NULL, 0};
+    inlet->size = 0;
+}
+
+static void inlet_consume(struct inlet *inlet, size_t len) {
+    inlet->view.data += len;
+    inlet->view.len -= len;
+    if (inlet->view.len == 0) {
+        inlet_done(inlet);
+    }
+}
+
+/* Out of the shared buffer, before that is used again: at most as much as it holds. */
+static void inlet_keep(struct inlet *inlet) {
+    if (inlet->kept != NULL || inlet->view.len == 0) {
+        return;
+    }
+    inlet->size = inlet->view.len < KEPT_SIZE_MIN ? KEPT_SIZE_MIN : inlet->view.len;
+    inlet->kept = mem_new(inlet->size);
+    memcpy(inlet->kept, inlet->view.data, inlet->view.len);
+    inlet->view.data = inlet->kept;
+}
+
+/* Room after what is kept, up to the end of its frame; what lies before it was heard. 0: there is
+ * no memory. */
+static size_t inlet_make_room(struct inlet *inlet) {
+    size_t wanted = 0;
+    (void)inlet_look(inlet->view, &wanted); /* A part: there would be nothing to receive else. */
+    if (inlet->view.data != inlet->kept) {
+        memmove(inlet->kept, inlet->view.data, inlet->view.len);
+        inlet->view.data = inlet->kept;
+    }
+    if (inlet->size < wanted && inlet->size - inlet->view.len < RECEIVED_AT_ONCE) {
+        size_t size = inlet->size * 2 < RECEIVED_AT_ONCE ? RECEIVED_AT_ONCE : inlet->size * 2;
+        size = size < wanted ? size : wanted;
+        char *grown = mem_try_grow(inlet->kept, size);
+        if (grown == NULL) {
+            return 0;
+        }
+        inlet->view.data = inlet->kept = grown;
+        inlet->size = size;
+    }
+    size_t room = (inlet->size < wanted ? inlet->size : wanted) - inlet->view.len;
+    return room < RECEIVED_AT_ONCE ? room : RECEIVED_AT_ONCE;
+}
+
+static void inlet_receive(struct script_worker *worker) {
+    struct inlet *inlet = &worker->inlet;
+    char *at = worker->scripts->buffer;
+    size_t room = SCRIPTS_BUFFER_SIZE;
+    if (inlet->kept == NULL) {
+        inlet->view.data = at;
+    } else {
+        room = inlet_make_room(inlet);
+        at = inlet->kept + inlet->view.len;
+    }
+    if (room == 0) {
+        worker_condemn(worker, SCRIPT_REFUSED, "there was no memory for what it sent");
+        return;
+    }
+    ssize_t got = recv(worker->fd, at, room, MSG_DONTWAIT);
+    if (got > 0) {
+        inlet->view.len += (size_t)got;
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        inlet->over = true; /* The process's end says more than the errno. */
+    }
+}
+
+/* Receives, unless a whole frame is there or it is paused, and lets frames be heard. */
+static void inlet_turn(struct script_worker *worker) {
+    struct inlet *inlet = &worker->inlet;
+    if (inlet->paused) {
+        return;
+    }
+    if (!inlet->over && !inlet_has_frame(inlet)) {
+        inlet_receive(worker);
+    }
+    for (unsigned i = 0; i < FRAMES_AT_ONCE && inlet_has_frame(inlet); i++) {
+        size_t len = 0;
+        if (inlet_look(inlet->view, &len) == FIRST_NONSENSE) {
+            worker_condemn(worker, SCRIPT_REFUSED,
+                           "it sent a frame of a length that is not allowed");
+            break;
+        }
+        inlet->hearing = len;
+        worker->watch->heard(worker->ctx, (struct bytes){inlet->view.data + SCRIPT_HEADER_SIZE,
+                                                         len - SCRIPT_HEADER_SIZE});
+        if (worker->state == WORKER_ENDED || inlet->paused) {
+            break;
+        }
+        inlet->hearing = 0;
+        inlet_consume(inlet, len);
+    }
+    inlet_keep(inlet);
+}
+
+struct bytes script_pause(struct script_worker *worker) {
+    struct inlet *inlet = &worker->inlet;
+    assert(inlet->hearing > 0);
+    inlet->paused = true;
+    inlet_keep(inlet);
+    return (struct bytes){inlet->view.data + SCRIPT_HEADER_SIZE,
+                          inlet->hearing - SCRIPT_HEADER_SIZE};
+}
+
+void script_resume(struct script_worker *worker) {
+    struct inlet *inlet = &worker->inlet;
+    if (inlet->paused) {
+        inlet->paused = false;
+        inlet_consume(inlet, inlet->hearing);
+        inlet->hearing = 0;
+        loop_soon(worker->scripts->loop, &worker->task);
+    }
+}
+
+/* --- Out -------------------------------------------------------------------------------------- */
+
+static void outlet_drop_first(struct outlet *outlet) {
+    struct outgoing *out = outlet->first;
+    outlet->first = out->next;
+    outlet->last = outlet->first == NULL ? NULL : outlet->last;
+    outlet->waiting -= SCRIPT_HEADER_SIZE + out->len - out->done;
+    mem_free(out->frame);
+    mem_free(out);
+}
+
+/* Sends one frame, or what the socket takes of it, header and rest in one call: others want
+ * their turn, too. */
+static void outlet_turn(struct script_worker *worker) {
+    struct outlet *outlet = &worker->outlet;
+    struct outgoing *out = outlet->first;
+    if (out == NULL) {
+        return;
+    }
+    size_t left = SCRIPT_HEADER_SIZE + out->len - out->done;
+    size_t of_header = out->done < SCRIPT_HEADER_SIZE ? SCRIPT_HEADER_SIZE - out->done : 0;
+    size_t of_frame = left - of_header;
+    struct iovec pieces[] = {
+        {.iov_base = out->header + SCRIPT_HEADER_SIZE - of_header, .iov_len = of_header},
+        {.iov_base = out->frame + out->len - of_frame, .iov_len = of_frame}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = COUNT_OF(pieces)};
+    ssize_t sent = sendmsg(worker->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+        out->done += (size_t)sent;
+        outlet->waiting -= (size_t)sent;
+        if ((size_t)sent == left) {
+            outlet_drop_first(outlet);
+        }
+    } else if (errno != EAGAIN && errno != EINTR) {
+        outlet->broken = true;
+        while (outlet->first != NULL) {
+            outlet_drop_first(outlet);
+        }
+    }
+}
+
+/* --- CPU time --------------------------------------------------------------------------------- */
+
+/* By its pid, which is its own as long as we have not heard of its end; in the moment between, a
+ * stranger's clock could condemn at most the one that is dead. */
+static bool cpu_read(int pid, uint64_t *ret_ns) {
+    clockid_t clock_of = 0;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock_of) != 0 || clock_gettime(clock_of, &used) != 0) {
+        return false;
+    }
+    *ret_ns = (uint64_t)used.tv_sec * NS_OF_S + (uint64_t)used.tv_nsec;
+    return true;
+}
+
+static void cpu_on_step(struct timer *timer) {
+    struct scripts *scripts = CONTAINER_OF(timer, struct scripts, cpu);
+    scripts->cpu_watched = false;
+    for (struct script_worker *worker = scripts->workers; worker != NULL; worker = worker->next) {
+        uint64_t now_ns = 0;
+        scripts->cpu_watched = scripts->cpu_watched || worker->cpu != CPU_RESTS;
+        if (worker->cpu == CPU_RESTS || worker->state != WORKER_LIVE || worker->ended ||
+            !cpu_read(worker->pid, &now_ns)) {
+            continue;
+        }
+        uint64_t allowed_ms = (uint64_t)worker->bounds.cpu_ms + CPU_GRACE_MS;
+        if (worker->cpu == CPU_BUSY) {
+            worker->cpu = CPU_MEASURED;
+            worker->cpu_from_ns = now_ns;
+        } else if (now_ns > worker->cpu_from_ns &&
+                   (now_ns - worker->cpu_from_ns) / NS_OF_MS > allowed_ms) {
+            worker_condemn(worker, SCRIPT_STUCK, "it computed for too long and had to be killed");
+        }
+    }
+    if (scripts->cpu_watched) {
+        timer_start(scripts->loop, &scripts->cpu, CPU_STEP_MS, cpu_on_step);
+    }
+}
+
+void script_busy(struct script_worker *worker) {
+    struct scripts *scripts = worker->scripts;
+    if (worker->state == WORKER_ENDED) {
+        return;
+    }
+    worker->cpu = CPU_BUSY;
+    if (!scripts->cpu_watched) {
+        scripts->cpu_watched = true;
+        timer_start(scripts->loop, &scripts->cpu, CPU_STEP_MS, cpu_on_step);
+    }
+}
+
+/* The timer is left alone: most are busy again before it rings, and if not, it rings in vain once.
+ */
+void script_rest(struct script_worker *worker) {
+    worker->cpu = CPU_RESTS;
+}
+
 /* --- The end ---------------------------------------------------------------------------------- */
 
-static void list_add(struct script_worker *worker) {
-    struct scripts *scripts = worker->scripts;
-    worker->next = scripts->workers;
-    if (worker->next != NULL) {
-        worker->next->prev = worker;
-    }
-    scripts->workers = worker;
-    scripts->stats.live++;
-}
-
-static void list_remove(struct script_worker *worker) {
-    struct scripts *scripts = worker->scripts;
-    if (worker->prev == NULL) {
-        scripts->workers = worker->next;
-    } else {
-        worker->prev->next = worker->next;
-    }
-    if (worker->next != NULL) {
-        worker->next->prev = worker->prev;
-    }
-    scripts->stats.live--;
-}
-
 static void worker_free(struct script_worker *worker) {
-    inlet__done(&worker->inlet);
-    outlet__done(&worker->outlet);
+    inlet_done(&worker->inlet);
+    while (worker->outlet.first != NULL) {
+        outlet_drop_first(&worker->outlet);
+    }
     mem_free(worker);
 }
 
-static void on_closed(uv_handle_t *handle) {
+static void worker_on_closed(uv_handle_t *handle) {
     struct script_worker *worker = handle->data;
     struct scripts *scripts = worker->scripts;
     loop_breathe(scripts->loop);
@@ -68,7 +344,7 @@ static void on_closed(uv_handle_t *handle) {
     scripts__handle_closed(scripts);
 }
 
-static void await_no_more(struct script_worker *worker) {
+static void worker_await_no_more(struct script_worker *worker) {
     if (worker->awaited) {
         worker->awaited = false;
         worker->scripts->awaited--;
@@ -76,161 +352,165 @@ static void await_no_more(struct script_worker *worker) {
     }
 }
 
-static void kill_it(const struct script_worker *worker) {
-    if (worker->pidfd >= 0) {
-        pidfd_kill(worker->pidfd);
-    }
-}
-
 /* Silence from here on; the handle's callback frees it all. Without a handle it is gone at once. */
-static void leave(struct script_worker *worker) {
+static void worker_leave(struct script_worker *worker) {
     struct scripts *scripts = worker->scripts;
     if (worker->state == WORKER_WAITING) {
         scripts__dequeue(scripts, worker);
     }
-    set_state(worker, WORKER_ENDED);
+    worker_set_state(worker, WORKER_ENDED);
     script_rest(worker);
-    await_no_more(worker);
+    worker_await_no_more(worker);
     loop_task_cancel(scripts->loop, &worker->task);
-    list_remove(worker);
-    scripts__slot_give(scripts, worker);
-    kill_it(worker);
-    if (worker->polled) {
-        uv_close((uv_handle_t *)&worker->poll, on_closed);
+    *(worker->prev == NULL ? &scripts->workers : &worker->prev->next) = worker->next;
+    if (worker->next != NULL) {
+        worker->next->prev = worker->prev;
     }
-    fd_release(&worker->fd);
+    scripts->stats.live--;
+    worker_kill(worker);
     fd_release(&worker->theirs);
     fd_release(&worker->pidfd);
-    if (!worker->polled) {
+    if (worker->poll.data == NULL) {
         worker_free(worker);
+        return;
     }
-}
-
-static void finish(struct script_worker *worker) {
-    const struct script_watch *watch = worker->watch;
-    const struct script_end end = worker->end;
-    void *ctx = worker->ctx;
-    leave(worker);
-    watch->ended(ctx, &end);
+    uv_close((uv_handle_t *)&worker->poll, worker_on_closed);
+    fd_release(&worker->fd);
 }
 
 void script_close(struct script_worker *worker) {
     if (worker != NULL && worker->state != WORKER_ENDED) {
-        leave(worker);
+        worker_leave(worker);
     }
 }
 
-static void judge(struct script_worker *worker, struct script_end end) {
-    if (!worker->judged) {
-        worker->judged = true;
-        worker->end = end;
-    }
-}
-
-void worker__condemn(struct script_worker *worker, enum script_end_kind kind, const char *detail) {
-    if (worker->judged) {
-        return;
-    }
-    judge(worker, (struct script_end){kind, 0, detail});
-    worker->scripts->stats.killed++;
-    kill_it(worker);
-    if (kind == SCRIPT_REFUSED) { /* What it says is not looked at, so its end need not be. */
-        worker->inlet.over = worker->inlet.shut = worker->ended = true;
-    }
-}
-
-void worker__over(struct script_worker *worker, struct script_end end) {
-    judge(worker, end);
+void worker__over(struct script_worker *worker, enum script_end_kind kind, int number,
+                  const char *detail) {
+    worker_judge(worker, (struct script_end){kind, number, detail});
     worker->ended = true;
     worker->inlet.over = worker->inlet.over || worker->fd < 0;
-    kill_it(worker);
+    worker_kill(worker);
     fd_release(&worker->theirs);
-    await_no_more(worker);
+    worker_await_no_more(worker);
     loop_soon(worker->scripts->loop, &worker->task);
 }
 
 /* --- The middle ------------------------------------------------------------------------------- */
 
-static void settle(struct script_worker *worker);
+static void worker_on_ready(uv_poll_t *poll, int status, int events);
 
-static void on_ready(uv_poll_t *poll, int status, int events) {
-    struct script_worker *worker = poll->data;
-    loop_breathe(worker->scripts->loop);
-    bool broken = status < 0; /* Then libuv has stopped the handle. What is left can be read. */
-    worker->events = broken ? 0 : worker->events;
-    if (broken || (events & UV_WRITABLE) != 0) {
-        outlet__turn(worker);
-    }
-    if (broken || (events & UV_READABLE) != 0) {
-        inlet__turn(worker);
-    }
-    settle(worker);
-}
-
-void worker__listen(struct script_worker *worker) {
+/* Waits for what it needs of its socket. */
+static void worker_listen(struct script_worker *worker) {
     const struct inlet *inlet = &worker->inlet;
-    if (!worker->polled || worker->state == WORKER_ENDED) {
+    if (worker->poll.data == NULL || worker->state == WORKER_ENDED) {
         return;
     }
-    bool reads = !inlet->over && !inlet->paused && !inlet__has_frame(worker);
+    bool reads = !inlet->over && !inlet->paused && !inlet_has_frame(inlet);
     bool writes = worker->outlet.first != NULL;
     int events = (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
-    if (events == worker->events) {
-        return;
+    if (events != worker->events) {
+        worker->events = events;
+        int rc = events == 0 ? uv_poll_stop(&worker->poll)
+                             : uv_poll_start(&worker->poll, events, worker_on_ready);
+        assert(rc == 0); /* It only fails for a handle that is closing. */
     }
-    worker->events = events;
-    int rc =
-        events == 0 ? uv_poll_stop(&worker->poll) : uv_poll_start(&worker->poll, events, on_ready);
-    assert(rc == 0); /* It only fails for a handle that is closing. */
 }
 
-static void settle(struct script_worker *worker) {
+static void worker_settle(struct script_worker *worker) {
     const struct inlet *inlet = &worker->inlet;
     if (worker->state == WORKER_ENDED) {
         return;
     }
-    if (inlet__has_frame(worker) && !inlet->paused) {
+    if (inlet_has_frame(inlet) && !inlet->paused) {
         loop_soon(worker->scripts->loop, &worker->task);
     } else if (inlet->over && worker->ended && !inlet->paused) {
-        finish(worker);
+        const struct script_watch *watch = worker->watch;
+        const struct script_end end = worker->end;
+        void *ctx = worker->ctx;
+        worker_leave(worker);
+        watch->ended(ctx, &end);
         return;
     }
     if (inlet->over && !worker->ended && !worker->awaited) {
         worker->awaited = true;
         worker->scripts->awaited++;
         scripts__await(worker->scripts);
-        kill_it(worker);
+        worker_kill(worker);
     }
-    worker__listen(worker);
+    worker_listen(worker);
 }
 
-static void on_task(struct loop_task *task) {
+static void worker_on_ready(uv_poll_t *poll, int status, int events) {
+    struct script_worker *worker = poll->data;
+    loop_breathe(worker->scripts->loop);
+    bool broken = status < 0; /* Then libuv has stopped the handle. What is left can be read. */
+    worker->events = broken ? 0 : worker->events;
+    if (broken || (events & UV_WRITABLE) != 0) {
+        outlet_turn(worker);
+    }
+    if (broken || (events & UV_READABLE) != 0) {
+        inlet_turn(worker);
+    }
+    worker_settle(worker);
+}
+
+static void worker_on_task(struct loop_task *task) {
     struct script_worker *worker = CONTAINER_OF(task, struct script_worker, task);
-    inlet__turn(worker);
-    settle(worker);
+    inlet_turn(worker);
+    worker_settle(worker);
 }
 
-void worker__asked(struct script_worker *worker) {
-    set_state(worker, WORKER_ASKED);
-    fd_release(&worker->theirs); /* It is on its way. */
-}
-
-void worker__born(struct script_worker *worker, int pid, int pidfd) {
-    set_state(worker, WORKER_LIVE);
-    worker->pid = pid;
-    worker->pidfd = pidfd;
-    if (worker->pidfd < 0) { /* It has not arrived for want of room, and nothing else kills it. */
-        (void)shutdown(worker->fd, SHUT_RDWR); /* It cannot fail for what it is. */
-        worker__over(worker, (struct script_end){SCRIPT_NOT_STARTED, EMFILE,
-                                                 "there was no descriptor left for its process"});
-    } else if (worker->inlet.over) {
-        kill_it(worker);
+void script_send(struct script_worker *worker, char *frame, size_t len) {
+    assert(len > 0 && len <= SCRIPT_ORDER_MAX);
+    struct outlet *outlet = &worker->outlet;
+    bool too_much = outlet->first != NULL && len > SCRIPT_ORDER_MAX - outlet->waiting;
+    if (too_much) {
+        worker_condemn(worker, SCRIPT_REFUSED, "it did not take what it was told");
+        loop_soon(worker->scripts->loop, &worker->task);
+    }
+    if (too_much || outlet->broken || worker->judged || worker->state == WORKER_ENDED) {
+        mem_free(frame);
+        return;
+    }
+    struct outgoing *out = mem_new(sizeof *out);
+    out->frame = frame;
+    out->len = len;
+    for (unsigned i = 0; i < SCRIPT_HEADER_SIZE; i++) {
+        out->header[i] = (uint8_t)(len >> (8 * i));
+    }
+    bool alone = outlet->first == NULL;
+    *(alone ? &outlet->first : &outlet->last->next) = out;
+    outlet->last = out;
+    outlet->waiting += SCRIPT_HEADER_SIZE + len;
+    if (alone) {
+        outlet_turn(worker);
+    }
+    if (outlet->first != NULL) {
+        worker_listen(worker);
     }
 }
 
 /* --- The beginning ---------------------------------------------------------------------------- */
 
-static struct err make_socket(struct script_worker *worker) {
+void worker__asked(struct script_worker *worker) {
+    worker_set_state(worker, WORKER_ASKED);
+    fd_release(&worker->theirs); /* It is on its way. */
+}
+
+void worker__born(struct script_worker *worker, int pid, int pidfd) {
+    worker_set_state(worker, WORKER_LIVE);
+    worker->pid = pid;
+    worker->pidfd = pidfd;
+    if (worker->pidfd < 0) { /* The pidfd found no room, and nothing else kills it. */
+        (void)shutdown(worker->fd, SHUT_RDWR); /* Cannot fail for what it is. */
+        worker__over(worker, SCRIPT_NOT_STARTED, EMFILE,
+                     "there was no descriptor left for its process");
+    } else if (worker->inlet.over) {
+        worker_kill(worker);
+    }
+}
+
+static struct err worker_make_socket(struct script_worker *worker) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0 /* protocol */, pair) < 0) {
         return err_from_errno(errno, "script: make a socket");
@@ -241,7 +521,6 @@ static struct err make_socket(struct script_worker *worker) {
     if (rc != 0) {
         return err_from_errno(-rc, "script: watch a socket");
     }
-    worker->polled = true;
     worker->poll.data = worker;
     worker->scripts->handles++;
     worker->fd = fd_take(&ours);
@@ -252,21 +531,27 @@ static struct err make_socket(struct script_worker *worker) {
 struct script_worker *script_start(struct scripts *scripts, const struct script_bounds *bounds,
                                    const struct script_watch *watch, void *ctx) {
     struct script_worker *worker = mem_new(sizeof *worker);
-    worker->scripts = scripts;
-    worker->watch = watch;
-    worker->ctx = ctx;
-    worker->bounds = *bounds;
-    worker->fd = worker->theirs = worker->pidfd = -1;
-    worker->task.run = on_task;
-    list_add(worker);
-    scripts__slot_take(scripts, worker);
+    *worker = (struct script_worker){.scripts = scripts,
+                                     .watch = watch,
+                                     .ctx = ctx,
+                                     .bounds = *bounds,
+                                     .id = ++scripts->id,
+                                     .fd = -1,
+                                     .theirs = -1,
+                                     .pidfd = -1,
+                                     .task = {.run = worker_on_task},
+                                     .next = scripts->workers};
+    if (worker->next != NULL) {
+        worker->next->prev = worker;
+    }
+    scripts->workers = worker;
+    scripts->stats.live++;
     scripts->stats.started++;
-    struct err err = make_socket(worker);
+    struct err err = worker_make_socket(worker);
     scripts__enqueue(scripts, worker);
     if (err_failed(err)) {
-        worker__over(worker,
-                     (struct script_end){SCRIPT_NOT_STARTED, err.os, "there was no socket for it"});
+        worker__over(worker, SCRIPT_NOT_STARTED, err.os, "there was no socket for it");
     }
-    worker__listen(worker);
+    worker_listen(worker);
     return worker;
 }

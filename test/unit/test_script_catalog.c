@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "script/builtin.h"
 #include "script/catalog.h"
 
 struct scene {
