@@ -33,8 +33,10 @@ AT_HOME = {
     "proc/small.c": "clock_gettime",
     "script/worker.c": "clock_gettime",  # The CPU time of others.
     "script/main.c": "fork _exit",  # One thread: the child may do anything.
-    "script/leave.c": "_exit",  # A program of its own, whose every end is this one.
-    "script/vm.c": "clock_gettime",  # How much a script has computed.
+    # A program of its own, whose every end is this one.
+    "script/worker/worker.c": "_exit",
+    "script/frames.c": "_exit",
+    "script/vm.c": "clock_gettime _exit",  # And how much a script has computed.
     "http/server.c": "signal",  # SIGPIPE, which libuv does not keep away.
     "main.c": "exit signal",
     "main/standby.c": "_exit",  # Nothing was promised yet.

@@ -1,5 +1,4 @@
 /* Where in a script something was, from what the engine says of it. */
-#include "script/worker/loops.h"
 #include "script/worker/place.h"
 
 #include <setjmp.h>

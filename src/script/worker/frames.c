@@ -7,7 +7,6 @@
 
 #include "base/memory.h"
 #include "script/protocol.h"
-#include "script/worker/leave.h"
 
 enum { FIRST_SIZE = 4 << 10, AHEAD_SIZE = 4 << 10 };
 
@@ -91,7 +90,7 @@ static void write_all(int fd, const char *data, size_t len) {
             continue;
         }
         if (wrote <= 0) {
-            leave(SCRIPT_EXIT_OK);
+            _exit(SCRIPT_EXIT_OK);
         }
         data += wrote;
         len -= (size_t)wrote;
@@ -117,7 +116,7 @@ static size_t read_some(int fd, char *data, size_t size) {
         got = read(fd, data, size);
     } while (got < 0 && errno == EINTR);
     if (got <= 0) {
-        leave(SCRIPT_EXIT_OK);
+        _exit(SCRIPT_EXIT_OK);
     }
     return (size_t)got;
 }
@@ -152,7 +151,7 @@ uint32_t frames_next(struct frames *frames) {
         len |= (uint32_t)header[i] << (8 * i);
     }
     if (len > SCRIPT_ORDER_MAX) {
-        leave(SCRIPT_EXIT_NONSENSE);
+        _exit(SCRIPT_EXIT_NONSENSE);
     }
     return len;
 }

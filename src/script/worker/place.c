@@ -3,14 +3,7 @@
 
 #include <string.h>
 
-static struct bytes take_line(struct bytes *text) {
-    const char *end = memchr(text->data, '\n', text->len);
-    size_t len = end == NULL ? text->len : (size_t)(end - text->data);
-    struct bytes line = {text->data, len};
-    size_t taken = end == NULL ? len : len + 1;
-    *text = (struct bytes){text->data + taken, text->len - taken};
-    return line;
-}
+#include "script/reader/tokens.h"
 
 /* Reads a number backwards from the end, and the colon before it. */
 static bool take_number(struct bytes *text, uint32_t *ret_number) {
@@ -35,8 +28,8 @@ static bool holds(struct bytes text, const char *word) {
 }
 
 bool place_next(struct bytes *stack, struct bytes *ret_line, struct place *ret_place) {
-    while (stack->len > 0) {
-        struct bytes line = take_line(stack);
+    struct bytes line;
+    while (bytes_next(stack, '\n', &line)) {
         if (line.len == 0 || holds(line, PLACE_PRELUDE) || holds(line, "(native)") ||
             holds(line, "at " PLACE_JSON ":")) {
             continue;
@@ -54,4 +47,131 @@ bool place_next(struct bytes *stack, struct bytes *ret_line, struct place *ret_p
         return true;
     }
     return false;
+}
+
+/* --- Loops ------------------------------------------------------------------------------------ */
+
+static bool is_loop(const struct tokens *tokens, uint32_t at) {
+    enum word word = token_is_member(tokens, at) ? WORD_NONE : token_word(tokens, at);
+    return word == WORD_FOR || word == WORD_WHILE || word == WORD_DO;
+}
+
+/* The "{" at `at` opens the body of a function: it follows an arrow, or brackets that follow a
+ * value. */
+static bool opens_function(const struct tokens *tokens, uint32_t at) {
+    if (!token_is(tokens, at, "{") || !token_is(tokens, at - 1, ")")) {
+        return token_is(tokens, at, "{") && token_is(tokens, at - 1, "=>");
+    }
+    uint32_t head = tokens->list[at - 1].mate;
+    enum word word = token_is_member(tokens, head - 1) ? WORD_NONE : token_word(tokens, head - 1);
+    switch (head == TOKEN_NOWHERE ? TOKEN_END : token_kind(tokens, head - 1)) {
+    case TOKEN_NAME:
+        return !is_loop(tokens, head - 1) && word != WORD_IF && word != WORD_SWITCH &&
+               word != WORD_CATCH && word != WORD_WITH && word != WORD_OF &&
+               (word == WORD_NONE || word > WORD__BEFORE_VALUE_END);
+    case TOKEN_PRIVATE:
+    case TOKEN_NUMBER:
+    case TOKEN_STRING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The "{" of the innermost function around a token; TOKEN_NOWHERE: the script. */
+static uint32_t function_around(const struct tokens *tokens, uint32_t at) {
+    uint32_t open = at < tokens->count ? tokens->list[at].parent : TOKEN_NOWHERE;
+    while (open != TOKEN_NOWHERE && !opens_function(tokens, open)) {
+        open = tokens->list[open].parent;
+    }
+    return open;
+}
+
+/* The last token of a loop. */
+static uint32_t loop_end(const struct tokens *tokens, uint32_t loop) {
+    uint32_t at = loop + 1;
+    at += token_is_word(tokens, at, WORD_AWAIT) ? 1 : 0;
+    if (token_is(tokens, at, "(")) {
+        at = token_behind(tokens, at);
+    }
+    while (at < tokens->count && !token_is_any(tokens, at, ";}")) {
+        if (token_is(tokens, at, "{")) {
+            return tokens->list[at].mate;
+        }
+        at = token_behind(tokens, at);
+    }
+    return at;
+}
+
+static struct place place_of(struct bytes text, size_t offset) {
+    struct place place = {1, 1};
+    for (size_t i = 0; i < offset && i < text.len; i++) {
+        place.column++;
+        if (text.data[i] == '\n') {
+            place = (struct place){place.line + 1, 1};
+        }
+    }
+    return place;
+}
+
+static size_t offset_of(struct bytes text, struct place at) {
+    size_t offset = 0;
+    for (uint32_t line = 1; line < at.line && offset < text.len; offset++) {
+        line += text.data[offset] == '\n' ? 1 : 0;
+    }
+    return offset + (at.column > 0 ? at.column - 1 : 0);
+}
+
+/* The function that begins at a place. Its name, parameters and arrow stand before its body. The
+ * engine gives the first column of its line for one that it has no place in yet. */
+static uint32_t function_begun(const struct tokens *tokens, struct place at, uint32_t from) {
+    for (uint32_t i = from; i < tokens->count; i = token_behind(tokens, i)) {
+        if (opens_function(tokens, i)) {
+            return i;
+        }
+        enum token_kind kind = token_kind(tokens, i);
+        if (!token_is(tokens, i, "(") && !token_is(tokens, i, "=>") && kind != TOKEN_NAME &&
+            kind != TOKEN_PRIVATE) {
+            break;
+        }
+    }
+    size_t end = offset_of(tokens->source, (struct place){at.line + 1, 1});
+    for (uint32_t i = from; at.column == 1 && i < tokens->count; i++) {
+        if (tokens->list[i].start >= end) {
+            break;
+        }
+        if (opens_function(tokens, i)) {
+            return i;
+        }
+    }
+    return TOKEN_NOWHERE;
+}
+
+struct place loops_find(struct bytes script, struct place at) {
+    AUTO(tokens_done) struct tokens tokens;
+    struct script_fault fault;
+    if (tokens_read(script, &tokens, &fault).code == ERR_OUT_OF_MEMORY) {
+        return at;
+    } /* After any other error, the tokens before it are there. */
+    uint32_t from = 0;
+    for (size_t offset = offset_of(script, at);
+         at.line > 0 && from < tokens.count && tokens.list[from].start < offset; from++) {
+    }
+    uint32_t function = function_around(&tokens, from);
+    uint32_t begun = at.line == 0 ? TOKEN_NOWHERE : function_begun(&tokens, at, from);
+    if (begun != TOKEN_NOWHERE) {
+        function = from = begun;
+    }
+    for (uint32_t i = 0; i < tokens.count; i++) {
+        if (!is_loop(&tokens, i) || function_around(&tokens, i) != function) {
+            continue;
+        }
+        if (i >= from) {
+            return place_of(script, tokens.list[i].start);
+        }
+        if (loop_end(&tokens, i) >= from) {
+            return at; /* Inside of a loop already. */
+        }
+    }
+    return at;
 }

@@ -1,12 +1,19 @@
-/* vm.c: see vm.h. */
+/* vm.c: see vm.h. First what we ask of the engine, then the imports: all that it can call outside
+ * of itself, and nothing of it is of this world. The clock stands still and random numbers are
+ * zeros, so that a script which finds a way around the prelude's guards sees the same at each
+ * replay.
+ */
 #include "script/worker/vm.h"
 
 #include <quickjs.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/memory.h"
+#include "script/protocol.h"
 
 enum {
     WASM_PAGE = 64 << 10,
@@ -21,7 +28,9 @@ enum {
     INTRINSICS = 0x1ff,
     COMPILE_SEALED = 16, /* JS_WRITE_OBJ_STRIP_SOURCE */
     OPTIONS_VERSION = 1,
+    ERRNO_BADF = 8, /* As WASI numbers it. */
 };
+static const uint64_t STANDING_CLOCK_NS = 946684800000000000U; /* The first second of 2000. */
 
 /* JSEvalOptions, in the engine's memory. */
 struct eval_options {
@@ -158,50 +167,46 @@ uint64_t vm_string(struct vm *vm, struct bytes text) {
     return value;
 }
 
-uint64_t vm_host_function(struct vm *vm, const char *name) {
-    uint32_t address = copy_name(vm, name);
-    if (address == VM_NULL) {
-        return VM_EXCEPTION;
+uint64_t vm_host_functions(struct vm *vm) {
+    uint64_t object = Z_quickjsZ_JS_NewObject(vm->wasm, vm->context);
+    for (size_t i = 0; i < vm->host->count && !vm_failed(object); i++) {
+        const char *name = vm->host->functions[i].name;
+        uint32_t address = copy_name(vm, name);
+        if (address == VM_NULL) {
+            return VM_EXCEPTION;
+        }
+        uint64_t function = take_boxed(
+            vm, Z_quickjsZ_qjs_new_host_function(vm->wasm, address, (uint32_t)strlen(name), 0));
+        if (vm_failed(function) || (int32_t)Z_quickjsZ_JS_SetPropertyStr(
+                                       vm->wasm, vm->context, object, address, function) < 0) {
+            object = VM_EXCEPTION;
+        }
+        room_free(vm, address);
     }
-    uint32_t len = (uint32_t)strlen(name);
-    uint32_t boxed = Z_quickjsZ_qjs_new_host_function(vm->wasm, address, len, 0 /* data */);
-    room_free(vm, address);
-    return take_boxed(vm, boxed);
+    return object;
 }
 
 uint64_t vm_eval(struct vm *vm, const struct vm_source *source) {
-    uint32_t code = copy_in(vm, source->code);
+    uint32_t code = copy_in(vm, source->code), len = (uint32_t)source->code.len;
     uint32_t file = copy_name(vm, source->file);
     uint32_t at = vm_room(vm, sizeof(struct eval_options));
     uint64_t value = VM_EXCEPTION;
-    if (code != VM_NULL && file != VM_NULL && at != VM_NULL) {
+    if (code != VM_NULL && file != VM_NULL && at != VM_NULL && source->sealed) {
+        uint32_t compiled =
+            Z_quickjsZ_qjs_compile(vm->wasm, code, len, file, 0 /* a script */, COMPILE_SEALED, at);
+        if (compiled != VM_NULL) {
+            uint32_t compiled_len;
+            memcpy(&compiled_len, vm_at(vm, at), sizeof compiled_len);
+            value = take_boxed(vm, Z_quickjsZ_qjs_eval_bytecode(vm->wasm, compiled, compiled_len));
+            room_free(vm, compiled);
+        }
+    } else if (code != VM_NULL && file != VM_NULL && at != VM_NULL) {
         struct eval_options options = {
             .version = OPTIONS_VERSION, .file = file, .line = source->line};
         memcpy(vm_at(vm, at), &options, sizeof options);
-        value = Z_quickjsZ_JS_Eval2(vm->wasm, vm->context, code, (uint32_t)source->code.len, at);
+        value = Z_quickjsZ_JS_Eval2(vm->wasm, vm->context, code, len, at);
     }
     room_free(vm, at);
-    room_free(vm, file);
-    room_free(vm, code);
-    return value;
-}
-
-uint64_t vm_eval_sealed(struct vm *vm, const struct vm_source *source) {
-    uint32_t code = copy_in(vm, source->code);
-    uint32_t file = copy_name(vm, source->file);
-    uint32_t len_at = vm_room(vm, sizeof(uint32_t));
-    uint64_t value = VM_EXCEPTION;
-    if (code != VM_NULL && file != VM_NULL && len_at != VM_NULL) {
-        uint32_t compiled = Z_quickjsZ_qjs_compile(vm->wasm, code, (uint32_t)source->code.len, file,
-                                                   0 /* a script */, COMPILE_SEALED, len_at);
-        if (compiled != VM_NULL) {
-            uint32_t len;
-            memcpy(&len, vm_at(vm, len_at), sizeof len);
-            value = take_boxed(vm, Z_quickjsZ_qjs_eval_bytecode(vm->wasm, compiled, len));
-            room_free(vm, compiled);
-        }
-    }
-    room_free(vm, len_at);
     room_free(vm, file);
     room_free(vm, code);
     return value;
@@ -227,20 +232,6 @@ uint64_t vm_get(struct vm *vm, uint64_t object, const char *name) {
     uint64_t value = Z_quickjsZ_JS_GetPropertyStr(vm->wasm, vm->context, object, address);
     room_free(vm, address);
     return value;
-}
-
-uint64_t vm_object(struct vm *vm) {
-    return Z_quickjsZ_JS_NewObject(vm->wasm, vm->context);
-}
-
-bool vm_set(struct vm *vm, uint64_t object, const char *name, uint64_t value) {
-    uint32_t address = copy_name(vm, name);
-    if (address == VM_NULL) {
-        return false;
-    }
-    u32 set = Z_quickjsZ_JS_SetPropertyStr(vm->wasm, vm->context, object, address, value);
-    room_free(vm, address);
-    return (int32_t)set >= 0;
 }
 
 uint64_t vm_call(struct vm *vm, uint64_t function, const uint64_t *arguments, size_t count) {
@@ -304,17 +295,6 @@ uint64_t vm_throw_out_of_memory(struct vm *vm) {
     return Z_quickjsZ_JS_ThrowOutOfMemory(vm->wasm, vm->context);
 }
 
-uint64_t vm_throw_error(struct vm *vm, const char *message) {
-    uint32_t format = copy_name(vm, message);
-    if (format == VM_NULL) {
-        return vm_throw_out_of_memory(vm);
-    }
-    uint64_t thrown =
-        Z_quickjsZ_JS_ThrowPlainError(vm->wasm, vm->context, format, VM_NULL /* no values */);
-    room_free(vm, format);
-    return thrown;
-}
-
 uint64_t vm_throw(struct vm *vm, uint64_t value) {
     return Z_quickjsZ_JS_Throw(vm->wasm, vm->context, value);
 }
@@ -333,4 +313,123 @@ enum vm_promise vm_promise(struct vm *vm, uint64_t value) {
 
 uint64_t vm_promise_result(struct vm *vm, uint64_t value) {
     return Z_quickjsZ_JS_PromiseResult(vm->wasm, vm->context, value);
+}
+
+/* --- Imports ---------------------------------------------------------------------------------- */
+
+static struct vm *of_env(struct Z_env_instance_t *env) {
+    return (struct vm *)env;
+}
+
+static struct vm *of_wasi(struct Z_wasi_snapshot_preview1_instance_t *wasi) {
+    return (struct vm *)wasi;
+}
+
+/* An access outside of the engine's memory, a stack that ran over, an assertion: whatever it was,
+ * nothing in there can be believed any more. wasm2c's runtime calls this. */
+noreturn void engine_trapped(int code);
+noreturn void engine_trapped(int code) {
+    (void)code; /* The kind of trap is of no use. */
+    _exit(SCRIPT_EXIT_BROKEN);
+}
+
+/* Returns a value in a room of its own, for the engine to take over. VM_NULL: an exception, which
+ * is set. */
+u32 Z_envZ_host_call(struct Z_env_instance_t *env, u32 name, u32 name_len, u32 this_at, u32 count,
+                     u32 arguments_at) {
+    struct vm *vm = of_env(env);
+    struct bytes wanted = {vm_at(vm, name), name_len};
+    const struct vm_function *function = vm->host->functions, *end = function + vm->host->count;
+    while (function != end && !bytes_is(wanted, function->name)) {
+        function++;
+    }
+    if (function == end) {
+        engine_trapped(0 /* the prelude knows no other names */);
+    }
+    uint64_t arguments[VM_ARGUMENTS_MAX], value;
+    for (uint32_t i = 0; i < VM_ARGUMENTS_MAX; i++) {
+        arguments[i] = VM_UNDEFINED;
+        if (i < count) {
+            uint32_t at;
+            memcpy(&at, vm_at(vm, arguments_at + i * (uint32_t)sizeof at), sizeof at);
+            memcpy(&arguments[i], vm_at(vm, at), sizeof arguments[i]);
+        }
+    }
+    value = function->call(vm, arguments);
+    if (vm_failed(value)) {
+        return VM_NULL;
+    }
+    uint32_t boxed = vm_room(vm, sizeof value);
+    if (boxed == VM_NULL) {
+        engine_trapped(0 /* out of memory for eight bytes */);
+    }
+    memcpy(vm_at(vm, boxed), &value, sizeof value);
+    return boxed;
+}
+
+u32 Z_envZ_host_interrupt(struct Z_env_instance_t *env) {
+    struct vm *vm = of_env(env);
+    bool ends = vm_is_over(vm) && vm->host->over(vm);
+    vm->interrupted = vm->interrupted || ends;
+    return ends ? 1 : 0;
+}
+
+u32 Z_envZ_host_get_timezone_offset(struct Z_env_instance_t *env, u32 high, u32 low) {
+    return 0; /* UTC, at any time. */
+}
+
+/* For hosts that are notified of rejections: never switched on. */
+void Z_envZ_host_promise_rejection(struct Z_env_instance_t *env, u32 promise, u32 reason,
+                                   u32 handled) {
+}
+
+u32 Z_envZ_host_module_normalize(struct Z_env_instance_t *env, u32 base, u32 name) {
+    struct vm *vm = of_env(env);
+    uint32_t format = copy_name(vm, "import() is not available: a workflow is one file");
+    if (format == VM_NULL) {
+        (void)vm_throw_out_of_memory(vm);
+        return VM_NULL;
+    }
+    (void)Z_quickjsZ_JS_ThrowPlainError(vm->wasm, vm->context, format, VM_NULL /* no values */);
+    room_free(vm, format);
+    return VM_NULL;
+}
+
+u32 Z_envZ_host_module_load(struct Z_env_instance_t *env, u32 name, u32 len_at) {
+    return VM_NULL;
+}
+
+u32 Z_wasi_snapshot_preview1Z_clock_time_get(struct Z_wasi_snapshot_preview1_instance_t *wasi,
+                                             u32 clock, u64 precision, u32 time_at) {
+    memcpy(vm_at(of_wasi(wasi), time_at), &STANDING_CLOCK_NS, sizeof STANDING_CLOCK_NS);
+    return 0;
+}
+
+u32 Z_wasi_snapshot_preview1Z_random_get(struct Z_wasi_snapshot_preview1_instance_t *wasi, u32 at,
+                                         u32 len) {
+    struct vm *vm = of_wasi(wasi);
+    if (len > 0) {
+        assert(vm_at(vm, at) < vm_at(vm, at + len - 1) + 1);
+        memset(vm_at(vm, at), 0, len);
+    }
+    return 0;
+}
+
+u32 Z_wasi_snapshot_preview1Z_fd_write(struct Z_wasi_snapshot_preview1_instance_t *wasi, u32 fd,
+                                       u32 pieces, u32 count, u32 written_at) {
+    return ERRNO_BADF;
+}
+
+u32 Z_wasi_snapshot_preview1Z_fd_close(struct Z_wasi_snapshot_preview1_instance_t *wasi, u32 fd) {
+    return ERRNO_BADF;
+}
+
+u32 Z_wasi_snapshot_preview1Z_fd_fdstat_get(struct Z_wasi_snapshot_preview1_instance_t *wasi,
+                                            u32 fd, u32 about_at) {
+    return ERRNO_BADF;
+}
+
+u32 Z_wasi_snapshot_preview1Z_fd_seek(struct Z_wasi_snapshot_preview1_instance_t *wasi, u32 fd,
+                                      u64 offset, u32 whence, u32 offset_at) {
+    return ERRNO_BADF;
 }

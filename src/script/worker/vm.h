@@ -2,7 +2,7 @@
  *
  * Promise    nothing that a script does reaches outside of its memory: the engine is WebAssembly
  *            turned into C, each access to its memory is checked, and it can call nothing but the
- *            functions in imports.c. Clock and random numbers are constants there.
+ *            imports in vm.c. Clock and random numbers are constants there.
  * Ownership  one engine for each process, never freed. A value that a function here returned is
  *            the caller's, who ends it with vm_free; arguments stay the caller's.
  * Threads    none.
@@ -24,12 +24,16 @@ enum vm_tag { VM_TAG_BOOL = 1, VM_TAG_UNDEFINED = 3, VM_TAG_EXCEPTION = 6 };
 
 struct vm;
 
-/* What a script, by way of the prelude, asks its host for. `which` is a place in vm_host.names.
- * Returns a value, or VM_EXCEPTION after vm_throw. */
+/* Functions of the host that the prelude calls. A function returns a value, or
+ * VM_EXCEPTION after vm_throw; of its arguments those that were not given are VM_UNDEFINED. */
+enum { VM_ARGUMENTS_MAX = 8 };
+struct vm_function {
+    const char *name;
+    uint64_t (*call)(struct vm *vm, const uint64_t *arguments);
+};
 struct vm_host {
-    const char *const *names;
+    const struct vm_function *functions;
     size_t count;
-    uint64_t (*call)(struct vm *vm, size_t which, const uint64_t *arguments, size_t count);
     /* The script's time is over, and the engine is at a point where it can stop. May call into it.
      * True: it stops now, with an exception that no script catches. */
     bool (*over)(struct vm *vm);
@@ -60,17 +64,17 @@ void vm_free(struct vm *vm, uint64_t value);
 MUST_CHECK bool vm_failed(uint64_t value);
 
 MUST_CHECK uint64_t vm_string(struct vm *vm, struct bytes text);
-MUST_CHECK uint64_t vm_host_function(struct vm *vm, const char *name);
+/* An object with all functions of the host. */
+MUST_CHECK uint64_t vm_host_functions(struct vm *vm);
 
-/* `code` is terminated. The first line has the number `line`. */
+/* `code` is terminated. The first line has the number `line`; of sealed code it is 1. */
 struct vm_source {
     struct bytes code;
     const char *file;
     int line;
+    bool sealed; /* What is made of it does not tell its source. */
 };
 MUST_CHECK uint64_t vm_eval(struct vm *vm, const struct vm_source *source);
-/* The same, and what is made of it does not tell its source. */
-MUST_CHECK uint64_t vm_eval_sealed(struct vm *vm, const struct vm_source *source);
 
 /* Room of `size` bytes in the engine's memory, for vm_parse. VM_NULL: there is none. */
 MUST_CHECK uint32_t vm_room(struct vm *vm, uint32_t size);
@@ -79,9 +83,6 @@ MUST_CHECK char *vm_at(struct vm *vm, uint32_t address);
 MUST_CHECK uint64_t vm_parse(struct vm *vm, uint32_t address, uint32_t len);
 
 MUST_CHECK uint64_t vm_get(struct vm *vm, uint64_t object, const char *name);
-MUST_CHECK uint64_t vm_object(struct vm *vm);
-MUST_CHECK bool vm_set(struct vm *vm, uint64_t object, const char *name,
-                       uint64_t value); /* Takes the value. */
 MUST_CHECK uint64_t vm_call(struct vm *vm, uint64_t function, const uint64_t *arguments,
                             size_t count);
 
@@ -97,8 +98,7 @@ void vm_text_free(struct vm *vm, struct vm_text text);
 MUST_CHECK uint64_t vm_exception(struct vm *vm);
 /* Each returns VM_EXCEPTION. */
 uint64_t vm_throw_out_of_memory(struct vm *vm);
-uint64_t vm_throw_error(struct vm *vm, const char *message); /* Without a '%'. */
-uint64_t vm_throw(struct vm *vm, uint64_t value);            /* Takes the value. */
+uint64_t vm_throw(struct vm *vm, uint64_t value); /* Takes the value. */
 
 enum vm_job { VM_JOB_NONE, VM_JOB_DONE, VM_JOB_FAILED };
 MUST_CHECK enum vm_job vm_job(struct vm *vm);
