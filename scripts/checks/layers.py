@@ -41,7 +41,7 @@ FEATURES = {
     ],
     "base": [["json"], ["fields"]],
     "http": [["stream"]],
-    "model": [["scripted", "wire"]],
+    "model": [["scripted", "wire"], ["calls"]],
     "script": [["reader"], ["."], ["worker"]],
     "store": [["sqlite", "postgres"]],
     "tool": [["file", "web"]],

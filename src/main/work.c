@@ -216,7 +216,6 @@ static struct err models_begin(struct work *work, struct why *why) {
     const struct models_options of_models = {
         .loop = loop,
         .client = work->model_client,
-        .log = serve->log,
         .script = serve->script,
         .price_file = serve->price_file,
         .limits = {.answer_ms = serve->model_answer_ms, .stall_ms = serve->model_stall_ms}};

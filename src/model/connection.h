@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "loop/world.h"
 #include "model/request.h"
 #include "rules/trace/usage.h"
 
@@ -51,5 +52,12 @@ struct bytes connection_authority(const char *base_url);
 MUST_CHECK bool connection_names(const struct model_connection *connection, const char *model);
 struct model_connection *connection_copy(const struct model_connection *connection);
 void connection_free(struct model_connection *connection); /* NULL is allowed. */
+
+/* A provider's key from a file that only its owner may read: one line; its end, and blanks around
+ * it, are no part of the key. Blocks. *ret_key is the caller's (key_free, which wipes it).
+ * ERR_CONFIG, or what reading it failed with; `why` names the file, never what it holds. */
+MUST_CHECK struct err key_load(const struct world *world, const char *path, char **ret_key,
+                               struct why *why);
+void key_free(char **key); /* For AUTO. */
 
 #endif

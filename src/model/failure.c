@@ -1,34 +1,33 @@
-/* failure.c: the table of failure.h, unfolded. */
+/* failure.c: the causes of failure.h, and the words of providers about what went wrong, sorted. */
 #include "model/failure.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "base/text.h"
 #include "base/utf8.h"
+#include "model/connection.h"
 
-static const struct {
-    const char *name, *text;
-    enum model_retry retry;
-} rows[MODEL_CAUSE_COUNT] = {
-#define X(cause, word, again, words)                                                               \
-    [MODEL_##cause] = {.name = (word), .text = (words), .retry = MODEL_RETRY_##again},
+static const char *const cause_names[MODEL_CAUSE_COUNT] = {
+#define X(cause, name, text) [MODEL_##cause] = (name),
+    MODEL_CAUSES(X)
+#undef X
+};
+static const char *const cause_texts[MODEL_CAUSE_COUNT] = {
+#define X(cause, name, text) [MODEL_##cause] = (text),
     MODEL_CAUSES(X)
 #undef X
 };
 
 const char *model_cause_name(enum model_cause cause) {
-    assert((unsigned)cause < COUNT_OF(rows));
-    return rows[cause].name;
+    assert((unsigned)cause < MODEL_CAUSE_COUNT);
+    return cause_names[cause];
 }
 
 const char *model_cause_text(enum model_cause cause) {
-    assert((unsigned)cause < COUNT_OF(rows));
-    return rows[cause].text;
-}
-
-enum model_retry model_cause_retry(enum model_cause cause) {
-    assert((unsigned)cause < COUNT_OF(rows));
-    return rows[cause].retry;
+    assert((unsigned)cause < MODEL_CAUSE_COUNT);
+    return cause_texts[cause];
 }
 
 void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
@@ -47,4 +46,240 @@ void model_failure_set(struct model_failure *failure, enum model_cause cause, co
     va_start(args, format);
     model_failure_vset(failure, cause, format, args);
     va_end(args);
+}
+
+/* --- What providers say ----------------------------------------------------------------------- */
+
+/* The words of an error, wherever they stood. Borrowed from the JSON. */
+struct said {
+    const char *message, *type, *code;
+    int64_t number; /* A code that is a number: an HTTP status. 0: none. */
+};
+
+static struct said error_read(const json_t *json) {
+    json = json_is_array(json) ? json_array_get(json, 0) : json;
+    const json_t *error = json_object_get(json, "error");
+    const json_t *from = json_is_object(error) ? error : json;
+    if (json_is_string(error)) {
+        return (struct said){json_string_value(error), "", "", 0};
+    }
+    struct said said = {.message = json_str(from, "message", ""),
+                        .type = json_str(from, "type", ""),
+                        .code = json_str(from, "code", ""),
+                        .number = json_int(from, "code", 0)};
+    if (said.code[0] == '\0') {
+        said.code = json_str(from, "status", "");
+    }
+    if (said.message[0] == '\0') {
+        said.message = json_str(json, "detail", "");
+    }
+    return said;
+}
+
+/* --- Words without secrets -------------------------------------------------------------------- */
+
+static bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           strchr("-_*.", c) != NULL;
+}
+
+/* Providers repeat a wrong key, at times with stars in its middle. */
+static bool looks_secret(struct bytes word) {
+    static const char *const starts[] = {"sk-", "sk_", "key-", "AIza", "xai-", "gsk_", "Bearer"};
+    for (size_t i = 0; i < COUNT_OF(starts); i++) {
+        size_t len = strlen(starts[i]);
+        if (word.len > len + 4 && memcmp(word.data, starts[i], len) == 0) {
+            return true;
+        }
+    }
+    return word.len > 8 && memmem(word.data, word.len, "***", 3) != NULL;
+}
+
+/* Owned. A secret of a few letters is no secret, and its letters stand in ordinary words. */
+static char *plain_words(const char *message, const char *secret) {
+    AUTO(text_done) struct text text = text_up_to((size_t)FAULT_BODY_MAX * 8);
+    AUTO(mem_release) char *own = mem_copy(message, strlen(message));
+    size_t secret_len = secret != NULL ? strlen(secret) : 0;
+    for (char *at = own;
+         secret_len >= MODEL_KEY_REDACTED_MIN && (at = strstr(at, secret)) != NULL;) {
+        memset(at, '*', secret_len);
+    }
+    for (const char *words = own; *words != '\0';) {
+        size_t len = 0;
+        while (words[len] != '\0' && is_word(words[len])) {
+            len++;
+        }
+        if (looks_secret((struct bytes){words, len})) {
+            text_add_str(&text, "[key]");
+        } else {
+            text_add(&text, words, len);
+        }
+        words += len;
+        if (*words != '\0') {
+            text_add_char(&text, *words == '\n' ? ' ' : *words);
+            words++;
+        }
+    }
+    return text_failed(&text) ? mem_copy("", 0) : text_take(&text, NULL);
+}
+
+/* --- Sorting ---------------------------------------------------------------------------------- */
+
+/* Parts of a code, a type or a message, in lower case. */
+struct sign {
+    const char *part;
+    enum model_cause cause;
+};
+
+/* Signs that speak of what the request holds, or of the account: a status does not say it. */
+static const struct sign strong_signs[] = {
+    {"insufficient_quota", MODEL_QUOTA},
+    {"billing_hard_limit", MODEL_QUOTA},
+    {"billing_not_active", MODEL_QUOTA},
+    {"exceeded your current quota", MODEL_QUOTA},
+    {"credit balance is too low", MODEL_QUOTA},
+    {"insufficient balance", MODEL_QUOTA},
+    {"insufficient credit", MODEL_QUOTA},
+    {"usage limit reached", MODEL_QUOTA},
+    {"context_length_exceeded", MODEL_CONTEXT_OVERFLOW},
+    {"maximum context length", MODEL_CONTEXT_OVERFLOW},
+    {"prompt is too long", MODEL_CONTEXT_OVERFLOW},
+    {"exceed context limit", MODEL_CONTEXT_OVERFLOW},
+    {"exceeds the available context", MODEL_CONTEXT_OVERFLOW},
+    {"context window", MODEL_CONTEXT_OVERFLOW},
+    {"input token count exceeds", MODEL_CONTEXT_OVERFLOW},
+    {"exceed_context_size", MODEL_CONTEXT_OVERFLOW},
+    {"request_too_large", MODEL_CONTEXT_OVERFLOW},
+    {"content_filter", MODEL_REFUSED},
+    {"content_policy", MODEL_REFUSED},
+    {"model_not_found", MODEL_MODEL_UNKNOWN},
+    {"invalid_api_key", MODEL_AUTH_FAILED},
+    {"api key not valid", MODEL_AUTH_FAILED},
+    {"authentication_error", MODEL_AUTH_FAILED},
+    {"permission_error", MODEL_AUTH_FAILED},
+};
+
+/* The rest only says in words what a status says better. */
+static const struct sign weak_signs[] = {
+    {"rate_limit", MODEL_RATE_LIMITED},         {"too many requests", MODEL_RATE_LIMITED},
+    {"resource_exhausted", MODEL_RATE_LIMITED}, {"overloaded", MODEL_PROVIDER_ERROR},
+    {"server_error", MODEL_PROVIDER_ERROR},     {"api_error", MODEL_PROVIDER_ERROR},
+    {"internal_error", MODEL_PROVIDER_ERROR},   {"timeout_error", MODEL_TIMED_OUT},
+};
+
+/* MODEL_NONE: no sign is there. */
+static enum model_cause cause_of_words(const struct said *said, const struct sign *signs,
+                                       size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcasestr(said->code, signs[i].part) != NULL ||
+            strcasestr(said->type, signs[i].part) != NULL ||
+            strcasestr(said->message, signs[i].part) != NULL) {
+            return signs[i].cause;
+        }
+    }
+    return MODEL_NONE;
+}
+
+static enum model_cause cause_of_status(int status, const struct said *said) {
+    switch (status) {
+    case 401:
+    case 403:
+        return MODEL_AUTH_FAILED;
+    case 402:
+        return MODEL_QUOTA;
+    case 404:
+        return strcasestr(said->message, "model") != NULL ? MODEL_MODEL_UNKNOWN : MODEL_BAD_REQUEST;
+    case 408:
+    case 504:
+        return MODEL_TIMED_OUT;
+    case 409:
+        return MODEL_PROVIDER_ERROR;
+    case 413:
+        return MODEL_CONTEXT_OVERFLOW;
+    case 429:
+        return MODEL_RATE_LIMITED;
+    default:
+        return status >= 500 ? MODEL_PROVIDER_ERROR : MODEL_BAD_REQUEST;
+    }
+}
+
+static void failure_tell(struct model_failure *failure, enum model_cause cause, const char *message,
+                         const char *secret) {
+    AUTO(mem_release) char *words = plain_words(message, secret);
+    if (words[0] == '\0') {
+        model_failure_set(failure, cause, "%s", model_cause_text(cause));
+    } else {
+        model_failure_set(failure, cause, "%.300s", words);
+    }
+}
+
+/* --- A page of a proxy ------------------------------------------------------------------------ */
+
+static void page_words(struct bytes body, int status, char *ret_words, size_t size) {
+    const char *title = memmem(body.data, body.len, "<title>", 7);
+    const char *end =
+        title != NULL ? memmem(title, body.len - (size_t)(title - body.data), "</title>", 8) : NULL;
+    int written;
+    if (end != NULL) {
+        written = snprintf(ret_words, size, "HTTP %d with a page instead of JSON: %.*s", status,
+                           (int)(end - title - 7 < 200 ? end - title - 7 : 200), title + 7);
+    } else if (body.len > 0 && body.data[0] != '<') {
+        written = snprintf(ret_words, size, "HTTP %d: %.*s", status,
+                           (int)(body.len < 200 ? body.len : 200), body.data);
+    } else {
+        written = snprintf(ret_words, size, "HTTP %d without an explanation", status);
+    }
+    assert(written > 0);
+}
+
+void fault_of_answer(int status, struct bytes body, const char *secret,
+                     struct model_failure *ret_failure) {
+    AUTO(json_release) json_t *json = NULL;
+    char words[320];
+    struct said said = {"", "", "", 0};
+    if (body.len == 0 ||
+        err_failed(json_parse(body.data, body.len, JSON_DEPTH_MAX, &json, /* why */ NULL))) {
+        page_words(body.len > 0 ? body : (struct bytes){"", 0}, status, words, sizeof words);
+        said.message = words;
+    } else {
+        said = error_read(json);
+    }
+    enum model_cause cause =
+        status >= 500 ? MODEL_NONE : cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    failure_tell(ret_failure, cause != MODEL_NONE ? cause : cause_of_status(status, &said),
+                 said.message, secret);
+    ret_failure->status = status;
+}
+
+void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure) {
+    struct said said = error_read(object);
+    enum model_cause cause = cause_of_words(&said, strong_signs, COUNT_OF(strong_signs));
+    if (cause == MODEL_NONE) {
+        cause = cause_of_words(&said, weak_signs, COUNT_OF(weak_signs));
+    }
+    if (cause == MODEL_NONE && said.number >= 400 && said.number < 600) {
+        cause = cause_of_status((int)said.number, &said);
+    }
+    /* A stream that began was a good request: what breaks it is the provider's own. */
+    failure_tell(ret_failure, cause != MODEL_NONE ? cause : MODEL_PROVIDER_ERROR, said.message,
+                 secret);
+}
+
+void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,
+                    struct model_failure *ret_failure) {
+    enum model_cause cause = MODEL_UNREACHABLE;
+    if (fault == FETCH_ANSWER_TIMEOUT || fault == FETCH_STALL_TIMEOUT ||
+        fault == FETCH_TOTAL_TIMEOUT) {
+        cause = MODEL_TIMED_OUT;
+    } else if (fault == FETCH_CUT_OFF) {
+        cause = MODEL_STREAM_BROKEN;
+    } else if (fault == FETCH_NOT_HTTP) {
+        cause = MODEL_BAD_RESPONSE;
+    } else if (fault == FETCH_TOO_LARGE) {
+        cause = MODEL_TOO_LARGE;
+    } else if (fault == FETCH_URL || fault == FETCH_REFUSED) {
+        cause = MODEL_BAD_REQUEST;
+    }
+    model_failure_set(ret_failure, cause, "%s: %s%s%s", host, fetch_fault_text(fault),
+                      detail[0] != '\0' ? ": " : "", detail);
 }

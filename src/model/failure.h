@@ -4,10 +4,7 @@
  *            provider said, or what happened; it holds no key and no control character.
  * Threads    any; a failure is plain data and owns nothing.
  *
- * Each row: cause, stable name, whether another try may cure it, what a user should know.
- *   NEVER  the same request will fail again
- *   SOON   trying again in a moment may work; model_ask has done so already, and gave up
- *   LATER  at `resume_at_ms`, or when somebody changed something outside (quota, key)
+ * Each row: cause, stable name, what a user should know.
  */
 #ifndef DROVER_MODEL_FAILURE_H
 #define DROVER_MODEL_FAILURE_H
@@ -15,34 +12,34 @@
 #include <stdarg.h>
 
 #include "base/base.h"
+#include "base/json/json.h"
+#include "loop/fetch.h"
 
 #define MODEL_CAUSES(X)                                                                            \
-    X(NONE, "none", NEVER, "It succeeded.")                                                        \
-    X(UNREACHABLE, "provider_unreachable", SOON, "The provider cannot be reached.")                \
-    X(RATE_LIMITED, "rate_limited", SOON, "The provider wants fewer requests.")                    \
-    X(QUOTA, "quota", LATER, "The account's quota is used up.")                                    \
-    X(AUTH_FAILED, "auth_failed", LATER, "The provider does not accept the key.")                  \
-    X(CONTEXT_OVERFLOW, "context_overflow", NEVER, "The prompt is longer than the model takes.")   \
-    X(BAD_REQUEST, "bad_request", NEVER, "The provider refuses the request as malformed.")         \
-    X(REFUSED, "refused", NEVER, "The provider declined to answer this.")                          \
-    X(EMPTY_RESPONSE, "empty_response", SOON, "The answer holds no text and no tool call.")        \
-    X(PROVIDER_ERROR, "provider_error", SOON, "The provider failed.")                              \
-    X(STREAM_BROKEN, "stream_broken", SOON, "The answer broke off before its end.")                \
-    X(TIMED_OUT, "timed_out", SOON, "The provider did not answer in time.")                        \
-    X(TOO_LARGE, "response_too_large", NEVER, "The answer is larger than drover takes.")           \
-    X(BAD_RESPONSE, "bad_response", SOON, "The answer is not what this kind of provider says.")    \
-    X(MODEL_UNKNOWN, "model_unknown", NEVER, "There is no such model or connection.")              \
-    X(OVERLOADED, "too_many_calls", SOON, "Too many model calls wait already.")                    \
-    X(CONNECTION_CHANGED, "connection_changed", SOON, "The connection was removed meanwhile.")
+    X(NONE, "none", "It succeeded.")                                                               \
+    X(UNREACHABLE, "provider_unreachable", "The provider cannot be reached.")                      \
+    X(RATE_LIMITED, "rate_limited", "The provider wants fewer requests.")                          \
+    X(QUOTA, "quota", "The account's quota is used up.")                                           \
+    X(AUTH_FAILED, "auth_failed", "The provider does not accept the key.")                         \
+    X(CONTEXT_OVERFLOW, "context_overflow", "The prompt is longer than the model takes.")          \
+    X(BAD_REQUEST, "bad_request", "The provider refuses the request as malformed.")                \
+    X(REFUSED, "refused", "The provider declined to answer this.")                                 \
+    X(EMPTY_RESPONSE, "empty_response", "The answer holds no text and no tool call.")              \
+    X(PROVIDER_ERROR, "provider_error", "The provider failed.")                                    \
+    X(STREAM_BROKEN, "stream_broken", "The answer broke off before its end.")                      \
+    X(TIMED_OUT, "timed_out", "The provider did not answer in time.")                              \
+    X(TOO_LARGE, "response_too_large", "The answer is larger than drover takes.")                  \
+    X(BAD_RESPONSE, "bad_response", "The answer is not what this kind of provider says.")          \
+    X(MODEL_UNKNOWN, "model_unknown", "There is no such model or connection.")                     \
+    X(OVERLOADED, "too_many_calls", "Too many model calls wait already.")                          \
+    X(CONNECTION_CHANGED, "connection_changed", "The connection was removed meanwhile.")
 
 enum model_cause {
-#define X(cause, name, retry, text) MODEL_##cause,
+#define X(cause, name, text) MODEL_##cause,
     MODEL_CAUSES(X)
 #undef X
         MODEL_CAUSE_COUNT
 };
-
-enum model_retry { MODEL_RETRY_NEVER, MODEL_RETRY_SOON, MODEL_RETRY_LATER };
 
 struct model_failure {
     enum model_cause cause;
@@ -53,11 +50,27 @@ struct model_failure {
 
 const char *model_cause_name(enum model_cause cause);
 const char *model_cause_text(enum model_cause cause);
-enum model_retry model_cause_retry(enum model_cause cause);
 
 void model_failure_set(struct model_failure *failure, enum model_cause cause, const char *format,
                        ...) PRINTF_LIKE(3, 4);
 void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
                         va_list args) PRINTF_LIKE(3, 0);
+
+/* --- From a status, a body, or an error inside a stream to a failure -------------------------- */
+
+/* A body may be OpenAI's {"error": {message, type, code}}, Anthropic's {"type": "error", "error":
+ * {type, message}}, Google's [{"error": {code, message, status}}], Ollama's {"error": "…"},
+ * FastAPI's {"detail": …}, {"message": "…"}, or a proxy's HTML page, of which the title is shown.
+ * The sentence never holds `secret`, nor anything else that looks like a key. */
+enum { FAULT_BODY_MAX = 64 << 10 };
+
+/* An HTTP answer that is not 2xx. `secret` may be NULL. */
+void fault_of_answer(int status, struct bytes body, const char *secret,
+                     struct model_failure *ret_failure);
+/* An error object inside a stream; `object` holds "error", or is it. */
+void fault_of_event(const json_t *object, const char *secret, struct model_failure *ret_failure);
+/* The connection failed. */
+void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,
+                    struct model_failure *ret_failure);
 
 #endif

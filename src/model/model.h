@@ -29,7 +29,6 @@
 
 #include "base/base.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "loop/fetch.h"
 #include "loop/loop.h"
 #include "model/connection.h"
@@ -57,7 +56,6 @@ struct models;
 struct models_options {
     struct loop *loop; /* Borrowed for life, as all of these. */
     struct fetch *client;
-    struct log *log;        /* NULL: says nothing. */
     const char *script;     /* The JSON file of scripted/…; NULL: none. */
     const char *price_file; /* NULL: the built-in table alone. */
     struct model_limits limits;
@@ -83,8 +81,27 @@ const struct model_connection *models_connection_find(const struct models *model
 void models_connection_each(const struct models *models,
                             void (*each)(void *ctx, const struct model_connection *connection),
                             void *ctx);
-/* Whether anything but `scripted` is there: the UI says so plainly when it isn't. */
-MUST_CHECK bool models_have_provider(const struct models *models);
+
+/* Connections that nobody configured: from the environment, and on this machine.
+ *
+ *   OPENAI_API_KEY (and OPENAI_BASE_URL)        openai
+ *   ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL)  anthropic
+ *   DEEPSEEK_API_KEY (and DEEPSEEK_BASE_URL)    deepseek
+ *   OLLAMA_HOST, else 127.0.0.1:11434           ollama     if something lists models there
+ *   LLAMACPP_HOST, else 127.0.0.1:8080          llamacpp   if something lists models there
+ *
+ * A key may also be in a file: OPENAI_API_KEY_FILE and so on (key_load). A base URL without a key
+ * is a connection without one. The last two are asked when they are needed for the first time: by a
+ * list of models, or by a call that names them. No host is asked that its user did not name or set
+ * up. A connection that is there already stays as it is. Blocks on a key's file: before the loop
+ * runs. */
+struct discover_from {
+    const char *(*env)(void *ctx, const char *name); /* NULL: not set. */
+    void *ctx;
+    enum { DISCOVER_LOCAL, DISCOVER_NO_LOCAL } local; /* Whether servers of this machine count. */
+};
+MUST_CHECK struct err models_discover(struct models *models, const struct discover_from *from,
+                                      struct why *why);
 
 /* --- What is known of a model ----------------------------------------------------------------- */
 
@@ -172,7 +189,7 @@ struct model_watch {
 
 enum model_priority { MODEL_FOREGROUND, MODEL_BACKGROUND };
 
-/* Takes the request over, whatever comes of it. An unknown connection, a full queue or a request
+/* Takes the request over in any case. An unknown connection, a full queue or a request
  * that failed to be built are told by `done`, like everything else. */
 struct asking;
 struct asking *model_ask(struct models *models, struct model_request *request,

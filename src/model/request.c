@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/words.h"
 #include "rules/trace/usage.h"
 
 static const char *const kind_names[MODEL_KIND_COUNT] = {
@@ -18,24 +19,14 @@ const char *model_kind_name(enum model_kind kind) {
 }
 
 bool model_kind_find(struct bytes name, enum model_kind *ret_kind) {
-    for (size_t i = 0; i < COUNT_OF(kind_names); i++) {
-        if (bytes_is(name, kind_names[i])) {
-            *ret_kind = (enum model_kind)i;
-            return true;
-        }
-    }
-    return false;
+    return word_find(kind_names, COUNT_OF(kind_names), name, ret_kind);
 }
 
 enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise) {
-    static const char *const names[] = {
-        [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
-    for (size_t i = MODEL_EFFORT_LOW; i < COUNT_OF(names); i++) {
-        if (bytes_is(name, names[i])) {
-            return (enum model_effort)i;
-        }
-    }
-    return otherwise;
+    static const char *const names[] = {"low", "medium", "high"};
+    unsigned at = 0;
+    bool known = word_find(names, COUNT_OF(names), name, &at);
+    return known ? (enum model_effort)(MODEL_EFFORT_LOW + at) : otherwise;
 }
 
 static struct bytes bytes_keep(struct model_request *request, struct bytes bytes) {
@@ -52,9 +43,7 @@ static struct bytes bytes_keep(struct model_request *request, struct bytes bytes
 struct model_request *model_request_new(struct bytes model) {
     struct model_request *request = mem_new(sizeof *request);
     arena_init(&request->arena, REQUEST_SIZE_MAX);
-    request->temperature_pct = -1;
-    request->system = request->schema = request->choice_tool = BYTES("");
-    request->tail = BYTES("");
+    request->system = request->schema = request->tail = BYTES("");
     request->model = bytes_keep(request, model);
     return request;
 }
@@ -76,10 +65,6 @@ void model_request_set_system(struct model_request *request, struct bytes text) 
 
 void model_request_set_schema(struct model_request *request, struct bytes schema) {
     request->schema = bytes_keep(request, schema);
-}
-
-void model_request_set_choice_tool(struct model_request *request, struct bytes name) {
-    request->choice_tool = bytes_keep(request, name);
 }
 
 static int name_compare(struct bytes a, struct bytes b) {

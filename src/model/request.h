@@ -71,7 +71,6 @@ struct model_tool {
     struct bytes name, description, schema; /* schema: JSON text. */
 };
 
-enum model_choice { MODEL_CHOICE_AUTO, MODEL_CHOICE_NONE, MODEL_CHOICE_REQUIRED };
 enum model_effort {
     MODEL_EFFORT_DEFAULT,
     MODEL_EFFORT_LOW,
@@ -94,11 +93,9 @@ struct model_request {
     struct model_message *question;
     struct bytes tail;   /* After the question, and no part of it; empty: none. */
     struct bytes schema; /* The answer's, JSON text; empty: free text. */
-    enum model_choice choice;
-    struct bytes choice_tool; /* Not empty: this tool and no other must be called. */
+    bool no_calls;       /* The tools are shown, and none may be called. */
     enum model_effort effort;
-    int64_t output_max;  /* Tokens; 0: what the model allows, as the price file has it. */
-    int temperature_pct; /* 100 is 1.0; -1: the provider's own. */
+    int64_t output_max; /* Tokens; 0: what the model allows, as the price file has it. */
 };
 
 struct model_request *model_request_new(struct bytes model);
@@ -107,7 +104,6 @@ MUST_CHECK bool model_request_failed(const struct model_request *request);
 
 void model_request_set_system(struct model_request *request, struct bytes text);
 void model_request_set_schema(struct model_request *request, struct bytes schema);
-void model_request_set_choice_tool(struct model_request *request, struct bytes name);
 /* A name that is there already: the later one replaces it. */
 void model_request_add_tool(struct model_request *request, const struct model_tool *tool);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "model/wire/stream.h"
+#include "model/wire/wire.h"
 
 static void require(bool holds) {
     if (!holds) {

@@ -12,7 +12,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "dispatch/provider/connections.h"
-#include "model/key.h"
+#include "model/connection.h"
 
 /* --- Keys in files ---------------------------------------------------------------------------- */
 

@@ -185,7 +185,6 @@ static void set(struct model_request *request, struct bytes schema) {
     model_request_add_text(request, of("x"));
     model_request_set_schema(request, schema);
     request->output_max = 100;
-    request->temperature_pct = 5;
 }
 
 static void settings_go_where_each_interface_has_them(void **state) {
@@ -195,14 +194,14 @@ static void settings_go_where_each_interface_has_them(void **state) {
     body_is(
         &wire_openai, request,
         "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
-        "\"max_tokens\":100,\"temperature\":0.05,\"reasoning_effort\":\"high\","
+        "\"max_tokens\":100,\"reasoning_effort\":\"high\","
         "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\","
         "\"schema\":{\"type\":\"object\"}}},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
     request = model_request_new(of("p/m"));
     set(request, of("{\"type\":\"object\"}"));
     body_is(
         &wire_anthropic, request,
-        "{\"model\":\"m\",\"stream\":true,\"max_tokens\":100,\"temperature\":0.05,"
+        "{\"model\":\"m\",\"stream\":true,\"max_tokens\":100,"
         "\"tool_choice\":{\"type\":\"tool\",\"name\":\"structured_answer\"},\"tools\":["
         "{\"name\":\"structured_answer\",\"description\":\"Gives the final answer. Call it "
         "once, when you are done; what you write elsewhere is not read.\",\"input_schema\":"
@@ -216,7 +215,6 @@ static void settings_go_where_each_interface_has_them(void **state) {
     request->output_max = 0;
     AUTO(mem_release) char *thinks = built(&wire_anthropic, request, "http://h");
     assert_non_null(strstr(thinks, "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8192}"));
-    assert_null(strstr(thinks, "temperature"));
     model_request_free(request);
 }
 

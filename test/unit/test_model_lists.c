@@ -3,7 +3,7 @@
  */
 #include <sys/stat.h>
 
-#include "model/discover.h"
+#include "model/model.h"
 #include "model_kit.h"
 
 static int open_kit(void **state) {
@@ -227,13 +227,11 @@ static void keys_in_the_environment_make_connections(void **state) {
     assert_null(found->key);
     assert_null(models_connection_find(kit->models, "deepseek"));
     assert_null(models_connection_find(kit->models, "ollama")); /* Nobody looked yet. */
-    assert_true(models_have_provider(kit->models));
 }
 
 static void nothing_in_the_environment_leaves_the_script_alone(void **state) {
     struct kit *kit = *state;
     discover(kit, (struct variable[]){{NULL, NULL}});
-    assert_false(models_have_provider(kit->models));
     assert_non_null(models_connection_find(kit->models, "scripted"));
 }
 
@@ -243,11 +241,9 @@ static void a_local_server_is_found_when_it_is_needed(void **state) {
     (void)snprintf(host, sizeof host, "127.0.0.1:%u", kit->server.port);
     discover(kit, (struct variable[]){{"OLLAMA_HOST", host}, {NULL, NULL}});
     assert_int_equal(kit->server.requests, 0);
-    assert_false(models_have_provider(kit->models));
     kit->answers[0] = LIST("{\"id\":\"qwen3:4b\"}");
     kit->answer = OK;
     ask_expect(kit, "ollama/qwen3:4b", "hi", "t(ok)", MODEL_NONE);
-    assert_true(models_have_provider(kit->models));
     assert_string_equal(models_connection_find(kit->models, "ollama")->origin, "found here");
 }
 

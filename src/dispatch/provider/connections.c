@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "engine/provider/learned_windows.h"
 #include "loop/address.h"
-#include "model/key.h"
+#include "model/connection.h"
 
 enum { FOUND_MAX = 16, FIRST_MAX = PROVIDERS_MAX + FOUND_MAX };
 

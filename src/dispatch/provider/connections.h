@@ -25,7 +25,6 @@
 #include "dispatch/provider/key_files.h"
 #include "engine/base/settings.h"
 #include "engine/provider/providers.h"
-#include "model/discover.h"
 #include "model/model.h"
 #include "store/store.h"
 

@@ -11,7 +11,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "dispatch/base/new_id.h"
-#include "model/key.h"
+#include "model/connection.h"
 #include "store/datadir.h"
 
 #define FOLDER "provider-keys"

@@ -415,6 +415,6 @@ void talk__prepare(struct talk *talk) {
     if (talk->plan.schema.len > 0) {
         model_request_set_schema(talk->request, talk->plan.schema);
     }
-    talk->request->choice = talk->plan.last ? MODEL_CHOICE_NONE : MODEL_CHOICE_AUTO;
+    talk->request->no_calls = talk->plan.last;
     talk__pool(talk, system_run, system_done);
 }

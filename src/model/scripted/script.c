@@ -19,7 +19,7 @@ struct script_file {
     json_t *models; /* Borrowed from it. */
 };
 
-/* --- A line: "word: what follows" -------------------------------------------------------- */
+/* --- A line: "word: what follows" ------------------------------------------------------------- */
 
 static bool is_word(struct bytes text, const char *word) {
     return bytes_equal_nocase(text, bytes_of(word));

@@ -10,8 +10,8 @@
 #include "base/memory.h"
 
 void answer_init(struct answer *answer, const struct model_watch *watch, void *ctx, uint64_t salt) {
-    *answer = (struct answer){.watch = watch, .ctx = ctx, .salt = salt};
-    text_init(&answer->signature, ANSWER_SIGNATURE_MAX);
+    *answer = (struct answer){
+        .watch = watch, .ctx = ctx, .salt = salt, .signature = text_up_to(ANSWER_SIGNATURE_MAX)};
 }
 
 void answer_done(struct answer *answer) {
@@ -43,59 +43,56 @@ void answer_fail(struct answer *answer, enum model_cause cause, const char *form
     va_end(args);
 }
 
-static bool too_large(struct answer *answer, const char *what, size_t max) {
+static void fail_large(struct answer *answer, const char *what, size_t max) {
     answer_fail(answer, MODEL_TOO_LARGE, "the answer's %s has more than %zu bytes", what, max);
-    return false;
 }
 
 /* --- Text and thinking ------------------------------------------------------------------------ */
 
-static bool fits(struct answer *answer, struct bytes piece) {
+/* Whether a piece is to be delivered: there is one, nothing has failed, and it fits. */
+static bool piece_fits(struct answer *answer, struct bytes piece) {
     size_t room = ANSWER_TEXT_MAX - answer->text_len - answer->thinking_len;
-    return piece.len <= room || too_large(answer, "text", ANSWER_TEXT_MAX);
+    if (answer_goes_on(answer) && piece.len > room) {
+        fail_large(answer, "text", ANSWER_TEXT_MAX);
+    }
+    return answer_goes_on(answer) && piece.len > 0;
 }
 
-bool answer_text(struct answer *answer, struct bytes piece) {
-    if (!answer_goes_on(answer) || piece.len == 0) {
-        return answer_goes_on(answer);
+void answer_text(struct answer *answer, struct bytes piece) {
+    if (piece.len > 0) {
+        answer_thinking_done(answer);
     }
-    if (!answer_thinking_done(answer) || !fits(answer, piece)) {
-        return false;
+    if (!piece_fits(answer, piece)) {
+        return;
     }
     answer->text_len += piece.len;
     answer->begun = true;
     if (answer->watch->text != NULL) {
         answer->watch->text(answer->ctx, piece);
     }
-    return answer_goes_on(answer);
 }
 
-bool answer_thinking(struct answer *answer, struct bytes piece) {
-    if (!answer_goes_on(answer) || piece.len == 0) {
-        return answer_goes_on(answer);
-    }
-    if (!fits(answer, piece)) {
-        return false;
+void answer_thinking(struct answer *answer, struct bytes piece) {
+    if (!piece_fits(answer, piece)) {
+        return;
     }
     answer->thinking_len += piece.len;
     answer->begun = answer->thinking = true;
     if (answer->watch->thinking != NULL) {
         answer->watch->thinking(answer->ctx, piece);
     }
-    return answer_goes_on(answer);
 }
 
-bool answer_signature(struct answer *answer, struct bytes piece) {
+void answer_signature(struct answer *answer, struct bytes piece) {
     text_add(&answer->signature, piece.data, piece.len);
     if (text_failed(&answer->signature)) {
-        return too_large(answer, "signature", ANSWER_SIGNATURE_MAX);
+        fail_large(answer, "signature", ANSWER_SIGNATURE_MAX);
     }
-    return answer_goes_on(answer);
 }
 
-bool answer_thinking_done(struct answer *answer) {
+void answer_thinking_done(struct answer *answer) {
     if (!answer_goes_on(answer) || (!answer->thinking && answer->signature.len == 0)) {
-        return answer_goes_on(answer);
+        return;
     }
     answer->thinking = false;
     answer->begun = true;
@@ -104,12 +101,11 @@ bool answer_thinking_done(struct answer *answer) {
     if (answer->watch->thinking_done != NULL) {
         answer->watch->thinking_done(answer->ctx, (struct bytes){signature, len});
     }
-    return answer_goes_on(answer);
 }
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-static struct answer_call *call_find(const struct answer *answer, int64_t key) {
+struct answer_call *answer_call_find(const struct answer *answer, int64_t key) {
     for (size_t i = answer->call_count; i > 0; i--) {
         if (answer->calls[i - 1].key == key) {
             return &answer->calls[i - 1];
@@ -129,7 +125,7 @@ static struct model_tool_call call_shown(const struct answer *answer,
 }
 
 /* The name is known now: announces the call, and sends what came before the name. */
-static bool call_announce(struct answer *answer, struct answer_call *call) {
+static void call_announce(struct answer *answer, struct answer_call *call) {
     call->told = answer->begun = true;
     if (call->id == NULL) {
         /* A server that gives no id gets one of ours: the call's result has to name it. */
@@ -138,91 +134,90 @@ static bool call_announce(struct answer *answer, struct answer_call *call) {
                            (unsigned)(call - answer->calls));
         call->id = mem_copy(id, (size_t)len);
     }
-    struct model_tool_call told = call_shown(answer, call);
-    struct bytes early = told.arguments;
-    told.arguments = BYTES("");
+    struct model_tool_call begun = call_shown(answer, call);
+    struct bytes early = begun.arguments;
+    begun.arguments = BYTES("");
     if (answer->watch->tool_begin != NULL) {
-        answer->watch->tool_begin(answer->ctx, &told);
+        answer->watch->tool_begin(answer->ctx, &begun);
     }
     if (answer_goes_on(answer) && early.len > 0 && answer->watch->tool_piece != NULL) {
-        answer->watch->tool_piece(answer->ctx, told.index, early);
+        answer->watch->tool_piece(answer->ctx, begun.index, early);
     }
-    return answer_goes_on(answer);
 }
 
-bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name) {
-    if (!answer_thinking_done(answer)) {
-        return false;
+void answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name) {
+    answer_thinking_done(answer);
+    if (!answer_goes_on(answer)) {
+        return;
     }
+    struct answer_call *call = answer_call_find(answer, key);
     if (id.len > ANSWER_ID_MAX || name.len > ANSWER_ID_MAX) {
         answer_fail(answer, MODEL_BAD_RESPONSE, "a tool call's id or name is longer than %d bytes",
                     ANSWER_ID_MAX);
-        return false;
+        return;
     }
-    struct answer_call *call = call_find(answer, key);
     if (call == NULL && answer->call_count == ANSWER_CALLS_MAX) {
         answer_fail(answer, MODEL_TOO_LARGE, "the answer calls more than %d tools",
                     ANSWER_CALLS_MAX);
-        return false;
+        return;
     }
     if (call == NULL) {
         answer->calls = mem_grow(answer->calls, (answer->call_count + 1) * sizeof *answer->calls);
         call = &answer->calls[answer->call_count++];
-        *call = (struct answer_call){.key = key};
-        text_init(&call->arguments, ANSWER_ARGUMENTS_MAX);
+        *call = (struct answer_call){.key = key, .arguments = text_up_to(ANSWER_ARGUMENTS_MAX)};
     }
     if (call->id == NULL && id.len > 0 && !call->told) {
         call->id = mem_copy(id.data, id.len);
     }
     if (call->name == NULL && name.len > 0) {
         call->name = mem_copy(name.data, name.len);
-        return call_announce(answer, call);
+        call_announce(answer, call);
     }
-    return true;
 }
 
-bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
-    struct answer_call *call = call_find(answer, key);
+void answer_call_piece(struct answer *answer, int64_t key, struct bytes piece) {
+    struct answer_call *call = answer_call_find(answer, key);
     if (!answer_goes_on(answer) || call == NULL || piece.len == 0) {
-        return answer_goes_on(answer);
+        return;
     }
     if (piece.len > ANSWER_ARGUMENTS_MAX - answer->arguments_len) {
-        return too_large(answer, "tool calls", ANSWER_ARGUMENTS_MAX);
+        fail_large(answer, "tool calls", ANSWER_ARGUMENTS_MAX);
+        return;
     }
     answer->arguments_len += piece.len;
     text_add(&call->arguments, piece.data, piece.len);
     if (call->told && answer->watch->tool_piece != NULL) {
         answer->watch->tool_piece(answer->ctx, (unsigned)(call - answer->calls), piece);
     }
-    return answer_goes_on(answer);
 }
 
-static bool call_over(struct answer *answer, struct answer_call *call) {
+static void call_over(struct answer *answer, struct answer_call *call) {
     if (call->over || !answer_goes_on(answer)) {
-        return answer_goes_on(answer);
+        return;
     }
     call->over = true;
     if (call->name == NULL) {
         answer_fail(answer, MODEL_BAD_RESPONSE, "a tool call has no name");
-        return false;
+        return;
     }
     if (call->arguments.len == 0) {
         text_add_str(&call->arguments, "{}");
     }
-    struct model_tool_call told = call_shown(answer, call);
+    struct model_tool_call whole = call_shown(answer, call);
     if (answer->watch->tool_done != NULL) {
-        answer->watch->tool_done(answer->ctx, &told);
+        answer->watch->tool_done(answer->ctx, &whole);
     }
-    return answer_goes_on(answer);
 }
 
-bool answer_call_done(struct answer *answer, int64_t key) {
-    struct answer_call *call = call_find(answer, key);
-    return call != NULL ? call_over(answer, call) : answer_goes_on(answer);
+void answer_call_done(struct answer *answer, int64_t key) {
+    struct answer_call *call = answer_call_find(answer, key);
+    if (call != NULL) {
+        call_over(answer, call);
+    }
 }
 
 void answer_call_cut(struct answer *answer, int64_t key) {
-    struct answer_call *call = call_find(answer, key);
+    struct answer_call *call = answer_call_find(answer, key);
     if (call != NULL) {
         call->cut = true;
     }
@@ -257,17 +252,14 @@ void answer_end(struct answer *answer) {
         answer_fail(answer, MODEL_STREAM_BROKEN, "the answer ended without its final marker");
         return;
     }
-    if (!answer_thinking_done(answer)) {
-        return;
-    }
+    answer_thinking_done(answer);
     if (answer->stop == MODEL_STOP_REFUSED) {
         answer_fail(answer, MODEL_REFUSED, "%s", model_cause_text(MODEL_REFUSED));
-        return;
     }
     for (size_t i = 0; i < answer->call_count && answer_goes_on(answer); i++) {
         struct answer_call *call = &answer->calls[i];
         if (!call_is_cut(answer, call)) {
-            (void)call_over(answer, call); /* The loop asks. */
+            call_over(answer, call);
             continue;
         }
         /* Whatever reason the provider gives for its end, an answer with half a call has come to

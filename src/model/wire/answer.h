@@ -56,17 +56,19 @@ void answer_init(struct answer *answer, const struct model_watch *watch, void *c
 void answer_done(struct answer *answer);
 void answer_clear(struct answer *answer);
 
-/* false in all of these: the answer has failed or is muted, go no further. */
-bool answer_text(struct answer *answer, struct bytes piece);
-bool answer_thinking(struct answer *answer, struct bytes piece);
-bool answer_signature(struct answer *answer, struct bytes piece);
-bool answer_thinking_done(struct answer *answer); /* Not thinking, no signature: nothing. */
+/* Nothing in all of these, once the answer has failed or is muted. */
+void answer_text(struct answer *answer, struct bytes piece);
+void answer_thinking(struct answer *answer, struct bytes piece);
+void answer_signature(struct answer *answer, struct bytes piece);
+void answer_thinking_done(struct answer *answer); /* Not thinking, no signature: nothing. */
 
 /* id or name empty: not said (yet). */
-bool answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name);
-bool answer_call_piece(struct answer *answer, int64_t key, struct bytes piece);
-bool answer_call_done(struct answer *answer, int64_t key);
-/* The provider's word that the call is half of one: answer_end tells it as cut off. */
+void answer_call(struct answer *answer, int64_t key, struct bytes id, struct bytes name);
+/* The latest call of that key; NULL: there is none. */
+struct answer_call *answer_call_find(const struct answer *answer, int64_t key);
+void answer_call_piece(struct answer *answer, int64_t key, struct bytes piece);
+void answer_call_done(struct answer *answer, int64_t key);
+/* The provider's word that the call is half of one: answer_end reports it as cut off. */
 void answer_call_cut(struct answer *answer, int64_t key);
 
 void answer_stop(struct answer *answer, enum model_stop stop);

@@ -53,18 +53,8 @@ static void take_words(struct stream *stream, struct bytes words) {
     if (stream->answer_tool) {
         text_add(&stream->words, words.data, words.len);
     } else {
-        (void)answer_text(&stream->answer, words); /* The next event asks. */
+        answer_text(&stream->answer, words);
     }
-}
-
-/* No answer came by the tool. */
-static void tell_words(struct stream *stream) {
-    if (text_failed(&stream->words)) {
-        answer_fail(&stream->answer, MODEL_TOO_LARGE, "the answer is too long");
-    } else if (stream->words.len > 0) {
-        (void)answer_text(&stream->answer, text_bytes(&stream->words));
-    }
-    text_clear(&stream->words);
 }
 
 static void begin_block(struct stream *stream, const json_t *data) {
@@ -74,24 +64,20 @@ static void begin_block(struct stream *stream, const json_t *data) {
     stream->block_key = json_int(data, "index", -1);
     stream->block = BLOCK_NONE;
     if (bytes_is(type, "text")) {
-        stream->block = BLOCK_TEXT;
         take_words(stream, json_bytes(block, "text"));
     } else if (bytes_is(type, "thinking")) {
         stream->block = BLOCK_THINKING;
-        (void)answer_thinking(answer, json_bytes(block, "thinking"));
+        answer_thinking(answer, json_bytes(block, "thinking"));
     } else if (bytes_is(type, "redacted_thinking")) {
         stream->block = BLOCK_THINKING;
-        (void)(answer_signature(answer, BYTES(REDACTED)) &&
-               answer_signature(answer, json_bytes(block, "data")));
+        answer_signature(answer, BYTES(REDACTED));
+        answer_signature(answer, json_bytes(block, "data"));
+    } else if (bytes_is(type, "tool_use") &&
+               bytes_is(json_bytes(block, "name"), WIRE_ANSWER_TOOL)) {
+        stream->block = BLOCK_ANSWER;
+        stream->answered = true;
     } else if (bytes_is(type, "tool_use")) {
-        struct bytes name = json_bytes(block, "name");
-        if (bytes_is(name, WIRE_ANSWER_TOOL)) {
-            stream->block = BLOCK_ANSWER;
-            stream->answered = true;
-            return;
-        }
-        stream->block = BLOCK_CALL;
-        (void)answer_call(answer, stream->block_key, json_bytes(block, "id"), name);
+        answer_call(answer, stream->block_key, json_bytes(block, "id"), json_bytes(block, "name"));
     }
 }
 
@@ -101,18 +87,18 @@ static void read_delta(struct stream *stream, const json_t *delta) {
     if (bytes_is(type, "text_delta")) {
         take_words(stream, json_bytes(delta, "text"));
     } else if (bytes_is(type, "thinking_delta")) {
-        (void)answer_thinking(answer, json_bytes(delta, "thinking"));
+        answer_thinking(answer, json_bytes(delta, "thinking"));
     } else if (bytes_is(type, "signature_delta")) {
-        (void)answer_signature(answer, json_bytes(delta, "signature"));
+        answer_signature(answer, json_bytes(delta, "signature"));
+    } else if (bytes_is(type, "input_json_delta") && stream->block == BLOCK_ANSWER) {
+        answer_text(answer, json_bytes(delta, "partial_json"));
     } else if (bytes_is(type, "input_json_delta")) {
-        struct bytes piece = json_bytes(delta, "partial_json");
-        (void)(stream->block == BLOCK_ANSWER ? answer_text(answer, piece)
-                                             : answer_call_piece(answer, stream->block_key, piece));
+        answer_call_piece(answer, stream->block_key, json_bytes(delta, "partial_json"));
     }
 }
 
 /* A call whose arguments the length cut off gets its content_block_stop all the same. So which call
- * is whole is known only with the reason, behind all of them, and answer_end tells it. */
+ * is whole is known only with the reason, after all of them, and answer_end finds it out. */
 static enum model_stop stop_of(struct bytes reason) {
     if (bytes_is(reason, "max_tokens") || bytes_is(reason, "model_context_window_exceeded")) {
         return MODEL_STOP_LENGTH;
@@ -122,6 +108,7 @@ static enum model_stop stop_of(struct bytes reason) {
 
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
     (void)name; /* Each event says its type in its data, too. */
+    struct answer *answer = &stream->answer;
     struct bytes type = json_bytes(data, "type");
     if (bytes_is(type, "content_block_delta")) {
         read_delta(stream, json_object_get(data, "delta"));
@@ -129,7 +116,7 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         begin_block(stream, data);
     } else if (bytes_is(type, "content_block_stop")) {
         if (stream->block == BLOCK_THINKING) {
-            (void)answer_thinking_done(&stream->answer);
+            answer_thinking_done(answer);
         }
         stream->block = BLOCK_NONE;
     } else if (bytes_is(type, "message_start")) {
@@ -138,10 +125,12 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         read_usage(stream, json_object_get(data, "usage"));
         stream->stop = stop_of(json_bytes(json_object_get(data, "delta"), "stop_reason"));
     } else if (bytes_is(type, "message_stop")) {
-        if (!stream->answered) {
-            tell_words(stream);
+        if (!stream->answered && text_failed(&stream->words)) {
+            answer_fail(answer, MODEL_TOO_LARGE, "the answer is too long");
+        } else if (!stream->answered) { /* No answer came by the tool. */
+            answer_text(answer, text_bytes(&stream->words));
         }
-        answer_stop(&stream->answer, stream->stop);
+        answer_stop(answer, stream->stop);
         stream->over = true;
     }
 }
@@ -184,12 +173,10 @@ static void build_settings(const struct wire_order *order, struct text *body) {
     text_add_member(body, "model", order->model);
     text_add_str(body, ",\"stream\":true");
     text_add_member_int(body, "max_tokens", output_max(order));
-    if (budget > 0) { /* Thinking and a temperature exclude each other. */
+    if (budget > 0) {
         text_add_str(body, ",\"thinking\":{\"type\":\"enabled\"");
         text_add_member_int(body, "budget_tokens", budget);
         text_add_char(body, '}');
-    } else {
-        build_temperature(body, request->temperature_pct);
     }
     if (request->system.len > 0) {
         text_add_str(body, ",\"system\":[{\"type\":\"text\"");
@@ -199,19 +186,14 @@ static void build_settings(const struct wire_order *order, struct text *body) {
     if (request->tool_count == 0 && request->schema.len == 0) {
         return;
     }
-    struct bytes named = request->choice_tool;
-    if (named.len == 0 && request->schema.len > 0 && request->tool_count == 0) {
-        named = BYTES(WIRE_ANSWER_TOOL);
-    }
-    if (request->choice == MODEL_CHOICE_NONE && request->schema.len == 0) {
+    if (request->no_calls && request->schema.len == 0) {
         text_add_str(body, ",\"tool_choice\":{\"type\":\"none\"}");
-    } else if (budget == 0 && named.len > 0) { /* A model that thinks may not be made to call. */
-        text_add_str(body, ",\"tool_choice\":{\"type\":\"tool\"");
-        text_add_member(body, "name", named);
-        text_add_char(body, '}');
-    } else if (budget == 0 &&
-               (request->schema.len > 0 || request->choice == MODEL_CHOICE_REQUIRED)) {
-        text_add_str(body, ",\"tool_choice\":{\"type\":\"any\"}");
+    } else if (budget == 0 && request->schema.len > 0) {
+        /* A model that thinks may not be made to call. */
+        text_add_str(body, request->tool_count > 0
+                               ? ",\"tool_choice\":{\"type\":\"any\"}"
+                               : ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"" WIRE_ANSWER_TOOL
+                                 "\"}");
     }
     text_add_str(body, ",\"tools\":[");
     for (size_t i = 0; i < request->tool_count; i++) {

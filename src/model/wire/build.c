@@ -70,14 +70,7 @@ void build_functions(struct text *body, const struct model_request *request, boo
     if (request->tool_count == 0) {
         return;
     }
-    if (request->choice_tool.len > 0) {
-        text_addf(body, ",\"tool_choice\":%s", function);
-        text_add_member(body, "name", request->choice_tool);
-        text_add_str(body, nested ? "}}" : "}");
-    } else if (request->choice != MODEL_CHOICE_AUTO) {
-        text_add_member(body, "tool_choice",
-                        bytes_of(request->choice == MODEL_CHOICE_NONE ? "none" : "required"));
-    }
+    text_add_str(body, request->no_calls ? ",\"tool_choice\":\"none\"" : "");
     text_add_str(body, ",\"tools\":[");
     for (size_t i = 0; i < request->tool_count; i++) {
         build_next(body, function);
@@ -107,12 +100,6 @@ const char *build_effort(enum model_effort effort) {
     static const char *const words[] = {
         [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
     return words[effort];
-}
-
-void build_temperature(struct text *body, int temperature_pct) {
-    if (temperature_pct >= 0) {
-        text_addf(body, ",\"temperature\":%d.%02d", temperature_pct / 100, temperature_pct % 100);
-    }
 }
 
 bool build_has(const struct model_message *message, enum model_part_kind kind) {

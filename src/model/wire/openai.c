@@ -38,71 +38,49 @@ static void read_usage(struct answer *answer, const json_t *usage) {
 /* Some servers number every call 0, or not at all, and distinguish calls by their ids alone. */
 static int64_t call_key_of(const struct stream *stream, const json_t *call, bool named) {
     const struct answer *answer = &stream->answer;
-    const struct answer_call *known = NULL;
     int64_t key = json_int(call, "index", -1), next = (int64_t)answer->call_count;
     if (key < 0) {
         return named ? next : stream->call_key;
     }
-    for (size_t i = 0; i < answer->call_count; i++) {
-        known = answer->calls[i].key == key ? &answer->calls[i] : known;
-    }
+    const struct answer_call *known = answer_call_find(answer, key);
     struct bytes id = json_bytes(call, "id");
     bool same = known == NULL || id.len == 0 || known->id == NULL || bytes_is(id, known->id);
     return !named || same ? key : INT64_C(1000000) + next;
 }
 
-static bool read_delta(struct stream *stream, const json_t *delta) {
+static void read_event(struct stream *stream, const char *name, const json_t *data) {
+    (void)name; /* Chat completions name no events. */
     struct answer *answer = &stream->answer;
-    struct bytes thinking = json_bytes(delta, WIRE_REASONING);
-    if (thinking.len > 0 && answer->signature.len == 0 &&
-        !answer_signature(answer, BYTES(WIRE_REASONING))) {
-        return false;
-    }
-    thinking = thinking.len > 0 ? thinking : json_bytes(delta, "reasoning");
-    if (!answer_thinking(answer, thinking) || !answer_text(answer, json_bytes(delta, "content"))) {
-        return false;
-    }
-    struct bytes refusal = json_bytes(delta, "refusal");
-    if (refusal.len > 0) {
-        answer_stop(answer, MODEL_STOP_REFUSED);
-        (void)answer_text(answer, refusal); /* The next step asks. */
-    }
+    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
+    const json_t *delta = json_object_get(choice, "delta");
     const json_t *calls = json_object_get(delta, "tool_calls");
+    read_usage(answer, json_object_get(data, "usage"));
+    struct bytes thinking = json_bytes(delta, WIRE_REASONING);
+    if (thinking.len > 0 && answer->signature.len == 0) {
+        answer_signature(answer, BYTES(WIRE_REASONING));
+    }
+    answer_thinking(answer, thinking.len > 0 ? thinking : json_bytes(delta, "reasoning"));
+    answer_text(answer, json_bytes(delta, "content"));
+    struct bytes refusal = json_bytes(delta, "refusal"),
+                 reason = json_bytes(choice, "finish_reason");
+    if (refusal.len > 0 && answer_goes_on(answer)) {
+        answer_stop(answer, MODEL_STOP_REFUSED);
+        answer_text(answer, refusal);
+    }
     for (size_t i = 0; i < json_array_size(calls) && answer_goes_on(answer); i++) {
         const json_t *call = json_array_get(calls, i);
         const json_t *function = json_object_get(call, "function");
-        struct bytes name = json_bytes(function, "name");
-        stream->call_key = call_key_of(stream, call, name.len > 0);
-        if (!answer_call(answer, stream->call_key, json_bytes(call, "id"), name) ||
-            !answer_call_piece(answer, stream->call_key, json_bytes(function, "arguments"))) {
-            return false;
-        }
+        struct bytes called = json_bytes(function, "name");
+        stream->call_key = call_key_of(stream, call, called.len > 0);
+        answer_call(answer, stream->call_key, json_bytes(call, "id"), called);
+        answer_call_piece(answer, stream->call_key, json_bytes(function, "arguments"));
     }
-    return answer_goes_on(answer);
-}
-
-static void read_finish(struct answer *answer, struct bytes reason) {
-    enum model_stop stop = MODEL_STOP_END;
-    if (reason.len == 0 || answer->stop == MODEL_STOP_REFUSED) {
-        return;
-    }
-    if (bytes_is(reason, "length")) {
-        stop = MODEL_STOP_LENGTH;
-    } else if (bytes_is(reason, "content_filter")) {
-        stop = MODEL_STOP_REFUSED;
-    } else if (answer->call_count > 0 &&
-               (bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call"))) {
-        stop = MODEL_STOP_TOOLS;
-    }
-    answer_stop(answer, stop);
-}
-
-static void read_event(struct stream *stream, const char *name, const json_t *data) {
-    (void)name; /* Chat completions name no events. */
-    const json_t *choice = json_array_get(json_object_get(data, "choices"), 0);
-    read_usage(&stream->answer, json_object_get(data, "usage"));
-    if (read_delta(stream, json_object_get(choice, "delta"))) {
-        read_finish(&stream->answer, json_bytes(choice, "finish_reason"));
+    if (reason.len > 0 && answer->stop != MODEL_STOP_REFUSED && answer_goes_on(answer)) {
+        bool calling = bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call");
+        answer_stop(answer, bytes_is(reason, "length")           ? MODEL_STOP_LENGTH
+                            : bytes_is(reason, "content_filter") ? MODEL_STOP_REFUSED
+                            : calling && answer->call_count > 0  ? MODEL_STOP_TOOLS
+                                                                 : MODEL_STOP_END);
     }
 }
 
@@ -125,7 +103,6 @@ static void build_settings(const struct wire_order *order, struct text *body) {
             body, is_openai_itself(order->base_url) ? "max_completion_tokens" : "max_tokens",
             request->output_max);
     }
-    build_temperature(body, request->temperature_pct);
     if (effort != NULL) {
         text_add_member(body, "reasoning_effort", bytes_of(effort));
     }

@@ -12,7 +12,7 @@
  * The first two of the last are the final marker. A reasoning item with its encrypted content is
  * kept whole as the signature: the next request gives it back as it was.
  */
-#include "model/fault.h"
+#include "model/failure.h"
 #include "model/wire/build.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -52,72 +52,58 @@ static void keep_reasoning(struct answer *answer, const json_t *item) {
     text_add_member(&text, "encrypted_content", secret);
     text_add_char(&text, '}');
     if (!text_failed(&text)) {
-        (void)answer_signature(answer, text_bytes(&text));
+        answer_signature(answer, text_bytes(&text));
     }
 }
 
-static void end_item(struct stream *stream, const json_t *data) {
-    struct answer *answer = &stream->answer;
-    const json_t *item = json_object_get(data, "item");
+static void end_item(struct answer *answer, const json_t *item, int64_t key) {
     struct bytes type = json_bytes(item, "type"), status = json_bytes(item, "status");
-    int64_t key = json_int(data, "output_index", -1);
     if (bytes_is(type, "reasoning")) {
         keep_reasoning(answer, item);
-        (void)answer_thinking_done(answer); /* The next event asks. */
+        answer_thinking_done(answer);
     } else if (bytes_is(type, "function_call") && bytes_is(status, "completed")) {
-        (void)answer_call_done(answer, key);
+        answer_call_done(answer, key);
     } else if (bytes_is(type, "function_call") && bytes_is(status, "incomplete")) {
         answer_call_cut(answer, key);
     }
 }
 
-static void read_end(struct stream *stream, const json_t *response, enum model_stop stop) {
-    read_usage(&stream->answer, json_object_get(response, "usage"));
-    if (stream->answer.stop != MODEL_STOP_REFUSED) {
-        answer_stop(&stream->answer, stop);
-    }
-    stream->over = true;
-}
-
-static void read_delta(struct stream *stream, struct bytes type, const json_t *data) {
-    struct answer *answer = &stream->answer;
-    struct bytes delta = json_bytes(data, "delta");
-    if (bytes_is(type, "response.output_text.delta")) {
-        (void)answer_text(answer, delta);
-    } else if (bytes_is(type, "response.reasoning_summary_text.delta") ||
-               bytes_is(type, "response.reasoning_text.delta")) {
-        (void)answer_thinking(answer, delta);
-    } else if (bytes_is(type, "response.function_call_arguments.delta")) {
-        (void)answer_call_piece(answer, json_int(data, "output_index", -1), delta);
-    } else if (bytes_is(type, "response.refusal.delta")) {
-        answer_stop(answer, MODEL_STOP_REFUSED);
-        (void)answer_text(answer, delta);
-    }
-}
-
 static void read_event(struct stream *stream, const char *name, const json_t *data) {
-    (void)name;
-    struct bytes type = json_bytes(data, "type");
+    (void)name; /* Each event says its type in its data, too. */
+    struct answer *answer = &stream->answer;
+    struct bytes type = json_bytes(data, "type"), delta = json_bytes(data, "delta");
     const json_t *response = json_object_get(data, "response");
     const json_t *item = json_object_get(data, "item");
-    if (bytes_is(type, "response.output_item.added")) {
-        if (bytes_is(json_bytes(item, "type"), "function_call")) {
-            (void)answer_call(&stream->answer, json_int(data, "output_index", -1),
-                              json_bytes(item, "call_id"), json_bytes(item, "name"));
-        }
+    int64_t key = json_int(data, "output_index", -1);
+    if (bytes_is(type, "response.output_text.delta")) {
+        answer_text(answer, delta);
+    } else if (bytes_is(type, "response.reasoning_summary_text.delta") ||
+               bytes_is(type, "response.reasoning_text.delta")) {
+        answer_thinking(answer, delta);
+    } else if (bytes_is(type, "response.function_call_arguments.delta")) {
+        answer_call_piece(answer, key, delta);
+    } else if (bytes_is(type, "response.refusal.delta")) {
+        answer_stop(answer, MODEL_STOP_REFUSED);
+        answer_text(answer, delta);
+    } else if (bytes_is(type, "response.output_item.added") &&
+               bytes_is(json_bytes(item, "type"), "function_call")) {
+        answer_call(answer, key, json_bytes(item, "call_id"), json_bytes(item, "name"));
     } else if (bytes_is(type, "response.output_item.done")) {
-        end_item(stream, data);
-    } else if (bytes_is(type, "response.completed")) {
-        read_end(stream, response, MODEL_STOP_END);
-    } else if (bytes_is(type, "response.incomplete")) {
-        struct bytes reason = json_bytes(json_object_get(response, "incomplete_details"), "reason");
-        read_end(stream, response,
-                 bytes_is(reason, "content_filter") ? MODEL_STOP_REFUSED : MODEL_STOP_LENGTH);
+        end_item(answer, item, key);
     } else if (bytes_is(type, "response.failed")) {
-        read_usage(&stream->answer, json_object_get(response, "usage"));
-        fault_of_event(response, stream->secret, &stream->answer.failure);
-    } else {
-        read_delta(stream, type, data);
+        read_usage(answer, json_object_get(response, "usage"));
+        fault_of_event(response, stream->secret, &answer->failure);
+    } else if (bytes_is(type, "response.completed") || bytes_is(type, "response.incomplete")) {
+        struct bytes why = json_bytes(json_object_get(response, "incomplete_details"), "reason");
+        bool refused = answer->stop == MODEL_STOP_REFUSED;
+        read_usage(answer, json_object_get(response, "usage"));
+        if (!refused && bytes_is(type, "response.completed")) {
+            answer_stop(answer, MODEL_STOP_END);
+        } else if (!refused) {
+            answer_stop(answer,
+                        bytes_is(why, "content_filter") ? MODEL_STOP_REFUSED : MODEL_STOP_LENGTH);
+        }
+        stream->over = true;
     }
 }
 
@@ -132,7 +118,6 @@ static void build_settings(const struct wire_order *order, struct text *body) {
     if (request->output_max > 0) {
         text_add_member_int(body, "max_output_tokens", request->output_max);
     }
-    build_temperature(body, request->temperature_pct);
     if (effort != NULL) {
         text_addf(body, ",\"reasoning\":{\"effort\":\"%s\",\"summary\":\"auto\"}", effort);
     }

@@ -1,9 +1,9 @@
 /* stream.c: events, one by one, to the reader of the connection's kind. */
-#include "model/wire/stream.h"
+#include "model/wire/wire.h"
 
 #include <string.h>
 
-#include "model/fault.h"
+#include "model/failure.h"
 
 #define DONE_MARK "[DONE]"
 

@@ -31,7 +31,7 @@ struct wire_order {
     struct model_facts facts;
 };
 
-/* One stream of a provider. The answer is told as it comes. */
+/* A stream of a provider. The answer is delivered as it comes. */
 struct stream {
     const struct wire *wire; /* Borrowed. */
     const char *secret;      /* Borrowed; may be NULL. */
@@ -40,7 +40,7 @@ struct stream {
     bool over;        /* The final marker came: nothing is read any more. */
     int64_t call_key; /* openai: of the last call. */
     /* anthropic: the block that is open, what was counted so far, and */
-    enum { BLOCK_NONE, BLOCK_TEXT, BLOCK_THINKING, BLOCK_CALL, BLOCK_ANSWER } block;
+    enum { BLOCK_NONE, BLOCK_THINKING, BLOCK_ANSWER } block;
     int64_t block_key;
     struct usage_messages_counts counts;
     struct text words;    /* Owned: where an answer to a schema may follow, and they were none. */
@@ -59,5 +59,27 @@ struct wire {
 const struct wire *wire_of(enum model_kind kind); /* NULL: scripted. */
 
 extern const struct wire wire_openai, wire_responses, wire_anthropic;
+
+/* --- From the bytes of a provider's stream to an answer --------------------------------------- */
+
+/* The caller pulls events one by one, because a large one is parsed in the pool (the loop has 2 ms
+ * for everything), and hands each back when it is parsed. Failures are in stream->answer.failure;
+ * stream_parse: any thread. */
+void stream_init(struct stream *stream, const struct wire *wire, const struct model_watch *watch,
+                 void *ctx, uint64_t salt);
+void stream_done(struct stream *stream);
+void stream_clear(struct stream *stream, const char *secret); /* For the next try. */
+
+/* false: no whole event is left in `rest`, or the stream is over or has failed. */
+MUST_CHECK bool stream_pull(struct stream *stream, struct bytes *rest, struct sse_event *ret_event);
+/* Parses and takes one event. */
+void stream_take(struct stream *stream, const struct sse_event *event);
+/* The same in two steps. *ret_json is owned. */
+struct err stream_parse(struct bytes data, json_t **ret_json);
+void stream_take_json(struct stream *stream, const char *name, struct err parsed,
+                      const json_t *json);
+/* No byte comes any more. A failure that is set before (the connection broke) stays, unless the
+ * final marker had come. */
+void stream_end(struct stream *stream);
 
 #endif

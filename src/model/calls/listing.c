@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "loop/knock.h"
-#include "model/models_inside.h"
+#include "model/calls/inside.h"
 
 enum { BODY_MAX = 4 << 20, AGAIN_MS = 60000 };
 

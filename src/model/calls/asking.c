@@ -1,12 +1,35 @@
-/* asking.c: one call, from the queue until its result was delivered. */
+/* asking.c: a call, from the queue until its result was delivered, and its tries over HTTP.
+ *
+ * The body of a request is written in the pool, once, and sent again with each try. What comes back
+ * is fed to the stream; an event that would keep the loop for too long is parsed in the pool, while
+ * the server waits.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/memory.h"
-#include "model/models_inside.h"
+#include "model/calls/inside.h"
 
-enum { TOTAL_MS = 1800000 }; /* The default of model_limits.total_ms. */
+enum {
+    CONNECT_MS = 10000, /* Defaults of model_limits. */
+    ANSWER_MS = 300000,
+    STALL_MS = 120000,
+    TOTAL_MS = 1800000,
+    LINGER_MS = 1000, /* For the end of an answer whose final marker came. */
+    URL_MAX = CONNECTION_URL_MAX + 64,
+};
+/* The largest answer, with 300 bytes of wrapping for each few of text. */
+#define STREAM_SIZE_MAX ((size_t)256 << 20)
+
+/* Work in the pool. A try has at most one of them: its body is built before the first byte of its
+ * answer. */
+struct pool_job {
+    struct loop_work work;
+    struct models *models;
+    struct asking *asking; /* NULL: orphaned, the result is ignored. */
+};
 
 static uint64_t random_of(const struct models *models) {
     uint64_t random;
@@ -17,7 +40,14 @@ static uint64_t random_of(const struct models *models) {
 /* --- Ending ----------------------------------------------------------------------------------- */
 
 static void try_stop(struct asking *asking) {
-    trying__stop(asking);
+    if (asking->fetch != NULL) {
+        fetch_cancel(asking->fetch);
+        asking->fetch = NULL;
+    }
+    if (asking->job != NULL) {
+        asking->job->asking = NULL;
+        asking->job = NULL;
+    }
     playing__stop(asking);
     timer_stop(asking->models->loop, &asking->linger);
 }
@@ -34,9 +64,9 @@ static void asking_withdraw(struct asking *asking) {
     if (asking->stage == ASK_QUEUED) {
         channel__dequeue(channel, asking);
     }
+    bool has_slot = asking->stage == ASK_TRYING || asking->stage == ASK_WAITING;
     asking->stage = ASK_ENDED;
-    if (asking->slot) {
-        asking->slot = false;
+    if (has_slot) {
         models->running--;
         channel__release(channel);
     }
@@ -105,20 +135,20 @@ void asking__enter(struct asking *asking) {
 
 bool asking__leave(struct asking *asking) {
     asking->inside--;
-    if (asking->gone && asking->inside == 0) {
+    bool gone = asking->stage == ASK_GONE;
+    if (gone && asking->inside == 0) {
         asking_free(asking);
-        return false;
     }
-    return !asking->gone;
+    return !gone;
 }
 
 void model_cancel(struct asking *asking) {
-    if (asking->stage == ASK_TOLD || asking->gone) {
+    if (asking->stage == ASK_TOLD || asking->stage == ASK_GONE) {
         return; /* From inside `done`, or a second time from inside a callback. */
     }
     asking_withdraw(asking);
     asking->stream.answer.muted = true;
-    asking->gone = true;
+    asking->stage = ASK_GONE;
     if (asking->inside == 0) {
         asking_free(asking);
     }
@@ -128,46 +158,9 @@ bool model_is_waiting(const struct asking *asking) {
     return asking->stage == ASK_NEW || asking->stage == ASK_QUEUED || asking->stage == ASK_WAITING;
 }
 
-/* --- Tries ------------------------------------------------------------------------------------ */
+/* --- Between two tries ------------------------------------------------------------------------ */
 
-static void try_start(struct asking *asking) {
-    const struct channel *channel = asking->channel;
-    const struct route *route = channel->route;
-    int64_t resume_at_ms = 0;
-    /* What was written for one kind of provider says nothing to another. */
-    if (route == NULL ||
-        (asking->body.len > 0 && route->connection->kind != asking->route->connection->kind)) {
-        asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
-                     model_cause_text(MODEL_CONNECTION_CHANGED));
-        return;
-    }
-    if (channel__is_broken(channel, asking->models->world, &resume_at_ms)) {
-        asking->failure.resume_at_ms = resume_at_ms;
-        asking__fail(asking, MODEL_QUOTA, "%s", channel->quota_detail);
-        return;
-    }
-    asking->tries++;
-    asking->stage = ASK_TRYING;
-    asking->status = 0;
-    asking->first_ns = 0;
-    asking->streaming = false;
-    asking->hint = (struct retry_hint){.timed = false};
-    text_clear(&asking->error_body);
-    text_clear(&asking->rest);
-    /* A connection that was changed meanwhile is used as it is now. */
-    route_unref(asking->route);
-    asking->route = route_ref(channel->route);
-    stream_clear(&asking->stream, route->connection->key);
-    if (route->connection->kind == MODEL_KIND_SCRIPTED) {
-        playing__start(asking);
-    } else {
-        trying__start(asking);
-    }
-}
-
-static void try_first(struct loop_task *task) {
-    try_start(CONTAINER_OF(task, struct asking, task));
-}
+static void try_start(struct asking *asking);
 
 static void try_next(struct timer *timer) {
     struct asking *asking = CONTAINER_OF(timer, struct asking, wait);
@@ -189,10 +182,10 @@ static void try_later(struct asking *asking, uint64_t wait_ms) {
     if (asking->stream.answer.begun && asking->watch.discarded != NULL) {
         asking->watch.discarded(asking->ctx);
     }
-    if (!asking->gone && asking->watch.retrying != NULL) {
+    if (asking->stage != ASK_GONE && asking->watch.retrying != NULL) {
         asking->watch.retrying(asking->ctx, &failure, wait_ms);
     }
-    (void)asking__leave(asking); /* Nothing is done with it after this. */
+    (void)asking__leave(asking); /* The call is not used after this. */
 }
 
 /* Usage of the present try: reported by the provider, else estimated from the bytes seen. Providers
@@ -258,6 +251,298 @@ void asking__try_over(struct asking *asking) {
     } else {
         asking_end(asking);
     }
+}
+
+/* --- Work in the pool ------------------------------------------------------------------------- */
+
+static void job_start(struct asking *asking, struct pool_job *job,
+                      void (*run)(struct loop_work *work), void (*done)(struct loop_work *work)) {
+    *job = (struct pool_job){
+        .work = {.run = run, .done = done}, .models = asking->models, .asking = asking};
+    asking->job = job;
+    asking->models->jobs++;
+    loop_work(asking->models->loop, &job->work);
+}
+
+/* The call that wants the result; NULL: none does. */
+static struct asking *job_end(struct pool_job *job) {
+    job->models->jobs--;
+    if (job->asking == NULL) {
+        models__check_closed(job->models);
+    } else {
+        job->asking->job = NULL;
+    }
+    return job->asking;
+}
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+struct parsing {
+    struct pool_job job;
+    char *data; /* Owned. */
+    size_t len;
+    char name[SSE_NAME_MAX + 1];
+    json_t *json; /* Owned. */
+    struct err parsed;
+};
+
+static void answer_feed(struct asking *asking, struct bytes piece);
+
+static void parse_run(struct loop_work *work) {
+    struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
+    parsing->parsed = stream_parse((struct bytes){parsing->data, parsing->len}, &parsing->json);
+}
+
+static void parse_done(struct loop_work *work) {
+    struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
+    struct asking *asking = job_end(&parsing->job);
+    if (asking != NULL) {
+        asking__enter(asking);
+        stream_take_json(&asking->stream, parsing->name, parsing->parsed, parsing->json);
+        if (asking__leave(asking)) {
+            size_t len = 0;
+            AUTO(mem_release) char *rest = text_take(&asking->rest, &len);
+            answer_feed(asking, (struct bytes){rest, len});
+        }
+    }
+    json_release(&parsing->json);
+    mem_free(parsing->data);
+    mem_free(parsing);
+}
+
+static void answer_note_first(struct asking *asking) {
+    if (asking->stream.answer.begun && asking->first_ns == 0) {
+        asking->first_ns = world_mono_ns(asking->models->world);
+    }
+}
+
+static void answer_linger_over(struct timer *timer) {
+    struct asking *asking = CONTAINER_OF(timer, struct asking, linger);
+    asking__enter(asking);
+    stream_end(&asking->stream);
+    if (asking__leave(asking)) {
+        asking__try_over(asking);
+    }
+}
+
+static void answer_feed(struct asking *asking, struct bytes piece) {
+    struct stream *stream = &asking->stream;
+    struct sse_event event;
+    asking__enter(asking);
+    while (asking->job == NULL && stream_pull(stream, &piece, &event)) {
+        if (event.data.len <= LIMIT_LOOP_PARSE_MAX) {
+            stream_take(stream, &event);
+            continue;
+        }
+        /* The server waits until this event is read, and what came behind it too. */
+        struct parsing *parsing = mem_new(sizeof *parsing);
+        memcpy(parsing->name, event.name.data, event.name.len);
+        parsing->data = text_take(&stream->sse.data, &parsing->len);
+        text_add(&asking->rest, piece.data, piece.len);
+        fetch_pause(asking->fetch);
+        job_start(asking, &parsing->job, parse_run, parse_done);
+    }
+    if (!asking__leave(asking)) {
+        return;
+    }
+    answer_note_first(asking);
+    if (asking->job != NULL) {
+        return;
+    }
+    if (stream->answer.failure.cause != MODEL_NONE) {
+        asking__try_over(asking);
+        return;
+    }
+    if (stream->over) {
+        timer_start(asking->models->loop, &asking->linger, LINGER_MS, answer_linger_over);
+    }
+    fetch_resume(asking->fetch);
+}
+
+static void on_head(void *ctx, const struct fetch_answer *answer) {
+    struct asking *asking = ctx;
+    struct bytes type;
+    /* Some say nothing, or something odd, and stream all the same; JSON and pages are none. */
+    bool is_stream = !fetch_answer_header(answer, "content-type", &type) ||
+                     (memmem(type.data, type.len, "json", 4) == NULL &&
+                      memmem(type.data, type.len, "html", 4) == NULL);
+    asking->status = answer->status;
+    asking->streaming = answer->status >= 200 && answer->status < 300 && is_stream;
+    asking->hint = retry_hint_of(answer, world_wall_ms(asking->models->world));
+}
+
+static void on_piece(void *ctx, struct bytes piece) {
+    struct asking *asking = ctx;
+    if (asking->streaming) {
+        answer_feed(asking, piece);
+        return;
+    }
+    /* The beginning says what was wrong; the rest of a page is nobody's business. */
+    size_t room = FAULT_BODY_MAX - asking->error_body.len;
+    text_add(&asking->error_body, piece.data, piece.len < room ? piece.len : room);
+}
+
+static void answer_judge_status(struct asking *asking) {
+    struct answer *answer = &asking->stream.answer;
+    int status = asking->status;
+    if (status >= 300 && status < 400) {
+        answer_fail(answer, MODEL_BAD_REQUEST,
+                    "HTTP %d: the provider is elsewhere; set the base URL to where it is", status);
+        answer->failure.status = status;
+        return;
+    }
+    fault_of_answer(status, text_bytes(&asking->error_body), asking->route->connection->key,
+                    &answer->failure);
+    /* Some answer 200 with an error for a body. */
+    if (status >= 200 && status < 300 && answer->failure.cause == MODEL_BAD_REQUEST) {
+        model_failure_set(&answer->failure, MODEL_BAD_RESPONSE,
+                          "HTTP %d with a body that is no stream of events", status);
+    }
+}
+
+static void on_done(void *ctx, const struct fetch_result *result) {
+    struct asking *asking = ctx;
+    struct answer *answer = &asking->stream.answer;
+    asking->fetch = NULL;
+    asking__enter(asking);
+    if (asking->status != 0 && !asking->streaming) {
+        answer_judge_status(asking);
+    } else if (result->fault != FETCH_NONE && !answer->stopped && answer_goes_on(answer)) {
+        fault_of_fetch(result->fault, result->detail, asking->route->authority, &answer->failure);
+        if (answer->begun && answer->failure.cause == MODEL_UNREACHABLE) {
+            answer->failure.cause = MODEL_STREAM_BROKEN;
+        }
+    }
+    if (answer->failure.cause == MODEL_NONE) {
+        stream_end(&asking->stream);
+    }
+    if (asking__leave(asking)) {
+        answer_note_first(asking);
+        asking__try_over(asking);
+    }
+}
+
+/* --- The request ------------------------------------------------------------------------------ */
+
+static void request_send(struct asking *asking) {
+    const struct model_limits *limits = &asking->models->options.limits;
+    char url[URL_MAX];
+    route_url(asking->route, asking->stream.wire->path, url, sizeof url);
+    const struct fetch_call call = {
+        .method = "POST",
+        .url = url,
+        .headers = asking->route->headers,
+        .header_count = asking->route->header_count,
+        .body = text_bytes(&asking->body),
+        .allow = asking->route->allow,
+        .limits = {.connect_ms = limits->connect_ms != 0 ? limits->connect_ms : CONNECT_MS,
+                   .answer_ms = limits->answer_ms != 0 ? limits->answer_ms : ANSWER_MS,
+                   .stall_ms = limits->stall_ms != 0 ? limits->stall_ms : STALL_MS,
+                   .size_max = STREAM_SIZE_MAX},
+        .head = on_head,
+        .piece = on_piece,
+        .done = on_done,
+        .ctx = asking,
+    };
+    if (err_failed(fetch_start(asking->models->options.client, &call, &asking->fetch))) {
+        asking__fail(asking, MODEL_OVERLOADED, "%s", model_cause_text(MODEL_OVERLOADED));
+    }
+}
+
+struct building {
+    struct pool_job job;
+    struct route *route;
+    struct model_request *request; /* Owned. */
+    struct wire_order order;
+    char *model; /* Owned. */
+    struct text body;
+};
+
+static void build_run(struct loop_work *work) {
+    struct building *building = CONTAINER_OF(work, struct building, job.work);
+    wire_of(building->route->connection->kind)->build(&building->order, &building->body);
+    model_request_free(building->request); /* It may be large: not on the loop. */
+}
+
+static void build_done(struct loop_work *work) {
+    struct building *building = CONTAINER_OF(work, struct building, job.work);
+    struct asking *asking = job_end(&building->job);
+    if (asking != NULL) {
+        text_done(&asking->body);
+        asking->body = building->body;
+        text_init(&building->body, 0);
+    }
+    text_done(&building->body);
+    route_unref(building->route);
+    mem_free(building->model);
+    mem_free(building);
+    if (asking != NULL && text_failed(&asking->body)) {
+        asking__fail(asking, MODEL_BAD_REQUEST, "the request is larger than %d bytes",
+                     REQUEST_SIZE_MAX);
+    } else if (asking != NULL) {
+        request_send(asking);
+    }
+}
+
+static void request_start(struct asking *asking) {
+    const struct model_connection *connection = asking->route->connection;
+    asking->stream.wire = wire_of(connection->kind);
+    if (asking->body.len > 0) {
+        request_send(asking);
+        return;
+    }
+    struct building *building = mem_new(sizeof *building);
+    building->route = route_ref(asking->route);
+    building->request = asking->request;
+    asking->request = NULL;
+    building->model = mem_copy(asking->model.data, asking->model.len);
+    building->order = (struct wire_order){.request = building->request,
+                                          .base_url = connection->base_url,
+                                          .model = {building->model, asking->model.len},
+                                          .facts = asking->facts};
+    text_init(&building->body, (size_t)REQUEST_SIZE_MAX * 2);
+    job_start(asking, &building->job, build_run, build_done);
+}
+
+/* --- The beginning of a try ------------------------------------------------------------------- */
+
+static void try_start(struct asking *asking) {
+    const struct channel *channel = asking->channel;
+    const struct route *route = channel->route;
+    int64_t resume_at_ms = 0;
+    /* What was written for one kind of provider says nothing to another. */
+    if (route == NULL ||
+        (asking->body.len > 0 && route->connection->kind != asking->route->connection->kind)) {
+        asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
+                     model_cause_text(MODEL_CONNECTION_CHANGED));
+        return;
+    }
+    if (channel__is_broken(channel, asking->models->world, &resume_at_ms)) {
+        asking->failure.resume_at_ms = resume_at_ms;
+        asking__fail(asking, MODEL_QUOTA, "%s", channel->quota_detail);
+        return;
+    }
+    asking->tries++;
+    asking->stage = ASK_TRYING;
+    asking->status = 0;
+    asking->first_ns = 0;
+    asking->streaming = false;
+    asking->hint = (struct retry_hint){.timed = false};
+    text_clear(&asking->error_body);
+    text_clear(&asking->rest);
+    /* A connection that was changed meanwhile is used as it is now. */
+    route_unref(asking->route);
+    asking->route = route_ref(channel->route);
+    stream_clear(&asking->stream, route->connection->key);
+    if (route->connection->kind == MODEL_KIND_SCRIPTED) {
+        playing__start(asking);
+    } else {
+        request_start(asking);
+    }
+}
+
+static void try_first(struct loop_task *task) {
+    try_start(CONTAINER_OF(task, struct asking, task));
 }
 
 static void asking_expire(struct timer *timer) {

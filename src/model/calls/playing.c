@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "model/models_inside.h"
+#include "model/calls/inside.h"
 
 enum { PIECE_SIZE = 24, PIECES_AT_ONCE = 16, BEAT_MS = 20 };
 
@@ -45,9 +45,9 @@ static void next_action(struct playing *playing) {
 
 static void say(struct answer *answer, enum script_kind kind, struct bytes piece) {
     if (kind == SCRIPT_THINK) {
-        (void)answer_thinking(answer, piece); /* Whoever plays asks. */
+        answer_thinking(answer, piece);
     } else {
-        (void)answer_text(answer, piece);
+        answer_text(answer, piece);
     }
 }
 
@@ -76,14 +76,14 @@ static bool play_call(struct playing *playing, const struct script_action *actio
     int64_t key = (int64_t)answer->call_count;
     struct bytes name = bytes_of(action->name);
     struct bytes rest = bytes_of(action->text);
-    bool on = answer_call(answer, key, (struct bytes){"", 0}, name);
-    while (on && rest.len > 0) {
+    answer_call(answer, key, /* id */ BYTES(""), name);
+    while (answer_goes_on(answer) && rest.len > 0) {
         size_t size = utf8_cut(rest, (size_t)PIECE_SIZE * 4);
-        on = answer_call_piece(answer, key, (struct bytes){rest.data, size});
+        answer_call_piece(answer, key, (struct bytes){rest.data, size});
         rest = (struct bytes){rest.data + size, rest.len - size};
     }
     next_action(playing);
-    return on;
+    return answer_goes_on(answer);
 }
 
 /* A token is four bytes, as usage_estimate has it. */

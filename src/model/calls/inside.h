@@ -1,21 +1,19 @@
-/* models_inside.h: what the files behind model.h know of each other. Only they include it.
+/* inside.h: shared by the files behind model.h. Nobody else includes it.
  *
  *   models.c    the set of connections, opening and closing
  *   channel.c   one connection: its route, its slots and queue, its breaker
- *   asking.c    one call: queued, built, tried, tried again, told
- *   trying.c    one try over HTTP
+ *   asking.c    one call: queued, built, tried over HTTP, tried again, delivered
  *   playing.c   one try of the scripted model
  *   listing.c   what providers say of their models
  */
-#ifndef DROVER_MODEL_MODELS_INSIDE_H
-#define DROVER_MODEL_MODELS_INSIDE_H
+#ifndef DROVER_MODEL_CALLS_INSIDE_H
+#define DROVER_MODEL_CALLS_INSIDE_H
 
 #include "loop/address.h"
-#include "model/fault.h"
 #include "model/model.h"
 #include "model/retry.h"
 #include "model/scripted/script.h"
-#include "model/wire/stream.h"
+#include "model/wire/wire.h"
 
 enum { ROUTE_HEADERS_MAX = CONNECTION_HEADERS_MAX + 8, MODEL_PRIORITIES = 2 };
 
@@ -32,7 +30,7 @@ MUST_CHECK struct err route_new(const struct model_connection *connection, struc
                                 struct why *why);
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route); /* NULL is allowed. */
-/* `path` may begin with /v1, which the base may end with. */
+/* `path` starts with /v1 or not, as the base ends with it or not. */
 void route_url(const struct route *route, const char *path, char *ret_url, size_t size);
 
 /* A model that a provider listed. */
@@ -88,18 +86,18 @@ struct models {
 enum asking_stage {
     ASK_NEW,
     ASK_QUEUED,
-    ASK_BUILDING,
     ASK_TRYING,
-    ASK_WAITING,
+    ASK_WAITING, /* Until a try: the first one, which begins soon, or the next one. */
     ASK_ENDED,
-    ASK_TOLD
+    ASK_TOLD,
+    ASK_GONE, /* Cancelled: the memory goes when none of its callbacks runs any more. */
 };
 
 struct asking {
     struct asking *next; /* In its channel's queue. */
     struct models *models;
     struct channel *channel;       /* NULL: none yet, or none of that name. */
-    struct route *route;           /* Of the present try. */
+    struct route *route;           /* Used by the present try. */
     struct model_request *request; /* Owned; NULL once the body is built. */
     struct bytes model;            /* Without its connection; own copy: `name`. */
     char *name;
@@ -108,10 +106,8 @@ struct asking {
     struct model_watch watch;
     void *ctx;
     enum asking_stage stage;
-    bool slot;              /* It counts among the channel's running ones. */
-    bool gone;              /* Cancelled while one of its callbacks ran. */
     bool pick;              /* Any model of the connection will do. */
-    bool listed;            /* It has waited for a list. */
+    bool listed;            /* The call has waited for a list. */
     unsigned inside, tries; /* inside: callbacks of it that run now. */
     size_t prompt_size;
     uint64_t begun_ns, first_ns;
@@ -120,7 +116,7 @@ struct asking {
     struct loop_task task;
     struct timer wait, deadline, linger;
     struct stream stream;
-    /* trying.c */
+    /* A try over HTTP. */
     struct text body;     /* Owned; built once. */
     struct pool_job *job; /* Work in the pool for it; NULL: none. */
     struct fetch_request *fetch;
@@ -162,7 +158,7 @@ void listing__forget(struct models *models, const void *ctx);
 void listing__stop(struct models *models);
 
 /* asking.c */
-void asking__start(struct asking *asking); /* It has a slot. */
+void asking__start(struct asking *asking); /* The call has a slot. */
 void asking__fail(struct asking *asking, enum model_cause cause, const char *format, ...)
     PRINTF_LIKE(3, 4); /* For good, without another try. */
 /* The try is over: stream.answer says how. */
@@ -171,9 +167,7 @@ void asking__try_over(struct asking *asking);
 void asking__enter(struct asking *asking);
 bool asking__leave(struct asking *asking);
 
-/* trying.c, playing.c: a try. Ends with asking__try_over, unless it was stopped. */
-void trying__start(struct asking *asking);
-void trying__stop(struct asking *asking);
+/* playing.c: a try of the scripted model. Ends with asking__try_over, unless it was stopped. */
 void playing__start(struct asking *asking);
 void playing__stop(struct asking *asking);
 
