@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 enum {
     SWIFT_LINE_MAX = 4 << 10,
@@ -51,15 +52,6 @@ struct pattern_matcher {
 
 /* --- Compiling -------------------------------------------------------------------------------- */
 
-/* What a user counts: characters, not bytes. */
-static size_t characters(struct bytes source, size_t bytes) {
-    size_t count = 0;
-    for (size_t i = 0; i < bytes && i < source.len; i++) {
-        count += ((unsigned char)source.data[i] & 0xC0) != 0x80 ? 1 : 0;
-    }
-    return count;
-}
-
 static struct err compile(struct bytes source, enum form form, pcre2_code **ret_code,
                           struct why *why) {
     int code = 0;
@@ -72,7 +64,7 @@ static struct err compile(struct bytes source, enum form form, pcre2_code **ret_
         char words[160] = "";
         (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)words, sizeof words); /* Cut is fine. */
         return err_why(why, ERR_BAD_PATTERN, "pattern: %s (at position %zu)", words,
-                       characters(source, at));
+                       utf8_count((struct bytes){source.data, at < source.len ? at : source.len}));
     }
     /* Where that fails it is interpreted: slower, and within the same bounds. */
     (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);

@@ -141,6 +141,14 @@ size_t utf8_unescaped_len(const char *bytes, size_t len) {
 
 /* ---------------------------------------------------------------------------------------------- */
 
+size_t utf8_count(struct bytes text) {
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        count += !continues((unsigned char)text.data[i]);
+    }
+    return count;
+}
+
 size_t utf8_cut(struct bytes text, size_t len_max) {
     if (text.len <= len_max) {
         return text.len;

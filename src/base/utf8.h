@@ -21,6 +21,9 @@ static inline bool utf8_valid(const char *bytes, size_t len) {
  * backslashes and what is below U+0020. */
 size_t utf8_unescaped_len(const char *bytes, size_t len);
 
+/* Number of characters; each byte that begins none counts as part of the one before it. */
+size_t utf8_count(struct bytes text);
+
 /* The longest prefix of at most `len_max` bytes that does not end inside a character. The text is
  * taken to be valid; of an invalid one the answer is still a safe length. */
 size_t utf8_cut(struct bytes text, size_t len_max);

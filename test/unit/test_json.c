@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "base/json/json.h"
-#include "base/json/wide.h"
 #include "base/memory.h"
 
 struct good {

@@ -1,147 +1,97 @@
 /* fields.c: from a body to a struct, and from a struct to an answer. */
 #include "base/fields/fields.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/id.h"
 
-static bool field_has(const struct field_set *set, const struct field *field, unsigned use) {
-    return ((field->use != 0 ? field->use : set->use) & use) != 0;
-}
-
 /* --- In --------------------------------------------------------------------------------------- */
 
-static struct err field_bad(void) {
-    return err_make(ERR_BAD_FIELD, "fields: read");
-}
-
-static enum json_kind json_kind_read(const struct field *field) {
-    switch (field->kind) {
-    case FIELD_TEXT:
-    case FIELD_CHARS:
-        return JSON_KIND_TEXT;
-    case FIELD_INT:
-        return JSON_KIND_INT;
-    case FIELD_BOOL:
-        return JSON_KIND_BOOL;
-    case FIELD_NAMES:
-    case FIELD_TEXTS:
-        return JSON_KIND_TEXTS;
-    case FIELD_ID:
-    case FIELD_TIME:
-    case FIELD_NAME:
-    case FIELD_JSON:
-    case FIELD_STORED:
-    case FIELD_MEMBERS:
-    case FIELD_OBJECT:
-        break;
-    }
-    return JSON_KIND_ANY;
-}
-
-/* "on" and "off" */
-static void names_quote(const char *const *names, struct text *text) {
-    for (size_t i = 0; names[i] != NULL; i++) {
-        const char *before = i == 0 ? "" : names[i + 1] == NULL ? " and " : ", ";
-        text_addf(text, "%s\"%s\"", before, names[i]);
-    }
-}
+static const enum json_kind json_kinds[] = {
+    [FIELD_TEXT] = JSON_KIND_TEXT,   [FIELD_CHARS] = JSON_KIND_TEXT,
+    [FIELD_ID] = JSON_KIND_ANY,      [FIELD_INT] = JSON_KIND_INT,
+    [FIELD_TIME] = JSON_KIND_ANY,    [FIELD_BOOL] = JSON_KIND_BOOL,
+    [FIELD_NAME] = JSON_KIND_ANY,    [FIELD_NAMES] = JSON_KIND_TEXTS,
+    [FIELD_TEXTS] = JSON_KIND_TEXTS, [FIELD_JSON] = JSON_KIND_ANY,
+    [FIELD_STORED] = JSON_KIND_ANY,  [FIELD_OBJECT] = JSON_KIND_ANY,
+    [FIELD_MEMBERS] = JSON_KIND_ANY,
+};
 
 static struct err text_check(const struct field *field, const char *value, struct why *why) {
     for (const char *at = value; field->plain && *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            why_set(why, "\"%s\" must not hold control characters", field->name);
-            return field_bad();
+            return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold control characters",
+                           field->name);
         }
     }
-    bool known = field->names == NULL;
-    for (size_t i = 0; !known && field->names[i] != NULL; i++) {
-        known = strcmp(field->names[i], value) == 0;
-    }
-    if (known) {
+    unsigned at = 0;
+    if (field->names == NULL || bytes_find(bytes_of(value), field->names, &at)) {
         return ERR_OK;
     }
-    AUTO(text_done) struct text names = {0};
-    text_init(&names, sizeof why->text);
-    names_quote(field->names, &names);
-    why_set(why, "\"%s\": '%.60s' is not known; %s are", field->name, value,
-            text_failed(&names) ? "others" : names.data);
-    return field_bad();
+    AUTO(text_done) struct text names = text_up_to(sizeof why->text); /* "on" and "off" */
+    for (size_t i = 0; field->names[i] != NULL; i++) {
+        const char *before = i == 0 ? "" : field->names[i + 1] == NULL ? " and " : ", ";
+        text_addf(&names, "%s\"%s\"", before, field->names[i]);
+    }
+    return err_why(why, ERR_BAD_FIELD, "\"%s\": '%.60s' is not known; %s are", field->name, value,
+                   text_failed(&names) ? "others" : names.data);
 }
 
 struct err field_name_find(const char *const *names, struct bytes word, const char *where,
                            unsigned *ret_at, struct why *why) {
-    AUTO(text_done) struct text known = {0};
-    text_init(&known, sizeof why->text);
+    AUTO(text_done) struct text known = text_up_to(sizeof why->text);
+    if (bytes_find(word, names, ret_at)) {
+        return ERR_OK;
+    }
     for (unsigned at = 0; names[at] != NULL; at++) {
-        if (bytes_is(word, names[at])) {
-            *ret_at = at;
-            return ERR_OK;
-        }
         text_addf(&known, "%s%s", at > 0 ? ", " : "", names[at]);
     }
-    why_set(why, "%s: '%.*s' is none of %s", where, (int)(word.len < 100 ? word.len : 100),
-            word.data, text_failed(&known) ? "those known" : known.data);
-    return field_bad();
+    return err_why(why, ERR_BAD_FIELD, "%s: '%.*s' is none of %s", where,
+                   (int)(word.len < 100 ? word.len : 100), word.data,
+                   text_failed(&known) ? "those known" : known.data);
 }
-
-/* `parent`: name of the field whose object has the list; NULL: the body itself. */
-static struct err names_read(const struct field *field, const char *parent, const json_t *list,
-                             unsigned *ret_bits, struct why *why) {
-    struct err err = ERR_OK;
-    unsigned bits = 0, at = 0;
-    for (size_t i = 0; i < json_array_size(list) && !err_failed(err); i++) {
-        struct why where;
-        why_set(&where, "%s%s%s[%zu]", parent != NULL ? parent : "", parent != NULL ? "." : "",
-                field->name, i);
-        err = field_name_find(field->names, bytes_of(json_string_value(json_array_get(list, i))),
-                              where.text, &at, why);
-        bits |= 1U << at;
-    }
-    if (!err_failed(err)) {
-        *ret_bits = bits;
-    }
-    return err;
-}
-
-/* Value of a row, after the check of its type and bounds. */
-struct given {
-    const char *text;
-    int64_t number;
-    bool flag;
-    json_t *value;
-};
 
 static struct err object_read(const struct field_set *set, enum field_use use, const char *parent,
                               const json_t *object, void *into, struct why *why);
 
+/* Takes a value whose type and bounds were checked. `parent`: name of the field whose object has
+ * this one; NULL: the body itself. */
 static struct err value_take(const struct field *field, enum field_use use, const char *parent,
-                             const struct given *given, void *into, struct why *why) {
+                             json_t *value, void *into, struct why *why) {
     void *at = (char *)into + field->at;
     struct err err = ERR_OK;
+    unsigned bits = 0, name = 0;
     switch (field->kind) {
     case FIELD_TEXT:
-        *(struct bytes *)at = bytes_of(given->text);
-        return text_check(field, given->text, why);
+        *(struct bytes *)at = bytes_of(json_string_value(value));
+        return text_check(field, json_string_value(value), why);
     case FIELD_CHARS:
-        *(const char **)at = given->text;
-        return text_check(field, given->text, why);
+        *(const char **)at = json_string_value(value);
+        return text_check(field, json_string_value(value), why);
     case FIELD_INT:
-        *(int64_t *)at = given->number;
+        *(int64_t *)at = json_integer_value(value);
         break;
     case FIELD_BOOL:
-        *(bool *)at = given->flag;
+        *(bool *)at = json_is_true(value);
         break;
     case FIELD_NAMES:
-        err = names_read(field, parent, given->value, at, why);
+        for (size_t i = 0; i < json_array_size(value) && !err_failed(err); i++) {
+            struct why where;
+            why_set(&where, "%s%s%s[%zu]", parent != NULL ? parent : "", parent != NULL ? "." : "",
+                    field->name, i);
+            err =
+                field_name_find(field->names, bytes_of(json_string_value(json_array_get(value, i))),
+                                where.text, &name, why);
+            bits |= 1U << name;
+        }
+        *(unsigned *)at = err_failed(err) ? *(unsigned *)at : bits;
         break;
     case FIELD_TEXTS:
     case FIELD_JSON:
-        *(json_t **)at = given->value;
+        *(json_t **)at = value;
         break;
     case FIELD_OBJECT:
-        err = object_read(field->fields, use, field->name, given->value, into, why);
+        err = object_read(field->fields, use, field->name, value, into, why);
         break;
     case FIELD_ID:
     case FIELD_TIME:
@@ -156,23 +106,17 @@ static struct err value_take(const struct field *field, enum field_use use, cons
 static struct err object_read(const struct field_set *set, enum field_use use, const char *parent,
                               const json_t *object, void *into, struct why *why) {
     struct json_field checks[FIELD_ROWS_MAX];
-    struct given given[FIELD_ROWS_MAX];
     struct why inner = {.text = ""};
     size_t count = 0;
     assert(set->count <= FIELD_ROWS_MAX);
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
         if (field_has(set, field, use)) {
-            checks[count] = (struct json_field){.name = field->name,
-                                                .kind = json_kind_read(field),
-                                                .required = field->required,
-                                                .min = field->min,
-                                                .max = field->max,
-                                                .text = &given[i].text,
-                                                .number = &given[i].number,
-                                                .flag = &given[i].flag,
-                                                .value = &given[i].value};
-            count++;
+            checks[count++] = (struct json_field){.name = field->name,
+                                                  .kind = json_kinds[field->kind],
+                                                  .required = field->required,
+                                                  .min = field->min,
+                                                  .max = field->max};
         }
     }
     struct err err = json_read_fields(object, checks, count, &inner);
@@ -183,8 +127,9 @@ static struct err object_read(const struct field_set *set, enum field_use use, c
     }
     for (size_t i = 0; i < set->count && !err_failed(err); i++) {
         const struct field *field = &set->rows[i];
-        if (field_has(set, field, use) && json_object_get(object, field->name) != NULL) {
-            err = value_take(field, use, parent, &given[i], into, why);
+        json_t *value = json_object_get(object, field->name);
+        if (value != NULL && field_has(set, field, use)) {
+            err = value_take(field, use, parent, value, into, why);
         }
     }
     return err;
@@ -217,9 +162,13 @@ struct err fields_read(const struct field_set *set, enum field_use use, const js
 
 /* --- Out -------------------------------------------------------------------------------------- */
 
-static struct field_value member_value(const struct field *field, const void *row) {
+/* Value of a row: what it computes, or the member. */
+static struct field_value field_value(const struct field *field, const void *row) {
     const void *at = (const char *)row + field->at;
     struct field_value value = {.number = 0};
+    if (field->get != NULL) {
+        return field->get(row);
+    }
     switch (field->kind) {
     case FIELD_TEXT:
     case FIELD_STORED:
@@ -250,14 +199,6 @@ static struct field_value member_value(const struct field *field, const void *ro
     case FIELD_OBJECT:
         assert(false); /* Kinds that are read only. */
     }
-    return value;
-}
-
-static struct field_value field_value(const struct field *field, const void *row) {
-    if (field->get != NULL) {
-        return field->get(row);
-    }
-    struct field_value value = member_value(field, row);
     bool empty = value.text.len == 0 && value.number == 0;
     value.left_out = empty && field->empty == FIELD_EMPTY_LEFT_OUT;
     value.null = empty && (field->empty == FIELD_EMPTY_NULL || field->kind == FIELD_TIME);
@@ -274,39 +215,6 @@ static void names_write(const char *const *names, int64_t bits, struct text *tex
         }
     }
     text_add_char(text, ']');
-}
-
-static void value_add(const struct field *field, const struct field_value *value,
-                      struct text *text) {
-    switch (field->kind) {
-    case FIELD_TEXT:
-    case FIELD_CHARS:
-    case FIELD_ID:
-    case FIELD_NAME:
-        text_add_char(text, '"');
-        text_add_str(text, value->prefix != NULL ? value->prefix : "");
-        text_add_json_piece(text, value->text);
-        text_add_char(text, '"');
-        break;
-    case FIELD_INT:
-    case FIELD_TIME:
-        text_add_int(text, value->number);
-        break;
-    case FIELD_BOOL:
-        text_add_str(text, value->number != 0 ? "true" : "false");
-        break;
-    case FIELD_NAMES:
-        names_write(field->names, value->number, text);
-        break;
-    case FIELD_STORED:
-        json_add_stored(text, value->text);
-        break;
-    case FIELD_MEMBERS: /* members_add */
-    case FIELD_TEXTS:
-    case FIELD_JSON:
-    case FIELD_OBJECT:
-        assert(false); /* Kinds that are read only. */
-    }
 }
 
 /* Members of a stored object, without its braces; of a damaged one none. */
@@ -327,22 +235,42 @@ static void field_add(const struct field *field, const void *row, struct text *t
     if (value.left_out) {
         return;
     }
+    /* Other than text_add_name, a comma stands also before the first member of an empty text. */
     bool first = text->len > 0 && text->data[text->len - 1] == '{';
     text_add_str(text, first ? "\"" : ",\"");
     text_add_str(text, field->name);
-    text_add_str(text, "\":");
+    text_add_str(text, value.null ? "\":null" : "\":");
     if (value.null) {
-        text_add_str(text, "null");
-    } else {
-        value_add(field, &value, text);
+        return;
     }
-}
-
-void fields_add(const struct field_set *set, unsigned use, const void *row, struct text *text) {
-    for (size_t i = 0; i < set->count; i++) {
-        if (field_has(set, &set->rows[i], use)) {
-            field_add(&set->rows[i], row, text);
-        }
+    switch (field->kind) {
+    case FIELD_TEXT:
+    case FIELD_CHARS:
+    case FIELD_ID:
+    case FIELD_NAME:
+        text_add_char(text, '"');
+        text_add_str(text, value.prefix != NULL ? value.prefix : "");
+        text_add_json_piece(text, value.text);
+        text_add_char(text, '"');
+        break;
+    case FIELD_INT:
+    case FIELD_TIME:
+        text_add_int(text, value.number);
+        break;
+    case FIELD_BOOL:
+        text_add_str(text, value.number != 0 ? "true" : "false");
+        break;
+    case FIELD_NAMES:
+        names_write(field->names, value.number, text);
+        break;
+    case FIELD_STORED:
+        json_add_stored(text, value.text);
+        break;
+    case FIELD_MEMBERS: /* members_add */
+    case FIELD_TEXTS:
+    case FIELD_JSON:
+    case FIELD_OBJECT:
+        assert(false); /* Kinds that are read only. */
     }
 }
 
@@ -358,6 +286,10 @@ void fields_add_one(const struct field_set *set, const char *name, const void *r
 
 void fields_write(const struct field_set *set, unsigned use, const void *row, struct text *text) {
     text_add_char(text, '{');
-    fields_add(set, use, row, text);
+    for (size_t i = 0; i < set->count; i++) {
+        if (field_has(set, &set->rows[i], use)) {
+            field_add(&set->rows[i], row, text);
+        }
+    }
     text_add_char(text, '}');
 }

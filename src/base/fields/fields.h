@@ -79,6 +79,9 @@ struct field_set {
     unsigned use;       /* Use of rows that name none. */
     const char *schema; /* Further members of the JSON Schema, with a comma behind; NULL: none. */
 };
+static inline bool field_has(const struct field_set *set, const struct field *field, unsigned use) {
+    return ((field->use != 0 ? field->use : set->use) & use) != 0;
+}
 #define FIELD_ROWS(rows_) .rows = (rows_), .count = COUNT_OF(rows_)
 
 enum { FIELD_ROWS_MAX = 48 }; /* Rows of one table. */
@@ -95,9 +98,7 @@ MUST_CHECK struct err field_name_find(const char *const *names, struct bytes wor
 
 /* Writes the object. `use`: FIELD_LISTED, or FIELD_LISTED | FIELD_WHOLE. */
 void fields_write(const struct field_set *set, unsigned use, const void *row, struct text *text);
-/* Adds the members without braces, with a comma before each that does not follow a brace. */
-void fields_add(const struct field_set *set, unsigned use, const void *row, struct text *text);
-/* The member of one row of the table, alone. */
+/* The member of one row of the table, alone, with a comma before it unless it follows a brace. */
 void fields_add_one(const struct field_set *set, const char *name, const void *row,
                     struct text *text);
 

@@ -97,17 +97,11 @@ static void field_schema(const struct field *field, const struct field_shape *sh
     text_add_char(text, '}');
 }
 
-static bool field_used(const struct field_set *set, const struct field *field,
-                       const struct field_shape *shape) {
-    return field->kind != FIELD_MEMBERS &&
-           ((field->use != 0 ? field->use : set->use) & shape->use) != 0;
-}
-
 static void properties_add(const struct field_set *set, const struct field_shape *shape,
                            struct text *text) {
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
-        if (field_used(set, field, shape)) {
+        if (field->kind != FIELD_MEMBERS && field_has(set, field, shape->use)) {
             text_add_name(text, field->name);
             field_schema(field, shape, text);
         }
@@ -124,7 +118,7 @@ static void object_add(const struct field_set *set, const struct field_shape *sh
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
         bool said = shape_is_body(shape) || !shape->loose;
-        if (field->required && said && field_used(set, field, shape)) {
+        if (field->required && said && field_has(set, field, shape->use)) {
             text_addf(text, "%s\"%s\"", comma[0] == '\0' ? ",\"required\":[" : comma, field->name);
             comma = ",";
         }

@@ -35,6 +35,12 @@ MUST_CHECK struct err json_parse(const char *bytes, size_t len, unsigned depth_m
  * that reaches json_parse's limits, and members of ours around it. */
 MUST_CHECK struct err json_parse_wrapped(struct bytes bytes, json_t **ret_json, struct why *why);
 
+/* json_parse for what an engine of JavaScript wrote: an integer beyond 64 bits is the nearest real.
+ * There it was a double, which JSON.stringify writes without an exponent up to 1e21. From clients
+ * such an integer is refused, since nobody knows whether they can do without its last digits. */
+MUST_CHECK struct err json_parse_wide(const char *bytes, size_t len, unsigned depth_max,
+                                      json_t **ret_json, struct why *why);
+
 /* Whether the bytes are a whole JSON value in UTF-8, nested at most 4 * JSON_DEPTH_MAX deep: safe
  * to stand within other JSON. Costs one walk and no memory; keys are not compared, and no number is
  * too large. */
@@ -51,6 +57,11 @@ MUST_CHECK struct err json_write_indented(const json_t *json, struct text *text)
 MUST_CHECK struct err json_write_canonical(const json_t *json, struct text *text);
 /* Numbers are equal by value (1 and 1.0), objects whatever the order of their keys. */
 MUST_CHECK bool json_same(const json_t *a, const json_t *b);
+/* A long double holds every 64-bit integer and every double as it is. */
+static inline long double json_number_exact(const json_t *number) {
+    return json_is_integer(number) ? (long double)json_integer_value(number)
+                                   : (long double)json_real_value(number);
+}
 /* "a string", "an integer", …: what a value is, for sentences about it. */
 const char *json_kind_of(const json_t *value);
 
@@ -69,6 +80,34 @@ static inline struct bytes json_bytes(const json_t *object, const char *name) {
 static inline int64_t json_int(const json_t *object, const char *name, int64_t absent) {
     const json_t *value = json_object_get(object, name);
     return json_is_integer(value) ? json_integer_value(value) : absent;
+}
+
+/* Members of an object in their order; none where it is NULL, or no object. Borrowed; the object
+ * must not change meanwhile.
+ *
+ *     for (struct json_member at = json_first(object); at.value != NULL; at = json_next(at)) { … }
+ */
+struct json_member {
+    struct bytes key; /* Terminated. */
+    json_t *value;    /* NULL: there is no further member. */
+    void *place;
+    json_t *object;
+};
+static inline struct json_member json_member_at(json_t *object, void *place) {
+    struct json_member member = {.object = object, .place = place};
+    if (place != NULL) {
+        member.key = (struct bytes){json_object_iter_key(place), json_object_iter_key_len(place)};
+        member.value = json_object_iter_value(place);
+    }
+    return member;
+}
+static inline struct json_member json_first(const json_t *object) {
+    json_t *walked =
+        (json_t *)object; /* jansson's iterator takes no const, though it only reads. */
+    return json_member_at(walked, json_object_iter(walked));
+}
+static inline struct json_member json_next(struct json_member member) {
+    return json_member_at(member.object, json_object_iter_next(member.object, member.place));
 }
 
 /* One field of an object that came from outside. The table is the whole truth: a key that is not in

@@ -1,4 +1,4 @@
-/* schema_compile.c: is this a schema that we can keep? Every word is looked at once.
+/* schema_compile.c: the life of a schema, and whether it can be kept: every word is looked at once.
  *
  * What a reference leads to is a schema, too, wherever it stands: such places are looked at when
  * all others are done.
@@ -7,8 +7,83 @@
 
 #include "base/json/schema_inside.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 enum { PLACE_MAX = 512, REFERENCES_MAX = 512 };
+
+/* --- References ------------------------------------------------------------------------------- */
+
+/* Copies a component of a pointer into `buffer`, its escapes undone. */
+static bool unescape(struct bytes part, char *buffer, size_t size) {
+    size_t len = 0;
+    for (size_t i = 0; i < part.len; i++) {
+        char c = part.data[i];
+        if (c == '~' && i + 1 < part.len && (part.data[i + 1] == '0' || part.data[i + 1] == '1')) {
+            c = part.data[++i] == '0' ? '~' : '/';
+        }
+        if (len + 1 == size) {
+            return false;
+        }
+        buffer[len++] = c;
+    }
+    buffer[len] = '\0';
+    return true;
+}
+
+static const json_t *follow_part(const json_t *at, struct bytes part) {
+    char key[256];
+    if (!unescape(part, key, sizeof key)) {
+        return NULL;
+    }
+    if (json_is_object(at)) {
+        return json_object_get(at, key);
+    }
+    struct number_bounds bounds = {0, INT32_MAX};
+    int64_t number = 0;
+    if (json_is_array(at) && number_parse(bytes_of(key), bounds, &number)) {
+        return json_array_get(at, (size_t)number);
+    }
+    return NULL;
+}
+
+const json_t *json_schema__follow(const struct json_schema *schema, const char *reference) {
+    if (reference[0] != '#' || (reference[1] != '\0' && reference[1] != '/')) {
+        return NULL;
+    }
+    const json_t *at = schema->source;
+    const char *rest = reference + 1;
+    while (at != NULL && *rest == '/') {
+        rest++;
+        size_t len = strcspn(rest, "/");
+        at = follow_part(at, (struct bytes){rest, len});
+        rest += len;
+    }
+    return at;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+void json_schema_free(struct json_schema *schema) {
+    if (schema == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < schema->pattern_count; i++) {
+        pattern_free(schema->patterns[i].pattern);
+    }
+    json_decref(schema->source);
+    mem_free(schema);
+}
+
+void json_schema_release(struct json_schema **schema) {
+    json_schema_free(*schema);
+    *schema = NULL;
+}
+
+const json_t *json_schema_source(const struct json_schema *schema) {
+    return schema->source;
+}
+
+/* --- Compiling -------------------------------------------------------------------------------- */
 
 struct compile {
     struct json_schema *schema;
@@ -18,11 +93,13 @@ struct compile {
     size_t place_len;
     size_t reference_count;
     const json_t *references[REFERENCES_MAX]; /* Borrowed: each target once. */
+    struct bytes key;                         /* Name of the member that is checked: a pattern. */
+    const char *near;                         /* Word that a misspelt one may mean. */
     struct err err;
 };
 
-static bool refuse(struct compile *compile, const char *format, ...) PRINTF_LIKE(2, 3);
-static bool refuse(struct compile *compile, const char *format, ...) {
+static bool compile_refuse(struct compile *compile, const char *format, ...) PRINTF_LIKE(2, 3);
+static bool compile_refuse(struct compile *compile, const char *format, ...) {
     char words[200];
     va_list args;
     va_start(args, format);
@@ -33,44 +110,25 @@ static bool refuse(struct compile *compile, const char *format, ...) {
     return false;
 }
 
-static size_t enter(struct compile *compile, const char *name) {
-    size_t before = compile->place_len, left = sizeof compile->place - before;
-    int len = snprintf(compile->place + before, left, "/%s", name);
-    compile->place_len = before + (len > 0 && (size_t)len < left ? (size_t)len : left - 1);
-    return before;
-}
-
-static size_t enter_item(struct compile *compile, size_t at) {
-    char number[24];
-    (void)snprintf(number, sizeof number, "%zu", at);
-    return enter(compile, number);
-}
-
-static void leave(struct compile *compile, size_t before) {
-    compile->place_len = before;
-    compile->place[before] = '\0';
-}
-
 static bool compile_schema(struct compile *compile, const json_t *schema);
 
 /* --- Forms ------------------------------------------------------------------------------------ */
 
 static bool types_form(struct compile *compile, const json_t *word) {
-    unsigned bit = 0;
+    unsigned type = 0;
     if (json_is_string(word)) {
-        return json_schema__type_find(json_string_value(word), &bit) ||
-               refuse(compile,
-                      "\"%.40s\" is no type; types are object, array, string, integer, "
-                      "number, boolean, null",
-                      json_string_value(word));
+        return json_schema__type_find(word, &type) ||
+               compile_refuse(compile,
+                              "\"%.40s\" is no type; types are object, array, string, integer, "
+                              "number, boolean, null",
+                              json_string_value(word));
     }
-    if (!json_is_array(word) || json_array_size(word) == 0) {
-        return refuse(compile, "a type, or a list of types, is expected");
+    if (json_array_size(word) == 0) {
+        return compile_refuse(compile, "a type, or a list of types, is expected");
     }
     for (size_t i = 0; i < json_array_size(word); i++) {
-        const json_t *type = json_array_get(word, i);
-        if (!json_is_string(type) || !json_schema__type_find(json_string_value(type), &bit)) {
-            return refuse(compile, "item %zu of the list is no type", i);
+        if (!json_schema__type_find(json_array_get(word, i), &type)) {
+            return compile_refuse(compile, "item %zu of the list is no type", i);
         }
     }
     return true;
@@ -78,91 +136,44 @@ static bool types_form(struct compile *compile, const json_t *word) {
 
 static bool names_form(struct compile *compile, const json_t *word) {
     if (!json_is_array(word)) {
-        return refuse(compile, "a list of names is expected, not %s", json_kind_of(word));
+        return compile_refuse(compile, "a list of names is expected, not %s", json_kind_of(word));
     }
     for (size_t i = 0; i < json_array_size(word); i++) {
         if (!json_is_string(json_array_get(word, i))) {
-            return refuse(compile, "item %zu of the list is no name", i);
+            return compile_refuse(compile, "item %zu of the list is no name", i);
         }
     }
     return true;
 }
 
-static bool schemas_form(struct compile *compile, const json_t *word) {
-    if (!json_is_array(word) || json_array_size(word) == 0) {
-        return refuse(compile, "a list of at least one schema is expected");
-    }
-    bool good = true;
-    for (size_t i = 0; good && i < json_array_size(word); i++) {
-        size_t before = enter_item(compile, i);
-        good = compile_schema(compile, json_array_get(word, i));
-        leave(compile, before);
-    }
-    return good;
-}
-
-static bool pattern_form(struct compile *compile, const char *source, size_t len) {
+static bool pattern_form(struct compile *compile, struct bytes source) {
     struct json_schema *schema = compile->schema;
     for (unsigned i = 0; i < schema->pattern_count; i++) {
-        if (schema->patterns[i].source == source) {
+        if (schema->patterns[i].source == source.data) {
             return true; /* A reference led here before. */
         }
     }
     if (schema->pattern_count == JSON_SCHEMA_PATTERNS_MAX) {
-        return refuse(compile, "more than %d patterns", JSON_SCHEMA_PATTERNS_MAX);
+        return compile_refuse(compile, "more than %d patterns", JSON_SCHEMA_PATTERNS_MAX);
     }
     struct schema_pattern *kept = &schema->patterns[schema->pattern_count];
     struct why why = {.text = ""};
-    if (err_failed(pattern_compile((struct bytes){source, len}, &kept->pattern, &why))) {
-        return refuse(compile, "%s", why.text);
+    if (err_failed(pattern_compile(source, &kept->pattern, &why))) {
+        return compile_refuse(compile, "%s", why.text);
     }
-    kept->source = source;
+    kept->source = source.data;
     schema->pattern_count++;
     return true;
 }
 
-typedef bool (*compile_member)(struct compile *compile, const char *key, size_t key_len,
-                               const json_t *value);
-
-static bool member_schema(struct compile *compile, const char *key, size_t key_len,
-                          const json_t *value) {
-    return compile_schema(compile, value);
-}
-
-static bool member_pattern(struct compile *compile, const char *key, size_t key_len,
-                           const json_t *value) {
-    return pattern_form(compile, key, key_len) && compile_schema(compile, value);
-}
-
-static bool member_names(struct compile *compile, const char *key, size_t key_len,
-                         const json_t *value) {
-    return names_form(compile, value);
-}
-
-static bool map_form(struct compile *compile, const json_t *word, compile_member member) {
-    if (!json_is_object(word)) {
-        return refuse(compile, "an object is expected, not %s", json_kind_of(word));
-    }
-    json_t *object = (json_t *)word; /* jansson's iterator takes no const. */
-    bool good = true;
-    for (void *at = json_object_iter(object); good && at != NULL;
-         at = json_object_iter_next(object, at)) {
-        size_t before = enter(compile, json_object_iter_key(at));
-        good = member(compile, json_object_iter_key(at), json_object_iter_key_len(at),
-                      json_object_iter_value(at));
-        leave(compile, before);
-    }
-    return good;
-}
-
 static bool reference_form(struct compile *compile, const json_t *word) {
     if (!json_is_string(word)) {
-        return refuse(compile, "a reference like \"#/$defs/name\" is expected");
+        return compile_refuse(compile, "a reference like \"#/$defs/name\" is expected");
     }
     const json_t *target = json_schema__follow(compile->schema, json_string_value(word));
     if (target == NULL) {
-        return refuse(compile, "\"%.80s\" leads to nothing in this schema",
-                      json_string_value(word));
+        return compile_refuse(compile, "\"%.80s\" leads to nothing in this schema",
+                              json_string_value(word));
     }
     for (size_t i = 0; i < compile->reference_count; i++) {
         if (compile->references[i] == target) {
@@ -170,81 +181,105 @@ static bool reference_form(struct compile *compile, const json_t *word) {
         }
     }
     if (compile->reference_count == REFERENCES_MAX) {
-        return refuse(compile, "references to more than %d places", REFERENCES_MAX);
+        return compile_refuse(compile, "references to more than %d places", REFERENCES_MAX);
     }
     compile->references[compile->reference_count++] = target;
     return true;
 }
 
-static bool number_form(struct compile *compile, const json_t *word, enum schema_form form) {
-    if (form == FORM_COUNT) {
-        return (json_is_integer(word) && json_integer_value(word) >= 0) ||
-               refuse(compile, "a count from 0 is expected");
-    }
-    if (!json_is_number(word)) {
-        return refuse(compile, "a number is expected, not %s", json_kind_of(word));
-    }
-    return form != FORM_POSITIVE || json_number_value(word) > 0 ||
-           refuse(compile, "a number above 0 is expected");
+static bool form_fits(struct compile *compile, const json_t *word, enum schema_form form);
+
+/* The same, a component deeper in the schema. */
+static bool form_fits_at(struct compile *compile, const char *name, const json_t *word,
+                         enum schema_form form) {
+    size_t before = compile->place_len, left = sizeof compile->place - before;
+    int len = snprintf(compile->place + before, left, "/%s", name);
+    compile->place_len = before + (len > 0 && (size_t)len < left ? (size_t)len : left - 1);
+    bool good = form_fits(compile, word, form);
+    compile->place_len = before;
+    compile->place[before] = '\0';
+    return good;
 }
 
-static bool structured_form(struct compile *compile, const json_t *word, enum schema_form form) {
+static bool schemas_form(struct compile *compile, const json_t *word) {
+    bool good = json_array_size(word) > 0 ||
+                compile_refuse(compile, "a list of at least one schema is expected");
+    for (size_t i = 0; good && i < json_array_size(word); i++) {
+        char number[24];
+        (void)snprintf(number, sizeof number, "%zu", i); /* Fits. */
+        good = form_fits_at(compile, number, json_array_get(word, i), FORM_SCHEMA);
+    }
+    return good;
+}
+
+static bool map_form(struct compile *compile, const json_t *word, enum schema_form inner) {
+    bool good = json_is_object(word) ||
+                compile_refuse(compile, "an object is expected, not %s", json_kind_of(word));
+    for (struct json_member at = json_first(word); good && at.value != NULL; at = json_next(at)) {
+        compile->key = at.key;
+        good = form_fits_at(compile, at.key.data, at.value, inner);
+    }
+    return good;
+}
+
+/* Forms that say nothing of what is inside. */
+static bool plain_form(struct compile *compile, const json_t *word, enum schema_form form) {
+    const char *expected = NULL;
     switch (form) {
+    case FORM_REFUSED:
+        return compile_refuse(compile, "this word is not supported here");
+    case FORM_MISSPELT:
+        return compile_refuse(compile, "this word is not known; did you mean \"%s\"?",
+                              compile->near);
+    case FORM_LIST:
+        expected = json_array_size(word) > 0 ? NULL : "a list of at least one value";
+        break;
+    case FORM_COUNT:
+        expected = json_is_integer(word) && json_integer_value(word) >= 0 ? NULL : "a count from 0";
+        break;
+    case FORM_NUMBER:
+    case FORM_POSITIVE:
+        if (!json_is_number(word)) {
+            return compile_refuse(compile, "a number is expected, not %s", json_kind_of(word));
+        }
+        expected = form == FORM_NUMBER || json_number_value(word) > 0 ? NULL : "a number above 0";
+        break;
+    case FORM_FLAG:
+        expected = json_is_boolean(word) ? NULL : "true or false";
+        break;
+    default: /* FORM_NOTE and FORM_ANY: anything. */
+        break;
+    }
+    return expected == NULL || compile_refuse(compile, "%s is expected", expected);
+}
+
+static bool form_fits(struct compile *compile, const json_t *word, enum schema_form form) {
+    struct bytes source = {json_string_value(word), json_string_length(word)};
+    switch (form) {
+    case FORM_TYPES:
+        return types_form(compile, word);
+    case FORM_NAMES:
+        return names_form(compile, word);
     case FORM_SCHEMA:
         return compile_schema(compile, word);
     case FORM_SCHEMAS:
         return schemas_form(compile, word);
     case FORM_SCHEMA_MAP:
-        return map_form(compile, word, member_schema);
+        return map_form(compile, word, FORM_SCHEMA);
     case FORM_PATTERN_MAP:
-        return map_form(compile, word, member_pattern);
+        return map_form(compile, word, FORM_PATTERN_MEMBER);
     case FORM_NAMES_MAP:
-        return map_form(compile, word, member_names);
+        return map_form(compile, word, FORM_NAMES);
+    case FORM_PATTERN_MEMBER:
+        return pattern_form(compile, compile->key) && compile_schema(compile, word);
     case FORM_PATTERN:
-        return json_is_string(word)
-                   ? pattern_form(compile, json_string_value(word), json_string_length(word))
-                   : refuse(compile, "a regular expression is expected");
-    default:
+        return json_is_string(word) ? pattern_form(compile, source)
+                                    : compile_refuse(compile, "a regular expression is expected");
+    case FORM_REF:
         return reference_form(compile, word);
-    }
-}
-
-static bool form_fits(struct compile *compile, const json_t *word, enum schema_form form) {
-    switch (form) {
-    case FORM_NOTE:
-    case FORM_ANY:
-        return true;
-    case FORM_REFUSED:
-        return refuse(compile, "this word is not supported here");
-    case FORM_TYPES:
-        return types_form(compile, word);
-    case FORM_LIST:
-        return (json_is_array(word) && json_array_size(word) > 0) ||
-               refuse(compile, "a list of at least one value is expected");
-    case FORM_NAMES:
-        return names_form(compile, word);
-    case FORM_COUNT:
-    case FORM_NUMBER:
-    case FORM_POSITIVE:
-        return number_form(compile, word, form);
-    case FORM_FLAG:
-        return json_is_boolean(word) || refuse(compile, "true or false is expected");
     default:
-        return structured_form(compile, word, form);
+        return plain_form(compile, word, form);
     }
-}
-
-/* --- Words ------------------------------------------------------------------------------------ */
-
-static bool compile_word(struct compile *compile, const char *name, const json_t *value) {
-    const struct schema_word *word = json_schema__word(name);
-    if (word != NULL) {
-        return form_fits(compile, value, word->form);
-    }
-    /* What the standard does not know is a note of somebody's, unless it looks misspelt. */
-    const char *near = json_schema__word_near(name);
-    return near == NULL || strncmp(name, "x-", 2) == 0 ||
-           refuse(compile, "this word is not known; did you mean \"%s\"?", near);
 }
 
 static bool compile_schema(struct compile *compile, const json_t *schema) {
@@ -252,22 +287,25 @@ static bool compile_schema(struct compile *compile, const json_t *schema) {
         return true;
     }
     if (!json_is_object(schema)) {
-        return refuse(compile, "a schema (an object, true or false) is expected, not %s",
-                      json_kind_of(schema));
+        return compile_refuse(compile, "a schema (an object, true or false) is expected, not %s",
+                              json_kind_of(schema));
     }
     if (++compile->nodes > JSON_SCHEMA_NODES_MAX) {
-        return refuse(compile, "more than %d schemas in one", JSON_SCHEMA_NODES_MAX);
+        return compile_refuse(compile, "more than %d schemas in one", JSON_SCHEMA_NODES_MAX);
     }
     if (++compile->depth > JSON_DEPTH_MAX) {
-        return refuse(compile, "nested deeper than %d levels", JSON_DEPTH_MAX);
+        return compile_refuse(compile, "nested deeper than %d levels", JSON_DEPTH_MAX);
     }
-    json_t *object = (json_t *)schema; /* jansson's iterator takes no const. */
     bool good = true;
-    for (void *at = json_object_iter(object); good && at != NULL;
-         at = json_object_iter_next(object, at)) {
-        size_t before = enter(compile, json_object_iter_key(at));
-        good = compile_word(compile, json_object_iter_key(at), json_object_iter_value(at));
-        leave(compile, before);
+    for (struct json_member at = json_first(schema); good && at.value != NULL; at = json_next(at)) {
+        enum schema_form form = FORM_NOTE;
+        /* A word that the standard does not know is somebody's note, unless it looks misspelt. */
+        compile->near = NULL;
+        if (!json_schema__form_find(at.key.data, &form, &compile->near) && compile->near != NULL &&
+            !bytes_begin(at.key, BYTES("x-"))) {
+            form = FORM_MISSPELT;
+        }
+        good = form_fits_at(compile, at.key.data, at.value, form);
     }
     compile->depth--;
     return good;

@@ -9,7 +9,6 @@
 
 #include "base/json/schema.h"
 #include "base/json/schema_inside.h"
-#include "base/memory.h"
 
 enum { VOID_DEPTH_MAX = 64, VOID_STEPS_MAX = JSON_SCHEMA_NODES_MAX };
 
@@ -45,52 +44,30 @@ static bool is_void_at(struct search *search, const char *word, const char *name
 
 /* --- Bounds ----------------------------------------------------------------------------------- */
 
-struct bounds {
-    const char *low, *high, *reason;
+static const struct {
+    const char *type, *low, *high, *reason;
     bool open; /* Equal ones leave nothing between them. */
+} bounds[] = {
+    {"number", "minimum", "maximum", "minimum is above maximum", false},
+    {"number", "exclusiveMinimum", "maximum", "exclusiveMinimum is not below maximum", true},
+    {"number", "minimum", "exclusiveMaximum", "minimum is not below exclusiveMaximum", true},
+    {"number", "exclusiveMinimum", "exclusiveMaximum",
+     "exclusiveMinimum is not below exclusiveMaximum", true},
+    {"string", "minLength", "maxLength", "minLength is above maxLength", false},
+    {"array", "minItems", "maxItems", "minItems is above maxItems", false},
+    {"object", "minProperties", "maxProperties", "minProperties is above maxProperties", false},
 };
 
-static const struct bounds numbers[] = {
-    {"minimum", "maximum", "minimum is above maximum", false},
-    {"exclusiveMinimum", "maximum", "exclusiveMinimum is not below maximum", true},
-    {"minimum", "exclusiveMaximum", "minimum is not below exclusiveMaximum", true},
-    {"exclusiveMinimum", "exclusiveMaximum", "exclusiveMinimum is not below exclusiveMaximum",
-     true},
-    {NULL, NULL, NULL, false},
-};
-static const struct bounds lengths[] = {
-    {"minLength", "maxLength", "minLength is above maxLength", false},
-    {NULL, NULL, NULL, false},
-};
-static const struct bounds items[] = {
-    {"minItems", "maxItems", "minItems is above maxItems", false},
-    {NULL, NULL, NULL, false},
-};
-static const struct bounds members[] = {
-    {"minProperties", "maxProperties", "minProperties is above maxProperties", false},
-    {NULL, NULL, NULL, false},
-};
-
-/* As exact as they are written. */
-static int compare(const json_t *low, const json_t *high) {
-    if (json_is_integer(low) && json_is_integer(high)) {
-        json_int_t a = json_integer_value(low), b = json_integer_value(high);
-        return (a > b) - (a < b);
-    }
-    double a = json_number_value(low), b = json_number_value(high);
-    return (a > b) - (a < b);
-}
-
-static bool are_crossed(struct search *search, const json_t *schema, const struct bounds *bounds) {
-    for (; bounds->low != NULL; bounds++) {
-        const json_t *low = json_object_get(schema, bounds->low);
-        const json_t *high = json_object_get(schema, bounds->high);
-        if (low == NULL || high == NULL) {
+static bool are_crossed(struct search *search, const json_t *schema, const char *type) {
+    for (size_t i = 0; i < COUNT_OF(bounds); i++) {
+        const json_t *low = json_object_get(schema, bounds[i].low);
+        const json_t *high = json_object_get(schema, bounds[i].high);
+        if (strcmp(bounds[i].type, type) != 0 || low == NULL || high == NULL) {
             continue;
         }
-        int order = compare(low, high);
-        if (order > 0 || (order == 0 && bounds->open)) {
-            return say(search, bounds->reason);
+        long double a = json_number_exact(low), b = json_number_exact(high);
+        if (a > b || (a == b && bounds[i].open)) {
+            return say(search, bounds[i].reason);
         }
     }
     return false;
@@ -113,37 +90,20 @@ static bool is_member_void(struct search *search, const json_t *schema, const ch
     return say(search, reason);
 }
 
-static bool is_object_void(struct search *search, const json_t *schema) {
+static bool is_type_void(struct search *search, const json_t *schema, const char *type) {
+    bool object = strcmp(type, "object") == 0, array = strcmp(type, "array") == 0;
     const json_t *required = json_object_get(schema, "required");
-    for (size_t i = 0; i < json_array_size(required); i++) {
+    const json_t *each = json_object_get(schema, "items");
+    for (size_t i = 0; object && i < json_array_size(required); i++) {
         const char *name = json_string_value(json_array_get(required, i));
         if (name != NULL && is_member_void(search, schema, name)) {
             return true;
         }
     }
-    return are_crossed(search, schema, members);
-}
-
-static bool is_array_void(struct search *search, const json_t *schema) {
-    const json_t *each = json_object_get(schema, "items");
-    bool needs_one = json_number_value(json_object_get(schema, "minItems")) > 0 &&
+    bool needs_one = array && json_number_value(json_object_get(schema, "minItems")) > 0 &&
                      json_object_get(schema, "prefixItems") == NULL;
-    return are_crossed(search, schema, items) ||
+    return are_crossed(search, schema, strcmp(type, "integer") == 0 ? "number" : type) ||
            (needs_one && each != NULL && is_void_at(search, "items", "", each));
-}
-
-static bool is_type_void(struct search *search, const json_t *schema, const char *type) {
-    if (strcmp(type, "object") == 0) {
-        return is_object_void(search, schema);
-    }
-    if (strcmp(type, "array") == 0) {
-        return is_array_void(search, schema);
-    }
-    if (strcmp(type, "string") == 0) {
-        return are_crossed(search, schema, lengths);
-    }
-    bool counts = strcmp(type, "number") == 0 || strcmp(type, "integer") == 0;
-    return counts && are_crossed(search, schema, numbers);
 }
 
 static bool are_types_void(struct search *search, const json_t *schema) {
@@ -161,26 +121,14 @@ static bool are_types_void(struct search *search, const json_t *schema) {
 
 /* --- By values, and by other schemas ---------------------------------------------------------- */
 
-static bool fits(const struct search *search, const json_t *schema, const json_t *value) {
-    AUTO(mem_release) struct schema_check *check = mem_new(sizeof *check);
-    struct schema_sink outer = {.faults = NULL}, first;
-    check->schema = search->schema;
-    check->sink = &outer;
-    bool good = json_schema__fits(check, schema, value, &first);
-    for (unsigned i = 0; i < search->schema->pattern_count; i++) {
-        pattern_matcher_free(check->matchers[i]);
-    }
-    return good || check->stop != ERR_NONE; /* Too expensive: who knows. */
-}
-
 static bool are_values_void(struct search *search, const json_t *schema) {
     const json_t *only = json_object_get(schema, "const"), *list = json_object_get(schema, "enum");
-    if (only != NULL && !fits(search, schema, only)) {
+    if (only != NULL && !json_schema__may_fit(search->schema, schema, only)) {
         return say(search, "its const does not fit the rest");
     }
     bool any = list == NULL;
     for (size_t i = 0; i < json_array_size(list) && !any; i++) {
-        any = fits(search, schema, json_array_get(list, i));
+        any = json_schema__may_fit(search->schema, schema, json_array_get(list, i));
     }
     return !any && say(search, "none of the values of enum fits the rest");
 }
@@ -194,13 +142,6 @@ static bool are_parts_void(struct search *search, const json_t *schema, const ch
     return strcmp(word, "allOf") == 0 ? closed > 0 : count > 0 && closed == count;
 }
 
-static bool is_target_void(struct search *search, const json_t *schema) {
-    const char *reference = json_string_value(json_object_get(schema, "$ref"));
-    const json_t *target =
-        reference == NULL ? NULL : json_schema__follow(search->schema, reference);
-    return target != NULL && is_void_at(search, "$ref", "", target);
-}
-
 static bool is_void(struct search *search, const json_t *schema) {
     if (json_is_false(schema)) {
         return say(search, "it is false");
@@ -209,9 +150,13 @@ static bool is_void(struct search *search, const json_t *schema) {
         ++search->steps > VOID_STEPS_MAX) {
         return false;
     }
+    const char *reference = json_string_value(json_object_get(schema, "$ref"));
+    const json_t *target =
+        reference == NULL ? NULL : json_schema__follow(search->schema, reference);
     search->depth++;
     bool found = are_types_void(search, schema) || are_values_void(search, schema) ||
-                 is_target_void(search, schema) || are_parts_void(search, schema, "allOf") ||
+                 (target != NULL && is_void_at(search, "$ref", "", target)) ||
+                 are_parts_void(search, schema, "allOf") ||
                  are_parts_void(search, schema, "anyOf") || are_parts_void(search, schema, "oneOf");
     search->depth--;
     return found;

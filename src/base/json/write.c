@@ -74,16 +74,20 @@ static void write_real(double value, struct text *text) {
     }
 }
 
-enum order { ORDER_KEPT, ORDER_SORTED };
-enum shape { SHAPE_COMPACT, SHAPE_INDENTED };
+/* CANONICAL: compact, with sorted keys. */
+enum shape { SHAPE_COMPACT, SHAPE_INDENTED, SHAPE_CANONICAL };
 
 struct writer {
     struct text *text; /* Borrowed. */
-    enum order order;
     enum shape shape;
 };
 
-static bool write_value(const struct writer *writer, const json_t *json, unsigned depth);
+static int keys_compare(const void *a, const void *b) {
+    const struct bytes one = ((const struct json_member *)a)->key;
+    const struct bytes other = ((const struct json_member *)b)->key;
+    int order = memcmp(one.data, other.data, one.len < other.len ? one.len : other.len);
+    return order != 0 ? order : (one.len > other.len) - (one.len < other.len);
+}
 
 /* Between the brackets of what is not empty: before each item and before the closing one. */
 static void write_break(const struct writer *writer, unsigned depth) {
@@ -92,142 +96,107 @@ static void write_break(const struct writer *writer, unsigned depth) {
     }
 }
 
-static bool write_array(const struct writer *writer, const json_t *json, unsigned depth) {
-    size_t count = json_array_size(json);
-    text_add_char(writer->text, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0) {
-            text_add_char(writer->text, ',');
-        }
-        write_break(writer, depth);
-        if (!write_value(writer, json_array_get(json, i), depth)) {
-            return false;
-        }
-    }
-    if (count > 0) {
-        write_break(writer, depth - 1);
-    }
-    text_add_char(writer->text, ']');
-    return true;
-}
+static bool write_value(const struct writer *writer, const json_t *json, unsigned depth);
 
-static bool write_member(const struct writer *writer, struct bytes key, const json_t *value,
+static bool write_member(const struct writer *writer, const struct json_member *member, bool first,
                          unsigned depth) {
+    text_add_str(writer->text, first ? "" : ",");
     write_break(writer, depth);
-    text_add_json(writer->text, key.data, key.len);
+    text_add_json(writer->text, member->key.data, member->key.len);
     text_add_str(writer->text, writer->shape == SHAPE_INDENTED ? ": " : ":");
-    return write_value(writer, value, depth);
+    return write_value(writer, member->value, depth);
 }
 
-static bool write_as_kept(const struct writer *writer, json_t *object, unsigned depth) {
-    bool first = true;
-    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
-        if (!first) {
-            text_add_char(writer->text, ',');
+static bool write_members(const struct writer *writer, const json_t *json, unsigned depth) {
+    bool fine = true;
+    if (writer->shape != SHAPE_CANONICAL) {
+        bool first = true;
+        for (struct json_member at = json_first(json); fine && at.value != NULL;
+             at = json_next(at)) {
+            fine = write_member(writer, &at, first, depth);
+            first = false;
         }
-        first = false;
-        struct bytes key = {json_object_iter_key(at), json_object_iter_key_len(at)};
-        if (!write_member(writer, key, json_object_iter_value(at), depth)) {
-            return false;
-        }
+        return fine;
     }
-    return true;
-}
-
-static int by_bytes(const void *a, const void *b) {
-    const struct bytes *one = a, *other = b;
-    size_t len = one->len < other->len ? one->len : other->len;
-    int order = memcmp(one->data, other->data, len);
-    return order != 0 ? order : (one->len > other->len) - (one->len < other->len);
-}
-
-static bool write_sorted(const struct writer *writer, json_t *object, unsigned depth) {
     size_t count = 0;
     AUTO(mem_release)
-    struct bytes *keys = mem_new_array(json_object_size(object) + 1, sizeof *keys);
-    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
-        keys[count++] = (struct bytes){json_object_iter_key(at), json_object_iter_key_len(at)};
+    struct json_member *members = mem_new_array(json_object_size(json) + 1, sizeof *members);
+    for (struct json_member at = json_first(json); at.value != NULL; at = json_next(at)) {
+        members[count++] = at;
     }
-    qsort(keys, count, sizeof *keys, by_bytes);
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0) {
-            text_add_char(writer->text, ',');
-        }
-        const json_t *value = json_object_getn(object, keys[i].data, keys[i].len);
-        if (!write_member(writer, keys[i], value, depth)) {
-            return false;
-        }
+    qsort(members, count, sizeof *members, keys_compare);
+    for (size_t i = 0; i < count && fine; i++) {
+        fine = write_member(writer, &members[i], i == 0, depth);
     }
-    return true;
+    return fine;
 }
 
-static bool write_object(const struct writer *writer, const json_t *json, unsigned depth) {
-    /* jansson's iterator takes no const, though it only reads. */
-    json_t *object = (json_t *)json;
-    text_add_char(writer->text, '{');
-    bool fine = writer->order == ORDER_SORTED ? write_sorted(writer, object, depth)
-                                              : write_as_kept(writer, object, depth);
-    if (json_object_size(json) > 0) {
-        write_break(writer, depth - 1);
+static bool write_items(const struct writer *writer, const json_t *json, unsigned depth) {
+    bool fine = true;
+    for (size_t i = 0; i < json_array_size(json) && fine; i++) {
+        text_add_str(writer->text, i > 0 ? "," : "");
+        write_break(writer, depth);
+        fine = write_value(writer, json_array_get(json, i), depth);
     }
-    text_add_char(writer->text, '}');
     return fine;
 }
 
 static bool write_value(const struct writer *writer, const json_t *json, unsigned depth) {
     struct text *text = writer->text;
+    bool object = json_is_object(json), fine = true;
     if (depth == WRITE_DEPTH_MAX) {
         return false;
     }
     switch (json_typeof(json)) {
     case JSON_OBJECT:
-        return write_object(writer, json, depth + 1);
     case JSON_ARRAY:
-        return write_array(writer, json, depth + 1);
+        text_add_char(text, object ? '{' : '[');
+        fine =
+            object ? write_members(writer, json, depth + 1) : write_items(writer, json, depth + 1);
+        if (json_object_size(json) + json_array_size(json) > 0) {
+            write_break(writer, depth);
+        }
+        text_add_char(text, object ? '}' : ']');
+        break;
     case JSON_STRING:
         text_add_json(text, json_string_value(json), json_string_length(json));
-        return true;
+        break;
     case JSON_INTEGER:
         text_add_int(text, json_integer_value(json));
-        return true;
+        break;
     case JSON_REAL:
         write_real(json_real_value(json), text);
-        return true;
+        break;
     case JSON_TRUE:
         text_add(text, "true", 4);
-        return true;
+        break;
     case JSON_FALSE:
         text_add(text, "false", 5);
-        return true;
+        break;
     case JSON_NULL:
         text_add(text, "null", 4);
-        return true;
+        break;
     }
-    return false;
+    return fine;
 }
 
-static struct err write_all(const struct writer *writer, const json_t *json) {
+static struct err write_as(enum shape shape, const json_t *json, struct text *text) {
+    const struct writer writer = {text, shape};
     assert(json != NULL);
-    if (!write_value(writer, json, 0)) {
+    if (!write_value(&writer, json, 0)) {
         return err_make(ERR_INTERNAL, "json: write: nested too deep");
     }
-    if (text_failed(writer->text)) {
-        return text_error(writer->text, "json: write");
-    }
-    return ERR_OK;
+    return text_failed(text) ? text_error(text, "json: write") : ERR_OK;
 }
 
 struct err json_write(const json_t *json, struct text *text) {
-    const struct writer writer = {.text = text};
-    return write_all(&writer, json);
+    return write_as(SHAPE_COMPACT, json, text);
 }
 
 struct err json_write_indented(const json_t *json, struct text *text) {
-    const struct writer writer = {.text = text, .shape = SHAPE_INDENTED};
-    return write_all(&writer, json);
+    return write_as(SHAPE_INDENTED, json, text);
 }
 
 struct err json_write_canonical(const json_t *json, struct text *text) {
-    const struct writer writer = {.text = text, .order = ORDER_SORTED};
-    return write_all(&writer, json);
+    return write_as(SHAPE_CANONICAL, json, text);
 }

@@ -18,7 +18,7 @@
  * Limits     REHEARSE_MS, and REHEARSE_MAX at once: what is above is reported as `cut`. At most
  *            STUB_STEPS kinds are listed, of STUB_MODELS models, and at most STUB_SCRIPTS scripts
  *            are searched; what is above is counted. */
-#include "base/json/wide.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"

@@ -26,7 +26,7 @@
  * workflow(). */
 #include <stdio.h>
 
-#include "base/json/wide.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
