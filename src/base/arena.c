@@ -47,22 +47,11 @@ void arena_reset(struct arena *arena) {
     arena->used = 0;
 }
 
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
-static size_t block_size_for(const struct arena *arena, size_t size) {
-    size_t wish = larger(arena->size, BLOCK_MIN);
-    if (arena->blocks != NULL && wish > BLOCK_MAX) {
-        wish = BLOCK_MAX;
-    }
-    return larger(wish, size);
-}
-
 /* A new block becomes the first; the others stay findable behind it. */
 static struct arena_block *block_add(struct arena *arena, size_t size) {
-    size_t total;
-    if (!size_add(block_size_for(arena, size), sizeof(struct arena_block), &total)) {
+    size_t wish = arena->size > BLOCK_MIN ? arena->size : BLOCK_MIN, total;
+    wish = arena->blocks != NULL && wish > BLOCK_MAX ? BLOCK_MAX : wish;
+    if (!size_add(wish > size ? wish : size, sizeof(struct arena_block), &total)) {
         return NULL;
     }
     struct arena_block *block = mem_try(total);
@@ -77,17 +66,13 @@ static struct arena_block *block_add(struct arena *arena, size_t size) {
     return block;
 }
 
-static bool block_fits(const struct arena_block *block, size_t size) {
-    return block->size - block->used >= size;
-}
-
 /* Looks at the first few blocks only: a long list of full ones must not make each request slow. */
 static struct arena_block *block_find(const struct arena *arena, size_t size) {
     enum { LOOKS_MAX = 8 };
     int looks = 0;
     for (struct arena_block *block = arena->blocks; block != NULL && looks < LOOKS_MAX;
          block = block->next, looks++) {
-        if (block_fits(block, size)) {
+        if (block->size - block->used >= size) {
             return block;
         }
     }

@@ -1,6 +1,8 @@
 /* base64.c: three bytes are four digits. */
 #include "base/base64.h"
 
+#include <string.h>
+
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* The four digits of up to three bytes. */
@@ -33,22 +35,6 @@ void base64_write(char *ret_digits, struct bytes bytes) {
     }
 }
 
-static bool digit_value(char digit, uint32_t *ret_value) {
-    unsigned char c = (unsigned char)digit;
-    if (c >= 'A' && c <= 'Z') {
-        *ret_value = (uint32_t)(c - 'A');
-    } else if (c >= 'a' && c <= 'z') {
-        *ret_value = (uint32_t)(c - 'a') + 26;
-    } else if (c >= '0' && c <= '9') {
-        *ret_value = (uint32_t)(c - '0') + 52;
-    } else if (c == '+' || c == '/') {
-        *ret_value = c == '+' ? 62 : 63;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 bool base64_add_decoded(struct text *bytes, struct bytes encoded) {
     if (encoded.len % 4 != 0) {
         return false;
@@ -59,11 +45,11 @@ bool base64_add_decoded(struct text *bytes, struct bytes encoded) {
         unsigned pads = last ? (unsigned)(four[3] == '=') + (four[3] == '=' && four[2] == '=') : 0;
         uint32_t group = 0;
         for (unsigned digit = 0; digit < 4; digit++) {
-            uint32_t value = 0;
-            if (digit < 4 - pads && !digit_value(four[digit], &value)) {
+            const char *found = four[digit] == '\0' ? NULL : strchr(digits, four[digit]);
+            if (digit < 4 - pads && found == NULL) {
                 return false;
             }
-            group = group << 6 | value;
+            group = group << 6 | (digit < 4 - pads ? (uint32_t)(found - digits) : 0);
         }
         char three[] = {(char)(group >> 16), (char)(group >> 8 & 255), (char)(group & 255)};
         text_add(bytes, three, 3 - pads);

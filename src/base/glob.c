@@ -102,21 +102,17 @@ static bool match_characters(struct bytes pattern, struct bytes subject) {
 
 /* The component that starts at `at`; `*ret_next` is where the next one does. */
 static struct bytes component(struct bytes text, size_t at, size_t *ret_next) {
-    const char *slash = memchr(text.data + at, '/', text.len - at);
-    size_t len = slash == NULL ? text.len - at : (size_t)(slash - (text.data + at));
-    *ret_next = at + len + (slash == NULL ? 0 : 1);
-    return (struct bytes){text.data + at, len};
-}
-
-static bool is_stars(struct bytes part) {
-    return part.len == 2 && part.data[0] == '*' && part.data[1] == '*';
+    struct bytes rest = {text.data + at, text.len - at}, part = {0};
+    (void)bytes_next(&rest, '/', &part); /* An empty rest is an empty component. */
+    *ret_next = text.len - rest.len;
+    return part;
 }
 
 static bool match_components(struct bytes pattern, struct bytes subject) {
     size_t p = 0, s = 0, star = SIZE_MAX, taken = 0, next = 0;
     while (s < subject.len) {
         struct bytes part = p < pattern.len ? component(pattern, p, &next) : (struct bytes){"", 0};
-        if (p < pattern.len && is_stars(part)) {
+        if (p < pattern.len && bytes_is(part, "**")) {
             p = star = next;
             taken = s;
             continue;
@@ -135,7 +131,7 @@ static bool match_components(struct bytes pattern, struct bytes subject) {
         (void)component(subject, taken, &taken); /* It is one component longer now. */
         s = taken;
     }
-    while (p < pattern.len && is_stars(component(pattern, p, &next))) {
+    while (p < pattern.len && bytes_is(component(pattern, p, &next), "**")) {
         p = next;
     }
     return p == pattern.len;
@@ -151,7 +147,7 @@ bool glob_match(enum glob_kind kind, struct bytes pattern, struct bytes subject)
     if (pattern.len > 2 && memcmp(pattern.data, "./", 2) == 0) {
         pattern.data += 2;
         pattern.len -= 2;
-    } else if (memchr(pattern.data, '/', pattern.len) == NULL && !is_stars(pattern)) {
+    } else if (memchr(pattern.data, '/', pattern.len) == NULL && !bytes_is(pattern, "**")) {
         const char *slash = memrchr(subject.data, '/', subject.len);
         size_t start = slash == NULL ? 0 : (size_t)(slash - subject.data) + 1;
         return match_characters(pattern, (struct bytes){subject.data + start, subject.len - start});

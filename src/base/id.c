@@ -12,21 +12,14 @@ enum { DIGITS = 26, PREFIX_MAX = 4 };
 /* Crockford's alphabet: no i, l, o, u, which people misread. */
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
-/* The clock is outside: a mad one gives ids that sort badly, never a crash. */
-static uint64_t clamp_ms(int64_t now_ms) {
-    const int64_t ms_max = (INT64_C(1) << 48) - 1;
-    if (now_ms < 0) {
-        return 0;
-    }
-    return (uint64_t)(now_ms > ms_max ? ms_max : now_ms);
-}
-
 struct id id_make(const char *prefix, int64_t now_ms, const uint8_t random[10]) {
     size_t prefix_len = strlen(prefix);
     assert(prefix_len > 0);
     assert(prefix_len <= PREFIX_MAX);
 
-    uint64_t ms = clamp_ms(now_ms);
+    /* The clock is outside: a mad one gives ids that sort badly, never a crash. */
+    const int64_t ms_max = (INT64_C(1) << 48) - 1;
+    uint64_t ms = now_ms < 0 ? 0 : (uint64_t)(now_ms > ms_max ? ms_max : now_ms);
     uint64_t high = ms << 16 | (uint64_t)random[0] << 8 | random[1];
     uint64_t low = 0;
     for (int i = 2; i < 10; i++) {
@@ -45,10 +38,6 @@ struct id id_make(const char *prefix, int64_t now_ms, const uint8_t random[10]) 
     return id;
 }
 
-static bool is_digit(char c) {
-    return c != '\0' && strchr(alphabet, c) != NULL;
-}
-
 bool id_valid(const char *text, size_t len, const char *prefix) {
     size_t prefix_len = strlen(prefix);
     if (len != prefix_len + 1 + DIGITS || memcmp(text, prefix, prefix_len) != 0 ||
@@ -56,7 +45,7 @@ bool id_valid(const char *text, size_t len, const char *prefix) {
         return false;
     }
     for (size_t i = prefix_len + 1; i < len; i++) {
-        if (!is_digit(text[i])) {
+        if (text[i] == '\0' || strchr(alphabet, text[i]) == NULL) {
             return false;
         }
     }

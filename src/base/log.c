@@ -15,9 +15,17 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/log_change.h"
+#include "base/log_pace.h"
 #include "base/utf8.h"
+#include "base/words.h"
+
+static const char *const level_names[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
 
 enum { CLOSING_MAX = 64, VALUE_MAX = 1024 };
+#define PACE_NS (UINT64_C(1000) * 1000 * 1000)
+#define CHANGE_NS (60 * PACE_NS)
 
 struct line {
     char data[LIMIT_LOG_LINE_MAX];
@@ -46,60 +54,39 @@ static void line_add_int(struct line *line, int64_t number) {
 
 /* --- Values: the only way bytes from outside get into a line ---------------------------------- */
 
-static void line_add_escape(struct line *line, unsigned code) {
-    char escape[8];
-    int len = snprintf(escape, sizeof escape, "\\u%04x", code);
-    line_add(line, escape, (size_t)len);
-}
-
-/* One character, or one byte that is none, as JSON spells it. C1 controls are escaped too, since
- * some terminals obey them; bytes that are not UTF-8 become U+FFFD. Returns what it has eaten. */
-static size_t line_add_char(struct line *line, struct bytes rest) {
-    unsigned char lead = (unsigned char)rest.data[0];
-    if (lead < 0x80) {
-        if (lead < 0x20 || lead == 0x7F) {
-            line_add_escape(line, lead);
-        } else {
-            line_add(line, "\\", lead == '"' || lead == '\\' ? 1 : 0);
-            line_add(line, rest.data, 1);
-        }
-        return 1;
-    }
-    size_t valid = utf8_valid_len(rest.data, rest.len < 4 ? rest.len : 4);
-    if (valid == 0) {
-        line_add_escape(line, 0xFFFD);
-        return 1;
-    }
-    size_t one = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (one == 2 && lead == 0xC2 && (unsigned char)rest.data[1] < 0xA0) {
-        line_add_escape(line, (unsigned char)rest.data[1]);
-    } else {
-        line_add(line, rest.data, one);
-    }
-    return one;
-}
-
+/* Adds text as JSON spells it. C1 controls are escaped too, since some terminals obey them; bytes
+ * that are not UTF-8 become U+FFFD. */
 static void line_add_escaped(struct line *line, struct bytes text) {
     for (size_t at = 0; at < text.len;) {
-        at += line_add_char(line, (struct bytes){text.data + at, text.len - at});
-    }
-}
-
-/* Where a credential starts in `text`, or its length when there is none. */
-static size_t bearer_at(struct bytes text) {
-    static const char mark[] = "bearer ";
-    const size_t mark_len = sizeof mark - 1;
-    for (size_t at = 0; at + mark_len <= text.len; at++) {
-        if (strncasecmp(text.data + at, mark, mark_len) == 0) {
-            return at + mark_len;
+        const unsigned char *bytes = (const unsigned char *)text.data + at;
+        size_t left = text.len - at, len = 1;
+        int escaped = bytes[0] < 0x20 || bytes[0] == 0x7F ? bytes[0] : -1;
+        if (bytes[0] >= 0x80 && utf8_valid_len(text.data + at, left < 4 ? left : 4) == 0) {
+            escaped = 0xFFFD;
+        } else if (bytes[0] >= 0x80) {
+            len = bytes[0] < 0xE0 ? 2 : bytes[0] < 0xF0 ? 3 : 4;
+            escaped = bytes[0] == 0xC2 && bytes[1] < 0xA0 ? bytes[1] : -1;
         }
+        if (escaped >= 0) {
+            char unit[16];
+            line_add(line, unit, (size_t)snprintf(unit, sizeof unit, "\\u%04x", escaped));
+        } else {
+            line_add(line, "\\", bytes[0] == '"' || bytes[0] == '\\');
+            line_add(line, text.data + at, len);
+        }
+        at += len;
     }
-    return text.len;
 }
 
 /* The bound on a value keeps one long field from pushing out all others. */
 static void line_add_quoted(struct line *line, struct bytes text) {
-    size_t shown = bearer_at(text);
+    static const char mark[] = "bearer "; /* A credential follows. */
+    size_t shown = 0;
+    while (shown + sizeof mark - 1 <= text.len &&
+           strncasecmp(text.data + shown, mark, sizeof mark - 1) != 0) {
+        shown++;
+    }
+    shown = shown + sizeof mark - 1 <= text.len ? shown + sizeof mark - 1 : text.len;
     bool secret = shown < text.len;
     struct bytes cut = {text.data, shown};
     cut.len = utf8_cut(cut, VALUE_MAX);
@@ -164,18 +151,9 @@ static void line_add_text(struct line *line, enum log_form form, const char *key
     }
 }
 
-static void line_add_err(struct line *line, enum log_form form, struct err err) {
-    line_add_text(line, form, "error", bytes_of(err_name(err.code)));
-    if (err.step != NULL) {
-        line_add_text(line, form, "step", bytes_of(err.step));
-    }
-    if (err.os != 0) {
-        char words[128];
-        line_add_text(line, form, "os", bytes_of(strerror_r(err.os, words, sizeof words)));
-    }
-}
-
 static void line_add_field(struct line *line, enum log_form form, const struct log_field *field) {
+    const struct err *err = &field->err;
+    char words[128];
     switch (field->kind) {
     case LOG_KIND_TEXT:
         line_add_text(line, form, field->key, field->text);
@@ -185,7 +163,13 @@ static void line_add_field(struct line *line, enum log_form form, const struct l
         line_add_int(line, field->number);
         break;
     case LOG_KIND_ERR:
-        line_add_err(line, form, field->err);
+        line_add_text(line, form, "error", bytes_of(err_name(err->code)));
+        if (err->step != NULL) {
+            line_add_text(line, form, "step", bytes_of(err->step));
+        }
+        if (err->os != 0) {
+            line_add_text(line, form, "os", bytes_of(strerror_r(err->os, words, sizeof words)));
+        }
         break;
     }
 }
@@ -205,54 +189,11 @@ static void line_add_time(struct line *line, int64_t wall_ms) {
     line_add(line, text, (size_t)tail);
 }
 
-static void line_open(struct line *line, const struct log *log, enum log_level level,
-                      const char *what) {
-    bool json = log->form == LOG_FORM_JSON;
-    line->len = 0;
-    line->len_max = sizeof line->data - CLOSING_MAX;
-    line->full = false;
-    line_add_str(line, json ? "{\"at\":\"" : "");
-    line_add_time(line, log->wall_ms(log->ctx));
-    line_add_str(line, json ? "\",\"level\":\"" : " ");
-    line_add_str(line, log_level_name(level));
-    line_add_str(line, json ? "\",\"what\":" : " ");
-    line_add_quoted(line, bytes_of(what));
-}
-
-static void line_add_fields(struct line *line, enum log_form form, const struct log_field *fields,
-                            bool *ret_cut) {
-    *ret_cut = false;
-    for (const struct log_field *field = fields; field != NULL && field->key != NULL; field++) {
-        size_t before = line->len;
-        line_add_field(line, form, field);
-        if (line->full) {
-            line->len = before;
-            line->full = false;
-            *ret_cut = true;
-        }
-    }
-}
-
-static void line_close(struct line *line, enum log_form form, uint64_t dropped, bool cut) {
-    line->len_max = sizeof line->data;
-    if (dropped > 0) {
-        line_add_key(line, form, "dropped");
-        line_add_int(line, (int64_t)dropped);
-    }
-    if (cut) {
-        line_add_key(line, form, "cut");
-        line_add_str(line, "true");
-    }
-    line_add_str(line, form == LOG_FORM_JSON ? "}\n" : "\n");
-}
-
-static bool writes_without_waiting(int fd) {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) != 0;
-}
-
+/* Without waiting. */
 static bool line_write(const struct line *line, int fd) {
-    return writes_without_waiting(fd) && write(fd, line->data, line->len) == (ssize_t)line->len;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT) != 0 &&
+           write(fd, line->data, line->len) == (ssize_t)line->len;
 }
 
 void log_init(struct log *log, int fd, enum log_level level_min, int64_t (*wall_ms)(void *ctx),
@@ -267,15 +208,40 @@ void log_init(struct log *log, int fd, enum log_level level_min, int64_t (*wall_
 
 void log_event(struct log *log, enum log_level level, const char *what,
                const struct log_field *fields) {
-    if (!log_wants(log, level) || log->fd < 0) {
+    if (level < log->level_min || log->fd < 0) {
         return;
     }
-    struct line line;
-    bool cut;
-    line_open(&line, log, level, what);
-    line_add_fields(&line, log->form, fields, &cut);
+    struct line line; /* Not cleared: 4 kB, of which a line uses a few hundred bytes. */
+    bool json = log->form == LOG_FORM_JSON, cut = false;
+    line.len = 0;
+    line.len_max = sizeof line.data - CLOSING_MAX;
+    line.full = false;
+    line_add_str(&line, json ? "{\"at\":\"" : "");
+    line_add_time(&line, log->wall_ms(log->ctx));
+    line_add_str(&line, json ? "\",\"level\":\"" : " ");
+    line_add_str(&line, level_names[level]);
+    line_add_str(&line, json ? "\",\"what\":" : " ");
+    line_add_quoted(&line, bytes_of(what));
+    for (const struct log_field *field = fields; field != NULL && field->key != NULL; field++) {
+        size_t before = line.len;
+        line_add_field(&line, log->form, field);
+        if (line.full) { /* A field goes in whole or not at all. */
+            line.len = before;
+            line.full = false;
+            cut = true;
+        }
+    }
     uint64_t dropped = atomic_exchange(&log->dropped, 0);
-    line_close(&line, log->form, dropped, cut);
+    line.len_max = sizeof line.data;
+    if (dropped > 0) {
+        line_add_key(&line, log->form, "dropped");
+        line_add_int(&line, (int64_t)dropped);
+    }
+    if (cut) {
+        line_add_key(&line, log->form, "cut");
+        line_add_str(&line, "true");
+    }
+    line_add_str(&line, json ? "}\n" : "\n");
     if (!line_write(&line, log->fd)) {
         atomic_fetch_add(&log->dropped, dropped + 1);
     }
@@ -297,21 +263,31 @@ struct log_field log_err(struct err err) {
     return (struct log_field){.key = "error", .kind = LOG_KIND_ERR, .err = err};
 }
 
-static const char *const level_names[] = {
-    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
-
-const char *log_level_name(enum log_level level) {
-    assert((size_t)level < COUNT_OF(level_names));
-    return level_names[level];
+bool log_level_parse(struct bytes name, enum log_level *ret_level) {
+    return word_find(level_names, COUNT_OF(level_names), name, ret_level);
 }
 
-bool log_level_parse(struct bytes name, enum log_level *ret_level) {
-    for (size_t i = 0; i < COUNT_OF(level_names); i++) {
-        if (strlen(level_names[i]) == name.len &&
-            memcmp(level_names[i], name.data, name.len) == 0) {
-            *ret_level = (enum log_level)i;
-            return true;
-        }
+bool log_change_take(struct log_change *change, struct err err, uint64_t now_ns) {
+    const struct err last = change->last;
+    if (!err_failed(err)) {
+        change->last = ERR_OK;
+        return false;
     }
-    return false;
+    bool known = err_failed(last) && last.code == err.code && last.os == err.os &&
+                 strcmp(last.step, err.step) == 0;
+    if (known || now_ns < change->next_ns) {
+        return false;
+    }
+    *change = (struct log_change){.last = err, .next_ns = now_ns + CHANGE_NS};
+    return true;
+}
+
+bool log_pace_take(struct log_pace *pace, uint64_t now_ns, uint64_t *ret_omitted) {
+    if (now_ns < pace->next_ns) {
+        pace->omitted++;
+        return false;
+    }
+    *ret_omitted = pace->omitted;
+    *pace = (struct log_pace){.next_ns = now_ns + PACE_NS};
+    return true;
 }

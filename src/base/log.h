@@ -55,15 +55,10 @@ struct log_field log_bytes(const char *key, struct bytes bytes);
 struct log_field log_int(const char *key, int64_t number);
 struct log_field log_err(struct err err); /* The keys "error", "step" and "os". */
 
-static inline bool log_wants(const struct log *log, enum log_level level) {
-    return level >= log->level_min;
-}
-
 /* `what` is static text: what happened. `fields` may be NULL. */
 void log_event(struct log *log, enum log_level level, const char *what,
                const struct log_field *fields);
 
-const char *log_level_name(enum log_level level);
 /* "debug", "info", "warn", "error"; else false. */
 MUST_CHECK bool log_level_parse(struct bytes name, enum log_level *ret_level);
 

@@ -24,8 +24,18 @@ void mem_give_back(void);
 void mem_release(void *pointer_to_pointer); /* For AUTO. */
 
 /* Checked arithmetic for sizes: false, and *ret_sum untouched, when the result does not fit. */
-MUST_CHECK bool size_add(size_t a, size_t b, size_t *ret_sum);
-MUST_CHECK bool size_mul(size_t a, size_t b, size_t *ret_product);
+MUST_CHECK static inline bool size_add(size_t a, size_t b, size_t *ret_sum) {
+    size_t sum;
+    bool fits = !__builtin_add_overflow(a, b, &sum);
+    *ret_sum = fits ? sum : *ret_sum;
+    return fits;
+}
+MUST_CHECK static inline bool size_mul(size_t a, size_t b, size_t *ret_product) {
+    size_t product;
+    bool fits = !__builtin_mul_overflow(a, b, &product);
+    *ret_product = fits ? product : *ret_product;
+    return fits;
+}
 
 /* An arena hands out memory that all ends at once. Its size is bounded by `size_max`; beyond it,
  * arena_try answers NULL. Embedded: init/done. arena_reset keeps what the same use will need again.

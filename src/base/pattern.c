@@ -36,16 +36,14 @@ struct pattern {
     pcre2_code *forms[FORMS]; /* Owned. */
 };
 
-struct machine {
-    pcre2_match_data *data; /* Owned, as all of it. */
-    pcre2_match_context *limits;
-    pcre2_jit_stack *stack; /* NULL: there is no compiler for this machine. */
-};
-
 struct pattern_matcher {
     const struct pattern *pattern; /* Borrowed. */
     struct pattern_watch watch;
-    struct machine machines[FORMS];
+    struct machine {
+        pcre2_match_data *data; /* Owned, as all of it. */
+        pcre2_match_context *limits;
+        pcre2_jit_stack *stack; /* NULL: there is no compiler for this machine. */
+    } machines[FORMS];
     unsigned callouts;
     enum err_code over; /* Why it gave up. */
 };
@@ -113,33 +111,27 @@ static int on_callout(pcre2_callout_block *block, void *ctx) {
     return ++matcher->callouts % WATCH_EVERY == 0 && is_over(matcher) ? GAVE_UP : 0;
 }
 
-static bool machine_open(struct machine *machine, enum form form, struct pattern_matcher *matcher) {
-    machine->data = pcre2_match_data_create(1, NULL);
-    machine->limits = pcre2_match_context_create(NULL);
-    if (machine->data == NULL || machine->limits == NULL) {
-        return false;
-    }
-    uint32_t steps_max = form == SWIFT ? SWIFT_STEPS_MAX : CAREFUL_STEPS_MAX;
-    (void)pcre2_set_match_limit(machine->limits, steps_max); /* These always answer 0. */
-    (void)pcre2_set_depth_limit(machine->limits, DEPTH_MAX);
-    (void)pcre2_set_heap_limit(machine->limits, HEAP_KB_MAX);
-    (void)pcre2_set_callout(machine->limits, on_callout, matcher); /* Users can write some, too. */
-    machine->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL);
-    if (machine->stack != NULL) {
-        pcre2_jit_stack_assign(machine->limits, NULL, machine->stack);
-    }
-    return true;
-}
-
 struct err pattern_matcher_new(const struct pattern *pattern, const struct pattern_watch *watch,
                                struct pattern_matcher **ret_matcher) {
+    static const uint32_t steps_max[] = {[SWIFT] = SWIFT_STEPS_MAX, [CAREFUL] = CAREFUL_STEPS_MAX};
     struct pattern_matcher *matcher = mem_new(sizeof *matcher);
     matcher->pattern = pattern;
     matcher->watch = *watch;
     for (int form = 0; form < FORMS; form++) {
-        if (!machine_open(&matcher->machines[form], (enum form)form, matcher)) {
+        struct machine *machine = &matcher->machines[form];
+        machine->data = pcre2_match_data_create(1, NULL);
+        machine->limits = pcre2_match_context_create(NULL);
+        machine->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL);
+        if (machine->data == NULL || machine->limits == NULL) {
             pattern_matcher_free(matcher);
             return err_make(ERR_OUT_OF_MEMORY, "pattern: matcher");
+        }
+        (void)pcre2_set_match_limit(machine->limits, steps_max[form]); /* These always answer 0. */
+        (void)pcre2_set_depth_limit(machine->limits, DEPTH_MAX);
+        (void)pcre2_set_heap_limit(machine->limits, HEAP_KB_MAX);
+        (void)pcre2_set_callout(machine->limits, on_callout, matcher); /* Users write some, too. */
+        if (machine->stack != NULL) {
+            pcre2_jit_stack_assign(machine->limits, NULL, machine->stack);
         }
     }
     *ret_matcher = matcher;
@@ -157,11 +149,6 @@ void pattern_matcher_free(struct pattern_matcher *matcher) {
         pcre2_match_data_free(machine->data);
     }
     mem_free(matcher);
-}
-
-void pattern_matcher_release(struct pattern_matcher **matcher) {
-    pattern_matcher_free(*matcher);
-    *matcher = NULL;
 }
 
 static int try_form(const struct pattern_matcher *matcher, enum form form, struct bytes subject) {

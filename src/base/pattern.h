@@ -29,8 +29,7 @@ struct pattern_matcher;
 MUST_CHECK struct err pattern_matcher_new(const struct pattern *pattern,
                                           const struct pattern_watch *watch,
                                           struct pattern_matcher **ret_matcher);
-void pattern_matcher_free(struct pattern_matcher *matcher);     /* NULL is allowed. */
-void pattern_matcher_release(struct pattern_matcher **matcher); /* For AUTO. */
+void pattern_matcher_free(struct pattern_matcher *matcher); /* NULL is allowed. */
 MUST_CHECK struct err pattern_matches(struct pattern_matcher *matcher, struct bytes subject,
                                       bool *ret_matches);
 

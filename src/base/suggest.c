@@ -51,10 +51,7 @@ void suggest_offer(struct suggest *suggest, const char *word) {
 }
 
 const char *suggest_best(const struct suggest *suggest) {
-    if (suggest->best == NULL) {
-        return NULL;
-    }
-    size_t len = strlen(suggest->best);
+    size_t len = suggest->best == NULL ? 0 : strlen(suggest->best);
     size_t bound = len <= 3 ? 1 : len <= 6 ? 2 : len / 3;
     return suggest->distance <= bound ? suggest->best : NULL;
 }

@@ -49,23 +49,11 @@ static bool text_grow(struct text *text, size_t len_after) {
 
 /* Room for `more` bytes behind what is there, or NULL and the builder has failed. */
 static inline char *text_room(struct text *text, size_t more) {
-    size_t len_after;
-    if (text->failed || !size_add(text->len, more, &len_after) || len_after > text->size_max ||
-        len_after == SIZE_MAX) {
-        text->failed = true;
-        return NULL;
-    }
-    if (len_after >= text->size && !text_grow(text, len_after)) {
-        text->failed = true;
-        return NULL;
-    }
-    return text->data + text->len;
-}
-
-static inline void text_terminate(struct text *text) {
-    if (text->data != NULL) {
-        text->data[text->len] = '\0';
-    }
+    size_t len_after = 0;
+    text->failed = text->failed || !size_add(text->len, more, &len_after) ||
+                   len_after > text->size_max || len_after == SIZE_MAX ||
+                   (len_after >= text->size && !text_grow(text, len_after));
+    return text->failed ? NULL : text->data + text->len;
 }
 
 static inline void text_advance(struct text *text, size_t more) {
@@ -76,13 +64,10 @@ static inline void text_advance(struct text *text, size_t more) {
 void text_add(struct text *text, const char *bytes, size_t len) {
     assert(bytes != NULL || len == 0);
     char *room = text_room(text, len);
-    if (room == NULL) {
-        return;
+    if (room != NULL) {
+        memcpy(room, len > 0 ? bytes : "", len);
+        text_advance(text, len);
     }
-    if (len > 0) {
-        memcpy(room, bytes, len);
-    }
-    text_advance(text, len);
 }
 
 void text_add_str(struct text *text, const char *str) {
@@ -90,12 +75,7 @@ void text_add_str(struct text *text, const char *str) {
 }
 
 void text_add_char(struct text *text, char c) {
-    char *room = text_room(text, 1);
-    if (room == NULL) {
-        return;
-    }
-    *room = c;
-    text_advance(text, 1);
+    text_add(text, &c, 1);
 }
 
 /* By hand, because seq numbers and times are on the path of every event. */
@@ -129,8 +109,8 @@ void text_addf(struct text *text, const char *format, ...) {
         }
         text_advance(text, (size_t)wanted);
     } else {
+        text_cut(text, text->len); /* vsnprintf wrote behind the end. */
         text->failed = true;
-        text_terminate(text);
     }
     va_end(again);
 }
@@ -145,18 +125,6 @@ static const char escapes[256] = {
     /* clang-format on */
 };
 
-static void text_add_escape(struct text *text, unsigned char byte) {
-    static const char hex[] = "0123456789abcdef";
-    char kind = escapes[byte];
-    if (kind == 'u') {
-        const char unit[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
-        text_add(text, unit, sizeof unit);
-        return;
-    }
-    const char pair[] = {'\\', kind};
-    text_add(text, pair, sizeof pair);
-}
-
 /* Plain stretches are copied in one piece: most strings hold nothing to escape. Text that came in
  * was checked; that of a damaged row, or of a file's name, was not. */
 void text_add_json_piece(struct text *text, struct bytes piece) {
@@ -166,8 +134,11 @@ void text_add_json_piece(struct text *text, struct bytes piece) {
         at += plain;
         if (at < piece.len) {
             unsigned char byte = (unsigned char)piece.data[at++];
-            if (escapes[byte] != 0) {
-                text_add_escape(text, byte);
+            const char pair[] = {'\\', escapes[byte]};
+            if (escapes[byte] == 'u') {
+                text_addf(text, "\\u%04x", byte);
+            } else if (escapes[byte] != 0) {
+                text_add(text, pair, sizeof pair);
             } else {
                 text_add_str(text, "\xEF\xBF\xBD");
             }
@@ -226,7 +197,9 @@ void text_cut(struct text *text, size_t len) {
     assert(len <= text->len);
     text->len = len;
     text->failed = text->no_memory;
-    text_terminate(text);
+    if (text->data != NULL) {
+        text->data[text->len] = '\0';
+    }
 }
 
 bool text_failed(const struct text *text) {
