@@ -28,11 +28,10 @@
 #include "main/restart.h"
 #include "main/standby.h"
 #include "main/stop_signals.h"
-#include "main/tokens_load.h"
 #include "main/work.h"
 #include "store/datadir.h"
 
-enum { SOCKET_PATH_MAX = 4096 };
+enum { SOCKET_PATH_MAX = 4096, TOKENS_PAGE = 500 };
 
 /* Errors of the disk fail each request that writes: of each of them one line of log a second. */
 static const enum err_code disk_codes[] = {ERR_DISK_FULL, ERR_READ_ONLY, ERR_STORE_IO};
@@ -64,6 +63,13 @@ struct daemon {
     struct blobs *blobs;
     struct turns_api turns_api;
     struct workflow_runs_api workflows_api;
+
+    /* The page of tokens that is read at the start. */
+    struct {
+        struct id after, last; /* after: tokens up to this one are in the table. */
+        int64_t count;
+        struct text rows; /* Owned: struct token_row. */
+    } page;
 
     struct stop_signals signals;
     bool stopping;
@@ -343,8 +349,54 @@ static void home_known(void *ctx, struct err result) {
     }
 }
 
-static void tokens_loaded(void *ctx, struct err result) {
+/* Members of a token that the table needs, with no pointer into the row it was read from: a store
+ * function may run twice and touches nothing that is shared, so the loop fills the table. */
+struct token_row {
+    struct id id;
+    struct sha256 hash;
+    unsigned scopes;
+    char owner[TOKEN_OWNER_MAX + 1];
+};
+
+static struct err token_pack(void *ctx, const struct token *token) {
     struct daemon *daemon = ctx;
+    struct token_row row = {.id = token->id, .hash = token->hash, .scopes = token->scopes};
+    if (token->owner.len <= TOKEN_OWNER_MAX) { /* Else it is damaged, and lets nobody in. */
+        memcpy(row.owner, token->owner.data, token->owner.len);
+        text_add(&daemon->page.rows, (const char *)&row, sizeof row);
+    }
+    daemon->page.last = token->id;
+    daemon->page.count++;
+    return ERR_OK;
+}
+
+static struct err tokens_read(struct tx *tx, void *ctx) {
+    struct daemon *daemon = ctx;
+    text_clear(&daemon->page.rows);
+    daemon->page.count = 0;
+    return tx_token_each(tx, bytes_of(daemon->page.after.text), TOKENS_PAGE, token_pack, daemon);
+}
+
+/* Nobody is served before every token is in the table. */
+static void tokens_loaded(struct err result, void *ctx) {
+    struct daemon *daemon = ctx;
+    struct text *rows = &daemon->page.rows;
+    struct token_row row;
+    if (!err_failed(result) && text_failed(rows)) {
+        result = text_error(rows, "daemon: tokens");
+    }
+    for (size_t at = 0; !err_failed(result) && at < rows->len; at += sizeof row) {
+        memcpy(&row, rows->data + at, sizeof row);
+        const struct token token = {
+            .id = row.id, .hash = row.hash, .owner = bytes_of(row.owner), .scopes = row.scopes};
+        token_table_put(daemon->tokens, &token);
+    }
+    if (!err_failed(result) && daemon->page.count == TOKENS_PAGE) {
+        daemon->page.after = daemon->page.last;
+        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
+        return;
+    }
+    text_done(rows);
     if (err_failed(result)) {
         stop_with(daemon, result);
     } else if (!daemon->stopping) {
@@ -503,6 +555,7 @@ static void rooms_close(struct daemon *daemon) {
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     notices_done(&daemon->notices);
+    text_done(&daemon->page.rows);
     failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);
 }
@@ -527,7 +580,8 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
         if (options->database == NULL) { /* Its lock leaves no doubt about who leads. */
             stop_signals_open(&daemon->signals, daemon->loop, signal_came, daemon);
         }
-        tokens_load(daemon->store, daemon->tokens, tokens_loaded, daemon);
+        text_init(&daemon->page.rows, (size_t)TOKENS_PAGE * 1024);
+        store_read(daemon->store, tokens_read, tokens_loaded, daemon);
         loop_run(daemon->loop);
         err = daemon->failure;
     }

@@ -8,20 +8,6 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 
-/* HOSTNAME:DATA, for people. Without control characters: who lists hosts prints names on a
- * terminal. */
-static char *host_name_make(const char *data_dir) {
-    char host[256] = "";
-    if (gethostname(host, sizeof host - 1) < 0) {
-        host[0] = '\0';
-    }
-    size_t size = strlen(host) + strlen(data_dir) + 2;
-    char *name = mem_new(size);
-    (void)snprintf(name, size, "%s:%s", host, data_dir); /* Fits. */
-    utf8_make_plain(name, strlen(name));
-    return name;
-}
-
 struct err processes_open(const struct serve_options *serve, struct loop *loop,
                           struct processes *processes) {
     struct err err = place_find(serve, &processes->data_dir, &processes->host);
@@ -31,7 +17,16 @@ struct err processes_open(const struct serve_options *serve, struct loop *loop,
     if (err_failed(err)) {
         return err;
     }
-    processes->host_name = host_name_make(processes->data_dir);
+    /* HOSTNAME:DATA, for people. Without control characters: who lists hosts prints names on a
+     * terminal. */
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) < 0) {
+        host[0] = '\0';
+    }
+    size_t size = strlen(host) + strlen(processes->data_dir) + 2;
+    processes->host_name = mem_new(size);
+    (void)snprintf(processes->host_name, size, "%s:%s", host, processes->data_dir); /* Fits. */
+    utf8_make_plain(processes->host_name, strlen(processes->host_name));
     struct why why = {.text = ""};
     processes->cgroups = cgroups_open(serve->world, processes->data_dir,
                                       serve->no_cgroups ? CGROUPS_OFF : CGROUPS_AUTO, &why);

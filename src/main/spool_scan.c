@@ -15,23 +15,11 @@ static struct bytes run_of(const char *name) {
     return (struct bytes){name, dot == NULL ? 0 : (size_t)(dot - name)};
 }
 
-static void text_restart(struct text *text) {
-    text_done(text);
-    text_init(text, NAMES_BYTES_MAX);
-}
-
-static void look_failed(struct spool_look *look, struct err err) {
-    if (err.code != ERR_CLOSING) {
-        log_event(look->log, LOG_WARN, "the spool could not be compared with the database",
-                  LOG_FIELDS(log_err(err)));
-    }
-}
-
 /* --- Folders without a row -------------------------------------------------------------------- */
 
 static void judge_run(struct loop_work *work) {
     struct spool_look *look = CONTAINER_OF(work, struct spool_look, work);
-    text_restart(&look->page);
+    text_clear(&look->page);
     for (size_t at = 0; at < look->unknown.len;) {
         const char *name = look->unknown.data + at;
         struct spool_state state;
@@ -69,7 +57,7 @@ static void judge_done(struct loop_work *work) {
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct spool_look *look = ctx;
     struct err err = ERR_OK;
-    text_restart(&look->page);
+    text_clear(&look->page);
     look->next = look->at;
     for (int i = 0; i < PAGE && look->next < look->names.len && !err_failed(err); i++) {
         const char *name = look->names.data + look->next;
@@ -89,7 +77,10 @@ static struct err page_tx(struct tx *tx, void *ctx) {
 static void page_done(struct err err, void *ctx) {
     struct spool_look *look = ctx;
     if (err_failed(err)) {
-        look_failed(look, err);
+        if (err.code != ERR_CLOSING) {
+            log_event(look->log, LOG_WARN, "the spool could not be compared with the database",
+                      LOG_FIELDS(log_err(err)));
+        }
         return;
     }
     if (look->page.len > 0) {

@@ -170,20 +170,6 @@ static void recovered(void *ctx) {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static struct err settings_read(struct work *work, struct why *why) {
-    const struct serve_options *serve = work->options.serve;
-    struct err err = ERR_OK;
-    if (serve->webhook_allow != NULL) {
-        err = address_list_parse(serve->webhook_allow, &work->allow, why);
-    }
-    if (!err_failed(err) && serve->fetch_allow != NULL) {
-        err = address_list_parse(serve->fetch_allow, &work->fetch_allow, why);
-    }
-    return err_failed(err) ? err
-                           : deliver_secret_load(serve->world, work->processes.data_dir,
-                                                 serve->webhook_secret, &work->secret, why);
-}
-
 static const char *from_environment(void *ctx, const char *name) {
     (void)ctx; /* There is one environment. */
     return getenv(name);
@@ -244,20 +230,6 @@ static struct err models_begin(struct work *work, struct why *why) {
     work->providers_api = (struct providers_api){
         .loop = loop, .store = work->options.store, .connections = work->connections};
     return ERR_OK;
-}
-
-/* The data directory, and the files with secrets that may stand elsewhere. A file that does not
- * exist needs no hiding. */
-static void hidden_find(struct work *work) {
-    const struct serve_options *serve = work->options.serve;
-    const char *const names[] = {work->processes.data_dir, serve->config, serve->webhook_secret};
-    static_assert(COUNT_OF(names) < HIDDEN_MAX, "the list ends with NULL");
-    for (size_t i = 0, count = 0; i < COUNT_OF(names); i++) {
-        char path[PATH_MAX];
-        if (names[i] != NULL && realpath(names[i], path) != NULL) {
-            work->hidden[count++] = mem_copy(path, strlen(path));
-        }
-    }
 }
 
 /* The bounds of every room whose commits may let a run begin. */
@@ -324,21 +296,6 @@ static void deliver_begin(struct work *work) {
     work->deliver = deliver_open(&with);
 }
 
-/* The budget of workflows that are given none. The command has made the text, so it fits. */
-static struct err budget_read(const char *text, struct amounts *ret_budget) {
-    AUTO(json_release) json_t *json = NULL;
-    struct budget_limits limits;
-    struct why why = {""};
-    struct err err = json_parse(text, strlen(text), JSON_DEPTH_MAX, &json, &why);
-    if (!err_failed(err)) {
-        err = budget_limits_read(json, &limits, &why);
-    }
-    if (!err_failed(err)) {
-        *ret_budget = limits.limits;
-    }
-    return err;
-}
-
 /* The user's folder, or NULL. Borrowed from the environment. */
 static const char *home_folder(void) {
     const char *home = getenv("HOME");
@@ -355,9 +312,16 @@ static struct err flows_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
     AUTO(mem_release) char *path = NULL;
     struct sha256 hash;
-    struct err err = serve->workflow_budget == NULL
-                         ? ERR_OK
-                         : budget_read(serve->workflow_budget, &work->budget);
+    const char *budget = serve->workflow_budget; /* The default of workflows. */
+    struct err err = ERR_OK;
+    if (budget != NULL) { /* The command has made the text, so it fits. */
+        AUTO(json_release) json_t *json = NULL;
+        struct budget_limits limits;
+        struct why why = {""};
+        err = json_parse(budget, strlen(budget), JSON_DEPTH_MAX, &json, &why);
+        err = err_failed(err) ? err : budget_limits_read(json, &limits, &why);
+        work->budget = err_failed(err) ? work->budget : limits.limits;
+    }
     if (!err_failed(err)) {
         err = script_program_install(serve->world, work->processes.data_dir, &hash, &path);
     }
@@ -388,8 +352,7 @@ static struct err flows_begin(struct work *work) {
                                                   .memory_mb = serve->script_memory >> 20,
                                                   .workers_max = serve->workers_max,
                                                   .stuck_ms = serve->agent_stuck_ms},
-                                       .budget =
-                                           serve->workflow_budget == NULL ? NULL : &work->budget,
+                                       .budget = budget == NULL ? NULL : &work->budget,
                                        .bounds = bounds_of(work),
                                        .hold = hold_of(work),
                                        .ctx = work,
@@ -443,8 +406,16 @@ static struct err rooms_open(struct work *work, struct why *why) {
     if (!err_failed(err) && work->toolbox == NULL) {
         err = err_make(ERR_OUT_OF_MEMORY, "work: tools");
     }
+    const struct serve_options *serve = options->serve;
+    if (!err_failed(err) && serve->webhook_allow != NULL) {
+        err = address_list_parse(serve->webhook_allow, &work->allow, why);
+    }
+    if (!err_failed(err) && serve->fetch_allow != NULL) {
+        err = address_list_parse(serve->fetch_allow, &work->fetch_allow, why);
+    }
     if (!err_failed(err)) {
-        err = settings_read(work, why);
+        err = deliver_secret_load(serve->world, work->processes.data_dir, serve->webhook_secret,
+                                  &work->secret, why);
     }
     if (!err_failed(err)) {
         err = models_begin(work, why);
@@ -452,7 +423,16 @@ static struct err rooms_open(struct work *work, struct why *why) {
     if (err_failed(err)) {
         return err;
     }
-    hidden_find(work);
+    /* Hidden are the data directory, and the files with secrets that may stand elsewhere. A file
+     * that does not exist needs no hiding. */
+    const char *const names[] = {work->processes.data_dir, serve->config, serve->webhook_secret};
+    static_assert(COUNT_OF(names) < HIDDEN_MAX, "the list ends with NULL");
+    for (size_t i = 0, count = 0; i < COUNT_OF(names); i++) {
+        char path[PATH_MAX];
+        if (names[i] != NULL && realpath(names[i], path) != NULL) {
+            work->hidden[count++] = mem_copy(path, strlen(path));
+        }
+    }
     dispatch_begin(work);
     deliver_begin(work);
     err = flows_begin(work);
@@ -499,22 +479,6 @@ static void connections_known(void *ctx, struct err err) {
     work->known(work->known_ctx, err);
 }
 
-static void hold_log(const struct work *work) {
-    const struct store *store = work->options.store;
-    if (store_missing(store) == 0) {
-        log_event(work->options.serve->log, LOG_WARN,
-                  "this database was restored or copied: all waits for drover release", NULL);
-        return;
-    }
-    log_event(work->options.serve->log, LOG_ERROR,
-              "the database lacks the newest commits: its log was damaged, cut or removed, or an"
-              " older copy was put in its place; restore a newer backup, or accept the loss with"
-              " drover release: nothing begins before",
-              LOG_FIELDS(log_int("commits_missing", store_missing(store)),
-                         log_int("found_at_ms", store_missing_at_ms(store)),
-                         log_err(err_make(ERR_STORE_INCOMPLETE, "store: mark"))));
-}
-
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work)) {
@@ -526,7 +490,19 @@ static void home_found(struct err err, void *ctx) {
         titles_hold(work->titles);
         flows_hold(work->flows);
         deliver_hold(work->deliver);
-        hold_log(work);
+        const struct store *store = work->options.store;
+        if (store_missing(store) == 0) {
+            log_event(work->options.serve->log, LOG_WARN,
+                      "this database was restored or copied: all waits for drover release", NULL);
+        } else {
+            log_event(work->options.serve->log, LOG_ERROR,
+                      "the database lacks the newest commits: its log was damaged, cut or removed,"
+                      " or an older copy was put in its place; restore a newer backup, or accept"
+                      " the loss with drover release: nothing begins before",
+                      LOG_FIELDS(log_int("commits_missing", store_missing(store)),
+                                 log_int("found_at_ms", store_missing_at_ms(store)),
+                                 log_err(err_make(ERR_STORE_INCOMPLETE, "store: mark"))));
+        }
     }
     if (err_failed(err)) {
         work->known(work->known_ctx, err);
@@ -611,17 +587,6 @@ static void stop_noted(struct err err, void *ctx) {
     (void)ctx;
 }
 
-/* A daemon that leaves nothing under way stops without a write, which could fail. */
-static void stop_note(struct work *work) {
-    struct turns_stats turns;
-    struct models_stats models; /* Turns, titles and agents ask them. */
-    turns_get_stats(work->turns, &turns);
-    models_get_stats(work->models, &models);
-    if (turns.live > 0 || models.running > 0 || models.waiting > 0) {
-        store_write(work->options.store, stop_note_tx, stop_noted, NULL);
-    }
-}
-
 static void client_gone(void *ctx) {
     struct work *work = ctx;
     work->client = NULL;
@@ -656,7 +621,14 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     spool_look_stop(&work->spool_look);
     dispatch_stop(work->dispatch, room_stopped, work);
     deliver_stop(work->deliver, room_stopped, work);
-    stop_note(work);
+    /* A daemon that leaves nothing under way stops without a write, which could fail. */
+    struct turns_stats turns;
+    struct models_stats models; /* Turns, titles and agents ask them. */
+    turns_get_stats(work->turns, &turns);
+    models_get_stats(work->models, &models);
+    if (turns.live > 0 || models.running > 0 || models.waiting > 0) {
+        store_write(work->options.store, stop_note_tx, stop_noted, NULL);
+    }
     titles_stop(work->titles);
     turns_stop(work->turns, room_stopped, work);
     flows_stop(work->flows, flows_stopped, work);
