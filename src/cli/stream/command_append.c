@@ -94,28 +94,12 @@ static struct err event_send(const struct append *append, struct bytes json, con
     return ERR_OK;
 }
 
-static struct err one_append(const struct append *append) {
-    const char *data = args_text(&append->invocation->args, "data");
-    struct bytes json = {data, data != NULL ? strlen(data) : 0};
-    bool piped = data != NULL && strcmp(data, "-") == 0;
-    struct err err = ERR_OK;
-    if (append->type == NULL) {
-        return err_why(&append->invocation->why, ERR_USAGE, "--type TYPE is needed");
-    }
-    if (piped) {
-        err = lines_rest(append->lines, &json);
-    }
-    if (!err_failed(err) && data != NULL) {
-        err = json_check(append, piped ? "the input" : "--data", json);
-    }
-    return err_failed(err) ? err : event_send(append, json, append->key);
-}
-
 static struct err lines_append(struct append *append) {
+    struct err err = ERR_OK;
     for (;;) {
         struct bytes line;
         struct why key;
-        struct err err = lines_next(append->lines, &line);
+        err = lines_next(append->lines, &line);
         if (err_failed(err) || line.data == NULL) {
             return err;
         }
@@ -175,7 +159,20 @@ static struct err append_run(struct invocation *invocation) {
         .retry_ms = retry ? args_int(args, "retry-for", 0) * 1000 : 0,
     };
     lines_init(&input, STDIN_FILENO, talk.interrupt_fd);
-    return lines ? lines_append(&append) : one_append(&append);
+    if (lines) {
+        return lines_append(&append);
+    }
+    const char *data = args_text(args, "data");
+    struct bytes json = {data, data != NULL ? strlen(data) : 0};
+    bool piped = data != NULL && strcmp(data, "-") == 0;
+    if (append.type == NULL) {
+        return err_why(&invocation->why, ERR_USAGE, "--type TYPE is needed");
+    }
+    err = piped ? lines_rest(&input, &json) : ERR_OK;
+    if (!err_failed(err) && data != NULL) {
+        err = json_check(&append, piped ? "the input" : "--data", json);
+    }
+    return err_failed(err) ? err : event_send(&append, json, key);
 }
 
 const struct command command_stream_append = {

@@ -1,10 +1,15 @@
-/* follow.c: order, ends, and trying again; server-sent events, long polls. */
+/* follow.c: order, ends, and trying again; server-sent events, long polls, and the WebSocket side
+ * of a client, by wslay (which masks what is sent). */
 #include "cli/stream/follow.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <wslay/wslay.h>
 
+#include "base/base64.h"
+#include "base/memory.h"
 #include "cli/stream/sse_reader.h"
+#include "http/stream/handshake.h"
 
 enum {
     PAUSE_FIRST_MS = 20,
@@ -12,11 +17,15 @@ enum {
     FRAME_MAX = 2 << 20,
     POLL_WAIT_S = 30,
     POLL_LIMIT = 1000,
+    SILENCE_MS = 45 * 1000, /* Three heartbeats. */
+    MESSAGE_MAX = 4 << 20,
+    IN_SIZE = 16 << 10,
 };
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-void follow__alive(struct follow *follow) {
+/* A transport calls it for all that comes. */
+static void follow_alive(struct follow *follow) {
     follow->alive = true;
     if (follow->away && follow->options->back != NULL) {
         follow->options->back(follow->options->ctx);
@@ -27,7 +36,7 @@ void follow__alive(struct follow *follow) {
 struct err follow__event(struct follow *follow, const struct follow_event *event) {
     const struct follow_options *options = follow->options;
     bool snapshot = bytes_is(event->type, "snapshot");
-    follow__alive(follow);
+    follow_alive(follow);
     if (!snapshot && event->seq <= follow->cursor) {
         return ERR_OK; /* Seen before the reconnect. */
     }
@@ -54,7 +63,8 @@ static struct err json_deliver(struct follow *follow, int64_t seq, const char *t
     return err_failed(err) ? err : follow__event(follow, &event);
 }
 
-struct err follow__object(struct follow *follow, const json_t *object) {
+/* The same of an object: {"seq","type","data",…}. */
+static struct err object_deliver(struct follow *follow, const json_t *object) {
     const json_t *data = json_object_get(object, "data");
     const char *type = json_str(object, "type", NULL);
     if (type == NULL || data == NULL) {
@@ -98,7 +108,7 @@ static struct err cursor_settle(struct follow *follow) {
     }
     if (!err_failed(err)) {
         follow->cursor = json_int(row, "head", 0);
-        follow__alive(follow);
+        follow_alive(follow);
     }
     return err;
 }
@@ -136,16 +146,15 @@ static struct err sse_follow(struct follow *follow) {
     struct err err = target_make(follow, rest, &target);
     const struct client_request request = {
         .method = "GET", .target = target.data, .accept = "text/event-stream"};
-    err =
-        err_failed(err) ? err : client_begin(follow->options->talk->client, &request, follow->why);
+    err = err_failed(err) ? err : client_begin(follow->client, &request, follow->why);
     while (!err_failed(err) && !follow->ended) {
         struct bytes piece = {0};
-        err = client_read(follow->options->talk->client, FOLLOW_SILENCE_MS, &piece, follow->why);
+        err = client_read(follow->client, SILENCE_MS, &piece, follow->why);
         if (!err_failed(err) && piece.len == 0) {
             return err_why(follow->why, ERR_CLOSING, "the daemon closed the stream");
         }
         if (!err_failed(err)) {
-            follow__alive(follow);
+            follow_alive(follow);
             err = sse_reader_feed(&reader, piece, follow->why);
         }
     }
@@ -166,7 +175,7 @@ static struct err page_deliver(struct follow *follow, const json_t *page) {
         err = json_deliver(follow, json_int(snapshot, "floor", 0), "snapshot", snapshot);
     }
     for (size_t i = 0; i < json_array_size(events) && !err_failed(err) && !follow->ended; i++) {
-        err = follow__object(follow, json_array_get(events, i));
+        err = object_deliver(follow, json_array_get(events, i));
     }
     bool read = follow->options->once && follow->cursor >= json_integer_value(head);
     if (!err_failed(err) && (read || json_is_true(json_object_get(page, "done")))) {
@@ -186,29 +195,169 @@ static struct err poll_follow(struct follow *follow) {
                        follow->options->once ? 0 : POLL_WAIT_S); /* Fits. */
         err = stream_get(follow, rest, (POLL_WAIT_S + 15) * 1000, &page);
         if (!err_failed(err)) {
-            follow__alive(follow);
+            follow_alive(follow);
             err = page_deliver(follow, page);
         }
     }
     return err;
 }
 
-/* --- Trying again ----------------------------------------------------------------------------- */
+/* --- WebSocket -------------------------------------------------------------------------------- */
 
-static struct err connected_run(struct follow *follow) {
-    struct err err = cursor_settle(follow);
+struct ws {
+    struct follow *follow;
+    struct err err; /* Why it ended, once it did. */
+    char in[IN_SIZE];
+    size_t in_at, in_len; /* Bytes that came and wslay has not taken yet. */
+};
+
+static struct err ws_handshake(struct follow *follow) {
+    uint8_t random[16];
+    char accept[HANDSHAKE_ACCEPT_SIZE];
+    AUTO(text_done) struct text key = text_up_to(32);
+    world_random(follow->options->talk->world, random, sizeof random);
+    base64_add(&key, (struct bytes){(const char *)random, sizeof random});
+    if (text_failed(&key)) {
+        return err_make(ERR_OUT_OF_MEMORY, "follow: key");
+    }
+    handshake_accept(text_bytes(&key), accept);
+    const struct client_request request = {
+        .method = "GET", .target = "/api/v1/ws", .websocket_key = key.data};
+    struct err err = client_begin(follow->client, &request, follow->why);
+    if (!err_failed(err) && strcmp(client_header_accept(follow->client), accept) != 0) {
+        return err_why(follow->why, ERR_UPGRADE_REQUIRED,
+                       "the daemon did not agree to a WebSocket");
+    }
+    return err;
+}
+
+/* wslay reads until nothing is there, so the waiting is done outside of it. */
+static ssize_t on_receive(wslay_event_context_ptr ctx, uint8_t *bytes, size_t size, int flags,
+                          void *user) {
+    struct ws *ws = user;
+    size_t left = ws->in_len - ws->in_at;
+    size_t len = left < size ? left : size;
+    if (len == 0 || err_failed(ws->err) || ws->follow->ended) {
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(bytes, ws->in + ws->in_at, len);
+    ws->in_at += len;
+    return (ssize_t)len;
+}
+
+static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags,
+                       void *user) {
+    struct ws *ws = user;
+    ws->err = client_raw_write(ws->follow->client, (const char *)bytes, len, ws->follow->why);
+    if (err_failed(ws->err)) {
+        wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    return (ssize_t)len;
+}
+
+static int on_mask(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, void *user) {
+    struct ws *ws = user;
+    world_random(ws->follow->options->talk->world, bytes, len);
+    return 0;
+}
+
+/* An event has "seq"; {"subscribed"} confirms; {"error"} refuses; {"done"}: the stream is over. */
+static struct err message_read(struct follow *follow, struct bytes message) {
+    AUTO(json_release) json_t *json = NULL;
+    if (err_failed(json_parse_wrapped(message, &json, follow->why))) {
+        return err_make(ERR_IO, "follow: message");
+    }
+    const json_t *error = json_object_get(json, "error");
+    if (error != NULL) {
+        return err_why(follow->why, client_error_code(json_str(error, "code", NULL)), "%s",
+                       json_str(error, "detail", "the daemon refused"));
+    }
+    if (json_object_get(json, "closing") != NULL) {
+        return err_why(follow->why, ERR_CLOSING, "the daemon ended the stream");
+    }
+    follow_alive(follow);
+    follow->ended = follow->ended || json_object_get(json, "done") != NULL;
+    bool event = !follow->ended && json_object_get(json, "seq") != NULL;
+    return event ? object_deliver(follow, json) : ERR_OK;
+}
+
+static void on_message(wslay_event_context_ptr ctx,
+                       const struct wslay_event_on_msg_recv_arg *message, void *user) {
+    struct ws *ws = user;
+    if (err_failed(ws->err)) {
+        return;
+    }
+    if (message->opcode == WSLAY_TEXT_FRAME && !ws->follow->ended) {
+        ws->err = message_read(ws->follow,
+                               (struct bytes){(const char *)message->msg, message->msg_length});
+    } else if (message->opcode == WSLAY_CONNECTION_CLOSE) {
+        ws->err = err_why(ws->follow->why, ERR_CLOSING, "the daemon closed the WebSocket (%u)",
+                          (unsigned)message->status_code);
+    }
+}
+
+static struct err subscribe_queue(struct follow *follow, wslay_event_context_ptr ctx) {
+    AUTO(text_done) struct text text = text_up_to(4 << 10);
+    text_add_char(&text, '{');
+    text_add_member(&text, "subscribe", bytes_of(follow->options->name));
+    if (follow->cursor >= 0) {
+        text_add_member_int(&text, "after", follow->cursor);
+    }
+    text_add_char(&text, '}');
+    if (text_failed(&text)) {
+        return err_make(ERR_BAD_FIELD, "follow: name");
+    }
+    const struct wslay_event_msg message = {
+        .opcode = WSLAY_TEXT_FRAME, .msg = (const uint8_t *)text.data, .msg_length = text.len};
+    return wslay_event_queue_msg(ctx, &message) == 0
+               ? ERR_OK
+               : err_make(ERR_OUT_OF_MEMORY, "follow: subscribe");
+}
+
+static struct err ws_follow(struct follow *follow) {
+    static const struct wslay_event_callbacks callbacks = {.recv_callback = on_receive,
+                                                           .send_callback = on_send,
+                                                           .genmask_callback = on_mask,
+                                                           .on_msg_recv_callback = on_message};
+    struct err err = ws_handshake(follow);
     if (err_failed(err)) {
         return err;
     }
-    switch (follow->options->via) {
-    case FOLLOW_SSE:
-        return sse_follow(follow);
-    case FOLLOW_WS:
-        return follow__ws(follow);
-    default:
-        return poll_follow(follow);
+    AUTO(mem_release) struct ws *ws = mem_new(sizeof *ws);
+    wslay_event_context_ptr ctx = NULL;
+    if (wslay_event_context_client_init(&ctx, &callbacks, ws) != 0) {
+        return err_make(ERR_OUT_OF_MEMORY, "follow: WebSocket");
     }
+    wslay_event_config_set_max_recv_msg_length(ctx, MESSAGE_MAX);
+    ws->follow = follow;
+    ws->err = subscribe_queue(follow, ctx);
+    while (!err_failed(ws->err) && !follow->ended) {
+        bool fine = wslay_event_want_write(ctx) == 0 || wslay_event_send(ctx) == 0;
+        if (fine && !err_failed(ws->err)) {
+            ws->in_at = ws->in_len = 0;
+            ws->err = client_raw_read(follow->client, SILENCE_MS, ws->in, sizeof ws->in,
+                                      &ws->in_len, follow->why);
+        }
+        if (fine && !err_failed(ws->err) && ws->in_len == 0) {
+            ws->err = err_why(follow->why, ERR_CLOSING, "the daemon closed the WebSocket");
+        }
+        if (fine && !err_failed(ws->err)) {
+            fine = wslay_event_recv(ctx) == 0;
+        }
+        if (!fine && !err_failed(ws->err)) {
+            ws->err = err_why(follow->why, ERR_IO, "the daemon broke the WebSocket protocol");
+        }
+    }
+    if (follow->ended && wslay_event_queue_close(ctx, 1000, NULL, 0) == 0) {
+        (void)wslay_event_send(ctx); /* A farewell, which may be lost. */
+    }
+    wslay_event_context_free(ctx);
+    return ws->err;
 }
+
+/* --- Trying again ----------------------------------------------------------------------------- */
 
 /* The time since the last success, or since the beginning, decides. A daemon that was killed before
  * its first answer was whole is retried like any other outage; a daemon that never listened is
@@ -221,14 +370,20 @@ static bool may_retry(const struct follow *follow, struct err err, uint64_t quie
 }
 
 struct err follow_run(const struct follow_options *options, struct why *why) {
-    struct follow follow = {.options = options, .why = why, .cursor = options->after};
+    struct follow follow = {
+        .options = options, .client = options->talk->client, .why = why, .cursor = options->after};
     const struct world *world = options->talk->world;
     int64_t pause_ms = PAUSE_FIRST_MS;
     uint64_t alive_ns = world_mono_ns(world);
     for (;;) {
         follow.alive = false;
         why->text[0] = '\0';
-        struct err err = connected_run(&follow);
+        struct err err = cursor_settle(&follow);
+        if (!err_failed(err)) {
+            err = options->via == FOLLOW_SSE  ? sse_follow(&follow)
+                  : options->via == FOLLOW_WS ? ws_follow(&follow)
+                                              : poll_follow(&follow);
+        }
         client_hang_up(options->talk->client);
         uint64_t now_ns = world_mono_ns(world);
         if (follow.alive) {

@@ -48,28 +48,19 @@ struct follow_options {
 
 MUST_CHECK struct err follow_run(const struct follow_options *options, struct why *why);
 
-/* --- Shared by the transports ----------------------------------------------------------------- */
-
-enum { FOLLOW_SILENCE_MS = 45 * 1000 }; /* Three heartbeats. */
+/* --- Inside ----------------------------------------------------------------------------------- */
 
 struct follow {
     const struct follow_options *options;
+    struct client *client; /* Borrowed from the talk. */
     struct why *why;
     int64_t cursor;    /* The last event handed out. */
     int64_t delivered; /* Events. */
     bool ended;        /* As many as were asked for, all that is there, or the stream is over. */
-    bool alive;        /* Something came since the last connect. */
+    bool alive;        /* A byte came since the last connect. */
     bool away;         /* Trouble was reported, and nothing came since. */
 };
-
-/* A transport calls it for all that comes. */
-void follow__alive(struct follow *follow);
 /* Checks the order and hands the event out. */
 MUST_CHECK struct err follow__event(struct follow *follow, const struct follow_event *event);
-/* One event as an object: {"seq","type","data",…}. */
-MUST_CHECK struct err follow__object(struct follow *follow, const json_t *object);
-
-/* Reads until it fails or follow->ended. A clean end by the daemon is ERR_CLOSING. */
-MUST_CHECK struct err follow__ws(struct follow *follow);
 
 #endif

@@ -30,43 +30,36 @@ void sse_reader_clear(struct sse_reader *reader) {
     reader->id = 0;
 }
 
-bool sse_is(const struct sse_frame *frame, const char *type) {
-    return bytes_is(frame->type, type);
-}
-
-/* "name: value"; one blank after the colon belongs to the syntax. */
-static bool field_is(struct bytes line, const char *name, struct bytes *ret_value) {
-    size_t len = strlen(name);
-    if (!bytes_begin(line, bytes_of(name)) || line.len == len || line.data[len] != ':') {
-        return false;
-    }
-    size_t skip = len + 1 + (line.len > len + 1 && line.data[len + 1] == ' ');
-    *ret_value = (struct bytes){line.data + skip, line.len - skip};
-    return true;
-}
-
 /* An empty line ends the frame. */
 static struct err line_end(struct sse_reader *reader, struct why *why) {
     const struct number_bounds bounds = {0, INT64_MAX};
-    struct bytes line = text_bytes(&reader->line), value;
+    struct bytes value = text_bytes(&reader->line), name = {0};
     struct err err = ERR_OK;
-    if (line.len == 0) {
+    if (value.len == 0) {
         const struct sse_frame frame = {
             .id = reader->id, .type = text_bytes(&reader->type), .data = text_bytes(&reader->data)};
         if (reader->any && frame.type.len > 0) {
             err = reader->frame(reader->ctx, &frame, why);
         }
         frame_clear(reader);
-    } else if (field_is(line, "id", &value)) {
+        return err;
+    }
+    /* "name: value"; one blank after the colon belongs to the syntax. */
+    (void)bytes_next(&value, ':', &name);
+    bool colon = reader->line.len > name.len;
+    if (value.len > 0 && value.data[0] == ' ') {
+        value = (struct bytes){value.data + 1, value.len - 1};
+    }
+    if (colon && bytes_is(name, "id")) {
         if (!number_parse(value, bounds, &reader->id)) {
             return err_why(why, ERR_IO, "the daemon sent an id that is no number");
         }
         reader->any = true;
-    } else if (field_is(line, "event", &value)) {
+    } else if (colon && bytes_is(name, "event")) {
         text_clear(&reader->type);
         text_add(&reader->type, value.data, value.len);
         reader->any = true;
-    } else if (field_is(line, "data", &value)) {
+    } else if (colon && bytes_is(name, "data")) {
         text_add(&reader->data, value.data, value.len);
         reader->any = true;
     }

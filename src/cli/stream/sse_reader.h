@@ -41,6 +41,8 @@ MUST_CHECK struct err sse_reader_feed(struct sse_reader *reader, struct bytes pi
                                       struct why *why);
 
 /* The type of a frame is that word. */
-bool sse_is(const struct sse_frame *frame, const char *type);
+static inline bool sse_is(const struct sse_frame *frame, const char *type) {
+    return bytes_is(frame->type, type);
+}
 
 #endif

@@ -77,14 +77,14 @@ static void draw(struct edit_line *edit, const char *prompt) {
 
 /* --- The line --------------------------------------------------------------------------------- */
 
-static size_t before(const struct edit_line *edit, size_t at) {
+static size_t char_before(const struct edit_line *edit, size_t at) {
     do {
         at -= at > 0;
     } while (at > 0 && ((unsigned char)edit->text.data[at] & 0xC0) == 0x80);
     return at;
 }
 
-static size_t behind(const struct edit_line *edit, size_t at) {
+static size_t char_after(const struct edit_line *edit, size_t at) {
     do {
         at += at < edit->text.len;
     } while (at < edit->text.len && ((unsigned char)edit->text.data[at] & 0xC0) == 0x80);
@@ -132,7 +132,7 @@ static size_t word_begin(const struct edit_line *edit) {
 
 /* --- What was typed before -------------------------------------------------------------------- */
 
-static void remember(struct edit_line *edit) {
+static void history_add(struct edit_line *edit) {
     bool same = edit->count > 0 && strcmp(edit->history[edit->count - 1], edit->text.data) == 0;
     if (edit->text.len == 0 || same) {
         return;
@@ -145,7 +145,7 @@ static void remember(struct edit_line *edit) {
     edit->history[edit->count++] = mem_copy(edit->text.data, edit->text.len);
 }
 
-static void climb(struct edit_line *edit, int by) {
+static void history_go(struct edit_line *edit, int by) {
     if ((by > 0 && edit->back == edit->count) || (by < 0 && edit->back == 0)) {
         return;
     }
@@ -159,48 +159,37 @@ static void climb(struct edit_line *edit, int by) {
 
 /* --- Keys ------------------------------------------------------------------------------------- */
 
-enum wait { WAIT_FOR_EVER = -1 };
-
-/* *ret_byte -1: nothing came in time, or nothing ever will. */
-static struct err read_byte(const struct edit_line *edit, int wait_ms, int *ret_byte) {
-    struct pollfd polls[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                             {.fd = edit->interrupt_fd, .events = POLLIN}};
-    unsigned char byte = 0;
-    int ready = poll(polls, COUNT_OF(polls), wait_ms);
-    if (ready < 0 && errno != EINTR) {
-        return err_from_errno(errno, "line: poll");
-    }
-    if (ready > 0 && (polls[1].revents & POLLIN) != 0) {
-        return err_make(ERR_INTERRUPTED, "line: wait");
-    }
-    *ret_byte = ready > 0 && read(STDIN_FILENO, &byte, 1) == 1 ? byte : -1;
-    return ERR_OK;
-}
-
-static bool key_is_whole(struct bytes key) {
+/* Length of the whole key that begins so. */
+static size_t key_len(struct bytes key) {
     unsigned char first = (unsigned char)key.data[0], last = (unsigned char)key.data[key.len - 1];
     if (first == ESCAPE && key.len >= 2 && (key.data[1] == '[' || key.data[1] == 'O')) {
-        return key.len >= 3 && last >= 0x40 && last <= 0x7E;
+        return key.len >= 3 && last >= 0x40 && last <= 0x7E ? key.len : key.len + 1;
     }
-    return key.len >= (first == ESCAPE ? 2U
-                       : first >= 0xF0 ? 4U
-                       : first >= 0xE0 ? 3U
-                       : first >= 0xC0 ? 2U
-                                       : 1U);
+    return first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 || first == ESCAPE ? 2 : 1;
 }
 
-/* Into `room`. An empty key: the terminal is gone. A part of one: a lone ESC, or the end. */
+/* Reads a key into `room`. An empty one: the terminal is gone. A part of one: a lone ESC, or the
+ * end. */
 static struct err read_key(const struct edit_line *edit, char room[KEY_SIZE],
                            struct bytes *ret_key) {
-    int byte = 0;
+    size_t len = 0, whole = 1;
     *ret_key = (struct bytes){room, 0};
-    do {
-        struct err err = read_byte(edit, ret_key->len == 0 ? WAIT_FOR_EVER : ESCAPE_MS, &byte);
-        if (err_failed(err) || byte < 0) {
-            return err;
+    while (len < whole && len < KEY_SIZE) {
+        struct pollfd polls[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                                 {.fd = edit->interrupt_fd, .events = POLLIN}};
+        int ready = poll(polls, COUNT_OF(polls), len == 0 ? -1 /* for ever */ : ESCAPE_MS);
+        if (ready < 0 && errno != EINTR) {
+            return err_from_errno(errno, "line: poll");
         }
-        room[ret_key->len++] = (char)byte;
-    } while (!key_is_whole(*ret_key) && ret_key->len < KEY_SIZE);
+        if (ready > 0 && (polls[1].revents & POLLIN) != 0) {
+            return err_make(ERR_INTERRUPTED, "line: wait");
+        }
+        if (ready <= 0 || read(STDIN_FILENO, &room[len], 1) != 1) {
+            return ERR_OK; /* Nothing came in time, or nothing ever will. */
+        }
+        ret_key->len = ++len;
+        whole = key_len(*ret_key);
+    }
     return ERR_OK;
 }
 
@@ -235,11 +224,11 @@ static void act(struct edit_line *edit, enum edit_action action) {
     switch (action) {
     case GO_UP:
     case GO_DOWN:
-        climb(edit, action == GO_UP ? 1 : -1);
+        history_go(edit, action == GO_UP ? 1 : -1);
         break;
     case GO_RIGHT:
     case GO_LEFT:
-        edit->at = action == GO_RIGHT ? behind(edit, at) : before(edit, at);
+        edit->at = action == GO_RIGHT ? char_after(edit, at) : char_before(edit, at);
         break;
     case GO_HOME:
     case GO_END:
@@ -247,11 +236,11 @@ static void act(struct edit_line *edit, enum edit_action action) {
         break;
     case CUT_LEFT:
     case CUT_WORD:
-        cut(edit, action == CUT_LEFT ? before(edit, at) : word_begin(edit), at);
+        cut(edit, action == CUT_LEFT ? char_before(edit, at) : word_begin(edit), at);
         break;
     case CUT_RIGHT:
     case CUT_REST:
-        cut(edit, at, action == CUT_RIGHT ? behind(edit, at) : end);
+        cut(edit, at, action == CUT_RIGHT ? char_after(edit, at) : end);
         break;
     case CUT_ALL:
         cut(edit, 0, end);
@@ -265,50 +254,22 @@ static void act(struct edit_line *edit, enum edit_action action) {
 /* Other control characters, and escape sequences that nobody knows, mean nothing here. */
 static void obey(struct edit_line *edit, struct bytes key, bool pasting) {
     unsigned char first = (unsigned char)key.data[0];
+    size_t i = 0;
+    while (i < COUNT_OF(actions) && !bytes_is(key, actions[i].key)) {
+        i++;
+    }
     if (pasting && (first == ENTER || first == '\n')) {
         insert(edit, BYTES("\n"));
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(actions); i++) {
-        if (bytes_is(key, actions[i].key)) {
-            act(edit, actions[i].action);
-            return;
-        }
-    }
-    if (first >= 0x20 && utf8_valid(key.data, key.len)) {
+    } else if (i < COUNT_OF(actions)) {
+        act(edit, actions[i].action);
+    } else if (first >= 0x20 && utf8_valid(key.data, key.len)) {
         insert(edit, key);
     }
 }
 
-enum line_end { LINE_GOES_ON, LINE_DONE, LINE_OVER };
-
-static struct err edit_key(struct edit_line *edit, bool *io_pasting, enum line_end *ret_end) {
-    char room[KEY_SIZE];
-    struct bytes key = {room, 0};
-    struct err err = read_key(edit, room, &key);
-    if (err_failed(err)) {
-        return err;
-    }
-    int first = key.len == 0 ? -1 : (unsigned char)key.data[0];
-    /* Between the two marks of a paste a line break is text. */
-    *io_pasting = bytes_is(key, "\033[200~") || (*io_pasting && !bytes_is(key, "\033[201~"));
-    if (first == CTRL_C) {
-        return err_make(ERR_INTERRUPTED, "line: Ctrl-C");
-    }
-    if (first < 0 || (first == CTRL_D && edit->text.len == 0)) {
-        *ret_end = LINE_OVER;
-    } else if (!*io_pasting && (first == ENTER || first == '\n')) {
-        *ret_end = LINE_DONE;
-    } else {
-        obey(edit, key, *io_pasting);
-    }
-    return ERR_OK;
-}
-
 struct err edit_line_next(struct edit_line *edit, const char *prompt, struct bytes *ret_line) {
     struct raw_terminal terminal = {.raw = false};
-    enum line_end end = LINE_GOES_ON;
-    bool pasting = false;
+    bool pasting = false, done = false, over = false;
     text_clear(&edit->text);
     text_add(&edit->text, "", 0);
     edit->at = edit->back = edit->row = 0;
@@ -317,24 +278,36 @@ struct err edit_line_next(struct edit_line *edit, const char *prompt, struct byt
     }
     struct err err = ERR_OK;
     fputs("\033[?2004h", stdout); /* Pastes come between two marks. */
-    while (!err_failed(err) && end == LINE_GOES_ON) {
+    while (!err_failed(err) && !done && !over) {
+        char room[KEY_SIZE];
+        struct bytes key = {room, 0};
         draw(edit, prompt);
-        err = edit_key(edit, &pasting, &end);
+        err = read_key(edit, room, &key);
+        if (err_failed(err)) {
+            break;
+        }
+        int first = key.len == 0 ? -1 : (unsigned char)key.data[0];
+        /* Between the two marks of a paste a line break is text. */
+        pasting = bytes_is(key, "\033[200~") || (pasting && !bytes_is(key, "\033[201~"));
+        done = !pasting && (first == ENTER || first == '\n');
+        over = first < 0 || (first == CTRL_D && edit->text.len == 0);
+        if (first == CTRL_C) {
+            err = err_make(ERR_INTERRUPTED, "line: Ctrl-C");
+        } else if (!done && !over) {
+            obey(edit, key, pasting);
+        }
     }
     edit->at = edit->text.len;
     draw(edit, prompt);
     fputs("\033[?2004l\r\n", stdout);
     (void)fflush(stdout); /* As in draw. */
     raw_terminal_end(&terminal);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (end == LINE_OVER) {
+    if (!err_failed(err) && over) {
         *ret_line = (struct bytes){NULL, 0};
-        return ERR_OK;
+    } else if (!err_failed(err)) {
+        text_add(&edit->text, "", 0);
+        history_add(edit);
+        *ret_line = text_bytes(&edit->text);
     }
-    text_add(&edit->text, "", 0);
-    remember(edit);
-    *ret_line = text_bytes(&edit->text);
-    return ERR_OK;
+    return err;
 }
