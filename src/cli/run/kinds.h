@@ -17,6 +17,6 @@ struct run_kind_view {
     struct err (*attach)(struct invocation *invocation, struct talk *talk, json_t *run);
 };
 extern const struct run_kind_view
-    run_kind_views[]; /* cli/workflow/run_kinds.c. Ends with .name NULL. */
+    run_kind_views[]; /* cli/workflow/watch.c. Ends with .name NULL. */
 
 #endif

@@ -1,4 +1,4 @@
-/* command_run.c: drover run.
+/* command_run.c: drover run; pause, resume, restart: workflows and their agents.
  *
  * From the answer on the run is the daemon's; `run` then only follows it. */
 #include <stdio.h>
@@ -8,23 +8,11 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/run/view.h"
 #include "cli/session/session.h"
 #include "cli/workflow/request.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
-
-/* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
-static void detached_print(const struct invocation *invocation, const char *run) {
-    if (invocation->json) {
-        printf("{\"id\": \"%s\"}\n", run);
-        return;
-    }
-    printf("%s\n", run);
-    if (isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n", run,
-                run);
-    }
-}
 
 static struct err run_run(struct invocation *invocation) {
     AUTO(workflow_starting_done)
@@ -65,7 +53,12 @@ static struct err run_run(struct invocation *invocation) {
     }
     watch.run = talk_text(answer, "runId");
     if (args_on(args, "detach")) {
-        detached_print(invocation, watch.run);
+        /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
+        printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
+        if (!invocation->json && isatty(STDERR_FILENO) == 1) {
+            fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n",
+                    watch.run, watch.run);
+        }
         return ERR_OK;
     }
     return workflow_watch(&watch);
@@ -93,4 +86,33 @@ const struct command command_run = {
         "Exit code: 0 only when it succeeded; 1 when it failed, or an agent did (degraded); 124\n"
         "when its time was over; 125 when it was stopped; 11 after Ctrl-C.\n",
     .run = run_run,
+};
+
+/* --- A run that goes on ----------------------------------------------------------------------- */
+
+static const char no_run[] = "'{}' is no id of a run: 'drover ps' lists those that live";
+
+/* The answer to each of these requests is the run as it is now. */
+static void run_print(const json_t *run) {
+    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+}
+
+const struct command command_pause = {
+    COMMAND(NULL, "pause", "RUN", "Pause a workflow: those at work go on, no other agent begins."),
+    .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
+             "timeouts go on counting.\n",
+    ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
+};
+
+const struct command command_resume = {
+    COMMAND(NULL, "resume", "RUN", "Let a workflow that is paused go on."),
+    .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
+    ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
+};
+
+const struct command command_restart = {
+    COMMAND(NULL, "restart", "AGENT", "Ask an agent of a workflow anew that has not ended."),
+    .about = "What it did so far is thrown away. 'drover show RUN' tells the agents of a run. One\n"
+             "that has ended is run again by 'drover run --resume RUN --rerun AGENT'.\n",
+    ACTION("POST /api/v1/runs/{}/restart", .unknown = no_run, .print = run_print),
 };

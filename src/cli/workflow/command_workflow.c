@@ -61,16 +61,6 @@ static void fault_print(const struct paint *paint, const json_t *row) {
     }
 }
 
-static void row_print(const struct paint *paint, const json_t *row) {
-    bool shadowed = json_is_true(json_object_get(row, "shadowed"));
-    bool broken = json_object_get(row, "error") != NULL;
-    const char *state = shadowed ? "shadowed" : broken ? "broken" : "";
-    enum colour colour = shadowed ? COLOUR_GREY : broken ? COLOUR_RED : COLOUR_NONE;
-    printf("%s%-24s  %-8s  %-8s  %s%s\n", paint_begin(paint, colour), talk_text(row, "name"),
-           talk_text(row, "origin"), state,
-           talk_text(row, shadowed || broken ? "file" : "description"), paint_end(paint, colour));
-}
-
 static struct err ls_run(struct invocation *invocation) {
     AUTO(json_release) json_t *answer = NULL;
     struct err err = catalog_ask(invocation, NULL /* all */, &answer);
@@ -86,9 +76,18 @@ static struct err ls_run(struct invocation *invocation) {
     json_array_foreach(rows, at, row) {
         if (invocation->json) {
             talk_print(row);
-        } else {
-            row_print(&paint, row);
+            continue;
         }
+        bool shadowed = json_is_true(json_object_get(row, "shadowed"));
+        bool broken = json_object_get(row, "error") != NULL;
+        enum colour colour = shadowed ? COLOUR_GREY : broken ? COLOUR_RED : COLOUR_NONE;
+        printf("%s%-24s  %-8s  %-8s  %s%s\n", paint_begin(&paint, colour), talk_text(row, "name"),
+               talk_text(row, "origin"),
+               shadowed ? "shadowed"
+               : broken ? "broken"
+                        : "",
+               talk_text(row, shadowed || broken ? "file" : "description"),
+               paint_end(&paint, colour));
     }
     json_array_foreach(invocation->json ? NULL : rows, at, row) {
         fault_print(&paint, row);

@@ -63,17 +63,6 @@ static void verdict_print(const struct checking *checking, const char *file,
     putchar('\n');
 }
 
-static struct err verdict_print_json(const char *file, const struct script_verdict *verdict) {
-    AUTO(text_done) struct text name = text_up_to(64 << 10), text = text_up_to(4 << 20);
-    text_add_json(&name, file, strlen(file));
-    script_verdict_write(verdict, &text);
-    if (text_failed(&name) || text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "workflow: verdict");
-    }
-    printf("{\"file\":%s,%s\n", name.data, text.data + 1); /* One object of both. */
-    return ERR_OK;
-}
-
 /* A daemon that is not there is asked once. What our own reader let pass can have but one thing
  * wrong that it does not say itself: its syntax. */
 static struct err engine_ask(struct checking *checking, const char *file, struct bytes script,
@@ -116,36 +105,29 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     return ERR_OK;
 }
 
-/* Reads one byte more than is taken: so that the reader, which knows the bound, refuses it. */
-static struct err file_read(const char *file, struct text *text, struct why *why) {
-    char buffer[16 << 10];
-    AUTO(fd_release) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t got = fd < 0 ? -1 : 1;
-    while (got > 0 && text->len <= SCRIPT_SOURCE_MAX) {
-        got = read(fd, buffer, sizeof buffer);
-        if (got > 0) {
-            text_add(text, buffer, (size_t)got);
-        }
-    }
-    if (got < 0) {
-        int os = errno;
-        return err_why(why, os == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: %s", file,
-                       strerror(os));
-    }
-    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "workflow: read") : ERR_OK;
-}
-
 static struct err file_check(struct checking *checking, const char *file) {
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
     AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + (64 << 10));
     struct script_fault fault = {.line = 0};
     struct script_verdict verdict = {.prepared = NULL};
-    struct err err = file_read(file, &text, &checking->invocation->why);
-    if (err_failed(err)) {
-        return err;
+    char buffer[16 << 10];
+    AUTO(fd_release) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t got = fd < 0 ? -1 : 1;
+    /* The loop takes a byte more than a script may have, so that its reader refuses it. */
+    while (got > 0 && text.len <= SCRIPT_SOURCE_MAX) {
+        got = read(fd, buffer, sizeof buffer);
+        text_add(&text, buffer, got > 0 ? (size_t)got : 0);
+    }
+    if (got < 0) {
+        int os = errno;
+        return err_why(&checking->invocation->why, os == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+                       "%.200s: %s", file, strerror(os));
+    }
+    if (text_failed(&text)) {
+        return err_make(ERR_OUT_OF_MEMORY, "workflow: read");
     }
     const struct script_source source = {text_bytes(&text), bytes_of(file)};
-    err = script_prepare(&source, &prepared, &fault);
+    struct err err = script_prepare(&source, &prepared, &fault);
     if (err.code == ERR_BAD_SCRIPT) {
         verdict.fault = &fault;
     } else if (!err_failed(err)) {
@@ -160,7 +142,14 @@ static struct err file_check(struct checking *checking, const char *file) {
         checking->failed |= prepared.notes[i].grave;
     }
     if (checking->invocation->json) {
-        return verdict_print_json(file, &verdict);
+        AUTO(text_done) struct text name = text_up_to(64 << 10), row = text_up_to(4 << 20);
+        text_add_json(&name, file, strlen(file));
+        script_verdict_write(&verdict, &row);
+        if (text_failed(&name) || text_failed(&row)) {
+            return err_make(ERR_OUT_OF_MEMORY, "workflow: verdict");
+        }
+        printf("{\"file\":%s,%s\n", name.data, row.data + 1); /* One object of both. */
+        return ERR_OK;
     }
     verdict_print(checking, file, &verdict);
     return ERR_OK;
@@ -249,20 +238,6 @@ static int file_create(const char *name, struct text *path) {
     return fd < 0 ? -1 : openat(fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
-static struct err template_write(int fd, const char *name) {
-    AUTO(text_done) struct text text = text_up_to(8 << 10);
-    text_addf(&text, "// %s: run it with `drover run %s`.\n", name, name);
-    text_addf(&text, "%s%s%s", template_head, name, template_rest);
-    for (size_t at = 0; at < text.len;) {
-        ssize_t wrote = write(fd, text.data + at, text.len - at);
-        if (wrote < 0 && errno != EINTR) {
-            return err_from_errno(errno, "workflow: new");
-        }
-        at += wrote > 0 ? (size_t)wrote : 0;
-    }
-    return ERR_OK;
-}
-
 static struct err new_run(struct invocation *invocation) {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
@@ -287,10 +262,17 @@ static struct err new_run(struct invocation *invocation) {
         why_set(&invocation->why, "%.200s: %s", path.data, strerror(os));
         return err_from_errno(os, "workflow: new");
     }
-    err = template_write(fd, name);
-    if (err_failed(err)) {
-        (void)unlink(path.data); /* Half of one is worse than none. */
-        return err;
+    AUTO(text_done) struct text text = text_up_to(8 << 10);
+    text_addf(&text, "// %s: run it with `drover run %s`.\n", name, name);
+    text_addf(&text, "%s%s%s", template_head, name, template_rest);
+    for (size_t at = 0; at < text.len;) {
+        ssize_t wrote = write(fd, text.data + at, text.len - at);
+        if (wrote < 0 && errno != EINTR) {
+            os = errno;
+            (void)unlink(path.data); /* Half of one is worse than none. */
+            return err_from_errno(os, "workflow: new");
+        }
+        at += wrote > 0 ? (size_t)wrote : 0;
     }
     if (invocation->json) {
         AUTO(json_release) json_t *answer = NULL;

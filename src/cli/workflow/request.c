@@ -50,21 +50,13 @@ const struct flag workflow_request_flags[] = {
 
 /* --- The body --------------------------------------------------------------------------------- */
 
-/* JSON carries text only. `what` is how the user knows it. */
-static struct err text_set(json_t *body, const char *name, struct bytes text, const char *what,
-                           struct why *why) {
-    if (!utf8_valid(text.data, text.len)) {
-        return err_why(why, ERR_USAGE, "%.100s is not UTF-8 text", what);
-    }
-    (void)json_object_set_new(body, name, json_stringn(text.data, text.len)); /* NULL is refused. */
-    return ERR_OK;
-}
-
+/* JSON carries text only. A row that is not given has no text. */
 static struct err texts_set(const struct workflow_request *request, json_t *body, struct why *why) {
     const struct args *args = request->args;
     const struct {
-        const char *name, *text, *what;
+        const char *name, *text, *what; /* The last is the user's word for it. */
     } texts[] = {
+        {"script", request->script.data, request->title},
         {"title", request->title, "the file's name"},
         {"root", request->root, "the folder's path"},
         {"name", request->name, "the workflow's name"},
@@ -73,16 +65,17 @@ static struct err texts_set(const struct workflow_request *request, json_t *body
         {"project", args_text(args, "project"), "--project"},
         {"resumeFromRunId", args_text(args, "resume"), "--resume"},
     };
-    struct err err = ERR_OK;
-    if (request->script.data != NULL) {
-        err = text_set(body, "script", request->script, request->title, why);
-    }
-    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(err); i++) {
-        if (texts[i].text != NULL) {
-            err = text_set(body, texts[i].name, bytes_of(texts[i].text), texts[i].what, why);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        /* A script may hold a NUL. */
+        struct bytes text = i == 0 ? request->script : bytes_of(texts[i].text);
+        if (texts[i].text != NULL && !utf8_valid(text.data, text.len)) {
+            return err_why(why, ERR_USAGE, "%.100s is not UTF-8 text", texts[i].what);
+        }
+        if (texts[i].text != NULL) { /* NULL is refused. */
+            (void)json_object_set_new(body, texts[i].name, json_stringn(text.data, text.len));
         }
     }
-    return err;
+    return ERR_OK;
 }
 
 /* "NAME=VALUE" */
@@ -153,29 +146,6 @@ static const struct limit {
               {"budget", "budget"}};
 enum { LIMIT_NUMBERS = COUNT_OF(limits) - 1 }; /* The last one is an object. */
 
-/* The limits of the resumed run hold unless something is said: null is "none". */
-static struct err lift_set(const struct args *args, const char *word, json_t *body,
-                           struct why *why) {
-    const struct limit *limit = limits;
-    while (limit < limits + COUNT_OF(limits) && strcmp(limit->flag, word) != 0) {
-        limit++;
-    }
-    if (limit == limits + COUNT_OF(limits)) {
-        why_set(why,
-                "--lift '%.60s' is no limit of a run: timeout, agent-timeout, concurrency, "
-                "budget-tokens, budget",
-                word);
-    } else if (!args_given(args, "resume")) {
-        why_set(why, "--lift %s needs --resume RUN: the run whose --%s shall not hold", word, word);
-    } else if (args_given(args, word)) {
-        why_set(why, "--lift %s and --%s: one of the two", word, word);
-    } else {
-        (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
-        return ERR_OK;
-    }
-    return err_make(ERR_USAGE, "run: lift");
-}
-
 static struct err limits_set(const struct args *args, json_t *body, struct why *why) {
     AUTO(text_done) struct text text = text_up_to(4096);
     json_t *budget = NULL;
@@ -189,11 +159,33 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
     if (!err_failed(err) && args_given(args, "budget") && !text_failed(&text)) {
         err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &budget, why);
     }
-    if (!err_failed(err) && budget != NULL) {
+    if (err_failed(err)) {
+        return err;
+    }
+    if (budget != NULL) {
         (void)json_object_set_new(body, "budget", budget); /* NULL is refused. */
     }
-    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "lift", &at)) != NULL;) {
-        err = lift_set(args, word, body, why);
+    /* The limits of the resumed run hold unless something is said: null is "none". */
+    for (unsigned at = 0; (word = args_next(args, "lift", &at)) != NULL;) {
+        const struct limit *limit = limits;
+        while (limit < limits + COUNT_OF(limits) && strcmp(limit->flag, word) != 0) {
+            limit++;
+        }
+        if (limit == limits + COUNT_OF(limits)) {
+            return err_why(why, ERR_USAGE,
+                           "--lift '%.60s' is no limit of a run: timeout, agent-timeout, "
+                           "concurrency, budget-tokens, budget",
+                           word);
+        }
+        if (!args_given(args, "resume")) {
+            return err_why(why, ERR_USAGE,
+                           "--lift %s needs --resume RUN: the run whose --%s shall not hold", word,
+                           word);
+        }
+        if (args_given(args, word)) {
+            return err_why(why, ERR_USAGE, "--lift %s and --%s: one of the two", word, word);
+        }
+        (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
     }
     for (size_t i = 0; i < LIMIT_NUMBERS; i++) {
         if (args_given(args, limits[i].flag)) {
@@ -201,7 +193,7 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
             (void)json_object_set_new(body, limits[i].name, json_integer(value));
         }
     }
-    return err;
+    return ERR_OK;
 }
 
 struct err workflow_request_write(const struct workflow_request *request, struct text *body,
@@ -292,22 +284,6 @@ void workflow_starting_done(struct workflow_starting *starting) {
     talk_close(&starting->talk);
 }
 
-static struct err script_read(struct workflow_starting *starting, struct bytes *ret_script) {
-    const struct world *world = starting->invocation->world;
-    struct why *why = &starting->invocation->why;
-    size_t len = 0;
-    struct err err =
-        world->file_read(world->ctx, starting->word, SCRIPT_MAX, &starting->script, &len);
-    if (err_failed(err)) {
-        const char *words = err.os != 0 ? strerror(err.os) : err_title(err.code);
-        why_set(why, "%.200s cannot be read: %s", starting->word,
-                err.os == EFBIG ? "a script has at most 1 MB" : words);
-        return err.os == ENOENT ? err_make(ERR_NOT_FOUND, "run: file") : err;
-    }
-    *ret_script = (struct bytes){starting->script, len};
-    return ERR_OK;
-}
-
 struct err workflow_starting_read(struct workflow_starting *starting, enum workflow_name name) {
     struct invocation *invocation = starting->invocation;
     const struct args *args = &invocation->args;
@@ -335,12 +311,20 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     if (kind == WORKFLOW_WORD_FILE ||
         (kind == WORKFLOW_WORD_MAYBE_FILE && access(word, F_OK) == 0)) {
         const char *slash = strrchr(word, '/');
+        const struct world *world = invocation->world;
+        size_t len = 0;
         request.title = slash != NULL ? slash + 1 : word;
-        err = script_read(starting, &request.script);
+        err = world->file_read(world->ctx, word, SCRIPT_MAX, &starting->script, &len);
+        if (err_failed(err)) {
+            const char *words = err.os != 0 ? strerror(err.os) : err_title(err.code);
+            why_set(&invocation->why, "%.200s cannot be read: %s", word,
+                    err.os == EFBIG ? "a script has at most 1 MB" : words);
+            return err.os == ENOENT ? err_make(ERR_NOT_FOUND, "run: file") : err;
+        }
+        request.script = (struct bytes){starting->script, len};
     } else if (name == WORKFLOW_NAME_INSIDE) {
         request.name = word;
     }
     text_init(&starting->body, BODY_MAX);
-    return err_failed(err) ? err
-                           : workflow_request_write(&request, &starting->body, &invocation->why);
+    return workflow_request_write(&request, &starting->body, &invocation->why);
 }

@@ -12,9 +12,11 @@
 #include "cli/base/resource.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
+#include "cli/run/kinds.h"
 #include "cli/run/view.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/live_screen.h"
+#include "cli/turn/follow.h"
 #include "cli/workflow/draw.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/tree.h"
@@ -218,6 +220,7 @@ static void agents_ask(struct watching *watching) {
     watching->stale = watching->stale && (held || client_may_pass(err));
 }
 
+/* Whether ASK_MS have passed since then; 0: never. */
 static bool is_time(const struct watching *watching, uint64_t since_ms) {
     return since_ms == 0 || mono_ms(watching) - since_ms >= ASK_MS;
 }
@@ -262,18 +265,6 @@ static void model_note(struct watching *watching, const struct follow_event *eve
     text_add_str(text, " is asked instead\n");
 }
 
-/* The last event is printed when the result is whole. */
-static void event_print(const struct follow_event *event, const json_t *data) {
-    AUTO(json_release) json_t *line = json_object();
-    if (bytes_is(event->type, "workflow_finished")) {
-        return;
-    }
-    (void)json_object_set_new(line, "event", json_stringn(event->type.data, event->type.len));
-    (void)json_object_set_new(line, "seq", json_integer(event->seq));
-    (void)json_object_update_missing(line, (json_t *)(uintptr_t)data); /* Only read. */
-    talk_print(line);
-}
-
 static void on_event(void *ctx, const struct follow_event *event) {
     struct watching *watching = ctx;
     const struct bytes type = event->type;
@@ -301,7 +292,13 @@ static void on_event(void *ctx, const struct follow_event *event) {
     watching->asks |=
         answered || bytes_is(type, "agent_waiting") || bytes_is(type, "agent_answered");
     if (watching->show == SHOW_JSON) {
-        event_print(event, data);
+        if (!bytes_is(type, "workflow_finished")) { /* Printed when the result is whole. */
+            AUTO(json_release) json_t *copy = json_object();
+            (void)json_object_set_new(copy, "event", json_stringn(type.data, type.len));
+            (void)json_object_set_new(copy, "seq", json_integer(event->seq));
+            (void)json_object_update_missing(copy, data);
+            talk_print(copy);
+        }
         return;
     }
     model_note(watching, event, data, &line);
@@ -380,31 +377,6 @@ static struct err events_follow(struct watching *watching) {
                                      : err; /* A pruned stream: the run's row has the rest. */
 }
 
-static struct err to_the_end(struct watching *watching) {
-    const struct workflow_watch *watch = watching->watch;
-    const struct run_wait wait = {.id = watch->run, .retry_ms = watch->retry_ms};
-    AUTO(json_release) json_t *run = NULL;
-    struct err err = events_follow(watching);
-    if (!err_failed(err) && json_object_size(watching->told) > 0 && side_open(watching)) {
-        questions_ask(watching); /* Questions were answered in the meantime. */
-    }
-    /* Events were pruned, or the result was too long for one: the row has it. */
-    if (!err_failed(err) && (!watching->tree.finished || watching->tree.cut)) {
-        err = run_wait(watch->talk, &wait, &run, &watch->invocation->why);
-    }
-    if (!err_failed(err) && run != NULL) {
-        watching->tree.cut = watching->tree.finished; /* The result alone is missing. */
-        workflow_tree_run(&watching->tree, run);
-    }
-    if (!err_failed(err) && watching->stale && watching->show == SHOW_LIVE && side_open(watching)) {
-        agents_ask(watching);
-    }
-    if (watching->show == SHOW_LIVE) {
-        picture_draw(watching); /* As it stays. */
-    }
-    return err;
-}
-
 static void watching_init(struct watching *watching, const struct workflow_watch *watch) {
     const struct invocation *invocation = watch->invocation;
     const char *term = invocation->env.get(invocation->env.ctx, "TERM");
@@ -453,7 +425,26 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
     talk_warn_held(watch->talk);
-    struct err err = to_the_end(&watching);
+    const struct run_wait wait = {.id = watch->run, .retry_ms = watch->retry_ms};
+    AUTO(json_release) json_t *run = NULL;
+    struct err err = events_follow(&watching);
+    if (!err_failed(err) && json_object_size(watching.told) > 0 && side_open(&watching)) {
+        questions_ask(&watching); /* Questions were answered in the meantime. */
+    }
+    /* Events were pruned, or the result was too long for one: the row has it. */
+    if (!err_failed(err) && (!watching.tree.finished || watching.tree.cut)) {
+        err = run_wait(watch->talk, &wait, &run, &watch->invocation->why);
+    }
+    if (!err_failed(err) && run != NULL) {
+        watching.tree.cut = watching.tree.finished; /* The result alone is missing. */
+        workflow_tree_run(&watching.tree, run);
+    }
+    if (!err_failed(err) && watching.stale && watching.show == SHOW_LIVE && side_open(&watching)) {
+        agents_ask(&watching);
+    }
+    if (watching.show == SHOW_LIVE) {
+        picture_draw(&watching); /* As it stays. */
+    }
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
         job_detached(watch->invocation, watch->run);
@@ -463,3 +454,27 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     }
     return err;
 }
+
+/* --- The table of cli/run/kinds.h, which stands here because all kinds are known here --------- */
+
+static struct err turn_attach(struct invocation *invocation, struct talk *talk, json_t *run) {
+    return turn_look_run(invocation, talk, run, args_on(&invocation->args, "new"));
+}
+
+static struct err workflow_attach(struct invocation *invocation, struct talk *talk, json_t *run) {
+    struct workflow_watch watch = {.invocation = invocation,
+                                   .talk = talk,
+                                   .run = talk_text(run, "id"),
+                                   .row = run,
+                                   .retry_ms = args_int(&invocation->args, "retry-for", 0),
+                                   .only_new = args_on(&invocation->args, "new")};
+    return workflow_watch(&watch);
+}
+
+const struct run_kind_view run_kind_views[] = {
+    {.name = "job", .attach = job_attach},
+    {.name = "turn", .attach = turn_attach},
+    {.name = "workflow", .show = workflow_show, .attach = workflow_attach},
+    {.name = "agent", .show = workflow_show},
+    {.name = NULL},
+};
