@@ -15,6 +15,13 @@ struct id {
 
 /* `prefix` is at most 4 letters, without the underscore. */
 struct id id_make(const char *prefix, int64_t now_ms, const uint8_t random[10]);
+/* The same id, from its bytes. */
+static inline struct id id_copy(struct bytes text) {
+    struct id id = {""};
+    assert(text.len < sizeof id.text);
+    memcpy(id.text, text.data, text.len);
+    return id;
+}
 MUST_CHECK bool id_valid(const char *text, size_t len, const char *prefix);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/id.h"
 
 struct world {
     void *ctx;
@@ -36,6 +37,12 @@ static inline uint64_t world_mono_ns(const struct world *world) {
 }
 static inline void world_random(const struct world *world, void *bytes, size_t len) {
     world->random(world->ctx, bytes, len);
+}
+/* Id of a row that a transaction will make. */
+static inline struct id world_new_id(const struct world *world, const char *prefix) {
+    uint8_t random[10];
+    world_random(world, random, sizeof random);
+    return id_make(prefix, world_wall_ms(world), random);
 }
 
 #endif

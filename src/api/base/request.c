@@ -43,10 +43,7 @@ bool request_prepare(struct request *request, struct exchange *exchange, const s
 }
 
 struct id request_new_id(const struct request *request, const char *prefix) {
-    const struct world *world = loop_world(request->loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
+    return world_new_id(loop_world(request->loop), prefix);
 }
 
 /* --- Idempotency-Key -------------------------------------------------------------------------- */

@@ -96,9 +96,7 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
 struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                        struct why *why) {
     AUTO(json_release) json_t *message = json_object();
-    uint8_t random[10];
-    world_random(talk->world, random, sizeof random);
-    struct id client = id_make("cli", world_wall_ms(talk->world), random);
+    struct id client = world_new_id(talk->world, "cli");
     member_set(message, "text", say->text);
     member_set(message, "model", say->model);
     member_set(message, "client_id", client.text);

@@ -8,16 +8,16 @@
 
 enum { KEY_BYTES = 32, FILE_MAX = DELIVER_SECRET_MAX + 2 };
 
-static void wipe(char **text) {
+static void secret_wipe(char **text) {
     if (*text != NULL) {
         explicit_bzero(*text, strlen(*text));
     }
     mem_free(*text);
 }
 
-static struct err read_secret(const struct world *world, const char *path, char **ret_secret,
+static struct err secret_read(const struct world *world, const char *path, char **ret_secret,
                               struct why *why) {
-    AUTO(wipe) char *text = NULL;
+    AUTO(secret_wipe) char *text = NULL;
     size_t size = 0;
     struct err err = world->file_read(world->ctx, path, FILE_MAX, &text, &size);
     if (err_failed(err)) {
@@ -35,21 +35,6 @@ static struct err read_secret(const struct world *world, const char *path, char 
     return ERR_OK;
 }
 
-static struct err make_secret(const struct world *world, const char *path, struct why *why) {
-    uint8_t random[KEY_BYTES];
-    char text[2 * KEY_BYTES + 1];
-    world_random(world, random, sizeof random);
-    hex_write(random, sizeof random, text);
-    text[2 * KEY_BYTES] = '\n'; /* In place of the terminator. */
-    struct err err = world->file_replace(world->ctx, path, (struct bytes){text, sizeof text}, 0600);
-    explicit_bzero(random, sizeof random);
-    explicit_bzero(text, sizeof text);
-    if (err_failed(err)) {
-        why_set(why, "%s, the secret of webhooks, cannot be made: %s", path, err_title(err.code));
-    }
-    return err;
-}
-
 struct err deliver_secret_load(const struct world *world, const char *data_dir, const char *file,
                                char **ret_secret, struct why *why) {
     AUTO(mem_release) char *own = datadir_path(data_dir, "webhook.key");
@@ -60,10 +45,21 @@ struct err deliver_secret_load(const struct world *world, const char *data_dir, 
                        "%s holds the secret of webhooks, and others may read it: chmod 600 it",
                        path);
     }
-    struct err err = read_secret(world, path, ret_secret, why);
+    struct err err = secret_read(world, path, ret_secret, why);
     if (err.code != ERR_NOT_FOUND || file != NULL) {
         return err;
     }
-    err = make_secret(world, path, why);
-    return err_failed(err) ? err : read_secret(world, path, ret_secret, why);
+    uint8_t random[KEY_BYTES];
+    char text[2 * KEY_BYTES + 1];
+    world_random(world, random, sizeof random);
+    hex_write(random, sizeof random, text);
+    text[2 * KEY_BYTES] = '\n'; /* In place of the terminator. */
+    err = world->file_replace(world->ctx, path, (struct bytes){text, sizeof text}, 0600);
+    explicit_bzero(random, sizeof random);
+    explicit_bzero(text, sizeof text);
+    if (err_failed(err)) {
+        why_set(why, "%s, the secret of webhooks, cannot be made: %s", path, err_title(err.code));
+        return err;
+    }
+    return secret_read(world, path, ret_secret, why);
 }

@@ -10,7 +10,6 @@
 
 #include "base/id.h"
 #include "base/memory.h"
-#include "dispatch/base/new_id.h"
 #include "model/connection.h"
 #include "store/datadir.h"
 
@@ -18,7 +17,7 @@
 
 struct key_file_name key_file_name_make(const struct world *world, struct bytes provider) {
     struct key_file_name name;
-    struct id id = new_id(world, "key");
+    struct id id = world_new_id(world, "key");
     int len =
         snprintf(name.text, sizeof name.text, "%.*s.%s", (int)provider.len, provider.data, id.text);
     assert(len > 0 && (size_t)len < sizeof name.text); /* A connection's name is bounded. */

@@ -3,7 +3,6 @@
 #include "dispatch/turn/turns.h"
 
 #include "base/memory.h"
-#include "dispatch/base/new_id.h"
 #include "dispatch/turn/work.h"
 
 enum { ASK_PAUSE_MS = 100, ASK_PAUSE_MAX_MS = 5000 };
@@ -38,7 +37,7 @@ bool talk__is_over(const struct talk *talk) {
 }
 
 struct id talk__new_id(const struct talk *talk, const char *prefix) {
-    return new_id(loop_world(talk->turns->options.loop), prefix);
+    return world_new_id(loop_world(talk->turns->options.loop), prefix);
 }
 
 uint64_t turns__now_ms(const struct turns *turns) {
