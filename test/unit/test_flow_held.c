@@ -2,6 +2,7 @@
 #include "journal_kit.h"
 
 #include "dispatch/workflow/history.h"
+#include "loop/loop_uv.h"
 
 struct held {
     struct kit *kit;
@@ -21,6 +22,7 @@ static int open_held(void **state) {
     held->kit = kit_new(STORE_INLINE, NULL /* usual sizes */);
     held->flows.options.loop = held->kit->loop;
     held->flows.options.store = held->kit->store;
+    pool_init(&held->flows.pool, held->kit->loop, NULL /* no shortage */);
     flow->flows = &held->flows;
     flow->state = FLOW_LIVE;
     flow->node.name = BYTES("run_flow");
@@ -123,11 +125,45 @@ static void the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end(v
     call__free(call);
 }
 
+static void answer_run(struct pool_job *job) {
+    (void)job; /* Checks nothing. */
+}
+
+static void answer_done(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    struct held *held = CONTAINER_OF(call->flow, struct held, flow);
+    held->row_done = true;
+    held->kept = call__is_back(call);
+}
+
+/* The pool reads the call meanwhile, so it is neither delivered nor freed. */
+static void an_agent_that_others_end_while_the_pool_has_it_ends_when_that_is_back(void **state) {
+    struct held *held = *state;
+    struct flow *flow = &held->flow;
+    struct call *call = call__new(flow, "c0ffee", 1);
+    const struct run_row row = {.state = RUN_CANCELLED, .cause = CAUSE_STOPPED, .attempt = 1};
+    call->number = 1;
+    call__enter(call, CALL_WAITING);
+    call__enter(call, CALL_BEGUN);
+    call__enter(call, CALL_CHECKING);
+    call__pool(call, answer_run, answer_done);
+    call__on_note(call, &row);
+    assert_int_equal(call->state, CALL_CHECKING);
+    while (!held->row_done) {
+        (void)uv_run(loop_uv(held->kit->loop), UV_RUN_ONCE);
+    }
+    assert_false(held->kept);
+    assert_int_equal(call->state, CALL_DONE);
+    assert_int_equal(call->cause, CAUSE_STOPPED);
+    call__free(call);
+}
+
 #define HELD_TEST(test) cmocka_unit_test_setup_teardown(test, open_held, close_held)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         HELD_TEST(the_end_of_an_agent_waits_for_its_row_that_failed_with_another_end),
+        HELD_TEST(an_agent_that_others_end_while_the_pool_has_it_ends_when_that_is_back),
     };
     return cmocka_run_group_tests_name("flow_held", tests, NULL /* no group fixture */, NULL);
 }

@@ -93,6 +93,12 @@ void pool_add(struct pool *pool, struct pool_job *job) {
     serve(pool);
 }
 
+void pool_begin(struct pool *pool, struct pool_job *job, enum pool_kind kind,
+                void (*run)(struct pool_job *job), void (*done)(struct pool_job *job)) {
+    *job = (struct pool_job){.kind = kind, .run = run, .done = done};
+    pool_add(pool, job);
+}
+
 /* Cancelled jobs pass through the pool as no-ops: so there is one way back, and one count. */
 void pool_cancel(struct pool *pool) {
     pool->cancelled = true;

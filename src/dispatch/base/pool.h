@@ -44,6 +44,9 @@ struct pool {
 /* `shortage` NULL: jobs begin whether or not descriptors are free. */
 void pool_init(struct pool *pool, struct loop *loop, struct shortage *shortage);
 void pool_add(struct pool *pool, struct pool_job *job);
+/* The same for a job that is made here. */
+void pool_begin(struct pool *pool, struct pool_job *job, enum pool_kind kind,
+                void (*run)(struct pool_job *job), void (*done)(struct pool_job *job));
 /* Takes back what has not begun: `done` comes soon, without `run`. A job that is added later waits
  * for no descriptor: where none is free, its `done` comes without `run`, too. */
 void pool_cancel(struct pool *pool);

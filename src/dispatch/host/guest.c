@@ -115,21 +115,8 @@ static void judge_unseen(void *ctx, struct table_node *node) {
         flight__free(flight);
     } else if (!flight__is_stopped(flight) && guest->asked_count < RUN_HERE_TELL_MAX) {
         struct run_here *here = &guest->asked[guest->asked_count];
-        *here = (struct run_here){.attempt = flight->attempt};
-        memcpy(here->run.text, node->name.data, node->name.len);
+        *here = (struct run_here){.run = id_copy(node->name), .attempt = flight->attempt};
         guest->asked_count++;
-    }
-}
-
-static void walk_end(struct guest *guest) {
-    guest->errors = 0;
-    dispatch__recovered(guest->dispatch);
-    guest->asked_count = 0;
-    table_each(&guest->dispatch->flights, judge_unseen, guest);
-    if (guest->asked_count == 0) {
-        sleep_until_next(guest);
-    } else {
-        ask_read(&guest->ask, moved_tx, moved_done);
     }
 }
 
@@ -138,10 +125,18 @@ static void walk_end(struct guest *guest) {
 static void page_next(void *ctx) {
     struct guest *guest = ctx;
     guest->after = guest->page.last;
-    if (guest->after == 0) {
-        walk_end(guest);
-    } else {
+    if (guest->after != 0) {
         page_ask(guest);
+        return;
+    }
+    guest->errors = 0;
+    dispatch__parts(guest->dispatch, PART_RECOVERED);
+    guest->asked_count = 0;
+    table_each(&guest->dispatch->flights, judge_unseen, guest);
+    if (guest->asked_count == 0) {
+        sleep_until_next(guest);
+    } else {
+        ask_read(&guest->ask, moved_tx, moved_done);
     }
 }
 
@@ -155,13 +150,6 @@ static struct err tell_tx(struct tx *tx, void *ctx) {
 static struct err page_tx(struct tx *tx, void *ctx) {
     struct guest *guest = ctx;
     return tx_run_here(tx, guest->dispatch->options.bounds.host, guest->after, &guest->page);
-}
-
-/* The row does not have an end that was reported, walk after walk. */
-static bool report_is_lost(const struct guest *guest, const struct flight *flight) {
-    return flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
-           guest->dispatch->guest_walk - flight->reported >= (uint64_t)AGAIN_WALKS
-                                                                 << (flight->reports - 1);
 }
 
 static void page_done(void *ctx) {
@@ -181,7 +169,10 @@ static void page_done(void *ctx) {
         if (here->stop) {
             flight__stop(flight, flight__grace_ms(here->stop_grace_ms));
         }
-        if (report_is_lost(guest, flight)) {
+        /* Whether the row does not have an end that was reported, walk after walk. */
+        if (flight->state == FLIGHT_REPORTED && flight->reports <= AGAIN_MAX &&
+            dispatch->guest_walk - flight->reported >= (uint64_t)AGAIN_WALKS
+                                                           << (flight->reports - 1)) {
             if (flight->reports == 1) {
                 dispatch__failed(dispatch,
                                  "the end of a command was reported, and its row does not have it:"
@@ -222,4 +213,5 @@ static void guest_stop(struct dispatch *dispatch) {
     }
 }
 
-const struct dispatch_part guest_part = {.open = guest_open, .stop = guest_stop};
+const struct dispatch_part guest_part = {
+    .steps = {[PART_OPEN] = guest_open, [PART_STOP] = guest_stop}};

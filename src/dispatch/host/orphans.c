@@ -185,8 +185,7 @@ static void list_done(struct pool_job *job) {
 
 static void orphans_list(struct orphans *orphans) {
     orphans->away = true;
-    orphans->job = (struct pool_job){.kind = POOL_TIDY, .run = list_run, .done = list_done};
-    pool_add(&orphans->dispatch->pool, &orphans->job);
+    pool_begin(&orphans->dispatch->pool, &orphans->job, POOL_TIDY, list_run, list_done);
 }
 
 /* --- Checking --------------------------------------------------------------------------------- */
@@ -269,4 +268,5 @@ static void orphans_stop(struct dispatch *dispatch) {
     }
 }
 
-const struct dispatch_part orphans_part = {.recovered = orphans_look, .stop = orphans_stop};
+const struct dispatch_part orphans_part = {
+    .steps = {[PART_RECOVERED] = orphans_look, [PART_STOP] = orphans_stop}};

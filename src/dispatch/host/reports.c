@@ -114,4 +114,5 @@ static void reports_close(struct dispatch *dispatch) {
 }
 
 const struct dispatch_part reports_part = {
-    .recover = reports_start, .stop = reports_stop, .close = reports_close};
+    .steps = {
+        [PART_RECOVER] = reports_start, [PART_STOP] = reports_stop, [PART_CLOSE] = reports_close}};

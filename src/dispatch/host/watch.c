@@ -214,10 +214,10 @@ static void host_watch_close(struct dispatch *dispatch) {
     mem_free(dispatch->host_watch);
 }
 
-const struct dispatch_part host_watch_part = {.open = guest_sign,
-                                              .recover = host_watch_start,
-                                              .stop = host_watch_stop,
-                                              .close = host_watch_close};
+const struct dispatch_part host_watch_part = {.steps = {[PART_OPEN] = guest_sign,
+                                                        [PART_RECOVER] = host_watch_start,
+                                                        [PART_STOP] = host_watch_stop,
+                                                        [PART_CLOSE] = host_watch_close}};
 
 int64_t host_watch_quiet_ms(const struct dispatch *dispatch, struct bytes place) {
     const struct host_watch *watch = dispatch->host_watch;

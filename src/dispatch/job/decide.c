@@ -4,14 +4,22 @@
  * must not be. Who cannot be reached although it lives (its socket was removed, or hangs up) is
  * asked for again, once a second in the end; one that should stop and does not answer
  * (unresponsive.c) is killed, by pid and start time, and its tree with it: no command may live that
- * nobody can stop. */
+ * nobody can stop.
+ *
+ * The trees of dead holders are ended many at once. To find the processes of one dead holder,
+ * everything that lives on the machine is looked at, some four times. When hundreds of holders die
+ * together, those looks are shared: a tree that is added during a look waits for the next one,
+ * which looks for all that were added meanwhile. Two batches run at once, so that a process that
+ * the system does not let us end holds up one of them only. */
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "dispatch/job/work.h"
 
 enum {
     PAUSE_FIRST_MS = 20,
     PAUSE_MAX_MS = 1000,
-    DEATH_MS = 1000, /* Of a killed holder: its lock goes with it. */
+    DEATH_MS = 1000, /* A killed holder loses its lock. */
 };
 
 /* --- In the pool ------------------------------------------------------------------------------ */
@@ -28,7 +36,7 @@ static void decide_run(struct pool_job *job) {
     struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
     work__at(work);
     if (work->spec != NULL) {
-        order__read(work);
+        start__read(work);
     }
     if (work->foreign) {
         return;
@@ -132,22 +140,6 @@ static void adoption_refused(void *ctx, struct err err) {
     adoption_free(adoption);
 }
 
-static void adoption_write(struct flight *flight) {
-    static const struct ask_rules rules = {.words = {.effect = "adopt a command"},
-                                           .judge = adoption_judge,
-                                           .refused = adoption_refused,
-                                           .dropped = adoption_free};
-    struct bytes run = flight__run(flight);
-    struct adoption *adoption = mem_new(sizeof *adoption);
-    assert(run.len < sizeof adoption->run.text);
-    memcpy(adoption->run.text, run.data, run.len);
-    adoption->flight = flight;
-    adoption->attempt = flight->attempt;
-    flight->adoption = adoption;
-    ask_init(&adoption->ask, &flight->dispatch->asker, &rules, adoption);
-    ask_write(&adoption->ask, adoption_tx, adoption_done);
-}
-
 void decide__forget_adoption(struct flight *flight) {
     struct adoption *adoption = flight->adoption;
     if (adoption != NULL && adoption->ask.state == ASK_AWAY) {
@@ -157,11 +149,123 @@ void decide__forget_adoption(struct flight *flight) {
     }
 }
 
+enum { BATCHES_MAX = 2, TREE_TRIES = 5 /* Before the end is reported with what is left. */ };
+
+struct batch {
+    struct pool_job job;
+    struct dispatch *dispatch;
+    size_t count;
+    struct flight_work *works[TREE_MARKS_MAX]; /* Flights of these wait for us. */
+};
+
+static void trees_serve(struct dispatch *dispatch);
+/* --- The trees of dead holders, in the pool --------------------------------------------------- */
+
+static void batch_run(struct pool_job *job) {
+    struct batch *batch = CONTAINER_OF(job, struct batch, job);
+    struct tree_mark marks[TREE_MARKS_MAX];
+    struct tree_end ends[TREE_MARKS_MAX] = {0};
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct flight_work *work = batch->works[i];
+        marks[i] = (struct tree_mark){.name = work->name, .nonce = work->found.nonce};
+    }
+    struct err err = tree_end(marks, batch->count, TREE_WAIT_MS, ends);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct flight_work *work = batch->works[i];
+        work->tree = ends[i];
+        work->err = err;
+        int64_t cpu_us = cgroups_cpu_us(batch->dispatch->options.cgroups, work->name);
+        work->cpu_us = cpu_us > work->cpu_us ? cpu_us : work->cpu_us;
+        /* Behind the walk, which knows a child by its parent: the parent must not go first. */
+        work->tree.left += cgroups_end(batch->dispatch->options.cgroups, work->name, TREE_WAIT_MS);
+    }
+}
+
+static void batch_done(struct pool_job *job) {
+    struct batch *batch = CONTAINER_OF(job, struct batch, job);
+    struct dispatch *dispatch = batch->dispatch;
+    dispatch->trees_running--;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct flight_work *work = batch->works[i];
+        if (!work__back(work)) {
+            continue;
+        }
+        struct flight *flight = work->flight;
+        bool closed = work->found.found == SPOOL_CLOSED;
+        bool left = err_failed(work->err) || work->tree.left > 0;
+        bool overdue = flight->health == HEALTH_OVERDUE;
+        if (left && flight->tries < TREE_TRIES) {
+            decide__pause(flight); /* The folder says the same again, and so it is tried again. */
+            continue;
+        }
+        dispatch->stats.trees_ended++;
+        work->note[0] = '\0';
+        if (left) {
+            (void)snprintf(work->note, sizeof work->note,
+                           "%u processes could not be ended: the system keeps them",
+                           work->tree.left); /* Short. */
+            dispatch__failed(dispatch, "processes of a command could not be ended",
+                             flight__run(flight), work->err);
+        } else if (closed || overdue) {
+            (void)snprintf(
+                work->note, sizeof work->note, "%s",
+                closed ? "the database was restored or copied, and what this run left is gone: it"
+                         " may have run to its end"
+                       : "its holder, which keeps its time, stood still: it was ended without");
+        }
+        settle__begin(flight,
+                      (struct attempt){.end = closed          ? ATTEMPT_HOST_GONE
+                                              : work->removed ? ATTEMPT_FOLDER_GONE
+                                                              : ATTEMPT_GONE,
+                                       .why = overdue ? ATTEMPT_TIMED_OUT : ATTEMPT_ITSELF});
+    }
+    mem_free(batch);
+    trees_serve(dispatch);
+}
+
+static void trees_serve(struct dispatch *dispatch) {
+    while (dispatch->trees != NULL && dispatch->trees_running < BATCHES_MAX) {
+        struct batch *batch = mem_new(sizeof *batch);
+        batch->dispatch = dispatch;
+        while (dispatch->trees != NULL && batch->count < TREE_MARKS_MAX) {
+            struct flight *flight = dispatch->trees;
+            dispatch->trees = flight->next;
+            flight->work->away = true;
+            batch->works[batch->count++] = flight->work;
+        }
+        dispatch->trees_running++;
+        pool_begin(&dispatch->pool, &batch->job, POOL_SLOW, batch_run, batch_done);
+    }
+}
+
+/* In no order: none of them waits for long. */
+static void trees_add(struct flight *flight) {
+    struct dispatch *dispatch = flight->dispatch;
+    flight__enter(flight, FLIGHT_CLEARING);
+    timer_stop(dispatch->options.loop, &flight->deadline); /* The tree is being ended. */
+    flight->next = dispatch->trees;
+    dispatch->trees = flight;
+    trees_serve(dispatch);
+}
+
 /* --- Deciding --------------------------------------------------------------------------------- */
 
-static void follow_again(struct flight *flight) {
+static void flight_clear(struct flight *flight) {
+    if (flight->work->found.rebooted) { /* Then nothing of it can live. */
+        flight->work->note[0] = '\0';
+        settle__begin(flight, (struct attempt){.end = ATTEMPT_REBOOTED});
+    } else {
+        trees_add(flight);
+    }
+}
+
+static void flight_follow_again(struct flight *flight) {
+    static const struct ask_rules rules = {.words = {.effect = "adopt a command"},
+                                           .judge = adoption_judge,
+                                           .refused = adoption_refused,
+                                           .dropped = adoption_free};
     struct dispatch *dispatch = flight->dispatch;
-    unresponsive__watch_deadline(flight); /* It may never be reached. */
+    unresponsive__watch_deadline(flight); /* The holder may never be reached. */
     /* A holder that could not be killed is not spoken to again, but asked for. */
     if (flight->health != HEALTH_GOOD ||
         err_failed(holder_adopt(dispatch->options.holders, flight->folder.name, flight__news(),
@@ -170,35 +274,30 @@ static void follow_again(struct flight *flight) {
         return;
     }
     flight__follow(flight, INPUT_UNKNOWN);
-    if (!flight->ours) {
-        dispatch->stats.adopted++;
-        if (flight->adoption == NULL) {
-            adoption_write(flight);
-        }
+    dispatch->stats.adopted += !flight->ours;
+    if (!flight->ours && flight->adoption == NULL) {
+        struct adoption *adoption = mem_new(sizeof *adoption);
+        adoption->run = id_copy(flight__run(flight));
+        adoption->flight = flight;
+        adoption->attempt = flight->attempt;
+        flight->adoption = adoption;
+        ask_init(&adoption->ask, &dispatch->asker, &rules, adoption);
+        ask_write(&adoption->ask, adoption_tx, adoption_done);
     }
 }
 
-static void clear(struct flight *flight) {
-    if (flight->work->found.rebooted) { /* Then nothing of it can live. */
-        flight->work->note[0] = '\0';
-        settle__begin(flight, (struct attempt){.end = ATTEMPT_REBOOTED});
-    } else {
-        end_trees__add(flight);
-    }
-}
-
-static void judge(struct flight *flight) {
+static void flight_judge(struct flight *flight) {
     struct flight_work *work = flight->work;
     switch (work->found.found) {
     case SPOOL_ALIVE:
-        follow_again(flight);
+        flight_follow_again(flight);
         break;
     case SPOOL_ENDED:
         settle__exit(flight, &work->found.exit);
         break;
     case SPOOL_GONE:
     case SPOOL_CLOSED:
-        clear(flight);
+        flight_clear(flight);
         break;
     case SPOOL_VOID:
     case SPOOL_STRANGE:
@@ -210,7 +309,7 @@ static void judge(struct flight *flight) {
             (work->found.found == SPOOL_STRANGE &&
              !(!work->ended && work->exit.end == EXIT_NOT_STARTED && work->exit.os != 0))) {
             work->removed = true;
-            clear(flight);
+            flight_clear(flight);
         } else {
             settle__begin(flight, (struct attempt){.end = ATTEMPT_VOID});
         }
@@ -237,7 +336,7 @@ static void decided(struct pool_job *job) {
         decide__pause(flight);
     } else {
         effect_done(&flight->effect);
-        judge(flight);
+        flight_judge(flight);
     }
 }
 

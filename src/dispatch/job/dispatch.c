@@ -1,4 +1,10 @@
-/* dispatch.c: the door through which notes come, and what all files of the room share. */
+/* dispatch.c: the door through which notes come, what all files of the folder share, and the
+ * followers of logs, hung on the attempt that they follow.
+ *
+ * A holder says `grown` thousands of times a second, so it may cost nothing that grows with the
+ * followers of others. A follower of an attempt that is not in flight is woken at once, and reads
+ * the row, which knows why; but while the rows are still being walked after a start, its flight may
+ * be about to come: then it waits for the walk. */
 #include "dispatch/job/dispatch.h"
 
 #include "base/memory.h"
@@ -19,21 +25,6 @@ void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes 
     asker_report(&dispatch->asker, what, run, err);
 }
 
-void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx) {
-    dispatch->asker.away++;
-    store_write(dispatch->options.store, fn, done, ctx);
-}
-
-void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx) {
-    dispatch->asker.away++;
-    store_read(dispatch->options.store, fn, done, ctx);
-}
-
-void dispatch__answered(struct dispatch *dispatch) {
-    assert(dispatch->asker.away > 0);
-    dispatch->asker.away--;
-}
-
 /* Answers of the store are not waited for: a silent server takes its time, unless store_close cuts
  * it short, and that comes after us. */
 void dispatch__maybe_stopped(struct dispatch *dispatch) {
@@ -46,42 +37,37 @@ bool dispatch__hosts_shared(const struct dispatch *dispatch) {
     return dispatch->options.guest || dispatch->options.bounds.hosts == RUN_HOSTS_SHARED;
 }
 
-void dispatch__recovered(struct dispatch *dispatch) {
+void dispatch__parts(struct dispatch *dispatch, enum part_step step) {
     for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
-        if ((*at)->recovered != NULL) {
-            (*at)->recovered(dispatch);
+        if ((*at)->steps[step] != NULL) {
+            (*at)->steps[step](dispatch);
         }
     }
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
 
-static bool is_foreign(const struct dispatch *dispatch, const struct run_row *row) {
-    return run_is_foreign(row, dispatch->options.bounds.host);
-}
-
-/* The process of an attempt that is away belongs to its own host, and a stop reaches that host by
- * the row. Whoever holds a copy first wants to see it as it was. A release walks it again. */
-static bool looks_on(const struct dispatch *dispatch, const struct run_row *row) {
-    return run_is_away(row, &dispatch->options.bounds) ||
-           (dispatch->options.hold == RUN_HELD && is_foreign(dispatch, row));
-}
-
 /* An attempt that is in our hands already is nothing new. A run of ours that should stop and is in
- * nobody's hands never began: the folder decides that, and nothing will. */
-static void perform(struct dispatch *dispatch, const struct run_row *row,
-                    struct run_effects effects) {
+ * nobody's hands never began: the folder decides that, and nothing will.
+ *
+ * The process of an attempt that is away belongs to its own host, and a stop reaches that host by
+ * the row. Whoever holds a copy first wants to see it as it was. A release walks it again. */
+static void dispatch_perform(struct dispatch *dispatch, const struct run_row *row,
+                             struct run_effects effects) {
     struct flight *flight = flight__find(dispatch, row->run, row->attempt);
+    bool foreign = run_is_foreign(row, dispatch->options.bounds.host);
+    bool only_seen = run_is_away(row, &dispatch->options.bounds) ||
+                     (dispatch->options.hold == RUN_HELD && foreign);
     if (flight == NULL && effects.start) {
         flight = flight__new(dispatch, row);
         start__queue(flight);
-    } else if (flight == NULL && (effects.adopt || effects.stop) && !looks_on(dispatch, row)) {
+    } else if (flight == NULL && (effects.adopt || effects.stop) && !only_seen) {
         flight = flight__new(dispatch, row);
         if (dispatch->options.guest) {
             flight->walked = dispatch->guest_walk;
             flight->ours = true; /* A guest writes no row. */
         } else {
-            flight->work->foreign = is_foreign(dispatch, row);
+            flight->work->foreign = foreign;
             flight->work->doubted = row->epoch < dispatch->doubt_below;
             flight->ours = row->epoch == store_epoch(dispatch->options.store);
         }
@@ -102,29 +88,26 @@ void dispatch_run_note(struct dispatch *dispatch, struct bytes note) {
     }
     if (dispatch->options.guest) {
         if (row.state == RUN_RUNNING || row.state == RUN_WAITING) {
-            perform(dispatch, &row,
-                    (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
+            dispatch_perform(dispatch, &row,
+                             (struct run_effects){.adopt = true, .stop = row.stop != CAUSE_NONE});
         } /* Else the run ended during the read. */
         return;
     }
-    for (const struct dispatch_part *const *at = dispatch->options.parts;
-         run_state_final(row.state) && *at != NULL; at++) {
-        if ((*at)->run_ended != NULL) {
-            (*at)->run_ended(dispatch);
-        }
+    if (run_state_final(row.state)) {
+        dispatch__parts(dispatch, PART_RUN_ENDED);
     }
     struct run_effects effects =
         run_effects(&row, store_epoch(dispatch->options.store), dispatch->options.hold);
     wake__note(dispatch, &row, effects.wake); /* Of whatever kind: a wait is a wait. */
     dispatch->stats.refused += row.state == RUN_FAILED && row.cause == CAUSE_BUDGET;
     if (row.kind == KIND_JOB) {
-        perform(dispatch, &row, effects);
+        dispatch_perform(dispatch, &row, effects);
     }
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-static void on_stopped(struct loop_task *task) {
+static void dispatch_on_stopped(struct loop_task *task) {
     struct dispatch *dispatch = CONTAINER_OF(task, struct dispatch, stop_task);
     void (*stopped)(void *ctx) = dispatch->stopped;
     dispatch->stopped = NULL;
@@ -147,26 +130,10 @@ struct dispatch *dispatch_open(const struct dispatch_options *options) {
     pool_init(&dispatch->pool, options->loop, options->shortage);
     dispatch->starts_end = &dispatch->starts;
     dispatch->start_task.run = start__task;
-    dispatch->stop_task.run = on_stopped;
-    dispatch->environment = order__environment(options->environment);
-    for (const struct dispatch_part *const *at = options->parts; *at != NULL; at++) {
-        if ((*at)->open != NULL) {
-            (*at)->open(dispatch);
-        }
-    }
+    dispatch->stop_task.run = dispatch_on_stopped;
+    dispatch->environment = start__environment(options->environment);
+    dispatch__parts(dispatch, PART_OPEN);
     return dispatch;
-}
-
-/* What is in the pool or in the store comes back, and goes then. */
-static void stop_one(void *ctx, struct table_node *node) {
-    (void)ctx; /* The flight knows its dispatch. */
-    struct flight *flight = CONTAINER_OF(node, struct flight, node);
-    const struct flight_work *work = flight->work;
-    if (work == NULL || !(work->away || work->ask.state == ASK_AWAY)) {
-        flight__free(flight);
-    } else {
-        timer_stop(flight->dispatch->options.loop, &flight->timer);
-    }
 }
 
 void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *ctx) {
@@ -180,13 +147,19 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *ctx), void *
     loop_task_cancel(dispatch->options.loop, &dispatch->start_task);
     pool_cancel(&dispatch->pool);
     recover__stop(dispatch);
-    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
-        if ((*at)->stop != NULL) {
-            (*at)->stop(dispatch);
+    dispatch__parts(dispatch, PART_STOP);
+    wake__stop(dispatch);
+    for (struct table_node *node = table_next(&dispatch->flights, NULL), *next; node != NULL;
+         node = next) {
+        struct flight *flight = CONTAINER_OF(node, struct flight, node);
+        const struct flight_work *work = flight->work;
+        next = table_next(&dispatch->flights, node);
+        if (work == NULL || !(work->away || work->ask.state == ASK_AWAY)) {
+            flight__free(flight);
+        } else { /* What is in the pool or in the store comes back, and goes then. */
+            timer_stop(dispatch->options.loop, &flight->timer);
         }
     }
-    wake__stop(dispatch);
-    table_each(&dispatch->flights, stop_one, NULL);
     dispatch__maybe_stopped(dispatch);
 }
 
@@ -197,16 +170,93 @@ void dispatch_close(struct dispatch *dispatch) {
     assert(dispatch->asker.away == 0);
     assert(dispatch->flights.count == 0);
     assert(dispatch->wakers.count == 0);
-    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
-        if ((*at)->close != NULL) {
-            (*at)->close(dispatch);
-        }
-    }
+    dispatch__parts(dispatch, PART_CLOSE);
     table_done(&dispatch->flights);
     table_done(&dispatch->wakers);
     mem_free(dispatch->recovery);
-    order__environment_free(dispatch->environment);
+    for (char **at = dispatch->environment; *at != NULL; at++) {
+        mem_free(*at);
+    }
+    mem_free(dispatch->environment);
     mem_free(dispatch);
+}
+
+/* --- Followers of logs ------------------------------------------------------------------------ */
+
+static void log_watch_unlink(struct dispatch_watch *watch) {
+    if (watch->list != NULL) {
+        *(watch->prev != NULL ? &watch->prev->next : watch->list) = watch->next;
+        if (watch->next != NULL) {
+            watch->next->prev = watch->prev;
+        }
+        watch->list = NULL;
+        watch->prev = watch->next = NULL;
+    }
+}
+
+static void log_watch_on_task(struct loop_task *task) {
+    struct dispatch_watch *watch = CONTAINER_OF(task, struct dispatch_watch, task);
+    watch->dispatch->stats.watches--;
+    watch->ready(watch);
+}
+
+static void log_watch_wake(struct dispatch_watch *watch) {
+    log_watch_unlink(watch);
+    watch->task.run = log_watch_on_task;
+    loop_soon(watch->dispatch->options.loop, &watch->task);
+}
+
+void log_watch__grown(struct flight *flight, enum log_stream stream) {
+    for (struct dispatch_watch *watch = flight->watches, *next; watch != NULL; watch = next) {
+        next = watch->next;
+        if (watch->stream == stream && watch->offset < flight->sizes[stream]) {
+            log_watch_wake(watch);
+        }
+    }
+}
+
+void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list) {
+    while (*list != NULL) {
+        if (dispatch->stopping) { /* The follower would only ask again. */
+            dispatch_watch_stop(*list);
+        } else {
+            log_watch_wake(*list);
+        }
+    }
+}
+
+void dispatch_watch_start(struct dispatch *dispatch, const struct log_place *place,
+                          struct dispatch_watch *watch,
+                          void (*ready)(struct dispatch_watch *watch)) {
+    *watch = (struct dispatch_watch){
+        .dispatch = dispatch, .stream = place->stream, .offset = place->offset, .ready = ready};
+    dispatch->stats.watches++;
+    struct id run;
+    int64_t attempt = 0;
+    struct flight *flight = folder_parse(place->name, &run, &attempt)
+                                ? flight__find(dispatch, bytes_of(run.text), attempt)
+                                : NULL;
+    if (flight != NULL ? place->offset < flight->sizes[place->stream]
+                       : dispatch->recovered && !dispatch->stopping) {
+        log_watch_wake(watch);
+        return;
+    }
+    watch->list = flight != NULL ? &flight->watches : &dispatch->parked;
+    watch->next = *watch->list;
+    if (watch->next != NULL) {
+        watch->next->prev = watch;
+    }
+    *watch->list = watch;
+}
+
+void dispatch_watch_stop(struct dispatch_watch *watch) {
+    if (watch->list != NULL || watch->task.queued) {
+        watch->dispatch->stats.watches--;
+    }
+    log_watch_unlink(watch);
+    if (watch->task.queued) {
+        loop_task_cancel(watch->dispatch->options.loop, &watch->task);
+    }
 }
 
 /* --- Asked from above ------------------------------------------------------------------------- */

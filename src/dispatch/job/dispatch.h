@@ -40,17 +40,21 @@ struct dispatch;
 /* Features that stand above the flights and share their loop, store and pool: hosts, retention,
  * folders of removed runs. Each step is performed for all parts, in the order of the list; a step
  * that is NULL is none. */
+enum part_step {
+    PART_OPEN,
+    PART_RECOVER,   /* A walk over all runs begins. May come again. */
+    PART_RECOVERED, /* The walk is over: the flights are known. */
+    PART_RUN_ENDED,
+    PART_STOP,
+    PART_CLOSE,
+    PART_STEPS
+};
 struct dispatch_part {
-    void (*open)(struct dispatch *dispatch);
-    void (*recover)(struct dispatch *dispatch);   /* A walk over all runs begins. May come again. */
-    void (*recovered)(struct dispatch *dispatch); /* The walk is over: the flights are known. */
-    void (*run_ended)(struct dispatch *dispatch);
+    void (*steps[PART_STEPS])(struct dispatch *dispatch);
     void (*attempt_ended)(struct dispatch *dispatch,
                           int64_t disk); /* Bytes that its folder takes. */
     /* At the end of a round of retention: removes what no run has; `done` never inside the call. */
     void (*sweep)(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx);
-    void (*stop)(struct dispatch *dispatch);
-    void (*close)(struct dispatch *dispatch);
 };
 
 struct dispatch_options {

@@ -106,8 +106,7 @@ void flight__grown(struct flight *flight, enum log_stream stream, int64_t size) 
 void work__begin(struct flight_work *work, void (*run)(struct pool_job *job),
                  void (*done)(struct pool_job *job)) {
     work->away = true;
-    work->job = (struct pool_job){.kind = POOL_QUICK, .run = run, .done = done};
-    pool_add(&work->dispatch->pool, &work->job);
+    pool_begin(&work->dispatch->pool, &work->job, POOL_QUICK, run, done);
 }
 
 unsigned flight__grace_ms(int64_t grace_ms) {

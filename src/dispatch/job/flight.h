@@ -119,9 +119,6 @@ void decide__pause(struct flight *flight); /* Before the next try. */
 void decide__later(struct flight *flight);
 void decide__forget_adoption(struct flight *flight);
 
-/* end_trees.c: for a flight whose holder is dead. */
-void end_trees__add(struct flight *flight);
-
 /* unresponsive.c: for a flight that was asked to stop: after the grace its holder must show that it
  * lives. The deadline of a flight whose holder lives is watched, too; again: nothing. */
 void unresponsive__watch_stop(struct flight *flight);
@@ -138,7 +135,7 @@ void input__follow(struct flight *flight, int64_t accepted);
 void input__accepted(struct flight *flight, int64_t size);
 void input__drop(struct flight *flight);
 
-/* log_watch.c */
+/* dispatch.c */
 void log_watch__grown(struct flight *flight, enum log_stream stream);
 
 #endif

@@ -51,30 +51,27 @@ static struct err read_tx(struct tx *tx, void *ctx) {
     return tx_run_input_read(tx, bytes_of(feed->run.text), feed->asked, &feed->bytes, &feed->part);
 }
 
-static void read_failed(struct feed *feed, struct err err) {
-    static const struct retry_words words = {.effect = "read the input of a run"};
-    struct dispatch *dispatch = feed->dispatch;
-    if (effect_is_hopeless(feed->retry.tries + 1, err)) { /* The next input asks again. */
-        dispatch__failed(dispatch, "the input of a run could not be read",
-                         flight__run(feed->flight), err);
-        effects_abandon(dispatch->options.effects, &feed->retry.effect, words.effect, err);
-        feed->retry.tries = 0;
-        return;
-    }
-    feed->wanted = true;
-    timer_start(dispatch->options.loop, &feed->timer,
-                retry_failed(&feed->retry, &dispatch->asker, &words, BYTES(""), err), on_timer);
-}
-
 static void read_done(void *ctx) {
+    static const struct retry_words words = {.effect = "read the input of a run"};
     struct feed *feed = ctx;
+    struct dispatch *dispatch = feed->dispatch;
+    struct err err = feed->ask.err;
     const struct run_input_part *part = &feed->part;
     if (feed->flight == NULL) {
         feed_free(feed);
         return;
     }
-    if (err_failed(feed->ask.err)) {
-        read_failed(feed, feed->ask.err);
+    if (err_failed(err) && effect_is_hopeless(feed->retry.tries + 1, err)) {
+        dispatch__failed(dispatch, "the input of a run could not be read",
+                         flight__run(feed->flight), err); /* The next input asks again. */
+        effects_abandon(dispatch->options.effects, &feed->retry.effect, words.effect, err);
+        feed->retry.tries = 0;
+        return;
+    }
+    if (err_failed(err)) {
+        feed->wanted = true;
+        timer_start(dispatch->options.loop, &feed->timer,
+                    retry_failed(&feed->retry, &dispatch->asker, &words, BYTES(""), err), on_timer);
         return;
     }
     retry_done(&feed->retry);
@@ -126,10 +123,8 @@ void input__follow(struct flight *flight, int64_t accepted) {
         return;
     }
     if (feed == NULL) {
-        struct bytes run = flight__run(flight);
         feed = flight->feed = mem_new(sizeof *feed);
-        assert(run.len < sizeof feed->run.text);
-        memcpy(feed->run.text, run.data, run.len);
+        feed->run = id_copy(flight__run(flight));
         feed->dispatch = flight->dispatch;
         ask_init(&feed->ask, &feed->dispatch->asker, &rules, feed);
         feed->flight = flight;

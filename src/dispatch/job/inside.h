@@ -23,7 +23,7 @@ struct dispatch {
     struct flight *trees;                /* CLEARING, and not begun. */
     unsigned trees_running;              /* Batches. */
     struct loop_task start_task, stop_task;
-    struct dispatch_watch *parked; /* Of attempts that the first walk may still bring. */
+    struct dispatch_watch *parked; /* The first walk may still bring their attempts. */
     struct recovery *recovery;     /* recover.c; owned, as all below. */
     struct reports *reports;       /* host/reports.c; NULL: not begun. */
     struct host_watch *host_watch; /* host/watch.c; NULL: hosts do not share the database. */
@@ -46,12 +46,7 @@ struct dispatch {
 uint32_t dispatch__random(const struct dispatch *dispatch);
 void dispatch__failed(struct dispatch *dispatch, const char *what, struct bytes run,
                       struct err err);
-/* A function of the store outside of an ask; its `done` begins with dispatch__answered. */
-void dispatch__write(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
-void dispatch__read(struct dispatch *dispatch, store_fn fn, store_done done, void *ctx);
-void dispatch__answered(struct dispatch *dispatch);
-/* The flights are known: for the parts. */
-void dispatch__recovered(struct dispatch *dispatch);
+void dispatch__parts(struct dispatch *dispatch, enum part_step step);
 /* To be called where the last thing may have come back. */
 void dispatch__maybe_stopped(struct dispatch *dispatch);
 MUST_CHECK bool dispatch__hosts_shared(const struct dispatch *dispatch);
@@ -60,15 +55,14 @@ MUST_CHECK bool dispatch__hosts_shared(const struct dispatch *dispatch);
 void recover__again(struct dispatch *dispatch); /* dispatch_recover, for the same caller. */
 void recover__stop(struct dispatch *dispatch);
 
-/* order.c */
-char **order__environment(const char *const *environment); /* Owned by the caller. */
-void order__environment_free(char **environment);
+/* start.c: variables that commands inherit. Owned by the caller, with each text; ends with NULL. */
+char **start__environment(const char *const *environment);
 
 /* timers.c */
 void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wanted);
 void wake__stop(struct dispatch *dispatch);
 
-/* log_watch.c */
+/* Wakes all followers of the list; when the daemon stops, drops them. */
 void log_watch__all(struct dispatch *dispatch, struct dispatch_watch **list);
 
 #endif

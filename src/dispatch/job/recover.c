@@ -44,7 +44,7 @@ static void recovery_end(struct recovery *walk) {
         return;
     }
     dispatch->recovered = true;
-    dispatch__recovered(dispatch);
+    dispatch__parts(dispatch, PART_RECOVERED);
     log_watch__all(dispatch, &dispatch->parked);
     if (walk->done != NULL) {
         walk->done(walk->ctx);
@@ -119,11 +119,7 @@ void dispatch_recover(struct dispatch *dispatch, void (*done)(void *ctx), void *
     walk->done = done;
     walk->ctx = ctx;
     walk->again = walk->state != WALK_IDLE;
-    for (const struct dispatch_part *const *at = dispatch->options.parts; *at != NULL; at++) {
-        if ((*at)->recover != NULL) {
-            (*at)->recover(dispatch);
-        }
-    }
+    dispatch__parts(dispatch, PART_RECOVER);
     if (walk->state == WALK_IDLE && !dispatch->stopping) {
         walk->state = WALK_READING;
         walk->after = 0;

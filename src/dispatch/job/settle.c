@@ -5,14 +5,21 @@
  * as it takes: there is no other truth to fall back to. Where the store refuses this one end alone,
  * the end is stored without result and output; if that is refused, too, the run fails alone
  * (tx_run_give_up), so that it keeps no key, slot or waiter for ever; and only if the store refuses
- * even that, the run is left to the next start. */
+ * even that, the run is left to the next start.
+ *
+ * Output for a notice is the head and the tail of what the command wrote: at most INBOX_OUTPUT_MAX
+ * characters of text, whatever that was: bytes that are no UTF-8, and NUL, become U+FFFD. With both
+ * streams written, each has half of that. In between stands how much was left out; the log has it
+ * all. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/job/work.h"
 #include "engine/host/reports.h"
+#include "engine/inbox/inbox.h"
 #include "engine/job/spec.h"
 
 /* --- In the store ----------------------------------------------------------------------------- */
@@ -145,29 +152,133 @@ static void settle(struct flight *flight) {
     ask_write(&work->ask, settle_tx, settle_done);
 }
 
-/* --- The end ---------------------------------------------------------------------------------- */
+/* --- Output for a notice, in the pool --------------------------------------------------------- */
 
-/* Output for a notice. */
-static void read_run(struct pool_job *job) {
-    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
-    work__at(work);
-    output_excerpt__read(work->dispatch->options.spool, work, &work->output);
+enum {
+    CHARACTER_MAX = 4, /* Bytes. */
+    MARK_ROOM = 100,   /* Characters of what stands in between, or before a stream. */
+    PIECE = CHARACTER_MAX * INBOX_OUTPUT_MAX,
+};
+
+/* Length of a character, or of a byte that belongs to none. */
+static size_t step(struct bytes rest, bool *ret_valid) {
+    size_t len = 1;
+    while (len < rest.len && len < CHARACTER_MAX && ((uint8_t)rest.data[len] & 0xC0U) == 0x80U) {
+        len++;
+    }
+    *ret_valid = rest.data[0] != '\0' && utf8_valid(rest.data, len);
+    return *ret_valid ? len : 1;
 }
 
-static void read_done(struct pool_job *job) {
+static size_t count(struct bytes bytes) {
+    size_t characters = 0;
+    bool valid = false;
+    while (bytes.len > 0) {
+        size_t len = step(bytes, &valid);
+        bytes = (struct bytes){bytes.data + len, bytes.len - len};
+        characters++;
+    }
+    return characters;
+}
+
+/* The bytes without their first `characters`; adds those to `text`, where that is not NULL. */
+static struct bytes skip(struct bytes bytes, size_t characters, struct text *text) {
+    bool valid = false;
+    for (; characters > 0 && bytes.len > 0; characters--) {
+        size_t len = step(bytes, &valid);
+        if (text != NULL && valid) {
+            text_add(text, bytes.data, len);
+        } else if (text != NULL) {
+            text_add_str(text, "\xEF\xBF\xBD");
+        }
+        bytes = (struct bytes){bytes.data + len, bytes.len - len};
+    }
+    return bytes;
+}
+
+/* At most PIECE bytes of a log from the offset of `place`. Less is what there is. */
+struct piece {
+    char *bytes; /* Owned. */
+    struct log_read read;
+};
+
+static void piece_done(struct piece *piece) {
+    mem_free(piece->bytes);
+}
+
+static struct piece piece_read(const struct spool *spool, const struct log_place *place) {
+    struct piece piece = {.bytes = mem_new(PIECE)};
+    if (err_failed(spool_log_read(spool, place, piece.bytes, PIECE, &piece.read))) {
+        piece.read = (struct log_read){0};
+    }
+    return piece;
+}
+
+static void add_log(const struct spool *spool, struct log_place place, size_t characters,
+                    struct text *text) {
+    AUTO(piece_done) struct piece head = piece_read(spool, &place);
+    struct bytes bytes = {head.bytes, head.read.len};
+    if ((int64_t)head.read.len == head.read.size && count(bytes) <= characters) {
+        (void)skip(bytes, characters, text);
+        return;
+    }
+    size_t half = (characters - MARK_ROOM) / 2;
+    struct bytes rest = skip(bytes, half, text);
+    int64_t head_end = (int64_t)(bytes.len - rest.len);
+    int64_t tail_from = head.read.size - (int64_t)half * CHARACTER_MAX;
+    place.offset = tail_from > head_end ? tail_from : head_end;
+    text_addf(text, "\n[… of %" PRId64 " bytes, the middle is left out …]\n", head.read.size);
+    AUTO(piece_done) struct piece tail = piece_read(spool, &place);
+    bytes = (struct bytes){tail.bytes, tail.read.len};
+    /* The first character may be cut. */
+    while (bytes.len > 0 && ((uint8_t)bytes.data[0] & 0xC0U) == 0x80U) {
+        bytes = (struct bytes){bytes.data + 1, bytes.len - 1};
+    }
+    size_t have = count(bytes);
+    bytes = skip(bytes, have > half ? have - half : 0, NULL /* left out */);
+    (void)skip(bytes, half, text);
+}
+
+static bool log_is_empty(const struct spool *spool, const struct log_place *place) {
+    struct log_read read = {0};
+    char byte;
+    return err_failed(spool_log_read(spool, place, &byte, 1, &read)) || read.size == 0;
+}
+
+static void output_run(struct pool_job *job) {
+    struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
+    const struct spool *spool = work->dispatch->options.spool;
+    struct text *text = &work->output;
+    struct log_place out = {.name = work->name, .stream = work->facts.pty ? LOG_PTY : LOG_OUT};
+    struct log_place err = {.name = work->name, .stream = LOG_ERR};
+    work__at(work);
+    if (work->facts.pty || log_is_empty(spool, &err)) {
+        add_log(spool, out, INBOX_OUTPUT_MAX, text);
+    } else if (log_is_empty(spool, &out)) {
+        add_log(spool, err, INBOX_OUTPUT_MAX, text);
+    } else {
+        size_t each = (INBOX_OUTPUT_MAX - MARK_ROOM) / 2;
+        add_log(spool, out, each, text);
+        text_add_str(text, "\n[stderr]\n");
+        add_log(spool, err, each, text);
+    }
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+static void output_done(struct pool_job *job) {
     struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
     if (work__back(work)) {
         settle(work->flight);
     }
 }
 
-static void write_result(const struct flight_work *work, struct text *text) {
+static void work_write_result(struct flight_work *work) {
     const struct spool_exit *exit = &work->exit;
-    bool exited = work->ended && exit->end == EXIT_EXITED;
-    bool signaled = work->ended && exit->end == EXIT_SIGNALED;
-    if (exited) {
+    struct text *text = &work->result;
+    if (work->ended && exit->end == EXIT_EXITED) {
         text_addf(text, "{\"exit_code\":%d,\"signal\":null", exit->code);
-    } else if (signaled) {
+    } else if (work->ended && exit->end == EXIT_SIGNALED) {
         text_addf(text, "{\"exit_code\":null,\"signal\":%d", exit->signal);
     } else {
         text_add_str(text, "{\"exit_code\":null,\"signal\":null");
@@ -224,13 +335,13 @@ void settle__begin(struct flight *flight, struct attempt end) {
             spool_disk_of(work->ended ? exit : &silent,
                           flight->facts.log_max > 0 ? flight->facts.log_max : JOB_LOG_DEFAULT);
     }
-    write_result(work, &work->result);
+    work_write_result(work);
     dispatch->stats.void_starts += end.end == ATTEMPT_VOID || end.end == ATTEMPT_NO_DESCRIPTORS;
     bool ran = end.end == ATTEMPT_EXITED || end.end == ATTEMPT_SIGNALED ||
                end.end == ATTEMPT_GONE || end.end == ATTEMPT_REBOOTED;
     if (flight->facts.notify && ran) {
         flight__enter(flight, FLIGHT_READING);
-        work__begin(work, read_run, read_done);
+        work__begin(work, output_run, output_done);
     } else {
         settle(flight);
     }

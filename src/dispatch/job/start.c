@@ -1,5 +1,7 @@
-/* start.c: the queue of starts. One takes some 0.3 ms of the loop (fork and exec), so a turn begins
- * as many as fit into a millisecond, and sockets and timers have theirs in between.
+/* start.c: the queue of starts, and the order of a holder, made from the spec of the run.
+ *
+ * A start takes some 0.3 ms of the loop (fork and exec), so a turn begins as many as fit into a
+ * millisecond, and sockets and timers have theirs in between.
  *
  * The first of a queue waits for one turn more. Notes come before the answers of the same commit:
  * without that, a client would wait for fork and exec to hear that its command is stored.
@@ -7,20 +9,301 @@
  * A start that fails (no program, no descriptor, no memory) is not our decision alone: the holder
  * may be there already. So it is decided through the spool like every other doubt, and where that
  * says void, the rules know how often and how soon to try again. A start for which no descriptor
- * was free is told apart by its errno (settle.c), since the run is not at fault; it begins a pause,
- * in which further starts are given back without a try (loop/shortage.h). */
+ * was free is known by its errno (settle.c), since the run is not at fault; it begins a pause,
+ * in which further starts are given back without a try (loop/shortage.h).
+ *
+ * The environment of a command is small and known: from the daemon's own only the names in a table
+ * (no secret of the daemon's travels on); then what the spec says; then ours, which the spec cannot
+ * change. A command runs where its spec says, else in the home of the user who runs the daemon
+ * ($HOME), else in /. */
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/fd.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/memory.h"
 #include "dispatch/job/work.h"
+#include "engine/job/spec.h"
 
 enum {
     TURN_NS = 1000 * 1000,
     LARGE = 8 << 10, /* A spec from here on is read in the pool. */
 };
+enum { INHERITED_MAX = 64, OURS = 6, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
 
-static void enqueue(struct flight *flight) {
+/* A name that ends with '_' stands for all that begin with it. */
+static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
+                                        "LANG", "LC_",  "TZ",   "TMPDIR",  "TERM"};
+
+/* A copy, made once: the pool reads it while the loop lives. */
+char **start__environment(const char *const *environment) {
+    char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
+    size_t count = 0;
+    for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
+         at++) {
+        size_t len = strcspn(*at, "=");
+        bool taken = false;
+        for (size_t i = 0; i < COUNT_OF(inherited) && !taken; i++) {
+            size_t wanted = strlen(inherited[i]);
+            bool prefix = inherited[i][wanted - 1] == '_';
+            taken =
+                (prefix ? len > wanted : len == wanted) && strncmp(*at, inherited[i], wanted) == 0;
+        }
+        if (taken) {
+            copy[count++] = mem_copy(*at, strlen(*at));
+        }
+    }
+    return copy;
+}
+
+/* --- The spec --------------------------------------------------------------------------------- */
+
+static struct err spec_read(struct flight_work *work, json_t **ret_json, struct job_spec *ret_spec,
+                            struct why *why) {
+    AUTO(mem_release) char *text = work->spec;
+    work->spec = NULL;
+    work->facts = (struct flight_facts){.read = true};
+    struct err err = json_parse_wrapped((struct bytes){text, work->spec_len}, ret_json, why);
+    if (!err_failed(err)) {
+        err = job_spec_read(*ret_json, ret_spec, why);
+    }
+    if (!err_failed(err)) {
+        work->facts = (struct flight_facts){
+            .read = true,
+            .notify = ret_spec->notify != NULL && json_array_size(ret_spec->notify) > 0,
+            .pty = ret_spec->pty,
+            .input_open = ret_spec->input_open,
+            .retry = ret_spec->retry,
+            .log_max = ret_spec->output != 0 ? ret_spec->output : JOB_LOG_DEFAULT,
+            .timeout_ms = ret_spec->timeout_ms};
+    }
+    return err;
+}
+
+/* A spec that cannot be read (it was once) leaves the defaults: no further attempt. */
+void start__read(struct flight_work *work) {
+    AUTO(json_release) json_t *json = NULL;
+    struct job_spec spec = {0};
+    (void)spec_read(work, &json, &spec, NULL); /* As said above. */
+}
+
+/* --- Arguments and environment ---------------------------------------------------------------- */
+
+static const char **arguments(const struct job_spec *spec) {
+    size_t count = spec->argv == NULL ? 0 : json_array_size(spec->argv);
+    const char **argv = mem_try((count + OURS) * sizeof *argv);
+    if (argv == NULL) {
+        return NULL;
+    }
+    size_t at = 0;
+    if (spec->argv == NULL) {
+        argv[at++] = "/bin/sh";
+        argv[at++] = "-c";
+        argv[at++] = spec->shell;
+    }
+    for (size_t i = 0; i < count; i++) {
+        argv[at++] = json_string_value(json_array_get(spec->argv, i));
+    }
+    argv[at] = NULL;
+    return argv;
+}
+
+/* The bytes of the variables that are made here, and where each begins. */
+struct variables {
+    char *bytes;       /* Owned. */
+    const char **list; /* Owned; ends with NULL. */
+    size_t count, used;
+};
+
+static void variables_done(struct variables *variables) {
+    mem_free(variables->bytes);
+    mem_free(variables->list);
+}
+
+/* There is room: variables_room counted. */
+static void put(struct variables *variables, const char *name, const char *value) {
+    size_t name_size = strlen(name), value_size = strlen(value);
+    char *at = variables->bytes + variables->used;
+    memcpy(at, name, name_size);
+    at[name_size] = '=';
+    memcpy(at + name_size + 1, value, value_size + 1);
+    variables->used += name_size + value_size + 2;
+    variables->list[variables->count++] = at;
+}
+
+static bool variables_make(struct variables *variables, const struct flight_work *work,
+                           const struct job_spec *spec) {
+    const struct dispatch *dispatch = work->dispatch;
+    const char *spool = spool_path(dispatch->options.spool);
+    const json_t *env = spec->env;
+    const char *name;
+    const json_t *value;
+    size_t bytes = OURS * OWN_MAX + strlen(dispatch->options.data_dir) + 2 * strlen(spool);
+    json_object_foreach((json_t *)env, name, value) {
+        bytes += strlen(name) + json_string_length(value) + 2;
+    }
+    variables->bytes = mem_try(bytes);
+    variables->list =
+        mem_try((INHERITED_MAX + OURS + 2 + json_object_size(env)) * sizeof *variables->list);
+    if (variables->bytes == NULL || variables->list == NULL) {
+        return false;
+    }
+    for (char *const *at = dispatch->environment; *at != NULL; at++) {
+        char own[32];
+        int len = snprintf(own, sizeof own, "%.*s", (int)strcspn(*at, "="), *at);
+        bool whole = len >= 0 && (size_t)len < sizeof own;
+        bool terminal = spec->pty && strcmp(own, "TERM") == 0;
+        bool moved = spec->sandbox && (strcmp(own, "HOME") == 0 || strcmp(own, "TMPDIR") == 0);
+        if (whole && !terminal && !moved && json_object_get(env, own) == NULL) {
+            variables->list[variables->count++] = *at;
+        }
+    }
+    if (spec->pty && json_object_get(env, "TERM") == NULL) {
+        variables->list[variables->count++] = "TERM=xterm-256color"; /* As our clients are. */
+    }
+    json_object_foreach((json_t *)env, name, value) {
+        put(variables, name, json_string_value(value)); /* None of ours: job_spec refuses those. */
+    }
+    /* The name is RUN.ATTEMPT: the first is the same in every attempt, the second is not. */
+    char run[PROTOCOL_NAME_MAX];
+    memcpy(run, work->name, sizeof run);
+    char *dot = strrchr(run, '.');
+    assert(dot != NULL);
+    *dot = '\0';
+    put(variables, "DROVER_IDEMPOTENCY_KEY", run);
+    put(variables, "DROVER_ATTEMPT", dot + 1);
+    if (spec->sandbox) {
+        /* The home is hidden half and writable nowhere, so programs get a fresh one: they find
+         * neither the user's keys there nor a folder that refuses their caches. */
+        static const char *const names[] = {"HOME", "TMPDIR"};
+        char folder[LIMIT_PATH_MAX];
+        (void)snprintf(folder, sizeof folder, "%s/%s/" PROTOCOL_TMP, spool,
+                       work->name); /* A path: it fits. */
+        for (size_t i = 0; i < COUNT_OF(names); i++) {
+            if (json_object_get(env, names[i]) == NULL) {
+                put(variables, names[i], folder);
+            }
+        }
+    } else {
+        put(variables, "DROVER_DATA", dispatch->options.data_dir);
+    }
+    variables->list[variables->count] = NULL;
+    return true;
+}
+
+/* --- The repository of a working tree --------------------------------------------------------- */
+
+/* An agent's own working tree (tool/worktree.h) has its index and HEAD in the repository above it,
+ * and its commits go there: a command in it may write those. Not the rest: what is said in `config`
+ * and `hooks` is run as the user, later. It follows from the path alone, which we have made; that
+ * no part of it is a link is the holder's to see. */
+enum { WRITE_MAX = 4 };
+struct writable {
+    char paths[WRITE_MAX][LIMIT_PATH_MAX];
+    const char *list[WRITE_MAX + 1]; /* Ends with NULL. */
+};
+
+/* "%.*s/.git/NAME", of what stands before `at`. */
+static void add_writable(struct writable *writable, size_t i, const char *cwd, const char *at,
+                         const char *name) {
+    char *path = writable->paths[i];
+    int len = snprintf(path, LIMIT_PATH_MAX, "%.*s/.git/%s", (int)(at - cwd), cwd, name);
+    bool fits = len > 0 && len < LIMIT_PATH_MAX;
+    writable->list[i] = fits ? path : NULL;
+    writable->list[i + 1] = NULL;
+}
+
+static void find_writable(const char *cwd, struct writable *ret_writable) {
+    static const char inner[] = "/.drover/worktrees";
+    static const char *const folders[] = {"objects", "refs", "logs"};
+    char own[PROTOCOL_NAME_MAX + sizeof "worktrees/"];
+    const char *at = cwd == NULL ? NULL : strstr(cwd, inner);
+    const char *name = at == NULL ? "?" : at + sizeof inner - 1;
+    ret_writable->list[0] = NULL;
+    if (name[0] == '\0') { /* Our git removes one, with what the repository has of it. */
+        add_writable(ret_writable, 0, cwd, at, "worktrees");
+        return;
+    }
+    size_t name_len = strcspn(name + 1, "/") + 1; /* The cwd may be a folder in the tree. */
+    int len = snprintf(own, sizeof own, "worktrees%.*s", (int)name_len, name);
+    if (strncmp(name, "/run_", 5) != 0 || len >= (int)sizeof own) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        add_writable(ret_writable, i, cwd, at, folders[i]);
+    }
+    add_writable(ret_writable, COUNT_OF(folders), cwd, at, own);
+}
+
+/* --- The order -------------------------------------------------------------------------------- */
+
+static struct err order_fill(struct flight_work *work, const struct job_spec *spec) {
+    const struct dispatch *dispatch = work->dispatch;
+    AUTO(variables_done) struct variables variables = {0};
+    AUTO(mem_release) const char **argv = arguments(spec);
+    if (argv == NULL || !variables_make(&variables, work, spec)) {
+        return err_make(ERR_OUT_OF_MEMORY, "dispatch: order");
+    }
+    struct writable writable;
+    find_writable(spec->sandbox ? spec->cwd : NULL, &writable);
+    const char *home = "/";
+    for (char *const *at = dispatch->environment; *at != NULL && home[1] == '\0'; at++) {
+        home = strncmp(*at, "HOME=/", 6) == 0 ? *at + 5 : home;
+    }
+    uint8_t random[NONCE_BYTES];
+    char nonce[2 * NONCE_BYTES + 1];
+    world_random(loop_world(dispatch->options.loop), random, sizeof random);
+    hex_write(random, sizeof random, nonce);
+    struct holder_order order = {
+        .name = work->name,
+        .nonce = nonce,
+        .argv = argv,
+        .env = variables.list,
+        .cwd = spec->cwd != NULL ? spec->cwd : home,
+        .cgroup = cgroups_path(dispatch->options.cgroups),
+        .write = writable.list,
+        .hide = spec->sandbox ? dispatch->options.hide : NULL,
+        /* A pipe without input ends at once: most programs that read it would wait for ever. */
+        .flags = (spec->pty ? ORDER_PTY : 0U) | (spec->input_open ? ORDER_INPUT_OPEN : 0U) |
+                 (spec->once ? ORDER_ONCE : 0U) | (spec->sandbox ? ORDER_SANDBOX : 0U),
+        .input = bytes_of(spec->input),
+        .timeout_ms = (uint64_t)spec->timeout_ms,
+        .grace_ms = JOB_GRACE_MS,
+        .log_max = (uint64_t)work->facts.log_max,
+        .memory_max = (uint64_t)spec->memory,
+        .processes_max = (uint64_t)spec->processes,
+        .files = dispatch->options.files,
+        .rows = (unsigned)spec->rows,
+        .columns = (unsigned)spec->columns,
+    };
+    return holder_order_make(&order, spool_path(dispatch->options.spool), &work->order);
+}
+
+static void order_make(struct flight_work *work) {
+    work__at(work);
+    AUTO(json_release) json_t *json = NULL;
+    struct job_spec spec = {0};
+    struct why why = {.text = ""};
+    const char *lack = dispatch_sandbox_lack(work->dispatch);
+    work->err = spec_read(work, &json, &spec, &why);
+    if (!err_failed(work->err) && spec.sandbox && lack != NULL) {
+        /* The sandbox was there when the job was accepted; the daemon, or the kernel, is another
+         * one now. */
+        why_set(&why, "%s", lack);
+        work->err = err_make(ERR_SANDBOX_UNAVAILABLE, "dispatch: sandbox");
+    }
+    if (!err_failed(work->err)) {
+        work->err = order_fill(work, &spec);
+    }
+    if (why.text[0] != '\0') {
+        (void)snprintf(work->note, sizeof work->note, "%s", why.text); /* Cut at worst. */
+    }
+}
+
+/* --- The queue -------------------------------------------------------------------------------- */
+
+static void flight_enqueue(struct flight *flight) {
     struct dispatch *dispatch = flight->dispatch;
     flight__enter(flight, FLIGHT_QUEUED);
     flight->next = NULL;
@@ -33,23 +316,44 @@ static void enqueue(struct flight *flight) {
 void start__queue(struct flight *flight) {
     flight->ours = true;
     flight->dispatch->stats.queued_starts++;
-    enqueue(flight);
+    flight_enqueue(flight);
 }
 
 static void order_run(struct pool_job *job) {
-    order__make(CONTAINER_OF(job, struct flight_work, job));
+    order_make(CONTAINER_OF(job, struct flight_work, job));
 }
 
 static void order_done(struct pool_job *job) {
     struct flight_work *work = CONTAINER_OF(job, struct flight_work, job);
     if (work__back(work)) {
-        enqueue(work->flight);
+        flight_enqueue(work->flight);
     }
 }
 
-static void refuse(struct flight *flight, struct err err) {
+static void flight_begin(struct flight *flight) {
+    struct dispatch *dispatch = flight->dispatch;
     struct flight_work *work = flight->work;
-    struct shortage *shortage = flight->dispatch->options.shortage;
+    struct shortage *shortage = dispatch->options.shortage;
+    dispatch->stats.queued_starts--;
+    flight__learn(flight);
+    if (flight__is_stopped(flight)) {
+        decide__begin(flight);
+        return;
+    }
+    struct err err = work->err;
+    if (!err_failed(err) && shortage_lasts(shortage)) {
+        err = err_from_errno(EMFILE, "holder: wait for a descriptor");
+    }
+    if (!err_failed(err)) {
+        err = holder_start(dispatch->options.holders, fd_take(&work->order), flight__news(), flight,
+                           &flight->holder);
+    }
+    if (!err_failed(err)) {
+        dispatch->stats.started++;
+        flight->since_ms = world_wall_ms(loop_world(dispatch->options.loop));
+        flight__follow(flight, 0);
+        return;
+    }
     if (work->note[0] == '\0') {
         (void)snprintf(work->note, sizeof work->note, "The holder could not be started: %s%s%s",
                        err.step, err.os != 0 ? ": " : "",
@@ -59,37 +363,10 @@ static void refuse(struct flight *flight, struct err err) {
         work->exit = (struct spool_exit){.end = EXIT_NOT_STARTED, .os = err.os, .step = "holder"};
         shortage_report(shortage, "start a command", err);
     }
-    if (shortage == NULL || !shortage_is(err)) { /* A shortage is told once for all starts. */
-        dispatch__failed(flight->dispatch, "a command could not be started", flight__run(flight),
-                         err);
+    if (shortage == NULL || !shortage_is(err)) { /* A shortage is reported once for all starts. */
+        dispatch__failed(dispatch, "a command could not be started", flight__run(flight), err);
     }
     decide__begin(flight);
-}
-
-static void begin(struct flight *flight) {
-    struct dispatch *dispatch = flight->dispatch;
-    struct flight_work *work = flight->work;
-    dispatch->stats.queued_starts--;
-    flight__learn(flight);
-    if (flight__is_stopped(flight)) {
-        decide__begin(flight);
-        return;
-    }
-    struct err err = work->err;
-    if (!err_failed(err) && shortage_lasts(dispatch->options.shortage)) {
-        err = err_from_errno(EMFILE, "holder: wait for a descriptor");
-    }
-    if (!err_failed(err)) {
-        err = holder_start(dispatch->options.holders, fd_take(&work->order), flight__news(), flight,
-                           &flight->holder);
-    }
-    if (err_failed(err)) {
-        refuse(flight, err);
-        return;
-    }
-    dispatch->stats.started++;
-    flight->since_ms = world_wall_ms(loop_world(dispatch->options.loop));
-    flight__follow(flight, 0);
 }
 
 void start__task(struct loop_task *task) {
@@ -118,9 +395,9 @@ void start__task(struct loop_task *task) {
             continue;
         }
         if (wanted) {
-            order__make(work);
+            order_make(work);
         }
-        begin(flight);
+        flight_begin(flight);
     } while (world_mono_ns(world) < until_ns);
     loop_soon(dispatch->options.loop, task);
 }

@@ -128,8 +128,7 @@ void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wante
     }
     if (waker == NULL) {
         waker = mem_new(sizeof *waker);
-        assert(row->run.len < sizeof waker->run.text);
-        memcpy(waker->run.text, row->run.data, row->run.len);
+        waker->run = id_copy(row->run);
         waker->dispatch = dispatch;
         ask_init(&waker->ask, &dispatch->asker, &rules, waker);
         waker->node.name = waker->ask.run = bytes_of(waker->run.text);
@@ -147,14 +146,13 @@ void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wante
     }
 }
 
-static void stop_one(void *ctx, struct table_node *node) {
-    struct waker *waker = CONTAINER_OF(node, struct waker, node);
-    (void)ctx; /* The waker knows its dispatch. */
-    if (waker->ask.state != ASK_AWAY) {
-        waker_free(waker);
-    }
-}
-
 void wake__stop(struct dispatch *dispatch) {
-    table_each(&dispatch->wakers, stop_one, NULL);
+    for (struct table_node *node = table_next(&dispatch->wakers, NULL), *next; node != NULL;
+         node = next) {
+        struct waker *waker = CONTAINER_OF(node, struct waker, node);
+        next = table_next(&dispatch->wakers, node);
+        if (waker->ask.state != ASK_AWAY) {
+            waker_free(waker);
+        }
+    }
 }

@@ -63,12 +63,7 @@ void work__begin(struct flight_work *work, void (*run)(struct pool_job *job),
 MUST_CHECK bool work__back(struct flight_work *work);
 void flight__learn(struct flight *flight); /* Takes over what its work read in the spec. */
 
-/* order.c: in the pool, or on the loop when the spec is short. Fills order and what is read. */
-void order__read(struct flight_work *work);
-void order__make(struct flight_work *work);
-
-/* output_excerpt.c: in the pool. */
-void output_excerpt__read(const struct spool *spool, const struct flight_work *work,
-                          struct text *text);
+/* start.c: in the pool. Fills in what is read. */
+void start__read(struct flight_work *work);
 
 #endif

@@ -368,7 +368,7 @@ static void removals_stop(struct dispatch *dispatch) {
     }
 }
 
-const struct dispatch_part removals_part = {.open = removals_start,
-                                            .recover = removals_start,
-                                            .stop = removals_stop,
-                                            .close = removals_stop};
+const struct dispatch_part removals_part = {.steps = {[PART_OPEN] = removals_start,
+                                                      [PART_RECOVER] = removals_start,
+                                                      [PART_STOP] = removals_stop,
+                                                      [PART_CLOSE] = removals_stop}};

@@ -333,8 +333,8 @@ static void retention_stop(struct dispatch *dispatch) {
     }
 }
 
-const struct dispatch_part retention_part = {.open = retention_open,
-                                             .run_ended = retention_run_ended,
-                                             .attempt_ended = retention_grew,
-                                             .stop = retention_stop,
-                                             .close = retention_stop};
+const struct dispatch_part retention_part = {.steps = {[PART_OPEN] = retention_open,
+                                                       [PART_RUN_ENDED] = retention_run_ended,
+                                                       [PART_STOP] = retention_stop,
+                                                       [PART_CLOSE] = retention_stop},
+                                             .attempt_ended = retention_grew};

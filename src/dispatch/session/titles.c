@@ -27,7 +27,7 @@ struct titles {
 struct title {
     struct table_node node; /* By run. */
     struct titles *titles;
-    char name[ID_SIZE];
+    struct id run;
     struct title_key key;
     struct model_request *request; /* Owned; until it is asked. */
     bool late, wanted, stop;
@@ -204,9 +204,8 @@ static void title_begin(struct titles *titles, const struct run_row *row) {
     static const struct ask_rules rules = {
         .judge = title_judge, .refused = title_refused, .dropped = title_free};
     struct title *title = mem_new(sizeof *title);
-    assert(row->run.len < sizeof title->name);
-    memcpy(title->name, row->run.data, row->run.len);
-    title->node.name = (struct bytes){title->name, row->run.len};
+    title->run = id_copy(row->run);
+    title->node.name = bytes_of(title->run.text);
     title->titles = titles;
     title->key = (struct title_key){.run = title->node.name, .attempt = row->attempt};
     ask_init(&title->ask, &titles->asker, &rules, title);

@@ -6,7 +6,7 @@
 
 #include "dispatch/workflow/flow.h"
 
-/* --- agent.c: what an agent asks for ---------------------------------------------------------- */
+/* --- call.c: what an agent asks for ----------------------------------------------------------- */
 
 /* The members of a request that its row holds, written already: in a message out of a long frame
  * they were written in the pool, as this member. */
@@ -21,21 +21,10 @@ struct step_new call__step(const struct call *call, struct flow_op *op);
 void call__write_instructions(const struct call *call, struct text *text);
 void call__note_misfit(struct call *call, struct bytes misfit);
 
-/* false: no worker of ours lets such an option pass. */
-MUST_CHECK bool call__read_budget(const json_t *message, struct amounts *ret_limits);
-MUST_CHECK bool call__has_budget(const struct call *call);
-MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another. */
-MUST_CHECK bool flow__total_is_spent(const struct flow *flow);
-void call__fail_total(struct call *call); /* Ends a call that has not begun because of that. */
+MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another budget. */
 void call__watch_deadline(struct call *call);
-
-MUST_CHECK bool call__needs_lookup(const struct call *call);
-/* In the pool. `done` asks call__is_back first, then takes over what was found (call__looked_up);
- * call->refusal says whether the agent is refused. */
-void call__lookup(struct call *call, void (*done)(struct pool_job *job));
-void call__looked_up(struct call *call);
-/* call.c: where its type was not looked up in this life, it is, and the call is put to work after
- * that; else false. */
+/* Where its type was not looked up in this life, it is, and the call is put to work after that;
+ * else false. */
 MUST_CHECK bool call__looks_up_late(struct call *call);
 
 /* --- agent_call.c: one call of a model -------------------------------------------------------- */

@@ -81,121 +81,52 @@ void call__wait(struct call *call, const struct provider_wait *wait) {
     flow__op_send(op);
 }
 
-/* --- The request ------------------------------------------------------------------------------ */
-
-static struct model_request *call_request(const struct call *call) {
-    const json_t *schema = call__option(call, "schema");
-    const char *effort = json_string_value(call__option(call, "effort"));
-    const struct settings *settings = connections_settings(call->flow->flows->options.connections);
-    struct model_request *request = model_request_new(bytes_of(call->model));
-    const struct missed *missed = call->missed;
-    AUTO(text_done) struct text system, text;
-    text_init(&system, SYSTEM_MAX);
-    text_init(&text, RUN_SPEC_MAX);
-    /* Efforts above high are high. */
-    request->effort = effort != NULL ? model_effort_of(bytes_of(effort), MODEL_EFFORT_HIGH)
-                                     : model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
-    request->output_max = call->output_max;
-    call__write_instructions(call, &system);
-    model_request_set_system(request, text_bytes(&system));
-    request->failed = request->failed || text_failed(&system);
-    model_request_add_message(request, MODEL_USER);
-    model_request_add_text(request, json_bytes(call->message, "prompt"));
-    if (schema != NULL && err_failed(json_write(schema, &text))) {
-        request->failed = true;
-    } else if (schema != NULL) {
-        model_request_set_schema(request, text_bytes(&text));
-    }
-    for (size_t i = 0; missed != NULL && i < missed->count; i++) {
-        model_request_add_message(request, MODEL_ASSISTANT);
-        model_request_add_text(request, bytes_of(missed->answers[i]));
-        model_request_add_message(request, MODEL_USER);
-        model_request_add_text(request, bytes_of(missed->faults[i]));
-    }
-    return request;
-}
-
 /* --- The answer, checked in the pool ---------------------------------------------------------- */
 
 static const char too_long[] = "The answer was cut off at its longest length.";
 
-static struct err answer_check(const json_t *schema, struct bytes answer, struct text *misfit,
-                               struct text *result) {
+static void answer_check_run(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    struct text *misfit = &call->misfit;
     AUTO(json_release) json_t *json = NULL;
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     struct json_faults faults = {.count = 0};
     struct why why = {""};
-    struct err err = json_schema_compile(schema, &compiled, &why);
+    text_clear(misfit);
+    text_clear(&call->result);
+    /* Many models put a fence around it, whatever their instructions are. */
+    struct bytes answer = bytes_trim(text_bytes(&call->answer), " \t\r\n");
+    const char *line = answer.len > 6 && bytes_begin(answer, BYTES("```"))
+                           ? memchr(answer.data, '\n', answer.len - 3)
+                           : NULL;
+    if (line != NULL && memcmp(answer.data + answer.len - 3, "```", 3) == 0) {
+        size_t from = (size_t)(line - answer.data) + 1;
+        answer = (struct bytes){answer.data + from, answer.len - from - 3};
+    }
+    struct err err = json_schema_compile(call__option(call, "schema"), &compiled, &why);
     if (!err_failed(err)) {
         err = json_parse(answer.data, answer.len, JSON_DEPTH_MAX, &json, &why);
     }
     if (err_failed(err)) {
         text_add_str(misfit, why.text[0] != '\0' ? why.text : "It is no JSON.");
-        return err;
+    } else {
+        err = json_schema_check(compiled, json, &faults);
+        json_faults_write(&faults, misfit);
+        err = err_failed(err) ? err : json_write(json, &call->result);
     }
-    err = json_schema_check(compiled, json, &faults);
-    json_faults_write(&faults, misfit);
-    return err_failed(err) ? err : json_write(json, result);
-}
-
-/* Many models put a fence around it, whatever their instructions are. */
-static struct bytes answer_without_fence(struct bytes answer) {
-    while (answer.len > 0 && strchr(" \t\r\n", answer.data[0]) != NULL) {
-        answer = (struct bytes){answer.data + 1, answer.len - 1};
-    }
-    while (answer.len > 0 && strchr(" \t\r\n", answer.data[answer.len - 1]) != NULL) {
-        answer.len--;
-    }
-    const char *line = answer.len > 6 && bytes_begin(answer, BYTES("```"))
-                           ? memchr(answer.data, '\n', answer.len)
-                           : NULL;
-    if (line == NULL || memcmp(answer.data + answer.len - 3, "```", 3) != 0) {
-        return answer;
-    }
-    size_t from = (size_t)(line - answer.data) + 1;
-    return from + 3 > answer.len ? answer
-                                 : (struct bytes){answer.data + from, answer.len - from - 3};
-}
-
-static void answer_check_run(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    text_clear(&call->misfit);
-    text_clear(&call->result);
-    struct err err =
-        answer_check(call__option(call, "schema"), answer_without_fence(text_bytes(&call->answer)),
-                     &call->misfit, &call->result);
     if (err_failed(err) && call->answer_stop == MODEL_STOP_LENGTH) {
-        text_clear(&call->misfit);
-        text_add_str(&call->misfit, too_long);
-    } else if (err_failed(err) && call->misfit.len == 0) {
-        text_add_str(&call->misfit, "It does not fit the schema.");
+        text_clear(misfit);
+        text_add_str(misfit, too_long);
+    } else if (err_failed(err) && misfit->len == 0) {
+        text_add_str(misfit, "It does not fit the schema.");
     }
-}
-
-static void call_ask_better(struct call *call) {
-    static const char before[] = "That is not what the schema asks for:\n";
-    static const char after[] = "\nAnswer again, with the whole object and nothing else.";
-    struct missed *missed = call->missed == NULL ? mem_new(sizeof *missed) : call->missed;
-    AUTO(text_done) struct text fault = text_up_to(FAULT_MAX + sizeof(before) + sizeof(after));
-    text_add_str(&fault, before);
-    text_add(&fault, call->misfit.data, utf8_cut(text_bytes(&call->misfit), FAULT_MAX));
-    text_add_str(&fault, after);
-    call->missed = missed;
-    missed->answers[missed->count] = mem_copy(call->answer.data, call->answer.len);
-    missed->faults[missed->count] = text_take(&fault, NULL);
-    missed->count++;
-    call__ask(call);
-}
-
-static bool call_is_spent(const struct call *call) {
-    const struct amounts *limits = &call->limits;
-    return call->usage.output >= limits->of[AMOUNT_OUTPUT_TOKENS] ||
-           usage_total(&call->usage) >= limits->of[AMOUNT_TOKENS] ||
-           (call->cost.known && call->cost.micros >= limits->of[AMOUNT_COST]);
 }
 
 static void answer_checked(struct pool_job *job) {
+    static const char before[] = "That is not what the schema asks for:\n";
+    static const char after[] = "\nAnswer again, with the whole object and nothing else.";
     struct call *call = CONTAINER_OF(job, struct call, job);
+    const int64_t *limits = call->limits.of;
     if (!call__is_back(call)) {
         return;
     }
@@ -207,45 +138,28 @@ static void answer_checked(struct pool_job *job) {
     } else if (call->misfit.len == 0) {
         call->cause = CAUSE_COMPLETED;
         call__ended(call);
-    } else if (call_is_spent(call)) {
+    } else if (call->usage.output >= limits[AMOUNT_OUTPUT_TOKENS] ||
+               usage_total(&call->usage) >= limits[AMOUNT_TOKENS] ||
+               (call->cost.known && call->cost.micros >= limits[AMOUNT_COST])) {
         call__enter(call, CALL_ASKING);
         call__fail(call, CAUSE_AGENT_BUDGET,
                    "what it said does not fit its schema, and its budget is used up");
     } else if (++call->tries < WORKFLOW_TRIES_MAX) {
-        call_ask_better(call);
+        struct missed *missed = call->missed == NULL ? mem_new(sizeof *missed) : call->missed;
+        AUTO(text_done) struct text fault = text_up_to(FAULT_MAX + sizeof before + sizeof after);
+        text_add_str(&fault, before);
+        text_add(&fault, call->misfit.data, utf8_cut(text_bytes(&call->misfit), FAULT_MAX));
+        text_add_str(&fault, after);
+        call->missed = missed;
+        missed->answers[missed->count] = mem_copy(call->answer.data, call->answer.len);
+        missed->faults[missed->count] = text_take(&fault, NULL);
+        missed->count++;
+        call__ask(call);
     } else {
         call__enter(call, CALL_ASKING);
         call__note_misfit(call, text_bytes(&call->misfit));
         call__fail(call, CAUSE_SCHEMA_MISMATCH, call->note);
     }
-}
-
-static void call_take_answer(struct call *call, const struct model_result *result) {
-    const bool truncated = result->stop == MODEL_STOP_LENGTH;
-    const struct bytes answer = text_bytes(&call->answer);
-    struct model_info info;
-    call->answer_stop = result->stop;
-    /* The next answer, to a schema that this one missed, may be longer. */
-    if (truncated && models_info(call->flow->flows->options.models, bytes_of(call->model), &info)) {
-        call->output_max = turn_output_more(result->usage.output, call->output_max,
-                                            info.facts.output_max, info.facts.window);
-    }
-    if (call__option(call, "schema") != NULL) {
-        call__enter(call, CALL_CHECKING);
-        call__pool(call, answer_check_run, answer_checked);
-        return;
-    }
-    text_clear(&call->result);
-    text_add_json(&call->result, answer.data, answer.len);
-    if (text_failed(&call->result)) {
-        call__fail(call, CAUSE_TOO_LARGE, "its answer has more than 2 MB, as JSON");
-        return;
-    }
-    if (truncated) {
-        call__set_note(call, bytes_of(too_long));
-    }
-    call->cause = truncated ? CAUSE_TRUNCATED : CAUSE_COMPLETED;
-    call__ended(call);
 }
 
 /* --- While it speaks -------------------------------------------------------------------------- */
@@ -291,11 +205,10 @@ static void call_on_discarded(void *ctx) {
 /* The provider asks for this wait, so it is no silence. */
 static void call_on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct call *call = ctx;
-    const struct provider_wait wait = {.resume_at_ms =
-                                           flows__now_ms(call->flow->flows) + (int64_t)wait_ms,
-                                       .cause = provider_run_cause(failure->cause)};
+    int64_t resume_at_ms = flows__now_ms(call->flow->flows) + (int64_t)wait_ms;
     call_watch_silence(call, wait_ms);
-    call__wait(call, &wait);
+    call__wait(call, &(struct provider_wait){.resume_at_ms = resume_at_ms,
+                                             .cause = provider_run_cause(failure->cause)});
 }
 
 static void call_on_resumed(void *ctx) {
@@ -305,21 +218,74 @@ static void call_on_resumed(void *ctx) {
 static void call_on_done(void *ctx, const struct model_result *result) {
     struct call *call = ctx;
     const struct model_spent spent = {.usage = result->spent, .cost = result->cost};
+    const bool truncated = result->stop == MODEL_STOP_LENGTH;
+    struct model_info info;
     call->asking = NULL;
     timer_stop(call->flow->flows->options.loop, &call->timer);
     call_add_spent(call, &spent);
-    if (result->failure.cause == MODEL_NONE) {
-        call_take_answer(call, result);
-    } else {
+    if (result->failure.cause != MODEL_NONE) {
         call->resume_at_ms = result->failure.resume_at_ms;
         call__fail(call, provider_run_cause(result->failure.cause), result->failure.detail);
+        return;
     }
+    call->answer_stop = result->stop;
+    /* The next answer, to a schema that this one missed, may be longer. */
+    if (truncated && models_info(call->flow->flows->options.models, bytes_of(call->model), &info)) {
+        call->output_max = turn_output_more(result->usage.output, call->output_max,
+                                            info.facts.output_max, info.facts.window);
+    }
+    if (call__option(call, "schema") != NULL) {
+        call__enter(call, CALL_CHECKING);
+        call__pool(call, answer_check_run, answer_checked);
+        return;
+    }
+    text_clear(&call->result);
+    text_add_json(&call->result, text_bytes(&call->answer).data, call->answer.len);
+    if (text_failed(&call->result)) {
+        call__fail(call, CAUSE_TOO_LARGE, "its answer has more than 2 MB, as JSON");
+        return;
+    }
+    if (truncated) {
+        call__set_note(call, bytes_of(too_long));
+    }
+    call->cause = truncated ? CAUSE_TRUNCATED : CAUSE_COMPLETED;
+    call__ended(call);
 }
 
 /* --- Asked ------------------------------------------------------------------------------------ */
 
 static void call_on_rested(struct timer *timer) {
     call__ask(CONTAINER_OF(timer, struct call, timer));
+}
+
+static struct model_request *call_request(const struct call *call) {
+    const json_t *schema = call__option(call, "schema");
+    const char *effort = json_string_value(call__option(call, "effort"));
+    const struct settings *settings = connections_settings(call->flow->flows->options.connections);
+    struct model_request *request = model_request_new(bytes_of(call->model));
+    const struct missed *missed = call->missed;
+    AUTO(text_done) struct text system = text_up_to(SYSTEM_MAX), text = text_up_to(RUN_SPEC_MAX);
+    /* Efforts above high are high. */
+    request->effort = effort != NULL ? model_effort_of(bytes_of(effort), MODEL_EFFORT_HIGH)
+                                     : model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
+    request->output_max = call->output_max;
+    call__write_instructions(call, &system);
+    model_request_set_system(request, text_bytes(&system));
+    request->failed = request->failed || text_failed(&system);
+    model_request_add_message(request, MODEL_USER);
+    model_request_add_text(request, json_bytes(call->message, "prompt"));
+    if (schema != NULL && err_failed(json_write(schema, &text))) {
+        request->failed = true;
+    } else if (schema != NULL) {
+        model_request_set_schema(request, text_bytes(&text));
+    }
+    for (size_t i = 0; missed != NULL && i < missed->count; i++) {
+        model_request_add_message(request, MODEL_ASSISTANT);
+        model_request_add_text(request, bytes_of(missed->answers[i]));
+        model_request_add_message(request, MODEL_USER);
+        model_request_add_text(request, bytes_of(missed->faults[i]));
+    }
+    return request;
 }
 
 void call__ask(struct call *call) {

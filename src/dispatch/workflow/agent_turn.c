@@ -27,26 +27,29 @@ static int64_t call_limit(const struct call *call, const char *name) {
                : json_int(json_object_get(call->message, "opts"), name, INT32_MAX);
 }
 
-static tool_set call_type_tools(const struct call *call) {
-    return call->type.instructions != NULL ? call->type.tools : TOOL_SET_ALL;
-}
+/* As its script asks for them, and as its type allows. Workers refuse unknown names; those of
+ * earlier builds left them to us. */
+struct agent_tools {
+    tool_set asked, type;
+};
 
-/* Workers refuse unknown names; those of earlier builds left them to us. */
-static tool_set call_asked_tools(const struct call *call) {
+static struct agent_tools call_tools(const struct call *call) {
     const json_t *names = call__option(call, "tools");
-    tool_set tools = names == NULL ? TOOL_SET_ALL : 0;
+    struct agent_tools tools = {.asked = names == NULL ? TOOL_SET_ALL : 0,
+                                .type = call->type.instructions != NULL ? call->type.tools
+                                                                        : TOOL_SET_ALL};
     for (size_t i = 0; i < json_array_size(names); i++) {
         const json_t *name = json_array_get(names, i);
         const struct bytes text = {json_string_value(name), json_string_length(name)};
-        tools |= text.data == NULL ? 0 : agent_tools_named(text);
+        tools.asked |= text.data == NULL ? 0 : agent_tools_named(text);
     }
     return tools;
 }
 
 bool call__has_tools(const struct call *call) {
-    bool none = call_asked_tools(call) == 0 || call_limit(call, "max_tool_calls") == 0 ||
-                call_limit(call, "max_tool_iters") == 0 || call_type_tools(call) == 0;
-    return !call->nested && call->flow->root[0] != '\0' && !none;
+    const struct agent_tools tools = call_tools(call);
+    return !call->nested && call->flow->root[0] != '\0' && tools.asked != 0 && tools.type != 0 &&
+           call_limit(call, "max_tool_calls") != 0 && call_limit(call, "max_tool_iters") != 0;
 }
 
 /* --- Its row ---------------------------------------------------------------------------------- */
@@ -70,14 +73,20 @@ json_t *flow__tools(const json_t *allowed, tool_set asked) {
     return names;
 }
 
-static void call_write_settings(const struct call *call, struct text *text) {
-    const json_t *of_run = json_object_get(call->flow->spec, "settings");
-    const json_t *effort = call__option(call, "effort");
+/* The texts stay with the op, which outlives the transaction. */
+void call__fill_turn(struct call *call, struct flow_op *op) {
+    const struct flow *flow = call->flow;
+    const json_t *of_run = json_object_get(flow->spec, "settings");
+    const json_t *effort = call__option(call, "effort"), *schema = call__option(call, "schema");
+    const struct agent_tools tools = call_tools(call);
+    const struct bytes label = call__name(call->message, "label"),
+                       root = bytes_of(call__root(call));
+    const int64_t rounds = call_limit(call, "max_tool_iters");
+    struct text *bytes = &op->bytes;
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
-    (void)json_object_set_new(settings, "tools",
-                              flow__tools(json_object_get(of_run, "tools"),
-                                          call_asked_tools(call) & call_type_tools(call)));
+    (void)json_object_set_new(
+        settings, "tools", flow__tools(json_object_get(of_run, "tools"), tools.asked & tools.type));
     /* The run's limit holds for each of its agents; one that asks for less gets less. */
     int64_t limit = call_limit(call, "max_tool_calls");
     if (limit > 0 && json_int(settings, "max_tool_calls", INT64_MAX) > limit) {
@@ -85,7 +94,7 @@ static void call_write_settings(const struct call *call, struct text *text) {
     }
     /* A script that edits files would stop at its first one, so nobody is asked (decisions/042).
      * What a model has started may do what its session may, and no more. */
-    if (!json_is_true(json_object_get(call->flow->spec, "confined")) &&
+    if (!json_is_true(json_object_get(flow->spec, "confined")) &&
         json_object_get(settings, "edits") == NULL) {
         (void)json_object_set_new(settings, "edits", json_string("allow")); /* NULL is refused. */
     }
@@ -95,22 +104,11 @@ static void call_write_settings(const struct call *call, struct text *text) {
         (void)json_object_set_new(settings, "effort",
                                   more ? json_string("high") : json_incref((json_t *)effort));
     }
-    if (settings == NULL || err_failed(json_write(settings, text))) {
-        text_clear(text);
-        text_add_str(text, "{\"tools\":[]}");
-    }
-}
-
-/* The texts stay with the op, which outlives the transaction. */
-void call__fill_turn(struct call *call, struct flow_op *op) {
-    const struct flow *flow = call->flow;
-    const json_t *schema = call__option(call, "schema");
-    const struct bytes label = call__name(call->message, "label"),
-                       root = bytes_of(call__root(call));
-    const int64_t rounds = call_limit(call, "max_tool_iters");
-    struct text *bytes = &op->bytes;
     text_init(bytes, 2 * (size_t)RUN_SPEC_MAX);
-    call_write_settings(call, bytes);
+    if (settings == NULL || err_failed(json_write(settings, bytes))) {
+        text_clear(bytes);
+        text_add_str(bytes, "{\"tools\":[]}");
+    }
     const size_t schema_at = bytes->len;
     if (schema != NULL && err_failed(json_write(schema, bytes))) {
         bytes->len = schema_at;
@@ -205,15 +203,11 @@ void call__leave_turn(struct call *call) {
     }
 }
 
-static void call_await_turn(struct call *call) {
-    call__await(call, &call->turn);
-    call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
-}
-
 void call__new_turn(struct call *call) {
     call__leave_turn(call); /* The name of the turn changes. */
     call->turn = flows__new_id(call->flow->flows, "run");
-    call_await_turn(call);
+    call__await(call, &call->turn);
+    call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
 }
 
 static struct err turn_read_tx(struct tx *tx, void *ctx) {
@@ -227,37 +221,6 @@ static struct err turn_read_tx(struct tx *tx, void *ctx) {
     text_add(&op->bytes, talked->said.data, talked->said.len);
     text_add(&op->bytes, talked->note.data, talked->note.len);
     return text_failed(&op->bytes) ? text_error(&op->bytes, "flow: talk") : ERR_OK;
-}
-
-/* With a schema it is JSON already, which its turn has checked. */
-static bool call_take_answer(struct call *call, struct bytes answer) {
-    AUTO(json_release) json_t *json = NULL;
-    text_clear(&call->result);
-    if (call__option(call, "schema") == NULL) {
-        text_add_json(&call->result, answer.data, answer.len);
-        return !text_failed(&call->result);
-    }
-    return !err_failed(json_parse(answer.data, answer.len, JSON_DEPTH_MAX, &json, NULL)) &&
-           !err_failed(json_write(json, &call->result));
-}
-
-static void call_turn_ended(struct call *call, const struct flow_op *op) {
-    const struct step_talked *talked = &op->talked;
-    const char *bytes = text_bytes(&op->bytes).data;
-    const struct bytes note = {bytes + talked->said.len, talked->note.len};
-    bool good = talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED;
-    call->cause = talked->cause;
-    call->resume_at_ms = talked->resume_at_ms;
-    if (call->cause == CAUSE_SCHEMA_MISMATCH) {
-        call__note_misfit(call, note);
-    } else {
-        call__set_note(call, note);
-    }
-    if (good && !call_take_answer(call, (struct bytes){bytes, talked->said.len})) {
-        bool owes_object = call__option(call, "schema") != NULL;
-        call->cause = owes_object ? CAUSE_SCHEMA_MISMATCH : CAUSE_TOO_LARGE;
-    }
-    call__ended(call);
 }
 
 /* While a person is asked, its slot is for others, and its deadline does not run. */
@@ -284,17 +247,20 @@ static void call_read_turn(struct call *call);
 static void turn_read_done(struct flow_op *op) {
     struct call *call = op->call;
     const struct step_talked *talked = &op->talked;
+    const char *bytes = text_bytes(&op->bytes).data;
+    const struct bytes said = {bytes, talked->said.len};
+    const struct bytes note = {bytes + said.len, talked->note.len};
+    const bool owes_object = call__option(call, "schema") != NULL;
+    AUTO(json_release) json_t *json = NULL;
     if (op->flow->state == FLOW_ENDING || call->state != CALL_TURN ||
         strcmp(op->turn.text, call->turn.text) != 0 /* Restarted since. */) {
         return;
     }
     if (!talked->found) {
         call__fail(call, CAUSE_OUTCOME_UNKNOWN, "the turn of its agent was removed");
-    } else if (talked->ended) {
-        call_turn_ended(call, op);
-    } else if (call->turn_notes != op->turn_notes) {
+    } else if (!talked->ended && call->turn_notes != op->turn_notes) {
         call_read_turn(call); /* The read may be older than the note. */
-    } else {
+    } else if (!talked->ended) {
         /* A turn of an earlier life goes on, and a note will report its end. Its wait until now is
          * stored with it. */
         call->waited_ms = talked->waited_ms;
@@ -303,6 +269,25 @@ static void turn_read_done(struct flow_op *op) {
         /* While its turn waits for a provider, the agent is shown as waiting, too, and keeps its
          * slot and its deadline. */
         call__wait(call, &(struct provider_wait){.resume_at_ms = talked->resume_at_ms});
+    } else {
+        call->cause = talked->cause;
+        call->resume_at_ms = talked->resume_at_ms;
+        if (call->cause == CAUSE_SCHEMA_MISMATCH) {
+            call__note_misfit(call, note);
+        } else {
+            call__set_note(call, note);
+        }
+        if (talked->state == RUN_SUCCEEDED || talked->state == RUN_DEGRADED) {
+            text_clear(&call->result);
+            if (!owes_object) {
+                text_add_json(&call->result, said.data, said.len);
+                call->cause = text_failed(&call->result) ? CAUSE_TOO_LARGE : call->cause;
+            } else if (err_failed(json_parse(said.data, said.len, JSON_DEPTH_MAX, &json, NULL)) ||
+                       err_failed(json_write(json, &call->result))) {
+                call->cause = CAUSE_SCHEMA_MISMATCH; /* Though its turn has checked it. */
+            }
+        }
+        call__ended(call);
     }
 }
 
@@ -315,7 +300,8 @@ static void call_read_turn(struct call *call) {
 }
 
 void call__resume_turn(struct call *call) {
-    call_await_turn(call);
+    call__await(call, &call->turn);
+    call_watch_silence(call, call->flow->flows->options.limits.stuck_ms);
     call__enter(call, CALL_TURN);
     call_read_turn(call);
 }

@@ -7,15 +7,31 @@
  *
  * Somebody may restart an agent: its row has the next attempt, and what it did so far is dropped;
  * its promise waits on. What is in the pool or in the store cannot be taken back: it comes, is
- * dropped, and the agent is asked then. */
+ * dropped, and the agent is asked then.
+ *
+ * Spending. Tokens and cost are a budget of the agent's own, below that of its run
+ * (engine/workflow/steps.h): calls of its model are admitted there before they begin. Its time is a
+ * deadline like that of every agent, since a turn that reserves all of it would leave nothing to
+ * its own commands. An agent whose budget is used up is a null, with a cause of its own; a spent
+ * budget of its run throws.
+ *
+ * Lookup, in the pool. Its schema must be one, and the type of agent that it names must be defined:
+ * the definition is a file of the project or of the user, read again for each agent. What is wrong
+ * with either concerns the script: the agent is refused, and its promise rejects. */
 #include "dispatch/workflow/call.h"
 
 #include <stdio.h>
 
+#include "base/json/schema.h"
 #include "base/memory.h"
+#include "base/utf8.h"
+#include "dispatch/turn/turns.h"
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
+#include "engine/budget/budget.h"
 #include "engine/session/sessions.h"
+
+enum { MISFIT_NOTE_MAX = 300 };
 
 /* --- States ----------------------------------------------------------------------------------- */
 
@@ -160,21 +176,235 @@ void call__skip(struct call *call) {
 
 void call__pool(struct call *call, void (*run)(struct pool_job *),
                 void (*done)(struct pool_job *)) {
-    call->job = (struct pool_job){.kind = POOL_QUICK, .run = run, .done = done};
     call->flow->in_pool++;
-    pool_add(&call->flow->flows->pool, &call->job);
+    pool_begin(&call->flow->flows->pool, &call->job, POOL_QUICK, run, done);
 }
 
-bool call__is_back(struct call *call) {
-    struct flow *flow = call->flow;
-    struct flows *flows = flow->flows;
-    flow->in_pool--;
-    if (flow__is_over(flow)) {
-        flow__maybe_free(flow);
-        flows__maybe_stopped(flows);
-        return false;
+/* --- What it asks for ------------------------------------------------------------------------- */
+
+const json_t *call__option(const struct call *call, const char *name) {
+    return json_object_get(json_object_get(call->message, "opts"), name);
+}
+
+/* Labels and phases are names, whatever a script takes for one. */
+struct bytes call__name(const json_t *message, const char *member) {
+    struct bytes text = json_bytes(message, member);
+    return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
+}
+
+/* Asked for, and not one of ours. "inherit" is the word of such files for the run's model. */
+static struct bytes call_foreign_model(const struct call *call) {
+    struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
+    asked.len = strnlen(asked.data, asked.len); /* As it was chosen by, and is bounded. */
+    const bool ours =
+        asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL || bytes_is(asked, "inherit");
+    return ours ? BYTES("") : asked;
+}
+
+/* Columns hold no NUL, whatever a script makes a text of. */
+void call__tidy(json_t *message) {
+    static const char *const columns[] = {"prompt", "label"};
+    for (size_t i = 0; i < COUNT_OF(columns); i++) {
+        struct bytes text = json_bytes(message, columns[i]);
+        if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL) {
+            AUTO(mem_release) char *copy = mem_copy(text.data, text.len);
+            for (size_t at = 0; at < text.len; at++) {
+                copy[at] = copy[at] == '\0' ? ' ' : copy[at];
+            }
+            (void)json_object_set_new(message, columns[i], json_stringn_nocheck(copy, text.len));
+        }
     }
-    return true;
+}
+
+/* --- Its row ---------------------------------------------------------------------------------- */
+
+void call__write_request(const json_t *message, struct text *text) {
+    text_add_str(text, "\"prompt\":");
+    struct bytes prompt = json_bytes(message, "prompt");
+    text_add_json(text, prompt.data, prompt.len);
+    if (err_failed(flow__add_json(text, "opts", json_object_get(message, "opts")))) {
+        text_add_str(text, "null");
+    }
+}
+
+/* All that the row of an agent says of it, for a daemon that goes on with it after a crash. */
+void call__write_spec(const struct call *call, struct text *spec) {
+    struct bytes written = json_bytes(call->message, CALL_WRITTEN);
+    struct bytes foreign = call_foreign_model(call);
+    text_clear(spec);
+    text_add_char(spec, '{');
+    flow__add_member(spec, "turn", call->turn.text);
+    call__write_tree(call, spec);
+    text_add_member(spec, "phase", call__name(call->message, "phase"));
+    flow__add_member(spec, "model", call->model);
+    if (foreign.len > 0) {
+        text_add_member(spec, "model_asked", foreign);
+    }
+    text_add_char(spec, ',');
+    if (written.len > 0) {
+        text_add(spec, written.data, written.len);
+    } else {
+        call__write_request(call->message, spec);
+    }
+    text_add_char(spec, '}');
+    if (text_failed(spec)) { /* The worker limits prompts and options to less. */
+        text_done(spec);
+        text_init(spec, STEP_SPEC_MAX);
+        text_add_str(spec, "{}");
+    }
+}
+
+struct step_new call__step(const struct call *call, struct flow_op *op) {
+    text_init(&op->spec, STEP_SPEC_MAX);
+    call__write_spec(call, &op->spec);
+    return (struct step_new){.place = flow__place(call->flow),
+                             .run = call->run,
+                             .key = bytes_of(call->key),
+                             .occurrence = call->occurrence,
+                             .label = call__name(call->message, "label"),
+                             .phase = call__name(call->message, "phase"),
+                             .model = bytes_of(call->model),
+                             .model_asked = call_foreign_model(call),
+                             .prompt = json_bytes(call->message, "prompt"),
+                             .spec = text_bytes(&op->spec),
+                             .bounds = call->flow->flows->options.bounds};
+}
+
+void call__note_misfit(struct call *call, struct bytes misfit) {
+    char note[MISFIT_NOTE_MAX + 100];
+    while (misfit.len > 0 && misfit.data[misfit.len - 1] == '\n') {
+        misfit.len--;
+    }
+    (void)snprintf(note, sizeof note, "%d answers missed the schema; the last one: %.*s",
+                   WORKFLOW_TRIES_MAX, (int)utf8_cut(misfit, MISFIT_NOTE_MAX), misfit.data);
+    call__set_note(call, bytes_of(note));
+}
+
+#define WHO                                                                                        \
+    "You are an agent of a workflow: a program asked you, and reads your answer. Do what is "      \
+    "asked. "
+static const char in_words[] =
+    WHO "Your last words are the result as they stand, so say the result and nothing around it: no "
+        "greeting, no offer to go on, no question.";
+static const char as_object[] =
+    WHO "The result is one object that fits the schema of this request. Give it once, when you are "
+        "done: through the tool for the final answer where there is one, else as your last words, "
+        "the JSON alone: no words around it, no fence, no question.";
+
+/* The role comes first: its type, or, with tools, the instructions of everybody who has some. The
+ * rest is about the form of the answer. */
+void call__write_instructions(const struct call *call, struct text *text) {
+    const struct settings *settings = connections_settings(call->flow->flows->options.connections);
+    const bool has_turn = call->awaited.name.len > 0;
+    size_t before = text->len;
+    if (call->type.instructions != NULL) {
+        text_add_str(text, call->type.instructions);
+    } else if (has_turn && settings->instructions.len > 0) {
+        text_add(text, settings->instructions.data, settings->instructions.len);
+    } else if (has_turn) {
+        text_add_str(text, turn_instructions);
+    }
+    text_add_str(text, text->len > before ? "\n\n" : "");
+    text_add_str(text, call__option(call, "schema") != NULL ? as_object : in_words);
+}
+
+/* --- What it may spend ------------------------------------------------------------------------ */
+
+static bool call_has_budget(const struct call *call) {
+    bool has = false;
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        has = has || (i != AMOUNT_WALL && call->limits.of[i] < AMOUNT_MAX);
+    }
+    return has;
+}
+
+bool call__is_budgeted(const struct call *call) {
+    return call->flow->budgeted || call_has_budget(call);
+}
+
+/* The stored sum is never below the one that the script was given. */
+static bool flow_total_is_spent(const struct flow *flow) {
+    return flow->total >= 0 && flow->stored >= flow->total;
+}
+
+/* agent() throws the same words in the worker, for calls that are made later. This refusal is an
+ * outcome with a note like others, so a replay repeats it. */
+static void call_fail_total(struct call *call) {
+    const struct flow *flow = call->flow;
+    char words[100];
+    (void)snprintf(words, sizeof words, "budget exhausted: %lld of %lld tokens are spent",
+                   (long long)flow->stored, (long long)flow->total);
+    call__fail(call, CAUSE_TOTAL_SPENT, words);
+}
+
+static void call_on_deadline(struct timer *timer) {
+    struct call *call = CONTAINER_OF(timer, struct call, deadline);
+    bool own = call->limits.of[AMOUNT_WALL] < call->flow->agent_ms;
+    call__fail(call, own ? CAUSE_AGENT_BUDGET : CAUSE_TIMED_OUT, "its time was over");
+}
+
+/* From its begin; after a restart of the daemon at most as much as is left by the clock. Its waits
+ * for a person do not count, and during one there is no deadline. */
+void call__watch_deadline(struct call *call) {
+    const struct flow *flow = call->flow;
+    int64_t own_ms = call->limits.of[AMOUNT_WALL];
+    int64_t passed_ms = flows__mono_ms(flow->flows) - call->began_ms - call->waited_ms;
+    int64_t left_ms =
+        (own_ms < flow->agent_ms ? own_ms : flow->agent_ms) - (passed_ms > 0 ? passed_ms : 0);
+    if (!timer_runs(&call->deadline) && call->waits_since_ms == 0) {
+        timer_start(flow->flows->options.loop, &call->deadline, left_ms > 0 ? (uint64_t)left_ms : 0,
+                    call_on_deadline);
+    }
+}
+
+/* --- Lookup ----------------------------------------------------------------------------------- */
+
+static void lookup_run(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    AUTO(json_schema_release) struct json_schema *compiled = NULL;
+    const json_t *schema = call__option(call, "schema"), *name = call__option(call, "agentType");
+    const struct catalog_search *search = &call->flow->flows->options.search;
+    const struct agent_places places = {
+        .root = call->flow->root, .home = search->home, .config_dir = search->config_dir};
+    const struct bytes type = {json_string_value(name), json_string_length(name)};
+    struct why why = {""};
+    text_clear(&call->misfit);
+    call->refusal = CAUSE_NONE;
+    if (schema != NULL && (err_failed(json_schema_compile(schema, &compiled, &why)) ||
+                           json_schema_is_void(compiled, &why))) {
+        call->refusal = CAUSE_BAD_SCHEMA;
+        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no schema");
+        return;
+    }
+    why.text[0] = '\0';
+    agent_type_done(&call->type);
+    if (name != NULL && err_failed(agent_type_find(&places, type, &call->type, &why))) {
+        call->refusal = CAUSE_AGENT_TYPE_UNKNOWN;
+        text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no type of agent");
+    } else if (call__wants_tree(call) && !call__find_tree(call)) {
+        call->refusal = CAUSE_NO_WORKTREE;
+    }
+}
+
+/* In the pool. `done` asks call__is_back first, then takes over what was found; call->refusal says
+ * whether the agent is refused. */
+static void call_lookup(struct call *call, void (*done)(struct pool_job *job)) {
+    if (call->run.text[0] == '\0') {
+        call->run = flows__new_id(call->flow->flows, "run"); /* The tree is named after it. */
+    }
+    call__enter(call, CALL_CHECKING);
+    call__pool(call, lookup_run, done);
+}
+
+static void call_looked_up(struct call *call) {
+    const char *model = call->type.model;
+    call__enter(call, CALL_BEGUN);
+    call->restarted = false; /* A restart meanwhile is what begins now. */
+    /* A name without a slash is the run's to choose, here as in a script. */
+    if (call__option(call, "model") == NULL && model != NULL && strchr(model, '/') != NULL) {
+        mem_free(call->model);
+        call->model = mem_copy(model, strlen(model));
+    }
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -182,22 +412,6 @@ bool call__is_back(struct call *call) {
 static struct prior *call_find_prior(const struct call *call, const struct table *table) {
     struct table_node *node = table_find(table, call->node.name);
     return node == NULL ? NULL : CONTAINER_OF(node, struct prior, node);
-}
-
-/* The call began in an earlier life, and is asked again under its row. */
-static void call_take_prior(struct call *call, struct prior *prior) {
-    struct flow *flow = call->flow;
-    call->run = prior->run;
-    call->attempt = prior->attempt;
-    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, prior);
-    call->stop = prior->stop;
-    call->row = prior->parked ? ROW_PARKED : ROW_WRITTEN;
-    call->turn = prior->turn;
-    call->wait.resume_at_ms = call->stored_resume_ms = prior->resume_at_ms;
-    call__take_tree(call, prior->worktree);
-    call__enter(call, prior->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_WAITING);
-    table_remove(&flow->open, &prior->node);
-    prior__free(prior);
 }
 
 static void call_begin_agent(struct call *call) {
@@ -225,11 +439,22 @@ static void call_begin_agent(struct call *call) {
         json_bytes(call->message, "prompt").len + json_bytes(call->message, CALL_WRITTEN).len;
     flow->pending_bytes += call->pending_bytes;
     flow->flows->pending_bytes += call->pending_bytes;
-    if (open != NULL) {
-        call_take_prior(call, open);
-    } else {
+    if (open == NULL) {
         call__enter(call, CALL_WAITING);
+        return;
     }
+    /* The call began in an earlier life, and is asked again under its row. */
+    call->run = open->run;
+    call->attempt = open->attempt;
+    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, open);
+    call->stop = open->stop;
+    call->row = open->parked ? ROW_PARKED : ROW_WRITTEN;
+    call->turn = open->turn;
+    call->wait.resume_at_ms = call->stored_resume_ms = open->resume_at_ms;
+    call__take_tree(call, open->worktree);
+    call__enter(call, open->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_WAITING);
+    table_remove(&flow->open, &open->node);
+    prior__free(open);
 }
 
 /* A call that outlived its worker is found again, with its outcome. */
@@ -246,14 +471,22 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
         call->number = number;
         return;
     }
-    /* The worker counts, too; one that is hijacked does not. */
-    struct amounts limits = amounts_unlimited();
+    /* The worker counts, too, and lets no bad option pass; one that is hijacked does not. */
+    struct budget_limits budget = {.limits = amounts_unlimited()};
     if (good && nested) {
         good = ++flow->nested <= WORKFLOW_NESTED_MAX;
     } else if (good) {
+        const json_t *opts = json_object_get(message, "opts");
+        const json_t *limits = json_object_get(opts, "budget");
+        struct why why;
         good = ++flow->agents <= WORKFLOW_AGENTS_MAX && json_bytes(message, "prompt").len > 0 &&
-               call__read_budget(message, &limits) &&
-               strlen(json_str(json_object_get(message, "opts"), "model", "")) <= SESSION_MODEL_MAX;
+               strlen(json_str(opts, "model", "")) <= SESSION_MODEL_MAX;
+        if (json_is_integer(limits)) {
+            budget.limits.of[AMOUNT_OUTPUT_TOKENS] = json_integer_value(limits);
+        } else if (limits != NULL) {
+            good = good && !err_failed(budget_limits_read(limits, &budget, &why));
+        }
+        good = good && budget.limits.of[AMOUNT_OUTPUT_TOKENS] >= 0;
     }
     if (!good) {
         json_decref(message);
@@ -264,7 +497,7 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
     call->number = number;
     call->nested = nested;
     call->message = message;
-    call->limits = limits;
+    call->limits = budget.limits;
     if (nested) {
         call__begin_nested(call, call_find_prior(call, &flow->reusable));
     } else {
@@ -278,8 +511,8 @@ void flow__on_call(struct flow *flow, json_t *message, bool nested) {
 static void call_admit(struct call *call) {
     if (call->flow->paused) {
         call->row = ROW_PARKED;
-    } else if (flow__total_is_spent(call->flow)) {
-        call__fail_total(call);
+    } else if (flow_total_is_spent(call->flow)) {
+        call_fail_total(call);
     } else {
         call__ask(call);
     }
@@ -359,10 +592,9 @@ void call__start_turn(struct call *call) {
 
 /* --- Begun ------------------------------------------------------------------------------------ */
 
-static void call_insert(struct call *call, bool refused) {
+static void call_insert(struct call *call, enum run_cause refused) {
     const struct flow *flow = call->flow;
-    bool tools = !refused && call__has_tools(call);
-    bool budgeted = call__is_budgeted(call);
+    bool tools = refused == CAUSE_NONE && call__has_tools(call);
     if (call->run.text[0] == '\0') {
         call->run = flows__new_id(flow->flows, "run");
     }
@@ -376,12 +608,12 @@ static void call_insert(struct call *call, bool refused) {
     if (tools && call->tree == NULL) {
         call__fill_turn(call, op);
     }
-    op->begin.owns_budget = call__has_budget(call) && !refused;
+    op->begin.owns_budget = call_has_budget(call) && refused == CAUSE_NONE;
     op->begin.limits = call->limits;
-    op->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* Budgets have it not (agent.c). */
-    op->begin.asks = budgeted && !refused && !tools;
+    op->begin.limits.of[AMOUNT_WALL] = AMOUNT_MAX; /* A deadline, and in no budget. */
+    op->begin.asks = call__is_budgeted(call) && refused == CAUSE_NONE && !tools;
     /* Where no budget is asked, the model is, at once; the row goes with what comes next. */
-    op->lazy = !budgeted && !tools;
+    op->lazy = !call__is_budgeted(call) && !tools;
     flow__op_send(op);
 }
 
@@ -391,12 +623,12 @@ static void call_insert(struct call *call, bool refused) {
 static void call_begin(struct call *call, enum run_cause refused) {
     bool fresh = call->row == ROW_NONE;
     if (fresh) {
-        call_insert(call, refused != CAUSE_NONE);
+        call_insert(call, refused);
     }
     if (call->stop) {
         call__skip(call);
     } else if (refused == CAUSE_TOTAL_SPENT) {
-        call__fail_total(call);
+        call_fail_total(call);
     } else if (refused != CAUSE_NONE) {
         call__fail(call, refused,
                    refused == CAUSE_NO_CAPABLE_AGENT ? "no agent here has capabilities of its own"
@@ -421,12 +653,12 @@ static void call_begin(struct call *call, enum run_cause refused) {
 static void call_begin_looked_up(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     if (call__is_back(call)) {
-        call__looked_up(call);
+        call_looked_up(call);
         call_begin(call, call->refusal);
     }
 }
 
-/* A refusal that needs no lookup. */
+/* A refusal that needs no lookup. A call that has begun, in an earlier life, goes on. */
 static enum run_cause call_refusal(const struct call *call) {
     if (json_array_size(call__option(call, "capabilities")) > 0) {
         return CAUSE_NO_CAPABLE_AGENT;
@@ -436,27 +668,22 @@ static enum run_cause call_refusal(const struct call *call) {
             return CAUSE_AGENT_BUDGET;
         }
     }
-    /* A call that has begun, in an earlier life, goes on. */
-    return call->row != ROW_WRITTEN && flow__total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT
-                                                                        : CAUSE_NONE;
-}
-
-/* A call that has begun is busy, also when it is asked again after a restart of the daemon; not
- * one that a budget admitted while the run was paused.
- *
- * A budget that is used up ends a call in the commit that begins it. Where the run resumes another,
- * that end must not come before the cached results, so the call does not begin before them. */
-static bool call_may_begin(const struct call *call) {
-    const struct flow *flow = call->flow;
-    const bool held = flow->paused && call->row != ROW_WRITTEN;
-    const bool early = call->row == ROW_NONE && call__is_budgeted(call) && flow__must_wait(flow);
-    return !held && !early;
+    return call->row != ROW_WRITTEN && flow_total_is_spent(call->flow) ? CAUSE_TOTAL_SPENT
+                                                                       : CAUSE_NONE;
 }
 
 void flow__pump(struct flow *flow) {
     while (flow->working < flow->at_once && flow->state == FLOW_LIVE) {
+        /* A call that has begun is busy, also when it is asked again after a restart of the daemon;
+         * not one that a budget admitted while the run was paused.
+         *
+         * A budget that is used up ends a call in the commit that begins it. Where the run resumes
+         * another, that end must not come before the cached results, so the call does not begin
+         * before them. */
         struct call *call = flow__first(flow, CALL_WAITING);
-        while (call != NULL && !call_may_begin(call)) {
+        while (call != NULL &&
+               ((flow->paused && call->row != ROW_WRITTEN) ||
+                (call->row == ROW_NONE && call__is_budgeted(call) && flow__must_wait(flow)))) {
             call = call_of(call->link.next);
         }
         if (call == NULL) {
@@ -469,8 +696,10 @@ void flow__pump(struct flow *flow) {
         flow->flows->stats.agents++;
         if (call->row != ROW_NONE && call->turn.text[0] != '\0') {
             call__resume_turn(call);
-        } else if (refusal == CAUSE_NONE && call__needs_lookup(call)) {
-            call__lookup(call, call_begin_looked_up);
+        } else if (refusal == CAUSE_NONE &&
+                   (call__option(call, "schema") != NULL ||
+                    call__option(call, "agentType") != NULL || call__wants_tree(call))) {
+            call_lookup(call, call_begin_looked_up);
         } else {
             call_begin(call, refusal);
         }
@@ -515,7 +744,7 @@ static void call_work_looked_up(struct pool_job *job) {
     if (!call__is_back(call)) {
         return;
     }
-    call__looked_up(call);
+    call_looked_up(call);
     if (call->refusal == CAUSE_NONE && !call->stop) {
         call_put_to_work(call);
     } else {
@@ -527,7 +756,7 @@ bool call__looks_up_late(struct call *call) {
     if (call__option(call, "agentType") == NULL || call->type.instructions != NULL) {
         return false;
     }
-    call__lookup(call, call_work_looked_up);
+    call_lookup(call, call_work_looked_up);
     return true;
 }
 
@@ -563,6 +792,41 @@ void call__start_again(struct call *call) {
     }
 }
 
+/* --- Notes of its row ------------------------------------------------------------------------- */
+
+/* Another client ended the step: its done_no is stored already. */
+static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
+    struct flow *flow = call->flow;
+    call__cancel(call);
+    call->cause = cause;
+    mem_free(call->note);
+    call->note = NULL;
+    call__done(call);
+    if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
+        flow__reload(flow);
+        return;
+    }
+    flow__deliver(flow);
+    flow__pump(flow);
+}
+
+bool call__is_back(struct call *call) {
+    struct flow *flow = call->flow;
+    struct flows *flows = flow->flows;
+    call->job.done = NULL;
+    flow->in_pool--;
+    if (flow__is_over(flow)) {
+        flow__maybe_free(flow);
+        flows__maybe_stopped(flows);
+        return false;
+    }
+    if (call->elsewhere != CAUSE_NONE) {
+        call_ended_elsewhere(call, call->elsewhere);
+        return false;
+    }
+    return true;
+}
+
 static void call_on_restart(struct call *call, int64_t attempt) {
     call->attempt = attempt;
     call->began_ms = flows__mono_ms(call->flow->flows);
@@ -592,43 +856,26 @@ static void call_on_restart(struct call *call, int64_t attempt) {
     }
 }
 
-/* --- Notes of its row ------------------------------------------------------------------------- */
-
-/* Another client ended the step: its done_no is stored already. */
-static void call_ended_elsewhere(struct call *call, enum run_cause cause) {
-    struct flow *flow = call->flow;
-    call__cancel(call);
-    call->cause = cause;
-    mem_free(call->note);
-    call->note = NULL;
-    call__done(call);
-    if (flow->state != FLOW_LIVE || call->number == 0 || flow->storing > 0) {
-        flow__reload(flow);
-        return;
-    }
-    flow__deliver(flow);
-    flow__pump(flow);
-}
-
 void call__on_note(struct call *call, const struct run_row *row) {
-    struct flow *flow = call->flow;
-    const bool over = call->state >= CALL_ENDED;
-    if (run_state_final(row->state)) {
-        if (!over) {
+    bool runs = row->state == RUN_RUNNING;
+    if (run_state_final(row->state) && call__in_pool(call)) {
+        call->elsewhere = row->cause; /* The pool reads the call; call__is_back goes on. */
+    } else if (run_state_final(row->state)) {
+        if (call->state < CALL_ENDED) {
             call_ended_elsewhere(call, row->cause);
         }
     } else if (row->stop != CAUSE_NONE && !call->stop) {
         call->stop = true;
         call__skip(call);
-    } else if (row->state == RUN_RUNNING && call->state == CALL_UNADMITTED) {
+    } else if (runs && call->state == CALL_UNADMITTED) {
         call->attempt = row->attempt;
-        call->began_ms = flows__mono_ms(flow->flows);
+        call->began_ms = flows__mono_ms(call->flow->flows);
         call__enter(call, CALL_BEGUN);
         call__set_slots(call, 1);
         call_admit(call);
-    } else if (row->state == RUN_RUNNING && row->attempt > call->attempt) {
+    } else if (runs && row->attempt > call->attempt) {
         call_on_restart(call, row->attempt);
-    } else if (row->state == RUN_RUNNING && call->state == CALL_BEGUN) {
+    } else if (runs && call->state == CALL_BEGUN) {
         call->attempt = row->attempt; /* Admitted in the commit that made it wait. */
         call->row = call->row == ROW_WRITTEN || call->row == ROW_PARKED ? call->row : ROW_ADMITTED;
     }

@@ -96,7 +96,8 @@ struct call {
     struct provider_wait wait; /* For its provider; resume_at_ms 0: it does not wait. */
     int64_t stored_resume_ms;  /* The same in the row, once the write under way has ended; */
     struct flow_op *wait_op;   /* write under way; NULL: there is none. */
-    struct pool_job job;
+    struct pool_job job;       /* `done` is NULL: the pool does not have the call. */
+    enum run_cause elsewhere;  /* Another client ended the step while the pool had the call. */
     unsigned tries, restarts;
     unsigned silences;      /* Times that its turn was restarted because its model was silent; */
     int64_t silent_attempt; /* the attempt that is being restarted so; 0: none. */
@@ -140,9 +141,12 @@ void call__start_turn(struct call *call);  /* Under its row, which has no turn. 
 void call__fail(struct call *call, enum run_cause cause, const char *note);
 void call__skip(struct call *call);
 void call__cancel(struct call *call); /* All that it has with a model, and its timers. */
-/* In the pool, then on the loop. call__is_back, first in `done`: false: the flow is over, and the
- * call may be gone. */
+/* In the pool, then on the loop. call__is_back, first in `done`: false: the flow is over or another
+ * client ended the step, and the call may be gone. */
 void call__pool(struct call *call, void (*run)(struct pool_job *), void (*done)(struct pool_job *));
 MUST_CHECK bool call__is_back(struct call *call);
+static inline bool call__in_pool(const struct call *call) {
+    return call->job.done != NULL;
+}
 
 #endif

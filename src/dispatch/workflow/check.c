@@ -168,7 +168,7 @@ void flows_check(struct flows *flows, const struct catalog_script *script,
     text_add_str(&order, "[{\"t\":\"check\",");
     flow__add_script(&script->prepared, bytes_of(script->entry.file), &order);
     text_add_str(&order, "}]");
-    if (flows->stopping || check->verdict.judgement != FLOW_UNJUDGED || text_failed(&order)) {
+    if (flows->asker.stopping || check->verdict.judgement != FLOW_UNJUDGED || text_failed(&order)) {
         check_finish(check);
         return;
     }
@@ -262,7 +262,7 @@ static struct catalog_entry *judge_find_unknown(struct flow_judge *judge) {
             }
             const struct flow_verdict verdict = flows_cached_verdict(judge->flows, &entry->hash);
             entry_apply(entry, &verdict);
-            if (!entry->checked && judge->asked < FLOW_JUDGE_MAX && !judge->flows->stopping &&
+            if (!entry->checked && judge->asked < FLOW_JUDGE_MAX && !judge->flows->asker.stopping &&
                 flows__mono_ms(judge->flows) < judge->until_ms) {
                 return entry;
             }
@@ -288,7 +288,7 @@ static void judge_next(struct flow_judge *judge) {
 
 static void judge_begin(struct loop_task *task) {
     struct flow_judge *judge = CONTAINER_OF(task, struct flow_judge, task);
-    if (judge->script != NULL && judge->script->entry.valid && !judge->flows->stopping) {
+    if (judge->script != NULL && judge->script->entry.valid && !judge->flows->asker.stopping) {
         judge->entry = &judge->script->entry;
         judge_ask(judge);
     } else {

@@ -45,10 +45,11 @@ void flow__refused(struct flow_op *op, struct err err) {
                   err_name(err.code));
         op->whole.note = text_bytes(&op->bytes);
     } else if (op->fn == close_tx) {
-        flows__failed(flows,
-                      "the end of a workflow could not be stored: the next start tries again",
-                      flow__run(flow), err);
-        effects_abandon(flows->options.effects, &op->effect, "store the end of a workflow", err);
+        asker_report(&flows->asker,
+                     "the end of a workflow could not be stored: the next start tries again",
+                     flow__run(flow), err);
+        effects_abandon(flows->options.effects, &op->retry.effect, "store the end of a workflow",
+                        err);
         flow__op_free(op);
         flow__ended(flow);
         return;
@@ -56,15 +57,15 @@ void flow__refused(struct flow_op *op, struct err err) {
         char note[400];
         (void)snprintf(note, sizeof note, "a step of it could not be stored or read: %s (%s)",
                        err_title(err.code), err_name(err.code));
-        flows__failed(flows, "a step of a workflow could not be stored or read: it ends",
-                      flow__run(flow), err);
+        asker_report(&flows->asker, "a step of a workflow could not be stored or read: it ends",
+                     flow__run(flow), err);
         flow->page_op = flow->page_op == op ? NULL : flow->page_op;
         flow__op_free(op);
         flow__end(flow, CAUSE_NOT_STORED, note);
         return;
     }
     op->whole.result = op->whole.error = BYTES("");
-    op->tries = 0;
+    op->retry.tries = 0;
     flow__op_send(op);
 }
 
@@ -73,7 +74,7 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
                            struct bytes error, const char *note) {
     struct loop *loop = flow->flows->options.loop;
     flow__enter(flow, FLOW_ENDING);
-    effect_done(&flow->loading);
+    retry_done(&flow->loading);
     flow__close_worker(flow);
     timer_stop(loop, &flow->deadline);
     timer_stop(loop, &flow->rebuild);
@@ -144,41 +145,49 @@ enum {
     ERROR_FILE_MAX = 4 << 10
 };
 
-static enum run_cause script_cause(const char *code) {
-    static const enum run_cause known[] = {
-        CAUSE_SCRIPT_ERROR,    CAUSE_SYNTAX_ERROR,   CAUSE_SCRIPT_STUCK,     CAUSE_MEMORY_EXCEEDED,
-        CAUSE_TOO_MANY_CALLS,  CAUSE_TOO_MANY_LINES, CAUSE_OUTPUT_TOO_LARGE, CAUSE_RESULT_NOT_JSON,
-        CAUSE_REPLAY_DIVERGED, CAUSE_NEVER_SETTLES,
-    };
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (strcmp(code, run_cause_name(known[i])) == 0) {
-            return known[i];
-        }
-    }
-    return CAUSE_SCRIPT_ERROR;
-}
-
 static struct bytes error_head(const json_t *end, const char *name, size_t size_max) {
     const struct bytes whole = bytes_of(json_str(end, name, ""));
     return (struct bytes){whole.data, utf8_cut(whole, size_max)};
 }
 
-static void flow_end_failed(struct flow *flow, const json_t *end) {
+void flow__end_with(struct flow *flow, const json_t *end, const struct text *written) {
+    static const enum run_cause known[] = {
+        CAUSE_SCRIPT_ERROR,    CAUSE_SYNTAX_ERROR,   CAUSE_SCRIPT_STUCK,     CAUSE_MEMORY_EXCEEDED,
+        CAUSE_TOO_MANY_CALLS,  CAUSE_TOO_MANY_LINES, CAUSE_OUTPUT_TOO_LARGE, CAUSE_RESULT_NOT_JSON,
+        CAUSE_REPLAY_DIVERGED, CAUSE_NEVER_SETTLES,
+    };
     static const struct {
         const char *name;
         size_t size_max; /* 0: a number. */
     } members[] = {
         {"message", ERROR_WORDS_MAX}, {"name", ERROR_NAME_MAX},  {"line", 0}, {"column", 0},
         {"file", ERROR_FILE_MAX},     {"stack", ERROR_WORDS_MAX}};
-    const enum run_cause cause = script_cause(json_str(end, "code", ""));
-    AUTO(text_done) struct text error, note;
-    text_init(&error, RUN_SPEC_MAX);
-    text_init(&note, RUN_SPEC_MAX);
+    AUTO(text_done) struct text own = text_up_to(WORKFLOW_RESULT_MAX);
+    AUTO(text_done) struct text error = text_up_to(RUN_SPEC_MAX);
+    AUTO(text_done) struct text note = text_up_to(RUN_SPEC_MAX);
+    const json_t *value = json_object_get(end, "result");
+    if (json_is_true(json_object_get(end, "ok"))) {
+        if (written == NULL && value != NULL && err_failed(json_write(value, &own))) {
+            own.failed = true;
+        }
+        written = written == NULL ? &own : written;
+        if (text_failed(written)) {
+            flow__end(flow, CAUSE_OUTPUT_TOO_LARGE, "its result has more than 1 MB");
+        } else {
+            flow_store_end(flow, CAUSE_COMPLETED, text_bytes(written), BYTES(""), "");
+        }
+        return;
+    }
+    enum run_cause cause = CAUSE_SCRIPT_ERROR;
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        bool named = strcmp(json_str(end, "code", ""), run_cause_name(known[i])) == 0;
+        cause = named ? known[i] : cause;
+    }
     text_add_char(&error, '{');
     text_add_member(&error, "code", bytes_of(run_cause_name(cause)));
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         const char *name = members[i].name;
-        const json_t *value = json_object_get(end, name);
+        value = json_object_get(end, name);
         if (members[i].size_max == 0 && json_is_integer(value)) {
             text_add_member_int(&error, name, json_integer_value(value));
         } else if (members[i].size_max > 0 && json_is_string(value)) {
@@ -197,29 +206,12 @@ static void flow_end_failed(struct flow *flow, const json_t *end) {
     flow_store_end(flow, cause, BYTES(""), text_bytes(&error), text_bytes(&note).data);
 }
 
-void flow__end_with(struct flow *flow, const json_t *end, const struct text *written) {
-    AUTO(text_done) struct text own = text_up_to(WORKFLOW_RESULT_MAX);
-    const json_t *value = json_object_get(end, "result");
-    if (!json_is_true(json_object_get(end, "ok"))) {
-        flow_end_failed(flow, end);
-        return;
-    }
-    if (written == NULL && value != NULL && err_failed(json_write(value, &own))) {
-        own.failed = true;
-    }
-    const struct text *result = written == NULL ? &own : written;
-    if (text_failed(result)) {
-        flow__end(flow, CAUSE_OUTPUT_TOO_LARGE, "its result has more than 1 MB");
-    } else {
-        flow_store_end(flow, CAUSE_COMPLETED, text_bytes(result), BYTES(""), "");
-    }
-}
-
 /* --- Its worker died -------------------------------------------------------------------------- */
 
 void flow__crashed(struct flow *flow, const struct script_end *end) {
-    char note[200];
-    if (flow->state != FLOW_LIVE || flow->flows->stopping) {
+    struct flows *flows = flow->flows;
+    unsigned shift = 0;
+    if (flow->state != FLOW_LIVE || flows->asker.stopping) {
         return;
     }
     if (end->kind == SCRIPT_STUCK) {
@@ -230,23 +222,24 @@ void flow__crashed(struct flow *flow, const struct script_end *end) {
      * is retried for as long as it takes, as the store is. */
     if (end->kind == SCRIPT_LOST || end->kind == SCRIPT_NOT_STARTED) {
         if (end->number == ENFILE || (end->number == EMFILE && !shortage_room())) {
-            shortage_report(flow->flows->options.shortage, "start a script",
+            shortage_report(flows->options.shortage, "start a script",
                             err_from_errno(end->number, "script: start"));
         }
-        unsigned shift = flow->lost_workers < 6 ? flow->lost_workers : 6;
+        shift = flow->lost_workers < 6 ? flow->lost_workers : 6;
         flow->lost_workers++;
         flow__recheck_build(flow);
-        flow__reload_in(flow, (uint64_t)FLOW_CRASH_MS << shift);
-        return;
-    }
-    flow->crashes++;
-    flow->flows->stats.crashes++;
-    flow->fresh = false;
-    (void)snprintf(note, sizeof note, "its worker ended by itself, %lld times: %s",
-                   (long long)flow->crashes, end->detail);
-    if (flow->crashes > WORKFLOW_CRASHES_MAX) {
-        flow__end(flow, CAUSE_WORKER_CRASHED, note);
     } else {
-        flow__reload_in(flow, (uint64_t)FLOW_CRASH_MS << (flow->crashes - 1));
+        flow->crashes++;
+        flows->stats.crashes++;
+        flow->fresh = false;
+        if (flow->crashes > WORKFLOW_CRASHES_MAX) {
+            char note[200];
+            (void)snprintf(note, sizeof note, "its worker ended by itself, %lld times: %s",
+                           (long long)flow->crashes, end->detail);
+            flow__end(flow, CAUSE_WORKER_CRASHED, note);
+            return;
+        }
+        shift = (unsigned)(flow->crashes - 1);
     }
+    flow__reload_in(flow, (uint64_t)FLOW_CRASH_MS << shift);
 }

@@ -27,8 +27,7 @@ struct build {
     size_t holders;           /* Flows, those that wait included. */
     bool looking;             /* The pool seeks it, or the timer runs until it does. */
     bool recheck;             /* Workers of it could not be started: it is sought again. */
-    unsigned tries;           /* To find it, in a row. */
-    struct effect effect;
+    struct retry retry;       /* The search. */
     struct timer timer;
     struct pool_job job;
     char *path; /* Owned. */
@@ -36,7 +35,7 @@ struct build {
 };
 
 static void build_free(struct build *build) {
-    effect_done(&build->effect);
+    retry_done(&build->retry);
     scripts_close(build->scripts);
     mem_free(build->path);
     mem_free(build);
@@ -105,7 +104,7 @@ void flow__release_build(struct flow *flow) {
     flow_list_remove(&build->waiting, &flow->waiting_link);
     flow->build = NULL;
     assert(build->holders > 0);
-    if (--build->holders == 0 && !flow->flows->stopping) {
+    if (--build->holders == 0 && !flow->flows->asker.stopping) {
         builds_linger(flow->flows);
     }
 }
@@ -129,34 +128,31 @@ static void build_seek(struct build *build);
 
 static void build_on_retry(struct timer *timer) {
     struct build *build = CONTAINER_OF(timer, struct build, timer);
-    if (!build->flows->stopping) {
+    if (!build->flows->asker.stopping) {
         build_seek(build);
     }
 }
 
 static void seek_done(struct pool_job *job) {
     struct build *build = CONTAINER_OF(job, struct build, job);
+    static const struct retry_words words = {
+        .effect = "read the engine of a workflow",
+        .again = "an engine of before could not be read; it is tried again"};
     struct flows *flows = build->flows;
     build->looking = false;
-    if (flows->stopping) {
+    if (flows->asker.stopping) {
         flows__maybe_stopped(flows);
         return;
     }
     bool unread = err_failed(build->err) && build->err.code != ERR_NOT_FOUND;
-    if (unread && !effect_is_hopeless(build->tries + 1, build->err)) {
-        if (build->tries++ == 0) {
-            flows__failed(flows, "an engine of before could not be read; it is tried again",
-                          BYTES(""), build->err);
-        }
-        effect_begin(flows->options.effects, &build->effect, "read the engine of a workflow");
-        effect_failed(&build->effect, build->err);
+    if (unread && !effect_is_hopeless(build->retry.tries + 1, build->err)) {
+        (void)retry_failed(&build->retry, &flows->asker, &words, BYTES(""), build->err);
         build->looking = true;
         timer_start(flows->options.loop, &build->timer, SEEK_AGAIN_MS, build_on_retry);
         return;
     }
     bool found = !err_failed(build->err);
-    build->tries = 0;
-    effect_done(&build->effect);
+    retry_done(&build->retry);
     if (found && build->scripts == NULL) {
         const struct flows_options *options = &flows->options;
         const struct scripts_options with = {.loop = options->loop,

@@ -48,7 +48,7 @@ struct flow {
     struct loop_task free_task;
     struct table_node node;    /* By its run. */
     struct table_node id_node; /* By the number of its row. */
-    char name[ID_SIZE];
+    struct id run;
     int64_t id;
     struct flows *flows;
     char *owner;
@@ -59,8 +59,7 @@ struct flow {
     bool budgeted; /* Budgets stand above it. */
     int64_t attempt, crashes;
     int64_t resumed_from; /* run_row.id of the run whose results it takes over; 0: none. */
-    unsigned load_tries;  /* Failed reads in a row. */
-    struct effect loading;
+    struct retry loading;
     unsigned lost_workers;            /* Workers in a row that could not be had. */
     struct flow_link idle, computing; /* In the lists of `flows`. */
     uint64_t computing_since_ns;

@@ -8,12 +8,6 @@
 
 enum { FREE_PART = 64 }; /* Calls that one turn of the loop frees. */
 
-void flows__failed(struct flows *flows, const char *what, struct bytes run, struct err err) {
-    if (flows->options.failed != NULL) {
-        flows->options.failed(flows->options.ctx, what, run, err);
-    }
-}
-
 int64_t flows__now_ms(const struct flows *flows) {
     return world_wall_ms(loop_world(flows->options.loop));
 }
@@ -23,10 +17,7 @@ int64_t flows__mono_ms(const struct flows *flows) {
 }
 
 struct id flows__new_id(const struct flows *flows, const char *prefix) {
-    const struct world *world = loop_world(flows->options.loop);
-    uint8_t random[10];
-    world_random(world, random, sizeof random);
-    return id_make(prefix, world_wall_ms(world), random);
+    return world_new_id(loop_world(flows->options.loop), prefix);
 }
 
 struct bytes flow__run(const struct flow *flow) {
@@ -73,10 +64,6 @@ void flow_list_remove(struct flow_list *list, struct flow_link *link) {
 
 /* --- A flow ----------------------------------------------------------------------------------- */
 
-static struct bytes id_name(const int64_t *id) {
-    return (struct bytes){(const char *)id, sizeof *id};
-}
-
 void flow__enter(struct flow *flow, enum flow_state state) {
     enum { OVER = 1U << FLOW_ENDED | 1U << FLOW_FREED, ENDS = 1U << FLOW_ENDING | OVER };
     static const unsigned edges[FLOW_STATES] = {
@@ -92,16 +79,15 @@ void flow__enter(struct flow *flow, enum flow_state state) {
 }
 
 bool flow__is_over(const struct flow *flow) {
-    return flow->state >= FLOW_ENDING || flow->flows->stopping;
+    return flow->state >= FLOW_ENDING || flow->flows->asker.stopping;
 }
 
 static struct flow *flow_new(struct flows *flows, const struct run_row *row) {
     struct flow *flow = mem_new(sizeof *flow);
-    assert(row->run.len < sizeof flow->name);
-    memcpy(flow->name, row->run.data, row->run.len);
-    flow->node.name = (struct bytes){flow->name, row->run.len};
+    flow->run = id_copy(row->run);
+    flow->node.name = bytes_of(flow->run.text);
     flow->id = row->id;
-    flow->id_node.name = id_name(&flow->id);
+    flow->id_node.name = (struct bytes){(const char *)&flow->id, sizeof flow->id};
     flow->flows = flows;
     flow->owner = mem_copy(row->owner.data, row->owner.len);
     flow->attempt = row->attempt;
@@ -120,7 +106,7 @@ static struct flow *flow_new(struct flows *flows, const struct run_row *row) {
 static void flow_free_part(struct loop_task *task) {
     struct flow *flow = CONTAINER_OF(task, struct flow, free_task);
     struct flows *flows = flow->flows;
-    size_t left = flows->stopping ? SIZE_MAX : FREE_PART;
+    size_t left = flows->asker.stopping ? SIZE_MAX : FREE_PART;
     for (struct call *call = flow__next_call(flow, NULL), *next; call != NULL && left > 0;
          call = next, left--) {
         next = flow__next_call(flow, call);
@@ -131,7 +117,7 @@ static void flow_free_part(struct loop_task *task) {
         return;
     }
     flow_list_remove(&flows->freed, &flow->freed);
-    effect_done(&flow->loading);
+    retry_done(&flow->loading);
     flow__free_priors(&flow->open);
     flow__free_priors(&flow->reusable);
     table_done(&flow->calls);
@@ -151,7 +137,7 @@ void flow__maybe_free(struct flow *flow) {
     struct flows *flows = flow->flows;
     struct loop *loop = flows->options.loop;
     bool away = flow->in_pool > 0;
-    if (flow->state == FLOW_FREED || (flow->state != FLOW_ENDED && !flows->stopping)) {
+    if (flow->state == FLOW_FREED || (flow->state != FLOW_ENDED && !flows->asker.stopping)) {
         return;
     }
     flow__close_worker(flow);
@@ -215,7 +201,8 @@ static void flows_workflow_note(struct flows *flows, const struct run_row *row) 
  * asked for it yet, what was read of it is updated. Both are rare, so all calls are looked
  * through. */
 static void flows_step_note(struct flows *flows, const struct run_row *row) {
-    struct table_node *node = table_find(&flows->ids, id_name(&row->parent));
+    const struct bytes id = {(const char *)&row->parent, sizeof row->parent};
+    struct table_node *node = table_find(&flows->ids, id);
     struct flow *flow = node == NULL ? NULL : CONTAINER_OF(node, struct flow, id_node);
     struct call *call = NULL;
     if (flow == NULL || flow->state >= FLOW_ENDING) {
@@ -234,7 +221,7 @@ void flows_run_note(struct flows *flows, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
     assert(ours); /* The engine wrote it, in this process. */
-    if (flows->stopping) {
+    if (flows->asker.stopping) {
         return;
     }
     if (row.kind == KIND_WORKFLOW) {
@@ -259,6 +246,13 @@ static void flows_report_stop(struct loop_task *task) {
 struct flows *flows_open(const struct flows_options *options) {
     struct flows *flows = mem_new(sizeof *flows);
     flows->options = *options;
+    flows->asker = (struct asker){.loop = options->loop,
+                                  .store = options->store,
+                                  .effects = options->effects,
+                                  .pause_ms = FLOW_RETRY_FIRST_MS,
+                                  .pause_max_ms = FLOW_RETRY_MAX_MS,
+                                  .ctx = options->ctx,
+                                  .failed = options->failed};
     flows->stop_task.run = flows_report_stop;
     table_init(&flows->flows);
     table_init(&flows->ids);
@@ -283,7 +277,7 @@ void flows_release(struct flows *flows) {
 
 /* Answers of the store are not waited for here: store_close comes after us. */
 void flows__maybe_stopped(struct flows *flows) {
-    if (flows->stopping && !flows->stop_reported && flows->pool.count == 0 &&
+    if (flows->asker.stopping && !flows->stop_reported && flows->pool.count == 0 &&
         flows->checks.first == NULL && flows->rehearsals.first == NULL) {
         flows->stop_reported = true;
         loop_soon(flows->options.loop, &flows->stop_task);
@@ -291,8 +285,8 @@ void flows__maybe_stopped(struct flows *flows) {
 }
 
 void flows_stop(struct flows *flows, void (*stopped)(void *ctx), void *ctx) {
-    assert(!flows->stopping);
-    flows->stopping = true;
+    assert(!flows->asker.stopping);
+    flows->asker.stopping = true;
     flows->stopped = stopped;
     flows->stopped_ctx = ctx;
     pool_cancel(&flows->pool);
@@ -311,7 +305,7 @@ void flows_close(struct flows *flows) {
     if (flows == NULL) {
         return;
     }
-    assert(flows->busy == 0);
+    assert(flows->asker.away == 0);
     assert(flows->flows.count == 0);
     while (flows->freed.first != NULL) { /* The loop does not come to them any more. */
         struct flow *flow = CONTAINER_OF(flows->freed.first, struct flow, freed);
@@ -329,5 +323,6 @@ void flows_close(struct flows *flows) {
 
 void flows_get_stats(const struct flows *flows, struct flows_stats *ret_stats) {
     *ret_stats = flows->stats;
+    ret_stats->store_retries = flows->asker.retries;
     ret_stats->live = flows->flows.count;
 }

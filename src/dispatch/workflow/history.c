@@ -87,10 +87,9 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
         }
     }
     struct prior *prior = mem_new(sizeof *prior);
-    assert(row->run.len < sizeof prior->run.text);
     call__name_of(prior->name, row->key, row->occurrence);
     prior->node.name = bytes_of(prior->name);
-    memcpy(prior->run.text, row->run.data, row->run.len);
+    prior->run = id_copy(row->run);
     prior->attempt = row->attempt;
     prior->done_no = row->done_no;
     prior->state = row->state;
@@ -329,22 +328,18 @@ void flow__adopt(struct flow *flow) {
 /* --- Read, on the loop ------------------------------------------------------------------------ */
 
 static void flow_load_failed(struct flow *flow, struct err err) {
-    struct flows *flows = flow->flows;
+    static const struct retry_words words = {
+        .effect = "read a workflow", .again = "a workflow could not be read; it is tried again"};
     flow__load_free(flow);
     if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* No retry cures damage. */
         flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
         return;
     }
-    if (effect_is_hopeless(flow->load_tries + 1, err)) {
+    if (effect_is_hopeless(flow->loading.tries + 1, err)) {
         flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
         return;
     }
-    if (flow->load_tries++ == 0) {
-        flows__failed(flows, "a workflow could not be read; it is tried again", flow__run(flow),
-                      err);
-    }
-    effect_begin(flows->options.effects, &flow->loading, "read a workflow");
-    effect_failed(&flow->loading, err);
+    (void)retry_failed(&flow->loading, &flow->flows->asker, &words, flow__run(flow), err);
     flow__reload_in(flow, FLOW_RETRY_FIRST_MS * 5);
 }
 
@@ -364,10 +359,9 @@ static void load_done(struct err err, void *ctx) {
     load->away = false;
     flow->in_pool--;
     if (!failed) {
-        flow->load_tries = 0;
-        effect_done(&flow->loading);
+        retry_done(&flow->loading);
     }
-    if (flow->flows->stopping || flow->state == FLOW_ENDED) {
+    if (flow->flows->asker.stopping || flow->state == FLOW_ENDED) {
         flow__maybe_free(flow);
     } else if (flow->state != FLOW_LOADING) {
         flow__load_free(flow); /* The run has ended meanwhile. */
@@ -439,7 +433,7 @@ void flow__reload_in(struct flow *flow, uint64_t wait_ms) {
 }
 
 void flow__store_empty(struct flow *flow) {
-    if (flow->state == FLOW_UNREAD && !timer_runs(&flow->rebuild) && !flow->flows->stopping) {
+    if (flow->state == FLOW_UNREAD && !timer_runs(&flow->rebuild) && !flow->flows->asker.stopping) {
         timer_start(flow->flows->options.loop, &flow->rebuild, 0, flow_rebuild);
     }
 }

@@ -496,7 +496,7 @@ void flow_start__rehearse(struct flow_start *start) {
     flow_list_append(&flows->rehearsals, &rehearsal->link);
     if (++flows->rehearsal_count > REHEARSE_MAX) {
         rehearsal_finish(rehearsal, "others are being planned just now; ask again");
-    } else if (flows->stopping) {
+    } else if (flows->asker.stopping) {
         rehearsal_finish(rehearsal, "the daemon is stopping");
     } else {
         rehearsal_begin(rehearsal);

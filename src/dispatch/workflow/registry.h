@@ -5,7 +5,7 @@
 #ifndef DROVER_DISPATCH_WORKFLOW_REGISTRY_H
 #define DROVER_DISPATCH_WORKFLOW_REGISTRY_H
 
-#include "dispatch/base/effects.h"
+#include "dispatch/base/ask.h"
 #include "dispatch/base/pool.h"
 #include "dispatch/base/table.h"
 #include "dispatch/workflow/check.h"
@@ -59,15 +59,14 @@ struct flows {
     struct flow_list rehearsals; /* Owned: under way. */
     size_t rehearsal_count;
     struct loop_task stop_task;
-    size_t busy; /* Ops with the store. */
-    bool stopping, stop_reported;
+    struct asker asker; /* Counts ops with the store. */
+    bool stop_reported;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct flows_stats stats;
 };
 
 /* flows.c */
-void flows__failed(struct flows *flows, const char *what, struct bytes run, struct err err);
 void flows__maybe_stopped(struct flows *flows);
 int64_t flows__now_ms(const struct flows *flows);
 int64_t flows__mono_ms(const struct flows *flows); /* Clock of durations. */

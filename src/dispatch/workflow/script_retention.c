@@ -39,6 +39,7 @@ struct script_name {
 
 struct script_sweep {
     struct dispatch *dispatch;
+    struct ask ask;
     struct pool_job job;
     int64_t before_s; /* Files touched since stay, but for: */
     struct script_removals removed;
@@ -69,37 +70,35 @@ static bool name_is_hash(const char *name) {
            hex_parse((struct bytes){name, NAME_HEX}, bytes, sizeof bytes);
 }
 
-static bool sweep_is_unedited(const struct script_sweep *sweep, const char *folder,
-                              const char *file) {
-    const struct world *world = loop_world(sweep->dispatch->options.loop);
-    AUTO(mem_release) char *path = datadir_path(folder, file);
-    AUTO(mem_release) char *content = NULL;
-    size_t len = 0;
-    if (err_failed(world->file_read(world->ctx, path, WORKFLOW_SCRIPT_MAX + 1, &content, &len))) {
-        return false;
-    }
-    const struct sha256 hash = sha256_of(content, len);
-    const struct sha256_hex hex = sha256_hex(&hash);
-    return memcmp(hex.text, file, NAME_HEX) == 0;
-}
-
 static void sweep_list_run(struct pool_job *job) {
     struct script_sweep *sweep = CONTAINER_OF(job, struct script_sweep, job);
-    AUTO(mem_release) char *path = datadir_path(sweep->dispatch->options.data_dir, "scripts");
+    const struct dispatch_options *options = &sweep->dispatch->options;
+    const struct world *world = loop_world(options->loop);
+    AUTO(mem_release) char *path = datadir_path(options->data_dir, "scripts");
     DIR *folder = opendir(path);
     const struct dirent *entry = NULL;
     sweep->names = mem_new_array(NAMES_MAX, sizeof *sweep->names);
     while (folder != NULL && sweep->count < NAMES_MAX && (entry = readdir(folder)) != NULL) {
         const char *file = entry->d_name;
-        if (name_is_hash(file) && strcmp(file + NAME_HEX, ".js") == 0) {
-            if (sweep_is_old(sweep, dirfd(folder), file) && sweep_is_unedited(sweep, path, file)) {
+        const bool left =
+            file[0] == '.' && name_is_hash(file + 1) && strncmp(file + 1 + NAME_HEX, ".0x", 3) == 0;
+        const bool script = name_is_hash(file) && strcmp(file + NAME_HEX, ".js") == 0;
+        if ((!left && !script) || !sweep_is_old(sweep, dirfd(folder), file)) {
+            continue;
+        }
+        if (left) { /* By a crash in the middle of a write (start.c); the next round tries again. */
+            (void)unlinkat(dirfd(folder), file, 0);
+            continue;
+        }
+        AUTO(mem_release) char *whole = datadir_path(path, file);
+        AUTO(mem_release) char *content = NULL;
+        size_t len = 0;
+        if (!err_failed(
+                world->file_read(world->ctx, whole, WORKFLOW_SCRIPT_MAX + 1, &content, &len))) {
+            const struct sha256 hash = sha256_of(content, len);
+            if (memcmp(sha256_hex(&hash).text, file, NAME_HEX) == 0) { /* Nobody has edited it. */
                 memcpy(sweep->names[sweep->count++].hex, file, NAME_HEX);
             }
-        } else if (file[0] == '.' && name_is_hash(file + 1) &&
-                   strncmp(file + 1 + NAME_HEX, ".0x", 3) == 0 &&
-                   sweep_is_old(sweep, dirfd(folder), file)) {
-            /* Left by a crash in the middle of a write (start.c); the next round tries again. */
-            (void)unlinkat(dirfd(folder), file, 0);
         }
     }
     if (folder != NULL) {
@@ -122,24 +121,28 @@ static void sweep_remove_run(struct pool_job *job) {
 
 /* --- One step after the other ----------------------------------------------------------------- */
 
-static void sweep_finish(struct script_sweep *sweep) {
+static void sweep_finish(void *ctx) {
+    struct script_sweep *sweep = ctx;
     void (*done)(void *ctx) = sweep->done;
-    void *ctx = sweep->ctx;
+    void *done_ctx = sweep->ctx;
     mem_free(sweep->names);
     mem_free(sweep);
-    done(ctx);
+    done(done_ctx);
 }
 
-/* The store has answered; false: the next round goes on. */
-static bool sweep_goes_on(struct script_sweep *sweep, struct err err) {
+/* True: the store refused, and the next round goes on. */
+static bool sweep_failed(struct script_sweep *sweep) {
     struct dispatch *dispatch = sweep->dispatch;
-    dispatch__answered(dispatch);
+    struct err err = sweep->ask.err;
     if (log_change_take(&dispatch->scripts_log, err,
                         world_mono_ns(loop_world(dispatch->options.loop)))) {
         dispatch__failed(dispatch, "scripts that no run has could not be looked up", BYTES(""),
                          err);
     }
-    return !err_failed(err) && !dispatch->stopping;
+    if (err_failed(err)) {
+        sweep_finish(sweep);
+    }
+    return err_failed(err);
 }
 
 static void sweep_begin(struct script_sweep *sweep);
@@ -150,28 +153,28 @@ static struct err sweep_forget_tx(struct tx *tx, void *ctx) {
 }
 
 /* Removals of a session may be many: the next page of them goes at once. */
-static void sweep_forgotten(struct err err, void *ctx) {
+static void sweep_forgotten(void *ctx) {
     struct script_sweep *sweep = ctx;
-    if (sweep_goes_on(sweep, err) && sweep->removed.count == SCRIPT_REMOVALS_PAGE) {
+    if (sweep_failed(sweep)) {
+        return;
+    }
+    if (sweep->removed.count == SCRIPT_REMOVALS_PAGE) {
         sweep_begin(sweep);
     } else {
         sweep_finish(sweep);
     }
 }
 
-/* Nothing of what was listed is left. */
-static void sweep_finish_page(struct script_sweep *sweep) {
+/* Nothing of what was listed is left, unless the daemon stops. */
+static void sweep_removed(struct pool_job *job) {
+    struct script_sweep *sweep = CONTAINER_OF(job, struct script_sweep, job);
     struct dispatch *dispatch = sweep->dispatch;
     if (sweep->removed.count == 0 || dispatch->stopping) {
         sweep_finish(sweep);
     } else {
-        dispatch__write(dispatch, sweep_forget_tx, sweep_forgotten, sweep);
+        ask_write(&sweep->ask, sweep_forget_tx, sweep_forgotten);
     }
     dispatch__maybe_stopped(dispatch);
-}
-
-static void sweep_removed(struct pool_job *job) {
-    sweep_finish_page(CONTAINER_OF(job, struct script_sweep, job));
 }
 
 static struct err sweep_ask_tx(struct tx *tx, void *ctx) {
@@ -186,27 +189,25 @@ static struct err sweep_ask_tx(struct tx *tx, void *ctx) {
     return err;
 }
 
-static void sweep_asked(struct err err, void *ctx) {
+static void sweep_asked(void *ctx) {
     struct script_sweep *sweep = ctx;
-    struct dispatch *dispatch = sweep->dispatch;
     sweep->asked += NAMES_PAGE;
-    if (!sweep_goes_on(sweep, err)) {
-        sweep_finish(sweep);
-    } else if (sweep->asked < sweep->count) {
-        dispatch__read(dispatch, sweep_ask_tx, sweep_asked, sweep);
+    if (sweep_failed(sweep)) {
+        return;
+    }
+    if (sweep->asked < sweep->count) {
+        ask_read(&sweep->ask, sweep_ask_tx, sweep_asked);
     } else {
-        sweep->job =
-            (struct pool_job){.kind = POOL_TIDY, .run = sweep_remove_run, .done = sweep_removed};
-        pool_add(&dispatch->pool, &sweep->job);
+        pool_begin(&sweep->dispatch->pool, &sweep->job, POOL_TIDY, sweep_remove_run, sweep_removed);
     }
 }
 
 static void sweep_listed(struct pool_job *job) {
     struct script_sweep *sweep = CONTAINER_OF(job, struct script_sweep, job);
     if (sweep->count == 0 || sweep->dispatch->stopping) {
-        sweep_finish_page(sweep);
+        sweep_removed(job);
     } else {
-        dispatch__read(sweep->dispatch, sweep_ask_tx, sweep_asked, sweep);
+        ask_read(&sweep->ask, sweep_ask_tx, sweep_asked);
     }
 }
 
@@ -215,26 +216,25 @@ static struct err sweep_find_tx(struct tx *tx, void *ctx) {
     return tx_script_removals_find(tx, &sweep->removed);
 }
 
-static void sweep_found(struct err err, void *ctx) {
+static void sweep_found(void *ctx) {
     struct script_sweep *sweep = ctx;
-    if (!sweep_goes_on(sweep, err)) {
-        sweep_finish(sweep);
-        return;
+    if (!sweep_failed(sweep)) {
+        pool_begin(&sweep->dispatch->pool, &sweep->job, POOL_TIDY, sweep_list_run, sweep_listed);
     }
-    sweep->job = (struct pool_job){.kind = POOL_TIDY, .run = sweep_list_run, .done = sweep_listed};
-    pool_add(&sweep->dispatch->pool, &sweep->job);
 }
 
 static void sweep_begin(struct script_sweep *sweep) {
     mem_free(sweep->names);
     sweep->names = NULL;
     sweep->count = sweep->asked = 0;
-    dispatch__read(sweep->dispatch, sweep_find_tx, sweep_found, sweep);
+    ask_read(&sweep->ask, sweep_find_tx, sweep_found);
 }
 
 static void script_retention_sweep(struct dispatch *dispatch, void (*done)(void *ctx), void *ctx) {
+    static const struct ask_rules rules = {.judge = ask_any, .dropped = sweep_finish};
     struct script_sweep *sweep = mem_new(sizeof *sweep);
     sweep->dispatch = dispatch;
+    ask_init(&sweep->ask, &dispatch->asker, &rules, sweep);
     sweep->before_s = world_wall_ms(loop_world(dispatch->options.loop)) / 1000 - UNTOUCHED_S;
     sweep->done = done;
     sweep->ctx = ctx;

@@ -31,24 +31,21 @@ enum {
 
 static void call_add_settle(struct call *call, struct text *text) {
     struct flow *flow = call->flow;
-    const struct bytes note = bytes_of(call->note);
+    const struct step_row row = {.state = workflow_step_state(call->cause),
+                                 .cause = call->cause,
+                                 .result = text_bytes(&call->result),
+                                 .note = bytes_of(call->note)};
+    text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
+    if (call->form == RESULT_PLAIN && !call->nested) {
+        flow__add_result(&row, text);
+    } else if (call->form == RESULT_PLAIN && call->cause != CAUSE_COMPLETED) {
+        flow__add_throw(text, row.note);
+    } else { /* The result of workflow() are the members of its script. */
+        text_add_str(text, call->form == RESULT_PLAIN ? ",\"o\":\"script\"," : "");
+        text_add(text, row.result.data, row.result.len);
+    }
     flow->spent += call->usage.output;
     flow->sent++;
-    text_addf(text, "{\"t\":\"settle\",\"id\":%lld", (long long)call->number);
-    if (call->form == RESULT_ENCODED) {
-        text_add(text, call->result.data, call->result.len);
-    } else if (!call->nested) {
-        const struct step_row row = {.state = workflow_step_state(call->cause),
-                                     .cause = call->cause,
-                                     .result = text_bytes(&call->result),
-                                     .note = note};
-        flow__add_result(&row, text);
-    } else if (call->cause != CAUSE_COMPLETED) {
-        flow__add_throw(text, note);
-    } else { /* The result of workflow() are the members of its script. */
-        text_add_str(text, ",\"o\":\"script\",");
-        text_add(text, call->result.data, call->result.len);
-    }
     text_addf(text, ",\"spent\":%lld}", (long long)flow->spent);
 }
 
@@ -185,13 +182,14 @@ static void call_store_end(struct call *call) {
     call_send_stored(call, op);
 }
 
+static void call_defer(struct call *call);
 static void call_find_script(struct call *call);
 static void call_store_script(struct call *call);
 
+/* The call that it waits for may stand in a frame that is not read yet. */
 static void call_defer(struct call *call) {
     call__enter(call, CALL_DEFERRED);
-    call__release_bytes(
-        call); /* The call that it waits for may stand in a frame that is not read yet. */
+    call__release_bytes(call);
 }
 
 /* Not before its row is written: it comes again then. And not while a history is read, which would
@@ -282,15 +280,6 @@ static void cached_done(struct flow_op *op) {
     flow__settle_quiet(flow);
 }
 
-static void call_store_cached(struct call *call) {
-    struct flow_op *op = call__op(call, cached_tx, cached_done);
-    call->run = flows__new_id(call->flow->flows, "run");
-    text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
-    op->cached = (struct step_cached){.step = call__step(call, op),
-                                      .from = bytes_of(call->cached->run.text)};
-    call_send_stored(call, op);
-}
-
 /* Settles the lowest call that the other run has answered, else the first deferred one. */
 void flow__settle_quiet(struct flow *flow) {
     struct call *lowest = NULL;
@@ -314,7 +303,12 @@ void flow__settle_quiet(struct flow *flow) {
         call__enter(lowest, CALL_ENDED);
         call__store(lowest);
     } else if (lowest != NULL) {
-        call_store_cached(lowest);
+        struct flow_op *op = call__op(lowest, cached_tx, cached_done);
+        lowest->run = flows__new_id(flow->flows, "run");
+        text_init(&op->bytes, 2 * (size_t)WORKFLOW_RESULT_MAX);
+        op->cached = (struct step_cached){.step = call__step(lowest, op),
+                                          .from = bytes_of(lowest->cached->run.text)};
+        call_send_stored(lowest, op);
     } else if (flow__first(flow, CALL_DEFERRED) != NULL) {
         flow_store_first_deferred(flow);
     }
@@ -435,7 +429,7 @@ static void flow_search_next(struct flow *flow) {
     }
 }
 
-static void search_conclude(struct script_search *search) {
+static void search_end(struct script_search *search) {
     struct call *call = search->call;
     struct flow *flow = call->flow;
     call->cause = search->why.text[0] == '\0' ? CAUSE_COMPLETED : CAUSE_SYNTAX_ERROR;
@@ -471,20 +465,16 @@ static void search_judged(void *ctx, const struct flow_verdict *verdict) {
         flow_fault_tell(&verdict->fault, &why);
         why_set(&search->why, "workflow: %s:%.400s", search->script.entry.file, why.text);
     }
-    search_conclude(search);
+    search_end(search);
 }
 
 static bool flow_is_confined(const struct flow *flow) {
     return json_is_true(json_object_get(flow->spec, "confined"));
 }
 
-static const char *search_subject(const struct script_search *search) {
-    return search->path != NULL ? search->path : search->name;
-}
-
 static void search_forbid(struct script_search *search) {
     why_set(&search->why, "workflow: the settings of its session do not allow %.200s",
-            search_subject(search));
+            search->path != NULL ? search->path : search->name);
 }
 
 static void search_done(struct pool_job *job) {
@@ -501,7 +491,7 @@ static void search_done(struct pool_job *job) {
         search_forbid(search);
     }
     if (search->why.text[0] != '\0') {
-        search_conclude(search);
+        search_end(search);
         return;
     }
     flow->in_pool++;
@@ -522,7 +512,8 @@ static void call_find_script(struct call *call) {
         why_set(&search->why, "workflow: %.200s is no plain path of the project", search->path);
     } else if (flow_is_confined(flow)) {
         search->path = path;
-        if (!flow_may_run(json_object_get(flow->spec, "settings"), search_subject(search))) {
+        if (!flow_may_run(json_object_get(flow->spec, "settings"),
+                          path != NULL ? path : search->name)) {
             search_forbid(search);
         }
     }

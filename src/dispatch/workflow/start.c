@@ -341,7 +341,7 @@ static void start_prepare_done(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     struct flows *flows = start->flows; /* `done` may free the start. */
     bool ready = !err_failed(start->err) && !start->invalid;
-    if (ready && !flows->stopping) {
+    if (ready && !flows->asker.stopping) {
         flows_check(flows, &start->script, start_checked, start);
     } else {
         start->done(start, ready ? start_closing() : start->err);
@@ -405,8 +405,8 @@ static void start_old_done(struct err err, void *ctx) {
         why_set(&start->why, "nothing to resume: there is no such workflow in this project");
     }
     if (!err_failed(err)) {
-        err = start->flows->stopping ? start_closing()
-                                     : workflow_spec_inherit(spec, start->old, &start->why);
+        err = start->flows->asker.stopping ? start_closing()
+                                           : workflow_spec_inherit(spec, start->old, &start->why);
     }
     if (err_failed(err)) {
         start->done(start, err);
@@ -427,7 +427,7 @@ static void start_refuse(struct loop_task *task) {
 
 void flow_start_begin(struct flow_start *start) {
     struct flows *flows = start->flows;
-    if (flows->stopping) {
+    if (flows->asker.stopping) {
         start->task.run = start_refuse;
         loop_soon(flows->options.loop, &start->task);
     } else if (start->spec.resume != NULL) {

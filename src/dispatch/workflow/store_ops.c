@@ -66,7 +66,7 @@ static void op_leave_flow(struct flow_op *op) {
         flow__store_empty(op->flow);
     }
     timer_stop(op->flow->flows->options.loop, &op->timer);
-    effect_done(&op->effect);
+    retry_done(&op->retry);
 }
 
 static void op_free_memory(struct flow_op *op) {
@@ -131,19 +131,15 @@ bool flows__batch_expected(struct flows *flows) {
 /* --- Answers ---------------------------------------------------------------------------------- */
 
 bool flows__is_for_good(struct err err) {
-    switch (err.code) {
-    case ERR_RUN_ALIVE:
-    case ERR_BAD_FIELD:
-    case ERR_MISSING_FIELD:
-    case ERR_BODY_TOO_LARGE:
-    case ERR_MODEL_UNKNOWN:
-    case ERR_NOT_FOUND:
-    case ERR_CONFLICT:
-    case ERR_BUDGET_TOO_DEEP:
-        return true;
-    default:
-        return false;
+    static const enum err_code codes[] = {ERR_RUN_ALIVE,      ERR_BAD_FIELD,      ERR_MISSING_FIELD,
+                                          ERR_BODY_TOO_LARGE, ERR_MODEL_UNKNOWN,  ERR_NOT_FOUND,
+                                          ERR_CONFLICT,       ERR_BUDGET_TOO_DEEP};
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        if (err.code == codes[i]) {
+            return true;
+        }
     }
+    return false;
 }
 
 /* All that an orphan borrows went with its call, so an orphan is not sent again. */
@@ -158,40 +154,14 @@ static void op_retry(struct timer *timer) {
 
 /* All that an agent answered is only in memory until it is stored: nothing is dropped for an
  * error. */
-static void op_retry_later(struct flow_op *op, struct err err) {
-    struct flows *flows = op->flow->flows;
-    if (op->tries == 0) {
-        flows__failed(flows, "steps of a workflow could not be stored or read; it is tried again",
-                      flow__run(op->flow), err);
-    }
-    if (op->begins) {
-        op->call->row = ROW_RETRYING; /* The end must not overtake it. */
-    }
-    effect_failed(&op->effect, err);
-    flows->stats.store_retries++;
-    uint64_t wait_ms = (uint64_t)FLOW_RETRY_FIRST_MS << (op->tries < 6 ? op->tries : 6);
-    op->tries++;
-    timer_start(flows->options.loop, &op->timer,
-                wait_ms < FLOW_RETRY_MAX_MS ? wait_ms : FLOW_RETRY_MAX_MS, op_retry);
-}
-
-/* No retry would go better: the run ends. */
-static void op_refuse_step(struct flow_op *op, struct err err) {
-    struct flow *flow = op->flow;
-    char note[REFUSAL_MAX];
-    const struct bytes label = op->begin.label;
-    (void)snprintf(note, sizeof note, "its agent \"%.*s\" cannot be begun: %s (%s)",
-                   (int)utf8_cut(label, REFUSAL_MAX / 2), label.data, err_title(err.code),
-                   err_name(err.code));
-    flows__failed(flow->flows, "an agent of a workflow cannot be begun", flow__run(flow), err);
-    flow__op_free(op);
-    flow__end(flow, CAUSE_SCRIPT_ERROR, note);
-}
-
 static void op_answered(struct flow_op *op, struct err err) {
+    static const struct retry_words words = {
+        .effect = OP_EFFECT,
+        .again = "steps of a workflow could not be stored or read; it is tried again"};
     struct flow *flow = op->flow;
+    struct flows *flows = flow->flows;
     op->away = false;
-    if (flow->flows->stopping) {
+    if (flows->asker.stopping) {
         flow__maybe_free(flow);
     } else if (flow->state >= FLOW_ENDED || op->orphan) { /* The result is ignored. */
         flow__op_free(op);
@@ -202,12 +172,24 @@ static void op_answered(struct flow_op *op, struct err err) {
             op->done(op);
         }
         op_free_memory(op);
-    } else if (op->begins && flows__is_for_good(err)) {
-        op_refuse_step(op, err);
-    } else if (effect_is_hopeless(op->tries + 1, err)) {
+    } else if (op->begins && flows__is_for_good(err)) { /* No retry would go better. */
+        char note[REFUSAL_MAX];
+        const struct bytes label = op->begin.label;
+        (void)snprintf(note, sizeof note, "its agent \"%.*s\" cannot be begun: %s (%s)",
+                       (int)utf8_cut(label, REFUSAL_MAX / 2), label.data, err_title(err.code),
+                       err_name(err.code));
+        asker_report(&flows->asker, "an agent of a workflow cannot be begun", flow__run(flow), err);
+        flow__op_free(op);
+        flow__end(flow, CAUSE_SCRIPT_ERROR, note);
+    } else if (effect_is_hopeless(op->retry.tries + 1, err)) {
         flow__refused(op, err);
     } else {
-        op_retry_later(op, err);
+        if (op->begins) {
+            op->call->row = ROW_RETRYING; /* The end must not overtake it. */
+        }
+        timer_start(flows->options.loop, &op->timer,
+                    retry_failed(&op->retry, &flows->asker, &words, flow__run(flow), err),
+                    op_retry);
     }
 }
 
@@ -240,9 +222,9 @@ static void op_returned(struct err err, void *ctx) {
     struct flow_op *op = ctx, *first = op->first;
     struct flows *flows = op->flow->flows;
     void (*answer)(struct flow_op *, struct err) =
-        err_failed(err) && first != NULL && !flows->stopping ? op_push_alone : op_answered;
-    assert(flows->busy > 0);
-    flows->busy--;
+        err_failed(err) && first != NULL && !flows->asker.stopping ? op_push_alone : op_answered;
+    assert(flows->asker.away > 0);
+    flows->asker.away--;
     flows->batched -= op->batched;
     op->first = NULL;
     if (op->beginning != NULL) {
@@ -262,21 +244,17 @@ static void op_push(struct flow_op *op) {
     struct flows *flows = op->flow->flows;
     for (struct flow_op *at = op->first; at != NULL; at = at->next_after) {
         at->away = true;
-        effect_begin(flows->options.effects, &at->effect, OP_EFFECT);
+        effect_begin(flows->options.effects, &at->retry.effect, OP_EFFECT);
     }
     op->away = true;
     effects_at(flows->options.effects, flow__run(op->flow));
-    effect_begin(flows->options.effects, &op->effect, OP_EFFECT);
-    flows->busy++;
+    effect_begin(flows->options.effects, &op->retry.effect, OP_EFFECT);
+    flows->asker.away++;
     op->batched = !op->reads && flows__batch_expected(flows);
     flows->batched += op->batched;
-    if (op->reads) {
-        store_read(flows->options.store, op_perform, op_returned, op);
-    } else if (op->batched) {
-        store_write_lazy(flows->options.store, op_perform, op_returned, op);
-    } else {
-        store_write(flows->options.store, op_perform, op_returned, op);
-    }
+    (op->reads     ? store_read
+     : op->batched ? store_write_lazy
+                   : store_write)(flows->options.store, op_perform, op_returned, op);
 }
 
 /* --- Delayed ---------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 #define DROVER_DISPATCH_WORKFLOW_STORE_OPS_H
 
 #include "base/text.h"
-#include "dispatch/base/effects.h"
+#include "dispatch/base/ask.h"
 #include "engine/workflow/steps.h"
 #include "engine/workflow/workflows.h"
 #include "loop/loop.h"
@@ -41,8 +41,7 @@ struct flow_op {
     store_fn fn;
     void (*done)(struct flow_op *op); /* NULL: nobody waits for it. */
     struct timer timer;               /* Before the next try. */
-    unsigned tries;
-    struct effect effect;
+    struct retry retry;
     bool lazy;    /* Nobody waits for it: it is delayed, to go with others. */
     bool reads;   /* A read transaction. */
     bool begins;  /* Writes the row of its call. */

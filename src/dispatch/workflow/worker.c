@@ -85,7 +85,7 @@ static void burial_done(struct pool_job *job) {
 }
 
 void flows__free_json(struct flows *flows, json_t *json) {
-    if (flows->stopping) { /* Nobody is kept waiting any more, and the pool takes nothing new. */
+    if (flows->asker.stopping) { /* Nobody waits any more, and the pool takes nothing new. */
         json_decref(json);
         return;
     }
@@ -220,7 +220,7 @@ static void flow_take_message(struct flow *flow, json_t *message) {
 /* --- Frames ----------------------------------------------------------------------------------- */
 
 static bool flow_reads_frames(const struct flow *flow) {
-    return flow->state == FLOW_LIVE && flow->worker != NULL && !flow->flows->stopping;
+    return flow->state == FLOW_LIVE && flow->worker != NULL && !flow->flows->asker.stopping;
 }
 
 static bool flow_is_full(const struct flow *flow) {
@@ -259,7 +259,7 @@ void flow__resume_frame(struct flow *flow) {
 
 /* Not at each byte less: all of them are looked through. */
 void flows__resume_frames(struct flows *flows) {
-    if (flows->pending_full && !flows->stopping &&
+    if (flows->pending_full && !flows->asker.stopping &&
         flows->pending_bytes < FLOWS_PENDING_MAX / 4 * 3) {
         flows->pending_full = false;
         for (struct table_node *node = NULL; (node = table_next(&flows->flows, node)) != NULL;) {

@@ -24,6 +24,11 @@
 #include "proc/spool/spool.h"
 #include "tool/worktree.h"
 
+/* Texts that the row has: where the tree is, the root of the agent in it, the commit it began at
+ * ("": not yet known), the top of the repository, where git is run, and what git keeps of the tree
+ * ("": as what stands in the trees says). */
+enum tree_text { TREE_PATH, TREE_ROOT, TREE_BASE, TREE_TOP, TREE_FROM, TREE_GIT, TREE_TEXTS };
+static const char *const tree_texts[] = {"path", "root", "base", "top", "from", "git"};
 enum tree_stage { TREE_PLANNED, TREE_MAKING, TREE_MADE, TREE_GONE };
 enum tree_job { TREE_ADD, TREE_REMOVE, TREE_WIPE /* Half a tree. */, TREE_NO_JOB };
 enum {
@@ -39,13 +44,10 @@ enum {
 };
 
 struct call_tree {
-    char *top, *from, *path, *root; /* Owned. */
-    char *git;                      /* Owned; "": as what stands in the trees says. */
-    char base[WORKTREE_BASE];       /* The commit that it began at; "": not yet known. */
+    char *texts[TREE_TEXTS]; /* Owned, by enum tree_text. */
     enum tree_stage stage;
-    bool left;    /* The agent has ended, and the tree was inspected after that, or is. */
-    bool slow;    /* LEAVE_MS have passed. */
-    bool in_pool; /* Being inspected. */
+    bool left; /* The agent has ended, and the tree was inspected after that, or is. */
+    bool slow; /* LEAVE_MS have passed. */
     unsigned adds, wipes, removes;   /* Times that git, or rm, was asked. */
     struct id job;                   /* Job that is waited for. */
     char log[PROTOCOL_NAME_MAX + 1]; /* Log of the last job that failed; "": none has. */
@@ -53,8 +55,11 @@ struct call_tree {
     struct worktree_look look;
 };
 
-static struct call_tree *tree_new(struct call *call) {
+static struct call_tree *tree_new(struct call *call, const char *const *texts) {
     struct call_tree *tree = mem_new(sizeof *tree);
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        tree->texts[i] = mem_copy(texts[i], strlen(texts[i]));
+    }
     text_init(&tree->fault, FAULT_BYTES);
     call->tree = tree;
     return tree;
@@ -64,28 +69,22 @@ void call__free_tree(struct call *call) {
     struct call_tree *tree = call->tree;
     call->tree = NULL;
     if (tree != NULL) {
-        mem_free(tree->top);
-        mem_free(tree->from);
-        mem_free(tree->path);
-        mem_free(tree->root);
-        mem_free(tree->git);
+        for (size_t i = 0; i < TREE_TEXTS; i++) {
+            mem_free(tree->texts[i]);
+        }
         text_done(&tree->fault);
         mem_free(tree);
     }
 }
 
 const char *call__root(const struct call *call) {
-    return call->tree == NULL ? call->flow->root : call->tree->root;
+    return call->tree == NULL ? call->flow->root : call->tree->texts[TREE_ROOT];
 }
 
 /* --- Found, and written down ------------------------------------------------------------------ */
 
 bool call__wants_tree(const struct call *call) {
     return call__option(call, "isolation") != NULL && call__has_tools(call);
-}
-
-static char *path_copy(const char *text) {
-    return mem_copy(text, strlen(text));
 }
 
 bool call__find_tree(struct call *call) {
@@ -99,29 +98,24 @@ bool call__find_tree(struct call *call) {
         return false;
     }
     if (call->tree == NULL) { /* Else its row has said so. */
-        struct call_tree *tree = tree_new(call);
-        tree->top = path_copy(at.top);
-        tree->from = path_copy(at.from);
-        tree->path = path_copy(at.path);
-        tree->root = path_copy(at.root);
-        tree->git = path_copy(at.git);
+        const char *const texts[TREE_TEXTS] = {
+            [TREE_PATH] = at.path, [TREE_ROOT] = at.root, [TREE_BASE] = "",
+            [TREE_TOP] = at.top,   [TREE_FROM] = at.from, [TREE_GIT] = at.git};
+        (void)tree_new(call, texts);
     }
     return true;
 }
 
 void call__take_tree(struct call *call, const json_t *worktree) {
+    const char *texts[TREE_TEXTS];
     if (!json_is_object(worktree) || call->tree != NULL) {
         return;
     }
-    struct call_tree *tree = tree_new(call);
-    tree->top = path_copy(json_str(worktree, "top", ""));
-    tree->from = path_copy(json_str(worktree, "from", ""));
-    tree->path = path_copy(json_str(worktree, "path", ""));
-    tree->root = path_copy(json_str(worktree, "root", ""));
-    tree->git = path_copy(json_str(worktree, "git", ""));
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        texts[i] = json_str(worktree, tree_texts[i], "");
+    }
+    struct call_tree *tree = tree_new(call, texts);
     tree->stage = call->turn.text[0] == '\0' ? TREE_MAKING : TREE_MADE; /* May have been begun. */
-    (void)snprintf(tree->base, sizeof tree->base, "%s",
-                   json_str(worktree, "base", "")); /* We wrote it. */
 }
 
 void call__write_tree(const struct call *call, struct text *spec) {
@@ -130,19 +124,16 @@ void call__write_tree(const struct call *call, struct text *spec) {
         return;
     }
     text_add_str(spec, ",\"worktree\":{");
-    text_add_member(spec, "path", bytes_of(tree->path));
-    text_add_member(spec, "root", bytes_of(tree->root));
-    text_add_member(spec, "base", bytes_of(tree->base));
-    text_add_member(spec, "top", bytes_of(tree->top));
-    text_add_member(spec, "from", bytes_of(tree->from));
-    text_add_member(spec, "git", bytes_of(tree->git));
+    for (size_t i = 0; i < TREE_TEXTS; i++) {
+        text_add_member(spec, tree_texts[i], bytes_of(tree->texts[i]));
+    }
     text_add_char(spec, '}');
 }
 
 struct bytes call__left_tree(const struct call *call) {
     const struct call_tree *tree = call->tree;
     return tree == NULL || tree->stage != TREE_MADE ? (struct bytes){NULL, 0}
-                                                    : bytes_of(tree->path);
+                                                    : bytes_of(tree->texts[TREE_PATH]);
 }
 
 /* --- The words of a job ----------------------------------------------------------------------- */
@@ -158,20 +149,21 @@ static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool
                            struct text *text) {
     static const int times_ms[] = {
         [TREE_ADD] = 600000, [TREE_REMOVE] = 120000, [TREE_WIPE] = 300000};
+    const char *path = tree->texts[TREE_PATH], *top = tree->texts[TREE_TOP];
     const char *const git[] = {
         /* clang-format off */
         "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
         "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
-        "-c", "status.showUntrackedFiles=normal", "-C", job == TREE_ADD ? tree->from : tree->top,
-        NULL,
+        "-c", "status.showUntrackedFiles=normal", "-C",
+        job == TREE_ADD ? tree->texts[TREE_FROM] : top, NULL,
         /* clang-format on */
     };
     /* Twice, so that what the repository still has of a tree that is gone is in nobody's way. */
-    const char *const add[] = {"worktree", "add",      "--force", "--force",
-                               "--detach", tree->path, "HEAD",    NULL};
+    const char *const add[] = {"worktree", "add", "--force", "--force",
+                               "--detach", path,  "HEAD",    NULL};
     /* Not by force: git looks for changes itself, and leaves a tree that has any. */
-    const char *const remove[] = {"worktree", "remove", tree->path, NULL};
-    const char *const wipe[] = {"rm", "-rf", "--", tree->path, NULL};
+    const char *const remove[] = {"worktree", "remove", path, NULL};
+    const char *const wipe[] = {"rm", "-rf", "--", path, NULL};
     text_add_str(text, "{\"argv\":[");
     if (job != TREE_WIPE) {
         add_words(text, git);
@@ -179,27 +171,36 @@ static void tree_write_job(const struct call_tree *tree, enum tree_job job, bool
     add_words(text, job == TREE_WIPE ? wipe : job == TREE_ADD ? add : remove);
     /* A tree is made in the repository, and removed from the folder of all trees: nothing that
      * touches an agent's files is run where it could write the repository's settings
-     * (dispatch/job/order.c). */
-    const char *name = strrchr(tree->path, '/');
-    const struct bytes trees = {tree->path, name == NULL ? 0 : (size_t)(name - tree->path)};
+     * (dispatch/job/start.c). */
+    const char *name = strrchr(path, '/');
+    const struct bytes trees = {path, name == NULL ? 0 : (size_t)(name - path)};
     text_add_char(text, ']');
-    text_add_member(text, "cwd", job != TREE_ADD && name != NULL ? trees : bytes_of(tree->top));
+    text_add_member(text, "cwd", job != TREE_ADD && name != NULL ? trees : bytes_of(top));
     /* A tree's .git and what git keeps of it can be written by the agent, and say where settings
      * are read from: those are always the repository's own. */
     text_add_str(text, ",\"env\":{\"GIT_TERMINAL_PROMPT\":\"0\",\"LC_ALL\":\"C\"");
-    if (tree->git[0] != '\0') {
-        text_add_member(text, "GIT_COMMON_DIR", bytes_of(tree->git));
+    if (tree->texts[TREE_GIT][0] != '\0') {
+        text_add_member(text, "GIT_COMMON_DIR", bytes_of(tree->texts[TREE_GIT]));
     }
     text_addf(text, "},\"timeout_ms\":%d,\"limits\":{\"output\":65536}", times_ms[job]);
     text_add_str(text, sandbox ? ",\"sandbox\":\"on\"}" : "}");
 }
 
-/* The first line that git calls fatal or an error, else the first. */
-static void tree_read_fault(struct call_tree *tree, const struct spool *spool) {
+/* State of the folder, and, after a job that failed, the first line that git calls fatal or an
+ * error, else the first. */
+static void inspect_run(struct pool_job *job) {
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    struct call_tree *tree = call->tree;
     const struct log_place place = {.name = tree->log, .stream = LOG_ERR};
-    AUTO(mem_release) char *output = mem_new(LOG_MAX + 1);
+    AUTO(mem_release) char *output = NULL;
     struct log_read read = {0};
-    if (err_failed(spool_log_read(spool, &place, output, LOG_MAX, &read))) {
+    tree->look = worktree_look(tree->texts[TREE_PATH]);
+    if (tree->log[0] == '\0') {
+        return;
+    }
+    output = mem_new(LOG_MAX + 1);
+    if (err_failed(
+            spool_log_read(call->flow->flows->options.spool, &place, output, LOG_MAX, &read))) {
         return;
     }
     output[read.len] = '\0';
@@ -242,7 +243,7 @@ static void op_fill_job(struct flow_op *op, const struct call *call, enum tree_j
                                          [TREE_WIPE] = "rm of half a working tree",
                                          [TREE_NO_JOB] = ""};
     const struct flow *flow = call->flow;
-    const char *top = call->tree->top;
+    const char *top = call->tree->texts[TREE_TOP];
     const struct sha256 digest = sha256_of(top, strlen(top));
     const struct sha256_hex hex = sha256_hex(&digest);
     struct text *bytes = &op->bytes;
@@ -335,11 +336,12 @@ static void call_make_on(struct call *call) {
     struct call_tree *tree = call->tree;
     const enum worktree_state state = tree->look.state;
     /* The tree was whole once, so its agent may have been in it: it is wiped no more. */
-    bool used = tree->base[0] != '\0';
+    bool used = tree->texts[TREE_BASE][0] != '\0';
     bool wipes = state == WORKTREE_HALF && !used && tree->wipes < WIPES_MAX;
     if (state == WORKTREE_WHOLE) {
         if (!used) {
-            memcpy(tree->base, tree->look.head, sizeof tree->base);
+            mem_free(tree->texts[TREE_BASE]);
+            tree->texts[TREE_BASE] = mem_copy(tree->look.head, strlen(tree->look.head));
         }
         tree->stage = TREE_MADE;
         call__start_turn(call);
@@ -393,7 +395,7 @@ static void call_leave_as(struct call *call, enum tree_stage stage) {
 static void call_on_slow(struct timer *timer) {
     struct call *call = CONTAINER_OF(timer, struct call, timer);
     call->tree->slow = true;
-    if (!call->tree->in_pool) {
+    if (!call__in_pool(call)) {
         call_leave_as(call, TREE_MADE);
     }
 }
@@ -402,7 +404,7 @@ static void call_on_slow(struct timer *timer) {
 static void call_leave_on(struct call *call) {
     struct call_tree *tree = call->tree;
     bool same = tree->look.state == WORKTREE_WHOLE && tree->look.head[0] != '\0' &&
-                strcmp(tree->look.head, tree->base) == 0;
+                strcmp(tree->look.head, tree->texts[TREE_BASE]) == 0;
     if (tree->look.state == WORKTREE_NONE) {
         call_leave_as(call, TREE_GONE);
     } else if (!same || tree->removes == REMOVES_MAX || tree->slow) {
@@ -457,18 +459,8 @@ void prior__sweep_tree(struct flow *flow, const struct prior *prior) {
 
 /* --- Inspected -------------------------------------------------------------------------------- */
 
-static void inspect_run(struct pool_job *job) {
-    struct call *call = CONTAINER_OF(job, struct call, job);
-    struct call_tree *tree = call->tree;
-    tree->look = worktree_look(tree->path);
-    if (tree->log[0] != '\0') {
-        tree_read_fault(tree, call->flow->flows->options.spool);
-    }
-}
-
 static void inspect_done(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
-    call->tree->in_pool = false;
     if (!call__is_back(call)) {
         return;
     }
@@ -492,6 +484,5 @@ static void call_inspect_tree(struct call *call) {
     if (call->state != CALL_TREE_REMOVING) {
         call__enter(call, CALL_CHECKING);
     }
-    call->tree->in_pool = true;
     call__pool(call, inspect_run, inspect_done);
 }
