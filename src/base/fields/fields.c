@@ -226,51 +226,52 @@ static void members_add(struct bytes object, struct text *text) {
     }
 }
 
-static void field_add(const struct field *field, const void *row, struct text *text) {
-    const struct field_value value = field_value(field, row);
-    if (field->kind == FIELD_MEMBERS) {
-        members_add(value.text, text);
-        return;
-    }
-    if (value.left_out) {
-        return;
-    }
-    /* Other than text_add_name, a comma stands also before the first member of an empty text. */
-    bool first = text->len > 0 && text->data[text->len - 1] == '{';
-    text_add_str(text, first ? "\"" : ",\"");
-    text_add_str(text, field->name);
-    text_add_str(text, value.null ? "\":null" : "\":");
-    if (value.null) {
-        return;
-    }
+static void value_add(const struct field *field, const struct field_value *value,
+                      struct text *text) {
     switch (field->kind) {
     case FIELD_TEXT:
     case FIELD_CHARS:
     case FIELD_ID:
     case FIELD_NAME:
         text_add_char(text, '"');
-        text_add_str(text, value.prefix != NULL ? value.prefix : "");
-        text_add_json_piece(text, value.text);
+        text_add_str(text, value->prefix != NULL ? value->prefix : "");
+        text_add_json_piece(text, value->text);
         text_add_char(text, '"');
         break;
     case FIELD_INT:
     case FIELD_TIME:
-        text_add_int(text, value.number);
+        text_add_int(text, value->number);
         break;
     case FIELD_BOOL:
-        text_add_str(text, value.number != 0 ? "true" : "false");
+        text_add_str(text, value->number != 0 ? "true" : "false");
         break;
     case FIELD_NAMES:
-        names_write(field->names, value.number, text);
+        names_write(field->names, value->number, text);
         break;
     case FIELD_STORED:
-        json_add_stored(text, value.text);
+        json_add_stored(text, value->text);
         break;
-    case FIELD_MEMBERS: /* members_add */
+    case FIELD_MEMBERS: /* They have no name: see field_add. */
     case FIELD_TEXTS:
     case FIELD_JSON:
     case FIELD_OBJECT:
         assert(false); /* Kinds that are read only. */
+    }
+}
+
+static void field_add(const struct field *field, const void *row, struct text *text) {
+    const struct field_value value = field_value(field, row);
+    if (field->kind == FIELD_MEMBERS) {
+        members_add(value.text, text);
+    } else if (!value.left_out) {
+        /* Other than text_add_name, a comma stands also before the first member of an empty text. */
+        bool first = text->len > 0 && text->data[text->len - 1] == '{';
+        text_add_str(text, first ? "\"" : ",\"");
+        text_add_str(text, field->name);
+        text_add_str(text, value.null ? "\":null" : "\":");
+        if (!value.null) {
+            value_add(field, &value, text);
+        }
     }
 }
 
