@@ -1,12 +1,19 @@
-/* cgroups.c: see cgroups.h. What is found out about our own place is in cgroup_find.c. */
+/* cgroups.c: see cgroups.h.
+ *
+ * Where our own cgroup lies stands in two texts of the kernel:
+ *
+ *   /proc/self/cgroup     a line for each hierarchy; that of version 2 is "0::/PATH"
+ *   /proc/self/mountinfo  ID PARENT DEVICE ROOT MOUNTED_AT OPTIONS [TAG…] - TYPE SOURCE OPTIONS
+ *
+ * ROOT is what of the hierarchy is seen at MOUNTED_AT. A path that begins with "/.." lies outside
+ * of what a container may see.
+ */
 #include "proc/cgroups.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +22,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "proc/small/small.h"
 
 enum {
     PLACES_MAX = 8, /* Ours, and those of daemons before us that stood elsewhere. */
@@ -23,6 +31,10 @@ enum {
     LIST_SIZE_MAX = PLACES_MAX * CGROUP_PATH_MAX,
     SMALL_SIZE = 4096,
     WAIT_MS = 20,
+    ROOT = 3, /* Fields of a mount. */
+    MOUNTED_AT = 4,
+    OPTIONS = 5,
+    FIELDS,
 };
 
 static const uint64_t NS_PER_MS = 1000 * 1000;
@@ -34,6 +46,58 @@ struct cgroups {
 };
 
 /* --- Our own place ---------------------------------------------------------------------------- */
+
+/* A mount of cgroups of version 2. */
+static bool mount_split(struct bytes line, struct bytes *fields) {
+    for (unsigned i = 0; i < FIELDS; i++) {
+        if (!bytes_next(&line, ' ', &fields[i]) || line.len == 0) {
+            return false;
+        }
+    }
+    return memmem(line.data - 1, line.len + 1, " - cgroup2 ", 11) != NULL;
+}
+
+/* What is left of `own` below `root`; false: it is not below. */
+static bool path_below(struct bytes own, struct bytes root, struct bytes *ret_rest) {
+    root.len = root.len == 1 ? 0 : root.len; /* "/" is a prefix without its slash. */
+    if (!bytes_begin(own, root) || (own.len > root.len && own.data[root.len] != '/')) {
+        return false;
+    }
+    *ret_rest = (struct bytes){own.data + root.len, own.len - root.len};
+    return true;
+}
+
+const char *cgroup_find(const char *cgroup, const char *mounts, char ret_path[CGROUP_PATH_MAX]) {
+    struct bytes lines = bytes_of(cgroup), line, own = {NULL, 0}, rest;
+    while (own.data == NULL && bytes_next(&lines, '\n', &line)) {
+        own = bytes_begin(line, BYTES("0::/")) ? (struct bytes){line.data + 3, line.len - 3} : own;
+    }
+    if (own.data == NULL) {
+        return "this system has no cgroups of version 2";
+    }
+    if (bytes_begin(own, BYTES("/.."))) {
+        return "the daemon's own cgroup lies outside of what this container may see";
+    }
+    const char *lack = "no cgroups of version 2 are mounted where the daemon could see its own";
+    for (lines = bytes_of(mounts); bytes_next(&lines, '\n', &line);) {
+        struct bytes fields[FIELDS], options, option;
+        if (!mount_split(line, fields) || !path_below(own, fields[ROOT], &rest) ||
+            memchr(fields[MOUNTED_AT].data, '\\', fields[MOUNTED_AT].len) != NULL) {
+            continue;
+        }
+        options = fields[OPTIONS];
+        if (bytes_next(&options, ',', &option) && bytes_is(option, "ro")) {
+            lack = "the cgroups that the daemon sees are mounted read-only";
+            continue;
+        }
+        int len = snprintf(ret_path, CGROUP_PATH_MAX, "%.*s%.*s", (int)fields[MOUNTED_AT].len,
+                           fields[MOUNTED_AT].data, rest.len == 1 ? 0 : (int)rest.len, rest.data);
+        if (len > 0 && len < CGROUP_PATH_MAX) {
+            return NULL;
+        }
+    }
+    return lack;
+}
 
 /* Files of /proc have no size. NULL: it can't be read. Owned. */
 static char *read_all(const char *path) {
@@ -114,8 +178,7 @@ static void add_place(struct cgroups *cgroups, struct bytes path) {
     bool fits = cgroups->count < PLACES_MAX && path.len > 1 && path.len < CGROUP_PATH_MAX &&
                 path.data[0] == '/';
     for (size_t i = 0; fits && i < cgroups->count; i++) {
-        fits = strlen(cgroups->places[i]) != path.len ||
-               memcmp(cgroups->places[i], path.data, path.len) != 0;
+        fits = !bytes_is(path, cgroups->places[i]);
     }
     if (fits) {
         memcpy(cgroups->places[cgroups->count], path.data, path.len);
@@ -134,32 +197,19 @@ static void add_ours(struct cgroups *cgroups, const char *data_dir, struct why *
     }
 }
 
-static void add_older(struct cgroups *cgroups, const char *list) {
-    while (*list != '\0') {
-        size_t len = strcspn(list, "\n");
-        add_place(cgroups, (struct bytes){list, len});
-        list += len + (list[len] != '\0');
-    }
-}
-
-/* What has processes in it stays, since the kernel refuses. */
-static void sweep(const char *place) {
-    DIR *folder = opendir(place);
-    if (folder == NULL) {
-        return;
-    }
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (strncmp(entry->d_name, "run_", 4) == 0) {
-            (void)unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR); /* As said above. */
-        }
-    }
-    (void)closedir(folder);
-}
-
+/* Removes what is empty. What has processes in it stays, since the kernel refuses. */
 static void drop_empty(struct cgroups *cgroups) {
     size_t kept = 0;
     for (size_t i = 0; i < cgroups->count; i++) {
-        sweep(cgroups->places[i]);
+        AUTO(fd_release)
+        int folder = open(cgroups->places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct names names;
+        names_start(&names, folder);
+        for (const char *name; folder >= 0 && (name = names_next(&names)) != NULL;) {
+            if (strncmp(name, "run_", 4) == 0) {
+                (void)unlinkat(folder, name, AT_REMOVEDIR); /* As said above. */
+            }
+        }
         bool ours = cgroups->usable && i == 0;
         if (!ours && (rmdir(cgroups->places[i]) == 0 || errno == ENOENT)) {
             continue;
@@ -170,21 +220,6 @@ static void drop_empty(struct cgroups *cgroups) {
         kept++;
     }
     cgroups->count = kept;
-}
-
-/* Before the first command has one: a list that can't be written costs what a dead holder's command
- * hid from us after a move, and no more. */
-static void keep(const struct world *world, const struct cgroups *cgroups, const char *path,
-                 const char *before) {
-    AUTO(text_done) struct text list = text_up_to(LIST_SIZE_MAX);
-    for (size_t i = 0; i < cgroups->count; i++) {
-        text_addf(&list, "%s\n", cgroups->places[i]);
-    }
-    if (!text_failed(&list) &&
-        (list.len != strlen(before) || memcmp(list.data, before, list.len))) {
-        (void)world->file_replace(world->ctx, path, (struct bytes){list.data, list.len},
-                                  0600); /* As said above. */
-    }
 }
 
 struct cgroups *cgroups_open(const struct world *world, const char *data_dir, enum cgroups_use use,
@@ -204,9 +239,21 @@ struct cgroups *cgroups_open(const struct world *world, const char *data_dir, en
     } else {
         why_set(ret_why, "the daemon was told so (--no-cgroups)");
     }
-    add_older(cgroups, list);
+    struct bytes rest = bytes_of(list), older;
+    while (bytes_next(&rest, '\n', &older)) {
+        add_place(cgroups, older);
+    }
     drop_empty(cgroups);
-    keep(world, cgroups, path, list);
+
+    /* The list is kept before the first command has a cgroup: one that can't be written costs what
+     * a dead holder's command hid from us after a move, and no more. */
+    AUTO(text_done) struct text now = text_up_to(LIST_SIZE_MAX);
+    for (size_t i = 0; i < cgroups->count; i++) {
+        text_addf(&now, "%s\n", cgroups->places[i]);
+    }
+    if (!text_failed(&now) && !bytes_is(text_bytes(&now), list)) {
+        (void)world->file_replace(world->ctx, path, text_bytes(&now), 0600); /* As said above. */
+    }
     struct cgroups *kept = cgroups->count > 0 ? cgroups : NULL;
     cgroups = kept == NULL ? cgroups : NULL; /* Handed over. */
     return kept;
@@ -226,15 +273,26 @@ void cgroups_free(struct cgroups *cgroups) {
 
 /* --- The end of a leaf ------------------------------------------------------------------------ */
 
-static bool is_populated(int events) {
-    char text[SMALL_SIZE];
-    ssize_t got = pread(events, text, sizeof text - 1, 0);
-    text[got > 0 ? got : 0] = '\0';
-    return strstr(text, "populated 1") != NULL;
-}
-
-static unsigned count_lines(int folder) {
-    AUTO(fd_release) int procs = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+static unsigned end_leaf(int leaf, uint64_t until_ns) {
+    AUTO(fd_release) int kill = openat(leaf, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    AUTO(fd_release) int events = openat(leaf, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    for (;;) {
+        char text[SMALL_SIZE];
+        ssize_t got = events < 0 ? 0 : pread(events, text, sizeof text - 1, 0);
+        text[got > 0 ? got : 0] = '\0';
+        if (strstr(text, "populated 1") == NULL) {
+            return 0;
+        }
+        if (world_mono_ns(world_real()) >= until_ns) {
+            break;
+        }
+        if (kill >= 0) {
+            (void)write(kill, "1", 1); /* What it could not end now is asked for again. */
+        }
+        struct pollfd change = {.fd = events, .events = POLLPRI};
+        (void)poll(&change, 1, WAIT_MS); /* Whatever it says, we look again. */
+    }
+    AUTO(fd_release) int procs = openat(leaf, "cgroup.procs", O_RDONLY | O_CLOEXEC);
     char piece[SMALL_SIZE];
     unsigned lines = 0;
     for (ssize_t got; procs >= 0 && (got = read(procs, piece, sizeof piece)) > 0;) {
@@ -245,26 +303,9 @@ static unsigned count_lines(int folder) {
     return lines > 0 ? lines : 1;
 }
 
-static unsigned end_leaf(int leaf, uint64_t until_ns) {
-    AUTO(fd_release) int kill = openat(leaf, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-    AUTO(fd_release) int events = openat(leaf, "cgroup.events", O_RDONLY | O_CLOEXEC);
-    while (events >= 0 && is_populated(events)) {
-        if (world_mono_ns(world_real()) >= until_ns) {
-            return count_lines(leaf);
-        }
-        if (kill >= 0) {
-            (void)write(kill, "1", 1); /* What it could not end now is asked for again. */
-        }
-        struct pollfd change = {.fd = events, .events = POLLPRI};
-        (void)poll(&change, 1, WAIT_MS); /* Whatever it says, we look again. */
-    }
-    return 0;
-}
-
 /* -1: there is none in that place. */
-static int open_leaf(const char *place, const char *name) {
-    AUTO(fd_release) int folder = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder < 0 ? -1 : openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+static int open_leaf(int place, const char *name) {
+    return openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* The kernel counts without a controller, too, and also who has ended. */
@@ -272,7 +313,8 @@ int64_t cgroups_cpu_us(const struct cgroups *cgroups, const char *name) {
     static const char word[] = "usage_usec ";
     int64_t sum = -1;
     for (size_t i = 0; cgroups != NULL && i < cgroups->count; i++) {
-        AUTO(fd_release) int leaf = open_leaf(cgroups->places[i], name);
+        AUTO(fd_release) int place = open(cgroups->places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        AUTO(fd_release) int leaf = place < 0 ? -1 : open_leaf(place, name);
         AUTO(fd_release) int stat = leaf < 0 ? -1 : openat(leaf, "cpu.stat", O_RDONLY | O_CLOEXEC);
         char text[SMALL_SIZE];
         ssize_t got = stat < 0 ? -1 : read(stat, text, sizeof text - 1);
@@ -295,8 +337,7 @@ unsigned cgroups_end(const struct cgroups *cgroups, const char *name, unsigned w
         AUTO(fd_release)
         int place = open(cgroups->places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         AUTO(fd_release)
-        int leaf =
-            place < 0 ? -1 : openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int leaf = place < 0 ? -1 : open_leaf(place, name);
         if (leaf >= 0) {
             left += end_leaf(leaf, until_ns);
             (void)unlinkat(place, name, AT_REMOVEDIR); /* Else the next start does. */

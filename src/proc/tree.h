@@ -28,16 +28,21 @@ enum { TREE_MARKS_MAX = 64 };
 /* An end for each mark. */
 MUST_CHECK struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_ms,
                                struct tree_end *ret_ends);
-/* Which of the trees have a process that lives, by one look; any number of marks. */
-MUST_CHECK struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives);
-/* How many live. */
-MUST_CHECK struct err tree_count(const struct tree_mark *mark, unsigned *ret_count);
+/* How many processes of each tree live, by one look; any number of marks. */
+MUST_CHECK struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret_counts);
 
 /* SIGKILL to the process of that pid and start time, and to no other: the pidfd names it before its
  * start time is compared. Returns when it has ended, or after wait_ms; where it is gone already, at
  * once. */
 void process_kill(int pid, uint64_t start_time, unsigned wait_ms);
-/* Field 22 of /proc/PID/stat. False: no such process. */
-MUST_CHECK bool process_start_time(int pid, uint64_t *ret_start_time);
+
+/* What /proc/PID/stat says. False: no such process. */
+struct process_stat {
+    int parent;
+    uint64_t start_time; /* Field 22. */
+    bool alive;          /* Not a zombie. */
+    bool kernel;         /* A thread of the kernel's own. */
+};
+MUST_CHECK bool process_stat(int pid, struct process_stat *ret_stat);
 
 #endif

@@ -44,25 +44,13 @@ struct err tree_end(const struct tree_mark *marks, size_t count, unsigned wait_m
     return ERR_OK;
 }
 
-struct err tree_count(const struct tree_mark *mark, unsigned *ret_count) {
-    unsigned count = 0;
-    for (const struct command *command = processes_of(sim_current())->commands; command != NULL;
-         command = command->next) {
-        count += command->lives && is_marked(command, mark);
-    }
-    *ret_count = count;
-    return ERR_OK;
-}
-
-struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives);
-struct err tree_find(const struct tree_mark *marks, size_t count, bool *ret_lives) {
+struct err tree_count(const struct tree_mark *marks, size_t count, unsigned *ret_counts) {
     for (size_t i = 0; i < count; i++) {
-        unsigned lives = 0;
-        struct err err = tree_count(&marks[i], &lives);
-        if (err_failed(err)) {
-            return err;
+        ret_counts[i] = 0;
+        for (const struct command *command = processes_of(sim_current())->commands; command != NULL;
+             command = command->next) {
+            ret_counts[i] += command->lives && is_marked(command, &marks[i]);
         }
-        ret_lives[i] = lives > 0;
     }
     return ERR_OK;
 }
@@ -73,15 +61,6 @@ static struct command *holder_of(int pid) {
         command = command->next;
     }
     return command;
-}
-
-bool process_start_time(int pid, uint64_t *ret_start_time) {
-    const struct command *command = holder_of(pid);
-    if (command == NULL || command->state == COMMAND_ENDED || command->state == COMMAND_GONE) {
-        return false;
-    }
-    *ret_start_time = command->start_time;
-    return true;
 }
 
 void process_kill(int pid, uint64_t start_time, unsigned wait_ms) {

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "proc/tree_table.h"
+#include "proc/tree.h"
 #include "scale.h"
 
 enum { PATIENCE_MS = 60000, STEP_MS = 5, NONCE_LEN = 32 };
@@ -78,12 +78,12 @@ void read_text(const char *path, char *ret_text, size_t size) {
 
 void put_claim(const struct place *place, const char *name, pid_t pid, const char *boot_id) {
     char boot[64], line[256];
-    uint64_t start_time = 0;
+    struct process_stat stat;
     read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
     boot[strcspn(boot, "\n")] = '\0';
-    assert_true(process_start_time(pid, &start_time));
+    assert_true(process_stat(pid, &stat));
     (void)snprintf(line, sizeof line, "go %d %llu %s %s\n", (int)pid,
-                   (unsigned long long)start_time, boot_id == NULL ? boot : boot_id, nonce());
+                   (unsigned long long)stat.start_time, boot_id == NULL ? boot : boot_id, nonce());
     put_text(place_path(place, name, "claim"), line);
 }
 

@@ -177,7 +177,7 @@ static void a_command_that_puts_a_file_there_is_lost_and_ended(void **state) {
     kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_OUTPUT_GONE);
     const struct tree_mark mark = {kit_name(&run, 1), ""};
     unsigned left = 7;
-    assert_int_equal(tree_count(&mark, &left).code, ERR_NONE);
+    assert_int_equal(tree_count(&mark, 1, &left).code, ERR_NONE);
     assert_int_equal(left, 0);
 }
 

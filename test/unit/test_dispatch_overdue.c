@@ -31,7 +31,7 @@ static void assert_tree_ended(struct kit *kit, const struct id *run, const char 
     const struct tree_mark mark = {kit_name(run, 1), ""};
     unsigned left = 7;
     assert_false(process_lives(read_pid(kit_path(kit, file))));
-    assert_int_equal(tree_count(&mark, &left).code, ERR_NONE);
+    assert_int_equal(tree_count(&mark, 1, &left).code, ERR_NONE);
     assert_int_equal(left, 0);
 }
 

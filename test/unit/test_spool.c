@@ -144,15 +144,15 @@ static void a_claim_that_comes_between_two_looks_is_believed(void **state) {
 
 static void a_living_holder_is_told_by_its_lock(void **state) {
     struct place *place = *state;
-    uint64_t start_time = 0;
-    assert_true(process_start_time(getpid(), &start_time));
+    struct process_stat stat;
+    assert_true(process_stat(getpid(), &stat));
     put_claim(place, NAME, getpid(), NULL /* this boot */);
     put_exit(place, NAME, EXIT_GOOD); /* It waits for somebody to read it. */
     int lock = hold_lock(place, NAME);
     struct spool_state found = decide(place, SPOOL_DECIDE);
     assert_int_equal(found.found, SPOOL_ALIVE);
     assert_int_equal(found.pid, getpid());
-    assert_int_equal(found.start_time, start_time);
+    assert_int_equal(found.start_time, stat.start_time);
     assert_string_equal(found.nonce, nonce());
     assert_false(found.rebooted);
     (void)close(lock);

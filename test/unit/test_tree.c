@@ -85,7 +85,7 @@ static pid_t pid_in(const struct place *place, const char *file) {
 static unsigned count(void) {
     const struct tree_mark ours = mark();
     unsigned found = 0;
-    assert_int_equal(tree_count(&ours, &found).code, ERR_NONE);
+    assert_int_equal(tree_count(&ours, 1, &found).code, ERR_NONE);
     return found;
 }
 
@@ -116,17 +116,17 @@ static void of_many_trees_those_that_live_are_found(void **state) {
     enum { COUNT = 200 }; /* More than can be ended at once. */
     pid_t pid = start_sleeper(MARKED);
     struct tree_mark marks[COUNT];
-    bool lives[COUNT];
+    unsigned lives[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         marks[i] = (struct tree_mark){i == COUNT - 1 ? "run_a.1" : "run_b.1", nonce()};
     }
-    assert_int_equal(tree_find(marks, COUNT, lives).code, ERR_NONE);
+    assert_int_equal(tree_count(marks, COUNT, lives).code, ERR_NONE);
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(lives[i], i == COUNT - 1);
     }
     end_process(pid);
-    assert_int_equal(tree_find(marks, COUNT, lives).code, ERR_NONE);
-    assert_false(lives[COUNT - 1]);
+    assert_int_equal(tree_count(marks, COUNT, lives).code, ERR_NONE);
+    assert_int_equal(lives[COUNT - 1], 0);
 }
 
 static void processes_of_other_runs_are_not_touched(void **state) {
@@ -299,14 +299,14 @@ static void processes_that_are_just_being_started_are_found(void **state) {
 }
 
 static void a_start_time_is_that_of_a_process(void **state) {
-    uint64_t ours = 0, sleepers = 0, untouched = 7;
+    struct process_stat ours, sleepers, untouched = {.start_time = 7};
     pid_t pid = start_sleeper(MARKED);
-    assert_true(process_start_time(getpid(), &ours));
-    assert_true(process_start_time(pid, &sleepers));
-    assert_true(sleepers >= ours);
+    assert_true(process_stat(getpid(), &ours));
+    assert_true(process_stat(pid, &sleepers));
+    assert_true(sleepers.start_time >= ours.start_time);
     end_process(pid);
-    assert_false(process_start_time(pid, &untouched));
-    assert_int_equal(untouched, 7);
+    assert_false(process_stat(pid, &untouched));
+    assert_int_equal(untouched.start_time, 7);
 }
 
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, open_place, close_place)

@@ -131,7 +131,7 @@ static struct err on_folder(void *ctx, const char *name) {
 static struct err add_living(struct orphans *orphans) {
     const struct cgroups *cgroups = orphans->dispatch->options.cgroups;
     struct tree_mark marks[MARKS_MAX];
-    bool lives[MARKS_MAX];
+    unsigned lives[MARKS_MAX];
     struct err err = ERR_OK;
     for (size_t at = 0; at < orphans->dead.len && !err_failed(err);) {
         size_t count = 0;
@@ -142,10 +142,10 @@ static struct err add_living(struct orphans *orphans) {
             mark->nonce = orphans->dead.data + at;
             at += strlen(mark->nonce) + 1;
         }
-        err = tree_find(marks, count, lives);
+        err = tree_count(marks, count, lives);
         for (size_t i = 0; !err_failed(err) && i < count; i++) {
             size_t size = strlen(marks[i].name) + 1;
-            bool left = lives[i] || cgroups_cpu_us(cgroups, marks[i].name) >= 0;
+            bool left = lives[i] > 0 || cgroups_cpu_us(cgroups, marks[i].name) >= 0;
             if (left && orphans->names.len + size <= NAMES_SIZE_MAX) {
                 text_add(&orphans->names, marks[i].name, size);
             }

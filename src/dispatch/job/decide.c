@@ -47,11 +47,11 @@ static void decide_run(struct pool_job *job) {
          * unless a process of it lives: then somebody has removed the folder, and a second start
          * would be a second copy. */
         int64_t changed_s = 0;
-        bool lives = false;
+        unsigned lives = 0;
         const struct tree_mark mark = {.name = work->name, .nonce = ""};
         struct err err = spool_changed_s(work->dispatch->options.spool, work->name, &changed_s);
         work->removed =
-            err.code == ERR_NOT_FOUND && !err_failed(tree_find(&mark, 1, &lives)) && lives;
+            err.code == ERR_NOT_FOUND && !err_failed(tree_count(&mark, 1, &lives)) && lives > 0;
     }
     look(work); /* Nothing begins there any more. */
     bool alive = !err_failed(work->err) && work->found.found == SPOOL_ALIVE;
