@@ -83,20 +83,6 @@ void frames_add_number(struct frames *frames, uint32_t number) {
     frames_add(frames, (struct bytes){text + at, sizeof text - at});
 }
 
-static void write_all(int fd, const char *data, size_t len) {
-    while (len > 0) {
-        ssize_t wrote = write(fd, data, len);
-        if (wrote < 0 && errno == EINTR) {
-            continue;
-        }
-        if (wrote <= 0) {
-            _exit(SCRIPT_EXIT_OK);
-        }
-        data += wrote;
-        len -= (size_t)wrote;
-    }
-}
-
 void frames_send(struct frames *frames, enum frames_when when) {
     if (frames->len == 0 || (when == FRAMES_WHEN_MUCH && frames->len < SCRIPT_TOGETHER_MAX)) {
         return;
@@ -106,7 +92,13 @@ void frames_send(struct frames *frames, enum frames_when when) {
     for (size_t i = 0; i < SCRIPT_HEADER_SIZE; i++) {
         frames->data[i] = (char)(len >> (8 * i) & 0xff);
     }
-    write_all(frames->fd, frames->data, frames->len);
+    for (size_t sent = 0; sent < frames->len;) {
+        ssize_t wrote = write(frames->fd, frames->data + sent, frames->len - sent);
+        if (wrote == 0 || (wrote < 0 && errno != EINTR)) {
+            _exit(SCRIPT_EXIT_OK);
+        }
+        sent += wrote > 0 ? (size_t)wrote : 0;
+    }
     frames->len = 0;
 }
 

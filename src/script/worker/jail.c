@@ -40,17 +40,6 @@ static struct err failed(void) {
     return err_from_errno(errno, "jail");
 }
 
-/* With no path in it: everything that landlock judges is refused. A kernel without it has the
- * filter still, which knows no call that takes a path. */
-static struct err leave_files(void) {
-    int abi = landlock_abi();
-    if (abi < 1) {
-        return ERR_OK;
-    }
-    AUTO(fd_release) int ruleset = landlock_create(abi);
-    return ruleset < 0 || landlock_enter(ruleset) < 0 ? failed() : ERR_OK;
-}
-
 struct err jail_prepare(struct jail *ret_jail) {
     const struct rlimit none = {0, 0};
     /* Not dumpable: other processes of the user can't look into it or change it. */
@@ -61,24 +50,25 @@ struct err jail_prepare(struct jail *ret_jail) {
     call_filter_begin(&ret_jail->filter);
     call_filter_add(&ret_jail->filter, rows, COUNT_OF(rows));
     call_filter_end(&ret_jail->filter, FILTER_REST_KILLS);
-    return leave_files();
-}
-
-static int limit_all(const struct script_birth *birth) {
-    const struct rlimit none = {0, 0}, files = {SCRIPT_FD + 1, SCRIPT_FD + 1};
-    const struct rlimit memory = {birth->memory_max, birth->memory_max};
-    /* The first of the two ends it by a signal that tells what it was. */
-    const struct rlimit cpu = {SCRIPT_CPU_TOTAL_S, SCRIPT_CPU_TOTAL_S + 1};
-    bool limited = setrlimit(RLIMIT_CPU, &cpu) == 0 && setrlimit(RLIMIT_NOFILE, &files) == 0 &&
-                   setrlimit(RLIMIT_NPROC, &none) == 0 &&
-                   (birth->memory_max == 0 || setrlimit(RLIMIT_AS, &memory) == 0);
-    return limited ? 0 : -1;
+    /* With no path in the ruleset everything that landlock judges is refused. A kernel without
+     * landlock has the filter still, which knows no call that takes a path. */
+    int abi = landlock_abi();
+    AUTO(fd_release) int ruleset = abi < 1 ? -1 : landlock_create(abi);
+    bool left = abi < 1 || (ruleset >= 0 && landlock_enter(ruleset) >= 0);
+    return left ? ERR_OK : failed();
 }
 
 struct err jail_enter(const struct jail *jail, const struct script_birth *birth) {
+    const struct rlimit none = {0, 0}, files = {SCRIPT_FD + 1, SCRIPT_FD + 1};
+    const struct rlimit memory = {birth->memory_max, birth->memory_max};
+    /* The first of the two ends the worker by a signal that says why. */
+    const struct rlimit cpu = {SCRIPT_CPU_TOTAL_S, SCRIPT_CPU_TOTAL_S + 1};
     for (int fd = SCRIPT_FD + 1; fd < JAIL_FILES_MAX; fd++) {
         (void)close(fd); /* Most are none. */
     }
-    bool entered = limit_all(birth) == 0 && call_filter_enter(&jail->filter) == 0;
+    bool entered = setrlimit(RLIMIT_CPU, &cpu) == 0 && setrlimit(RLIMIT_NOFILE, &files) == 0 &&
+                   setrlimit(RLIMIT_NPROC, &none) == 0 &&
+                   (birth->memory_max == 0 || setrlimit(RLIMIT_AS, &memory) == 0) &&
+                   call_filter_enter(&jail->filter) == 0;
     return entered ? ERR_OK : failed();
 }

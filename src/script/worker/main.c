@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -44,10 +42,8 @@ struct zygote {
     struct child children[CHILDREN_MAX];
 };
 
-/* --- Notes ------------------------------------------------------------------------------------ */
-
 /* Waits for room. `fd`: -1, or to be sent. False: errno; a daemon that is gone shows elsewhere. */
-static bool tell(struct script_note note, int fd) {
+static bool note_send(struct script_note note, int fd) {
     const struct parcel parcel = {.bytes = &note, .size = sizeof note, .fd = fd};
     ssize_t sent;
     do {
@@ -56,66 +52,50 @@ static bool tell(struct script_note note, int fd) {
     return sent >= 0;
 }
 
-static void tell_unborn(const struct script_birth *birth, int os) {
-    const struct script_note note = {birth->id, SCRIPT_NOTE_UNBORN, os};
-    (void)tell(note, -1 /* descriptor */); /* A daemon that hears nothing ends us. */
-}
+/* --- Births ----------------------------------------------------------------------------------- */
 
-/* --- A worker --------------------------------------------------------------------------------- */
-
-/* The socket goes where the zygote's own link was. */
-static bool settle_in(const struct zygote *zygote, int socket) {
+/* In the fork: the socket goes where the zygote's own link was. */
+static noreturn void become_worker(const struct zygote *zygote, const struct script_birth *birth,
+                                   int socket) {
     sigset_t none;
     (void)sigemptyset(&none); /* Cannot fail. */
     (void)nice(GIVES_WAY_BY); /* Refused: it is as it was. */
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == zygote->self &&
-           dup2(socket, SCRIPT_FD) == SCRIPT_FD &&
-           sigprocmask(SIG_SETMASK, &none, /* old */ NULL) == 0;
-}
-
-static noreturn void become_worker(const struct zygote *zygote, const struct script_birth *birth,
-                                   int socket) {
-    bool ready = settle_in(zygote, socket);
-    if (!ready || err_failed(jail_enter(&zygote->jail, birth))) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != zygote->self ||
+        dup2(socket, SCRIPT_FD) != SCRIPT_FD ||
+        sigprocmask(SIG_SETMASK, &none, /* old */ NULL) < 0 ||
+        err_failed(jail_enter(&zygote->jail, birth))) {
         _exit(SCRIPT_EXIT_UNJAILED);
     }
     worker_run(zygote->worker, SCRIPT_FD);
 }
 
-/* --- Births ----------------------------------------------------------------------------------- */
-
-/* It was not told of, so it must not go on. Its end is not told of, either. */
-static void undo(pid_t pid) {
-    (void)kill(pid, SIGKILL); /* It is our child and was not collected: it is there. */
-    (void)waitpid(pid, /* status */ NULL, 0);
-}
-
-/* `socket` is taken over. Only the worker still holds it when the birth is reported: the socket
- * then closes exactly when the worker ends, even if the zygote is stopped meanwhile. */
-static void bear(struct zygote *zygote, const struct script_birth *birth, int socket_taken) {
-    AUTO(fd_release) int socket = socket_taken;
+/* Returns 0, or the errno for which there is no worker. Only the worker still holds its socket when
+ * the birth is reported: the socket then closes exactly when the worker ends, even if the zygote is
+ * stopped meanwhile. */
+static int bear(struct zygote *zygote, const struct script_birth *birth, int *socket) {
     if (zygote->child_count == CHILDREN_MAX) {
-        tell_unborn(birth, EAGAIN);
-        return;
+        return EAGAIN;
     }
     pid_t pid = fork();
     if (pid == 0) {
-        become_worker(zygote, birth, socket);
+        become_worker(zygote, birth, *socket);
     }
     if (pid < 0) {
-        tell_unborn(birth, errno);
-        return;
+        return errno;
     }
-    fd_release(&socket);
+    fd_release(socket);
     const struct script_note note = {birth->id, SCRIPT_NOTE_BORN, (int32_t)pid};
     AUTO(fd_release) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
-    if (pidfd < 0 || !tell(note, pidfd)) {
+    if (pidfd < 0 || !note_send(note, pidfd)) {
         int os = errno;
-        undo(pid);
-        tell_unborn(birth, os);
-        return;
+        /* Not reported, so it must not go on, and its end is not reported either. It is our child
+         * and was not collected: it is there. */
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, /* status */ NULL, 0);
+        return os;
     }
     zygote->children[zygote->child_count++] = (struct child){pid, birth->id};
+    return 0;
 }
 
 /* False: the daemon is gone. */
@@ -127,26 +107,13 @@ static bool take_birth(struct zygote *zygote) {
         return got < 0 && errno == EINTR;
     }
     AUTO(fd_release) int socket = fd_take(&parcel.fd);
-    if ((size_t)got < sizeof birth.id || socket < 0) {
-        tell_unborn(&birth, EPROTO);
-    } else {
-        bear(zygote, &birth, fd_take(&socket));
+    bool whole = (size_t)got >= sizeof birth.id && socket >= 0;
+    int os = whole ? bear(zygote, &birth, &socket) : EPROTO;
+    if (os != 0) {
+        const struct script_note note = {birth.id, SCRIPT_NOTE_UNBORN, os};
+        (void)note_send(note, -1 /* descriptor */); /* A daemon that hears nothing ends us. */
     }
     return true;
-}
-
-/* --- Ends ------------------------------------------------------------------------------------- */
-
-static void forget(struct zygote *zygote, pid_t pid, int status) {
-    for (size_t i = 0; i < zygote->child_count; i++) {
-        struct child *child = &zygote->children[i];
-        if (child->pid == pid) {
-            const struct script_note note = {child->id, SCRIPT_NOTE_ENDED, status};
-            (void)tell(note, -1 /* descriptor */); /* As above. */
-            *child = zygote->children[--zygote->child_count];
-            return;
-        }
-    }
 }
 
 static void collect(struct zygote *zygote) {
@@ -154,27 +121,21 @@ static void collect(struct zygote *zygote) {
     (void)read(zygote->signals, &about, sizeof about); /* One may stand for many ends. */
     int status = 0;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        forget(zygote, pid, status);
-    }
-}
-
-static void serve(struct zygote *zygote) {
-    for (bool more = true; more;) {
-        struct pollfd ready[] = {{.fd = zygote->signals, .events = POLLIN},
-                                 {.fd = SCRIPT_FD, .events = POLLIN}};
-        (void)poll(ready, COUNT_OF(ready), -1 /* without end */); /* Broken off: nothing is set. */
-        if (ready[0].revents != 0) {
-            collect(zygote);
+        size_t i = 0;
+        while (i < zygote->child_count && zygote->children[i].pid != pid) {
+            i++;
         }
-        if (ready[1].revents != 0) {
-            more = take_birth(zygote);
+        if (i < zygote->child_count) {
+            const struct script_note note = {zygote->children[i].id, SCRIPT_NOTE_ENDED, status};
+            (void)note_send(note, -1 /* descriptor */); /* As above. */
+            zygote->children[i] = zygote->children[--zygote->child_count];
         }
     }
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-/* What whoever started us had ignored or blocked is not ours. */
+/* Signals that our starter had ignored or blocked are fresh here. */
 static struct err take_signals(int *ret_fd) {
     const struct sigaction fresh = {.sa_handler = SIG_DFL};
     sigset_t ours;
@@ -183,20 +144,9 @@ static struct err take_signals(int *ret_fd) {
     for (int number = 1; number < NSIG; number++) {
         (void)sigaction(number, &fresh, /* old */ NULL); /* SIGKILL and its like stay. */
     }
-    if (sigprocmask(SIG_SETMASK, &ours, /* old */ NULL) < 0) {
-        return err_from_errno(errno, "zygote: signals");
-    }
-    *ret_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+    bool masked = sigprocmask(SIG_SETMASK, &ours, /* old */ NULL) == 0;
+    *ret_fd = masked ? signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC) : -1;
     return *ret_fd < 0 ? err_from_errno(errno, "zygote: signals") : ERR_OK;
-}
-
-/* Nobody must survive the daemon; it may have died before we asked to be told. */
-static bool stay_with(const char *daemon) {
-    int64_t pid = 0;
-    return daemon != NULL &&
-           number_parse((struct bytes){daemon, strlen(daemon)},
-                        (struct number_bounds){1, INT32_MAX}, &pid) &&
-           prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == (pid_t)pid;
 }
 
 static struct err get_ready(struct zygote *zygote) {
@@ -207,14 +157,16 @@ static struct err get_ready(struct zygote *zygote) {
         return err;
     }
     zygote->worker = worker_boot();
-    if (zygote->worker == NULL) {
-        return err_make(ERR_INTERNAL, "zygote: boot");
-    }
-    return jail_prepare(&zygote->jail);
+    return zygote->worker == NULL ? err_make(ERR_INTERNAL, "zygote: boot")
+                                  : jail_prepare(&zygote->jail);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2 || !stay_with(argv[1])) {
+    int64_t daemon = 0;
+    /* Nobody must survive the daemon; it may have died before we asked for the signal. */
+    if (argc < 2 ||
+        !number_parse(bytes_of(argv[1]), (struct number_bounds){1, INT32_MAX}, &daemon) ||
+        prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != (pid_t)daemon) {
         return EINVAL;
     }
     struct zygote *zygote = mmap(/* address */ NULL, sizeof *zygote, PROT_READ | PROT_WRITE,
@@ -226,6 +178,14 @@ int main(int argc, char **argv) {
     if (err_failed(err)) {
         return err.os != 0 ? err.os : EIO;
     }
-    serve(zygote);
+    for (bool more = true; more;) {
+        struct pollfd ready[] = {{.fd = zygote->signals, .events = POLLIN},
+                                 {.fd = SCRIPT_FD, .events = POLLIN}};
+        (void)poll(ready, COUNT_OF(ready), -1 /* without end */); /* Broken off: nothing is set. */
+        if (ready[0].revents != 0) {
+            collect(zygote);
+        }
+        more = ready[1].revents == 0 || take_birth(zygote);
+    }
     return 0;
 }

@@ -103,17 +103,6 @@ static uint32_t loop_end(const struct tokens *tokens, uint32_t loop) {
     return at;
 }
 
-static struct place place_of(struct bytes text, size_t offset) {
-    struct place place = {1, 1};
-    for (size_t i = 0; i < offset && i < text.len; i++) {
-        place.column++;
-        if (text.data[i] == '\n') {
-            place = (struct place){place.line + 1, 1};
-        }
-    }
-    return place;
-}
-
 static size_t offset_of(struct bytes text, struct place at) {
     size_t offset = 0;
     for (uint32_t line = 1; line < at.line && offset < text.len; offset++) {
@@ -167,7 +156,12 @@ struct place loops_find(struct bytes script, struct place at) {
             continue;
         }
         if (i >= from) {
-            return place_of(script, tokens.list[i].start);
+            at = (struct place){1, 1};
+            for (size_t k = 0; k < tokens.list[i].start; k++) {
+                bool ends = script.data[k] == '\n';
+                at = (struct place){at.line + ends, ends ? 1 : at.column + 1};
+            }
+            return at;
         }
         if (loop_end(&tokens, i) >= from) {
             return at; /* Inside of a loop already. */

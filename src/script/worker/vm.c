@@ -81,21 +81,16 @@ static uint64_t take_boxed(struct vm *vm, uint32_t address) {
     return value;
 }
 
-static bool grow_stack(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) < 0) {
-        return false;
-    }
-    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < NATIVE_STACK) {
-        limit.rlim_cur = NATIVE_STACK;
-        return setrlimit(RLIMIT_STACK, &limit) == 0;
-    }
-    return true;
-}
-
 bool vm_boot(struct vm *vm, const struct vm_host *host) {
-    if (!grow_stack()) {
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) < 0) {
         return false;
+    }
+    if (stack.rlim_cur != RLIM_INFINITY && stack.rlim_cur < NATIVE_STACK) {
+        stack.rlim_cur = NATIVE_STACK;
+        if (setrlimit(RLIMIT_STACK, &stack) < 0) {
+            return false;
+        }
     }
     vm->host = host;
     vm->wasm = mem_new(sizeof *vm->wasm);
@@ -126,12 +121,6 @@ void vm_limit_memory(struct vm *vm, uint32_t megabytes) {
     vm->wasm->w2c_memory.max_pages = (bytes + UNCOUNTED_MAX) / WASM_PAGE;
 }
 
-static uint64_t cpu_ns(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* It cannot fail with a valid clock. */
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 /* Asking for the time costs a system call, which most settlements are too short to be worth: the
  * first question after a rest, some 10,000 turns of a loop later, begins to count. */
 void vm_rest(struct vm *vm) {
@@ -140,7 +129,9 @@ void vm_rest(struct vm *vm) {
 
 bool vm_is_over(struct vm *vm) {
     if (vm->cpu_max_ns > 0 && !vm->stuck) {
-        uint64_t now = cpu_ns();
+        struct timespec used;
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used); /* Cannot fail: the clock is valid. */
+        uint64_t now = (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec;
         if (vm->cpu_until_ns == 0) {
             vm->cpu_until_ns = now + vm->cpu_max_ns;
         }
