@@ -37,21 +37,6 @@ static struct bytes next_word(struct bytes *rest) {
     return word;
 }
 
-static char *unescaped(struct bytes text) {
-    char *out = mem_copy(text.data, text.len);
-    size_t to = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        if (c == '\\' && i + 1 < text.len && strchr("nt\\", text.data[i + 1]) != NULL) {
-            i++;
-            c = text.data[i] == 'n' ? '\n' : (text.data[i] == 't' ? '\t' : '\\');
-        }
-        out[to++] = c;
-    }
-    out[to] = '\0';
-    return out;
-}
-
 /* "50ms", "2s", "50": milliseconds. */
 static bool read_time(struct bytes word, int64_t *ret_ms) {
     int64_t unit = 1;
@@ -69,11 +54,12 @@ static bool read_time(struct bytes word, int64_t *ret_ms) {
     return true;
 }
 
-static bool read_call(struct bytes rest, struct script_action *action, struct why *why) {
+/* Readers of what follows the word of an action. Each returns the sentence that says what is wrong,
+ * static or in `why`; NULL: nothing is. */
+static const char *read_call(struct bytes rest, struct script_action *action, struct why *why) {
     struct bytes name = next_word(&rest);
     if (name.len == 0) {
-        why_set(why, "call: TOOL {arguments}");
-        return false;
+        return "call: TOOL {arguments}";
     }
     AUTO(json_release) json_t *json = NULL;
     struct why inner = {""};
@@ -82,14 +68,14 @@ static bool read_call(struct bytes rest, struct script_action *action, struct wh
          !json_is_object(json))) {
         why_set(why, "the arguments of \"call: %.*s\" must be a JSON object: %s",
                 (int)(name.len < 60 ? name.len : 60), name.data, inner.text);
-        return false;
+        return why->text;
     }
     action->name = mem_copy(name.data, name.len);
     action->text = rest.len > 0 ? mem_copy(rest.data, rest.len) : mem_copy("{}", 2);
-    return true;
+    return NULL;
 }
 
-static bool read_tokens(struct bytes rest, struct script_action *action, struct why *why) {
+static const char *read_tokens(struct bytes rest, struct script_action *action, struct why *why) {
     const struct number_bounds bounds = {1, SCRIPT_TOKENS_MAX};
     struct bytes count = next_word(&rest), at = next_word(&rest), rate = next_word(&rest);
     bool fine = number_parse(count, bounds, &action->number);
@@ -98,41 +84,40 @@ static bool read_tokens(struct bytes rest, struct script_action *action, struct 
         rate.len -= fine ? 2 : 0;
         fine = fine && number_parse(rate, bounds, &action->rate);
     }
-    if (!fine) {
-        why_set(why, "tokens: N, or tokens: N at R/s");
-    }
-    return fine;
+    return fine ? NULL : "tokens: N, or tokens: N at R/s";
 }
 
-/* A word for a failure, or a status: what that means is asked where it fails. */
-static bool read_fault(struct bytes word, struct script_action *action) {
-    static const struct {
-        const char *name;
-        enum model_cause cause;
-        int status;
-    } faults[] = {
-#define X(word, its_cause, its_status) {(word), MODEL_##its_cause, (its_status)},
-        SCRIPT_FAULTS(X)
-#undef X
-    };
-    int64_t status = 0;
-    for (size_t i = 0; i < COUNT_OF(faults); i++) {
-        if (is_word(word, faults[i].name)) {
-            action->cause = faults[i].cause;
-            action->status = faults[i].status;
-            return true;
-        }
-    }
-    bool fine = number_parse(word, (struct number_bounds){400, 599}, &status);
-    action->status = (int)status;
-    return fine;
-}
+/* How a provider can fail; with the HTTP status that it would have. */
+static const struct {
+    const char *name;
+    enum model_cause cause;
+    int status;
+} faults[] = {
+    {"auth", MODEL_AUTH_FAILED, 401},          {"quota", MODEL_QUOTA, 429},
+    {"overflow", MODEL_CONTEXT_OVERFLOW, 400}, {"refused", MODEL_REFUSED, 0},
+    {"empty", MODEL_EMPTY_RESPONSE, 0},        {"cut", MODEL_STREAM_BROKEN, 0},
+    {"error", MODEL_PROVIDER_ERROR, 0},        {"json", MODEL_BAD_RESPONSE, 0},
+    {"unreachable", MODEL_UNREACHABLE, 0},     {"timeout", MODEL_TIMED_OUT, 0},
+    {"unknown", MODEL_MODEL_UNKNOWN, 404},
+};
 
-static bool read_fail(struct bytes rest, struct script_action *action, struct why *why) {
-    bool fine = read_fault(next_word(&rest), action);
+static const char *read_fail(struct bytes rest, struct script_action *action, struct why *why) {
+    struct bytes what = next_word(&rest);
+    size_t known = 0;
+    while (known < COUNT_OF(faults) && !is_word(what, faults[known].name)) {
+        known++;
+    }
+    int64_t number = 0;
+    bool fine = true;
+    if (known < COUNT_OF(faults)) {
+        action->cause = faults[known].cause;
+        action->status = faults[known].status;
+    } else { /* A status: what that means is asked where it fails. */
+        fine = number_parse(what, (struct number_bounds){400, 599}, &number);
+        action->status = (int)number;
+    }
     while (fine && rest.len > 0) {
         struct bytes word = next_word(&rest);
-        int64_t number;
         if (word.len > 1 && word.data[0] == 'x') {
             word = (struct bytes){word.data + 1, word.len - 1};
             fine = number_parse(word, (struct number_bounds){1, 1000}, &number);
@@ -142,24 +127,18 @@ static bool read_fail(struct bytes rest, struct script_action *action, struct wh
             action->after_ms = fine ? (uint64_t)number : 0;
         }
     }
-    if (!fine) {
-        why_set(why, "fail: a status from 400 to 599, auth, quota, overflow, refused, empty, cut, "
-                     "error, json, unreachable, timeout or unknown; then xN, after 2s");
-    }
-    return fine;
+    return fine ? NULL
+                : "fail: a status from 400 to 599, auth, quota, overflow, refused, empty, cut, "
+                  "error, json, unreachable, timeout or unknown; then xN, after 2s";
 }
 
-static bool read_stop(struct bytes rest, struct script_action *action, struct why *why) {
+static const char *read_stop(struct bytes rest, struct script_action *action, struct why *why) {
     bool length = is_word(rest, "length");
     action->number = length ? MODEL_STOP_LENGTH : MODEL_STOP_REFUSED;
-    if (!length && !is_word(rest, "refused")) {
-        why_set(why, "stop: length, or stop: refused");
-        return false;
-    }
-    return true;
+    return length || is_word(rest, "refused") ? NULL : "stop: length, or stop: refused";
 }
 
-static bool read_usage(struct bytes rest, struct script_action *action, struct why *why) {
+static const char *read_usage(struct bytes rest, struct script_action *action, struct why *why) {
     struct usage *usage = &action->usage;
     const struct {
         const char *name;
@@ -170,43 +149,44 @@ static bool read_usage(struct bytes rest, struct script_action *action, struct w
                   {"output", &usage->output},
                   {"reasoning", &usage->reasoning}};
     while (rest.len > 0) {
-        struct bytes word = next_word(&rest), value = {NULL, 0};
-        const char *sign = memchr(word.data, '=', word.len);
-        if (sign != NULL) {
-            value = (struct bytes){sign + 1, (size_t)(word.data + word.len - sign) - 1};
-            word.len = (size_t)(sign - word.data);
-        }
+        struct bytes value = next_word(&rest), name = BYTES("");
+        (void)bytes_next(&value, '=', &name); /* Without a sign there is no value. */
         size_t at = 0;
-        while (at < COUNT_OF(counts) && !is_word(word, counts[at].name)) {
+        while (at < COUNT_OF(counts) && !is_word(name, counts[at].name)) {
             at++;
         }
-        if (sign == NULL || at == COUNT_OF(counts) ||
+        if (at == COUNT_OF(counts) ||
             !number_parse(value, (struct number_bounds){0, USAGE_TOKENS_MAX}, counts[at].into)) {
-            why_set(why, "usage: fresh=N cache_read=N cache_write=N output=N reasoning=N");
-            return false;
+            return "usage: fresh=N cache_read=N cache_write=N output=N reasoning=N";
         }
     }
-    return true;
+    return NULL;
 }
 
-static bool read_text(struct bytes rest, struct script_action *action, struct why *why) {
-    (void)why; /* Any text is one. */
-    action->text = unescaped(rest);
-    return true;
-}
-
-static bool read_delay(struct bytes rest, struct script_action *action, struct why *why) {
-    if (read_time(rest, &action->number)) {
-        return true;
+static const char *read_text(struct bytes rest, struct script_action *action, struct why *why) {
+    action->text = mem_copy(rest.data, rest.len);
+    size_t to = 0;
+    for (size_t i = 0; i < rest.len; i++) {
+        char c = rest.data[i];
+        if (c == '\\' && i + 1 < rest.len && strchr("nt\\", rest.data[i + 1]) != NULL) {
+            i++;
+            c = rest.data[i] == 'n' ? '\n' : (rest.data[i] == 't' ? '\t' : '\\');
+        }
+        action->text[to++] = c;
     }
-    why_set(why, "delay: a time like 50ms or 2s, an hour at most");
-    return false;
+    action->text[to] = '\0';
+    return NULL;
+}
+
+static const char *read_delay(struct bytes rest, struct script_action *action, struct why *why) {
+    return read_time(rest, &action->number) ? NULL
+                                            : "delay: a time like 50ms or 2s, an hour at most";
 }
 
 static const struct {
     const char *word;
     enum script_kind kind;
-    bool (*read)(struct bytes rest, struct script_action *action, struct why *why);
+    const char *(*read)(struct bytes rest, struct script_action *action, struct why *why);
 } actions[] = {
     {"say", SCRIPT_SAY, read_text},         {"think", SCRIPT_THINK, read_text},
     {"call", SCRIPT_CALL, read_call},       {"delay", SCRIPT_DELAY, read_delay},
@@ -235,18 +215,24 @@ static enum line_kind line_read(struct bytes line, struct script_action *ret_act
     if (is_word(word, "step") && rest.len == 0) {
         return LINE_NEXT_STEP;
     }
-    for (size_t i = 0; i < COUNT_OF(actions); i++) {
-        if (is_word(word, actions[i].word)) {
-            struct script_action action = {.kind = actions[i].kind};
-            if (!actions[i].read(rest, &action, why)) {
-                action_done(&action);
-                return LINE_BAD;
-            }
-            *ret_action = action;
-            return LINE_ACTION;
-        }
+    size_t at = 0;
+    while (at < COUNT_OF(actions) && !is_word(word, actions[at].word)) {
+        at++;
     }
-    return LINE_NO_ACTION;
+    if (at == COUNT_OF(actions)) {
+        return LINE_NO_ACTION;
+    }
+    struct script_action action = {.kind = actions[at].kind};
+    const char *fault = actions[at].read(rest, &action, why);
+    if (fault != NULL) {
+        action_done(&action);
+        if (fault != why->text) {
+            why_set(why, "%s", fault);
+        }
+        return LINE_BAD;
+    }
+    *ret_action = action;
+    return LINE_ACTION;
 }
 
 /* --- A plan in the making --------------------------------------------------------------------- */
@@ -271,8 +257,7 @@ static void making_take_line(struct making *making, struct bytes line) {
     making->any = making->any || kind != LINE_NO_ACTION;
     if (kind == LINE_BAD) {
         /* Whatever step it was for: a script with a fault is not played half. */
-        struct text text;
-        text_init(&text, sizeof why.text + 200);
+        struct text text = text_up_to(sizeof why.text + 200);
         text_addf(&text, "the script's line \"%.*s\" is not valid: %s", (int)utf8_cut(line, 100),
                   line.data, why.text);
         action.text = text_take(&text, NULL);
@@ -345,50 +330,36 @@ static struct place find_place(const struct model_request *request, bool with_sc
     return place;
 }
 
-static bool plan_of_message(const struct model_request *request, struct script_plan *plan) {
-    struct place place = find_place(request, /* with_script */ true);
-    if (place.message == NULL) {
-        return false;
-    }
-    struct making making = {.plan = plan, .wanted = place.answers};
-    making_take_message(&making, place.message);
-    return plan->count > 0;
-}
-
 /* --- From a file ------------------------------------------------------------------------------ */
 
-static bool says(const struct model_message *message, const char *words) {
-    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
-        if (part->kind == MODEL_PART_TEXT &&
-            memmem(part->text.data, part->text.len, words, strlen(words)) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* The first turn whose words stand in the message; else, of those without words, the one of the same
+ * number as the message. NULL: there is none. */
 static const json_t *find_turn(const json_t *turns, const struct place *place) {
     const json_t *numbered = NULL;
     size_t number = 0;
     for (size_t i = 0; i < json_array_size(turns); i++) {
         const json_t *turn = json_array_get(turns, i);
-        const char *when = json_string_value(json_object_get(turn, "when"));
-        if (when != NULL && says(place->message, when)) {
-            return turn;
-        }
+        const char *when = json_str(turn, "when", NULL);
         if (when == NULL && number++ == place->before) {
             numbered = turn;
+        }
+        const struct model_part *part = when != NULL ? place->message->first : NULL;
+        for (; part != NULL; part = part->next) {
+            if (part->kind == MODEL_PART_TEXT &&
+                memmem(part->text.data, part->text.len, when, strlen(when)) != NULL) {
+                return turn;
+            }
         }
     }
     return numbered;
 }
 
-static bool plan_of_file(const struct script_file *file, struct bytes model,
+static void plan_of_file(const struct script_file *file, struct bytes model,
                          const struct model_request *request, struct script_plan *plan) {
     struct place place = find_place(request, /* with_script */ false);
     const json_t *its = json_object_getn(file->models, model.data, model.len);
     if (its == NULL || place.message == NULL) {
-        return false;
+        return;
     }
     const json_t *turn = find_turn(json_object_get(its, "turns"), &place);
     const json_t *step = json_array_get(json_object_get(turn, "steps"), place.answers);
@@ -399,15 +370,13 @@ static bool plan_of_file(const struct script_file *file, struct bytes model,
         making_take_line(&making,
                          (struct bytes){json_string_value(line), json_string_length(line)});
     }
-    return plan->count > 0;
 }
 
 /* --- Without a script ------------------------------------------------------------------------- */
 
 static void plan_of_nothing(const struct model_request *request, struct script_plan *plan) {
     struct making making = {.plan = plan};
-    struct text text;
-    text_init(&text, REQUEST_SIZE_MAX);
+    AUTO(text_done) struct text text = text_up_to(REQUEST_SIZE_MAX);
     if (request->schema.len > 0) {
         script_instance_add(&text, request->schema);
     } else if (request->last != NULL && request->last->role == MODEL_TOOL) {
@@ -427,22 +396,29 @@ static void plan_of_nothing(const struct model_request *request, struct script_p
     }
     struct script_action action = {.kind = SCRIPT_SAY};
     action.text = text_failed(&text) ? mem_copy("", 0) : text_take(&text, NULL);
-    text_done(&text);
     making_keep(&making, &action);
 }
 
 void script_plan_make(const struct script_file *file, struct bytes model,
                       const struct model_request *request, struct script_plan *ret_plan) {
     *ret_plan = (struct script_plan){.actions = NULL};
-    bool planned = (file != NULL && plan_of_file(file, model, request, ret_plan)) ||
-                   plan_of_message(request, ret_plan);
+    if (file != NULL) {
+        plan_of_file(file, model, request, ret_plan);
+    }
+    if (ret_plan->count == 0) {
+        struct place place = find_place(request, /* with_script */ true);
+        struct making making = {.plan = ret_plan, .wanted = place.answers};
+        if (place.message != NULL) {
+            making_take_message(&making, place.message);
+        }
+    }
     /* A plan that only waits, or counts, is followed by the answer that would have come without. */
     bool answers = false;
     for (size_t i = 0; i < ret_plan->count; i++) {
         enum script_kind kind = ret_plan->actions[i].kind;
         answers = answers || (kind != SCRIPT_DELAY && kind != SCRIPT_USAGE);
     }
-    if (!planned || !answers) {
+    if (!answers) {
         plan_of_nothing(request, ret_plan);
     }
 }
@@ -506,8 +482,7 @@ static struct err model_check(const char *name, const json_t *model, struct why 
     struct why inner = {""};
     struct err err = json_read_fields(model, fields, COUNT_OF(fields), &inner);
     if (err_failed(err)) {
-        why_set(why, "\"models\".\"%.60s\": %s", name, inner.text);
-        return err;
+        return err_why(why, err.code, "\"models\".\"%.60s\": %s", name, inner.text);
     }
     for (size_t i = 0; i < json_array_size(turns); i++) {
         const char *fault = turn_fault(json_array_get(turns, i), &inner);
@@ -519,28 +494,22 @@ static struct err model_check(const char *name, const json_t *model, struct why 
     return ERR_OK;
 }
 
-static struct err file_check(struct script_file *file, struct why *why) {
+struct err script_file_open(struct bytes text, struct script_file **ret_file, struct why *why) {
+    struct script_file *file = mem_new(sizeof *file);
     const struct json_field fields[] = {
         {"models", JSON_KIND_ANY, .required = true, .value = &file->models},
     };
-    struct err err = json_read_fields(file->json, fields, COUNT_OF(fields), why);
-    if (err_failed(err)) {
-        return err;
+    struct err err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &file->json, why);
+    if (!err_failed(err)) {
+        err = json_read_fields(file->json, fields, COUNT_OF(fields), why);
     }
-    if (!json_is_object(file->models)) {
-        return err_why(why, ERR_BAD_FIELD, "\"models\" must be an object");
+    if (!err_failed(err) && !json_is_object(file->models)) {
+        err = err_why(why, ERR_BAD_FIELD, "\"models\" must be an object");
     }
-    for (void *at = json_object_iter(file->models); at != NULL && !err_failed(err);
-         at = json_object_iter_next(file->models, at)) {
+    for (void *at = err_failed(err) ? NULL : json_object_iter(file->models);
+         at != NULL && !err_failed(err); at = json_object_iter_next(file->models, at)) {
         err = model_check(json_object_iter_key(at), json_object_iter_value(at), why);
     }
-    return err;
-}
-
-struct err script_file_open(struct bytes text, struct script_file **ret_file, struct why *why) {
-    struct script_file *file = mem_new(sizeof *file);
-    struct err err = json_parse(text.data, text.len, JSON_DEPTH_MAX, &file->json, why);
-    err = err_failed(err) ? err : file_check(file, why);
     if (err_failed(err)) {
         script_file_close(file);
         return err;

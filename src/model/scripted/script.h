@@ -49,20 +49,6 @@ enum script_kind {
     SCRIPT_USAGE,  /* usage */
 };
 
-/* How a provider can fail; with the HTTP status that it would have. */
-#define SCRIPT_FAULTS(X)                                                                           \
-    X("auth", AUTH_FAILED, 401)                                                                    \
-    X("quota", QUOTA, 429)                                                                         \
-    X("overflow", CONTEXT_OVERFLOW, 400)                                                           \
-    X("refused", REFUSED, 0)                                                                       \
-    X("empty", EMPTY_RESPONSE, 0)                                                                  \
-    X("cut", STREAM_BROKEN, 0)                                                                     \
-    X("error", PROVIDER_ERROR, 0)                                                                  \
-    X("json", BAD_RESPONSE, 0)                                                                     \
-    X("unreachable", UNREACHABLE, 0)                                                               \
-    X("timeout", TIMED_OUT, 0)                                                                     \
-    X("unknown", MODEL_UNKNOWN, 404)
-
 struct script_action {
     enum script_kind kind;
     char *text, *name; /* Owned. */
