@@ -251,7 +251,7 @@ static void value_add(const struct field *field, const struct field_value *value
     case FIELD_STORED:
         json_add_stored(text, value->text);
         break;
-    case FIELD_MEMBERS: /* They have no name: see field_add. */
+    case FIELD_MEMBERS: /* Has no name: see field_add. */
     case FIELD_TEXTS:
     case FIELD_JSON:
     case FIELD_OBJECT:
@@ -264,7 +264,7 @@ static void field_add(const struct field *field, const void *row, struct text *t
     if (field->kind == FIELD_MEMBERS) {
         members_add(value.text, text);
     } else if (!value.left_out) {
-        /* Other than text_add_name, a comma stands also before the first member of an empty text. */
+        /* Unlike text_add_name: a comma also before the first member of an empty text. */
         bool first = text->len > 0 && text->data[text->len - 1] == '{';
         text_add_str(text, first ? "\"" : ",\"");
         text_add_str(text, field->name);
