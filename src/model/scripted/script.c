@@ -332,8 +332,8 @@ static struct place find_place(const struct model_request *request, bool with_sc
 
 /* --- From a file ------------------------------------------------------------------------------ */
 
-/* The first turn whose words stand in the message; else, of those without words, the one of the same
- * number as the message. NULL: there is none. */
+/* The first turn whose words stand in the message; else, of those without words, the one of the
+ * same number as the message. NULL: there is none. */
 static const json_t *find_turn(const json_t *turns, const struct place *place) {
     const json_t *numbered = NULL;
     size_t number = 0;
