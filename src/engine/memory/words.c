@@ -19,7 +19,8 @@ static char lower(struct bytes text, size_t at) {
     return (char)(latin && c >= 0x80 && c <= 0x9E && c != 0x97 ? c + 0x20 : c);
 }
 
-bool memory_word_next(struct bytes text, size_t *at, struct memory_word *ret_word) {
+/* The next word at or behind *at, which moves on; false: there is none. */
+static bool word_next(struct bytes text, size_t *at, struct memory_word *ret_word) {
     for (;;) {
         while (*at < text.len && !is_letter((unsigned char)text.data[*at])) {
             ++*at;
@@ -51,8 +52,7 @@ bool memory_word_next(struct bytes text, size_t *at, struct memory_word *ret_wor
 void memory_words_of(struct bytes text, struct memory_words *ret_words) {
     ret_words->count = 0;
     struct memory_word word;
-    for (size_t at = 0;
-         ret_words->count < MEMORY_WORDS_ASKED && memory_word_next(text, &at, &word);) {
+    for (size_t at = 0; ret_words->count < MEMORY_WORDS_ASKED && word_next(text, &at, &word);) {
         bool known = false;
         for (size_t i = 0; i < ret_words->count; i++) {
             known = known || strcmp(ret_words->items[i].text, word.text) == 0;
@@ -65,7 +65,7 @@ void memory_words_of(struct bytes text, struct memory_words *ret_words) {
 
 void memory_words_write(struct bytes text, struct text *into) {
     struct memory_word word;
-    for (size_t at = 0; memory_word_next(text, &at, &word);) {
+    for (size_t at = 0; word_next(text, &at, &word);) {
         text_add_char(into, ' ');
         text_add(into, word.text, word.len);
     }
@@ -74,7 +74,7 @@ void memory_words_write(struct bytes text, struct text *into) {
 unsigned memory_words_score(const struct memory_words *asked, struct bytes text) {
     unsigned best[MEMORY_WORDS_ASKED] = {0}, sum = 0;
     struct memory_word word;
-    for (size_t at = 0; memory_word_next(text, &at, &word);) {
+    for (size_t at = 0; word_next(text, &at, &word);) {
         for (size_t i = 0; i < asked->count; i++) {
             const struct memory_word *want = &asked->items[i];
             bool begins = want->len <= word.len && memcmp(want->text, word.text, want->len) == 0;

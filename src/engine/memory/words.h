@@ -18,9 +18,6 @@ struct memory_word {
     char text[MEMORY_WORD_MAX + 1];
     size_t len;
 };
-/* The next word at or behind *at, which moves on; false: there is none. */
-MUST_CHECK bool memory_word_next(struct bytes text, size_t *at, struct memory_word *ret_word);
-
 /* At most MEMORY_WORDS_ASKED different ones. */
 struct memory_words {
     size_t count;

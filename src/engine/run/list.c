@@ -102,7 +102,7 @@ static const struct lead leads[LEADS] = {
 
 /* Entries of an index that the look for the oldest costs a transaction at most. */
 enum { SINCE_MAX = 5000 };
-enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = 2 * RUN_SEARCH_MAX + 2 };
+enum { STATES_MAX = RUN_STATE_COUNT * 12 + 2, PATTERN_MAX = SEARCH_PATTERN_SIZE(RUN_SEARCH_MAX) };
 
 struct list {
     struct tx *tx;
@@ -184,26 +184,6 @@ static struct bytes states_write(struct list *list) {
     return (struct bytes){list->states, len};
 }
 
-/* %text%, with what LIKE would read as a wildcard escaped. */
-static struct bytes pattern_write(struct list *list) {
-    struct bytes text = list->page->q;
-    char *at = list->pattern;
-    assert(text.len <= RUN_SEARCH_MAX);
-    if (text.len > 0) {
-        *at++ = '%';
-        for (size_t i = 0; i < text.len; i++) {
-            char c = text.data[i];
-            c = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-            if (c == '%' || c == '_' || c == '!') {
-                *at++ = '!';
-            }
-            *at++ = c;
-        }
-        *at++ = '%';
-    }
-    return (struct bytes){list->pattern, (size_t)(at - list->pattern)};
-}
-
 static struct err id_find(struct list *list, struct bytes run, int64_t *ret_id) {
     const struct run_key key = {.owner = list->page->owner, .run = run};
     bool found = run.len == 0;
@@ -228,6 +208,7 @@ static int64_t oldest_find(struct tx *tx, const struct run_page *page) {
 }
 
 static struct err list_init(struct list *list, struct tx *tx, const struct run_page *page) {
+    assert(page->q.len <= RUN_SEARCH_MAX);
     list->tx = tx;
     list->page = page;
     struct err err = id_find(list, page->parent, &list->parent);
@@ -251,7 +232,7 @@ static struct err list_init(struct list *list, struct tx *tx, const struct run_p
     list->args[FILTER_PARENT] = arg_int(list->parent);
     list->args[FILTER_ROOT] = arg_int(list->root);
     list->args[FILTER_SINCE] = arg_int(page->since_ms);
-    list->args[FILTER_PATTERN] = arg_text(pattern_write(list));
+    list->args[FILTER_PATTERN] = arg_text(search_pattern(page->q, list->pattern));
     lead_choose(list);
     return tx_error(tx);
 }

@@ -170,36 +170,32 @@ struct err sessions__release_events(struct tx *tx, const struct session_row *row
 
 /* --- Of its messages -------------------------------------------------------------------------- */
 
-/* Writes the message's piece of the data, and what ends it. */
-static void whole_end(struct bytes before, struct text *data) {
-    if (before.len > 0) {
-        text_add_member(data, "before", before);
-    }
-    text_add_char(data, '}');
-}
-
 /* The row is read again, since only a row that was read has the names of its run and of the message
  * that it answers. */
 static struct err whole_tell(struct tx *tx, const struct session_row *session, int64_t id,
                              struct bytes before, struct bytes type) {
-    bool found = false;
+    bool found = false, whole = true;
     struct message_row row;
-    struct err err = messages__find_id(tx, id, &found, &row);
-    if (err_failed(err) || !found) {
-        return err;
+    tx_fail(tx, messages__find_id(tx, id, &found, &row));
+    if (!found) {
+        return tx_error(tx);
     }
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
-    text_add_str(&data, "{\"message\":");
-    err = tx_message_write_json(tx, &row, MESSAGE_BYTES_EVENT, &data);
-    whole_end(before, &data);
-    if (!err_failed(err) && text_failed(&data) && !data.no_memory) {
-        /* Texts that are nearly all escapes, or very many parts. */
+    for (bool done = false; !done; whole = false) {
         text_clear(&data);
         text_add_str(&data, "{\"message\":");
-        message_write_head(&row, &data);
-        whole_end(before, &data);
+        if (whole) {
+            tx_fail(tx, tx_message_write_json(tx, &row, MESSAGE_BYTES_EVENT, &data));
+        } else { /* Texts that are nearly all escapes, or very many parts. */
+            message_write_head(&row, &data);
+        }
+        if (before.len > 0) {
+            text_add_member(&data, "before", before);
+        }
+        text_add_char(&data, '}');
+        done = !whole || !text_failed(&data) || data.no_memory;
     }
-    return err_failed(err) ? err : sessions__event_text(tx, session, type, &data);
+    return sessions__event_text(tx, session, type, &data);
 }
 
 struct err messages__tell_added(struct tx *tx, const struct session_row *session,
@@ -211,10 +207,8 @@ struct err messages__tell_put(struct tx *tx, const struct session_row *session,
                               const struct message_row *row) {
     bool found = false;
     struct message_row before = {.message = {"", 0}};
-    struct err err = messages__find_id(tx, row->id + 1, &found, &before);
-    return err_failed(err)
-               ? err
-               : whole_tell(tx, session, row->id, before.message, BYTES("message_added"));
+    tx_fail(tx, messages__find_id(tx, row->id + 1, &found, &before));
+    return whole_tell(tx, session, row->id, before.message, BYTES("message_added"));
 }
 
 struct err messages__tell_edited(struct tx *tx, const struct session_row *session,

@@ -65,107 +65,94 @@ static void markdown_part(const struct message_part *part, struct text *text) {
 
 /* --- Both forms ------------------------------------------------------------------------------- */
 
-struct export {
-    struct tx *tx;
-    enum session_export_format format;
-    struct text *text;
-    struct session_export_place place;
-};
-
-static void export_start(struct export *export, const struct session_row *session) {
-    export->place.begun = true;
-    if (export->format == SESSION_EXPORT_MARKDOWN) {
-        struct bytes title = session->title.len > 0 ? session->title : session->session;
-        text_add_str(export->text, "# ");
-        text_add(export->text, title.data, title.len);
-        text_add_char(export->text, '\n');
-        return;
-    }
-    text_add_str(export->text, "{\"session\":");
-    session_write_json(session, SESSION_WHOLE, export->text);
-    text_add_str(export->text, ",\"messages\":[");
-}
-
-static struct err message_open(struct export *export, const struct message_row *row) {
+static struct err message_open(struct tx *tx, enum session_export_format format, bool first,
+                               const struct message_row *row, struct text *text) {
     static const char *const names[] = {"User", "Assistant", "System", "Notice"};
     static_assert(COUNT_OF(names) == MESSAGE_ROLE_COUNT, "a name for each role");
-    bool first = export->place.message == 0;
-    export->place.message = row->id;
-    export->place.part = 0;
-    export->place.open = true;
-    if (export->format == SESSION_EXPORT_MARKDOWN) {
-        text_addf(export->text, "\n## %s\n", names[row->role]);
+    if (format == SESSION_EXPORT_MARKDOWN) {
+        text_addf(text, "\n## %s\n", names[row->role]);
         if (row->status != MESSAGE_COMPLETED) {
-            text_addf(export->text, "\n*%s*\n", message_status_name(row->status));
+            text_addf(text, "\n*%s*\n", message_status_name(row->status));
         }
         return ERR_OK;
     }
-    text_add_str(export->text, first ? "\n" : ",\n");
-    struct err err = tx_message_write_open(export->tx, row, export->text);
-    text_add_str(export->text, ",\"parts\":[");
+    text_add_str(text, first ? "\n" : ",\n");
+    struct err err = tx_message_write_open(tx, row, text);
+    text_add_str(text, ",\"parts\":[");
     return err;
 }
 
-/* The next part of the open message; closes it after the last. */
-static struct err part_step(struct export *export) {
-    bool found = false;
-    struct message_part part;
-    struct err err =
-        parts__next(export->tx, export->place.message, export->place.part, &found, &part);
-    if (err_failed(err)) {
-        return err;
-    }
-    bool json = export->format == SESSION_EXPORT_JSON;
-    if (!found) {
-        export->place.open = false;
-        text_add_str(export->text, json ? "]}" : "");
+/* The next message, or the next part of the open one; each is closed after its last part. */
+static struct err export_step(struct tx *tx, const struct session_export *what, int64_t session,
+                              struct session_export_place *place, struct text *text) {
+    bool json = what->format == SESSION_EXPORT_JSON, found = false;
+    if (place->open) {
+        struct message_part part;
+        struct err err = parts__next(tx, place->message, place->part, &found, &part);
+        if (err_failed(err)) {
+            return err;
+        }
+        place->open = found;
+        if (!found) {
+            text_add_str(text, json ? "]}" : "");
+        } else if (json) {
+            text_add_str(text, place->part == 0 ? "" : ",");
+            part_write_json(&part, text);
+        } else {
+            markdown_part(&part, text);
+        }
+        place->part = found ? part.number : place->part;
         return ERR_OK;
     }
-    if (json) {
-        text_add_str(export->text, export->place.part == 0 ? "" : ",");
-        part_write_json(&part, export->text);
-    } else {
-        markdown_part(&part, export->text);
-    }
-    export->place.part = part.number;
-    return ERR_OK;
-}
-
-static struct err message_step(struct export *export, int64_t session) {
     const struct message_page page = {
-        .session = session, .order = MESSAGES_OLDEST, .after = export->place.message, .limit = 1};
+        .session = session, .order = MESSAGES_OLDEST, .after = place->message, .limit = 1};
     struct message_rows rows;
-    struct err err = tx_message_page(export->tx, &page, &rows);
+    struct err err = tx_message_page(tx, &page, &rows);
     if (err_failed(err)) {
         return err;
     }
-    if (rows.count > 0) {
-        return message_open(export, &rows.rows[0]);
+    if (rows.count == 0) {
+        place->done = true;
+        text_add_str(text, json ? "\n]}\n" : "");
+        return ERR_OK;
     }
-    export->place.done = true;
-    text_add_str(export->text, export->format == SESSION_EXPORT_JSON ? "\n]}\n" : "");
-    return ERR_OK;
+    bool first = place->message == 0;
+    place->message = rows.rows[0].id;
+    place->part = 0;
+    place->open = true;
+    return message_open(tx, what->format, first, &rows.rows[0], text);
 }
 
 struct err tx_session_export(struct tx *tx, const struct session_export *what, struct text *text,
                              struct session_export_place *ret_place) {
-    struct export export = {.tx = tx, .format = what->format, .text = text, .place = what->place};
+    struct session_export_place place = what->place;
     struct session_row session;
     struct err err = sessions__get(tx, &what->key, "sessions: export", &session);
     if (!err_failed(err)) {
         err = tx_session_shown(tx, what->hold, &session);
     }
-    if (!err_failed(err) && !export.place.begun) {
-        export_start(&export, &session);
+    if (err_failed(err)) {
+        return err;
     }
-    while (!err_failed(err) && !export.place.done && text->len < SESSION_EXPORT_PAGE) {
-        err = export.place.open ? part_step(&export) : message_step(&export, session.id);
+    if (!place.begun && what->format == SESSION_EXPORT_MARKDOWN) {
+        struct bytes title = session.title.len > 0 ? session.title : session.session;
+        text_add_str(text, "# ");
+        text_add(text, title.data, title.len);
+        text_add_char(text, '\n');
+    } else if (!place.begun) {
+        text_add_str(text, "{\"session\":");
+        session_write_json(&session, SESSION_WHOLE, text);
+        text_add_str(text, ",\"messages\":[");
+    }
+    place.begun = true;
+    while (!err_failed(err) && !place.done && text->len < SESSION_EXPORT_PAGE) {
+        err = export_step(tx, what, session.id, &place, text);
     }
     if (!err_failed(err) && text_failed(text)) {
         err = text_error(text, "sessions: export");
     }
     if (!err_failed(err)) {
-        *ret_place = export.place;
+        *ret_place = place;
     }
     return err;
 }

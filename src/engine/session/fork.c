@@ -24,67 +24,44 @@ static struct id copy_id(const struct session_fork *fork, const struct message_r
 
 /* --- One message ------------------------------------------------------------------------------ */
 
-struct weight {
-    int64_t rows, bytes;
-};
-
-static void weight_add(struct tx *tx, int64_t message, struct weight *weight) {
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT count(*), COALESCE(sum(bytes + data_bytes), 0) FROM parts"
-                               " WHERE message = $1",
-                               ARGS(arg_int(message)));
-    if (rows != NULL) {
-        weight->rows += rows_int(rows, 0) + 1;
-        weight->bytes += rows_int(rows, 1);
-    }
-}
-
-/* *ret_id 0: it was not copied. */
-static struct err copy_find(struct tx *tx, const struct session_fork *fork, int64_t message,
-                            int64_t *ret_id) {
+/* Id of the copy of a message; 0: it was not copied. */
+static int64_t copy_find(struct tx *tx, const struct session_fork *fork, int64_t message) {
     bool found = false;
     struct message_row row;
-    struct err err = messages__find_id(tx, message, &found, &row);
-    if (!err_failed(err) && found) {
+    tx_fail(tx, messages__find_id(tx, message, &found, &row));
+    if (found) {
         const struct id name = copy_id(fork, &row);
-        err = messages__find(tx, bytes_of(name.text), &found, &row);
+        tx_fail(tx, messages__find(tx, bytes_of(name.text), &found, &row));
     }
-    *ret_id = !err_failed(err) && found ? row.id : 0;
-    return err;
+    return found ? row.id : 0;
 }
 
 #define OPEN_STATES "('ready', 'asking', 'reviewing', 'running')"
 
-static struct err copy_message(struct tx *tx, const struct session_fork *fork,
-                               struct session_row *into, const struct message_row *row) {
+static void message_copy(struct tx *tx, const struct session_fork *fork, struct session_row *into,
+                         const struct message_row *row) {
     const struct id name = copy_id(fork, row);
     struct message_row copy = *row;
     copy.message = bytes_of(name.text);
     copy.run = 0;
     copy.client_id = copy.client_digest = BYTES("");
-    struct err err = ERR_OK;
     if (row->reply_to != 0) {
-        err = copy_find(tx, fork, row->reply_to, &copy.reply_to);
+        copy.reply_to = copy_find(tx, fork, row->reply_to);
         /* An answer to what is not copied (rolled back) stays to be read, and is in no prompt. */
         copy.active = copy.active && copy.reply_to != 0;
     }
     const struct message_insert insert = {.session = into, .row = &copy};
-    if (!err_failed(err)) {
-        err = messages__insert_quiet(tx, &insert);
-    }
-    if (err_failed(err)) {
-        return err;
-    }
+    tx_fail(tx, messages__insert_quiet(tx, &insert));
+    const struct arg ids[] = {arg_int(row->id), arg_int(copy.id)};
     tx_do(tx,
           "UPDATE messages SET answer_schema = (SELECT answer_schema FROM messages WHERE id = $1)"
           " WHERE id = $2",
-          ARGS(arg_int(row->id), arg_int(copy.id)));
+          ids, COUNT_OF(ids));
     if (row->role == ROLE_ASSISTANT) { /* The copy has no turn that would name its model. */
         tx_do(tx,
               "UPDATE messages SET model = (SELECT " MESSAGE_MODEL
               " FROM messages m WHERE m.id = $1) WHERE id = $2",
-              ARGS(arg_int(row->id), arg_int(copy.id)));
+              ids, COUNT_OF(ids));
     }
     /* A call that is still going on goes on in the old session only. A pending one has its run,
      * whose end reaches every copy (turn/child.c). */
@@ -94,36 +71,42 @@ static struct err copy_message(struct tx *tx, const struct session_fork *fork,
           " IN " OPEN_STATES " THEN 'cancelled' ELSE state END, name, call, run, bytes, data_bytes,"
           " data, text, CASE WHEN state IN " OPEN_STATES " THEN 'forked' ELSE cause END"
           " FROM parts WHERE message = $1",
-          ARGS(arg_int(row->id), arg_int(copy.id)));
-    return tx_error(tx);
+          ids, COUNT_OF(ids));
 }
 
-/* A page of messages, and at least one. *ret_more: it was cut. */
-static struct err page_copy(struct tx *tx, const struct session_row *from, struct session_row *into,
-                            struct session_fork *fork, bool *ret_more) {
+/* A page of messages, and at least one. True: it was cut. */
+static bool page_copy(struct tx *tx, const struct session_row *from, struct session_row *into,
+                      struct session_fork *fork) {
     const struct message_page page = {.session = from->id,
                                       .order = MESSAGES_OLDEST,
                                       .after = fork->done,
                                       .limit = SESSION_FORK_PAGE};
-    struct message_rows rows;
-    struct weight weight = {.rows = 0};
-    struct err err = tx_message_page(tx, &page, &rows);
-    size_t i = 0;
+    struct message_rows found = {.count = 0};
+    int64_t rows = 0, bytes = 0;
     bool past = false;
-    while (!err_failed(err) && i < rows.count && !past && weight.rows < SESSION_FORK_PAGE &&
-           weight.bytes < SESSION_FORK_BYTES) {
-        const struct message_row *row = &rows.rows[i++];
-        bool copied = row->status == MESSAGE_COMPLETED || row->status == MESSAGE_INTERRUPTED ||
-                      row->status == MESSAGE_FAILED;
+    size_t i = 0;
+    tx_fail(tx, tx_message_page(tx, &page, &found));
+    while (i < found.count && !past && rows < SESSION_FORK_PAGE && bytes < SESSION_FORK_BYTES &&
+           !err_failed(tx_error(tx))) {
+        const struct message_row *row = &found.rows[i++];
         past = row->id >= fork->until;
-        if (row->id <= fork->until && copied) {
-            weight_add(tx, row->id, &weight);
-            err = copy_message(tx, fork, into, row);
+        if (row->id <= fork->until &&
+            (row->status == MESSAGE_COMPLETED || row->status == MESSAGE_INTERRUPTED ||
+             row->status == MESSAGE_FAILED)) {
+            AUTO(rows_release)
+            struct rows *weight =
+                tx_row(tx,
+                       "SELECT count(*), COALESCE(sum(bytes + data_bytes), 0) FROM parts"
+                       " WHERE message = $1",
+                       ARGS(arg_int(row->id)));
+            rows += weight == NULL ? 0 : rows_int(weight, 0) + 1;
+            bytes += weight == NULL ? 0 : rows_int(weight, 1);
+            rows_release(&weight);
+            message_copy(tx, fork, into, row);
         }
         fork->done = row->id;
     }
-    *ret_more = !err_failed(err) && !past && (i < rows.count || rows.count == SESSION_FORK_PAGE);
-    return err;
+    return !past && (i < found.count || found.count == SESSION_FORK_PAGE);
 }
 
 /* --- The chain -------------------------------------------------------------------------------- */
@@ -145,12 +128,13 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
         fork->until = row.id;
     }
     struct checkpoint_before before = {.session = from->id, .until = fork->until};
-    struct err err = tx_checkpoint_find_before(tx, &before, &before);
+    tx_fail(tx, tx_checkpoint_find_before(tx, &before, &before));
     fork->checkpoint = before.id;
     fork->covered = before.message;
     fork->question = before.question;
     struct session_row row = *from;
     row.session = tx_copy(tx, bytes_of(fork->session.text));
+    row.hidden = tx_epoch(tx);
     row.parent = row.depth = 0;
     row.parent_name = BYTES("");
     row.version = 1;
@@ -164,26 +148,23 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
         row.title = fork->title;
         row.title_by = fork->title.len > 0 ? TITLE_USER : TITLE_NONE;
     }
-    row.hidden = tx_epoch(tx);
     sessions__insert(tx, &row);
     *into = row;
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 /* The last link: the summary holds for the copies, and the session is in sight. */
-static struct err chain_end(struct tx *tx, const struct session_fork *fork,
-                            const struct session_row *from, struct session_row *into) {
+static void chain_end(struct tx *tx, const struct session_fork *fork,
+                      const struct session_row *from, struct session_row *into) {
     struct checkpoint_copy copy = {.id = fork->checkpoint, .session = into->id};
-    struct err err =
-        fork->checkpoint == 0 ? ERR_OK : copy_find(tx, fork, fork->covered, &copy.message);
-    if (!err_failed(err) && fork->question != 0) {
-        err = copy_find(tx, fork, fork->question, &copy.question);
+    if (fork->checkpoint != 0) {
+        copy.message = copy_find(tx, fork, fork->covered);
     }
-    if (!err_failed(err) && copy.message != 0 && (fork->question == 0 || copy.question != 0)) {
-        err = tx_checkpoint_copy(tx, &copy);
+    if (fork->question != 0) {
+        copy.question = copy_find(tx, fork, fork->question);
     }
-    if (err_failed(err)) {
-        return err;
+    if (copy.message != 0 && (fork->question == 0 || copy.question != 0)) {
+        tx_fail(tx, tx_checkpoint_copy(tx, &copy));
     }
     tx_do(tx,
           "INSERT INTO attachment_uses (attachment, session)"
@@ -191,7 +172,7 @@ static struct err chain_end(struct tx *tx, const struct session_fork *fork,
           ARGS(arg_int(from->id), arg_int(into->id)));
     sessions__set_hidden(tx, into, 0 /* in sight */);
     into->changed_ms = tx_now_ms(tx);
-    return sessions__tell_created(tx, into);
+    tx_fail(tx, sessions__tell_created(tx, into));
 }
 
 struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
@@ -199,28 +180,23 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
                            struct session_row *ret_row) {
     struct session_fork next = *fork;
     struct session_row from, into = {.id = 0};
-    bool found = true, more = false;
+    bool found = true;
     struct err err = sessions__get(tx, &fork->key, "sessions: fork", &from);
     if (!err_failed(err) && fork->until == 0) {
         err = chain_start(tx, &from, &next, &into);
     } else if (!err_failed(err)) {
         err = sessions__find_hidden(tx, bytes_of(fork->session.text), tx_epoch(tx), &found, &into);
     }
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "sessions: fork");
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "sessions: fork");
     }
-    if (!err_failed(err)) {
-        err = page_copy(tx, &from, &into, &next, &more);
+    *ret_more = page_copy(tx, &from, &into, &next);
+    if (!*ret_more) {
+        chain_end(tx, &next, &from, &into);
     }
-    if (!err_failed(err) && !more) {
-        err = chain_end(tx, &next, &from, &into);
-    }
-    if (!err_failed(err)) {
-        *ret_fork = next;
-        *ret_more = more;
-        *ret_row = into;
-    }
-    return err;
+    *ret_fork = next;
+    *ret_row = into;
+    return tx_error(tx);
 }
 
 struct err tx_session_fork_abandon(struct tx *tx, const struct session_fork *fork) {

@@ -1,6 +1,7 @@
 /* json.c: sessions, their messages and the parts of these, as clients see them. */
 #include "base/json/json.h"
 #include "engine/session/message_rows.h"
+#include "engine/trace/usage_totals.h"
 
 /* --- A session -------------------------------------------------------------------------------- */
 
@@ -136,15 +137,7 @@ static struct session_usage turn_usage(struct tx *tx, int64_t run) {
                " BIGINT), count(*) - count(cost) FROM spans WHERE run = $1 AND ended_ms IS NOT NULL"
                " AND kind IN ('model', 'review', 'compaction')",
                ARGS(arg_int(run)));
-    return rows == NULL ? (struct session_usage){.calls = 0}
-                        : (struct session_usage){.calls = rows_int(rows, 0),
-                                                 .fresh = rows_int(rows, 1),
-                                                 .cache_read = rows_int(rows, 2),
-                                                 .cache_write = rows_int(rows, 3),
-                                                 .output = rows_int(rows, 4),
-                                                 .reasoning = rows_int(rows, 5),
-                                                 .cost_micros = rows_int(rows, 6),
-                                                 .cost_unknown = rows_int(rows, 7)};
+    return rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
 }
 
 struct err tx_message_write_open(struct tx *tx, const struct message_row *row, struct text *text) {

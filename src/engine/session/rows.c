@@ -3,6 +3,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/run/rows.h"
+#include "engine/trace/usage_totals.h"
 
 #define SESSION_COLUMN(name, member, kind, use)                                                    \
     {name, kind, use, offsetof(struct session_row, member)},
@@ -154,29 +155,17 @@ struct session_usage sessions__sums_of(const struct usage *usage, const struct u
                                   .cost_unknown = cost->known ? 0 : 1};
 }
 
-void sessions__add_sums(const struct session_usage *more, struct session_usage *sums) {
-    sums->calls += more->calls;
-    sums->fresh += more->fresh;
-    sums->cache_read += more->cache_read;
-    sums->cache_write += more->cache_write;
-    sums->output += more->output;
-    sums->reasoning += more->reasoning;
-    sums->cost_micros += more->cost_micros;
-    sums->cost_unknown += more->cost_unknown;
-}
-
 struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
                                struct session_row *row) {
-    sessions__add_sums(usage, &row->usage);
+    struct arg args[1 + SESSION_USAGE_NUMBERS] = {arg_int(row->id)};
+    usage_args(usage, &args[1]);
+    session_usage_add(&row->usage, usage);
     tx_do(tx,
           "UPDATE sessions SET calls = calls + $2, fresh = fresh + $3,"
           " cache_read = cache_read + $4, cache_write = cache_write + $5, output = output + $6,"
           " reasoning = reasoning + $7, cost_micros = cost_micros + $8,"
           " cost_unknown = cost_unknown + $9 WHERE id = $1",
-          ARGS(arg_int(row->id), arg_int(usage->calls), arg_int(usage->fresh),
-               arg_int(usage->cache_read), arg_int(usage->cache_write), arg_int(usage->output),
-               arg_int(usage->reasoning), arg_int(usage->cost_micros),
-               arg_int(usage->cost_unknown)));
+          args, COUNT_OF(args));
     return tx_error(tx);
 }
 

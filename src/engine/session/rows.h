@@ -92,7 +92,6 @@ void sessions__empty(struct tx *tx, struct session_row *row);
 struct err sessions__touch(struct tx *tx, struct session_row *row);
 /* Of one call. */
 struct session_usage sessions__sums_of(const struct usage *usage, const struct usage_cost *cost);
-void sessions__add_sums(const struct session_usage *usage, struct session_usage *sum);
 /* Adds to the sums, of the row, too. */
 struct err sessions__add_usage(struct tx *tx, const struct session_usage *usage,
                                struct session_row *row);

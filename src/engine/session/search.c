@@ -15,48 +15,32 @@ enum {
     TEXT_HEAD = 256 << 10, /* Characters of one text. */
     SNIPPET_BEFORE = 40,   /* Bytes. */
     SNIPPET_AFTER = 80,
-    PATTERN_MAX = 2 * SESSION_SEARCH_MAX + 2,
 };
 
 struct search {
     struct tx *tx;
-    struct bytes text; /* In lower case. */
-    char pattern[PATTERN_MAX];
-    size_t pattern_len;
+    char lower[SESSION_SEARCH_MAX], pattern_text[SEARCH_PATTERN_SIZE(SESSION_SEARCH_MAX)];
+    struct bytes text, pattern; /* In lower case. */
     int64_t sessions;
     size_t bytes; /* Looked at so far. */
 };
 
-static char fold(char c) {
-    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-}
-
-/* %text%, with what LIKE would read as a wildcard escaped. */
-static struct err search_init(struct search *search, struct tx *tx, struct bytes text) {
+static void search_init(struct search *search, struct tx *tx, struct bytes text) {
     assert(text.len > 0 && text.len <= SESSION_SEARCH_MAX);
-    char *lower = arena_try(tx_arena(tx), text.len);
-    if (lower == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "sessions: search");
-    }
-    *search = (struct search){.tx = tx, .text = {lower, text.len}};
-    char *at = search->pattern;
-    *at++ = '%';
+    search->tx = tx;
+    search->sessions = 0;
+    search->bytes = 0;
     for (size_t i = 0; i < text.len; i++) {
-        lower[i] = fold(text.data[i]);
-        if (lower[i] == '%' || lower[i] == '_' || lower[i] == '!') {
-            *at++ = '!';
-        }
-        *at++ = lower[i];
+        search->lower[i] = search_lower(text.data[i]);
     }
-    *at++ = '%';
-    search->pattern_len = (size_t)(at - search->pattern);
-    return ERR_OK;
+    search->text = (struct bytes){search->lower, text.len};
+    search->pattern = search_pattern(text, search->pattern_text);
 }
 
 static bool text_find(struct bytes text, struct bytes lower, size_t *ret_at) {
     for (size_t at = 0; at + lower.len <= text.len; at++) {
         size_t same = 0;
-        while (same < lower.len && fold(text.data[at + same]) == lower.data[same]) {
+        while (same < lower.len && search_lower(text.data[at + same]) == lower.data[same]) {
             same++;
         }
         if (same == lower.len) {
@@ -110,10 +94,9 @@ static void session_look(struct search *search, const struct session_row *row,
     while (more && hit.text.len == 0 && search->bytes < SESSION_SEARCH_BYTES) {
         int64_t messages = 0;
         AUTO(rows_release)
-        struct rows *rows =
-            tx_rows(search->tx, texts_sql,
-                    ARGS(arg_int(row->id), arg_int(last), arg_int(BATCH_MESSAGES),
-                         arg_text((struct bytes){search->pattern, search->pattern_len})));
+        struct rows *rows = tx_rows(search->tx, texts_sql,
+                                    ARGS(arg_int(row->id), arg_int(last), arg_int(BATCH_MESSAGES),
+                                         arg_text(search->pattern)));
         while (hit.text.len == 0 && rows_step(rows)) {
             struct bytes text = rows_text(rows, 3); /* NULL of a message without a text. */
             messages += rows_int(rows, 0) != last;
@@ -136,28 +119,22 @@ static void session_look(struct search *search, const struct session_row *row,
 struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, bool *ret_found,
                              struct bytes *ret_around) {
     static_assert(TEXT_HEAD == 262144, "the statement looks at as many characters");
-    struct search *search = arena_try(tx_arena(tx), sizeof *search);
-    if (search == NULL) {
-        return err_make(ERR_OUT_OF_MEMORY, "messages: search");
-    }
-    struct err err = search_init(search, tx, text);
-    if (err_failed(err)) {
-        return err;
-    }
+    struct search search;
+    search_init(&search, tx, text);
     AUTO(rows_release)
-    struct rows *rows = tx_rows(
-        tx,
-        "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
-        " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!'"
-                                                        " ORDER BY number",
-        ARGS(arg_int(message), arg_text((struct bytes){search->pattern, search->pattern_len})));
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT substr(text, 1, 262144) FROM parts WHERE message = $1 AND kind = 'text'"
+                " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!'"
+                                                                " ORDER BY number",
+                ARGS(arg_int(message), arg_text(search.pattern)));
     bool found = false;
     size_t at = 0;
     while (!found && rows_step(rows)) {
-        found = text_find(rows_text(rows, 0), search->text, &at);
+        found = text_find(rows_text(rows, 0), search.text, &at);
     }
     if (found) {
-        *ret_around = tx_copy(tx, snippet(rows_text(rows, 0), at, search->text.len));
+        *ret_around = tx_copy(tx, snippet(rows_text(rows, 0), at, search.text.len));
     }
     *ret_found = found;
     return tx_error(tx);
@@ -165,49 +142,39 @@ struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, 
 
 /* --- All of them ------------------------------------------------------------------------------ */
 
-struct rows_kept {
-    struct tx *tx;
-    struct session_row rows[BATCH_SESSIONS];
-    size_t count;
-};
-
-static struct err row_keep(void *ctx, const struct session_row *row) {
-    struct rows_kept *kept = ctx;
-    struct session_row *copy = &kept->rows[kept->count++];
-    *copy = *row;
-    sessions__copy(kept->tx, copy);
-    return tx_error(kept->tx);
-}
-
 struct walk {
     struct search search;
-    struct rows_kept kept;
+    struct session_row rows[BATCH_SESSIONS]; /* A batch: their texts are copies. */
+    size_t count;
     struct session_cursor after;
     session_found_fn each;
     void *ctx;
     bool ended;
 };
 
+static struct err row_keep(void *ctx, const struct session_row *row) {
+    struct walk *walk = ctx;
+    struct session_row *copy = &walk->rows[walk->count++];
+    *copy = *row;
+    sessions__copy(walk->search.tx, copy);
+    return tx_error(walk->search.tx);
+}
+
 /* A session that the bound cut short is looked at anew on the next page, where it comes first;
  * there its newest texts are all that a page can look at, and the walk goes past it. */
-static struct err walk_row(struct walk *walk, const struct session_row *row) {
+static void walk_row(struct walk *walk, const struct session_row *row) {
     struct search *search = &walk->search;
     struct session_hit hit;
     bool whole = false, first = search->sessions == 0;
     session_look(search, row, &hit, &whole);
-    if (err_failed(tx_error(search->tx))) {
-        return tx_error(search->tx);
+    walk->ended = err_failed(tx_error(search->tx)) || (!whole && !first) ||
+                  (hit.text.len > 0 && walk->each(walk->ctx, row, &hit) == SESSION_FOUND_ENOUGH);
+    if (!walk->ended) {
+        search->sessions++;
+        walk->after = (struct session_cursor){.changed_ms = row->changed_ms, .id = row->id};
+        walk->ended = search->sessions >= SESSION_SEARCH_SESSIONS ||
+                      search->bytes >= SESSION_SEARCH_BYTES || tx_slice_over(search->tx);
     }
-    if ((!whole && !first) ||
-        (hit.text.len > 0 && walk->each(walk->ctx, row, &hit) == SESSION_FOUND_ENOUGH)) {
-        walk->ended = true;
-        return ERR_OK;
-    }
-    search->sessions++;
-    walk->after = (struct session_cursor){.changed_ms = row->changed_ms, .id = row->id};
-    walk->ended = search->sessions >= SESSION_SEARCH_SESSIONS ||
-                  search->bytes >= SESSION_SEARCH_BYTES || tx_slice_over(search->tx);
-    return ERR_OK;
 }
 
 struct err tx_session_search(struct tx *tx, const struct session_page *page, struct bytes text,
@@ -217,22 +184,22 @@ struct err tx_session_search(struct tx *tx, const struct session_page *page, str
         return err_make(ERR_OUT_OF_MEMORY, "sessions: search");
     }
     *walk = (struct walk){.after = page->after, .each = each, .ctx = ctx};
-    struct err err = search_init(&walk->search, tx, text);
+    search_init(&walk->search, tx, text);
     bool all = false;
-    while (!err_failed(err) && !walk->ended && !all) {
+    while (!walk->ended && !all) {
         struct session_page batch = *page;
         batch.after = walk->after;
         batch.limit = BATCH_SESSIONS;
-        walk->kept.tx = tx;
-        walk->kept.count = 0;
-        err = tx_session_each(tx, &batch, row_keep, &walk->kept);
-        for (size_t i = 0; !err_failed(err) && !walk->ended && i < walk->kept.count; i++) {
-            err = walk_row(walk, &walk->kept.rows[i]);
+        walk->count = 0;
+        struct err err = tx_session_each(tx, &batch, row_keep, walk);
+        if (err_failed(err)) {
+            return err;
         }
-        all = !walk->ended && walk->kept.count < BATCH_SESSIONS;
+        for (size_t i = 0; !walk->ended && i < walk->count; i++) {
+            walk_row(walk, &walk->rows[i]);
+        }
+        all = !walk->ended && walk->count < BATCH_SESSIONS;
     }
-    if (!err_failed(err)) {
-        *ret_after = all ? (struct session_cursor){0, 0} : walk->after;
-    }
-    return err;
+    *ret_after = all ? (struct session_cursor){0, 0} : walk->after;
+    return tx_error(tx);
 }

@@ -1,6 +1,8 @@
 /* usage_totals.c: see usage_totals.h. */
 #include "engine/trace/usage_totals.h"
 
+#include <string.h>
+
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static const char *const categories[USAGE_CATEGORY_COUNT] = {
@@ -19,7 +21,7 @@ const char *usage_sort_name(enum usage_sort sort) {
 }
 
 bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
-    return bytes_find(name, sorts, (unsigned *)ret_sort);
+    return bytes_find(name, sorts, ret_sort);
 }
 
 #define COLUMNS                                                                                    \
@@ -36,19 +38,37 @@ bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     " cost_micros = usage_totals.cost_micros + EXCLUDED.cost_micros,"                              \
     " cost_unknown = usage_totals.cost_unknown + EXCLUDED.cost_unknown"
 
+struct session_usage usage_read(const struct rows *rows, int from) {
+    struct session_usage usage;
+    int64_t numbers[SESSION_USAGE_NUMBERS];
+    for (int i = 0; i < (int)SESSION_USAGE_NUMBERS; i++) {
+        numbers[i] = rows_int(rows, from + i);
+    }
+    memcpy(&usage, numbers, sizeof usage);
+    return usage;
+}
+
+void usage_args(const struct session_usage *usage, struct arg ret_args[SESSION_USAGE_NUMBERS]) {
+    int64_t numbers[SESSION_USAGE_NUMBERS];
+    memcpy(numbers, usage, sizeof numbers);
+    for (size_t i = 0; i < SESSION_USAGE_NUMBERS; i++) {
+        ret_args[i] = arg_int(numbers[i]);
+    }
+}
+
 struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
     const struct session_row nobody = {.owner = add->owner, .project = add->project};
     const struct session_row *session = add->session == NULL ? &nobody : add->session;
-    const struct session_usage *usage = &add->usage;
+    struct arg args[7 + SESSION_USAGE_NUMBERS] = {
+        arg_text(session->owner), arg_int(tx_now_ms(tx) / DAY_MS),    arg_text(session->session),
+        arg_text(add->model),     arg_str(categories[add->category]), arg_text(session->project),
+        arg_text(session->agent),
+    };
+    usage_args(&add->usage, &args[7]);
     tx_do(tx,
           "INSERT INTO usage_totals (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
           " $11, $12, $13, $14, $15)" ADD_TO_ROW,
-          ARGS(arg_text(session->owner), arg_int(tx_now_ms(tx) / DAY_MS),
-               arg_text(session->session), arg_text(add->model), arg_str(categories[add->category]),
-               arg_text(session->project), arg_text(session->agent), arg_int(usage->calls),
-               arg_int(usage->fresh), arg_int(usage->cache_read), arg_int(usage->cache_write),
-               arg_int(usage->output), arg_int(usage->reasoning), arg_int(usage->cost_micros),
-               arg_int(usage->cost_unknown)));
+          args, COUNT_OF(args));
     return tx_error(tx);
 }
 

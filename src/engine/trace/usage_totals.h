@@ -74,6 +74,10 @@ struct usage_total {
     struct session_usage usage;
 };
 
+/* The numbers of a usage: columns of a row from `from` on, and arguments of a statement. */
+struct session_usage usage_read(const struct rows *rows, int from);
+void usage_args(const struct session_usage *usage, struct arg ret_args[SESSION_USAGE_NUMBERS]);
+
 /* Of what was read, the part that a cache had, in thousandths; -1: nothing was read. */
 int64_t usage_cache_permille(const struct session_usage *usage);
 

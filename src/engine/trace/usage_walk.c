@@ -77,23 +77,6 @@ struct usage_walk {
 
 /* --- Groups ----------------------------------------------------------------------------------- */
 
-static void add_number(int64_t *to, int64_t number) {
-    if (__builtin_add_overflow(*to, number, to)) {
-        *to = number < 0 ? INT64_MIN : INT64_MAX; /* No model took so much: the row is damaged. */
-    }
-}
-
-static void add_usage(struct session_usage *to, const struct session_usage *usage) {
-    add_number(&to->calls, usage->calls);
-    add_number(&to->fresh, usage->fresh);
-    add_number(&to->cache_read, usage->cache_read);
-    add_number(&to->cache_write, usage->cache_write);
-    add_number(&to->output, usage->output);
-    add_number(&to->reasoning, usage->reasoning);
-    add_number(&to->cost_micros, usage->cost_micros);
-    add_number(&to->cost_unknown, usage->cost_unknown);
-}
-
 /* FNV-1a. Keys that collide on purpose cost their own owner time, a slice at a time. */
 static uint32_t hash_of(const struct usage_total *total) {
     uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)total->day;
@@ -176,9 +159,9 @@ static void group_new(struct usage_walk *walk, const struct usage_total *row) {
 
 static void row_add(struct usage_walk *walk, const struct usage_total *row) {
     uint32_t number = *slot_of(walk, row);
-    add_usage(&walk->sum, &row->usage);
+    session_usage_add(&walk->sum, &row->usage);
     if (number != 0) {
-        add_usage(&walk->groups[number - 1].total.usage, &row->usage);
+        session_usage_add(&walk->groups[number - 1].total.usage, &row->usage);
     } else {
         group_new(walk, row);
     }
@@ -215,14 +198,7 @@ static void row_keep(struct tx *tx, struct usage_walk *walk, const struct rows *
     walk->rows[walk->count++] = (struct usage_total){
         .day = by_day ? walk->after.day : 0,
         .key = by_day ? BYTES("") : text_keep(tx, walk, rows_text(rows, keys[walk->ask.by])),
-        .usage = {.calls = rows_int(rows, ROW_CALLS),
-                  .fresh = rows_int(rows, ROW_CALLS + 1),
-                  .cache_read = rows_int(rows, ROW_CALLS + 2),
-                  .cache_write = rows_int(rows, ROW_CALLS + 3),
-                  .output = rows_int(rows, ROW_CALLS + 4),
-                  .reasoning = rows_int(rows, ROW_CALLS + 5),
-                  .cost_micros = rows_int(rows, ROW_CALLS + 6),
-                  .cost_unknown = rows_int(rows, ROW_CALLS + 7)}};
+        .usage = usage_read(rows, ROW_CALLS)};
 }
 
 /* Number of rows that were read, fitting or not. */

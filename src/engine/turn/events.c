@@ -142,7 +142,7 @@ struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
     if (err_failed(err) || !found || turn.row.call != meter->step) {
         return err;
     }
-    sessions__add_sums(&sums, &turn.session.usage);
+    session_usage_add(&turn.session.usage, &sums);
     turn.session.context_used = usage_input(usage) + usage->output;
     turn.session.context_window = meter->window;
     AUTO(text_done) struct text data = event_of(&turn);

@@ -46,21 +46,20 @@ const char *run_kind_name(enum run_kind kind) {
     return run_kind_names[kind];
 }
 
-/* An enum is as wide as an unsigned, and compatible with it. */
 bool run_state_find(struct bytes name, enum run_state *ret_state) {
-    return bytes_find(name, run_state_names, (unsigned *)ret_state);
+    return bytes_find(name, run_state_names, ret_state);
 }
 
 bool run_gate_find(struct bytes name, enum run_gate *ret_gate) {
-    return bytes_find(name, run_gate_names, (unsigned *)ret_gate);
+    return bytes_find(name, run_gate_names, ret_gate);
 }
 
 bool run_kind_find(struct bytes name, enum run_kind *ret_kind) {
-    return bytes_find(name, run_kind_names, (unsigned *)ret_kind);
+    return bytes_find(name, run_kind_names, ret_kind);
 }
 
 bool run_cause_find(struct bytes name, enum run_cause *ret_cause) {
-    return bytes_find(name, run_cause_names, (unsigned *)ret_cause);
+    return bytes_find(name, run_cause_names, ret_cause);
 }
 
 /* --- Edges ------------------------------------------------------------------------------------ */

@@ -1,6 +1,8 @@
 /* rules/session/session.c: names and edges of sessions, messages and parts. */
 #include "rules/session/session.h"
 
+#include <string.h>
+
 #include "rules/session/given.h"
 
 #define X(word, name) name,
@@ -42,28 +44,12 @@ const char *title_by_name(enum title_by by) {
     return title_by_names[by];
 }
 
-bool session_state_find(struct bytes name, enum session_state *ret_state) {
-    return bytes_find(name, session_state_names, ret_state);
-}
-
-bool message_role_find(struct bytes name, enum message_role *ret_role) {
-    return bytes_find(name, message_role_names, ret_role);
-}
-
-bool message_status_find(struct bytes name, enum message_status *ret_status) {
-    return bytes_find(name, message_status_names, ret_status);
-}
-
 bool part_kind_find(struct bytes name, enum part_kind *ret_kind) {
     return bytes_find(name, part_kind_names, ret_kind);
 }
 
 bool part_state_find(struct bytes name, enum part_state *ret_state) {
     return bytes_find(name, part_state_names, ret_state);
-}
-
-bool title_by_find(struct bytes name, enum title_by *ret_by) {
-    return bytes_find(name, title_by_names, ret_by);
 }
 
 /* The drawing of session.h. What has no row here stays as it is. */
@@ -96,6 +82,18 @@ bool message_shown(enum message_status status) {
 bool part_state_open(enum part_state state) {
     return state == PART_STATE_READY || state == PART_STATE_ASKING || state == PART_STATE_RUNNING ||
            state == PART_STATE_PENDING || state == PART_STATE_REVIEWING;
+}
+
+void session_usage_add(struct session_usage *sum, const struct session_usage *more) {
+    int64_t sums[SESSION_USAGE_NUMBERS], numbers[SESSION_USAGE_NUMBERS];
+    memcpy(sums, sum, sizeof sums);
+    memcpy(numbers, more, sizeof numbers);
+    for (size_t i = 0; i < SESSION_USAGE_NUMBERS; i++) {
+        if (__builtin_add_overflow(sums[i], numbers[i], &sums[i])) {
+            sums[i] = numbers[i] < 0 ? INT64_MIN : INT64_MAX;
+        }
+    }
+    memcpy(sum, sums, sizeof sums);
 }
 
 bool session_project_valid(struct bytes project) {

@@ -106,12 +106,8 @@ const char *message_status_name(enum message_status status);
 const char *part_kind_name(enum part_kind kind);
 const char *part_state_name(enum part_state state);
 const char *title_by_name(enum title_by by);
-MUST_CHECK bool session_state_find(struct bytes name, enum session_state *ret_state);
-MUST_CHECK bool message_role_find(struct bytes name, enum message_role *ret_role);
-MUST_CHECK bool message_status_find(struct bytes name, enum message_status *ret_status);
 MUST_CHECK bool part_kind_find(struct bytes name, enum part_kind *ret_kind);
 MUST_CHECK bool part_state_find(struct bytes name, enum part_state *ret_state);
-MUST_CHECK bool title_by_find(struct bytes name, enum title_by *ret_by);
 
 bool message_edge_legal(enum message_status from, enum message_status to);
 /* Whether a client sees it in lists: all but what was removed. */
@@ -121,12 +117,15 @@ bool part_state_open(enum part_state state);
 
 /* --- Rows, as the rules see them. Texts are borrowed from whoever filled them. ---------------- */
 
-/* Sums over the calls of models. */
+/* Sums over the calls of models: numbers only, in the order of their columns. */
 struct session_usage {
     int64_t calls, fresh, cache_read, cache_write, output, reasoning;
     int64_t cost_micros;  /* Of those calls whose cost is known, */
     int64_t cost_unknown; /* and how many there are of which it is not. */
 };
+enum { SESSION_USAGE_NUMBERS = sizeof(struct session_usage) / sizeof(int64_t) };
+/* A sum that is larger than any model takes (its row is damaged) stays at the largest number. */
+void session_usage_add(struct session_usage *sum, const struct session_usage *more);
 
 struct session_row {
     int64_t id;           /* Inside the database; rises with each session. */
