@@ -67,7 +67,7 @@ enum holder_end {
      * holder that ended before its claim and said why: EXIT_NOT_STARTED with `os`. */
     HOLDER_LOST,
 };
-/* Copied by start and adopt. All but `ended` may be NULL; all may call holder_close. */
+/* Borrowed until `ended` or holder_close; all are wanted, and all may call holder_close. */
 struct holder_news {
     void (*claimed)(void *ctx); /* Not after an adoption: it is the spool that says so. */
     void (*grown)(void *ctx, enum log_stream stream, int64_t size); /* It only ever grows. */

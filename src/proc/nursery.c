@@ -1,17 +1,119 @@
-/* nursery.c: see nursery.h, and protocol.h for what is said to it. */
+/* nursery.c: see nursery.h, and protocol.h for what is said to a nursery.
+ *
+ * posix_spawn and not uv_spawn: the holder is nobody's child for long (libuv would want to wait for
+ * it), gets two descriptors at fixed places and nothing else of ours, and glibc's vfork-like clone
+ * costs the same whatever the daemon's size.
+ */
 #include "proc/nursery.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
+#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "proc/holder_inside.h"
+#include "proc/spool/protocol.h"
 
-enum { FDS = 2 };
+enum {
+    FDS = 2,
+    COPIES_FROM = 16, /* Beyond the places that the holder's descriptors take. */
+};
+
+/* From an assembler file: scripts/image.sh. */
+extern const char holder_image_bytes[];
+extern const size_t holder_image_bytes_size;
+extern const uint8_t holder_image_bytes_sha256[sizeof(struct sha256)];
+
+struct bytes holder_image(void) {
+    return (struct bytes){holder_image_bytes, holder_image_bytes_size};
+}
+
+struct sha256 holder_image_hash(void) {
+    struct sha256 hash;
+    memcpy(hash.bytes, holder_image_bytes_sha256, sizeof hash.bytes);
+    return hash;
+}
+
+/* --- A process -------------------------------------------------------------------------------- */
+
+static void actions_done(posix_spawn_file_actions_t *actions) {
+    (void)posix_spawn_file_actions_destroy(actions); /* Cannot fail. */
+}
+
+static void attributes_done(posix_spawnattr_t *attributes) {
+    (void)posix_spawnattr_destroy(attributes); /* Cannot fail. */
+}
+
+struct err nursery_spawn(const struct nursery_birth *birth, int *ret_pid) {
+    /* The descriptors must not lie in each other's way: copies far above do not. */
+    bool is_nursery = birth->order_fd < 0;
+    AUTO(fd_release)
+    int order_fd = is_nursery ? -1 : fcntl(birth->order_fd, F_DUPFD_CLOEXEC, COPIES_FROM);
+    AUTO(fd_release) int link_fd = fcntl(birth->link_fd, F_DUPFD_CLOEXEC, COPIES_FROM);
+    if ((order_fd < 0 && !is_nursery) || link_fd < 0) {
+        return err_from_errno(errno, "holder: copy descriptors");
+    }
+    AUTO(actions_done) posix_spawn_file_actions_t actions;
+    AUTO(attributes_done) posix_spawnattr_t attributes;
+    int rc = posix_spawn_file_actions_init(&actions);
+    assert(rc == 0); /* Both only fill memory of ours. */
+    rc = posix_spawnattr_init(&attributes);
+    assert(rc == 0);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && rc == 0; fd++) {
+        rc = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0 /* mode */);
+    }
+    if (rc == 0) {
+        rc = posix_spawn_file_actions_adddup2(&actions, is_nursery ? STDIN_FILENO : order_fd,
+                                              PROTOCOL_ORDER_FD);
+    }
+    if (rc == 0) {
+        rc = posix_spawn_file_actions_adddup2(&actions, link_fd, PROTOCOL_LINK_FD);
+    }
+    if (rc == 0) {
+        rc = posix_spawn_file_actions_addclosefrom_np(&actions, PROTOCOL_LINK_FD + 1);
+    }
+    /* A holder would hand a blocked signal on to commands. What was ignored it resets itself. */
+    sigset_t none;
+    (void)sigemptyset(&none); /* Cannot fail. */
+    if (rc == 0) {
+        rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+    }
+    if (rc == 0) {
+        rc = posix_spawnattr_setsigmask(&attributes, &none);
+    }
+    if (rc != 0) {
+        return err_from_errno(rc, "holder: prepare its start");
+    }
+    /* The holder needs nothing of our environment; the command's comes with the order. */
+    char name[] = "drover-holder", nursery[] = PROTOCOL_NURSERY;
+    char *argv[] = {name, is_nursery ? nursery : NULL, NULL}, *env[] = {NULL};
+    pid_t pid = 0;
+    rc = posix_spawn(&pid, birth->program, &actions, &attributes, argv, env);
+    if (rc != 0) {
+        return err_from_errno(rc, "holder: start");
+    }
+    *ret_pid = (int)pid;
+    return ERR_OK;
+}
+
+struct err nursery_make_link(int *ret_ours, int *ret_theirs) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0 /* protocol */, pair) < 0) {
+        return err_from_errno(errno, "holder: make a link");
+    }
+    AUTO(fd_release) int ours = pair[0];
+    AUTO(fd_release) int theirs = pair[1];
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0) {
+        return err_from_errno(errno, "holder: make a link");
+    }
+    *ret_ours = fd_take(&ours);
+    *ret_theirs = fd_take(&theirs);
+    return ERR_OK;
+}
+
+/* --- The nursery ------------------------------------------------------------------------------ */
 
 void nursery_init(struct nursery *nursery) {
     *nursery = (struct nursery){.link_fd = -1};
@@ -38,24 +140,24 @@ bool nursery_reaped(struct nursery *nursery, int pid) {
     return is_it;
 }
 
-static struct err make(struct nursery *nursery, const char *program) {
+static struct err nursery_make(struct nursery *nursery, const char *program) {
     AUTO(fd_release) int ours = -1;
     AUTO(fd_release) int theirs = -1;
-    struct err err = holder__make_link(&ours, &theirs);
+    struct err err = nursery_make_link(&ours, &theirs);
     if (err_failed(err)) {
         return err;
     }
-    const struct holder_spawn spawn = {program, -1 /* no order */, theirs};
+    const struct nursery_birth birth = {program, -1 /* no order */, theirs};
     int pid = 0;
-    err = holder__spawn(&spawn, &pid);
+    err = nursery_spawn(&birth, &pid);
     if (!err_failed(err)) {
         *nursery = (struct nursery){.pid = pid, .link_fd = fd_take(&ours)};
     }
     return err;
 }
 
-/* One byte, so that it is there whole or not at all. Does not wait. */
-static struct err tell(const struct nursery *nursery, const struct nursery_birth *birth) {
+/* Sends one byte, so that it is there whole or not at all. Does not wait. */
+static struct err nursery_tell(const struct nursery *nursery, const struct nursery_birth *birth) {
     const int fds[FDS] = {birth->order_fd, birth->link_fd};
     union {
         char bytes[CMSG_SPACE(sizeof fds)];
@@ -74,7 +176,7 @@ static struct err tell(const struct nursery *nursery, const struct nursery_birth
     if (sendmsg(nursery->link_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
         return ERR_OK;
     }
-    /* Its queue is full, or too many descriptors are under way. */
+    /* The queue is full, or too many descriptors are under way. */
     bool busy = errno == EAGAIN || errno == ETOOMANYREFS;
     return busy ? err_make(ERR_BUSY, "nursery: tell") : err_from_errno(errno, "nursery: tell");
 }
@@ -82,14 +184,14 @@ static struct err tell(const struct nursery *nursery, const struct nursery_birth
 /* One that has ended is not always known to be gone: the second try is of a new one. */
 struct err nursery_bear(struct nursery *nursery, const struct nursery_birth *birth) {
     bool was_there = nursery->pid > 0;
-    struct err err = was_there ? ERR_OK : make(nursery, birth->program);
+    struct err err = was_there ? ERR_OK : nursery_make(nursery, birth->program);
     if (!err_failed(err)) {
-        err = tell(nursery, birth);
+        err = nursery_tell(nursery, birth);
     }
     if (!was_there || !err_failed(err) || err.code == ERR_BUSY) {
         return err;
     }
     nursery_drop(nursery);
-    err = make(nursery, birth->program);
-    return err_failed(err) ? err : tell(nursery, birth);
+    err = nursery_make(nursery, birth->program);
+    return err_failed(err) ? err : nursery_tell(nursery, birth);
 }

@@ -16,7 +16,6 @@
 #include "base/json/json.h"
 #include "custody_kit.h"
 #include "loop/loop_uv.h"
-#include "proc/holder_image.h"
 #include "proc/nursery.h"
 
 /* --- Following -------------------------------------------------------------------------------- */
