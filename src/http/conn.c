@@ -1,4 +1,5 @@
-/* conn.c: the life of a connection, its one timer, and its end.
+/* conn.c: a connection: from its bytes to requests, one after the other, and from answers, in their
+ * order, then perhaps a stream, to its bytes.
  *
  *              first byte        head complete, body follows
  *     ┌──> IDLE ────────> HEAD ─────────────────────────────> BODY
@@ -15,15 +16,34 @@
  * The timer is armed as seldom as possible: a deadline that moves into the future is only written
  * down, and read when the timer fires. A request that arrives whole, in one read, never touches the
  * timer.
+ *
+ * For a write the socket is tried at once. What it does not take is kept in one conn_write, and
+ * nothing more is written until that is gone: so a slow client costs one write.
  */
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/memory.h"
 #include "http/inside.h"
 #include "loop/loop_uv.h"
 
-enum { BODY_PROGRESS_MIN = 4096 }; /* Bytes that a body must bring in each body_ms. */
+enum {
+    BODY_PROGRESS_MIN = 4096, /* Bytes that a body must bring in each body_ms. */
+    TURN_REQUESTS_MAX = 64,   /* Requests of one connection before the others get their turn. */
+    LINGER_BYTES_MAX = 4 << 20,
+    DRAIN_LINGER_MS = 500,
+    PIECES_MAX = 32,
+    BATCH_BYTES_MAX = 256 << 10, /* Upper bound of what one turn copies for a slow client. */
+    BODY_COPY_MAX = 4 << 10,     /* Smaller bodies go out beside their heads, in one piece. */
+    UNSENT_MAX = 128 << 10,      /* Bytes of a stream that the kernel may hold for a slow client. */
+};
+static_assert((int)OUTLET_PIECES_MAX <= (int)PIECES_MAX, "a stream's write fits");
+
+static void conn_flush(struct conn *conn);
 
 #define TO(state) (1U << (state))
 static const unsigned edges[CONN_STATES] = {
@@ -35,7 +55,7 @@ static const unsigned edges[CONN_STATES] = {
     [CONN_ENDING] = TO(CONN_STREAM) | TO(CONN_LINGER),
 };
 
-void conn_go(struct conn *conn, enum conn_state to) {
+static void conn_go(struct conn *conn, enum conn_state to) {
     if (conn->state == to) {
         return;
     }
@@ -44,87 +64,100 @@ void conn_go(struct conn *conn, enum conn_state to) {
     conn->state = to;
 }
 
-/* --- The beginning ---------------------------------------------------------------------------- */
+/* --- Admission -------------------------------------------------------------------------------- */
 
-static void conn_turn(struct loop_task *task) {
-    struct conn *conn = CONTAINER_OF(task, struct conn, task);
-    conn->turn_requests = 0;
-    conn_flush(conn);
-    conn_read_more(conn);
-}
-
-struct conn *conn_new(struct listener *listener) {
-    struct http_server *server = listener->server;
-    struct conn *conn = mem_new(sizeof *conn);
-    conn->server = server;
-    conn->listener = listener;
-    conn->task.run = conn_turn;
-    parser_init(&conn->parser);
-    int rc = listener->is_unix ? uv_pipe_init(loop_uv(server->loop), &conn->uv.pipe, /* ipc */ 0)
-                               : uv_tcp_init(loop_uv(server->loop), &conn->uv.tcp);
-    assert(rc == 0);
-    conn->next = server->conns;
-    if (server->conns != NULL) {
-        server->conns->prev = conn;
+/* A single request at a time is always possible. More of them share bounds for the whole server:
+ * each takes some kilobytes, its answer may be a page, and there may be very many connections.
+ * A client that does not take its answers gets no more of them. */
+static bool conn_has_room(const struct conn *conn) {
+    const struct http_server *server = conn->server;
+    const struct exchange *last = conn->last;
+    if (conn->in_flight >= server->limits.pipeline_max || conn->writing != NULL ||
+        conn->upgrading) {
+        return false;
     }
-    server->conns = conn;
-    server->stats.connections++;
-    return conn;
+    if (last == NULL) {
+        return true;
+    }
+    /* A large body takes its way through the pool, and a later request must not overtake it: a
+     * client that sends two appends in a row means them in that order. */
+    if (last->state == EXCHANGE_PARSING || (last->state == EXCHANGE_HANDLING && last->holds_next)) {
+        return false;
+    }
+    /* Answers that wait for their clients, and a guess at those that are being made for requests
+     * behind others. Without the guess a client could ask for many pages in one write, before the
+     * first of them is there to be counted. */
+    return server->exchange_count < (size_t)server->limits.connections_max * 2 &&
+           server->answer_bytes + server->ahead_bytes < server->limits.ahead_bytes_max;
 }
 
-static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    struct conn *conn = CONTAINER_OF(handle, struct conn, uv.handle);
-    *buf = uv_buf_init(conn->server->read_buffer, READ_SIZE);
+static bool request_may_begin(const struct conn *conn) {
+    return conn->turn_requests < TURN_REQUESTS_MAX && conn_has_room(conn);
 }
 
-static void conn_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf) {
-    struct conn *conn = CONTAINER_OF(stream, struct conn, uv.stream);
-    loop_breathe(conn->server->loop);
-    if (len == UV_EOF) {
-        conn_read_eof(conn);
-    } else if (len < 0) {
+/* False: there is no memory for a further exchange. */
+static bool request_begin(struct conn *conn) {
+    struct exchange *exchange = exchange_new(conn);
+    if (exchange == NULL) {
         conn_close(conn);
-    } else if (len > 0) {
-        conn->server->stats.bytes_read += (uint64_t)len;
-        conn_read(conn, (struct bytes){buf->base, (size_t)len});
+        return false;
+    }
+    if (conn->last != NULL) {
+        conn->last->next = exchange;
+    } else {
+        conn->first = exchange;
+    }
+    conn->last = conn->reading = exchange;
+    exchange->ahead_bytes = conn->in_flight > 0 ? AHEAD_SMALL : 0;
+    conn->server->ahead_bytes += exchange->ahead_bytes;
+    conn->in_flight++;
+    conn->turn_requests++;
+    return true;
+}
+
+static void conn_refuse(struct conn *conn, struct err err, const struct why *why) {
+    struct exchange *exchange = conn->reading;
+    assert(exchange != NULL);
+    conn->server->stats.protocol_errors++;
+    conn->reading = NULL;
+    conn_deadline(conn, 0);
+    conn_go(conn, CONN_ENDING);
+    exchange->close = true;
+    if (exchange->state == EXCHANGE_READING) {
+        exchange_problem(exchange, err, why);
+    } else {
+        conn_answered(conn); /* The refusal is out or on its way; the connection ends now. */
     }
 }
 
-void conn_start(struct conn *conn) {
-    assert(!conn->reading_on);
-    if (conn->eof) {
-        return;
+void conn_reject(struct conn *conn, struct err err, const struct why *why) {
+    if (request_begin(conn)) {
+        conn_refuse(conn, err, why);
     }
-    if (uv_read_start(&conn->uv.stream, conn_on_alloc, conn_on_read) != 0) {
-        conn_close(conn);
-        return;
-    }
-    conn->reading_on = true;
 }
 
 /* --- Deadlines -------------------------------------------------------------------------------- */
 
 static void conn_expired(struct conn *conn) {
-    const char *detail = NULL;
+    struct why why;
     conn->deadline_ms = 0;
     if (conn->state == CONN_LINGER || (conn->state == CONN_IDLE && conn->first == NULL)) {
         conn_close(conn);
-    } else if (conn->state == CONN_HEAD) {
-        detail = "the head of the request was not complete in time";
-    } else if (conn->state == CONN_BODY) {
-        if (conn->parser.wire - conn->progress >= BODY_PROGRESS_MIN) {
-            conn->progress = conn->parser.wire;
-            conn_deadline(conn, conn->server->limits.body_ms);
-        } else {
-            detail = "the body of the request came too slowly";
-        }
+        return;
     }
-    if (detail != NULL) {
-        struct why why;
-        why_set(&why, "%s", detail);
-        conn->server->stats.timeouts++;
-        conn_refuse(conn, err_make(ERR_REQUEST_TIMEOUT, "http: read"), &why);
+    if (conn->state == CONN_HEAD) {
+        why_set(&why, "the head of the request was not complete in time");
+    } else if (conn->state != CONN_BODY) {
+        return;
+    } else if (conn->parser.wire - conn->progress >= BODY_PROGRESS_MIN) {
+        conn->progress = conn->parser.wire;
+        conn_deadline(conn, conn->server->limits.body_ms);
+        return;
+    } else {
+        why_set(&why, "the body of the request came too slowly");
     }
+    conn->server->stats.timeouts++;
+    conn_refuse(conn, err_make(ERR_REQUEST_TIMEOUT, "http: read"), &why);
 }
 
 static void conn_timer_fire(struct timer *timer) {
@@ -153,23 +186,27 @@ void conn_deadline(struct conn *conn, unsigned after_ms) {
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
+/* The caller's then; NULL: there is none, and *ret_len is untouched. */
+static char *conn_stash_take(struct conn *conn, size_t *ret_len) {
+    char *taken = conn->stash;
+    if (taken != NULL) {
+        conn->server->body_bytes -= conn->stash_len;
+        *ret_len = conn->stash_len;
+        conn->stash = NULL;
+    }
+    return taken;
+}
+
 static void conn_on_closed(uv_handle_t *handle) {
     struct conn *conn = CONTAINER_OF(handle, struct conn, uv.handle);
     struct http_server *server = conn->server;
     loop_breathe(server->loop);
     assert(conn->first == NULL);
     assert(conn->writing == NULL);
-    if (server->walk == conn) {
-        server->walk = conn->next;
+    if (server->walk == &conn->link) {
+        server->walk = conn->link.next;
     }
-    if (conn->prev != NULL) {
-        conn->prev->next = conn->next;
-    } else {
-        server->conns = conn->next;
-    }
-    if (conn->next != NULL) {
-        conn->next->prev = conn->prev;
-    }
+    link_remove(&conn->link);
     server->stats.connections--;
     addresses_release(&server->addresses, conn->address);
     size_t len = 0;
@@ -178,7 +215,9 @@ static void conn_on_closed(uv_handle_t *handle) {
     server_end_if_empty(server);
 }
 
-void conn_let_go(struct exchange *exchange) {
+/* Takes an exchange off its connection: what is in the hands of its handler stays there, without a
+ * client. */
+static void conn_let_go(struct exchange *exchange) {
     bool handled = exchange->state == EXCHANGE_PARSING || exchange->state == EXCHANGE_HANDLING;
     exchange->conn = NULL;
     if (exchange->state == EXCHANGE_STREAMING) {
@@ -215,7 +254,8 @@ void conn_close(struct conn *conn) {
     uv_close(&conn->uv.handle, conn_on_closed);
 }
 
-void conn_cut(struct conn *conn) {
+/* At once, and what the client has not taken yet is thrown away by the kernel too. */
+static void conn_cut(struct conn *conn) {
     uv_os_fd_t fd;
     struct linger hard = {.l_onoff = 1};
     if (conn->state != CONN_CLOSING && uv_fileno(&conn->uv.handle, &fd) == 0) {
@@ -228,6 +268,624 @@ void conn_answered(struct conn *conn) {
     if (!conn->corked && conn->state != CONN_CLOSING) {
         loop_soon(conn->server->loop, &conn->task);
     }
+}
+
+/* --- What the socket did not take ------------------------------------------------------------- */
+
+struct conn_write {
+    uv_write_t req;
+    struct conn *conn;
+    struct timer stall;
+    size_t left;    /* When the stall timer was armed. */
+    size_t answers; /* Bytes in `copied` that count among those that wait. */
+    unsigned buffer_count;
+    struct hub_buffer *buffers[OUTLET_PIECES_MAX]; /* A reference each. */
+    char copied[];
+};
+
+/* Bytes of ours and of the kernel's: it may hold megabytes that a slow client takes, one after the
+ * other, long before there is room for more of ours. */
+static size_t bytes_left(const struct conn *conn) {
+    uv_os_fd_t fd;
+    int held = 0;
+    if (uv_fileno(&conn->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &held) != 0) {
+        held = 0;
+    }
+    return uv_stream_get_write_queue_size(&conn->uv.stream) + (size_t)held;
+}
+
+static void write_stalled(struct timer *timer) {
+    struct conn_write *write = CONTAINER_OF(timer, struct conn_write, stall);
+    struct conn *conn = write->conn;
+    size_t left = bytes_left(conn);
+    if (left >= write->left) {
+        conn->server->stats.timeouts++;
+        conn_cut(conn);
+        return;
+    }
+    write->left = left;
+    timer_start(conn->server->loop, timer, conn->server->limits.write_ms, write_stalled);
+}
+
+static void write_done(uv_write_t *req, int status) {
+    struct conn_write *write = CONTAINER_OF(req, struct conn_write, req);
+    struct conn *conn = write->conn;
+    loop_breathe(conn->server->loop);
+    timer_stop(conn->server->loop, &write->stall);
+    conn->writing = NULL;
+    conn->server->answer_bytes -= write->answers;
+    for (unsigned i = 0; i < write->buffer_count; i++) {
+        hub_buffer_unref(write->buffers[i]);
+    }
+    mem_free(write);
+    if (conn->state == CONN_CLOSING) {
+        return;
+    }
+    if (status < 0) {
+        conn_close(conn);
+    } else if (conn->state == CONN_STREAM) {
+        conn->outlet->ops->writable(conn->outlet);
+    } else {
+        conn_flush(conn);
+        conn_read_more(conn);
+    }
+}
+
+/* Keeps the pieces until the socket takes them: shared bytes by their reference, others by a copy.
+ * False: nothing was kept, for want of memory or because the socket is broken. */
+static bool write_keep(struct conn *conn, const struct outlet_piece *pieces, unsigned count) {
+    uv_buf_t bufs[PIECES_MAX];
+    size_t copies = 0, total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        copies += pieces[i].buffer == NULL ? pieces[i].bytes.len : 0;
+    }
+    struct conn_write *write = mem_try(sizeof *write + copies);
+    if (write == NULL) {
+        return false;
+    }
+    memset(write, 0, sizeof *write);
+    char *copy = write->copied;
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes bytes = pieces[i].bytes;
+        if (pieces[i].buffer != NULL) {
+            write->buffers[write->buffer_count++] = pieces[i].buffer;
+        } else {
+            memcpy(copy, bytes.data, bytes.len);
+            bytes.data = copy;
+            copy += bytes.len;
+        }
+        bufs[i] = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
+        total += bytes.len;
+    }
+    write->conn = conn;
+    conn->writing = write;
+    conn->server->stats.bytes_written += total;
+    if (uv_write(&write->req, &conn->uv.stream, bufs, count, write_done) != 0) {
+        conn->writing = NULL;
+        mem_free(write);
+        return false;
+    }
+    write->left = bytes_left(conn);
+    timer_start(conn->server->loop, &write->stall, conn->server->limits.write_ms, write_stalled);
+    return true;
+}
+
+enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
+
+/* Ends the references of the pieces, or keeps them for as long as needed. *ret_kept: bytes that the
+ * socket did not take. WRITTEN_NOT: the connection must end. */
+static enum written conn_write_pieces(struct conn *conn, const struct outlet_piece *pieces,
+                                      unsigned count, size_t *ret_kept) {
+    uv_buf_t bufs[PIECES_MAX] = {{0}};
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bufs[i] = uv_buf_init((char *)pieces[i].bytes.data, (unsigned)pieces[i].bytes.len);
+        total += pieces[i].bytes.len;
+    }
+    int rc = uv_try_write(&conn->uv.stream, bufs, count);
+    size_t done = rc > 0 ? (size_t)rc : 0;
+    conn->server->stats.bytes_written += done;
+    struct outlet_piece rest[PIECES_MAX];
+    unsigned rest_count = 0;
+    *ret_kept = total - done;
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes bytes = pieces[i].bytes;
+        size_t cut = done < bytes.len ? done : bytes.len;
+        done -= cut;
+        if (cut < bytes.len && (rc >= 0 || rc == UV_EAGAIN)) {
+            rest[rest_count++] = (struct outlet_piece){.bytes = {bytes.data + cut, bytes.len - cut},
+                                                       .buffer = pieces[i].buffer};
+        } else {
+            hub_buffer_unref(pieces[i].buffer);
+        }
+    }
+    if (rc < 0 && rc != UV_EAGAIN) {
+        return WRITTEN_NOT;
+    }
+    if (rest_count == 0) {
+        return WRITTEN_ALL;
+    }
+    if (write_keep(conn, rest, rest_count)) {
+        return WRITTEN_KEPT;
+    }
+    for (unsigned i = 0; i < rest_count; i++) {
+        hub_buffer_unref(rest[i].buffer);
+    }
+    return WRITTEN_NOT;
+}
+
+/* --- Answers ---------------------------------------------------------------------------------- */
+
+/* Pieces of one write; heads and small bodies stand in the server's scratch. */
+struct batch {
+    struct outlet_piece pieces[PIECES_MAX];
+    unsigned count;
+    char *at; /* End of what was put into the scratch. */
+    size_t used, total;
+};
+
+/* Adds bytes that were put at `at`, to the piece before them where they follow it. */
+static void batch_add(struct batch *batch, size_t len) {
+    struct bytes *last = batch->count > 0 ? &batch->pieces[batch->count - 1].bytes : NULL;
+    if (last != NULL && last->data + last->len == batch->at) {
+        last->len += len;
+    } else {
+        batch->pieces[batch->count++] = (struct outlet_piece){.bytes = {batch->at, len}};
+    }
+    batch->at += len;
+    batch->used += len;
+    batch->total += len;
+}
+
+static bool batch_full(const struct batch *batch) {
+    return batch->count + 2 > PIECES_MAX || batch->total >= BATCH_BYTES_MAX ||
+           batch->used + ANSWER_HEAD_MAX + BODY_COPY_MAX > SCRATCH_SIZE;
+}
+
+static void batch_gather(struct conn *conn, struct batch *batch) {
+    /* Nothing behind the last answer will be answered: what a client sent behind it did not happen,
+     * and the client must know that. */
+    bool ends = conn->state == CONN_ENDING || (conn->state == CONN_HELD && conn->close_after);
+    struct exchange *at = conn->first;
+    while (at != NULL && at->state == EXCHANGE_ANSWERED && !at->written && !batch_full(batch)) {
+        at->close = at->close || (ends && at->next == NULL);
+        batch_add(batch, reply_head_write(at, batch->at));
+        at->written = true;
+        if (!at->head_only && at->body_len > BODY_COPY_MAX) {
+            batch->pieces[batch->count++] =
+                (struct outlet_piece){.bytes = {at->body, at->body_len}};
+            batch->total += at->body_len;
+        } else if (!at->head_only && at->body_len > 0) {
+            memcpy(batch->at, at->body, at->body_len);
+            batch_add(batch, at->body_len);
+        }
+        at = at->next;
+    }
+    if (at != NULL && at->continue_due && at->state == EXCHANGE_READING && !batch_full(batch)) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        memcpy(batch->at, go_on, sizeof go_on - 1);
+        batch_add(batch, sizeof go_on - 1);
+        at->continue_due = false;
+        conn_deadline(conn, conn->server->limits.body_ms);
+    }
+}
+
+/* True: more can be written now. */
+static bool batch_flush(struct conn *conn) {
+    struct batch batch = {.at = conn->server->scratch};
+    batch_gather(conn, &batch);
+    if (batch.count > 0) {
+        size_t kept = 0;
+        enum written written = conn_write_pieces(conn, batch.pieces, batch.count, &kept);
+        if (written == WRITTEN_NOT) {
+            conn_close(conn);
+            return false;
+        }
+        if (written == WRITTEN_KEPT) {
+            conn->writing->answers = kept;
+            conn->server->answer_bytes += kept;
+        }
+    }
+    while (conn->first != NULL && conn->first->written && conn->first != conn->reading) {
+        struct exchange *exchange = conn->first;
+        conn->first = exchange->next;
+        conn->in_flight--;
+        exchange_free(exchange);
+    }
+    if (conn->first == NULL) {
+        conn->last = NULL;
+        conn->upgrading = false;
+        if (conn->state == CONN_IDLE) {
+            conn_deadline(conn, conn->server->limits.idle_ms);
+        }
+    }
+    const struct exchange *first = conn->first;
+    return batch.count > 0 && conn->writing == NULL && first != NULL &&
+           ((first->state == EXCHANGE_ANSWERED && !first->written) ||
+            (first->state == EXCHANGE_READING && first->continue_due));
+}
+
+/* The outlet is notified, or the connection ends. */
+static void conn_half_closed(struct conn *conn) {
+    if (conn->outlet->ops->half_closed != NULL) {
+        conn->outlet->ops->half_closed(conn->outlet);
+    } else {
+        outlet_cut(conn->outlet);
+    }
+}
+
+/* The stream's exchange has come to the head of the queue. What the client had sent behind it gets
+ * no answer: there is no end after which one could come. */
+static void outlet_start(struct conn *conn) {
+    struct exchange *exchange = conn->first;
+    struct outlet *outlet = exchange->outlet;
+    conn->first = exchange->next;
+    exchange_free(exchange);
+    while (conn->first != NULL) {
+        struct exchange *at = conn->first;
+        conn->first = at->next;
+        conn_let_go(at);
+    }
+    conn->last = conn->reading = NULL;
+    conn->in_flight = 0;
+    conn_deadline(conn, 0);
+    conn_go(conn, CONN_STREAM);
+    conn->outlet = outlet;
+    outlet->conn = conn;
+    /* Without this bound the kernel takes megabytes for a client that reads slowly, and ten
+     * thousand of those are more than it has. */
+    uv_os_fd_t fd;
+    int unsent_max = UNSENT_MAX;
+    if (!conn->listener->is_unix && uv_fileno(&conn->uv.handle, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
+                         sizeof unsent_max); /* As said, only more memory without. */
+    }
+    outlet->ops->start(outlet);
+    size_t len = 0;
+    AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
+    if (conn->state == CONN_STREAM && kept != NULL) {
+        outlet->ops->receive(outlet, (struct bytes){kept, len});
+    }
+    if (conn->state == CONN_STREAM && outlet->revoked) {
+        outlet->ops->drain(outlet, ERR_UNAUTHORIZED);
+    } else if (conn->state == CONN_STREAM && conn->server->draining) {
+        outlet->ops->drain(outlet, ERR_CLOSING);
+    }
+    if (conn->state == CONN_STREAM && conn->eof) {
+        conn_half_closed(conn);
+    }
+    loop_soon(conn->server->loop, &conn->task);
+}
+
+/* All is out: our side is shut, and what still comes is dropped until the client has read. */
+static void conn_linger(struct conn *conn) {
+    unsigned linger_ms = conn->server->limits.linger_ms;
+    uv_os_fd_t fd;
+    if (conn->eof || uv_fileno(&conn->uv.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+        conn_close(conn);
+        return;
+    }
+    conn_go(conn, CONN_LINGER);
+    conn_deadline(conn, conn->server->draining && linger_ms > DRAIN_LINGER_MS ? DRAIN_LINGER_MS
+                                                                              : linger_ms);
+}
+
+static void conn_flush(struct conn *conn) {
+    if (conn->broken) {
+        conn_cut(conn);
+        return;
+    }
+    if (conn->corked || conn->state == CONN_CLOSING) {
+        return;
+    }
+    bool more = conn->writing == NULL && conn->outlet == NULL && batch_flush(conn);
+    if (conn->state == CONN_CLOSING) {
+        return;
+    }
+    const struct exchange *first = conn->first;
+    if (more) {
+        loop_soon(conn->server->loop, &conn->task); /* The other connections come first. */
+        return;
+    }
+    if (conn->writing == NULL && first != NULL && first->state == EXCHANGE_STREAMING) {
+        outlet_start(conn);
+        return;
+    }
+    if (conn->state == CONN_ENDING && first == NULL && conn->writing == NULL) {
+        conn_linger(conn);
+    }
+    if ((conn->state == CONN_HELD && conn_has_room(conn)) ||
+        (conn->state == CONN_LINGER && !conn->reading_on)) {
+        loop_soon(conn->server->loop, &conn->task);
+    }
+}
+
+/* --- Streams ---------------------------------------------------------------------------------- */
+
+bool outlet_waits(const struct outlet *outlet) {
+    return outlet->conn->writing != NULL || outlet->conn->broken;
+}
+
+void outlet_cut(struct outlet *outlet) {
+    struct conn *conn = outlet->conn;
+    conn->broken = true;
+    loop_soon(conn->server->loop, &conn->task);
+}
+
+void outlet_end(struct outlet *outlet) {
+    struct conn *conn = outlet->conn;
+    if (conn->state == CONN_STREAM) {
+        conn_go(conn, CONN_ENDING);
+        loop_soon(conn->server->loop, &conn->task);
+    }
+}
+
+bool outlet_write(struct outlet *outlet, const struct outlet_piece *pieces, unsigned count) {
+    assert(count > 0);
+    assert(count <= OUTLET_PIECES_MAX);
+    assert(!outlet_waits(outlet));
+    size_t kept;
+    enum written written = conn_write_pieces(outlet->conn, pieces, count, &kept);
+    if (written == WRITTEN_NOT) {
+        outlet_cut(outlet);
+    }
+    return written == WRITTEN_ALL;
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+void conn_read_stop(struct conn *conn) {
+    if (conn->reading_on) {
+        (void)uv_read_stop(&conn->uv.stream); /* Always succeeds. */
+        conn->reading_on = false;
+    }
+}
+
+/* At most one read of each connection is kept. But there may be very many connections, and what
+ * they send need not be a request that anybody knows: so all of it counts among the bodies. */
+static void conn_hold(struct conn *conn, struct bytes rest) {
+    struct http_server *server = conn->server;
+    assert(conn->stash == NULL);
+    assert(rest.len > 0);
+    if (server->body_bytes + rest.len <= server->limits.bodies_bytes_max) {
+        conn->stash = mem_try(rest.len);
+    }
+    if (conn->stash != NULL) {
+        memcpy(conn->stash, rest.data, rest.len);
+        conn->stash_len = rest.len;
+        server->body_bytes += rest.len;
+        conn_read_stop(conn);
+        conn_go(conn, CONN_HELD);
+        conn_deadline(conn, 0);
+    } else if (conn->upgrading) {
+        conn_close(conn); /* Bytes behind an upgrade are no request that could be refused. */
+    } else {
+        struct why why;
+        why_set(&why, "too much came behind requests that are not answered yet, over all");
+        conn_reject(conn, err_make(ERR_OVERLOADED, "http: hold"), &why);
+    }
+}
+
+/* The head is there: the checks decide whether its request may reach the handler. */
+static void request_check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
+    exchange_check(exchange);
+    if (exchange->state == EXCHANGE_READING && exchange_is_read(exchange)) {
+        exchange_guess(exchange, AHEAD_PAGE); /* Not before: a stranger may send half a head. */
+    }
+    if (result == PARSE_WHOLE) {
+        return;
+    }
+    if (exchange->state == EXCHANGE_ANSWERED && exchange->close) {
+        conn->reading = NULL;
+        conn_deadline(conn, 0);
+        conn_go(conn, CONN_ENDING);
+        return;
+    }
+    conn_go(conn, CONN_BODY);
+    conn->progress = 0;
+    /* After "100 Continue" the client's time begins when that is sent, behind earlier answers. */
+    conn_deadline(conn, exchange->continue_due ? 0 : conn->server->limits.body_ms);
+}
+
+static void request_end(struct conn *conn, struct exchange *exchange) {
+    conn->reading = NULL;
+    conn->server->stats.requests++;
+    conn_deadline(conn, 0);
+    conn_go(conn, CONN_IDLE);
+    if (exchange->close || conn->close_after) {
+        conn_go(conn, CONN_ENDING);
+    }
+    if (exchange->state == EXCHANGE_READING) {
+        conn->upgrading = exchange->request.wants_upgrade;
+        exchange_run(exchange);
+    }
+}
+
+/* Feeds the parser up to the end of a head, of a body or of the bytes. False: nothing more can be
+ * read now. */
+static bool conn_parse_step(struct conn *conn, struct bytes *bytes) {
+    struct http_server *server = conn->server;
+    if (conn->reading == NULL) {
+        if (!request_may_begin(conn)) {
+            conn_hold(conn, *bytes);
+            return false;
+        }
+        if (!request_begin(conn)) {
+            return false;
+        }
+    }
+    struct exchange *exchange = conn->reading;
+    struct request *request = &exchange->request;
+    size_t used, before = request->body_size;
+    enum parse_result result =
+        parser_feed(&conn->parser, request, &server->request_limits, *bytes, &used);
+    *bytes = (struct bytes){bytes->data + used, bytes->len - used};
+    /* Bodies are bounded one by one, and all together. */
+    server->body_bytes += request->body_size - before;
+    if (result != PARSE_FAILED && request->body_size > before &&
+        server->body_bytes > server->limits.bodies_bytes_max) {
+        request->err = err_make(ERR_OVERLOADED, "http: body");
+        why_set(&request->why, "all bodies together are larger than the server's limit");
+        result = PARSE_FAILED;
+    }
+    if (result == PARSE_FAILED) {
+        conn_refuse(conn, request->err, &request->why);
+        return false;
+    }
+    if (conn->state == CONN_IDLE) {
+        conn_go(conn, CONN_HEAD);
+        if (result == PARSE_MORE) {
+            conn_deadline(conn, server->limits.head_ms);
+        }
+    }
+    if (result != PARSE_MORE && !exchange->checked) {
+        request_check(conn, exchange, result);
+    }
+    if (result == PARSE_WHOLE) {
+        request_end(conn, exchange);
+    }
+    return true;
+}
+
+static bool conn_reads_requests(const struct conn *conn) {
+    return conn->state == CONN_IDLE || conn->state == CONN_HEAD || conn->state == CONN_BODY;
+}
+
+static void conn_parse(struct conn *conn, struct bytes bytes) {
+    conn->corked = true;
+    while (bytes.len > 0 && conn_reads_requests(conn) && conn_parse_step(conn, &bytes)) {
+    }
+    conn->corked = false;
+    conn_flush(conn);
+}
+
+static void conn_read(struct conn *conn, struct bytes bytes) {
+    conn->turn_requests = 0;
+    if (conn->state == CONN_STREAM) {
+        conn->outlet->ops->receive(conn->outlet, bytes);
+    } else if (conn_reads_requests(conn)) {
+        conn_parse(conn, bytes);
+    } else {
+        /* A client that keeps sending after a refusal gets the answers to it and to its earlier
+         * requests first, and is cut then. */
+        conn->lingered += bytes.len;
+        if (conn->lingered > LINGER_BYTES_MAX && conn->state == CONN_ENDING) {
+            conn_read_stop(conn);
+        } else if (conn->lingered > LINGER_BYTES_MAX) {
+            conn_close(conn);
+        }
+    }
+    /* libuv would go on reading this one socket many times; the others come first. */
+    if (bytes.len == READ_SIZE && conn->reading_on && conn->state != CONN_CLOSING) {
+        conn_read_stop(conn);
+        loop_soon(conn->server->loop, &conn->task);
+    }
+}
+
+/* The client shut its side: perhaps only that (it still reads), perhaps it is gone. Nothing but a
+ * write shows which; requests that are in flight are answered, waits at once. */
+static void conn_read_eof(struct conn *conn) {
+    conn->eof = true;
+    conn->reading_on = false;
+    if (conn->state == CONN_STREAM) {
+        conn_half_closed(conn);
+        return;
+    }
+    if (conn->state == CONN_LINGER || (conn->state == CONN_IDLE && conn->first == NULL)) {
+        conn_close(conn);
+        return;
+    }
+    if (conn->reading != NULL && (conn->state == CONN_HEAD || conn->state == CONN_BODY)) {
+        struct why why;
+        why_set(&why, "the request was cut off");
+        conn_refuse(conn, err_make(ERR_BAD_REQUEST, "http: read"), &why);
+    } else if (conn->state == CONN_IDLE) {
+        conn_go(conn, CONN_ENDING);
+    }
+    for (struct exchange *at = conn->first, *next; at != NULL; at = next) {
+        next = at->next;
+        exchange_notify(at, &at->gone);
+    }
+    conn_flush(conn);
+}
+
+void conn_read_more(struct conn *conn) {
+    if (conn->state == CONN_HELD && request_may_begin(conn)) {
+        conn_go(conn, CONN_IDLE);
+        if (conn->close_after) {
+            conn_go(conn, CONN_ENDING);
+        }
+        size_t len = 0;
+        AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
+        if (kept != NULL) {
+            conn_parse(conn, (struct bytes){kept, len});
+        }
+    }
+    bool hears_enough = (conn->state == CONN_STREAM && conn->sated) ||
+                        (conn->state == CONN_ENDING && conn->lingered > LINGER_BYTES_MAX);
+    if (conn->state == CONN_HELD || conn->state == CONN_CLOSING || conn->reading_on ||
+        hears_enough) {
+        return;
+    }
+    if (!conn->eof && !conn->broken) {
+        conn_start(conn);
+    } else if (conn->eof && conn_reads_requests(conn)) {
+        conn_read_eof(conn);
+    }
+}
+
+/* --- Beginning, drain and revocation ---------------------------------------------------------- */
+
+static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+    struct conn *conn = CONTAINER_OF(handle, struct conn, uv.handle);
+    *buf = uv_buf_init(conn->server->read_buffer, READ_SIZE);
+}
+
+static void conn_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf) {
+    struct conn *conn = CONTAINER_OF(stream, struct conn, uv.stream);
+    loop_breathe(conn->server->loop);
+    if (len == UV_EOF) {
+        conn_read_eof(conn);
+    } else if (len < 0) {
+        conn_close(conn);
+    } else if (len > 0) {
+        conn->server->stats.bytes_read += (uint64_t)len;
+        conn_read(conn, (struct bytes){buf->base, (size_t)len});
+    }
+}
+
+void conn_start(struct conn *conn) {
+    assert(!conn->reading_on);
+    if (conn->eof) {
+        return;
+    }
+    if (uv_read_start(&conn->uv.stream, conn_on_alloc, conn_on_read) != 0) {
+        conn_close(conn);
+        return;
+    }
+    conn->reading_on = true;
+}
+
+static void conn_turn(struct loop_task *task) {
+    struct conn *conn = CONTAINER_OF(task, struct conn, task);
+    conn->turn_requests = 0;
+    conn_flush(conn);
+    conn_read_more(conn);
+}
+
+struct conn *conn_new(struct listener *listener) {
+    struct http_server *server = listener->server;
+    struct conn *conn = mem_new(sizeof *conn);
+    conn->server = server;
+    conn->listener = listener;
+    conn->task.run = conn_turn;
+    parser_init(&conn->parser);
+    int rc = listener->is_unix ? uv_pipe_init(loop_uv(server->loop), &conn->uv.pipe, /* ipc */ 0)
+                               : uv_tcp_init(loop_uv(server->loop), &conn->uv.tcp);
+    assert(rc == 0);
+    link_add_first(&server->conns, &conn->link);
+    server->stats.connections++;
+    return conn;
 }
 
 void conn_drain(struct conn *conn) {

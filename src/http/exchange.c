@@ -1,10 +1,11 @@
-/* exchange.c: the face of one request to its handler, and the life of what it holds. */
+/* exchange.c: the face of one request to its handler, and the life of what it holds; the bytes of
+ * its answer, and the way of its body to the handler. */
 #include <string.h>
+#include <time.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "http/inside.h"
-#include "http/problem.h"
 
 enum {
     SPARE_MAX = 32, /* Exchanges kept for the next requests. */
@@ -220,7 +221,8 @@ bool exchange_is_orphaned(const struct exchange *exchange) {
     return exchange->conn == NULL;
 }
 
-/* What was written is written, and its client may know; what is read is not shown any more. */
+/* An answer that says what was written is true after all; one that shows rows is not shown to a
+ * token that was revoked. */
 bool exchange_is_read(const struct exchange *exchange) {
     return exchange->head_only || bytes_is(exchange_method(exchange), "GET");
 }
@@ -238,6 +240,123 @@ void exchange_on_drain(struct exchange *exchange,
     if (exchange->server->draining) {
         server_walk(exchange->server);
     }
+}
+
+/* --- The head of an answer -------------------------------------------------------------------- */
+
+/* Status lines are whole, since an answer is written many thousand times a second. */
+static const struct {
+    int status;
+    struct bytes line;
+} status_lines[] = {
+#define LINE(code, words)                                                                          \
+    { code, BYTES_INIT("HTTP/1.1 " #code " " words "\r\n") }
+    LINE(200, "OK"),
+    LINE(201, "Created"),
+    LINE(202, "Accepted"),
+    LINE(204, "No Content"),
+    LINE(304, "Not Modified"),
+    LINE(400, "Bad Request"),
+    LINE(401, "Unauthorized"),
+    LINE(403, "Forbidden"),
+    LINE(404, "Not Found"),
+    LINE(405, "Method Not Allowed"),
+    LINE(406, "Not Acceptable"),
+    LINE(408, "Request Timeout"),
+    LINE(409, "Conflict"),
+    LINE(410, "Gone"),
+    LINE(411, "Length Required"),
+    LINE(412, "Precondition Failed"),
+    LINE(413, "Content Too Large"),
+    LINE(414, "URI Too Long"),
+    LINE(415, "Unsupported Media Type"),
+    LINE(417, "Expectation Failed"),
+    LINE(421, "Misdirected Request"),
+    LINE(422, "Unprocessable Content"),
+    LINE(426, "Upgrade Required"),
+    LINE(429, "Too Many Requests"),
+    LINE(431, "Request Header Fields Too Large"),
+    LINE(500, "Internal Server Error"),
+    LINE(501, "Not Implemented"),
+    LINE(503, "Service Unavailable"),
+    LINE(505, "HTTP Version Not Supported"),
+    LINE(507, "Insufficient Storage"),
+#undef LINE
+};
+
+static char *put(char *out, struct bytes bytes) {
+    memcpy(out, bytes.data, bytes.len);
+    return out + bytes.len;
+}
+
+static char *put_number(char *out, size_t number) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return put(out, (struct bytes){digits + at, sizeof digits - at});
+}
+
+static char *put_status(char *out, int status) {
+    for (size_t i = 0; i < COUNT_OF(status_lines); i++) {
+        if (status_lines[i].status == status) {
+            return put(out, status_lines[i].line);
+        }
+    }
+    out = put_number(put(out, BYTES("HTTP/1.1 ")), (size_t)status);
+    return put(out, BYTES(" Status\r\n"));
+}
+
+/* The clock is asked once for each answer, the text made once a second. */
+static char *put_date(char *out, struct http_server *server) {
+    int64_t now_s = world_wall_ms(loop_world(server->loop)) / 1000;
+    if (now_s != server->date_s) {
+        time_t now = (time_t)now_s;
+        struct tm utc;
+        if (gmtime_r(&now, &utc) != NULL) {
+            (void)strftime(server->date, sizeof server->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+                           &utc); /* The length is fixed, and fits. */
+        }
+        server->date_s = now_s;
+    }
+    return put(out, bytes_of(server->date));
+}
+
+size_t reply_head_write(const struct exchange *exchange, char *out) {
+    char *at = put_status(out, exchange->status);
+    at = put_date(at, exchange->server);
+    if (exchange->media != NULL) {
+        assert(strlen(exchange->media) < 200);
+        at = put(at, BYTES("Content-Type: "));
+        at = put(at, bytes_of(exchange->media));
+        at = put(at, BYTES("\r\n"));
+    }
+    if (exchange->status != 204 && exchange->status != 304) {
+        at = put(at, BYTES("Content-Length: "));
+        at = put_number(at, exchange->body_len);
+        at = put(at, BYTES("\r\n"));
+    }
+    at = put(at, BYTES("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    if (exchange->close) {
+        at = put(at, BYTES("Connection: close\r\n"));
+    } else if (exchange->request.minor == 0) {
+        at = put(at, BYTES("Connection: keep-alive\r\n"));
+    }
+    at = put(at, (struct bytes){exchange->extra, exchange->extra_len});
+    at = put(at, BYTES("\r\n"));
+    assert((size_t)(at - out) <= ANSWER_HEAD_MAX);
+    return (size_t)(at - out);
+}
+
+size_t reply_stream_head_write(struct http_server *server, const char *status_line,
+                               const char *fields, char *out) {
+    char *at = put_date(put(out, bytes_of(status_line)), server);
+    at = put(at, bytes_of(fields));
+    at = put(at, BYTES("\r\n"));
+    assert((size_t)(at - out) <= ANSWER_HEAD_MAX);
+    return (size_t)(at - out);
 }
 
 /* --- The answer ------------------------------------------------------------------------------- */
@@ -274,7 +393,7 @@ static void exchange_refuse(struct exchange *exchange, struct err err, const cha
     exchange_problem(exchange, err, &why);
 }
 
-void exchange_refuse_revoked(struct exchange *exchange) {
+static void exchange_refuse_revoked(struct exchange *exchange) {
     exchange_refuse(exchange, err_make(ERR_UNAUTHORIZED, "http: revoked"), "the token was revoked");
 }
 
@@ -319,6 +438,26 @@ static bool is_our_failure(const struct exchange *exchange, enum err_code code) 
     bool was_asked = exchange->route != NULL && strcmp(exchange->route->path, "/readyz") == 0;
     return err_http_status(code) >= 500 && code != ERR_CLOSING && !clients && !refused_unread &&
            !was_asked;
+}
+
+const char problem_schema[] =
+    "{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"code\"],"
+    "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+    "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
+    "\"code\":{\"type\":\"string\"},\"run\":{\"type\":\"string\"}}}";
+
+void problem_write(struct text *text, struct err err, const struct why *why, const char *run) {
+    text_addf(text, "{\"type\":\"urn:drover:problem:%s\"", err_name(err.code));
+    text_add_member(text, "title", bytes_of(err_title(err.code)));
+    text_add_member_int(text, "status", err_http_status(err.code));
+    if (why != NULL && why->text[0] != '\0') {
+        text_add_member(text, "detail", bytes_of(why->text));
+    }
+    if (run[0] != '\0') {
+        text_add_member(text, "run", bytes_of(run));
+    }
+    text_add_member(text, "code", bytes_of(err_name(err.code)));
+    text_add_char(text, '}');
 }
 
 void exchange_problem(struct exchange *exchange, struct err err, const struct why *why) {
@@ -369,4 +508,128 @@ void exchange_hand_over(struct exchange *exchange, struct outlet *outlet) {
         return;
     }
     conn_answered(exchange->conn);
+}
+
+/* --- From a whole body to its handler --------------------------------------------------------- */
+
+/* A small body is parsed at once, a large one in the pool. Requests after one in the pool do not
+ * begin (conn_has_room), so that none overtakes it. */
+struct body_work {
+    struct loop_work work;
+    struct exchange *exchange; /* Lives until it is answered, so until after `done`. */
+    json_t *json;
+    size_t values_bytes;
+    struct err err;
+    struct why why;
+};
+
+/* Upper bound of the memory that the values of a text take: each stands behind one of these four
+ * bytes, or begins with one. The dearest is an empty object in an array, 240 bytes behind two of
+ * them. A text with more of them than that is refused before it comes so far. */
+static size_t values_bytes_max(struct bytes text) {
+    enum { PER_MARK = 128, PER_BYTE = 2, MARKS_MAX = 3 * JSON_VALUES_MAX };
+    size_t marks = 1;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (in_string && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (c == ',' || c == ':' || c == '[' || c == '{')) {
+            marks++;
+        }
+    }
+    return (marks < MARKS_MAX ? marks : MARKS_MAX) * PER_MARK + text.len * PER_BYTE;
+}
+
+/* From any thread. Bodies are bounded as they come, but a body of a megabyte may be fifty of them
+ * as values, and all that wait for the pool, or for the store, are there at once. */
+static void body_parse(struct loop_work *work) {
+    struct body_work *body = CONTAINER_OF(work, struct body_work, work);
+    struct http_server *server = body->exchange->server;
+    unsigned depth = body->exchange->route->body_depth;
+    struct bytes bytes = exchange_body(body->exchange);
+    size_t values_bytes = values_bytes_max(bytes);
+    size_t before =
+        atomic_fetch_add_explicit(&server->values_bytes, values_bytes, memory_order_relaxed);
+    if (before + values_bytes > server->limits.values_bytes_max) {
+        atomic_fetch_sub_explicit(&server->values_bytes, values_bytes, memory_order_relaxed);
+        body->err = err_why(&body->why, ERR_OVERLOADED,
+                            "the values of all bodies together are larger than the server's limit");
+        return;
+    }
+    body->values_bytes = values_bytes; /* Given back with the exchange's content. */
+    body->err = json_parse(bytes.data, bytes.len, depth == 0 ? JSON_DEPTH_MAX : depth, &body->json,
+                           &body->why);
+}
+
+static void exchange_handle(struct exchange *exchange) {
+    if (exchange->revoked) {
+        exchange_refuse_revoked(exchange);
+        return;
+    }
+    exchange_go(exchange, EXCHANGE_HANDLING);
+    exchange->handle(exchange, exchange->ctx);
+}
+
+static void body_parsed(struct body_work *body) {
+    struct exchange *exchange = body->exchange;
+    exchange->values_bytes = body->values_bytes;
+    exchange->json = body->json;
+    /* A route that takes no body: fields that it would ignore are refused by name. */
+    if (!exchange->route->has_body && !err_failed(body->err)) {
+        const char *name = json_object_iter_key(json_object_iter(body->json));
+        if (!json_is_object(body->json)) {
+            body->err =
+                err_why(&body->why, ERR_BAD_FIELD, "no fields are taken here: send no body, or {}");
+        } else if (name != NULL) {
+            body->err =
+                err_why(&body->why, ERR_UNKNOWN_FIELD, "%s: no fields are taken here", name);
+        }
+    }
+    if (err_failed(body->err)) {
+        exchange_problem(exchange, body->err, &body->why);
+    } else {
+        exchange_handle(exchange);
+    }
+}
+
+void exchange_hold_next(struct exchange *exchange) {
+    exchange->holds_next = true;
+}
+
+/* The connection reads on in its next turn, when what it waited for is done. */
+void exchange_release_next(struct exchange *exchange) {
+    exchange->holds_next = false;
+    if (exchange->conn != NULL) {
+        conn_answered(exchange->conn);
+    }
+}
+
+static void body_parsed_in_pool(struct loop_work *work) {
+    struct body_work *body = CONTAINER_OF(work, struct body_work, work);
+    exchange_release_next(body->exchange);
+    body_parsed(body);
+    mem_free(body);
+}
+
+void exchange_run(struct exchange *exchange) {
+    const struct route *route = exchange->route;
+    bool optional = route->body_optional || !route->has_body;
+    if ((optional && exchange->request.body_len == 0) || route->body_media != NULL) {
+        exchange_handle(exchange);
+        return;
+    }
+    struct body_work body = {.exchange = exchange,
+                             .work = {.run = body_parse, .done = body_parsed_in_pool}};
+    exchange_go(exchange, EXCHANGE_PARSING);
+    if (exchange->request.body_len <= BODY_INLINE_MAX) {
+        body_parse(&body.work);
+        body_parsed(&body);
+        return;
+    }
+    struct body_work *pooled = mem_new(sizeof *pooled);
+    *pooled = body;
+    loop_work(exchange->server->loop, &pooled->work);
 }

@@ -1,7 +1,7 @@
 /* inside.h: what the parts of the server know of each other.
  *
- * One file each: listen.c takes connections, conn*.c drive them, exchange.c is the face of one
- * request, check.c decides whether it may reach its handler, reply.c writes the head of an answer.
+ * server.c opens listeners and takes connections, conn.c drives them, exchange.c is the face of one
+ * request, and check.c decides whether it may reach its handler.
  *
  * Threads    the loop.
  */
@@ -11,14 +11,13 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-#include "http/addresses.h"
 #include "http/host.h"
 #include "http/http.h"
 #include "http/outlet.h"
-
 #include "http/request.h"
-#include "http/router.h"
 #include "http/server.h"
+#include "http/target.h"
+#include "loop/address.h"
 
 enum {
     READ_SIZE = 64 << 10,    /* One buffer for all: what is read is used up at once. */
@@ -89,21 +88,28 @@ struct exchange *exchange_new(struct conn *conn);
 void exchange_free(struct exchange *exchange);
 void exchange_go(struct exchange *exchange, enum exchange_state to);
 void exchange_notify(struct exchange *exchange, struct exchange_hook *hook); /* One of its own. */
-void exchange_refuse_revoked(struct exchange *exchange);
 /* Size that the answer of a request behind others is likely to have: AHEAD_PAGE or AHEAD_SMALL. */
 void exchange_guess(struct exchange *exchange, size_t bytes);
 /* GET or HEAD: the answer shows what is stored. For a head that was checked. */
 MUST_CHECK bool exchange_is_read(const struct exchange *exchange);
-/* body.c: the request is complete, and was not refused. */
+/* The request is complete, and was not refused. */
 void exchange_run(struct exchange *exchange);
 /* check.c: all that can be said before the body. Refuses by answering. */
 void exchange_check(struct exchange *exchange);
 
-/* reply.c: writes at most ANSWER_HEAD_MAX bytes, and returns how many. */
+/* Writes at most ANSWER_HEAD_MAX bytes, and returns how many. */
 size_t reply_head_write(const struct exchange *exchange, char *out);
 /* The head of a stream; `fields` are whole lines. */
 size_t reply_stream_head_write(struct http_server *server, const char *status_line,
                                const char *fields, char *out);
+
+/* Refusals as application/problem+json (RFC 9457):
+ * {"type":"urn:drover:problem:bad_query","title":…,"status":400,"detail":…,"code":"bad_query"}
+ * `code` and `type` are stable; `detail` is for people and left out when there is none. `run`: the
+ * member of that name; "": none. */
+#define PROBLEM_MEDIA "application/problem+json"
+extern const char problem_schema[]; /* For openapi.json. */
+void problem_write(struct text *text, struct err err, const struct why *why, const char *run);
 
 /* --- Connection ------------------------------------------------------------------------------- */
 
@@ -132,7 +138,7 @@ struct conn {
     } uv;
     struct http_server *server;
     struct listener *listener; /* Borrowed: lives as long as the server. */
-    struct conn *prev, *next;  /* In the server's list. */
+    struct link link;          /* In the server's list. */
     enum conn_state state;
     bool local;       /* Needs no token. */
     bool close_after; /* No request after those that have begun. */
@@ -160,31 +166,32 @@ struct conn {
 struct conn *conn_new(struct listener *listener);
 void conn_start(struct conn *conn); /* It was accepted. */
 void conn_close(struct conn *conn); /* At once; twice is fine. */
-/* At once, and what the client has not taken yet is thrown away by the kernel too. */
-void conn_cut(struct conn *conn);
 void conn_drain(struct conn *conn);
 void conn_revoke(struct conn *conn); /* Of the server's list of revoked tokens. */
-void conn_go(struct conn *conn, enum conn_state to);
 void conn_reject(struct conn *conn, struct err err, const struct why *why); /* Before any read. */
-/* Takes an exchange off its connection: what is in its handler's hands stays there, without a
- * client. */
-void conn_let_go(struct exchange *exchange);
-void conn_answered(struct conn *conn); /* One of its exchanges got its answer. */
-/* conn_read.c */
-void conn_read(struct conn *conn, struct bytes bytes);
+void conn_answered(struct conn *conn);  /* One of its exchanges got its answer. */
 void conn_read_more(struct conn *conn); /* What was stashed, then the socket. */
-/* The caller's then; NULL: there is none, and *ret_len is untouched. */
-char *conn_stash_take(struct conn *conn, size_t *ret_len);
-bool conn_has_room(const struct conn *conn); /* For a further request. */
-void conn_read_eof(struct conn *conn);
-void conn_half_closed(struct conn *conn); /* Its outlet is told, or it ends. */
 void conn_read_stop(struct conn *conn);
-void conn_refuse(struct conn *conn, struct err err, const struct why *why); /* And ends it. */
-/* conn_write.c */
-void conn_flush(struct conn *conn);
 void conn_deadline(struct conn *conn, unsigned after_ms); /* 0: none. */
 
 /* --- Server ----------------------------------------------------------------------------------- */
+
+/* How many connections each address holds: IPv4 in its mapped form, IPv6 by its first 64 bits.
+ * Finding, adding and releasing take constant time; a slot lives as long as one connection holds
+ * it. */
+struct address_slot {
+    struct address_slot *next; /* In its bucket. */
+    struct address address;
+    unsigned count;
+};
+enum { ADDRESS_BUCKETS = 256 };
+struct addresses {
+    struct address_slot *buckets[ADDRESS_BUCKETS]; /* Owned. */
+};
+/* NULL when that address holds count_max already. */
+MUST_CHECK struct address_slot *addresses_take(struct addresses *addresses, struct address address,
+                                               unsigned count_max);
+void addresses_release(struct addresses *addresses, struct address_slot *slot); /* NULL is fine. */
 
 struct listener {
     struct http_server *server;
@@ -212,8 +219,8 @@ struct http_server {
     struct router router;
     struct addresses addresses;
     struct listener *listeners; /* Owned. */
-    struct conn *conns;         /* Owned, in no order. */
-    struct conn *walk;          /* The next one that a walk visits. */
+    struct link conns;          /* Owned, in no order. */
+    struct link *walk;          /* The next one that a walk visits. */
     char (*revoked)[ID_SIZE];   /* Owned: tokens that the walk looks for. */
     size_t revoked_count;
     struct loop_task walker;
@@ -242,12 +249,8 @@ void server_walk(struct http_server *server);
 /* The last connection or listener may have gone: notifies the owner who waits for that. */
 void server_end_if_empty(struct http_server *server);
 void server_exchange_gone(struct http_server *server); /* Or its remains. */
-void listener_close(struct listener *listener);
 /* builtin.c: /healthz, /readyz, /metrics, /api/v1/openapi.json. */
 extern const struct route builtin_routes[];
 extern const size_t builtin_route_count;
-/* metrics.c, openapi.c */
-void metrics_write(struct http_server *server, struct text *text);
-void openapi_write(const struct http_server *server, struct text *text);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "http/host.h"
 
 enum {
     METHOD_MAX = 20,
@@ -100,17 +101,6 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* Methods that no route could ever have are distinguished from those that this route lacks. */
-static bool method_is_known(struct bytes method) {
-    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (bytes_is(method, known[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* `line` is without its CRLF. */
 static bool request_line_check(struct request *request, struct bytes line, size_t url_max) {
     size_t method = 0;
@@ -140,7 +130,11 @@ static bool request_line_check(struct request *request, struct bytes line, size_
     if (memchr(line.data + method + 1, ' ', target) != NULL) {
         return request_fail(request, ERR_BAD_REQUEST, "the target holds a blank");
     }
-    if (!method_is_known((struct bytes){line.data, method})) {
+    /* Methods that no route could ever have are distinguished from those that this route lacks. */
+    static const char *const known[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                        "PATCH", "DELETE", "OPTIONS", NULL};
+    unsigned at = 0;
+    if (!bytes_find((struct bytes){line.data, method}, known, &at)) {
         return request_fail(request, ERR_NOT_IMPLEMENTED, "the method is not known here");
     }
     request->method_len = (uint16_t)method;
@@ -361,6 +355,159 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
+/* --- Rules of headers about framing and connection -------------------------------------------- */
+
+static const struct bytes known_names[HEADER_KNOWN] = {
+    [HEADER_HOST] = BYTES_INIT("host"),
+    [HEADER_CONTENT_LENGTH] = BYTES_INIT("content-length"),
+    [HEADER_TRANSFER_ENCODING] = BYTES_INIT("transfer-encoding"),
+    [HEADER_CONTENT_TYPE] = BYTES_INIT("content-type"),
+    [HEADER_AUTHORIZATION] = BYTES_INIT("authorization"),
+    [HEADER_ORIGIN] = BYTES_INIT("origin"),
+    [HEADER_EXPECT] = BYTES_INIT("expect"),
+    [HEADER_UPGRADE] = BYTES_INIT("upgrade"),
+    [HEADER_IDEMPOTENCY_KEY] = BYTES_INIT("idempotency-key"),
+    [HEADER_LAST_EVENT_ID] = BYTES_INIT("last-event-id"),
+    [HEADER_WEBSOCKET_KEY] = BYTES_INIT("sec-websocket-key"),
+    [HEADER_WEBSOCKET_VERSION] = BYTES_INIT("sec-websocket-version"),
+};
+
+/* A header that comes twice is read as the first by one server and as the last by another. */
+static bool known_index(struct request *request) {
+    for (unsigned i = 0; i < request->header_count; i++) {
+        int known = 0;
+        while (known < HEADER_KNOWN &&
+               !bytes_equal(known_names[known], request_header_name(request, i))) {
+            known++;
+        }
+        if (known == HEADER_KNOWN) {
+            continue;
+        }
+        if (request->known[known] != 0) {
+            request->err = err_why(&request->why, ERR_BAD_REQUEST, "the header '%s' came twice",
+                                   known_names[known].data);
+            return false;
+        }
+        request->known[known] = (uint8_t)(i + 1);
+    }
+    return true;
+}
+
+static void connection_read(struct request *request) {
+    bool close = false, keep = false, upgrade = false;
+    for (unsigned i = 0; i < request->header_count; i++) {
+        if (bytes_is(request_header_name(request, i), "connection")) {
+            struct bytes value = request_header_value(request, i);
+            close = close || header_list_has(value, BYTES("close"));
+            keep = keep || header_list_has(value, BYTES("keep-alive"));
+            upgrade = upgrade || header_list_has(value, BYTES("upgrade"));
+        }
+    }
+    struct bytes protocol;
+    request->keep_alive = !close && (request->minor > 0 || keep);
+    request->wants_upgrade = upgrade && request->minor > 0 &&
+                             request_known(request, HEADER_UPGRADE, &protocol) &&
+                             header_list_has(protocol, BYTES("websocket"));
+}
+
+static bool header_rules_check(struct request *request) {
+    if (!known_index(request)) {
+        return false;
+    }
+    struct bytes value;
+    struct host host;
+    if (!request_known(request, HEADER_HOST, &value)) {
+        return request_fail(request, ERR_BAD_REQUEST, "the Host header is missing");
+    }
+    if (!host_parse(value, &host)) {
+        return request_fail(request, ERR_BAD_REQUEST, "the Host header is not a host and port");
+    }
+    connection_read(request);
+    request->has_length = request->known[HEADER_CONTENT_LENGTH] != 0;
+    request->chunked = request_known(request, HEADER_TRANSFER_ENCODING, &value);
+    if (request->chunked && request->has_length) {
+        return request_fail(request, ERR_BAD_REQUEST,
+                            "the request has both Content-Length and Transfer-Encoding");
+    }
+    if (request->chunked && request->minor == 0) {
+        return request_fail(request, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+    }
+    if (request->chunked && !bytes_equal_nocase(value, BYTES("chunked"))) {
+        return request_fail(request, ERR_NOT_IMPLEMENTED,
+                            "the only Transfer-Encoding known here is chunked");
+    }
+    if (request_known(request, HEADER_EXPECT, &value) &&
+        !bytes_equal_nocase(value, BYTES("100-continue"))) {
+        return request_fail(request, ERR_EXPECTATION_FAILED,
+                            "the only expectation known is 100-continue");
+    }
+    return true;
+}
+
+/* Cuts the part up to `mark` off *rest, without blanks around it; false when nothing was left. */
+static bool part_next(struct bytes *rest, char mark, struct bytes *ret_part) {
+    if (rest->data == NULL) {
+        return false;
+    }
+    const char *end = rest->len == 0 ? NULL : memchr(rest->data, mark, rest->len);
+    size_t len = end == NULL ? rest->len : (size_t)(end - rest->data);
+    *ret_part = bytes_trim((struct bytes){rest->data, len}, " \t");
+    *rest = end == NULL ? (struct bytes){0} : (struct bytes){end + 1, rest->len - len - 1};
+    return true;
+}
+
+bool header_list_has(struct bytes list, struct bytes token) {
+    struct bytes part;
+    while (part_next(&list, ',', &part)) {
+        if (bytes_equal_nocase(part, token)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "q=0", "q=0.000": not wanted at all. */
+static bool is_zero_weight(struct bytes parameter) {
+    if (parameter.len < 3 || (parameter.data[0] | 0x20) != 'q' || parameter.data[1] != '=' ||
+        parameter.data[2] != '0') {
+        return false;
+    }
+    size_t at = 3;
+    while (at < parameter.len && (parameter.data[at] == '0' || parameter.data[at] == '.')) {
+        at++;
+    }
+    return at == parameter.len;
+}
+
+bool header_accepts(struct bytes accept, struct bytes media) {
+    struct bytes range, part;
+    while (part_next(&accept, ',', &range)) {
+        bool named = part_next(&range, ';', &part) && bytes_equal_nocase(part, media);
+        while (named && part_next(&range, ';', &part)) {
+            named = !is_zero_weight(part);
+        }
+        if (named) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool header_is_json(struct bytes content_type) {
+    struct bytes part;
+    if (!part_next(&content_type, ';', &part) ||
+        !bytes_equal_nocase(part, BYTES("application/json"))) {
+        return false;
+    }
+    while (part_next(&content_type, ';', &part)) {
+        if (!bytes_equal_nocase(part, BYTES("charset=utf-8")) &&
+            !bytes_equal_nocase(part, BYTES("charset=\"utf-8\""))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- The parser ------------------------------------------------------------------------------- */
 
 void parser_init(struct parser *parser) {
@@ -386,8 +533,7 @@ static enum parse_result parser_feed_head(struct parser *parser, struct request 
     if ((rc != HPE_OK && rc != HPE_PAUSED) || !request->head_done) {
         return parser_fail(parser, request, NULL);
     }
-    request->err = header_rules_check(request);
-    if (err_failed(request->err)) {
+    if (!header_rules_check(request)) {
         return PARSE_FAILED;
     }
     parser->in_body = !request->whole;

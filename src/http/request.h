@@ -84,8 +84,6 @@ MUST_CHECK bool request_known(const struct request *request, enum header_known k
 MUST_CHECK bool request_find_header(const struct request *request, struct bytes lower_name,
                                     struct bytes *ret_value);
 
-/* header_rules.c: what the headers say about framing and connection, once they are all there. */
-MUST_CHECK struct err header_rules_check(struct request *request);
 /* `list` is a comma separated header value, `token` one of its elements, without parameters. */
 MUST_CHECK bool header_list_has(struct bytes list, struct bytes token);
 /* Named explicitly, with a weight that is not 0. */

@@ -1,9 +1,10 @@
-/* target.c: the target of a request line, and the parameters of its query. */
+/* target.c: target of a request line, parameters of its query, routes of its path. */
 #include "http/target.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
@@ -176,30 +177,26 @@ struct err target_parse(struct bytes raw, char *scratch, struct target *ret_targ
 
 static struct err query_value_read(const struct query_param *param, struct query_value *value,
                                    struct why *why) {
-    struct number_bounds bounds = {param->min, param->max};
-    if (param->kind == QUERY_FLAG) {
-        bounds = (struct number_bounds){0, 1};
-    }
+    bool flag = param->kind == QUERY_FLAG;
+    struct number_bounds bounds = {flag ? 0 : param->min, flag ? 1 : param->max};
     if (param->kind == QUERY_TEXT) {
-        if (param->max <= 0 || value->text.len <= (size_t)param->max) {
-            return ERR_OK;
-        }
-        why_set(why, "query parameter '%s' is longer than %" PRId64 " bytes", param->name,
-                param->max);
-    } else if (number_parse(value->text, bounds, &value->number)) {
-        return ERR_OK;
-    } else if (param->kind == QUERY_FLAG) {
-        why_set(why, "query parameter '%s' must be 0 or 1", param->name);
-    } else {
-        why_set(why, "query parameter '%s' must be an integer from %" PRId64 " to %" PRId64,
-                param->name, param->min, param->max);
+        return param->max <= 0 || value->text.len <= (size_t)param->max
+                   ? ERR_OK
+                   : err_why(why, ERR_BAD_QUERY,
+                             "query parameter '%s' is longer than %" PRId64 " bytes", param->name,
+                             param->max);
     }
-    return err_make(ERR_BAD_QUERY, "http: query");
+    if (number_parse(value->text, bounds, &value->number)) {
+        return ERR_OK;
+    }
+    return flag ? err_why(why, ERR_BAD_QUERY, "query parameter '%s' must be 0 or 1", param->name)
+                : err_why(why, ERR_BAD_QUERY,
+                          "query parameter '%s' must be an integer from %" PRId64 " to %" PRId64,
+                          param->name, param->min, param->max);
 }
 
 struct err query_read(const struct query_param *table, const struct target *target,
                       struct query_value ret_values[QUERY_PARAMS_MAX], struct why *why) {
-    const struct err bad = err_make(ERR_BAD_QUERY, "http: query");
     unsigned count = 0;
     for (; table != NULL && table[count].name != NULL; count++) {
         assert(count < QUERY_PARAMS_MAX);
@@ -213,12 +210,12 @@ struct err query_read(const struct query_param *table, const struct target *targ
             at++;
         }
         if (at == count) {
-            why_set(why, "query parameter '%.*s' is not known here", shown, name.data);
-            return bad;
+            return err_why(why, ERR_BAD_QUERY, "query parameter '%.*s' is not known here", shown,
+                           name.data);
         }
         if (ret_values[at].given) {
-            why_set(why, "query parameter '%.*s' came twice", shown, name.data);
-            return bad;
+            return err_why(why, ERR_BAD_QUERY, "query parameter '%.*s' came twice", shown,
+                           name.data);
         }
         ret_values[at].given = true;
         ret_values[at].text = target->pairs[i].value;
@@ -229,9 +226,128 @@ struct err query_read(const struct query_param *table, const struct target *targ
     }
     for (unsigned i = 0; i < count; i++) {
         if (table[i].required && !ret_values[i].given) {
-            why_set(why, "query parameter '%s' is required: %s", table[i].name, table[i].about);
-            return bad;
+            return err_why(why, ERR_BAD_QUERY, "query parameter '%s' is required: %s",
+                           table[i].name, table[i].about);
         }
     }
     return ERR_OK;
+}
+
+/* --- The router ------------------------------------------------------------------------------- */
+
+void router_done(struct router *router) {
+    mem_free(router->rows);
+    *router = (struct router){0};
+}
+
+static struct router_row pattern_read(const char *path) {
+    struct router_row row = {0};
+    unsigned params = 0;
+    assert(path[0] == '/');
+    for (const char *at = path + 1; *at != '\0';) {
+        size_t len = strcspn(at, "/");
+        bool is_param = at[0] == '{' && len > 2 && at[len - 1] == '}';
+        assert(len > 0);
+        assert(row.segment_count < TARGET_SEGMENTS_MAX);
+        params += is_param;
+        row.segments[row.segment_count++] = is_param ? (struct bytes){0} : (struct bytes){at, len};
+        at += len + (at[len] == '/');
+    }
+    assert(params <= PATH_PARAMS_MAX);
+    return row;
+}
+
+/* Orders rows so that the first match is the right one: literals before parameters. */
+static int row_compare(const struct router_row *a, const struct router_row *b) {
+    if (a->segment_count != b->segment_count) {
+        return a->segment_count < b->segment_count ? -1 : 1;
+    }
+    for (unsigned i = 0; i < a->segment_count; i++) {
+        struct bytes x = a->segments[i], y = b->segments[i];
+        if ((x.data == NULL) != (y.data == NULL)) {
+            return x.data != NULL ? -1 : 1;
+        }
+        if (x.data != NULL && !bytes_equal(x, y)) {
+            int order = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
+            return order != 0 ? order : (x.len < y.len ? -1 : 1);
+        }
+    }
+    return 0;
+}
+
+void router_add(struct router *router, const struct router_entry *entry) {
+    struct router_row pattern = pattern_read(entry->route->path);
+    size_t at = 0;
+    while (at < router->count && row_compare(&router->rows[at], &pattern) < 0) {
+        at++;
+    }
+    if (at == router->count || row_compare(&router->rows[at], &pattern) != 0) {
+        router->rows = mem_grow(router->rows, (router->count + 1) * sizeof *router->rows);
+        memmove(router->rows + at + 1, router->rows + at,
+                (router->count - at) * sizeof *router->rows);
+        router->rows[at] = pattern;
+        router->count++;
+    }
+    struct router_row *row = &router->rows[at];
+    assert(row->entry_count < ROUTE_METHODS_MAX);
+    assert(router_entry_find(row, bytes_of(entry->route->method)) == NULL);
+    row->entries[row->entry_count++] = *entry;
+}
+
+static bool row_matches(const struct router_row *row, const struct target *target) {
+    if (row->segment_count != target->segment_count) {
+        return false;
+    }
+    for (unsigned i = 0; i < row->segment_count; i++) {
+        struct bytes literal = row->segments[i], segment = target->segments[i];
+        if (literal.data == NULL ? segment.len == 0 : !bytes_equal(literal, segment)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct router_row *router_match(const struct router *router, const struct target *target,
+                                      struct bytes ret_params[PATH_PARAMS_MAX]) {
+    for (size_t at = 0; at < router->count && !target->asterisk; at++) {
+        const struct router_row *row = &router->rows[at];
+        if (!row_matches(row, target)) {
+            continue;
+        }
+        unsigned params = 0;
+        for (unsigned i = 0; i < row->segment_count; i++) {
+            if (row->segments[i].data == NULL) {
+                ret_params[params++] = target->segments[i];
+            }
+        }
+        return row;
+    }
+    return NULL;
+}
+
+const struct router_entry *router_entry_find(const struct router_row *row, struct bytes method) {
+    if (bytes_is(method, "HEAD")) {
+        method = BYTES("GET");
+    }
+    for (unsigned i = 0; i < row->entry_count; i++) {
+        if (bytes_is(method, row->entries[i].route->method)) {
+            return &row->entries[i];
+        }
+    }
+    return NULL;
+}
+
+void router_allow(const struct router_row *row, char ret_allow[ALLOW_SIZE]) {
+    size_t len = 0;
+    for (unsigned i = 0; i < row->entry_count; i++) {
+        const char *method = row->entries[i].route->method;
+        struct bytes parts[] = {bytes_of(method),
+                                bytes_of(strcmp(method, "GET") == 0 ? ", HEAD, " : ", ")};
+        for (size_t p = 0; p < COUNT_OF(parts); p++) {
+            assert(len + parts[p].len + sizeof "OPTIONS" <= ALLOW_SIZE);
+            memcpy(ret_allow + len, parts[p].data, parts[p].len);
+            len += parts[p].len;
+        }
+    }
+    memcpy(ret_allow + len, "OPTIONS", sizeof "OPTIONS");
 }

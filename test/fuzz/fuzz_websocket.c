@@ -120,7 +120,7 @@ static void say(struct bench *bench, int fd, const void *bytes, size_t len) {
     size_t at = 0;
     for (unsigned i = 0; at < len && i < TURNS_MAX; i++) {
         ssize_t rc = send(fd, (const char *)bytes + at, len - at, MSG_NOSIGNAL);
-        if (rc < 0 && bench->server->conns == NULL) {
+        if (rc < 0 && links_empty(&bench->server->conns)) {
             return; /* The server has ended it. */
         }
         at += rc > 0 ? (size_t)rc : 0;
@@ -148,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     turn(bench);
     drop_answers(fd);
     close(fd);
-    for (unsigned i = 0; bench->server->conns != NULL; i++) {
+    for (unsigned i = 0; !links_empty(&bench->server->conns); i++) {
         assert(i < TURNS_MAX);
         turn(bench);
     }

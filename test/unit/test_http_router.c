@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "http/addresses.h"
-#include "http/router.h"
+#include "http/inside.h"
+#include "http/target.h"
 
 static const struct route routes[] = {
     {.method = "GET", .path = "/"},          {.method = "GET", .path = "/a/{id}"},

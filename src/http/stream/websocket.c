@@ -18,7 +18,6 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "http/inside.h"
-#include "http/problem.h"
 #include "http/stream/handshake.h"
 #include "journal/journal.h"
 
@@ -38,9 +37,8 @@ enum {
 struct subscription {
     struct hub_subscriber subscriber;
     struct socket *socket;
-    struct subscription *prev, *next; /* All of the socket. */
-    struct subscription *next_ready;
-    bool queued;           /* Among those that are ready. */
+    struct link link;      /* Among all of the socket. */
+    struct link in_ready;  /* Among those that are ready. */
     bool confirmed;        /* The client was notified. */
     struct hub_piece held; /* Pulled with the confirmation, written after it. */
     int64_t sent;          /* The cursor of what was handed to the connection. */
@@ -55,8 +53,8 @@ struct socket {
     wslay_event_context_ptr wslay;
     struct timer heartbeat;
     struct loop_task task;
-    struct subscription *subscriptions; /* Owned. */
-    struct subscription *ready, *ready_last;
+    struct link subscriptions; /* Owned. */
+    struct link ready;         /* Subscriptions with something to pull. */
     unsigned subscription_count, silent_beats;
     struct text replies; /* Whole frames of ours, to be written. */
     struct bytes input;  /* Borrowed during `receive`: what wslay has not taken. */
@@ -155,38 +153,9 @@ static void subscription_say_end(const struct subscription *subscription, const 
 /* --- Subscriptions ---------------------------------------------------------------------------- */
 
 static void ready_push(struct subscription *subscription) {
-    struct socket *socket = subscription->socket;
-    if (subscription->queued) {
-        return;
+    if (!link_listed(&subscription->in_ready)) {
+        link_add_last(&subscription->socket->ready, &subscription->in_ready);
     }
-    subscription->queued = true;
-    subscription->next_ready = NULL;
-    if (socket->ready_last != NULL) {
-        socket->ready_last->next_ready = subscription;
-    } else {
-        socket->ready = subscription;
-    }
-    socket->ready_last = subscription;
-}
-
-static void ready_remove(struct subscription *subscription) {
-    struct socket *socket = subscription->socket;
-    struct subscription *before = NULL;
-    if (!subscription->queued) {
-        return;
-    }
-    for (struct subscription *at = socket->ready; at != subscription; at = at->next_ready) {
-        before = at;
-    }
-    if (before != NULL) {
-        before->next_ready = subscription->next_ready;
-    } else {
-        socket->ready = subscription->next_ready;
-    }
-    if (socket->ready_last == subscription) {
-        socket->ready_last = before;
-    }
-    subscription->queued = false;
 }
 
 static void socket_pump(struct socket *socket);
@@ -197,12 +166,16 @@ static void subscription_ready(struct hub_subscriber *subscriber) {
     socket_pump(subscription->socket);
 }
 
+/* NULL: there is none. */
 static struct subscription *subscription_find(struct socket *socket, struct bytes name) {
-    struct subscription *at = socket->subscriptions;
-    while (at != NULL && !bytes_equal(name_of(at), name)) {
-        at = at->next;
+    for (struct link *at = socket->subscriptions.next; at != &socket->subscriptions;
+         at = at->next) {
+        struct subscription *subscription = CONTAINER_OF(at, struct subscription, link);
+        if (bytes_equal(name_of(subscription), name)) {
+            return subscription;
+        }
     }
-    return at;
+    return NULL;
 }
 
 static void subscription_open(struct socket *socket, struct bytes name, int64_t after,
@@ -211,11 +184,7 @@ static void subscription_open(struct socket *socket, struct bytes name, int64_t 
     subscription->socket = socket;
     subscription->name_len = name.len;
     memcpy(subscription->name, name.data, name.len);
-    subscription->next = socket->subscriptions;
-    if (socket->subscriptions != NULL) {
-        socket->subscriptions->prev = subscription;
-    }
-    socket->subscriptions = subscription;
+    link_add_first(&socket->subscriptions, &subscription->link);
     socket->subscription_count++;
     subscription->subscriber.ready = subscription_ready;
     subscription->subscriber.format = HUB_WS;
@@ -229,16 +198,11 @@ static void subscription_open(struct socket *socket, struct bytes name, int64_t 
 static void subscription_close(struct subscription *subscription) {
     struct socket *socket = subscription->socket;
     hub_unsubscribe(socket->hub, &subscription->subscriber);
-    ready_remove(subscription);
+    if (link_listed(&subscription->in_ready)) {
+        link_remove(&subscription->in_ready);
+    }
     hub_buffer_unref(subscription->held.buffer);
-    if (subscription->prev != NULL) {
-        subscription->prev->next = subscription->next;
-    } else {
-        socket->subscriptions = subscription->next;
-    }
-    if (subscription->next != NULL) {
-        subscription->next->prev = subscription->prev;
-    }
+    link_remove(&subscription->link);
     socket->subscription_count--;
     mem_free(subscription);
 }
@@ -290,10 +254,10 @@ static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) 
     unsigned count = 0;
     size_t total = 0;
     while (count < WRITE_PIECES_MAX && total < PULL_BYTES_MAX && socket->replies.len == 0 &&
-           socket->ready != NULL) {
-        struct subscription *subscription = socket->ready;
+           !links_empty(&socket->ready)) {
+        struct subscription *subscription =
+            CONTAINER_OF(links_take(&socket->ready), struct subscription, in_ready);
         struct hub_piece piece;
-        ready_remove(subscription);
         if (!subscription->confirmed) {
             subscription_confirm(subscription);
         } else if (subscription_pull(subscription, &piece) == HUB_PIECE) {
@@ -360,26 +324,6 @@ struct wish {
     bool snapshot;
 };
 
-static struct err wish_read(struct bytes message, json_t **ret_json, struct wish *wish,
-                            struct why *why) {
-    const struct json_field fields[] = {
-        {"subscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX, .text = &wish->subscribe},
-        {"unsubscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX,
-         .text = &wish->unsubscribe},
-        {"after", JSON_KIND_INT, .min = -1, .max = INT64_MAX, .number = &wish->after},
-        {"snapshot", JSON_KIND_BOOL, .flag = &wish->snapshot},
-    };
-    struct err err = json_parse(message.data, message.len, MESSAGE_DEPTH_MAX, ret_json, why);
-    if (!err_failed(err)) {
-        err = json_read_fields(*ret_json, fields, COUNT_OF(fields), why);
-    }
-    if (!err_failed(err) && (wish->subscribe == NULL) == (wish->unsubscribe == NULL)) {
-        why_set(why, "give one of 'subscribe' and 'unsubscribe'");
-        err = err_make(ERR_MISSING_FIELD, "websocket: message");
-    }
-    return err;
-}
-
 static struct err wish_grant(struct socket *socket, const struct wish *wish, struct bytes name,
                              struct why *why) {
     struct subscription *subscription = subscription_find(socket, name);
@@ -410,7 +354,20 @@ static void socket_hear_message(struct socket *socket, struct bytes message) {
     struct wish wish = {.after = -1};
     struct why why = {0};
     struct bytes name = {0};
-    struct err err = wish_read(message, &json, &wish, &why);
+    const struct json_field fields[] = {
+        {"subscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX, .text = &wish.subscribe},
+        {"unsubscribe", JSON_KIND_TEXT, .min = 1, .max = STREAM_NAME_MAX,
+         .text = &wish.unsubscribe},
+        {"after", JSON_KIND_INT, .min = -1, .max = INT64_MAX, .number = &wish.after},
+        {"snapshot", JSON_KIND_BOOL, .flag = &wish.snapshot},
+    };
+    struct err err = json_parse(message.data, message.len, MESSAGE_DEPTH_MAX, &json, &why);
+    if (!err_failed(err)) {
+        err = json_read_fields(json, fields, COUNT_OF(fields), &why);
+    }
+    if (!err_failed(err) && (wish.subscribe == NULL) == (wish.unsubscribe == NULL)) {
+        err = err_why(&why, ERR_MISSING_FIELD, "give one of 'subscribe' and 'unsubscribe'");
+    }
     if (!err_failed(err)) {
         name = bytes_of(wish.subscribe != NULL ? wish.subscribe : wish.unsubscribe);
         err = wish_grant(socket, &wish, name, &why);
@@ -553,9 +510,11 @@ static void socket_drain(struct outlet *outlet, enum err_code why) {
         return;
     }
     socket->draining = true;
-    for (struct subscription *at = socket->subscriptions; at != NULL; at = at->next) {
-        if (at->confirmed) {
-            subscription_say_end(at, "closing", drains ? NULL : err_name(why));
+    for (struct link *at = socket->subscriptions.next; at != &socket->subscriptions;
+         at = at->next) {
+        const struct subscription *subscription = CONTAINER_OF(at, struct subscription, link);
+        if (subscription->confirmed) {
+            subscription_say_end(subscription, "closing", drains ? NULL : err_name(why));
         }
     }
     socket_close(socket, drains ? WSLAY_CODE_GOING_AWAY : WSLAY_CODE_POLICY_VIOLATION);
@@ -584,8 +543,8 @@ static void socket_gone(struct outlet *outlet) {
     struct socket *socket = of_outlet(outlet);
     timer_stop(socket->server->loop, &socket->heartbeat);
     loop_task_cancel(socket->server->loop, &socket->task);
-    while (socket->subscriptions != NULL) {
-        subscription_close(socket->subscriptions);
+    while (!links_empty(&socket->subscriptions)) {
+        subscription_close(CONTAINER_OF(socket->subscriptions.next, struct subscription, link));
     }
     wslay_event_context_free(socket->wslay);
     text_done(&socket->replies);
@@ -642,6 +601,8 @@ void exchange_upgrade_websocket(struct exchange *exchange, struct hub *hub) {
     socket->server = exchange->server;
     socket->hub = hub;
     socket->task.run = socket_turn;
+    links_init(&socket->subscriptions);
+    links_init(&socket->ready);
     memcpy(socket->owner, exchange->identity.owner, sizeof socket->owner);
     handshake_accept(key, socket->accept);
     text_init(&socket->replies, REPLIES_MAX);
