@@ -120,21 +120,6 @@ static struct err session_find(struct asking *asking) {
     return err;
 }
 
-static struct err images_attach(struct asking *asking) {
-    const char *path = NULL;
-    struct err err = ERR_OK;
-    asking->images = json_array();
-    for (unsigned at = 0;
-         !err_failed(err) && (path = args_next(&asking->invocation->args, "image", &at)) != NULL;) {
-        AUTO(mem_release) char *id = NULL;
-        err = session_attach(&asking->talk, asking->session, path, &id, &asking->invocation->why);
-        if (!err_failed(err)) {
-            (void)json_array_append_new(asking->images, json_string(id));
-        }
-    }
-    return err;
-}
-
 static struct err ask_run(struct invocation *invocation) {
     AUTO(asking_done)
     struct asking asking = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
@@ -145,7 +130,16 @@ static struct err ask_run(struct invocation *invocation) {
     err = err_failed(err) ? err : question_read(&asking);
     err = err_failed(err) ? err : schema_read(&asking);
     err = err_failed(err) ? err : session_find(&asking);
-    err = err_failed(err) ? err : images_attach(&asking);
+    asking.images = json_array();
+    const char *path = NULL;
+    for (unsigned at = 0;
+         !err_failed(err) && (path = args_next(&invocation->args, "image", &at)) != NULL;) {
+        AUTO(mem_release) char *id = NULL;
+        err = session_attach(&asking.talk, asking.session, path, &id, &invocation->why);
+        if (!err_failed(err)) {
+            (void)json_array_append_new(asking.images, json_string(id));
+        }
+    }
     err =
         err_failed(err) ? err : session_ends(&asking.talk, asking.session, &ends, &invocation->why);
     if (err_failed(err)) {

@@ -19,10 +19,10 @@
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 
+#define MESSAGES_PATH "/messages?limit=50"
 enum {
     MESSAGES_JOINED = 6, /* Messages that are shown to a client that comes back. */
     TEXT_SHOWN = 2000,
-    MESSAGES_SEARCHED = 50,
     QUEUE_SHOWN = 80,
     BODY_MAX = LINES_LINE_MAX * 6 + 100,
 };
@@ -122,17 +122,18 @@ static struct err chat_say(struct chat *chat, const char *text) {
 /* --- Coming back ------------------------------------------------------------------------------ */
 
 static bool message_is_said(const json_t *message) {
-    const char *role = talk_text(message, "role"), *status = talk_text(message, "status");
-    return (strcmp(role, "user") == 0 || strcmp(role, "assistant") == 0) &&
-           (strcmp(status, "completed") == 0 || strcmp(status, "interrupted") == 0 ||
-            strcmp(status, "failed") == 0);
+    static const char *const roles[] = {"user", "assistant", NULL};
+    static const char *const statuses[] = {"completed", "interrupted", "failed", NULL};
+    unsigned at = 0;
+    return bytes_find(bytes_of(talk_text(message, "role")), roles, &at) &&
+           bytes_find(bytes_of(talk_text(message, "status")), statuses, &at);
 }
 
 /* The newest come first in a snapshot. */
 static void messages_show(const json_t *messages) {
     size_t from = 0;
     for (size_t shown = 0; from < json_array_size(messages) && shown < MESSAGES_JOINED; from++) {
-        shown += message_is_said(json_array_get(messages, from)) ? 1 : 0;
+        shown += message_is_said(json_array_get(messages, from));
     }
     while (from-- > 0) {
         const json_t *message = json_array_get(messages, from), *part = NULL;
@@ -181,12 +182,6 @@ static struct err chat_join(struct chat *chat) {
 
 /* --- Commands about what was said ------------------------------------------------------------- */
 
-static struct err messages_get(struct chat *chat, json_t **ret_page) {
-    char rest[48];
-    (void)snprintf(rest, sizeof rest, "/messages?limit=%d", MESSAGES_SEARCHED); /* Fits. */
-    return chat_ask(chat, "GET", rest, NULL, ret_page);
-}
-
 /* A queued message is not said yet. */
 static bool message_is_queued(const json_t *message) {
     const char *status = talk_text(message, "status");
@@ -201,7 +196,7 @@ static struct err last_repeat(struct chat *chat, const char *role, const char *r
     const json_t *message = NULL;
     const char *id = NULL;
     size_t at = 0;
-    struct err err = messages_get(chat, &page);
+    struct err err = chat_ask(chat, "GET", MESSAGES_PATH, NULL, &page);
     json_array_foreach(json_object_get(page, "items"), at, message) {
         if (id == NULL && strcmp(talk_text(message, "role"), role) == 0 &&
             !message_is_queued(message)) {
@@ -229,27 +224,23 @@ static struct err do_retry(struct chat *chat, const char *rest) {
                        "there is no answer yet");
 }
 
-/* {"NAME":"VALUE"} */
-static void body_make(struct text *body, const char *name, const char *value) {
-    text_init(body, BODY_MAX);
-    text_add_char(body, '{');
-    text_add_member(body, name, bytes_of(value));
-    text_add_char(body, '}');
-}
-
 static struct err do_edit(struct chat *chat, const char *rest) {
-    AUTO(text_done) struct text body = {0};
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
     if (rest[0] == '\0') {
         puts("[what should it say? /edit TEXT]");
         return ERR_OK;
     }
-    body_make(&body, "text", rest);
+    text_add_char(&body, '{');
+    text_add_member(&body, "text", bytes_of(rest));
+    text_add_char(&body, '}');
     return last_repeat(chat, "user", "/resend", &body, "you have said nothing yet");
 }
 
 static struct err do_title(struct chat *chat, const char *rest) {
-    AUTO(text_done) struct text body = {0};
-    body_make(&body, "title", rest);
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
+    text_add_char(&body, '{');
+    text_add_member(&body, "title", bytes_of(rest));
+    text_add_char(&body, '}');
     return chat_ask(chat, "PATCH", "", &body, NULL /* nothing is read */);
 }
 
@@ -266,7 +257,7 @@ static struct err do_queue(struct chat *chat, const char *rest) {
     const json_t *message = NULL;
     bool any = false;
     size_t at = 0;
-    struct err err = messages_get(chat, &page);
+    struct err err = chat_ask(chat, "GET", MESSAGES_PATH, NULL, &page);
     json_array_foreach(json_object_get(page, "items"), at, message) {
         if (message_is_queued(message)) {
             AUTO(text_done) struct text line = {0};
@@ -392,7 +383,16 @@ static struct err do_help(struct chat *chat, const char *rest) {
     return ERR_OK;
 }
 
-static struct err command_do(struct chat *chat, const char *line) {
+/* --- Line by line ----------------------------------------------------------------------------- */
+
+static struct err line_do(struct chat *chat, const char *text) {
+    if (text[strspn(text, " \t")] == '\0') {
+        return ERR_OK;
+    }
+    if (text[0] != '/') {
+        return chat_say(chat, text);
+    }
+    const char *line = text + 1;
     size_t len = strcspn(line, " ");
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (bytes_is((struct bytes){line, len}, commands[i].name)) {
@@ -403,24 +403,7 @@ static struct err command_do(struct chat *chat, const char *line) {
     return ERR_OK;
 }
 
-/* --- Line by line ----------------------------------------------------------------------------- */
-
 /* A refusal of the daemon is printed, and the conversation goes on; without a daemon it ends. */
-static struct err line_do(struct chat *chat, struct bytes line) {
-    AUTO(mem_release) char *text = mem_copy(line.data, line.len);
-    if (text[strspn(text, " \t")] == '\0') {
-        return ERR_OK;
-    }
-    struct err err = text[0] == '/' ? command_do(chat, text + 1) : chat_say(chat, text);
-    if (err_failed(err) && err.code != ERR_UNREACHABLE && err.code != ERR_INTERRUPTED) {
-        const char *why = chat->invocation->why.text;
-        fprintf(stderr, "drover: %s\n", why[0] != '\0' ? why : err_title(err.code));
-        chat->invocation->why.text[0] = '\0';
-        err = ERR_OK;
-    }
-    return err;
-}
-
 static struct err chat_converse(struct chat *chat) {
     struct err err = ERR_OK;
     while (!err_failed(err) && !chat->over) {
@@ -433,8 +416,16 @@ static struct err chat_converse(struct chat *chat) {
             continue;
         }
         chat->over = line.data == NULL;
-        if (!err_failed(err) && !chat->over) {
-            err = line_do(chat, line);
+        if (err_failed(err) || chat->over) {
+            break;
+        }
+        AUTO(mem_release) char *text = mem_copy(line.data, line.len);
+        err = line_do(chat, text);
+        if (err_failed(err) && err.code != ERR_UNREACHABLE && err.code != ERR_INTERRUPTED) {
+            const char *why = chat->invocation->why.text;
+            fprintf(stderr, "drover: %s\n", why[0] != '\0' ? why : err_title(err.code));
+            chat->invocation->why.text[0] = '\0';
+            err = ERR_OK;
         }
     }
     return err;

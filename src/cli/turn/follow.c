@@ -95,14 +95,6 @@ static void tool_show(struct watching *watching, const json_t *data) {
               talk_text(data, "result"));
 }
 
-static void review_show(struct watching *watching, const json_t *data) {
-    bool good = strcmp(talk_text(data, "decision"), "allow") == 0;
-    AUTO(text_done) struct text words = text_up_to(256);
-    text_addf(&words, "review of %s: %s", talk_text(data, "tool"), talk_text(data, "decision"));
-    line_show(watching, good ? COLOUR_GREY : COLOUR_YELLOW, "?",
-              text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
-}
-
 /* Prints a line about a wait for the provider, since the output would otherwise stand still without
  * a reason. A wait for a person needs none: the question itself is printed. */
 static void wait_show(struct watching *watching, const json_t *data) {
@@ -183,7 +175,11 @@ static void event_hear(struct watching *watching, struct bytes type, const json_
     } else if (bytes_is(type, "tool_finished")) {
         tool_show(watching, data);
     } else if (bytes_is(type, "tool_reviewed")) {
-        review_show(watching, data);
+        bool good = strcmp(talk_text(data, "decision"), "allow") == 0;
+        AUTO(text_done) struct text words = text_up_to(256);
+        text_addf(&words, "review of %s: %s", talk_text(data, "tool"), talk_text(data, "decision"));
+        line_show(watching, good ? COLOUR_GREY : COLOUR_YELLOW, "?",
+                  text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
     } else if (bytes_is(type, "turn_waiting")) {
         wait_show(watching, data);
     } else if (bytes_is(type, "usage")) {
@@ -273,34 +269,6 @@ static void question_print(const json_t *asked) {
     }
 }
 
-/* Reads a line, and makes the body of a request of it. */
-static struct err answer_read(struct lines *lines, const json_t *asked, struct text *body) {
-    bool question = strcmp(talk_text(asked, "kind"), "answer") == 0;
-    struct bytes line = {0};
-    fputs(question ? "> " : "[y]es, or no and why: ", stdout);
-    (void)fflush(stdout); /* As above. */
-    struct err err = lines_next(lines, &line);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (line.data == NULL) {
-        return err_make(ERR_INTERRUPTED, "ask: the input is over");
-    }
-    bool yes = line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
-    text_init(body, 1 << 20);
-    text_add_char(body, '{');
-    if (question) {
-        text_add_member(body, "answer", line);
-    } else {
-        text_add_member(body, "decision", yes ? BYTES("allow") : BYTES("deny"));
-    }
-    if (!question && !yes) {
-        text_add_member(body, "reason", line);
-    }
-    text_add_char(body, '}');
-    return ERR_OK;
-}
-
 /* A stream that is read from its beginning also shows questions that were answered since; and a
  * snapshot may leave the arguments of a question out. So its row is read first. */
 static struct err question_settle(struct watching *watching) {
@@ -308,7 +276,7 @@ static struct err question_settle(struct watching *watching) {
     struct why *why = &watch->invocation->why;
     const char *id = talk_text(watching->asked, "id");
     AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text body = {0};
+    AUTO(text_done) struct text body = text_up_to(1 << 20);
     struct resource approval = {.base = "/api/v1/approvals/", .id = id, .retry_ms = RUN_RETRY_MS};
     struct err err = resource_ask(watch->talk, &approval, &row, why);
     if (err.code == ERR_NOT_FOUND) {
@@ -323,8 +291,26 @@ static struct err question_settle(struct watching *watching) {
         return ERR_OK;
     }
     question_print(row);
-    err = answer_read(watch->answers, row, &body);
+    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
+    struct bytes line = {0};
+    fputs(question ? "> " : "[y]es, or no and why: ", stdout);
+    (void)fflush(stdout); /* As above. */
+    err = lines_next(watch->answers, &line);
+    if (!err_failed(err) && line.data == NULL) {
+        err = err_make(ERR_INTERRUPTED, "ask: the input is over");
+    }
     if (!err_failed(err)) {
+        bool yes = line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
+        text_add_char(&body, '{');
+        if (question) {
+            text_add_member(&body, "answer", line);
+        } else {
+            text_add_member(&body, "decision", yes ? BYTES("allow") : BYTES("deny"));
+        }
+        if (!question && !yes) {
+            text_add_member(&body, "reason", line);
+        }
+        text_add_char(&body, '}');
         approval =
             (struct resource){.method = "POST", .base = approval.base, .id = id, .body = &body};
         err = resource_ask(watch->talk, &approval, NULL /* not read */, why);
@@ -428,24 +414,6 @@ static struct err outcome_complete(struct watching *watching) {
 
 /* --- Following -------------------------------------------------------------------------------- */
 
-/* After a snapshot. */
-static struct err catch_up(struct watching *watching) {
-    const struct turn_watch *watch = watching->watch;
-    AUTO(json_release) json_t *run = NULL;
-    struct err err = run_get(watch->talk, watch->run, RUN_RETRY_MS, &run, &watch->invocation->why);
-    watching->pruned = watching->enough = false;
-    if (err_failed(err)) {
-        return err;
-    }
-    line_show(watching, COLOUR_YELLOW, "…", "a part of what it said is no longer kept", "");
-    if (run_has_ended(run)) {
-        json_release(&watching->asked);
-        watching->unseen = true;
-        turn_finish(watching, run);
-    }
-    return ERR_OK;
-}
-
 /* Follows the stream up to the end of the turn, a question, or a snapshot; and settles that. */
 static struct err stream_follow(struct watching *watching) {
     const struct turn_watch *watch = watching->watch;
@@ -469,8 +437,19 @@ static struct err stream_follow(struct watching *watching) {
         return err_why(why, ERR_NOT_FOUND, "the session %s was deleted while its turn ran",
                        watch->session);
     }
-    if (!err_failed(err) && watching->pruned) {
-        err = catch_up(watching);
+    if (!err_failed(err) && watching->pruned) { /* A snapshot came: the run is read. */
+        AUTO(json_release) json_t *run = NULL;
+        err = run_get(watch->talk, watch->run, RUN_RETRY_MS, &run, why);
+        watching->pruned = watching->enough = false;
+        if (err_failed(err)) {
+            return err;
+        }
+        line_show(watching, COLOUR_YELLOW, "…", "a part of what it said is no longer kept", "");
+        if (run_has_ended(run)) {
+            json_release(&watching->asked);
+            watching->unseen = true;
+            turn_finish(watching, run);
+        }
     }
     if (!err_failed(err) && watching->asked != NULL) {
         err = question_settle(watching);
@@ -510,24 +489,6 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
 
 /* --- For a command that then ends ------------------------------------------------------------- */
 
-static void outcome_judge(struct invocation *invocation, const struct turn_outcome *outcome) {
-    const char *state = outcome->state;
-    if (strcmp(state, "succeeded") == 0) {
-        return;
-    }
-    invocation->exit_code = 1;
-    if (!invocation->json && strcmp(outcome->cause, "truncated") == 0) {
-        fputs("drover: the answer is incomplete: it was cut off at its longest length "
-              "(truncated)\n",
-              stderr);
-    } else if (!invocation->json) {
-        fprintf(stderr, "drover: the turn %s%s (%s)%s%s\n",
-                strcmp(state, "cancelled") == 0 ? "was " : "",
-                strcmp(state, "degraded") == 0 ? "ended early" : state, outcome->cause,
-                outcome->note[0] != '\0' ? ": " : "", outcome->note);
-    }
-}
-
 struct err turn_look(const struct turn_watch *look) {
     struct invocation *invocation = look->invocation;
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
@@ -565,7 +526,21 @@ struct err turn_look(const struct turn_watch *look) {
     if (answer != NULL) {
         talk_print(answer);
     }
-    outcome_judge(invocation, &outcome);
+    const char *state = outcome.state;
+    invocation->exit_code = strcmp(state, "succeeded") == 0 ? invocation->exit_code : 1;
+    if (strcmp(state, "succeeded") == 0 || invocation->json) {
+        return ERR_OK;
+    }
+    if (strcmp(outcome.cause, "truncated") == 0) {
+        fputs("drover: the answer is incomplete: it was cut off at its longest length "
+              "(truncated)\n",
+              stderr);
+    } else {
+        fprintf(stderr, "drover: the turn %s%s (%s)%s%s\n",
+                strcmp(state, "cancelled") == 0 ? "was " : "",
+                strcmp(state, "degraded") == 0 ? "ended early" : state, outcome.cause,
+                outcome.note[0] != '\0' ? ": " : "", outcome.note);
+    }
     return ERR_OK;
 }
 
