@@ -66,23 +66,9 @@ static struct arena_block *block_add(struct arena *arena, size_t size) {
     return block;
 }
 
-/* Looks at the first few blocks only: a long list of full ones must not make each request slow. */
-static struct arena_block *block_find(const struct arena *arena, size_t size) {
-    enum { LOOKS_MAX = 8 };
-    int looks = 0;
-    for (struct arena_block *block = arena->blocks; block != NULL && looks < LOOKS_MAX;
-         block = block->next, looks++) {
-        if (block->size - block->used >= size) {
-            return block;
-        }
-    }
-    return NULL;
-}
-
 void *arena_try(struct arena *arena, size_t size) {
-    enum { ALIGN = alignof(max_align_t) };
-    size_t rounded;
-    size_t used_after;
+    enum { ALIGN = alignof(max_align_t), LOOKS_MAX = 8 };
+    size_t rounded, used_after;
     if (!size_add(size > 0 ? size : 1, ALIGN - 1, &rounded)) {
         return NULL;
     }
@@ -90,8 +76,14 @@ void *arena_try(struct arena *arena, size_t size) {
     if (!size_add(arena->used, rounded, &used_after) || used_after > arena->size_max) {
         return NULL;
     }
-    struct arena_block *block = block_find(arena, rounded);
-    if (block == NULL) {
+    /* The first few blocks only: a long list of full ones must not make each request slow. */
+    struct arena_block *block = arena->blocks;
+    int looks = 0;
+    while (block != NULL && looks < LOOKS_MAX && block->size - block->used < rounded) {
+        block = block->next;
+        looks++;
+    }
+    if (block == NULL || looks == LOOKS_MAX) {
         block = block_add(arena, rounded);
     }
     if (block == NULL) {
@@ -106,16 +98,10 @@ void *arena_try(struct arena *arena, size_t size) {
 char *arena_try_copy(struct arena *arena, const char *bytes, size_t len) {
     assert(bytes != NULL || len == 0);
     size_t size;
-    if (!size_add(len, 1, &size)) {
-        return NULL;
+    char *copy = size_add(len, 1, &size) ? arena_try(arena, size) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, len > 0 ? bytes : "", len);
+        copy[len] = '\0';
     }
-    char *copy = arena_try(arena, size);
-    if (copy == NULL) {
-        return NULL;
-    }
-    if (len > 0) {
-        memcpy(copy, bytes, len);
-    }
-    copy[len] = '\0';
     return copy;
 }

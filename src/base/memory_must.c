@@ -41,17 +41,12 @@ void *mem_grow(void *old, size_t size) {
 
 char *mem_copy(const char *bytes, size_t len) {
     assert(bytes != NULL || len == 0);
-    size_t size;
-    if (!size_add(len, 1, &size)) {
-        die(SIZE_MAX);
-    }
-    char *copy = mem_try(size);
+    size_t size = SIZE_MAX;
+    char *copy = size_add(len, 1, &size) ? mem_try(size) : NULL;
     if (copy == NULL) {
         die(size);
     }
-    if (len > 0) {
-        memcpy(copy, bytes, len);
-    }
+    memcpy(copy, len > 0 ? bytes : "", len);
     copy[len] = '\0';
     return copy;
 }

@@ -321,9 +321,7 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size)
 static void serving_begin(struct daemon *daemon) {
     char url[SOCKET_PATH_MAX];
     struct err err = http_begin(daemon);
-    if (!err_failed(err)) {
-        err = http_listen(daemon, url, sizeof url);
-    }
+    err = err_failed(err) ? err : http_listen(daemon, url, sizeof url);
     if (err_failed(err)) {
         stop_with(daemon, err);
         return;
@@ -411,20 +409,6 @@ static void life_lasted(struct timer *timer) {
     failed_starts_good(daemon->starts, LIFE_LASTED);
 }
 
-/* A life counts from when it leads: a standby is at no run. */
-static void life_begin(struct daemon *daemon) {
-    struct log *log = daemon->options->log;
-    struct err err =
-        failed_starts_open(daemon->options->data, daemon->options->starts_max, &daemon->starts);
-    if (err_failed(err)) {
-        log_event(log, LOG_WARN, "a crash of this daemon will not be counted as a failed start",
-                  LOG_FIELDS(log_err(err)));
-        return;
-    }
-    daemon->fitted.hold = daemon->fitted.hold || failed_starts_hold(daemon->starts);
-    timer_start(daemon->loop, &daemon->lasted, FAILED_START_MS, life_lasted);
-}
-
 static struct err store_begin(struct daemon *daemon) {
     const struct serve_options *options = daemon->options;
     if (options->database != NULL) {
@@ -464,7 +448,16 @@ static struct err store_begin(struct daemon *daemon) {
     daemon->led_from_ns = world_mono_ns(options->world);
     daemon->notices = (struct notices){.store = daemon->store, .log = options->log};
     hub_attach(daemon->hub, daemon->store);
-    life_begin(daemon);
+    /* A life counts from when it leads: a standby is at no run. */
+    err = failed_starts_open(options->data, options->starts_max, &daemon->starts);
+    if (err_failed(err)) {
+        log_event(options->log, LOG_WARN,
+                  "a crash of this daemon will not be counted as a failed start",
+                  LOG_FIELDS(log_err(err)));
+    } else {
+        daemon->fitted.hold = daemon->fitted.hold || failed_starts_hold(daemon->starts);
+        timer_start(daemon->loop, &daemon->lasted, FAILED_START_MS, life_lasted);
+    }
     struct work_options of_work = {.serve = options,
                                    .loop = daemon->loop,
                                    .store = daemon->store,

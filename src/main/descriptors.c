@@ -38,11 +38,9 @@ static unsigned connections_in(uint64_t room, unsigned wanted) {
     unsigned low = 1, high = wanted;
     while (low < high) {
         unsigned middle = low + (high - low + 1) / 2;
-        if (connections_cost(middle) <= room) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
+        bool fits = connections_cost(middle) <= room;
+        low = fits ? middle : low;
+        high = fits ? high : middle - 1;
     }
     return low;
 }

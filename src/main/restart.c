@@ -61,19 +61,6 @@ static struct err arguments_read(char *buffer, size_t size, char **argv, size_t 
     return ERR_OK;
 }
 
-/* The limits and signals of the first start: commands are told the one, and a blocked signal would
- * stay blocked. */
-static void process_restore(const struct restart *restart) {
-    struct rlimit limit;
-    if (restart->files_soft > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = restart->files_soft;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* At worst commands may open more. */
-    }
-    sigset_t none;
-    (void)sigemptyset(&none); /* Neither can fail. */
-    (void)pthread_sigmask(SIG_SETMASK, &none, NULL /* not asked */);
-}
-
 struct err restart_as_standby(const struct restart *restart) {
     unsigned count = restart->led_ms >= RESTART_LED_MS ? 1 : restart->count + 1;
     if (count > RESTARTS_MAX) {
@@ -94,7 +81,16 @@ struct err restart_as_standby(const struct restart *restart) {
     AUTO(mem_release) char **env = mem_new_array(variables + 2, sizeof *env);
     memcpy(env, environ, variables * sizeof *env);
     env[variables] = counted;
-    process_restore(restart);
+    /* The limits and signals of the first start: commands are told the one, and a blocked signal
+     * would stay blocked. */
+    struct rlimit limit;
+    if (restart->files_soft > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = restart->files_soft;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* At worst commands may open more. */
+    }
+    sigset_t none;
+    (void)sigemptyset(&none); /* Neither can fail. */
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL /* not asked */);
     (void)execve("/proc/self/exe", argv, env); /* It returns only if it failed. */
     return err_from_errno(errno, "restart: execute");
 }

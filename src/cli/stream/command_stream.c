@@ -1,12 +1,23 @@
-/* command_stream.c: drover stream ls, show, prune, keep, tail. */
+/* command_stream.c: drover stream ls, show, prune, keep, tail; append, one event or many.
+ *
+ * With append --lines each line of the input is one event with a key of its own (KEY-1, KEY-2, …),
+ * sent again with the same key until it is acknowledged: a daemon that dies in between, or an
+ * answer that is lost, makes neither a gap nor a repeat. The same input with the same --key may be
+ * sent again as a whole within a day. */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/hash.h"
+#include "base/json/json.h"
 #include "cli/base/action.h"
 #include "cli/base/api.h"
+#include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/base/options.h"
 #include "cli/stream/follow.h"
+#include "cli/terminal/lines.h"
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -182,4 +193,172 @@ const struct command command_stream_tail = {
     .about = "After a disconnect it resumes after the last event it printed. It ends where\n"
              "the stream does (that of a run), or by Ctrl-C.\n",
     .run = tail_run,
+};
+
+/* --- Append ---------------------------------------------------------------------------------- */
+
+enum { KEY_LEN_MAX = 255, BODY_MAX = 2 << 20 };
+
+static const struct flag append_flags[] = {
+    OPTION_TEXT("type", 't', "TYPE", "Type of the event: a-z, 0-9, '_', '.', '-'."),
+    OPTION_TEXT("data", 'd', "JSON", "Its data; '-' reads it from the input [null]."),
+    OPTION_TEXT("key", 0, "KEY", "Idempotency key: sent twice, it is appended once."),
+    OPTION_SWITCH("retry", 0, "Try again until it is acknowledged (makes a key)."),
+    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400, "Give up when the daemon is away for so long.",
+               .absent = "300"),
+    OPTION_SWITCH(
+        "lines", 0,
+        "Each line of the input is an event: {\"type\",\"data\"}, or the data with --type."),
+    OPTION_END,
+};
+
+struct append {
+    struct invocation *invocation;
+    struct talk *talk;
+    struct lines *lines;
+    const char *target;
+    const char *type; /* NULL: none was given. */
+    const char *key;  /* NULL: none. */
+    int64_t retry_ms; /* 0: one try. */
+    int64_t line;     /* Number of the event's line, from 1; 0: it is the only event. */
+};
+
+/* The daemon would refuse bad JSON as well, but by its position in a request that the user never
+ * saw. `what` is what the user typed or piped. */
+static struct err json_check(const struct append *append, const char *what, struct bytes bytes) {
+    AUTO(json_release) json_t *json = NULL;
+    struct why *why = &append->invocation->why, found = {.text = ""};
+    struct err err = json_parse(bytes.data, bytes.len, JSON_DEPTH_MAX, &json, &found);
+    const char *column = strstr(found.text, "column ");
+    if (err.code == ERR_BAD_JSON && append->line > 0 && column != NULL) {
+        why_set(why, "%s: line %lld, %s", what, (long long)append->line, column);
+    } else if (err_failed(err)) {
+        why_set(why, "%s: %s", what, found.text);
+    }
+    return err;
+}
+
+/* Sends an event and prints its number. `json` is the data of a type, or else the whole body. */
+static struct err event_send(const struct append *append, struct bytes json, const char *key) {
+    struct invocation *invocation = append->invocation;
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
+    if (append->type == NULL) {
+        text_add(&body, json.data, json.len);
+    } else {
+        text_add_char(&body, '{');
+        text_add_member(&body, "type", bytes_of(append->type));
+        if (json.data != NULL) {
+            text_add_name(&body, "data");
+            text_add(&body, json.data, json.len);
+        }
+        text_add_char(&body, '}');
+    }
+    if (text_failed(&body)) {
+        return err_make(ERR_BODY_TOO_LARGE, "append: body");
+    }
+    const struct client_request request = {
+        .method = "POST", .target = append->target, .body = text_bytes(&body), .key = key};
+    struct err err =
+        talk_ask_until(append->talk, &request, append->retry_ms, &answer, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        talk_print(answer);
+    } else {
+        const char *name = append->line > 0 ? "" : invocation->args.operands[0];
+        printf("%s%s%lld\n", name, append->line > 0 ? "" : " ", (long long)talk_int(answer, "seq"));
+    }
+    return ERR_OK;
+}
+
+static struct err lines_append(struct append *append) {
+    struct err err = ERR_OK;
+    for (;;) {
+        struct bytes line;
+        struct why key;
+        err = lines_next(append->lines, &line);
+        if (err_failed(err) || line.data == NULL) {
+            return err;
+        }
+        append->line++;
+        if (line.len == 0) {
+            continue;
+        }
+        err = json_check(append, "the input", line);
+        if (err_failed(err)) {
+            return err;
+        }
+        why_set(&key, "%s-%lld", append->key, (long long)append->line);
+        err = event_send(append, line, key.text);
+        if (err_failed(err) && err.code != ERR_INTERRUPTED) {
+            fprintf(stderr, "drover: line %lld was not acknowledged\n", (long long)append->line);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+}
+
+static struct err append_run(struct invocation *invocation) {
+    const struct args *args = &invocation->args;
+    const char *key = args_text(args, "key");
+    bool lines = args_on(args, "lines"), retry = args_on(args, "retry") || lines;
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text target = text_up_to(4 << 10);
+    AUTO(lines_done) struct lines input = {0};
+    uint8_t random[16];
+    char made[2 * sizeof random + 1];
+    if (key != NULL && strlen(key) > KEY_LEN_MAX) {
+        return err_why(&invocation->why, ERR_USAGE, "--key: at most 255 characters");
+    }
+    if (key == NULL && retry) {
+        world_random(invocation->world, random, sizeof random);
+        hex_write(random, sizeof random, made);
+        key = made;
+    }
+    struct err err = talk_open(&talk, invocation);
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(&target, "/api/v1/streams/");
+    client_add_escaped(&target, args->operands[0]);
+    text_add_str(&target, "/events");
+    if (text_failed(&target)) {
+        return err_make(ERR_BAD_FIELD, "append: name");
+    }
+    struct append append = {
+        .invocation = invocation,
+        .talk = &talk,
+        .lines = &input,
+        .target = target.data,
+        .type = args_text(args, "type"),
+        .key = key,
+        .retry_ms = retry ? args_int(args, "retry-for", 0) * 1000 : 0,
+    };
+    lines_init(&input, STDIN_FILENO, talk.interrupt_fd);
+    if (lines) {
+        return lines_append(&append);
+    }
+    const char *data = args_text(args, "data");
+    struct bytes json = {data, data != NULL ? strlen(data) : 0};
+    bool piped = data != NULL && strcmp(data, "-") == 0;
+    if (append.type == NULL) {
+        return err_why(&invocation->why, ERR_USAGE, "--type TYPE is needed");
+    }
+    err = piped ? lines_rest(&input, &json) : ERR_OK;
+    if (!err_failed(err) && data != NULL) {
+        err = json_check(&append, piped ? "the input" : "--data", json);
+    }
+    return err_failed(err) ? err : event_send(&append, json, key);
+}
+
+const struct command command_stream_append = {
+    COMMAND("stream", "append", "NAME", "Append an event; when it says so, it is on disk."),
+    .flags = append_flags,
+    .talks = true,
+    .about = "With --lines, the seq of each event is printed as it is acknowledged; a daemon that\n"
+             "dies in between loses and repeats nothing.\n",
+    .run = append_run,
 };

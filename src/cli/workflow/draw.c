@@ -186,19 +186,16 @@ static size_t lines_around(const struct drawing *drawing) {
     return lines;
 }
 
-static size_t lines_needed(const struct drawing *drawing) {
-    size_t lines = lines_around(drawing);
-    for (size_t i = 0; i < drawing->tree->agent_count; i++) {
-        lines += is_shown(drawing, &drawing->tree->agents[i]);
-    }
-    return lines;
-}
-
 /* The least folding that fits; where none does, as many running agents as there is room for. */
 static void fold_choose(struct drawing *drawing) {
-    size_t rows = drawing->left;
-    while (drawing->fold < FOLD_WORKING && lines_needed(drawing) > rows) {
-        drawing->fold = (enum fold)(drawing->fold + 1);
+    const struct workflow_tree *tree = drawing->tree;
+    size_t rows = drawing->left, needed = SIZE_MAX;
+    for (int fold = FOLD_NOTHING; fold <= FOLD_WORKING && needed > rows; fold++) {
+        drawing->fold = (enum fold)fold;
+        needed = lines_around(drawing);
+        for (size_t i = 0; i < tree->agent_count; i++) {
+            needed += is_shown(drawing, &tree->agents[i]);
+        }
     }
     bool cut = drawing->fold == FOLD_WORKING; /* Then "and 12 more" is a line of its own. */
     drawing->tight = cut && lines_around(drawing) + 1 + AT_WORK_LEAST > rows;
@@ -208,22 +205,6 @@ static void fold_choose(struct drawing *drawing) {
 }
 
 /* --- Its parts -------------------------------------------------------------------------------- */
-
-static void agents_sum(struct drawing *drawing) {
-    const struct workflow_tree *tree = drawing->tree;
-    for (size_t i = 0; i < tree->agent_count; i++) {
-        const struct workflow_agent *agent = &tree->agents[i];
-        struct sums *sums = &drawing->sums[agent->phase];
-        sums->all++;
-        sums->ended += agent->ms >= 0;
-        sums->failed += agent->mark == WORKFLOW_FAILED;
-        sums->tokens += agent->tokens;
-        sums->cost_micros += agent->cost_micros > 0 ? agent->cost_micros : 0;
-        if (agent->asks != NULL && drawing->asking++ == 0) {
-            drawing->asker = agent;
-        }
-    }
-}
 
 static void header_add(struct drawing *drawing) {
     static const struct {
@@ -334,25 +315,6 @@ static void agent_add(struct drawing *drawing, const struct workflow_agent *agen
     row_add(drawing, &row);
 }
 
-static void phase_add(struct drawing *drawing, size_t phase) {
-    const struct workflow_tree *tree = drawing->tree;
-    if (has_heading(drawing, phase)) {
-        heading_add(drawing, phase);
-    }
-    for (size_t i = 0; i < tree->agent_count; i++) {
-        const struct workflow_agent *agent = &tree->agents[i];
-        if (agent->phase != phase || !is_shown(drawing, agent)) {
-            continue;
-        }
-        if (drawing->fold == FOLD_WORKING && drawing->at_work == 0) {
-            drawing->hidden++;
-            continue;
-        }
-        drawing->at_work -= drawing->at_work > 0;
-        agent_add(drawing, agent);
-    }
-}
-
 void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
                    struct text *text) {
     AUTO(text_done) struct text words = text_up_to(1024);
@@ -362,11 +324,34 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
                               .out = text,
                               .left = draw->rows > 0 ? (size_t)draw->rows : SIZE_MAX,
                               .columns = draw->columns > 0 ? draw->columns : COLUMNS_WHOLE};
-    agents_sum(&drawing);
+    for (size_t i = 0; i < tree->agent_count; i++) {
+        const struct workflow_agent *agent = &tree->agents[i];
+        struct sums *sums = &drawing.sums[agent->phase];
+        sums->all++;
+        sums->ended += agent->ms >= 0;
+        sums->failed += agent->mark == WORKFLOW_FAILED;
+        sums->tokens += agent->tokens;
+        sums->cost_micros += agent->cost_micros > 0 ? agent->cost_micros : 0;
+        if (agent->asks != NULL && drawing.asking++ == 0) {
+            drawing.asker = agent;
+        }
+    }
     fold_choose(&drawing);
     header_add(&drawing);
-    for (size_t i = 0; i < tree->phase_count; i++) {
-        phase_add(&drawing, i);
+    for (size_t phase = 0; phase < tree->phase_count; phase++) {
+        if (has_heading(&drawing, phase)) {
+            heading_add(&drawing, phase);
+        }
+        for (size_t i = 0; i < tree->agent_count; i++) {
+            const struct workflow_agent *agent = &tree->agents[i];
+            bool shown = agent->phase == phase && is_shown(&drawing, agent);
+            bool fits = drawing.fold != FOLD_WORKING || drawing.at_work > 0;
+            drawing.hidden += shown && !fits;
+            if (shown && fits) {
+                drawing.at_work -= drawing.at_work > 0;
+                agent_add(&drawing, agent);
+            }
+        }
     }
     if (drawing.hidden > 0) {
         text_addf(&words, "    and %zu more", drawing.hidden);
@@ -392,16 +377,20 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
 /* Amounts that are not known are left out. */
 static void spent_add(struct text *text, const char *before, int64_t tokens, int64_t cost_micros,
                       int64_t ms) {
-    if (tokens > 0) {
-        text_addf(text, "%s%s tokens", before, workflow_tokens(tokens).text);
-        before = ", ";
-    }
-    if (cost_micros > 0) {
-        text_addf(text, "%s%s", before, budget_show("cost_micros", cost_micros).text);
-        before = ", ";
-    }
-    if (ms >= 0) {
-        text_addf(text, "%s%s", before, run_span(ms).text);
+    const struct run_words span = run_span(ms);
+    const struct budget_shown cost = budget_show("cost_micros", cost_micros);
+    const struct workflow_amount amount = workflow_tokens(tokens);
+    const struct {
+        bool known;
+        const char *shown, *unit;
+    } amounts[] = {{tokens > 0, amount.text, " tokens"},
+                   {cost_micros > 0, cost.text, ""},
+                   {ms >= 0, span.text, ""}};
+    for (size_t i = 0; i < COUNT_OF(amounts); i++) {
+        if (amounts[i].known) {
+            text_addf(text, "%s%s%s", before, amounts[i].shown, amounts[i].unit);
+            before = ", ";
+        }
     }
 }
 
@@ -427,23 +416,22 @@ void workflow_budget_add(const json_t *data, struct text *text) {
 static void started_add(const struct workflow_told *told, struct text *text) {
     const json_t *data = told->event->data;
     const char *from = talk_text(data, "resumed_from");
-    int64_t time_ms = talk_int(data, "timeout_ms"), agent_ms = talk_int(data, "agent_timeout_ms");
-    int64_t at_once = talk_int(data, "concurrency");
-    text_addf(text, "%s (%s)", told->tree->name, told->run);
-    text_add_str(text, from[0] != '\0' ? ", resumed from " : "");
+    text_addf(text, "%s (%s)%s", told->tree->name, told->run,
+              from[0] != '\0' ? ", resumed from " : "");
     plain_add(text, from);
     workflow_budget_add(data, text);
     if (json_is_integer(json_object_get(data, "total"))) { /* 0 is one. */
         text_addf(text, ", budget.total %lld", (long long)talk_int(data, "total"));
     }
-    if (time_ms > 0) {
-        text_addf(text, ", timeout %s", run_span(time_ms).text);
+    static const struct {
+        const char *member, *before;
+    } times[] = {{"timeout_ms", ", timeout "}, {"agent_timeout_ms", ", of each agent "}};
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        int64_t ms = talk_int(data, times[i].member);
+        text_addf(text, "%s%s", ms > 0 ? times[i].before : "", ms > 0 ? run_span(ms).text : "");
     }
-    if (agent_ms > 0) {
-        text_addf(text, ", of each agent %s", run_span(agent_ms).text);
-    }
-    if (at_once > 0) {
-        text_addf(text, ", at most %lld at once", (long long)at_once);
+    if (talk_int(data, "concurrency") > 0) {
+        text_addf(text, ", at most %lld at once", (long long)talk_int(data, "concurrency"));
     }
 }
 

@@ -44,11 +44,6 @@ void workflow_error_add(const json_t *error, struct text *text) {
 
 /* --- One look --------------------------------------------------------------------------------- */
 
-bool workflow_showable(const json_t *run) {
-    const char *kind = talk_text(run, "kind");
-    return strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0;
-}
-
 /* Prints how a text or a value begins: a model may have written a book. */
 static void value_print(const char *title, const json_t *value) {
     AUTO(text_done) struct text text = text_up_to(PICTURE_MAX);

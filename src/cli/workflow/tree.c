@@ -146,26 +146,19 @@ static void agent_mark(struct workflow_tree *tree, struct workflow_agent *agent,
 }
 
 static enum workflow_mark mark_of(const json_t *data) {
-    static const struct {
-        const char *state;
-        enum workflow_mark mark;
-    } marks[] = {
-        {"queued", WORKFLOW_QUEUED},  {"running", WORKFLOW_WORKS}, {"waiting", WORKFLOW_WORKS},
-        {"succeeded", WORKFLOW_DONE}, {"degraded", WORKFLOW_DONE}, {"cancelled", WORKFLOW_SKIPPED},
-    };
+    static const char *const states[] = {"queued",   "running",   "waiting", "succeeded",
+                                         "degraded", "cancelled", NULL};
+    static const enum workflow_mark marks[] = {WORKFLOW_QUEUED, WORKFLOW_WORKS, WORKFLOW_WORKS,
+                                               WORKFLOW_DONE,   WORKFLOW_DONE,  WORKFLOW_SKIPPED};
     const char *state = talk_text(data, "state");
+    unsigned at = 0;
     if (json_is_true(json_object_get(data, "cached"))) {
         return WORKFLOW_CACHED;
     }
     if (strcmp(state, "waiting") == 0 && strcmp(talk_text(data, "gate"), "hold") == 0) {
         return WORKFLOW_HELD;
     }
-    for (size_t i = 0; i < COUNT_OF(marks); i++) {
-        if (strcmp(marks[i].state, state) == 0) {
-            return marks[i].mark;
-        }
-    }
-    return WORKFLOW_FAILED;
+    return bytes_find(bytes_of(state), states, &at) ? marks[at] : WORKFLOW_FAILED;
 }
 
 /* Takes mark, tokens and cost. A cost that nobody knows is no zero, and does not hide what is known
@@ -225,21 +218,15 @@ static void tree_finish(struct workflow_tree *tree, const json_t *data) {
 
 /* Events that say no more than the state of the run. */
 static void on_state(struct workflow_tree *tree, const struct workflow_event *event) {
-    static const struct {
-        const char *type, *state;
-    } states[] = {
-        {"run_queued", "queued"},
-        {"run_started", "running"},
-        {"workflow_paused", "paused"},
-        {"workflow_resumed", "running"},
-    };
+    static const char *const types[] = {"run_queued", "run_started", "workflow_paused",
+                                        "workflow_resumed", NULL};
+    static const char *const states[] = {"queued", "running", "paused", "running"};
+    unsigned at = 0;
     if (bytes_is(event->type, "run_started") && strcmp(tree->state, "queued") == 0) {
         tree->started_ms = event->now_ms; /* From here on its time counts. */
     }
-    for (size_t i = 0; i < COUNT_OF(states) && !tree->finished; i++) {
-        if (bytes_is(event->type, states[i].type)) {
-            words_set(&tree->state, states[i].state);
-        }
+    if (!tree->finished && bytes_find(event->type, types, &at)) {
+        words_set(&tree->state, states[at]);
     }
 }
 

@@ -52,8 +52,7 @@ struct watching {
     struct client_tick tick;
     struct talk side; /* Owned: its client. */
     json_t *parents;  /* Owned: of each run that asked, the run that it belongs to. */
-    json_t *told;     /* Owned: with --json, the line of each open question, */
-    json_t *seen;     /* and which of them are open still. */
+    json_t *told;     /* Owned: with --json, the line of each open question. */
     json_t *models;   /* Owned: names of models that were noted as unknown. */
 };
 
@@ -132,9 +131,6 @@ static void question_tell(struct watching *watching, const json_t *approval) {
     if (agent == NULL) {
         return; /* A chat asks, or another workflow. */
     }
-    if (watching->show == SHOW_JSON) {
-        (void)json_object_set_new(watching->seen, id, json_true());
-    }
     if (watching->show == SHOW_JSON && json_object_get(watching->told, id) == NULL) {
         json_t *line = json_pack(
             "{s:s,s:s,s:s,s:s,s:O,s:O,s:O,s:s,s:s+}", "event", "approval_requested", "run",
@@ -156,14 +152,19 @@ static void question_tell(struct watching *watching, const json_t *approval) {
 
 /* With --json, the questions that are no longer open. "state": how they were answered; it is null
  * where nobody can say. */
-static void answers_print(struct watching *watching) {
+static void answers_print(struct watching *watching, const json_t *rows) {
     const char *id = NULL;
     json_t *line = NULL;
     void *next = NULL;
     json_object_foreach_safe(watching->told, next, id, line) {
         AUTO(json_release) json_t *row = NULL;
         struct why ignored;
-        if (json_object_get(watching->seen, id) != NULL) {
+        size_t open = 0;
+        while (open < json_array_size(rows) &&
+               strcmp(talk_text(json_array_get(rows, open), "id"), id) != 0) {
+            open++;
+        }
+        if (open < json_array_size(rows)) {
             continue;
         }
         const struct resource approval = {.base = "/api/v1/approvals/", .id = id};
@@ -183,7 +184,6 @@ static void answers_print(struct watching *watching) {
 static void questions_ask(struct watching *watching) {
     AUTO(json_release) json_t *rows = NULL;
     struct why ignored;
-    (void)json_object_clear(watching->seen);
     struct err err = action_rows(&watching->side, "/api/v1/approvals", &rows, &ignored);
     watching->asks = client_may_pass(err);
     watching->failed_ms = watching->asks ? mono_ms(watching) : 0;
@@ -196,7 +196,7 @@ static void questions_ask(struct watching *watching) {
     workflow_tree_asked(&watching->tree);
     watching->changed = true;
     if (watching->show == SHOW_JSON) {
-        answers_print(watching);
+        answers_print(watching, rows);
     }
 }
 
@@ -396,7 +396,6 @@ static void watching_init(struct watching *watching, const struct workflow_watch
         .side = {.options = watch->talk->options, .interrupt_fd = -1, .world = watch->talk->world},
         .parents = json_object(),
         .told = json_object(),
-        .seen = json_object(),
         .models = json_object(),
     };
     watching->side.options.before_wait = NULL;
@@ -414,7 +413,6 @@ static void watching_done(struct watching *watching) {
     client_close(watching->side.client);
     json_release(&watching->parents);
     json_release(&watching->told);
-    json_release(&watching->seen);
     json_release(&watching->models);
     workflow_tree_done(&watching->tree);
     live_screen_done(&watching->screen);
