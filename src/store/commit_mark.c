@@ -60,8 +60,7 @@ struct err commit_mark_open(const char *folder, struct commit_mark **ret_mark, s
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct err err = fd < 0 ? err_from_errno(errno, "mark: open") : file_fill(fd, path);
     if (err_failed(err)) {
-        why_set(why, "%s cannot be opened: %s.", path, strerrordesc_np(err.os));
-        return err;
+        return path_why(err, path, "opened", why);
     }
     struct commit_mark *mark = mem_new(sizeof *mark);
     mark->fd = fd_take(&fd);

@@ -31,11 +31,26 @@ struct datadir {
     int fd; /* Owned; the lock lives exactly as long as it does. */
 };
 
-char *datadir_path(const char *path, const char *name) {
-    size_t size = strlen(path) + strlen(name) + 2;
+static char *join(const char *path, const char *between, const char *name) {
+    size_t size = strlen(path) + strlen(between) + strlen(name) + 1;
     char *joined = mem_new(size);
-    (void)snprintf(joined, size, "%s/%s", path, name); /* Fits: `size` was measured. */
+    (void)snprintf(joined, size, "%s%s%s", path, between, name); /* Fits: `size` was measured. */
     return joined;
+}
+
+char *datadir_path(const char *path, const char *name) {
+    return join(path, "/", name);
+}
+
+char *datadir_beside(const char *path, const char *ending) {
+    return join(path, "", ending);
+}
+
+struct err path_why(struct err err, const char *path, const char *what, struct why *why) {
+    if (err_failed(err)) {
+        why_set(why, "%s cannot be %s: %s.", path, what, strerrordesc_np(err.os));
+    }
+    return err;
 }
 
 struct err datadir_sync_folder_of(const char *path) {
@@ -76,19 +91,6 @@ static void read_pid(int fd, char text[PID_TEXT_SIZE]) {
     text[got <= 0 ? 0 : strcspn(text, "\n")] = '\0';
 }
 
-static void say_who_holds_it(int fd, const char *path, struct why *why) {
-    char text[PID_TEXT_SIZE];
-    read_pid(fd, text);
-    if (text[0] == '\0') {
-        why_set(why, "The data directory %s is in use by another process.", path);
-    } else {
-        why_set(why,
-                "The data directory %s is in use by process %s. Stop that one first, or choose"
-                " another directory.",
-                path, text);
-    }
-}
-
 /* A zombie has let go of everything. */
 static bool is_gone(const char *pid) {
     char path[PID_TEXT_SIZE + 16], stat[STAT_SIZE] = {0};
@@ -122,23 +124,12 @@ static int lock(int fd) {
     return 0;
 }
 
-/* A disk too full for a pid is no reason not to start: the claim holds without it. */
-static void write_pid(int fd) {
-    char text[PID_TEXT_SIZE];
-    int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) < 0) {
-        return;
-    }
-}
-
 /* Whoever may write into it can put another database, or settings of his own, in the place of ours.
  * A group may: many systems give each user one of his own, and new folders to it. */
 static struct err check_writers(const char *path, struct why *why) {
     struct stat found;
     if (stat(path, &found) < 0) {
-        struct err err = err_from_errno(errno, "datadir: look");
-        why_set(why, "%s cannot be looked at: %s.", path, strerrordesc_np(err.os));
-        return err;
+        return path_why(err_from_errno(errno, "datadir: look"), path, "looked at", why);
     }
     if ((found.st_mode & S_IWOTH) == 0) {
         return ERR_OK;
@@ -169,20 +160,29 @@ struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why 
      * after we die, and the restarted daemon could never take it back. */
     AUTO(fd_release) int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        err = err_from_errno(errno, "datadir: open lock");
-        why_set(why, "%s cannot be opened: %s.", name, strerrordesc_np(err.os));
-        return err;
+        return path_why(err_from_errno(errno, "datadir: open lock"), name, "opened", why);
     }
+    char pid[PID_TEXT_SIZE];
     if (lock(fd) < 0) {
         err = err_from_errno(errno, "datadir: claim");
-        if (err.code == ERR_BUSY) {
-            say_who_holds_it(fd, path, why);
+        if (err.code != ERR_BUSY) {
+            return path_why(err, name, "locked", why);
+        }
+        read_pid(fd, pid);
+        if (pid[0] == '\0') {
+            why_set(why, "The data directory %s is in use by another process.", path);
         } else {
-            why_set(why, "%s cannot be locked: %s.", name, strerrordesc_np(err.os));
+            why_set(why,
+                    "The data directory %s is in use by process %s. Stop that one first, or choose"
+                    " another directory.",
+                    path, pid);
         }
         return err;
     }
-    write_pid(fd);
+    /* A disk too full for a pid is no reason not to start: the claim holds without it. */
+    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    bool kept = ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) == len;
+    (void)kept;
     struct datadir *dir = mem_new(sizeof *dir);
     dir->fd = fd_take(&fd);
     *ret_dir = dir;

@@ -27,6 +27,9 @@ void datadir_release(struct datadir *dir); /* NULL is allowed. */
 void datadir_drop(struct datadir **dir);   /* For AUTO. */
 
 MUST_CHECK char *datadir_path(const char *path, const char *name); /* path/name; end: mem_free. */
+MUST_CHECK char *datadir_beside(const char *path, const char *ending); /* pathENDING; the same. */
+/* Answers `err`. Where that failed in a call of the system, `why` says "PATH cannot be WHAT: …". */
+MUST_CHECK struct err path_why(struct err err, const char *path, const char *what, struct why *why);
 /* Syncs the folder that holds `path`: files made or renamed there survive a power cut. */
 MUST_CHECK struct err datadir_sync_folder_of(const char *path);
 

@@ -76,18 +76,6 @@ enum checkpoint_kind {
     CHECKPOINT_WAIT, /* As RESTART, waiting some seconds for who is in the way: ERR_BUSY then. */
 };
 
-struct driver_options {
-    const char *where; /* Borrowed during `open` only, like all of this. */
-    const struct world *world;
-    bool guest; /* As in store_options: no lock, no fence, connections when they are needed. */
-    bool standby;
-    void (*waiting)(void *ctx); /* May be NULL; called once, when `connect` has to stand by. */
-    /* The leader stood still: its session was ended, or may not be. May be NULL. */
-    void (*stalled)(void *ctx, bool ended);
-    bool (*give_up)(void *ctx); /* May be NULL; asked while it stands by: ERR_INTERRUPTED. */
-    void *ctx;
-};
-
 /* The words by which the two dialects of DDL differ: in a migration, `@id@` is a table's integer
  * primary key that numbers itself, `@int@` a 64-bit integer, `@strict@` what closes a CREATE
  * TABLE. */
@@ -96,13 +84,13 @@ struct driver_words {
 };
 
 struct driver {
-    const char *name;
     const char *cure; /* Sentence: how to repair a database that is too damaged to be opened. */
     struct driver_words words;
     bool (*serves)(const char *where);
 
-    /* --- A database. `open` claims it where a claim needs no connection (a data directory). --- */
-    struct err (*open)(const struct driver_options *options, struct database **ret_database,
+    /* --- A database. `open` claims it where a claim needs no connection (a data directory).
+     * `where` is borrowed during the call, all else as store.h says. --- */
+    struct err (*open)(const struct store_options *options, struct database **ret_database,
                        struct why *why);
     void (*close)(struct database *database); /* After every connection. NULL is allowed. */
     /* From any thread, as is the next. The store closes: what waits for a server gives up soon, in

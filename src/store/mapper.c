@@ -11,12 +11,7 @@
 #include "base/text.h"
 #include "store/tx.h"
 
-struct map_text {
-    const struct map *map; /* NULL: free. */
-    unsigned use;
-    char *sql; /* Owned. */
-};
-enum { TEXTS_FIRST = 32, SQL_MAX = 4096 };
+enum { SQL_MAX = 4096 };
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
@@ -90,83 +85,43 @@ static bool column_is_of(const struct map_column *column, unsigned use) {
     return (column->use & use) != 0;
 }
 
-/* INSERT INTO t (key, a, b) VALUES ($1, $2, $3) */
-static void insert_write(const struct map *map, struct text *sql) {
-    int count = 1;
-    text_addf(sql, "INSERT INTO %s (%s", map->table, map->key);
-    for (size_t i = 0; i < map->count; i++) {
-        if (column_is_of(&map->columns[i], MAP_INSERT)) {
-            text_addf(sql, ", %s", map->columns[i].name);
-            count++;
-        }
-    }
-    text_add_str(sql, ") VALUES ($1");
-    for (int i = 2; i <= count; i++) {
-        text_addf(sql, ", $%d", i);
-    }
-    text_add_str(sql, ")");
-}
-
-/* UPDATE t SET a = $2, b = $3 WHERE key = $1 */
-static void update_write(const struct map *map, unsigned group, struct text *sql) {
-    int number = 1;
-    text_addf(sql, "UPDATE %s SET ", map->table);
-    for (size_t i = 0; i < map->count; i++) {
-        if (column_is_of(&map->columns[i], group)) {
-            number++;
-            text_addf(sql, "%s%s = $%d", number > 2 ? ", " : "", map->columns[i].name, number);
-        }
-    }
-    text_addf(sql, " WHERE %s = $1", map->key);
-}
-
-static struct map_text *text_probe(struct map_text *texts, size_t size, const struct map *map,
-                                   unsigned use) {
-    size_t at = (size_t)(((uint64_t)(uintptr_t)map + use) * UINT64_C(0x9E3779B97F4A7C15) >> 32);
-    while (texts[at & (size - 1)].map != NULL &&
-           (texts[at & (size - 1)].map != map || texts[at & (size - 1)].use != use)) {
-        at++;
-    }
-    return &texts[at & (size - 1)];
-}
-
-/* NULL: there is no memory, or a text is too long, which is our bug. */
+/* INSERT INTO t (key, a, b) VALUES ($1, $2, $3), or
+ * UPDATE t SET a = $2, b = $3 WHERE key = $1 */
 static const char *sql_of(struct tx *tx, const struct map *map, unsigned use) {
-    struct map_texts *texts = &tx->texts;
-    if (texts->used * 2 >= texts->size) {
-        size_t size = texts->size == 0 ? TEXTS_FIRST : texts->size * 2;
-        struct map_text *wider = mem_new_array(size, sizeof *wider);
-        for (size_t i = 0; i < texts->size; i++) {
-            if (texts->slots[i].map != NULL) {
-                *text_probe(wider, size, texts->slots[i].map, texts->slots[i].use) =
-                    texts->slots[i];
+    struct statements_slot *slot = statements_find(&tx->map_texts, map, use);
+    if (slot->value != NULL) {
+        return slot->value;
+    }
+    AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
+    bool insert = use == MAP_INSERT;
+    int number = 1;
+    if (insert) {
+        text_addf(&sql, "INSERT INTO %s (%s", map->table, map->key);
+    } else {
+        text_addf(&sql, "UPDATE %s SET ", map->table);
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        if (column_is_of(&map->columns[i], use)) {
+            number++;
+            text_add_str(&sql, insert || number > 2 ? ", " : "");
+            text_add_str(&sql, map->columns[i].name);
+            if (!insert) {
+                text_addf(&sql, " = $%d", number);
             }
         }
-        mem_free(texts->slots);
-        texts->slots = wider;
-        texts->size = size;
     }
-    struct map_text *slot = text_probe(texts->slots, texts->size, map, use);
-    if (slot->map == NULL) {
-        AUTO(text_done) struct text sql = text_up_to(SQL_MAX);
-        if (use == MAP_INSERT) {
-            insert_write(map, &sql);
-        } else {
-            update_write(map, use, &sql);
+    if (insert) {
+        text_add_str(&sql, ") VALUES ($1");
+        for (int i = 2; i <= number; i++) {
+            text_addf(&sql, ", $%d", i);
         }
-        assert(!text_failed(&sql));
-        *slot = (struct map_text){.map = map, .use = use, .sql = mem_copy(sql.data, sql.len + 1)};
-        texts->used++;
+        text_add_str(&sql, ")");
+    } else {
+        text_addf(&sql, " WHERE %s = $1", map->key);
     }
-    return slot->sql;
-}
-
-void map_texts_done(struct map_texts *texts) {
-    for (size_t i = 0; i < texts->size; i++) {
-        mem_free(texts->slots[i].sql);
-    }
-    mem_free(texts->slots);
-    *texts = (struct map_texts){.slots = NULL};
+    assert(!text_failed(&sql)); /* A list too long for a statement is our bug. */
+    slot->value = mem_copy(sql.data, sql.len);
+    return slot->value;
 }
 
 static struct arg arg_of(const struct map *map, const struct map_column *column, const void *row) {

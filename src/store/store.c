@@ -58,15 +58,7 @@ static struct err bring_up(struct store *store, struct why *why) {
 
 static struct err open_writer(struct store *store, const struct store_options *options,
                               struct why *why) {
-    struct driver_options with = {.where = options->where,
-                                  .world = options->world,
-                                  .guest = options->guest,
-                                  .standby = options->standby,
-                                  .waiting = options->waiting,
-                                  .stalled = options->stalled,
-                                  .give_up = options->give_up,
-                                  .ctx = options->waits};
-    struct err err = store->driver->open(&with, &store->database, why);
+    struct err err = store->driver->open(options, &store->database, why);
     if (!err_failed(err)) {
         err = store->driver->connect(store->database, CONN_WRITER, &store->writer_conn, why);
     }

@@ -12,7 +12,7 @@ void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_
 }
 
 void tx_done(struct tx *tx) {
-    map_texts_done(&tx->texts);
+    statements_done(&tx->map_texts, mem_free);
     arena_done(&tx->arena);
 }
 

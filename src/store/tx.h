@@ -14,14 +14,8 @@
 #include "loop/world.h"
 #include "store/driver.h"
 #include "store/notes.h"
+#include "store/statements.h"
 #include "store/store.h"
-
-/* Texts of statements that mapper.c has built for the connection: a table with open addressing. */
-struct map_texts {
-    struct map_text *slots; /* Owned; a power of two of them, at most half in use. */
-    size_t size, used;
-};
-void map_texts_done(struct map_texts *texts);
 
 struct tx {
     struct conn *conn;         /* Borrowed for life. */
@@ -38,7 +32,7 @@ struct tx {
     bool tried;     /* The function has called tx_try. */
     bool careful;   /* Parts have savepoints, and each statement is answered before the next. */
     unsigned parts; /* Savepoints of parts that are open. */
-    struct map_texts texts;
+    struct statements map_texts; /* Texts that mapper.c has built, by map and use. Owned. */
 };
 
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch);

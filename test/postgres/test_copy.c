@@ -58,7 +58,7 @@ static void set_up(struct bench *bench, const char *schema) {
     struct kit_store kit;
     kit_open(url, &kit);
     kit_close(&kit);
-    struct driver_options options = {.where = url, .world = world_real()};
+    struct store_options options = {.where = url, .world = world_real()};
     int64_t epoch = 0;
     assert_int_equal(driver_postgres.open(&options, &bench->database, NULL).code, ERR_NONE);
     struct pg_patience *patience =

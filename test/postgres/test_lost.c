@@ -212,7 +212,7 @@ static void a_commit_that_cannot_be_looked_up_is_unknown(void **state) {
     kit_open(url, &kit);
     kit_close(&kit);
     const struct driver *driver = &driver_postgres;
-    struct driver_options options = {.where = url, .world = world_real()};
+    struct store_options options = {.where = url, .world = world_real()};
     struct database *database = NULL;
     struct conn *conn = NULL;
     int64_t epoch = 0, changed = 0;
@@ -240,7 +240,7 @@ static void a_connection_that_died_idle_is_found_before_a_commit_is_sent(void **
     struct proxy *proxy = open_proxy();
     char url[KIT_URL_SIZE];
     kit_url(proxy_dir(proxy), "lost_idle", url);
-    struct driver_options options = {.where = url, .world = world_real()};
+    struct store_options options = {.where = url, .world = world_real()};
     struct kit_store kit;
     kit_open(url, &kit);
     kit_close(&kit);

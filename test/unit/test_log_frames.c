@@ -62,7 +62,7 @@ static void a_byte_that_changes_in_the_log_is_an_error_and_never_an_answer(void 
     rows_are_refused(pages);
     assert_int_equal(suite_do(&pages->suite, suite_insert, "goes on").code, ERR_NONE);
     suite_close(&pages->suite); /* Copies the log, what is whole in it and what is not. */
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_int_equal(found.damaged, flipped);
     suite_open(&pages->suite, STORE_INLINE);
     rows_are_refused(pages);
@@ -82,7 +82,7 @@ static void a_log_that_is_cut_is_an_error_and_its_pages_stay_damaged(void **stat
     assert_int_equal(suite_do(&pages->suite, suite_insert, "goes on").code, ERR_NONE);
     rows_are_refused(pages);
     suite_close(&pages->suite);
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_in_range(found.damaged, 15, 21); /* The first one after the hole has no forerunner. */
 }
 

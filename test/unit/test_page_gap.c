@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "loop/world.h"
-#include "store/sqlite/page_gap.h"
+#include "store/sqlite/page.h"
 #include "store/sqlite/page_sums.h"
 #include "store_places.h"
 

@@ -46,7 +46,7 @@ static void a_scan_finds_a_changed_page_that_is_free(void **state) {
     suite_open(&pages->suite, STORE_INLINE);
     assert_int_equal(suite_do(&pages->suite, pages_delete_rows, NULL).code, ERR_NONE);
     suite_close(&pages->suite);
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_true(found.sums);
     assert_int_equal(found.pages, pages_count(pages->path));
     assert_true(found.free > 10);
@@ -58,15 +58,16 @@ static void a_scan_finds_a_changed_page_that_is_free(void **state) {
     pages_get(pages->path, 2, page);
     page[20] ^= 1;
     pages_put(pages->path, 2, page);
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_int_equal(found.damaged, 2);
     assert_int_equal(found.numbers[0], 2);
     assert_int_equal(found.numbers[1], last);
     assert_int_equal(truncate(pages->path, (last - 1) * PAGE_BYTES + 100), 0);
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_int_equal(found.pages, last);
     assert_int_equal(found.damaged, 2);
-    assert_int_equal(page_scan("/nonexistent/drover.db", &found).code, ERR_NOT_FOUND);
+    assert_int_equal(page_scan("/nonexistent/drover.db", PAGE_SCAN_LOOK, &found).code,
+                     ERR_NOT_FOUND);
 }
 
 static void a_page_that_cannot_be_read_is_damaged_and_hides_no_other(void **state) {
@@ -79,10 +80,10 @@ static void a_page_that_cannot_be_read_is_damaged_and_hides_no_other(void **stat
     page[100] ^= 1;
     pages_put(pages->path, 9, page);
     unreadable_at = 4 * PAGE_BYTES + 17;
-    struct err err = page_scan(pages->path, &found);
+    struct err err = page_scan(pages->path, PAGE_SCAN_LOOK, &found);
     struct err rewritten = store_rewrite_sums(pages->place.path, &(struct store_pages){0}, &why);
     unreadable_at = 5;
-    struct err first = page_scan(pages->path, &(struct store_pages){0});
+    struct err first = page_scan(pages->path, PAGE_SCAN_LOOK, &(struct store_pages){0});
     unreadable_at = -1;
     assert_int_equal(err.code, ERR_NONE);
     assert_int_equal(found.pages, pages_count(pages->path));
@@ -101,7 +102,7 @@ static void the_page_of_the_locks_is_no_damage(void **state) {
     pages_fill(pages);
     long whole = pages_count(pages->path);
     assert_int_equal(truncate(pages->path, (off_t)(LOCK_PAGE + 1) * PAGE_BYTES), 0); /* A hole. */
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_int_equal(found.pages, LOCK_PAGE + 1);
     assert_int_equal(found.damaged, found.pages - whole - 1);
 }
@@ -119,7 +120,7 @@ static void a_file_that_no_database_can_be_is_refused(void **state) {
     assert_int_equal(pwrite(fd, page, sizeof page, 0), sizeof page);
     assert_int_equal(ftruncate(fd, (off_t)0xffffffff * PAGE_BYTES), 0);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    struct err err = page_scan(path, &found);
+    struct err err = page_scan(path, PAGE_SCAN_LOOK, &found);
     assert_int_equal(close(fd), 0);
     assert_true(err_failed(err));
     assert_int_equal(err.os, EFBIG);
@@ -134,7 +135,7 @@ static void a_scan_sees_checksums_although_the_header_denies_them(void **state) 
     pages_get(pages->path, 1, page);
     page[20] ^= 1;
     pages_put(pages->path, 1, page);
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_true(found.sums);
     assert_int_equal(found.damaged, 1);
 }
@@ -168,7 +169,7 @@ static void a_file_that_another_program_wrote_gets_its_checksums_again(void **st
     pages_fill(pages);
     for (size_t i = 0; i < COUNT_OF(writes); i++) {
         another_program_runs(pages->path, writes[i]);
-        assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+        assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
         assert_true(found.damaged > 0);
         int64_t damaged = found.damaged;
         assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_NONE);
@@ -222,12 +223,12 @@ static void a_page_that_is_whole_in_the_log_is_no_damage(void **state) {
         page[100] ^= 1;
         pages_put(pages->path, number, page);
     }
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     int64_t in_log = pages_count(pages->path) - found.damaged;
     assert_int_equal(stat(log, &size), 0);
     assert_in_range(in_log, 1, size.st_size / PAGE_BYTES);
     assert_int_equal(truncate(log, size.st_size - 1), 0); /* Its commit is not whole. */
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_int_equal(found.damaged, pages_count(pages->path));
     assert_int_equal(truncate(log, 0), 0);
 }
@@ -315,7 +316,7 @@ static void a_log_beside_a_database_with_faults_stays(void **state) {
     memset(page, 0x5a, 2000);
     pages_put(pages->path, 2, page);
     assert_int_equal(store_rewrite_sums(pages->place.path, &found, &why).code, ERR_STORE_CORRUPT);
-    assert_int_equal(page_scan(pages->path, &found).code, ERR_NONE);
+    assert_int_equal(page_scan(pages->path, PAGE_SCAN_LOOK, &found).code, ERR_NONE);
     assert_int_equal(found.damaged, 1);
     pages_put(pages->path, 2, whole);
     suite_open(&pages->suite, STORE_INLINE);

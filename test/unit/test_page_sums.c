@@ -110,7 +110,7 @@ static void a_part_of_a_damaged_page_is_refused(void **state) {
     pages_put(pages->path, last, page);
     pages_get(pages->path, last - 1, page);
     static struct page_watch watch;
-    page_damage_init(&watch.damage);
+    page_watch_init(&watch);
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
                      SQLITE_OK);
@@ -125,9 +125,9 @@ static void a_part_of_a_damaged_page_is_refused(void **state) {
         assert_int_equal(file->pMethods->xRead(file, part, len, (last - 1) * PAGE_BYTES),
                          SQLITE_CORRUPT);
     }
-    assert_int_equal(page_damage_count(&watch.damage), 1);
+    assert_int_equal(page_watch_damaged(&watch), 1);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    page_damage_done(&watch.damage);
+    page_watch_done(&watch);
 }
 
 static void page_fill(uint8_t *page) {
@@ -179,7 +179,7 @@ static void frames_that_another_process_has_written_are_read(void **state) {
     sqlite3 *db = NULL, *other = NULL;
     int batch = 0;
     pages_fill(pages);
-    page_damage_init(&watch.damage);
+    page_watch_init(&watch);
     assert_int_equal(sqlite3_open_v2(pages->path, &db, SQLITE_OPEN_READWRITE, page_sums_vfs()),
                      SQLITE_OK);
     assert_int_equal(sqlite3_open_v2(pages->path, &other, SQLITE_OPEN_READWRITE, page_sums_vfs()),
@@ -194,10 +194,10 @@ static void frames_that_another_process_has_written_are_read(void **state) {
         assert_int_equal(batch, 2000);
         sql_do(db, "PRAGMA wal_checkpoint(RESTART)");
     }
-    assert_int_equal(page_damage_count(&watch.damage), 0);
+    assert_int_equal(page_watch_damaged(&watch), 0);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     assert_int_equal(sqlite3_close(other), SQLITE_OK);
-    page_damage_done(&watch.damage);
+    page_watch_done(&watch);
 }
 
 /* Under a daemon, and with a log: its size of the database is what SQLite believes. */

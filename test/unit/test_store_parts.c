@@ -14,19 +14,29 @@
 
 /* --- Statements ------------------------------------------------------------------------------- */
 
+static size_t values_ended;
+
+static void count_value(void *value) {
+    (void)value;
+    values_ended++;
+}
+
 static void an_address_keeps_its_number(void **state) {
     enum { COUNT = 1000 };
     static const char texts[COUNT * 8] = {0};
-    struct statements statements;
-    statements_init(&statements);
+    struct statements statements = {.slots = NULL};
     for (size_t round = 0; round < 3; round++) {
         for (size_t i = 0; i < COUNT; i++) {
-            bool is_new = false;
-            assert_int_equal(statements_number(&statements, texts + i * 8, &is_new), i);
-            assert_int_equal(is_new, round == 0);
+            struct statements_slot *slot = statements_find(&statements, texts + i * 8, 0);
+            assert_int_equal(slot->number, i);
+            assert_ptr_equal(slot->value, round == 0 ? NULL : texts + i * 8);
+            slot->value = (void *)(texts + i * 8);
         }
     }
-    statements_done(&statements);
+    assert_ptr_not_equal(statements_find(&statements, texts, 1)->value, texts);
+    values_ended = 0;
+    statements_done(&statements, count_value);
+    assert_int_equal(values_ended, COUNT);
 }
 
 /* --- Memory that runs out --------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ struct pg_link {
     unsigned silence_ms;
     PGconn *conn; /* Owned. */
     bool alive;
-    struct pg_prepareds prepareds;
+    struct statements statements; /* Values: struct pg_prepared. Owned. */
     struct pg_step queue[QUEUE_MAX];
     size_t queued;
     struct sent sent[SENT_MAX];
@@ -227,7 +227,6 @@ struct err pg_link_open(const struct libpq *libpq, const char *url, struct pg_pa
     link->patience = patience;
     link->silence_ms = patience->enter_ms;
     link->alive = true;
-    pg_prepareds_init(&link->prepareds);
     link->conn = pg_connect(libpq, url);
     err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
                              : prepare_session(link);
@@ -245,7 +244,7 @@ void pg_link_close(struct pg_link *link) {
         return;
     }
     link->pq->PQfinish(link->conn); /* NULL is allowed. */
-    pg_prepareds_done(&link->prepareds);
+    statements_done(&link->statements, pg_prepareds_end);
     mem_free(link);
 }
 
@@ -273,7 +272,7 @@ static bool send_one(struct pg_link *link, const char *sql, const struct arg *ar
                      struct sent what) {
     struct pg_arguments arguments;
     pg_arguments_fill(&arguments, args, count);
-    struct pg_prepared *prepared = pg_prepareds_get(&link->prepareds, sql, args, count);
+    struct pg_prepared *prepared = pg_prepareds_get(&link->statements, sql, args, count);
     if (!prepared->known && !prepared->sent) {
         if (link->pq->PQsendPrepare(link->conn, prepared->name, sql, (int)count, arguments.types) !=
             1) {

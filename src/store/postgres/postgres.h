@@ -21,14 +21,9 @@
 struct pg_database {
     struct database base;
     struct libpq pq;
-    char *url; /* Owned. */
+    char *url;                    /* Owned. */
+    struct store_options options; /* `where` is of the opening only. */
     struct pg_patience patience;
-    bool guest;
-    bool standby;
-    void (*waiting)(void *ctx);
-    void (*stalled)(void *ctx, bool ended);
-    bool (*give_up)(void *ctx);
-    void *ctx;   /* Borrowed, for these three. */
     int64_t oid; /* Of the schema; the same for all connections. 0: none has entered it yet. */
 };
 

@@ -28,16 +28,9 @@ struct pg_prepared {
     char name[PG_NAME_SIZE];
 };
 
-struct pg_prepareds {
-    struct statements statements;
-    struct pg_prepared **first; /* Owned, by statement number. */
-    size_t size;
-};
-
-void pg_prepareds_init(struct pg_prepareds *prepareds);
-void pg_prepareds_done(struct pg_prepareds *prepareds);
-struct pg_prepared *pg_prepareds_get(struct pg_prepareds *prepareds, const char *sql,
+struct pg_prepared *pg_prepareds_get(struct statements *statements, const char *sql,
                                      const struct arg *args, size_t count);
+void pg_prepareds_end(void *first); /* Frees all of one SQL text: for statements_done. */
 
 /* The arguments as libpq wants them. Points into itself and into `args`. */
 struct pg_arguments {

@@ -47,7 +47,7 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
         why_set(why, "the schema was dropped and made again while it was in use");
         err = err_make(ERR_STORE_LOST, "postgres: schema");
     }
-    if (!err_failed(err) && database->guest) {
+    if (!err_failed(err) && database->options.guest) {
         err = pg_link_script(link, guest_settings);
     }
     if (err_failed(err)) {
@@ -55,7 +55,7 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
         return err;
     }
     /* At start only: later, several threads come here, as those of a guest always do. */
-    if (database->oid == 0 && !database->guest) {
+    if (database->oid == 0 && !database->options.guest) {
         database->oid = oid;
     }
     *ret_link = link;
@@ -66,16 +66,16 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
 
 static struct err refuse_or_wait(struct pg_session *session, bool *told, struct why *why) {
     struct pg_database *database = session->database;
-    if (!database->standby) {
+    if (!database->options.standby) {
         pg_schema_explain_lock(session->link, database->oid, why);
         return err_make(ERR_BUSY, "postgres: schema lock");
     }
-    if (!*told && database->waiting != NULL) {
-        database->waiting(database->ctx);
+    if (!*told && database->options.waiting != NULL) {
+        database->options.waiting(database->options.waits);
     }
     *told = true;
     wait_ms(session->link, STANDBY_TICK_MS);
-    if (database->give_up != NULL && database->give_up(database->ctx)) {
+    if (database->options.give_up != NULL && database->options.give_up(database->options.waits)) {
         return err_make(ERR_INTERRUPTED, "postgres: stand by");
     }
     return ERR_OK;
@@ -104,8 +104,8 @@ static void keep_vigil(struct pg_session *session, struct pg_vigil *vigil) {
     if (!pg_link_alive(session->link) ||
         err_failed(pg_vigil_look(vigil, session->link, database->oid, &seen))) {
         pg_vigil_reset(vigil);
-    } else if (seen != PG_VIGIL_ALIVE && database->stalled != NULL) {
-        database->stalled(database->ctx, /* ended */ seen == PG_VIGIL_ENDED);
+    } else if (seen != PG_VIGIL_ALIVE && database->options.stalled != NULL) {
+        database->options.stalled(database->options.waits, /* ended */ seen == PG_VIGIL_ENDED);
     }
 }
 
@@ -138,10 +138,10 @@ struct err postgres__connect(struct database *database, enum conn_role role, str
     session->database = CONTAINER_OF(database, struct pg_database, base);
     enum pg_enter how = role == CONN_WRITER ? PG_ENTER_MAKE : PG_ENTER_FIND;
     if (role == CONN_WRITER) {
-        session->database->patience.give_up = session->database->give_up;
-        session->database->patience.ctx = session->database->ctx;
+        session->database->patience.give_up = session->database->options.give_up;
+        session->database->patience.ctx = session->database->options.waits;
     }
-    if (session->database->guest) {
+    if (session->database->options.guest) {
         *ret_conn = &session->base; /* The first BEGIN connects. */
         return ERR_OK;
     }
@@ -196,7 +196,7 @@ static struct err renew(struct pg_session *session) {
     if (err_failed(err)) {
         return err.code == ERR_STORE_LOST ? err : err_make(ERR_STORE_DOWN, err.step);
     }
-    if (session->base.role != CONN_WRITER || session->database->guest) {
+    if (session->base.role != CONN_WRITER || session->database->options.guest) {
         pg_link_set_silence(link, session->database->patience.reply_ms);
         session->link = link;
         return ERR_OK;

@@ -1,52 +1,117 @@
-/* conn.c: how a connection to SQLite is set up.
+/* conn.c: how a connection to SQLite is set up, and what its result codes mean to us.
  *
  * synchronous=FULL is set and read back on every connection: distributions and other programs
  * compile other defaults in, and NORMAL would acknowledge what a power cut takes away.
  *
  * The database is not mapped into memory: a read error on a mapping is a SIGBUS that ends the
  * daemon, while a failed read() is an error that one request answers with.
+ *
+ * The system's errno decides where SQLite says only "disk I/O error": a quota, a file size limit
+ * and a file system that became read-only refuse a write as a whole, and are as well known not to
+ * have happened as a full disk is.
  */
 #include "store/sqlite/conn.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "store/datadir.h"
 #include "store/sqlite/page_sums.h"
 
 enum { SYNCHRONOUS_FULL = 2 };
 
-/* Settings of every connection that writes, reads or checkpoints. The cache is small because events
- * are rarely read again, and the system caches the file in any case. */
-static const char pragmas[] = "PRAGMA synchronous=FULL;"
-                              "PRAGMA foreign_keys=ON;"
-                              "PRAGMA wal_autocheckpoint=0;"
-                              "PRAGMA temp_store=MEMORY;"
-                              "PRAGMA mmap_size=0;"
-                              "PRAGMA trusted_schema=OFF;";
+/* --- Errors ----------------------------------------------------------------------------------- */
 
-/* For a new database, whatever a distribution has compiled in. */
-static const char page_size[] = "PRAGMA page_size=4096";
-
-static const char *role_pragmas(enum conn_role role) {
-    switch (role) {
-    case CONN_WRITER:
-        /* A log that one long reader let grow is cut when it begins anew. What is deleted is
-         * overwritten, and each page that is freed is written (page_sums.h). */
-        return "PRAGMA cache_size=-1024; PRAGMA journal_size_limit=67108864;"
-               "PRAGMA secure_delete=ON;";
-    case CONN_READER:
-        return "PRAGMA cache_size=-512; PRAGMA query_only=ON;";
-    case CONN_CHECKPOINT:
-        return "PRAGMA cache_size=-64;";
-    }
-    assert(false && "a connection of no role");
-    return "";
+static bool no_space(int os) {
+    return os == ENOSPC || os == EDQUOT || os == EFBIG;
 }
 
-static int exec_text(sqlite3 *db, const char *sql) {
+static enum err_code code_of(int rc, int os) {
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return ERR_DISK_FULL;
+    case SQLITE_READONLY:
+        return ERR_READ_ONLY;
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+        if ((rc & 0xff) == SQLITE_CANTOPEN && (os == EACCES || os == EPERM)) {
+            return ERR_NO_PERMISSION;
+        }
+        if (rc == SQLITE_IOERR_NOMEM) {
+            return ERR_OUT_OF_MEMORY;
+        }
+        return no_space(os) ? ERR_DISK_FULL : os == EROFS ? ERR_READ_ONLY : ERR_STORE_IO;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_STORE_CORRUPT;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_BUSY;
+    case SQLITE_NOMEM:
+        return ERR_OUT_OF_MEMORY;
+    case SQLITE_TOOBIG:
+        return ERR_TEXT_TOO_LONG;
+    case SQLITE_CONSTRAINT:
+        return ERR_CONFLICT;
+    case SQLITE_INTERRUPT:
+        return ERR_INTERRUPTED;
+    default:
+        return ERR_INTERNAL;
+    }
+}
+
+static bool has_errno(int rc) {
+    return (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
+}
+
+struct err sqlite_error(struct sqlite_conn *conn, int rc, const char *step) {
+    int os = has_errno(rc) ? sqlite3_system_errno(conn->db) : 0;
+    conn->met_damage = conn->met_damage || (rc & 0xff) == SQLITE_CORRUPT;
+    return (struct err){.code = code_of(rc, os), .os = os, .step = step};
+}
+
+struct err sqlite_open_error(sqlite3 *db, int rc, const char *path, struct why *why) {
+    int os = db == NULL ? 0 : sqlite3_system_errno(db);
+    enum err_code code = code_of(rc, os);
+    switch (code) {
+    case ERR_STORE_CORRUPT:
+        why_set(why, "%s is damaged or not a database: %s. " SQLITE_CURE, path, sqlite3_errstr(rc));
+        break;
+    case ERR_READ_ONLY:
+        why_set(why, "%s cannot be written: its file system or the file itself is read-only.",
+                path);
+        break;
+    case ERR_DISK_FULL:
+        why_set(why, "There is no space left for %s.", path);
+        break;
+    default:
+        why_set(why, "%s cannot be opened: %s%s%s.", path, sqlite3_errstr(rc), os == 0 ? "" : ", ",
+                os == 0 ? "" : strerrordesc_np(os));
+        break;
+    }
+    return (struct err){.code = code, .os = os, .step = "store: open"};
+}
+
+/* In WAL mode a COMMIT writes pages to the log, the one that commits last, then syncs the log, then
+ * extends the log's index in memory. So a refused write comes before the page that commits was
+ * whole; a failed sync comes after it, and nobody knows what a power cut would leave; memory that
+ * runs out may do so in the index, when all is durable already. */
+enum commit_outcome sqlite_commit_error(int rc, int os, struct err *ret_err) {
+    bool refused = rc == SQLITE_IOERR_WRITE && (no_space(os) || os == EROFS);
+    int primary = rc & 0xff;
+    bool not = refused || primary == SQLITE_FULL || primary == SQLITE_READONLY ||
+               primary == SQLITE_BUSY || primary == SQLITE_CONSTRAINT;
+    *ret_err = (struct err){.code = not ? code_of(rc, os) : ERR_STORE_LOST,
+                            .os = has_errno(rc) ? os : 0,
+                            .step = "store: commit"};
+    return not ? COMMIT_NOT : COMMIT_UNKNOWN;
+}
+
+/* --- Statements that are not kept ------------------------------------------------------------- */
+
+int sqlite_script(sqlite3 *db, const char *sql) {
     return sqlite3_exec(db, sql, NULL /* no rows wanted */, NULL, NULL /* errmsg is asked for */);
 }
 
@@ -54,19 +119,45 @@ struct err sqlite_conn_int(struct sqlite_conn *conn, const char *sql, int64_t mi
                            int64_t *ret_number) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL /* one statement */);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-    }
-    int64_t number = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : missing;
+    rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
     struct err err = ERR_OK;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        *ret_number = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : missing;
+    } else {
         err = sqlite_error(conn, rc, "store: read");
     }
     (void)sqlite3_finalize(stmt); /* Repeats the error of the step. */
-    if (!err_failed(err)) {
-        *ret_number = number;
-    }
     return err;
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+/* Of a log beside no database, or an empty one, SQLite thinks that it belongs to an older one, and
+ * removes it, with all that no checkpoint has copied. */
+static struct err log_must_have_database(const char *path, struct why *why) {
+    struct stat found;
+    AUTO(mem_release) char *log = datadir_beside(path, "-wal");
+    bool empty = stat(path, &found) < 0 ? errno == ENOENT : found.st_size == 0;
+    if (!empty || stat(log, &found) < 0 || found.st_size == 0) {
+        return ERR_OK;
+    }
+    return err_why(
+        why, ERR_STORE_INCOMPLETE,
+        "%s is missing or empty, but its log %s is there, and would be removed. Put the file"
+        " back, or move both away and run 'drover restore FILE' with a backup.",
+        path, log);
+}
+
+/* The last connection that closes copies the log into the file and removes it: also the rest of a
+ * damaged log, which somebody may want to look at, and what a daemon would find missing. A log
+ * without content is made by the look itself, and goes with it. */
+void sqlite_conn_leave_log(struct sqlite_conn *conn) {
+    struct stat found;
+    const char *log = sqlite3_filename_wal(sqlite3_db_filename(conn->db, "main"));
+    if (log != NULL && stat(log, &found) == 0 && found.st_size > 0) {
+        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+                                NULL); /* Cannot fail. */
+    }
 }
 
 /* The answer is the mode that holds now, whatever was asked. It comes before the commit that makes
@@ -74,9 +165,7 @@ struct err sqlite_conn_int(struct sqlite_conn *conn, const char *sql, int64_t mi
 static int set_wal(sqlite3 *db) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL /* one statement */);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-    }
+    rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
     if (rc == SQLITE_ROW) {
         const char *mode = (const char *)sqlite3_column_text(stmt, 0);
         bool wal = mode != NULL && strcmp(mode, "wal") == 0;
@@ -97,78 +186,34 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages) {
 }
 
 static int set_up_live(struct sqlite_conn *conn) {
+    /* Settings of every connection that writes, reads or checkpoints. The cache is small because
+     * events are rarely read again, and the system caches the file in any case. */
+    static const char pragmas[] = "PRAGMA synchronous=FULL;"
+                                  "PRAGMA foreign_keys=ON;"
+                                  "PRAGMA wal_autocheckpoint=0;"
+                                  "PRAGMA temp_store=MEMORY;"
+                                  "PRAGMA mmap_size=0;"
+                                  "PRAGMA trusted_schema=OFF;";
+    static const char *const of_role[] = {
+        /* A log that one long reader let grow is cut when it begins anew. What is deleted is
+         * overwritten, and each page that is freed is written (page_sums.h). */
+        [CONN_WRITER] = ("PRAGMA cache_size=-1024; PRAGMA journal_size_limit=67108864;"
+                         "PRAGMA secure_delete=ON;"),
+        [CONN_READER] = "PRAGMA cache_size=-512; PRAGMA query_only=ON;",
+        [CONN_CHECKPOINT] = "PRAGMA cache_size=-64;",
+    };
     if (sqlite3_db_readonly(conn->db, "main") == 1) {
         return SQLITE_READONLY; /* SQLite falls back to reading; we would rather say so. */
     }
     page_sums_reserve(conn->db);
-    int rc = conn->conn.role == CONN_WRITER ? exec_text(conn->db, page_size) : SQLITE_OK;
-    if (rc == SQLITE_OK && conn->conn.role == CONN_WRITER) {
-        rc = set_wal(conn->db);
+    int rc = SQLITE_OK;
+    if (conn->conn.role == CONN_WRITER) {
+        /* For a new database, whatever a distribution has compiled in. */
+        rc = sqlite_script(conn->db, "PRAGMA page_size=4096");
+        rc = rc == SQLITE_OK ? set_wal(conn->db) : rc;
     }
-    if (rc == SQLITE_OK) {
-        rc = exec_text(conn->db, pragmas);
-    }
-    if (rc == SQLITE_OK) {
-        rc = exec_text(conn->db, role_pragmas(conn->conn.role));
-    }
-    return rc;
-}
-
-static struct err check_live(struct sqlite_conn *conn, struct why *why) {
-    int64_t synchronous = 0;
-    struct err err = sqlite_conn_int(conn, "PRAGMA synchronous", -1, &synchronous);
-    if (!err_failed(err)) {
-        err = sqlite_conn_int(conn, "PRAGMA page_size", 0, &conn->page_bytes);
-    }
-    if (!err_failed(err) && synchronous != SYNCHRONOUS_FULL) {
-        why_set(why, "This SQLite does not keep synchronous=FULL, so nothing would be safe.");
-        err = err_make(ERR_CONFIG, "store: synchronous");
-    }
-    return err;
-}
-
-/* Double-quoted text is a name that was misspelt, never a string. */
-static void set_up_database(sqlite3 *db) {
-    (void)sqlite3_extended_result_codes(db, 1); /* None of these can fail on an open database. */
-    (void)sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
-    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-}
-
-/* The last connection that closes copies the log into the file and removes it: also the rest of a
- * damaged log, which somebody may want to look at, and what a daemon would find missing. A log
- * without content is made by the look itself, and goes with it. */
-void sqlite_conn_leave_log(struct sqlite_conn *conn) {
-    struct stat found;
-    const char *log = sqlite3_filename_wal(sqlite3_db_filename(conn->db, "main"));
-    if (log != NULL && stat(log, &found) == 0 && found.st_size > 0) {
-        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
-                                NULL); /* Cannot fail. */
-    }
-}
-
-static int open_flags(enum sqlite_access access) {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    return access == SQLITE_ACCESS_LIVE ? flags | SQLITE_OPEN_CREATE : flags;
-}
-
-/* Of a log beside no database, or an empty one, SQLite thinks that it belongs to an older one, and
- * removes it, with all that no checkpoint has copied. */
-static struct err log_must_have_database(const char *path, struct why *why) {
-    struct stat found;
-    size_t size = strlen(path) + sizeof "-wal";
-    AUTO(mem_release) char *log = mem_new(size);
-    (void)snprintf(log, size, "%s-wal", path); /* It fits: it was measured. */
-    bool empty = stat(path, &found) < 0 ? errno == ENOENT : found.st_size == 0;
-    if (!empty || stat(log, &found) < 0 || found.st_size == 0) {
-        return ERR_OK;
-    }
-    return err_why(
-        why, ERR_STORE_INCOMPLETE,
-        "%s is missing or empty, but its log %s is there, and would be removed. Put the file"
-        " back, or move both away and run 'drover restore FILE' with a backup.",
-        path, log);
+    rc = rc == SQLITE_OK ? sqlite_script(conn->db, pragmas) : rc;
+    return rc == SQLITE_OK ? sqlite_script(conn->db, of_role[conn->conn.role]) : rc;
 }
 
 struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_access access,
@@ -177,17 +222,24 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     AUTO(sqlite_conn_release) struct sqlite_conn *conn = mem_new(sizeof *conn);
     conn->conn.driver = &driver_sqlite;
     conn->conn.role = role;
-    statements_init(&conn->statements);
     struct err err = log_must_have_database(path, why);
     if (err_failed(err)) {
         return err;
     }
     const char *vfs = page_sums_vfs();
-    int rc = vfs == NULL ? SQLITE_NOMEM : sqlite3_open_v2(path, &conn->db, open_flags(access), vfs);
+    bool live = access == SQLITE_ACCESS_LIVE;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (live ? SQLITE_OPEN_CREATE : 0);
+    int rc = vfs == NULL ? SQLITE_NOMEM : sqlite3_open_v2(path, &conn->db, flags, vfs);
     if (rc == SQLITE_OK) {
         page_sums_watch(conn->db, watch);
-        set_up_database(conn->db);
-        if (access == SQLITE_ACCESS_LIVE) {
+        /* None of these can fail on an open database. Double-quoted text is a name that was
+         * misspelt, never a string. */
+        (void)sqlite3_extended_result_codes(conn->db, 1);
+        (void)sqlite3_busy_timeout(conn->db, SQLITE_BUSY_MS);
+        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+        (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        if (live) {
             rc = set_up_live(conn);
         } else {
             sqlite_conn_leave_log(conn);
@@ -196,7 +248,16 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     if (rc != SQLITE_OK) {
         return sqlite_open_error(conn->db, rc, path, why);
     }
-    err = access == SQLITE_ACCESS_LIVE ? check_live(conn, why) : ERR_OK;
+    int64_t synchronous = SYNCHRONOUS_FULL;
+    if (live) {
+        err = sqlite_conn_int(conn, "PRAGMA synchronous", -1, &synchronous);
+        err =
+            err_failed(err) ? err : sqlite_conn_int(conn, "PRAGMA page_size", 0, &conn->page_bytes);
+    }
+    if (!err_failed(err) && synchronous != SYNCHRONOUS_FULL) {
+        err = err_why(why, ERR_CONFIG,
+                      "This SQLite does not keep synchronous=FULL, so nothing would be safe.");
+    }
     if (err_failed(err)) {
         return err;
     }
@@ -212,7 +273,7 @@ void sqlite_conn_close(struct sqlite_conn *conn) {
     if (conn == NULL) {
         return;
     }
-    sqlite_statements_close(conn);
+    statements_done(&conn->statements, sqlite_statement_free);
     int rc = sqlite3_close(conn->db);
     assert(rc == SQLITE_OK); /* Else somebody kept a statement. */
     mem_free(conn);

@@ -10,21 +10,16 @@
 #include <stdatomic.h>
 
 #include "base/base.h"
+#include "store/commit_mark.h"
 #include "store/driver.h"
 #include "store/statements.h"
 
-struct commit_mark;
-struct datadir;
 struct page_watch;
-struct sqlite_statement;
 
 struct sqlite_conn {
     struct conn conn;
-    sqlite3 *db;                        /* Owned. */
-    struct statements statements;       /* Numbers of SQL texts. Owned. */
-    struct sqlite_statement **prepared; /* Statement of each number. Owned; NULL where
-                                            preparing failed. */
-    size_t prepared_size;
+    sqlite3 *db;                  /* Owned. */
+    struct statements statements; /* Values: struct sqlite_statement. Owned. */
     int64_t log_bytes, page_bytes;
     struct commit_mark *mark; /* Borrowed; NULL: not of a live database. */
     int64_t batch;            /* Writer: number of the last commit. */
@@ -37,6 +32,10 @@ struct sqlite_conn {
     int64_t missing_at_ms;
     bool met_damage; /* SQLite has reported a damaged page since the last BEGIN. */
 };
+
+static inline struct sqlite_conn *sqlite_conn_of(const struct conn *conn) {
+    return CONTAINER_OF(conn, struct sqlite_conn, conn);
+}
 
 #define SQLITE_CURE                                                                                \
     "Restore a backup: move drover.db, drover.db-wal and drover.db-shm out of the directory, then" \
@@ -68,7 +67,9 @@ void sqlite_conn_leave_log(struct sqlite_conn *conn); /* A log with content stay
 /* The first column of the first row of any SQL, unprepared; `missing` when there is no row. */
 MUST_CHECK struct err sqlite_conn_int(struct sqlite_conn *conn, const char *sql, int64_t missing,
                                       int64_t *ret_number);
+int sqlite_script(sqlite3 *db, const char *sql); /* Without rows. Answers SQLite's code. */
 
+/* statement.c */
 MUST_CHECK struct err sqlite_exec(struct conn *conn, const char *sql, const struct arg *args,
                                   size_t count, int64_t *ret_changed);
 MUST_CHECK struct err sqlite_query(struct conn *conn, const char *sql, const struct arg *args,
@@ -78,14 +79,20 @@ bool sqlite_rows_null(const struct rows *rows, int column);
 int64_t sqlite_rows_int(const struct rows *rows, int column);
 struct bytes sqlite_rows_text(const struct rows *rows, int column);
 void sqlite_rows_close(struct rows *rows);
-void sqlite_statements_close(struct sqlite_conn *conn);
+void sqlite_statement_free(void *statement);
 
-/* sqlite_error.c. `step` is static text; `rc` an extended result code. */
+/* conn.c. `step` is static text; `rc` an extended result code. */
 struct err sqlite_error(struct sqlite_conn *conn, int rc, const char *step);
 struct err sqlite_open_error(sqlite3 *db, int rc, const char *path, struct why *why);
 /* After a COMMIT that failed. `os` is the errno that it left, having been zero before: SQLite's own
  * sqlite3_system_errno is not set by a COMMIT, and would tell of an earlier error. */
 enum commit_outcome sqlite_commit_error(int rc, int os, struct err *ret_err);
+
+/* sqlite.c */
+MUST_CHECK struct err sqlite_schema(struct conn *conn, struct schema *ret_schema);
+/* About how many commits up to `marked` are not in the database; 0: none. */
+MUST_CHECK struct err sqlite_missing_since(struct sqlite_conn *conn,
+                                           const struct commit_point *marked, int64_t *ret_missing);
 
 /* backup.c */
 MUST_CHECK struct err sqlite_backup(const char *where, const char *to, struct why *why);
@@ -94,14 +101,8 @@ MUST_CHECK struct err sqlite_check(const char *where, struct store_check *ret_ch
                                    struct why *why);
 MUST_CHECK struct err sqlite_check_pages(const char *where, struct store_pages *ret_pages,
                                          struct why *why);
-MUST_CHECK struct err sqlite_must_be_there(const char *path, struct why *why); /* A database. */
-/* For a command that no daemon may run beside: `file` is there, `where` is claimed. */
-MUST_CHECK struct err sqlite_claim(const char *file, const char *where, struct datadir **ret_dir,
-                                   struct why *why);
-void sqlite_parts_remove(const char *where); /* In a directory that is claimed. */
-/* resum.c */
 MUST_CHECK struct err sqlite_rewrite_sums(const char *where, struct store_pages *ret_pages,
                                           struct why *why);
-MUST_CHECK struct err sqlite_schema(struct conn *conn, struct schema *ret_schema);
+void sqlite_parts_remove(const char *where); /* In a directory that is claimed. */
 
 #endif

@@ -1,13 +1,13 @@
 /* log_frames.c: see log_frames.h. */
 #include "store/sqlite/log_frames.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fd.h"
-#include "store/sqlite/page_sums.h"
+#include "store/sqlite/page.h"
 
 enum {
     LOG_HEADER = 32,
@@ -29,37 +29,19 @@ struct frame_sum {
     uint32_t first, second;
 };
 
-static uint32_t big_at(const uint8_t *bytes) {
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static uint32_t little_at(const uint8_t *bytes) {
-    return (uint32_t)bytes[3] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[1] << 8 | bytes[0];
-}
-
 static struct frame_sum sum_read(const uint8_t *bytes) {
-    return (struct frame_sum){big_at(bytes), big_at(bytes + 4)};
-}
-
-static struct frame_sum sum_little(struct frame_sum sum, const uint8_t *bytes, size_t len) {
-    for (size_t i = 0; i < len; i += SUM_BYTES) {
-        sum.first += little_at(bytes + i) + sum.second;
-        sum.second += little_at(bytes + i + 4) + sum.first;
-    }
-    return sum;
-}
-
-static struct frame_sum sum_big(struct frame_sum sum, const uint8_t *bytes, size_t len) {
-    for (size_t i = 0; i < len; i += SUM_BYTES) {
-        sum.first += big_at(bytes + i) + sum.second;
-        sum.second += big_at(bytes + i + 4) + sum.first;
-    }
-    return sum;
+    return (struct frame_sum){page_big_at(bytes), page_big_at(bytes + 4)};
 }
 
 static struct frame_sum sum_add(struct frame_sum sum, const uint8_t *bytes, size_t len,
                                 enum word_order order) {
-    return order == WORDS_BIG ? sum_big(sum, bytes, len) : sum_little(sum, bytes, len);
+    uint32_t words[2];
+    for (size_t i = 0; i < len; i += sizeof words) {
+        memcpy(words, bytes + i, sizeof words);
+        sum.first += (order == WORDS_BIG ? be32toh(words[0]) : le32toh(words[0])) + sum.second;
+        sum.second += (order == WORDS_BIG ? be32toh(words[1]) : le32toh(words[1])) + sum.first;
+    }
+    return sum;
 }
 
 static bool sum_is(struct frame_sum sum, const uint8_t *stored) {
@@ -97,57 +79,43 @@ int log_frame_read(sqlite3_file *log, uint8_t *page, sqlite3_int64 at, bool *ret
         return rc;
     }
     memcpy(page, frame + FRAME_HEADER, PAGE_BYTES);
-    *ret_number = big_at(frame);
+    *ret_number = page_big_at(frame);
     *ret_fits = !cut && *ret_number != 0 &&
                 (frame_fits(frame, sum_read(before), WORDS_LITTLE) ||
                  frame_fits(frame, sum_read(before), WORDS_BIG));
     return SQLITE_OK;
 }
 
-/* --- A whole log ------------------------------------------------------------------------------ */
-
-static struct err bytes_read(int fd, uint8_t *bytes, size_t size, off_t at, bool *ret_whole) {
-    size_t len = 0;
-    for (ssize_t got = 1; got > 0 && len < size; len += (size_t)got) {
-        got = pread(fd, bytes + len, size - len, at + (off_t)len);
-        if (got < 0) {
-            return err_from_errno(errno, "log: read");
-        }
-    }
-    *ret_whole = len == size;
-    return ERR_OK;
-}
-
-static bool header_fits(const uint8_t *header, enum word_order *ret_order) {
-    static const uint32_t magic = 0x377f0682;
-    *ret_order = (big_at(header) & 1) != 0 ? WORDS_BIG : WORDS_LITTLE;
-    return (big_at(header) & ~1U) == magic && big_at(header + LOG_PAGE_SIZE) == PAGE_BYTES &&
-           sum_is(sum_add((struct frame_sum){0, 0}, header, LOG_SUM, *ret_order), header + LOG_SUM);
-}
-
 struct err log_frames_each(const char *path, void (*each)(void *ctx, int64_t frame, uint32_t page),
                            void *ctx, int64_t *ret_commit) {
+    static const uint32_t magic = 0x377f0682; /* The last bit is the order of the words. */
     uint8_t header[LOG_HEADER], frame[FRAME_BYTES];
-    enum word_order order = WORDS_LITTLE;
-    bool whole = false;
+    size_t len = 0;
     int64_t commit = 0;
     AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT) {
         return err_from_errno(errno, "log: open");
     }
-    struct err err = fd < 0 ? ERR_OK : bytes_read(fd, header, LOG_HEADER, 0, &whole);
-    bool fits = whole && header_fits(header, &order);
-    struct frame_sum before = fits ? sum_read(header + LOG_SUM) : (struct frame_sum){0, 0};
+    struct err err = fd < 0 ? ERR_OK : page_read_at(fd, header, LOG_HEADER, 0, &len);
+    bool fits = !err_failed(err) && len == LOG_HEADER;
+    enum word_order order = fits && (page_big_at(header) & 1) != 0 ? WORDS_BIG : WORDS_LITTLE;
+    struct frame_sum before = {0, 0};
+    fits = fits && (page_big_at(header) & ~1U) == magic &&
+           page_big_at(header + LOG_PAGE_SIZE) == PAGE_BYTES &&
+           sum_is(sum_add(before, header, LOG_SUM, order), header + LOG_SUM);
+    if (fits) {
+        before = sum_read(header + LOG_SUM);
+    }
     for (int64_t number = 1; fits && !err_failed(err); number++) {
         off_t at = LOG_HEADER + (off_t)(number - 1) * FRAME_BYTES;
-        err = bytes_read(fd, frame, FRAME_BYTES, at, &whole);
-        fits = !err_failed(err) && whole && big_at(frame) != 0 &&
+        err = page_read_at(fd, frame, FRAME_BYTES, at, &len);
+        fits = !err_failed(err) && len == FRAME_BYTES && page_big_at(frame) != 0 &&
                memcmp(frame + FRAME_SALTS, header + LOG_SALTS, SUM_BYTES) == 0 &&
                frame_fits(frame, before, order);
         if (fits) {
             before = sum_read(frame + FRAME_SUM);
-            commit = big_at(frame + FRAME_COMMIT) != 0 ? number : commit;
-            each(ctx, number, big_at(frame));
+            commit = page_big_at(frame + FRAME_COMMIT) != 0 ? number : commit;
+            each(ctx, number, page_big_at(frame));
         }
     }
     if (!err_failed(err)) {

@@ -3,15 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "store/datadir.h"
 #include "store/sqlite/log_frames.h"
-#include "store/sqlite/page_sums.h"
+#include "store/sqlite/page.h"
 
 enum {
     PASSES = 3,
@@ -42,50 +42,17 @@ static void page_list_add(struct page_list *list, uint32_t number) {
 
 /* Bytes that are missing at the end of a file that was cut are read as zeros. */
 static struct err pages_read(int fd, uint32_t number, uint8_t *pages, size_t size) {
-    off_t at = (off_t)(number - 1) * PAGE_BYTES;
     size_t len = 0;
-    for (ssize_t got = 1; got > 0 && len < size; len += (size_t)got) {
-        got = pread(fd, pages + len, size - len, at + (off_t)len);
-        if (got < 0) {
-            return err_from_errno(errno, "scan: read");
-        }
+    struct err err = page_read_at(fd, pages, size, (off_t)(number - 1) * PAGE_BYTES, &len);
+    if (!err_failed(err)) {
+        memset(pages + len, 0, size - len);
     }
-    memset(pages + len, 0, size - len);
-    return ERR_OK;
+    return err;
 }
 
 /* A page that the disk cannot read is damaged like any other. */
 static bool page_holds(int fd, uint32_t number, uint8_t *page) {
     return !err_failed(pages_read(fd, number, page, PAGE_BYTES)) && page_sum_fits(page, number);
-}
-
-static void first_pass(int fd, uint32_t count, uint8_t *chunk, struct page_list *damaged) {
-    uint8_t alone[PAGE_BYTES];
-    for (uint32_t done = 0; done < count;) {
-        uint32_t first = done + 1, left = count - done;
-        uint32_t pages = left < CHUNK_PAGES ? left : CHUNK_PAGES;
-        bool read = !err_failed(pages_read(fd, first, chunk, (size_t)pages * PAGE_BYTES));
-        for (uint32_t i = 0; i < pages; i++) {
-            uint32_t number = first + i;
-            bool holds = read ? page_sum_fits(chunk + (size_t)i * PAGE_BYTES, number)
-                              : page_holds(fd, number, alone);
-            if (!holds && number != LOCK_PAGE) {
-                page_list_add(damaged, number);
-            }
-        }
-        done += pages;
-    }
-}
-
-static void next_pass(int fd, struct page_list *damaged) {
-    uint8_t page[PAGE_BYTES];
-    size_t kept = 0;
-    for (size_t i = 0; i < damaged->count; i++) {
-        if (!page_holds(fd, damaged->numbers[i], page)) {
-            damaged->numbers[kept++] = damaged->numbers[i];
-        }
-    }
-    damaged->count = kept;
 }
 
 /* --- Pages in the log ------------------------------------------------------------------------- */
@@ -124,13 +91,10 @@ static struct err log_pass(const char *log, struct page_list *damaged) {
 
 /* --- The whole file --------------------------------------------------------------------------- */
 
-static int64_t number_at(const uint8_t *bytes) {
-    return (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
-}
-
 /* `log`: of the file; NULL: what is in it does not matter. */
 static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page_list *damaged,
                             struct store_pages *pages) {
+    uint8_t page[PAGE_BYTES];
     struct stat found;
     if (fstat(fd, &found) < 0) {
         return err_from_errno(errno, "scan: look");
@@ -140,7 +104,7 @@ static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page
     if (err_failed(err)) {
         return err;
     }
-    pages->free = number_at(chunk + HEADER_FREE_PAGES);
+    pages->free = page_big_at(chunk + HEADER_FREE_PAGES);
     pages->sums = page_first_has_sums(chunk);
     if (!pages->sums) {
         return ERR_OK;
@@ -149,10 +113,27 @@ static struct err file_scan(int fd, const char *log, uint8_t *chunk, struct page
         return err_from_errno(EFBIG, "scan: size");
     }
     pages->pages = count;
-    first_pass(fd, (uint32_t)count, chunk, damaged);
+    for (int64_t done = 0; done < count; done += CHUNK_PAGES) {
+        uint32_t first = (uint32_t)done + 1;
+        uint32_t some = count - done < CHUNK_PAGES ? (uint32_t)(count - done) : CHUNK_PAGES;
+        bool read = !err_failed(pages_read(fd, first, chunk, (size_t)some * PAGE_BYTES));
+        for (uint32_t i = 0; i < some; i++) {
+            bool holds = read ? page_sum_fits(chunk + (size_t)i * PAGE_BYTES, first + i)
+                              : page_holds(fd, first + i, page);
+            if (!holds && first + i != LOCK_PAGE) {
+                page_list_add(damaged, first + i);
+            }
+        }
+    }
     for (int pass = 1; pass < PASSES && damaged->count <= AGAIN_MAX; pass++) {
-        next_pass(fd, damaged);
-        if (log != NULL && damaged->count > 0 && !err_failed(err)) {
+        size_t kept = 0;
+        for (size_t i = 0; i < damaged->count; i++) {
+            if (!page_holds(fd, damaged->numbers[i], page)) {
+                damaged->numbers[kept++] = damaged->numbers[i];
+            }
+        }
+        damaged->count = kept;
+        if (log != NULL && kept > 0 && !err_failed(err)) {
             err = log_pass(log, damaged);
         }
     }
@@ -167,9 +148,8 @@ static struct err sums_write(int fd, const struct page_list *wrong) {
             return err;
         }
         page_sum_put(page, wrong->numbers[i]);
-        size_t at = PAGE_BYTES - PAGE_SUM_BYTES;
-        off_t offset = (off_t)(wrong->numbers[i] - 1) * PAGE_BYTES + (off_t)at;
-        ssize_t written = pwrite(fd, page + at, PAGE_SUM_BYTES, offset);
+        off_t at = (off_t)(wrong->numbers[i] - 1) * PAGE_BYTES + PAGE_SUMMED_BYTES;
+        ssize_t written = pwrite(fd, page + PAGE_SUMMED_BYTES, PAGE_SUM_BYTES, at);
         if (written != PAGE_SUM_BYTES) {
             return err_from_errno(written < 0 ? errno : ENOSPC, "sums: write");
         }
@@ -177,22 +157,18 @@ static struct err sums_write(int fd, const struct page_list *wrong) {
     return fsync(fd) < 0 ? err_from_errno(errno, "sums: sync") : ERR_OK;
 }
 
-enum work { WORK_LOOK, WORK_REWRITE };
-
-static struct err file_work(const char *path, enum work work, struct store_pages *ret_pages) {
-    int flags = work == WORK_LOOK ? O_RDONLY : O_RDWR | O_NOFOLLOW;
+struct err page_scan(const char *path, enum page_scan work, struct store_pages *ret_pages) {
+    int flags = work == PAGE_SCAN_LOOK ? O_RDONLY : O_RDWR | O_NOFOLLOW;
     AUTO(fd_release) int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0) {
         return err_from_errno(errno, "scan: open");
     }
     AUTO(mem_release) uint8_t *chunk = mem_new((size_t)CHUNK_PAGES * PAGE_BYTES);
+    AUTO(mem_release) char *log = datadir_beside(path, "-wal");
     struct page_list damaged = {.numbers = NULL};
     struct store_pages pages = {.sums = false};
-    size_t size = strlen(path) + sizeof "-wal";
-    AUTO(mem_release) char *log = mem_new(size);
-    (void)snprintf(log, size, "%s-wal", path); /* It fits: it was measured. */
-    struct err err = file_scan(fd, work == WORK_LOOK ? log : NULL, chunk, &damaged, &pages);
-    if (!err_failed(err) && work == WORK_REWRITE) {
+    struct err err = file_scan(fd, work == PAGE_SCAN_LOOK ? log : NULL, chunk, &damaged, &pages);
+    if (!err_failed(err) && work == PAGE_SCAN_REWRITE) {
         err = sums_write(fd, &damaged);
     }
     pages.damaged = (int64_t)damaged.count;
@@ -204,12 +180,4 @@ static struct err file_work(const char *path, enum work work, struct store_pages
         *ret_pages = pages;
     }
     return err;
-}
-
-struct err page_scan(const char *path, struct store_pages *ret_pages) {
-    return file_work(path, WORK_LOOK, ret_pages);
-}
-
-struct err page_scan_rewrite(const char *path, struct store_pages *ret_pages) {
-    return file_work(path, WORK_REWRITE, ret_pages);
 }

@@ -19,9 +19,12 @@
 #include "base/err.h"
 #include "store/store.h"
 
-MUST_CHECK struct err page_scan(const char *path, struct store_pages *ret_pages);
-
-/* Nobody else has the file open. `damaged`, `numbers`: of pages whose checksums were written. */
-MUST_CHECK struct err page_scan_rewrite(const char *path, struct store_pages *ret_pages);
+enum page_scan {
+    PAGE_SCAN_LOOK,
+    /* Nobody else has the file open. `damaged`, `numbers`: pages whose sums were written. */
+    PAGE_SCAN_REWRITE,
+};
+MUST_CHECK struct err page_scan(const char *path, enum page_scan work,
+                                struct store_pages *ret_pages);
 
 #endif

@@ -1,5 +1,6 @@
-/* page_sums.c: see page_sums.h. Each file is opened through the default VFS; only reads and writes
- * of pages of a database file are looked at, all else is passed on.
+/* page_sums.c: see page_sums.h. Only reads and writes of pages of a database file and of its log
+ * are looked at. Each file is opened through the default VFS and lies at the beginning of ours, so
+ * that all other methods of that VFS work on it as they are.
  *
  * Whether a file has checksums is known from its header, which SQLite reads when it opens the file.
  * A damaged byte there must not switch the checksums off: where the header denies them, but the
@@ -8,30 +9,26 @@
  */
 #include "store/sqlite/page_sums.h"
 
-#include "store/sqlite/log_frames.h"
-#include "store/sqlite/page_gap.h"
-
 #include <errno.h>
 #include <string.h>
 
-enum {
-    HEADER_PAGE_SIZE = 16, /* Two bytes, big endian. */
-    HEADER_RESERVED = 20,
-    HEADER_BYTES = 100,
-    SUMMED_BYTES = PAGE_BYTES - PAGE_SUM_BYTES,
-};
+#include "store/sqlite/log_frames.h"
+
 /* File controls of ours; those below 100 are SQLite's. */
 enum { CONTROL_WATCH = 7301, CONTROL_SET, CONTROL_GET };
 /* SQLITE_IOCAP_SUBPAGE_READ, which headers before 3.48 do not have; the library may be newer. */
 enum { CAN_READ_PARTS = 0x8000 };
+enum { REAL_BYTES = 1024 }; /* SQLite's own take some 150. */
 
 struct page_file {
-    sqlite3_file base;
-    sqlite3_file *real;       /* Owned: sqlite3_malloc. */
-    struct page_watch *watch; /* Borrowed; may be NULL. */
-    bool database;            /* Not a log, a journal or a temporary file. */
+    sqlite3_file base;              /* The file of the default VFS, */
+    char rest[REAL_BYTES];          /* with its members. */
+    const sqlite3_io_methods *real; /* Borrowed: methods of the default VFS; */
+    sqlite3_io_methods methods;     /* a copy with some of ours, which `base` has. */
+    struct page_watch *watch;       /* Borrowed; may be NULL. */
+    bool database;                  /* Not a log, a journal or a temporary file. */
     bool sums;
-    bool gaps; /* Gaps are cleared (page_gap.h). */
+    bool gaps; /* Gaps are cleared (page.h). */
     /* Between these two a checkpoint copies the log: a page that is damaged there. */
     bool copies, spoilt;
     struct page_file *log_of;   /* Borrowed; NULL: no log. */
@@ -40,51 +37,58 @@ struct page_file {
 
 static const sqlite3_int64 nothing_written = INT64_MAX;
 
-/* --- Reads and writes ------------------------------------------------------------------------- */
-
 static struct page_file *of(sqlite3_file *file) {
     return CONTAINER_OF(file, struct page_file, base);
 }
 
-static bool header_has_sums(const uint8_t *header) {
-    return header[HEADER_PAGE_SIZE] == PAGE_BYTES >> 8 && header[HEADER_PAGE_SIZE + 1] == 0 &&
-           header[HEADER_RESERVED] == PAGE_SUM_BYTES;
+/* --- What all connections share --------------------------------------------------------------- */
+
+void page_watch_init(struct page_watch *watch) {
+    int rc = uv_mutex_init(&watch->lock);
+    assert(rc == 0);
 }
 
-static void header_set_sums(uint8_t *header) {
-    header[HEADER_PAGE_SIZE] = PAGE_BYTES >> 8;
-    header[HEADER_PAGE_SIZE + 1] = 0;
-    header[HEADER_RESERVED] = PAGE_SUM_BYTES;
+void page_watch_done(struct page_watch *watch) {
+    uv_mutex_destroy(&watch->lock);
 }
 
-bool page_first_has_sums(const uint8_t *page) {
-    uint8_t copy[PAGE_BYTES];
-    memcpy(copy, page, sizeof copy);
-    header_set_sums(copy);
-    return header_has_sums(page) || page_sum_fits(copy, 1);
-}
-
-static void header_look(struct page_file *file, uint8_t *header) {
-    uint8_t page[PAGE_BYTES];
-    file->gaps = page_gap_possible(header);
-    file->sums = header_has_sums(header);
-    if (!file->sums && file->real->pMethods->xRead(file->real, page, PAGE_BYTES, 0) == SQLITE_OK) {
-        file->sums = page_first_has_sums(page);
-        if (file->sums) {
-            header_set_sums(header);
-        }
-    }
-}
-
-static bool is_page(const struct page_file *file, int len, sqlite3_int64 at) {
-    return file->database && len == PAGE_BYTES && at % PAGE_BYTES == 0;
+uint32_t page_watch_damaged(const struct page_watch *watch) {
+    return (uint32_t)atomic_load_explicit(&watch->damaged_count, memory_order_relaxed);
 }
 
 static void damage_add(const struct page_file *database, uint32_t number) {
-    if (database->watch != NULL) {
-        page_damage_add(&database->watch->damage, number);
+    struct page_watch *watch = database->watch;
+    if (watch == NULL) {
+        return;
+    }
+    uv_mutex_lock(&watch->lock);
+    uint32_t count = page_watch_damaged(watch), at = 0;
+    while (at < count && watch->damaged[at] != number) {
+        at++;
+    }
+    if (at == count && count < PAGE_DAMAGE_MAX) {
+        watch->damaged[count] = number;
+        atomic_store_explicit(&watch->damaged_count, count + 1, memory_order_relaxed);
+    }
+    uv_mutex_unlock(&watch->lock);
+}
+
+static void log_sum_put(struct page_watch *watch, uint64_t frame, const uint8_t *page) {
+    if (watch != NULL && frame < PAGE_LOG_FRAMES) {
+        atomic_store_explicit(&watch->log_sums[frame], page_sum_all(page, (uint32_t)frame),
+                              memory_order_relaxed);
     }
 }
+
+static bool log_sum_fits(const struct page_watch *watch, uint64_t frame, const uint8_t *page) {
+    if (watch == NULL || frame >= PAGE_LOG_FRAMES) {
+        return false;
+    }
+    uint64_t sum = atomic_load_explicit(&watch->log_sums[frame], memory_order_relaxed);
+    return sum != 0 && sum == page_sum_all(page, (uint32_t)frame);
+}
+
+/* --- Reads ------------------------------------------------------------------------------------ */
 
 static int refuse(const struct page_file *database, uint32_t number) {
     damage_add(database, number);
@@ -92,30 +96,24 @@ static int refuse(const struct page_file *database, uint32_t number) {
     return SQLITE_CORRUPT;
 }
 
+static bool is_page(const struct page_file *file, int len, sqlite3_int64 at) {
+    return file->database && len == PAGE_BYTES && at % PAGE_BYTES == 0;
+}
+
 /* A page that the file is too short for is damage, too: SQLite would take it for zeros, which are
  * content in a row that fills several pages. */
 static int page_read(struct page_file *file, uint8_t *page, uint32_t number) {
     sqlite3_int64 at = (sqlite3_int64)(number - 1) * PAGE_BYTES;
-    int rc = file->real->pMethods->xRead(file->real, page, PAGE_BYTES, at);
+    int rc = file->real->xRead(&file->base, page, PAGE_BYTES, at);
     bool cut = rc == SQLITE_IOERR_SHORT_READ && file->sums;
     if (rc != SQLITE_OK && !cut) {
         return rc;
     }
-    file->sums = file->sums || (number == 1 && header_has_sums(page));
+    file->sums = file->sums || (number == 1 && page_header_has_sums(page));
     if (!file->sums || (!cut && page_sum_fits(page, number))) {
         return SQLITE_OK;
     }
     return refuse(file, number);
-}
-
-/* Part of a page: SQLite reads overflow pages so since 3.45. The checksum needs all of the page. */
-static int part_read(struct page_file *file, void *data, int len, sqlite3_int64 at) {
-    uint8_t page[PAGE_BYTES];
-    int rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
-    if (rc == SQLITE_OK) {
-        memcpy(data, page + at % PAGE_BYTES, (size_t)len);
-    }
-    return rc;
 }
 
 /* A damaged page must not stop the copy of all others, and must not look whole afterwards: it is
@@ -124,16 +122,16 @@ static int part_read(struct page_file *file, void *data, int len, sqlite3_int64 
 static int log_read(struct page_file *log, uint8_t *page, sqlite3_int64 at) {
     struct page_watch *watch = log->log_of->watch;
     uint64_t frame = log_frame_number(at);
-    int rc = log->real->pMethods->xRead(log->real, page, PAGE_BYTES, at);
-    bool whole = rc == SQLITE_OK && watch != NULL && log_sums_fit(&watch->log, frame, page);
+    int rc = log->real->xRead(&log->base, page, PAGE_BYTES, at);
+    bool whole = rc == SQLITE_OK && log_sum_fits(watch, frame, page);
     if (whole || (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)) {
         return rc;
     }
     bool fits = false;
     uint32_t number = 0;
-    rc = log_frame_read(log->real, page, at, &fits, &number);
-    if (rc == SQLITE_OK && fits && watch != NULL) {
-        log_sums_put(&watch->log, frame, page);
+    rc = log_frame_read(&log->base, page, at, &fits, &number);
+    if (rc == SQLITE_OK && fits) {
+        log_sum_put(watch, frame, page);
     }
     if (rc != SQLITE_OK || fits) {
         return rc;
@@ -145,9 +143,9 @@ static int log_read(struct page_file *log, uint8_t *page, sqlite3_int64 at) {
     return refuse(log->log_of, number);
 }
 
-/* The beginning of the header is read by itself while the file may be written by others. */
 static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
+    uint8_t page[PAGE_BYTES];
     if (is_page(file, len, at)) {
         return page_read(file, data, (uint32_t)(at / PAGE_BYTES + 1));
     }
@@ -155,66 +153,79 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 at) 
         log_frame_is_page(len, at)) {
         return log_read(file, data, at);
     }
-    bool header = at < HEADER_BYTES;
-    if (file->database && file->sums && !header && at % PAGE_BYTES + len <= PAGE_BYTES) {
-        return part_read(file, data, len, at);
+    /* Part of a page: SQLite reads overflow pages so since 3.45. The checksum needs all of it. But
+     * the beginning of the header is read by itself while the file may be written by others. */
+    if (file->database && file->sums && at >= PAGE_HEADER_BYTES &&
+        at % PAGE_BYTES + len <= PAGE_BYTES) {
+        int rc = page_read(file, page, (uint32_t)(at / PAGE_BYTES + 1));
+        if (rc == SQLITE_OK) {
+            memcpy(data, page + at % PAGE_BYTES, (size_t)len);
+        }
+        return rc;
     }
-    int rc = file->real->pMethods->xRead(file->real, data, len, at);
-    if (file->database && at == 0 && len >= HEADER_BYTES && rc == SQLITE_OK) {
-        header_look(file, data);
+    int rc = file->real->xRead(base, data, len, at);
+    if (file->database && at == 0 && len >= PAGE_HEADER_BYTES && rc == SQLITE_OK) {
+        file->gaps = page_gap_possible(data);
+        file->sums = page_header_has_sums(data);
+        if (!file->sums && file->real->xRead(base, page, PAGE_BYTES, 0) == SQLITE_OK &&
+            page_first_has_sums(page)) {
+            file->sums = true;
+            page_header_set_sums(data);
+        }
     }
     return rc;
 }
 
-/* Damaged in the log: see log_read. */
-static int spoilt_write(struct page_file *file, const void *data, sqlite3_int64 at) {
-    uint8_t copy[PAGE_BYTES];
-    uint32_t number = (uint32_t)(at / PAGE_BYTES + 1);
-    memcpy(copy, data, sizeof copy);
-    page_sum_put(copy, number);
-    copy[SUMMED_BYTES] ^= 1;
-    file->spoilt = false;
-    damage_add(file, number);
-    return file->real->pMethods->xWrite(file->real, copy, PAGE_BYTES, at);
-}
+/* --- Writes ----------------------------------------------------------------------------------- */
 
 static int log_write(struct page_file *log, const void *data, int len, sqlite3_int64 at) {
-    struct page_watch *watch = log->log_of->watch;
     log->written_from = at < log->written_from ? at : log->written_from;
-    if (log->log_of->sums && watch != NULL && log_frame_is_page(len, at)) {
-        log_sums_put(&watch->log, log_frame_number(at), data);
+    if (log->log_of->sums && log_frame_is_page(len, at)) {
+        log_sum_put(log->log_of->watch, log_frame_number(at), data);
     }
-    return log->real->pMethods->xWrite(log->real, data, len, at);
+    return log->real->xWrite(&log->base, data, len, at);
 }
 
 static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 at) {
     struct page_file *file = of(base);
-    bool page = is_page(file, len, at);
-    if (page && file->spoilt) {
-        return spoilt_write(file, data, at);
-    }
     if (file->log_of != NULL) {
         return log_write(file, data, len, at);
     }
-    if (page && at == 0) {
-        file->sums = header_has_sums(data);
-        file->gaps = page_gap_possible(data);
-    }
-    if (!page || (!file->sums && !file->gaps)) {
-        return file->real->pMethods->xWrite(file->real, data, len, at);
+    if (!is_page(file, len, at)) {
+        return file->real->xWrite(base, data, len, at);
     }
     uint8_t copy[PAGE_BYTES]; /* SQLite's own buffer must not change. */
+    uint32_t number = (uint32_t)(at / PAGE_BYTES + 1);
     memcpy(copy, data, sizeof copy);
+    if (file->spoilt) { /* Damaged in the log: see log_read. */
+        page_sum_put(copy, number);
+        copy[PAGE_SUMMED_BYTES] ^= 1;
+        file->spoilt = false;
+        damage_add(file, number);
+        return file->real->xWrite(base, copy, len, at);
+    }
+    if (at == 0) {
+        file->sums = page_header_has_sums(data);
+        file->gaps = page_gap_possible(data);
+    }
     sqlite3_int64 size = 0;
-    int rc = file->gaps ? file->real->pMethods->xFileSize(file->real, &size) : SQLITE_ERROR;
-    if (rc == SQLITE_OK && size / PAGE_BYTES < PAGE_GAP_PAGES_MAX) {
-        page_gap_clear(copy, (uint32_t)(at / PAGE_BYTES + 1),
-                       file->sums ? SUMMED_BYTES : PAGE_BYTES);
+    if (file->gaps && file->real->xFileSize(base, &size) == SQLITE_OK &&
+        size / PAGE_BYTES < PAGE_GAP_PAGES_MAX) {
+        page_gap_clear(copy, number, file->sums ? PAGE_SUMMED_BYTES : PAGE_BYTES);
     }
     if (file->sums) {
-        page_sum_put(copy, (uint32_t)(at / PAGE_BYTES + 1));
+        page_sum_put(copy, number);
     }
-    return file->real->pMethods->xWrite(file->real, copy, len, at);
+    return file->real->xWrite(base, copy, len, at);
+}
+
+static int file_sync(sqlite3_file *base, int flags) {
+    struct page_file *file = of(base);
+    int rc = file->real->xSync(base, flags);
+    if (rc == SQLITE_OK) {
+        file->written_from = nothing_written;
+    }
+    return rc;
 }
 
 static int file_control(sqlite3_file *base, int what, void *arg) {
@@ -233,106 +244,15 @@ static int file_control(sqlite3_file *base, int what, void *arg) {
     case SQLITE_FCNTL_CKPT_DONE:
         file->copies = what == SQLITE_FCNTL_CKPT_START;
         file->spoilt = false;
-        return file->real->pMethods->xFileControl(file->real, what, arg);
+        return file->real->xFileControl(base, what, arg);
     default:
-        return file->real->pMethods->xFileControl(file->real, what, arg);
+        return file->real->xFileControl(base, what, arg);
     }
-}
-
-/* --- Passed on -------------------------------------------------------------------------------- */
-
-static int file_close(sqlite3_file *base) {
-    struct page_file *file = of(base);
-    int rc = file->real->pMethods->xClose(file->real);
-    sqlite3_free(file->real);
-    return rc;
-}
-
-static int file_truncate(sqlite3_file *base, sqlite3_int64 len) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xTruncate(file->real, len);
-}
-
-static int file_sync(sqlite3_file *base, int flags) {
-    struct page_file *file = of(base);
-    int rc = file->real->pMethods->xSync(file->real, flags);
-    if (rc == SQLITE_OK) {
-        file->written_from = nothing_written;
-    }
-    return rc;
-}
-
-static int file_size(sqlite3_file *base, sqlite3_int64 *ret_size) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xFileSize(file->real, ret_size);
-}
-
-static int file_lock(sqlite3_file *base, int level) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xLock(file->real, level);
-}
-
-static int file_unlock(sqlite3_file *base, int level) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xUnlock(file->real, level);
-}
-
-static int file_check_lock(sqlite3_file *base, int *ret_locked) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xCheckReservedLock(file->real, ret_locked);
-}
-
-static int file_sector_size(sqlite3_file *base) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xSectorSize(file->real);
 }
 
 static int file_characteristics(sqlite3_file *base) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xDeviceCharacteristics(file->real) & ~CAN_READ_PARTS;
+    return of(base)->real->xDeviceCharacteristics(base) & ~CAN_READ_PARTS;
 }
-
-static int file_shm_map(sqlite3_file *base, int region, int size, int extend,
-                        void volatile **ret_memory) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xShmMap(file->real, region, size, extend, ret_memory);
-}
-
-static int file_shm_lock(sqlite3_file *base, int at, int count, int flags) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xShmLock(file->real, at, count, flags);
-}
-
-static void file_shm_barrier(sqlite3_file *base) {
-    struct page_file *file = of(base);
-    file->real->pMethods->xShmBarrier(file->real);
-}
-
-static int file_shm_unmap(sqlite3_file *base, int remove) {
-    struct page_file *file = of(base);
-    return file->real->pMethods->xShmUnmap(file->real, remove);
-}
-
-/* Version 2: shared memory, but no mapped reads, which would pass the checksums by. */
-static const sqlite3_io_methods methods = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_lock,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_characteristics,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
 
 /* --- The VFS ---------------------------------------------------------------------------------- */
 
@@ -350,24 +270,26 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
     (void)vfs;
     *file = (struct page_file){.database = (flags & SQLITE_OPEN_MAIN_DB) != 0,
                                .written_from = nothing_written};
-    if ((flags & SQLITE_OPEN_WAL) != 0) {
-        file->log_of = of(sqlite3_database_file_object(path));
+    if ((size_t)real()->szOsFile > offsetof(struct page_file, real)) {
+        return SQLITE_CANTOPEN;
     }
-    file->real = sqlite3_malloc(real()->szOsFile);
-    if (file->real == NULL) {
-        return SQLITE_NOMEM;
+    int rc = real()->xOpen(real(), path, base, flags, ret_flags);
+    if (rc != SQLITE_OK) {
+        return rc; /* Where the file has methods all the same, SQLite closes it. */
     }
-    memset(file->real, 0, (size_t)real()->szOsFile);
-    int rc = real()->xOpen(real(), path, file->real, flags, ret_flags);
-    if (rc == SQLITE_OK) {
-        base->pMethods = &methods;
-        return SQLITE_OK;
+    file->log_of = (flags & SQLITE_OPEN_WAL) != 0 ? of(sqlite3_database_file_object(path)) : NULL;
+    file->real = base->pMethods;
+    file->methods = *file->real;
+    if (file->methods.iVersion > 2) {
+        file->methods.iVersion = 2; /* No mapped reads, which would pass the checksums by. */
     }
-    if (file->real->pMethods != NULL) {
-        (void)file->real->pMethods->xClose(file->real); /* The open has failed already. */
-    }
-    sqlite3_free(file->real);
-    return rc;
+    file->methods.xRead = file_read;
+    file->methods.xWrite = file_write;
+    file->methods.xSync = file_sync;
+    file->methods.xFileControl = file_control;
+    file->methods.xDeviceCharacteristics = file_characteristics;
+    base->pMethods = &file->methods;
+    return SQLITE_OK;
 }
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {

@@ -1,8 +1,7 @@
-/* page_sums.h: checksums of the pages of an SQLite database, checked by a VFS of ours.
+/* page_sums.h: a VFS of ours, which writes and compares the checksums of the pages of an SQLite
+ * database (page.h).
  *
- * Format     The last 8 bytes of a page of 4,096 are reserved (byte 20 of the file's header is 8)
- *            and hold a checksum of the 4,088 before them and of the page's number, little endian.
- *            The checksum is written when a page is written into the database file: by a
+ * Format     The checksum is written when a page is written into the database file: by a
  *            checkpoint, or in a copy. A page in the log has SQLite's checksum of its frame, and
  *            whatever stood in the reserved bytes before. A page of zeros is damaged like any
  *            other: secure_delete writes each page that is freed.
@@ -21,35 +20,42 @@
 #define DROVER_STORE_SQLITE_PAGE_SUMS_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
+#include <uv.h>
 
 #include "base/base.h"
-#include "store/sqlite/log_sums.h"
-#include "store/sqlite/page_damage.h"
-
-enum { PAGE_BYTES = 4096, PAGE_SUM_BYTES = 8 };
+#include "store/sqlite/page.h"
 
 /* Name of the VFS for sqlite3_open_v2. It stands before the VFS that is the default at the time of
  * an open. NULL: there is no memory to begin with. */
 const char *page_sums_vfs(void);
 
+/* What all connections of one process to one database share. It outlives them. */
+enum {
+    PAGE_DAMAGE_MAX = 1000,
+    PAGE_LOG_FRAMES = 4096, /* In normal use a log restarts there: later frames have no sum. */
+};
+struct page_watch {
+    /* Damaged pages that were read since the start, each counted once. 0: an unknown one. */
+    uv_mutex_t lock; /* Guards the numbers. */
+    uint32_t damaged[PAGE_DAMAGE_MAX];
+    atomic_uint_fast32_t damaged_count; /* At most PAGE_DAMAGE_MAX. */
+    /* Checksums of pages that this process has written into the log, or found whole there; 0:
+     * unknown. A frame's own checksum is a chain of 512 steps, each of which waits for the one
+     * before it: it costs a fifth of a read from the log. Where the checksum here fits, the page is
+     * whole at a quarter of that; where not, the frame's own decides (log_frames.h). So an entry
+     * that is out of date, since another process wrote the frame, costs time only. */
+    atomic_uint_fast64_t log_sums[PAGE_LOG_FRAMES];
+};
+void page_watch_init(struct page_watch *watch); /* Zeroed before. */
+void page_watch_done(struct page_watch *watch);
+uint32_t page_watch_damaged(const struct page_watch *watch);
+
 /* A database that `db` makes from nothing has checksums. */
 void page_sums_reserve(sqlite3 *db);
-/* What all connections of one process to one database share. */
-struct page_watch {
-    struct page_damage damage; /* What they meet is counted. */
-    struct log_sums log;
-};
 void page_sums_watch(sqlite3 *db, struct page_watch *watch); /* From now on; NULL: none. */
 bool page_sums_on(sqlite3 *db);
 /* For a new file that gets the pages of `from` in any order. */
 void page_sums_like(sqlite3 *db, sqlite3 *from);
-
-/* page_checksum.c. */
-uint64_t page_sum(const uint8_t *page, uint32_t number);     /* Without its last bytes. */
-uint64_t page_sum_all(const uint8_t *page, uint32_t number); /* With them. */
-bool page_sum_fits(const uint8_t *page, uint32_t number);
-void page_sum_put(uint8_t *page, uint32_t number); /* Into its last bytes. */
-/* page_sums.c. Of page 1: also where the byte of its header that says so is damaged. */
-bool page_first_has_sums(const uint8_t *page);
 
 #endif

@@ -1,6 +1,13 @@
-/* sqlite.c: the driver for SQLite: one file `drover.db` in a data directory, in WAL mode. */
+/* sqlite.c: the driver for SQLite: one file `drover.db` in a data directory, in WAL mode.
+ *
+ * The last commit is known to the database and to its mark (commit_mark.h). A commit that was
+ * acknowledged, and is not in the database at a later start, is missed there, and at each start
+ * after that until somebody accepts the loss. A database that has all of them misses none. Where a
+ * damaged page hides whether the last one is there, the damage is reported.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,7 +17,6 @@
 #include "store/datadir.h"
 #include "store/driver.h"
 #include "store/sqlite/conn.h"
-#include "store/sqlite/mark.h"
 #include "store/sqlite/page_sums.h"
 
 struct sqlite_database {
@@ -21,12 +27,16 @@ struct sqlite_database {
     struct page_watch watch;
     struct commit_mark *mark; /* Owned. */
     /* The log was emptied, or is about to be. Pages in the writer's cache may hold, in their gaps
-     * (page_gap.h), what was deleted meanwhile, and would bring it back into the log. */
+     * (page.h), what was deleted meanwhile, and would bring it back into the log. */
     atomic_bool stale;
 };
 
-static struct sqlite_conn *of(struct conn *conn) {
-    return CONTAINER_OF(conn, struct sqlite_conn, conn);
+static struct sqlite_conn *of(const struct conn *conn) {
+    return sqlite_conn_of(conn);
+}
+
+static struct sqlite_database *database_of(const struct database *database) {
+    return CONTAINER_OF(database, struct sqlite_database, database);
 }
 
 /* A place that is not the address of a server is a folder. */
@@ -40,10 +50,10 @@ static void close_database(struct database *database) {
     if (database == NULL) {
         return;
     }
-    struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
+    struct sqlite_database *self = database_of(database);
     commit_mark_close(self->mark);
     datadir_release(self->dir);
-    page_damage_done(&self->watch.damage);
+    page_watch_done(&self->watch);
     mem_free(self->path);
     mem_free(self);
 }
@@ -69,20 +79,18 @@ static struct err check_length(const char *path, struct why *why) {
  * would let a second daemon write the same file beside the first. */
 static struct err check_found(const char *path, struct why *why) {
     struct stat found;
-    bool plain = lstat(path, &found) == 0 && S_ISREG(found.st_mode);
-    if (plain && found.st_nlink <= 1) {
+    if (lstat(path, &found) < 0 || !S_ISREG(found.st_mode)) {
+        return err_why(why, ERR_CONFIG, "%s is not a plain file. Link the data directory instead.",
+                       path);
+    }
+    if (found.st_nlink <= 1) {
         return ERR_OK;
     }
-    if (!plain) {
-        why_set(why, "%s is not a plain file. Link the data directory instead.", path);
-    } else {
-        why_set(why,
-                "%s has %ju names (hard links): under another name it would have another lock and"
-                " another log, which destroys it. Remove the other names; 'drover backup' makes a"
-                " copy.",
-                path, (uintmax_t)found.st_nlink);
-    }
-    return err_make(ERR_CONFIG, "store: database");
+    return err_why(why, ERR_CONFIG,
+                   "%s has %ju names (hard links): under another name it would have another lock"
+                   " and another log, which destroys it. Remove the other names; 'drover backup'"
+                   " makes a copy.",
+                   path, (uintmax_t)found.st_nlink);
 }
 
 /* Made here, because SQLite would make it readable for all; the log takes over its mode. */
@@ -93,33 +101,26 @@ static struct err make_file(const char *path, struct why *why) {
     }
     struct err err =
         fd < 0 ? err_from_errno(errno, "store: make database") : datadir_sync_folder_of(path);
-    if (err_failed(err)) {
-        why_set(why, "%s cannot be made: %s.", path, strerrordesc_np(err.os));
-    }
-    return err;
+    return path_why(err, path, "made", why);
 }
 
-static struct err open_database(const struct driver_options *options,
-                                struct database **ret_database, struct why *why) {
+static struct err open_database(const struct store_options *options, struct database **ret_database,
+                                struct why *why) {
     /* Without its own statistics SQLite allocates without a lock that all threads share. Refused,
      * and not needed, where SQLite is already in use. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct sqlite_database *self = mem_new(sizeof *self);
     self->database.driver = &driver_sqlite;
-    page_damage_init(&self->watch.damage);
+    page_watch_init(&self->watch);
     self->opened_ms = world_wall_ms(options->world);
     self->path = datadir_path(options->where, DATADIR_DATABASE);
     struct err err = check_length(self->path, why);
-    if (!err_failed(err)) {
-        err = datadir_claim(options->where, &self->dir, why);
-    }
+    err = err_failed(err) ? err : datadir_claim(options->where, &self->dir, why);
     if (!err_failed(err)) {
         sqlite_parts_remove(options->where);
         err = make_file(self->path, why);
     }
-    if (!err_failed(err)) {
-        err = commit_mark_open(options->where, &self->mark, why);
-    }
+    err = err_failed(err) ? err : commit_mark_open(options->where, &self->mark, why);
     if (err_failed(err)) {
         close_database(&self->database);
         return err;
@@ -128,18 +129,11 @@ static struct err open_database(const struct driver_options *options,
     return ERR_OK;
 }
 
-/* Prepared before it is needed, since a transaction must end also where memory has ended. */
 static const char rollback_sql[] = "ROLLBACK";
-
-static struct err prepare_rollback(struct conn *conn) {
-    struct err err = sqlite_exec(conn, rollback_sql, NULL /* no arguments */, 0, NULL);
-    /* SQLite objects only where no transaction is open. */
-    return err.code == ERR_INTERNAL ? ERR_OK : err;
-}
 
 static struct err connect_to(struct database *database, enum conn_role role, struct conn **ret_conn,
                              struct why *why) {
-    struct sqlite_database *self = CONTAINER_OF(database, struct sqlite_database, database);
+    struct sqlite_database *self = database_of(database);
     struct sqlite_conn *conn = NULL;
     struct err err =
         sqlite_conn_open(self->path, role, SQLITE_ACCESS_LIVE, &self->watch, &conn, why);
@@ -147,7 +141,10 @@ static struct err connect_to(struct database *database, enum conn_role role, str
         conn->mark = self->mark;
         conn->stale = &self->stale;
         conn->opened_ms = self->opened_ms;
-        err = prepare_rollback(&conn->conn);
+        /* Prepared before it is needed, since a transaction must end also where memory has ended.
+         * SQLite objects only where no transaction is open. */
+        err = sqlite_exec(&conn->conn, rollback_sql, NULL /* no arguments */, 0, NULL);
+        err = err.code == ERR_INTERNAL ? ERR_OK : err;
     }
     if (err_failed(err)) {
         sqlite_conn_close(conn);
@@ -169,16 +166,17 @@ static struct err look(const char *where, struct conn **ret_conn, struct why *wh
 }
 
 static void disconnect(struct conn *conn) {
-    sqlite_conn_close(conn == NULL ? NULL : of(conn));
+    if (conn != NULL) {
+        sqlite_conn_close(of(conn));
+    }
 }
 
 static uint64_t keep_errors(const struct database *database) {
-    return commit_mark_errors(CONTAINER_OF(database, struct sqlite_database, database)->mark);
+    return commit_mark_errors(database_of(database)->mark);
 }
 
 static uint32_t damaged(const struct database *database) {
-    return page_damage_count(
-        &CONTAINER_OF(database, struct sqlite_database, database)->watch.damage);
+    return page_watch_damaged(&database_of(database)->watch);
 }
 
 /* --- Start ------------------------------------------------------------------------------------ */
@@ -216,6 +214,92 @@ static struct err run(struct conn *conn, const char *script, struct why *why) {
             message == NULL ? sqlite3_errstr(rc) : message);
     sqlite3_free(message);
     return sqlite_error(of(conn), rc, "store: script");
+}
+
+/* --- The last commit -------------------------------------------------------------------------- */
+
+/* A single statement, since a daemon may commit meanwhile: a stream is removed in a commit that
+ * writes its number. */
+struct err sqlite_missing_since(struct sqlite_conn *conn, const struct commit_point *marked,
+                                int64_t *ret_missing) {
+    char sql[320];
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT CASE WHEN batch >= %lld OR (batch >= %lld AND EXISTS (SELECT 1"
+                   " FROM streams WHERE id = %lld AND head >= %lld)) THEN 0 ELSE %lld - batch END"
+                   " FROM nodes",
+                   (long long)marked->number, (long long)marked->written, (long long)marked->stream,
+                   (long long)marked->head, (long long)marked->number);
+    bool streams = marked->stream != 0;
+    struct err err = sqlite_conn_int(conn, sql, streams ? 0 : marked->number, ret_missing);
+    /* The damage is reported, and what it hides is no loss of a commit. */
+    return streams && err.code == ERR_STORE_CORRUPT ? ERR_OK : err;
+}
+
+/* Before the transaction of the epoch: SQLite does not commit one that has met a damaged page. */
+static struct err mark_begin(struct sqlite_conn *writer) {
+    const struct commit_point marked = commit_mark_get(writer->mark);
+    int64_t batch = 0, missing = 0;
+    struct err err = sqlite_conn_int(writer, "SELECT batch FROM nodes", 0, &batch);
+    err = err_failed(err) ? err : sqlite_missing_since(writer, &marked, &missing);
+    if (!err_failed(err)) {
+        writer->batch = batch > marked.number ? batch : marked.number;
+        writer->batch_row = batch;
+        atomic_store(&writer->missing, missing);
+    }
+    return err;
+}
+
+/* In the transaction of the epoch. After this start's own commits the mark tells of no loss any
+ * more, so it is kept in nodes.home: "missing COUNT FIRST_MS". The word is no place, so each daemon
+ * holds until somebody releases it (engine/base/home.h). */
+static struct err missing_note(struct sqlite_conn *writer) {
+    /* `before`: of earlier starts, whose losses nobody has accepted by a release. */
+    int64_t found = atomic_load(&writer->missing), before = 0, at_ms = 0;
+    struct err err = sqlite_conn_int(writer, SQLITE_MISSING_AT, 0, &at_ms);
+    err = err_failed(err) ? err : sqlite_conn_int(writer, SQLITE_MISSING_COUNT, 0, &before);
+    if (err_failed(err)) {
+        return err;
+    }
+    writer->missing_at_ms = before > 0 ? at_ms : writer->opened_ms;
+    atomic_store(&writer->missing, before + found);
+    if (found == 0) {
+        return ERR_OK;
+    }
+    return sqlite_exec(&writer->conn,
+                       "UPDATE nodes SET home = 'missing ' || CAST($1 AS TEXT) || ' ' ||"
+                       " CAST($2 AS TEXT)",
+                       ARGS(arg_int(before + found), arg_int(writer->missing_at_ms)),
+                       NULL /* there is one row */);
+}
+
+static int64_t missing(const struct conn *writer, int64_t *ret_at_ms) {
+    *ret_at_ms = of(writer)->missing_at_ms;
+    return atomic_load(&of(writer)->missing);
+}
+
+static void missing_accept(struct conn *writer) {
+    atomic_store(&of(writer)->missing, 0);
+}
+
+/* Before COMMIT. The point has number 0 where the transaction changed nothing: it is no commit, and
+ * nothing of it would be missing. */
+static struct err mark_prepare(struct sqlite_conn *writer, struct commit_point *ret_point) {
+    const struct raised *raised = &writer->conn.raised;
+    struct commit_point point = {.number = writer->batch + 1, .written = writer->batch + 1};
+    struct err err = ERR_OK;
+    if (sqlite3_total_changes64(writer->db) == writer->changes_at_begin) {
+        point = (struct commit_point){.number = 0};
+    } else if (raised->stream != 0 && !raised->removed &&
+               point.number - writer->batch_row < COMMIT_MARK_STRIDE) {
+        point.written = writer->batch_row;
+        point.stream = raised->stream;
+        point.head = raised->head;
+    } else { /* Where a row of `streams` is gone, an earlier commit may be found by it alone. */
+        err = sqlite_exec(&writer->conn, "UPDATE nodes SET batch = $1", ARGS(arg_int(point.number)),
+                          NULL /* there is one row */);
+    }
+    *ret_point = point;
+    return err;
 }
 
 /* --- Transactions ----------------------------------------------------------------------------- */
@@ -285,9 +369,10 @@ static bool file_moved(struct conn *conn) {
 }
 
 static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
+    struct sqlite_conn *self = of(conn);
     bool writer = conn->role == CONN_WRITER;
     struct commit_point point = {.number = 0};
-    struct err err = writer ? sqlite_mark_prepare(of(conn), &point) : ERR_OK;
+    struct err err = writer ? mark_prepare(self, &point) : ERR_OK;
     if (err_failed(err)) {
         rollback(conn);
         *ret_err = err;
@@ -296,20 +381,24 @@ static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
     errno = 0;
     err = plain(conn, "COMMIT");
     int os = errno;
-    if (!err_failed(err) && writer && file_moved(conn)) {
+    if (err_failed(err)) {
+        enum commit_outcome outcome =
+            sqlite_commit_error(sqlite3_extended_errcode(self->db), os, ret_err);
+        if (outcome == COMMIT_NOT) {
+            rollback(conn);
+        }
+        return outcome;
+    }
+    if (writer && file_moved(conn)) {
         *ret_err = err_make(ERR_STORE_LOST, "store: the database file was removed or replaced");
         return COMMIT_UNKNOWN;
     }
-    if (!err_failed(err)) {
-        sqlite_mark_set(of(conn), &point);
-        return COMMIT_DONE;
+    if (point.number != 0) {
+        self->batch = point.number;
+        self->batch_row = point.written;
+        commit_mark_set(self->mark, &point);
     }
-    enum commit_outcome outcome =
-        sqlite_commit_error(sqlite3_extended_errcode(of(conn)->db), os, ret_err);
-    if (outcome == COMMIT_NOT) {
-        rollback(conn);
-    }
-    return outcome;
+    return COMMIT_DONE;
 }
 
 /* SQLite lets the index of its log grow inside COMMIT, behind the sync: on a disk that is full just
@@ -328,24 +417,16 @@ static struct err reserve_index(struct sqlite_conn *conn) {
 }
 
 static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
-    struct err err = sqlite_mark_begin(of(conn));
-    if (!err_failed(err)) {
-        err = begin(conn);
-    }
+    int64_t epoch = 0;
+    struct err err = mark_begin(of(conn));
+    err = err_failed(err) ? err : begin(conn);
     if (err_failed(err)) {
         return err;
     }
     err = reserve_index(of(conn));
-    if (!err_failed(err)) {
-        err = sqlite_missing_note(of(conn));
-    }
-    if (!err_failed(err)) {
-        err = plain(conn, "UPDATE nodes SET epoch = epoch + 1");
-    }
-    int64_t epoch = 0;
-    if (!err_failed(err)) {
-        err = sqlite_conn_int(of(conn), "SELECT epoch FROM nodes", 0, &epoch);
-    }
+    err = err_failed(err) ? err : missing_note(of(conn));
+    err = err_failed(err) ? err : plain(conn, "UPDATE nodes SET epoch = epoch + 1");
+    err = err_failed(err) ? err : sqlite_conn_int(of(conn), "SELECT epoch FROM nodes", 0, &epoch);
     /* Without its row the commit would write nothing, and so sync nothing either. */
     if (!err_failed(err) && epoch == 0) {
         err = err_make(ERR_STORE_CORRUPT, "store: nodes");
@@ -372,31 +453,27 @@ static void keep(struct conn *conn) {
 }
 
 static struct err checkpoint(struct conn *conn, enum checkpoint_kind kind) {
-    struct sqlite_conn *self = of(conn);
-    static const int modes[] = {[CHECKPOINT_PASSIVE] = SQLITE_CHECKPOINT_PASSIVE,
-                                [CHECKPOINT_RESTART] = SQLITE_CHECKPOINT_RESTART,
-                                [CHECKPOINT_EMPTY] = SQLITE_CHECKPOINT_TRUNCATE,
-                                [CHECKPOINT_EMPTY_WAIT] = SQLITE_CHECKPOINT_TRUNCATE,
-                                [CHECKPOINT_WAIT] = SQLITE_CHECKPOINT_RESTART};
     /* Between two groups nobody waits for a reader: if one is in the way, another time. */
-    static const int waits_ms[] = {[CHECKPOINT_PASSIVE] = SQLITE_BUSY_MS,
-                                   [CHECKPOINT_RESTART] = 0,
-                                   [CHECKPOINT_EMPTY] = 0,
-                                   [CHECKPOINT_EMPTY_WAIT] = 250,
-                                   [CHECKPOINT_WAIT] = SQLITE_BUSY_MS};
-    if (modes[kind] == SQLITE_CHECKPOINT_TRUNCATE && self->stale != NULL) {
+    static const struct {
+        int mode, wait_ms;
+    } ways[] = {[CHECKPOINT_PASSIVE] = {SQLITE_CHECKPOINT_PASSIVE, SQLITE_BUSY_MS},
+                [CHECKPOINT_RESTART] = {SQLITE_CHECKPOINT_RESTART, 0},
+                [CHECKPOINT_EMPTY] = {SQLITE_CHECKPOINT_TRUNCATE, 0},
+                [CHECKPOINT_EMPTY_WAIT] = {SQLITE_CHECKPOINT_TRUNCATE, 250},
+                [CHECKPOINT_WAIT] = {SQLITE_CHECKPOINT_RESTART, SQLITE_BUSY_MS}};
+    struct sqlite_conn *self = of(conn);
+    if (ways[kind].mode == SQLITE_CHECKPOINT_TRUNCATE && self->stale != NULL) {
         atomic_store(self->stale, true);
     }
-    (void)sqlite3_busy_timeout(self->db, waits_ms[kind]);
-    int rc =
-        sqlite3_wal_checkpoint_v2(self->db, "main", modes[kind], NULL /* sizes not wanted */, NULL);
+    (void)sqlite3_busy_timeout(self->db, ways[kind].wait_ms);
+    int rc = sqlite3_wal_checkpoint_v2(self->db, "main", ways[kind].mode,
+                                       NULL /* sizes not wanted */, NULL);
     struct err err = rc == SQLITE_OK ? ERR_OK : sqlite_error(self, rc, "store: checkpoint");
     (void)sqlite3_busy_timeout(self->db, SQLITE_BUSY_MS);
     return err;
 }
 
 const struct driver driver_sqlite = {
-    .name = "sqlite",
     .cure = SQLITE_CURE,
     .words = {.id = "INTEGER PRIMARY KEY", .integer = "INTEGER", .strict = "STRICT"},
     .serves = serves,
@@ -409,8 +486,8 @@ const struct driver driver_sqlite = {
     .schema = sqlite_schema,
     .run = run,
     .raise_epoch = raise_epoch,
-    .missing = sqlite_missing,
-    .missing_accept = sqlite_missing_accept,
+    .missing = missing,
+    .missing_accept = missing_accept,
     .begin = begin,
     .savepoint = savepoint,
     .release = release,

@@ -7,12 +7,9 @@
  * SQLite takes `$1` for a name, not for a position: `$2` may well be bound to slot 1. The slot of
  * each number is looked up once, when the statement is prepared.
  */
-#include <string.h>
-
 #include "base/memory.h"
+#include "base/number.h"
 #include "store/sqlite/conn.h"
-
-enum { NAME_SIZE = 8 };
 
 struct sqlite_statement {
     sqlite3_stmt *stmt; /* Owned. */
@@ -23,31 +20,18 @@ struct sqlite_statement {
     bool extra;                        /* Ends with its cursor. */
 };
 
-static void statement_free(struct sqlite_statement *statement) {
-    if (statement == NULL) {
-        return;
-    }
+static struct sqlite_statement *of(const struct rows *rows) {
+    return CONTAINER_OF(rows, struct sqlite_statement, rows);
+}
+
+void sqlite_statement_free(void *value) {
+    struct sqlite_statement *statement = value;
     (void)sqlite3_finalize(statement->stmt); /* Repeats the error of the last step. */
     mem_free(statement);
 }
 
-static void find_slots(struct sqlite_statement *statement) {
-    int slots = sqlite3_bind_parameter_count(statement->stmt);
-    assert(slots <= DRIVER_ARGS_MAX);
-    for (int slot = 1; slot <= slots; slot++) {
-        const char *name = sqlite3_bind_parameter_name(statement->stmt, slot);
-        assert(name != NULL && name[0] == '$'); /* No other kind of parameter: one dialect. */
-        size_t number = 0;
-        for (const char *digit = name + 1; *digit != '\0'; digit++) {
-            number = number * 10 + (size_t)(*digit - '0');
-        }
-        assert(number >= 1 && number <= DRIVER_ARGS_MAX);
-        statement->at[number - 1] = (unsigned char)slot;
-    }
-}
-
-static struct err prepare(struct sqlite_conn *conn, const char *sql,
-                          struct sqlite_statement **ret_statement) {
+static struct err statement_prepare(struct sqlite_conn *conn, const char *sql,
+                                    struct sqlite_statement **ret_statement) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt,
                                 NULL /* one statement */);
@@ -58,42 +42,18 @@ static struct err prepare(struct sqlite_conn *conn, const char *sql,
     statement->stmt = stmt;
     statement->conn = conn;
     statement->rows.conn = &conn->conn;
-    find_slots(statement);
+    int slots = sqlite3_bind_parameter_count(stmt);
+    assert(slots <= DRIVER_ARGS_MAX);
+    for (int slot = 1; slot <= slots; slot++) {
+        const char *name = sqlite3_bind_parameter_name(stmt, slot);
+        assert(name != NULL && name[0] == '$'); /* No other kind of parameter: one dialect. */
+        int64_t number = 0;
+        bool known =
+            number_parse(bytes_of(name + 1), (struct number_bounds){1, DRIVER_ARGS_MAX}, &number);
+        assert(known);
+        statement->at[number - 1] = (unsigned char)slot;
+    }
     *ret_statement = statement;
-    return ERR_OK;
-}
-
-static void make_room(struct sqlite_conn *conn, size_t number) {
-    if (number < conn->prepared_size) {
-        return;
-    }
-    size_t size = conn->prepared_size == 0 ? 32 : conn->prepared_size * 2;
-    conn->prepared = mem_grow(conn->prepared, size * sizeof(struct sqlite_statement *));
-    for (size_t i = conn->prepared_size; i < size; i++) {
-        conn->prepared[i] = NULL;
-    }
-    conn->prepared_size = size;
-}
-
-static struct err find(struct sqlite_conn *conn, const char *sql,
-                       struct sqlite_statement **ret_statement) {
-    bool is_new = false;
-    size_t number = statements_number(&conn->statements, sql, &is_new);
-    make_room(conn, number);
-    struct sqlite_statement **slot = &conn->prepared[number];
-    if (*slot == NULL) {
-        struct err err = prepare(conn, sql, slot);
-        if (err_failed(err)) {
-            return err;
-        }
-    } else if ((*slot)->busy) {
-        struct err err = prepare(conn, sql, ret_statement);
-        if (!err_failed(err)) {
-            (*ret_statement)->extra = true;
-        }
-        return err;
-    }
-    *ret_statement = *slot;
     return ERR_OK;
 }
 
@@ -113,85 +73,67 @@ static int bind_one(sqlite3_stmt *stmt, int slot, const struct arg *arg,
     return SQLITE_MISUSE;
 }
 
-static struct err bind_all(struct sqlite_statement *statement, const struct arg *args, size_t count,
-                           sqlite3_destructor_type lifetime) {
+/* Opens the cursor of a statement, with its arguments. */
+static struct err statement_open(struct conn *base, const char *sql, const struct arg *args,
+                                 size_t count, sqlite3_destructor_type lifetime,
+                                 struct sqlite_statement **ret_statement) {
+    struct sqlite_conn *conn = sqlite_conn_of(base);
+    struct statements_slot *slot = statements_find(&conn->statements, sql, /* use */ 0);
+    struct sqlite_statement *statement = slot->value;
+    if (statement == NULL || statement->busy) {
+        struct err err = statement_prepare(conn, sql, &statement);
+        if (err_failed(err)) {
+            return err;
+        }
+        statement->extra = slot->value != NULL;
+        slot->value = statement->extra ? slot->value : statement;
+    }
+    statement->busy = true;
     assert(count <= DRIVER_ARGS_MAX);
     for (size_t i = 0; i < count; i++) {
         assert(statement->at[i] != 0); /* An argument that the text does not have. */
         int rc = bind_one(statement->stmt, statement->at[i], &args[i], lifetime);
         if (rc != SQLITE_OK) {
-            return sqlite_error(statement->conn, rc, "store: bind");
+            struct err err = sqlite_error(conn, rc, "store: bind");
+            sqlite_rows_close(&statement->rows);
+            return err;
         }
     }
+    *ret_statement = statement;
     return ERR_OK;
-}
-
-/* The text that was bound belongs to a caller who is about to go away. */
-static void unbind(struct sqlite_statement *statement) {
-    (void)sqlite3_clear_bindings(statement->stmt); /* Cannot fail. */
-}
-
-static struct err step_to_end(struct sqlite_statement *statement) {
-    int rc = SQLITE_ROW;
-    while (rc == SQLITE_ROW) {
-        rc = sqlite3_step(statement->stmt);
-    }
-    struct err err = ERR_OK;
-    if (rc != SQLITE_DONE) {
-        err = sqlite_error(statement->conn, rc, "store: statement");
-    }
-    (void)sqlite3_reset(statement->stmt); /* Repeats the error of the step. */
-    return err;
 }
 
 struct err sqlite_exec(struct conn *conn, const char *sql, const struct arg *args, size_t count,
                        int64_t *ret_changed) {
-    struct sqlite_conn *self = CONTAINER_OF(conn, struct sqlite_conn, conn);
     struct sqlite_statement *statement = NULL;
-    struct err err = find(self, sql, &statement);
+    struct err err = statement_open(conn, sql, args, count, SQLITE_STATIC, &statement);
     if (err_failed(err)) {
         return err;
     }
-    err = bind_all(statement, args, count, SQLITE_STATIC);
-    if (!err_failed(err)) {
-        err = step_to_end(statement);
+    for (bool row = true; row && !err_failed(err);) {
+        err = sqlite_rows_next(&statement->rows, &row);
     }
-    unbind(statement);
     if (!err_failed(err) && ret_changed != NULL) {
-        *ret_changed = sqlite3_changes64(self->db);
+        *ret_changed = sqlite3_changes64(statement->conn->db);
     }
-    if (statement->extra) {
-        statement_free(statement);
-    }
+    sqlite_rows_close(&statement->rows);
     return err;
 }
 
 struct err sqlite_query(struct conn *conn, const char *sql, const struct arg *args, size_t count,
                         struct rows **ret_rows) {
     struct sqlite_statement *statement = NULL;
-    struct err err = find(CONTAINER_OF(conn, struct sqlite_conn, conn), sql, &statement);
-    if (err_failed(err)) {
-        return err;
+    struct err err = statement_open(conn, sql, args, count, SQLITE_TRANSIENT, &statement);
+    if (!err_failed(err)) {
+        *ret_rows = &statement->rows;
     }
-    statement->busy = true;
-    err = bind_all(statement, args, count, SQLITE_TRANSIENT);
-    if (err_failed(err)) {
-        sqlite_rows_close(&statement->rows);
-        return err;
-    }
-    *ret_rows = &statement->rows;
-    return ERR_OK;
-}
-
-static struct sqlite_statement *of(const struct rows *rows) {
-    return CONTAINER_OF(rows, struct sqlite_statement, rows);
+    return err;
 }
 
 struct err sqlite_rows_next(struct rows *rows, bool *ret_row) {
-    struct sqlite_statement *statement = of(rows);
-    int rc = sqlite3_step(statement->stmt);
+    int rc = sqlite3_step(of(rows)->stmt);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        return sqlite_error(statement->conn, rc, "store: statement");
+        return sqlite_error(of(rows)->conn, rc, "store: statement");
     }
     *ret_row = rc == SQLITE_ROW;
     return ERR_OK;
@@ -217,20 +159,11 @@ struct bytes sqlite_rows_text(const struct rows *rows, int column) {
 void sqlite_rows_close(struct rows *rows) {
     struct sqlite_statement *statement = of(rows);
     if (statement->extra) {
-        statement_free(statement);
+        sqlite_statement_free(statement);
         return;
     }
     (void)sqlite3_reset(statement->stmt); /* Repeats the error of the last step. */
-    unbind(statement);
+    /* The text that was bound may belong to a caller who is about to go away. It cannot fail. */
+    (void)sqlite3_clear_bindings(statement->stmt);
     statement->busy = false;
-}
-
-void sqlite_statements_close(struct sqlite_conn *conn) {
-    for (size_t i = 0; i < conn->prepared_size; i++) {
-        statement_free(conn->prepared[i]);
-    }
-    mem_free(conn->prepared);
-    conn->prepared = NULL;
-    conn->prepared_size = 0;
-    statements_done(&conn->statements);
 }
