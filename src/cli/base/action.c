@@ -1,32 +1,37 @@
-/* action.c: a path, a request, and what is printed of its answer. */
+/* action.c: a path, a request, and what is printed of its answer; lists, page by page. */
 #include "cli/base/action.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/base/listing.h"
-#include "cli/base/resource.h"
 
-/* A flag of the command itself; NULL: there is none by that name. */
-static const struct flag *flag_find(const struct command *command, const char *name) {
-    const struct flag *flag = command->flags;
-    while (flag != NULL && flag->name != NULL && strcmp(flag->name, name) != 0) {
-        flag++;
-    }
-    return flag != NULL && flag->name != NULL ? flag : NULL;
-}
+/* --- The path --------------------------------------------------------------------------------- */
 
-static void param_add(struct text *path, const struct args *args,
-                      const struct action_param *param) {
-    enum flag_kind kind = flag_find(args->command, param->flag)->kind;
-    if (kind == FLAG_SWITCH ? !args_on(args, param->flag) : !args_given(args, param->flag)) {
+/* Adds a flag, where it was given, as a parameter of the query. A time is that long ago. */
+static void param_add(struct text *path, const struct invocation *invocation, const char *name,
+                      const char *param) {
+    const struct args *args = &invocation->args;
+    enum flag_kind kind = args->flags.rows[args_at(args, name)].flag->kind;
+    if (kind == FLAG_SWITCH ? !args_on(args, name) : !args_given(args, name)) {
         return;
     }
-    text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', param->name);
+    text_addf(path, "%c%s=", strchr(path->data, '?') == NULL ? '?' : '&', param);
     if (kind == FLAG_TEXT) {
-        client_add_escaped(path, args_text(args, param->flag));
+        client_add_escaped(path, args_text(args, name));
+    } else if (kind == FLAG_LIST) {
+        unsigned cursor = 0;
+        const char *value = NULL;
+        for (const char *comma = ""; (value = args_next(args, name, &cursor)) != NULL;
+             comma = ",") {
+            text_add_str(path, comma);
+            client_add_escaped(path, value);
+        }
+    } else if (kind == FLAG_DURATION) {
+        int64_t since_ms = world_wall_ms(invocation->world) - args_int(args, name, 0);
+        text_add_int(path, since_ms > 0 ? since_ms : 0);
     } else {
-        text_add_int(path, args_int(args, param->flag, 0)); /* A switch is 1. */
+        text_add_int(path, args_int(args, name, 0)); /* A switch is 1. */
     }
 }
 
@@ -45,7 +50,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
         client_add_escaped(path, id);
     }
     for (size_t i = 0; i < COUNT_OF(action->params) && action->params[i].flag != NULL; i++) {
-        param_add(path, args, &action->params[i]);
+        param_add(path, invocation, action->params[i].flag, action->params[i].name);
     }
     if (!text_failed(path) && (holes == 0 || id[0] != '\0')) {
         return ERR_OK;
@@ -57,6 +62,163 @@ static struct err path_add(struct invocation *invocation, const struct action *a
                 mark != NULL ? id : "", mark != NULL ? mark + 2 : "");
     }
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
+}
+
+/* Filters of all lists: flag, and parameter of the API. A command has those in its own table. */
+struct err listing_path(struct invocation *invocation, const char *path, enum listing_filters which,
+                        struct text *target) {
+    static const struct action_param filters[] = {
+        {"state", "state"},     {"kind", "kind"},     {"role", "role"}, {"project", "project"},
+        {"session", "session"}, {"parent", "parent"}, {"root", "root"}, {"run", "run"},
+        {"topic", "topic"},     {"since", "since"},   {"search", "q"},
+    };
+    text_init(target, ACTION_PATH_MAX);
+    text_add_str(target, path);
+    for (size_t i = which == LISTING_ALL ? 0 : 1; i < COUNT_OF(filters); i++) {
+        if (args_has(&invocation->args, filters[i].flag)) {
+            param_add(target, invocation, filters[i].flag, filters[i].name);
+        }
+    }
+    return text_failed(target) ? err_why(&invocation->why, ERR_USAGE, "the filters are too long")
+                               : ERR_OK;
+}
+
+bool listing_state_fits(const struct args *args, const char *state) {
+    unsigned cursor = 0;
+    const char *list = NULL;
+    while ((list = args_next(args, "state", &cursor)) != NULL) {
+        for (const char *at = list;; at++) {
+            size_t len = strcspn(at, ",");
+            if (bytes_is((struct bytes){at, len}, state)) {
+                return true;
+            }
+            at += len;
+            if (at[0] == '\0') {
+                break;
+            }
+        }
+    }
+    return !args_given(args, "state");
+}
+
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+struct printing {
+    const struct listing *listing;
+    bool json;
+    bool headed; /* The table has its first line, which it gets with the first answer. */
+};
+
+/* Row NULL: the end. */
+static void row_print(void *ctx, const json_t *row) {
+    struct printing *printing = ctx;
+    const struct listing *listing = printing->listing;
+    bool heads = !printing->json && !printing->headed, prints = !printing->json && row != NULL;
+    printing->headed = true;
+    if (heads && listing->columns != NULL) {
+        table_head(listing->columns);
+    } else if (heads) {
+        listing->head(listing->ctx);
+    }
+    if (prints && listing->columns != NULL) {
+        table_row(listing->columns, row);
+    } else if (prints) {
+        listing->row(listing->ctx, row);
+    } else if (row != NULL) {
+        talk_print(row);
+    }
+}
+
+struct err listing_print(struct talk *talk, struct invocation *invocation,
+                         const struct listing *listing) {
+    const struct args *args = &invocation->args;
+    AUTO(text_done) struct text target = {0};
+    struct printing printing = {.listing = listing, .json = invocation->json};
+    struct talk_end end = {.shown = 0};
+    struct err err = listing_path(invocation, listing->path, LISTING_ALL, &target);
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct talk_rows rows = {
+        .path = target.data,
+        .most = args_given(args, "limit") ? args_int(args, "limit", 0) : listing->most,
+        .total = args_on(args, "total"),
+        .each = row_print,
+        .ctx = &printing,
+        .end = &end,
+    };
+    err = talk_rows(talk, &rows, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    row_print(&printing, NULL);
+    long long shown = (long long)end.shown, total = (long long)end.total;
+    if (rows.total && invocation->json) {
+        printf("{\"shown\":%lld,\"total\":%lld,\"more\":%s}\n", shown, total,
+               end.total_more ? "true" : "false");
+    } else if (rows.total) {
+        printf("%lld of %s%lld\n", shown, end.total_more ? "more than " : "", total);
+    } else if (end.more && !invocation->json) {
+        (void)fflush(stdout); /* A failure shows again at the end. */
+        fprintf(stderr, "more: %lld rows are shown; --limit N shows others, --total counts them\n",
+                shown);
+    }
+    return ERR_OK;
+}
+
+static void row_keep(void *ctx, const json_t *row) {
+    (void)json_array_append(ctx, (json_t *)(uintptr_t)row); /* Without memory it is left out. */
+}
+
+struct err action_rows(struct talk *talk, const char *path, json_t **ret_rows, struct why *why) {
+    AUTO(json_release) json_t *rows = json_array();
+    struct err err = talk_list(talk, path, row_keep, rows, why);
+    if (!err_failed(err)) {
+        *ret_rows = json_incref(rows);
+    }
+    return err;
+}
+
+/* --- Requests --------------------------------------------------------------------------------- */
+
+static void body_done(struct text *body) {
+    if (body->data != NULL) {
+        explicit_bzero(body->data, body->len);
+    }
+    text_done(body);
+}
+
+struct err action_open(struct talk *talk, struct invocation *invocation,
+                       const struct action *action, json_t **ret_answer) {
+    AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
+    AUTO(body_done) struct text body = text_up_to(ACTION_BODY_MAX);
+    char method[8];
+    (void)snprintf(method, sizeof method, "%.*s", (int)strcspn(action->request, " "),
+                   action->request); /* Fits. */
+    struct err err = path_add(invocation, action, &path);
+    if (!err_failed(err) && action->body != NULL) {
+        text_add_char(&body, '{');
+        err = action->body(invocation, &body);
+        text_add_char(&body, '}');
+    }
+    if (!err_failed(err) && text_failed(&body)) {
+        err = err_make(ERR_BODY_TOO_LARGE, "action: body");
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    const struct client_request request = {.method = method,
+                                           .target = path.data,
+                                           .body = text_bytes(&body),
+                                           .timeout_ms = action->timeout_ms};
+    (void)talk_open(talk, invocation);
+    return talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, &invocation->why);
+}
+
+struct err action_get(struct invocation *invocation, const struct action *action,
+                      json_t **ret_answer) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    return action_open(&talk, invocation, action, ret_answer);
 }
 
 /* "{id} is {state}" */
@@ -74,52 +236,15 @@ static void done_print(const char *done, const json_t *answer) {
     puts(done);
 }
 
-struct err action_get(struct invocation *invocation, const struct action *action,
-                      json_t **ret_answer) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
-    AUTO(text_done) struct text body = text_up_to(ACTION_BODY_MAX);
-    char method[8];
-    size_t method_len = strcspn(action->request, " ");
-    (void)snprintf(method, sizeof method, "%.*s", (int)method_len, action->request); /* Fits. */
-    struct err err = path_add(invocation, action, &path);
-    if (!err_failed(err) && action->body != NULL) {
-        text_add_char(&body, '{');
-        err = action->body(invocation, &body);
-        text_add_char(&body, '}');
-    }
-    const struct resource resource = {.method = method,
-                                      .base = path.data,
-                                      .body = action->body != NULL ? &body : NULL,
-                                      .timeout_ms = action->timeout_ms};
-    return err_failed(err) ? err : resource_open(&talk, invocation, &resource, ret_answer);
-}
-
-static void head_print(void *ctx) {
-    const struct action *const *action = ctx;
-    table_head((*action)->columns);
-}
-
-static void row_print(void *ctx, const json_t *row) {
-    const struct action *const *action = ctx;
-    table_row((*action)->columns, row);
-}
-
-static struct err pages_print(struct invocation *invocation, const struct action *action) {
-    AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
-    struct err err = path_add(invocation, action, &path);
-    const struct listing listing = {.invocation = invocation,
-                                    .path = path.data,
-                                    .head = head_print,
-                                    .row = row_print,
-                                    .ctx = &action};
-    return err_failed(err) ? err : listing_run(&listing);
-}
-
 struct err action_do(struct invocation *invocation, const struct action *action) {
     AUTO(json_release) json_t *answer = NULL;
-    if (action->columns != NULL && flag_find(invocation->args.command, "limit") != NULL) {
-        return pages_print(invocation, action);
+    if (action->columns != NULL && args_has(&invocation->args, "limit")) {
+        AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+        AUTO(text_done) struct text path = text_up_to(ACTION_PATH_MAX);
+        struct err err = path_add(invocation, action, &path);
+        const struct listing listing = {.path = path.data, .columns = action->columns};
+        err = err_failed(err) ? err : talk_open(&talk, invocation);
+        return err_failed(err) ? err : listing_print(&talk, invocation, &listing);
     }
     struct err err = action_get(invocation, action, &answer);
     if (err_failed(err)) {
@@ -141,17 +266,4 @@ struct err action_do(struct invocation *invocation, const struct action *action)
 
 struct err action_run(struct invocation *invocation) {
     return action_do(invocation, invocation->args.command->action);
-}
-
-static void row_keep(void *ctx, const json_t *row) {
-    (void)json_array_append(ctx, (json_t *)(uintptr_t)row); /* Without memory it is left out. */
-}
-
-struct err action_rows(struct talk *talk, const char *path, json_t **ret_rows, struct why *why) {
-    AUTO(json_release) json_t *rows = json_array();
-    struct err err = talk_list(talk, path, row_keep, rows, why);
-    if (!err_failed(err)) {
-        *ret_rows = json_incref(rows);
-    }
-    return err;
 }

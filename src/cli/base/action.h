@@ -40,7 +40,8 @@ struct action {
     /* Sentence about an operand of which no path can be made, with "{}" for its beginning; NULL:
      * the title of the error says it. */
     const char *unknown;
-    /* Adds the members of the body, which is an object; NULL: the request has no body. */
+    /* Adds the members of the body, which is an object, and is wiped afterwards: it may hold a
+     * key. NULL: the request has no body. */
     struct err (*body)(struct invocation *invocation, struct text *body);
     int64_t timeout_ms; /* 0: that of client.h. */
     /* Output without --json, one of these: rows of a list, lines of an answer, a function,
@@ -62,7 +63,10 @@ struct action {
 /* The action of the command, or one of several that it has. */
 MUST_CHECK struct err action_run(struct invocation *invocation);
 MUST_CHECK struct err action_do(struct invocation *invocation, const struct action *action);
-/* The request alone; *ret_answer is the caller's, who prints it. */
+/* The request alone; *ret_answer is the caller's, who prints it. `open` opens *talk, for a command
+ * that asks more afterwards. */
+MUST_CHECK struct err action_open(struct talk *talk, struct invocation *invocation,
+                                  const struct action *action, json_t **ret_answer);
 MUST_CHECK struct err action_get(struct invocation *invocation, const struct action *action,
                                  json_t **ret_answer);
 

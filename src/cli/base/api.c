@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "cli/base/resource.h"
 
 static void flush(void *ctx) {
     (void)fflush(stdout); /* A failure shows again at the end. */
@@ -45,17 +46,14 @@ void talk_hear_all(struct talk *talk) {
 
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
     *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world};
-    struct err err = interrupt_take(false, &talk->interrupt_fd);
-    if (err_failed(err)) {
-        return err;
-    }
     const char *data = NULL, *url = args_text(&invocation->args, "url");
-    if (url == NULL) {
-        err =
+    talk->err = interrupt_take(false, &talk->interrupt_fd);
+    if (!err_failed(talk->err) && url == NULL) {
+        talk->err =
             config_data(&invocation->args, &invocation->env, &talk->data, &data, &invocation->why);
     }
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(talk->err)) {
+        return talk->err;
     }
     const char *token = invocation->env.get(invocation->env.ctx, "DROVER_TOKEN");
     talk->options = (struct client_options){
@@ -65,7 +63,7 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
         .interrupt_fd = talk->interrupt_fd,
         .before_wait = flush,
     };
-    return client_open(&talk->options, &talk->client, &invocation->why);
+    return talk->err = client_open(&talk->options, &talk->client, &invocation->why);
 }
 
 void talk_close(struct talk *talk) {
@@ -78,6 +76,9 @@ void talk_close(struct talk *talk) {
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
                     json_t **ret_json, struct why *why) {
     AUTO(text_done) struct text body = {0};
+    if (talk->client == NULL) {
+        return talk->err;
+    }
     struct err err = client_call(talk->client, request, &body, why);
     if (!err_failed(err) && ret_json != NULL) {
         err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
@@ -103,26 +104,33 @@ void talk_trouble_of(struct err err, const struct why *why) {
     talk_trouble(NULL, why->text[0] != '\0' ? why->text : err_title(err.code));
 }
 
+int64_t talk_pause_next(const struct world *world, int64_t *pause_ms) {
+    enum { FIRST_MS = 20, MAX_MS = 2000 };
+    uint16_t random = 0;
+    world_random(world, &random, sizeof random);
+    *pause_ms = *pause_ms == 0 ? FIRST_MS : *pause_ms * 2 < MAX_MS ? *pause_ms * 2 : MAX_MS;
+    return *pause_ms / 2 + *pause_ms / 2 * random / UINT16_MAX;
+}
+
 struct err talk_ask_until(struct talk *talk, const struct client_request *request, int64_t retry_ms,
                           json_t **ret_json, struct why *why) {
-    enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000 };
-    uint64_t begin_ns = world_mono_ns(talk->world);
-    for (int64_t pause_ms = PAUSE_FIRST_MS;;) {
+    const uint64_t begin_ns = world_mono_ns(talk->world);
+    for (int64_t pause_ms = 0; !err_failed(talk->err);) {
         why->text[0] = '\0';
         struct err err = talk_ask(talk, request, NULL /* parsed is enough */, ret_json, why);
         uint64_t tried_ms = (world_mono_ns(talk->world) - begin_ns) / 1000000;
         if (!client_may_pass(err) || tried_ms >= (uint64_t)retry_ms) {
             return err;
         }
-        if (pause_ms == PAUSE_FIRST_MS) {
+        if (pause_ms == 0) {
             talk_trouble_of(err, why);
         }
-        err = client_pause(&talk->options, pause_ms);
+        err = client_pause(&talk->options, talk_pause_next(talk->world, &pause_ms));
         if (err_failed(err)) {
             return err;
         }
-        pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
     }
+    return talk->err;
 }
 
 struct err talk_submit(struct talk *talk, const struct client_request *request, int64_t retry_ms,
@@ -145,6 +153,42 @@ bool talk_target(struct text *target, const char *base, const char *id, const ch
     client_add_escaped(target, id);
     text_add_str(target, rest);
     return !text_failed(target) && id[0] != '\0';
+}
+
+struct err resource_ask(struct talk *talk, const struct resource *resource, json_t **ret_answer,
+                        struct why *why) {
+    AUTO(text_done) struct text path = {0};
+    const struct text *body = resource->body;
+    struct client_request request = {.method = resource->method != NULL ? resource->method : "GET",
+                                     .target = resource->base,
+                                     .timeout_ms = resource->timeout_ms};
+    if (resource->id != NULL) {
+        const char *rest = resource->rest != NULL ? resource->rest : "";
+        if (!talk_target(&path, resource->base, resource->id, rest)) {
+            if (resource->unknown != NULL) {
+                why_set(why, "%s", resource->unknown);
+            }
+            return err_make(ERR_NOT_FOUND, "resource: id");
+        }
+        request.target = path.data;
+    }
+    if (body != NULL && text_failed(body)) {
+        return err_make(ERR_BODY_TOO_LARGE, "resource: body");
+    }
+    request.body = body != NULL ? text_bytes(body) : request.body;
+    return talk_ask_until(talk, &request, resource->retry_ms, ret_answer, why);
+}
+
+struct err resource_open(struct talk *talk, struct invocation *invocation,
+                         const struct resource *resource, json_t **ret_answer) {
+    (void)talk_open(talk, invocation);
+    return resource_ask(talk, resource, ret_answer, &invocation->why);
+}
+
+void resource_member(struct text *body, const char *name, const char *value) {
+    if (value != NULL) {
+        text_add_member(body, name, bytes_of(value));
+    }
 }
 
 static bool has_enough(const struct talk_rows *rows, int64_t seen) {
@@ -212,12 +256,10 @@ struct talk_time talk_time(int64_t ms) {
 }
 
 struct talk_time talk_clock(int64_t ms) {
-    struct talk_time when = talk_time(ms);
+    struct talk_time when = talk_time(ms), clock = {.text = ""};
     const char *space = strchr(when.text, ' ');
-    if (space != NULL) {
-        memmove(when.text, space + 1, strlen(space + 1) + 1);
-    }
-    return when;
+    (void)snprintf(clock.text, sizeof clock.text, "%s", space != NULL ? space + 1 : when.text);
+    return clock; /* A part of the other fits. */
 }
 
 const char *talk_text(const json_t *object, const char *key) {

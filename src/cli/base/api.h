@@ -3,6 +3,7 @@
  * Ownership  embedded, begun as {.interrupt_fd = -1}; talk_close ends it, also half-opened. Ctrl-C
  *            is taken over from the process, so that a wait can end in order.
  * Threads    one.
+ * Failure    a talk that could not be opened keeps that error, and answers each request with it.
  */
 #ifndef DROVER_CLI_BASE_API_H
 #define DROVER_CLI_BASE_API_H
@@ -18,11 +19,13 @@ struct talk {
     struct client *client; /* Owned. */
     char *data;            /* Owned: the default data directory. */
     int interrupt_fd;      /* Owned. */
+    struct err err;        /* Error of the opening. */
     bool warned_held;      /* Once is enough, however many waits a command consists of. */
     const struct world *world;
 };
 
-MUST_CHECK struct err talk_open(struct talk *talk, struct invocation *invocation);
+/* The error may be left to the first request. */
+struct err talk_open(struct talk *talk, struct invocation *invocation);
 void talk_close(struct talk *talk); /* For AUTO. */
 /* From here on a hang-up and Ctrl-\ end a wait in order, too: for who must tidy up a terminal. */
 void talk_hear_all(struct talk *talk);
@@ -53,6 +56,10 @@ void talk_trouble_of(struct err err, const struct why *why); /* `why` may be emp
 /* "/api/v1/runs/" ID REST; false: it is too long to be anything. */
 MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,
                             const char *rest);
+
+/* The pause before the next try: 20 ms, then twice as long each time, up to 2 s. Half of it is
+ * random, so that many clients of one daemon do not come back at once. *pause_ms begins with 0. */
+int64_t talk_pause_next(const struct world *world, int64_t *pause_ms);
 
 /* The rows of a list, page by page, until `most` of them (0: all) or until `enough`. `path` may
  * have a query; `each` gets one item. */

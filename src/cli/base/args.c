@@ -359,6 +359,10 @@ const char *args_directory(const struct args *args) {
     return NULL;
 }
 
+bool args_has(const struct args *args, const char *name) {
+    return flag_find(&args->flags, bytes_of(name)) < args->flags.count;
+}
+
 bool args_given(const struct args *args, const char *name) {
     return args->values[args_at(args, name)].from > FROM_ABSENT;
 }

@@ -19,8 +19,6 @@
 
 struct action;
 struct invocation;
-struct listing;
-struct resource;
 
 struct command {
     const char *group; /* "stream" of "stream append"; NULL: a command of one word. */
@@ -37,9 +35,7 @@ struct command {
     bool talks;               /* A client of the daemon: --url and so on are taken. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
-    const struct action *action;     /* Argument of action_run; NULL: `run` does not read it. */
-    const struct listing *listing;   /* Where `run` is listing_command. */
-    const struct resource *resource; /* Where `run` is resource_command. */
+    const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */
 };
 
 enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_REPEATS_MAX = 256 };
@@ -90,6 +86,7 @@ MUST_CHECK struct err args_set(struct args *args, unsigned at, const char *text,
 
 /* Position of a flag by name; it must exist. */
 unsigned args_at(const struct args *args, const char *name);
+bool args_has(const struct args *args, const char *name); /* The command has such a flag. */
 bool args_given(const struct args *args, const char *name);
 const char *args_text(const struct args *args, const char *name); /* NULL: nobody gave one. */
 int64_t args_int(const struct args *args, const char *name, int64_t absent);

@@ -1,7 +1,7 @@
-/* listing.h: the commands that print a list of the daemon's, with the same flags and the same end.
+/* listing.h: the flags of commands that print a list of the daemon's, and the list itself.
  *
  * Promise    a filter is one flag with one name in every command, and becomes the parameter of the
- *            API that the table in listing.c names. Rows are printed page by page; with --json each
+ *            API that the table in action.c names. Rows are printed page by page; with --json each
  *            is a line of JSON. A list that --limit cut says so in its last line, on stderr; with
  *            --total the last line is "N of M", or {"shown":N,"total":M,"more":BOOL}.
  * Ownership  everything in struct listing is borrowed for the call.
@@ -14,6 +14,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/options.h"
+#include "cli/base/table.h"
 
 /* Rows of a command's flags. `absent`: the limit as text where none is given; NULL: all rows. */
 #define LISTING_FLAGS(absent_)                                                                     \
@@ -33,18 +34,16 @@
                   "Only those " event " within this time: 30m, 12h, 7d.")
 
 struct listing {
-    struct invocation *invocation;
-    const char *path;        /* May have a query of its own; what the flags ask for is added. */
-    int64_t most;            /* Rows at most where there is no --limit; 0: all. */
-    void (*head)(void *ctx); /* Prints the first line of the table. */
+    const char *path; /* May have a query of its own; what the flags ask for is added. */
+    int64_t most;     /* Rows at most where there is no --limit; 0: all. */
+    /* Without --json: the columns of a table, or functions that print its first line and a row. */
+    const struct column *columns;
+    void (*head)(void *ctx);
     void (*row)(void *ctx, const json_t *item);
     void *ctx;
 };
-MUST_CHECK struct err listing_print(struct talk *talk, const struct listing *listing);
-/* The same, with a conversation of its own. */
-MUST_CHECK struct err listing_run(const struct listing *listing);
-/* As a whole command: the listing is that of the command's row, which leaves out `invocation`. */
-MUST_CHECK struct err listing_command(struct invocation *invocation);
+MUST_CHECK struct err listing_print(struct talk *talk, struct invocation *invocation,
+                                    const struct listing *listing);
 
 /* Adds the parameters of the filters that were given, without limit and total. ALL_BUT_STATE: for a
  * command that compares the states itself, with listing_state_fits. */

@@ -1,8 +1,7 @@
-/* resource.h: a command that is one request about one thing of the daemon, and prints the answer.
+/* resource.h: a request about one thing of the daemon, in a conversation that is open.
  *
  * Promise    the path is BASE, the id with its characters escaped, and REST. An id that cannot be
- *            one, and a body that is too large, are refused before anybody is asked. With --json
- *            the answer is printed as one line.
+ *            one, and a body that is too large, are refused before anybody is asked.
  * Ownership  everything in struct resource is borrowed for the call; *ret_answer is the caller's.
  * Threads    one.
  * Failure    as client.h; ERR_NOT_FOUND: the id is empty or too long; ERR_BODY_TOO_LARGE.
@@ -19,9 +18,6 @@ struct resource {
     int64_t timeout_ms;           /* 0: that of client.h. */
     int64_t retry_ms;             /* As talk_ask_until; 0: one try. */
     const char *unknown;          /* Sentence about an id that cannot be one; NULL: none. */
-    /* Without --json: `print`, or where that is NULL a line of the answer's `member` and `done`. */
-    void (*print)(const json_t *answer);
-    const char *member, *done;
 };
 
 /* Asks in a conversation that is open. ret_answer NULL: the answer is not read. */
@@ -30,13 +26,6 @@ MUST_CHECK struct err resource_ask(struct talk *talk, const struct resource *res
 /* The same, and opens *talk first. */
 MUST_CHECK struct err resource_open(struct talk *talk, struct invocation *invocation,
                                     const struct resource *resource, json_t **ret_answer);
-/* The whole command. */
-MUST_CHECK struct err resource_run(struct invocation *invocation, const struct resource *resource);
-/* The same with the resource of the command's row; its id is the first operand. */
-MUST_CHECK struct err resource_command(struct invocation *invocation);
-/* Prints an answer as the whole command does. */
-void resource_print(const struct invocation *invocation, const struct resource *resource,
-                    const json_t *answer);
 
 /* Adds `"NAME":"VALUE"` to an object that was begun, with a comma where one is needed. Nothing
  * where the value is NULL. */

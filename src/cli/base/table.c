@@ -13,6 +13,9 @@ static const char *value_text(const struct column *column, const json_t *row,
     case COLUMN_INT:
         (void)snprintf(made->text, sizeof made->text, "%lld", (long long)number); /* Fits. */
         return made->text;
+    case COLUMN_COUNT:
+        (void)snprintf(made->text, sizeof made->text, "%lld", (long long)number); /* Fits. */
+        return number > 0 ? made->text : "";
     case COLUMN_TIME:
         *made = talk_time(number);
         return number > 0 ? made->text : "";

@@ -20,9 +20,10 @@ enum column_kind {
     COLUMN_TEXT,
     COLUMN_OPTIONAL, /* A text. */
     COLUMN_INT,
-    COLUMN_TIME, /* Milliseconds since 1970; optional. */
-    COLUMN_YES,  /* "yes" where it is true; optional. */
-    COLUMN_JSON, /* As JSON on the line; optional. */
+    COLUMN_COUNT, /* A number above 0; optional. */
+    COLUMN_TIME,  /* Milliseconds since 1970; optional. */
+    COLUMN_YES,   /* "yes" where it is true; optional. */
+    COLUMN_JSON,  /* As JSON on the line; optional. */
 };
 
 struct column {

@@ -19,30 +19,24 @@
 #include "cli/run/view.h"
 
 static void head_print(void *ctx) {
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 1024);
+    AUTO(text_done) struct text text = text_up_to(1024);
     run_view_head(ctx, &text);
-    fputs(text.data != NULL ? text.data : "", stdout);
+    fputs(text_bytes(&text).data, stdout);
 }
 
 static void row_print(void *ctx, const json_t *run) {
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 1 << 20);
+    AUTO(text_done) struct text text = text_up_to(1 << 20);
     run_view_row(ctx, run, &text);
-    fputs(text.data != NULL ? text.data : "", stdout);
+    fputs(text_bytes(&text).data, stdout);
 }
 
 static struct err list_print(struct talk *talk, struct invocation *invocation, const char *path,
                              int64_t most) {
     struct run_view view = run_view_fitted(invocation);
-    const struct listing listing = {.invocation = invocation,
-                                    .path = path,
-                                    .most = most,
-                                    .head = head_print,
-                                    .row = row_print,
-                                    .ctx = &view};
+    const struct listing listing = {
+        .path = path, .most = most, .head = head_print, .row = row_print, .ctx = &view};
     talk_warn_held(talk);
-    return listing_print(talk, &listing);
+    return listing_print(talk, invocation, &listing);
 }
 
 /* --- Watching --------------------------------------------------------------------------------- */

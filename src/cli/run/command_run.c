@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/run/kinds.h"
 #include "cli/run/view.h"
@@ -15,11 +14,8 @@
  * daemon is newer than this table. */
 static struct err run_open(struct talk *talk, struct invocation *invocation, json_t **ret_run,
                            const struct run_kind_view **ret_kind) {
-    struct err err = talk_open(talk, invocation);
-    if (!err_failed(err)) {
-        err =
-            run_get(talk, invocation->args.operands[0], 0 /* one try */, ret_run, &invocation->why);
-    }
+    (void)talk_open(talk, invocation);
+    struct err err = run_get(talk, invocation->args.operands[0], 0, ret_run, &invocation->why);
     const struct run_kind_view *kind = run_kind_views;
     while (!err_failed(err) && kind->name != NULL &&
            strcmp(kind->name, talk_text(*ret_run, "kind")) != 0) {
@@ -47,17 +43,14 @@ static struct err show_run(struct invocation *invocation) {
         return ERR_OK;
     }
     struct run_view view = run_view_of(invocation);
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 8 << 20);
+    AUTO(text_done) struct text text = text_up_to(8 << 20);
     run_view_whole(&view, run, &text);
-    fputs(text.data != NULL ? text.data : "", stdout);
+    fputs(text_bytes(&text).data, stdout);
     return ERR_OK;
 }
 
 const struct command command_show = {
-    .name = "show",
-    .summary = "Show one run: its state, why, and what it used.",
-    .operands = "ID",
+    COMMAND(NULL, "show", "ID", "Show one run: its state, why, and what it used."),
     .talks = true,
     .run = show_run,
 };
@@ -105,9 +98,7 @@ static const char attach_about[] =
     "'drover run'.\n";
 
 const struct command command_attach = {
-    .name = "attach",
-    .summary = "Follow a run until it ends.",
-    .operands = "ID",
+    COMMAND(NULL, "attach", "ID", "Follow a run until it ends."),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -115,10 +106,7 @@ const struct command command_attach = {
 };
 
 const struct command command_job_attach = {
-    .group = "job",
-    .name = "attach",
-    .summary = "Follow a job until it ends.",
-    .operands = "ID",
+    COMMAND("job", "attach", "ID", "Follow a job until it ends."),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -157,10 +145,7 @@ static struct err wait_run(struct invocation *invocation) {
 }
 
 const struct command command_job_wait = {
-    .group = "job",
-    .name = "wait",
-    .summary = "Wait until a job has ended; exit with its exit code.",
-    .operands = "ID",
+    COMMAND("job", "wait", "ID", "Wait until a job has ended; exit with its exit code."),
     .flags = wait_flags,
     .talks = true,
     .about = "Exit codes are those of 'drover job run'.\n",
@@ -192,23 +177,19 @@ static void stop_warn_away(const json_t *run) {
     }
 }
 
+static struct err stop_body(struct invocation *invocation, struct text *body) {
+    if (args_given(&invocation->args, "grace")) {
+        text_add_member_int(body, "grace_ms", args_int(&invocation->args, "grace", 0));
+    }
+    return ERR_OK;
+}
+
 static struct err stop_run(struct invocation *invocation) {
+    static const struct action stop = {"POST /api/v1/runs/{}/stop", .body = stop_body};
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *asked = NULL, *ended = NULL;
-    AUTO(text_done) struct text body = {0};
     const struct args *args = &invocation->args;
-    text_init(&body, 64);
-    text_add_char(&body, '{');
-    if (args_given(args, "grace")) {
-        text_add_member_int(&body, "grace_ms", args_int(args, "grace", 0));
-    }
-    text_add_char(&body, '}');
-    const struct resource resource = {.method = "POST",
-                                      .base = "/api/v1/runs/",
-                                      .id = args->operands[0],
-                                      .rest = "/stop",
-                                      .body = &body};
-    struct err err = resource_open(&talk, invocation, &resource, &asked);
+    struct err err = action_open(&talk, invocation, &stop, &asked);
     if (err_failed(err)) {
         return err;
     }
@@ -231,9 +212,7 @@ static const char stop_about[] =
     "Its whole process tree gets SIGTERM, and SIGKILL after the grace; runs below it end too.\n";
 
 const struct command command_stop = {
-    .name = "stop",
-    .summary = "Stop a run with all that belongs to it.",
-    .operands = "ID",
+    COMMAND(NULL, "stop", "ID", "Stop a run with all that belongs to it."),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
@@ -241,10 +220,7 @@ const struct command command_stop = {
 };
 
 const struct command command_job_stop = {
-    .group = "job",
-    .name = "stop",
-    .summary = "Stop a job with all of its processes.",
-    .operands = "ID",
+    COMMAND("job", "stop", "ID", "Stop a job with all of its processes."),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
@@ -254,24 +230,19 @@ const struct command command_job_stop = {
 /* --- Remove ----------------------------------------------------------------------------------- */
 
 static struct err rm_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    static const struct action rm = {.request = "DELETE /api/v1/runs/{}"};
     AUTO(json_release) json_t *answer = NULL;
-    const struct resource resource = {
-        .method = "DELETE", .base = "/api/v1/runs/", .id = invocation->args.operands[0]};
-    struct err err = resource_open(&talk, invocation, &resource, &answer);
+    struct err err = action_get(invocation, &rm, &answer);
     if (!err_failed(err) && invocation->json) {
         talk_print(answer);
     } else if (!err_failed(err)) {
-        printf("%s is removed\n", resource.id);
+        printf("%s is removed\n", invocation->args.operands[0]);
     }
     return err;
 }
 
 const struct command command_job_rm = {
-    .group = "job",
-    .name = "rm",
-    .summary = "Remove a job that has ended, with its output.",
-    .operands = "ID",
+    COMMAND("job", "rm", "ID", "Remove a job that has ended, with its output."),
     .talks = true,
     .run = rm_run,
 };

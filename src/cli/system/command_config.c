@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include "base/number.h"
-#include "cli/base/api.h"
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 #include "cli/terminal/lines.h"
 
 #define SETTINGS "/api/v1/settings"
@@ -75,15 +73,13 @@ static void all_print(const json_t *settings) {
 }
 
 static struct err get_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    static const struct action get = {.request = "GET " SETTINGS};
     AUTO(json_release) json_t *settings = NULL;
     const char *key = NULL;
     struct err err = invocation->args.operand_count == 0
                          ? ERR_OK
                          : key_find(invocation->args.operands[0], &key, &invocation->why);
-    if (!err_failed(err)) {
-        err = resource_open(&talk, invocation, &(struct resource){.base = SETTINGS}, &settings);
-    }
+    err = err_failed(err) ? err : action_get(invocation, &get, &settings);
     if (err_failed(err)) {
         return err;
     }
@@ -98,10 +94,7 @@ static struct err get_run(struct invocation *invocation) {
 }
 
 const struct command command_config_get = {
-    .group = "config",
-    .name = "get",
-    .summary = "Show settings of the daemon.",
-    .operands = "[KEY]",
+    COMMAND("config", "get", "[KEY]", "Show settings of the daemon."),
     .talks = true,
     .about = CONFIG_ABOUT,
     .run = get_run,
@@ -114,57 +107,47 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-static struct err value_add(const struct talk *talk, const char *key, const char *value,
-                            struct text *patch, struct why *why) {
-    if (strcmp(key, "window") == 0) {
-        int64_t number = 0;
-        struct number_bounds bounds = {1, INT64_MAX};
-        if (!number_parse(bytes_of(value), bounds, &number)) {
-            return err_why(why, ERR_USAGE, "window: '%.100s' is no number of tokens", value);
-        }
-        text_add_int(patch, number);
-        return ERR_OK;
-    }
-    struct bytes bytes = bytes_of(value);
-    struct lines lines;
-    lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
-    struct err err = strcmp(value, "-") == 0 ? lines_rest(&lines, &bytes) : ERR_OK;
-    text_add_json(patch, bytes.len > 0 ? bytes.data : "", bytes.len);
-    lines_done(&lines);
-    return err;
-}
-
 static struct err set_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *settings = NULL;
-    AUTO(text_done) struct text patch = {0};
-    const struct resource resource = {.method = "PATCH", .base = SETTINGS, .body = &patch};
+    AUTO(text_done) struct text patch = text_up_to(2 << 20);
+    AUTO(lines_done) struct lines lines = {0};
     const struct args *args = &invocation->args;
-    bool given = args->operand_count == 2, reset = args_on(args, "reset");
-    const char *key = NULL;
-    text_init(&patch, 2 << 20);
+    const char *key = NULL, *value = args->operand_count == 2 ? args->operands[1] : NULL;
+    bool reset = args_on(args, "reset");
     struct err err = key_find(args->operands[0], &key, &invocation->why);
-    if (!err_failed(err) && given == reset) {
-        why_set(&invocation->why,
-                given ? "a value and --reset exclude each other" : "VALUE is needed, or --reset");
-        err = err_make(ERR_USAGE, "config: value");
+    if (!err_failed(err) && (value != NULL) == reset) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       reset ? "a value and --reset exclude each other"
+                             : "VALUE is needed, or --reset");
     }
-    if (!err_failed(err)) {
-        err = talk_open(&talk, invocation);
-    }
+    err = err_failed(err) ? err : talk_open(&talk, invocation);
     if (err_failed(err)) {
         return err;
     }
     text_addf(&patch, "{\"%s\":", key);
     if (reset) {
         text_add_str(&patch, "null");
+    } else if (strcmp(key, "window") == 0) {
+        int64_t number = 0;
+        if (!number_parse(bytes_of(value), (struct number_bounds){1, INT64_MAX}, &number)) {
+            return err_why(&invocation->why, ERR_USAGE, "window: '%.100s' is no number of tokens",
+                           value);
+        }
+        text_add_int(&patch, number);
     } else {
-        err = value_add(&talk, key, args->operands[1], &patch, &invocation->why);
+        struct bytes bytes = bytes_of(value);
+        lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
+        err = strcmp(value, "-") == 0 ? lines_rest(&lines, &bytes) : ERR_OK;
+        text_add_json(&patch, bytes.len > 0 ? bytes.data : "", bytes.len);
     }
     text_add_char(&patch, '}');
-    if (!err_failed(err)) {
-        err = resource_ask(&talk, &resource, &settings, &invocation->why);
+    if (!err_failed(err) && text_failed(&patch)) {
+        err = err_make(ERR_BODY_TOO_LARGE, "config: value");
     }
+    const struct client_request request = {
+        .method = "PATCH", .target = SETTINGS, .body = text_bytes(&patch)};
+    err = err_failed(err) ? err : talk_ask(&talk, &request, NULL, &settings, &invocation->why);
     if (!err_failed(err) && invocation->json) {
         talk_print(settings);
     } else if (!err_failed(err)) {
@@ -174,10 +157,8 @@ static struct err set_run(struct invocation *invocation) {
 }
 
 const struct command command_config_set = {
-    .group = "config",
-    .name = "set",
-    .summary = "Change a setting of the daemon; it holds from the next turn on.",
-    .operands = "KEY [VALUE]",
+    COMMAND("config", "set", "KEY [VALUE]",
+            "Change a setting of the daemon; it holds from the next turn on."),
     .flags = set_flags,
     .talks = true,
     .about = CONFIG_ABOUT "A VALUE of '-' is read from the input.\n",

@@ -4,11 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/base/api.h"
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/base/resource.h"
 #include "cli/run/view.h"
 #include "cli/terminal/lines.h"
 
@@ -26,8 +24,7 @@ static void runs_print(const struct invocation *invocation, const json_t *runs, 
         return;
     }
     struct run_view view = run_view_of(invocation);
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 4 << 20);
+    AUTO(text_done) struct text text = text_up_to(4 << 20);
     run_view_head(&view, &text);
     for (size_t i = 0; i < json_array_size(runs); i++) {
         run_view_row(&view, json_array_get(runs, i), &text);
@@ -35,7 +32,7 @@ static void runs_print(const struct invocation *invocation, const json_t *runs, 
     if (count > (int64_t)json_array_size(runs)) {
         text_addf(&text, "and %lld more\n", (long long)(count - (int64_t)json_array_size(runs)));
     }
-    fputs(text.data != NULL ? text.data : "", stdout);
+    fputs(text_bytes(&text).data, stdout);
 }
 
 static void hold_print(const struct invocation *invocation, const json_t *hold) {
@@ -91,40 +88,30 @@ static void hold_print(const struct invocation *invocation, const json_t *hold) 
     }
 }
 
-/* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
-static struct err confirm(struct invocation *invocation, struct talk *talk, bool *ret_yes) {
-    bool asks = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
-    *ret_yes = args_on(&invocation->args, "yes");
-    if (*ret_yes || !asks) {
-        return ERR_OK;
-    }
-    fputs("Let it begin? [y/N] ", stdout);
-    (void)fflush(stdout); /* A failure shows again at the end. */
-    struct lines lines;
-    struct bytes line = {0};
-    lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
-    struct err err = lines_next(&lines, &line);
-    *ret_yes = !err_failed(err) && line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
-    lines_done(&lines);
-    return err;
-}
-
 static struct err release_run(struct invocation *invocation) {
+    static const struct action of_hold = {.request = "GET /api/v1/system/hold"};
+    static const struct client_request release = {.method = "POST",
+                                                  .target = "/api/v1/system/release"};
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *hold = NULL, *answer = NULL;
-    const struct resource of_hold = {.base = "/api/v1/system/hold"};
-    const struct resource of_release = {.method = "POST", .base = "/api/v1/system/release"};
-    bool yes = false;
-    struct err err = resource_open(&talk, invocation, &of_hold, &hold);
+    struct err err = action_open(&talk, invocation, &of_hold, &hold);
     bool held = json_is_true(json_object_get(hold, "held"));
+    bool yes = held && args_on(&invocation->args, "yes");
     if (held && !invocation->json) {
         hold_print(invocation, hold);
     }
-    if (held) {
-        err = confirm(invocation, &talk, &yes);
+    /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
+    if (held && !yes && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1) {
+        AUTO(lines_done) struct lines lines;
+        struct bytes line = {0};
+        fputs("Let it begin? [y/N] ", stdout);
+        (void)fflush(stdout); /* A failure shows again at the end. */
+        lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
+        err = lines_next(&lines, &line);
+        yes = !err_failed(err) && line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
     }
     if (!err_failed(err) && yes) {
-        err = resource_ask(&talk, &of_release, &answer, &invocation->why);
+        err = talk_ask(&talk, &release, NULL /* parsed is enough */, &answer, &invocation->why);
     }
     if (err_failed(err)) {
         return err;
@@ -140,8 +127,7 @@ static struct err release_run(struct invocation *invocation) {
 }
 
 const struct command command_release = {
-    .name = "release",
-    .summary = "Show what a held daemon would start, and let it.",
+    COMMAND(NULL, "release", NULL, "Show what a held daemon would start, and let it."),
     .flags = release_flags,
     .talks = true,
     .about =
