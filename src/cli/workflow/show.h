@@ -1,4 +1,4 @@
-/* show.h: what is printed of a workflow's run, of one of its agents, and of its end.
+/* show.h: printouts of a workflow's run, of one of its agents, and of its end.
  *
  *   a workflow   what every run has, the error with its place, its phases and agents with their
  *                ids (for `stop` and `--rerun`), the beginning of its result
