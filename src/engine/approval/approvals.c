@@ -3,15 +3,44 @@
 
 #include "base/hash.h"
 #include "base/json/json.h"
+#include "store/mapper.h"
 
+/* Columns of struct approval_row, after `id`. */
+enum { APPROVAL_WORD_STATE = MAP_WORD };
+#define APPROVAL_MAP(X)                                                                            \
+    X("a.approval", approval, MAP_TEXT, MAP_READ)                                                  \
+    X("a.owner", owner, MAP_TEXT, MAP_READ)                                                        \
+    X("a.part", part, MAP_INT, MAP_READ)                                                           \
+    X("a.state", state, APPROVAL_WORD_STATE, MAP_READ)                                             \
+    X("a.asked_ms", asked_ms, MAP_INT, MAP_READ)                                                   \
+    X("a.answered_ms", answered_ms, MAP_INT_OR_NULL, MAP_READ)                                     \
+    X("a.tool", tool, MAP_TEXT, MAP_READ)                                                          \
+    X("a.kind", kind, MAP_TEXT, MAP_READ)                                                          \
+    X("a.digest", digest, MAP_TEXT, MAP_READ)                                                      \
+    X("a.answer", answer, MAP_TEXT, MAP_READ)                                                      \
+    X("a.answered_by", by, MAP_TEXT, MAP_READ)                                                     \
+    X("s.session", session, MAP_TEXT, MAP_READ)                                                    \
+    X("r.run", run, MAP_TEXT, MAP_READ)                                                            \
+    X("m.message", message, MAP_TEXT, MAP_READ)                                                    \
+    X("a.arguments", arguments, MAP_TEXT, MAP_READ)                                                \
+    X("a.about", about, MAP_TEXT, MAP_READ)
 #define APPROVAL_SELECT                                                                            \
-    "SELECT a.id, a.approval, a.owner, a.part, a.state, a.asked_ms, a.answered_ms, a.tool,"        \
-    " a.kind, a.digest, a.answer, a.answered_by, s.session, r.run, m.message, a.arguments,"        \
-    " a.about FROM approvals a JOIN sessions s ON s.id = a.session AND s.hidden = 0"               \
-    " JOIN runs r ON r.id = a.run JOIN messages m ON m.id = a.message"
-
+    "SELECT a.id" APPROVAL_MAP(                                                                    \
+        MAP_NAMES) " FROM approvals a JOIN sessions s ON s.id = a.session AND s.hidden = 0"        \
+                   " JOIN runs r ON r.id = a.run JOIN messages m ON m.id = a.message"
+#define APPROVAL_COLUMN(name, member, kind, use)                                                   \
+    {name, kind, use, offsetof(struct approval_row, member)},
+static const struct map_column columns[] = {APPROVAL_MAP(APPROVAL_COLUMN)};
 const char *const approval_state_names[] = {"open",     "allowed",   "denied",
                                             "answered", "cancelled", NULL};
+
+static const char *const *const words[] = {approval_state_names};
+static const struct map approval_map = {.table = "approvals",
+                                        .key = "id",
+                                        .key_offset = offsetof(struct approval_row, id),
+                                        .columns = columns,
+                                        .count = COUNT_OF(columns),
+                                        .names = words};
 
 const char *approval_state_name(enum approval_state state) {
     assert(state < APPROVAL_STATE_COUNT);
@@ -22,23 +51,8 @@ const char *approval_state_name(enum approval_state state) {
 
 /* Borrows the texts. A damaged word of a state is judged by whether there is an answer. */
 static struct approval_row row_borrow(const struct rows *rows) {
-    struct approval_row row = {.id = rows_int(rows, 0),
-                               .approval = rows_text(rows, 1),
-                               .owner = rows_text(rows, 2),
-                               .part = rows_int(rows, 3),
-                               .asked_ms = rows_int(rows, 5),
-                               .answered_ms = rows_null(rows, 6) ? 0 : rows_int(rows, 6),
-                               .tool = rows_text(rows, 7),
-                               .kind = rows_text(rows, 8),
-                               .digest = rows_text(rows, 9),
-                               .answer = rows_text(rows, 10),
-                               .by = rows_text(rows, 11),
-                               .session = rows_text(rows, 12),
-                               .run = rows_text(rows, 13),
-                               .message = rows_text(rows, 14),
-                               .arguments = rows_text(rows, 15),
-                               .about = rows_text(rows, 16)};
-    if (!bytes_find(rows_text(rows, 4), approval_state_names, &row.state)) {
+    struct approval_row row;
+    if (!map_read(&approval_map, rows, &row)) {
         row.state = row.answered_ms == 0 ? APPROVAL_OPEN : APPROVAL_CANCELLED;
     }
     return row;
@@ -52,13 +66,7 @@ struct err tx_approval_find(struct tx *tx, const struct approval_key *key, bool 
     *ret_found = rows != NULL;
     if (rows != NULL) {
         *ret_row = row_borrow(rows);
-        struct bytes *const texts[] = {&ret_row->approval, &ret_row->owner,     &ret_row->tool,
-                                       &ret_row->kind,     &ret_row->digest,    &ret_row->answer,
-                                       &ret_row->by,       &ret_row->session,   &ret_row->run,
-                                       &ret_row->message,  &ret_row->arguments, &ret_row->about};
-        for (size_t i = 0; i < COUNT_OF(texts); i++) {
-            *texts[i] = tx_copy(tx, *texts[i]);
-        }
+        tx_fail(tx, map_copy(tx, &approval_map, ret_row));
     }
     return tx_error(tx);
 }

@@ -39,78 +39,36 @@ static struct err page_of_turn(struct tx *tx, struct bytes turn, struct page *re
 
 /* --- Binding ---------------------------------------------------------------------------------- */
 
-/* Of each state the first by time, and the last, where a clock that was set back shows. */
-static const char candidates_sql[] =
-    "SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'pending'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT $4) a"
-    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'pending'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms DESC, id DESC LIMIT $4) b"
-    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'stalled'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT $4) c"
-    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'stalled'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms DESC, id DESC LIMIT $4) d";
-
-struct due_rows {
-    struct inbox_candidate at[4 * INBOX_BATCH_MAX];
-    size_t count;
-};
-
-static void due_find(struct tx *tx, const struct inbox_receiver *session, struct due_rows *due) {
-    const struct inbox_waits waits = INBOX_WAITS_SESSION;
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, candidates_sql,
-                ARGS(arg_text(session->owner), arg_str(receiver_kind_name(session->kind)),
-                     arg_text(session->address), arg_int(INBOX_BATCH_MAX)));
-    due->count = 0;
-    while (due->count < COUNT_OF(due->at) && rows_step(rows)) {
-        const struct inbox_candidate row = {rows_int(rows, 0), rows_int(rows, 1), rows_int(rows, 2),
-                                            rows_int(rows, 3)};
-        const struct inbox_time time = {
-            .failures = row.failures, .not_before_ms = row.not_before_ms, .now_ms = tx_now_ms(tx)};
-        if (inbox_wait_left(&waits, &time) == 0) {
-            due->at[due->count++] = row;
-        }
-    }
-}
-
-static struct err page_each(const struct page *page,
-                            struct err (*each)(void *ctx, const struct inbox_row *row), void *ctx) {
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < page->count && !err_failed(err); i++) {
-        err = each(ctx, &page->rows[i]);
-    }
-    return err;
-}
-
-struct err tx_inbox_bound(struct tx *tx, struct bytes turn,
-                          struct err (*each)(void *ctx, const struct inbox_row *row), void *ctx) {
-    struct page page = {.count = 0};
-    struct err err = page_of_turn(tx, turn, &page);
-    return err_failed(err) ? err : page_each(&page, each, ctx);
-}
-
 struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind,
                          struct err (*each)(void *ctx, const struct inbox_row *row), void *ctx,
                          size_t *ret_count) {
     assert(bind->session.kind == RECEIVER_SESSION);
     assert(bind->turn.len > 0);
-    struct due_rows due;
-    due_find(tx, &bind->session, &due);
-    size_t picked = inbox_pick(due.at, due.count);
+    const struct inbox_waits waits = INBOX_WAITS_SESSION;
+    struct inbox__candidates due;
+    struct page page = {.count = 0};
+    size_t count = 0;
+    inbox__candidates_find(tx, &bind->session, INBOX_BATCH_MAX, &due);
+    for (size_t i = 0; i < due.count; i++) {
+        const struct inbox_time time = {.failures = due.at[i].failures,
+                                        .not_before_ms = due.at[i].not_before_ms,
+                                        .now_ms = tx_now_ms(tx)};
+        if (inbox_wait_left(&waits, &time) == 0) {
+            due.at[count++] = due.at[i];
+        }
+    }
+    size_t picked = inbox_pick(due.at, count);
     for (size_t i = 0; i < picked; i++) {
         tx_do(tx, "UPDATE inbox SET state = 'bound', turn = $2 WHERE id = $1",
               ARGS(arg_int(due.at[i].id), arg_text(bind->turn)));
     }
-    struct page page = {.count = 0};
     struct err err = picked == 0 ? tx_error(tx) : page_of_turn(tx, bind->turn, &page);
     assert(err_failed(err) || page.count == picked); /* A turn binds once. */
+    for (size_t i = 0; i < page.count && !err_failed(err); i++) {
+        err = each(ctx, &page.rows[i]);
+    }
     *ret_count = picked;
-    return err_failed(err) ? err : page_each(&page, each, ctx);
+    return err;
 }
 
 /* --- Settling --------------------------------------------------------------------------------- */
@@ -192,27 +150,26 @@ static struct err page_settle(struct tx *tx, const char *sql, const struct arg *
 }
 
 #define OF_SESSION_SQL                                                                             \
-    "SELECT " INBOX_COLUMNS " FROM inbox WHERE owner = $1 AND receiver = $2 AND address = $3"
+    "SELECT " INBOX_COLUMNS " FROM inbox WHERE owner = $1 AND receiver = 'session' AND address = " \
+    "$2"
+#define OF_SESSION(session, more)                                                                  \
+    ARGS(arg_text((session)->owner), arg_text((session)->address), more)
 
 /* A run notifies a receiver once, so there is one row, or none. */
 struct err tx_inbox_settle_fetched(struct tx *tx, const struct inbox_receiver *session,
                                    struct bytes run) {
-    enum { LIMIT = 8 };
     bool more = false;
     return page_settle(tx,
-                       OF_SESSION_SQL " AND run = $4 AND settled_ms IS NULL ORDER BY id LIMIT $5",
-                       ARGS(arg_text(session->owner), arg_str(receiver_kind_name(session->kind)),
-                            arg_text(session->address), arg_text(run), arg_int(LIMIT)),
-                       LIMIT, INBOX_ACKNOWLEDGED, &more);
+                       OF_SESSION_SQL " AND run = $3 AND settled_ms IS NULL ORDER BY id LIMIT 8",
+                       OF_SESSION(session, arg_text(run)), 8, INBOX_ACKNOWLEDGED, &more);
 }
 
 struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session, bool *ret_more) {
     return page_settle(tx,
                        OF_SESSION_SQL " AND state = 'held' AND settled_ms IS NULL"
-                                      " ORDER BY not_before_ms, id LIMIT $4",
-                       ARGS(arg_text(session->owner), arg_str(receiver_kind_name(session->kind)),
-                            arg_text(session->address), arg_int(INBOX_SETTLE_PAGE)),
-                       INBOX_SETTLE_PAGE, INBOX_PENDING, ret_more);
+                                      " ORDER BY not_before_ms, id LIMIT $3",
+                       OF_SESSION(session, arg_int(INBOX_SETTLE_PAGE)), INBOX_SETTLE_PAGE,
+                       INBOX_PENDING, ret_more);
 }
 
 struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner) {
@@ -228,8 +185,7 @@ struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner) {
 
 struct err tx_inbox_receiver_gone(struct tx *tx, const struct inbox_receiver *session,
                                   bool *ret_more) {
-    return page_settle(tx, OF_SESSION_SQL " AND settled_ms IS NULL LIMIT $4",
-                       ARGS(arg_text(session->owner), arg_str(receiver_kind_name(session->kind)),
-                            arg_text(session->address), arg_int(INBOX_SETTLE_PAGE)),
-                       INBOX_SETTLE_PAGE, INBOX_GONE, ret_more);
+    return page_settle(tx, OF_SESSION_SQL " AND settled_ms IS NULL LIMIT $3",
+                       OF_SESSION(session, arg_int(INBOX_SETTLE_PAGE)), INBOX_SETTLE_PAGE,
+                       INBOX_GONE, ret_more);
 }

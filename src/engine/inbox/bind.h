@@ -28,11 +28,6 @@ MUST_CHECK struct err tx_inbox_bind(struct tx *tx, const struct inbox_bind *bind
                                     struct err (*each)(void *ctx, const struct inbox_row *row),
                                     void *ctx, size_t *ret_count);
 
-/* The rows of a turn that is begun again, the same way. */
-MUST_CHECK struct err tx_inbox_bound(struct tx *tx, struct bytes turn,
-                                     struct err (*each)(void *ctx, const struct inbox_row *row),
-                                     void *ctx);
-
 /* In the commit that ends a run of the kind KIND_TURN: runs__end does. A second time it changes
  * nothing. */
 struct inbox_turn_end {

@@ -1,32 +1,44 @@
-/* list.c: what is due, lists, recovery and the census of the inbox. */
+/* list.c: what is due, lists, recovery, the census and the retention of the inbox. */
 #include "engine/inbox/rows.h"
 
 enum { DAMAGED_MAX = 10000 }; /* Receivers that one page of a walk leaves out. */
 
-struct candidate {
+static const char candidates_sql[] =
+    "SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
+    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'pending'"
+    " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT $4) a"
+    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
+    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'pending'"
+    " AND settled_ms IS NULL ORDER BY not_before_ms DESC, id DESC LIMIT $4) b"
+    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
+    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'stalled'"
+    " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT $4) c"
+    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
+    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'stalled'"
+    " AND settled_ms IS NULL ORDER BY not_before_ms DESC, id DESC LIMIT $4) d";
+
+void inbox__candidates_find(struct tx *tx, const struct inbox_receiver *receiver, int64_t limit,
+                            struct inbox__candidates *ret_candidates) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx, candidates_sql,
+                ARGS(arg_text(receiver->owner), arg_str(receiver_kind_name(receiver->kind)),
+                     arg_text(receiver->address), arg_int(limit)));
+    ret_candidates->count = 0;
+    while (ret_candidates->count < COUNT_OF(ret_candidates->at) && rows_step(rows)) {
+        ret_candidates->at[ret_candidates->count++] = (struct inbox_candidate){
+            rows_int(rows, 0), rows_int(rows, 1), rows_int(rows, 2), rows_int(rows, 3)};
+    }
+}
+
+struct first {
     int64_t id, not_before_ms, wait_ms; /* id 0: there is none. */
     bool absurd;
 };
 
-/* The first and the last by time, of those that wait minutes and of those that wait hours: the last
- * ones are where it shows that the clock was set back. */
-static const char due_sql[] =
-    "SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
-    " AND receiver = $2 AND address = $3 AND state = 'pending' AND settled_ms IS NULL"
-    " ORDER BY not_before_ms, id LIMIT 1) a"
-    " UNION ALL SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
-    " AND receiver = $2 AND address = $3 AND state = 'pending' AND settled_ms IS NULL"
-    " ORDER BY not_before_ms DESC, id DESC LIMIT 1) b"
-    " UNION ALL SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
-    " AND receiver = $2 AND address = $3 AND state = 'stalled' AND settled_ms IS NULL"
-    " ORDER BY not_before_ms, id LIMIT 1) c"
-    " UNION ALL SELECT * FROM (SELECT id, failures, not_before_ms FROM inbox WHERE owner = $1"
-    " AND receiver = $2 AND address = $3 AND state = 'stalled' AND settled_ms IS NULL"
-    " ORDER BY not_before_ms DESC, id DESC LIMIT 1) d";
-
 /* A row that was put off by a clock that is no more goes before all others: there is an end to
  * those. */
-static bool candidate_before(const struct candidate *a, const struct candidate *b) {
+static bool first_before(const struct first *a, const struct first *b) {
     if (b->id == 0 || a->absurd != b->absurd) {
         return b->id == 0 || a->absurd;
     }
@@ -35,27 +47,6 @@ static bool candidate_before(const struct candidate *a, const struct candidate *
     }
     return a->not_before_ms != b->not_before_ms ? a->not_before_ms < b->not_before_ms
                                                 : a->id < b->id;
-}
-
-static struct candidate first_find(struct tx *tx, const struct inbox_receiver *receiver,
-                                   const struct inbox_waits *waits) {
-    struct candidate first = {.id = 0};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx, due_sql,
-                ARGS(arg_text(receiver->owner), arg_str(receiver_kind_name(receiver->kind)),
-                     arg_text(receiver->address)));
-    while (rows_step(rows)) {
-        const struct inbox_time time = {.failures = rows_int(rows, 1),
-                                        .not_before_ms = rows_int(rows, 2),
-                                        .now_ms = tx_now_ms(tx)};
-        const struct candidate next = {.id = rows_int(rows, 0),
-                                       .not_before_ms = time.not_before_ms,
-                                       .wait_ms = inbox_wait_left(waits, &time),
-                                       .absurd = inbox_time_absurd(waits, &time)};
-        first = candidate_before(&next, &first) ? next : first;
-    }
-    return first;
 }
 
 struct err tx_inbox_set_aside(struct tx *tx, int64_t id) {
@@ -70,7 +61,21 @@ struct err tx_inbox_due(struct tx *tx, const struct inbox_receiver *receiver,
                         const struct inbox_waits *waits, struct inbox_due *ret_due) {
     const struct inbox_waits of_session = INBOX_WAITS_SESSION;
     bool session = receiver->kind == RECEIVER_SESSION;
-    const struct candidate first = first_find(tx, receiver, session ? &of_session : waits);
+    waits = session ? &of_session : waits;
+    struct inbox__candidates candidates;
+    struct first first = {.id = 0};
+    inbox__candidates_find(tx, receiver, 1, &candidates);
+    for (size_t i = 0; i < candidates.count; i++) {
+        const struct inbox_candidate *row = &candidates.at[i];
+        const struct inbox_time time = {.failures = row->failures,
+                                        .not_before_ms = row->not_before_ms,
+                                        .now_ms = tx_now_ms(tx)};
+        const struct first next = {.id = row->id,
+                                   .not_before_ms = row->not_before_ms,
+                                   .wait_ms = inbox_wait_left(waits, &time),
+                                   .absurd = inbox_time_absurd(waits, &time)};
+        first = first_before(&next, &first) ? next : first;
+    }
     struct inbox_due due = {.found = first.id != 0, .wait_ms = first.wait_ms};
     AUTO(rows_release)
     struct rows *rows =
@@ -176,5 +181,44 @@ struct err tx_inbox_census(struct tx *tx, struct inbox_census *ret_census) {
         }
     }
     *ret_census = census;
+    return tx_error(tx);
+}
+
+/* --- Retention -------------------------------------------------------------------------------- */
+
+/* Only settled notices are removed, whatever the others take. A settled row has the output of its
+ * run in it, so it never outlives the run: it goes with it, or where the run went first, with its
+ * own settlement (inbox__write). */
+struct err inbox__forget(struct tx *tx, struct bytes run) {
+    tx_do(tx, "DELETE FROM inbox WHERE run = $1 AND settled_ms IS NOT NULL", ARGS(arg_text(run)));
+    return tx_error(tx);
+}
+
+static int64_t oldest_remove(struct tx *tx, int64_t before_ms, int64_t limit) {
+    return tx_change(tx,
+                     "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox"
+                     " WHERE settled_ms IS NOT NULL AND settled_ms < $1"
+                     " ORDER BY settled_ms, id LIMIT $2)",
+                     ARGS(arg_int(before_ms), arg_int(limit)));
+}
+
+struct err tx_inbox_prune(struct tx *tx, const struct inbox_prune *prune, bool *ret_more) {
+    assert(prune->limit > 0 && prune->count > 0);
+    /* By the clock for runs (rules/run/retention.h): one that was set ahead takes nothing away. */
+    int64_t judged_ms = tx_number(tx, "SELECT judged_ms FROM nodes WHERE id = 1", NO_ARGS, 0);
+    int64_t before_ms = prune->age_ms == 0 ? INT64_MIN : judged_ms - prune->age_ms;
+    /* Counted no further than one call can remove. */
+    int64_t count = tx_number(tx,
+                              "SELECT count(*) FROM (SELECT 1 FROM inbox"
+                              " WHERE settled_ms IS NOT NULL LIMIT $1) settled",
+                              ARGS(arg_int(prune->count + prune->limit)), 0);
+    int64_t removed = 0;
+    if (count > prune->count) {
+        removed = oldest_remove(tx, INT64_MAX, count - prune->count);
+    }
+    if (removed < prune->limit) {
+        removed += oldest_remove(tx, before_ms, prune->limit - removed);
+    }
+    *ret_more = removed >= prune->limit;
     return tx_error(tx);
 }

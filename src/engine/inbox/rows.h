@@ -48,6 +48,15 @@ void inbox__fail(struct tx *tx, const struct inbox_waits *waits, uint32_t random
 /* A receiver whose row is too damaged for a note leaves none. The transaction keeps the error. */
 struct err inbox__tell(struct tx *tx, const struct inbox_receiver *receiver);
 
+/* Rows of a receiver that may be due: of each state the first `limit` by time, and the last, where
+ * a clock that was set back shows. */
+struct inbox__candidates {
+    struct inbox_candidate at[4 * INBOX_BATCH_MAX];
+    size_t count;
+};
+void inbox__candidates_find(struct tx *tx, const struct inbox_receiver *receiver, int64_t limit,
+                            struct inbox__candidates *ret_candidates);
+
 /* Position of a walk over all receivers. False: longer than any receiver that drover stores. */
 MUST_CHECK bool inbox__cursor(const struct inbox_receiver *receiver,
                               struct inbox_cursor *ret_cursor);

@@ -6,36 +6,27 @@
 #include "engine/provider/learned_windows.h"
 
 /* The texts of a row, in the order of its columns. */
-enum { TEXTS = 6 };
+#define AT(member) offsetof(struct provider, member)
+static const size_t texts_at[] = {AT(name),     AT(kind),    AT(base_url),
+                                  AT(key_file), AT(headers), AT(models)};
 
-static void texts_of(struct provider *provider, struct bytes *ret_texts[TEXTS]) {
-    ret_texts[0] = &provider->name;
-    ret_texts[1] = &provider->kind;
-    ret_texts[2] = &provider->base_url;
-    ret_texts[3] = &provider->key_file;
-    ret_texts[4] = &provider->headers;
-    ret_texts[5] = &provider->models;
+static struct bytes *text_of(struct provider *provider, size_t at) {
+    return (struct bytes *)(void *)((char *)provider + texts_at[at]);
 }
 
 struct provider *provider_copy(const struct provider *provider) {
     struct provider *copy = mem_new(sizeof *copy);
-    struct bytes *texts[TEXTS];
     *copy = *provider;
-    texts_of(copy, texts);
-    for (size_t i = 0; i < TEXTS; i++) {
-        texts[i]->data = mem_copy(texts[i]->len > 0 ? texts[i]->data : "", texts[i]->len);
+    for (size_t i = 0; i < COUNT_OF(texts_at); i++) {
+        struct bytes *text = text_of(copy, i);
+        text->data = mem_copy(text->len > 0 ? text->data : "", text->len);
     }
     return copy;
 }
 
 void provider_free(struct provider *provider) {
-    struct bytes *texts[TEXTS];
-    if (provider == NULL) {
-        return;
-    }
-    texts_of(provider, texts);
-    for (size_t i = 0; i < TEXTS; i++) {
-        mem_free((void *)(uintptr_t)texts[i]->data); /* Our own copy. */
+    for (size_t i = 0; provider != NULL && i < COUNT_OF(texts_at); i++) {
+        mem_free((void *)(uintptr_t)text_of(provider, i)->data); /* Our own copy. */
     }
     mem_free(provider);
 }
@@ -51,10 +42,8 @@ static struct provider row_read(const struct rows *rows) {
                                 .max_concurrent = rows_int(rows, 7),
                                 .made_ms = rows_int(rows, 8),
                                 .changed_ms = rows_int(rows, 9)};
-    struct bytes *texts[TEXTS];
-    texts_of(&provider, texts);
-    for (int i = 0; i < TEXTS; i++) {
-        *texts[i] = rows_text(rows, i);
+    for (size_t i = 0; i < COUNT_OF(texts_at); i++) {
+        *text_of(&provider, i) = rows_text(rows, (int)i);
     }
     return provider;
 }
@@ -66,11 +55,9 @@ struct err tx_provider_find(struct tx *tx, struct bytes name, bool *ret_found,
         tx_row(tx, "SELECT " COLUMNS " FROM providers WHERE name = $1", ARGS(arg_text(name)));
     *ret_found = rows != NULL;
     if (rows != NULL) {
-        struct bytes *texts[TEXTS];
         *ret_provider = row_read(rows);
-        texts_of(ret_provider, texts);
-        for (size_t i = 0; i < TEXTS; i++) {
-            *texts[i] = tx_copy(tx, *texts[i]);
+        for (size_t i = 0; i < COUNT_OF(texts_at); i++) {
+            *text_of(ret_provider, i) = rows_copy(rows, (int)i);
         }
     }
     return tx_error(tx);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "engine/run/budget_gate.h"
+#include "engine/run/budget_tree.h"
 #include "engine/trace/spans.h"
 
 /* --- An attempt begins ------------------------------------------------------------------------ */
@@ -108,11 +108,8 @@ static void key_admit(struct tx *tx, const struct run_lane *lane, unsigned *io_k
         }
         bytes += runs__bytes(&candidate.row);
         const enum run_kind kind = candidate.row.kind;
-        const struct run_part part = {.fn = key_pass,
-                                      .ctx = &candidate,
-                                      .id = candidate.row.id,
-                                      .io_unwritable = &unwritable};
-        enum run_part_end end = runs__try(tx, &part, freed);
+        enum run_part_end end =
+            runs__try(tx, key_pass, &candidate, candidate.row.id, &unwritable, freed);
         bool passes = end == RUN_PART_DONE && candidate.passes;
         *io_kinds |= passes ? 1U << kind : 0;
         goes_on = passes || end == RUN_PART_PASSED;
@@ -128,6 +125,15 @@ int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds) {
     }
     bool limited = kind == KIND_WORKFLOW && bounds->workflows > 0;
     return kind == KIND_JOB ? bounds->slots : limited ? bounds->workflows : INT64_MAX;
+}
+
+/* The first run of a kind ($1) that waits for a slot, but for the unwritable one ($2; 0: none). */
+static const char slot_sql[] =
+    "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
+    " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
+
+static void slot_park(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
+    budget__park_line(tx, slot_sql, arg_str(run_kind_name(kind)), freed);
 }
 
 static int64_t slots_free(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds) {
@@ -155,15 +161,12 @@ static struct err slot_pass(struct tx *tx, void *ctx) {
  * the line for a budget. Nothing is counted where nobody waits. True: some may be left. */
 static bool slots_admit(struct tx *tx, enum run_kind kind, const struct run_bounds *bounds,
                         int64_t limit, struct run_freed *freed) {
-    static const char next[] =
-        "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
-        " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
     struct run_admission admission = {.slots_free = 0};
     int64_t unwritable = 0; /* Run that is unwritable in the line (runs__try); 0: none. */
     size_t bytes = 0;
     for (int64_t i = 0; i < limit && bytes <= RUN_BYTES_TURN; i++) {
         struct candidate candidate = {.bounds = bounds};
-        if (!runs__first(tx, next, ARGS(arg_str(run_kind_name(kind)), arg_int(unwritable)),
+        if (!runs__first(tx, slot_sql, ARGS(arg_str(run_kind_name(kind)), arg_int(unwritable)),
                          &candidate.row)) {
             return false;
         }
@@ -174,11 +177,8 @@ static bool slots_admit(struct tx *tx, enum run_kind kind, const struct run_boun
             return false;
         }
         bytes += runs__bytes(&candidate.row);
-        const struct run_part part = {.fn = slot_pass,
-                                      .ctx = &candidate,
-                                      .id = candidate.row.id,
-                                      .io_unwritable = &unwritable};
-        enum run_part_end end = runs__try(tx, &part, freed);
+        enum run_part_end end =
+            runs__try(tx, slot_pass, &candidate, candidate.row.id, &unwritable, freed);
         admission.slots_free -= end == RUN_PART_DONE && candidate.passes;
         if (end == RUN_PART_WAITS || admission.slots_free == 0) {
             return false;
@@ -250,7 +250,7 @@ static struct err rest_admit(struct tx *tx, struct run_freed *rest) {
         } else {
             unsigned kind = (unsigned)__builtin_ctz(rest->kinds);
             rest->kinds &= ~(1U << kind);
-            runs__park_slot(tx, (enum run_kind)kind, rest);
+            slot_park(tx, (enum run_kind)kind, rest);
         }
     }
     return tx_error(tx);
@@ -272,7 +272,7 @@ struct err runs__admit_freed(struct tx *tx, const struct run_freed *freed,
          * budget: so the next one goes on by itself. */
         if ((opening.kinds & 1U << kind) != 0 &&
             slots_admit(tx, (enum run_kind)kind, bounds, RUN_ADMIT_MAX, &rest)) {
-            runs__park_slot(tx, (enum run_kind)kind, &rest);
+            slot_park(tx, (enum run_kind)kind, &rest);
         }
     }
     return rest_admit(tx, &rest);
@@ -324,9 +324,7 @@ struct err tx_run_wake(struct tx *tx, const struct run_key *key, const struct ru
         /* The wake-up is for the whole line: it is handed on also where the row is refused. */
         struct unparking unparking = {.row = row, .freed = &freed};
         int64_t unwritable = 0;
-        const struct run_part part = {
-            .fn = unpark_part, .ctx = &unparking, .id = row.id, .io_unwritable = &unwritable};
-        runs__try(tx, &part, &freed);
+        runs__try(tx, unpark_part, &unparking, row.id, &unwritable, &freed);
     } else if (row.stop != CAUSE_NONE) {
         tx_fail(tx, runs__end_queued(tx, &row, &freed));
         tx_fail(tx, runs__ask_children(tx, &row, &freed));

@@ -1,5 +1,5 @@
 /* budget_gate.c: runs at the gate of budgets. */
-#include "engine/run/budget_gate.h"
+#include "engine/run/budget_tree.h"
 
 #include "base/memory.h"
 
@@ -171,13 +171,6 @@ void runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *fr
         budget__load(tx, row, &places);
         budget__free(tx, &places, freed);
     }
-}
-
-void runs__park_slot(struct tx *tx, enum run_kind kind, struct run_freed *freed) {
-    static const char sql[] =
-        "SELECT " RUN_COLUMNS " FROM runs WHERE kind = $1 AND gate = 'slot' AND ended_ms IS NULL"
-        " AND id <> $2 ORDER BY priority DESC, id LIMIT 1";
-    budget__park_line(tx, sql, arg_str(run_kind_name(kind)), freed);
 }
 
 void runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed) {

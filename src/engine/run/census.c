@@ -8,8 +8,7 @@
 /* A page ends by its bytes, too, and then the walk with it; this is not an error of the store. */
 struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                           struct run_recovered *ret_recovered) {
-    struct run_recovered said = {.last = 0};
-    struct err err = ERR_OK;
+    struct run_recovered recovered = {.last = 0};
     int64_t count = 0, *damaged = arena_try(tx_arena(tx), (size_t)limit * sizeof *damaged);
     size_t bytes = 0;
     if (damaged == NULL) {
@@ -20,34 +19,31 @@ struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                                 "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
                                 " AND ended_ms IS NULL ORDER BY id LIMIT $2",
                                 ARGS(arg_int(after), arg_int(limit)));
-    bool full = false, more = true;
-    while (!err_failed(err) && !full && (more = rows_step(rows))) {
+    bool more = true;
+    while (bytes <= RUN_BYTES_TURN && (more = rows_step(rows))) {
         struct run_row row;
         count++;
-        said.last = rows_int(rows, RUN_COLUMN_ID);
-        err = runs__borrow(rows, RUN_WHOLE, &row);
-        if (err.code == ERR_STORE_CORRUPT) {
-            struct bytes run = rows_text(rows, RUN_COLUMN_RUN);
-            damaged[said.unreadable] = said.last;
-            if (said.unreadable++ == 0 && run.len < sizeof said.first.text) {
-                memcpy(said.first.text, run.data, run.len);
-            }
-            err = ERR_OK;
-        } else if (!err_failed(err)) {
+        recovered.last = rows_int(rows, RUN_COLUMN_ID);
+        if (!err_failed(runs__borrow(rows, RUN_WHOLE, &row))) {
             bytes += row.spec.len;
-            full = bytes > RUN_BYTES_TURN;
-            err = runs__tell(tx, &row);
+            tx_fail(tx, runs__tell(tx, &row));
+            continue;
+        }
+        struct bytes run = rows_text(rows, RUN_COLUMN_RUN);
+        damaged[recovered.unreadable] = recovered.last;
+        if (recovered.unreadable++ == 0 && run.len < sizeof recovered.first.text) {
+            memcpy(recovered.first.text, run.data, run.len);
         }
     }
     rows_release(&rows);
-    for (int64_t i = 0; !err_failed(err) && i < said.unreadable; i++) {
-        err = runs__end_damaged(tx, damaged[i]);
+    for (int64_t i = 0; i < recovered.unreadable; i++) {
+        tx_fail(tx, runs__end_damaged(tx, damaged[i]));
     }
     if (!more && count < limit) {
-        said.last = 0;
+        recovered.last = 0;
     }
-    *ret_recovered = said;
-    return err_failed(err) ? err : tx_error(tx);
+    *ret_recovered = recovered;
+    return tx_error(tx);
 }
 
 /* Queued runs may be many, so the index alone counts them. The oldest has the lowest id. */

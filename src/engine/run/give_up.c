@@ -14,8 +14,8 @@
 #include "engine/run/kinds.h"
 
 /* Its folder is still counted on the disk: nobody knows its size. */
-static struct err end_alone(struct tx *tx, const struct run_give_up *what, struct run_row *row,
-                            struct run_freed *freed) {
+static void end_alone(struct tx *tx, const struct run_give_up *what, struct run_row *row,
+                      struct run_freed *freed) {
     const struct run_kind_ops *kind = &run_kinds[row->kind];
     const struct run_end end = {.from = row->state, .output = what->sentence, .alone = true};
     row->state = RUN_FAILED;
@@ -26,21 +26,24 @@ static struct err end_alone(struct tx *tx, const struct run_give_up *what, struc
           "UPDATE spans SET state = 'failed', cause = 'not_stored', ended_ms = $2"
           " WHERE run = $1 AND ended_ms IS NULL",
           ARGS(arg_int(row->id), arg_int(tx_now_ms(tx))));
-    struct err err = kind->close != NULL ? kind->close(tx, row, freed) : ERR_OK;
-    if (!err_failed(err)) {
-        err = runs__end(tx, &end, row, freed);
+    if (kind->close != NULL) {
+        tx_fail(tx, kind->close(tx, row, freed));
     }
-    if (!err_failed(err) && kind->closed != NULL) {
-        err = kind->closed(tx, row);
+    tx_fail(tx, runs__end(tx, &end, row, freed));
+    if (kind->closed != NULL) {
+        tx_fail(tx, kind->closed(tx, row));
     }
-    return err_failed(err) ? err : runs__ask_children(tx, row, freed);
+    tx_fail(tx, runs__ask_children(tx, row, freed));
 }
 
-static struct err end_any(struct tx *tx, const struct run_give_up *what, struct run_row *row,
-                          struct run_freed *freed) {
+static void end_any(struct tx *tx, const struct run_give_up *what, struct run_row *row,
+                    struct run_freed *freed) {
     const struct run_kind_ops *kind = &run_kinds[row->kind];
-    return kind->end_alone != NULL ? kind->end_alone(tx, what->sentence, row, freed)
-                                   : end_alone(tx, what, row, freed);
+    if (kind->end_alone != NULL) {
+        tx_fail(tx, kind->end_alone(tx, what->sentence, row, freed));
+    } else {
+        end_alone(tx, what, row, freed);
+    }
 }
 
 struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *ret_late) {
@@ -51,8 +54,8 @@ struct err tx_run_give_up(struct tx *tx, const struct run_give_up *what, bool *r
     if (*ret_late) {
         return tx_error(tx);
     }
-    struct err err = end_alone(tx, what, &row, &freed);
-    return err_failed(err) ? err : runs__admit_freed(tx, &freed, &what->bounds);
+    end_alone(tx, what, &row, &freed);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : runs__admit_freed(tx, &freed, &what->bounds);
 }
 
 /* --- A run that is refused in the commit of another ------------------------------------------- */
@@ -70,16 +73,18 @@ static struct err end_refused(struct tx *tx, void *ctx) {
     bool found = false;
     struct run_row row = {.id = 0};
     struct err err = runs__find_id(tx, refusal->id, &found, &row);
-    if (!err_failed(err) && (!found || row.state != RUN_QUEUED)) {
-        err = err_make(ERR_CONFLICT, "runs: refused");
+    if (err_failed(err) || !found || row.state != RUN_QUEUED) {
+        return err_failed(err) ? err : err_make(ERR_CONFLICT, "runs: refused");
     }
-    return err_failed(err) ? err : end_any(tx, &what, &row, refusal->freed);
+    end_any(tx, &what, &row, refusal->freed);
+    return tx_error(tx);
 }
 
-enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed) {
+enum run_part_end runs__try(struct tx *tx, store_fn fn, void *ctx, int64_t id,
+                            int64_t *io_unwritable, struct run_freed *freed) {
     struct err refused = ERR_OK;
     bool ended = false;
-    if (err_failed(tx_try(tx, part->fn, part->ctx, &refused))) {
+    if (err_failed(tx_try(tx, fn, ctx, &refused))) {
         return RUN_PART_WAITS; /* The transaction keeps the error. */
     }
     if (!err_failed(refused)) {
@@ -90,7 +95,7 @@ enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct r
         char sentence[100];
         (void)snprintf(sentence, sizeof sentence, "its begin could not be stored: %s",
                        err_name(refused.code)); /* Short. */
-        struct refusal refusal = {.id = part->id, .sentence = bytes_of(sentence), .freed = freed};
+        struct refusal refusal = {.id = id, .sentence = bytes_of(sentence), .freed = freed};
         const struct run_freed before = *freed;
         struct err err = tx_try(tx, end_refused, &refusal, &refused);
         ended = !err_failed(err) && !err_failed(refused);
@@ -98,9 +103,9 @@ enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct r
             *freed = before; /* A run that has not failed leaves nothing: its line was just read. */
         }
     }
-    bool first = *part->io_unwritable == 0;
+    bool first = *io_unwritable == 0;
     if (!ended) {
-        *part->io_unwritable = part->id;
+        *io_unwritable = id;
     }
     return !err_failed(tx_error(tx)) && (ended || first) ? RUN_PART_PASSED : RUN_PART_WAITS;
 }
@@ -117,6 +122,6 @@ struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what, bo
     if (*ret_late) {
         return tx_error(tx);
     }
-    struct err err = end_any(tx, what, &row, &freed);
-    return err_failed(err) ? err : runs__admit_later(tx, &freed);
+    end_any(tx, what, &row, &freed);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : runs__admit_later(tx, &freed);
 }

@@ -7,7 +7,7 @@
  * to be woken now, so that it goes on in a transaction of its own, after a crash, too.
  */
 #include "base/memory.h"
-#include "engine/run/budget_gate.h"
+#include "engine/run/budget_tree.h"
 
 enum { CHAIN_MAX = 64 }; /* Holders that may all be one line of ancestors. */
 
@@ -47,9 +47,7 @@ void budget__park_line(struct tx *tx, const char *sql, struct arg line, struct r
         if (!runs__first(tx, sql, ARGS(line, arg_int(unwritable)), &row)) {
             return;
         }
-        const struct run_part part = {
-            .fn = park_part, .ctx = &row, .id = row.id, .io_unwritable = &unwritable};
-        end = runs__try(tx, &part, freed);
+        end = runs__try(tx, park_part, &row, row.id, &unwritable, freed);
     }
 }
 
@@ -141,9 +139,7 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
             return;
         }
         opening->left--;
-        const struct run_part part = {
-            .fn = spring_part, .ctx = &row, .id = id, .io_unwritable = &unwritable};
-        end = runs__try(tx, &part, opening->freed);
+        end = runs__try(tx, spring_part, &row, id, &unwritable, opening->freed);
     }
 }
 
@@ -212,9 +208,8 @@ void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *open
             opening->left--;
             opening->bytes += runs__bytes(&entrant.row);
         }
-        const struct run_part part = {
-            .fn = open_part, .ctx = &entrant, .id = entrant.row.id, .io_unwritable = &unwritable};
-        enum run_part_end end = runs__try(tx, &part, opening->freed);
+        enum run_part_end end =
+            runs__try(tx, open_part, &entrant, entrant.row.id, &unwritable, opening->freed);
         /* Where the limit is gone, a run that asks again does not find this lane any more: nobody
          * would go on with it. So all that have begun leave it at once. */
         bool over = end == RUN_PART_DONE && (entrant.later || (entrant.begun && limited));

@@ -33,18 +33,17 @@ struct err tx_run_here(struct tx *tx, struct bytes place, int64_t after,
     return tx_error(tx);
 }
 
-/* Not found, or not readable: `ret_row` has no id. */
-static struct err here_find(struct tx *tx, const struct run_here *here, enum run_form form,
-                            struct run_row *ret_row) {
+/* False: not found, or not readable. */
+static bool here_find(struct tx *tx, const struct run_here *here, enum run_form form,
+                      struct run_row *ret_row) {
     const struct run_key key = {.run = bytes_of(here->run.text)};
     bool found = false;
     struct err err = form == RUN_WHOLE ? tx_run_find(tx, &key, &found, ret_row)
                                        : runs__find_light(tx, key.run, &found, ret_row);
-    if (err.code == ERR_STORE_CORRUPT || (!err_failed(err) && !found)) {
-        *ret_row = (struct run_row){.id = 0};
-        return ERR_OK;
+    if (err.code != ERR_STORE_CORRUPT) {
+        tx_fail(tx, err);
     }
-    return err;
+    return found;
 }
 
 static bool here_lives(const struct run_row *row, const struct run_here *here) {
@@ -53,28 +52,23 @@ static bool here_lives(const struct run_row *row, const struct run_here *here) {
 
 struct err tx_run_here_tell(struct tx *tx, struct bytes place, const struct run_here *runs,
                             size_t count) {
-    struct err err = ERR_OK;
-    for (size_t i = 0;
-         !err_failed(err) && i < count && i < RUN_HERE_TELL_MAX && (i == 0 || !runs__page_full(tx));
+    for (size_t i = 0; i < count && i < RUN_HERE_TELL_MAX && (i == 0 || !runs__page_full(tx));
          i++) {
         struct run_row row;
-        err = here_find(tx, &runs[i], RUN_WHOLE, &row);
-        if (!err_failed(err) && row.id != 0 && here_lives(&row, &runs[i]) &&
+        if (here_find(tx, &runs[i], RUN_WHOLE, &row) && here_lives(&row, &runs[i]) &&
             bytes_equal(row.host, place)) {
-            err = runs__tell(tx, &row);
+            tx_fail(tx, runs__tell(tx, &row));
         }
     }
-    return err;
+    return tx_error(tx);
 }
 
 struct err tx_run_here_moved(struct tx *tx, const struct run_here *runs, size_t count,
                              bool *ret_moved) {
-    struct err err = ERR_OK;
-    for (size_t i = 0; i < count && !err_failed(err); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct run_row row;
-        err = here_find(tx, &runs[i], RUN_LIGHT, &row);
-        ret_moved[i] = !err_failed(err) && row.id != 0 && runs[i].attempt <= row.attempt &&
+        ret_moved[i] = here_find(tx, &runs[i], RUN_LIGHT, &row) && runs[i].attempt <= row.attempt &&
                        !here_lives(&row, &runs[i]);
     }
-    return err;
+    return tx_error(tx);
 }

@@ -179,18 +179,14 @@ void *runs__freed_room(struct tx *tx, void *items, size_t count, size_t *io_size
  * history_unreadable), and what it leaves is added to `freed`. A run whose failure is refused, too,
  * is unwritable: the line is read past the first such run and waits at the second one.
  * (give_up.c) */
-struct run_part {
-    store_fn fn;
-    void *ctx;
-    int64_t id;
-    int64_t *io_unwritable; /* The line's run that is unwritable; 0: none. */
-};
 enum run_part_end {
     RUN_PART_DONE,
     RUN_PART_PASSED, /* Refused: the next run in the line is to be tried. */
     RUN_PART_WAITS,  /* Refused: a second run is unwritable; or the transaction has failed. */
 };
-enum run_part_end runs__try(struct tx *tx, const struct run_part *part, struct run_freed *freed);
+enum run_part_end runs__try(struct tx *tx, store_fn fn, void *ctx, int64_t id,
+                            int64_t *io_unwritable /* 0: none in this line */,
+                            struct run_freed *freed);
 
 /* How many of this kind there may be at once; INT64_MAX: any number. */
 int64_t runs__slots(enum run_kind kind, const struct run_bounds *bounds);

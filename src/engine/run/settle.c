@@ -7,7 +7,7 @@
 
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
-#include "engine/run/budget_gate.h"
+#include "engine/run/budget_tree.h"
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 

@@ -42,41 +42,49 @@ static struct err budget_read(json_t *budget, struct workflow_spec *spec, struct
 
 /* --- Limits ----------------------------------------------------------------------------------- */
 
-enum limit { LIMIT_TIME, LIMIT_AGENT_TIME, LIMIT_CONCURRENCY, LIMIT_TOTAL, LIMIT_BUDGET, LIMITS };
-static const char *const limit_names[LIMITS] = {
-    [LIMIT_TIME] = "timeout_ms",         [LIMIT_AGENT_TIME] = "agent_timeout_ms",
-    [LIMIT_CONCURRENCY] = "concurrency", [LIMIT_TOTAL] = "total",
-    [LIMIT_BUDGET] = "budget",
-};
+/* The limits that are numbers, and the value of one that is not given. */
+#define AT(member) offsetof(struct workflow_spec, member)
+static const struct limit {
+    const char *name;
+    size_t at;
+    int64_t absent;
+} limits[] = {{"timeout_ms", AT(timeout_ms), 0},
+              {"agent_timeout_ms", AT(agent_timeout_ms), 0},
+              {"concurrency", AT(concurrency), 0},
+              {"total", AT(total), -1}};
+enum { LIMIT_BUDGET = COUNT_OF(limits), LIMITS }; /* Bits of what is lifted. */
+
+static const char *limit_name(unsigned limit) {
+    return limit == LIMIT_BUDGET ? "budget" : limits[limit].name;
+}
+
+static int64_t *limit_at(struct workflow_spec *spec, size_t limit) {
+    return (int64_t *)(void *)((char *)spec + limits[limit].at);
+}
 
 /* Nulls go, so that the rest is read as if they had not been there. The values stay `json`'s. */
 static json_t *without_lifted(const json_t *json, unsigned *lifted) {
     json_t *copy = json_copy((json_t *)json);
     *lifted = 0;
     for (unsigned i = 0; i < LIMITS; i++) {
-        if (json_is_null(json_object_get(copy, limit_names[i]))) {
-            (void)json_object_del(copy, limit_names[i]);
+        if (json_is_null(json_object_get(copy, limit_name(i)))) {
+            (void)json_object_del(copy, limit_name(i));
             *lifted |= 1U << i;
         }
     }
     return copy;
 }
 
-static void take_number(const struct workflow_spec *spec, const json_t *old, enum limit limit,
-                        int64_t absent, int64_t *number) {
-    if (*number == absent && (spec->lifted & 1U << limit) == 0) {
-        *number = json_int(old, limit_names[limit], absent);
-    }
-}
-
 struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old, struct why *why) {
-    take_number(spec, old, LIMIT_TIME, 0, &spec->timeout_ms);
-    take_number(spec, old, LIMIT_AGENT_TIME, 0, &spec->agent_timeout_ms);
-    take_number(spec, old, LIMIT_CONCURRENCY, 0, &spec->concurrency);
-    take_number(spec, old, LIMIT_TOTAL, -1, &spec->total);
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        int64_t *number = limit_at(spec, i);
+        if (*number == limits[i].absent && (spec->lifted & 1U << i) == 0) {
+            *number = json_int(old, limits[i].name, limits[i].absent);
+        }
+    }
     struct err err = ERR_OK;
     if (!spec->budgeted && (spec->lifted & 1U << LIMIT_BUDGET) == 0) {
-        err = budget_read(json_object_get(old, limit_names[LIMIT_BUDGET]), spec, why);
+        err = budget_read(json_object_get(old, "budget"), spec, why);
     }
     spec->args = spec->args != NULL ? spec->args : json_object_get(old, "args");
     if (spec->confined) {
@@ -123,10 +131,6 @@ static void text_put(json_t *object, const char *name, const char *value) {
     member_put(object, name, value == NULL ? NULL : json_string(value));
 }
 
-static void limit_put(json_t *object, enum limit limit, int64_t value, int64_t absent) {
-    member_put(object, limit_names[limit], value == absent ? NULL : json_integer(value));
-}
-
 struct err workflow_spec_write(const struct workflow_spec *spec, const struct workflow_found *found,
                                struct text *text) {
     AUTO(json_release) json_t *object = json_object();
@@ -144,11 +148,12 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     text_put(object, "model", spec->model);
     text_put(object, "project", spec->project);
     member_put(object, "settings", json_incref((json_t *)spec->settings));
-    limit_put(object, LIMIT_TIME, spec->timeout_ms, 0);
-    limit_put(object, LIMIT_AGENT_TIME, spec->agent_timeout_ms, 0);
-    limit_put(object, LIMIT_CONCURRENCY, spec->concurrency, 0);
-    limit_put(object, LIMIT_TOTAL, spec->total, -1);
-    member_put(object, limit_names[LIMIT_BUDGET], json_incref((json_t *)spec->budget_asked));
+    struct workflow_spec numbers = *spec;
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        const int64_t value = *limit_at(&numbers, i);
+        member_put(object, limits[i].name, value == limits[i].absent ? NULL : json_integer(value));
+    }
+    member_put(object, "budget", json_incref((json_t *)spec->budget_asked));
     member_put(object, "rerun", json_incref((json_t *)spec->rerun));
     member_put(object, "notify", json_incref((json_t *)spec->notify));
     return json_write(object, text);

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/json/json.h"
-#include "engine/run/budget_gate.h"
+#include "engine/run/budget_tree.h"
 #include "engine/workflow/rows.h"
 
 static struct err restart_check(const struct run_row *row, struct why *why) {

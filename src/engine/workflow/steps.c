@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/base/ids.h"
-#include "engine/run/budget_gate.h"
+#include "engine/run/budget_tree.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
 #include "engine/turn/rows.h"
