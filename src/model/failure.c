@@ -78,11 +78,6 @@ static struct said error_read(const json_t *json) {
 
 /* --- Words without secrets -------------------------------------------------------------------- */
 
-static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           strchr("-_*.", c) != NULL;
-}
-
 /* Providers repeat a wrong key, at times with stars in its middle. */
 static bool looks_secret(struct bytes word) {
     static const char *const starts[] = {"sk-", "sk_", "key-", "AIza", "xai-", "gsk_", "Bearer"};
@@ -97,6 +92,8 @@ static bool looks_secret(struct bytes word) {
 
 /* Owned. A secret of a few letters is no secret, and its letters stand in ordinary words. */
 static char *plain_words(const char *message, const char *secret) {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*.";
     AUTO(text_done) struct text text = text_up_to((size_t)FAULT_BODY_MAX * 8);
     AUTO(mem_release) char *own = mem_copy(message, strlen(message));
     size_t secret_len = secret != NULL ? strlen(secret) : 0;
@@ -105,16 +102,12 @@ static char *plain_words(const char *message, const char *secret) {
         memset(at, '*', secret_len);
     }
     for (const char *words = own; *words != '\0';) {
-        size_t len = 0;
-        while (words[len] != '\0' && is_word(words[len])) {
-            len++;
+        struct bytes word = {words, strspn(words, letters)};
+        if (looks_secret(word)) {
+            word = BYTES("[key]");
         }
-        if (looks_secret((struct bytes){words, len})) {
-            text_add_str(&text, "[key]");
-        } else {
-            text_add(&text, words, len);
-        }
-        words += len;
+        text_add(&text, word.data, word.len);
+        words += strspn(words, letters);
         if (*words != '\0') {
             text_add_char(&text, *words == '\n' ? ' ' : *words);
             words++;

@@ -22,11 +22,18 @@ bool model_kind_find(struct bytes name, enum model_kind *ret_kind) {
     return word_find(kind_names, COUNT_OF(kind_names), name, ret_kind);
 }
 
+static const char *const efforts[] = {
+    [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
+
 enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise) {
-    static const char *const names[] = {"low", "medium", "high"};
     unsigned at = 0;
-    bool known = word_find(names, COUNT_OF(names), name, &at);
+    bool known =
+        word_find(efforts + MODEL_EFFORT_LOW, COUNT_OF(efforts) - MODEL_EFFORT_LOW, name, &at);
     return known ? (enum model_effort)(MODEL_EFFORT_LOW + at) : otherwise;
+}
+
+const char *model_effort_name(enum model_effort effort) {
+    return efforts[effort];
 }
 
 static struct bytes bytes_keep(struct model_request *request, struct bytes bytes) {

@@ -79,6 +79,7 @@ enum model_effort {
 };
 /* Of low, medium, high; `otherwise` for any other word. */
 enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise);
+const char *model_effort_name(enum model_effort effort); /* NULL: the default. */
 
 struct model_request {
     struct arena arena;

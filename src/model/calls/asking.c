@@ -173,21 +173,6 @@ static void try_next(struct timer *timer) {
     }
 }
 
-static void try_later(struct asking *asking, uint64_t wait_ms) {
-    struct model_failure failure = asking->failure;
-    asking->models->retried++;
-    asking->stage = ASK_WAITING;
-    timer_start(asking->models->loop, &asking->wait, wait_ms, try_next);
-    asking__enter(asking);
-    if (asking->stream.answer.begun && asking->watch.discarded != NULL) {
-        asking->watch.discarded(asking->ctx);
-    }
-    if (asking->stage != ASK_GONE && asking->watch.retrying != NULL) {
-        asking->watch.retrying(asking->ctx, &failure, wait_ms);
-    }
-    (void)asking__leave(asking); /* The call is not used after this. */
-}
-
 /* Usage of the present try: reported by the provider, else estimated from the bytes seen. Providers
  * that report while they answer have not counted what came since. A try that was refused, or never
  * reached its provider, used nothing; a provider that is silent is working on the prompt. */
@@ -246,11 +231,22 @@ void asking__try_over(struct asking *asking) {
                                       .tries = asking->tries,
                                       .random = (uint32_t)random_of(asking->models)};
     uint64_t wait_ms;
-    if (retry_again(&attempt, &wait_ms)) {
-        try_later(asking, wait_ms);
-    } else {
+    if (!retry_again(&attempt, &wait_ms)) {
         asking_end(asking);
+        return;
     }
+    struct model_failure failure = asking->failure;
+    asking->models->retried++;
+    asking->stage = ASK_WAITING;
+    timer_start(asking->models->loop, &asking->wait, wait_ms, try_next);
+    asking__enter(asking);
+    if (asking->stream.answer.begun && asking->watch.discarded != NULL) {
+        asking->watch.discarded(asking->ctx);
+    }
+    if (asking->stage != ASK_GONE && asking->watch.retrying != NULL) {
+        asking->watch.retrying(asking->ctx, &failure, wait_ms);
+    }
+    (void)asking__leave(asking); /* The call is not used after this. */
 }
 
 /* --- Work in the pool ------------------------------------------------------------------------- */
@@ -382,31 +378,24 @@ static void on_piece(void *ctx, struct bytes piece) {
     text_add(&asking->error_body, piece.data, piece.len < room ? piece.len : room);
 }
 
-static void answer_judge_status(struct asking *asking) {
-    struct answer *answer = &asking->stream.answer;
-    int status = asking->status;
-    if (status >= 300 && status < 400) {
-        answer_fail(answer, MODEL_BAD_REQUEST,
-                    "HTTP %d: the provider is elsewhere; set the base URL to where it is", status);
-        answer->failure.status = status;
-        return;
-    }
-    fault_of_answer(status, text_bytes(&asking->error_body), asking->route->connection->key,
-                    &answer->failure);
-    /* Some answer 200 with an error for a body. */
-    if (status >= 200 && status < 300 && answer->failure.cause == MODEL_BAD_REQUEST) {
-        model_failure_set(&answer->failure, MODEL_BAD_RESPONSE,
-                          "HTTP %d with a body that is no stream of events", status);
-    }
-}
-
 static void on_done(void *ctx, const struct fetch_result *result) {
     struct asking *asking = ctx;
     struct answer *answer = &asking->stream.answer;
     asking->fetch = NULL;
     asking__enter(asking);
-    if (asking->status != 0 && !asking->streaming) {
-        answer_judge_status(asking);
+    int status = asking->status;
+    if (status >= 300 && status < 400) {
+        answer_fail(answer, MODEL_BAD_REQUEST,
+                    "HTTP %d: the provider is elsewhere; set the base URL to where it is", status);
+        answer->failure.status = status;
+    } else if (status != 0 && !asking->streaming) {
+        fault_of_answer(status, text_bytes(&asking->error_body), asking->route->connection->key,
+                        &answer->failure);
+        /* Some answer 200 with an error for a body. */
+        if (status >= 200 && status < 300 && answer->failure.cause == MODEL_BAD_REQUEST) {
+            model_failure_set(&answer->failure, MODEL_BAD_RESPONSE,
+                              "HTTP %d with a body that is no stream of events", status);
+        }
     } else if (result->fault != FETCH_NONE && !answer->stopped && answer_goes_on(answer)) {
         fault_of_fetch(result->fault, result->detail, asking->route->authority, &answer->failure);
         if (answer->begun && answer->failure.cause == MODEL_UNREACHABLE) {
@@ -470,7 +459,7 @@ static void build_done(struct loop_work *work) {
     if (asking != NULL) {
         text_done(&asking->body);
         asking->body = building->body;
-        text_init(&building->body, 0);
+        building->body = text_up_to(0);
     }
     text_done(&building->body);
     route_unref(building->route);
@@ -500,7 +489,7 @@ static void request_start(struct asking *asking) {
                                           .base_url = connection->base_url,
                                           .model = {building->model, asking->model.len},
                                           .facts = asking->facts};
-    text_init(&building->body, (size_t)REQUEST_SIZE_MAX * 2);
+    building->body = text_up_to((size_t)REQUEST_SIZE_MAX * 2);
     job_start(asking, &building->job, build_run, build_done);
 }
 
@@ -658,12 +647,12 @@ static struct asking *asking_new(struct models *models, struct model_request *re
                               .ctx = ctx,
                               .prompt_size = model_request_text_size(request),
                               .facts = {.price = USAGE_PRICE_NONE},
+                              .body = text_up_to((size_t)REQUEST_SIZE_MAX * 2),
+                              .error_body = text_up_to(FAULT_BODY_MAX),
+                              .rest = text_up_to(FETCH_HELD_MAX),
                               .task = {.run = asking_begin}};
     stream_init(&asking->stream, /* wire */ NULL, &asking->watch, ctx, random_of(models));
     asking->stream.answer_tool = request->schema.len > 0;
-    text_init(&asking->body, (size_t)REQUEST_SIZE_MAX * 2);
-    text_init(&asking->error_body, FAULT_BODY_MAX);
-    text_init(&asking->rest, FETCH_HELD_MAX);
     models->live++;
     models->asked++;
     loop_soon(models->loop, &asking->task);

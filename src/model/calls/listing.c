@@ -210,7 +210,7 @@ static void listing_start(struct models *models, struct channel *channel) {
     listing->models = models;
     listing->channel = channel;
     listing->route = route_ref(channel->route);
-    text_init(&listing->body, BODY_MAX);
+    listing->body = text_up_to(BODY_MAX);
     channel->listing = listing;
     char url[CONNECTION_URL_MAX + 64];
     route_url(route, route->connection->kind == MODEL_KIND_ANTHROPIC ? "/v1/models" : "/models",

@@ -29,18 +29,6 @@ void models__drop_channel(struct models *models, struct channel *channel) {
     channel__free(channel);
 }
 
-static struct channel *channel_add(struct models *models, const char *name) {
-    struct channel *channel = mem_new(sizeof *channel);
-    channel->name = mem_copy(name, strlen(name));
-    struct channel **at = &models->channels;
-    while (*at != NULL && strcmp((*at)->name, name) < 0) {
-        at = &(*at)->next;
-    }
-    channel->next = *at;
-    *at = channel;
-    return channel;
-}
-
 struct err models_connection_set(struct models *models, const struct model_connection *connection,
                                  struct why *why) {
     struct route *route = NULL;
@@ -49,7 +37,16 @@ struct err models_connection_set(struct models *models, const struct model_conne
         return err;
     }
     struct channel *channel = models__channel(models, bytes_of(connection->name));
-    channel = channel != NULL ? channel : channel_add(models, connection->name);
+    if (channel == NULL) {
+        channel = mem_new(sizeof *channel);
+        channel->name = mem_copy(connection->name, strlen(connection->name));
+        struct channel **at = &models->channels;
+        while (*at != NULL && strcmp((*at)->name, connection->name) < 0) {
+            at = &(*at)->next;
+        }
+        channel->next = *at;
+        *at = channel;
+    }
     bool moved = channel->route != NULL && connection->base_url != NULL &&
                  (channel->route->connection->base_url == NULL ||
                   strcmp(channel->route->connection->base_url, connection->base_url) != 0);
@@ -254,17 +251,16 @@ static struct err discover_known(struct models *models, const struct discover_fr
     const char *base_url = env(from, known->prefix, "BASE_URL");
     const char *set = env(from, known->prefix, "API_KEY");
     const char *file = env(from, known->prefix, "API_KEY_FILE");
-    if (models_connection_find(models, known->name) != NULL) {
-        return ERR_OK;
-    }
-    struct err err = ERR_OK;
     if (set != NULL) {
         key = mem_copy(set, strlen(set));
     } else if (file != NULL) {
-        err = key_load(models->world, file, &key, why);
+        struct err err = key_load(models->world, file, &key, why);
+        if (err_failed(err)) {
+            return err;
+        }
     }
-    if (err_failed(err) || (key == NULL && base_url == NULL)) {
-        return err;
+    if (key == NULL && base_url == NULL) {
+        return ERR_OK;
     }
     char origin[64];
     (void)snprintf(origin, sizeof origin, "%s_%s", known->prefix,
@@ -289,9 +285,6 @@ static const struct local {
 /* Until the server has listed models once, the connection is not there for anybody. */
 static struct err discover_local(struct models *models, const struct discover_from *from,
                                  const struct local *local, struct why *why) {
-    if (models_connection_find(models, local->name) != NULL) {
-        return ERR_OK;
-    }
     const char *host = env(from, local->prefix, "HOST");
     host = host != NULL ? host : local->host;
     const char *scheme = strstr(host, "://") != NULL ? "" : "http://";
@@ -311,11 +304,15 @@ struct err models_discover(struct models *models, const struct discover_from *fr
                            struct why *why) {
     struct err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(knowns) && !err_failed(err); i++) {
-        err = discover_known(models, from, &knowns[i], why);
+        if (models_connection_find(models, knowns[i].name) == NULL) {
+            err = discover_known(models, from, &knowns[i], why);
+        }
     }
     size_t count = from->local == DISCOVER_NO_LOCAL ? 0 : COUNT_OF(locals);
     for (size_t i = 0; i < count && !err_failed(err); i++) {
-        err = discover_local(models, from, &locals[i], why);
+        if (models_connection_find(models, locals[i].name) == NULL) {
+            err = discover_local(models, from, &locals[i], why);
+        }
     }
     return err;
 }
@@ -338,27 +335,26 @@ static struct err files_open(struct models *models, struct why *why) {
     const struct models_options *options = &models->options;
     AUTO(mem_release) char *prices = NULL;
     AUTO(mem_release) char *script = NULL;
-    size_t prices_len = 0, script_len = 0;
-    const char *path = options->price_file;
+    struct bytes text = BYTES("");
     struct why inner = {""};
-    struct err err = file_read(models, path, PRICE_FILE_MAX, &prices, &prices_len, why);
+    struct err err =
+        file_read(models, options->price_file, PRICE_FILE_MAX, &prices, &text.len, why);
     if (err_failed(err)) {
         return err;
     }
-    struct bytes text = {prices != NULL ? prices : "", prices_len};
-    err = prices_open(text, &models->prices, &inner);
-    if (!err_failed(err) && options->script != NULL) {
-        path = options->script;
-        err = file_read(models, path, SCRIPT_FILE_MAX, &script, &script_len, why);
-        if (err_failed(err)) {
-            return err;
-        }
-        err = script_file_open((struct bytes){script, script_len}, &models->script, &inner);
+    text.data = prices != NULL ? prices : "";
+    if (err_failed(prices_open(text, &models->prices, &inner))) {
+        return err_why(why, ERR_CONFIG, "%s: %s", options->price_file, inner.text);
     }
-    if (err_failed(err)) {
-        return err_why(why, ERR_CONFIG, "%s: %s", path, inner.text);
+    if (options->script == NULL) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    err = file_read(models, options->script, SCRIPT_FILE_MAX, &script, &text.len, why);
+    text.data = script;
+    if (!err_failed(err) && err_failed(script_file_open(text, &models->script, &inner))) {
+        err = err_why(why, ERR_CONFIG, "%s: %s", options->script, inner.text);
+    }
+    return err;
 }
 
 static void models_free(struct models *models) {

@@ -145,34 +145,25 @@ enum {
 
 #define CACHED ",\"cache_control\":{\"type\":\"ephemeral\"}"
 
-static int64_t output_max(const struct wire_order *order) {
-    if (order->request->output_max > 0) {
-        return order->request->output_max;
-    }
-    int64_t known = order->facts.output_max;
-    if (known <= 0) {
-        return OUTPUT_UNKNOWN;
-    }
-    return known < OUTPUT_USUAL_MAX ? known : OUTPUT_USUAL_MAX;
-}
-
-/* The tokens of thinking are part of the longest answer; 0: it doesn't think. */
-static int64_t thinking_budget(const struct wire_order *order) {
+static void build_settings(const struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
     static const int64_t budgets[] = {[MODEL_EFFORT_DEFAULT] = 0,
                                       [MODEL_EFFORT_LOW] = 2048,
                                       [MODEL_EFFORT_MEDIUM] = 8192,
                                       [MODEL_EFFORT_HIGH] = 24576};
-    int64_t budget = budgets[order->request->effort], most = output_max(order) / 2;
-    budget = budget < most ? budget : most;
-    return budget >= THINKING_MIN ? budget : 0;
-}
-
-static void build_settings(const struct wire_order *order, struct text *body) {
-    const struct model_request *request = order->request;
-    int64_t budget = thinking_budget(order);
+    int64_t known = order->facts.output_max, output_max = request->output_max;
+    if (output_max <= 0) {
+        output_max = known <= 0                 ? OUTPUT_UNKNOWN
+                     : known < OUTPUT_USUAL_MAX ? known
+                                                : OUTPUT_USUAL_MAX;
+    }
+    /* The tokens of thinking are part of the longest answer; 0: it does not think. */
+    int64_t budget = budgets[request->effort];
+    budget = budget < output_max / 2 ? budget : output_max / 2;
+    budget = budget >= THINKING_MIN ? budget : 0;
     text_add_member(body, "model", order->model);
     text_add_str(body, ",\"stream\":true");
-    text_add_member_int(body, "max_tokens", output_max(order));
+    text_add_member_int(body, "max_tokens", output_max);
     if (budget > 0) {
         text_add_str(body, ",\"thinking\":{\"type\":\"enabled\"");
         text_add_member_int(body, "budget_tokens", budget);
@@ -195,20 +186,15 @@ static void build_settings(const struct wire_order *order, struct text *body) {
                                : ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"" WIRE_ANSWER_TOOL
                                  "\"}");
     }
+    const struct model_tool answer = {
+        .name = BYTES(WIRE_ANSWER_TOOL),
+        .description = BYTES("Gives the final answer. Call it once, when you are done; what you "
+                             "write elsewhere is not read."),
+        .schema = request->schema};
     text_add_str(body, ",\"tools\":[");
-    for (size_t i = 0; i < request->tool_count; i++) {
+    for (size_t i = 0; i < request->tool_count + (request->schema.len > 0); i++) {
         build_next(body, "{");
-        build_tool(body, &request->tools[i], "input_schema");
-        text_add_char(body, '}');
-    }
-    if (request->schema.len > 0) {
-        const struct model_tool answer = {
-            .name = BYTES(WIRE_ANSWER_TOOL),
-            .description = BYTES("Gives the final answer. Call it once, when you are done; what "
-                                 "you write elsewhere is not read."),
-            .schema = request->schema};
-        build_next(body, "{");
-        build_tool(body, &answer, "input_schema");
+        build_tool(body, i < request->tool_count ? &request->tools[i] : &answer, "input_schema");
         text_add_char(body, '}');
     }
     text_add_char(body, ']');
@@ -287,21 +273,16 @@ static void mark_open(struct messages *messages) {
     }
 }
 
-/* Last message of a user before the question: up to there the prompt of the turn before was the
- * same. */
-static const struct model_message *find_asked_before(const struct model_request *request) {
-    const struct model_message *found = NULL;
-    for (const struct model_message *at = request->first; at != NULL && at != request->question;
-         at = at->next) {
-        found = at->role == MODEL_USER ? at : found;
-    }
-    return request->question != NULL ? found : NULL;
-}
-
 /* Marked are, beside the system text, the question and what was asked before it, both without the
  * tail, which no other turn has, and the end: four marks, as many as the interface takes. */
 static void build_messages(const struct model_request *request, struct text *body) {
-    const struct model_message *before = find_asked_before(request);
+    /* Last message of a user before the question: up to there the prompt of the turn before was the
+     * same. */
+    const struct model_message *before = NULL;
+    for (const struct model_message *at = request->question != NULL ? request->first : NULL;
+         at != NULL && at != request->question; at = at->next) {
+        before = at->role == MODEL_USER ? at : before;
+    }
     const struct model_part tail = {.kind = MODEL_PART_TEXT, .text = request->tail};
     struct messages messages = {.body = body};
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {

@@ -96,12 +96,6 @@ void build_joined_text(struct text *body, const struct model_message *message, s
     text_add_json(body, joined.data != NULL ? joined.data : "", joined.len);
 }
 
-const char *build_effort(enum model_effort effort) {
-    static const char *const words[] = {
-        [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
-    return words[effort];
-}
-
 bool build_has(const struct model_message *message, enum model_part_kind kind) {
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == kind && (kind != MODEL_PART_TEXT || part->text.len > 0)) {

@@ -29,7 +29,6 @@ void build_functions(struct text *body, const struct model_request *request, boo
 void build_joined_text(struct text *body, const struct model_message *message, struct bytes tail);
 /* The request's tail, if it goes to the end of this message; else empty. */
 struct bytes build_tail(const struct model_request *request, const struct model_message *message);
-const char *build_effort(enum model_effort effort); /* NULL: the default. */
 
 MUST_CHECK bool build_has(const struct model_message *message, enum model_part_kind kind);
 /* Whether the provider is shown this part: no empty text, no thinking that another kind made. */

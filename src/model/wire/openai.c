@@ -95,7 +95,7 @@ static bool is_openai_itself(const char *base_url) {
 
 static void build_settings(const struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
-    const char *effort = build_effort(request->effort);
+    const char *effort = model_effort_name(request->effort);
     text_add_member(body, "model", order->model);
     text_add_str(body, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
     if (request->output_max > 0) {
@@ -172,17 +172,6 @@ static void build_assistant(const struct wire_order *order, const struct model_m
     text_add_str(body, calls ? "]}" : "}");
 }
 
-static void build_results(const struct model_message *message, struct text *body) {
-    for (const struct model_part *part = message->first; part != NULL; part = part->next) {
-        if (part->kind == MODEL_PART_TOOL_RESULT) {
-            build_next(body, "{\"role\":\"tool\"");
-            text_add_member(body, "tool_call_id", part->id);
-            text_add_member(body, "content", part->text);
-            text_add_char(body, '}');
-        }
-    }
-}
-
 static void build(const struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
     text_add_char(body, '{');
@@ -196,7 +185,14 @@ static void build(const struct wire_order *order, struct text *body) {
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         struct bytes tail = build_tail(request, at);
         if (at->role == MODEL_TOOL) {
-            build_results(at, body);
+            for (const struct model_part *part = at->first; part != NULL; part = part->next) {
+                if (part->kind == MODEL_PART_TOOL_RESULT) {
+                    build_next(body, "{\"role\":\"tool\"");
+                    text_add_member(body, "tool_call_id", part->id);
+                    text_add_member(body, "content", part->text);
+                    text_add_char(body, '}');
+                }
+            }
         } else if (build_has(at, MODEL_PART_TEXT) || build_has(at, MODEL_PART_TOOL_CALL) ||
                    build_has(at, MODEL_PART_IMAGE) || tail.len > 0) {
             build_next(body, "");

@@ -111,7 +111,7 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
 
 static void build_settings(const struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
-    const char *effort = build_effort(request->effort);
+    const char *effort = model_effort_name(request->effort);
     text_add_member(body, "model", order->model);
     text_add_str(body, ",\"stream\":true,\"store\":false,"
                        "\"include\":[\"reasoning.encrypted_content\"]");
@@ -182,13 +182,6 @@ static void build_part(enum model_role role, const struct model_part *part, stru
     }
 }
 
-/* Reasoning is given back as the JSON that it came as. It is left out where none came, or where a
- * damaged row holds something else: the whole request would be refused, now and each time. */
-static bool shown(const struct model_part *part) {
-    bool lost = part->kind == MODEL_PART_THINKING && !json_is_valid(part->signature);
-    return build_shown(part, MODEL_KIND_RESPONSES) && !lost;
-}
-
 static void build(const struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
     struct bytes left = request->tail; /* Until it was written. */
@@ -197,7 +190,11 @@ static void build(const struct wire_order *order, struct text *body) {
     text_add_str(body, ",\"input\":[");
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            if (shown(part)) {
+            /* Reasoning is given back as the JSON that it came as. It is left out where none came,
+             * or where a damaged row holds something else: the whole request would be refused, now
+             * and each time. */
+            bool lost = part->kind == MODEL_PART_THINKING && !json_is_valid(part->signature);
+            if (build_shown(part, MODEL_KIND_RESPONSES) && !lost) {
                 struct bytes tail = part->next == NULL ? build_tail(request, at) : BYTES("");
                 build_part(at->role, part, tail, body);
                 left = tail.len > 0 ? BYTES("") : left;

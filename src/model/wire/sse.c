@@ -4,10 +4,9 @@
 #include <string.h>
 
 void sse_init(struct sse *sse) {
-    *sse = (struct sse){.begun = false};
-    text_init(&sse->line, SSE_EVENT_MAX);
-    text_init(&sse->name, SSE_NAME_MAX);
-    text_init(&sse->data, SSE_EVENT_MAX);
+    *sse = (struct sse){.line = text_up_to(SSE_EVENT_MAX),
+                        .name = text_up_to(SSE_NAME_MAX),
+                        .data = text_up_to(SSE_EVENT_MAX)};
 }
 
 void sse_done(struct sse *sse) {

@@ -9,9 +9,9 @@
 
 void stream_init(struct stream *stream, const struct wire *wire, const struct model_watch *watch,
                  void *ctx, uint64_t salt) {
-    *stream = (struct stream){.wire = wire, .counts = {-1, -1, -1, -1}};
+    *stream = (struct stream){
+        .wire = wire, .counts = {-1, -1, -1, -1}, .words = text_up_to(ANSWER_TEXT_MAX)};
     answer_init(&stream->answer, watch, ctx, salt);
-    text_init(&stream->words, ANSWER_TEXT_MAX);
     sse_init(&stream->sse);
 }
 
@@ -54,23 +54,20 @@ struct err stream_parse(struct bytes data, json_t **ret_json) {
     return json_parse(data.data, data.len, JSON_DEPTH_MAX, ret_json, /* why */ NULL);
 }
 
-/* An error after a 200: as an event of that name, or an object that holds one. */
-static bool is_error(const char *name, const json_t *json) {
-    const json_t *error = json_object_get(json, "error");
-    return strcmp(name, "error") == 0 || bytes_is(json_bytes(json, "type"), "error") ||
-           json_is_object(error) || json_is_string(error);
-}
-
 void stream_take_json(struct stream *stream, const char *name, struct err parsed,
                       const json_t *json) {
     struct answer *answer = &stream->answer;
     if (stream->over || !answer_goes_on(answer)) {
         return;
     }
+    /* An error after a 200: as an event of that name, or an object that holds one. */
+    const json_t *error = json_object_get(json, "error");
+    bool is_error = strcmp(name, "error") == 0 || bytes_is(json_bytes(json, "type"), "error") ||
+                    json_is_object(error) || json_is_string(error);
     if (err_failed(parsed)) {
         answer_fail(answer, parsed.code == ERR_BAD_JSON ? MODEL_BAD_RESPONSE : MODEL_TOO_LARGE,
                     "an event of the stream is not valid JSON");
-    } else if (is_error(name, json)) {
+    } else if (is_error) {
         fault_of_event(json, stream->secret, &answer->failure);
     } else {
         stream->wire->event(stream, name, json);

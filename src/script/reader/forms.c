@@ -265,21 +265,18 @@ struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
     return ERR_OK;
 }
 
-/* Whether a token on a line after a literal would continue it. */
-static bool continues_literal(const struct tokens *tokens, uint32_t at) {
-    enum token_kind kind = token_kind(tokens, at);
-    enum word word = token_word(tokens, at);
-    bool starts = token_is_any(tokens, at, ";{}!~") || token_is(tokens, at, "++") ||
-                  token_is(tokens, at, "--");
-    return kind == TOKEN_TEMPLATE || kind == TOKEN_TEMPLATE_OPEN || word == WORD_IN ||
-           word == WORD_INSTANCEOF || (kind == TOKEN_PUNCT && !starts);
-}
-
 struct err forms_check_end(const struct tokens *tokens, const struct forms *forms, uint32_t behind,
                            struct script_fault *ret_fault) {
     bool ends = token_is(tokens, behind, ";") || token_kind(tokens, behind) == TOKEN_END ||
                 (forms->form == SCRIPT_FORM_MAIN && token_is_any(tokens, behind, ",}"));
-    if (!ends && (token_same_line(tokens, behind) || continues_literal(tokens, behind))) {
+    /* A token on a line after the literal may continue it. */
+    enum token_kind kind = token_kind(tokens, behind);
+    enum word word = token_word(tokens, behind);
+    bool starts = token_is_any(tokens, behind, ";{}!~") || token_is(tokens, behind, "++") ||
+                  token_is(tokens, behind, "--");
+    bool continues = kind == TOKEN_TEMPLATE || kind == TOKEN_TEMPLATE_OPEN || word == WORD_IN ||
+                     word == WORD_INSTANCEOF || (kind == TOKEN_PUNCT && !starts);
+    if (!ends && (token_same_line(tokens, behind) || continues)) {
         return token_fault(tokens, behind, bad_meta, ret_fault,
                            "meta must be a literal, and nothing else: a \";\" must stand before"
                            " this");

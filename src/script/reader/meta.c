@@ -64,47 +64,10 @@ static bool is_text_or_absent(const json_t *object, const char *key) {
     return value == NULL || json_is_string(value);
 }
 
-static struct err check_phases(const struct checking *checking) {
-    const json_t *phases = json_object_get(checking->meta, "phases");
-    if (phases != NULL && (!json_is_array(phases) || json_array_size(phases) > SCRIPT_PHASES_MAX)) {
-        return meta_refuse(checking, "phases", "meta.phases must be a list of at most 200 phases");
-    }
-    for (size_t i = 0; i < json_array_size(phases); i++) {
-        const json_t *phase = json_array_get(phases, i);
-        const char *text = NULL;
-        if (!is_full_text(json_object_get(phase, "title"))) {
-            text = "each of meta.phases must be an object whose title is a non-empty string";
-        } else if (!is_text_or_absent(phase, "detail")) {
-            text = "the detail of one of meta.phases must be a string";
-        } else if (!is_text_or_absent(phase, "model")) {
-            text = "the model of one of meta.phases must be a string";
-        }
-        if (text != NULL) {
-            return meta_refuse(checking, "phases", text);
-        }
-    }
-    return ERR_OK;
-}
-
-static struct err check_args(const struct checking *checking) {
-    const json_t *args = json_object_get(checking->meta, "args");
-    if (args == NULL) {
-        return ERR_OK;
-    }
-    AUTO(json_schema_release) struct json_schema *schema = NULL;
-    struct why why = {.text = ""};
-    struct err err = json_schema_compile(args, &schema, &why);
-    if (!err_failed(err) || err.code == ERR_OUT_OF_MEMORY) {
-        return err;
-    }
-    char text[sizeof checking->fault->message];
-    (void)snprintf(text, sizeof text, "meta.args must be a JSON Schema: %.250s", why.text);
-    return meta_refuse(checking, "args", text);
-}
-
 static struct err check_meta(const struct checking *checking) {
-    const json_t *name = json_object_get(checking->meta, "name");
-    const json_t *about = json_object_get(checking->meta, "description");
+    const json_t *meta = checking->meta, *about = json_object_get(meta, "description");
+    const json_t *name = json_object_get(meta, "name"), *phases = json_object_get(meta, "phases");
+    const json_t *args = json_object_get(meta, "args");
     bool bare = about == NULL && checking->forms->form == SCRIPT_FORM_MAIN;
     if (!is_full_text(name)) {
         return meta_refuse(checking, "name", "meta.name must be a non-empty string");
@@ -115,11 +78,37 @@ static struct err check_meta(const struct checking *checking) {
     if (!bare && !is_full_text(about)) {
         return meta_refuse(checking, "description", "meta.description must be a non-empty string");
     }
-    if (!is_text_or_absent(checking->meta, "whenToUse")) {
+    if (!is_text_or_absent(meta, "whenToUse")) {
         return meta_refuse(checking, "whenToUse", "meta.whenToUse must be a string");
     }
-    struct err err = check_phases(checking);
-    return err_failed(err) ? err : check_args(checking);
+    if (phases != NULL && (!json_is_array(phases) || json_array_size(phases) > SCRIPT_PHASES_MAX)) {
+        return meta_refuse(checking, "phases", "meta.phases must be a list of at most 200 phases");
+    }
+    for (size_t i = 0; i < json_array_size(phases); i++) {
+        const json_t *phase = json_array_get(phases, i);
+        if (!is_full_text(json_object_get(phase, "title"))) {
+            return meta_refuse(
+                checking, "phases",
+                "each of meta.phases must be an object whose title is a non-empty string");
+        }
+        if (!is_text_or_absent(phase, "detail")) {
+            return meta_refuse(checking, "phases",
+                               "the detail of one of meta.phases must be a string");
+        }
+        if (!is_text_or_absent(phase, "model")) {
+            return meta_refuse(checking, "phases",
+                               "the model of one of meta.phases must be a string");
+        }
+    }
+    AUTO(json_schema_release) struct json_schema *schema = NULL;
+    struct why why = {.text = ""};
+    struct err err = args == NULL ? ERR_OK : json_schema_compile(args, &schema, &why);
+    if (!err_failed(err) || err.code == ERR_OUT_OF_MEMORY) {
+        return err;
+    }
+    char text[sizeof checking->fault->message];
+    (void)snprintf(text, sizeof text, "meta.args must be a JSON Schema: %.250s", why.text);
+    return meta_refuse(checking, "args", text);
 }
 
 /* --- What meta says --------------------------------------------------------------------------- */
@@ -180,7 +169,7 @@ struct err script_prepare(const struct script_source *source, struct script_prep
                           struct script_fault *ret_fault) {
     AUTO(tokens_done) struct tokens tokens = {.list = NULL};
     AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    AUTO(text_done) struct text text;
+    AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + 256);
     struct forms forms;
     if (source->text.len > SCRIPT_SOURCE_MAX) {
         *ret_fault = (struct script_fault){.code = "too_large"};
@@ -189,7 +178,6 @@ struct err script_prepare(const struct script_source *source, struct script_prep
                        SCRIPT_SOURCE_MAX);
         return err_make(ERR_BAD_SCRIPT, "script: size");
     }
-    text_init(&text, SCRIPT_SOURCE_MAX + 256);
     struct err err = tokens_read(source->text, &tokens, ret_fault);
     if (err.code != ERR_OUT_OF_MEMORY && tokens.list != NULL) {
         /* A word of another language may be why the tokens ended in a fault: a better answer. */

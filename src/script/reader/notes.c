@@ -46,18 +46,13 @@ static void note_add(struct noting *noting, uint32_t at, const char *code, enum 
 
 /* --- Time and chance -------------------------------------------------------------------------- */
 
-/* `NAME.member(` */
-static bool calls_member(const struct tokens *tokens, uint32_t at, enum word member) {
-    return token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, member) &&
-           token_is(tokens, at + 3, "(");
-}
-
 static void note_date(struct noting *noting, uint32_t at) {
     static const char code[] = "not_deterministic";
     const struct tokens *tokens = noting->tokens;
     bool made = token_is_word(tokens, at - 1, WORD_NEW);
     bool called = token_is(tokens, at + 1, "(");
-    if (calls_member(tokens, at, WORD_NOW)) {
+    if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_NOW) &&
+        token_is(tokens, at + 3, "(")) {
         note_add(noting, at, code, NOTE_WARNS,
                  "Date.now() throws in a workflow: pass the time in args");
     } else if (made && (!called || token_is(tokens, at + 2, ")")) &&
@@ -75,10 +70,9 @@ static void note_date(struct noting *noting, uint32_t at) {
 /* Scripts of other hosts name models by words of theirs. Each is noted once. */
 static void note_model(struct noting *noting, uint32_t value) {
     const struct tokens *tokens = noting->tokens;
-    AUTO(text_done) struct text name;
+    AUTO(text_done) struct text name = text_up_to(200);
     struct script_fault ignored;
     char message[sizeof ignored.message];
-    text_init(&name, 200);
     if (token_kind(tokens, value) != TOKEN_STRING || !token_is_any(tokens, value + 1, ",}") ||
         err_failed(literal_text(tokens, value, &name, &ignored)) || text_failed(&name) ||
         name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
@@ -135,16 +129,6 @@ static uint32_t comma_after(const struct tokens *tokens, uint32_t at, uint32_t e
     return at;
 }
 
-/* agent(…, {…}): the second argument, where it is an object. */
-static void note_agent(struct noting *noting, uint32_t at) {
-    const struct tokens *tokens = noting->tokens;
-    uint32_t end = tokens->list[at + 1].mate;
-    uint32_t comma = comma_after(tokens, at + 2, end);
-    if (comma < end && token_is(tokens, comma + 1, "{")) {
-        literal_each_key(tokens, comma + 1, note_option, noting);
-    }
-}
-
 /* parallel([…]), pipeline([…]): the number of items, and whether they are promises already. */
 static void note_items(struct noting *noting, uint32_t at) {
     const struct tokens *tokens = noting->tokens;
@@ -184,11 +168,16 @@ void script_note_risks(const struct tokens *tokens, struct script_prepared *prep
             token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION);
         if (word == WORD_DATE) {
             note_date(&noting, at);
-        } else if (word == WORD_MATH && calls_member(tokens, at, WORD_RANDOM)) {
+        } else if (word == WORD_MATH && token_is(tokens, at + 1, ".") &&
+                   token_is_word(tokens, at + 2, WORD_RANDOM) && token_is(tokens, at + 3, "(")) {
             note_add(&noting, at, "not_deterministic", NOTE_WARNS,
                      "Math.random() throws in a workflow: vary by index instead");
         } else if (called && word == WORD_AGENT) {
-            note_agent(&noting, at);
+            /* agent(…, {…}): the second argument, where it is an object. */
+            uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
+            if (comma < end && token_is(tokens, comma + 1, "{")) {
+                literal_each_key(tokens, comma + 1, note_option, &noting);
+            }
         } else if (called && (word == WORD_PARALLEL || word == WORD_PIPELINE)) {
             note_items(&noting, at);
         }

@@ -103,10 +103,7 @@ static const char *typescript_declaration(const struct tokens *tokens, uint32_t 
 }
 
 static const char *typescript_word(const struct tokens *tokens, uint32_t at) {
-    if (token_is_member(tokens, at)) {
-        return NULL;
-    }
-    switch (token_word(tokens, at)) {
+    switch (token_is_member(tokens, at) ? WORD_NONE : token_word(tokens, at)) {
     case WORD_AS:
     case WORD_SATISFIES:
         return is_cast(tokens, at) ? "a cast with `as` or `satisfies`" : NULL;
@@ -121,6 +118,8 @@ static const char *typescript_word(const struct tokens *tokens, uint32_t at) {
                        token_word(tokens, at + 1) > WORD__BEFORE_VALUE_END
                    ? "a declaration"
                    : NULL;
+    case WORD_NONE:
+        return NULL;
     default:
         return typescript_declaration(tokens, at);
     }
@@ -173,20 +172,6 @@ static bool is_method(const struct tokens *tokens, uint32_t at) {
            token_is(tokens, token_behind(tokens, at + 1), "{");
 }
 
-static struct err refuse_import(const struct tokens *tokens, uint32_t at,
-                                struct script_fault *ret_fault) {
-    if (token_is_member(tokens, at) || token_is(tokens, at + 1, ":") || is_method(tokens, at)) {
-        return ERR_OK;
-    }
-    const char *what = token_is(tokens, at + 1, "(")   ? "import(…)"
-                       : token_is(tokens, at + 1, ".") ? "import.meta"
-                                                       : "import";
-    return token_fault(tokens, at, "import", ret_fault,
-                       "%s: a workflow script is one file and cannot import; what needs a module is"
-                       " work for an agent",
-                       what);
-}
-
 static const struct {
     enum word word;
     const char *code, *text;
@@ -202,49 +187,43 @@ static const struct {
      "setImmediate: a workflow script has no timers, since a replay could not repeat them"},
 };
 
-/* Whether the file declares one of these names itself, looked up at most once for each. */
-struct known {
-    bool asked[COUNT_OF(unwanted)], declared[COUNT_OF(unwanted)];
-};
-
-static struct err refuse_call(const struct tokens *tokens, uint32_t at, struct known *known,
-                              struct script_fault *ret_fault) {
-    bool call = token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
-                !is_method(tokens, at) && !token_is_word(tokens, at - 1, WORD_FUNCTION) &&
-                !token_is(tokens, at - 1, "*");
-    for (size_t i = 0; call && i < COUNT_OF(unwanted); i++) {
-        if (!token_is_word(tokens, at, unwanted[i].word)) {
-            continue;
+struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault) {
+    /* Whether the file declares one of these names itself is looked up at most once for each. */
+    enum { UNASKED, DECLARED, UNDECLARED } known[COUNT_OF(unwanted)] = {UNASKED};
+    for (uint32_t at = 0; at < tokens->count; at++) {
+        enum word word = token_word(tokens, at);
+        bool call = token_is(tokens, at + 1, "(");
+        bool free = !token_is_member(tokens, at) && !is_method(tokens, at);
+        if (word == WORD_IMPORT && free && !token_is(tokens, at + 1, ":")) {
+            return token_fault(tokens, at, "import", ret_fault,
+                               "%s: a workflow script is one file and cannot import; what needs a"
+                               " module is work for an agent",
+                               call                            ? "import(…)"
+                               : token_is(tokens, at + 1, ".") ? "import.meta"
+                                                               : "import");
         }
-        if (!known->asked[i]) {
-            known->asked[i] = true;
-            known->declared[i] = script_declares(tokens, unwanted[i].word);
+        bool calls = call && free && word > WORD__RESERVED_END &&
+                     !token_is_word(tokens, at - 1, WORD_FUNCTION) &&
+                     !token_is(tokens, at - 1, "*");
+        for (size_t i = 0; calls && i < COUNT_OF(unwanted); i++) {
+            if (word != unwanted[i].word) {
+                continue;
+            }
+            if (known[i] == UNASKED) {
+                known[i] = script_declares(tokens, word) ? DECLARED : UNDECLARED;
+            }
+            if (known[i] == UNDECLARED) {
+                return token_fault(tokens, at, unwanted[i].code, ret_fault, "%s", unwanted[i].text);
+            }
         }
-        if (!known->declared[i]) {
-            return token_fault(tokens, at, unwanted[i].code, ret_fault, "%s", unwanted[i].text);
+        const char *typescript = typescript_at(tokens, at);
+        if (typescript != NULL) {
+            return token_fault(tokens, at, "typescript", ret_fault,
+                               "%s: workflow scripts are plain JavaScript, not TypeScript",
+                               typescript);
         }
     }
     return ERR_OK;
-}
-
-struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault) {
-    struct known known = {.asked = {false}};
-    struct err err = ERR_OK;
-    for (uint32_t at = 0; at < tokens->count && !err_failed(err); at++) {
-        enum word word = token_word(tokens, at);
-        if (word == WORD_IMPORT) {
-            err = refuse_import(tokens, at, ret_fault);
-        } else if (word > WORD__RESERVED_END) {
-            err = refuse_call(tokens, at, &known, ret_fault);
-        }
-        const char *typescript = err_failed(err) ? NULL : typescript_at(tokens, at);
-        if (typescript != NULL) {
-            err = token_fault(tokens, at, "typescript", ret_fault,
-                              "%s: workflow scripts are plain JavaScript, not TypeScript",
-                              typescript);
-        }
-    }
-    return err;
 }
 
 /* --- Faults that the engine found ------------------------------------------------------------- */
