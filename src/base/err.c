@@ -52,18 +52,14 @@ static const struct {
     {ENETUNREACH, ERR_UNREACHABLE},  {ETIMEDOUT, ERR_UNREACHABLE},  {EINTR, ERR_INTERRUPTED},
 };
 
-static enum err_code code_from_errno(int os) {
-    for (size_t i = 0; i < COUNT_OF(errno_rows); i++) {
-        if (errno_rows[i].os == os) {
-            return errno_rows[i].code;
-        }
-    }
-    return ERR_IO;
-}
-
 struct err err_from_errno(int os, const char *step) {
     assert(os != 0);
-    return (struct err){.code = code_from_errno(os), .os = os, .step = step};
+    size_t i = 0;
+    while (i < COUNT_OF(errno_rows) && errno_rows[i].os != os) {
+        i++;
+    }
+    return (struct err){
+        .code = i < COUNT_OF(errno_rows) ? errno_rows[i].code : ERR_IO, .os = os, .step = step};
 }
 
 static void why_format(struct why *why, const char *format, va_list args) PRINTF_LIKE(2, 0);

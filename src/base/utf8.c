@@ -4,41 +4,18 @@
 #include <endian.h>
 #include <string.h>
 
-/* Bytes in a sequence that starts with `lead`, or 0 when nothing may start with it. C0 and C1 would
- * be overlong, F5 and above lie beyond U+10FFFF. */
-static size_t sequence_len(unsigned char lead) {
-    if (lead < 0x80) {
-        return 1;
-    }
-    if (lead < 0xC2 || lead > 0xF4) {
-        return 0;
-    }
-    return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
-
-/* What the lead byte alone cannot tell: the second byte has a narrower range after four of them. */
-static bool second_byte_fits(unsigned char lead, unsigned char second) {
-    switch (lead) {
-    case 0xE0: /* Below A0: overlong. */
-        return second >= 0xA0 && second <= 0xBF;
-    case 0xED: /* Above 9F: surrogates. */
-        return second >= 0x80 && second <= 0x9F;
-    case 0xF0: /* Below 90: overlong. */
-        return second >= 0x90 && second <= 0xBF;
-    case 0xF4: /* Above 8F: beyond U+10FFFF. */
-        return second >= 0x80 && second <= 0x8F;
-    default:
-        return second >= 0x80 && second <= 0xBF;
-    }
-}
-
-/* Length of the valid sequence at `at`, or 0. */
+/* Length of the valid sequence at `at`, or 0. C0 and C1 would be overlong, F5 and above lie beyond
+ * U+10FFFF; the second byte has a narrower range after four of the lead bytes. */
 static size_t sequence_valid(const unsigned char *at, size_t left) {
-    size_t len = sequence_len(at[0]);
-    if (len == 0 || len > left) {
+    const unsigned char lead = at[0];
+    size_t len = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4 || len > left) {
         return 0;
     }
-    if (len > 1 && !second_byte_fits(at[0], at[1])) {
+    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80; /* Below: overlong. */
+    /* Above: surrogates, and beyond U+10FFFF. */
+    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (len > 1 && (at[1] < low || at[1] > high)) {
         return 0;
     }
     for (size_t i = 2; i < len; i++) {
@@ -72,11 +49,6 @@ static inline size_t eight_plain_len(const unsigned char *at, enum stop stop) {
     return flags == 0 ? sizeof word : (size_t)__builtin_ctzll(flags) / 8;
 }
 
-static inline bool is_stop(unsigned char byte, enum stop stop) {
-    bool escaped = byte < ' ' || byte == '"' || byte == '\\';
-    return byte >= 0x80 || (stop == STOP_AT_ESCAPES && escaped);
-}
-
 static inline size_t plain_len(const unsigned char *text, size_t len, enum stop stop) {
     size_t i = 0;
     while (len - i >= 8) {
@@ -86,8 +58,10 @@ static inline size_t plain_len(const unsigned char *text, size_t len, enum stop 
             return i;
         }
     }
-    while (i < len && !is_stop(text[i], stop)) {
-        i++;
+    for (; i < len && text[i] < 0x80; i++) {
+        if (stop == STOP_AT_ESCAPES && (text[i] < ' ' || text[i] == '"' || text[i] == '\\')) {
+            break;
+        }
     }
     return i;
 }
@@ -164,21 +138,17 @@ size_t utf8_cut(struct bytes text, size_t len_max) {
     return cut;
 }
 
-/* C0, DEL, and C1, which some terminals obey too. */
-static bool is_control(const unsigned char *at, size_t sequence) {
-    if (sequence == 1) {
-        return at[0] < 0x20 || at[0] == 0x7F;
-    }
-    return sequence == 2 && at[0] == 0xC2 && at[1] < 0xA0;
-}
-
 void utf8_make_plain(char *text, size_t len) {
     unsigned char *at = (unsigned char *)text;
     size_t left = len;
     while (left > 0) {
         size_t sequence = sequence_valid(at, left);
         size_t step = sequence > 0 ? sequence : 1;
-        if (sequence == 0 || is_control(at, sequence)) {
+        /* C0, DEL, and C1, which some terminals obey too. */
+        bool control = sequence == 1   ? at[0] < 0x20 || at[0] == 0x7F
+                       : sequence == 2 ? at[0] == 0xC2 && at[1] < 0xA0
+                                       : sequence == 0;
+        if (control) {
             memset(at, '?', step);
         }
         at += step;

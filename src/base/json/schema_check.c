@@ -511,16 +511,6 @@ static JUDGE(judge_pattern_properties) {
     }
 }
 
-static bool is_declared(struct check *check, const json_t *schema, struct bytes key) {
-    bool declared =
-        json_object_getn(json_object_get(schema, "properties"), key.data, key.len) != NULL;
-    for (struct json_member row = json_first(json_object_get(schema, "patternProperties"));
-         row.value != NULL && !declared; row = json_next(row)) {
-        declared = pattern_fits(check, row.key.data, key);
-    }
-    return declared;
-}
-
 static void field_refuse(struct check *check, const json_t *schema, struct bytes key) {
     char shown[64];
     size_t len = utf8_cut(key, sizeof shown - 1);
@@ -549,13 +539,16 @@ static void field_refuse(struct check *check, const json_t *schema, struct bytes
 static JUDGE(judge_additional) {
     for (struct json_member at = json_first(value); at.value != NULL && check->stop == ERR_NONE;
          at = json_next(at)) {
+        const json_t *properties = json_object_get(schema, "properties");
+        bool declared = json_object_getn(properties, at.key.data, at.key.len) != NULL;
         check->steps++;
-        if (is_declared(check, schema, at.key)) {
-            continue;
+        for (struct json_member row = json_first(json_object_get(schema, "patternProperties"));
+             row.value != NULL && !declared; row = json_next(row)) {
+            declared = pattern_fits(check, row.key.data, at.key);
         }
-        if (json_is_false(word)) {
+        if (!declared && json_is_false(word)) {
             field_refuse(check, schema, at.key);
-        } else {
+        } else if (!declared) {
             member_judge(check, word, at.key, at.value);
         }
     }

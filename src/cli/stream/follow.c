@@ -359,16 +359,6 @@ static struct err ws_follow(struct follow *follow) {
 
 /* --- Trying again ----------------------------------------------------------------------------- */
 
-/* The time since the last success, or since the beginning, decides. A daemon that was killed before
- * its first answer was whole is retried like any other outage; a daemon that never listened is
- * not. */
-static bool may_retry(const struct follow *follow, struct err err, uint64_t quiet_ns) {
-    const struct follow_options *options = follow->options;
-    bool absent = err.code == ERR_UNREACHABLE && !client_was_connected(options->talk->client);
-    return client_may_pass(err) && !absent && options->retry_ms != 0 &&
-           quiet_ns <= (uint64_t)options->retry_ms * UINT64_C(1000000);
-}
-
 struct err follow_run(const struct follow_options *options, struct why *why) {
     struct follow follow = {
         .options = options, .client = options->talk->client, .why = why, .cursor = options->after};
@@ -390,7 +380,12 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
             alive_ns = now_ns;
             pause_ms = PAUSE_FIRST_MS;
         }
-        if (follow.ended || !may_retry(&follow, err, now_ns - alive_ns)) {
+        /* The time since the last success, or since the beginning, decides. A daemon that was
+         * killed before its first answer was whole is retried like any other outage; a daemon that
+         * never listened is not. */
+        bool absent = err.code == ERR_UNREACHABLE && !client_was_connected(follow.client);
+        bool late = now_ns - alive_ns > (uint64_t)options->retry_ms * UINT64_C(1000000);
+        if (follow.ended || !client_may_pass(err) || absent || options->retry_ms == 0 || late) {
             return follow.ended ? ERR_OK : err;
         }
         if (pause_ms == PAUSE_FIRST_MS) { /* Once for each outage. */

@@ -110,15 +110,6 @@ static struct err chat_watch(struct chat *chat, const char *run) {
     return err;
 }
 
-static struct err chat_say(struct chat *chat, const char *text) {
-    AUTO(mem_release) char *run = NULL;
-    const struct session_say say = {
-        .session = chat->session, .text = text, .model = chat->model, .images = chat->images};
-    struct err err = session_say(&chat->talk, &say, &run, &chat->invocation->why);
-    (void)json_array_clear(chat->images);
-    return err_failed(err) ? err : chat_watch(chat, run);
-}
-
 /* --- Coming back ------------------------------------------------------------------------------ */
 
 static bool message_is_said(const json_t *message) {
@@ -390,7 +381,12 @@ static struct err line_do(struct chat *chat, const char *text) {
         return ERR_OK;
     }
     if (text[0] != '/') {
-        return chat_say(chat, text);
+        AUTO(mem_release) char *run = NULL;
+        const struct session_say say = {
+            .session = chat->session, .text = text, .model = chat->model, .images = chat->images};
+        struct err err = session_say(&chat->talk, &say, &run, &chat->invocation->why);
+        (void)json_array_clear(chat->images);
+        return err_failed(err) ? err : chat_watch(chat, run);
     }
     const char *line = text + 1;
     size_t len = strcspn(line, " ");

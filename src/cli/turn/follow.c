@@ -353,24 +353,6 @@ static struct err message_find(const struct watching *watching, json_t **ret_mes
     return ERR_OK;
 }
 
-/* Adds the text of a part; one that the list cut is asked for. */
-static struct err part_add(const struct watching *watching, const char *message, const json_t *part,
-                           struct text *text) {
-    AUTO(json_release) json_t *whole = NULL;
-    char rest[80];
-    struct err err = ERR_OK;
-    if (json_is_true(json_object_get(part, "cut"))) {
-        (void)snprintf(rest, sizeof rest, "/parts/%lld?limit=%d",
-                       (long long)talk_int(part, "number"), 1 << 20); /* Fits. */
-        err = stored_get(watching, "/api/v1/messages/", message, rest, &whole);
-    }
-    if (!err_failed(err)) {
-        struct bytes said = json_bytes(whole != NULL ? whole : part, "text");
-        text_add(text, said.data, said.len);
-    }
-    return err;
-}
-
 /* Fills in what the events did not bring, because they were pruned: the text is the whole text of
  * the turn's last step, and the usage is the sum over its calls. Both are left as they are where no
  * stored message answers for the turn. On a terminal the text of a turn that goes on was printed as
@@ -396,8 +378,16 @@ static struct err outcome_complete(struct watching *watching) {
     text_clear(&outcome->text);
     json_array_foreach(parts, at, part) {
         bool said = strcmp(talk_text(part, "kind"), "text") == 0 && talk_int(part, "step") == last;
+        AUTO(json_release) json_t *whole = NULL;
+        if (said && !err_failed(err) && json_is_true(json_object_get(part, "cut"))) {
+            char rest[80]; /* The list cut the text: it is asked for. */
+            (void)snprintf(rest, sizeof rest, "/parts/%lld?limit=%d",
+                           (long long)talk_int(part, "number"), 1 << 20); /* Fits. */
+            err = stored_get(watching, "/api/v1/messages/", talk_text(message, "id"), rest, &whole);
+        }
         if (said && !err_failed(err)) {
-            err = part_add(watching, talk_text(message, "id"), part, &outcome->text);
+            struct bytes text = json_bytes(whole != NULL ? whole : part, "text");
+            text_add(&outcome->text, text.data, text.len);
         }
     }
     if (json_is_object(usage)) {

@@ -18,7 +18,7 @@
 #include "cli/base/cli.h"
 #include "cli/workflow/tree.h"
 
-/* Of a workflow or an agent. */
+/* The run is a workflow or an agent. */
 MUST_CHECK struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run);
 
 /* Asks for the rows of the run's agents, and adds them to the tree; *ret_rows is the caller's. */
