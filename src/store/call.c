@@ -32,6 +32,12 @@ struct call *calls_pop(struct calls *calls) {
     return call;
 }
 
+void calls_free(struct calls *calls) {
+    for (struct call *call = calls_pop(calls); call != NULL; call = calls_pop(calls)) {
+        mem_free(call);
+    }
+}
+
 void calls_move(struct calls *to, struct calls *from) {
     if (from->first == NULL) {
         return;

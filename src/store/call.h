@@ -29,6 +29,7 @@ struct calls {
 
 void calls_push(struct calls *calls, struct call *call);
 struct call *calls_pop(struct calls *calls); /* NULL when it is empty. */
+void calls_free(struct calls *calls);        /* Frees all that are in it. */
 void calls_move(struct calls *to, struct calls *from);
 
 struct call_pool {

@@ -1,20 +1,8 @@
 /* checkpoint.c: see checkpoint.h. */
 #include "store/checkpoint.h"
 
-#include <time.h>
-
+#include "store/lane.h"
 #include "store/store.h"
-#include "store/threads.h"
-
-static void lock(struct checkpoint *checkpoint) {
-    int rc = pthread_mutex_lock(&checkpoint->lock);
-    assert(rc == 0);
-}
-
-static void unlock(struct checkpoint *checkpoint) {
-    int rc = pthread_mutex_unlock(&checkpoint->lock);
-    assert(rc == 0);
-}
 
 static struct err perform(struct checkpoint *checkpoint, struct conn *conn,
                           enum checkpoint_kind kind) {
@@ -35,13 +23,13 @@ static void wait_for_work(struct checkpoint *checkpoint) {
     uint64_t mark = checkpoint->mark_at_ns, scrub = checkpoint->scrub_at_ns;
     uint64_t at_ns = mark == 0 || (scrub != 0 && scrub < mark) ? scrub : mark;
     if (at_ns == 0) {
-        (void)pthread_cond_wait(&checkpoint->wake, &checkpoint->lock); /* Cannot fail. */
+        uv_cond_wait(&checkpoint->wake, &checkpoint->lock);
         return;
     }
-    const struct timespec until = {.tv_sec = (time_t)(at_ns / 1000000000),
-                                   .tv_nsec = (long)(at_ns % 1000000000)};
-    /* Whether it was woken or its time is over, the caller looks at the clock. */
-    (void)pthread_cond_timedwait(&checkpoint->wake, &checkpoint->lock, &until);
+    uint64_t now_ns = world_mono_ns(checkpoint->world);
+    if (at_ns > now_ns) { /* Whether it was woken or its time is over, the caller looks. */
+        (void)uv_cond_timedwait(&checkpoint->wake, &checkpoint->lock, at_ns - now_ns);
+    }
 }
 
 static bool is_due(const struct checkpoint *checkpoint, uint64_t at_ns) {
@@ -52,28 +40,15 @@ static uint64_t in_seconds(const struct checkpoint *checkpoint, unsigned seconds
     return world_mono_ns(checkpoint->world) + (uint64_t)seconds * 1000000000;
 }
 
-/* The next four with the lock held, which is released meanwhile. */
-static void mark_keep(struct checkpoint *checkpoint) {
-    checkpoint->mark_at_ns = 0;
-    atomic_store(&checkpoint->marked, false);
-    unlock(checkpoint);
-    checkpoint->own->driver->keep(checkpoint->own);
-    lock(checkpoint);
-}
-
+/* The next two with the lock held, which is released meanwhile. */
 static struct err log_copy(struct checkpoint *checkpoint, enum checkpoint_kind kind) {
     checkpoint->running = true;
-    unlock(checkpoint);
+    uv_mutex_unlock(&checkpoint->lock);
     struct err err = perform(checkpoint, checkpoint->own, kind);
-    lock(checkpoint);
+    uv_mutex_lock(&checkpoint->lock);
     checkpoint->running = false;
-    (void)pthread_cond_signal(&checkpoint->idle); /* Cannot fail. */
+    uv_cond_signal(&checkpoint->idle);
     return err;
-}
-
-static void scrub_end(struct checkpoint *checkpoint) {
-    checkpoint->scrub_tries = 0;
-    atomic_store(&checkpoint->empty, SCRUB_NONE);
 }
 
 /* Most is copied while everybody goes on; what is left takes no time. */
@@ -84,7 +59,8 @@ static void log_scrub(struct checkpoint *checkpoint) {
         err = log_copy(checkpoint, CHECKPOINT_EMPTY);
     }
     if (!err_failed(err)) {
-        scrub_end(checkpoint);
+        checkpoint->scrub_tries = 0;
+        atomic_store(&checkpoint->empty, SCRUB_NONE);
         return;
     }
     bool patient = ++checkpoint->scrub_tries % CHECKPOINT_SCRUB_PATIENT == 0;
@@ -92,34 +68,34 @@ static void log_scrub(struct checkpoint *checkpoint) {
     atomic_store(&checkpoint->empty, patient ? SCRUB_PATIENT : SCRUB_HURRIED);
 }
 
-static void log_shorten(struct checkpoint *checkpoint) {
-    checkpoint->wanted = false;
-    (void)log_copy(checkpoint, CHECKPOINT_PASSIVE); /* See Failure. */
-    if (atomic_load(&checkpoint->log_bytes) >= CHECKPOINT_RESTART_BYTES) {
-        /* A request made meanwhile is dropped: the next PASSIVE would hold the lock that the
-         * writer needs now. */
-        checkpoint->wanted = false;
-        atomic_store(&checkpoint->restart, true);
-    }
-}
-
 /* Where much is written, the log grows so fast that a copy of it is always wanted: what has a time
  * comes first. While the writer is asked to empty the log, a copy would be in its way. */
 static void *thread_main(void *arg) {
     struct checkpoint *checkpoint = arg;
-    lock(checkpoint);
+    uv_mutex_lock(&checkpoint->lock);
     while (!checkpoint->ending) {
         if (is_due(checkpoint, checkpoint->mark_at_ns)) {
-            mark_keep(checkpoint);
+            checkpoint->mark_at_ns = 0;
+            atomic_store(&checkpoint->marked, false);
+            uv_mutex_unlock(&checkpoint->lock);
+            checkpoint->own->driver->keep(checkpoint->own);
+            uv_mutex_lock(&checkpoint->lock);
         } else if (is_due(checkpoint, checkpoint->scrub_at_ns)) {
             log_scrub(checkpoint);
         } else if (checkpoint->wanted && atomic_load(&checkpoint->empty) == SCRUB_NONE) {
-            log_shorten(checkpoint);
+            checkpoint->wanted = false;
+            (void)log_copy(checkpoint, CHECKPOINT_PASSIVE); /* See Failure. */
+            if (atomic_load(&checkpoint->log_bytes) >= CHECKPOINT_RESTART_BYTES) {
+                /* A request made meanwhile is dropped: the next PASSIVE would hold the lock that
+                 * the writer needs now. */
+                checkpoint->wanted = false;
+                atomic_store(&checkpoint->restart, true);
+            }
         } else {
             wait_for_work(checkpoint);
         }
     }
-    unlock(checkpoint);
+    uv_mutex_unlock(&checkpoint->lock);
     return NULL;
 }
 
@@ -130,21 +106,15 @@ struct err checkpoint_start(struct checkpoint *checkpoint, struct conn *writer, 
     if (own == NULL) {
         return ERR_OK;
     }
-    int rc = pthread_mutex_init(&checkpoint->lock, NULL /* no attributes */);
+    int rc = uv_mutex_init(&checkpoint->lock);
     assert(rc == 0);
-    pthread_condattr_t attributes;
-    rc = pthread_condattr_init(&attributes);
+    rc = uv_cond_init(&checkpoint->wake);
     assert(rc == 0);
-    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    rc = uv_cond_init(&checkpoint->idle);
     assert(rc == 0);
-    rc = pthread_cond_init(&checkpoint->wake, &attributes);
-    assert(rc == 0);
-    (void)pthread_condattr_destroy(&attributes); /* Cannot fail. */
     if (own->driver->keep != NULL) { /* A crash may have come before a scrub that was wanted. */
         checkpoint->scrub_at_ns = in_seconds(checkpoint, STORE_SCRUB_S);
     }
-    rc = pthread_cond_init(&checkpoint->idle, NULL /* no attributes */);
-    assert(rc == 0);
     checkpoint->own = own;
     struct err err = store__thread_start(&checkpoint->thread, "store-log", thread_main, checkpoint);
     if (err_failed(err)) {
@@ -157,72 +127,47 @@ void checkpoint_stop(struct checkpoint *checkpoint) {
     if (checkpoint->own == NULL) {
         return;
     }
-    lock(checkpoint);
+    uv_mutex_lock(&checkpoint->lock);
     checkpoint->ending = true;
-    (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
-    unlock(checkpoint);
+    uv_cond_signal(&checkpoint->wake);
+    uv_mutex_unlock(&checkpoint->lock);
     int rc = pthread_join(checkpoint->thread, NULL /* no result */);
     assert(rc == 0);
     checkpoint->own = NULL;
 }
 
-static void ask(struct checkpoint *checkpoint) {
+void checkpoint_scrub(struct checkpoint *checkpoint) {
     if (checkpoint->own == NULL) {
-        (void)perform(checkpoint, checkpoint->writer, CHECKPOINT_PASSIVE); /* See Failure. */
-        return;
+        atomic_store(&checkpoint->empty, SCRUB_HURRIED);
+    } else {
+        uv_mutex_lock(&checkpoint->lock);
+        if (checkpoint->scrub_at_ns == 0) {
+            checkpoint->scrub_at_ns = in_seconds(checkpoint, STORE_SCRUB_S);
+            uv_cond_signal(&checkpoint->wake);
+        }
+        uv_mutex_unlock(&checkpoint->lock);
     }
-    lock(checkpoint);
-    checkpoint->wanted = true;
-    (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
-    unlock(checkpoint);
-}
-
-static void mark_note(struct checkpoint *checkpoint) {
-    bool asks = checkpoint->own != NULL && checkpoint->own->driver->keep != NULL;
-    if (asks && !atomic_exchange(&checkpoint->marked, true)) {
-        lock(checkpoint);
-        checkpoint->mark_at_ns = in_seconds(checkpoint, CHECKPOINT_MARK_S);
-        (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
-        unlock(checkpoint);
-    }
-}
-
-/* A second checkpoint is refused while one goes on, however slowly; ours waits for nobody. */
-static void quiet_thread(struct checkpoint *checkpoint) {
-    if (checkpoint->own == NULL) {
-        return;
-    }
-    lock(checkpoint);
-    checkpoint->wanted = false;
-    while (checkpoint->running) {
-        (void)pthread_cond_wait(&checkpoint->idle, &checkpoint->lock); /* Cannot fail. */
-    }
-    unlock(checkpoint);
 }
 
 /* Where the disk refuses the copy, waiting would not help: the next try is one step later. */
 static void bring_down(struct checkpoint *checkpoint, int64_t bytes) {
     struct err err = err_make(ERR_BUSY, "store: checkpoint");
-    quiet_thread(checkpoint);
+    if (checkpoint->own != NULL) {
+        /* A second checkpoint is refused while one goes on, however slowly; ours waits for nobody.
+         */
+        uv_mutex_lock(&checkpoint->lock);
+        checkpoint->wanted = false;
+        while (checkpoint->running) {
+            uv_cond_wait(&checkpoint->idle, &checkpoint->lock);
+        }
+        uv_mutex_unlock(&checkpoint->lock);
+    }
     atomic_store(&checkpoint->restart, false);
     for (int i = 0; i < CHECKPOINT_WAITS && err.code == ERR_BUSY; i++) {
         err = perform(checkpoint, checkpoint->writer, CHECKPOINT_WAIT);
     }
     bool refused = err_failed(err) && err.code != ERR_BUSY;
     checkpoint->wait_at = refused ? bytes + CHECKPOINT_EVERY : CHECKPOINT_WAIT_BYTES;
-}
-
-void checkpoint_scrub(struct checkpoint *checkpoint) {
-    if (checkpoint->own == NULL) {
-        atomic_store(&checkpoint->empty, SCRUB_HURRIED);
-        return;
-    }
-    lock(checkpoint);
-    if (checkpoint->scrub_at_ns == 0) {
-        checkpoint->scrub_at_ns = in_seconds(checkpoint, STORE_SCRUB_S);
-        (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
-    }
-    unlock(checkpoint);
 }
 
 /* Between two groups: only a reader can be in the way now, or the thread itself. */
@@ -234,23 +179,29 @@ static void empty_log(struct checkpoint *checkpoint, int request) {
         atomic_store(&checkpoint->empty, SCRUB_NONE);
         return;
     }
-    lock(checkpoint);
-    if (err_failed(err)) {
-        atomic_store(&checkpoint->empty, SCRUB_NONE); /* The thread tries again. */
-    } else {
+    uv_mutex_lock(&checkpoint->lock);
+    atomic_store(&checkpoint->empty, SCRUB_NONE); /* After a failure, the thread tries again. */
+    if (!err_failed(err)) {
         checkpoint->scrub_at_ns = 0;
-        scrub_end(checkpoint);
+        checkpoint->scrub_tries = 0;
     }
-    (void)pthread_cond_signal(&checkpoint->wake); /* Cannot fail. */
-    unlock(checkpoint);
+    uv_cond_signal(&checkpoint->wake);
+    uv_mutex_unlock(&checkpoint->lock);
 }
 
 void checkpoint_tend(struct checkpoint *checkpoint) {
-    if (checkpoint->writer->driver->log_bytes == NULL) {
+    const struct driver *driver = checkpoint->writer->driver;
+    if (driver->log_bytes == NULL) {
         return;
     }
-    mark_note(checkpoint);
-    int64_t bytes = checkpoint->writer->driver->log_bytes(checkpoint->writer);
+    bool keeps = checkpoint->own != NULL && driver->keep != NULL;
+    if (keeps && !atomic_exchange(&checkpoint->marked, true)) {
+        uv_mutex_lock(&checkpoint->lock);
+        checkpoint->mark_at_ns = in_seconds(checkpoint, CHECKPOINT_MARK_S);
+        uv_cond_signal(&checkpoint->wake);
+        uv_mutex_unlock(&checkpoint->lock);
+    }
+    int64_t bytes = driver->log_bytes(checkpoint->writer);
     atomic_store_explicit(&checkpoint->log_bytes, bytes, memory_order_relaxed);
     if (bytes >= checkpoint->wait_at) {
         bring_down(checkpoint, bytes);
@@ -267,11 +218,19 @@ void checkpoint_tend(struct checkpoint *checkpoint) {
         return;
     }
     if (bytes < checkpoint->next_at - CHECKPOINT_EVERY) {
-        checkpoint->next_at = CHECKPOINT_EVERY; /* The log began anew. */
+        checkpoint->next_at = CHECKPOINT_EVERY; /* The log restarted. */
         checkpoint->wait_at = CHECKPOINT_WAIT_BYTES;
     }
-    if (bytes >= checkpoint->next_at) {
-        checkpoint->next_at = bytes + CHECKPOINT_EVERY;
-        ask(checkpoint);
+    if (bytes < checkpoint->next_at) {
+        return;
     }
+    checkpoint->next_at = bytes + CHECKPOINT_EVERY;
+    if (checkpoint->own == NULL) {
+        (void)perform(checkpoint, checkpoint->writer, CHECKPOINT_PASSIVE); /* See Failure. */
+        return;
+    }
+    uv_mutex_lock(&checkpoint->lock);
+    checkpoint->wanted = true;
+    uv_cond_signal(&checkpoint->wake);
+    uv_mutex_unlock(&checkpoint->lock);
 }

@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <uv.h>
 
 #include "base/base.h"
 #include "base/err.h"
@@ -58,8 +59,8 @@ struct checkpoint {
     atomic_uint_fast64_t done;
 
     pthread_t thread;
-    pthread_mutex_t lock; /* Guards what follows. */
-    pthread_cond_t wake, idle;
+    uv_mutex_t lock; /* Guards what follows. */
+    uv_cond_t wake, idle;
     bool wanted, running, ending;
     uint64_t mark_at_ns, scrub_at_ns; /* When the next is due; 0: none is wanted. */
     unsigned scrub_tries;             /* Number of those that failed in a row. */

@@ -16,13 +16,6 @@ struct delivery_message {
     struct delivery *delivery; /* Borrowed; NULL when the store is gone. */
 };
 
-/* Content of one message to the loop. */
-struct portion {
-    struct group *group; /* From its beginning, notes first. */
-    struct calls calls;
-    struct err lost;
-};
-
 static void message_run(struct loop_msg *msg);
 
 void delivery_init(struct delivery *delivery, const struct store_options *options) {
@@ -35,25 +28,18 @@ void delivery_init(struct delivery *delivery, const struct store_options *option
     for (size_t i = 0; i < STORE_NOTE_KINDS_MAX; i++) {
         delivery->notes[i] = options->notes[i];
     }
-    int rc = pthread_mutex_init(&delivery->lock, NULL /* no attributes */);
+    int rc = uv_mutex_init(&delivery->lock);
     assert(rc == 0);
     delivery->message = mem_new(sizeof *delivery->message);
     *delivery->message = (struct delivery_message){.msg.run = message_run, .delivery = delivery};
 }
 
-static void group_free(struct group *group) {
-    for (struct call *call = calls_pop(&group->calls); call != NULL;
-         call = calls_pop(&group->calls)) {
-        mem_free(call);
-    }
-    notes_done(&group->notes);
-    mem_free(group);
-}
-
 static void groups_free(struct group *group) {
     while (group != NULL) {
         struct group *next = group->next;
-        group_free(group);
+        calls_free(&group->calls);
+        notes_done(&group->notes);
+        mem_free(group);
         group = next;
     }
 }
@@ -63,57 +49,36 @@ void delivery_done(struct delivery *delivery) {
     groups_free(delivery->first);
     groups_free(delivery->spare);
     groups_free(delivery->abandoned);
-    for (struct call *call = calls_pop(&delivery->calls); call != NULL;
-         call = calls_pop(&delivery->calls)) {
-        mem_free(call);
-    }
+    calls_free(&delivery->calls);
     call_pool_done(&delivery->pool);
     if (delivery->posted) {
         delivery->message->delivery = NULL; /* The loop frees the message when it gets it. */
     } else {
         mem_free(delivery->message);
     }
-    (void)pthread_mutex_destroy(&delivery->lock); /* Nobody holds it: it cannot fail. */
+    uv_mutex_destroy(&delivery->lock);
 }
 
 /* --- Any thread ------------------------------------------------------------------------------- */
 
-static void lock(struct delivery *delivery) {
-    int rc = pthread_mutex_lock(&delivery->lock);
-    assert(rc == 0);
-}
-
-static void unlock(struct delivery *delivery) {
-    int rc = pthread_mutex_unlock(&delivery->lock);
-    assert(rc == 0);
-}
-
-/* With the lock held; answers whether the caller has to post. */
-static bool must_post(struct delivery *delivery) {
-    if (delivery->loop == NULL || delivery->quiet || delivery->posted) {
-        return false;
-    }
-    delivery->posted = true;
-    return true;
-}
-
 static void unlock_and_post(struct delivery *delivery) {
-    bool post = must_post(delivery);
-    unlock(delivery);
+    bool post = delivery->loop != NULL && !delivery->quiet && !delivery->posted;
+    delivery->posted = delivery->posted || post;
+    uv_mutex_unlock(&delivery->lock);
     if (post) {
         loop_post(delivery->loop, &delivery->message->msg);
     }
 }
 
 struct group *delivery_group(struct delivery *delivery) {
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     struct group *group = delivery->spare;
     if (group != NULL) {
         delivery->spare = group->next;
         delivery->spares--;
         group->next = NULL;
     }
-    unlock(delivery);
+    uv_mutex_unlock(&delivery->lock);
     if (group == NULL) {
         group = mem_new(sizeof *group);
         notes_init(&group->notes);
@@ -123,7 +88,7 @@ struct group *delivery_group(struct delivery *delivery) {
 
 void delivery_group_finished(struct delivery *delivery, struct group *group) {
     group->next = NULL;
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     if (delivery->last == NULL) {
         delivery->first = group;
     } else {
@@ -134,13 +99,13 @@ void delivery_group_finished(struct delivery *delivery, struct group *group) {
 }
 
 void delivery_read_finished(struct delivery *delivery, struct call *call) {
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     calls_push(&delivery->calls, call);
     unlock_and_post(delivery);
 }
 
 void delivery_lost(struct delivery *delivery, struct group *abandoned, struct err err) {
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     abandoned->next = delivery->abandoned;
     delivery->abandoned = abandoned;
     delivery->lost_err = err;
@@ -148,42 +113,13 @@ void delivery_lost(struct delivery *delivery, struct group *abandoned, struct er
 }
 
 bool delivery_is_lost(struct delivery *delivery) {
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     bool lost = err_failed(delivery->lost_err);
-    unlock(delivery);
+    uv_mutex_unlock(&delivery->lock);
     return lost;
 }
 
 /* --- The loop --------------------------------------------------------------------------------- */
-
-/* With the lock held. A group that is told in part comes before all others. */
-static struct group *take_group(struct delivery *delivery) {
-    struct group *group = delivery->partial == NULL ? delivery->first : NULL;
-    if (group != NULL) {
-        delivery->first = group->next;
-        group->next = NULL;
-        delivery->last = delivery->first == NULL ? NULL : delivery->last;
-    }
-    return group;
-}
-
-/* With the lock held. Reads go with whatever writes there are: these may never stop coming. */
-static struct portion take_portion(struct delivery *delivery) {
-    struct portion portion = {.lost = ERR_OK};
-    if (delivery->lost_told) {
-        return portion;
-    }
-    portion.group = take_group(delivery);
-    for (size_t i = 0; i < READS_AT_ONCE && delivery->calls.first != NULL; i++) {
-        calls_push(&portion.calls, calls_pop(&delivery->calls));
-    }
-    bool all_groups = portion.group == NULL && delivery->partial == NULL;
-    if (all_groups && err_failed(delivery->lost_err)) {
-        portion.lost = delivery->lost_err;
-        delivery->lost_told = true;
-    }
-    return portion;
-}
 
 /* With the lock held. */
 static bool has_more(const struct delivery *delivery) {
@@ -192,7 +128,7 @@ static bool has_more(const struct delivery *delivery) {
             err_failed(delivery->lost_err));
 }
 
-static void answer(struct delivery *delivery, struct call *call) {
+static void call_answer(struct delivery *delivery, struct call *call) {
     store_done done = call->done;
     void *ctx = call->ctx;
     struct err result = call->result;
@@ -205,91 +141,105 @@ static void answer(struct delivery *delivery, struct call *call) {
     }
 }
 
-static void tell_notes(struct delivery *delivery, const struct group *group) {
-    bool told[STORE_NOTE_KINDS_MAX] = {false};
+static void notes_deliver(struct delivery *delivery, const struct group *group) {
+    bool delivered[STORE_NOTE_KINDS_MAX] = {false};
     unsigned kind = 0;
     struct bytes note;
     for (size_t at = 0; notes_next(&group->notes, &at, &kind, &note);) {
         const struct store_note_kind *to = &delivery->notes[kind];
         if (to->deliver != NULL) {
             to->deliver(to->ctx, note);
-            told[kind] = true;
+            delivered[kind] = true;
         }
     }
     for (size_t i = 0; i < STORE_NOTE_KINDS_MAX; i++) {
-        if (told[i] && delivery->notes[i].flush != NULL) {
+        if (delivered[i] && delivery->notes[i].flush != NULL) {
             delivery->notes[i].flush(delivery->notes[i].ctx);
         }
     }
 }
 
-static void give_group(struct delivery *delivery, struct group *group) {
-    notes_clear(&group->notes);
-    lock(delivery);
-    bool keep = delivery->spares < SPARE_GROUPS_MAX;
-    if (keep) {
-        group->next = delivery->spare;
-        delivery->spare = group;
-        delivery->spares++;
-    }
-    unlock(delivery);
-    if (!keep) {
-        group_free(group);
-    }
-}
-
 /* Answers some of the calls; the group stays `partial` while there are more. */
-static void tell_partial(struct delivery *delivery) {
+static void partial_answer(struct delivery *delivery) {
     struct group *group = delivery->partial;
     uint64_t until_ns = world_mono_ns(delivery->world) + TOLD_NS;
     for (size_t i = 0; i < WRITES_AT_ONCE && group->calls.first != NULL; i++) {
         delivery->writes--;
-        answer(delivery, calls_pop(&group->calls));
+        call_answer(delivery, calls_pop(&group->calls));
         if (world_mono_ns(delivery->world) >= until_ns) {
             break;
         }
     }
-    if (group->calls.first == NULL) {
-        delivery->partial = NULL;
-        give_group(delivery, group);
+    if (group->calls.first != NULL) {
+        return;
     }
+    delivery->partial = NULL;
+    notes_clear(&group->notes);
+    uv_mutex_lock(&delivery->lock);
+    if (delivery->spares < SPARE_GROUPS_MAX) {
+        group->next = delivery->spare;
+        delivery->spare = group;
+        delivery->spares++;
+        group = NULL;
+    }
+    uv_mutex_unlock(&delivery->lock);
+    groups_free(group);
 }
 
-/* Puts reads back before those that came meanwhile. */
-static void give_back(struct delivery *delivery, struct calls *calls) {
-    lock(delivery);
-    calls_move(calls, &delivery->calls);
-    calls_move(&delivery->calls, calls);
-    unlock(delivery);
-}
-
-static void tell_reads(struct delivery *delivery, struct calls *calls) {
+static void reads_answer(struct delivery *delivery, struct calls *calls) {
     uint64_t until_ns = world_mono_ns(delivery->world) + TOLD_NS;
     for (struct call *call = calls_pop(calls); call != NULL; call = calls_pop(calls)) {
         delivery->reads--;
-        answer(delivery, call);
+        call_answer(delivery, call);
         if (calls->first != NULL && world_mono_ns(delivery->world) >= until_ns) {
-            give_back(delivery, calls);
+            /* The others go back before those that came meanwhile. */
+            uv_mutex_lock(&delivery->lock);
+            calls_move(calls, &delivery->calls);
+            calls_move(&delivery->calls, calls);
+            uv_mutex_unlock(&delivery->lock);
             return;
         }
     }
 }
 
-static void tell(struct delivery *delivery, struct portion *portion) {
+/* Content of one message to the loop; false where there was nothing. A group that is answered in
+ * part comes before all others. Reads go with whatever writes there are: these may never end. */
+static bool portion_deliver(struct delivery *delivery) {
+    struct group *group = NULL;
+    struct calls reads = {.first = NULL};
+    struct err lost = ERR_OK;
+    uv_mutex_lock(&delivery->lock);
+    bool any = has_more(delivery);
+    if (any && delivery->partial == NULL && delivery->first != NULL) {
+        group = delivery->first;
+        delivery->first = group->next;
+        delivery->last = delivery->first == NULL ? NULL : delivery->last;
+        group->next = NULL;
+    }
+    for (size_t i = 0; any && i < READS_AT_ONCE && delivery->calls.first != NULL; i++) {
+        calls_push(&reads, calls_pop(&delivery->calls));
+    }
+    if (any && group == NULL && delivery->partial == NULL) {
+        lost = delivery->lost_err;
+        delivery->lost_told = err_failed(lost);
+    }
+    uv_mutex_unlock(&delivery->lock);
+
     assert(!delivery->telling); /* A callback of the store must not close it, or turn it. */
     delivery->telling = true;
-    if (portion->group != NULL) {
-        delivery->partial = portion->group;
-        tell_notes(delivery, portion->group);
+    if (group != NULL) {
+        delivery->partial = group;
+        notes_deliver(delivery, group);
     }
     if (delivery->partial != NULL) {
-        tell_partial(delivery);
+        partial_answer(delivery);
     }
-    tell_reads(delivery, &portion->calls);
-    if (err_failed(portion->lost) && delivery->lost != NULL) {
-        delivery->lost(delivery->ctx, portion->lost);
+    reads_answer(delivery, &reads);
+    if (err_failed(lost) && delivery->lost != NULL) {
+        delivery->lost(delivery->ctx, lost);
     }
     delivery->telling = false;
+    return any;
 }
 
 static void message_run(struct loop_msg *msg) {
@@ -299,35 +249,29 @@ static void message_run(struct loop_msg *msg) {
         mem_free(message);
         return;
     }
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     delivery->posted = false;
-    struct portion portion = take_portion(delivery);
-    unlock(delivery);
-    tell(delivery, &portion);
-    /* The rest waits for its own message, behind what others posted meanwhile. */
-    lock(delivery);
+    uv_mutex_unlock(&delivery->lock);
+    (void)portion_deliver(delivery);
+    /* The rest waits for its own message, after those that others posted meanwhile. */
+    uv_mutex_lock(&delivery->lock);
     if (has_more(delivery)) {
         unlock_and_post(delivery);
     } else {
-        unlock(delivery);
+        uv_mutex_unlock(&delivery->lock);
     }
 }
 
 void delivery_quiet(struct delivery *delivery) {
-    lock(delivery);
+    uv_mutex_lock(&delivery->lock);
     delivery->quiet = true;
-    unlock(delivery);
+    uv_mutex_unlock(&delivery->lock);
 }
 
 bool delivery_all(struct delivery *delivery) {
-    for (bool any = false;; any = true) {
-        lock(delivery);
-        bool more = has_more(delivery);
-        struct portion portion = take_portion(delivery);
-        unlock(delivery);
-        if (!more) {
-            return any;
-        }
-        tell(delivery, &portion);
+    bool any = false;
+    while (portion_deliver(delivery)) {
+        any = true;
     }
+    return any;
 }

@@ -13,7 +13,7 @@
 #ifndef DROVER_STORE_DELIVERY_H
 #define DROVER_STORE_DELIVERY_H
 
-#include <pthread.h>
+#include <uv.h>
 
 #include "base/base.h"
 #include "loop/loop.h"
@@ -37,7 +37,7 @@ struct delivery {
     struct group *partial;   /* Owned: its notes are told, and some of its answers. */
     struct group *abandoned; /* Owned; held what nobody can tell the outcome of. */
 
-    pthread_mutex_t lock; /* Guards what follows. */
+    uv_mutex_t lock; /* Guards what follows. */
     struct group *first, *last, *spare;
     size_t spares;
     struct calls calls;               /* Reads that ended, and functions that were refused. */

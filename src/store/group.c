@@ -14,8 +14,6 @@ struct progress {
 
 void group_writer_init(struct group_writer *writer, struct conn *conn, const struct world *world,
                        int64_t epoch) {
-    writer->conn = conn;
-    writer->world = world;
     tx_init(&writer->tx, conn, world, epoch);
     writer->guarded = 0;
     writer->counters = (struct group_counters){0};
@@ -29,28 +27,17 @@ static void count(atomic_uint_fast64_t *counter) {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* The bounds of a group; the first function is always taken. */
-static struct call *take(struct progress *progress) {
-    const struct group *group = progress->group;
-    const struct world *world = progress->writer->world;
-    if (group->calls.count > 0 &&
-        (group->calls.count >= GROUP_FUNCTIONS_MAX || group->notes.len >= GROUP_NOTES_MAX ||
-         world_mono_ns(world) - progress->began_ns > GROUP_ADDING_NS)) {
-        return NULL;
-    }
-    return progress->source.next(progress->source.ctx);
-}
-
 /* Runs one function; its notes stay only if it succeeded. */
-static struct err run(struct group_writer *writer, struct group *group, struct call *call) {
+static struct err call_run(struct group_writer *writer, struct group *group, struct call *call) {
     size_t mark = notes_mark(&group->notes);
-    const struct raised raised = writer->conn->raised;
+    struct conn *conn = writer->tx.conn;
+    const struct raised raised = conn->raised;
     writer->tx.notes = &group->notes;
     count(&writer->counters.functions);
     struct err err = tx_run(&writer->tx, call->fn, call->ctx);
     if (err_failed(err)) {
         notes_cut(&group->notes, mark);
-        writer->conn->raised = raised;
+        conn->raised = raised;
     }
     return err;
 }
@@ -61,73 +48,87 @@ static bool wants_care(const struct group_writer *writer, const struct call *cal
            !store_error_passes(call->result);
 }
 
-/* A function's refusal leaves the transaction as it was; only a failed statement can end it. The
- * failure of a function that has parts gives the transaction up, so that each function runs again
- * alone, and this one with a savepoint for each part. */
-static bool transaction_gone(struct group_writer *writer, const struct call *call) {
-    bool lost = err_failed(writer->tx.err) && writer->conn->driver->transaction_lost(writer->conn);
-    return lost || wants_care(writer, call);
-}
+/* --- Together --------------------------------------------------------------------------------- */
 
-/* The transaction is open and holds work of others: this function gets a savepoint. Answers whether
- * the transaction is still there. */
-static bool run_guarded(struct progress *progress, struct call *call) {
+/* The open transaction after a function. */
+enum left {
+    LEFT_WHOLE, /* Holds all that functions which succeeded did, and nothing else. */
+    LEFT_DIRTY, /* Holds changes of a function that failed, which nobody can take back alone. */
+    LEFT_GONE,
+};
+
+/* A function gets a savepoint where the transaction holds work of others, and the group is guarded.
+ * Where it holds nothing yet, the whole of it may be taken back. */
+static enum left call_join(struct progress *progress, struct call *call) {
     struct group_writer *writer = progress->writer;
-    const struct driver *driver = writer->conn->driver;
-    if (err_failed(driver->savepoint(writer->conn))) {
-        return false;
+    struct notes *notes = &progress->group->notes;
+    struct conn *conn = writer->tx.conn;
+    const struct driver *driver = conn->driver;
+    bool first = progress->kept == 0, guarded = !first && progress->guarded;
+    size_t mark = notes_mark(notes);
+    if (guarded && err_failed(driver->savepoint(conn))) {
+        return LEFT_GONE;
     }
-    size_t mark = notes_mark(&progress->group->notes);
-    call->result = run(writer, progress->group, call);
+    const int64_t before = first || guarded ? 0 : driver->changes(conn);
+    call->result = call_run(writer, progress->group, call);
     if (!err_failed(call->result)) {
         progress->kept++;
-        if (!err_failed(driver->release(writer->conn))) {
-            return true;
+        if (guarded && err_failed(driver->release(conn))) {
+            notes_cut(notes, mark);
+            return LEFT_GONE;
         }
-        notes_cut(&progress->group->notes, mark);
-        return false;
+        return LEFT_WHOLE;
     }
-    return !transaction_gone(writer, call) && !err_failed(driver->rollback_to(writer->conn));
+    /* A function's refusal leaves the transaction as it was; only a failed statement can end it.
+     * The failure of a function that has parts gives the transaction up, so that each function runs
+     * again alone, and this one with a savepoint for each part. */
+    if ((err_failed(writer->tx.err) && driver->transaction_lost(conn)) ||
+        wants_care(writer, call)) {
+        return LEFT_GONE;
+    }
+    if (first) {
+        driver->rollback(conn);
+        progress->open = false;
+        return LEFT_WHOLE;
+    }
+    if (guarded) {
+        return err_failed(driver->rollback_to(conn)) ? LEFT_GONE : LEFT_WHOLE;
+    }
+    /* An error of SQL may have come behind a row that was changed: that counts as dirt, whatever
+     * the database says of it. */
+    bool dirty = err_failed(writer->tx.err) || driver->changes(conn) != before;
+    return dirty ? LEFT_DIRTY : LEFT_WHOLE;
 }
 
-/* Changes of a failed function that are left in the transaction, which others share. */
-enum left { LEFT_ALL, LEFT_NOTHING, LEFT_DIRT, LEFT_NO_TRANSACTION };
-
-/* Without a savepoint. An error of SQL may have come behind a row that was changed: that counts as
- * dirt, whatever the database says of it. */
-static enum left run_bare(struct progress *progress, struct call *call) {
+/* All of them run again, in a new transaction, with savepoints. */
+static enum left group_restart(struct progress *progress) {
     struct group_writer *writer = progress->writer;
-    const struct driver *driver = writer->conn->driver;
-    const int64_t before = driver->changes(writer->conn);
-    call->result = run(writer, progress->group, call);
-    if (!err_failed(call->result)) {
-        progress->kept++;
-        return LEFT_ALL;
-    }
-    if (transaction_gone(writer, call)) {
-        return LEFT_NO_TRANSACTION;
-    }
-    return err_failed(writer->tx.err) || driver->changes(writer->conn) != before ? LEFT_DIRT
-                                                                                 : LEFT_NOTHING;
-}
-
-/* Nothing is in the transaction yet. */
-static bool run_first(struct progress *progress, struct call *call) {
-    struct group_writer *writer = progress->writer;
-    call->result = run(writer, progress->group, call);
-    if (!err_failed(call->result)) {
-        progress->kept++;
-        return true;
-    }
-    if (transaction_gone(writer, call)) {
-        return false;
-    }
-    writer->conn->driver->rollback(writer->conn);
+    struct conn *conn = writer->tx.conn;
+    conn->driver->rollback(conn);
+    notes_cut(&progress->group->notes, 0);
+    writer->guarded = GROUP_GUARDED;
+    progress->guarded = true;
+    progress->kept = 0;
     progress->open = false;
-    return true;
+    enum left left = LEFT_WHOLE;
+    for (struct call *call = progress->group->calls.first; call != NULL && left == LEFT_WHOLE;
+         call = call->next) {
+        progress->open = progress->open || !err_failed(conn->driver->begin(conn));
+        left = progress->open ? call_join(progress, call) : LEFT_GONE;
+    }
+    return left;
 }
 
-enum together { TOGETHER_DONE, TOGETHER_GONE, TOGETHER_STOP };
+/* The bounds of a group; the first function is always taken. */
+static struct call *call_take(struct progress *progress) {
+    const struct group *group = progress->group;
+    if (group->calls.count > 0 &&
+        (group->calls.count >= GROUP_FUNCTIONS_MAX || group->notes.len >= GROUP_NOTES_MAX ||
+         world_mono_ns(progress->writer->tx.world) - progress->began_ns > GROUP_ADDING_NS)) {
+        return NULL;
+    }
+    return progress->source.next(progress->source.ctx);
+}
 
 /* After a BEGIN that failed, each further try would only make everybody wait as long again: for a
  * lock of another process some seconds, for a server that is gone longer. */
@@ -137,92 +138,45 @@ static void refuse_from(struct call *call, struct err err) {
     }
 }
 
-/* Nothing can be done for this group now: all that waits is answered, however long BEGIN took. */
-static enum together refuse(struct progress *progress, struct call *call, struct err err) {
-    if (err.code == ERR_STORE_LOST) {
-        return TOGETHER_STOP;
-    }
+enum together { TOGETHER_DONE, TOGETHER_GONE, TOGETHER_STOP };
+
+/* Runs what there is in one transaction, COMMIT included. TOGETHER_STOP: *ret_err is filled. An
+ * error of COMMIT itself reaches nobody: each function will get its own, alone. */
+static enum together run_together(struct progress *progress, struct err *ret_err) {
+    struct group_writer *writer = progress->writer;
+    struct conn *conn = writer->tx.conn;
     struct calls *calls = &progress->group->calls;
-    while (calls->count < GROUP_FUNCTIONS_MAX) {
-        struct call *next = progress->source.next(progress->source.ctx);
-        if (next == NULL) {
-            break;
-        }
-        calls_push(calls, next);
-    }
-    refuse_from(call, err);
-    return TOGETHER_DONE;
-}
-
-/* A function without a savepoint has left behind what nobody can take back alone: all of them run
- * again, in a new transaction, with savepoints. */
-static bool begin_anew(struct progress *progress) {
-    struct group_writer *writer = progress->writer;
-    const struct driver *driver = writer->conn->driver;
-    driver->rollback(writer->conn);
-    notes_cut(&progress->group->notes, 0);
-    writer->guarded = GROUP_GUARDED;
-    progress->guarded = true;
-    progress->kept = 0;
-    progress->open = false;
-    for (struct call *call = progress->group->calls.first; call != NULL; call = call->next) {
-        progress->open = progress->open || !err_failed(driver->begin(writer->conn));
-        bool there = progress->open &&
-                     (progress->kept > 0 ? run_guarded(progress, call) : run_first(progress, call));
-        if (!there) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Answers whether the transaction is still there, and whole. */
-static bool run_one(struct progress *progress, struct call *call) {
-    if (progress->kept == 0) {
-        return run_first(progress, call);
-    }
-    if (progress->guarded) {
-        return run_guarded(progress, call);
-    }
-    switch (run_bare(progress, call)) {
-    case LEFT_ALL:
-    case LEFT_NOTHING:
-        return true;
-    case LEFT_DIRT:
-        return begin_anew(progress);
-    case LEFT_NO_TRANSACTION:
-        break;
-    }
-    return false;
-}
-
-/* Runs what there is in one transaction, up to its COMMIT. TOGETHER_STOP: *ret_err is filled. */
-static enum together run_members(struct progress *progress, struct err *ret_err) {
-    struct group_writer *writer = progress->writer;
-    for (struct call *call = take(progress); call != NULL; call = take(progress)) {
-        calls_push(&progress->group->calls, call);
+    for (struct call *call = call_take(progress); call != NULL; call = call_take(progress)) {
+        calls_push(calls, call);
         if (!progress->open) {
-            *ret_err = writer->conn->driver->begin(writer->conn);
-            if (err_failed(*ret_err)) {
-                return refuse(progress, call, *ret_err);
+            *ret_err = conn->driver->begin(conn);
+            if (ret_err->code == ERR_STORE_LOST) {
+                return TOGETHER_STOP;
             }
-            progress->open = true;
+            progress->open = !err_failed(*ret_err);
         }
-        if (!run_one(progress, call)) {
+        if (!progress->open) {
+            /* Nothing can be done now: all that waits is answered, however long BEGIN took. */
+            while (calls->count < GROUP_FUNCTIONS_MAX) {
+                struct call *next = progress->source.next(progress->source.ctx);
+                if (next == NULL) {
+                    break;
+                }
+                calls_push(calls, next);
+            }
+            refuse_from(call, *ret_err);
+            return TOGETHER_DONE;
+        }
+        enum left left = call_join(progress, call);
+        left = left == LEFT_DIRTY ? group_restart(progress) : left;
+        if (left != LEFT_WHOLE) {
             return TOGETHER_GONE;
         }
     }
-    return TOGETHER_DONE;
-}
-
-/* An error of COMMIT itself is not told to anybody in a group: each function will hear its own. */
-static enum together run_together(struct progress *progress, struct err *ret_err) {
-    struct group_writer *writer = progress->writer;
-    enum together together = run_members(progress, ret_err);
-    if (together != TOGETHER_DONE || !progress->open) {
-        return together;
+    if (!progress->open) {
+        return TOGETHER_DONE;
     }
-    switch (writer->conn->driver->commit(writer->conn, ret_err)) {
+    switch (conn->driver->commit(conn, ret_err)) {
     case COMMIT_DONE:
         count(&writer->counters.commits);
         return TOGETHER_DONE;
@@ -234,19 +188,21 @@ static enum together run_together(struct progress *progress, struct err *ret_err
     return TOGETHER_STOP;
 }
 
+/* --- Alone ------------------------------------------------------------------------------------ */
+
 /* One function in the transaction that was begun for it. An error that it returns is the store's
  * end; its own ends in call->result. */
 static struct err run_alone(struct group_writer *writer, struct group *group, struct call *call) {
-    const struct driver *driver = writer->conn->driver;
+    struct conn *conn = writer->tx.conn;
     count(&writer->counters.reruns);
     size_t mark = notes_mark(&group->notes);
-    call->result = run(writer, group, call);
+    call->result = call_run(writer, group, call);
     if (err_failed(call->result)) {
-        driver->rollback(writer->conn);
+        conn->driver->rollback(conn);
         return ERR_OK;
     }
     struct err err = ERR_OK;
-    switch (driver->commit(writer->conn, &err)) {
+    switch (conn->driver->commit(conn, &err)) {
     case COMMIT_DONE:
         count(&writer->counters.commits);
         break;
@@ -260,72 +216,59 @@ static struct err run_alone(struct group_writer *writer, struct group *group, st
     return ERR_OK;
 }
 
-/* Again, in a transaction in which each part has a savepoint. */
-static struct err run_careful(struct group_writer *writer, struct group *group, struct call *call) {
-    struct err err = writer->conn->driver->begin(writer->conn);
-    if (err_failed(err)) {
-        call->result = err;
-        return err.code == ERR_STORE_LOST ? err : ERR_OK;
-    }
-    writer->tx.careful = true;
-    err = run_alone(writer, group, call);
-    writer->tx.careful = false;
-    return err;
-}
-
 static struct err run_each_alone(struct group_writer *writer, struct group *group) {
-    writer->conn->driver->rollback(writer->conn);
+    struct conn *conn = writer->tx.conn;
+    conn->driver->rollback(conn);
     notes_cut(&group->notes, 0);
-    for (struct call *call = group->calls.first; call != NULL; call = call->next) {
-        struct err err = writer->conn->driver->begin(writer->conn);
+    struct err err = ERR_OK;
+    for (struct call *call = group->calls.first; call != NULL && !err_failed(err);
+         call = call->next) {
+        err = conn->driver->begin(conn);
         if (err_failed(err) && err.code != ERR_STORE_LOST) {
             refuse_from(call, err);
             return ERR_OK;
         }
-        if (!err_failed(err)) {
-            err = run_alone(writer, group, call);
+        err = err_failed(err) ? err : run_alone(writer, group, call);
+        if (err_failed(err) || !wants_care(writer, call)) {
+            continue;
         }
-        if (!err_failed(err) && wants_care(writer, call)) {
-            err = run_careful(writer, group, call);
-        }
+        /* Again, in a transaction in which each part has a savepoint. */
+        err = conn->driver->begin(conn);
         if (err_failed(err)) {
-            return err;
+            call->result = err;
+            err = err.code == ERR_STORE_LOST ? err : ERR_OK;
+            continue;
         }
+        writer->tx.careful = true;
+        err = run_alone(writer, group, call);
+        writer->tx.careful = false;
     }
-    return ERR_OK;
-}
-
-static void count_errors(struct group_writer *writer, const struct group *group) {
-    for (const struct call *call = group->calls.first; call != NULL; call = call->next) {
-        if (err_failed(call->result)) {
-            count(&writer->counters.errors);
-        }
-    }
+    return err;
 }
 
 struct err group_run(struct group_writer *writer, struct group_source source, struct group *group) {
     assert(group->calls.first == NULL);
     assert(group->notes.len == 0);
+    const struct world *world = writer->tx.world;
     struct progress progress = {.writer = writer,
                                 .group = group,
                                 .source = source,
-                                .began_ns = world_mono_ns(writer->world),
-                                .guarded =
-                                    writer->guarded > 0 || writer->conn->driver->changes == NULL};
+                                .began_ns = world_mono_ns(world),
+                                .guarded = writer->guarded > 0 ||
+                                           writer->tx.conn->driver->changes == NULL};
     writer->guarded -= writer->guarded > 0;
-    tx_set_time(&writer->tx, world_wall_ms(writer->world), progress.began_ns);
+    tx_set_time(&writer->tx, world_wall_ms(world), progress.began_ns);
     struct err err = ERR_OK;
-    switch (run_together(&progress, &err)) {
-    case TOGETHER_DONE:
-        err = ERR_OK;
-        break;
-    case TOGETHER_GONE:
-        err = run_each_alone(writer, group);
-        break;
-    case TOGETHER_STOP:
+    enum together together = run_together(&progress, &err);
+    if (together == TOGETHER_STOP) {
         return err;
     }
+    err = together == TOGETHER_GONE ? run_each_alone(writer, group) : ERR_OK;
     count(&writer->counters.groups);
-    count_errors(writer, group);
+    for (const struct call *call = group->calls.first; call != NULL; call = call->next) {
+        if (err_failed(call->result)) {
+            count(&writer->counters.errors);
+        }
+    }
     return err;
 }

@@ -62,8 +62,6 @@ struct group_source {
 };
 
 struct group_writer {
-    struct conn *conn;         /* Borrowed for life, as is the next. */
-    const struct world *world; /* The clock. */
     struct tx tx;
     unsigned guarded; /* So many more groups use savepoints. */
     struct group_counters counters;

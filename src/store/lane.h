@@ -1,4 +1,4 @@
-/* lane.h: a queue from the loop to a thread that sleeps while it is empty.
+/* lane.h: a queue from the loop to a thread that sleeps while it is empty; and such a thread.
  *
  * Promise    first in, first out; slices are a queue of their own, which never starves. Where the
  *            number of slices is bounded, the threads beyond it are left to other calls. A push
@@ -9,9 +9,11 @@
 #ifndef DROVER_STORE_LANE_H
 #define DROVER_STORE_LANE_H
 
+#include <pthread.h>
 #include <uv.h>
 
 #include "base/base.h"
+#include "base/err.h"
 #include "loop/world.h"
 #include "store/call.h"
 
@@ -47,5 +49,9 @@ bool lane_wait_one(struct lane *lane, struct call **ret_call);
 bool lane_wait_all(struct lane *lane, const struct world *world, uint64_t lazy_ns,
                    struct calls *calls);
 void lane_take_all(struct lane *lane, struct calls *calls); /* Does not wait. */
+
+/* A thread with every signal blocked: they belong to the loop's thread. */
+MUST_CHECK struct err store__thread_start(pthread_t *ret_thread, const char *name,
+                                          void *(*run)(void *arg), void *arg);
 
 #endif

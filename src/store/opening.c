@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
-#include "store/threads.h"
+#include "store/lane.h"
 
 enum stall { STALL_NONE, STALL_ENDED, STALL_REFUSED };
 

@@ -4,6 +4,12 @@
  * the writer (which may have to stand by), bring the schema up, raise the epoch by one durable
  * commit, connect the readers, start the threads. The epoch's commit also makes durable what a
  * killed process may have left in the log unsynced: nobody reads before it.
+ *
+ *     loop --store_write--> lane --> writer thread  --+
+ *     loop --store_read---> lane --> reader threads --+--> delivery --> loop
+ *
+ * Functions leave a lane in the order they came. The writer never waits to fill a group; a lazy
+ * function waits at most LAZY_NS for another one. Without threads, store_turn takes them out.
  */
 #include "store/store.h"
 
@@ -12,58 +18,147 @@
 #include "store/delivery.h"
 #include "store/driver.h"
 #include "store/group.h"
-#include "store/reader.h"
-#include "store/threads.h"
+#include "store/lane.h"
 
 enum {
     QUEUE_MAX = 65536, /* Functions on their way, of each direction. */
     READERS_DEFAULT = 2,
     READERS_MAX = 16,
+    LAZY_NS = 5 * 1000 * 1000,
+};
+
+struct reader {
+    struct store *store; /* Borrowed: the store that owns us. */
+    struct conn *conn;   /* Owned. */
+    struct tx tx;
+    pthread_t thread;
 };
 
 struct store {
     const struct driver *driver;
     const struct world *world; /* Borrowed. */
+    enum store_executor executor;
     struct database *database; /* Owned, like all connections. */
     struct conn *writer_conn, *checkpoint_conn;
-    struct conn *reader_conns[READERS_MAX];
     struct reader readers[READERS_MAX];
     size_t readers_count;
     struct group_writer writer;
     struct checkpoint checkpoint;
     struct delivery delivery;
-    struct threads *threads; /* Owned; NULL: inline. */
     bool writer_ready, closing;
     int64_t epoch;
     int64_t steady_base_ms; /* tx_steady_ms less the monotonic clock. */
 
-    struct calls writes, reads; /* Inline: what is queued. */
-    uint64_t reads_run;
+    struct lane writes, reads;
+    struct calls taken; /* The writer's: out of the lane, not yet in a group. */
+    atomic_uint_fast64_t reads_run;
+    pthread_t writer_thread;
+    size_t threads; /* Number of those that were started: the writer's, then the readers'. */
 };
+
+static const struct driver *const drivers[] = {&driver_postgres, &driver_sqlite};
+
+const struct driver *driver_for(const char *where) {
+    assert(where != NULL);
+    for (size_t i = 0; i < COUNT_OF(drivers); i++) {
+        if (drivers[i]->serves(where)) {
+            return drivers[i];
+        }
+    }
+    return &driver_sqlite;
+}
+
+/* --- Running functions ------------------------------------------------------------------------ */
+
+static struct call *next_write(void *ctx) {
+    struct store *store = ctx;
+    if (store->taken.first == NULL) {
+        lane_take_all(&store->writes, &store->taken);
+    }
+    return calls_pop(&store->taken);
+}
+
+/* False: the store is lost. */
+static bool group_write(struct store *store) {
+    struct group *group = delivery_group(&store->delivery);
+    struct group_source source = {.next = next_write, .ctx = store};
+    struct err err = group_run(&store->writer, source, group);
+    if (err_failed(err)) {
+        delivery_lost(&store->delivery, group, err);
+        return false;
+    }
+    delivery_group_finished(&store->delivery, group);
+    if (tx_scrub_take(&store->writer.tx)) {
+        checkpoint_scrub(&store->checkpoint);
+    }
+    checkpoint_tend(&store->checkpoint);
+    return true;
+}
+
+static void call_read(struct reader *reader, struct call *call) {
+    bool slice = call->slice;
+    tx_read(&reader->tx, call);
+    if (slice) {
+        lane_slice_ended(&reader->store->reads);
+    }
+    atomic_fetch_add_explicit(&reader->store->reads_run, 1, memory_order_relaxed);
+    delivery_read_finished(&reader->store->delivery, call);
+}
+
+static void *writer_main(void *arg) {
+    struct store *store = arg;
+    while (store->taken.first != NULL ||
+           lane_wait_all(&store->writes, store->world, LAZY_NS, &store->taken)) {
+        if (!group_write(store)) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+static void *reader_main(void *arg) {
+    struct reader *reader = arg;
+    struct call *call = NULL;
+    while (lane_wait_one(&reader->store->reads, &call)) {
+        call_read(reader, call);
+    }
+    return NULL;
+}
+
+bool store_turn(struct store *store) {
+    assert(store->executor == STORE_INLINE);
+    if (!delivery_is_lost(&store->delivery)) {
+        lane_take_all(&store->writes, &store->taken);
+        if (store->taken.first != NULL) {
+            (void)group_write(store); /* The delivery knows whether the store is lost. */
+        }
+        /* The calls that are queued now; what their callbacks ask for is the next turn's. */
+        struct calls reads = {.first = NULL};
+        lane_take_all(&store->reads, &reads);
+        for (struct call *call = calls_pop(&reads); call != NULL; call = calls_pop(&reads)) {
+            call_read(&store->readers[0], call);
+        }
+    }
+    return delivery_all(&store->delivery);
+}
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-/* Reads the schema and writes the row of the node: without them nothing can be served. */
-static struct err bring_up(struct store *store, struct why *why) {
-    struct err err = store__migrate(store->writer_conn, why);
-    if (!err_failed(err)) {
-        err = store->driver->raise_epoch(store->writer_conn, &store->epoch);
-    }
-    if (err.code == ERR_STORE_CORRUPT) {
-        why_set(why, "The database is damaged in its schema or in the row of this node. %s",
-                store->driver->cure);
-    }
-    return err;
-}
-
 static struct err open_writer(struct store *store, const struct store_options *options,
                               struct why *why) {
-    struct err err = store->driver->open(options, &store->database, why);
+    const struct driver *driver = store->driver;
+    struct err err = driver->open(options, &store->database, why);
     if (!err_failed(err)) {
-        err = store->driver->connect(store->database, CONN_WRITER, &store->writer_conn, why);
+        err = driver->connect(store->database, CONN_WRITER, &store->writer_conn, why);
     }
     if (!err_failed(err) && !options->guest) {
-        err = bring_up(store, why);
+        /* Without the schema and the row of the node nothing can be served. */
+        err = store__migrate(store->writer_conn, why);
+        err = err_failed(err) ? err : driver->raise_epoch(store->writer_conn, &store->epoch);
+        if (err.code == ERR_STORE_CORRUPT) {
+            why_set(why, "The database is damaged in its schema or in the row of this node. %s",
+                    driver->cure);
+        }
     }
     if (err_failed(err)) {
         return err;
@@ -78,78 +173,73 @@ static struct err open_writer(struct store *store, const struct store_options *o
 
 static struct err open_readers(struct store *store, size_t count, struct why *why) {
     for (size_t i = 0; i < count; i++) {
-        struct conn **conn = &store->reader_conns[i];
-        struct err err = store->driver->connect(store->database, CONN_READER, conn, why);
+        struct reader *reader = &store->readers[i];
+        struct err err = store->driver->connect(store->database, CONN_READER, &reader->conn, why);
         if (err_failed(err)) {
             return err;
         }
-        reader_init(&store->readers[i], *conn, store->world, store->epoch);
-        store->readers[i].tx.steady_base_ms = store->steady_base_ms;
+        reader->store = store;
+        tx_init(&reader->tx, reader->conn, store->world, store->epoch);
+        reader->tx.steady_base_ms = store->steady_base_ms;
         store->readers_count++;
     }
     return ERR_OK;
 }
 
-static struct err start_threads(struct store *store, struct why *why) {
-    struct err err = ERR_OK;
-    if (store->driver->checkpoint != NULL) {
+static struct err open_all(struct store *store, const struct store_options *options,
+                           struct why *why) {
+    bool threads = options->executor == STORE_THREAD;
+    size_t readers = options->readers == 0 ? READERS_DEFAULT : options->readers;
+    struct err err = open_writer(store, options, why);
+    err = err_failed(err) ? err : open_readers(store, threads ? readers : 1, why);
+    if (!err_failed(err) && threads && store->driver->checkpoint != NULL) {
         err =
             store->driver->connect(store->database, CONN_CHECKPOINT, &store->checkpoint_conn, why);
     }
     store->checkpoint.world = store->world;
-    if (!err_failed(err)) {
+    if (!err_failed(err)) { /* Without a connection of its own: no thread. */
         err = checkpoint_start(&store->checkpoint, store->writer_conn, store->checkpoint_conn);
     }
-    if (err_failed(err)) {
+    if (err_failed(err) || !threads) {
         return err;
     }
-    struct threads_options with = {.writer = &store->writer,
-                                   .readers = store->readers,
-                                   .readers_count = store->readers_count,
-                                   .delivery = &store->delivery,
-                                   .checkpoint = &store->checkpoint,
-                                   .world = store->world};
-    return threads_start(&with, &store->threads);
+    /* A reader is left to short reads, however many long ones there are. */
+    lane_bound_slices(&store->reads, readers > 1 ? (unsigned)readers - 1 : 0);
+    err = store__thread_start(&store->writer_thread, "store-writer", writer_main, store);
+    store->threads += err_failed(err) ? 0 : 1;
+    for (size_t i = 0; i < readers && !err_failed(err); i++) {
+        struct reader *reader = &store->readers[i];
+        err = store__thread_start(&reader->thread, "store-reader", reader_main, reader);
+        store->threads += err_failed(err) ? 0 : 1;
+    }
+    return err;
 }
 
-static struct err open_all(struct store *store, const struct store_options *options,
-                           struct why *why) {
-    struct err err = open_writer(store, options, why);
-    if (err_failed(err)) {
-        return err;
+/* Functions that are queued run first. A writer that lost its store leaves the others behind. */
+static void threads_stop(struct store *store) {
+    lane_end(&store->writes);
+    lane_end(&store->reads);
+    for (size_t i = 0; i < store->threads; i++) {
+        int rc = pthread_join(i == 0 ? store->writer_thread : store->readers[i - 1].thread,
+                              NULL /* no result */);
+        assert(rc == 0);
     }
-    if (options->executor == STORE_INLINE) {
-        err = open_readers(store, 1, why);
-        return err_failed(err)
-                   ? err
-                   : checkpoint_start(&store->checkpoint, store->writer_conn, NULL /* no thread */);
-    }
-    size_t readers = options->readers == 0 ? READERS_DEFAULT : options->readers;
-    err = open_readers(store, readers, why);
-    return err_failed(err) ? err : start_threads(store, why);
-}
-
-/* Answers the calls that a lost store still gets. */
-static void drop(struct calls *calls) {
-    for (struct call *call = calls_pop(calls); call != NULL; call = calls_pop(calls)) {
-        mem_free(call);
-    }
+    store->threads = 0;
 }
 
 /* Half-built is fine. */
 static void store_free(struct store *store) {
-    threads_stop(store->threads);
-    drop(&store->writes);
-    drop(&store->reads);
+    threads_stop(store);
+    calls_free(&store->taken);
+    lane_done(&store->writes);
+    lane_done(&store->reads);
     checkpoint_stop(&store->checkpoint);
     for (size_t i = 0; i < store->readers_count; i++) {
-        reader_done(&store->readers[i]);
+        tx_done(&store->readers[i].tx);
+        store->driver->disconnect(store->readers[i].conn);
     }
     if (store->writer_ready) {
         group_writer_done(&store->writer);
-    }
-    for (size_t i = 0; i < READERS_MAX; i++) {
-        store->driver->disconnect(store->reader_conns[i]);
     }
     store->driver->disconnect(store->checkpoint_conn);
     store->driver->disconnect(store->writer_conn);
@@ -168,6 +258,9 @@ struct err store_open(const struct store_options *options, struct store **ret_st
     struct store *store = mem_new(sizeof *store);
     store->driver = driver_for(options->where);
     store->world = options->world;
+    store->executor = options->executor;
+    lane_init(&store->writes);
+    lane_init(&store->reads);
     delivery_init(&store->delivery, options);
     struct err err = open_all(store, options, why);
     if (err_failed(err)) {
@@ -177,8 +270,6 @@ struct err store_open(const struct store_options *options, struct store **ret_st
     *ret_store = store;
     return ERR_OK;
 }
-
-/* --- Closing ---------------------------------------------------------------------------------- */
 
 void store_close(struct store *store) {
     if (store == NULL) {
@@ -190,9 +281,8 @@ void store_close(struct store *store) {
     if (store->driver->closing != NULL) {
         store->driver->closing(store->database);
     }
-    if (store->threads != NULL) {
-        threads_stop(store->threads);
-        store->threads = NULL;
+    if (store->executor == STORE_THREAD) {
+        threads_stop(store);
         (void)delivery_all(&store->delivery); /* Callbacks that ask for more are refused in it. */
     } else {
         while (store_turn(store)) {
@@ -203,13 +293,6 @@ void store_close(struct store *store) {
 
 /* --- Queueing --------------------------------------------------------------------------------- */
 
-/* Answered later, like everything: a callback never runs inside the call that asked for it. */
-static void refuse(struct store *store, struct call *call, enum err_code code) {
-    call->result = err_make(code, "store: queue");
-    store->delivery.reads++;
-    delivery_read_finished(&store->delivery, call);
-}
-
 static struct call *call_make(struct store *store, store_fn fn, store_done done, void *ctx) {
     assert(fn != NULL);
     struct call *call = call_pool_take(&store->delivery.pool);
@@ -219,100 +302,43 @@ static struct call *call_make(struct store *store, store_fn fn, store_done done,
     return call;
 }
 
-static void queue_write(struct store *store, struct call *call) {
-    if (store->closing) {
-        refuse(store, call, ERR_CLOSING);
-    } else if (store->delivery.writes >= QUEUE_MAX) {
-        refuse(store, call, ERR_OVERLOADED);
+enum queue { QUEUE_WRITE, QUEUE_READ, QUEUE_SLICE };
+
+static void call_queue(struct store *store, enum queue queue, struct call *call) {
+    struct delivery *delivery = &store->delivery;
+    size_t *underway = queue == QUEUE_WRITE ? &delivery->writes : &delivery->reads;
+    if (store->closing || *underway >= QUEUE_MAX) {
+        /* Answered later, like everything: a callback never runs inside the call that asked. */
+        call->result = err_make(store->closing ? ERR_CLOSING : ERR_OVERLOADED, "store: queue");
+        delivery->reads++;
+        delivery_read_finished(delivery, call);
+        return;
+    }
+    (*underway)++;
+    if (queue == QUEUE_SLICE && store->executor == STORE_THREAD) {
+        lane_push_slice(&store->reads, call);
     } else {
-        store->delivery.writes++;
-        if (store->threads != NULL) {
-            threads_write(store->threads, call);
-        } else {
-            calls_push(&store->writes, call);
-        }
+        lane_push(queue == QUEUE_WRITE ? &store->writes : &store->reads, call);
     }
 }
 
 void store_write(struct store *store, store_fn fn, store_done done, void *ctx) {
-    queue_write(store, call_make(store, fn, done, ctx));
+    call_queue(store, QUEUE_WRITE, call_make(store, fn, done, ctx));
 }
 
 void store_write_lazy(struct store *store, store_fn fn, store_done done, void *ctx) {
     struct call *call = call_make(store, fn, done, ctx);
     call->lazy = true;
     call->queued_ns = world_mono_ns(store->world);
-    queue_write(store, call);
-}
-
-enum read_kind { READ_WHOLE, READ_SLICE };
-
-static void queue_read(struct store *store, enum read_kind kind, struct call *call) {
-    if (store->closing) {
-        refuse(store, call, ERR_CLOSING);
-    } else if (store->delivery.reads >= QUEUE_MAX) {
-        refuse(store, call, ERR_OVERLOADED);
-    } else {
-        store->delivery.reads++;
-        if (store->threads == NULL) {
-            calls_push(&store->reads, call);
-        } else if (kind == READ_SLICE) {
-            threads_read_slice(store->threads, call);
-        } else {
-            threads_read(store->threads, call);
-        }
-    }
+    call_queue(store, QUEUE_WRITE, call);
 }
 
 void store_read(struct store *store, store_fn fn, store_done done, void *ctx) {
-    queue_read(store, READ_WHOLE, call_make(store, fn, done, ctx));
+    call_queue(store, QUEUE_READ, call_make(store, fn, done, ctx));
 }
 
 void store_read_slice(struct store *store, store_fn fn, store_done done, void *ctx) {
-    queue_read(store, READ_SLICE, call_make(store, fn, done, ctx));
-}
-
-/* --- Inline ----------------------------------------------------------------------------------- */
-
-static struct call *next_write(void *ctx) {
-    struct store *store = ctx;
-    return calls_pop(&store->writes);
-}
-
-static void turn_writes(struct store *store) {
-    struct group *group = delivery_group(&store->delivery);
-    struct group_source source = {.next = next_write, .ctx = store};
-    struct err err = group_run(&store->writer, source, group);
-    if (err_failed(err)) {
-        delivery_lost(&store->delivery, group, err);
-        return;
-    }
-    delivery_group_finished(&store->delivery, group);
-    if (tx_scrub_take(&store->writer.tx)) {
-        checkpoint_scrub(&store->checkpoint);
-    }
-    checkpoint_tend(&store->checkpoint);
-}
-
-/* Takes the calls that are queued now; what their callbacks ask for is the next turn's. */
-static void turn_reads(struct store *store) {
-    for (size_t left = store->reads.count; left > 0; left--) {
-        struct call *call = calls_pop(&store->reads);
-        reader_run(&store->readers[0], call);
-        store->reads_run++;
-        delivery_read_finished(&store->delivery, call);
-    }
-}
-
-bool store_turn(struct store *store) {
-    assert(store->threads == NULL);
-    if (!delivery_is_lost(&store->delivery)) {
-        if (store->writes.first != NULL) {
-            turn_writes(store);
-        }
-        turn_reads(store);
-    }
-    return delivery_all(&store->delivery);
+    call_queue(store, QUEUE_SLICE, call_make(store, fn, done, ctx));
 }
 
 /* --- Figures ---------------------------------------------------------------------------------- */
@@ -340,9 +366,9 @@ int64_t store_missing(const struct store *store) {
 
 int64_t store_missing_at_ms(const struct store *store) {
     int64_t at_ms = 0;
-    bool some =
-        store->driver->missing != NULL && store->driver->missing(store->writer_conn, &at_ms) > 0;
-    return some ? at_ms : 0;
+    return store->driver->missing != NULL && store->driver->missing(store->writer_conn, &at_ms) > 0
+               ? at_ms
+               : 0;
 }
 
 void store_missing_accept(struct store *store) {
@@ -372,7 +398,7 @@ void store_get_stats(struct store *store, struct store_stats *ret_stats) {
         .errors = figure(&counters->errors),
         .commits = figure(&counters->commits),
         .checkpoints = figure(&store->checkpoint.done),
-        .reads = store->threads != NULL ? threads_reads(store->threads) : store->reads_run,
+        .reads = figure(&store->reads_run),
         .queued = store->delivery.writes + store->delivery.reads,
         .log_bytes =
             (uint64_t)atomic_load_explicit(&store->checkpoint.log_bytes, memory_order_relaxed),

@@ -129,6 +129,8 @@ struct store_stats {
 };
 void store_get_stats(struct store *store, struct store_stats *ret_stats);
 
+const char *store_library_version(void); /* SQLite's, as static text: "3.40.1". */
+
 /* --- Inside a store function ------------------------------------------------------------------ */
 
 enum arg_kind { ARG_NULL, ARG_INT, ARG_TEXT };

@@ -16,10 +16,6 @@ void tx_done(struct tx *tx) {
     arena_done(&tx->arena);
 }
 
-void tx_set_slice(struct tx *tx, uint64_t slice_ns) {
-    tx->slice_ns = slice_ns;
-}
-
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns) {
     tx->began_ns = mono_ns;
     tx->now_ms = wall_ms;
@@ -36,6 +32,23 @@ struct err tx_run(struct tx *tx, store_fn fn, void *ctx) {
     struct err err = fn(tx, ctx);
     assert(tx->rows_open == 0); /* A cursor left open would keep its transaction alive. */
     return err_failed(tx->err) ? tx->err : err;
+}
+
+void tx_read(struct tx *tx, struct call *call) {
+    const struct driver *driver = tx->conn->driver;
+    bool lost = true;
+    /* Again where the connection was lost under the function, but no oftener. */
+    for (int i = 0; i < 2 && lost; i++) {
+        call->result = driver->begin(tx->conn);
+        if (err_failed(call->result)) {
+            return;
+        }
+        tx_set_time(tx, world_wall_ms(tx->world), world_mono_ns(tx->world));
+        tx->slice_ns = call->slice ? STORE_SLICE_NS : STORE_FIRST_SLICE_NS;
+        call->result = tx_run(tx, call->fn, call->ctx);
+        lost = err_failed(tx->err) && driver->transaction_lost(tx->conn);
+        driver->rollback(tx->conn);
+    }
 }
 
 static struct err keep(struct tx *tx, struct err err) {

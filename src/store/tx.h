@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/memory.h"
 #include "loop/world.h"
+#include "store/call.h"
 #include "store/driver.h"
 #include "store/notes.h"
 #include "store/statements.h"
@@ -38,7 +39,6 @@ struct tx {
 void tx_init(struct tx *tx, struct conn *conn, const struct world *world, int64_t epoch);
 /* Sets the time that functions see from here on. */
 void tx_set_time(struct tx *tx, int64_t wall_ms, uint64_t mono_ns);
-void tx_set_slice(struct tx *tx, uint64_t slice_ns);
 void tx_done(struct tx *tx);
 
 /* Whether a function of the group asked for it. One that was taken back costs a needless scrub. */
@@ -46,5 +46,10 @@ bool tx_scrub_take(struct tx *tx);
 
 /* Runs one function, and answers its error or the first SQL error, whatever it returned. */
 MUST_CHECK struct err tx_run(struct tx *tx, store_fn fn, void *ctx);
+
+/* Runs a function that only reads, in a snapshot of its own: it sees whole commits, and the same
+ * ones from its first row to its last. The snapshot ends with it: an open one would keep the log
+ * from restarting. The result is in the call. */
+void tx_read(struct tx *tx, struct call *call);
 
 #endif

@@ -236,7 +236,7 @@ static void told_letters(const struct notes *notes, char *text) {
 /* One group of these; all but those that refuse must have happened, and told, once. */
 static void write_group(struct group_writer *writer, const char *const *letters, size_t count,
                         const char *expected) {
-    struct counting *counting = counting_of(writer->conn);
+    struct counting *counting = counting_of(writer->tx.conn);
     struct call calls[8] = {0};
     struct calls queued = {0};
     char told[64];

@@ -22,7 +22,6 @@
 #include "proc/sandbox/probe.h"
 #include "store/commit_mark.h"
 #include "store/datadir.h"
-#include "store/library.h"
 #include "store/store.h"
 
 static const struct flag doctor_flags[] = {

@@ -442,6 +442,10 @@ static struct err raise_epoch(struct conn *conn, int64_t *ret_epoch) {
     return ERR_OK;
 }
 
+const char *store_library_version(void) {
+    return sqlite3_libversion();
+}
+
 /* --- The log ---------------------------------------------------------------------------------- */
 
 static int64_t log_bytes(struct conn *writer) {
