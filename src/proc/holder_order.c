@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -33,23 +32,25 @@ static void add_string(struct text *text, enum order_tag tag, const char *string
     add_record(text, tag, bytes_of(string));
 }
 
+/* NULL: none. */
 static void add_strings(struct text *text, enum order_tag tag, const char *const *strings) {
-    for (; *strings != NULL; strings++) {
+    for (; strings != NULL && *strings != NULL; strings++) {
         add_string(text, tag, *strings);
-    }
-}
-
-/* Zero is what the holder takes for a number that is missing. */
-static void add_number(struct text *text, enum order_tag tag, uint64_t number) {
-    if (number != 0) {
-        char bytes[U64_SIZE];
-        put_little(bytes, number, sizeof bytes);
-        add_record(text, tag, (struct bytes){bytes, sizeof bytes});
     }
 }
 
 static void write_order(struct text *text, const struct holder_order *order,
                         const char *spool_path) {
+    const struct {
+        enum order_tag tag;
+        uint64_t number;
+    } numbers[] = {
+        {ORDER_FLAGS, order->flags},           {ORDER_TIMEOUT_MS, order->timeout_ms},
+        {ORDER_GRACE_MS, order->grace_ms},     {ORDER_LOG_MAX, order->log_max},
+        {ORDER_MEMORY_MAX, order->memory_max}, {ORDER_PROCESSES_MAX, order->processes_max},
+        {ORDER_FILES, order->files},           {ORDER_ROWS, order->rows},
+        {ORDER_COLUMNS, order->columns},
+    };
     bool strict = (order->flags & ORDER_SANDBOX) != 0;
     text_add_str(text, strict ? PROTOCOL_ORDER_STRICT : PROTOCOL_ORDER_MAGIC);
     add_string(text, ORDER_SPOOL, spool_path);
@@ -61,21 +62,16 @@ static void write_order(struct text *text, const struct holder_order *order,
     if (order->cgroup != NULL) {
         add_string(text, ORDER_CGROUP, order->cgroup);
     }
-    if (order->hide != NULL) {
-        add_strings(text, ORDER_HIDE, order->hide);
+    add_strings(text, ORDER_HIDE, order->hide);
+    add_strings(text, ORDER_WRITE, order->write);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        /* Zero is what the holder takes for a number that is missing. */
+        char bytes[U64_SIZE];
+        put_little(bytes, numbers[i].number, sizeof bytes);
+        if (numbers[i].number != 0) {
+            add_record(text, numbers[i].tag, (struct bytes){bytes, sizeof bytes});
+        }
     }
-    if (order->write != NULL) {
-        add_strings(text, ORDER_WRITE, order->write);
-    }
-    add_number(text, ORDER_FLAGS, order->flags);
-    add_number(text, ORDER_TIMEOUT_MS, order->timeout_ms);
-    add_number(text, ORDER_GRACE_MS, order->grace_ms);
-    add_number(text, ORDER_LOG_MAX, order->log_max);
-    add_number(text, ORDER_MEMORY_MAX, order->memory_max);
-    add_number(text, ORDER_PROCESSES_MAX, order->processes_max);
-    add_number(text, ORDER_FILES, order->files);
-    add_number(text, ORDER_ROWS, order->rows);
-    add_number(text, ORDER_COLUMNS, order->columns);
     if (order->input.len > 0) {
         add_record(text, ORDER_STDIN, order->input);
     }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,38 +16,42 @@ enum { PATH_SIZE_MAX = 4096, PROGRAM_MODE = 0700, FOLDER_MODE = 0700 };
 enum { PROGRAM_SIZE_MAX = 64 << 20, PIECE = 64 << 10 };
 
 /* The name in its parent's folder is as durable as the file in it must be. */
-static struct err make_folder(const char *parent, const char *path) {
+static struct err make_folder(const char *path) {
     if (mkdir(path, FOLDER_MODE) < 0) {
         return errno == EEXIST ? ERR_OK : err_from_errno(errno, "libexec: make a folder");
     }
-    AUTO(fd_release) int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0) {
+    AUTO(fd_release) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release)
+    int parent = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0 || fsync(parent) < 0) {
         return err_from_errno(errno, "libexec: sync a folder");
     }
     return ERR_OK;
 }
 
-static struct err join(const char *folder, const char *name, char **ret_path) {
-    AUTO(text_done) struct text text = text_up_to(PATH_SIZE_MAX);
-    text_addf(&text, "%s/%s", folder, name);
-    if (text_failed(&text)) {
-        return err_from_errno(ENAMETOOLONG, "libexec: path");
+/* DIR/libexec/HASH/NAME; absolute, since relative paths would end with the next chdir. `make` is
+ * called for each folder of ours on the way, unless it is NULL. */
+static struct err find_path(const struct libexec_pin *pin, struct err (*make)(const char *path),
+                            struct text *path) {
+    char resolved[PATH_SIZE_MAX];
+    if (realpath(pin->data_dir, resolved) == NULL) {
+        return err_from_errno(errno, "libexec: find the data directory");
     }
-    *ret_path = text_take(&text, NULL /* its length */);
+    struct sha256_hex hex = sha256_hex(&pin->hash);
+    const char *const names[] = {"libexec", hex.text, pin->name};
+    text_add_str(path, resolved);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        text_addf(path, "/%s", names[i]);
+        if (text_failed(path)) {
+            return err_from_errno(ENAMETOOLONG, "libexec: path");
+        }
+        bool is_folder = i + 1 < COUNT_OF(names);
+        struct err err = is_folder && make != NULL ? make(path->data) : ERR_OK;
+        if (err_failed(err)) {
+            return err;
+        }
+    }
     return ERR_OK;
-}
-
-static struct err make_inner(const char *parent, const char *name, char **ret_path) {
-    AUTO(mem_release) char *path = NULL;
-    struct err err = join(parent, name, &path);
-    if (!err_failed(err)) {
-        err = make_folder(parent, path);
-    }
-    if (!err_failed(err)) {
-        *ret_path = path;
-        path = NULL; /* Handed over. */
-    }
-    return err;
 }
 
 /* A link in its place is not followed: it would let somebody else say what we run. That it cannot
@@ -66,18 +69,7 @@ static struct err look_about(const char *path, bool *ret_fits, size_t *ret_size)
     return ERR_OK;
 }
 
-/* *ret_content is owned; NULL: nothing of ours is there. */
-static struct err read_whole(const struct world *world, const char *path, char **ret_content,
-                             size_t *ret_len) {
-    size_t size = 0;
-    bool fits = false;
-    struct err err = look_about(path, &fits, &size);
-    return err_failed(err) || !fits
-               ? err
-               : world->file_read(world->ctx, path, size + 1, ret_content, ret_len);
-}
-
-/* What cannot be read is written anew, and if that fails, too, somebody hears of it. In pieces: a
+/* What cannot be read is written again, and if that fails, too, somebody hears of it. In pieces: a
  * start has no time to be given as much memory as a program is long. */
 static bool is_there(const char *path, struct bytes image) {
     size_t size = 0;
@@ -97,76 +89,40 @@ static bool is_there(const char *path, struct bytes image) {
     return got == 0 && at == image.len;
 }
 
-static struct err look(const struct world *world, const char *path, const struct sha256 *hash,
-                       bool *ret_there) {
-    AUTO(mem_release) char *content = NULL;
-    size_t len = 0;
-    struct err err = read_whole(world, path, &content, &len);
-    *ret_there = false;
-    if (!err_failed(err) && content != NULL) {
-        struct sha256 found = sha256_of(content, len);
-        *ret_there = sha256_equal(&found, hash);
-    }
-    return err;
-}
-
-/* Relative paths would end with the next chdir. */
-static struct err absolute(const char *data_dir, char **ret_path) {
-    char resolved[PATH_SIZE_MAX];
-    if (realpath(data_dir, resolved) == NULL) {
-        return err_from_errno(errno, "libexec: find the data directory");
-    }
-    *ret_path = mem_copy(resolved, strlen(resolved));
-    return ERR_OK;
-}
-
 struct err libexec_install(const struct world *world, const struct libexec_program *program,
                            char **ret_path) {
-    struct sha256_hex hex = sha256_hex(&program->hash);
-    AUTO(mem_release) char *data_dir = NULL;
-    AUTO(mem_release) char *libexec = NULL;
-    AUTO(mem_release) char *folder = NULL;
-    AUTO(mem_release) char *path = NULL;
-    struct err err = absolute(program->data_dir, &data_dir);
-    if (!err_failed(err)) {
-        err = make_inner(data_dir, "libexec", &libexec);
+    const struct libexec_pin pin = {program->data_dir, program->name, program->hash};
+    AUTO(text_done) struct text path = text_up_to(PATH_SIZE_MAX);
+    struct err err = find_path(&pin, make_folder, &path);
+    if (!err_failed(err) && !is_there(path.data, program->image)) {
+        err = world->file_replace(world->ctx, path.data, program->image, PROGRAM_MODE);
     }
     if (!err_failed(err)) {
-        err = make_inner(libexec, hex.text, &folder);
-    }
-    if (!err_failed(err)) {
-        err = join(folder, program->name, &path);
-    }
-    if (!err_failed(err) && !is_there(path, program->image)) {
-        err = world->file_replace(world->ctx, path, program->image, PROGRAM_MODE);
-    }
-    if (!err_failed(err)) {
-        *ret_path = path;
-        path = NULL; /* Handed over. */
+        *ret_path = text_take(&path, NULL /* its length */);
     }
     return err;
 }
 
+/* Who cannot read now (no descriptor is left) may find it later. */
 struct err libexec_find(const struct world *world, const struct libexec_pin *pin, char **ret_path) {
-    struct sha256_hex hex = sha256_hex(&pin->hash);
-    AUTO(mem_release) char *data_dir = NULL;
-    struct err err = absolute(pin->data_dir, &data_dir);
+    AUTO(text_done) struct text path = text_up_to(PATH_SIZE_MAX);
+    AUTO(mem_release) char *content = NULL;
+    size_t size = 0, len = 0;
+    bool fits = false;
+    struct err err = find_path(pin, /* make */ NULL, &path);
+    if (!err_failed(err)) {
+        err = look_about(path.data, &fits, &size);
+    }
+    if (!err_failed(err) && fits) {
+        err = world->file_read(world->ctx, path.data, size + 1, &content, &len);
+    }
     if (err_failed(err)) {
         return err;
     }
-    AUTO(text_done) struct text text = text_up_to(PATH_SIZE_MAX);
-    text_addf(&text, "%s/libexec/%s/%s", data_dir, hex.text, pin->name);
-    if (text_failed(&text)) {
-        return err_from_errno(ENAMETOOLONG, "libexec: path");
-    }
-    bool there = false;
-    err = look(world, text.data, &pin->hash, &there);
-    if (err_failed(err)) {
-        return err; /* Who cannot read now (no descriptor is left) may find it later. */
-    }
-    if (!there) {
+    struct sha256 found = sha256_of(content == NULL ? "" : content, len);
+    if (content == NULL || !sha256_equal(&found, &pin->hash)) {
         return err_make(ERR_NOT_FOUND, "libexec: no such program");
     }
-    *ret_path = text_take(&text, NULL /* its length */);
+    *ret_path = text_take(&path, NULL /* its length */);
     return ERR_OK;
 }

@@ -3,8 +3,6 @@
  */
 #include "proc/link.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "base/number.h"
 
@@ -12,149 +10,107 @@ enum { WORDS_MAX = 32, ERRNO_MAX = 4095, KEPT_SIZE = PROTOCOL_LINE_MAX + PROTOCO
 
 /* --- One line --------------------------------------------------------------------------------- */
 
-struct line {
-    struct bytes words[WORDS_MAX];
-    size_t count;
-};
-
-static bool is_plain(struct bytes text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < ' ' || text.data[i] > '~') {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
-/* Words behind the last that we could use are not looked at. */
-static void split(struct bytes text, struct line *ret_line) {
-    ret_line->count = 0;
-    while (text.len > 0 && ret_line->count < WORDS_MAX) {
-        const char *blank = memchr(text.data, ' ', text.len);
-        size_t len = blank == NULL ? text.len : (size_t)(blank - text.data);
-        ret_line->words[ret_line->count++] = (struct bytes){text.data, len};
-        size_t step = blank == NULL ? len : len + 1;
-        text.data += step;
-        text.len -= step;
-    }
-}
-
-static bool size_at(const struct line *line, size_t at, int64_t max, int64_t *ret_size) {
-    return at < line->count &&
-           number_parse(line->words[at], (struct number_bounds){0, max}, ret_size);
-}
-
-static bool stream_of(struct bytes word, enum log_stream *ret_stream) {
-    for (unsigned i = 0; i < LOG_STREAMS; i++) {
-        if (bytes_is(word, log_stream_name((enum log_stream)i))) {
-            *ret_stream = (enum log_stream)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_grown(const struct line *line, struct link_message *message) {
-    return line->count >= 3 && stream_of(line->words[1], &message->stream) &&
-           size_at(line, 2, INT64_MAX, &message->size);
-}
-
-/* One KEY=NUMBER; a key that is not known is skipped, whatever its value. */
-static bool read_status_word(struct bytes word, struct link_message *message) {
-    const char *equals = memchr(word.data, '=', word.len);
-    if (equals == NULL) {
-        return false;
-    }
-    struct bytes key = {word.data, (size_t)(equals - word.data)};
-    struct bytes value = {equals + 1, word.len - key.len - 1};
-    enum log_stream stream = LOG_OUT;
-    int64_t number = 0;
-    bool is_size = stream_of(key, &stream), is_in = bytes_is(key, "in");
-    bool is_full = bytes_is(key, "disk_full");
-    if (!is_size && !is_in && !is_full) {
-        return true;
-    }
-    if (!number_parse(value, (struct number_bounds){0, is_full ? 1 : INT64_MAX}, &number)) {
-        return false;
-    }
-    if (is_size) {
-        message->sizes[stream] = number;
-    } else if (is_in) {
-        message->accepted = number;
-    } else {
-        message->disk_full = number == 1;
-    }
-    return true;
-}
-
-static bool read_status(const struct line *line, struct link_message *message) {
-    for (size_t i = 1; i < line->count; i++) {
-        if (!read_status_word(line->words[i], message)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_nothing(const struct line *line, struct link_message *message) {
-    (void)line; /* What follows such a word is of a later version. */
-    (void)message;
-    return true;
-}
-
-static bool read_size(const struct line *line, struct link_message *message) {
-    return size_at(line, 1, INT64_MAX, &message->size);
-}
-
-static bool read_flag(const struct line *line, struct link_message *message) {
-    return size_at(line, 1, 1, &message->size);
-}
-
-static bool read_errno(const struct line *line, struct link_message *message) {
-    return size_at(line, 1, ERRNO_MAX, &message->size);
-}
-
-static bool read_exited(const struct line *line, struct link_message *message) {
-    int64_t len = 0;
-    if (!size_at(line, 1, PROTOCOL_EXIT_SIZE, &len)) {
-        return false;
-    }
-    message->body.len = (size_t)len;
-    return true;
-}
+/* Numbers behind a word; a word that wants none has later versions' words behind it. */
+enum shape { SHAPE_BARE, SHAPE_SIZE, SHAPE_STREAM_SIZE, SHAPE_BODY, SHAPE_STATUS };
 
 static const struct {
     const char *word;
-    bool (*read)(const struct line *line, struct link_message *message);
+    enum shape shape;
+    int64_t max; /* Largest number. */
 } words[] = {
-    [LINK_CLAIMED] = {"claimed", read_nothing},  [LINK_VOID] = {"void", read_nothing},
-    [LINK_STATUS] = {"status", read_status},     [LINK_GROWN] = {"grown", read_grown},
-    [LINK_ACCEPTED] = {"accepted", read_size},   [LINK_INPUT_GAP] = {"input_gap", read_size},
-    [LINK_DISK_FULL] = {"disk_full", read_flag}, [LINK_EXITED] = {"exited", read_exited},
-    [LINK_FAILED] = {"failed", read_errno},
+    [LINK_CLAIMED] = {"claimed", SHAPE_BARE, 0},
+    [LINK_VOID] = {"void", SHAPE_BARE, 0},
+    [LINK_STATUS] = {"status", SHAPE_STATUS, 0},
+    [LINK_GROWN] = {"grown", SHAPE_STREAM_SIZE, INT64_MAX},
+    [LINK_ACCEPTED] = {"accepted", SHAPE_SIZE, INT64_MAX},
+    [LINK_INPUT_GAP] = {"input_gap", SHAPE_SIZE, INT64_MAX},
+    [LINK_DISK_FULL] = {"disk_full", SHAPE_SIZE, 1},
+    [LINK_EXITED] = {"exited", SHAPE_BODY, PROTOCOL_EXIT_SIZE},
+    [LINK_FAILED] = {"failed", SHAPE_SIZE, ERRNO_MAX},
 };
+
+static bool read_number(struct bytes text, int64_t max, int64_t *ret_number) {
+    return number_parse(text, (struct number_bounds){0, max}, ret_number);
+}
+
+/* KEY=NUMBER words; a key that is not known is skipped, whatever its value. */
+static bool read_status(struct bytes rest, struct link_message *message) {
+    struct bytes value, key = BYTES("");
+    for (unsigned count = 1; count < WORDS_MAX && bytes_next(&rest, ' ', &value); count++) {
+        unsigned stream = 0;
+        int64_t full = 0;
+        bool fine = memchr(value.data, '=', value.len) != NULL && bytes_next(&value, '=', &key);
+        if (!fine) {
+            return false;
+        }
+        if (bytes_find(key, log_stream_words(), &stream)) {
+            fine = read_number(value, INT64_MAX, &message->sizes[stream]);
+        } else if (bytes_is(key, "in")) {
+            fine = read_number(value, INT64_MAX, &message->accepted);
+        } else if (bytes_is(key, "disk_full")) {
+            fine = read_number(value, 1, &full);
+            message->disk_full = full == 1;
+        }
+        if (!fine) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Words behind those of a shape are of a later version. */
+static bool read_words(struct bytes rest, struct link_message *message) {
+    struct bytes word = BYTES("");
+    unsigned stream = 0;
+    int64_t max = words[message->word].max, len = 0;
+    switch (words[message->word].shape) {
+    case SHAPE_STATUS:
+        return read_status(rest, message);
+    case SHAPE_STREAM_SIZE:
+        if (!bytes_next(&rest, ' ', &word) || !bytes_find(word, log_stream_words(), &stream)) {
+            return false;
+        }
+        message->stream = (enum log_stream)stream;
+        return bytes_next(&rest, ' ', &word) && read_number(word, max, &message->size);
+    case SHAPE_SIZE:
+        return bytes_next(&rest, ' ', &word) && read_number(word, max, &message->size);
+    case SHAPE_BODY:
+        if (!bytes_next(&rest, ' ', &word) || !read_number(word, max, &len)) {
+            return false;
+        }
+        message->body.len = (size_t)len;
+        return true;
+    case SHAPE_BARE:
+    default:
+        return true;
+    }
+}
 
 /* --- The stream ------------------------------------------------------------------------------- */
 
 enum parsed { PARSED_WAIT, PARSED_SKIP, PARSED_MESSAGE, PARSED_NONSENSE };
 
-/* The first message of `view`; *ret_used is how much of it that was. Of a body that is not all
- * there yet, nothing is used. */
 static enum parsed parse_line(struct bytes text, struct link_message *message) {
-    if (!is_plain(text)) {
+    bool plain = text.len > 0;
+    for (size_t i = 0; i < text.len; i++) {
+        plain = plain && text.data[i] >= ' ' && text.data[i] <= '~';
+    }
+    if (!plain) {
         return PARSED_NONSENSE;
     }
-    struct line line;
-    split(text, &line);
+    struct bytes word = BYTES("");
+    (void)bytes_next(&text, ' ', &word); /* There is one. */
     for (size_t i = 0; i < COUNT_OF(words); i++) {
-        if (bytes_is(line.words[0], words[i].word)) {
+        if (bytes_is(word, words[i].word)) {
             message->word = (enum link_word)i;
-            return words[i].read(&line, message) ? PARSED_MESSAGE : PARSED_NONSENSE;
+            return read_words(text, message) ? PARSED_MESSAGE : PARSED_NONSENSE;
         }
     }
     return PARSED_SKIP;
 }
 
+/* The first message of `view`; *ret_used is how much of it that was. Of a body that is not all
+ * there yet, nothing is used. */
 static enum parsed parse_first(struct bytes view, struct link_message *ret_message,
                                size_t *ret_used) {
     size_t within = view.len < PROTOCOL_LINE_MAX ? view.len : PROTOCOL_LINE_MAX;
@@ -174,13 +130,10 @@ static enum parsed parse_first(struct bytes view, struct link_message *ret_messa
     return parsed;
 }
 
-struct taker {
-    bool (*take)(void *ctx, const struct link_message *message);
-    void *ctx; /* Borrowed. */
-};
-
 /* Takes all whole messages off the front of *view. */
-static enum link_fed take_all(struct bytes *view, const struct taker *taker) {
+static enum link_fed take_all(struct bytes *view,
+                              bool (*take)(void *ctx, const struct link_message *message),
+                              void *ctx) {
     for (;;) {
         struct link_message message;
         size_t used = 0;
@@ -191,28 +144,11 @@ static enum link_fed take_all(struct bytes *view, const struct taker *taker) {
         if (parsed == PARSED_NONSENSE) {
             return LINK_NONSENSE;
         }
-        view->data += used;
-        view->len -= used;
-        if (parsed == PARSED_MESSAGE && !taker->take(taker->ctx, &message)) {
+        *view = (struct bytes){view->data + used, view->len - used};
+        if (parsed == PARSED_MESSAGE && !take(ctx, &message)) {
             return LINK_ENDED;
         }
     }
-}
-
-/* Fills what is kept from the front of *bytes. It always has room for one more byte, since a whole
- * message fits and would have been taken. */
-static void fill_kept(struct link_reader *reader, struct bytes *bytes) {
-    if (reader->kept == NULL) {
-        reader->kept = mem_new(KEPT_SIZE);
-        reader->len = 0;
-    }
-    assert(reader->len < KEPT_SIZE);
-    size_t room = KEPT_SIZE - reader->len;
-    size_t taken = bytes->len < room ? bytes->len : room;
-    memcpy(reader->kept + reader->len, bytes->data, taken);
-    reader->len += taken;
-    bytes->data += taken;
-    bytes->len -= taken;
 }
 
 void link_done(struct link_reader *reader) {
@@ -222,18 +158,26 @@ void link_done(struct link_reader *reader) {
 
 enum link_fed link_feed(struct link_reader *reader, struct bytes bytes,
                         bool (*take)(void *ctx, const struct link_message *message), void *ctx) {
-    const struct taker taker = {take, ctx};
     while (bytes.len > 0) {
         /* Almost always nothing is kept, and the messages are taken where they arrived. */
         if (reader->kept == NULL) {
-            enum link_fed fed = take_all(&bytes, &taker);
+            enum link_fed fed = take_all(&bytes, take, ctx);
             if (fed != LINK_MORE || bytes.len == 0) {
                 return fed;
             }
+            reader->kept = mem_new(KEPT_SIZE);
+            reader->len = 0;
         }
-        fill_kept(reader, &bytes);
+        /* There is always room for one more byte, since a whole message fits and would have been
+         * taken. */
+        assert(reader->len < KEPT_SIZE);
+        size_t room = KEPT_SIZE - reader->len;
+        size_t taken = bytes.len < room ? bytes.len : room;
+        memcpy(reader->kept + reader->len, bytes.data, taken);
+        reader->len += taken;
+        bytes = (struct bytes){bytes.data + taken, bytes.len - taken};
         struct bytes view = {reader->kept, reader->len};
-        enum link_fed fed = take_all(&view, &taker);
+        enum link_fed fed = take_all(&view, take, ctx);
         if (fed != LINK_MORE) {
             return fed;
         }

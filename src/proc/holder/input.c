@@ -2,7 +2,6 @@
 #include "proc/holder/input.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -19,8 +18,8 @@ void input_init(struct input *input, const struct order *order, int fd) {
     input->ring_at = input->ring_len = 0;
 }
 
-/* The reader is gone, or was told that there is no more. */
-static void let_go(struct input *input) {
+/* The reader is gone, or has got all there is. */
+static void input_close(struct input *input) {
     fd_release(&input->fd);
     input->ring_len = 0;
     if (input->have < input->order_len) {
@@ -29,25 +28,24 @@ static void let_go(struct input *input) {
     input->accepted = input->have;
 }
 
-/* Where the free part of the ring begins, as one run of bytes. */
-static size_t free_run(const struct input *input, char **ret_run) {
-    char *ring = (char *)(uintptr_t)input->ring;
+/* The free part of the ring, as far as it is one run of bytes. */
+static size_t input_free_run(struct input *input, char **ret_run) {
     size_t size = sizeof input->ring;
     size_t tail = (input->ring_at + input->ring_len) % size;
-    *ret_run = ring + tail;
+    *ret_run = input->ring + tail;
     size_t until_wrap = size - tail, room = size - input->ring_len;
     return until_wrap < room ? until_wrap : room;
 }
 
-static void fill_from_order(struct input *input) {
+static void input_fill_from_order(struct input *input) {
     while (input->have < input->order_len && input->ring_len < sizeof input->ring) {
         char *run;
-        size_t room = free_run(input, &run);
+        size_t room = input_free_run(input, &run);
         size_t left = (size_t)(input->order_len - input->have);
         ssize_t got = pread(input->order_fd, run, room < left ? room : left,
                             (off_t)(input->order_at + input->have));
         if (got <= 0) {
-            let_go(input); /* Sealed memory that can't be read: there is no more to be had. */
+            input_close(input); /* Sealed memory that can't be read: there is no more to be had. */
             return;
         }
         input->have += got;
@@ -65,17 +63,16 @@ bool input_waits(const struct input *input) {
            (input->ring_len > 0 || input->have < input->order_len || input->accepted == input->end);
 }
 
-static struct bytes skip(struct bytes bytes, int64_t count) {
-    size_t len = count < (int64_t)bytes.len ? (size_t)count : bytes.len;
-    return (struct bytes){bytes.data + len, bytes.len - len};
-}
-
 enum input_answer input_take(struct input *input, int64_t offset, struct bytes bytes) {
-    fill_from_order(input);
+    input_fill_from_order(input);
     if (offset > input->have || (input->have < input->order_len && input->fd >= 0)) {
         return INPUT_GAP;
     }
-    bytes = skip(bytes, input->have - offset);
+    size_t known = bytes.len; /* Bytes that we have already are skipped. */
+    if (input->have - offset < (int64_t)known) {
+        known = (size_t)(input->have - offset);
+    }
+    bytes = (struct bytes){bytes.data + known, bytes.len - known};
     if (bytes.len > 0 && (int64_t)bytes.len > input->end - input->have) {
         bytes.len = (size_t)(input->end - input->have); /* Nobody will ever ask for the rest. */
     }
@@ -86,12 +83,12 @@ enum input_answer input_take(struct input *input, int64_t offset, struct bytes b
     }
     while (bytes.len > 0 && input->ring_len < sizeof input->ring) {
         char *run;
-        size_t room = free_run(input, &run);
+        size_t room = input_free_run(input, &run);
         size_t len = room < bytes.len ? room : bytes.len;
         memcpy(run, bytes.data, len);
         input->ring_len += len;
         input->have += (int64_t)len;
-        bytes = skip(bytes, (int64_t)len);
+        bytes = (struct bytes){bytes.data + len, bytes.len - len};
     }
     return bytes.len > 0 ? INPUT_GAP : INPUT_TAKEN;
 }
@@ -102,25 +99,21 @@ void input_finish(struct input *input, int64_t offset) {
     }
 }
 
-/* A terminal ends its input by a character at the start of a line; elsewhere it takes two. */
-static void finish_now(struct input *input) {
-    if (input->terminal) {
-        bool fresh = input->last == '\0' || input->last == '\n' || input->last == '\r';
-        ssize_t put = write(input->fd, "\004\004", fresh ? 1 : 2);
-        if (put < 0 && errno == EAGAIN) {
-            return;
-        }
-    }
-    let_go(input);
-}
-
 void input_push(struct input *input) {
     while (input->fd >= 0) {
-        fill_from_order(input);
+        input_fill_from_order(input);
+        if (input->ring_len == 0 && input->accepted < input->end) {
+            return;
+        }
         if (input->ring_len == 0) {
-            if (input->accepted >= input->end) {
-                finish_now(input);
+            /* A terminal ends its input by a character at the start of a line; elsewhere it takes
+             * two. */
+            bool fresh = input->last == '\0' || input->last == '\n' || input->last == '\r';
+            if (input->terminal && input->fd >= 0 &&
+                write(input->fd, "\004\004", fresh ? 1 : 2) < 0 && errno == EAGAIN) {
+                return;
             }
+            input_close(input);
             return;
         }
         size_t until_wrap = sizeof input->ring - input->ring_at;
@@ -130,11 +123,11 @@ void input_push(struct input *input) {
             return;
         }
         if (put <= 0) {
-            let_go(input);
+            input_close(input);
             return;
         }
+        input->last = input->ring[input->ring_at + (size_t)put - 1];
         input->ring_at = (input->ring_at + (size_t)put) % sizeof input->ring;
-        input->last = input->ring[(input->ring_at + sizeof input->ring - 1) % sizeof input->ring];
         input->ring_len -= (size_t)put;
         input->accepted += put;
     }

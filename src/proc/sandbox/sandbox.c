@@ -45,17 +45,19 @@ struct places {
     size_t above_count;
 };
 
-static struct err sandbox_failed(void) {
-    return err_from_errno(errno, "sandbox");
-}
-
-static struct err place_of(int fd, struct place *ret_place) {
+/* Functions of places answer -1 and errno where they fail. */
+static int place_of(int fd, struct place *ret_place) {
     struct stat about;
     if (fstat(fd, &about) < 0) {
-        return sandbox_failed();
+        return -1;
     }
     *ret_place = (struct place){about.st_dev, about.st_ino};
-    return ERR_OK;
+    return 0;
+}
+
+static int fail_with(int os) {
+    errno = os;
+    return -1;
 }
 
 static bool place_same(struct place a, struct place b) {
@@ -72,175 +74,146 @@ static bool place_is_in(struct place place, const struct place *places, size_t c
 
 /* --- Upwards ---------------------------------------------------------------------------------- */
 
-/* Reading needs more rights than standing there, so it is for who wants to read; a folder that may
- * not be read is opened all the same. */
+/* Reading needs more rights than standing there, so it is for callers that want to read; a folder
+ * that may not be read is opened all the same. */
 static int folder_at(int at, const char *path, int flags) {
     int fd = openat(at, path, flags | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 && errno == EACCES ? openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC) : fd;
 }
 
 /* The folder that `path` stands in. */
-static struct err folder_above(const char *path, int flags, int *ret_fd) {
+static int folder_above(const char *path, int flags) {
     char parent[PATH_SIZE];
     const char *slash = strrchr(path, '/');
     if (!line_make(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path)) {
-        return err_from_errno(ENAMETOOLONG, "sandbox");
+        return fail_with(ENAMETOOLONG);
     }
-    int fd = folder_at(AT_FDCWD, parent, flags);
-    if (fd < 0) {
-        return sandbox_failed();
-    }
-    *ret_fd = fd;
-    return ERR_OK;
+    return folder_at(AT_FDCWD, parent, flags);
 }
 
 /* Replaces *fd by its parent. False in *ret_more: it is the root. */
-static struct err folder_go_up(int *fd, int flags, bool *ret_more) {
+static int folder_go_up(int *fd, int flags, bool *ret_more) {
     struct place here, there;
-    int parent = folder_at(*fd, "..", flags);
-    if (parent < 0) {
-        return sandbox_failed();
-    }
-    struct err err = place_of(*fd, &here);
-    if (!err_failed(err)) {
-        err = place_of(parent, &there);
+    AUTO(fd_release) int parent = folder_at(*fd, "..", flags);
+    if (parent < 0 || place_of(*fd, &here) < 0 || place_of(parent, &there) < 0) {
+        return -1;
     }
     fd_release(fd);
-    *fd = parent;
-    *ret_more = !err_failed(err) && !place_same(here, there);
-    return err;
+    *fd = fd_take(&parent);
+    *ret_more = !place_same(here, there);
+    return 0;
 }
 
 /* A path that is no link. ELOOP: it is one. */
-static struct err places_hide(struct places *places, const char *path) {
-    AUTO(fd_release) int fd = -1;
-    struct err err = folder_above(path, O_PATH, &fd);
-    if (err_failed(err)) {
-        return err;
-    }
+static int places_hide(struct places *places, const char *path) {
+    AUTO(fd_release) int fd = folder_above(path, O_PATH);
     AUTO(fd_release)
-    int hidden = openat(fd, strrchr(path, '/') + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int hidden = fd < 0 ? -1 : openat(fd, strrchr(path, '/') + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat about;
     if (hidden < 0 || fstat(hidden, &about) < 0) {
-        return sandbox_failed();
+        return -1;
     }
-    if (S_ISLNK(about.st_mode)) {
-        return err_from_errno(ELOOP, "sandbox");
-    }
-    if (places->hidden_count == HIDDEN_MAX) {
-        return err_from_errno(E2BIG, "sandbox");
+    if (S_ISLNK(about.st_mode) || places->hidden_count == HIDDEN_MAX) {
+        return fail_with(S_ISLNK(about.st_mode) ? ELOOP : E2BIG);
     }
     places->paths[places->hidden_count] = path;
     places->hidden[places->hidden_count++] = (struct place){about.st_dev, about.st_ino};
-
     for (bool more = true; more;) {
         struct place place;
-        err = place_of(fd, &place);
-        if (!err_failed(err) && !place_is_in(place, places->above, places->above_count)) {
+        if (place_of(fd, &place) < 0) {
+            return -1;
+        }
+        if (!place_is_in(place, places->above, places->above_count)) {
             if (places->above_count == ABOVE_MAX) {
-                return err_from_errno(ENAMETOOLONG, "sandbox");
+                return fail_with(ENAMETOOLONG);
             }
             places->above[places->above_count++] = place;
         }
-        if (!err_failed(err)) {
-            err = folder_go_up(&fd, O_PATH, &more);
-        }
-        if (err_failed(err)) {
-            return err;
+        if (folder_go_up(&fd, O_PATH, &more) < 0) {
+            return -1;
         }
     }
-    return ERR_OK;
+    return 0;
 }
 
 /* Clear: the folder is not hidden, and holds nothing hidden. */
-static struct err places_judge(const struct places *places, int folder, bool *ret_clear) {
+static int places_judge(const struct places *places, int folder, bool *ret_clear) {
     struct place place;
-    struct err err = place_of(folder, &place);
-    if (err_failed(err)) {
-        return err;
-    }
     *ret_clear = false;
+    if (place_of(folder, &place) < 0) {
+        return -1;
+    }
     if (place_is_in(place, places->above, places->above_count)) {
-        return ERR_OK;
+        return 0;
     }
     AUTO(fd_release) int fd = openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return sandbox_failed();
-    }
-    for (bool more = true; more;) {
+    for (bool more = fd >= 0; more;) {
         if (place_is_in(place, places->hidden, places->hidden_count)) {
-            return ERR_OK;
+            return 0;
         }
-        err = folder_go_up(&fd, O_PATH, &more);
-        if (!err_failed(err)) {
-            err = place_of(fd, &place);
-        }
-        if (err_failed(err)) {
-            return err;
+        if (folder_go_up(&fd, O_PATH, &more) < 0 || place_of(fd, &place) < 0) {
+            return -1;
         }
     }
-    *ret_clear = true;
-    return ERR_OK;
+    *ret_clear = fd >= 0;
+    return fd >= 0 ? 0 : -1;
 }
 
 /* --- Around ----------------------------------------------------------------------------------- */
 
 /* What has gone meanwhile is nothing to show. Links need no right, and devices, pipes and sockets
  * that stand beside something hidden get none. */
-static struct err places_show_entry(const struct places *places, int ruleset, int folder,
-                                    const char *name, unsigned *rules) {
+static int places_show_entry(const struct places *places, int ruleset, int folder, const char *name,
+                             unsigned *rules) {
     AUTO(fd_release) int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat about;
     if (fd < 0 || fstat(fd, &about) < 0) {
-        return errno == ENOENT || errno == EACCES ? ERR_OK : sandbox_failed();
+        return errno == ENOENT || errno == EACCES ? 0 : -1;
     }
     const struct place place = {about.st_dev, about.st_ino};
     bool is_folder = S_ISDIR(about.st_mode);
     if ((!is_folder && !S_ISREG(about.st_mode)) ||
         place_is_in(place, places->hidden, places->hidden_count) ||
         place_is_in(place, places->above, places->above_count)) {
-        return ERR_OK;
+        return 0;
     }
     if (++*rules > RULES_MAX) {
-        return err_from_errno(E2BIG, "sandbox");
+        return fail_with(E2BIG);
     }
-    uint64_t rights = is_folder ? SEEING : SEEING & LANDLOCK_OF_FILES;
-    return landlock_allow(ruleset, fd, rights) < 0 ? sandbox_failed() : ERR_OK;
+    return landlock_allow(ruleset, fd, is_folder ? SEEING : SEEING & LANDLOCK_OF_FILES);
 }
 
 /* Everything that is not hidden is shown. The folders above several hidden ones are gone through
  * once for each: a rule twice is one rule. */
-static struct err places_show(const struct places *places, int ruleset) {
+static int places_show(const struct places *places, int ruleset) {
     unsigned rules = 0;
     for (size_t i = 0; i < places->hidden_count; i++) {
-        AUTO(fd_release) int fd = -1;
-        struct err err = folder_above(places->paths[i], O_RDONLY, &fd);
-        for (bool more = true; more && !err_failed(err);) {
+        AUTO(fd_release) int fd = folder_above(places->paths[i], O_RDONLY);
+        if (fd < 0) {
+            return -1;
+        }
+        for (bool more = true; more;) {
             struct names names;
             names_start(&names, fd);
-            for (const char *name; !err_failed(err) && (name = names_next(&names)) != NULL;) {
-                err = places_show_entry(places, ruleset, fd, name, &rules);
+            for (const char *name; (name = names_next(&names)) != NULL;) {
+                if (places_show_entry(places, ruleset, fd, name, &rules) < 0) {
+                    return -1;
+                }
             }
             /* EBADF: one that may not be read shows nothing. A command that may not read it either
              * loses only entries of which it knew the name. */
-            if (!err_failed(err) && names.len < 0 && errno != EBADF) {
-                err = sandbox_failed();
+            if ((names.len < 0 && errno != EBADF) || folder_go_up(&fd, O_RDONLY, &more) < 0) {
+                return -1;
             }
-            if (!err_failed(err)) {
-                err = folder_go_up(&fd, O_RDONLY, &more);
-            }
-        }
-        if (err_failed(err)) {
-            return err;
         }
     }
-    return ERR_OK;
+    return 0;
 }
 
 /* --- The rules -------------------------------------------------------------------------------- */
 
 /* A system that has no such device loses nothing by that. */
-static struct err sandbox_allow_devices(const struct sandbox *sandbox, uint64_t rights) {
+static int sandbox_allow_devices(const struct sandbox *sandbox, uint64_t rights) {
     static const char *const names[] = {"/dev/null",   "/dev/zero",    "/dev/full",
                                         "/dev/random", "/dev/urandom", "/dev/tty"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -248,16 +221,16 @@ static struct err sandbox_allow_devices(const struct sandbox *sandbox, uint64_t 
         struct stat about;
         bool is_device = fd >= 0 && fstat(fd, &about) == 0 && S_ISCHR(about.st_mode);
         if (is_device && landlock_allow(sandbox->ruleset, fd, rights & USING) < 0) {
-            return sandbox_failed();
+            return -1;
         }
     }
-    return ERR_OK;
+    return 0;
 }
 
 /* What cannot be granted is not: the command finds out, and nothing is opened by mistake. Where no
  * part of the path is a link, the folder is the one that was meant. */
-static struct err sandbox_allow_writes(const struct sandbox_plan *plan, const struct places *places,
-                                       const struct sandbox *sandbox, uint64_t rights) {
+static int sandbox_allow_writes(const struct sandbox_plan *plan, const struct places *places,
+                                const struct sandbox *sandbox, uint64_t rights) {
     const struct {
         uint64_t flags, mode, resolve;
     } how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = NO_MAGIC_LINKS | NO_LINKS};
@@ -265,58 +238,54 @@ static struct err sandbox_allow_writes(const struct sandbox_plan *plan, const st
         AUTO(fd_release)
         int fd = (int)syscall(SYS_openat2, AT_FDCWD, plan->write[i], &how, sizeof how);
         bool clear = false;
-        struct err err = fd < 0 ? ERR_OK : places_judge(places, fd, &clear);
-        if (err_failed(err)) {
-            return err;
-        }
-        if (clear && landlock_allow(sandbox->ruleset, fd, rights) < 0) {
-            return sandbox_failed();
+        if ((fd >= 0 && places_judge(places, fd, &clear) < 0) ||
+            (clear && landlock_allow(sandbox->ruleset, fd, rights) < 0)) {
+            return -1;
         }
     }
-    return ERR_OK;
+    return 0;
+}
+
+/* `tmp` is of this attempt alone; nobody else may have made it. */
+static int sandbox_make_tmp(int folder) {
+    if (mkdirat(folder, PROTOCOL_TMP, 0700) < 0) {
+        return -1;
+    }
+    return openat(folder, PROTOCOL_TMP, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static struct err sandbox_make(const struct sandbox_plan *plan, struct sandbox *sandbox) {
     struct places places = {.hidden_count = 0};
-    struct err err = places_hide(&places, "/dev");
-    for (size_t i = 0; i < plan->hide_count && !err_failed(err); i++) {
-        err = places_hide(&places, plan->hide[i]);
+    int hidden = places_hide(&places, "/dev");
+    for (size_t i = 0; i < plan->hide_count && hidden == 0; i++) {
+        hidden = places_hide(&places, plan->hide[i]);
     }
-    if (err_failed(err)) {
-        return err;
+    if (hidden < 0) {
+        return err_from_errno(errno, "sandbox");
     }
     bool clear = false;
     sandbox->cwd = open(plan->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sandbox->cwd < 0) {
         return err_from_errno(errno, "chdir");
     }
-    err = places_judge(&places, sandbox->cwd, &clear);
-    if (err_failed(err) || !clear) {
-        return err_failed(err) ? err : err_from_errno(EACCES, "sandbox_cwd");
+    if (places_judge(&places, sandbox->cwd, &clear) < 0) {
+        return err_from_errno(errno, "sandbox");
     }
-    sandbox->ruleset = landlock_create(sandbox->abi);
-    if (sandbox->ruleset < 0) {
-        return sandbox_failed();
+    if (!clear) {
+        return err_from_errno(EACCES, "sandbox_cwd");
     }
-    filter_make(&sandbox->filter, sandbox->abi);
-
-    /* `tmp` is of this attempt alone; nobody else may have made it. */
-    if (mkdirat(plan->folder, PROTOCOL_TMP, 0700) < 0) {
-        return sandbox_failed();
-    }
-    AUTO(fd_release)
-    int tmp = openat(plan->folder, PROTOCOL_TMP, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     uint64_t rights = landlock_rights(sandbox->abi);
     uint64_t owning = rights & ~(uint64_t)MAKING_DEVICES;
+    sandbox->ruleset = landlock_create(sandbox->abi);
+    AUTO(fd_release) int tmp = sandbox->ruleset < 0 ? -1 : sandbox_make_tmp(plan->folder);
     if (tmp < 0 || landlock_allow(sandbox->ruleset, tmp, owning) < 0 ||
-        landlock_allow(sandbox->ruleset, sandbox->cwd, owning) < 0) {
-        return sandbox_failed();
+        landlock_allow(sandbox->ruleset, sandbox->cwd, owning) < 0 ||
+        sandbox_allow_writes(plan, &places, sandbox, owning) < 0 ||
+        sandbox_allow_devices(sandbox, rights) < 0 || places_show(&places, sandbox->ruleset) < 0) {
+        return err_from_errno(errno, "sandbox");
     }
-    err = sandbox_allow_writes(plan, &places, sandbox, owning);
-    if (!err_failed(err)) {
-        err = sandbox_allow_devices(sandbox, rights);
-    }
-    return err_failed(err) ? err : places_show(&places, sandbox->ruleset);
+    filter_make(&sandbox->filter, sandbox->abi);
+    return ERR_OK;
 }
 
 struct err sandbox_prepare(const struct sandbox_plan *plan, struct sandbox *ret_sandbox) {
