@@ -24,16 +24,18 @@ void metrics_add(struct text *text, const struct metric *metrics, size_t count) 
     }
 }
 
-static void metrics_write(struct http_server *server, struct text *text) {
+static void metrics(struct exchange *exchange, void *ctx) {
+    const struct http_server *server = ctx;
+    AUTO(text_done) struct text text = text_up_to(METRICS_MAX);
     const struct http_options *options = &server->options;
     struct bytes version = bytes_of(options->version);
     struct http_stats stats;
     http_get_stats(server, &stats);
     /* Values of labels are escaped as in JSON, but for the quotes around them. */
-    text_add_str(text, "# HELP drover_build_info The version that runs; always 1.\n"
-                       "# TYPE drover_build_info gauge\ndrover_build_info{version=");
-    text_add_json(text, version.data, version.len);
-    text_add_str(text, "} 1\n");
+    text_add_str(&text, "# HELP drover_build_info The version that runs; always 1.\n"
+                        "# TYPE drover_build_info gauge\ndrover_build_info{version=");
+    text_add_json(&text, version.data, version.len);
+    text_add_str(&text, "} 1\n");
     const struct metric of_server[] = {
         {"http_connections", "Open connections.", stats.connections},
         {"http_sse_streams", "Open SSE streams.", stats.streams_sse},
@@ -50,11 +52,11 @@ static void metrics_write(struct http_server *server, struct text *text) {
         {"loop_slow_turns_total", "Turns of the loop over 2 ms of CPU.",
          loop_slow_turns(server->loop)},
     };
-    metrics_add(text, of_server, COUNT_OF(of_server));
-    text_add_str(text, "# HELP drover_http_responses_total Responses by class of status.\n"
-                       "# TYPE drover_http_responses_total counter\n");
+    metrics_add(&text, of_server, COUNT_OF(of_server));
+    text_add_str(&text, "# HELP drover_http_responses_total Responses by class of status.\n"
+                        "# TYPE drover_http_responses_total counter\n");
     for (int i = 2; i <= 5; i++) {
-        text_addf(text, "drover_http_responses_total{class=\"%dxx\"} %" PRIu64 "\n", i,
+        text_addf(&text, "drover_http_responses_total{class=\"%dxx\"} %" PRIu64 "\n", i,
                   stats.answers[i]);
     }
     if (options->hub != NULL) {
@@ -68,11 +70,12 @@ static void metrics_write(struct http_server *server, struct text *text) {
             {"hub_subscribers", "Subscribers.", hub.subscribers},
             {"hub_ring_bytes", "Bytes in the rings of all streams.", hub.ring_bytes},
         };
-        metrics_add(text, of_hub, COUNT_OF(of_hub));
+        metrics_add(&text, of_hub, COUNT_OF(of_hub));
     }
     if (options->metrics != NULL) {
-        options->metrics(options->ctx, text);
+        options->metrics(options->ctx, &text);
     }
+    exchange_reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 
 /* --- openapi.json ----------------------------------------------------------------------------- */
@@ -250,12 +253,6 @@ static void readyz(struct exchange *exchange, void *ctx) {
     }
     text_add_char(&text, '}');
     exchange_reply(exchange, 200, "application/json", &text);
-}
-
-static void metrics(struct exchange *exchange, void *ctx) {
-    AUTO(text_done) struct text text = text_up_to(METRICS_MAX);
-    metrics_write(ctx, &text);
-    exchange_reply(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 
 static void openapi(struct exchange *exchange, void *ctx) {

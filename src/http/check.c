@@ -8,16 +8,12 @@
 #include "engine/token/token.h"
 #include "http/inside.h"
 
-static struct err refuse(enum err_code code, struct why *why, const char *detail) {
-    return err_why(why, code, "%s", detail);
-}
-
 static struct err check_host(const struct exchange *exchange, struct why *why) {
     const struct host_rules *rules = &exchange->conn->listener->rules;
     struct bytes value, origin;
     struct host host;
     if (!request_known(&exchange->request, HEADER_HOST, &value) || !host_parse(value, &host)) {
-        return refuse(ERR_BAD_REQUEST, why, "the Host header is missing or not valid");
+        return err_why(why, ERR_BAD_REQUEST, "the Host header is missing or not valid");
     }
     if (!host_allowed(rules, host)) {
         return err_why(why, ERR_BAD_HOST, "this daemon does not answer to the name '%.*s'",
@@ -25,9 +21,10 @@ static struct err check_host(const struct exchange *exchange, struct why *why) {
     }
     if (request_known(&exchange->request, HEADER_ORIGIN, &origin) &&
         !origin_allowed(rules, origin, value)) {
-        return refuse(ERR_BAD_ORIGIN, why,
-                      "the Origin header names another site, or is https, which the daemon does not"
-                      " serve itself: list it in --allow-origin if it is yours");
+        return err_why(
+            why, ERR_BAD_ORIGIN,
+            "the Origin header names another site, or is https, which the daemon does not"
+            " serve itself: list it in --allow-origin if it is yours");
     }
     return ERR_OK;
 }
@@ -37,7 +34,7 @@ static struct err read_target(struct exchange *exchange, struct target *target, 
     if (memchr(raw.data, '%', raw.len) != NULL || memchr(raw.data, '+', raw.len) != NULL) {
         exchange->decoded = mem_try(raw.len);
         if (exchange->decoded == NULL) {
-            return refuse(ERR_OUT_OF_MEMORY, why, "there is no memory for the target");
+            return err_why(why, ERR_OUT_OF_MEMORY, "there is no memory for the target");
         }
     }
     struct err err = target_parse(raw, exchange->decoded, target, why);
@@ -47,10 +44,10 @@ static struct err read_target(struct exchange *exchange, struct target *target, 
     /* An absolute-form target replaces Host, so it must pass as that would. */
     struct host host;
     if (!host_parse(target->authority, &host)) {
-        return refuse(ERR_BAD_REQUEST, why, "the target's host is not valid");
+        return err_why(why, ERR_BAD_REQUEST, "the target's host is not valid");
     }
     if (!host_allowed(&exchange->conn->listener->rules, host)) {
-        return refuse(ERR_BAD_HOST, why, "the target names another host");
+        return err_why(why, ERR_BAD_HOST, "the target names another host");
     }
     return ERR_OK;
 }
@@ -65,13 +62,13 @@ static struct err find_route(struct exchange *exchange, const struct target *tar
     bool options = is_method(exchange, "OPTIONS");
     char allow[ALLOW_SIZE] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
     if (target->asterisk && !options) {
-        return refuse(ERR_BAD_REQUEST, why, "'*' is a target of OPTIONS only");
+        return err_why(why, ERR_BAD_REQUEST, "'*' is a target of OPTIONS only");
     }
     if (!target->asterisk) {
         const struct router_row *row =
             router_match(&exchange->server->router, target, exchange->params);
         if (row == NULL) {
-            return refuse(ERR_NOT_FOUND, why, "there is no such address");
+            return err_why(why, ERR_NOT_FOUND, "there is no such address");
         }
         const struct router_entry *entry = router_entry_find(row, exchange_method(exchange));
         if (entry != NULL) {
@@ -102,29 +99,18 @@ static struct err identify(struct exchange *exchange, struct why *why) {
             return ERR_OK;
         }
         return exchange->conn->listener->is_unix
-                   ? refuse(ERR_FORBIDDEN, why, "this socket serves only the user that owns it")
-                   : refuse(ERR_UNAUTHORIZED, why, "send 'Authorization: Bearer TOKEN'");
+                   ? err_why(why, ERR_FORBIDDEN, "this socket serves only the user that owns it")
+                   : err_why(why, ERR_UNAUTHORIZED, "send 'Authorization: Bearer TOKEN'");
     }
     if (value.len <= scheme.len ||
         !bytes_equal_nocase((struct bytes){value.data, scheme.len}, scheme)) {
-        return refuse(ERR_UNAUTHORIZED, why, "the only scheme known here is Bearer");
+        return err_why(why, ERR_UNAUTHORIZED, "the only scheme known here is Bearer");
     }
     struct bytes token = {value.data + scheme.len, value.len - scheme.len};
     if (options->check == NULL || !options->check(options->ctx, token, &exchange->identity)) {
-        return refuse(ERR_UNAUTHORIZED, why, "the token is not valid");
+        return err_why(why, ERR_UNAUTHORIZED, "the token is not valid");
     }
     return ERR_OK;
-}
-
-static struct err authorize(struct exchange *exchange, struct why *why) {
-    unsigned scope = exchange->route->scope;
-    struct err err = scope == 0 ? ERR_OK : identify(exchange, why);
-    unsigned missing = scope & ~exchange->identity.scopes;
-    if (err_failed(err) || missing == 0) {
-        return err;
-    }
-    return err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
-                   token_scope_names[__builtin_ctz(missing)]);
 }
 
 static struct err check_length(const struct request *request, struct why *why) {
@@ -161,12 +147,12 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
             return ERR_OK;
         }
         if (is_method(exchange, "GET") || is_method(exchange, "HEAD")) {
-            return refuse(ERR_BAD_REQUEST, why, "no body is taken here");
+            return err_why(why, ERR_BAD_REQUEST, "no body is taken here");
         }
         if (!media_taken(exchange)) {
-            return refuse(ERR_UNSUPPORTED_MEDIA, why,
-                          "nothing is read here: send no body, or {} with 'Content-Type: "
-                          "application/json'");
+            return err_why(why, ERR_UNSUPPORTED_MEDIA,
+                           "nothing is read here: send no body, or {} with 'Content-Type: "
+                           "application/json'");
         }
         request->body_max = EMPTY_BODY_MAX;
         return check_length(request, why);
@@ -178,14 +164,14 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
         return ERR_OK;
     }
     if (!request->chunked && !request->has_length) {
-        return refuse(ERR_LENGTH_REQUIRED, why,
-                      "a body is required, with Content-Length or chunked");
+        return err_why(why, ERR_LENGTH_REQUIRED,
+                       "a body is required, with Content-Length or chunked");
     }
     if (!media_taken(exchange)) {
-        return refuse(ERR_UNSUPPORTED_MEDIA, why,
-                      route->body_media == NULL
-                          ? "send 'Content-Type: application/json'"
-                          : "send 'Content-Type: image/png', or what else it is");
+        return err_why(why, ERR_UNSUPPORTED_MEDIA,
+                       route->body_media == NULL
+                           ? "send 'Content-Type: application/json'"
+                           : "send 'Content-Type: image/png', or what else it is");
     }
     return check_length(request, why);
 }
@@ -202,7 +188,15 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
     if (err_failed(err) || exchange->state == EXCHANGE_ANSWERED) {
         return err;
     }
-    err = authorize(exchange, why);
+    unsigned scope = exchange->route->scope;
+    if (scope != 0) {
+        err = identify(exchange, why);
+        unsigned missing = scope & ~exchange->identity.scopes;
+        if (!err_failed(err) && missing != 0) {
+            err = err_why(why, ERR_FORBIDDEN, "the token lacks the scope '%s'",
+                          token_scope_names[__builtin_ctz(missing)]);
+        }
+    }
     if (!err_failed(err)) {
         err = query_read(exchange->route->query, &target, exchange->query, why);
     }

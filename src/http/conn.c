@@ -91,10 +91,6 @@ static bool conn_has_room(const struct conn *conn) {
            server->answer_bytes + server->ahead_bytes < server->limits.ahead_bytes_max;
 }
 
-static bool request_may_begin(const struct conn *conn) {
-    return conn->turn_requests < TURN_REQUESTS_MAX && conn_has_room(conn);
-}
-
 /* False: there is no memory for a further exchange. */
 static bool request_begin(struct conn *conn) {
     struct exchange *exchange = exchange_new(conn);
@@ -661,8 +657,10 @@ static void conn_hold(struct conn *conn, struct bytes rest) {
         conn_close(conn); /* Bytes behind an upgrade are no request that could be refused. */
     } else {
         struct why why;
-        why_set(&why, "too much came behind requests that are not answered yet, over all");
-        conn_reject(conn, err_make(ERR_OVERLOADED, "http: hold"), &why);
+        struct err err =
+            err_why(&why, ERR_OVERLOADED,
+                    "too much came behind requests that are not answered yet, over all");
+        conn_reject(conn, err, &why);
     }
 }
 
@@ -706,7 +704,7 @@ static void request_end(struct conn *conn, struct exchange *exchange) {
 static bool conn_parse_step(struct conn *conn, struct bytes *bytes) {
     struct http_server *server = conn->server;
     if (conn->reading == NULL) {
-        if (!request_may_begin(conn)) {
+        if (conn->turn_requests >= TURN_REQUESTS_MAX || !conn_has_room(conn)) {
             conn_hold(conn, *bytes);
             return false;
         }
@@ -724,8 +722,8 @@ static bool conn_parse_step(struct conn *conn, struct bytes *bytes) {
     server->body_bytes += request->body_size - before;
     if (result != PARSE_FAILED && request->body_size > before &&
         server->body_bytes > server->limits.bodies_bytes_max) {
-        request->err = err_make(ERR_OVERLOADED, "http: body");
-        why_set(&request->why, "all bodies together are larger than the server's limit");
+        request->err = err_why(&request->why, ERR_OVERLOADED,
+                               "all bodies together are larger than the server's limit");
         result = PARSE_FAILED;
     }
     if (result == PARSE_FAILED) {
@@ -797,8 +795,8 @@ static void conn_read_eof(struct conn *conn) {
     }
     if (conn->reading != NULL && (conn->state == CONN_HEAD || conn->state == CONN_BODY)) {
         struct why why;
-        why_set(&why, "the request was cut off");
-        conn_refuse(conn, err_make(ERR_BAD_REQUEST, "http: read"), &why);
+        struct err err = err_why(&why, ERR_BAD_REQUEST, "the request was cut off");
+        conn_refuse(conn, err, &why);
     } else if (conn->state == CONN_IDLE) {
         conn_go(conn, CONN_ENDING);
     }
@@ -810,7 +808,8 @@ static void conn_read_eof(struct conn *conn) {
 }
 
 void conn_read_more(struct conn *conn) {
-    if (conn->state == CONN_HELD && request_may_begin(conn)) {
+    if (conn->state == CONN_HELD && conn->turn_requests < TURN_REQUESTS_MAX &&
+        conn_has_room(conn)) {
         conn_go(conn, CONN_IDLE);
         if (conn->close_after) {
             conn_go(conn, CONN_ENDING);

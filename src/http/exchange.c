@@ -387,40 +387,38 @@ static void exchange_finish(struct exchange *exchange, int status) {
     }
 }
 
-static void exchange_refuse(struct exchange *exchange, struct err err, const char *detail) {
-    struct why why;
-    why_set(&why, "%s", detail);
-    exchange_problem(exchange, err, &why);
-}
-
 static void exchange_refuse_revoked(struct exchange *exchange) {
-    exchange_refuse(exchange, err_make(ERR_UNAUTHORIZED, "http: revoked"), "the token was revoked");
+    struct why why;
+    struct err err = err_why(&why, ERR_UNAUTHORIZED, "the token was revoked");
+    exchange_problem(exchange, err, &why);
 }
 
 void exchange_reply(struct exchange *exchange, int status, const char *media, struct text *body) {
     struct http_server *server = exchange->server;
+    struct why why;
+    struct err err = ERR_OK;
     assert(status >= 200 && status < 600);
     if (exchange->revoked && exchange_is_read(exchange)) {
         exchange_refuse_revoked(exchange);
         return;
     }
     if (body != NULL && text_failed(body)) {
-        struct err err = text_error(body, "http: answer");
+        err = text_error(body, "http: answer");
         text_clear(body);
-        exchange_refuse(exchange, err,
-                        err.code == ERR_OUT_OF_MEMORY ? "the answer does not fit into memory"
-                                                      : "the answer is longer than its limit");
-        return;
-    }
-    /* Clients that ask for much and read nothing share a bound. */
-    if (body != NULL && body->len > ANSWER_SMALL &&
-        server->answer_bytes + body->len > server->limits.answers_bytes_max) {
+        why_set(&why, err.code == ERR_OUT_OF_MEMORY ? "the answer does not fit into memory"
+                                                    : "the answer is longer than its limit");
+    } else if (body != NULL && body->len > ANSWER_SMALL &&
+               server->answer_bytes + body->len > server->limits.answers_bytes_max) {
+        /* Clients that ask for much and read nothing share a bound. */
         struct remains remains = {.server = server};
         remains.body = text_take(body, &remains.body_len);
         server->answer_bytes += remains.body_len;
         remains_end(&remains, /* large */ true);
-        exchange_refuse(exchange, err_make(ERR_OVERLOADED, "http: answer"),
-                        "more answers wait for their clients than the server's limit");
+        err = err_why(&why, ERR_OVERLOADED,
+                      "more answers wait for their clients than the server's limit");
+    }
+    if (err_failed(err)) {
+        exchange_problem(exchange, err, &why);
         return;
     }
     exchange->media = media;

@@ -16,21 +16,15 @@ static bool is_name_char(char c, bool in_brackets) {
                        : (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_';
 }
 
-/* The length of the name that `text` begins with; 0 when it is not one. */
-static size_t name_len(struct bytes text) {
-    bool in_brackets = text.len > 0 && text.data[0] == '[';
-    size_t at = in_brackets ? 1 : 0;
-    while (at < text.len && is_name_char(text.data[at], in_brackets)) {
-        at++;
-    }
-    if (!in_brackets) {
-        return at;
-    }
-    return at > 2 && at < text.len && text.data[at] == ']' ? at + 1 : 0;
-}
-
 bool host_parse(struct bytes text, struct host *ret_host) {
-    size_t len = name_len(text);
+    bool in_brackets = text.len > 0 && text.data[0] == '[';
+    size_t len = in_brackets ? 1 : 0;
+    while (len < text.len && is_name_char(text.data[len], in_brackets)) {
+        len++;
+    }
+    if (in_brackets) {
+        len = len > 2 && len < text.len && text.data[len] == ']' ? len + 1 : 0;
+    }
     int64_t port = -1;
     if (len == 0 || len > 255) {
         return false;

@@ -73,8 +73,7 @@ bool request_known(const struct request *request, enum header_known known,
 bool request_find_header(const struct request *request, struct bytes lower_name,
                          struct bytes *ret_value) {
     for (unsigned i = 0; i < request->header_count; i++) {
-        struct bytes name = request_header_name(request, i);
-        if (bytes_equal(name, lower_name)) {
+        if (bytes_equal(request_header_name(request, i), lower_name)) {
             *ret_value = request_header_value(request, i);
             return true;
         }
@@ -87,8 +86,7 @@ bool request_find_header(const struct request *request, struct bytes lower_name,
 /* The first fault of a request is its error. Always false. */
 static bool request_fail(struct request *request, enum err_code code, const char *detail) {
     if (!err_failed(request->err)) {
-        request->err = err_make(code, "http: request");
-        why_set(&request->why, "%s", detail);
+        request->err = err_why(&request->why, code, "%s", detail);
     }
     return false;
 }

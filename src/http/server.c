@@ -341,7 +341,16 @@ static bool is_served(const struct sockaddr_un *address) {
 
 /* A path in sun_path may have 107 bytes, a data directory more; by way of its descriptor each
  * directory has a short name. */
-static struct err socket_bind_in(int dir, const char *name, int fd) {
+static struct err socket_bind(const char *path, int *ret_fd) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    AUTO(mem_release)
+    char *dir_path = slash == NULL ? mem_copy(".", 1) : mem_copy(path, (size_t)(name - path));
+    AUTO(fd_release) int dir = open(dir_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (dir < 0 || fd < 0) {
+        return err_from_errno(errno, "http: socket");
+    }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int len = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
     if (len < 0 || (size_t)len >= sizeof address.sun_path) {
@@ -361,24 +370,8 @@ static struct err socket_bind_in(int dir, const char *name, int fd) {
     if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         return err_from_errno(errno, "http: bind");
     }
+    *ret_fd = fd_take(&fd);
     return ERR_OK;
-}
-
-static struct err socket_bind(const char *path, int *ret_fd) {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    AUTO(mem_release)
-    char *dir_path = slash == NULL ? mem_copy(".", 1) : mem_copy(path, (size_t)(name - path));
-    AUTO(fd_release) int dir = open(dir_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (dir < 0 || fd < 0) {
-        return err_from_errno(errno, "http: socket");
-    }
-    struct err err = socket_bind_in(dir, name, fd);
-    if (!err_failed(err)) {
-        *ret_fd = fd_take(&fd);
-    }
-    return err;
 }
 
 struct err http_listen_unix(struct http_server *server, const char *path, struct why *why) {

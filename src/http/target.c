@@ -8,10 +8,6 @@
 #include "base/number.h"
 #include "base/utf8.h"
 
-static struct err refuse(enum err_code code, struct why *why, const char *detail) {
-    return err_why(why, code, "%s", detail);
-}
-
 static int hex_digit(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
@@ -64,14 +60,14 @@ static struct err segment_add(struct bytes raw, char **scratch, struct target *t
     struct bytes plain = raw;
     const char *fault = decode(raw, /* plus_is_blank */ false, scratch, &plain);
     if (fault != NULL) {
-        return refuse(ERR_BAD_REQUEST, why, fault);
+        return err_why(why, ERR_BAD_REQUEST, "%s", fault);
     }
     /* An encoded slash would be a separator to one reader and a letter to the next. */
     if (memchr(plain.data, '/', plain.len) != NULL || memchr(plain.data, '\\', plain.len) != NULL) {
-        return refuse(ERR_BAD_REQUEST, why, "the path has an encoded slash or a backslash");
+        return err_why(why, ERR_BAD_REQUEST, "the path has an encoded slash or a backslash");
     }
     if (bytes_is(plain, ".") || bytes_is(plain, "..")) {
-        return refuse(ERR_BAD_REQUEST, why, "the path has a '.' or '..' segment");
+        return err_why(why, ERR_BAD_REQUEST, "the path has a '.' or '..' segment");
     }
     target->segments[target->segment_count++] = plain;
     return ERR_OK;
@@ -81,7 +77,7 @@ static struct err path_parse(char **scratch, struct target *target, struct why *
     struct bytes rest = {target->path.data + 1, target->path.len - 1}, segment;
     struct err err = ERR_OK;
     while (!err_failed(err) && bytes_next(&rest, '/', &segment)) {
-        err = segment.len == 0 ? refuse(ERR_BAD_REQUEST, why, "the path has an empty segment")
+        err = segment.len == 0 ? err_why(why, ERR_BAD_REQUEST, "the path has an empty segment")
                                : segment_add(segment, scratch, target, why);
     }
     /* Behind a slash at the end there is one more segment, an empty one. */
@@ -95,7 +91,7 @@ static struct err path_parse(char **scratch, struct target *target, struct why *
 static struct err authority_take(struct bytes *raw, struct target *target, struct why *why) {
     static const struct bytes scheme = BYTES_INIT("http://");
     if (!bytes_begin(*raw, scheme) || raw->len == scheme.len) {
-        return refuse(ERR_BAD_REQUEST, why, "the target must begin with '/'");
+        return err_why(why, ERR_BAD_REQUEST, "the target must begin with '/'");
     }
     struct bytes rest = {raw->data + scheme.len, raw->len - scheme.len};
     size_t len = 0;
@@ -104,10 +100,10 @@ static struct err authority_take(struct bytes *raw, struct target *target, struc
     }
     target->authority = (struct bytes){rest.data, len};
     if (len == 0 || memchr(rest.data, '@', len) != NULL) {
-        return refuse(ERR_BAD_REQUEST, why, "the target names no host, or a user");
+        return err_why(why, ERR_BAD_REQUEST, "the target names no host, or a user");
     }
     if (len == rest.len || rest.data[len] != '/') {
-        return refuse(ERR_BAD_REQUEST, why, "the target has no path");
+        return err_why(why, ERR_BAD_REQUEST, "the target has no path");
     }
     *raw = (struct bytes){rest.data + len, rest.len - len};
     return ERR_OK;
@@ -135,7 +131,7 @@ static struct err pair_add(struct bytes raw, char **scratch, struct target *targ
         fault = "a query parameter has no name";
     }
     if (fault != NULL) {
-        return refuse(ERR_BAD_QUERY, why, fault);
+        return err_why(why, ERR_BAD_QUERY, "%s", fault);
     }
     target->pairs[target->pair_count++] = pair;
     return ERR_OK;
@@ -153,8 +149,8 @@ struct err target_parse(struct bytes raw, char *scratch, struct target *ret_targ
         plain++;
     }
     if (raw.len == 0 || plain < raw.len) {
-        return refuse(ERR_BAD_REQUEST, why,
-                      "the target must be printable ASCII without '#' and '\\'");
+        return err_why(why, ERR_BAD_REQUEST,
+                       "the target must be printable ASCII without '#' and '\\'");
     }
     if (target->asterisk) {
         target->path = raw;
@@ -240,23 +236,6 @@ void router_done(struct router *router) {
     *router = (struct router){0};
 }
 
-static struct router_row pattern_read(const char *path) {
-    struct router_row row = {0};
-    unsigned params = 0;
-    assert(path[0] == '/');
-    for (const char *at = path + 1; *at != '\0';) {
-        size_t len = strcspn(at, "/");
-        bool is_param = at[0] == '{' && len > 2 && at[len - 1] == '}';
-        assert(len > 0);
-        assert(row.segment_count < TARGET_SEGMENTS_MAX);
-        params += is_param;
-        row.segments[row.segment_count++] = is_param ? (struct bytes){0} : (struct bytes){at, len};
-        at += len + (at[len] == '/');
-    }
-    assert(params <= PATH_PARAMS_MAX);
-    return row;
-}
-
 /* Orders rows so that the first match is the right one: literals before parameters. */
 static int row_compare(const struct router_row *a, const struct router_row *b) {
     if (a->segment_count != b->segment_count) {
@@ -276,7 +255,20 @@ static int row_compare(const struct router_row *a, const struct router_row *b) {
 }
 
 void router_add(struct router *router, const struct router_entry *entry) {
-    struct router_row pattern = pattern_read(entry->route->path);
+    struct router_row pattern = {0};
+    unsigned params = 0;
+    assert(entry->route->path[0] == '/');
+    for (const char *part = entry->route->path + 1; *part != '\0';) {
+        size_t len = strcspn(part, "/");
+        bool is_param = part[0] == '{' && len > 2 && part[len - 1] == '}';
+        assert(len > 0);
+        assert(pattern.segment_count < TARGET_SEGMENTS_MAX);
+        params += is_param;
+        pattern.segments[pattern.segment_count++] =
+            is_param ? (struct bytes){0} : (struct bytes){part, len};
+        part += len + (part[len] == '/');
+    }
+    assert(params <= PATH_PARAMS_MAX);
     size_t at = 0;
     while (at < router->count && row_compare(&router->rows[at], &pattern) < 0) {
         at++;
@@ -294,33 +286,27 @@ void router_add(struct router *router, const struct router_entry *entry) {
     row->entries[row->entry_count++] = *entry;
 }
 
-static bool row_matches(const struct router_row *row, const struct target *target) {
-    if (row->segment_count != target->segment_count) {
-        return false;
-    }
-    for (unsigned i = 0; i < row->segment_count; i++) {
-        struct bytes literal = row->segments[i], segment = target->segments[i];
-        if (literal.data == NULL ? segment.len == 0 : !bytes_equal(literal, segment)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 const struct router_row *router_match(const struct router *router, const struct target *target,
                                       struct bytes ret_params[PATH_PARAMS_MAX]) {
     for (size_t at = 0; at < router->count && !target->asterisk; at++) {
         const struct router_row *row = &router->rows[at];
-        if (!row_matches(row, target)) {
-            continue;
-        }
+        bool matches = row->segment_count == target->segment_count;
         unsigned params = 0;
-        for (unsigned i = 0; i < row->segment_count; i++) {
-            if (row->segments[i].data == NULL) {
-                ret_params[params++] = target->segments[i];
+        for (unsigned i = 0; i < row->segment_count && matches; i++) {
+            struct bytes literal = row->segments[i], segment = target->segments[i];
+            if (literal.data != NULL) {
+                matches = bytes_equal(literal, segment);
+            } else {
+                matches = segment.len > 0;
+                ret_params[params++] = segment;
             }
         }
-        return row;
+        if (matches) {
+            while (params < PATH_PARAMS_MAX) {
+                ret_params[params++] = (struct bytes){0}; /* Left by a row that did not match. */
+            }
+            return row;
+        }
     }
     return NULL;
 }

@@ -14,39 +14,6 @@ static const char *const names[] = {
 #undef X
 };
 
-/* The table's members after `library` stand in the order of `names`, each a pointer to a function.
- * memcpy moves the address because ISO C has no cast from an object pointer to a function's. */
-static struct err find_functions(struct curl_library *curl, struct why *why) {
-    void *found[COUNT_OF(names)];
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        found[i] = dlsym(curl->library, names[i]);
-        if (found[i] == NULL) {
-            return err_why(why, ERR_CONFIG,
-                           "libcurl is too old: it has no %s; install version 7.87 or later "
-                           "(package libcurl4)",
-                           names[i]);
-        }
-    }
-    static_assert(sizeof *curl == sizeof found + sizeof(void *), "a table of pointers only");
-    memcpy((char *)curl + sizeof(void *), found, sizeof found);
-    return ERR_OK;
-}
-
-static struct err begin(struct curl_library *curl, struct why *why) {
-    const curl_version_info_data *version = curl->curl_version_info(CURLVERSION_NOW);
-    if (version->version_num < VERSION_MIN) {
-        return err_why(why, ERR_CONFIG,
-                       "libcurl is too old: it is %s; install version 7.87 or later (package "
-                       "libcurl4)",
-                       version->version);
-    }
-    CURLcode code = curl->curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (code != CURLE_OK) {
-        return err_why(why, ERR_CONFIG, "libcurl cannot begin: %s", curl->curl_easy_strerror(code));
-    }
-    return ERR_OK;
-}
-
 static bool find(void *library, const char *name, void *ret_function) {
     void *found = dlsym(library, name);
     if (found == NULL) {
@@ -78,6 +45,34 @@ static void trust_open(const char *ca_file, struct curl_trust *trust) {
     }
 }
 
+/* The table's members after `library` stand in the order of `names`, each a pointer to a function.
+ * memcpy moves the address because ISO C has no cast from an object pointer to a function's. */
+static struct err library_begin(struct curl_library *curl, struct why *why) {
+    void *found[COUNT_OF(names)];
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        found[i] = dlsym(curl->library, names[i]);
+        if (found[i] == NULL) {
+            return err_why(why, ERR_CONFIG,
+                           "libcurl is too old: it has no %s; install version 7.87 or later "
+                           "(package libcurl4)",
+                           names[i]);
+        }
+    }
+    static_assert(sizeof *curl == sizeof found + sizeof(void *), "a table of pointers only");
+    memcpy((char *)curl + sizeof(void *), found, sizeof found);
+    const curl_version_info_data *version = curl->curl_version_info(CURLVERSION_NOW);
+    if (version->version_num < VERSION_MIN) {
+        return err_why(why, ERR_CONFIG,
+                       "libcurl is too old: it is %s; install version 7.87 or later (package "
+                       "libcurl4)",
+                       version->version);
+    }
+    CURLcode code = curl->curl_global_init(CURL_GLOBAL_DEFAULT);
+    return code == CURLE_OK ? ERR_OK
+                            : err_why(why, ERR_CONFIG, "libcurl cannot begin: %s",
+                                      curl->curl_easy_strerror(code));
+}
+
 struct err curl_library_open(const char *ca_file, struct curl_library *ret_library,
                              struct curl_trust *ret_trust, struct why *why) {
     /* NODELETE: OpenSSL leaves exit handlers and thread keys behind that point into itself. */
@@ -88,10 +83,7 @@ struct err curl_library_open(const char *ca_file, struct curl_library *ret_libra
         return err_why(why, ERR_CONFIG, "libcurl is not installed: apt install libcurl4 (%s)",
                        dlerror());
     }
-    struct err err = find_functions(&curl, why);
-    if (!err_failed(err)) {
-        err = begin(&curl, why);
-    }
+    struct err err = library_begin(&curl, why);
     if (err_failed(err)) {
         (void)dlclose(curl.library); /* Only lowers a count: see RTLD_NODELETE. */
         return err;
