@@ -416,31 +416,35 @@ struct err catalog_read(const struct catalog_search *search, struct catalog *ret
 
 /* --- By name ---------------------------------------------------------------------------------- */
 
+/* Adds the nearest names as a question, or a full stop. */
 static void add_near(const struct catalog *catalog, const char *typed, struct text *text) {
     const char *near[NEAR_MAX] = {NULL};
-    for (size_t n = 0; n < NEAR_MAX; n++) {
+    for (size_t n = 0; n < NEAR_MAX && (n == 0 || near[n - 1] != NULL); n++) {
         struct suggest suggest;
         suggest_begin(&suggest, typed);
         for (unsigned i = 0; i < catalog->entry_count; i++) {
             const char *name = catalog->entries[i].name;
-            bool told = (near[0] != NULL && strcmp(near[0], name) == 0) ||
-                        (near[1] != NULL && strcmp(near[1], name) == 0);
-            if (!told) {
+            if ((near[0] == NULL || strcmp(near[0], name) != 0) &&
+                (near[1] == NULL || strcmp(near[1], name) != 0)) {
                 suggest_offer(&suggest, name);
             }
         }
         near[n] = suggest_best(&suggest);
-        if (near[n] == NULL) {
-            break;
+        if (near[n] != NULL) {
+            text_addf(text, "%s%.60s", n == 0 ? "; did you mean " : " or ", near[n]);
         }
-        text_addf(text, "%s%.60s", n == 0 ? "; did you mean " : " or ", near[n]);
     }
-    text_add_str(text, near[0] == NULL ? "" : "?");
+    text_add_str(text, near[0] == NULL ? "." : "?");
 }
 
-/* The three folders of a base are told as one. */
-static void add_searched(const struct catalog *catalog, struct text *text) {
-    const char *comma = " Searched: ";
+static struct err not_found(const struct catalog *catalog, struct bytes name, struct why *why) {
+    AUTO(mem_release) char *typed = mem_copy(name.data, name.len);
+    AUTO(text_done) struct text text = text_up_to(64 << 10);
+    text_addf(&text, "there is no workflow \"%.60s\"", typed);
+    add_near(catalog, typed, &text);
+    text_add_str(&text, " Searched: ");
+    /* The three folders of a base are listed as one. */
+    const char *comma = "";
     for (unsigned i = 0; i < catalog->place_count; i++) {
         const char *path = catalog->places[i].path;
         size_t len = strlen(path);
@@ -449,22 +453,13 @@ static void add_searched(const struct catalog *catalog, struct text *text) {
         bool within = !begins && (strstr(path, "/.claude/workflows") != NULL ||
                                   (len > sizeof last && strstr(path, last) != NULL));
         if (begins) {
-            text_addf(text, "%s%.*s/.{drover,claude,boocode}/workflows", comma,
+            text_addf(&text, "%s%.*s/.{drover,claude,boocode}/workflows", comma,
                       (int)(len - (sizeof first - 1)), path);
         } else if (!within) {
-            text_addf(text, "%s%s", comma, path);
+            text_addf(&text, "%s%s", comma, path);
         }
         comma = within ? comma : ", ";
     }
-}
-
-static struct err not_found(const struct catalog *catalog, struct bytes name, struct why *why) {
-    AUTO(mem_release) char *typed = mem_copy(name.data, name.len);
-    AUTO(text_done) struct text text = text_up_to(64 << 10);
-    text_addf(&text, "there is no workflow \"%.60s\"", typed);
-    add_near(catalog, typed, &text);
-    text_add_str(&text, text.data[text.len - 1] == '?' ? "" : ".");
-    add_searched(catalog, &text);
     return err_why(why, ERR_WORKFLOW_NOT_FOUND, "%s",
                    text_failed(&text) ? "there is no such workflow" : text.data);
 }

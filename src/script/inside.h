@@ -83,11 +83,11 @@ struct scripts {
     struct shortage *shortage;     /* Borrowed; NULL: none. */
     struct shortage_waiter waiter; /* For its end, to kick. */
     struct timer pause;            /* After failures in a row. */
-    bool pausing, wanted;          /* wanted: also without a worker. */
-    unsigned failures;             /* Zygotes in a row that bore nobody. */
-    unsigned births;               /* That were asked for and not answered. */
-    unsigned awaited;              /* Workers whose end the zygote must tell. */
-    struct timer patience;         /* While one of these two is not 0. */
+    bool pausing;
+    unsigned failures;     /* Zygotes in a row that bore nobody. */
+    unsigned births;       /* That were asked for and not answered. */
+    unsigned awaited;      /* Workers whose end the zygote must tell. */
+    struct timer patience; /* While one of these two is not 0. */
     bool patient;
 
     struct timer cpu; /* While a worker is busy. */

@@ -47,8 +47,6 @@ MUST_CHECK struct scripts *scripts_open(const struct scripts_options *options);
 /* Kills and forgets all workers, silently, and the zygote. NULL is allowed. The loop must turn
  * again, or end. */
 void scripts_close(struct scripts *scripts);
-/* Starts the zygote, if there is none, so that the first worker need not wait for it. */
-void scripts_warm(struct scripts *scripts);
 
 struct scripts_stats {
     uint64_t started, killed, zygotes; /* Since scripts_open; killed: for what they did. */

@@ -88,7 +88,6 @@ static void on_pause_over(struct timer *timer) {
 /* The first zygote that fails is replaced at once, the others after a pause. */
 static void zygote_failed(struct scripts *scripts, struct err err) {
     unsigned before = scripts->failures++;
-    scripts->wanted = false;
     if (before > 0) {
         uint64_t pause_ms =
             before <= FAILURES_MAX ? (uint64_t)PAUSE_MIN_MS << (before - 1) : PAUSE_MAX_MS;
@@ -296,8 +295,7 @@ static bool ask_for(struct scripts *scripts, struct script_worker *worker) {
 
 static void on_kick(struct loop_task *task) {
     struct scripts *scripts = CONTAINER_OF(task, struct scripts, kick);
-    bool needed = scripts->waiting != NULL || scripts->wanted;
-    if (scripts->zygote == NULL && !scripts->pausing && needed) {
+    if (scripts->zygote == NULL && !scripts->pausing && scripts->waiting != NULL) {
         struct err err = shortage_lasts(scripts->shortage) ? ERR_OK : zygote_start(scripts);
         if (shortage_is(err)) {
             shortage_report(scripts->shortage, "start the process of scripts", err);
@@ -315,11 +313,6 @@ static void on_kick(struct loop_task *task) {
         worker = next;
     }
     scripts__await(scripts);
-}
-
-void scripts_warm(struct scripts *scripts) {
-    scripts->wanted = true;
-    loop_soon(scripts->loop, &scripts->kick);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

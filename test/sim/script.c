@@ -236,10 +236,6 @@ void scripts_close(struct scripts *scripts) {
     mem_free(scripts);
 }
 
-void scripts_warm(struct scripts *scripts) {
-    (void)scripts; /* Nobody waits here for a first start. */
-}
-
 void scripts_get_stats(const struct scripts *scripts, struct scripts_stats *ret_stats) {
     *ret_stats = scripts->stats;
 }

@@ -22,7 +22,7 @@
  * written. The interface has no schema for answers: a tool of ours takes its place
  * (WIRE_ANSWER_TOOL).
  */
-#include "model/wire/build.h"
+#include "model/wire/wire.h"
 
 #define REDACTED "redacted "
 

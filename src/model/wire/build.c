@@ -1,5 +1,5 @@
 /* build.c: pieces of request bodies. */
-#include "model/wire/build.h"
+#include "model/wire/wire.h"
 
 void build_next(struct text *body, const char *begin) {
     text_add_str(body, body->len > 0 && body->data[body->len - 1] == '[' ? "" : ",");

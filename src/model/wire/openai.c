@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "model/wire/build.h"
+#include "model/wire/wire.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
  * kept whole as the signature: the next request gives it back as it was.
  */
 #include "model/failure.h"
-#include "model/wire/build.h"
+#include "model/wire/wire.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 

@@ -288,31 +288,28 @@
   const workflowIn = (scope) => function workflow(which, args) {
     const { promise, resolve, reject } = promised();
     try {
-      askWorkflow(scope, which, args, resolve, reject);
+      if (scope.nested) {
+        throw new Error("workflow() is one level deep: a nested workflow cannot start another");
+      }
+      const byPath = typeof which === "object" && which !== null;
+      const name = byPath ? own(which, "scriptPath") : which;
+      if (typeof name !== "string" || name === "") {
+        throw new TypeError("workflow(): the first argument must be a name or {scriptPath}");
+      }
+      const given = args === undefined ? undefined : stringify(args);
+      let whole = (byPath ? '"path":' : '"name":') + stringify(name);
+      if (given !== undefined) whole = '"args":' + canonical(parse(given)) + "," + whole;
+      if (!bytesWithin(whole, ARGUMENTS_MAX)) {
+        throw new RangeError("workflow(): args are over 1 MB");
+      }
+      const key = keyOf("workflow\n", scope.path, "{" + whole + "}", undefined);
+      const n = note(key, resolve, reject, { __proto__: null, path: name, args: given });
+      const head = '{"t":"workflow","id":' + made + ',"k":"' + key + '","n":' + n + ",";
+      if (n > 0) emit(head + whole + "}");
     } catch (error) {
       reject(error);
     }
     return promise;
-  };
-  const askWorkflow = (scope, which, args, resolve, reject) => {
-    if (scope.nested) {
-      throw new Error("workflow() is one level deep: a nested workflow cannot start another");
-    }
-    const byPath = typeof which === "object" && which !== null;
-    const name = byPath ? own(which, "scriptPath") : which;
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError("workflow(): the first argument must be a name or {scriptPath}");
-    }
-    const given = args === undefined ? undefined : stringify(args);
-    let whole = (byPath ? '"path":' : '"name":') + stringify(name);
-    if (given !== undefined) whole = '"args":' + canonical(parse(given)) + "," + whole;
-    if (!bytesWithin(whole, ARGUMENTS_MAX)) {
-      throw new RangeError("workflow(): args are over 1 MB");
-    }
-    const key = keyOf("workflow\n", scope.path, "{" + whole + "}", undefined);
-    const n = note(key, resolve, reject, { __proto__: null, path: name, args: given });
-    if (n === 0) return;
-    emit('{"t":"workflow","id":' + made + ',"k":"' + key + '","n":' + n + "," + whole + "}");
   };
 
   // --- Many at once ------------------------------------------------------------------------------
