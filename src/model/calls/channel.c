@@ -22,25 +22,6 @@ static void header_add(struct route *route, const char *name, const char *value)
     route->headers[route->header_count++] = (struct fetch_header){name, value};
 }
 
-static void headers_add(struct route *route) {
-    const struct model_connection *connection = route->connection;
-    for (size_t i = 0; i < connection->header_count; i++) {
-        header_add(route, connection->headers[i].name, connection->headers[i].value);
-    }
-    header_add(route, "Content-Type", "application/json");
-    if (connection->kind == MODEL_KIND_ANTHROPIC) {
-        header_add(route, "anthropic-version", "2023-06-01");
-    }
-    if (connection->key != NULL && connection->kind == MODEL_KIND_ANTHROPIC) {
-        header_add(route, "x-api-key", connection->key);
-    } else if (connection->key != NULL) {
-        AUTO(text_done) struct text bearer = text_up_to(CONNECTION_KEY_MAX + 16);
-        text_addf(&bearer, "Bearer %s", connection->key);
-        route->bearer = text_take(&bearer, NULL);
-        header_add(route, "Authorization", route->bearer);
-    }
-}
-
 struct err route_new(const struct model_connection *connection, struct route **ret_route,
                      struct why *why) {
     struct err err = connection_check(connection, why);
@@ -59,7 +40,22 @@ struct err route_new(const struct model_connection *connection, struct route **r
         route_unref(route);
         return err;
     }
-    headers_add(route);
+    connection = route->connection; /* The headers borrow from the copy. */
+    for (size_t i = 0; i < connection->header_count; i++) {
+        header_add(route, connection->headers[i].name, connection->headers[i].value);
+    }
+    header_add(route, "Content-Type", "application/json");
+    if (connection->kind == MODEL_KIND_ANTHROPIC) {
+        header_add(route, "anthropic-version", "2023-06-01");
+    }
+    if (connection->key != NULL && connection->kind == MODEL_KIND_ANTHROPIC) {
+        header_add(route, "x-api-key", connection->key);
+    } else if (connection->key != NULL) {
+        AUTO(text_done) struct text bearer = text_up_to(CONNECTION_KEY_MAX + 16);
+        text_addf(&bearer, "Bearer %s", connection->key);
+        route->bearer = text_take(&bearer, NULL);
+        header_add(route, "Authorization", route->bearer);
+    }
     *ret_route = route;
     return ERR_OK;
 }
@@ -97,15 +93,6 @@ void route_unref(struct route *route) {
 
 /* --- Slots and the queue ---------------------------------------------------------------------- */
 
-static uint64_t slots(const struct channel *channel) {
-    const struct model_connection *connection = channel->route->connection;
-    if (connection->max_concurrent > 0) {
-        return (uint64_t)connection->max_concurrent;
-    }
-    bool scripted = connection->kind == MODEL_KIND_SCRIPTED;
-    return scripted ? UINT64_MAX : CONNECTION_CONCURRENT_DEFAULT;
-}
-
 void channel__enqueue(struct channel *channel, struct asking *asking) {
     enum model_priority priority = asking->priority;
     asking->next = NULL;
@@ -133,7 +120,14 @@ void channel__dequeue(struct channel *channel, struct asking *asking) {
 }
 
 void channel__run(struct channel *channel) {
-    while (channel->route != NULL && channel->running < slots(channel)) {
+    while (channel->route != NULL) {
+        const struct model_connection *connection = channel->route->connection;
+        uint64_t slots =
+            connection->kind == MODEL_KIND_SCRIPTED ? UINT64_MAX : CONNECTION_CONCURRENT_DEFAULT;
+        slots = connection->max_concurrent > 0 ? (uint64_t)connection->max_concurrent : slots;
+        if (channel->running >= slots) {
+            return;
+        }
         struct asking *asking = channel->queue[MODEL_FOREGROUND] != NULL
                                     ? channel->queue[MODEL_FOREGROUND]
                                     : channel->queue[MODEL_BACKGROUND];
