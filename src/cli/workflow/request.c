@@ -78,31 +78,10 @@ static struct err texts_set(const struct workflow_request *request, json_t *body
     return ERR_OK;
 }
 
-/* "NAME=VALUE" */
-static struct err arg_set(json_t *all, const char *word, struct why *why) {
-    size_t at = strcspn(word, "=");
-    const char *value = word + at + 1;
-    struct why ignored;
-    json_t *parsed = NULL;
-    if (at == 0 || word[at] == '\0') {
-        return err_why(why, ERR_USAGE, "--arg %.60s: it is written NAME=VALUE", word);
-    }
-    if (!utf8_valid(word, strlen(word))) {
-        return err_why(why, ERR_USAGE, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60),
-                       word);
-    }
-    if (err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &parsed, &ignored))) {
-        parsed = json_string(value);
-    }
-    (void)json_object_setn_new(all, word, at, parsed); /* NULL is refused. */
-    return ERR_OK;
-}
-
 static struct err script_args_set(const struct args *args, json_t *body, struct why *why) {
     AUTO(json_release) json_t *all = NULL;
     const char *whole = args_text(args, "args"), *word = NULL;
     struct why inner = {""};
-    struct err err = ERR_OK;
     if (whole != NULL &&
         err_failed(json_parse(whole, strlen(whole), JSON_DEPTH_MAX, &all, &inner))) {
         return err_why(why, ERR_USAGE, "--args: %s", inner.text);
@@ -113,13 +92,26 @@ static struct err script_args_set(const struct args *args, json_t *body, struct 
     if (all == NULL && args_given(args, "arg")) {
         all = json_object();
     }
-    for (unsigned at = 0; !err_failed(err) && (word = args_next(args, "arg", &at)) != NULL;) {
-        err = arg_set(all, word, why);
+    for (unsigned next = 0; (word = args_next(args, "arg", &next)) != NULL;) { /* "NAME=VALUE" */
+        size_t at = strcspn(word, "=");
+        const char *value = word + at + 1;
+        json_t *parsed = NULL;
+        if (at == 0 || word[at] == '\0') {
+            return err_why(why, ERR_USAGE, "--arg %.60s: it is written NAME=VALUE", word);
+        }
+        if (!utf8_valid(word, strlen(word))) {
+            return err_why(why, ERR_USAGE, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60),
+                           word);
+        }
+        if (err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &parsed, &inner))) {
+            parsed = json_string(value);
+        }
+        (void)json_object_setn_new(all, word, at, parsed); /* NULL is refused. */
     }
     if (all != NULL) {
         (void)json_object_set(body, "args", all);
     }
-    return err;
+    return ERR_OK;
 }
 
 /* Sets an array of the values that were given: texts, or objects with this one member. */

@@ -131,23 +131,6 @@ json_t *workflow_end_json(const char *run, const struct workflow_tree *tree) {
                      census);
 }
 
-static void failure_tell(const char *run, const struct workflow_tree *tree) {
-    AUTO(text_done) struct text words = text_up_to(16 << 10);
-    text_addf(&words, "drover: %s (%s) %s", tree->name, run, tree->state);
-    if (strcmp(tree->state, "degraded") == 0) {
-        text_add_str(&words, ": ");
-        workflow_counts_add(tree, &words);
-    } else if (tree->error != NULL) {
-        text_add_str(&words, ": ");
-        workflow_error_add(tree->error, &words);
-    } else if (tree->cause[0] != '\0' && strcmp(tree->cause, tree->state) != 0) {
-        text_addf(&words, ": %s", tree->cause);
-    }
-    if (!text_failed(&words)) {
-        fprintf(stderr, "%s\n", words.data);
-    }
-}
-
 void workflow_end_tell(struct invocation *invocation, const char *run,
                        const struct workflow_tree *tree) {
     AUTO(text_done) struct text result = text_up_to(RESULT_MAX);
@@ -163,8 +146,22 @@ void workflow_end_tell(struct invocation *invocation, const char *run,
         fputs(result.data[result.len - 1] != '\n' ? "\n" : "", stdout);
     }
     (void)fflush(stdout); /* A failure shows again at the end. */
-    if (invocation->exit_code != 0) {
-        failure_tell(run, tree);
+    if (invocation->exit_code == 0) {
+        return;
+    }
+    AUTO(text_done) struct text words = text_up_to(16 << 10);
+    text_addf(&words, "drover: %s (%s) %s", tree->name, run, tree->state);
+    if (strcmp(tree->state, "degraded") == 0) {
+        text_add_str(&words, ": ");
+        workflow_counts_add(tree, &words);
+    } else if (tree->error != NULL) {
+        text_add_str(&words, ": ");
+        workflow_error_add(tree->error, &words);
+    } else if (tree->cause[0] != '\0' && strcmp(tree->cause, tree->state) != 0) {
+        text_addf(&words, ": %s", tree->cause);
+    }
+    if (!text_failed(&words)) {
+        fprintf(stderr, "%s\n", words.data);
     }
 }
 
