@@ -7,7 +7,7 @@
  * Promise    `waiting` comes at most once, `opened` exactly once and last; `stalled` where the
  *            leader stood still, and says whether its session was ended. None of them comes inside
  *            a call. A cancelled opening ends within a second, unless a connection to the
- *            server is just being made: that may take as long as pg_connect_check allows.
+ *            server is just being made: that may take as long as connect_timeout allows.
  * Ownership  the opening frees itself after `opened`. The store is the caller's. What the options
  *            of the store point to is borrowed until `opened`, or as store.h says.
  * Threads    the loop's. The loop of the callbacks need not be that of the store.

@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "store/driver.h"
-#include "store/postgres/connect.h"
 #include "store/postgres/error.h"
 #include "store/postgres/prepared.h"
 
@@ -27,6 +27,7 @@ enum {
     SENT_MAX = 64,
     SENT_BY_RUN_MAX = 2 * (QUEUE_MAX + 1), /* Each statement may bring its Parse. */
     MESSAGE_SIZE = 256,
+    CONNECT_MAX_S = 30,
     LOOKS_MAX = 4, /* The server's last words come first, the end of the connection after them. */
 };
 
@@ -216,9 +217,52 @@ static struct err prepare_session(struct pg_link *link) {
     return err;
 }
 
+/* A try to connect ends: after ten seconds for each address of each host, or after what the URL
+ * says with connect_timeout.
+ *
+ * libpq takes 0 and less for a wait without end, and it cannot be cut short: not by a signal while
+ * the daemon stands by, not by the store's end. */
+static struct err connect_check(const struct libpq *pq, const char *url, struct why *why) {
+    struct err err = ERR_OK;
+    PQconninfoOption *options = pq->PQconninfoParse(url, /* errmsg */ NULL);
+    for (const PQconninfoOption *at = options; at != NULL && at->keyword != NULL; at++) {
+        int64_t seconds = 0;
+        if (strcmp(at->keyword, "connect_timeout") == 0 && at->val != NULL &&
+            !number_parse(bytes_of(at->val), (struct number_bounds){1, CONNECT_MAX_S}, &seconds)) {
+            err = err_why(why, ERR_CONFIG,
+                          "the database's URL: connect_timeout must be 1 to %d (seconds)",
+                          CONNECT_MAX_S);
+        }
+    }
+    pq->PQconninfoFree(options); /* NULL, for a URL that cannot be read: connecting says why. */
+    return err;
+}
+
+static PGconn *connect_to(const struct libpq *pq, const char *url) {
+    /* Words before the URL are defaults that the URL may override, those after it
+     * hold. A peer that vanishes without a word is noticed within about 30 seconds. Of several
+     * hosts the one is taken that can write. */
+    static const char *const words[] = {
+        "connect_timeout",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "target_session_attrs",
+        "dbname",
+        "client_encoding",
+        "application_name",
+        NULL,
+    };
+    const char *const values[] = {"10",      "10", "5",    "4",      "30000",
+                                  "primary", url,  "UTF8", "drover", NULL};
+    static_assert(COUNT_OF(words) == COUNT_OF(values), "a value for each word");
+    return pq->PQconnectdbParams(words, values, /* expand_dbname */ 1);
+}
+
 struct err pg_link_open(const struct libpq *libpq, const char *url, struct pg_patience *patience,
                         struct pg_link **ret_link, struct why *why) {
-    struct err err = pg_connect_check(libpq, url, why);
+    struct err err = connect_check(libpq, url, why);
     if (err_failed(err)) {
         return err;
     }
@@ -227,7 +271,7 @@ struct err pg_link_open(const struct libpq *libpq, const char *url, struct pg_pa
     link->patience = patience;
     link->silence_ms = patience->enter_ms;
     link->alive = true;
-    link->conn = pg_connect(libpq, url);
+    link->conn = connect_to(libpq, url);
     err = link->conn == NULL ? err_make(ERR_OUT_OF_MEMORY, "postgres: connect")
                              : prepare_session(link);
     if (err_failed(err)) {

@@ -24,7 +24,7 @@
 
 struct pg_link;
 
-/* ERR_CONFIG: see postgres_connect.h. */
+/* ERR_CONFIG: the URL wants to wait longer for a connection than 30 seconds; `why` says so. */
 MUST_CHECK struct err pg_link_open(const struct libpq *libpq, const char *url,
                                    struct pg_patience *patience, struct pg_link **ret_link,
                                    struct why *why);

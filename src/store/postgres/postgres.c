@@ -98,22 +98,20 @@ static struct err run_script(struct conn *base, const char *script, struct why *
 static struct err raise_epoch(struct conn *base, int64_t *ret_epoch) {
     static const char sql[] = "UPDATE nodes SET epoch = epoch + 1 RETURNING epoch, batch";
     struct pg_session *session = pg_session_of(base);
-    const struct libpq *pq = &session->database->pq;
-    PGresult *result = NULL;
+    int64_t numbers[2] = {0};
+    bool read = false;
     /* Outside a transaction the round is one, and the answer comes after its commit. */
-    struct err err = pg_link_run(session->link, sql, NULL, /* count */ 0, &result);
+    struct err err =
+        pg_link_numbers(session->link, sql, NO_ARGS, numbers, COUNT_OF(numbers), &read);
+    if (!err_failed(err) && !read) {
+        err = err_make(ERR_STORE_CORRUPT, "postgres: nodes");
+    }
     if (err_failed(err)) {
         return err;
     }
-    int64_t epoch = 0, batch = 0;
-    bool read = pg_result_int(pq, result, 0, &epoch) && pg_result_int(pq, result, 1, &batch);
-    pq->PQclear(result);
-    if (!read) {
-        return err_make(ERR_STORE_CORRUPT, "postgres: nodes");
-    }
-    session->epoch = epoch;
-    session->batch = batch;
-    *ret_epoch = epoch;
+    session->epoch = numbers[0];
+    session->batch = numbers[1];
+    *ret_epoch = session->epoch;
     return ERR_OK;
 }
 
@@ -145,23 +143,18 @@ struct place {
  * Only then is it told: a row that was merely seen may not have come through. */
 static struct err read_place(struct pg_session *session, struct place *ret_place) {
     static const char sql[] = "SELECT epoch, batch FROM nodes FOR UPDATE";
-    const struct libpq *pq = &session->database->pq;
-    PGresult *result = NULL;
+    int64_t numbers[2] = {0};
+    bool read = false;
     pg_link_queue(session->link, (struct pg_step){.sql = sql_begin});
-    struct err err = pg_link_run(session->link, sql, NULL, /* count */ 0, &result);
-    if (err_failed(err)) {
-        return err;
+    struct err err =
+        pg_link_numbers(session->link, sql, NO_ARGS, numbers, COUNT_OF(numbers), &read);
+    if (!err_failed(err) && !read) {
+        err = err_make(ERR_STORE_LOST, "postgres: nodes");
     }
-    struct place place = {0};
-    bool read =
-        pg_result_int(pq, result, 0, &place.epoch) && pg_result_int(pq, result, 1, &place.batch);
-    pq->PQclear(result);
-    if (!read) {
-        return err_make(ERR_STORE_LOST, "postgres: nodes");
-    }
-    err = pg_link_run(session->link, sql_commit, NULL, /* count */ 0, /* ret_result */ NULL);
+    err = err_failed(err) ? err
+                          : pg_link_run(session->link, sql_commit, NO_ARGS, NULL /* no result */);
     if (!err_failed(err)) {
-        *ret_place = place;
+        *ret_place = (struct place){.epoch = numbers[0], .batch = numbers[1]};
     }
     return err;
 }

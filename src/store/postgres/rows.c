@@ -75,16 +75,12 @@ static struct err run(struct pg_session *session, const char *sql, const struct 
  * so there is an end to how many go unwatched. */
 enum { POSTED_MAX = 16 };
 
-static bool may_post(const struct pg_session *session, const int64_t *ret_changed) {
-    return ret_changed == NULL && session->base.role == CONN_WRITER &&
-           session->posted < POSTED_MAX && session->link != NULL;
-}
-
 struct err postgres__exec(struct conn *conn, const char *sql, const struct arg *args, size_t count,
                           int64_t *ret_changed) {
     struct pg_session *session = pg_session_of(conn);
     const struct libpq *pq = &session->database->pq;
-    if (may_post(session, ret_changed)) {
+    if (ret_changed == NULL && conn->role == CONN_WRITER && session->posted < POSTED_MAX &&
+        session->link != NULL) {
         session->asked = true;
         session->posted++;
         return note(session, pg_link_post(session->link, sql, args, count));
@@ -94,24 +90,14 @@ struct err postgres__exec(struct conn *conn, const char *sql, const struct arg *
     if (err_failed(err)) {
         return err;
     }
-    const char *text = pq->PQcmdTuples(result);
-    struct bytes bytes = bytes_of(text); /* Empty where no rows are counted. */
-    int64_t changed = 0;
+    int64_t changed = 0; /* The text is empty where no rows are counted. */
+    bool counts = number_parse(bytes_of(pq->PQcmdTuples(result)),
+                               (struct number_bounds){0, INT64_MAX}, &changed);
     if (ret_changed != NULL) {
-        bool counts = number_parse(bytes, (struct number_bounds){0, INT64_MAX}, &changed);
         *ret_changed = counts ? changed : 0;
     }
     pq->PQclear(result);
     return ERR_OK;
-}
-
-static struct err start_stream(struct pg_session *session, const char *sql, const struct arg *args,
-                               size_t count, PGresult **ret_result) {
-    if (session->link == NULL) {
-        return err_make(ERR_STORE_DOWN, "postgres: connection");
-    }
-    keep_rest(session);
-    return note(session, pg_link_stream(session->link, sql, args, count, ret_result));
 }
 
 struct err postgres__query(struct conn *conn, const char *sql, const struct arg *args, size_t count,
@@ -119,8 +105,13 @@ struct err postgres__query(struct conn *conn, const char *sql, const struct arg 
     struct pg_session *session = pg_session_of(conn);
     const struct libpq *pq = &session->database->pq;
     PGresult *result = NULL;
-    struct err err = conn->role == CONN_READER ? start_stream(session, sql, args, count, &result)
-                                               : run(session, sql, args, count, &result);
+    struct err err = err_make(ERR_STORE_DOWN, "postgres: connection");
+    if (conn->role != CONN_READER) {
+        err = run(session, sql, args, count, &result);
+    } else if (session->link != NULL) {
+        keep_rest(session);
+        err = note(session, pg_link_stream(session->link, sql, args, count, &result));
+    }
     if (err_failed(err)) {
         return err;
     }
@@ -198,23 +189,17 @@ int64_t postgres__rows_int(const struct rows *rows, int column) {
     return number;
 }
 
-/* Rows that nobody wants any more must arrive all the same before the connection is free. */
-static void discard_rest(struct pg_session *session) {
-    while (session->streaming != NULL) {
-        PGresult *result = NULL;
-        struct err err = receive(session, &result);
-        (void)err; /* A lost connection is found by whatever comes next. */
-        session->database->pq.PQclear(result);
-    }
-}
-
 void postgres__rows_close(struct rows *base) {
     struct pg_rows *rows = CONTAINER_OF(base, struct pg_rows, base);
     struct pg_session *session = pg_session_of(base->conn);
-    if (session->streaming == rows) {
-        discard_rest(session);
-    }
     PGresult *result = NULL;
+    /* Rows that nobody wants any more must arrive all the same before the connection is free. */
+    while (session->streaming == rows) {
+        result = NULL;
+        struct err err = receive(session, &result);
+        (void)err; /* A lost connection is found by whatever comes next. */
+        rows->pq->PQclear(result);
+    }
     while (take_kept(rows, &result)) {
         rows->pq->PQclear(result);
     }

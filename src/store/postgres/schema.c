@@ -12,13 +12,23 @@ static const char *value_of(const struct libpq *pq, const PGresult *result, int 
     return pq->PQgetvalue(result, 0, column);
 }
 
-bool pg_result_int(const struct libpq *pq, const PGresult *result, int column,
-                   int64_t *ret_number) {
-    if (pq->PQntuples(result) < 1 || pq->PQgetisnull(result, 0, column)) {
-        return false;
+struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct arg *args,
+                           size_t count, int64_t *ret_numbers, int columns, bool *ret_read) {
+    const struct libpq *pq = pg_link_libpq(link);
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, args, count, &result);
+    if (err_failed(err)) {
+        return err;
     }
-    struct bytes text = {value_of(pq, result, column), (size_t)pq->PQgetlength(result, 0, column)};
-    return number_parse(text, (struct number_bounds){INT64_MIN, INT64_MAX}, ret_number);
+    bool read = pq->PQntuples(result) > 0;
+    for (int i = 0; i < columns && read; i++) {
+        struct bytes text = {value_of(pq, result, i), (size_t)pq->PQgetlength(result, 0, i)};
+        read = !pq->PQgetisnull(result, 0, i) &&
+               number_parse(text, (struct number_bounds){INT64_MIN, INT64_MAX}, &ret_numbers[i]);
+    }
+    pq->PQclear(result);
+    *ret_read = read;
+    return ERR_OK;
 }
 
 /* Leaves a sentence for the user about a statement that failed at the start. */
@@ -117,27 +127,13 @@ static struct err find_name(struct pg_link *link, char *ret_name, size_t size, s
 static struct err find_oid(struct pg_link *link, const char *name, bool *ret_found,
                            int64_t *ret_oid) {
     static const char sql[] = "SELECT to_regnamespace($1)::oid::bigint";
-    struct arg arg = arg_text(bytes_of(name));
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, &arg, /* count */ 1, &result);
-    if (!err_failed(err)) {
-        *ret_found = pg_result_int(pg_link_libpq(link), result, 0, ret_oid);
-        pg_link_libpq(link)->PQclear(result);
-    }
-    return err;
+    return pg_link_numbers(link, sql, ARGS(arg_text(bytes_of(name))), ret_oid, 1, ret_found);
 }
 
-/* CREATE SCHEMA IF NOT EXISTS wants the privilege even when the schema exists, so it is not sent
- * then: a user who only owns a schema is enough. */
-static struct err make_schema(struct pg_link *link, const char *name) {
+static struct err run_named(struct pg_link *link, const char *before, const char *name,
+                            const char *after) {
     char script[SCRIPT_SIZE];
-    (void)snprintf(script, sizeof script, "CREATE SCHEMA IF NOT EXISTS %s", name); /* Fits. */
-    return pg_link_script(link, script);
-}
-
-static struct err pin_path(struct pg_link *link, const char *name) {
-    char script[SCRIPT_SIZE];
-    (void)snprintf(script, sizeof script, "SET search_path = %s, pg_temp", name); /* Fits. */
+    (void)snprintf(script, sizeof script, "%s%s%s", before, name, after); /* Fits. */
     return pg_link_script(link, script);
 }
 
@@ -152,10 +148,12 @@ struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret
     int64_t oid = 0;
     err = find_oid(link, name, &found, &oid);
     if (!err_failed(err) && !found && how == PG_ENTER_MAKE) {
-        err = make_schema(link, name);
+        /* CREATE SCHEMA wants the privilege even when the schema exists, so it is not sent then: a
+         * user who only owns a schema is enough. */
+        err = run_named(link, "CREATE SCHEMA IF NOT EXISTS ", name, "");
         err = err_failed(err) ? err : find_oid(link, name, &found, &oid);
     }
-    err = err_failed(err) ? err : pin_path(link, name);
+    err = err_failed(err) ? err : run_named(link, "SET search_path = ", name, ", pg_temp");
     if (err_failed(err)) {
         return explain(link, err, why);
     }
@@ -174,13 +172,12 @@ struct arg pg_schema_lock_key(int64_t oid) {
 }
 
 struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked) {
-    static const char sql[] = "SELECT pg_try_advisory_lock($1)";
-    struct arg key = pg_schema_lock_key(oid);
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, &key, /* count */ 1, &result);
+    static const char sql[] = "SELECT pg_try_advisory_lock($1)::int";
+    int64_t locked = 0;
+    bool read = false;
+    struct err err = pg_link_numbers(link, sql, ARGS(pg_schema_lock_key(oid)), &locked, 1, &read);
     if (!err_failed(err)) {
-        *ret_locked = value_of(pg_link_libpq(link), result, 0)[0] == 't';
-        pg_link_libpq(link)->PQclear(result);
+        *ret_locked = read && locked != 0;
     }
     return err;
 }
@@ -216,26 +213,21 @@ void pg_schema_explain_lock(struct pg_link *link, int64_t oid, struct why *why) 
 struct err pg_backend_get(struct pg_link *link, struct pg_backend *ret_backend) {
     static const char sql[] = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint "
                               "FROM pg_stat_activity WHERE pid = pg_backend_pid()";
-    const struct libpq *pq = pg_link_libpq(link);
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
-    if (err_failed(err)) {
-        return err;
+    int64_t numbers[2] = {0};
+    bool read = false;
+    struct err err = pg_link_numbers(link, sql, NO_ARGS, numbers, COUNT_OF(numbers), &read);
+    if (!err_failed(err) && read) {
+        *ret_backend = (struct pg_backend){.pid = numbers[0], .start_us = numbers[1]};
     }
-    struct pg_backend backend = {.pid = 0};
-    if (pg_result_int(pq, result, 0, &backend.pid) &&
-        pg_result_int(pq, result, 1, &backend.start_us)) {
-        *ret_backend = backend;
-    }
-    pq->PQclear(result);
-    return ERR_OK;
+    return err;
 }
 
 struct err pg_backend_end(struct pg_link *link, struct pg_backend backend) {
     static const char sql[] =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 "
         "AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2";
-    struct arg args[] = {arg_int(backend.pid), arg_int(backend.start_us)};
-    return backend.pid == 0 ? ERR_OK
-                            : pg_link_run(link, sql, args, COUNT_OF(args), NULL /* no rows */);
+    return backend.pid == 0
+               ? ERR_OK
+               : pg_link_run(link, sql, ARGS(arg_int(backend.pid), arg_int(backend.start_us)),
+                             NULL /* no rows */);
 }

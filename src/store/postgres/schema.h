@@ -38,8 +38,10 @@ MUST_CHECK struct err pg_backend_get(struct pg_link *link, struct pg_backend *re
  * error where the role may not end it: that takes the same role, or pg_signal_backend. */
 MUST_CHECK struct err pg_backend_end(struct pg_link *link, struct pg_backend backend);
 
-/* Reads one number of the first row; false when there is no row or the value is NULL. */
-MUST_CHECK bool pg_result_int(const struct libpq *pq, const PGresult *result, int column,
-                              int64_t *ret_number);
+/* Runs a statement, and reads the first columns of its first row. *ret_read is false when there is
+ * no row, or one of the values is NULL. */
+MUST_CHECK struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct arg *args,
+                                      size_t count, int64_t *ret_numbers, int columns,
+                                      bool *ret_read);
 
 #endif

@@ -176,15 +176,12 @@ void postgres__disconnect(struct conn *conn) {
  * lock, and not raised the epoch yet), the next try will see. */
 static struct err check_place(const struct pg_session *session, struct pg_link *link) {
     static const char sql[] = "SELECT epoch FROM nodes";
-    const struct libpq *pq = &session->database->pq;
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
+    int64_t epoch = 0;
+    bool read = false;
+    struct err err = pg_link_numbers(link, sql, NO_ARGS, &epoch, 1, &read);
     if (err_failed(err)) {
         return err;
     }
-    int64_t epoch = 0;
-    bool read = pg_result_int(pq, result, 0, &epoch);
-    pq->PQclear(result);
     return read && epoch == session->epoch ? ERR_OK : err_make(ERR_STORE_LOST, "postgres: fence");
 }
 

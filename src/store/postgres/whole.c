@@ -10,14 +10,10 @@
 /* --- The schema's number ---------------------------------------------------------------------- */
 
 static struct err read_int(struct pg_link *link, const char *sql, int64_t *ret_number) {
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
-    if (err_failed(err)) {
-        return err;
-    }
-    bool read = pg_result_int(pg_link_libpq(link), result, 0, ret_number);
-    pg_link_libpq(link)->PQclear(result);
-    return read ? ERR_OK : err_make(ERR_STORE_CORRUPT, "postgres: a row is missing");
+    bool read = false;
+    struct err err = pg_link_numbers(link, sql, NO_ARGS, ret_number, 1, &read);
+    return err_failed(err) || read ? err
+                                   : err_make(ERR_STORE_CORRUPT, "postgres: a row is missing");
 }
 
 static struct err read_schema(struct pg_link *link, struct schema *ret_schema) {
