@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/json/json.h"
-#include "dispatch/run/folders.h"
 #include "dispatch/run/retention.h"
 #include "engine/job/spec.h"
 #include "engine/system/retention.h"

@@ -20,7 +20,6 @@
 #include "base/memory.h"
 #include "dispatch/base/folder.h"
 #include "dispatch/job/work.h"
-#include "dispatch/run/folders.h"
 #include "dispatch/run/retention.h"
 
 enum {
@@ -300,8 +299,7 @@ static void page_done(void *ctx) {
     }
     removals->away = true;
     removals->cursor = (struct cursor){.attempt = 1};
-    removals->job = (struct pool_job){.kind = POOL_TIDY, .run = remove_run, .done = remove_done};
-    pool_add(&dispatch->pool, &removals->job);
+    pool_begin(&dispatch->pool, &removals->job, POOL_TIDY, remove_run, remove_done);
 }
 
 static void page_ask(struct removals *removals) {
@@ -327,6 +325,21 @@ static void round_begin(struct removals *removals) {
     }
     removals->listed = (struct folder_removals){.place = removals->lists[0]};
     page_ask(removals);
+}
+
+/* --- Removed by a client ---------------------------------------------------------------------- */
+
+struct err run_folders_remove(const struct spool *spool, const struct run_folders *folders) {
+    struct err last = ERR_OK;
+    if (!id_valid(folders->run.data, folders->run.len, "run")) {
+        return err_make(ERR_STORE_CORRUPT, "runs: the id that names a folder");
+    }
+    for (int64_t i = 0; i < RUN_FOLDERS_MAX && i <= folders->last - folders->first; i++) {
+        const struct folder folder = folder_named(folders->run, folders->first + i);
+        struct err err = spool_remove(spool, folder.name);
+        last = err_failed(err) ? err : last;
+    }
+    return last;
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

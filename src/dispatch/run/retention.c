@@ -20,7 +20,6 @@
 #include "base/memory.h"
 #include "dispatch/base/folder.h"
 #include "dispatch/job/inside.h"
-#include "dispatch/run/folders.h"
 #include "engine/inbox/inbox.h"
 
 enum {
@@ -75,12 +74,6 @@ static void retention_report(const struct retention *retention, const char *faul
     if (err_failed(err)) {
         dispatch__failed(retention->dispatch, fault, BYTES(""), err);
     }
-}
-
-static void retention_pool(struct retention *retention, void (*run)(struct pool_job *),
-                           void (*done)(struct pool_job *)) {
-    retention->job = (struct pool_job){.kind = POOL_TIDY, .run = run, .done = done};
-    pool_add(&retention->dispatch->pool, &retention->job);
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -199,7 +192,8 @@ static void check_done(void *ctx) {
     if (err_failed(retention->ask.err) || retention->litter_count == 0) {
         retention_go(retention, STEP_CHECK);
     } else {
-        retention_pool(retention, litter_remove, litter_removed);
+        pool_begin(&retention->dispatch->pool, &retention->job, POOL_TIDY, litter_remove,
+                   litter_removed);
     }
 }
 
@@ -254,7 +248,7 @@ static void retention_go(struct retention *retention, enum step step) {
         ask_write(&retention->ask, told_tx, told_done);
         break;
     case STEP_LIST:
-        retention_pool(retention, list_run, list_done);
+        pool_begin(&dispatch->pool, &retention->job, POOL_TIDY, list_run, list_done);
         break;
     case STEP_CHECK:
         for (size_t i = 0; i < CHECK_PAGE && retention->next < retention->names.len; i++) {

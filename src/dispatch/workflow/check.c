@@ -40,10 +40,6 @@ static void check_report(struct loop_task *task) {
     flows__maybe_stopped(flows);
 }
 
-static void check_finish(struct flow_check *check) {
-    loop_soon(check->flows->options.loop, &check->task);
-}
-
 void flow_fault_tell(const struct script_fault *fault, struct why *why) {
     if (fault->line > 0) {
         why_set(why, "%u:%u: %s", fault->line, fault->column, fault->message);
@@ -96,7 +92,7 @@ static void check_finish_judged(struct flow_check *check) {
         table_add(&flows->checked, &checked->node);
         *slot = checked;
     }
-    check_finish(check);
+    loop_soon(check->flows->options.loop, &check->task);
 }
 
 /* --- The worker ------------------------------------------------------------------------------- */
@@ -127,7 +123,8 @@ static void check_on_frame(void *ctx, struct bytes frame) {
         check->verdict.judgement = FLOW_GOOD;
         check_finish_judged(check);
     } else if (message == NULL || strcmp(json_str(end, "code", ""), "syntax_error") != 0) {
-        check_finish(check); /* A run of the script will report the same. */
+        loop_soon(check->flows->options.loop,
+                  &check->task); /* A run of the script will report the same. */
     } else {
         int64_t line = json_int(end, "line", 0), column = json_int(end, "column", 0);
         check->verdict.judgement = FLOW_BAD;
@@ -136,9 +133,7 @@ static void check_on_frame(void *ctx, struct bytes frame) {
                                        .code = "syntax_error"};
         (void)snprintf(fault->message, sizeof fault->message, "%.200s", message);
         check->in_pool = true;
-        check->job =
-            (struct pool_job){.kind = POOL_QUICK, .run = check_place_run, .done = check_place_done};
-        pool_add(&check->flows->pool, &check->job);
+        pool_begin(&check->flows->pool, &check->job, POOL_QUICK, check_place_run, check_place_done);
     }
 }
 
@@ -147,7 +142,7 @@ static void check_on_worker_end(void *ctx, const struct script_end *end) {
     (void)end; /* A run of the script will report the same. */
     check->worker = NULL;
     if (!check->in_pool) {
-        check_finish(check);
+        loop_soon(check->flows->options.loop, &check->task);
     }
 }
 
@@ -169,7 +164,7 @@ void flows_check(struct flows *flows, const struct catalog_script *script,
     flow__add_script(&script->prepared, bytes_of(script->entry.file), &order);
     text_add_str(&order, "}]");
     if (flows->asker.stopping || check->verdict.judgement != FLOW_UNJUDGED || text_failed(&order)) {
-        check_finish(check);
+        loop_soon(check->flows->options.loop, &check->task);
         return;
     }
     check->source = mem_copy(script->source, script->len);
@@ -183,7 +178,7 @@ void flows__stop_checks(struct flows *flows) {
         script_close(check->worker);
         check->worker = NULL;
         if (!check->in_pool) {
-            check_finish(check);
+            loop_soon(check->flows->options.loop, &check->task);
         }
     }
 }
@@ -281,9 +276,7 @@ static void judge_next(struct flow_judge *judge) {
         return;
     }
     judge->asked++;
-    judge->job =
-        (struct pool_job){.kind = POOL_QUICK, .run = judge_read_run, .done = judge_read_done};
-    pool_add(&judge->flows->pool, &judge->job);
+    pool_begin(&judge->flows->pool, &judge->job, POOL_QUICK, judge_read_run, judge_read_done);
 }
 
 static void judge_begin(struct loop_task *task) {

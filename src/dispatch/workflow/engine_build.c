@@ -185,8 +185,7 @@ static void build_seek(struct build *build) {
     mem_free(build->path);
     build->path = NULL;
     build->err = err_make(ERR_CLOSING, "flow: find a build"); /* Where the pool is stopped. */
-    build->job = (struct pool_job){.kind = POOL_QUICK, .run = seek_run, .done = seek_done};
-    pool_add(&build->flows->pool, &build->job);
+    pool_begin(&build->flows->pool, &build->job, POOL_QUICK, seek_run, seek_done);
 }
 
 /* --- Asked for -------------------------------------------------------------------------------- */

@@ -125,7 +125,7 @@ void flow__close_worker(struct flow *flow);
 void flow__send(struct flow *flow, struct text *message);
 void flow__resume_frame(struct flow *flow); /* Calls hold less: a frame that waits goes on. */
 
-/* end.c */
+/* flows.c */
 void flow__end(struct flow *flow, enum run_cause cause, const char *note);
 /* `result`: what the script returned, as text; NULL: it is to be written here. */
 void flow__end_with(struct flow *flow, const json_t *end, const struct text *result);

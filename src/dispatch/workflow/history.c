@@ -1,6 +1,6 @@
-/* history.c: the start of a worker with its script, and all that the script has received so far;
- * outcomes for which the first message of the worker has no room; and steps that began before this
- * worker, until its script asks for them.
+/* history.c: members of messages to workers; the start of a worker with its script, and all that
+ * the script has received so far; outcomes for which the first message of the worker has no room;
+ * and steps that began before this worker, until its script asks for them.
  *
  * The first message is read on a reader thread and written there, too; the loop only passes bytes
  * on. A long history is read page by page. */
@@ -10,7 +10,135 @@
 
 #include "base/memory.h"
 
-enum { HISTORY_MAX = 4 << 20 }; /* Bytes of outcomes in a worker's first message, and one more. */
+enum {
+    HISTORY_MAX = 4 << 20, /* Bytes of outcomes in a worker's first message, and one more. */
+    LOAD_RETRY_MS = 1000,
+};
+
+/* --- Members of messages (script/protocol.h) -------------------------------------------------- */
+
+void flow__add_member(struct text *text, const char *name, const char *value) {
+    text_add_name(text, name);
+    if (value == NULL) {
+        text_add_str(text, "null");
+    } else {
+        text_add_json(text, value, strlen(value));
+    }
+}
+
+void flow__add_limit(struct text *text, const char *name, int64_t number, int64_t none) {
+    if (number == none) {
+        flow__add_member(text, name, NULL);
+    } else {
+        text_add_member_int(text, name, number);
+    }
+}
+
+struct err flow__add_json(struct text *text, const char *name, const json_t *json) {
+    text_add_name(text, name);
+    if (json == NULL) {
+        text_add_str(text, "null");
+        return ERR_OK;
+    }
+    return json_write(json, text);
+}
+
+void flows__send(struct script_worker *worker, struct text *message) {
+    size_t len = 0;
+    char *frame = text_take(message, &len);
+    script_busy(worker);
+    script_send(worker, frame, len);
+}
+
+struct script_worker *flows__start_script(struct flows *flows, struct scripts *scripts,
+                                          const struct script_watch *watch, void *ctx,
+                                          struct text *order) {
+    const struct script_bounds bounds = {.cpu_ms = (uint32_t)flows->options.limits.cpu_ms};
+    struct script_worker *worker = script_start(scripts, &bounds, watch, ctx);
+    flows__send(worker, order);
+    return worker;
+}
+
+bool flow__message_is(const json_t *message, const char *type) {
+    return strcmp(json_str(message, "t", ""), type) == 0;
+}
+
+void flow__add_script(const struct script_prepared *prepared, struct bytes file,
+                      struct text *text) {
+    text_add_str(text, "\"script\":");
+    text_add_json(text, prepared->text, prepared->len);
+    text_add_member(text, "form", bytes_of(script_form_name(prepared->form)));
+    text_add_member(text, "file", file);
+}
+
+/* Members of a script that a row has. false: it is none. */
+static bool add_source(struct bytes source, struct bytes file, struct text *text, struct why *why) {
+    const struct script_source script = {.text = source, .file = file};
+    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
+    struct script_fault fault = {.line = 0};
+    if (err_failed(script_prepare(&script, &prepared, &fault))) {
+        why_set(why, "%.*s:%u:%u: %s", (int)file.len, file.data, fault.line, fault.column,
+                fault.message);
+        return false;
+    }
+    flow__add_script(&prepared, file, text);
+    return true;
+}
+
+void flow__add_throw(struct text *text, struct bytes message) {
+    text_add_str(text, ",\"o\":\"throw\",\"name\":\"Error\"");
+    text_add_member(text, "message", message);
+}
+
+void flow__add_result(const struct step_row *row, struct text *text) {
+    switch (workflow_step_outcome(row->state, row->cause)) {
+    case STEP_VALUE:
+        text_add_str(text, ",\"o\":\"value\",\"v\":");
+        json_add_stored(text, row->result);
+        text_add_str(text, row->cause == CAUSE_TRUNCATED ? ",\"cut\":true" : "");
+        return;
+    case STEP_NULL:
+        text_add_str(text, ",\"o\":\"null\"");
+        return;
+    case STEP_THROW:
+        flow__add_throw(text, workflow_step_words(row->cause, row->note));
+        return;
+    }
+}
+
+/* In a store function. `fault` is set where a script of workflow() is broken: the run ends,
+ * CAUSE_SYNTAX_ERROR. */
+static struct err add_outcome(struct tx *tx, const struct step_row *row, struct text *text,
+                              struct why *fault) {
+    struct bytes source;
+    bool found = false;
+    if (!row->is_ref) {
+        flow__add_result(row, text);
+    } else if (row->script.len == 0) {
+        flow__add_throw(text, row->note);
+    } else {
+        struct err err = tx_script_find(tx, row->script, &found, &source);
+        if (err_failed(err) || !found) {
+            return err_failed(err) ? err
+                                   : err_make(ERR_STORE_CORRUPT, "workflows: a script is missing");
+        }
+        text_add_str(text, ",\"o\":\"script\",");
+        (void)add_source(source, row->file, text, fault); /* Where it is none, `fault` is set. */
+    }
+    return ERR_OK;
+}
+
+void flow__add_limits(const struct flows_limits *limits, int64_t total, struct text *text) {
+    flow__add_limit(text, "total", total < 0 ? -1 : total, -1);
+    text_addf(text,
+              ",\"spent\":0,\"limits\":{\"agents\":%d,\"items\":%d,\"lines\":%d,"
+              "\"line_bytes\":%d,\"unanswered\":%d,\"cpu_ms\":%lld,\"memory_mb\":%lld},"
+              "\"history\":[",
+              WORKFLOW_AGENTS_MAX, WORKFLOW_ITEMS_MAX, WORKFLOW_LINES_MAX, WORKFLOW_LINE_MAX,
+              WORKFLOW_UNANSWERED_MAX, (long long)limits->cpu_ms, (long long)limits->memory_mb);
+}
+
+/* --- The first message ------------------------------------------------------------------------ */
 
 /* An outcome after those in the order. */
 struct unloaded {
@@ -130,7 +258,7 @@ static struct err load_add_step(void *ctx, const struct step_row *row) {
     text_add_str(text, at->settled > 0 ? ",{\"k\":\"" : "{\"k\":\"");
     text_add_json_piece(text, row->key);
     text_addf(text, "\",\"n\":%lld", (long long)row->occurrence);
-    struct err err = flow__add_outcome(reading->tx, row, text, &load->fault);
+    struct err err = add_outcome(reading->tx, row, text, &load->fault);
     at->spent += row->output_tokens;
     at->settled++;
     at->nested += row->is_ref;
@@ -175,7 +303,7 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
         return err;
     }
     text_add_str(text, "[{\"t\":\"start\",");
-    if (!flow__add_source(load->row.script, json_bytes(load->spec, "file"), text, &load->fault)) {
+    if (!add_source(load->row.script, json_bytes(load->spec, "file"), text, &load->fault)) {
         return ERR_OK;
     }
     const json_t *args = json_object_get(load->spec, "args");
@@ -216,17 +344,17 @@ static struct err load_tx(struct tx *tx, void *ctx) {
 
 /* --- Taken over ------------------------------------------------------------------------------- */
 
+static void flow_on_deadline(struct timer *timer) {
+    struct flow *flow = CONTAINER_OF(timer, struct flow, deadline);
+    flow__end(flow, CAUSE_DEADLINE, "its time was over");
+}
+
 static void flow_take_priors(struct table *priors, struct table *loaded) {
     if (priors->count == 0) {
         const struct table empty = *priors;
         *priors = *loaded;
         *loaded = empty;
     }
-}
-
-static void flow_on_deadline(struct timer *timer) {
-    struct flow *flow = CONTAINER_OF(timer, struct flow, deadline);
-    flow__end(flow, CAUSE_DEADLINE, "its time was over");
 }
 
 static void flow_take_load(struct flow *flow, struct flow_load *load) {
@@ -327,22 +455,6 @@ void flow__adopt(struct flow *flow) {
 
 /* --- Read, on the loop ------------------------------------------------------------------------ */
 
-static void flow_load_failed(struct flow *flow, struct err err) {
-    static const struct retry_words words = {
-        .effect = "read a workflow", .again = "a workflow could not be read; it is tried again"};
-    flow__load_free(flow);
-    if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* No retry cures damage. */
-        flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
-        return;
-    }
-    if (effect_is_hopeless(flow->loading.tries + 1, err)) {
-        flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
-        return;
-    }
-    (void)retry_failed(&flow->loading, &flow->flows->asker, &words, flow__run(flow), err);
-    flow__reload_in(flow, FLOW_RETRY_FIRST_MS * 5);
-}
-
 static void load_done(struct err err, void *ctx);
 
 static void load_read_page(struct flow_load *load) {
@@ -352,8 +464,11 @@ static void load_read_page(struct flow_load *load) {
 }
 
 static void load_done(struct err err, void *ctx) {
+    static const struct retry_words words = {
+        .effect = "read a workflow", .again = "a workflow could not be read; it is tried again"};
     struct flow_load *load = ctx;
     struct flow *flow = load->flow;
+    struct flows *flows = flow->flows;
     const bool failed = err_failed(err);
     const bool complete = load->whole || load_is_refused(load);
     load->away = false;
@@ -361,7 +476,7 @@ static void load_done(struct err err, void *ctx) {
     if (!failed) {
         retry_done(&flow->loading);
     }
-    if (flow->flows->asker.stopping || flow->state == FLOW_ENDED) {
+    if (flows->asker.stopping || flow->state == FLOW_ENDED) {
         flow__maybe_free(flow);
     } else if (flow->state != FLOW_LOADING) {
         flow__load_free(flow); /* The run has ended meanwhile. */
@@ -370,7 +485,15 @@ static void load_done(struct err err, void *ctx) {
         flow__load_free(flow);
         flow__end(flow, CAUSE_STOPPED, "");
     } else if (failed) {
-        flow_load_failed(flow, err);
+        flow__load_free(flow);
+        if (err.code == ERR_BAD_JSON || err.code == ERR_STORE_CORRUPT) { /* No retry cures that. */
+            flow__end(flow, CAUSE_HISTORY_UNREADABLE, "its spec, or what it did, is damaged");
+        } else if (effect_is_hopeless(flow->loading.tries + 1, err)) {
+            flow__end(flow, CAUSE_NOT_STORED, "its history could not be read");
+        } else {
+            (void)retry_failed(&flow->loading, &flows->asker, &words, flow__run(flow), err);
+            flow__reload_in(flow, LOAD_RETRY_MS);
+        }
     } else if (!complete) {
         load->begun = true;
         load_read_page(load);
@@ -496,7 +619,7 @@ static struct err page_add(void *ctx, const struct step_row *row) {
     outcome->number = row->done_no;
     outcome->output_tokens = row->output_tokens;
     text_init(&outcome->words, FLOW_ORDER_MAX);
-    struct err err = flow__add_outcome(reading->tx, row, &outcome->words, &page->fault);
+    struct err err = add_outcome(reading->tx, row, &outcome->words, &page->fault);
     page->bytes += outcome->words.len;
     return err;
 }

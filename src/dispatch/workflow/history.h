@@ -7,7 +7,7 @@
  * live are appended the same way. So neither a daemon nor a worker holds more than a page, however
  * long the history is.
  *
- * For the files of this folder alone, on the loop; flow__add_outcome also in a store function.
+ * For the files of this folder alone, on the loop.
  */
 #ifndef DROVER_DISPATCH_WORKFLOW_HISTORY_H
 #define DROVER_DISPATCH_WORKFLOW_HISTORY_H
@@ -20,7 +20,7 @@ enum {
     FLOW_PAGE_BYTES = 1 << 20,
 };
 
-/* --- messages.c: members of messages (script/protocol.h) -------------------------------------- */
+/* --- history.c: members of messages (script/protocol.h) --------------------------------------- */
 
 /* A member of an object, as text_add_member; NULL, or the number that says so: null. */
 void flow__add_member(struct text *text, const char *name, const char *value);
@@ -28,9 +28,6 @@ void flow__add_limit(struct text *text, const char *name, int64_t number, int64_
 MUST_CHECK struct err flow__add_json(struct text *text, const char *name, const json_t *json);
 /* "script","form","file": the members of a script as a worker wants it. */
 void flow__add_script(const struct script_prepared *prepared, struct bytes file, struct text *text);
-/* The same of one that a row has. false: it is none. */
-MUST_CHECK bool flow__add_source(struct bytes source, struct bytes file, struct text *text,
-                                 struct why *why);
 /* A worker of that script gets its first message. Takes the bytes. */
 struct script_worker *flows__start_script(struct flows *flows, struct scripts *scripts,
                                           const struct script_watch *watch, void *ctx,
@@ -42,9 +39,6 @@ void flow__add_limits(const struct flows_limits *limits, int64_t total, struct t
 /* ,"o":… of an outcome. */
 void flow__add_result(const struct step_row *row, struct text *text);
 void flow__add_throw(struct text *text, struct bytes message);
-/* `fault` is set where a script of workflow() is broken: the run ends, CAUSE_SYNTAX_ERROR. */
-MUST_CHECK struct err flow__add_outcome(struct tx *tx, const struct step_row *row,
-                                        struct text *text, struct why *fault);
 MUST_CHECK bool flow__message_is(const json_t *message, const char *type);
 
 /* --- history.c -------------------------------------------------------------------------------- */

@@ -124,10 +124,6 @@ struct err flow_start__plan(struct flow_start *start) {
 
 /* --- Requests, in the pool -------------------------------------------------------------------- */
 
-static const json_t *request_option(const json_t *message, const char *name) {
-    return json_object_get(json_object_get(message, "opts"), name);
-}
-
 /* Owned by the caller; "" where there is none. A column would hold no more than up to a NUL. */
 static char *request_name(const json_t *json, const char *member) {
     struct bytes text = call__name(json, member);
@@ -137,13 +133,15 @@ static char *request_name(const json_t *json, const char *member) {
 /* Agents are counted by what is shown of them, and by their model. */
 static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *message,
                                   unsigned wave) {
+    const json_t *opts = json_object_get(message, "opts");
     AUTO(mem_release) char *phase = request_name(message, "phase");
     AUTO(mem_release) char *label = request_name(message, "label");
-    AUTO(mem_release) char *asked = request_name(json_object_get(message, "opts"), "model");
+    AUTO(mem_release) char *asked = request_name(opts, "model");
     const char *ours = strchr(asked, '/') == NULL ? "" : asked; /* As call.c has it. */
-    const bool schema = request_option(message, "schema") != NULL;
+    const bool schema = json_object_get(opts, "schema") != NULL;
     struct stub_model *model = rehearsal->models;
     struct stub_step *step = rehearsal->steps;
+    rehearsal->agents++;
     while (model < rehearsal->models + rehearsal->model_count && strcmp(model->name, ours) != 0) {
         model++;
     }
@@ -173,74 +171,22 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
     step->agents++;
 }
 
-static void rehearsal_on_request(struct rehearsal *rehearsal, json_t *message, bool nested) {
-    struct stub_request *request = mem_new(sizeof *request);
-    *request = (struct stub_request){
-        .message = json_incref(message), .wave = rehearsal->wave + 1, .nested = nested};
-    if (!nested) {
-        rehearsal->agents++;
-        rehearsal->pending++;
-        rehearsal_count_agent(rehearsal, message, request->wave);
-        (void)json_object_del(message, "prompt"); /* Long, and not needed any more. */
-    }
-    if (rehearsal->pending > rehearsal->most_pending) {
-        rehearsal->most_pending = rehearsal->pending;
-    }
-    *rehearsal->end = request;
-    rehearsal->end = &request->next;
-}
-
 /* --- Answers, in the pool --------------------------------------------------------------------- */
-
-/* As dispatch does: a request for what nobody has gets null. */
-static void request_answer(const struct stub_request *request, struct text *reply) {
-    AUTO(text_done) struct text value = text_up_to(STUB_BYTES);
-    const json_t *schema = request_option(request->message, "schema");
-    if (json_array_size(request_option(request->message, "capabilities")) > 0) {
-        text_add_str(reply, ",\"o\":\"null\"");
-        return;
-    }
-    if (schema != NULL) {
-        script_instance_add_json(&value, schema, INSTANCE_WHOLE);
-    } else {
-        text_add_str(&value, "\"An answer that stands in for an agent's.\"");
-    }
-    text_add_str(reply, ",\"o\":\"value\",\"v\":");
-    const struct bytes stub = text_failed(&value) ? BYTES("null") : text_bytes(&value);
-    text_add(reply, stub.data, stub.len);
-}
-
-static void rehearsal_answer_script(struct rehearsal *rehearsal, const json_t *message) {
-    struct text *reply = &rehearsal->reply;
-    struct script_search search;
-    script_search_init(&search, &rehearsal->search, message);
-    if (rehearsal->scripts++ < STUB_SCRIPTS) {
-        script_search_find(&search);
-    } else {
-        why_set(&search.why, "workflow: a plan looks for %d scripts, and not for more",
-                STUB_SCRIPTS);
-    }
-    if (search.why.text[0] != '\0') {
-        flow__add_throw(reply, bytes_of(search.why.text));
-    } else {
-        text_add_str(reply, ",\"o\":\"script\",");
-        text_add(reply, search.members.data, search.members.len);
-    }
-    script_search_done(&search);
-}
 
 static void request_free(struct stub_request *request) {
     json_decref(request->message);
     mem_free(request);
 }
 
-/* A script that asked for nothing waits for what never comes: it says so itself. */
+/* The next answer. A request for what nobody has gets null, as dispatch gives it. A script that
+ * asked for nothing waits for what never comes: it says so itself. */
 static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
     struct stub_request *request = rehearsal->first;
     struct text *reply = &rehearsal->reply;
     if (request == NULL) {
         return;
     }
+    const json_t *opts = json_object_get(request->message, "opts");
     rehearsal->first = request->next;
     if (rehearsal->first == NULL) {
         rehearsal->end = &rehearsal->first;
@@ -248,33 +194,80 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
     text_addf(reply, "[{\"t\":\"settle\",\"id\":%lld",
               (long long)json_int(request->message, "id", 0));
     if (request->nested) {
+        struct script_search search;
+        script_search_init(&search, &rehearsal->search, request->message);
+        if (rehearsal->scripts++ < STUB_SCRIPTS) {
+            script_search_find(&search);
+        } else {
+            why_set(&search.why, "workflow: a plan looks for %d scripts, and not for more",
+                    STUB_SCRIPTS);
+        }
+        if (search.why.text[0] != '\0') {
+            flow__add_throw(reply, bytes_of(search.why.text));
+        } else {
+            text_add_str(reply, ",\"o\":\"script\",");
+            text_add(reply, search.members.data, search.members.len);
+        }
+        script_search_done(&search);
         /* All that its script asks for at once is of its own wave. */
         rehearsal->wave = request->wave - 1;
-        rehearsal_answer_script(rehearsal, request->message);
     } else {
+        AUTO(text_done) struct text value = text_up_to(STUB_BYTES);
+        const json_t *schema = json_object_get(opts, "schema");
         rehearsal->wave = request->wave;
         rehearsal->pending--;
         rehearsal->spent += STUB_OUTPUT;
-        request_answer(request, reply);
+        if (schema != NULL) {
+            script_instance_add_json(&value, schema, INSTANCE_WHOLE);
+        } else {
+            text_add_str(&value, "\"An answer that stands in for an agent's.\"");
+        }
+        const struct bytes stub = text_failed(&value) ? BYTES("null") : text_bytes(&value);
+        if (json_array_size(json_object_get(opts, "capabilities")) > 0) {
+            text_add_str(reply, ",\"o\":\"null\"");
+        } else {
+            text_add_str(reply, ",\"o\":\"value\",\"v\":");
+            text_add(reply, stub.data, stub.len);
+        }
     }
     text_addf(reply, ",\"spent\":%lld}]", (long long)rehearsal->spent);
     request_free(request);
 }
 
-static void rehearsal_on_end(struct rehearsal *rehearsal, const json_t *message) {
-    const char *words = json_str(message, "message", "it gave no reason");
-    int64_t line = json_int(message, "line", 0);
-    AUTO(text_done) struct text fault = text_up_to(2 * (size_t)FAULT_MAX);
-    if (json_is_true(json_object_get(message, "ok"))) {
+static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
+    bool nested = flow__message_is(message, "workflow");
+    if (nested || flow__message_is(message, "call")) {
+        /* A worker that somebody took over asks for more than a script may. */
+        if (rehearsal->asked++ >= WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX) {
+            return;
+        }
+        struct stub_request *request = mem_new(sizeof *request);
+        *request = (struct stub_request){
+            .message = json_incref(message), .wave = rehearsal->wave + 1, .nested = nested};
+        *rehearsal->end = request;
+        rehearsal->end = &request->next;
+        if (!nested) {
+            rehearsal_count_agent(rehearsal, message, request->wave);
+            (void)json_object_del(message, "prompt"); /* Long, and not needed any more. */
+            if (++rehearsal->pending > rehearsal->most_pending) {
+                rehearsal->most_pending = rehearsal->pending;
+            }
+        }
+    } else if (flow__message_is(message, "quiet")) {
+        rehearsal_on_quiet(rehearsal);
+    } else if (flow__message_is(message, "end") && json_is_true(json_object_get(message, "ok"))) {
         rehearsal->ended = STUB_FINISHED;
-        return;
+    } else if (flow__message_is(message, "end")) {
+        const char *words = json_str(message, "message", "it gave no reason");
+        int64_t line = json_int(message, "line", 0);
+        AUTO(text_done) struct text fault = text_up_to(2 * (size_t)FAULT_MAX);
+        rehearsal->ended = STUB_FAILED;
+        if (line > 0) {
+            text_addf(&fault, "line %lld: ", (long long)line);
+        }
+        text_add(&fault, words, utf8_cut(bytes_of(words), FAULT_MAX));
+        rehearsal->fault = text_failed(&fault) ? NULL : text_take(&fault, NULL);
     }
-    rehearsal->ended = STUB_FAILED;
-    if (line > 0) {
-        text_addf(&fault, "line %lld: ", (long long)line);
-    }
-    text_add(&fault, words, utf8_cut(bytes_of(words), FAULT_MAX));
-    rehearsal->fault = text_failed(&fault) ? NULL : text_take(&fault, NULL);
 }
 
 static void rehearsal_read_frame(struct pool_job *job) {
@@ -288,18 +281,7 @@ static void rehearsal_read_frame(struct pool_job *job) {
         return;
     }
     for (size_t i = 0; i < json_array_size(messages) && rehearsal->ended == STUB_GOING; i++) {
-        json_t *message = json_array_get(messages, i);
-        bool nested = flow__message_is(message, "workflow");
-        if (nested || flow__message_is(message, "call")) {
-            /* A worker that somebody took over asks for more than a script may. */
-            if (rehearsal->asked++ < WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX) {
-                rehearsal_on_request(rehearsal, message, nested);
-            }
-        } else if (flow__message_is(message, "quiet")) {
-            rehearsal_on_quiet(rehearsal);
-        } else if (flow__message_is(message, "end")) {
-            rehearsal_on_end(rehearsal, message);
-        }
+        rehearsal_take(rehearsal, json_array_get(messages, i));
     }
 }
 
@@ -320,29 +302,9 @@ static int64_t start_at_once(const struct flow_start *start) {
     return workflow_at_once(limits->processors, wanted);
 }
 
-/* Cost of agents, if each asks once and says as much as its model can; false: nobody knows. */
-static bool start_add_price(const struct flow_start *start, const struct stub_model *asked,
-                            int64_t *micros) {
-    const struct connections *connections = start->flows->options.connections;
-    struct default_model otherwise;
-    struct model_info info;
-    const char *name = asked->name[0] != '\0' ? asked->name : start_model(start, &otherwise);
-    if (!models_info(connections_models(connections), bytes_of(name), &info)) {
-        return false;
-    }
-    const struct model_facts *facts = &info.facts;
-    if (facts->output_max == 0 && facts->price.output != 0) {
-        return false;
-    }
-    const struct usage usage = {.fresh = asked->prompt_bytes / USAGE_BYTES_PER_TOKEN,
-                                .output = asked->agents * facts->output_max};
-    const struct usage_cost cost = usage_cost(&usage, &facts->price);
-    *micros += cost.known ? cost.micros : 0;
-    return cost.known;
-}
-
 static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text) {
     const struct flow_start *start = rehearsal->start;
+    const struct connections *connections = start->flows->options.connections;
     const int64_t at_once = start_at_once(start);
     int64_t micros = 0, unpriced = rehearsal->agents;
     text_addf(text, "{\"ended\":\"%s\"",
@@ -365,9 +327,21 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
         text_add_char(text, '}');
     }
     text_addf(text, "],\"unlisted\":%lld", (long long)rehearsal->unlisted);
+    /* Cost of agents, if each asks once and says as much as its model can. */
     for (size_t i = 0; i < rehearsal->model_count; i++) {
-        const struct stub_model *model = &rehearsal->models[i];
-        unpriced -= start_add_price(start, model, &micros) ? model->agents : 0;
+        const struct stub_model *asked = &rehearsal->models[i];
+        struct default_model otherwise;
+        struct model_info info;
+        const char *name = asked->name[0] != '\0' ? asked->name : start_model(start, &otherwise);
+        if (!models_info(connections_models(connections), bytes_of(name), &info) ||
+            (info.facts.output_max == 0 && info.facts.price.output != 0)) {
+            continue; /* Nobody knows. */
+        }
+        const struct usage usage = {.fresh = asked->prompt_bytes / USAGE_BYTES_PER_TOKEN,
+                                    .output = asked->agents * info.facts.output_max};
+        const struct usage_cost cost = usage_cost(&usage, &info.facts.price);
+        micros += cost.known ? cost.micros : 0;
+        unpriced -= cost.known ? asked->agents : 0;
     }
     text_addf(text, ",\"price\":{\"micros\":%lld,\"unpriced\":%lld}}", (long long)micros,
               (long long)unpriced);
@@ -441,9 +415,8 @@ static void rehearsal_on_frame(void *ctx, struct bytes frame) {
     script_rest(rehearsal->worker);
     rehearsal->frame = script_pause(rehearsal->worker);
     rehearsal->in_pool = true;
-    rehearsal->job = (struct pool_job){
-        .kind = POOL_QUICK, .run = rehearsal_read_frame, .done = rehearsal_frame_done};
-    pool_add(&rehearsal->flows->pool, &rehearsal->job);
+    pool_begin(&rehearsal->flows->pool, &rehearsal->job, POOL_QUICK, rehearsal_read_frame,
+               rehearsal_frame_done);
 }
 
 /* Nothing is sent while it is paused, so nothing is in the pool. */
@@ -460,12 +433,28 @@ static void rehearsal_on_deadline(struct timer *timer) {
     rehearsal_finish(rehearsal, "the script went on for too long");
 }
 
-static void rehearsal_begin(struct rehearsal *rehearsal) {
+void flow_start__rehearse(struct flow_start *start) {
     static const struct script_watch watch = {.heard = rehearsal_on_frame,
                                               .ended = rehearsal_on_worker_end};
-    const struct flow_start *start = rehearsal->start;
-    struct flows *flows = rehearsal->flows;
+    struct flows *flows = start->flows;
+    struct rehearsal *rehearsal = mem_new(sizeof *rehearsal);
     AUTO(text_done) struct text order = text_up_to(FLOW_ORDER_MAX);
+    rehearsal->flows = flows;
+    rehearsal->start = start;
+    rehearsal->task.run = rehearsal_report;
+    rehearsal->search = flows->options.search;
+    rehearsal->search.root = start->spec.root;
+    rehearsal->end = &rehearsal->first;
+    text_init(&rehearsal->reply, FLOW_ORDER_MAX);
+    flow_list_append(&flows->rehearsals, &rehearsal->link);
+    if (++flows->rehearsal_count > REHEARSE_MAX) {
+        rehearsal_finish(rehearsal, "others are being planned just now; ask again");
+        return;
+    }
+    if (flows->asker.stopping) {
+        rehearsal_finish(rehearsal, "the daemon is stopping");
+        return;
+    }
     text_add_str(&order, "[{\"t\":\"start\",");
     flow__add_script(&start->script.prepared, bytes_of(start->script.entry.file), &order);
     if (start->spec.args != NULL) {
@@ -483,26 +472,6 @@ static void rehearsal_begin(struct rehearsal *rehearsal) {
     timer_start(flows->options.loop, &rehearsal->deadline, REHEARSE_MS, rehearsal_on_deadline);
 }
 
-void flow_start__rehearse(struct flow_start *start) {
-    struct flows *flows = start->flows;
-    struct rehearsal *rehearsal = mem_new(sizeof *rehearsal);
-    rehearsal->flows = flows;
-    rehearsal->start = start;
-    rehearsal->task.run = rehearsal_report;
-    rehearsal->search = flows->options.search;
-    rehearsal->search.root = start->spec.root;
-    rehearsal->end = &rehearsal->first;
-    text_init(&rehearsal->reply, FLOW_ORDER_MAX);
-    flow_list_append(&flows->rehearsals, &rehearsal->link);
-    if (++flows->rehearsal_count > REHEARSE_MAX) {
-        rehearsal_finish(rehearsal, "others are being planned just now; ask again");
-    } else if (flows->asker.stopping) {
-        rehearsal_finish(rehearsal, "the daemon is stopping");
-    } else {
-        rehearsal_begin(rehearsal);
-    }
-}
-
 void flows__stop_rehearsals(struct flows *flows) {
     for (struct flow_link *link = flows->rehearsals.first; link != NULL; link = link->next) {
         rehearsal_finish(CONTAINER_OF(link, struct rehearsal, link), "the daemon is stopping");
@@ -511,59 +480,20 @@ void flows__stop_rehearsals(struct flows *flows) {
 
 /* --- The plan --------------------------------------------------------------------------------- */
 
-static void plan_add_model(const struct flow_start *start, struct text *text) {
+void flow_start_write_plan(const struct flow_start *start, struct text *text) {
     static const char *const from_names[] = {
         [MODEL_FROM_SETTING] = "setting",
         [MODEL_FROM_OPTION] = "option",
         [MODEL_FROM_CONNECTION] = "connection",
         [MODEL_FROM_NOWHERE] = "nowhere",
     };
+    const struct workflow_spec *spec = &start->spec;
+    const struct flows_options *options = &start->flows->options;
+    const bool rehearsed = start->rehearsed.len > 0 && !text_failed(&start->rehearsed);
+    const char *unfit = start->unfit.text[0] != '\0' ? start->unfit.text : NULL;
     struct default_model otherwise;
     struct model_info info;
-    const char *name = start_model(start, &otherwise);
-    text_add_str(text, ",\"model\":{");
-    text_add_member(text, "name", bytes_of(name));
-    flow__add_member(text, "from",
-                     start->spec.model != NULL ? "asked" : from_names[otherwise.from]);
-    text_add_member(text, "connection", (struct bytes){name, strcspn(name, "/")});
-    text_add_member_bool(
-        text, "connected",
-        models_info(connections_models(start->flows->options.connections), bytes_of(name), &info));
-    text_add_char(text, '}');
-}
-
-static void plan_add_limits(const struct flow_start *start, struct text *text) {
-    const struct workflow_spec *spec = &start->spec;
-    const struct flows_limits *limits = &start->flows->options.limits;
-    text_add_str(text, ",\"limits\":{");
-    text_add_member_int(text, "at_once", start_at_once(start));
-    text_add_member_int(text, "agents", WORKFLOW_AGENTS_MAX);
-    text_add_member_int(text, "items", WORKFLOW_ITEMS_MAX);
-    flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
-    text_add_member_int(text, "agent_timeout_ms",
-                        spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS);
-    flow__add_limit(text, "agent_stuck_ms", limits->stuck_ms, -1);
-    flow__add_limit(text, "script_cpu_ms", limits->cpu_ms, -1);
-    flow__add_limit(text, "runs", start->flows->options.bounds.workflows, 0);
-    text_add_char(text, '}');
-    flow_start_add_budget(start, text);
-    flow__add_limit(text, "total", spec->total, -1);
-    flow__add_member(text, "resumed_from", spec->resume);
-    text_add_name(text, "resume");
-    if (spec->resume == NULL) {
-        text_add_str(text, "null");
-        return;
-    }
-    const char *fault = start->unfit.text[0] != '\0' ? start->unfit.text : NULL;
-    text_add_char(text, '{');
-    text_add_member_bool(text, "fit", fault == NULL);
-    flow__add_member(text, "fault", fault);
-    text_add_char(text, '}');
-}
-
-void flow_start_write_plan(const struct flow_start *start, struct text *text) {
-    const struct workflow_spec *spec = &start->spec;
-    const bool rehearsed = start->rehearsed.len > 0 && !text_failed(&start->rehearsed);
+    const char *model = start_model(start, &otherwise);
     text_add_char(text, '{');
     text_add_member_bool(text, "valid", !start->invalid);
     flow__add_member(text, "error", start->invalid ? start->why.text : NULL);
@@ -574,7 +504,14 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
     }
     text_add_char(text, ',');
     text_add(text, start->started.data, start->started.len);
-    plan_add_model(start, text);
+    text_add_str(text, ",\"model\":{");
+    text_add_member(text, "name", bytes_of(model));
+    flow__add_member(text, "from", spec->model != NULL ? "asked" : from_names[otherwise.from]);
+    text_add_member(text, "connection", (struct bytes){model, strcspn(model, "/")});
+    text_add_member_bool(
+        text, "connected",
+        models_info(connections_models(options->connections), bytes_of(model), &info));
+    text_add_char(text, '}');
     flow__add_member(text, "root", spec->root);
     /* Tools need a folder to work in; a call of a model has none. */
     AUTO(json_release)
@@ -582,7 +519,29 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
                         ? json_array()
                         : flow__tools(json_object_get(spec->settings, "tools"), TOOL_SET_ALL);
     text->failed = err_failed(flow__add_json(text, "tools", tools)) || text->failed;
-    plan_add_limits(start, text);
+    text_add_str(text, ",\"limits\":{");
+    text_add_member_int(text, "at_once", start_at_once(start));
+    text_add_member_int(text, "agents", WORKFLOW_AGENTS_MAX);
+    text_add_member_int(text, "items", WORKFLOW_ITEMS_MAX);
+    flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);
+    text_add_member_int(text, "agent_timeout_ms",
+                        spec->agent_timeout_ms > 0 ? spec->agent_timeout_ms : WORKFLOW_AGENT_MS);
+    flow__add_limit(text, "agent_stuck_ms", options->limits.stuck_ms, -1);
+    flow__add_limit(text, "script_cpu_ms", options->limits.cpu_ms, -1);
+    flow__add_limit(text, "runs", options->bounds.workflows, 0);
+    text_add_char(text, '}');
+    flow_start_add_budget(start, text);
+    flow__add_limit(text, "total", spec->total, -1);
+    flow__add_member(text, "resumed_from", spec->resume);
+    text_add_name(text, "resume");
+    if (spec->resume == NULL) {
+        text_add_str(text, "null");
+    } else {
+        text_add_char(text, '{');
+        text_add_member_bool(text, "fit", unfit == NULL);
+        flow__add_member(text, "fault", unfit);
+        text_add_char(text, '}');
+    }
     text_add_name(text, "rehearsal");
     text_add_str(text, rehearsed ? start->rehearsed.data : "null");
     text_add_str(text, ",\"unknown\":["

@@ -58,7 +58,7 @@ struct flow_start {
 MUST_CHECK struct err flow_args_check(const struct script_prepared *prepared, const json_t *args,
                                       struct why *why);
 
-/* launch.c: whether a workflow that a model started may name that file; *path is then as it is to
+/* Whether a workflow that a model started may name that file; *path is then as it is to
  * be opened. */
 MUST_CHECK bool flow_path_is_own(const struct flows *flows, const char *root, const char **path);
 /* Whether no rule of a session's settings denies a workflow, as it is called, */

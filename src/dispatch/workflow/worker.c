@@ -90,11 +90,9 @@ void flows__free_json(struct flows *flows, json_t *json) {
         return;
     }
     struct json_burial *burial = mem_new(sizeof *burial);
-    *burial =
-        (struct json_burial){.flows = flows,
-                             .job = {.kind = POOL_QUICK, .run = burial_run, .done = burial_done},
-                             .json = json};
-    pool_add(&flows->pool, &burial->job);
+    burial->flows = flows;
+    burial->json = json;
+    pool_begin(&flows->pool, &burial->job, POOL_QUICK, burial_run, burial_done);
 }
 
 /* A long frame has hundreds of thousands of values: they are freed in the pool. */
@@ -374,9 +372,7 @@ static void flow_on_frame(void *ctx, struct bytes frame) {
     }
     if (frame.len > FLOW_INLINE) {
         struct frame_reader *reader = reader_new(flow);
-        reader->job =
-            (struct pool_job){.kind = POOL_QUICK, .run = reader_parse, .done = reader_parsed};
-        pool_add(&flow->flows->pool, &reader->job);
+        pool_begin(&flow->flows->pool, &reader->job, POOL_QUICK, reader_parse, reader_parsed);
     } else if (err_failed(frame_parse(frame, &messages, &why)) || !json_is_array(messages)) {
         flow_refuse_frame(flow, &why);
     } else if (flow_take_part(flow, messages, &at) || !flow_reads_frames(flow)) {
