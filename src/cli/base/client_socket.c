@@ -31,10 +31,8 @@ static void address_info_release(struct addrinfo **info) {
 struct err client_url_parse(const char *url, struct client_address *ret_address, struct why *why) {
     static const char scheme[] = "http://";
     struct client_address address = {.port = "80"};
-    struct err refused = err_make(ERR_USAGE, "client: URL");
     if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
-        why_set(why, "'%s' is not an address like http://127.0.0.1:7433", url);
-        return refused;
+        return err_why(why, ERR_USAGE, "'%s' is not an address like http://127.0.0.1:7433", url);
     }
     const char *host = url + sizeof scheme - 1;
     size_t len = strcspn(host, "/");
@@ -44,8 +42,7 @@ struct err client_url_parse(const char *url, struct client_address *ret_address,
         struct bytes digits = {colon + 1, len - (size_t)(colon + 1 - host)};
         int64_t port = 0;
         if (!number_parse(digits, (struct number_bounds){1, 65535}, &port)) {
-            why_set(why, "'%s': the port is not a number from 1 to 65535", url);
-            return refused;
+            return err_why(why, ERR_USAGE, "'%s': the port is not a number from 1 to 65535", url);
         }
         (void)snprintf(address.port, sizeof address.port, "%d", (int)port); /* 5 digits fit. */
         len = (size_t)(colon - host);
@@ -55,8 +52,7 @@ struct err client_url_parse(const char *url, struct client_address *ret_address,
         len -= 2;
     }
     if (len == 0 || len >= sizeof address.host || (rest[0] != '\0' && strcmp(rest, "/") != 0)) {
-        why_set(why, "'%s' is not an address like http://127.0.0.1:7433", url);
-        return refused;
+        return err_why(why, ERR_USAGE, "'%s' is not an address like http://127.0.0.1:7433", url);
     }
     memcpy(address.host, host, len);
     *ret_address = address;

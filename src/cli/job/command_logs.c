@@ -1,4 +1,5 @@
-/* command_logs.c: drover job logs: what is there, page by page, or followed to the end.
+/* command_logs.c: drover job logs: what is there, page by page, or followed to the end; drover job
+ * search: lines of output that match, as grep shows them.
  *
  * Which attempt is meant is settled once, from the row, and said in each request: the newest may be
  * another one by the time of the second page, or when we are back after an outage.
@@ -6,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/number.h"
-#include "cli/base/cli.h"
+#include "base/utf8.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/job/watch.h"
@@ -26,110 +27,52 @@ static const struct flag logs_flags[] = {
     OPTION_END,
 };
 
-struct logs {
-    struct invocation *invocation;
-    struct log_print print;
-    struct log_follow_options options;
-};
-
-/* --- What is there ---------------------------------------------------------------------------- */
-
-/* A header that must be a number; `absent` when it is not there. */
-static int64_t header_int(const struct talk *talk, const char *name, int64_t absent) {
-    const char *text = client_header(talk->client, name);
-    int64_t number = absent;
-    struct number_bounds bounds = {0, INT64_MAX};
-    return number_parse(bytes_of(text), bounds, &number) ? number : absent;
-}
-
 /* The pages of one stream, up to where it ended when the first of them was asked for: a job that
  * writes on must not keep us for ever. */
-static struct err stream_print(struct logs *logs, enum job_stream stream) {
-    const struct log_follow_options *options = &logs->options;
-    int64_t next = options->from[stream], end = -1;
-    while (end < 0 || next < end) {
-        AUTO(text_done) struct text target = {0}, body = {0};
+static struct err stream_print(const struct log_follow_options *options, enum job_stream stream,
+                               struct why *why) {
+    for (int64_t next = options->from[stream], end = -1; end < 0 || next < end;) {
+        AUTO(text_done) struct text body = {0};
         const struct log_range range = {
             .stream = stream, .attempt = options->attempt, .offset = next, .limit = PAGE_BYTES};
-        if (!log_target(&target, options->run, &range)) {
-            return err_make(ERR_NOT_FOUND, "job: id");
-        }
-        struct client_request request = {
-            .method = "GET", .target = target.data, .accept = "application/octet-stream"};
-        struct err err =
-            client_call(options->talk->client, &request, &body, &logs->invocation->why);
+        int64_t offset = next, size = 0;
+        struct err err = log_page(options->talk, options->run, &range, &body, &offset, &size, why);
         if (err_failed(err) || body.len == 0) {
             return err;
         }
-        int64_t offset = header_int(options->talk, "drover-offset", next);
-        end = end < 0 ? header_int(options->talk, "drover-size", 0) : end;
+        end = end < 0 ? size : end;
+        const struct log_hole hole = {
+            .stream = stream, .attempt = range.attempt, .from = next, .to = offset};
+        const struct log_piece piece = {.stream = stream,
+                                        .attempt = range.attempt,
+                                        .offset = offset,
+                                        .bytes = text_bytes(&body)};
         if (offset > next) {
-            struct log_hole hole = {
-                .stream = stream, .attempt = range.attempt, .from = next, .to = offset};
-            log_print_hole(&logs->print, &hole);
+            options->hole(options->ctx, &hole);
         }
-        struct log_piece piece = {.stream = stream,
-                                  .attempt = range.attempt,
-                                  .offset = offset,
-                                  .bytes = text_bytes(&body)};
-        log_print_piece(&logs->print, &piece);
+        options->piece(options->ctx, &piece);
         next = offset + (int64_t)body.len;
     }
     return ERR_OK;
 }
 
-/* --- All of it -------------------------------------------------------------------------------- */
-
-static struct err streams_choose(struct logs *logs, const json_t *run) {
-    const struct args *args = &logs->invocation->args;
-    struct log_follow_options *options = &logs->options;
-    int64_t begun = talk_int(run, "attempt");
-    options->attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
-    const char *name = args_text(args, "stream");
-    enum job_stream only = JOB_OUT;
-    if (name != NULL && job_stream_find(name, &only)) {
-        options->wanted[only] = true;
-        options->from[only] = args_int(args, "from", 0);
-        return ERR_OK;
-    }
-    if (args_given(args, "from")) {
-        return err_why(&logs->invocation->why, ERR_USAGE,
-                       "--from needs --stream NAME: each has its own offsets");
-    }
-    options->wanted[JOB_PTY] = job_has_pty(run);
-    options->wanted[JOB_OUT] = options->wanted[JOB_ERR] = !options->wanted[JOB_PTY];
-    logs->print.err_apart = true;
-    return ERR_OK;
-}
-
-static struct err refuse_turn(struct invocation *invocation, const json_t *run) {
-    const char *id = talk_text(run, "id");
-    return err_why(
-        &invocation->why, ERR_CONFLICT,
-        "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
-        "was said",
-        id, id, talk_text(json_object_get(run, "spec"), "session"));
-}
-
 /* Attempt after attempt, until there will be none; with --attempt that one. */
-static struct err logs_follow(struct logs *logs) {
-    struct log_follow_options *options = &logs->options;
-    struct why *why = &logs->invocation->why;
+static struct err logs_follow(struct invocation *invocation, struct log_follow_options *options) {
     struct run_wait wait = {.id = options->run, .retry_ms = options->retry_ms};
     for (;;) {
         AUTO(json_release) json_t *run = NULL;
-        struct err err = log_follow(options, why);
-        if (!err_failed(err) && !args_given(&logs->invocation->args, "attempt")) {
+        struct err err = log_follow(options, &invocation->why);
+        if (!err_failed(err) && !args_given(&invocation->args, "attempt")) {
             wait.past_attempt = options->attempt;
-            err = run_wait(options->talk, &wait, &run, why);
+            err = run_wait(options->talk, &wait, &run, &invocation->why);
         }
-        logs->invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
+        invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
         if (err_failed(err) || talk_int(run, "attempt") <= options->attempt) {
             return err;
         }
         options->attempt++; /* Each of them is shown, also those that ended meanwhile. */
         memset(options->from, 0, sizeof options->from);
-        if (logs->print.form == LOG_PLAIN) {
+        if (!invocation->json) {
             (void)fflush(stdout); /* The note stands between the two, if both go to one terminal. */
             fprintf(stderr, "drover: attempt %lld has ended; attempt %lld:\n",
                     (long long)options->attempt - 1, (long long)options->attempt);
@@ -140,43 +83,58 @@ static struct err logs_follow(struct logs *logs) {
 static struct err logs_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
-    struct logs logs = {
-        .invocation = invocation,
-        .print = {.form = invocation->json ? LOG_JSON : LOG_PLAIN},
-        .options = {.talk = &talk,
-                    .run = invocation->args.operands[0],
-                    .retry_ms = args_int(&invocation->args, "retry-for", 0),
-                    .signal_fd = -1,
-                    .piece = log_print_piece,
-                    .hole = log_print_hole,
-                    .ctx = &logs.print},
+    const struct args *args = &invocation->args;
+    const char *name = args_text(args, "stream");
+    enum job_stream only = JOB_OUT;
+    struct log_print print = {.form = invocation->json ? LOG_JSON : LOG_PLAIN,
+                              .err_apart = name == NULL};
+    struct log_follow_options options = {
+        .talk = &talk,
+        .run = args->operands[0],
+        .retry_ms = args_int(args, "retry-for", 0),
+        .signal_fd = -1,
+        .piece = log_print_piece,
+        .hole = log_print_hole,
+        .ctx = &print,
     };
-    struct err err = talk_open(&talk, invocation);
-    if (!err_failed(err)) {
-        err = run_get(&talk, logs.options.run, 0 /* one try */, &run, &invocation->why);
+    (void)talk_open(&talk, invocation);
+    struct err err = run_get(&talk, options.run, 0 /* a single try */, &run, &invocation->why);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err) && strcmp(talk_text(run, "kind"), "turn") == 0) {
-        err = refuse_turn(invocation, run);
+    if (strcmp(talk_text(run, "kind"), "turn") == 0) {
+        const char *id = talk_text(run, "id");
+        return err_why(
+            &invocation->why, ERR_CONFLICT,
+            "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
+            "was said",
+            id, id, talk_text(json_object_get(run, "spec"), "session"));
     }
-    if (!err_failed(err)) {
-        err = streams_choose(&logs, run);
+    int64_t begun = talk_int(run, "attempt");
+    options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
+    if (name != NULL && job_stream_find(name, &only)) {
+        options.wanted[only] = true;
+        options.from[only] = args_int(args, "from", 0);
+    } else if (args_given(args, "from")) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       "--from needs --stream NAME: each has its own offsets");
+    } else {
+        options.wanted[JOB_PTY] = job_has_pty(run);
+        options.wanted[JOB_OUT] = options.wanted[JOB_ERR] = !options.wanted[JOB_PTY];
     }
-    if (!err_failed(err) && args_on(&invocation->args, "follow")) {
-        return logs_follow(&logs);
+    if (args_on(args, "follow")) {
+        return logs_follow(invocation, &options);
     }
     for (unsigned i = 0; i < JOB_STREAM_COUNT && !err_failed(err); i++) {
-        if (logs.options.wanted[i]) {
-            err = stream_print(&logs, (enum job_stream)i);
+        if (options.wanted[i]) {
+            err = stream_print(&options, (enum job_stream)i, &invocation->why);
         }
     }
     return err;
 }
 
 const struct command command_job_logs = {
-    .group = "job",
-    .name = "logs",
-    .summary = "Print the output of a job; with --follow, stay.",
-    .operands = "ID",
+    COMMAND("job", "logs", "ID", "Print the output of a job; with --follow, stay."),
     .flags = logs_flags,
     .talks = true,
     .about =
@@ -184,4 +142,99 @@ const struct command command_job_logs = {
         "tried again, --follow goes on with the next attempt and says so on stderr. With --json\n"
         "each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
     .run = logs_run,
+};
+
+/* --- Search ----------------------------------------------------------------------------------- */
+
+static const struct flag search_flags[] = {
+    OPTION_TEXT("stream", 0, "NAME", "Where to look [out; pty of a job with a terminal].",
+                .choices = "out|err|pty"),
+    OPTION_INT("limit", 'n', "N", 1, 500, "Print so many matches at most [50]."),
+    OPTION_INT("context", 'C', "N", 0, 50, "Lines to show around each match [0]."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt [the newest]."),
+    OPTION_END,
+};
+
+/* A line of a log may hold anything; on a terminal it must not do anything. */
+static void line_print(int64_t line, char mark, const json_t *text) {
+    AUTO(text_done) struct text plain = text_up_to(32 << 20);
+    text_add(&plain, json_is_string(text) ? json_string_value(text) : "", json_string_length(text));
+    if (plain.len > 0) {
+        utf8_make_plain(plain.data, plain.len);
+    }
+    printf("%lld%c%s\n", (long long)line, mark, plain.data != NULL ? plain.data : "");
+}
+
+static void match_print(const json_t *match) {
+    int64_t line = talk_int(match, "line");
+    const json_t *before = json_object_get(match, "before"),
+                 *after = json_object_get(match, "after");
+    size_t count = json_array_size(before);
+    for (size_t i = 0; i < count; i++) {
+        line_print(line - (int64_t)(count - i), '-', json_array_get(before, i));
+    }
+    line_print(line, ':', json_object_get(match, "text"));
+    for (size_t i = 0; i < json_array_size(after); i++) {
+        line_print(line + 1 + (int64_t)i, '-', json_array_get(after, i));
+    }
+}
+
+static struct err search_run(struct invocation *invocation) {
+    static const char *const numbers[] = {"limit", "context", "attempt"};
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *run = NULL, *answer = NULL;
+    AUTO(text_done) struct text target = {0};
+    const struct args *args = &invocation->args;
+    const char *stream = args_text(args, "stream");
+    struct err err = talk_open(&talk, invocation);
+    if (!err_failed(err) && stream == NULL) {
+        err = run_get(&talk, args->operands[0], 0 /* a single try */, &run, &invocation->why);
+        stream = job_has_pty(run) ? "pty" : "out";
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (!talk_target(&target, "/api/v1/jobs/", args->operands[0], "/logs/search?pattern=")) {
+        return err_make(ERR_NOT_FOUND, "job: id");
+    }
+    client_add_escaped(&target, args->operands[1]);
+    text_addf(&target, "&stream=%s", stream);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        if (args_given(args, numbers[i])) {
+            text_addf(&target, "&%s=%lld", numbers[i], (long long)args_int(args, numbers[i], 0));
+        }
+    }
+    if (text_failed(&target)) {
+        return err_make(ERR_URL_TOO_LONG, "job: pattern");
+    }
+    err = talk_get(&talk, target.data, &answer, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *matches = json_object_get(answer, "matches");
+    invocation->exit_code = json_array_size(matches) == 0;
+    if (invocation->json) {
+        talk_print(answer);
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < json_array_size(matches); i++) {
+        if (i > 0 && args_int(args, "context", 0) > 0) {
+            puts("--");
+        }
+        match_print(json_array_get(matches, i));
+    }
+    if (json_is_true(json_object_get(answer, "truncated"))) {
+        (void)fflush(stdout); /* A failure shows again at the end. */
+        fprintf(stderr, "drover: %zu of %lld matches are shown\n", json_array_size(matches),
+                (long long)talk_int(answer, "total"));
+    }
+    return ERR_OK;
+}
+
+const struct command command_job_search = {
+    COMMAND("job", "search", "ID PATTERN", "Search the output of a job with a regular expression."),
+    .flags = search_flags,
+    .talks = true,
+    .about = "Exit code: 0 when something matched, 1 when nothing did.\n",
+    .run = search_run,
 };

@@ -13,8 +13,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "cli/base/api.h"
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/job/input.h"
 #include "cli/job/request.h"
@@ -145,22 +144,21 @@ static struct err job_follow(struct job_run *run, const char *id) {
 /* Who detaches at once leaves when the input is there. */
 static struct err job_detach(struct job_run *run, const char *id) {
     struct invocation *invocation = run->invocation;
-    struct err err = ERR_OK;
     if (run->pour_fd >= 0) {
         AUTO(job_input_done)
         struct job_input input = {
             .talk = &run->talk, .run = id, .why = &invocation->why, .fd = run->pour_fd};
         job_input_init(&input);
-        err = job_input_pump(&input);
+        struct err err = job_input_pump(&input);
         if (input.state == JOB_INPUT_BROKEN) {
             job_stop_broken(&run->talk, id);
         }
-    }
-    if (err.code == ERR_INTERRUPTED) {
-        job_detached(invocation, id);
-    }
-    if (err_failed(err)) {
-        return err;
+        if (err.code == ERR_INTERRUPTED) {
+            job_detached(invocation, id);
+        }
+        if (err_failed(err)) {
+            return err;
+        }
     }
     /* Scripts read exactly this. */
     printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
@@ -176,9 +174,7 @@ static struct err job_run_run(struct invocation *invocation) {
         .invocation = invocation, .talk = {.interrupt_fd = -1}, .input_fd = -1, .pour_fd = -1};
     AUTO(json_release) json_t *job = NULL;
     struct err err = talk_open(&run.talk, invocation);
-    if (!err_failed(err)) {
-        err = job_submit(&run, &job);
-    }
+    err = err_failed(err) ? err : job_submit(&run, &job);
     if (err_failed(err)) {
         return err;
     }
@@ -187,10 +183,7 @@ static struct err job_run_run(struct invocation *invocation) {
 }
 
 const struct command command_job_run = {
-    .group = "job",
-    .name = "run",
-    .summary = "Run a command under the daemon, and follow it.",
-    .operands = "[--] CMD [ARG...]",
+    COMMAND("job", "run", "[--] CMD [ARG...]", "Run a command under the daemon, and follow it."),
     .takes_rest = true,
     .flags = job_request_flags,
     .talks = true,

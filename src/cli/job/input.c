@@ -85,31 +85,27 @@ static struct err keys_keep(struct job_input *input) {
 
 /* --- Sending ---------------------------------------------------------------------------------- */
 
-/* A job that does not read is nothing to be told of: its input waits, as in a pipe. */
-static void pause_begin(struct job_input *input, struct err err) {
-    int64_t pause_ms = input->pause_ms == 0 ? PAUSE_FIRST_MS : input->pause_ms * 2;
-    input->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-    input->due_ns = world_mono_ns(input->talk->world) + (uint64_t)input->pause_ms * NS_PER_MS;
-    if (err.code != ERR_TOO_MANY && !input->troubled && input->from == JOB_INPUT_STREAM) {
-        input->troubled = true;
-        talk_trouble_of(err, input->why);
-    }
-}
-
 static struct err piece_send(struct job_input *input) {
     AUTO(text_done) struct text target = {0};
     struct err err = err_make(ERR_NOT_FOUND, "job: id");
     if (talk_target(&target, "/api/v1/jobs/", input->run, "/input")) {
-        struct client_request request = {.method = "POST",
-                                         .target = target.data,
-                                         .body = text_bytes(&input->piece),
-                                         .key = input->key};
+        const struct client_request request = {.method = "POST",
+                                               .target = target.data,
+                                               .body = text_bytes(&input->piece),
+                                               .key = input->key};
         input->why->text[0] = '\0';
         err = client_call(input->talk->client, &request, NULL /* it says nothing */, input->why);
     }
     if (client_may_pass(err)) {
+        int64_t pause_ms = input->pause_ms == 0 ? PAUSE_FIRST_MS : input->pause_ms * 2;
         client_hang_up(input->talk->client);
-        pause_begin(input, err);
+        input->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+        input->due_ns = world_mono_ns(input->talk->world) + (uint64_t)input->pause_ms * NS_PER_MS;
+        /* A job that does not read is not reported: its input waits, as in a pipe. */
+        if (err.code != ERR_TOO_MANY && !input->troubled && input->from == JOB_INPUT_STREAM) {
+            input->troubled = true;
+            talk_trouble_of(err, input->why);
+        }
         return ERR_OK;
     }
     if (err_failed(err) && err.code != ERR_INPUT_CLOSED) {
@@ -130,17 +126,15 @@ static struct err piece_send(struct job_input *input) {
     return err;
 }
 
-/* --- As a guest ------------------------------------------------------------------------------- */
+/* --- Turns ------------------------------------------------------------------------------------ */
 
-static int guest_fd(void *ctx) {
-    const struct job_input *input = ctx;
+int job_input_fd(const struct job_input *input) {
     bool reads = input->state == JOB_INPUT_WAITING ||
                  (input->state == JOB_INPUT_SENDING && input->from == JOB_INPUT_KEYS);
     return reads ? input->fd : -1;
 }
 
-static int64_t guest_wait_ms(void *ctx) {
-    const struct job_input *input = ctx;
+int64_t job_input_wait_ms(const struct job_input *input) {
     if (input->state != JOB_INPUT_SENDING) {
         return -1;
     }
@@ -148,34 +142,28 @@ static int64_t guest_wait_ms(void *ctx) {
     return input->due_ns <= now ? 0 : (int64_t)((input->due_ns - now) / NS_PER_MS) + 1;
 }
 
-static struct err guest_turn(void *ctx, bool ready) {
-    struct job_input *input = ctx;
+struct err job_input_turn(struct job_input *input, bool ready) {
     struct err err = ERR_OK;
     if (ready && input->state == JOB_INPUT_WAITING) {
         err = piece_take(input);
     } else if (ready && input->state == JOB_INPUT_SENDING) {
         err = keys_keep(input);
     }
-    return !err_failed(err) && guest_wait_ms(input) == 0 ? piece_send(input) : err;
-}
-
-struct log_guest job_input_guest(struct job_input *input) {
-    return (struct log_guest){
-        .fd = guest_fd, .wait_ms = guest_wait_ms, .turn = guest_turn, .ctx = input};
+    return !err_failed(err) && job_input_wait_ms(input) == 0 ? piece_send(input) : err;
 }
 
 struct err job_input_pump(struct job_input *input) {
     struct err err = ERR_OK;
     while (!err_failed(err) && input->state != JOB_INPUT_OVER) {
-        struct pollfd polls[] = {{.fd = guest_fd(input), .events = POLLIN},
+        struct pollfd polls[] = {{.fd = job_input_fd(input), .events = POLLIN},
                                  {.fd = input->talk->options.interrupt_fd, .events = POLLIN}};
-        if (poll(polls, COUNT_OF(polls), (int)guest_wait_ms(input)) < 0 && errno != EINTR) {
+        if (poll(polls, COUNT_OF(polls), (int)job_input_wait_ms(input)) < 0 && errno != EINTR) {
             return err_from_errno(errno, "job: poll");
         }
         if ((polls[1].revents & POLLIN) != 0) {
             return err_make(ERR_INTERRUPTED, "job: input");
         }
-        err = guest_turn(input, polls[0].fd >= 0 && polls[0].revents != 0);
+        err = job_input_turn(input, polls[0].fd >= 0 && polls[0].revents != 0);
     }
     return err;
 }

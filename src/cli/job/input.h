@@ -15,7 +15,6 @@
 #define DROVER_CLI_JOB_INPUT_H
 
 #include "cli/base/api.h"
-#include "cli/job/log_follow.h"
 
 enum { JOB_INPUT_LEAVE = 0x1d }; /* Ctrl-] */
 
@@ -42,8 +41,11 @@ struct job_input {
 void job_input_init(struct job_input *input);
 void job_input_done(struct job_input *input); /* For AUTO. */
 
-/* As somebody who waits in the same poll(2). */
-struct log_guest job_input_guest(struct job_input *input);
+/* For a caller that waits by poll(2): the descriptor to be read (-1: none now), the time until a
+ * turn is due (negative: none is), and the turn after the wait. */
+int job_input_fd(const struct job_input *input);
+int64_t job_input_wait_ms(const struct job_input *input);
+MUST_CHECK struct err job_input_turn(struct job_input *input, bool ready);
 /* All of it, to its end, without looking at output. */
 MUST_CHECK struct err job_input_pump(struct job_input *input);
 

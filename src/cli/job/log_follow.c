@@ -12,10 +12,13 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/number.h"
 #include "base/utf8.h"
+#include "base/words.h"
+#include "cli/job/input.h"
 #include "cli/stream/sse_reader.h"
 
-enum { PAUSE_FIRST_MS = 20, PAUSE_MAX_MS = 2000, SILENCE_MS = 45 * 1000 };
+enum { SILENCE_MS = 45 * 1000 };
 #define NS_PER_MS UINT64_C(1000000)
 
 static const char *const stream_names[] = {[JOB_OUT] = "out", [JOB_ERR] = "err", [JOB_PTY] = "pty"};
@@ -26,18 +29,13 @@ const char *job_stream_name(enum job_stream stream) {
 }
 
 bool job_stream_find(const char *name, enum job_stream *ret_stream) {
-    for (unsigned i = 0; i < JOB_STREAM_COUNT; i++) {
-        if (strcmp(stream_names[i], name) == 0) {
-            *ret_stream = (enum job_stream)i;
-            return true;
-        }
-    }
-    return false;
+    return word_find(stream_names, JOB_STREAM_COUNT, bytes_of(name), ret_stream);
 }
 
-bool log_target(struct text *target, const char *run, const struct log_range *range) {
+/* "/api/v1/jobs/RUN/logs?…" */
+static struct err log_target(struct text *target, const char *run, const struct log_range *range) {
     if (!talk_target(target, "/api/v1/jobs/", run, "/logs?stream=")) {
-        return false;
+        return err_make(ERR_NOT_FOUND, "job: id");
     }
     text_addf(target, "%s&attempt=%lld", job_stream_name(range->stream), (long long)range->attempt);
     if (range->offset >= 0) {
@@ -46,7 +44,31 @@ bool log_target(struct text *target, const char *run, const struct log_range *ra
     if (range->limit > 0) {
         text_addf(target, "&limit=%d", range->limit);
     }
-    return !text_failed(target);
+    return text_failed(target) ? err_make(ERR_NOT_FOUND, "job: id") : ERR_OK;
+}
+
+/* Leaves *number as it is where there is no such header, or it is no number. */
+static void header_int(const struct talk *talk, const char *name, int64_t *number) {
+    int64_t value = 0;
+    if (number_parse(bytes_of(client_header(talk->client, name)),
+                     (struct number_bounds){0, INT64_MAX}, &value)) {
+        *number = value;
+    }
+}
+
+struct err log_page(struct talk *talk, const char *run, const struct log_range *range,
+                    struct text *ret_body, int64_t *ret_offset, int64_t *ret_size,
+                    struct why *why) {
+    AUTO(text_done) struct text target = {0};
+    struct err err = log_target(&target, run, range);
+    const struct client_request request = {
+        .method = "GET", .target = target.data, .accept = "application/octet-stream"};
+    err = err_failed(err) ? err : client_call(talk->client, &request, ret_body, why);
+    if (!err_failed(err)) {
+        header_int(talk, "drover-offset", ret_offset);
+        header_int(talk, "drover-size", ret_size);
+    }
+    return err;
 }
 
 /* --- What may come next ----------------------------------------------------------------------- */
@@ -78,7 +100,7 @@ struct err log_cursor_output(struct log_cursor *cursor, const json_t *data, stru
     if (seen >= bytes.len) {
         return ERR_OK;
     }
-    struct log_piece piece = {
+    const struct log_piece piece = {
         .stream = cursor->stream,
         .attempt = cursor->options->attempt,
         .offset = cursor->next,
@@ -93,10 +115,10 @@ struct err log_cursor_dropped(struct log_cursor *cursor, const json_t *data, str
     if (!json_is_integer(json_object_get(data, "to"))) {
         return nonsense(cursor, "a hole without an end", why);
     }
-    struct log_hole hole = {.stream = cursor->stream,
-                            .attempt = cursor->options->attempt,
-                            .from = cursor->next,
-                            .to = json_int(data, "to", 0)};
+    const struct log_hole hole = {.stream = cursor->stream,
+                                  .attempt = cursor->options->attempt,
+                                  .from = cursor->next,
+                                  .to = json_int(data, "to", 0)};
     if (hole.to > hole.from) {
         cursor->next = hole.to;
         cursor->options->hole(cursor->options->ctx, &hole);
@@ -128,8 +150,8 @@ void log_print_piece(void *ctx, const struct log_piece *piece) {
         fwrite(piece->bytes.data, 1, piece->bytes.len, apart ? stderr : stdout);
         return;
     }
-    AUTO(text_done) struct text line = {0};
-    text_init(&line, piece->bytes.len * 6 + 256); /* An escape is at most six bytes. */
+    /* An escape is at most six bytes. */
+    AUTO(text_done) struct text line = text_up_to(piece->bytes.len * 6 + 256);
     log_piece_json(piece, &line);
     if (!text_failed(&line)) {
         fwrite(line.data, 1, line.len, stdout);
@@ -138,30 +160,30 @@ void log_print_piece(void *ctx, const struct log_piece *piece) {
 
 void log_print_hole(void *ctx, const struct log_hole *hole) {
     const struct log_print *print = ctx;
+    const char *name = job_stream_name(hole->stream);
+    long long from = (long long)hole->from, to = (long long)hole->to;
     if (print->form == LOG_JSON) {
-        printf("{\"stream\":\"%s\",\"attempt\":%lld,"
-               "\"dropped\":{\"from\":%lld,\"to\":%lld}}\n",
-               job_stream_name(hole->stream), (long long)hole->attempt, (long long)hole->from,
-               (long long)hole->to);
+        printf("{\"stream\":\"%s\",\"attempt\":%lld,\"dropped\":{\"from\":%lld,\"to\":%lld}}\n",
+               name, (long long)hole->attempt, from, to);
         return;
     }
     (void)fflush(stdout); /* The note stands where the hole is, if both go to one terminal. */
-    fprintf(stderr, "drover: %lld bytes of %s are not kept: from %lld to %lld\n",
-            (long long)(hole->to - hole->from), job_stream_name(hole->stream),
-            (long long)hole->from, (long long)hole->to);
+    fprintf(stderr, "drover: %lld bytes of %s are not kept: from %lld to %lld\n", to - from, name,
+            from, to);
 }
 
 /* --- One stream ------------------------------------------------------------------------------- */
+
+enum feed_state { FEED_AWAY, FEED_READING, FEED_ENDED };
 
 struct feed {
     struct log_cursor cursor;
     struct client *client; /* Owned. */
     struct sse_reader reader;
-    bool reading;
-    bool proven;       /* Something came over this connection: the next pause is a short one. */
-    uint64_t due_ns;   /* Away: when the next try is. Reading: when it was silent for too long. */
-    uint64_t alive_ns; /* When something came last. */
-    int64_t pause_ms;
+    enum feed_state state;
+    uint64_t due_ns;   /* Away: time of the next try. Reading: end of a silence that is too long. */
+    uint64_t alive_ns; /* Time of the last bytes. */
+    int64_t pause_ms;  /* 0: nothing failed since the last bytes. */
 };
 
 struct following {
@@ -172,20 +194,20 @@ struct following {
     struct why *why;
 };
 
-static uint64_t now_ns(const struct following *all) {
+static uint64_t following_now(const struct following *all) {
     return world_mono_ns(all->options->talk->world);
 }
 
 static struct err frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
     struct feed *feed = ctx;
-    if (feed->cursor.ended) {
+    if (feed->state == FEED_ENDED) {
         return ERR_OK;
     }
     if (sse_is(frame, "closing")) {
         return err_why(why, ERR_CLOSING, "the daemon ended the connection");
     }
     if (sse_is(frame, "done")) {
-        feed->cursor.ended = true;
+        feed->state = FEED_ENDED;
         return ERR_OK;
     }
     AUTO(json_release) json_t *data = NULL;
@@ -198,12 +220,11 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
     return sse_is(frame, "dropped") ? log_cursor_dropped(&feed->cursor, data, why) : ERR_OK;
 }
 
-/* Half of the pause is random, so that many followers of one daemon do not come back at once. */
 static struct err feed_broken(struct following *all, struct feed *feed, struct err err) {
     const struct log_follow_options *options = all->options;
-    uint64_t now = now_ns(all);
+    uint64_t now = following_now(all);
     client_hang_up(feed->client);
-    feed->reading = false;
+    feed->state = FEED_AWAY;
     if (!client_may_pass(err) || options->retry_ms == 0 ||
         now - feed->alive_ns > (uint64_t)options->retry_ms * NS_PER_MS) {
         return err;
@@ -212,129 +233,104 @@ static struct err feed_broken(struct following *all, struct feed *feed, struct e
         talk_trouble_of(err, all->why);
         all->troubled = true;
     }
-    uint16_t random = 0;
-    world_random(options->talk->world, &random, sizeof random);
-    feed->pause_ms = feed->proven || feed->pause_ms == 0 ? PAUSE_FIRST_MS : feed->pause_ms * 2;
-    feed->pause_ms = feed->pause_ms < PAUSE_MAX_MS ? feed->pause_ms : PAUSE_MAX_MS;
-    int64_t half = feed->pause_ms / 2;
-    feed->due_ns = now + (uint64_t)(half + half * random / UINT16_MAX) * NS_PER_MS;
-    feed->proven = false;
+    int64_t pause_ms = talk_pause_next(options->talk->world, &feed->pause_ms);
+    feed->due_ns = now + (uint64_t)pause_ms * NS_PER_MS;
     return ERR_OK;
 }
 
-static struct err feed_connect(struct following *all, struct feed *feed) {
-    AUTO(text_done) struct text target = {0};
-    const struct log_range range = {.stream = feed->cursor.stream,
-                                    .attempt = all->options->attempt,
-                                    .offset = feed->cursor.next};
-    sse_reader_clear(&feed->reader);
-    all->why->text[0] = '\0';
-    struct err err = err_make(ERR_NOT_FOUND, "log: target");
-    if (log_target(&target, all->options->run, &range)) {
-        struct client_request request = {
+/* Does what is due: connects, reads, or gives a silent connection up. */
+static struct err feed_turn(struct following *all, struct feed *feed, bool ready) {
+    const uint64_t now = following_now(all);
+    struct err err = ERR_OK;
+    if (feed->state == FEED_ENDED || (!ready && feed->due_ns > now)) {
+        return err;
+    }
+    if (feed->state == FEED_AWAY) {
+        AUTO(text_done) struct text target = {0};
+        const struct log_range range = {.stream = feed->cursor.stream,
+                                        .attempt = all->options->attempt,
+                                        .offset = feed->cursor.next};
+        sse_reader_clear(&feed->reader);
+        all->why->text[0] = '\0';
+        err = log_target(&target, all->options->run, &range);
+        const struct client_request request = {
             .method = "GET", .target = target.data, .accept = "text/event-stream"};
-        err = client_ask(feed->client, &request, all->why);
-    }
-    if (err_failed(err)) {
-        return feed_broken(all, feed, err);
-    }
-    feed->reading = true;
-    feed->due_ns = now_ns(all) + SILENCE_MS * NS_PER_MS;
-    return ERR_OK;
-}
-
-static struct err feed_read(struct following *all, struct feed *feed) {
-    struct bytes piece = {0};
-    enum client_more more = CLIENT_MORE;
-    struct err err = client_read_now(feed->client, &piece, &more, all->why);
-    if (!err_failed(err) && piece.len > 0) {
-        feed->proven = true;
-        all->troubled = false;
-        feed->alive_ns = now_ns(all);
-        feed->due_ns = feed->alive_ns + SILENCE_MS * NS_PER_MS;
-        err = sse_reader_feed(&feed->reader, piece, all->why);
-    } else if (!err_failed(err) && more == CLIENT_OVER && !feed->cursor.ended) {
-        why_set(all->why, "the daemon closed the connection");
-        err = err_make(ERR_CLOSING, "log: end");
-    }
-    if (feed->cursor.ended) {
-        client_hang_up(feed->client);
-        feed->reading = false;
-        return ERR_OK;
+        err = err_failed(err) ? err : client_ask(feed->client, &request, all->why);
+        feed->state = FEED_READING;
+        feed->due_ns = following_now(all) + SILENCE_MS * NS_PER_MS;
+    } else if (!ready) {
+        err = err_why(all->why, ERR_IO, "the daemon was silent for %d s", SILENCE_MS / 1000);
+    } else {
+        struct bytes piece = {0};
+        enum client_more more = CLIENT_MORE;
+        err = client_read_now(feed->client, &piece, &more, all->why);
+        if (!err_failed(err) && piece.len > 0) {
+            all->troubled = false;
+            feed->pause_ms = 0;
+            feed->alive_ns = following_now(all);
+            feed->due_ns = feed->alive_ns + SILENCE_MS * NS_PER_MS;
+            err = sse_reader_feed(&feed->reader, piece, all->why);
+        } else if (!err_failed(err) && more == CLIENT_OVER) {
+            err = err_why(all->why, ERR_CLOSING, "the daemon closed the connection");
+        }
+        if (feed->state == FEED_ENDED) {
+            client_hang_up(feed->client);
+            return ERR_OK;
+        }
     }
     return err_failed(err) ? feed_broken(all, feed, err) : ERR_OK;
 }
 
-static struct err feed_turn(struct following *all, struct feed *feed, bool ready) {
-    bool due = feed->due_ns <= now_ns(all);
-    if (feed->cursor.ended || (!ready && !due)) {
-        return ERR_OK;
-    }
-    if (!feed->reading) {
-        return feed_connect(all, feed);
-    }
-    if (ready) {
-        return feed_read(all, feed);
-    }
-    why_set(all->why, "the daemon was silent for %d s", SILENCE_MS / 1000);
-    return feed_broken(all, feed, err_make(ERR_IO, "log: silence"));
-}
-
 /* --- All of them ------------------------------------------------------------------------------ */
 
-/* Until the first thing that is due, at least a millisecond so that none is missed by rounding. */
-static int wait_ms(const struct following *all) {
-    uint64_t now = now_ns(all), first = now + SILENCE_MS * NS_PER_MS;
-    for (unsigned i = 0; i < all->feed_count; i++) {
-        const struct feed *feed = &all->feeds[i];
-        if (!feed->cursor.ended && feed->due_ns < first) {
-            first = feed->due_ns;
-        }
-    }
-    int wait = first <= now ? 0 : (int)((first - now) / NS_PER_MS) + 1;
-    const struct log_guest *guest = all->options->guest;
-    int64_t guest_ms = guest == NULL ? -1 : guest->wait_ms(guest->ctx);
-    return guest_ms >= 0 && guest_ms < wait ? (int)guest_ms : wait;
-}
-
+/* Waits for bytes, or until something is due: at least a millisecond, so that none is missed by
+ * rounding. */
 static struct err feeds_wait(struct following *all, bool ret_ready[JOB_STREAM_COUNT]) {
     const struct log_follow_options *options = all->options;
     const struct client_options *client = &options->talk->options;
-    const struct log_guest *guest = options->guest;
+    const uint64_t now = following_now(all);
+    uint64_t first = now + SILENCE_MS * NS_PER_MS;
     struct pollfd polls[JOB_STREAM_COUNT + 3];
     unsigned count = all->feed_count;
     for (unsigned i = 0; i < count; i++) {
         const struct feed *feed = &all->feeds[i];
-        polls[i] =
-            (struct pollfd){.fd = feed->reading ? client_fd(feed->client) : -1, .events = POLLIN};
+        int fd = feed->state == FEED_READING ? client_fd(feed->client) : -1;
+        polls[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+        first = feed->state != FEED_ENDED && feed->due_ns < first ? feed->due_ns : first;
     }
-    polls[count] = (struct pollfd){.fd = client->interrupt_fd, .events = POLLIN};
-    polls[count + 1] = (struct pollfd){.fd = options->signal_fd, .events = POLLIN};
-    polls[count + 2] =
-        (struct pollfd){.fd = guest == NULL ? -1 : guest->fd(guest->ctx), .events = POLLIN};
+    int input_fd = options->input != NULL ? job_input_fd(options->input) : -1;
+    int64_t input_ms = options->input != NULL ? job_input_wait_ms(options->input) : -1;
+    int wait_ms = first <= now ? 0 : (int)((first - now) / NS_PER_MS) + 1;
+    wait_ms = input_ms >= 0 && input_ms < wait_ms ? (int)input_ms : wait_ms;
+    struct pollfd *interrupt = &polls[count], *signal = &polls[count + 1];
+    struct pollfd *input = &polls[count + 2];
+    *interrupt = (struct pollfd){.fd = client->interrupt_fd, .events = POLLIN};
+    *signal = (struct pollfd){.fd = options->signal_fd, .events = POLLIN};
+    *input = (struct pollfd){.fd = input_fd, .events = POLLIN};
     if (client->before_wait != NULL) {
         client->before_wait(client->ctx);
     }
-    if (poll(polls, count + 3, wait_ms(all)) < 0 && errno != EINTR) {
+    if (poll(polls, count + 3, wait_ms) < 0 && errno != EINTR) {
         return err_from_errno(errno, "log: poll");
     }
-    if ((polls[count].revents & POLLIN) != 0) {
+    if ((interrupt->revents & POLLIN) != 0) {
         return err_make(ERR_INTERRUPTED, "log: wait");
     }
-    if ((polls[count + 1].revents & POLLIN) != 0) {
+    if ((signal->revents & POLLIN) != 0) {
         options->signalled(options->ctx);
     }
     for (unsigned i = 0; i < count; i++) {
         ret_ready[i] = polls[i].fd >= 0 && polls[i].revents != 0;
     }
-    bool guest_ready = polls[count + 2].fd >= 0 && polls[count + 2].revents != 0;
-    return guest == NULL ? ERR_OK : guest->turn(guest->ctx, guest_ready);
+    return options->input != NULL
+               ? job_input_turn(options->input, input_fd >= 0 && input->revents != 0)
+               : ERR_OK;
 }
 
-static bool all_ended(const struct following *all) {
+static bool feeds_ended(const struct following *all) {
     bool ended = true;
     for (unsigned i = 0; i < all->feed_count; i++) {
-        ended = ended && all->feeds[i].cursor.ended;
+        ended = ended && all->feeds[i].state == FEED_ENDED;
     }
     return ended;
 }
@@ -347,7 +343,7 @@ struct err log_follow(const struct log_follow_options *options, struct why *why)
             continue;
         }
         struct feed *feed = &all.feeds[all.feed_count++];
-        *feed = (struct feed){.alive_ns = now_ns(&all)};
+        *feed = (struct feed){.alive_ns = following_now(&all)};
         feed->cursor = (struct log_cursor){
             .options = options, .stream = (enum job_stream)stream, .next = options->from[stream]};
         sse_reader_init(&feed->reader);
@@ -356,11 +352,11 @@ struct err log_follow(const struct log_follow_options *options, struct why *why)
         err = client_open(&options->talk->options, &feed->client, why);
     }
     bool ready[JOB_STREAM_COUNT] = {false}; /* At first nobody is connected, and all are due. */
-    while (!err_failed(err) && !all_ended(&all)) {
+    while (!err_failed(err) && !feeds_ended(&all)) {
         for (unsigned i = 0; i < all.feed_count && !err_failed(err); i++) {
             err = feed_turn(&all, &all.feeds[i], ready[i]);
         }
-        if (!err_failed(err) && !all_ended(&all)) {
+        if (!err_failed(err) && !feeds_ended(&all)) {
             err = feeds_wait(&all, ready);
         }
     }

@@ -13,6 +13,8 @@
 
 #include "cli/base/api.h"
 
+struct job_input;
+
 enum job_stream { JOB_OUT, JOB_ERR, JOB_PTY, JOB_STREAM_COUNT };
 const char *job_stream_name(enum job_stream stream);
 MUST_CHECK bool job_stream_find(const char *name, enum job_stream *ret_stream);
@@ -37,16 +39,11 @@ struct log_range {
     int64_t offset; /* Negative: none is given. */
     int limit;      /* Bytes; 0: none is given. */
 };
-/* "/api/v1/jobs/RUN/logs?…"; false: the id is too long to be one. */
-MUST_CHECK bool log_target(struct text *target, const char *run, const struct log_range *range);
-
-/* Somebody else who waits in the same poll(2). An error of his ends the following. */
-struct log_guest {
-    int (*fd)(void *ctx);          /* To be read; -1: nothing now. */
-    int64_t (*wait_ms)(void *ctx); /* Until a turn is due; negative: none is. */
-    struct err (*turn)(void *ctx, bool ready);
-    void *ctx;
-};
+/* A page of a log as bytes (ret_body NULL: not read). *ret_offset: where it begins; *ret_size:
+ * where the log ends now. Both are untouched where the daemon does not say. */
+MUST_CHECK struct err log_page(struct talk *talk, const char *run, const struct log_range *range,
+                               struct text *ret_body, int64_t *ret_offset, int64_t *ret_size,
+                               struct why *why);
 
 struct log_follow_options {
     struct talk *talk;
@@ -56,7 +53,7 @@ struct log_follow_options {
     int64_t from[JOB_STREAM_COUNT]; /* The first offset wanted of each. */
     int64_t retry_ms;               /* 0: a disconnect ends it. */
     int signal_fd;                  /* When it is readable, `signalled` is called; -1: none. */
-    const struct log_guest *guest;  /* NULL: none. */
+    struct job_input *input;        /* Is sent meanwhile; an error of it ends all. NULL: none. */
     void (*piece)(void *ctx, const struct log_piece *piece);
     void (*hole)(void *ctx, const struct log_hole *hole);
     void (*signalled)(void *ctx);
@@ -82,17 +79,16 @@ struct log_print {
 void log_print_piece(void *ctx, const struct log_piece *piece);
 void log_print_hole(void *ctx, const struct log_hole *hole);
 
+/* --- Parts that are tested alone -------------------------------------------------------------- */
+
 /* The JSON line of a piece. */
 void log_piece_json(const struct log_piece *piece, struct text *line);
-
-/* --- Parts that are tested alone -------------------------------------------------------------- */
 
 /* Where one stream stands; `options` gives the callbacks. */
 struct log_cursor {
     const struct log_follow_options *options;
     enum job_stream stream;
     int64_t next;
-    bool ended;
 };
 /* The JSON of the frames `output` and `dropped`. */
 MUST_CHECK struct err log_cursor_output(struct log_cursor *cursor, const json_t *data,

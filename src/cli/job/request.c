@@ -53,8 +53,7 @@ static struct err shell_add(const void *ctx, struct text *body, struct why *why)
 static struct err cwd_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
     const char *cwd = args_text(request->args, "cwd");
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, 64 << 10);
+    AUTO(text_done) struct text path = text_up_to(64 << 10);
     if (cwd == NULL || cwd[0] != '/') {
         text_add_str(&path, request->here);
     }
@@ -98,8 +97,7 @@ static struct err variable_add(const struct job_request *request, const char *va
 static struct err env_add(const void *ctx, struct text *body, struct why *why) {
     const struct job_request *request = ctx;
     const struct args *args = request->args;
-    AUTO(text_done) struct text object = {0};
-    text_init(&object, body->size_max);
+    AUTO(text_done) struct text object = text_up_to(body->size_max);
     bool term = false;
     unsigned cursor = 0;
     struct err err = ERR_OK;
@@ -163,8 +161,7 @@ static struct err label_add(const void *ctx, struct text *body, struct why *why)
         text_add_name(body, "label");
         return flags_text_add(body, given, "--label", why);
     }
-    AUTO(text_done) struct text label = {0};
-    text_init(&label, LIMIT_BODY_MAX);
+    AUTO(text_done) struct text label = text_up_to(LIMIT_BODY_MAX);
     for (unsigned i = 0; i < args->rest_count; i++) {
         text_addf(&label, "%s%s", i > 0 ? " " : "", args->rest[i]);
     }

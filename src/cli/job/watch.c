@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/number.h"
 #include "cli/job/input.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
@@ -35,9 +34,16 @@ void job_detached(struct invocation *invocation, const char *run) {
 
 /* --- Requests whose answers say nothing ------------------------------------------------------- */
 
-static struct err post(struct talk *talk, const struct text *target, struct bytes body) {
+/* POST of /api/v1/jobs/RUN/resize and the like. */
+static struct err job_post(struct talk *talk, const char *base, const char *run, const char *rest,
+                           const char *body) {
+    AUTO(text_done) struct text target = {0};
     struct why ignored;
-    struct client_request request = {.method = "POST", .target = target->data, .body = body};
+    if (!talk_target(&target, base, run, rest)) {
+        return err_make(ERR_NOT_FOUND, "job: id");
+    }
+    const struct client_request request = {
+        .method = "POST", .target = target.data, .body = bytes_of(body)};
     return client_call(talk->client, &request, NULL /* no body */, &ignored);
 }
 
@@ -57,30 +63,24 @@ static int resize_open(void) {
 /* A size that does not arrive spoils a picture, not a job. */
 static void resize_send(struct talk *talk, const char *run) {
     struct terminal_size size;
-    AUTO(text_done) struct text target = {0};
     char body[64];
-    if (!terminal_size(STDOUT_FILENO, &size) ||
-        !talk_target(&target, "/api/v1/jobs/", run, "/resize")) {
+    if (!terminal_size(STDOUT_FILENO, &size)) {
         return;
     }
     (void)snprintf(body, sizeof body, "{\"rows\":%d,\"columns\":%d}", size.rows,
                    size.columns); /* Fits. */
-    if (err_failed(post(talk, &target, bytes_of(body)))) {
+    if (err_failed(job_post(talk, "/api/v1/jobs/", run, "/resize", body))) {
         client_hang_up(talk->client);
     }
 }
 
 void job_stop_broken(struct talk *talk, const char *run) {
-    AUTO(text_done) struct text target = {0};
-    if (!talk_target(&target, "/api/v1/runs/", run, "/stop")) {
-        return;
-    }
-    struct err err = post(talk, &target, BYTES("{}"));
+    struct err err = job_post(talk, "/api/v1/runs/", run, "/stop", "{}");
     fprintf(stderr, "drover: the rest of the input of %s cannot be sent; it %s\n", run,
             err_failed(err) ? "waits: 'drover stop' ends it" : "was asked to end");
 }
 
-/* --- Logs ------------------------------------------------------------------------------------- */
+/* --- Watching --------------------------------------------------------------------------------- */
 
 struct watching {
     struct log_print print;
@@ -88,8 +88,13 @@ struct watching {
     int resize_fd; /* Owned. */
     struct raw_terminal terminal;
     struct job_input input; /* Begun unless nothing is sent. */
-    struct log_guest guest;
 };
+
+static void watching_done(struct watching *watching) {
+    raw_terminal_end(&watching->terminal);
+    fd_release(&watching->resize_fd);
+    job_input_done(&watching->input);
+}
 
 static void resize_came(void *ctx) {
     struct watching *watching = CONTAINER_OF(ctx, struct watching, print);
@@ -97,28 +102,6 @@ static void resize_came(void *ctx) {
     while (read(watching->resize_fd, &info, sizeof info) == (ssize_t)sizeof info) {
     }
     resize_send(watching->watch->talk, watching->watch->run);
-}
-
-/* Where a stream's log of the first attempt that is watched ends now. */
-static struct err log_size(const struct job_watch *watch, enum job_stream stream,
-                           int64_t *ret_size) {
-    struct talk *talk = watch->talk;
-    struct why *why = &watch->invocation->why;
-    AUTO(text_done) struct text target = {0};
-    const struct log_range range = {
-        .stream = stream, .attempt = watch->attempt, .offset = -1, .limit = 1};
-    if (!log_target(&target, watch->run, &range)) {
-        return err_make(ERR_NOT_FOUND, "job: id");
-    }
-    struct client_request request = {
-        .method = "GET", .target = target.data, .accept = "application/octet-stream"};
-    struct err err = client_call(talk->client, &request, NULL /* only its head counts */, why);
-    const char *size = err_failed(err) ? NULL : client_header(talk->client, "drover-size");
-    struct number_bounds bounds = {0, INT64_MAX};
-    if (!err_failed(err) && (size == NULL || !number_parse(bytes_of(size), bounds, ret_size))) {
-        return err_why(why, ERR_INTERNAL, "the daemon does not say how long the log is");
-    }
-    return err;
 }
 
 /* Follows an attempt to its end. *ret_run is the run after that, ended or begun again. */
@@ -132,93 +115,67 @@ static struct err attempt_watch(struct watching *watching, int64_t attempt, json
         .wanted = {[JOB_OUT] = !watch->pty, [JOB_ERR] = !watch->pty, [JOB_PTY] = watch->pty},
         .retry_ms = watch->retry_ms,
         .signal_fd = watching->resize_fd,
-        .guest = watch->input == JOB_WATCH_ONLY ? NULL : &watching->guest,
+        .input = watch->input == JOB_WATCH_ONLY ? NULL : &watching->input,
         .piece = log_print_piece,
         .hole = log_print_hole,
         .signalled = resize_came,
         .ctx = &watching->print,
     };
-    struct err err = ERR_OK;
     bool only_new = watch->only_new && attempt == watch->attempt;
-    for (unsigned i = 0; only_new && i < JOB_STREAM_COUNT && !err_failed(err); i++) {
-        if (options.wanted[i]) {
-            err = log_size(watch, (enum job_stream)i, &options.from[i]);
+    for (unsigned i = 0; only_new && i < JOB_STREAM_COUNT; i++) {
+        const struct log_range range = {
+            .stream = (enum job_stream)i, .attempt = attempt, .offset = -1, .limit = 1};
+        int64_t offset = 0, size = -1;
+        if (!options.wanted[i]) {
+            continue;
         }
+        struct err err =
+            log_page(watch->talk, watch->run, &range, NULL /* not read */, &offset, &size, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        if (size < 0) {
+            return err_why(why, ERR_INTERNAL, "the daemon does not say how long the log is");
+        }
+        options.from[i] = size;
     }
-    if (!err_failed(err)) {
-        err = log_follow(&options, why);
-    }
-    struct run_wait wait = {.id = watch->run, .past_attempt = attempt, .retry_ms = watch->retry_ms};
+    struct err err = log_follow(&options, why);
+    const struct run_wait wait = {
+        .id = watch->run, .past_attempt = attempt, .retry_ms = watch->retry_ms};
     return err_failed(err) ? err : run_wait(watch->talk, &wait, ret_run, why);
-}
-
-/* --- The whole of it -------------------------------------------------------------------------- */
-
-static void end_tell(struct invocation *invocation, const json_t *run) {
-    invocation->exit_code = run_exit_code(run);
-    if (invocation->json) {
-        talk_print(run);
-        return;
-    }
-    /* Exit codes of a command speak for themselves; everything else is said. */
-    bool plain = strcmp(talk_text(run, "state"), "succeeded") == 0 ||
-                 strcmp(talk_text(run, "cause"), "exit_code") == 0;
-    if (!plain) {
-        (void)fflush(stdout); /* A failure shows again at the end. */
-        const char *note = talk_text(run, "note");
-        fprintf(stderr, "drover: %s: %s%s%s\n", talk_text(run, "id"), run_words(run).text,
-                note[0] != '\0' ? ": " : "", note);
-    }
 }
 
 static struct err attempts_watch(struct watching *watching) {
     const struct job_watch *watch = watching->watch;
+    struct invocation *invocation = watch->invocation;
     for (int64_t attempt = watch->attempt;; attempt++) { /* Also those that ended meanwhile. */
         AUTO(json_release) json_t *run = NULL;
         struct err err = attempt_watch(watching, attempt, &run);
         if (err_failed(err)) {
             return err;
         }
-        if (run_has_ended(run) && talk_int(run, "attempt") <= attempt) {
-            raw_terminal_end(&watching->terminal);
-            end_tell(watch->invocation, run);
-            return ERR_OK;
+        if (!run_has_ended(run) || talk_int(run, "attempt") > attempt) {
+            continue;
         }
+        raw_terminal_end(&watching->terminal);
+        invocation->exit_code = run_exit_code(run);
+        /* Exit codes of a command speak for themselves; everything else is said. */
+        bool plain = strcmp(talk_text(run, "state"), "succeeded") == 0 ||
+                     strcmp(talk_text(run, "cause"), "exit_code") == 0;
+        if (invocation->json) {
+            talk_print(run);
+        } else if (!plain) {
+            const char *note = talk_text(run, "note");
+            (void)fflush(stdout); /* A failure shows again at the end. */
+            fprintf(stderr, "drover: %s: %s%s%s\n", talk_text(run, "id"), run_words(run).text,
+                    note[0] != '\0' ? ": " : "", note);
+        }
+        return ERR_OK;
     }
-}
-
-/* The line is written before the terminal is raw, and ends like any other. */
-static void input_begin(struct watching *watching) {
-    const struct job_watch *watch = watching->watch;
-    bool types = watch->input == JOB_WATCH_TYPE;
-    watching->input = (struct job_input){
-        .talk = watch->talk,
-        .run = watch->run,
-        .why = &watch->invocation->why,
-        .fd = types ? STDIN_FILENO : watch->input_fd,
-        .from = types ? JOB_INPUT_KEYS : JOB_INPUT_STREAM,
-    };
-    job_input_init(&watching->input);
-    watching->guest = job_input_guest(&watching->input);
-    if (!types) {
-        return;
-    }
-    fprintf(stderr,
-            "drover: %s has this terminal; Ctrl-] detaches, 'drover attach %s' comes back.\n",
-            watch->run, watch->run);
-    talk_hear_all(watch->talk);
-    if (!raw_terminal_begin(&watching->terminal)) {
-        watching->input.fd = -1; /* The terminal vanished just now: output is followed, no more. */
-    }
-}
-
-static void watching_done(struct watching *watching) {
-    raw_terminal_end(&watching->terminal);
-    fd_release(&watching->resize_fd);
-    job_input_done(&watching->input);
 }
 
 struct err job_watch(const struct job_watch *watch) {
+    bool types = watch->input == JOB_WATCH_TYPE;
     AUTO(watching_done)
     struct watching watching = {
         .print = {.form = watch->invocation->json ? LOG_JSON : LOG_PLAIN, .err_apart = true},
@@ -227,7 +184,22 @@ struct err job_watch(const struct job_watch *watch) {
     };
     talk_warn_held(watch->talk);
     if (watch->input != JOB_WATCH_ONLY) {
-        input_begin(&watching);
+        watching.input = (struct job_input){.talk = watch->talk,
+                                            .run = watch->run,
+                                            .why = &watch->invocation->why,
+                                            .fd = types ? STDIN_FILENO : watch->input_fd,
+                                            .from = types ? JOB_INPUT_KEYS : JOB_INPUT_STREAM};
+        job_input_init(&watching.input);
+    }
+    /* The line is written before the terminal is raw, and ends like any other. */
+    if (types) {
+        fprintf(stderr,
+                "drover: %s has this terminal; Ctrl-] detaches, 'drover attach %s' comes back.\n",
+                watch->run, watch->run);
+        talk_hear_all(watch->talk);
+    }
+    if (types && !raw_terminal_begin(&watching.terminal)) {
+        watching.input.fd = -1; /* The terminal vanished just now: output is followed, no more. */
     }
     struct err err = attempts_watch(&watching);
     (void)fflush(stdout);                 /* A failure shows again at the end. */

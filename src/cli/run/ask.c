@@ -65,10 +65,9 @@ struct err run_wait(struct talk *talk, const struct run_wait *wait, json_t **ret
             return ERR_OK;
         }
         talk_warn_held(talk);
-        AUTO(text_done) struct text name = {0};
+        AUTO(text_done) struct text name = text_up_to(8 << 10);
         const char *stream = talk_text(run, "stream");
         bool named = stream[0] != '\0';
-        text_init(&name, 8 << 10);
         text_addf(&name, "%s%s", named ? "" : "run:", named ? stream : wait->id);
         if (text_failed(&name)) {
             return err_make(ERR_OUT_OF_MEMORY, "run: stream");

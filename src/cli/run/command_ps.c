@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/run/ask.h"
@@ -30,25 +30,17 @@ static void row_print(void *ctx, const json_t *run) {
     fputs(text_bytes(&text).data, stdout);
 }
 
-static struct err list_print(struct talk *talk, struct invocation *invocation, const char *path,
-                             int64_t most) {
-    struct run_view view = run_view_fitted(invocation);
-    const struct listing listing = {
-        .path = path, .most = most, .head = head_print, .row = row_print, .ctx = &view};
-    talk_warn_held(talk);
-    return listing_print(talk, invocation, &listing);
-}
-
 /* --- Watching --------------------------------------------------------------------------------- */
 
 struct ps_watch {
     struct invocation *invocation;
     struct talk *talk;
-    const char *path; /* "/api/v1/runs" with the filters that were given; borrowed. --state is one
-                       * of them only where the picture is drawn: changes into a state would not be
-                       * seen in a list that has but those in it. */
-    bool all;         /* On a terminal: also those that have ended. */
-    bool draw;        /* Whether the output is a terminal. */
+    /* "/api/v1/runs" with the filters that were given, and the same of those that live; borrowed.
+     * --state is one of them only where the picture is drawn: changes into a state would not be
+     * seen in a list that has but those in it. */
+    const char *path, *live_path;
+    bool all;  /* On a terminal: also those that have ended. */
+    bool draw; /* Whether the output is a terminal. */
     struct run_view view;
 };
 
@@ -61,11 +53,6 @@ struct look {
     bool first, reached;         /* reached: the marker. */
 };
 
-static void live_path(const struct ps_watch *watch, struct text *path) {
-    text_init(path, 16 << 10);
-    text_addf(path, "%s%clive=1", watch->path, strchr(watch->path, '?') == NULL ? '?' : '&');
-}
-
 /* --- Lines ------------------------------------------------------------------------------------ */
 
 static void line_print(struct look *look, const json_t *run) {
@@ -77,11 +64,10 @@ static void line_print(struct look *look, const json_t *run) {
         talk_print(run);
         return;
     }
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 1 << 20);
+    AUTO(text_done) struct text text = text_up_to(1 << 20);
     text_addf(&text, "%s  ", talk_time(watch->view.now_ms).text);
     run_view_row(&watch->view, run, &text);
-    fputs(text.data != NULL ? text.data : "", stdout);
+    fputs(text_bytes(&text).data, stdout);
 }
 
 static void live_look(struct look *look, const json_t *run) {
@@ -159,7 +145,6 @@ static struct err gone_look(struct look *look) {
 /* A look that failed in the middle is forgotten: the next one prints what this one might have. */
 static struct err look_once(struct look *look) {
     struct ps_watch *watch = look->watch;
-    AUTO(text_done) struct text live = {0};
     struct talk_rows rows = {.path = watch->path,
                              .enough = &look->reached,
                              .each = newest_each,
@@ -169,10 +154,9 @@ static struct err look_once(struct look *look) {
     look->now = json_object();
     look->newest[0] = '\0';
     look->reached = false;
-    live_path(watch, &live);
     struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
     if (!err_failed(err)) {
-        err = talk_list(watch->talk, live.data, live_each, look, &watch->invocation->why);
+        err = talk_list(watch->talk, watch->live_path, live_each, look, &watch->invocation->why);
     }
     if (!err_failed(err)) {
         err = gone_look(look);
@@ -227,13 +211,10 @@ static struct err draw_once(struct ps_watch *watch) {
         size.rows = 24; /* A terminal a moment ago. */
     }
     const int64_t room = size.rows > ROWS_MIN ? size.rows - 3 : ROWS_MIN;
-    AUTO(text_done) struct text path = {0};
-    struct picture picture = {.view = &watch->view, .left = room};
+    struct picture picture = {.view = &watch->view, .text = text_up_to(4 << 20), .left = room};
     watch->view.columns = size.columns;
-    live_path(watch, &path);
-    text_init(&picture.text, 4 << 20);
     run_view_head(&watch->view, &picture.text);
-    struct talk_rows rows = {.path = watch->all ? watch->path : path.data,
+    struct talk_rows rows = {.path = watch->all ? watch->path : watch->live_path,
                              .each = picture_each,
                              .ctx = &picture,
                              .most = watch->all ? room : 0};
@@ -258,8 +239,7 @@ static struct err watch_loop(struct ps_watch *watch) {
     if (watch->draw) {
         fputs("\033[2J", stdout);
     } else if (!watch->invocation->json) {
-        AUTO(text_done) struct text head = {0};
-        text_init(&head, 1024);
+        AUTO(text_done) struct text head = text_up_to(1024);
         text_addf(&head, "%-20s  ", "WHEN");
         run_view_head(&watch->view, &head);
         fputs(head.data, stdout);
@@ -303,7 +283,7 @@ static const struct flag ps_flags[] = {
 };
 
 static struct err watch_run(struct talk *talk, struct invocation *invocation) {
-    AUTO(text_done) struct text path = {0};
+    AUTO(text_done) struct text path = {0}, live = text_up_to(16 << 10);
     const struct args *args = &invocation->args;
     bool draw = !invocation->json && isatty(STDOUT_FILENO) == 1, limit = args_given(args, "limit");
     if (limit || args_given(args, "total")) { /* A watch has no last row that could be counted. */
@@ -315,9 +295,11 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
+    text_addf(&live, "%s%clive=1", path.data, strchr(path.data, '?') == NULL ? '?' : '&');
     struct ps_watch watch = {.invocation = invocation,
                              .talk = talk,
                              .path = path.data,
+                             .live_path = live.data,
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
                              .view = run_view_fitted(invocation)};
@@ -326,31 +308,38 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
     return err;
 }
 
-static struct err ps_run(struct invocation *invocation) {
+/* `ps` and `job ls`. With --live, or `ps` without --all and --state, only runs that live. */
+static struct err list_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
+    bool jobs = args_has(args, "live"), watches = !jobs && args_on(args, "watch");
+    bool ended = jobs ? !args_on(args, "live") : args_on(args, "all") || args_given(args, "state");
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    struct run_view view = run_view_fitted(invocation);
+    char path[32];
+    (void)snprintf(path, sizeof path, "/api/v1/%s%s", jobs ? "jobs" : "runs",
+                   ended ? "" : "?live=1"); /* Fits. */
+    const struct listing listing = {.path = path,
+                                    .most = jobs || ended ? SHOWN : 0,
+                                    .head = head_print,
+                                    .row = row_print,
+                                    .ctx = &view};
     struct err err = talk_open(&talk, invocation);
-    if (err_failed(err)) {
-        return err;
+    if (err_failed(err) || watches) {
+        return err_failed(err) ? err : watch_run(&talk, invocation);
     }
-    if (args_on(args, "watch")) {
-        return watch_run(&talk, invocation);
-    }
-    bool all = args_on(args, "all") || args_given(args, "state");
-    return list_print(&talk, invocation, all ? "/api/v1/runs" : "/api/v1/runs?live=1",
-                      all ? SHOWN : 0);
+    talk_warn_held(&talk);
+    return listing_print(&talk, invocation, &listing);
 }
 
 const struct command command_ps = {
-    .name = "ps",
-    .summary = "List the runs that live, of every kind.",
+    COMMAND(NULL, "ps", NULL, "List the runs that live, of every kind."),
     .flags = ps_flags,
     .talks = true,
     .about =
         "Without --limit, all runs that live are listed; with --all or --state, the newest 50.\n"
         "With --watch and --state in a pipe, a line is added for each run that comes into one of\n"
         "these states.\n",
-    .run = ps_run,
+    .run = list_run,
 };
 
 /* --- Jobs ------------------------------------------------------------------------------------- */
@@ -362,20 +351,9 @@ static const struct flag ls_flags[] = {
     OPTION_END,
 };
 
-static struct err ls_run(struct invocation *invocation) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    struct err err = talk_open(&talk, invocation);
-    bool live = args_on(&invocation->args, "live");
-    return err_failed(err) ? err
-                           : list_print(&talk, invocation,
-                                        live ? "/api/v1/jobs?live=1" : "/api/v1/jobs", SHOWN);
-}
-
 const struct command command_job_ls = {
-    .group = "job",
-    .name = "ls",
-    .summary = "List jobs, the newest first.",
+    COMMAND("job", "ls", NULL, "List jobs, the newest first."),
     .flags = ls_flags,
     .talks = true,
-    .run = ls_run,
+    .run = list_run,
 };

@@ -188,13 +188,16 @@ static void command_add(const json_t *run, struct text *text) {
     }
 }
 
-/* Without control characters. */
 static void plain_add(struct text *text, struct bytes words) {
     size_t begin = text->len;
     text_add(text, words.data, words.len);
     if (text->len > begin) {
         utf8_make_plain(text->data + begin, text->len - begin);
     }
+}
+
+void run_view_plain(struct text *text, const char *words) {
+    plain_add(text, bytes_of(words));
 }
 
 /* --- One line --------------------------------------------------------------------------------- */
@@ -215,9 +218,7 @@ void run_view_row(const struct run_view *view, const json_t *run, struct text *t
               KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
               run_words(run).text, paint_end(&view->paint, colour), TRY_WIDTH,
               (long long)talk_int(run, "attempts"), TIME_WIDTH, time_of(view, run).text);
-    AUTO(text_done) struct text what = {0}, plain = {0};
-    text_init(&what, 2 << 20);
-    text_init(&plain, 2 << 20);
+    AUTO(text_done) struct text what = text_up_to(2 << 20), plain = text_up_to(2 << 20);
     const char *label = talk_text(run, "label");
     if (label[0] != '\0') {
         text_add_str(&what, label);
@@ -264,17 +265,6 @@ void run_view_state(const struct run_view *view, const json_t *run, struct text 
               paint_end(&view->paint, colour));
 }
 
-void run_view_plain(struct text *text, const char *words) {
-    plain_add(text, bytes_of(words));
-}
-
-static void size_line(struct text *text, const char *key, int64_t bytes) {
-    if (bytes > 0) {
-        key_add(text, key);
-        text_addf(text, "%lld bytes\n", (long long)bytes);
-    }
-}
-
 static void usage_add(const json_t *result, struct text *text) {
     int64_t cpu_us = talk_int(result, "cpu_us"), memory_kb = talk_int(result, "memory_kb");
     int64_t processes = talk_int(result, "processes");
@@ -287,9 +277,13 @@ static void usage_add(const json_t *result, struct text *text) {
         }
         text_add_char(text, '\n');
     }
-    size_line(text, "out", talk_int(result, "out"));
-    size_line(text, "err", talk_int(result, "err"));
-    size_line(text, "pty", talk_int(result, "pty"));
+    static const char *const streams[] = {"out", "err", "pty"};
+    for (size_t i = 0; i < COUNT_OF(streams); i++) {
+        if (talk_int(result, streams[i]) > 0) {
+            key_add(text, streams[i]);
+            text_addf(text, "%lld bytes\n", (long long)talk_int(result, streams[i]));
+        }
+    }
 }
 
 /* The arguments of a workflow, and of its agents. */
@@ -301,12 +295,11 @@ static void workflow_add(const json_t *spec, struct text *text) {
         {"resumes", "resumed_from"},
     };
     const json_t *args = json_object_get(spec, "args");
-    AUTO(text_done) struct text words = {0};
+    AUTO(text_done) struct text words = text_up_to(2 << 20);
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         line_add(text, lines[i].key, talk_text(spec, lines[i].member));
     }
     line_add(text, "worktree", talk_text(json_object_get(spec, "worktree"), "path"));
-    text_init(&words, 2 << 20);
     if (args != NULL && !err_failed(json_write(args, &words))) {
         size_t len = utf8_cut(text_bytes(&words), ARGS_SHOWN);
         bool cut = len < words.len;
@@ -318,12 +311,11 @@ static void workflow_add(const json_t *spec, struct text *text) {
 
 /* The order that the run was given, in the words of its kind. */
 static void spec_add(const json_t *run, struct text *text) {
-    AUTO(text_done) struct text command = {0};
+    AUTO(text_done) struct text command = text_up_to(2 << 20);
     const char *kind = talk_text(run, "kind");
     const json_t *spec = json_object_get(run, "spec");
-    text_init(&command, 2 << 20);
     command_add(run, &command);
-    const char *words = command.data != NULL ? command.data : "";
+    const char *words = text_bytes(&command).data;
     if (strcmp(kind, "turn") == 0) { /* Key and stream are those of the session. */
         line_add(text, "asked", words);
         line_add(text, "model", talk_text(spec, "model"));

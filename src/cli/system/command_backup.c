@@ -34,8 +34,7 @@ static struct err database_find(struct invocation *invocation, char **owned,
 }
 
 static void path_print(const struct invocation *invocation, const char *key, const char *path) {
-    AUTO(text_done) struct text line = {0};
-    text_init(&line, 64 << 10);
+    AUTO(text_done) struct text line = text_up_to(64 << 10);
     if (invocation->json) {
         text_add_char(&line, '{');
         text_add_member(&line, key, bytes_of(path));

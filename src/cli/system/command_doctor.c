@@ -1,5 +1,10 @@
 /* command_doctor.c: drover doctor. Each check is one row: its subject, its verdict, and what to do
- * where something is wrong. Only a `fail` makes the exit code other than 0. */
+ * where something is wrong. Only a `fail` makes the exit code other than 0.
+ *
+ * Damaged rows, and with --deep the folders of the spool that the database does not know: the
+ * daemon is asked; where none runs, the database is read here, and the answers have the form of
+ * those of the daemon (api/system/damage.c, api/system/damage_folders.c), so that the same code
+ * shows them. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,17 +16,20 @@
 #include <wslay/wslay.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/utf8.h"
-#include "cli/base/api.h"
-#include "cli/base/cli.h"
+#include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
-#include "cli/system/doctor.h"
+#include "engine/run/runs.h"
+#include "engine/system/damage.h"
 #include "loop/loop_uv.h"
 #include "proc/cgroups.h"
 #include "proc/sandbox/probe.h"
+#include "proc/spool/spool.h"
 #include "store/commit_mark.h"
 #include "store/datadir.h"
+#include "store/offline.h"
 #include "store/store.h"
 
 static const struct flag doctor_flags[] = {
@@ -31,6 +39,26 @@ static const struct flag doctor_flags[] = {
     OPTION_END,
 };
 
+enum {
+    DOCTOR_TEXT_MAX = 1 << 20, /* Bytes of what a check has to say. */
+    DAMAGE_SHOWN_MAX = 20,
+    FOLDERS_ASKED = 50,
+    FOLDERS_SHOWN_MAX = 20,
+    FOLDERS_BYTES_MAX = 64 << 20,
+    TARGET_MAX = 16 << 10,
+    ANSWER_MS = 60000,
+};
+
+enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
+
+struct doctor {
+    struct invocation *invocation;
+    const char *data, *database; /* database NULL: SQLite in `data`. */
+    bool deep, data_exists;
+    enum err_code failure; /* Code of the first check that failed; ERR_NONE: none did. */
+    struct talk talk;      /* Opened when the daemon is asked first. */
+};
+
 /* --- Rows of the report ----------------------------------------------------------------------- */
 
 static void verdict_print(const struct doctor *doctor, enum verdict verdict, const char *what,
@@ -38,8 +66,7 @@ static void verdict_print(const struct doctor *doctor, enum verdict verdict, con
     static const char *const names[] = {"ok", "warn", "fail"};
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
     if (doctor->invocation->json) {
-        AUTO(text_done) struct text line = {0};
-        text_init(&line, 2 * DOCTOR_TEXT_MAX);
+        AUTO(text_done) struct text line = text_up_to(2 * DOCTOR_TEXT_MAX);
         text_addf(&line, "{\"check\":\"%s\",\"verdict\":\"%s\",\"detail\":", what, names[verdict]);
         text_add_json(&line, text, strlen(text));
         text_add_str(&line, "}\n");
@@ -53,8 +80,9 @@ static void verdict_print(const struct doctor *doctor, enum verdict verdict, con
            colour ? "\033[0m" : "", what, text);
 }
 
-void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, const char *format,
-                ...) {
+PRINTF_LIKE(4, 5)
+static void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what,
+                       const char *format, ...) {
     struct why why;
     va_list args;
     va_start(args, format);
@@ -63,14 +91,16 @@ void doctor_row(struct doctor *doctor, enum verdict verdict, const char *what, c
     verdict_print(doctor, verdict, what, why.text);
 }
 
-void doctor_fail_text(struct doctor *doctor, enum err_code code, const char *what,
-                      const char *text) {
+/* A row that makes the exit code that of `code`, unless an earlier one has. */
+static void doctor_fail_text(struct doctor *doctor, enum err_code code, const char *what,
+                             const char *text) {
     doctor->failure = doctor->failure != ERR_NONE ? doctor->failure : code;
     verdict_print(doctor, VERDICT_FAIL, what, text);
 }
 
-void doctor_fail(struct doctor *doctor, enum err_code code, const char *what, const char *format,
-                 ...) {
+PRINTF_LIKE(4, 5)
+static void doctor_fail(struct doctor *doctor, enum err_code code, const char *what,
+                        const char *format, ...) {
     struct why why;
     va_list args;
     va_start(args, format);
@@ -79,31 +109,12 @@ void doctor_fail(struct doctor *doctor, enum err_code code, const char *what, co
     doctor_fail_text(doctor, code, what, why.text);
 }
 
-const char *doctor_words(struct err err, const struct why *why) {
+/* The sentence of an error, or its title where it has none. */
+static const char *doctor_words(struct err err, const struct why *why) {
     return why->text[0] != '\0' ? why->text : err_title(err.code);
 }
 
 /* --- The data directory ----------------------------------------------------------------------- */
-
-static void check_permissions(struct doctor *doctor, const struct stat *info) {
-    unsigned mode = (unsigned)info->st_mode & 0777;
-    if ((mode & S_IWOTH) != 0) {
-        doctor_fail(doctor, ERR_CONFIG, "permissions",
-                    "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
-                    " 'chmod 700 %s'",
-                    mode, doctor->data);
-    } else if (info->st_uid != geteuid()) {
-        doctor_row(doctor, VERDICT_WARN, "permissions",
-                   "it belongs to another user (number %lu), who can change all that is in it",
-                   (unsigned long)info->st_uid);
-    } else if ((mode & 077) != 0) {
-        doctor_row(doctor, VERDICT_WARN, "permissions",
-                   "others may %s (mode %03o); 'chmod 700 %s' keeps them out",
-                   (mode & S_IWGRP) != 0 ? "write into it" : "enter", mode, doctor->data);
-    } else {
-        doctor_row(doctor, VERDICT_OK, "permissions", "only the owner may enter");
-    }
-}
 
 static void check_data(struct doctor *doctor) {
     const char *data = doctor->data;
@@ -127,7 +138,23 @@ static void check_data(struct doctor *doctor) {
     } else {
         verdict_print(doctor, VERDICT_OK, "data", data);
     }
-    check_permissions(doctor, &info);
+    unsigned mode = (unsigned)info.st_mode & 0777;
+    if ((mode & S_IWOTH) != 0) {
+        doctor_fail(doctor, ERR_CONFIG, "permissions",
+                    "everybody may write into it (mode %03o), so 'drover serve' refuses it;"
+                    " 'chmod 700 %s'",
+                    mode, doctor->data);
+    } else if (info.st_uid != geteuid()) {
+        doctor_row(doctor, VERDICT_WARN, "permissions",
+                   "it belongs to another user (number %lu), who can change all that is in it",
+                   (unsigned long)info.st_uid);
+    } else if ((mode & 077) != 0) {
+        doctor_row(doctor, VERDICT_WARN, "permissions",
+                   "others may %s (mode %03o); 'chmod 700 %s' keeps them out",
+                   (mode & S_IWGRP) != 0 ? "write into it" : "enter", mode, doctor->data);
+    } else {
+        doctor_row(doctor, VERDICT_OK, "permissions", "only the owner may enter");
+    }
 }
 
 static void check_space(struct doctor *doctor) {
@@ -198,8 +225,8 @@ static void integrity_tell(struct doctor *doctor, const struct store_check *chec
                    check->detail[0] != '\0' ? check->detail : "ok", sums_tell(doctor, check->sums));
         return;
     }
-    AUTO(text_done) struct text text; /* The detail is longer than a struct why. */
-    text_init(&text, DOCTOR_TEXT_MAX);
+    /* The detail is longer than a struct why. */
+    AUTO(text_done) struct text text = text_up_to(DOCTOR_TEXT_MAX);
     text_addf(&text, "%s; stop the daemon; %s", check->detail, integrity_cure(doctor, check->sums));
     utf8_make_plain(text.data, text.len); /* Names in a damaged schema may hold anything. */
     doctor_fail_text(doctor, ERR_STORE_CORRUPT, "integrity", text.data);
@@ -275,28 +302,278 @@ static void check_pages(struct doctor *doctor) {
     doctor_fail_text(doctor, ERR_STORE_CORRUPT, "file", text.data);
 }
 
-/* --- The daemon ------------------------------------------------------------------------------- */
+/* --- Damaged rows, unknown folders ------------------------------------------------------------ */
 
-static struct err daemon_get(struct doctor *doctor, struct talk *talk, const char *target,
+static struct err daemon_get(struct doctor *doctor, const char *target, int64_t timeout_ms,
                              json_t **ret_answer, struct why *why) {
-    struct client_request request = {.method = "GET", .target = target, .timeout_ms = 5000};
-    struct err err = talk_open(talk, doctor->invocation);
-    return err_failed(err) ? err
-                           : talk_ask(talk, &request, NULL /* parsed is enough */, ret_answer, why);
+    const struct client_request request = {
+        .method = "GET", .target = target, .timeout_ms = timeout_ms};
+    return talk_ask(&doctor->talk, &request, NULL /* parsed is enough */, ret_answer, why);
 }
 
+struct source {
+    struct doctor *doctor;
+    struct store_look *look;           /* Owned; NULL: the daemon is asked. */
+    struct damage_cursor cursor, next; /* next: written by the function, which may run again. */
+    struct damage_page page;
+    const char *names; /* Names of folders, with commas between. */
+    json_t *items;     /* Owned, while a function runs. */
+    struct why why;
+};
+
+/* --- Reading without a daemon ----------------------------------------------------------------- */
+
+static void item_set(json_t *item, const char *name, struct bytes value) {
+    (void)json_object_set_new(item, name, json_stringn(value.data, value.len));
+}
+
+static void row_add(void *ctx, const struct damage *damage) {
+    struct source *source = ctx;
+    json_t *item = json_object();
+    item_set(item, "table", bytes_of(damage->table));
+    item_set(item, "row", damage->where);
+    item_set(item, "column", bytes_of(damage->column));
+    item_set(item, "what", bytes_of(damage->what));
+    item_set(item, "remove", damage->remove);
+    (void)json_array_append_new(source->items, item);
+}
+
+static struct err rows_page(struct tx *tx, void *ctx) {
+    struct source *source = ctx;
+    json_decref(source->items);
+    source->items = json_array();
+    source->next = source->cursor;
+    return tx_damage_page(tx, DAMAGE_ALL, &source->next, row_add, source, &source->page);
+}
+
+static struct err folder_compare(struct tx *tx, struct source *source, struct bytes name) {
+    static const struct number_bounds attempts = {1, INT64_MAX};
+    const char *dot = memchr(name.data, '.', name.len);
+    size_t run_len = dot == NULL ? 0 : (size_t)(dot - name.data);
+    int64_t attempt = 0;
+    if (run_len == 0 ||
+        !number_parse((struct bytes){dot + 1, name.len - run_len - 1}, attempts, &attempt)) {
+        return ERR_OK; /* No name of ours. */
+    }
+    bool found = false;
+    struct run_row row = {.attempt = 0};
+    const struct run_key key = {.run = {name.data, run_len}};
+    struct err err = tx_run_find_shown(tx, &key, &found, &row); /* Also a damaged one. */
+    if (!err_failed(err) && (!found || row.attempt < attempt)) {
+        json_t *item = json_object();
+        item_set(item, "folder", name);
+        item_set(item, "what", bytes_of(found ? "attempt_unknown" : "run_unknown"));
+        (void)json_array_append_new(source->items, item);
+    }
+    return err;
+}
+
+static struct err folders_page(struct tx *tx, void *ctx) {
+    struct source *source = ctx;
+    struct err err = ERR_OK;
+    json_decref(source->items);
+    source->items = json_array();
+    for (const char *at = source->names; *at != '\0' && !err_failed(err);) {
+        size_t len = strcspn(at, ",");
+        err = folder_compare(tx, source, (struct bytes){at, len});
+        at += len + (at[len] == ',');
+    }
+    return err;
+}
+
+/* Asks the daemon for `target`, or else runs the function, which answers the same. *ret_answer:
+ * owned. What found no memory is shown as an empty word. */
+static struct err source_ask(struct source *source, const char *target,
+                             struct err (*run)(struct tx *tx, void *ctx), json_t **ret_answer) {
+    if (source->look == NULL) {
+        return daemon_get(source->doctor, target, ANSWER_MS, ret_answer, &source->why);
+    }
+    source->page.more = false;
+    struct err err = store_look_read(source->look, run, source);
+    json_t *answer = json_object();
+    (void)json_object_set_new(answer, "items", source->items); /* Null is no array: no rows. */
+    (void)json_object_set_new(answer, "next",
+                              source->page.more ? json_string("more") : json_null());
+    source->items = NULL;
+    if (err_failed(err) || answer == NULL) {
+        json_decref(answer);
+        return err_failed(err) ? err : err_make(ERR_OUT_OF_MEMORY, "doctor: answer");
+    }
+    *ret_answer = answer;
+    return ERR_OK;
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+static void damage_print(struct doctor *doctor, const json_t *damage) {
+    AUTO(text_done) struct text text = text_up_to(DOCTOR_TEXT_MAX);
+    text_addf(&text, "table %s, row %s: %s %s; to remove the row, stop the daemon and run this in ",
+              talk_text(damage, "table"), talk_text(damage, "row"), talk_text(damage, "column"),
+              talk_text(damage, "what"));
+    if (doctor->database != NULL) {
+        text_add_str(&text, "psql: ");
+    } else {
+        /* Else it would copy the log into the file, without the checksums of pages. */
+        text_addf(&text, "sqlite3 -cmd '.dbconfig no_ckpt_on_close on' %s/" DATADIR_DATABASE ": ",
+                  doctor->data);
+    }
+    text_add_str(&text, talk_text(damage, "remove"));
+    if (!text_failed(&text)) {
+        utf8_make_plain(text.data, text.len); /* A key may hold anything. */
+        doctor_fail_text(doctor, ERR_STORE_CORRUPT, "row", text.data);
+    }
+}
+
+static void rows_check(struct source *source) {
+    struct doctor *doctor = source->doctor;
+    AUTO(json_release) json_t *answer = NULL;
+    size_t found = 0;
+    struct err err = ERR_OK;
+    do {
+        AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
+        const char *after = json_str(answer, "next", NULL);
+        text_addf(&target, "/api/v1/damage%s%s",
+                  after == NULL ? "" : "?after=", after == NULL ? "" : after);
+        json_release(&answer);
+        err = source_ask(source, target.data, rows_page, &answer);
+        source->cursor = source->next;
+        const json_t *items = json_object_get(answer, "items");
+        for (size_t i = 0; i < json_array_size(items); i++) {
+            if (found++ < DAMAGE_SHOWN_MAX) {
+                damage_print(doctor, json_array_get(items, i));
+            }
+        }
+    } while (!err_failed(err) && json_str(answer, "next", NULL) != NULL);
+    if (err_failed(err)) {
+        doctor_row(doctor, VERDICT_WARN, "rows", "%s", doctor_words(err, &source->why));
+    } else if (found == 0) {
+        doctor_row(doctor, VERDICT_OK, "rows", "all text and JSON can be read");
+    } else if (found > DAMAGE_SHOWN_MAX) {
+        doctor_row(doctor, VERDICT_WARN, "rows", "%zu columns are damaged; the first %d are shown",
+                   found, DAMAGE_SHOWN_MAX);
+    }
+}
+
+/* --- Folders ---------------------------------------------------------------------------------- */
+
+static struct err folder_add(void *ctx, const char *name) {
+    struct text *names = ctx;
+    if (strchr(name, '.') != NULL && strchr(name, ',') == NULL) {
+        text_add(names, name, strlen(name) + 1);
+    }
+    return ERR_OK;
+}
+
+/* A folder in which no command began says nothing, and may be gone by now with the row. */
+static bool folder_ran(const struct spool *spool, const char *name) {
+    struct spool_state state;
+    struct err err = spool_decide(spool, name, SPOOL_LOOK, 0 /* not used */, &state);
+    return !err_failed(err) &&
+           (state.found == SPOOL_ALIVE || state.found == SPOOL_ENDED || state.found == SPOOL_GONE);
+}
+
+/* Compares the folders whose names are given, each terminated. */
+static struct err folders_compare(struct source *source, const struct spool *spool,
+                                  struct bytes names, int64_t *ret_count, int64_t *ret_unknown) {
+    static const char path[] = "/api/v1/damage/folders?names=";
+    struct err err = ERR_OK;
+    for (size_t at = 0; at < names.len && !err_failed(err);) {
+        AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
+        AUTO(json_release) json_t *answer = NULL;
+        text_add_str(&target, path);
+        for (int i = 0; i < FOLDERS_ASKED && at < names.len; i++) {
+            text_addf(&target, "%s%s", i == 0 ? "" : ",", names.data + at);
+            at += strlen(names.data + at) + 1;
+            (*ret_count)++;
+        }
+        source->names = target.data + sizeof path - 1;
+        err = source_ask(source, target.data, folders_page, &answer);
+        const json_t *items = err_failed(err) ? NULL : json_object_get(answer, "items");
+        for (size_t i = 0; i < json_array_size(items); i++) {
+            const json_t *item = json_array_get(items, i);
+            const char *folder = talk_text(item, "folder");
+            bool attempt = strcmp(talk_text(item, "what"), "attempt_unknown") == 0;
+            if (folder_ran(spool, folder) && (*ret_unknown)++ < FOLDERS_SHOWN_MAX) {
+                doctor_fail(source->doctor, ERR_STORE_INCOMPLETE, "folder",
+                            "%s/%s: the database does not know %s: it has lost it, or belongs to"
+                            " another directory; copy what is of use out of it",
+                            spool_path(spool), folder,
+                            attempt ? "this attempt of its run" : "its run");
+            }
+        }
+    }
+    return err;
+}
+
+static void folders_check(struct source *source) {
+    struct doctor *doctor = source->doctor;
+    AUTO(mem_release) char *path = datadir_path(doctor->data, "spool");
+    AUTO(text_done) struct text names = {0};
+    struct spool *spool = NULL;
+    int64_t count = 0, unknown = 0;
+    if (access(path, F_OK) < 0) {
+        return; /* spool_open would make it. */
+    }
+    struct err err = spool_open(doctor->data, &spool);
+    text_init(&names, FOLDERS_BYTES_MAX);
+    if (!err_failed(err)) {
+        err = spool_each(spool, folder_add, &names);
+    }
+    if (!err_failed(err)) {
+        err = folders_compare(source, spool, text_bytes(&names), &count, &unknown);
+    }
+    if (err_failed(err)) {
+        doctor_row(doctor, VERDICT_WARN, "folders", "%s", doctor_words(err, &source->why));
+    } else if (unknown > 0) {
+        doctor_row(doctor, VERDICT_WARN, "folders",
+                   "the database does not know %lld of %lld folders; %s", (long long)unknown,
+                   (long long)count,
+                   unknown > FOLDERS_SHOWN_MAX ? "the first 20 are shown" : "see above");
+    } else {
+        doctor_row(doctor, VERDICT_OK, "folders",
+                   "the database knows the runs of all folders of the spool (%lld)",
+                   (long long)count);
+    }
+    spool_close(spool);
+}
+
+/* The database is read here where no daemon `runs`. */
+static void check_rows(struct doctor *doctor, bool runs) {
+    struct source source = {.doctor = doctor};
+    if (!runs) {
+        const char *where = doctor->database != NULL ? doctor->database : doctor->data;
+        struct err err =
+            store_look_open(where, doctor->invocation->world, &source.look, &source.why);
+        if (err_failed(err)) {
+            doctor_row(doctor, VERDICT_WARN, "rows", "%s", doctor_words(err, &source.why));
+            return;
+        }
+    }
+    rows_check(&source);
+    source.why.text[0] = '\0';
+    if (doctor->deep) {
+        folders_check(&source);
+    }
+    if (!runs) {
+        store_look_close(source.look);
+    }
+}
+
+/* --- The daemon ------------------------------------------------------------------------------- */
+
+enum { DAEMON_MS = 5000 };
+
 static void check_daemon(struct doctor *doctor) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    struct err err = daemon_get(doctor, &talk, "/api/v1/version", &answer, &why);
+    struct err err = daemon_get(doctor, "/api/v1/version", DAEMON_MS, &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
         /* Without a daemon nobody else reads the rows, and this takes a while. */
         bool reads = doctor->deep && database_exists(doctor);
         doctor_row(doctor, VERDICT_WARN, "daemon", "not running%s",
                    reads ? "" : "; rows are not searched for damage");
         if (reads) {
-            doctor_check_rows(doctor, NULL);
+            check_rows(doctor, /* runs */ false);
         }
         return;
     }
@@ -310,7 +587,7 @@ static void check_daemon(struct doctor *doctor) {
                version, talk_text(answer, "database"),
                same ? "" : "; this program is another version: restart the daemon");
     if (same) {
-        doctor_check_rows(doctor, &talk);
+        check_rows(doctor, /* runs */ true);
     }
 }
 
@@ -341,10 +618,9 @@ static void check_descriptors(struct doctor *doctor, const json_t *ready) {
 
 /* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
-    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *answer = NULL;
     struct why why = {.text = ""};
-    struct err err = daemon_get(doctor, &talk, "/readyz", &answer, &why);
+    struct err err = daemon_get(doctor, "/readyz", DAEMON_MS, &answer, &why);
     if (err.code == ERR_UNREACHABLE) {
         return; /* check_daemon has said so. */
     }
@@ -390,7 +666,8 @@ static struct err doctor_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
     struct doctor doctor = {.invocation = invocation,
                             .database = args_text(&invocation->args, "database"),
-                            .deep = args_on(&invocation->args, "deep")};
+                            .deep = args_on(&invocation->args, "deep"),
+                            .talk = {.interrupt_fd = -1}};
     struct err err =
         config_data(&invocation->args, &invocation->env, &owned, &doctor.data, &invocation->why);
     if (err_failed(err)) {
@@ -405,8 +682,10 @@ static struct err doctor_run(struct invocation *invocation) {
     if (doctor.deep) {
         check_pages(&doctor);
     }
+    (void)talk_open(&doctor.talk, invocation); /* The first request tells of an error. */
     check_daemon(&doctor);
     check_progress(&doctor);
+    talk_close(&doctor.talk);
 
     struct sandbox_probe probe = sandbox_probe();
     struct why why;
@@ -421,8 +700,8 @@ static struct err doctor_run(struct invocation *invocation) {
 }
 
 const struct command command_doctor = {
-    .name = "doctor",
-    .summary = "Check the daemon, its database and this system, and say what to do.",
+    COMMAND(NULL, "doctor", NULL,
+            "Check the daemon, its database and this system, and say what to do."),
     .flags = doctor_flags,
     .talks = true,
     .about = "--deep also reads each page of the database file, free ones too, and compares all "

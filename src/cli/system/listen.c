@@ -25,12 +25,10 @@ static bool is_address(const char *host) {
 }
 
 struct err listen_parse(const char *text, struct listen_address *ret_address, struct why *why) {
-    struct err refused = err_make(ERR_USAGE, "listen: address");
     struct listen_address address = {0};
     if (strncmp(text, "unix:", 5) == 0) {
         if (text[5] == '\0') {
-            why_set(why, "listen: 'unix:' needs a path behind it");
-            return refused;
+            return err_why(why, ERR_USAGE, "listen: 'unix:' needs a path behind it");
         }
         *ret_address =
             (struct listen_address){.unix_socket = true, .path = text + 5, .loopback = true};
@@ -40,8 +38,8 @@ struct err listen_parse(const char *text, struct listen_address *ret_address, st
     int64_t port = 0;
     if (colon == NULL || !number_parse((struct bytes){colon + 1, strlen(colon + 1)},
                                        (struct number_bounds){0, 65535}, &port)) {
-        why_set(why, "listen: '%s' is neither HOST:PORT (port 0 picks one) nor unix:PATH", text);
-        return refused;
+        return err_why(why, ERR_USAGE,
+                       "listen: '%s' is neither HOST:PORT (port 0 picks one) nor unix:PATH", text);
     }
     size_t len = (size_t)(colon - text);
     if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
@@ -49,13 +47,12 @@ struct err listen_parse(const char *text, struct listen_address *ret_address, st
         len -= 2;
     }
     if (len == 0 || len >= sizeof address.host) {
-        why_set(why, "listen: there is no host before the port");
-        return refused;
+        return err_why(why, ERR_USAGE, "listen: there is no host before the port");
     }
     memcpy(address.host, text, len);
     if (!is_address(address.host)) {
-        why_set(why, "listen: '%s' is neither an IP address nor localhost", address.host);
-        return refused;
+        return err_why(why, ERR_USAGE, "listen: '%s' is neither an IP address nor localhost",
+                       address.host);
     }
     address.port = (uint16_t)port;
     address.loopback = is_loopback(address.host);
