@@ -107,13 +107,16 @@ static bool choices_fit(const struct flag *flag, const char *text) {
     }
 }
 
-static struct err number_read(const struct flag *flag, struct number_bounds bounds,
+static struct err number_read(const struct flag *flag, const struct field *field,
                               struct flag_value *value, const char *where, struct why *why) {
     static const char *const forms[] = {
         [FLAG_INT] = "a whole number",
         [FLAG_DURATION] = "a time like 500ms, 30s, 5m or 2h",
         [FLAG_SIZE] = "a size like 64M or 1G",
     };
+    bool of_field = field != NULL && flag->min == 0 && flag->max == 0;
+    struct number_bounds bounds = {of_field ? field->min : flag->min,
+                                   of_field ? field->max : flag->max};
     struct bytes digits = bytes_of(value->text);
     bool fits = flag->kind == FLAG_DURATION ? quantity_duration(digits, bounds, &value->number)
                 : flag->kind == FLAG_SIZE   ? quantity_size(digits, bounds, &value->number)
@@ -130,7 +133,6 @@ struct err args_set(struct args *args, unsigned at, const char *text, enum value
                     const char *where, struct why *why) {
     assert(at < args->flags.count);
     const struct flag *flag = args->flags.rows[at].flag;
-    const struct field *field = args->flags.rows[at].field;
     struct flag_value value = {.from = from, .text = text};
     if (flag->kind == FLAG_SWITCH) {
         value.number = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
@@ -138,11 +140,7 @@ struct err args_set(struct args *args, unsigned at, const char *text, enum value
             return err_why(why, ERR_USAGE, "%s: '%s' is neither true nor false", where, text);
         }
     } else if (flag->kind != FLAG_TEXT && flag->kind != FLAG_LIST) {
-        struct number_bounds bounds = {flag->min, flag->max};
-        if (field != NULL && flag->min == 0 && flag->max == 0) {
-            bounds = (struct number_bounds){field->min, field->max};
-        }
-        struct err err = number_read(flag, bounds, &value, where, why);
+        struct err err = number_read(flag, args->flags.rows[at].field, &value, where, why);
         if (err_failed(err)) {
             return err;
         }
@@ -281,58 +279,46 @@ static struct number_bounds operands_bounds(const struct command *command) {
     return bounds;
 }
 
-static struct err operand_take(struct args *args, const char *word, struct why *why) {
-    if (args->command == NULL) {
-        return err_why(why, ERR_USAGE, "'%s' stands after a flag; the command comes first", word);
-    }
-    const int64_t most = operands_bounds(args->command).max;
-    if (args->operand_count >= most) {
-        return err_why(why, ERR_USAGE, "'%s' is one word too many%s", word,
-                       most > 0 ? "; quote what belongs together" : "");
-    }
-    args->operands[args->operand_count++] = word;
-    return ERR_OK;
-}
-
-static struct err words_read(struct args *args, struct words *words, struct why *why) {
-    struct err err = ERR_OK;
-    bool flags_over = false;
-    for (; words->at < words->argc && !err_failed(err); words->at++) {
-        const char *word = words->argv[words->at];
-        bool plain = flags_over || word[0] != '-' || word[1] == '\0';
-        if (plain && args->command != NULL && args->command->takes_rest) {
-            /* A command that the command takes: nothing in it is a flag of ours. */
-            args->rest = words->argv + words->at;
-            args->rest_count = (unsigned)(words->argc - words->at);
-            break;
-        }
-        if (plain) {
-            err = operand_take(args, word, why);
-        } else if (strcmp(word, "--") == 0) {
-            flags_over = true;
-        } else {
-            err = flag_take(args, words, why);
-        }
-    }
-    return err;
-}
-
 struct err args_parse(const struct command *const *commands, int argc, const char *const *argv,
                       struct args *ret_args, struct why *why) {
     struct args args = {0};
     struct words words = {.argv = argv, .argc = argc, .at = 1};
     struct err err = command_take(commands, &words, &args, why);
-    args_flags(args.command, &args.flags);
-    if (!err_failed(err)) {
-        err = words_read(&args, &words, why);
+    const struct command *command = args.command;
+    struct number_bounds bounds = {0, 0};
+    bool flags_over = false;
+    if (command != NULL) {
+        bounds = operands_bounds(command);
+    }
+    args_flags(command, &args.flags);
+    for (; words.at < argc && !err_failed(err); words.at++) {
+        const char *word = argv[words.at];
+        bool plain = flags_over || word[0] != '-' || word[1] == '\0';
+        if (plain && command != NULL && command->takes_rest) {
+            /* A command that the command takes: nothing in it is a flag of ours. */
+            args.rest = argv + words.at;
+            args.rest_count = (unsigned)(argc - words.at);
+            break;
+        }
+        if (!plain && strcmp(word, "--") == 0) {
+            flags_over = true;
+        } else if (!plain) {
+            err = flag_take(&args, &words, why);
+        } else if (command == NULL) {
+            err =
+                err_why(why, ERR_USAGE, "'%s' stands after a flag; the command comes first", word);
+        } else if (args.operand_count >= bounds.max) {
+            err = err_why(why, ERR_USAGE, "'%s' is one word too many%s", word,
+                          bounds.max > 0 ? "; quote what belongs together" : "");
+        } else {
+            args.operands[args.operand_count++] = word;
+        }
     }
     if (err_failed(err)) {
         return err;
     }
     args.help = args_on(&args, "help");
-    const struct command *command = args.command;
-    if (command != NULL && !args.help &&
-        args.operand_count + args.rest_count < operands_bounds(command).min) {
+    if (!args.help && args.operand_count + args.rest_count < bounds.min) {
         return err_why(why, ERR_USAGE, "something is missing: drover %s%s%s %s",
                        command->group != NULL ? command->group : "",
                        command->group != NULL ? " " : "", command->name, command->operands);

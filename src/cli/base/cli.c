@@ -24,8 +24,7 @@ static void failure_print(const struct invocation *invocation, struct err err) {
                 err_name(err.code));
         return;
     }
-    AUTO(text_done) struct text text = {0};
-    text_init(&text, 4096);
+    AUTO(text_done) struct text text = text_up_to(4096);
     text_addf(&text, "{\"error\":{\"code\":\"%s\",\"title\":\"%s\"", err_name(err.code),
               err_title(err.code));
     if (detail[0] != '\0') {

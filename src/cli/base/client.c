@@ -97,9 +97,9 @@ static int on_value_complete(llhttp_t *parser) {
 }
 
 static int on_head(llhttp_t *parser) {
-    struct client *client = parser->data;
-    client->answer.head_done = true;
-    client->answer.status = parser->status_code;
+    struct answer *answer = &((struct client *)parser->data)->answer;
+    answer->head_done = true;
+    answer->status = parser->status_code;
     return 0;
 }
 

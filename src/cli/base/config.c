@@ -117,8 +117,7 @@ void config_env_unknown(const struct command *const *commands, const struct conf
 static char *data_default(const struct config_env *env) {
     const char *state = env->get(env->ctx, "XDG_STATE_HOME");
     const char *home = env->get(env->ctx, "HOME");
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, LIMIT_PATH_MAX);
+    AUTO(text_done) struct text path = text_up_to(LIMIT_PATH_MAX);
     if (state != NULL && state[0] == '/') {
         text_addf(&path, "%s/drover", state);
     } else if (home != NULL && home[0] == '/') {
@@ -186,38 +185,6 @@ static void key_of(const struct flag *flag, char ret_key[KEY_MAX]) {
     }
 }
 
-static struct err key_unknown(const struct args *args, const struct why *place, const char *key,
-                              struct why *why) {
-    char names[ARGS_FLAGS_MAX][KEY_MAX];
-    struct suggest suggest;
-    suggest_begin(&suggest, key);
-    for (unsigned at = 0; at < args->flags.count; at++) {
-        if (args->flags.rows[at].flag->in_file) {
-            key_of(args->flags.rows[at].flag, names[at]);
-            suggest_offer(&suggest, names[at]);
-        }
-    }
-    const char *best = suggest_best(&suggest);
-    return err_why(why, ERR_CONFIG, "%s: unknown setting \"%.60s\"%s%s%s", place->text, key,
-                   best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
-                   best != NULL ? "\"?" : "");
-}
-
-/* The value as the text that the command line would have; NULL: no such form. */
-static const char *value_text(struct config *config, const struct args *args, unsigned at,
-                              const json_t *value) {
-    enum flag_kind kind = args->flags.rows[at].flag->kind;
-    if (kind == FLAG_SWITCH) {
-        return json_is_true(value) ? "true" : json_is_false(value) ? "false" : NULL;
-    }
-    if (kind != FLAG_INT) {
-        return json_string_value(value);
-    }
-    (void)snprintf(config->numbers[at], sizeof config->numbers[at], "%lld",
-                   (long long)json_integer_value(value)); /* 64 bits fit. */
-    return json_is_integer(value) ? config->numbers[at] : NULL;
-}
-
 static struct err key_apply(struct config *config, struct args *args,
                             const struct config_source *source, const char *key,
                             const json_t *value, struct why *why) {
@@ -229,27 +196,44 @@ static struct err key_apply(struct config *config, struct args *args,
         [FLAG_LIST] = "text",
         [FLAG_SIZE] = "a size as text, like \"64M\"",
     };
-    struct why place = key_place(source, key);
+    struct why place = key_place(source, key), where;
+    char names[ARGS_FLAGS_MAX][KEY_MAX];
+    struct suggest suggest;
     unsigned at = 0;
+    suggest_begin(&suggest, key);
     for (; at < args->flags.count; at++) {
-        char name[KEY_MAX];
-        key_of(args->flags.rows[at].flag, name);
-        if (args->flags.rows[at].flag->in_file && strcmp(name, key) == 0) {
+        if (!args->flags.rows[at].flag->in_file) {
+            continue;
+        }
+        key_of(args->flags.rows[at].flag, names[at]);
+        if (strcmp(names[at], key) == 0) {
             break;
         }
+        suggest_offer(&suggest, names[at]);
     }
     if (at == args->flags.count) {
-        return key_unknown(args, &place, key, why);
+        const char *best = suggest_best(&suggest);
+        return err_why(why, ERR_CONFIG, "%s: unknown setting \"%.60s\"%s%s%s", place.text, key,
+                       best != NULL ? "; did you mean \"" : "", best != NULL ? best : "",
+                       best != NULL ? "\"?" : "");
     }
-    const char *text = value_text(config, args, at, value);
+
+    /* The value as the text that the command line would have. */
+    enum flag_kind kind = args->flags.rows[at].flag->kind;
+    const char *text = json_string_value(value);
+    if (kind == FLAG_SWITCH) {
+        text = json_is_true(value) ? "true" : json_is_false(value) ? "false" : NULL;
+    } else if (kind == FLAG_INT) {
+        (void)snprintf(config->numbers[at], sizeof config->numbers[at], "%lld",
+                       (long long)json_integer_value(value)); /* 64 bits fit. */
+        text = json_is_integer(value) ? config->numbers[at] : NULL;
+    }
     if (text == NULL) {
-        return err_why(why, ERR_CONFIG, "%s: \"%s\" must be %s", place.text, key,
-                       kinds[args->flags.rows[at].flag->kind]);
+        return err_why(why, ERR_CONFIG, "%s: \"%s\" must be %s", place.text, key, kinds[kind]);
     }
     if (args->values[at].from >= FROM_FILE) {
         return ERR_OK;
     }
-    struct why where;
     why_set(&where, "%s: %s", place.text, key);
     struct err err = args_set(args, at, text, FROM_FILE, where.text, why);
     return err_failed(err) ? err_make(ERR_CONFIG, "configuration: value") : ERR_OK;
@@ -280,8 +264,7 @@ static struct err file_apply(struct config *config, struct args *args,
 static struct err file_load(struct config *config, struct args *args, const struct world *world,
                             struct why *why) {
     const char *named = args_text(args, "config");
-    AUTO(text_done) struct text path = {0};
-    text_init(&path, LIMIT_PATH_MAX);
+    AUTO(text_done) struct text path = text_up_to(LIMIT_PATH_MAX);
     if (named != NULL) {
         text_add_str(&path, named);
     } else {

@@ -17,35 +17,28 @@ struct err flags_text_add(struct text *body, const char *value, const char *what
     return flags_text_check(value, what, why);
 }
 
-/* "failed,lost" */
-static struct err names_add(const struct field *field, const char *list, const char *where,
-                            struct text *text, struct why *why) {
+/* Several values as an array: those of a LIST, or the words of "failed,lost". */
+static struct err array_add(const struct flags_body *body, const struct field *field,
+                            const char *where, struct text *text, struct why *why) {
+    unsigned cursor = 0, found = 0;
     struct err err = ERR_OK;
-    unsigned found = 0;
-    for (const char *at = list; !err_failed(err); at++) {
-        size_t len = strcspn(at, ",");
-        err = field_name_find(field->names, (struct bytes){at, len}, where, &found, why);
-        text_addf(text, "%c\"%.*s\"", at == list ? '[' : ',', (int)len, at);
-        at += len;
-        if (at[0] == '\0') {
-            break;
-        }
-    }
-    text_add_char(text, ']');
-    return err_failed(err) ? err_make(ERR_USAGE, "flags: names") : err;
-}
-
-static struct err list_add(const struct args *args, const char *name, struct text *text,
-                           struct why *why) {
-    unsigned cursor = 0;
-    struct err err = ERR_OK;
-    struct why what;
-    why_set(&what, "--%s", name);
-    const char *value = args_next(args, name, &cursor);
-    for (char before = '['; value != NULL && !err_failed(err); before = ',') {
+    const char *at = field->flag.kind == FLAG_LIST
+                         ? args_next(body->args, field->flag.name, &cursor)
+                         : args_text(body->args, field->flag.name);
+    for (char before = '['; at != NULL && !err_failed(err); before = ',') {
         text_add_char(text, before);
-        err = flags_text_add(text, value, what.text, why);
-        value = args_next(args, name, &cursor);
+        if (field->flag.kind == FLAG_LIST) {
+            err = flags_text_add(text, at, where, why);
+            at = args_next(body->args, field->flag.name, &cursor);
+            continue;
+        }
+        size_t len = strcspn(at, ",");
+        if (err_failed(
+                field_name_find(field->names, (struct bytes){at, len}, where, &found, why))) {
+            err = err_make(ERR_USAGE, "flags: names");
+        }
+        text_addf(text, "\"%.*s\"", (int)len, at);
+        at = at[len] == ',' ? at + len + 1 : NULL;
     }
     text_add_char(text, ']');
     return err;
@@ -54,29 +47,22 @@ static struct err list_add(const struct args *args, const char *name, struct tex
 static struct err value_add(const struct flags_body *body, const struct field *field,
                             struct text *text, struct why *why) {
     const struct flag *flag = &field->flag;
-    const char *value = args_text(body->args, flag->name);
-    struct why what;
-    why_set(&what, "--%s", flag->name);
-    switch (flag->kind) {
-    case FLAG_INT:
-    case FLAG_DURATION:
-    case FLAG_SIZE:
-        text_add_int(text, args_int(body->args, flag->name, 0));
-        return ERR_OK;
-    case FLAG_SWITCH:
-        if (field->kind == FIELD_BOOL) {
-            text_add_str(text, "true");
-        } else {
-            text_addf(text, "\"%s\"", field->names[0]);
-        }
-        return ERR_OK;
-    case FLAG_LIST:
-        return list_add(body->args, flag->name, text, why);
-    case FLAG_TEXT:
-        break;
+    struct why where;
+    why_set(&where, "--%s", flag->name);
+    if (flag->kind == FLAG_LIST || (flag->kind == FLAG_TEXT && field->kind == FIELD_NAMES)) {
+        return array_add(body, field, where.text, text, why);
     }
-    return field->kind == FIELD_NAMES ? names_add(field, value, what.text, text, why)
-                                      : flags_text_add(text, value, what.text, why);
+    if (flag->kind == FLAG_TEXT) {
+        return flags_text_add(text, args_text(body->args, flag->name), where.text, why);
+    }
+    if (flag->kind != FLAG_SWITCH) {
+        text_add_int(text, args_int(body->args, flag->name, 0));
+    } else if (field->kind == FIELD_BOOL) {
+        text_add_str(text, "true");
+    } else {
+        text_addf(text, "\"%s\"", field->names[0]);
+    }
+    return ERR_OK;
 }
 
 /* A switch that was turned off by "=false" is not sent. */

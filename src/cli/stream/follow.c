@@ -12,8 +12,6 @@
 #include "http/stream/handshake.h"
 
 enum {
-    PAUSE_FIRST_MS = 20,
-    PAUSE_MAX_MS = 2000,
     FRAME_MAX = 2 << 20,
     POLL_WAIT_S = 30,
     POLL_LIMIT = 1000,
@@ -363,7 +361,7 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
     struct follow follow = {
         .options = options, .client = options->talk->client, .why = why, .cursor = options->after};
     const struct world *world = options->talk->world;
-    int64_t pause_ms = PAUSE_FIRST_MS;
+    int64_t pause_ms = 0;
     uint64_t alive_ns = world_mono_ns(world);
     for (;;) {
         follow.alive = false;
@@ -378,7 +376,7 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
         uint64_t now_ns = world_mono_ns(world);
         if (follow.alive) {
             alive_ns = now_ns;
-            pause_ms = PAUSE_FIRST_MS;
+            pause_ms = 0;
         }
         /* The time since the last success, or since the beginning, decides. A daemon that was
          * killed before its first answer was whole is retried like any other outage; a daemon that
@@ -388,21 +386,15 @@ struct err follow_run(const struct follow_options *options, struct why *why) {
         if (follow.ended || !client_may_pass(err) || absent || options->retry_ms == 0 || late) {
             return follow.ended ? ERR_OK : err;
         }
-        if (pause_ms == PAUSE_FIRST_MS) { /* Once for each outage. */
+        if (pause_ms == 0) { /* Once for each outage. */
             void (*trouble)(void *ctx, const char *text) =
                 options->trouble != NULL ? options->trouble : talk_trouble;
             trouble(options->ctx, why->text[0] != '\0' ? why->text : err_title(err.code));
             follow.away = true;
         }
-        /* Half of the pause is random, so that many followers of one daemon do not come back at
-         * once. */
-        uint16_t random = 0;
-        world_random(world, &random, sizeof random);
-        err = client_pause(&options->talk->options,
-                           pause_ms / 2 + pause_ms / 2 * random / UINT16_MAX);
+        err = client_pause(&options->talk->options, talk_pause_next(world, &pause_ms));
         if (err_failed(err)) {
             return err;
         }
-        pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
     }
 }

@@ -6,14 +6,10 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 
-/* Calls `each` for the flags of a command. */
-static void flags_each(const struct command *command,
-                       void (*each)(const struct command *command, const struct flag *flag)) {
-    struct args_flags flags;
-    args_flags(command, &flags);
-    for (unsigned at = 0; at < flags.count; at++) {
-        each(command, flags.rows[at].flag);
-    }
+/* "stream append", or "serve" */
+static void name_print(const struct command *command) {
+    printf("%s%s%s", command->group != NULL ? command->group : "",
+           command->group != NULL ? " " : "", command->name);
 }
 
 /* The first command of a group stands for it where only groups matter. */
@@ -49,18 +45,19 @@ static void choices_print(const char *choices) {
 
 /* --- bash and zsh ----------------------------------------------------------------------------- */
 
-static void bash_flag(const struct command *command, const struct flag *flag) {
-    printf("--%s ", flag->name);
-}
-
-static void bash_choices(const struct command *command, const struct flag *flag) {
-    if (flag->choices == NULL) {
-        return;
+static void bash_choices(const struct command *command) {
+    struct args_flags flags;
+    args_flags(command, &flags);
+    for (unsigned at = 0; at < flags.count; at++) {
+        const struct flag *flag = flags.rows[at].flag;
+        if (flag->choices != NULL) {
+            fputs("    '", stdout);
+            name_print(command);
+            printf(" --%s') words='", flag->name);
+            choices_print(flag->choices);
+            puts("' ;;");
+        }
     }
-    printf("    '%s%s%s --%s') words='", command->group != NULL ? command->group : "",
-           command->group != NULL ? " " : "", command->name, flag->name);
-    choices_print(flag->choices);
-    puts("' ;;");
 }
 
 static void bash_words(const struct command *const *commands) {
@@ -69,14 +66,19 @@ static void bash_words(const struct command *const *commands) {
     puts("' ;;");
     for (size_t i = 0; commands[i] != NULL; i++) {
         const struct command *command = commands[i];
+        struct args_flags flags;
         if (command->group != NULL && is_first_of_group(commands, i)) {
             printf("    '%s') words='", command->group);
             words_print(commands, command->group);
             puts("' ;;");
         }
-        printf("    '%s%s%s') words='", command->group != NULL ? command->group : "",
-               command->group != NULL ? " " : "", command->name);
-        flags_each(command, bash_flag);
+        fputs("    '", stdout);
+        name_print(command);
+        fputs("') words='", stdout);
+        args_flags(command, &flags);
+        for (unsigned at = 0; at < flags.count; at++) {
+            printf("--%s ", flags.rows[at].flag->name);
+        }
         puts("' ;;");
     }
 }
@@ -101,7 +103,7 @@ static void bash_print(const struct command *const *commands) {
          "  done\n"
          "  case \"$path $before\" in");
     for (size_t i = 0; commands[i] != NULL; i++) {
-        flags_each(commands[i], bash_choices);
+        bash_choices(commands[i]);
     }
     puts("  esac\n"
          "  [ -n \"$words\" ] || case $path in");
@@ -161,7 +163,11 @@ static void fish_print(const struct command *const *commands) {
         }
         fish_text(command->summary);
         putchar('\n');
-        flags_each(command, fish_flag);
+        struct args_flags flags;
+        args_flags(command, &flags);
+        for (unsigned at = 0; at < flags.count; at++) {
+            fish_flag(command, flags.rows[at].flag);
+        }
     }
 }
 
