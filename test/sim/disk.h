@@ -9,7 +9,7 @@
 
 enum { NAME_SIZE = 32, FILES_MAX = 4, CONNECTIONS_MAX = 8, SHM_REGIONS = 64, SHM_SLOTS = 8 };
 
-enum { PIECE_BYTES = (32 << 10) - 16 }; /* With its head (heap.c) a power of two. */
+enum { PIECE_BYTES = (32 << 10) - 16 }; /* With its head (memory.c) a power of two. */
 
 struct disk_file {
     char name[NAME_SIZE]; /* "": no such file. */

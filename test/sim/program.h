@@ -45,7 +45,7 @@ enum {
     PROGRAM_ITEMS = 3, /* Of a pipeline. */
     PROGRAM_LONG = 4200,
     PROGRAM_CHILDREN = 4,
-    PROGRAM_CHILD_PLAIN = 1,  /* Its file is always there and valid. Others: ops_children.c. */
+    PROGRAM_CHILD_PLAIN = 1,  /* Its file is always there and valid. Others: children.c. */
     PROGRAM_CHILD_HOME = 3,   /* Stands in the home folder, and its meta asks for args.op. */
     PROGRAM_CHILD_FRAGILE = 4 /* Its file is missing or broken at times. */
 };

@@ -267,8 +267,24 @@ static void bounds_are_kept_to_the_byte(void **state) {
     assert_int_equal(read_with("notify", list), ERR_BAD_FIELD);
 }
 
+/* Lists show listed fields of a job among the members of a run: two of one name would stand there
+ * twice. */
+static void no_listed_field_has_the_name_of_a_field_of_runs(void **state) {
+    size_t listed = 0;
+    for (size_t i = 0; i < job_fields.count; i++) {
+        const struct field *field = &job_fields.rows[i];
+        listed += field_has(&job_fields, field, FIELD_LISTED) ? 1 : 0;
+        for (size_t k = 0; k < run_fields.count && field_has(&job_fields, field, FIELD_LISTED);
+             k++) {
+            assert_string_not_equal(field->name, run_fields.rows[k].name);
+        }
+    }
+    assert_true(listed > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_listed_field_has_the_name_of_a_field_of_runs),
         cmocka_unit_test(a_job_needs_only_a_command),
         cmocka_unit_test(every_field_is_read),
         cmocka_unit_test(a_sandbox_is_asked_for_by_its_name),

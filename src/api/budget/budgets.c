@@ -16,7 +16,7 @@ static const struct one_kind budget_one = {
 
 static struct err budget_list_row(void *ctx, const struct budget_row *row) {
     struct page *page = ctx;
-    bool runs = param_flag(page->request.op.exchange, "runs"); /* Those of single runs, too. */
+    bool runs = param_flag(page->request.op.exchange, "runs"); /* Also budgets of single runs. */
     bool fits =
         page_holds(page, row->scope) && page_since(page, row->made_ms) && (row->run == 0 || runs);
     if (page_row_number(page, row->id, fits)) {
@@ -113,7 +113,7 @@ static const struct request_kind set = CHANGE(set_work), removal = CHANGE(budget
 static const struct query_param list_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
     OP_OWNER_PARAM("Another owner's budgets"),
-    {.name = "runs", .about = "Those of single runs, too.", .kind = QUERY_FLAG},
+    {.name = "runs", .about = "Also the budgets of single runs.", .kind = QUERY_FLAG},
     PAGE_Q_PARAM("name"),
     PAGE_SINCE_PARAM("made"),
     {.name = NULL},

@@ -1,7 +1,7 @@
 /* logs_query.c: GET …/logs, in both ways, and GET …/logs/search.
  *
  * First the row, then the folder: whatever the row says about the end was true before the bytes
- * were read, so `Drover-Ended: true` with nothing behind `Drover-Next` means that this was all.
+ * were read, so `Drover-Ended: true` means that the log ends at `Drover-Next`.
  */
 #include <stdatomic.h>
 #include <stdio.h>

@@ -15,7 +15,7 @@
 #include "base/utf8.h"
 #include "engine/provider/learned_windows.h"
 
-/* What a body says of a connection. Borrowed from the exchange; NULL: not named. */
+/* Members of a body. Borrowed from the exchange; NULL: not given. */
 struct given {
     const char *name, *kind, *base_url;
     json_t *key, *headers, *models, *window,
@@ -353,32 +353,12 @@ static void change_end(void *ctx, struct err result) {
     provider_free(change->row);
 }
 
-const struct request_kind providers__add = {
-    .size = sizeof(struct change_op),
-    .writes = true,
-    .fields = &providers__fields,
-    .into = offsetof(struct change_op, given),
-    .read = change_read,
-    .start = change_start,
-    .pool = change_pool,
-    .work = change_work,
-    .done = change_done,
-    .end = change_end,
-};
-const struct request_kind providers__patch = {
-    .size = sizeof(struct change_op),
-    .writes = true,
-    .one = &providers__one,
-    .fields = &providers__fields,
-    .use = FIELD_CHANGED,
-    .into = offsetof(struct change_op, given),
-    .read = change_read,
-    .start = change_start,
-    .pool = change_pool,
-    .work = change_work,
-    .done = change_done,
-    .end = change_end,
-};
+#define CHANGE                                                                                     \
+    .size = sizeof(struct change_op), .writes = true, .fields = &providers__fields,                \
+    .into = offsetof(struct change_op, given), .read = change_read, .start = change_start,         \
+    .pool = change_pool, .work = change_work, .done = change_done, .end = change_end
+const struct request_kind providers__add = {CHANGE};
+const struct request_kind providers__patch = {CHANGE, .one = &providers__one, .use = FIELD_CHANGED};
 
 /* --- Remove ----------------------------------------------------------------------------------- */
 

@@ -23,7 +23,7 @@ void providers__write(const struct connections *connections, const struct provid
                       const char *origin, struct text *text) {
     bool keyed =
         provider->key_file.len > 0 && !connections_key_lost(connections, provider->key_file);
-    /* What holds, not what was said: only a scripted one has no limit. */
+    /* The limit that holds, also where none was given: only a scripted one has none. */
     bool limited = provider->max_concurrent > 0 || bytes_is(provider->kind, "scripted");
     text_add_char(text, '{');
     text_add_member(text, "name", provider->name);

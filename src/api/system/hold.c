@@ -10,7 +10,7 @@
 enum { ROWS_SHOWN = 20, PAGE = 50 /* Jobs that run: with their specs. */ };
 
 struct hold_op {
-    struct request request;         /* Its owner is that of the runs that are shown. */
+    struct request request;         /* Runs of its owner are shown. */
     bool held;                      /* When the request came; */
     bool restored;                  /* and why. */
     int64_t missing, missing_at_ms; /* Commits that a start did not find. */
@@ -163,7 +163,7 @@ static void answer_write(struct hold_op *hold) {
     text_add_str(text, "]}}");
 }
 
-/* What would start is read before it does. */
+/* The release comes after the list was read: it names the runs that would start. */
 static void hold_done(struct err result, void *ctx) {
     struct hold_op *hold = ctx;
     const struct runs_api *api = hold->request.api;
@@ -180,7 +180,7 @@ static void hold_done(struct err result, void *ctx) {
     request_answer(&hold->request, result);
 }
 
-/* What runs elsewhere is looked for first. Where nothing is held, none of it is left. */
+/* A daemon that holds is asked what would start; one that does not, how many runs live. */
 static struct err hold_start(void *ctx) {
     struct hold_op *hold = ctx;
     const struct runs_api *api = hold->request.api;

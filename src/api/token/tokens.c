@@ -143,7 +143,7 @@ static enum request_next revoke_done(void *ctx, struct err *io_result) {
     const struct tokens *tokens = request->api;
     if (!err_failed(*io_result)) {
         char id[ID_SIZE] = "";
-        memcpy(id, request->key.id.data, request->key.id.len); /* It is valid. */
+        memcpy(id, request->key.id.data, request->key.id.len); /* A valid id fits. */
         token_table_remove(tokens->table, id);
         tokens->revoked(tokens->ctx, id);
     }

@@ -57,7 +57,7 @@ static const struct field say_rows[] = {
 };
 const struct field_set turns__say_fields = {FIELD_ROWS(say_rows), .use = FIELD_GIVEN};
 
-/* What does not compile here would fail every answer. */
+/* A schema that does not compile would fail every answer. */
 static struct err schema_read(const json_t *json, struct text *ret_schema, struct why *why) {
     AUTO(json_schema_release) struct json_schema *schema = NULL;
     struct why inner = {""};

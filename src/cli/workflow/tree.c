@@ -236,7 +236,7 @@ const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
     const struct bytes type = event->type;
     bool again = bytes_is(type, "agent_restarted"), begins = bytes_is(type, "agent_started");
     bool ends = bytes_is(type, "agent_finished");
-    /* An agent that waits for its provider ("agent_retrying") is listed as running. */
+    /* An agent that waits for its provider ("agent_retrying") is drawn as one that runs. */
     if (again || begins || ends || bytes_is(type, "agent_retrying")) {
         struct workflow_agent *agent = agent_of(tree, data, "run");
         if (agent != NULL && ends) {

@@ -3,7 +3,7 @@
  * Promise    a row is written in the commit that ends a run, and leaves `pending` only in the
  *            commit that knows how its delivery went. Nothing else ever removes it. Once settled it
  *            goes with its run, or before, when it is old or there are many.
- * Sessions   take rows by their turns: inbox_bind.h.
+ * Sessions   take rows by their turns (bind.h).
  * How        a receiver with pending rows is a subject of effects like a run: each commit that
  *            touches it leaves a note, and at start all of them are walked (tx_inbox_recover).
  * Threads    inside a store function.

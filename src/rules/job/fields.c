@@ -18,7 +18,8 @@
              .kind = flag_kind,                                                                    \
              .value = placeholder,                                                                 \
              .about = help}
-/* Shown by lists of runs, too, where it is given; such texts are short, since lists are long. */
+/* Shown by lists of runs, too, where it is given; such texts are short, since lists are long. No
+ * field of a run (rules/run/fields.c) has that name. */
 #define LISTED .use = FIELD_GIVEN | FIELD_LISTED, .empty = FIELD_EMPTY_LEFT_OUT
 /* The bounds of a size are not those of the field. */
 #define FLAG_OF_SIZE(flag_name, help)                                                              \

@@ -1,4 +1,4 @@
-/* retention.c: see retain.h. */
+/* retention.c: see retention.h. */
 #include "rules/run/retention.h"
 
 int64_t retain_now(const struct retain_clock *clock) {

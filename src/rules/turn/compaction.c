@@ -1,4 +1,4 @@
-/* compaction.c: arithmetic of windows; the figures are those of the diagram in fold.h. */
+/* compaction.c: arithmetic of windows; the figures are those of the diagram in compaction.h. */
 #include "rules/turn/compaction.h"
 
 #include "base/utf8.h"

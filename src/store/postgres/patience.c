@@ -1,4 +1,4 @@
-/* patience.c: see postgres_patience.h. */
+/* patience.c: see patience.h. */
 #include "store/postgres/patience.h"
 
 #include <poll.h>
