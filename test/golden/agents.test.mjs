@@ -35,6 +35,7 @@ golden("reviews", async (record) => {
 
 golden("follow-ups", async (record) => {
   const daemon = await record.daemon();
+  record.names.estimates = true; // A follow-up reads how long its job took.
   const settings = { permissions: [{ tool: "run_job", permission: "allow" }], check: false };
   const talk = await Talk.begin(record, daemon, { settings });
   const { session } = talk;
