@@ -292,19 +292,17 @@ const struct router_row *router_match(const struct router *router, const struct 
         const struct router_row *row = &router->rows[at];
         bool matches = row->segment_count == target->segment_count;
         unsigned params = 0;
+        /* From the last segment on: all paths begin alike. */
+        for (unsigned i = row->segment_count; i > 0 && matches; i--) {
+            struct bytes literal = row->segments[i - 1], segment = target->segments[i - 1];
+            matches = literal.data != NULL ? bytes_equal(literal, segment) : segment.len > 0;
+        }
         for (unsigned i = 0; i < row->segment_count && matches; i++) {
-            struct bytes literal = row->segments[i], segment = target->segments[i];
-            if (literal.data != NULL) {
-                matches = bytes_equal(literal, segment);
-            } else {
-                matches = segment.len > 0;
-                ret_params[params++] = segment;
+            if (row->segments[i].data == NULL) {
+                ret_params[params++] = target->segments[i];
             }
         }
         if (matches) {
-            while (params < PATH_PARAMS_MAX) {
-                ret_params[params++] = (struct bytes){0}; /* Left by a row that did not match. */
-            }
             return row;
         }
     }
