@@ -138,20 +138,30 @@ size_t utf8_cut(struct bytes text, size_t len_max) {
     return cut;
 }
 
+size_t utf8_control_len(struct bytes text) {
+    const unsigned char *at = (const unsigned char *)text.data;
+    if (text.len > 0 && (at[0] < 0x20 || at[0] == 0x7F)) {
+        return 1;
+    }
+    return text.len > 1 && at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0 ? 2 : 0;
+}
+
+bool utf8_has_control(struct bytes text) {
+    size_t at = 0;
+    while (at < text.len && utf8_control_len((struct bytes){text.data + at, text.len - at}) == 0) {
+        at++;
+    }
+    return at < text.len;
+}
+
 void utf8_make_plain(char *text, size_t len) {
-    unsigned char *at = (unsigned char *)text;
-    size_t left = len;
-    while (left > 0) {
-        size_t sequence = sequence_valid(at, left);
+    for (size_t at = 0; at < len;) {
+        size_t control = utf8_control_len((struct bytes){text + at, len - at});
+        size_t sequence = sequence_valid((unsigned char *)text + at, len - at);
         size_t step = sequence > 0 ? sequence : 1;
-        /* C0, DEL, and C1, which some terminals obey too. */
-        bool control = sequence == 1   ? at[0] < 0x20 || at[0] == 0x7F
-                       : sequence == 2 ? at[0] == 0xC2 && at[1] < 0xA0
-                                       : sequence == 0;
-        if (control) {
-            memset(at, '?', step);
+        if (control > 0 || sequence == 0) {
+            memset(text + at, '?', step);
         }
         at += step;
-        left -= step;
     }
 }

@@ -28,6 +28,11 @@ size_t utf8_count(struct bytes text);
  * taken to be valid; of an invalid one the answer is still a safe length. */
 size_t utf8_cut(struct bytes text, size_t len_max);
 
+/* Length of the control character that `text` begins with: C0, DEL, or C1, which some terminals
+ * obey too. 0: it begins with another one, or is empty. */
+size_t utf8_control_len(struct bytes text);
+bool utf8_has_control(struct bytes text);
+
 /* Makes `text` fit to be shown: each byte of a control character or of a bad sequence becomes '?'.
  */
 void utf8_make_plain(char *text, size_t len);

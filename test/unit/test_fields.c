@@ -120,6 +120,8 @@ static void what_is_wrong_is_refused_in_words(void **state) {
          "\"size\" must be from 1 to 9, not 10"},
         {"{\"label\":\"a\\u0001\"}", FIELD_GIVEN, ERR_BAD_FIELD,
          "\"label\" must not hold control characters"},
+        {"{\"label\":\"a\\u009bm\"}", FIELD_GIVEN, ERR_BAD_FIELD,
+         "\"label\" must not hold control characters"},
         {"{\"label\":\"x\",\"mode\":\"odd\"}", FIELD_GIVEN, ERR_BAD_FIELD,
          "\"mode\": 'odd' is not known; \"fast\" and \"slow\" are"},
         {"{\"label\":\"x\",\"when\":{\"on\":[\"monday\",\"x\"]}}", FIELD_GIVEN, ERR_BAD_FIELD,

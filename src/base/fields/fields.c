@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "base/utf8.h"
 
 /* --- In --------------------------------------------------------------------------------------- */
 
@@ -18,11 +19,8 @@ static const enum json_kind json_kinds[] = {
 };
 
 static struct err text_check(const struct field *field, const char *value, struct why *why) {
-    for (const char *at = value; field->plain && *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold control characters",
-                           field->name);
-        }
+    if (field->plain && utf8_has_control(bytes_of(value))) {
+        return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold control characters", field->name);
     }
     unsigned at = 0;
     if (field->names == NULL || bytes_find(bytes_of(value), field->names, &at)) {

@@ -62,7 +62,7 @@ struct field {
     unsigned use;  /* Bits of enum field_use; 0: those of the table. */
     size_t at;     /* Offset of the member. */
     bool required; /* Must be given; in answers: is never left out. */
-    bool plain;    /* Text that terminals show: bytes below 0x20 and DEL are refused. */
+    bool plain;    /* Text that terminals show: control characters are refused. */
     enum field_empty empty;
     int64_t min, max;         /* Read: bytes of a text, a value, a number of items; as in json.h. */
     int64_t absent;           /* INT, NAMES: value where none is given. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
@@ -175,15 +176,20 @@ static const struct flag export_flags[] = {
     OPTION_END,
 };
 
-/* A file gets the bytes as they are; a terminal must not be driven by what a model said. */
-static struct err piece_print(struct bytes piece, bool terminal) {
+/* A file gets the bytes as they are; a terminal must not be driven by what a model said. *last: the
+ * byte before: a control character may start in one piece and end in the next. */
+static struct err piece_print(struct bytes piece, bool terminal, unsigned char *last) {
     size_t written = 0;
     if (!terminal) {
         written = fwrite(piece.data, 1, piece.len, stdout);
     }
     for (; terminal && written < piece.len; written++) {
-        unsigned char c = (unsigned char)piece.data[written];
-        if (putchar((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : c) == EOF) {
+        const char pair[] = {(char)*last, piece.data[written]};
+        *last = (unsigned char)pair[1];
+        bool plain = pair[1] == '\n' || pair[1] == '\t' ||
+                     (utf8_control_len((struct bytes){pair, 2}) < 2 &&
+                      utf8_control_len((struct bytes){pair + 1, 1}) == 0);
+        if (putchar(plain ? *last : '?') == EOF) {
             break;
         }
     }
@@ -205,10 +211,11 @@ static struct err export_run(struct invocation *invocation) {
                                                markdown ? "text/markdown" : "application/json"};
     struct err err = talk_open(&talk, invocation);
     err = err_failed(err) ? err : client_begin(talk.client, &request, &invocation->why);
+    unsigned char last = 0;
     for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
         err = client_read(talk.client, 30 * 1000, &piece, &invocation->why);
         if (!err_failed(err) && piece.len > 0) {
-            err = piece_print(piece, terminal);
+            err = piece_print(piece, terminal, &last);
         }
     }
     return err;

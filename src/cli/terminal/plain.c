@@ -2,35 +2,32 @@
 #include "cli/terminal/plain.h"
 
 #include <stdio.h>
-#include <string.h>
 
-static bool is_c1(const char *text, size_t left) {
-    return left > 1 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
-           (unsigned char)text[1] < 0xA0;
-}
+#include "base/utf8.h"
+
+enum { PLAIN_LINE_MAX = 4096 };
 
 void plain_print(struct bytes text) {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (is_c1(text.data + i, text.len - i)) {
-            i++;
-        } else if ((c >= 0x20 && c != 0x7F) || c == '\n' || c == '\t') {
-            fputc(c, stdout);
+    for (size_t i = 0; i < text.len;) {
+        size_t control = utf8_control_len((struct bytes){text.data + i, text.len - i});
+        if (control == 0 || text.data[i] == '\n' || text.data[i] == '\t') {
+            fputc(text.data[i], stdout);
         }
+        i += control > 0 ? control : 1;
     }
 }
 
 void plain_line(struct text *line, const char *text) {
-    text_init(line, 4096);
-    bool blank = false;
-    for (size_t i = 0, len = strlen(text); i < len; i++) {
-        bool c1 = is_c1(text + i, len - i);
-        bool control = c1 || (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
-        if (!control || !blank) {
-            text_add_char(line, control ? ' ' : text[i]);
+    struct bytes left = bytes_of(text);
+    left.len = utf8_cut(left, PLAIN_LINE_MAX);
+    text_init(line, PLAIN_LINE_MAX);
+    for (bool blank = false; left.len > 0;) {
+        size_t control = utf8_control_len(left), step = control > 0 ? control : 1;
+        if (control == 0 || !blank) {
+            text_add_char(line, control > 0 ? ' ' : left.data[0]);
         }
-        i += c1 ? 1 : 0;
-        blank = control;
+        blank = control > 0;
+        left = (struct bytes){left.data + step, left.len - step};
     }
 }
 
