@@ -18,7 +18,7 @@ ONLY = {"rules": {"base", "rules"}}
 # no order; one whose files all stand directly in it has no order to keep.
 FEATURES = {
     "rules": [
-        ["token", "memory", "approval", "budget"], ["run"],
+        ["token", "memory", "approval", "budget", "provider"], ["run"],
         ["job", "inbox", "session", "trace"], ["turn"], ["workflow"],
     ],
     "engine": [

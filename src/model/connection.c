@@ -81,12 +81,6 @@ static const char *connection_fault(const struct model_connection *connection) {
     if (connection->model_count > CONNECTION_MODELS_MAX) {
         return "it names too many models (at most 1000)";
     }
-    if (connection->window < 0 || connection->window > USAGE_TOKENS_MAX) {
-        return "\"window\" is no number of tokens";
-    }
-    if (connection->max_concurrent < 0 || connection->max_concurrent > CONNECTION_CONCURRENT_MAX) {
-        return "\"max_concurrent\" must be between 1 and 4096";
-    }
     for (size_t i = 0; fault == NULL && i < connection->header_count; i++) {
         fault = header_fault(&connection->headers[i]);
     }
@@ -113,7 +107,7 @@ struct err connection_check(const struct model_connection *connection, struct wh
     if (fault != NULL) {
         return err_why(why, ERR_BAD_FIELD, "the connection \"%s\": %s", name, fault);
     }
-    return ERR_OK;
+    return provider_numbers_check(&connection->numbers, name, why);
 }
 
 bool connection_names(const struct model_connection *connection, const char *model) {

@@ -12,16 +12,13 @@
 #include "base/err.h"
 #include "loop/world.h"
 #include "model/request.h"
-#include "rules/trace/usage.h"
+#include "rules/provider/provider.h"
 
 enum {
     CONNECTION_NAME_MAX = 64,
     CONNECTION_URL_MAX = 2048,
     CONNECTION_KEY_MAX = 4096,
     CONNECTION_HEADERS_MAX = 16,
-    CONNECTION_MODELS_MAX = 1000,
-    CONNECTION_CONCURRENT_DEFAULT = 16,
-    CONNECTION_CONCURRENT_MAX = 4096,
     MODEL_NAME_MAX = 256, /* Of a model, without its connection. */
 };
 
@@ -40,9 +37,8 @@ struct model_connection {
     size_t header_count;
     const char *const *models; /* Known to be there, beside what the provider lists. */
     size_t model_count;
-    int64_t window;         /* Tokens, of each of its models; 0: not said. */
-    int64_t max_concurrent; /* 0: the default; scripted: no limit. */
-    const char *origin;     /* Where it comes from, for people: "OPENAI_API_KEY"; NULL: set. */
+    struct provider_numbers numbers;
+    const char *origin; /* Where it comes from, for people: "OPENAI_API_KEY"; NULL: set. */
 };
 
 MUST_CHECK struct err connection_check(const struct model_connection *connection, struct why *why);

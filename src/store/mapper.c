@@ -21,33 +21,37 @@ static bool word_find(const struct map *map, unsigned kind, struct bytes word, v
                               : map->words[kind].find(word, member);
 }
 
+/* Reads column `at` under the cursor. False: a word is not known. */
+static bool value_read(const struct map *map, unsigned kind, const struct rows *rows, int at,
+                       void *member) {
+    switch (kind) {
+    case MAP_INT:
+        *(int64_t *)member = rows_int(rows, at);
+        return true;
+    case MAP_INT_OR_NULL:
+        *(int64_t *)member = rows_null(rows, at) ? 0 : rows_int(rows, at);
+        return true;
+    case MAP_INT_UNKNOWN:
+        *(int64_t *)member = rows_null(rows, at) ? -1 : rows_int(rows, at);
+        return true;
+    case MAP_BOOL:
+        *(bool *)member = rows_int(rows, at) != 0;
+        return true;
+    case MAP_TEXT:
+        *(struct bytes *)member = rows_text(rows, at);
+        return true;
+    default:
+        return word_find(map, kind - MAP_WORD, rows_text(rows, at), member);
+    }
+}
+
 bool map_read_some(const struct map *map, size_t count, const struct rows *rows, void *row) {
-    bool known = true;
     assert(count <= map->count);
-    *(int64_t *)((char *)row + map->key_offset) = rows_int(rows, 0);
+    bool known = value_read(map, map->key_kind, rows, 0, (char *)row + map->key_offset);
     for (size_t i = 0; i < count; i++) {
         const struct map_column *column = &map->columns[i];
-        void *member = (char *)row + column->offset;
-        int at = (int)i + 1;
-        switch (column->kind) {
-        case MAP_INT:
-            *(int64_t *)member = rows_int(rows, at);
-            break;
-        case MAP_INT_OR_NULL:
-            *(int64_t *)member = rows_null(rows, at) ? 0 : rows_int(rows, at);
-            break;
-        case MAP_INT_UNKNOWN:
-            *(int64_t *)member = rows_null(rows, at) ? -1 : rows_int(rows, at);
-            break;
-        case MAP_BOOL:
-            *(bool *)member = rows_int(rows, at) != 0;
-            break;
-        case MAP_TEXT:
-            *(struct bytes *)member = rows_text(rows, at);
-            break;
-        default:
-            known = word_find(map, column->kind - MAP_WORD, rows_text(rows, at), member) && known;
-        }
+        known =
+            value_read(map, column->kind, rows, (int)i + 1, (char *)row + column->offset) && known;
     }
     return known;
 }
@@ -56,18 +60,20 @@ bool map_read(const struct map *map, const struct rows *rows, void *row) {
     return map_read_some(map, map->count, rows, row);
 }
 
-struct err map_copy(struct tx *tx, const struct map *map, void *row) {
-    for (size_t i = 0; i < map->count; i++) {
-        struct bytes *text = (void *)((char *)row + map->columns[i].offset);
-        if (map->columns[i].kind != MAP_TEXT) {
-            continue;
-        }
+static bool text_copy(struct tx *tx, unsigned kind, struct bytes *text) {
+    if (kind == MAP_TEXT) {
         text->data = text->len == 0 ? "" : arena_try_copy(tx_arena(tx), text->data, text->len);
-        if (text->data == NULL) {
-            return err_make(ERR_OUT_OF_MEMORY, "store: row");
-        }
     }
-    return ERR_OK;
+    return kind != MAP_TEXT || text->data != NULL;
+}
+
+struct err map_copy(struct tx *tx, const struct map *map, void *row) {
+    bool copied = text_copy(tx, map->key_kind, (void *)((char *)row + map->key_offset));
+    for (size_t i = 0; i < map->count && copied; i++) {
+        copied =
+            text_copy(tx, map->columns[i].kind, (void *)((char *)row + map->columns[i].offset));
+    }
+    return copied ? ERR_OK : err_make(ERR_OUT_OF_MEMORY, "store: row");
 }
 
 size_t map_bytes(const struct map *map, const void *row) {
@@ -124,10 +130,9 @@ static const char *sql_of(struct tx *tx, const struct map *map, unsigned use) {
     return slot->value;
 }
 
-static struct arg arg_of(const struct map *map, const struct map_column *column, const void *row) {
-    const void *member = (const char *)row + column->offset;
-    int64_t number = column->kind <= MAP_INT_UNKNOWN ? *(const int64_t *)member : 0;
-    switch (column->kind) {
+static struct arg arg_of(const struct map *map, unsigned kind, const void *member) {
+    int64_t number = kind <= MAP_INT_UNKNOWN ? *(const int64_t *)member : 0;
+    switch (kind) {
     case MAP_INT:
         return arg_int(number);
     case MAP_INT_OR_NULL:
@@ -139,9 +144,8 @@ static struct arg arg_of(const struct map *map, const struct map_column *column,
     case MAP_TEXT:
         return arg_text(*(const struct bytes *)member);
     default:
-        return arg_str(map->names != NULL
-                           ? map->names[column->kind - MAP_WORD][*(const unsigned *)member]
-                           : map->words[column->kind - MAP_WORD].word(member));
+        return arg_str(map->names != NULL ? map->names[kind - MAP_WORD][*(const unsigned *)member]
+                                          : map->words[kind - MAP_WORD].word(member));
     }
 }
 
@@ -149,10 +153,11 @@ static void row_write(struct tx *tx, const struct map *map, unsigned use, const 
     struct arg args[DRIVER_ARGS_MAX];
     size_t count = 1;
     assert(map->count < DRIVER_ARGS_MAX);
-    args[0] = arg_int(*(const int64_t *)(const void *)((const char *)row + map->key_offset));
+    args[0] = arg_of(map, map->key_kind, (const char *)row + map->key_offset);
     for (size_t i = 0; i < map->count; i++) {
-        if (column_is_of(&map->columns[i], use)) {
-            args[count++] = arg_of(map, &map->columns[i], row);
+        const struct map_column *column = &map->columns[i];
+        if (column_is_of(column, use)) {
+            args[count++] = arg_of(map, column->kind, (const char *)row + column->offset);
         }
     }
     assert(count > 1);

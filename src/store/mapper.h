@@ -81,7 +81,8 @@ struct map_words {
 };
 struct map {
     const char *table, *key;
-    size_t key_offset; /* The key is an int64_t. */
+    size_t key_offset;
+    unsigned key_kind; /* MAP_INT, MAP_TEXT */
     const struct map_column *columns;
     size_t count;
     const struct map_words *words; /* Words that no list of names has; NULL: none. */
@@ -96,7 +97,7 @@ struct map {
 MUST_CHECK bool map_read_some(const struct map *map, size_t count, const struct rows *rows,
                               void *row);
 MUST_CHECK bool map_read(const struct map *map, const struct rows *rows, void *row);
-/* Copies all texts of the row into the arena. */
+/* Copies all texts of the row into the arena, also a key. */
 MUST_CHECK struct err map_copy(struct tx *tx, const struct map *map, void *row);
 size_t map_bytes(const struct map *map, const void *row); /* Sum of the lengths of all texts. */
 /* The transaction keeps an error (tx_error). */

@@ -127,7 +127,7 @@ static void connections_opened(struct sim *sim) {
                          .base_url = known_bytes(connections[i].url),
                          .headers = BYTES("{}"),
                          .models = BYTES("[\"plain\",\"small-window\",\"think\"]"),
-                         .window = provider_window(connections[i].name)}};
+                         .numbers.window = provider_window(connections[i].name)}};
         store_write(life->store, connect_run, connect_done, connecting);
     }
 }

@@ -87,8 +87,8 @@ static struct err change_run(struct tx *tx, void *ctx) {
     row.headers = BYTES("{\"x-herd\":\"yes\"}");
     row.key_file = BYTES("");
     row.models = known_bytes(change->models);
-    row.window = change->window;
-    row.max_concurrent = change->max_concurrent;
+    row.numbers.window = change->window;
+    row.numbers.max_concurrent = change->max_concurrent;
     row.made_ms = found ? row.made_ms : tx_now_ms(tx);
     row.changed_ms = tx_now_ms(tx);
     change->row = row;

@@ -173,11 +173,11 @@ static void a_schema_says_what_is_taken_and_shown(void **state) {
     text_init(&text, 1 << 16);
     const struct field_shape changed = {.fields = &toys, .use = FIELD_CHANGED};
     fields_schema(&changed, &text);
-    assert_string_equal(
-        text.data, "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"label\"],"
-                   "\"properties\":{\"label\":{\"type\":\"string\",\"maxLength\":8},"
-                   "\"size\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":9,\"default\":5},"
-                   "\"loud\":{\"type\":\"boolean\"}}}");
+    assert_string_equal(text.data,
+                        "{\"type\":\"object\",\"additionalProperties\":false,"
+                        "\"properties\":{\"label\":{\"type\":\"string\",\"maxLength\":8},"
+                        "\"size\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":9,\"default\":5},"
+                        "\"loud\":{\"type\":\"boolean\"}}}");
     const struct field_shape page = {.fields = &toys, .use = FIELD_LISTED, .page = true};
     AUTO(json_release) json_t *json = NULL;
     text_clear(&text);

@@ -260,7 +260,8 @@ static void settle(struct kit *kit) {
 
 static void slots_are_given_by_priority_then_in_order(void **state) {
     struct kit *kit = *state;
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    kit_connect(kit,
+                (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.max_concurrent = 1});
     struct ask asks[4] = {{.kit = kit}};
     ask_begin(&asks[0], kit, "test/m", "first");
     static const enum model_priority priorities[] = {MODEL_FOREGROUND, MODEL_BACKGROUND,
@@ -297,7 +298,8 @@ static void slots_are_given_by_priority_then_in_order(void **state) {
 
 static void a_connection_that_is_removed_ends_what_waits_for_it(void **state) {
     struct kit *kit = *state;
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    kit_connect(kit,
+                (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.max_concurrent = 1});
     struct ask first = {.kit = kit}, second = {.kit = kit}, third = {.kit = kit};
     ask_begin(&first, kit, "test/m", "first");
     ask_begin(&second, kit, "test/m", "second");
@@ -326,7 +328,8 @@ static void a_connection_that_is_removed_ends_what_waits_for_it(void **state) {
 static void a_call_beyond_those_that_may_wait_fails(void **state) {
     struct kit *kit = *state;
     enum { CALLS = MODEL_QUEUE_MAX + 1 };
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    kit_connect(kit,
+                (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.max_concurrent = 1});
     static const struct model_watch silent = {.done = NULL};
     struct asking **waiting = mem_new_array(CALLS, sizeof *waiting);
     for (size_t i = 0; i < CALLS; i++) {
@@ -350,7 +353,8 @@ static void a_call_beyond_those_that_may_wait_fails(void **state) {
 
 static void a_cancel_frees_its_slot_wherever_the_call_is(void **state) {
     struct kit *kit = *state;
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .max_concurrent = 1});
+    kit_connect(kit,
+                (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.max_concurrent = 1});
     kit->answer = KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
     kit->then = KIT_KEEP;
     for (int turns = 0; turns < 12; turns++) {

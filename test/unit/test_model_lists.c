@@ -70,7 +70,7 @@ static void a_list_tells_models_with_their_windows(void **state) {
     kit->clock_ms += MODEL_LIST_MS;
     kit->answer = LIST("{\"id\":\"new\"}");
     list_is(kit, "test/mine 32768 default;test/new 32768 default;");
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.window = 100});
     list_is(kit, "test/new 100 connection;");
     struct model_info info;
     assert_true(models_info(kit->models, kit_bytes("test/new"), &info));
@@ -89,7 +89,7 @@ static void a_learned_window_counts_while_it_is_the_smaller_one(void **state) {
     struct kit *kit = *state;
     kit->answer = LIST("{\"id\":\"a\"},{\"id\":\"b\"}");
     learn(kit, "test/a", 10, 1000); /* There is no such connection. */
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.window = 100});
     list_is(kit, "test/a 100 connection;test/b 100 connection;");
     learn(kit, "test/a", 50, 1000);
     learn(kit, "test/a", 40, 1000);
@@ -108,7 +108,7 @@ static void a_learned_window_counts_while_it_is_the_smaller_one(void **state) {
     learn(kit, "test/a", 40, 1000); /* The oldest make room. */
     assert_true(models_info(kit->models, BYTES("test/0"), &info));
     assert_int_equal(info.facts.window, 100);
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.window = 100});
     list_is(kit, "test/a 100 connection;test/b 100 connection;");
 }
 
@@ -323,7 +323,7 @@ static void take_prompt(struct kit *kit, const char *name, int64_t tokens) {
 
 static void the_longest_prompt_that_a_model_took_is_kept_for_a_time(void **state) {
     struct kit *kit = *state;
-    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .window = 100});
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.window = 100});
     assert_int_equal(accepted(kit, "test/a"), 0);
     take_prompt(kit, "test/a", 50);
     take_prompt(kit, "test/a", 40);

@@ -192,8 +192,8 @@ static void a_connection_with_a_fault_is_refused_by_its_field(void **state) {
         {{.name = "a", .base_url = "http://a", .headers = &bad_value, .header_count = 1}, "value"},
         {{.name = "a", .base_url = "http://a", .headers = &ours, .header_count = 1}, "itself"},
         {{.name = "a", .base_url = "http://a", .models = &blank, .model_count = 1}, "model"},
-        {{.name = "a", .base_url = "http://a", .window = -1}, "window"},
-        {{.name = "a", .base_url = "http://a", .max_concurrent = 5000}, "max_concurrent"},
+        {{.name = "a", .base_url = "http://a", .numbers.window = -1}, "window"},
+        {{.name = "a", .base_url = "http://a", .numbers.max_concurrent = 5000}, "max_concurrent"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct why why = {""};

@@ -6,6 +6,7 @@
  * file goes; if it is committed, the old one does. A crash in between leaves one too many: the next
  * start removes it.
  */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,16 +16,9 @@
 #include "base/utf8.h"
 #include "engine/provider/learned_windows.h"
 
-/* Members of a body. Borrowed from the exchange; NULL: not given. */
-struct given {
-    const char *name, *kind, *base_url;
-    json_t *key, *headers, *models, *window,
-        *max_concurrent; /* The key and the numbers may be null. */
-};
-
 struct change_op {
     struct request request;
-    struct given given;
+    struct provider_view given;           /* Borrowed from the exchange. */
     struct bytes name;                    /* Borrowed from the exchange. */
     struct text headers, models;          /* Owned: compact JSON; no bytes: not named. */
     struct key_file_name file;            /* Of the new key; "": none is given. */
@@ -34,41 +28,6 @@ struct change_op {
 };
 
 /* --- The body --------------------------------------------------------------------------------- */
-
-#define AT(member) .at = offsetof(struct given, member)
-#define NUMBER_OR_NULL "{\"type\":[\"integer\",\"null\"]}"
-static const struct field given_rows[] = {
-    {.name = "name", .kind = FIELD_CHARS, AT(name), .use = FIELD_GIVEN, .required = true},
-    {.name = "kind",
-     .kind = FIELD_CHARS,
-     AT(kind),
-     .use = FIELD_GIVEN,
-     .required = true,
-     .schema = PROVIDER_KINDS},
-    {.name = "kind", .kind = FIELD_CHARS, AT(kind), .use = FIELD_CHANGED, .schema = PROVIDER_KINDS},
-    {.name = "base_url", .kind = FIELD_CHARS, AT(base_url)},
-    {.name = "key", .kind = FIELD_JSON, AT(key), .schema = "{\"type\":[\"string\",\"null\"]}"},
-    {.name = "headers", .kind = FIELD_JSON, AT(headers), .schema = PROVIDER_HEADERS},
-    {.name = "models", .kind = FIELD_TEXTS, AT(models), .max = CONNECTION_MODELS_MAX},
-    {.name = "window", .kind = FIELD_JSON, AT(window), .schema = NUMBER_OR_NULL},
-    {.name = "max_concurrent", .kind = FIELD_JSON, AT(max_concurrent), .schema = NUMBER_OR_NULL},
-};
-const struct field_set providers__fields = {FIELD_ROWS(given_rows),
-                                            .use = FIELD_GIVEN | FIELD_CHANGED};
-
-static struct err bad(struct why *why, const char *text) {
-    return err_why(why, ERR_BAD_FIELD, "%s", text);
-}
-
-static struct err number_check(const json_t *value, const char *name, int64_t max,
-                               struct why *why) {
-    int64_t number = json_is_integer(value) ? json_integer_value(value) : 0;
-    if (value == NULL || json_is_null(value) || (number >= 1 && number <= max)) {
-        return ERR_OK;
-    }
-    return err_why(why, ERR_BAD_FIELD, "\"%s\" must be an integer from 1 to %lld, or null", name,
-                   (long long)max);
-}
 
 static bool text_is_plain(const json_t *value) {
     return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
@@ -80,34 +39,26 @@ static bool header_is_secret(const char *name) {
     static const char *const parts[] = {"api-key", "apikey",   "token",
                                         "secret",  "password", "credential"};
     static const char *const ends[] = {"-key", "-auth"};
+    bool secret = false;
     for (size_t i = 0; i < COUNT_OF(whole); i++) {
-        if (strcasecmp(name, whole[i]) == 0) {
-            return true;
-        }
+        secret = secret || strcasecmp(name, whole[i]) == 0;
     }
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        if (strcasestr(name, parts[i]) != NULL) {
-            return true;
-        }
+        secret = secret || strcasestr(name, parts[i]) != NULL;
     }
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         size_t len = strlen(name), end = strlen(ends[i]);
-        if (len >= end && strcasecmp(name + len - end, ends[i]) == 0) {
-            return true;
-        }
+        secret = secret || (len >= end && strcasecmp(name + len - end, ends[i]) == 0);
     }
-    return false;
+    return secret;
 }
 
 static struct err headers_read(json_t *headers, struct connection_header *rows, size_t *ret_count,
                                struct why *why) {
     const char *name;
     json_t *value;
-    size_t count = 0;
-    if (headers == NULL) {
-        return ERR_OK;
-    }
-    if (!json_is_object(headers) || json_object_size(headers) > CONNECTION_HEADERS_MAX) {
+    if (headers != NULL &&
+        (!json_is_object(headers) || json_object_size(headers) > CONNECTION_HEADERS_MAX)) {
         return err_why(why, ERR_BAD_FIELD,
                        "\"headers\" must be an object of at most %d strings, {\"Name\": \"value\"}",
                        CONNECTION_HEADERS_MAX);
@@ -126,14 +77,13 @@ static struct err headers_read(json_t *headers, struct connection_header *rows, 
                            "headers: the value of \"%.*s\" must be a string without \\u0000", shown,
                            name);
         }
-        rows[count++] = (struct connection_header){name, json_string_value(value)};
+        rows[(*ret_count)++] = (struct connection_header){name, json_string_value(value)};
     }
-    *ret_count = count;
     return ERR_OK;
 }
 
-/* Each field by itself, as the model's room would judge it in a connection that is else fine. */
-static struct err given_probe(const struct given *given, struct why *why) {
+/* Each field by itself, as the model's layer would judge it in a connection that is else fine. */
+static struct err given_check(const struct provider_view *given, struct why *why) {
     struct connection_header rows[CONNECTION_HEADERS_MAX];
     size_t count = json_array_size(given->models);
     AUTO(mem_release) const char **models = mem_new_array(count + 1, sizeof *models);
@@ -141,23 +91,23 @@ static struct err given_probe(const struct given *given, struct why *why) {
         models[i] = json_string_value(json_array_get(given->models, i));
     }
     struct model_connection connection = {
-        .name = given->name != NULL ? given->name : "x",
+        .name = given->row.name.data != NULL ? given->row.name.data : "x",
         .kind = MODEL_KIND_OPENAI, /* Without a kind the URL is looked at all the same. */
         .base_url = "http://localhost",
         .key = json_string_value(given->key),
         .headers = rows,
         .models = models,
         .model_count = count,
-        .window = json_integer_value(given->window),
-        .max_concurrent = json_integer_value(given->max_concurrent)};
-    if (given->kind != NULL && !model_kind_find(bytes_of(given->kind), &connection.kind)) {
-        return bad(why, "\"kind\" must be openai, responses, anthropic or scripted");
+        .numbers = given->row.numbers};
+    if (given->row.kind.data != NULL && !model_kind_find(given->row.kind, &connection.kind)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"kind\" must be openai, responses, anthropic or scripted");
     }
     struct err err = headers_read(given->headers, rows, &connection.header_count, why);
-    if (!err_failed(err) && given->base_url != NULL) {
-        connection.kind =
-            MODEL_KIND_OPENAI; /* A scripted one's is refused where they are merged. */
-        connection.base_url = given->base_url;
+    if (!err_failed(err) && given->row.base_url.data != NULL) {
+        /* A scripted one's is refused where they are merged. */
+        connection.kind = MODEL_KIND_OPENAI;
+        connection.base_url = given->row.base_url.data;
     }
     return err_failed(err) ? err : connections_check(&connection, why);
 }
@@ -175,19 +125,14 @@ static struct err json_keep(const json_t *json, const char *name, struct text *t
 
 static struct err change_read(void *ctx) {
     struct change_op *change = ctx;
-    const struct given *given = &change->given;
+    const struct provider_view *given = &change->given;
     struct why *why = &change->request.op.why;
     /* The sentence never holds what was sent: it may be a key that was typed wrong. */
     if (given->key != NULL && !json_is_null(given->key) && !text_is_plain(given->key)) {
-        return bad(why, "\"key\" must be a string without \\u0000, or null for none");
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"key\" must be a string without \\u0000, or null for none");
     }
-    struct err err = number_check(given->window, "window", SETTINGS_WINDOW_MAX, why);
-    if (!err_failed(err)) {
-        err = number_check(given->max_concurrent, "max_concurrent", CONNECTION_CONCURRENT_MAX, why);
-    }
-    if (!err_failed(err)) {
-        err = given_probe(given, why);
-    }
+    struct err err = given_check(given, why);
     if (!err_failed(err)) {
         err = json_keep(given->headers, "headers", &change->headers, why);
     }
@@ -200,7 +145,7 @@ static struct err change_start(void *ctx) {
     struct change_op *change = ctx;
     const struct providers_api *api = change->request.api;
     bool adds = change->request.kind->one == NULL;
-    change->name = adds ? bytes_of(change->given.name) : change->request.key.id;
+    change->name = adds ? change->given.row.name : change->request.key.id;
     if (json_is_string(change->given.key)) {
         change->file = key_file_name_make(loop_world(api->loop), change->name);
     }
@@ -208,9 +153,7 @@ static struct err change_start(void *ctx) {
     const struct model_connection *found =
         models_connection_find(connections_models(api->connections), name);
     if (!adds && found != NULL && found->origin != NULL) {
-        size_t len = strnlen(found->origin, sizeof change->origin - 1);
-        memcpy(change->origin, found->origin, len);
-        change->origin[len] = '\0';
+        (void)snprintf(change->origin, sizeof change->origin, "%s", found->origin); /* Cut. */
     }
     return ERR_OK;
 }
@@ -250,43 +193,40 @@ static struct err row_find(struct tx *tx, struct change_op *change, struct provi
         (int)change->name.len, change->name.data, change->origin);
 }
 
-static void old_file_note(struct change_op *change, const struct provider *row) {
-    assert(row->key_file.len < sizeof change->old_file);
-    if (row->key_file.len > 0) {
-        memcpy(change->old_file, row->key_file.data, row->key_file.len);
-    }
-    change->old_file[row->key_file.len] = '\0';
-}
-
-static void number_put(const json_t *from, int64_t *to) {
-    if (from != NULL) {
-        *to = json_integer_value(from); /* Of null: 0. */
-    }
+static void old_file_note(struct change_op *change, struct bytes file) {
+    assert(file.len < sizeof change->old_file);
+    (void)snprintf(change->old_file, sizeof change->old_file, "%.*s", (int)file.len,
+                   file.len > 0 ? file.data : "");
 }
 
 /* Puts what was given into the row, and checks what can only be wrong together. */
-static struct err row_merge(struct change_op *change, struct provider *row) {
-    const struct given *given = &change->given;
+static struct err row_merge(struct change_op *change, enum field_use use, struct provider *row) {
     struct why *why = &change->request.op.why;
-    if (given->key != NULL) {
-        old_file_note(change, row);
+    struct provider_view merged = {.row = *row};
+    struct err err = fields_read(&provider_fields, use, exchange_json(change->request.op.exchange),
+                                 &merged, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    *row = merged.row;
+    if (merged.key != NULL) {
+        old_file_note(change, row->key_file);
         row->key_file = bytes_of(change->file.text);
     }
-    row->kind = given->kind != NULL ? bytes_of(given->kind) : row->kind;
-    row->base_url = given->base_url != NULL ? bytes_of(given->base_url) : row->base_url;
     row->headers = change->headers.len > 0 ? text_bytes(&change->headers) : row->headers;
     row->models = change->models.len > 0 ? text_bytes(&change->models) : row->models;
-    number_put(given->window, &row->window);
-    number_put(given->max_concurrent, &row->max_concurrent);
     bool scripted = bytes_is(row->kind, model_kind_name(MODEL_KIND_SCRIPTED));
     if (bytes_is(row->name, "scripted") && !scripted) {
-        return bad(why, "name: \"scripted\" is built in; take another for a provider");
+        return err_why(why, ERR_BAD_FIELD,
+                       "name: \"scripted\" is built in; take another for a provider");
     }
     if (!scripted && row->base_url.len == 0) {
-        return bad(why, "this kind needs a \"base_url\", such as http://127.0.0.1:8000/v1");
+        return err_why(why, ERR_BAD_FIELD,
+                       "this kind needs a \"base_url\", such as http://127.0.0.1:8000/v1");
     }
     if (scripted && (row->base_url.len > 0 || row->key_file.len > 0)) {
-        return bad(why, "a scripted connection asks nobody: it has no \"base_url\" and no \"key\"");
+        return err_why(why, ERR_BAD_FIELD,
+                       "a scripted connection asks nobody: it has no \"base_url\" and no \"key\"");
     }
     return ERR_OK;
 }
@@ -296,7 +236,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
     const struct providers_api *api = change->request.api;
     struct why *why = &change->request.op.why;
     bool adds = change->request.kind->one == NULL, found = false;
-    struct provider row = {.name = change->name};
+    struct provider row;
     provider_free(change->row);
     change->row = NULL;
     change->old_file[0] = '\0';
@@ -312,13 +252,11 @@ static struct err change_work(struct tx *tx, void *ctx) {
         return err;
     }
     if (adds) {
-        row = (struct provider){.name = change->name,
-                                .headers = BYTES("{}"),
-                                .models = BYTES("[]"),
-                                .made_ms = tx_now_ms(tx)};
+        row = (struct provider){
+            .headers = BYTES("{}"), .models = BYTES("[]"), .made_ms = tx_now_ms(tx)};
     }
     row.changed_ms = tx_now_ms(tx);
-    err = row_merge(change, &row);
+    err = row_merge(change, adds ? FIELD_GIVEN : FIELD_CHANGED, &row);
     if (!err_failed(err)) {
         err = adds ? tx_provider_add(tx, &row) : tx_provider_change(tx, &row);
     }
@@ -354,7 +292,7 @@ static void change_end(void *ctx, struct err result) {
 }
 
 #define CHANGE                                                                                     \
-    .size = sizeof(struct change_op), .writes = true, .fields = &providers__fields,                \
+    .size = sizeof(struct change_op), .writes = true, .fields = &provider_fields,                  \
     .into = offsetof(struct change_op, given), .read = change_read, .start = change_start,         \
     .pool = change_pool, .work = change_work, .done = change_done, .end = change_end
 const struct request_kind providers__add = {CHANGE};
@@ -387,7 +325,7 @@ static struct err remove_work(struct tx *tx, void *ctx) {
     if (err_failed(err)) {
         return err;
     }
-    old_file_note(change, &row);
+    old_file_note(change, row.key_file);
     err = default_check(tx, change);
     if (!err_failed(err)) {
         err = tx_provider_remove(tx, change->name, &removed);

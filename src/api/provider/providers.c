@@ -11,36 +11,17 @@ const struct one_kind providers__one = {.valid = providers__name_fits,
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
 
-static void number_add(struct text *text, const char *name, int64_t number) {
-    if (number > 0) {
-        text_add_member_int(text, name, number);
-    } else {
-        text_add_member_or_null(text, name, BYTES(""));
-    }
-}
-
 void providers__write(const struct connections *connections, const struct provider *provider,
                       const char *origin, struct text *text) {
-    bool keyed =
-        provider->key_file.len > 0 && !connections_key_lost(connections, provider->key_file);
+    struct provider_view view = {.row = *provider,
+                                 .key_set = provider->key_file.len > 0 &&
+                                            !connections_key_lost(connections, provider->key_file),
+                                 .origin = origin != NULL ? origin : "set"};
     /* The limit that holds, also where none was given: only a scripted one has none. */
-    bool limited = provider->max_concurrent > 0 || bytes_is(provider->kind, "scripted");
-    text_add_char(text, '{');
-    text_add_member(text, "name", provider->name);
-    text_add_member(text, "kind", provider->kind);
-    text_add_member_or_null(text, "base_url", provider->base_url);
-    text_add_member_bool(text, "key_set", keyed);
-    text_add_name(text, "headers");
-    json_add_stored(text, provider->headers);
-    text_add_name(text, "models");
-    json_add_stored(text, provider->models);
-    number_add(text, "window", provider->window);
-    number_add(text, "max_concurrent",
-               limited ? provider->max_concurrent : CONNECTION_CONCURRENT_DEFAULT);
-    text_add_member(text, "origin", bytes_of(origin != NULL ? origin : "set"));
-    number_add(text, "made_ms", provider->made_ms);
-    number_add(text, "changed_ms", provider->changed_ms);
-    text_add_char(text, '}');
+    if (view.row.numbers.max_concurrent == 0 && !bytes_is(provider->kind, "scripted")) {
+        view.row.numbers.max_concurrent = CONNECTION_CONCURRENT_DEFAULT;
+    }
+    fields_write(&provider_fields, FIELD_LISTED, &view, text);
 }
 
 /* --- Those that were found -------------------------------------------------------------------- */
@@ -62,8 +43,7 @@ static void found_write(const struct connections *connections,
                                       .key_file = bytes_of(connection->key != NULL ? "-" : NULL),
                                       .headers = BYTES("{}"),
                                       .models = BYTES("[]"),
-                                      .window = connection->window,
-                                      .max_concurrent = connection->max_concurrent};
+                                      .numbers = connection->numbers};
     text_init(text, FOUND_JSON_MAX);
     providers__write(connections, &provider, connection->origin, text);
 }
@@ -243,15 +223,9 @@ static const struct query_param models_query[] = {
     {.name = NULL},
 };
 
-#define TEXTS "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 
-#define PROVIDER                                                                                   \
-    "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"kind\":" PROVIDER_KINDS \
-    ",\"base_url\":" TEXT ",\"key_set\":{\"type\":\"boolean\"},\"headers\":" PROVIDER_HEADERS      \
-    ",\"models\":" TEXTS ",\"window\":" NUMBER ",\"max_concurrent\":" NUMBER                       \
-    ",\"origin\":{\"type\":\"string\"},\"made_ms\":" NUMBER ",\"changed_ms\":" NUMBER "}}"
 static const char remove_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
     "\"removed_ms\":{\"type\":\"integer\"}}}";
@@ -279,30 +253,30 @@ static const struct route routes[] = {
      .summary = "List the connections to providers of models",
      .scope = SCOPE_READ,
      .query = list_query,
-     .answer_schema = PAGE_SCHEMA(PROVIDER),
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .page = true, .loose = true},
      .page = &list},
     {.method = "POST",
      .path = "/api/v1/providers",
      .summary = "Set a connection; its key is shown to nobody",
      .scope = SCOPE_ADMIN,
      .has_body = true,
-     .body = {.fields = &providers__fields, .use = FIELD_GIVEN, .loose = true},
-     .answer_schema = PROVIDER,
+     .body = {.fields = &provider_fields, .use = FIELD_GIVEN, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .answer_status = 201,
      .request = &providers__add},
     {.method = "GET",
      .path = "/api/v1/providers/{name}",
      .summary = "Show a connection",
      .scope = SCOPE_READ,
-     .answer_schema = PROVIDER,
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/providers/{name}",
      .summary = "Change what is named of a connection",
      .scope = SCOPE_ADMIN,
      .has_body = true,
-     .body = {.fields = &providers__fields, .use = FIELD_CHANGED, .loose = true},
-     .answer_schema = PROVIDER,
+     .body = {.fields = &provider_fields, .use = FIELD_CHANGED, .loose = true},
+     .answer = {.fields = &provider_fields, .use = FIELD_LISTED, .loose = true},
      .request = &providers__patch},
     {.method = "DELETE",
      .path = "/api/v1/providers/{name}",

@@ -46,7 +46,7 @@ void providers_stop(struct providers_api *api);
 /* --- Between the files of this resource ------------------------------------------------------- */
 
 extern const struct one_kind providers__one;
-extern const struct field_set providers__fields, providers__test_fields; /* Of bodies. */
+extern const struct field_set providers__test_fields; /* Of a body. */
 extern const struct request_kind providers__add, providers__patch, providers__remove,
     providers__forget, providers__test;
 extern const struct page_kind providers__models;
@@ -55,9 +55,5 @@ MUST_CHECK bool providers__name_fits(struct bytes name);
 /* One as JSON. `origin`: where it comes from; NULL: it was set. */
 void providers__write(const struct connections *connections, const struct provider *provider,
                       const char *origin, struct text *text);
-
-/* Parts of schemas. */
-#define PROVIDER_KINDS "{\"enum\":[\"openai\",\"responses\",\"anthropic\",\"scripted\"]}"
-#define PROVIDER_HEADERS "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"
 
 #endif

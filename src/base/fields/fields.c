@@ -1,6 +1,7 @@
 /* fields.c: from a body to a struct, and from a struct to an answer. */
 #include "base/fields/fields.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/id.h"
@@ -33,6 +34,18 @@ static struct err text_check(const struct field *field, const char *value, struc
     }
     return err_why(why, ERR_BAD_FIELD, "\"%s\": '%.60s' is not known; %s are", field->name, value,
                    text_failed(&names) ? "others" : names.data);
+}
+
+/* The bounds of a number that may be null, too; null counts as 0. */
+static struct err number_check(const struct field *field, const json_t *value, struct why *why) {
+    int64_t number = json_integer_value(value);
+    if (!field->or_null || json_is_null(value) ||
+        (json_is_integer(value) && number >= field->min && number <= field->max)) {
+        return ERR_OK;
+    }
+    return err_why(why, ERR_BAD_FIELD,
+                   "\"%s\" must be an integer from %" PRId64 " to %" PRId64 ", or null",
+                   field->name, field->min, field->max);
 }
 
 struct err field_name_find(const char *const *names, struct bytes word, const char *where,
@@ -68,7 +81,7 @@ static struct err value_take(const struct field *field, enum field_use use, cons
         return text_check(field, json_string_value(value), why);
     case FIELD_INT:
         *(int64_t *)at = json_integer_value(value);
-        break;
+        return number_check(field, value, why);
     case FIELD_BOOL:
         *(bool *)at = json_is_true(value);
         break;
@@ -110,11 +123,12 @@ static struct err object_read(const struct field_set *set, enum field_use use, c
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
         if (field_has(set, field, use)) {
-            checks[count++] = (struct json_field){.name = field->name,
-                                                  .kind = json_kinds[field->kind],
-                                                  .required = field->required,
-                                                  .min = field->min,
-                                                  .max = field->max};
+            checks[count++] = (struct json_field){
+                .name = field->name,
+                .kind = field->or_null ? JSON_KIND_ANY : json_kinds[field->kind],
+                .required = field->required && use != FIELD_CHANGED,
+                .min = field->min,
+                .max = field->max};
         }
     }
     struct err err = json_read_fields(object, checks, count, &inner);

@@ -61,7 +61,8 @@ struct field {
     enum field_kind kind;
     unsigned use;  /* Bits of enum field_use; 0: those of the table. */
     size_t at;     /* Offset of the member. */
-    bool required; /* Must be given; in answers: is never left out. */
+    bool required; /* Must be given, but not to change one; in answers: is never left out. */
+    bool or_null;  /* INT: may be given as null, which is 0. */
     bool plain;    /* Text that terminals show: control characters are refused. */
     enum field_empty empty;
     int64_t min, max;         /* Read: bytes of a text, a value, a number of items; as in json.h. */

@@ -66,7 +66,8 @@ static bool shape_is_body(const struct field_shape *shape) {
 static void field_schema(const struct field *field, const struct field_shape *shape,
                          struct text *text) {
     bool body = shape_is_body(shape);
-    bool null = !body && (field->empty == FIELD_EMPTY_NULL || field->kind == FIELD_TIME);
+    bool null = field->or_null ||
+                (!body && (field->empty == FIELD_EMPTY_NULL || field->kind == FIELD_TIME));
     const char *type = words[field->kind].type;
     bool list = field->kind == FIELD_NAMES || field->kind == FIELD_TEXTS;
     if (field->schema != NULL) {
@@ -117,7 +118,7 @@ static void object_add(const struct field_set *set, const struct field_shape *sh
     }
     for (size_t i = 0; i < set->count; i++) {
         const struct field *field = &set->rows[i];
-        bool said = shape_is_body(shape) || !shape->loose;
+        bool said = shape_is_body(shape) ? shape->use != FIELD_CHANGED : !shape->loose;
         if (field->required && said && field_has(set, field, shape->use)) {
             text_addf(text, "%s\"%s\"", comma[0] == '\0' ? ",\"required\":[" : comma, field->name);
             comma = ",";

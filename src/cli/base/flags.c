@@ -79,13 +79,11 @@ static bool field_given(const struct flags_body *body, const struct field *field
     return given;
 }
 
-struct err flags_body_write(const struct flags_body *body, struct text *text, struct why *why) {
+struct err flags_members_write(const struct flags_body *body, struct text *text, struct why *why) {
     struct err err = ERR_OK;
-    text_add_char(text, '{');
     for (size_t i = 0; i < body->fields->count && !err_failed(err); i++) {
         const struct field *field = &body->fields->rows[i];
-        unsigned use = field->use != 0 ? field->use : body->fields->use;
-        if ((use & body->use) == 0) {
+        if (!field_has(body->fields, field, body->use)) {
             continue;
         }
         const struct flags_part *part = body->parts;
@@ -103,6 +101,12 @@ struct err flags_body_write(const struct flags_body *body, struct text *text, st
                                         : value_add(body, field, text, why);
         }
     }
+    return err;
+}
+
+struct err flags_body_write(const struct flags_body *body, struct text *text, struct why *why) {
+    text_add_char(text, '{');
+    struct err err = flags_members_write(body, text, why);
     text_add_char(text, '}');
     return err;
 }

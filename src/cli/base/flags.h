@@ -27,6 +27,9 @@ struct flags_body {
     const struct flags_part *parts; /* Ends with .name NULL; NULL: none. */
     const void *ctx;                /* Argument of the parts. */
 };
+/* Adds the members of an object that was begun. */
+MUST_CHECK struct err flags_members_write(const struct flags_body *body, struct text *text,
+                                          struct why *why);
 /* Adds the object. */
 MUST_CHECK struct err flags_body_write(const struct flags_body *body, struct text *text,
                                        struct why *why);

@@ -4,9 +4,11 @@
 
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/flags.h"
 #include "cli/base/listing.h"
 #include "cli/base/resource.h"
 #include "cli/base/secret.h"
+#include "rules/provider/provider.h"
 
 #define PROVIDERS "/api/v1/providers"
 
@@ -101,75 +103,64 @@ const struct command command_models = {
 
 /* --- Add and set ------------------------------------------------------------------------------ */
 
-#define PROVIDER_FLAGS                                                                             \
-    OPTION_TEXT("kind", 0, "KIND", "What it speaks; most servers speak openai.",                   \
-                .choices = "openai|responses|anthropic|scripted"),                                 \
-        OPTION_TEXT("base-url", 0, "URL",                                                          \
-                    "Up to and with the version: https://api.example.com/v1."),                    \
-        OPTION_TEXT("key-file", 0, "FILE",                                                         \
-                    "Read its key from there; '-': from the input, or asked for."),                \
-        OPTION_LIST("header", 0, "NAME:VALUE", "Sent with each request; no secrets."),             \
-        OPTION_LIST("model", 0, "NAME",                                                            \
-                    "A model that is there, beside those it lists; the first is preferred."),      \
-        OPTION_INT("window", 0, "TOKENS", 1, 100000000,                                            \
-                   "How long a prompt of its models may be."),                                     \
-        OPTION_INT("max-concurrent", 0, "N", 1, 4096, "Calls at a time; more wait.")
-
-static const struct flag add_flags[] = {PROVIDER_FLAGS, OPTION_END};
+static const struct flag add_flags[] = {FLAGS_OF(&provider_fields), OPTION_END};
 static const struct flag set_flags[] = {
-    PROVIDER_FLAGS,
+    FLAGS_OF(&provider_fields),
     OPTION_SWITCH("no-key", 0, "Forget its key."),
     OPTION_END,
 };
 
-/* Adds the members that `add` and `set` share. */
-static struct err members_add(struct invocation *invocation, struct text *body) {
-    const struct args *args = &invocation->args;
+static struct err name_add(const void *ctx, struct text *body, struct why *why) {
+    const struct invocation *invocation = ctx;
+    text_add_name(body, "name");
+    return flags_text_add(body, invocation->args.operands[0], "NAME", why);
+}
+
+static struct err key_add(const void *ctx, struct text *body, struct why *why) {
+    const struct invocation *invocation = ctx;
     AUTO(secret_free) char *key = NULL;
-    resource_member(body, "kind", args_text(args, "kind"));
-    resource_member(body, "base_url", args_text(args, "base-url"));
-    if (args_given(args, "window")) {
-        text_add_member_int(body, "window", args_int(args, "window", 0));
-    }
-    if (args_given(args, "max-concurrent")) {
-        text_add_member_int(body, "max_concurrent", args_int(args, "max-concurrent", 0));
-    }
-    unsigned cursor = 0;
-    if (args_given(args, "model")) {
-        const char *model = NULL;
-        text_add_name(body, "models");
-        for (char before = '['; (model = args_next(args, "model", &cursor)) != NULL; before = ',') {
-            text_add_char(body, before);
-            text_add_json(body, model, strlen(model));
-        }
-        text_add_char(body, ']');
-    }
-    if (args_given(args, "header")) {
-        const char *header = NULL;
-        cursor = 0;
-        text_add_name(body, "headers");
-        text_add_char(body, '{');
-        while ((header = args_next(args, "header", &cursor)) != NULL) {
-            size_t len = strcspn(header, ":");
-            if (header[len] == '\0' || len == 0) {
-                return err_why(&invocation->why, ERR_USAGE, "--header: '%.100s' is not NAME:VALUE",
-                               header);
-            }
-            const char *value = header + len + 1 + strspn(header + len + 1, " ");
-            text_add_str(body, body->data[body->len - 1] == '{' ? "" : ",");
-            text_add_json(body, header, len);
-            text_add_char(body, ':');
-            text_add_json(body, value, strlen(value));
-        }
-        text_add_char(body, '}');
-    }
-    if (!args_given(args, "key-file")) {
+    if (!args_given(&invocation->args, "key-file")) {
         return ERR_OK;
     }
-    struct err err = secret_read(args_text(args, "key-file"), "Key: ", invocation->world, &key,
-                                 &invocation->why);
+    struct err err = secret_read(args_text(&invocation->args, "key-file"),
+                                 "Key: ", invocation->world, &key, why);
     resource_member(body, "key", key);
     return err;
+}
+
+static struct err headers_add(const void *ctx, struct text *body, struct why *why) {
+    const struct args *args = &((const struct invocation *)ctx)->args;
+    const char *header = NULL;
+    unsigned cursor = 0;
+    if (!args_given(args, "header")) {
+        return ERR_OK;
+    }
+    text_add_name(body, "headers");
+    for (char before = '{'; (header = args_next(args, "header", &cursor)) != NULL; before = ',') {
+        size_t len = strcspn(header, ":");
+        if (header[len] == '\0' || len == 0) {
+            return err_why(why, ERR_USAGE, "--header: '%.100s' is not NAME:VALUE", header);
+        }
+        const char *value = header + len + 1 + strspn(header + len + 1, " ");
+        text_add_char(body, before);
+        text_add_json(body, header, len);
+        text_add_char(body, ':');
+        text_add_json(body, value, strlen(value));
+    }
+    text_add_char(body, '}');
+    return ERR_OK;
+}
+
+static struct err members_add(struct invocation *invocation, enum field_use use,
+                              struct text *text) {
+    static const struct flags_part parts[] = {
+        {"name", name_add}, {"key", key_add}, {"headers", headers_add}, {.name = NULL}};
+    const struct flags_body body = {.args = &invocation->args,
+                                    .fields = &provider_fields,
+                                    .use = use,
+                                    .parts = parts,
+                                    .ctx = invocation};
+    return flags_members_write(&body, text, &invocation->why);
 }
 
 static struct err add_body(struct invocation *invocation, struct text *body) {
@@ -177,8 +168,7 @@ static struct err add_body(struct invocation *invocation, struct text *body) {
         return err_why(&invocation->why, ERR_USAGE,
                        "--kind KIND is needed: openai, responses, anthropic or scripted");
     }
-    resource_member(body, "name", invocation->args.operands[0]);
-    return members_add(invocation, body);
+    return members_add(invocation, FIELD_GIVEN, body);
 }
 
 static struct err set_body(struct invocation *invocation, struct text *body) {
@@ -187,7 +177,7 @@ static struct err set_body(struct invocation *invocation, struct text *body) {
         return err_why(&invocation->why, ERR_USAGE, "--no-key and --key-file exclude each other");
     }
     text_add_str(body, forget ? "\"key\":null" : "");
-    return members_add(invocation, body);
+    return members_add(invocation, FIELD_CHANGED, body);
 }
 
 static void set_print(const json_t *answer) {

@@ -184,8 +184,7 @@ static struct err build(const struct provider *provider, const char *key,
     struct model_connection connection = {.name = name,
                                           .base_url = provider->base_url.len > 0 ? base_url : NULL,
                                           .key = key,
-                                          .window = provider->window,
-                                          .max_concurrent = provider->max_concurrent};
+                                          .numbers = provider->numbers};
     if (!model_kind_find(provider->kind, &connection.kind)) {
         return err_why(why, ERR_BAD_FIELD, "its kind, %.*s, is not known to this drover",
                        (int)(provider->kind.len < 64 ? provider->kind.len : 64),

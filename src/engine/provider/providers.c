@@ -4,61 +4,72 @@
 #include "base/memory.h"
 #include "engine/inbox/bind.h"
 #include "engine/provider/learned_windows.h"
+#include "store/mapper.h"
 
-/* The texts of a row, in the order of its columns. */
-#define AT(member) offsetof(struct provider, member)
-static const size_t texts_at[] = {AT(name),     AT(kind),    AT(base_url),
-                                  AT(key_file), AT(headers), AT(models)};
+enum { EACH = MAP_INSERT | MAP_SET };
+#define TEXT(member)                                                                               \
+    { #member, MAP_TEXT, EACH, offsetof(struct provider, member) }
+#define NUMBER(member, field, column, ...)                                                         \
+    {column, MAP_INT, EACH, offsetof(struct provider, numbers.member)},
+#define NUMBER_NAME(member, field, column, ...) ", " column
 
-static struct bytes *text_of(struct provider *provider, size_t at) {
-    return (struct bytes *)(void *)((char *)provider + texts_at[at]);
+static const struct map_column columns[] = {
+    TEXT(kind),
+    TEXT(base_url),
+    TEXT(key_file),
+    TEXT(headers),
+    TEXT(models),
+    PROVIDER_NUMBERS(NUMBER) /* A column each. */
+    {"made_ms", MAP_INT, MAP_INSERT, offsetof(struct provider, made_ms)},
+    {"changed_ms", MAP_INT, EACH, offsetof(struct provider, changed_ms)},
+};
+static const struct map provider_map = {.table = "providers",
+                                        .key = "name",
+                                        .key_kind = MAP_TEXT,
+                                        .key_offset = offsetof(struct provider, name),
+                                        .columns = columns,
+                                        .count = COUNT_OF(columns)};
+#define COLUMNS                                                                                    \
+    "name, kind, base_url, key_file, headers, models" PROVIDER_NUMBERS(NUMBER_NAME) ", made_ms, "  \
+                                                                                    "changed_ms"
+
+static void text_own(struct bytes *text) {
+    text->data = mem_copy(text->len > 0 ? text->data : "", text->len);
 }
 
 struct provider *provider_copy(const struct provider *provider) {
     struct provider *copy = mem_new(sizeof *copy);
     *copy = *provider;
-    for (size_t i = 0; i < COUNT_OF(texts_at); i++) {
-        struct bytes *text = text_of(copy, i);
-        text->data = mem_copy(text->len > 0 ? text->data : "", text->len);
-    }
+    text_own(&copy->name);
+    text_own(&copy->kind);
+    text_own(&copy->base_url);
+    text_own(&copy->key_file);
+    text_own(&copy->headers);
+    text_own(&copy->models);
     return copy;
 }
 
 void provider_free(struct provider *provider) {
-    for (size_t i = 0; provider != NULL && i < COUNT_OF(texts_at); i++) {
-        mem_free((void *)(uintptr_t)text_of(provider, i)->data); /* Our own copy. */
+    if (provider != NULL) {
+        const struct bytes texts[] = {provider->name,     provider->kind,    provider->base_url,
+                                      provider->key_file, provider->headers, provider->models};
+        for (size_t i = 0; i < COUNT_OF(texts); i++) {
+            mem_free((void *)(uintptr_t)texts[i].data); /* Our own copy. */
+        }
     }
     mem_free(provider);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-#define COLUMNS                                                                                    \
-    "name, kind, base_url, key_file, headers, models, context_window, max_concurrent, made_ms, "   \
-    "changed_ms"
-
-static struct provider row_read(const struct rows *rows) {
-    struct provider provider = {.window = rows_int(rows, 6),
-                                .max_concurrent = rows_int(rows, 7),
-                                .made_ms = rows_int(rows, 8),
-                                .changed_ms = rows_int(rows, 9)};
-    for (size_t i = 0; i < COUNT_OF(texts_at); i++) {
-        *text_of(&provider, i) = rows_text(rows, (int)i);
-    }
-    return provider;
-}
-
 struct err tx_provider_find(struct tx *tx, struct bytes name, bool *ret_found,
                             struct provider *ret_provider) {
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx, "SELECT " COLUMNS " FROM providers WHERE name = $1", ARGS(arg_text(name)));
-    *ret_found = rows != NULL;
-    if (rows != NULL) {
-        *ret_provider = row_read(rows);
-        for (size_t i = 0; i < COUNT_OF(texts_at); i++) {
-            *text_of(ret_provider, i) = rows_copy(rows, (int)i);
-        }
+    *ret_found = rows != NULL && map_read(&provider_map, rows, ret_provider);
+    if (*ret_found) {
+        tx_fail(tx, map_copy(tx, &provider_map, ret_provider));
     }
     return tx_error(tx);
 }
@@ -71,8 +82,8 @@ struct err tx_provider_each(struct tx *tx, struct bytes after, int64_t limit,
         tx_rows(tx, "SELECT " COLUMNS " FROM providers WHERE name > $1 ORDER BY name LIMIT $2",
                 ARGS(arg_text(after), arg_int(limit)));
     struct err err = ERR_OK;
-    while (!err_failed(err) && rows_step(rows)) {
-        struct provider provider = row_read(rows);
+    struct provider provider;
+    while (!err_failed(err) && rows_step(rows) && map_read(&provider_map, rows, &provider)) {
         err = each(ctx, &provider);
     }
     return err_failed(err) ? err : tx_error(tx);
@@ -87,28 +98,16 @@ struct err tx_provider_add(struct tx *tx, const struct provider *provider) {
     if (tx_number(tx, "SELECT count(*) FROM providers", NO_ARGS, 0) >= PROVIDERS_MAX) {
         return err_make(ERR_TOO_MANY, "providers: count");
     }
-    int64_t changed = tx_change(
-        tx,
-        "INSERT INTO providers (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-        " ON CONFLICT (name) DO NOTHING",
-        ARGS(arg_text(provider->name), arg_text(provider->kind), arg_text(provider->base_url),
-             arg_text(provider->key_file), arg_text(provider->headers), arg_text(provider->models),
-             arg_int(provider->window), arg_int(provider->max_concurrent),
-             arg_int(provider->made_ms), arg_int(provider->changed_ms)));
-    if (changed == 0) {
-        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_CONFLICT, "providers: add");
+    if (tx_number(tx, "SELECT count(*) FROM providers WHERE name = $1",
+                  ARGS(arg_text(provider->name)), 0) > 0) {
+        return err_make(ERR_CONFLICT, "providers: add");
     }
+    map_insert(tx, &provider_map, provider);
     return tx_inbox_unhold_all(tx, everybody);
 }
 
 struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
-    tx_do(tx,
-          "UPDATE providers SET kind = $2, base_url = $3, key_file = $4, headers = $5, models = $6,"
-          " context_window = $7, max_concurrent = $8, changed_ms = $9 WHERE name = $1",
-          ARGS(arg_text(provider->name), arg_text(provider->kind), arg_text(provider->base_url),
-               arg_text(provider->key_file), arg_text(provider->headers),
-               arg_text(provider->models), arg_int(provider->window),
-               arg_int(provider->max_concurrent), arg_int(provider->changed_ms)));
+    map_update(tx, &provider_map, MAP_SET, provider);
     /* Another address may have other windows, and somebody may know one. */
     struct err err = tx_window_forget(tx, provider->name);
     return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);

@@ -16,22 +16,13 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "rules/provider/provider.h"
 #include "store/store.h"
 
 enum {
     PROVIDERS_MAX = 200,
     PROVIDER_KEY_FILE_MAX = 128,
     PROVIDER_JSON_MAX = 256 << 10, /* Of headers and of models, each. */
-};
-
-struct provider {
-    struct bytes name, kind;
-    struct bytes base_url;        /* Empty: the kind has none. */
-    struct bytes key_file;        /* Empty: no key. */
-    struct bytes headers, models; /* Compact JSON: an object of strings, an array of strings. */
-    int64_t window;               /* Tokens; 0: not said. */
-    int64_t max_concurrent;       /* 0: the default of its kind. */
-    int64_t made_ms, changed_ms;
 };
 
 struct provider *provider_copy(const struct provider *provider);

@@ -124,7 +124,9 @@ void channel__run(struct channel *channel) {
         const struct model_connection *connection = channel->route->connection;
         uint64_t slots =
             connection->kind == MODEL_KIND_SCRIPTED ? UINT64_MAX : CONNECTION_CONCURRENT_DEFAULT;
-        slots = connection->max_concurrent > 0 ? (uint64_t)connection->max_concurrent : slots;
+        slots = connection->numbers.max_concurrent > 0
+                    ? (uint64_t)connection->numbers.max_concurrent
+                    : slots;
         if (channel->running >= slots) {
             return;
         }

@@ -122,7 +122,7 @@ struct model_info models__info(const struct models *models, const struct channel
     struct model_info info = {.facts = prices_find(models->prices, bytes_of(channel->name), model),
                               .window_from = WINDOW_PRICES,
                               .kind = connection != NULL ? connection->kind : MODEL_KIND_SCRIPTED};
-    int64_t set = connection != NULL ? connection->window : 0, told = 0;
+    int64_t set = connection != NULL ? connection->numbers.window : 0, told = 0;
     for (size_t i = 0; i < channel->listed_count && told == 0; i++) {
         told = bytes_is(model, channel->listed[i].id) ? channel->listed[i].window : 0;
     }

@@ -1,0 +1,63 @@
+/* provider.h: a connection to a provider of models: its row, its numbers, and the fields that a
+ * client sends and is shown.
+ *
+ * A number of a connection is declared once: a member of struct provider_numbers and a row of
+ * PROVIDER_NUMBERS. The API, its description, the flags of `drover provider add` and `set`, their
+ * request, the columns of the row and the connection in use (model/connection.h) follow; what is
+ * left is the column in store/migrations/ and the code that uses the number.
+ *
+ * Ownership  texts and values of what was read from a body are borrowed from its JSON.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_RULES_PROVIDER_PROVIDER_H
+#define DROVER_RULES_PROVIDER_PROVIDER_H
+
+#include "base/base.h"
+#include "base/fields/fields.h"
+
+enum {
+    CONNECTION_MODELS_MAX = 1000,
+    CONNECTION_WINDOW_MAX = 100000000,
+    CONNECTION_CONCURRENT_DEFAULT = 16,
+    CONNECTION_CONCURRENT_MAX = 4096,
+};
+
+/* 0: not set. */
+struct provider_numbers {
+    int64_t window;         /* Tokens, of each of its models. */
+    int64_t max_concurrent; /* Not set: the default; scripted: no limit. */
+};
+
+/* Member, name in the API, column, bounds; flag, its placeholder, its help. */
+#define PROVIDER_NUMBERS(X)                                                                        \
+    X(window, "window", "context_window", 1, CONNECTION_WINDOW_MAX, "window", "TOKENS",            \
+      "How long a prompt of its models may be.")                                                   \
+    X(max_concurrent, "max_concurrent", "max_concurrent", 1, CONNECTION_CONCURRENT_MAX,            \
+      "max-concurrent", "N", "Calls at a time; more wait.")
+
+/* A row: see engine/provider/providers.h. */
+struct provider {
+    struct bytes name, kind;
+    struct bytes base_url;        /* Empty: the kind has none. */
+    struct bytes key_file;        /* Empty: no key. */
+    struct bytes headers, models; /* Compact JSON: an object of strings, an array of strings. */
+    struct provider_numbers numbers;
+    int64_t made_ms, changed_ms;
+};
+
+/* A connection as the API has it. */
+struct provider_view {
+    struct provider row;
+    /* Given; NULL: not given. The key may be null. */
+    json_t *key, *headers, *models;
+    /* Shown. */
+    bool key_set;
+    const char *origin;
+};
+extern const struct field_set provider_fields;
+
+/* Fault of the first number that is out of its bounds. */
+MUST_CHECK struct err provider_numbers_check(const struct provider_numbers *numbers,
+                                             const char *connection, struct why *why);
+
+#endif
