@@ -19,7 +19,7 @@
 #include "engine/host/pulse.h"
 #include "engine/inbox/inbox.h"
 #include "engine/token/token.h"
-#include "engine/turn/session_snapshot.h"
+#include "engine/turn/view.h"
 #include "journal/pruner.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"

@@ -14,7 +14,7 @@
 #include "dispatch/session/blobs.h"
 #include "engine/inbox/inbox.h"
 #include "engine/run/runs.h"
-#include "engine/turn/session_snapshot.h"
+#include "engine/turn/view.h"
 #include "hosts.h"
 #include "inside.h"
 #include "journal/hub.h"

@@ -9,8 +9,8 @@
 
 #include "asks.h"
 #include "chat_ops.h"
-#include "engine/session/export.h"
-#include "engine/turn/session_snapshot.h"
+#include "engine/session/messages.h"
+#include "engine/turn/view.h"
 #include "ops.h"
 
 enum { PAGE = 50, DEPTH_MAX = 256 };

@@ -31,7 +31,8 @@ static struct err add(struct tx *tx, struct session_row *session, struct message
     row->active = true;
     const struct message_insert insert = {
         .session = session, .row = row, .parts = parts, .count = count};
-    return messages__insert(tx, &insert);
+    messages__insert(tx, &insert);
+    return tx_error(tx);
 }
 
 static struct err add_pair(struct tx *tx, struct session_row *session, const struct seed *seed,
@@ -70,12 +71,8 @@ static struct err add_pair(struct tx *tx, struct session_row *session, const str
 static struct err seed_tx(struct tx *tx, void *ctx) {
     const struct seed *seed = ctx;
     const struct session_key key = {.session = bytes_of(seed->session)};
-    bool found = false;
     struct session_row session;
-    struct err err = sessions__find(tx, &key, &found, &session);
-    if (!err_failed(err) && !found) {
-        err = err_make(ERR_NOT_FOUND, "seed: session");
-    }
+    struct err err = sessions__get(tx, &key, "seed: session", &session);
     int64_t to = seed->done + PAIRS_A_TURN < seed->count ? seed->done + PAIRS_A_TURN : seed->count;
     for (int64_t i = seed->done + 1; i <= to && !err_failed(err); i++) {
         err = add_pair(tx, &session, seed, i);

@@ -101,14 +101,16 @@ struct messages_add {
 
 static inline struct err messages_add_tx(struct tx *tx, void *ctx) {
     struct messages_add *add = ctx;
-    bool found = false;
     struct session_row session;
-    struct err err = sessions__find_id(tx, add->session, &found, &session);
-    assert_true(err_failed(err) || found);
+    const bool found = sessions__find_id(tx, add->session, &session);
+    assert_true(err_failed(tx_error(tx)) || found);
     add->row.message = kit_bytes(add->message.text);
     const struct message_insert insert = {
         .session = &session, .row = &add->row, .parts = add->parts, .count = add->count};
-    return err_failed(err) ? err : messages__insert(tx, &insert);
+    if (found) {
+        messages__insert(tx, &insert);
+    }
+    return tx_error(tx);
 }
 
 struct messages_row {

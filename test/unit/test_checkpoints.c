@@ -135,7 +135,8 @@ static struct err fill_tx(struct tx *tx, void *ctx) {
         struct message_part part = {.kind = PART_TEXT, .step = i % 2, .text = BYTES("of long ago")};
         const struct message_insert insert = {
             .session = &session, .row = &row, .parts = &part, .count = 1};
-        err = messages__insert_quiet(tx, &insert);
+        messages__insert_quiet(tx, &insert);
+        err = tx_error(tx);
         memcpy(filling->last, id.text, sizeof filling->last);
     }
     return err;

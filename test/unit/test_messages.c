@@ -131,7 +131,12 @@ struct writing {
 static struct err writing_tx(struct tx *tx, void *ctx) {
     const struct writing *writing = ctx;
     struct message_part part = writing->part;
-    return writing->replace ? parts__write(tx, &part) : parts__insert(tx, &part);
+    if (writing->replace) {
+        parts__write(tx, &part);
+    } else {
+        parts__insert(tx, &part);
+    }
+    return tx_error(tx);
 }
 
 static void parts_are_added_and_replaced(void **state) {
@@ -180,8 +185,7 @@ static struct err paging_tx(struct tx *tx, void *ctx) {
     paging->texts[0] = '\0';
     paging->count = err_failed(err) ? 0 : rows.count;
     for (size_t i = 0; i < paging->count && !err_failed(err); i++) {
-        struct message_parts parts;
-        err = parts__read(tx, rows.rows[i].id, 100, &parts);
+        const struct message_parts parts = parts__read(tx, rows.rows[i].id, 100);
         strncat(paging->texts, parts.parts[0].text.data, parts.parts[0].text.len);
         paging->last = rows.rows[i].id;
     }
@@ -240,10 +244,11 @@ struct stating {
 
 static struct err stating_tx(struct tx *tx, void *ctx) {
     const struct stating *stating = ctx;
-    bool found = false;
     struct session_row row;
-    struct err err = sessions__find_id(tx, stating->session, &found, &row);
-    return err_failed(err) ? err : sessions__set_state(tx, stating->state, &row);
+    if (sessions__find_id(tx, stating->session, &row)) {
+        sessions__set_state(tx, stating->state, &row);
+    }
+    return tx_error(tx);
 }
 
 static void an_edit_saves_the_text_of_a_users_message_and_nothing_else(void **state) {

@@ -365,11 +365,11 @@ static struct err voiding_tx(struct tx *tx, void *ctx) {
 
 static struct err covered_tx(struct tx *tx, void *ctx) {
     struct covering *covering = ctx;
-    struct err err = tx_checkpoint_find(tx, covering->session, &covering->has, &covering->found);
-    if (!err_failed(err) && covering->has) {
+    covering->has = tx_checkpoint_find(tx, covering->session, &covering->found);
+    if (covering->has) {
         runs_copy_text(covering->found.summary, covering->text, sizeof covering->text);
     }
-    return err;
+    return tx_error(tx);
 }
 
 static struct covering covered(struct runs_kit *runs, int64_t session) {

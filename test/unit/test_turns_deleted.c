@@ -153,8 +153,7 @@ static struct err spawn_tx(struct tx *tx, void *ctx) {
                                 .bounds = runs->bounds};
     struct subagent subagent;
     struct why why = {.text = ""};
-    bool found = false;
-    struct err err = sessions__find(tx, &parent, &found, &seat.session);
+    struct err err = sessions__get(tx, &parent, "test: parent", &seat.session);
     if (!err_failed(err)) {
         err = tx_subagent_spawn(tx, &what, &subagent, &why);
     }

@@ -8,7 +8,7 @@
 
 #include "engine/run/rows.h"
 #include "engine/session/checkpoints.h"
-#include "engine/turn/session_snapshot.h"
+#include "engine/turn/view.h"
 
 enum {
     FEW = 50,     /* Turns that a summary covers, */

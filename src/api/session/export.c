@@ -13,7 +13,7 @@
 
 #include "api/session/sessions.h"
 #include "base/memory.h"
-#include "engine/session/export.h"
+#include "engine/session/messages.h"
 #include "http/stream/pour.h"
 
 struct export_op {

@@ -9,8 +9,8 @@
 #include "api/turn/turns.h"
 #include "base/json/json.h"
 #include "base/json/schema.h"
-#include "engine/turn/reply.h"
 #include "engine/turn/turns.h"
+#include "engine/turn/view.h"
 
 enum { HEAD_MAX = 4 << 20 };
 

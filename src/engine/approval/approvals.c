@@ -1,4 +1,4 @@
-/* approvals.c: the rows of approvals; asked, and no longer wanted. turn/approvals.c answers. */
+/* approvals.c: the rows of approvals; asked, and no longer wanted. turn/answer.c answers. */
 #include "engine/approval/rows.h"
 
 #include "base/hash.h"
@@ -141,14 +141,14 @@ struct err approvals__event(struct tx *tx, const struct approval_change *change)
         text_clear(&data);
         approval_write_json(&light, &data);
     }
-    struct err err = sessions__event(tx, change->session, type, text_bytes(&data));
+    sessions__event(tx, change->session, type, text_bytes(&data));
     const struct run_asks asks = {.run = change->run,
                                   .type = answered ? "agent_answered" : "agent_waiting",
                                   .approval = row->approval,
                                   .kind = row->kind,
                                   .tool = row->tool,
                                   .state = bytes_of(approval_state_name(row->state))};
-    return err_failed(err) ? err : run_kinds[KIND_AGENT].child_asks(tx, &asks);
+    return err_failed(tx_error(tx)) ? tx_error(tx) : run_kinds[KIND_AGENT].child_asks(tx, &asks);
 }
 
 /* The id is the same however often the function runs, and as hard to guess as the run's own. */

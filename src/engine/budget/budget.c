@@ -39,12 +39,9 @@ struct err budget__session_path(struct tx *tx, const struct session_row *session
                                 struct bytes *ret_path) {
     struct session_row chain[SESSION_DEPTH_MAX + 1] = {*session};
     size_t count = 1;
-    for (bool found = true; found && chain[count - 1].parent != 0 && count <= SESSION_DEPTH_MAX;
-         count += found) {
-        struct err err = sessions__find_id(tx, chain[count - 1].parent, &found, &chain[count]);
-        if (err_failed(err)) {
-            return err;
-        }
+    while (chain[count - 1].parent != 0 && count <= SESSION_DEPTH_MAX &&
+           sessions__find_id(tx, chain[count - 1].parent, &chain[count])) {
+        count++;
     }
     AUTO(text_done) struct text path = text_up_to(BUDGET_PATH_MAX);
     if (session->project.len > 0) {
@@ -126,18 +123,13 @@ static struct err path_find(struct tx *tx, const struct budget_key *key, struct 
     const struct session_key session_key = {.owner = key->owner,
                                             .session = scope_rest(key->scope, BYTES("session:"))};
     struct session_row session;
-    bool found = false;
     if (session_key.session.data == NULL) {
         *ret_path =
             budget_scope_global(key->scope) ? BYTES("") : budget__path(tx, BYTES(""), key->scope);
         return ERR_OK;
     }
-    struct err err = sessions__find(tx, &session_key, &found, &session);
-    if (err_failed(err)) {
-        return err;
-    }
-    return found ? budget__session_path(tx, &session, ret_path)
-                 : err_make(ERR_NOT_FOUND, "budget: of a session");
+    struct err err = sessions__get(tx, &session_key, "budget: of a session", &session);
+    return err_failed(err) ? err : budget__session_path(tx, &session, ret_path);
 }
 
 /* Lets in the runs that wait for one of its limits, also of limits that are no more. What a session

@@ -66,15 +66,15 @@ struct err tx_attachment_add(struct tx *tx, const struct attachment_new *what,
     return tx_error(tx);
 }
 
-struct err tx_attachment_give(struct tx *tx, const struct session_row *session,
-                              struct bytes attachment, bool *ret_found,
-                              struct attachment_row *ret_row) {
+bool tx_attachment_give(struct tx *tx, const struct session_row *session, struct bytes attachment,
+                        struct attachment_row *ret_row) {
     const struct attachment_key key = {.owner = session->owner, .attachment = attachment};
-    struct err err = tx_attachment_find(tx, &key, ret_found, ret_row);
-    if (!err_failed(err) && *ret_found) {
+    bool found = false;
+    tx_fail(tx, tx_attachment_find(tx, &key, &found, ret_row));
+    if (found) {
         use_add(tx, ret_row->id, session->id);
     }
-    return tx_error(tx);
+    return found;
 }
 
 struct err tx_attachment_known(struct tx *tx, struct bytes hash, bool *ret_known) {

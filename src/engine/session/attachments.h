@@ -38,10 +38,9 @@ struct attachment_key {
 };
 MUST_CHECK struct err tx_attachment_find(struct tx *tx, const struct attachment_key *key,
                                          bool *ret_found, struct attachment_row *ret_row);
-/* One that the session's owner has is the session's from here on, too. */
-MUST_CHECK struct err tx_attachment_give(struct tx *tx, const struct session_row *session,
-                                         struct bytes attachment, bool *ret_found,
-                                         struct attachment_row *ret_row);
+/* One that the session's owner has is the session's from here on, too. False: there is none. */
+MUST_CHECK bool tx_attachment_give(struct tx *tx, const struct session_row *session,
+                                   struct bytes attachment, struct attachment_row *ret_row);
 /* Is there a row, of whomever, with these bytes? */
 MUST_CHECK struct err tx_attachment_known(struct tx *tx, struct bytes hash, bool *ret_known);
 

@@ -1,77 +1,56 @@
-/* checkpoints.c: checkpoints are added, found, copied and voided. */
+/* checkpoints.c: checkpoints are added, found and voided. Forks copy them (fork.c). */
 #include "engine/session/checkpoints.h"
 
-static const char *const makers[] = {[CHECKPOINT_AUTO] = "auto", [CHECKPOINT_MANUAL] = "manual"};
+#include "store/mapper.h"
+
+static const char *const makers[] = {
+    [CHECKPOINT_AUTO] = "auto", [CHECKPOINT_MANUAL] = "manual", NULL};
+static const char *const *const checkpoint_words[] = {makers};
+
+/* The id of a row is the database's. */
+#define CHECKPOINT_MAP(X)                                                                          \
+    X("message", message, MAP_INT, MAP_INSERT)                                                     \
+    X("step", step, MAP_INT, MAP_INSERT)                                                           \
+    X("question", question, MAP_INT, MAP_INSERT)                                                   \
+    X("void", is_void, MAP_BOOL, MAP_INSERT)                                                       \
+    X("tokens_before", tokens_before, MAP_INT, MAP_INSERT)                                         \
+    X("tokens_after", tokens_after, MAP_INT, MAP_INSERT)                                           \
+    X("made_ms", made_ms, MAP_INT, MAP_INSERT)                                                     \
+    X("made_by", made_by, MAP_WORD, MAP_INSERT)                                                    \
+    X("method", method, MAP_TEXT, MAP_INSERT)                                                      \
+    X("summary", summary, MAP_TEXT, MAP_INSERT)
+#define CHECKPOINT_COLUMN(name, member, kind, use)                                                 \
+    {name, kind, use, offsetof(struct checkpoint, member)},
+static const struct map_column checkpoint_columns[] = {CHECKPOINT_MAP(CHECKPOINT_COLUMN)};
+static const struct map checkpoint_map = {.table = "checkpoints",
+                                          .key = "session",
+                                          .key_offset = offsetof(struct checkpoint, session),
+                                          .columns = checkpoint_columns,
+                                          .count = COUNT_OF(checkpoint_columns),
+                                          .names = checkpoint_words};
 
 struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint) {
-    assert(checkpoint->summary.len <= CHECKPOINT_SUMMARY_MAX);
-    tx_do(tx,
-          "INSERT INTO checkpoints (session, message, step, question, void, tokens_before,"
-          " tokens_after, made_ms, made_by, method, summary)"
-          " VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10)",
-          ARGS(arg_int(checkpoint->session), arg_int(checkpoint->message),
-               arg_int(checkpoint->step), arg_int(checkpoint->question),
-               arg_int(checkpoint->tokens_before), arg_int(checkpoint->tokens_after),
-               arg_int(tx_now_ms(tx)), arg_str(makers[checkpoint->made_by]),
-               arg_text(checkpoint->method), arg_text(checkpoint->summary)));
+    struct checkpoint row = *checkpoint;
+    assert(row.summary.len <= CHECKPOINT_SUMMARY_MAX);
+    row.made_ms = tx_now_ms(tx);
+    map_insert(tx, &checkpoint_map, &row);
     return tx_error(tx);
 }
 
-struct err tx_checkpoint_find(struct tx *tx, int64_t session, bool *ret_found,
-                              struct checkpoint *ret_checkpoint) {
+bool tx_checkpoint_find(struct tx *tx, int64_t session, struct checkpoint *ret_checkpoint) {
     AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT message, step, question, tokens_before, tokens_after, made_by, method,"
-               " summary FROM checkpoints WHERE session = $1 AND void = 0"
-               " ORDER BY message DESC, id DESC LIMIT 1",
-               ARGS(arg_int(session)));
-    *ret_found = rows != NULL;
+    struct rows *rows = tx_row(tx,
+                               "SELECT session" CHECKPOINT_MAP(
+                                   MAP_NAMES) " FROM checkpoints WHERE session = $1 AND void = 0"
+                                              " ORDER BY message DESC, id DESC LIMIT 1",
+                               ARGS(arg_int(session)));
     if (rows != NULL) {
-        bool by_itself = bytes_is(rows_text(rows, 5), makers[CHECKPOINT_AUTO]);
-        *ret_checkpoint =
-            (struct checkpoint){.session = session,
-                                .message = rows_int(rows, 0),
-                                .step = rows_int(rows, 1),
-                                .question = rows_int(rows, 2),
-                                .tokens_before = rows_int(rows, 3),
-                                .tokens_after = rows_int(rows, 4),
-                                .made_by = by_itself ? CHECKPOINT_AUTO : CHECKPOINT_MANUAL,
-                                .method = rows_copy(rows, 6),
-                                .summary = rows_copy(rows, 7)};
+        *ret_checkpoint = (struct checkpoint){.made_by = CHECKPOINT_MANUAL};
+        bool known = map_read(&checkpoint_map, rows, ret_checkpoint);
+        (void)known; /* Nothing is decided by the maker. */
+        tx_fail(tx, map_copy(tx, &checkpoint_map, ret_checkpoint));
     }
-    return tx_error(tx);
-}
-
-struct err tx_checkpoint_find_before(struct tx *tx, const struct checkpoint_before *before,
-                                     struct checkpoint_before *ret_before) {
-    struct checkpoint_before found = {.session = before->session, .until = before->until};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT c.id, c.message, c.question FROM checkpoints c"
-               " JOIN messages m ON m.id = c.message WHERE c.session = $1 AND c.void = 0"
-               " AND c.message <= $2 AND m.status <> 'running'"
-               " ORDER BY c.message DESC, c.id DESC LIMIT 1",
-               ARGS(arg_int(before->session), arg_int(before->until)));
-    if (rows != NULL) {
-        found.id = rows_int(rows, 0);
-        found.message = rows_int(rows, 1);
-        found.question = rows_int(rows, 2);
-    }
-    *ret_before = found;
-    return tx_error(tx);
-}
-
-struct err tx_checkpoint_copy(struct tx *tx, const struct checkpoint_copy *copy) {
-    tx_do(tx,
-          "INSERT INTO checkpoints (session, message, step, question, void, tokens_before,"
-          " tokens_after, made_ms, made_by, method, summary) SELECT $2, $3, step, $4, 0,"
-          " tokens_before, tokens_after, made_ms, made_by, method, summary FROM checkpoints"
-          " WHERE id = $1 AND void = 0",
-          ARGS(arg_int(copy->id), arg_int(copy->session), arg_int(copy->message),
-               arg_int(copy->question)));
-    return tx_error(tx);
+    return rows != NULL && !err_failed(tx_error(tx));
 }
 
 struct err tx_checkpoint_void_from(struct tx *tx, const struct checkpoint_void *what) {

@@ -26,16 +26,15 @@ static struct id copy_id(const struct session_fork *fork, const struct message_r
 
 /* Id of the copy of a message; 0: it was not copied. */
 static int64_t copy_find(struct tx *tx, const struct session_fork *fork, int64_t message) {
-    bool found = false;
     struct message_row row;
-    tx_fail(tx, messages__find_id(tx, message, &found, &row));
-    if (found) {
-        const struct id name = copy_id(fork, &row);
-        tx_fail(tx, messages__find(tx, bytes_of(name.text), &found, &row));
+    if (message == 0 || !messages__find_id(tx, message, &row)) {
+        return 0;
     }
-    return found ? row.id : 0;
+    const struct id name = copy_id(fork, &row);
+    return messages__find(tx, bytes_of(name.text), &row) ? row.id : 0;
 }
 
+/* As PARTS_OPEN_STATES, but for pending ones. */
 #define OPEN_STATES "('ready', 'asking', 'reviewing', 'running')"
 
 static void message_copy(struct tx *tx, const struct session_fork *fork, struct session_row *into,
@@ -51,7 +50,7 @@ static void message_copy(struct tx *tx, const struct session_fork *fork, struct 
         copy.active = copy.active && copy.reply_to != 0;
     }
     const struct message_insert insert = {.session = into, .row = &copy};
-    tx_fail(tx, messages__insert_quiet(tx, &insert));
+    messages__insert_quiet(tx, &insert);
     const struct arg ids[] = {arg_int(row->id), arg_int(copy.id)};
     tx_do(tx,
           "UPDATE messages SET answer_schema = (SELECT answer_schema FROM messages WHERE id = $1)"
@@ -118,20 +117,27 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
     fork->until = INT64_MAX;
     if (fork->message.len > 0) {
         const struct message_key key = {.owner = from->owner, .message = fork->message};
-        bool found = false;
         struct message_row row;
         struct session_row session;
-        struct err err = tx_message_find(tx, &key, &found, &row, &session);
-        if (err_failed(err) || !found || row.session != from->id) {
+        struct err err = messages__get(tx, &key, "sessions: fork", &row, &session);
+        if (err_failed(err) || row.session != from->id) {
             return err_failed(err) ? err : err_make(ERR_MESSAGE_NOT_FOUND, "sessions: fork");
         }
         fork->until = row.id;
     }
-    struct checkpoint_before before = {.session = from->id, .until = fork->until};
-    tx_fail(tx, tx_checkpoint_find_before(tx, &before, &before));
-    fork->checkpoint = before.id;
-    fork->covered = before.message;
-    fork->question = before.question;
+    /* The summary that covers most, without anything after that message, or a part of an answer
+     * that is not finished. */
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT c.id, c.message, c.question FROM checkpoints c"
+               " JOIN messages m ON m.id = c.message WHERE c.session = $1 AND c.void = 0"
+               " AND c.message <= $2 AND m.status <> 'running'"
+               " ORDER BY c.message DESC, c.id DESC LIMIT 1",
+               ARGS(arg_int(from->id), arg_int(fork->until)));
+    fork->checkpoint = rows == NULL ? 0 : rows_int(rows, 0);
+    fork->covered = rows == NULL ? 0 : rows_int(rows, 1);
+    fork->question = rows == NULL ? 0 : rows_int(rows, 2);
     struct session_row row = *from;
     row.session = tx_copy(tx, bytes_of(fork->session.text));
     row.hidden = tx_epoch(tx);
@@ -156,15 +162,16 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
 /* The last link: the summary holds for the copies, and the session is in sight. */
 static void chain_end(struct tx *tx, const struct session_fork *fork,
                       const struct session_row *from, struct session_row *into) {
-    struct checkpoint_copy copy = {.id = fork->checkpoint, .session = into->id};
-    if (fork->checkpoint != 0) {
-        copy.message = copy_find(tx, fork, fork->covered);
-    }
-    if (fork->question != 0) {
-        copy.question = copy_find(tx, fork, fork->question);
-    }
-    if (copy.message != 0 && (fork->question == 0 || copy.question != 0)) {
-        tx_fail(tx, tx_checkpoint_copy(tx, &copy));
+    const int64_t covered = copy_find(tx, fork, fork->checkpoint != 0 ? fork->covered : 0);
+    const int64_t question = copy_find(tx, fork, fork->question);
+    if (covered != 0 && (fork->question == 0 || question != 0)) { /* Nothing, if it is void now. */
+        tx_do(tx,
+              "INSERT INTO checkpoints (session, message, step, question, void, tokens_before,"
+              " tokens_after, made_ms, made_by, method, summary) SELECT $2, $3, step, $4, 0,"
+              " tokens_before, tokens_after, made_ms, made_by, method, summary FROM checkpoints"
+              " WHERE id = $1 AND void = 0",
+              ARGS(arg_int(fork->checkpoint), arg_int(into->id), arg_int(covered),
+                   arg_int(question)));
     }
     tx_do(tx,
           "INSERT INTO attachment_uses (attachment, session)"
@@ -172,7 +179,7 @@ static void chain_end(struct tx *tx, const struct session_fork *fork,
           ARGS(arg_int(from->id), arg_int(into->id)));
     sessions__set_hidden(tx, into, 0 /* in sight */);
     into->changed_ms = tx_now_ms(tx);
-    tx_fail(tx, sessions__tell_created(tx, into));
+    sessions__tell_created(tx, into);
 }
 
 struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
@@ -180,15 +187,15 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
                            struct session_row *ret_row) {
     struct session_fork next = *fork;
     struct session_row from, into = {.id = 0};
-    bool found = true;
     struct err err = sessions__get(tx, &fork->key, "sessions: fork", &from);
     if (!err_failed(err) && fork->until == 0) {
         err = chain_start(tx, &from, &next, &into);
-    } else if (!err_failed(err)) {
-        err = sessions__find_hidden(tx, bytes_of(fork->session.text), tx_epoch(tx), &found, &into);
+    } else if (!err_failed(err) &&
+               !sessions__find_hidden(tx, bytes_of(fork->session.text), tx_epoch(tx), &into)) {
+        err = err_make(ERR_NOT_FOUND, "sessions: fork");
     }
-    if (err_failed(err) || !found) {
-        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "sessions: fork");
+    if (err_failed(err) || err_failed(tx_error(tx))) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err;
     }
     *ret_more = page_copy(tx, &from, &into, &next);
     if (!*ret_more) {

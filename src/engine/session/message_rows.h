@@ -42,11 +42,21 @@ enum message_columns { MESSAGE_PROGRESS = MAP_SET }; /* Written by messages__wri
  * partial index only where a query repeats its condition. */
 #define PARTS_OPEN_STATES "('ready', 'asking', 'reviewing', 'running', 'pending')"
 
-/* By SQL that begins with MESSAGE_SELECT. The texts of rows are copies in the arena. */
-MUST_CHECK struct err messages__one(struct tx *tx, const char *sql, const struct arg *args,
-                                    size_t count, bool *ret_found, struct message_row *ret_row);
-MUST_CHECK struct err messages__many(struct tx *tx, const char *sql, const struct arg *args,
-                                     size_t count, size_t max, struct message_rows *ret_rows);
+/* The transaction keeps every error of the functions here, but for messages__get. What is found is
+ * false, or empty, after one. */
+
+MUST_CHECK bool messages__find(struct tx *tx, struct bytes message, struct message_row *ret_row);
+MUST_CHECK bool messages__find_id(struct tx *tx, int64_t id, struct message_row *ret_row);
+/* tx_message_find, or ERR_MESSAGE_NOT_FOUND with this step. */
+MUST_CHECK struct err messages__get(struct tx *tx, const struct message_key *key, const char *step,
+                                    struct message_row *ret_row, struct session_row *ret_session);
+/* By SQL that begins with MESSAGE_SELECT; at most `max`. */
+MUST_CHECK struct message_rows messages__many(struct tx *tx, const char *sql,
+                                              const struct arg *args, size_t count, size_t max);
+/* Messages of a session that are queued or running, oldest first, at most MESSAGE_LIVE_MAX. */
+MUST_CHECK struct message_rows messages__live(struct tx *tx, int64_t session);
+/* Messages that wait to join this turn, oldest first. */
+MUST_CHECK struct message_rows messages__steering(struct tx *tx, int64_t session, int64_t run);
 
 /* Writes the row (its id is given here) and its parts (message and number are given here), touches
  * the session, and appends message_added. Texts with data NULL are "", or "{}". */
@@ -58,84 +68,62 @@ struct message_insert {
     bool room;  /* The number before it stays free, for a note that may come to stand there. */
     int64_t at; /* That number, of a note; 0: after all others. */
 };
-MUST_CHECK struct err messages__insert(struct tx *tx, const struct message_insert *what);
+void messages__insert(struct tx *tx, const struct message_insert *what);
 /* The same without the touch and the event: for copies. */
-MUST_CHECK struct err messages__insert_quiet(struct tx *tx, const struct message_insert *what);
+void messages__insert_quiet(struct tx *tx, const struct message_insert *what);
 
-/* Status, cause, error, active, run, metadata. `row->status` is the status until now. The
- * transaction keeps the errors of the functions from here to messages__keep_model. */
-struct err messages__write_status(struct tx *tx, enum message_status status,
-                                  struct message_row *row);
+/* Status, cause, error, active, run, metadata. `row->status` is the status until now. */
+void messages__write_status(struct tx *tx, enum message_status status, struct message_row *row);
 /* JSON Schema of the answers to a message. Read with the turns that answer it (turn/rows.c). */
-struct err messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
+void messages__write_schema(struct tx *tx, int64_t id, struct bytes schema);
 /* Name of the model that wrote the message `m`. While its turn is stored, the turn has the name. */
 #define MESSAGE_MODEL                                                                              \
     "COALESCE(NULLIF((SELECT t.model FROM turns t WHERE t.run = m.run), ''), m.model)"
 /* The turn's row is about to be removed: its answer takes the name over. */
-struct err messages__keep_model(struct tx *tx, int64_t run);
+void messages__keep_model(struct tx *tx, int64_t run);
 /* The texts of a message become this one; images stay. */
-MUST_CHECK struct err messages__write_text(struct tx *tx, const struct message_row *row,
-                                           struct bytes text);
+void messages__write_text(struct tx *tx, const struct message_row *row, struct bytes text);
 /* message_removed, and the status. */
-MUST_CHECK struct err messages__remove(struct tx *tx, const struct session_row *session,
-                                       struct message_row *row);
+void messages__remove(struct tx *tx, const struct session_row *session, struct message_row *row);
 /* Removes all messages of the session after that one (id; 0: all there are) at once, and voids the
  * summaries of them. The caller appends the event. */
-MUST_CHECK struct err messages__remove_behind(struct tx *tx, int64_t session, int64_t after);
-/* message_added: the whole message, as far as an event holds it. */
-MUST_CHECK struct err messages__tell_added(struct tx *tx, const struct session_row *session,
-                                           const struct message_row *row);
-/* The same for a message that stands before another. */
-MUST_CHECK struct err messages__tell_put(struct tx *tx, const struct session_row *session,
-                                         const struct message_row *row);
-/* message_edited: the whole message as it is now, as far as an event holds it. */
-MUST_CHECK struct err messages__tell_edited(struct tx *tx, const struct session_row *session,
-                                            const struct message_row *row);
+void messages__remove_behind(struct tx *tx, int64_t session, int64_t after);
+/* message_added, message_edited: the whole message as it is now, as far as an event holds it. */
+void messages__tell_added(struct tx *tx, const struct session_row *session,
+                          const struct message_row *row);
+void messages__tell_edited(struct tx *tx, const struct session_row *session,
+                           const struct message_row *row);
 /* cleared: the messages after that one are gone; after data NULL: all are. */
 struct messages_cleared {
     struct bytes after, fork; /* fork: ses_…, where they can still be read; "": nowhere. */
 };
-MUST_CHECK struct err messages__tell_cleared(struct tx *tx, const struct session_row *session,
-                                             const struct messages_cleared *what);
+void messages__tell_cleared(struct tx *tx, const struct session_row *session,
+                            const struct messages_cleared *what);
 /* queue_changed: the ids of the queued messages, oldest first. */
-MUST_CHECK struct err messages__tell_queue(struct tx *tx, const struct session_row *session);
-
-MUST_CHECK struct err messages__find(struct tx *tx, struct bytes message, bool *ret_found,
-                                     struct message_row *ret_row);
-MUST_CHECK struct err messages__find_id(struct tx *tx, int64_t id, bool *ret_found,
-                                        struct message_row *ret_row);
-
-/* Messages of a session that are queued or running, oldest first, at most MESSAGE_LIVE_MAX. */
-MUST_CHECK struct err messages__live(struct tx *tx, int64_t session, struct message_rows *ret_rows);
-
-/* Messages that wait to join this turn, oldest first. */
-MUST_CHECK struct err messages__steering(struct tx *tx, const struct session_row *session,
-                                         int64_t run, struct message_rows *ret_rows);
+void messages__tell_queue(struct tx *tx, const struct session_row *session);
 
 /* --- Parts ------------------------------------------------------------------------------------ */
 
 /* number 0: the next free one. ERR_TOO_MANY: the message has MESSAGE_PARTS_MAX. */
-MUST_CHECK struct err parts__insert(struct tx *tx, struct message_part *part);
+void parts__insert(struct tx *tx, struct message_part *part);
 /* State, run, name, data and text of (message, number). */
-MUST_CHECK struct err parts__write(struct tx *tx, const struct message_part *part);
+void parts__write(struct tx *tx, const struct message_part *part);
 /* The first one after `after`, whole. */
-MUST_CHECK struct err parts__next(struct tx *tx, int64_t message, int64_t after, bool *ret_found,
-                                  struct message_part *ret_part);
+MUST_CHECK bool parts__next(struct tx *tx, int64_t message, int64_t after,
+                            struct message_part *ret_part);
 /* In order; of their texts and data at most `budget` bytes in all, the rest comes cut (text.len <
  * bytes) or empty (data.len < data_bytes). They stand in the arena. */
 struct message_parts {
     struct message_part *parts;
     size_t count;
 };
-MUST_CHECK struct err parts__read(struct tx *tx, int64_t message, size_t budget,
-                                  struct message_parts *ret_parts);
+MUST_CHECK struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget);
 
 /* --- As clients see them, piece by piece (json.c) --------------------------------------------- */
 
 /* Up to its parts: neither these nor the last brace. An answer has the model that its turn asks,
  * and the usage of the turn so far. */
-MUST_CHECK struct err tx_message_write_open(struct tx *tx, const struct message_row *row,
-                                            struct text *text);
+void messages__write_open(struct tx *tx, const struct message_row *row, struct text *text);
 void part_write_json(const struct message_part *part, struct text *text);
 /* Member "queue": the ids of those of a session's live messages that are queued. */
 void messages__write_queue(const struct message_rows *live, struct text *text);

@@ -1,30 +1,95 @@
-/* messages.c: a message is found, paged, edited, and taken out of the queue. */
+/* messages.c: the rows of messages and of their parts, events of their changes, and changes by
+ * clients. */
+#include "engine/base/ids.h"
 #include "engine/run/rows.h"
 #include "engine/session/checkpoints.h"
 #include "engine/session/message_rows.h"
 
-struct err tx_message_find(struct tx *tx, const struct message_key *key, bool *ret_found,
-                           struct message_row *ret_row, struct session_row *ret_session) {
-    bool found = false;
-    struct message_row row = {.id = 0};
-    struct session_row session = {.id = 0};
-    struct err err = messages__find(tx, key->message, &found, &row);
-    found = found && message_shown(row.status);
-    if (!err_failed(err) && found) {
-        err = sessions__find_id(tx, row.session, &found, &session);
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "store/mapper.h"
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+#define MESSAGE_COLUMN(name, member, kind, use)                                                    \
+    {name, kind, use, offsetof(struct message_row, member)},
+static const struct map_column message_columns[] = {MESSAGE_MAP(MESSAGE_COLUMN)};
+static const char *const *const message_words[] = {message_role_names, message_status_names};
+static const struct map message_map = {.table = "messages",
+                                       .key = "id",
+                                       .key_offset = offsetof(struct message_row, id),
+                                       .columns = message_columns,
+                                       .count = COUNT_OF(message_columns),
+                                       .names = message_words};
+
+/* A row with an unknown word reads as failed. */
+static void row_read(struct tx *tx, const struct rows *rows, struct message_row *ret_row) {
+    *ret_row = (struct message_row){.role = ROLE_NOTICE, .status = MESSAGE_FAILED};
+    if (!map_read(&message_map, rows, ret_row)) {
+        ret_row->status = MESSAGE_FAILED;
+        ret_row->cause = BYTES("damaged");
     }
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_found = found && (key->owner.data == NULL || bytes_equal(session.owner, key->owner));
-    *ret_row = row;
-    *ret_session = session;
-    return ERR_OK;
+    tx_fail(tx, map_copy(tx, &message_map, ret_row));
 }
 
-/* tx_message_find, or ERR_MESSAGE_NOT_FOUND with this step. */
-static struct err message_get(struct tx *tx, const struct message_key *key, const char *step,
-                              struct message_row *ret_row, struct session_row *ret_session) {
+static bool message_first(struct tx *tx, struct rows *rows, struct message_row *ret_row) {
+    if (rows != NULL) {
+        row_read(tx, rows, ret_row);
+        rows_close(rows);
+    }
+    return rows != NULL && !err_failed(tx_error(tx));
+}
+
+bool messages__find(struct tx *tx, struct bytes message, struct message_row *ret_row) {
+    return message_first(tx, tx_row(tx, MESSAGE_SELECT "m.message = $1", ARGS(arg_text(message))),
+                         ret_row);
+}
+
+bool messages__find_id(struct tx *tx, int64_t id, struct message_row *ret_row) {
+    return message_first(tx, tx_row(tx, MESSAGE_SELECT "m.id = $1", ARGS(arg_int(id))), ret_row);
+}
+
+struct message_rows messages__many(struct tx *tx, const char *sql, const struct arg *args,
+                                   size_t count, size_t max) {
+    struct message_rows found = {.rows = arena_try(tx_arena(tx), max * sizeof *found.rows)};
+    if (found.rows == NULL) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "messages: rows"));
+    }
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    while (found.count < max && rows_step(rows)) {
+        row_read(tx, rows, &found.rows[found.count++]);
+    }
+    return found;
+}
+
+struct message_rows messages__live(struct tx *tx, int64_t session) {
+    return messages__many(
+        tx,
+        MESSAGE_SELECT
+        "m.session = $1 AND m.status IN ('queued', 'running') ORDER BY m.id LIMIT $2",
+        ARGS(arg_int(session), arg_int(MESSAGE_LIVE_MAX)), MESSAGE_LIVE_MAX);
+}
+
+struct message_rows messages__steering(struct tx *tx, int64_t session, int64_t run) {
+    return messages__many(
+        tx,
+        MESSAGE_SELECT
+        "m.session = $1 AND m.run = $2 AND m.status = 'steering' ORDER BY m.id LIMIT $3",
+        ARGS(arg_int(session), arg_int(run), arg_int(MESSAGE_LIVE_MAX)), MESSAGE_LIVE_MAX);
+}
+
+struct err tx_message_find(struct tx *tx, const struct message_key *key, bool *ret_found,
+                           struct message_row *ret_row, struct session_row *ret_session) {
+    *ret_row = (struct message_row){.id = 0};
+    *ret_session = (struct session_row){.id = 0};
+    *ret_found = messages__find(tx, key->message, ret_row) && message_shown(ret_row->status) &&
+                 sessions__find_id(tx, ret_row->session, ret_session) &&
+                 (key->owner.data == NULL || bytes_equal(ret_session->owner, key->owner));
+    return tx_error(tx);
+}
+
+struct err messages__get(struct tx *tx, const struct message_key *key, const char *step,
+                         struct message_row *ret_row, struct session_row *ret_session) {
     bool found = false;
     struct err err = tx_message_find(tx, key, &found, ret_row, ret_session);
     return err_failed(err) || found ? err : err_make(ERR_MESSAGE_NOT_FOUND, step);
@@ -33,110 +98,421 @@ static struct err message_get(struct tx *tx, const struct message_key *key, cons
 struct err tx_message_find_client(struct tx *tx, int64_t session, struct bytes client_id,
                                   bool *ret_found, struct message_row *ret_row) {
     assert(client_id.len > 0);
-    return messages__one(tx,
-                         MESSAGE_SELECT "m.session = $1 AND m.client_id = $2 AND m.client_id <> ''",
-                         ARGS(arg_int(session), arg_text(client_id)), ret_found, ret_row);
+    *ret_found = message_first(
+        tx,
+        tx_row(tx, MESSAGE_SELECT "m.session = $1 AND m.client_id = $2 AND m.client_id <> ''",
+               ARGS(arg_int(session), arg_text(client_id))),
+        ret_row);
+    return tx_error(tx);
 }
 
 struct err tx_message_page(struct tx *tx, const struct message_page *page,
                            struct message_rows *ret_rows) {
     assert(page->limit > 0);
     bool newest = page->order == MESSAGES_NEWEST;
-    return messages__many(tx,
-                          newest ? MESSAGE_SELECT "m.session = $1 AND m.id < $2"
-                                                  " AND m.status NOT IN ('removed', 'reserved')"
-                                                  " ORDER BY m.id DESC LIMIT $3"
-                                 : MESSAGE_SELECT
-                              "m.session = $1 AND m.id > $2"
-                              " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $3",
-                          ARGS(arg_int(page->session),
-                               arg_int(newest && page->after == 0 ? INT64_MAX : page->after),
-                               arg_int(page->limit)),
-                          (size_t)page->limit, ret_rows);
+    *ret_rows = messages__many(
+        tx,
+        newest ? MESSAGE_SELECT "m.session = $1 AND m.id < $2"
+                                " AND m.status NOT IN ('removed', 'reserved')"
+                                " ORDER BY m.id DESC LIMIT $3"
+               : MESSAGE_SELECT
+            "m.session = $1 AND m.id > $2"
+            " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $3",
+        ARGS(arg_int(page->session), arg_int(newest && page->after == 0 ? INT64_MAX : page->after),
+             arg_int(page->limit)),
+        (size_t)page->limit);
+    return tx_error(tx);
 }
 
 struct err tx_session_turn(struct tx *tx, int64_t session, struct bytes *ret_run) {
-    struct message_rows live;
-    struct err err = messages__live(tx, session, &live);
-    struct bytes run = {"", 0};
-    bool runs = false;
-    for (size_t i = 0; !err_failed(err) && i < live.count && !runs; i++) {
-        runs = live.rows[i].status == MESSAGE_RUNNING;
-        if (runs || run.len == 0) {
-            run = live.rows[i].run_name;
+    const struct message_rows live = messages__live(tx, session);
+    *ret_run = BYTES("");
+    for (size_t i = 0; i < live.count; i++) {
+        const bool runs = live.rows[i].status == MESSAGE_RUNNING;
+        *ret_run = runs || ret_run->len == 0 ? live.rows[i].run_name : *ret_run;
+        if (runs) {
+            break;
         }
     }
-    *ret_run = run;
-    return err;
+    return tx_error(tx);
 }
 
-/* --- Edit ------------------------------------------------------------------------------------- */
+/* --- Events ----------------------------------------------------------------------------------- */
 
-static struct err edit_allowed(const struct message_row *row, const struct session_row *session) {
-    if (row->role != ROLE_USER) {
-        return err_make(ERR_NOT_A_USER_MESSAGE, "messages: edit");
+/* The row is read again, since only a row that was read has the names of its run and of the message
+ * that it answers. `before`: id of the message that it stands before; 0: of none. */
+static void message_tell(struct tx *tx, const struct session_row *session, int64_t id,
+                         int64_t before, struct bytes type) {
+    struct message_row row, next = {.message = {"", 0}};
+    if (!messages__find_id(tx, id, &row)) {
+        return;
     }
-    if (row->status == MESSAGE_JOINED) { /* The answer was given this text already. */
-        return err_make(ERR_CONFLICT, "messages: edit");
+    const bool stands_before = before != 0 && messages__find_id(tx, before, &next);
+    bool whole = true;
+    AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+    for (bool done = false; !done; whole = false) {
+        text_clear(&data);
+        text_add_str(&data, "{\"message\":");
+        if (whole) {
+            tx_fail(tx, tx_message_write_json(tx, &row, MESSAGE_BYTES_EVENT, &data));
+        } else { /* Texts that are nearly all escapes, or very many parts. */
+            message_write_head(&row, &data);
+        }
+        if (stands_before) {
+            text_add_member(&data, "before", next.message);
+        }
+        text_add_char(&data, '}');
+        done = !whole || !text_failed(&data) || data.no_memory;
     }
-    if (row->status != MESSAGE_QUEUED && session->state != SESSION_IDLE) {
-        return err_make(ERR_TURN_IN_PROGRESS, "messages: edit");
-    }
-    return ERR_OK;
+    sessions__event_text(tx, session, type, &data);
 }
+
+void messages__tell_added(struct tx *tx, const struct session_row *session,
+                          const struct message_row *row) {
+    message_tell(tx, session, row->id, 0, BYTES("message_added"));
+}
+
+void messages__tell_edited(struct tx *tx, const struct session_row *session,
+                           const struct message_row *row) {
+    message_tell(tx, session, row->id, 0, BYTES("message_edited"));
+}
+
+void messages__tell_cleared(struct tx *tx, const struct session_row *session,
+                            const struct messages_cleared *what) {
+    AUTO(text_done) struct text data = text_up_to(200);
+    text_add_char(&data, '{');
+    text_add_member_or_null(&data, "after", what->after);
+    text_add_member_or_null(&data, "fork", what->fork);
+    text_add_char(&data, '}');
+    sessions__event_text(tx, session, BYTES("cleared"), &data);
+}
+
+void messages__tell_queue(struct tx *tx, const struct session_row *session) {
+    const struct message_rows live = messages__live(tx, session->id);
+    AUTO(text_done) struct text data = text_up_to(8 << 10);
+    text_add_char(&data, '{');
+    messages__write_queue(&live, &data);
+    text_add_char(&data, '}');
+    sessions__event_text(tx, session, BYTES("queue_changed"), &data);
+}
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+void messages__insert_quiet(struct tx *tx, const struct message_insert *what) {
+    struct message_row *row = what->row;
+    int64_t id =
+        what->at != 0 ? what->at : tx_number(tx, "SELECT " IDS_NEXT("messages"), NO_ARGS, 0);
+    row->id = id + (what->room ? 1 : 0);
+    row->session = what->session->id;
+    row->made_ms = row->made_ms == 0 ? tx_now_ms(tx) : row->made_ms;
+    row->changed_ms = row->changed_ms == 0 ? row->made_ms : row->changed_ms;
+    row->metadata = row->metadata.data == NULL ? BYTES("{}") : row->metadata;
+    map_insert(tx, &message_map, row);
+    for (size_t i = 0; i < what->count; i++) {
+        what->parts[i].message = row->id;
+        what->parts[i].number = (int64_t)i + 1;
+        parts__insert(tx, &what->parts[i]);
+    }
+}
+
+void messages__insert(struct tx *tx, const struct message_insert *what) {
+    const int64_t before = what->at != 0 ? what->at + 1 : 0;
+    messages__insert_quiet(tx, what);
+    sessions__touch(tx, what->session);
+    message_tell(tx, what->session, what->row->id, before, BYTES("message_added"));
+}
+
+void messages__write_status(struct tx *tx, enum message_status status, struct message_row *row) {
+    assert(status == row->status || message_edge_legal(row->status, status));
+    row->status = status;
+    row->changed_ms = tx_now_ms(tx);
+    map_update(tx, &message_map, MESSAGE_PROGRESS, row);
+}
+
+void messages__write_schema(struct tx *tx, int64_t id, struct bytes schema) {
+    tx_do(tx, "UPDATE messages SET answer_schema = $2 WHERE id = $1",
+          ARGS(arg_int(id), arg_text(schema)));
+}
+
+void messages__keep_model(struct tx *tx, int64_t run) {
+    tx_do(tx,
+          "UPDATE messages SET model = COALESCE((SELECT model FROM turns WHERE run = $1), model)"
+          " WHERE run = $1 AND run <> 0 AND role = 'assistant'",
+          ARGS(arg_int(run)));
+}
+
+/* Numbers of parts are kept, so that nothing else moves. */
+void messages__write_text(struct tx *tx, const struct message_row *row, struct bytes text) {
+    const struct message_parts parts = parts__read(tx, row->id, 0 /* no texts */);
+    bool written = false;
+    for (size_t i = 0; i < parts.count; i++) {
+        struct message_part *part = &parts.parts[i];
+        if (part->kind == PART_TEXT) {
+            part->data = BYTES("{}");
+            part->text = written ? BYTES("") : text;
+            written = true;
+            parts__write(tx, part);
+        }
+    }
+    if (!written) {
+        struct message_part part = {.message = row->id, .kind = PART_TEXT, .text = text};
+        parts__insert(tx, &part);
+    }
+}
+
+void messages__remove(struct tx *tx, const struct session_row *session, struct message_row *row) {
+    messages__write_status(tx, MESSAGE_REMOVED, row);
+    AUTO(text_done) struct text data = text_up_to(200);
+    text_add_char(&data, '{');
+    text_add_member(&data, "message", row->message);
+    text_add_char(&data, '}');
+    sessions__event_text(tx, session, BYTES("message_removed"), &data);
+}
+
+/* Every status may become this one: no edge is asserted. */
+void messages__remove_behind(struct tx *tx, int64_t session, int64_t after) {
+    tx_do(tx,
+          "UPDATE messages SET status = 'removed', changed_ms = $3"
+          " WHERE session = $1 AND id > $2 AND status <> 'removed'",
+          ARGS(arg_int(session), arg_int(after), arg_int(tx_now_ms(tx))));
+    const struct checkpoint_void from = {.session = session, .message = after + 1};
+    tx_checkpoint_void_from(tx, &from);
+}
+
+/* --- Parts ------------------------------------------------------------------------------------ */
+
+enum { DATA_FREE = 2 }; /* An empty object costs no budget. */
+
+/* Columns of struct message_part, after `number`. */
+enum part_words { PART_WORD_KIND = MAP_WORD, PART_WORD_STATE };
+#define PART_MAP(X)                                                                                \
+    X("message", message, MAP_INT, MAP_INSERT)                                                     \
+    X("step", step, MAP_INT, MAP_INSERT)                                                           \
+    X("kind", kind, PART_WORD_KIND, MAP_INSERT)                                                    \
+    X("state", state, PART_WORD_STATE, MAP_INSERT)                                                 \
+    X("name", name, MAP_TEXT, MAP_INSERT)                                                          \
+    X("call", call, MAP_TEXT, MAP_INSERT)                                                          \
+    X("run", run, MAP_INT, MAP_INSERT)                                                             \
+    X("COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), '')", run_name, MAP_TEXT,       \
+      MAP_READ)                                                                                    \
+    X("bytes", bytes, MAP_INT, MAP_INSERT)                                                         \
+    X("data_bytes", data_bytes, MAP_INT, MAP_INSERT)                                               \
+    X("cause", cause, MAP_TEXT, MAP_INSERT)                                                        \
+    X("data", data, MAP_TEXT, MAP_INSERT)                                                          \
+    X("text", text, MAP_TEXT, MAP_INSERT)
+#define PART_COLUMN(name, member, kind, use)                                                       \
+    {name, kind, use, offsetof(struct message_part, member)},
+static const struct map_column part_columns[] = {PART_MAP(PART_COLUMN)};
+static const char *const *const part_words[] = {part_kind_names, part_state_names};
+static const struct map part_map = {.table = "parts",
+                                    .key = "number",
+                                    .key_offset = offsetof(struct message_part, number),
+                                    .columns = part_columns,
+                                    .count = COUNT_OF(part_columns),
+                                    .names = part_words};
+
+static void part_read(struct tx *tx, const struct rows *rows, struct message_part *ret_part) {
+    *ret_part = (struct message_part){.kind = PART_NOTICE};
+    if (!map_read(&part_map, rows, ret_part)) {
+        ret_part->state = ret_part->kind == PART_TOOL ? PART_STATE_FAILED : PART_STATE_NONE;
+        ret_part->cause = BYTES("damaged");
+    }
+    tx_fail(tx, map_copy(tx, &part_map, ret_part));
+}
+
+/* Reach of a budget of bytes: parts before `whole` come as they are; of that part come the
+ * data, if they fit, and `bytes` of the text; of the parts after it neither. */
+struct reach {
+    int64_t whole, bytes, count;
+    bool data;
+};
+
+static struct reach reach_find(struct tx *tx, int64_t message, size_t left) {
+    struct reach reach = {.whole = INT64_MAX};
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT number, bytes, data_bytes FROM parts WHERE message = $1"
+                                " ORDER BY number LIMIT $2",
+                                ARGS(arg_int(message), arg_int(MESSAGE_PARTS_MAX)));
+    for (; rows_step(rows); reach.count++) {
+        if (reach.whole != INT64_MAX) {
+            continue; /* Only counted. */
+        }
+        size_t text = (size_t)rows_int(rows, 1);
+        size_t data = rows_int(rows, 2) <= DATA_FREE ? 0 : (size_t)rows_int(rows, 2);
+        if (text <= left && data <= left - text) {
+            left -= text + data;
+        } else {
+            reach.whole = rows_int(rows, 0);
+            reach.data = data <= left;
+            reach.bytes = (int64_t)(reach.data ? left - data : left);
+        }
+    }
+    return reach;
+}
+
+struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) {
+    const struct reach reach = reach_find(tx, message, budget);
+    struct message_parts found = {
+        .parts = arena_try(tx_arena(tx), ((size_t)reach.count + 1) * sizeof *found.parts)};
+    if (found.parts == NULL) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "parts: rows"));
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT number, message, step, kind, state, name, call, run,"
+        " COALESCE((SELECT r.run FROM runs r WHERE r.id = parts.run), ''), bytes, data_bytes,"
+        " cause, CASE WHEN number < $2 OR (number = $2 AND $4 = 1) OR data_bytes <= 2"
+        " THEN data ELSE '' END, CASE WHEN number < $2 THEN text"
+        " WHEN number = $2 AND $3 > 0 THEN substr(text, 1, CAST($3 AS INTEGER)) ELSE '' END"
+        " FROM parts WHERE message = $1 ORDER BY number LIMIT $5",
+        ARGS(arg_int(message), arg_int(reach.whole), arg_int(reach.bytes),
+             arg_int(reach.data ? 1 : 0), arg_int(reach.count)));
+    while (found.count < (size_t)reach.count && rows_step(rows)) {
+        struct message_part *part = &found.parts[found.count++];
+        part_read(tx, rows, part);
+        if (part->number == reach.whole) { /* The database cut by characters. */
+            part->text.len = utf8_cut(part->text, (size_t)reach.bytes);
+        }
+    }
+    return found;
+}
+
+#define PART_WHOLE "SELECT number" PART_MAP(MAP_NAMES) " FROM parts WHERE message = $1"
+
+bool parts__next(struct tx *tx, int64_t message, int64_t after, struct message_part *ret_part) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, PART_WHOLE " AND number > $2 ORDER BY number LIMIT 1",
+                               ARGS(arg_int(message), arg_int(after)));
+    if (rows != NULL) {
+        part_read(tx, rows, ret_part);
+    }
+    return rows != NULL && !err_failed(tx_error(tx));
+}
+
+/* Where the character at or before `at` begins. */
+static size_t character_start(struct bytes text, size_t at) {
+    while (at > 0 && at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80) {
+        at--;
+    }
+    return at;
+}
+
+struct err tx_part_text(struct tx *tx, const struct part_range *range, bool *ret_found,
+                        struct part_text *ret_text) {
+    struct part_text text = {.bytes = 0};
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, PART_WHOLE " AND number = $2",
+                               ARGS(arg_int(range->message), arg_int(range->number)));
+    if (rows != NULL) {
+        struct message_part part;
+        part_read(tx, rows, &part);
+        size_t len = part.text.len;
+        size_t from = range->offset < (int64_t)len ? (size_t)range->offset : len;
+        from = character_start(part.text, from);
+        size_t room = range->limit < (int64_t)(len - from) ? (size_t)range->limit : len - from;
+        size_t to = character_start(part.text, from + room);
+        text = (struct part_text){.text = {part.text.data + from, to - from},
+                                  .offset = (int64_t)from,
+                                  .bytes = part.bytes};
+    }
+    *ret_found = rows != NULL;
+    *ret_text = text;
+    return tx_error(tx);
+}
+
+static void part_fill(struct message_part *part) {
+    part->name = part->name.data == NULL ? BYTES("") : part->name;
+    part->call = part->call.data == NULL ? BYTES("") : part->call;
+    part->cause = part->cause.data == NULL ? BYTES("") : part->cause;
+    part->data = part->data.data == NULL ? BYTES("{}") : part->data;
+    part->text = part->text.data == NULL ? BYTES("") : part->text;
+    part->bytes = (int64_t)part->text.len;
+    part->data_bytes = (int64_t)part->data.len;
+    assert(part->bytes <= MESSAGE_TEXT_MAX && part->data_bytes <= MESSAGE_DATA_MAX);
+}
+
+void parts__insert(struct tx *tx, struct message_part *part) {
+    if (part->number == 0) {
+        part->number =
+            tx_number(tx, "SELECT COALESCE(max(number), 0) + 1 FROM parts WHERE message = $1",
+                      ARGS(arg_int(part->message)), 1);
+    }
+    if (part->number > MESSAGE_PARTS_MAX) {
+        tx_fail(tx, err_make(ERR_TOO_MANY, "parts: insert"));
+    }
+    part_fill(part);
+    map_insert(tx, &part_map, part);
+}
+
+void parts__write(struct tx *tx, const struct message_part *part) {
+    struct message_part filled = *part;
+    part_fill(&filled);
+    tx_do(tx,
+          "UPDATE parts SET state = $3, name = $4, run = $5, bytes = $6, data_bytes = $7,"
+          " data = $8, text = $9, cause = $10 WHERE message = $1 AND number = $2",
+          ARGS(arg_int(filled.message), arg_int(filled.number),
+               arg_str(part_state_name(filled.state)), arg_text(filled.name), arg_int(filled.run),
+               arg_int(filled.bytes), arg_int(filled.data_bytes), arg_text(filled.data),
+               arg_text(filled.text), arg_text(filled.cause)));
+}
+
+/* --- Changes by clients ----------------------------------------------------------------------- */
 
 struct err tx_message_edit(struct tx *tx, const struct message_edit *edit,
                            struct message_row *ret_row, struct session_row *ret_session) {
     assert(edit->text.len <= MESSAGE_TEXT_MAX);
     struct message_row row;
     struct session_row session;
-    struct err err = message_get(tx, &edit->key, "messages: edit", &row, &session);
+    struct err err = messages__get(tx, &edit->key, "messages: edit", &row, &session);
     if (err_failed(err)) {
         return err;
     }
     *ret_session = session;
-    err = edit_allowed(&row, &session);
-    if (!err_failed(err)) {
-        err = messages__write_text(tx, &row, edit->text);
+    if (row.role != ROLE_USER) {
+        return err_make(ERR_NOT_A_USER_MESSAGE, "messages: edit");
     }
-    if (err_failed(err)) {
-        return err;
+    if (row.status == MESSAGE_JOINED) { /* The answer was given this text already. */
+        return err_make(ERR_CONFLICT, "messages: edit");
     }
+    if (row.status != MESSAGE_QUEUED && session.state != SESSION_IDLE) {
+        return err_make(ERR_TURN_IN_PROGRESS, "messages: edit");
+    }
+    messages__write_text(tx, &row, edit->text);
     /* Summaries of the message no longer stand for what was said. */
     const struct checkpoint_void from = {.session = row.session, .message = row.id};
     tx_checkpoint_void_from(tx, &from);
     messages__write_status(tx, row.status, &row);
     sessions__touch(tx, &session);
+    messages__tell_edited(tx, &session, &row);
     *ret_row = row;
-    return messages__tell_edited(tx, &session, &row);
+    return tx_error(tx);
 }
-
-/* --- Out of the queue ------------------------------------------------------------------------- */
 
 struct err tx_message_unqueue(struct tx *tx, const struct message_key *key,
                               const struct run_bounds *bounds, struct message_row *ret_row) {
     struct message_row row;
     struct session_row session;
-    struct err err = message_get(tx, key, "messages: unqueue", &row, &session);
-    if (!err_failed(err) && row.status != MESSAGE_QUEUED) {
-        err = err_make(ERR_CONFLICT, "messages: it is not queued");
+    struct err err = messages__get(tx, key, "messages: unqueue", &row, &session);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err)) {
-        err = messages__remove(tx, &session, &row);
+    if (row.status != MESSAGE_QUEUED) {
+        return err_make(ERR_CONFLICT, "messages: it is not queued");
     }
-    if (!err_failed(err) && row.run_name.len > 0) {
+    messages__remove(tx, &session, &row);
+    if (row.run_name.len > 0) {
         const struct run_stop stop = {
             .key = {.run = row.run_name}, .cause = CAUSE_STOPPED, .bounds = *bounds};
         bool more = false; /* A turn that has not begun has no runs below it. */
         struct run_row run;
         err = tx_run_stop(tx, &stop, &more, &run);
-        if (err.code == ERR_CONFLICT || err.code == ERR_NOT_FOUND) {
-            err = ERR_OK; /* It has ended. */
+        if (err.code != ERR_CONFLICT && err.code != ERR_NOT_FOUND) { /* Else it has ended. */
+            tx_fail(tx, err);
         }
     }
-    if (err_failed(err)) {
-        return err;
-    }
+    messages__tell_queue(tx, &session);
     *ret_row = row;
-    return messages__tell_queue(tx, &session);
+    return tx_error(tx);
 }

@@ -49,7 +49,8 @@ static struct err root_tell(struct tx *tx, const struct session_row *session, st
                             const struct root_row *root) {
     AUTO(text_done) struct text data = text_up_to((size_t)16 << 10);
     root_write_json(root, &data);
-    return sessions__event_text(tx, session, type, &data);
+    sessions__event_text(tx, session, type, &data);
+    return tx_error(tx);
 }
 
 static bool root_find(struct tx *tx, int64_t session, struct bytes path,

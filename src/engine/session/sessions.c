@@ -1,6 +1,343 @@
-/* sessions.c: a session is made, found, listed and changed. */
+/* sessions.c: a session is made, found, listed and changed; its rows, and its events.
+ *
+ * session:ID has what happens in the session, for a client that shows it; project:NAME has what
+ * changes in the list of the project's sessions.
+ */
+#include "base/text.h"
+#include "engine/base/ids.h"
 #include "engine/inbox/bind.h"
+#include "engine/run/rows.h"
 #include "engine/session/rows.h"
+#include "engine/trace/usage_totals.h"
+#include "journal/journal.h"
+
+enum {
+    DATA_MAX = 4 << 10,
+    PROJECT_EVENTS_KEPT = 10000,
+    /* Cuts of events beyond the retention when a turn ends; the pruner's next round cuts the rest.
+     */
+    CUTS_MAX = 8,
+};
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+#define SESSION_COLUMN(name, member, kind, use)                                                    \
+    {name, kind, use, offsetof(struct session_row, member)},
+static const struct map_column columns[] = {SESSION_LIGHT_MAP(SESSION_COLUMN)
+                                                SESSION_LONG_MAP(SESSION_COLUMN)};
+#define SESSION_ONE(name, member, kind, use) +1
+enum { LIGHT_COLUMNS = 0 SESSION_LIGHT_MAP(SESSION_ONE) };
+static const char *const *const words[] = {session_state_names, title_by_names};
+static const struct map session_map = {.table = "sessions",
+                                       .key = "id",
+                                       .key_offset = offsetof(struct session_row, id),
+                                       .columns = columns,
+                                       .count = COUNT_OF(columns),
+                                       .names = words};
+
+void sessions__borrow(const struct rows *rows, enum session_form form,
+                      struct session_row *ret_row) {
+    *ret_row = (struct session_row){.state = SESSION_IDLE,
+                                    .title_by = TITLE_NONE,
+                                    .settings = BYTES("{}"),
+                                    .instructions = BYTES("")};
+    size_t count = form == SESSION_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
+    bool known = map_read_some(&session_map, count, rows, ret_row);
+    (void)known; /* Nothing is decided by words that are not: the next turn writes the state, and a
+                  * title of an unknown maker may be replaced. */
+}
+
+void sessions__copy(struct tx *tx, struct session_row *row) {
+    tx_fail(tx, map_copy(tx, &session_map, row));
+}
+
+#define FIND_SQL "SELECT " SESSION_COLUMNS " FROM sessions WHERE "
+
+/* The row of the answer, unless it belongs to another owner. */
+static bool row_take(struct tx *tx, const struct rows *rows, struct bytes owner,
+                     struct session_row *ret_row) {
+    struct session_row row;
+    if (rows == NULL) {
+        return false;
+    }
+    sessions__borrow(rows, SESSION_WHOLE, &row);
+    if (owner.data != NULL && !bytes_equal(row.owner, owner)) {
+        return false;
+    }
+    sessions__copy(tx, &row);
+    *ret_row = row;
+    return !err_failed(tx_error(tx));
+}
+
+bool sessions__find(struct tx *tx, const struct session_key *key, struct session_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, FIND_SQL "session = $1 AND hidden = 0", ARGS(arg_text(key->session)));
+    return row_take(tx, rows, key->owner, ret_row);
+}
+
+struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
+                           struct session_row *ret_row) {
+    *ret_found = sessions__find(tx, key, ret_row);
+    return tx_error(tx);
+}
+
+struct err sessions__get(struct tx *tx, const struct session_key *key, const char *step,
+                         struct session_row *ret_row) {
+    const bool found = sessions__find(tx, key, ret_row);
+    return found || err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, step);
+}
+
+bool sessions__find_id(struct tx *tx, int64_t id, struct session_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, FIND_SQL "id = $1 AND hidden = 0", ARGS(arg_int(id)));
+    return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
+}
+
+bool sessions__find_hidden(struct tx *tx, struct bytes session, int64_t hidden,
+                           struct session_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, FIND_SQL "session = $1 AND hidden = $2",
+                               ARGS(arg_text(session), arg_int(hidden)));
+    return row_take(tx, rows, (struct bytes){NULL, 0}, ret_row);
+}
+
+/* At most one turn of a session has begun and not ended: gate "". A session that is idle, or
+ * that waits, is so in a daemon that holds, too. */
+struct err tx_session_shown(struct tx *tx, enum run_hold hold, struct session_row *io_row) {
+    if (hold == RUN_FREE ||
+        (io_row->state != SESSION_RUNNING && io_row->state != SESSION_COMPACTING)) {
+        return ERR_OK;
+    }
+    char stream[SESSION_STREAM_MAX];
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT state, epoch FROM runs WHERE owner = $1 AND run_key = $2"
+               " AND run_key <> '' AND gate = '' AND ended_ms IS NULL LIMIT 1",
+               ARGS(arg_text(io_row->owner), arg_text(sessions__stream(io_row, stream))));
+    struct run_row turn = {.epoch = rows == NULL ? 0 : rows_int(rows, 1)};
+    if (rows != NULL && run_state_find(rows_text(rows, 0), &turn.state)) { /* Else damaged. */
+        run_shown(&turn, tx_epoch(tx), hold);
+        io_row->state = turn.gate == GATE_HOLD ? SESSION_WAITING : io_row->state;
+    }
+    return tx_error(tx);
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+static struct bytes stream_join(const char *prefix, struct bytes name, char *ret_joined,
+                                size_t size) {
+    size_t len = strlen(prefix);
+    assert(len + name.len <= size);
+    memcpy(ret_joined, prefix, len);
+    memcpy(ret_joined + len, name.data, name.len);
+    return (struct bytes){ret_joined, len + name.len};
+}
+
+struct bytes sessions__stream(const struct session_row *row, char ret_name[SESSION_STREAM_MAX]) {
+    return stream_join("session:", row->session, ret_name, SESSION_STREAM_MAX);
+}
+
+static void event_append(struct tx *tx, const struct append *append) {
+    struct appended appended;
+    tx_fail(tx, tx_append(tx, append, &appended));
+}
+
+void sessions__event(struct tx *tx, const struct session_row *row, struct bytes type,
+                     struct bytes data) {
+    char name[SESSION_STREAM_MAX];
+    const struct append append = {
+        .owner = row->owner, .stream = sessions__stream(row, name), .type = type, .data = data};
+    event_append(tx, &append);
+}
+
+void sessions__event_text(struct tx *tx, const struct session_row *row, struct bytes type,
+                          const struct text *data) {
+    if (text_failed(data)) {
+        tx_fail(tx, text_error(data, "sessions: event"));
+    } else {
+        sessions__event(tx, row, type, text_bytes(data));
+    }
+}
+
+/* A project whose name is damaged has no stream: nobody can follow a name that is refused. */
+static void project_tell(struct tx *tx, const struct session_row *row, struct bytes type) {
+    if (!session_project_valid(row->project)) {
+        return;
+    }
+    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "session", row->session);
+    text_add_member(&data, "title", row->title);
+    text_add_member(&data, "state", bytes_of(session_state_name(row->state)));
+    text_add_member_bool(&data, "archived", row->archived_ms != 0);
+    text_add_member_int(&data, "changed_ms", row->changed_ms);
+    text_add_member_or_null(&data, "parent", row->parent_name);
+    text_add_char(&data, '}');
+    if (text_failed(&data)) {
+        tx_fail(tx, text_error(&data, "sessions: event"));
+        return;
+    }
+    char name[STREAM_NAME_MAX];
+    const struct append append = {.owner = row->owner,
+                                  .stream =
+                                      stream_join("project:", row->project, name, sizeof name),
+                                  .type = type,
+                                  .data = text_bytes(&data)};
+    event_append(tx, &append);
+}
+
+/* Numbers and times of the events stay: only the data of those that name the session changes. */
+struct err sessions__untell_project(struct tx *tx, const struct session_row *row, int64_t limit,
+                                    bool *ret_some) {
+    *ret_some = false;
+    if (!session_project_valid(row->project)) {
+        return ERR_OK;
+    }
+    char name[STREAM_NAME_MAX];
+    struct bytes stream = stream_join("project:", row->project, name, sizeof name);
+    struct stream_state state = {.stream = 0};
+    bool found = false;
+    struct err err = tx_stream_find(tx, row->owner, stream, &found, &state);
+    int64_t after =
+        tx_number(tx, "SELECT purged_seq FROM sessions WHERE id = $1", ARGS(arg_int(row->id)), 0);
+    after = after > state.floor ? after : state.floor;
+    int64_t through = state.head < after + limit ? state.head : after + limit;
+    if (err_failed(err) || !found || after >= through) {
+        return tx_error(tx);
+    }
+    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "session", row->session);
+    size_t start = data.len;
+    text_add_str(&data, ",\"title\":\"\",\"deleted\":true}");
+    if (text_failed(&data)) {
+        return tx_fail(tx, text_error(&data, "sessions: event"));
+    }
+    tx_do(tx,
+          "UPDATE events SET data = $4 WHERE stream = $1 AND seq > $2"
+          " AND seq <= $3 AND substr(data, 1, CAST($6 AS INTEGER)) = $5",
+          ARGS(arg_int(state.stream), arg_int(after), arg_int(through), arg_text(text_bytes(&data)),
+               arg_text((struct bytes){data.data, start}), arg_int((int64_t)start)));
+    tx_do(tx, "UPDATE sessions SET purged_seq = $2 WHERE id = $1",
+          ARGS(arg_int(row->id), arg_int(through)));
+    *ret_some = true;
+    return tx_error(tx);
+}
+
+void sessions__tell_created(struct tx *tx, const struct session_row *row) {
+    AUTO(text_done) struct text data = text_up_to(DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "session", row->session);
+    text_add_member(&data, "title", row->title);
+    text_add_char(&data, '}');
+    sessions__event_text(tx, row, BYTES("session_created"), &data);
+    project_tell(tx, row, BYTES("session_created"));
+    /* Both streams exist now. */
+    const struct retention of_session = {.ms = SESSION_EVENTS_KEPT_MS,
+                                         .events = SESSION_EVENTS_KEPT};
+    const struct retention of_project = {.events = PROJECT_EVENTS_KEPT};
+    char name[STREAM_NAME_MAX];
+    bool found = false;
+    struct bytes stream = stream_join("project:", row->project, name, sizeof name);
+    tx_fail(tx, tx_stream_keep(tx, row->owner, stream, of_project, &found));
+    stream = sessions__stream(row, name);
+    tx_fail(tx, tx_stream_keep(tx, row->owner, stream, of_session, &found));
+}
+
+void sessions__tell_deleted(struct tx *tx, const struct session_row *row) {
+    char name[SESSION_STREAM_MAX];
+    const struct append last = {.owner = row->owner,
+                                .stream = sessions__stream(row, name),
+                                .type = BYTES("deleted"),
+                                .data = BYTES("{}"),
+                                .last = true};
+    event_append(tx, &last);
+    project_tell(tx, row, BYTES("session_deleted"));
+}
+
+void sessions__hold_events(struct tx *tx, const struct session_row *row, enum stream_hold hold) {
+    char name[SESSION_STREAM_MAX];
+    const struct stream_name stream = {.owner = row->owner, .name = sessions__stream(row, name)};
+    struct stream_state state = {.stream = 0};
+    bool more = false;
+    tx_fail(tx, tx_stream_hold(tx, &stream, hold));
+    if (hold == STREAM_RELEASE) {
+        tx_fail(tx, tx_stream_find(tx, stream.owner, stream.name, &more, &state));
+    }
+    for (int i = 0; i < CUTS_MAX && more; i++) {
+        more = false;
+        tx_fail(tx, tx_prune_kept(tx, state.stream, &more));
+    }
+}
+
+void sessions__insert(struct tx *tx, struct session_row *row) {
+    row->id = tx_number(tx, "SELECT " IDS_NEXT("sessions"), NO_ARGS, /* absent */ 0);
+    map_insert(tx, &session_map, row);
+}
+
+void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t hidden) {
+    const struct session_row set = {.id = row->id, .hidden = hidden, .changed_ms = tx_now_ms(tx)};
+    map_update(tx, &session_map, SESSION_SIGHT, &set);
+}
+
+void sessions__empty(struct tx *tx, struct session_row *row) {
+    row->title = row->model = row->agent = row->root = row->instructions = BYTES("");
+    row->metadata = row->settings = BYTES("{}");
+    row->title_by = TITLE_NONE;
+    map_update(tx, &session_map, SESSION_TEXTS, row);
+}
+
+void sessions__write(struct tx *tx, struct session_row *row) {
+    row->changed_ms = tx_now_ms(tx);
+    map_update(tx, &session_map, SESSION_OWN, row);
+}
+
+void sessions__set_state(struct tx *tx, enum session_state state, struct session_row *row) {
+    if (row->state != state) {
+        row->state = state;
+        row->changed_ms = tx_now_ms(tx);
+        map_update(tx, &session_map, SESSION_STATE, row);
+        project_tell(tx, row, BYTES("session_state"));
+    }
+}
+
+void sessions__touch(struct tx *tx, struct session_row *row) {
+    row->changed_ms = tx_now_ms(tx);
+    map_update(tx, &session_map, SESSION_TIME, row);
+}
+
+struct session_usage sessions__sums_of(const struct usage *usage, const struct usage_cost *cost) {
+    return (struct session_usage){.calls = 1,
+                                  .fresh = usage->fresh,
+                                  .cache_read = usage->cache_read,
+                                  .cache_write = usage->cache_write,
+                                  .output = usage->output,
+                                  .reasoning = usage->reasoning,
+                                  .cost_micros = cost->known ? cost->micros : 0,
+                                  .cost_unknown = cost->known ? 0 : 1};
+}
+
+void sessions__add_usage(struct tx *tx, const struct session_usage *usage,
+                         struct session_row *row) {
+    struct arg args[1 + SESSION_USAGE_NUMBERS] = {arg_int(row->id)};
+    usage_args(usage, &args[1]);
+    session_usage_add(&row->usage, usage);
+    tx_do(tx,
+          "UPDATE sessions SET calls = calls + $2, fresh = fresh + $3,"
+          " cache_read = cache_read + $4, cache_write = cache_write + $5, output = output + $6,"
+          " reasoning = reasoning + $7, cost_micros = cost_micros + $8,"
+          " cost_unknown = cost_unknown + $9 WHERE id = $1",
+          args, COUNT_OF(args));
+}
+
+void sessions__set_context(struct tx *tx, const struct session_context *context,
+                           struct session_row *row) {
+    row->context_used = context->used;
+    row->context_window = context->window;
+    map_update(tx, &session_map, SESSION_FULL, row);
+}
 
 /* --- Made and found --------------------------------------------------------------------------- */
 
@@ -43,11 +380,6 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
     sessions__tell_created(tx, &row);
     *ret_row = row;
     return tx_error(tx);
-}
-
-struct err tx_session_find(struct tx *tx, const struct session_key *key, bool *ret_found,
-                           struct session_row *ret_row) {
-    return sessions__find(tx, key, ret_found, ret_row);
 }
 
 /* Each statement has an index in the order of the list. */
@@ -101,7 +433,7 @@ static void tell_renamed(struct tx *tx, const struct session_row *row) {
     text_add_member_int(&data, "version", row->version);
     text_add_char(&data, '}');
     sessions__event_text(tx, row, BYTES("session_renamed"), &data);
-    sessions__tell_project(tx, row, BYTES("session_renamed"));
+    project_tell(tx, row, BYTES("session_renamed"));
 }
 
 /* Another change by a client: a client that shows the session reads it again. */
@@ -112,7 +444,7 @@ static void tell_changed(struct tx *tx, const struct session_row *row) {
     text_add_member_bool(&data, "archived", row->archived_ms != 0);
     text_add_char(&data, '}');
     sessions__event_text(tx, row, BYTES("session_changed"), &data);
-    sessions__tell_project(tx, row, BYTES("session_changed"));
+    project_tell(tx, row, BYTES("session_changed"));
 }
 
 /* Whether the text is another one now. */
@@ -184,12 +516,10 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
 
 struct err tx_session_give_title(struct tx *tx, const struct session_key *key, struct bytes title,
                                  bool *ret_given) {
-    bool found = false;
     struct session_row row;
-    struct err err = sessions__find(tx, key, &found, &row);
-    *ret_given = !err_failed(err) && found && row.title_by == TITLE_NONE && title.len > 0;
+    *ret_given = sessions__find(tx, key, &row) && row.title_by == TITLE_NONE && title.len > 0;
     if (!*ret_given) {
-        return err;
+        return tx_error(tx);
     }
     tx_do(tx,
           "UPDATE sessions SET title = $2, title_by = 'auto', version = version + 1"

@@ -63,7 +63,7 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
         tx_fail(tx, tx_folder_removal_add(tx, row));
         /* Messages and parts go on naming its id, which names nothing any more. */
         tx_fail(tx, ids__keep(tx, IDS_RUNS));
-        tx_fail(tx, messages__keep_model(tx, row->id));
+        messages__keep_model(tx, row->id);
         tx_do(tx, "DELETE FROM runs WHERE id = $1", ARGS(id));
         tx_do(tx, IDS_KEEP_TURN("run = $1"), ARGS(id));
         tx_do(tx, "DELETE FROM turns WHERE run = $1", ARGS(id));
@@ -78,11 +78,10 @@ static struct removal row_remove(struct tx *tx, const struct run_row *row) {
  * it runs, so no budget lets anybody go. False: call again. */
 static bool session_remove(struct tx *tx, int64_t id) {
     struct session_row session;
-    bool found = false, more = false;
-    tx_fail(tx, id == 0 ? ERR_OK : sessions__find_id(tx, id, &found, &session));
+    bool more = false;
     /* Somebody took it out of the archive, or has said something there: it is his conversation now,
      * and stays as others do whose turns are not kept any longer. */
-    if (!found || session.archived_ms == 0 ||
+    if (id == 0 || !sessions__find_id(tx, id, &session) || session.archived_ms == 0 ||
         tx_number(tx,
                   "SELECT count(*) FROM (SELECT 1 FROM messages WHERE session = $1"
                   " AND role = 'user' LIMIT 2) said",

@@ -46,9 +46,8 @@ static struct err run_stop(struct tx *tx, struct bytes name, const struct run_bo
 /* Its turns, queued ones included. True: one has more below it than a commit takes. */
 static bool turns_stop(struct tx *tx, const struct session_row *row,
                        const struct run_bounds *bounds) {
-    struct message_rows live = {.count = 0};
+    const struct message_rows live = messages__live(tx, row->id);
     bool more = false;
-    tx_fail(tx, messages__live(tx, row->id, &live));
     for (size_t i = 0; i < live.count && !more; i++) {
         struct err err = live.rows[i].run_name.len == 0
                              ? ERR_OK
@@ -94,15 +93,13 @@ struct err tx_session_delete(struct tx *tx, const struct session_delete *what, b
     /* The first session below it that has none below itself; the row itself when there is none. */
     int64_t root = row.id;
     for (int64_t child = row.id; child != 0;) {
-        bool found = true;
         child = tx_number(tx,
                           "SELECT id FROM sessions WHERE parent = $1 AND parent <> 0"
                           " AND hidden = 0 ORDER BY id LIMIT 1",
                           ARGS(arg_int(row.id)), /* absent */ 0);
-        if (child != 0) {
-            tx_fail(tx, sessions__find_id(tx, child, &found, &row));
+        if (child != 0 && !sessions__find_id(tx, child, &row)) {
+            break;
         }
-        child = found ? child : 0;
     }
     /* What it has going ends before it is out of sight. */
     const struct inbox_receiver receiver = {

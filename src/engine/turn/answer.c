@@ -1,9 +1,20 @@
-/* answer.c: the answers of a turn's model, and the results of its tools.
+/* answer.c: results that come back to a turn: answers of its model, results of its tools, reviews
+ * of calls by a second model, and answers of a person. Each of these ends with the question what is
+ * next (turns__advance), in the same commit; a person's wakes the turn.
  *
- * Each of these ends with the question what is next (turns__advance), in the same commit. */
+ *   reviewing ──allows──> ready      ──denies──> denied      ──asks──> asking
+ *
+ * A review: the card's state says that it is to be looked at, so after a crash the next daemon has
+ * it looked at again. The end is fenced by that state, so only the first one counts. Before the
+ * model is asked, the budgets above the turn hold back what such a call takes, in a commit of its
+ * own: the plan that names the reviews does not know which of them are out already. What is held is
+ * charged where nobody reports what was used: after a crash, or when the turn ends before its
+ * review. */
 #include "base/json/json.h"
 #include "base/utf8.h"
-#include "engine/turn/events.h"
+#include "engine/approval/rows.h"
+#include "engine/session/roots.h"
+#include "engine/turn/record.h"
 
 /* --- Limits of tools -------------------------------------------------------------------------- */
 
@@ -50,6 +61,22 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
     tx_fail(tx, turns__event_card_finished(tx, turn, card, result));
 }
 
+/* A person is asked about the call. */
+static void person_ask(struct tx *tx, const struct turn *turn, const struct card *card,
+                       enum turn_asks asks) {
+    const struct approval_new what = {.session = &turn->session,
+                                      .run = &turn->run,
+                                      .message = &turn->answer,
+                                      .part = card->number,
+                                      .kind = asks == TURN_ASKS_LEAVE ? BYTES("leave")
+                                                                      : BYTES("answer"),
+                                      .tool = card->tool,
+                                      .digest = card->digest,
+                                      .arguments = card->arguments,
+                                      .about = card->about};
+    tx_fail(tx, approvals__ask(tx, &what));
+}
+
 /* Without its signature a thought is shown to nobody again. */
 static void thinking_add(struct tx *tx, const struct turn_item *item, struct message_part *part) {
     AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
@@ -72,14 +99,8 @@ enum {
     MALFORMED_MAX = 32 << 10,
 };
 
-static void call_refuse(struct turn_call *call, enum card_cause cause, struct bytes words) {
-    call->verdict = TURN_REFUSE;
-    call->cause = cause;
-    call->refusal = words;
-}
-
-/* A call that is longer than a card may be is refused: what cannot be stored, and shown to whoever
- * is asked, is not done. So is one beyond a limit; any other counts against it. */
+/* A call that is longer than a card may be is refused: a call that cannot be stored, and shown to
+ * the person that is asked, is not made. So is one beyond a limit; any other counts against it. */
 static struct turn_call call_take(struct turn *turn, const struct turn_item *item) {
     static const char too_long[] = "The arguments of this call are too long to be stored. Do it in "
                                    "several calls with less in each.";
@@ -96,10 +117,14 @@ static struct turn_call call_take(struct turn *turn, const struct turn_item *ite
                    MESSAGE_DATA_MAX - CARD_WORDS_MAX) {
         call.arguments = BYTES("{}");
         call.about = BYTES("");
-        call_refuse(&call, CARD_TOO_LARGE, BYTES(too_long));
+        call.verdict = TURN_REFUSE;
+        call.cause = CARD_TOO_LARGE;
+        call.refusal = BYTES(too_long);
     }
     if (turn->row.last_call || turn->tools_left == 0) {
-        call_refuse(&call, CARD_TOOL_LIMIT, turn->row.last_call ? BYTES(too_late) : BYTES(used_up));
+        call.verdict = TURN_REFUSE;
+        call.cause = CARD_TOOL_LIMIT;
+        call.refusal = turn->row.last_call ? BYTES(too_late) : BYTES(used_up);
     } else if (turn->tools_left > 0) {
         turn->tools_left--;
     }
@@ -133,7 +158,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
         tx_fail(tx, turns__event_card_started(tx, turn, &card));
         turns__close_card(tx, turn, &card, call.refusal);
     } else if (call.verdict == TURN_ASK) {
-        turns__ask(tx, turn, &card, call.asks);
+        person_ask(tx, turn, &card, call.asks);
     }
 }
 
@@ -141,13 +166,12 @@ static bool answer_broke_off(const struct turn_answer *answer) {
     return answer->stopped || answer->failure != CAUSE_NONE;
 }
 
-/* Calls of an answer that broke off were never whole; of a cleared turn nothing is stored.
- * *ret_calls: a call was among the items that count. */
-static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer *answer,
-                      bool *ret_calls) {
+/* Calls of an answer that broke off were never whole; of a cleared turn nothing is stored. True: a
+ * call was among the items that count. */
+static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const size_t count = turns__is_cleared(turn) ? 0 : answer->item_count;
     const int64_t before = turn->row.step;
-    bool reviews = false;
+    bool reviews = false, calls = false;
     turns__count_tools(tx, turn);
     for (size_t i = 0; i < count; i++) {
         const struct turn_item *item = &answer->items[i];
@@ -168,14 +192,15 @@ static void items_add(struct tx *tx, struct turn *turn, const struct turn_answer
         case TURN_ITEM_CALL:
             card_add(tx, turn, item, answer->step);
             reviews = reviews || item->call.verdict == TURN_REVIEW;
-            *ret_calls = true;
+            calls = true;
             break;
         }
     }
-    turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (calls.c). */
+    turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (record.c). */
+    return calls;
 }
 
-/* What a subagent does is that, also where a notice woke it. */
+/* A subagent's usage is of that category, also where a notice woke it. */
 static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const bool notice = turn->row.trigger == TRIGGER_NOTICE;
     const struct model_use use = {.category = turn->session.parent != 0 ? USAGE_SUBAGENT
@@ -195,36 +220,36 @@ static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answ
 static void answer_store(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const struct run_bounds *bounds = &answer->key.bounds;
     const struct amounts took = turns__amounts(&answer->usage, &answer->cost);
-    bool calls = false;
     turns__span_call_end(tx, turn, answer);
-    items_add(tx, turn, answer, &calls);
+    turn->row.answered = !items_add(tx, turn, answer);
     usage_count(tx, turn, answer);
     turns__budget_settle(tx, turn, bounds, answer_broke_off(answer) ? CALL_FAILED : CALL_ANSWERED,
                          &took);
-    tx_fail(tx, turns__event_usage(tx, turn, &answer->usage, &answer->cost));
-    turn->row.answered = !calls;
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    text_add_member_int(&data, "step", turn->row.call);
+    tx_fail(tx, turns__event_usage(tx, &turn->session, &answer->usage, &answer->cost, &data));
     turn->row.call = 0;
     tx_fail(tx, runs__step_finished(tx, &turn->run));
 }
 
-enum { MISFIT_WORDS_MAX = 8 << 10 };
+enum { MISFIT_WORDS_MAX = 8 << 10, DENIAL_MAX = APPROVAL_ANSWER_MAX + (16 << 10) };
 
-/* The model is told, and asked again, a few times. */
+/* The model gets the faults, and is asked again, a few times. */
 static void misfit_note(struct tx *tx, struct turn *turn, struct bytes misfit) {
-    AUTO(text_done) struct text text = {.size_max = MISFIT_WORDS_MAX};
+    AUTO(text_done) struct text text = text_up_to(MISFIT_WORDS_MAX);
     text_add_str(&text, "[drover: the answer must be JSON that fits the schema, and nothing around "
                         "it. This one does not:\n");
     text_add(&text, misfit.data, misfit.len);
     text_add_str(&text, "\nAnswer again.]");
     turn->row.answered = false;
     turn->row.last_call = false; /* The next one is, where this one was. */
-    turn->row.last = BYTES("");  /* It made no call that it could repeat. */
+    turn->row.last = BYTES("");  /* No call was made that could be repeated. */
     turns__add_notice(tx, turn, tx_copy_text(tx, &text, "turns: misfit"));
 }
 
 /* An object that came whole is whole, whatever the provider says of its end. One that did not is
  * asked for again, as often as any that does not fit: that is counted there. */
-static void count_truncated(struct turn_row *row, const struct turn_answer *answer, bool calls,
+static void truncated_count(struct turn_row *row, const struct turn_answer *answer, bool calls,
                             struct bytes misfit) {
     const bool whole = row->schema.len > 0 && misfit.len == 0 && !calls;
     const bool cut = answer->truncated && !whole;
@@ -254,9 +279,9 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
         calls = calls || answer->items[i].kind == TURN_ITEM_CALL;
     }
     if (row->last_call && row->schema.len > 0 && calls && !answer_broke_off(answer)) {
-        misfit = BYTES("It calls tools, and no more can be called."); /* It owes an object. */
+        misfit = BYTES("It calls tools, and no more can be called."); /* An object is owed. */
     }
-    count_truncated(row, answer, calls, misfit);
+    truncated_count(row, answer, calls, misfit);
     if (misfit.len > 0 && ++row->misfits >= TURN_MISFITS_MAX) {
         failure = CAUSE_SCHEMA_MISMATCH;
         sentence = misfit;
@@ -326,12 +351,13 @@ struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struc
 
 struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result,
                             struct turn_plan *plan) {
-    const struct turn_card_key of = {
-        .key = &result->key, .part = result->part, .state = PART_STATE_RUNNING};
     struct bytes text = {result->result.data, utf8_cut(result->result, TURN_RESULT_MAX)};
     struct turn turn;
     struct card card;
-    if (!turns__open_card(tx, &of, plan, &turn, &card)) {
+    turns__plan_begin(plan);
+    plan->late =
+        !turns__load_card(tx, &result->key, result->part, PART_STATE_RUNNING, &turn, &card);
+    if (plan->late) {
         return tx_error(tx);
     }
     if (text.len == 0 && result->cause == CARD_STOPPED) {
@@ -343,4 +369,203 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
     turns__close_card(tx, &turn, &card, text);
     tx_fail(tx, runs__step_finished(tx, &turn.run));
     return turns__advance(tx, &turn, &result->key.bounds, plan);
+}
+
+/* --- A review --------------------------------------------------------------------------------- */
+
+struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *begin,
+                                struct turn_review_begun *ret_begun) {
+    struct turn_review_begun begun = {.verdict = BUDGET_ADMITTED, .why = {"", 0}};
+    struct turn turn;
+    struct card card;
+    begun.late =
+        !turns__load_card(tx, &begin->key, begin->part, PART_STATE_REVIEWING, &turn, &card);
+    /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
+    if (!begun.late && turn.run.stop == CAUSE_NONE) {
+        turns__budget_ask_review(tx, &turn, begin, &begun);
+        turns__write(tx, &turn.row);
+        if (begun.verdict == BUDGET_ADMITTED) {
+            turns__span_review(tx, &turn, &card, begin->model);
+        }
+    }
+    *ret_begun = begun;
+    return tx_error(tx);
+}
+
+/* The model gets the name of who denied the call, and the reason. */
+static void card_deny(struct tx *tx, struct turn *turn, struct card *card, enum card_cause by,
+                      struct bytes who, struct bytes reason) {
+    AUTO(text_done) struct text words = text_up_to(DENIAL_MAX);
+    text_add(&words, who.data, who.len);
+    text_add_str(&words, reason.len > 0 ? ": " : ".");
+    text_add(&words, reason.data, reason.len);
+    cards__end(card, by);
+    turns__close_card(tx, turn, card, tx_copy_text(tx, &words, "turns: denial"));
+}
+
+/* A person is asked, who sees why the model would not say. */
+static void review_ask(struct tx *tx, struct turn *turn, struct card *card, struct bytes reason) {
+    AUTO(text_done) struct text about = {.size_max = (size_t)8 << 20};
+    card->state = PART_STATE_ASKING;
+    cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    if (card->about.len >= 2 && card->about.data[card->about.len - 1] == '}') {
+        text_add(&about, card->about.data, card->about.len - 1);
+        text_add_str(&about, ",\"review\":");
+        text_add_json(&about, reason.data, reason.len);
+        text_add_char(&about, '}');
+        card->about = tx_copy_text(tx, &about, "turns: review");
+    }
+    person_ask(tx, turn, card, TURN_ASKS_LEAVE);
+}
+
+/* A turn that was asked to end ends now, and its cards with it: only the usage counts. */
+struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
+                              struct turn_plan *plan) {
+    struct turn turn;
+    struct card card;
+    turns__plan_begin(plan);
+    plan->late = !turns__load_card(tx, &end->key, end->part, PART_STATE_REVIEWING, &turn, &card);
+    if (plan->late) {
+        return tx_error(tx);
+    }
+    turns__span_review_end(tx, &turn, &card, end);
+    turns__budget_end_review(tx, &turn, end);
+    if (end->asked) { /* The context is the turn's own, and stays as it is. */
+        const struct model_use use = {.category = USAGE_REVIEW,
+                                      .model = turns__span_review_model(tx, &turn, &card),
+                                      .usage = &end->usage,
+                                      .cost = &end->cost};
+        calls__count(tx, &turn.session, &use);
+        AUTO(text_done) struct text data = turns__event_open(&turn);
+        text_add_member_int(&data, "part", end->part);
+        text_add_member_bool(&data, "review", true);
+        tx_fail(tx, turns__event_usage(tx, &turn.session, &end->usage, &end->cost, &data));
+    }
+    if (turn.run.stop == CAUSE_NONE) {
+        tx_fail(tx, turns__event_card_reviewed(tx, &turn, &card, end));
+        switch (end->review) {
+        case TURN_REVIEW_DENIES:
+            card_deny(tx, &turn, &card, CARD_REVIEW, BYTES("The review of this call denied it"),
+                      end->reason);
+            break;
+        case TURN_REVIEW_ALLOWS:
+            card.state = PART_STATE_READY;
+            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+            break;
+        case TURN_REVIEW_ASKS:
+            review_ask(tx, &turn, &card, end->reason);
+            break;
+        }
+    }
+    tx_fail(tx, runs__step_finished(tx, &turn.run));
+    return turns__advance(tx, &turn, &end->key.bounds, plan);
+}
+
+struct err tx_turn_request(struct tx *tx, const struct turn_key *key, struct text *text) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT p.text FROM messages m JOIN parts p ON p.message = m.id WHERE m.session ="
+               " (SELECT t.session FROM turns t JOIN runs r ON r.id = t.run WHERE r.run = $1)"
+               " AND m.role = 'user' AND m.active = 1 AND m.status IN ('completed', 'joined')"
+               " AND p.kind = 'text' ORDER BY m.id DESC, p.number LIMIT 1",
+               ARGS(arg_text(key->run)));
+    text_clear(text);
+    if (rows != NULL) {
+        struct bytes said = rows_text(rows, 0);
+        text_add(text, said.data, utf8_cut(said, text->size_max - 1));
+    }
+    return tx_error(tx);
+}
+
+/* --- A person answers ------------------------------------------------------------------------- */
+
+/* A folder that was asked for is granted in this commit, and that is all there is to do; any other
+ * call is ready. */
+static void card_allow(struct tx *tx, struct turn *turn, struct card *card,
+                       const struct approval_row *row) {
+    static const char too_many[] = "This session has as many folders as it may have; one of them "
+                                   "must be given back first.";
+    struct bytes result = BYTES("");
+    bool grant = false;
+    struct err err = roots__grant(tx, &turn->session, card->about, row->by, &grant, &result);
+    const bool full = err.code == ERR_TOO_MANY;
+    if (err_failed(err) && !full) {
+        tx_fail(tx, err);
+    } else if (grant) {
+        cards__end(card, full ? CARD_TOO_MANY : CARD_DONE);
+        turns__close_card(tx, turn, card, full ? BYTES(too_many) : result);
+    } else {
+        card->state = PART_STATE_READY;
+        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+    }
+}
+
+/* A turn that waits goes on; one that runs (other tools of it) is notified. */
+static void turn_answer(struct tx *tx, const struct approval_row *row) {
+    struct turn turn;
+    struct card card;
+    if (!turns__load_run(tx, row->run, &turn) ||
+        !cards__find(tx, turn.row.answer, row->part, &card) || card.state != PART_STATE_ASKING) {
+        return;
+    }
+    const struct approval_change change = {
+        .session = &turn.session, .run = &turn.run, .row = row, .answered = true};
+    tx_fail(tx, approvals__event(tx, &change));
+    if (row->state == APPROVAL_ALLOWED) {
+        card_allow(tx, &turn, &card, row);
+    } else if (row->state == APPROVAL_ANSWERED) {
+        cards__end(&card, CARD_DONE);
+        turns__close_card(tx, &turn, &card, row->answer);
+    } else {
+        AUTO(text_done) struct text who = text_up_to(DENIAL_MAX);
+        text_addf(&who, "%.*s said no to this call", (int)row->by.len, row->by.data);
+        card_deny(tx, &turn, &card, CARD_PERSON, text_bytes(&who), row->answer);
+    }
+    turns__write(tx, &turn.row);
+    if (turn.run.state == RUN_RUNNING || run_waits_for_provider(&turn.run)) {
+        tx_fail(tx, runs__tell(tx, &turn.run));
+        return;
+    }
+    const enum run_state from = turn.run.state;
+    turn.run.state = RUN_RUNNING;
+    tx_fail(tx, runs__write(tx, from, &turn.run));
+    turns__wait_ends(tx, &turn);
+    sessions__set_state(tx, SESSION_RUNNING, &turn.session);
+}
+
+struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answer,
+                              struct approval_row *ret_row, struct why *why) {
+    static const enum approval_state states[] = {[APPROVAL_ALLOW] = APPROVAL_ALLOWED,
+                                                 [APPROVAL_DENY] = APPROVAL_DENIED,
+                                                 [APPROVAL_ANSWER] = APPROVAL_ANSWERED};
+    struct approval_row row;
+    bool found = false;
+    struct err err = tx_approval_find(tx, &answer->key, &found, &row);
+    if (err_failed(err) || !found) {
+        return err_failed(err) ? err : err_make(ERR_NOT_FOUND, "approvals: answer");
+    }
+    const bool question = bytes_is(row.kind, "answer");
+    if (row.state != APPROVAL_OPEN) {
+        *ret_row = row;
+        return err_why(why, ERR_CONFLICT, "it was %s already", approval_state_name(row.state));
+    }
+    if (question && answer->verb == APPROVAL_ALLOW) {
+        return err_why(why, ERR_BAD_FIELD, "this is a question: it wants an answer, or deny");
+    }
+    if (!question && answer->verb == APPROVAL_ANSWER) {
+        return err_why(why, ERR_BAD_FIELD, "this is no question: it wants allow or deny");
+    }
+    row.state = states[answer->verb];
+    row.answer = answer->text;
+    row.by = answer->by;
+    row.answered_ms = tx_now_ms(tx);
+    tx_do(tx,
+          "UPDATE approvals SET state = $2, answer = $3, answered_by = $4, answered_ms = $5"
+          " WHERE id = $1",
+          ARGS(arg_int(row.id), arg_str(approval_state_name(row.state)), arg_text(row.answer),
+               arg_text(row.by), arg_int(row.answered_ms)));
+    turn_answer(tx, &row);
+    *ret_row = row;
+    return tx_error(tx);
 }

@@ -99,7 +99,7 @@ struct turn_child {
 MUST_CHECK struct err tx_turn_child(struct tx *tx, const struct turn_child *child,
                                     struct turn_plan *plan);
 
-/* --- Reviews (review.c) ------------------------------------------------------------------ */
+/* --- Reviews ---------------------------------------------------------------------------------- */
 
 /* Before the reviewing model is asked: budgets hold back what such a call takes. */
 struct turn_review_begin {

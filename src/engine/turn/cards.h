@@ -65,24 +65,13 @@ void cards__write(struct tx *tx, int64_t message, const struct card *card, struc
 struct sha256_hex cards__digest(struct tx *tx, int64_t message);
 
 /* A turn, fenced as turns__load does, and a card of it, which is in `state`; else false. */
-struct turn_card_key {
-    const struct turn_key *key; /* Borrowed. */
-    int64_t part;
-    enum part_state state;
-};
-MUST_CHECK bool turns__load_card(struct tx *tx, const struct turn_card_key *of,
-                                 struct turn *ret_turn, struct card *ret_card);
-/* The same, with a plan that is empty; false: plan->late. */
-MUST_CHECK bool turns__open_card(struct tx *tx, const struct turn_card_key *of,
-                                 struct turn_plan *plan, struct turn *ret_turn,
+MUST_CHECK bool turns__load_card(struct tx *tx, const struct turn_key *key, int64_t part,
+                                 enum part_state state, struct turn *ret_turn,
                                  struct card *ret_card);
 
 /* The card is in a final state already: written, with its result, and told. (answer.c) */
 void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card,
                        struct bytes result);
-/* A person is asked about it. (approvals.c) */
-void turns__ask(struct tx *tx, const struct turn *turn, const struct card *card,
-                enum turn_asks asks);
 /* A part that is no card, behind those that are there; one that is too long for a part becomes
  * several. */
 void cards__add_plain(struct tx *tx, const struct message_part *part);

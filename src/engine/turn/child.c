@@ -15,7 +15,7 @@
  * A crash before the start finds `wrote`, and looks again. From the start on the run is a job like
  * any other: its holder lives on, and the next daemon adopts it. Its result is told in the commit
  * that takes check_run away, so it comes once. */
-#include "engine/turn/events.h"
+#include "engine/turn/record.h"
 
 enum { COPIES_MAX = 64 }; /* Forks of one session whose cards an end reaches. */
 
@@ -56,28 +56,27 @@ static struct bytes run_find_same(struct tx *tx, const struct turn *turn, const 
     return rows == NULL ? BYTES("") : rows_copy(rows, 0);
 }
 
-static struct err child_submit(struct tx *tx, const struct turn *turn, const struct run_new *run,
-                               bool below, struct run_row *ret_row) {
+static struct run_row child_submit(struct tx *tx, const struct turn *turn,
+                                   const struct run_new *run, struct bytes parent) {
     struct run_new what = *run;
+    struct run_row row = {.id = 0, .run = BYTES("")};
     what.owner = turn->run.owner;
     what.project = turn->session.project;
-    what.parent = below ? turn->run.run : BYTES("");
-    return tx_run_submit(tx, &what, ret_row);
+    what.parent = parent;
+    tx_fail(tx, tx_run_submit(tx, &what, &row));
+    return row;
 }
 
-static struct err child_start(struct tx *tx, struct turn *turn, struct card *card,
-                              const struct turn_child *child) {
+static void child_start(struct tx *tx, struct turn *turn, struct card *card,
+                        const struct turn_child *child) {
     const struct bytes same = child->is_long ? run_find_same(tx, turn, card) : BYTES("");
-    struct run_row row;
     if (same.len > 0) {
         cards__end(card, CARD_DONE);
         card_pend(tx, turn, card, "in_progress", same);
-        return tx_error(tx);
+        return;
     }
-    struct err err = child_submit(tx, turn, &child->run, /* below */ !child->is_long, &row);
-    if (err_failed(err)) {
-        return err;
-    }
+    const struct run_row row =
+        child_submit(tx, turn, &child->run, child->is_long ? BYTES("") : turn->run.run);
     card->child.id = row.id;
     if (child->is_long) {
         tx_fail(tx, runs__set_session(tx, row.id, turn->session.session));
@@ -86,23 +85,23 @@ static struct err child_start(struct tx *tx, struct turn *turn, struct card *car
     } else {
         cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
     }
-    return tx_error(tx);
 }
 
 struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct turn_plan *plan) {
-    const struct turn_card_key of = {
-        .key = &child->key, .part = child->part, .state = PART_STATE_RUNNING};
     struct turn turn;
     struct card card;
-    if (!turns__open_card(tx, &of, plan, &turn, &card) || card.child.id != 0) {
-        plan->late = true;
+    turns__plan_begin(plan);
+    plan->late =
+        !turns__load_card(tx, &child->key, child->part, PART_STATE_RUNNING, &turn, &card) ||
+        card.child.id != 0;
+    if (plan->late) {
         return tx_error(tx);
     }
-    struct err err = ERR_OK;
     if (turn.run.stop == CAUSE_NONE) { /* Else it ends now, and takes no children any more. */
-        err = child_start(tx, &turn, &card, child);
+        child_start(tx, &turn, &card, child);
     }
-    return err_failed(err) ? err : turns__advance(tx, &turn, &child->key.bounds, plan);
+    return err_failed(tx_error(tx)) ? tx_error(tx)
+                                    : turns__advance(tx, &turn, &child->key.bounds, plan);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
@@ -127,11 +126,7 @@ static void outcome_write(const struct run_row *child, struct bytes output, stru
     outcome_begin(child->run, text);
     text_addf(text, "\"%s\",\"cause\":\"%s\"", run_state_name(child->state),
               run_cause_name(child->cause));
-    if (child->exit_code >= 0) {
-        text_add_member_int(text, "exit_code", child->exit_code);
-    } else {
-        text_add_member_or_null(text, "exit_code", BYTES(""));
-    }
+    text_add_member_int_or_null(text, "exit_code", child->exit_code, child->exit_code >= 0);
     if (child->note.len > 0) {
         text_add_member(text, "note", child->note);
     }
@@ -157,7 +152,7 @@ static bool card_replace(struct tx *tx, const struct place *place, const struct 
 }
 
 /* Messages that a fork copied belong to no turn. A fork that is being made has no readers. */
-static struct err copies_replace(struct tx *tx, const struct run_row *child, struct bytes outcome) {
+static void copies_replace(struct tx *tx, const struct run_row *child, struct bytes outcome) {
     struct place copies[COPIES_MAX];
     size_t count = 0;
     struct rows *rows = tx_rows(
@@ -170,24 +165,15 @@ static struct err copies_replace(struct tx *tx, const struct run_row *child, str
         copies[count++] = (struct place){rows_int(rows, 0), rows_int(rows, 1), rows_int(rows, 2)};
     }
     rows_release(&rows);
-    struct err err = tx_error(tx);
-    for (size_t i = 0; i < count && !err_failed(err); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct card card;
         struct session_row session;
-        struct message_row message;
-        bool found = card_replace(tx, &copies[i], child, outcome, &card);
-        err = tx_error(tx);
-        if (found) {
-            err = sessions__find_id(tx, copies[i].of, &found, &session);
-        }
-        if (found && !err_failed(err)) {
-            err = messages__find_id(tx, copies[i].message, &found, &message);
-        }
-        if (found && !err_failed(err)) {
-            err = messages__tell_edited(tx, &session, &message);
+        const struct message_row message = {.id = copies[i].message};
+        if (card_replace(tx, &copies[i], child, outcome, &card) &&
+            sessions__find_id(tx, copies[i].of, &session)) {
+            messages__tell_edited(tx, &session, &message);
         }
     }
-    return err;
 }
 
 /* Runs end by the thousand, and few of them are somebody's: one question. The turn's own card comes
@@ -195,7 +181,7 @@ static struct err copies_replace(struct tx *tx, const struct run_row *child, str
 struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct bytes output) {
     struct turn turn = {.run = {.id = 0}};
     struct card card;
-    bool there = false, found = false;
+    bool there = false;
     struct rows *rows = tx_row(
         tx,
         "SELECT p.message, p.number, m.run, p.state FROM parts p JOIN messages m ON m.id ="
@@ -223,13 +209,15 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     if (text_failed(&outcome)) {
         return text_error(&outcome, "turns: outcome");
     }
-    if (there) {
-        err = turns__load_rest(tx, &turn, &found);
-    }
-    if (!err_failed(err) && found && card_replace(tx, &place, child, text_bytes(&outcome), &card)) {
+    if (there && turns__load_rest(tx, &turn) &&
+        card_replace(tx, &place, child, text_bytes(&outcome), &card)) {
         err = turns__event_card_finished(tx, &turn, &card, text_bytes(&outcome));
     }
-    return err_failed(err) ? err : copies_replace(tx, child, text_bytes(&outcome));
+    if (err_failed(err)) {
+        return err;
+    }
+    copies_replace(tx, child, text_bytes(&outcome));
+    return tx_error(tx);
 }
 
 /* --- Checks ----------------------------------------------------------------------------------- */
@@ -250,7 +238,6 @@ enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_r
 struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *start,
                                struct turn_plan *plan) {
     struct turn turn;
-    struct run_row row = {.id = 0};
     if (!turns__open(tx, &start->key, plan, &turn) || !turn.row.wrote || turn.row.check_run != 0 ||
         turn.row.call != 0) {
         plan->late = true;
@@ -258,11 +245,7 @@ struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *sta
     }
     turn.row.wrote = false;
     if (!start->none && turn.run.stop == CAUSE_NONE) {
-        struct err err = child_submit(tx, &turn, &start->run, /* below */ true, &row);
-        if (err_failed(err)) {
-            return err;
-        }
-        turn.row.check_run = row.id;
+        turn.row.check_run = child_submit(tx, &turn, &start->run, turn.run.run).id;
     }
     return turns__advance(tx, &turn, &start->key.bounds, plan);
 }

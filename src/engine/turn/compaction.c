@@ -17,7 +17,7 @@
  * questions and answers leave the number before theirs free (submit.c); what else is summarised for
  * the same answer is added to the same note. */
 #include "base/utf8.h"
-#include "engine/turn/events.h"
+#include "engine/turn/record.h"
 
 #include <inttypes.h>
 
@@ -195,10 +195,8 @@ static struct err part_choose(void *ctx, const struct prompt_part *part) {
 
 /* --- A round ---------------------------------------------------------------------------------- */
 
-static struct err turn_find(struct tx *tx, struct bytes run, struct folding *folding) {
+static void turn_find(struct tx *tx, struct bytes run, struct folding *folding) {
     struct checkpoint active = {.question = 0};
-    int64_t session = 0;
-    bool found = false;
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx,
@@ -207,14 +205,13 @@ static struct err turn_find(struct tx *tx, struct bytes run, struct folding *fol
                " WHERE r.run = $1",
                ARGS(arg_text(run)));
     if (rows != NULL) {
-        session = rows_int(rows, 0);
         folding->answer = rows_int(rows, 1);
         folding->question = rows_int(rows, 2);
     }
-    struct err err = tx_checkpoint_find(tx, session, &found, &active);
+    if (rows != NULL && tx_checkpoint_find(tx, rows_int(rows, 0), &active)) {
+        folding->covered = active.message;
+    }
     folding->former = active.question == folding->question ? 0 : active.question;
-    folding->covered = found ? active.message : 0;
-    return err;
 }
 
 static void round_end(struct folding *folding) {
@@ -250,10 +247,8 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
     struct folding folding = {
         .fold = fold, .transcript = transcript, .request = {.size_max = FOLD_REQUEST_MAX}};
     text_clear(transcript);
-    struct err err = turn_find(tx, key->run, &folding);
-    if (!err_failed(err)) {
-        err = tx_prompt_each(tx, key, part_weigh, &folding);
-    }
+    turn_find(tx, key->run, &folding);
+    struct err err = tx_prompt_each(tx, key, part_weigh, &folding);
     /* The limits of the fold, and whether anything is to be folded. */
     struct fold_sizes *sizes = &folding.folded.sizes;
     const bool all = fold->prompt_bytes == 0;
@@ -303,9 +298,7 @@ static void note_before(struct tx *tx, struct turn *turn, const struct turn_comp
     struct message_part part = {
         .step = of->step, .kind = PART_TEXT, .text = note_words(tx, compacted)};
     struct message_row row;
-    bool found = false;
-    tx_fail(tx, messages__find_id(tx, place, &found, &row));
-    if (!found) {
+    if (!messages__find_id(tx, place, &row)) {
         row = (struct message_row){.message = bytes_of(compacted->note.text),
                                    .role = ROLE_SYSTEM,
                                    .status = MESSAGE_COMPLETED,
@@ -313,13 +306,13 @@ static void note_before(struct tx *tx, struct turn *turn, const struct turn_comp
                                    .active = true};
         const struct message_insert what = {
             .session = &turn->session, .row = &row, .parts = &part, .count = 1, .at = place};
-        tx_fail(tx, messages__insert(tx, &what));
+        messages__insert(tx, &what);
         return;
     }
     if (row.role == ROLE_SYSTEM && row.run == turn->run.id) {
         part.message = row.id;
         cards__add_plain(tx, &part);
-        tx_fail(tx, messages__tell_edited(tx, &turn->session, &row));
+        messages__tell_edited(tx, &turn->session, &row);
     } /* Else a message of an older version, without room for notes; there is the event. */
 }
 
@@ -347,8 +340,19 @@ static void checkpoint_add(struct tx *tx, struct turn *turn,
         .made_by = alone ? CHECKPOINT_MANUAL : CHECKPOINT_AUTO,
         .method = compacted->method == TURN_FOLD_SUMMARY ? BYTES("summary") : BYTES("excerpt"),
         .summary = compacted->summary};
-    tx_fail(tx, tx_checkpoint_add(tx, &checkpoint));
-    tx_fail(tx, turns__event_compacted(tx, turn, &checkpoint));
+    tx_checkpoint_add(tx, &checkpoint);
+    struct message_row covered = {.message = BYTES("")};
+    const bool found = messages__find_id(tx, checkpoint.message, &covered);
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    text_add_member(&data, "trigger", alone ? BYTES("manual") : BYTES("auto"));
+    text_add_member(&data, "method", checkpoint.method);
+    text_add_member(&data, "covers", found ? covered.message : BYTES(""));
+    if (checkpoint.step > 0) {
+        text_add_member_int(&data, "covers_step", checkpoint.step);
+    }
+    text_add_member_int(&data, "tokens_before", checkpoint.tokens_before);
+    text_add_member_int(&data, "tokens_after", checkpoint.tokens_after);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "context_compacted", &data));
     if (!alone) {
         note_before(tx, turn, compacted);
     }
@@ -391,12 +395,8 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     const bool called = compacted->calls > 0;
     struct turn turn;
     if (!turns__open(tx, &compacted->key, plan, &turn) || turn.row.call != compacted->step) {
-        bool found = false;
         plan->late = true;
-        if (called) {
-            tx_fail(tx, turns__load_run(tx, compacted->key.run, &found, &turn));
-        }
-        if (found) {
+        if (called && turns__load_run(tx, compacted->key.run, &turn)) {
             const struct model_use late = use_of(&turn, compacted);
             calls__count(tx, &turn.session, &late);
         }

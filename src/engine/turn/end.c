@@ -12,7 +12,7 @@
  * was to tell are held, since the next turn might fail over the same rows. */
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
-#include "engine/turn/events.h"
+#include "engine/turn/record.h"
 
 struct err turns__end(struct tx *tx, struct turn *turn, enum run_cause cause, struct bytes sentence,
                       const struct run_bounds *bounds) {
@@ -67,45 +67,41 @@ static void error_add(struct tx *tx, const struct turn *turn) {
     cards__add_plain(tx, &part);
 }
 
-static struct err message_move(struct tx *tx, const struct session_row *session,
-                               enum message_status status, struct message_row *message) {
+static void message_move(struct tx *tx, const struct session_row *session,
+                         enum message_status status, struct message_row *message) {
     messages__write_status(tx, status, message);
-    return messages__tell_edited(tx, session, message);
+    messages__tell_edited(tx, session, message);
 }
 
 /* A turn that never began: its message leaves the queue. A person's message stays readable; a
- * notice that was taken back comes again, with the next follow-up. The end is told like every
- * other: a client may follow it. */
-static struct err close_unbegun(struct tx *tx, struct turn *turn) {
+ * notice that was taken back comes again, with the next follow-up. */
+static void close_unbegun(struct tx *tx, struct turn *turn) {
     struct message_row question;
-    bool found = false;
     messages__write_status(tx, MESSAGE_REMOVED, &turn->answer);
-    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    if (!err_failed(err) && found && question.status == MESSAGE_QUEUED) {
-        err = turn->run.cause == CAUSE_ROLLED_BACK
-                  ? messages__remove(tx, &turn->session, &question)
-                  : message_move(tx, &turn->session, MESSAGE_INTERRUPTED, &question);
-        err = err_failed(err) ? err : messages__tell_queue(tx, &turn->session);
+    if (!messages__find_id(tx, turn->row.question, &question) ||
+        question.status != MESSAGE_QUEUED) {
+        return;
     }
-    return err_failed(err) ? err : turns__event_finished(tx, turn);
+    if (turn->run.cause == CAUSE_ROLLED_BACK) {
+        messages__remove(tx, &turn->session, &question);
+    } else {
+        message_move(tx, &turn->session, MESSAGE_INTERRUPTED, &question);
+    }
+    messages__tell_queue(tx, &turn->session);
 }
 
 /* Another message took its place: neither it nor its answer is in any prompt from here on. A
  * question that was taken out of the queue before its turn began stays removed. A summary that was
  * made within the turn covers a part of it. */
-static struct err roll_back(struct tx *tx, struct turn *turn) {
+static void roll_back(struct tx *tx, struct turn *turn) {
     const struct checkpoint_void from = {.session = turn->session.id, .message = turn->row.answer};
     struct message_row question;
-    bool found = false;
-    struct err err = messages__find_id(tx, turn->row.question, &found, &question);
-    if (!err_failed(err) && found && question.status != MESSAGE_REMOVED) {
-        err = message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
-    }
-    if (err_failed(err)) {
-        return err;
+    if (messages__find_id(tx, turn->row.question, &question) &&
+        question.status != MESSAGE_REMOVED) {
+        message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
     }
     tx_checkpoint_void_from(tx, &from);
-    return message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
+    message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
 }
 
 /* Of a turn that was cleared away nothing is stored but that it ended. */
@@ -130,62 +126,58 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
                            &turn->answer);
     sessions__set_state(tx, SESSION_IDLE, &turn->session);
     err = turns__event_finished(tx, turn);
-    if (!err_failed(err)) {
-        err = sessions__release_events(tx, &turn->session);
+    if (err_failed(err)) {
+        return err;
     }
-    if (!err_failed(err) && !cleared && turn->run.cause == CAUSE_ROLLED_BACK) {
-        err = roll_back(tx, turn);
+    sessions__hold_events(tx, &turn->session, STREAM_RELEASE);
+    if (!cleared && turn->run.cause == CAUSE_ROLLED_BACK) {
+        roll_back(tx, turn);
     }
-    return err_failed(err) || cleared ? err : titles__wish(tx, turn, freed);
-}
-
-/* What joined too late stays as a message of its own: it was accepted, so the next turn sees it. */
-static struct err steering_free(struct tx *tx, const struct turn *turn) {
-    struct message_rows rows = {.count = 0};
-    struct err err = messages__steering(tx, &turn->session, turn->run.id, &rows);
-    for (size_t i = 0; i < rows.count && !err_failed(err); i++) {
-        err = message_move(tx, &turn->session, MESSAGE_COMPLETED, &rows.rows[i]);
-    }
-    return err;
+    return err_failed(tx_error(tx)) || cleared ? tx_error(tx) : titles__wish(tx, turn, freed);
 }
 
 /* The next follow-up delivers the notice again, so this message of it leaves the prompt with the
  * answer to it (prompt.c). A summary that was made within the turn covers a part of that. */
-static struct err undo_follow_up(struct tx *tx, const struct turn *turn) {
+static void undo_follow_up(struct tx *tx, const struct turn *turn) {
     struct message_row notice;
-    bool found = false;
-    struct err err = messages__find_id(tx, turn->row.question, &found, &notice);
-    if (err_failed(err) || !found || notice.status != MESSAGE_COMPLETED) {
-        return err;
+    if (messages__find_id(tx, turn->row.question, &notice) && notice.status == MESSAGE_COMPLETED) {
+        const struct checkpoint_void from = {.session = turn->session.id, .message = notice.id};
+        messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
+        tx_checkpoint_void_from(tx, &from);
     }
-    const struct checkpoint_void from = {.session = turn->session.id, .message = notice.id};
-    messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
-    return tx_checkpoint_void_from(tx, &from);
 }
 
-/* Last, the pending notices of the session are offered, which waited while it was busy. */
+/* The end is told like every other also of a turn that never began: a client may follow it. What
+ * joined too late stays as a message of its own: it was accepted, so the next turn sees it. Last,
+ * the pending notices of the session are offered, which waited while it was busy. */
 struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     struct turn turn = {.run = *run};
-    bool found = false;
-    struct err err = turns__load_rest(tx, &turn, &found);
-    if (!err_failed(err) && turn.row.run != 0) {
-        err = subagents__ended(tx, turn.row.session, freed);
-    }
+    const bool found = turns__load_rest(tx, &turn);
+    struct err err = turn.row.run != 0 ? subagents__ended(tx, turn.row.session, freed) : ERR_OK;
     if (err_failed(err) || !found) { /* The session is gone with all that was said in it. */
+        return err_failed(err) ? err : tx_error(tx);
+    }
+    if (turn.row.begun) {
+        err = close_begun(tx, &turn, freed);
+    } else {
+        close_unbegun(tx, &turn);
+        err = turns__event_finished(tx, &turn);
+    }
+    if (err_failed(err)) {
         return err;
     }
+    struct message_rows late = messages__steering(tx, turn.session.id, turn.run.id);
+    for (size_t i = 0; i < late.count; i++) {
+        message_move(tx, &turn.session, MESSAGE_COMPLETED, &late.rows[i]);
+    }
+    turns__write(tx, &turn.row);
     const struct inbox_receiver receiver = {
         .owner = turn.session.owner, .address = turn.session.session, .kind = RECEIVER_SESSION};
-    err = turn.row.begun ? close_begun(tx, &turn, freed) : close_unbegun(tx, &turn);
-    if (!err_failed(err)) {
-        err = steering_free(tx, &turn);
+    err = tx_inbox_offer(tx, &receiver);
+    if (!err_failed(err) && turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE) {
+        undo_follow_up(tx, &turn);
     }
-    if (!err_failed(err)) {
-        turns__write(tx, &turn.row);
-        err = tx_inbox_offer(tx, &receiver);
-    }
-    const bool failed = turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE;
-    return err_failed(err) || !failed ? err : undo_follow_up(tx, &turn);
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 /* --- The end that reads no text --------------------------------------------------------------- */
@@ -229,22 +221,21 @@ struct err turns__end_alone(struct tx *tx, struct bytes sentence, const struct r
     const struct run_end end = {
         .from = run->state, .output = BYTES(""), .members = BYTES(""), .alone = true};
     struct turn turn = {.run = *run};
-    bool whole = false;
     turn.run.state = RUN_FAILED;
     turn.run.cause = CAUSE_HISTORY_UNREADABLE;
     turn.run.note = sentence;
     close_rows(tx, &turn.run);
     struct err err = runs__end(tx, &end, &turn.run, freed);
     err = err_failed(err) ? err : runs__ask_children(tx, &turn.run, freed);
-    err = err_failed(err) ? err : turns__load_rest(tx, &turn, &whole);
-    if (err_failed(err) || !whole) {
-        return err;
+    if (err_failed(err) || !turns__load_rest(tx, &turn)) {
+        return err_failed(err) ? err : tx_error(tx);
     }
     if (turn.answer.message.len >= ID_SIZE) {
         turn.answer.message = BYTES("");
     }
     err = turns__event_finished(tx, &turn);
-    return err_failed(err) ? err : sessions__release_events(tx, &turn.session);
+    sessions__hold_events(tx, &turn.session, STREAM_RELEASE);
+    return err_failed(err) ? err : tx_error(tx);
 }
 
 struct err tx_turn_give_up(struct tx *tx, const struct turn_failure *failure,

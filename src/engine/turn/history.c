@@ -21,13 +21,6 @@ enum {
 /* Refusals are returned, and not kept by the transaction: the caller reads on, to say more of them.
  */
 
-static struct err message_get(struct tx *tx, const struct message_key *key, const char *step,
-                              struct message_row *ret_row, struct session_row *ret_session) {
-    bool found = false;
-    struct err err = tx_message_find(tx, key, &found, ret_row, ret_session);
-    return err_failed(err) || found ? err : err_make(ERR_MESSAGE_NOT_FOUND, step);
-}
-
 /* A turn that answers the question again. `message` has what is not the same for all. */
 static struct err answer_again(struct tx *tx, struct session_row *session,
                                const struct message_row *question, int64_t variant,
@@ -48,19 +41,16 @@ static struct err answer_again(struct tx *tx, struct session_row *session,
 static void make_room(struct tx *tx, const struct session_row *session, int64_t question,
                       int64_t answer) {
     const struct checkpoint_void from = {.session = session->id, .message = question};
-    struct message_rows rows = {.count = 0};
-    tx_fail(tx,
-            messages__many(
-                tx,
-                MESSAGE_SELECT
-                "m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
-                " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $4",
-                ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
-                ACTIVE_MAX, &rows));
+    struct message_rows rows = messages__many(
+        tx,
+        MESSAGE_SELECT "m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
+                       " AND m.status NOT IN ('removed', 'reserved') ORDER BY m.id LIMIT $4",
+        ARGS(arg_int(session->id), arg_int(question), arg_int(answer), arg_int(ACTIVE_MAX)),
+        ACTIVE_MAX);
     for (size_t i = 0; i < rows.count; i++) {
         rows.rows[i].active = false;
         messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
-        tx_fail(tx, messages__tell_edited(tx, session, &rows.rows[i]));
+        messages__tell_edited(tx, session, &rows.rows[i]);
     }
     tx_checkpoint_void_from(tx, &from);
 }
@@ -71,10 +61,8 @@ void turns__take_place(struct tx *tx, const struct turn *turn) {
 
 /* The first text of the message; "": it has none. */
 static struct bytes message_text(struct tx *tx, const struct message_row *message) {
-    struct message_part part = {.text = BYTES("")};
-    bool found = false;
-    tx_fail(tx, parts__next(tx, message->id, 0, &found, &part));
-    return part.text;
+    struct message_part part;
+    return parts__next(tx, message->id, 0, &part) ? part.text : BYTES("");
 }
 
 struct answered {
@@ -89,19 +77,20 @@ struct answered {
  */
 static struct err answered_find(struct tx *tx, const struct message_key *key, const char *step,
                                 struct answered *of, struct why *why) {
-    of->found = false;
-    struct err err = message_get(tx, key, step, &of->answer, &of->session);
+    struct err err = messages__get(tx, key, step, &of->answer, &of->session);
     if (!err_failed(err)) {
         err = turns__idle(tx, &of->session, why);
     }
-    if (!err_failed(err) && of->answer.role == ROLE_ASSISTANT && of->answer.reply_to != 0) {
-        err = messages__find_id(tx, of->answer.reply_to, &of->found, &of->question);
+    if (err_failed(err)) {
+        return err;
     }
+    of->found = of->answer.role == ROLE_ASSISTANT && of->answer.reply_to != 0 &&
+                messages__find_id(tx, of->answer.reply_to, &of->question);
     if (of->found && of->question.status == MESSAGE_ROLLED_BACK) {
         return err_why(why, ERR_CONFLICT, "the message that this answers was rolled back");
     }
     of->found = of->found && message_shown(of->question.status);
-    return err;
+    return tx_error(tx);
 }
 
 struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct run_row *ret_run,
@@ -162,7 +151,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
         ret_row->active = true;
         messages__write_status(tx, ret_row->status, ret_row);
         sessions__touch(tx, &of.session);
-        tx_fail(tx, messages__tell_edited(tx, &of.session, ret_row));
+        messages__tell_edited(tx, &of.session, ret_row);
     }
     return tx_error(tx);
 }
@@ -209,11 +198,11 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
     if (!what->emptied) {
         const struct session_context context = {.used = 0, .window = session.context_window};
         const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
-        tx_fail(tx, messages__remove_behind(tx, session.id, 0));
+        messages__remove_behind(tx, session.id, 0);
         tx_fail(tx, approvals__cancel_all(tx, &session));
         sessions__set_context(tx, &context, &session);
         sessions__touch(tx, &session);
-        tx_fail(tx, messages__tell_cleared(tx, &session, &all));
+        messages__tell_cleared(tx, &session, &all);
     }
     *ret_cleared = (struct turn_cleared){.session = session.id,
                                          .more = cleared_stop(tx, session.id, &what->bounds)};
@@ -275,14 +264,14 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
                                    .answer = what->answer,
                                    .bounds = what->bounds};
     if (what->text.data != NULL) {
-        tx_fail(tx, messages__write_text(tx, question, what->text));
+        messages__write_text(tx, question, what->text);
     }
-    tx_fail(tx, messages__remove_behind(tx, session->id, question->id));
+    messages__remove_behind(tx, session->id, question->id);
     tx_checkpoint_void_from(tx, &from);
     messages__write_status(tx, MESSAGE_COMPLETED, question);
     sessions__touch(tx, session);
-    tx_fail(tx, messages__tell_cleared(tx, session, &behind));
-    tx_fail(tx, messages__tell_edited(tx, session, question));
+    messages__tell_cleared(tx, session, &behind);
+    messages__tell_edited(tx, session, question);
     return err_failed(tx_error(tx))
                ? tx_error(tx)
                : answer_again(tx, session, question, 0, &message, &resent->run);
@@ -293,7 +282,7 @@ struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
     struct turn_resent resent = {.more = false, .fork = what->fork};
     struct message_row question;
     struct session_row session;
-    struct err err = message_get(tx, &what->key, "turns: resend", &question, &session);
+    struct err err = messages__get(tx, &what->key, "turns: resend", &question, &session);
     if (!err_failed(err)) {
         err = resend_check(tx, what, &question, &session, why);
     }

@@ -253,7 +253,7 @@ static void checkpoint_hand(struct tx *tx, const struct checkpoint *checkpoint,
     reader->opened = false;
 }
 
-/* Runs in the metadata of notices that are shown (followup.c). */
+/* Runs in the metadata of notices that are shown (submit.c). */
 static void noticed_find(struct tx *tx, int64_t session, int64_t first, struct reader *reader) {
     AUTO(rows_release)
     struct rows *rows = tx_rows(
@@ -324,7 +324,6 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
     struct reader reader = {.each = each, .ctx = ctx};
     struct checkpoint checkpoint = {.session = 0};
     int64_t session = 0;
-    bool found = false;
     reader.end = &reader.first;
     struct rows *rows = tx_row(tx,
                                "SELECT t.session, t.question, t.answer FROM turns t"
@@ -336,14 +335,11 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
         reader.answer = rows_int(rows, 2);
     }
     rows_release(&rows);
-    struct err err = tx_checkpoint_find(tx, session, &found, &checkpoint);
-    if (err_failed(err)) {
-        return err;
-    }
     arena_init(&reader.arena, GROUP_MAX);
-    if (found) {
+    if (tx_checkpoint_find(tx, session, &checkpoint)) {
         checkpoint_hand(tx, &checkpoint, &reader);
     }
+    reader_fail(&reader, tx_error(tx));
     messages_hand(tx, session, &checkpoint, &reader);
     arena_done(&reader.arena);
     return err_failed(reader.err) ? reader.err : tx_error(tx);

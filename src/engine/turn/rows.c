@@ -1,6 +1,9 @@
-/* rows.c: reading and writing how far a turn is. */
-#include "base/words.h"
+/* rows.c: the rows of turns, and of the calls of tools in their messages (cards). */
 #include "engine/turn/cards.h"
+
+#include "base/json/json.h"
+#include "base/utf8.h"
+#include "base/words.h"
 
 static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #define X(trigger, name) name,
@@ -102,24 +105,15 @@ bool turns__compacts(const struct turn_row *row) {
 
 /* --- The whole turn --------------------------------------------------------------------------- */
 
-struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found) {
-    *ret_found = turns__find(tx, turn->run.id, &turn->row);
-    struct err err = tx_error(tx);
-    if (*ret_found) {
-        err = sessions__find_id(tx, turn->row.session, ret_found, &turn->session);
-    }
-    if (*ret_found && !err_failed(err)) {
-        err = messages__find_id(tx, turn->row.answer, ret_found, &turn->answer);
-    }
-    return err;
+bool turns__load_rest(struct tx *tx, struct turn *turn) {
+    return turns__find(tx, turn->run.id, &turn->row) &&
+           sessions__find_id(tx, turn->row.session, &turn->session) &&
+           messages__find_id(tx, turn->row.answer, &turn->answer);
 }
 
-struct err turns__load_run(struct tx *tx, struct bytes run, bool *ret_found,
-                           struct turn *ret_turn) {
-    const struct run_key key = {.run = run};
+bool turns__load_run(struct tx *tx, struct bytes run, struct turn *ret_turn) {
     *ret_turn = (struct turn){.run = {.id = 0}};
-    struct err err = tx_run_find(tx, &key, ret_found, &ret_turn->run);
-    return err_failed(err) || !*ret_found ? err : turns__load_rest(tx, ret_turn, ret_found);
+    return runs__load(tx, run, &ret_turn->run) && turns__load_rest(tx, ret_turn);
 }
 
 /* Two turns are ended by whoever brings something to them. One whose session was deleted: there is
@@ -127,16 +121,13 @@ struct err turns__load_run(struct tx *tx, struct bytes run, bool *ret_found,
  * conversation was cleared under it: its place is gone; but what a call of the model took is
  * counted first, where one is out. */
 bool turns__load(struct tx *tx, const struct turn_key *key, struct turn *ret_turn) {
-    const struct run_key of_run = {.run = key->run};
     struct run_row *run = &ret_turn->run;
-    bool found = false;
     *ret_turn = (struct turn){.run = {.id = 0}};
-    tx_fail(tx, tx_run_find(tx, &of_run, &found, run));
-    if (!found || run->kind != KIND_TURN || run->attempt != key->attempt ||
+    if (!runs__load(tx, key->run, run) || run->kind != KIND_TURN || run->attempt != key->attempt ||
         (run->state != RUN_RUNNING && run->state != RUN_WAITING)) {
         return false;
     }
-    tx_fail(tx, turns__load_rest(tx, ret_turn, &found));
+    const bool found = turns__load_rest(tx, ret_turn);
     if (err_failed(tx_error(tx))) {
         return false;
     }
@@ -162,16 +153,206 @@ bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *pl
     return !plan->late;
 }
 
-bool turns__load_card(struct tx *tx, const struct turn_card_key *of, struct turn *ret_turn,
-                      struct card *ret_card) {
-    return turns__load(tx, of->key, ret_turn) &&
-           cards__find(tx, ret_turn->row.answer, of->part, ret_card) &&
-           ret_card->state == of->state;
+bool turns__load_card(struct tx *tx, const struct turn_key *key, int64_t part,
+                      enum part_state state, struct turn *ret_turn, struct card *ret_card) {
+    return turns__load(tx, key, ret_turn) &&
+           cards__find(tx, ret_turn->row.answer, part, ret_card) && ret_card->state == state;
 }
 
-bool turns__open_card(struct tx *tx, const struct turn_card_key *of, struct turn_plan *plan,
-                      struct turn *ret_turn, struct card *ret_card) {
-    turns__plan_begin(plan);
-    plan->late = !turns__load_card(tx, of, ret_turn, ret_card);
-    return !plan->late;
+/* --- Cards: reading --------------------------------------------------------------------------- */
+
+enum { DATA_MAX = 6 << 20 };
+
+static struct bytes member_copy(struct tx *tx, const json_t *json, const char *name) {
+    const json_t *member = json_object_get(json, name);
+    AUTO(text_done) struct text text = {.size_max = DATA_MAX};
+    if (member != NULL) {
+        tx_fail(tx, json_write(member, &text));
+    }
+    return tx_copy_text(tx, &text, "cards: data");
+}
+
+/* A damaged state is one that is not called again. A card whose data is damaged has no arguments
+ * that a tool takes: its call fails, and the turn goes on. An error here would stop the turn for
+ * good, and with it the session. */
+#define CARD_SELECT                                                                                \
+    "SELECT p.number, p.step, p.state, p.name, p.call, p.run, p.data, r.run, r.attempt,"           \
+    " r.ended_ms, r.exit_code, r.started_ms, r.state, r.cause, p.cause, r.host"                    \
+    " FROM parts p LEFT JOIN runs r ON r.id = p.run AND p.run <> 0"
+static void card_read(struct tx *tx, struct rows *rows, struct card *ret_card) {
+    struct card card = {.number = rows_int(rows, 0),
+                        .step = rows_int(rows, 1),
+                        .tool = rows_copy(rows, 3),
+                        .call = rows_copy(rows, 4),
+                        .child = {.id = rows_int(rows, 5)},
+                        .arguments = BYTES("null"),
+                        .about = BYTES(""),
+                        .digest = BYTES(""),
+                        .malformed = BYTES("")};
+    if (!part_state_find(rows_text(rows, 2), &card.state)) {
+        card.state = PART_STATE_FAILED;
+    }
+    if (!card_cause_find(rows_text(rows, 14), &card.cause)) {
+        card.cause = part_state_open(card.state) ? CARD_DONE : CARD_IO_ERROR;
+    }
+    if (!rows_null(rows, 7)) {
+        card.child.run = rows_copy(rows, 7);
+        card.child.attempt = rows_int(rows, 8);
+        card.child.ended_ms = rows_null(rows, 9) ? 0 : rows_int(rows, 9);
+        card.child.exit_code = rows_int(rows, 10);
+        card.child.started_ms = rows_int(rows, 11);
+        if (!run_state_find(rows_text(rows, 12), &card.child.state) ||
+            !run_cause_find(rows_text(rows, 13), &card.child.cause)) {
+            card.child.started_ms = 0; /* Damaged: nothing is known of its time. */
+        }
+        card.child.host = rows_copy(rows, 15);
+    }
+    AUTO(json_release) json_t *data = NULL;
+    struct err err = json_parse_wrapped(rows_text(rows, 6), &data, NULL);
+    if (err_failed(err) && err.code != ERR_BAD_JSON) {
+        tx_fail(tx, err);
+    }
+    if (!err_failed(err)) {
+        card.repeatable = json_is_true(json_object_get(data, "repeatable"));
+        card.digest = tx_copy(tx, json_bytes(data, "digest"));
+        card.malformed = tx_copy(tx, json_bytes(data, "arguments_text"));
+        card.arguments = member_copy(tx, data, "arguments");
+        card.about = member_copy(tx, data, "about");
+    }
+    *ret_card = card;
+}
+
+struct cards cards__open(struct tx *tx, int64_t message) {
+    struct cards cards = {.at = arena_try(tx_arena(tx), TURN_CARDS_MAX * sizeof *cards.at)};
+    if (cards.at == NULL) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "cards: list"));
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx, CARD_SELECT " WHERE p.message = $1 AND " CARDS_OPEN " ORDER BY p.number LIMIT $2",
+        ARGS(arg_int(message), arg_int(TURN_CARDS_MAX)));
+    while (rows_step(rows)) {
+        card_read(tx, rows, &cards.at[cards.count++]);
+    }
+    return cards;
+}
+
+bool cards__find(struct tx *tx, int64_t message, int64_t number, struct card *ret_card) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx, CARD_SELECT " WHERE p.message = $1 AND p.number = $2 AND p.kind = 'tool'",
+               ARGS(arg_int(message), arg_int(number)));
+    if (rows != NULL) {
+        card_read(tx, rows, ret_card);
+    }
+    return rows != NULL && !err_failed(tx_error(tx));
+}
+
+/* --- Cards: writing --------------------------------------------------------------------------- */
+
+/* A row's text holds no NUL; models and tools may say one, as an escape or as a byte of a file. */
+static struct bytes without_nul(struct tx *tx, struct bytes text) {
+    if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
+        return text;
+    }
+    char *copy = arena_try_copy(tx_arena(tx), text.data, text.len);
+    if (copy == NULL) {
+        tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "cards: text"));
+        return BYTES("");
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        copy[i] = copy[i] == '\0' ? ' ' : copy[i];
+    }
+    return (struct bytes){copy, text.len};
+}
+
+/* A text of a model may be longer than a part. Where it is cut is no matter: they are read in
+ * order, and put together. */
+void cards__add_plain(struct tx *tx, const struct message_part *part) {
+    struct bytes rest = without_nul(tx, part->text);
+    do {
+        struct message_part piece = *part;
+        piece.number = 0;
+        piece.text = (struct bytes){rest.data, utf8_cut(rest, MESSAGE_TEXT_MAX)};
+        rest = (struct bytes){rest.data + piece.text.len, rest.len - piece.text.len};
+        parts__insert(tx, &piece);
+    } while (rest.len > 0 && !err_failed(tx_error(tx)));
+}
+
+void cards__insert(struct tx *tx, int64_t message, struct card *io_card) {
+    AUTO(text_done) struct text data = {.size_max = DATA_MAX};
+    text_add_str(&data, "{\"arguments\":");
+    if (io_card->malformed.len > 0) {
+        text_add_str(&data, "null");
+        text_add_member(&data, "arguments_text", io_card->malformed);
+    } else {
+        json_add_stored(&data, io_card->arguments);
+    }
+    text_add_member(&data, "digest", io_card->digest);
+    text_add_member_bool(&data, "repeatable", io_card->repeatable);
+    if (io_card->about.len > 0) {
+        text_add_name(&data, "about");
+        json_add_stored(&data, io_card->about);
+    }
+    text_add_char(&data, '}');
+    if (text_failed(&data)) {
+        tx_fail(tx, text_error(&data, "cards: data"));
+    }
+    io_card->tool = without_nul(tx, io_card->tool);
+    io_card->call = without_nul(tx, io_card->call);
+    struct message_part part = {.message = message,
+                                .step = io_card->step,
+                                .kind = PART_TOOL,
+                                .state = io_card->state,
+                                .cause = bytes_of(card_cause_name(io_card->cause)),
+                                .name = io_card->tool,
+                                .call = io_card->call,
+                                .data = text_bytes(&data),
+                                .text = BYTES("")};
+    parts__insert(tx, &part);
+    io_card->number = part.number;
+}
+
+void cards__write(struct tx *tx, int64_t message, const struct card *card, struct bytes result) {
+    const struct bytes clean = without_nul(tx, result);
+    const struct arg args[] = {arg_int(message),
+                               arg_int(card->number),
+                               arg_str(part_state_name(card->state)),
+                               arg_int(card->child.id),
+                               arg_str(card_cause_name(card->cause)),
+                               arg_text(clean),
+                               arg_int((int64_t)clean.len)};
+    if (result.data != NULL) {
+        tx_do(tx,
+              "UPDATE parts SET state = $3, run = $4, cause = $5, text = $6, bytes = $7"
+              " WHERE message = $1 AND number = $2",
+              args, 7);
+    } else {
+        tx_do(tx,
+              "UPDATE parts SET state = $3, run = $4, cause = $5 WHERE message = $1"
+              " AND number = $2",
+              args, 5);
+    }
+}
+
+struct sha256_hex cards__digest(struct tx *tx, int64_t message) {
+    struct sha256_stream sha;
+    sha256_start(&sha);
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_rows(tx,
+                "SELECT name, state, data, text FROM parts WHERE message = $1 AND kind = 'tool'"
+                " AND step = (SELECT max(step) FROM parts WHERE message = $1 AND kind = 'tool')"
+                " ORDER BY number",
+                ARGS(arg_int(message)));
+    while (rows_step(rows)) {
+        for (int i = 0; i < 4; i++) {
+            struct bytes text = rows_text(rows, i);
+            uint64_t len = text.len;
+            sha256_add(&sha, &len, sizeof len);
+            sha256_add(&sha, text.data, text.len);
+        }
+    }
+    const struct sha256 digest = sha256_finish(&sha);
+    return sha256_hex(&digest);
 }

@@ -10,7 +10,6 @@
 
 #include "engine/approval/rows.h"
 #include "engine/session/message_rows.h"
-#include "engine/turn/calls.h"
 #include "engine/turn/turns.h"
 
 /* What began it. */
@@ -75,11 +74,10 @@ MUST_CHECK bool turns__load(struct tx *tx, const struct turn_key *key, struct tu
 /* The same with an empty plan; false: plan->late. */
 MUST_CHECK bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *plan,
                             struct turn *ret_turn);
-/* turn->run is there: its turn, session and answer. *ret_found false: the session was deleted. */
-MUST_CHECK struct err turns__load_rest(struct tx *tx, struct turn *turn, bool *ret_found);
+/* turn->run is there: its turn, session and answer. False: the session was deleted; or an error. */
+MUST_CHECK bool turns__load_rest(struct tx *tx, struct turn *turn);
 /* The same by the id of the run, in whatever attempt and state. */
-MUST_CHECK struct err turns__load_run(struct tx *tx, struct bytes run, bool *ret_found,
-                                      struct turn *ret_turn);
+MUST_CHECK bool turns__load_run(struct tx *tx, struct bytes run, struct turn *ret_turn);
 
 /* MESSAGE, NOTICE: the message is stored, too. AGAIN: it is there; of `message` count the texts,
  * and the ids of run, question and answer. COMPACT: the answer is a note. */
@@ -136,7 +134,7 @@ MUST_CHECK struct err titles__ended(struct tx *tx, const struct run_row *run,
 MUST_CHECK struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed *freed);
 MUST_CHECK struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *freed);
 
-/* The text of its last step, in the arena. (reply.c) */
+/* The text of its last step, in the arena. (view.c) */
 MUST_CHECK struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text);
 /* Output of the call that is out. */
 struct turn_said {

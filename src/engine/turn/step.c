@@ -1,7 +1,11 @@
-/* step.c: what a turn does next, decided from its rows in the commit of what came last. */
+/* step.c: the next step of a turn, decided from its rows in the commit of what came last; its
+ * begin, and its recovery by the next daemon.
+ *
+ * A daemon that ended left a call, reviews or tools under way. Each of them that may be repeated is
+ * begun again; how often is limited by run/crash_limit.c. */
 #include "engine/base/settings.h"
 #include "engine/session/roots.h"
-#include "engine/turn/events.h"
+#include "engine/turn/record.h"
 
 static const char nudge_mistakes[] =
     "[drover: your last tool calls all failed. Read what they answered, and try another way; if "
@@ -163,18 +167,16 @@ void turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes word
     cards__add_plain(tx, &part);
 }
 
-/* Each is as long as a message may be, and one transaction holds only so much: the others join
+/* Each is as long as a message may be, and the room of one transaction is limited: the others join
  * before the next call, and the turn does not end before. */
 enum { JOIN_MAX = 8 };
 
 /* From here on they are part of the running answer, where the prompt shows them; as messages they
  * stay what the user sees. */
 static void join_steering(struct tx *tx, const struct turn *turn) {
-    struct message_rows rows = {.count = 0};
-    tx_fail(tx, messages__steering(tx, &turn->session, turn->run.id, &rows));
+    struct message_rows rows = messages__steering(tx, turn->session.id, turn->run.id);
     for (size_t i = 0; i < rows.count && i < JOIN_MAX; i++) {
-        struct message_parts parts = {.count = 0};
-        tx_fail(tx, parts__read(tx, rows.rows[i].id, MESSAGE_BYTES_WHOLE, &parts));
+        const struct message_parts parts = parts__read(tx, rows.rows[i].id, MESSAGE_BYTES_WHOLE);
         for (size_t j = 0; j < parts.count; j++) {
             struct message_part part = parts.parts[j];
             part.message = turn->row.answer;
@@ -183,9 +185,9 @@ static void join_steering(struct tx *tx, const struct turn *turn) {
             cards__add_plain(tx, &part);
         }
         messages__write_status(tx, MESSAGE_JOINED, &rows.rows[i]);
-        tx_fail(tx, messages__tell_edited(tx, &turn->session, &rows.rows[i]));
+        messages__tell_edited(tx, &turn->session, &rows.rows[i]);
     }
-    tx_fail(tx, messages__tell_queue(tx, &turn->session));
+    messages__tell_queue(tx, &turn->session);
 }
 
 /* The step of a call that begins. The span of a compaction is written when that is over, since a
@@ -197,7 +199,7 @@ static void begin_step(struct turn *turn, struct turn_plan *plan) {
     plan->step = turn->row.call;
 }
 
-/* A call that is asked again was told already what it should know. */
+/* A call that is made again has its notices already. */
 static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
                        struct turn_plan *plan) {
     const bool last = plan->next == TURN_NEXT_LAST_CALL;
@@ -222,7 +224,9 @@ static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts
     turn->row.last_call = last;
     plan->last = last;
     plan->output_max = turn->row.output_max;
-    tx_fail(tx, turns__event_output(tx, turn));
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    text_add_member_int(&data, "step", turn->row.call);
+    tx_fail(tx, turns__event_close(tx, &turn->session, "output_started", &data));
     tx_fail(tx, tx_stream_find(tx, plan->owner, plan->stream, &found, &state));
     turn->row.from_seq = found ? state.head : 0;
     turns__span_call(tx, turn);
@@ -262,17 +266,17 @@ static void provider_ask(struct tx *tx, struct turn *turn) {
     if (run_waits_for_provider(&turn->run)) {
         tx_fail(tx, runs__provider_ask(tx, &turn->run));
         sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
-        tx_fail(tx, turns__event_resumed(tx, turn));
+        AUTO(text_done) struct text data = turns__event_open(turn);
+        text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
+        tx_fail(tx, turns__event_close(tx, &turn->session, "turn_resumed", &data));
     }
 }
 
 struct err tx_turn_provider(struct tx *tx, struct bytes run, int64_t step,
                             const struct provider_wait *wait) {
     struct turn turn;
-    bool found = false;
-    struct err err = turns__load_run(tx, run, &found, &turn);
-    if (err_failed(err) || !found || turn.row.call != step || turns__is_cleared(&turn)) {
-        return err;
+    if (!turns__load_run(tx, run, &turn) || turn.row.call != step || turns__is_cleared(&turn)) {
+        return tx_error(tx);
     }
     if (wait->resume_at_ms == 0) {
         provider_ask(tx, &turn);
@@ -293,7 +297,7 @@ static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
     return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
 }
 
-/* Reviews change nothing: they go side by side, whatever waits before them. Each plan names them
+/* Reviews have no effects: they go side by side, whatever waits before them. Each plan names them
  * again; the dispatcher knows which are on their way, and has budgets asked for each
  * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn. */
 static void plan_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
@@ -412,4 +416,155 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     }
     why = why.len == 0 && next.cause == CAUSE_SCHEMA_MISMATCH ? BYTES(cut) : why;
     return turns__end(tx, turn, next.cause, why, bounds);
+}
+
+/* --- The first begin -------------------------------------------------------------------------- */
+
+/* The place of the answer was kept when its question came, so that the order of messages is that of
+ * the conversation, whatever came meanwhile.
+ *
+ * False: the message was taken out of the queue after the run began. No answer is shown to a
+ * message that is not there, so the turn ends as one that never began. */
+static bool turn_open(struct tx *tx, struct turn *turn) {
+    const bool compacts = turns__compacts(&turn->row);
+    struct message_row question;
+    const bool found = messages__find_id(tx, turn->row.question, &question);
+    if (found && question.status == MESSAGE_REMOVED) {
+        return false;
+    }
+    sessions__hold_events(tx, &turn->session, STREAM_HOLD);
+    if (found && question.status == MESSAGE_QUEUED) {
+        messages__write_status(tx, MESSAGE_COMPLETED, &question);
+        messages__tell_queue(tx, &turn->session);
+    }
+    messages__write_status(tx, MESSAGE_RUNNING, &turn->answer);
+    if (turn->row.trigger == TRIGGER_AGAIN) {
+        turns__take_place(tx, turn);
+    }
+    sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
+    messages__tell_added(tx, &turn->session, &turn->answer);
+    turn->row.begun = true;
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    text_add_member_int(&data, "number", turn->row.number);
+    text_add_member(&data, "model", turn->row.model);
+    if (found) {
+        text_add_member(&data, "reply_to", question.message);
+    }
+    tx_fail(tx, turns__event_close(tx, &turn->session, "turn_started", &data));
+    return true;
+}
+
+/* --- Recovery --------------------------------------------------------------------------------- */
+
+/* A dead daemon had stored the output in events alone: it becomes a part of the message. */
+static void said_keep(struct tx *tx, const struct turn *turn) {
+    AUTO(turns__said_done) struct turn_said said;
+    tx_fail(tx, turns__hear(tx, &turn->session, &turn->row, &said));
+    struct message_part parts[] = {{.kind = PART_THINKING, .text = text_bytes(&said.thinking)},
+                                   {.kind = PART_TEXT, .text = text_bytes(&said.text)}};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        parts[i].message = turn->row.answer;
+        parts[i].step = turn->row.call;
+        if (parts[i].text.len > 0) {
+            cards__add_plain(tx, &parts[i]);
+        }
+    }
+}
+
+/* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
+ * asked the turn to end: then it is kept. What is held while no call is out is the reserve of
+ * reviews. Nobody knows what a call that was cut off took. */
+static void call_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds) {
+    bool compacts = turns__compacts(&turn->row); /* No event names its call yet. */
+    if (turn->row.call == 0) {
+        if (amounts_any(&turn->row.granted)) {
+            turns__budget_settle(tx, turn, bounds, CALL_CUT_OFF, NULL);
+        }
+        return;
+    }
+    if (!compacts) {
+        turns__span_cut_off(tx, turn);
+    }
+    turns__budget_settle(tx, turn, bounds, CALL_CUT_OFF, NULL);
+    if (!compacts && !turns__is_cleared(turn) && turn->run.stop != CAUSE_NONE) {
+        said_keep(tx, turn);
+    } else if (!compacts && !turns__is_cleared(turn)) {
+        AUTO(text_done) struct text data = turns__event_open(turn);
+        text_add_member_int(&data, "step", turn->row.call);
+        text_add_str(&data, ",\"channel\":\"status\",\"cause\":\"daemon_restarted\"");
+        tx_fail(tx, turns__event_close(tx, &turn->session, "output_discarded", &data));
+    }
+    turn->cut_off = true;
+    turn->row.call = 0;
+    turn->row.answered = false;
+    turn->row.last_call = false; /* The last call had no answer: the next one is the last. */
+    turn->row.calls--;
+}
+
+/* Tools that were running: those that may be repeated begin again. *ret_tool, *ret_review: some
+ * tool, or review, does. */
+static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool *ret_review) {
+    static const char unknown[] = "{\"error\":\"outcome_unknown\",\"message\":\"drover was "
+                                  "restarted while this ran: it may or may "
+                                  "not have happened. Look before you do it again.\"}";
+    const struct cards cards = cards__open(tx, turn->row.answer);
+    for (size_t i = 0; i < cards.count; i++) {
+        struct card *card = &cards.at[i];
+        *ret_review = *ret_review || card->state == PART_STATE_REVIEWING;
+        if (card->state != PART_STATE_RUNNING || card->child.id != 0) {
+            continue;
+        }
+        if (card->repeatable) {
+            *ret_tool = true;
+            card->state = PART_STATE_READY;
+            cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
+        } else {
+            cards__end(card, CARD_DAEMON_RESTARTED);
+            turns__close_card(tx, turn, card, BYTES(unknown));
+        }
+    }
+}
+
+/* The turn was of another daemon's epoch: what was in its hands is in nobody's. *ret_over: no step
+ * of it is to be begun again. A step that waits is not under way: the end of the daemon is no work
+ * of it. */
+static void turn_take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
+                           bool *ret_over) {
+    const int64_t epoch = turn->run.epoch;
+    const bool for_provider = run_waits_for_provider(&turn->run);
+    const bool for_budget = turn->run.lane != 0 && !amounts_any(&turn->row.granted);
+    bool tool = false, review = false;
+    tx_fail(tx, runs__adopt(tx, &turn->run));
+    call_settle(tx, turn, &key->bounds);
+    cards_settle(tx, turn, &tool, &review);
+    if (tool || (turn->cut_off && !for_provider) || (review && !for_budget)) {
+        tx_fail(tx, runs__cut_off(tx, epoch, &turn->run, ret_over));
+    }
+    *ret_over = *ret_over && turn->run.stop == CAUSE_NONE; /* A stop ends the turn, too. */
+}
+
+/* --- The transaction -------------------------------------------------------------------------- */
+
+struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_plan *plan) {
+    const struct run_bounds *bounds = &key->bounds;
+    struct turn turn;
+    if (!turns__open(tx, key, plan, &turn)) {
+        return tx_error(tx);
+    }
+    const bool removed = !turn.row.begun && !turn_open(tx, &turn);
+    bool over = false;
+    if (!removed && turn.run.epoch != tx_epoch(tx)) {
+        turn_take_over(tx, key, &turn, &over);
+    }
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    if (removed || over) {
+        const enum run_cause stop = turn.run.stop == CAUSE_NONE ? CAUSE_STOPPED : turn.run.stop;
+        plan->next = TURN_NEXT_END;
+        return removed ? turns__end(tx, &turn, stop, BYTES(""), bounds)
+                       : turns__end(tx, &turn, CAUSE_CUT_OFF, BYTES(RUN_CUT_OFF_WORDS), bounds);
+    }
+    plan->late = turn.row.call != 0; /* The model is being asked already. */
+    return plan->late ? ERR_OK : turns__advance(tx, &turn, bounds, plan);
 }

@@ -2,6 +2,7 @@
 #include "engine/turn/subagents.h"
 
 #include "base/utf8.h"
+#include "engine/budget/budget.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/roots.h"
 #include "engine/turn/cards.h"
@@ -12,10 +13,10 @@
 
 struct err tx_turn_seat(struct tx *tx, const struct turn_key *key, int64_t part, bool *ret_late,
                         struct turn_seat *ret_seat) {
-    const struct turn_card_key of = {.key = key, .part = part, .state = PART_STATE_RUNNING};
     struct turn turn;
     struct card card;
-    *ret_late = !turns__load_card(tx, &of, &turn, &card) || turn.run.stop != CAUSE_NONE;
+    *ret_late = !turns__load_card(tx, key, part, PART_STATE_RUNNING, &turn, &card) ||
+                turn.run.stop != CAUSE_NONE;
     *ret_seat = (struct turn_seat){.session = turn.session, .model = turn.row.model};
     return tx_error(tx);
 }
@@ -157,26 +158,21 @@ struct err tx_subagent_spawn(struct tx *tx, const struct subagent_new *what,
 struct err tx_subagent_find(struct tx *tx, const struct turn_seat *seat, struct bytes run,
                             bool *ret_found, struct subagent *ret_subagent) {
     const struct run_key key = {.owner = seat->session.owner, .run = run};
-    struct subagent subagent;
+    struct subagent subagent = {.run = {.id = 0}};
     struct session_row session;
     struct turn_row turn;
     bool found = false;
-    struct err err = tx_run_find(tx, &key, &found, &subagent.run);
-    found = found && turns__find(tx, subagent.run.id, &turn);
-    if (!err_failed(err) && found) {
-        err = sessions__find_id(tx, turn.session, &found, &session);
-    }
-    if (err_failed(err) || err_failed(tx_error(tx))) {
-        return err_failed(err) ? err : tx_error(tx);
-    }
-    *ret_found = found && session.parent == seat->session.id;
+    tx_fail(tx, tx_run_find(tx, &key, &found, &subagent.run));
+    *ret_found = found && turns__find(tx, subagent.run.id, &turn) &&
+                 sessions__find_id(tx, turn.session, &session) &&
+                 session.parent == seat->session.id;
     if (*ret_found) {
         subagent.session_id = session.id;
         subagent.session = session.session;
         subagent.usage = session.usage;
         *ret_subagent = subagent;
     }
-    return ERR_OK;
+    return tx_error(tx);
 }
 
 struct err tx_subagent_fetch(struct tx *tx, const struct turn_seat *seat,

@@ -1,4 +1,5 @@
-/* submit.c: a message comes to a session.
+/* submit.c: a message comes to a session; or what it started in the background has ended, and its
+ * agent goes on with that.
  *
  * The session's rows decide about it, in the commit that accepts it: a turn of its own (queued or
  * at once, by the session's concurrency key), a part of the one that runs, or a refusal. The place
@@ -8,13 +9,18 @@
  * A message that is sent again under the client's own id gets the answer that it got the first
  * time. The decision is a part of that answer, which the client may not have received, so the
  * message has it in its metadata: {"decision", "undone"?}. Of a message that only waits nothing is
- * kept. */
+ * kept.
+ *
+ * A session with notices that are due, and no turn, gets one: the commit that makes it binds the
+ * notices to it (inbox/bind.h), and the commit that ends it settles them. So a notice is sent as
+ * often as it takes and acknowledged once, over any crash. A session that is busy is left alone:
+ * the end of its turn offers what is left. */
+#include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/budget/rows.h"
+#include "engine/inbox/bind.h"
 #include "engine/session/attachments.h"
 #include "engine/turn/cards.h"
-
-#include "base/json/json.h"
 
 enum {
     LIVE_MAX = TURN_QUEUE_MAX + 8,
@@ -30,7 +36,7 @@ struct live {
     struct turn_session session;
     int64_t running;  /* id of the run that has begun; 0: none. */
     int64_t first;    /* The oldest that has not ended. */
-    int64_t compacts; /* One that only makes it shorter, and was not asked to end. */
+    int64_t compacts; /* A compaction that was not asked to end. */
     int64_t notice;   /* A follow-up that waits before the first try of its first call that its
                      * provider takes, and was not asked to end. */
     int64_t count;
@@ -188,14 +194,11 @@ static struct err question_insert(struct tx *tx, struct session_row *session,
     for (size_t i = 0; i < message->attachment_count; i++) {
         const struct bytes id = message->attachments[i];
         struct attachment_row image;
-        bool found = false;
-        struct err err = tx_attachment_give(tx, session, id, &found, &image);
-        if (err_failed(err)) {
-            return err;
-        }
-        if (!found) {
-            return err_why(why, ERR_BAD_FIELD, "attachments: there is no %.*s",
-                           (int)(id.len < ID_SIZE ? id.len : 0), id.data);
+        if (!tx_attachment_give(tx, session, id, &image)) {
+            return err_failed(tx_error(tx))
+                       ? tx_error(tx)
+                       : err_why(why, ERR_BAD_FIELD, "attachments: there is no %.*s",
+                                 (int)(id.len < ID_SIZE ? id.len : 0), id.data);
         }
         AUTO(text_done) struct text data = {.size_max = IMAGE_DATA_MAX};
         attachment_write_json(&image, &data);
@@ -208,9 +211,9 @@ static struct err question_insert(struct tx *tx, struct session_row *session,
                                         .parts = parts,
                                         .count = 1 + message->attachment_count,
                                         .room = true};
-    struct err err = messages__insert(tx, &what);
+    messages__insert(tx, &what);
     *ret_id = row.id;
-    return err;
+    return tx_error(tx);
 }
 
 /* A budget that is used up ends a run as it is submitted, when its end finds no turn to close. */
@@ -253,18 +256,18 @@ struct err turns__make(struct tx *tx, struct session_row *session,
                                  .active = true,
                                  .metadata = message->kept};
     const struct message_insert place = {.session = session, .row = &answer, .room = true};
-    err = messages__insert_quiet(tx, &place);
+    messages__insert_quiet(tx, &place);
     row.answer = answer.id;
     turns__insert(tx, &row);
-    if (!err_failed(err) && run_state_final(ret_run->state)) {
+    if (run_state_final(ret_run->state)) {
         struct run_freed freed = {.kinds = 0};
-        err = turns__ended(tx, ret_run, &freed);
-        err = err_failed(err) ? err : runs__admit_later(tx, &freed);
+        tx_fail(tx, turns__ended(tx, ret_run, &freed));
+        tx_fail(tx, runs__admit_later(tx, &freed));
     }
-    if (!err_failed(err) && asks && ret_run->state == RUN_QUEUED) {
-        err = messages__tell_queue(tx, session);
+    if (asks && ret_run->state == RUN_QUEUED) {
+        messages__tell_queue(tx, session);
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 /* --- Sent again ------------------------------------------------------------------------------- */
@@ -326,8 +329,8 @@ static struct err run_ask(struct tx *tx, int64_t id, enum run_cause cause,
     return err_failed(err) || !found ? err : runs__ask(tx, &stop, &row, freed);
 }
 
-/* JSON array of what the turn's tools did: whoever takes the turn back should know that it stays
- * done. */
+/* JSON array of what the turn's tools did: the client that takes the turn back should know that it
+ * stays done. */
 static struct bytes undone_list(struct tx *tx, int64_t run) {
     AUTO(text_done) struct text text = {.size_max = UNDONE_MAX};
     text_add_char(&text, '[');
@@ -423,4 +426,154 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
         *ret_accepted = accepted;
     }
     return err;
+}
+
+/* --- Notices become a turn -------------------------------------------------------------------- */
+
+enum {
+    KEPT_MAX = 256 << 10,
+    FAILED_MAX = 64,      /* Messages that one commit removes. */
+    KEPT_ROOM = 32 << 10, /* For the runs whose results are too much. */
+};
+
+static const char opening[] =
+    "[drover: what you started in the background has ended. Continue the task with this; don't "
+    "repeat finished work. If the task is complete, give the final result.]";
+
+/* The text for the agent, and the metadata of its messages: of the notice {"runs": [ID, …]}, by
+ * which prompts show each result once (prompt.c); of the answer {"follow_up": [{"run",
+ * "state", "result"}]}. */
+struct notices {
+    struct text text, runs, kept; /* Owned. */
+};
+
+static void notices_done(struct notices *notices) {
+    text_done(&notices->text);
+    text_done(&notices->runs);
+    text_done(&notices->kept);
+}
+
+static struct err notices_check(const struct notices *notices) {
+    const struct text *const texts[] = {&notices->text, &notices->runs, &notices->kept};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (text_failed(texts[i])) {
+            return text_error(texts[i], "turns: notices");
+        }
+    }
+    return ERR_OK;
+}
+
+/* A damaged notice keeps nothing beside its message. After KEPT_MAX bytes of results the runs are
+ * only named. */
+static struct err notice_add(void *ctx, const struct inbox_row *row) {
+    struct notices *notices = ctx;
+    AUTO(json_release) json_t *notice = NULL;
+    text_add_str(&notices->text, "\n\n");
+    if (json_is_valid(row->payload)) {
+        text_add(&notices->text, row->payload.data, row->payload.len);
+    } else {
+        text_add_str(&notices->text, "[this notice is damaged, and cannot be read]");
+    }
+    text_add_str(&notices->runs, notices->runs.data[notices->runs.len - 1] == '[' ? "" : ",");
+    text_add_json(&notices->runs, row->run.data, row->run.len);
+    struct err err = json_parse_wrapped(row->payload, &notice, NULL /* drover wrote it */);
+    if (err_failed(err) && err.code != ERR_BAD_JSON) {
+        return err;
+    }
+    if (!err_failed(err)) {
+        struct text *kept = &notices->kept;
+        text_add_str(kept, kept->data[kept->len - 1] == '[' ? "{" : ",{");
+        text_add_member(kept, "run", json_bytes(notice, "run"));
+        text_add_member(kept, "state", json_bytes(notice, "state"));
+        if (kept->len + row->payload.len <= KEPT_MAX - KEPT_ROOM) {
+            text_add_member(kept, "result", json_bytes(notice, "output"));
+        }
+        text_add_char(kept, '}');
+    }
+    return notices_check(notices);
+}
+
+/* Messages of earlier turns that got the same notices, and failed, are removed, so that a provider
+ * that is away for an hour leaves one message and not one for each try. Their runs keep what went
+ * wrong. */
+static void failed_remove(struct tx *tx, const struct session_row *session) {
+    struct message_rows rows = messages__many(
+        tx,
+        MESSAGE_SELECT "m.session = $1 AND ("
+                       "(m.role = 'notice' AND m.status = 'rolled_back') OR (m.role = 'assistant'"
+                       " AND m.status IN ('failed', 'rolled_back') AND EXISTS (SELECT 1"
+                       " FROM messages a WHERE a.id = m.reply_to AND a.role = 'notice'"
+                       " AND a.status = 'rolled_back'))) ORDER BY m.id LIMIT $2",
+        ARGS(arg_int(session->id), arg_int(FAILED_MAX)), FAILED_MAX);
+    for (size_t i = 0; i < rows.count; i++) {
+        messages__remove(tx, session, &rows.rows[i]);
+    }
+}
+
+static struct err follow_up_begin(struct tx *tx, struct session_row *session,
+                                  const struct turn_followup *followup,
+                                  enum turn_followed *ret_followed) {
+    const struct inbox_bind bind = {
+        .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
+        .turn = bytes_of(followup->run.text)};
+    AUTO(notices_done)
+    struct notices notices = {.text = {.size_max = MESSAGE_TEXT_MAX},
+                              .runs = {.size_max = KEPT_MAX},
+                              .kept = {.size_max = KEPT_MAX}};
+    size_t count = 0;
+    text_add_str(&notices.text, opening);
+    text_add_str(&notices.runs, "{\"runs\":[");
+    text_add_str(&notices.kept, "{\"follow_up\":[");
+    struct err err = tx_inbox_bind(tx, &bind, notice_add, &notices, &count);
+    *ret_followed = count > 0 ? FOLLOW_UP_BEGUN : FOLLOW_UP_IDLE;
+    if (err_failed(err) || count == 0) {
+        return err;
+    }
+    text_add_str(&notices.runs, "]}");
+    text_add_str(&notices.kept, "]}");
+    failed_remove(tx, session);
+    err = notices_check(&notices);
+    const struct turn_new notice = {.trigger = TRIGGER_NOTICE};
+    const struct turn_message message = {.session = followup->session,
+                                         .text = text_bytes(&notices.text),
+                                         .told = text_bytes(&notices.runs),
+                                         .kept = text_bytes(&notices.kept),
+                                         .model_default = followup->model_default,
+                                         .run = followup->run,
+                                         .message = followup->message,
+                                         .answer = followup->answer,
+                                         .bounds = followup->bounds};
+    struct why unused = {""}; /* No images: no reason. */
+    struct run_row run;
+    return err_failed(err) ? err : turns__make(tx, session, &message, &notice, &run, &unused);
+}
+
+struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,
+                             enum turn_followed *ret_followed) {
+    const struct inbox_receiver receiver = {.owner = followup->session.owner,
+                                            .address = followup->session.session,
+                                            .kind = RECEIVER_SESSION};
+    struct session_row session;
+    bool more = false;
+    /* The latest turn in the session of a workflow's agent is its step's, unless a person has
+     * written there since. Nobody reads what the model would say after it, and no budget of the
+     * workflow would pay for that. */
+    const bool listens = sessions__find(tx, &followup->session, &session) &&
+                         tx_number(tx,
+                                   "SELECT count(*) FROM (SELECT r.step_key AS word FROM turns t"
+                                   " JOIN runs r ON r.id = t.run WHERE t.session = $1"
+                                   " ORDER BY t.run DESC LIMIT 1) latest WHERE word <> ''",
+                                   ARGS(arg_int(session.id)), 0) == 0;
+    *ret_followed = FOLLOW_UP_BUSY;
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    if (!listens) {
+        struct err err = tx_inbox_receiver_gone(tx, &receiver, &more);
+        *ret_followed = more ? FOLLOW_UP_MORE : FOLLOW_UP_IDLE;
+        return err;
+    }
+    return turns__busy(tx, &session) || err_failed(tx_error(tx))
+               ? tx_error(tx)
+               : follow_up_begin(tx, &session, followup, ret_followed);
 }

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "engine/base/settings.h"
 #include "engine/budget/rows.h"
-#include "engine/turn/events.h"
+#include "engine/turn/record.h"
 #include "rules/session/title.h"
 
 enum { SPEC_MAX = 2 << 10 };
@@ -140,11 +140,10 @@ static struct err naming_find(struct tx *tx, const struct run_row *run, struct n
     }
     naming->turn = turn.id;
     naming->question = row.question;
-    err = messages__find_id(tx, row.question, &found, &question);
-    naming->wanted = !err_failed(err) && found && message_shown(question.status) &&
-                     question.status != MESSAGE_ROLLED_BACK &&
+    naming->wanted = messages__find_id(tx, row.question, &question) &&
+                     message_shown(question.status) && question.status != MESSAGE_ROLLED_BACK &&
                      naming->session.title_by == TITLE_NONE;
-    return err;
+    return tx_error(tx);
 }
 
 static struct err title_run_find(struct tx *tx, const struct title_key *key, bool *ret_late,
@@ -218,7 +217,11 @@ static void call_charge(struct tx *tx, const struct title_end *end, struct namin
     calls__span(tx, &span);
     if (naming->session.id != 0) {
         calls__count(tx, &naming->session, &span.use);
-        tx_fail(tx, titles__event_usage(tx, &naming->session, run, end));
+        AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
+        text_add_char(&data, '{');
+        text_add_member(&data, "run", run->run); /* No message of the session is its own. */
+        text_add_member_bool(&data, "title", true);
+        tx_fail(tx, turns__event_usage(tx, &naming->session, &end->usage, &end->cost, &data));
     }
 }
 

@@ -89,9 +89,7 @@ void steps__talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
 
     AUTO(turns__said_done) struct turn_said said = {.text = {0}};
     struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args), 0)}};
-    bool found = false;
-    if (turn.run.id == 0 || err_failed(tx_fail(tx, turns__load_rest(tx, &turn, &found))) ||
-        !found) {
+    if (turn.run.id == 0 || !turns__load_rest(tx, &turn)) {
         return;
     }
     tx_fail(tx, turns__hear(tx, &turn.session, &turn.row, &said));

@@ -10,7 +10,7 @@
 #include "engine/run/budget_tree.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
-#include "engine/turn/rows.h"
+#include "engine/turn/record.h"
 #include "engine/workflow/rows.h"
 
 /* --- It begins -------------------------------------------------------------------------------- */

@@ -1,18 +1,17 @@
-/* calls.h: the engine's half of a call of a model, for a turn, a review, a summary or a title: its
- * budget, its usage and its span; and the spans of calls of tools. Only the engine includes it.
+/* record.h: records that the steps of a turn leave beside its message: budgets, usage, spans, and
+ * events on the session's stream. Only the engine includes it.
  *
- * Failure    the transaction keeps every error.
+ * Failure    the transaction keeps every error; but events answer with theirs, and that of a text
+ *            which is too long is not kept.
  */
-#ifndef DROVER_ENGINE_TURN_CALLS_H
-#define DROVER_ENGINE_TURN_CALLS_H
+#ifndef DROVER_ENGINE_TURN_RECORD_H
+#define DROVER_ENGINE_TURN_RECORD_H
 
 #include "engine/budget/budget.h"
+#include "engine/session/checkpoints.h"
 #include "engine/trace/spans.h"
 #include "engine/trace/usage_totals.h"
-#include "engine/turn/turns.h"
-
-struct card;
-struct turn;
+#include "engine/turn/cards.h"
 
 /* --- Budgets ---------------------------------------------------------------------------------- */
 
@@ -67,16 +66,38 @@ void turns__span_call(struct tx *tx, const struct turn *turn);
 void turns__span_call_end(struct tx *tx, const struct turn *turn, const struct turn_answer *answer);
 /* The call that a crash cut off: what it was given is charged, and marked as estimated. */
 void turns__span_cut_off(struct tx *tx, const struct turn *turn);
+/* The card, or its review by a model: begun once, however often it is asked. */
 void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card);
-void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
-                          struct bytes result);
-/* The card's review: begun once, however often it is asked; ended as the cause says. */
 void turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
                         struct bytes model);
+void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
+                          struct bytes result);
 /* Model of the review, in the arena. */
 struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
                                       const struct card *card);
 void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,
                             const struct turn_review_end *end);
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+/* {"run","message", for further members; and the end of the object, which is appended. */
+struct text turns__event_open(const struct turn *turn);
+MUST_CHECK struct err turns__event_close(struct tx *tx, const struct session_row *session,
+                                         const char *type, struct text *data);
+/* The end of an event `usage`: of the call, of the session, and how full the window is. */
+MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct session_row *session,
+                                         const struct usage *usage, const struct usage_cost *cost,
+                                         struct text *data);
+MUST_CHECK struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
+                                                const struct card *card);
+MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
+                                                 const struct card *card, struct bytes result);
+MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
+                                                 const struct card *card,
+                                                 const struct turn_review_end *end);
+/* For a person; `wait` not NULL: for its provider. */
+MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
+                                           const struct provider_wait *wait);
+MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
 
 #endif

@@ -1,15 +1,15 @@
-/* calls.c: a call of a model: its budget, its usage and its span; and the spans of calls of tools.
+/* record.c: records that the steps of a turn leave beside its message: budgets, usage, spans and
+ * events.
  *
  * A call is admitted before its row says that it is out: what such a call took lately is held
  * back, at most what is left, and given back with its end. So what is spent beyond a limit is at
  * most what the calls that were out took more than they were granted. Reviews are such calls, too:
  * several are out at once, and only while the turn's own is not, so the row has their sum. */
-#include "engine/turn/cards.h"
+#include "engine/turn/record.h"
 
 #include "base/utf8.h"
-#include "engine/trace/spans.h"
 
-/* --- What it may spend ------------------------------------------------------------------------ */
+/* --- What a call may spend -------------------------------------------------------------------- */
 
 /* Where no call of that model has been seen. A cost that nobody knows is charged as nothing. */
 enum { FIRST_OUTPUT = 1000, FIRST_TOKENS = 8000, FIRST_COST = 10000 };
@@ -176,31 +176,35 @@ void calls__span(struct tx *tx, const struct call_span *call) {
 /* Steps of an answer's cards follow the step of the call that made them, and steps of reviews those
  * of all cards of that answer. */
 static int64_t step_of(struct tx *tx, const struct turn *turn, const struct card *card,
-                       bool review) {
+                       enum span_kind kind) {
     return tx_number(
         tx,
         "SELECT $2 + count(CASE WHEN number <= $3 THEN 1 END) + $4 * count(*) FROM parts"
         " WHERE message = $1 AND kind = 'tool' AND step = $2",
         ARGS(arg_int(turn->row.answer), arg_int(card->step), arg_int(card->number),
-             arg_int(review ? 1 : 0)),
+             arg_int(kind == SPAN_REVIEW ? 1 : 0)),
         0);
 }
 
 /* A step that begins again after a crash has its span already. */
-static void span_begin_once(struct tx *tx, const struct card *card, struct span_start *start) {
-    start->input = card->malformed.len > 0 ? card->malformed : card->arguments;
-    if (tx_number(
-            tx, "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
-            ARGS(arg_int(start->key.run), arg_int(start->key.attempt), arg_int(start->key.step)),
-            0) == 0) {
-        tx_fail(tx, tx_span_start(tx, start));
+static void card_span_begin(struct tx *tx, const struct turn *turn, const struct card *card,
+                            enum span_kind kind, struct bytes name) {
+    struct span_start start = start_of(&turn->run, step_of(tx, turn, card, kind), kind, name);
+    start.input = card->malformed.len > 0 ? card->malformed : card->arguments;
+    if (tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+                  ARGS(arg_int(start.key.run), arg_int(start.key.attempt), arg_int(start.key.step)),
+                  0) == 0) {
+        tx_fail(tx, tx_span_start(tx, &start));
     }
 }
 
 void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card) {
-    struct span_start start =
-        start_of(&turn->run, step_of(tx, turn, card, /* review */ false), SPAN_TOOL, card->tool);
-    span_begin_once(tx, card, &start);
+    card_span_begin(tx, turn, card, SPAN_TOOL, card->tool);
+}
+
+void turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
+                        struct bytes model) {
+    card_span_begin(tx, turn, card, SPAN_REVIEW, model);
 }
 
 /* A call that was refused never began: it has no span, and that is no error. One that goes on in
@@ -208,8 +212,7 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
 void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
                           struct bytes result) {
     bool late = false, pending = card->state == PART_STATE_PENDING;
-    struct span_end end =
-        end_of(&turn->run, step_of(tx, turn, card, /* review */ false), CAUSE_COMPLETED);
+    struct span_end end = end_of(&turn->run, step_of(tx, turn, card, SPAN_TOOL), CAUSE_COMPLETED);
     end.state = bytes_of(part_state_name(pending ? PART_STATE_SUCCEEDED : card->state));
     if (card->cause != CARD_DONE) {
         end.cause = bytes_of(card_cause_name(card->cause));
@@ -220,31 +223,160 @@ void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct c
     tx_fail(tx, tx_span_end(tx, &end, &late));
 }
 
-void turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
-                        struct bytes model) {
-    struct span_start start =
-        start_of(&turn->run, step_of(tx, turn, card, /* review */ true), SPAN_REVIEW, model);
-    span_begin_once(tx, card, &start);
-}
-
 struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
                                       const struct card *card) {
     AUTO(rows_release)
     struct rows *rows =
         tx_row(tx, "SELECT name FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
                ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt),
-                    arg_int(step_of(tx, turn, card, /* review */ true))));
+                    arg_int(step_of(tx, turn, card, SPAN_REVIEW))));
     return rows == NULL ? turn->row.model : rows_copy(rows, 0);
 }
 
 void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct card *card,
                             const struct turn_review_end *review) {
     bool late = false;
-    struct span_end end =
-        end_of(&turn->run, step_of(tx, turn, card, /* review */ true), review->failure);
+    struct span_end end = end_of(&turn->run, step_of(tx, turn, card, SPAN_REVIEW), review->failure);
     end.output = review->reason;
     if (review->asked) {
         end_add_usage(&end, &review->usage, &review->cost, review->tries);
     }
     tx_fail(tx, tx_span_end(tx, &end, &late));
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
+
+struct text turns__event_open(const struct turn *turn) {
+    struct text data = text_up_to(DATA_MAX);
+    text_add_char(&data, '{');
+    text_add_member(&data, "run", turn->run.run);
+    text_add_member(&data, "message", turn->answer.message);
+    return data;
+}
+
+struct err turns__event_close(struct tx *tx, const struct session_row *session, const char *type,
+                              struct text *data) {
+    text_add_char(data, '}');
+    if (text_failed(data)) {
+        return text_error(data, "turns: event");
+    }
+    sessions__event(tx, session, bytes_of(type), text_bytes(data));
+    return tx_error(tx);
+}
+
+static struct text card_event_open(const struct turn *turn, const struct card *card) {
+    struct text data = turns__event_open(turn);
+    text_add_member_int(&data, "part", card->number);
+    text_add_member(&data, "tool", card->tool);
+    return data;
+}
+
+/* A text that does not fit an event is in the message. */
+static void add_shown(struct text *data, const char *name, struct bytes text) {
+    bool fits = text.len <= SHOWN_MAX;
+    text.len = fits ? text.len : utf8_cut(text, SHOWN_MAX);
+    text_add_member(data, name, text);
+    text_add_str(data, fits ? "" : ",\"cut\":true");
+}
+
+static void add_state(const struct card *card, struct text *data) {
+    bool done = card->cause == CARD_DONE;
+    text_add_member(data, "state", bytes_of(part_state_name(card->state)));
+    text_add_member_or_null(data, "cause", bytes_of(done ? "" : card_cause_name(card->cause)));
+}
+
+struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
+                                     const struct card *card) {
+    bool malformed = card->malformed.len > 0;
+    AUTO(text_done) struct text data = card_event_open(turn, card);
+    add_shown(&data, malformed ? "arguments_text" : "arguments",
+              malformed ? card->malformed : card->arguments);
+    add_state(card, &data);
+    return turns__event_close(tx, &turn->session, "tool_started", &data);
+}
+
+struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
+                                      const struct card *card, struct bytes result) {
+    if (turns__is_cleared(turn)) { /* Nobody has it any more. */
+        return ERR_OK;
+    }
+    AUTO(text_done) struct text data = card_event_open(turn, card);
+    add_state(card, &data);
+    add_shown(&data, "result", result);
+    return turns__event_close(tx, &turn->session, "tool_finished", &data);
+}
+
+struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
+                                      const struct card *card, const struct turn_review_end *end) {
+    static const char *const words[] = {
+        [TURN_REVIEW_ALLOWS] = "allow", [TURN_REVIEW_DENIES] = "deny", [TURN_REVIEW_ASKS] = "ask"};
+    AUTO(text_done) struct text data = card_event_open(turn, card);
+    text_add_member(&data, "decision", bytes_of(words[end->review]));
+    add_shown(&data, "reason", end->reason);
+    return turns__event_close(tx, &turn->session, "tool_reviewed", &data);
+}
+
+struct err turns__event_usage(struct tx *tx, const struct session_row *session,
+                              const struct usage *usage, const struct usage_cost *cost,
+                              struct text *data) {
+    text_add_name(data, "call");
+    text_add_char(data, '{');
+    text_add_member_int(data, "fresh", usage->fresh);
+    text_add_member_int(data, "cache_read", usage->cache_read);
+    text_add_member_int(data, "cache_write", usage->cache_write);
+    text_add_member_int(data, "output", usage->output);
+    text_add_member_int(data, "reasoning", usage->reasoning);
+    text_add_member_bool(data, "estimated", usage->estimated);
+    text_add_member_int_or_null(data, "cost_micros", cost->micros, cost->known);
+    text_add_char(data, '}');
+    text_add_name(data, "session");
+    session_write_usage(&session->usage, data);
+    text_add_member_int(data, "context_used", session->context_used);
+    text_add_member_int(data, "context_window", session->context_window);
+    return turns__event_close(tx, session, "usage", data);
+}
+
+/* Nothing of it is stored: the call's end tells what it was. */
+struct err tx_turn_meter(struct tx *tx, const struct turn_meter *meter) {
+    const struct usage *usage = &meter->usage;
+    const struct session_usage sums = sessions__sums_of(usage, &meter->cost);
+    struct turn turn;
+    if (!turns__load_run(tx, meter->run, &turn) || turn.row.call != meter->step) {
+        return tx_error(tx);
+    }
+    session_usage_add(&turn.session.usage, &sums);
+    turn.session.context_used = usage_input(usage) + usage->output;
+    turn.session.context_window = meter->window;
+    AUTO(text_done) struct text data = turns__event_open(&turn);
+    text_add_member_int(&data, "step", meter->step);
+    text_add_member_bool(&data, "so_far", true);
+    return turns__event_usage(tx, &turn.session, usage, &meter->cost, &data);
+}
+
+/* The provider is the name of the connection that the model is asked through. */
+struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
+                                const struct provider_wait *wait) {
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    if (wait != NULL) {
+        struct bytes rest = turn->row.model, provider = BYTES("");
+        bool named = bytes_next(&rest, '/', &provider);
+        (void)named; /* A turn's model is never empty; else the name is. */
+        text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_PROVIDER)));
+        text_add_member(&data, "provider", provider);
+        text_add_member(&data, "cause", bytes_of(run_cause_name(wait->cause)));
+        text_add_member_int(&data, "resume_at_ms", wait->resume_at_ms);
+    }
+    return turns__event_close(tx, &turn->session, "turn_waiting", &data);
+}
+
+struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
+    const struct run_row *run = &turn->run;
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    text_add_member(&data, "state", bytes_of(run_state_name(run->state)));
+    text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
+    text_add_member(&data, "note", run->note);
+    text_add_member_int(&data, "calls", turn->row.calls);
+    return turns__event_close(tx, &turn->session, "turn_finished", &data);
 }

@@ -1,16 +1,129 @@
-/* session_snapshot.c: the state of a session in one transaction.
+/* view.c: the reply of a turn; as long as a call of its model is out, the output so far; and the
+ * state of a session in one transaction.
  *
- * The bound is kept by writing each piece into a text of its own first: what does not fit is left
- * out whole, and never cut in the middle of a value.
- */
-#include "engine/turn/session_snapshot.h"
+ * The output becomes part of the message when the call ends. Until then it stands in the events of
+ * the session's stream alone, which are kept as long as the turn runs.
+ *
+ * The bound of a snapshot is kept by writing each piece into a text of its own first: what does not
+ * fit is left out whole, and never cut in the middle of a value. */
+#include "engine/turn/view.h"
 
+#include "base/json/json.h"
 #include "base/utf8.h"
-#include "engine/approval/approvals.h"
 #include "engine/budget/rows.h"
-#include "engine/session/message_rows.h"
 #include "engine/session/roots.h"
-#include "engine/turn/rows.h"
+#include "engine/turn/cards.h"
+
+enum { PAGES_MAX = 1024, SAID_MAX = 16 << 20 };
+
+/* --- The reply -------------------------------------------------------------------------------- */
+
+/* Words before a call of tools are not the answer. */
+struct err turns__said(struct tx *tx, int64_t run, struct bytes *ret_text) {
+    struct turn_row turn;
+    *ret_text = BYTES("");
+    if (!turns__find(tx, run, &turn)) {
+        return tx_error(tx);
+    }
+    AUTO(text_done) struct text text = {.size_max = MESSAGE_TEXT_MAX};
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT text FROM parts WHERE message = $1 AND kind = 'text' AND step ="
+        " (SELECT MAX(step) FROM parts WHERE message = $1 AND kind = 'text') ORDER BY number",
+        ARGS(arg_int(turn.answer)));
+    while (rows_step(rows)) {
+        const struct bytes piece = rows_text(rows, 0);
+        text_add(&text, piece.data, piece.len);
+    }
+    if (text.no_memory) {
+        return err_make(ERR_OUT_OF_MEMORY, "turns: reply");
+    }
+    *ret_text = tx_copy(tx, text_bytes(&text));
+    return tx_error(tx);
+}
+
+struct err turns__output(struct tx *tx, const struct run_row *run, struct bytes *ret_text) {
+    return turns__said(tx, run->id, ret_text);
+}
+
+struct err tx_turn_reply(struct tx *tx, const struct session_key *session, struct bytes run,
+                         struct turn_reply *ret_reply) {
+    const struct run_key key = {.owner = session->owner, .run = run};
+    struct turn_reply reply = {.text = {NULL, 0}};
+    struct session_row of;
+    struct turn_row turn;
+    struct stream_state state = {0};
+    char name[SESSION_STREAM_MAX];
+    bool found = sessions__find(tx, session, &of), has_stream = false;
+    if (found) {
+        tx_fail(tx, tx_run_find(tx, &key, &found, &reply.run));
+    }
+    found = found && turns__find(tx, reply.run.id, &turn) && turn.session == of.id;
+    if (!found) {
+        return err_failed(tx_error(tx)) ? tx_error(tx) : err_make(ERR_NOT_FOUND, "turns: reply");
+    }
+    tx_fail(tx, tx_stream_find(tx, of.owner, sessions__stream(&of, name), &has_stream, &state));
+    reply.seq = state.head;
+    if (run_state_final(reply.run.state)) {
+        tx_fail(tx, turns__said(tx, reply.run.id, &reply.text));
+    }
+    *ret_reply = reply;
+    return tx_error(tx);
+}
+
+/* --- What the call that is out has said so far ------------------------------------------------ */
+
+struct hearing {
+    struct turn_said *said;
+    int64_t last; /* seq of the last event that was read. */
+};
+
+/* Withdrawn pieces are forgotten; what came after them counts. */
+static struct err event_hear(void *ctx, const struct event *event) {
+    struct hearing *hearing = ctx;
+    struct turn_said *said = hearing->said;
+    bool text = bytes_is(event->type, "delta");
+    hearing->last = event->seq;
+    if (bytes_is(event->type, "output_discarded")) {
+        text_clear(&said->text);
+        text_clear(&said->thinking);
+    }
+    if (!text && !bytes_is(event->type, "thinking_delta")) {
+        return ERR_OK;
+    }
+    AUTO(json_release) json_t *data = NULL;
+    struct err err = json_parse_wrapped(event->data, &data, NULL);
+    if (!err_failed(err)) {
+        const struct bytes piece = json_bytes(data, "text");
+        text_add(text ? &said->text : &said->thinking, piece.data, piece.len);
+    }
+    return err;
+}
+
+void turns__said_done(struct turn_said *said) {
+    text_done(&said->text);
+    text_done(&said->thinking);
+}
+
+struct err turns__hear(struct tx *tx, const struct session_row *session, const struct turn_row *row,
+                       struct turn_said *said) {
+    struct hearing hearing = {.said = said, .last = row->from_seq};
+    struct stream_state state = {0};
+    char name[SESSION_STREAM_MAX];
+    bool more = false;
+    *said = (struct turn_said){.text = {.size_max = SAID_MAX}, .thinking = {.size_max = SAID_MAX}};
+    struct err err =
+        tx_stream_find(tx, session->owner, sessions__stream(session, name), &more, &state);
+    for (int i = 0; !err_failed(err) && more && i < PAGES_MAX; i++) {
+        int64_t before = hearing.last;
+        err = tx_events(tx, state.stream, before, JOURNAL_PAGE_EVENTS, event_hear, &hearing);
+        more = hearing.last > before;
+    }
+    return err;
+}
+
+/* --- The state of a session ------------------------------------------------------------------- */
 
 enum {
     MESSAGES = 50,
@@ -19,19 +132,17 @@ enum {
     ASKED = 24 << 10,    /* Bytes of all that is asked, */
     ASKED_ONE = 8 << 10, /* and of one question with its arguments. */
     TAIL = 64 << 10,     /* Bytes kept for what follows the messages. */
-    RUNNING = 48 << 10,  /* Of texts and data of the running message, */
-    OTHER = 4 << 10,     /* and of any other; */
-    LEAST = 256,         /* of those for which there is little room. */
+    RUNNING = 48 << 10,  /* Bytes of texts and data of the running message, */
+    OTHER = 4 << 10,     /* and each of any other; */
+    LEAST = 256,         /* each of those for which there is little room. */
     PIECE_MAX = SNAPSHOT_MAX - TAIL,
-    TOOL_ROOM = 4 << 10, /* One card, however its words are escaped, and the end. */
+    TOOL_ROOM = 4 << 10, /* Bytes of a card, however its words are escaped, and of the end. */
 };
 
-/* --- The running turn ------------------------------------------------------------------------- */
-
-/* What the model's call says now is no part of the message yet. */
+/* The output of the model's call is no part of the message yet. */
 struct ongoing {
     struct bytes run;      /* "": no turn runs. */
-    int64_t number;        /* Of the turn. */
+    int64_t number;        /* Number of the turn. */
     struct run_row row;    /* Row of the turn, as run_shown has it. */
     int64_t message, step; /* step 0: no call is out. */
     struct turn_said said;
@@ -73,16 +184,12 @@ static void ongoing_find(struct tx *tx, const struct session_row *session,
 /* --- Messages --------------------------------------------------------------------------------- */
 
 /* The output of the call that is out follows what the message holds. */
-static struct err running_write(struct tx *tx, const struct message_row *row, size_t budget,
-                                const struct ongoing *ongoing, struct text *piece) {
+static void running_write(struct tx *tx, const struct message_row *row, size_t budget,
+                          const struct ongoing *ongoing, struct text *piece) {
     static const enum part_kind kinds[] = {PART_THINKING, PART_TEXT};
-    struct message_parts parts;
+    const struct message_parts parts = parts__read(tx, row->id, budget);
     int64_t number = 0;
-    struct err err = parts__read(tx, row->id, budget, &parts);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = tx_message_write_open(tx, row, piece);
+    messages__write_open(tx, row, piece);
     text_add_str(piece, ",\"parts\":[");
     for (size_t i = 0; i < parts.count; i++) {
         text_add_str(piece, i == 0 ? "" : ",");
@@ -109,53 +216,48 @@ static struct err running_write(struct tx *tx, const struct message_row *row, si
         part_write_json(&part, piece);
     }
     text_add_str(piece, "]}");
-    return err;
 }
 
-/* Into `piece`, with less and less of its texts until it takes no more than `room`. */
-static struct err message_fit(struct tx *tx, const struct message_row *row,
-                              const struct ongoing *ongoing, size_t room, struct text *piece) {
+/* Into `piece`, with less and less of its texts until it takes no more than `room`. False: it does
+ * not fit. */
+static bool message_fit(struct tx *tx, const struct message_row *row, const struct ongoing *ongoing,
+                        size_t room, struct text *piece) {
     const size_t budgets[] = {row->status == MESSAGE_RUNNING ? RUNNING : OTHER, LEAST};
-    for (size_t i = 0; i < COUNT_OF(budgets); i++) {
+    for (size_t i = 0; i <= COUNT_OF(budgets) && !err_failed(tx_error(tx)); i++) {
         text_clear(piece);
-        struct err err = row->id == ongoing->message
-                             ? running_write(tx, row, budgets[i], ongoing, piece)
-                             : tx_message_write_json(tx, row, budgets[i], piece);
-        if (!err_failed(err) && piece->no_memory) {
-            err = err_make(ERR_OUT_OF_MEMORY, "sessions: snapshot");
+        if (i == COUNT_OF(budgets)) {
+            message_write_head(row, piece);
+        } else if (row->id == ongoing->message) {
+            running_write(tx, row, budgets[i], ongoing, piece);
+        } else {
+            tx_fail(tx, tx_message_write_json(tx, row, budgets[i], piece));
         }
-        if (err_failed(err) || (!text_failed(piece) && piece->len < room)) {
-            return err;
+        if (piece->no_memory) {
+            tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "sessions: snapshot"));
+        }
+        if (!text_failed(piece) && piece->len < room) {
+            return true;
         }
     }
-    text_clear(piece);
-    message_write_head(row, piece);
-    return ERR_OK;
+    return false;
 }
 
 /* The newest messages, as many as fit. */
-static struct err messages_add(struct tx *tx, const struct session_row *session,
-                               const struct ongoing *ongoing, struct text *text) {
+static void messages_add(struct tx *tx, const struct session_row *session,
+                         const struct ongoing *ongoing, struct text *text) {
     const struct message_page page = {
         .session = session->id, .order = MESSAGES_NEWEST, .limit = MESSAGES + 1};
-    AUTO(text_done) struct text piece = {.size_max = PIECE_MAX};
+    AUTO(text_done) struct text piece = text_up_to(PIECE_MAX);
     struct message_rows rows;
-    struct err err = tx_message_page(tx, &page, &rows);
     size_t shown = 0;
-    bool fits = true;
+    tx_fail(tx, tx_message_page(tx, &page, &rows));
     text_add_str(text, ",\"messages\":[");
-    while (!err_failed(err) && fits && shown < rows.count && shown < MESSAGES) {
-        size_t room = text->len < PIECE_MAX ? PIECE_MAX - text->len : 0;
-        err = message_fit(tx, &rows.rows[shown], ongoing, room, &piece);
-        fits = !err_failed(err) && !text_failed(&piece) && piece.len < room;
-        if (fits) {
-            text_add_str(text, shown == 0 ? "" : ",");
-            text_add(text, piece.data, piece.len);
-            shown++;
-        }
-    }
-    if (err_failed(err)) {
-        return err;
+    while (shown < rows.count && shown < MESSAGES &&
+           message_fit(tx, &rows.rows[shown], ongoing,
+                       text->len < PIECE_MAX ? PIECE_MAX - text->len : 0, &piece)) {
+        text_add_str(text, shown == 0 ? "" : ",");
+        text_add(text, piece.data, piece.len);
+        shown++;
     }
     text_add_str(text, "],\"next\":");
     if (shown > 0 && shown < rows.count) {
@@ -163,7 +265,6 @@ static struct err messages_add(struct tx *tx, const struct session_row *session,
     } else {
         text_add_str(text, "null");
     }
-    return ERR_OK;
 }
 
 /* --- What is going on ------------------------------------------------------------------------- */
@@ -259,21 +360,18 @@ static struct err asked_add(void *ctx, const struct approval_row *row) {
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
-/* Instructions and settings may be long, and are asked for by whoever shows them. */
+/* Instructions and settings may be long, and are asked for by clients that show them. */
 static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool *ret_found,
                               struct text *text) {
     const struct session_key key = {.owner = of->owner, .session = of->id};
     struct session_row session;
     AUTO(ongoing_done) struct ongoing ongoing = {.step = 0};
-    struct message_rows live;
-    struct err err = sessions__find(tx, &key, ret_found, &session);
-    if (!err_failed(err) && *ret_found) {
-        err = tx_session_shown(tx, of->held ? RUN_HELD : RUN_FREE, &session);
+    *ret_found = sessions__find(tx, &key, &session);
+    if (!*ret_found) {
+        return tx_error(tx);
     }
-    if (err_failed(err) || !*ret_found) {
-        return err;
-    }
-    tx_fail(tx, messages__live(tx, session.id, &live));
+    tx_fail(tx, tx_session_shown(tx, of->held ? RUN_HELD : RUN_FREE, &session));
+    const struct message_rows live = messages__live(tx, session.id);
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
@@ -281,7 +379,7 @@ static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool 
     text_add_str(text, "{\"session\":");
     session_write_json(&session, SESSION_LIGHT, text);
     turn_add(tx, &ongoing, text);
-    tx_fail(tx, messages_add(tx, &session, &ongoing, text));
+    messages_add(tx, &session, &ongoing, text);
     messages__write_queue(&live, text);
     text_add_name(text, "roots");
     tx_fail(tx, tx_roots_write_json(tx, session.id, text));
