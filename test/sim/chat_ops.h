@@ -69,9 +69,9 @@ struct errand {
         struct turn_message say;
         struct turn_clear clear;
         struct turn_resend resend;
-        struct turn_again again;
+        struct turn_message again;
         struct message_edit edit;
-        struct turn_compact compact;
+        struct turn_message compact;
         struct run_new job;
         struct approval_answer answer;
         struct budget_set budget;

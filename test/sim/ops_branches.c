@@ -140,9 +140,9 @@ static void answer_again_late(struct sim *sim, unsigned op) {
     struct errand *errand = errand_new(sim, "again", session);
     errand->op = op;
     memcpy(errand->id, found.id, sizeof errand->id);
-    errand->what.again = (struct turn_again){.run = late_id(sim, op, "run", "again"),
-                                             .answer = late_id(sim, op, "msg", "again"),
-                                             .bounds = errand_bounds(errand)};
+    errand->what.again = (struct turn_message){.run = late_id(sim, op, "run", "again"),
+                                               .answer = late_id(sim, op, "msg", "again"),
+                                               .bounds = errand_bounds(errand)};
     errand_change(errand);
     errand->run = again_run;
     errand->done = again_done;

@@ -153,9 +153,9 @@ static void again_fill(struct sim *sim, struct request *request, struct errand *
     char purpose[32];
     (void)snprintf(purpose, sizeof purpose, "keyed %u", request->sends); /* It fits. */
     memcpy(errand->id, request->message, sizeof errand->id);
-    errand->what.again = (struct turn_again){.run = late_id(sim, request->op, "run", purpose),
-                                             .answer = late_id(sim, request->op, "msg", purpose),
-                                             .bounds = errand_bounds(errand)};
+    errand->what.again = (struct turn_message){.run = late_id(sim, request->op, "run", purpose),
+                                               .answer = late_id(sim, request->op, "msg", purpose),
+                                               .bounds = errand_bounds(errand)};
     errand->run = again_run;
     errand_change(errand);
 }

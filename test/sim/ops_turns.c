@@ -214,11 +214,11 @@ static void message_unqueue(struct sim *sim) {
 
 static struct err resend_run(struct tx *tx, struct errand *errand) {
     struct turn_resend *what = &errand->what.resend;
-    what->key = (struct message_key){.owner = BYTES(KNOWN_OWNER),
-                                     .message = known_bytes(errand->message->id)};
-    what->model_default = known_bytes(errand->model.name);
+    what->message.key = (struct message_key){.owner = BYTES(KNOWN_OWNER),
+                                             .message = known_bytes(errand->message->id)};
+    what->message.model_default = known_bytes(errand->model.name);
     if (errand->text.len > 0) {
-        what->text = (struct bytes){errand->text.data, errand->text.len};
+        what->message.text = (struct bytes){errand->text.data, errand->text.len};
     }
     errand->next.resent = (struct turn_resent){0};
     struct err err = tx_turn_resend(tx, what, &errand->next.resent, &errand->why);
@@ -289,9 +289,9 @@ static void message_resend(struct sim *sim) {
              "  WHERE a.session = m.session AND a.run = m.run AND a.role = 'assistant'"
              "  AND a.id < q.id))",
              TEXTS(message->id), removal_take, NULL);
-    errand->what.resend = (struct turn_resend){.run = known_id(sim, "run", "again"),
-                                               .answer = known_id(sim, "msg", "again"),
-                                               .bounds = errand_bounds(errand)};
+    errand->what.resend = (struct turn_resend){.message = {.run = known_id(sim, "run", "again"),
+                                                           .answer = known_id(sim, "msg", "again"),
+                                                           .bounds = errand_bounds(errand)}};
     errand->what.resend.fork.session = known_id(sim, "ses", "resend fork");
     for (size_t i = 0; i < sizeof errand->what.resend.fork.seed; i++) {
         errand->what.resend.fork.seed[i] = (uint8_t)sim_choose(sim, "fork's ids", 256);
@@ -354,7 +354,7 @@ static void turn_compact(struct sim *sim) {
     struct known_session *session = known_pick(sim, "session");
     if (session != NULL) {
         struct errand *errand = errand_new(sim, "compact", session);
-        errand->what.compact = (struct turn_compact){.run = known_id(sim, "run", "compact"),
+        errand->what.compact = (struct turn_message){.run = known_id(sim, "run", "compact"),
                                                      .message = known_id(sim, "msg", "compact"),
                                                      .bounds = errand_bounds(errand)};
         errand->run = compact_run;

@@ -45,14 +45,14 @@ static struct err resend_tx(struct tx *tx, void *ctx) {
 
 static enum err_code try_resend(struct turns_kit *kit, const char *message, struct bytes text,
                                 struct resend *resend) {
-    *resend =
-        (struct resend){.what = {.key = {.owner = BYTES("ann"), .message = kit_bytes(message)},
-                                 .text = text,
-                                 .model_default = BYTES("scripted/test"),
-                                 .run = turns_id(kit->runs, "run"),
-                                 .answer = turns_id(kit->runs, "msg"),
-                                 .bounds = kit->runs->bounds,
-                                 .fork = {.session = turns_id(kit->runs, "ses")}}};
+    *resend = (struct resend){
+        .what.message = {.key = {.owner = BYTES("ann"), .message = kit_bytes(message)},
+                         .text = text,
+                         .model_default = BYTES("scripted/test"),
+                         .run = turns_id(kit->runs, "run"),
+                         .answer = turns_id(kit->runs, "msg"),
+                         .bounds = kit->runs->bounds},
+        .what.fork.session = turns_id(kit->runs, "ses")};
     memcpy(resend->what.fork.seed, resend->what.fork.session.text, sizeof resend->what.fork.seed);
     return runs_do(kit->runs, resend_tx, resend);
 }
@@ -297,11 +297,8 @@ static struct err again_tx(struct tx *tx, void *ctx) {
     struct resend *again = ctx;
     struct run_row run;
     struct why why;
-    const struct turn_again what = {.key = again->what.key,
-                                    .model_default = BYTES("scripted/test"),
-                                    .run = again->what.run,
-                                    .answer = again->what.answer,
-                                    .bounds = again->what.bounds};
+    struct turn_message what = again->what.message;
+    what.model_default = BYTES("scripted/test");
     struct err err = tx_turn_again(tx, &what, &run, &why);
     if (!err_failed(err)) {
         runs_copy_text(run.run, again->run, sizeof again->run);
@@ -310,10 +307,11 @@ static struct err again_tx(struct tx *tx, void *ctx) {
 }
 
 static enum err_code ask_again(struct turns_kit *kit, const char *answer, struct resend *again) {
-    *again = (struct resend){.what = {.key = {.owner = BYTES("ann"), .message = kit_bytes(answer)},
-                                      .run = turns_id(kit->runs, "run"),
-                                      .answer = turns_id(kit->runs, "msg"),
-                                      .bounds = kit->runs->bounds}};
+    *again = (struct resend){
+        .what.message = {.key = {.owner = BYTES("ann"), .message = kit_bytes(answer)},
+                         .run = turns_id(kit->runs, "run"),
+                         .answer = turns_id(kit->runs, "msg"),
+                         .bounds = kit->runs->bounds}};
     return runs_do(kit->runs, again_tx, again);
 }
 

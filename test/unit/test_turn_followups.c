@@ -3,7 +3,7 @@
 #include "turns_kit.h"
 
 struct following {
-    struct turn_followup what;
+    struct turn_message what;
     enum turn_followed followed;
 };
 

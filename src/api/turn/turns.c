@@ -74,7 +74,7 @@ static const struct request_kind stop = {
 
 struct compact_op {
     struct request request;
-    struct turn_compact what; /* Texts are borrowed from the exchange, and from below. */
+    struct turn_message what; /* Texts are borrowed from the exchange, and from below. */
     struct default_model model;
 };
 
@@ -82,7 +82,7 @@ static struct err compact_start(void *ctx) {
     struct compact_op *compact = ctx;
     const struct turns_api *api = compact->request.api;
     connections_default_model(api->connections, &compact->model);
-    compact->what = (struct turn_compact){.session = sessions__key_of(&compact->request),
+    compact->what = (struct turn_message){.session = sessions__key_of(&compact->request),
                                           .model_default = bytes_of(compact->model.name),
                                           .run = request_new_id(&compact->request, "run"),
                                           .message = request_new_id(&compact->request, "msg"),
@@ -132,7 +132,7 @@ static struct err begun_write(struct tx *tx, struct request *request, const stru
 
 struct again_op {
     struct request request;
-    struct turn_again what; /* Texts are borrowed from the exchange, and from below. */
+    struct turn_message what; /* Texts are borrowed from the exchange, and from below. */
     struct default_model model;
 };
 
@@ -140,11 +140,11 @@ static struct err again_start(void *ctx) {
     struct again_op *again = ctx;
     const struct turns_api *api = again->request.api;
     connections_default_model(api->connections, &again->model);
-    again->what = (struct turn_again){.key = messages__key_of(&again->request),
-                                      .model_default = bytes_of(again->model.name),
-                                      .run = request_new_id(&again->request, "run"),
-                                      .answer = request_new_id(&again->request, "msg"),
-                                      .bounds = bounds_of(&again->request)};
+    again->what = (struct turn_message){.key = messages__key_of(&again->request),
+                                        .model_default = bytes_of(again->model.name),
+                                        .run = request_new_id(&again->request, "run"),
+                                        .answer = request_new_id(&again->request, "msg"),
+                                        .bounds = bounds_of(&again->request)};
     return ERR_OK;
 }
 
@@ -268,7 +268,7 @@ struct resend_op {
 static const struct field resend_rows[] = {
     {.name = "text",
      .kind = FIELD_TEXT,
-     .at = offsetof(struct resend_op, what.text),
+     .at = offsetof(struct resend_op, what.message.text),
      .min = 1,
      .max = MESSAGE_TEXT_MAX},
 };
@@ -282,11 +282,11 @@ static struct err resend_start(void *ctx) {
         return ERR_OK;
     }
     connections_default_model(api->connections, &resend->model);
-    what->key = messages__key_of(&resend->request);
-    what->model_default = bytes_of(resend->model.name);
-    what->run = request_new_id(&resend->request, "run");
-    what->answer = request_new_id(&resend->request, "msg");
-    what->bounds = bounds_of(&resend->request);
+    what->message.key = messages__key_of(&resend->request);
+    what->message.model_default = bytes_of(resend->model.name);
+    what->message.run = request_new_id(&resend->request, "run");
+    what->message.answer = request_new_id(&resend->request, "msg");
+    what->message.bounds = bounds_of(&resend->request);
     what->fork.session = request_new_id(&resend->request, "ses");
     world_random(loop_world(api->loop), what->fork.seed, sizeof what->fork.seed);
     return ERR_OK;
@@ -301,7 +301,7 @@ static struct err resend_work(struct tx *tx, void *ctx) {
     if (err_failed(err) || resent->more) {
         return sessions__name_turn(tx, request, err);
     }
-    err = begun_write(tx, request, &resent->run, &resend->what.answer);
+    err = begun_write(tx, request, &resent->run, &resend->what.message.answer);
     const char *fork = resent->forked ? resent->fork.session.text : "";
     text_add_member_or_null(&request->op.answer, "fork", bytes_of(fork));
     text_add_char(&request->op.answer, '}');

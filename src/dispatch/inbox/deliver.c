@@ -44,8 +44,8 @@ struct parcel {
     enum inbox_outcome outcome;
     char cause[INBOX_CAUSE_MAX * 2];
     char payload[INBOX_PAYLOAD_MAX];
-    struct turn_followup followup; /* To a session. */
-    struct default_model model;    /* The model that followup names. */
+    struct turn_message followup; /* To a session. */
+    struct default_model model;   /* The model that followup names. */
     enum turn_followed followed;
 };
 
@@ -632,7 +632,7 @@ static void due_done(void *ctx) {
         receiver_wait(receiver, (uint64_t)parcel->wait_ms);
     } else if (receiver->key.kind == RECEIVER_SESSION) {
         connections_default_model(deliver->options.connections, &parcel->model);
-        parcel->followup = (struct turn_followup){
+        parcel->followup = (struct turn_message){
             .session = {.owner = receiver->key.owner, .session = receiver->key.address},
             .model_default = bytes_of(parcel->model.name),
             .run = world_new_id(world, "run"),

@@ -1,6 +1,7 @@
 /* json.c: sessions, their messages and the parts of these, as clients see them; and a session
  * written out as JSON or Markdown, a page at a time. */
 #include "base/json/json.h"
+#include "base/utf8.h"
 #include "engine/session/message_rows.h"
 #include "engine/trace/usage_totals.h"
 
@@ -158,29 +159,44 @@ void message_write_head(const struct message_row *row, struct text *text) {
     text_add_str(text, ",\"parts\":[],\"cut\":true}");
 }
 
-/* Without the brace that closes it. */
-static void message_write_parts(struct tx *tx, const struct message_row *row, size_t budget,
-                                struct text *text) {
+void messages__write_parts(struct tx *tx, const struct message_row *row, size_t budget,
+                           struct message_parts more, struct text *text) {
     const struct message_parts parts = parts__read(tx, row->id, budget);
+    int64_t number = 0;
     messages__write_open(tx, row, text);
     text_add_str(text, ",\"parts\":[");
     for (size_t i = 0; i < parts.count; i++) {
         text_add_str(text, i == 0 ? "" : ",");
         part_write_json(&parts.parts[i], text);
+        number = parts.parts[i].number;
+        budget -= parts.parts[i].text.len;
+    }
+    for (size_t i = 0; i < more.count; i++) {
+        struct message_part *part = &more.parts[i];
+        part->number = ++number;
+        part->bytes = (int64_t)part->text.len;
+        part->text.len = utf8_cut(part->text, budget);
+        part->data = BYTES("{}");
+        part->data_bytes = (int64_t)part->data.len;
+        budget -= part->text.len;
+        text_add_str(text, number == 1 ? "" : ",");
+        part_write_json(part, text);
     }
     text_add_char(text, ']');
 }
 
+static const struct message_parts no_more = {.count = 0};
+
 struct err tx_message_write_json(struct tx *tx, const struct message_row *row, size_t budget,
                                  struct text *text) {
-    message_write_parts(tx, row, budget, text);
+    messages__write_parts(tx, row, budget, no_more, text);
     text_add_char(text, '}');
     return tx_error(tx);
 }
 
 struct err tx_message_write_found(struct tx *tx, const struct message_row *row, size_t budget,
                                   struct bytes around, struct text *text) {
-    message_write_parts(tx, row, budget, text);
+    messages__write_parts(tx, row, budget, no_more, text);
     text_add_str(text, ",\"match\":{");
     text_add_member(text, "text", around);
     text_add_str(text, "}}");

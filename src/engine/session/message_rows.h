@@ -124,6 +124,9 @@ MUST_CHECK struct message_parts parts__read(struct tx *tx, int64_t message, size
 /* Up to its parts: neither these nor the last brace. An answer has the model that its turn asks,
  * and the usage of the turn so far. */
 void messages__write_open(struct tx *tx, const struct message_row *row, struct text *text);
+/* The same with its parts, and after them `more`, texts that are no rows yet, within the budget. */
+void messages__write_parts(struct tx *tx, const struct message_row *row, size_t budget,
+                           struct message_parts more, struct text *text);
 void part_write_json(const struct message_part *part, struct text *text);
 /* Member "queue": the ids of those of a session's live messages that are queued. */
 void messages__write_queue(const struct message_rows *live, struct text *text);

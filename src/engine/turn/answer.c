@@ -49,7 +49,7 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
                        struct bytes result) {
     const enum card_mark mark = card_cause_mark(card->cause);
     if (card->state == PART_STATE_DENIED) {
-        turns__span_card(tx, turn, card);
+        turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
     }
     cards__write(tx, turn->row.answer, card, result);
     turns__span_card_end(tx, turn, card, result);
@@ -154,7 +154,7 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
     cards__insert(tx, turn->row.answer, &card);
     turn->row.step++;
     if (call.verdict == TURN_REFUSE) {
-        turns__span_card(tx, turn, &card);
+        turns__span_card(tx, turn, &card, SPAN_TOOL, card.tool);
         tx_fail(tx, turns__event_card_started(tx, turn, &card));
         turns__close_card(tx, turn, &card, call.refusal);
     } else if (call.verdict == TURN_ASK) {
@@ -244,7 +244,7 @@ static void misfit_note(struct tx *tx, struct turn *turn, struct bytes misfit) {
     turn->row.answered = false;
     turn->row.last_call = false; /* The next one is, where this one was. */
     turn->row.last = BYTES("");  /* No call was made that could be repeated. */
-    turns__add_notice(tx, turn, tx_copy_text(tx, &text, "turns: misfit"));
+    turns__add_text(tx, turn, PART_NOTICE, tx_copy_text(tx, &text, "turns: misfit"));
 }
 
 /* An object that came whole is whole, whatever the provider says of its end. One that did not is
@@ -382,10 +382,15 @@ struct err tx_turn_review_begin(struct tx *tx, const struct turn_review_begin *b
         !turns__load_card(tx, &begin->key, begin->part, PART_STATE_REVIEWING, &turn, &card);
     /* A turn that is asked to end begins no review, and needs no reserve: its end is on its way. */
     if (!begun.late && turn.run.stop == CAUSE_NONE) {
-        turns__budget_ask_review(tx, &turn, begin, &begun);
+        const struct budget_answer answer =
+            turns__budget_ask(tx, &turn, &begin->key.bounds, "review:", begin->model);
+        amounts_add(&turn.row.granted, &answer.granted);
+        begun.granted = answer.granted;
+        begun.verdict = answer.verdict;
+        begun.why = answer.why;
         turns__write(tx, &turn.row);
         if (begun.verdict == BUDGET_ADMITTED) {
-            turns__span_review(tx, &turn, &card, begin->model);
+            turns__span_card(tx, &turn, &card, SPAN_REVIEW, begin->model);
         }
     }
     *ret_begun = begun;

@@ -261,7 +261,7 @@ struct err tx_turn_check_end(struct tx *tx, const struct turn_check_end *end,
     turn.row.check_run = 0;
     if (end->note.len > 0) {
         turn.row.failed_checks++;
-        turns__add_notice(tx, &turn, end->note);
+        turns__add_text(tx, &turn, PART_NOTICE, end->note);
     }
     return turns__advance(tx, &turn, &end->key.bounds, plan);
 }

@@ -373,13 +373,9 @@ static struct err turn_finish(struct tx *tx, struct turn *turn,
         return turns__advance(tx, turn, bounds, plan);
     }
     if (cause == CAUSE_NONE) {
-        const struct message_part note = {.message = turn->row.answer,
-                                          .step = turn->row.step,
-                                          .kind = PART_TEXT,
-                                          .text = note_words(tx, compacted)};
-        cards__add_plain(tx, &note);
         cause = CAUSE_COMPLETED;
-        sentence = note.text;
+        sentence = note_words(tx, compacted);
+        turns__add_text(tx, turn, PART_TEXT, sentence);
     }
     plan->next = TURN_NEXT_END;
     return turns__end(tx, turn, cause, sentence, bounds);
@@ -429,16 +425,9 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
                                               : turn_finish(tx, &turn, compacted, plan);
 }
 
-struct err tx_turn_compact(struct tx *tx, const struct turn_compact *what, struct run_row *ret_run,
+struct err tx_turn_compact(struct tx *tx, const struct turn_message *what, struct run_row *ret_run,
                            struct why *why) {
-    const struct turn_message message = {.session = what->session,
-                                         .text = BYTES("compact"),
-                                         .model_default = what->model_default,
-                                         .run = what->run,
-                                         .message = what->message,
-                                         .answer = what->message,
-                                         .bounds = what->bounds};
-    const struct turn_new compact = {.trigger = TRIGGER_COMPACT};
+    struct turn_message message = *what;
     struct session_row session;
     bool joined = false;
     struct err err = sessions__get(tx, &what->session, "turns: compact", &session);
@@ -452,5 +441,8 @@ struct err tx_turn_compact(struct tx *tx, const struct turn_compact *what, struc
     if (!err_failed(err)) {
         err = turns__need_model(&session, what->model_default, why);
     }
-    return err_failed(err) ? err : turns__make(tx, &session, &message, &compact, ret_run, why);
+    message.trigger = TRIGGER_COMPACT;
+    message.text = BYTES("compact");
+    message.answer = what->message;
+    return err_failed(err) ? err : turns__make(tx, &session, &message, ret_run, why);
 }

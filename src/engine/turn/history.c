@@ -23,15 +23,14 @@ enum {
 
 /* A turn that answers the question again. `message` has what is not the same for all. */
 static struct err answer_again(struct tx *tx, struct session_row *session,
-                               const struct message_row *question, int64_t variant,
-                               struct turn_message *message, struct run_row *ret_run) {
-    const struct turn_new again = {
-        .trigger = TRIGGER_AGAIN, .question = question->id, .variant = variant};
+                               const struct message_row *question, struct turn_message *message,
+                               struct run_row *ret_run) {
     struct why unused = {""}; /* No images: no reason. */
-    message->session = (struct session_key){.owner = session->owner, .session = session->session};
+    message->trigger = TRIGGER_AGAIN;
+    message->question = question->id;
     assert(question->message.len < sizeof message->message.text); /* Ids are ours. */
     memcpy(message->message.text, question->message.data, question->message.len);
-    return turns__make(tx, session, message, &again, ret_run, &unused);
+    return turns__make(tx, session, message, ret_run, &unused);
 }
 
 /* --- Variants --------------------------------------------------------------------------------- */
@@ -93,7 +92,7 @@ static struct err answered_find(struct tx *tx, const struct message_key *key, co
     return tx_error(tx);
 }
 
-struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct run_row *ret_run,
+struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct run_row *ret_run,
                          struct why *why) {
     struct answered of;
     struct err err = answered_find(tx, &again->key, "turns: again", &of, why);
@@ -121,16 +120,13 @@ struct err tx_turn_again(struct tx *tx, const struct turn_again *again, struct r
     if (err_failed(err)) {
         return err;
     }
-    const int64_t variant = tx_number(tx,
-                                      "SELECT max(variant) + 1 FROM messages WHERE session = $1"
-                                      " AND reply_to = $2 AND status <> 'removed'",
-                                      of_answer, 2, 0);
-    struct turn_message message = {.model_default = again->model_default,
-                                   .text = message_text(tx, &of.question),
-                                   .run = again->run,
-                                   .answer = again->answer,
-                                   .bounds = again->bounds};
-    return answer_again(tx, &of.session, &of.question, variant, &message, ret_run);
+    struct turn_message message = *again;
+    message.text = message_text(tx, &of.question);
+    message.variant = tx_number(tx,
+                                "SELECT max(variant) + 1 FROM messages WHERE session = $1"
+                                " AND reply_to = $2 AND status <> 'removed'",
+                                of_answer, 2, 0);
+    return answer_again(tx, &of.session, &of.question, &message, ret_run);
 }
 
 struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct message_row *ret_row,
@@ -229,25 +225,6 @@ struct err tx_message_purge(struct tx *tx, int64_t session, bool *ret_more) {
 
 /* --- Resend ----------------------------------------------------------------------------------- */
 
-static struct err resend_check(struct tx *tx, const struct turn_resend *what,
-                               const struct message_row *question,
-                               const struct session_row *session, struct why *why) {
-    if (question->role != ROLE_USER) {
-        return err_make(ERR_NOT_A_USER_MESSAGE, "turns: resend");
-    }
-    struct err err = turns__idle(tx, session, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (question->status != MESSAGE_COMPLETED && question->status != MESSAGE_INTERRUPTED) {
-        return err_why(why, ERR_CONFLICT,
-                       question->status == MESSAGE_JOINED
-                           ? "the message is a part of an answer that it joined"
-                           : "the message was taken back");
-    }
-    return turns__need_model(session, what->model_default, why);
-}
-
 /* The text becomes what it is to be, what follows goes, and the turn begins. The answer's schema
  * stays with the question. */
 static struct err question_resend(struct tx *tx, const struct turn_resend *what,
@@ -257,14 +234,11 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
         .after = question->message,
         .fork = resent->forked ? bytes_of(resent->fork.session.text) : BYTES("")};
     const struct checkpoint_void from = {.session = session->id, .message = question->id};
-    struct turn_message message = {.model_default = what->model_default,
-                                   .text = what->text.data != NULL ? what->text
-                                                                   : message_text(tx, question),
-                                   .run = what->run,
-                                   .answer = what->answer,
-                                   .bounds = what->bounds};
-    if (what->text.data != NULL) {
-        messages__write_text(tx, question, what->text);
+    struct turn_message message = what->message;
+    if (message.text.data == NULL) {
+        message.text = message_text(tx, question);
+    } else {
+        messages__write_text(tx, question, message.text);
     }
     messages__remove_behind(tx, session->id, question->id);
     tx_checkpoint_void_from(tx, &from);
@@ -272,9 +246,8 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
     sessions__touch(tx, session);
     messages__tell_cleared(tx, session, &behind);
     messages__tell_edited(tx, session, question);
-    return err_failed(tx_error(tx))
-               ? tx_error(tx)
-               : answer_again(tx, session, question, 0, &message, &resent->run);
+    return err_failed(tx_error(tx)) ? tx_error(tx)
+                                    : answer_again(tx, session, question, &message, &resent->run);
 }
 
 struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
@@ -282,9 +255,22 @@ struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
     struct turn_resent resent = {.more = false, .fork = what->fork};
     struct message_row question;
     struct session_row session;
-    struct err err = messages__get(tx, &what->key, "turns: resend", &question, &session);
+    struct err err = messages__get(tx, &what->message.key, "turns: resend", &question, &session);
+    if (!err_failed(err) && question.role != ROLE_USER) {
+        err = err_make(ERR_NOT_A_USER_MESSAGE, "turns: resend");
+    }
     if (!err_failed(err)) {
-        err = resend_check(tx, what, &question, &session, why);
+        err = turns__idle(tx, &session, why);
+    }
+    if (!err_failed(err) && question.status != MESSAGE_COMPLETED &&
+        question.status != MESSAGE_INTERRUPTED) {
+        return err_why(why, ERR_CONFLICT,
+                       question.status == MESSAGE_JOINED
+                           ? "the message is a part of an answer that it joined"
+                           : "the message was taken back");
+    }
+    if (!err_failed(err)) {
+        err = turns__need_model(&session, what->message.model_default, why);
     }
     if (err_failed(err)) {
         return err;

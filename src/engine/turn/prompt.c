@@ -48,9 +48,10 @@ struct noticed {
     struct bytes run; /* In the transaction's arena. */
 };
 
-/* The first error is kept, and nothing is read or handed on after it. */
+/* The transaction keeps the first error, also of `each`, and nothing is read or handed on after it.
+ */
 struct reader {
-    struct err err;
+    struct tx *tx;
     struct arena arena; /* Of the group that is open: a session is longer than a transaction's. */
     struct err (*each)(void *ctx, const struct prompt_part *part);
     void *ctx;
@@ -63,8 +64,10 @@ struct reader {
     struct result *first, **end; /* Results of its calls, handed on at its end. */
 };
 
-static void reader_fail(struct reader *reader, struct err err) {
-    reader->err = err_failed(reader->err) ? reader->err : err;
+static void part_give(struct reader *reader, const struct prompt_part *part) {
+    if (!err_failed(tx_error(reader->tx))) {
+        tx_fail(reader->tx, reader->each(reader->ctx, part));
+    }
 }
 
 static void part_hand(struct reader *reader, struct prompt_part part) {
@@ -74,15 +77,13 @@ static void part_hand(struct reader *reader, struct prompt_part part) {
     part.asks = reader->asked != 0 && reader->message == reader->asked;
     part.answered = reader->message == reader->question ? reader->answered : 0;
     reader->opened = true;
-    if (!err_failed(reader->err)) {
-        reader->err = reader->each(reader->ctx, &part);
-    }
+    part_give(reader, &part);
 }
 
 /* Hands the results on, and ends the group. */
 static void group_flush(struct reader *reader) {
-    for (struct result *at = reader->first; at != NULL && !err_failed(reader->err); at = at->next) {
-        reader->err = reader->each(reader->ctx, &at->part);
+    for (struct result *at = reader->first; at != NULL; at = at->next) {
+        part_give(reader, &at->part);
     }
     reader->first = NULL;
     reader->end = &reader->first;
@@ -93,7 +94,7 @@ static void group_flush(struct reader *reader) {
 static struct bytes group_copy(struct reader *reader, struct bytes text) {
     const char *copy = arena_try_copy(&reader->arena, text.len == 0 ? "" : text.data, text.len);
     if (copy == NULL) {
-        reader_fail(reader, err_make(ERR_OUT_OF_MEMORY, "turns: prompt"));
+        tx_fail(reader->tx, err_make(ERR_OUT_OF_MEMORY, "turns: prompt"));
         return BYTES("");
     }
     return (struct bytes){copy, text.len};
@@ -112,7 +113,7 @@ static json_t *data_parse(struct reader *reader, struct bytes data) {
     json_t *json = NULL;
     struct err err = data.len == 0 ? ERR_OK : json_parse_wrapped(data, &json, NULL);
     if (err.code != ERR_BAD_JSON) {
-        reader_fail(reader, err);
+        tx_fail(reader->tx, err);
     }
     return json;
 }
@@ -121,7 +122,7 @@ static json_t *data_parse(struct reader *reader, struct bytes data) {
 static void result_keep(struct reader *reader, const struct piece *piece, struct bytes id) {
     struct result *result = arena_try(&reader->arena, sizeof *result);
     if (result == NULL) {
-        reader_fail(reader, err_make(ERR_OUT_OF_MEMORY, "turns: prompt"));
+        tx_fail(reader->tx, err_make(ERR_OUT_OF_MEMORY, "turns: prompt"));
         return;
     }
     enum part_state state = PART_STATE_NONE;
@@ -138,7 +139,7 @@ static void result_keep(struct reader *reader, const struct piece *piece, struct
         }
     }
     if (text_failed(&started)) {
-        reader_fail(reader, text_error(&started, "turns: prompt"));
+        tx_fail(reader->tx, text_error(&started, "turns: prompt"));
     }
     *result = (struct result){
         .part = {.role = PROMPT_TOOL,
@@ -174,7 +175,7 @@ static void card_read(struct reader *reader, const struct piece *piece) {
     struct bytes text = json_bytes(data, "arguments_text");
     const json_t *object = json_object_get(data, "arguments");
     if (text.len == 0 && object != NULL) {
-        reader_fail(reader, json_write(object, &arguments));
+        tx_fail(reader->tx, json_write(object, &arguments));
         text = text_bytes(&arguments);
     }
     part_hand(reader, (struct prompt_part){.role = PROMPT_ASSISTANT,
@@ -229,13 +230,12 @@ static void piece_read(struct reader *reader, const struct piece *piece) {
 /* --- From the checkpoint on ------------------------------------------------------------------- */
 
 /* The summary stands in place of what it covers, as words of a user: providers want these first. */
-static void checkpoint_hand(struct tx *tx, const struct checkpoint *checkpoint,
-                            struct reader *reader) {
+static void checkpoint_hand(struct reader *reader, const struct checkpoint *checkpoint) {
     const bool within = checkpoint->question != 0;
     if (within) { /* Answers of the model among the steps that the summary covers. */
         reader->question = checkpoint->question;
         reader->answered =
-            tx_number(tx,
+            tx_number(reader->tx,
                       "SELECT count(DISTINCT step) FROM parts WHERE message = $1 AND step <= $2"
                       " AND kind IN ('text', 'tool')",
                       ARGS(arg_int(checkpoint->message), arg_int(checkpoint->step)), 0);
@@ -245,7 +245,7 @@ static void checkpoint_hand(struct tx *tx, const struct checkpoint *checkpoint,
     text_add_str(&text, within ? summary_head_within : summary_head);
     text_add(&text, checkpoint->summary.data, checkpoint->summary.len);
     if (text_failed(&text)) { /* Longer than any that is stored: the row is damaged. */
-        reader_fail(reader, err_make(text.no_memory ? ERR_OUT_OF_MEMORY : ERR_STORE_CORRUPT,
+        tx_fail(reader->tx, err_make(text.no_memory ? ERR_OUT_OF_MEMORY : ERR_STORE_CORRUPT,
                                      "turns: checkpoint"));
     }
     part_hand(reader, (struct prompt_part){
@@ -261,14 +261,14 @@ static void noticed_find(struct tx *tx, int64_t session, int64_t first, struct r
         "SELECT m.metadata FROM messages m WHERE m.session = $1 AND m.id >= $2 AND m.active = 1"
         " AND m.role = 'notice' AND m.status IN ('completed', 'interrupted', 'failed', 'running')",
         ARGS(arg_int(session), arg_int(first)));
-    while (!err_failed(reader->err) && rows_step(rows)) {
+    while (rows_step(rows)) {
         AUTO(json_release) json_t *json = data_parse(reader, rows_text(rows, 0));
         const json_t *runs = json_object_get(json, "runs");
         for (size_t i = 0; i < json_array_size(runs); i++) {
             const json_t *run = json_array_get(runs, i);
             struct noticed *noticed = arena_try(tx_arena(tx), sizeof *noticed);
             if (noticed == NULL) {
-                reader_fail(reader, err_make(ERR_OUT_OF_MEMORY, "turns: notices"));
+                tx_fail(reader->tx, err_make(ERR_OUT_OF_MEMORY, "turns: notices"));
                 return;
             }
             if (json_is_string(run)) {
@@ -303,7 +303,7 @@ static void messages_hand(struct tx *tx, int64_t session, const struct checkpoin
         " ORDER BY m.id, p.number",
         ARGS(arg_int(session), arg_int(first), arg_int(checkpoint->message),
              arg_int(checkpoint->question), arg_int(within ? checkpoint->step : INT64_MAX)));
-    while (!err_failed(reader->err) && rows_step(rows)) {
+    while (rows_step(rows)) {
         piece_read(reader, &(struct piece){.message = rows_int(rows, 0),
                                            .role = rows_text(rows, 1),
                                            .number = rows_int(rows, 2),
@@ -321,7 +321,7 @@ static void messages_hand(struct tx *tx, int64_t session, const struct checkpoin
 struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
                           struct err (*each)(void *ctx, const struct prompt_part *part),
                           void *ctx) {
-    struct reader reader = {.each = each, .ctx = ctx};
+    struct reader reader = {.tx = tx, .each = each, .ctx = ctx};
     struct checkpoint checkpoint = {.session = 0};
     int64_t session = 0;
     reader.end = &reader.first;
@@ -337,12 +337,11 @@ struct err tx_prompt_each(struct tx *tx, const struct turn_key *key,
     rows_release(&rows);
     arena_init(&reader.arena, GROUP_MAX);
     if (tx_checkpoint_find(tx, session, &checkpoint)) {
-        checkpoint_hand(tx, &checkpoint, &reader);
+        checkpoint_hand(&reader, &checkpoint);
     }
-    reader_fail(&reader, tx_error(tx));
     messages_hand(tx, session, &checkpoint, &reader);
     arena_done(&reader.arena);
-    return err_failed(reader.err) ? reader.err : tx_error(tx);
+    return tx_error(tx);
 }
 
 /* --- Memories --------------------------------------------------------------------------------- */

@@ -5,11 +5,10 @@
 #ifndef DROVER_ENGINE_TURN_PROMPT_H
 #define DROVER_ENGINE_TURN_PROMPT_H
 
-#include "base/id.h"
 #include "engine/memory/memory.h"
 #include "engine/provider/learned_windows.h"
-#include "engine/session/sessions.h"
 #include "engine/turn/plan.h"
+#include "engine/turn/submit.h"
 #include "rules/turn/compaction.h"
 
 enum prompt_role { PROMPT_USER, PROMPT_ASSISTANT, PROMPT_TOOL };
@@ -86,16 +85,10 @@ struct turn_compacted {
 MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
                                         struct turn_plan *plan);
 
-/* On demand: a turn of its own, behind nothing. */
-struct turn_compact {
-    struct session_key session;
-    struct bytes model_default; /* "": there is none. */
-    struct id run, message;     /* Used if they are needed; the message reports the result. */
-    struct run_bounds bounds;
-};
-/* *ret_run: the one that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with
- * the run in `why`; ERR_MODEL_UNKNOWN. */
-MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_compact *what,
+/* On demand: a turn of its own, behind nothing. `message` reports the result. *ret_run: the one
+ * that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
+ * ERR_MODEL_UNKNOWN. */
+MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *what,
                                       struct run_row *ret_run, struct why *why);
 
 /* --- Memory ----------------------------------------------------------------------------------- */

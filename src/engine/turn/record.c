@@ -23,35 +23,16 @@ static struct bytes what_of(struct tx *tx, const char *prefix, struct bytes mode
     return tx_copy(tx, (struct bytes){name, (size_t)len});
 }
 
-static struct budget_answer call_reserve(struct tx *tx, struct turn *turn, struct bytes what,
-                                         const struct run_bounds *bounds) {
-    struct budget_ask ask = {.what = what, .first = amounts_none()};
+struct budget_answer turns__budget_ask(struct tx *tx, struct turn *turn,
+                                       const struct run_bounds *bounds, const char *kind,
+                                       struct bytes model) {
+    struct budget_ask ask = {.what = what_of(tx, kind, model), .first = amounts_none()};
     struct budget_answer answer = {.verdict = BUDGET_ADMITTED, .why = BYTES("")};
     ask.first.of[AMOUNT_OUTPUT_TOKENS] = FIRST_OUTPUT;
     ask.first.of[AMOUNT_TOKENS] = FIRST_TOKENS;
     ask.first.of[AMOUNT_COST] = FIRST_COST;
     tx_fail(tx, tx_budget_reserve(tx, &ask, bounds, &turn->run, &answer));
     return answer;
-}
-
-enum budget_verdict turns__budget_ask(struct tx *tx, struct turn *turn,
-                                      const struct run_bounds *bounds, struct bytes *ret_why) {
-    const struct budget_answer answer =
-        call_reserve(tx, turn, what_of(tx, "model:", turn->row.model), bounds);
-    turn->row.granted = answer.granted;
-    *ret_why = answer.why;
-    return answer.verdict;
-}
-
-void turns__budget_ask_review(struct tx *tx, struct turn *turn,
-                              const struct turn_review_begin *begin,
-                              struct turn_review_begun *begun) {
-    const struct budget_answer answer =
-        call_reserve(tx, turn, what_of(tx, "review:", begin->model), &begin->key.bounds);
-    amounts_add(&turn->row.granted, &answer.granted);
-    begun->granted = answer.granted;
-    begun->verdict = answer.verdict;
-    begun->why = answer.why;
 }
 
 void turns__budget_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
@@ -187,8 +168,8 @@ static int64_t step_of(struct tx *tx, const struct turn *turn, const struct card
 }
 
 /* A step that begins again after a crash has its span already. */
-static void card_span_begin(struct tx *tx, const struct turn *turn, const struct card *card,
-                            enum span_kind kind, struct bytes name) {
+void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card,
+                      enum span_kind kind, struct bytes name) {
     struct span_start start = start_of(&turn->run, step_of(tx, turn, card, kind), kind, name);
     start.input = card->malformed.len > 0 ? card->malformed : card->arguments;
     if (tx_number(tx, "SELECT 1 FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
@@ -196,15 +177,6 @@ static void card_span_begin(struct tx *tx, const struct turn *turn, const struct
                   0) == 0) {
         tx_fail(tx, tx_span_start(tx, &start));
     }
-}
-
-void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card) {
-    card_span_begin(tx, turn, card, SPAN_TOOL, card->tool);
-}
-
-void turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
-                        struct bytes model) {
-    card_span_begin(tx, turn, card, SPAN_REVIEW, model);
 }
 
 /* A call that was refused never began: it has no span, and that is no error. One that goes on in

@@ -15,11 +15,12 @@
 
 /* --- Budgets ---------------------------------------------------------------------------------- */
 
-/* Before the call begins, budgets hold back what it may spend. BUDGET_WAITS: the turn is notified
- * when it may ask again. *ret_why: of the other two, in the arena. */
-MUST_CHECK enum budget_verdict turns__budget_ask(struct tx *tx, struct turn *turn,
-                                                 const struct run_bounds *bounds,
-                                                 struct bytes *ret_why);
+/* Before a call of this model begins, budgets hold back the amounts that it may spend: a call of
+ * the turn's own, "model:", or a review, "review:". BUDGET_WAITS: the turn is notified when it may
+ * ask again. The caller keeps the grant in the turn's row. */
+MUST_CHECK struct budget_answer turns__budget_ask(struct tx *tx, struct turn *turn,
+                                                  const struct run_bounds *bounds, const char *kind,
+                                                  struct bytes model);
 /* In the commit of its end. */
 enum call_end {
     CALL_ANSWERED, /* The next one may take as much. */
@@ -29,10 +30,7 @@ enum call_end {
 };
 void turns__budget_settle(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
                           enum call_end end, const struct amounts *took);
-/* Both for a review, which other reviews of the turn may be out beside. */
-void turns__budget_ask_review(struct tx *tx, struct turn *turn,
-                              const struct turn_review_begin *begin,
-                              struct turn_review_begun *begun);
+/* The same for a review, which other reviews of the turn may be out beside. */
 void turns__budget_end_review(struct tx *tx, struct turn *turn, const struct turn_review_end *end);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
@@ -66,10 +64,10 @@ void turns__span_call(struct tx *tx, const struct turn *turn);
 void turns__span_call_end(struct tx *tx, const struct turn *turn, const struct turn_answer *answer);
 /* The call that a crash cut off: what it was given is charged, and marked as estimated. */
 void turns__span_cut_off(struct tx *tx, const struct turn *turn);
-/* The card, or its review by a model: begun once, however often it is asked. */
-void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card);
-void turns__span_review(struct tx *tx, const struct turn *turn, const struct card *card,
-                        struct bytes model);
+/* SPAN_TOOL: the call of the card; SPAN_REVIEW: its review by the model of that name. It is begun
+ * once, however often it is asked. */
+void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card,
+                      enum span_kind kind, struct bytes name);
 void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
                           struct bytes result);
 /* Model of the review, in the arena. */

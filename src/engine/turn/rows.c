@@ -3,25 +3,15 @@
 
 #include "base/json/json.h"
 #include "base/utf8.h"
-#include "base/words.h"
 
-static const char *const trigger_names[TURN_TRIGGER_COUNT] = {
 #define X(trigger, name) name,
-    TURN_TRIGGERS(X)
+static const char *const trigger_names[] = {TURN_TRIGGERS(X) NULL};
 #undef X
-};
-
-static const char *trigger_word(const void *member) {
-    return trigger_names[*(const enum turn_trigger *)member];
-}
-
-static bool trigger_find(struct bytes name, void *member) {
-    return word_find(trigger_names, TURN_TRIGGER_COUNT, name, member);
-}
+static const char *const *const turn_words[] = {trigger_names};
 
 bool turns__trigger_known(struct bytes name) {
-    enum turn_trigger trigger;
-    return trigger_find(name, &trigger);
+    unsigned trigger;
+    return bytes_find(name, trigger_names, &trigger);
 }
 
 enum { TURN_TRIGGER = MAP_WORD };
@@ -57,13 +47,12 @@ enum { TURN_TRIGGER = MAP_WORD };
       MAP_TEXT, MAP_READ)
 #define TURN_COLUMN(name, member, kind, use) {name, kind, use, offsetof(struct turn_row, member)},
 static const struct map_column turn_columns[] = {TURN_MAP(TURN_COLUMN)};
-static const struct map_words turn_words[] = {{trigger_word, trigger_find}};
 static const struct map turn_map = {.table = "turns",
                                     .key = "run",
                                     .key_offset = offsetof(struct turn_row, run),
                                     .columns = turn_columns,
                                     .count = COUNT_OF(turn_columns),
-                                    .words = turn_words};
+                                    .names = turn_words};
 
 /* A damaged trigger is read as that of most turns. */
 bool turns__find(struct tx *tx, int64_t run, struct turn_row *ret_row) {
@@ -277,6 +266,13 @@ void cards__add_plain(struct tx *tx, const struct message_part *part) {
         rest = (struct bytes){rest.data + piece.text.len, rest.len - piece.text.len};
         parts__insert(tx, &piece);
     } while (rest.len > 0 && !err_failed(tx_error(tx)));
+}
+
+void turns__add_text(struct tx *tx, const struct turn *turn, enum part_kind kind,
+                     struct bytes text) {
+    const struct message_part part = {
+        .message = turn->row.answer, .step = turn->row.step, .kind = kind, .text = text};
+    cards__add_plain(tx, &part);
 }
 
 void cards__insert(struct tx *tx, int64_t message, struct card *io_card) {

@@ -12,18 +12,6 @@
 #include "engine/session/message_rows.h"
 #include "engine/turn/turns.h"
 
-/* What began it. */
-#define TURN_TRIGGERS(X)                                                                           \
-    X(MESSAGE, "message") /* A user's message. */                                                  \
-    X(NOTICE, "notice")   /* A result that came: inbox rows are bound to it. */                    \
-    X(AGAIN, "again")     /* A retry, a regeneration, or an edited message. */                     \
-    X(COMPACT, "compact") /* Somebody wants it shorter: nothing is answered. */
-enum turn_trigger {
-#define X(trigger, name) TRIGGER_##trigger,
-    TURN_TRIGGERS(X)
-#undef X
-        TURN_TRIGGER_COUNT
-};
 bool turns__trigger_known(struct bytes name);
 
 struct turn_row {
@@ -74,21 +62,16 @@ MUST_CHECK bool turns__load(struct tx *tx, const struct turn_key *key, struct tu
 /* The same with an empty plan; false: plan->late. */
 MUST_CHECK bool turns__open(struct tx *tx, const struct turn_key *key, struct turn_plan *plan,
                             struct turn *ret_turn);
-/* turn->run is there: its turn, session and answer. False: the session was deleted; or an error. */
+/* turn->run is there: its turn, session and answer. False: the session was deleted, or an error. */
 MUST_CHECK bool turns__load_rest(struct tx *tx, struct turn *turn);
 /* The same by the id of the run, in whatever attempt and state. */
 MUST_CHECK bool turns__load_run(struct tx *tx, struct bytes run, struct turn *ret_turn);
 
-/* MESSAGE, NOTICE: the message is stored, too. AGAIN: it is there; of `message` count the texts,
- * and the ids of run, question and answer. COMPACT: the answer is a note. */
-struct turn_new {
-    enum turn_trigger trigger;
-    int64_t question, variant; /* AGAIN: id of the message, and number of the answer. */
-};
-/* The run, the turn and the place of its answer; not steered, not refused. */
+/* The run, the turn and the place of its answer; not steered, not refused. The message of a user,
+ * or of a notice, is stored, too; of another it has the text. */
 MUST_CHECK struct err turns__make(struct tx *tx, struct session_row *session,
-                                  const struct turn_message *message, const struct turn_new *what,
-                                  struct run_row *ret_run, struct why *why);
+                                  const struct turn_message *message, struct run_row *ret_run,
+                                  struct why *why);
 /* The answer that begins takes the place of the one that was active. */
 void turns__take_place(struct tx *tx, const struct turn *turn);
 /* ERR_TURN_IN_PROGRESS, its run in `why`: one runs or waits. */
@@ -106,8 +89,9 @@ MUST_CHECK struct err turns__need_model(const struct session_row *session,
 MUST_CHECK struct err turns__advance(struct tx *tx, struct turn *turn,
                                      const struct run_bounds *bounds, struct turn_plan *plan);
 void turns__plan_begin(struct turn_plan *plan);
-/* For the model, behind the step that was taken last. */
-void turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words);
+/* A part of the answer, behind the step that was taken last. */
+void turns__add_text(struct tx *tx, const struct turn *turn, enum part_kind kind,
+                     struct bytes text);
 /* A wait for a person ends with the change of the run's state: no time of the turn's own. */
 void turns__wait_ends(struct tx *tx, const struct turn *turn);
 /* Fills in turn->tools_left, by the settings of its session and the calls that it has made. */

@@ -161,12 +161,6 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
 
 /* --- A call of the model ---------------------------------------------------------------------- */
 
-void turns__add_notice(struct tx *tx, const struct turn *turn, struct bytes words) {
-    const struct message_part part = {
-        .message = turn->row.answer, .step = turn->row.step, .kind = PART_NOTICE, .text = words};
-    cards__add_plain(tx, &part);
-}
-
 /* Each is as long as a message may be, and the room of one transaction is limited: the others join
  * before the next call, and the turn does not end before. */
 enum { JOIN_MAX = 8 };
@@ -208,13 +202,13 @@ static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts
     bool found = false;
     if (nudge == TURN_NUDGE_MISTAKES) {
         turn->row.mistakes_told = facts->mistakes;
-        turns__add_notice(tx, turn, BYTES(nudge_mistakes));
+        turns__add_text(tx, turn, PART_NOTICE, BYTES(nudge_mistakes));
     } else if (nudge == TURN_NUDGE_REPEATS) {
-        turns__add_notice(tx, turn, BYTES(nudge_repeats));
+        turns__add_text(tx, turn, PART_NOTICE, BYTES(nudge_repeats));
     }
     if (last && !turn->cut_off) {
-        turns__add_notice(tx, turn,
-                          facts->owes_object ? BYTES(nudge_last_object) : BYTES(nudge_last));
+        turns__add_text(tx, turn, PART_NOTICE,
+                        facts->owes_object ? BYTES(nudge_last_object) : BYTES(nudge_last));
     }
     if (facts->steered) {
         join_steering(tx, turn);
@@ -332,7 +326,7 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
                 card->state = PART_STATE_RUNNING;
                 cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
                 tx_fail(tx, turns__event_card_started(tx, turn, card));
-                turns__span_card(tx, turn, card);
+                turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
             }
             plan_card(tx, card, plan);
         }
@@ -352,18 +346,21 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
 /* --- The step --------------------------------------------------------------------------------- */
 
 /* A call of the model that may not be made yet waits, and one that may never be ends the turn. */
-static void ask_budget(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
-                       struct turn_step *io_next, struct bytes *ret_why) {
-    if (io_next->next != TURN_NEXT_CALL && io_next->next != TURN_NEXT_LAST_CALL &&
-        io_next->next != TURN_NEXT_COMPACT) {
-        return;
+static struct turn_step budget_check(struct tx *tx, struct turn *turn,
+                                     const struct run_bounds *bounds, struct turn_step next,
+                                     struct bytes *ret_why) {
+    if (next.next != TURN_NEXT_CALL && next.next != TURN_NEXT_LAST_CALL &&
+        next.next != TURN_NEXT_COMPACT) {
+        return next;
     }
-    const enum budget_verdict verdict = turns__budget_ask(tx, turn, bounds, ret_why);
-    if (verdict == BUDGET_WAITS) {
-        *io_next = (struct turn_step){.next = TURN_NEXT_WAIT};
-    } else if (verdict == BUDGET_SPENT) {
-        *io_next = (struct turn_step){.next = TURN_NEXT_END, .cause = CAUSE_BUDGET};
-    }
+    const struct budget_answer answer =
+        turns__budget_ask(tx, turn, bounds, "model:", turn->row.model);
+    turn->row.granted = answer.granted;
+    *ret_why = answer.why;
+    return answer.verdict == BUDGET_WAITS ? (struct turn_step){.next = TURN_NEXT_WAIT}
+           : answer.verdict == BUDGET_SPENT
+               ? (struct turn_step){.next = TURN_NEXT_END, .cause = CAUSE_BUDGET}
+               : next;
 }
 
 struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bounds *bounds,
@@ -380,8 +377,7 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     if (err_failed(tx_error(tx))) {
         return tx_error(tx); /* Nothing is decided from facts that were not read. */
     }
-    struct turn_step next = turn_next(&step.facts);
-    ask_budget(tx, turn, bounds, &next, &why);
+    const struct turn_step next = budget_check(tx, turn, bounds, turn_next(&step.facts), &why);
     plan->next = next.next;
     switch (plan->next) {
     case TURN_NEXT_CALL:

@@ -218,10 +218,10 @@ static struct err question_insert(struct tx *tx, struct session_row *session,
 
 /* A budget that is used up ends a run as it is submitted, when its end finds no turn to close. */
 struct err turns__make(struct tx *tx, struct session_row *session,
-                       const struct turn_message *message, const struct turn_new *what,
-                       struct run_row *ret_run, struct why *why) {
-    const bool notice = what->trigger == TRIGGER_NOTICE;
-    const bool asks = notice || what->trigger == TRIGGER_MESSAGE;
+                       const struct turn_message *message, struct run_row *ret_run,
+                       struct why *why) {
+    const bool notice = message->trigger == TRIGGER_NOTICE;
+    const bool asks = notice || message->trigger == TRIGGER_MESSAGE;
     const int64_t most = notice ? TURN_CALLS_FOLLOW_UP_MAX : TURN_CALLS_MAX;
     const bool fewer = message->calls_max > 0 && message->calls_max < most;
     struct err err = run_submit(tx, session, message, ret_run);
@@ -230,8 +230,8 @@ struct err turns__make(struct tx *tx, struct session_row *session,
     }
     struct turn_row row = {.run = ret_run->id,
                            .session = session->id,
-                           .trigger = what->trigger,
-                           .question = what->question,
+                           .trigger = message->trigger,
+                           .question = message->question,
                            .model = model_of(message, session),
                            .calls_max = fewer ? message->calls_max : most,
                            .last = BYTES("")};
@@ -242,17 +242,17 @@ struct err turns__make(struct tx *tx, struct session_row *session,
         if (err_failed(err)) {
             return err;
         }
-    }
-    if (asks && message->schema.len > 0) {
-        messages__write_schema(tx, row.question, message->schema);
+        if (message->schema.len > 0) {
+            messages__write_schema(tx, row.question, message->schema);
+        }
     }
     struct message_row answer = {.message = bytes_of(message->answer.text),
-                                 .role = what->trigger == TRIGGER_COMPACT ? ROLE_SYSTEM
-                                                                          : ROLE_ASSISTANT,
+                                 .role = message->trigger == TRIGGER_COMPACT ? ROLE_SYSTEM
+                                                                             : ROLE_ASSISTANT,
                                  .status = MESSAGE_RESERVED,
                                  .run = row.run,
                                  .reply_to = row.question,
-                                 .variant = what->variant,
+                                 .variant = message->variant,
                                  .active = true,
                                  .metadata = message->kept};
     const struct message_insert place = {.session = session, .row = &answer, .room = true};
@@ -400,8 +400,7 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
         const bool undo = accepted->decision == TURN_DECIDE_UNDO;
         err = run_ask(tx, live.running, undo ? CAUSE_ROLLED_BACK : CAUSE_INTERRUPTED, &freed);
     }
-    const struct turn_new own = {.trigger = TRIGGER_MESSAGE};
-    return err_failed(err) ? err : turns__make(tx, session, &noted, &own, &accepted->run, why);
+    return err_failed(err) ? err : turns__make(tx, session, &noted, &accepted->run, why);
 }
 
 struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
@@ -453,16 +452,6 @@ static void notices_done(struct notices *notices) {
     text_done(&notices->kept);
 }
 
-static struct err notices_check(const struct notices *notices) {
-    const struct text *const texts[] = {&notices->text, &notices->runs, &notices->kept};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (text_failed(texts[i])) {
-            return text_error(texts[i], "turns: notices");
-        }
-    }
-    return ERR_OK;
-}
-
 /* A damaged notice keeps nothing beside its message. After KEPT_MAX bytes of results the runs are
  * only named. */
 static struct err notice_add(void *ctx, const struct inbox_row *row) {
@@ -490,7 +479,7 @@ static struct err notice_add(void *ctx, const struct inbox_row *row) {
         }
         text_add_char(kept, '}');
     }
-    return notices_check(notices);
+    return ERR_OK;
 }
 
 /* Messages of earlier turns that got the same notices, and failed, are removed, so that a provider
@@ -511,7 +500,7 @@ static void failed_remove(struct tx *tx, const struct session_row *session) {
 }
 
 static struct err follow_up_begin(struct tx *tx, struct session_row *session,
-                                  const struct turn_followup *followup,
+                                  const struct turn_message *followup,
                                   enum turn_followed *ret_followed) {
     const struct inbox_bind bind = {
         .session = {.owner = session->owner, .address = session->session, .kind = RECEIVER_SESSION},
@@ -524,31 +513,30 @@ static struct err follow_up_begin(struct tx *tx, struct session_row *session,
     text_add_str(&notices.text, opening);
     text_add_str(&notices.runs, "{\"runs\":[");
     text_add_str(&notices.kept, "{\"follow_up\":[");
-    struct err err = tx_inbox_bind(tx, &bind, notice_add, &notices, &count);
+    tx_fail(tx, tx_inbox_bind(tx, &bind, notice_add, &notices, &count));
     *ret_followed = count > 0 ? FOLLOW_UP_BEGUN : FOLLOW_UP_IDLE;
-    if (err_failed(err) || count == 0) {
-        return err;
+    if (count == 0) {
+        return tx_error(tx);
     }
     text_add_str(&notices.runs, "]}");
     text_add_str(&notices.kept, "]}");
     failed_remove(tx, session);
-    err = notices_check(&notices);
-    const struct turn_new notice = {.trigger = TRIGGER_NOTICE};
-    const struct turn_message message = {.session = followup->session,
-                                         .text = text_bytes(&notices.text),
-                                         .told = text_bytes(&notices.runs),
-                                         .kept = text_bytes(&notices.kept),
-                                         .model_default = followup->model_default,
-                                         .run = followup->run,
-                                         .message = followup->message,
-                                         .answer = followup->answer,
-                                         .bounds = followup->bounds};
+    struct turn_message message = *followup;
+    message.trigger = TRIGGER_NOTICE;
+    message.text = text_bytes(&notices.text);
+    message.told = text_bytes(&notices.runs);
+    message.kept = text_bytes(&notices.kept);
+    const struct text *const texts[] = {&notices.text, &notices.runs, &notices.kept};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        tx_fail(tx, text_failed(texts[i]) ? text_error(texts[i], "turns: notices") : ERR_OK);
+    }
     struct why unused = {""}; /* No images: no reason. */
     struct run_row run;
-    return err_failed(err) ? err : turns__make(tx, session, &message, &notice, &run, &unused);
+    return err_failed(tx_error(tx)) ? tx_error(tx)
+                                    : turns__make(tx, session, &message, &run, &unused);
 }
 
-struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,
+struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                              enum turn_followed *ret_followed) {
     const struct inbox_receiver receiver = {.owner = followup->session.owner,
                                             .address = followup->session.session,

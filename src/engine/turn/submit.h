@@ -19,25 +19,40 @@ enum {
     TURN_SCHEMA_MAX = 64 << 10, /* Bytes. */
 };
 
+#define TURN_TRIGGERS(X)                                                                           \
+    X(MESSAGE, "message") /* A user's message. */                                                  \
+    X(NOTICE, "notice")   /* A result that came: inbox rows are bound to it. */                    \
+    X(AGAIN, "again")     /* A retry, a regeneration, or an edited message. */                     \
+    X(COMPACT, "compact") /* A summary was asked for: nothing is answered. */
+enum turn_trigger {
+#define X(trigger, name) TRIGGER_##trigger,
+    TURN_TRIGGERS(X)
+#undef X
+};
+
+/* Each transaction below uses the members that it names; no data, or "": none. */
 struct turn_message {
     struct session_key session;
-    struct bytes client; /* The client's own id of it; "": none. */
-    struct bytes text;   /* Not empty. */
-    struct bytes told;   /* Metadata of the message itself; the engine fills it. */
-    struct bytes kept;   /* Metadata of the answer: a JSON object; no data: none. */
+    struct message_key key; /* Instead of it: the answer, or the message, that is made again. */
+    struct bytes client;    /* The client's own id of it. */
+    struct bytes text;      /* Not empty. */
+    struct bytes kept;      /* Metadata of the answer: a JSON object. */
     struct bytes attachments[TURN_IMAGES_MAX]; /* att_…, of the owner. */
     size_t attachment_count;
     struct bytes schema;        /* JSON Schema of the answer, which compiles; no data: words. */
     struct bytes model;         /* "": as the session has it, else `model_default`. */
     struct bytes model_default; /* "": there is none. */
     enum turn_policy policy;
-    struct bytes notify; /* ses_… that is notified of the turn's end; no data: nobody. */
-    /* run_…: the turn ends with it, and is charged where it is; no data: none. */
-    struct bytes parent;
-    int64_t calls_max;              /* Calls of the model; 0: as many as a turn may make. */
-    int64_t not_before_ms;          /* As run_new has it. */
+    struct bytes notify;   /* ses_… that is notified of the turn's end. */
+    struct bytes parent;   /* run_…: the turn ends with it, and is charged where it is. */
+    int64_t calls_max;     /* Calls of the model; 0: as many as a turn may make. */
+    int64_t not_before_ms; /* As run_new has it. */
     struct id run, message, answer; /* Used if they are needed. */
     struct run_bounds bounds;
+    /* Filled by the engine: */
+    enum turn_trigger trigger;
+    struct bytes told;         /* Metadata of the message itself. */
+    int64_t question, variant; /* AGAIN: id of the message, and number of the answer. */
 };
 struct turn_accepted {
     struct run_row run;   /* The turn that will answer it. */
@@ -54,16 +69,10 @@ MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *m
 
 /* --- An answer is asked for again (history.c) ------------------------------------------------- */
 
-struct turn_again {
-    struct message_key key;     /* The answer. */
-    struct bytes model_default; /* "": there is none. */
-    struct id run, answer;
-    struct run_bounds bounds;
-};
 /* The last answer of a session becomes one variant of it, and a new one is begun, which is in
  * prompts from then on. ERR_MESSAGE_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
  * ERR_CONFLICT: it is not the last answer to a user's message; ERR_MODEL_UNKNOWN. */
-MUST_CHECK struct err tx_turn_again(struct tx *tx, const struct turn_again *again,
+MUST_CHECK struct err tx_turn_again(struct tx *tx, const struct turn_message *again,
                                     struct run_row *ret_run, struct why *why);
 
 /* An answer that is there becomes the one that is in prompts; a summary of the other is void.
@@ -92,12 +101,8 @@ MUST_CHECK struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what
 /* A user's message is sent again: all behind it goes, and stays in a fork. A chain, as that of
  * the fork; the session is as it was until the last commit of it. */
 struct turn_resend {
-    struct message_key key;
-    struct bytes text;          /* data NULL: as it was. */
-    struct bytes model_default; /* "": there is none. */
-    struct id run, answer;
-    struct run_bounds bounds;
-    struct session_fork fork; /* `session` and `seed` are given, the rest begins with 0. */
+    struct turn_message message; /* text: data NULL: as it was. */
+    struct session_fork fork;    /* `session` and `seed` are given, the rest begins with 0. */
 };
 struct turn_resent {
     int64_t session;          /* id */
@@ -120,20 +125,14 @@ MUST_CHECK struct err tx_message_purge(struct tx *tx, int64_t session, bool *ret
 
 /* --- A notice comes --------------------------------------------------------------------------- */
 
-/* Notices that a session is owed become a turn of it, where it has none. */
-struct turn_followup {
-    struct session_key session;
-    struct bytes model_default;
-    struct id run, message, answer; /* Used if they are needed. */
-    struct run_bounds bounds;
-};
 enum turn_followed {
     FOLLOW_UP_BEGUN,
     FOLLOW_UP_BUSY, /* A turn goes on; its end offers what is left. */
     FOLLOW_UP_IDLE, /* Nothing is due; or the session is no more, and all was settled as gone. */
     FOLLOW_UP_MORE, /* The session is no more, and more is to be settled: call again. */
 };
-MUST_CHECK struct err tx_turn_follow_up(struct tx *tx, const struct turn_followup *followup,
+/* Notices that a session is owed become a turn of it, where it has none. */
+MUST_CHECK struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,
                                         enum turn_followed *ret_followed);
 
 #endif

@@ -186,36 +186,19 @@ static void ongoing_find(struct tx *tx, const struct session_row *session,
 /* The output of the call that is out follows what the message holds. */
 static void running_write(struct tx *tx, const struct message_row *row, size_t budget,
                           const struct ongoing *ongoing, struct text *piece) {
-    static const enum part_kind kinds[] = {PART_THINKING, PART_TEXT};
-    const struct message_parts parts = parts__read(tx, row->id, budget);
-    int64_t number = 0;
-    messages__write_open(tx, row, piece);
-    text_add_str(piece, ",\"parts\":[");
-    for (size_t i = 0; i < parts.count; i++) {
-        text_add_str(piece, i == 0 ? "" : ",");
-        part_write_json(&parts.parts[i], piece);
-        number = parts.parts[i].number;
-        budget -= parts.parts[i].text.len;
+    const struct turn_said *said = &ongoing->said;
+    struct message_part parts[2];
+    struct message_parts more = {.parts = parts};
+    if (said->thinking.len > 0) {
+        parts[more.count++] = (struct message_part){
+            .kind = PART_THINKING, .step = ongoing->step, .text = text_bytes(&said->thinking)};
     }
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        const bool text = kinds[i] == PART_TEXT;
-        const struct bytes said = text_bytes(text ? &ongoing->said.text : &ongoing->said.thinking);
-        if (said.len == 0) {
-            continue;
-        }
-        const struct message_part part = {.message = ongoing->message,
-                                          .number = ++number,
-                                          .kind = kinds[i],
-                                          .step = ongoing->step,
-                                          .text = {said.data, utf8_cut(said, budget)},
-                                          .data = BYTES("{}"),
-                                          .bytes = (int64_t)said.len,
-                                          .data_bytes = 2};
-        budget -= part.text.len;
-        text_add_str(piece, number == 1 ? "" : ",");
-        part_write_json(&part, piece);
+    if (said->text.len > 0) {
+        parts[more.count++] = (struct message_part){
+            .kind = PART_TEXT, .step = ongoing->step, .text = text_bytes(&said->text)};
     }
-    text_add_str(piece, "]}");
+    messages__write_parts(tx, row, budget, more, piece);
+    text_add_char(piece, '}');
 }
 
 /* Into `piece`, with less and less of its texts until it takes no more than `room`. False: it does
