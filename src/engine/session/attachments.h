@@ -10,9 +10,6 @@
 #ifndef DROVER_ENGINE_SESSION_ATTACHMENTS_H
 #define DROVER_ENGINE_SESSION_ATTACHMENTS_H
 
-#include "base/base.h"
-#include "base/err.h"
-#include "base/id.h"
 #include "engine/session/sessions.h"
 
 struct attachment_row {

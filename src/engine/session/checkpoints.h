@@ -12,8 +12,6 @@
 #ifndef DROVER_ENGINE_SESSION_CHECKPOINTS_H
 #define DROVER_ENGINE_SESSION_CHECKPOINTS_H
 
-#include "base/base.h"
-#include "base/err.h"
 #include "store/store.h"
 
 enum { CHECKPOINT_SUMMARY_MAX = 256 << 10 };

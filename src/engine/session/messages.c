@@ -1,13 +1,10 @@
 /* messages.c: the rows of messages and of their parts, events of their changes, and changes by
  * clients. */
 #include "engine/base/ids.h"
-#include "engine/run/rows.h"
 #include "engine/session/checkpoints.h"
 #include "engine/session/message_rows.h"
 
-#include "base/memory.h"
 #include "base/utf8.h"
-#include "store/mapper.h"
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 

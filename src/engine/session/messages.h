@@ -10,8 +10,6 @@
 #ifndef DROVER_ENGINE_SESSION_MESSAGES_H
 #define DROVER_ENGINE_SESSION_MESSAGES_H
 
-#include "base/base.h"
-#include "base/err.h"
 #include "engine/session/sessions.h"
 
 enum {

@@ -1,8 +1,6 @@
 /* roots.c: the rows of extra roots, and the events of their changes. */
 #include "engine/session/roots.h"
 
-#include <string.h>
-
 #include "base/json/json.h"
 #include "engine/session/rows.h"
 
@@ -109,13 +107,12 @@ struct err roots__grant(struct tx *tx, const struct session_row *session, struct
     }
     const json_t *grant = json_object_get(json, "grant");
     const json_t *path = json_object_get(grant, "path");
-    const char *access = json_str(grant, "access", NULL);
-    if (!json_is_string(path) || access == NULL) {
+    if (!json_is_string(path) || !json_is_string(json_object_get(grant, "access"))) {
         return ERR_OK;
     }
     struct root_row old = {.write = false};
     struct root_row root = {.path = json_bytes(grant, "path"),
-                            .write = strcmp(access, "write") == 0,
+                            .write = bytes_is(json_bytes(grant, "access"), "write"),
                             .by = by,
                             .granted_ms = tx_now_ms(tx)};
     *ret_grant = true;

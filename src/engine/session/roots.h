@@ -10,11 +10,7 @@
 #ifndef DROVER_ENGINE_SESSION_ROOTS_H
 #define DROVER_ENGINE_SESSION_ROOTS_H
 
-#include "base/base.h"
-#include "base/err.h"
-#include "base/text.h"
 #include "engine/session/sessions.h"
-#include "store/store.h"
 
 enum { SESSION_ROOTS_MAX = 16, SESSION_ROOT_PATH_MAX = 1024 };
 

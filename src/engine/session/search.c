@@ -4,7 +4,6 @@
  * own would have to be kept in step with every change of a text. What is here looks at the texts,
  * newest first, and stops when it has looked at enough; the caller goes on from there.
  */
-#include "base/memory.h"
 #include "engine/base/search_sql.h"
 #include "engine/session/messages.h"
 #include "engine/session/rows.h"
@@ -25,11 +24,18 @@ struct search {
     size_t bytes; /* Looked at so far. */
 };
 
+/* Bytes from there to the beginning of the next character. */
+static size_t character_rest(struct bytes text, size_t at) {
+    size_t from = at;
+    while (at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80) {
+        at++;
+    }
+    return at - from;
+}
+
 static void search_init(struct search *search, struct tx *tx, struct bytes text) {
     assert(text.len > 0 && text.len <= SESSION_SEARCH_MAX);
     search->tx = tx;
-    search->sessions = 0;
-    search->bytes = 0;
     for (size_t i = 0; i < text.len; i++) {
         search->lower[i] = search_lower(text.data[i]);
     }
@@ -37,35 +43,24 @@ static void search_init(struct search *search, struct tx *tx, struct bytes text)
     search->pattern = search_pattern(text, search->pattern_text);
 }
 
-static bool text_find(struct bytes text, struct bytes lower, size_t *ret_at) {
+/* *ret_around: the text around the first place, in whole characters. */
+static bool text_find(const struct search *search, struct bytes text, struct bytes *ret_around) {
+    const struct bytes lower = search->text;
     for (size_t at = 0; at + lower.len <= text.len; at++) {
         size_t same = 0;
         while (same < lower.len && search_lower(text.data[at + same]) == lower.data[same]) {
             same++;
         }
         if (same == lower.len) {
-            *ret_at = at;
+            size_t from = at > SNIPPET_BEFORE ? at - SNIPPET_BEFORE : 0;
+            size_t to = at + lower.len + SNIPPET_AFTER;
+            from += character_rest(text, from);
+            to = to < text.len ? to + character_rest(text, to) : text.len;
+            *ret_around = (struct bytes){text.data + from, to - from};
             return true;
         }
     }
     return false;
-}
-
-static bool inside_character(struct bytes text, size_t at) {
-    return at < text.len && ((unsigned char)text.data[at] & 0xc0) == 0x80;
-}
-
-/* Text around the place, in whole characters. */
-static struct bytes snippet(struct bytes text, size_t at, size_t len) {
-    size_t from = at > SNIPPET_BEFORE ? at - SNIPPET_BEFORE : 0;
-    size_t to = text.len - at > len + SNIPPET_AFTER ? at + len + SNIPPET_AFTER : text.len;
-    while (inside_character(text, from)) {
-        from++;
-    }
-    while (inside_character(text, to)) {
-        to++;
-    }
-    return (struct bytes){text.data + from, to - from};
 }
 
 /* --- One session ------------------------------------------------------------------------------ */
@@ -81,14 +76,13 @@ static const char texts_sql[] = "SELECT m.id, m.message, p.bytes, CASE WHEN " SE
                                  "BY m.id DESC, p.number";
 static_assert(TEXT_HEAD == 262144, "texts_sql looks at as many characters");
 
-/* *ret_whole false: the session has more text than one call may look at. */
-static void session_look(struct search *search, const struct session_row *row,
-                         struct session_hit *ret_hit, bool *ret_whole) {
+/* False: the session has more text than one call may look at. *ret_hit: text "": not found. */
+static bool session_look(struct search *search, const struct session_row *row,
+                         struct session_hit *ret_hit) {
     struct session_hit hit = {.message = BYTES(""), .text = BYTES("")};
     int64_t last = INT64_MAX; /* Id of the oldest message looked at. */
-    size_t at = 0;
     bool more = true;
-    if (text_find(row->title, search->text, &at)) {
+    if (text_find(search, row->title, &hit.text)) {
         hit.text = row->title;
     }
     while (more && hit.text.len == 0 && search->bytes < SESSION_SEARCH_BYTES) {
@@ -98,20 +92,20 @@ static void session_look(struct search *search, const struct session_row *row,
                                     ARGS(arg_int(row->id), arg_int(last), arg_int(BATCH_MESSAGES),
                                          arg_text(search->pattern)));
         while (hit.text.len == 0 && rows_step(rows)) {
-            struct bytes text = rows_text(rows, 3); /* NULL of a message without a text. */
             messages += rows_int(rows, 0) != last;
             last = rows_int(rows, 0);
             search->bytes += rows_null(rows, 2) ? 0 : (size_t)rows_int(rows, 2);
-            /* A database may fold more letters than a-z: such a text is not found. */
-            if (!rows_null(rows, 3) && text_find(text, search->text, &at)) {
+            /* A database may fold more letters than a-z: such a text is not found. NULL: a message
+             * without a text. */
+            if (!rows_null(rows, 3) && text_find(search, rows_text(rows, 3), &hit.text)) {
                 hit.message = rows_copy(rows, 1);
-                hit.text = tx_copy(search->tx, snippet(text, at, search->text.len));
+                hit.text = tx_copy(search->tx, hit.text);
             }
         }
         more = messages == BATCH_MESSAGES;
     }
     *ret_hit = hit;
-    *ret_whole = !more || hit.text.len > 0;
+    return !more || hit.text.len > 0;
 }
 
 /* --- One message ------------------------------------------------------------------------------ */
@@ -119,7 +113,7 @@ static void session_look(struct search *search, const struct session_row *row,
 struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, bool *ret_found,
                              struct bytes *ret_around) {
     static_assert(TEXT_HEAD == 262144, "the statement looks at as many characters");
-    struct search search;
+    struct search search = {.bytes = 0};
     search_init(&search, tx, text);
     AUTO(rows_release)
     struct rows *rows =
@@ -128,15 +122,13 @@ struct err tx_message_search(struct tx *tx, int64_t message, struct bytes text, 
                 " AND " SEARCH_LOWER("substr(text, 1, 262144)") " LIKE $2 ESCAPE '!'"
                                                                 " ORDER BY number",
                 ARGS(arg_int(message), arg_text(search.pattern)));
-    bool found = false;
-    size_t at = 0;
-    while (!found && rows_step(rows)) {
-        found = text_find(rows_text(rows, 0), search.text, &at);
+    *ret_found = false;
+    while (!*ret_found && rows_step(rows)) {
+        *ret_found = text_find(&search, rows_text(rows, 0), ret_around);
     }
-    if (found) {
-        *ret_around = tx_copy(tx, snippet(rows_text(rows, 0), at, search.text.len));
+    if (*ret_found) {
+        *ret_around = tx_copy(tx, *ret_around);
     }
-    *ret_found = found;
     return tx_error(tx);
 }
 
@@ -165,8 +157,7 @@ static struct err row_keep(void *ctx, const struct session_row *row) {
 static void walk_row(struct walk *walk, const struct session_row *row) {
     struct search *search = &walk->search;
     struct session_hit hit;
-    bool whole = false, first = search->sessions == 0;
-    session_look(search, row, &hit, &whole);
+    const bool whole = session_look(search, row, &hit), first = search->sessions == 0;
     walk->ended = err_failed(tx_error(search->tx)) || (!whole && !first) ||
                   (hit.text.len > 0 && walk->each(walk->ctx, row, &hit) == SESSION_FOUND_ENOUGH);
     if (!walk->ended) {

@@ -3,13 +3,11 @@
  * session:ID has what happens in the session, for a client that shows it; project:NAME has what
  * changes in the list of the project's sessions.
  */
-#include "base/text.h"
 #include "engine/base/ids.h"
 #include "engine/inbox/bind.h"
 #include "engine/run/rows.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
-#include "journal/journal.h"
 
 enum {
     DATA_MAX = 4 << 10,

@@ -10,14 +10,10 @@
 #ifndef DROVER_ENGINE_SESSION_SESSIONS_H
 #define DROVER_ENGINE_SESSION_SESSIONS_H
 
-#include "base/base.h"
-#include "base/err.h"
-#include "base/id.h"
 #include "base/text.h"
 #include "engine/run/runs.h"
 #include "rules/session/given.h"
 #include "rules/session/session.h"
-#include "store/store.h"
 
 enum {
     SESSION_DEPTH_MAX = 3, /* Of subagents. */

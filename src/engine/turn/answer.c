@@ -12,7 +12,6 @@
  * review. */
 #include "base/json/json.h"
 #include "base/utf8.h"
-#include "engine/approval/rows.h"
 #include "engine/session/roots.h"
 #include "engine/turn/record.h"
 
@@ -54,10 +53,10 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
     cards__write(tx, turn->row.answer, card, result);
     turns__span_card_end(tx, turn, card, result);
     if (mark == CARD_MARK_GOOD) {
-        turn->row.mistakes = 0;
-        turn->row.mistakes_told = 0;
+        turn->row.facts.mistakes = 0;
+        turn->row.facts.mistakes_told = 0;
     }
-    turn->row.mistakes += mark == CARD_MARK_MISTAKE;
+    turn->row.facts.mistakes += mark == CARD_MARK_MISTAKE;
     tx_fail(tx, turns__event_card_finished(tx, turn, card, result));
 }
 
@@ -121,10 +120,10 @@ static struct turn_call call_take(struct turn *turn, const struct turn_item *ite
         call.cause = CARD_TOO_LARGE;
         call.refusal = BYTES(too_long);
     }
-    if (turn->row.last_call || turn->tools_left == 0) {
+    if (turn->row.facts.last || turn->tools_left == 0) {
         call.verdict = TURN_REFUSE;
         call.cause = CARD_TOOL_LIMIT;
-        call.refusal = turn->row.last_call ? BYTES(too_late) : BYTES(used_up);
+        call.refusal = turn->row.facts.last ? BYTES(too_late) : BYTES(used_up);
     } else if (turn->tools_left > 0) {
         turn->tools_left--;
     }
@@ -203,7 +202,7 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
 /* A subagent's usage is of that category, also where a notice woke it. */
 static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const bool notice = turn->row.trigger == TRIGGER_NOTICE;
-    const struct model_use use = {.category = turn->session.parent != 0 ? USAGE_SUBAGENT
+    const struct call_span use = {.category = turn->session.parent != 0 ? USAGE_SUBAGENT
                                               : notice                  ? USAGE_FOLLOW_UP
                                                                         : USAGE_TURN,
                                   .model = turn->row.model,
@@ -221,7 +220,7 @@ static void answer_store(struct tx *tx, struct turn *turn, const struct turn_ans
     const struct run_bounds *bounds = &answer->key.bounds;
     const struct amounts took = turns__amounts(&answer->usage, &answer->cost);
     turns__span_call_end(tx, turn, answer);
-    turn->row.answered = !items_add(tx, turn, answer);
+    turn->row.facts.answered = !items_add(tx, turn, answer);
     usage_count(tx, turn, answer);
     turns__budget_settle(tx, turn, bounds, answer_broke_off(answer) ? CALL_FAILED : CALL_ANSWERED,
                          &took);
@@ -241,9 +240,9 @@ static void misfit_note(struct tx *tx, struct turn *turn, struct bytes misfit) {
                         "it. This one does not:\n");
     text_add(&text, misfit.data, misfit.len);
     text_add_str(&text, "\nAnswer again.]");
-    turn->row.answered = false;
-    turn->row.last_call = false; /* The next one is, where this one was. */
-    turn->row.last = BYTES("");  /* No call was made that could be repeated. */
+    turn->row.facts.answered = false;
+    turn->row.facts.last = false; /* The next one is, where this one was. */
+    turn->row.last = BYTES("");   /* No call was made that could be repeated. */
     turns__add_text(tx, turn, PART_NOTICE, tx_copy_text(tx, &text, "turns: misfit"));
 }
 
@@ -253,7 +252,7 @@ static void truncated_count(struct turn_row *row, const struct turn_answer *answ
                             struct bytes misfit) {
     const bool whole = row->schema.len > 0 && misfit.len == 0 && !calls;
     const bool cut = answer->truncated && !whole;
-    row->truncated = cut && misfit.len == 0 ? row->truncated + 1 : 0;
+    row->facts.truncated = cut && misfit.len == 0 ? row->facts.truncated + 1 : 0;
     row->output_max = cut ? answer->output_more : row->output_max;
 }
 
@@ -278,7 +277,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     for (size_t i = 0; i < answer->item_count; i++) {
         calls = calls || answer->items[i].kind == TURN_ITEM_CALL;
     }
-    if (row->last_call && row->schema.len > 0 && calls && !answer_broke_off(answer)) {
+    if (row->facts.last && row->schema.len > 0 && calls && !answer_broke_off(answer)) {
         misfit = BYTES("It calls tools, and no more can be called."); /* An object is owed. */
     }
     truncated_count(row, answer, calls, misfit);
@@ -365,7 +364,7 @@ struct err tx_turn_card_end(struct tx *tx, const struct turn_card_result *result
     }
     cards__end(&card, result->cause);
     card.child.id = result->child != 0 ? result->child : card.child.id;
-    turn.row.wrote = turn.row.wrote || result->wrote;
+    turn.row.facts.wrote = turn.row.facts.wrote || result->wrote;
     turns__close_card(tx, &turn, &card, text);
     tx_fail(tx, runs__step_finished(tx, &turn.run));
     return turns__advance(tx, &turn, &result->key.bounds, plan);
@@ -436,7 +435,7 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
     turns__span_review_end(tx, &turn, &card, end);
     turns__budget_end_review(tx, &turn, end);
     if (end->asked) { /* The context is the turn's own, and stays as it is. */
-        const struct model_use use = {.category = USAGE_REVIEW,
+        const struct call_span use = {.category = USAGE_REVIEW,
                                       .model = turns__span_review_model(tx, &turn, &card),
                                       .usage = &end->usage,
                                       .cost = &end->cost};

@@ -51,7 +51,7 @@ MUST_CHECK bool cards__find(struct tx *tx, int64_t message, int64_t number, stru
 void cards__insert(struct tx *tx, int64_t message, struct card *io_card);
 /* The result of a long tool's card while its run goes on; and whether a result is that of the run's
  * end. */
-void cards__write_started(struct bytes operation, struct text *text);
+void cards__write_pending(const char *status, struct bytes operation, struct text *text);
 MUST_CHECK bool cards__is_outcome(struct bytes result, struct bytes operation);
 /* Ends a card: the state follows from the cause. Writes nothing. */
 static inline void cards__end(struct card *card, enum card_cause cause) {

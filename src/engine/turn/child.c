@@ -21,22 +21,18 @@ enum { COPIES_MAX = 64 }; /* Forks of one session whose cards an end reaches. */
 
 /* --- The begin -------------------------------------------------------------------------------- */
 
-static void pending_write(const char *status, struct bytes operation, struct text *text) {
+void cards__write_pending(const char *status, struct bytes operation, struct text *text) {
     text_add_char(text, '{');
     text_add_member(text, "status", bytes_of(status));
     text_add_member(text, "operation", operation);
     text_add_char(text, '}');
 }
 
-void cards__write_started(struct bytes operation, struct text *text) {
-    pending_write("started", operation, text);
-}
-
 /* The card's result, as long as its run goes on. */
 static void card_pend(struct tx *tx, struct turn *turn, const struct card *card, const char *status,
                       struct bytes operation) {
     AUTO(text_done) struct text text = {.size_max = 1024};
-    pending_write(status, operation, &text);
+    cards__write_pending(status, operation, &text);
     turns__close_card(tx, turn, card, tx_copy_text(tx, &text, "turns: pending"));
 }
 
@@ -238,12 +234,12 @@ enum turn_check turns__check_find(struct tx *tx, struct turn *turn, struct run_r
 struct err tx_turn_check_start(struct tx *tx, const struct turn_check_start *start,
                                struct turn_plan *plan) {
     struct turn turn;
-    if (!turns__open(tx, &start->key, plan, &turn) || !turn.row.wrote || turn.row.check_run != 0 ||
-        turn.row.call != 0) {
+    if (!turns__open(tx, &start->key, plan, &turn) || !turn.row.facts.wrote ||
+        turn.row.check_run != 0 || turn.row.call != 0) {
         plan->late = true;
         return tx_error(tx);
     }
-    turn.row.wrote = false;
+    turn.row.facts.wrote = false;
     if (!start->none && turn.run.stop == CAUSE_NONE) {
         turn.row.check_run = child_submit(tx, &turn, &start->run, turn.run.run).id;
     }
@@ -260,7 +256,7 @@ struct err tx_turn_check_end(struct tx *tx, const struct turn_check_end *end,
     }
     turn.row.check_run = 0;
     if (end->note.len > 0) {
-        turn.row.failed_checks++;
+        turn.row.facts.failed_checks++;
         turns__add_text(tx, &turn, PART_NOTICE, end->note);
     }
     return turns__advance(tx, &turn, &end->key.bounds, plan);

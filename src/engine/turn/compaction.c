@@ -293,7 +293,7 @@ static struct bytes note_words(struct tx *tx, const struct turn_compacted *compa
 
 static void note_before(struct tx *tx, struct turn *turn, const struct turn_compacted *compacted) {
     const struct turn_row *of = &turn->row;
-    const bool first = of->calls <= 1 && of->question != 0 && of->trigger != TRIGGER_AGAIN;
+    const bool first = of->facts.calls <= 1 && of->question != 0 && of->trigger != TRIGGER_AGAIN;
     const int64_t place = (first ? of->question : of->answer) - 1;
     struct message_part part = {
         .step = of->step, .kind = PART_TEXT, .text = note_words(tx, compacted)};
@@ -318,12 +318,18 @@ static void note_before(struct tx *tx, struct turn *turn, const struct turn_comp
 
 /* --- A summary is stored ---------------------------------------------------------------------- */
 
-static struct model_use use_of(const struct turn *turn, const struct turn_compacted *compacted) {
-    return (struct model_use){.category = USAGE_COMPACTION,
+static struct call_span span_of(struct turn *turn, const struct turn_compacted *compacted) {
+    return (struct call_span){.run = &turn->run,
+                              .kind = SPAN_COMPACTION,
+                              .category = USAGE_COMPACTION,
                               .model = turn->row.model,
                               .usage = &compacted->usage,
                               .cost = &compacted->cost,
-                              .calls = compacted->calls};
+                              .calls = compacted->calls,
+                              .cause = compacted->failure,
+                              .sentence = compacted->sentence,
+                              .output = compacted->summary,
+                              .tries = compacted->tries};
 }
 
 static void checkpoint_add(struct tx *tx, struct turn *turn,
@@ -393,25 +399,19 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
     if (!turns__open(tx, &compacted->key, plan, &turn) || turn.row.call != compacted->step) {
         plan->late = true;
         if (called && turns__load_run(tx, compacted->key.run, &turn)) {
-            const struct model_use late = use_of(&turn, compacted);
+            const struct call_span late = span_of(&turn, compacted);
             calls__count(tx, &turn.session, &late);
         }
         return tx_error(tx);
     }
     const bool alone = turns__compacts(&turn.row);
     if (called) {
-        const struct call_span span = {.run = &turn.run,
-                                       .step = ++turn.row.step,
-                                       .kind = SPAN_COMPACTION,
-                                       .use = use_of(&turn, compacted),
-                                       .cause = compacted->failure,
-                                       .sentence = compacted->sentence,
-                                       .output = compacted->summary,
-                                       .tries = compacted->tries};
+        struct call_span span = span_of(&turn, compacted);
+        span.step = ++turn.row.step;
         calls__span(tx, &span);
         /* The sum of several rounds is not what one call takes. */
         turns__budget_settle(tx, &turn, bounds, alone ? CALL_FAILED : CALL_BESIDE, &took);
-        calls__count(tx, &turn.session, &span.use);
+        calls__count(tx, &turn.session, &span);
     }
     turns__write(tx, &turn.row);
     if (compacted->failure == CAUSE_NONE && compacted->folded.place.message != 0 &&

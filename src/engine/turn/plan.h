@@ -5,7 +5,6 @@
 #ifndef DROVER_ENGINE_TURN_PLAN_H
 #define DROVER_ENGINE_TURN_PLAN_H
 
-#include "base/memory.h"
 #include "engine/run/runs.h"
 #include "rules/budget/budget.h"
 #include "rules/trace/usage.h"

@@ -133,7 +133,7 @@ static void result_keep(struct reader *reader, const struct piece *piece, struct
     for (const struct noticed *at = reader->noticed; at != NULL && started.len == 0;
          at = at->next) {
         if (cards__is_outcome(text, at->run)) {
-            cards__write_started(at->run, &started);
+            cards__write_pending("started", at->run, &started);
             text = text_bytes(&started);
             failed = false;
         }

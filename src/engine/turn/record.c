@@ -70,7 +70,7 @@ struct amounts turns__amounts(const struct usage *usage, const struct usage_cost
     return took;
 }
 
-void calls__count(struct tx *tx, struct session_row *session, const struct model_use *use) {
+void calls__count(struct tx *tx, struct session_row *session, const struct call_span *use) {
     struct usage_add add = {.session = session,
                             .model = use->model,
                             .category = use->category,
@@ -145,11 +145,11 @@ void turns__span_call_end(struct tx *tx, const struct turn *turn,
 }
 
 void calls__span(struct tx *tx, const struct call_span *call) {
-    const struct span_start start = start_of(call->run, call->step, call->kind, call->use.model);
+    const struct span_start start = start_of(call->run, call->step, call->kind, call->model);
     struct span_end end = end_of(call->run, call->step, call->cause);
     end.error = call->sentence;
     end.output = call->output;
-    end_add_usage(&end, call->use.usage, call->use.cost, call->tries);
+    end_add_usage(&end, call->usage, call->cost, call->tries);
     tx_fail(tx, tx_span_start(tx, &start));
     tx_fail(tx, tx_span_end(tx, &end, NULL /* the run is fenced */));
 }
@@ -349,6 +349,6 @@ struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
     text_add_member(&data, "state", bytes_of(run_state_name(run->state)));
     text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
     text_add_member(&data, "note", run->note);
-    text_add_member_int(&data, "calls", turn->row.calls);
+    text_add_member_int(&data, "calls", turn->row.facts.calls);
     return turns__event_close(tx, &turn->session, "turn_finished", &data);
 }

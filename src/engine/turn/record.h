@@ -34,31 +34,26 @@ void turns__budget_settle(struct tx *tx, struct turn *turn, const struct run_bou
 void turns__budget_end_review(struct tx *tx, struct turn *turn, const struct turn_review_end *end);
 struct amounts turns__amounts(const struct usage *usage, const struct usage_cost *cost);
 
-/* --- Sums ------------------------------------------------------------------------------------- */
-
-struct model_use {
-    enum usage_category category;
-    struct bytes model;
-    const struct usage *usage;     /* Borrowed. */
-    const struct usage_cost *cost; /* Borrowed. */
-    int64_t calls;                 /* 0: one. */
-};
-/* Into the sums of the session, of the row, too, and of the day. */
-void calls__count(struct tx *tx, struct session_row *session, const struct model_use *use);
-
-/* --- Spans ------------------------------------------------------------------------------------ */
+/* --- Usage, and spans of calls ---------------------------------------------------------------- */
 
 /* A call from its begin to its end: written when the call is over, so a crash leaves nothing. */
 struct call_span {
     const struct run_row *run; /* Borrowed. */
     int64_t step;
     enum span_kind kind;
-    struct model_use use;
+    enum usage_category category;
+    struct bytes model;
+    const struct usage *usage;     /* Borrowed. */
+    const struct usage_cost *cost; /* Borrowed. */
+    int64_t calls;                 /* 0: one. */
     enum run_cause cause;
     struct bytes sentence, output;
     int64_t tries;
 };
 void calls__span(struct tx *tx, const struct call_span *call);
+/* Adds category, model, usage, cost and calls to the sums of the session, of the row, too, and of
+ * the day. */
+void calls__count(struct tx *tx, struct session_row *session, const struct call_span *call);
 
 void turns__span_call(struct tx *tx, const struct turn *turn);
 void turns__span_call_end(struct tx *tx, const struct turn *turn, const struct turn_answer *answer);

@@ -22,26 +22,26 @@ enum { TURN_TRIGGER = MAP_WORD };
     X("question", question, MAP_INT, MAP_INSERT)                                                   \
     X("answer", answer, MAP_INT, MAP_INSERT)                                                       \
     X("model", model, MAP_TEXT, MAP_INSERT)                                                        \
-    X("calls_max", calls_max, MAP_INT, MAP_INSERT)                                                 \
+    X("calls_max", facts.calls_max, MAP_INT, MAP_INSERT)                                           \
     X("begun", begun, MAP_BOOL, MAP_INSERT | MAP_SET)                                              \
-    X("calls", calls, MAP_INT, MAP_INSERT | MAP_SET)                                               \
+    X("calls", facts.calls, MAP_INT, MAP_INSERT | MAP_SET)                                         \
     X("step", step, MAP_INT, MAP_INSERT | MAP_SET)                                                 \
     X("call", call, MAP_INT, MAP_INSERT | MAP_SET)                                                 \
     X("from_seq", from_seq, MAP_INT, MAP_INSERT | MAP_SET)                                         \
-    X("mistakes", mistakes, MAP_INT, MAP_INSERT | MAP_SET)                                         \
-    X("mistakes_told", mistakes_told, MAP_INT, MAP_INSERT | MAP_SET)                               \
-    X("repeats", repeats, MAP_INT, MAP_INSERT | MAP_SET)                                           \
-    X("answered", answered, MAP_BOOL, MAP_INSERT | MAP_SET)                                        \
-    X("last_call", last_call, MAP_BOOL, MAP_INSERT | MAP_SET)                                      \
+    X("mistakes", facts.mistakes, MAP_INT, MAP_INSERT | MAP_SET)                                   \
+    X("mistakes_told", facts.mistakes_told, MAP_INT, MAP_INSERT | MAP_SET)                         \
+    X("repeats", facts.repeats, MAP_INT, MAP_INSERT | MAP_SET)                                     \
+    X("answered", facts.answered, MAP_BOOL, MAP_INSERT | MAP_SET)                                  \
+    X("last_call", facts.last, MAP_BOOL, MAP_INSERT | MAP_SET)                                     \
     X("last", last, MAP_TEXT, MAP_INSERT | MAP_SET)                                                \
-    X("wrote", wrote, MAP_BOOL, MAP_INSERT | MAP_SET)                                              \
+    X("wrote", facts.wrote, MAP_BOOL, MAP_INSERT | MAP_SET)                                        \
     X("check_run", check_run, MAP_INT, MAP_INSERT | MAP_SET)                                       \
-    X("failed_checks", failed_checks, MAP_INT, MAP_INSERT | MAP_SET)                               \
+    X("failed_checks", facts.failed_checks, MAP_INT, MAP_INSERT | MAP_SET)                         \
     X("granted_output", granted.of[AMOUNT_OUTPUT_TOKENS], MAP_INT, MAP_INSERT | MAP_SET)           \
     X("granted_tokens", granted.of[AMOUNT_TOKENS], MAP_INT, MAP_INSERT | MAP_SET)                  \
     X("granted_cost", granted.of[AMOUNT_COST], MAP_INT, MAP_INSERT | MAP_SET)                      \
     X("misfits", misfits, MAP_INT, MAP_INSERT | MAP_SET)                                           \
-    X("truncated", truncated, MAP_INT, MAP_INSERT | MAP_SET)                                       \
+    X("truncated", facts.truncated, MAP_INT, MAP_INSERT | MAP_SET)                                 \
     X("output_max", output_max, MAP_INT, MAP_INSERT | MAP_SET)                                     \
     X("COALESCE((SELECT answer_schema FROM messages m WHERE m.id = question), '')", schema,        \
       MAP_TEXT, MAP_READ)

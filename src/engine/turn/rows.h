@@ -21,22 +21,20 @@ struct turn_row {
     int64_t question; /* The user's message; 0: none. */
     int64_t answer;   /* The message it writes. */
     struct bytes model;
-    int64_t calls, calls_max;
-    int64_t step;     /* The last one given out. */
-    int64_t call;     /* The step of the model's call that is out; 0: none. */
-    int64_t from_seq; /* Where the stream's events of that call begin. */
-    int64_t mistakes, mistakes_told, repeats;
-    int64_t check_run; /* id of the run that checks what was written; 0: none. */
-    int64_t failed_checks;
+    /* Stored: calls, calls_max, mistakes, mistakes_told, repeats, truncated, failed_checks,
+     * answered, last, wrote. The others are computed for each step (step.c). */
+    struct turn_facts facts;
+    int64_t step;           /* The last one given out. */
+    int64_t call;           /* The step of the model's call that is out; 0: none. */
+    int64_t from_seq;       /* Where the stream's events of that call begin. */
+    int64_t check_run;      /* id of the run that checks what was written; 0: none. */
     struct amounts granted; /* By the budgets above it, to the call that is out, or, while none is,
                              * to all reviews that are out. */
     struct bytes schema;    /* Of its answer: JSON; "": it is words. Read with its question. */
     int64_t misfits;        /* Answers that did not fit it. */
-    int64_t truncated;      /* Answers in a row that their longest length cut off. */
     int64_t output_max;     /* Tokens of an answer, since one was cut off; 0: the model's own. */
     struct bytes last;      /* Digest of the last calls and their results; "". */
-    bool begun, answered, last_call;
-    bool wrote; /* A step wrote files, and nothing was checked since. */
+    bool begun;
 };
 bool turns__compacts(const struct turn_row *row);
 void turns__insert(struct tx *tx, const struct turn_row *row);

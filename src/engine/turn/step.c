@@ -103,7 +103,6 @@ static bool card_ready(const struct card *card) {
 }
 
 struct step {
-    struct turn_facts facts;
     struct cards cards;
     struct run_row check; /* The run that checks, where there is one. */
 };
@@ -115,24 +114,15 @@ enum { PARTS_BESIDE = 64 };
  * last call comes while there is room for all that it may bring. */
 static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
     struct turn_row *row = &turn->row;
+    struct turn_facts *facts = &row->facts;
     step->cards = cards__open(tx, row->answer);
     turns__count_tools(tx, turn);
-    step->facts = (struct turn_facts){.stop = turn->run.stop,
-                                      .compacts = turns__compacts(row),
-                                      .answered = row->answered,
-                                      .last = row->last_call,
-                                      .owes_object = row->schema.len > 0,
-                                      .truncated = row->truncated,
-                                      .calls = row->calls,
-                                      .calls_max = row->calls_max,
-                                      .wrote = row->wrote,
-                                      .failed_checks = row->failed_checks,
-                                      .mistakes = row->mistakes,
-                                      .mistakes_told = row->mistakes_told,
-                                      .repeats = row->repeats,
-                                      .tools_used_up = turn->tools_left == 0,
-                                      .check = turns__check_find(tx, turn, &step->check)};
-    struct turn_facts *facts = &step->facts;
+    facts->stop = turn->run.stop;
+    facts->compacts = turns__compacts(row);
+    facts->owes_object = row->schema.len > 0;
+    facts->tools_used_up = turn->tools_left == 0;
+    facts->check = turns__check_find(tx, turn, &step->check);
+    facts->ready = facts->asking = facts->reviewing = 0;
     for (size_t i = 0; i < step->cards.count; i++) {
         facts->ready += card_ready(&step->cards.at[i]);
         facts->asking += step->cards.at[i].state == PART_STATE_ASKING;
@@ -150,12 +140,11 @@ static void find_facts(struct tx *tx, struct turn *turn, struct step *step) {
     /* Before the model is asked again: whether it keeps doing the same. Counted once for a call:
      * while something is checked, it is not. */
     const enum turn_next next = turn_next(facts).next;
-    if ((next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL) && row->calls > 0 &&
-        !row->answered && !turn->cut_off) {
+    if ((next == TURN_NEXT_CALL || next == TURN_NEXT_LAST_CALL) && facts->calls > 0 &&
+        !facts->answered && !turn->cut_off) {
         const struct sha256_hex digest = cards__digest(tx, row->answer);
-        row->repeats = bytes_is(row->last, digest.text) ? row->repeats + 1 : 1;
+        facts->repeats = bytes_is(row->last, digest.text) ? facts->repeats + 1 : 1;
         row->last = tx_copy(tx, bytes_of(digest.text));
-        facts->repeats = row->repeats;
     }
 }
 
@@ -188,20 +177,20 @@ static void join_steering(struct tx *tx, const struct turn *turn) {
  * crash leaves nothing of it. */
 static void begin_step(struct turn *turn, struct turn_plan *plan) {
     turn->row.step++;
-    turn->row.calls++;
+    turn->row.facts.calls++;
     turn->row.call = turn->row.step;
     plan->step = turn->row.call;
 }
 
 /* A call that is made again has its notices already. */
-static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts *facts,
-                       struct turn_plan *plan) {
+static void start_call(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
+    const struct turn_facts *facts = &turn->row.facts;
     const bool last = plan->next == TURN_NEXT_LAST_CALL;
     const enum turn_nudge nudge = turn->cut_off ? TURN_NUDGE_NONE : turn_nudge(facts);
     struct stream_state state = {0};
     bool found = false;
     if (nudge == TURN_NUDGE_MISTAKES) {
-        turn->row.mistakes_told = facts->mistakes;
+        turn->row.facts.mistakes_told = facts->mistakes;
         turns__add_text(tx, turn, PART_NOTICE, BYTES(nudge_mistakes));
     } else if (nudge == TURN_NUDGE_REPEATS) {
         turns__add_text(tx, turn, PART_NOTICE, BYTES(nudge_repeats));
@@ -214,8 +203,8 @@ static void start_call(struct tx *tx, struct turn *turn, const struct turn_facts
         join_steering(tx, turn);
     }
     begin_step(turn, plan);
-    turn->row.answered = false;
-    turn->row.last_call = last;
+    turn->row.facts.answered = false;
+    turn->row.facts.last = last;
     plan->last = last;
     plan->output_max = turn->row.output_max;
     AUTO(text_done) struct text data = turns__event_open(turn);
@@ -297,7 +286,7 @@ static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
 static void plan_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
                          struct turn_plan *plan) {
     struct settings settings = {.review_model = {"", 0}};
-    if (step->facts.reviewing == 0) {
+    if (turn->row.facts.reviewing == 0) {
         return;
     }
     tx_fail(tx, tx_settings_read(tx, &settings));
@@ -305,7 +294,7 @@ static void plan_reviews(struct tx *tx, const struct turn *turn, const struct st
         tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
     for (size_t i = 0; i < step->cards.count; i++) {
         const struct card *card = &step->cards.at[i];
-        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, &step->facts)) {
+        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, &turn->row.facts)) {
             plan_card(tx, card, plan)->review = true;
         }
     }
@@ -320,7 +309,7 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
     plan_reviews(tx, turn, step, plan);
     for (size_t i = 0; i < step->cards.count; i++) {
         struct card *card = &step->cards.at[i];
-        if (card_ready(card) && plan_has_room(plan, card, &step->facts) &&
+        if (card_ready(card) && plan_has_room(plan, card, &turn->row.facts) &&
             (card->repeatable || i == 0)) {
             if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
                 card->state = PART_STATE_RUNNING;
@@ -336,7 +325,7 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
     }
     if (plan->card_count > 0) {
         plan->next = TURN_NEXT_START;
-    } else if (step->facts.running > 0) {
+    } else if (turn->row.facts.running > 0) {
         plan->next = TURN_NEXT_WAIT;
     } else {
         park(tx, turn, plan);
@@ -377,12 +366,12 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
     if (err_failed(tx_error(tx))) {
         return tx_error(tx); /* Nothing is decided from facts that were not read. */
     }
-    const struct turn_step next = budget_check(tx, turn, bounds, turn_next(&step.facts), &why);
+    const struct turn_step next = budget_check(tx, turn, bounds, turn_next(&turn->row.facts), &why);
     plan->next = next.next;
     switch (plan->next) {
     case TURN_NEXT_CALL:
     case TURN_NEXT_LAST_CALL:
-        start_call(tx, turn, &step.facts, plan);
+        start_call(tx, turn, plan);
         break;
     case TURN_NEXT_START:
         start_cards(tx, turn, &step, plan);
@@ -492,9 +481,9 @@ static void call_settle(struct tx *tx, struct turn *turn, const struct run_bound
     }
     turn->cut_off = true;
     turn->row.call = 0;
-    turn->row.answered = false;
-    turn->row.last_call = false; /* The last call had no answer: the next one is the last. */
-    turn->row.calls--;
+    turn->row.facts.answered = false;
+    turn->row.facts.last = false; /* The last call had no answer: the next one is the last. */
+    turn->row.facts.calls--;
 }
 
 /* Tools that were running: those that may be repeated begin again. *ret_tool, *ret_review: some

@@ -60,21 +60,21 @@ struct err subagents__ended(struct tx *tx, int64_t session, struct run_freed *fr
 /* The label, else the beginning of the input's first line. */
 static struct bytes title_of(struct tx *tx, const struct subagent_new *what) {
     static const char beginning[] = "Subagent: ";
-    struct bytes label = what->label;
-    if (label.len == 0) {
-        const char *end = memchr(what->input.data, '\n', what->input.len);
-        size_t most = end == NULL ? what->input.len : (size_t)(end - what->input.data), len = 0;
-        for (size_t chars = 0; len < most; len++) {
-            chars += ((unsigned char)what->input.data[len] & 0xC0) != 0x80;
+    struct bytes rest = what->input, line = BYTES("");
+    if (what->label.len == 0 && bytes_next(&rest, '\n', &line)) {
+        size_t len = 0;
+        for (size_t chars = 0; len < line.len; len++) {
+            chars += ((unsigned char)line.data[len] & 0xC0) != 0x80;
             if (chars > SUBAGENT_TITLE) {
                 break;
             }
         }
-        return (struct bytes){what->input.data, len};
+        return (struct bytes){line.data, len};
     }
-    AUTO(text_done) struct text title = {.size_max = SESSION_TITLE_MAX + 1};
+    AUTO(text_done) struct text title = text_up_to(SESSION_TITLE_MAX + 1);
     text_add_str(&title, beginning);
-    text_add(&title, label.data, utf8_cut(label, SESSION_TITLE_MAX - (sizeof beginning - 1)));
+    text_add(&title, what->label.data,
+             utf8_cut(what->label, SESSION_TITLE_MAX - (sizeof beginning - 1)));
     return tx_copy_text(tx, &title, "subagents: title");
 }
 

@@ -14,10 +14,6 @@
 #ifndef DROVER_ENGINE_TURN_SUBAGENTS_H
 #define DROVER_ENGINE_TURN_SUBAGENTS_H
 
-#include "base/base.h"
-#include "base/err.h"
-#include "base/id.h"
-#include "engine/session/sessions.h"
 #include "engine/turn/turns.h"
 
 enum {

@@ -233,7 +233,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
                            .trigger = message->trigger,
                            .question = message->question,
                            .model = model_of(message, session),
-                           .calls_max = fewer ? message->calls_max : most,
+                           .facts.calls_max = fewer ? message->calls_max : most,
                            .last = BYTES("")};
     if (asks) {
         const struct message_row question = {
@@ -306,18 +306,6 @@ static struct err earlier_find(struct tx *tx, const struct turn_message *message
     return err_failed(err) || found ? err : err_make(ERR_NOT_FOUND, "turns: the run was removed");
 }
 
-static struct bytes decision_write(struct tx *tx, const struct turn_accepted *accepted) {
-    AUTO(text_done) struct text told = {.size_max = DECISION_MAX};
-    text_add_char(&told, '{');
-    text_add_member(&told, "decision", bytes_of(turn_decision_name(accepted->decision)));
-    if (accepted->undone.len > 0) {
-        text_add_name(&told, "undone");
-        text_add(&told, accepted->undone.data, accepted->undone.len);
-    }
-    text_add_char(&told, '}');
-    return tx_copy_text(tx, &told, "turns: decision");
-}
-
 /* --- A message is accepted -------------------------------------------------------------------- */
 
 static struct err run_ask(struct tx *tx, int64_t id, enum run_cause cause,
@@ -384,8 +372,16 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     if (accepted->decision == TURN_DECIDE_UNDO) {
         accepted->undone = undone_list(tx, live.running);
     }
+    AUTO(text_done) struct text told = text_up_to(DECISION_MAX);
     if (accepted->decision != TURN_DECIDE_QUEUE) {
-        noted.told = decision_write(tx, accepted);
+        text_add_char(&told, '{');
+        text_add_member(&told, "decision", bytes_of(turn_decision_name(accepted->decision)));
+        if (accepted->undone.len > 0) {
+            text_add_name(&told, "undone");
+            text_add(&told, accepted->undone.data, accepted->undone.len);
+        }
+        text_add_char(&told, '}');
+        noted.told = tx_copy_text(tx, &told, "turns: decision");
     }
     if (accepted->decision == TURN_DECIDE_JOIN) {
         const struct message_row joins = {

@@ -6,10 +6,7 @@
 #ifndef DROVER_ENGINE_TURN_SUBMIT_H
 #define DROVER_ENGINE_TURN_SUBMIT_H
 
-#include "base/id.h"
-#include "engine/run/runs.h"
 #include "engine/session/messages.h"
-#include "engine/session/sessions.h"
 #include "rules/turn/turn.h"
 
 enum {

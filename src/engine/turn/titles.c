@@ -26,11 +26,9 @@ static struct bytes question_text(struct tx *tx, int64_t question) {
 
 static struct err title_give(struct tx *tx, const struct session_row *session,
                              const struct title *title) {
-    const struct session_key key = {.owner = session->owner, .session = session->session};
+    const struct session_key key = {session->owner, session->session};
     bool given = false;
-    return title->len == 0
-               ? tx_error(tx)
-               : tx_session_give_title(tx, &key, (struct bytes){title->text, title->len}, &given);
+    return tx_session_give_title(tx, &key, (struct bytes){title->text, title->len}, &given);
 }
 
 static struct err title_give_words(struct tx *tx, const struct session_row *session,
@@ -41,18 +39,9 @@ static struct err title_give_words(struct tx *tx, const struct session_row *sess
 
 /* --- It begins -------------------------------------------------------------------------------- */
 
-/* A turn has at most one title, whichever transaction ends it. */
-static struct id title_id(const struct tx *tx, const struct turn *turn) {
-    struct sha256_stream sha;
-    sha256_start(&sha);
-    sha256_add(&sha, "title of ", 9);
-    sha256_add(&sha, turn->run.run.data, turn->run.run.len);
-    const struct sha256 digest = sha256_finish(&sha);
-    return id_make("run", tx_now_ms(tx), digest.bytes);
-}
-
 /* Submits the run, unless the session has one: one at a time. It is queued, and admitted with what
- * the turn's end frees. */
+ * the turn's end frees. The id is made of the turn's, which has at most one title, whichever
+ * transaction ends it. */
 static struct err title_submit(struct tx *tx, const struct turn *turn, struct bytes model,
                                struct run_freed *freed) {
     const struct bytes session = turn->session.session;
@@ -64,7 +53,12 @@ static struct err title_submit(struct tx *tx, const struct turn *turn, struct by
     text_add_member(&spec, "turn", turn->run.run);
     text_add_member(&spec, "model", model);
     text_add_char(&spec, '}');
-    struct run_new what = {.run = title_id(tx, turn),
+    struct sha256_stream sha;
+    sha256_start(&sha);
+    sha256_add(&sha, "title of ", 9);
+    sha256_add(&sha, turn->run.run.data, turn->run.run.len);
+    const struct sha256 digest = sha256_finish(&sha);
+    struct run_new what = {.run = id_make("run", tx_now_ms(tx), digest.bytes),
                            .owner = turn->session.owner,
                            .parent = BYTES(""),
                            .key = tx_copy_text(tx, &key, "titles: key"),
@@ -125,14 +119,10 @@ static struct err naming_find(struct tx *tx, const struct run_row *run, struct n
     if (err_failed(err)) {
         return err;
     }
+    const struct session_key session = {run->owner, json_bytes(spec, "session")};
+    const struct run_key of_turn = {run->owner, json_bytes(spec, "turn")};
     naming->model = tx_copy(tx, json_bytes(spec, "model"));
-    const struct session_key of_session = {.owner = run->owner,
-                                           .session = tx_copy(tx, json_bytes(spec, "session"))};
-    const struct run_key of_turn = {.owner = run->owner,
-                                    .run = tx_copy(tx, json_bytes(spec, "turn"))};
-    err = tx_session_find(tx, &of_session, &found, &naming->session);
-    naming->session.id = found ? naming->session.id : 0;
-    if (!err_failed(err) && found) {
+    if (sessions__find(tx, &session, &naming->session)) {
         err = tx_run_find(tx, &of_turn, &found, &turn);
     }
     if (err_failed(err) || !found || !turns__find(tx, turn.id, &row)) {
@@ -146,32 +136,26 @@ static struct err naming_find(struct tx *tx, const struct run_row *run, struct n
     return tx_error(tx);
 }
 
-static struct err title_run_find(struct tx *tx, const struct title_key *key, bool *ret_late,
-                                 struct run_row *ret_run) {
-    const struct run_key of = {.run = key->run};
-    bool found = false;
-    struct err err = tx_run_find(tx, &of, &found, ret_run);
-    *ret_late = !found || ret_run->kind != KIND_TITLE || ret_run->state != RUN_RUNNING ||
-                ret_run->attempt != key->attempt;
-    return err;
+/* False: the run has ended, or is in another attempt. */
+static bool title_run_load(struct tx *tx, const struct title_key *key, struct run_row *ret_run) {
+    return runs__load(tx, key->run, ret_run) && ret_run->kind == KIND_TITLE &&
+           ret_run->state == RUN_RUNNING && ret_run->attempt == key->attempt;
 }
 
 struct err tx_title_find(struct tx *tx, const struct title_key *key, struct title_ask *ret_ask) {
     struct run_row run;
-    struct naming naming = {.wanted = false};
-    *ret_ask = (struct title_ask){.wanted = false};
-    struct err err = title_run_find(tx, key, &ret_ask->late, &run);
-    if (!err_failed(err) && !ret_ask->late) {
-        err = naming_find(tx, &run, &naming);
+    struct naming naming;
+    *ret_ask = (struct title_ask){.late = !title_run_load(tx, key, &run)};
+    if (ret_ask->late || err_failed(tx_fail(tx, naming_find(tx, &run, &naming))) ||
+        !naming.wanted) {
+        return tx_error(tx);
     }
-    if (!err_failed(err) && naming.wanted) {
-        ret_ask->wanted = true;
-        ret_ask->model = naming.model;
-        ret_ask->question = question_text(tx, naming.question);
-        err = turns__said(tx, naming.turn, &ret_ask->answer);
-        ret_ask->answer.len = err_failed(err) ? 0 : utf8_cut(ret_ask->answer, TITLE_QUOTE_MAX);
-    }
-    return err;
+    ret_ask->wanted = true;
+    ret_ask->model = naming.model;
+    ret_ask->question = question_text(tx, naming.question);
+    tx_fail(tx, turns__said(tx, naming.turn, &ret_ask->answer));
+    ret_ask->answer.len = utf8_cut(ret_ask->answer, TITLE_QUOTE_MAX);
+    return tx_error(tx);
 }
 
 /* --- Cut off by a crash ----------------------------------------------------------------------- */
@@ -179,10 +163,9 @@ struct err tx_title_find(struct tx *tx, const struct title_key *key, struct titl
 struct err tx_title_adopt(struct tx *tx, const struct title_key *key,
                           const struct run_bounds *bounds, struct title_adopted *ret_adopted) {
     struct run_row run;
-    *ret_adopted = (struct title_adopted){.over = false};
-    struct err err = title_run_find(tx, key, &ret_adopted->late, &run);
-    if (err_failed(err) || ret_adopted->late || run.epoch == tx_epoch(tx)) {
-        return err;
+    *ret_adopted = (struct title_adopted){.late = !title_run_load(tx, key, &run)};
+    if (ret_adopted->late || run.epoch == tx_epoch(tx)) {
+        return tx_error(tx);
     }
     /* Nothing is granted back: the reserve stays for the call that follows. */
     const struct budget_spend spend = {
@@ -205,10 +188,10 @@ static void call_charge(struct tx *tx, const struct title_end *end, struct namin
     const struct call_span span = {.run = run,
                                    .step = 1,
                                    .kind = SPAN_MODEL,
-                                   .use = {.category = USAGE_TITLE,
-                                           .model = naming->model,
-                                           .usage = &end->usage,
-                                           .cost = &end->cost},
+                                   .category = USAGE_TITLE,
+                                   .model = naming->model,
+                                   .usage = &end->usage,
+                                   .cost = &end->cost,
                                    .cause = end->cause,
                                    .sentence = end->sentence,
                                    .output = end->said,
@@ -216,11 +199,11 @@ static void call_charge(struct tx *tx, const struct title_end *end, struct namin
     tx_fail(tx, tx_budget_spend(tx, &spend, &end->bounds, run));
     calls__span(tx, &span);
     if (naming->session.id != 0) {
-        calls__count(tx, &naming->session, &span.use);
         AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
         text_add_char(&data, '{');
         text_add_member(&data, "run", run->run); /* No message of the session is its own. */
         text_add_member_bool(&data, "title", true);
+        calls__count(tx, &naming->session, &span);
         tx_fail(tx, turns__event_usage(tx, &naming->session, &end->usage, &end->cost, &data));
     }
 }
@@ -229,13 +212,9 @@ struct err tx_title_end(struct tx *tx, const struct title_end *end, bool *ret_la
     struct run_row run;
     struct naming naming;
     struct run_freed freed = {.kinds = 0};
-    struct err err = title_run_find(tx, &end->key, ret_late, &run);
-    if (err_failed(err) || *ret_late) {
-        return err;
-    }
-    err = naming_find(tx, &run, &naming);
-    if (err_failed(err)) {
-        return err;
+    *ret_late = !title_run_load(tx, &end->key, &run);
+    if (*ret_late || err_failed(tx_fail(tx, naming_find(tx, &run, &naming)))) {
+        return tx_error(tx);
     }
     if (end->asked) {
         call_charge(tx, end, &naming, &run);
@@ -259,7 +238,7 @@ struct err tx_title_end(struct tx *tx, const struct title_end *end, bool *ret_la
         run.cause = verdict.cause;
         run.state = verdict.state;
     }
-    err = runs__end(tx, &of_run, &run, &freed);
+    struct err err = runs__end(tx, &of_run, &run, &freed);
     return err_failed(err) ? err : runs__admit_freed(tx, &freed, &end->bounds);
 }
 

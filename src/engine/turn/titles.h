@@ -13,11 +13,8 @@
 #ifndef DROVER_ENGINE_TURN_TITLES_H
 #define DROVER_ENGINE_TURN_TITLES_H
 
-#include "base/base.h"
-#include "base/err.h"
 #include "engine/run/runs.h"
 #include "rules/trace/usage.h"
-#include "store/store.h"
 
 enum { TITLE_QUOTE_MAX = 2000 }; /* Bytes of the question, and of the answer, that it is made of. */
 

@@ -18,8 +18,6 @@
 #define DROVER_ENGINE_TURN_TURNS_H
 
 #include "engine/turn/answers.h"
-#include "engine/turn/plan.h"
 #include "engine/turn/prompt.h"
-#include "engine/turn/submit.h"
 
 #endif
