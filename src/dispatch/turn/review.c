@@ -76,10 +76,7 @@ void review__free(struct talk_review *review) {
 
 static void review_settle(struct talk_review *review, enum turn_review verdict) {
     struct talk_work *work = review->work;
-    struct talk *talk = work->talk;
-    if (talk__is_over(talk)) {
-        work__free(work);
-        talk__maybe_free(talk);
+    if (work__is_over(work)) {
         return;
     }
     struct talk_errand *errand = work__errand(work, ERRAND_REVIEW_END);

@@ -11,14 +11,18 @@
 #include "dispatch/turn/talk.h"
 #include "tool/web/web.h"
 
+enum { WORK_TEXTS = 8 };
+
 struct rows_fresh;
 struct talk_review;
 struct talk_work {
     struct talk_work *next;
     struct talk *talk;
     struct pool_job job;
-    struct turn_card card;         /* Owned: its texts, each terminated. */
-    char *root, *settings, *roots; /* Owned. */
+    struct turn_card card;               /* Texts are `owned`, each terminated; */
+    const char *root, *settings, *roots; /* as are these. */
+    char *owned[WORK_TEXTS];             /* Owned. */
+    size_t owned_count;
     atomic_bool cancelled;
     bool away; /* In the pool. */
     struct web_fetch *fetch;
@@ -36,19 +40,14 @@ void talk__work(struct talk *talk, const struct turn_plan *plan);
 void talk__cancel_works(struct talk *talk);
 MUST_CHECK bool work__is_away(const struct talk_work *work);
 void work__free(struct talk_work *work);
+/* True: its talk is over, and it is freed, with its talk where nothing else of that is away. */
+MUST_CHECK bool work__is_over(struct talk_work *work);
 void work__settle(struct talk_work *work); /* Stores its result, or is freed with its talk. */
-/* The call failed, with these words as its result. */
-void work__fail(struct talk_work *work, enum card_cause cause, const char *words);
 struct talk_errand *work__errand(struct talk_work *work, enum errand_kind kind);
 void work__pool(struct talk_work *work, void (*run)(struct pool_job *),
                 void (*done)(struct pool_job *));
 /* `job` came back. False: nobody waits for it any more, and it is gone. */
 MUST_CHECK bool work__is_back(struct talk_work *work);
-
-/* child.c: a call that is a command, and the check of the project, are jobs. */
-void child__begin(struct talk_work *work);
-void child__fetch(struct talk_work *work);
-void check__begin(struct talk_work *work);
 
 /* review.c */
 void review__begin(struct talk_work *work);
