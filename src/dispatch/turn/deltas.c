@@ -24,10 +24,10 @@ enum {
 /* The text of one source on its way. Owns copies, since the turn may end while they are written. */
 struct delta_write {
     struct deltas *deltas;
-    struct delta_write *prev, *next; /* In `writes`. */
-    struct delta_source *source;     /* Borrowed; NULL: the turn is gone. */
-    struct delta_place place;        /* Owned: its names. */
-    char *records;                   /* Owned. */
+    struct link link;            /* In `writes`. */
+    struct delta_source *source; /* Borrowed; NULL: the turn is gone. */
+    struct delta_place place;    /* Owned: its names. */
+    char *records;               /* Owned. */
     size_t len;
     bool cut; /* The source had more text than one store function takes. */
     uint64_t begun_ns;
@@ -36,8 +36,8 @@ struct delta_write {
 
 struct deltas {
     struct asker asker;
-    struct delta_source *first, *last; /* Borrowed: those with text and no write, oldest first. */
-    struct delta_write *writes;        /* Owned. */
+    struct link sources; /* Borrowed: those with text and no write, oldest first. */
+    struct link writes;  /* Owned. */
     struct timer timer;
     struct deltas_stats stats;
 };
@@ -64,8 +64,25 @@ static struct record record_at(const char *at) {
     return (struct record){.channel = (enum delta_channel)at[0], .text = {at + HEAD, len}};
 }
 
-static struct err record_append(struct tx *tx, const struct delta_place *place,
-                                const struct record *record) {
+static struct err record_write(struct tx *tx, const struct delta_place *place,
+                               const struct record *record) {
+    if (record->channel == DELTA_METER) {
+        struct delta_meter meter;
+        assert(record->text.len == sizeof meter);
+        memcpy(&meter, record->text.data, sizeof meter);
+        const struct turn_meter what = {.run = place->run,
+                                        .step = place->step,
+                                        .usage = meter.usage,
+                                        .cost = meter.cost,
+                                        .window = meter.window};
+        return tx_turn_meter(tx, &what);
+    }
+    if (record->channel == DELTA_PROVIDER) {
+        struct provider_wait wait;
+        assert(record->text.len == sizeof wait);
+        memcpy(&wait, record->text.data, sizeof wait);
+        return tx_turn_provider(tx, place->run, place->step, &wait);
+    }
     AUTO(text_done) struct text data = text_up_to(EVENT_DATA_MAX);
     text_add_char(&data, '{');
     text_add_member(&data, "run", place->run);
@@ -90,28 +107,6 @@ static struct err record_append(struct tx *tx, const struct delta_place *place,
     return tx_append(tx, &what, &appended);
 }
 
-static struct err record_write(struct tx *tx, const struct delta_place *place,
-                               const struct record *record) {
-    struct delta_meter meter;
-    struct provider_wait wait;
-    if (record->channel == DELTA_METER) {
-        assert(record->text.len == sizeof meter);
-        memcpy(&meter, record->text.data, sizeof meter);
-        const struct turn_meter what = {.run = place->run,
-                                        .step = place->step,
-                                        .usage = meter.usage,
-                                        .cost = meter.cost,
-                                        .window = meter.window};
-        return tx_turn_meter(tx, &what);
-    }
-    if (record->channel == DELTA_PROVIDER) {
-        assert(record->text.len == sizeof wait);
-        memcpy(&wait, record->text.data, sizeof wait);
-        return tx_turn_provider(tx, place->run, place->step, &wait);
-    }
-    return record_append(tx, place, record);
-}
-
 static struct err write_tx(struct tx *tx, void *ctx) {
     const struct delta_write *write = ctx;
     bool gone = false; /* Cleared or deleted while the text was on its way: it is dropped. */
@@ -126,20 +121,12 @@ static struct err write_tx(struct tx *tx, void *ctx) {
 
 /* --- A write ---------------------------------------------------------------------------------- */
 
-static void deltas_arm(struct deltas *deltas, uint64_t wait_ms);
 static void source_begin_write(struct delta_source *source);
-
-static struct bytes name_copy(struct bytes name) {
-    return (struct bytes){mem_copy(name.data, name.len), name.len};
-}
 
 static void write_free(struct delta_write *write) {
     const struct delta_place *place = &write->place;
     const struct bytes names[] = {place->owner, place->stream, place->run, place->message};
-    *(write->prev == NULL ? &write->deltas->writes : &write->prev->next) = write->next;
-    if (write->next != NULL) {
-        write->next->prev = write->prev;
-    }
+    link_remove(&write->link);
     ask_drop(&write->ask);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         mem_free((char *)names[i].data);
@@ -148,24 +135,31 @@ static void write_free(struct delta_write *write) {
     mem_free(write);
 }
 
-static void source_enlist(struct delta_source *source) {
-    struct deltas *deltas = source->deltas;
-    if (!source->listed) {
-        source->prev = deltas->last;
-        *(deltas->last == NULL ? &deltas->first : &deltas->last->next) = source;
-        deltas->last = source;
-        source->listed = true;
+static void source_unlist(struct delta_source *source) {
+    if (link_listed(&source->link)) {
+        link_remove(&source->link);
     }
 }
 
-static void source_unlist(struct delta_source *source) {
-    struct deltas *deltas = source->deltas;
-    if (source->listed) {
-        *(source->prev == NULL ? &deltas->first : &source->prev->next) = source->next;
-        *(source->next == NULL ? &deltas->last : &source->next->prev) = source->prev;
-        source->prev = source->next = NULL;
-        source->listed = false;
+static void on_timer(struct timer *timer) {
+    struct deltas *deltas = CONTAINER_OF(timer, struct deltas, timer);
+    while (!links_empty(&deltas->sources) && deltas->asker.away < AWAY_MAX) {
+        source_begin_write(CONTAINER_OF(deltas->sources.next, struct delta_source, link));
     }
+}
+
+static void deltas_arm(struct deltas *deltas, uint64_t wait_ms) {
+    if (!timer_runs(&deltas->timer)) {
+        timer_start(deltas->asker.loop, &deltas->timer, wait_ms, on_timer);
+    }
+}
+
+/* The text is written with what comes within `wait_ms`. */
+static void source_enlist(struct delta_source *source, uint64_t wait_ms) {
+    if (!link_listed(&source->link)) {
+        link_add_last(&source->deltas->sources, &source->link);
+    }
+    deltas_arm(source->deltas, wait_ms);
 }
 
 static void source_tell_flushed(struct delta_source *source) {
@@ -190,11 +184,10 @@ static void write_end(struct delta_write *write) {
         } else if (at_once || source->flushed != NULL) {
             source_begin_write(source);
         } else {
-            source_enlist(source);
-            deltas_arm(deltas, took_ms >= DELTAS_WAIT_MS ? 0 : DELTAS_WAIT_MS - took_ms);
+            source_enlist(source, took_ms >= DELTAS_WAIT_MS ? 0 : DELTAS_WAIT_MS - took_ms);
         }
     }
-    if (deltas->first != NULL) { /* There is room for a source that found none. */
+    if (!links_empty(&deltas->sources)) { /* There is room for a source that found none. */
         deltas_arm(deltas, DELTAS_WAIT_MS);
     }
 }
@@ -231,7 +224,6 @@ static void source_begin_write(struct delta_source *source) {
         .judge = write_judge,
         .refused = write_refused};
     struct deltas *deltas = source->deltas;
-    const struct delta_place *place = &source->place;
     struct delta_write *write = mem_new(sizeof *write);
     size_t len = 0, whole = 0;
     for (size_t events = 0; len < source->text.len && len < WRITE_BYTES && events < WRITE_EVENTS;
@@ -239,20 +231,17 @@ static void source_begin_write(struct delta_source *source) {
         len += HEAD + record_at(source->text.data + len).text.len;
     }
     write->deltas = deltas;
-    write->next = deltas->writes;
-    if (write->next != NULL) {
-        write->next->prev = write;
-    }
-    deltas->writes = write;
+    link_add_first(&deltas->writes, &write->link);
     write->source = source;
     write->records = text_take(&source->text, &whole);
     write->len = len;
     write->cut = len < whole;
-    write->place = (struct delta_place){.owner = name_copy(place->owner),
-                                        .stream = name_copy(place->stream),
-                                        .run = name_copy(place->run),
-                                        .message = name_copy(place->message),
-                                        .step = place->step};
+    write->place = source->place;
+    struct bytes *const names[] = {&write->place.owner, &write->place.stream, &write->place.run,
+                                   &write->place.message};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        names[i]->data = mem_copy(names[i]->data, names[i]->len);
+    }
     ask_init(&write->ask, &deltas->asker, &rules, write);
     write->ask.run = write->place.run;
     write->begun_ns = world_mono_ns(loop_world(deltas->asker.loop));
@@ -268,19 +257,6 @@ static void source_begin_write(struct delta_source *source) {
 
 /* --- Collecting ------------------------------------------------------------------------------- */
 
-static void on_timer(struct timer *timer) {
-    struct deltas *deltas = CONTAINER_OF(timer, struct deltas, timer);
-    while (deltas->first != NULL && deltas->asker.away < AWAY_MAX) {
-        source_begin_write(deltas->first);
-    }
-}
-
-static void deltas_arm(struct deltas *deltas, uint64_t wait_ms) {
-    if (!timer_runs(&deltas->timer)) {
-        timer_start(deltas->asker.loop, &deltas->timer, wait_ms, on_timer);
-    }
-}
-
 void deltas_begin(struct deltas *deltas, struct delta_source *source,
                   const struct delta_place *place) {
     *source = (struct delta_source){.deltas = deltas, .place = *place};
@@ -289,8 +265,7 @@ void deltas_begin(struct deltas *deltas, struct delta_source *source,
 
 static void source_collect(struct delta_source *source) {
     if (source->writing == NULL) {
-        source_enlist(source);
-        deltas_arm(source->deltas, DELTAS_WAIT_MS);
+        source_enlist(source, DELTAS_WAIT_MS);
     }
 }
 
@@ -305,36 +280,27 @@ static void record_add(struct delta_source *source, enum delta_channel channel,
     text_add(text, piece.data, piece.len);
 }
 
-/* Adds to the last record. False: it is of another channel, or has no room. */
-static bool record_merge(struct delta_source *source, enum delta_channel channel,
-                         struct bytes piece) {
-    struct text *text = &source->text;
-    if (text->len == 0) {
-        return false;
-    }
-    struct record last = record_at(text->data + source->last);
-    if (last.channel != channel || last.text.len + piece.len > DELTAS_EVENT_MAX) {
-        return false;
-    }
-    const uint32_t len = (uint32_t)(last.text.len + piece.len);
-    text_add(text, piece.data, piece.len);
-    if (!text_failed(text)) {
-        memcpy(text->data + source->last + 1, &len, sizeof len);
-    }
-    return true;
-}
-
 void deltas_add(struct delta_source *source, enum delta_channel channel, struct bytes piece) {
     struct deltas *deltas = source->deltas;
+    struct text *text = &source->text;
     if (deltas->asker.stopping) {
         return;
     }
     deltas->stats.pieces++;
     while (piece.len > 0) {
         size_t len = piece.len <= DELTAS_EVENT_MAX ? piece.len : utf8_cut(piece, DELTAS_EVENT_MAX);
-        const struct bytes part = {piece.data, len};
-        if (!record_merge(source, channel, part)) {
-            record_add(source, channel, part);
+        struct record last = {.channel = DELTA_CHANNELS};
+        if (text->len > 0) {
+            last = record_at(text->data + source->last);
+        }
+        if (last.channel == channel && last.text.len + len <= DELTAS_EVENT_MAX) {
+            const uint32_t merged = (uint32_t)(last.text.len + len);
+            text_add(text, piece.data, len);
+            if (!text_failed(text)) {
+                memcpy(text->data + source->last + 1, &merged, sizeof merged);
+            }
+        } else {
+            record_add(source, channel, (struct bytes){piece.data, len});
             deltas->stats.events++;
         }
         piece = (struct bytes){piece.data + len, piece.len - len};
@@ -417,13 +383,16 @@ void deltas_drop(struct delta_source *source) {
 struct deltas *deltas_open(const struct asker *asker) {
     struct deltas *deltas = mem_new(sizeof *deltas);
     deltas->asker = *asker;
+    links_init(&deltas->sources);
+    links_init(&deltas->writes);
     return deltas;
 }
 
 void deltas_stop(struct deltas *deltas) {
     deltas->asker.stopping = true;
     timer_stop(deltas->asker.loop, &deltas->timer);
-    for (struct delta_write *write = deltas->writes; write != NULL; write = write->next) {
+    for (struct link *at = deltas->writes.next; at != &deltas->writes; at = at->next) {
+        struct delta_write *write = CONTAINER_OF(at, struct delta_write, link);
         if (write->ask.state == ASK_PAUSING) {
             ask_drop(&write->ask);
         }
@@ -435,11 +404,10 @@ void deltas_close(struct deltas *deltas) {
         return;
     }
     assert(deltas->asker.away == 0);
-    while (deltas->first != NULL) {
-        source_unlist(deltas->first);
+    while (links_take(&deltas->sources) != NULL) {
     }
-    while (deltas->writes != NULL) {
-        write_free(deltas->writes);
+    while (!links_empty(&deltas->writes)) {
+        write_free(CONTAINER_OF(deltas->writes.next, struct delta_write, link));
     }
     mem_free(deltas);
 }

@@ -22,6 +22,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/link.h"
 #include "base/text.h"
 #include "dispatch/base/ask.h"
 #include "engine/run/runs.h"
@@ -52,12 +53,11 @@ struct delta_place {
 
 struct deltas;
 struct delta_source {
-    struct delta_source *prev, *next; /* Private, as all of it. */
+    struct link link; /* Private, as all of it. */
     struct deltas *deltas;
     struct delta_place place;
-    struct text text; /* Pieces that wait, each as "channel length text". */
-    size_t last;      /* Where the last of them begins. */
-    bool listed;
+    struct text text;            /* Pieces that wait, each as "channel length text". */
+    size_t last;                 /* Where the last of them begins. */
     bool waits;                  /* deltas_provider said so, and deltas_resumed has not. */
     struct delta_write *writing; /* Borrowed; NULL: none. */
     void (*flushed)(struct delta_source *source);
