@@ -1,4 +1,14 @@
-/* compaction.c: the oldest part of a conversation becomes a summary, for a call or on demand.
+/* compaction.c: whether a prompt fits the window of its model. Where it does not, the oldest part
+ * of the conversation becomes a summary; so it does on demand.
+ *
+ *   PREPARING ──it fits──> CALLING ──the provider refuses its length──> PREPARING, once, and once
+ *      ^ │                                                     more where that cannot be the reason
+ *      │ │  └─ nothing helps ──> CALLING, or the turn fails
+ *      │ └──too long──┐
+ *      └── a fold <───┘
+ *
+ * A refusal of a prompt that should have fitted shows a smaller window. It holds for the next try
+ * at once, and is learned by the commit of the fold that it asks for.
  *
  *   READING ──> transcript ──model──> summary ──> STORING ──> the prompt is made once more
  *      ^─────────── more rounds ─────────┘
@@ -15,16 +25,22 @@
  * Where no summary comes about, the prompt goes as it is while it is within its window: the
  * provider may still take it. Beyond that, excerpts take the place of the summary: a session whose
  * model cannot summarise would fail for ever. */
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "dispatch/provider/side_call.h"
 #include "dispatch/turn/talk.h"
 
 enum {
+    FOLDS_MAX = 2, /* For one call. */
     ROUNDS_MAX = 32,
     TRANSCRIPT_MAX = 64 << 20,
     COMPACT_MS = 300000,
     BYTES_PER_WORD = 6,
 };
+
+static_assert(FOLD_MESSAGES_MAX < (int)REQUEST_MESSAGES_MAX,
+              "a prompt is folded before it is refused");
 
 static const char instructions[] =
     "You summarise the beginning of a conversation between a user and an agent with tools, so that "
@@ -53,6 +69,169 @@ struct talk_compact {
     struct usage_cost cost;
 };
 
+static void compact_begin(struct talk *talk, const struct fold_marks *marks);
+
+/* --- Before the call -------------------------------------------------------------------------- */
+
+/* A window that somebody set holds, unless a provider has shown that it takes less. */
+static struct fold_window window_of(const struct talk *talk, const struct model_info *info) {
+    bool learned = info->window_from == WINDOW_LEARNED;
+    int64_t refused = talk->fit.refused_window;
+    struct fold_window window = {.tokens = info->facts.window,
+                                 .output_tokens = info->facts.output_max,
+                                 .guessed = learned || info->window_from == WINDOW_DEFAULT};
+    if (talk->window > 0 && (!learned || talk->window < window.tokens)) {
+        window.tokens = talk->window;
+        window.guessed = false;
+    }
+    if (refused > 0) {
+        window.tokens = refused < window.tokens ? refused : window.tokens;
+        window.guessed = true;
+    }
+    return window;
+}
+
+int64_t talk__window(const struct talk *talk) {
+    struct model_info info;
+    return talk__model(talk, &info) ? window_of(talk, &info).tokens : 0;
+}
+
+/* False: nobody knows the model. */
+static bool fit_find_marks(const struct talk *talk, struct fold_marks *ret_marks) {
+    struct model_info info;
+    bool found = talk__model(talk, &info);
+    if (found) {
+        const struct fold_window window = window_of(talk, &info);
+        *ret_marks = fold_marks(&window);
+    }
+    return found;
+}
+
+/* No fold helps: the call is made, or fails. */
+static void fit_go_without(struct talk *talk) {
+    struct talk_fit *fit = &talk->fit;
+    struct fold_marks marks;
+    if (fit->asked == FIT_REFUSED && fit->folds == 0 && !talk->stop) {
+        /* A prompt that was refused, and was not shortened since, would be refused again. */
+        const struct model_result refused = fit->refused;
+        fit->refused = (struct model_result){0};
+        talk__refuse(talk, &refused);
+        return;
+    }
+    size_t prompt = model_request_text_size(talk->request);
+    bool over = !talk->stop && fit_find_marks(talk, &marks) && (int64_t)prompt > marks.hard_max;
+    if (over && fit->fold < FIT_MUST_FOLD && fit->folds < FOLDS_MAX) {
+        /* A fold that the call could do without has failed, and meanwhile somebody has set the
+         * window to less than the prompt: now the call needs a fold, and an excerpt will do. */
+        compact_begin(talk, &marks);
+        return;
+    }
+    fit->fold = FIT_TOO_LONG;
+    if (!over) {
+        talk__call(talk);
+        return;
+    }
+    struct model_result result = {.failure = {.cause = MODEL_CONTEXT_OVERFLOW}};
+    (void)snprintf(
+        result.failure.detail, sizeof result.failure.detail,
+        "The prompt has about %zu tokens, and the window leaves %lld for it; what can be "
+        "summarised is summarised. Send a shorter message, or take another model.",
+        prompt / USAGE_BYTES_PER_TOKEN, (long long)(marks.hard_max / USAGE_BYTES_PER_TOKEN));
+    talk__refuse(talk, &result);
+}
+
+void talk__fit(struct talk *talk) {
+    const struct talk_fit *fit = &talk->fit;
+    struct fold_marks marks;
+    if (talk->stop || !fit_find_marks(talk, &marks)) {
+        talk__call(talk);
+        return;
+    }
+    int64_t prompt = (int64_t)model_request_text_size(talk->request);
+    bool refused = fit->asked == FIT_REFUSED && fit->folds == 0;
+    bool many = talk->request->message_count > FOLD_MESSAGES_MAX;
+    bool must = refused || prompt > marks.hard_max || model_request_failed(talk->request);
+    bool tired = fit->failures >= FIT_FAILURES_MAX && !must;
+    if (prompt <= marks.prompt_max && !refused && !many) {
+        talk__call(talk);
+    } else if (fit->fold == FIT_TOO_LONG || tired || fit->folds >= FOLDS_MAX) {
+        fit_go_without(talk);
+    } else {
+        compact_begin(talk, &marks);
+    }
+}
+
+/* --- After the call --------------------------------------------------------------------------- */
+
+static struct fold_refusal refusal_of(const struct talk *talk) {
+    struct model_info info;
+    bool known = talk__model(talk, &info);
+    const struct model_sizes *sizes = &talk->call.sizes;
+    const int64_t fixed = (int64_t)(sizes->tools + sizes->instructions);
+    return (struct fold_refusal){.prompt = (fixed + (int64_t)sizes->history) /
+                                           USAGE_BYTES_PER_TOKEN, /* By our estimate. */
+                                 .fixed = fixed / USAGE_BYTES_PER_TOKEN,
+                                 .accepted = known ? info.accepted : 0,
+                                 .window = known ? window_of(talk, &info).tokens : 0};
+}
+
+enum fit_next fit__next(const struct talk *talk) {
+    const struct fold_refusal refusal = refusal_of(talk);
+    if (talk->call.result.failure.cause != MODEL_CONTEXT_OVERFLOW || talk->fit.asked != FIT_FIRST ||
+        talk->stop || talk__is_over(talk)) {
+        return FIT_TAKE;
+    }
+    if (fold_refusal_is_doubtful(&refusal)) {
+        return FIT_ASK_AGAIN;
+    }
+    return talk->fit.fold != FIT_TOO_LONG && fold_window_refused(refusal.prompt) > 0 ? FIT_FOLD
+                                                                                     : FIT_TAKE;
+}
+
+void fit__retry(struct talk *talk) {
+    struct talk_fit *fit = &talk->fit;
+    const struct fold_refusal refusal = refusal_of(talk);
+    if (fold_refusal_is_doubtful(&refusal)) {
+        fit->asked = FIT_DOUBTED;
+    } else {
+        fit->asked = FIT_REFUSED;
+        fit->learned_window = fold_window_learned(&refusal);
+        fit->refused_window = fold_window_refused(refusal.prompt);
+    }
+    fit->refused = talk->call.result;
+    talk__enter(talk, TALK_PREPARING);
+    talk__prepare(talk);
+}
+
+void fit__note_length(struct talk *talk, struct learned_window *ret_learned) {
+    struct models *models = talk->turns->options.models;
+    struct model_failure *failure = &talk->call.result.failure;
+    struct model_info info;
+    struct model_learned accepted = {
+        .name = talk->plan.model,
+        .until_ms = world_wall_ms(loop_world(talk->turns->options.loop)) + LEARNED_WINDOW_MS};
+    *ret_learned = (struct learned_window){.window = 0};
+    if (!talk__model(talk, &info)) {
+        return;
+    }
+    if (failure->cause == MODEL_CONTEXT_OVERFLOW && talk->fit.asked == FIT_DOUBTED) {
+        /* A refusal that was repeated may be right: the next one is believed. */
+        size_t len = strlen(failure->detail);
+        (void)snprintf(failure->detail + len, sizeof failure->detail - len,
+                       " (refused twice; the model took a prompt of about %lld tokens before)",
+                       (long long)info.accepted); /* Cut, where it is long. */
+        models_accept(models, &accepted);
+    } else if (failure->cause == MODEL_NONE && !talk->call.interrupted) {
+        accepted.window = refusal_of(talk).prompt;
+        models_accept(models, &accepted);
+        if (info.window_from == WINDOW_LEARNED && accepted.window > info.facts.window) {
+            *ret_learned = (struct learned_window){.model = talk->plan.model,
+                                                   .window = fold_window_raised(accepted.window),
+                                                   .until_ms = accepted.until_ms};
+        }
+    }
+}
+
 bool compact__is_out(const struct talk_compact *compact) {
     return compact != NULL && side_call_is_out(&compact->call);
 }
@@ -66,16 +245,25 @@ void compact__free(struct talk_compact *compact) {
     }
 }
 
+static void compact_drop(struct talk *talk) {
+    compact__free(talk->compact);
+    talk->compact = NULL;
+}
+
 static bool is_alone(const struct talk *talk) {
     return talk->plan.next == TURN_NEXT_COMPACT;
 }
 
 /* --- The end of a fold ------------------------------------------------------------------------ */
 
-static void compact_leave(struct talk *talk) {
-    compact__free(talk->compact);
-    talk->compact = NULL;
-    talk__maybe_free(talk);
+/* True: the talk is over, and may be gone. */
+static bool compact_is_over(struct talk *talk) {
+    bool over = talk__is_over(talk);
+    if (over) {
+        compact_drop(talk);
+        talk__maybe_free(talk);
+    }
+    return over;
 }
 
 static void compact_stored(struct talk_errand *errand) {
@@ -84,14 +272,14 @@ static void compact_stored(struct talk_errand *errand) {
     bool late = errand->plan.late, folded = report.failure == CAUSE_NONE && !late;
     if (talk__is_over(talk)) {
         errand__free(errand);
-        compact_leave(talk);
+        compact_drop(talk);
+        talk__maybe_free(talk);
         return;
     }
     if (folded) {
         talk__learn(talk, &report.learned);
     }
-    compact__free(talk->compact);
-    talk->compact = NULL;
+    compact_drop(talk);
     if (is_alone(talk)) {
         talk__enter(talk, TALK_PLANNING);
         errand__perform(errand);
@@ -105,7 +293,7 @@ static void compact_stored(struct talk_errand *errand) {
         talk->fit.folds++;
         talk__prepare(talk);
     } else {
-        fit__go_without(talk);
+        fit_go_without(talk);
     }
 }
 
@@ -146,9 +334,10 @@ static void give_up(struct talk *talk, const char *why, struct err err) {
     if (why != NULL) {
         asker_report(&talk->turns->asker, why, talk__run(talk), err);
     }
-    if (talk__is_over(talk)) {
-        compact_leave(talk);
-    } else if (is_alone(talk) || (compact != NULL && compact->calls > 0)) {
+    if (compact_is_over(talk)) {
+        return;
+    }
+    if (is_alone(talk) || (compact != NULL && compact->calls > 0)) {
         bool nothing = is_alone(talk) && why == NULL && !talk->stop;
         compact_report(talk,
                        nothing      ? CAUSE_NONE
@@ -158,9 +347,8 @@ static void give_up(struct talk *talk, const char *why, struct err err) {
                        : detail[0] != '\0' ? detail
                                            : why);
     } else {
-        compact__free(talk->compact);
-        talk->compact = NULL;
-        fit__go_without(talk);
+        compact_drop(talk);
+        fit_go_without(talk);
     }
 }
 
@@ -239,9 +427,10 @@ static void round_answered(void *ctx, enum side_end end) {
     }
     count_call(compact);
     talk__report_resumed(compact->talk);
-    if (talk__is_over(compact->talk)) {
-        compact_leave(compact->talk);
-    } else if (end == SIDE_FAILED || compact->call.answer.len == 0) {
+    if (compact_is_over(compact->talk)) {
+        return;
+    }
+    if (end == SIDE_FAILED || compact->call.answer.len == 0) {
         fail_round(compact, "a conversation could not be summarised");
     } else {
         take_answer(compact);
@@ -259,13 +448,11 @@ void compact__cancel(struct talk *talk) {
 /* --- A round ---------------------------------------------------------------------------------- */
 
 static void round_waits(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
-    const struct talk_compact *compact = ctx;
-    talk__report_wait(compact->talk, failure, wait_ms);
+    talk__report_wait(((struct talk_compact *)ctx)->talk, failure, wait_ms);
 }
 
 static void round_resumed(void *ctx) {
-    const struct talk_compact *compact = ctx;
-    talk__report_resumed(compact->talk);
+    talk__report_resumed(((struct talk_compact *)ctx)->talk);
 }
 
 static void round_ask(struct talk_compact *compact) {
@@ -298,9 +485,10 @@ static void round_done(void *ctx) {
     struct talk *talk = ctx;
     struct talk_compact *compact = talk->compact;
     struct err err = talk->ask.err;
-    if (talk__is_over(talk)) {
-        compact_leave(talk);
-    } else if (err_failed(err) || talk->stop) {
+    if (compact_is_over(talk)) {
+        return;
+    }
+    if (err_failed(err) || talk->stop) {
         give_up(talk, talk->stop ? NULL : "a conversation could not be read for its summary", err);
     } else if (compact->reading.place.message == 0) {
         give_up(talk, NULL, ERR_OK); /* Nothing of it can be folded, or not enough. */
@@ -321,7 +509,7 @@ static void round_read(struct talk_compact *compact) {
     ask_read(&talk->ask, round_tx, round_done);
 }
 
-void compact__begin(struct talk *talk, const struct fold_marks *marks) {
+static void compact_begin(struct talk *talk, const struct fold_marks *marks) {
     struct talk_compact *compact = mem_new(sizeof *compact);
     struct talk_fit *fit = &talk->fit;
     size_t prompt = is_alone(talk) ? 0 : model_request_text_size(talk->request);
@@ -345,8 +533,8 @@ void talk__compact(struct talk *talk) {
     struct fold_marks marks;
     if (talk->stop) {
         give_up(talk, NULL, ERR_OK);
-    } else if (fit__find_marks(talk, &marks)) {
-        compact__begin(talk, &marks);
+    } else if (fit_find_marks(talk, &marks)) {
+        compact_begin(talk, &marks);
     } else {
         give_up(talk, "nobody knows the model that should summarise",
                 err_make(ERR_MODEL_UNKNOWN, "turns: compaction"));

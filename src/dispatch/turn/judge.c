@@ -28,7 +28,7 @@ static bool may_have_printed(const struct talk *talk) {
     }
     for (size_t i = 0; i < said->count; i++) {
         if (said->items[i].kind == TURN_ITEM_TEXT &&
-            printed_may(text_bytes(&said->items[i].text))) {
+            printed_may(text_bytes(&said->items[i].texts[SAID_TEXT]))) {
             return true;
         }
     }
@@ -48,12 +48,12 @@ static bool is_offered(void *ctx, struct bytes name) {
 static void read_printed_item(struct said *said, const struct said_item *item,
                               const struct printed_names *names) {
     AUTO(printed_done) struct printed printed = {0};
-    struct bytes text = text_bytes(&item->text);
+    struct bytes text = text_bytes(&item->texts[SAID_TEXT]);
     if (item->kind != TURN_ITEM_TEXT || err_failed(printed_read(text, names, &printed)) ||
         printed.count == 0) {
         said_add(said, item->kind, text);
         if (item->kind == TURN_ITEM_THINKING && item->closed) {
-            said_sign(said, text_bytes(&item->signature));
+            said_sign(said, text_bytes(&item->texts[SAID_SIGNATURE]));
         }
         return;
     }
@@ -72,8 +72,7 @@ static void read_printed_item(struct said *said, const struct said_item *item,
 
 static void read_printed(struct talk_call *call, tool_set tools) {
     const struct printed_names names = {.known = is_offered, .ctx = &tools};
-    AUTO(said_done) struct said said;
-    said_init(&said);
+    AUTO(said_done) struct said said = {.items = NULL};
     for (size_t i = 0; i < call->said.count; i++) {
         read_printed_item(&said, &call->said.items[i], &names);
     }
@@ -94,7 +93,7 @@ static void say_again(struct talk_call *call) {
         const struct said_item *item = &call->said.items[i];
         if (item->kind != TURN_ITEM_CALL) {
             deltas_add(&call->deltas, item->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
-                       text_bytes(&item->text));
+                       text_bytes(&item->texts[SAID_TEXT]));
         }
     }
 }
@@ -113,7 +112,7 @@ static void check_schema(struct talk_call *call, struct bytes schema) {
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
         if (item->kind == TURN_ITEM_TEXT) {
-            text_add(&answer, item->text.data, item->text.len);
+            text_add(&answer, item->texts[SAID_TEXT].data, item->texts[SAID_TEXT].len);
         }
     }
     if (text_failed(&answer)) {
@@ -137,10 +136,10 @@ static void check_schema(struct talk_call *call, struct bytes schema) {
 /* --- A call ----------------------------------------------------------------------------------- */
 
 static void refuse(struct said_item *item, enum card_cause cause, struct bytes words) {
-    item->verdict = TURN_REFUSE;
-    item->cause = cause;
-    text_clear(&item->refusal);
-    text_add(&item->refusal, words.data, words.len);
+    item->call.verdict = TURN_REFUSE;
+    item->call.cause = cause;
+    text_clear(&item->texts[SAID_REFUSAL]);
+    text_add(&item->texts[SAID_REFUSAL], words.data, words.len);
 }
 
 /* {"subjects": […], "diff", "before"}: what somebody who is asked should see, and what must still
@@ -188,15 +187,15 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
         refuse(item, look.cause, text_bytes(&look.refusal));
     } else {
         /* Only a person can settle some, whatever the rules allow: to answer, to grant a folder. */
-        item->verdict = tool->performer == TOOL_WAIT ? TURN_ASK : verdicts[judged.permission];
+        item->call.verdict = tool->performer == TOOL_WAIT ? TURN_ASK : verdicts[judged.permission];
     }
-    item->asks = call->id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
-    item->repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
-                       tool->performer == TOOL_RUN;
-    text_clear(&item->text);
-    text_add_str(&item->text, call->canonical);
-    text_add_str(&item->digest, call->digest.text);
-    write_about(call, &look, &item->about);
+    item->call.asks = call->id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
+    item->call.repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
+                            tool->performer == TOOL_RUN;
+    text_clear(&item->texts[SAID_TEXT]);
+    text_add_str(&item->texts[SAID_TEXT], call->canonical);
+    text_add_str(&item->texts[SAID_DIGEST], call->digest.text);
+    write_about(call, &look, &item->texts[SAID_ABOUT]);
     return ERR_OK;
 }
 
@@ -205,17 +204,17 @@ static struct err judge_call(struct said_item *item, const struct tool_call *cal
 static void settle_arguments(struct said_item *item) {
     AUTO(json_release) json_t *json = NULL;
     AUTO(text_done) struct text compact = text_up_to(COMPACT_MAX);
-    struct bytes came = text_bytes(&item->text);
+    struct bytes came = text_bytes(&item->texts[SAID_TEXT]);
     struct err err = json_parse(came.data, came.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
     bool object = !err_failed(err) && json_is_object(json);
     if (object && !err_failed(json_write(json, &compact))) {
-        text_clear(&item->text);
-        text_add(&item->text, compact.data, compact.len);
+        text_clear(&item->texts[SAID_TEXT]);
+        text_add(&item->texts[SAID_TEXT], compact.data, compact.len);
         return;
     }
-    text_clear(&item->malformed);
-    text_add(&item->malformed, came.data, came.len);
-    text_clear(&item->text);
+    text_clear(&item->texts[SAID_MALFORMED]);
+    text_add(&item->texts[SAID_MALFORMED], came.data, came.len);
+    text_clear(&item->texts[SAID_TEXT]);
 }
 
 static void judge_item(const struct talk *talk, const struct toolplace *place,
@@ -230,9 +229,9 @@ static void judge_item(const struct talk *talk, const struct toolplace *place,
         settle_arguments(item);
         return;
     }
-    struct err err =
-        tool_call_read(talk->turns->options.toolbox, place->tools, text_bytes(&item->name),
-                       text_bytes(&item->text), &call, &problem);
+    struct err err = tool_call_read(talk->turns->options.toolbox, place->tools,
+                                    text_bytes(&item->texts[SAID_NAME]),
+                                    text_bytes(&item->texts[SAID_TEXT]), &call, &problem);
     if (!err_failed(err)) {
         err = judge_call(item, &call, place);
     }

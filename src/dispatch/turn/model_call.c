@@ -53,7 +53,7 @@ static void flushed(struct delta_source *source) {
     usage_add(&result->spent, &refused->spent);
     bool too_long = failure->cause == MODEL_CONTEXT_OVERFLOW && talk->fit.fold == FIT_TOO_LONG;
     struct model_info info;
-    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    bool known = talk__model(talk, &info);
     errand->answer = (struct turn_answer){
         .key = errand->key,
         .step = talk->plan.step,
@@ -125,8 +125,7 @@ static void meter(struct talk *talk, size_t len) {
     struct model_info info;
     call->heard += len;
     call->alive_ms = now_ms;
-    if (now_ms - call->metered_ms < METER_MS ||
-        !models_info(talk->turns->options.models, talk->plan.model, &info)) {
+    if (now_ms - call->metered_ms < METER_MS || !talk__model(talk, &info)) {
         return;
     }
     call->metered_ms = now_ms;
@@ -233,7 +232,7 @@ static struct model_request *call_begin(struct talk *talk) {
     struct talk_call *call = &talk->call;
     struct model_request *request = talk->request;
     struct model_info info;
-    bool known = models_info(talk->turns->options.models, talk->plan.model, &info);
+    bool known = talk__model(talk, &info);
     talk__enter(talk, TALK_CALLING);
     said_clear(&call->said);
     text_clear(&call->misfit);

@@ -5,8 +5,8 @@
 #define DROVER_DISPATCH_TURN_MODEL_CALL_H
 
 #include "dispatch/turn/deltas.h"
-#include "dispatch/turn/partial_output.h"
 #include "engine/provider/learned_windows.h"
+#include "engine/turn/turns.h"
 #include "model/model.h"
 #include "rules/turn/compaction.h"
 #include "tool/tool.h"
@@ -17,6 +17,52 @@ enum { FIT_FAILURES_MAX = 2 };
 
 struct talk;
 struct talk_compact;
+
+/* --- Output of one call so far: text, thinking, calls of tools -------------------------------- */
+
+/* In order; neighbours of one kind are one item, and an empty one is none. Its texts belong to it,
+ * until the next change. The room of models bounds an answer. One thread at a time: the pool may
+ * fill in verdicts while the loop leaves it alone. */
+enum said_text {
+    SAID_TEXT,      /* TEXT, THINKING; CALL: its arguments. */
+    SAID_SIGNATURE, /* THINKING */
+    SAID_ID,        /* CALL, as are the next ones: what was found out about it. */
+    SAID_NAME,
+    SAID_DIGEST,
+    SAID_ABOUT,
+    SAID_REFUSAL,
+    SAID_MALFORMED, /* Arguments that are no JSON object; the text is empty then. */
+    SAID_TEXTS
+};
+enum { SAID_ITEMS_MAX = TURN_ITEMS_MAX };
+struct said_item {
+    enum turn_item_kind kind;
+    struct text texts[SAID_TEXTS];
+    struct turn_call call; /* CALL: the verdict; its texts are empty. */
+    bool cut;              /* CALL: half of one, since the answer reached its longest length. */
+    bool closed;           /* Nothing is added to it any more. */
+};
+struct said {                /* Zeroed at first. */
+    struct said_item *items; /* Owned. */
+    size_t count, size;
+};
+struct said_call {
+    struct bytes id, name, arguments;
+    bool cut;
+};
+void said_done(struct said *said);  /* For AUTO. */
+void said_clear(struct said *said); /* Withdraws all. */
+void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece);
+/* The thinking that came last is whole, and signed. */
+void said_sign(struct said *said, struct bytes signature);
+void said_add_call(struct said *said, const struct said_call *call);
+MUST_CHECK bool said_has_calls(const struct said *said);
+MUST_CHECK bool said_has_cut_call(const struct said *said);
+/* As the engine takes them; borrowed from `said`. `maker`: of thinking. The array is the caller's,
+ * of at least said->count. */
+void said_items(const struct said *said, struct bytes maker, struct turn_item *items);
+
+/* --- Whether its prompt fits ------------------------------------------------------------------ */
 
 /* Answer of the provider about the length of this call so far. */
 enum fit_try {
@@ -59,22 +105,16 @@ struct talk_call {
 void talk__prepare(struct talk *talk);
 void prompt__free(struct talk *talk);
 
-/* window.c: calls, or makes the prompt shorter first. */
+/* compaction.c: calls, or makes the prompt shorter first. */
 void talk__fit(struct talk *talk);
 int64_t talk__window(const struct talk *talk); /* 0: nobody knows the model. */
-/* false: nobody knows the model. */
-MUST_CHECK bool fit__find_marks(const struct talk *talk, struct fold_marks *ret_marks);
-void fit__go_without(struct talk *talk); /* No fold helps: the call is made, or fails. */
 /* Next step after the result of a call, which its provider may have refused as too long. */
 enum fit_next { FIT_TAKE, FIT_ASK_AGAIN, FIT_FOLD };
 MUST_CHECK enum fit_next fit__next(const struct talk *talk);
 void fit__retry(struct talk *talk); /* Asks again; nothing of that call is with the store. */
 /* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
 void fit__note_length(struct talk *talk, struct learned_window *ret_learned);
-
-/* compaction.c */
 void talk__compact(struct talk *talk); /* For a turn that has no other purpose. */
-void compact__begin(struct talk *talk, const struct fold_marks *marks);
 MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
 void compact__cancel(struct talk *talk);
 void compact__free(struct talk_compact *compact); /* NULL is allowed. */

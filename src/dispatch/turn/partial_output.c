@@ -1,26 +1,14 @@
-/* partial_output.c: a list that only grows, until it is withdrawn. */
-#include "dispatch/turn/partial_output.h"
-
+/* partial_output.c: the list of all that a model has said; only a withdrawal makes it shorter. */
 #include "base/memory.h"
+#include "dispatch/turn/model_call.h"
 
 enum { ITEM_TEXT_MAX = 64 << 20, WORD_MAX = 4 << 20 };
 
-void said_init(struct said *said) {
-    *said = (struct said){0};
-}
-
-static void item_done(struct said_item *item) {
-    struct text *const texts[] = {&item->text,    &item->signature, &item->id,
-                                  &item->name,    &item->digest,    &item->about,
-                                  &item->refusal, &item->malformed};
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        text_done(texts[i]);
-    }
-}
-
 void said_clear(struct said *said) {
     for (size_t i = 0; i < said->count; i++) {
-        item_done(&said->items[i]);
+        for (size_t j = 0; j < SAID_TEXTS; j++) {
+            text_done(&said->items[i].texts[j]);
+        }
     }
     said->count = 0;
 }
@@ -28,63 +16,60 @@ void said_clear(struct said *said) {
 void said_done(struct said *said) {
     said_clear(said);
     mem_free(said->items);
-    said_init(said);
+    *said = (struct said){.items = NULL};
 }
 
+/* NULL: there is no room for another one. */
 static struct said_item *item_add(struct said *said, enum turn_item_kind kind) {
+    if (said->count >= SAID_ITEMS_MAX) {
+        return NULL;
+    }
     if (said->count == said->size) {
         said->size = said->size == 0 ? 8 : said->size * 2;
         said->items = mem_grow(said->items, said->size * sizeof *said->items);
     }
     struct said_item *item = &said->items[said->count++];
     *item = (struct said_item){.kind = kind};
-    text_init(&item->text, ITEM_TEXT_MAX);
-    struct text *const words[] = {&item->signature, &item->id,      &item->name,     &item->digest,
-                                  &item->about,     &item->refusal, &item->malformed};
-    for (size_t i = 0; i < COUNT_OF(words); i++) {
-        text_init(words[i], WORD_MAX);
+    for (size_t i = 0; i < SAID_TEXTS; i++) {
+        text_init(&item->texts[i], i == SAID_TEXT ? ITEM_TEXT_MAX : WORD_MAX);
     }
     return item;
 }
 
-static struct said_item *last_of(const struct said *said, enum turn_item_kind kind) {
-    struct said_item *item = said->count == 0 ? NULL : &said->items[said->count - 1];
-    return item == NULL || item->kind != kind || item->closed ? NULL : item;
+/* The last item, where more can be added to it; else a new one. */
+static struct said_item *item_open(struct said *said, enum turn_item_kind kind) {
+    struct said_item *last = said->count == 0 ? NULL : &said->items[said->count - 1];
+    return last != NULL && last->kind == kind && !last->closed ? last : item_add(said, kind);
 }
 
 void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece) {
-    struct said_item *item = last_of(said, kind);
-    if (piece.len == 0 || (item == NULL && said->count >= SAID_ITEMS_MAX)) {
-        return;
+    struct said_item *item = piece.len == 0 ? NULL : item_open(said, kind);
+    if (item != NULL) {
+        text_add(&item->texts[SAID_TEXT], piece.data, piece.len);
     }
-    if (item == NULL) {
-        item = item_add(said, kind);
-    }
-    text_add(&item->text, piece.data, piece.len);
 }
 
 /* Some providers sign thinking that they don't show. */
 void said_sign(struct said *said, struct bytes signature) {
-    struct said_item *item = last_of(said, TURN_ITEM_THINKING);
-    if (item == NULL && signature.len > 0 && said->count < SAID_ITEMS_MAX) {
-        item = item_add(said, TURN_ITEM_THINKING);
-    }
+    const struct said_item *last = said->count == 0 ? NULL : &said->items[said->count - 1];
+    bool thought = last != NULL && last->kind == TURN_ITEM_THINKING && !last->closed;
+    struct said_item *item =
+        thought || signature.len > 0 ? item_open(said, TURN_ITEM_THINKING) : NULL;
     if (item != NULL) {
-        text_add(&item->signature, signature.data, signature.len);
+        text_add(&item->texts[SAID_SIGNATURE], signature.data, signature.len);
         item->closed = true;
     }
 }
 
 void said_add_call(struct said *said, const struct said_call *call) {
-    if (said->count >= SAID_ITEMS_MAX) {
-        return;
-    }
     struct said_item *item = item_add(said, TURN_ITEM_CALL);
-    text_add(&item->id, call->id.data, call->id.len);
-    text_add(&item->name, call->name.data, call->name.len);
-    text_add(&item->text, call->arguments.data, call->arguments.len);
-    item->cut = call->cut;
-    item->closed = true;
+    if (item != NULL) {
+        text_add(&item->texts[SAID_ID], call->id.data, call->id.len);
+        text_add(&item->texts[SAID_NAME], call->name.data, call->name.len);
+        text_add(&item->texts[SAID_TEXT], call->arguments.data, call->arguments.len);
+        item->cut = call->cut;
+        item->closed = true;
+    }
 }
 
 bool said_has_cut_call(const struct said *said) {
@@ -108,20 +93,16 @@ bool said_has_calls(const struct said *said) {
 void said_items(const struct said *said, struct bytes maker, struct turn_item *items) {
     for (size_t i = 0; i < said->count; i++) {
         const struct said_item *item = &said->items[i];
-        items[i] = (struct turn_item){.kind = item->kind,
-                                      .text = text_bytes(&item->text),
-                                      .signature = text_bytes(&item->signature),
-                                      .maker = maker,
-                                      .call = {.id = text_bytes(&item->id),
-                                               .name = text_bytes(&item->name),
-                                               .arguments = text_bytes(&item->text),
-                                               .malformed = text_bytes(&item->malformed),
-                                               .digest = text_bytes(&item->digest),
-                                               .about = text_bytes(&item->about),
-                                               .refusal = text_bytes(&item->refusal),
-                                               .verdict = item->verdict,
-                                               .cause = item->cause,
-                                               .asks = item->asks,
-                                               .repeatable = item->repeatable}};
+        struct turn_call *call = &items[i].call;
+        items[i] = (struct turn_item){.kind = item->kind, .maker = maker, .call = item->call};
+        struct bytes *const texts[SAID_TEXTS] = {
+            [SAID_TEXT] = &items[i].text,    [SAID_SIGNATURE] = &items[i].signature,
+            [SAID_ID] = &call->id,           [SAID_NAME] = &call->name,
+            [SAID_DIGEST] = &call->digest,   [SAID_ABOUT] = &call->about,
+            [SAID_REFUSAL] = &call->refusal, [SAID_MALFORMED] = &call->malformed};
+        for (size_t j = 0; j < SAID_TEXTS; j++) {
+            *texts[j] = text_bytes(&item->texts[j]);
+        }
+        call->arguments = items[i].text;
     }
 }

@@ -397,7 +397,7 @@ static void system_done(struct pool_job *job) {
 void talk__prepare(struct talk *talk) {
     struct turns *turns = talk->turns;
     struct model_info info;
-    bool known = models_info(turns->options.models, talk->plan.model, &info);
+    bool known = talk__model(talk, &info);
     /* A window that was guessed too small costs summaries, one that was guessed too large failed
      * calls. The daemon warns once. */
     if (known && info.window_from == WINDOW_DEFAULT && talk->window == 0 && !turns->window_told) {

@@ -10,7 +10,7 @@
  * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
  * left of that wait, and goes to PLANNING then, or when it is asked to end.
  *
- * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (window.c).
+ * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (compaction.c).
  *
  * PLANNING is a function of the store: it commits what came last and says what is next. While tools
  * work, each that is done has an errand of its own; the talk stays WORKING.
@@ -137,6 +137,8 @@ struct bytes talk__run(const struct talk *talk);
 struct id talk__new_id(const struct talk *talk, const char *prefix);
 bool talk__is_over(const struct talk *talk); /* The turn has ended, or the daemon stops. */
 void talk__enter(struct talk *talk, enum talk_state state);
+/* Facts about the model of the plan; false: nobody knows it. */
+MUST_CHECK bool talk__model(const struct talk *talk, struct model_info *ret_info);
 void talk__pool(struct talk *talk, void (*run)(struct pool_job *), void (*done)(struct pool_job *));
 /* `job` came back. False: the talk is over, and may be gone. */
 MUST_CHECK bool talk__is_back(struct talk *talk);

@@ -36,6 +36,10 @@ bool talk__is_over(const struct talk *talk) {
     return talk->state == TALK_ENDED || talk->turns->asker.stopping;
 }
 
+bool talk__model(const struct talk *talk, struct model_info *ret_info) {
+    return models_info(talk->turns->options.models, talk->plan.model, ret_info);
+}
+
 struct id talk__new_id(const struct talk *talk, const char *prefix) {
     return world_new_id(loop_world(talk->turns->options.loop), prefix);
 }
@@ -59,7 +63,6 @@ static struct talk *talk_new(struct turns *turns, const struct run_row *row) {
                                   settings->instructions.len);
     talk->window = settings->window;
     talk->effort = model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
-    said_init(&talk->call.said);
     text_init(&talk->call.misfit, MISFIT_MAX);
     turn_plan_init(&talk->plan);
     table_add(&turns->talks, &talk->node);

@@ -56,7 +56,7 @@ int64_t fold_window_raised(int64_t prompt_tokens);
 enum {
     FOLD_LEAST = 400, /* Nobody is asked to summarise less. */
     /* A prompt of more messages is folded, however short they are: a request holds only so many
-     * (REQUEST_MESSAGES_MAX, which dispatch/turn/window.c compares). */
+     * (REQUEST_MESSAGES_MAX, which dispatch/turn/compaction.c compares). */
     FOLD_MESSAGES_MAX = 16000,
 };
 struct fold_sizes {
