@@ -95,7 +95,7 @@ static struct call *call_that_said_something(struct flow *flow) {
     call->run = (struct id){"run_agent"};
     call->model = mem_copy("m", 1);
     call->cause = CAUSE_COMPLETED;
-    call__enter(call, CALL_WAITING);
+    call__enter(call, CALL_IN_LINE);
     call__enter(call, CALL_ENDED);
     text_add_str(&call->result, "\"words\"");
     return call;
@@ -143,7 +143,7 @@ static void an_agent_that_others_end_while_the_pool_has_it_ends_when_that_is_bac
     struct call *call = call__new(flow, "c0ffee", 1);
     const struct run_row row = {.state = RUN_CANCELLED, .cause = CAUSE_STOPPED, .attempt = 1};
     call->number = 1;
-    call__enter(call, CALL_WAITING);
+    call__enter(call, CALL_IN_LINE);
     call__enter(call, CALL_BEGUN);
     call__enter(call, CALL_CHECKING);
     call__pool(call, answer_run, answer_done);

@@ -166,6 +166,19 @@ static void who_waits_for_an_answer_is_told_with_the_command_that_gives_it(void 
         strstr(scene->text.data, "? 2 wait for an answer: 'drover approve' lists them\n"));
 }
 
+static void who_waits_for_its_provider_is_no_agent_at_work(void **state) {
+    struct scene *scene = *state;
+    scene->draw.columns = 60;
+    hear(&scene->tree, "workflow_started", "{\"name\":\"look\",\"phases\":[]}");
+    begin_agent(&scene->tree, 1, "");
+    hear(&scene->tree, "agent_retrying", "{\"run\":\"run_1\",\"resume_at_ms\":99000}");
+    draw(scene);
+    assert_non_null(strstr(scene->text.data, "  … agent 1  waits for its provider "));
+    hear(&scene->tree, "agent_resumed", "{\"run\":\"run_1\"}");
+    draw(scene);
+    assert_non_null(strstr(scene->text.data, "  ● agent 1  "));
+}
+
 static void an_end_is_shown_with_its_state_and_time(void **state) {
     struct scene *scene = *state;
     hear(&scene->tree, "workflow_started", "{\"name\":\"look\",\"phases\":[\"A\"]}");
@@ -262,6 +275,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(of_many_at_work_as_many_are_shown_as_fit, begin, end),
         cmocka_unit_test_setup_teardown(
             who_waits_for_an_answer_is_told_with_the_command_that_gives_it, begin, end),
+        cmocka_unit_test_setup_teardown(who_waits_for_its_provider_is_no_agent_at_work, begin, end),
         cmocka_unit_test_setup_teardown(an_end_is_shown_with_its_state_and_time, begin, end),
         cmocka_unit_test_setup_teardown(ids_stand_behind_the_names_where_they_are_wanted, begin,
                                         end),

@@ -270,6 +270,7 @@ static void heading_add(struct drawing *drawing, size_t at) {
 }
 
 static void agent_add(struct drawing *drawing, const struct workflow_agent *agent) {
+    enum { ASKS = WORKFLOW_MARKS, WAITS };
     static const struct {
         const char *mark, *words;
         enum colour colour;
@@ -281,9 +282,11 @@ static void agent_add(struct drawing *drawing, const struct workflow_agent *agen
         [WORKFLOW_CACHED] = {"↷", "cached", COLOUR_GREEN},
         [WORKFLOW_FAILED] = {"✗", "failed", COLOUR_RED},
         [WORKFLOW_SKIPPED] = {"↷", "skipped", COLOUR_YELLOW},
-        [WORKFLOW_MARKS] = {"?", "asks", COLOUR_YELLOW},
+        [ASKS] = {"?", "asks", COLOUR_YELLOW},
+        [WAITS] = {"…", "waits for its provider", COLOUR_YELLOW},
     };
-    size_t look = agent->asks != NULL ? (size_t)WORKFLOW_MARKS : (size_t)agent->mark;
+    const bool waits = agent->mark == WORKFLOW_WORKS && agent->resume_at_ms > 0;
+    size_t look = agent->asks != NULL ? ASKS : waits ? WAITS : (size_t)agent->mark;
     bool caused = agent->asks == NULL && agent->cause[0] != '\0';
     const char *about = caused ? agent->cause : looks[look].words;
     const char *kept = strstr(agent->worktree, "/.drover/"); /* From the project on. */

@@ -236,9 +236,12 @@ const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
     const struct bytes type = event->type;
     bool again = bytes_is(type, "agent_restarted"), begins = bytes_is(type, "agent_started");
     bool ends = bytes_is(type, "agent_finished");
-    /* An agent that waits for its provider ("agent_retrying") is drawn as one that runs. */
-    if (again || begins || ends || bytes_is(type, "agent_retrying")) {
+    bool waits = bytes_is(type, "agent_retrying");
+    if (again || begins || ends || waits || bytes_is(type, "agent_resumed")) {
         struct workflow_agent *agent = agent_of(tree, data, "run");
+        if (agent != NULL) {
+            agent->resume_at_ms = waits ? talk_int(data, "resume_at_ms") : 0;
+        }
         if (agent != NULL && ends) {
             agent_end(tree, agent, data, talk_int(data, "ms"));
         } else if (agent != NULL && (again || begins) && agent->ms < 0) {
@@ -308,6 +311,7 @@ void workflow_tree_row(struct workflow_tree *tree, const json_t *row) {
         agent_end(tree, agent, row, started > 0 ? ended - started : 0);
     } else if (agent->ms < 0) {
         agent_update(tree, agent, row);
+        agent->resume_at_ms = talk_int(row, "resume_at_ms");
     }
 }
 

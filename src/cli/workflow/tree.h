@@ -33,6 +33,7 @@ struct workflow_agent {
     enum workflow_mark mark;
     int64_t tokens, cost_micros; /* cost_micros < 0: not known. */
     int64_t started_ms, ms;      /* ms < 0: it has not ended. */
+    int64_t resume_at_ms; /* When its provider, which refused a call, is asked again; 0: no wait. */
 };
 
 struct workflow_phase {

@@ -44,9 +44,9 @@ void call__enter(struct call *call, enum call_state state) {
         BUDGET = BIT(CALL_UNADMITTED),
     };
     static const unsigned edges[CALL_STATES] = {
-        [CALL_NEW] = BIT(CALL_WAITING) | BIT(CALL_CACHED) | BIT(CALL_SEARCHING) | BUDGET |
+        [CALL_NEW] = BIT(CALL_IN_LINE) | BIT(CALL_CACHED) | BIT(CALL_SEARCHING) | BUDGET |
                      BIT(CALL_DEFERRED) | BIT(CALL_DONE),
-        [CALL_WAITING] = BIT(CALL_BEGUN) | ENDS,
+        [CALL_IN_LINE] = BIT(CALL_BEGUN) | ENDS,
         [CALL_CACHED] = BIT(CALL_SEARCHING) | BIT(CALL_STORING) | BIT(CALL_ENDED),
         [CALL_SEARCHING] = BIT(CALL_CACHED) | BIT(CALL_DEFERRED) | BIT(CALL_ENDED),
         [CALL_BEGUN] = WORK | BUDGET | ENDS,
@@ -58,7 +58,7 @@ void call__enter(struct call *call, enum call_state state) {
         [CALL_TREE_REMOVING] = WORK | ENDS,
         [CALL_ENDED] = WORK | BIT(CALL_SEARCHING) | BIT(CALL_DEFERRED) | BIT(CALL_STORING),
         [CALL_DEFERRED] = WORK | BIT(CALL_ENDED),
-        [CALL_STORING] = WORK | BIT(CALL_WAITING) | BIT(CALL_ENDED) | BIT(CALL_DONE),
+        [CALL_STORING] = WORK | BIT(CALL_IN_LINE) | BIT(CALL_ENDED) | BIT(CALL_DONE),
     };
     assert((edges[call->state] & BIT(state)) != 0);
     flow_list_remove(&call->flow->by_state[call->state], &call->link);
@@ -440,7 +440,7 @@ static void call_begin_agent(struct call *call) {
     flow->pending_bytes += call->pending_bytes;
     flow->flows->pending_bytes += call->pending_bytes;
     if (open == NULL) {
-        call__enter(call, CALL_WAITING);
+        call__enter(call, CALL_IN_LINE);
         return;
     }
     /* The call began in an earlier life, and is asked again under its row. */
@@ -452,7 +452,7 @@ static void call_begin_agent(struct call *call) {
     call->turn = open->turn;
     call->wait.resume_at_ms = call->stored_resume_ms = open->resume_at_ms;
     call__take_tree(call, open->worktree);
-    call__enter(call, open->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_WAITING);
+    call__enter(call, open->state == RUN_QUEUED ? CALL_UNADMITTED : CALL_IN_LINE);
     table_remove(&flow->open, &open->node);
     prior__free(open);
 }
@@ -680,7 +680,7 @@ void flow__pump(struct flow *flow) {
          * A budget that is used up ends a call in the commit that begins it. Where the run resumes
          * another, that end must not come before the cached results, so the call does not begin
          * before them. */
-        struct call *call = flow__first(flow, CALL_WAITING);
+        struct call *call = flow__first(flow, CALL_IN_LINE);
         while (call != NULL &&
                ((flow->paused && call->row != ROW_WRITTEN) ||
                 (call->row == ROW_NONE && call__is_budgeted(call) && flow__must_wait(flow)))) {

@@ -1,6 +1,6 @@
 /* call.h: a request of a script, by agent() or workflow(), until the script has the outcome.
  *
- *   WAITING ──a slot──> BEGUN ──row──> ASKING <──> CHECKING (a schema)
+ *   IN_LINE ──a slot──> BEGUN ──row──> ASKING <──> CHECKING (a schema)
  *     │ │                 │ └─ a budget: UNADMITTED ─┘   │
  *     │ │                 ├ tools: TURN ─────────────────┤
  *     │ │                 └ TREE_MAKING ──> TURN ──> TREE_REMOVING (worktree.c)
@@ -27,19 +27,19 @@ enum { CALL_NAME = 2 * 64 + 2 };
 
 enum call_state {
     CALL_NEW,
-    CALL_WAITING,
-    CALL_CACHED,
-    CALL_SEARCHING,
-    CALL_BEGUN,
-    CALL_UNADMITTED,
-    CALL_ASKING,
-    CALL_CHECKING,
-    CALL_TREE_MAKING,
-    CALL_TURN,
-    CALL_TREE_REMOVING,
-    CALL_ENDED, /* From here on the outcome is known, but for that of a cached call. */
-    CALL_DEFERRED,
-    CALL_STORING,
+    CALL_IN_LINE,       /* For a slot of flow->at_once, for a resume, or for earlier results. */
+    CALL_CACHED,        /* The run that this one resumes has its result, which is read. */
+    CALL_SEARCHING,     /* The script of workflow() is looked for. */
+    CALL_BEGUN,         /* A slot is taken, and the row is written. */
+    CALL_UNADMITTED,    /* For a budget. */
+    CALL_ASKING,        /* A model is asked; its connection may have a line, its provider a wait. */
+    CALL_CHECKING,      /* The answer is compared with the schema, on the pool. */
+    CALL_TREE_MAKING,   /* The working tree is made. */
+    CALL_TURN,          /* The turn goes on, which may wait for a person. */
+    CALL_TREE_REMOVING, /* The working tree is removed. */
+    CALL_ENDED,         /* From here on the outcome is known, but for that of a cached call. */
+    CALL_DEFERRED,      /* Ended; calls that the resumed run had answered come first. */
+    CALL_STORING,       /* The outcome is being committed. */
     CALL_DONE,
     CALL_STATES
 };

@@ -275,7 +275,7 @@ static void cached_done(struct flow_op *op) {
         call_stored(call);
         return;
     }
-    call__enter(call, CALL_WAITING);
+    call__enter(call, CALL_IN_LINE);
     flow__pump(flow);
     flow__settle_quiet(flow);
 }
