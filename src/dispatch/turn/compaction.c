@@ -412,7 +412,7 @@ static void count_call(struct talk_compact *compact) {
 
 /* A call that was cut off counts where its provider was asked. */
 static void count_cut_off(struct talk_compact *compact) {
-    talk__report_resumed(compact->talk);
+    deltas_resumed(&compact->talk->call.deltas);
     if (compact->call.spent.tries > 0) {
         count_call(compact);
     }
@@ -426,7 +426,7 @@ static void round_answered(void *ctx, enum side_end end) {
         return;
     }
     count_call(compact);
-    talk__report_resumed(compact->talk);
+    deltas_resumed(&compact->talk->call.deltas);
     if (compact_is_over(compact->talk)) {
         return;
     }
@@ -452,7 +452,7 @@ static void round_waits(void *ctx, const struct model_failure *failure, uint64_t
 }
 
 static void round_resumed(void *ctx) {
-    talk__report_resumed(((struct talk_compact *)ctx)->talk);
+    deltas_resumed(&((struct talk_compact *)ctx)->talk->call.deltas);
 }
 
 static void round_ask(struct talk_compact *compact) {

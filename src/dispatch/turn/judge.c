@@ -21,22 +21,16 @@ enum { PROBLEM_MAX = 16 << 10, COMPACT_MAX = 64 << 20, ANSWER_MAX = 16 << 20, LO
 
 /* --- Calls in the text ------------------------------------------------------------------------ */
 
-static bool may_have_printed(const struct talk *talk) {
-    const struct said *said = &talk->call.said;
-    if (talk->plan.last || talk->call.result.stop == MODEL_STOP_LENGTH) {
-        return false; /* Half a call would be repaired into a whole one. */
-    }
-    for (size_t i = 0; i < said->count; i++) {
-        if (said->items[i].kind == TURN_ITEM_TEXT &&
-            printed_may(text_bytes(&said->items[i].texts[SAID_TEXT]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool judge__is_needed(const struct talk *talk) {
-    return said_has_calls(&talk->call.said) || may_have_printed(talk) || talk->plan.schema.len > 0;
+    const struct said *said = &talk->call.said;
+    bool needed = said_has_calls(said) || talk->plan.schema.len > 0;
+    /* Half a call would be repaired into a whole one. */
+    bool may_print = !talk->plan.last && talk->call.result.stop != MODEL_STOP_LENGTH;
+    for (size_t i = 0; may_print && !needed && i < said->count; i++) {
+        const struct said_item *item = &said->items[i];
+        needed = item->kind == TURN_ITEM_TEXT && printed_may(text_bytes(&item->texts[SAID_TEXT]));
+    }
+    return needed;
 }
 
 static bool is_offered(void *ctx, struct bytes name) {
@@ -63,10 +57,10 @@ static void read_printed_item(struct said *said, const struct said_item *item,
     }
     said_add(said, TURN_ITEM_TEXT, rest);
     for (size_t i = 0; i < printed.count; i++) {
-        const struct said_call call = {.id = BYTES(""),
-                                       .name = bytes_of(printed.calls[i].name),
-                                       .arguments = bytes_of(printed.calls[i].arguments)};
-        said_add_call(said, &call);
+        const struct model_tool_call call = {.id = BYTES(""),
+                                             .name = bytes_of(printed.calls[i].name),
+                                             .arguments = bytes_of(printed.calls[i].arguments)};
+        said_add_call(said, &call, SAID_WHOLE);
     }
 }
 
@@ -166,46 +160,14 @@ static void write_about(const struct tool_call *call, const struct tool_look *lo
     text_add_char(about, '}');
 }
 
-static struct err judge_call(struct said_item *item, const struct tool_call *call,
-                             const struct toolplace *place) {
-    static const enum turn_verdict verdicts[] = {[PERMISSION_ALLOW] = TURN_ALLOW,
-                                                 [PERMISSION_REVIEW] = TURN_REVIEW,
-                                                 [PERMISSION_ASK] = TURN_ASK,
-                                                 [PERMISSION_COUNT] = TURN_ASK};
-    const struct tool *tool = tool_get(call->id);
-    AUTO(tool_look_done) struct tool_look look;
-    tool_look_init(&look);
-    struct err err = tool_look(call, &place->place, &look);
-    if (err_failed(err)) {
-        return err;
-    }
-    const struct permission_verdict judged = tool_judge(call, &look, &place->rules);
-    if (judged.permission == PERMISSION_DENY) {
-        /* Nothing else about the call is said: a denied call must not explore files. */
-        refuse(item, CARD_RULE, BYTES("The settings of this session do not allow this call."));
-    } else if (look.refusal.len > 0) {
-        refuse(item, look.cause, text_bytes(&look.refusal));
-    } else {
-        /* Only a person can settle some, whatever the rules allow: to answer, to grant a folder. */
-        item->call.verdict = tool->performer == TOOL_WAIT ? TURN_ASK : verdicts[judged.permission];
-    }
-    item->call.asks = call->id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
-    item->call.repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
-                            tool->performer == TOOL_RUN;
-    text_clear(&item->texts[SAID_TEXT]);
-    text_add_str(&item->texts[SAID_TEXT], call->canonical);
-    text_add_str(&item->texts[SAID_DIGEST], call->digest.text);
-    write_about(call, &look, &item->texts[SAID_ABOUT]);
-    return ERR_OK;
-}
-
 /* A refused call is stored as it came, and shown in JSON. So its arguments become
  * compact, since an event takes no raw line break; text that is no JSON object is kept apart. */
-static void settle_arguments(struct said_item *item) {
+static void refuse_unread(struct said_item *item, enum card_cause cause, struct bytes words) {
     AUTO(json_release) json_t *json = NULL;
     AUTO(text_done) struct text compact = text_up_to(COMPACT_MAX);
     struct bytes came = text_bytes(&item->texts[SAID_TEXT]);
     struct err err = json_parse(came.data, came.len, JSON_DEPTH_MAX, &json, /* why */ NULL);
+    refuse(item, cause, words);
     bool object = !err_failed(err) && json_is_object(json);
     if (object && !err_failed(json_write(json, &compact))) {
         text_clear(&item->texts[SAID_TEXT]);
@@ -219,33 +181,56 @@ static void settle_arguments(struct said_item *item) {
 
 static void judge_item(const struct talk *talk, const struct toolplace *place,
                        struct said_item *item) {
+    static const enum turn_verdict verdicts[] = {[PERMISSION_ALLOW] = TURN_ALLOW,
+                                                 [PERMISSION_REVIEW] = TURN_REVIEW,
+                                                 [PERMISSION_ASK] = TURN_ASK,
+                                                 [PERMISSION_COUNT] = TURN_ASK};
     AUTO(text_done) struct text problem = text_up_to(PROBLEM_MAX);
     AUTO(tool_call_done) struct tool_call call = {0};
+    AUTO(tool_look_done) struct tool_look look;
+    tool_look_init(&look);
     if (item->cut) {
-        refuse(item, CARD_TRUNCATED,
-               BYTES("This call was cut off, since the answer reached its longest length, and was "
-                     "not made. Make it again with less in it: in several calls, or with fewer "
-                     "words around it."));
-        settle_arguments(item);
+        refuse_unread(
+            item, CARD_TRUNCATED,
+            BYTES("This call was cut off, since the answer reached its longest length, and was "
+                  "not made. Make it again with less in it: in several calls, or with fewer "
+                  "words around it."));
         return;
     }
     struct err err = tool_call_read(talk->turns->options.toolbox, place->tools,
                                     text_bytes(&item->texts[SAID_NAME]),
                                     text_bytes(&item->texts[SAID_TEXT]), &call, &problem);
     if (!err_failed(err)) {
-        err = judge_call(item, &call, place);
+        err = tool_look(&call, &place->place, &look);
     }
-    if (!err_failed(err)) {
+    if (err.code == ERR_OUT_OF_MEMORY || (err_failed(err) && problem.len == 0)) {
+        refuse_unread(item, CARD_NO_MEMORY,
+                      BYTES("There was no memory to look at this call; try it again."));
         return;
     }
-    if (err.code == ERR_OUT_OF_MEMORY || problem.len == 0) {
-        refuse(item, CARD_NO_MEMORY,
-               BYTES("There was no memory to look at this call; try it again."));
-    } else {
-        refuse(item, err.code == ERR_NOT_FOUND ? CARD_TOOL_UNKNOWN : CARD_BAD_ARGUMENTS,
-               text_bytes(&problem));
+    if (err_failed(err)) {
+        refuse_unread(item, err.code == ERR_NOT_FOUND ? CARD_TOOL_UNKNOWN : CARD_BAD_ARGUMENTS,
+                      text_bytes(&problem));
+        return;
     }
-    settle_arguments(item);
+    const struct tool *tool = tool_get(call.id);
+    const struct permission_verdict judged = tool_judge(&call, &look, &place->rules);
+    if (judged.permission == PERMISSION_DENY) {
+        /* Nothing else about the call is said: a denied call must not explore files. */
+        refuse(item, CARD_RULE, BYTES("The settings of this session do not allow this call."));
+    } else if (look.refusal.len > 0) {
+        refuse(item, look.cause, text_bytes(&look.refusal));
+    } else {
+        /* Only a person can settle some, whatever the rules allow: to answer, to grant a folder. */
+        item->call.verdict = tool->performer == TOOL_WAIT ? TURN_ASK : verdicts[judged.permission];
+    }
+    item->call.asks = call.id == TOOL_ASK_USER ? TURN_ASKS_ANSWER : TURN_ASKS_LEAVE;
+    item->call.repeatable = tool->again == TOOL_REPEATABLE || tool->performer == TOOL_ROWS ||
+                            tool->performer == TOOL_RUN;
+    text_clear(&item->texts[SAID_TEXT]);
+    text_add_str(&item->texts[SAID_TEXT], call.canonical);
+    text_add_str(&item->texts[SAID_DIGEST], call.digest.text);
+    write_about(&call, &look, &item->texts[SAID_ABOUT]);
 }
 
 /* --- The order of it -------------------------------------------------------------------------- */

@@ -30,16 +30,22 @@ static bool is_truncated(const struct talk_call *call) {
            (said_has_cut_call(&call->said) || !said_has_calls(&call->said));
 }
 
-/* Every piece of it is durable: the answer may follow. */
+/* All that was said is durable. False: the talk is over, and may be gone. */
+static bool call_is_flushed(struct talk *talk) {
+    bool over = talk__is_over(talk);
+    deltas_drop(&talk->call.deltas);
+    talk__maybe_free(talk);
+    return !over;
+}
+
+/* The answer follows. */
 static void flushed(struct delta_source *source) {
     struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
     struct talk_call *call = &talk->call;
     struct model_result *result = &call->result;
     const struct model_result *refused = &talk->fit.refused;
     const struct model_failure *failure = &result->failure;
-    deltas_drop(source);
-    if (talk__is_over(talk)) {
-        talk__maybe_free(talk);
+    if (!call_is_flushed(talk)) {
         return;
     }
     talk__enter(talk, TALK_PLANNING);
@@ -86,10 +92,7 @@ void talk__flush(struct talk *talk) {
 
 static void refused(struct delta_source *source) {
     struct talk *talk = CONTAINER_OF(source, struct talk, call.deltas);
-    deltas_drop(source);
-    if (talk__is_over(talk)) {
-        talk__maybe_free(talk);
-    } else {
+    if (call_is_flushed(talk)) {
         fit__retry(talk);
     }
 }
@@ -136,23 +139,22 @@ static void meter(struct talk *talk, size_t len) {
     deltas_meter(&call->deltas, &what);
 }
 
-static void on_text(void *ctx, struct bytes piece) {
-    struct talk *talk = ctx;
-    said_add(&talk->call.said, TURN_ITEM_TEXT, piece);
-    deltas_add(&talk->call.deltas, DELTA_TEXT, piece);
+static void hear(struct talk *talk, enum turn_item_kind kind, struct bytes piece) {
+    said_add(&talk->call.said, kind, piece);
+    deltas_add(&talk->call.deltas, kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING, piece);
     meter(talk, piece.len);
+}
+
+static void on_text(void *ctx, struct bytes piece) {
+    hear(ctx, TURN_ITEM_TEXT, piece);
 }
 
 static void on_thinking(void *ctx, struct bytes piece) {
-    struct talk *talk = ctx;
-    said_add(&talk->call.said, TURN_ITEM_THINKING, piece);
-    deltas_add(&talk->call.deltas, DELTA_THINKING, piece);
-    meter(talk, piece.len);
+    hear(ctx, TURN_ITEM_THINKING, piece);
 }
 
 static void on_thinking_done(void *ctx, struct bytes signature) {
-    struct talk *talk = ctx;
-    said_sign(&talk->call.said, signature);
+    said_sign(&((struct talk *)ctx)->call.said, signature);
 }
 
 /* Nobody is shown half a call: it counts, no more. */
@@ -161,19 +163,13 @@ static void on_tool_piece(void *ctx, unsigned index, struct bytes piece) {
     meter(ctx, piece.len);
 }
 
-static void add_call(struct talk *talk, const struct model_tool_call *call, bool cut) {
-    const struct said_call said = {
-        .id = call->id, .name = call->name, .arguments = call->arguments, .cut = cut};
-    said_add_call(&talk->call.said, &said);
-}
-
 /* A call that was cut off is stored, so that the model and its user see it, and never performed. */
 static void on_tool_cut(void *ctx, const struct model_tool_call *call) {
-    add_call(ctx, call, true /* cut */);
+    said_add_call(&((struct talk *)ctx)->call.said, call, SAID_CUT);
 }
 
 static void on_tool_done(void *ctx, const struct model_tool_call *call) {
-    add_call(ctx, call, false /* whole */);
+    said_add_call(&((struct talk *)ctx)->call.said, call, SAID_WHOLE);
 }
 
 static void on_discarded(void *ctx) {
@@ -185,9 +181,8 @@ static void on_discarded(void *ctx) {
 /* Text that came is void from here on, for followers, too. */
 static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct talk *talk = ctx;
-    AUTO(text_done) struct text members;
+    AUTO(text_done) struct text members = text_up_to(DELTAS_EVENT_MAX);
     talk->call.alive_ms = turns__now_ms(talk->turns) + wait_ms;
-    text_init(&members, DELTAS_EVENT_MAX);
     text_addf(&members, "\"cause\":\"%s\"", model_cause_name(failure->cause));
     text_add_member(&members, "detail", bytes_of(failure->detail));
     text_add_member_int(&members, "wait_ms", (int64_t)wait_ms);
@@ -198,7 +193,7 @@ static void on_retrying(void *ctx, const struct model_failure *failure, uint64_t
 }
 
 static void on_resumed(void *ctx) {
-    talk__report_resumed(ctx);
+    deltas_resumed(&((struct talk *)ctx)->call.deltas);
 }
 
 /* --- Asking ----------------------------------------------------------------------------------- */
@@ -224,10 +219,6 @@ void talk__report_wait(struct talk *talk, const struct model_failure *failure, u
     deltas_provider(&talk->call.deltas, &wait);
 }
 
-void talk__report_resumed(struct talk *talk) {
-    deltas_resumed(&talk->call.deltas);
-}
-
 static struct model_request *call_begin(struct talk *talk) {
     struct talk_call *call = &talk->call;
     struct model_request *request = talk->request;
@@ -239,7 +230,7 @@ static struct model_request *call_begin(struct talk *talk) {
     call->interrupted = false;
     call->result = (struct model_result){0};
     open_deltas(talk);
-    talk__report_resumed(talk);
+    deltas_resumed(&call->deltas);
     call->maker = known ? model_kind_name(info.kind) : "";
     talk->request = NULL;
     call->sizes = model_request_sizes(request);

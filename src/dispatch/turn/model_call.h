@@ -35,6 +35,7 @@ enum said_text {
     SAID_TEXTS
 };
 enum { SAID_ITEMS_MAX = TURN_ITEMS_MAX };
+enum said_end { SAID_WHOLE, SAID_CUT };
 struct said_item {
     enum turn_item_kind kind;
     struct text texts[SAID_TEXTS];
@@ -46,16 +47,12 @@ struct said {                /* Zeroed at first. */
     struct said_item *items; /* Owned. */
     size_t count, size;
 };
-struct said_call {
-    struct bytes id, name, arguments;
-    bool cut;
-};
 void said_done(struct said *said);  /* For AUTO. */
 void said_clear(struct said *said); /* Withdraws all. */
 void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece);
 /* The thinking that came last is whole, and signed. */
 void said_sign(struct said *said, struct bytes signature);
-void said_add_call(struct said *said, const struct said_call *call);
+void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end);
 MUST_CHECK bool said_has_calls(const struct said *said);
 MUST_CHECK bool said_has_cut_call(const struct said *said);
 /* As the engine takes them; borrowed from `said`. `maker`: of thinking. The array is the caller's,
@@ -126,10 +123,9 @@ void talk__refuse(struct talk *talk, const struct model_result *result);
 void talk__cancel_call(struct talk *talk);
 void talk__learn(const struct talk *talk,
                  const struct learned_window *learned); /* After a commit. */
-/* Stores and sends that a call of this turn, its own or of a summary, waits before its next try, or
- * that this wait has ended, if there is one. */
+/* Stores and sends that a call of this turn, its own or of a summary, waits before its next try;
+ * until deltas_resumed. */
 void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);
-void talk__report_resumed(struct talk *talk);
 void talk__flush(struct talk *talk); /* The text becomes durable, and then the end of the call. */
 
 /* judge.c: the answer is read and judged in the pool, then talk__flush. Needed: it calls a

@@ -61,13 +61,13 @@ void said_sign(struct said *said, struct bytes signature) {
     }
 }
 
-void said_add_call(struct said *said, const struct said_call *call) {
+void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end) {
     struct said_item *item = item_add(said, TURN_ITEM_CALL);
     if (item != NULL) {
         text_add(&item->texts[SAID_ID], call->id.data, call->id.len);
         text_add(&item->texts[SAID_NAME], call->name.data, call->name.len);
         text_add(&item->texts[SAID_TEXT], call->arguments.data, call->arguments.len);
-        item->cut = call->cut;
+        item->cut = end == SAID_CUT;
         item->closed = true;
     }
 }
