@@ -62,9 +62,9 @@ struct err datadir_sync_folder_of(const char *path) {
     return ERR_OK;
 }
 
-static struct err make_one(const char *path) {
+struct err datadir_make_folder(const char *path, const char *step) {
     if (mkdir(path, 0700) < 0) {
-        return errno == EEXIST ? ERR_OK : err_from_errno(errno, "datadir: make folder");
+        return errno == EEXIST ? ERR_OK : err_from_errno(errno, step);
     }
     return datadir_sync_folder_of(path);
 }
@@ -75,13 +75,14 @@ static struct err make_all(const char *path) {
     for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         struct stat found;
-        struct err err = stat(part, &found) == 0 ? ERR_OK : make_one(part);
+        struct err err =
+            stat(part, &found) == 0 ? ERR_OK : datadir_make_folder(part, "datadir: make folder");
         *slash = '/';
         if (err_failed(err)) {
             return err;
         }
     }
-    return make_one(path);
+    return datadir_make_folder(path, "datadir: make folder");
 }
 
 /* "": it does not say. */

@@ -32,5 +32,8 @@ MUST_CHECK char *datadir_beside(const char *path, const char *ending); /* pathEN
 MUST_CHECK struct err path_why(struct err err, const char *path, const char *what, struct why *why);
 /* Syncs the folder that holds `path`: files made or renamed there survive a power cut. */
 MUST_CHECK struct err datadir_sync_folder_of(const char *path);
+/* Makes a folder for its owner alone, if it is not there yet, and syncs the one that holds it.
+ * `step`: static name of the failure. */
+MUST_CHECK struct err datadir_make_folder(const char *path, const char *step);
 
 #endif

@@ -2,10 +2,8 @@
 #include "dispatch/provider/key_files.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/id.h"
@@ -38,18 +36,11 @@ static bool name_fits(const char *file) {
     return file[0] != '\0' && file[0] != '.' && strchr(file, '/') == NULL;
 }
 
-static struct err folder_make(const struct key_folder *folder) {
-    AUTO(mem_release) char *path = folder_path(folder);
-    if (mkdir(path, 0700) == 0) {
-        return datadir_sync_folder_of(path);
-    }
-    return errno == EEXIST ? ERR_OK : err_from_errno(errno, "key: make the folder");
-}
-
 struct err key_file_write(const struct key_folder *folder, const char *file, const char *key) {
-    AUTO(mem_release) char *path = file_path(folder, file);
+    AUTO(mem_release) char *place = folder_path(folder);
+    AUTO(mem_release) char *path = datadir_path(place, file);
     struct bytes content = bytes_of(key);
-    struct err err = folder_make(folder);
+    struct err err = datadir_make_folder(place, "key: make the folder");
     return err_failed(err) ? err
                            : folder->world->file_replace(folder->world->ctx, path, content, 0600);
 }

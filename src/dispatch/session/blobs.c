@@ -39,7 +39,7 @@ struct blobs {
     struct loop *loop;   /* Borrowed. */
     struct store *store; /* Borrowed. */
     char *folder;        /* Owned. */
-    struct blob_put *first, *last;
+    struct link uploads; /* Borrowed, as the next one: uploads that wait. */
     struct blob_put *current;
     struct sweep sweep;
     size_t waiting;
@@ -135,14 +135,12 @@ static void put_refuse(struct blobs *blobs, struct blob_put *put, enum err_code 
 
 void blobs_put(struct blobs *blobs, struct blob_put *put) {
     put->blobs = blobs;
-    put->next = NULL;
     put->err = ERR_OK;
     if (blobs->stopped || blobs->waiting >= BLOBS_WAITING_MAX) {
         put_refuse(blobs, put, blobs->stopped ? ERR_CLOSING : ERR_OVERLOADED);
         return;
     }
-    *(blobs->last != NULL ? &blobs->last->next : &blobs->first) = put;
-    blobs->last = put;
+    link_add_last(&blobs->uploads, &put->link);
     blobs->waiting++;
     go_on(blobs);
 }
@@ -244,13 +242,12 @@ void blobs_sweep(struct blobs *blobs) {
 /* --- The order -------------------------------------------------------------------------------- */
 
 static void go_on(struct blobs *blobs) {
-    struct blob_put *put = blobs->first;
     if (blobs->current != NULL || blobs->sweeping || blobs->stopped) {
         return;
     }
-    if (put != NULL) {
-        blobs->first = put->next;
-        blobs->last = blobs->first == NULL ? NULL : blobs->last;
+    struct link *first = links_take(&blobs->uploads);
+    if (first != NULL) {
+        struct blob_put *put = CONTAINER_OF(first, struct blob_put, link);
         blobs->waiting--;
         blobs->current = put;
         put->work = (struct loop_work){.run = put_in_pool, .done = put_written};
@@ -267,13 +264,9 @@ struct err blobs_open(const struct blobs_options *options, struct blobs **ret_bl
     struct blobs *blobs = mem_new(sizeof *blobs);
     blobs->loop = options->loop;
     blobs->store = options->store;
+    links_init(&blobs->uploads);
     blobs->folder = datadir_path(options->data, "blobs");
-    struct err err = ERR_OK;
-    if (mkdir(blobs->folder, 0700) == 0) {
-        err = datadir_sync_folder_of(blobs->folder);
-    } else if (errno != EEXIST) {
-        err = err_from_errno(errno, "blobs: make folder");
-    }
+    struct err err = datadir_make_folder(blobs->folder, "blobs: make folder");
     if (err_failed(err)) {
         blobs_close(blobs);
         return err;
@@ -286,12 +279,9 @@ struct err blobs_open(const struct blobs_options *options, struct blobs **ret_bl
  * told now. */
 void blobs_stop(struct blobs *blobs) {
     blobs->stopped = true;
-    while (blobs->first != NULL) {
-        struct blob_put *put = blobs->first;
-        blobs->first = put->next;
-        put_refuse(blobs, put, ERR_CLOSING);
+    for (struct link *at = NULL; (at = links_take(&blobs->uploads)) != NULL;) {
+        put_refuse(blobs, CONTAINER_OF(at, struct blob_put, link), ERR_CLOSING);
     }
-    blobs->last = NULL;
     blobs->waiting = 0;
 }
 
@@ -299,7 +289,7 @@ void blobs_close(struct blobs *blobs) {
     if (blobs == NULL) {
         return;
     }
-    assert(blobs->current == NULL && blobs->first == NULL);
+    assert(blobs->current == NULL && links_empty(&blobs->uploads));
     mem_free(blobs->sweep.names);
     mem_free(blobs->folder);
     mem_free(blobs);

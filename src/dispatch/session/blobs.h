@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/link.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
@@ -44,7 +45,7 @@ struct blob_put {
     struct sha256_hex hash;
     const char *media; /* Static: image/png, image/jpeg, image/gif or image/webp. */
     /* Private. */
-    struct blob_put *next;
+    struct link link;
     struct blobs *blobs;
     struct loop_work work;
     struct loop_task task;

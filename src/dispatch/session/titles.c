@@ -264,17 +264,16 @@ void titles_release(struct titles *titles) {
     titles->options.hold = RUN_FREE;
 }
 
-static void stop_one(void *ctx, struct table_node *node) {
-    struct title *title = CONTAINER_OF(node, struct title, node);
-    (void)ctx; /* The title knows its titles. */
-    if (title->ask.state != ASK_AWAY) {
-        title_free(title);
-    }
-}
-
 void titles_stop(struct titles *titles) {
     titles->asker.stopping = true;
-    table_each(&titles->runs, stop_one, NULL);
+    for (struct table_node *node = table_next(&titles->runs, NULL), *next; node != NULL;
+         node = next) {
+        struct title *title = CONTAINER_OF(node, struct title, node);
+        next = table_next(&titles->runs, node);
+        if (title->ask.state != ASK_AWAY) {
+            title_free(title);
+        }
+    }
 }
 
 void titles_close(struct titles *titles) {
