@@ -7,7 +7,7 @@
 struct effects {
     const struct world *world;    /* Borrowed. */
     struct failed_starts *starts; /* Borrowed; NULL: none. */
-    struct effect *first, *last;  /* Borrowed. */
+    struct link list;             /* Borrowed. */
     uint64_t listed;
     struct effects_stats history; /* Of abandoned effects. */
 };
@@ -15,6 +15,7 @@ struct effects {
 struct effects *effects_new(const struct world *world) {
     struct effects *effects = mem_new(sizeof *effects);
     effects->world = world;
+    links_init(&effects->list);
     return effects;
 }
 
@@ -37,12 +38,9 @@ void effect_begin(struct effects *effects, struct effect *effect, const char *wh
     if (effects == NULL || effect->effects != NULL) {
         return;
     }
-    *effect = (struct effect){.effects = effects,
-                              .prev = effects->last,
-                              .what = what,
-                              .since_ns = world_mono_ns(effects->world)};
-    *(effect->prev == NULL ? &effects->first : &effect->prev->next) = effect;
-    effects->last = effect;
+    *effect = (struct effect){
+        .effects = effects, .what = what, .since_ns = world_mono_ns(effects->world)};
+    link_add_last(&effects->list, &effect->link);
     effects->listed++;
 }
 
@@ -51,14 +49,11 @@ void effect_failed(struct effect *effect, struct err err) {
 }
 
 void effect_done(struct effect *effect) {
-    struct effects *effects = effect->effects;
-    if (effects == NULL) {
-        return;
+    if (effect->effects != NULL) {
+        link_remove(&effect->link);
+        effect->effects->listed--;
+        *effect = (struct effect){.effects = NULL};
     }
-    *(effect->prev == NULL ? &effects->first : &effect->prev->next) = effect->next;
-    *(effect->next == NULL ? &effects->last : &effect->next->prev) = effect->prev;
-    effects->listed--;
-    *effect = (struct effect){.effects = NULL};
 }
 
 bool effect_error_passes(struct err err) {
@@ -89,19 +84,21 @@ static uint64_t effect_age_ms(const struct effect *effect) {
 
 static uint64_t count_stuck(const struct effects *effects) {
     uint64_t count = 0;
-    for (const struct effect *effect = effects->first;
-         effect != NULL && effect_age_ms(effect) >= EFFECTS_STUCK_MS; effect = effect->next) {
+    const struct link *at = effects->list.next;
+    while (at != &effects->list &&
+           effect_age_ms(CONTAINER_OF(at, struct effect, link)) >= EFFECTS_STUCK_MS) {
+        at = at->next;
         count++;
     }
     return count;
 }
 
 bool effects_stuck(const struct effects *effects, struct why *ret_why) {
-    const struct effect *oldest = effects->first;
     uint64_t count = count_stuck(effects);
     if (count == 0) {
         return false;
     }
+    const struct effect *oldest = CONTAINER_OF(effects->list.next, struct effect, link);
     bool failed = err_failed(oldest->err);
     why_set(ret_why,
             "%llu step%s of runs made no progress for a minute; the oldest, %s, for %llu s: %s%s%s;"

@@ -21,6 +21,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/link.h"
 #include "dispatch/base/failed_starts.h"
 #include "loop/world.h"
 
@@ -29,7 +30,7 @@ enum { EFFECTS_STUCK_MS = 60000, EFFECT_TRIES_MAX = 8 };
 struct effects;
 struct effect {
     struct effects *effects; /* Borrowed; NULL: not listed. All of it is private. */
-    struct effect *prev, *next;
+    struct link link;
     const char *what; /* Static. */
     uint64_t since_ns;
     struct err err; /* Of the last try. */

@@ -11,6 +11,9 @@ static void serve_again(struct loop_task *task) {
 
 void pool_init(struct pool *pool, struct loop *loop, struct shortage *shortage) {
     *pool = (struct pool){.loop = loop, .shortage = shortage, .again = {.run = serve_again}};
+    for (size_t kind = 0; kind < POOL_KINDS; kind++) {
+        links_init(&pool->queues[kind]);
+    }
 }
 
 static bool pool_has_room(const struct pool *pool, enum pool_kind kind) {
@@ -39,9 +42,7 @@ static void on_done(struct loop_work *work) {
     struct pool *pool = job->pool;
     pool->running[job->kind]--;
     if (job->starved) { /* Back to the head of its queue. */
-        job->next = pool->first[job->kind];
-        pool->first[job->kind] = job;
-        pool->last[job->kind] = job->next == NULL ? job : pool->last[job->kind];
+        link_add_first(&pool->queues[job->kind], &job->link);
         job->run = pool->cancelled ? NULL : job->run;
         shortage_report(pool->shortage, "read or write files",
                         err_from_errno(EMFILE, "pool: find a descriptor"));
@@ -60,16 +61,15 @@ static void on_done(struct loop_work *work) {
 
 static void serve(struct pool *pool) {
     for (enum pool_kind kind = 0; kind < POOL_KINDS; kind++) {
-        struct pool_job *job = NULL;
-        while ((job = pool->first[kind]) != NULL && pool_has_room(pool, kind)) {
+        struct link *queue = &pool->queues[kind];
+        while (!links_empty(queue) && pool_has_room(pool, kind)) {
+            struct pool_job *job = CONTAINER_OF(queue->next, struct pool_job, link);
             /* A stop waits for the jobs of a cancelled pool; some are added after the cancel. */
             if (job->run != NULL && !pool->cancelled && shortage_lasts(pool->shortage)) {
                 shortage_await(pool->shortage, &pool->waiter, &pool->again);
                 break;
             }
-            pool->first[kind] = job->next;
-            pool->last[kind] = job->next == NULL ? NULL : pool->last[kind];
-            job->next = NULL;
+            link_remove(&job->link);
             pool->running[kind]++;
             job->starved = false;
             job->waits = pool->shortage != NULL && !shortage_is_endless(pool->shortage);
@@ -82,13 +82,7 @@ static void serve(struct pool *pool) {
 
 void pool_add(struct pool *pool, struct pool_job *job) {
     job->pool = pool;
-    job->next = NULL;
-    if (pool->last[job->kind] != NULL) {
-        pool->last[job->kind]->next = job;
-    } else {
-        pool->first[job->kind] = job;
-    }
-    pool->last[job->kind] = job;
+    link_add_last(&pool->queues[job->kind], &job->link);
     pool->count++;
     serve(pool);
 }
@@ -103,8 +97,9 @@ void pool_begin(struct pool *pool, struct pool_job *job, enum pool_kind kind,
 void pool_cancel(struct pool *pool) {
     pool->cancelled = true;
     for (size_t kind = 0; kind < POOL_KINDS; kind++) {
-        for (struct pool_job *job = pool->first[kind]; job != NULL; job = job->next) {
-            job->run = NULL;
+        const struct link *queue = &pool->queues[kind];
+        for (struct link *at = queue->next; at != queue; at = at->next) {
+            CONTAINER_OF(at, struct pool_job, link)->run = NULL;
         }
     }
     if (pool->count > 0) {

@@ -13,6 +13,7 @@
 #define DROVER_DISPATCH_BASE_POOL_H
 
 #include "base/base.h"
+#include "base/link.h"
 #include "loop/loop.h"
 #include "loop/shortage.h"
 
@@ -23,7 +24,7 @@ enum { POOL_MAX = 4, POOL_SLOW_MAX = 2, POOL_TIDY_MAX = 1 };
 struct pool;
 struct pool_job {
     struct loop_work work; /* Private, as are the next two. */
-    struct pool_job *next;
+    struct link link;
     struct pool *pool;
     enum pool_kind kind;
     bool waits, starved; /* Private: it asks for descriptors first, and found none. */
@@ -33,7 +34,7 @@ struct pool_job {
 
 struct pool {
     struct loop *loop; /* Borrowed. */
-    struct pool_job *first[POOL_KINDS], *last[POOL_KINDS];
+    struct link queues[POOL_KINDS];
     unsigned running[POOL_KINDS];
     size_t count; /* Waiting or running. */
     bool cancelled;

@@ -18,8 +18,12 @@ static struct table_node **bucket_of(const struct table *table, uint32_t hash) {
     return &table->buckets[hash & (table->size - 1)];
 }
 
-static bool same(const struct table_node *node, uint32_t hash, struct bytes name) {
-    return node->hash == hash && bytes_equal(node->name, name);
+/* The first of that name in a chain. */
+static struct table_node *chain_find(struct table_node *node, uint32_t hash, struct bytes name) {
+    while (node != NULL && (node->hash != hash || !bytes_equal(node->name, name))) {
+        node = node->next;
+    }
+    return node;
 }
 
 void table_init(struct table *table) {
@@ -32,30 +36,27 @@ void table_done(struct table *table) {
     *table = (struct table){0};
 }
 
-static void grow(struct table *table) {
-    struct table larger = {.size = table->size * 2, .count = table->count};
-    larger.buckets = mem_new_array(larger.size, sizeof *larger.buckets);
-    for (size_t i = 0; i < table->size; i++) {
-        for (struct table_node *node = table->buckets[i], *next; node != NULL; node = next) {
-            struct table_node **bucket = bucket_of(&larger, node->hash);
-            next = node->next;
-            node->next = *bucket;
-            *bucket = node;
-        }
-    }
-    mem_free(table->buckets);
-    *table = larger;
-}
-
-void table_add(struct table *table, struct table_node *node) {
-    if (table->count >= table->size) {
-        grow(table);
-    }
-    node->hash = hash_of(node->name);
+/* At the head of its chain. */
+static void node_add(struct table *table, struct table_node *node) {
     struct table_node **bucket = bucket_of(table, node->hash);
     node->next = *bucket;
     *bucket = node;
     table->count++;
+}
+
+void table_add(struct table *table, struct table_node *node) {
+    if (table->count >= table->size) {
+        struct table larger = {.size = table->size * 2};
+        larger.buckets = mem_new_array(larger.size, sizeof *larger.buckets);
+        for (struct table_node *at = table_next(table, NULL), *next; at != NULL; at = next) {
+            next = table_next(table, at);
+            node_add(&larger, at);
+        }
+        mem_free(table->buckets);
+        *table = larger;
+    }
+    node->hash = hash_of(node->name);
+    node_add(table, node);
 }
 
 void table_remove(struct table *table, struct table_node *node) {
@@ -71,19 +72,11 @@ void table_remove(struct table *table, struct table_node *node) {
 
 struct table_node *table_find(const struct table *table, struct bytes name) {
     uint32_t hash = hash_of(name);
-    struct table_node *node = *bucket_of(table, hash);
-    while (node != NULL && !same(node, hash, name)) {
-        node = node->next;
-    }
-    return node;
+    return chain_find(*bucket_of(table, hash), hash, name);
 }
 
 struct table_node *table_find_next(const struct table_node *node) {
-    struct table_node *next = node->next;
-    while (next != NULL && !same(next, node->hash, node->name)) {
-        next = next->next;
-    }
-    return next;
+    return chain_find(node->next, node->hash, node->name);
 }
 
 struct table_node *table_next(const struct table *table, const struct table_node *after) {
@@ -97,13 +90,4 @@ struct table_node *table_next(const struct table *table, const struct table_node
         }
     }
     return NULL;
-}
-
-void table_each(struct table *table, void (*each)(void *ctx, struct table_node *node), void *ctx) {
-    for (size_t i = 0; i < table->size; i++) {
-        for (struct table_node *node = table->buckets[i], *next; node != NULL; node = next) {
-            next = node->next;
-            each(ctx, node);
-        }
-    }
 }

@@ -32,7 +32,5 @@ struct table_node *table_find_next(const struct table_node *node);
 /* The first node, or the one after `after`, in no order that means anything; NULL: none. A loop
  * that removes a node asks for the next one before. */
 struct table_node *table_next(const struct table *table, const struct table_node *after);
-/* `each` may remove the node that it is handed, and no other. */
-void table_each(struct table *table, void (*each)(void *ctx, struct table_node *node), void *ctx);
 
 #endif

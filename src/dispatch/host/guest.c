@@ -105,18 +105,22 @@ static void moved_done(void *ctx) {
 
 /* What the leader has stored is done with. The rest of those that live is asked for; more than fit
  * wait for the next walk. */
-static void judge_unseen(void *ctx, struct table_node *node) {
-    struct guest *guest = ctx;
-    struct flight *flight = CONTAINER_OF(node, struct flight, node);
-    if (flight->walked == guest->dispatch->guest_walk) {
-        return;
-    }
-    if (flight->state == FLIGHT_REPORTED) {
-        flight__free(flight);
-    } else if (!flight__is_stopped(flight) && guest->asked_count < RUN_HERE_TELL_MAX) {
-        struct run_here *here = &guest->asked[guest->asked_count];
-        *here = (struct run_here){.run = id_copy(node->name), .attempt = flight->attempt};
-        guest->asked_count++;
+static void judge_unseen(struct guest *guest) {
+    struct dispatch *dispatch = guest->dispatch;
+    guest->asked_count = 0;
+    for (struct table_node *node = table_next(&dispatch->flights, NULL), *next; node != NULL;
+         node = next) {
+        struct flight *flight = CONTAINER_OF(node, struct flight, node);
+        next = table_next(&dispatch->flights, node);
+        if (flight->walked == dispatch->guest_walk) {
+            continue;
+        }
+        if (flight->state == FLIGHT_REPORTED) {
+            flight__free(flight);
+        } else if (!flight__is_stopped(flight) && guest->asked_count < RUN_HERE_TELL_MAX) {
+            guest->asked[guest->asked_count++] =
+                (struct run_here){.run = id_copy(node->name), .attempt = flight->attempt};
+        }
     }
 }
 
@@ -131,8 +135,7 @@ static void page_next(void *ctx) {
     }
     guest->errors = 0;
     dispatch__parts(guest->dispatch, PART_RECOVERED);
-    guest->asked_count = 0;
-    table_each(&guest->dispatch->flights, judge_unseen, guest);
+    judge_unseen(guest);
     if (guest->asked_count == 0) {
         sleep_until_next(guest);
     } else {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/link.h"
 #include "base/memory.h"
 #include "dispatch/base/ask.h"
 #include "dispatch/base/table.h"
@@ -52,7 +53,7 @@ struct parcel {
 struct receiver {
     struct table_node node; /* By the note that names it. */
     struct deliver *deliver;
-    struct receiver *next; /* In the queue. */
+    struct link link; /* In the queue. */
     enum receiver_state state;
     bool touched; /* A note came while it was busy. */
     bool slow;    /* The last delivery took long. */
@@ -64,10 +65,6 @@ struct receiver {
     struct parcel *parcel;     /* Owned; ASKING, SENDING, SETTLING. */
     char *note, *url;          /* Owned. */
     struct inbox_receiver key; /* Borrows `note`. */
-};
-
-struct receiver_queue {
-    struct receiver *first, **end; /* Oldest first. */
 };
 
 /*   asleep ──> walking ──the last page──> asleep, or, where somebody was missed, a round later
@@ -90,8 +87,8 @@ struct deliver_walk {
 struct deliver {
     struct deliver_options options;
     struct table receivers;
-    struct receiver_queue quick, slow;
-    bool slow_next; /* A slow receiver is next. */
+    struct link quick, slow; /* Queues of receivers, oldest first. */
+    bool slow_next;          /* A slow receiver is next. */
     struct loop_task pump, stop_task;
     size_t slots;      /* Taken. */
     size_t slow_slots; /* Slots taken by slow receivers. */
@@ -305,19 +302,12 @@ static void parcel_drop(struct receiver *receiver) {
     }
 }
 
-static void receiver_append(struct receiver *receiver) {
-    struct deliver *deliver = receiver->deliver;
-    struct receiver_queue *queue = receiver->slow ? &deliver->slow : &deliver->quick;
-    receiver->next = NULL;
-    *queue->end = receiver;
-    queue->end = &receiver->next;
-    loop_soon(deliver->options.loop, &deliver->pump);
-}
-
 static void receiver_queue(struct receiver *receiver) {
+    struct deliver *deliver = receiver->deliver;
     parcel_drop(receiver);
     receiver_enter(receiver, RECEIVER_QUEUED);
-    receiver_append(receiver);
+    link_add_last(receiver->slow ? &deliver->slow : &deliver->quick, &receiver->link);
+    loop_soon(deliver->options.loop, &deliver->pump);
 }
 
 static void receiver_on_time(struct timer *timer) {
@@ -349,10 +339,10 @@ static void receiver_wait(struct receiver *receiver, uint64_t wait_ms) {
 static void receiver_rest(struct receiver *receiver) {
     if (receiver->touched) {
         receiver_queue(receiver);
-        return;
+    } else {
+        parcel_drop(receiver);
+        receiver_forget(receiver);
     }
-    parcel_drop(receiver);
-    receiver_forget(receiver);
 }
 
 void deliver_note(struct deliver *deliver, struct bytes note) {
@@ -389,9 +379,9 @@ void deliver_note(struct deliver *deliver, struct bytes note) {
     bool read = inbox_note_read(receiver->node.name, &receiver->key);
     assert(read); /* As above. */
     receiver->url = mem_copy(receiver->key.address.data, receiver->key.address.len);
-    receiver->state = RECEIVER_QUEUED;
+    receiver->state = RECEIVER_WAITING;
     table_add(&deliver->receivers, &receiver->node);
-    receiver_append(receiver);
+    receiver_queue(receiver);
 }
 
 /* The store has answered. False: it refused, and the receiver waits for its next try. */
@@ -657,16 +647,14 @@ static void deliver_pump(struct loop_task *task) {
     struct deliver *deliver = CONTAINER_OF(task, struct deliver, pump);
     while (!deliver->held && !deliver->asker.stopping && deliver->slots < DELIVER_AT_ONCE) {
         /* In turns, where there is a choice: neither may keep the other from every slot. */
-        bool slow = deliver->slow.first != NULL && deliver->slow_slots < DELIVER_SLOW_MAX &&
-                    (deliver->slow_next || deliver->quick.first == NULL);
-        struct receiver_queue *queue = slow ? &deliver->slow : &deliver->quick;
-        struct receiver *receiver = queue->first;
+        bool slow = !links_empty(&deliver->slow) && deliver->slow_slots < DELIVER_SLOW_MAX &&
+                    (deliver->slow_next || links_empty(&deliver->quick));
+        struct link *first = links_take(slow ? &deliver->slow : &deliver->quick);
         deliver->slow_next = !slow;
-        if (receiver == NULL) {
+        if (first == NULL) {
             return;
         }
-        queue->first = receiver->next;
-        queue->end = queue->first == NULL ? &queue->first : queue->end;
+        struct receiver *receiver = CONTAINER_OF(first, struct receiver, link);
         receiver->touched = false;
         receiver->parcel = mem_new(sizeof *receiver->parcel);
         receiver->parcel->receiver = receiver;
@@ -711,8 +699,8 @@ struct deliver *deliver_open(const struct deliver_options *options) {
         deliver->options.receivers_max = DELIVER_RECEIVERS_MAX;
     }
     deliver->held = options->hold == RUN_HELD;
-    deliver->quick.end = &deliver->quick.first;
-    deliver->slow.end = &deliver->slow.first;
+    links_init(&deliver->quick);
+    links_init(&deliver->slow);
     deliver->pump.run = deliver_pump;
     deliver->stop_task.run = deliver_on_stopped;
     table_init(&deliver->receivers);

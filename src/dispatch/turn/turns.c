@@ -490,11 +490,6 @@ void turns_release(struct turns *turns) {
     turns->options.hold = RUN_FREE;
 }
 
-static void stop_one(void *ctx, struct table_node *node) {
-    (void)ctx; /* The talk knows its turns. */
-    talk_drop(CONTAINER_OF(node, struct talk, node));
-}
-
 void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {
     assert(!turns->asker.stopping);
     turns->asker.stopping = true;
@@ -502,7 +497,11 @@ void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {
     turns->stopped_ctx = ctx;
     deltas_stop(turns->deltas);
     pool_cancel(&turns->pool);
-    table_each(&turns->talks, stop_one, NULL);
+    for (struct table_node *node = table_next(&turns->talks, NULL), *next; node != NULL;
+         node = next) {
+        next = table_next(&turns->talks, node);
+        talk_drop(CONTAINER_OF(node, struct talk, node));
+    }
     turns_maybe_stopped(turns);
 }
 
