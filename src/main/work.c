@@ -154,8 +154,8 @@ static void released(void *ctx) {
     log_event(work->options.serve->log, LOG_INFO, "released: what waited may begin",
               NULL /* no fields */);
     failed_starts_accept(work->options.starts);
-    turns_release(work->turns);
-    titles_release(work->titles);
+    turns_set_hold(work->turns, RUN_FREE);
+    titles_set_hold(work->titles, RUN_FREE);
     flows_release(work->flows);
     deliver_release(work->deliver);
 }
@@ -486,8 +486,8 @@ static void home_found(struct err err, void *ctx) {
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);
-        turns_hold(work->turns);
-        titles_hold(work->titles);
+        turns_set_hold(work->turns, RUN_HELD);
+        titles_set_hold(work->titles, RUN_HELD);
         flows_hold(work->flows);
         deliver_hold(work->deliver);
         const struct store *store = work->options.store;

@@ -121,13 +121,13 @@ static void want_of_memory_is_tried_again_with_a_limit(void **state) {
     const struct err no_memory = err_make(ERR_OUT_OF_MEMORY, "test");
     assert_false(effect_is_hopeless(EFFECT_TRIES_MAX - 1, no_memory));
     assert_true(effect_is_hopeless(EFFECT_TRIES_MAX, no_memory));
-    assert_false(effect_error_passes(no_memory));
+    assert_true(effect_is_hopeless_after(2, 2, no_memory));
 }
 
 static void a_text_that_is_too_long_is_not_tried_again(void **state) {
     (void)state;
     assert_true(effect_is_hopeless(1, err_make(ERR_TEXT_TOO_LONG, "test")));
-    assert_false(effect_error_passes(err_make(ERR_TEXT_TOO_LONG, "test")));
+    assert_true(effect_is_hopeless_after(1, 9, err_make(ERR_TEXT_TOO_LONG, "test")));
 }
 
 static void what_was_given_up_is_counted_and_makes_nothing_stuck(void **state) {

@@ -38,19 +38,7 @@ enum ask_verdict ask_any(void *ctx, unsigned tries, struct err err) {
 }
 
 enum ask_verdict ask_usual(unsigned tries, unsigned tries_max, struct err err) {
-    bool over = tries + 1 >= tries_max && !effect_error_passes(err);
-    return over || effect_error_stays(err) ? ASK_REFUSED : ASK_AGAIN;
-}
-
-static enum ask_verdict ask_judge(const struct ask *ask, struct err err) {
-    const struct ask_rules *rules = ask->rules;
-    if (!err_failed(err)) {
-        return ASK_ANSWERED;
-    }
-    if (rules->judge != NULL) {
-        return rules->judge(ask->ctx, ask->retry.tries, err);
-    }
-    return rules->refused == NULL ? ASK_AGAIN : ask_usual(ask->retry.tries, EFFECT_TRIES_MAX, err);
+    return effect_is_hopeless_after(tries + 1, tries_max, err) ? ASK_REFUSED : ASK_AGAIN;
 }
 
 static void ask_begin(struct ask *ask);
@@ -76,7 +64,13 @@ static void ask_answered(struct err err, void *ctx) {
         }
         return;
     }
-    switch (ask_judge(ask, err)) {
+    enum ask_verdict verdict = ASK_ANSWERED;
+    if (err_failed(err)) {
+        verdict = rules->judge != NULL     ? rules->judge(ask->ctx, ask->retry.tries, err)
+                  : rules->refused == NULL ? ASK_AGAIN
+                                           : ask_usual(ask->retry.tries, EFFECT_TRIES_MAX, err);
+    }
+    switch (verdict) {
     case ASK_AGAIN:
         ask->state = ASK_PAUSING;
         timer_start(asker->loop, &ask->timer,

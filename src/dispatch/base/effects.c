@@ -56,16 +56,12 @@ void effect_done(struct effect *effect) {
     }
 }
 
-bool effect_error_passes(struct err err) {
-    return store_error_passes(err);
-}
-
-bool effect_error_stays(struct err err) {
-    return err.code == ERR_TEXT_TOO_LONG;
+bool effect_is_hopeless_after(unsigned tries, unsigned tries_max, struct err err) {
+    return err.code == ERR_TEXT_TOO_LONG || (tries >= tries_max && !store_error_passes(err));
 }
 
 bool effect_is_hopeless(unsigned tries, struct err err) {
-    return effect_error_stays(err) || (tries >= EFFECT_TRIES_MAX && !effect_error_passes(err));
+    return effect_is_hopeless_after(tries, EFFECT_TRIES_MAX, err);
 }
 
 void effects_abandon(struct effects *effects, struct effect *effect, const char *what,

@@ -52,12 +52,10 @@ void effect_begin(struct effects *effects, struct effect *effect, const char *wh
 void effect_failed(struct effect *effect, struct err err);
 void effect_done(struct effect *effect); /* Not listed is allowed. */
 
-/* True: another try may go better, however many failed. */
-MUST_CHECK bool effect_error_passes(struct err err);
-/* True: each further try ends the same. */
-MUST_CHECK bool effect_error_stays(struct err err);
 /* True: after so many failed tries, the owner gives up. */
 MUST_CHECK bool effect_is_hopeless(unsigned tries, struct err err);
+/* The same with another limit of tries. */
+MUST_CHECK bool effect_is_hopeless_after(unsigned tries, unsigned tries_max, struct err err);
 /* The effect is not tried again, and its run could not be ended; effect_done is included. */
 void effects_abandon(struct effects *effects, struct effect *effect, const char *what,
                      struct err err);

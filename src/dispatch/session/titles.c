@@ -256,12 +256,8 @@ struct titles *titles_open(const struct titles_options *options) {
     return titles;
 }
 
-void titles_hold(struct titles *titles) {
-    titles->options.hold = RUN_HELD;
-}
-
-void titles_release(struct titles *titles) {
-    titles->options.hold = RUN_FREE;
+void titles_set_hold(struct titles *titles, enum run_hold hold) {
+    titles->options.hold = hold;
 }
 
 void titles_stop(struct titles *titles) {

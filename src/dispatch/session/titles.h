@@ -36,8 +36,8 @@ struct titles_options {
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct titles *titles_open(const struct titles_options *options);
-void titles_hold(struct titles *titles);    /* Before any note. */
-void titles_release(struct titles *titles); /* The dispatcher walks the rows again after it. */
+/* A hold comes before any note. The dispatcher walks the rows again after a release. */
+void titles_set_hold(struct titles *titles, enum run_hold hold);
 /* Begins nothing more, and cancels what is with a model. Answers of the store may still come, until
  * store_close. */
 void titles_stop(struct titles *titles);

@@ -39,36 +39,33 @@ static bool is_offered(void *ctx, struct bytes name) {
     return tool_find(name, &id) && (*tools & tool_set_of(id)) != 0;
 }
 
-static void read_printed_item(struct said *said, const struct said_item *item,
-                              const struct printed_names *names) {
-    AUTO(printed_done) struct printed printed = {0};
-    struct bytes text = text_bytes(&item->texts[SAID_TEXT]);
-    if (item->kind != TURN_ITEM_TEXT || err_failed(printed_read(text, names, &printed)) ||
-        printed.count == 0) {
-        said_add(said, item->kind, text);
-        if (item->kind == TURN_ITEM_THINKING && item->closed) {
-            said_sign(said, text_bytes(&item->texts[SAID_SIGNATURE]));
-        }
-        return;
-    }
-    struct bytes rest = text_bytes(&printed.text);
-    while (rest.len > 0 && memchr(" \t\r\n", rest.data[rest.len - 1], 4) != NULL) {
-        rest.len--;
-    }
-    said_add(said, TURN_ITEM_TEXT, rest);
-    for (size_t i = 0; i < printed.count; i++) {
-        const struct model_tool_call call = {.id = BYTES(""),
-                                             .name = bytes_of(printed.calls[i].name),
-                                             .arguments = bytes_of(printed.calls[i].arguments)};
-        said_add_call(said, &call, SAID_WHOLE);
-    }
-}
-
 static void read_printed(struct talk_call *call, tool_set tools) {
     const struct printed_names names = {.known = is_offered, .ctx = &tools};
     AUTO(said_done) struct said said = {.items = NULL};
     for (size_t i = 0; i < call->said.count; i++) {
-        read_printed_item(&said, &call->said.items[i], &names);
+        const struct said_item *item = &call->said.items[i];
+        AUTO(printed_done) struct printed printed = {0};
+        struct bytes text = text_bytes(&item->texts[SAID_TEXT]);
+        size_t made = 0;
+        if (item->kind == TURN_ITEM_TEXT && !err_failed(printed_read(text, &names, &printed)) &&
+            printed.count > 0) {
+            made = printed.count;
+            text = text_bytes(&printed.text);
+            while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
+                text.len--;
+            }
+        }
+        said_add(&said, item->kind, text);
+        if (item->kind == TURN_ITEM_THINKING && item->closed) {
+            said_sign(&said, text_bytes(&item->texts[SAID_SIGNATURE]));
+        }
+        for (size_t j = 0; j < made; j++) {
+            const struct model_tool_call printed_call = {.id = BYTES(""),
+                                                         .name = bytes_of(printed.calls[j].name),
+                                                         .arguments =
+                                                             bytes_of(printed.calls[j].arguments)};
+            said_add_call(&said, &printed_call, SAID_WHOLE);
+        }
     }
     call->printed = said_has_calls(&said);
     if (call->printed) {

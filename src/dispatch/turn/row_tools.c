@@ -361,7 +361,7 @@ static struct err rows_result(struct tx *tx, const struct rows_call *call) {
 
 /* --- The transaction -------------------------------------------------------------------------- */
 
-static struct err call_perform(struct tx *tx, struct talk_errand *errand, int64_t *ret_child) {
+struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
     static const rows_fn functions[TOOL_COUNT] = {
         [TOOL_REMEMBER] = rows_remember,         [TOOL_RECALL] = rows_recall,
         [TOOL_READ_SESSION] = rows_read_session, [TOOL_SPAWN_SUBAGENT] = rows_spawn,
@@ -374,42 +374,35 @@ static struct err call_perform(struct tx *tx, struct talk_errand *errand, int64_
     rows_fn fn =
         id == TOOL_RUN_WORKFLOW ? work->talk->turns->options.workflow_tool->commit : functions[id];
     struct turn_seat seat;
+    int64_t child = 0;
     bool late = false;
+    assert(fn != NULL);
     text_clear(&result->content);
     result->cause = CARD_DONE;
     struct err err = tx_turn_seat(tx, &errand->key, work->card.part, &late, &seat);
-    if (err_failed(err) || late) {
-        return err; /* The end of the card says the same. */
+    if (!err_failed(err) && !late) { /* Else the end of the card says the same. */
+        const struct rows_call call = {.call = &work->call,
+                                       .seat = &seat,
+                                       .fresh = work->fresh,
+                                       .bounds = &errand->key.bounds,
+                                       .result = result,
+                                       .ret_child = &child};
+        err = fn(tx, &call);
     }
-    const struct rows_call call = {.call = &work->call,
-                                   .seat = &seat,
-                                   .fresh = work->fresh,
-                                   .bounds = &errand->key.bounds,
-                                   .result = result,
-                                   .ret_child = ret_child};
-    assert(fn != NULL);
-    err = fn(tx, &call);
-    if (err_failed(err) || !text_failed(&result->content)) {
-        return err;
+    if (!err_failed(err) && result->content.no_memory) {
+        err = err_make(ERR_OUT_OF_MEMORY, "turns: result");
     }
-    /* An error is tried again, and the next try would find the same rows. */
-    if (result->content.no_memory) {
-        return err_make(ERR_OUT_OF_MEMORY, "turns: result");
-    }
-    text_clear(&result->content);
-    return answer_failure(&call, CARD_TOO_LARGE,
-                          "The call succeeded, but its result is too long to be shown.");
-}
-
-struct err rows__perform(struct tx *tx, struct talk_errand *errand) {
-    const struct tool_result *result = &errand->work->result;
-    int64_t child = 0;
-    struct err err = call_perform(tx, errand, &child);
     if (err_failed(err)) {
         return err;
     }
+    if (text_failed(&result->content)) {
+        /* An error is tried again, and the next try would find the same rows. */
+        text_clear(&result->content);
+        failure_result_write(CARD_TOO_LARGE,
+                             "The call succeeded, but its result is too long to be shown.", result);
+    }
     errand->card = (struct turn_card_result){.key = errand->key,
-                                             .part = errand->work->card.part,
+                                             .part = work->card.part,
                                              .cause = result->cause,
                                              .result = text_bytes(&result->content),
                                              .child = child};

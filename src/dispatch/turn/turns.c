@@ -134,8 +134,7 @@ static void talk_leave(struct talk *talk) {
 void talk__pool(struct talk *talk, void (*run)(struct pool_job *),
                 void (*done)(struct pool_job *)) {
     talk->away = true;
-    talk->job = (struct pool_job){.kind = POOL_QUICK, .run = run, .done = done};
-    pool_add(&talk->turns->pool, &talk->job);
+    pool_begin(&talk->turns->pool, &talk->job, POOL_QUICK, run, done);
 }
 
 bool talk__is_back(struct talk *talk) {
@@ -482,12 +481,8 @@ struct turns *turns_open(const struct turns_options *options) {
     return turns;
 }
 
-void turns_hold(struct turns *turns) {
-    turns->options.hold = RUN_HELD;
-}
-
-void turns_release(struct turns *turns) {
-    turns->options.hold = RUN_FREE;
+void turns_set_hold(struct turns *turns, enum run_hold hold) {
+    turns->options.hold = hold;
 }
 
 void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx) {

@@ -49,8 +49,8 @@ struct turns_options {
     void (*failed)(void *ctx, const char *what, struct bytes run, struct err err);
 };
 struct turns *turns_open(const struct turns_options *options);
-void turns_hold(struct turns *turns);    /* Before any note. */
-void turns_release(struct turns *turns); /* The dispatcher walks the rows again after it. */
+/* A hold comes before any note. The dispatcher walks the rows again after a release. */
+void turns_set_hold(struct turns *turns, enum run_hold hold);
 /* Begins nothing more and cancels what is on its way. `stopped` when nothing is in the pool or with
  * a model; never inside the call. Answers of the store may still come, until store_close. */
 void turns_stop(struct turns *turns, void (*stopped)(void *ctx), void *ctx);
