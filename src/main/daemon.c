@@ -55,8 +55,7 @@ struct daemon {
 
     struct streams streams_api;
     struct tokens tokens_api;
-    struct memories memories_api;
-    struct usages usages_api;
+    struct request_host host; /* Host of resources without a struct of their own. */
     struct system_info system_api;
     struct runs_api runs_api;
     struct sessions_api sessions_api;
@@ -271,8 +270,8 @@ static struct err http_begin(struct daemon *daemon) {
                                    approvals_table(&daemon->turns_api),
                                    workflow_runs_table(&daemon->workflows_api),
                                    workflows_table(&daemon->workflows_api),
-                                   memory_table(&daemon->memories_api),
-                                   usage_table(&daemon->usages_api),
+                                   memory_table(&daemon->host),
+                                   usage_table(&daemon->host),
                                    providers_table(providers),
                                    settings_table(providers),
                                    budgets_table(&daemon->runs_api),
@@ -473,14 +472,14 @@ static struct err store_begin(struct daemon *daemon) {
 
 static bool is_held(void *ctx) {
     const struct daemon *daemon = ctx;
-    const struct dispatch *dispatch = daemon->runs_api.dispatch;
+    const struct dispatch *dispatch = daemon->runs_api.host.dispatch;
     return dispatch != NULL && dispatch_held(dispatch) == RUN_HELD;
 }
 
 static struct bytes shared_place(void *ctx) {
     const struct daemon *daemon = ctx;
-    bool shared = daemon->options->database != NULL && daemon->runs_api.dispatch != NULL;
-    return shared ? dispatch_host(daemon->runs_api.dispatch) : (struct bytes){"", 0};
+    bool shared = daemon->options->database != NULL && daemon->runs_api.host.dispatch != NULL;
+    return shared ? dispatch_host(daemon->runs_api.host.dispatch) : (struct bytes){"", 0};
 }
 
 static struct err rooms_open(struct daemon *daemon) {
@@ -505,30 +504,22 @@ static struct err rooms_open(struct daemon *daemon) {
         return err;
     }
     daemon->tokens = token_table_new();
-    daemon->streams_api =
-        (struct streams){.loop = daemon->loop, .store = daemon->store, .hub = daemon->hub};
     daemon->runs_api = work_api(daemon->work);
-    deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.dispatch);
+    daemon->host = daemon->runs_api.host;
+    daemon->streams_api = (struct streams){.host = daemon->host, .hub = daemon->hub};
+    deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
     daemon->workflows_api = work_workflows_api(daemon->work);
     daemon->sessions_api =
-        (struct sessions_api){.loop = daemon->loop,
-                              .store = daemon->store,
-                              .dispatch = daemon->runs_api.dispatch,
+        (struct sessions_api){.host = daemon->host,
                               .blobs = daemon->blobs,
                               .chores = &daemon->deletion.chores,
                               .data_dir = work_data_dir(daemon->work),
                               .attachment_max = (size_t)daemon->options->attachment_max};
-    daemon->tokens_api = (struct tokens){.loop = daemon->loop,
-                                         .store = daemon->store,
-                                         .table = daemon->tokens,
-                                         .revoked = token_revoked,
-                                         .ctx = daemon};
-    daemon->memories_api = (struct memories){.loop = daemon->loop, .store = daemon->store};
-    daemon->usages_api = (struct usages){.loop = daemon->loop, .store = daemon->store};
+    daemon->tokens_api = (struct tokens){
+        .host = daemon->host, .table = daemon->tokens, .revoked = token_revoked, .ctx = daemon};
     daemon->system_api =
-        (struct system_info){.store = daemon->store,
-                             .dispatch = daemon->runs_api.dispatch,
+        (struct system_info){.host = daemon->host,
                              .version = DROVER_VERSION,
                              .database = daemon->options->database != NULL ? "postgres" : "sqlite",
                              .jobs_max = daemon->options->jobs_max,

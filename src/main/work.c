@@ -664,10 +664,13 @@ void work_close(struct work *work) {
 
 /* --- For the API ------------------------------------------------------------------------------ */
 
+static struct request_host host_of(const struct work *work) {
+    return (struct request_host){
+        .loop = work->options.loop, .store = work->options.store, .dispatch = work->dispatch};
+}
+
 struct runs_api work_api(struct work *work) {
-    return (struct runs_api){.loop = work->options.loop,
-                             .store = work->options.store,
-                             .dispatch = work->dispatch,
+    return (struct runs_api){.host = host_of(work),
                              .hub = work->options.hub,
                              .chores = work->options.chores,
                              .starts = work->options.starts,
@@ -675,19 +678,13 @@ struct runs_api work_api(struct work *work) {
 }
 
 struct turns_api work_turns_api(struct work *work) {
-    return (struct turns_api){.loop = work->options.loop,
-                              .store = work->options.store,
-                              .hub = work->options.hub,
-                              .dispatch = work->dispatch,
-                              .connections = work->connections};
+    return (struct turns_api){
+        .host = host_of(work), .hub = work->options.hub, .connections = work->connections};
 }
 
 struct workflow_runs_api work_workflows_api(struct work *work) {
-    return (struct workflow_runs_api){.loop = work->options.loop,
-                                      .store = work->options.store,
-                                      .dispatch = work->dispatch,
-                                      .flows = work->flows,
-                                      .search = catalog_places()};
+    return (struct workflow_runs_api){
+        .host = host_of(work), .flows = work->flows, .search = catalog_places()};
 }
 
 struct providers_api *work_providers_api(struct work *work) {

@@ -38,7 +38,7 @@ struct session_key errand_key(const struct errand *errand) {
 }
 
 struct run_bounds errand_bounds(const struct errand *errand) {
-    return dispatch_bounds(work_turns_api(sim_life(errand->sim)->work).dispatch);
+    return dispatch_bounds(work_turns_api(sim_life(errand->sim)->work).host.dispatch);
 }
 
 /* As api/base/request.c. */

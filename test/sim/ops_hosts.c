@@ -232,7 +232,7 @@ struct removal {
 };
 
 static struct dispatch *dispatch_of(struct sim *sim) {
-    return work_api(sim_life(sim)->work).dispatch;
+    return work_api(sim_life(sim)->work).host.dispatch;
 }
 
 /* As page_run of api/host/hosts.c. */

@@ -22,7 +22,7 @@ enum { SPEC_MAX = 8 << 10, STDIN_MAX = 3000, INPUT_MAX = 4000 };
 #define OWNER ((struct bytes){"ann", 3})
 
 static struct dispatch *dispatch_of(struct sim *sim) {
-    return work_api(sim_life(sim)->work).dispatch;
+    return work_api(sim_life(sim)->work).host.dispatch;
 }
 
 static struct job *job_pick(struct sim *sim) {
@@ -123,7 +123,7 @@ static void submit_done(struct err err, void *ctx) {
     mem_free(submit);
 }
 
-/* As submit_start and submit_work in api/job/submit.c. */
+/* As submit_start and submit_work in api/job/jobs.c. */
 static void run_fill(struct submit *submit) {
     const struct job_spec *spec = &submit->read;
     const struct world *world = loop_world(sim_life(submit->sim)->loop);
@@ -249,7 +249,7 @@ struct input {
     char bytes[INPUT_MAX];
 };
 
-/* As input_check_here in api/job/input.c. */
+/* As input_check_here in api/job/jobs.c. */
 static struct err check_here(struct tx *tx, struct input *input) {
     const struct run_bounds bounds = dispatch_bounds(dispatch_of(input->sim));
     bool found = false;

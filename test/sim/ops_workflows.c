@@ -20,7 +20,7 @@
 enum { SPEC_MAX = 64 << 10, CHANGES = 6 };
 
 static struct run_bounds bounds_of(struct sim *sim) {
-    return dispatch_bounds(work_api(sim_life(sim)->work).dispatch);
+    return dispatch_bounds(work_api(sim_life(sim)->work).host.dispatch);
 }
 
 /* One of those whose run is known; NULL: there is none. */

@@ -194,6 +194,5 @@ static const struct route routes[] = {
 };
 
 struct route_table approvals_table(struct turns_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = turns__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

@@ -5,6 +5,109 @@
 
 #include "api/base/page.h"
 #include "base/memory.h"
+#include "engine/token/token.h"
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+void op_init(struct op *op, struct exchange *exchange) {
+    op->exchange = exchange;
+    op->media = NULL;
+    op->why.text[0] = '\0';
+    op->run.text[0] = '\0';
+    text_init(&op->answer, OP_ANSWER_MAX);
+}
+
+void op_restart(struct op *op) {
+    text_clear(&op->answer);
+    op->why.text[0] = '\0';
+    op->run.text[0] = '\0';
+}
+
+struct err op_written(const struct op *op) {
+    return text_failed(&op->answer) ? text_error(&op->answer, "api: answer") : ERR_OK;
+}
+
+void op_answer(struct op *op, struct err result) {
+    if (err_failed(result)) {
+        exchange_problem_about(op->exchange, result, op->why.text[0] != '\0' ? &op->why : NULL,
+                               op->run.text);
+    } else {
+        exchange_reply(op->exchange, route_status(exchange_route(op->exchange)),
+                       op->media != NULL ? op->media : "application/json", &op->answer);
+    }
+    text_done(&op->answer);
+}
+
+void op_refuse(struct exchange *exchange, struct err err, const struct why *why) {
+    assert(err_failed(err));
+    exchange_problem(exchange, err, why != NULL && why->text[0] != '\0' ? why : NULL);
+}
+
+void op_removed(struct op *op, struct tx *tx, const char *name, struct bytes value,
+                const char *when) {
+    text_add_char(&op->answer, '{');
+    text_add_member(&op->answer, name, value);
+    text_add_member_int(&op->answer, when, tx_now_ms(tx));
+    text_add_char(&op->answer, '}');
+}
+
+/* --- The query -------------------------------------------------------------------------------- */
+
+static bool param_find(const struct exchange *exchange, const char *name, unsigned *ret_at) {
+    const struct query_param *table = exchange_route(exchange)->query;
+    for (unsigned at = 0; table != NULL && table[at].name != NULL; at++) {
+        if (strcmp(table[at].name, name) == 0) {
+            *ret_at = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned param_at(const struct exchange *exchange, const char *name) {
+    unsigned at = 0;
+    bool found = param_find(exchange, name, &at);
+    assert(found);
+    return at;
+}
+
+bool param_given(const struct exchange *exchange, const char *name) {
+    return exchange_query_given(exchange, param_at(exchange, name));
+}
+
+struct bytes param_text(const struct exchange *exchange, const char *name) {
+    return exchange_query_text(exchange, param_at(exchange, name));
+}
+
+int64_t param_number(const struct exchange *exchange, const char *name) {
+    return exchange_query_int(exchange, param_at(exchange, name));
+}
+
+bool param_flag(const struct exchange *exchange, const char *name) {
+    return param_number(exchange, name) != 0;
+}
+
+struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner, struct why *why) {
+    const struct identity *identity = exchange_identity(exchange);
+    struct bytes own = bytes_of(identity->owner);
+    unsigned at = 0;
+    if (!param_find(exchange, "owner", &at) || !exchange_query_given(exchange, at)) {
+        *ret_owner = own;
+        return ERR_OK;
+    }
+    struct bytes asked = exchange_query_text(exchange, at);
+    if (!bytes_equal(asked, own) && (identity->scopes & SCOPE_ADMIN) == 0) {
+        return err_why(why, ERR_FORBIDDEN,
+                       "owner: only a token with the scope admin may name another owner");
+    }
+    if (!token_owner_valid(asked)) {
+        return err_why(why, ERR_BAD_QUERY,
+                       "owner: not a valid name (1 to %d of a-z, 0-9, '_', '.', '-')",
+                       TOKEN_OWNER_MAX);
+    }
+    *ret_owner = asked;
+    return ERR_OK;
+}
 
 /* --- The object of the path ------------------------------------------------------------------- */
 
@@ -16,6 +119,13 @@ struct err one_absent(const struct one_kind *kind, struct why *why) {
 
 struct err request_absent(struct request *request, struct err err) {
     return err_failed(err) ? err : one_absent(request->kind->one, &request->op.why);
+}
+
+/* A daemon that holds gives other bounds than one that was released meanwhile. */
+static void bounds_take(struct request *request) {
+    if (request->dispatch != NULL) {
+        request->bounds = dispatch_bounds(request->dispatch);
+    }
 }
 
 bool request_prepare(struct request *request, struct exchange *exchange, const struct one_kind *one,
@@ -39,6 +149,8 @@ bool request_prepare(struct request *request, struct exchange *exchange, const s
     request->api = host->api;
     request->loop = host->loop;
     request->store = host->store;
+    request->dispatch = host->dispatch;
+    bounds_take(request);
     return true;
 }
 
@@ -128,24 +240,46 @@ static struct err request_tx(struct tx *tx, void *ctx) {
 
 static void request_start(struct request *request, struct err err);
 
+static void after_run(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
+    request->err = request->kind->after(request);
+}
+
+static void after_done(struct loop_work *work) {
+    struct request *request = CONTAINER_OF(work, struct request, work);
+    request_answer(request, request->err);
+}
+
+void request_after(struct request *request) {
+    request->work = (struct loop_work){.run = after_run, .done = after_done};
+    loop_work(request->loop, &request->work);
+}
+
 static void request_done(struct err result, void *ctx) {
     struct request *request = ctx;
-    enum request_next next = REQUEST_ANSWER;
-    if (request->kind->done != NULL) {
-        next = request->kind->done(request, &result);
+    const struct request_kind *kind = request->kind;
+    if (kind->done != NULL && kind->done(request, &result) == REQUEST_LATER) {
+        return;
     }
-    if (next == REQUEST_ANSWER && !err_failed(result) && request->more) {
+    if (!err_failed(result) && request->more) {
         request_start(request, ERR_OK);
-    } else if (next == REQUEST_ANSWER) {
+    } else if (!err_failed(result) && kind->after != NULL) {
+        request_after(request);
+    } else {
         request_answer(request, result);
     }
 }
 
 static void request_store(struct request *request, struct err err) {
-    if (err_failed(err) || request->kind->work == NULL) {
+    const struct request_kind *kind = request->kind;
+    if (err_failed(err)) {
         request_answer(request, err);
-    } else if (request->kind->writes) {
+    } else if (kind->work == NULL) {
+        request_done(ERR_OK, request);
+    } else if (kind->writes) {
         store_write(request->store, request_tx, request_done, request);
+    } else if (kind->slices || request->more) {
+        store_read_slice(request->store, request_tx, request_done, request);
     } else {
         store_read(request->store, request_tx, request_done, request);
     }
@@ -161,6 +295,9 @@ static void request_pool_done(struct loop_work *work) {
     struct exchange *exchange = request->op.exchange;
     /* In the store's queue first. An answer lets the next request begin, too. */
     bool stored = !err_failed(request->err) && request->kind->work != NULL;
+    if (!stored) {
+        exchange_release_next(exchange);
+    }
     request_store(request, request->err);
     if (stored) {
         exchange_release_next(exchange);
@@ -179,6 +316,7 @@ void request_go(struct request *request, struct err err) {
 
 static void request_start(struct request *request, struct err err) {
     const struct request_kind *kind = request->kind;
+    bounds_take(request);
     if (!err_failed(err) && kind->start != NULL) {
         err = kind->start(request);
     }
@@ -241,4 +379,9 @@ void request_take(struct exchange *exchange, struct request_host host) {
         request->work = (struct loop_work){.run = request_read, .done = request_read_done};
         loop_work(request->loop, &request->work);
     }
+}
+
+void request_handle(struct exchange *exchange, void *ctx) {
+    const struct request_host *host = ctx;
+    request_take(exchange, (struct request_host){ctx, host->loop, host->store, host->dispatch});
 }

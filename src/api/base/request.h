@@ -6,9 +6,11 @@
  *              is read in the pool, and later requests of the connection wait until it was
  *   start      what only the loop knows
  *   pool       what would block the loop; later requests of the connection wait until it is done
- *   work       the transaction. Under an Idempotency-Key, where the route honours one, the stored
- *              answer takes its place: key, digest and answer are in the commit of the change
+ *   work       the transaction; without one the next step follows at once. Under an
+ *              Idempotency-Key, where the route honours one, the stored answer takes its place:
+ *              key, digest and answer are in the commit of the change
  *   done       after the commit: what others must hear, or another transaction
+ *   after      in the pool, when nothing failed: what reads the disk for the answer
  *   end        after the answer, which took the exchange: what the object owns is freed, what has
  *              time until then begins
  *
@@ -22,13 +24,73 @@
 #ifndef DROVER_API_BASE_REQUEST_H
 #define DROVER_API_BASE_REQUEST_H
 
-#include "api/base/op.h"
 #include "base/base.h"
+#include "base/err.h"
 #include "base/fields/fields.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "dispatch/job/dispatch.h"
 #include "engine/base/idempotency.h"
 #include "http/http.h"
+#include "http/server.h"
 #include "loop/loop.h"
 #include "store/store.h"
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+/* The answer of a request. Its bytes are made inside the store function, so that the loop only
+ * passes them on; a function may run again, so it begins with op_restart. `answer`, `why` and `run`
+ * belong to the store thread while the function runs. */
+struct op {
+    struct exchange *exchange; /* Borrowed until it is answered. */
+    struct text answer;        /* Owned. */
+    const char *media;         /* Media type of the answer; NULL: JSON. */
+    struct why why;            /* Empty: the error has no detail of its own. */
+    struct id run;             /* The run that a refusal names in `run`; "": none. */
+};
+
+enum { OP_ANSWER_MAX = 8 << 20 };
+
+void op_init(struct op *op, struct exchange *exchange);
+void op_restart(struct op *op);
+/* The last step of a transaction that changes something: an answer that found no memory undoes it,
+ * since what was refused must not have happened. */
+MUST_CHECK struct err op_written(const struct op *op);
+/* Answers with the text and the status of the route, or with the problem, and ends the text. */
+void op_answer(struct op *op, struct err result);
+/* Refuses at once, before there is an object: fills nothing, answers. */
+void op_refuse(struct exchange *exchange, struct err err, const struct why *why);
+/* {"NAME":"VALUE","WHEN":now}: the answer to a removal. */
+void op_removed(struct op *op, struct tx *tx, const char *name, struct bytes value,
+                const char *when);
+
+#define REMOVED_SCHEMA                                                                             \
+    "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"                   \
+    "\"id\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}"
+
+/* Parameters of the query, by the names in the route's table. Absent: "", the default, false. */
+MUST_CHECK bool param_given(const struct exchange *exchange, const char *name);
+struct bytes param_text(const struct exchange *exchange, const char *name);
+int64_t param_number(const struct exchange *exchange, const char *name);
+MUST_CHECK bool param_flag(const struct exchange *exchange, const char *name);
+
+/* The row of a query table by which op_owner knows. `whose`: "Another owner's jobs". */
+#define OP_OWNER_PARAM(whose)                                                                      \
+    { .name = "owner", .about = whose " (scope admin).", .kind = QUERY_TEXT, .max = OWNER_SIZE - 1 }
+/* A table that has no other row. */
+#define OP_OWNER_QUERY(whose)                                                                      \
+    (const struct query_param[]) {                                                                 \
+        OP_OWNER_PARAM(whose), {                                                                   \
+            .name = NULL                                                                           \
+        }                                                                                          \
+    }
+
+/* Owner of the objects that the request is about: the identity's, or for an admin those of
+ * `?owner=`, where the route has that. */
+MUST_CHECK struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner,
+                               struct why *why);
+
+/* --- The object of the path ------------------------------------------------------------------- */
 
 /* An object of somebody's, named by the first parameter of the path. What is no such name, what
  * does not exist, and what belongs to another owner are answered alike, in these words. */
@@ -47,6 +109,8 @@ extern const struct one_kind session_one;
 /* The error of the kind, in words. */
 MUST_CHECK struct err one_absent(const struct one_kind *kind, struct why *why);
 
+/* --- The steps -------------------------------------------------------------------------------- */
+
 enum request_next {
     REQUEST_ANSWER, /* Answer with the result, unless there is `more`. */
     REQUEST_LATER,  /* `done` has begun something that calls request_answer. */
@@ -55,6 +119,7 @@ enum request_next {
 struct request_kind {
     size_t size;                /* Size of the object; 0: a struct request. */
     bool writes;                /* Whether the transaction changes anything. */
+    bool slices;                /* Reads in nobody's way: as the rest of a long list is read. */
     bool later;                 /* `start` begins something that calls request_go. */
     const struct one_kind *one; /* Object that the path names; NULL: none. */
     /* Body: fields, and the offset of the struct that they fill; NULL: `read` reads it itself. */
@@ -68,6 +133,7 @@ struct request_kind {
     struct err (*pool)(void *request);
     struct err (*work)(struct tx *tx, void *request);
     enum request_next (*done)(void *request, struct err *io_result);
+    struct err (*after)(void *request);
     void (*end)(void *request, struct err result);
 };
 
@@ -77,29 +143,38 @@ struct request {
     void *api;                       /* Borrowed: what the routes of the resource share. */
     struct loop *loop;
     struct store *store;
+    struct dispatch *dispatch;
+    struct run_bounds bounds;       /* Taken again at each `start`; zero without `dispatch`. */
     struct one_key key;             /* Owner, and with `one` the id. */
     struct idempotency idempotency; /* No key: every request is a new one. */
     bool replayed;                  /* The answer is a stored one. */
     struct bytes about;             /* Set by `work`: session or run that a stored answer shows. */
     /* Set by `work`: the answer is not there yet, and `start`, `pool` and another transaction go
-     * on. Each is durable by itself: what a crash cut short, the client sends again. */
+     * on. Each is durable by itself: what a crash cut short, the client sends again. A read goes on
+     * as a slice. */
     bool more;
-    struct loop_work work; /* After `pool`: the resource's own. */
-    struct err err;        /* Error of `read`, then of `pool`. */
+    struct loop_work work; /* After `pool`: the resource's own, where it has no `after`. */
+    struct err err;        /* Error of `read`, then of `pool`, then of `after`. */
 };
 
-/* `loop` may be NULL where there is no body. */
+/* Base of every resource: first member of the struct that is its `api`. `loop` may be NULL where
+ * there is no body, and `dispatch` where no run is meant. */
 struct request_host {
-    void *api;
+    void *api; /* Set by request_handle. */
     struct loop *loop;
     struct store *store;
+    struct dispatch *dispatch;
 };
+/* Handler of a table whose ctx begins with a struct request_host. */
+void request_handle(struct exchange *exchange, void *ctx);
 /* Handles the exchange by the kind in its route (`request` or `page`). */
 void request_take(struct exchange *exchange, struct request_host host);
 /* The rest after `start`, or its error. */
 void request_go(struct request *request, struct err err);
 /* For `done` that said REQUEST_LATER, and for `later`. */
 void request_answer(struct request *request, struct err result);
+/* For a `done` that said REQUEST_LATER: the step `after`, and the answer. */
+void request_after(struct request *request);
 /* Fills the members of host and key. False: it was refused, and answered. */
 MUST_CHECK bool request_prepare(struct request *request, struct exchange *exchange,
                                 const struct one_kind *one, const struct request_host *host);

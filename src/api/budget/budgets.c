@@ -40,9 +40,13 @@ struct change_op {
     struct budget_set set;
 };
 
+static struct budget_key budget_key_of(const struct request *request) {
+    return (struct budget_key){.owner = request->key.owner, .scope = request->key.id};
+}
+
 static struct err budget_show_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
-    const struct budget_key key = {.owner = request->key.owner, .scope = request->key.id};
+    const struct budget_key key = budget_key_of(request);
     bool found = false;
     struct budget_row row = {0};
     struct err err = tx_budget_find(tx, &key, &found, &row);
@@ -68,18 +72,11 @@ static struct err change_read(void *ctx) {
                : ERR_OK;
 }
 
-static struct err change_start(void *ctx) {
-    struct change_op *change = ctx;
-    const struct runs_api *api = change->request.api;
-    change->set.key =
-        (struct budget_key){.owner = change->request.key.owner, .scope = change->request.key.id};
-    change->set.bounds = dispatch_bounds(api->dispatch);
-    return ERR_OK;
-}
-
 static struct err set_work(struct tx *tx, void *ctx) {
     struct change_op *change = ctx;
     struct budget_row row = {0};
+    change->set.key = budget_key_of(&change->request);
+    change->set.bounds = change->request.bounds;
     struct err err = tx_budget_set(tx, &change->set, &row);
     if (err.code == ERR_NOT_FOUND) {
         bool run = change->set.key.scope.data[0] == 'r';
@@ -93,17 +90,18 @@ static struct err set_work(struct tx *tx, void *ctx) {
 }
 
 static struct err budget_remove_work(struct tx *tx, void *ctx) {
-    struct change_op *change = ctx;
+    struct request *request = ctx;
+    const struct budget_key key = budget_key_of(request);
     struct budget_row row = {0};
-    struct err err = tx_budget_remove(tx, &change->set.key, &change->set.bounds, &row);
-    op_removed(&change->request.op, tx, "scope", row.scope, "removed_ms");
+    struct err err = tx_budget_remove(tx, &key, &request->bounds, &row);
+    op_removed(&request->op, tx, "scope", row.scope, "removed_ms");
     return err;
 }
 
 #define CHANGE(work_)                                                                              \
     {                                                                                              \
         .size = sizeof(struct change_op), .writes = true, .one = &budget_one, .read = change_read, \
-        .start = change_start, .work = (work_)                                                     \
+        .work = (work_)                                                                            \
     }
 static const struct request_kind show = {.one = &budget_one, .work = budget_show_work};
 static const struct request_kind set = CHANGE(set_work), removal = CHANGE(budget_remove_work);
@@ -169,6 +167,5 @@ static const struct route routes[] = {
 };
 
 struct route_table budgets_table(struct runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

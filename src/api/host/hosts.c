@@ -16,11 +16,6 @@ static uint32_t random_of(const struct request *request) {
 
 /* --- List ------------------------------------------------------------------------------------- */
 
-struct list_op {
-    struct page page;
-    struct run_bounds bounds;
-};
-
 /* A host as the list shows it. */
 struct host_shown {
     struct host_row row;
@@ -42,9 +37,8 @@ static const struct field host_rows[] = {
 static const struct field_set host_fields = {FIELD_ROWS(host_rows), .use = FIELD_LISTED};
 
 static struct err host_list_row(void *ctx, const struct host_row *host) {
-    struct list_op *list = ctx;
-    struct page *page = &list->page;
-    bool here = bytes_equal(list->bounds.host, host->place);
+    struct page *page = ctx;
+    bool here = bytes_equal(page->request.bounds.host, host->place);
     const struct host_shown shown = {.row = *host, .here = here, .role = role_names[here ? 0 : 1]};
     bool fits = (page_holds(page, host->name) || page_holds(page, host->place)) &&
                 page_is(page, "role", bytes_of(shown.role)) && page_since(page, host->seen_ms);
@@ -56,18 +50,10 @@ static struct err host_list_row(void *ctx, const struct host_row *host) {
 
 static struct err host_list_rows(struct tx *tx, struct page *page, const struct page_part *part) {
     const struct host_page what = {.after = part->from, .limit = part->limit};
-    return tx_host_each(tx, &what, host_list_row, PAGE_OF(page, struct list_op));
+    return tx_host_each(tx, &what, host_list_row, page);
 }
 
-static struct err host_list_read(void *ctx) {
-    struct list_op *list = ctx;
-    const struct runs_api *api = list->page.request.api;
-    list->bounds = dispatch_bounds(api->dispatch);
-    return ERR_OK;
-}
-
-static const struct page_kind list = {
-    .request = {.size = sizeof(struct list_op), .read = host_list_read}, .rows = host_list_rows};
+static const struct page_kind list = {.rows = host_list_rows};
 
 /* --- Giving up -------------------------------------------------------------------------------- */
 
@@ -101,13 +87,6 @@ static struct err text_keep(struct text *text, struct bytes bytes) {
     return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "hosts: find") : ERR_OK;
 }
 
-static struct err host_remove_start(void *ctx) {
-    struct remove_op *remove = ctx;
-    text_init(&remove->place, OP_ANSWER_MAX / 4);
-    text_init(&remove->name, OP_ANSWER_MAX / 4);
-    return ERR_OK;
-}
-
 static struct err remove_find(struct tx *tx, void *ctx) {
     struct remove_op *remove = ctx;
     struct why *why = &remove->request.op.why;
@@ -127,64 +106,60 @@ static struct err remove_find(struct tx *tx, void *ctx) {
     return err_failed(err) ? err : text_keep(&remove->name, host.name);
 }
 
+static void remove_found(struct err err, void *ctx) {
+    struct remove_op *remove = ctx;
+    struct request *request = &remove->request;
+    struct why *why = &request->op.why;
+    struct bytes place = text_bytes(&remove->place);
+    if (!err_failed(err) && bytes_equal(request->bounds.host, place)) {
+        err = err_why(why, ERR_CONFLICT, "this is the leader's own host: stop its jobs instead");
+    }
+    if (!err_failed(err) && !param_flag(request->op.exchange, "force")) {
+        err = quiet_check(request->dispatch, place, "jobs lost that may live", why);
+    }
+    remove->what = (struct host_abandon){
+        .place = place, .limit = HOST_ABANDON_PAGE, .random = random_of(request)};
+    request_go(request, err);
+}
+
+static struct err host_remove_start(void *ctx) {
+    struct remove_op *remove = ctx;
+    if (remove->request.more) {
+        request_go(&remove->request, ERR_OK);
+        return ERR_OK;
+    }
+    text_init(&remove->place, OP_ANSWER_MAX / 4);
+    text_init(&remove->name, OP_ANSWER_MAX / 4);
+    store_read(remove->request.store, remove_find, remove_found, remove);
+    return ERR_OK;
+}
+
 static struct err remove_page(struct tx *tx, void *ctx) {
     struct remove_op *remove = ctx;
-    struct op *op = &remove->request.op;
+    struct request *request = &remove->request;
+    struct host_abandon what = remove->what;
     bool more = false;
-    op_restart(op);
-    struct err err = tx_host_abandon(tx, &remove->what, &remove->page);
+    what.bounds = request->bounds;
+    struct err err = tx_host_abandon(tx, &what, &remove->page);
     if (!err_failed(err) && remove->page.last == 0) {
-        err = tx_host_remove(tx, remove->what.place, &more);
+        err = tx_host_remove(tx, what.place, &more);
     }
-    remove->request.more = more || remove->page.last != 0;
-    if (err_failed(err) || remove->request.more) {
-        return err;
-    }
-    text_add_char(&op->answer, '{');
-    text_add_member(&op->answer, "place", text_bytes(&remove->place));
-    text_add_member(&op->answer, "name", text_bytes(&remove->name));
-    text_add_member_int(&op->answer, "runs", remove->lost + remove->page.ended);
-    text_add_char(&op->answer, '}');
-    return op_written(op);
+    request->more = more || remove->page.last != 0;
+    text_add_char(&request->op.answer, '{');
+    text_add_member(&request->op.answer, "place", text_bytes(&remove->place));
+    text_add_member(&request->op.answer, "name", text_bytes(&remove->name));
+    text_add_member_int(&request->op.answer, "runs", remove->lost + remove->page.ended);
+    text_add_char(&request->op.answer, '}');
+    return err;
 }
 
-static void remove_paged(struct err result, void *ctx) {
+static enum request_next remove_paged(void *ctx, struct err *io_result) {
     struct remove_op *remove = ctx;
-    const struct runs_api *api = remove->request.api;
-    if (err_failed(result) || !remove->request.more) {
-        request_answer(&remove->request, result);
-        return;
+    if (!err_failed(*io_result)) {
+        remove->lost += remove->page.ended;
+        remove->what.after = remove->page.last != 0 ? remove->page.last : remove->what.after;
     }
-    remove->lost += remove->page.ended;
-    if (remove->page.last != 0) {
-        remove->what.after = remove->page.last;
-    }
-    remove->what.bounds = dispatch_bounds(api->dispatch);
-    store_write(remove->request.store, remove_page, remove_paged, remove);
-}
-
-static enum request_next remove_found(void *ctx, struct err *io_result) {
-    struct remove_op *remove = ctx;
-    const struct runs_api *api = remove->request.api;
-    struct why *why = &remove->request.op.why;
-    const struct run_bounds bounds = dispatch_bounds(api->dispatch);
-    struct bytes place = text_bytes(&remove->place);
-    if (!err_failed(*io_result) && bytes_equal(bounds.host, place)) {
-        why_set(why, "this is the leader's own host: stop its jobs instead");
-        *io_result = err_make(ERR_CONFLICT, "hosts: own");
-    }
-    if (!err_failed(*io_result) && !param_flag(remove->request.op.exchange, "force")) {
-        *io_result = quiet_check(api->dispatch, place, "jobs lost that may live", why);
-    }
-    if (err_failed(*io_result)) {
-        return REQUEST_ANSWER;
-    }
-    remove->what = (struct host_abandon){.place = place,
-                                         .limit = HOST_ABANDON_PAGE,
-                                         .random = random_of(&remove->request),
-                                         .bounds = bounds};
-    store_write(remove->request.store, remove_page, remove_paged, remove);
-    return REQUEST_LATER;
+    return REQUEST_ANSWER;
 }
 
 static void host_remove_end(void *ctx, struct err result) {
@@ -195,9 +170,11 @@ static void host_remove_end(void *ctx, struct err result) {
 
 static const struct request_kind removal = {
     .size = sizeof(struct remove_op),
+    .writes = true,
+    .later = true,
     .start = host_remove_start,
-    .work = remove_find,
-    .done = remove_found,
+    .work = remove_page,
+    .done = remove_paged,
     .end = host_remove_end,
 };
 
@@ -209,57 +186,50 @@ struct abandon_op {
     struct text host;        /* Owned. */
 };
 
-static struct err abandon_start(void *ctx) {
-    struct abandon_op *abandon = ctx;
-    const struct runs_api *api = abandon->request.api;
-    text_init(&abandon->host, OP_ANSWER_MAX / 4);
-    abandon->what = (struct run_abandon){.key = runs__key_of(&abandon->request),
-                                         .random = random_of(&abandon->request),
-                                         .bounds = dispatch_bounds(api->dispatch)};
-    return ERR_OK;
-}
-
 static struct err abandon_find(struct tx *tx, void *ctx) {
     struct abandon_op *abandon = ctx;
     struct run_row row = {0};
     struct err err = tx_run_abandon_find(tx, &abandon->what, &row, &abandon->request.op.why);
+    if (err.code == ERR_NOT_FOUND && abandon->request.op.why.text[0] == '\0') {
+        return runs__absent(&abandon->request.op.why);
+    }
     return err_failed(err) ? err : text_keep(&abandon->host, row.host);
 }
 
-static struct err abandon_write(struct tx *tx, void *ctx) {
+static void abandon_found(struct err err, void *ctx) {
+    struct abandon_op *abandon = ctx;
+    struct request *request = &abandon->request;
+    abandon->what.host = text_bytes(&abandon->host);
+    abandon->what.bounds = dispatch_bounds(request->dispatch);
+    if (!err_failed(err) && !param_flag(request->op.exchange, "force")) {
+        err = quiet_check(request->dispatch, abandon->what.host, "a job lost that may live",
+                          &request->op.why);
+    }
+    request_go(request, err);
+}
+
+static struct err abandon_start(void *ctx) {
+    struct abandon_op *abandon = ctx;
+    text_init(&abandon->host, OP_ANSWER_MAX / 4);
+    abandon->what = (struct run_abandon){.key = runs__key_of(&abandon->request),
+                                         .random = random_of(&abandon->request),
+                                         .bounds = abandon->request.bounds};
+    store_read(abandon->request.store, abandon_find, abandon_found, abandon);
+    return ERR_OK;
+}
+
+static struct err abandon_work(struct tx *tx, void *ctx) {
     struct abandon_op *abandon = ctx;
     struct op *op = &abandon->request.op;
     struct run_row row = {0};
-    op_restart(op);
     struct err err = tx_run_abandon(tx, &abandon->what, &row, &op->why);
     if (err.code == ERR_NOT_FOUND) {
         return runs__absent(&op->why);
     }
-    if (err_failed(err)) {
-        return err;
+    if (!err_failed(err)) {
+        run_write_shown(tx, &row, &abandon->what.bounds, &op->answer);
     }
-    run_write_shown(tx, &row, &abandon->what.bounds, &op->answer);
-    return op_written(op);
-}
-
-static void abandon_written(struct err result, void *ctx) {
-    request_answer(ctx, result);
-}
-
-static enum request_next abandon_found(void *ctx, struct err *io_result) {
-    struct abandon_op *abandon = ctx;
-    const struct runs_api *api = abandon->request.api;
-    abandon->what.host = text_bytes(&abandon->host);
-    if (!err_failed(*io_result) && !param_flag(abandon->request.op.exchange, "force")) {
-        *io_result = quiet_check(api->dispatch, abandon->what.host, "a job lost that may live",
-                                 &abandon->request.op.why);
-    }
-    if (err_failed(*io_result)) {
-        return REQUEST_ANSWER;
-    }
-    abandon->what.bounds = dispatch_bounds(api->dispatch);
-    store_write(abandon->request.store, abandon_write, abandon_written, abandon);
-    return REQUEST_LATER;
+    return err;
 }
 
 static void abandon_end(void *ctx, struct err result) {
@@ -269,10 +239,11 @@ static void abandon_end(void *ctx, struct err result) {
 
 const struct request_kind jobs__abandon = {
     .size = sizeof(struct abandon_op),
+    .writes = true,
+    .later = true,
     .one = &runs__one,
     .start = abandon_start,
-    .work = abandon_find,
-    .done = abandon_found,
+    .work = abandon_work,
     .end = abandon_end,
 };
 
@@ -319,6 +290,5 @@ static const struct route routes[] = {
 };
 
 struct route_table hosts_table(struct runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

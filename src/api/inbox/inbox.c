@@ -129,6 +129,5 @@ static const struct route routes[] = {
 };
 
 struct route_table inbox_table(struct runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/base/op.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -81,10 +80,8 @@ static struct err offset_read(const struct exchange *exchange, enum log_way way,
 struct err log_target_read(struct request *request, enum log_way way,
                            struct log_target *ret_target) {
     const struct exchange *exchange = request->op.exchange;
-    const struct runs_api *api = request->api;
     struct why *why = &request->op.why;
-    struct log_target target = {.exit_code = LOG_NO_EXIT_CODE,
-                                .bounds = dispatch_bounds(api->dispatch)};
+    struct log_target target = {.exit_code = LOG_NO_EXIT_CODE, .bounds = request->bounds};
     struct err err = ERR_OK;
     if (param_given(exchange, "stream")) {
         err = stream_read(param_text(exchange, "stream"), &target, why);

@@ -68,6 +68,8 @@ bool log_ended(const struct log_target *target);
 /* RUN.ATTEMPT */
 void log_name(const struct log_target *target, char ret_name[PROTOCOL_NAME_MAX]);
 
+extern const struct request_kind jobs__range, jobs__search;
+void jobs__logs(struct exchange *exchange, void *ctx);
 /* Answers with events as the log grows: takes what `target` owns. */
 void logs__follow(struct exchange *exchange, struct runs_api *api, const struct log_target *target);
 

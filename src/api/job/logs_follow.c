@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/base/op.h"
 #include "api/job/logs.h"
 #include "base/memory.h"
 #include "http/stream/pour.h"
@@ -69,7 +68,7 @@ static void write_out(struct follow *follow);
 static void wait_end(struct follow *follow) {
     hub_watch_stop(&follow->changes);
     dispatch_watch_stop(&follow->grown);
-    timer_stop(follow->api->loop, &follow->again);
+    timer_stop(follow->api->host.loop, &follow->again);
 }
 
 static void follow_free(struct follow *follow) {
@@ -143,7 +142,7 @@ static void wait_begin(struct follow *follow) {
         return; /* Nobody holds it yet. */
     }
     if (follow->fruitless > 0) {
-        timer_start(follow->api->loop, &follow->again, again_ms(follow->fruitless), on_again);
+        timer_start(follow->api->host.loop, &follow->again, again_ms(follow->fruitless), on_again);
         follow->fruitless++;
         return;
     }
@@ -151,7 +150,7 @@ static void wait_begin(struct follow *follow) {
     log_name(target, place_name);
     const struct log_place place = {
         .name = place_name, .stream = target->stream, .offset = follow->seen};
-    dispatch_watch_start(follow->api->dispatch, &place, &follow->grown, on_grown);
+    dispatch_watch_start(follow->api->host.dispatch, &place, &follow->grown, on_grown);
 }
 
 /* --- Looking at the row ----------------------------------------------------------------------- */
@@ -188,7 +187,7 @@ static void looked(struct err result, void *ctx) {
 
 static void look(struct follow *follow) {
     follow->state = FOLLOW_LOOKING;
-    store_read(follow->api->store, look_run, looked, follow);
+    store_read(follow->api->host.store, look_run, looked, follow);
 }
 
 /* --- Reading the folder, in the pool ---------------------------------------------------------- */
@@ -380,7 +379,7 @@ static void wait_for_descriptors(struct follow *follow) {
     frames_clear(follow);
     follow->fruitless++;
     follow->state = FOLLOW_WAITING;
-    timer_start(follow->api->loop, &follow->again, again_ms(follow->fruitless), on_again);
+    timer_start(follow->api->host.loop, &follow->again, again_ms(follow->fruitless), on_again);
 }
 
 static void was_read(struct loop_work *work) {
@@ -417,7 +416,7 @@ static void read_on(struct follow *follow) {
     follow->state = FOLLOW_READING;
     follow->work.run = read_in_pool;
     follow->work.done = was_read;
-    loop_work(follow->api->loop, &follow->work);
+    loop_work(follow->api->host.loop, &follow->work);
 }
 
 void logs__follow(struct exchange *exchange, struct runs_api *api,

@@ -113,7 +113,8 @@ const struct request_kind jobs__range = {
 };
 
 void jobs__logs(struct exchange *exchange, void *ctx) {
-    const struct request_host host = runs__host(ctx);
+    const struct runs_api *api = ctx;
+    const struct request_host host = {ctx, api->host.loop, api->host.store, api->host.dispatch};
     struct request request = {.kind = NULL};
     struct log_target target;
     if (!exchange_accepts(exchange, "text/event-stream")) {
@@ -181,7 +182,7 @@ static struct err search_start(void *ctx) {
     search->options = (struct search_options){.pattern = pattern,
                                               .limit = param_number(exchange, "limit"),
                                               .context = param_number(exchange, "context"),
-                                              .world = loop_world(api->loop),
+                                              .world = loop_world(search->request.loop),
                                               .time_ms = SEARCH_TIME_MS,
                                               .cancelled = &search->cancelled,
                                               .ctx = search,
@@ -196,8 +197,8 @@ static struct err search_look(struct tx *tx, void *ctx) {
     return log_look(tx, &search->target, &search->request.op.why);
 }
 
-static void search_in_pool(struct loop_work *work) {
-    struct search_op *search = CONTAINER_OF(work, struct search_op, request.work);
+static struct err search_read(void *ctx) {
+    struct search_op *search = ctx;
     const struct runs_api *api = search->request.api;
     struct op *op = &search->request.op;
     log_target_settle(&search->target);
@@ -207,23 +208,7 @@ static void search_in_pool(struct loop_work *work) {
     if (!err_failed(err)) {
         err = log_search(&search->options, &op->answer, &op->why);
     }
-    search->request.err =
-        err.code == ERR_INTERRUPTED ? err_make(ERR_CLOSING, "search: cancelled") : err;
-}
-
-static void search_done(struct loop_work *work) {
-    struct request *request = CONTAINER_OF(work, struct request, work);
-    request_answer(request, request->err);
-}
-
-static enum request_next search_looked(void *ctx, struct err *io_result) {
-    struct search_op *search = ctx;
-    if (err_failed(*io_result)) {
-        return REQUEST_ANSWER;
-    }
-    search->request.work = (struct loop_work){.run = search_in_pool, .done = search_done};
-    loop_work(search->request.loop, &search->request.work);
-    return REQUEST_LATER;
+    return err.code == ERR_INTERRUPTED ? err_make(ERR_CLOSING, "search: cancelled") : err;
 }
 
 static void search_end(void *ctx, struct err result) {
@@ -238,6 +223,6 @@ const struct request_kind jobs__search = {
     .one = &runs__one,
     .start = search_start,
     .work = search_look,
-    .done = search_looked,
+    .after = search_read,
     .end = search_end,
 };

@@ -175,11 +175,6 @@ static const struct request_kind keep = {
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static void memory_handle(struct exchange *exchange, void *ctx) {
-    const struct memories *memories = ctx;
-    request_take(exchange, (struct request_host){ctx, memories->loop, memories->store});
-}
-
 #define SCOPE_PARAMS                                                                               \
     PAGE_PARAMS(PAGE_NUMBER), OP_OWNER_PARAM("Another owner's memories"),                          \
         {.name = "project",                                                                        \
@@ -252,7 +247,6 @@ static const struct route routes[] = {
      .request = &forget},
 };
 
-struct route_table memory_table(struct memories *memories) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = memories, .handle = memory_handle};
+struct route_table memory_table(struct request_host *host) {
+    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
 }

@@ -1,19 +1,13 @@
 /* memory.h: /api/v1/memory: what agents remember, for people to look at and take away.
  *
- * Ownership  everything in struct memories is borrowed for the server's life.
+ * Ownership  everything in the host is borrowed for the server's life.
  * Threads    the loop.
  */
 #ifndef DROVER_API_MEMORY_MEMORY_H
 #define DROVER_API_MEMORY_MEMORY_H
 
-#include "http/server.h"
-#include "loop/loop.h"
-#include "store/store.h"
+#include "api/base/request.h"
 
-struct memories {
-    struct loop *loop;
-    struct store *store;
-};
-struct route_table memory_table(struct memories *memories);
+struct route_table memory_table(struct request_host *host);
 
 #endif

@@ -209,7 +209,8 @@ static const struct request_kind show = {
 
 void providers__handle(struct exchange *exchange, void *ctx) {
     const struct providers_api *api = ctx;
-    request_take(exchange, (struct request_host){ctx, api->loop, api->store});
+    request_take(exchange,
+                 (struct request_host){.api = ctx, .loop = api->loop, .store = api->store});
 }
 
 static const struct query_param list_query[] = {

@@ -15,17 +15,12 @@ struct err runs__absent(struct why *why) {
     return one_absent(&runs__one, why);
 }
 
-void runs__handle(struct exchange *exchange, void *ctx) {
-    request_take(exchange, runs__host(ctx));
-}
-
 /* --- List ------------------------------------------------------------------------------------- */
 
 struct list_op {
     struct page page;
-    struct run_page what;     /* Filters; texts are borrowed from the exchange. */
-    struct run_bounds bounds; /* Bounds at the time of the request. */
-    struct tx *tx;            /* Borrowed while the function runs. */
+    struct run_page what; /* Filters; texts are borrowed from the exchange. */
+    struct tx *tx;        /* Borrowed while the function runs. */
 };
 
 static struct err run_list_row(void *ctx, const struct run_row *row) {
@@ -35,7 +30,7 @@ static struct err run_list_row(void *ctx, const struct run_row *row) {
     }
     struct run_row shown = *row;
     run_shown(&shown, tx_epoch(list->tx), list->what.hold);
-    struct err err = tx_run_away_mark(list->tx, &list->bounds, &shown);
+    struct err err = tx_run_away_mark(list->tx, &list->page.request.bounds, &shown);
     if (!err_failed(err)) {
         run_write_json(&shown, RUN_LIGHT, &list->page.request.op.answer);
     }
@@ -70,7 +65,6 @@ static struct err run_list_read(void *ctx) {
     struct page *page = &list->page;
     struct run_page *what = &list->what;
     const struct exchange *exchange = page->request.op.exchange;
-    const struct runs_api *api = page->request.api;
     static const char *const texts[] = {"project", "session", "parent", "root", "q"};
     struct bytes states = param_text(exchange, "state");
     struct err err = ERR_OK;
@@ -87,12 +81,11 @@ static struct err run_list_read(void *ctx) {
                               .root = param_text(exchange, "root"),
                               .q = param_text(exchange, "q"),
                               .since_ms = param_number(exchange, "since"),
-                              .hold = dispatch_held(api->dispatch)};
+                              .hold = run_bounds_hold(&page->request.bounds)};
     for (unsigned i = 0; i < RUN_STATE_COUNT && states.len > 0; i++) {
         bool named = page_names(states, bytes_of(run_state_name((enum run_state)i)));
         what->states |= named ? 1U << i : 0;
     }
-    list->bounds = dispatch_bounds(api->dispatch);
     return err;
 }
 
@@ -121,56 +114,38 @@ const struct page_kind jobs__list = {.request = {.size = sizeof(struct list_op),
 
 /* --- One run ---------------------------------------------------------------------------------- */
 
-struct show_op {
-    struct request request;
-    struct run_bounds bounds; /* When the request came. */
-};
-
-static struct err run_show_start(void *ctx) {
-    struct show_op *show = ctx;
-    const struct runs_api *api = show->request.api;
-    show->bounds = dispatch_bounds(api->dispatch);
-    return ERR_OK;
-}
-
-static struct err show_run(struct tx *tx, void *ctx) {
-    struct show_op *show = ctx;
-    const struct run_key key = runs__key_of(&show->request);
+static struct err run_show(struct tx *tx, struct request *request, bool job) {
+    const struct run_key key = runs__key_of(request);
     bool found = false;
     struct run_row row = {0};
     struct err err = tx_run_find_shown(tx, &key, &found, &row);
-    if (err_failed(err) || !found) {
-        return request_absent(&show->request, err);
+    if (err_failed(err) || !found || (job && row.kind != KIND_JOB)) {
+        return request_absent(request, err);
     }
-    run_shown(&row, tx_epoch(tx), run_bounds_hold(&show->bounds));
-    err = tx_run_away_mark(tx, &show->bounds, &row);
+    run_shown(&row, tx_epoch(tx), run_bounds_hold(&request->bounds));
+    err = tx_run_away_mark(tx, &request->bounds, &row);
     if (!err_failed(err)) {
-        run_write_json(&row, RUN_WHOLE, &show->request.op.answer);
+        run_write_json(&row, RUN_WHOLE, &request->op.answer);
     }
     return err;
 }
 
-static struct err show_job(struct tx *tx, void *ctx) {
-    struct show_op *show = ctx;
-    const struct run_key key = runs__key_of(&show->request);
-    bool found = false;
-    struct run_row row = {0};
-    struct err err = tx_run_find_shown(tx, &key, &found, &row);
-    return err_failed(err) || !found || row.kind != KIND_JOB ? request_absent(&show->request, err)
-                                                             : show_run(tx, ctx);
+static struct err show_run(struct tx *tx, void *request) {
+    return run_show(tx, request, false /* job */);
 }
 
-static const struct request_kind runs_show = {
-    .size = sizeof(struct show_op), .one = &runs__one, .start = run_show_start, .work = show_run};
-const struct request_kind jobs__show = {
-    .size = sizeof(struct show_op), .one = &runs__one, .start = run_show_start, .work = show_job};
+static struct err show_job(struct tx *tx, void *request) {
+    return run_show(tx, request, true /* job */);
+}
+
+static const struct request_kind runs_show = {.one = &runs__one, .work = show_run};
+const struct request_kind jobs__show = {.one = &runs__one, .work = show_job};
 
 /* --- Stop ------------------------------------------------------------------------------------- */
 
 struct stop_op {
     struct request request;
     int64_t grace_ms;
-    struct run_stop stop;
     bool begun; /* An earlier transaction has asked the run itself. */
 };
 
@@ -198,36 +173,32 @@ static struct err state_tell(struct tx *tx, struct request *request) {
                    run_state_name(row.state));
 }
 
-static struct err stop_start(void *ctx) {
-    struct stop_op *stop = ctx;
-    const struct runs_api *api = stop->request.api;
-    stop->stop = (struct run_stop){.key = runs__key_of(&stop->request),
-                                   .cause = CAUSE_STOPPED,
-                                   .grace_ms = stop->grace_ms,
-                                   .bounds = dispatch_bounds(api->dispatch)};
-    return ERR_OK;
-}
-
 /* A large subtree is asked in a chain of transactions. A turn whose command is on another host ends
  * when that host has ended it: the answer says so. */
 static struct err stop_work(struct tx *tx, void *ctx) {
     struct stop_op *stop = ctx;
+    struct request *request = &stop->request;
+    const struct run_stop what = {.key = runs__key_of(request),
+                                  .cause = CAUSE_STOPPED,
+                                  .grace_ms = stop->grace_ms,
+                                  .bounds = request->bounds};
     struct run_row row = {0};
-    struct err err = tx_run_stop(tx, &stop->stop, &stop->request.more, &row);
-    if (err.code == ERR_CONFLICT && stop->begun) {
+    struct err err = tx_run_stop(tx, &what, &request->more, &row);
+    if (err.code == ERR_CONFLICT && !stop->begun) {
+        return state_tell(tx, request);
+    }
+    if (err.code == ERR_CONFLICT) {
         bool found = false;
-        err = tx_run_find(tx, &stop->stop.key, &found, &row);
+        err = tx_run_find(tx, &what.key, &found, &row);
         if (!found) {
-            return request_absent(&stop->request, err);
+            return request_absent(request, err);
         }
-    } else if (err.code == ERR_CONFLICT) {
-        return state_tell(tx, &stop->request);
     }
     if (!err_failed(err)) {
-        err = tx_run_away_mark(tx, &stop->stop.bounds, &row);
+        err = tx_run_away_mark(tx, &request->bounds, &row);
     }
     if (!err_failed(err)) {
-        run_write_shown(tx, &row, &stop->stop.bounds, &stop->request.op.answer);
+        run_write_shown(tx, &row, &request->bounds, &request->op.answer);
     }
     return err;
 }
@@ -243,7 +214,6 @@ static const struct request_kind runs_stop = {
     .writes = true,
     .one = &runs__one,
     .fields = &stop_fields,
-    .start = stop_start,
     .work = stop_work,
     .done = stop_done,
 };
@@ -289,27 +259,15 @@ static struct err run_remove_work(struct tx *tx, void *ctx) {
     return err.code == ERR_CONFLICT ? kept_tell(tx, &remove->request) : err;
 }
 
-static void folders_remove(struct loop_work *work) {
-    struct remove_op *remove = CONTAINER_OF(work, struct remove_op, request.work);
+/* A folder that stays is listed, and tried again. */
+static struct err run_remove_folders(void *ctx) {
+    struct remove_op *remove = ctx;
     const struct runs_api *api = remove->request.api;
     const struct run_folders folders = {
         .run = remove->request.key.id, .first = 1, .last = remove->attempts};
     struct err err = run_folders_remove(api->spool, &folders);
-    (void)err; /* The folder is listed, and tried again. */
-}
-
-static void folders_removed(struct loop_work *work) {
-    request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
-}
-
-static enum request_next run_remove_done(void *ctx, struct err *io_result) {
-    struct remove_op *remove = ctx;
-    if (err_failed(*io_result) || remove->request.more || remove->attempts == 0) {
-        return REQUEST_ANSWER;
-    }
-    remove->request.work = (struct loop_work){.run = folders_remove, .done = folders_removed};
-    loop_work(remove->request.loop, &remove->request.work);
-    return REQUEST_LATER;
+    (void)err; /* See above. */
+    return ERR_OK;
 }
 
 /* Sessions of a workflow's agents, and other things that went with the run, are removed later. */
@@ -318,7 +276,7 @@ static void run_remove_end(void *ctx, struct err result) {
     const struct runs_api *api = request->api;
     if (!err_failed(result)) {
         chores_purge(api->chores);
-        retention_wake(api->dispatch);
+        retention_wake(request->dispatch);
     }
 }
 
@@ -327,7 +285,7 @@ static const struct request_kind runs_remove = {
     .writes = true,
     .one = &runs__one,
     .work = run_remove_work,
-    .done = run_remove_done,
+    .after = run_remove_folders,
     .end = run_remove_end,
 };
 
@@ -386,10 +344,6 @@ static const char spans_answer[] = PAGE_SCHEMA(
     "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT
     ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}");
 
-static const char remove_answer[] =
-    "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"
-    "\"id\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}";
-
 static const struct route routes[] = {
     {.method = "GET",
      .path = "/api/v1/runs",
@@ -434,11 +388,10 @@ static const struct route routes[] = {
      .summary = "Remove a run that has ended, with its log",
      .scope = SCOPE_RUN,
      .query = RUN_QUERY,
-     .answer_schema = remove_answer,
+     .answer_schema = REMOVED_SCHEMA,
      .request = &runs_remove},
 };
 
 struct route_table runs_table(struct runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

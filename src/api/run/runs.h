@@ -48,10 +48,8 @@
 #include "store/store.h"
 
 struct runs_api {
-    struct loop *loop;
-    struct store *store;
+    struct request_host host; /* First. */
     struct hub *hub;
-    struct dispatch *dispatch;
     const struct failed_starts *starts; /* NULL: none are counted. */
     struct spool *spool;
     struct chores *chores;
@@ -68,23 +66,15 @@ struct route_table hold_table(struct runs_api *api);
 /* --- Shared inside api/ ---------------------------------------------------------------------- */
 
 extern const struct one_kind runs__one;
-static inline struct request_host runs__host(void *ctx) {
-    const struct runs_api *api = ctx;
-    return (struct request_host){.api = ctx, .loop = api->loop, .store = api->store};
-}
 /* Key of a request about a run. */
 static inline struct run_key runs__key_of(const struct request *request) {
     return (struct run_key){.owner = request->key.owner, .run = request->key.id};
 }
 /* ERR_NOT_FOUND, in words. */
-struct err runs__absent(struct why *why);
-void runs__handle(struct exchange *exchange, void *ctx);
+MUST_CHECK struct err runs__absent(struct why *why);
 
-extern const struct field_set jobs__input_fields, jobs__size_fields;
-extern const struct request_kind jobs__submit, jobs__show, jobs__input, jobs__abandon, jobs__resize,
-    jobs__range, jobs__search;
+extern const struct request_kind jobs__show, jobs__abandon;
 extern const struct page_kind jobs__list, runs__spans, runs__session_spans;
-void jobs__logs(struct exchange *exchange, void *ctx);
 
 /* The rows of the query of both lists. */
 #define RUNS_LIST_QUERY(whose)                                                                     \

@@ -109,39 +109,28 @@ static struct err attachment_show_work(struct tx *tx, void *ctx) {
     return ERR_OK;
 }
 
-static void show_in_pool(struct loop_work *work) {
-    struct show_op *show = CONTAINER_OF(work, struct show_op, request.work);
+static enum request_next show_found(void *ctx, struct err *io_result) {
+    struct show_op *show = ctx;
+    text_init(&show->request.op.answer, (size_t)show->bytes + 1);
+    return REQUEST_ANSWER;
+}
+
+static struct err show_file(void *ctx) {
+    struct show_op *show = ctx;
     struct op *op = &show->request.op;
     const struct sessions_api *api = show->request.api;
-    const struct world *world = loop_world(api->loop);
+    const struct world *world = loop_world(show->request.loop);
     AUTO(mem_release) char *path = blobs_path(api->blobs, show->hash);
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
     struct err err = world->file_read(world->ctx, path, (size_t)show->bytes, &content, &len);
-    if (!err_failed(err)) {
-        op->media = blob_media((struct bytes){content, len});
-        text_add(&op->answer, content, len);
-        if (op->media == NULL || (int64_t)len != show->bytes) {
-            err = err_make(ERR_IO, "attachments: the file was changed");
-        }
+    if (err_failed(err)) {
+        return err;
     }
-    show->request.err = err;
-}
-
-static void attachment_show_read(struct loop_work *work) {
-    struct request *request = CONTAINER_OF(work, struct request, work);
-    request_answer(request, request->err);
-}
-
-static enum request_next show_found(void *ctx, struct err *io_result) {
-    struct show_op *show = ctx;
-    if (err_failed(*io_result)) {
-        return REQUEST_ANSWER;
-    }
-    text_init(&show->request.op.answer, (size_t)show->bytes + 1);
-    show->request.work = (struct loop_work){.run = show_in_pool, .done = attachment_show_read};
-    loop_work(show->request.loop, &show->request.work);
-    return REQUEST_LATER;
+    op->media = blob_media((struct bytes){content, len});
+    text_add(&op->answer, content, len);
+    bool whole = op->media != NULL && (int64_t)len == show->bytes;
+    return whole ? ERR_OK : err_make(ERR_IO, "attachments: the file was changed");
 }
 
 static const struct request_kind show = {
@@ -149,6 +138,7 @@ static const struct request_kind show = {
     .one = &attachment_one,
     .work = attachment_show_work,
     .done = show_found,
+    .after = show_file,
 };
 
 /* --- The table -------------------------------------------------------------------------------- */
@@ -186,8 +176,5 @@ static const struct route routes[ATTACHMENT_ROUTES] = {
 struct route_table attachments_table(struct sessions_api *api) {
     memcpy(api->attachment_routes, routes, sizeof routes);
     api->attachment_routes[0].body_max = api->attachment_max;
-    return (struct route_table){.routes = api->attachment_routes,
-                                .count = ATTACHMENT_ROUTES,
-                                .ctx = api,
-                                .handle = sessions__handle};
+    return (struct route_table){api->attachment_routes, ATTACHMENT_ROUTES, api, request_handle};
 }

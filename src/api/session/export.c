@@ -135,7 +135,7 @@ static struct err format_read(const struct exchange *exchange,
 
 void sessions__export(struct exchange *exchange, void *ctx) {
     const struct sessions_api *api = ctx;
-    const struct request_host host = sessions__host(ctx);
+    const struct request_host host = {ctx, api->host.loop, api->host.store, api->host.dispatch};
     struct request request = {.kind = NULL};
     if (!request_prepare(&request, exchange, &session_one, &host)) {
         return;
@@ -143,7 +143,7 @@ void sessions__export(struct exchange *exchange, void *ctx) {
     struct export_op *export = mem_new(sizeof *export);
     op_init(&export->op, exchange);
     text_init(&export->op.answer, SESSION_EXPORT_TEXT_MAX);
-    export->store = api->store;
+    export->store = api->host.store;
     struct err err = format_read(exchange, &export->what.format, &export->op.why);
     if (err_failed(err)) {
         op_answer(&export->op, err);
@@ -156,6 +156,6 @@ void sessions__export(struct exchange *exchange, void *ctx) {
     memcpy(export->session, session.data, session.len);
     export->what.key = (struct session_key){.owner = {export->owner, owner.len},
                                             .session = {export->session, session.len}};
-    export->what.hold = dispatch_held(api->dispatch);
+    export->what.hold = dispatch_held(api->host.dispatch);
     page_read_next(export);
 }

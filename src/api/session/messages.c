@@ -173,37 +173,20 @@ static const struct request_kind edit = {
 
 /* --- Out of the queue ------------------------------------------------------------------------- */
 
-struct unqueue_op {
-    struct request request;
-    struct run_bounds bounds;
-};
-
-static struct err unqueue_start(void *ctx) {
-    struct unqueue_op *op = ctx;
-    const struct sessions_api *api = op->request.api;
-    op->bounds = dispatch_bounds(api->dispatch);
-    return ERR_OK;
-}
-
 static struct err unqueue_work(struct tx *tx, void *ctx) {
-    struct unqueue_op *op = ctx;
-    const struct message_key key = messages__key_of(&op->request);
+    struct request *request = ctx;
+    const struct message_key key = messages__key_of(request);
     struct message_row row;
-    struct err err = tx_message_unqueue(tx, &key, &op->bounds, &row);
+    struct err err = tx_message_unqueue(tx, &key, &request->bounds, &row);
     if (err.code == ERR_CONFLICT) {
-        why_set(&op->request.op.why, "the message is not in the queue (any more)");
+        why_set(&request->op.why, "the message is not in the queue (any more)");
     }
-    op_removed(&op->request.op, tx, "id", key.message, "removed_ms");
+    op_removed(&request->op, tx, "id", key.message, "removed_ms");
     return err;
 }
 
 static const struct request_kind unqueue = {
-    .size = sizeof(struct unqueue_op),
-    .writes = true,
-    .one = &messages__kind,
-    .start = unqueue_start,
-    .work = unqueue_work,
-};
+    .writes = true, .one = &messages__kind, .work = unqueue_work};
 
 /* --- A range of a part ------------------------------------------------------------------------ */
 
@@ -296,8 +279,5 @@ static const struct route message_routes[] = {
 };
 
 struct route_table messages_table(struct sessions_api *api) {
-    return (struct route_table){.routes = message_routes,
-                                .count = COUNT_OF(message_routes),
-                                .ctx = api,
-                                .handle = sessions__handle};
+    return (struct route_table){message_routes, COUNT_OF(message_routes), api, request_handle};
 }

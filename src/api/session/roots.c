@@ -174,6 +174,5 @@ static const struct route routes[] = {
 };
 
 struct route_table session_roots_table(struct sessions_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = sessions__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

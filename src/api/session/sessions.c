@@ -58,11 +58,6 @@ static enum session_found found_row(void *ctx, const struct session_row *row,
     return page->now.state == PAGE_FULL ? SESSION_FOUND_ENOUGH : SESSION_FOUND_TAKEN;
 }
 
-struct list_op {
-    struct page page;
-    enum run_hold hold; /* When the request came. */
-};
-
 static struct err session_list_rows(struct tx *tx, struct page *page,
                                     const struct page_part *part) {
     const struct exchange *exchange = page->request.op.exchange;
@@ -72,7 +67,7 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
                                 .project = param_text(exchange, "project"),
                                 .archived = param_flag(exchange, "archived"),
                                 .since_ms = param_number(exchange, "since"),
-                                .hold = PAGE_OF(page, struct list_op)->hold,
+                                .hold = run_bounds_hold(&page->request.bounds),
                                 .limit = part->limit};
     struct session_cursor after = {0, 0};
     char text[CURSOR_SIZE];
@@ -90,16 +85,14 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
 }
 
 static struct err session_list_read(void *ctx) {
-    struct list_op *list = ctx;
-    const struct sessions_api *api = list->page.request.api;
-    struct bytes q = param_text(list->page.request.op.exchange, "q");
-    list->hold = dispatch_held(api->dispatch);
+    const struct page *page = ctx;
+    struct bytes q = param_text(page->request.op.exchange, "q");
     return q.len > 0 && memchr(q.data, '\0', q.len) != NULL ? err_make(ERR_BAD_QUERY, "sessions: q")
                                                             : ERR_OK;
 }
 
 static const struct page_kind list = {
-    .request = {.size = sizeof(struct list_op), .read = session_list_read},
+    .request = {.read = session_list_read},
     .valid = cursor_valid,
     .rows = session_list_rows,
 };
@@ -161,7 +154,6 @@ struct body_op {
         struct session_new create;
         struct session_change change;
     };
-    enum run_hold hold; /* When the request came. */
 };
 
 static struct err body_read(struct body_op *body) {
@@ -204,13 +196,6 @@ static struct err body_read(struct body_op *body) {
         !id_valid(given->parent.data, given->parent.len, session_one.prefix)) {
         return field_bad(why, "parent", "must be the id of a session");
     }
-    return ERR_OK;
-}
-
-static struct err body_start(void *ctx) {
-    struct body_op *body = ctx;
-    const struct sessions_api *api = body->request.api;
-    body->hold = dispatch_held(api->dispatch);
     return ERR_OK;
 }
 
@@ -273,25 +258,22 @@ static const struct request_kind create = {
 /* --- Show ------------------------------------------------------------------------------------- */
 
 static struct err session_show_work(struct tx *tx, void *ctx) {
-    struct body_op *body = ctx;
-    const struct session_key key = sessions__key_of(&body->request);
+    struct request *request = ctx;
+    const struct session_key key = sessions__key_of(request);
     bool found = false;
     struct session_row row;
     struct err err = tx_session_find(tx, &key, &found, &row);
     if (err_failed(err) || !found) {
-        return request_absent(&body->request, err);
+        return request_absent(request, err);
     }
-    err = tx_session_shown(tx, body->hold, &row);
+    err = tx_session_shown(tx, run_bounds_hold(&request->bounds), &row);
     if (!err_failed(err)) {
-        session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
+        session_write_json(&row, SESSION_WHOLE, &request->op.answer);
     }
     return err;
 }
 
-static const struct request_kind show = {.size = sizeof(struct body_op),
-                                         .one = &session_one,
-                                         .start = body_start,
-                                         .work = session_show_work};
+static const struct request_kind show = {.one = &session_one, .work = session_show_work};
 
 /* --- Change ----------------------------------------------------------------------------------- */
 
@@ -350,7 +332,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
                 (long long)row.version, (long long)body->change.version);
     }
     if (!err_failed(err)) {
-        err = tx_session_shown(tx, body->hold, &row);
+        err = tx_session_shown(tx, run_bounds_hold(&body->request.bounds), &row);
     }
     if (!err_failed(err)) {
         session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
@@ -366,7 +348,6 @@ static const struct request_kind change = {
     .use = FIELD_CHANGED,
     .into = offsetof(struct body_op, given),
     .read = change_read,
-    .start = body_start,
     .work = change_work,
     .end = body_end,
 };
@@ -374,25 +355,13 @@ static const struct request_kind change = {
 /* --- Remove ----------------------------------------------------------------------------------- */
 
 /* A chain: subagents' sessions, and turns with much below them, take a commit of their own. */
-struct remove_op {
-    struct request request;
-    struct session_delete what;
-};
-
-static struct err session_remove_start(void *ctx) {
-    struct remove_op *remove = ctx;
-    const struct sessions_api *api = remove->request.api;
-    remove->what =
-        (struct session_delete){.key = sessions__key_of(&remove->request),
-                                .jobs = param_flag(remove->request.op.exchange, "stop_jobs"),
-                                .bounds = dispatch_bounds(api->dispatch)};
-    return ERR_OK;
-}
-
 static struct err session_remove_work(struct tx *tx, void *ctx) {
-    struct remove_op *remove = ctx;
-    struct err err = tx_session_delete(tx, &remove->what, &remove->request.more);
-    op_removed(&remove->request.op, tx, "id", remove->request.key.id, "removed_ms");
+    struct request *request = ctx;
+    const struct session_delete what = {.key = sessions__key_of(request),
+                                        .jobs = param_flag(request->op.exchange, "stop_jobs"),
+                                        .bounds = request->bounds};
+    struct err err = tx_session_delete(tx, &what, &request->more);
+    op_removed(&request->op, tx, "id", request->key.id, "removed_ms");
     return err;
 }
 
@@ -406,13 +375,7 @@ static void session_remove_end(void *ctx, struct err result) {
 }
 
 static const struct request_kind removal = {
-    .size = sizeof(struct remove_op),
-    .writes = true,
-    .one = &session_one,
-    .start = session_remove_start,
-    .work = session_remove_work,
-    .end = session_remove_end,
-};
+    .writes = true, .one = &session_one, .work = session_remove_work, .end = session_remove_end};
 
 /* --- Fork: a copy of a session's beginning, in a chain of transactions ------------------------ */
 
@@ -505,10 +468,6 @@ static const struct request_kind fork = {
 };
 
 /* --- The table -------------------------------------------------------------------------------- */
-
-void sessions__handle(struct exchange *exchange, void *ctx) {
-    request_take(exchange, sessions__host(ctx));
-}
 
 static const struct query_param list_query[] = {
     PAGE_PARAMS(CURSOR_SIZE),
@@ -659,8 +618,5 @@ static const struct route session_routes[] = {
 };
 
 struct route_table sessions_table(struct sessions_api *api) {
-    return (struct route_table){.routes = session_routes,
-                                .count = COUNT_OF(session_routes),
-                                .ctx = api,
-                                .handle = sessions__handle};
+    return (struct route_table){session_routes, COUNT_OF(session_routes), api, request_handle};
 }

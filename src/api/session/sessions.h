@@ -39,9 +39,7 @@
 enum { ATTACHMENT_ROUTES = 2 };
 
 struct sessions_api {
-    struct loop *loop;
-    struct store *store;
-    struct dispatch *dispatch;
+    struct request_host host; /* First. */
     struct blobs *blobs;
     struct chores *chores;
     const char *data_dir;  /* Never granted. */
@@ -58,12 +56,7 @@ struct route_table attachments_table(struct sessions_api *api);
 
 extern const struct one_kind messages__kind;
 
-void sessions__handle(struct exchange *exchange, void *ctx);
 void sessions__export(struct exchange *exchange, void *ctx);
-static inline struct request_host sessions__host(void *ctx) {
-    const struct sessions_api *api = ctx;
-    return (struct request_host){.api = ctx, .loop = api->loop, .store = api->store};
-}
 /* Keys of requests about a session, and about a message. */
 static inline struct session_key sessions__key_of(const struct request *request) {
     return (struct session_key){.owner = request->key.owner, .session = request->key.id};
@@ -86,10 +79,6 @@ enum { SESSION_BODY_MAX = 512 << 10 };
 enum { PART_LIMIT_DEFAULT = 64 << 10, PART_LIMIT_MAX = MESSAGE_TEXT_MAX };
 
 #define SESSION_QUERY OP_OWNER_QUERY("Another owner's session")
-#define REMOVED_SCHEMA                                                                             \
-    "{\"type\":\"object\",\"required\":[\"id\",\"removed_ms\"],\"properties\":{"                   \
-    "\"id\":{\"type\":\"string\"},\"removed_ms\":{\"type\":\"integer\"}}}"
-
 /* Parts of schemas. */
 #define TEXT_SCHEMA "{\"type\":\"string\"}"
 #define TEXT_OR_NULL "{\"type\":[\"string\",\"null\"]}"

@@ -26,18 +26,14 @@
 #include "store/store.h"
 
 struct streams {
-    struct loop *loop;
-    struct store *store;
+    struct request_host host; /* First. */
     struct hub *hub;
 };
 
 struct route_table streams_table(struct streams *streams);
 
 /* Shared inside api/. */
-extern const struct field_set streams__fields, streams__append_fields, streams__keep_fields;
-extern const struct request_kind streams__append, streams__prune, streams__show, streams__keep,
-    streams__read;
-extern const struct page_kind streams__list;
+extern const struct request_kind streams__keep, streams__read;
 /* The answer over SSE; the stream's name is checked. */
 void streams__follow(struct exchange *exchange, struct streams *streams);
 

@@ -1,7 +1,5 @@
 /* hold.c: a daemon that holds begins nothing and sends nothing, so that somebody can look first.
  * Both routes say what waits: the one that asks, and the one that lets it go. */
-#include <string.h>
-
 #include "api/base/page.h"
 #include "api/run/runs.h"
 #include "dispatch/base/failed_starts.h"
@@ -9,136 +7,90 @@
 
 enum { ROWS_SHOWN = 20, PAGE = 50 /* Jobs that run: with their specs. */ };
 
-struct hold_op {
-    struct request request;         /* Runs of its owner are shown. */
-    bool held;                      /* When the request came; */
-    bool restored;                  /* and why. */
-    int64_t missing, missing_at_ms; /* Commits that a start did not find. */
-    struct bytes host;
-    struct run_forecast sum; /* So far; last: where the walk stands. */
-    struct text again;       /* Owned. Rows that begin once more, at most ROWS_SHOWN; */
-    int64_t shown;           /* so many. */
-    struct run_census runs;
-    struct inbox_census inbox;
-    struct text queued; /* Owned. Rows that are queued, at most ROWS_SHOWN. */
-    int64_t queued_shown, queued_before, slices;
-    /* While the function runs. */
-    int64_t epoch; /* Of this daemon. */
-    int64_t rows;
-    int64_t next;
-    struct run_forecast page;
-    struct text more; /* Owned; of the page. */
+/* Reads of one request, each in slices:
+ *
+ *   held ──> FORECAST ──> COUNTS ──> QUEUED ──> answered; a release lets the runs begin
+ *   not held ────────────────^
+ */
+enum hold_phase {
+    HOLD_FORECAST, /* Runs that were begun elsewhere, and begin once more. */
+    HOLD_COUNTS,
+    HOLD_QUEUED, /* The first runs that are queued. */
 };
 
-static void add_run(struct hold_op *hold, struct text *text, int64_t before,
-                    const struct run_row *row) {
-    if (before > 0) {
-        text_add_char(text, ',');
+/* Rows that the answer shows, at most ROWS_SHOWN. */
+struct hold_rows {
+    struct text text; /* Owned. */
+    int64_t count;
+};
+
+struct hold_op {
+    struct request request;         /* Runs of its owner are shown. */
+    bool held, restored;            /* When the request came. */
+    int64_t missing, missing_at_ms; /* Commits that a start did not find. */
+    struct bytes host;
+    enum hold_phase phase;
+    struct run_forecast sum; /* So far; last: where the walk stands. */
+    struct run_census runs;
+    struct inbox_census inbox;
+    struct hold_rows again, queued;
+    int64_t queued_before, slices;
+    /* One slice, while the function runs. */
+    int64_t epoch; /* The daemon's. */
+    int64_t next;
+    struct run_forecast page;
+    struct hold_rows more;
+};
+
+static struct hold_rows *hold_rows_of(struct hold_op *hold) {
+    return hold->phase == HOLD_FORECAST ? &hold->again : &hold->queued;
+}
+
+static struct err hold_row(void *ctx, const struct run_row *row) {
+    struct hold_op *hold = ctx;
+    int64_t count = hold_rows_of(hold)->count + hold->more.count;
+    if (!bytes_equal(row->owner, hold->request.key.owner) || count == ROWS_SHOWN) {
+        return ERR_OK;
     }
+    text_add_str(&hold->more.text, count > 0 ? "," : "");
     struct run_row shown = *row;
     run_shown(&shown, hold->epoch, hold->held ? RUN_HELD : RUN_FREE);
-    run_write_json(&shown, RUN_LIGHT, text);
-}
-
-/* --- Begun elsewhere -------------------------------------------------------------------------- */
-
-static struct err add_again(void *ctx, const struct run_row *row) {
-    struct hold_op *hold = ctx;
-    bool own = bytes_equal(row->owner, hold->request.key.owner);
-    if (own && hold->shown + hold->rows < ROWS_SHOWN) {
-        add_run(hold, &hold->more, hold->shown + hold->rows, row);
-        hold->rows++;
-    }
+    run_write_json(&shown, RUN_LIGHT, &hold->more.text);
+    hold->more.count++;
     return ERR_OK;
 }
 
-static struct err forecast_run(struct tx *tx, void *ctx) {
+/* Other owners may have many runs between those that are shown, so that slices have a limit. */
+static struct err hold_work(struct tx *tx, void *ctx) {
     struct hold_op *hold = ctx;
-    hold->rows = 0;
-    hold->epoch = tx_epoch(tx);
-    text_clear(&hold->more);
-    const struct run_forecast_page page = {
+    const struct run_forecast_page forecast = {
         .host = hold->host, .after = hold->sum.last, .limit = PAGE};
-    return tx_run_forecast(tx, &page, add_again, hold, &hold->page);
-}
-
-static struct err count_run(struct tx *tx, void *ctx);
-static void count_done(struct err result, void *ctx);
-static void hold_done(struct err result, void *ctx);
-
-static void forecast_done(struct err result, void *ctx) {
-    struct hold_op *hold = ctx;
-    if (err_failed(result)) {
-        hold_done(result, hold);
-        return;
-    }
-    text_add(&hold->again, hold->more.data, hold->more.len);
-    hold->shown += hold->rows;
-    hold->sum.lost += hold->page.lost;
-    hold->sum.again += hold->page.again;
-    hold->sum.last = hold->page.last;
-    bool more = hold->page.last != 0;
-    store_read_slice(hold->request.store, more ? forecast_run : count_run,
-                     more ? forecast_done : count_done, hold);
-}
-
-/* --- Counts and rows -------------------------------------------------------------------------- */
-
-static struct err count_run(struct tx *tx, void *ctx) {
-    struct hold_op *hold = ctx;
-    struct err err = tx_run_census(tx, &hold->runs);
-    return err_failed(err) ? err : tx_inbox_census(tx, &hold->inbox);
-}
-
-static struct err add_queued(void *ctx, const struct run_row *row) {
-    struct hold_op *hold = ctx;
-    add_run(hold, &hold->more, hold->queued_shown + hold->rows++, row);
-    return ERR_OK;
-}
-
-/* A slice of the list: other owners may have many runs between those that are shown. */
-static struct err queued_run(struct tx *tx, void *ctx) {
-    struct hold_op *hold = ctx;
-    hold->rows = 0;
+    const struct run_page queued = {.owner = hold->request.key.owner,
+                                    .before = hold->queued_before,
+                                    .limit = ROWS_SHOWN - hold->queued.count,
+                                    .states = 1U << RUN_QUEUED};
+    struct err err = ERR_OK;
     hold->epoch = tx_epoch(tx);
-    text_clear(&hold->more);
-    const struct run_page page = {.owner = hold->request.key.owner,
-                                  .before = hold->queued_before,
-                                  .limit = ROWS_SHOWN - hold->queued_shown,
-                                  .states = 1U << RUN_QUEUED};
-    return tx_run_each(tx, &page, add_queued, hold, &hold->next);
+    hold->more.count = 0;
+    text_clear(&hold->more.text);
+    hold->request.more = true;
+    switch (hold->phase) {
+    case HOLD_FORECAST:
+        return tx_run_forecast(tx, &forecast, hold_row, hold, &hold->page);
+    case HOLD_COUNTS:
+        err = tx_run_census(tx, &hold->runs);
+        return err_failed(err) ? err : tx_inbox_census(tx, &hold->inbox);
+    case HOLD_QUEUED:
+        err = tx_run_each(tx, &queued, hold_row, hold, &hold->next);
+        hold->request.more = hold->next != 0 && hold->slices + 1 < PAGE_SLICES_MAX &&
+                             hold->queued.count + hold->more.count < ROWS_SHOWN;
+    }
+    return err;
 }
 
-static void queued_done(struct err result, void *ctx) {
-    struct hold_op *hold = ctx;
-    if (err_failed(result)) {
-        hold_done(result, hold);
-        return;
-    }
-    text_add(&hold->queued, hold->more.data, hold->more.len);
-    hold->queued_shown += hold->rows;
-    hold->queued_before = hold->next;
-    if (hold->next == 0 || hold->queued_shown == ROWS_SHOWN || ++hold->slices == PAGE_SLICES_MAX) {
-        hold_done(ERR_OK, hold);
-        return;
-    }
-    store_read_slice(hold->request.store, queued_run, queued_done, hold);
-}
+static const struct request_kind release;
 
-static void count_done(struct err result, void *ctx) {
-    struct hold_op *hold = ctx;
-    if (err_failed(result)) {
-        hold_done(result, hold);
-        return;
-    }
-    store_read_slice(hold->request.store, queued_run, queued_done, hold);
-}
-
-/* --- The answer ------------------------------------------------------------------------------- */
-
-static const struct request_kind show, release;
-
-static void answer_write(struct hold_op *hold) {
+static void hold_answer_write(struct hold_op *hold) {
     const struct runs_api *api = hold->request.api;
     struct text *text = &hold->request.op.answer;
     const struct run_census *runs = &hold->runs;
@@ -157,59 +109,83 @@ static void answer_write(struct hold_op *hold) {
     text_add_member_int(text, "lost", hold->sum.lost);
     text_add_member_int(text, "again", hold->sum.again);
     text_add_str(text, ",\"again_runs\":[");
-    text_add(text, hold->again.data, hold->again.len);
+    text_add(text, hold->again.text.data, hold->again.text.len);
     text_add_str(text, "],\"runs\":[");
-    text_add(text, hold->queued.data, hold->queued.len);
+    text_add(text, hold->queued.text.data, hold->queued.text.len);
     text_add_str(text, "]}}");
 }
 
 /* The release comes after the list was read: it names the runs that would start. */
-static void hold_done(struct err result, void *ctx) {
+static enum request_next hold_done(void *ctx, struct err *io_result) {
     struct hold_op *hold = ctx;
-    const struct runs_api *api = hold->request.api;
-    const struct text *const texts[] = {&hold->again, &hold->more, &hold->queued};
-    for (size_t i = 0; i < COUNT_OF(texts) && !err_failed(result); i++) {
-        result = text_failed(texts[i]) ? text_error(texts[i], "hold: runs") : ERR_OK;
+    struct hold_rows *rows = hold_rows_of(hold);
+    if (err_failed(*io_result)) {
+        return REQUEST_ANSWER;
     }
-    if (!err_failed(result)) {
-        answer_write(hold);
+    if (text_failed(&hold->more.text)) {
+        *io_result = text_error(&hold->more.text, "hold: runs");
+        return REQUEST_ANSWER;
     }
-    if (!err_failed(result) && hold->request.kind == &release) {
-        dispatch_release(api->dispatch);
+    text_add(&rows->text, hold->more.text.data, hold->more.text.len);
+    rows->count += hold->more.count;
+    switch (hold->phase) {
+    case HOLD_FORECAST:
+        hold->sum.lost += hold->page.lost;
+        hold->sum.again += hold->page.again;
+        hold->sum.last = hold->page.last;
+        hold->phase = hold->page.last != 0 ? HOLD_FORECAST : HOLD_COUNTS;
+        break;
+    case HOLD_COUNTS:
+        hold->phase = HOLD_QUEUED;
+        break;
+    case HOLD_QUEUED:
+        hold->queued_before = hold->next;
+        hold->slices++;
     }
-    request_answer(&hold->request, result);
+    if (text_failed(&rows->text)) {
+        *io_result = text_error(&rows->text, "hold: runs");
+    } else if (!hold->request.more) {
+        hold_answer_write(hold);
+        if (hold->request.kind == &release) {
+            dispatch_release(hold->request.dispatch);
+        }
+    }
+    return REQUEST_ANSWER;
 }
 
 /* A daemon that holds is asked what would start; one that does not, how many runs live. */
 static struct err hold_start(void *ctx) {
     struct hold_op *hold = ctx;
-    const struct runs_api *api = hold->request.api;
-    const struct run_bounds bounds = dispatch_bounds(api->dispatch);
-    hold->held = dispatch_held(api->dispatch) == RUN_HELD;
-    hold->restored = hold->held && dispatch_is_restored(api->dispatch);
-    hold->missing = store_missing(api->store);
-    hold->missing_at_ms = store_missing_at_ms(api->store);
+    struct request *request = &hold->request;
+    if (request->more) {
+        return ERR_OK;
+    }
+    hold->held = dispatch_held(request->dispatch) == RUN_HELD;
+    hold->restored = hold->held && dispatch_is_restored(request->dispatch);
+    hold->missing = store_missing(request->store);
+    hold->missing_at_ms = store_missing_at_ms(request->store);
+    hold->phase = hold->held ? HOLD_FORECAST : HOLD_COUNTS;
     /* A release gives up nothing of a host that looks after it. */
-    hold->host = bounds.hosts == RUN_HOST_ONE ? bounds.host : BYTES("");
-    text_init(&hold->again, OP_ANSWER_MAX / 2);
-    text_init(&hold->more, OP_ANSWER_MAX / 2);
-    text_init(&hold->queued, OP_ANSWER_MAX / 2);
-    store_read(api->store, hold->held ? forecast_run : count_run,
-               hold->held ? forecast_done : count_done, hold);
+    hold->host = request->bounds.hosts == RUN_HOST_ONE ? request->bounds.host : BYTES("");
+    text_init(&hold->again.text, OP_ANSWER_MAX / 2);
+    text_init(&hold->more.text, OP_ANSWER_MAX / 2);
+    text_init(&hold->queued.text, OP_ANSWER_MAX / 2);
     return ERR_OK;
 }
 
 static void hold_end(void *ctx, struct err result) {
     struct hold_op *hold = ctx;
-    text_done(&hold->again);
-    text_done(&hold->more);
-    text_done(&hold->queued);
+    text_done(&hold->again.text);
+    text_done(&hold->more.text);
+    text_done(&hold->queued.text);
 }
 
-static const struct request_kind show = {
-    .size = sizeof(struct hold_op), .later = true, .start = hold_start, .end = hold_end};
-static const struct request_kind release = {
-    .size = sizeof(struct hold_op), .later = true, .start = hold_start, .end = hold_end};
+#define HOLD                                                                                       \
+    {                                                                                              \
+        .size = sizeof(struct hold_op), .start = hold_start, .work = hold_work, .done = hold_done, \
+        .end = hold_end                                                                            \
+    }
+static const struct request_kind show = HOLD, release = HOLD;
 
 /* --- The table -------------------------------------------------------------------------------- */
 
@@ -252,6 +228,5 @@ static const struct route routes[] = {
 };
 
 struct route_table hold_table(struct runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

@@ -245,6 +245,5 @@ static const struct route routes[] = {
 };
 
 struct route_table settings_table(struct providers_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = providers__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, providers__handle};
 }

@@ -6,14 +6,13 @@
 #ifndef DROVER_API_SYSTEM_SYSTEM_H
 #define DROVER_API_SYSTEM_SYSTEM_H
 
-#include "base/base.h"
+#include "api/base/request.h"
 #include "dispatch/job/dispatch.h"
 #include "http/server.h"
 #include "store/store.h"
 
 struct system_info {
-    struct store *store;
-    const struct dispatch *dispatch;
+    struct request_host host; /* First. */
     const char *version;
     const char *database; /* "sqlite" or "postgres". */
     int64_t jobs_max;     /* As the limit of open files allows, like the next. */

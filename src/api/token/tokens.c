@@ -155,11 +155,6 @@ static const struct request_kind revoke = {
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static void tokens_handle(struct exchange *exchange, void *ctx) {
-    const struct tokens *tokens = ctx;
-    request_take(exchange, (struct request_host){ctx, tokens->loop, tokens->store});
-}
-
 static const struct query_param list_query[] = {
     PAGE_PARAMS(ID_SIZE),
     PAGE_Q_PARAM("label or owner"),
@@ -194,6 +189,5 @@ static const struct route routes[] = {
 };
 
 struct route_table tokens_table(struct tokens *tokens) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = tokens, .handle = tokens_handle};
+    return (struct route_table){routes, COUNT_OF(routes), tokens, request_handle};
 }

@@ -15,15 +15,14 @@
 #ifndef DROVER_API_TOKEN_TOKENS_H
 #define DROVER_API_TOKEN_TOKENS_H
 
-#include "base/base.h"
+#include "api/base/request.h"
 #include "engine/token/token.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "store/store.h"
 
 struct tokens {
-    struct loop *loop;
-    struct store *store;
+    struct request_host host; /* First. */
     struct token_table *table;
     /* A token was revoked; the table has it no more. Ends what was begun with it. */
     void (*revoked)(void *ctx, const char *id);

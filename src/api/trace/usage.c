@@ -69,7 +69,8 @@ static struct err usage_show_work(struct tx *tx, void *ctx) {
                 "there are too many rows of usage to add up; ask for fewer days%s",
                 op->ask.by == USAGE_BY_SESSION ? ", and not by session" : "");
     }
-    if (err_failed(err) || !usage_walk_ended(op->walk)) {
+    request->more = !usage_walk_ended(op->walk);
+    if (err_failed(err) || request->more) {
         return err;
     }
     const struct session_usage sum = usage_walk_sum(op->walk);
@@ -82,31 +83,14 @@ static struct err usage_show_work(struct tx *tx, void *ctx) {
     return op_written(&request->op);
 }
 
-static struct err show_slice(struct tx *tx, void *ctx) {
-    struct usage_op *op = ctx;
-    op_restart(&op->request.op);
-    return usage_show_work(tx, op);
-}
-
 /* A walk of a client that is gone ends with its slice. */
-static enum request_next usage_show_done(void *ctx, struct err *io_result);
-
-static void slice_done(struct err result, void *ctx) {
-    struct usage_op *op = ctx;
-    if (usage_show_done(op, &result) == REQUEST_ANSWER) {
-        request_answer(&op->request, result);
-    }
-}
-
 static enum request_next usage_show_done(void *ctx, struct err *io_result) {
     struct usage_op *op = ctx;
-    bool wanted = !exchange_is_orphaned(op->request.op.exchange);
-    if (err_failed(*io_result) || !wanted || usage_walk_ended(op->walk)) {
-        return REQUEST_ANSWER;
+    op->request.more = op->request.more && !exchange_is_orphaned(op->request.op.exchange);
+    if (!err_failed(*io_result) && op->request.more) {
+        usage_walk_accept(op->walk);
     }
-    usage_walk_accept(op->walk);
-    store_read_slice(op->request.store, show_slice, slice_done, op);
-    return REQUEST_LATER;
+    return REQUEST_ANSWER;
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -114,6 +98,9 @@ static enum request_next usage_show_done(void *ctx, struct err *io_result) {
 static struct err usage_show_start(void *ctx) {
     struct usage_op *op = ctx;
     const struct exchange *exchange = op->request.op.exchange;
+    if (op->request.more) {
+        return ERR_OK;
+    }
     int64_t days = param_number(exchange, "days");
     op->ask = (struct usage_ask){.owner = op->request.key.owner,
                                  .session = op->request.key.id,
@@ -144,11 +131,6 @@ static void usage_show_end(void *ctx, struct err result) {
 static const struct request_kind show = SHOW(NULL), show_session = SHOW(&session_one);
 
 /* --- The table -------------------------------------------------------------------------------- */
-
-static void usage_handle(struct exchange *exchange, void *ctx) {
-    const struct usages *usages = ctx;
-    request_take(exchange, (struct request_host){ctx, usages->loop, usages->store});
-}
 
 static const struct query_param query[] = {
     OP_OWNER_PARAM("Another owner's"),
@@ -189,7 +171,6 @@ static const struct route routes[] = {
      .request = &show_session},
 };
 
-struct route_table usage_table(struct usages *usages) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = usages, .handle = usage_handle};
+struct route_table usage_table(struct request_host *host) {
+    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
 }

@@ -3,21 +3,14 @@
  *   GET /api/v1/usage                 by day, model, agent, session, project or category
  *   GET /api/v1/sessions/{id}/usage   the same of one session
  *
- * Ownership  everything in struct usages is borrowed for the server's life.
+ * Ownership  everything in the host is borrowed for the server's life.
  * Threads    the loop.
  */
 #ifndef DROVER_API_TRACE_USAGE_H
 #define DROVER_API_TRACE_USAGE_H
 
-#include "base/base.h"
-#include "http/server.h"
-#include "loop/loop.h"
-#include "store/store.h"
+#include "api/base/request.h"
 
-struct usages {
-    struct loop *loop;
-    struct store *store;
-};
-struct route_table usage_table(struct usages *usages);
+struct route_table usage_table(struct request_host *host);
 
 #endif

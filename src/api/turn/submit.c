@@ -152,11 +152,11 @@ static struct err say_start(void *ctx) {
     message->run = request_new_id(request, "run");
     message->message = request_new_id(request, "msg");
     message->answer = request_new_id(request, "msg");
-    message->bounds = dispatch_bounds(api->dispatch);
+    message->bounds = request->bounds;
     if (wait_s > 0) {
         (void)snprintf(say->stream, sizeof say->stream, "session:%.*s", (int)request->key.id.len,
                        request->key.id.data); /* It fits. */
-        say->until_ns = world_mono_ns(loop_world(api->loop)) + (uint64_t)wait_s * 1000000000U;
+        say->until_ns = world_mono_ns(loop_world(request->loop)) + (uint64_t)wait_s * 1000000000U;
         exchange_on_gone(request->op.exchange, on_cut, say);
         exchange_on_drain(request->op.exchange, on_cut, say);
     }
@@ -263,7 +263,7 @@ static void on_cut(struct exchange *exchange, void *ctx) {
 static void look_done(struct err result, void *ctx) {
     struct say_op *say = ctx;
     const struct turns_api *api = say->request.api;
-    uint64_t now_ns = world_mono_ns(loop_world(api->loop));
+    uint64_t now_ns = world_mono_ns(loop_world(say->request.loop));
     if (err_failed(result) || say->ended || say->no_wait || now_ns >= say->until_ns) {
         request_answer(&say->request, result);
         return;
@@ -271,7 +271,7 @@ static void look_done(struct err result, void *ctx) {
     say->waiting = true;
     const struct hub_subscribe what = {
         .owner = say->message.session.owner, .name = bytes_of(say->stream), .after = say->seq};
-    timer_start(api->loop, &say->timer, (say->until_ns - now_ns) / 1000000 + 1, on_time);
+    timer_start(say->request.loop, &say->timer, (say->until_ns - now_ns) / 1000000 + 1, on_time);
     hub_watch_start(api->hub, &what, &say->watch, on_news);
 }
 

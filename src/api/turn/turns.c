@@ -7,24 +7,12 @@
 #include "base/memory.h"
 #include "engine/turn/turns.h"
 
-static struct run_bounds bounds_of(const struct request *request) {
-    const struct turns_api *api = request->api;
-    return dispatch_bounds(api->dispatch);
-}
-
 /* --- A stop: of a large subtree, a chain ------------------------------------------------------ */
 
 struct stop_op {
     struct request request;
-    struct run_bounds bounds;
     char run[ID_SIZE]; /* Turn that an earlier transaction has asked. */
 };
-
-static struct err stop_start(void *ctx) {
-    struct stop_op *stop = ctx;
-    stop->bounds = bounds_of(&stop->request);
-    return ERR_OK;
-}
 
 static struct err turn_find(struct tx *tx, struct request *request, struct bytes *ret_run) {
     const struct session_key key = sessions__key_of(request);
@@ -43,20 +31,21 @@ static struct err turn_find(struct tx *tx, struct request *request, struct bytes
 
 static struct err stop_work(struct tx *tx, void *ctx) {
     struct stop_op *stop = ctx;
+    struct request *request = &stop->request;
     struct run_row row;
-    struct run_stop what = {.key = {.owner = stop->request.key.owner, .run = bytes_of(stop->run)},
+    struct run_stop what = {.key = {.owner = request->key.owner, .run = bytes_of(stop->run)},
                             .cause = CAUSE_STOPPED,
                             .grace_ms = RUN_STOP_GRACE_MS,
-                            .bounds = stop->bounds};
-    struct err err = stop->run[0] != '\0' ? ERR_OK : turn_find(tx, &stop->request, &what.key.run);
+                            .bounds = request->bounds};
+    struct err err = stop->run[0] != '\0' ? ERR_OK : turn_find(tx, request, &what.key.run);
     if (!err_failed(err)) {
-        err = tx_run_stop(tx, &what, &stop->request.more, &row);
+        err = tx_run_stop(tx, &what, &request->more, &row);
     }
     if (!err_failed(err)) {
-        err = tx_run_away_mark(tx, &stop->bounds, &row);
+        err = tx_run_away_mark(tx, &request->bounds, &row);
     }
     if (!err_failed(err)) {
-        run_write_shown(tx, &row, &stop->bounds, &stop->request.op.answer);
+        run_write_shown(tx, &row, &request->bounds, &request->op.answer);
         memcpy(stop->run, row.run.data, row.run.len);
     }
     return err;
@@ -66,7 +55,6 @@ static const struct request_kind stop = {
     .size = sizeof(struct stop_op),
     .writes = true,
     .one = &session_one,
-    .start = stop_start,
     .work = stop_work,
 };
 
@@ -86,7 +74,7 @@ static struct err compact_start(void *ctx) {
                                           .model_default = bytes_of(compact->model.name),
                                           .run = request_new_id(&compact->request, "run"),
                                           .message = request_new_id(&compact->request, "msg"),
-                                          .bounds = bounds_of(&compact->request)};
+                                          .bounds = compact->request.bounds};
     return ERR_OK;
 }
 
@@ -144,7 +132,7 @@ static struct err again_start(void *ctx) {
                                         .model_default = bytes_of(again->model.name),
                                         .run = request_new_id(&again->request, "run"),
                                         .answer = request_new_id(&again->request, "msg"),
-                                        .bounds = bounds_of(&again->request)};
+                                        .bounds = again->request.bounds};
     return ERR_OK;
 }
 
@@ -219,24 +207,25 @@ static void purge_begin(struct store *store, int64_t session) {
 
 struct clear_op {
     struct request request;
-    struct turn_clear what;
     struct turn_cleared cleared;
+    bool emptied; /* By an earlier transaction. */
 };
-
-static struct err clear_start(void *ctx) {
-    struct clear_op *clear = ctx;
-    clear->what = (struct turn_clear){.session = sessions__key_of(&clear->request),
-                                      .bounds = bounds_of(&clear->request),
-                                      .emptied = clear->request.more};
-    return ERR_OK;
-}
 
 static struct err clear_work(struct tx *tx, void *ctx) {
     struct clear_op *clear = ctx;
-    struct err err = tx_turn_clear(tx, &clear->what, &clear->cleared);
+    const struct turn_clear what = {.session = sessions__key_of(&clear->request),
+                                    .bounds = clear->request.bounds,
+                                    .emptied = clear->emptied};
+    struct err err = tx_turn_clear(tx, &what, &clear->cleared);
     clear->request.more = clear->cleared.more;
     op_removed(&clear->request.op, tx, "id", clear->request.key.id, "cleared_ms");
     return err;
+}
+
+static enum request_next clear_done(void *ctx, struct err *io_result) {
+    struct clear_op *clear = ctx;
+    clear->emptied = clear->request.more;
+    return REQUEST_ANSWER;
 }
 
 static void clear_end(void *ctx, struct err result) {
@@ -250,8 +239,8 @@ static const struct request_kind clear = {
     .size = sizeof(struct clear_op),
     .writes = true,
     .one = &session_one,
-    .start = clear_start,
     .work = clear_work,
+    .done = clear_done,
     .end = clear_end,
 };
 
@@ -286,9 +275,9 @@ static struct err resend_start(void *ctx) {
     what->message.model_default = bytes_of(resend->model.name);
     what->message.run = request_new_id(&resend->request, "run");
     what->message.answer = request_new_id(&resend->request, "msg");
-    what->message.bounds = bounds_of(&resend->request);
+    what->message.bounds = resend->request.bounds;
     what->fork.session = request_new_id(&resend->request, "ses");
-    world_random(loop_world(api->loop), what->fork.seed, sizeof what->fork.seed);
+    world_random(loop_world(resend->request.loop), what->fork.seed, sizeof what->fork.seed);
     return ERR_OK;
 }
 
@@ -353,11 +342,6 @@ static const struct request_kind resend = {
 };
 
 /* --- The table -------------------------------------------------------------------------------- */
-
-void turns__handle(struct exchange *exchange, void *ctx) {
-    const struct turns_api *api = ctx;
-    request_take(exchange, (struct request_host){ctx, api->loop, api->store});
-}
 
 static const struct query_param say_query[] = {
     OP_OWNER_PARAM("Another owner's session"),
@@ -463,6 +447,5 @@ static const struct route routes[] = {
 };
 
 struct route_table turns_table(struct turns_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = turns__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

@@ -30,16 +30,13 @@
 #include "store/store.h"
 
 struct turns_api {
-    struct loop *loop;
-    struct store *store;
+    struct request_host host; /* First. */
     struct hub *hub;
-    struct dispatch *dispatch;
     const struct connections *connections; /* Which model is asked by sessions that name none. */
 };
 
 /* Shared by the files of turns. */
 enum { TURNS_WAIT_MAX_S = 600 };
-void turns__handle(struct exchange *exchange, void *ctx);
 extern const struct request_kind turns__say;
 extern const struct field_set turns__say_fields; /* Body of a message. */
 

@@ -7,11 +7,6 @@
 #include "engine/workflow/workflows.h"
 #include "rules/workflow/spec.h"
 
-struct agents_op {
-    struct page page;
-    enum run_hold hold; /* When the request came. */
-};
-
 static struct err agent_row(void *ctx, const struct step_shown *step) {
     struct page *page = ctx;
     bool fits = page_is(page, "state", step->state) && page_holds(page, step->label);
@@ -33,43 +28,21 @@ static struct err agents_rows(struct tx *tx, struct page *page, const struct pag
                                    .after = part->from,
                                    .limit = part->limit,
                                    .whole = param_flag(page->request.op.exchange, "whole"),
-                                   .hold = PAGE_OF(page, struct agents_op)->hold};
+                                   .hold = run_bounds_hold(&page->request.bounds)};
     return tx_step_each(tx, &list, agent_row, page);
 }
 
-static struct err agents_read(void *ctx) {
-    struct agents_op *agents = ctx;
-    const struct workflow_runs_api *api = agents->page.request.api;
-    agents->hold = dispatch_held(api->dispatch);
-    return ERR_OK;
-}
-
-static const struct page_kind agents = {
-    .request = {.size = sizeof(struct agents_op), .one = &runs__one, .read = agents_read},
-    .rows = agents_rows,
-};
+static const struct page_kind agents = {.request = {.one = &runs__one}, .rows = agents_rows};
 
 /* --- Changes: a body may be there, and has no members ----------------------------------------- */
 
 static const struct field_set no_fields = {.rows = NULL, .use = FIELD_GIVEN};
 
-struct change_op {
-    struct request request;
-    struct run_bounds bounds;
-};
-
-static struct err change_start(void *ctx) {
-    struct change_op *change = ctx;
-    const struct workflow_runs_api *api = change->request.api;
-    change->bounds = dispatch_bounds(api->dispatch);
-    return ERR_OK;
-}
-
 /* Shows the run, unless it could not be changed. */
-static struct err changed(struct tx *tx, struct change_op *change, const struct run_row *row,
+static struct err changed(struct tx *tx, struct request *request, const struct run_row *row,
                           struct err err) {
     if (!err_failed(err)) {
-        run_write_shown(tx, row, &change->bounds, &change->request.op.answer);
+        run_write_shown(tx, row, &request->bounds, &request->op.answer);
     }
     return err;
 }
@@ -90,61 +63,53 @@ static struct err skip_judge(const struct run_row *row, struct why *why) {
 }
 
 static struct err skip_work(struct tx *tx, void *ctx) {
-    struct change_op *change = ctx;
-    const struct run_stop stop = {.key = runs__key_of(&change->request),
+    struct request *request = ctx;
+    const struct run_stop stop = {.key = runs__key_of(request),
                                   .cause = CAUSE_STOPPED,
                                   .grace_ms = RUN_STOP_GRACE_MS,
-                                  .bounds = change->bounds};
+                                  .bounds = request->bounds};
     struct run_row row = {0};
     bool found = false, more = false;
     struct err err = tx_run_find(tx, &stop.key, &found, &row);
     if (err_failed(err) || !found) {
-        return request_absent(&change->request, err);
+        return request_absent(request, err);
     }
-    err = skip_judge(&row, &change->request.op.why);
+    err = skip_judge(&row, &request->op.why);
     if (!err_failed(err)) {
         err = tx_run_stop(tx, &stop, &more, &row);
     }
-    return changed(tx, change, &row, err);
+    return changed(tx, request, &row, err);
 }
 
 static struct err restart_work(struct tx *tx, void *ctx) {
-    struct change_op *change = ctx;
-    const struct run_key key = runs__key_of(&change->request);
+    struct request *request = ctx;
+    const struct run_key key = runs__key_of(request);
     struct run_row row = {0};
-    struct err err = tx_step_restart(tx, &key, &change->bounds, &row, &change->request.op.why);
-    return changed(tx, change, &row, err);
+    struct err err = tx_step_restart(tx, &key, &request->bounds, &row, &request->op.why);
+    return changed(tx, request, &row, err);
 }
 
-static struct err pause_as(struct tx *tx, struct change_op *change, enum workflow_pause what) {
-    const struct run_key key = runs__key_of(&change->request);
+static struct err pause_as(struct tx *tx, struct request *request, enum workflow_pause what) {
+    const struct run_key key = runs__key_of(request);
     struct run_row row = {0};
-    struct err err = tx_workflow_pause(tx, &key, what, &row, &change->request.op.why);
-    return changed(tx, change, &row, err);
+    struct err err = tx_workflow_pause(tx, &key, what, &row, &request->op.why);
+    return changed(tx, request, &row, err);
 }
 
-static struct err pause_work(struct tx *tx, void *change) {
-    return pause_as(tx, change, WORKFLOW_PAUSE);
+static struct err pause_work(struct tx *tx, void *request) {
+    return pause_as(tx, request, WORKFLOW_PAUSE);
 }
 
-static struct err resume_work(struct tx *tx, void *change) {
-    return pause_as(tx, change, WORKFLOW_RESUME);
+static struct err resume_work(struct tx *tx, void *request) {
+    return pause_as(tx, request, WORKFLOW_RESUME);
 }
 
 #define CHANGE(work_)                                                                              \
-    {                                                                                              \
-        .size = sizeof(struct change_op), .writes = true, .one = &runs__one, .fields = &no_fields, \
-        .start = change_start, .work = (work_)                                                     \
-    }
+    { .writes = true, .one = &runs__one, .fields = &no_fields, .work = (work_) }
 static const struct request_kind skip = CHANGE(skip_work), restart = CHANGE(restart_work),
                                  pause = CHANGE(pause_work), resume = CHANGE(resume_work);
 
 /* --- The table -------------------------------------------------------------------------------- */
-
-void workflow_runs__handle(struct exchange *exchange, void *ctx) {
-    const struct workflow_runs_api *api = ctx;
-    request_take(exchange, (struct request_host){ctx, api->loop, api->store});
-}
 
 static const struct query_param agents_query[] = {
     PAGE_PARAMS(PAGE_NUMBER),
@@ -268,6 +233,5 @@ static const struct route routes[] = {
 };
 
 struct route_table workflow_runs_table(struct workflow_runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = workflow_runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

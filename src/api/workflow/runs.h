@@ -26,9 +26,7 @@
 #include "script/catalog.h"
 
 struct workflow_runs_api {
-    struct loop *loop;
-    struct store *store;
-    struct dispatch *dispatch;
+    struct request_host host; /* First. */
     struct flows *flows;
     struct catalog_search search; /* Without the root. */
 };
@@ -38,6 +36,5 @@ struct route_table workflow_runs_table(struct workflow_runs_api *api);
 
 extern const struct request_kind workflow_runs__start, workflow_runs__start_named,
     workflow_runs__plan;
-void workflow_runs__handle(struct exchange *exchange, void *ctx);
 
 #endif

@@ -60,7 +60,6 @@ static struct err start_named_read(void *ctx) {
 
 static void start_prepared(struct flow_start *start, struct err err) {
     struct start_op *op = CONTAINER_OF(start, struct start_op, start);
-    const struct workflow_runs_api *api = op->request.api;
     exchange_release_next(op->request.op.exchange);
     if (err_failed(err)) {
         op->request.op.why = start->why;
@@ -69,7 +68,7 @@ static void start_prepared(struct flow_start *start, struct err err) {
         flow_start_write(start, &op->request.op.answer);
         request_answer(&op->request, ERR_OK);
     } else {
-        start->what.run.bounds = dispatch_bounds(api->dispatch);
+        start->what.run.bounds = dispatch_bounds(op->request.dispatch);
         request_go(&op->request, ERR_OK);
     }
 }

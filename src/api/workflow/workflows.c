@@ -9,22 +9,15 @@
 #include "base/memory.h"
 #include "dispatch/workflow/check.h"
 
-/* One look at files or at a script: in the pool it is read, then the engine says what it has to,
- * and in the pool it is told. */
+/* One look at files or at a script: in the pool it is read, then the engine judges it, and in the
+ * pool the answer is written. */
 struct look_op {
     struct request request;
     struct catalog_search search;
     char *root;                /* Owned; NULL: none. */
     const char *script, *file; /* Borrowed from the exchange. */
-    const struct look *how;
-    struct catalog catalog; /* Owned, as is the next. */
+    struct catalog catalog;    /* Owned, as is the next. */
     struct catalog_script one;
-};
-
-struct look {
-    struct err (*read)(struct look_op *look); /* In the pool. */
-    void (*judge)(struct look_op *look);      /* judged() comes. */
-    void (*write)(struct look_op *look);      /* In the pool. */
 };
 
 static void look_end(void *ctx, struct err result) {
@@ -34,57 +27,27 @@ static void look_end(void *ctx, struct err result) {
     mem_free(look->root);
 }
 
-static void look_read(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, request.work);
-    look->request.err = look->how->read(look);
+static void look_judged(void *look) {
+    request_after(look);
 }
 
-static void look_was_read(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, request.work);
-    if (err_failed(look->request.err)) {
-        request_answer(&look->request, look->request.err);
-    } else {
-        look->how->judge(look);
-    }
-}
-
-static void look_write(struct loop_work *work) {
-    struct look_op *look = CONTAINER_OF(work, struct look_op, request.work);
-    look->how->write(look);
-}
-
-static void look_written(struct loop_work *work) {
-    request_answer(CONTAINER_OF(work, struct request, work), ERR_OK);
-}
-
-static void judged(void *ctx) {
+static enum request_next judge_one(void *ctx, struct err *io_result) {
     struct look_op *look = ctx;
-    look->request.work = (struct loop_work){.run = look_write, .done = look_written};
-    loop_work(look->request.loop, &look->request.work);
-}
-
-static void judge_one(struct look_op *look) {
     const struct workflow_runs_api *api = look->request.api;
-    flows_judge_one(api->flows, &look->one, (struct flow_judge_done){judged, look});
+    flows_judge_one(api->flows, &look->one, (struct flow_judge_done){look_judged, look});
+    return REQUEST_LATER;
 }
 
-static struct err look_begin(struct look_op *look, const struct look *how) {
+static struct err look_start(void *ctx) {
+    struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
     look->search = api->search;
-    if (look->root != NULL) {
-        look->search.root = look->root;
-    }
-    look->how = how;
-    look->request.work = (struct loop_work){.run = look_read, .done = look_was_read};
-    loop_work(api->loop, &look->request.work);
-    return ERR_OK;
-}
-
-static void root_take(struct look_op *look) {
     if (param_given(look->request.op.exchange, "root")) {
         struct bytes root = param_text(look->request.op.exchange, "root");
         look->root = mem_copy(root.data, root.len);
+        look->search.root = look->root;
     }
+    return ERR_OK;
 }
 
 /* --- The catalog ------------------------------------------------------------------------------ */
@@ -94,38 +57,34 @@ static struct err as_query(struct err err) {
     return err.code == ERR_BAD_FIELD ? err_make(ERR_BAD_QUERY, "workflows: root") : err;
 }
 
-static struct err list_read(struct look_op *look) {
+static struct err list_read(void *ctx) {
+    struct look_op *look = ctx;
     return as_query(catalog_read(&look->search, &look->catalog, &look->request.op.why));
 }
 
-static void list_judge(struct look_op *look) {
+static enum request_next list_judge(void *ctx, struct err *io_result) {
+    struct look_op *look = ctx;
     const struct workflow_runs_api *api = look->request.api;
-    flows_judge(api->flows, &look->catalog, (struct flow_judge_done){judged, look});
+    flows_judge(api->flows, &look->catalog, (struct flow_judge_done){look_judged, look});
+    return REQUEST_LATER;
 }
 
-static void list_write(struct look_op *look) {
+static struct err list_write(void *ctx) {
+    struct look_op *look = ctx;
     catalog_write(&look->catalog, &look->request.op.answer);
+    return ERR_OK;
 }
 
-static struct err list_start(void *look) {
-    static const struct look how = {list_read, list_judge, list_write};
-    root_take(look);
-    return look_begin(look, &how);
-}
-
-static struct err show_read(struct look_op *look) {
+static struct err show_read(void *ctx) {
+    struct look_op *look = ctx;
     struct bytes name = exchange_param(look->request.op.exchange, 0);
     return as_query(catalog_find(&look->search, name, &look->one, &look->request.op.why));
 }
 
-static void show_write(struct look_op *look) {
+static struct err show_write(void *ctx) {
+    struct look_op *look = ctx;
     catalog_script_write(&look->one, &look->request.op.answer);
-}
-
-static struct err show_start(void *look) {
-    static const struct look how = {show_read, judge_one, show_write};
-    root_take(look);
-    return look_begin(look, &how);
+    return ERR_OK;
 }
 
 /* --- The verdict ------------------------------------------------------------------------------ */
@@ -138,7 +97,8 @@ static const struct field check_rows[] = {
 static const struct field_set check_fields = {FIELD_ROWS(check_rows), .use = FIELD_GIVEN};
 
 /* The text as if it were a file. */
-static struct err check_read(struct look_op *look) {
+static struct err check_read(void *ctx) {
+    struct look_op *look = ctx;
     struct catalog_script *one = &look->one;
     look->file = look->file != NULL ? look->file : "script.js";
     one->len = strlen(look->script);
@@ -152,24 +112,24 @@ static struct err check_read(struct look_op *look) {
     return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
 }
 
-static void check_write(struct look_op *look) {
+static struct err check_write(void *ctx) {
+    struct look_op *look = ctx;
     const struct catalog_script *one = &look->one;
     const struct script_verdict verdict = {.prepared =
                                                one->prepared.meta == NULL ? NULL : &one->prepared,
                                            .fault = one->entry.valid ? NULL : &one->entry.fault,
                                            .checked = one->entry.checked};
     script_verdict_write(&verdict, &look->request.op.answer);
+    return ERR_OK;
 }
 
-static struct err check_start(void *look) {
-    static const struct look how = {check_read, judge_one, check_write};
-    return look_begin(look, &how);
-}
-
-#define LOOK .size = sizeof(struct look_op), .later = true, .end = look_end
-static const struct request_kind list = {LOOK, .start = list_start};
-static const struct request_kind show = {LOOK, .start = show_start};
-static const struct request_kind check = {LOOK, .fields = &check_fields, .start = check_start};
+#define LOOK .size = sizeof(struct look_op), .end = look_end
+static const struct request_kind list = {LOOK, .start = look_start, .pool = list_read,
+                                         .done = list_judge, .after = list_write};
+static const struct request_kind show = {LOOK, .start = look_start, .pool = show_read,
+                                         .done = judge_one, .after = show_write};
+static const struct request_kind check = {LOOK, .fields = &check_fields, .pool = check_read,
+                                          .done = judge_one, .after = check_write};
 
 /* --- The table -------------------------------------------------------------------------------- */
 
@@ -243,6 +203,5 @@ static const struct route routes[] = {
 };
 
 struct route_table workflows_table(struct workflow_runs_api *api) {
-    return (struct route_table){
-        .routes = routes, .count = COUNT_OF(routes), .ctx = api, .handle = workflow_runs__handle};
+    return (struct route_table){routes, COUNT_OF(routes), api, request_handle};
 }

@@ -3,7 +3,7 @@
  *
  * Damaged rows, and with --deep the folders of the spool that the database does not know: the
  * daemon is asked; where none runs, the database is read here, and the answers have the form of
- * those of the daemon (api/system/damage.c), so that the same code
+ * those of the daemon (api/system/system.c), so that the same code
  * shows them. */
 #include <errno.h>
 #include <stdarg.h>
