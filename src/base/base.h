@@ -51,6 +51,13 @@ static inline bool bytes_is(struct bytes bytes, const char *text) {
     return bytes_equal(bytes, bytes_of(text));
 }
 
+/* As strcmp: the order of the bytes, a beginning before what it begins. */
+static inline int bytes_compare(struct bytes a, struct bytes b) {
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len == 0 ? 0 : memcmp(a.data, b.data, len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool bytes_begin(struct bytes bytes, struct bytes with) {
     return bytes.len >= with.len && (with.len == 0 || memcmp(bytes.data, with.data, with.len) == 0);
 }

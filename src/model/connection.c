@@ -93,11 +93,23 @@ static const char *connection_fault(const struct model_connection *connection) {
     return fault;
 }
 
+bool connection_name_valid(struct bytes name) {
+    if (name.len == 0 || name.len > CONNECTION_NAME_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct err connection_check(const struct model_connection *connection, struct why *why) {
     const char *name = connection->name != NULL ? connection->name : "";
-    size_t len = strlen(name);
-    if (len == 0 || len > CONNECTION_NAME_MAX || strchr("._-", name[0]) != NULL ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != len) {
+    if (!connection_name_valid(bytes_of(name))) {
         return err_why(why, ERR_BAD_FIELD,
                        "a connection's name has 1 to %d of a-z, 0-9, '.', '_' and '-', and begins "
                        "with a letter or digit",

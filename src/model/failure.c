@@ -9,25 +9,22 @@
 #include "base/utf8.h"
 #include "model/connection.h"
 
-static const char *const cause_names[MODEL_CAUSE_COUNT] = {
-#define X(cause, name, text) [MODEL_##cause] = (name),
-    MODEL_CAUSES(X)
-#undef X
-};
-static const char *const cause_texts[MODEL_CAUSE_COUNT] = {
-#define X(cause, name, text) [MODEL_##cause] = (text),
+static const struct {
+    const char *name, *text;
+} causes[MODEL_CAUSE_COUNT] = {
+#define X(cause, name, text) [MODEL_##cause] = {(name), (text)},
     MODEL_CAUSES(X)
 #undef X
 };
 
 const char *model_cause_name(enum model_cause cause) {
     assert((unsigned)cause < MODEL_CAUSE_COUNT);
-    return cause_names[cause];
+    return causes[cause].name;
 }
 
 const char *model_cause_text(enum model_cause cause) {
     assert((unsigned)cause < MODEL_CAUSE_COUNT);
-    return cause_texts[cause];
+    return causes[cause].text;
 }
 
 void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
@@ -174,26 +171,20 @@ static enum model_cause cause_of_words(const struct said *said, const struct sig
 }
 
 static enum model_cause cause_of_status(int status, const struct said *said) {
-    switch (status) {
-    case 401:
-    case 403:
-        return MODEL_AUTH_FAILED;
-    case 402:
-        return MODEL_QUOTA;
-    case 404:
-        return strcasestr(said->message, "model") != NULL ? MODEL_MODEL_UNKNOWN : MODEL_BAD_REQUEST;
-    case 408:
-    case 504:
-        return MODEL_TIMED_OUT;
-    case 409:
-        return MODEL_PROVIDER_ERROR;
-    case 413:
-        return MODEL_CONTEXT_OVERFLOW;
-    case 429:
-        return MODEL_RATE_LIMITED;
-    default:
-        return status >= 500 ? MODEL_PROVIDER_ERROR : MODEL_BAD_REQUEST;
+    static const struct {
+        int status;
+        enum model_cause cause;
+    } rows[] = {{401, MODEL_AUTH_FAILED},    {402, MODEL_QUOTA},
+                {403, MODEL_AUTH_FAILED},    {408, MODEL_TIMED_OUT},
+                {409, MODEL_PROVIDER_ERROR}, {413, MODEL_CONTEXT_OVERFLOW},
+                {429, MODEL_RATE_LIMITED},   {504, MODEL_TIMED_OUT}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].status == status) {
+            return rows[i].cause;
+        }
     }
+    bool unknown = status == 404 && strcasestr(said->message, "model") != NULL;
+    return unknown ? MODEL_MODEL_UNKNOWN : status >= 500 ? MODEL_PROVIDER_ERROR : MODEL_BAD_REQUEST;
 }
 
 static void failure_tell(struct model_failure *failure, enum model_cause cause, const char *message,
@@ -260,19 +251,14 @@ void fault_of_event(const json_t *object, const char *secret, struct model_failu
 
 void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host,
                     struct model_failure *ret_failure) {
-    enum model_cause cause = MODEL_UNREACHABLE;
-    if (fault == FETCH_ANSWER_TIMEOUT || fault == FETCH_STALL_TIMEOUT ||
-        fault == FETCH_TOTAL_TIMEOUT) {
-        cause = MODEL_TIMED_OUT;
-    } else if (fault == FETCH_CUT_OFF) {
-        cause = MODEL_STREAM_BROKEN;
-    } else if (fault == FETCH_NOT_HTTP) {
-        cause = MODEL_BAD_RESPONSE;
-    } else if (fault == FETCH_TOO_LARGE) {
-        cause = MODEL_TOO_LARGE;
-    } else if (fault == FETCH_URL || fault == FETCH_REFUSED) {
-        cause = MODEL_BAD_REQUEST;
-    }
+    /* Any other one: the provider cannot be reached. */
+    static const enum model_cause told[FETCH_FAULT_COUNT] = {
+        [FETCH_ANSWER_TIMEOUT] = MODEL_TIMED_OUT, [FETCH_STALL_TIMEOUT] = MODEL_TIMED_OUT,
+        [FETCH_TOTAL_TIMEOUT] = MODEL_TIMED_OUT,  [FETCH_CUT_OFF] = MODEL_STREAM_BROKEN,
+        [FETCH_NOT_HTTP] = MODEL_BAD_RESPONSE,    [FETCH_TOO_LARGE] = MODEL_TOO_LARGE,
+        [FETCH_URL] = MODEL_BAD_REQUEST,          [FETCH_REFUSED] = MODEL_BAD_REQUEST,
+    };
+    enum model_cause cause = told[fault] != MODEL_NONE ? told[fault] : MODEL_UNREACHABLE;
     model_failure_set(ret_failure, cause, "%s: %s%s%s", host, fetch_fault_text(fault),
                       detail[0] != '\0' ? ": " : "", detail);
 }

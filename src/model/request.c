@@ -5,6 +5,7 @@
 
 #include "base/base64.h"
 #include "base/words.h"
+#include "rules/provider/provider.h"
 #include "rules/trace/usage.h"
 
 static const char *const kind_names[MODEL_KIND_COUNT] = {
@@ -22,18 +23,16 @@ bool model_kind_find(struct bytes name, enum model_kind *ret_kind) {
     return word_find(kind_names, COUNT_OF(kind_names), name, ret_kind);
 }
 
-static const char *const efforts[] = {
-    [MODEL_EFFORT_LOW] = "low", [MODEL_EFFORT_MEDIUM] = "medium", [MODEL_EFFORT_HIGH] = "high"};
+static_assert(MODEL_EFFORT_LOW == 1 && MODEL_EFFORT_HIGH == 3, "effort_names, after the default");
 
 enum model_effort model_effort_of(struct bytes name, enum model_effort otherwise) {
     unsigned at = 0;
-    bool known =
-        word_find(efforts + MODEL_EFFORT_LOW, COUNT_OF(efforts) - MODEL_EFFORT_LOW, name, &at);
-    return known ? (enum model_effort)(MODEL_EFFORT_LOW + at) : otherwise;
+    return bytes_find(name, effort_names, &at) ? (enum model_effort)(MODEL_EFFORT_LOW + at)
+                                               : otherwise;
 }
 
 const char *model_effort_name(enum model_effort effort) {
-    return efforts[effort];
+    return effort == MODEL_EFFORT_DEFAULT ? NULL : effort_names[effort - MODEL_EFFORT_LOW];
 }
 
 static struct bytes bytes_keep(struct model_request *request, struct bytes bytes) {
@@ -74,11 +73,6 @@ void model_request_set_schema(struct model_request *request, struct bytes schema
     request->schema = bytes_keep(request, schema);
 }
 
-static int name_compare(struct bytes a, struct bytes b) {
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 void model_request_add_tool(struct model_request *request, const struct model_tool *tool) {
     if (request->tools == NULL) {
         request->tools = arena_try(&request->arena, REQUEST_TOOLS_MAX * sizeof *request->tools);
@@ -88,10 +82,11 @@ void model_request_add_tool(struct model_request *request, const struct model_to
         return;
     }
     size_t at = 0;
-    while (at < request->tool_count && name_compare(request->tools[at].name, tool->name) < 0) {
+    while (at < request->tool_count && bytes_compare(request->tools[at].name, tool->name) < 0) {
         at++;
     }
-    bool known = at < request->tool_count && name_compare(request->tools[at].name, tool->name) == 0;
+    bool known =
+        at < request->tool_count && bytes_compare(request->tools[at].name, tool->name) == 0;
     if (!known) {
         memmove(&request->tools[at + 1], &request->tools[at],
                 (request->tool_count - at) * sizeof *request->tools);

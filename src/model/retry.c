@@ -2,74 +2,53 @@
 #include "model/retry.h"
 
 #include <string.h>
+#include <time.h>
 
-#include "base/number.h"
 #include "model/model.h"
 
 enum { FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 20000 };
 
 /* --- Retry-After ------------------------------------------------------------------------------ */
 
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day) {
-    year -= month <= 2;
-    int64_t era = year / 400, of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static bool digits(const char *at, size_t len, int64_t max, int64_t *ret_value) {
-    int64_t value = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (at[i] < '0' || at[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (at[i] - '0');
-    }
-    *ret_value = value;
-    return value <= max;
-}
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT": the one form that is still sent. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT": the one form that is still sent. The name of the day is not
+ * looked at. */
 static bool parse_date(struct bytes text, int64_t *ret_ms) {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int64_t day, year, hour, minute, second;
-    if (text.len != 29 || memcmp(text.data + 25, " GMT", 4) != 0 ||
-        !digits(text.data + 5, 2, 31, &day) || !digits(text.data + 12, 4, 9999, &year) ||
-        !digits(text.data + 17, 2, 23, &hour) || !digits(text.data + 20, 2, 59, &minute) ||
-        !digits(text.data + 23, 2, 60, &second)) {
+    enum { DAY_NAME_LEN = 5, DATE_LEN = 29 };
+    char date[DATE_LEN + 1] = "";
+    struct tm parts = {0};
+    if (text.len != DATE_LEN) {
         return false;
     }
-    for (int month = 0; month < 12; month++) {
-        if (memcmp(text.data + 8, months + 3 * (size_t)month, 3) == 0) {
-            int64_t days = days_from_civil(year, month + 1, day);
-            *ret_ms = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000;
-            return true;
-        }
-    }
-    return false;
+    memcpy(date, text.data, DATE_LEN);
+    const char *end = strptime(date + DAY_NAME_LEN, "%d %b %Y %H:%M:%S GMT", &parts);
+    *ret_ms = (int64_t)timegm(&parts) * 1000;
+    return end != NULL && *end == '\0';
 }
 
-/* "12" or "0.25": `unit_ms` of each whole one. */
+/* "12" or "0.25": `unit_ms` of each whole one. Digits after the third behind the point are not
+ * looked at. */
 static bool parse_amount(struct bytes text, uint64_t unit_ms, uint64_t *ret_ms) {
-    const char *point = memchr(text.data, '.', text.len);
-    size_t whole_len = point != NULL ? (size_t)(point - text.data) : text.len;
-    int64_t whole = 0, part = 0;
-    size_t part_len = text.len - whole_len;
-    if (whole_len == 0 || whole_len > 12 || part_len == 1 ||
-        !digits(text.data, whole_len, INT64_MAX, &whole)) {
-        return false;
-    }
-    uint64_t scale = 1;
-    if (part_len > 1) {
-        size_t shown = part_len - 1 < 3 ? part_len - 1 : 3;
-        if (!digits(point + 1, shown, INT64_MAX, &part)) {
+    enum { WHOLE_MAX = 12, SCALE_MAX = 1000 };
+    uint64_t value = 0, scale = 1;
+    size_t whole = 0;
+    bool point = false;
+    for (size_t i = 0; i < text.len && scale < SCALE_MAX; i++) {
+        char c = text.data[i];
+        if (c == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (c < '0' || c > '9') {
             return false;
         }
-        for (size_t i = 0; i < shown; i++) {
-            scale *= 10;
-        }
+        value = value * 10 + (uint64_t)(c - '0');
+        whole += !point;
+        scale *= point ? 10 : 1;
     }
-    uint64_t ms = (uint64_t)whole * unit_ms + (uint64_t)part * unit_ms / scale;
+    if (whole == 0 || whole > WHOLE_MAX || (point && scale == 1)) {
+        return false;
+    }
+    uint64_t ms = value * unit_ms / scale;
     *ret_ms = ms < RETRY_AFTER_MAX_MS ? ms : RETRY_AFTER_MAX_MS;
     return true;
 }

@@ -50,14 +50,6 @@ static int by_id(const void *a, const void *b) {
     return strcmp(((const struct listed_model *)a)->id, ((const struct listed_model *)b)->id);
 }
 
-static void known_add(struct text *text, const char *name, int64_t number, int64_t least) {
-    if (number >= least) {
-        text_add_member_int(text, name, number);
-    } else {
-        text_add_member_or_null(text, name, BYTES(""));
-    }
-}
-
 static void ability_add(struct text *text, const char *name, enum model_ability ability) {
     if (ability == ABILITY_UNKNOWN) {
         text_add_member_or_null(text, name, BYTES(""));
@@ -76,23 +68,19 @@ static void model_write(struct text *text, const struct listed_model *model) {
     text_add_char(text, '{');
     text_add_member(text, "id", bytes_of(model->id));
     text_add_member(text, "provider", (struct bytes){model->id, model->provider_len});
-    known_add(text, "window", facts->window, 1);
+    text_add_member_int_or_null(text, "window", facts->window, facts->window > 0);
     text_add_member(text, "window_from", bytes_of(from[model->info.window_from]));
-    known_add(text, "max_output", facts->output_max, 1);
+    text_add_member_int_or_null(text, "max_output", facts->output_max, facts->output_max > 0);
     ability_add(text, "vision", facts->vision);
     ability_add(text, "tools", facts->tools);
     text_add_str(text, ",\"price\":{");
-    known_add(text, "fresh", facts->price.fresh, 0);
-    known_add(text, "cache_read", facts->price.cache_read, 0);
-    known_add(text, "cache_write", facts->price.cache_write, 0);
-    known_add(text, "output", facts->price.output, 0);
+    text_add_member_int_or_null(text, "fresh", facts->price.fresh, facts->price.fresh >= 0);
+    text_add_member_int_or_null(text, "cache_read", facts->price.cache_read,
+                                facts->price.cache_read >= 0);
+    text_add_member_int_or_null(text, "cache_write", facts->price.cache_write,
+                                facts->price.cache_write >= 0);
+    text_add_member_int_or_null(text, "output", facts->price.output, facts->price.output >= 0);
     text_add_str(text, "}}");
-}
-
-static bool is_after(const char *id, struct bytes after) {
-    size_t len = strlen(id);
-    int order = after.len == 0 ? 1 : memcmp(id, after.data, len < after.len ? len : after.len);
-    return order > 0 || (order == 0 && len > after.len);
 }
 
 static void all_write(struct loop_work *work) {
@@ -110,7 +98,7 @@ static void all_write(struct loop_work *work) {
             continue;
         }
         counted++;
-        if (is_after(id, page->after) && page_add(page, bytes_of(id))) {
+        if (bytes_compare(bytes_of(id), page->after) > 0 && page_add(page, bytes_of(id))) {
             model_write(&page->request.op.answer, &op->models[i]);
         }
     }

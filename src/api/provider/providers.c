@@ -1,12 +1,12 @@
 /* providers.c: looking at connections, and the table of routes. */
 #include "api/provider/providers.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
 
-const struct one_kind providers__one = {.valid = providers__name_fits,
+const struct one_kind providers__one = {.valid = connection_name_valid,
                                         .absent = "there is no connection of that name"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
@@ -26,26 +26,26 @@ void providers__write(const struct connections *connections, const struct provid
 
 /* --- Those that were found -------------------------------------------------------------------- */
 
-/* Written on the loop, where struct models is: few, and small. */
+/* Copied on the loop, where struct models is: few, and small. */
 struct found {
-    char name[CONNECTION_NAME_MAX + 1];
-    struct text json; /* Owned. */
+    struct provider *row; /* Owned; NULL: none was found. */
+    char origin[64];
 };
-enum { FOUND_MAX = 16, FOUND_JSON_MAX = 32 << 10 };
+enum { FOUND_MAX = 16 };
 
 /* Nothing of the environment names models or headers. */
-static void found_write(const struct connections *connections,
-                        const struct model_connection *connection, struct text *text) {
-    const struct provider provider = {.name = bytes_of(connection->name),
-                                      .kind = bytes_of(model_kind_name(connection->kind)),
-                                      .base_url = bytes_of(connection->base_url),
-                                      /* Its name is in no row: that there is one is what counts. */
-                                      .key_file = bytes_of(connection->key != NULL ? "-" : NULL),
-                                      .headers = BYTES("{}"),
-                                      .models = BYTES("[]"),
-                                      .numbers = connection->numbers};
-    text_init(text, FOUND_JSON_MAX);
-    providers__write(connections, &provider, connection->origin, text);
+static struct found found_make(const struct model_connection *connection) {
+    const struct provider row = {.name = bytes_of(connection->name),
+                                 .kind = bytes_of(model_kind_name(connection->kind)),
+                                 .base_url = bytes_of(connection->base_url),
+                                 /* Its name is in no row: that there is one is what counts. */
+                                 .key_file = bytes_of(connection->key != NULL ? "-" : NULL),
+                                 .headers = BYTES("{}"),
+                                 .models = BYTES("[]"),
+                                 .numbers = connection->numbers};
+    struct found found = {.row = provider_copy(&row)};
+    (void)snprintf(found.origin, sizeof found.origin, "%s", connection->origin); /* Fits. */
+    return found;
 }
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -61,51 +61,36 @@ struct list_op {
 
 static void found_take(void *ctx, const struct model_connection *connection) {
     struct list_op *list = ctx;
-    const struct providers_api *api = list->page.request.api;
-    if (connection->origin == NULL || list->found_count == FOUND_MAX) {
-        return;
+    if (connection->origin != NULL && list->found_count < FOUND_MAX) {
+        list->founds[list->found_count++] = found_make(connection);
     }
-    struct found *found = &list->founds[list->found_count++];
-    size_t len = strnlen(connection->name, sizeof found->name - 1);
-    memcpy(found->name, connection->name, len);
-    found->name[len] = '\0';
-    found_write(api->connections, connection, &found->json);
 }
 
-static int order(struct bytes a, struct bytes b) {
-    size_t len = a.len < b.len ? a.len : b.len;
-    int cmp = len == 0 ? 0 : memcmp(a.data, b.data, len);
-    return cmp != 0 ? cmp : (a.len > b.len) - (a.len < b.len);
-}
-
-static bool list_add(struct list_op *list, struct bytes name) {
-    return order(name, list->after) > 0 &&
-           page_row(&list->page, name, page_holds(&list->page, name));
+static void row_list(struct list_op *list, const struct provider *row, const char *origin) {
+    const struct providers_api *api = list->page.request.api;
+    if (bytes_compare(row->name, list->after) > 0 &&
+        page_row(&list->page, row->name, page_holds(&list->page, row->name))) {
+        providers__write(api->connections, row, origin, &list->page.request.op.answer);
+    }
 }
 
 /* Those whose names come before `until` (NULL: all that are left). */
-static void list_founds(struct list_op *list, const struct bytes *until) {
+static void founds_list(struct list_op *list, const struct bytes *until) {
     for (; list->found_at < list->found_count; list->found_at++) {
         const struct found *found = &list->founds[list->found_at];
-        struct bytes name = bytes_of(found->name);
-        int place = until == NULL ? -1 : order(name, *until);
+        int place = until == NULL ? -1 : bytes_compare(found->row->name, *until);
         if (place > 0) {
             return;
         }
-        /* Of equal names, the row is meant. */
-        if (place < 0 && list_add(list, name)) {
-            text_add(&list->page.request.op.answer, found->json.data, found->json.len);
+        if (place < 0) { /* Of equal names, the row is meant. */
+            row_list(list, found->row, found->origin);
         }
     }
 }
 
 static struct err provider_list_row(void *ctx, const struct provider *provider) {
-    struct list_op *list = ctx;
-    const struct providers_api *api = list->page.request.api;
-    list_founds(list, &provider->name);
-    if (list_add(list, provider->name)) {
-        providers__write(api->connections, provider, NULL /* set */, &list->page.request.op.answer);
-    }
+    founds_list(ctx, &provider->name);
+    row_list(ctx, provider, NULL /* set */);
     return ERR_OK;
 }
 
@@ -116,7 +101,7 @@ static struct err provider_list_rows(struct tx *tx, struct page *page,
     list->found_at = 0;
     list->after = part->after;
     struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, provider_list_row, list);
-    list_founds(list, NULL /* all */);
+    founds_list(list, NULL /* all */);
     return err;
 }
 
@@ -130,29 +115,15 @@ static struct err provider_list_read(void *ctx) {
 static void provider_list_end(void *ctx, struct err result) {
     struct list_op *list = ctx;
     for (size_t i = 0; i < list->found_count; i++) {
-        text_done(&list->founds[i].json);
+        provider_free(list->founds[i].row);
     }
-}
-
-bool providers__name_fits(struct bytes name) {
-    if (name.len == 0 || name.len > CONNECTION_NAME_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static const struct page_kind list = {
     .request = {.size = sizeof(struct list_op),
                 .read = provider_list_read,
                 .end = provider_list_end},
-    .valid = providers__name_fits,
+    .valid = connection_name_valid,
     .rows = provider_list_rows,
 };
 
@@ -160,7 +131,7 @@ static const struct page_kind list = {
 
 struct show_op {
     struct request request;
-    struct text found; /* Owned; no bytes: none was found under that name. */
+    struct found found;
 };
 
 static struct err provider_show_start(void *ctx) {
@@ -170,7 +141,7 @@ static struct err provider_show_start(void *ctx) {
     const struct model_connection *found =
         models_connection_find(connections_models(api->connections), name);
     if (found != NULL && found->origin != NULL) {
-        found_write(api->connections, found, &show->found);
+        show->found = found_make(found);
     }
     return ERR_OK;
 }
@@ -181,20 +152,17 @@ static struct err provider_show_work(struct tx *tx, void *ctx) {
     bool there = false;
     struct provider row;
     struct err err = tx_provider_find(tx, show->request.key.id, &there, &row);
-    if (err_failed(err) || (!there && show->found.len == 0)) {
+    if (err_failed(err) || (!there && show->found.row == NULL)) {
         return request_absent(&show->request, err);
     }
-    if (there) {
-        providers__write(api->connections, &row, NULL /* set */, &show->request.op.answer);
-    } else {
-        text_add(&show->request.op.answer, show->found.data, show->found.len);
-    }
+    providers__write(api->connections, there ? &row : show->found.row,
+                     there ? NULL /* set */ : show->found.origin, &show->request.op.answer);
     return ERR_OK;
 }
 
 static void provider_show_end(void *ctx, struct err result) {
     struct show_op *show = ctx;
-    text_done(&show->found);
+    provider_free(show->found.row);
 }
 
 static const struct request_kind show = {

@@ -51,7 +51,6 @@ extern const struct request_kind providers__add, providers__patch, providers__re
     providers__forget, providers__test;
 extern const struct page_kind providers__models;
 void providers__handle(struct exchange *exchange, void *ctx);
-MUST_CHECK bool providers__name_fits(struct bytes name);
 /* One as JSON. `origin`: where it comes from; NULL: it was set. */
 void providers__write(const struct connections *connections, const struct provider *provider,
                       const char *origin, struct text *text);

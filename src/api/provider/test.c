@@ -31,14 +31,6 @@ const struct field_set providers__test_fields = {FIELD_ROWS(test_rows), .use = F
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
-static void number_add(struct text *text, const char *name, int64_t value) {
-    if (value > 0) {
-        text_add_member_int(text, name, value);
-    } else {
-        text_add_member_or_null(text, name, BYTES(""));
-    }
-}
-
 static void test_answer(struct provider_test *test, const struct model_result *result) {
     const struct model_failure *failure = &result->failure;
     bool ok = failure->cause == MODEL_NONE;
@@ -49,8 +41,8 @@ static void test_answer(struct provider_test *test, const struct model_result *r
     text_add_member_bool(text, "ok", ok);
     text_add_member_or_null(text, "cause", bytes_of(ok ? "" : model_cause_name(failure->cause)));
     text_add_member_or_null(text, "detail", bytes_of(ok ? "" : failure->detail));
-    number_add(text, "status", failure->status);
-    number_add(text, "first_ms", (int64_t)result->first_ms);
+    text_add_member_int_or_null(text, "status", failure->status, failure->status > 0);
+    text_add_member_int_or_null(text, "first_ms", (int64_t)result->first_ms, result->first_ms > 0);
     text_add_member_int(text, "latency_ms", (int64_t)result->total_ms);
     text_add_char(text, '}');
     request_answer(&test->request, ERR_OK);

@@ -98,7 +98,7 @@ static bool model_fits(struct bytes model) {
             return false;
         }
     }
-    return model.len == 0 || (providers__name_fits(name) && rest > 0 && rest <= MODEL_NAME_MAX);
+    return model.len == 0 || (connection_name_valid(name) && rest > 0 && rest <= MODEL_NAME_MAX);
 }
 
 static struct err change_read(void *ctx) {

@@ -3,6 +3,7 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "rules/provider/provider.h"
 
 /* The settings that are texts, in the order of the JSON. */
 #define AT(member) offsetof(struct settings, member)
@@ -17,9 +18,8 @@ static struct bytes *text_at(struct settings *settings, size_t at) {
 }
 
 bool settings_effort_valid(struct bytes effort) {
-    static const char *const words[] = {"low", "medium", "high", NULL};
     unsigned at = 0;
-    return bytes_find(effort, words, &at);
+    return bytes_find(effort, effort_names, &at);
 }
 
 void settings_write_json(const struct settings *settings, struct text *text) {

@@ -2,6 +2,7 @@
 #include "engine/memory/memory.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/json/json.h"
 #include "base/memory.h"
@@ -15,19 +16,13 @@ struct memory_date {
     char text[16];
 };
 
-/* Howard Hinnant's days_from_civil, turned round: proleptic Gregorian, from 0000-03-01. */
 static struct memory_date date_of(int64_t day) {
-    int64_t shifted = day + 719468;
-    int64_t era = shifted / 146097, of_era = shifted % 146097;
-    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month_from_march = (5 * of_year + 2) / 153;
-    int64_t day_of_month = of_year - (153 * month_from_march + 2) / 5 + 1;
-    int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-    struct memory_date date;
-    (void)snprintf(date.text, sizeof date.text, "%04u-%02u-%02u", (unsigned)(year % 10000),
-                   (unsigned)(month % 100), (unsigned)(day_of_month % 100));
+    struct memory_date date = {.text = ""};
+    time_t seconds = (time_t)(day * (DAY_MS / 1000));
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) != NULL) {
+        (void)strftime(date.text, sizeof date.text, "%Y-%m-%d", &parts); /* Fits. */
+    }
     return date;
 }
 

@@ -319,42 +319,37 @@ struct err models_discover(struct models *models, const struct discover_from *fr
 
 /* --- Opening and closing ---------------------------------------------------------------------- */
 
-/* The whole file; `path` NULL: none, and *ret_text stays NULL. */
-static struct err file_read(const struct models *models, const char *path, size_t size_max,
-                            char **ret_text, size_t *ret_len, struct why *why) {
-    const struct world *world = models->world;
-    struct err err =
-        path == NULL ? ERR_OK : world->file_read(world->ctx, path, size_max, ret_text, ret_len);
-    if (err_failed(err)) {
-        why_set(why, "%s cannot be read: %s", path, err_title(err.code));
-    }
-    return err;
-}
-
 static struct err files_open(struct models *models, struct why *why) {
-    const struct models_options *options = &models->options;
-    AUTO(mem_release) char *prices = NULL;
-    AUTO(mem_release) char *script = NULL;
-    struct bytes text = BYTES("");
-    struct why inner = {""};
-    struct err err =
-        file_read(models, options->price_file, PRICE_FILE_MAX, &prices, &text.len, why);
-    if (err_failed(err)) {
-        return err;
+    const struct world *world = models->world;
+    const struct {
+        const char *path; /* NULL: none. */
+        size_t size_max;
+    } files[] = {{models->options.price_file, PRICE_FILE_MAX},
+                 {models->options.script, SCRIPT_FILE_MAX}};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        AUTO(mem_release) char *data = NULL;
+        const char *path = files[i].path;
+        struct bytes text = BYTES("");
+        struct why inner = {""};
+        struct err err = ERR_OK;
+        if (path != NULL) {
+            err = world->file_read(world->ctx, path, files[i].size_max, &data, &text.len);
+            text.data = data;
+        }
+        if (err_failed(err)) {
+            why_set(why, "%s cannot be read: %s", path, err_title(err.code));
+            return err;
+        }
+        if (i == 0) {
+            err = prices_open(text, &models->prices, &inner);
+        } else if (path != NULL) {
+            err = script_file_open(text, &models->script, &inner);
+        }
+        if (err_failed(err)) {
+            return err_why(why, ERR_CONFIG, "%s: %s", path, inner.text);
+        }
     }
-    text.data = prices != NULL ? prices : "";
-    if (err_failed(prices_open(text, &models->prices, &inner))) {
-        return err_why(why, ERR_CONFIG, "%s: %s", options->price_file, inner.text);
-    }
-    if (options->script == NULL) {
-        return ERR_OK;
-    }
-    err = file_read(models, options->script, SCRIPT_FILE_MAX, &script, &text.len, why);
-    text.data = script;
-    if (!err_failed(err) && err_failed(script_file_open(text, &models->script, &inner))) {
-        err = err_why(why, ERR_CONFIG, "%s: %s", options->script, inner.text);
-    }
-    return err;
+    return ERR_OK;
 }
 
 static void models_free(struct models *models) {

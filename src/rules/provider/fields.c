@@ -83,6 +83,8 @@ static const struct field rows[] = {
 };
 const struct field_set provider_fields = {FIELD_ROWS(rows), .use = FIELD_LISTED};
 
+const char *const effort_names[] = {"low", "medium", "high", NULL};
+
 struct err provider_numbers_check(const struct provider_numbers *numbers, const char *connection,
                                   struct why *why) {
     const struct provider_view view = {.row.numbers = *numbers};

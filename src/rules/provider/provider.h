@@ -56,6 +56,9 @@ struct provider_view {
 };
 extern const struct field_set provider_fields;
 
+/* Words of how much a model may think: low, medium, high. NULL ends them. */
+extern const char *const effort_names[];
+
 /* Fault of the first number that is out of its bounds. */
 MUST_CHECK struct err provider_numbers_check(const struct provider_numbers *numbers,
                                              const char *connection, struct why *why);
