@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/text.h"
-#include "tool/context_place.h"
+#include "tool/context_files.h"
 #include "tool/front_matter.h"
 
 enum { SHELVES_MAX = 5, NEAR_MAX = 3, KNOWN_MAX = 1000, WORDS_MAX = 8 << 10 };
@@ -116,19 +115,6 @@ static char *copy(struct bytes text) {
     return mem_copy(text.len == 0 ? "" : text.data, text.len);
 }
 
-static bool find_built_in(struct bytes name, struct agent_type *ret_type) {
-    for (size_t i = 0; i < COUNT_OF(built_in); i++) {
-        if (bytes_is(name, built_in[i].name)) {
-            const char *words = built_in[i].instructions, *tools = built_in[i].tools;
-            *ret_type = (struct agent_type){.model = mem_copy("", 0),
-                                            .instructions = mem_copy(words, strlen(words)),
-                                            .tools = agent_tools_read(bytes_of(tools))};
-            return true;
-        }
-    }
-    return false;
-}
-
 /* --- One file --------------------------------------------------------------------------------- */
 
 struct shelf {
@@ -189,13 +175,6 @@ static void take(const struct front *front, struct agent_type *ret_type) {
                             .tools = all & ~(denied.data == NULL ? 0 : agent_tools_denied(denied))};
 }
 
-/* A definition that is there, and of which nobody knows what it says. */
-static struct err refuse(const struct shelf *shelf, const char *file, const char *fault,
-                         struct why *why) {
-    return err_why(why, ERR_BAD_FIELD, "the agent type in %s/%s/%s is not taken: %s", shelf->root,
-                   shelf->folder, file, fault);
-}
-
 /* One whose keys may be missed has the name of its file and the one that seems to stand there. */
 static bool has_name(const struct search *search, const struct front *front, const char *file,
                      bool broken) {
@@ -207,63 +186,56 @@ static bool has_name(const struct search *search, const struct front *front, con
            bytes_equal(search->name, name_of(&loose, file));
 }
 
-static struct err look_at(const struct shelf *shelf, const struct context_names *names,
-                          const char *file, struct search *search, bool *ret_found,
-                          struct agent_type *ret_type, struct why *why) {
-    AUTO(mem_release) char *text = NULL;
-    size_t len = 0;
-    bool cut = false;
-    enum context_found found =
-        context__read_in(names, file, AGENT_TYPE_FILE_MAX, &text, &len, &cut);
+/* *ret_fault: a definition that is there, and of which nobody knows what it says. */
+static bool file_find(const struct context_names *names, const char *file, struct search *search,
+                      struct agent_type *ret_type, const char **ret_fault) {
+    AUTO(context_text_done) struct context_text text = {.data = NULL};
+    enum context_found found = context_read_in(names, file, AGENT_TYPE_FILE_MAX, &text);
     if (found == CONTEXT_UNFIT && bytes_equal(search->name, stem_of(file))) {
-        return refuse(shelf, file, "it is not readable, or no text in UTF-8", why);
+        *ret_fault = "it is not readable, or no text in UTF-8";
     }
     if (found != CONTEXT_FOUND) {
-        return ERR_OK;
+        return false;
     }
     struct front front;
-    front_read((struct bytes){text, len}, &front);
-    if (!has_name(search, &front, file, front.broken || cut)) {
+    front_read(context_bytes(&text), &front);
+    if (!has_name(search, &front, file, front.broken || text.cut)) {
         struct bytes name = name_of(&front, file);
         if (search->count < KNOWN_MAX && name.len <= AGENT_TYPE_NAME_MAX) {
             search->known[search->count++] = copy(name);
         }
-        return ERR_OK;
+        return false;
     }
-    if (cut) {
-        return refuse(shelf, file, "it has more than 48 kB", why);
+    *ret_fault =
+        text.cut ? "it has more than 48 kB"
+        : front.broken || !is_clear(&front, "tools") || !is_clear(&front, "disallowedTools")
+            ? "what stands between its lines of \"---\" is not read here: write each key at the "
+              "beginning of a line, once, and end it with \"---\""
+            : NULL;
+    if (*ret_fault == NULL) {
+        take(&front, ret_type);
     }
-    if (front.broken || !is_clear(&front, "tools") || !is_clear(&front, "disallowedTools")) {
-        return refuse(
-            shelf, file,
-            "what stands between its lines of \"---\" is not read here: write each key at "
-            "the beginning of a line, once, and end it with \"---\"",
-            why);
-    }
-    take(&front, ret_type);
-    *ret_found = true;
-    return ERR_OK;
+    return *ret_fault == NULL;
 }
 
 /* All of one folder; where that is too much, nobody knows what stands in the rest. */
 static struct err look_in(const struct shelf *shelf, struct search *search, bool *ret_found,
                           struct agent_type *ret_type, struct why *why) {
-    AUTO(context__names_done) struct context_names names;
-    const struct context_folder folder = {.root = shelf->root,
-                                          .path = shelf->folder,
-                                          .ending = ".md",
-                                          .count_max = AGENT_TYPE_FILES_MAX};
-    struct err err = ERR_OK;
-    context__names(&folder, &names);
-    for (size_t i = 0; i < names.count && !*ret_found && !err_failed(err); i++) {
-        err = look_at(shelf, &names, names.list[i], search, ret_found, ret_type, why);
+    AUTO(context_names_done) struct context_names names;
+    context_names_read(shelf->root, shelf->folder, ".md", AGENT_TYPE_FILES_MAX, &names);
+    for (size_t i = 0; i < names.count && !*ret_found; i++) {
+        const char *fault = NULL;
+        *ret_found = file_find(&names, names.list[i], search, ret_type, &fault);
+        if (fault != NULL) {
+            return err_why(why, ERR_BAD_FIELD, "the agent type in %s/%s/%s is not taken: %s",
+                           shelf->root, shelf->folder, names.list[i], fault);
+        }
     }
-    if (!err_failed(err) && !*ret_found && names.more) {
-        why_set(why, "%s/%s has more than %d files: no agent type is looked for behind them",
-                shelf->root, shelf->folder, AGENT_TYPE_FILES_MAX);
-        err = err_make(ERR_BAD_FIELD, "agent types: folder");
-    }
-    return err;
+    return *ret_found || !names.more
+               ? ERR_OK
+               : err_why(why, ERR_BAD_FIELD,
+                         "%s/%s has more than %d files: no agent type is looked for behind them",
+                         shelf->root, shelf->folder, AGENT_TYPE_FILES_MAX);
 }
 
 /* --- All places ------------------------------------------------------------------------------- */
@@ -337,7 +309,16 @@ struct err agent_type_find(const struct agent_places *places, struct bytes name,
     for (size_t i = 0; i < count && !found && !err_failed(err); i++) {
         err = look_in(&shelves[i], &search, &found, ret_type, why);
     }
-    if (err_failed(err) || found || find_built_in(name, ret_type)) {
+    for (size_t i = 0; !err_failed(err) && !found && i < COUNT_OF(built_in); i++) {
+        if (bytes_is(name, built_in[i].name)) {
+            *ret_type =
+                (struct agent_type){.model = copy(BYTES("")),
+                                    .instructions = copy(bytes_of(built_in[i].instructions)),
+                                    .tools = agent_tools_read(bytes_of(built_in[i].tools))};
+            found = true;
+        }
+    }
+    if (err_failed(err) || found) {
         return err;
     }
     return not_found(&search, shelves, count, why);

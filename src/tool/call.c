@@ -1,10 +1,12 @@
-/* call.c: from what a model wrote to a call that can be performed, or to a sentence. */
+/* call.c: from what a model wrote to a call that can be performed, or to a sentence; then the one
+ * door to the tools that are performed here, and what all of them share. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "tool/repair.h"
+#include "tool/requests.h"
 #include "tool/work.h"
 
 enum { NOTES_MAX = 4 << 10, NAME_SHOWN_MAX = 64 };
@@ -16,104 +18,48 @@ void tool_call_done(struct tool_call *call) {
     call->canonical = NULL;
 }
 
-static struct err unknown(tool_set set, struct bytes name, struct text *problem) {
+static struct err tool_unknown(tool_set set, struct bytes name, struct text *problem) {
     char shown[NAME_SHOWN_MAX + 1];
     size_t len = utf8_cut(name, NAME_SHOWN_MAX);
     memcpy(shown, name.data, len);
     shown[len] = '\0';
     utf8_make_plain(shown, len);
+    AUTO(text_done) struct text names = text_up_to(TOOL_COUNT * (TOOL_NAME_MAX + 1));
     struct suggest suggest;
     suggest_begin(&suggest, shown);
-    text_addf(problem, "there is no tool \"%s\"", shown);
     for (unsigned i = 0; i < TOOL_COUNT; i++) {
+        const char *tool = tool_get((enum tool_id)i)->name;
         if ((set & tool_set_of((enum tool_id)i)) != 0) {
-            suggest_offer(&suggest, tool_get((enum tool_id)i)->name);
+            suggest_offer(&suggest, tool);
+            text_addf(&names, " %s", tool);
         }
     }
     const char *near = suggest_best(&suggest);
+    text_addf(problem, "there is no tool \"%s\"; ", shown);
     if (near != NULL) {
-        text_addf(problem, "; did you mean %s?\n", near);
-        return err_make(ERR_NOT_FOUND, "tool: name");
+        text_addf(problem, "did you mean %s?\n", near);
+    } else {
+        text_addf(problem, "there are%s\n", names.data == NULL ? "" : names.data);
     }
-    text_add_str(problem, "; there are");
-    for (unsigned i = 0; i < TOOL_COUNT; i++) {
-        if ((set & tool_set_of((enum tool_id)i)) != 0) {
-            text_addf(problem, " %s", tool_get((enum tool_id)i)->name);
-        }
-    }
-    text_add_char(problem, '\n');
     return err_make(ERR_NOT_FOUND, "tool: name");
-}
-
-static struct err holds_nul(const json_t *value, const char *name, struct text *problem) {
-    if (json_is_string(value) &&
-        memchr(json_string_value(value), '\0', json_string_length(value)) != NULL) {
-        text_addf(problem, "/%s: must not hold the character \\u0000\n", name);
-        return err_make(ERR_BAD_FIELD, "tool: arguments");
-    }
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        struct err err = holds_nul(json_array_get(value, i), name, problem);
-        if (err_failed(err)) {
-            return err;
-        }
-    }
-    return ERR_OK;
 }
 
 /* Paths, arguments of programs and URLs end where a NUL is; only the content of files may have
  * one. */
 static struct err refuse_nul(enum tool_id id, const json_t *input, struct text *problem) {
-    if (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) {
-        return holds_nul(json_object_get(input, "path"), "path", problem);
-    }
-    json_t *object = (json_t *)input; /* jansson's iterator takes no const. */
-    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
-        const char *name = json_object_iter_key(at);
-        struct err err = holds_nul(json_object_iter_value(at), name, problem);
-        if (err_failed(err)) {
-            return err;
+    bool file = id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE;
+    for (struct json_member at = json_first(input); at.value != NULL; at = json_next(at)) {
+        size_t count = json_is_array(at.value) ? json_array_size(at.value) : 1;
+        for (size_t i = 0; i < count && (!file || bytes_is(at.key, "path")); i++) {
+            const json_t *value = json_is_array(at.value) ? json_array_get(at.value, i) : at.value;
+            if (json_is_string(value) &&
+                memchr(json_string_value(value), '\0', json_string_length(value)) != NULL) {
+                text_addf(problem, "/%s: must not hold the character \\u0000\n", at.key.data);
+                return err_make(ERR_BAD_FIELD, "tool: arguments");
+            }
         }
     }
     return ERR_OK;
-}
-
-static struct err seal(struct tool_call *call) {
-    AUTO(text_done) struct text text = text_up_to(8 * (size_t)TOOL_ARGUMENTS_MAX);
-    struct err err = json_write_canonical(call->input, &text);
-    if (err_failed(err)) {
-        return err;
-    }
-    const char *name = tool_get(call->id)->name;
-    struct sha256_stream stream;
-    sha256_start(&stream);
-    sha256_add(&stream, name, strlen(name) + 1); /* With its end: names are not run into JSON. */
-    sha256_add(&stream, text.data, text.len);
-    struct sha256 hash = sha256_finish(&stream);
-    call->digest = sha256_hex(&hash);
-    call->canonical = text_take(&text, NULL);
-    return ERR_OK;
-}
-
-static struct err read_input(const struct json_schema *schema, struct bytes arguments,
-                             struct tool_call *call, struct text *problem) {
-    struct why why = {.text = ""};
-    struct json_faults faults;
-    struct err err = repair_parse(arguments, &call->input, &call->notes, &why);
-    if (err_failed(err)) {
-        text_addf(problem, "the arguments are not valid JSON: %s\n", why.text);
-        return err;
-    }
-    err = repair_values(schema, &call->input, &call->notes);
-    if (err_failed(err)) {
-        return err;
-    }
-    err = json_schema_check(schema, call->input, &faults);
-    if (err_failed(err)) {
-        text_addf(problem, "the arguments of %s are not right:\n", tool_get(call->id)->name);
-        json_faults_write(&faults, problem);
-        return err;
-    }
-    return refuse_nul(call->id, call->input, problem);
 }
 
 struct err tool_call_read(const struct toolbox *toolbox, tool_set tools, struct bytes name,
@@ -122,7 +68,7 @@ struct err tool_call_read(const struct toolbox *toolbox, tool_set tools, struct 
     text_clear(problem);
     AUTO(tool_call_done) struct tool_call call = {0};
     if (!tool_find(name, &call.id) || (tools & tool_set_of(call.id)) == 0) {
-        return unknown(tools, name, problem);
+        return tool_unknown(tools, name, problem);
     }
     if (arguments.len > TOOL_ARGUMENTS_MAX) {
         text_addf(problem, "the arguments have %zu bytes; %d are allowed\n", arguments.len,
@@ -130,14 +76,298 @@ struct err tool_call_read(const struct toolbox *toolbox, tool_set tools, struct 
         return err_make(ERR_BAD_FIELD, "tool: arguments");
     }
     text_init(&call.notes, NOTES_MAX);
-    struct err err = read_input(toolbox__schema(toolbox, call.id), arguments, &call, problem);
+    const struct json_schema *schema = toolbox__schema(toolbox, call.id);
+    struct why why = {.text = ""};
+    struct json_faults faults;
+    struct err err = repair_parse(arguments, &call.input, &call.notes, &why);
+    if (err_failed(err)) {
+        text_addf(problem, "the arguments are not valid JSON: %s\n", why.text);
+        return err;
+    }
+    err = repair_values(schema, &call.input, &call.notes);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *tool = tool_get(call.id)->name;
+    err = json_schema_check(schema, call.input, &faults);
+    if (err_failed(err)) {
+        text_addf(problem, "the arguments of %s are not right:\n", tool);
+        json_faults_write(&faults, problem);
+        return err;
+    }
+    AUTO(text_done) struct text text = text_up_to(8 * (size_t)TOOL_ARGUMENTS_MAX);
+    err = refuse_nul(call.id, call.input, problem);
     if (!err_failed(err)) {
-        err = seal(&call);
+        err = json_write_canonical(call.input, &text);
     }
     if (err_failed(err)) {
         return err;
     }
+    struct sha256_stream stream;
+    sha256_start(&stream);
+    sha256_add(&stream, tool, strlen(tool) + 1); /* With its end: names are not run into JSON. */
+    sha256_add(&stream, text.data, text.len);
+    struct sha256 hash = sha256_finish(&stream);
+    call.digest = sha256_hex(&hash);
+    call.canonical = text_take(&text, NULL);
     *ret_call = call;
     call = (struct tool_call){0}; /* Handed over. */
     return ERR_OK;
+}
+
+/* --- Looks and results ------------------------------------------------------------------------ */
+
+void tool_look_init(struct tool_look *look) {
+    *look = (struct tool_look){0};
+    for (size_t i = 0; i < TOOL_SUBJECTS_MAX; i++) {
+        text_init(&look->subjects[i], TOOL_ARGUMENTS_MAX);
+    }
+    text_init(&look->diff, TOOL_DIFF_MAX);
+    text_init(&look->refusal, sizeof(struct why));
+}
+
+void tool_look_done(struct tool_look *look) {
+    for (size_t i = 0; i < TOOL_SUBJECTS_MAX; i++) {
+        text_done(&look->subjects[i]);
+    }
+    text_done(&look->diff);
+    text_done(&look->refusal);
+}
+
+void tool_result_init(struct tool_result *result) {
+    *result = (struct tool_result){0};
+    text_init(&result->content, TOOL_CONTENT_MAX);
+    text_init(&result->diff, TOOL_DIFF_MAX);
+}
+
+void tool_result_done(struct tool_result *result) {
+    text_done(&result->content);
+    text_done(&result->diff);
+}
+
+/* --- What a tool says of itself --------------------------------------------------------------- */
+
+int64_t input_int(const json_t *input, const char *name, int64_t absent) {
+    const json_t *value = json_object_get(input, name);
+    return value == NULL ? absent : (int64_t)json_number_value(value);
+}
+
+static struct permission_verdict judge(enum tool_id id, const struct permission_rules *rules,
+                                       const struct bytes *subjects, size_t count) {
+    const struct tool *tool = tool_get(id);
+    bool edits = (id == TOOL_WRITE_FILE || id == TOOL_EDIT_FILE) && rules != NULL && rules->edits;
+    bool allowed = edits && permission_edit_is_plain(subjects, count);
+    struct permission_question question = {.tool = bytes_of(tool->name),
+                                           .kind = tool->subject,
+                                           .subjects = subjects,
+                                           .subject_count = count,
+                                           .otherwise =
+                                               allowed ? PERMISSION_ALLOW : tool->permission};
+    return permission_judge(rules, &question);
+}
+
+bool work_may_see(const struct tool_work *work, const char *shown) {
+    struct bytes subject = bytes_of(shown);
+    enum tool_id id = work->call->id;
+    const struct permission_rules *rules = work->place->rules;
+    /* A search reads what it shows. */
+    return judge(id, rules, &subject, 1).permission != PERMISSION_DENY &&
+           (id != TOOL_SEARCH_FILES ||
+            judge(TOOL_READ_FILE, rules, &subject, 1).permission != PERMISSION_DENY);
+}
+
+struct permission_verdict tool_judge(const struct tool_call *call, const struct tool_look *look,
+                                     const struct permission_rules *rules) {
+    struct bytes subjects[TOOL_SUBJECTS_MAX];
+    for (size_t i = 0; i < look->subject_count; i++) {
+        subjects[i] = text_bytes(&look->subjects[i]);
+    }
+    return judge(call->id, rules, subjects, look->subject_count);
+}
+
+/* `real` empty: it is nowhere. */
+static struct err look_set_subjects(struct tool_look *look, const char *shown, const char *real) {
+    text_add_str(&look->subjects[0], shown);
+    text_add_str(&look->subjects[1], real);
+    look->subject_count = real[0] == '\0' || strcmp(shown, real) == 0 ? 1 : 2;
+    const struct text *failed = &look->subjects[text_failed(&look->subjects[0]) ? 0 : 1];
+    return text_failed(failed) ? text_error(failed, "tool: subject") : ERR_OK;
+}
+
+struct err work_arrive(struct tool_work *work, const char *shown, const char *real) {
+    if (work->step == WORK_LOOK) {
+        return look_set_subjects(work->look, shown, real);
+    }
+    if (!work_may_see(work, shown) || !work_may_see(work, real)) {
+        work->cause = CARD_RULE;
+        return err_why(&work->why, ERR_FORBIDDEN, "\"%.200s\" is denied by a rule of the user's",
+                       shown);
+    }
+    const struct tool_look *seen = work->seen;
+    if (seen != NULL && seen->subject_count > 0 &&
+        !bytes_is(text_bytes(&seen->subjects[1]), real)) {
+        return err_why(&work->why, ERR_CONFLICT,
+                       "\"%.200s\" leads elsewhere than when it was allowed; nothing was done",
+                       shown);
+    }
+    return ERR_OK;
+}
+
+struct err work_open_place(struct tool_work *work, const char *path, enum place_kind kind,
+                           struct place_opened *ret_opened) {
+    struct err err = place_open(work->place, path, kind, ret_opened, &work->why);
+    return err_failed(err) ? err : work_arrive(work, ret_opened->path.shown, ret_opened->real.text);
+}
+
+struct err work_compare(struct tool_work *work, const struct sha256_hex *before) {
+    if (work->step == WORK_LOOK) {
+        work->look->before = *before;
+        return ERR_OK;
+    }
+    if (work->seen != NULL && strcmp(work->seen->before.text, before->text) != 0) {
+        return err_why(&work->why, ERR_CONFLICT,
+                       "the file was changed since this was allowed; read it again");
+    }
+    work->result->before = *before;
+    return ERR_OK;
+}
+
+struct text *work_diff(struct tool_work *work) {
+    return work->step == WORK_LOOK ? &work->look->diff : &work->result->diff;
+}
+
+struct err work_texts_fit(struct tool_work *work, const struct text *own) {
+    const struct text *texts[] = {own, work_diff(work),
+                                  work->step == WORK_DO ? &work->result->content : NULL};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (texts[i] != NULL && text_failed(texts[i])) {
+            return text_error(texts[i], "tool: result");
+        }
+    }
+    return ERR_OK;
+}
+
+void work_add_text(struct text *text, struct bytes bytes) {
+    if (bytes.len == 0) {
+        return; /* There may be no data at all. */
+    }
+    size_t start = 0;
+    for (size_t i = 0; i < bytes.len;) {
+        unsigned char c = (unsigned char)bytes.data[i];
+        bool plain = c >= 0x20 && c < 0x7F;
+        if (plain || c == '\n' || c == '\t') {
+            i++;
+            continue;
+        }
+        size_t len = 1;
+        while (c >= 0xC2 && len < 4 && i + len < bytes.len &&
+               ((unsigned char)bytes.data[i + len] & 0xC0) == 0x80) {
+            len++;
+        }
+        if (c >= 0xC2 && utf8_valid(bytes.data + i, len)) {
+            i += len;
+            continue;
+        }
+        text_add(text, bytes.data + start, i - start);
+        text_add_str(text, c == '\r' ? "" : "\xEF\xBF\xBD");
+        start = ++i;
+    }
+    text_add(text, bytes.data + start, bytes.len - start);
+}
+
+/* --- The door --------------------------------------------------------------------------------- */
+
+/* A refusal becomes a sentence, with its cause. What the model can do nothing about is an error. */
+static struct err work_end(struct tool_work *work, struct err err, struct text *sentence,
+                           enum card_cause *ret_cause) {
+    if (!err_failed(err) || err.code == ERR_OUT_OF_MEMORY || work->why.text[0] == '\0') {
+        return err;
+    }
+    *ret_cause = work->cause != CARD_DONE ? work->cause : card_cause_of_error(err.code);
+    text_clear(sentence);
+    text_add_str(sentence, work->why.text);
+    return ERR_OK;
+}
+
+/* The command, URL, … of a call, for the rules. */
+static struct err subject_from_input(const struct tool_call *call, const struct tool_place *place,
+                                     struct tool_look *look) {
+    static const char *const names[] = {"command", "url", "path", "session", "name"};
+    struct text *text = &look->subjects[0];
+    const json_t *input = call->input, *value = NULL;
+    if (call->id == TOOL_RUN_WORKFLOW) {
+        /* The file, as the project has it; of a text nothing is known; else the name. */
+        const char *path = json_str(input, "scriptPath", NULL);
+        const char *root = place->root_count > 0 ? place->roots[0].path : "";
+        size_t len = strlen(root);
+        bool inside = path != NULL && len > 0 && strncmp(path, root, len) == 0 && path[len] == '/';
+        if (path == NULL && json_object_get(input, "script") == NULL) {
+            path = json_str(input, "name", NULL);
+        }
+        text_add_str(text, path == NULL ? "" : inside ? path + len + 1 : path);
+        look->subject_count = path != NULL;
+    } else {
+        for (size_t i = 0; value == NULL && i < COUNT_OF(names); i++) {
+            value = json_object_get(input, names[i]);
+        }
+    }
+    if (json_is_string(value)) {
+        text_add(text, json_string_value(value), json_string_length(value));
+        look->subject_count = 1;
+        bool runs = tool_get(call->id)->performer == TOOL_RUN;
+        const json_t *args = runs ? json_object_get(input, "args") : NULL;
+        for (size_t i = 0; i < json_array_size(args); i++) {
+            const json_t *arg = json_array_get(args, i);
+            text_add_char(text, ' ');
+            text_add(text, json_string_value(arg), json_string_length(arg));
+        }
+    }
+    return text_failed(text) ? text_error(text, "tool: subject") : ERR_OK;
+}
+
+/* The look of request_access: the folder as it was written, and where it really is. */
+static struct err access_look(const struct tool_call *call, const struct tool_place *place,
+                              struct tool_look *look) {
+    struct access_request request;
+    struct extra_root root = {.path = ""};
+    struct why why = {.text = ""};
+    struct place_path path;
+    access_request_read(call, &request);
+    struct err err = extra_root_find(request.path, place->closed, &root, &why);
+    if (!err_failed(err) &&
+        !err_failed(place_resolve(place, root.path, request.access, &path, NULL))) {
+        err = err_why(&why, ERR_CONFLICT,
+                      "\"%.200s\" is within your reach already, with that access", root.path);
+    }
+    if (err_failed(err)) {
+        text_add_str(&look->refusal, why.text);
+        look->cause = card_cause_of_error(err.code);
+    }
+    return look_set_subjects(look, request.path, root.path);
+}
+
+struct err tool_look(const struct tool_call *call, const struct tool_place *place,
+                     struct tool_look *look) {
+    const struct tool *tool = tool_get(call->id);
+    if (call->id == TOOL_REQUEST_ACCESS) {
+        return access_look(call, place, look);
+    }
+    if (tool->performer != TOOL_HERE) {
+        return subject_from_input(call, place, look);
+    }
+    struct tool_work work = {.call = call, .place = place, .step = WORK_LOOK, .look = look};
+    return work_end(&work, tool->perform(&work), &look->refusal, &look->cause);
+}
+
+struct err tool_perform(const struct tool_call *call, const struct tool_place *place,
+                        const struct tool_look *seen, struct tool_result *result) {
+    const struct tool *tool = tool_get(call->id);
+    assert(tool->performer == TOOL_HERE);
+    struct tool_work work = {
+        .call = call, .place = place, .step = WORK_DO, .seen = seen, .result = result};
+    struct err err = tool->perform(&work);
+    if (err_failed(err)) {
+        text_clear(&result->diff);
+    }
+    return work_end(&work, err, &result->content, &result->cause);
 }

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "base/memory.h"
-#include "tool/context_place.h"
+#include "base/utf8.h"
+#include "tool/context_files.h"
 #include "tool/work.h"
 
 enum { PACKAGE_MAX = 1 << 20, LINE_BYTES = CHECK_WORDS_MAX * (CHECK_WORD_MAX + 1) };
@@ -36,21 +36,17 @@ void check_write_line(const json_t *words, struct text *text) {
 /* --- Finding ---------------------------------------------------------------------------------- */
 
 static bool is_there(const char *root, const char *name) {
-    AUTO(mem_release) char *text = NULL;
-    size_t len = 0;
-    bool cut = false;
-    return context__read(root, name, 1, &text, &len, &cut) != CONTEXT_ABSENT;
+    AUTO(context_text_done) struct context_text text = {.data = NULL};
+    return context_read(root, name, 1, &text) != CONTEXT_ABSENT;
 }
 
 /* The name of the script, or NULL. A file that cannot be read is one without scripts. */
 static const char *script_of(const char *root) {
     static const char *const names[] = {"build", "compile", "typecheck"};
-    AUTO(mem_release) char *text = NULL;
+    AUTO(context_text_done) struct context_text text = {.data = NULL};
     AUTO(json_release) json_t *package = NULL;
-    size_t len = 0;
-    bool cut = false;
-    if (context__read(root, "package.json", PACKAGE_MAX, &text, &len, &cut) != CONTEXT_FOUND ||
-        cut || err_failed(json_parse(text, len, JSON_DEPTH_MAX, &package, NULL))) {
+    if (context_read(root, "package.json", PACKAGE_MAX, &text) != CONTEXT_FOUND || text.cut ||
+        err_failed(json_parse(text.data, text.len, JSON_DEPTH_MAX, &package, NULL))) {
         return NULL;
     }
     const json_t *scripts = json_object_get(package, "scripts");
@@ -110,49 +106,30 @@ struct err check_find(const struct tool_place *place, const json_t *settings, to
 
 /* --- Telling ---------------------------------------------------------------------------------- */
 
-static bool begins(char c) {
-    return ((unsigned char)c & 0xC0) != 0x80;
-}
-
-static size_t characters(const struct text *text) {
-    size_t count = 0;
-    for (size_t i = 0; i < text->len; i++) {
-        count += begins(text->data[i]) ? 1 : 0;
-    }
-    return count;
-}
-
 /* The last `count` characters. */
-static void add_end(struct text *text, const struct text *from, size_t count) {
-    size_t at = from->len;
+static void add_end(struct text *text, struct bytes from, size_t count) {
+    size_t at = from.len;
     while (at > 0 && count > 0) {
         at--;
-        count -= begins(from->data[at]) ? 1 : 0;
+        count -= ((unsigned char)from.data[at] & 0xC0) != 0x80 ? 1 : 0;
     }
-    if (at > 0) {
-        text_add_str(text, "[…]");
-    }
-    text_add(text, from->data == NULL ? "" : from->data + at, from->len - at);
-}
-
-static void add_plain(struct text *plain, struct bytes output) {
-    text_init(plain, 3 * output.len + 1);
-    work_add_text(plain, output);
+    text_add_str(text, at > 0 ? "[…]" : "");
+    text_add(text, from.data + at, from.len - at);
 }
 
 static void add_output(const struct check_failure *failure, struct text *text) {
-    AUTO(text_done) struct text out;
-    AUTO(text_done) struct text err;
-    add_plain(&out, failure->out);
-    add_plain(&err, failure->err);
+    AUTO(text_done) struct text out = text_up_to(3 * failure->out.len + 1);
+    AUTO(text_done) struct text err = text_up_to(3 * failure->err.len + 1);
+    work_add_text(&out, failure->out);
+    work_add_text(&err, failure->err);
     const size_t max = CHECK_OUTPUT_MAX, half = max / 2;
-    size_t of_out = characters(&out), of_err = characters(&err);
+    size_t of_out = utf8_count(text_bytes(&out)), of_err = utf8_count(text_bytes(&err));
     size_t err_max = of_out < half ? max - of_out : half;
     err_max = of_err < err_max ? of_err : err_max;
-    add_end(text, &out, max - err_max);
+    add_end(text, text_bytes(&out), max - err_max);
     bool parted = out.len == 0 || err.len == 0 || out.data[out.len - 1] == '\n';
     text_add_str(text, parted ? "" : "\n");
-    add_end(text, &err, err_max);
+    add_end(text, text_bytes(&err), err_max);
     text->failed = text->failed || text_failed(&out) || text_failed(&err);
 }
 

@@ -67,4 +67,34 @@ void skills_write(const struct skills *skills, struct text *text);
 MUST_CHECK struct err skill_load(const struct context_place *place, const char *name,
                                  struct text *text, struct why *why);
 
+/* --- What a project or a home offers, never through a link that leads out --------------------- */
+
+enum context_found { CONTEXT_FOUND, CONTEXT_ABSENT, CONTEXT_UNFIT /* Not plain, or no UTF-8. */ };
+struct context_text {
+    char *data; /* Owned, terminated. */
+    size_t len;
+    bool cut; /* At size_max, between characters. */
+};
+void context_text_done(struct context_text *text); /* For AUTO; zeroed is allowed. */
+static inline struct bytes context_bytes(const struct context_text *text) {
+    return (struct bytes){text->data, text->len};
+}
+MUST_CHECK enum context_found context_read(const char *root, const char *path, size_t size_max,
+                                           struct context_text *ret_text);
+
+/* The first names of a folder below `root`, sorted, without those that begin with a dot, with this
+ * ending. The folder stays open, so that what is read there is of no other one. */
+struct context_names {
+    int fd; /* Owned; -1: there is no such folder. */
+    size_t count;
+    char **list; /* Owned, with the names. */
+    bool more; /* Names than were asked for, which ones is chance; or it was not read to its end. */
+};
+void context_names_read(const char *root, const char *path, const char *ending, size_t count_max,
+                        struct context_names *ret_names);
+void context_names_done(struct context_names *names); /* For AUTO. */
+/* Like context_read, of one of them. A link that leads out of the folder is not there. */
+MUST_CHECK enum context_found context_read_in(const struct context_names *names, const char *name,
+                                              size_t size_max, struct context_text *ret_text);
+
 #endif

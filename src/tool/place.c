@@ -1,4 +1,5 @@
-/* place.c: openat2, and the sentences about its refusals. */
+/* place.c: paths as text, before anything is looked at; then openat2, and the sentences about its
+ * refusals. */
 #include "tool/place.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
-#include "tool/place_path.h"
+#include "base/utf8.h"
 
 enum {
     LINKS_MAX = 16,
@@ -23,29 +24,136 @@ bool place_is_over(const struct tool_place *place) {
            world_mono_ns(place->world) >= place->deadline_ns;
 }
 
+/* --- Paths as text ---------------------------------------------------------------------------- */
+
+/* "a//b/./c/../d" to "a/b/d"; what climbs above the start keeps its "..": the kernel refuses it. */
+static bool normalise(const char *path, char *into, size_t size) {
+    size_t len = 0, start = path[0] == '/' ? 1 : 0; /* After the slash of an absolute one. */
+    if (start > 0) {
+        into[len++] = '/';
+    }
+    for (struct bytes rest = bytes_of(path), part; bytes_next(&rest, '/', &part);) {
+        if (part.len == 0 || bytes_is(part, ".")) {
+            continue;
+        }
+        const char *slash = memrchr(into + start, '/', len - start);
+        struct bytes last = {slash == NULL ? into + start : slash + 1, 0};
+        last.len = (size_t)(into + len - last.data);
+        if (bytes_is(part, "..") && (start > 0 || (last.len > 0 && !bytes_is(last, "..")))) {
+            len = slash == NULL ? start : (size_t)(slash - into);
+            continue;
+        }
+        if (len + part.len + 2 > size) {
+            into[len] = '\0';
+            return false;
+        }
+        if (len > start) {
+            into[len++] = '/';
+        }
+        memcpy(into + len, part.data, part.len);
+        len += part.len;
+    }
+    into[len] = '\0';
+    return true;
+}
+
+const char *place_below(const char *path, const char *folder) {
+    size_t len = strlen(folder);
+    while (len > 1 && folder[len - 1] == '/') {
+        len--;
+    }
+    if (strncmp(path, folder, len) != 0) {
+        return NULL;
+    }
+    const char *rest = path + len;
+    return len == 1 || *rest == '\0' ? rest : *rest == '/' ? rest + 1 : NULL;
+}
+
+/* The root that an absolute path is in: the longest of them. */
+static bool find_root(const struct tool_place *place, const char *path, size_t *ret_root,
+                      const char **ret_rest) {
+    size_t longest = 0;
+    bool found = false;
+    for (size_t i = 0; i < place->root_count; i++) {
+        const char *rest = place_below(path, place->roots[i].path);
+        size_t len = strlen(place->roots[i].path);
+        if (rest != NULL && (!found || len > longest)) {
+            *ret_root = i;
+            *ret_rest = rest;
+            longest = len;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* How a path relative to a root is shown: relative in the project, absolute elsewhere. */
+static void path_show(const struct tool_place *place, size_t root, const char *rest, char *into,
+                      size_t size) {
+    if (root == 0) {
+        (void)snprintf(into, size, "%s", rest[0] == '\0' ? "." : rest);
+    } else {
+        const char *folder = place->roots[root].path;
+        bool slash = rest[0] != '\0' && folder[strlen(folder) - 1] != '/';
+        (void)snprintf(into, size, "%s%s%s", folder, slash ? "/" : "", rest);
+    }
+}
+
+struct err place_resolve(const struct tool_place *place, const char *path, enum root_access access,
+                         struct place_path *ret_path, struct why *why) {
+    assert(place->root_count > 0);
+    char normal[LIMIT_PATH_MAX];
+    if (strlen(path) >= LIMIT_PATH_MAX || !normalise(path, normal, sizeof normal)) {
+        return err_why(why, ERR_BAD_FIELD, "the path is longer than %d bytes", LIMIT_PATH_MAX - 1);
+    }
+    size_t root = 0;
+    const char *relative = path;
+    /* As it was written, if that names the root; the kernel looks at the rest. */
+    if (path[0] == '/' && !find_root(place, path, &root, &relative) &&
+        !find_root(place, normal, &root, &relative)) {
+        return err_why(why, ERR_FORBIDDEN,
+                       "\"%.200s\" is outside of the project; paths are relative to the project's "
+                       "root, and request_access asks for more",
+                       normal);
+    }
+    if (access == ROOT_WRITE && place->roots[root].access != ROOT_WRITE) {
+        return err_why(why, ERR_FORBIDDEN,
+                       "\"%.120s\" may be read but not written; request_access asks for more",
+                       normal);
+    }
+    relative += strspn(relative, "/");
+    ret_path->root = root;
+    (void)snprintf(ret_path->relative, sizeof ret_path->relative, "%s",
+                   relative[0] == '\0' ? "." : relative);
+    bool fits = normalise(ret_path->relative, normal, sizeof normal);
+    assert(fits); /* The text got no longer. */
+    path_show(place, root, normal, ret_path->shown, sizeof ret_path->shown);
+    return ERR_OK;
+}
+
 /* --- The kernel ------------------------------------------------------------------------------- */
 
-/* Sentences for errors of the system; %.200s is the path as it is shown. */
+/* Sentences for errors of the system; the path stands between the two parts. */
 static const struct {
     int os;
     enum err_code code;
     const char *before, *after;
 } sentences[] = {
-    {ENOENT, ERR_NOT_FOUND, "there is no", ""},
+    {ENOENT, ERR_NOT_FOUND, "there is no ", ""},
     {EXDEV, ERR_FORBIDDEN, "", " leads out of the folder that you may use"},
     {ELOOP, ERR_FORBIDDEN, "", " goes through a link that is not followed"},
-    {EACCES, ERR_FORBIDDEN, "the system does not permit this on", ""},
-    {EPERM, ERR_FORBIDDEN, "the system does not permit this on", ""},
-    {EROFS, ERR_FORBIDDEN, "the system does not permit this on", ""},
-    {ENOTDIR, ERR_CONFLICT, "a part of", " is a file, not a folder"},
+    {EACCES, ERR_FORBIDDEN, "the system does not permit this on ", ""},
+    {EPERM, ERR_FORBIDDEN, "the system does not permit this on ", ""},
+    {EROFS, ERR_FORBIDDEN, "the system does not permit this on ", ""},
+    {ENOTDIR, ERR_CONFLICT, "a part of ", " is a file, not a folder"},
     {EAGAIN, ERR_CONFLICT, "", " is being moved about by somebody; try again"},
 };
 
 static struct err open_refused(int os, const char *shown, struct why *why) {
     for (size_t i = 0; i < COUNT_OF(sentences); i++) {
         if (sentences[i].os == os) {
-            return err_why(why, sentences[i].code, "%s%s\"%.200s\"%s", sentences[i].before,
-                           sentences[i].before[0] == '\0' ? "" : " ", shown, sentences[i].after);
+            return err_why(why, sentences[i].code, "%s\"%.200s\"%s", sentences[i].before, shown,
+                           sentences[i].after);
         }
     }
     if (os == ENAMETOOLONG) {
@@ -58,23 +166,19 @@ static struct err open_refused(int os, const char *shown, struct why *why) {
     return err_from_errno(os, "tool: open");
 }
 
-static struct err open_root(const struct tool_place *place, size_t root, int *ret_fd,
+static struct err root_open(const struct tool_place *place, size_t root, int *ret_fd,
                             struct why *why) {
     const char *path = place->roots[root].path;
     /* An extra root was granted where it really was. What of its path is a link now is not what
      * somebody said yes to. */
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    int fd = root == 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
-                       : (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-    if (fd < 0) {
-        return open_refused(errno, path, why);
-    }
-    *ret_fd = fd;
-    return ERR_OK;
+    *ret_fd = root == 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                        : (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    return *ret_fd < 0 ? open_refused(errno, path, why) : ERR_OK;
 }
 
-bool place__path_of(int fd, char *into, size_t size) {
+bool place_path_of(int fd, char *into, size_t size) {
     char link[40];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = readlink(link, into, size - 1);
@@ -85,75 +189,93 @@ bool place__path_of(int fd, char *into, size_t size) {
     return true;
 }
 
-struct err place_real(const struct tool_place *place, const struct place_path *path, int fd,
-                      struct place_real *ret_real, struct why *why) {
-    AUTO(fd_release) int root_fd = -1;
-    struct err err = open_root(place, path->root, &root_fd, why);
-    if (err_failed(err)) {
-        return err;
-    }
+static bool is_closed(const struct tool_place *place, const char *real) {
+    return place->closed[0] != '\0' && place_below(real, place->closed) != NULL;
+}
+
+static struct err real_find(const struct tool_place *place, const struct place_path *path,
+                            int root_fd, int fd, struct place_real *ret_real, struct why *why) {
     char root[LIMIT_PATH_MAX], real[LIMIT_PATH_MAX];
-    if (!place__path_of(root_fd, root, sizeof root) || !place__path_of(fd, real, sizeof real)) {
-        why_set(why, "\"%.200s\": the system does not say where it is", path->shown);
-        return place__refused(ERR_IO);
+    if (!place_path_of(root_fd, root, sizeof root) || !place_path_of(fd, real, sizeof real)) {
+        return err_why(why, ERR_IO, "\"%.200s\": the system does not say where it is", path->shown);
     }
-    if (place->closed[0] != '\0' && place__below(real, place->closed) != NULL) {
-        why_set(why, "\"%.200s\" belongs to drover itself", path->shown);
-        return place__refused(ERR_FORBIDDEN);
+    if (is_closed(place, real)) {
+        return err_why(why, ERR_FORBIDDEN, "\"%.200s\" belongs to drover itself", path->shown);
     }
-    const char *rest = place__below(real, root);
-    if (rest == NULL) { /* It was moved out while it was open. */
+    const char *rest = place_below(real, root);
+    if (rest == NULL) { /* The file was moved out while it was open. */
         return open_refused(EXDEV, path->shown, why);
     }
-    place__show(place, path->root, rest, ret_real->text, sizeof ret_real->text);
+    path_show(place, path->root, rest, ret_real->text, sizeof ret_real->text);
     return ERR_OK;
 }
 
-/* --- Files ------------------------------------------------------------------------------------ */
+/* Where `rest` really is, below an open folder. */
+static struct err real_below(const struct tool_place *place, const struct place_path *path,
+                             int root_fd, int fd, const char *rest, struct place_real *ret_real,
+                             struct why *why) {
+    struct place_real folder;
+    struct err err = real_find(place, path, root_fd, fd, &folder, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool top = strcmp(folder.text, ".") == 0;
+    int len = snprintf(ret_real->text, sizeof ret_real->text, "%s%s%s", top ? "" : folder.text,
+                       top ? "" : "/", rest);
+    return len > 0 && (size_t)len < sizeof ret_real->text
+               ? ERR_OK
+               : open_refused(ENAMETOOLONG, path->shown, why);
+}
+
+/* --- Files and folders ------------------------------------------------------------------------ */
 
 static const char *kind_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-    case S_IFDIR:
-        return "a folder";
-    case S_IFIFO:
-        return "a pipe";
-    case S_IFSOCK:
-        return "a socket";
-    case S_IFLNK:
-        return "a link";
-    case S_IFBLK:
-    case S_IFCHR:
-        return "a device";
-    default:
-        return "something else";
-    }
+    return S_ISDIR(mode)                    ? "a folder"
+           : S_ISFIFO(mode)                 ? "a pipe"
+           : S_ISSOCK(mode)                 ? "a socket"
+           : S_ISLNK(mode)                  ? "a link"
+           : S_ISBLK(mode) || S_ISCHR(mode) ? "a device"
+                                            : "something else";
 }
 
-struct err place_open_file(const struct tool_place *place, const struct place_path *path,
-                           struct place_file *ret_file, struct why *why) {
+struct err place_open(const struct tool_place *place, const char *path, enum place_kind kind,
+                      struct place_opened *ret_opened, struct why *why) {
+    const struct place_path *resolved = &ret_opened->path;
+    const char *shown = resolved->shown;
     AUTO(fd_release) int root_fd = -1;
-    struct err err = open_root(place, path->root, &root_fd, why);
+    struct err err = place_resolve(place, path, ROOT_READ, &ret_opened->path, why);
+    if (!err_failed(err)) {
+        err = root_open(place, resolved->root, &root_fd, why);
+    }
     if (err_failed(err)) {
         return err;
     }
-    AUTO(fd_release) int path_fd = beneath_open(root_fd, path->relative, O_PATH);
-    if (path_fd < 0 || fstat(path_fd, &ret_file->about) < 0) {
-        return open_refused(errno, path->shown, why);
+    uint64_t flags = kind == PLACE_FILE ? O_PATH : O_RDONLY | O_DIRECTORY;
+    AUTO(fd_release) int fd = beneath_open(root_fd, resolved->relative, flags);
+    if (fd < 0 && errno == ENOTDIR && kind == PLACE_FOLDER) {
+        return err_why(why, ERR_CONFLICT, "\"%.200s\" is not a folder", shown);
     }
-    if (!S_ISREG(ret_file->about.st_mode)) {
-        why_set(why, "\"%.200s\" is %s, not a file", path->shown, kind_of(ret_file->about.st_mode));
-        return place__refused(ERR_CONFLICT);
+    if (fd < 0 || fstat(fd, &ret_opened->about) < 0) {
+        return open_refused(errno, shown, why);
     }
-    err = place_real(place, path, path_fd, &ret_file->real, why);
+    if (kind == PLACE_FILE && !S_ISREG(ret_opened->about.st_mode)) {
+        return err_why(why, ERR_CONFLICT, "\"%.200s\" is %s, not a file", shown,
+                       kind_of(ret_opened->about.st_mode));
+    }
+    err = real_find(place, resolved, root_fd, fd, &ret_opened->real, why);
     if (err_failed(err)) {
         return err;
     }
-    int fd = beneath_reopen(path_fd);
-    if (fd < 0) {
-        return open_refused(errno, path->shown, why);
+    int opened = kind == PLACE_FILE ? beneath_reopen(fd) : fd_take(&fd);
+    if (opened < 0) {
+        return open_refused(errno, shown, why);
     }
-    ret_file->fd = fd;
+    ret_opened->fd = opened;
     return ERR_OK;
+}
+
+void place_close(struct place_opened *opened) {
+    fd_release(&opened->fd);
 }
 
 struct err place_open_beside(int folder_fd, const char *name, int *ret_fd, struct stat *ret_about) {
@@ -172,29 +294,7 @@ struct err place_open_beside(int folder_fd, const char *name, int *ret_fd, struc
     return ERR_OK;
 }
 
-/* --- Folders ---------------------------------------------------------------------------------- */
-
-struct err place_open_folder(const struct tool_place *place, const struct place_path *path,
-                             struct place_folder *ret_folder, struct why *why) {
-    AUTO(fd_release) int root_fd = -1;
-    struct err err = open_root(place, path->root, &root_fd, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    AUTO(fd_release) int fd = beneath_open(root_fd, path->relative, O_RDONLY | O_DIRECTORY);
-    if (fd < 0 && errno == ENOTDIR) {
-        why_set(why, "\"%.200s\" is not a folder", path->shown);
-        return place__refused(ERR_CONFLICT);
-    }
-    if (fd < 0) {
-        return open_refused(errno, path->shown, why);
-    }
-    err = place_real(place, path, fd, &ret_folder->real, why);
-    if (!err_failed(err)) {
-        ret_folder->fd = fd_take(&fd);
-    }
-    return err;
-}
+/* --- The folder above ------------------------------------------------------------------------- */
 
 struct split {
     char folder[LIMIT_PATH_MAX], name[256];
@@ -204,19 +304,17 @@ struct split {
 static bool split(const char *path, struct split *ret_split) {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
-    int folder = snprintf(ret_split->folder, sizeof ret_split->folder, "%.*s", (int)(name - path),
-                          slash == NULL ? "" : path);
-    if (slash == NULL) {
-        memcpy(ret_split->folder, ".", 2);
-    }
+    int folder = slash == NULL ? snprintf(ret_split->folder, sizeof ret_split->folder, ".")
+                               : snprintf(ret_split->folder, sizeof ret_split->folder, "%.*s",
+                                          (int)(name - path), path);
     int len = snprintf(ret_split->name, sizeof ret_split->name, "%s", name);
     return folder >= 0 && (size_t)folder < sizeof ret_split->folder && len > 0 &&
            (size_t)len < sizeof ret_split->name && strcmp(name, ".") != 0 &&
            strcmp(name, "..") != 0;
 }
 
-/* Makes the folders of `path` that are missing, one after the other. */
-static int make_folders(int root_fd, const char *path) {
+/* Makes the folders of `path` that are missing, one after the other. False: errno says why. */
+static bool make_folders(int root_fd, const char *path) {
     char so_far[LIMIT_PATH_MAX];
     (void)snprintf(so_far, sizeof so_far, "%s", path);
     int made = 0;
@@ -228,21 +326,18 @@ static int make_folders(int root_fd, const char *path) {
         if (fd < 0 && errno == ENOENT) {
             struct split parts;
             if (!split(so_far, &parts)) {
-                return -1;
+                return false;
             }
             AUTO(fd_release)
             int above = beneath_open(root_fd, parts.folder, O_PATH | O_DIRECTORY);
             if (above < 0 || ++made > FOLDERS_MADE_MAX ||
                 (mkdirat(above, parts.name, 0777) < 0 && errno != EEXIST)) {
-                return -1;
+                return false;
             }
             fd = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
         }
-        if (fd < 0) {
-            return -1;
-        }
-        if (end == '\0') {
-            return fd_take(&fd);
+        if (fd < 0 || end == '\0') {
+            return fd >= 0;
         }
         *slash = end;
     }
@@ -262,48 +357,11 @@ static bool follow_link(int parent_fd, const struct split *at, char *path, size_
     return wrote > 0 && (size_t)wrote < size;
 }
 
-/* Where `rest` really is, below an open folder. */
-static struct err real_below(const struct tool_place *place, const struct place_path *path, int fd,
-                             const char *rest, struct place_real *ret_real, struct why *why) {
-    struct place_real folder;
-    struct err err = place_real(place, path, fd, &folder, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    bool top = strcmp(folder.text, ".") == 0;
-    int len = snprintf(ret_real->text, sizeof ret_real->text, "%s%s%s", top ? "" : folder.text,
-                       top ? "" : "/", rest);
-    return len > 0 && (size_t)len < sizeof ret_real->text
-               ? ERR_OK
-               : open_refused(ENAMETOOLONG, path->shown, why);
-}
-
-static struct err parent_found(const struct tool_place *place, const struct place_path *path,
-                               int fd, const char *name, struct place_parent *ret_parent,
-                               struct why *why) {
-    struct err err = real_below(place, path, fd, name, &ret_parent->real, why);
-    if (err_failed(err)) {
-        return err;
-    }
-    /* The closed folder itself may stand in an open one. */
-    char real[LIMIT_PATH_MAX], whole[2 * LIMIT_PATH_MAX];
-    if (place__path_of(fd, real, sizeof real)) {
-        (void)snprintf(whole, sizeof whole, "%s/%s", real, name);
-        if (place->closed[0] != '\0' && place__below(whole, place->closed) != NULL) {
-            why_set(why, "\"%.200s\" belongs to drover itself", path->shown);
-            return place__refused(ERR_FORBIDDEN);
-        }
-    }
-    (void)snprintf(ret_parent->name, sizeof ret_parent->name, "%s", name);
-    ret_parent->fd = fd;
-    return ERR_OK;
-}
-
 struct err place_open_parent(const struct tool_place *place, const struct place_path *path,
                              enum place_last last, enum place_missing missing,
                              struct place_parent *ret_parent, struct why *why) {
     AUTO(fd_release) int root_fd = -1;
-    struct err err = open_root(place, path->root, &root_fd, why);
+    struct err err = root_open(place, path->root, &root_fd, why);
     if (err_failed(err)) {
         return err;
     }
@@ -312,13 +370,12 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
     for (int links = 0; links < LINKS_MAX; links++) {
         struct split parts;
         if (!split(at, &parts)) {
-            why_set(why, "\"%.200s\" is a folder, not a file", path->shown);
-            return place__refused(ERR_CONFLICT);
+            return err_why(why, ERR_CONFLICT, "\"%.200s\" is a folder, not a file", path->shown);
         }
         AUTO(fd_release) int fd = beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
-        if (fd < 0 && errno == ENOENT && missing == MISSING_MAKE) {
-            AUTO(fd_release) int made = make_folders(root_fd, parts.folder);
-            fd = made < 0 ? -1 : beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
+        if (fd < 0 && errno == ENOENT && missing == MISSING_MAKE &&
+            make_folders(root_fd, parts.folder)) {
+            fd = beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
         }
         if (fd < 0) {
             return open_refused(errno, path->shown, why);
@@ -326,11 +383,22 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
         if (last == LAST_FOLLOW && follow_link(fd, &parts, at, sizeof at)) {
             continue;
         }
-        err = parent_found(place, path, fd, parts.name, ret_parent, why);
-        if (!err_failed(err)) {
-            fd = -1; /* It is the caller's now. */
+        err = real_below(place, path, root_fd, fd, parts.name, &ret_parent->real, why);
+        if (err_failed(err)) {
+            return err;
         }
-        return err;
+        /* The closed folder itself may stand in an open one. */
+        char real[LIMIT_PATH_MAX], whole[2 * LIMIT_PATH_MAX];
+        if (place_path_of(fd, real, sizeof real)) {
+            (void)snprintf(whole, sizeof whole, "%s/%s", real, parts.name);
+            if (is_closed(place, whole)) {
+                return err_why(why, ERR_FORBIDDEN, "\"%.200s\" belongs to drover itself",
+                               path->shown);
+            }
+        }
+        memcpy(ret_parent->name, parts.name, sizeof parts.name);
+        ret_parent->fd = fd_take(&fd);
+        return ERR_OK;
     }
     return open_refused(ELOOP, path->shown, why);
 }
@@ -338,26 +406,81 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
 struct err place_real_missing(const struct tool_place *place, const struct place_path *path,
                               struct place_real *ret_real, struct why *why) {
     AUTO(fd_release) int root_fd = -1;
-    struct err err = open_root(place, path->root, &root_fd, why);
+    struct err err = root_open(place, path->root, &root_fd, why);
     if (err_failed(err)) {
         return err;
     }
     char above[LIMIT_PATH_MAX];
     (void)snprintf(above, sizeof above, "%s", path->relative);
-    const char *rest = "";
     for (;;) {
         char *slash = strrchr(above, '/');
-        rest = path->relative + (slash == NULL ? 0 : slash + 1 - above);
+        const char *rest = path->relative + (slash == NULL ? 0 : slash + 1 - above);
         if (slash != NULL) {
             *slash = '\0';
         }
         AUTO(fd_release)
         int fd = beneath_open(root_fd, slash == NULL ? "." : above, O_PATH | O_DIRECTORY);
         if (fd >= 0) {
-            return real_below(place, path, fd, rest, ret_real, why);
+            return real_below(place, path, root_fd, fd, rest, ret_real, why);
         }
         if (errno != ENOENT || slash == NULL) {
             return open_refused(errno, path->shown, why);
         }
     }
+}
+
+/* --- Extra roots ------------------------------------------------------------------------------ */
+
+/* The path stands in rows, in prompts and on terminals. */
+static bool is_plain(const char *path) {
+    size_t len = strlen(path);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)path[i] < 0x20 || path[i] == 0x7f) {
+            return false;
+        }
+    }
+    return utf8_valid(path, len);
+}
+
+struct err extra_root_find(const char *path, const char *closed, struct extra_root *ret_root,
+                           struct why *why) {
+    /* The kernel shows itself in these, processes and devices included: no folders of files. */
+    static const char *const never[] = {"/proc", "/sys", "/dev"};
+    if (path[0] != '/' || !is_plain(path)) {
+        return err_why(why, ERR_BAD_FIELD, "\"%.200s\" must be an absolute path, as plain text",
+                       path[0] == '/' ? "path" : path);
+    }
+    AUTO(fd_release) int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        int os = errno;
+        return err_why(why,
+                       os == ENOENT    ? ERR_NOT_FOUND
+                       : os == ENOTDIR ? ERR_BAD_FIELD
+                                       : ERR_FORBIDDEN,
+                       "\"%.200s\" %s", path,
+                       os == ENOENT    ? "does not exist"
+                       : os == ENOTDIR ? "is not a folder"
+                                       : "cannot be opened by drover");
+    }
+    struct extra_root root;
+    if (!place_path_of(fd, root.path, sizeof root.path)) {
+        return err_why(why, ERR_BAD_FIELD, "\"%.200s\" has too long a path", path);
+    }
+    if (strcmp(root.path, "/") == 0) {
+        return err_why(why, ERR_FORBIDDEN, "\"/\" is everything there is: name a folder below");
+    }
+    for (size_t i = 0; i < COUNT_OF(never); i++) {
+        if (place_below(root.path, never[i]) != NULL) {
+            return err_why(why, ERR_FORBIDDEN, "\"%.200s\" is no folder of files", root.path);
+        }
+    }
+    if (closed[0] != '\0' && place_below(root.path, closed) != NULL) {
+        return err_why(why, ERR_FORBIDDEN, "\"%.200s\" belongs to drover itself", root.path);
+    }
+    if (!is_plain(root.path)) {
+        return err_why(why, ERR_BAD_FIELD,
+                       "\"(the folder)\" has a name that cannot be shown as text");
+    }
+    *ret_root = root;
+    return ERR_OK;
 }

@@ -27,7 +27,7 @@
 
 /* A path that was understood, not yet looked at. */
 struct place_path {
-    size_t root;                    /* Which of the roots. */
+    size_t root;                    /* Index among the roots. */
     char relative[LIMIT_PATH_MAX];  /* To that root, for the kernel; "." is the root itself. */
     char shown[2 * LIMIT_PATH_MAX]; /* Normalised: relative in the project, absolute elsewhere. */
 };
@@ -39,27 +39,22 @@ MUST_CHECK struct err place_resolve(const struct tool_place *place, const char *
 struct place_real {
     char text[2 * LIMIT_PATH_MAX];
 };
-MUST_CHECK struct err place_real(const struct tool_place *place, const struct place_path *path,
-                                 int fd, struct place_real *ret_real, struct why *why);
 
-struct place_file {
-    int fd; /* Owned; of a plain file, for reading. */
+/* A plain file or a folder, for reading. Of something else nothing is opened: ERR_CONFLICT. */
+enum place_kind { PLACE_FILE, PLACE_FOLDER };
+struct place_opened {
+    int fd; /* Owned. */
     struct stat about;
+    struct place_path path;
     struct place_real real;
 };
-MUST_CHECK struct err place_open_file(const struct tool_place *place, const struct place_path *path,
-                                      struct place_file *ret_file, struct why *why);
+MUST_CHECK struct err place_open(const struct tool_place *place, const char *path,
+                                 enum place_kind kind, struct place_opened *ret_opened,
+                                 struct why *why);
+void place_close(struct place_opened *opened); /* For AUTO; fd -1: nothing is open. */
 /* A name in an open folder, not through a link. ERR_CONFLICT: not a plain file. */
 MUST_CHECK struct err place_open_beside(int folder_fd, const char *name, int *ret_fd,
                                         struct stat *ret_about);
-
-struct place_folder {
-    int fd; /* Owned. */
-    struct place_real real;
-};
-MUST_CHECK struct err place_open_folder(const struct tool_place *place,
-                                        const struct place_path *path,
-                                        struct place_folder *ret_folder, struct why *why);
 
 /* The folder in which the last component stands, and that name. Of a link, the place it leads to,
  * unless it is the link that is meant. */
@@ -68,7 +63,7 @@ enum place_missing { MISSING_REFUSE, MISSING_MAKE /* Folders on the way are made
 struct place_parent {
     int fd; /* Owned. */
     char name[256];
-    struct place_real real; /* Of the name in it. */
+    struct place_real real; /* Place of the name in the folder. */
 };
 MUST_CHECK struct err place_open_parent(const struct tool_place *place,
                                         const struct place_path *path, enum place_last last,
@@ -82,5 +77,20 @@ MUST_CHECK struct err place_real_missing(const struct tool_place *place,
 
 /* True: time is up, or nobody wants it any more. */
 MUST_CHECK bool place_is_over(const struct tool_place *place);
+
+/* The part of `path` below `folder` ("" for itself), or NULL. Both are normalised, absolute. */
+const char *place_below(const char *path, const char *folder);
+/* Where an open descriptor is; false: the system doesn't say, or it does not fit. */
+MUST_CHECK bool place_path_of(int fd, char *into, size_t size);
+
+/* A folder outside of the project that somebody asks for: where it really is, without links. A link
+ * that takes its place later is not followed. The top of the file system, the kernel's own folders
+ * and drover's (`closed`, as of a place) are nobody's to grant. */
+enum { EXTRA_ROOT_PATH_MAX = 1024 }; /* Bytes. */
+struct extra_root {
+    char path[EXTRA_ROOT_PATH_MAX + 1];
+};
+MUST_CHECK struct err extra_root_find(const char *path, const char *closed,
+                                      struct extra_root *ret_root, struct why *why);
 
 #endif

@@ -149,20 +149,12 @@ static void begin_view(const struct subagent_view *view, struct text *text) {
     text_add_member(text, "id", bytes_of(view->id));
 }
 
-static void add_time(struct text *text, const char *key, int64_t ms) {
-    text_add_name(text, key);
-    if (ms > 0) {
-        text_add_int(text, ms);
-    } else {
-        text_add_str(text, "null");
-    }
-}
-
 void spawn_result_write(const struct subagent_view *view, struct tool_result *result) {
     begin_view(view, &result->content);
     text_add_member(&result->content, "session", bytes_of(view->session));
     text_add_member(&result->content, "status", bytes_of(view->status));
-    add_time(&result->content, "created_at", view->created_ms);
+    text_add_member_int_or_null(&result->content, "created_at", view->created_ms,
+                                view->created_ms > 0);
     text_add_char(&result->content, '}');
 }
 
@@ -177,7 +169,7 @@ void subagent_status_write(const struct subagent_view *view, struct tool_result 
     if (view->summary.len > 0) {
         text_add_member(text, "summary", view->summary);
     }
-    add_time(text, "ended_at", view->ended_ms);
+    text_add_member_int_or_null(text, "ended_at", view->ended_ms, view->ended_ms > 0);
     text_add_char(text, '}');
 }
 

@@ -26,13 +26,15 @@ struct tool_work {
 
 /* Where it is: as it was written, and really. */
 MUST_CHECK struct err work_arrive(struct tool_work *work, const char *shown, const char *real);
-/* The same of a look: `real` empty: it is nowhere. */
-MUST_CHECK struct err look_set_subjects(struct tool_look *look, const char *shown,
-                                        const char *real);
+/* Opens what a path names, and arrives there. */
+MUST_CHECK struct err work_open_place(struct tool_work *work, const char *path,
+                                      enum place_kind kind, struct place_opened *ret_opened);
 /* LOOK: what there is; DO: it must be what was seen. An empty text: there is no file. */
 MUST_CHECK struct err work_compare(struct tool_work *work, const struct sha256_hex *before);
 /* Where the diff goes. */
 struct text *work_diff(struct tool_work *work);
+/* ERR_TEXT_TOO_LONG, ERR_OUT_OF_MEMORY: `own` (NULL: none), diff or result have failed. */
+MUST_CHECK struct err work_texts_fit(struct tool_work *work, const struct text *own);
 /* May this path be seen by the tool? For what is found on a walk. */
 MUST_CHECK bool work_may_see(const struct tool_work *work, const char *shown);
 

@@ -11,7 +11,7 @@
 #include "tool/repair.h"
 #include "tool/tool.h"
 #include "tool/web/html.h"
-#include "tool/web/url.h"
+#include "tool/web/web.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

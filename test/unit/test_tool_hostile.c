@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "tool/extra_root.h"
+#include "tool/place.h"
 
 /* --- Out of the project ----------------------------------------------------------------------- */
 

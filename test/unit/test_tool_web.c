@@ -3,7 +3,6 @@
 
 #include "base/json/json.h"
 #include "tool/web/html.h"
-#include "tool/web/url.h"
 #include "tool/web/web.h"
 
 /* --- Pages ------------------------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /* Where working trees of agents stand, and what of git's files says that one is whole. */
-#include "tool/worktree.h"
+#include "tool/git.h"
 
 #include "tool_kit.h"
 

@@ -5,7 +5,7 @@
 
 #include "api/session/sessions.h"
 #include "engine/session/roots.h"
-#include "tool/extra_root.h"
+#include "tool/place.h"
 
 static_assert((int)EXTRA_ROOT_PATH_MAX == (int)SESSION_ROOT_PATH_MAX, "rows hold what is found");
 

@@ -33,7 +33,7 @@
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
 #include "tool/context_files.h"
-#include "tool/git_state.h"
+#include "tool/git.h"
 
 /* More than the sum of what the API and the readers of files take: only a damaged row is longer. */
 enum { SYSTEM_MAX = 512 << 10, TAIL_MAX = 512 << 10 };

@@ -22,7 +22,7 @@
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 #include "proc/spool/spool.h"
-#include "tool/worktree.h"
+#include "tool/git.h"
 
 /* Texts that the row has: where the tree is, the root of the agent in it, the commit it began at
  * ("": not yet known), the top of the repository, where git is run, and what git keeps of the tree

@@ -4,7 +4,7 @@
  *            which is one commit with the root. It holds from that commit on, also in a turn that
  *            waits; one that is taken back holds for no call that begins after it. A root belongs
  *            to one session: forks have none of it.
- * Paths      are where the folder really is; whoever asks has found that out (tool/extra_root.h).
+ * Paths      are where the folder really is; whoever asks has found that out (tool/place.h).
  * Threads    inside a store function. Failure: as store.h.
  */
 #ifndef DROVER_ENGINE_SESSION_ROOTS_H

@@ -17,14 +17,14 @@
 
 enum {
     CONTENT_EDIT_MAX = 4 << 20, /* Files that are edited, written or searched as a whole. */
-    CONTENT_BINARY_LOOK = 8192, /* A NUL among these first bytes: it is no text. */
+    CONTENT_BINARY_LOOK = 8192, /* A NUL among these first bytes: the file is no text. */
 };
 
 struct content {
     char *data; /* Owned, terminated. */
     size_t len;
     struct sha256_hex hash;
-    struct stat about; /* As it was when it was read. */
+    struct stat about; /* As it was when the file was read. */
 };
 void content_done(struct content *content); /* For AUTO; zeroed is allowed. */
 MUST_CHECK struct err content_read(const struct tool_place *place, int fd, size_t size_max,

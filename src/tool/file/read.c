@@ -1,8 +1,9 @@
-/* read.c: read_file: lines of a text, by number; or bytes, by offset.
+/* read.c: reading files: whole ones for other tools, and read_file: lines by number, or bytes by
+ * offset.
  *
- * The file is read once from the start to its end, in pieces: lines that were asked for are kept,
- * the rest is only counted, so that the answer can say how many there are. A line that is longer
- * than LINE_SHOWN_MAX is cut; its rest is reached by `byte`.
+ * For lines the file is read once from the start to its end, in pieces: lines that were asked for
+ * are kept, the rest is only counted, so that the answer can say how many there are. A line that is
+ * longer than LINE_SHOWN_MAX is cut; its rest is reached by `byte`.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,9 +24,126 @@ enum {
 };
 #define SCANNED_MAX ((int64_t)1 << 30)
 
+/* --- Whole files ------------------------------------------------------------------------------ */
+
+void content_done(struct content *content) {
+    mem_free(content->data);
+    *content = (struct content){0};
+}
+
+bool content_is_binary(struct bytes bytes) {
+    size_t look = bytes.len < CONTENT_BINARY_LOOK ? bytes.len : CONTENT_BINARY_LOOK;
+    return look > 0 && memchr(bytes.data, '\0', look) != NULL;
+}
+
+bool content_unchanged(const struct stat *before, const struct stat *now) {
+    return before->st_ino == now->st_ino && before->st_dev == now->st_dev &&
+           before->st_size == now->st_size && before->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+           before->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+}
+
+/* read, again where a signal cut it off. */
+static ssize_t read_some(int fd, char *into, size_t size) {
+    ssize_t got = read(fd, into, size);
+    while (got < 0 && errno == EINTR) {
+        got = read(fd, into, size);
+    }
+    return got;
+}
+
+static struct err read_refused(struct why *why) {
+    int os = errno;
+    why_set(why, "the file could not be read (error %d of the system)", os);
+    return err_from_errno(os, "tool: read");
+}
+
+/* One piece; *ret_len 0 is the end. */
+static struct err piece_read(const struct tool_place *place, int fd, char *into, size_t size,
+                             size_t *ret_len, struct why *why) {
+    if (place_is_over(place)) {
+        return err_why(why, ERR_TOO_EXPENSIVE, "reading took too long");
+    }
+    ssize_t got = read_some(fd, into, size);
+    *ret_len = got > 0 ? (size_t)got : 0;
+    return got < 0 ? read_refused(why) : ERR_OK;
+}
+
+static struct err too_large(size_t size_max, struct why *why) {
+    return err_why(why, ERR_CONFLICT,
+                   "the file is larger than %zu bytes, which is too much for this", size_max);
+}
+
+struct err content_read(const struct tool_place *place, int fd, size_t size_max,
+                        struct content *ret_content, struct why *why) {
+    AUTO(content_done) struct content content = {0};
+    if (fstat(fd, &content.about) < 0) {
+        return err_from_errno(errno, "tool: look at");
+    }
+    if ((uint64_t)content.about.st_size > size_max) {
+        return too_large(size_max, why);
+    }
+    size_t size = (size_t)content.about.st_size + 1, got = 1;
+    content.data = mem_try(size);
+    while (content.data != NULL && got > 0) {
+        if (content.len + 1 >= size) { /* The file grows meanwhile, or says nothing of its size. */
+            size_t wanted = size + PIECE < size_max + 2 ? size + PIECE : size_max + 2;
+            if (wanted <= size) {
+                return too_large(size_max, why);
+            }
+            char *grown = mem_try_grow(content.data, wanted);
+            if (grown == NULL) {
+                return err_make(ERR_OUT_OF_MEMORY, "tool: read");
+            }
+            content.data = grown;
+            size = wanted;
+        }
+        struct err err =
+            piece_read(place, fd, content.data + content.len, size - 1 - content.len, &got, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        content.len += got;
+    }
+    if (content.data == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "tool: read");
+    }
+    content.data[content.len] = '\0';
+    if (content.len > size_max) {
+        return too_large(size_max, why);
+    }
+    struct stat now;
+    if (fstat(fd, &now) < 0 || !content_unchanged(&content.about, &now)) {
+        return err_why(why, ERR_CONFLICT, "the file was changed while it was read; try again");
+    }
+    struct sha256 hash = sha256_of(content.data, content.len);
+    content.hash = sha256_hex(&hash);
+    *ret_content = content;
+    content.data = NULL; /* Handed over. */
+    return ERR_OK;
+}
+
+struct err content_hash(const struct tool_place *place, int fd, struct sha256_hex *ret_hash,
+                        struct why *why) {
+    AUTO(mem_release) char *buffer = mem_new(PIECE);
+    struct sha256_stream stream;
+    sha256_start(&stream);
+    for (size_t got = 1; got > 0;) {
+        struct err err = piece_read(place, fd, buffer, PIECE, &got, why);
+        if (err_failed(err)) {
+            return err;
+        }
+        sha256_add(&stream, buffer, got);
+    }
+    struct sha256 hash = sha256_finish(&stream);
+    *ret_hash = sha256_hex(&hash);
+    return ERR_OK;
+}
+
+/* --- By lines --------------------------------------------------------------------------------- */
+
 struct reading {
     struct tool_work *work;
-    struct place_file file;
+    struct place_opened file;
     int64_t line, lines, byte; /* Asked for; byte -1: by lines. */
     int64_t at_line;           /* The line that the scan is in, from 1. */
     int64_t line_len;          /* So far. */
@@ -33,16 +151,14 @@ struct reading {
     int64_t line_offset;       /* Where the current line begins. */
     int64_t last_shown;
     int64_t cut_at; /* The offset of the first byte that a cut line lacks; -1: none was cut. */
-    bool full, binary, more;
+    bool full, more;
     struct text kept;
 };
 
 static void reading_done(struct reading *reading) {
-    fd_release(&reading->file.fd);
+    place_close(&reading->file);
     text_done(&reading->kept);
 }
-
-/* --- By lines --------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct reading *reading) {
     return !reading->full && reading->at_line >= reading->line &&
@@ -50,23 +166,21 @@ static bool is_wanted(const struct reading *reading) {
 }
 
 /* A stretch without a newline. */
-static void keep(struct reading *reading, const char *data, size_t len) {
+static void stretch_keep(struct reading *reading, struct bytes shown) {
     if (!is_wanted(reading)) {
         return;
     }
-    if (reading->kept.len + LINE_SHOWN_MAX * 3 + HEADER_ROOM > TOOL_CONTENT_MAX &&
-        reading->line_len == 0) {
-        reading->full = true; /* Not even the longest line would be sure to fit. */
-        return;
-    }
     if (reading->line_len == 0) {
+        if (reading->kept.len + LINE_SHOWN_MAX * 3 + HEADER_ROOM > TOOL_CONTENT_MAX) {
+            reading->full = true; /* Not even the longest line would be sure to fit. */
+            return;
+        }
         text_addf(&reading->kept, "%lld\t", (long long)reading->at_line);
         reading->last_shown = reading->at_line;
     }
     size_t room =
         reading->line_len < LINE_SHOWN_MAX ? LINE_SHOWN_MAX - (size_t)reading->line_len : 0;
-    struct bytes shown = {data, len};
-    if (len > room) {
+    if (shown.len > room) {
         shown.len = utf8_cut(shown, room);
         if (reading->cut_at < 0) {
             reading->cut_at = reading->line_offset + reading->line_len + (int64_t)shown.len;
@@ -75,10 +189,10 @@ static void keep(struct reading *reading, const char *data, size_t len) {
     work_add_text(&reading->kept, shown);
 }
 
-static void end_line(struct reading *reading, int64_t next_offset) {
+static void line_end(struct reading *reading, int64_t next_offset) {
     if (is_wanted(reading)) {
         if (reading->line_len == 0) {
-            keep(reading, "", 0);
+            stretch_keep(reading, BYTES(""));
         }
         if (reading->line_len > LINE_SHOWN_MAX) {
             text_addf(&reading->kept, " [cut: the line has %lld bytes]",
@@ -91,91 +205,64 @@ static void end_line(struct reading *reading, int64_t next_offset) {
     reading->line_offset = next_offset;
 }
 
-static void scan(struct reading *reading, struct bytes piece) {
-    const char *at = piece.data, *end = piece.data + piece.len;
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline == NULL ? end : newline;
-        if (stop > at) {
-            keep(reading, at, (size_t)(stop - at));
-            reading->line_len += stop - at;
+static void piece_scan(struct reading *reading, struct bytes piece) {
+    const char *start = piece.data, *end = piece.data + piece.len;
+    for (struct bytes line; bytes_next(&piece, '\n', &line);) {
+        if (line.len > 0) {
+            stretch_keep(reading, line);
+            reading->line_len += (int64_t)line.len;
         }
-        if (newline == NULL) {
-            return;
+        if (line.data + line.len < end) { /* There is a newline. */
+            line_end(reading, reading->offset + (piece.data - start));
         }
-        end_line(reading, reading->offset + (newline + 1 - piece.data));
-        at = newline + 1;
     }
 }
 
-static struct err scan_all(struct reading *reading, char *buffer) {
+static struct err read_lines(struct reading *reading) {
     struct tool_work *work = reading->work;
-    for (;;) {
+    const char *name = reading->file.real.text;
+    AUTO(mem_release) char *buffer = mem_new(PIECE);
+    for (ssize_t got = 1; got > 0; reading->offset += got) {
         if (place_is_over(work->place) || reading->offset > SCANNED_MAX) {
-            reading->more =
-                true; /* What was kept is told; how many lines there are is not known. */
-            return ERR_OK;
-        }
-        ssize_t got = read(reading->file.fd, buffer, PIECE);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            why_set(&work->why, "\"%.200s\" could not be read (error %d of the system)",
-                    reading->file.real.text, errno);
-            return err_from_errno(errno, "tool: read");
-        }
-        if (reading->offset == 0 && content_is_binary((struct bytes){buffer, (size_t)got})) {
-            reading->binary = true;
-            return ERR_OK;
-        }
-        if (got == 0) {
+            reading->more = true; /* The number of lines is not known. */
             break;
         }
-        scan(reading, (struct bytes){buffer, (size_t)got});
-        reading->offset += got;
+        got = read_some(reading->file.fd, buffer, PIECE);
+        if (got < 0) {
+            int os = errno;
+            why_set(&work->why, "\"%.200s\" could not be read (error %d of the system)", name, os);
+            return err_from_errno(os, "tool: read");
+        }
+        struct bytes piece = {buffer, (size_t)got};
+        if (reading->offset == 0 && content_is_binary(piece)) {
+            return err_why(&work->why, ERR_CONFLICT,
+                           "\"%.160s\" is no text (%lld bytes with NUL among them); `byte` reads "
+                           "it as it is",
+                           name, (long long)reading->file.about.st_size);
+        }
+        piece_scan(reading, piece);
     }
-    if (reading->line_len > 0) {
-        end_line(reading, reading->offset);
+    if (!reading->more && reading->line_len > 0) {
+        line_end(reading, reading->offset);
     }
-    return ERR_OK;
-}
-
-static void tell_lines(struct reading *reading) {
-    struct text *content = &reading->work->result->content;
-    int64_t total = reading->at_line - 1;
-    const char *name = reading->file.real.text;
-    if (reading->last_shown == 0) {
+    struct text *content = &work->result->content;
+    long long total = reading->at_line - 1, last = reading->last_shown;
+    if (last == 0) {
         text_addf(content, "%s: %s; it has %lld lines\n", name,
-                  total == 0 ? "the file is empty" : "nothing at these lines", (long long)total);
-        return;
+                  total == 0 ? "the file is empty" : "nothing at these lines", total);
+        return ERR_OK;
     }
-    text_addf(content, "%s, lines %lld to %lld of %lld%s\n", name, (long long)reading->line,
-              (long long)reading->last_shown, (long long)total, reading->more ? " or more" : "");
+    text_addf(content, "%s, lines %lld to %lld of %lld%s\n", name, (long long)reading->line, last,
+              total, reading->more ? " or more" : "");
     text_add(content, reading->kept.data, reading->kept.len);
-    if (reading->last_shown < total) {
-        text_addf(content, "[%lld more lines; the next is line %lld]\n",
-                  (long long)(total - reading->last_shown), (long long)reading->last_shown + 1);
+    if (last < total) {
+        text_addf(content, "[%lld more lines; the next is line %lld]\n", total - last, last + 1);
     }
     if (reading->cut_at >= 0) {
         text_addf(content, "[the rest of the first line that was cut begins at byte %lld]\n",
                   (long long)reading->cut_at);
     }
-}
-
-static struct err read_lines(struct reading *reading) {
-    AUTO(mem_release) char *buffer = mem_new(PIECE);
-    struct err err = scan_all(reading, buffer);
-    if (!err_failed(err) && reading->binary) {
-        why_set(&reading->work->why,
-                "\"%.160s\" is no text (%lld bytes with NUL among them); `byte` reads it as it is",
-                reading->file.real.text, (long long)reading->file.about.st_size);
-        err = err_make(ERR_CONFLICT, "tool: binary");
-    }
-    if (!err_failed(err)) {
-        tell_lines(reading);
-    }
-    return err;
+    return ERR_OK;
 }
 
 /* --- By bytes --------------------------------------------------------------------------------- */
@@ -190,9 +277,7 @@ static struct err read_bytes(struct reading *reading) {
             continue;
         }
         if (got < 0) {
-            why_set(&reading->work->why, "the file could not be read (error %d of the system)",
-                    errno);
-            return err_from_errno(errno, "tool: read");
+            return read_refused(&reading->work->why);
         }
         if (got == 0) {
             break;
@@ -222,21 +307,16 @@ static struct err read_bytes(struct reading *reading) {
 
 struct err tool_read_file(struct tool_work *work) {
     const json_t *input = work->call->input;
-    AUTO(reading_done) struct reading reading = {.work = work, .file = {.fd = -1}, .cut_at = -1};
-    text_init(&reading.kept, TOOL_CONTENT_MAX);
-    reading.line = input_int(input, "line", 1);
-    reading.lines = input_int(input, "lines", LINES_DEFAULT);
-    reading.byte = input_int(input, "byte", -1);
-    reading.at_line = 1;
-    struct place_path path;
-    struct err err =
-        place_resolve(work->place, json_str(input, "path", ""), ROOT_READ, &path, &work->why);
-    if (!err_failed(err)) {
-        err = place_open_file(work->place, &path, &reading.file, &work->why);
-    }
-    if (!err_failed(err)) {
-        err = work_arrive(work, path.shown, reading.file.real.text);
-    }
+    AUTO(reading_done)
+    struct reading reading = {.work = work,
+                              .file = {.fd = -1},
+                              .line = input_int(input, "line", 1),
+                              .lines = input_int(input, "lines", LINES_DEFAULT),
+                              .byte = input_int(input, "byte", -1),
+                              .at_line = 1,
+                              .cut_at = -1,
+                              .kept = text_up_to(TOOL_CONTENT_MAX)};
+    struct err err = work_open_place(work, json_str(input, "path", ""), PLACE_FILE, &reading.file);
     if (err_failed(err) || work->step == WORK_LOOK) {
         return err;
     }
@@ -246,8 +326,5 @@ struct err tool_read_file(struct tool_work *work) {
         !content_unchanged(&reading.file.about, &now)) {
         text_add_str(&work->result->content, "[it was changed while it was read]\n");
     }
-    if (!err_failed(err) && text_failed(&work->result->content)) {
-        err = text_error(&work->result->content, "tool: result");
-    }
-    return err;
+    return err_failed(err) ? err : work_texts_fit(work, NULL);
 }

@@ -22,7 +22,17 @@ enum {
     WEB_BODY_MAX = 4 << 20,
     WEB_TIME_MS = 30 * 1000,
     WEB_URL_MAX = 2048,
+    URL_SIZE = WEB_URL_MAX + 1,
 };
+
+/* Where a redirect leads: a reference, resolved against the URL it came from (RFC 3986). Only http
+ * and https come out, with a host, without a name or a password, without a fragment. Whatever the
+ * guard of addresses must know is left to it. Any thread. */
+struct url {
+    char text[URL_SIZE];
+};
+/* `base` NULL: the reference is whole. False: it is nothing that is fetched. */
+MUST_CHECK bool url_join(const struct url *base, struct bytes reference, struct url *ret_url);
 
 struct web_order {
     struct loop *loop;

@@ -1,9 +1,12 @@
-/* worktree.c: paths and a few files of git's own.
+/* git.c: paths and a few files of git's own. .git/HEAD is
+ *
+ *   "ref: refs/heads/NAME\n"   on a branch
+ *   40 or 64 hex digits        on none
  *
  * A second working tree has a file .git, "gitdir: FOLDER\n". In that folder are its HEAD and, until
  * `git worktree add` has written all files, a file `locked`; what that leaves when it is ended, it
  * removes, and what is left when it is killed has the file still. */
-#include "tool/worktree.h"
+#include "tool/git.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,15 +18,69 @@
 
 #include "base/fd.h"
 #include "base/utf8.h"
-#include "tool/place_path.h"
+#include "tool/context_files.h"
+#include "tool/place.h"
 
-enum { LINE_MAX_BYTES = LIMIT_PATH_MAX + 64 };
+enum { LINE_MAX_BYTES = LIMIT_PATH_MAX + 64, HEAD_MAX = 1024, BRANCH_MAX = 250 };
 
 struct line {
     char text[LINE_MAX_BYTES];
 };
 
+static const char ref[] = "ref: refs/heads/";
 static const char gitdir[] = "gitdir: ";
+
+/* --- The branch ------------------------------------------------------------------------------- */
+
+static bool is_branch(struct bytes name) {
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        if (c <= ' ' || c == 0x7f || memchr("~^:?*[\\<>", c, 10) != NULL) {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= BRANCH_MAX;
+}
+
+static bool is_commit(const char *text) {
+    size_t len = strlen(text);
+    return (len == 40 || len == 64) && strspn(text, "0123456789abcdef") == len;
+}
+
+/* The one line of a file of a project, without its end. */
+static bool line_read(const char *root, const char *path, struct context_text *ret_line) {
+    if (context_read(root, path, HEAD_MAX, ret_line) != CONTEXT_FOUND || ret_line->cut) {
+        return false;
+    }
+    while (ret_line->len > 0 && strchr("\r\n", ret_line->data[ret_line->len - 1]) != NULL) {
+        ret_line->data[--ret_line->len] = '\0';
+    }
+    return true;
+}
+
+void git_state_write(const char *root, struct text *text) {
+    AUTO(context_text_done) struct context_text head = {.data = NULL};
+    AUTO(context_text_done) struct context_text link = {.data = NULL};
+    if (!line_read(root, ".git/HEAD", &head)) {
+        context_text_done(&head);
+        if (!line_read(root, ".git", &link) || strncmp(link.data, gitdir, sizeof gitdir - 1) != 0) {
+            return;
+        }
+        const char *folder = link.data + sizeof gitdir - 1;
+        if (folder[0] != '/' || strlen(folder) >= LIMIT_PATH_MAX ||
+            !line_read(folder, "HEAD", &head)) {
+            return;
+        }
+    }
+    const char *branch = head.data + sizeof ref - 1;
+    if (strncmp(head.data, ref, sizeof ref - 1) == 0 && is_branch(bytes_of(branch))) {
+        text_addf(text, "Git: on the branch %s.\n", branch);
+    } else if (is_commit(head.data)) {
+        text_addf(text, "Git: at the commit %.12s, on no branch.\n", head.data);
+    }
+}
+
+/* --- Where a working tree stands -------------------------------------------------------------- */
 
 /* The one line of a small file. */
 static bool read_line(int folder, const char *name, struct line *ret_line) {
@@ -44,20 +101,14 @@ static bool read_line(int folder, const char *name, struct line *ret_line) {
     return true;
 }
 
-/* --- Where it stands -------------------------------------------------------------------------- */
-
-static struct err refuse(enum err_code code, struct why *why, const char *words) {
-    return err_why(why, code, "%s", words);
-}
-
 static bool has_git(const char *folder) {
     char path[LIMIT_PATH_MAX + 8];
     struct stat about;
-    (void)snprintf(path, sizeof path, "%s/.git", folder); /* It fits. */
+    (void)snprintf(path, sizeof path, "%s/.git", folder); /* Fits. */
     return lstat(path, &about) == 0 && (S_ISDIR(about.st_mode) || S_ISREG(about.st_mode));
 }
 
-/* Of a second working tree, the folder of the first: ".git/worktrees/NAME" is cut off. */
+/* Folder of the first working tree, from that of a second: ".git/worktrees/NAME" is cut off. */
 static bool cut_to_first(char *folder) {
     static const char inner[] = "/.git/worktrees/";
     char *name = strrchr(folder, '/');
@@ -79,14 +130,6 @@ static int open_inner(int folder) {
     return openat(folder, line.text + sizeof gitdir - 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-static void find_first(struct worktree *worktree) {
-    AUTO(fd_release) int fd = open(worktree->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    AUTO(fd_release) int inner = fd < 0 ? -1 : open_inner(fd);
-    char first[LIMIT_PATH_MAX];
-    bool second = inner >= 0 && place__path_of(inner, first, sizeof first) && cut_to_first(first);
-    (void)snprintf(worktree->top, sizeof worktree->top, "%s", second ? first : worktree->from);
-}
-
 /* Into a folder that is there afterwards, and no link. */
 static int step_into(int folder, const char *name) {
     if (mkdirat(folder, name, 0777) < 0 && errno != EEXIST) {
@@ -105,8 +148,8 @@ static bool write_ignore(int folder) {
            (about.st_size > 0 || pwrite(fd, "*\n", 2, 0) == 2);
 }
 
-/* Those that were kept are nobody's but the user's; his disk has an end. */
-static bool is_crowded(int trees, const char *run) {
+/* Kept working trees belong to the user, whose disk has an end. */
+static bool is_full(int trees, const char *run) {
     size_t count = 0;
     int fd = openat(trees, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir ends it. */
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -127,7 +170,7 @@ static struct err make_above(const char *top, const char *run, struct why *why) 
     AUTO(fd_release) int ours = fd < 0 ? -1 : step_into(fd, ".drover");
     AUTO(fd_release) int trees = ours < 0 ? -1 : step_into(ours, "worktrees");
     if (trees >= 0 && write_ignore(trees)) {
-        if (!is_crowded(trees, run)) {
+        if (!is_full(trees, run)) {
             return ERR_OK;
         }
         return err_why(
@@ -152,9 +195,9 @@ static bool join(char *into, const char *folder, const char *rest) {
 static bool paths_fill(struct worktree *worktree, const char *real, const char *run) {
     char rest[LIMIT_PATH_MAX];
     struct stat about;
-    const char *below = place__below(real, worktree->from);
+    const char *below = place_below(real, worktree->from);
     (void)snprintf(rest, sizeof rest, ".drover/worktrees/%s", run); /* Short. */
-    /* Of a submodule, and where somebody wished so, .git is a file that names it. */
+    /* In a submodule, and where somebody wished so, .git is a file that names it. */
     if (!join(worktree->git, worktree->top, ".git") || lstat(worktree->git, &about) < 0 ||
         !S_ISDIR(about.st_mode)) {
         worktree->git[0] = '\0';
@@ -169,25 +212,30 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
                          struct worktree *ret_worktree, struct why *why) {
     AUTO(fd_release) int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     char real[LIMIT_PATH_MAX];
-    if (fd < 0 || !place__path_of(fd, real, sizeof real)) {
-        return refuse(ERR_NOT_FOUND, why, "the root of the workflow cannot be opened");
+    if (fd < 0 || !place_path_of(fd, real, sizeof real)) {
+        return err_why(why, ERR_NOT_FOUND, "the root of the workflow cannot be opened");
     }
     memcpy(ret_worktree->from, real, sizeof real);
     while (ret_worktree->from[0] != '\0' && !has_git(ret_worktree->from)) {
-        *strrchr(ret_worktree->from, '/') = '\0'; /* It is absolute. */
+        *strrchr(ret_worktree->from, '/') = '\0'; /* The path is absolute. */
     }
     if (ret_worktree->from[0] == '\0') {
         return err_why(why, ERR_NOT_FOUND,
                        "%.200s is in no git repository, and only there are working trees", real);
     }
-    find_first(ret_worktree);
+    AUTO(fd_release) int from = open(ret_worktree->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO(fd_release) int inner = from < 0 ? -1 : open_inner(from);
+    char first[LIMIT_PATH_MAX];
+    bool second = inner >= 0 && place_path_of(inner, first, sizeof first) && cut_to_first(first);
+    (void)snprintf(ret_worktree->top, sizeof ret_worktree->top, "%s",
+                   second ? first : ret_worktree->from);
     if (!paths_fill(ret_worktree, real, run)) {
-        return refuse(ERR_BAD_FIELD, why, "the path of its working tree would be too long");
+        return err_why(why, ERR_BAD_FIELD, "the path of its working tree would be too long");
     }
-    if (closed[0] != '\0' && place__below(ret_worktree->path, closed) != NULL) {
-        return refuse(ERR_FORBIDDEN, why, "its working tree would stand in drover's own folder");
+    if (closed[0] != '\0' && place_below(ret_worktree->path, closed) != NULL) {
+        return err_why(why, ERR_FORBIDDEN, "its working tree would stand in drover's own folder");
     }
-    if (held && closed[0] != '\0' && place__below(closed, ret_worktree->top) != NULL) {
+    if (held && closed[0] != '\0' && place_below(closed, ret_worktree->top) != NULL) {
         return err_why(
             why, ERR_FORBIDDEN,
             "drover's own folder stands in the repository %.200s, and around that there is no "
@@ -214,9 +262,8 @@ struct worktree_look worktree_look(const char *path) {
     bool whole = inner >= 0 && faccessat(inner, "locked", F_OK, 0) < 0 && errno == ENOENT &&
                  read_line(inner, "HEAD", &head);
     look.state = whole ? WORKTREE_WHOLE : WORKTREE_HALF;
-    size_t len = whole ? strspn(head.text, "0123456789abcdef") : 0;
-    if ((len == 40 || len == 64) && head.text[len] == '\0') {
-        memcpy(look.head, head.text, len + 1);
+    if (whole && is_commit(head.text)) {
+        memcpy(look.head, head.text, strlen(head.text) + 1);
     }
     return look;
 }

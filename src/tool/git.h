@@ -1,30 +1,37 @@
-/* worktree.h: where the working tree of an agent stands, and how far its making has come.
+/* git.h: the repository of a project, read from its files: no program is run. The branch; and where
+ * the working tree of an agent stands, and how far its making has come.
  *
  *   TOP/.drover/worktrees/RUN     TOP: the folder with .git that the root of the workflow lies in
  *
  * A root that is itself in a second working tree of a repository has its agents' beside the first
  * one. `.drover/worktrees` holds a .gitignore, so the project's own status stays clean.
  *
- * Promise    nothing is made through a link, and no program is run. What is told of a tree stands
- *            in its files: the order in which `git worktree add` writes them says whether it came
- *            to its end.
+ * Promise    nothing is made through a link, nor read through one that leads out of the project.
+ *            The state of a tree follows from its files: the order in which `git worktree add`
+ *            writes them says whether it came to its end. Only names that git itself allows for a
+ *            branch are shown; a repository that is damaged, or laid out in a way that is not known
+ *            here, says nothing.
  * Ownership  plain memory.
  * Threads    the pool: it blocks on the disk.
- * Failure    `why` is a sentence for whoever asked for the agent.
+ * Failure    `why` is a sentence for the user who asked for the agent.
  */
-#ifndef DROVER_TOOL_WORKTREE_H
-#define DROVER_TOOL_WORKTREE_H
+#ifndef DROVER_TOOL_GIT_H
+#define DROVER_TOOL_GIT_H
 
 #include "base/base.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/text.h"
 
-enum { WORKTREE_BASE = 65, WORKTREES_MAX = 1000 /* Of one repository. */ };
+/* Adds a line: the branch, or the commit where there is none; nothing without a repository. */
+void git_state_write(const char *root, struct text *text);
+
+enum { WORKTREE_BASE = 65, WORKTREES_MAX = 1000 /* In a repository. */ };
 
 struct worktree {
     char top[LIMIT_PATH_MAX];  /* Where .drover stands. */
     char from[LIMIT_PATH_MAX]; /* The working tree that the root lies in: its HEAD is taken. */
-    char path[LIMIT_PATH_MAX]; /* Of the new one. */
+    char path[LIMIT_PATH_MAX]; /* The new tree. */
     char root[LIMIT_PATH_MAX]; /* In it, what the root is in `from`. */
     char git[LIMIT_PATH_MAX];  /* The repository, where it is the folder TOP/.git; "": elsewhere. */
 };
@@ -35,9 +42,9 @@ MUST_CHECK struct err worktree_find(const char *root, const char *run, const cha
 
 enum worktree_state {
     WORKTREE_NONE,
-    WORKTREE_HALF, /* It is not known to be whole. */
+    WORKTREE_HALF, /* Not known to be whole. */
     WORKTREE_WHOLE,
-    WORKTREE_STRANGE, /* Something else has its name. */
+    WORKTREE_STRANGE, /* The name is that of something else. */
 };
 struct worktree_look {
     enum worktree_state state;
