@@ -201,16 +201,17 @@ static void openapi_write(const struct http_server *server, struct text *text) {
               "\"scheme\":\"bearer\"}},\"responses\":{\"problem\":{\"description\":"
               "\"A refusal; 'code' is stable\",\"content\":{\"%s\":{\"schema\":%s}}}}},",
               PROBLEM_MEDIA, problem_schema);
-    text_addf(text,
-              "\"x-limits\":{\"connections\":%u,\"connectionsPerAddress\":%u,"
-              "\"requestsInFlight\":%u,\"headers\":%u,\"headerBytes\":%zu,\"urlBytes\":%zu,"
-              "\"bodyBytes\":%zu,\"bodiesBytes\":%zu,\"answersBytes\":%zu,\"headMs\":%u,\"bodyMs\":"
-              "%u,\"idleMs\":%u,\"writeMs\":%u,\"heartbeatMs\":%u,\"subscriptionsPerSocket\":%u}",
-              limits->connections_max, limits->per_address_max, limits->pipeline_max,
-              limits->headers_max, limits->head_bytes_max, limits->url_bytes_max,
-              limits->body_bytes_max, limits->bodies_bytes_max, limits->answers_bytes_max,
-              limits->head_ms, limits->body_ms, limits->idle_ms, limits->write_ms,
-              limits->heartbeat_ms, limits->subscriptions_max);
+    text_addf(
+        text,
+        "\"x-limits\":{\"connections\":%zu,\"connectionsPerAddress\":%zu,"
+        "\"requestsInFlight\":%zu,\"headers\":%zu,\"headerBytes\":%zu,\"urlBytes\":%zu,"
+        "\"bodyBytes\":%zu,\"bodiesBytes\":%zu,\"answersBytes\":%zu,\"headMs\":%zu,\"bodyMs\":"
+        "%zu,\"idleMs\":%zu,\"writeMs\":%zu,\"heartbeatMs\":%zu,\"subscriptionsPerSocket\":"
+        "%zu}",
+        limits->connections_max, limits->per_address_max, limits->pipeline_max, limits->headers_max,
+        limits->head_bytes_max, limits->url_bytes_max, limits->body_bytes_max,
+        limits->bodies_bytes_max, limits->answers_bytes_max, limits->head_ms, limits->body_ms,
+        limits->idle_ms, limits->write_ms, limits->heartbeat_ms, limits->subscriptions_max);
     text_add_str(text, ",\"x-codes\":{");
     for (enum err_code code = ERR_NONE + 1; code < ERR_CODES; code++) {
         text_add_name(text, err_name(code));
@@ -237,7 +238,7 @@ static void readyz(struct exchange *exchange, void *ctx) {
     const struct http_options *options = &server->options;
     struct why why = {0};
     struct err err = ERR_OK;
-    if (server->draining) {
+    if (server->state >= SERVER_DRAINING) {
         err = err_make(ERR_CLOSING, "http: ready");
     } else if (options->ready != NULL) {
         err = options->ready(options->ctx, &why);

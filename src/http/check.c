@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "engine/token/token.h"
-#include "http/inside.h"
+#include "http/conn.h"
 
 static struct err check_host(const struct exchange *exchange, struct why *why) {
     const struct host_rules *rules = &exchange->conn->listener->rules;
@@ -94,8 +94,9 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     const struct http_options *options = &exchange->server->options;
     struct bytes value;
     if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
-        if (exchange->conn->local) {
-            exchange->identity = (struct identity){.owner = "local", .scopes = SCOPE_ALL};
+        if (exchange->conn->scopes != 0) {
+            exchange->identity =
+                (struct identity){.owner = "local", .scopes = exchange->conn->scopes};
             return ERR_OK;
         }
         return exchange->conn->listener->is_unix
@@ -206,7 +207,6 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
 void exchange_check(struct exchange *exchange) {
     struct request *request = &exchange->request;
     struct why why = {0};
-    exchange->checked = true;
     exchange->head_only = is_method(exchange, "HEAD");
     exchange->close = !request->keep_alive;
     struct err err = check_all(exchange, &why);
@@ -214,13 +214,14 @@ void exchange_check(struct exchange *exchange) {
                  request->minor > 0;
     bool answered = exchange->state == EXCHANGE_ANSWERED;
     if (!err_failed(err) && !answered) {
-        exchange->continue_due = waits;
+        exchange_go(exchange, waits ? EXCHANGE_EXPECTED : EXCHANGE_BODY);
         return;
     }
     /* What still comes of the body is dropped, so that the connection can go on. A client that
      * waits for a word before it sends one may send it or not, and one that wants to send too much
      * will not be listened to for so long: those connections end. */
     request->discard = true;
+    request->wants_upgrade = false;
     exchange->close = exchange->close || waits || err_failed(check_length(request, &why));
     if (!answered) {
         exchange_problem(exchange, err, &why);

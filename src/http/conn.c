@@ -7,7 +7,8 @@
  *     │     │ └────────────┴────────────────────────────────────┘
  *     │     │ too many in flight, or an upgrade is asked for
  *     │     ├──────────> HELD ──> IDLE when answers have left
- *     │     │              └────> STREAM when an outlet takes over (from any state above)
+ *     │     │              └────> STREAM when an outlet takes over (from any state above);
+ *     │     │                     BROKEN when the outlet gives the connection up
  *     │     │
  *     │  refused, close asked for, end of input, drained: from each of these
  *     │     └──────────> ENDING ──> LINGER ──> CLOSING
@@ -28,7 +29,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
-#include "http/inside.h"
+#include "http/conn.h"
 #include "loop/loop_uv.h"
 
 enum {
@@ -44,24 +45,23 @@ enum {
 static_assert((int)OUTLET_PIECES_MAX <= (int)PIECES_MAX, "a stream's write fits");
 
 static void conn_flush(struct conn *conn);
-
-#define TO(state) (1U << (state))
-static const unsigned edges[CONN_STATES] = {
-    [CONN_IDLE] = TO(CONN_HEAD) | TO(CONN_HELD) | TO(CONN_STREAM) | TO(CONN_ENDING),
-    [CONN_HEAD] = TO(CONN_IDLE) | TO(CONN_BODY) | TO(CONN_STREAM) | TO(CONN_ENDING),
-    [CONN_BODY] = TO(CONN_IDLE) | TO(CONN_STREAM) | TO(CONN_ENDING),
-    [CONN_HELD] = TO(CONN_IDLE) | TO(CONN_STREAM) | TO(CONN_ENDING),
-    [CONN_STREAM] = TO(CONN_ENDING),
-    [CONN_ENDING] = TO(CONN_STREAM) | TO(CONN_LINGER),
-};
+static void conn_read_more(struct conn *conn);
 
 static void conn_go(struct conn *conn, enum conn_state to) {
-    if (conn->state == to) {
-        return;
-    }
-    assert(conn->state != CONN_CLOSING);
-    assert(to == CONN_CLOSING || (edges[conn->state] & TO(to)) != 0);
+#define TO(state) (1U << (state))
+    static const unsigned edges[CONN_STATES] = {
+        [CONN_IDLE] = TO(CONN_HEAD) | TO(CONN_HELD) | TO(CONN_STREAM) | TO(CONN_ENDING),
+        [CONN_HEAD] = TO(CONN_IDLE) | TO(CONN_BODY) | TO(CONN_STREAM) | TO(CONN_ENDING),
+        [CONN_BODY] = TO(CONN_IDLE) | TO(CONN_STREAM) | TO(CONN_ENDING),
+        [CONN_HELD] = TO(CONN_IDLE) | TO(CONN_STREAM) | TO(CONN_ENDING),
+        [CONN_STREAM] = TO(CONN_BROKEN) | TO(CONN_ENDING),
+        [CONN_ENDING] = TO(CONN_STREAM) | TO(CONN_BROKEN) | TO(CONN_LINGER),
+        [CONN_LINGER] = TO(CONN_BROKEN),
+    };
+    assert(conn->state == to || to == CONN_CLOSING || (edges[conn->state] & TO(to)) != 0);
+    assert(conn->state == to || conn->state != CONN_CLOSING);
     conn->state = to;
+#undef TO
 }
 
 /* --- Admission -------------------------------------------------------------------------------- */
@@ -72,22 +72,21 @@ static void conn_go(struct conn *conn, enum conn_state to) {
 static bool conn_has_room(const struct conn *conn) {
     const struct http_server *server = conn->server;
     const struct exchange *last = conn->last;
-    if (conn->in_flight >= server->limits.pipeline_max || conn->writing != NULL ||
-        conn->upgrading) {
-        return false;
-    }
-    if (last == NULL) {
-        return true;
+    if (last == NULL || conn->writing != NULL) {
+        return conn->writing == NULL;
     }
     /* A large body takes its way through the pool, and a later request must not overtake it: a
-     * client that sends two appends in a row means them in that order. */
-    if (last->state == EXCHANGE_PARSING || (last->state == EXCHANGE_HANDLING && last->holds_next)) {
+     * client that sends two appends in a row means them in that order. Nothing can be read after a
+     * request that may turn the connection into a WebSocket. */
+    if (last->state == EXCHANGE_PARSING || last->state == EXCHANGE_HOLDING ||
+        last->request.wants_upgrade) {
         return false;
     }
     /* Answers that wait for their clients, and a guess at those that are being made for requests
-     * behind others. Without the guess a client could ask for many pages in one write, before the
+     * after others. Without the guess a client could ask for many pages in one write, before the
      * first of them is there to be counted. */
-    return server->exchange_count < (size_t)server->limits.connections_max * 2 &&
+    return conn->in_flight < server->limits.pipeline_max &&
+           server->exchange_count < (size_t)server->limits.connections_max * 2 &&
            server->answer_bytes + server->ahead_bytes < server->limits.ahead_bytes_max;
 }
 
@@ -119,7 +118,7 @@ static void conn_refuse(struct conn *conn, struct err err, const struct why *why
     conn_deadline(conn, 0);
     conn_go(conn, CONN_ENDING);
     exchange->close = true;
-    if (exchange->state == EXCHANGE_READING) {
+    if (exchange->state < EXCHANGE_PARSING) {
         exchange_problem(exchange, err, why);
     } else {
         conn_answered(conn); /* The refusal is out or on its way; the connection ends now. */
@@ -134,9 +133,21 @@ void conn_reject(struct conn *conn, struct err err, const struct why *why) {
 
 /* --- Deadlines -------------------------------------------------------------------------------- */
 
-static void conn_expired(struct conn *conn) {
+static void conn_timer_fire(struct timer *timer) {
+    struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
+    uint64_t now_ms = uv_now(loop_uv(conn->server->loop));
     struct why why;
+    conn->timer_due_ms = 0;
+    if (conn->deadline_ms > now_ms) {
+        conn->timer_due_ms = conn->deadline_ms;
+        timer_start(conn->server->loop, timer, conn->deadline_ms - now_ms, conn_timer_fire);
+        return;
+    }
+    bool was_armed = conn->deadline_ms != 0;
     conn->deadline_ms = 0;
+    if (!was_armed) {
+        return;
+    }
     if (conn->state == CONN_LINGER || (conn->state == CONN_IDLE && conn->first == NULL)) {
         conn_close(conn);
         return;
@@ -156,19 +167,7 @@ static void conn_expired(struct conn *conn) {
     conn_refuse(conn, err_make(ERR_REQUEST_TIMEOUT, "http: read"), &why);
 }
 
-static void conn_timer_fire(struct timer *timer) {
-    struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
-    uint64_t now_ms = uv_now(loop_uv(conn->server->loop));
-    conn->timer_due_ms = 0;
-    if (conn->deadline_ms > now_ms) {
-        conn->timer_due_ms = conn->deadline_ms;
-        timer_start(conn->server->loop, timer, conn->deadline_ms - now_ms, conn_timer_fire);
-    } else if (conn->deadline_ms != 0) {
-        conn_expired(conn);
-    }
-}
-
-void conn_deadline(struct conn *conn, unsigned after_ms) {
+void conn_deadline(struct conn *conn, uint64_t after_ms) {
     if (after_ms == 0) {
         conn->deadline_ms = 0;
         return;
@@ -195,26 +194,18 @@ static char *conn_stash_take(struct conn *conn, size_t *ret_len) {
 
 static void conn_on_closed(uv_handle_t *handle) {
     struct conn *conn = CONTAINER_OF(handle, struct conn, uv.handle);
-    struct http_server *server = conn->server;
-    loop_breathe(server->loop);
+    size_t len = 0;
+    loop_breathe(conn->server->loop);
     assert(conn->first == NULL);
     assert(conn->writing == NULL);
-    if (server->walk == &conn->link) {
-        server->walk = conn->link.next;
-    }
-    link_remove(&conn->link);
-    server->stats.connections--;
-    addresses_release(&server->addresses, conn->address);
-    size_t len = 0;
     mem_free(conn_stash_take(conn, &len));
-    mem_free(conn);
-    server_end_if_empty(server);
+    server_conn_gone(conn);
 }
 
 /* Takes an exchange off its connection: what is in the hands of its handler stays there, without a
  * client. */
 static void conn_let_go(struct exchange *exchange) {
-    bool handled = exchange->state == EXCHANGE_PARSING || exchange->state == EXCHANGE_HANDLING;
+    bool handled = exchange->state >= EXCHANGE_PARSING && exchange->state <= EXCHANGE_HOLDING;
     exchange->conn = NULL;
     if (exchange->state == EXCHANGE_STREAMING) {
         exchange->outlet->ops->gone(exchange->outlet);
@@ -327,87 +318,71 @@ static void write_done(uv_write_t *req, int status) {
     }
 }
 
-/* Keeps the pieces until the socket takes them: shared bytes by their reference, others by a copy.
- * False: nothing was kept, for want of memory or because the socket is broken. */
-static bool write_keep(struct conn *conn, const struct outlet_piece *pieces, unsigned count) {
-    uv_buf_t bufs[PIECES_MAX];
-    size_t copies = 0, total = 0;
-    for (unsigned i = 0; i < count; i++) {
-        copies += pieces[i].buffer == NULL ? pieces[i].bytes.len : 0;
-    }
-    struct conn_write *write = mem_try(sizeof *write + copies);
-    if (write == NULL) {
-        return false;
-    }
-    memset(write, 0, sizeof *write);
-    char *copy = write->copied;
-    for (unsigned i = 0; i < count; i++) {
-        struct bytes bytes = pieces[i].bytes;
-        if (pieces[i].buffer != NULL) {
-            write->buffers[write->buffer_count++] = pieces[i].buffer;
-        } else {
-            memcpy(copy, bytes.data, bytes.len);
-            bytes.data = copy;
-            copy += bytes.len;
-        }
-        bufs[i] = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
-        total += bytes.len;
-    }
-    write->conn = conn;
-    conn->writing = write;
-    conn->server->stats.bytes_written += total;
-    if (uv_write(&write->req, &conn->uv.stream, bufs, count, write_done) != 0) {
-        conn->writing = NULL;
-        mem_free(write);
-        return false;
-    }
-    write->left = bytes_left(conn);
-    timer_start(conn->server->loop, &write->stall, conn->server->limits.write_ms, write_stalled);
-    return true;
-}
-
 enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
 
-/* Ends the references of the pieces, or keeps them for as long as needed. *ret_kept: bytes that the
- * socket did not take. WRITTEN_NOT: the connection must end. */
+/* Ends the references of the pieces. What the socket does not take is kept until it does: shared
+ * bytes by their reference, others by a copy. *ret_kept: how many bytes those are. WRITTEN_NOT: the
+ * connection must end, for want of memory or because the socket is broken. */
 static enum written conn_write_pieces(struct conn *conn, const struct outlet_piece *pieces,
                                       unsigned count, size_t *ret_kept) {
     uv_buf_t bufs[PIECES_MAX] = {{0}};
-    size_t total = 0;
+    struct outlet_piece rest[PIECES_MAX];
+    size_t total = 0, copies = 0;
+    unsigned rest_count = 0;
     for (unsigned i = 0; i < count; i++) {
         bufs[i] = uv_buf_init((char *)pieces[i].bytes.data, (unsigned)pieces[i].bytes.len);
         total += pieces[i].bytes.len;
     }
     int rc = uv_try_write(&conn->uv.stream, bufs, count);
+    bool broken = rc < 0 && rc != UV_EAGAIN;
     size_t done = rc > 0 ? (size_t)rc : 0;
-    conn->server->stats.bytes_written += done;
-    struct outlet_piece rest[PIECES_MAX];
-    unsigned rest_count = 0;
     *ret_kept = total - done;
+    conn->server->stats.bytes_written += broken ? 0 : total;
     for (unsigned i = 0; i < count; i++) {
         struct bytes bytes = pieces[i].bytes;
-        size_t cut = done < bytes.len ? done : bytes.len;
-        done -= cut;
-        if (cut < bytes.len && (rc >= 0 || rc == UV_EAGAIN)) {
-            rest[rest_count++] = (struct outlet_piece){.bytes = {bytes.data + cut, bytes.len - cut},
-                                                       .buffer = pieces[i].buffer};
-        } else {
+        size_t out = done < bytes.len ? done : bytes.len;
+        done -= out;
+        if (out == bytes.len || broken) {
             hub_buffer_unref(pieces[i].buffer);
+            continue;
+        }
+        bytes = (struct bytes){bytes.data + out, bytes.len - out};
+        rest[rest_count++] = (struct outlet_piece){.bytes = bytes, .buffer = pieces[i].buffer};
+        copies += pieces[i].buffer == NULL ? bytes.len : 0;
+    }
+    if (broken || rest_count == 0) {
+        return broken ? WRITTEN_NOT : WRITTEN_ALL;
+    }
+
+    struct conn_write *write = mem_try(sizeof *write + copies);
+    if (write != NULL) {
+        memset(write, 0, sizeof *write);
+        write->conn = conn;
+        char *copy = write->copied;
+        for (unsigned i = 0; i < rest_count; i++) {
+            struct bytes bytes = rest[i].bytes;
+            if (rest[i].buffer != NULL) {
+                write->buffers[write->buffer_count++] = rest[i].buffer;
+            } else {
+                memcpy(copy, bytes.data, bytes.len);
+                bytes.data = copy;
+                copy += bytes.len;
+            }
+            bufs[i] = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
         }
     }
-    if (rc < 0 && rc != UV_EAGAIN) {
+    if (write == NULL ||
+        uv_write(&write->req, &conn->uv.stream, bufs, rest_count, write_done) != 0) {
+        mem_free(write);
+        for (unsigned i = 0; i < rest_count; i++) {
+            hub_buffer_unref(rest[i].buffer);
+        }
         return WRITTEN_NOT;
     }
-    if (rest_count == 0) {
-        return WRITTEN_ALL;
-    }
-    if (write_keep(conn, rest, rest_count)) {
-        return WRITTEN_KEPT;
-    }
-    for (unsigned i = 0; i < rest_count; i++) {
-        hub_buffer_unref(rest[i].buffer);
-    }
-    return WRITTEN_NOT;
+    conn->writing = write;
+    write->left = bytes_left(conn);
+    timer_start(conn->server->loop, &write->stall, conn->server->limits.write_ms, write_stalled);
+    return WRITTEN_KEPT;
 }
 
 /* --- Answers ---------------------------------------------------------------------------------- */
@@ -439,14 +414,15 @@ static bool batch_full(const struct batch *batch) {
 }
 
 static void batch_gather(struct conn *conn, struct batch *batch) {
-    /* Nothing behind the last answer will be answered: what a client sent behind it did not happen,
+    /* Nothing after the last answer will be answered: what a client sent after it did not happen,
      * and the client must know that. */
-    bool ends = conn->state == CONN_ENDING || (conn->state == CONN_HELD && conn->close_after);
+    bool ends = conn->state == CONN_ENDING ||
+                (conn->state == CONN_HELD && conn->server->state >= SERVER_DRAINING);
     struct exchange *at = conn->first;
-    while (at != NULL && at->state == EXCHANGE_ANSWERED && !at->written && !batch_full(batch)) {
+    while (at != NULL && at->state == EXCHANGE_ANSWERED && !batch_full(batch)) {
         at->close = at->close || (ends && at->next == NULL);
         batch_add(batch, reply_head_write(at, batch->at));
-        at->written = true;
+        exchange_go(at, EXCHANGE_WRITTEN);
         if (!at->head_only && at->body_len > BODY_COPY_MAX) {
             batch->pieces[batch->count++] =
                 (struct outlet_piece){.bytes = {at->body, at->body_len}};
@@ -457,11 +433,11 @@ static void batch_gather(struct conn *conn, struct batch *batch) {
         }
         at = at->next;
     }
-    if (at != NULL && at->continue_due && at->state == EXCHANGE_READING && !batch_full(batch)) {
+    if (at != NULL && at->state == EXCHANGE_EXPECTED && !batch_full(batch)) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         memcpy(batch->at, go_on, sizeof go_on - 1);
         batch_add(batch, sizeof go_on - 1);
-        at->continue_due = false;
+        exchange_go(at, EXCHANGE_BODY);
         conn_deadline(conn, conn->server->limits.body_ms);
     }
 }
@@ -482,7 +458,8 @@ static bool batch_flush(struct conn *conn) {
             conn->server->answer_bytes += kept;
         }
     }
-    while (conn->first != NULL && conn->first->written && conn->first != conn->reading) {
+    while (conn->first != NULL && conn->first->state == EXCHANGE_WRITTEN &&
+           conn->first != conn->reading) {
         struct exchange *exchange = conn->first;
         conn->first = exchange->next;
         conn->in_flight--;
@@ -490,15 +467,13 @@ static bool batch_flush(struct conn *conn) {
     }
     if (conn->first == NULL) {
         conn->last = NULL;
-        conn->upgrading = false;
         if (conn->state == CONN_IDLE) {
             conn_deadline(conn, conn->server->limits.idle_ms);
         }
     }
     const struct exchange *first = conn->first;
     return batch.count > 0 && conn->writing == NULL && first != NULL &&
-           ((first->state == EXCHANGE_ANSWERED && !first->written) ||
-            (first->state == EXCHANGE_READING && first->continue_due));
+           (first->state == EXCHANGE_ANSWERED || first->state == EXCHANGE_EXPECTED);
 }
 
 /* The outlet is notified, or the connection ends. */
@@ -544,10 +519,10 @@ static void outlet_start(struct conn *conn) {
     }
     if (conn->state == CONN_STREAM && outlet->revoked) {
         outlet->ops->drain(outlet, ERR_UNAUTHORIZED);
-    } else if (conn->state == CONN_STREAM && conn->server->draining) {
+    } else if (conn->state == CONN_STREAM && conn->server->state >= SERVER_DRAINING) {
         outlet->ops->drain(outlet, ERR_CLOSING);
     }
-    if (conn->state == CONN_STREAM && conn->eof) {
+    if (conn->state == CONN_STREAM && conn->input == INPUT_OVER) {
         conn_half_closed(conn);
     }
     loop_soon(conn->server->loop, &conn->task);
@@ -555,19 +530,21 @@ static void outlet_start(struct conn *conn) {
 
 /* All is out: our side is shut, and what still comes is dropped until the client has read. */
 static void conn_linger(struct conn *conn) {
-    unsigned linger_ms = conn->server->limits.linger_ms;
+    const struct http_server *server = conn->server;
+    uint64_t linger_ms = server->limits.linger_ms;
     uv_os_fd_t fd;
-    if (conn->eof || uv_fileno(&conn->uv.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+    if (conn->input == INPUT_OVER || uv_fileno(&conn->uv.handle, &fd) != 0 ||
+        shutdown(fd, SHUT_WR) != 0) {
         conn_close(conn);
         return;
     }
     conn_go(conn, CONN_LINGER);
-    conn_deadline(conn, conn->server->draining && linger_ms > DRAIN_LINGER_MS ? DRAIN_LINGER_MS
-                                                                              : linger_ms);
+    bool hurries = server->state >= SERVER_DRAINING && linger_ms > DRAIN_LINGER_MS;
+    conn_deadline(conn, hurries ? DRAIN_LINGER_MS : linger_ms);
 }
 
 static void conn_flush(struct conn *conn) {
-    if (conn->broken) {
+    if (conn->state == CONN_BROKEN) {
         conn_cut(conn);
         return;
     }
@@ -591,7 +568,7 @@ static void conn_flush(struct conn *conn) {
         conn_linger(conn);
     }
     if ((conn->state == CONN_HELD && conn_has_room(conn)) ||
-        (conn->state == CONN_LINGER && !conn->reading_on)) {
+        (conn->state == CONN_LINGER && conn->input != INPUT_READING)) {
         loop_soon(conn->server->loop, &conn->task);
     }
 }
@@ -599,13 +576,16 @@ static void conn_flush(struct conn *conn) {
 /* --- Streams ---------------------------------------------------------------------------------- */
 
 bool outlet_waits(const struct outlet *outlet) {
-    return outlet->conn->writing != NULL || outlet->conn->broken;
+    return outlet->conn->writing != NULL || outlet->conn->state == CONN_BROKEN;
+}
+
+bool outlet_is_open(const struct outlet *outlet) {
+    return outlet->conn != NULL && outlet->conn->state == CONN_STREAM;
 }
 
 void outlet_cut(struct outlet *outlet) {
-    struct conn *conn = outlet->conn;
-    conn->broken = true;
-    loop_soon(conn->server->loop, &conn->task);
+    conn_go(outlet->conn, CONN_BROKEN);
+    loop_soon(outlet->conn->server->loop, &outlet->conn->task);
 }
 
 void outlet_end(struct outlet *outlet) {
@@ -630,10 +610,17 @@ bool outlet_write(struct outlet *outlet, const struct outlet_piece *pieces, unsi
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-void conn_read_stop(struct conn *conn) {
-    if (conn->reading_on) {
+static void conn_read_stop(struct conn *conn) {
+    if (conn->input == INPUT_READING) {
         (void)uv_read_stop(&conn->uv.stream); /* Always succeeds. */
-        conn->reading_on = false;
+        conn->input = INPUT_PAUSED;
+    }
+}
+
+void outlet_sate(struct outlet *outlet) {
+    conn_read_stop(outlet->conn);
+    if (outlet->conn->input == INPUT_PAUSED) {
+        outlet->conn->input = INPUT_SATED;
     }
 }
 
@@ -653,8 +640,8 @@ static void conn_hold(struct conn *conn, struct bytes rest) {
         conn_read_stop(conn);
         conn_go(conn, CONN_HELD);
         conn_deadline(conn, 0);
-    } else if (conn->upgrading) {
-        conn_close(conn); /* Bytes behind an upgrade are no request that could be refused. */
+    } else if (conn->last != NULL && conn->last->request.wants_upgrade) {
+        conn_close(conn); /* Bytes after an upgrade are no request that could be refused. */
     } else {
         struct why why;
         struct err err =
@@ -667,7 +654,7 @@ static void conn_hold(struct conn *conn, struct bytes rest) {
 /* The head is there: the checks decide whether its request may reach the handler. */
 static void request_check(struct conn *conn, struct exchange *exchange, enum parse_result result) {
     exchange_check(exchange);
-    if (exchange->state == EXCHANGE_READING && exchange_is_read(exchange)) {
+    if (exchange->state < EXCHANGE_PARSING && exchange_is_read(exchange)) {
         exchange_guess(exchange, AHEAD_PAGE); /* Not before: a stranger may send half a head. */
     }
     if (result == PARSE_WHOLE) {
@@ -681,8 +668,8 @@ static void request_check(struct conn *conn, struct exchange *exchange, enum par
     }
     conn_go(conn, CONN_BODY);
     conn->progress = 0;
-    /* After "100 Continue" the client's time begins when that is sent, behind earlier answers. */
-    conn_deadline(conn, exchange->continue_due ? 0 : conn->server->limits.body_ms);
+    /* After "100 Continue" the client's time begins when that is sent, after earlier answers. */
+    conn_deadline(conn, exchange->state == EXCHANGE_EXPECTED ? 0 : conn->server->limits.body_ms);
 }
 
 static void request_end(struct conn *conn, struct exchange *exchange) {
@@ -690,68 +677,62 @@ static void request_end(struct conn *conn, struct exchange *exchange) {
     conn->server->stats.requests++;
     conn_deadline(conn, 0);
     conn_go(conn, CONN_IDLE);
-    if (exchange->close || conn->close_after) {
+    if (exchange->close || conn->server->state >= SERVER_DRAINING) {
         conn_go(conn, CONN_ENDING);
     }
-    if (exchange->state == EXCHANGE_READING) {
-        conn->upgrading = exchange->request.wants_upgrade;
+    if (exchange->state < EXCHANGE_PARSING) {
         exchange_run(exchange);
     }
-}
-
-/* Feeds the parser up to the end of a head, of a body or of the bytes. False: nothing more can be
- * read now. */
-static bool conn_parse_step(struct conn *conn, struct bytes *bytes) {
-    struct http_server *server = conn->server;
-    if (conn->reading == NULL) {
-        if (conn->turn_requests >= TURN_REQUESTS_MAX || !conn_has_room(conn)) {
-            conn_hold(conn, *bytes);
-            return false;
-        }
-        if (!request_begin(conn)) {
-            return false;
-        }
-    }
-    struct exchange *exchange = conn->reading;
-    struct request *request = &exchange->request;
-    size_t used, before = request->body_size;
-    enum parse_result result =
-        parser_feed(&conn->parser, request, &server->request_limits, *bytes, &used);
-    *bytes = (struct bytes){bytes->data + used, bytes->len - used};
-    /* Bodies are bounded one by one, and all together. */
-    server->body_bytes += request->body_size - before;
-    if (result != PARSE_FAILED && request->body_size > before &&
-        server->body_bytes > server->limits.bodies_bytes_max) {
-        request->err = err_why(&request->why, ERR_OVERLOADED,
-                               "all bodies together are larger than the server's limit");
-        result = PARSE_FAILED;
-    }
-    if (result == PARSE_FAILED) {
-        conn_refuse(conn, request->err, &request->why);
-        return false;
-    }
-    if (conn->state == CONN_IDLE) {
-        conn_go(conn, CONN_HEAD);
-        if (result == PARSE_MORE) {
-            conn_deadline(conn, server->limits.head_ms);
-        }
-    }
-    if (result != PARSE_MORE && !exchange->checked) {
-        request_check(conn, exchange, result);
-    }
-    if (result == PARSE_WHOLE) {
-        request_end(conn, exchange);
-    }
-    return true;
 }
 
 static bool conn_reads_requests(const struct conn *conn) {
     return conn->state == CONN_IDLE || conn->state == CONN_HEAD || conn->state == CONN_BODY;
 }
 
+/* Feeds the parser, each time up to the end of a head, of a body or of the bytes. */
 static void conn_parse(struct conn *conn, struct bytes bytes) {
+    struct http_server *server = conn->server;
     conn->corked = true;
-    while (bytes.len > 0 && conn_reads_requests(conn) && conn_parse_step(conn, &bytes)) {
+    while (bytes.len > 0 && conn_reads_requests(conn)) {
+        if (conn->reading == NULL) {
+            if (conn->turn_requests >= TURN_REQUESTS_MAX || !conn_has_room(conn)) {
+                conn_hold(conn, bytes);
+                break;
+            }
+            if (!request_begin(conn)) {
+                break;
+            }
+        }
+        struct exchange *exchange = conn->reading;
+        struct request *request = &exchange->request;
+        size_t used, before = request->body_size;
+        enum parse_result result =
+            parser_feed(&conn->parser, request, &server->request_limits, bytes, &used);
+        bytes = (struct bytes){bytes.data + used, bytes.len - used};
+        /* Bodies are bounded one by one, and all together. */
+        server->body_bytes += request->body_size - before;
+        if (result != PARSE_FAILED && request->body_size > before &&
+            server->body_bytes > server->limits.bodies_bytes_max) {
+            request->err = err_why(&request->why, ERR_OVERLOADED,
+                                   "all bodies together are larger than the server's limit");
+            result = PARSE_FAILED;
+        }
+        if (result == PARSE_FAILED) {
+            conn_refuse(conn, request->err, &request->why);
+            break;
+        }
+        if (conn->state == CONN_IDLE) {
+            conn_go(conn, CONN_HEAD);
+            if (result == PARSE_MORE) {
+                conn_deadline(conn, server->limits.head_ms);
+            }
+        }
+        if (result != PARSE_MORE && exchange->state == EXCHANGE_HEAD) {
+            request_check(conn, exchange, result);
+        }
+        if (result == PARSE_WHOLE) {
+            request_end(conn, exchange);
+        }
     }
     conn->corked = false;
     conn_flush(conn);
@@ -774,7 +755,7 @@ static void conn_read(struct conn *conn, struct bytes bytes) {
         }
     }
     /* libuv would go on reading this one socket many times; the others come first. */
-    if (bytes.len == READ_SIZE && conn->reading_on && conn->state != CONN_CLOSING) {
+    if (bytes.len == READ_SIZE && conn->input == INPUT_READING && conn->state != CONN_CLOSING) {
         conn_read_stop(conn);
         loop_soon(conn->server->loop, &conn->task);
     }
@@ -783,8 +764,7 @@ static void conn_read(struct conn *conn, struct bytes bytes) {
 /* The client shut its side: perhaps only that (it still reads), perhaps it is gone. Nothing but a
  * write shows which; requests that are in flight are answered, waits at once. */
 static void conn_read_eof(struct conn *conn) {
-    conn->eof = true;
-    conn->reading_on = false;
+    conn->input = INPUT_OVER;
     if (conn->state == CONN_STREAM) {
         conn_half_closed(conn);
         return;
@@ -807,11 +787,11 @@ static void conn_read_eof(struct conn *conn) {
     conn_flush(conn);
 }
 
-void conn_read_more(struct conn *conn) {
+static void conn_read_more(struct conn *conn) {
     if (conn->state == CONN_HELD && conn->turn_requests < TURN_REQUESTS_MAX &&
         conn_has_room(conn)) {
         conn_go(conn, CONN_IDLE);
-        if (conn->close_after) {
+        if (conn->server->state >= SERVER_DRAINING) {
             conn_go(conn, CONN_ENDING);
         }
         size_t len = 0;
@@ -820,17 +800,22 @@ void conn_read_more(struct conn *conn) {
             conn_parse(conn, (struct bytes){kept, len});
         }
     }
-    bool hears_enough = (conn->state == CONN_STREAM && conn->sated) ||
-                        (conn->state == CONN_ENDING && conn->lingered > LINGER_BYTES_MAX);
-    if (conn->state == CONN_HELD || conn->state == CONN_CLOSING || conn->reading_on ||
-        hears_enough) {
-        return;
-    }
-    if (!conn->eof && !conn->broken) {
+    bool reads = conn->state != CONN_HELD && conn->state != CONN_BROKEN &&
+                 conn->state != CONN_CLOSING && conn->input != INPUT_READING &&
+                 !(conn->state == CONN_STREAM && conn->input == INPUT_SATED) &&
+                 !(conn->state == CONN_ENDING && conn->lingered > LINGER_BYTES_MAX);
+    if (reads && conn->input != INPUT_OVER) {
         conn_start(conn);
-    } else if (conn->eof && conn_reads_requests(conn)) {
+    } else if (reads && conn_reads_requests(conn)) {
         conn_read_eof(conn);
     }
+}
+
+void outlet_hear(struct outlet *outlet) {
+    if (outlet->conn->input == INPUT_SATED) {
+        outlet->conn->input = INPUT_PAUSED;
+    }
+    conn_read_more(outlet->conn);
 }
 
 /* --- Beginning, drain and revocation ---------------------------------------------------------- */
@@ -854,15 +839,12 @@ static void conn_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf) 
 }
 
 void conn_start(struct conn *conn) {
-    assert(!conn->reading_on);
-    if (conn->eof) {
-        return;
-    }
+    assert(conn->input != INPUT_READING && conn->input != INPUT_OVER);
     if (uv_read_start(&conn->uv.stream, conn_on_alloc, conn_on_read) != 0) {
         conn_close(conn);
         return;
     }
-    conn->reading_on = true;
+    conn->input = INPUT_READING;
 }
 
 static void conn_turn(struct loop_task *task) {
@@ -891,7 +873,6 @@ void conn_drain(struct conn *conn) {
     if (conn->state == CONN_CLOSING) {
         return;
     }
-    conn->close_after = true;
     if (conn->outlet != NULL) {
         conn->outlet->ops->drain(conn->outlet, ERR_CLOSING);
         return;

@@ -5,7 +5,7 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
-#include "http/inside.h"
+#include "http/conn.h"
 
 enum {
     SPARE_MAX = 32, /* Exchanges kept for the next requests. */
@@ -73,7 +73,8 @@ static void remains_freed(struct loop_work *work) {
  * bytes of the server, which stays for that long: a pool that is behind must not hide memory. */
 static void remains_end(struct remains *remains, bool large) {
     struct http_server *server = remains->server;
-    struct remains *pooled = large && !server->closing ? mem_try(sizeof *pooled) : NULL;
+    struct remains *pooled =
+        large && server->state < SERVER_CLOSING ? mem_try(sizeof *pooled) : NULL;
     if (pooled == NULL) {
         remains_free(&remains->work);
         remains_uncount(remains);
@@ -119,7 +120,7 @@ void exchange_free(struct exchange *exchange) {
     remains_end(&answer, exchange->body_len > FREE_INLINE);
     request_done(&exchange->request);
     mem_free(exchange->decoded);
-    if (server->spare_count < SPARE_MAX && !server->closing) {
+    if (server->spare_count < SPARE_MAX && server->state < SERVER_CLOSING) {
         exchange->next = server->spare;
         server->spare = exchange;
         server->spare_count++;
@@ -131,12 +132,17 @@ void exchange_free(struct exchange *exchange) {
 }
 
 void exchange_go(struct exchange *exchange, enum exchange_state to) {
+#define TO(state) (1U << EXCHANGE_##state)
     static const unsigned edges[EXCHANGE_STATES] = {
-        [EXCHANGE_READING] =
-            1U << EXCHANGE_PARSING | 1U << EXCHANGE_HANDLING | 1U << EXCHANGE_ANSWERED,
-        [EXCHANGE_PARSING] = 1U << EXCHANGE_HANDLING | 1U << EXCHANGE_ANSWERED,
-        [EXCHANGE_HANDLING] = 1U << EXCHANGE_ANSWERED | 1U << EXCHANGE_STREAMING,
+        [EXCHANGE_HEAD] = TO(EXPECTED) | TO(BODY) | TO(ANSWERED),
+        [EXCHANGE_EXPECTED] = TO(BODY) | TO(PARSING) | TO(HANDLING) | TO(ANSWERED),
+        [EXCHANGE_BODY] = TO(PARSING) | TO(HANDLING) | TO(ANSWERED),
+        [EXCHANGE_PARSING] = TO(HANDLING) | TO(ANSWERED),
+        [EXCHANGE_HANDLING] = TO(HOLDING) | TO(ANSWERED) | TO(STREAMING),
+        [EXCHANGE_HOLDING] = TO(HANDLING) | TO(ANSWERED) | TO(STREAMING),
+        [EXCHANGE_ANSWERED] = TO(WRITTEN),
     };
+#undef TO
     assert((edges[exchange->state] & 1U << to) != 0);
     exchange->state = to;
 }
@@ -237,7 +243,7 @@ void exchange_on_gone(struct exchange *exchange, void (*gone)(struct exchange *e
 void exchange_on_drain(struct exchange *exchange,
                        void (*drain)(struct exchange *exchange, void *ctx), void *ctx) {
     exchange->drain = (struct exchange_hook){.run = drain, .ctx = ctx};
-    if (exchange->server->draining) {
+    if (exchange->server->state >= SERVER_DRAINING && exchange->conn != NULL) {
         server_walk(exchange->server);
     }
 }
@@ -594,12 +600,16 @@ static void body_parsed(struct body_work *body) {
 }
 
 void exchange_hold_next(struct exchange *exchange) {
-    exchange->holds_next = true;
+    if (exchange->state != EXCHANGE_HOLDING) {
+        exchange_go(exchange, EXCHANGE_HOLDING);
+    }
 }
 
 /* The connection reads on in its next turn, when what it waited for is done. */
 void exchange_release_next(struct exchange *exchange) {
-    exchange->holds_next = false;
+    if (exchange->state == EXCHANGE_HOLDING) {
+        exchange_go(exchange, EXCHANGE_HANDLING);
+    }
     if (exchange->conn != NULL) {
         conn_answered(exchange->conn);
     }

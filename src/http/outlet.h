@@ -49,6 +49,11 @@ struct outlet_piece {
 /* False: the client does not take it all now; write nothing until `writable`. */
 bool outlet_write(struct outlet *outlet, const struct outlet_piece *pieces, unsigned count);
 bool outlet_waits(const struct outlet *outlet);
+/* Between `start` and the end: it may be written. */
+bool outlet_is_open(const struct outlet *outlet);
+/* Stops reading from the client, until outlet_hear. */
+void outlet_sate(struct outlet *outlet);
+void outlet_hear(struct outlet *outlet);
 /* Ends the connection once all is written; `gone` follows later. */
 void outlet_end(struct outlet *outlet);
 /* Ends it at once. */

@@ -46,8 +46,7 @@ struct header {
 };
 
 struct request_limits {
-    size_t head_bytes_max, url_bytes_max;
-    unsigned headers_max;
+    size_t head_bytes_max, url_bytes_max, headers_max;
 };
 
 struct request {

@@ -16,7 +16,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "http/inside.h"
+#include "http/conn.h"
 #include "loop/loop_uv.h"
 
 enum {
@@ -27,40 +27,42 @@ enum {
     WALK_NS = 500 * 1000,    /* A walk over all connections goes in steps of this. */
 };
 
-static unsigned count_or(unsigned value, unsigned absent) {
-    return value == 0 ? absent : value;
-}
-
-static size_t size_or(size_t value, size_t absent) {
-    return value == 0 ? absent : value;
-}
-
+/* All limits are of one type, so that zeros are replaced in a loop. */
 static struct http_limits limits_fill(const struct http_limits *given) {
-    return (struct http_limits){
-        .connections_max = count_or(given->connections_max, 12000),
-        .per_address_max = count_or(given->per_address_max, 256),
-        .pipeline_max = count_or(given->pipeline_max, 32),
-        .headers_max = count_or(given->headers_max, HEADERS_MAX),
-        .head_bytes_max = size_or(given->head_bytes_max, 16 << 10),
-        .url_bytes_max = size_or(given->url_bytes_max, 8 << 10),
-        .body_bytes_max = size_or(given->body_bytes_max, 1 << 20),
-        .bodies_bytes_max = size_or(given->bodies_bytes_max, 256 << 20),
-        .values_bytes_max = size_or(given->values_bytes_max, 256 << 20),
-        .answers_bytes_max = size_or(given->answers_bytes_max, 128 << 20),
-        .ahead_bytes_max = size_or(given->ahead_bytes_max, 32 << 20),
-        .head_ms = count_or(given->head_ms, 10000),
-        .body_ms = count_or(given->body_ms, 10000),
-        .idle_ms = count_or(given->idle_ms, 60000),
-        .write_ms = count_or(given->write_ms, 30000),
-        .linger_ms = count_or(given->linger_ms, 2000),
-        .heartbeat_ms = count_or(given->heartbeat_ms, 15000),
-        .subscriptions_max = count_or(given->subscriptions_max, 1000),
+    enum { LIMITS = sizeof *given / sizeof(size_t) };
+    static const struct http_limits absent = {
+        .connections_max = 12000,
+        .per_address_max = 256,
+        .pipeline_max = 32,
+        .headers_max = HEADERS_MAX,
+        .head_bytes_max = 16 << 10,
+        .url_bytes_max = 8 << 10,
+        .body_bytes_max = 1 << 20,
+        .bodies_bytes_max = 256 << 20,
+        .values_bytes_max = 256 << 20,
+        .answers_bytes_max = 128 << 20,
+        .ahead_bytes_max = 32 << 20,
+        .head_ms = 10000,
+        .body_ms = 10000,
+        .idle_ms = 60000,
+        .write_ms = 30000,
+        .linger_ms = 2000,
+        .heartbeat_ms = 15000,
+        .subscriptions_max = 1000,
     };
+    union {
+        struct http_limits named;
+        size_t values[LIMITS];
+    } filled = {.named = *given}, defaults = {.named = absent};
+    for (size_t i = 0; i < LIMITS; i++) {
+        filled.values[i] = filled.values[i] != 0 ? filled.values[i] : defaults.values[i];
+    }
+    return filled.named;
 }
 
 /* As many descriptors as the connections may take, if the hard limit lets us; if not, accepting
  * fails one day, which costs a connection and no more. */
-static void descriptors_raise(unsigned connections_max) {
+static void descriptors_raise(size_t connections_max) {
     struct rlimit limit;
     rlim_t wanted = connections_max + DESCRIPTORS_SPARE;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
@@ -82,7 +84,7 @@ static unsigned bucket_of(const struct address *address) {
 }
 
 struct address_slot *addresses_take(struct addresses *addresses, struct address address,
-                                    unsigned count_max) {
+                                    size_t count_max) {
     struct address_slot **bucket = &addresses->buckets[bucket_of(&address)];
     struct address_slot *slot = *bucket;
     while (slot != NULL && memcmp(&slot->address, &address, sizeof address) != 0) {
@@ -148,8 +150,8 @@ static bool address_counted(struct conn *conn, struct address *ret_address) {
     return true;
 }
 
-unsigned http_refused_max(unsigned connections_max) {
-    unsigned part = connections_max / 4 + 1;
+size_t http_refused_max(size_t connections_max) {
+    size_t part = connections_max / 4 + 1;
     return part < REFUSED_MAX ? part : REFUSED_MAX;
 }
 
@@ -165,16 +167,20 @@ static void conn_admit(struct conn *conn) {
             conn_close(conn);
             return;
         }
-        why_set(&why, "there are %u connections already", limits->connections_max);
-        conn_reject(conn, err_make(ERR_OVERLOADED, "http: accept"), &why);
+        conn_reject(conn,
+                    err_why(&why, ERR_OVERLOADED, "there are %zu connections already",
+                            limits->connections_max),
+                    &why);
         return;
     }
     if (address_counted(conn, &address)) {
-        conn->address = addresses_take(&server->addresses, address, limits->per_address_max);
+        conn->address = addresses_take(server->addresses, address, limits->per_address_max);
         if (conn->address == NULL) {
             server->stats.refused++;
-            why_set(&why, "your address holds %u connections already", limits->per_address_max);
-            conn_reject(conn, err_make(ERR_TOO_MANY, "http: accept"), &why);
+            conn_reject(conn,
+                        err_why(&why, ERR_TOO_MANY, "your address holds %zu connections already",
+                                limits->per_address_max),
+                        &why);
             return;
         }
     }
@@ -189,20 +195,21 @@ static void listener_accept(struct listener *listener) {
         return;
     }
     listener->server->stats.accepted++;
+    bool local = listener->loopback && listener->server->options.insecure_loopback;
     if (listener->is_unix) {
-        conn->local = peer_is_owner(conn);
+        local = peer_is_owner(conn);
     } else {
         (void)uv_tcp_nodelay(&conn->uv.tcp, 1); /* Only slower without. */
-        conn->local = listener->loopback && listener->server->options.insecure_loopback;
     }
+    conn->scopes = local ? SCOPE_ALL : 0;
     conn_admit(conn);
 }
 
 static void listener_turn(struct loop_task *task) {
     struct listener *listener = CONTAINER_OF(task, struct listener, task);
+    bool waiting = listener->turn_accepts > TURN_ACCEPTS_MAX;
     listener->turn_accepts = 0;
-    if (listener->waiting && listener->open) {
-        listener->waiting = false;
+    if (waiting && listener->open) {
         listener_accept(listener);
     }
 }
@@ -220,10 +227,10 @@ static void listener_on_connection(uv_stream_t *stream, int status) {
     }
     if (listener->turn_accepts++ < TURN_ACCEPTS_MAX) {
         listener_accept(listener);
-    } else {
-        listener->waiting = true;
     }
 }
+
+static void server_end_if_empty(struct http_server *server);
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
@@ -400,6 +407,17 @@ struct err http_listen_unix(struct http_server *server, const char *path, struct
 
 /* --- Emptying --------------------------------------------------------------------------------- */
 
+static void server_go(struct http_server *server, enum server_state to) {
+    static const unsigned edges[SERVER_STATES] = {
+        [SERVER_OPEN] = 1U << SERVER_DRAINING | 1U << SERVER_CLOSING,
+        [SERVER_DRAINING] = 1U << SERVER_CUTTING | 1U << SERVER_CLOSING,
+        [SERVER_CUTTING] = 1U << SERVER_CLOSING,
+        [SERVER_CLOSING] = 1U << SERVER_CLOSED,
+    };
+    assert((edges[server->state] & 1U << to) != 0);
+    server->state = to;
+}
+
 static void revoked_forget(struct http_server *server) {
     mem_free(server->revoked);
     server->revoked = NULL;
@@ -423,23 +441,25 @@ static void server_free_if_unused(struct http_server *server) {
     }
     revoked_forget(server);
     router_done(&server->router);
+    mem_free(server->addresses);
     mem_free(server);
 }
 
-void server_end_if_empty(struct http_server *server) {
+/* The last connection or listener may have gone: notifies the waiting owner. */
+static void server_end_if_empty(struct http_server *server) {
     if (!links_empty(&server->conns) || server->listeners_open > 0 || server->walker.queued) {
         return;
     }
-    if (server->draining && server->drained != NULL) {
+    if (server->drained != NULL) {
         void (*drained)(struct http_server *, void *) = server->drained;
         server->drained = NULL;
         timer_stop(server->loop, &server->drain_limit);
         drained(server, server->drained_ctx); /* May call http_close, which queues the walker. */
-    } else if (server->closing && !server->closed) {
+    } else if (server->state == SERVER_CLOSING) {
         void (*on_closed)(void *) = server->on_closed;
         void *ctx = server->closed_ctx;
         timer_stop(server->loop, &server->drain_limit);
-        server->closed = true;
+        server_go(server, SERVER_CLOSED);
         server_free_if_unused(server);
         if (on_closed != NULL) {
             on_closed(ctx);
@@ -448,9 +468,21 @@ void server_end_if_empty(struct http_server *server) {
 }
 
 void server_exchange_gone(struct http_server *server) {
-    if (server->closed) {
+    if (server->state == SERVER_CLOSED) {
         server_free_if_unused(server);
     }
+}
+
+void server_conn_gone(struct conn *conn) {
+    struct http_server *server = conn->server;
+    if (server->walk == &conn->link) {
+        server->walk = conn->link.next;
+    }
+    link_remove(&conn->link);
+    server->stats.connections--;
+    addresses_release(server->addresses, conn->address);
+    mem_free(conn);
+    server_end_if_empty(server);
 }
 
 /* Ten thousand connections are not notified in one turn of the loop. */
@@ -462,11 +494,11 @@ static void server_walk_step(struct loop_task *task) {
         struct conn *conn = CONTAINER_OF(server->walk, struct conn, link);
         server->walk = conn->link.next;
         loop_breathe(server->loop);
-        if (server->cutting) {
+        if (server->state >= SERVER_CUTTING) {
             conn_close(conn);
         } else {
             conn_revoke(conn);
-            if (server->draining) {
+            if (server->state == SERVER_DRAINING) {
                 conn_drain(conn);
             }
         }
@@ -492,7 +524,7 @@ static void server_stop_listening(struct http_server *server) {
 
 static void server_cut_rest(struct timer *timer) {
     struct http_server *server = CONTAINER_OF(timer, struct http_server, drain_limit);
-    server->cutting = true;
+    server_go(server, SERVER_CUTTING);
     server_walk(server);
 }
 
@@ -509,6 +541,7 @@ struct err http_open(const struct http_options *options, struct http_server **re
                        HEAD_SIZE_MAX - 64);
     }
     struct http_server *server = mem_new(sizeof *server);
+    server->addresses = mem_new(sizeof *server->addresses);
     server->limits = limits;
     server->request_limits = (struct request_limits){
         .head_bytes_max = limits.head_bytes_max,
@@ -559,8 +592,7 @@ void http_revoke(struct http_server *server, const char *token) {
 
 void http_drain(struct http_server *server, unsigned limit_ms,
                 void (*drained)(struct http_server *server, void *ctx), void *ctx) {
-    assert(!server->draining);
-    server->draining = true;
+    server_go(server, SERVER_DRAINING);
     server->drained = drained;
     server->drained_ctx = ctx;
     server_stop_listening(server);
@@ -569,8 +601,7 @@ void http_drain(struct http_server *server, unsigned limit_ms,
 }
 
 void http_close(struct http_server *server, void (*closed)(void *ctx), void *ctx) {
-    assert(!server->closing);
-    server->closing = server->cutting = true;
+    server_go(server, SERVER_CLOSING);
     server->on_closed = closed;
     server->closed_ctx = ctx;
     server_stop_listening(server);

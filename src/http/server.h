@@ -21,14 +21,14 @@ struct http_server;
 
 /* Zero means the default, which stands beside each. */
 struct http_limits {
-    unsigned connections_max; /* 12,000. The soft limit of descriptors is raised to suit. */
-    unsigned per_address_max; /* 256; a loopback address has connections_max. */
-    unsigned pipeline_max;    /* 32 requests in flight on one connection; then it is not read. */
-    unsigned headers_max;     /* 100. */
-    size_t head_bytes_max;    /* 16 kB of header fields. */
-    size_t url_bytes_max;     /* 8 kB. */
-    size_t body_bytes_max;    /* 1 MB. */
-    size_t bodies_bytes_max;  /* 256 MB of bodies at once, over all connections, and of what came
+    size_t connections_max;  /* 12,000. The soft limit of descriptors is raised to suit. */
+    size_t per_address_max;  /* 256; a loopback address has connections_max. */
+    size_t pipeline_max;     /* 32 requests in flight on one connection; then it is not read. */
+    size_t headers_max;      /* 100. */
+    size_t head_bytes_max;   /* 16 kB of header fields. */
+    size_t url_bytes_max;    /* 8 kB. */
+    size_t body_bytes_max;   /* 1 MB. */
+    size_t bodies_bytes_max; /* 256 MB of bodies at once, over all connections, and of what came
                                * behind requests that are in flight. */
     size_t values_bytes_max; /* 256 MB of what bodies are as JSON values: up to 80 times as much. */
     size_t answers_bytes_max; /* 128 MB of answers that wait for their clients; small ones pass. */
@@ -36,13 +36,13 @@ struct http_limits {
      * request that was begun behind another one counts until it is answered: a read as 1 MB, which
      * is what a page may have, one that waits for an event and any other as 64 kB. */
     size_t ahead_bytes_max;
-    unsigned head_ms;           /* 10 s from its first byte until a head is complete. */
-    unsigned body_ms;           /* Each 10 s of a body must bring 4 kB or its end. */
-    unsigned idle_ms;           /* 60 s between requests. */
-    unsigned write_ms;          /* 30 s without the client taking a byte. */
-    unsigned linger_ms;         /* 2 s for the client to read a last answer. */
-    unsigned heartbeat_ms;      /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
-    unsigned subscriptions_max; /* 1,000 streams on one WebSocket. */
+    size_t head_ms;           /* 10 s from its first byte until a head is complete. */
+    size_t body_ms;           /* Each 10 s of a body must bring 4 kB or its end. */
+    size_t idle_ms;           /* 60 s between requests. */
+    size_t write_ms;          /* 30 s without the client taking a byte. */
+    size_t linger_ms;         /* 2 s for the client to read a last answer. */
+    size_t heartbeat_ms;      /* 15 s: SSE comments; WebSocket pings, pong within the next one. */
+    size_t subscriptions_max; /* 1,000 streams on one WebSocket. */
 };
 
 struct route_table {
@@ -78,7 +78,7 @@ struct http_options {
 };
 
 /* Number of connections above `connections_max` that are still told why they are refused. */
-unsigned http_refused_max(unsigned connections_max);
+size_t http_refused_max(size_t connections_max);
 
 MUST_CHECK struct err http_open(const struct http_options *options, struct http_server **ret_server,
                                 struct why *why);

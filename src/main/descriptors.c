@@ -29,15 +29,15 @@ static uint64_t kept_back(uint64_t limit) {
     return part < KEPT_MIN ? KEPT_MIN : part < KEPT_MAX ? part : KEPT_MAX;
 }
 
-static uint64_t connections_cost(unsigned connections) {
-    return (uint64_t)connections + http_refused_max(connections);
+static uint64_t connections_cost(size_t connections) {
+    return connections + http_refused_max(connections);
 }
 
 /* The most connections that `room` holds with their refusals. */
-static unsigned connections_in(uint64_t room, unsigned wanted) {
-    unsigned low = 1, high = wanted;
+static size_t connections_in(uint64_t room, size_t wanted) {
+    size_t low = 1, high = wanted;
     while (low < high) {
-        unsigned middle = low + (high - low + 1) / 2;
+        size_t middle = low + (high - low + 1) / 2;
         bool fits = connections_cost(middle) <= room;
         low = fits ? middle : low;
         high = fits ? high : middle - 1;
@@ -63,7 +63,7 @@ struct err descriptors_fit(uint64_t limit, const struct descriptor_shares *wante
     uint64_t for_jobs = room - others > half ? room - others : half;
     uint64_t jobs = smaller((uint64_t)wanted->jobs, for_jobs / EACH_JOB);
     room -= jobs * EACH_JOB;
-    unsigned connections = connections_in(room, wanted->connections);
+    size_t connections = connections_in(room, wanted->connections);
     uint64_t cost = connections_cost(connections);
     uint64_t calls = (kept_back(limit) - KEPT_MIN) / 2 + (room > cost ? room - cost : 0);
     calls = smaller(wanted->calls, calls > CALLS_MIN ? calls : CALLS_MIN);
@@ -107,7 +107,7 @@ struct err descriptors_share(const struct serve_options *asked, struct serve_opt
                   " these numbers hold until it is raised (ulimit -Hn, LimitNOFILE=)",
                   LOG_FIELDS(log_int("open_files", (int64_t)limit),
                              log_int("max_jobs", fitted.jobs),
-                             log_int("max_connections", fitted.connections),
+                             log_int("max_connections", (int64_t)fitted.connections),
                              log_int("model_calls", (int64_t)fitted.calls)));
     }
     return ERR_OK;

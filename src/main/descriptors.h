@@ -25,7 +25,7 @@ enum { DESCRIPTORS_MIN = 48 };
 
 struct descriptor_shares {
     int64_t jobs;
-    unsigned connections;
+    size_t connections;
     size_t calls; /* Of models, at once. */
 };
 /* *ret_fitted: smaller than `wanted`, for lack of descriptors. */

@@ -9,7 +9,7 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
-#include "http/inside.h"
+#include "http/conn.h"
 #include "http/stream/websocket.h"
 #include "loop/loop_uv.h"
 #include "store/store.h"
@@ -105,7 +105,7 @@ static int open_pair(struct listener *listener) {
     struct conn *conn = conn_new(listener);
     rc = uv_pipe_open(&conn->uv.pipe, pair[0]);
     assert(rc == 0);
-    conn->local = true;
+    conn->scopes = SCOPE_ALL;
     conn_start(conn);
     return pair[1];
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "http/inside.h"
+#include "http/conn.h"
 #include "http/target.h"
 
 static const struct route routes[] = {

@@ -232,7 +232,7 @@ static struct err version_start(void *ctx) {
     text_add_member(text, "owner", bytes_of(identity->owner));
     text_add_member_bool(text, "held", dispatch_held(request->dispatch) == RUN_HELD);
     text_add_member_int(text, "jobs_max", info->jobs_max);
-    text_add_member_int(text, "connections_max", info->connections_max);
+    text_add_member_int(text, "connections_max", (int64_t)info->connections_max);
     const struct token token = {.scopes = identity->scopes};
     fields_add_one(&token_fields, "scopes", &token, text);
     text_add_char(text, '}');

@@ -16,7 +16,7 @@ struct system_info {
     const char *version;
     const char *database; /* "sqlite" or "postgres". */
     int64_t jobs_max;     /* As the limit of open files allows, like the next. */
-    unsigned connections_max;
+    size_t connections_max;
 };
 
 struct route_table system_table(struct system_info *info);

@@ -184,7 +184,7 @@ static struct serve_options options_of(const struct args *args) {
         .database = args_text(args, "database"),
         .insecure_loopback = args_on(args, "insecure-loopback"),
         .drain_ms = (unsigned)args_int(args, "drain", 0) * 1000,
-        .limits = {.connections_max = (unsigned)args_int(args, "max-connections", 0),
+        .limits = {.connections_max = (size_t)args_int(args, "max-connections", 0),
                    .per_address_max = (unsigned)args_int(args, "max-per-address", 0),
                    .heartbeat_ms = (unsigned)args_int(args, "heartbeat", 0) * 1000},
         .hold = args_on(args, "hold"),

@@ -176,7 +176,7 @@ static void sse_ready(struct hub_subscriber *subscriber) {
 /* The client did not wait for the first word; or it shut its side only, and does. */
 static void sse_given_up(struct exchange *exchange, void *ctx) {
     struct sse *sse = ctx;
-    if (exchange->conn != NULL) {
+    if (!exchange_is_orphaned(exchange)) {
         exchange_on_gone(exchange, sse_given_up, sse);
         return;
     }

@@ -70,10 +70,6 @@ static struct socket *of_outlet(struct outlet *outlet) {
     return CONTAINER_OF(outlet, struct socket, outlet);
 }
 
-static bool socket_is_live(const struct socket *socket) {
-    return socket->outlet.conn != NULL && socket->outlet.conn->state == CONN_STREAM;
-}
-
 static bool socket_is_over(const struct socket *socket) {
     return socket->closing || wslay_event_get_close_sent(socket->wslay) != 0;
 }
@@ -302,7 +298,7 @@ static bool socket_write(struct socket *socket) {
 }
 
 static void socket_pump(struct socket *socket) {
-    if (!socket_is_live(socket)) {
+    if (!outlet_is_open(&socket->outlet)) {
         return;
     }
     for (unsigned turns = 0; !outlet_waits(&socket->outlet); turns++) {
@@ -342,7 +338,7 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
         return err_why(why, ERR_CONFLICT, "this stream is subscribed to already");
     }
     if (socket->subscription_count >= socket->server->limits.subscriptions_max) {
-        return err_why(why, ERR_TOO_MANY, "at most %u subscriptions on one socket",
+        return err_why(why, ERR_TOO_MANY, "at most %zu subscriptions on one socket",
                        socket->server->limits.subscriptions_max);
     }
     subscription_open(socket, name, wish->after, wish->snapshot);
@@ -458,8 +454,7 @@ static void socket_receive(struct outlet *outlet, struct bytes bytes) {
         } else {
             memcpy(socket->backlog, bytes.data + now, socket->backlog_len);
             /* Read on now, and the bytes that wait here would be overtaken. */
-            outlet->conn->sated = true;
-            conn_read_stop(outlet->conn);
+            outlet_sate(outlet);
             loop_soon(socket->server->loop, &socket->task);
         }
     }
@@ -468,7 +463,7 @@ static void socket_receive(struct outlet *outlet, struct bytes bytes) {
 
 static void socket_turn(struct loop_task *task) {
     struct socket *socket = CONTAINER_OF(task, struct socket, task);
-    if (socket_is_live(socket) && !socket->refuses_input && socket->backlog != NULL) {
+    if (outlet_is_open(&socket->outlet) && !socket->refuses_input && socket->backlog != NULL) {
         socket->backlog_at +=
             socket_hear(socket, (struct bytes){socket->backlog + socket->backlog_at,
                                                socket->backlog_len - socket->backlog_at});
@@ -477,8 +472,7 @@ static void socket_turn(struct loop_task *task) {
         } else {
             mem_free(socket->backlog);
             socket->backlog = NULL;
-            socket->outlet.conn->sated = false;
-            conn_read_more(socket->outlet.conn);
+            outlet_hear(&socket->outlet);
         }
     }
     socket_pump(socket);
@@ -489,7 +483,7 @@ static void socket_turn(struct loop_task *task) {
 static void socket_beat(struct timer *timer) {
     struct socket *socket = CONTAINER_OF(timer, struct socket, heartbeat);
     timer_start(socket->server->loop, timer, socket->server->limits.heartbeat_ms, socket_beat);
-    if (!socket_is_live(socket)) {
+    if (!outlet_is_open(&socket->outlet)) {
         return;
     }
     if (socket->silent_beats++ >= SILENT_BEATS_MAX) {

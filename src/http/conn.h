@@ -1,0 +1,107 @@
+/* conn.h: a connection, the listener that it came from, and the limit of its address.
+ *
+ * Threads    the loop.
+ */
+#ifndef DROVER_HTTP_CONN_H
+#define DROVER_HTTP_CONN_H
+
+#include <uv.h>
+
+#include "http/host.h"
+#include "http/inside.h"
+#include "loop/address.h"
+
+/* The state of a connection; the table of edges is in conn.c. */
+enum conn_state {
+    CONN_IDLE,    /* Between requests. Others may still be in flight. */
+    CONN_HEAD,    /* In the middle of a head. */
+    CONN_BODY,    /* In the middle of a body. */
+    CONN_HELD,    /* Not read: enough in flight, or an upgrade is being decided. */
+    CONN_STREAM,  /* An outlet has it. */
+    CONN_BROKEN,  /* The outlet gave it up: cut in the next turn. */
+    CONN_ENDING,  /* No more requests; answers are on their way. */
+    CONN_LINGER,  /* Our side is shut; what still comes is dropped, so that the client reads. */
+    CONN_CLOSING, /* uv_close was called. */
+    CONN_STATES,
+};
+
+enum conn_input {
+    INPUT_PAUSED,  /* Read on as soon as the connection's state allows it. */
+    INPUT_READING, /* uv_read_start was called. */
+    INPUT_SATED,   /* Not read: the outlet takes no more for now. */
+    INPUT_OVER,    /* The client has shut its side. */
+};
+
+union conn_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+struct conn {
+    union conn_handle uv;
+    struct http_server *server;
+    struct listener *listener; /* Borrowed: lives as long as the server. */
+    struct link link;          /* In the server's list. */
+    enum conn_state state;
+    enum conn_input input;
+    bool corked;     /* Answers are gathered until the bytes at hand are used up. */
+    unsigned scopes; /* Scopes of a request without a token; 0: a token is needed. */
+    unsigned in_flight, turn_requests;
+    struct parser parser;
+    struct exchange *first, *last; /* Owned, in the order of the requests. */
+    struct exchange *reading;      /* The last one, while it is not complete. */
+    struct outlet *outlet;         /* Borrowed. */
+    struct conn_write *writing;    /* Owned; NULL: nothing waits for the client. */
+    char *stash;                   /* Owned: bytes that came while it was held. */
+    size_t stash_len;
+    struct loop_task task; /* Flush, then go on reading. */
+    struct timer timer;    /* Armed at `timer_due_ms`; looks at `deadline_ms` when it fires. */
+    uint64_t timer_due_ms, deadline_ms, progress;
+    size_t lingered;
+    struct address_slot *address; /* Borrowed: counts the connections of one address. */
+};
+
+struct conn *conn_new(struct listener *listener);
+void conn_start(struct conn *conn); /* After uv_accept. */
+void conn_close(struct conn *conn); /* At once; twice is fine. */
+void conn_drain(struct conn *conn);
+void conn_revoke(struct conn *conn); /* Ends streams and waits of revoked tokens. */
+void conn_reject(struct conn *conn, struct err err, const struct why *why); /* Before any read. */
+void conn_answered(struct conn *conn);                    /* An exchange of it got its answer. */
+void conn_deadline(struct conn *conn, uint64_t after_ms); /* 0: none. */
+/* server.c: forgets a connection whose handle is closed. */
+void server_conn_gone(struct conn *conn);
+
+/* Number of connections of each address: IPv4 in its mapped form, IPv6 by its first 64 bits.
+ * Finding, adding and releasing take constant time; a slot lives as long as one connection holds
+ * it. */
+struct address_slot {
+    struct address_slot *next; /* In its bucket. */
+    struct address address;
+    size_t count;
+};
+enum { ADDRESS_BUCKETS = 256 };
+struct addresses {
+    struct address_slot *buckets[ADDRESS_BUCKETS]; /* Owned. */
+};
+/* NULL when that address holds count_max already. */
+MUST_CHECK struct address_slot *addresses_take(struct addresses *addresses, struct address address,
+                                               size_t count_max);
+void addresses_release(struct addresses *addresses, struct address_slot *slot); /* NULL is fine. */
+
+enum { ADDRESS_SIZE = 64 };
+struct listener {
+    struct http_server *server;
+    struct listener *next;
+    union conn_handle uv;
+    bool is_unix, loopback, open;
+    unsigned turn_accepts; /* Above TURN_ACCEPTS_MAX: a connection was not taken in yet. */
+    struct loop_task task; /* The next turn's. */
+    struct host_rules rules;
+    char address[ADDRESS_SIZE]; /* Text that rules.address points to. */
+    char *path;                 /* Owned: the socket's, to remove it again. */
+};
+
+#endif
