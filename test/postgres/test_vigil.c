@@ -8,7 +8,6 @@
 
 #include "kit.h"
 #include "store/postgres/schema.h"
-#include "store/postgres/vigil.h"
 
 /* A session that may see and use everything, and may end nobody else's. */
 static const char make_looker[] =

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "store/postgres/error.h"
+#include "store/postgres/link.h"
 
 static void assert_means(const char *sqlstate, enum err_code code) {
     struct err err = postgres_error(sqlstate, "test");

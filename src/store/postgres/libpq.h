@@ -22,7 +22,6 @@
     X(PQconninfoParse)                                                                             \
     X(PQconninfoFree)                                                                              \
     X(PQfinish)                                                                                    \
-    X(PQfreemem)                                                                                   \
     X(PQsendQuery)                                                                                 \
     X(PQsetnonblocking)                                                                            \
     X(PQflush)                                                                                     \
@@ -32,24 +31,20 @@
     X(PQstatus)                                                                                    \
     X(PQerrorMessage)                                                                              \
     X(PQserverVersion)                                                                             \
-    X(PQparameterStatus)                                                                           \
     X(PQsocket)                                                                                    \
     X(PQsetNoticeReceiver)                                                                         \
     X(PQenterPipelineMode)                                                                         \
     X(PQpipelineSync)                                                                              \
     X(PQsendPrepare)                                                                               \
     X(PQsendQueryPrepared)                                                                         \
-    X(PQsendQueryParams)                                                                           \
     X(PQsetSingleRowMode)                                                                          \
     X(PQgetResult)                                                                                 \
     X(PQclear)                                                                                     \
     X(PQresultStatus)                                                                              \
     X(PQresultErrorField)                                                                          \
-    X(PQresultErrorMessage)                                                                        \
     X(PQcmdStatus)                                                                                 \
     X(PQcmdTuples)                                                                                 \
     X(PQntuples)                                                                                   \
-    X(PQnfields)                                                                                   \
     X(PQgetvalue)                                                                                  \
     X(PQgetlength)                                                                                 \
     X(PQgetisnull)

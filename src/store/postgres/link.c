@@ -8,6 +8,8 @@
  */
 #include "store/postgres/link.h"
 
+#include <endian.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +17,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
-#include "store/driver.h"
-#include "store/postgres/error.h"
-#include "store/postgres/prepared.h"
+#include "store/statements.h"
 
 enum {
     /* After one round, all savepoints may end by ROLLBACK TO and RELEASE, and as many begin. At the
@@ -31,7 +31,20 @@ enum {
     LOOKS_MAX = 4, /* The server's last words come first, the end of the connection after them. */
 };
 
-/* Sends one message that will be answered. */
+enum { PG_NAME_SIZE = 32, SQLSTATE_SIZE = 6 /* With the terminator. */ };
+
+/* A statement is prepared once for each set of argument kinds. An argument declares its own type
+ * (bigint or text), so that a sum never narrows to 32 bits; a NULL fits either, and must stand
+ * where the statement tells its type. */
+struct pg_prepared {
+    struct pg_prepared *next; /* Owned: the same SQL with other kinds of arguments. */
+    uint64_t numbers, texts;  /* Bit n: what argument n was declared as. Neither: left open. */
+    bool known;               /* The server has it. */
+    bool sent;                /* On its way; the answer decides. */
+    char name[PG_NAME_SIZE];
+};
+
+/* A message that was sent and will be answered. */
 struct sent {
     struct pg_prepared *prepares; /* Borrowed; NULL: this executes. */
     bool fence, schema;
@@ -44,7 +57,7 @@ struct pg_link {
     unsigned silence_ms;
     PGconn *conn; /* Owned. */
     bool alive;
-    struct statements statements; /* Values: struct pg_prepared. Owned. */
+    struct statements statements; /* Owned; values: struct pg_prepared. */
     struct pg_step queue[QUEUE_MAX];
     size_t queued;
     struct sent sent[SENT_MAX];
@@ -103,17 +116,12 @@ static struct err lose(struct pg_link *link) {
     return err_make(ERR_STORE_DOWN, "postgres: connection");
 }
 
-static struct err lose_silent(struct pg_link *link) {
-    link->alive = false;
-    remember(link, "", "the server keeps the connection and does not answer");
-    return lose(link);
-}
-
 /* PQgetResult, which would wait without end. NULL also when the link was lost. */
 static PGresult *next_result(struct pg_link *link, unsigned silence_ms) {
     if (!pg_patience_wait(link->patience, link->pq, link->conn, silence_ms)) {
-        struct err err = lose_silent(link);
-        (void)err; /* A caller that finds no result looks whether the link is alive. */
+        link->alive = false;
+        remember(link, "", "the server keeps the connection and does not answer");
+        (void)lose(link); /* A caller that finds no result looks whether the link is alive. */
         return NULL;
     }
     return link->pq->PQgetResult(link->conn);
@@ -131,8 +139,7 @@ void pg_link_look(struct pg_link *link) {
             return;
         }
         if (link->pq->PQconsumeInput(link->conn) != 1) {
-            struct err err = lose(link);
-            (void)err; /* The caller looks whether the link is alive. */
+            (void)lose(link); /* The caller looks whether the link is alive. */
         }
     }
 }
@@ -153,12 +160,47 @@ const char *pg_link_message(const struct pg_link *link) {
     return link->message;
 }
 
-const char *pg_link_sqlstate(const struct pg_link *link) {
-    return link->sqlstate;
-}
-
 static bool answered(ExecStatusType status) {
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* The first row whose text begins the state wins, so a class (two characters) stands below the
+ * states that are exceptions to it. */
+static const struct {
+    const char *begins;
+    enum err_code code;
+} meanings[] = {
+    {"08", ERR_STORE_DOWN},       /* Connection exceptions. */
+    {"57014", ERR_BUSY},          /* Cancelled by a person or a timeout. */
+    {"57", ERR_STORE_DOWN},       /* The server stops, crashed or is starting. */
+    {"25P03", ERR_STORE_DOWN},    /* Idle in transaction timeout: the backend is gone. */
+    {"53100", ERR_DISK_FULL},     /* Disk full on the server. */
+    {"53300", ERR_STORE_DOWN},    /* Too many connections; there may be fewer soon. */
+    {"53", ERR_OVERLOADED},       /* Memory and other resources of the server. */
+    {"54", ERR_TEXT_TOO_LONG},    /* A limit of the program, as that of an index on its texts. */
+    {"25006", ERR_READ_ONLY},     /* Read-only transaction: a standby server, or told to be. */
+    {"58", ERR_STORE_IO},         /* System errors. */
+    {"XX001", ERR_STORE_CORRUPT}, /* Data corrupted. */
+    {"XX002", ERR_STORE_CORRUPT}, /* Index corrupted. */
+    {"23", ERR_CONFLICT},         /* Constraints: a conflict that the function did not expect. */
+    {"40", ERR_BUSY},             /* Another transaction was in the way of ours. */
+    {"55P03", ERR_BUSY},          /* A lock is not available. */
+    {"28", ERR_CONFIG},           /* User or password. */
+    {"3D000", ERR_CONFIG},        /* No such database. */
+    {"42501", ERR_CONFIG},        /* No privilege. */
+};
+
+struct err postgres_error(const char *sqlstate, const char *step) {
+    assert(sqlstate != NULL);
+    if (sqlstate[0] == '\0') {
+        return err_make(ERR_STORE_DOWN, step); /* Told by libpq itself: the connection is gone. */
+    }
+    for (size_t i = 0; i < COUNT_OF(meanings); i++) {
+        if (strncmp(sqlstate, meanings[i].begins, strlen(meanings[i].begins)) == 0) {
+            return err_make(meanings[i].code, step);
+        }
+    }
+    return err_make(ERR_INTERNAL, step);
 }
 
 /* Error that the server reported. A FATAL one means that it has closed, or will at once. */
@@ -175,6 +217,85 @@ static struct err reported(struct pg_link *link, const PGresult *result, const c
         link->queued = 0;
     }
     return err;
+}
+
+/* --- Statements and their arguments ----------------------------------------------------------- */
+
+/* Types that are built into every PostgreSQL have fixed numbers. */
+enum { TYPE_OPEN = 0, TYPE_BIGINT = 20, TYPE_TEXT = 25 };
+
+static void prepareds_end(void *first) {
+    struct pg_prepared *next = NULL;
+    for (struct pg_prepared *one = first; one != NULL; one = next) {
+        next = one->next;
+        mem_free(one);
+    }
+}
+
+static struct pg_prepared *prepareds_get(struct statements *statements, const char *sql,
+                                         const struct arg *args, size_t count) {
+    assert(count <= DRIVER_ARGS_MAX);
+    uint64_t numbers = 0, texts = 0;
+    for (size_t i = 0; i < count; i++) {
+        numbers |= args[i].kind == ARG_INT ? UINT64_C(1) << i : 0;
+        texts |= args[i].kind == ARG_TEXT ? UINT64_C(1) << i : 0;
+    }
+    struct statements_slot *slot = statements_find(statements, sql, /* use */ 0);
+    struct pg_prepared *last = NULL, *one = slot->value;
+    unsigned variant = 0;
+    /* A declaration fits the same kinds of arguments, and NULL in place of each. */
+    while (one != NULL && ((numbers & ~one->numbers) != 0 || (texts & ~one->texts) != 0)) {
+        last = one;
+        one = one->next;
+        variant++;
+    }
+    if (one == NULL) {
+        one = mem_new(sizeof *one);
+        one->numbers = numbers;
+        one->texts = texts;
+        (void)snprintf(one->name, sizeof one->name, "s%zu_%u", slot->number, variant); /* Fits. */
+        if (last == NULL) {
+            slot->value = one;
+        } else {
+            last->next = one;
+        }
+    }
+    return one;
+}
+
+/* The arguments as libpq wants them, in binary form: bytes with a length need no copy for a
+ * terminator. Points into itself and into `args`. */
+struct pg_arguments {
+    Oid types[DRIVER_ARGS_MAX];
+    const char *values[DRIVER_ARGS_MAX];
+    int lengths[DRIVER_ARGS_MAX], formats[DRIVER_ARGS_MAX];
+    uint64_t numbers[DRIVER_ARGS_MAX]; /* Big-endian. */
+};
+static void arguments_fill(struct pg_arguments *arguments, const struct arg *args, size_t count) {
+    assert(count <= DRIVER_ARGS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        arguments->formats[i] = 1;
+        switch (args[i].kind) {
+        case ARG_NULL:
+            arguments->types[i] = TYPE_OPEN;
+            arguments->values[i] = NULL;
+            arguments->lengths[i] = 0;
+            break;
+        case ARG_INT:
+            arguments->numbers[i] = htobe64((uint64_t)args[i].number);
+            arguments->types[i] = TYPE_BIGINT;
+            arguments->values[i] = (const char *)&arguments->numbers[i];
+            arguments->lengths[i] = sizeof arguments->numbers[i];
+            break;
+        case ARG_TEXT:
+            assert(args[i].text.len <= INT_MAX);
+            arguments->types[i] = TYPE_TEXT;
+            /* NULL would mean the SQL value NULL. */
+            arguments->values[i] = args[i].text.data != NULL ? args[i].text.data : "";
+            arguments->lengths[i] = (int)args[i].text.len;
+            break;
+        }
+    }
 }
 
 /* --- Opening and closing ---------------------------------------------------------------------- */
@@ -288,7 +409,7 @@ void pg_link_close(struct pg_link *link) {
         return;
     }
     link->pq->PQfinish(link->conn); /* NULL is allowed. */
-    statements_done(&link->statements, pg_prepareds_end);
+    statements_done(&link->statements, prepareds_end);
     mem_free(link);
 }
 
@@ -315,8 +436,8 @@ bool pg_link_unqueue_last(struct pg_link *link, const char *sql) {
 static bool send_one(struct pg_link *link, const char *sql, const struct arg *args, size_t count,
                      struct sent what) {
     struct pg_arguments arguments;
-    pg_arguments_fill(&arguments, args, count);
-    struct pg_prepared *prepared = pg_prepareds_get(&link->statements, sql, args, count);
+    arguments_fill(&arguments, args, count);
+    struct pg_prepared *prepared = prepareds_get(&link->statements, sql, args, count);
     if (!prepared->known && !prepared->sent) {
         if (link->pq->PQsendPrepare(link->conn, prepared->name, sql, (int)count, arguments.types) !=
             1) {
@@ -334,18 +455,6 @@ static bool send_one(struct pg_link *link, const char *sql, const struct arg *ar
     return true;
 }
 
-static bool send_queue(struct pg_link *link) {
-    for (size_t i = 0; i < link->queued; i++) {
-        const struct pg_step *step = &link->queue[i];
-        struct sent what = {.fence = step->fence, .schema = step->schema};
-        if (!send_one(link, step->sql, step->args, step->count, what)) {
-            return false;
-        }
-    }
-    link->queued = 0;
-    return true;
-}
-
 /* Judges one answer; ERR_OK also for a message that the server skipped. */
 static struct err judge(struct pg_link *link, const struct sent *sent, PGresult *result) {
     ExecStatusType status = link->pq->PQresultStatus(result);
@@ -353,10 +462,7 @@ static struct err judge(struct pg_link *link, const struct sent *sent, PGresult 
         sent->prepares->sent = false;
         sent->prepares->known = answered(status);
     }
-    if (status == PGRES_PIPELINE_ABORTED) {
-        return ERR_OK;
-    }
-    if (answered(status)) {
+    if (status == PGRES_PIPELINE_ABORTED || answered(status)) {
         return ERR_OK;
     }
     struct err err =
@@ -388,13 +494,6 @@ static struct err read_one(struct pg_link *link, const struct sent *sent, PGresu
     return err;
 }
 
-static struct err read_sync(struct pg_link *link) {
-    PGresult *result = next_result(link, link->silence_ms);
-    bool synced = result != NULL && link->pq->PQresultStatus(result) == PGRES_PIPELINE_SYNC;
-    link->pq->PQclear(result); /* NULL is allowed. */
-    return synced ? ERR_OK : lose(link);
-}
-
 /* The answers to the first `count` messages; the first failure among them. */
 static struct err read_answers(struct pg_link *link, size_t count, PGresult **ret_result) {
     struct err first = ERR_OK;
@@ -410,7 +509,10 @@ static struct err end_round(struct pg_link *link, struct err first) {
     if (!link->alive) {
         return err_failed(first) ? first : err_make(ERR_STORE_DOWN, "postgres: connection");
     }
-    struct err err = read_sync(link);
+    PGresult *result = next_result(link, link->silence_ms);
+    bool synced = result != NULL && link->pq->PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+    link->pq->PQclear(result); /* NULL is allowed. */
+    struct err err = synced ? ERR_OK : lose(link);
     return err_failed(first) ? first : err;
 }
 
@@ -422,10 +524,23 @@ static struct err close_round(struct pg_link *link, PGresult **ret_result) {
     return end_round(link, read_answers(link, link->sents, ret_result));
 }
 
+/* Sends the queued steps, then this statement. */
+static bool send_all(struct pg_link *link, const char *sql, const struct arg *args, size_t count,
+                     struct sent what) {
+    for (size_t i = 0; i < link->queued; i++) {
+        const struct pg_step *step = &link->queue[i];
+        struct sent queued = {.fence = step->fence, .schema = step->schema};
+        if (!send_one(link, step->sql, step->args, step->count, queued)) {
+            return false;
+        }
+    }
+    link->queued = 0;
+    return send_one(link, sql, args, count, what);
+}
+
 static bool send_last(struct pg_link *link, const char *sql, const struct arg *args, size_t count) {
     link->queue_failed = false;
-    return link->alive && send_queue(link) &&
-           send_one(link, sql, args, count, (struct sent){.closes = true});
+    return link->alive && send_all(link, sql, args, count, (struct sent){.closes = true});
 }
 
 struct err pg_link_run(struct pg_link *link, const char *sql, const struct arg *args, size_t count,
@@ -450,9 +565,9 @@ struct err pg_link_stream(struct pg_link *link, const char *sql, const struct ar
     PGresult *none = NULL;
     struct err err = read_answers(link, link->sents - 1, &none);
     if (err_failed(err) || !link->alive) {
-        struct err skipped =
-            link->alive ? read_one(link, &link->sent[link->sents - 1], &none) : ERR_OK;
-        (void)skipped; /* The server did not run it. */
+        if (link->alive) {
+            (void)read_one(link, &link->sent[link->sents - 1], &none); /* The server skipped it. */
+        }
         return end_round(link, err);
     }
     link->streams = true;
@@ -484,6 +599,24 @@ struct err pg_link_stream_next(struct pg_link *link, PGresult **ret_result) {
     return ERR_OK;
 }
 
+struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct arg *args,
+                           size_t count, enum err_code absent, int64_t *ret_numbers, int columns) {
+    const struct libpq *pq = link->pq;
+    PGresult *result = NULL;
+    struct err err = pg_link_run(link, sql, args, count, &result);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool read = pq->PQntuples(result) > 0;
+    for (int i = 0; i < columns && read; i++) {
+        struct bytes text = {pq->PQgetvalue(result, 0, i), (size_t)pq->PQgetlength(result, 0, i)};
+        read = !pq->PQgetisnull(result, 0, i) &&
+               number_parse(text, (struct number_bounds){INT64_MIN, INT64_MAX}, &ret_numbers[i]);
+    }
+    pq->PQclear(result);
+    return read || absent == ERR_NONE ? ERR_OK : err_make(absent, "postgres: a row is missing");
+}
+
 bool pg_link_streams(const struct pg_link *link) {
     return link->streams;
 }
@@ -496,15 +629,13 @@ struct err pg_link_post(struct pg_link *link, const char *sql, const struct arg 
     if (!link->alive) {
         return err_make(ERR_STORE_DOWN, "postgres: connection");
     }
-    struct sent what = {.closes = false};
-    return send_queue(link) && send_one(link, sql, args, count, what) ? ERR_OK : lose(link);
+    return send_all(link, sql, args, count, (struct sent){.closes = false}) ? ERR_OK : lose(link);
 }
 
 void pg_link_drain(struct pg_link *link) {
     link->queued = 0;
     if (link->alive && link->sents > 0) {
-        struct err err = close_round(link, /* ret_result */ NULL);
-        (void)err; /* The caller is about to roll back. */
+        (void)close_round(link, /* ret_result */ NULL); /* The caller is about to roll back. */
     }
 }
 

@@ -18,9 +18,9 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "store/driver.h"
 #include "store/postgres/libpq.h"
 #include "store/postgres/patience.h"
-#include "store/store.h"
 
 struct pg_link;
 
@@ -72,9 +72,17 @@ bool pg_link_queue_failed(const struct pg_link *link);
 /* Several statements in one string, which need not be a literal: migrations. */
 MUST_CHECK struct err pg_link_script(struct pg_link *link, const char *sql);
 
+/* Runs a statement, and reads the first columns of its first row. Without a row, or where a value
+ * is NULL, the answer is the error `absent`; ERR_NONE: success, and numbers from there on stay. */
+MUST_CHECK struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct arg *args,
+                                      size_t count, enum err_code absent, int64_t *ret_numbers,
+                                      int columns);
+
 /* Text of the server or libpq about the last failure; never NULL. */
 const char *pg_link_message(const struct pg_link *link);
-/* The SQLSTATE of the last failure; "" when it did not come from the server. */
-const char *pg_link_sqlstate(const struct pg_link *link);
+
+/* Meaning of a SQLSTATE; "": libpq itself failed. ERR_INTERNAL: not in our table, so our statement
+ * was wrong. */
+struct err postgres_error(const char *sqlstate, const char *step);
 
 #endif

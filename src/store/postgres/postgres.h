@@ -48,14 +48,6 @@ static inline struct pg_session *pg_session_of(struct conn *conn) {
     return CONTAINER_OF(conn, struct pg_session, base);
 }
 
-/* session.c */
-MUST_CHECK struct err postgres__connect(struct database *database, enum conn_role role,
-                                        struct conn **ret_conn, struct why *why);
-void postgres__disconnect(struct conn *conn);
-/* A new session in place of a lost one, or of none yet (a guest's), with the writer's lock. It is
- * tried at least once while the store is not closing, and again until the deadline is over. */
-MUST_CHECK struct err postgres__reconnect(struct pg_session *session, uint64_t until_ns);
-
 /* rows.c */
 MUST_CHECK struct err postgres__exec(struct conn *conn, const char *sql, const struct arg *args,
                                      size_t count, int64_t *ret_changed);

@@ -3,32 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/number.h"
-#include "base/text.h"
-
 enum { VERSION_MIN = 130000, SCRIPT_SIZE = 320 };
 
 static const char *value_of(const struct libpq *pq, const PGresult *result, int column) {
     return pq->PQgetvalue(result, 0, column);
-}
-
-struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct arg *args,
-                           size_t count, int64_t *ret_numbers, int columns, bool *ret_read) {
-    const struct libpq *pq = pg_link_libpq(link);
-    PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, args, count, &result);
-    if (err_failed(err)) {
-        return err;
-    }
-    bool read = pq->PQntuples(result) > 0;
-    for (int i = 0; i < columns && read; i++) {
-        struct bytes text = {value_of(pq, result, i), (size_t)pq->PQgetlength(result, 0, i)};
-        read = !pq->PQgetisnull(result, 0, i) &&
-               number_parse(text, (struct number_bounds){INT64_MIN, INT64_MAX}, &ret_numbers[i]);
-    }
-    pq->PQclear(result);
-    *ret_read = read;
-    return ERR_OK;
 }
 
 /* Leaves a sentence for the user about a statement that failed at the start. */
@@ -87,8 +65,7 @@ struct err pg_server_check(struct pg_link *link, struct why *why) {
                        version / 10000);
     }
     PGresult *result = NULL;
-    struct err err =
-        pg_link_run(link, version >= 150000 ? sql : sql_14, NULL, /* count */ 0, &result);
+    struct err err = pg_link_run(link, version >= 150000 ? sql : sql_14, NO_ARGS, &result);
     if (err_failed(err)) {
         return explain(link, err, why);
     }
@@ -109,7 +86,7 @@ static struct err find_name(struct pg_link *link, char *ret_name, size_t size, s
         "path";
     const struct libpq *pq = pg_link_libpq(link);
     PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
+    struct err err = pg_link_run(link, sql, NO_ARGS, &result);
     if (err_failed(err)) {
         return explain(link, err, why);
     }
@@ -122,12 +99,6 @@ static struct err find_name(struct pg_link *link, char *ret_name, size_t size, s
     }
     pq->PQclear(result);
     return err;
-}
-
-static struct err find_oid(struct pg_link *link, const char *name, bool *ret_found,
-                           int64_t *ret_oid) {
-    static const char sql[] = "SELECT to_regnamespace($1)::oid::bigint";
-    return pg_link_numbers(link, sql, ARGS(arg_text(bytes_of(name))), ret_oid, 1, ret_found);
 }
 
 static struct err run_named(struct pg_link *link, const char *before, const char *name,
@@ -144,20 +115,23 @@ struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret
     if (err_failed(err)) {
         return err;
     }
-    bool found = false;
+    static const char find[] = "SELECT to_regnamespace($1)::oid::bigint";
+    struct arg named = arg_text(bytes_of(name));
     int64_t oid = 0;
-    err = find_oid(link, name, &found, &oid);
-    if (!err_failed(err) && !found && how == PG_ENTER_MAKE) {
+    err = pg_link_numbers(link, find, &named, /* count */ 1, ERR_NONE, &oid, 1);
+    if (!err_failed(err) && oid == 0 && how == PG_ENTER_MAKE) {
         /* CREATE SCHEMA wants the privilege even when the schema exists, so it is not sent then: a
          * user who only owns a schema is enough. */
         err = run_named(link, "CREATE SCHEMA IF NOT EXISTS ", name, "");
-        err = err_failed(err) ? err : find_oid(link, name, &found, &oid);
+        err = err_failed(err)
+                  ? err
+                  : pg_link_numbers(link, find, &named, /* count */ 1, ERR_NONE, &oid, 1);
     }
     err = err_failed(err) ? err : run_named(link, "SET search_path = ", name, ", pg_temp");
     if (err_failed(err)) {
         return explain(link, err, why);
     }
-    if (!found) {
+    if (oid == 0) {
         return err_why(why, ERR_NOT_FOUND, "the schema %s does not exist", name);
     }
     *ret_oid = oid;
@@ -167,17 +141,16 @@ struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret
 /* --- The lock --------------------------------------------------------------------------------- */
 
 /* Advisory locks of one database share one space of 64-bit keys: "drov" sets ours apart. */
-struct arg pg_schema_lock_key(int64_t oid) {
+static struct arg lock_key(int64_t oid) {
     return arg_int((INT64_C(0x64726f76) << 32) | oid);
 }
 
 struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked) {
     static const char sql[] = "SELECT pg_try_advisory_lock($1)::int";
     int64_t locked = 0;
-    bool read = false;
-    struct err err = pg_link_numbers(link, sql, ARGS(pg_schema_lock_key(oid)), &locked, 1, &read);
+    struct err err = pg_link_numbers(link, sql, ARGS(lock_key(oid)), ERR_NONE, &locked, 1);
     if (!err_failed(err)) {
-        *ret_locked = read && locked != 0;
+        *ret_locked = locked != 0;
     }
     return err;
 }
@@ -185,7 +158,7 @@ struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locke
 void pg_schema_unlock(struct pg_link *link) {
     static const char sql[] = "SELECT pg_advisory_unlock_all()";
     pg_link_drain(link);
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, /* ret_result */ NULL);
+    struct err err = pg_link_run(link, sql, NO_ARGS, /* ret_result */ NULL);
     (void)err; /* Then the end of the session does it. */
 }
 
@@ -196,9 +169,8 @@ void pg_schema_explain_lock(struct pg_link *link, int64_t oid, struct why *why) 
         "AND l.objsubid = 1 AND l.classid = ($1 >> 32)::oid AND l.objid = ($1 & 4294967295)::oid "
         "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     const struct libpq *pq = pg_link_libpq(link);
-    struct arg key = pg_schema_lock_key(oid);
     PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, &key, /* count */ 1, &result);
+    struct err err = pg_link_run(link, sql, ARGS(lock_key(oid)), &result);
     if (!err_failed(err) && pq->PQntuples(result) == 1) {
         why_set(why, "another daemon serves this schema, from %s (backend %s of the server)",
                 value_of(pq, result, 1), value_of(pq, result, 0));
@@ -214,9 +186,8 @@ struct err pg_backend_get(struct pg_link *link, struct pg_backend *ret_backend) 
     static const char sql[] = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint "
                               "FROM pg_stat_activity WHERE pid = pg_backend_pid()";
     int64_t numbers[2] = {0};
-    bool read = false;
-    struct err err = pg_link_numbers(link, sql, NO_ARGS, numbers, COUNT_OF(numbers), &read);
-    if (!err_failed(err) && read) {
+    struct err err = pg_link_numbers(link, sql, NO_ARGS, ERR_NONE, numbers, COUNT_OF(numbers));
+    if (!err_failed(err)) {
         *ret_backend = (struct pg_backend){.pid = numbers[0], .start_us = numbers[1]};
     }
     return err;
@@ -230,4 +201,46 @@ struct err pg_backend_end(struct pg_link *link, struct pg_backend backend) {
                ? ERR_OK
                : pg_link_run(link, sql, ARGS(arg_int(backend.pid), arg_int(backend.start_us)),
                              NULL /* no rows */);
+}
+
+/* --- The vigil -------------------------------------------------------------------------------- */
+
+void pg_vigil_reset(struct pg_vigil *vigil) {
+    *vigil = (struct pg_vigil){.looks = 0};
+}
+
+/* Outside a transaction, so that each look sees what is committed now. No row: nobody has the lock,
+ * or nobody may look: the state of a session of another role is nobody's to see. */
+struct err pg_vigil_look(struct pg_vigil *vigil, struct pg_link *link, int64_t oid,
+                         enum pg_vigil_seen *ret_seen) {
+    static const char sql[] =
+        "SELECT n.epoch, n.batch, a.pid, (extract(epoch FROM a.backend_start) * 1000000)::bigint, "
+        "(a.state LIKE 'idle%')::int FROM nodes n, pg_locks l JOIN pg_stat_activity a "
+        "ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
+        "AND l.classid = ($1 >> 32)::oid AND l.objid = ($1 & 4294967295)::oid AND l.database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())";
+    enum { EPOCH, BATCH, PID, START_US, IDLE, COLUMNS };
+    int64_t seen[COLUMNS] = {0};
+    struct err err = pg_link_numbers(link, sql, ARGS(lock_key(oid)), ERR_NONE, seen, COLUMNS);
+    *ret_seen = PG_VIGIL_ALIVE;
+    if (err_failed(err) || seen[IDLE] == 0) {
+        pg_vigil_reset(vigil);
+        return err;
+    }
+    bool same = vigil->looks > 0 && vigil->epoch == seen[EPOCH] && vigil->batch == seen[BATCH] &&
+                vigil->backend.pid == seen[PID] && vigil->backend.start_us == seen[START_US];
+    if (!same) {
+        *vigil = (struct pg_vigil){.epoch = seen[EPOCH],
+                                   .batch = seen[BATCH],
+                                   .backend = {.pid = seen[PID], .start_us = seen[START_US]},
+                                   .looks = 1};
+        return ERR_OK;
+    }
+    vigil->looks++;
+    if (vigil->looks > PG_VIGIL_LOOKS) {
+        err = pg_backend_end(link, vigil->backend);
+        *ret_seen = err_failed(err) ? PG_VIGIL_REFUSED : PG_VIGIL_ENDED;
+        pg_vigil_reset(vigil);
+    }
+    return ERR_OK;
 }

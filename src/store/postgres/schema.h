@@ -21,7 +21,6 @@ enum pg_enter { PG_ENTER_FIND, PG_ENTER_MAKE };
 MUST_CHECK struct err pg_schema_enter(struct pg_link *link, enum pg_enter how, int64_t *ret_oid,
                                       struct why *why);
 
-struct arg pg_schema_lock_key(int64_t oid);
 /* Held until the session ends. */
 MUST_CHECK struct err pg_schema_try_lock(struct pg_link *link, int64_t oid, bool *ret_locked);
 void pg_schema_unlock(struct pg_link *link);
@@ -38,10 +37,29 @@ MUST_CHECK struct err pg_backend_get(struct pg_link *link, struct pg_backend *re
  * error where the role may not end it: that takes the same role, or pg_signal_backend. */
 MUST_CHECK struct err pg_backend_end(struct pg_link *link, struct pg_backend backend);
 
-/* Runs a statement, and reads the first columns of its first row. *ret_read is false when there is
- * no row, or one of the values is NULL. */
-MUST_CHECK struct err pg_link_numbers(struct pg_link *link, const char *sql, const struct arg *args,
-                                      size_t count, int64_t *ret_numbers, int columns,
-                                      bool *ret_read);
+/* The vigil: whether the daemon that has the lock still does anything. A daemon that stands still
+ * (SIGSTOP, a machine that sleeps, a network that is cut and whose end the server has not
+ * noticed) keeps its session, and with it the lock. One that lives commits at least each few
+ * seconds (engine/host/pulse.h), which moves the row of `nodes`. The session is ended after
+ * PG_VIGIL_LOOKS looks in a row, a second apart, that saw the same row under the same session,
+ * and saw that the server waits for that session. So neither a slow server nor a long migration
+ * counts against it, nor the time in which we stood still ourselves. The fence makes it safe:
+ * what was replaced commits nothing. */
+enum { PG_VIGIL_LOOKS = 15, PG_VIGIL_EVERY_MS = 1000 };
+
+struct pg_vigil {
+    int64_t epoch, batch;
+    struct pg_backend backend; /* Session that has the lock. */
+    unsigned looks;            /* In a row that saw all this; 0: none has seen anything. */
+};
+/* Another connection, or nothing was seen for a while: what was seen before counts no more. */
+void pg_vigil_reset(struct pg_vigil *vigil);
+enum pg_vigil_seen {
+    PG_VIGIL_ALIVE,   /* Or not seen for long enough. */
+    PG_VIGIL_ENDED,   /* The session was ended, and the lock may be free. */
+    PG_VIGIL_REFUSED, /* The role may not end the session. */
+};
+MUST_CHECK struct err pg_vigil_look(struct pg_vigil *vigil, struct pg_link *link, int64_t oid,
+                                    enum pg_vigil_seen *ret_seen);
 
 #endif

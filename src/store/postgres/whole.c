@@ -10,10 +10,7 @@
 /* --- The schema's number ---------------------------------------------------------------------- */
 
 static struct err read_int(struct pg_link *link, const char *sql, int64_t *ret_number) {
-    bool read = false;
-    struct err err = pg_link_numbers(link, sql, NO_ARGS, ret_number, 1, &read);
-    return err_failed(err) || read ? err
-                                   : err_make(ERR_STORE_CORRUPT, "postgres: a row is missing");
+    return pg_link_numbers(link, sql, NO_ARGS, ERR_STORE_CORRUPT, ret_number, 1);
 }
 
 static struct err read_schema(struct pg_link *link, struct schema *ret_schema) {
@@ -106,7 +103,7 @@ static struct err check_tables(struct pg_link *link, struct store_check *check) 
         "relnamespace = quote_ident(current_schema())::regnamespace ORDER BY relname";
     const struct libpq *pq = pg_link_libpq(link);
     PGresult *result = NULL;
-    struct err err = pg_link_run(link, sql, NULL, /* count */ 0, &result);
+    struct err err = pg_link_run(link, sql, NO_ARGS, &result);
     for (int i = 0; !err_failed(err) && check->integrity_ok && i < pq->PQntuples(result); i++) {
         err = check_table(link, pq->PQgetvalue(result, i, 0), check);
     }
