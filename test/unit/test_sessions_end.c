@@ -359,8 +359,15 @@ static void cover(struct runs_kit *runs, int64_t session, int64_t message, const
     assert_int_equal(runs_do(runs, covering_tx, &covering), ERR_NONE);
 }
 
+struct voiding {
+    int64_t session, message;
+};
+
 static struct err voiding_tx(struct tx *tx, void *ctx) {
-    return tx_checkpoint_void_from(tx, ctx);
+    const struct voiding *voiding = ctx;
+    const struct session_row session = {.id = voiding->session};
+    tx_checkpoint_void_from(tx, &session, voiding->message);
+    return tx_error(tx);
 }
 
 static struct err covered_tx(struct tx *tx, void *ctx) {
@@ -423,7 +430,7 @@ static void a_change_while_it_is_forked_leaves_the_summary_behind(void **state) 
     struct forking forking = forking_new(runs, row.session, "");
     assert_int_equal(runs_do(runs, forking_tx, &forking), ERR_NONE);
     assert_true(forking.more);
-    struct checkpoint_void changed = {.session = row.row.id, .message = first.id};
+    struct voiding changed = {.session = row.row.id, .message = first.id};
     assert_int_equal(runs_do(runs, voiding_tx, &changed), ERR_NONE);
     cover(runs, row.row.id, first.id, "as it is now");
     forking.what = forking.next;

@@ -53,10 +53,7 @@ bool tx_checkpoint_find(struct tx *tx, int64_t session, struct checkpoint *ret_c
     return rows != NULL && !err_failed(tx_error(tx));
 }
 
-struct err tx_checkpoint_void_from(struct tx *tx, const struct checkpoint_void *what) {
-    tx_do(tx,
-          "UPDATE checkpoints SET void = 1"
-          " WHERE session = $1 AND void = 0 AND message >= $2",
-          ARGS(arg_int(what->session), arg_int(what->message)));
-    return tx_error(tx);
+void tx_checkpoint_void_from(struct tx *tx, const struct session_row *session, int64_t message) {
+    tx_do(tx, "UPDATE checkpoints SET void = 1 WHERE session = $1 AND void = 0 AND message >= $2",
+          ARGS(arg_int(session->id), arg_int(message)));
 }

@@ -12,7 +12,7 @@
 #ifndef DROVER_ENGINE_SESSION_CHECKPOINTS_H
 #define DROVER_ENGINE_SESSION_CHECKPOINTS_H
 
-#include "store/store.h"
+#include "engine/session/sessions.h"
 
 enum { CHECKPOINT_SUMMARY_MAX = 256 << 10 };
 
@@ -34,11 +34,8 @@ struct err tx_checkpoint_add(struct tx *tx, const struct checkpoint *checkpoint)
 MUST_CHECK bool tx_checkpoint_find(struct tx *tx, int64_t session,
                                    struct checkpoint *ret_checkpoint);
 
-/* To be called in the commit that changes or removes a message. */
-struct checkpoint_void {
-    int64_t session;
-    int64_t message; /* id of the first message that is not what it was. */
-};
-struct err tx_checkpoint_void_from(struct tx *tx, const struct checkpoint_void *what);
+/* Voids those that cover that message (id), or a later one; to be called in the commit that changes
+ * or removes it. */
+void tx_checkpoint_void_from(struct tx *tx, const struct session_row *session, int64_t message);
 
 #endif

@@ -87,7 +87,7 @@ void messages__write_text(struct tx *tx, const struct message_row *row, struct b
 void messages__remove(struct tx *tx, const struct session_row *session, struct message_row *row);
 /* Removes all messages of the session after that one (id; 0: all there are) at once, and voids the
  * summaries of them. The caller appends the event. */
-void messages__remove_behind(struct tx *tx, int64_t session, int64_t after);
+void messages__remove_behind(struct tx *tx, const struct session_row *session, int64_t after);
 /* message_added, message_edited: the whole message as it is now, as far as an event holds it. */
 void messages__tell_added(struct tx *tx, const struct session_row *session,
                           const struct message_row *row);

@@ -267,13 +267,12 @@ void messages__remove(struct tx *tx, const struct session_row *session, struct m
 }
 
 /* Every status may become this one: no edge is asserted. */
-void messages__remove_behind(struct tx *tx, int64_t session, int64_t after) {
+void messages__remove_behind(struct tx *tx, const struct session_row *session, int64_t after) {
     tx_do(tx,
           "UPDATE messages SET status = 'removed', changed_ms = $3"
           " WHERE session = $1 AND id > $2 AND status <> 'removed'",
-          ARGS(arg_int(session), arg_int(after), arg_int(tx_now_ms(tx))));
-    const struct checkpoint_void from = {.session = session, .message = after + 1};
-    tx_checkpoint_void_from(tx, &from);
+          ARGS(arg_int(session->id), arg_int(after), arg_int(tx_now_ms(tx))));
+    tx_checkpoint_void_from(tx, session, after + 1);
 }
 
 /* --- Parts ------------------------------------------------------------------------------------ */
@@ -317,41 +316,32 @@ static void part_read(struct tx *tx, const struct rows *rows, struct message_par
     tx_fail(tx, map_copy(tx, &part_map, ret_part));
 }
 
-/* Reach of a budget of bytes: parts before `whole` come as they are; of that part come the
- * data, if they fit, and `bytes` of the text; of the parts after it neither. */
-struct reach {
-    int64_t whole, bytes, count;
-    bool data;
-};
-
-static struct reach reach_find(struct tx *tx, int64_t message, size_t left) {
-    struct reach reach = {.whole = INT64_MAX};
-    AUTO(rows_release)
-    struct rows *rows = tx_rows(tx,
-                                "SELECT number, bytes, data_bytes FROM parts WHERE message = $1"
-                                " ORDER BY number LIMIT $2",
-                                ARGS(arg_int(message), arg_int(MESSAGE_PARTS_MAX)));
-    for (; rows_step(rows); reach.count++) {
-        if (reach.whole != INT64_MAX) {
+/* Parts before `whole` come as they are; of that part come the data, if they fit, and `bytes` of
+ * the text; of the parts after it neither. */
+struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) {
+    int64_t whole = INT64_MAX, bytes = 0, count = 0;
+    bool with_data = false;
+    struct rows *sizes = tx_rows(tx,
+                                 "SELECT number, bytes, data_bytes FROM parts WHERE message = $1"
+                                 " ORDER BY number LIMIT $2",
+                                 ARGS(arg_int(message), arg_int(MESSAGE_PARTS_MAX)));
+    for (; rows_step(sizes); count++) {
+        size_t text = (size_t)rows_int(sizes, 1);
+        size_t data = rows_int(sizes, 2) <= DATA_FREE ? 0 : (size_t)rows_int(sizes, 2);
+        if (whole != INT64_MAX) {
             continue; /* Only counted. */
         }
-        size_t text = (size_t)rows_int(rows, 1);
-        size_t data = rows_int(rows, 2) <= DATA_FREE ? 0 : (size_t)rows_int(rows, 2);
-        if (text <= left && data <= left - text) {
-            left -= text + data;
+        if (text <= budget && data <= budget - text) {
+            budget -= text + data;
         } else {
-            reach.whole = rows_int(rows, 0);
-            reach.data = data <= left;
-            reach.bytes = (int64_t)(reach.data ? left - data : left);
+            whole = rows_int(sizes, 0);
+            with_data = data <= budget;
+            bytes = (int64_t)(with_data ? budget - data : budget);
         }
     }
-    return reach;
-}
-
-struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) {
-    const struct reach reach = reach_find(tx, message, budget);
+    rows_release(&sizes);
     struct message_parts found = {
-        .parts = arena_try(tx_arena(tx), ((size_t)reach.count + 1) * sizeof *found.parts)};
+        .parts = arena_try(tx_arena(tx), ((size_t)count + 1) * sizeof *found.parts)};
     if (found.parts == NULL) {
         tx_fail(tx, err_make(ERR_OUT_OF_MEMORY, "parts: rows"));
     }
@@ -364,13 +354,13 @@ struct message_parts parts__read(struct tx *tx, int64_t message, size_t budget) 
         " THEN data ELSE '' END, CASE WHEN number < $2 THEN text"
         " WHEN number = $2 AND $3 > 0 THEN substr(text, 1, CAST($3 AS INTEGER)) ELSE '' END"
         " FROM parts WHERE message = $1 ORDER BY number LIMIT $5",
-        ARGS(arg_int(message), arg_int(reach.whole), arg_int(reach.bytes),
-             arg_int(reach.data ? 1 : 0), arg_int(reach.count)));
-    while (found.count < (size_t)reach.count && rows_step(rows)) {
+        ARGS(arg_int(message), arg_int(whole), arg_int(bytes), arg_int(with_data ? 1 : 0),
+             arg_int(count)));
+    while (found.count < (size_t)count && rows_step(rows)) {
         struct message_part *part = &found.parts[found.count++];
         part_read(tx, rows, part);
-        if (part->number == reach.whole) { /* The database cut by characters. */
-            part->text.len = utf8_cut(part->text, (size_t)reach.bytes);
+        if (part->number == whole) { /* The database cut by characters. */
+            part->text.len = utf8_cut(part->text, (size_t)bytes);
         }
     }
     return found;
@@ -478,8 +468,7 @@ struct err tx_message_edit(struct tx *tx, const struct message_edit *edit,
     }
     messages__write_text(tx, &row, edit->text);
     /* Summaries of the message no longer stand for what was said. */
-    const struct checkpoint_void from = {.session = row.session, .message = row.id};
-    tx_checkpoint_void_from(tx, &from);
+    tx_checkpoint_void_from(tx, &session, row.id);
     messages__write_status(tx, row.status, &row);
     sessions__touch(tx, &session);
     messages__tell_edited(tx, &session, &row);

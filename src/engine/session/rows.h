@@ -1,6 +1,6 @@
 /* rows.h: the rows of sessions, and their events. Only the engine includes it.
  *
- * Promise    sessions__write is the one place where a session's own columns are written. Hidden
+ * Promise    tx_session_change is the one place where a session's own columns are written. Hidden
  *            sessions are found only by the functions that make or remove them.
  * Ownership  texts of a row that was read live in the transaction's arena.
  * Threads    inside a store function.
@@ -19,7 +19,7 @@
  * those that are not inserted. The long ones come last, for lists without them. */
 enum session_words { SESSION_WORD_STATE = MAP_WORD, SESSION_WORD_BY };
 enum session_columns {
-    SESSION_OWN = MAP_SET,        /* Written by sessions__write, */
+    SESSION_OWN = MAP_SET,        /* Written by tx_session_change, */
     SESSION_TEXTS = MAP_SET << 1, /* sessions__empty, */
     SESSION_STATE = MAP_SET << 2, /* sessions__set_state, */
     SESSION_TIME = MAP_SET << 3,  /* sessions__touch, */
@@ -81,9 +81,6 @@ MUST_CHECK struct err sessions__get(struct tx *tx, const struct session_key *key
 /* row->id is given here. */
 void sessions__insert(struct tx *tx, struct session_row *row);
 void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t hidden);
-/* Title, model, agent, root, instructions, settings, metadata, archived_ms, version; changed_ms
- * becomes now. */
-void sessions__write(struct tx *tx, struct session_row *row);
 /* Writes state and changed_ms, and an event of the project, if the state is another. */
 void sessions__set_state(struct tx *tx, enum session_state state, struct session_row *row);
 /* Texts of a session that is deleted become "" or {}, in the row, too. */

@@ -287,11 +287,6 @@ void sessions__empty(struct tx *tx, struct session_row *row) {
     map_update(tx, &session_map, SESSION_TEXTS, row);
 }
 
-void sessions__write(struct tx *tx, struct session_row *row) {
-    row->changed_ms = tx_now_ms(tx);
-    map_update(tx, &session_map, SESSION_OWN, row);
-}
-
 void sessions__set_state(struct tx *tx, enum session_state state, struct session_row *row) {
     if (row->state != state) {
         row->state = state;
@@ -434,56 +429,11 @@ static void tell_renamed(struct tx *tx, const struct session_row *row) {
     project_tell(tx, row, BYTES("session_renamed"));
 }
 
-/* Another change by a client: a client that shows the session reads it again. */
-static void tell_changed(struct tx *tx, const struct session_row *row) {
-    AUTO(text_done) struct text data = text_up_to(100);
-    text_add_char(&data, '{');
-    text_add_member_int(&data, "version", row->version);
-    text_add_member_bool(&data, "archived", row->archived_ms != 0);
-    text_add_char(&data, '}');
-    sessions__event_text(tx, row, BYTES("session_changed"), &data);
-    project_tell(tx, row, BYTES("session_changed"));
-}
-
 /* Whether the text is another one now. */
 static bool text_replace(struct bytes given, struct bytes *text) {
     bool other = given.data != NULL && !bytes_equal(given, *text);
     *text = other ? given : *text;
     return other;
-}
-
-static void change_apply(struct tx *tx, const struct session_change *change,
-                         struct session_row *row) {
-    const struct {
-        struct bytes given;
-        struct bytes *text;
-    } pairs[] = {{change->model, &row->model},       {change->agent, &row->agent},
-                 {change->root, &row->root},         {change->instructions, &row->instructions},
-                 {change->settings, &row->settings}, {change->metadata, &row->metadata}};
-    bool renamed = text_replace(change->title, &row->title), other = false;
-    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
-        other = text_replace(pairs[i].given, pairs[i].text) || other;
-    }
-    if (change->archive != SESSION_ARCHIVE_KEEP &&
-        (row->archived_ms != 0) != (change->archive == SESSION_ARCHIVE)) {
-        row->archived_ms = row->archived_ms != 0 ? 0 : tx_now_ms(tx);
-        other = true;
-    }
-    /* A title that the user confirms is the user's from then on. */
-    enum title_by by = row->title.len > 0 ? TITLE_USER : TITLE_NONE;
-    renamed = renamed || (change->title.data != NULL && row->title_by != by);
-    if (!renamed && !other) {
-        return;
-    }
-    row->title_by = renamed ? by : row->title_by;
-    row->version++;
-    sessions__write(tx, row);
-    if (renamed) {
-        tell_renamed(tx, row);
-    }
-    if (other) {
-        tell_changed(tx, row);
-    }
 }
 
 struct err tx_session_change(struct tx *tx, const struct session_change *change,
@@ -493,23 +443,55 @@ struct err tx_session_change(struct tx *tx, const struct session_change *change,
     if (err_failed(err)) {
         return err;
     }
+    *ret_row = row;
     if (change->version != 0 && change->version != row.version) {
-        *ret_row = row;
         return err_make(ERR_CONFLICT, "sessions: version");
     }
-    change_apply(tx, change, &row);
-    err = tx_error(tx);
+    const struct {
+        struct bytes given;
+        struct bytes *text;
+    } pairs[] = {{change->model, &row.model},       {change->agent, &row.agent},
+                 {change->root, &row.root},         {change->instructions, &row.instructions},
+                 {change->settings, &row.settings}, {change->metadata, &row.metadata}};
+    bool renamed = text_replace(change->title, &row.title), other = false;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        other = text_replace(pairs[i].given, pairs[i].text) || other;
+    }
+    if (change->archive != SESSION_ARCHIVE_KEEP &&
+        (row.archived_ms != 0) != (change->archive == SESSION_ARCHIVE)) {
+        row.archived_ms = row.archived_ms != 0 ? 0 : tx_now_ms(tx);
+        other = true;
+    }
+    /* A title that the user confirms is the user's from then on. */
+    enum title_by by = row.title.len > 0 ? TITLE_USER : TITLE_NONE;
+    renamed = renamed || (change->title.data != NULL && row.title_by != by);
+    if (renamed || other) {
+        row.title_by = renamed ? by : row.title_by;
+        row.version++;
+        row.changed_ms = tx_now_ms(tx);
+        map_update(tx, &session_map, SESSION_OWN, &row);
+    }
+    if (renamed) {
+        tell_renamed(tx, &row);
+    }
+    if (other) { /* A client that shows the session reads it again. */
+        AUTO(text_done) struct text data = text_up_to(100);
+        text_add_char(&data, '{');
+        text_add_member_int(&data, "version", row.version);
+        text_add_member_bool(&data, "archived", row.archived_ms != 0);
+        text_add_char(&data, '}');
+        sessions__event_text(tx, &row, BYTES("session_changed"), &data);
+        project_tell(tx, &row, BYTES("session_changed"));
+    }
     /* Another model may do what the one before could not. */
     const struct inbox_receiver receiver = {
         .owner = row.owner, .address = row.session, .kind = RECEIVER_SESSION};
-    bool more = change->model.data != NULL;
-    while (!err_failed(err) && more) {
-        err = tx_inbox_unhold(tx, &receiver, &more);
+    for (bool more = change->model.data != NULL; more;) {
+        more = false;
+        tx_fail(tx, tx_inbox_unhold(tx, &receiver, &more));
     }
-    if (!err_failed(err)) {
-        *ret_row = row;
-    }
-    return err;
+    *ret_row = row;
+    return tx_error(tx);
 }
 
 struct err tx_session_give_title(struct tx *tx, const struct session_key *key, struct bytes title,

@@ -76,21 +76,6 @@ static void person_ask(struct tx *tx, const struct turn *turn, const struct card
     tx_fail(tx, approvals__ask(tx, &what));
 }
 
-/* Without its signature a thought is shown to nobody again. */
-static void thinking_add(struct tx *tx, const struct turn_item *item, struct message_part *part) {
-    AUTO(text_done) struct text data = {.size_max = (size_t)8 << 20};
-    text_add_char(&data, '{');
-    text_add_member(&data, "signature", item->signature);
-    text_add_member(&data, "maker", item->maker);
-    text_add_char(&data, '}');
-    if (text_failed(&data)) {
-        tx_fail(tx, text_error(&data, "turns: thinking"));
-    }
-    part->kind = PART_THINKING;
-    part->data = data.len > MESSAGE_DATA_MAX ? BYTES("{}") : text_bytes(&data);
-    cards__add_plain(tx, part);
-}
-
 enum {
     CARD_WORDS_MAX = 1 << 10, /* Names and words of a card's data beside what is counted. */
     /* Bytes of arguments that are no JSON object. A byte takes six where it is escaped, and a list
@@ -185,9 +170,18 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
         case TURN_ITEM_TEXT:
             cards__add_plain(tx, &part);
             break;
-        case TURN_ITEM_THINKING:
-            thinking_add(tx, item, &part);
+        case TURN_ITEM_THINKING: { /* Without its signature it is shown to nobody again. */
+            AUTO(text_done) struct text data = text_up_to((size_t)8 << 20);
+            text_add_char(&data, '{');
+            text_add_member(&data, "signature", item->signature);
+            text_add_member(&data, "maker", item->maker);
+            text_add_char(&data, '}');
+            tx_fail(tx, text_failed(&data) ? text_error(&data, "turns: thinking") : ERR_OK);
+            part.kind = PART_THINKING;
+            part.data = data.len > MESSAGE_DATA_MAX ? BYTES("{}") : text_bytes(&data);
+            cards__add_plain(tx, &part);
             break;
+        }
         case TURN_ITEM_CALL:
             card_add(tx, turn, item, answer->step);
             reviews = reviews || item->call.verdict == TURN_REVIEW;
@@ -337,11 +331,10 @@ struct err tx_turn_fail(struct tx *tx, const struct turn_failure *failure, struc
     if (!turns__open(tx, &failure->key, plan, &turn)) {
         return tx_error(tx);
     }
-    const struct checkpoint_void all = {.session = turn.session.id, .message = 0};
     if (!turns__compacts(&turn.row)) {
         call_drop(tx, &turn, failure);
     }
-    tx_checkpoint_void_from(tx, &all);
+    tx_checkpoint_void_from(tx, &turn.session, 0);
     plan->next = TURN_NEXT_END;
     return turns__end(tx, &turn, CAUSE_HISTORY_UNREADABLE, failure->sentence, &failure->key.bounds);
 }

@@ -63,26 +63,6 @@ static struct run_row child_submit(struct tx *tx, const struct turn *turn,
     return row;
 }
 
-static void child_start(struct tx *tx, struct turn *turn, struct card *card,
-                        const struct turn_child *child) {
-    const struct bytes same = child->is_long ? run_find_same(tx, turn, card) : BYTES("");
-    if (same.len > 0) {
-        cards__end(card, CARD_DONE);
-        card_pend(tx, turn, card, "in_progress", same);
-        return;
-    }
-    const struct run_row row =
-        child_submit(tx, turn, &child->run, child->is_long ? BYTES("") : turn->run.run);
-    card->child.id = row.id;
-    if (child->is_long) {
-        tx_fail(tx, runs__set_session(tx, row.id, turn->session.session));
-        card->state = PART_STATE_PENDING;
-        card_pend(tx, turn, card, "started", row.run);
-    } else {
-        cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
-    }
-}
-
 struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct turn_plan *plan) {
     struct turn turn;
     struct card card;
@@ -93,8 +73,23 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
     if (plan->late) {
         return tx_error(tx);
     }
-    if (turn.run.stop == CAUSE_NONE) { /* Else it ends now, and takes no children any more. */
-        child_start(tx, &turn, &card, child);
+    const bool stops = turn.run.stop != CAUSE_NONE; /* Then the turn takes no children. */
+    const struct bytes same =
+        child->is_long && !stops ? run_find_same(tx, &turn, &card) : BYTES("");
+    if (same.len > 0) {
+        cards__end(&card, CARD_DONE);
+        card_pend(tx, &turn, &card, "in_progress", same);
+    } else if (!stops) {
+        const struct run_row row =
+            child_submit(tx, &turn, &child->run, child->is_long ? BYTES("") : turn.run.run);
+        card.child.id = row.id;
+        if (child->is_long) {
+            tx_fail(tx, runs__set_session(tx, row.id, turn.session.session));
+            card.state = PART_STATE_PENDING;
+            card_pend(tx, &turn, &card, "started", row.run);
+        } else {
+            cards__write(tx, turn.row.answer, &card, CARD_RESULT_STAYS);
+        }
     }
     return err_failed(tx_error(tx)) ? tx_error(tx)
                                     : turns__advance(tx, &turn, &child->key.bounds, plan);

@@ -54,54 +54,10 @@ static void cards_close(struct tx *tx, struct turn *turn) {
     }
 }
 
-static void error_add(struct tx *tx, const struct turn *turn) {
-    AUTO(text_done) struct text data = {.size_max = (size_t)1 << 10};
-    text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
-    const struct message_part part = {.message = turn->row.answer,
-                                      .step = turn->row.step,
-                                      .kind = PART_ERROR,
-                                      .text = turn->run.note.len > 0
-                                                  ? turn->run.note
-                                                  : bytes_of(run_cause_about(turn->run.cause)),
-                                      .data = text_bytes(&data)};
-    cards__add_plain(tx, &part);
-}
-
 static void message_move(struct tx *tx, const struct session_row *session,
                          enum message_status status, struct message_row *message) {
     messages__write_status(tx, status, message);
     messages__tell_edited(tx, session, message);
-}
-
-/* A turn that never began: its message leaves the queue. A person's message stays readable; a
- * notice that was taken back comes again, with the next follow-up. */
-static void close_unbegun(struct tx *tx, struct turn *turn) {
-    struct message_row question;
-    messages__write_status(tx, MESSAGE_REMOVED, &turn->answer);
-    if (!messages__find_id(tx, turn->row.question, &question) ||
-        question.status != MESSAGE_QUEUED) {
-        return;
-    }
-    if (turn->run.cause == CAUSE_ROLLED_BACK) {
-        messages__remove(tx, &turn->session, &question);
-    } else {
-        message_move(tx, &turn->session, MESSAGE_INTERRUPTED, &question);
-    }
-    messages__tell_queue(tx, &turn->session);
-}
-
-/* Another message took its place: neither it nor its answer is in any prompt from here on. A
- * question that was taken out of the queue before its turn began stays removed. A summary that was
- * made within the turn covers a part of it. */
-static void roll_back(struct tx *tx, struct turn *turn) {
-    const struct checkpoint_void from = {.session = turn->session.id, .message = turn->row.answer};
-    struct message_row question;
-    if (messages__find_id(tx, turn->row.question, &question) &&
-        question.status != MESSAGE_REMOVED) {
-        message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
-    }
-    tx_checkpoint_void_from(tx, &from);
-    message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
 }
 
 /* Of a turn that was cleared away nothing is stored but that it ended. */
@@ -114,7 +70,16 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
         return err;
     }
     if (!cleared && !succeeded && state != RUN_CANCELLED) {
-        error_add(tx, turn);
+        AUTO(text_done) struct text data = text_up_to((size_t)1 << 10);
+        text_addf(&data, "{\"cause\":\"%s\"}", run_cause_name(turn->run.cause));
+        const struct message_part part = {.message = turn->row.answer,
+                                          .step = turn->row.step,
+                                          .kind = PART_ERROR,
+                                          .text = turn->run.note.len > 0
+                                                      ? turn->run.note
+                                                      : bytes_of(run_cause_about(turn->run.cause)),
+                                          .data = text_bytes(&data)};
+        cards__add_plain(tx, &part);
     }
     turn->answer.cause = bytes_of(run_cause_name(turn->run.cause));
     turn->answer.error = succeeded ? BYTES("") : turn->run.note;
@@ -131,27 +96,29 @@ static struct err close_begun(struct tx *tx, struct turn *turn, struct run_freed
     }
     sessions__hold_events(tx, &turn->session, STREAM_RELEASE);
     if (!cleared && turn->run.cause == CAUSE_ROLLED_BACK) {
-        roll_back(tx, turn);
+        /* Another message took its place: neither it nor its answer is in any prompt from here on.
+         * A question that was taken out of the queue before its turn began stays removed. A summary
+         * that was made within the turn covers a part of it. */
+        struct message_row question;
+        if (messages__find_id(tx, turn->row.question, &question) &&
+            question.status != MESSAGE_REMOVED) {
+            message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &question);
+        }
+        tx_checkpoint_void_from(tx, &turn->session, turn->row.answer);
+        message_move(tx, &turn->session, MESSAGE_ROLLED_BACK, &turn->answer);
     }
     return err_failed(tx_error(tx)) || cleared ? tx_error(tx) : titles__wish(tx, turn, freed);
 }
 
-/* The next follow-up delivers the notice again, so this message of it leaves the prompt with the
- * answer to it (prompt.c). A summary that was made within the turn covers a part of that. */
-static void undo_follow_up(struct tx *tx, const struct turn *turn) {
-    struct message_row notice;
-    if (messages__find_id(tx, turn->row.question, &notice) && notice.status == MESSAGE_COMPLETED) {
-        const struct checkpoint_void from = {.session = turn->session.id, .message = notice.id};
-        messages__write_status(tx, MESSAGE_ROLLED_BACK, &notice);
-        tx_checkpoint_void_from(tx, &from);
-    }
-}
-
-/* The end is told like every other also of a turn that never began: a client may follow it. What
- * joined too late stays as a message of its own: it was accepted, so the next turn sees it. Last,
- * the pending notices of the session are offered, which waited while it was busy. */
+/* A turn that never began: its message leaves the queue. A person's message stays readable; a
+ * notice that was taken back comes again, with the next follow-up. The end is sent like every
+ * other: a client may follow it.
+ *
+ * What joined too late stays as a message of its own: it was accepted, so the next turn sees it.
+ * Last, the pending notices of the session are offered, which waited while it was busy. */
 struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_freed *freed) {
     struct turn turn = {.run = *run};
+    struct message_row question;
     const bool found = turns__load_rest(tx, &turn);
     struct err err = turn.row.run != 0 ? subagents__ended(tx, turn.row.session, freed) : ERR_OK;
     if (err_failed(err) || !found) { /* The session is gone with all that was said in it. */
@@ -160,7 +127,16 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
     if (turn.row.begun) {
         err = close_begun(tx, &turn, freed);
     } else {
-        close_unbegun(tx, &turn);
+        messages__write_status(tx, MESSAGE_REMOVED, &turn.answer);
+        if (messages__find_id(tx, turn.row.question, &question) &&
+            question.status == MESSAGE_QUEUED) {
+            if (turn.run.cause == CAUSE_ROLLED_BACK) {
+                messages__remove(tx, &turn.session, &question);
+            } else {
+                message_move(tx, &turn.session, MESSAGE_INTERRUPTED, &question);
+            }
+            messages__tell_queue(tx, &turn.session);
+        }
         err = turns__event_finished(tx, &turn);
     }
     if (err_failed(err)) {
@@ -174,8 +150,14 @@ struct err turns__ended(struct tx *tx, const struct run_row *run, struct run_fre
     const struct inbox_receiver receiver = {
         .owner = turn.session.owner, .address = turn.session.session, .kind = RECEIVER_SESSION};
     err = tx_inbox_offer(tx, &receiver);
-    if (!err_failed(err) && turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE) {
-        undo_follow_up(tx, &turn);
+    /* The next follow-up delivers the notice again, so this message of it leaves the prompt with
+     * the answer to it (prompt.c). A summary that was made within the turn covers a part of
+     * that. */
+    if (!err_failed(err) && turn.run.state == RUN_FAILED && turn.row.trigger == TRIGGER_NOTICE &&
+        messages__find_id(tx, turn.row.question, &question) &&
+        question.status == MESSAGE_COMPLETED) {
+        messages__write_status(tx, MESSAGE_ROLLED_BACK, &question);
+        tx_checkpoint_void_from(tx, &turn.session, question.id);
     }
     return err_failed(err) ? err : tx_error(tx);
 }

@@ -25,12 +25,11 @@ enum {
 static struct err answer_again(struct tx *tx, struct session_row *session,
                                const struct message_row *question, struct turn_message *message,
                                struct run_row *ret_run) {
-    struct why unused = {""}; /* No images: no reason. */
     message->trigger = TRIGGER_AGAIN;
     message->question = question->id;
     assert(question->message.len < sizeof message->message.text); /* Ids are ours. */
     memcpy(message->message.text, question->message.data, question->message.len);
-    return turns__make(tx, session, message, ret_run, &unused);
+    return turns__make(tx, session, message, ret_run, NULL /* no images: no reason */);
 }
 
 /* --- Variants --------------------------------------------------------------------------------- */
@@ -39,7 +38,6 @@ static struct err answer_again(struct tx *tx, struct session_row *session,
  * one of this. */
 static void make_room(struct tx *tx, const struct session_row *session, int64_t question,
                       int64_t answer) {
-    const struct checkpoint_void from = {.session = session->id, .message = question};
     struct message_rows rows = messages__many(
         tx,
         MESSAGE_SELECT "m.session = $1 AND m.reply_to = $2 AND m.id <> $3 AND m.active = 1"
@@ -51,7 +49,7 @@ static void make_room(struct tx *tx, const struct session_row *session, int64_t 
         messages__write_status(tx, rows.rows[i].status, &rows.rows[i]);
         messages__tell_edited(tx, session, &rows.rows[i]);
     }
-    tx_checkpoint_void_from(tx, &from);
+    tx_checkpoint_void_from(tx, session, question);
 }
 
 void turns__take_place(struct tx *tx, const struct turn *turn) {
@@ -154,36 +152,6 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
 
 /* --- Clear ------------------------------------------------------------------------------------ */
 
-/* Asks the turns to end that lost their places. One that this page leaves alone ends by itself, as
- * soon as something is brought to it. */
-static bool cleared_stop(struct tx *tx, int64_t session, const struct run_bounds *bounds) {
-    struct bytes runs[RUNS_MAX];
-    size_t count = 0;
-    bool more = false;
-    struct rows *rows = tx_rows(
-        tx,
-        "SELECT r.run FROM turns t JOIN runs r ON r.id = t.run JOIN messages m ON m.id = t.answer"
-        " WHERE t.session = $1 AND r.ended_ms IS NULL AND m.status = 'removed'"
-        " ORDER BY r.id LIMIT $2",
-        ARGS(arg_int(session), arg_int(RUNS_MAX)));
-    while (count < RUNS_MAX && rows_step(rows)) {
-        runs[count++] = rows_copy(rows, 0);
-    }
-    rows_release(&rows);
-    for (size_t i = 0; i < count && !more && !err_failed(tx_error(tx)); i++) {
-        const struct run_stop stop = {.key = {.run = runs[i]},
-                                      .cause = CAUSE_CLEARED,
-                                      .grace_ms = RUN_STOP_GRACE_MS,
-                                      .bounds = *bounds};
-        struct run_row run;
-        struct err err = tx_run_stop(tx, &stop, &more, &run);
-        if (err.code != ERR_CONFLICT) { /* Else the end of one before it has ended it. */
-            tx_fail(tx, err);
-        }
-    }
-    return more;
-}
-
 struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
                          struct turn_cleared *ret_cleared) {
     struct session_row session;
@@ -194,14 +162,39 @@ struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
     if (!what->emptied) {
         const struct session_context context = {.used = 0, .window = session.context_window};
         const struct messages_cleared all = {.after = {"", 0}, .fork = {"", 0}};
-        messages__remove_behind(tx, session.id, 0);
+        messages__remove_behind(tx, &session, 0);
         tx_fail(tx, approvals__cancel_all(tx, &session));
         sessions__set_context(tx, &context, &session);
         sessions__touch(tx, &session);
         messages__tell_cleared(tx, &session, &all);
     }
-    *ret_cleared = (struct turn_cleared){.session = session.id,
-                                         .more = cleared_stop(tx, session.id, &what->bounds)};
+    /* The turns that lost their places are asked to end. One that this page leaves alone ends by
+     * itself, as soon as something is brought to it. */
+    struct bytes runs[RUNS_MAX];
+    size_t count = 0;
+    bool more = false;
+    struct rows *rows = tx_rows(
+        tx,
+        "SELECT r.run FROM turns t JOIN runs r ON r.id = t.run JOIN messages m ON m.id = t.answer"
+        " WHERE t.session = $1 AND r.ended_ms IS NULL AND m.status = 'removed'"
+        " ORDER BY r.id LIMIT $2",
+        ARGS(arg_int(session.id), arg_int(RUNS_MAX)));
+    while (count < RUNS_MAX && rows_step(rows)) {
+        runs[count++] = rows_copy(rows, 0);
+    }
+    rows_release(&rows);
+    for (size_t i = 0; i < count && !more && !err_failed(tx_error(tx)); i++) {
+        const struct run_stop stop = {.key = {.run = runs[i]},
+                                      .cause = CAUSE_CLEARED,
+                                      .grace_ms = RUN_STOP_GRACE_MS,
+                                      .bounds = what->bounds};
+        struct run_row run;
+        err = tx_run_stop(tx, &stop, &more, &run);
+        if (err.code != ERR_CONFLICT) { /* Else the end of one before it has ended it. */
+            tx_fail(tx, err);
+        }
+    }
+    *ret_cleared = (struct turn_cleared){.session = session.id, .more = more};
     return tx_error(tx);
 }
 
@@ -233,15 +226,14 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
     const struct messages_cleared behind = {
         .after = question->message,
         .fork = resent->forked ? bytes_of(resent->fork.session.text) : BYTES("")};
-    const struct checkpoint_void from = {.session = session->id, .message = question->id};
     struct turn_message message = what->message;
     if (message.text.data == NULL) {
         message.text = message_text(tx, question);
     } else {
         messages__write_text(tx, question, message.text);
     }
-    messages__remove_behind(tx, session->id, question->id);
-    tx_checkpoint_void_from(tx, &from);
+    messages__remove_behind(tx, session, question->id);
+    tx_checkpoint_void_from(tx, session, question->id);
     messages__write_status(tx, MESSAGE_COMPLETED, question);
     sessions__touch(tx, session);
     messages__tell_cleared(tx, session, &behind);

@@ -280,37 +280,32 @@ static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
     return (int64_t)plan->card_count + others < TURN_TOOLS_AT_ONCE;
 }
 
-/* Reviews have no effects: they go side by side, whatever waits before them. Each plan names them
- * again; the dispatcher knows which are on their way, and has budgets asked for each
- * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn. */
-static void plan_reviews(struct tx *tx, const struct turn *turn, const struct step *step,
-                         struct turn_plan *plan) {
-    struct settings settings = {.review_model = {"", 0}};
-    if (turn->row.facts.reviewing == 0) {
-        return;
-    }
-    tx_fail(tx, tx_settings_read(tx, &settings));
-    plan->reviewer = plan_copy(
-        tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
-    for (size_t i = 0; i < step->cards.count; i++) {
-        const struct card *card = &step->cards.at[i];
-        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, &turn->row.facts)) {
-            plan_card(tx, card, plan)->review = true;
-        }
-    }
-}
-
 /* In the order of the calls. Those that may run again begin side by side; one that may not waits
  * until all before it are done, and all behind it wait for it: the model wrote them in this order,
  * and what a command reads may be what the call before it wrote. So one that waits for somebody's
  * yes may hold back others that are ready: then the turn waits for somebody. */
 static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,
                         struct turn_plan *plan) {
-    plan_reviews(tx, turn, step, plan);
+    const struct turn_facts *facts = &turn->row.facts;
+    /* Reviews have no effects: they go side by side, whatever waits before them. Each plan names
+     * them again; the dispatcher knows which are on their way, and has budgets asked for each
+     * (tx_turn_review_begin). The reviewer is the setting as it is now, else the model of the turn.
+     */
+    struct settings settings = {.review_model = {"", 0}};
+    if (facts->reviewing > 0) {
+        tx_fail(tx, tx_settings_read(tx, &settings));
+        plan->reviewer = plan_copy(
+            tx, plan, settings.review_model.len > 0 ? settings.review_model : turn->row.model);
+    }
+    for (size_t i = 0; i < step->cards.count; i++) {
+        const struct card *card = &step->cards.at[i];
+        if (card->state == PART_STATE_REVIEWING && plan_has_room(plan, card, facts)) {
+            plan_card(tx, card, plan)->review = true;
+        }
+    }
     for (size_t i = 0; i < step->cards.count; i++) {
         struct card *card = &step->cards.at[i];
-        if (card_ready(card) && plan_has_room(plan, card, &turn->row.facts) &&
-            (card->repeatable || i == 0)) {
+        if (card_ready(card) && plan_has_room(plan, card, facts) && (card->repeatable || i == 0)) {
             if (card->state != PART_STATE_RUNNING) { /* Else its child has ended. */
                 card->state = PART_STATE_RUNNING;
                 cards__write(tx, turn->row.answer, card, CARD_RESULT_STAYS);
@@ -325,7 +320,7 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
     }
     if (plan->card_count > 0) {
         plan->next = TURN_NEXT_START;
-    } else if (turn->row.facts.running > 0) {
+    } else if (facts->running > 0) {
         plan->next = TURN_NEXT_WAIT;
     } else {
         park(tx, turn, plan);
@@ -441,21 +436,6 @@ static bool turn_open(struct tx *tx, struct turn *turn) {
 
 /* --- Recovery --------------------------------------------------------------------------------- */
 
-/* A dead daemon had stored the output in events alone: it becomes a part of the message. */
-static void said_keep(struct tx *tx, const struct turn *turn) {
-    AUTO(turns__said_done) struct turn_said said;
-    tx_fail(tx, turns__hear(tx, &turn->session, &turn->row, &said));
-    struct message_part parts[] = {{.kind = PART_THINKING, .text = text_bytes(&said.thinking)},
-                                   {.kind = PART_TEXT, .text = text_bytes(&said.text)}};
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        parts[i].message = turn->row.answer;
-        parts[i].step = turn->row.call;
-        if (parts[i].text.len > 0) {
-            cards__add_plain(tx, &parts[i]);
-        }
-    }
-}
-
 /* A call that a crash cut off is asked again, and what was said of it is void; unless somebody has
  * asked the turn to end: then it is kept. What is held while no call is out is the reserve of
  * reviews. Nobody knows what a call that was cut off took. */
@@ -472,7 +452,18 @@ static void call_settle(struct tx *tx, struct turn *turn, const struct run_bound
     }
     turns__budget_settle(tx, turn, bounds, CALL_CUT_OFF, NULL);
     if (!compacts && !turns__is_cleared(turn) && turn->run.stop != CAUSE_NONE) {
-        said_keep(tx, turn);
+        /* A dead daemon had stored the output in events alone: it becomes a part of the message. */
+        AUTO(turns__said_done) struct turn_said said;
+        tx_fail(tx, turns__hear(tx, &turn->session, &turn->row, &said));
+        struct message_part parts[] = {{.kind = PART_THINKING, .text = text_bytes(&said.thinking)},
+                                       {.kind = PART_TEXT, .text = text_bytes(&said.text)}};
+        for (size_t i = 0; i < COUNT_OF(parts); i++) {
+            parts[i].message = turn->row.answer;
+            parts[i].step = turn->row.call;
+            if (parts[i].text.len > 0) {
+                cards__add_plain(tx, &parts[i]);
+            }
+        }
     } else if (!compacts && !turns__is_cleared(turn)) {
         AUTO(text_done) struct text data = turns__event_open(turn);
         text_add_member_int(&data, "step", turn->row.call);
@@ -510,26 +501,10 @@ static void cards_settle(struct tx *tx, struct turn *turn, bool *ret_tool, bool 
     }
 }
 
-/* The turn was of another daemon's epoch: what was in its hands is in nobody's. *ret_over: no step
- * of it is to be begun again. A step that waits is not under way: the end of the daemon is no work
- * of it. */
-static void turn_take_over(struct tx *tx, const struct turn_key *key, struct turn *turn,
-                           bool *ret_over) {
-    const int64_t epoch = turn->run.epoch;
-    const bool for_provider = run_waits_for_provider(&turn->run);
-    const bool for_budget = turn->run.lane != 0 && !amounts_any(&turn->row.granted);
-    bool tool = false, review = false;
-    tx_fail(tx, runs__adopt(tx, &turn->run));
-    call_settle(tx, turn, &key->bounds);
-    cards_settle(tx, turn, &tool, &review);
-    if (tool || (turn->cut_off && !for_provider) || (review && !for_budget)) {
-        tx_fail(tx, runs__cut_off(tx, epoch, &turn->run, ret_over));
-    }
-    *ret_over = *ret_over && turn->run.stop == CAUSE_NONE; /* A stop ends the turn, too. */
-}
-
 /* --- The transaction -------------------------------------------------------------------------- */
 
+/* A turn of another daemon's epoch: what was in its hands is in nobody's. A step that waits is not
+ * under way: the end of the daemon is no work of it. */
 struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_plan *plan) {
     const struct run_bounds *bounds = &key->bounds;
     struct turn turn;
@@ -537,18 +512,29 @@ struct err tx_turn_begin(struct tx *tx, const struct turn_key *key, struct turn_
         return tx_error(tx);
     }
     const bool removed = !turn.row.begun && !turn_open(tx, &turn);
-    bool over = false;
-    if (!removed && turn.run.epoch != tx_epoch(tx)) {
-        turn_take_over(tx, key, &turn, &over);
+    const int64_t epoch = turn.run.epoch;
+    bool over = false, tool = false, review = false;
+    if (!removed && epoch != tx_epoch(tx)) {
+        const bool for_provider = run_waits_for_provider(&turn.run);
+        const bool for_budget = turn.run.lane != 0 && !amounts_any(&turn.row.granted);
+        tx_fail(tx, runs__adopt(tx, &turn.run));
+        call_settle(tx, &turn, bounds);
+        cards_settle(tx, &turn, &tool, &review);
+        if (tool || (turn.cut_off && !for_provider) || (review && !for_budget)) {
+            tx_fail(tx, runs__cut_off(tx, epoch, &turn.run, &over));
+        }
     }
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
-    if (removed || over) {
-        const enum run_cause stop = turn.run.stop == CAUSE_NONE ? CAUSE_STOPPED : turn.run.stop;
+    if (removed) {
         plan->next = TURN_NEXT_END;
-        return removed ? turns__end(tx, &turn, stop, BYTES(""), bounds)
-                       : turns__end(tx, &turn, CAUSE_CUT_OFF, BYTES(RUN_CUT_OFF_WORDS), bounds);
+        return turns__end(tx, &turn, turn.run.stop == CAUSE_NONE ? CAUSE_STOPPED : turn.run.stop,
+                          BYTES(""), bounds);
+    }
+    if (over && turn.run.stop == CAUSE_NONE) { /* A stop ends the turn, too. */
+        plan->next = TURN_NEXT_END;
+        return turns__end(tx, &turn, CAUSE_CUT_OFF, BYTES(RUN_CUT_OFF_WORDS), bounds);
     }
     plan->late = turn.row.call != 0; /* The model is being asked already. */
     return plan->late ? ERR_OK : turns__advance(tx, &turn, bounds, plan);

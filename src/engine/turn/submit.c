@@ -478,23 +478,6 @@ static struct err notice_add(void *ctx, const struct inbox_row *row) {
     return ERR_OK;
 }
 
-/* Messages of earlier turns that got the same notices, and failed, are removed, so that a provider
- * that is away for an hour leaves one message and not one for each try. Their runs keep what went
- * wrong. */
-static void failed_remove(struct tx *tx, const struct session_row *session) {
-    struct message_rows rows = messages__many(
-        tx,
-        MESSAGE_SELECT "m.session = $1 AND ("
-                       "(m.role = 'notice' AND m.status = 'rolled_back') OR (m.role = 'assistant'"
-                       " AND m.status IN ('failed', 'rolled_back') AND EXISTS (SELECT 1"
-                       " FROM messages a WHERE a.id = m.reply_to AND a.role = 'notice'"
-                       " AND a.status = 'rolled_back'))) ORDER BY m.id LIMIT $2",
-        ARGS(arg_int(session->id), arg_int(FAILED_MAX)), FAILED_MAX);
-    for (size_t i = 0; i < rows.count; i++) {
-        messages__remove(tx, session, &rows.rows[i]);
-    }
-}
-
 static struct err follow_up_begin(struct tx *tx, struct session_row *session,
                                   const struct turn_message *followup,
                                   enum turn_followed *ret_followed) {
@@ -516,7 +499,20 @@ static struct err follow_up_begin(struct tx *tx, struct session_row *session,
     }
     text_add_str(&notices.runs, "]}");
     text_add_str(&notices.kept, "]}");
-    failed_remove(tx, session);
+    /* Messages of earlier turns that got the same notices, and failed, are removed, so that a
+     * provider that is away for an hour leaves one message and not one for each try. Their runs
+     * keep what went wrong. */
+    struct message_rows failed = messages__many(
+        tx,
+        MESSAGE_SELECT "m.session = $1 AND ("
+                       "(m.role = 'notice' AND m.status = 'rolled_back') OR (m.role = 'assistant'"
+                       " AND m.status IN ('failed', 'rolled_back') AND EXISTS (SELECT 1"
+                       " FROM messages a WHERE a.id = m.reply_to AND a.role = 'notice'"
+                       " AND a.status = 'rolled_back'))) ORDER BY m.id LIMIT $2",
+        ARGS(arg_int(session->id), arg_int(FAILED_MAX)), FAILED_MAX);
+    for (size_t i = 0; i < failed.count; i++) {
+        messages__remove(tx, session, &failed.rows[i]);
+    }
     struct turn_message message = *followup;
     message.trigger = TRIGGER_NOTICE;
     message.text = text_bytes(&notices.text);
@@ -526,10 +522,10 @@ static struct err follow_up_begin(struct tx *tx, struct session_row *session,
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         tx_fail(tx, text_failed(texts[i]) ? text_error(texts[i], "turns: notices") : ERR_OK);
     }
-    struct why unused = {""}; /* No images: no reason. */
     struct run_row run;
-    return err_failed(tx_error(tx)) ? tx_error(tx)
-                                    : turns__make(tx, session, &message, &run, &unused);
+    return err_failed(tx_error(tx))
+               ? tx_error(tx)
+               : turns__make(tx, session, &message, &run, NULL /* no images */);
 }
 
 struct err tx_turn_follow_up(struct tx *tx, const struct turn_message *followup,

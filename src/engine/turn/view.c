@@ -275,20 +275,6 @@ static struct bytes streaming_find(struct tx *tx, const struct ongoing *ongoing)
     return grows ? bytes_of(part_kind_name(kind)) : BYTES("");
 }
 
-static void turn_add(struct tx *tx, const struct ongoing *ongoing, struct text *text) {
-    text_add_name(text, "turn");
-    if (ongoing->run.len > 0) {
-        text_add_char(text, '{');
-        text_add_member(text, "run", ongoing->run);
-        text_add_member_int(text, "number", ongoing->number);
-        run_write_wait(&ongoing->row, text);
-        text_add_char(text, '}');
-    } else {
-        text_add_str(text, "null");
-    }
-    text_add_member_or_null(text, "streaming", streaming_find(tx, ongoing));
-}
-
 /* From the open parts of all sessions, which are few, not from this one's messages, which may be
  * many: CROSS JOIN tells SQLite so, and is like any join to PostgreSQL, which counts rows. */
 static void tools_add(struct tx *tx, int64_t session, struct text *text) {
@@ -361,7 +347,17 @@ static struct err state_write(struct tx *tx, const struct snapshot_of *of, bool 
     ongoing_find(tx, &session, &live, of, &ongoing);
     text_add_str(text, "{\"session\":");
     session_write_json(&session, SESSION_LIGHT, text);
-    turn_add(tx, &ongoing, text);
+    text_add_name(text, "turn");
+    if (ongoing.run.len > 0) {
+        text_add_char(text, '{');
+        text_add_member(text, "run", ongoing.run);
+        text_add_member_int(text, "number", ongoing.number);
+        run_write_wait(&ongoing.row, text);
+        text_add_char(text, '}');
+    } else {
+        text_add_str(text, "null");
+    }
+    text_add_member_or_null(text, "streaming", streaming_find(tx, &ongoing));
     messages_add(tx, &session, &ongoing, text);
     messages__write_queue(&live, text);
     text_add_name(text, "roots");
