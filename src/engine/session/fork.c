@@ -159,29 +159,6 @@ static struct err chain_start(struct tx *tx, const struct session_row *from,
     return tx_error(tx);
 }
 
-/* The last link: the summary holds for the copies, and the session is in sight. */
-static void chain_end(struct tx *tx, const struct session_fork *fork,
-                      const struct session_row *from, struct session_row *into) {
-    const int64_t covered = copy_find(tx, fork, fork->checkpoint != 0 ? fork->covered : 0);
-    const int64_t question = copy_find(tx, fork, fork->question);
-    if (covered != 0 && (fork->question == 0 || question != 0)) { /* Nothing, if it is void now. */
-        tx_do(tx,
-              "INSERT INTO checkpoints (session, message, step, question, void, tokens_before,"
-              " tokens_after, made_ms, made_by, method, summary) SELECT $2, $3, step, $4, 0,"
-              " tokens_before, tokens_after, made_ms, made_by, method, summary FROM checkpoints"
-              " WHERE id = $1 AND void = 0",
-              ARGS(arg_int(fork->checkpoint), arg_int(into->id), arg_int(covered),
-                   arg_int(question)));
-    }
-    tx_do(tx,
-          "INSERT INTO attachment_uses (attachment, session)"
-          " SELECT attachment, $2 FROM attachment_uses WHERE session = $1",
-          ARGS(arg_int(from->id), arg_int(into->id)));
-    sessions__set_hidden(tx, into, 0 /* in sight */);
-    into->changed_ms = tx_now_ms(tx);
-    sessions__tell_created(tx, into);
-}
-
 struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
                            struct session_fork *ret_fork, bool *ret_more,
                            struct session_row *ret_row) {
@@ -199,7 +176,26 @@ struct err tx_session_fork(struct tx *tx, const struct session_fork *fork,
     }
     *ret_more = page_copy(tx, &from, &into, &next);
     if (!*ret_more) {
-        chain_end(tx, &next, &from, &into);
+        /* The last link: the summary holds for the copies, and the session is in sight. */
+        const int64_t covered = copy_find(tx, &next, next.checkpoint != 0 ? next.covered : 0);
+        const int64_t question = copy_find(tx, &next, next.question);
+        if (covered != 0 &&
+            (next.question == 0 || question != 0)) { /* Nothing, if it is void now. */
+            tx_do(tx,
+                  "INSERT INTO checkpoints (session, message, step, question, void, tokens_before,"
+                  " tokens_after, made_ms, made_by, method, summary) SELECT $2, $3, step, $4, 0,"
+                  " tokens_before, tokens_after, made_ms, made_by, method, summary FROM checkpoints"
+                  " WHERE id = $1 AND void = 0",
+                  ARGS(arg_int(next.checkpoint), arg_int(into.id), arg_int(covered),
+                       arg_int(question)));
+        }
+        tx_do(tx,
+              "INSERT INTO attachment_uses (attachment, session)"
+              " SELECT attachment, $2 FROM attachment_uses WHERE session = $1",
+              ARGS(arg_int(from.id), arg_int(into.id)));
+        sessions__set_hidden(tx, &into, 0 /* in sight */);
+        into.changed_ms = tx_now_ms(tx);
+        sessions__tell_created(tx, &into);
     }
     *ret_fork = next;
     *ret_row = into;

@@ -84,8 +84,13 @@ enum {
 };
 
 /* A call that is longer than a card may be is refused: a call that cannot be stored, and shown to
- * the person that is asked, is not made. So is one beyond a limit; any other counts against it. */
-static struct turn_call call_take(struct turn *turn, const struct turn_item *item) {
+ * the person that is asked, is not made. So is one beyond a limit; any other counts against it. A
+ * call that was refused did not run, and is in the trace. */
+static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *item, int64_t step) {
+    static const enum part_state states[] = {[TURN_ALLOW] = PART_STATE_READY,
+                                             [TURN_REVIEW] = PART_STATE_REVIEWING,
+                                             [TURN_ASK] = PART_STATE_ASKING,
+                                             [TURN_REFUSE] = PART_STATE_NONE};
     static const char too_long[] = "The arguments of this call are too long to be stored. Do it in "
                                    "several calls with less in each.";
     static const char used_up[] = "This was not done: as many tools as may be were called already.";
@@ -112,16 +117,6 @@ static struct turn_call call_take(struct turn *turn, const struct turn_item *ite
     } else if (turn->tools_left > 0) {
         turn->tools_left--;
     }
-    return call;
-}
-
-/* A call that was refused did not run, and is in the trace. */
-static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *item, int64_t step) {
-    static const enum part_state states[] = {[TURN_ALLOW] = PART_STATE_READY,
-                                             [TURN_REVIEW] = PART_STATE_REVIEWING,
-                                             [TURN_ASK] = PART_STATE_ASKING,
-                                             [TURN_REFUSE] = PART_STATE_NONE};
-    const struct turn_call call = call_take(turn, item);
     struct card card = {.step = step,
                         .state = states[call.verdict],
                         .tool = call.name,

@@ -195,25 +195,6 @@ static struct err part_choose(void *ctx, const struct prompt_part *part) {
 
 /* --- A round ---------------------------------------------------------------------------------- */
 
-static void turn_find(struct tx *tx, struct bytes run, struct folding *folding) {
-    struct checkpoint active = {.question = 0};
-    AUTO(rows_release)
-    struct rows *rows =
-        tx_row(tx,
-               "SELECT t.session, t.answer, CASE WHEN t.question < t.answer"
-               " THEN t.question ELSE 0 END FROM turns t JOIN runs r ON r.id = t.run"
-               " WHERE r.run = $1",
-               ARGS(arg_text(run)));
-    if (rows != NULL) {
-        folding->answer = rows_int(rows, 1);
-        folding->question = rows_int(rows, 2);
-    }
-    if (rows != NULL && tx_checkpoint_find(tx, rows_int(rows, 0), &active)) {
-        folding->covered = active.message;
-    }
-    folding->former = active.question == folding->question ? 0 : active.question;
-}
-
 static void round_end(struct folding *folding) {
     struct prompt_folded *folded = &folding->folded;
     const struct bytes request = text_bytes(&folding->request);
@@ -247,7 +228,20 @@ struct err tx_prompt_fold(struct tx *tx, const struct turn_key *key, const struc
     struct folding folding = {
         .fold = fold, .transcript = transcript, .request = {.size_max = FOLD_REQUEST_MAX}};
     text_clear(transcript);
-    turn_find(tx, key->run, &folding);
+    struct checkpoint active = {.question = 0};
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT t.session, t.answer, CASE WHEN t.question < t.answer"
+               " THEN t.question ELSE 0 END FROM turns t JOIN runs r ON r.id = t.run"
+               " WHERE r.run = $1",
+               ARGS(arg_text(key->run)));
+    if (rows != NULL) {
+        folding.answer = rows_int(rows, 1);
+        folding.question = rows_int(rows, 2);
+        folding.covered = tx_checkpoint_find(tx, rows_int(rows, 0), &active) ? active.message : 0;
+    }
+    rows_release(&rows);
+    folding.former = active.question == folding.question ? 0 : active.question;
     struct err err = tx_prompt_each(tx, key, part_weigh, &folding);
     /* The limits of the fold, and whether anything is to be folded. */
     struct fold_sizes *sizes = &folding.folded.sizes;
