@@ -98,37 +98,32 @@ uint32_t failed_starts_count(const struct failed_starts *starts) {
     return starts == NULL ? 0 : starts->deaths;
 }
 
-/* Next run from *io_at on that is named for the first time; NULL: there is none. */
-static const char *run_next(const struct failed_starts *starts, size_t *io_at) {
-    while (starts != NULL && *io_at < FAILED_STARTS_RUNS) {
-        const char *run = starts->runs[(*io_at)++];
+/* Each run once, with commas between. */
+static void runs_write(const struct failed_starts *starts, struct text *text,
+                       void (*add)(struct text *text, const char *run, size_t len)) {
+    const char *comma = "";
+    for (size_t at = 0; starts != NULL && at < FAILED_STARTS_RUNS; at++) {
+        const char *run = starts->runs[at];
         bool known = run[0] == '\0';
-        for (size_t i = 0; i + 1 < *io_at && !known; i++) {
+        for (size_t i = 0; i < at && !known; i++) {
             known = strcmp(starts->runs[i], run) == 0;
         }
         if (!known) {
-            return run;
+            text_add_str(text, comma);
+            add(text, run, strlen(run));
+            comma = ",";
         }
     }
-    return NULL;
 }
 
 void failed_starts_write(const struct failed_starts *starts, struct text *text) {
-    const char *comma = "", *run = NULL;
     text_addf(text, "\"failed_starts\":%u,\"last_runs\":[", failed_starts_count(starts));
-    for (size_t at = 0; (run = run_next(starts, &at)) != NULL; comma = ",") {
-        text_add_str(text, comma);
-        text_add_json(text, run, strlen(run));
-    }
+    runs_write(starts, text, text_add_json);
     text_add_char(text, ']');
 }
 
 void failed_starts_name(const struct failed_starts *starts, struct text *text) {
-    const char *comma = "", *run = NULL;
-    for (size_t at = 0; (run = run_next(starts, &at)) != NULL; comma = ",") {
-        text_add_str(text, comma);
-        text_add_str(text, run);
-    }
+    runs_write(starts, text, text_add);
 }
 
 void failed_starts_at(struct failed_starts *starts, struct bytes run) {
@@ -144,21 +139,22 @@ void failed_starts_at(struct failed_starts *starts, struct bytes run) {
     }
 }
 
-void failed_starts_good(struct failed_starts *starts, enum life_end end) {
-    if (starts == NULL || (end == LIFE_LASTED && failed_starts_hold(starts))) {
-        return;
-    }
-    atomic_store(&starts->life, LIFE_GOOD);
+static void deaths_forget(struct failed_starts *starts, uint32_t lives) {
     starts->deaths = 0;
     memset(starts->runs, 0, sizeof starts->runs);
-    record_write(starts, 0);
+    record_write(starts, lives);
+}
+
+void failed_starts_good(struct failed_starts *starts, enum life_end end) {
+    if (starts != NULL && (end != LIFE_LASTED || !failed_starts_hold(starts))) {
+        atomic_store(&starts->life, LIFE_GOOD);
+        deaths_forget(starts, 0);
+    }
 }
 
 void failed_starts_accept(struct failed_starts *starts) {
     if (failed_starts_hold(starts)) {
-        starts->deaths = 0;
-        memset(starts->runs, 0, sizeof starts->runs);
-        record_write(starts, starts->deaths + 1);
+        deaths_forget(starts, 1);
         atomic_store(&starts->life, LIFE_WATCHED);
     }
 }

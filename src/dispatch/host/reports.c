@@ -39,8 +39,6 @@ static void reports_begin(void *ctx) {
                                                .bounds = dispatch_bounds(reports->dispatch)};
 }
 
-static void take_page(struct reports *reports);
-
 static void take_done(void *ctx) {
     struct reports *reports = ctx;
     struct dispatch *dispatch = reports->dispatch;
@@ -57,14 +55,10 @@ static void take_done(void *ctx) {
                          bytes_of(taken->first.text), taken->why);
     }
     if (taken->more) {
-        take_page(reports);
+        ask_write(&reports->ask, take_tx, take_done);
     } else {
         reports_wait(reports);
     }
-}
-
-static void take_page(struct reports *reports) {
-    ask_write(&reports->ask, take_tx, take_done);
 }
 
 static struct err look_tx(struct tx *tx, void *ctx) {
@@ -75,7 +69,7 @@ static struct err look_tx(struct tx *tx, void *ctx) {
 static void look_done(void *ctx) {
     struct reports *reports = ctx;
     if (reports->any) {
-        take_page(reports);
+        ask_write(&reports->ask, take_tx, take_done);
     } else {
         reports_wait(reports);
     }

@@ -101,7 +101,6 @@ static struct err sign_tx(struct tx *tx, void *ctx) {
 /* --- Hosts that are silent for too long ------------------------------------------------------- */
 
 static void abandon_next(struct host_watch *watch);
-static void abandon_page(struct host_watch *watch);
 
 static struct err abandon_tx(struct tx *tx, void *ctx) {
     struct host_watch *watch = ctx;
@@ -119,15 +118,11 @@ static void abandon_done(void *ctx) {
     }
     if (!err_failed(err) && watch->abandoned.last != 0) {
         watch->what.after = watch->abandoned.last;
-        abandon_page(watch);
+        ask_write(&watch->ask, abandon_tx, abandon_done);
     } else {
         watch->abandoning++;
         abandon_next(watch);
     }
-}
-
-static void abandon_page(struct host_watch *watch) {
-    ask_write(&watch->ask, abandon_tx, abandon_done);
 }
 
 static int64_t quiet_ms(const struct seen *seen) {
@@ -150,7 +145,7 @@ static void abandon_next(struct host_watch *watch) {
                                                 .limit = HOST_ABANDON_PAGE,
                                                 .random = dispatch__random(dispatch),
                                                 .bounds = dispatch_bounds(dispatch)};
-            abandon_page(watch);
+            ask_write(&watch->ask, abandon_tx, abandon_done);
             return;
         }
     }

@@ -286,19 +286,13 @@ static void retention_open(struct dispatch *dispatch) {
 }
 
 /* Not at once: a round now and then does for many ends. */
-static void come_soon(struct retention *retention) {
-    if (retention->soon) {
-        return;
-    }
-    retention->soon = true;
-    if (retention->step == STEP_ASLEEP) {
-        timer_start(retention->dispatch->options.loop, &retention->timer, SOON_MS, on_timer);
-    }
-}
-
 void retention_wake(struct dispatch *dispatch) {
-    if (dispatch->retention != NULL) {
-        come_soon(dispatch->retention);
+    struct retention *retention = dispatch->retention;
+    if (retention != NULL && !retention->soon) {
+        retention->soon = true;
+        if (retention->step == STEP_ASLEEP) {
+            timer_start(dispatch->options.loop, &retention->timer, SOON_MS, on_timer);
+        }
     }
 }
 
@@ -307,7 +301,7 @@ static void retention_grew(struct dispatch *dispatch, int64_t bytes) {
     int64_t most = dispatch->options.keep.bytes;
     retention->grown += bytes;
     if (most > 0 && retention->grown >= most / GROWN_SHARE) {
-        come_soon(retention);
+        retention_wake(dispatch);
     }
 }
 
@@ -316,7 +310,7 @@ static void retention_run_ended(struct dispatch *dispatch) {
     int64_t most = dispatch->options.keep.count;
     retention->ended++;
     if (most > 0 && retention->ended > most / GROWN_SHARE) {
-        come_soon(retention);
+        retention_wake(dispatch);
     }
 }
 

@@ -1,7 +1,5 @@
 /* row_tools.c: calls of tools that are one transaction: memories are kept and found, another
- * session is read; another agent is started, looked at, called off. See row_tools.h. */
-#include "dispatch/turn/row_tools.h"
-
+ * session is read; another agent is started, looked at, called off. See work.h. */
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"

@@ -33,7 +33,7 @@ struct turns_options {
     struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;
     const struct connections *connections; /* The settings that hold for sessions without own. */
-    const struct workflow_tool *workflow_tool; /* row_tools.h; borrowed. */
+    const struct workflow_tool *workflow_tool; /* work.h; borrowed. */
     struct flows *flows;                       /* For workflow_tool. */
     struct fetch *client;                      /* For web_fetch. */
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */

@@ -21,7 +21,6 @@
 #include "base/fd.h"
 #include "base/json/schema.h"
 #include "base/memory.h"
-#include "dispatch/turn/row_tools.h"
 #include "dispatch/turn/tool_settings.h"
 #include "dispatch/turn/work.h"
 #include "dispatch/workflow/check.h"
