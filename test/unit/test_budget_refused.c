@@ -1,6 +1,6 @@
 /* Runs in the lane of a budget that the store refuses to change: no other run pays for that. */
 #include "budgets_kit.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 
 enum { FIRST = BUDGET_FIRST_WALL_MS, CROWD = 25 };
 

@@ -10,7 +10,7 @@
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 
 /* --- Scopes ----------------------------------------------------------------------------------- */
 

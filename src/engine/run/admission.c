@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 #include "engine/trace/spans.h"
 
 /* --- An attempt begins ------------------------------------------------------------------------ */

@@ -1,5 +1,12 @@
-/* budget_gate.c: runs at the gate of budgets. */
-#include "engine/run/budget_tree.h"
+/* budget_gate.c: runs at the gate of budgets, and the lanes of those that wait there for a limit.
+ *
+ * Each limit of each budget has a lane of its own, so that a run that waits for one thing never
+ * holds back a run that waits for another. A run stands in a lane for one of two reasons only:
+ * others hold what is left, and the commit of their end opens the lane; or a commit that opened it
+ * had more to do than one commit should, and has parked the first in line: its row says that it is
+ * to be woken now, so that it goes on in a transaction of its own, after a crash, too.
+ */
+#include "engine/run/budget_gate.h"
 
 #include "base/memory.h"
 
@@ -178,4 +185,244 @@ void runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed) {
     hand_over(tx, row, freed);
     row->not_before_ms = 0;
     tx_fail(tx, runs__write(tx, RUN_QUEUED, row));
+}
+
+enum { CHAIN_MAX = 64 }; /* Holders that may all be one line of ancestors. */
+
+/* The first run in a lane ($1), but for the one that is unwritable in it (runs__try; $2), 0: none.
+ */
+static const char lane_sql[] = "SELECT " RUN_COLUMNS " FROM runs WHERE lane = $1 AND lane <> 0"
+                               " AND ended_ms IS NULL AND id <> $2"
+                               " ORDER BY priority DESC, id LIMIT 1";
+
+/* --- Parking ---------------------------------------------------------------------------------- */
+
+/* A run that is parked already is written, too: its wake-up may have been used up, if the store
+ * refused the run then (runs__try), and would refuse this write as well. */
+struct err budget__park_run(struct tx *tx, struct run_row *row) {
+    row->not_before_ms = tx_now_ms(tx);
+    return runs__write(tx, row->state, row);
+}
+
+/* A run that has begun (it waits for a step) leaves the lane instead: it asks again, and goes on
+ * with the lane then. */
+static struct err lane_leave(struct tx *tx, struct run_row *row) {
+    row->lane = 0;
+    budget__write_run(tx, row);
+    return runs__tell(tx, row);
+}
+
+static struct err park_part(struct tx *tx, void *ctx) {
+    struct run_row *row = ctx;
+    return row->state == RUN_QUEUED ? budget__park_run(tx, row) : lane_leave(tx, row);
+}
+
+void budget__park_line(struct tx *tx, const char *sql, struct arg line, struct run_freed *freed) {
+    int64_t unwritable = 0;
+    enum run_part_end end = RUN_PART_PASSED;
+    for (int i = 0; i < RUN_ADMIT_MAX && end == RUN_PART_PASSED; i++) {
+        struct run_row row;
+        if (!runs__first(tx, sql, ARGS(line, arg_int(unwritable)), &row)) {
+            return;
+        }
+        end = runs__try(tx, park_part, &row, row.id, &unwritable, freed);
+    }
+}
+
+void budget__park(struct tx *tx, int64_t lane, struct run_freed *freed) {
+    budget__park_line(tx, lane_sql, arg_int(lane), freed);
+}
+
+/* --- The trap --------------------------------------------------------------------------------- */
+
+/* Runs that hold some of the amount $1. */
+#define HELD_OF_IT                                                                                 \
+    " charged = 1 AND ended_ms IS NULL AND CASE $1 WHEN 0 THEN output_tokens_held"                 \
+    " WHEN 1 THEN tokens_held WHEN 2 THEN cost_micros_held WHEN 3 THEN agents_held"                \
+    " ELSE wall_ms_held END > 0"
+
+/* The youngest holder of what is left, if all holders are that run and its ancestors: numbers rise
+ * from parent to child. 0: they are not. */
+static int64_t chain_find(struct tx *tx, const struct budget_row *node, enum amount amount) {
+    static const char of_all[] = "SELECT count(*), COALESCE(max(id), 0) FROM"
+                                 " (SELECT id FROM runs WHERE" HELD_OF_IT " LIMIT $2) held";
+    static const char of_node[] =
+        "SELECT count(*), COALESCE(max(id), 0) FROM (SELECT id FROM runs WHERE" HELD_OF_IT
+        " AND owner = $3 AND budget >= $4 AND budget < $5 LIMIT $2) held";
+    static const char of_chain[] =
+        "WITH RECURSIVE above (up, next, depth) AS ("
+        "SELECT id, parent, 1 FROM runs WHERE id = $2"
+        " UNION ALL SELECT r.id, r.parent, a.depth + 1 FROM runs r JOIN above a ON r.id = a.next"
+        " WHERE a.next <> 0 AND a.depth < 1000)"
+        " SELECT count(*) FROM above JOIN runs ON id = up WHERE" HELD_OF_IT
+        " AND budget >= $3 AND budget < $4";
+    bool global = node->path.len == 0;
+    const struct bytes end = global ? BYTES("~") : budget__path_end(tx, node->path);
+    const struct arg args[] = {arg_int((int64_t)amount), arg_int(CHAIN_MAX + 1),
+                               arg_text(node->owner), arg_text(node->path), arg_text(end)};
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, global ? of_all : of_node, args, global ? 2 : COUNT_OF(args));
+    if (rows == NULL) {
+        return 0;
+    }
+    int64_t count = rows_int(rows, 0), youngest = rows_int(rows, 1);
+    rows_release(&rows);
+    return count > 0 && count <= CHAIN_MAX &&
+                   tx_number(tx, of_chain,
+                             ARGS(arg_int((int64_t)amount), arg_int(youngest), arg_text(node->path),
+                                  arg_text(end)),
+                             /* absent */ 0) == count
+               ? youngest
+               : 0;
+}
+
+static struct err spring_part(struct tx *tx, void *ctx) {
+    struct run_row *row = ctx;
+    if (row->state != RUN_QUEUED) {
+        return lane_leave(tx, row);
+    }
+    enum budget_verdict verdict = runs__budget_judge(tx, /* past */ 0, row);
+    if (err_failed(tx_error(tx))) {
+        return tx_error(tx);
+    }
+    assert(verdict == BUDGET_SPENT);
+    row->not_before_ms = 0; /* The commit that opens the lane goes on with it. */
+    (void)runs__budget_apply(tx, verdict, row); /* false: the run does not begin. */
+    return tx_error(tx);
+}
+
+/* The lane stays shut. If all that is left is held by one line of ancestors, those below them would
+ * wait for a run that may be waiting for them: they are refused. Any other run in it waits for an
+ * end that will come. */
+static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t lane,
+                        struct budget__opening *opening) {
+    static const char below[] =
+        "WITH RECURSIVE below (id) AS ("
+        "SELECT id FROM runs WHERE parent = $1 AND parent <> 0 AND ended_ms IS NULL"
+        " UNION ALL SELECT r.id FROM runs r JOIN below b ON r.parent = b.id"
+        " WHERE r.parent <> 0 AND r.ended_ms IS NULL)"
+        " SELECT min(r.id) FROM below b JOIN runs r ON r.id = b.id WHERE r.lane = $2"
+        " AND r.id <> $3";
+    int64_t youngest = chain_find(tx, node, (enum amount)(lane % BUDGET_LANES)), unwritable = 0;
+    for (enum run_part_end end = RUN_PART_DONE; youngest != 0 && end != RUN_PART_WAITS;) {
+        bool found = false;
+        struct run_row row;
+        int64_t id = tx_number(
+            tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)), /* absent */ 0);
+        if (id == 0 || err_failed(tx_fail(tx, runs__find_id(tx, id, &found, &row))) || !found) {
+            return;
+        }
+        if (opening->left == 0) {
+            budget__park(tx, lane, opening->freed);
+            return;
+        }
+        opening->left--;
+        end = runs__try(tx, spring_part, &row, id, &unwritable, opening->freed);
+    }
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+/* First run in a lane. */
+struct entrant {
+    struct run_row row;
+    int64_t lane;
+    int64_t past;                    /* The run before it that is unwritable; 0: none. */
+    struct budget__opening *opening; /* Borrowed. */
+    bool begun;                      /* The run is not queued any more. */
+    bool later;                      /* The commit has its fill: the run goes on in another one. */
+    bool shut;                       /* The run still waits, and so do all after it. */
+};
+
+static struct err open_part(struct tx *tx, void *ctx) {
+    struct entrant *entrant = ctx;
+    struct run_row *row = &entrant->row;
+    if (entrant->begun) {
+        return lane_leave(tx, row);
+    }
+    if (entrant->later) {
+        return budget__park_run(tx, row);
+    }
+    int64_t was_parked = row->not_before_ms;
+    enum budget_verdict verdict = runs__budget_judge(tx, entrant->past, row);
+    entrant->shut = verdict == BUDGET_WAITS && row->lane == entrant->lane;
+    if (verdict == BUDGET_ADMITTED) {
+        row->gate = GATE_SLOT;
+        row->not_before_ms = 0;
+        entrant->opening->kinds |= 1U << row->kind;
+        budget__write_run(tx, row);
+        tx_fail(tx, runs__write(tx, RUN_QUEUED, row));
+    } else if (!entrant->shut || was_parked != 0) {
+        row->not_before_ms = 0; /* The commit that opens the lane goes on with it. */
+        (void)runs__budget_apply(tx, verdict, row); /* false: the run does not begin. */
+    }
+    return tx_error(tx);
+}
+
+static bool lane_node(struct tx *tx, int64_t lane, struct budget_row *ret_row) {
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx, "SELECT " BUDGET_COLUMNS " FROM budgets WHERE id = $1",
+                               ARGS(arg_int(lane / BUDGET_LANES)));
+    if (rows != NULL) {
+        *ret_row = budget__read(tx, rows);
+    }
+    return rows != NULL;
+}
+
+void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *opening) {
+    struct budget_row node;
+    bool shut = false;
+    /* Whether the budget is still there, and limits that amount. */
+    bool limited = lane_node(tx, lane, &node) && node.limits.of[lane % BUDGET_LANES] < AMOUNT_MAX;
+    int64_t unwritable = 0;
+    while (!shut) {
+        struct entrant entrant = {.lane = lane, .past = unwritable, .opening = opening};
+        if (!runs__first(tx, lane_sql, ARGS(arg_int(lane), arg_int(unwritable)), &entrant.row)) {
+            return;
+        }
+        entrant.begun = entrant.row.state != RUN_QUEUED;
+        entrant.later = !entrant.begun && (opening->left == 0 || opening->bytes > RUN_BYTES_TURN);
+        if (!entrant.begun && !entrant.later) {
+            opening->left--;
+            opening->bytes += runs__bytes(&entrant.row);
+        }
+        enum run_part_end end =
+            runs__try(tx, open_part, &entrant, entrant.row.id, &unwritable, opening->freed);
+        /* Where the limit is gone, a run that asks again does not find this lane any more: nobody
+         * would go on with it. So all that have begun leave it at once. */
+        bool over = end == RUN_PART_DONE && (entrant.later || (entrant.begun && limited));
+        if (over || end == RUN_PART_WAITS) {
+            return;
+        }
+        shut = end == RUN_PART_DONE && entrant.shut;
+    }
+    if (lane_node(tx, lane, &node)) {
+        lane_spring(tx, &node, lane, opening);
+    }
+}
+
+/* --- Freeing ---------------------------------------------------------------------------------- */
+
+void budget__free_lane(struct tx *tx, int64_t lane, struct run_freed *freed) {
+    for (size_t i = 0; i < freed->budget_count; i++) {
+        if (freed->budgets[i] == lane) {
+            return;
+        }
+    }
+    int64_t *budgets = runs__freed_room(tx, freed->budgets, freed->budget_count,
+                                        &freed->budget_size, sizeof *budgets);
+    if (budgets != NULL) {
+        freed->budgets = budgets;
+        freed->budgets[freed->budget_count++] = lane;
+    }
+}
+
+void budget__free(struct tx *tx, const struct budget__places *places, struct run_freed *freed) {
+    for (size_t n = 0; n < places->count; n++) {
+        for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+            if (places->nodes[n].limits.of[i] < AMOUNT_MAX) {
+                budget__free_lane(tx, budget__lane(places->rows[n].id, (enum amount)i), freed);
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
  * looked up where the answer would be to wait: a child must never wait for what its own live
  * ancestor has reserved, since that one may be waiting for the child.
  */
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 
 #include <inttypes.h>
 #include <string.h>

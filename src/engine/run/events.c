@@ -1,4 +1,16 @@
-/* events.c: what happens to a run, as events of its stream run:ID. */
+/* events.c: what happens to a run: as events of its stream run:ID, and as notes to the dispatcher.
+ *
+ * A note:
+ *
+ *   numbers of 8 bytes   those of `numbers`, in that order
+ *   8 bytes              kind, state, gate, cause, stop, once; then 2 bytes of 0
+ *   lengths of 4 bytes   those of `texts`, in that order
+ *   then those texts, one after the other
+ *
+ * Integers are in the byte order of the machine and not aligned: a note never leaves the process
+ * and is never stored. It is valid if its length is exactly the sum of its parts and its words are
+ * known. `spec` is empty unless the run runs, so that a long queue is cheap to tell of.
+ */
 #include "engine/run/kinds.h"
 
 #include <string.h>
@@ -98,4 +110,96 @@ struct err runs__event_finished(struct tx *tx, const struct run_row *row) {
     text_add_member_int(&data, "attempts", run_attempts(row));
     text_add_member(&data, "note", row->note);
     return event_append(tx, row, "run_finished", &data);
+}
+
+/* --- Notes ------------------------------------------------------------------------------------ */
+
+#define AT(member) offsetof(struct run_row, member)
+static const size_t numbers[] = {
+    AT(id),         AT(parent),    AT(stop_grace_ms), AT(attempt),
+    AT(voids),      AT(failures),  AT(reboots),       AT(epoch),
+    AT(priority),   AT(key_max),   AT(exit_code),     AT(made_ms),
+    AT(started_ms), AT(steady_ms), AT(ended_ms),      AT(not_before_ms),
+};
+/* The spec is the last one. */
+static const size_t texts[] = {AT(run), AT(owner), AT(key), AT(label), AT(host), AT(spec)};
+enum { NUMBERS = COUNT_OF(numbers), WORDS = 8, TEXTS = COUNT_OF(texts) };
+
+struct head {
+    int64_t numbers[NUMBERS];
+    uint8_t words[WORDS];
+    uint32_t lengths[TEXTS];
+};
+static_assert(sizeof(struct head) == NUMBERS * 8 + WORDS + TEXTS * 4, "a head without holes");
+
+struct err runs__tell(struct tx *tx, const struct run_row *row) {
+    const char *base = (const char *)row;
+    struct head head = {.words = {(uint8_t)row->kind, (uint8_t)row->state, (uint8_t)row->gate,
+                                  (uint8_t)row->cause, (uint8_t)row->stop, row->once ? 1 : 0}};
+    struct bytes all[TEXTS];
+    size_t len = sizeof head;
+    for (size_t i = 0; i < NUMBERS; i++) {
+        memcpy(&head.numbers[i], base + numbers[i], sizeof head.numbers[i]);
+    }
+    for (size_t i = 0; i < TEXTS; i++) {
+        memcpy(&all[i], base + texts[i], sizeof all[i]);
+        all[i].len = i == TEXTS - 1 && !run_lives(row) ? 0 : all[i].len;
+        assert(all[i].len <= UINT32_MAX);
+        head.lengths[i] = (uint32_t)all[i].len;
+        len += all[i].len;
+    }
+    char *bytes = arena_try(tx_arena(tx), len);
+    if (bytes == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "runs: note");
+    }
+    memcpy(bytes, &head, sizeof head);
+    char *at = bytes + sizeof head;
+    for (size_t i = 0; i < TEXTS; i++) {
+        if (all[i].len > 0) {
+            memcpy(at, all[i].data, all[i].len);
+            at += all[i].len;
+        }
+    }
+    return tx_note(tx, RUN_NOTE, (struct bytes){bytes, len});
+}
+
+bool run_note_read(struct bytes note, struct run_row *ret_row) {
+    struct head head;
+    if (note.len < sizeof head) {
+        return false;
+    }
+    memcpy(&head, note.data, sizeof head);
+    size_t rest = note.len - sizeof head;
+    for (size_t i = 0; i < TEXTS; i++) {
+        if (head.lengths[i] > rest) {
+            return false;
+        }
+        rest -= head.lengths[i];
+    }
+    if (rest != 0 || head.words[0] >= RUN_KIND_COUNT || head.words[1] >= RUN_STATE_COUNT ||
+        head.words[2] >= RUN_GATE_COUNT || head.words[3] >= RUN_CAUSE_COUNT ||
+        head.words[4] >= RUN_CAUSE_COUNT) {
+        return false;
+    }
+    *ret_row = (struct run_row){.kind = (enum run_kind)head.words[0],
+                                .state = (enum run_state)head.words[1],
+                                .gate = (enum run_gate)head.words[2],
+                                .cause = (enum run_cause)head.words[3],
+                                .stop = (enum run_cause)head.words[4],
+                                .once = head.words[5] != 0,
+                                .command = {"", 0},
+                                .shown = {"", 0},
+                                .budget = {"", 0},
+                                .note = {"", 0},
+                                .result = {"", 0}};
+    for (size_t i = 0; i < NUMBERS; i++) {
+        memcpy((char *)ret_row + numbers[i], &head.numbers[i], sizeof head.numbers[i]);
+    }
+    const char *at = note.data + sizeof head;
+    for (size_t i = 0; i < TEXTS; i++) {
+        const struct bytes text = {at, head.lengths[i]};
+        memcpy((char *)ret_row + texts[i], &text, sizeof text);
+        at += text.len;
+    }
+    return true;
 }

@@ -1,8 +1,6 @@
 /* folder_removals.c: see the header. */
 #include "engine/run/folder_removals.h"
 
-#include <string.h>
-
 static bool has_folders(const struct run_row *row) {
     return row->attempt > 0 && id_valid(row->run.data, row->run.len, "run");
 }
@@ -58,10 +56,9 @@ struct err tx_folder_removals_find(struct tx *tx, struct folder_removals *remova
     for (; seen < FOLDER_REMOVALS_PAGE && rows_step(rows); seen++) {
         struct bytes run = rows_text(rows, 0);
         if (id_valid(run.data, run.len, "run")) {
-            struct folder_removal *removal = &removals->page[removals->count++];
-            *removal = (struct folder_removal){.attempts = rows_int(rows, 1)};
-            memcpy(removal->run.text, run.data, run.len);
-            removals->next = removal->run;
+            removals->next = id_copy(run);
+            removals->page[removals->count++] =
+                (struct folder_removal){.run = removals->next, .attempts = rows_int(rows, 1)};
         }
     }
     /* A page of rows that name no run would be read for ever. */

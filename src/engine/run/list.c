@@ -1,4 +1,5 @@
-/* list.c: runs as clients see them (rules/run/fields.c), and lists of them by any filters together.
+/* list.c: runs as clients see them (rules/run/fields.c), lists of them by any filters together, and
+ * reads of all that have not ended: recovery, the census.
  *
  * One filter, the one that is expected to leave the fewest rows, has an index in the order of the
  * list and leads; the others are compared with each row that it leaves. Where others are given, the
@@ -12,6 +13,7 @@
 #include "base/memory.h"
 #include "engine/base/search_sql.h"
 #include "engine/run/rows.h"
+#include "engine/trace/spans.h"
 
 void run_write_wait(const struct run_row *row, struct text *text) {
     fields_add_one(&run_fields, "state", row, text);
@@ -319,4 +321,85 @@ struct err tx_run_count(struct tx *tx, const struct run_page *page, int64_t *io_
         *ret_next = part.last ? 0 : part.from;
     }
     return err;
+}
+
+/* --- All runs that have not ended ------------------------------------------------------------- */
+
+/* A page ends by its bytes, too, and then the walk with it; this is not an error of the store. */
+struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
+                          struct run_recovered *ret_recovered) {
+    struct run_recovered recovered = {.last = 0};
+    int64_t count = 0, *damaged = arena_try(tx_arena(tx), (size_t)limit * sizeof *damaged);
+    size_t bytes = 0;
+    if (damaged == NULL) {
+        return err_make(ERR_OUT_OF_MEMORY, "runs: recover");
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT " RUN_COLUMNS " FROM runs WHERE id > $1"
+                                " AND ended_ms IS NULL ORDER BY id LIMIT $2",
+                                ARGS(arg_int(after), arg_int(limit)));
+    bool more = true;
+    while (bytes <= RUN_BYTES_TURN && (more = rows_step(rows))) {
+        struct run_row row;
+        count++;
+        recovered.last = rows_int(rows, RUN_COLUMN_ID);
+        if (!err_failed(runs__borrow(rows, RUN_WHOLE, &row))) {
+            bytes += row.spec.len;
+            tx_fail(tx, runs__tell(tx, &row));
+            continue;
+        }
+        struct bytes run = rows_text(rows, RUN_COLUMN_RUN);
+        damaged[recovered.unreadable] = recovered.last;
+        if (recovered.unreadable++ == 0 && run.len < ID_SIZE) {
+            recovered.first = id_copy(run);
+        }
+    }
+    rows_release(&rows);
+    for (int64_t i = 0; i < recovered.unreadable; i++) {
+        tx_fail(tx, runs__end_damaged(tx, damaged[i]));
+    }
+    if (!more && count < limit) {
+        recovered.last = 0;
+    }
+    *ret_recovered = recovered;
+    return tx_error(tx);
+}
+
+/* Queued runs may be many, so the index alone counts them. The oldest has the lowest id. */
+struct err tx_run_census(struct tx *tx, struct run_census *ret_census) {
+    struct run_census census = {.oldest_queued_ms = 0};
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT count(*), COALESCE(min(id), 0) FROM runs"
+                               " WHERE ended_ms IS NULL AND gate <> ''",
+                               NO_ARGS);
+    if (rows != NULL) {
+        census.states[RUN_QUEUED] = rows_int(rows, 0);
+        census.oldest_queued_ms = tx_number(tx, "SELECT made_ms FROM runs WHERE id = $1",
+                                            ARGS(arg_int(rows_int(rows, 1))), /* absent */ 0);
+    }
+    rows_release(&rows);
+    rows = tx_rows(tx,
+                   "SELECT state, count(*) FROM runs WHERE ended_ms IS NULL"
+                   " AND gate = '' GROUP BY state",
+                   NO_ARGS);
+    while (rows_step(rows)) {
+        enum run_state state;
+        if (run_state_find(rows_text(rows, 0), &state)) { /* Else those rows are damaged. */
+            census.states[state] = rows_int(rows, 1);
+        }
+    }
+    rows_release(&rows);
+    tx_fail(tx, tx_span_disk(tx, &census.kept_bytes));
+    rows = tx_row(tx,
+                  "SELECT (SELECT count(*) FROM budgets),"
+                  " (SELECT count(*) FROM runs WHERE lane <> 0 AND ended_ms IS NULL)",
+                  NO_ARGS);
+    if (rows != NULL) {
+        census.budgets = rows_int(rows, 0);
+        census.waiting_for_budget = rows_int(rows, 1);
+    }
+    *ret_census = census;
+    return tx_error(tx);
 }

@@ -1,8 +1,6 @@
 /* local.c: see local.h. */
 #include "engine/run/local.h"
 
-#include <string.h>
-
 #include "engine/run/rows.h"
 
 struct err tx_run_here(struct tx *tx, struct bytes place, int64_t after,
@@ -18,15 +16,14 @@ struct err tx_run_here(struct tx *tx, struct bytes place, int64_t after,
                                 ARGS(arg_text(place), arg_int(after), arg_int(RUN_HERE_PAGE)));
     while (rows_step(rows)) {
         struct bytes run = rows_text(rows, 1);
-        struct run_here *here = &ret_page->runs[ret_page->count];
         seen++;
         last = rows_int(rows, 0);
-        if (run.len < sizeof here->run.text) { /* Else it names no folder. */
-            *here = (struct run_here){.attempt = rows_int(rows, 2),
-                                      .stop = rows_text(rows, 3).len > 0,
-                                      .stop_grace_ms = rows_int(rows, 4)};
-            memcpy(here->run.text, run.data, run.len);
-            ret_page->count++;
+        if (run.len < ID_SIZE) { /* Else it names no folder. */
+            ret_page->runs[ret_page->count++] =
+                (struct run_here){.run = id_copy(run),
+                                  .attempt = rows_int(rows, 2),
+                                  .stop = rows_text(rows, 3).len > 0,
+                                  .stop_grace_ms = rows_int(rows, 4)};
         }
     }
     ret_page->last = seen == RUN_HERE_PAGE ? last : 0;

@@ -114,7 +114,7 @@ void runs__insert(struct tx *tx, const struct run_row *row);
 MUST_CHECK struct err runs__set_session(struct tx *tx, int64_t id, struct bytes session);
 MUST_CHECK struct err runs__write(struct tx *tx, enum run_state from, const struct run_row *row);
 MUST_CHECK struct err runs__tell(struct tx *tx, const struct run_row *row);
-/* The call of its model waits for its next try, which is made (provider_wait.c). */
+/* The call of its model waits for its next try, which is made (attempt.c). */
 MUST_CHECK struct err runs__provider_wait(struct tx *tx, int64_t resume_at_ms, struct run_row *row);
 MUST_CHECK struct err runs__provider_ask(struct tx *tx, struct run_row *row);
 /* Whether the wait is news: a run that was asked to end goes on with that, and waits for nobody. */
@@ -124,7 +124,7 @@ bool runs__may_wait(const struct run_row *row);
  * False: there is none, or the transaction has failed. */
 MUST_CHECK bool runs__first(struct tx *tx, const char *sql, const struct arg *args, size_t count,
                             struct run_row *ret_row);
-/* Asks a run to end whose row cannot be read (damaged.c). No cursor may be open. */
+/* Asks a run to end whose row cannot be read (rows.c). No cursor may be open. */
 MUST_CHECK struct err runs__end_damaged(struct tx *tx, int64_t id);
 
 /* Retry policy that the row's spec asks for; of a spec that cannot be read: no further attempt. */
@@ -198,7 +198,7 @@ MUST_CHECK struct err runs__input_open(struct tx *tx, int64_t id, int64_t from);
 /* It has ended: what was kept goes. */
 MUST_CHECK struct err runs__input_close(struct tx *tx, const struct run_row *row);
 
-/* --- Time (duration.c) ------------------------------------------------------------------------ */
+/* --- Time (attempt.c) ------------------------------------------------------------------------- */
 
 /* Since the attempt began, to be shown. */
 int64_t runs__took_ms(const struct tx *tx, const struct run_row *row);
@@ -214,7 +214,7 @@ MUST_CHECK struct err runs__write_waited(struct tx *tx, int64_t turn, int64_t wa
  * already is left as it is. */
 MUST_CHECK struct err runs__adopt(struct tx *tx, struct run_row *row);
 
-/* --- Steps that an end of the daemon cut off (crash_limit.c) ---------------------------------- */
+/* --- Steps that an end of the daemon cut off (attempt.c) -------------------------------------- */
 
 /* Counts the end of the daemon of `epoch`, which had the run. *ret_over: the step must not be begun
  * again, and the caller ends the run, cause cut_off. */

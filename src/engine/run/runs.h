@@ -151,7 +151,7 @@ MUST_CHECK struct err tx_run_give_up(struct tx *tx, const struct run_give_up *wh
 MUST_CHECK struct err tx_run_give_up_wait(struct tx *tx, const struct run_give_up *what,
                                           bool *ret_late);
 
-/* The daemon was asked to stop: what its end cuts off is not counted (crash_limit.c). */
+/* The daemon was asked to stop: what its end cuts off is not counted (attempt.c). */
 MUST_CHECK struct err tx_run_note_stop(struct tx *tx);
 
 /* This daemon holds the attempt now. *ret_late as above. */

@@ -7,7 +7,7 @@
 
 #include "base/utf8.h"
 #include "engine/inbox/bind.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 #include "engine/run/kinds.h"
 #include "engine/trace/spans.h"
 
@@ -200,16 +200,4 @@ struct err tx_run_settle(struct tx *tx, const struct run_settle *settle, bool *r
     }
     *ret_row = row;
     return tx_error(tx);
-}
-
-struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
-                          bool *ret_late) {
-    bool found = false;
-    struct run_row row;
-    struct err err = tx_run_find(tx, key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_late = !found || !run_lives(&row) || row.attempt != attempt;
-    return *ret_late ? ERR_OK : runs__adopt(tx, &row);
 }

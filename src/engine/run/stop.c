@@ -13,7 +13,7 @@
  * since all of it stands in the rows.
  */
 #include "base/memory.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 
 enum { STOP_DEPTH_MAX = 100 }; /* Below that, ends ask by themselves. */
 

@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "engine/base/ids.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 
 static struct err parent_find(struct tx *tx, const struct run_new *what, struct run_row *row) {
     const struct run_key key = {.owner = what->owner, .run = what->parent};

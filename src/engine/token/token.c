@@ -1,7 +1,7 @@
-/* token.c: secrets, their digests, and the rows that hold them. */
+/* token.c: secrets, their digests, the rows that hold them, and the table of live ones in memory */
 #include "engine/token/token.h"
 
-#include <string.h>
+#include "base/memory.h"
 
 bool token_owner_valid(struct bytes owner) {
     if (owner.len == 0 || owner.len > TOKEN_OWNER_MAX) {
@@ -32,16 +32,96 @@ bool token_scope_find(const char *name, unsigned *ret_bit) {
     return false;
 }
 
-enum { DAMAGED_MAX = 1000 }; /* Rows that one page passes over: nobody is let in by them. */
+/* --- In memory -------------------------------------------------------------------------------- */
 
-static bool id_read(struct bytes column, struct id *ret_id) {
-    if (column.len >= sizeof ret_id->text) {
+/* Pointers in the order of the digests: a look-up is a binary search. To put one moves pointers,
+ * which is rare: a start reads them all, and a person makes one more. */
+struct entry {
+    struct sha256 hash;
+    struct id id;
+    char owner[TOKEN_OWNER_MAX + 1];
+    unsigned scopes;
+};
+
+struct token_table {
+    struct entry **entries; /* Owned: `count` of them, each owned. */
+    size_t count, room;
+};
+
+struct token_table *token_table_new(void) {
+    return mem_new(sizeof(struct token_table));
+}
+
+void token_table_free(struct token_table *table) {
+    for (size_t i = 0; table != NULL && i < table->count; i++) {
+        mem_free(table->entries[i]);
+    }
+    if (table != NULL) {
+        mem_free(table->entries);
+    }
+    mem_free(table);
+}
+
+size_t token_table_count(const struct token_table *table) {
+    return table->count;
+}
+
+/* Number of entries whose digest is less. */
+static size_t entry_place(const struct token_table *table, const struct sha256 *hash) {
+    size_t from = 0, to = table->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        bool less = memcmp(&table->entries[middle]->hash, hash, sizeof *hash) < 0;
+        from = less ? middle + 1 : from;
+        to = less ? to : middle;
+    }
+    return from;
+}
+
+void token_table_put(struct token_table *table, const struct token *token) {
+    assert(token->owner.len <= TOKEN_OWNER_MAX);
+    if (table->count == table->room) {
+        table->room = table->room == 0 ? 8 : table->room * 2;
+        table->entries = mem_grow(table->entries, table->room * sizeof *table->entries);
+    }
+    struct entry *entry = mem_new(sizeof *entry);
+    *entry = (struct entry){.hash = token->hash, .id = token->id, .scopes = token->scopes};
+    memcpy(entry->owner, token->owner.data, token->owner.len);
+    struct entry **place = &table->entries[entry_place(table, &token->hash)];
+    memmove(place + 1, place, (size_t)(table->entries + table->count++ - place) * sizeof *place);
+    *place = entry;
+}
+
+void token_table_remove(struct token_table *table, const char *id) {
+    for (size_t i = 0; i < table->count; i++) {
+        struct entry **place = &table->entries[i];
+        if (strcmp((*place)->id.text, id) == 0) {
+            mem_free(*place);
+            memmove(place, place + 1, (--table->count - i) * sizeof *place);
+            return;
+        }
+    }
+}
+
+bool token_table_find(const struct token_table *table, struct bytes secret,
+                      struct token_grant *ret_grant) {
+    if (secret.len != TOKEN_SECRET_LEN) {
         return false;
     }
-    memcpy(ret_id->text, column.data, column.len);
-    ret_id->text[column.len] = '\0';
+    struct sha256 hash = sha256_of(secret.data, secret.len);
+    size_t at = entry_place(table, &hash);
+    if (at == table->count || !sha256_equal(&table->entries[at]->hash, &hash)) {
+        return false;
+    }
+    const struct entry *entry = table->entries[at];
+    *ret_grant =
+        (struct token_grant){.id = entry->id.text, .owner = entry->owner, .scopes = entry->scopes};
     return true;
 }
+
+/* --- In a store function ---------------------------------------------------------------------- */
+
+enum { DAMAGED_MAX = 1000 }; /* Rows that one page passes over: nobody is let in by them. */
 
 struct err tx_token_add(struct tx *tx, const struct token *token) {
     struct sha256_hex hash = sha256_hex(&token->hash);
@@ -74,7 +154,8 @@ struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
                               .scopes = (unsigned)rows_int(rows, 4),
                               .made_ms = rows_int(rows, 5)};
         if (hex_parse(rows_text(rows, 1), token.hash.bytes, sizeof token.hash.bytes) &&
-            id_read(rows_text(rows, 0), &token.id)) {
+            rows_text(rows, 0).len < ID_SIZE) {
+            token.id = id_copy(rows_text(rows, 0));
             told++;
             err = each(ctx, &token);
         }

@@ -9,9 +9,9 @@
  * they are added by the run after that, when it is known that the first one has counted.
  *
  * Rows are read in one of two orders, each that of an index: from the newest day, or by session. By
- * session a group is complete when the next one begins; so where there are more groups than the
- * table holds, those with the fewest calls are dropped, and the result is exact. By day a group is
- * complete at the end only, and the keys that come after the table is full have no item.
+ * session a group is complete when the next one begins; so of more than USAGE_KEYS_MAX groups those
+ * with the fewest calls are dropped, and the result is exact. By day a group is complete at the end
+ * only, and the keys that come after so many have no item.
  */
 #include "engine/trace/usage_walk.h"
 
@@ -23,7 +23,6 @@
 enum {
     PART_ROWS = 64, /* Rows of one statement; a part has two at most. */
     PARTS = USAGE_SLICE_ROWS / (2 * PART_ROWS),
-    SLOTS_MIN = 64, /* Of the hash table: a power of two, at least twice the number of keys. */
     SLICE_BYTES = 8 << 20,
 };
 
@@ -69,102 +68,85 @@ struct usage_walk {
     struct position added;
     struct arena kept;
     struct session_usage sum;
-    struct group *groups; /* Owned. */
+    struct group **groups; /* Owned, by key until the walk has ended. */
     size_t group_count, group_size;
-    uint32_t *slots; /* Owned: number of a group, from 1; 0: free. */
-    size_t slot_count;
 };
 
 /* --- Groups ----------------------------------------------------------------------------------- */
 
-/* FNV-1a. Keys that collide on purpose cost their own owner time, a slice at a time. */
-static uint32_t hash_of(const struct usage_total *total) {
-    uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)total->day;
-    for (size_t i = 0; i < total->key.len; i++) {
-        hash = (hash ^ (unsigned char)total->key.data[i]) * UINT64_C(1099511628211);
-    }
-    hash *= UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(hash >> 32);
-}
-
-/* The slot of the group, or the free one where it belongs. */
-static uint32_t *slot_of(struct usage_walk *walk, const struct usage_total *total) {
-    size_t at = hash_of(total) & (walk->slot_count - 1);
-    while (walk->slots[at] != 0) {
-        const struct usage_total *there = &walk->groups[walk->slots[at] - 1].total;
-        if (there->day == total->day && bytes_equal(there->key, total->key)) {
-            break;
-        }
-        at = (at + 1) & (walk->slot_count - 1);
-    }
-    return &walk->slots[at];
-}
-
-/* The newest day first, else the most calls; keys tell those with the same number apart. */
-static int group_compare(const void *left, const void *right) {
-    const struct usage_total *a = &((const struct group *)left)->total;
-    const struct usage_total *b = &((const struct group *)right)->total;
+/* In the order of keys. */
+static int key_compare(const struct usage_total *a, const struct usage_total *b) {
     if (a->day != b->day) {
         return a->day > b->day ? -1 : 1;
-    }
-    if (a->usage.calls != b->usage.calls) {
-        return a->usage.calls > b->usage.calls ? -1 : 1;
     }
     size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
     int order = len == 0 ? 0 : memcmp(a->key.data, b->key.data, len);
     return order != 0 ? order : (a->key.len > b->key.len) - (a->key.len < b->key.len);
 }
 
-/* Makes the hash table anew. */
-static void slots_make(struct usage_walk *walk, size_t count) {
-    mem_free(walk->slots);
-    walk->slots = mem_new_array(count, sizeof *walk->slots);
-    walk->slot_count = count;
-    for (size_t i = 0; i < walk->group_count; i++) {
-        *slot_of(walk, &walk->groups[i].total) = (uint32_t)(i + 1);
-    }
+static int group_compare(const void *left, const void *right) {
+    return key_compare(&(*(struct group *const *)left)->total,
+                       &(*(struct group *const *)right)->total);
 }
 
-/* Sorts the groups, and keeps those that the answer shows. */
+/* The newest day first, else the most calls; keys tell those with the same number apart. */
+static int shown_compare(const void *left, const void *right) {
+    const struct usage_total *a = &(*(struct group *const *)left)->total;
+    const struct usage_total *b = &(*(struct group *const *)right)->total;
+    if (a->day != b->day || a->usage.calls == b->usage.calls) {
+        return key_compare(a, b);
+    }
+    return a->usage.calls > b->usage.calls ? -1 : 1;
+}
+
+/* Keeps the groups that the answer shows, in its order. */
 static void groups_cut(struct usage_walk *walk) {
     if (walk->group_count > 0) {
-        qsort(walk->groups, walk->group_count, sizeof *walk->groups, group_compare);
+        qsort(walk->groups, walk->group_count, sizeof *walk->groups, shown_compare);
     }
     while (walk->group_count > USAGE_ROWS_MAX) {
-        mem_free(walk->groups[--walk->group_count].key);
+        struct group *last = walk->groups[--walk->group_count];
+        mem_free(last->key);
+        mem_free(last);
     }
-    slots_make(walk, walk->slot_count);
 }
 
-static void group_new(struct usage_walk *walk, const struct usage_total *row) {
+/* Number of groups before the key of the row. */
+static size_t group_place(const struct usage_walk *walk, const struct usage_total *row) {
+    size_t from = 0, to = walk->group_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        bool before = key_compare(&walk->groups[middle]->total, row) < 0;
+        from = before ? middle + 1 : from;
+        to = before ? to : middle;
+    }
+    return from;
+}
+
+static void row_add(struct usage_walk *walk, const struct usage_total *row) {
+    size_t at = group_place(walk, row);
+    session_usage_add(&walk->sum, &row->usage);
+    if (at < walk->group_count && key_compare(&walk->groups[at]->total, row) == 0) {
+        session_usage_add(&walk->groups[at]->total.usage, &row->usage);
+        return;
+    }
     if (walk->group_count == USAGE_KEYS_MAX && walk->order == BY_SESSION) {
         groups_cut(walk);
+        qsort(walk->groups, walk->group_count, sizeof *walk->groups, group_compare);
+        at = group_place(walk, row);
     }
     if (walk->group_count == USAGE_KEYS_MAX) {
         return;
     }
     if (walk->group_count == walk->group_size) {
         walk->group_size = walk->group_size == 0 ? 16 : walk->group_size * 2;
-        walk->groups = mem_grow(walk->groups, walk->group_size * sizeof *walk->groups);
+        walk->groups = mem_grow(walk->groups, walk->group_size * sizeof(struct group *));
     }
-    struct group group = {.key = mem_copy(row->key.data, row->key.len), .total = *row};
-    group.total.key.data = group.key;
-    walk->groups[walk->group_count++] = group;
-    if (2 * walk->group_count > walk->slot_count) {
-        slots_make(walk, 2 * walk->slot_count);
-    } else {
-        *slot_of(walk, row) = (uint32_t)walk->group_count;
-    }
-}
-
-static void row_add(struct usage_walk *walk, const struct usage_total *row) {
-    uint32_t number = *slot_of(walk, row);
-    session_usage_add(&walk->sum, &row->usage);
-    if (number != 0) {
-        session_usage_add(&walk->groups[number - 1].total.usage, &row->usage);
-    } else {
-        group_new(walk, row);
-    }
+    struct group *group = mem_new(sizeof *group), **place = &walk->groups[at];
+    *group = (struct group){.key = mem_copy(row->key.data, row->key.len), .total = *row};
+    group->total.key.data = group->key;
+    memmove(place + 1, place, (walk->group_count++ - at) * sizeof(struct group *));
+    *place = group;
 }
 
 /* --- Slices ----------------------------------------------------------------------------------- */
@@ -297,7 +279,6 @@ struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
                                     .project = BYTES("")};
     arena_init(&walk->arena, SLICE_BYTES);
     arena_init(&walk->kept, SLICE_BYTES);
-    slots_make(walk, SLOTS_MIN);
     return walk;
 }
 
@@ -306,10 +287,10 @@ void usage_walk_free(struct usage_walk *walk) {
         return;
     }
     for (size_t i = 0; i < walk->group_count; i++) {
-        mem_free(walk->groups[i].key);
+        mem_free(walk->groups[i]->key);
+        mem_free(walk->groups[i]);
     }
     mem_free(walk->groups);
-    mem_free(walk->slots);
     arena_done(&walk->arena);
     arena_done(&walk->kept);
     mem_free(walk);
@@ -319,7 +300,7 @@ void usage_walk_each(struct usage_walk *walk,
                      void (*each)(void *ctx, const struct usage_total *total), void *ctx) {
     assert(walk->state == WALK_ENDED);
     for (size_t i = 0; i < walk->group_count; i++) {
-        each(ctx, &walk->groups[i].total);
+        each(ctx, &walk->groups[i]->total);
     }
 }
 

@@ -2,7 +2,7 @@
  * begin, and its recovery by the next daemon.
  *
  * A daemon that ended left a call, reviews or tools under way. Each of them that may be repeated is
- * begun again; how often is limited by run/crash_limit.c. */
+ * begun again; how often is limited by run/attempt.c. */
 #include "engine/base/settings.h"
 #include "engine/session/roots.h"
 #include "engine/turn/record.h"
@@ -241,7 +241,7 @@ static void park(struct tx *tx, struct turn *turn, struct turn_plan *plan) {
     tx_fail(tx, turns__event_waiting(tx, turn, NULL /* for a person */));
 }
 
-/* The wait of the model's call for its next try is over (run/provider_wait.c), if there is one.
+/* The wait of the model's call for its next try is over (run/attempt.c), if there is one.
  * Whatever is stored of a turn next ends the wait, too: the end of a wait that was lost on its way
  * leaves no run `waiting` that goes on. */
 static void provider_ask(struct tx *tx, struct turn *turn) {

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/inbox/inbox.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 #include "engine/workflow/rows.h"
 
 enum { FAILURE_WORDS_MAX = 1000 }; /* Above the longest label and note that are stored. */

@@ -103,12 +103,4 @@ MUST_CHECK struct err workflows__forget_agents(struct tx *tx, int64_t run, int64
 /* The rest; its script goes with the last run that has it. */
 MUST_CHECK struct err workflows__forget(struct tx *tx, int64_t run);
 
-/* --- Agents with tools (step_turn.c) ---------------------------------------------------------- */
-
-/* After the step's own row, in its commit. */
-MUST_CHECK struct err steps__begin_talk(struct tx *tx, const struct step_new *step);
-/* Usage of all turns of the step (run_…), until now; untouched after an error. */
-void steps__talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
-                      struct usage_cost *io_cost);
-
 #endif

@@ -1,17 +1,156 @@
-/* steps.c: a step begins, and ends. The hottest of all transactions after run/submit.c: alone one
- * question, one row and one event each. */
+/* steps.c: a step begins, is restarted, and ends. Begin and end are the hottest of all transactions
+ * after run/submit.c: alone one question, one row and one event each.
+ *
+ * Agents with tools. A step whose agent has tools has a session, and the turn of it is the step's.
+ * Both are made in the commit that begins the step, and the turn is performed like any other. The
+ * session is archived at once, so that the lists of what people talk to stay theirs; it can be read
+ * there like every other.
+ *
+ * Restart. An agent that has not ended is asked again, under the row that it has.
+ *
+ *   running, attempt n ──restart──> running, attempt n + 1
+ *
+ * The attempt is the fence: what the one before came to is brought with its number, finds another
+ * one, and is ignored. So a restart that meets the agent's end is either refused, since the
+ * end was stored, or that end is. Who performs the step hears of it by the row's note; a daemon
+ * that comes back finds an agent that has to be asked, as after any crash.
+ *
+ * An agent with tools loses its turn: it is called off here, and its name leaves the row, so that
+ * the next performer makes another one (tx_step_talk), in another commit. */
 #include "engine/workflow/steps.h"
 
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/json/json.h"
 #include "base/utf8.h"
 #include "engine/base/ids.h"
-#include "engine/run/budget_tree.h"
+#include "engine/run/budget_gate.h"
 #include "engine/session/rows.h"
 #include "engine/trace/usage_totals.h"
 #include "engine/turn/record.h"
 #include "engine/workflow/rows.h"
+
+/* --- Agents with tools ------------------------------------------------------------------------ */
+
+static struct err talk_begin(struct tx *tx, const struct step_new *step) {
+    const struct step_talk *talk = step->talk;
+    const struct bytes run = bytes_of(talk->turn.text);
+    const struct session_new what = {.session = talk->session,
+                                     .owner = step->place.owner,
+                                     .parent = {"", 0},
+                                     .project = talk->project,
+                                     .title = talk->title,
+                                     .model = step->model,
+                                     .root = talk->root,
+                                     .instructions = talk->instructions,
+                                     .settings = talk->settings};
+    const struct session_key key = {.owner = step->place.owner,
+                                    .session = bytes_of(talk->session.text)};
+    const struct session_change away = {.key = key, .archive = SESSION_ARCHIVE};
+    const struct turn_message message = {.session = key,
+                                         .text = step->prompt,
+                                         .schema = talk->schema,
+                                         .model_default = step->model,
+                                         .policy = TURN_ENQUEUE,
+                                         .parent = bytes_of(step->run.text),
+                                         .calls_max = talk->calls_max,
+                                         .run = talk->turn,
+                                         .message = talk->message,
+                                         .answer = talk->answer,
+                                         .bounds = step->bounds};
+    struct session_row session;
+    struct turn_accepted accepted;
+    struct why why = {""};
+    struct err err = tx_session_create(tx, &what, &session);
+    if (!err_failed(err)) {
+        err = tx_session_change(tx, &away, &session);
+    }
+    if (!err_failed(err)) {
+        err = tx_turn_submit(tx, &message, &accepted, &why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    /* The turn stays as long as its step, and is found by it: see STEP_TURN_KEY. */
+    tx_do(tx, "UPDATE runs SET step_key = $2 WHERE run = $1",
+          ARGS(arg_text(run), arg_str(STEP_TURN_KEY)));
+    return tx_error(tx);
+}
+
+#define TURNS_OF_STEP                                                                              \
+    " FROM runs r JOIN turns t ON t.run = r.id JOIN sessions s ON s.id = t.session"                \
+    " WHERE r.parent = (SELECT id FROM runs WHERE run = $1) AND r.step_key = $2"
+
+/* Sums of the sessions of all its turns: each restart made another one. A step that was skipped, or
+ * whose timeout has passed, ends before its turn does: the call that is out then counts by the text
+ * that its stream has. */
+static void talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
+                      struct usage_cost *io_cost) {
+    static const char sums[] = "SELECT CAST(COALESCE(sum(s.fresh), 0) AS BIGINT),"
+                               " CAST(COALESCE(sum(s.cache_read), 0) AS BIGINT),"
+                               " CAST(COALESCE(sum(s.cache_write), 0) AS BIGINT),"
+                               " CAST(COALESCE(sum(s.output), 0) AS BIGINT),"
+                               " CAST(COALESCE(sum(s.reasoning), 0) AS BIGINT),"
+                               " CAST(COALESCE(sum(s.cost_micros), 0) AS BIGINT),"
+                               " CAST(COALESCE(sum(s.cost_unknown), 0) AS BIGINT)" TURNS_OF_STEP;
+    static const char calling[] =
+        "SELECT r.id" TURNS_OF_STEP
+        " AND r.ended_ms IS NULL AND t.call <> 0 ORDER BY r.id DESC LIMIT 1";
+    const struct arg args[] = {arg_text(step), arg_str(STEP_TURN_KEY)};
+    AUTO(rows_release) struct rows *rows = tx_row(tx, sums, args, COUNT_OF(args));
+    if (rows == NULL) {
+        return;
+    }
+    *io_usage = (struct usage){.fresh = rows_int(rows, 0),
+                               .cache_read = rows_int(rows, 1),
+                               .cache_write = rows_int(rows, 2),
+                               .output = rows_int(rows, 3),
+                               .reasoning = rows_int(rows, 4)};
+    *io_cost = (struct usage_cost){.known = rows_int(rows, 6) == 0, .micros = rows_int(rows, 5)};
+    rows_release(&rows);
+
+    AUTO(turns__said_done) struct turn_said said = {.text = {0}};
+    struct turn turn = {.run = {.id = tx_number(tx, calling, args, COUNT_OF(args), 0)}};
+    if (turn.run.id == 0 || !turns__load_rest(tx, &turn)) {
+        return;
+    }
+    tx_fail(tx, turns__hear(tx, &turn.session, &turn.row, &said));
+    const struct usage call =
+        usage_estimate(/* input_bytes */ 0, said.text.len + said.thinking.len);
+    usage_add(io_usage, &call);
+}
+
+struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *ret_talked) {
+    /* A budget of the step's own that is used up; the worth of its time is no question here. */
+    static const char own[] = "SELECT count(*) FROM budgets WHERE run = $1"
+                              " AND (output_tokens_spent >= output_tokens_max"
+                              " OR tokens_spent >= tokens_max OR cost_micros_spent >="
+                              " cost_micros_max)";
+    struct run_row row;
+    struct turn_row of_turn;
+    *ret_talked = (struct step_talked){.said = {"", 0}, .note = {"", 0}};
+    ret_talked->found = runs__load(tx, turn, &row);
+    if (!ret_talked->found) {
+        return tx_error(tx);
+    }
+    ret_talked->ended = run_state_final(row.state);
+    ret_talked->state = row.state;
+    ret_talked->resume_at_ms = run_resume_at_ms(&row);
+    ret_talked->cause = row.cause;
+    ret_talked->note = row.note;
+    if (ret_talked->ended) {
+        tx_fail(tx, turns__said(tx, row.id, &ret_talked->said));
+    }
+    if (row.cause == CAUSE_BUDGET && tx_number(tx, own, ARGS(arg_int(row.parent)), 0) > 0) {
+        ret_talked->cause = CAUSE_AGENT_BUDGET;
+    }
+    if (turns__find(tx, row.id, &of_turn)) {
+        struct run_time time = {.waited_ms = 0};
+        tx_fail(tx, runs__time(tx, &row, row.state, &time));
+        ret_talked->waited_ms = time.waited_ms;
+    }
+    return tx_error(tx);
+}
 
 /* --- It begins -------------------------------------------------------------------------------- */
 
@@ -169,7 +308,7 @@ struct err tx_step_begin(struct tx *tx, const struct step_new *step, enum step_b
         tx_fail(tx, steps__event_started(tx, step));
     }
     if (step->talk != NULL) {
-        tx_fail(tx, steps__begin_talk(tx, step));
+        tx_fail(tx, talk_begin(tx, step));
     }
     bool goes = true;
     if (verdict != BUDGET_ADMITTED) {
@@ -237,7 +376,7 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
                           arg_int(end->attempt), arg_int(end->resume_at_ms))) > 0;
 }
 
-/* What it held goes back before the row ends: a run that has ended holds nothing. */
+/* The reserve goes back before the row ends: a run that has ended holds nothing. */
 static void end_settle(struct tx *tx, const struct step_end *end, struct run_freed *freed) {
     const enum run_state state = workflow_step_state(end->cause);
     struct run_row row;
@@ -277,7 +416,7 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
     struct step_end end = *given;
     struct run_freed freed = {.kinds = 0};
     if (end.talks) {
-        steps__talk_used(tx, end.run, &end.usage, &end.cost);
+        talk_used(tx, end.run, &end.usage, &end.cost);
     }
     *ret_used = end.usage;
     *ret_late = false;
@@ -306,7 +445,7 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
         tx_do(tx, "UPDATE runs SET spec = $2 WHERE run = $1",
               ARGS(arg_text(end.run), arg_text(end.spec)));
     }
-    struct run_row row; /* Its turn goes on where its time was over, or somebody skipped it. */
+    struct run_row row; /* The turn goes on after a timeout or a skip. */
     if (end.talks && runs__load(tx, end.run, &row)) {
         tx_fail(tx, runs__ask_children(tx, &row, &freed));
     }
@@ -366,6 +505,161 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
         .cost_micros = -1,
         .took_ms = runs__took_ms(tx, row)};
     return steps__event_finished(tx, &told);
+}
+
+/* --- Restart ---------------------------------------------------------------------------------- */
+
+static struct err restart_check(const struct run_row *row, struct why *why) {
+    if (row->kind != KIND_AGENT) {
+        return err_why(why, ERR_CONFLICT, "only agents of workflows are restarted; this is a %s%s",
+                       run_kind_name(row->kind),
+                       row->kind == KIND_WORKFLOW ? ": 'drover show RUN' tells its agents" : "");
+    }
+    if (run_state_final(row->state)) {
+        return err_why(why, ERR_STEP_ENDED,
+                       "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
+                       run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
+                       (int)row->run.len, row->run.data);
+    }
+    if (row->stop != CAUSE_NONE) {
+        return err_why(why, ERR_STEP_ENDED, "it was skipped, and is about to end");
+    }
+    return ERR_OK;
+}
+
+/* Epoch of an attempt that nobody has performed: of the ones before it, all is charged. */
+enum { EPOCH_NONE = 0 };
+
+/* Settles what an attempt used, and holds the reserve of the next one from here on.
+ *
+ * Usage of attempts that a crash cut off is unknown: all that is held for them is charged, and what
+ * one attempt takes is held for the next one.
+ *
+ * Of others the dispatcher counts the tokens of all attempts together, and brings them with the
+ * end. Until then the reserve of each attempt stays beside that of the next one, so that a crash
+ * charges all of them. To charge the reserve here would charge more than was used where no crash
+ * follows. */
+enum charge { CHARGE_RESERVE, CHARGE_TIME };
+static void attempt_charge(struct tx *tx, enum charge charge, struct run_row *row,
+                           struct run_freed *freed) {
+    bool cut_off = charge == CHARGE_RESERVE;
+    struct run_took took = {
+        .wall_ms = cut_off ? row->reserve.of[AMOUNT_WALL] : runs__took_ms(tx, row), .began = true};
+    struct amounts want, grant, next = row->reserve;
+    if (!row->charged) {
+        return;
+    }
+    runs__budget_more(tx, row, &want, &grant);
+    for (unsigned i = 0; cut_off && i < AMOUNT_COUNT; i++) {
+        bool alone = i == AMOUNT_WALL || i == AMOUNT_AGENTS; /* Held once, however many attempts. */
+        next.of[i] = alone || next.of[i] < want.of[i] ? next.of[i] : want.of[i];
+    }
+    if (cut_off) {
+        took.used = row->reserve;
+    } else {
+        amounts_add(&next, &grant);
+    }
+    runs__budget_settle(tx, &took, row, freed);
+    row->charged = true;
+    row->reserve = next;
+    budget__write_run(tx, row);
+}
+
+/* Calls its turn off; the name of that leaves the row. */
+static struct err turn_forget(struct tx *tx, struct run_row *row, struct run_freed *freed) {
+    const struct run_ask_stop stop = {.cause = CAUSE_CALLED_OFF, .grace_ms = RUN_STOP_GRACE_MS};
+    AUTO(json_release) json_t *spec = NULL;
+    AUTO(text_done) struct text text = text_up_to((size_t)STEP_SPEC_MAX);
+    struct err err = json_parse_wrapped(row->spec, &spec, NULL);
+    const struct bytes name = json_bytes(spec, "turn");
+    struct run_row turn;
+    if (err_failed(err) || name.len == 0) {
+        return err;
+    }
+    if (runs__load(tx, name, &turn) && !run_state_final(turn.state)) {
+        tx_fail(tx, runs__ask(tx, &stop, &turn, freed));
+    }
+    (void)json_object_set_new(spec, "turn", json_string("")); /* NULL is refused. */
+    tx_fail(tx, json_write(spec, &text));
+    row->spec = tx_copy_text(tx, &text, "steps: spec");
+    tx_do(tx, "UPDATE runs SET spec = $2 WHERE id = $1",
+          ARGS(arg_int(row->id), arg_text(row->spec)));
+    return tx_error(tx);
+}
+
+/* An attempt of an earlier life of the daemon has no dispatcher, and neither has the next one,
+ * until tx_step_again or tx_step_talk. */
+static struct err attempt_next(struct tx *tx, const struct run_bounds *bounds,
+                               struct run_row *row) {
+    const enum run_state from = row->state;
+    struct run_freed freed = {.kinds = 0};
+    if (row->epoch == tx_epoch(tx)) {
+        attempt_charge(tx, CHARGE_TIME, row, &freed);
+    } else if (row->epoch != EPOCH_NONE) {
+        row->epoch = EPOCH_NONE;
+        attempt_charge(tx, CHARGE_RESERVE, row, &freed);
+    }
+    tx_fail(tx, turn_forget(tx, row, &freed));
+    row->attempt++;
+    row->started_ms = tx_now_ms(tx);
+    row->steady_ms = tx_steady_ms(tx);
+    row->state = RUN_RUNNING; /* A wait for its provider is over. */
+    row->not_before_ms = 0;
+    row->cut_offs = 0; /* Ends of the daemon count for one attempt. */
+    tx_fail(tx, runs__write(tx, from, row));
+    tx_fail(tx, steps__event_restarted(tx, row));
+    tx_fail(tx, runs__admit_freed(tx, &freed, bounds));
+    return tx_error(tx);
+}
+
+/* One that waits for a budget has done nothing yet. */
+struct err tx_step_restart(struct tx *tx, const struct run_key *key,
+                           const struct run_bounds *bounds, struct run_row *ret_row,
+                           struct why *why) {
+    struct run_row row;
+    struct err err = runs__get(tx, key, &row);
+    if (!err_failed(err)) {
+        err = restart_check(&row, why);
+    }
+    if (!err_failed(err) && row.state != RUN_QUEUED) {
+        err = attempt_next(tx, bounds, &row);
+    }
+    if (!err_failed(err)) {
+        *ret_row = row;
+    }
+    return err;
+}
+
+struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bounds *bounds,
+                         struct step_again *ret_again) {
+    struct run_freed freed = {.kinds = 0};
+    struct run_row row;
+    *ret_again =
+        (struct step_again){.late = !runs__load(tx, run, &row) ||
+                                    (row.state != RUN_RUNNING && !run_waits_for_provider(&row))};
+    if (ret_again->late) {
+        return tx_error(tx);
+    }
+    /* A call that waited for its provider was not out, so nothing was cut off. */
+    if (row.state == RUN_RUNNING && row.epoch != EPOCH_NONE && row.epoch != tx_epoch(tx)) {
+        tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
+    }
+    if (row.epoch != EPOCH_NONE) { /* Also of this life, whose worker has crashed. */
+        attempt_charge(tx, CHARGE_RESERVE, &row, &freed);
+    }
+    tx_fail(tx, runs__adopt(tx, &row));
+    tx_fail(tx, runs__admit_freed(tx, &freed, bounds));
+    return tx_error(tx);
+}
+
+struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t attempt,
+                        bool *ret_late) {
+    static const char sql[] = "UPDATE runs SET spec = $2, epoch = $4 WHERE run = $1"
+                              " AND attempt = $3 AND state = 'running' AND stop = ''";
+    *ret_late = tx_change(tx, sql,
+                          ARGS(arg_str(step->run.text), arg_text(step->spec), arg_int(attempt),
+                               arg_int(tx_epoch(tx)))) == 0;
+    return err_failed(tx_error(tx)) || *ret_late ? tx_error(tx) : talk_begin(tx, step);
 }
 
 /* --- Others ----------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* step_rows.c: the steps of a workflow as they are read: its journal, in the order in which they
+/* history.c: the steps of a workflow as they are read: its journal, in the order in which they
  * were settled, and the list for clients. */
 #include <string.h>
 
@@ -147,7 +147,7 @@ static struct err step_write(const struct rows *rows, const struct step_list *li
     }
     AUTO(json_release) json_t *spec = NULL;
     struct err err = json_parse_wrapped(rows_text(rows, COL_SPEC), &spec, NULL);
-    if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Of a damaged spec the members are "". */
+    if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Members of a damaged spec are "". */
         return err;
     }
     run_shown(&row, epoch, list->hold);
