@@ -12,8 +12,8 @@
 #include "base/json/json.h"
 #include "http_server.h"
 #include "loop/fetch.h"
+#include "model/failure.h"
 #include "model/model.h"
-#include "model/retry.h"
 
 enum kit_end { KIT_KEEP, KIT_CLOSE, KIT_RESET };
 

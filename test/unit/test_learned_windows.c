@@ -1,7 +1,7 @@
 /* Learned windows: what a refusal has shown of a model, over restarts and for a time. */
 #include "runs_kit.h"
 
-#include "engine/provider/learned_windows.h"
+#include "engine/provider/providers.h"
 
 struct windows {
     struct learned_window learned;

@@ -17,7 +17,6 @@
 #include "model/connection.h"
 #include "model/failure.h"
 #include "model/model.h"
-#include "model/retry.h"
 #include "model/scripted/script.h"
 #include "model/wire/sse.h"
 

@@ -14,7 +14,6 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "engine/provider/learned_windows.h"
 
 struct change_op {
     struct request request;

@@ -49,7 +49,6 @@ extern const struct one_kind providers__one;
 extern const struct field_set providers__test_fields; /* Of a body. */
 extern const struct request_kind providers__add, providers__patch, providers__remove,
     providers__forget, providers__test;
-extern const struct page_kind providers__models;
 void providers__handle(struct exchange *exchange, void *ctx);
 /* One as JSON. `origin`: where it comes from; NULL: it was set. */
 void providers__write(const struct connections *connections, const struct provider *provider,

@@ -12,7 +12,6 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
-#include "engine/provider/learned_windows.h"
 #include "loop/address.h"
 #include "model/connection.h"
 

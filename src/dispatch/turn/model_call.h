@@ -5,7 +5,7 @@
 #define DROVER_DISPATCH_TURN_MODEL_CALL_H
 
 #include "dispatch/turn/deltas.h"
-#include "engine/provider/learned_windows.h"
+#include "engine/provider/providers.h"
 #include "engine/turn/turns.h"
 #include "model/model.h"
 #include "rules/turn/compaction.h"

@@ -5,7 +5,7 @@
 #ifndef DROVER_ENGINE_TURN_ANSWERS_H
 #define DROVER_ENGINE_TURN_ANSWERS_H
 
-#include "engine/provider/learned_windows.h"
+#include "engine/provider/providers.h"
 #include "engine/turn/plan.h"
 
 /* A call, with the findings of the dispatcher about it, in the pool, before it is stored. */

@@ -6,7 +6,7 @@
 #define DROVER_ENGINE_TURN_PROMPT_H
 
 #include "engine/memory/memory.h"
-#include "engine/provider/learned_windows.h"
+#include "engine/provider/providers.h"
 #include "engine/turn/plan.h"
 #include "engine/turn/submit.h"
 #include "rules/turn/compaction.h"

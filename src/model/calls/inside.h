@@ -1,7 +1,6 @@
 /* inside.h: shared by the files behind model.h. Nobody else includes it.
  *
- *   models.c    the set of connections, opening and closing
- *   channel.c   one connection: its route, its slots and queue, its breaker
+ *   models.c    each connection: its route, its slots and queue, its breaker; the set of them
  *   asking.c    one call: queued, built, tried over HTTP, tried again, delivered
  *   playing.c   one try of the scripted model
  *   listing.c   what providers say of their models
@@ -11,7 +10,6 @@
 
 #include "loop/address.h"
 #include "model/model.h"
-#include "model/retry.h"
 #include "model/scripted/script.h"
 #include "model/wire/wire.h"
 
@@ -26,8 +24,6 @@ struct route {
     struct fetch_header headers[ROUTE_HEADERS_MAX]; /* Borrowed from the above, or static. */
     size_t header_count;
 };
-MUST_CHECK struct err route_new(const struct model_connection *connection, struct route **ret_route,
-                                struct why *why);
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route); /* NULL is allowed. */
 /* `path` starts with /v1 or not, as the base ends with it or not. */
@@ -38,8 +34,7 @@ struct listed {
     char *id; /* Owned. */
     int64_t window;
 };
-void listed_free(struct listed *listed, size_t count); /* channel.c */
-
+void listed_free(struct listed *listed, size_t count);
 /* Window of a model, as its calls have shown it. */
 struct learned {
     char *model;                         /* Owned; without its connection. */
@@ -136,7 +131,6 @@ void models__drop_channel(struct models *models, struct channel *channel);
 struct model_info models__info(const struct models *models, const struct channel *channel,
                                struct bytes model);
 
-/* channel.c */
 void channel__enqueue(struct channel *channel, struct asking *asking);
 void channel__dequeue(struct channel *channel, struct asking *asking);
 void channel__run(struct channel *channel); /* Gives free slots away. */
@@ -147,8 +141,6 @@ bool channel__is_broken(const struct channel *channel, const struct world *world
 void channel__trip(struct channel *channel, struct model_failure *failure,
                    const struct world *world);
 void channel__forget_list(struct channel *channel);
-void channel__forget_learned(struct channel *channel);
-void channel__free(struct channel *channel);
 
 /* listing.c. wait: true: `done`, once, when no list is under way any more; false: the channel's
  * list is as new as it can be. */
