@@ -73,32 +73,12 @@ static bool add_call(struct reader *reader, struct bytes name, const json_t *arg
     return true;
 }
 
-/* {"name": …, "arguments": {…}}, and its spellings. */
-static bool add_object(struct reader *reader, const json_t *json) {
-    static const char *const spellings[] = {"arguments", "parameters", "input"};
-    const json_t *function = json_object_get(json, "function");
-    json = json_is_object(function) ? function : json;
-    const json_t *name = json_object_get(json, "name");
-    const json_t *arguments = NULL;
-    for (size_t i = 0; arguments == NULL && i < COUNT_OF(spellings); i++) {
-        arguments = json_object_get(json, spellings[i]);
-    }
-    if (!json_is_string(name) || (!json_is_object(arguments) && !json_is_string(arguments))) {
-        return false;
-    }
-    return add_call(reader, json_bytes(json, "name"), arguments);
-}
-
+/* The object, or the name and its arguments, that stand between the marks. */
 static bool add_content(struct reader *reader, const struct mark *mark, struct bytes content) {
+    static const char *const spellings[] = {"arguments", "parameters", "input"};
     struct bytes name = {NULL, 0};
-    if (mark->named) {
-        const char *close = memchr(content.data, '>', content.len);
-        if (close == NULL) {
-            return false;
-        }
-        name = (struct bytes){content.data, (size_t)(close - content.data)};
-        content.len -= name.len + 1;
-        content.data = close + 1;
+    if (mark->named && !bytes_next(&content, '>', &name)) {
+        return false;
     }
     if (content.len == 0 || memchr(content.data, '{', content.len) == NULL) {
         return false;
@@ -108,24 +88,29 @@ static bool add_content(struct reader *reader, const struct mark *mark, struct b
     if (err_failed(repair_parse(content, &json, &told, NULL)) || !json_is_object(json)) {
         return false;
     }
-    return mark->named ? add_call(reader, name, json) : add_object(reader, json);
+    if (mark->named) {
+        return add_call(reader, name, json);
+    }
+    const json_t *function = json_object_get(json, "function"), *arguments = NULL;
+    const json_t *object = json_is_object(function) ? function : json;
+    for (size_t i = 0; arguments == NULL && i < COUNT_OF(spellings); i++) {
+        arguments = json_object_get(object, spellings[i]);
+    }
+    return (json_is_object(arguments) || json_is_string(arguments)) &&
+           add_call(reader, json_bytes(object, "name"), arguments);
 }
 
-/* The word behind the fence, and whether the block may be a call: "json", "tool_call", none. */
+/* The word after the fence says whether the block may be a call: "json", "tool_call", none. */
 static bool fence_content(struct bytes *content) {
-    const char *newline = memchr(content->data, '\n', content->len);
-    if (newline == NULL) {
+    struct bytes info = {NULL, 0};
+    if (memchr(content->data, '\n', content->len) == NULL || !bytes_next(content, '\n', &info)) {
         return false;
     }
-    struct bytes info = {content->data, (size_t)(newline - content->data)};
     while (info.len > 0 && (info.data[info.len - 1] == '\r' || info.data[info.len - 1] == ' ')) {
         info.len--;
     }
-    bool ours = info.len == 0 || bytes_is(info, "json") || bytes_is(info, "tool_call") ||
-                bytes_is(info, "tool_code");
-    content->len -= (size_t)(newline + 1 - content->data);
-    content->data = newline + 1;
-    return ours;
+    return info.len == 0 || bytes_is(info, "json") || bytes_is(info, "tool_call") ||
+           bytes_is(info, "tool_code");
 }
 
 static size_t find_end(struct reader *reader, size_t which, size_t from) {

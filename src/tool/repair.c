@@ -81,21 +81,21 @@ static char *without_commas(struct bytes text, size_t *ret_len) {
     return copy;
 }
 
+/* The object that was meant, in a text that is no JSON as it stands. */
 static bool parse_repaired(struct bytes raw, json_t **ret_json, struct text *told) {
     struct bytes object = raw;
-    bool cut = outermost(raw, &object) && object.len < raw.len;
-    if (cut && !err_failed(parse(object, ret_json, NULL))) {
-        text_add_str(told, "text around the arguments' JSON was left out\n");
-        return true;
+    bool cut = outermost(raw, &object) && object.len < raw.len, commas = false;
+    bool parsed = cut && !err_failed(parse(object, ret_json, NULL));
+    if (!parsed) {
+        size_t len = 0;
+        AUTO(mem_release) char *copy = without_commas(object, &len);
+        commas = copy != NULL && !err_failed(parse((struct bytes){copy, len}, ret_json, NULL));
     }
-    size_t len = 0;
-    AUTO(mem_release) char *copy = without_commas(object, &len);
-    if (copy != NULL && !err_failed(parse((struct bytes){copy, len}, ret_json, NULL))) {
+    if (parsed || commas) {
         text_add_str(told, cut ? "text around the arguments' JSON was left out\n" : "");
-        text_add_str(told, "commas before a closing bracket were left out\n");
-        return true;
+        text_add_str(told, commas ? "commas before a closing bracket were left out\n" : "");
     }
-    return false;
+    return parsed || commas;
 }
 
 struct err repair_parse(struct bytes raw, json_t **ret_json, struct text *told, struct why *why) {
@@ -105,27 +105,18 @@ struct err repair_parse(struct bytes raw, json_t **ret_json, struct text *told, 
         return *ret_json == NULL ? err_make(ERR_OUT_OF_MEMORY, "repair: parse") : ERR_OK;
     }
     AUTO(json_release) json_t *json = NULL;
+    AUTO(json_release) json_t *inner = NULL;
     struct err err = parse(raw, &json, why);
-    if (err.code == ERR_BAD_JSON && parse_repaired(text, &json, told)) {
-        err = ERR_OK;
-    }
-    if (err_failed(err)) {
+    if (err_failed(err) && (err.code != ERR_BAD_JSON || !parse_repaired(text, &json, told))) {
         return err;
     }
-    json_t *inner = NULL;
-    if (json_is_string(json) &&
-        !err_failed(parse((struct bytes){json_string_value(json), json_string_length(json)}, &inner,
-                          NULL))) {
-        if (json_is_object(inner)) {
-            text_add_str(told, "the arguments were a string; the JSON in it was taken\n");
-            json_release(&json);
-            json = inner;
-            inner = NULL;
-        }
-        json_release(&inner);
+    const struct bytes quoted = {json_string_value(json), json_string_length(json)};
+    if (json_is_string(json) && !err_failed(parse(quoted, &inner, NULL)) && json_is_object(inner)) {
+        text_add_str(told, "the arguments were a string; the JSON in it was taken\n");
+        *ret_json = json_incref(inner);
+    } else {
+        *ret_json = json_incref(json);
     }
-    *ret_json = json;
-    json = NULL;
     return ERR_OK;
 }
 
@@ -138,17 +129,21 @@ struct repair {
     bool no_memory;
 };
 
+/* Whether a word is among `names`: one text, or an array of them. */
+static bool names_hold(const json_t *names, const char *word) {
+    bool holds = json_is_string(names) && strcmp(json_string_value(names), word) == 0;
+    for (size_t i = 0; i < json_array_size(names) && !holds; i++) {
+        holds = names_hold(json_array_get(names, i), word);
+    }
+    return holds;
+}
+
 static bool wants(const json_t *schema, const char *type) {
-    const json_t *types = json_object_get(schema, "type");
-    if (json_is_string(types)) {
-        return strcmp(json_string_value(types), type) == 0;
-    }
-    for (size_t i = 0; i < json_array_size(types); i++) {
-        if (strcmp(json_string_value(json_array_get(types, i)), type) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return names_hold(json_object_get(schema, "type"), type);
+}
+
+static bool wants_number(const json_t *schema) {
+    return wants(schema, "integer") || wants(schema, "number");
 }
 
 static bool fits(const json_t *schema, const json_t *value) {
@@ -156,42 +151,31 @@ static bool fits(const json_t *schema, const json_t *value) {
         [JSON_OBJECT] = "object",   [JSON_ARRAY] = "array", [JSON_STRING] = "string",
         [JSON_INTEGER] = "integer", [JSON_REAL] = "number", [JSON_TRUE] = "boolean",
         [JSON_FALSE] = "boolean",   [JSON_NULL] = "null"};
-    if (json_object_get(schema, "type") == NULL) {
-        return true; /* Nothing is said: nothing is wrong. */
-    }
-    return wants(schema, types[json_typeof(value)]) ||
-           (json_is_number(value) && (wants(schema, "integer") || wants(schema, "number")));
+    return json_object_get(schema, "type") == NULL || /* Nothing is said: nothing is wrong. */
+           wants(schema, types[json_typeof(value)]) ||
+           (json_is_number(value) && wants_number(schema));
 }
 
-/* What the text would be, written without its quotes: NULL when it is nothing that is wanted. */
+/* The value of a text, written without its quotes; NULL: nothing that is wanted. */
 static json_t *from_text(const json_t *schema, const json_t *value) {
     struct bytes text =
         bytes_trim((struct bytes){json_string_value(value), json_string_length(value)}, BLANKS);
-    bool number = text.len > 0 && text.len < NUMBER_MAX &&
-                  (wants(schema, "integer") || wants(schema, "number"));
+    bool number = text.len > 0 && text.len < NUMBER_MAX && wants_number(schema);
     bool container = text.len > 1 && (text.data[0] == '{' || text.data[0] == '[');
-    json_t *json = NULL;
-    if (wants(schema, "boolean")) {
-        json = bytes_equal_nocase(text, BYTES("true"))    ? json_true()
-               : bytes_equal_nocase(text, BYTES("false")) ? json_false()
-                                                          : NULL;
+    if (wants(schema, "boolean") && bytes_equal_nocase(text, BYTES("true"))) {
+        return json_true();
     }
-    if (json != NULL || (!number && !container) || err_failed(parse(text, &json, NULL))) {
-        return json;
+    if (wants(schema, "boolean") && bytes_equal_nocase(text, BYTES("false"))) {
+        return json_false();
+    }
+    json_t *json = NULL;
+    if ((!number && !container) || err_failed(parse(text, &json, NULL))) {
+        return NULL;
     }
     if (!(number && json_is_number(json)) && !(container && fits(schema, json))) {
         json_release(&json);
     }
     return json;
-}
-
-static json_t *to_text(const json_t *value) {
-    AUTO(text_done) struct text text = text_up_to(NUMBER_MAX);
-    if (json_is_object(value) || json_is_array(value) || json_is_null(value) ||
-        err_failed(json_write(value, &text))) {
-        return NULL;
-    }
-    return json_stringn(text.data, text.len);
 }
 
 static json_t *repair_value(struct repair *repair, const json_t *schema, json_t *value);
@@ -213,40 +197,26 @@ static json_t *to_list(struct repair *repair, const json_t *schema, json_t *valu
     return list;
 }
 
-static void tell(struct repair *repair, const char *what) {
-    text_addf(repair->told, "%s: %s\n", repair->path, what);
-}
-
 static json_t *convert(struct repair *repair, const json_t *schema, json_t *value) {
     json_t *better = json_is_string(value) ? from_text(schema, value) : NULL;
-    if (better != NULL) {
-        tell(repair, json_is_boolean(better)  ? "text was taken as true or false"
-                     : json_is_number(better) ? "text was taken as a number"
-                                              : "the JSON in the text was taken");
-        return better;
-    }
-    if (wants(schema, "string") && !wants(schema, "array")) {
-        better = to_text(value);
-        if (better != NULL) {
-            tell(repair, "the value was taken as text");
+    const char *what = json_is_boolean(better)  ? "text was taken as true or false"
+                       : json_is_number(better) ? "text was taken as a number"
+                                                : "the JSON in the text was taken";
+    if (better == NULL && wants(schema, "string") && !wants(schema, "array")) {
+        AUTO(text_done) struct text text = text_up_to(NUMBER_MAX);
+        bool plain = json_is_string(value) || json_is_number(value) || json_is_boolean(value);
+        what = "the value was taken as text";
+        if (plain && !err_failed(json_write(value, &text))) {
+            better = json_stringn(text.data, text.len);
         }
-        return better;
+    } else if (better == NULL) {
+        what = "the value was taken as a list of one";
+        better = to_list(repair, schema, value);
     }
-    better = to_list(repair, schema, value);
     if (better != NULL) {
-        tell(repair, "the value was taken as a list of one");
+        text_addf(repair->told, "%s: %s\n", repair->path, what);
     }
     return better;
-}
-
-static bool is_required(const json_t *schema, const char *name) {
-    const json_t *required = json_object_get(schema, "required");
-    for (size_t i = 0; i < json_array_size(required); i++) {
-        if (strcmp(json_string_value(json_array_get(required, i)), name) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool refuses_null(const json_t *property) {
@@ -270,18 +240,17 @@ static json_t *repair_at(struct repair *repair, const json_t *schema, json_t *va
 }
 
 static void repair_members(struct repair *repair, const json_t *schema, json_t *object) {
-    json_t *properties = json_object_get(schema, "properties");
-    for (void *at = json_object_iter(properties); at != NULL;
-         at = json_object_iter_next(properties, at)) {
-        const char *name = json_object_iter_key(at);
-        const json_t *property = json_object_iter_value(at);
+    const json_t *properties = json_object_get(schema, "properties");
+    for (struct json_member at = json_first(properties); at.value != NULL; at = json_next(at)) {
+        const char *name = at.key.data;
         json_t *value = json_object_get(object, name);
-        if (json_is_null(value) && refuses_null(property) && !is_required(schema, name)) {
+        if (json_is_null(value) && refuses_null(at.value) &&
+            !names_hold(json_object_get(schema, "required"), name)) {
             text_addf(repair->told, "%s/%.40s: null was taken as absent\n", repair->path, name);
             (void)json_object_del(object, name); /* It is there. */
             continue;
         }
-        json_t *better = value == NULL ? NULL : repair_at(repair, property, value, name);
+        json_t *better = value == NULL ? NULL : repair_at(repair, at.value, value, name);
         if (better != NULL && json_object_set_new(object, name, better) != 0) {
             repair->no_memory = true;
         }

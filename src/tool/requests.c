@@ -144,23 +144,23 @@ void ask_result_write(const struct ask_request *request, const json_t *answer,
     text_add_char(&result->content, '}');
 }
 
-static void begin_view(const struct subagent_view *view, struct text *text) {
-    text_add_char(text, '{');
-    text_add_member(text, "id", bytes_of(view->id));
+/* An object that is open. */
+static struct text *view_begin(const struct subagent_view *view, struct tool_result *result) {
+    text_add_char(&result->content, '{');
+    text_add_member(&result->content, "id", bytes_of(view->id));
+    return &result->content;
 }
 
 void spawn_result_write(const struct subagent_view *view, struct tool_result *result) {
-    begin_view(view, &result->content);
-    text_add_member(&result->content, "session", bytes_of(view->session));
-    text_add_member(&result->content, "status", bytes_of(view->status));
-    text_add_member_int_or_null(&result->content, "created_at", view->created_ms,
-                                view->created_ms > 0);
-    text_add_char(&result->content, '}');
+    struct text *text = view_begin(view, result);
+    text_add_member(text, "session", bytes_of(view->session));
+    text_add_member(text, "status", bytes_of(view->status));
+    text_add_member_int_or_null(text, "created_at", view->created_ms, view->created_ms > 0);
+    text_add_char(text, '}');
 }
 
 void subagent_status_write(const struct subagent_view *view, struct tool_result *result) {
-    struct text *text = &result->content;
-    begin_view(view, text);
+    struct text *text = view_begin(view, result);
     text_add_member(text, "status", bytes_of(view->status));
     text_add_member_int(text, "elapsed_s", view->elapsed_s);
     if (view->progress.len > 0) {
@@ -174,25 +174,25 @@ void subagent_status_write(const struct subagent_view *view, struct tool_result 
 }
 
 void subagent_result_write(const struct subagent_view *view, struct tool_result *result) {
-    struct text *text = &result->content;
-    begin_view(view, text);
-    if (view->ended_ms == 0) {
+    struct text *text = view_begin(view, result);
+    bool ended = view->ended_ms != 0;
+    if (!ended) {
         result->cause = CARD_NOT_FINISHED;
-        text_add_str(text, ",\"error\":\"not_finished\"");
-        text_add_member(text, "status", bytes_of(view->status));
-    } else {
-        text_add_member(text, "status", bytes_of(view->status));
+        text_add_member(text, "error", BYTES("not_finished"));
+    }
+    text_add_member(text, "status", bytes_of(view->status));
+    if (ended) {
         text_add_member(text, "output", view->output);
-        text_add_str(text, ",\"usage\":");
+        text_add_name(text, "usage");
         add_json(text, view->usage == NULL ? json_null() : view->usage);
     }
     text_add_char(text, '}');
 }
 
 void subagent_cancel_write(const struct subagent_view *view, struct tool_result *result) {
-    begin_view(view, &result->content);
-    text_add_member(&result->content, "status", bytes_of(view->status));
-    text_add_char(&result->content, '}');
+    struct text *text = view_begin(view, result);
+    text_add_member(text, "status", bytes_of(view->status));
+    text_add_char(text, '}');
 }
 
 void pending_result_write(enum tool_pending pending, const char *operation,
@@ -210,8 +210,8 @@ void failure_result_write(enum card_cause cause, const char *message, struct too
 void coded_result_write(enum card_cause cause, const char *code, const char *message,
                         struct tool_result *result) {
     result->cause = cause;
-    text_add_str(&result->content, "{\"error\":");
-    text_add_json(&result->content, code, strlen(code));
+    text_add_char(&result->content, '{');
+    text_add_member(&result->content, "error", bytes_of(code));
     text_add_member(&result->content, "message", bytes_of(message));
     text_add_char(&result->content, '}');
 }

@@ -48,8 +48,7 @@ static void cut_lines(struct bytes text, struct side *side) {
 }
 
 static bool equal(const struct diff *diff, size_t old_at, size_t new_at) {
-    struct bytes a = diff->old.lines[old_at], b = diff->new.lines[new_at];
-    return bytes_equal(a, b);
+    return bytes_equal(diff->old.lines[old_at], diff->new.lines[new_at]);
 }
 
 static void add(struct diff *diff, char kind, size_t old_at, size_t new_at) {
@@ -70,10 +69,16 @@ static size_t reach(const uint32_t *rounds, int64_t d, int64_t k) {
     return rounds[round_at((size_t)d) + (size_t)((k + d) / 2)];
 }
 
+/* Whether diagonal k of round d is reached from above: by a line of the new text. */
+static bool is_down(const uint32_t *rounds, int64_t d, int64_t k) {
+    return k == -d || (k != d && reach(rounds, d - 1, k - 1) < reach(rounds, d - 1, k + 1));
+}
+
 /* Where diagonal k of round d begins, from the round before it. */
 static size_t step_from(const uint32_t *rounds, int64_t d, int64_t k) {
-    bool down = k == -d || (k != d && reach(rounds, d - 1, k - 1) < reach(rounds, d - 1, k + 1));
-    return down ? reach(rounds, d - 1, k + 1) : reach(rounds, d - 1, k - 1) + 1;
+    return d == 0                  ? 0
+           : is_down(rounds, d, k) ? reach(rounds, d - 1, k + 1)
+                                   : reach(rounds, d - 1, k - 1) + 1;
 }
 
 /* The number of edits, or -1: too many. */
@@ -81,7 +86,7 @@ static int64_t walk(const struct diff *diff, const struct middle *middle, uint32
     int64_t old_len = (int64_t)middle->old_len, new_len = (int64_t)middle->new_len;
     for (int64_t d = 0; d <= DIFF_EDITS_MAX; d++) {
         for (int64_t k = -d; k <= d; k += 2) {
-            int64_t x = d == 0 ? 0 : (int64_t)step_from(rounds, d, k), y = x - k;
+            int64_t x = (int64_t)step_from(rounds, d, k), y = x - k;
             while (x < old_len && y >= 0 && y < new_len &&
                    equal(diff, middle->old_at + (size_t)x, middle->new_at + (size_t)y)) {
                 x++;
@@ -103,7 +108,7 @@ static void trace(struct diff *diff, const struct middle *middle, const uint32_t
     int64_t x = (int64_t)middle->old_len, y = (int64_t)middle->new_len;
     for (; d >= 0; d--) {
         int64_t k = x - y;
-        int64_t start = d == 0 ? 0 : (int64_t)step_from(rounds, d, k);
+        int64_t start = (int64_t)step_from(rounds, d, k);
         while (x > start) {
             x--;
             y--;
@@ -112,35 +117,15 @@ static void trace(struct diff *diff, const struct middle *middle, const uint32_t
         if (d == 0) {
             break;
         }
-        bool down =
-            k == -d || (k != d && reach(rounds, d - 1, k - 1) < reach(rounds, d - 1, k + 1));
-        if (down) {
-            y--;
-        } else {
-            x--;
-        }
+        bool down = is_down(rounds, d, k);
+        x -= down ? 0 : 1;
+        y -= down ? 1 : 0;
         add(diff, down ? '+' : '-', middle->old_at + (size_t)x, middle->new_at + (size_t)y);
     }
     for (size_t i = first, j = diff->count; i + 1 < j; i++) {
         struct edit swapped = diff->edits[i];
         diff->edits[i] = diff->edits[--j];
         diff->edits[j] = swapped;
-    }
-}
-
-static void compare_middle(struct diff *diff, const struct middle *middle) {
-    size_t size = round_at(DIFF_EDITS_MAX + 1) * sizeof(uint32_t);
-    AUTO(mem_release) uint32_t *rounds = mem_new(size);
-    int64_t d = walk(diff, middle, rounds);
-    if (d >= 0) {
-        trace(diff, middle, rounds, d);
-        return;
-    }
-    for (size_t i = 0; i < middle->old_len; i++) {
-        add(diff, '-', middle->old_at + i, middle->new_at);
-    }
-    for (size_t i = 0; i < middle->new_len; i++) {
-        add(diff, '+', middle->old_at + middle->old_len, middle->new_at + i);
     }
 }
 
@@ -155,9 +140,20 @@ static void compare(struct diff *diff) {
            equal(diff, olds - 1 - tail, news - 1 - tail)) {
         tail++;
     }
-    struct middle middle = {head, olds - head - tail, head, news - head - tail};
+    const struct middle middle = {head, olds - head - tail, head, news - head - tail};
     if (middle.old_len + middle.new_len > 0) {
-        compare_middle(diff, &middle);
+        AUTO(mem_release)
+        uint32_t *rounds = mem_new(round_at(DIFF_EDITS_MAX + 1) * sizeof *rounds);
+        int64_t d = walk(diff, &middle, rounds);
+        if (d >= 0) {
+            trace(diff, &middle, rounds, d);
+        }
+        for (size_t i = 0; d < 0 && i < middle.old_len; i++) {
+            add(diff, '-', head + i, head);
+        }
+        for (size_t i = 0; d < 0 && i < middle.new_len; i++) {
+            add(diff, '+', head + middle.old_len, head + i);
+        }
     }
     for (size_t i = tail; i > 0; i--) {
         add(diff, ' ', olds - i, news - i);
@@ -184,15 +180,6 @@ static bool next_hunk(const struct diff *diff, size_t at, size_t *ret_from, size
     return true;
 }
 
-static void write_line(const struct diff *diff, const struct edit *edit, struct text *text) {
-    struct bytes line =
-        edit->kind == '+' ? diff->new.lines[edit->new_at] : diff->old.lines[edit->old_at];
-    size_t len = line.len < LINE_SHOWN_MAX ? line.len : LINE_SHOWN_MAX;
-    text_add_char(text, edit->kind);
-    work_add_text(text, (struct bytes){line.data, len});
-    text_add_str(text, len < line.len ? " [cut]\n" : "\n");
-}
-
 static void write_hunk(const struct diff *diff, size_t from, size_t to, struct text *text) {
     size_t olds = 0, news = 0;
     for (size_t i = from; i < to; i++) {
@@ -203,7 +190,13 @@ static void write_hunk(const struct diff *diff, size_t from, size_t to, struct t
     text_addf(text, "@@ -%zu,%zu +%zu,%zu @@\n", first->old_at + (olds > 0 ? 1 : 0), olds,
               first->new_at + (news > 0 ? 1 : 0), news);
     for (size_t i = from; i < to; i++) {
-        write_line(diff, &diff->edits[i], text);
+        const struct edit *edit = &diff->edits[i];
+        struct bytes line =
+            edit->kind == '+' ? diff->new.lines[edit->new_at] : diff->old.lines[edit->old_at];
+        size_t len = line.len < LINE_SHOWN_MAX ? line.len : LINE_SHOWN_MAX;
+        text_add_char(text, edit->kind);
+        work_add_text(text, (struct bytes){line.data, len});
+        text_add_str(text, len < line.len ? " [cut]\n" : "\n");
     }
 }
 

@@ -154,20 +154,22 @@ static void add_words(struct page *page, size_t end) {
 
 /* --- Tags ------------------------------------------------------------------------------------- */
 
-enum effect { PARAGRAPH, LINE, ITEM, HEADING, CELL, LINK, KEPT, HIDDEN };
-static const struct {
-    enum effect effect;
+enum effect { PLAIN, HEADING, LINK, KEPT, HIDDEN };
+static const struct tag {
     const char *names; /* With a blank before and after each. */
+    enum effect effect;
+    unsigned opens, closes; /* Lines that are owed before the tag, and before its end. */
+    const char *mark;       /* Stands where the tag begins; NULL: nothing does. */
 } tags[] = {
-    {PARAGRAPH, " p hr section article header footer nav main aside table ul ol dl blockquote "
-                "title "},
-    {LINE, " div br tr dt dd form button figcaption summary option "},
-    {HEADING, " h1 h2 h3 h4 h5 h6 "},
-    {CELL, " td th "},
-    {ITEM, " li "},
-    {LINK, " a "},
-    {KEPT, " pre "},
-    {HIDDEN, " textarea script style noscript template svg iframe select "},
+    {" p hr section article header footer nav main aside table ul ol dl blockquote title ", PLAIN,
+     2, 2, NULL},
+    {" div br tr dt dd form button figcaption summary option ", PLAIN, 1, 1, NULL},
+    {" h1 h2 h3 h4 h5 h6 ", HEADING, 2, 2, NULL},
+    {" td th ", PLAIN, 0, 0, "| "},
+    {" li ", PLAIN, 1, 0, "- "},
+    {" a ", LINK, 0, 0, NULL},
+    {" pre ", KEPT, 2, 2, NULL},
+    {" textarea script style noscript template svg iframe select ", HIDDEN, 0, 0, NULL},
 };
 
 struct found {
@@ -259,48 +261,36 @@ static void skip_hidden(struct page *page, const char *name) {
     }
 }
 
-static void on_opening(struct page *page, const struct found *found, enum effect effect) {
-    if (effect == LINK) {
-        page->address = address_of(found->inside);
-    } else if (effect == KEPT) {
-        page->kept_lines++;
-    } else if (effect == ITEM) {
-        owe_lines(page, 1);
-        add_mark(page, "- ");
-    } else if (effect == HEADING) {
-        add_mark(page, "");
-        for (char i = '0'; i < found->name[1]; i++) {
-            text_add_char(page->text, '#');
+static const struct tag *tag_find(const char *found) {
+    char name[NAME_MAX_LEN + 3];
+    (void)snprintf(name, sizeof name, " %s ", found); /* Fits. */
+    for (size_t i = 0; i < COUNT_OF(tags); i++) {
+        if (strstr(tags[i].names, name) != NULL) {
+            return &tags[i];
         }
-        text_add_char(page->text, ' ');
-    } else if (effect == CELL) {
-        add_mark(page, "| ");
-    } else if (effect == HIDDEN && !found->alone) {
-        skip_hidden(page, found->name);
     }
+    return NULL;
 }
 
 static void on_tag(struct page *page, const struct found *found) {
-    char name[NAME_MAX_LEN + 3];
-    (void)snprintf(name, sizeof name, " %s ", found->name); /* It fits. */
-    size_t at = 0;
-    while (at < COUNT_OF(tags) && strstr(tags[at].names, name) == NULL) {
-        at++;
-    }
-    if (at == COUNT_OF(tags)) {
+    static const char signs[] = "###### ";
+    const struct tag *tag = tag_find(found->name);
+    bool opens = !found->closes;
+    if (tag == NULL) {
         return;
     }
-    enum effect effect = tags[at].effect;
-    if (effect == PARAGRAPH || effect == HEADING || effect == KEPT) {
-        owe_lines(page, 2);
-    } else if (effect == LINE) {
-        owe_lines(page, 1);
-    }
-    if (!found->closes) {
-        on_opening(page, found, effect);
-    } else if (effect == KEPT && page->kept_lines > 0) {
-        page->kept_lines--;
-    } else if (effect == LINK && page->address.len > 0) {
+    owe_lines(page, opens ? tag->opens : tag->closes);
+    if (opens && tag->mark != NULL) {
+        add_mark(page, tag->mark);
+    } else if (tag->effect == HEADING && opens) {
+        add_mark(page, signs + sizeof signs - 2 - (found->name[1] - '0'));
+    } else if (tag->effect == HIDDEN && opens && !found->alone) {
+        skip_hidden(page, found->name);
+    } else if (tag->effect == KEPT && (opens || page->kept_lines > 0)) {
+        page->kept_lines = opens ? page->kept_lines + 1 : page->kept_lines - 1;
+    } else if (tag->effect == LINK && opens) {
+        page->address = address_of(found->inside);
+    } else if (tag->effect == LINK && page->address.len > 0) {
         text_add_str(page->text, " (");
         text_add(page->text, page->address.data, page->address.len);
         text_add_char(page->text, ')');

@@ -42,16 +42,6 @@ static size_t origin_len(struct bytes url) {
     return len > scheme ? len : 0;
 }
 
-static bool is_clean(struct bytes reference) {
-    for (size_t i = 0; i < reference.len; i++) {
-        unsigned char c = (unsigned char)reference.data[i];
-        if (c <= 0x20 || c == 0x7F) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool has_scheme(struct bytes reference) {
     for (size_t i = 0; i < reference.len && strchr("/?#", reference.data[i]) == NULL; i++) {
         if (reference.data[i] == ':') {
@@ -106,7 +96,13 @@ static bool join_path(const struct url *base, size_t origin, struct bytes refere
 bool url_join(const struct url *base, struct bytes reference, struct url *ret_url) {
     const char *fragment = memchr(reference.data, '#', reference.len);
     reference.len = fragment == NULL ? reference.len : (size_t)(fragment - reference.data);
-    if (!is_clean(reference) || reference.len >= URL_SIZE) {
+    for (size_t i = 0; i < reference.len; i++) {
+        unsigned char c = (unsigned char)reference.data[i];
+        if (c <= 0x20 || c == 0x7F) {
+            return false;
+        }
+    }
+    if (reference.len >= URL_SIZE) {
         return false;
     }
     struct url url;
@@ -182,51 +178,38 @@ static void fetch_fail(struct web_fetch *fetch, const char *format, ...) {
 
 /* --- Reading, in the pool --------------------------------------------------------------------- */
 
-static bool has(const char *type, const char *part) {
-    return strstr(type, part) != NULL;
-}
-
-static bool is_text(const char *type) {
-    return type[0] == '\0' || strncmp(type, "text/", 5) == 0 || has(type, "json") ||
-           has(type, "xml") || has(type, "javascript") || has(type, "yaml") || has(type, "x-sh");
-}
-
-/* Whether one of the words stands at the beginning of the body. */
-static bool body_says(const struct web_fetch *fetch, size_t look, const char *const *words) {
-    look = fetch->body.len < look ? fetch->body.len : look;
+/* Whether one of the words stands in a text. */
+static bool says(struct bytes text, const char *const *words) {
     for (; *words != NULL; words++) {
-        if (look > 0 && memmem(fetch->body.data, look, *words, strlen(*words)) != NULL) {
+        if (text.len > 0 && memmem(text.data, text.len, *words, strlen(*words)) != NULL) {
             return true;
         }
     }
     return false;
 }
 
-/* Without a type, what begins like a page is one. */
-static bool is_html(const struct web_fetch *fetch) {
-    static const char *const begins[] = {"<html", "<!DOCTYPE", NULL};
-    return has(fetch->type, "html") || (fetch->type[0] == '\0' && body_says(fetch, 512, begins));
+static struct bytes bytes_first(struct bytes bytes, size_t len_max) {
+    return (struct bytes){bytes.data, bytes.len < len_max ? bytes.len : len_max};
 }
 
-/* Latin 1, and what Windows put into its gap, as UTF-8. */
-static void add_latin1(struct text *text, struct bytes bytes) {
-    for (size_t i = 0; i < bytes.len; i++) {
-        unsigned char c = (unsigned char)bytes.data[i];
-        if (c < 0x80) {
-            text_add_char(text, (char)c);
-        } else {
-            text_add_char(text, (char)(0xC0 | c >> 6));
-            text_add_char(text, (char)(0x80 | (c & 0x3F)));
-        }
-    }
+static bool is_text(struct bytes type) {
+    static const char *const texts[] = {"json", "xml", "javascript", "yaml", "x-sh", NULL};
+    return type.len == 0 || bytes_begin(type, BYTES("text/")) || says(type, texts);
 }
 
-/* Whatever it says: what is valid UTF-8 and not plain ASCII is hardly anything else. */
-static bool is_latin1(const struct web_fetch *fetch) {
+/* Without a type, a body that begins like a page is one. */
+static bool is_html(struct bytes type, struct bytes body) {
+    static const char *const html[] = {"html", NULL}, *const begins[] = {"<html", "<!DOCTYPE",
+                                                                         NULL};
+    return says(type, html) || (type.len == 0 && says(bytes_first(body, 512), begins));
+}
+
+/* Valid UTF-8 that is not plain ASCII is hardly anything else, whatever type and body say. */
+static bool is_latin1(struct bytes type, struct bytes body) {
+    static const char *const types[] = {"iso-8859-1", "latin1", "windows-1252", NULL};
     static const char *const metas[] = {"iso-8859-1", "ISO-8859-1", "windows-1252", NULL};
-    return !utf8_valid(fetch->body.data, fetch->body.len) &&
-           (has(fetch->type, "iso-8859-1") || has(fetch->type, "latin1") ||
-            has(fetch->type, "windows-1252") || body_says(fetch, 1024, metas));
+    return !utf8_valid(body.data, body.len) &&
+           (says(type, types) || says(bytes_first(body, 1024), metas));
 }
 
 static void write_result(struct web_fetch *fetch) {
@@ -250,14 +233,24 @@ static void write_result(struct web_fetch *fetch) {
 
 static void read_body(struct loop_work *work) {
     struct web_fetch *fetch = CONTAINER_OF(work, struct web_fetch, work);
-    AUTO(text_done) struct text utf8 = text_up_to(2 * fetch->body.len + 1);
+    const struct bytes type = bytes_of(fetch->type);
     struct bytes body = text_bytes(&fetch->body);
-    if (body.len > 0 && is_latin1(fetch)) {
-        add_latin1(&utf8, body);
+    bool html = is_html(type, body);
+    AUTO(text_done) struct text utf8 = text_up_to(2 * body.len + 1);
+    if (is_latin1(type, body)) {
+        /* Latin 1, and what Windows put into its gap, as UTF-8. */
+        for (size_t i = 0; i < body.len; i++) {
+            unsigned char c = (unsigned char)body.data[i];
+            if (c >= 0x80) {
+                text_add_char(&utf8, (char)(0xC0 | c >> 6));
+                c = (unsigned char)(0x80 | (c & 0x3F));
+            }
+            text_add_char(&utf8, (char)c);
+        }
         body = text_bytes(&utf8);
     }
     AUTO(text_done) struct text text = text_up_to(3 * (size_t)WEB_BODY_MAX);
-    if (is_html(fetch)) {
+    if (html) {
         html_to_text(body, &text);
         body = text_bytes(&text);
     }
@@ -288,20 +281,6 @@ static void read_done(struct loop_work *work) {
 static void on_piece(void *ctx, struct bytes piece) {
     struct web_fetch *fetch = ctx;
     text_add(&fetch->body, piece.data, piece.len);
-}
-
-static void keep_type(struct web_fetch *fetch, const struct fetch_answer *answer) {
-    struct bytes type;
-    if (!fetch_answer_header(answer, "content-type", &type)) {
-        type = BYTES("");
-    }
-    size_t len = type.len < TYPE_MAX - 1 ? type.len : TYPE_MAX - 1;
-    for (size_t i = 0; i < len; i++) {
-        char c = type.data[i];
-        fetch->type[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-    }
-    fetch->type[len] = '\0';
-    utf8_make_plain(fetch->type, len);
 }
 
 /* True: it was a redirect, and it is settled what comes of it. */
@@ -344,8 +323,18 @@ static void on_done(void *ctx, const struct fetch_result *result) {
         return;
     }
     fetch->status = result->answer.status;
-    keep_type(fetch, &result->answer);
-    if (!is_text(fetch->type)) {
+    struct bytes type;
+    if (!fetch_answer_header(&result->answer, "content-type", &type)) {
+        type = BYTES("");
+    }
+    type = bytes_first(type, TYPE_MAX - 1);
+    for (size_t i = 0; i < type.len; i++) {
+        char c = type.data[i];
+        fetch->type[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    fetch->type[type.len] = '\0';
+    utf8_make_plain(fetch->type, type.len);
+    if (!is_text(bytes_of(fetch->type))) {
         fetch_fail(fetch, "%.200s is %s (%zu bytes), which is no text", fetch->url.text,
                    fetch->type, fetch->body.len);
         return;
