@@ -286,7 +286,7 @@ static const struct {
     LINE(501, "Not Implemented"),
     LINE(503, "Service Unavailable"),
     LINE(505, "HTTP Version Not Supported"),
-    LINE(507, "Insufficient Storage"),
+    LINE(507, "Insufficient Storage")
 #undef LINE
 };
 

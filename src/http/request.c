@@ -144,20 +144,21 @@ static bool request_line_check(struct request *request, struct bytes line, size_
 /* Checks the last whole line of the buffer. */
 static bool head_line_check(struct request *request, const struct request_limits *limits) {
     struct bytes line = {request->head + request->line_at, request->head_len - request->line_at};
-    if (line.len < 2 || line.data[line.len - 2] != '\r') {
-        return request_fail(request, ERR_BAD_REQUEST, "a line ends with a bare LF");
-    }
-    line.len -= 2;
-    if (memchr(line.data, '\r', line.len) != NULL) {
-        return request_fail(request, ERR_BAD_REQUEST, "a line holds a bare CR");
-    }
-    if (memchr(line.data, '\0', line.len) != NULL) {
-        return request_fail(request, ERR_BAD_REQUEST, "a line holds a NUL");
-    }
-    if (request->lines == 0 && line.len == 0) {
+    bool has_cr = line.len >= 2 && line.data[line.len - 2] == '\r';
+    line.len -= has_cr ? 2 : 0;
+    const char *fault = !has_cr                                     ? "a line ends with a bare LF"
+                        : memchr(line.data, '\r', line.len) != NULL ? "a line holds a bare CR"
+                        : memchr(line.data, '\0', line.len) != NULL ? "a line holds a NUL"
+                                                                    : NULL;
+    if (fault == NULL && request->lines == 0 && line.len == 0) {
         request->head_len = 0;
-        return ++request->blank_lines <= BLANK_LINES_MAX ||
-               request_fail(request, ERR_BAD_REQUEST, "there are blank lines instead of a request");
+        if (++request->blank_lines <= BLANK_LINES_MAX) {
+            return true;
+        }
+        fault = "there are blank lines instead of a request";
+    }
+    if (fault != NULL) {
+        return request_fail(request, ERR_BAD_REQUEST, fault);
     }
     request->line_at = request->head_len;
     if (request->lines++ == 0) {
@@ -168,11 +169,9 @@ static bool head_line_check(struct request *request, const struct request_limits
     if (request->head_done) {
         return true;
     }
-    if (line.data[0] == ' ' || line.data[0] == '\t') {
-        return request_fail(request, ERR_BAD_REQUEST, "a header line is folded");
-    }
-    if (line.data[0] == ':') {
-        return request_fail(request, ERR_BAD_REQUEST, "a header has no name");
+    if (line.data[0] == ' ' || line.data[0] == '\t' || line.data[0] == ':') {
+        fault = line.data[0] == ':' ? "a header has no name" : "a header line is folded";
+        return request_fail(request, ERR_BAD_REQUEST, fault);
     }
     return request->lines <= limits->headers_max + 1 ||
            request_fail(request, ERR_HEADERS_TOO_LARGE, "there are more headers than allowed");
@@ -412,34 +411,31 @@ static bool header_rules_check(struct request *request) {
     if (!known_index(request)) {
         return false;
     }
-    struct bytes value;
+    struct bytes value, length;
     struct host host;
-    if (!request_known(request, HEADER_HOST, &value)) {
-        return request_fail(request, ERR_BAD_REQUEST, "the Host header is missing");
-    }
-    if (!host_parse(value, &host)) {
-        return request_fail(request, ERR_BAD_REQUEST, "the Host header is not a host and port");
+    bool named = request_known(request, HEADER_HOST, &value);
+    if (!named || !host_parse(value, &host)) {
+        return request_fail(request, ERR_BAD_REQUEST,
+                            named ? "the Host header is not a host and port"
+                                  : "the Host header is missing");
     }
     connection_read(request);
-    request->has_length = request->known[HEADER_CONTENT_LENGTH] != 0;
+    request->has_length = request_known(request, HEADER_CONTENT_LENGTH, &length);
     request->chunked = request_known(request, HEADER_TRANSFER_ENCODING, &value);
-    if (request->chunked && request->has_length) {
+    if (request->chunked && (request->has_length || request->minor == 0)) {
         return request_fail(request, ERR_BAD_REQUEST,
-                            "the request has both Content-Length and Transfer-Encoding");
-    }
-    if (request->chunked && request->minor == 0) {
-        return request_fail(request, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
+                            request->has_length
+                                ? "the request has both Content-Length and Transfer-Encoding"
+                                : "HTTP/1.0 has no Transfer-Encoding");
     }
     if (request->chunked && !bytes_equal_nocase(value, BYTES("chunked"))) {
         return request_fail(request, ERR_NOT_IMPLEMENTED,
                             "the only Transfer-Encoding known here is chunked");
     }
-    if (request_known(request, HEADER_EXPECT, &value) &&
-        !bytes_equal_nocase(value, BYTES("100-continue"))) {
-        return request_fail(request, ERR_EXPECTATION_FAILED,
-                            "the only expectation known is 100-continue");
-    }
-    return true;
+    return !request_known(request, HEADER_EXPECT, &value) ||
+           bytes_equal_nocase(value, BYTES("100-continue")) ||
+           request_fail(request, ERR_EXPECTATION_FAILED,
+                        "the only expectation known is 100-continue");
 }
 
 /* Cuts the part up to `mark` off *rest, without blanks around it; false when nothing was left. */

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cli/base/client_socket.h"
+#include "cli/base/client.h"
 #include "store_places.h"
 
 enum { QUEUE_MAX = 16 };
@@ -73,11 +73,11 @@ static void a_full_queue_is_waited_for(void **state) {
     const struct client_options options = {
         .data = listener.place.path, .interrupt_fd = -1, .tick = &tick};
     struct why why = {""};
-    int fd = -1;
-    struct err err = client_socket_connect(&options, NULL /* the socket */, &fd, &why);
-    assert_int_equal(err.code, ERR_NONE);
-    assert_int_equal(client_socket_send(&options, fd, BYTES("x"), &why).code, ERR_NONE);
-    close(fd);
+    struct client *client = NULL;
+    assert_int_equal(client_open(&options, &client, &why).code, ERR_NONE);
+    const struct client_request request = {.method = "GET", .target = "/"};
+    assert_int_equal(client_ask(client, &request, &why).code, ERR_NONE);
+    client_close(client);
     for (size_t i = 0; i < listener.count; i++) {
         close(listener.queued[i]);
     }

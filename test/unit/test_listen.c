@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/base/client_socket.h"
+#include "cli/base/client.h"
 #include "cli/system/listen.h"
 
 static void a_daemon_listens_on_addresses_and_sockets(void **state) {

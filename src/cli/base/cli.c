@@ -25,11 +25,11 @@ static void failure_print(const struct invocation *invocation, struct err err) {
         return;
     }
     AUTO(text_done) struct text text = text_up_to(4096);
-    text_addf(&text, "{\"error\":{\"code\":\"%s\",\"title\":\"%s\"", err_name(err.code),
-              err_title(err.code));
+    text_add_str(&text, "{\"error\":{");
+    text_add_member(&text, "code", bytes_of(err_name(err.code)));
+    text_add_member(&text, "title", bytes_of(err_title(err.code)));
     if (detail[0] != '\0') {
-        text_add_str(&text, ",\"detail\":");
-        text_add_json(&text, detail, strlen(detail));
+        text_add_member(&text, "detail", bytes_of(detail));
     }
     text_add_str(&text, "}}\n");
     fputs(text_failed(&text) ? "{\"error\":{\"code\":\"out_of_memory\"}}\n" : text.data, stderr);

@@ -87,6 +87,14 @@ bool client_may_pass(struct err err);
 /* Sleeps unless interrupted. */
 MUST_CHECK struct err client_pause(const struct client_options *options, int64_t pause_ms);
 
+struct client_address {
+    char host[256];
+    char port[8];
+};
+/* "http://host:port[/]". */
+MUST_CHECK struct err client_url_parse(const char *url, struct client_address *ret_address,
+                                       struct why *why);
+
 /* Adds a path segment or a value of a query, percent-encoded. */
 void client_add_escaped(struct text *target, const char *text);
 

@@ -122,11 +122,8 @@ static char *data_default(const struct config_env *env) {
         text_addf(&path, "%s/drover", state);
     } else if (home != NULL && home[0] == '/') {
         text_addf(&path, "%s/.local/state/drover", home);
-    } else {
-        return NULL;
     }
-    size_t len = 0;
-    return text_failed(&path) ? NULL : text_take(&path, &len);
+    return path.len == 0 || text_failed(&path) ? NULL : text_take(&path, NULL /* terminated */);
 }
 
 struct err config_data(const struct args *args, const struct config_env *env, char **ret_owned,
@@ -148,41 +145,31 @@ struct err config_data(const struct args *args, const struct config_env *env, ch
 static struct why key_place(const struct config_source *source, const char *key) {
     struct bytes content = source->content;
     unsigned line = 1, column = 1, key_line = 1, key_column = 1;
-    size_t string_begin = 0;
+    size_t begin = 0; /* Begin of the string; 0: not in one. */
     int depth = 0;
-    bool in_string = false, found = false;
+    bool found = false;
     for (size_t i = 0; i < content.len && !found; i++, column++) {
         char c = content.data[i];
         if (c == '\n') {
             line++;
             column = 0;
-        } else if (in_string && c == '\\') {
+        } else if (begin > 0 && c == '\\') {
             i++;
             column++;
-        } else if (c == '"' && !in_string) {
-            in_string = true;
+        } else if (c == '"' && begin == 0) {
             key_line = line;
             key_column = column;
-            string_begin = i + 1;
+            begin = i + 1;
         } else if (c == '"') {
-            in_string = false;
-            found = depth == 1 &&
-                    bytes_is((struct bytes){content.data + string_begin, i - string_begin}, key);
-        } else if (!in_string) {
+            found = depth == 1 && bytes_is((struct bytes){content.data + begin, i - begin}, key);
+            begin = 0;
+        } else if (begin == 0) {
             depth += (c == '{' || c == '[') - (c == '}' || c == ']');
         }
     }
     struct why place;
     why_set(&place, "%s:%u:%u", source->name, found ? key_line : 1, found ? key_column : 1);
     return place;
-}
-
-static void key_of(const struct flag *flag, char ret_key[KEY_MAX]) {
-    size_t len = strlen(flag->name);
-    assert(len < KEY_MAX);
-    for (size_t i = 0; i <= len; i++) {
-        ret_key[i] = flag->name[i] == '-' ? '_' : flag->name[i];
-    }
 }
 
 static struct err key_apply(struct config *config, struct args *args,
@@ -205,7 +192,12 @@ static struct err key_apply(struct config *config, struct args *args,
         if (!args->flags.rows[at].flag->in_file) {
             continue;
         }
-        key_of(args->flags.rows[at].flag, names[at]);
+        const char *name = args->flags.rows[at].flag->name;
+        size_t len = strlen(name);
+        assert(len < KEY_MAX);
+        for (size_t i = 0; i <= len; i++) {
+            names[at][i] = name[i] == '-' ? '_' : name[i];
+        }
         if (strcmp(names[at], key) == 0) {
             break;
         }
@@ -239,28 +231,6 @@ static struct err key_apply(struct config *config, struct args *args,
     return err_failed(err) ? err_make(ERR_CONFIG, "configuration: value") : ERR_OK;
 }
 
-static struct err file_apply(struct config *config, struct args *args,
-                             const struct config_source *source, struct why *why) {
-    struct why inner = {.text = ""};
-    struct err err = json_parse(source->content.data, source->content.len, 4 /* levels */,
-                                &config->file, &inner);
-    if (err_failed(err)) {
-        return err_why(why, ERR_CONFIG, "%s: %s", source->name, inner.text);
-    }
-    if (!json_is_object(config->file)) {
-        return err_why(why, ERR_CONFIG, "%s:1:1: the configuration is one JSON object",
-                       source->name);
-    }
-    const char *key = NULL;
-    json_t *value = NULL;
-    json_object_foreach(config->file, key, value) {
-        if (!err_failed(err)) {
-            err = key_apply(config, args, source, key, value, why);
-        }
-    }
-    return err;
-}
-
 static struct err file_load(struct config *config, struct args *args, const struct world *world,
                             struct why *why) {
     const char *named = args_text(args, "config");
@@ -290,7 +260,23 @@ static struct err file_load(struct config *config, struct args *args, const stru
                        err.os != 0 ? strerror(err.os) : err_title(err.code));
     }
     struct config_source source = {.name = path.data, .content = {content, len}};
-    return file_apply(config, args, &source, why);
+    struct why inner = {.text = ""};
+    err = json_parse(content, len, 4 /* levels */, &config->file, &inner);
+    if (err_failed(err)) {
+        return err_why(why, ERR_CONFIG, "%s: %s", source.name, inner.text);
+    }
+    if (!json_is_object(config->file)) {
+        return err_why(why, ERR_CONFIG, "%s:1:1: the configuration is one JSON object",
+                       source.name);
+    }
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(config->file, key, value) {
+        if (!err_failed(err)) {
+            err = key_apply(config, args, &source, key, value, why);
+        }
+    }
+    return err;
 }
 
 /* --- All of it -------------------------------------------------------------------------------- */

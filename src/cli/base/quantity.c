@@ -18,24 +18,22 @@ static const struct unit sizes[] = {
 };
 static_assert(COUNT_OF(durations) == COUNT_OF(sizes), "quantity_read knows one length");
 
-static size_t digits_len(struct bytes text) {
-    size_t len = 0;
-    while (len < text.len && text.data[len] >= '0' && text.data[len] <= '9') {
-        len++;
-    }
-    return len;
-}
-
-/* The number times the factor of the unit with that name. */
-static bool quantity_read(struct bytes digits, const struct unit *units, struct bytes name,
+/* The number times the factor of its unit: what stands after the digits, or `absent`. */
+static bool quantity_read(struct bytes text, const struct unit *units, struct bytes absent,
                           struct number_bounds bounds, int64_t *ret_value) {
-    struct number_bounds any = {0, INT64_MAX};
+    struct bytes digits = {text.data, 0};
+    while (digits.len < text.len && text.data[digits.len] >= '0' && text.data[digits.len] <= '9') {
+        digits.len++;
+    }
+    struct bytes name = {text.data + digits.len, text.len - digits.len};
+    name = name.len > 0 ? name : absent;
     int64_t number = 0, value = 0;
     size_t at = 0;
     while (at < COUNT_OF(sizes) && !bytes_is(name, units[at].name)) {
         at++;
     }
-    if (at == COUNT_OF(sizes) || !number_parse(digits, any, &number) ||
+    if (at == COUNT_OF(sizes) ||
+        !number_parse(digits, (struct number_bounds){0, INT64_MAX}, &number) ||
         __builtin_mul_overflow(number, units[at].factor, &value) || value < bounds.min ||
         value > bounds.max) {
         return false;
@@ -45,21 +43,19 @@ static bool quantity_read(struct bytes digits, const struct unit *units, struct 
 }
 
 bool quantity_duration(struct bytes text, struct number_bounds bounds, int64_t *ret_ms) {
-    struct bytes digits = {text.data, digits_len(text)};
-    struct bytes name = {text.data + digits.len, text.len - digits.len};
-    return quantity_read(digits, durations, name.len == 0 ? BYTES("s") : name, bounds, ret_ms);
+    return quantity_read(text, durations, BYTES("s"), bounds, ret_ms);
 }
 
 /* "64K", "64KB" and "64KiB" are the same. */
 bool quantity_size(struct bytes text, struct number_bounds bounds, int64_t *ret_bytes) {
-    struct bytes digits = {text.data, digits_len(text)};
-    struct bytes name = {text.data + digits.len, text.len - digits.len};
-    if (name.len == 3 && name.data[1] == 'i' && name.data[2] == 'B') {
-        name.len = 1;
-    } else if (name.len > 0 && name.data[name.len - 1] == 'B') {
-        name.len--;
+    size_t digit = text.len < 3 ? 0 : text.len - 3;
+    if (text.len >= 3 && text.data[text.len - 2] == 'i' && text.data[text.len - 1] == 'B' &&
+        (text.data[digit] < '0' || text.data[digit] > '9')) {
+        text.len -= 2;
+    } else if (text.len > 0 && text.data[text.len - 1] == 'B') {
+        text.len--;
     }
-    return quantity_read(digits, sizes, name, bounds, ret_bytes);
+    return quantity_read(text, sizes, BYTES(""), bounds, ret_bytes);
 }
 
 struct quantity_text quantity_text(enum flag_kind kind, int64_t value) {

@@ -65,13 +65,7 @@ static struct err terminal_read(const char *prompt, char *bytes, size_t size, si
 
 static struct err secret_take(struct bytes line, const char *from, char **ret_secret,
                               struct why *why) {
-    static const char blanks[] = " \t\r\n";
-    while (line.len > 0 && memchr(blanks, line.data[line.len - 1], sizeof blanks - 1) != NULL) {
-        line.len--;
-    }
-    while (line.len > 0 && memchr(blanks, line.data[0], sizeof blanks - 1) != NULL) {
-        line = (struct bytes){line.data + 1, line.len - 1};
-    }
+    line = bytes_trim(line, " \t\r\n");
     bool whole = line.len > 0 && line.len <= SECRET_MAX;
     for (size_t i = 0; whole && i < line.len; i++) {
         whole = (unsigned char)line.data[i] > ' ' && line.data[i] != 0x7f;

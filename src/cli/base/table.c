@@ -11,11 +11,9 @@ static const char *value_text(const struct column *column, const json_t *row,
     int64_t number = talk_int(row, column->member);
     switch (column->kind) {
     case COLUMN_INT:
-        (void)snprintf(made->text, sizeof made->text, "%lld", (long long)number); /* Fits. */
-        return made->text;
     case COLUMN_COUNT:
         (void)snprintf(made->text, sizeof made->text, "%lld", (long long)number); /* Fits. */
-        return number > 0 ? made->text : "";
+        return number > 0 || column->kind == COLUMN_INT ? made->text : "";
     case COLUMN_TIME:
         *made = talk_time(number);
         return number > 0 ? made->text : "";
