@@ -12,7 +12,7 @@
 #include "api/system/system.h"
 #include "api/token/tokens.h"
 #include "api/trace/usage.h"
-#include "api/workflow/workflows.h"
+#include "api/workflow/runs.h"
 #include "base/log_pace.h"
 #include "base/memory.h"
 #include "dispatch/base/failed_starts.h"

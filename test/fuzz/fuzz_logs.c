@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/job/logs.h"
-#include "api/job/logs_lines.h"
+#include "api/job/logs_search.h"
 #include "base/json/json.h"
 #include "base/utf8.h"
 

@@ -348,7 +348,7 @@ static bool agent_pick(struct sim *sim, struct order *order) {
     return agents.count > 0;
 }
 
-/* As skip_run of api/workflow/agents.c. */
+/* As skip_run of api/workflow/runs.c. */
 static struct err skip_tx(struct tx *tx, struct order *order) {
     struct run_row row = {0};
     bool found = false;

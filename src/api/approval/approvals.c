@@ -78,17 +78,13 @@ static const struct field answer_rows[] = {
 };
 static const struct field_set answer_fields = {FIELD_ROWS(answer_rows), .use = FIELD_GIVEN};
 
-static struct err bad(struct why *why, const char *words) {
-    return err_why(why, ERR_BAD_FIELD, "%s", words);
-}
-
 static struct err answer_read(void *ctx) {
     struct answer_op *op = ctx;
     struct why *why = &op->request.op.why;
     struct approval_answer *answer = &op->answer;
     text_init(&op->text, APPROVAL_ANSWER_MAX);
     if ((op->decision == NULL) == (op->given == NULL)) {
-        return bad(why, "one of decision (allow or deny) and answer");
+        return err_why(why, ERR_BAD_FIELD, "one of decision (allow or deny) and answer");
     }
     if (op->given != NULL) {
         answer->verb = APPROVAL_ANSWER;
@@ -96,12 +92,12 @@ static struct err answer_read(void *ctx) {
         struct err err = json_write(op->given, &op->text);
         text_add_char(&op->text, '}');
         if (err_failed(err) || text_failed(&op->text)) {
-            return bad(why, "answer: too long");
+            return err_why(why, ERR_BAD_FIELD, "answer: too long");
         }
     } else {
         bool allow = strcmp(op->decision, "allow") == 0;
         if (!allow && strcmp(op->decision, "deny") != 0) {
-            return bad(why, "decision: allow or deny");
+            return err_why(why, ERR_BAD_FIELD, "decision: allow or deny");
         }
         answer->verb = allow ? APPROVAL_ALLOW : APPROVAL_DENY;
         text_add_str(&op->text, op->reason == NULL ? "" : op->reason);

@@ -1,27 +1,21 @@
-/* logs.c: which log is meant. */
+/* logs.c: which log is meant; a range of it, and the search in it (GET …/logs, GET …/logs/search).
+ *
+ * First the row, then the folder: whatever the row says about the end was true before the bytes
+ * were read, so `Drover-Ended: true` means that the log ends at `Drover-Next`.
+ */
 #include "api/job/logs.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/job/logs_search.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "journal/journal.h"
 
 /* --- The request ------------------------------------------------------------------------------ */
-
-static struct err stream_read(struct bytes name, struct log_target *target, struct why *why) {
-    for (int stream = 0; stream < LOG_STREAMS; stream++) {
-        const char *known = log_stream_name((enum log_stream)stream);
-        if (bytes_is(name, known)) {
-            target->has_stream = true;
-            target->stream = (enum log_stream)stream;
-            return ERR_OK;
-        }
-    }
-    return err_why(why, ERR_BAD_QUERY, "query parameter 'stream' must be one of out, err, pty");
-}
 
 static void copy_text(char *to, size_t size, struct bytes from) {
     assert(from.len < size);
@@ -84,7 +78,15 @@ struct err log_target_read(struct request *request, enum log_way way,
     struct log_target target = {.exit_code = LOG_NO_EXIT_CODE, .bounds = request->bounds};
     struct err err = ERR_OK;
     if (param_given(exchange, "stream")) {
-        err = stream_read(param_text(exchange, "stream"), &target, why);
+        struct bytes name = param_text(exchange, "stream");
+        while (target.stream < LOG_STREAMS && !bytes_is(name, log_stream_name(target.stream))) {
+            target.stream++;
+        }
+        target.has_stream = target.stream < LOG_STREAMS;
+        if (!target.has_stream) {
+            err = err_why(why, ERR_BAD_QUERY,
+                          "query parameter 'stream' must be one of out, err, pty");
+        }
     }
     target.named = param_given(exchange, "attempt");
     target.attempt = target.named ? param_number(exchange, "attempt") : LOG_ATTEMPT_LATEST;
@@ -188,7 +190,9 @@ void log_target_resolve(struct log_target *target) {
     }
 }
 
-void log_target_settle(struct log_target *target) {
+struct err log_open(struct log_target *target, const struct spool *spool,
+                    char name[PROTOCOL_NAME_MAX], struct log_place *ret_place, struct why *why) {
+    int64_t changed_s = 0;
     log_target_resolve(target);
     if (!target->has_stream) {
         target->stream = target->spec.len > 0 && wants_terminal(&target->spec) ? LOG_PTY : LOG_OUT;
@@ -196,22 +200,27 @@ void log_target_settle(struct log_target *target) {
     }
     text_done(&target->spec);
     text_init(&target->spec, RUN_SPEC_MAX);
-}
-
-struct err log_target_check(const struct log_target *target, const struct spool *spool,
-                            struct why *why) {
-    char name[PROTOCOL_NAME_MAX];
-    int64_t changed_s = 0;
     log_name(target, name);
     bool told = target->cause == CAUSE_OUTPUT_GONE && target->attempt == target->latest;
-    bool gone = told || (target->began && log_ended(target) &&
-                         spool_changed_s(spool, name, &changed_s).code == ERR_NOT_FOUND);
-    if (!gone) {
+    if (told || (target->began && log_ended(target) &&
+                 spool_changed_s(spool, name, &changed_s).code == ERR_NOT_FOUND)) {
+        return err_why(
+            why, ERR_OUTPUT_GONE,
+            "the folder spool/%s of the data directory was removed, and the output with it", name);
+    }
+    *ret_place =
+        (struct log_place){.name = name, .stream = target->stream, .offset = target->offset};
+    if (target->offset >= 0) {
         return ERR_OK;
     }
-    return err_why(why, ERR_OUTPUT_GONE,
-                   "the folder spool/%s of the data directory was removed, and the output with it",
-                   name);
+    char none[1];
+    struct log_read read = {0};
+    const struct log_place end = {.name = name, .stream = target->stream, .offset = INT64_MAX};
+    struct err err = spool_log_read(spool, &end, none, sizeof none, &read);
+    if (!err_failed(err)) {
+        ret_place->offset = read.size + target->offset > 0 ? read.size + target->offset : 0;
+    }
+    return err;
 }
 
 /* A run that waits for its next attempt has ended the one before. */
@@ -267,17 +276,211 @@ struct err log_spot_check(struct log_spot spot, int64_t size, struct why *why) {
                    (long long)spot.offset, (long long)spot.attempt, (long long)size);
 }
 
-struct err log_offset_settle(const struct spool *spool, struct log_place *place) {
-    if (place->offset >= 0) {
-        return ERR_OK;
-    }
-    char none[1];
-    struct log_read read = {0};
-    const struct log_place end = {
-        .name = place->name, .stream = place->stream, .offset = INT64_MAX};
-    struct err err = spool_log_read(spool, &end, none, sizeof none, &read);
-    if (!err_failed(err)) {
-        place->offset = read.size + place->offset > 0 ? read.size + place->offset : 0;
-    }
-    return err;
+/* --- A range ---------------------------------------------------------------------------------- */
+
+struct range_op {
+    struct request request;
+    struct log_target target;
+    struct log_stretch stretch;
+};
+
+static struct err range_start(void *ctx) {
+    struct range_op *range = ctx;
+    range->request.op.media = "application/octet-stream";
+    return log_target_read(&range->request, LOG_RANGE, &range->target);
 }
+
+static struct err range_look(struct tx *tx, void *ctx) {
+    struct range_op *range = ctx;
+    return log_look(tx, &range->target, &range->request.op.why);
+}
+
+static void range_read(struct loop_work *work) {
+    struct range_op *range = CONTAINER_OF(work, struct range_op, request.work);
+    const struct runs_api *api = range->request.api;
+    struct op *op = &range->request.op;
+    size_t limit = (size_t)param_number(op->exchange, "limit");
+    char name[PROTOCOL_NAME_MAX];
+    struct log_place place = {0};
+    struct err err = log_open(&range->target, api->spool, name, &place, &op->why);
+    AUTO(mem_release) char *buffer = mem_try(limit);
+    if (!err_failed(err) && buffer == NULL) {
+        err = err_make(ERR_OUT_OF_MEMORY, "logs: buffer");
+    }
+    if (!err_failed(err)) {
+        err = log_read_stretch(api->spool, &place, buffer, limit, &range->stretch);
+    }
+    if (!err_failed(err)) {
+        const struct log_spot spot = {range->target.attempt, place.offset};
+        err = log_spot_check(spot, range->stretch.size, &op->why);
+    }
+    if (!err_failed(err)) {
+        text_add(&op->answer, buffer, range->stretch.len);
+    }
+    range->request.err = err;
+}
+
+static void header_add(struct exchange *exchange, const char *name, int64_t number) {
+    char value[24];
+    (void)snprintf(value, sizeof value, "%lld", (long long)number); /* 20 digits fit. */
+    exchange_add_header(exchange, name, value);
+}
+
+static void range_was_read(struct loop_work *work) {
+    struct range_op *range = CONTAINER_OF(work, struct range_op, request.work);
+    struct exchange *exchange = range->request.op.exchange;
+    const struct log_stretch *stretch = &range->stretch;
+    if (!err_failed(range->request.err)) {
+        header_add(exchange, "Drover-Offset", stretch->offset);
+        header_add(exchange, "Drover-Next", stretch->offset + (int64_t)stretch->len);
+        header_add(exchange, "Drover-Size", stretch->size);
+        header_add(exchange, "Drover-Attempt", range->target.attempt);
+        exchange_add_header(exchange, "Drover-Stream", log_stream_name(range->target.stream));
+        exchange_add_header(exchange, "Drover-Ended", log_ended(&range->target) ? "true" : "false");
+        if (stretch->hole_from < stretch->offset) {
+            char hole[48];
+            (void)snprintf(hole, sizeof hole, "%lld-%lld", (long long)stretch->hole_from,
+                           (long long)stretch->offset); /* Twice 20 digits fit. */
+            exchange_add_header(exchange, "Drover-Dropped", hole);
+        }
+    }
+    request_answer(&range->request, range->request.err);
+}
+
+static enum request_next range_looked(void *ctx, struct err *io_result) {
+    struct range_op *range = ctx;
+    if (err_failed(*io_result)) {
+        return REQUEST_ANSWER;
+    }
+    range->request.work = (struct loop_work){.run = range_read, .done = range_was_read};
+    loop_work(range->request.loop, &range->request.work);
+    return REQUEST_LATER;
+}
+
+static void range_end(void *ctx, struct err result) {
+    struct range_op *range = ctx;
+    log_target_done(&range->target);
+}
+
+const struct request_kind jobs__range = {
+    .size = sizeof(struct range_op),
+    .one = &runs__one,
+    .start = range_start,
+    .work = range_look,
+    .done = range_looked,
+    .end = range_end,
+};
+
+void jobs__logs(struct exchange *exchange, void *ctx) {
+    const struct runs_api *api = ctx;
+    const struct request_host host = {ctx, api->host.loop, api->host.store, api->host.dispatch};
+    struct request request = {.kind = NULL};
+    struct log_target target;
+    if (!exchange_accepts(exchange, "text/event-stream")) {
+        request_take(exchange, host);
+    } else if (request_prepare(&request, exchange, &runs__one, &host)) {
+        struct err err = log_target_read(&request, LOG_FOLLOWED, &target);
+        if (err_failed(err)) {
+            op_answer(&request.op, err);
+        } else {
+            logs__follow(exchange, ctx, &target);
+        }
+    }
+}
+
+/* --- Search ----------------------------------------------------------------------------------- */
+
+/* The client that leaves, and the server that drains, end it: it would take a place in the pool for
+ * nobody. */
+struct search_op {
+    struct request request;
+    struct log_target target;
+    struct search_options options; /* The pattern is borrowed from the exchange. */
+    char name[PROTOCOL_NAME_MAX];
+    atomic_bool cancelled;
+    bool counted;
+};
+
+static struct err log_read_at(void *ctx, int64_t offset, char *buffer, size_t size,
+                              struct log_read *ret_read) {
+    const struct search_op *search = ctx;
+    const struct runs_api *api = search->request.api;
+    const struct log_place place = {
+        .name = search->name, .stream = search->target.stream, .offset = offset};
+    return spool_log_read(api->spool, &place, buffer, size, ret_read);
+}
+
+static void search_cancel(struct exchange *exchange, void *ctx) {
+    struct search_op *search = ctx;
+    atomic_store(&search->cancelled, true);
+}
+
+static struct err search_start(void *ctx) {
+    struct search_op *search = ctx;
+    struct exchange *exchange = search->request.op.exchange;
+    struct runs_api *api = search->request.api;
+    struct why *why = &search->request.op.why;
+    struct bytes pattern = param_text(exchange, "pattern");
+    size_t characters = 0;
+    for (size_t i = 0; i < pattern.len; i++) {
+        characters += ((unsigned char)pattern.data[i] & 0xC0) != 0x80 ? 1 : 0;
+    }
+    if (characters == 0 || characters > SEARCH_PATTERN_MAX) {
+        return err_why(why, ERR_BAD_QUERY, "query parameter 'pattern' must have 1 to %d characters",
+                       SEARCH_PATTERN_MAX);
+    }
+    if (api->searches >= SEARCHES_MAX) {
+        return err_why(why, ERR_TOO_MANY, "%d searches are under way already", SEARCHES_MAX);
+    }
+    struct err err = log_target_read(&search->request, LOG_SEARCHED, &search->target);
+    if (err_failed(err)) {
+        return err;
+    }
+    api->searches++;
+    search->counted = true;
+    search->options = (struct search_options){.pattern = pattern,
+                                              .limit = param_number(exchange, "limit"),
+                                              .context = param_number(exchange, "context"),
+                                              .world = loop_world(search->request.loop),
+                                              .time_ms = SEARCH_TIME_MS,
+                                              .cancelled = &search->cancelled,
+                                              .ctx = search,
+                                              .read = log_read_at};
+    exchange_on_gone(exchange, search_cancel, search);
+    exchange_on_drain(exchange, search_cancel, search);
+    return ERR_OK;
+}
+
+static struct err search_look(struct tx *tx, void *ctx) {
+    struct search_op *search = ctx;
+    return log_look(tx, &search->target, &search->request.op.why);
+}
+
+static struct err search_read(void *ctx) {
+    struct search_op *search = ctx;
+    const struct runs_api *api = search->request.api;
+    struct op *op = &search->request.op;
+    struct log_place place = {0};
+    struct err err = log_open(&search->target, api->spool, search->name, &place, &op->why);
+    search->options.kind = search->target.stream == LOG_PTY ? SEARCH_TERMINAL : SEARCH_PLAIN;
+    if (!err_failed(err)) {
+        err = log_search(&search->options, &op->answer, &op->why);
+    }
+    return err.code == ERR_INTERRUPTED ? err_make(ERR_CLOSING, "search: cancelled") : err;
+}
+
+static void search_end(void *ctx, struct err result) {
+    struct search_op *search = ctx;
+    struct runs_api *api = search->request.api;
+    api->searches -= search->counted ? 1 : 0;
+    log_target_done(&search->target);
+}
+
+const struct request_kind jobs__search = {
+    .size = sizeof(struct search_op),
+    .one = &runs__one,
+    .start = search_start,
+    .work = search_look,
+    .after = search_read,
+    .end = search_end,
+};

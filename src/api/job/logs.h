@@ -56,13 +56,13 @@ void log_target_done(struct log_target *target);
 MUST_CHECK struct err log_look(struct tx *tx, struct log_target *target, struct why *why);
 /* The latest attempt, where the client named none; the first, where none has begun. */
 void log_target_resolve(struct log_target *target);
-/* That, and where the client named no stream: a terminal's output, if the job has one, else
- * stdout. Parses the spec, which may be long: in the pool. */
-void log_target_settle(struct log_target *target);
-/* In the pool, after one of these: ERR_OUTPUT_GONE, and why, for an attempt that has ended and
- * whose folder was removed. */
-MUST_CHECK struct err log_target_check(const struct log_target *target, const struct spool *spool,
-                                       struct why *why);
+/* In the pool, before the first read. The attempt is the one above; the stream, where the client
+ * named none, a terminal's output if the job has one, else stdout; a negative offset counts from
+ * the end. The place borrows `name`. ERR_OUTPUT_GONE: the attempt has ended, and its folder was
+ * removed. */
+MUST_CHECK struct err log_open(struct log_target *target, const struct spool *spool,
+                               char name[PROTOCOL_NAME_MAX], struct log_place *ret_place,
+                               struct why *why);
 /* Nothing is added to the log of this attempt any more. */
 bool log_ended(const struct log_target *target);
 /* RUN.ATTEMPT */
@@ -86,8 +86,6 @@ struct log_stretch {
 };
 MUST_CHECK struct err log_read_stretch(const struct spool *spool, const struct log_place *place,
                                        char *buffer, size_t size, struct log_stretch *ret_stretch);
-/* A negative offset counts from the end. */
-MUST_CHECK struct err log_offset_settle(const struct spool *spool, struct log_place *place);
 /* ERR_CURSOR_AHEAD: the log of `size` bytes has not come as far as that spot. */
 MUST_CHECK struct err log_spot_check(struct log_spot spot, int64_t size, struct why *why);
 

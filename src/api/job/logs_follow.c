@@ -32,7 +32,28 @@ enum {
 };
 static_assert(FRAMES_ENOUGH + 6 * READ_MAX + 1024 <= FRAMES_MAX, "a round fits into one write");
 
-enum follow_state { FOLLOW_LOOKING, FOLLOW_READING, FOLLOW_WRITING, FOLLOW_WAITING, FOLLOW_OVER };
+enum follow_state {
+    FOLLOW_NEW,
+    FOLLOW_LOOKING,
+    FOLLOW_READING,
+    FOLLOW_WRITING,
+    FOLLOW_WAITING,
+    FOLLOW_OVER,
+    FOLLOW_GONE, /* The client left while something was under way: freed at its end. */
+    FOLLOW_STATES
+};
+static const unsigned follow_edges[FOLLOW_STATES] = {
+    [FOLLOW_NEW] = 1U << FOLLOW_LOOKING,
+    [FOLLOW_LOOKING] = 1U << FOLLOW_READING | 1U << FOLLOW_WRITING | 1U << FOLLOW_GONE,
+    [FOLLOW_READING] =
+        1U << FOLLOW_WRITING | 1U << FOLLOW_WAITING | 1U << FOLLOW_LOOKING | 1U << FOLLOW_GONE,
+    [FOLLOW_WRITING] =
+        1U << FOLLOW_WRITING | 1U << FOLLOW_READING | 1U << FOLLOW_WAITING | 1U << FOLLOW_OVER,
+    [FOLLOW_WAITING] = 1U << FOLLOW_LOOKING | 1U << FOLLOW_READING | 1U << FOLLOW_WRITING,
+};
+
+/* What a round of reading has found. */
+enum follow_round { ROUND_NOTHING, ROUND_FRAMES, ROUND_LAST /* After its frames comes the end. */ };
 
 struct follow {
     struct pour pour;
@@ -42,16 +63,13 @@ struct follow {
     enum follow_state state;
     enum log_encoding encoding;
     enum err_code closing; /* ERR_NONE: it goes on. */
-    bool gone;             /* Free it as soon as nothing is under way. */
-    bool sent;             /* Something of this attempt was told. */
-    bool begun;            /* The answer has. */
-    bool ended;            /* The attempt had, before the folder was read. */
-    bool found;            /* The last round of reading did. */
-    bool last;             /* After these frames comes the end. */
-    int64_t next;          /* The first byte that was not told; negative until it is known. */
-    int64_t seen;          /* Up to where the log was read, */
-    int64_t size;          /* and where it ended then. */
-    unsigned fruitless;    /* How often in a row `grown` came and nothing was there. */
+    bool sent;             /* Something of this attempt was sent. */
+    bool ended;            /* The attempt had ended before the folder was read. */
+    enum follow_round round;
+    int64_t next;       /* The first byte that was not told; negative until it is known. */
+    int64_t seen;       /* Up to where the log was read, */
+    int64_t size;       /* and where it ended then. */
+    unsigned fruitless; /* How often in a row `grown` came and nothing was there. */
     struct loop_work work;
     struct text frames; /* Owned. */
     struct err err;     /* Of the pool's part. */
@@ -60,6 +78,11 @@ struct follow {
     struct dispatch_watch grown;
     struct timer again;
 };
+
+static void follow_go(struct follow *follow, enum follow_state to) {
+    assert((follow_edges[follow->state] & 1U << to) != 0);
+    follow->state = to;
+}
 
 static void look(struct follow *follow);
 static void read_on(struct follow *follow);
@@ -136,7 +159,7 @@ static void wait_begin(struct follow *follow) {
     const struct hub_subscribe what = {.owner = {target->owner, strlen(target->owner)},
                                        .name = {name, strlen(name)},
                                        .after = target->head};
-    follow->state = FOLLOW_WAITING;
+    follow_go(follow, FOLLOW_WAITING);
     hub_watch_start(follow->api->hub, &what, &follow->changes, on_change);
     if (target->state != RUN_RUNNING || target->attempt != target->latest) {
         return; /* Nobody holds it yet. */
@@ -176,7 +199,7 @@ static void take_attempt(struct follow *follow) {
 
 static void looked(struct err result, void *ctx) {
     struct follow *follow = ctx;
-    if (follow->gone) {
+    if (follow->state == FOLLOW_GONE) {
         follow_free(follow);
     } else if (err_failed(result)) {
         fail(follow, result);
@@ -186,28 +209,11 @@ static void looked(struct err result, void *ctx) {
 }
 
 static void look(struct follow *follow) {
-    follow->state = FOLLOW_LOOKING;
+    follow_go(follow, FOLLOW_LOOKING);
     store_read(follow->api->host.store, look_run, looked, follow);
 }
 
 /* --- Reading the folder, in the pool ---------------------------------------------------------- */
-
-static struct err settle(struct follow *follow) {
-    if (follow->begun) {
-        return ERR_OK;
-    }
-    log_target_settle(&follow->target);
-    char name[PROTOCOL_NAME_MAX];
-    log_name(&follow->target, name);
-    struct log_place place = {
-        .name = name, .stream = follow->target.stream, .offset = follow->next};
-    struct err err = log_target_check(&follow->target, follow->api->spool, &follow->why);
-    if (!err_failed(err)) {
-        err = log_offset_settle(follow->api->spool, &place);
-    }
-    follow->next = place.offset;
-    return err;
-}
 
 /* As the ids of frames have it. */
 static struct log_spot spot_of(const struct follow *follow, int64_t offset) {
@@ -215,8 +221,9 @@ static struct log_spot spot_of(const struct follow *follow, int64_t offset) {
     return (struct log_spot){target->named ? LOG_ATTEMPT_LATEST : target->attempt, offset};
 }
 
-/* Tells what one stretch holds. False: for now that was all. */
-static bool tell(struct follow *follow, const struct log_stretch *stretch, const char *buffer) {
+/* Writes the frames of one stretch. False: for now that was all. */
+static bool stretch_write(struct follow *follow, const struct log_stretch *stretch,
+                          const char *buffer) {
     if (stretch->hole_from < stretch->offset) {
         log_frame_dropped(&follow->frames, spot_of(follow, stretch->hole_from), stretch->offset);
     }
@@ -241,27 +248,19 @@ static bool tell(struct follow *follow, const struct log_stretch *stretch, const
     return full || stretch->hole_after;
 }
 
-/* One stretch of the log. What a client begins with may lie ahead of it. */
-static struct err read_stretch(struct follow *follow, char *buffer,
-                               struct log_stretch *ret_stretch) {
-    char name[PROTOCOL_NAME_MAX];
-    log_name(&follow->target, name);
-    const struct log_place place = {
-        .name = name, .stream = follow->target.stream, .offset = follow->next};
-    struct log_stretch stretch;
-    struct err err = log_read_stretch(follow->api->spool, &place, buffer, READ_MAX, &stretch);
-    if (!err_failed(err) && !follow->begun) {
-        const struct log_spot spot = {follow->target.attempt, follow->next};
-        err = log_spot_check(spot, stretch.size, &follow->why);
-    }
-    if (!err_failed(err)) {
-        *ret_stretch = stretch;
-    }
-    return err;
-}
-
+/* A client may begin with an offset that lies ahead of the log. */
 static struct err frames_fill(struct follow *follow) {
-    struct err err = settle(follow);
+    const struct spool *spool = follow->api->spool;
+    struct log_target *target = &follow->target;
+    const bool first = follow->exchange != NULL;
+    char name[PROTOCOL_NAME_MAX];
+    struct log_place place = {.name = name, .stream = target->stream, .offset = follow->next};
+    struct err err = ERR_OK;
+    if (first) {
+        err = log_open(target, spool, name, &place, &follow->why);
+        follow->next = err_failed(err) ? follow->next : place.offset;
+    }
+    log_name(target, name);
     AUTO(mem_release) char *buffer = mem_try(READ_MAX);
     if (!err_failed(err) && buffer == NULL) {
         err = err_make(ERR_OUT_OF_MEMORY, "logs: buffer");
@@ -270,18 +269,24 @@ static struct err frames_fill(struct follow *follow) {
     int64_t from = follow->next;
     while (!err_failed(err) && more && follow->frames.len < FRAMES_ENOUGH) {
         struct log_stretch stretch = {0};
-        err = read_stretch(follow, buffer, &stretch);
-        more = !err_failed(err) && tell(follow, &stretch, buffer);
+        place.offset = follow->next;
+        err = log_read_stretch(spool, &place, buffer, READ_MAX, &stretch);
+        if (!err_failed(err) && first) {
+            const struct log_spot spot = {target->attempt, follow->next};
+            err = log_spot_check(spot, stretch.size, &follow->why);
+        }
+        more = !err_failed(err) && stretch_write(follow, &stretch, buffer);
     }
-    if (!err_failed(err) && follow->ended && follow->frames.len == 0) {
-        log_frame_done(&follow->frames, &follow->target, follow->size);
-        follow->last = true;
+    follow->round = follow->frames.len > 0 ? ROUND_FRAMES : ROUND_NOTHING;
+    if (!err_failed(err) && follow->ended && follow->round == ROUND_NOTHING) {
+        log_frame_done(&follow->frames, target, follow->size);
+        follow->round = ROUND_LAST;
     }
     if (!err_failed(err) && text_failed(&follow->frames)) {
         err = text_error(&follow->frames, "logs: frames");
     }
     if (err_failed(err) && from >= 0) {
-        follow->next = from; /* What was read in this round is not told. */
+        follow->next = from; /* Frames of this round are dropped. */
     }
     return err;
 }
@@ -304,27 +309,27 @@ static bool give(struct follow *follow) {
     return result == POUR_MORE;
 }
 
-/* What was read before a drain is told first, so that the cursor it ends with is the truth. */
+/* Frames that were read before a drain are sent first, so that the cursor it ends with is right. */
 static void write_out(struct follow *follow) {
-    follow->state = FOLLOW_WRITING;
+    follow_go(follow, FOLLOW_WRITING);
     if (!pour_open(&follow->pour)) {
         return; /* `ready` comes. */
     }
     bool more = give(follow);
-    if (!follow->last && !more) {
+    if (follow->round != ROUND_LAST && !more) {
         return;
     }
-    if (!follow->last && follow->closing != ERR_NONE) {
+    if (follow->round != ROUND_LAST && follow->closing != ERR_NONE) {
         const char *code = follow->closing == ERR_CLOSING ? NULL : err_name(follow->closing);
         const struct log_spot after = {follow->target.attempt, follow->next};
         log_frame_closing(&follow->frames, after, code);
-        follow->last = true;
+        follow->round = ROUND_LAST;
         (void)give(follow); /* What must wait is written before the end. */
     }
-    if (follow->last) {
-        follow->state = FOLLOW_OVER;
+    if (follow->round == ROUND_LAST) {
+        follow_go(follow, FOLLOW_OVER);
         pour_end(&follow->pour);
-    } else if (follow->found) {
+    } else if (follow->round == ROUND_FRAMES) {
         read_on(follow);
     } else {
         wait_begin(follow);
@@ -350,7 +355,7 @@ static void drain(struct pour *pour, enum err_code why) {
 static void gone(struct pour *pour) {
     struct follow *follow = CONTAINER_OF(pour, struct follow, pour);
     if (follow->state == FOLLOW_LOOKING || follow->state == FOLLOW_READING) {
-        follow->gone = true;
+        follow_go(follow, FOLLOW_GONE);
     } else {
         follow_free(follow);
     }
@@ -358,13 +363,12 @@ static void gone(struct pour *pour) {
 
 static const struct pour_ops ops = {.ready = ready, .drain = drain, .gone = gone};
 
-static void begin(struct follow *follow) {
+static void answer_begin(struct follow *follow) {
     struct exchange *exchange = follow->exchange;
     const struct pour_options options = {
         .ops = &ops, .media = "text/event-stream", .beat = BYTES(":\n\n")};
     follow->exchange = NULL;
-    follow->begun = true;
-    follow->state = FOLLOW_WRITING;
+    follow_go(follow, FOLLOW_WRITING);
     char attempt[24];
     (void)snprintf(attempt, sizeof attempt, "%lld", (long long)follow->target.attempt); /* Fits. */
     exchange_add_header(exchange, "Drover-Attempt", attempt);
@@ -374,36 +378,32 @@ static void begin(struct follow *follow) {
     }
 }
 
-/* A folder that cannot be opened for lack of a descriptor is read again later: the log is there. */
-static void wait_for_descriptors(struct follow *follow) {
-    frames_clear(follow);
-    follow->fruitless++;
-    follow->state = FOLLOW_WAITING;
-    timer_start(follow->api->host.loop, &follow->again, again_ms(follow->fruitless), on_again);
-}
-
 static void was_read(struct loop_work *work) {
     struct follow *follow = CONTAINER_OF(work, struct follow, work);
-    if (follow->gone) {
+    if (follow->state == FOLLOW_GONE) {
         follow_free(follow);
         return;
     }
-    if (shortage_is(follow->err) && follow->begun && follow->closing == ERR_NONE) {
-        wait_for_descriptors(follow);
+    if (shortage_is(follow->err) && follow->exchange == NULL && follow->closing == ERR_NONE) {
+        /* Without a descriptor the folder is read again later: the log is there. */
+        frames_clear(follow);
+        follow->fruitless++;
+        follow_go(follow, FOLLOW_WAITING);
+        timer_start(follow->api->host.loop, &follow->again, again_ms(follow->fruitless), on_again);
         return;
     }
     if (err_failed(follow->err)) {
         fail(follow, follow->err);
         return;
     }
-    follow->found = follow->frames.len > 0;
-    follow->sent = follow->sent || follow->found;
-    if (follow->found) {
+    if (follow->round != ROUND_NOTHING) {
+        follow->sent = true;
         follow->fruitless = 0;
     }
     if (follow->exchange != NULL) {
-        begin(follow);
-    } else if (!follow->found && follow->fruitless == 1 && follow->closing == ERR_NONE) {
+        answer_begin(follow);
+    } else if (follow->round == ROUND_NOTHING && follow->fruitless == 1 &&
+               follow->closing == ERR_NONE) {
         follow->fruitless++;
         look(follow); /* Nobody holds it any more, or not yet: the row knows. */
     } else {
@@ -413,7 +413,7 @@ static void was_read(struct loop_work *work) {
 
 static void read_on(struct follow *follow) {
     take_attempt(follow);
-    follow->state = FOLLOW_READING;
+    follow_go(follow, FOLLOW_READING);
     follow->work.run = read_in_pool;
     follow->work.done = was_read;
     loop_work(follow->api->host.loop, &follow->work);

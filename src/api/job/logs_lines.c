@@ -6,7 +6,7 @@
  *     ESC 20–2F … final 30–7E              character sets
  *     ESC final
  */
-#include "api/job/logs_lines.h"
+#include "api/job/logs_search.h"
 
 #include <string.h>
 

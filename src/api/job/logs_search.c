@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "api/job/logs_lines.h"
 #include "base/memory.h"
 #include "base/pattern.h"
 

@@ -48,4 +48,27 @@ struct search_options {
 MUST_CHECK struct err log_search(const struct search_options *options, struct text *answer,
                                  struct why *why);
 
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+/* Cuts a log that comes piece by piece into lines, without what only a terminal needs: `each` gets
+ * every line once, in order, without its line feed, at most SEARCH_LINE_MAX bytes of it. Of a
+ * terminal's output, escape sequences, other control characters and the carriage return before a
+ * line feed are no part of a line; a sequence that never ends ends with its line. The bytes of a
+ * line are borrowed during `each`. */
+struct log_lines {
+    enum search_text kind;
+    unsigned char escape; /* Where in an escape sequence it is. */
+    char *line;           /* Owned. */
+    size_t len;
+    void *ctx;
+    struct err (*each)(void *ctx, struct bytes line);
+};
+
+void log_lines_init(struct log_lines *lines, enum search_text kind,
+                    struct err (*each)(void *ctx, struct bytes line), void *ctx);
+void log_lines_done(struct log_lines *lines); /* For AUTO. */
+MUST_CHECK struct err log_lines_add(struct log_lines *lines, struct bytes bytes);
+/* The text there is of a line is one: the log ends, or has a hole. */
+MUST_CHECK struct err log_lines_break(struct log_lines *lines);
+
 #endif

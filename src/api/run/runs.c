@@ -15,6 +15,13 @@ struct err runs__absent(struct why *why) {
     return one_absent(&runs__one, why);
 }
 
+struct err request_run(struct tx *tx, struct request *request, struct run_row *ret_row) {
+    const struct run_key key = runs__key_of(request);
+    bool found = false;
+    struct err err = tx_run_find_shown(tx, &key, &found, ret_row);
+    return found ? err : request_absent(request, err);
+}
+
 /* --- List ------------------------------------------------------------------------------------- */
 
 struct list_op {
@@ -115,11 +122,9 @@ const struct page_kind jobs__list = {.request = {.size = sizeof(struct list_op),
 /* --- One run ---------------------------------------------------------------------------------- */
 
 static struct err run_show(struct tx *tx, struct request *request, bool job) {
-    const struct run_key key = runs__key_of(request);
-    bool found = false;
     struct run_row row = {0};
-    struct err err = tx_run_find_shown(tx, &key, &found, &row);
-    if (err_failed(err) || !found || (job && row.kind != KIND_JOB)) {
+    struct err err = request_run(tx, request, &row);
+    if (err_failed(err) || (job && row.kind != KIND_JOB)) {
         return request_absent(request, err);
     }
     run_shown(&row, tx_epoch(tx), run_bounds_hold(&request->bounds));

@@ -70,6 +70,8 @@ extern const struct one_kind runs__one;
 static inline struct run_key runs__key_of(const struct request *request) {
     return (struct run_key){.owner = request->key.owner, .run = request->key.id};
 }
+/* The run that the request is about, as answers show it. ERR_NOT_FOUND, in words. */
+MUST_CHECK struct err request_run(struct tx *tx, struct request *request, struct run_row *ret_row);
 /* ERR_NOT_FOUND, in words. */
 MUST_CHECK struct err runs__absent(struct why *why);
 

@@ -23,12 +23,8 @@ struct upload_op {
 
 /* Before the disk is filled with what nobody may give to it. */
 static struct err upload_check(struct tx *tx, void *ctx) {
-    struct request *request = ctx;
-    const struct session_key key = sessions__key_of(request);
-    bool found = false;
     struct session_row row;
-    struct err err = tx_session_find(tx, &key, &found, &row);
-    return found ? err : request_absent(request, err);
+    return request_session(tx, ctx, &row);
 }
 
 static struct err upload_row(struct tx *tx, void *ctx) {

@@ -8,20 +8,25 @@
 const struct one_kind messages__kind = {
     .prefix = "msg", .absent = "there is no message with that id", .code = ERR_MESSAGE_NOT_FOUND};
 
+struct err request_message(struct tx *tx, struct request *request, struct message_row *ret_row,
+                           struct session_row *ret_session) {
+    const struct message_key key = messages__key_of(request);
+    bool found = false;
+    struct err err = tx_message_find(tx, &key, &found, ret_row, ret_session);
+    return found ? err : request_absent(request, err);
+}
+
 struct err sessions__name_turn(struct tx *tx, struct request *request, struct err err) {
-    const struct message_key message_key = messages__key_of(request);
-    const struct session_key session_key = sessions__key_of(request);
     struct message_row message;
     struct session_row session;
     struct bytes run = BYTES("");
-    bool found = false;
     if (err.code != ERR_TURN_IN_PROGRESS) {
         return err;
     }
     struct err read = request->kind->one == &messages__kind
-                          ? tx_message_find(tx, &message_key, &found, &message, &session)
-                          : tx_session_find(tx, &session_key, &found, &session);
-    if (!err_failed(read) && found) {
+                          ? request_message(tx, request, &message, &session)
+                          : request_session(tx, request, &session);
+    if (!err_failed(read)) {
         read = tx_session_turn(tx, session.id, &run);
     }
     if (!err_failed(read) && run.len < sizeof request->op.run.text) {
@@ -54,12 +59,10 @@ static struct err message_list_row(struct tx *tx, struct page *page,
 static struct err message_list_rows(struct tx *tx, struct page *page,
                                     const struct page_part *part) {
     const struct exchange *exchange = page->request.op.exchange;
-    const struct session_key key = sessions__key_of(&page->request);
-    bool found = false;
     struct session_row session;
-    struct err err = tx_session_find(tx, &key, &found, &session);
-    if (err_failed(err) || !found) {
-        return request_absent(&page->request, err);
+    struct err err = request_session(tx, &page->request, &session);
+    if (err_failed(err)) {
+        return err;
     }
     const struct message_page what = {.session = session.id,
                                       .order = bytes_is(param_text(exchange, "order"), "oldest")
@@ -98,19 +101,11 @@ const struct page_kind sessions__messages = {
 
 /* --- One message ------------------------------------------------------------------------------ */
 
-static struct err message_find(struct tx *tx, struct request *request,
-                               struct message_row *ret_row) {
-    const struct message_key key = messages__key_of(request);
-    bool found = false;
-    struct session_row session;
-    struct err err = tx_message_find(tx, &key, &found, ret_row, &session);
-    return found ? err : request_absent(request, err);
-}
-
 static struct err message_show_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     struct message_row row;
-    struct err err = message_find(tx, request, &row);
+    struct session_row session;
+    struct err err = request_message(tx, request, &row, &session);
     return err_failed(err)
                ? err
                : tx_message_write_json(tx, &row, MESSAGE_BYTES_WHOLE, &request->op.answer);
@@ -199,7 +194,8 @@ static struct err part_work(struct tx *tx, void *ctx) {
                                .limit = param_number(exchange, "limit")};
     struct message_row row = {.id = 0};
     struct part_text part;
-    struct err err = message_find(tx, request, &row);
+    struct session_row session;
+    struct err err = request_message(tx, request, &row, &session);
     bool found = number_parse(exchange_param(exchange, 1), bounds, &range.number);
     range.message = row.id;
     if (!err_failed(err) && found) {

@@ -9,20 +9,12 @@
 
 static_assert((int)EXTRA_ROOT_PATH_MAX == (int)SESSION_ROOT_PATH_MAX, "rows hold what is found");
 
-static struct err session_find(struct tx *tx, struct request *request,
-                               struct session_row *ret_row) {
-    const struct session_key key = sessions__key_of(request);
-    bool found = false;
-    struct err err = tx_session_find(tx, &key, &found, ret_row);
-    return found ? err : request_absent(request, err);
-}
-
 /* --- List ------------------------------------------------------------------------------------- */
 
 static struct err root_list_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     struct session_row session;
-    struct err err = session_find(tx, request, &session);
+    struct err err = request_session(tx, request, &session);
     if (!err_failed(err)) {
         text_add_str(&request->op.answer, "{\"items\":");
         err = tx_roots_write_json(tx, session.id, &request->op.answer);
@@ -83,7 +75,7 @@ static struct err grant_work(struct tx *tx, void *ctx) {
                                   .write = bytes_is(bytes_of(grant->access), "write"),
                                   .by = bytes_of(exchange_identity(request->op.exchange)->owner),
                                   .granted_ms = tx_now_ms(tx)};
-    struct err err = session_find(tx, request, &session);
+    struct err err = request_session(tx, request, &session);
     if (!err_failed(err)) {
         err = tx_root_put(tx, &session, &root);
     }
@@ -113,7 +105,7 @@ static struct err root_remove_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
     struct bytes path = param_text(request->op.exchange, "path");
     struct session_row session;
-    struct err err = session_find(tx, request, &session);
+    struct err err = request_session(tx, request, &session);
     if (err_failed(err)) {
         return err;
     }

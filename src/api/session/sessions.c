@@ -97,6 +97,13 @@ static const struct page_kind list = {
     .rows = session_list_rows,
 };
 
+struct err request_session(struct tx *tx, struct request *request, struct session_row *ret_row) {
+    const struct session_key key = sessions__key_of(request);
+    bool found = false;
+    struct err err = tx_session_find(tx, &key, &found, ret_row);
+    return found ? err : request_absent(request, err);
+}
+
 /* --- What a body says, checked ---------------------------------------------------------------- */
 
 static struct err field_bad(struct why *why, const char *field, const char *what) {
@@ -259,14 +266,11 @@ static const struct request_kind create = {
 
 static struct err session_show_work(struct tx *tx, void *ctx) {
     struct request *request = ctx;
-    const struct session_key key = sessions__key_of(request);
-    bool found = false;
     struct session_row row;
-    struct err err = tx_session_find(tx, &key, &found, &row);
-    if (err_failed(err) || !found) {
-        return request_absent(request, err);
+    struct err err = request_session(tx, request, &row);
+    if (!err_failed(err)) {
+        err = tx_session_shown(tx, run_bounds_hold(&request->bounds), &row);
     }
-    err = tx_session_shown(tx, run_bounds_hold(&request->bounds), &row);
     if (!err_failed(err)) {
         session_write_json(&row, SESSION_WHOLE, &request->op.answer);
     }
@@ -607,7 +611,7 @@ static const struct route session_routes[] = {
      .scope = SCOPE_READ,
      .query = export_query,
      .answer_schema = export_answer,
-     .handle = sessions__export},
+     .request = &sessions__export},
     {.method = "GET",
      .path = "/api/v1/sessions/{id}/messages",
      .summary = "List the messages of a session",

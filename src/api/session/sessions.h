@@ -56,7 +56,7 @@ struct route_table attachments_table(struct sessions_api *api);
 
 extern const struct one_kind messages__kind;
 
-void sessions__export(struct exchange *exchange, void *ctx);
+extern const struct request_kind sessions__export;
 /* Keys of requests about a session, and about a message. */
 static inline struct session_key sessions__key_of(const struct request *request) {
     return (struct session_key){.owner = request->key.owner, .session = request->key.id};
@@ -64,6 +64,11 @@ static inline struct session_key sessions__key_of(const struct request *request)
 static inline struct message_key messages__key_of(const struct request *request) {
     return (struct message_key){.owner = request->key.owner, .message = request->key.id};
 }
+/* The session, or the message, that the request is about. ERR_NOT_FOUND, in words. */
+MUST_CHECK struct err request_session(struct tx *tx, struct request *request,
+                                      struct session_row *ret_row);
+MUST_CHECK struct err request_message(struct tx *tx, struct request *request,
+                                      struct message_row *ret_row, struct session_row *ret_session);
 /* Of ERR_TURN_IN_PROGRESS: names the turn of the session that the request is about, itself or by
  * its message. Returns `err`, or that of the store. */
 MUST_CHECK struct err sessions__name_turn(struct tx *tx, struct request *request, struct err err);

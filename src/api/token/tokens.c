@@ -71,8 +71,8 @@ static struct err make_work(struct tx *tx, void *ctx) {
     int64_t count = 0;
     struct err err = tx_token_count(tx, &count);
     if (!err_failed(err) && count >= TOKEN_COUNT_MAX) {
-        why_set(&make->request.op.why, "there are %d tokens already; revoke some", TOKEN_COUNT_MAX);
-        err = err_make(ERR_TOO_MANY, "tokens: count");
+        err = err_why(&make->request.op.why, ERR_TOO_MANY,
+                      "there are %d tokens already; revoke some", TOKEN_COUNT_MAX);
     }
     if (!err_failed(err)) {
         err = tx_token_add(tx, &make->made.token);

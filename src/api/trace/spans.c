@@ -77,12 +77,10 @@ static struct err span_add(void *ctx, const struct span_row *row) {
 static struct err of_run(struct tx *tx, struct page *page, const struct page_part *part) {
     int64_t from[SESSION_PARTS];
     part_read(part, RUN_PARTS, from);
-    const struct run_key key = runs__key_of(&page->request);
-    bool found = false;
     struct run_row row = {.id = 0};
-    struct err err = tx_run_find_shown(tx, &key, &found, &row);
-    if (err_failed(err) || !found) {
-        return request_absent(&page->request, err);
+    struct err err = request_run(tx, &page->request, &row);
+    if (err_failed(err)) {
+        return err;
     }
     const struct span_page what = {
         .run = row.id, .attempt = from[1], .step = from[2], .limit = part->limit};

@@ -15,14 +15,11 @@ struct stop_op {
 };
 
 static struct err turn_find(struct tx *tx, struct request *request, struct bytes *ret_run) {
-    const struct session_key key = sessions__key_of(request);
     struct session_row session;
-    bool found = false;
-    struct err err = tx_session_find(tx, &key, &found, &session);
-    if (err_failed(err) || !found) {
-        return request_absent(request, err);
+    struct err err = request_session(tx, request, &session);
+    if (!err_failed(err)) {
+        err = tx_session_turn(tx, session.id, ret_run);
     }
-    err = tx_session_turn(tx, session.id, ret_run);
     if (!err_failed(err) && ret_run->len == 0) {
         return err_why(&request->op.why, ERR_CONFLICT, "no turn is going on in this session");
     }
@@ -60,39 +57,43 @@ static const struct request_kind stop = {
 
 /* --- A summary on demand ---------------------------------------------------------------------- */
 
-struct compact_op {
+/* A request that begins a turn, or a summary. */
+struct turn_op {
     struct request request;
-    struct turn_message what; /* Texts are borrowed from the exchange, and from below. */
     struct default_model model;
+    struct id run, message; /* Used if they are needed. */
 };
 
-static struct err compact_start(void *ctx) {
-    struct compact_op *compact = ctx;
-    const struct turns_api *api = compact->request.api;
-    connections_default_model(api->connections, &compact->model);
-    compact->what = (struct turn_message){.session = sessions__key_of(&compact->request),
-                                          .model_default = bytes_of(compact->model.name),
-                                          .run = request_new_id(&compact->request, "run"),
-                                          .message = request_new_id(&compact->request, "msg"),
-                                          .bounds = compact->request.bounds};
+static struct err turn_start(void *ctx) {
+    struct turn_op *turn = ctx;
+    const struct turns_api *api = turn->request.api;
+    connections_default_model(api->connections, &turn->model);
+    turn->run = request_new_id(&turn->request, "run");
+    turn->message = request_new_id(&turn->request, "msg");
     return ERR_OK;
 }
 
 static struct err compact_work(struct tx *tx, void *ctx) {
-    struct compact_op *compact = ctx;
+    struct turn_op *turn = ctx;
+    struct request *request = &turn->request;
+    const struct turn_message what = {.session = sessions__key_of(request),
+                                      .model_default = bytes_of(turn->model.name),
+                                      .run = turn->run,
+                                      .message = turn->message,
+                                      .bounds = request->bounds};
     struct run_row run;
-    struct err err = tx_turn_compact(tx, &compact->what, &run, &compact->request.op.why);
+    struct err err = tx_turn_compact(tx, &what, &run, &request->op.why);
     if (!err_failed(err)) {
-        run_write_shown(tx, &run, &compact->what.bounds, &compact->request.op.answer);
+        run_write_shown(tx, &run, &request->bounds, &request->op.answer);
     }
-    return sessions__name_turn(tx, &compact->request, err);
+    return sessions__name_turn(tx, request, err);
 }
 
 static const struct request_kind compact = {
-    .size = sizeof(struct compact_op),
+    .size = sizeof(struct turn_op),
     .writes = true,
     .one = &session_one,
-    .start = compact_start,
+    .start = turn_start,
     .work = compact_work,
 };
 
@@ -102,57 +103,43 @@ static const struct request_kind compact = {
  * stored answer is about the session of the message, and goes with it. */
 static struct err begun_write(struct tx *tx, struct request *request, const struct run_row *run,
                               const struct id *answer) {
-    const struct message_key key = messages__key_of(request);
     struct text *text = &request->op.answer;
     struct message_row message;
     struct session_row session;
-    bool found = false;
     text_add_char(text, '{');
     text_add_member(text, "message", bytes_of(answer->text));
     text_add_member(text, "run", run->run);
     text_add_member(text, "state", bytes_of(run_state_name(run->state)));
-    struct err err = tx_message_find(tx, &key, &found, &message, &session);
-    if (!err_failed(err) && found) {
+    struct err err = request_message(tx, request, &message, &session);
+    if (!err_failed(err)) {
         request->about = session.session;
     }
     return err;
 }
 
-struct again_op {
-    struct request request;
-    struct turn_message what; /* Texts are borrowed from the exchange, and from below. */
-    struct default_model model;
-};
-
-static struct err again_start(void *ctx) {
-    struct again_op *again = ctx;
-    const struct turns_api *api = again->request.api;
-    connections_default_model(api->connections, &again->model);
-    again->what = (struct turn_message){.key = messages__key_of(&again->request),
-                                        .model_default = bytes_of(again->model.name),
-                                        .run = request_new_id(&again->request, "run"),
-                                        .answer = request_new_id(&again->request, "msg"),
-                                        .bounds = again->request.bounds};
-    return ERR_OK;
-}
-
 static struct err again_work(struct tx *tx, void *ctx) {
-    struct again_op *again = ctx;
+    struct turn_op *turn = ctx;
+    struct request *request = &turn->request;
+    const struct turn_message what = {.key = messages__key_of(request),
+                                      .model_default = bytes_of(turn->model.name),
+                                      .run = turn->run,
+                                      .answer = turn->message,
+                                      .bounds = request->bounds};
     struct run_row run;
-    struct err err = tx_turn_again(tx, &again->what, &run, &again->request.op.why);
+    struct err err = tx_turn_again(tx, &what, &run, &request->op.why);
     if (err_failed(err)) {
-        return sessions__name_turn(tx, &again->request, err);
+        return sessions__name_turn(tx, request, err);
     }
-    err = begun_write(tx, &again->request, &run, &again->what.answer);
-    text_add_char(&again->request.op.answer, '}');
+    err = begun_write(tx, request, &run, &what.answer);
+    text_add_char(&request->op.answer, '}');
     return err;
 }
 
 static const struct request_kind again = {
-    .size = sizeof(struct again_op),
+    .size = sizeof(struct turn_op),
     .writes = true,
     .one = &messages__kind,
-    .start = again_start,
+    .start = turn_start,
     .work = again_work,
 };
 

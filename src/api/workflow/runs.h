@@ -1,4 +1,4 @@
-/* runs.h: workflows that run, over HTTP.
+/* runs.h: workflows over HTTP: those that run, and which there are.
  *
  *   POST   /api/v1/workflows               start one: its script, its name, or its path
  *   POST   /api/v1/workflows/{name}/runs   start the one of that name
@@ -9,10 +9,14 @@
  *   POST   /api/v1/runs/{id}/pause         no agent of it begins any more,
  *   POST   /api/v1/runs/{id}/resume        until it goes on
  *
+ *   GET    /api/v1/workflows               all of them, those that are broken or shadowed too
+ *   GET    /api/v1/workflows/{name}        one, with its source
+ *   POST   /api/v1/scripts/check           what is wrong with a script
+ *
  * All else of a run is as for the others: show, stop, remove, events.
  *
  * Ownership  everything in struct workflow_runs_api is borrowed for the server's life.
- * Threads    the loop; files are read in the pool.
+ * Threads    the loop; files are read, and scripts judged, in the pool.
  */
 #ifndef DROVER_API_WORKFLOW_RUNS_H
 #define DROVER_API_WORKFLOW_RUNS_H
@@ -31,10 +35,6 @@ struct workflow_runs_api {
     struct catalog_search search; /* Without the root. */
 };
 struct route_table workflow_runs_table(struct workflow_runs_api *api);
-
-/* --- Shared inside api/ ----------------------------------------------------------------------- */
-
-extern const struct request_kind workflow_runs__start, workflow_runs__start_named,
-    workflow_runs__plan;
+struct route_table workflows_table(struct workflow_runs_api *api);
 
 #endif

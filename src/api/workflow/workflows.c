@@ -1,5 +1,5 @@
 /* workflows.c: the catalog, and the verdict on a script. */
-#include "api/workflow/workflows.h"
+#include "api/workflow/runs.h"
 
 #include <string.h>
 
