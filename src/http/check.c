@@ -124,17 +124,16 @@ static struct err check_length(const struct request *request, struct why *why) {
 
 /* None of these types is one that a page of another site may send without asking first. */
 static bool media_taken(const struct exchange *exchange) {
-    static const struct bytes image = BYTES_INIT("image/");
     struct bytes media;
     if (!request_known(&exchange->request, HEADER_CONTENT_TYPE, &media)) {
         return false;
     }
-    if (exchange->route->body_media == NULL) {
-        return header_is_json(media);
-    }
-    return (media.len > image.len &&
-            bytes_equal_nocase((struct bytes){media.data, image.len}, image)) ||
-           bytes_equal_nocase(media, BYTES("application/octet-stream"));
+    size_t image = sizeof "image/" - 1;
+    return exchange->route->body_media == NULL
+               ? header_is_json(media)
+               : bytes_equal_nocase(media, BYTES("application/octet-stream")) ||
+                     (media.len > image &&
+                      bytes_equal_nocase((struct bytes){media.data, image}, BYTES("image/")));
 }
 
 static struct err check_body(struct exchange *exchange, struct why *why) {

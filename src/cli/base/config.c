@@ -38,32 +38,27 @@ void config_done(struct config *config) {
 
 /* --- Environment and defaults ----------------------------------------------------------------- */
 
-static struct err env_apply(struct args *args, const struct config_env *env, struct why *why) {
-    struct err err = ERR_OK;
-    for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
-        const char *name = args->flags.rows[at].flag->env;
-        const char *text = name != NULL ? env->get(env->ctx, name) : NULL;
-        if (text != NULL && text[0] != '\0' && args->values[at].from < FROM_ENV) {
-            err = args_set(args, at, text, FROM_ENV, name, why);
-        }
-    }
-    return err;
-}
-
-static struct err absent_apply(struct args *args, struct why *why) {
+/* Gives flags without a value that of the environment; env NULL: their defaults. */
+static struct err values_apply(struct args *args, const struct config_env *env, struct why *why) {
+    enum value_from from = env != NULL ? FROM_ENV : FROM_ABSENT;
     struct err err = ERR_OK;
     for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
         const struct flag *flag = args->flags.rows[at].flag;
-        if (flag->absent != NULL && args->values[at].from == FROM_NOWHERE) {
-            err = args_set(args, at, flag->absent, FROM_ABSENT, flag->name, why);
+        const char *name = env != NULL ? flag->env : flag->name, *text = flag->absent;
+        if (env != NULL) {
+            text = name != NULL ? env->get(env->ctx, name) : NULL;
+            text = text != NULL && text[0] != '\0' ? text : NULL;
+        }
+        if (text != NULL && args->values[at].from < from) {
+            err = args_set(args, at, text, from, name, why);
         }
     }
     return err;
 }
 
 struct err config_env(struct args *args, const struct config_env *env, struct why *why) {
-    struct err err = env_apply(args, env, why);
-    return err_failed(err) ? err : absent_apply(args, why);
+    struct err err = values_apply(args, env, why);
+    return err_failed(err) ? err : values_apply(args, /* defaults */ NULL, why);
 }
 
 #define OURS "DROVER_"
@@ -298,7 +293,7 @@ static struct err data_settle(struct config *config, struct args *args,
 
 struct err config_load(struct config *config, struct args *args, const struct config_env *env,
                        const struct world *world, struct why *why) {
-    struct err err = env_apply(args, env, why);
+    struct err err = values_apply(args, env, why);
     bool named = !err_failed(err) && args_text(args, "config") != NULL;
     /* A file that is named may name the data directory; one inside it cannot. */
     if (!err_failed(err) && !named) {
@@ -314,5 +309,5 @@ struct err config_load(struct config *config, struct args *args, const struct co
     if (!err_failed(err)) {
         err = data_settle(config, args, env, why);
     }
-    return err_failed(err) ? err : absent_apply(args, why);
+    return err_failed(err) ? err : values_apply(args, /* defaults */ NULL, why);
 }
