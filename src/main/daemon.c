@@ -483,8 +483,8 @@ static struct bytes shared_place(void *ctx) {
 }
 
 static struct err rooms_open(struct daemon *daemon) {
-    struct loop_options with = {
-        .world = daemon->options->world, .slow = turn_slow, .slow_ctx = daemon};
+    const struct serve_options *options = daemon->options;
+    struct loop_options with = {.world = options->world, .slow = turn_slow, .slow_ctx = daemon};
     struct err err = loop_open(&with, &daemon->loop);
     if (err_failed(err)) {
         return err;
@@ -510,20 +510,19 @@ static struct err rooms_open(struct daemon *daemon) {
     deletion_init(&daemon->deletion, daemon->blobs, daemon->runs_api.host.dispatch);
     daemon->turns_api = work_turns_api(daemon->work);
     daemon->workflows_api = work_workflows_api(daemon->work);
-    daemon->sessions_api =
-        (struct sessions_api){.host = daemon->host,
-                              .blobs = daemon->blobs,
-                              .chores = &daemon->deletion.chores,
-                              .data_dir = work_data_dir(daemon->work),
-                              .attachment_max = (size_t)daemon->options->attachment_max};
+    daemon->sessions_api = (struct sessions_api){.host = daemon->host,
+                                                 .blobs = daemon->blobs,
+                                                 .chores = &daemon->deletion.chores,
+                                                 .data_dir = work_data_dir(daemon->work),
+                                                 .attachment_max = (size_t)options->attachment_max};
     daemon->tokens_api = (struct tokens){
         .host = daemon->host, .table = daemon->tokens, .revoked = token_revoked, .ctx = daemon};
     daemon->system_api =
         (struct system_info){.host = daemon->host,
                              .version = DROVER_VERSION,
-                             .database = daemon->options->database != NULL ? "postgres" : "sqlite",
-                             .jobs_max = daemon->options->jobs_max,
-                             .connections_max = daemon->options->limits.connections_max};
+                             .database = options->database != NULL ? "postgres" : "sqlite",
+                             .jobs_max = options->jobs_max,
+                             .connections_max = options->limits.connections_max};
     return ERR_OK;
 }
 

@@ -135,23 +135,14 @@ static struct usage usage_get(void) {
     return usage;
 }
 
-static void number_add(struct text *text, const char *name, int64_t value, bool known) {
-    text_add_name(text, name);
-    if (known) {
-        text_add_int(text, value);
-    } else {
-        text_add_str(text, "null");
-    }
-}
-
 void descriptors_write(const struct shortage *shortage, struct text *text) {
     const struct usage usage = usage_get();
     struct shortage_stats stats;
     shortage_get_stats(shortage, &stats);
     text_add_str(text, "\"descriptors\":{");
-    number_add(text, "used", usage.used, usage.used >= 0);
-    number_add(text, "limit", usage.limit, usage.limit > 0);
-    number_add(text, "waiting_since_ms", stats.since_ms, stats.lasts);
+    text_add_member_int_or_null(text, "used", usage.used, usage.used >= 0);
+    text_add_member_int_or_null(text, "limit", usage.limit, usage.limit > 0);
+    text_add_member_int_or_null(text, "waiting_since_ms", stats.since_ms, stats.lasts);
     text_add_char(text, '}');
 }
 

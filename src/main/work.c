@@ -23,10 +23,9 @@
 #include "main/descriptors.h"
 #include "main/parts.h"
 #include "main/processes.h"
-#include "main/report/damage_scan.h"
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
-#include "main/spool_scan.h"
+#include "main/scans.h"
 #include "script/program.h"
 #include "script/script.h"
 #include "tool/tool.h"
@@ -42,6 +41,9 @@ enum {
 
 struct work {
     struct work_options options;
+    struct log *log; /* Borrowed, as are loop and store. */
+    struct loop *loop;
+    struct store *store;
     struct processes processes;
     char *secret; /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
@@ -80,32 +82,29 @@ struct work {
 
 static void run_failed(void *ctx, const char *what, struct bytes run, struct err err) {
     const struct work *work = ctx;
-    log_event(work->options.serve->log, LOG_WARN, what,
-              LOG_FIELDS(log_bytes("run", run), log_err(err)));
+    log_event(work->log, LOG_WARN, what, LOG_FIELDS(log_bytes("run", run), log_err(err)));
 }
 
 static void deliver_failed(void *ctx, const char *what, struct err err) {
     const struct work *work = ctx;
-    log_event(work->options.serve->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
-}
-
-static void connection_log(const struct work *work, const char *what, const char *name,
-                           const struct why *why) {
-    log_event(work->options.serve->log, LOG_WARN, what,
-              LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
+    log_event(work->log, LOG_WARN, what, LOG_FIELDS(log_err(err)));
 }
 
 static void connection_failed(void *ctx, const char *name, const struct why *why) {
-    connection_log(ctx, "a connection cannot be used as it was set", name, why);
+    const struct work *work = ctx;
+    log_event(work->log, LOG_WARN, "a connection cannot be used as it was set",
+              LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
 static void connection_warned(void *ctx, const char *name, const struct why *why) {
-    connection_log(ctx, "a connection is used with a short key", name, why);
+    const struct work *work = ctx;
+    log_event(work->log, LOG_WARN, "a connection is used with a short key",
+              LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
 static void script_failed(void *ctx, struct err err) {
     const struct work *work = ctx;
-    log_event(work->options.serve->log, LOG_WARN,
+    log_event(work->log, LOG_WARN,
               "the process that scripts are forked from has ended; another one is started",
               LOG_FIELDS(log_err(err)));
 }
@@ -113,7 +112,7 @@ static void script_failed(void *ctx, struct err err) {
 /* A single line stands for all starts that wait; none of them logs its own. */
 static void shortage_began(void *ctx, const char *what, struct err err) {
     const struct work *work = ctx;
-    log_event(work->options.serve->log, LOG_WARN,
+    log_event(work->log, LOG_WARN,
               "no file descriptor is free: starts wait until there are some; raise the limit of"
               " the service (LimitNOFILE=, ulimit -Hn) or of the system (fs.file-max)",
               LOG_FIELDS(log_text("at", what), log_err(err)));
@@ -121,7 +120,7 @@ static void shortage_began(void *ctx, const char *what, struct err err) {
 
 static void shortage_ended(void *ctx, uint64_t lasted_ms) {
     const struct work *work = ctx;
-    log_event(work->options.serve->log, LOG_INFO, "file descriptors are free again: starts go on",
+    log_event(work->log, LOG_INFO, "file descriptors are free again: starts go on",
               LOG_FIELDS(log_int("waited_ms", (int64_t)lasted_ms)));
 }
 
@@ -138,9 +137,9 @@ static struct err home_take(struct tx *tx, void *ctx) {
 static void home_taken(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err)) {
-        store_missing_accept(work->options.store); /* A loss was noted in the same column. */
+        store_missing_accept(work->store); /* A loss was noted in the same column. */
     } else {
-        log_event(work->options.serve->log, LOG_WARN,
+        log_event(work->log, LOG_WARN,
                   "the release could not be noted: the next start will hold again",
                   LOG_FIELDS(log_err(err)));
     }
@@ -149,10 +148,9 @@ static void home_taken(struct err err, void *ctx) {
 static void released(void *ctx) {
     struct work *work = ctx;
     if (has_home(work)) {
-        store_write(work->options.store, home_take, home_taken, work);
+        store_write(work->store, home_take, home_taken, work);
     }
-    log_event(work->options.serve->log, LOG_INFO, "released: what waited may begin",
-              NULL /* no fields */);
+    log_event(work->log, LOG_INFO, "released: what waited may begin", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
     turns_set_hold(work->turns, RUN_FREE);
     titles_set_hold(work->titles, RUN_FREE);
@@ -164,7 +162,7 @@ static void recovered(void *ctx) {
     struct work *work = ctx;
     struct dispatch_stats stats;
     dispatch_get_stats(work->dispatch, &stats);
-    log_event(work->options.serve->log, LOG_INFO, "recovery finished",
+    log_event(work->log, LOG_INFO, "recovery finished",
               LOG_FIELDS(log_int("in_flight", (int64_t)stats.live)));
 }
 
@@ -193,7 +191,7 @@ static void models_gone(void *ctx) {
  * fails, the loop does not run yet, and nothing was asked of anybody. */
 static struct err models_begin(struct work *work, struct why *why) {
     const struct serve_options *serve = work->options.serve;
-    struct loop *loop = work->options.loop;
+    struct loop *loop = work->loop;
     const struct fetch_options of_client = {
         .loop = loop,
         .running_max = serve->model_calls_max != 0 ? serve->model_calls_max : STREAMS_MAX,
@@ -213,7 +211,7 @@ static struct err models_begin(struct work *work, struct why *why) {
     }
     const struct connections_options with = {
         .loop = loop,
-        .store = work->options.store,
+        .store = work->store,
         .models = work->models,
         .data_dir = work->processes.data_dir,
         .model = serve->model,
@@ -228,7 +226,7 @@ static struct err models_begin(struct work *work, struct why *why) {
         return err;
     }
     work->providers_api = (struct providers_api){
-        .loop = loop, .store = work->options.store, .connections = work->connections};
+        .loop = loop, .store = work->store, .connections = work->connections};
     return ERR_OK;
 }
 
@@ -246,8 +244,8 @@ static enum run_hold hold_of(const struct work *work) {
 
 static void dispatch_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    struct dispatch_options with = {.loop = work->options.loop,
-                                    .store = work->options.store,
+    struct dispatch_options with = {.loop = work->loop,
+                                    .store = work->store,
                                     .effects = work->effects,
                                     .shortage = work->shortage,
                                     .spool = work->processes.spool,
@@ -275,10 +273,10 @@ static void dispatch_begin(struct work *work) {
 
 static void deliver_begin(struct work *work) {
     const struct serve_options *serve = work->options.serve;
-    const struct fetch_options of_client = {.loop = work->options.loop, .shortage = work->shortage};
+    const struct fetch_options of_client = {.loop = work->loop, .shortage = work->shortage};
     fetch_open(&of_client, &work->client);
-    struct deliver_options with = {.loop = work->options.loop,
-                                   .store = work->options.store,
+    struct deliver_options with = {.loop = work->loop,
+                                   .store = work->store,
                                    .effects = work->effects,
                                    .client = work->client,
                                    .allow = work->allow,
@@ -328,14 +326,14 @@ static struct err flows_begin(struct work *work) {
     if (err_failed(err)) {
         return err;
     }
-    const struct scripts_options of_scripts = {.loop = work->options.loop,
+    const struct scripts_options of_scripts = {.loop = work->loop,
                                                .program = path,
                                                .failed = script_failed,
                                                .ctx = work,
                                                .shortage = work->shortage};
     work->scripts = scripts_open(&of_scripts);
-    const struct flows_options with = {.loop = work->options.loop,
-                                       .store = work->options.store,
+    const struct flows_options with = {.loop = work->loop,
+                                       .store = work->store,
                                        .effects = work->effects,
                                        .shortage = work->shortage,
                                        .models = work->models,
@@ -364,8 +362,8 @@ static struct err flows_begin(struct work *work) {
 
 static void turns_begin(struct work *work) {
     const char *home = home_folder();
-    const struct turns_options with = {.loop = work->options.loop,
-                                       .store = work->options.store,
+    const struct turns_options with = {.loop = work->loop,
+                                       .store = work->store,
                                        .effects = work->effects,
                                        .shortage = work->shortage,
                                        .models = work->models,
@@ -385,8 +383,8 @@ static void turns_begin(struct work *work) {
                                        .failed = run_failed};
     work->turns = turns_open(&with);
     flows_listen(work->flows, work->turns);
-    const struct titles_options of_titles = {.loop = work->options.loop,
-                                             .store = work->options.store,
+    const struct titles_options of_titles = {.loop = work->loop,
+                                             .store = work->store,
                                              .models = work->models,
                                              .bounds = bounds_of(work),
                                              .hold = hold_of(work),
@@ -399,7 +397,7 @@ static struct err rooms_open(struct work *work, struct why *why) {
     const struct work_options *options = &work->options;
     struct err err = processes_open(options->serve, options->loop, &work->processes);
     if (!err_failed(err) && cgroups_path(work->processes.cgroups) == NULL) {
-        log_event(options->serve->log, LOG_INFO, "commands get no cgroups of their own",
+        log_event(work->log, LOG_INFO, "commands get no cgroups of their own",
                   LOG_FIELDS(log_text("why", work->processes.no_cgroups.text)));
     }
     work->toolbox = toolbox_new();
@@ -447,6 +445,9 @@ static struct err rooms_open(struct work *work, struct why *why) {
 struct err work_open(const struct work_options *options, struct work **ret_work, struct why *why) {
     struct work *work = mem_new(sizeof *work);
     work->options = *options;
+    work->log = options->serve->log;
+    work->loop = options->loop;
+    work->store = options->store;
     work->effects = effects_new(options->serve->world);
     effects_set_starts(work->effects, options->starts);
     work->shortage = shortage_new(&(struct shortage_options){
@@ -472,7 +473,7 @@ static void connections_known(void *ctx, struct err err) {
     struct default_model model;
     connections_default_model(work->connections, &model);
     if (!err_failed(err) && model.from == MODEL_FROM_NOWHERE) {
-        log_event(work->options.serve->log, LOG_INFO,
+        log_event(work->log, LOG_INFO,
                   "no provider of models was found: answers come from a script (docs/models.md)",
                   NULL /* no fields */);
     }
@@ -490,12 +491,12 @@ static void home_found(struct err err, void *ctx) {
         titles_set_hold(work->titles, RUN_HELD);
         flows_hold(work->flows);
         deliver_hold(work->deliver);
-        const struct store *store = work->options.store;
+        const struct store *store = work->store;
         if (store_missing(store) == 0) {
-            log_event(work->options.serve->log, LOG_WARN,
+            log_event(work->log, LOG_WARN,
                       "this database was restored or copied: all waits for drover release", NULL);
         } else {
-            log_event(work->options.serve->log, LOG_ERROR,
+            log_event(work->log, LOG_ERROR,
                       "the database lacks the newest commits: its log was damaged, cut or removed,"
                       " or an older copy was put in its place; restore a newer backup, or accept"
                       " the loss with drover release: nothing begins before",
@@ -514,7 +515,7 @@ static void home_found(struct err err, void *ctx) {
 void work_come_home(struct work *work, void (*known)(void *ctx, struct err err), void *ctx) {
     work->known = known;
     work->known_ctx = ctx;
-    store_write(work->options.store, home_find, home_found, work);
+    store_write(work->store, home_find, home_found, work);
 }
 
 static struct err census_tx(struct tx *tx, void *ctx) {
@@ -533,18 +534,18 @@ static void census_done(struct err err, void *ctx) {
 static void census_ask(struct timer *timer) {
     struct work *work = CONTAINER_OF(timer, struct work, census_timer);
     if (work->census_away) { /* The answer on its way may be older than the change. */
-        timer_start(work->options.loop, timer, CENSUS_MS, census_ask);
+        timer_start(work->loop, timer, CENSUS_MS, census_ask);
         return;
     }
     work->census_due = false;
     work->census_away = true;
-    store_read(work->options.store, census_tx, census_done, work);
+    store_read(work->store, census_tx, census_done, work);
 }
 
 static void census_stale(struct work *work) {
     if (!work->census_due && work->stopping == 0) {
         work->census_due = true;
-        timer_start(work->options.loop, &work->census_timer, CENSUS_MS, census_ask);
+        timer_start(work->loop, &work->census_timer, CENSUS_MS, census_ask);
     }
 }
 
@@ -552,9 +553,8 @@ void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
     census_stale(work);
-    damage_look(work->options.store, work->options.serve->log);
-    spool_look_start(&work->spool_look, work->options.loop, work->options.store,
-                     work->options.serve->log, work->processes.spool);
+    damage_look(work->store, work->log);
+    spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
 }
 
 /* --- Notes ------------------------------------------------------------------------------------ */
@@ -617,7 +617,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopped = stopped;
     work->stopped_ctx = ctx;
     work->stopping = 4;
-    timer_stop(work->options.loop, &work->census_timer);
+    timer_stop(work->loop, &work->census_timer);
     spool_look_stop(&work->spool_look);
     dispatch_stop(work->dispatch, room_stopped, work);
     deliver_stop(work->deliver, room_stopped, work);
@@ -627,7 +627,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     turns_get_stats(work->turns, &turns);
     models_get_stats(work->models, &models);
     if (turns.live > 0 || models.running > 0 || models.waiting > 0) {
-        store_write(work->options.store, stop_note_tx, stop_noted, NULL);
+        store_write(work->store, stop_note_tx, stop_noted, NULL);
     }
     titles_stop(work->titles);
     turns_stop(work->turns, room_stopped, work);
@@ -666,7 +666,7 @@ void work_close(struct work *work) {
 
 static struct request_host host_of(const struct work *work) {
     return (struct request_host){
-        .loop = work->options.loop, .store = work->options.store, .dispatch = work->dispatch};
+        .loop = work->loop, .store = work->store, .dispatch = work->dispatch};
 }
 
 struct runs_api work_api(struct work *work) {
