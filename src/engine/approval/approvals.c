@@ -89,10 +89,7 @@ struct err tx_approval_each(struct tx *tx, const struct approval_page *page,
                 args, one ? 4 : 3);
     while (rows_step(rows)) {
         const struct approval_row row = row_borrow(rows);
-        struct err err = each(ctx, &row);
-        if (err_failed(err)) {
-            return err;
-        }
+        tx_fail(tx, each(ctx, &row));
     }
     return tx_error(tx);
 }

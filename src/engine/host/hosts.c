@@ -96,12 +96,11 @@ struct err tx_host_each(struct tx *tx, const struct host_page *page,
     struct rows *rows =
         tx_rows(tx, "SELECT " HOST_COLUMNS " FROM hosts WHERE id > $1 ORDER BY id LIMIT $2",
                 ARGS(arg_int(page->after), arg_int(page->limit)));
-    struct err err = ERR_OK;
-    while (!err_failed(err) && rows_step(rows)) {
+    while (rows_step(rows)) {
         const struct host_row host = host_read(rows);
-        err = each(ctx, &host);
+        tx_fail(tx, each(ctx, &host));
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 /* --- Where a run is --------------------------------------------------------------------------- */

@@ -168,10 +168,8 @@ static struct err report_take(struct tx *tx, const struct host_reports_take *tak
         stored = !err_failed(refused);
         if (!stored && form == FORM_WHOLE && taken->bare + taken->refused == 0) {
             taken->why = refused;
-            size_t len = report->run.len < sizeof taken->first.text ? report->run.len
-                                                                    : sizeof taken->first.text - 1;
-            memcpy(taken->first.text, report->run.data, len);
-            taken->first.text[len] = '\0';
+            size_t len = report->run.len < ID_SIZE ? report->run.len : ID_SIZE - 1;
+            taken->first = id_copy((struct bytes){report->run.data, len});
         }
     }
     if (!stored) {

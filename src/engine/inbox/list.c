@@ -3,19 +3,14 @@
 
 enum { DAMAGED_MAX = 10000 }; /* Receivers that one page of a walk leaves out. */
 
-static const char candidates_sql[] =
-    "SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'pending'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT $4) a"
-    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'pending'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms DESC, id DESC LIMIT $4) b"
-    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'stalled'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms, id LIMIT $4) c"
-    " UNION SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"
-    " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = 'stalled'"
-    " AND settled_ms IS NULL ORDER BY not_before_ms DESC, id DESC LIMIT $4) d";
+#define CANDIDATES(before, state, order, name)                                                     \
+    before "SELECT * FROM (SELECT id, failures, not_before_ms, length(payload) FROM inbox"         \
+           " WHERE owner = $1 AND receiver = $2 AND address = $3 AND state = '" state "'"          \
+           " AND settled_ms IS NULL ORDER BY " order " LIMIT $4) " name
+static const char candidates_sql[] = CANDIDATES("", "pending", "not_before_ms, id", "a")
+    CANDIDATES(" UNION ", "pending", "not_before_ms DESC, id DESC", "b")
+        CANDIDATES(" UNION ", "stalled", "not_before_ms, id", "c")
+            CANDIDATES(" UNION ", "stalled", "not_before_ms DESC, id DESC", "d");
 
 void inbox__candidates_find(struct tx *tx, const struct inbox_receiver *receiver, int64_t limit,
                             struct inbox__candidates *ret_candidates) {
@@ -101,13 +96,12 @@ struct err tx_inbox_each(struct tx *tx, const struct inbox_page *page,
                           : PAGE_SQL " AND settled_ms IS NULL ORDER BY id DESC LIMIT $3",
                 ARGS(arg_text(page->owner), arg_int(page->before > 0 ? page->before : INT64_MAX),
                      arg_int(page->limit)));
-    struct err err = ERR_OK;
-    while (!err_failed(err) && rows_step(rows)) {
+    while (rows_step(rows)) {
         struct inbox_row row;
         inbox__borrow(rows, INBOX_LIGHT, &row);
-        err = each(ctx, &row);
+        tx_fail(tx, each(ctx, &row));
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 /* A receiver as its rows have it. */

@@ -224,12 +224,11 @@ struct err tx_memory_list(struct tx *tx, const struct memory_page *page, memory_
     args[SCOPE_ARGS] = arg_int(page->before > 0 ? page->before : INT64_MAX);
     args[SCOPE_ARGS + 1] = arg_int(page->limit);
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, COUNT_OF(args));
-    struct err err = ERR_OK;
-    while (!err_failed(err) && rows_step(rows)) {
+    while (rows_step(rows)) {
         const struct memory memory = row_borrow(rows);
-        err = each(ctx, &memory);
+        tx_fail(tx, each(ctx, &memory));
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
@@ -241,11 +240,10 @@ struct err tx_memory_days(struct tx *tx, const struct memory_days *days,
     args[SCOPE_ARGS] = arg_int(days->before > 0 ? days->before : INT64_MAX);
     args[SCOPE_ARGS + 1] = arg_int(days->limit);
     AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, COUNT_OF(args));
-    struct err err = ERR_OK;
-    while (!err_failed(err) && rows_step(rows)) {
-        err = each(ctx, &(struct memory_day){rows_int(rows, 0), rows_int(rows, 1)});
+    while (rows_step(rows)) {
+        tx_fail(tx, each(ctx, &(struct memory_day){rows_int(rows, 0), rows_int(rows, 1)}));
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 /* --- Recall ----------------------------------------------------------------------------------- */
@@ -332,7 +330,7 @@ struct err tx_memory_recall(struct tx *tx, const struct memory_question *questio
     ranking_fill(ranking, question);
     struct err err = tx_error(tx);
     for (size_t i = 0; i < ranking->count && !err_failed(err); i++) {
-        err = each(ctx, &ranking->best[i].memory);
+        tx_fail(tx, each(ctx, &ranking->best[i].memory));
     }
     return err;
 }

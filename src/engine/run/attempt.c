@@ -102,14 +102,9 @@ struct err runs__adopt(struct tx *tx, struct run_row *row) {
 
 struct err tx_run_adopted(struct tx *tx, const struct run_key *key, int64_t attempt,
                           bool *ret_late) {
-    bool found = false;
     struct run_row row;
-    struct err err = tx_run_find(tx, key, &found, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    *ret_late = !found || !run_lives(&row) || row.attempt != attempt;
-    return *ret_late ? ERR_OK : runs__adopt(tx, &row);
+    *ret_late = !runs__load(tx, key->run, &row) || !run_lives(&row) || row.attempt != attempt;
+    return *ret_late ? tx_error(tx) : runs__adopt(tx, &row);
 }
 
 /* --- Wait for a provider ---------------------------------------------------------------------- */

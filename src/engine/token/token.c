@@ -147,8 +147,7 @@ struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
                                 "SELECT token, hash, owner, label, scopes, made_ms FROM tokens"
                                 " WHERE token > $1 AND revoked_ms IS NULL ORDER BY token LIMIT $2",
                                 ARGS(arg_text(after), arg_int(limit + DAMAGED_MAX)));
-    struct err err = ERR_OK;
-    for (int64_t told = 0; told < limit && !err_failed(err) && rows_step(rows);) {
+    for (int64_t told = 0; told < limit && rows_step(rows);) {
         struct token token = {.owner = rows_text(rows, 2),
                               .label = rows_text(rows, 3),
                               .scopes = (unsigned)rows_int(rows, 4),
@@ -157,10 +156,10 @@ struct err tx_token_each(struct tx *tx, struct bytes after, int64_t limit,
             rows_text(rows, 0).len < ID_SIZE) {
             token.id = id_copy(rows_text(rows, 0));
             told++;
-            err = each(ctx, &token);
+            tx_fail(tx, each(ctx, &token));
         }
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 struct err tx_token_prune(struct tx *tx, int64_t before_ms, int64_t count_max, bool *ret_more) {

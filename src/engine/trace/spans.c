@@ -111,31 +111,29 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
         " WHERE run = $1 AND attempt = $2 AND step = $3 AND state = 'running'";
     assert(end->state.len > 0);
     assert(end->tries >= 1);
-    const struct arg args[] = {
-        arg_int(end->key.run),
-        arg_int(end->key.attempt),
-        arg_int(end->key.step),
-        arg_text(end->state),
-        arg_text(end->cause),
-        arg_int(end->ended_ms > 0 ? end->ended_ms : tx_now_ms(tx)),
-        maybe(end->tokens.fresh),
-        maybe(end->tokens.cache_read),
-        maybe(end->tokens.cache_write),
-        maybe(end->tokens.output),
-        maybe(end->tokens.reasoning),
-        maybe(end->cost),
-        arg_int(end->estimated ? 1 : 0),
-        arg_int(end->tries),
-        maybe(end->exit_code),
-        maybe(end->cpu_us),
-        maybe(end->memory_kb),
-        arg_text(cut_to(end->error, SPAN_ERROR_MAX)),
-        arg_text(quote(tx, end->output)),
-        arg_int(end->disk),
-        part_of(end, USAGE_TOOLS),
-        part_of(end, USAGE_INSTRUCTIONS),
-        part_of(end, USAGE_HISTORY),
-    };
+    const struct arg args[] = {arg_int(end->key.run),
+                               arg_int(end->key.attempt),
+                               arg_int(end->key.step),
+                               arg_text(end->state),
+                               arg_text(end->cause),
+                               arg_int(end->ended_ms > 0 ? end->ended_ms : tx_now_ms(tx)),
+                               maybe(end->tokens.fresh),
+                               maybe(end->tokens.cache_read),
+                               maybe(end->tokens.cache_write),
+                               maybe(end->tokens.output),
+                               maybe(end->tokens.reasoning),
+                               maybe(end->cost),
+                               arg_int(end->estimated ? 1 : 0),
+                               arg_int(end->tries),
+                               maybe(end->exit_code),
+                               maybe(end->cpu_us),
+                               maybe(end->memory_kb),
+                               arg_text(cut_to(end->error, SPAN_ERROR_MAX)),
+                               arg_text(quote(tx, end->output)),
+                               arg_int(end->disk),
+                               part_of(end, USAGE_TOOLS),
+                               part_of(end, USAGE_INSTRUCTIONS),
+                               part_of(end, USAGE_HISTORY)};
     if (ret_late == NULL) {
         tx_do(tx, sql, args, COUNT_OF(args));
     } else {
@@ -149,8 +147,7 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
 /* `of_session`: the last three columns are those of a session's spans. */
 static struct err rows_each(struct tx *tx, struct rows *rows, bool of_session,
                             struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
-    struct err err = ERR_OK;
-    while (!err_failed(err) && rows_step(rows)) {
+    while (rows_step(rows)) {
         struct span_row row = {.turn = 0};
         bool known = map_read(&span_map, rows, &row);
         assert(known); /* No column is a word. */
@@ -159,9 +156,9 @@ static struct err rows_each(struct tx *tx, struct rows *rows, bool of_session,
             row.run = rows_text(rows, (int)COUNT_OF(columns) + 2);
             row.message = rows_text(rows, (int)COUNT_OF(columns) + 3);
         }
-        err = each(ctx, &row);
+        tx_fail(tx, each(ctx, &row));
     }
-    return err_failed(err) ? err : tx_error(tx);
+    return tx_error(tx);
 }
 
 struct err tx_span_each(struct tx *tx, const struct span_page *page,

@@ -696,10 +696,10 @@ struct err tx_step_job(struct tx *tx, const struct run_new *job, struct step_job
     *ret_job = (struct step_job){.found = rows != NULL};
     if (rows != NULL) {
         struct bytes run = rows_text(rows, 0);
-        if (run.len >= sizeof ret_job->run.text) {
+        if (run.len >= ID_SIZE) {
             return err_make(ERR_STORE_CORRUPT, "steps: job");
         }
-        memcpy(ret_job->run.text, run.data, run.len);
+        ret_job->run = id_copy(run);
         return ERR_OK;
     }
     if (err_failed(tx_error(tx)) || job->spec.len == 0) {
