@@ -9,6 +9,7 @@ import { schemaUrl, sql } from "./hosts.mjs";
 import { Daemon, run, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 import { call, say, script } from "./turns.mjs";
+import { whole } from "./workflows.mjs";
 
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 
@@ -280,6 +281,26 @@ test("a turn whose command is on another host waits for it, and is told where it
     const card = (await answer()).parts.find((part) => part.kind === "tool");
     assert.match(JSON.stringify(card), /ran on another host, which keeps its output/);
     assert.equal((await there.request("GET", `/api/v1/runs/${turn}`)).json.state, "succeeded");
+  });
+
+test("an agent whose command is on another host says so in each list",
+  { skip }, async (t) => {
+    const hosts = new Hosts(t);
+    await hosts.here.start();
+    const prompt = script(call("run_command", { command: "sh", args: ["-c", "sleep 1000"] }),
+      say("done"));
+    const settings = { permissions: [{ tool: "*", permission: "allow" }] };
+    const body = { script: whole(`return agent(${JSON.stringify(prompt)}, { label: "far" });`),
+      model: "scripted/demo", root: hosts.folder, settings };
+    const started = await hosts.here.request("POST", "/api/v1/workflows", { body });
+    const flow = started.json.runId;
+    assert.ok(flow, started.text);
+    while ((await liveJobs(hosts.here)).length === 0);
+    const there = await hosts.moved();
+    const far = async (target) => (await there.request("GET", `/api/v1${target}`)).json.items
+      .filter(({ label }) => label === "far").map(({ state, gate }) => `${state} ${gate}`)[0];
+    while (await far(`/runs/${flow}/agents`) !== "running host");
+    assert.equal(await far("/runs?kind=agent"), "running host");
   });
 
 test("a turn that is stopped while its command is on another host says what goes on there",

@@ -166,7 +166,7 @@ static struct err agents_rows(struct tx *tx, struct page *page, const struct pag
                                    .after = part->from,
                                    .limit = part->limit,
                                    .whole = param_flag(page->request.op.exchange, "whole"),
-                                   .hold = run_bounds_hold(&page->request.bounds)};
+                                   .bounds = &page->request.bounds};
     return tx_step_each(tx, &list, agent_row, page);
 }
 

@@ -125,6 +125,7 @@ void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds) {
     io_row->away = run_is_away(io_row, bounds);
 }
 
+/* Commands of an agent are jobs of its turn. */
 struct err tx_run_away_mark(struct tx *tx, const struct run_bounds *bounds,
                             struct run_row *io_row) {
     bool asks = io_row->kind == KIND_TURN || io_row->kind == KIND_AGENT;
@@ -134,8 +135,11 @@ struct err tx_run_away_mark(struct tx *tx, const struct run_bounds *bounds,
     }
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
-                                "SELECT DISTINCT host FROM runs WHERE parent = $1 AND parent <> 0"
-                                " AND ended_ms IS NULL AND gate = '' AND kind = 'job'",
+                                "SELECT DISTINCT host FROM runs WHERE parent IN (SELECT"
+                                " CAST($1 AS BIGINT) UNION ALL SELECT id FROM runs WHERE"
+                                " parent = $1 AND parent <> 0 AND kind = 'turn' AND ended_ms IS"
+                                " NULL) AND parent <> 0 AND ended_ms IS NULL AND gate = ''"
+                                " AND kind = 'job'",
                                 ARGS(arg_int(io_row->id)));
     while (io_row->gate != GATE_HOST && rows_step(rows)) {
         const struct run_row child = {.kind = KIND_JOB, .host = rows_text(rows, 0)};

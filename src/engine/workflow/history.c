@@ -136,9 +136,11 @@ static void add_moment(struct text *text, const char *name, int64_t at_ms) {
 }
 
 /* *ret_state: as run_shown has it. */
-static struct err step_write(const struct rows *rows, const struct step_list *list, int64_t epoch,
+static struct err step_write(struct tx *tx, const struct rows *rows, const struct step_list *list,
                              struct text *text, struct bytes *ret_state) {
-    struct run_row row = {.not_before_ms = rows_int(rows, COL_NOT_BEFORE),
+    struct run_row row = {.id = rows_int(rows, COL_ID),
+                          .kind = KIND_AGENT,
+                          .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
                           .epoch = rows_int(rows, COL_EPOCH)};
     if (!run_state_find(rows_text(rows, COL_STATE), &row.state) ||
         !run_gate_find(rows_text(rows, COL_GATE), &row.gate) ||
@@ -150,7 +152,8 @@ static struct err step_write(const struct rows *rows, const struct step_list *li
     if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Members of a damaged spec are "". */
         return err;
     }
-    run_shown(&row, epoch, list->hold);
+    tx_fail(tx, tx_run_away_mark(tx, list->bounds, &row));
+    run_shown(&row, tx_epoch(tx), run_bounds_hold(list->bounds));
     *ret_state = bytes_of(run_state_name(row.state));
 
     text_add_char(text, '{');
@@ -201,7 +204,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
         struct step_shown shown = {.id = rows_int(rows, COL_ID),
                                    .label = rows_text(rows, COL_LABEL)};
         text_clear(&text);
-        err = step_write(rows, list, tx_epoch(tx), &text, &shown.state);
+        err = step_write(tx, rows, list, &text, &shown.state);
         if (!err_failed(err) && text_failed(&text) && !text.no_memory) { /* A damaged row. */
             text_clear(&text);
             text_add_char(&text, '{');

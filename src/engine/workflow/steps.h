@@ -193,9 +193,9 @@ MUST_CHECK struct err tx_step_successes(struct tx *tx, int64_t workflow,
 
 /* For clients, by position: each as a JSON object. `id` is the cursor of the row. */
 struct step_list {
-    int64_t workflow, after, limit; /* after: 0: from the first. */
-    bool whole;                     /* With results. */
-    enum run_hold hold;             /* States are as run_shown has them. */
+    int64_t workflow, after, limit;  /* after: 0: from the first. */
+    bool whole;                      /* With results. */
+    const struct run_bounds *bounds; /* Borrowed; states are as clients see them. */
 };
 struct step_shown {
     int64_t id;
