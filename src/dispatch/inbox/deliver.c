@@ -533,7 +533,7 @@ static struct err follow_tx(struct tx *tx, void *ctx) {
     return tx_turn_follow_up(tx, &parcel->followup, &parcel->followed);
 }
 
-/* The transaction decides (engine/turn/followup.c). A session that is busy is forgotten here: the
+/* The transaction decides (engine/turn/submit.c). A session that is busy is forgotten here: the
  * commit that ends its turn sends a note. Rows that are there and not due, whatever the timer said,
  * are waited for a little more: somebody may have turned the wall clock back. */
 static void follow_done(void *ctx) {

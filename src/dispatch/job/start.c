@@ -194,7 +194,7 @@ static bool variables_make(struct variables *variables, const struct flight_work
 
 /* --- The repository of a working tree --------------------------------------------------------- */
 
-/* An agent's own working tree (tool/worktree.h) has its index and HEAD in the repository above it,
+/* An agent's own working tree (tool/git.h) has its index and HEAD in the repository above it,
  * and its commits go there: a command in it may write those. Not the rest: what is said in `config`
  * and `hooks` is run as the user, later. It follows from the path alone, which we have made; that
  * no part of it is a link is the holder's to see. */

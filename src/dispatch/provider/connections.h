@@ -1,5 +1,5 @@
 /* connections.h: the connections to providers as this daemon uses them: what was found without
- * being set (model/discover.h), and the rows that somebody set (engine/provider/providers.h),
+ * being set (model/model.h), and the rows that somebody set (engine/provider/providers.h),
  * which win.
  *
  *   opened ──connections_load──> loaded ──connections_stop──> stopped ──> closed
