@@ -50,8 +50,8 @@ struct step_new {
     bool end_tells; /* Nothing comes between the two: the event of its end brings that of this. */
     struct workflow_place place;
     struct id run;
-    struct bytes key;   /* What was asked, as a hash, */
-    int64_t occurrence; /* and the how manieth time. */
+    struct bytes key;   /* What was asked, as a hash. */
+    int64_t occurrence; /* Number of times that this key was asked, with this one. */
     struct bytes label, phase, model, prompt;
     struct bytes model_asked; /* By its script, where that is none of ours; no data: it is. */
     struct bytes spec;        /* JSON. */
