@@ -472,7 +472,9 @@ static bool batch_flush(struct conn *conn) {
         }
     }
     const struct exchange *first = conn->first;
-    return batch.count > 0 && conn->writing == NULL && first != NULL &&
+    /* Without a piece in this batch, too: the first answer may have left while its request's body
+     * was still dropped, and the next one comes after it. */
+    return conn->writing == NULL && first != NULL &&
            (first->state == EXCHANGE_ANSWERED || first->state == EXCHANGE_EXPECTED);
 }
 

@@ -604,6 +604,7 @@ void http_close(struct http_server *server, void (*closed)(void *ctx), void *ctx
     server_go(server, SERVER_CLOSING);
     server->on_closed = closed;
     server->closed_ctx = ctx;
+    timer_stop(server->loop, &server->drain_limit); /* All are cut now. */
     server_stop_listening(server);
     server_walk(server);
 }

@@ -140,6 +140,19 @@ static void a_thousand_requests_in_one_write_are_all_answered(void **state) {
     kit_stop(kit);
 }
 
+static void what_follows_a_refused_body_is_answered(void **state) {
+    struct kit *kit = kit_start(&plain);
+    int fd = kit_connect(kit);
+    kit_send_text(fd, "POST /no HTTP/1.1\r\n" H J "Content-Length: 10\r\n\r\n");
+    AUTO(mem_release) char *refusal = kit_receive_until(fd, "}", NULL);
+    assert_int_equal(kit_status(refusal), 404);
+    kit_send_text(fd, "0123456789GET /ping HTTP/1.1\r\n" H "\r\n");
+    AUTO(mem_release) char *answer = kit_receive_until(fd, "pong", NULL);
+    assert_int_equal(kit_status(answer), 200);
+    close(fd);
+    kit_stop(kit);
+}
+
 static void head_has_the_length_and_no_body(void **state) {
     struct kit *kit = kit_start(&plain);
     AUTO(mem_release)
@@ -455,6 +468,7 @@ int main(void) {
         cmocka_unit_test(requests_in_flight_are_bounded),
         cmocka_unit_test(a_connection_held_by_the_shared_bound_does_not_spin),
         cmocka_unit_test(a_thousand_requests_in_one_write_are_all_answered),
+        cmocka_unit_test(what_follows_a_refused_body_is_answered),
         cmocka_unit_test(head_has_the_length_and_no_body),
         cmocka_unit_test(a_large_answer_arrives_whole),
         cmocka_unit_test(answers_that_nobody_takes_are_bounded),

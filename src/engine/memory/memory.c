@@ -16,8 +16,12 @@ struct memory_date {
     char text[16];
 };
 
+/* The day of a damaged row may be any number. */
 static struct memory_date date_of(int64_t day) {
     struct memory_date date = {.text = ""};
+    if (day < 0 || day > INT64_MAX / DAY_MS) {
+        return date;
+    }
     time_t seconds = (time_t)(day * (DAY_MS / 1000));
     struct tm parts;
     if (gmtime_r(&seconds, &parts) != NULL) {
