@@ -336,7 +336,9 @@ static void reader_parsed(struct pool_job *job) {
     struct frame_reader *reader = CONTAINER_OF(job, struct frame_reader, job);
     struct flow *flow = reader->flow;
     if (reader->state == READER_LEFT) {
+        struct flows *flows = reader->flows;
         reader_free(reader);
+        flows__maybe_stopped(flows); /* The flow may be freed: nobody else looks. */
         return;
     }
     reader->state = READER_READY;
