@@ -86,6 +86,7 @@
     X(OVERLOADED, "overloaded", 503, 1, "The daemon has too much to do; try again later")          \
     X(CLOSING, "closing", 503, 1, "The daemon is shutting down")                                   \
     X(DISK_FULL, "disk_full", 507, 7, "The disk is full; nothing was changed")                     \
+    X(DATA_FULL, "data_full", 507, 7, "The data directory has reached its size limit")             \
     X(READ_ONLY, "storage_read_only", 507, 7, "The storage is read-only; nothing was changed")     \
     X(STORE_IO, "store_io", 500, 7, "The database could not read or write; nothing was changed")   \
     X(STORE_LOST, "store_lost", 500, 8, "The outcome of a commit is unknown; restart the daemon")  \

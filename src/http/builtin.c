@@ -275,7 +275,11 @@ static void openapi(struct exchange *exchange, void *ctx) {
     "\"missing_at_ms\":{\"type\":\"integer\"},\"mark_errors\":{\"type\":\"integer\"},"             \
     "\"descriptors\":{\"type\":\"object\",\"properties\":{"                                        \
     "\"used\":{\"type\":[\"integer\",\"null\"]},\"limit\":{\"type\":[\"integer\",\"null\"]},"      \
-    "\"waiting_since_ms\":{\"type\":[\"integer\",\"null\"]}}}}}"
+    "\"waiting_since_ms\":{\"type\":[\"integer\",\"null\"]}}},"                                    \
+    "\"disk\":{\"type\":\"object\",\"properties\":{"                                               \
+    "\"level\":{\"enum\":[\"ok\",\"warning\",\"urgent\",\"full\"]},"                               \
+    "\"bytes\":{\"type\":[\"integer\",\"null\"]},\"limit\":{\"type\":[\"integer\",\"null\"]},"     \
+    "\"free_bytes\":{\"type\":[\"integer\",\"null\"]}}}}}"
 
 const struct route builtin_routes[] = {
     {.method = "GET",

@@ -197,6 +197,10 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
                           token_scope_names[__builtin_ctz(missing)]);
         }
     }
+    const struct http_options *options = &exchange->server->options;
+    if (!err_failed(err) && exchange->route->begins_run && options->room != NULL) {
+        err = options->room(options->ctx, why);
+    }
     if (!err_failed(err)) {
         err = query_read(exchange->route->query, &target, exchange->query, why);
     }

@@ -54,6 +54,7 @@ struct route {
     bool body_optional;              /* With has_body: an empty one is fine, too. */
     const char *body_media;          /* NULL: application/json, parsed. Else: any image type, or
                                application/octet-stream, as it is. */
+    bool begins_run;                 /* Refused where there is no room (server.h). */
     bool idempotent_key;             /* Idempotency-Key is honoured (docs). */
     const struct query_param *query; /* Ends with .name NULL; NULL: none allowed. */
     /* For openapi.json: the fields, or JSON Schema text where there are none; may be NULL. */

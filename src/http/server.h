@@ -67,6 +67,8 @@ struct http_options {
     /* Each of these may be NULL; they get `ctx`. */
     void *ctx;
     bool (*check)(void *ctx, struct bytes token, struct identity *ret_identity);
+    /* Asked for routes that begin a run: an error is the answer. */
+    struct err (*room)(void *ctx, struct why *why);
     /* /readyz: an error is the answer, with `why` as detail. NULL: ready while not draining. */
     struct err (*ready)(void *ctx, struct why *why);
     void (*status)(void *ctx,

@@ -23,6 +23,8 @@
 #include "journal/pruner.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"
+#include "main/notifier.h"
+#include "main/report/disk_watch.h"
 #include "main/report/metrics.h"
 #include "main/report/notices.h"
 #include "main/restart.h"
@@ -34,7 +36,8 @@
 enum { SOCKET_PATH_MAX = 4096, TOKENS_PAGE = 500 };
 
 /* Errors of the disk fail each request that writes: of each of them one line of log a second. */
-static const enum err_code disk_codes[] = {ERR_DISK_FULL, ERR_READ_ONLY, ERR_STORE_IO};
+static const enum err_code disk_codes[] = {ERR_DISK_FULL, ERR_DATA_FULL, ERR_READ_ONLY,
+                                           ERR_STORE_IO};
 
 struct daemon {
     const struct serve_options *options; /* Borrowed, like all in it; `fitted` from the start on. */
@@ -50,6 +53,8 @@ struct daemon {
     struct deletion deletion;
     struct pulse pulse;
     struct notices notices;
+    struct disk_watch disk;
+    struct notifier notifier;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
     struct timer lasted;          /* Until this life counts as a good one. */
 
@@ -120,6 +125,7 @@ static void turn_slow(void *ctx, uint64_t cpu_ns) {
 static void run_note(void *ctx, struct bytes note) {
     struct daemon *daemon = ctx;
     work_run_note(daemon->work, note);
+    notifier_run_note(&daemon->notifier, note);
 }
 
 static void inbox_note(void *ctx, struct bytes note) {
@@ -186,12 +192,36 @@ static void status_write(void *ctx, struct text *text) {
               (unsigned)store_damaged(store), (long long)store_missing(store),
               (long long)store_missing_at_ms(store), (unsigned long long)store_mark_errors(store));
     work_status_write(daemon->work, text);
+    text_add_char(text, ',');
+    disk_watch_write(&daemon->disk, text);
 }
 
 static void metrics_write(void *ctx, struct text *text) {
     const struct daemon *daemon = ctx;
     metrics_of_store(daemon->store, daemon->tokens, text);
     work_metrics(daemon->work, text);
+    disk_watch_metrics(&daemon->disk, text);
+}
+
+static void child_ended(void *ctx, int pid, int status) {
+    struct daemon *daemon = ctx;
+    notifier_child_ended(&daemon->notifier, pid, status);
+}
+
+static bool work_is_stuck(void *ctx, struct why *ret_why) {
+    const struct daemon *daemon = ctx;
+    return err_failed(work_ready(daemon->work, ret_why));
+}
+
+static int64_t notices_stalled(void *ctx) {
+    const struct daemon *daemon = ctx;
+    return work_stalled(daemon->work);
+}
+
+/* For routes that begin a run. */
+static struct err room_for_run(void *ctx, struct why *why) {
+    struct daemon *daemon = ctx;
+    return disk_watch_room(&daemon->disk, why);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
@@ -227,6 +257,8 @@ static void stop_begin(struct daemon *daemon) {
     timer_stop(daemon->loop, &daemon->lasted);
     failed_starts_good(daemon->starts, LIFE_ENDS);
     deletion_stop(&daemon->deletion);
+    disk_watch_stop(&daemon->disk);
+    notifier_stop(&daemon->notifier);
     pruner_stop(daemon->pruner);
     daemon->pruner = NULL;
     if (daemon->http != NULL) {
@@ -290,6 +322,7 @@ static struct err http_begin(struct daemon *daemon) {
                                 .ready = ready,
                                 .status = status_write,
                                 .check = token_check,
+                                .room = room_for_run,
                                 .metrics = metrics_write,
                                 .failed = answer_failed};
     return http_open(&with, &daemon->http, &daemon->why);
@@ -328,6 +361,21 @@ static void serving_begin(struct daemon *daemon) {
     work_begin(daemon->work);
     notices_hold(&daemon->notices, daemon->starts);
     deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);
+    const struct notifier_options of_notifier = {.loop = daemon->loop,
+                                                 .store = daemon->store,
+                                                 .log = daemon->options->log,
+                                                 .connections =
+                                                     work_providers_api(daemon->work)->connections,
+                                                 .after_ms = daemon->options->notify_after_ms,
+                                                 .stuck = work_is_stuck,
+                                                 .stalled = notices_stalled,
+                                                 .ctx = daemon};
+    notifier_start(&daemon->notifier, &of_notifier);
+    disk_watch_start(&daemon->disk, &(struct disk_watch){.loop = daemon->loop,
+                                                         .store = daemon->store,
+                                                         .log = daemon->options->log,
+                                                         .data = daemon->options->data,
+                                                         .limit = daemon->options->max_bytes});
     struct pruner_options pruning = {
         .loop = daemon->loop, .store = daemon->store, .failed = prune_failed, .ctx = daemon};
     daemon->pruner = pruner_start(&pruning);
@@ -462,6 +510,8 @@ static struct err store_begin(struct daemon *daemon) {
                                    .store = daemon->store,
                                    .hub = daemon->hub,
                                    .chores = &daemon->deletion.chores,
+                                   .child_ended = child_ended,
+                                   .ctx = daemon,
                                    .files = daemon->files,
                                    .starts = daemon->starts};
     const struct blobs_options of_blobs = {
@@ -538,6 +588,7 @@ static void rooms_close(struct daemon *daemon) {
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     notices_done(&daemon->notices);
+    notifier_done(&daemon->notifier);
     text_done(&daemon->page.rows);
     failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);

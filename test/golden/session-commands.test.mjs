@@ -124,7 +124,7 @@ golden("session-commands", async (record) => {
 const checks = (text) =>
   text
     .replace(/^(ok +versions ).*$/m, "$1 …")
-    .replace(/^(ok +space ).*$/m, "$1 …")
+    .replace(/^\w+ +((?:space|size) ).*$/gm, "…    $1 …")
     .replace(/^(ok +integrity +PostgreSQL ).*$/m, "$1…")
     .replace(/^(ok +schema +version) \d+ of \d+/m, "$1 <n> of <n>")
     .replace(/^\w+ +(sandbox|cgroups) .*$/gm, "…    $1 …")
@@ -132,14 +132,25 @@ const checks = (text) =>
 
 const jsonChecks = (text) =>
   text
-    .replace(/("(?:versions|space)","verdict":"ok","detail":)".*"/g, '$1"…"')
+    .replace(/("(?:versions|space|size)","verdict":"ok","detail":)".*"/g, '$1"…"')
     .replace(/("integrity","verdict":"ok","detail":"PostgreSQL ).*"/, '$1…"')
     .replace(/version \d+ of \d+/, "version <n> of <n>")
     .replace(/("(?:sandbox|cgroups)","verdict":)"\w+","detail":".*"/g, '$1"…","detail":"…"')
     .replace(/\d+ of \d+ file descriptors/, "<n> of <n> file descriptors");
 
+/** Sizes of files depend on the file system, and on what was compiled. */
+const sizes = (text) =>
+  text
+    .replace(/ +\d+(\.\d)? [kMGT]B/g, " <size>")
+    .replace(/"(\w*bytes|files)":\d+/g, '"$1":<n>');
+
 golden("data-directory", async (record) => {
   const daemon = await record.daemon();
+  await record.cli(daemon, ["du"], { shown: sizes });
+  await record.cli(daemon, ["du", "--json"], { shown: sizes });
+  await record.cli(daemon, ["bugreport", "-o", path.join(record.folder, "report.txt")]);
+  await record.cli(daemon, ["bugreport", "-o", path.join(record.folder, "report.txt")]);
+  await record.cli(daemon, ["bugreport", "--json", "-o", path.join(record.folder, "other.txt")]);
   await record.cli(daemon, ["doctor"], { shown: checks });
   await record.cli(daemon, ["doctor", "--json"], { shown: jsonChecks });
   const copy = path.join(record.folder, "copy.db");

@@ -421,6 +421,7 @@ static const struct route routes[] = {
      .path = "/api/v1/jobs",
      .summary = "Start a command; the answer means that it is on disk",
      .scope = SCOPE_RUN,
+     .begins_run = true,
      .has_body = true,
      .idempotent_key = true,
      .body = {.fields = &job_fields, .use = FIELD_GIVEN},

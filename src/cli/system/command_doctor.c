@@ -29,6 +29,7 @@
 #include "proc/spool/spool.h"
 #include "store/commit_mark.h"
 #include "store/datadir.h"
+#include "store/disk_usage.h"
 #include "store/offline.h"
 #include "store/store.h"
 
@@ -616,6 +617,27 @@ static void check_descriptors(struct doctor *doctor, const json_t *ready) {
     }
 }
 
+/* The size of the data directory, as the daemon has measured it. */
+static void check_size(struct doctor *doctor, const json_t *disk) {
+    const char *level = talk_text(disk, "level");
+    const long long mb = (long long)(talk_int(disk, "bytes") >> 20);
+    const long long limit_mb = (long long)(talk_int(disk, "limit") >> 20);
+    if (strcmp(level, disk_level_names[DISK_FULL]) == 0) {
+        doctor_fail(doctor, ERR_DATA_FULL, "size",
+                    "%lld MB, and the limit is %lld MB: no new run is taken; 'drover du' says what"
+                    " can be freed, --max-bytes of 'drover serve' raises the limit",
+                    mb, limit_mb);
+    } else if (json_is_integer(json_object_get(disk, "bytes"))) {
+        const bool fine = strcmp(level, disk_level_names[DISK_FINE]) == 0;
+        struct why of = {.text = ""};
+        if (limit_mb > 0) {
+            why_set(&of, " of %lld MB", limit_mb);
+        }
+        doctor_row(doctor, fine ? VERDICT_OK : VERDICT_WARN, "size", "%lld MB%s%s", mb, of.text,
+                   fine ? "" : "; 'drover du' says what can be freed");
+    }
+}
+
 /* A daemon may live and make no progress: `detail` of the answer says why. */
 static void check_progress(struct doctor *doctor) {
     AUTO(json_release) json_t *answer = NULL;
@@ -639,6 +661,7 @@ static void check_progress(struct doctor *doctor) {
                    none ? "" : json_string_value(json_array_get(runs, 0)));
     }
     check_descriptors(doctor, answer);
+    check_size(doctor, json_object_get(answer, "disk"));
     if (talk_int(answer, "damaged") > 0) {
         doctor_fail(doctor, ERR_STORE_CORRUPT, "pages",
                     "%lld damaged pages were read since the start: what needs them fails; stop the"

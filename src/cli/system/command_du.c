@@ -1,0 +1,204 @@
+/* command_du.c: drover du: what the data directory holds. The directory is read here, so that a
+ * daemon is needed only for the labels and states of runs, and for the size limit. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/action.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/base/options.h"
+#include "store/disk_usage.h"
+
+enum { TARGET_MAX = 1024, ASK_MS = 5000 };
+
+static const struct flag du_flags[] = {
+    OPTION_INT("limit", 'n', "N", 0, 1000, "Show the N runs with the most output.", .absent = "10"),
+    OPTION_END,
+};
+
+/* --- Runs ------------------------------------------------------------------------------------- */
+
+struct du_run {
+    const char *name; /* Borrowed from the object that counts. */
+    int64_t bytes;
+};
+
+/* Attempts of a run are folders of their own: RUN.ATTEMPT. */
+static void folder_add(void *ctx, const char *name, int64_t bytes) {
+    json_t *runs = ctx;
+    const char *dot = strrchr(name, '.');
+    if (dot == NULL) {
+        return;
+    }
+    AUTO(mem_release) char *run = mem_copy(name, (size_t)(dot - name));
+    (void)json_object_set_new(runs, run, json_integer(talk_int(runs, run) + bytes));
+}
+
+static int larger_first(const void *left, const void *right) {
+    const struct du_run *a = left, *b = right;
+    return a->bytes == b->bytes ? strcmp(a->name, b->name) : a->bytes < b->bytes ? 1 : -1;
+}
+
+static void run_describe(struct talk *talk, json_t *item) {
+    AUTO(text_done) struct text target = text_up_to(TARGET_MAX);
+    AUTO(json_release) json_t *answer = NULL;
+    struct why why = {.text = ""};
+    const char *run = talk_text(item, "run");
+    struct err err = talk_target(&target, "/api/v1/runs/", run, "")
+                         ? talk_get(talk, target.data, &answer, &why)
+                         : err_make(ERR_NOT_FOUND, "du: run");
+    static const char *const members[] = {"state", "label"};
+    for (size_t i = 0; i < COUNT_OF(members) && !err_failed(err); i++) {
+        (void)json_object_set(item, members[i], json_object_get(answer, members[i]));
+    }
+}
+
+static json_t *runs_largest(struct talk *talk, json_t *counted, size_t limit) {
+    size_t count = 0;
+    const char *name = NULL;
+    json_t *value = NULL, *items = json_array();
+    AUTO(mem_release)
+    struct du_run *runs = mem_new_array(json_object_size(counted) + 1, sizeof *runs);
+    json_object_foreach(counted, name, value) {
+        runs[count++] = (struct du_run){name, json_integer_value(value)};
+    }
+    qsort(runs, count, sizeof *runs, larger_first);
+    for (size_t i = 0; i < count && i < limit; i++) {
+        json_t *item = json_object();
+        (void)json_object_set_new(item, "run", json_string(runs[i].name));
+        (void)json_object_set_new(item, "bytes", json_integer(runs[i].bytes));
+        if (talk != NULL) {
+            run_describe(talk, item);
+        }
+        (void)json_array_append_new(items, item);
+    }
+    return items;
+}
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+static json_t *kinds_json(const struct disk_usage *usage) {
+    json_t *kinds = json_array();
+    for (unsigned i = 0; i < DISK_KINDS; i++) {
+        json_t *kind = json_object();
+        (void)json_object_set_new(kind, "kind", json_string(disk_kind_texts[i].name));
+        (void)json_object_set_new(kind, "bytes", json_integer(usage->bytes[i]));
+        (void)json_object_set_new(kind, "files", json_integer(usage->files[i]));
+        (void)json_object_set_new(kind, "holds", json_string(disk_kind_texts[i].kept));
+        (void)json_object_set_new(kind, "freed_by", json_string(disk_kind_texts[i].freed));
+        (void)json_array_append_new(kinds, kind);
+    }
+    return kinds;
+}
+
+/* "1.2 GB", "640 kB" */
+struct du_size {
+    char text[24];
+};
+static struct du_size du_size(int64_t bytes) {
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    struct du_size size;
+    int64_t tenths = (bytes * 10) >> 10;
+    size_t unit = 0;
+    while (tenths >= 10240 && unit + 1 < COUNT_OF(units)) {
+        tenths >>= 10;
+        unit++;
+    }
+    if (tenths >= 1000 || unit == 0) {
+        (void)snprintf(size.text, sizeof size.text, "%" PRId64 " %s", (tenths + 5) / 10,
+                       units[unit]); /* Fits. */
+    } else {
+        (void)snprintf(size.text, sizeof size.text, "%" PRId64 ".%" PRId64 " %s", tenths / 10,
+                       tenths % 10, units[unit]); /* Fits. */
+    }
+    return size;
+}
+
+static void runs_print(const json_t *runs) {
+    if (json_array_size(runs) > 0) {
+        printf("\n%-34s  %8s  %-10s  %s\n", "RUNS WITH THE MOST OUTPUT", "SIZE", "STATE", "LABEL");
+    }
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        const json_t *run = json_array_get(runs, i);
+        printf("%-34s  %8s  %-10s  %s\n", talk_text(run, "run"),
+               du_size(talk_int(run, "bytes")).text, json_str(run, "state", "-"),
+               json_str(run, "label", "-"));
+    }
+}
+
+static void du_print(const json_t *answer) {
+    const json_t *kinds = json_object_get(answer, "kinds");
+    printf("%s\n\n%-16s  %8s  %s\n", talk_text(answer, "directory"), "HOLDS", "SIZE", "FREED BY");
+    for (size_t i = 0; i < json_array_size(kinds); i++) {
+        const json_t *kind = json_array_get(kinds, i);
+        if (talk_int(kind, "files") > 0) {
+            printf("%-16s  %8s  %s\n", talk_text(kind, "kind"),
+                   du_size(talk_int(kind, "bytes")).text, talk_text(kind, "freed_by"));
+        }
+    }
+    printf("%-16s  %8s", "total", du_size(talk_int(answer, "bytes")).text);
+    if (talk_int(answer, "limit") > 0) {
+        printf("  of %s (--max-bytes)", du_size(talk_int(answer, "limit")).text);
+    }
+    printf("  %s free on this disk\n", du_size(talk_int(answer, "free_bytes")).text);
+    runs_print(json_object_get(answer, "runs"));
+}
+
+/* The limit is a setting of the daemon: 0 where none runs, or is not limited. */
+static int64_t limit_ask(struct talk *talk) {
+    AUTO(json_release) json_t *ready = NULL;
+    struct why why = {.text = ""};
+    const struct client_request request = {
+        .method = "GET", .target = "/readyz", .timeout_ms = ASK_MS};
+    struct err err = talk_ask(talk, &request, NULL, &ready, &why);
+    return err_failed(err) ? 0 : talk_int(json_object_get(ready, "disk"), "limit");
+}
+
+static struct err du_run(struct invocation *invocation) {
+    AUTO(mem_release) char *owned = NULL;
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *counted = json_object();
+    AUTO(json_release) json_t *answer = json_object();
+    const char *data = NULL;
+    struct disk_usage usage;
+    const struct disk_folders folders = {.each = folder_add, .ctx = counted};
+    struct err err =
+        config_data(&invocation->args, &invocation->env, &owned, &data, &invocation->why);
+    err = err_failed(err) ? err : disk_usage_read(data, &folders, &usage);
+    if (err_failed(err)) {
+        return invocation->why.text[0] != '\0'
+                   ? err
+                   : err_why(&invocation->why, err.code == ERR_INTERNAL ? ERR_NOT_FOUND : err.code,
+                             "%.300s: there is no data directory that can be read", data);
+    }
+    bool runs = !err_failed(talk_open(&talk, invocation));
+    const int64_t limit = runs ? limit_ask(&talk) : 0;
+    (void)json_object_set_new(answer, "directory", json_string(data));
+    (void)json_object_set_new(answer, "bytes", json_integer(usage.total));
+    (void)json_object_set_new(answer, "limit", limit > 0 ? json_integer(limit) : json_null());
+    (void)json_object_set_new(answer, "free_bytes", json_integer(usage.free_bytes));
+    (void)json_object_set_new(answer, "kinds", kinds_json(&usage));
+    (void)json_object_set_new(answer, "runs",
+                              runs_largest(runs ? &talk : NULL, counted,
+                                           (size_t)args_int(&invocation->args, "limit", 10)));
+    if (invocation->json) {
+        talk_print(answer);
+    } else {
+        du_print(answer);
+    }
+    return ERR_OK;
+}
+
+const struct command command_du = {
+    COMMAND(NULL, "du", NULL, "Show what the data directory holds, and what frees it."),
+    .flags = du_flags,
+    .talks = true,
+    .about =
+        "The directory of --data is read on this machine; labels and states of runs come from\n"
+        "the daemon, where one runs. Working trees of agents lie in .drover/worktrees of their\n"
+        "project, and are not counted.\n",
+    .run = du_run,
+};
