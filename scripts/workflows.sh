@@ -1,13 +1,14 @@
 #!/bin/sh
-# Turns the built-in workflows into a table of bytes: workflows.sh OUT.c a.js b.js …
+# Turns files into a table of bytes: workflows.sh OUT.c HEADER FUNCTION a.js b.js …
+# HEADER declares FUNCTION, which returns the table (struct builtin, src/script/catalog.h).
 # Numbers, not strings: C promises no string of more than 4,095 bytes.
 set -eu
 
-out=$1
-shift
+out=$1 header=$2 function=$3
+shift 3
 {
     echo '/* Made by scripts/workflows.sh. */'
-    echo '#include "script/catalog.h"'
+    echo "#include \"$header\""
     echo
     number=0
     for file in "$@"; do
@@ -24,7 +25,7 @@ shift
         echo "    {\"$name\", {script_${number}, sizeof script_${number}}},"
     done
     echo '};'
-    echo 'const struct builtin *builtin_list(size_t *ret_count) {'
+    echo "const struct builtin *$function(size_t *ret_count) {"
     echo '    *ret_count = COUNT_OF(list);'
     echo '    return list;'
     echo '}'

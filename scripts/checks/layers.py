@@ -37,7 +37,7 @@ FEATURES = {
     "cli": [
         ["base"], ["terminal"], ["stream"], ["run"],
         ["trace", "host", "token", "provider", "memory", "budget", "inbox"], ["system"],
-        ["job"], ["session"], ["turn"], ["workflow"],
+        ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],
     "base": [["json"], ["fields"]],
     "http": [["stream"]],

@@ -114,6 +114,7 @@ test("each event is told in some stream, and no other one", () => {
 /** Commands that are not run to a success here, or not with --json, and why. */
 const NOT_RUN = {
   serve: "it stays; every daemon here is one",
+  demo: "it plays by the clock: integration/demo.test.mjs",
   "host rm": "it takes a second host on PostgreSQL",
   "job abandon": "it takes a second host on PostgreSQL",
 };

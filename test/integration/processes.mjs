@@ -41,6 +41,13 @@ export function processesOf(...directories) {
   return found;
 }
 
+/** Every process whose program, words or environment name the folder, whatever it is there for. */
+export const processesIn = (folder) =>
+  pids().filter((pid) => {
+    const words = [read(`/proc/${pid}/cmdline`), read(`/proc/${pid}/environ`)];
+    return [link(`/proc/${pid}/exe`), ...words].some((text) => text.includes(folder));
+  });
+
 export function kill(pid, signal = "SIGKILL") {
   try {
     process.kill(pid, signal);

@@ -1,0 +1,148 @@
+// demo.test.mjs: `drover demo` keeps what it promises at a terminal, in a pipe and when it is left.
+// runs-with: release, san
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import http from "node:http";
+import { describe, test } from "node:test";
+
+import { AtTerminal } from "../../scripts/terminal.mjs";
+import { bin, plainEnv, run, scratch } from "./lib.mjs";
+import { processesIn } from "./processes.mjs";
+import { scaled } from "./scale.mjs";
+
+const SPEED = String(Math.max(1, Math.round(4000 / scaled(1000))));
+const LIMIT = { timeout: scaled(60_000) };
+
+/** The environment of a user whose keys, model and local servers all lead to a server of ours. */
+async function ofTheUser(t) {
+  const asked = [];
+  const server = http.createServer((request, answer) => {
+    asked.push(`${request.method} ${request.url}`);
+    answer.end('{"data": [{"id": "of-the-user"}]}');
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const host = `127.0.0.1:${server.address().port}`;
+  const env = { OLLAMA_HOST: host, LLAMACPP_HOST: host, DROVER_MODEL: "openai/of-the-user" };
+  for (const name of ["OPENAI", "ANTHROPIC", "DEEPSEEK"]) {
+    env[`${name}_API_KEY`] = "sk-of-the-user-0123456789";
+    env[`${name}_BASE_URL`] = `http://${host}/v1`;
+  }
+  return { asked, env };
+}
+
+/** The demo at a terminal, and the folder in which it makes its directory. */
+async function play(t, { columns, rows = 24, changed, words = [] }) {
+  const tmp = scratch(t);
+  const user = await ofTheUser(t);
+  const env = { ...plainEnv, ...user.env, TMPDIR: tmp };
+  const all = [bin, "demo", "--speed", SPEED, ...words];
+  const demo = new AtTerminal(all, { columns, rows, env, changed });
+  t.after(() => demo.child.kill("SIGKILL"));
+  return { demo, tmp, asked: user.asked };
+}
+
+const nothingIsLeft = (tmp) => {
+  assert.deepEqual(readdirSync(tmp), [], "the directory is gone");
+  assert.deepEqual(processesIn(tmp), [], "no process is left");
+};
+const pidIn = (text) => Number(/kill -9 (\d+)$/.exec(text)?.[1]);
+/** The lines of one sentence, however it was broken. */
+const joined = (screen) => screen.text.join(" ").replaceAll(/\s+/g, " ");
+/** How often the line stands on the screen and above it. */
+const times = (screen, pattern) => screen.text.filter((line) => pattern.test(line)).length;
+
+describe("drover demo", { concurrency: true }, () => {
+  for (const columns of [40, 80, 200]) {
+    const name = `its reader kills the daemon at ${columns} columns, and nothing is lost`;
+    test(name, LIMIT, async (t) => {
+      let killed;
+      const { demo, tmp, asked } = await play(t, {
+        columns,
+        changed: (screen) => {
+          const pid = screen.text.map(pidIn).find((found) => found > 0);
+          if (killed === undefined && pid && times(screen, /✓ Ben/) > 0) {
+            killed = pid;
+            process.kill(pid, "SIGKILL");
+          }
+        },
+      });
+      assert.equal(await demo.ended, 0, demo.screen.text.join("\n"));
+      const text = joined(demo.screen);
+      assert.ok(text.includes(`You killed the daemon (pid ${killed}) with SIGKILL.`), text);
+      assert.match(text, /finished before, and not asked again: Ada, Ben; cut off, and/);
+      assert.match(text, /cut off, and asked again: Cleo, Dan ok the chat: 3 answers/);
+      assert.match(text, /in order, no gap, no repeat/);
+      assert.match(text, /The answer of the workflow Eve: We release 1\.4 on Tuesday/);
+      assert.match(text, /Where to go next/);
+      // The terminal shows each picture at the place of the one before, and had no line to break.
+      assert.equal(demo.screen.broken, 0);
+      assert.equal(times(demo.screen, /^. release /), 1, demo.screen.text.join("\n"));
+      assert.equal(times(demo.screen, /^. daemon serves, pid/), 1);
+      assert.deepEqual(asked, [], "no provider of the user was asked");
+      nothingIsLeft(tmp);
+    });
+  }
+
+  test("in a pipe it kills the daemon itself, and tells each sentence once", LIMIT, async (t) => {
+    const tmp = scratch(t);
+    const env = { ...plainEnv, TMPDIR: tmp };
+    const { code, stdout, stderr } = await run(["demo", "--speed", SPEED], { env });
+    assert.equal(code, 0, stdout + stderr);
+    assert.doesNotMatch(stdout, /\x1b|\r/);
+    const lines = stdout.split("\n");
+    const sentences = [
+      "Five agents do, each with one question.",
+      "It asks nobody again who had finished.",
+      "Count the sentences, if you like.",
+    ];
+    for (const said of sentences) {
+      assert.equal(lines.filter((line) => line === `chat, model: ${said}`).length, 1, said);
+    }
+    for (const name of ["Ada", "Ben", "Cleo", "Dan", "Eve"]) {
+      assert.equal(lines.filter((line) => line.startsWith(`log: ${name}: `)).length, 1, name);
+    }
+    assert.match(stdout, /^Nobody dared: the demo itself has sent SIGKILL/m);
+    assert.match(stdout, /^kill -9 it now, I dare you: kill -9 \d+$/m);
+    nothingIsLeft(tmp);
+  });
+
+  test("with --json each line is an event, with --keep the directory stays", LIMIT, async (t) => {
+    const tmp = scratch(t);
+    const env = { ...plainEnv, TMPDIR: tmp };
+    const { code, stdout } = await run(["demo", "--speed", SPEED, "--json", "--keep"], { env });
+    const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.equal(code, 0, stdout);
+    const end = events.at(-1);
+    assert.deepEqual(
+      [end.event, end.as_promised, end.kills, end.not_asked_again, end.asked_again],
+      ["demo_finished", true, 1, "Ada, Ben", "Cleo, Dan"],
+    );
+    for (const of of ["workflow", "chat"]) {
+      const numbers = events.filter((event) => event.of === of).map(({ seq }) => seq);
+      assert.deepEqual(numbers, numbers.map((_, at) => at + 1), `the events of the ${of}`);
+    }
+    assert.equal(readdirSync(tmp).length, 1);
+    assert.deepEqual(processesIn(tmp), []);
+  });
+
+  test("Ctrl-C ends it with 130, and a narrower window is redrawn", LIMIT, async (t) => {
+    let step = 0;
+    const { demo, tmp } = await play(t, {
+      columns: 80,
+      changed: (screen) => {
+        if (step === 0 && times(screen, /✓ Ada/) > 0) {
+          step = 1;
+          void demo.resize(40).then(() => (step = 2));
+        } else if (step === 2 && times(screen, /✓ Ben/) > 0) {
+          step = 3;
+          demo.type("\x03");
+        }
+      },
+    });
+    assert.equal(await demo.ended, 130, demo.screen.text.join("\n"));
+    assert.equal(times(demo.screen, /^. release /), 1, demo.screen.text.join("\n"));
+    assert.ok(demo.screen.text.every((line) => line.length <= 40));
+    nothingIsLeft(tmp);
+  });
+});
