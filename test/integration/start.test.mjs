@@ -2,10 +2,11 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
-  chmodSync, chownSync, existsSync, mkdirSync, readlinkSync, statSync, writeFileSync,
+  appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readlinkSync, statSync,
+  writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
@@ -133,6 +134,25 @@ test("an idle daemon ends, not under a run, and another is started when one is n
     assert.equal(user.starts, 2);
   });
 
+test("the log is rotated at the start and later, and read across that", async (t) => {
+  const user = new User(t, { env: { DROVER_IDLE_EXIT: "1" } });
+  const log = path.join(user.data, "log");
+  const long = (letter) => `${letter.repeat(99)}\n`.repeat(50_000);
+  mkdirSync(user.data, { mode: 0o700 });
+  writeFileSync(log, long("a"));
+  const { id } = JSON.parse(await user.ok("job", "run", "--detach", "--json", "--", "sleep", "99"));
+  assert.ok(user.log.length < 1e6, "at the start");
+  assert.match(read(`${log}.1`), /^a[^]*"what":"serving"/);
+  appendFileSync(log, long("b"));
+  await until("it is rotated", () => user.log.length < 1e6);
+  assert.match(read(`${log}.1`), /b\n$/);
+  assert.match(await user.ok("logs", "-n", "1"), /^b+\n$/);
+  assert.equal(statSync(log).mode & 0o777, 0o600);
+  await user.ok("stop", id);
+  await user.ok("shutdown");
+  assert.match(await user.ok("logs", "-n", "2"), /b\n.* info {2}stopping signal=15\n$/);
+});
+
 test("a client that comes as the daemon ends starts another", async (t) => {
   const user = new User(t);
   mkdirSync(user.data, { mode: 0o700 });
@@ -185,6 +205,24 @@ test("what keeps a daemon from starting is one sentence", { skip: process.getuid
     await until("it is dead", () => user.pid === undefined);
     await says(["ps", "--no-start"], UNREACHABLE, /is gone without a shutdown, and left its/);
   });
+
+const mounts = spawnSync("unshare", ["-m", "true"]).status === 0;
+
+test("a disk that is full, or read-only, is one sentence", { skip: !mounts }, async (t) => {
+  const user = new User(t);
+  mkdirSync(user.data, { mode: 0o700 });
+  const onDisk = (size, then) => {
+    const line = `mount -t tmpfs -o size=${size},mode=0700 tmpfs "$0" && ${then} && exec "$1" ps`;
+    const words = ["-m", "sh", "-c", line, user.data, bin];
+    return spawnSync("unshare", words, { env: user.env, encoding: "utf8" });
+  };
+  const full = onDisk("100k", 'head -c 90k /dev/zero > "$0/filler"');
+  assert.equal(full.status, 7, full.stderr);
+  assert.match(full.stderr, /^drover: the disk of .* is full: \d+ kB are .* \(disk_full\)\n$/);
+  const fixed = onDisk("4m", 'mount -o remount,ro "$0"');
+  assert.equal(fixed.status, 7, fixed.stderr);
+  assert.match(fixed.stderr, /^drover: no daemon serves .*: Read-only file system \(.*\)\n$/);
+});
 
 test("a daemon that cannot start shows why in its log", async (t) => {
   const user = new User(t);

@@ -22,6 +22,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@
 #include "cli/base/args.h"
 #include "store/datadir.h"
 
-enum { STEP_MS = 10, LOG_END_MAX = 256 << 10, LOG_LINES_SHOWN = 5 };
+enum { STEP_MS = 10, LOG_END_MAX = 256 << 10, LOG_LINES_SHOWN = 5, ROOM_MIN = 1 << 20 };
 
 /* --- Environment ------------------------------------------------------------------------------ */
 
@@ -283,10 +284,24 @@ static struct err waiting_pause(struct waiting *waiting) {
     return waiting->start->pause(waiting->start->ctx, STEP_MS);
 }
 
+/* A full disk takes no line of the log, so it is looked at here. */
+static struct err ended_why(const struct waiting *waiting, struct why *why) {
+    const struct autostart *start = waiting->start;
+    struct statvfs room;
+    struct why sentence;
+    if (fstatvfs(waiting->directory, &room) == 0 &&
+        (uint64_t)room.f_bavail * room.f_frsize < ROOM_MIN) {
+        why_set(&sentence, "the disk of %s is full: %llu kB are free, and a daemon needs more",
+                start->data, (unsigned long long)room.f_bavail * room.f_frsize / 1024);
+        return log_why(start, err_make(ERR_DISK_FULL, "autostart: ended"), sentence.text, why);
+    }
+    return log_why(start, err_make(ERR_UNREACHABLE, "autostart: ended"),
+                   "the daemon that this command started has ended at once", why);
+}
+
 /* Until the socket of the process is there, or the process is gone. */
 static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *ret_attempt,
                               struct why *why) {
-    const struct autostart *start = waiting->start;
     struct err err = ERR_OK;
     int status = 0;
     while (!err_failed(err) && waiting->waited_ms < AUTOSTART_WAIT_MS) {
@@ -301,8 +316,7 @@ static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *
         }
         if (ended == pid) {
             *ret_attempt = ATTEMPT_FAILED;
-            return log_why(start, err_make(ERR_UNREACHABLE, "autostart: ended"),
-                           "the daemon that this command started has ended at once", why);
+            return ended_why(waiting, why);
         }
         err = waiting_pause(waiting);
     }
