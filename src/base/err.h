@@ -83,6 +83,7 @@
     X(SANDBOX_UNAVAILABLE, "sandbox_unavailable", 501, 1, "The sandbox is not available here")     \
     X(BAD_VERSION, "http_version_not_supported", 505, 2, "Only HTTP/1.0 and HTTP/1.1 are spoken")  \
     X(BUSY, "busy", 503, 6, "Somebody else holds it")                                              \
+    X(ADDRESS_TAKEN, "address_taken", 503, 5, "Another process listens at that address")           \
     X(OVERLOADED, "overloaded", 503, 1, "The daemon has too much to do; try again later")          \
     X(CLOSING, "closing", 503, 1, "The daemon is shutting down")                                   \
     X(DISK_FULL, "disk_full", 507, 7, "The disk is full; nothing was changed")                     \

@@ -278,7 +278,7 @@ static struct err listener_start(struct listener *listener, int rc, const char *
         /* The handle is known to libuv: it must be closed before its memory goes. */
         uv_close(&listener->uv.handle, listener_on_given_up);
         return rc == UV_EADDRINUSE
-                   ? (struct err){.code = ERR_BUSY, .os = -rc, .step = "http: listen"}
+                   ? (struct err){.code = ERR_ADDRESS_TAKEN, .os = -rc, .step = "http: listen"}
                    : err_from_errno(-rc, "http: listen");
     }
     listener->open = true;

@@ -5,7 +5,8 @@
  * Ownership  the caller owns the server; everything in the options is borrowed for its life, unless
  *            said otherwise. http_close is asynchronous: memory goes after `closed` was called.
  * Threads    the loop.
- * Failure    a listener that cannot be had leaves the server as it was.
+ * Failure    a listener that cannot be had leaves the server as it was. ERR_ADDRESS_TAKEN: another
+ *            process listens on that TCP port.
  */
 #ifndef DROVER_HTTP_SERVER_H
 #define DROVER_HTTP_SERVER_H

@@ -24,6 +24,8 @@
 #include "main/deletion.h"
 #include "main/descriptors.h"
 #include "main/notifier.h"
+#include "main/on_demand.h"
+#include "main/port_owner.h"
 #include "main/report/disk_watch.h"
 #include "main/report/metrics.h"
 #include "main/report/notices.h"
@@ -56,7 +58,8 @@ struct daemon {
     struct disk_watch disk;
     struct notifier notifier;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
-    struct timer lasted;          /* Until this life counts as a good one. */
+    struct on_demand on_demand;
+    struct timer lasted; /* Until this life counts as a good one. */
 
     struct streams streams_api;
     struct tokens tokens_api;
@@ -124,12 +127,14 @@ static void turn_slow(void *ctx, uint64_t cpu_ns) {
 /* Nothing is delivered before the loop runs, and by then all rooms are open. */
 static void run_note(void *ctx, struct bytes note) {
     struct daemon *daemon = ctx;
+    on_demand_worked(&daemon->on_demand);
     work_run_note(daemon->work, note);
     notifier_run_note(&daemon->notifier, note);
 }
 
 static void inbox_note(void *ctx, struct bytes note) {
     struct daemon *daemon = ctx;
+    on_demand_worked(&daemon->on_demand);
     work_inbox_note(daemon->work, note);
 }
 
@@ -255,6 +260,7 @@ static void stop_begin(struct daemon *daemon) {
     }
     daemon->stopping = true;
     timer_stop(daemon->loop, &daemon->lasted);
+    on_demand_stop(&daemon->on_demand);
     failed_starts_good(daemon->starts, LIFE_ENDS);
     deletion_stop(&daemon->deletion);
     disk_watch_stop(&daemon->disk);
@@ -280,7 +286,12 @@ static void signal_came(void *ctx, int number) {
         _exit(err_exit_code(ERR_INTERRUPTED));
     }
     log_event(daemon->options->log, LOG_INFO, "stopping", LOG_FIELDS(log_int("signal", number)));
+    on_demand_forget(daemon->options);
     stop_begin(daemon);
+}
+
+static void idle_end(void *ctx) {
+    stop_begin(ctx);
 }
 
 /* --- The beginning, on the loop --------------------------------------------------------------- */
@@ -328,13 +339,18 @@ static struct err http_begin(struct daemon *daemon) {
     return http_open(&with, &daemon->http, &daemon->why);
 }
 
-/* The socket in the data directory, then what was asked for; `url` says where that is. */
+/* The socket in the data directory, then what was asked for; `url` says where that is. A daemon on
+ * demand opens no port that nobody asked for. */
 static struct err http_listen(struct daemon *daemon, char *url, size_t url_size) {
     const struct listen_address *listen = &daemon->options->listen;
     AUTO(mem_release) char *socket = datadir_path(daemon->options->data, "drover.sock");
     struct err err = http_listen_unix(daemon->http, socket, &daemon->why);
     if (err_failed(err)) {
         return err;
+    }
+    if (daemon->options->on_demand != NULL) {
+        (void)snprintf(url, url_size, "unix:%s", socket); /* Cut at worst. */
+        return ERR_OK;
     }
     if (listen->unix_socket) {
         (void)snprintf(url, url_size, "unix:%s", listen->path); /* Cut at worst. */
@@ -382,6 +398,13 @@ static void serving_begin(struct daemon *daemon) {
     log_event(daemon->options->log, LOG_INFO, "serving",
               LOG_FIELDS(log_text("url", url), log_text("version", DROVER_VERSION),
                          log_int("epoch", store_epoch(daemon->store))));
+    const struct on_demand_options of_demand = {.serve = daemon->options,
+                                                .loop = daemon->loop,
+                                                .store = daemon->store,
+                                                .http = daemon->http,
+                                                .idle = idle_end,
+                                                .ctx = daemon};
+    on_demand_start(&daemon->on_demand, &of_demand);
     daemon->options->ready(daemon->options->ctx, url, token_table_count(daemon->tokens));
 }
 
@@ -571,6 +594,8 @@ static struct err rooms_open(struct daemon *daemon) {
         (struct system_info){.host = daemon->host,
                              .version = DROVER_VERSION,
                              .database = options->database != NULL ? "postgres" : "sqlite",
+                             .on_demand = options->on_demand,
+                             .started_ms = world_wall_ms(options->world),
                              .jobs_max = options->jobs_max,
                              .connections_max = options->limits.connections_max};
     return ERR_OK;
@@ -592,6 +617,18 @@ static void rooms_close(struct daemon *daemon) {
     text_done(&daemon->page.rows);
     failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);
+}
+
+static void port_taken_why(const struct listen_address *listen, struct why *why) {
+    const struct port_owner owner = port_owner_find(listen->port);
+    struct why by = {.text = "another process"};
+    if (owner.pid != 0) {
+        why_set(&by, "%s (pid %d)", owner.name, owner.pid);
+    }
+    why_set(why,
+            "port %u of %s is taken by %s; choose another with --listen, or port 0 for any that is"
+            " free",
+            listen->port, listen->host, by.text);
 }
 
 struct err daemon_run(const struct serve_options *options, struct why *why) {
@@ -618,6 +655,9 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
         store_read(daemon->store, tokens_read, tokens_loaded, daemon);
         loop_run(daemon->loop);
         err = daemon->failure;
+    }
+    if (err.code == ERR_ADDRESS_TAKEN) { /* A search of all processes is too long for the loop. */
+        port_taken_why(&options->listen, &daemon->why);
     }
     if (err.code == ERR_INTERRUPTED) { /* As it was asked to. */
         err = ERR_OK;

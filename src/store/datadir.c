@@ -142,8 +142,7 @@ static struct err check_writers(const char *path, struct why *why) {
         path);
 }
 
-struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why) {
-    assert(path != NULL);
+struct err datadir_make(const char *path, struct why *why) {
     if (path[0] == '\0') {
         return err_why(why, ERR_USAGE, "The path of the data directory is empty.");
     }
@@ -152,7 +151,12 @@ struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why 
         why_set(why, "The data directory %s cannot be made: %s.", path, strerrordesc_np(err.os));
         return err;
     }
-    err = check_writers(path, why);
+    return check_writers(path, why);
+}
+
+struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why) {
+    assert(path != NULL);
+    struct err err = datadir_make(path, why);
     if (err_failed(err)) {
         return err;
     }

@@ -22,6 +22,8 @@
 
 struct datadir;
 
+/* The directory itself, without a claim: made if it is absent, and refused as above. */
+MUST_CHECK struct err datadir_make(const char *path, struct why *why);
 MUST_CHECK struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why *why);
 void datadir_release(struct datadir *dir); /* NULL is allowed. */
 void datadir_drop(struct datadir **dir);   /* For AUTO. */

@@ -6,7 +6,7 @@ import { changed, parse, print } from "./json.mjs";
 
 /** Members whose numbers are measured. */
 const MEASURED = new Set(
-  `cpu_us memory_kb disk_bytes duration_ms latency_ms wait_ms ms`.split(" "),
+  `cpu_us memory_kb disk_bytes duration_ms latency_ms wait_ms ms pid`.split(" "),
 );
 /** Members whose numbers are estimates where a call was stopped: of the bytes that were sent. */
 const ESTIMATED = new Set(
@@ -73,7 +73,9 @@ export class Names {
       .replace(new RegExp(` {2,}${took}(?= |$)`, "gm"), "  <took>")
       .replace(new RegExp(`, ${took}$`, "gm"), ", <took>")
       .replace(/\d+ kB of memory(, \d+ process(es)?)?/g, "<n> kB of memory")
-      .replace(/\bby process \d+/g, "by process <pid>");
+      .replace(/\bby process \d+/g, "by process <pid>")
+      .replace(/\b(pid) \d+/g, "$1 <pid>")
+      .replace(/\bup [\dhmsd]+/g, "up <took>");
   }
 
   #scalar(text, key, above) {

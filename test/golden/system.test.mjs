@@ -1,6 +1,11 @@
 // system.test.mjs: the daemon itself: health, version, figures, tokens, damage, hosts, the hold.
 //
 // runs-with: release, san, postgres
+import { once } from "node:events";
+import { renameSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+
 import { golden } from "./golden.mjs";
 
 /** Names and explanations of all figures; their values are those of one moment. */
@@ -131,4 +136,48 @@ golden("tokens", async (record) => {
   await record.cli(daemon, ["stream", "ls"], { env: { DROVER_URL: daemon.url, DROVER_DATA: "" } });
   const env = { DROVER_URL: daemon.url, DROVER_TOKEN: other.token };
   await record.cli(daemon, ["stream", "ls"], { env });
+});
+
+golden("daemon-commands", async (record) => {
+  anyDatabase(record);
+  const daemon = await record.daemon();
+  const cli = (...args) => record.cli(daemon, args);
+  const running = await record.ok(daemon, "POST", "jobs", { argv: ["sleep", "1000"] });
+  const short = (text) => text.replace(/ +\d+ms {2}/, " <took> ");
+  await record.cli(daemon, ["status"], { shown: short });
+  await cli("restart");
+  await cli("logs");
+  const event = { at: "2026-11-24T07:00:00.000Z", level: "warn", what: "it is slow", cpu_us: 7 };
+  writeFileSync(path.join(daemon.data, "log"), `${JSON.stringify(event)}\n\u001b[31mAborted\n`);
+  await cli("logs");
+  await cli("logs", "-n", "1", "--json");
+  await cli("logs", "--stream", "out");
+  await cli("logs", running.id, "-n", "1");
+  record.say("a start that is refused: the directory and the port are another daemon's");
+  await cli("serve");
+  const other = path.join(record.folder, "other");
+  const port = String(daemon.port);
+  record.names.add(`port ${port}`, "port <port>");
+  record.names.add(`127.0.0.1:${port}`, "127.0.0.1:<port>");
+  await cli("serve", "--data", other, "--listen", `127.0.0.1:${port}`);
+  await cli("shutdown", "--url", daemon.url);
+  await cli("stop");
+  await cli("stop", running.id, "--all");
+  await cli("shutdown");
+  await cli("shutdown");
+  await cli("status");
+  await cli("status", "--json");
+  await daemon.start();
+  await cli("status", "--json");
+  await cli("stop", "--all", "--json");
+  await cli("shutdown", "--stop-all", "--json");
+  record.say("a socket without a daemon, and a path that is no directory");
+  const socket = createServer().listen(daemon.socket);
+  await once(socket, "listening");
+  renameSync(daemon.socket, `${daemon.socket}.left`);
+  socket.close();
+  await once(socket, "close");
+  renameSync(`${daemon.socket}.left`, daemon.socket);
+  await cli("ps");
+  await cli("ps", "--data", path.join(daemon.data, "host-id"));
 });

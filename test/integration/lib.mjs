@@ -23,6 +23,7 @@ const OF_THE_USER = /^((DROVER|OPENAI|ANTHROPIC|DEEPSEEK|OLLAMA|LLAMACPP)_|CLAUD
 export const plainEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_THE_USER.test(name))),
   ...NO_LOCAL_MODELS,
+  DROVER_NO_START: "1", // A command without a daemon fails, and starts none that nobody ends.
 };
 export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
 

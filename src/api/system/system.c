@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/number.h"
@@ -231,6 +232,10 @@ static struct err version_start(void *ctx) {
     text_add_member_int(text, "epoch", store_epoch(request->store));
     text_add_member(text, "owner", bytes_of(identity->owner));
     text_add_member_bool(text, "held", dispatch_held(request->dispatch) == RUN_HELD);
+    text_add_member_int(text, "pid", getpid());
+    text_add_member_int(text, "started_ms", info->started_ms);
+    text_add_member_or_null(text, "on_demand",
+                            bytes_of(info->on_demand != NULL ? info->on_demand : ""));
     text_add_member_int(text, "jobs_max", info->jobs_max);
     text_add_member_int(text, "connections_max", (int64_t)info->connections_max);
     const struct token token = {.scopes = identity->scopes};
@@ -245,7 +250,9 @@ static const char version_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
     "\"version\":{\"type\":\"string\"},\"database\":{\"enum\":[\"sqlite\",\"postgres\"]},"
     "\"epoch\":{\"type\":\"integer\"},\"held\":{\"type\":\"boolean\"},\"owner\":{\"type\":"
-    "\"string\"},\"jobs_max\":{\"type\":\"integer\"},\"connections_max\":{\"type\":\"integer\"},"
+    "\"string\"},\"pid\":{\"type\":\"integer\"},\"started_ms\":{\"type\":\"integer\"},"
+    "\"on_demand\":{\"type\":[\"string\",\"null\"]},\"jobs_max\":{\"type\":\"integer\"},"
+    "\"connections_max\":{\"type\":\"integer\"},"
     "\"scopes\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
 
 static const struct route routes[] = {

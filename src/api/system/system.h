@@ -14,8 +14,10 @@
 struct system_info {
     struct request_host host; /* First. */
     const char *version;
-    const char *database; /* "sqlite" or "postgres". */
-    int64_t jobs_max;     /* As the limit of open files allows, like the next. */
+    const char *database;  /* "sqlite" or "postgres". */
+    const char *on_demand; /* Command that started the daemon; NULL: none did. */
+    int64_t started_ms;    /* By the wall clock. */
+    int64_t jobs_max;      /* As the limit of open files allows, like the next. */
     size_t connections_max;
 };
 

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "cli/base/autostart.h"
+#include "cli/base/commands.h"
 #include "cli/base/resource.h"
 
 static void flush(void *ctx) {
@@ -44,8 +47,52 @@ void talk_hear_all(struct talk *talk) {
     (void)interrupt_take(true, &talk->interrupt_fd); /* It exists: nothing can be wrong. */
 }
 
+static struct err start_pause(void *ctx, int64_t pause_ms) {
+    const struct talk *talk = ctx;
+    return client_pause(&talk->options, pause_ms);
+}
+
+/* "drover job run" */
+static void command_words(const struct command *command, char *words, size_t size) {
+    bool grouped = command->group != NULL;
+    (void)snprintf(words, size, "drover %s%s%s", grouped ? command->group : "", grouped ? " " : "",
+                   command->name); /* Names of our own: they fit. */
+}
+
+/* A client that has met a daemon starts another one only where that one was started the same way,
+ * and was not shut down: a service manager, or a person, sees to all others. */
+static struct err missing_start(void *ctx, bool was_there, struct why *why) {
+    struct talk *talk = ctx;
+    return was_there && !autostart_is_wanted(talk->options.data)
+               ? err_make(ERR_UNREACHABLE, "talk: start") /* `why` says it. */
+               : talk_start(talk, why);
+}
+
+struct err talk_start(struct talk *talk, struct why *why) {
+    const struct invocation *invocation = talk->invocation;
+    const char *data = talk->options.data;
+    char command[64];
+    int pid = 0;
+    command_words(invocation->args.command, command, sizeof command);
+    const struct autostart start = {.data = data,
+                                    .command = command,
+                                    .env = &invocation->env,
+                                    .serve = &command_serve,
+                                    .world = talk->world,
+                                    .pause = start_pause,
+                                    .ctx = talk};
+    struct err err = autostart_run(&start, &pid, why);
+    if (!err_failed(err) && pid != 0 && isatty(STDERR_FILENO) == 1) {
+        fprintf(stderr, "drover: started a daemon for %s (pid %d); 'drover shutdown' ends it\n",
+                data, pid);
+    }
+    return err;
+}
+
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
-    *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world};
+    *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world, .invocation = invocation};
+    const bool starts =
+        !invocation->args.command->starts_none && !args_on(&invocation->args, "no-start");
     const char *data = NULL, *url = args_text(&invocation->args, "url");
     talk->err = interrupt_take(false, &talk->interrupt_fd);
     if (!err_failed(talk->err) && url == NULL) {
@@ -62,8 +109,14 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
         .token = token != NULL && token[0] != '\0' ? token : NULL, /* As with all settings. */
         .interrupt_fd = talk->interrupt_fd,
         .before_wait = flush,
+        .start = starts ? missing_start : NULL,
+        .start_ctx = talk,
     };
     return talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+}
+
+void talk_start_none(struct talk *talk) {
+    talk->options.start = NULL;
 }
 
 void talk_close(struct talk *talk) {

@@ -16,11 +16,12 @@
 
 struct talk {
     struct client_options options;
-    struct client *client; /* Owned. */
-    char *data;            /* Owned: the default data directory. */
-    int interrupt_fd;      /* Owned. */
-    struct err err;        /* Error of the opening. */
-    bool warned_held;      /* Once is enough, however many waits a command consists of. */
+    struct client *client;         /* Owned. */
+    char *data;                    /* Owned: the default data directory. */
+    int interrupt_fd;              /* Owned. */
+    struct err err;                /* Error of the opening. */
+    struct invocation *invocation; /* Borrowed: for the start of a daemon. */
+    bool warned_held;              /* Once is enough, however many waits a command consists of. */
     const struct world *world;
 };
 
@@ -29,6 +30,12 @@ struct err talk_open(struct talk *talk, struct invocation *invocation);
 void talk_close(struct talk *talk); /* For AUTO. */
 /* From here on a hang-up and Ctrl-\ end a wait in order, too: for who must tidy up a terminal. */
 void talk_hear_all(struct talk *talk);
+
+/* Starts a daemon in the background where none serves the data directory, whatever --no-start says.
+ * Not for a talk over TCP. */
+MUST_CHECK struct err talk_start(struct talk *talk, struct why *why);
+/* From here on a request that finds no daemon starts none. */
+void talk_start_none(struct talk *talk);
 
 /* One request; the answer as text and, where ret_json is not NULL, parsed (owned). */
 MUST_CHECK struct err talk_ask(struct talk *talk, const struct client_request *request,

@@ -36,6 +36,13 @@ static const struct flag client_url[] = {
     OPTION_END,
 };
 
+/* The variable is set inside a run: a daemon is there, and no command of a run starts another. */
+static const struct flag client_start[] = {
+    OPTION_SWITCH("no-start", 0, "Start no daemon where none serves the data directory.",
+                  .env = "DROVER_NO_START"),
+    OPTION_END,
+};
+
 static void flag_add(struct args_flags *flags, const struct flag *flag, const struct field *field) {
     assert(flags->count < ARGS_FLAGS_MAX);
     flags->rows[flags->count].flag = flag;
@@ -82,6 +89,7 @@ void args_flags(const struct command *command, struct args_flags *ret_flags) {
         bool taken = flag_find(ret_flags, BYTES("data")) < ret_flags->count;
         flags_add(ret_flags, taken ? client_dir : client_data);
         flags_add(ret_flags, client_url);
+        flags_add(ret_flags, command->starts_none ? NULL : client_start);
     }
     flags_add(ret_flags, everybody);
 }

@@ -33,6 +33,7 @@ struct command {
     bool takes_rest;
     const struct flag *flags; /* Ends with .name NULL; may be NULL. */
     bool talks;               /* A client of the daemon: --url and so on are taken. */
+    bool starts_none;         /* A client that starts no daemon where none is. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
     const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */

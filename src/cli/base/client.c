@@ -15,10 +15,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "store/datadir.h"
 
 enum {
     RECEIVE_SIZE = 64 << 10,
@@ -148,7 +151,7 @@ static struct err connect_finish(const struct client_options *options, int fd, i
         return ERR_OK;
     }
     if (errno != EINPROGRESS) {
-        return err_make(ERR_UNREACHABLE, "client: connect");
+        return (struct err){.code = ERR_UNREACHABLE, .os = errno, .step = "client: connect"};
     }
     struct err err = wait_for(options, fd, POLLOUT, CONNECT_MS);
     if (err_failed(err)) {
@@ -183,8 +186,41 @@ static struct err connect_queue(const struct client_options *options, int fd,
     }
 }
 
+/* Sentence about a socket, or a directory, that cannot be reached; `os` is the cause. */
+static struct err unix_why(const struct client_options *options, int os, struct why *why) {
+    struct stat about;
+    const char *data = options->data;
+    AUTO(mem_release) char *socket = datadir_path(data, "drover.sock");
+    switch (os) {
+    case EACCES:
+    case EPERM:
+        if (stat(socket, &about) == 0 || stat(data, &about) == 0) {
+            const struct passwd *owner = getpwuid(about.st_uid);
+            return err_why(
+                why, ERR_NO_PERMISSION,
+                "the daemon of %s belongs to user %s (uid %u), and its socket is for that"
+                " user alone; reach it with --url and a token instead",
+                data, owner != NULL ? owner->pw_name : "unknown", about.st_uid);
+        }
+        return err_why(why, ERR_NO_PERMISSION, "%s cannot be looked at: %s", data, strerror(os));
+    case ENOTDIR:
+        return err_why(why, ERR_USAGE, "%s is not a directory, and no data directory can be in it",
+                       data);
+    case ECONNREFUSED:
+        why_set(why,
+                "the daemon of %s is gone without a shutdown, and left its socket; start one"
+                " with 'drover serve --data %s'",
+                data, data);
+        break;
+    default:
+        why_set(why, "no daemon serves %s; start one with 'drover serve --data %s'", data, data);
+    }
+    return (struct err){.code = ERR_UNREACHABLE, .os = os, .step = "client: connect"};
+}
+
 static struct err connect_unix(const struct client_options *options, int *ret_fd, struct why *why) {
     AUTO(fd_release) int directory = open(options->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int no_directory = errno;
     AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return err_from_errno(errno, "client: socket");
@@ -192,11 +228,10 @@ static struct err connect_unix(const struct client_options *options, int *ret_fd
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/drover.sock",
                    directory); /* A number is short. */
-    struct err err = directory < 0 ? err_make(ERR_UNREACHABLE, "client: data directory")
+    struct err err = directory < 0 ? unix_why(options, no_directory, why)
                                    : connect_queue(options, fd, &address, why);
-    if (err.code == ERR_UNREACHABLE) {
-        why_set(why, "no daemon serves %s; start one with 'drover serve --data %s'", options->data,
-                options->data);
+    if (directory >= 0 && err.code == ERR_UNREACHABLE) {
+        err = unix_why(options, err.os, why);
     }
     if (!err_failed(err)) {
         *ret_fd = fd_take(&fd);
@@ -446,9 +481,13 @@ struct err client_ask(struct client *client, const struct client_request *reques
     }
     if (client->fd < 0) {
         client->reused = false;
-        struct err err = client->tcp
-                             ? connect_tcp(client->options, &client->address, &client->fd, why)
-                             : connect_unix(client->options, &client->fd, why);
+        const struct client_options *options = client->options;
+        struct err err = client->tcp ? connect_tcp(options, &client->address, &client->fd, why)
+                                     : connect_unix(options, &client->fd, why);
+        if (err.code == ERR_UNREACHABLE && !client->tcp && options->start != NULL) {
+            err = options->start(options->start_ctx, client->was_connected, why);
+            err = err_failed(err) ? err : connect_unix(options, &client->fd, why);
+        }
         if (err_failed(err)) {
             return err;
         }
@@ -534,9 +573,10 @@ void client_close(struct client *client) {
 
 struct err client_begin(struct client *client, const struct client_request *request,
                         struct why *why) {
-    /* A kept connection may have been closed by the daemon in the meantime. Where carrying the
-     * request out twice cannot hurt, it is sent again over a new one. */
-    bool again = client->fd >= 0 && client->reused &&
+    /* A kept connection may have been closed by the daemon in the meantime; so may a new one, of a
+     * daemon that ends because it is idle, and then another is started. Where carrying the request
+     * out twice cannot hurt, it is sent again over a new one. */
+    bool again = ((client->fd >= 0 && client->reused) || client->options->start != NULL) &&
                  (strcmp(request->method, "GET") == 0 || request->key != NULL);
     for (;; again = false) {
         struct err err = client_ask(client, request, why);

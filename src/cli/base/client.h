@@ -5,7 +5,8 @@
  *            that the daemon named, with its detail in *why.
  * Ownership  the caller owns the client; the options are borrowed for its life.
  * Threads    one.
- * Failure    ERR_UNREACHABLE: nobody listens there. ERR_IO: the connection broke, or a proxy lost
+ * Failure    ERR_UNREACHABLE: nobody listens there. ERR_NO_PERMISSION: it is another user's socket.
+ *            ERR_IO: the connection broke, or a proxy lost
  *            the daemon; whether the request was carried out is not known. The next request
  *            connects again. ERR_INTERNAL: the answer is not HTTP, which no repeat cures.
  */
@@ -31,6 +32,10 @@ struct client_options {
     void (*before_wait)(void *ctx); /* Flush what was printed; may be NULL. */
     void *ctx;
     const struct client_tick *tick; /* Borrowed; NULL: nobody wants to be called. */
+    /* Called where nobody listens on the socket; after ERR_OK it is tried again. `was_there`: a
+     * daemon was, for this client. NULL: that is the error of the request. */
+    struct err (*start)(void *ctx, bool was_there, struct why *why);
+    void *start_ctx;
 };
 
 struct client;

@@ -13,6 +13,7 @@
 #include "cli/base/options.h"
 #include "cli/job/watch.h"
 #include "cli/run/ask.h"
+#include "cli/system/daemon_log.h"
 
 enum { PAGE_BYTES = 1 << 20 };
 
@@ -142,6 +143,48 @@ const struct command command_job_logs = {
         "tried again, --follow goes on with the next attempt and says so on stderr. With --json\n"
         "each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
     .run = logs_run,
+};
+
+/* --- Of the daemon, or of a run --------------------------------------------------------------- */
+
+static const struct flag logs_any_flags[] = {
+    OPTION_SWITCH("follow", 'f', "Stay, and print what comes."),
+    OPTION_INT("lines", 'n', "N", 1, 100000, "Of the daemon's log: the last N lines [100]."),
+    OPTION_TEXT("stream", 0, "NAME", "Of a run: only this one, to stdout [all].",
+                .choices = "out|err|pty"),
+    OPTION_INT("from", 0, "OFFSET", 0, INT64_MAX,
+               "Begin at this byte of the stream; needs --stream."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt of a run [the newest]."),
+    OPTION_RETRY("Give up following a run when the daemon is away for so long."),
+    OPTION_END,
+};
+
+static struct err logs_any(struct invocation *invocation) {
+    enum { LINES = 100 };
+    static const char *const of_runs[] = {"stream", "from", "attempt"};
+    const struct args *args = &invocation->args;
+    if (args->operand_count > 0) {
+        return args_given(args, "lines")
+                   ? err_why(&invocation->why, ERR_USAGE, "--lines is for the daemon's log")
+                   : logs_run(invocation);
+    }
+    for (size_t i = 0; i < COUNT_OF(of_runs); i++) {
+        if (args_given(args, of_runs[i])) {
+            return err_why(&invocation->why, ERR_USAGE, "--%s needs the id of a run", of_runs[i]);
+        }
+    }
+    const struct daemon_log with = {.lines = (size_t)args_int(args, "lines", LINES),
+                                    .follow = args_on(args, "follow")};
+    return daemon_log_print(invocation, &with);
+}
+
+const struct command command_logs = {
+    COMMAND(NULL, "logs", "[RUN]", "Print the log of the daemon, or the output of a job."),
+    .flags = logs_any_flags,
+    .talks = true,
+    .about = "Without RUN, the log of the daemon that a command started, in DIR/log. With it, as\n"
+             "'drover job logs'.\n",
+    .run = logs_any,
 };
 
 /* --- Search ----------------------------------------------------------------------------------- */

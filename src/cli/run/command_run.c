@@ -8,6 +8,7 @@
 #include "cli/base/options.h"
 #include "cli/run/ask.h"
 #include "cli/run/kinds.h"
+#include "cli/run/stop_all.h"
 #include "cli/run/view.h"
 
 /* Opens the conversation and asks after the run that the first operand names. *ret_kind NULL: the
@@ -211,12 +212,45 @@ static struct err stop_run(struct invocation *invocation) {
 static const char stop_about[] =
     "Its whole process tree gets SIGTERM, and SIGKILL after the grace; runs below it end too.\n";
 
+static const struct flag stop_any_flags[] = {
+    OPTION_SWITCH("all", 'a', "Stop every run that lives."),
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Between SIGTERM and SIGKILL [5s]."),
+    OPTION_SWITCH("no-wait", 0, "Ask it to end, and leave."),
+    OPTION_END,
+};
+
+static void stopped_print(void *ctx, const json_t *run) {
+    end_print(ctx, run);
+}
+
+static struct err every_run_stop(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(text_done) struct text body = text_up_to(ACTION_BODY_MAX);
+    text_add_char(&body, '{');
+    struct err err = stop_body(invocation, &body);
+    text_add_char(&body, '}');
+    const struct stop_all with = {.body = &body,
+                                  .no_wait = args_on(&invocation->args, "no-wait"),
+                                  .stopped = stopped_print,
+                                  .ctx = invocation};
+    err = err_failed(err) ? err : talk_open(&talk, invocation);
+    return err_failed(err) ? err : stop_all(&talk, &with, &invocation->why);
+}
+
+static struct err stop_any(struct invocation *invocation) {
+    const bool all = args_on(&invocation->args, "all");
+    if (all == (invocation->args.operand_count > 0)) {
+        return err_why(&invocation->why, ERR_USAGE, "give the id of one run, or --all");
+    }
+    return all ? every_run_stop(invocation) : stop_run(invocation);
+}
+
 const struct command command_stop = {
-    COMMAND(NULL, "stop", "ID", "Stop a run with all that belongs to it."),
-    .flags = stop_flags,
+    COMMAND(NULL, "stop", "[ID]", "Stop a run with all that belongs to it, or every run."),
+    .flags = stop_any_flags,
     .talks = true,
     .about = stop_about,
-    .run = stop_run,
+    .run = stop_any,
 };
 
 const struct command command_job_stop = {

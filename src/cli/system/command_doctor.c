@@ -727,6 +727,7 @@ const struct command command_doctor = {
             "Check the daemon, its database and this system, and say what to do."),
     .flags = doctor_flags,
     .talks = true,
+    .starts_none = true,
     .about = "--deep also reads each page of the database file, free ones too, and compares all "
              "folders\n"
              "of the spool with their runs. It changes nothing, and may run beside the daemon.\n",

@@ -54,6 +54,11 @@ static const struct flag serve_flags[] = {
                 "A sign of life on streams that are silent."),
     SETTING_INT("drain", "DRAIN", "SECONDS", 0, 3600, "10",
                 "How long a stop waits for what is in flight."),
+    OPTION_TEXT("on-demand", 0, "COMMAND",
+                "Be the daemon that COMMAND started: listen on the socket in DIR alone, and end "
+                "when idle."),
+    SETTING_INT("idle-exit", "IDLE_EXIT", "SECONDS", 0, 31536000, "900",
+                "End after so long without work and clients, with --on-demand; 0: never."),
     SETTING_SWITCH("hold", "HOLD", "Begin and send nothing until 'drover release'."),
     SETTING_INT("hold-after", "HOLD_AFTER", "N", 0, 1000, "3",
                 "Hold after N crashes in a row within a minute of a start; 0: never."),
@@ -167,8 +172,10 @@ static void ready_print(void *ctx, const char *url, size_t tokens) {
     struct serving *serving = ctx;
     const struct invocation *invocation = serving->invocation;
     config_env_unknown(invocation->commands, &invocation->env, unknown_warn, serving);
-    printf("drover ready at %s\n", url);
-    fflush(stdout);
+    if (!args_given(&invocation->args, "on-demand")) { /* Stdout is the log then. */
+        printf("drover ready at %s\n", url);
+        fflush(stdout);
+    }
     if (tokens == 0 && isatty(STDERR_FILENO) && strncmp(url, "http", 4) == 0 &&
         !args_on(&invocation->args, "insecure-loopback")) {
         fprintf(stderr, "TCP needs a token, and there is none yet; 'drover token create' makes "
@@ -191,6 +198,8 @@ static struct serve_options options_of(const struct args *args) {
         .limits = {.connections_max = (size_t)args_int(args, "max-connections", 0),
                    .per_address_max = (unsigned)args_int(args, "max-per-address", 0),
                    .heartbeat_ms = (unsigned)args_int(args, "heartbeat", 0) * 1000},
+        .on_demand = args_text(args, "on-demand"),
+        .idle_exit_ms = (uint64_t)args_int(args, "idle-exit", 0) * 1000,
         .hold = args_on(args, "hold"),
         .starts_max = (uint32_t)args_int(args, "hold-after", 0),
         .no_cgroups = args_on(args, "no-cgroups"),

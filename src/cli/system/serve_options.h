@@ -25,6 +25,10 @@ struct serve_options {
     unsigned drain_ms;
     struct http_limits limits;
     const char *const *allowed_hosts, *const *allowed_origins; /* NULL: none. */
+    /* Command that started the daemon in the background, which then listens on the socket in `data`
+     * alone; NULL: it was started by itself. */
+    const char *on_demand;
+    uint64_t idle_exit_ms;      /* Time without work after which one on demand ends; 0: never. */
     bool hold;                  /* Nothing begins and nothing is sent until it is released. */
     uint32_t starts_max;        /* Failed starts in a row that make it hold; 0: none do. */
     bool no_cgroups;            /* Jobs get none, also where they could. */

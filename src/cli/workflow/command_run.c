@@ -109,10 +109,3 @@ const struct command command_resume = {
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };
-
-const struct command command_restart = {
-    COMMAND(NULL, "restart", "AGENT", "Ask an agent of a workflow anew that has not ended."),
-    .about = "What it did so far is thrown away. 'drover show RUN' tells the agents of a run. One\n"
-             "that has ended is run again by 'drover run --resume RUN --rerun AGENT'.\n",
-    ACTION("POST /api/v1/runs/{}/restart", .unknown = no_run, .print = run_print),
-};

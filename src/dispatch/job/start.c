@@ -30,7 +30,7 @@ enum {
     TURN_NS = 1000 * 1000,
     LARGE = 8 << 10, /* A spec from here on is read in the pool. */
 };
-enum { INHERITED_MAX = 64, OURS = 6, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
+enum { INHERITED_MAX = 64, OURS = 7, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
 
 /* A name that ends with '_' stands for all that begin with it. */
 static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
@@ -173,6 +173,7 @@ static bool variables_make(struct variables *variables, const struct flight_work
     *dot = '\0';
     put(variables, "DROVER_IDEMPOTENCY_KEY", run);
     put(variables, "DROVER_ATTEMPT", dot + 1);
+    put(variables, "DROVER_NO_START", "1"); /* The daemon is there, or comes back. */
     if (spec->sandbox) {
         /* The home is hidden half and writable nowhere, so programs get a fresh one: they find
          * neither the user's keys there nor a folder that refuses their caches. */

@@ -1,0 +1,388 @@
+/* autostart.c: see autostart.h.
+ *
+ *   connects? ── yes ──────────────────────────────────────────────> done
+ *      │ no            ┌─ it ended: busy (another daemon ends just now, or begins) ─> again
+ *   start.lock ── got ─┴─ spawn ── wait for the socket or its end ──> done, or its log
+ *      └── not got: pause, again
+ *
+ * A command that is killed between the lock and the socket leaves a daemon that goes on, or none.
+ * The next command finds that daemon by its socket, or starts another, which then loses the claim
+ * of the directory. */
+#include "cli/base/autostart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "cli/base/args.h"
+#include "store/datadir.h"
+
+enum { STEP_MS = 10, LOG_END_MAX = 256 << 10, LOG_LINES_SHOWN = 5, ROOM_MIN = 1 << 20 };
+
+/* --- Environment ------------------------------------------------------------------------------ */
+
+/* A name that ends with '_' stands for all that begin with it. Keys and servers of models are those
+ * that discovery reads (model/calls/models.c). TERM is not here: a daemon has no terminal. */
+static const char *const inherited[] = {
+    "HOME",    "USER",       "LOGNAME",   "SHELL",       "PATH",          "LANG",
+    "LC_",     "TZ",         "TMPDIR",    "XDG_",        "SSL_",          "CLAUDE_CONFIG_DIR",
+    "OPENAI_", "ANTHROPIC_", "DEEPSEEK_", "OLLAMA_HOST", "LLAMACPP_HOST", "DROVER_TEST_",
+};
+/* In lower case, as curl reads them, and in upper case. */
+static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"};
+
+static bool is_setting(const struct command *serve, struct bytes name) {
+    struct args_flags flags;
+    args_flags(serve, &flags);
+    for (unsigned at = 0; at < flags.count; at++) {
+        const char *env = flags.rows[at].flag->env;
+        if (env != NULL && bytes_is(name, env)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool autostart_inherits(const struct command *serve, const char *variable) {
+    const struct bytes name = {variable, strcspn(variable, "=")};
+    for (size_t i = 0; i < COUNT_OF(inherited); i++) {
+        size_t wanted = strlen(inherited[i]);
+        bool prefix = inherited[i][wanted - 1] == '_';
+        if ((prefix ? name.len > wanted : name.len == wanted) &&
+            strncmp(variable, inherited[i], wanted) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(proxies); i++) {
+        if (name.len == strlen(proxies[i]) && strncasecmp(variable, proxies[i], name.len) == 0) {
+            return true;
+        }
+    }
+    return is_setting(serve, name);
+}
+
+/* Owned by the caller (mem_free); the texts are borrowed. */
+static const char **environment_of(const struct autostart *start) {
+    size_t count = 0, kept = 0;
+    while (start->env->all[count] != NULL) {
+        count++;
+    }
+    const char **list = mem_new_array(count + 1, sizeof *list);
+    for (size_t i = 0; i < count; i++) {
+        if (autostart_inherits(start->serve, start->env->all[i])) {
+            list[kept++] = start->env->all[i];
+        }
+    }
+    return list;
+}
+
+/* --- The directory ---------------------------------------------------------------------------- */
+
+/* A path in the data directory, which is open: short, however deep that lies. */
+struct place {
+    char text[64];
+};
+
+static struct place place_of(int directory, const char *name) {
+    struct place place;
+    (void)snprintf(place.text, sizeof place.text, "/proc/self/fd/%d/%s", directory,
+                   name); /* Names of our own: they fit. */
+    return place;
+}
+
+static bool is_served(int directory) {
+    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s",
+                   place_of(directory, "drover.sock").text); /* Shorter than that. */
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
+                       errno == EAGAIN); /* The queue of the listener is full. */
+}
+
+static struct err owner_check(const struct autostart *start, int directory, struct why *why) {
+    struct stat about;
+    if (fstat(directory, &about) < 0) {
+        return path_why(err_from_errno(errno, "autostart: look"), start->data, "looked at", why);
+    }
+    if (about.st_uid == geteuid()) {
+        return ERR_OK;
+    }
+    const struct passwd *owner = getpwuid(about.st_uid);
+    return err_why(why, ERR_NO_PERMISSION,
+                   "the data directory %s belongs to user %s (uid %u), and its daemon must run as"
+                   " that user; choose another directory with --data",
+                   start->data, owner != NULL ? owner->pw_name : "unknown", about.st_uid);
+}
+
+static struct err directory_open(const struct autostart *start, int *ret_fd, struct why *why) {
+    struct err err = datadir_make(start->data, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(fd_release) int fd = open(start->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) { /* The owner is readable all the same. */
+        fd = open(start->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (fd < 0) {
+        return path_why(err_from_errno(errno, "autostart: open"), start->data, "opened", why);
+    }
+    err = owner_check(start, fd, why);
+    if (!err_failed(err)) {
+        *ret_fd = fd_take(&fd);
+    }
+    return err;
+}
+
+bool autostart_is_wanted(const char *data) {
+    AUTO(mem_release) char *mark = datadir_path(data, AUTOSTART_MARK);
+    return access(mark, F_OK) == 0;
+}
+
+/* --- The log ---------------------------------------------------------------------------------- */
+
+/* Adds at most `most` bytes of the end of a file; none where it cannot be read. */
+static void file_end_add(const char *data, const char *name, int64_t most, struct text *text) {
+    AUTO(mem_release) char *path = datadir_path(data, name);
+    AUTO(fd_release) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat about;
+    if (fd < 0 || fstat(fd, &about) < 0) {
+        return;
+    }
+    int64_t from = about.st_size > most ? about.st_size - most : 0;
+    char piece[16 << 10];
+    for (ssize_t got = 0; (got = pread(fd, piece, sizeof piece, from)) > 0; from += got) {
+        text_add(text, piece, (size_t)got);
+    }
+}
+
+struct err autostart_log_end(const char *data, size_t lines, struct text *ret_text) {
+    AUTO(text_done) struct text whole = text_up_to(4 * LOG_END_MAX);
+    file_end_add(data, AUTOSTART_LOG_OLD, LOG_END_MAX, &whole);
+    file_end_add(data, AUTOSTART_LOG, LOG_END_MAX, &whole);
+    if (text_failed(&whole)) {
+        return err_make(ERR_OUT_OF_MEMORY, "autostart: log");
+    }
+    size_t at = whole.len;
+    for (size_t seen = 0; at > 0; at--) {
+        if (whole.data[at - 1] == '\n' && at < whole.len && ++seen == lines) {
+            break;
+        }
+    }
+    text_add(ret_text, text_bytes(&whole).data + at, whole.len - at);
+    return ERR_OK;
+}
+
+/* The sentence, and the last lines of the log below it. */
+static struct err log_why(const struct autostart *start, struct err err, const char *sentence,
+                          struct why *why) {
+    AUTO(text_done) struct text end = text_up_to(4 * LOG_END_MAX);
+    struct err read = autostart_log_end(start->data, LOG_LINES_SHOWN, &end);
+    bool any = !err_failed(read) && end.len > 0;
+    if (any) {
+        fprintf(stderr, "drover: the log of the daemon, %s/" AUTOSTART_LOG ", ends with:\n%s",
+                start->data, end.data);
+    }
+    why_set(why, "%s", sentence);
+    return err;
+}
+
+static struct err log_open(const struct autostart *start, int directory, int *ret_fd,
+                           struct why *why) {
+    int fd = openat(directory, AUTOSTART_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        struct err err = err_from_errno(errno, "autostart: log");
+        why_set(why, "%s/" AUTOSTART_LOG " cannot be written: %s", start->data, strerror(err.os));
+        return err;
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+/* --- The process ------------------------------------------------------------------------------ */
+
+/* The file of this program by its name, so that a list of processes shows it; one that was removed
+ * or replaced since (an upgrade) by the link of the kernel. */
+static void program_path(char path[PATH_MAX]) {
+    static const char self[] = "/proc/self/exe";
+    struct stat ours, named;
+    ssize_t len = readlink(self, path, PATH_MAX - 1);
+    path[len > 0 ? len : 0] = '\0';
+    if (len <= 0 || stat(self, &ours) < 0 || stat(path, &named) < 0 ||
+        ours.st_ino != named.st_ino || ours.st_dev != named.st_dev) {
+        memcpy(path, self, sizeof self);
+    }
+}
+
+/* Signals are as a new process has them: this one may ignore or block some. */
+static void attributes_set(posix_spawnattr_t *attributes) {
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(attributes, &none);
+    posix_spawnattr_setsigdefault(attributes, &all);
+    posix_spawnattr_setflags(attributes,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+/* The daemon raises the soft limit of open files itself. */
+static int daemon_spawn(const struct autostart *start, int log, const char *by, pid_t *ret_pid) {
+    AUTO(mem_release) const char **environment = environment_of(start);
+    AUTO(mem_release)
+    char *absolute = realpath(start->data, NULL); /* The daemon changes its folder. */
+    char program[PATH_MAX];
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    program_path(program);
+    const char *const argv[] = {
+        "drover",      "serve", "--data", absolute != NULL ? absolute : start->data,
+        "--on-demand", by,      NULL};
+    int rc = posix_spawn_file_actions_init(&actions);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = posix_spawnattr_init(&attributes);
+    if (rc == 0) {
+        attributes_set(&attributes);
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        posix_spawn_file_actions_adddup2(&actions, log, STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
+        posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+        posix_spawn_file_actions_addchdir_np(&actions, "/");
+        rc = posix_spawn(ret_pid, program, &actions, &attributes, (char *const *)argv,
+                         (char *const *)environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+enum attempt { ATTEMPT_SERVED, ATTEMPT_AGAIN, ATTEMPT_FAILED };
+
+struct waiting {
+    const struct autostart *start;
+    int directory;
+    int64_t waited_ms;
+};
+
+static struct err waiting_pause(struct waiting *waiting) {
+    waiting->waited_ms += STEP_MS;
+    return waiting->start->pause(waiting->start->ctx, STEP_MS);
+}
+
+/* A full disk takes no line of the log, so it is looked at here. */
+static struct err ended_why(const struct waiting *waiting, struct why *why) {
+    const struct autostart *start = waiting->start;
+    struct statvfs room;
+    struct why sentence;
+    if (fstatvfs(waiting->directory, &room) == 0 &&
+        (uint64_t)room.f_bavail * room.f_frsize < ROOM_MIN) {
+        why_set(&sentence, "the disk of %s is full: %llu kB are free, and a daemon needs more",
+                start->data, (unsigned long long)room.f_bavail * room.f_frsize / 1024);
+        return log_why(start, err_make(ERR_DISK_FULL, "autostart: ended"), sentence.text, why);
+    }
+    return log_why(start, err_make(ERR_UNREACHABLE, "autostart: ended"),
+                   "the daemon that this command started has ended at once", why);
+}
+
+/* Until the socket of the process is there, or the process is gone. */
+static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *ret_attempt,
+                              struct why *why) {
+    struct err err = ERR_OK;
+    int status = 0;
+    while (!err_failed(err) && waiting->waited_ms < AUTOSTART_WAIT_MS) {
+        pid_t ended = waitpid(pid, &status, WNOHANG);
+        if (is_served(waiting->directory)) {
+            *ret_attempt = ATTEMPT_SERVED;
+            return ERR_OK;
+        }
+        if (ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == err_exit_code(ERR_BUSY)) {
+            *ret_attempt = ATTEMPT_AGAIN; /* A daemon that ends just now still has the directory. */
+            return waiting_pause(waiting);
+        }
+        if (ended == pid) {
+            *ret_attempt = ATTEMPT_FAILED;
+            return ended_why(waiting, why);
+        }
+        err = waiting_pause(waiting);
+    }
+    *ret_attempt = ATTEMPT_AGAIN; /* The caller sees that the time has run out. */
+    return err;
+}
+
+static struct err daemon_start(struct waiting *waiting, enum attempt *ret_attempt, pid_t *ret_pid,
+                               struct why *why) {
+    const struct autostart *start = waiting->start;
+    AUTO(fd_release) int log = -1;
+    char by[128];
+    (void)snprintf(by, sizeof by, "%s (pid %ld)", start->command,
+                   (long)getpid()); /* Cut at worst. */
+    *ret_attempt = ATTEMPT_FAILED;
+    struct err err = log_open(start, waiting->directory, &log, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    int rc = daemon_spawn(start, log, by, ret_pid);
+    if (rc != 0) {
+        return err_why(why, ERR_UNREACHABLE, "no daemon serves %s, and none can be started: %s",
+                       start->data, strerror(rc));
+    }
+    return daemon_wait(waiting, *ret_pid, ret_attempt, why);
+}
+
+struct err autostart_run(const struct autostart *start, int *ret_pid, struct why *why) {
+    struct waiting waiting = {.start = start, .directory = -1};
+    AUTO(fd_release) int directory = -1;
+    AUTO(fd_release) int lock = -1;
+    struct err err = directory_open(start, &directory, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    waiting.directory = directory;
+    lock = openat(directory, AUTOSTART_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0) {
+        err = err_from_errno(errno, "autostart: lock");
+        return err_why(why, err.code, "no daemon serves %s, and none can be started: %s",
+                       start->data, strerror(err.os));
+    }
+    *ret_pid = 0;
+    while (waiting.waited_ms < AUTOSTART_WAIT_MS) {
+        if (is_served(directory)) {
+            return ERR_OK;
+        }
+        if (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+            err = waiting_pause(&waiting);
+        } else if (is_served(directory)) { /* The last holder of the lock started it. */
+            return ERR_OK;
+        } else {
+            enum attempt attempt = ATTEMPT_FAILED;
+            pid_t pid = 0;
+            err = daemon_start(&waiting, &attempt, &pid, why);
+            *ret_pid = attempt == ATTEMPT_SERVED ? pid : 0;
+            (void)flock(lock, LOCK_UN); /* An unlock of our own lock cannot fail. */
+        }
+        if (err_failed(err) || *ret_pid != 0) {
+            return err;
+        }
+    }
+    struct why sentence;
+    why_set(&sentence,
+            "the daemon of %s has not answered for %d s; 'drover logs -f' shows what it"
+            " does",
+            start->data, AUTOSTART_WAIT_MS / 1000);
+    return log_why(start, err_make(ERR_UNREACHABLE, "autostart: wait"), sentence.text, why);
+}

@@ -1,0 +1,148 @@
+/* command_shutdown.c: drover shutdown; and drover restart, which without an operand is a shutdown
+ * and a start. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/base/action.h"
+#include "cli/base/commands.h"
+#include "cli/base/options.h"
+#include "cli/run/stop_all.h"
+#include "cli/run/view.h"
+#include "cli/system/local_daemon.h"
+
+#define VERSION "/api/v1/version"
+
+/* The daemon as it is, without starting one. */
+static struct err daemon_get(struct talk *talk, struct invocation *invocation,
+                             json_t **ret_daemon) {
+    struct err err = talk_open(talk, invocation);
+    talk_start_none(talk);
+    return err_failed(err) ? err : talk_get(talk, VERSION, ret_daemon, &invocation->why);
+}
+
+/* --- Shutdown --------------------------------------------------------------------------------- */
+
+static const struct flag shutdown_flags[] = {
+    OPTION_SWITCH("stop-all", 0, "Stop every run first."),
+    OPTION_END,
+};
+
+static void stopped_print(void *ctx, const json_t *run) {
+    const struct invocation *invocation = ctx;
+    if (!invocation->json) {
+        printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+    }
+}
+
+static struct err runs_count(struct talk *talk, int64_t *ret_runs, struct why *why) {
+    AUTO(json_release) json_t *page = NULL;
+    struct err err = talk_get(talk, "/api/v1/runs?live=1&limit=1&total=1", &page, why);
+    if (!err_failed(err)) {
+        *ret_runs = talk_int(page, "total");
+    }
+    return err;
+}
+
+static void end_print(const struct invocation *invocation, int pid, int64_t runs) {
+    if (invocation->json) {
+        printf("{\"pid\":%d,\"runs\":%lld}\n", pid, (long long)runs);
+        return;
+    }
+    printf("The daemon (pid %d) has ended.", pid);
+    if (runs > 0) {
+        printf(" %lld run%s not ended: commands go on by themselves, and the next daemon\n"
+               "goes on with all of them.",
+               (long long)runs, runs == 1 ? " has" : "s have");
+    }
+    putchar('\n');
+}
+
+static struct err shutdown_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *daemon = NULL;
+    int64_t runs = 0;
+    int pid = 0;
+    struct why *why = &invocation->why;
+    struct err err = daemon_get(&talk, invocation, &daemon);
+    if (err.code == ERR_UNREACHABLE && talk.options.url == NULL) {
+        why_set(why, "no daemon serves %s", talk.options.data);
+    }
+    if (!err_failed(err) && args_on(&invocation->args, "stop-all")) {
+        const struct stop_all with = {.stopped = stopped_print, .ctx = invocation};
+        err = stop_all(&talk, &with, why);
+    }
+    err = err_failed(err) ? err : runs_count(&talk, &runs, why);
+    err = err_failed(err) ? err : local_daemon_end(&talk, &pid, why);
+    if (!err_failed(err)) {
+        end_print(invocation, pid, runs);
+    }
+    return err;
+}
+
+const struct command command_shutdown = {
+    COMMAND(NULL, "shutdown", NULL, "End the daemon. Runs go on, or resume with the next daemon."),
+    .flags = shutdown_flags,
+    .talks = true,
+    .starts_none = true,
+    .about = "Answers in flight are finished first. Commands go on without a daemon; turns and\n"
+             "workflows resume when the next one starts. A daemon of a service manager may be\n"
+             "started again by it: stop the service instead.\n",
+    .run = shutdown_run,
+};
+
+/* --- Restart ---------------------------------------------------------------------------------- */
+
+static struct err daemon_restart(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *before = NULL, *now = NULL;
+    struct why *why = &invocation->why;
+    int pid = 0;
+    struct err err = daemon_get(&talk, invocation, &before);
+    const bool none = err.code == ERR_UNREACHABLE && talk.options.url == NULL;
+    if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {
+        return err_why(why, ERR_CONFLICT,
+                       "the daemon (pid %lld) was started by 'drover serve', which is started again"
+                       " where it was, for example with 'systemctl restart drover'",
+                       (long long)talk_int(before, "pid"));
+    }
+    err = none ? ERR_OK : err;
+    if (!err_failed(err) && !none) {
+        err = local_daemon_end(&talk, &pid, why);
+    }
+    err = err_failed(err) ? err : talk_start(&talk, why);
+    err = err_failed(err) ? err : talk_get(&talk, VERSION, &now, why);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(now);
+    } else if (!err_failed(err)) {
+        printf("The daemon of version %s (pid %lld) has started%s.\n", talk_text(now, "version"),
+               (long long)talk_int(now, "pid"), none ? "" : " and goes on with all runs");
+    }
+    return err;
+}
+
+/* The answer is the run as it is now. */
+static void run_print(const json_t *run) {
+    printf("%s %s\n", talk_text(run, "id"), run_words(run).text);
+}
+
+static struct err restart_run(struct invocation *invocation) {
+    static const struct action agent = {
+        "POST /api/v1/runs/{}/restart",
+        .unknown = "'{}' is no id of a run: 'drover ps' lists those that live", .print = run_print};
+    return invocation->args.operand_count > 0 ? action_do(invocation, &agent)
+                                              : daemon_restart(invocation);
+}
+
+const struct command command_restart = {
+    COMMAND(NULL, "restart", "[AGENT]", "Restart the daemon, or an agent of a workflow."),
+    .talks = true,
+    .about =
+        "Without AGENT, the daemon of the data directory ends and this program starts it, as\n"
+        "after an upgrade. Nothing is lost: commands go on meanwhile, the rest resumes. One\n"
+        "that was started by 'drover serve' is restarted where that was.\n"
+        "\n"
+        "An AGENT that has not ended begins again; what it did so far is thrown away. 'drover\n"
+        "show RUN' tells the agents of a run. One that has ended is run again by 'drover run\n"
+        "--resume RUN --rerun AGENT'.\n",
+    .run = restart_run,
+};

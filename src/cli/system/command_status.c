@@ -1,0 +1,188 @@
+/* command_status.c: drover status: the daemon, its runs, and its questions, on one screen. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/base/action.h"
+#include "cli/base/commands.h"
+#include "cli/run/view.h"
+
+enum { RUNS_SHOWN = 10, LINE_MAX_BYTES = 8 << 10 };
+
+/* Answers of the daemon. Lists are read whole. */
+enum { PART_DAEMON, PART_PROVIDERS, PART_RUNS, PART_APPROVALS, PART_STALLED, PART_USAGE, PARTS };
+static const struct {
+    const char *name, *path;
+    bool list;
+} parts[PARTS] = {
+    [PART_DAEMON] = {"daemon", "/api/v1/version", .list = false},
+    [PART_PROVIDERS] = {"providers", "/api/v1/providers", .list = true},
+    [PART_RUNS] = {"runs", "/api/v1/runs?live=1", .list = true},
+    [PART_APPROVALS] = {"approvals", "/api/v1/approvals", .list = true},
+    [PART_STALLED] = {"stalled", "/api/v1/inbox?state=stalled", .list = true},
+    [PART_USAGE] = {"usage_today", "/api/v1/usage?by=day&days=1", .list = false},
+};
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+static void daemon_print(const struct invocation *invocation, const json_t *daemon) {
+    const char *by = talk_text(daemon, "on_demand");
+    int64_t up_ms = world_wall_ms(invocation->world) - talk_int(daemon, "started_ms");
+    printf("daemon    pid %lld, version %s, up %s, started by %s\n",
+           (long long)talk_int(daemon, "pid"), talk_text(daemon, "version"),
+           run_span(up_ms > 0 ? up_ms : 0).text, by[0] != '\0' ? by : "drover serve");
+}
+
+/* Keys of the environment are those of the process that started the daemon. */
+static void provider_print(const json_t *provider, const char *on_demand) {
+    const char *origin = talk_text(provider, "origin");
+    const bool found = strcmp(origin, "set") != 0 && origin[0] != '\0';
+    printf("%s", talk_text(provider, "name"));
+    if (strcmp(origin, "built in") == 0) {
+        return;
+    }
+    if (!json_is_true(json_object_get(provider, "key_set"))) {
+        printf(" (no key)");
+    } else if (found && on_demand[0] != '\0') {
+        printf(" (%s of the environment of %s)", origin, on_demand);
+    } else if (found) {
+        printf(" (%s of the daemon's environment)", origin);
+    } else {
+        printf(" (key set)");
+    }
+}
+
+static void providers_print(const json_t *providers, const json_t *daemon) {
+    const char *on_demand = talk_text(daemon, "on_demand");
+    const size_t count = json_array_size(providers);
+    printf("models    %s", count == 0 ? "no provider; 'drover provider add' adds one" : "");
+    for (size_t i = 0; i < count; i++) {
+        fputs(i > 0 ? "\n          " : "", stdout);
+        provider_print(json_array_get(providers, i), on_demand);
+    }
+    putchar('\n');
+}
+
+static void waiting_print(const json_t *approvals, const json_t *stalled) {
+    const size_t asked = json_array_size(approvals), stuck = json_array_size(stalled);
+    if (asked > 0) {
+        printf("waiting   %zu question%s for you: 'drover approve' lists %s\n", asked,
+               asked == 1 ? "" : "s", asked == 1 ? "it" : "them");
+    }
+    if (stuck > 0) {
+        printf("%s   %zu notice%s cannot be delivered: 'drover inbox ls'\n",
+               asked > 0 ? "       " : "waiting", stuck, stuck == 1 ? "" : "s");
+    }
+    if (asked + stuck == 0) {
+        puts("waiting   nothing waits for you");
+    }
+}
+
+static void usage_print(const json_t *usage) {
+    const json_t *total = json_object_get(json_object_get(usage, "total"), "usage");
+    const json_t *cost = json_object_get(total, "cost_micros");
+    const long long calls = (long long)talk_int(total, "calls");
+    printf("today     %lld call%s of models", calls, calls == 1 ? "" : "s");
+    if (calls > 0 && json_is_integer(cost)) {
+        printf(", $%.4f%s", (double)json_integer_value(cost) / 1e6,
+               talk_int(total, "cost_unknown") > 0 ? " and calls of unknown cost" : "");
+    } else if (calls > 0) {
+        printf(", of unknown cost");
+    }
+    putchar('\n');
+}
+
+static void runs_print(const struct invocation *invocation, const json_t *runs) {
+    const size_t count = json_array_size(runs);
+    AUTO(text_done) struct text text = text_up_to(1 << 20);
+    struct run_view view = run_view_fitted(invocation);
+    if (count == 0) {
+        puts("runs      none");
+        return;
+    }
+    printf("runs      %zu\n", count);
+    run_view_head(&view, &text);
+    for (size_t i = 0; i < count && i < RUNS_SHOWN; i++) {
+        run_view_row(&view, json_array_get(runs, i), &text);
+    }
+    if (count > RUNS_SHOWN) {
+        text_addf(&text, "and %zu more: 'drover ps' lists all\n", count - RUNS_SHOWN);
+    }
+    fputs(text_bytes(&text).data, stdout);
+}
+
+static void status_print(const struct invocation *invocation, const struct talk *talk,
+                         json_t *const answers[PARTS]) {
+    const json_t *daemon = answers[PART_DAEMON];
+    const bool local = talk->options.url == NULL;
+    daemon_print(invocation, daemon);
+    printf("%s      %s\n", local ? "data" : "url ", local ? talk->options.data : talk->options.url);
+    if (json_is_true(json_object_get(daemon, "held"))) {
+        puts("hold      nothing starts before 'drover release', which first shows what would");
+    }
+    providers_print(answers[PART_PROVIDERS], daemon);
+    waiting_print(answers[PART_APPROVALS], answers[PART_STALLED]);
+    usage_print(answers[PART_USAGE]);
+    runs_print(invocation, answers[PART_RUNS]);
+}
+
+/* --- The command ------------------------------------------------------------------------------ */
+
+/* No daemon is an answer too, and the exit code says it to a script. */
+static struct err none_print(struct invocation *invocation, const struct talk *talk) {
+    const char *data = talk->options.data;
+    if (invocation->json) {
+        AUTO(text_done) struct text line = text_up_to(LINE_MAX_BYTES);
+        text_add_str(&line, "{\"daemon\":null");
+        text_add_member(&line, "data", bytes_of(data));
+        text_add_str(&line, "}\n");
+        fputs(text_bytes(&line).data, stdout);
+    } else {
+        printf("daemon    none; a command that needs one starts it\ndata      %s\n", data);
+    }
+    invocation->exit_code = err_exit_code(ERR_UNREACHABLE);
+    return ERR_OK;
+}
+
+static void answers_release(json_t *(*answers)[PARTS]) {
+    for (size_t i = 0; i < PARTS; i++) {
+        json_release(&(*answers)[i]);
+    }
+}
+
+static void json_all_print(json_t *const answers[PARTS]) {
+    AUTO(json_release) json_t *all = json_object();
+    for (size_t i = 0; i < PARTS; i++) {
+        (void)json_object_set(all, parts[i].name, answers[i]); /* Missing at worst. */
+    }
+    talk_print(all);
+}
+
+static struct err status_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(answers_release) json_t *answers[PARTS] = {NULL};
+    struct err err = talk_open(&talk, invocation);
+    for (size_t i = 0; i < PARTS && !err_failed(err); i++) {
+        err = parts[i].list ? action_rows(&talk, parts[i].path, &answers[i], &invocation->why)
+                            : talk_get(&talk, parts[i].path, &answers[i], &invocation->why);
+    }
+    if (err.code == ERR_UNREACHABLE && talk.options.url == NULL) {
+        return none_print(invocation, &talk);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        json_all_print(answers);
+    } else {
+        status_print(invocation, &talk, answers);
+    }
+    return ERR_OK;
+}
+
+const struct command command_status = {
+    COMMAND(NULL, "status", NULL, "Show the daemon, what runs, and what waits for you."),
+    .talks = true,
+    .starts_none = true,
+    .about = "Exit code: 0 when a daemon is there, 9 when there is none. None is started.\n",
+    .run = status_run,
+};

@@ -1,0 +1,19 @@
+/* local_daemon.h: the process of the daemon that serves a data directory.
+ *
+ * Promise    the process is found by its socket, never by a number in a file, and is held by a
+ *            pidfd: a signal reaches it, or nobody.
+ * Ownership  all is borrowed for the call.
+ * Threads    one.
+ * Failure    ERR_USAGE: it is reached over TCP, so it may be on another machine.
+ *            ERR_NO_PERMISSION: it is another user's, or in another PID namespace.
+ *            ERR_INTERRUPTED: the user waits no longer; the daemon ends all the same.
+ */
+#ifndef DROVER_CLI_SYSTEM_LOCAL_DAEMON_H
+#define DROVER_CLI_SYSTEM_LOCAL_DAEMON_H
+
+#include "cli/base/api.h"
+
+/* Sends SIGTERM to the daemon with which `talk` is connected, and waits until it is gone. */
+MUST_CHECK struct err local_daemon_end(struct talk *talk, int *ret_pid, struct why *why);
+
+#endif
