@@ -159,6 +159,13 @@ test("service install takes over a daemon, and its job goes on; rm ends the serv
   assert.match(readFileSync(service.unit, "utf8"), / --listen "127\.0\.0\.1:0"$/m);
   assert.equal((await service.run(["service", "install", "--listen", "nonsense"])).code, 2);
 
+  // Another directory, with a daemon of its own, while the service runs.
+  const other = path.join(path.dirname(service.data), "other");
+  const second = await new Daemon({ data: other, listen: `unix:${other}/drover.sock` }).start();
+  const moved = await service.run(["service", "install", "--data", other]);
+  assert.equal(moved.code, 0, moved.stderr);
+  assert.equal((await second.ended()).code, 0);
+
   const removed = await service.run(["service", "rm"]);
   assert.equal(removed.code, 0, removed.stderr);
   assert.ok(!existsSync(service.unit));

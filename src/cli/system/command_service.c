@@ -225,10 +225,14 @@ static pid_t daemon_pid(struct client *client) {
     return peer.pid;
 }
 
-/* Ends the daemon that answers there, if any, in order: what it does is settled or goes on. */
-static struct err daemon_end(struct client *client, const char *data, struct why *why) {
+/* Ends the daemon that answers there, if any, in order: what it does is settled or goes on. That of
+ * the service, whose pid is `main_pid`, is left to systemd. */
+static struct err daemon_end(struct client *client, const char *data, struct bytes main_pid,
+                             struct why *why) {
     pid_t pid = daemon_pid(client);
-    if (pid <= 0) {
+    char number[24];
+    (void)snprintf(number, sizeof number, "%d", (int)pid); /* A pid is short. */
+    if (pid <= 0 || bytes_is(main_pid, number)) {
         return ERR_OK;
     }
     AUTO(fd_release) int process = pidfd_open(pid, 0);
@@ -320,10 +324,8 @@ static struct err service_start(struct client *client, const struct place *place
     static const char *const restart[] = {"restart", SYSTEMCTL_UNIT, NULL};
     struct err err = systemctl_run(reload, NULL /* not wanted */, why);
     err = err_failed(err) ? err : state_ask(state, why);
-    /* A daemon of the unit is restarted by systemd; another one holds the directory. */
-    if (!err_failed(err) && !bytes_is(state_value(state, "ActiveState"), "active")) {
-        err = daemon_end(client, place->data, why);
-    }
+    err =
+        err_failed(err) ? err : daemon_end(client, place->data, state_value(state, "MainPID"), why);
     err = err_failed(err) ? err : systemctl_run(enable, NULL /* not wanted */, why);
     return err_failed(err) ? err : systemctl_run(restart, NULL /* not wanted */, why);
 }
