@@ -265,6 +265,9 @@ def all_stages(every_kill, turn, seed):
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
               second_run=True),
         Stage("demo", ["./scripts/demo"], count_exit, timeout_s=120, second_run=True),
+        # It makes a root of its own and installs packages there.
+        Stage("package in a bare root", ["./test/package/run"], count_exit)
+        if every_kill else None,
     ]
     return builds, [stage for stage in tests if stage is not None]
 

@@ -31,7 +31,8 @@ static const struct flag client_dir[] = {
     OPTION_END,
 };
 static const struct flag client_url[] = {
-    OPTION_TEXT("url", 0, "URL", "Reach the daemon over TCP instead; the token is in DROVER_TOKEN.",
+    OPTION_TEXT("url", 0, "URL",
+                "http://HOST:PORT or unix:PATH instead; the token is in DROVER_TOKEN.",
                 .env = "DROVER_URL"),
     OPTION_END,
 };

@@ -3,6 +3,8 @@
 
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/manual.h"
+#include "cli/base/options.h"
 
 enum { NAME_COLUMN = 24, FLAG_COLUMN = 30 };
 
@@ -80,6 +82,9 @@ void help_print(const struct command *const *commands, const struct args *args, 
 /* The words are read as the command they name, so that a typo gets the same hint. */
 static struct err help_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
+    if (args_given(args, "man")) {
+        return manual_write(invocation->commands, args_text(args, "man"), &invocation->why);
+    }
     const char *argv[] = {"drover", args->operand_count > 0 ? args->operands[0] : "--help",
                           args->operand_count > 1 ? args->operands[1] : "--help", "--help"};
     struct args named;
@@ -91,10 +96,16 @@ static struct err help_run(struct invocation *invocation) {
     return err;
 }
 
+static const struct flag help_flags[] = {
+    OPTION_TEXT("man", 0, "DIR", "Write all manual pages into this folder instead."),
+    OPTION_END,
+};
+
 const struct command command_help = {
     .name = "help",
     .summary = "Show help on a command.",
     .operands = "[COMMAND]",
     .operands_max = 2,
+    .flags = help_flags,
     .run = help_run,
 };
