@@ -148,6 +148,9 @@ golden("data-directory", async (record) => {
   const daemon = await record.daemon();
   await record.cli(daemon, ["du"], { shown: sizes });
   await record.cli(daemon, ["du", "--json"], { shown: sizes });
+  await record.cli(daemon, ["bugreport", "-o", path.join(record.folder, "report.txt")]);
+  await record.cli(daemon, ["bugreport", "-o", path.join(record.folder, "report.txt")]);
+  await record.cli(daemon, ["bugreport", "--json", "-o", path.join(record.folder, "other.txt")]);
   await record.cli(daemon, ["doctor"], { shown: checks });
   await record.cli(daemon, ["doctor", "--json"], { shown: jsonChecks });
   const copy = path.join(record.folder, "copy.db");
