@@ -23,6 +23,7 @@
 #include "journal/pruner.h"
 #include "main/deletion.h"
 #include "main/descriptors.h"
+#include "main/notifier.h"
 #include "main/report/disk_watch.h"
 #include "main/report/metrics.h"
 #include "main/report/notices.h"
@@ -53,6 +54,7 @@ struct daemon {
     struct pulse pulse;
     struct notices notices;
     struct disk_watch disk;
+    struct notifier notifier;
     struct failed_starts *starts; /* Owned; NULL: its file could not be opened. */
     struct timer lasted;          /* Until this life counts as a good one. */
 
@@ -123,6 +125,7 @@ static void turn_slow(void *ctx, uint64_t cpu_ns) {
 static void run_note(void *ctx, struct bytes note) {
     struct daemon *daemon = ctx;
     work_run_note(daemon->work, note);
+    notifier_run_note(&daemon->notifier, note);
 }
 
 static void inbox_note(void *ctx, struct bytes note) {
@@ -200,6 +203,21 @@ static void metrics_write(void *ctx, struct text *text) {
     disk_watch_metrics(&daemon->disk, text);
 }
 
+static void child_ended(void *ctx, int pid, int status) {
+    struct daemon *daemon = ctx;
+    notifier_child_ended(&daemon->notifier, pid, status);
+}
+
+static bool work_is_stuck(void *ctx, struct why *ret_why) {
+    const struct daemon *daemon = ctx;
+    return err_failed(work_ready(daemon->work, ret_why));
+}
+
+static int64_t notices_stalled(void *ctx) {
+    const struct daemon *daemon = ctx;
+    return work_stalled(daemon->work);
+}
+
 /* For routes that begin a run. */
 static struct err room_for_run(void *ctx, struct why *why) {
     struct daemon *daemon = ctx;
@@ -240,6 +258,7 @@ static void stop_begin(struct daemon *daemon) {
     failed_starts_good(daemon->starts, LIFE_ENDS);
     deletion_stop(&daemon->deletion);
     disk_watch_stop(&daemon->disk);
+    notifier_stop(&daemon->notifier);
     pruner_stop(daemon->pruner);
     daemon->pruner = NULL;
     if (daemon->http != NULL) {
@@ -342,6 +361,16 @@ static void serving_begin(struct daemon *daemon) {
     work_begin(daemon->work);
     notices_hold(&daemon->notices, daemon->starts);
     deletion_start(&daemon->deletion, daemon->loop, daemon->store, daemon->options->log);
+    const struct notifier_options of_notifier = {.loop = daemon->loop,
+                                                 .store = daemon->store,
+                                                 .log = daemon->options->log,
+                                                 .connections =
+                                                     work_providers_api(daemon->work)->connections,
+                                                 .after_ms = daemon->options->notify_after_ms,
+                                                 .stuck = work_is_stuck,
+                                                 .stalled = notices_stalled,
+                                                 .ctx = daemon};
+    notifier_start(&daemon->notifier, &of_notifier);
     disk_watch_start(&daemon->disk, &(struct disk_watch){.loop = daemon->loop,
                                                          .store = daemon->store,
                                                          .log = daemon->options->log,
@@ -481,6 +510,8 @@ static struct err store_begin(struct daemon *daemon) {
                                    .store = daemon->store,
                                    .hub = daemon->hub,
                                    .chores = &daemon->deletion.chores,
+                                   .child_ended = child_ended,
+                                   .ctx = daemon,
                                    .files = daemon->files,
                                    .starts = daemon->starts};
     const struct blobs_options of_blobs = {
@@ -557,6 +588,7 @@ static void rooms_close(struct daemon *daemon) {
     loop_close(daemon->loop);
     token_table_free(daemon->tokens);
     notices_done(&daemon->notices);
+    notifier_done(&daemon->notifier);
     text_done(&daemon->page.rows);
     failed_starts_close(daemon->starts);
     datadir_release(daemon->claim);

@@ -33,8 +33,11 @@ struct err processes_open(const struct serve_options *serve, struct loop *loop,
     if (cgroups_path(processes->cgroups) == NULL) {
         processes->no_cgroups = why;
     }
-    const struct holders_options with = {
-        .loop = loop, .spool = processes->spool, .data_dir = processes->data_dir};
+    const struct holders_options with = {.loop = loop,
+                                         .spool = processes->spool,
+                                         .data_dir = processes->data_dir,
+                                         .child_ended = processes->child_ended,
+                                         .ctx = processes->ctx};
     return holders_open(&with, &processes->holders);
 }
 

@@ -26,9 +26,12 @@ struct processes {
     struct holders *holders;
     struct cgroups *cgroups;
     struct why no_cgroups; /* Why commands get none; "": they do. */
+    /* Set before processes_open: a child that is no holder ended. NULL: nobody asks. */
+    void (*child_ended)(void *ctx, int pid, int status);
+    void *ctx;
 };
 
-/* `processes` is zeroed. */
+/* `processes` is zeroed, but for child_ended. */
 MUST_CHECK struct err processes_open(const struct serve_options *serve, struct loop *loop,
                                      struct processes *processes);
 /* After whoever uses it. The loop must turn again, or end. */

@@ -395,6 +395,8 @@ static void turns_begin(struct work *work) {
 
 static struct err rooms_open(struct work *work, struct why *why) {
     const struct work_options *options = &work->options;
+    work->processes.child_ended = options->child_ended;
+    work->processes.ctx = options->ctx;
     struct err err = processes_open(options->serve, options->loop, &work->processes);
     if (!err_failed(err) && cgroups_path(work->processes.cgroups) == NULL) {
         log_event(work->log, LOG_INFO, "commands get no cgroups of their own",
@@ -697,6 +699,12 @@ const char *work_data_dir(const struct work *work) {
 
 struct err work_ready(const struct work *work, struct why *why) {
     return effects_stuck(work->effects, why) ? err_make(ERR_STALLED, "work: ready") : ERR_OK;
+}
+
+int64_t work_stalled(const struct work *work) {
+    struct deliver_stats stats;
+    deliver_get_stats(work->deliver, &stats);
+    return (int64_t)stats.stalled;
 }
 
 void work_status_write(const struct work *work, struct text *text) {

@@ -30,6 +30,9 @@ struct work_options {
     struct hub *hub; /* For the API, as are the chores. */
     struct chores *chores;
     struct failed_starts *starts; /* Borrowed; NULL: none are counted. */
+    /* A child of the daemon that is no holder ended. */
+    void (*child_ended)(void *ctx, int pid, int status);
+    void *ctx;
     uint64_t files; /* Soft limit of descriptors, as it was before the daemon raised its own. */
 };
 MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,
@@ -44,6 +47,9 @@ void work_close(struct work *work);
 
 /* ERR_STALLED: work without a named wait makes no progress; `why` says which. */
 MUST_CHECK struct err work_ready(const struct work *work, struct why *why);
+
+/* Number of notices that failed so often that they are tried hourly. */
+MUST_CHECK int64_t work_stalled(const struct work *work);
 
 /* Members of /readyz: number of folders in the spool whose runs the database does not know, as seen
  * at the start, and the use of descriptors. */

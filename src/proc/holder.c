@@ -106,10 +106,12 @@ struct started {
 };
 
 struct holders {
-    struct loop *loop;       /* Borrowed. */
-    struct spool *spool;     /* Borrowed. */
-    char *program;           /* Owned: a path. */
-    struct reap *reap;       /* Owned. */
+    struct loop *loop;   /* Borrowed. */
+    struct spool *spool; /* Borrowed. */
+    char *program;       /* Owned: a path. */
+    struct reap *reap;   /* Owned. */
+    void (*child_ended)(void *ctx, int pid, int status);
+    void *child_ctx;         /* Borrowed. */
     struct holder *live;     /* First of a list. */
     struct started *started; /* Owned. */
     size_t started_count, started_size;
@@ -225,7 +227,11 @@ static void on_reaped(void *ctx, struct reap_ended ended) {
         at--;
     }
     if (at == 0) {
-        holders->stats.reaped += !nursery_reaped(&holders->nursery, ended.pid);
+        const bool other = !nursery_reaped(&holders->nursery, ended.pid);
+        holders->stats.reaped += other;
+        if (other && holders->child_ended != NULL) {
+            holders->child_ended(holders->child_ctx, ended.pid, ended.status);
+        }
         return;
     }
     struct holder *holder = holders->started[at - 1].holder;
@@ -679,6 +685,8 @@ struct err holders_open(const struct holders_options *options, struct holders **
     }
     holders->loop = options->loop;
     holders->spool = options->spool;
+    holders->child_ended = options->child_ended;
+    holders->child_ctx = options->ctx;
     holders->program = path;
     path = NULL; /* Handed over. */
     holders->buffer = mem_new(BUFFER_SIZE);

@@ -28,6 +28,9 @@ struct holders_options {
     struct loop *loop;    /* Borrowed for life. */
     struct spool *spool;  /* Borrowed for life. */
     const char *data_dir; /* The program is written to DIR/libexec/HASH/holder if it isn't there. */
+    /* A child that is no holder ended; `status` as waitpid(2) has it. May be NULL. */
+    void (*child_ended)(void *ctx, int pid, int status);
+    void *ctx;
 };
 /* Blocks on the disk: before the loop runs. Also makes this process the reaper of orphans, and deaf
  * to SIGPIPE. Nobody else may wait for children. */

@@ -64,6 +64,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
     instructions: null,
     effort: null,
     window: null,
+    notify_command: null,
     changed_ms: null,
     model: "scripted/demo",
     model_from: "option",

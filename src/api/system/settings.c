@@ -46,8 +46,9 @@ static struct bytes *model_at(struct settings *settings, unsigned which) {
 
 struct change_op {
     struct request request;
-    json_t *models[MODELS], *instructions, *effort, *window; /* NULL: not named. */
-    struct settings given;                                   /* Borrowed from the exchange. */
+    json_t *models[MODELS], *instructions, *effort, *window, *command; /* NULL: not named. */
+    struct text argv;             /* Owned: `command` as JSON. */
+    struct settings given;        /* Borrowed from the exchange. */
     bool found[MODELS];           /* Whether each names a connection that needs no row. */
     struct settings_kept *merged; /* Owned: as they were committed. */
 };
@@ -55,6 +56,7 @@ struct change_op {
 #define AT(member) .at = offsetof(struct change_op, member)
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
+#define WORDS "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}}"
 #define EFFORTS "{\"enum\":[\"low\",\"medium\",\"high\",null]}"
 static const struct field change_rows[] = {
     {.name = "default_model", .kind = FIELD_JSON, AT(models[0]), .schema = TEXT},
@@ -63,6 +65,7 @@ static const struct field change_rows[] = {
     {.name = "instructions", .kind = FIELD_JSON, AT(instructions), .schema = TEXT},
     {.name = "effort", .kind = FIELD_JSON, AT(effort), .schema = EFFORTS},
     {.name = "window", .kind = FIELD_JSON, AT(window), .schema = NUMBER},
+    {.name = "notify_command", .kind = FIELD_JSON, AT(command), .schema = WORDS},
 };
 static const struct field_set change_fields = {FIELD_ROWS(change_rows), .use = FIELD_CHANGED};
 
@@ -101,6 +104,24 @@ static bool model_fits(struct bytes model) {
     return model.len == 0 || (connection_name_valid(name) && rest > 0 && rest <= MODEL_NAME_MAX);
 }
 
+/* The words of a command, without NUL, as they are stored. */
+static struct err command_take(struct change_op *change) {
+    const json_t *argv = change->command;
+    bool fits = json_is_array(argv) && json_array_size(argv) > 0 &&
+                json_array_size(argv) <= SETTINGS_COMMAND_WORDS;
+    for (size_t i = 0; fits && i < json_array_size(argv); i++) {
+        struct bytes word;
+        fits = text_of(json_array_get(argv, i), SETTINGS_COMMAND_MAX, &word) &&
+               (i > 0 || word.len > 0);
+    }
+    text_init(&change->argv, SETTINGS_COMMAND_MAX);
+    if (fits && !err_failed(json_write(argv, &change->argv)) && !text_failed(&change->argv)) {
+        change->given.notify_command = text_bytes(&change->argv);
+        return ERR_OK;
+    }
+    return bad(change, "notify_command", "an array of 1 to 32 strings, at most 4096 bytes");
+}
+
 static struct err change_read(void *ctx) {
     struct change_op *change = ctx;
     struct settings *given = &change->given;
@@ -119,6 +140,12 @@ static struct err change_read(void *ctx) {
         (!text_of(change->effort, 16, &given->effort) ||
          (given->effort.len > 0 && !settings_effort_valid(given->effort)))) {
         return bad(change, "effort", "low, medium or high");
+    }
+    if (change->command != NULL && !json_is_null(change->command)) {
+        struct err err = command_take(change);
+        if (err_failed(err)) {
+            return err;
+        }
     }
     if (change->window == NULL || json_is_null(change->window)) {
         return ERR_OK;
@@ -178,6 +205,8 @@ static struct err change_work(struct tx *tx, void *ctx) {
     settings.instructions =
         change->instructions != NULL ? given->instructions : settings.instructions;
     settings.effort = change->effort != NULL ? given->effort : settings.effort;
+    settings.notify_command =
+        change->command != NULL ? given->notify_command : settings.notify_command;
     settings.window = change->window != NULL ? given->window : settings.window;
     err = tx_settings_write(tx, &settings);
     if (!err_failed(err)) {
@@ -202,6 +231,7 @@ static enum request_next change_done(void *ctx, struct err *io_result) {
 static void change_end(void *ctx, struct err result) {
     struct change_op *change = ctx;
     settings_kept_free(change->merged);
+    text_done(&change->argv);
 }
 
 static const struct request_kind change = {
@@ -220,7 +250,8 @@ static const struct request_kind change = {
 
 #define PROPERTIES                                                                                 \
     "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"title_model\":" TEXT                   \
-    ",\"instructions\":" TEXT ",\"effort\":" EFFORTS ",\"window\":" NUMBER
+    ",\"instructions\":" TEXT ",\"effort\":" EFFORTS ",\"window\":" NUMBER                         \
+    ",\"notify_command\":" WORDS
 
 static const char answer[] =
     "{\"type\":\"object\",\"properties\":{" PROPERTIES ",\"changed_ms\":" NUMBER

@@ -11,8 +11,8 @@
 
 #define SETTINGS "/api/v1/settings"
 
-static const char *const keys[] = {"default_model", "instructions", "effort",
-                                   "review_model",  "title_model",  "window"};
+static const char *const keys[] = {"default_model", "instructions", "effort",        "review_model",
+                                   "title_model",   "window",       "notify_command"};
 
 #define CONFIG_ABOUT                                                                               \
     "  default_model   CONNECTION/MODEL, for sessions that name none\n"                            \
@@ -22,6 +22,8 @@ static const char *const keys[] = {"default_model", "instructions", "effort",
     "  title_model     CONNECTION/MODEL that names sessions [that of the turn]; scripted/demo:\n"  \
     "                  none, the first words are the name\n"                                       \
     "  window          tokens that a prompt may have, whatever is known of its model\n"            \
+    "  notify_command  JSON array, the command that tells you of questions, ends and stalls;\n"    \
+    "                  {event}, {run}, {title} and {text} are replaced in it\n"                    \
     "These are data of the daemon, shared by all clients. The configuration file (config.json,\n"  \
     "see 'drover serve --help') is another thing: what one daemon needs before it has any data.\n"
 
@@ -40,7 +42,7 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
     }
     return err_why(why, ERR_USAGE,
                    "'%.100s' is none of default_model, instructions, effort, review_model, "
-                   "title_model, window",
+                   "title_model, window, notify_command",
                    text);
 }
 
@@ -52,6 +54,8 @@ static void value_print(const json_t *settings, const char *key) {
         printf("%s\n", json_string_value(value));
     } else if (json_is_integer(value)) {
         printf("%lld\n", (long long)json_integer_value(value));
+    } else if (json_is_array(value)) {
+        talk_print(value);
     }
 }
 
@@ -107,6 +111,18 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
+static struct err command_add(struct text *patch, const char *value, struct why *why) {
+    AUTO(json_release) json_t *argv = NULL;
+    struct why detail = {.text = ""};
+    text_add_str(patch, value);
+    return !err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &argv, &detail))
+               ? ERR_OK
+               : err_why(why, ERR_USAGE,
+                         "notify_command: a JSON array is needed, as [\"notify-send\", \"{title}\","
+                         " \"{text}\"]: %.200s",
+                         detail.text);
+}
+
 static struct err set_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *settings = NULL;
@@ -135,6 +151,8 @@ static struct err set_run(struct invocation *invocation) {
                            value);
         }
         text_add_int(&patch, number);
+    } else if (strcmp(key, "notify_command") == 0) {
+        err = command_add(&patch, value, &invocation->why);
     } else {
         struct bytes bytes = bytes_of(value);
         lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);

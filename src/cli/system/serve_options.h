@@ -35,6 +35,7 @@ struct serve_options {
     int64_t keep_days;          /* How long they stay; 0: for ever. */
     int64_t keep_bytes;         /* What they may take on the disk; 0: any size. */
     int64_t max_bytes;          /* Size of `data` at which no new run is taken; 0: any. */
+    int64_t notify_after_ms;    /* Duration from which on the end of a run is a notification. */
     int64_t attachment_max;     /* Bytes of one image. */
     const char *webhook_allow;  /* Addresses that are not public; NULL: none. */
     const char *webhook_secret; /* A file; NULL: one in `data`, made if need be. */

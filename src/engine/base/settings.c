@@ -5,13 +5,14 @@
 #include "base/memory.h"
 #include "rules/provider/provider.h"
 
-/* The settings that are texts, in the order of the JSON. */
+/* The settings that are texts, in the order of the JSON; from ARRAYS_FROM on, arrays as JSON. */
 #define AT(member) offsetof(struct settings, member)
-static const char *const text_names[] = {"default_model", "instructions", "effort",
-                                         "review_model",  "title_model",  NULL};
-static const size_t texts_at[] = {AT(default_model), AT(instructions), AT(effort), AT(review_model),
-                                  AT(title_model)};
-enum { TEXTS = COUNT_OF(texts_at) };
+static const char *const text_names[] = {
+    "default_model", "instructions",   "effort", "review_model",
+    "title_model",   "notify_command", NULL};
+static const size_t texts_at[] = {AT(default_model), AT(instructions), AT(effort),
+                                  AT(review_model),  AT(title_model),  AT(notify_command)};
+enum { TEXTS = COUNT_OF(texts_at), ARRAYS_FROM = TEXTS - 1 };
 
 static struct bytes *text_at(struct settings *settings, size_t at) {
     return (struct bytes *)(void *)((char *)settings + texts_at[at]);
@@ -26,7 +27,13 @@ void settings_write_json(const struct settings *settings, struct text *text) {
     struct settings shown = *settings;
     text_add_char(text, '{');
     for (size_t i = 0; i < TEXTS; i++) {
-        text_add_member_or_null(text, text_names[i], *text_at(&shown, i));
+        const struct bytes value = *text_at(&shown, i);
+        if (i < ARRAYS_FROM || value.len == 0) {
+            text_add_member_or_null(text, text_names[i], value);
+        } else {
+            text_add_name(text, text_names[i]);
+            json_add_stored(text, value);
+        }
     }
     text_add_member_int_or_null(text, "window", settings->window, settings->window > 0);
     text_add_member_int_or_null(text, "changed_ms", settings->changed_ms, settings->changed_ms > 0);
@@ -80,7 +87,10 @@ struct err tx_settings_read(struct tx *tx, struct settings *ret_settings) {
         unsigned at = 0;
         settings.changed_ms = changed_ms > settings.changed_ms ? changed_ms : settings.changed_ms;
         err = json_parse_wrapped(rows_text(rows, 1), &json, NULL /* no why */);
-        if (json_is_string(json) && bytes_find(rows_text(rows, 0), text_names, &at)) {
+        const bool known = bytes_find(rows_text(rows, 0), text_names, &at);
+        if (known && at >= ARRAYS_FROM && json_is_array(json)) {
+            *text_at(&settings, at) = tx_copy(tx, rows_text(rows, 1));
+        } else if (known && at < ARRAYS_FROM && json_is_string(json)) {
             const struct bytes text = {json_string_value(json), json_string_length(json)};
             *text_at(&settings, at) = tx_copy(tx, text);
         } else if (json_is_integer(json) && bytes_is(rows_text(rows, 0), "window")) {
@@ -114,7 +124,9 @@ struct err tx_settings_write(struct tx *tx, const struct settings *settings) {
     for (size_t i = 0; i < TEXTS && !err_failed(err); i++) {
         const struct bytes value = *text_at(&given, i);
         AUTO(text_done) struct text json = text_up_to((size_t)SETTINGS_INSTRUCTIONS_MAX * 8);
-        if (value.len > 0) {
+        if (value.len > 0 && i >= ARRAYS_FROM) {
+            text_add(&json, value.data, value.len);
+        } else if (value.len > 0) {
             text_add_json(&json, value.data, value.len);
         }
         err = row_write(tx, text_names[i], &json);

@@ -6,6 +6,7 @@
  *   review_model    CONNECTION/MODEL that looks at calls under `review`; not set: the turn's own
  *   title_model     CONNECTION/MODEL that names sessions; not set: the turn's own
  *   window          tokens: what a prompt may have, whatever is known of its model
+ *   notify_command  argv of the command that tells a person what happened; not set: none
  *
  * These are rows, shared by every client. What one process of the daemon needs before it has rows
  * (addresses, files, limits) is its configuration (docs/configuration.md).
@@ -27,6 +28,8 @@
 enum {
     SETTINGS_MODEL_MAX = 321, /* A connection's name, the slash, a model's name. */
     SETTINGS_INSTRUCTIONS_MAX = 64 << 10,
+    SETTINGS_COMMAND_MAX = 4096, /* Bytes of notify_command as JSON. */
+    SETTINGS_COMMAND_WORDS = 32,
     SETTINGS_WINDOW_MIN = 1024,
     SETTINGS_WINDOW_MAX = 100000000,
 };
@@ -34,8 +37,9 @@ enum {
 struct settings {
     struct bytes default_model, instructions, effort; /* Empty: not set. */
     struct bytes review_model, title_model;
-    int64_t window;     /* 0: not set. */
-    int64_t changed_ms; /* 0: never. */
+    struct bytes notify_command; /* JSON: an array of strings. */
+    int64_t window;              /* 0: not set. */
+    int64_t changed_ms;          /* 0: never. */
 };
 
 /* Whether it is one of the efforts; empty is none. */
