@@ -25,6 +25,7 @@ enum {
     REFUSED_MAX = 64,
     DESCRIPTORS_SPARE = 256, /* Beside the connections: database, listeners, logs. */
     WALK_NS = 500 * 1000,    /* A walk over all connections goes in steps of this. */
+    KEEPALIVE_S = 60,        /* Silence after which the kernel probes a client. */
 };
 
 /* All limits are of one type, so that zeros are replaced in a loop. */
@@ -199,7 +200,8 @@ static void listener_accept(struct listener *listener) {
     if (listener->is_unix) {
         local = peer_is_owner(conn);
     } else {
-        (void)uv_tcp_nodelay(&conn->uv.tcp, 1); /* Only slower without. */
+        (void)uv_tcp_nodelay(&conn->uv.tcp, 1);                /* Only slower without. */
+        (void)uv_tcp_keepalive(&conn->uv.tcp, 1, KEEPALIVE_S); /* Else writes find out. */
     }
     conn->scopes = local ? SCOPE_ALL : 0;
     conn_admit(conn);
