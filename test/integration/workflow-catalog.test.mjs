@@ -179,7 +179,7 @@ test("what only the engine finds is told by check, list and show, as a run would
   assert.match(list.stdout, /review-code\.js:1:73: the script ends/);
 });
 
-test("check takes a name, finds the nearest, and warns of names that nothing defines", async (t) => {
+test("check takes a name, names the nearest, and warns of undefined names", async (t) => {
   const { project, daemon, put } = await start(t);
   put(project, ".drover/workflows", "sums.js", script("sums", "return paralell([]);"));
   const warned = await drover(daemon, ["check", "sums"], project);

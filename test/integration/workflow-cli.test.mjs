@@ -128,6 +128,40 @@ test("args are JSON where they are JSON", async (t) => {
   assert.deepEqual(JSON.parse(stdout), { a: "x y", b: 2, c: [true] });
 });
 
+test("a text is the one required argument, and else the flags are named", async (t) => {
+  const scene = await Scene.open(t);
+  const one = ', args: {type: "object", required: ["q"], properties: {q: {}, n: {}}}';
+  const text = `${meta("echo", one)}return args;`;
+  const end = last((await scene.run(text, "how", "now?", "--arg", "n=1", "--json")).stdout);
+  assert.deepEqual(end.result, { q: "how now?", n: 1 });
+  const after = last((await scene.run(text, "--json", "--", "-x y")).stdout);
+  assert.deepEqual(after.result, { q: "-x y" });
+  const whole = last((await scene.run(`${meta("echo")}return args;`, "a text", "--json")).stdout);
+  assert.equal(whole.result, "a text");
+  const { stderr, code } = await scene.daemon.cli(["run", "find-issues", "src"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /one required argument; this one takes: --arg target=VALUE, --arg maxR/);
+});
+
+/** Each built-in workflow, and its one required argument. */
+const builtIn = [["deep-research", "How?"], ["review-code", "src"], ["multi-review", "src"],
+  ["find-issues"], ["plan-verify", "Move"], ["bounty-hunt", "src"]];
+
+test("without a provider, built-in workflows answer in sentences and say by whom", async (t) => {
+  const scene = await Scene.open(t);
+  for (const words of builtIn) {
+    const { stdout, code, stderr } = await scene.daemon.cli(
+      ["run", ...words, "--model", "scripted/demo"], { cwd: scene.root });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /scripted/i, words[0]);
+    assert.doesNotMatch(stdout, /"text"|You said|: ""/, words[0]);
+  }
+  const args = ["run", ...builtIn[0], "--model", "scripted/demo"];
+  const { answer, findings } = JSON.parse((await scene.daemon.cli(args)).stdout);
+  assert.match(answer, /^Written by drover's scripted model, which asks no provider.*\n\n.*How\?/);
+  assert.ok(findings.length > 0);
+});
+
 test("a run that is not a success ends with a code other than 0, and says why", async (t) => {
   const scene = await Scene.open(t);
   const fails = [
