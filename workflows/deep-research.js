@@ -105,10 +105,10 @@ const report = await agent(
 );
 
 return {
-  query,
   answer: report?.answer ?? "",
   findings: report?.findings ?? [],
   open: report?.open ?? [],
+  query,
   questions,
   problems,
   sources: [...new Set(claims.map((one) => one.url))],

@@ -300,10 +300,10 @@ test("each workflow that is built in comes to a sensible end", async (t) => {
   const cases = [
     ["deep-research", { query: "why" }, 11, ["answer", "findings", "questions", "sources"]],
     ["review-code", { target: "." }, 4, ["counts", "findings", "report"]],
-    ["multi-review", { target: "." }, 3, ["findings", "missing"]],
-    ["find-issues", undefined, 6, ["issues", "rounds"]],
-    ["plan-verify", { goal: "peace" }, 5, ["items", "plan", "verified"]],
-    ["bounty-hunt", { target: "." }, 4, ["findings", "rejected"]],
+    ["multi-review", { target: "." }, 4, ["findings", "missing"]],
+    ["find-issues", undefined, 9, ["issues", "rounds"]],
+    ["plan-verify", { goal: "peace" }, 9, ["items", "plan", "verified"]],
+    ["bounty-hunt", { target: "." }, 6, ["findings", "rejected"]],
   ];
   for (const [name, args, agents, members] of cases) {
     const body = args === undefined ? {} : { args };
