@@ -55,7 +55,7 @@ export function begin(t, daemon, args, options = {}) {
       fits(text()) ? undefined : new Promise((resolve) => waiting.push({ fits, resolve })),
       ended.then((end) => assert.ok(fits(text()), `it ended early: ${JSON.stringify(end)}`)),
     ]);
-  return { child, ended, text, when, seen: (word) => when((all) => all.includes(word)) };
+  return { child, ended, when, seen: (word) => when((all) => all.includes(word)) };
 }
 
 export const job = (t, daemon, args, options) =>

@@ -164,7 +164,7 @@ static void who_waits_for_an_answer_is_told_with_the_command_that_gives_it(void 
                       "  drover approve apr_1\n");
     assert_non_null(workflow_tree_asks(&scene->tree, "run_2", "apr_2", "edit_file: a"));
     draw(scene);
-    assert_non_null(strstr(scene->text.data, "  drover approve apr_1 (1 more waits)\n"));
+    assert_non_null(strstr(scene->text.data, "? agent 1 asks (1 of 2): run_command: make\n"));
 }
 
 /* The question is wrapped to the width, the end of the answer stays in sight. */

@@ -217,14 +217,14 @@ static void below_make(struct drawing *drawing) {
     size_t room = rows > others + 2 ? rows - others - 2 : 0;
     if (asker != NULL) {
         size_t most = rows / 3 < room ? rows / 3 : room;
-        text_addf(&words, "? %s asks: %s", asker->name, asker->question);
+        text_addf(&words, "? %s asks", asker->name);
+        if (drawing->asking > 1) {
+            text_addf(&words, " (1 of %zu)", drawing->asking);
+        }
+        text_addf(&words, ": %s", asker->question);
         wrapped_add(drawing, words.data, most > 1 ? most : 1);
         text_clear(&words);
         text_addf(&words, "  %sdrover approve %s", types ? "y, n REASON, or: " : "", asker->asks);
-        if (drawing->asking > 1) {
-            text_addf(&words, " (%zu more wait%s)", drawing->asking - 1,
-                      drawing->asking == 2 ? "s" : "");
-        }
         room = room > drawing->below_lines ? room - drawing->below_lines : 0;
         wrapped_add(drawing, words.data, room < 2 ? room : 2);
     }
