@@ -412,6 +412,8 @@ test("who must answer something is told so, and how", async (t) => {
   assert.equal(row.tool, "run_command");
   const rows = await jsonLines(scene.daemon, "ps");
   const { id } = rows.find(({ kind }) => kind === "workflow");
+  const shown = (await scene.daemon.cli(["show", id])).stdout;
+  assert.match(shown, new RegExp(`writer asks: run_command: true\n  drover approve ${row.id}\n`));
   const picture = onTerminal(t, scene.daemon, `attach ${id} --new`);
   await picture.seen(`drover approve ${row.id}`); // What was asked before it came, too.
   assert.equal((await scene.daemon.cli(["approve", row.id])).code, 0);

@@ -8,11 +8,19 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
+#include "cli/workflow/question.h"
 
-enum { PICTURE_MAX = 4 << 20, RESULT_MAX = 64 << 20, RESULT_SHOWN = 4000, COLUMNS = 120 };
+enum {
+    PICTURE_MAX = 4 << 20,
+    RESULT_MAX = 64 << 20,
+    RESULT_SHOWN = 4000,
+    COLUMNS = 120,
+    QUESTIONS_MAX = 50
+};
 
 /* Text of several lines, each after the first indented. */
 static void lines_add(const json_t *value, int indent, struct text *text) {
@@ -128,6 +136,27 @@ struct err workflow_agents_ask(struct talk *talk, const char *run, struct workfl
     return err;
 }
 
+/* Marks the agents that ask. The picture has less to say where the questions cannot be read. */
+static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
+    AUTO(json_release) json_t *rows = NULL;
+    struct why ignored;
+    const json_t *row = NULL;
+    size_t at = 0;
+    struct err err = action_rows(talk, "/api/v1/approvals", &rows, &ignored);
+    json_array_foreach(err_failed(err) || tree->finished ? NULL : rows, at, row) {
+        AUTO(json_release) json_t *turn = NULL;
+        AUTO(text_done) struct text words = text_up_to(16 << 10);
+        const char *run = talk_text(row, "run");
+        /* An agent with tools asks in a turn of its own. */
+        if (workflow_tree_agent(tree, run) == NULL && at < QUESTIONS_MAX &&
+            !err_failed(run_get(talk, run, 0 /* no retry */, &turn, &ignored))) {
+            run = talk_text(turn, "parent");
+        }
+        question_words_add(row, &words);
+        (void)workflow_tree_asks(tree, run, talk_text(row, "id"), text_bytes(&words).data);
+    }
+}
+
 struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
     const json_t *result = json_object_get(run, "result");
     const json_t *error = json_object_get(result, "error");
@@ -143,6 +172,9 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
             return err;
         }
         (void)json_object_set_new(run, "agents", rows); /* The run owns them now. */
+        if (!invocation->json) {
+            questions_mark(talk, &tree);
+        }
     }
     if (invocation->json) {
         talk_print(run);
