@@ -359,7 +359,8 @@ test("help is there for everything, and completion scripts are valid", async (t)
       ),
     );
   };
-  assert.match(await complete("drover s"), /^serve status shutdown show stop session stream service$/);
+  const words = await complete("drover s");
+  assert.match(words, /^serve status shutdown show stop session stream service$/);
   assert.match(await complete("drover stream t"), /^tail$/);
   assert.match(await complete("drover stream tail x --fo"), /^--follow$/);
   assert.match(await complete("drover stream tail x --via "), /^sse ws poll$/);

@@ -153,7 +153,7 @@ test("every end is told once, whatever it was", async (t) => {
   await expect({ shell: "exit 3" }, "failed", "exit_code", 3);
   await expect({ shell: "kill -9 $$" }, "failed", "signal", null);
   await expect({ argv: ["/no/such/program"] }, "failed", "not_started", null);
-  await expect(
+  const tried = await expect(
     { shell: "exit 2", retry: { max: 2, backoff: 10 } },
     ...["failed", "exit_code", 2],
   );
@@ -173,8 +173,10 @@ test("every end is told once, whatever it was", async (t) => {
   assert.equal((await inbox(daemon)).length, all);
   assert.equal(ids(hook.requests).length, all);
   for (const { body } of hook.requests) {
-    const { run, state, cause, exit_code: code } = JSON.parse(body);
+    const { run, state, cause, exit_code: code, ...notice } = JSON.parse(body);
     assert.deepEqual([state, cause, code], want[run], run);
+    assert.equal(notice.attempt, run === tried ? 3 : undefined, run);
+    if (run === tried) assert.ok(notice.total_ms >= notice.duration_ms + 10, body);
   }
 });
 

@@ -74,9 +74,7 @@ static struct err logs_follow(struct invocation *invocation, struct log_follow_o
         options->attempt++; /* Each of them is shown, also those that ended meanwhile. */
         memset(options->from, 0, sizeof options->from);
         if (!invocation->json) {
-            (void)fflush(stdout); /* The note stands between the two, if both go to one terminal. */
-            fprintf(stderr, "drover: attempt %lld has ended; attempt %lld:\n",
-                    (long long)options->attempt - 1, (long long)options->attempt);
+            job_attempt_tell(options->attempt);
         }
     }
 }
@@ -140,8 +138,10 @@ const struct command command_job_logs = {
     .talks = true,
     .about =
         "Without --stream, its stdout goes to stdout and its stderr to stderr. Where a job is\n"
-        "tried again, --follow goes on with the next attempt and says so on stderr. With --json\n"
-        "each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
+        "tried again, --follow goes on with the next attempt after \"--- attempt 2 ---\" on "
+        "stderr.\n"
+        "With --json each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or\n"
+        "\"base64\"}.\n",
     .run = logs_run,
 };
 

@@ -32,6 +32,11 @@ void job_detached(struct invocation *invocation, const char *run) {
     why_set(&invocation->why, "detached; %s goes on", run);
 }
 
+void job_attempt_tell(int64_t attempt) {
+    (void)fflush(stdout); /* The line stands between the two, if both go to one terminal. */
+    fprintf(stderr, "--- attempt %lld ---\n", (long long)attempt);
+}
+
 /* --- Requests whose answers say nothing ------------------------------------------------------- */
 
 /* POST of /api/v1/jobs/RUN/resize and the like. */
@@ -150,6 +155,9 @@ static struct err attempts_watch(struct watching *watching) {
     struct invocation *invocation = watch->invocation;
     for (int64_t attempt = watch->attempt;; attempt++) { /* Also those that ended meanwhile. */
         AUTO(json_release) json_t *run = NULL;
+        if (attempt > watch->attempt && !invocation->json) {
+            job_attempt_tell(attempt);
+        }
         struct err err = attempt_watch(watching, attempt, &run);
         if (err_failed(err)) {
             return err;

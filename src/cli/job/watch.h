@@ -39,6 +39,8 @@ MUST_CHECK struct err job_attach(struct invocation *invocation, struct talk *tal
 bool job_has_pty(const json_t *run); /* The run has a terminal. */
 /* Says how to come back. */
 void job_detached(struct invocation *invocation, const char *run);
+/* Separates the output of two attempts, for people: "--- attempt 2 ---" on stderr. */
+void job_attempt_tell(int64_t attempt);
 /* Asks a job of ours to end, since the rest of its input will never come; says so. */
 void job_stop_broken(struct talk *talk, const char *run);
 
