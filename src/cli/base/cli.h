@@ -11,15 +11,25 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/id.h"
+#include "base/json/json.h"
 #include "cli/base/args.h"
 #include "cli/base/config.h"
 #include "loop/world.h"
 
 struct serve_options;
 
+/* Ids that stand for short names (names.h). */
+struct short_names {
+    struct id ids[ARGS_OPERANDS_MAX + 8];
+    unsigned count;
+    json_t *candidates; /* Owned: objects that an ambiguous name fits; NULL: none was. */
+};
+
 struct invocation {
     const struct command *const *commands; /* Ends with NULL. */
     struct args args;
+    struct short_names names;
     struct config_env env;
     const struct world *world;
     struct err (*serve)(const struct serve_options *options, struct why *why);

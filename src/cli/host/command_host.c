@@ -57,7 +57,7 @@ static void abandoned_print(const json_t *run) {
 }
 
 const struct command command_job_abandon = {
-    COMMAND("job", "abandon", "ID", "Give up a job whose host is gone. The job is lost."),
+    COMMAND("job", "abandon", "JOB", "Give up a job whose host is gone. The job is lost."),
     .flags = abandon_flags,
     .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
              "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"

@@ -45,16 +45,16 @@ static const struct column lines[] = {
 };
 
 const struct command command_inbox_show = {
-    COMMAND("inbox", "show", "ID", "Show a notice, and why it is not delivered."),
+    COMMAND("inbox", "show", "DELIVERY", "Show a notice, and why it is not delivered."),
     ACTION("GET /api/v1/inbox/{}", .lines = lines, .key_width = 9),
 };
 
 const struct command command_inbox_retry = {
-    COMMAND("inbox", "retry", "ID", "Try a delivery now."),
+    COMMAND("inbox", "retry", "DELIVERY", "Try a delivery now."),
     ACTION("POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"),
 };
 
 const struct command command_inbox_drop = {
-    COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
+    COMMAND("inbox", "drop", "DELIVERY", "Give a delivery up for good."),
     ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
 };

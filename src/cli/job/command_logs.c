@@ -134,7 +134,7 @@ static struct err logs_run(struct invocation *invocation) {
 }
 
 const struct command command_job_logs = {
-    COMMAND("job", "logs", "ID", "Print the output of a job; with --follow, stay."),
+    COMMAND("job", "logs", "JOB", "Print the output of a job; with --follow, stay."),
     .flags = logs_flags,
     .talks = true,
     .about =
@@ -232,7 +232,8 @@ static struct err search_run(struct invocation *invocation) {
 }
 
 const struct command command_job_search = {
-    COMMAND("job", "search", "ID PATTERN", "Search the output of a job with a regular expression."),
+    COMMAND("job", "search", "JOB PATTERN",
+            "Search the output of a job with a regular expression."),
     .flags = search_flags,
     .talks = true,
     .about = "Exit code: 0 when something matched, 1 when nothing did.\n",

@@ -39,11 +39,11 @@ static void memory_print(const json_t *row) {
 }
 
 const struct command command_memory_show = {
-    COMMAND("memory", "show", "ID", "Show a memory."),
+    COMMAND("memory", "show", "MEMORY", "Show a memory."),
     ACTION("GET /api/v1/memory/{}", .print = memory_print),
 };
 
 const struct command command_memory_rm = {
-    COMMAND("memory", "rm", "ID", "Forget a memory for good."),
+    COMMAND("memory", "rm", "MEMORY", "Forget a memory for good."),
     ACTION("DELETE /api/v1/memory/{}", .done = "{id} is forgotten"),
 };

@@ -50,7 +50,7 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_show = {
-    COMMAND(NULL, "show", "ID", "Show one run: its state, why, and what it used."),
+    COMMAND(NULL, "show", "RUN", "Show one run: its state, why, and what it used."),
     .talks = true,
     .run = show_run,
 };
@@ -98,7 +98,7 @@ static const char attach_about[] =
     "'drover run'.\n";
 
 const struct command command_attach = {
-    COMMAND(NULL, "attach", "ID", "Follow a run until it ends."),
+    COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -106,7 +106,7 @@ const struct command command_attach = {
 };
 
 const struct command command_job_attach = {
-    COMMAND("job", "attach", "ID", "Follow a job until it ends."),
+    COMMAND("job", "attach", "JOB", "Follow a job until it ends."),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -145,7 +145,7 @@ static struct err wait_run(struct invocation *invocation) {
 }
 
 const struct command command_job_wait = {
-    COMMAND("job", "wait", "ID", "Wait until a job has ended; exit with its exit code."),
+    COMMAND("job", "wait", "JOB", "Wait until a job has ended; exit with its exit code."),
     .flags = wait_flags,
     .talks = true,
     .about = "Exit codes are those of 'drover job run'.\n",
@@ -212,7 +212,7 @@ static const char stop_about[] =
     "Its whole process tree gets SIGTERM, and SIGKILL after the grace; runs below it end too.\n";
 
 const struct command command_stop = {
-    COMMAND(NULL, "stop", "ID", "Stop a run with all that belongs to it."),
+    COMMAND(NULL, "stop", "RUN", "Stop a run with all that belongs to it."),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
@@ -220,7 +220,7 @@ const struct command command_stop = {
 };
 
 const struct command command_job_stop = {
-    COMMAND("job", "stop", "ID", "Stop a job with all of its processes."),
+    COMMAND("job", "stop", "JOB", "Stop a job with all of its processes."),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
@@ -242,7 +242,7 @@ static struct err rm_run(struct invocation *invocation) {
 }
 
 const struct command command_job_rm = {
-    COMMAND("job", "rm", "ID", "Remove a job that has ended, with its output."),
+    COMMAND("job", "rm", "JOB", "Remove a job that has ended, with its output."),
     .talks = true,
     .run = rm_run,
 };

@@ -162,7 +162,7 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_session_show = {
-    COMMAND("session", "show", "ID", "Show a session."),
+    COMMAND("session", "show", "SESSION", "Show a session."),
     .flags = show_flags,
     .talks = true,
     .run = show_run,
@@ -222,7 +222,7 @@ static struct err export_run(struct invocation *invocation) {
 }
 
 const struct command command_session_export = {
-    COMMAND("session", "export", "ID", "Print a session with all its messages."),
+    COMMAND("session", "export", "SESSION", "Print a session with all its messages."),
     .flags = export_flags,
     .talks = true,
     .run = export_run,
@@ -259,7 +259,7 @@ static struct err rename_body(struct invocation *invocation, struct text *body) 
 }
 
 const struct command command_session_rename = {
-    COMMAND("session", "rename", "ID TITLE", "Give a session another title."),
+    COMMAND("session", "rename", "SESSION TITLE", "Give a session another title."),
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = rename_body,
            .done = "{id} is renamed"),
 };
@@ -280,7 +280,7 @@ static void archived_print(const json_t *row) {
 }
 
 const struct command command_session_archive = {
-    COMMAND("session", "archive", "ID", "Put a session away; it stays readable."),
+    COMMAND("session", "archive", "SESSION", "Put a session away; it stays readable."),
     .flags = archive_flags,
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = archive_body,
            .print = archived_print),
@@ -293,7 +293,7 @@ static const struct flag rm_flags[] = {
 };
 
 const struct command command_session_rm = {
-    COMMAND("session", "rm", "ID",
+    COMMAND("session", "rm", "SESSION",
             "Stop a session's turns, and remove it with its messages, runs and files."),
     .flags = rm_flags,
     ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
@@ -301,7 +301,7 @@ const struct command command_session_rm = {
 };
 
 const struct command command_session_clear = {
-    COMMAND("session", "clear", "ID",
+    COMMAND("session", "clear", "SESSION",
             "Take all messages out of a session, and end its turns; jobs go on."),
     ACTION("POST /api/v1/sessions/{}/clear", .unknown = SESSION_UNKNOWN, .done = "{id} is empty"),
 };
@@ -319,7 +319,7 @@ static struct err fork_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_session_fork = {
-    COMMAND("session", "fork", "ID",
+    COMMAND("session", "fork", "SESSION",
             "Make a session from the beginning of another, and print its id."),
     .flags = fork_flags,
     ACTION("POST /api/v1/sessions/{}/fork", .unknown = SESSION_UNKNOWN, .body = fork_body,
@@ -347,7 +347,7 @@ static struct err compact_run(struct invocation *invocation) {
 }
 
 const struct command command_session_compact = {
-    COMMAND("session", "compact", "ID",
+    COMMAND("session", "compact", "SESSION",
             "Summarise what was said, for the model; the messages stay."),
     .talks = true,
     .about = "It waits until that is done. While a turn goes on it is refused.\n",

@@ -163,7 +163,7 @@ static struct err trace_run(struct invocation *invocation) {
 }
 
 const struct command command_trace = {
-    COMMAND(NULL, "trace", "ID",
+    COMMAND(NULL, "trace", "RUN|SESSION",
             "Show what a run or a session did, step by step, and what it cost."),
     .flags = trace_flags,
     .talks = true,

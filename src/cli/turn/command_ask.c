@@ -19,7 +19,7 @@
 static const struct flag ask_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
                 .env = "DROVER_MODEL"),
-    OPTION_TEXT("session", 's', "ID", "Go on in this session [a new one]."),
+    OPTION_TEXT("session", 's', "SESSION", "Go on in this session [a new one]."),
     OPTION_TEXT("root", 0, "DIR",
                 "The folder that its tools work in [none: it gets no tools for files]."),
     OPTION_TEXT("schema", 0, "JSON|FILE", "A JSON Schema: the answer is JSON that fits it."),
@@ -238,7 +238,7 @@ static struct err approve_run(struct invocation *invocation) {
 }
 
 const struct command command_approve = {
-    COMMAND(NULL, "approve", "[ID]",
+    COMMAND(NULL, "approve", "[APPROVAL]",
             "Say yes (or --deny) to what an agent asks; without ID, list what waits."),
     .flags = approve_flags,
     .talks = true,

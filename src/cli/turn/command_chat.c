@@ -30,7 +30,7 @@ enum {
 static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
                 .env = "DROVER_MODEL"),
-    OPTION_TEXT("session", 's', "ID", "Go on in this session [a new one]."),
+    OPTION_TEXT("session", 's', "SESSION", "Go on in this session [a new one]."),
     OPTION_TEXT("root", 0, "DIR", "The folder that its tools work in [this one]."),
     OPTION_SWITCH("no-root", 0, "No folder: it gets no tools for files."),
     OPTION_END,

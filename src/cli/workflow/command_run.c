@@ -98,14 +98,15 @@ static void run_print(const json_t *run) {
 }
 
 const struct command command_pause = {
-    COMMAND(NULL, "pause", "RUN", "Pause a workflow: those at work go on, no other agent begins."),
+    COMMAND(NULL, "pause", "WORKFLOW",
+            "Pause a workflow: those at work go on, no other agent begins."),
     .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
              "timeouts go on counting.\n",
     ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_resume = {
-    COMMAND(NULL, "resume", "RUN", "Let a workflow that is paused go on."),
+    COMMAND(NULL, "resume", "WORKFLOW", "Let a workflow that is paused go on."),
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };

@@ -20,7 +20,8 @@ const struct flag workflow_request_flags[] = {
                 "A member of its args; JSON where it is JSON, else text. Repeatable."),
     OPTION_TEXT("args", 0, "JSON", "Its args, whole."),
     OPTION_SWITCH("detach", 'd', "Print the run's id and leave; otherwise the run is followed."),
-    OPTION_TEXT("resume", 0, "RUN", "Take the results of that run where its calls come again."),
+    OPTION_TEXT("resume", 0, "WORKFLOW",
+                "Take the results of that run where its calls come again."),
     OPTION_LIST("rerun", 0, "AGENT",
                 "With --resume: this agent (a run's id) runs again. Repeatable."),
     OPTION_LIST(
