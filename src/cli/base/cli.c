@@ -49,7 +49,11 @@ static struct err command_run_named(struct invocation *invocation, int argc) {
     bool question = invocation->args.help || (argc <= 1 && command == NULL);
     if (question || command == NULL) {
         invocation->told = !question;
-        help_print(invocation->commands, &invocation->args, question ? stdout : stderr);
+        if (argc <= 1) {
+            help_start(invocation->commands, stdout);
+        } else {
+            help_print(invocation->commands, &invocation->args, question ? stdout : stderr);
+        }
         return question ? ERR_OK : err_make(ERR_USAGE, "arguments: command");
     }
     if (command != &command_serve) {

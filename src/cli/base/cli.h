@@ -39,7 +39,9 @@ struct invocation {
     int exit_code;  /* What a command that did not fail wants to end with. */
 };
 
-/* Help on the command, else on the group, else on all. help.c. */
+/* First screen of somebody who knows no command. help.c, as the next. */
+void help_start(const struct command *const *commands, FILE *out);
+/* Help on the command, else on the group, else on all. */
 void help_print(const struct command *const *commands, const struct args *args, FILE *out);
 
 /* `serve` is the daemon; it stands above this room. Returns the exit code. */

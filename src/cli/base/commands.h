@@ -22,7 +22,7 @@
     ROW(token_create) ROW(token_ls) ROW(token_revoke) ROW(provider_ls) ROW(provider_add)           \
     ROW(provider_set) ROW(provider_test) ROW(provider_forget) ROW(provider_rm) ROW(models)         \
     ROW(config_get) ROW(config_set) ROW(backup) ROW(restore) ROW(doctor) ROW(version)              \
-    ROW(completion) ROW(help)
+    ROW(completion) ROW(complete_words) ROW(help)
 /* clang-format on */
 
 #define COMMAND_DECLARE(name_) extern const struct command command_##name_;

@@ -77,10 +77,11 @@ static const struct name_source sources[NAME_KINDS] = {
                   " ORDER BY token DESC LIMIT $3",
          /* Live tokens are few (TOKEN_COUNT_MAX), and have no index by label or owner. */
          .by_label = "SELECT token, 'token', label, made_ms, owner FROM tokens"
-                     " WHERE $1 <> '' AND label = $2 AND revoked_ms IS NULL"
+                     " WHERE $1 <> '' AND token > 'tok_' AND label = $2 AND revoked_ms IS NULL"
                      " ORDER BY token DESC LIMIT $3",
          .newest = "SELECT token, 'token', label, made_ms, owner FROM tokens"
-                   " WHERE $1 <> '' AND revoked_ms IS NULL ORDER BY token DESC LIMIT $2"},
+                   " WHERE $1 <> '' AND token > 'tok_' AND revoked_ms IS NULL ORDER BY token DESC "
+                   "LIMIT $2"},
     [NAME_MEMORY] = {.prefix = "mem_",
                      .by_id = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
                               " WHERE memory >= $1 AND memory <= $2 ORDER BY memory DESC LIMIT $3",
