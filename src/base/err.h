@@ -51,6 +51,7 @@
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
+    X(AMBIGUOUS, "ambiguous", 400, 2, "The name fits more than one object")                        \
     X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
     X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
     X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \

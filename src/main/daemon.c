@@ -319,6 +319,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    settings_table(providers),
                                    budgets_table(&daemon->runs_api),
                                    hosts_table(&daemon->runs_api),
+                                   names_table(&daemon->host),
                                    system_table(&daemon->system_api)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,

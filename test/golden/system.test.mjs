@@ -47,6 +47,12 @@ golden("system", async (record) => {
   }
   record.answer("GET", "/api/v1/damage", damage);
   await ask("GET", `damage/folders?names=run_${"0".repeat(26)}.1`);
+  const labelled = await record.ok(daemon, "POST", "jobs", { shell: "true", label: "named" });
+  await record.until(daemon, `run:${labelled.id}`, "run_finished");
+  await ask("GET", `names?kind=job&q=${labelled.id.slice(0, 20)}`);
+  await ask("GET", "names?kind=run&q=named");
+  await ask("GET", "names?kind=run&q=unnamed");
+  await ask("GET", "names?kind=thing");
   await ask("GET", "hosts?total=1");
   await ask("DELETE", "hosts?host=elsewhere");
   await ask("GET", "system/hold");

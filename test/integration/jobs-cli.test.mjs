@@ -325,7 +325,7 @@ test("wrong use is said in one sentence, before anything is started", async (t) 
     [["job", "run", "--retry-on", "lost", "true"], /--retry-on needs --retry/],
     [["job", "run", "--once", "--retry", "1", "true"], /once/],
     [["job", "run", "--notify", "ftp://x", "true"], /notify/],
-    [["job", "runn", "true"], /did you mean 'run'/],
+    [["job", "runn", "true"], /did you mean 'drover job run'/],
     [["ps", "--kind", "cow"], /none of job\|turn/],
   ]) {
     const result = await daemon.cli(args);

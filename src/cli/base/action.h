@@ -1,7 +1,8 @@
 /* action.h: commands that are one request, or one list, written down as data.
  *
  *   const struct command command_inbox_drop = {
- *       COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
+ *       COMMAND("inbox", "drop", "DELIVERY", "Give up a delivery for good."),
+ *       HELP(RUNS, "drover inbox drop last\n"),
  *       ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
  *   };
  *
@@ -55,6 +56,8 @@ struct action {
 /* Members of a command's row. `operands` NULL: it takes none. */
 #define COMMAND(group_, name_, operands_, summary_)                                                \
     .group = (group_), .name = (name_), .operands = (operands_), .summary = (summary_)
+/* Section of help, without SECTION_, and lines of examples. */
+#define HELP(section_, examples_) .section = SECTION_##section_, .examples = (examples_)
 #define ACTION(...)                                                                                \
     .talks = true, .run = action_run, .action = &(const struct action) {                           \
         __VA_ARGS__                                                                                \

@@ -7,6 +7,7 @@
 
 #include "base/json/json.h"
 #include "cli/base/commands.h"
+#include "cli/base/names.h"
 
 static const struct command *const commands[] = {
 #define COMMAND_ROW(name_) &command_##name_,
@@ -22,14 +23,21 @@ static void failure_print(const struct invocation *invocation, struct err err) {
     if (!invocation->json) {
         fprintf(stderr, "drover: %s (%s)\n", detail[0] != '\0' ? detail : err_title(err.code),
                 err_name(err.code));
+        names_print(invocation, stderr);
         return;
     }
-    AUTO(text_done) struct text text = text_up_to(4096);
+    AUTO(text_done) struct text text = text_up_to(16 << 10);
     text_add_str(&text, "{\"error\":{");
     text_add_member(&text, "code", bytes_of(err_name(err.code)));
     text_add_member(&text, "title", bytes_of(err_title(err.code)));
     if (detail[0] != '\0') {
         text_add_member(&text, "detail", bytes_of(detail));
+    }
+    AUTO(text_done) struct text candidates = text_up_to(8 << 10);
+    if (invocation->names.candidates != NULL &&
+        !err_failed(json_write(invocation->names.candidates, &candidates))) {
+        text_add_name(&text, "candidates");
+        text_add_str(&text, candidates.data);
     }
     text_add_str(&text, "}}\n");
     fputs(text_failed(&text) ? "{\"error\":{\"code\":\"out_of_memory\"}}\n" : text.data, stderr);
@@ -41,11 +49,19 @@ static struct err command_run_named(struct invocation *invocation, int argc) {
     bool question = invocation->args.help || (argc <= 1 && command == NULL);
     if (question || command == NULL) {
         invocation->told = !question;
-        help_print(invocation->commands, &invocation->args, question ? stdout : stderr);
+        if (argc <= 1) {
+            help_start(invocation->commands, stdout);
+        } else {
+            help_print(invocation->commands, &invocation->args, question ? stdout : stderr);
+        }
         return question ? ERR_OK : err_make(ERR_USAGE, "arguments: command");
     }
     if (command != &command_serve) {
         struct err err = config_env(&invocation->args, &invocation->env, &invocation->why);
+        if (err_failed(err)) {
+            return err;
+        }
+        err = names_resolve(invocation);
         if (err_failed(err)) {
             return err;
         }
@@ -77,5 +93,6 @@ int cli_main(int argc, const char *const *argv,
     if (err_failed(err)) {
         failure_print(&invocation, err);
     }
+    names_done(&invocation.names);
     return err_failed(err) ? err_exit_code(err.code) : invocation.exit_code;
 }

@@ -11,15 +11,25 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "base/id.h"
+#include "base/json/json.h"
 #include "cli/base/args.h"
 #include "cli/base/config.h"
 #include "loop/world.h"
 
 struct serve_options;
 
+/* Ids that stand for short names (names.h). */
+struct short_names {
+    struct id ids[ARGS_OPERANDS_MAX + 8];
+    unsigned count;
+    json_t *candidates; /* Owned: objects that an ambiguous name fits; NULL: none was. */
+};
+
 struct invocation {
     const struct command *const *commands; /* Ends with NULL. */
     struct args args;
+    struct short_names names;
     struct config_env env;
     const struct world *world;
     struct err (*serve)(const struct serve_options *options, struct why *why);
@@ -29,7 +39,9 @@ struct invocation {
     int exit_code;  /* What a command that did not fail wants to end with. */
 };
 
-/* Help on the command, else on the group, else on all. help.c. */
+/* First screen of somebody who knows no command. help.c, as the next. */
+void help_start(const struct command *const *commands, FILE *out);
+/* Help on the command, else on the group, else on all. */
 void help_print(const struct command *const *commands, const struct args *args, FILE *out);
 
 /* `serve` is the daemon; it stands above this room. Returns the exit code. */

@@ -183,7 +183,11 @@ static struct err job_run_run(struct invocation *invocation) {
 }
 
 const struct command command_job_run = {
-    COMMAND("job", "run", "[--] CMD [ARG...]", "Run a command under the daemon, and follow it."),
+    COMMAND("job", "run", "[--] CMD [ARG...]",
+            "Run a command under the daemon, and follow its output."),
+    HELP(JOBS, "drover job run -- make test\n"
+               "drover job run -d --label nightly --retry 2 --timeout 2h -- ./nightly.sh\n"
+               "drover job run --shell \"make 2>&1 | tee build.log\"\n"),
     .takes_rest = true,
     .flags = job_request_flags,
     .talks = true,

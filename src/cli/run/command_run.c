@@ -51,18 +51,20 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_show = {
-    COMMAND(NULL, "show", "ID", "Show one run: its state, why, and what it used."),
+    COMMAND(NULL, "show", "RUN", "Show a run: its state, why, and what it used."),
+    HELP(RUNS, "drover show last\n"
+               "drover show nightly --json\n"),
     .talks = true,
     .run = show_run,
 };
 
 /* --- Attach ----------------------------------------------------------------------------------- */
 
-#define OPTION_PATIENCE OPTION_RETRY("Give up when the daemon is away for so long.")
+#define OPTION_PATIENCE OPTION_RETRY("Give up when the daemon is unreachable for this long.")
 
 static const struct flag attach_flags[] = {
-    OPTION_SWITCH("new", 0, "Begin with what comes from now on."),
-    OPTION_SWITCH("stdin", 0, "Send it this command's input, and the end of that."),
+    OPTION_SWITCH("new", 0, "Skip earlier output."),
+    OPTION_SWITCH("stdin", 0, "Forward standard input to it, up to its end."),
     OPTION_PATIENCE,
     OPTION_END,
 };
@@ -94,12 +96,12 @@ static const char attach_about[] =
     "Ctrl-] detaches. Otherwise it only reads, unless --stdin is given, and Ctrl-C detaches.\n"
     "The job goes on either way.\n"
     "Exit codes are those of 'drover job run'.\n"
-    "A turn is looked on at as by 'drover ask', which has its exit codes, too, and a workflow as "
-    "by\n"
+    "A turn is followed as by 'drover ask', with its exit codes, and a workflow as by\n"
     "'drover run'.\n";
 
 const struct command command_attach = {
-    COMMAND(NULL, "attach", "ID", "Follow a run until it ends."),
+    COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),
+    HELP(RUNS, "drover attach last\n"),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -107,7 +109,8 @@ const struct command command_attach = {
 };
 
 const struct command command_job_attach = {
-    COMMAND("job", "attach", "ID", "Follow a job until it ends."),
+    COMMAND("job", "attach", "JOB", "Follow a job until it ends."),
+    HELP(JOBS, "drover job attach last\n"),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -146,7 +149,8 @@ static struct err wait_run(struct invocation *invocation) {
 }
 
 const struct command command_job_wait = {
-    COMMAND("job", "wait", "ID", "Wait until a job has ended; exit with its exit code."),
+    COMMAND("job", "wait", "JOB", "Wait until a job ends, and exit with its exit code."),
+    HELP(JOBS, "drover job wait nightly\n"),
     .flags = wait_flags,
     .talks = true,
     .about = "Exit codes are those of 'drover job run'.\n",
@@ -156,8 +160,8 @@ const struct command command_job_wait = {
 /* --- Stop ------------------------------------------------------------------------------------- */
 
 static const struct flag stop_flags[] = {
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Between SIGTERM and SIGKILL [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Ask it to end, and leave."),
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
+    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
     OPTION_END,
 };
 
@@ -246,7 +250,9 @@ static struct err stop_any(struct invocation *invocation) {
 }
 
 const struct command command_stop = {
-    COMMAND(NULL, "stop", "[ID]", "Stop a run with all that belongs to it, or every run."),
+    COMMAND(NULL, "stop", "[RUN]", "Stop a run and everything below it, or all runs."),
+    HELP(RUNS, "drover stop last\n"
+               "drover stop --all\n"),
     .flags = stop_any_flags,
     .talks = true,
     .about = stop_about,
@@ -254,7 +260,9 @@ const struct command command_stop = {
 };
 
 const struct command command_job_stop = {
-    COMMAND("job", "stop", "ID", "Stop a job with all of its processes."),
+    COMMAND("job", "stop", "JOB", "Stop a job and all of its processes."),
+    HELP(JOBS, "drover job stop nightly\n"
+               "drover job stop last --grace 30s\n"),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
@@ -276,7 +284,8 @@ static struct err rm_run(struct invocation *invocation) {
 }
 
 const struct command command_job_rm = {
-    COMMAND("job", "rm", "ID", "Remove a job that has ended, with its output."),
+    COMMAND("job", "rm", "JOB", "Remove a finished job and its output."),
+    HELP(JOBS, "drover job rm nightly\n"),
     .talks = true,
     .run = rm_run,
 };

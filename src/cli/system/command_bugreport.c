@@ -606,6 +606,7 @@ static struct err bugreport_run(struct invocation *invocation) {
 
 const struct command command_bugreport = {
     COMMAND(NULL, "bugreport", "[RUN]", "Write a report about a fault, without secrets."),
+    HELP(HELP, "drover bugreport last -o report.txt\n"),
     .flags = bugreport_flags,
     .talks = true,
     .starts_none = true,

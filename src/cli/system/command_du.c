@@ -194,6 +194,7 @@ static struct err du_run(struct invocation *invocation) {
 
 const struct command command_du = {
     COMMAND(NULL, "du", NULL, "Show what the data directory holds, and what frees it."),
+    HELP(DAEMON, "drover du\n"),
     .flags = du_flags,
     .talks = true,
     .starts_none = true,

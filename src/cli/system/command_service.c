@@ -392,7 +392,9 @@ static const struct flag install_flags[] = {
 const struct command command_service_install = {
     .group = "service",
     .name = "install",
-    .summary = "Run the daemon as a service of yours, now and after each login.",
+    .summary = "Run the daemon as your own systemd service.",
+    .section = SECTION_DAEMON,
+    .examples = "drover service install\n",
     .flags = install_flags,
     .about = "A daemon that serves the directory already is ended in order, and the service takes"
              " its place;\njobs go on. Run it again to change the program, the directory or the"
@@ -434,7 +436,9 @@ static const struct flag place_flags[] = {
 const struct command command_service_rm = {
     .group = "service",
     .name = "rm",
-    .summary = "Stop the service, and remove its unit; jobs and data stay.",
+    .summary = "Stop the service and remove its unit.",
+    .section = SECTION_DAEMON,
+    .examples = "drover service rm\n",
     .flags = place_flags,
     .run = rm_run,
 };
@@ -528,7 +532,9 @@ static struct err status_run(struct invocation *invocation) {
 const struct command command_service_status = {
     .group = "service",
     .name = "status",
-    .summary = "Show whether the service is installed, runs and answers.",
+    .summary = "Show whether the service is installed and running.",
+    .section = SECTION_DAEMON,
+    .examples = "drover service status\n",
     .flags = place_flags,
     .run = status_run,
 };

@@ -181,6 +181,7 @@ static struct err status_run(struct invocation *invocation) {
 
 const struct command command_status = {
     COMMAND(NULL, "status", NULL, "Show the daemon, what runs, and what waits for you."),
+    HELP(DAEMON, "drover status\n"),
     .talks = true,
     .starts_none = true,
     .about = "Exit code: 0 when a daemon is there, 9 when there is none. None is started.\n",

@@ -17,13 +17,11 @@
 /* --- Ask -------------------------------------------------------------------------------------- */
 
 static const struct flag ask_flags[] = {
-    OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
-                .env = "DROVER_MODEL"),
-    OPTION_TEXT("session", 's', "ID", "Go on in this session [a new one]."),
-    OPTION_TEXT("root", 0, "DIR",
-                "The folder that its tools work in [none: it gets no tools for files]."),
-    OPTION_TEXT("schema", 0, "JSON|FILE", "A JSON Schema: the answer is JSON that fits it."),
-    OPTION_LIST("image", 'i', "FILE", "An image that belongs to the question; may be given again."),
+    OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
+    OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
+    OPTION_TEXT("root", 0, "DIR", "Give it tools for the files of this folder [none]."),
+    OPTION_TEXT("schema", 0, "JSON|FILE", "Answer with JSON that fits this JSON Schema."),
+    OPTION_LIST("image", 'i', "FILE", "Attach an image to the question. Repeatable."),
     OPTION_END,
 };
 
@@ -162,7 +160,9 @@ static struct err ask_run(struct invocation *invocation) {
 }
 
 const struct command command_ask = {
-    COMMAND(NULL, "ask", "[QUESTION]", "Ask a model one thing, and print its answer."),
+    COMMAND(NULL, "ask", "[QUESTION]", "Ask a model one question, and print the answer."),
+    HELP(AGENTS, "drover ask \"What does this project do?\"\n"
+                 "drover ask --session last \"And its tests?\"\n"),
     .flags = ask_flags,
     .talks = true,
     .about =
@@ -177,9 +177,9 @@ const struct command command_ask = {
 enum { MATTER_SHOWN = 120 };
 
 static const struct flag approve_flags[] = {
-    OPTION_SWITCH("deny", 0, "Say no."),
-    OPTION_TEXT("reason", 0, "WHY", "What the model is told."),
-    OPTION_TEXT("answer", 0, "TEXT", "The answer to a question."),
+    OPTION_SWITCH("deny", 0, "Deny the call."),
+    OPTION_TEXT("reason", 0, "WHY", "Give the model this reason; with --deny."),
+    OPTION_TEXT("answer", 0, "TEXT", "Answer a question."),
     OPTION_END,
 };
 
@@ -238,8 +238,11 @@ static struct err approve_run(struct invocation *invocation) {
 }
 
 const struct command command_approve = {
-    COMMAND(NULL, "approve", "[ID]",
-            "Say yes (or --deny) to what an agent asks; without ID, list what waits."),
+    COMMAND(NULL, "approve", "[APPROVAL]",
+            "Answer what an agent asks. Without APPROVAL, list what waits."),
+    HELP(AGENTS, "drover approve\n"
+                 "drover approve last\n"
+                 "drover approve last --deny --reason \"not on this branch\"\n"),
     .flags = approve_flags,
     .talks = true,
     .run = approve_run,

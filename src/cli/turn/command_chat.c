@@ -28,11 +28,10 @@ enum {
 };
 
 static const struct flag chat_flags[] = {
-    OPTION_TEXT("model", 'm', "NAME", "Which model: provider/model [the daemon's].",
-                .env = "DROVER_MODEL"),
-    OPTION_TEXT("session", 's', "ID", "Go on in this session [a new one]."),
-    OPTION_TEXT("root", 0, "DIR", "The folder that its tools work in [this one]."),
-    OPTION_SWITCH("no-root", 0, "No folder: it gets no tools for files."),
+    OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
+    OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
+    OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current one]."),
+    OPTION_SWITCH("no-root", 0, "Give it no tools for files."),
     OPTION_END,
 };
 
@@ -472,6 +471,8 @@ static struct err chat_run(struct invocation *invocation) {
 
 const struct command command_chat = {
     COMMAND(NULL, "chat", NULL, "Talk with an agent in this folder."),
+    HELP(AGENTS, "drover chat\n"
+                 "drover chat --session last\n"),
     .flags = chat_flags,
     .talks = true,
     .about = "Ctrl-C stops the turn and not the session; Ctrl-D leaves. In a pipe each line is a\n"

@@ -230,7 +230,8 @@ static struct err plan_run(struct invocation *invocation) {
 
 const struct command command_workflow_plan = {
     COMMAND("workflow", "plan", "[FILE|NAME] [TEXT]…",
-            "Play a script with stand-ins for its agents, and tell what a run would do."),
+            "Show what a run would do, with stand-ins for its agents."),
+    HELP(WORKFLOWS, "drover workflow plan deep-research \"Why do herds hold together?\"\n"),
     .flags = workflow_request_flags,
     .talks = true,
     .about =

@@ -66,6 +66,9 @@ static struct err run_run(struct invocation *invocation) {
 
 const struct command command_run = {
     COMMAND(NULL, "run", "[FILE|NAME] [TEXT]…", "Run a workflow, and follow it."),
+    HELP(WORKFLOWS, "drover run deep-research \"Why do herds hold together?\"\n"
+                    "drover run ./release.js --detach --budget cost=2.50\n"
+                    "drover run --resume last\n"),
     .flags = workflow_request_flags,
     .talks = true,
     .about =
@@ -102,14 +105,17 @@ static void run_print(const json_t *run) {
 }
 
 const struct command command_pause = {
-    COMMAND(NULL, "pause", "RUN", "Pause a workflow: those at work go on, no other agent begins."),
+    COMMAND(NULL, "pause", "WORKFLOW",
+            "Pause a workflow. Agents that run go on, and no other starts."),
+    HELP(WORKFLOWS, "drover pause last\n"),
     .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
              "timeouts go on counting.\n",
     ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_resume = {
-    COMMAND(NULL, "resume", "RUN", "Let a workflow that is paused go on."),
+    COMMAND(NULL, "resume", "WORKFLOW", "Resume a paused workflow."),
+    HELP(WORKFLOWS, "drover resume last\n"),
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };

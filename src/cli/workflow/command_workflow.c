@@ -22,12 +22,12 @@
 #include "script/catalog.h"
 
 static const struct flag root_flags[] = {
-    OPTION_TEXT("root", 'r', "DIR", "The folder of the project (else this one)."),
+    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one]."),
     OPTION_END,
 };
 static const struct flag show_flags[] = {
-    OPTION_TEXT("root", 'r', "DIR", "The folder of the project (else this one)."),
-    OPTION_SWITCH("source", 's', "Only its source."),
+    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one]."),
+    OPTION_SWITCH("source", 's', "Print only the source."),
     OPTION_END,
 };
 
@@ -118,8 +118,8 @@ static struct err ls_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_ls = {
-    COMMAND("workflow", "ls", NULL,
-            "List the workflows of a project, of your home and those built in."),
+    COMMAND("workflow", "ls", NULL, "List workflows: of the project, your own, and built in."),
+    HELP(WORKFLOWS, "drover workflow ls\n"),
     .flags = root_flags,
     .talks = true,
     .about = "Searched are .drover/workflows, .claude/workflows and .boocode/workflows: of the\n"
@@ -182,7 +182,8 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_show = {
-    COMMAND("workflow", "show", "NAME", "Show a workflow, with its source."),
+    COMMAND("workflow", "show", "NAME", "Show a workflow and its source."),
+    HELP(WORKFLOWS, "drover workflow show review-code\n"),
     .flags = show_flags,
     .talks = true,
     .run = show_run,
@@ -374,8 +375,8 @@ static struct err check_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_check = {
-    COMMAND("workflow", "check", "FILE|NAME…",
-            "Check workflow scripts for errors, without running them."),
+    COMMAND("workflow", "check", "FILE|NAME…", "Check workflow scripts without running them."),
+    HELP(WORKFLOWS, "drover workflow check .drover/workflows/mine.js\n"),
     .about =
         "An argument with a slash, or that names an existing file, is a path. Anything else is\n"
         "the name of a workflow, as for 'drover run'.\n"
@@ -497,8 +498,8 @@ static struct err new_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_new = {
-    COMMAND("workflow", "new", "NAME",
-            "Write .drover/workflows/NAME.js, an example to begin with."),
+    COMMAND("workflow", "new", "NAME", "Create .drover/workflows/NAME.js from an example."),
+    HELP(WORKFLOWS, "drover workflow new mine\n"),
     .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
              ".boocode (of your home only .git counts), else the current one.\n",
     .run = new_run,
