@@ -73,8 +73,8 @@ const struct command command_budget_show = {
 };
 
 const struct command command_budget_rm = {
-    COMMAND("budget", "rm", "SCOPE",
-            "Remove a budget. Runs that were waiting for it become eligible."),
+    COMMAND("budget", "rm", "SCOPE…",
+            "Remove budgets. Runs that were waiting for them become eligible."),
     ACTION("DELETE /api/v1/budgets/{}", .done = "{scope} is removed"),
 };
 

@@ -50,11 +50,11 @@ const struct command command_inbox_show = {
 };
 
 const struct command command_inbox_retry = {
-    COMMAND("inbox", "retry", "ID", "Try a delivery now."),
+    COMMAND("inbox", "retry", "ID…", "Try deliveries now."),
     ACTION("POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"),
 };
 
 const struct command command_inbox_drop = {
-    COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
+    COMMAND("inbox", "drop", "ID…", "Give deliveries up for good."),
     ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
 };

@@ -154,7 +154,9 @@ static struct err job_detach(struct job_run *run, const char *id) {
             job_stop_broken(&run->talk, id);
         }
         if (err.code == ERR_INTERRUPTED) {
-            job_detached(invocation, id);
+            why_set(&invocation->why,
+                    "not all of the input was sent; %s waits for more: 'drover stop %s' ends it",
+                    id, id);
         }
         if (err_failed(err)) {
             return err;
@@ -195,7 +197,7 @@ const struct command command_job_run = {
         "\n"
         "Exit code: the command's own; 128+N when signal N ended it; 124 when its time was over;\n"
         "125 when it was cancelled or lost; 127 when there is no such program, 126 when it could\n"
-        "not be started for another reason; 11 after Ctrl-C.\n"
+        "not be started for another reason; 0 after Ctrl-C.\n"
         "With --json, 'drover job run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
     .run = job_run_run,
 };

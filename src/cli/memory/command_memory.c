@@ -44,6 +44,6 @@ const struct command command_memory_show = {
 };
 
 const struct command command_memory_rm = {
-    COMMAND("memory", "rm", "ID", "Forget a memory for good."),
+    COMMAND("memory", "rm", "ID…", "Forget memories for good."),
     ACTION("DELETE /api/v1/memory/{}", .done = "{id} is forgotten"),
 };

@@ -264,6 +264,6 @@ const struct command command_provider_forget = {
 };
 
 const struct command command_provider_rm = {
-    COMMAND("provider", "rm", "NAME", "Remove a connection that was set, and its key."),
+    COMMAND("provider", "rm", "NAME…", "Remove connections that were set, and their keys."),
     ACTION("DELETE " PROVIDERS "/{}", .done = "{name} is removed, and its key with it"),
 };

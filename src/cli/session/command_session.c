@@ -293,8 +293,8 @@ static const struct flag rm_flags[] = {
 };
 
 const struct command command_session_rm = {
-    COMMAND("session", "rm", "ID",
-            "Stop a session's turns, and remove it with its messages, runs and files."),
+    COMMAND("session", "rm", "ID…",
+            "Stop the turns of sessions, and remove these with messages, runs and files."),
     .flags = rm_flags,
     ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
            .done = "{id} is removed"),

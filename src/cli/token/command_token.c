@@ -87,6 +87,6 @@ const struct command command_token_ls = {
 };
 
 const struct command command_token_revoke = {
-    COMMAND("token", "revoke", "ID", "Revoke a token; it is refused from the next request on."),
+    COMMAND("token", "revoke", "ID…", "Revoke tokens; they are refused from the next request on."),
     ACTION("DELETE /api/v1/tokens/{}", .done = "{id} is revoked"),
 };

@@ -84,7 +84,7 @@ const struct command command_run = {
         "back.\n"
         "\n"
         "Exit code: 0 only when it succeeded; 1 when it failed, or an agent did (degraded); 124\n"
-        "when its time was over; 125 when it was stopped; 11 after Ctrl-C.\n",
+        "when its time was over; 125 when it was stopped; 0 after Ctrl-C.\n",
     .run = run_run,
 };
 
