@@ -48,7 +48,9 @@ test("each end has its exit code", async (t) => {
   for (const [args, code, says] of [
     [["sh", "-c", "kill -9 $$"], 137, /failed \(signal 9\)/],
     [["--timeout", "300ms", "sleep", "1000"], 124, /timed_out \(deadline\)/],
-    [["/does/not/exist"], 127, /failed \(not_started\)/],
+    [["/does/not/exist"], 127, /no program '\/does\/not\/exist', or not the interpreter/],
+    [["no-such-program"], 127, /no program 'no-such-program' in the daemon's PATH: \//],
+    [["true && true"], 127, /drover job run --shell "true && true"/],
     [["--cwd", "/does/not/exist", "true"], 126, /failed \(not_started\)/],
     [["/etc/passwd"], 126, /failed \(not_started\)/],
   ]) {
