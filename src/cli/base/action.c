@@ -276,6 +276,9 @@ struct err action_run(struct invocation *invocation) {
         invocation->args.operands[0] = all.operands[i];
         invocation->args.operand_count = 1;
         struct err err = action_do(invocation, command->action);
+        if (err.code == ERR_UNREACHABLE) {
+            return err; /* The same for each that follows. */
+        }
         if (err_failed(err)) {
             struct why why = invocation->why;
             (void)fflush(stdout); /* A failure shows again at the end. */
