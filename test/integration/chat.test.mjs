@@ -6,7 +6,8 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { gate, onTerminal } from "./jobs-cli.mjs";
+import { begin, gate, onTerminal } from "./jobs-cli.mjs";
+import { bin } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, Turns } from "./turns.mjs";
 
@@ -131,4 +132,18 @@ test("chat --json prints each event, and reads messages as lines", LIMIT, async 
   assert.equal(lines.filter(({ type }) => type === "turn_finished").length, 2);
   const seqs = lines.filter(({ seq }) => seq !== undefined).map(({ seq }) => seq);
   assert.deepEqual(seqs, seqs.map((_, at) => seqs[0] + at));
+});
+
+test("a chat that is ended by SIGTERM gives the terminal back", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const inner = `echo "PID $$."; exec "$0" chat --no-root --model scripted/demo`;
+  const outer = path.join(turns.folder, "outer");
+  writeFileSync(outer, `sh -c '${inner}' '${bin}'\nstty -a\n`);
+  const words = ["script", "-qefc", `sh ${outer}`, "/dev/null"];
+  const chat = begin(t, turns.daemon, [], { words, env: { TERM: "xterm" }, typed: true });
+  let text = "";
+  await chat.when((all) => /\x1b\[\?2004h[^]*> /.test((text = all)));
+  process.kill(Number(/PID (\d+)\./.exec(text)[1]), "SIGTERM");
+  const { stdout } = await chat.ended;
+  assert.match(stdout, /\x1b\[\?2004l[^]* icanon [^]* echo /);
 });
