@@ -110,7 +110,7 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
                                       .base = "/api/v1/sessions/",
                                       .id = say->session,
                                       .rest = "/messages",
-                                      .retry_ms = RUN_RETRY_MS,
+                                      .retry_ms = say->retry_ms,
                                       .unknown = "that is no session's id"};
     return body_send(talk, &messages, message, "run", ret_run, why);
 }
