@@ -305,9 +305,8 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
                              .view = run_view_fitted(invocation)};
-    err = watch_loop(&watch);
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
-    return err;
+    invocation->follows = true;
+    return watch_loop(&watch);
 }
 
 /* `ps` and `job ls`. With --live, or `ps` without --all and --state, only runs that live. */
