@@ -179,7 +179,7 @@ static struct err lines_join(struct chat *chat) {
 
 /* --- The session ------------------------------------------------------------------------------ */
 
-/* Looks for the newest session that is no subagent's; `root` NULL: of any folder. */
+/* Looks for the newest session that is no subagent's and works in `root`. */
 struct newest {
     const char *root;
     char *session; /* Owned; NULL: not found yet. */
@@ -189,7 +189,7 @@ struct newest {
 static void newest_take(void *ctx, const json_t *row) {
     struct newest *newest = ctx;
     struct bytes id = bytes_of(talk_text(row, "id"));
-    bool fits = newest->root == NULL || strcmp(talk_text(row, "root"), newest->root) == 0;
+    bool fits = strcmp(talk_text(row, "root"), newest->root) == 0;
     if (!newest->found && fits && talk_text(row, "parent")[0] == '\0') {
         newest->session = mem_copy(id.data, id.len);
         newest->found = true;
@@ -226,9 +226,9 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     struct err err = ERR_OK;
     chat->root = args_on(args, "no-root") ? NULL : root == NULL ? "." : root;
     *ret_joins = named != NULL || args_on(args, "continue");
-    if (named != NULL && args_on(args, "continue")) {
-        return err_why(&chat->invocation->why, ERR_USAGE,
-                       "--session and --continue exclude each other");
+    if (args_on(args, "continue") && (named != NULL || chat->root == NULL)) {
+        return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
+                       named != NULL ? "--session" : "--no-root");
     }
     if (!*ret_joins) {
         const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
