@@ -83,8 +83,7 @@ struct err talk_start(struct talk *talk, struct why *why) {
                                     .ctx = talk};
     struct err err = autostart_run(&start, &pid, why);
     if (!err_failed(err) && pid != 0 && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "drover: started a daemon for %s (pid %d); 'drover shutdown' ends it\n",
-                data, pid);
+        fprintf(stderr, "drover: started the daemon (pid %d); 'drover shutdown' ends it\n", pid);
     }
     return err;
 }
