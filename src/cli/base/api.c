@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
+#include "cli/base/key_hint.h"
 #include "cli/base/resource.h"
 
 static void flush(void *ctx) {
@@ -112,7 +113,11 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
         .start = starts ? missing_start : NULL,
         .start_ctx = talk,
     };
-    return talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+    talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+    if (!err_failed(talk->err) && invocation->args.command->asks_models) {
+        key_hint(talk);
+    }
+    return talk->err;
 }
 
 void talk_start_none(struct talk *talk) {

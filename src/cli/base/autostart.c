@@ -329,7 +329,7 @@ static struct err daemon_start(struct waiting *waiting, enum attempt *ret_attemp
     const struct autostart *start = waiting->start;
     AUTO(fd_release) int log = -1;
     char by[128];
-    (void)snprintf(by, sizeof by, "%s (pid %ld)", start->command,
+    (void)snprintf(by, sizeof by, "%s, pid %ld", start->command,
                    (long)getpid()); /* Cut at worst. */
     *ret_attempt = ATTEMPT_FAILED;
     struct err err = log_open(start, waiting->directory, &log, why);

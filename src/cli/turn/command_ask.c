@@ -165,6 +165,7 @@ const struct command command_ask = {
     COMMAND(NULL, "ask", "[QUESTION]", "Ask a model one thing, and print its answer."),
     .flags = ask_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"

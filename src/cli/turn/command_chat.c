@@ -474,6 +474,7 @@ const struct command command_chat = {
     COMMAND(NULL, "chat", NULL, "Talk with an agent in this folder."),
     .flags = chat_flags,
     .talks = true,
+    .asks_models = true,
     .about = "Ctrl-C stops the turn and not the session; Ctrl-D leaves. In a pipe each line is a\n"
              "message, and each answer is printed whole.\n",
     .run = chat_run,

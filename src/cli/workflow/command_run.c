@@ -68,6 +68,7 @@ const struct command command_run = {
     COMMAND(NULL, "run", "[FILE|NAME]", "Run a workflow, and follow it."),
     .flags = workflow_request_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "A word with a slash, or the name of a script (.js, .mjs, .cjs) that is there, is a file;\n"
         "any other is a name: 'drover workflow ls' lists them. Without one, --resume runs the\n"

@@ -61,6 +61,7 @@ static const struct field rows[] = {
      FLAG("key-file", FLAG_TEXT, "FILE",
           "Read its key from there; '-': from the input, or asked for.")},
     {.name = "key_set", .kind = FIELD_BOOL, AT(key_set)},
+    {.name = "key_from", .kind = FIELD_CHARS, AT(key_from), .empty = FIELD_EMPTY_NULL},
     {.name = "headers",
      .kind = FIELD_JSON,
      AT(headers),
