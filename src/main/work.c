@@ -45,7 +45,7 @@ struct work {
     struct loop *loop;
     struct store *store;
     struct processes processes;
-    char environment[128]; /* Whose it is, for people. */
+    char environment[128]; /* Name of the environment, for people. */
     char *secret;          /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
     struct effects *effects;

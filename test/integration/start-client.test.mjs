@@ -1,18 +1,25 @@
-// start-client.test.mjs: what a client is told about a daemon that another command started.
+// start-client.test.mjs: what clients say about a daemon that another command started.
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { once } from "node:events";
+import {
+  copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, statSync,
+  symlinkSync, writeFileSync,
+} from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
 
+import { bin, run } from "./lib.mjs";
+import { read } from "./processes.mjs";
 import { Provider, start } from "./providers.mjs";
 import { User } from "./user.mjs";
 
 const jsonLines = (text) => text.trim().split("\n").map((line) => JSON.parse(line));
 
-test("keys are of the command that started the daemon, and others are told once", async (t) => {
+test("keys are those of the command that started the daemon; one hint for another", async (t) => {
   const provider = await new Provider().start(t);
   const mine = { OPENAI_API_KEY: "sk-mine-1234567", OPENAI_BASE_URL: provider.url };
   const user = new User(t, { env: mine });
@@ -38,12 +45,12 @@ test("keys are of the command that started the daemon, and others are told once"
   assert.doesNotMatch((await user.terminal("models", other)).shown, /_API_KEY/, "once");
   const third = { ...other, OPENAI_API_KEY: "sk-third-765432" };
   assert.match((await user.terminal("models", third)).shown, /OPENAI_API_KEY of this terminal/);
-  const told = path.join(user.data, "keys-told");
-  assert.equal(statSync(told).mode & 0o777, 0o600);
-  assert.match(readFileSync(told, "utf8"), /^([0-9a-f]{64}\n){3}$/);
+  const hints = path.join(user.data, "key-hints");
+  assert.equal(statSync(hints).mode & 0o777, 0o600);
+  assert.match(readFileSync(hints, "utf8"), /^([0-9a-f]{64}\n){3}$/);
   assert.equal(provider.last.headers.authorization, "Bearer sk-mine-1234567");
 
-  // A restart has the keys of its environment; what was told of stays told.
+  // A restart has the keys of its environment; earlier hints are not repeated.
   user.env.OPENAI_API_KEY = "sk-third-765432";
   await user.ok("restart");
   assert.doesNotMatch((await user.terminal("models", third)).shown, /OPENAI_API_KEY/);
@@ -96,4 +103,110 @@ test("hashes of keys are for the owner of the socket, of a daemon on demand", as
   assert.equal(row.json.key_from, "environment of the daemon");
   const hint = await user.terminal(`models --data ${daemon.data}`, { OPENAI_API_KEY: "sk-2" });
   assert.doesNotMatch(hint.shown, /OPENAI_API_KEY/);
+});
+
+test("answers have the daemon's version, and there is one hint about an older one", async (t) => {
+  const user = new User(t);
+  const data = user.data;
+  await user.ok("ps");
+  const ours = (await user.ok("--version")).trim().split(" ").at(-1);
+  for (const target of ["/api/v1/version", "/no-such", "/api/v1/streams/x/events?after=x"]) {
+    assert.equal((await user.request("GET", target)).headers["drover-version"], ours, target);
+  }
+  assert.doesNotMatch((await user.terminal("ps")).shown, /older/);
+  await user.ok("shutdown");
+
+  let version = "0.0.9";
+  const old = http.createServer((request, answer) => {
+    answer.writeHead(200, { "content-type": "application/json", "drover-version": version });
+    answer.end('{"items": [], "next": null, "total": 0}');
+  });
+  old.listen(path.join(data, "drover.sock"));
+  await once(old, "listening");
+  t.after(() => old.closeAllConnections() || old.close());
+  const older = `drover: the daemon (0.0.9) is older than this drover (${ours}); `;
+  const told = (rest) => `${older}${rest}\n`;
+  const { shown } = await user.terminal("status");
+  assert.ok(shown.includes(told("restart it where it was started: nothing is lost")), shown);
+  assert.equal(shown.split("older").length, 2, "once");
+  writeFileSync(path.join(data, "on-demand"), "drover ask, pid 1");
+  const again = await user.terminal("ps");
+  assert.ok(again.shown.includes(told("'drover restart' replaces it without loss")), again.shown);
+  assert.equal((await user.cli("ps")).stderr, "", "a pipe");
+  version = "99.0.0";
+  assert.doesNotMatch((await user.terminal("ps")).shown, /older/);
+});
+
+test("a restart starts the program that was installed meanwhile", async (t) => {
+  const user = new User(t);
+  const installed = path.join(user.folder, "drover");
+  copyFileSync(bin, installed);
+  const ask = (...args) => run(args, { env: user.env, program: installed });
+  const id = (await ask("job", "run", "--detach", "--", "sleep", "1000")).stdout.trim();
+  const first = user.pid;
+  const file = () => statSync(`/proc/${user.pid}/exe`).ino;
+  assert.equal(file(), statSync(installed).ino);
+  copyFileSync(bin, `${installed}.new`);
+  renameSync(`${installed}.new`, installed);
+  assert.match((await ask("restart")).stdout, /goes on with all runs/);
+  assert.notEqual(user.pid, first);
+  assert.equal(file(), statSync(installed).ino);
+  assert.equal(readlinkSync(`/proc/${user.pid}/exe`), installed);
+  assert.match(await user.ok("ps"), new RegExp(`${id} .*running`));
+  await user.ok("stop", id);
+});
+
+/** A user whose unit is enabled, and a systemctl that runs a line of sh. */
+function withUnit(t, line) {
+  const user = new User(t);
+  delete user.env.DROVER_DATA;
+  user.data = path.join(user.folder, ".local/state/drover");
+  const wants = path.join(user.folder, ".config/systemd/user/default.target.wants");
+  mkdirSync(wants, { recursive: true });
+  symlinkSync("/no/such/unit", path.join(wants, "drover.service"));
+  const programs = path.join(user.folder, "bin");
+  mkdirSync(programs);
+  const script = `#!/bin/sh\necho "$@" >>'${user.folder}/asked'\n${line}\n`;
+  writeFileSync(path.join(programs, "systemctl"), script, { mode: 0o755 });
+  user.env.PATH = `${programs}:${user.env.PATH}`;
+  return user;
+}
+
+test("an enabled user unit is started by systemd, once for many commands", async (t) => {
+  const data = '"$HOME/.local/state/drover"';
+  const systemd = `pid=$(cat ${data}/drover.lock 2>/dev/null)
+    if [ "$2" = restart ]; then
+      kill "$pid"; tail -s 0.02 --pid="$pid" -f /dev/null
+    elif [ -n "$pid" ]; then
+      exit 0
+    fi`;
+  const user = withUnit(t, `${systemd}
+    '${bin}' serve --data ${data} --listen "unix:$HOME/sock" >"$HOME/log" 2>&1 </dev/null &`);
+  const ends = await Promise.all(Array.from({ length: 5 }, () => user.cli("ps")));
+  for (const { code, stderr } of ends) assert.deepEqual([code, stderr], [0, ""]);
+  const asked = path.join(user.folder, "asked");
+  assert.equal(read(asked), "--user start drover.service\n");
+  assert.match(await user.ok("status"), /started by drover serve/);
+  assert.ok(!existsSync(path.join(user.data, "log")));
+
+  const other = path.join(user.folder, "other");
+  await user.ok("ps", "--data", other);
+  assert.equal(read(asked), "--user start drover.service\n", "another directory is not its");
+  await user.ok("shutdown", "--data", other);
+
+  const first = user.pid;
+  assert.match(await user.ok("restart"), /goes on with all runs/);
+  assert.notEqual(user.pid, first);
+  assert.match(read(asked), /start drover.service\n--user restart drover.service\n/);
+  await user.ok("shutdown");
+});
+
+test("a unit that cannot be started is said, and nothing else is started", async (t) => {
+  const user = withUnit(t, "echo 'Unit drover.service is masked.' >&2; exit 1");
+  const { code, stderr } = await user.cli("ps");
+  assert.equal(code, 9);
+  assert.match(stderr, /^Unit drover.service is masked.\n/);
+  assert.match(stderr, /drover: the user unit .* is enabled, and 'systemctl --user start /);
+  assert.equal(user.pid, undefined);
+  assert.ok(!existsSync(path.join(user.data, "drover.db")));
 });

@@ -16,6 +16,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/key_hint.h"
 #include "cli/base/resource.h"
+#include "cli/base/user_unit.h"
 
 static void flush(void *ctx) {
     (void)fflush(stdout); /* A failure shows again at the end. */
@@ -69,19 +70,30 @@ static struct err missing_start(void *ctx, bool was_there, struct why *why) {
                : talk_start(talk, why);
 }
 
+/* The user unit serves the default directory. */
+static struct autostart start_of(struct talk *talk, const char *command) {
+    return (struct autostart){.data = talk->options.data,
+                              .by_unit = talk->data != NULL,
+                              .command = command,
+                              .env = &talk->invocation->env,
+                              .serve = &command_serve,
+                              .world = talk->world,
+                              .pause = start_pause,
+                              .ctx = talk};
+}
+
+struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *why) {
+    const struct autostart start = start_of(talk, "drover restart");
+    *ret_is_unit = start.by_unit && user_unit_enabled(start.env);
+    return *ret_is_unit ? user_unit_ask("restart", &start, why) : ERR_OK;
+}
+
 struct err talk_start(struct talk *talk, struct why *why) {
-    const struct invocation *invocation = talk->invocation;
     const char *data = talk->options.data;
     char command[64];
     int pid = 0;
-    command_words(invocation->args.command, command, sizeof command);
-    const struct autostart start = {.data = data,
-                                    .command = command,
-                                    .env = &invocation->env,
-                                    .serve = &command_serve,
-                                    .world = talk->world,
-                                    .pause = start_pause,
-                                    .ctx = talk};
+    command_words(talk->invocation->args.command, command, sizeof command);
+    const struct autostart start = start_of(talk, command);
     struct err err = autostart_run(&start, &pid, why);
     if (!err_failed(err) && pid != 0 && isatty(STDERR_FILENO) == 1) {
         fprintf(stderr, "drover: started a daemon for %s (pid %d); 'drover shutdown' ends it\n",
@@ -122,6 +134,7 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
 
 void talk_start_none(struct talk *talk) {
     talk->options.start = NULL;
+    talk->warned_version = true; /* A command about the daemon itself. */
 }
 
 void talk_close(struct talk *talk) {
@@ -131,6 +144,21 @@ void talk_close(struct talk *talk) {
     *talk = (struct talk){.interrupt_fd = -1};
 }
 
+/* After an upgrade the daemon is the old program still. */
+static void version_warn(struct talk *talk) {
+    const char *version = client_header(talk->client, "drover-version");
+    if (talk->warned_version || version == NULL || strverscmp(version, DROVER_VERSION) >= 0 ||
+        isatty(STDERR_FILENO) != 1) {
+        return;
+    }
+    talk->warned_version = true;
+    const bool ours = talk->options.url == NULL && autostart_is_wanted(talk->options.data);
+    fprintf(stderr, "drover: the daemon (%s) is older than this drover (%s); %s\n", version,
+            DROVER_VERSION,
+            ours ? "'drover restart' replaces it without loss"
+                 : "restart it where it was started: nothing is lost");
+}
+
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
                     json_t **ret_json, struct why *why) {
     AUTO(text_done) struct text body = {0};
@@ -138,6 +166,7 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
         return talk->err;
     }
     struct err err = client_call(talk->client, request, &body, why);
+    version_warn(talk);
     if (!err_failed(err) && ret_json != NULL) {
         err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
     }

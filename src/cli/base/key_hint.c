@@ -12,8 +12,8 @@
 #include "model/known.h"
 #include "store/datadir.h"
 
-/* A file that is longer begins anew: somebody is told again then. */
-enum { TOLD_MAX = 16 << 10 };
+/* A longer file is overwritten, and its hints are repeated then. */
+enum { HINTS_MAX = 16 << 10 };
 
 static const char *key_of(const struct talk *talk, const struct known_provider *known) {
     const struct config_env *env = &talk->invocation->env;
@@ -32,14 +32,14 @@ static bool has_keys(const struct talk *talk) {
     return false;
 }
 
-/* Adds the key to those that were told of; false: it is there already. What a full disk does not
- * take is told again. */
-static bool told_add(const struct talk *talk, const struct sha256_hex *hash) {
+/* Stores that the hint about this key was given; false: an earlier command did. A hint that a full
+ * disk cannot store is repeated. */
+static bool hint_add(const struct talk *talk, const struct sha256_hex *hash) {
     const struct world *world = talk->world;
     AUTO(mem_release) char *path = datadir_path(talk->options.data, KEY_HINT_FILE);
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
-    struct err err = world->file_read(world->ctx, path, TOLD_MAX, &content, &len);
+    struct err err = world->file_read(world->ctx, path, HINTS_MAX, &content, &len);
     if (!err_failed(err) && memmem(content, len, hash->text, sizeof hash->text - 1) != NULL) {
         return false;
     }
@@ -73,11 +73,11 @@ static void key_compare(const struct talk *talk, const json_t *answer,
     }
     const struct sha256_hex hash = known_key_hash(talk_text(answer, "salt"), key);
     if ((entry == NULL || strcmp(talk_text(entry, "hash"), hash.text) != 0) &&
-        told_add(talk, &hash)) {
+        hint_add(talk, &hash)) {
         fprintf(stderr,
                 "drover: %s of this terminal is not used: the daemon has %s, from the %s.\n"
                 "        To use yours: 'drover provider add %s --key-env %s' stores it, or\n"
-                "        'drover restart' starts the daemon anew with the environment of now.\n",
+                "        'drover restart' restarts the daemon with the environment of now.\n",
                 variable.name, entry != NULL ? "another one" : "none", talk_text(answer, "from"),
                 known->name, variable.name);
     }
