@@ -86,6 +86,7 @@ export class Golden {
     this.folder = mkdtempSync("/tmp/drg-");
     this.names.add(this.folder, "<folder>");
     this.names.add(`${hostname()}:`, "<host>:");
+    this.names.add(process.env.PATH, "<path>");
     for (const name of ["home", "root"]) {
       this[name] = path.join(this.folder, name);
       mkdirSync(this[name]);

@@ -210,3 +210,73 @@ test("a unit that cannot be started is said, and nothing else is started", async
   assert.equal(user.pid, undefined);
   assert.ok(!existsSync(path.join(user.data, "drover.db")));
 });
+
+test("jobs and commands of sessions have the PATH of the terminal they come from", async (t) => {
+  const user = new User(t);
+  await user.ok("ps");
+  const programs = path.join(user.folder, "my programs");
+  mkdirSync(programs);
+  writeFileSync(path.join(programs, "mine"), "#!/bin/sh\necho mine\n", { mode: 0o755 });
+  assert.notEqual((await user.cli("job", "run", "--", "mine")).code, 0);
+
+  const before = user.env.PATH;
+  user.env.PATH = `${programs}:${before}`;
+  assert.equal(await user.ok("job", "run", "--", "mine"), "mine\n");
+  const given = "/bin:/usr/bin";
+  assert.equal(await user.ok("job", "run", "-e", `PATH=${given}`, "--shell", "echo $PATH"),
+    `${given}\n`);
+  const again = ["--retry", "1", "--backoff", "0s", "--shell"];
+  const twice = await user.cli("job", "run", ...again, "mine; exit 1");
+  assert.equal(twice.stdout, "mine\nmine\n", twice.stderr);
+
+  // What a session's commands have is kept with it: over a restart, and for who sends no PATH.
+  const root = path.join(user.folder, "project");
+  mkdirSync(root);
+  const made = await user.request("POST", "/api/v1/sessions", { body: {
+    root, model: "scripted/demo", settings: { permissions: [{ permission: "allow" }] },
+  } });
+  const session = made.json.id;
+  const text = 'call: run_command {"command": "mine"}\nsay: done';
+  const output = async () => {
+    const { json } = await user.request("GET", `/api/v1/sessions/${session}/messages`);
+    const parts = json.items.flatMap((message) => message.parts);
+    return parts.filter((part) => part.kind === "tool").map((part) => JSON.parse(part.text).stdout);
+  };
+  await user.ok("ask", "--session", session, text);
+  assert.deepEqual(await output(), ["mine\n"]);
+  user.env.PATH = before;
+  await user.ok("restart");
+  const messages = `/api/v1/sessions/${session}/messages?wait=30`;
+  await user.request("POST", messages, { body: { text } });
+  assert.deepEqual(await output(), ["mine\n", "mine\n"]);
+
+  // An agent of a workflow has that of the command that started the workflow.
+  const file = path.join(root, "flow.js");
+  const options = '{tools: ["run_command"]}';
+  writeFileSync(file, `export const meta = { name: "x", description: "d" };
+    return await agent(${JSON.stringify(text)}, ${options});`);
+  user.env.PATH = `${programs}:${before}`;
+  assert.equal(await user.ok("run", "--yes", file), "done\n");
+  const last = await user.request("GET", "/api/v1/runs?kind=job&limit=1");
+  const [{ state, label }] = last.json.items;
+  assert.deepEqual([label, state], ["mine", "succeeded"]);
+});
+
+test("a PATH is taken from the owner of the socket alone, and of at most 8 kB", async (t) => {
+  const daemon = await start(t, { args: ["--insecure-loopback"] });
+  const specOf = async (variables, options = { local: true }) => {
+    const value = Buffer.from(JSON.stringify(variables)).toString("base64");
+    const headers = { "drover-environment": value };
+    const body = { argv: ["true"] };
+    const made = await daemon.request("POST", "/api/v1/jobs", { ...options, body, headers });
+    assert.equal(made.status, 201, made.text);
+    const { json } = await daemon.request("GET", `/api/v1/jobs/${made.json.id}`, { local: true });
+    return json.path ?? json.spec.path;
+  };
+  assert.equal(await specOf({ PATH: "/bin:/x" }), "/bin:/x");
+  assert.equal(await specOf({ PATH: "/bin:/x" }, {}), undefined, "TCP");
+  assert.equal(await specOf({ PATH: `/bin:${"x".repeat(8000)}` }), undefined, "too long");
+  assert.equal(await specOf({ PATH: "/bin\0" }), undefined);
+  assert.equal(await specOf({ PATH: 3 }), undefined);
+  assert.equal(await specOf("PATH"), undefined);
+});

@@ -332,7 +332,7 @@ static struct err keys_start(void *ctx) {
     const struct identity *identity = exchange_identity(request->op.exchange);
     const char *salt = connections_salt(connections);
     struct text *text = &request->op.answer;
-    if (identity->token[0] != '\0') {
+    if (!identity->owns_socket) {
         return err_why(&request->op.why, ERR_FORBIDDEN,
                        "hashes of keys are for the user who owns the daemon's socket");
     }

@@ -9,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
 #include "cli/base/key_hint.h"
@@ -102,6 +104,25 @@ struct err talk_start(struct talk *talk, struct why *why) {
     return err;
 }
 
+/* Variables that commands of the user's runs need (api/base/request.h). */
+static void environment_add(struct talk *talk) {
+    enum { ENVIRONMENT_MAX = 6 << 10 }; /* 8 kB in base64. */
+    const struct config_env *env = &talk->invocation->env;
+    const char *path = env->get(env->ctx, "PATH");
+    AUTO(text_done) struct text json = text_up_to(ENVIRONMENT_MAX);
+    if (path == NULL || path[0] == '\0' || !utf8_valid(path, strlen(path))) {
+        return;
+    }
+    text_add_char(&json, '{');
+    text_add_member(&json, "PATH", bytes_of(path));
+    text_add_char(&json, '}');
+    talk->environment = text_up_to(2 * ENVIRONMENT_MAX);
+    if (!text_failed(&json)) {
+        base64_add(&talk->environment, text_bytes(&json));
+        talk->options.environment = text_bytes(&talk->environment).data;
+    }
+}
+
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
     *talk = (struct talk){.interrupt_fd = -1, .world = invocation->world, .invocation = invocation};
     const bool starts =
@@ -125,6 +146,7 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
         .start = starts ? missing_start : NULL,
         .start_ctx = talk,
     };
+    environment_add(talk);
     talk->err = client_open(&talk->options, &talk->client, &invocation->why);
     if (!err_failed(talk->err) && invocation->args.command->asks_models) {
         key_hint(talk);
@@ -140,6 +162,7 @@ void talk_start_none(struct talk *talk) {
 void talk_close(struct talk *talk) {
     client_close(talk->client);
     mem_free(talk->data);
+    text_done(&talk->environment);
     fd_release(&talk->interrupt_fd);
     *talk = (struct talk){.interrupt_fd = -1};
 }

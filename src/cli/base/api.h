@@ -18,6 +18,7 @@ struct talk {
     struct client_options options;
     struct client *client;         /* Owned. */
     char *data;                    /* Owned: the default data directory. */
+    struct text environment;       /* Owned: of client_options. */
     int interrupt_fd;              /* Owned. */
     struct err err;                /* Error of the opening. */
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */

@@ -77,6 +77,7 @@ static const struct field rows[] = {
     {JSON("env", env, "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"),
      FLAG_LETTER("env", 'e', FLAG_LIST, "NAME[=VALUE]",
                  "Sets a variable; without a value it is passed on from here. Repeatable.")},
+    {CHARS("path", path, 1, JOB_PATH_MAX)},
     {CHARS("stdin", input, 0, RUN_SPEC_MAX),
      FLAG("stdin", FLAG_TEXT, "FILE",
           "Its input, to its end; '-' is this command's own, as it comes [none].")},
