@@ -1,9 +1,21 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
 .PHONY: build demo test test-all flakes sim mutants bench fuzz coverage compile_commands fmt lint
-.PHONY: docs clean
+.PHONY: docs install uninstall package clean
 
 build:
 	./scripts/build
+
+# PREFIX=/usr/local, DESTDIR= for a folder that becomes / elsewhere. What is built is taken as it is,
+# so that root need not build.
+install:
+	[ -x build/drover ] || ./scripts/build
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) ./scripts/install install
+
+uninstall:
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) ./scripts/install uninstall
+
+package:
+	./scripts/package
 
 demo:
 	./scripts/demo

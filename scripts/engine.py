@@ -198,7 +198,8 @@ def main():
     try:
         wasm = contents(options.wasm)
     except OSError as error:
-        sys.exit(f"engine.py: {error.strerror}: {options.wasm}; scripts/setup build puts it there")
+        sys.exit(f"engine.py: {error.strerror}: {options.wasm}; scripts/setup build puts it"
+                 " there, or give the file to meson: -Dengine=FILE")
     found = hashlib.sha256(wasm).hexdigest()
     if found != options.sha256:
         sys.exit(f"engine.py: {options.wasm} is not the engine that is pinned: SHA-256 {found}")

@@ -162,6 +162,10 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     return stage
 
 
+def tmux_setup(stage):
+    run(["./scripts/setup", "screens"], {}, 600, check=True)
+
+
 def opted_in(word, rooms, every, turn):
     """The files whose second comment line onwards says `// runs-with: ... word`."""
     found = []
@@ -255,6 +259,8 @@ def all_stages(every_kill, turn, seed):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
+        node_tests("screens on tmux", "screens", "build/drover", **taken, rooms="screens",
+                   before=tmux_setup) if every_kill else None,
         simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),
@@ -265,6 +271,9 @@ def all_stages(every_kill, turn, seed):
               [sys.executable, "-m", "unittest", "discover", "-s", "test/scripts"], count_python,
               second_run=True),
         Stage("demo", ["./scripts/demo"], count_exit, timeout_s=120, second_run=True),
+        # It makes a root of its own and installs packages there.
+        Stage("package in a bare root", ["./test/package/run"], count_exit)
+        if every_kill else None,
     ]
     return builds, [stage for stage in tests if stage is not None]
 

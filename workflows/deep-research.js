@@ -105,11 +105,11 @@ const report = await agent(
 );
 
 return {
-  query,
-  questions,
   answer: report?.answer ?? "",
   findings: report?.findings ?? [],
   open: report?.open ?? [],
+  query,
+  questions,
   problems,
   sources: [...new Set(claims.map((one) => one.url))],
   unanswered: answered.filter((part) => part.claims.length === 0).map((part) => part.question),

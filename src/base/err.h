@@ -17,7 +17,8 @@
 
 /* Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused (permission), 5 conflict,
  * 6 data directory or schema busy, 7 storage full or read-only, 8 storage lost (outcome of a commit
- * unknown, see ARCHITECTURE.md), 9 daemon not reachable, 10 newer schema, 11 interrupted. */
+ * unknown, see ARCHITECTURE.md), 9 daemon not reachable, 10 newer schema, 130 interrupted: what a
+ * shell reports of a program that SIGINT ended. */
 #define ERR_TABLE(X)                                                                               \
     X(NONE, "ok", 200, 0, "Success")                                                               \
     X(INTERNAL, "internal", 500, 1, "Internal error")                                              \
@@ -51,6 +52,7 @@
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
+    X(AMBIGUOUS, "ambiguous", 400, 2, "The name fits more than one object")                        \
     X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
     X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
     X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \
@@ -99,7 +101,7 @@
     X(NEWER_SCHEMA, "newer_schema", 500, 10, "The database was written by a newer drover")         \
     X(OTHER_SCHEMA, "other_schema", 500, 10, "The database was made by an unreleased build")       \
     X(UNREACHABLE, "unreachable", 503, 9, "The daemon cannot be reached")                          \
-    X(INTERRUPTED, "interrupted", 503, 11, "Interrupted")
+    X(INTERRUPTED, "interrupted", 503, 130, "Interrupted")
 
 enum err_code {
 #define X(code, name, status, exit_code, title) ERR_##code,

@@ -25,6 +25,7 @@ enum {
     REFUSED_MAX = 64,
     DESCRIPTORS_SPARE = 256, /* Beside the connections: database, listeners, logs. */
     WALK_NS = 500 * 1000,    /* A walk over all connections goes in steps of this. */
+    KEEPALIVE_S = 60,        /* Silence after which the kernel probes a client. */
 };
 
 /* All limits are of one type, so that zeros are replaced in a loop. */
@@ -199,7 +200,8 @@ static void listener_accept(struct listener *listener) {
     if (listener->is_unix) {
         local = peer_is_owner(conn);
     } else {
-        (void)uv_tcp_nodelay(&conn->uv.tcp, 1); /* Only slower without. */
+        (void)uv_tcp_nodelay(&conn->uv.tcp, 1);                /* Only slower without. */
+        (void)uv_tcp_keepalive(&conn->uv.tcp, 1, KEEPALIVE_S); /* Else writes find out. */
     }
     conn->scopes = local ? SCOPE_ALL : 0;
     conn_admit(conn);
@@ -348,7 +350,7 @@ static bool is_served(const struct sockaddr_un *address) {
 
 /* A path in sun_path may have 107 bytes, a data directory more; by way of its descriptor each
  * directory has a short name. */
-static struct err socket_bind(const char *path, int *ret_fd) {
+static struct err socket_bind(const char *path, mode_t mode, int *ret_fd) {
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
     AUTO(mem_release)
@@ -374,16 +376,17 @@ static struct err socket_bind(const char *path, int *ret_fd) {
         (void)unlinkat(dir, name, 0); /* If it stays, bind says so. */
     }
     /* Before bind, so that nobody else could ever connect. */
-    if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+    if (fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         return err_from_errno(errno, "http: bind");
     }
     *ret_fd = fd_take(&fd);
     return ERR_OK;
 }
 
-struct err http_listen_unix(struct http_server *server, const char *path, struct why *why) {
+struct err http_listen_unix(struct http_server *server, const char *path, mode_t mode,
+                            struct why *why) {
     int fd = -1;
-    struct err err = socket_bind(path, &fd);
+    struct err err = socket_bind(path, mode, &fd);
     if (err_failed(err)) {
         why_set(why, "cannot listen on %s: %s", path,
                 err.os != 0 ? strerror(err.os) : err_title(err.code));

@@ -89,9 +89,9 @@ MUST_CHECK struct err http_open(const struct http_options *options, struct http_
 /* `host` is an address or "localhost"; port 0 picks one. */
 MUST_CHECK struct err http_listen_tcp(struct http_server *server, const char *host, uint16_t port,
                                       uint16_t *ret_port, struct why *why);
-/* Mode 0600; a socket left behind by a dead daemon is replaced, one that is served is ERR_BUSY. Any
- * path length: it is bound through its directory's descriptor. */
-MUST_CHECK struct err http_listen_unix(struct http_server *server, const char *path,
+/* The umask takes from the mode. A socket left behind by a dead daemon is replaced, one that is
+ * served is ERR_BUSY. Any path length: it is bound through its directory's descriptor. */
+MUST_CHECK struct err http_listen_unix(struct http_server *server, const char *path, mode_t mode,
                                        struct why *why);
 
 /* Whoever came with this token is sent away: streams end with a `closing` frame whose code is

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -70,6 +71,7 @@ struct fetch {
     struct timer timer;    /* libcurl's clock. */
     struct loop_task soon; /* Work that libcurl wants done at once. */
     size_t sockets;        /* Watched by libuv, or not yet closed there. */
+    struct link watched;   /* Sockets that libuv watches. */
     struct link waiting;   /* Requests. */
     size_t waiting_count, running_count, live;
     uint64_t started, failed;
@@ -97,6 +99,29 @@ static bool may_connect(struct fetch_request *request, const struct address *add
     return false;
 }
 
+/* A peer that went away without a word (a laptop that moved, a router that forgot) is noticed by
+ * probes of the kernel, never by its silence alone: a model may think for minutes. */
+struct probing {
+    int idle_s, interval_s, count, unacknowledged_ms;
+};
+static const struct probing always = {15, 5, 3, 60000}, after_sleep = {1, 1, 5, 6000};
+
+static void probing_set(int fd, const struct probing *probing) {
+    static const int on = 1;
+    const struct {
+        int level, option;
+        const int *value;
+    } rows[] = {{SOL_SOCKET, SO_KEEPALIVE, &on},
+                {IPPROTO_TCP, TCP_KEEPIDLE, &probing->idle_s},
+                {IPPROTO_TCP, TCP_KEEPINTVL, &probing->interval_s},
+                {IPPROTO_TCP, TCP_KEEPCNT, &probing->count},
+                {IPPROTO_TCP, TCP_USER_TIMEOUT, &probing->unacknowledged_ms}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        /* Without it a dead peer is noticed later, by the limits of the request. */
+        (void)setsockopt(fd, rows[i].level, rows[i].option, rows[i].value, sizeof(int));
+    }
+}
+
 static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to) {
     struct fetch_request *request = ctx;
     struct address address;
@@ -107,6 +132,9 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sock
     int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
     if (fd < 0 && shortage_is(err_from_errno(errno, "client: socket"))) {
         request->starved_os = errno;
+    }
+    if (fd >= 0) {
+        probing_set(fd, &always);
     }
     return fd;
 }
@@ -572,6 +600,7 @@ static enum fetch_fault transfer_judge(const struct fetch_request *request, CURL
 
 struct watched {
     uv_poll_t poll;
+    struct link link;
     struct fetch *client;
     curl_socket_t fd;
 };
@@ -644,6 +673,7 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
         if (watched != NULL) {
             /* The descriptor is known. */
             (void)client->curl.curl_multi_assign(client->multi, fd, NULL);
+            link_remove(&watched->link);
             (void)uv_poll_stop(&watched->poll); /* At once: libcurl closes it after this. */
             uv_close((uv_handle_t *)&watched->poll, on_socket_closed);
         }
@@ -659,6 +689,7 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
             return 0;
         }
         client->sockets++;
+        link_add_last(&client->watched, &watched->link);
         (void)client->curl.curl_multi_assign(client->multi, fd, watched); /* As above. */
     }
     int events = (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
@@ -666,6 +697,12 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
     int rc = uv_poll_start(&watched->poll, events, on_ready);
     assert(rc == 0);
     return 0;
+}
+
+void fetch_woke(struct fetch *client) {
+    for (struct link *at = client->watched.next; at != &client->watched; at = at->next) {
+        probing_set(CONTAINER_OF(at, struct watched, link)->fd, &after_sleep);
+    }
 }
 
 /* --- The clock -------------------------------------------------------------------------------- */
@@ -862,6 +899,7 @@ void fetch_open(const struct fetch_options *options, struct fetch **ret_client) 
     client->shortage = options->shortage;
     client->running_max = options->running_max != 0 ? options->running_max : FETCH_RUNNING_MAX;
     links_init(&client->waiting);
+    links_init(&client->watched);
     client->more.run = begin_more;
     *ret_client = client;
 }

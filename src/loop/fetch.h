@@ -125,6 +125,10 @@ void fetch_cancel(struct fetch_request *request);
 void fetch_pause(struct fetch_request *request);
 void fetch_resume(struct fetch_request *request);
 
+/* The machine was suspended (sleep_watch.h): connections whose peer does not answer the kernel are
+ * ended within some seconds, as CUT_OFF; the others go on. */
+void fetch_woke(struct fetch *client);
+
 struct fetch_stats {
     uint64_t started, failed, running, waiting;
 };

@@ -27,6 +27,13 @@ static uint64_t real_mono_ns(void *ctx) {
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t real_boot_ns(void *ctx) {
+    struct timespec now;
+    int rc = clock_gettime(CLOCK_BOOTTIME, &now);
+    assert(rc == 0);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
 static void real_random(void *ctx, void *bytes, size_t len) {
     char *at = bytes;
     while (len > 0) {
@@ -156,6 +163,7 @@ const struct world *world_real(void) {
     static const struct world real = {
         .wall_ms = real_wall_ms,
         .mono_ns = real_mono_ns,
+        .boot_ns = real_boot_ns,
         .random = real_random,
         .file_replace = real_file_replace,
         .file_read = real_file_read,

@@ -18,6 +18,8 @@ struct world {
     void *ctx;
     int64_t (*wall_ms)(void *ctx);
     uint64_t (*mono_ns)(void *ctx);
+    /* mono_ns and the time that the machine was suspended; NULL: never. */
+    uint64_t (*boot_ns)(void *ctx);
     void (*random)(void *ctx, void *bytes, size_t len);
     /* Replaces or makes `path` so that after a crash it holds the old or the new bytes, whole:
      * temporary file in the same folder, fsync, rename, fsync of the folder. */
@@ -34,6 +36,9 @@ static inline int64_t world_wall_ms(const struct world *world) {
 }
 static inline uint64_t world_mono_ns(const struct world *world) {
     return world->mono_ns(world->ctx);
+}
+static inline uint64_t world_boot_ns(const struct world *world) {
+    return world->boot_ns == NULL ? world_mono_ns(world) : world->boot_ns(world->ctx);
 }
 static inline void world_random(const struct world *world, void *bytes, size_t len) {
     world->random(world->ctx, bytes, len);

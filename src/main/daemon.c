@@ -319,6 +319,7 @@ static struct err http_begin(struct daemon *daemon) {
                                    settings_table(providers),
                                    budgets_table(&daemon->runs_api),
                                    hosts_table(&daemon->runs_api),
+                                   names_table(&daemon->host),
                                    system_table(&daemon->system_api)};
     struct http_options with = {.loop = daemon->loop,
                                 .hub = daemon->hub,
@@ -340,11 +341,12 @@ static struct err http_begin(struct daemon *daemon) {
 }
 
 /* The socket in the data directory, then what was asked for; `url` says where that is. A daemon on
- * demand opens no port that nobody asked for. */
+ * demand opens no port that nobody asked for. A socket that was asked for is for its group too,
+ * where the umask leaves it that: with a token. */
 static struct err http_listen(struct daemon *daemon, char *url, size_t url_size) {
     const struct listen_address *listen = &daemon->options->listen;
     AUTO(mem_release) char *socket = datadir_path(daemon->options->data, "drover.sock");
-    struct err err = http_listen_unix(daemon->http, socket, &daemon->why);
+    struct err err = http_listen_unix(daemon->http, socket, 0600, &daemon->why);
     if (err_failed(err)) {
         return err;
     }
@@ -356,7 +358,7 @@ static struct err http_listen(struct daemon *daemon, char *url, size_t url_size)
         (void)snprintf(url, url_size, "unix:%s", listen->path); /* Cut at worst. */
         return strcmp(listen->path, socket) == 0
                    ? ERR_OK
-                   : http_listen_unix(daemon->http, listen->path, &daemon->why);
+                   : http_listen_unix(daemon->http, listen->path, 0660, &daemon->why);
     }
     uint16_t port = 0;
     err = http_listen_tcp(daemon->http, listen->host, listen->port, &port, &daemon->why);

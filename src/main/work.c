@@ -20,6 +20,7 @@
 #include "engine/budget/budget.h"
 #include "loop/fetch.h"
 #include "loop/loop_uv.h"
+#include "loop/sleep_watch.h"
 #include "main/descriptors.h"
 #include "main/parts.h"
 #include "main/processes.h"
@@ -77,6 +78,7 @@ struct work {
     struct timer census_timer;
     bool census_due, census_away;
     struct spool_look spool_look;
+    struct sleep_watch sleep;
 };
 
 /* --- Reports of the rooms --------------------------------------------------------------------- */
@@ -157,6 +159,16 @@ static void released(void *ctx) {
     titles_set_hold(work->titles, RUN_FREE);
     flows_release(work->flows);
     deliver_release(work->deliver);
+}
+
+static void machine_woke(void *ctx, uint64_t slept_ms) {
+    const struct work *work = ctx;
+    log_event(work->log, LOG_INFO,
+              "the machine was suspended: connections that died meanwhile are ended, and their"
+              " calls tried again",
+              LOG_FIELDS(log_int("slept_ms", (int64_t)slept_ms)));
+    fetch_woke(work->model_client);
+    fetch_woke(work->client);
 }
 
 static void recovered(void *ctx) {
@@ -270,6 +282,7 @@ static void dispatch_begin(struct work *work) {
                                     .data_dir = work->processes.data_dir,
                                     .cgroups = work->processes.cgroups,
                                     .hide = (const char *const *)work->hidden,
+                                    .webhook_allow = work->allow,
                                     .sandbox_lack = sandbox_lack(serve),
                                     .bounds = bounds_of(work),
                                     .environment = (const char *const *)environ,
@@ -572,6 +585,7 @@ void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
     census_stale(work);
+    sleep_watch_start(&work->sleep, work->loop, machine_woke, work);
     damage_look(work->store, work->log);
     spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
 }
@@ -638,6 +652,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     work->stopping = 4;
     timer_stop(work->loop, &work->census_timer);
     spool_look_stop(&work->spool_look);
+    sleep_watch_stop(&work->sleep);
     dispatch_stop(work->dispatch, room_stopped, work);
     deliver_stop(work->deliver, room_stopped, work);
     /* A daemon that leaves nothing under way stops without a write, which could fail. */

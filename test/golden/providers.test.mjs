@@ -12,6 +12,7 @@ golden("providers", async (record, t) => {
   const ask = (...request) => record.ask(daemon, ...request);
   await ask("GET", "providers");
   await ask("GET", "environment-keys");
+  await ask("GET", "environment-keys", undefined, { local: true });
   await ask("GET", "models");
   const body = {
     name: "mine", kind: "openai", base_url: provider.url, key: "sk-secret", headers: { "X-A": "b" },

@@ -1,11 +1,10 @@
 // cli.test.mjs: the commands, as a user or a script types them.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { bin, Daemon, plainEnv, run, scratch } from "./lib.mjs";
+import { Daemon, plainEnv, run, scratch } from "./lib.mjs";
 import { stay } from "./stay.mjs";
 
 async function start(t, options = {}) {
@@ -65,8 +64,8 @@ test("exit codes and one sentence on stderr tell what went wrong", async (t) => 
     [["stream", "append", "s"], 2, /--type/],
     [["stream", "prune", "s"], 2, /--through/],
     [["stream", "keep", "s"], 2, /--events/],
-    [["steam"], 2, /did you mean 'stream'/],
-    [["stream", "tial", "x"], 2, /did you mean 'tail'/],
+    [["steam"], 2, /did you mean 'drover stream'/],
+    [["stream", "tial", "x"], 2, /did you mean 'drover stream tail'/],
     [["stream", "ls", "--jsno"], 2, /did you mean '--json'/],
     [["stream", "tail", "x", "--via", "pigeon"], 2, /sse\|ws\|poll/],
     [["stream", "ls", "--url", "ftp://x"], 2, /http:\/\//],
@@ -199,7 +198,7 @@ for (const via of ["sse", "ws", "poll"]) {
     ]);
     assert.match(tail.errors, /trying again/);
     tail.kill("SIGINT");
-    await tail.endsWith(11);
+    await tail.endsWith(0);
   });
 
   test(`tail over ${via} ends after --count, or with --no-retry`, async (t) => {
@@ -273,7 +272,7 @@ test("Ctrl-C ends a tail that never has to wait", async (t) => {
   const tail = stay(t, { data: "" }, ["stream", "tail", "s", "-f", "--url", url]);
   await tail.lines(5000);
   tail.kill("SIGINT");
-  await tail.endsWith(11);
+  await tail.endsWith(0);
 });
 
 test("whatever answers, a client ends with an error and never hangs or crashes", async (t) => {
@@ -316,7 +315,7 @@ test("whatever answers, a client ends with an error and never hangs or crashes",
   }
 });
 
-test("help is there for everything, and completion scripts are valid", async (t) => {
+test("help is there for everything", async (t) => {
   const overview = await run(["help"]);
   assert.equal(overview.code, 0);
   const commands = [...overview.stdout.matchAll(/^ {2}([a-z]+(?: [a-z]+)?) {2,}\S/gm)].map(
@@ -338,32 +337,6 @@ test("help is there for everything, and completion scripts are valid", async (t)
   assert.equal((await run(["stream"])).code, 2);
   assert.match((await run(["--version"])).stdout, /^drover \d+\.\d+\.\d+\n$/);
   assert.equal(JSON.parse((await run(["version", "--json"])).stdout).name, "drover");
-  for (const shell of ["bash", "zsh", "fish"]) {
-    const script = await run(["completion", shell]);
-    assert.equal(script.code, 0);
-    for (const word of ["--follow", "append", "revoke"]) {
-      assert.ok(
-        script.stdout.includes(shell === "fish" ? word.replace("--", "-l ") : word),
-        `${shell}: ${word}`,
-      );
-    }
-  }
-  const complete = async (line) => {
-    const words = line.split(" ");
-    const script = `source <("${bin}" completion bash); COMP_WORDS=(${words
-      .map((word) => `"${word}"`)
-      .join(" ")}); COMP_CWORD=${words.length - 1}; _drover; echo "\${COMPREPLY[@]}"`;
-    return new Promise((resolve, reject) =>
-      execFile("bash", ["-c", script], (error, stdout) =>
-        error ? reject(error) : resolve(stdout.trim()),
-      ),
-    );
-  };
-  assert.match(await complete("drover s"), /^serve status shutdown show stop session stream$/);
-  assert.match(await complete("drover stream t"), /^tail$/);
-  assert.match(await complete("drover stream tail x --fo"), /^--follow$/);
-  assert.match(await complete("drover stream tail x --via "), /^sse ws poll$/);
-  assert.match(await complete("drover serve --li"), /^--listen$/);
 });
 
 test("an empty DROVER_TOKEN is none", async (t) => {

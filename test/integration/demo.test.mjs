@@ -1,12 +1,13 @@
 // demo.test.mjs: `drover demo` keeps what it promises at a terminal, in a pipe and when it is left.
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import http from "node:http";
+import path from "node:path";
 import { describe, test } from "node:test";
 
 import { AtTerminal } from "../../scripts/terminal.mjs";
-import { bin, plainEnv, run, scratch } from "./lib.mjs";
+import { bin, plainEnv, root, run, scratch } from "./lib.mjs";
 import { processesIn } from "./processes.mjs";
 import { scaled } from "./scale.mjs";
 
@@ -51,6 +52,15 @@ const pidIn = (text) => Number(/kill -9 (\d+)$/.exec(text)?.[1]);
 const joined = (screen) => screen.text.join(" ").replaceAll(/\s+/g, " ");
 /** How often the line stands on the screen and above it. */
 const times = (screen, pattern) => screen.text.filter((line) => pattern.test(line)).length;
+
+test("the picture of the README is small, has no script, and shows the kill", () => {
+  const svg = readFileSync(path.join(root, "docs/demo.svg"), "utf8");
+  assert.ok(svg.length < 200_000);
+  assert.doesNotMatch(svg, /<script|href=|\son\w+=/i);
+  for (const said of ["You killed the daemon", "again: Ada, Ben", "no gap, no repeat"]) {
+    assert.ok(svg.includes(said), said);
+  }
+});
 
 describe("drover demo", { concurrency: true }, () => {
   for (const columns of [40, 80, 200]) {

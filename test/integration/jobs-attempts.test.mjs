@@ -146,7 +146,7 @@ test("job logs --follow loses nothing over a kill across an attempt's end", asyn
   await open(2);
   const end = await following.ended;
   assert.deepEqual([end.code, end.stdout], [0, both]);
-  assert.match(end.stderr, /^drover: attempt 1 has ended; attempt 2:$/m);
+  assert.match(end.stderr, /^--- attempt 2 ---$/m);
   const pieces = (await asJson.ended).stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.equal(pieces.map((piece) => piece.text).join(""), both);
   for (const piece of pieces) assert.match(piece.text, new RegExp(`^attempt ${piece.attempt} `));

@@ -193,6 +193,10 @@ test("no statement reads a whole table, or sorts, whatever a list is asked", asy
       if (next) await get(`${target}&after=${encodeURIComponent(next)}`);
     }
   }
+  const kinds = "run job turn agent workflow session approval delivery token memory".split(" ");
+  for (const kind of kinds) {
+    for (const q of ["", "&q=0123"]) await get(`/names?kind=${kind}${q}`);
+  }
   const lines = readFileSync(plans, "utf8").trim().split("\n").map((line) => JSON.parse(line));
   const seen = new Map(lines.map((line) => [line.sql, line.steps]));
   assert.ok(seen.size > 40, `${seen.size} statements`);

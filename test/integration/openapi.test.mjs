@@ -122,6 +122,7 @@ test("what must be given is marked so, has no default, and is missed by name", a
       "delete /api/v1/sessions/{id}/roots path",
       "delete /api/v1/streams/{id}/events through",
       "get /api/v1/jobs/{id}/logs/search pattern",
+      "get /api/v1/names kind",
     ],
   );
   for (const { target, method, name, schema } of needed) {

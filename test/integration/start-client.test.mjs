@@ -6,7 +6,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import {
   copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, statSync,
-  symlinkSync, writeFileSync,
+  symlinkSync, unlinkSync, writeFileSync,
 } from "node:fs";
 import http from "node:http";
 import path from "node:path";
@@ -205,10 +205,18 @@ test("a unit that cannot be started is said, and nothing else is started", async
   const user = withUnit(t, "echo 'Unit drover.service is masked.' >&2; exit 1");
   const { code, stderr } = await user.cli("ps");
   assert.equal(code, 9);
-  assert.match(stderr, /^Unit drover.service is masked.\n/);
-  assert.match(stderr, /drover: the user unit .* is enabled, and 'systemctl --user start /);
+  assert.match(stderr, /^drover: the user unit .* is enabled, .*: Unit drover.service is masked\./);
   assert.equal(user.pid, undefined);
   assert.ok(!existsSync(path.join(user.data, "drover.db")));
+
+  // A unit is asked for the directory that it names, and for no other one.
+  const other = path.join(user.folder, "other");
+  const link = path.join(user.folder, ".config/systemd/user/default.target.wants/drover.service");
+  unlinkSync(link);
+  writeFileSync(link, `[Service]\nExecStart="/x/drover" serve --data "${other}"\n`);
+  await user.ok("ps");
+  assert.notEqual(user.pid, undefined);
+  assert.match((await user.cli("ps", "--data", other)).stderr, /drover.service is masked/);
 });
 
 test("jobs and commands of sessions have the PATH of the terminal they come from", async (t) => {

@@ -153,7 +153,7 @@ test("every end is told once, whatever it was", async (t) => {
   await expect({ shell: "exit 3" }, "failed", "exit_code", 3);
   await expect({ shell: "kill -9 $$" }, "failed", "signal", null);
   await expect({ argv: ["/no/such/program"] }, "failed", "not_started", null);
-  await expect(
+  const tried = await expect(
     { shell: "exit 2", retry: { max: 2, backoff: 10 } },
     ...["failed", "exit_code", 2],
   );
@@ -173,8 +173,10 @@ test("every end is told once, whatever it was", async (t) => {
   assert.equal((await inbox(daemon)).length, all);
   assert.equal(ids(hook.requests).length, all);
   for (const { body } of hook.requests) {
-    const { run, state, cause, exit_code: code } = JSON.parse(body);
+    const { run, state, cause, exit_code: code, ...notice } = JSON.parse(body);
     assert.deepEqual([state, cause, code], want[run], run);
+    assert.equal(notice.attempt, run === tried ? 3 : undefined, run);
+    if (run === tried) assert.ok(notice.total_ms >= notice.duration_ms + 10, body);
   }
 });
 
@@ -259,7 +261,26 @@ test("a stop in the middle of a delivery loses nothing", async (t) => {
 test("a private address is refused unless it is listed", async (t) => {
   const daemon = await daemonFor(t, quick).start();
   const hook = await receiver(t, say(200));
-  await submit(daemon, hook.url);
+  const local = `127.0.0.1:${hook.port}`;
+  // What the URL says is refused at once, by all who take one.
+  for (const target of ["jobs", "workflows"]) {
+    for (const host of [local, `localhost:${hook.port}`, "10.1.2.3", "[::1]:99"]) {
+      const body = { notify: [{ webhook: `http://${host}/hook` }] };
+      const more = target === "jobs" ? { argv: ["true"] } : { script: "return 1" };
+      const answer = await daemon.request("POST", `/api/v1/${target}`, {
+        body: { ...more, ...body },
+        local: true,
+      });
+      assert.deepEqual([answer.status, answer.json.code], [400, "bad_field"], host);
+      assert.match(answer.json.detail, /^notify\[0\]: .* --webhook-allow \S+ to allow that$/);
+    }
+  }
+  const words = ["job", "run", "--notify", `http://${local}/`, "true"];
+  const told = await daemon.cli(words);
+  assert.deepEqual([told.code, told.stdout], [2, ""]);
+  assert.match(told.stderr, new RegExp(`with --webhook-allow ${local} to allow that`));
+  // What is written so that only a resolver knows is refused by the socket.
+  await submit(daemon, hook.url.replace("127.0.0.1", "127.1"));
   const refused = await delivery(daemon, ({ failures }) => failures > 1);
   assert.equal(refused.cause, "the address is not allowed: 127.0.0.1 is a loopback address");
   assert.equal(hook.requests.length, 0);

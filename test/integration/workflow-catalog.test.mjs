@@ -179,6 +179,26 @@ test("what only the engine finds is told by check, list and show, as a run would
   assert.match(list.stdout, /review-code\.js:1:73: the script ends/);
 });
 
+test("check takes a name, names the nearest, and warns of undefined names", async (t) => {
+  const { project, daemon, put } = await start(t);
+  put(project, ".drover/workflows", "sums.js", script("sums", "return paralell([]);"));
+  const warned = await drover(daemon, ["check", "sums"], project);
+  assert.equal(warned.code, 0, warned.stderr);
+  assert.match(
+    warned.stdout,
+    /sums\.js:2:8: warning: "paralell" is not defined; did you mean "parallel"\?/,
+  );
+  const built = await drover(daemon, ["check", "deep-research"], project);
+  assert.match(built.stdout, /^built-in\/deep-research\.js: ok: deep-research/);
+  const unknown = await drover(daemon, ["check", "deep-reserch"], project);
+  assert.notEqual(unknown.code, 0);
+  assert.match(unknown.stderr, /did you mean deep-research\? Searched: /);
+  const made = await drover(daemon, ["new", "mine"], project);
+  const [, name] = /with: drover workflow check (\S+)$/m.exec(made.stdout);
+  const checked = await drover(daemon, ["check", name], project);
+  assert.match(checked.stdout, /mine\.js: ok: mine \(body\)/);
+});
+
 test("a list asks the engine about so many, and the next one goes on", async (t) => {
   const { project, daemon, put } = await start(t);
   const count = 80;
@@ -280,10 +300,10 @@ test("each workflow that is built in comes to a sensible end", async (t) => {
   const cases = [
     ["deep-research", { query: "why" }, 11, ["answer", "findings", "questions", "sources"]],
     ["review-code", { target: "." }, 4, ["counts", "findings", "report"]],
-    ["multi-review", { target: "." }, 3, ["findings", "missing"]],
-    ["find-issues", undefined, 6, ["issues", "rounds"]],
-    ["plan-verify", { goal: "peace" }, 5, ["items", "plan", "verified"]],
-    ["bounty-hunt", { target: "." }, 4, ["findings", "rejected"]],
+    ["multi-review", { target: "." }, 4, ["findings", "missing"]],
+    ["find-issues", undefined, 9, ["issues", "rounds"]],
+    ["plan-verify", { goal: "peace" }, 9, ["items", "plan", "verified"]],
+    ["bounty-hunt", { target: "." }, 6, ["findings", "rejected"]],
   ];
   for (const [name, args, agents, members] of cases) {
     const body = args === undefined ? {} : { args };

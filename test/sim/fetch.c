@@ -499,3 +499,8 @@ void fetch_get_stats(const struct fetch *client, struct fetch_stats *ret_stats) 
                                       .running = client->running_count,
                                       .waiting = client->waiting_count};
 }
+
+/* Connections of a simulated machine die with a word. */
+void fetch_woke(struct fetch *client) {
+    (void)client;
+}

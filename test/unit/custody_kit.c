@@ -24,7 +24,8 @@ static void give_up(struct timer *timer) {
 }
 
 static void open_holders(struct yard *yard) {
-    const struct holders_options options = {yard->loop, yard->place.spool, yard->place.dir};
+    const struct holders_options options = {
+        .loop = yard->loop, .spool = yard->place.spool, .data_dir = yard->place.dir};
     assert_false(err_failed(holders_open(&options, &yard->holders)));
 }
 

@@ -297,7 +297,7 @@ struct kit *kit_start(const struct kit_options *options) {
     struct why why = {0};
     assert_int_equal(http_open(&http, &kit->server, &why).code, ERR_NONE);
     assert_int_equal(http_listen_tcp(kit->server, "127.0.0.1", 0, &kit->port, &why).code, ERR_NONE);
-    assert_int_equal(http_listen_unix(kit->server, kit->path, &why).code, ERR_NONE);
+    assert_int_equal(http_listen_unix(kit->server, kit->path, 0600, &why).code, ERR_NONE);
     assert_int_equal(pthread_create(&kit->thread, NULL, run, kit), 0);
     return kit;
 }

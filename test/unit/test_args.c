@@ -105,10 +105,10 @@ static void what_is_wrong_is_said(void **state) {
         struct words line;
         const char *says;
     } cases[] = {
-        {{{"drover", "steam", NULL}}, "there is no command 'steam'; did you mean 'stream'?"},
+        {{{"drover", "steam", NULL}}, "'steam' is not a command; did you mean 'drover stream'?"},
         {{{"drover", "stream", "tial", NULL}},
-         "there is no command 'stream tial'; did you mean 'tail'?"},
-        {{{"drover", "qqqqqqqq", NULL}}, "there is no command 'qqqqqqqq'"},
+         "'stream tial' is not a command; did you mean 'drover stream tail'?"},
+        {{{"drover", "qqqqqqqq", NULL}}, "'qqqqqqqq' is not a command; 'drover help' lists them"},
         {{{"drover", "version", "--jsn", NULL}},
          "there is no flag '--jsn'; did you mean '--json'?"},
         {{{"drover", "version", "-x", NULL}}, "there is no flag '-x'"},

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -387,6 +388,39 @@ static void a_cancel_is_silent_wherever_it_comes(void **state) {
     text_done(&late.body);
 }
 
+/* Time in hundredths of a second until the kernel probes the client's connection to `port`; -1: it
+ * does not. A line of /proc/net/tcp has the timer as "02:WHEN" where it is a keepalive. */
+static long probe_due(uint16_t port) {
+    char line[512], peer[16];
+    long due = -1;
+    (void)snprintf(peer, sizeof peer, ":%04X 01 ", port);
+    FILE *file = fopen("/proc/net/tcp", "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *established = strstr(line, peer), *timer = strstr(line, " 02:");
+        if (established != NULL && timer != NULL) {
+            due = strtol(timer + 4, NULL, 16);
+        }
+    }
+    (void)fclose(file);
+    return due;
+}
+
+static void a_silent_peer_is_probed_and_at_once_after_a_sleep(void **state) {
+    struct kit *kit = *state;
+    struct asking asking;
+    kit->answer = NULL;
+    start(&asking, call_of(kit, &asking), here);
+    while (kit->asked == NULL) {
+        server_turn(kit->loop);
+    }
+    assert_in_range(probe_due(kit->server.port), 101, 1500);
+    fetch_woke(kit->client);
+    assert_in_range(probe_due(kit->server.port), 0, 100);
+    served_say(kit->asked, "HTTP/1.1 204 No Content\r\n\r\n"); /* A living peer is not cut off. */
+    expect(&asking, FETCH_NONE);
+}
+
 struct closing {
     struct fetch *client;
     bool closed;
@@ -474,6 +508,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_kit, close_kit)
     const struct CMUnitTest tests[] = {
         TEST(a_request_goes_out_as_it_was_given),
+        TEST(a_silent_peer_is_probed_and_at_once_after_a_sleep),
         TEST(headers_of_an_answer_are_found_by_any_case),
         TEST(pieces_come_as_they_arrive),
         TEST(what_nobody_takes_waits_at_the_server_and_all_of_it_arrives),

@@ -420,7 +420,7 @@ static void a_unix_socket_that_is_served_is_not_taken_over(void **state) {
     struct kit *kit = kit_start(&plain);
     struct why why;
     /* Refused before the loop's thread would have to know. */
-    assert_int_equal(http_listen_unix(kit->server, kit->path, &why).code, ERR_BUSY);
+    assert_int_equal(http_listen_unix(kit->server, kit->path, 0600, &why).code, ERR_BUSY);
     int fd = kit_connect_unix(kit);
     kit_send_text(fd, "GET /ping HTTP/1.1\r\n" H "\r\n");
     AUTO(mem_release) char *answer = kit_receive_until(fd, "pong", NULL);

@@ -52,7 +52,7 @@ static void what_is_no_address_is_refused(void **state) {
     }
 }
 
-static void a_client_takes_http_urls(void **state) {
+static void a_client_takes_http_urls_and_sockets(void **state) {
     (void)state;
     static const struct {
         const char *url, *host, *port;
@@ -69,10 +69,14 @@ static void a_client_takes_http_urls(void **state) {
         assert_int_equal(client_url_parse(cases[i].url, &address, &why).code, ERR_NONE);
         assert_string_equal(address.host, cases[i].host);
         assert_string_equal(address.port, cases[i].port);
+        assert_null(address.path);
     }
-    static const char *const bad[] = {"",           "localhost:1",   "https://localhost",
-                                      "http://",    "http://:80",    "http://h:0",
-                                      "http://h:x", "http://h/path", "http://h:99999"};
+    struct client_address socket;
+    assert_int_equal(client_url_parse("unix:/run/drover.sock", &socket, NULL).code, ERR_NONE);
+    assert_string_equal(socket.path, "/run/drover.sock");
+    static const char *const bad[] = {
+        "",           "localhost:1",   "https://localhost", "http://", "http://:80",   "http://h:0",
+        "http://h:x", "http://h/path", "http://h:99999",    "unix:",   "unix:relative"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct client_address address;
         struct why why;
@@ -84,7 +88,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_daemon_listens_on_addresses_and_sockets),
         cmocka_unit_test(what_is_no_address_is_refused),
-        cmocka_unit_test(a_client_takes_http_urls),
+        cmocka_unit_test(a_client_takes_http_urls_and_sockets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -234,12 +234,13 @@ static void settings_hold_until_they_are_taken_back(void **state) {
     assert_text(seen->effort, "low");
     assert_int_equal(seen->window, 4096);
     assert_true(seen->changed_ms > 0);
-    call.given = (struct settings){.effort = BYTES("low")};
+    call.given = (struct settings){.effort = BYTES("low"), .notify_command = BYTES("[\"a\"]")};
     assert_int_equal(settings_run(*state, settings_write, &call), ERR_NONE);
     assert_int_equal(settings_run(*state, settings_read, &call), ERR_NONE);
     assert_int_equal(seen->default_model.len + seen->instructions.len, 0);
     assert_int_equal(seen->window, 0);
     assert_text(seen->effort, "low");
+    assert_text(seen->notify_command, "[\"a\"]");
     settings_kept_free(call.kept);
 }
 
@@ -275,7 +276,8 @@ static void what_is_not_set_is_null(void **state) {
     settings_write_json(&(struct settings){.effort = BYTES("high"), .window = 0}, &text);
     assert_string_equal(text.data, "{\"default_model\":null,\"instructions\":null,"
                                    "\"effort\":\"high\",\"review_model\":null,\"title_model\":null,"
-                                   "\"window\":null,\"changed_ms\":null");
+                                   "\"notify_command\":null,\"window\":null,"
+                                   "\"changed_ms\":null");
     assert_true(settings_effort_valid(BYTES("low")));
     assert_false(settings_effort_valid(BYTES("")));
     assert_false(settings_effort_valid(BYTES("lowest")));

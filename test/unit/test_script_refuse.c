@@ -176,16 +176,87 @@ static void risks_are_noted_and_not_refused(void **state) {
                 " asked instead",
                 false);
     assert_note("agent('a', {model: 'a/b'}); agent('b', {model: 'inherit'}); f({model: 'opus'});"
-                "agent('c', {model: m}); agent('d', {model: 'op' + us})",
+                "agent('c', {model: m}); agent('d', {model: 'op' + us}); var f, m, us",
                 NULL, false);
     assert_note("parallel([agent('a')])",
                 "2:11 not_a_function: parallel() takes functions: write `() => agent(…)`", true);
-    assert_note("new Date(5); Date.UTC(1); Date.parse('x'); o.Date.now(); 'Date.now()'", NULL,
-                false);
-    assert_note("agent('a', {label: 'x', ...rest, [key]: 1}); agent('b', opts); o.agent(1, {z: 1})",
+    assert_note("new Date(5); Date.UTC(1); Date.parse('x'); o.Date.now(); 'Date.now()'; var o",
+                NULL, false);
+    assert_note("agent('a', {label: 'x', ...rest, [key]: 1}); agent('b', opts); o.agent(1, {z: 1});"
+                "var rest, key, opts, o",
                 NULL, false);
     assert_note("const Date = {now: () => 1}; Date.now()", NULL, false);
     assert_note("parallel([() => agent('a')])", NULL, false);
+}
+
+#define NAME(name, rest) "undefined_name: \"" name "\" is not defined" rest
+
+static void a_name_that_nobody_defines_is_noted_with_the_nearest(void **state) {
+    (void)state;
+    assert_note("await paralell([() => 1])",
+                "2:7 " NAME("paralell", "; did you mean \"parallel\"?"), false);
+    assert_note("const items = [1];\nreturn pipeline(itens, (x) => x);",
+                "3:17 " NAME("itens", "; did you mean \"items\"?"), false);
+    assert_note("return fetch('x')",
+                "2:8 " NAME("fetch", ": neither this script nor its engine has it"), false);
+    assert_note("log(`a ${ { b: agnet } }`)", "2:16 " NAME("agnet", "; did you mean \"agent\"?"),
+                false);
+    assert_note("log({ bugdet })", "2:7 " NAME("bugdet", "; did you mean \"budget\"?"), false);
+    assert_note("const f = (a = agrs) => a; f()", "2:16 " NAME("agrs", "; did you mean \"args\"?"),
+                false);
+    assert_note("class A { m() { return phaze('x') } }; new A()",
+                "2:24 " NAME("phaze", "; did you mean \"phase\"?"), false);
+    assert_note("if (worklow) { log(1) }", "2:5 " NAME("worklow", "; did you mean \"workflow\"?"),
+                false);
+    assert_note("const x = args ? lgo : 1; log(x)", "2:18 " NAME("lgo", "; did you mean \"log\"?"),
+                false);
+    assert_note("paralel([]); paralel([])", "2:1 " NAME("paralel", "; did you mean \"parallel\"?"),
+                false);
+    assert_note("switch (args) { case foo: log(1) }",
+                "2:22 " NAME("foo", ": neither this script nor its engine has it"), false);
+}
+
+/* Each of these declares what it uses, or uses no variable. */
+static void names_that_are_defined_are_not_noted(void **state) {
+    (void)state;
+    static const char *const scripts[] = {
+        "const a = 1, b = 2, { c, d: e = a, ...f } = args, [, g, , h = b] = [c]; log(e, f, g, h)",
+        "let a\nlet b, c\nvar d = 1, i\nfor (const k of [a, b, c, d]) log(k, i)",
+        "for (let i = 0, n = 3; i < n; i++) log(i); for (const k in args) log(k)",
+        "for await (const x of args) { log(x) }",
+        "function f(a, { b, c: [d] }, ...e) { return [a, b, d, e, arguments] } f()",
+        "function* g(a) { yield a } async function h(b) { await b } log(g, h)",
+        "const f = a => a, g = async b => b, h = (c, { d }) => [c, d], i = async ([e]) => e; f(g, "
+        "h, i)",
+        "const f = (a, b = (c) => c) => a ? b : (d) => d; f()",
+        "try { log(1) } catch (e) { log(e) } try { log(1) } catch ({ message }) { log(message) } "
+        "try { log(2) } catch { log(3) }",
+        "class A extends Map { x; static y = 1; #z = 2; get w() { return this.#z } set w(v) { "
+        "log(v) } "
+        "static m(a) { return a } async *n() {} static { log(1) } constructor() { super() } } new "
+        "A()",
+        "const B = class C { ['k']() { return C } }; log(B)",
+        "outer: for (;;) { inner: for (;;) { continue outer } break outer }",
+        "const o = { a: 1, b() {}, get c() { return 1 }, async d() {}, *e() {}, async *f() {}, "
+        "'g': 2, "
+        "[args]: 3, get: 1, set: 2, async: 3, static: 4, of: 5, await: 6 }; "
+        "log(o.anything?.at.all)",
+        "if (typeof fetch === 'function') fetch('x')",
+        "const get = 1, of = 2, async = 3, from = 4; log(get, of, async, from)",
+        "let a = 1, b = 2; [a, b] = [b, a]; ({ a, b } = { a, b }); log(new Map(), Symbol.iterator)",
+        "log([undefined, NaN, Infinity, isNaN, parseInt, JSON, structured?.x]); var structured",
+        "const t = (s, ...v) => [s, v]; log(t`a${args}b${t`c${1}`}d`, /[a-z]+x/gi.test('y'))",
+        "use(1); function use(x) { return later(x) } const later = (x) => x",
+        "const f = function inner(n) { return n ? inner(n - 1) : new.target }; f(1)",
+        "const \xc3\xa4\xc3\xb6 = 1; log(\xc3\xa4\xc3\xb6, \\u0061rgs)",
+        "globalThis.helper = 1; helper + whatever",
+        "switch (args) { case 1: { const q = 1; log(q) } default: log(2) }",
+        "const e = args, i = e ? 1 : 2, r = (() => { let t = 0; return t })(); return { e, i, r }",
+        "{ let block = 1; { log(block) } } do { log(1) } while (budget.total)",
+    };
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        assert_note(scripts[i], NULL, false);
+    }
 }
 
 static void too_many_items_are_noted(void **state) {
@@ -196,7 +267,7 @@ static void too_many_items_are_noted(void **state) {
     for (int i = 0; i < 4097; i++) {
         text_add_str(&body, "[1,2],");
     }
-    text_add_str(&body, "], f)");
+    text_add_str(&body, "], log)");
     assert_note(body.data, "2:1 too_many_items: 4097 items: at most 4096 are taken by one call",
                 true);
 }
@@ -240,6 +311,8 @@ int main(void) {
         cmocka_unit_test(typescript_is_told_from_javascript),
         cmocka_unit_test(what_is_grave_is_told_where_much_is_noted),
         cmocka_unit_test(risks_are_noted_and_not_refused),
+        cmocka_unit_test(a_name_that_nobody_defines_is_noted_with_the_nearest),
+        cmocka_unit_test(names_that_are_defined_are_not_noted),
         cmocka_unit_test(too_many_items_are_noted),
         cmocka_unit_test(a_syntax_error_may_have_a_hint),
         cmocka_unit_test(sizes_are_bounded),

@@ -94,7 +94,8 @@ static void no_line_is_longer_than_the_terminal_and_none_too_many(void **state) 
     for (int i = 10; i < 40; i++) {
         end_agent(&scene->tree, i, "\"state\":\"succeeded\",\"tokens\":9999999,\"cost_micros\":99");
     }
-    assert_non_null(workflow_tree_asks(&scene->tree, "run_50", "apr_0123456789"));
+    assert_non_null(
+        workflow_tree_asks(&scene->tree, "run_50", "apr_0123456789", "run_command: make"));
     scene->draw.note = "the daemon is away; trying again";
     for (scene->draw.rows = 4; scene->draw.rows < 70; scene->draw.rows++) {
         for (scene->draw.columns = 12; scene->draw.columns < 120; scene->draw.columns += 7) {
@@ -154,16 +155,50 @@ static void who_waits_for_an_answer_is_told_with_the_command_that_gives_it(void 
     hear(&scene->tree, "workflow_started", "{\"name\":\"look\",\"phases\":[]}");
     begin_agent(&scene->tree, 1, "");
     begin_agent(&scene->tree, 2, "");
-    assert_non_null(workflow_tree_asks(&scene->tree, "run_1", "apr_1"));
+    assert_non_null(workflow_tree_asks(&scene->tree, "run_1", "apr_1", "run_command: make"));
     scene->draw.columns = 60;
     picture_is(scene, "● look  2 agents: 2 at work                              12s\n"
-                      "  ? agent 1  asks                                        12s\n"
+                      "  ? agent 1  asks: run_command: make                     12s\n"
                       "  ● agent 2                                              12s\n"
-                      "? it waits for an answer: drover approve apr_1\n");
-    assert_non_null(workflow_tree_asks(&scene->tree, "run_2", "apr_2"));
+                      "? agent 1 asks: run_command: make\n"
+                      "  drover approve apr_1\n");
+    assert_non_null(workflow_tree_asks(&scene->tree, "run_2", "apr_2", "edit_file: a"));
     draw(scene);
-    assert_non_null(
-        strstr(scene->text.data, "? 2 wait for an answer: 'drover approve' lists them\n"));
+    assert_non_null(strstr(scene->text.data, "? agent 1 asks (1 of 2): run_command: make\n"));
+}
+
+/* The question is wrapped to the width, the end of the answer stays in sight. */
+static void the_first_question_is_whole_and_answered_in_place(void **state) {
+    static const char question[] = "run_command: 日本語 --out build/some/where && make install";
+    struct scene *scene = *state;
+    hear(&scene->tree, "workflow_started", "{\"name\":\"look\",\"phases\":[]}");
+    begin_agent(&scene->tree, 1, "");
+    assert_non_null(workflow_tree_asks(&scene->tree, "run_1", "apr_1", question));
+    scene->draw.columns = 40;
+    scene->draw.rows = 23;
+    scene->draw.typed = "n it would overwrite what is installed 日本";
+    scene->draw.hint = "answer y, n, or n and a reason";
+    draw(scene);
+    assert_string_equal(strchr(scene->text.data, '\n'),
+                        "\n  ? agent 1  asks: run_command: …    12s\n"
+                        "? agent 1 asks: run_command: 日本語\n"
+                        "  --out build/some/where && make install\n"
+                        "  y, n REASON, or: drover approve apr_1\n"
+                        "answer y, n, or n and a reason\n"
+                        "> ould overwrite what is installed 日本\n");
+}
+
+static void what_else_an_agent_waits_for_is_a_sentence(void **state) {
+    struct scene *scene = *state;
+    hear(&scene->tree, "workflow_started", "{\"name\":\"look\",\"phases\":[]}");
+    begin_agent(&scene->tree, 1, "");
+    AUTO(json_release)
+    json_t *row = json_pack("{s:s,s:s,s:s,s:s,s:i}", "id", "run_1", "state", "queued", "gate",
+                            "budget", "note", "project:shop", "started_ms", 1000);
+    workflow_tree_row(&scene->tree, row);
+    scene->draw.columns = 100;
+    draw(scene);
+    assert_non_null(strstr(scene->text.data, "agent 1  waits for room in a budget: project:shop"));
 }
 
 static void who_waits_for_its_provider_is_no_agent_at_work(void **state) {
@@ -273,6 +308,9 @@ int main(void) {
                                         begin, end),
         cmocka_unit_test_setup_teardown(what_ended_well_folds_into_counts_first, begin, end),
         cmocka_unit_test_setup_teardown(of_many_at_work_as_many_are_shown_as_fit, begin, end),
+        cmocka_unit_test_setup_teardown(the_first_question_is_whole_and_answered_in_place, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_else_an_agent_waits_for_is_a_sentence, begin, end),
         cmocka_unit_test_setup_teardown(
             who_waits_for_an_answer_is_told_with_the_command_that_gives_it, begin, end),
         cmocka_unit_test_setup_teardown(who_waits_for_its_provider_is_no_agent_at_work, begin, end),

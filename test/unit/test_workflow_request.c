@@ -12,7 +12,7 @@
 
 static const struct command run = {.name = "run",
                                    .summary = "x",
-                                   .operands = "[FILE|NAME]",
+                                   .operands = "[FILE|NAME] [TEXT]…",
                                    .flags = workflow_request_flags,
                                    .talks = true};
 static const struct command *const commands[] = {&run, NULL};
@@ -94,6 +94,52 @@ static void args_are_whole_and_arg_stands_over_a_member(void **state) {
             "{\"root\":\"/r\",\"args\":{\"a\":3,\"b\":2}}");
 }
 
+static void args_that_do_not_begin_as_json_are_a_text(void **state) {
+    (void)state;
+    body_is(&(struct words){{"look", "--args", "12 monkeys"}},
+            "{\"root\":\"/r\",\"args\":\"12 monkeys\"}");
+    body_is(&(struct words){{"look", "--args", "12"}}, "{\"root\":\"/r\",\"args\":12}");
+    body_is(&(struct words){{"look", "--args", "null and void"}},
+            "{\"root\":\"/r\",\"args\":\"null and void\"}");
+}
+
+/* `schema`: meta.args, or NULL. `error`: NULL where the body is `wanted`. */
+static void text_gives(const struct words *words, const char *schema, const char *wanted,
+                       const char *error) {
+    AUTO(json_release) json_t *parsed = NULL;
+    AUTO(text_done) struct text body = {0};
+    struct workflow_request request = {.words = "a b"};
+    struct why why;
+    if (schema != NULL) {
+        assert_int_equal(json_parse(schema, strlen(schema), JSON_DEPTH_MAX, &parsed, &why).code,
+                         ERR_NONE);
+    }
+    request.schema = parsed;
+    enum err_code code = write_body(words, &request, &body, &why);
+    assert_int_equal(code, error == NULL ? ERR_NONE : ERR_USAGE);
+    assert_string_equal(error == NULL ? body.data : why.text, error == NULL ? wanted : error);
+}
+
+static void a_text_is_the_one_required_argument(void **state) {
+    (void)state;
+    static const struct words plain = {{"look"}}, more = {{"look", "--arg", "deep=3"}};
+    static const char one[] =
+        "{\"type\":\"object\",\"required\":[\"q\"],\"properties\":{\"q\":{},\"deep\":{}}}";
+    text_gives(&plain, one, "{\"root\":\"/r\",\"args\":{\"q\":\"a b\"}}", NULL);
+    text_gives(&more, one, "{\"root\":\"/r\",\"args\":{\"deep\":3,\"q\":\"a b\"}}", NULL);
+    text_gives(&plain, NULL, "{\"root\":\"/r\",\"args\":\"a b\"}", NULL);
+    text_gives(&plain, "{\"type\":\"string\"}", "{\"root\":\"/r\",\"args\":\"a b\"}", NULL);
+    text_gives(&(struct words){{"look", "--arg", "q=3"}}, one, NULL,
+               "q is given twice: as text and by --arg");
+    text_gives(&(struct words){{"look", "--args", "{}"}}, one, NULL,
+               "--args and a text after the workflow: one of the two");
+    text_gives(&plain, "{\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"a\",\"b\"]}", NULL,
+               "a text needs a workflow with one required argument; this one takes: --arg a=VALUE, "
+               "--arg b=VALUE");
+    text_gives(&plain, "{\"type\":\"object\"}", NULL,
+               "a text needs a workflow with one required argument; this one takes no arguments");
+}
+
 static void every_flag_has_its_member(void **state) {
     (void)state;
     body_is(&(struct words){{"--resume", "run_1", "--rerun", "run_2", "--rerun", "run_3"}},
@@ -157,6 +203,8 @@ int main(void) {
         cmocka_unit_test(a_file_goes_as_its_text_and_name),
         cmocka_unit_test(a_value_is_json_where_it_is_json),
         cmocka_unit_test(args_are_whole_and_arg_stands_over_a_member),
+        cmocka_unit_test(args_that_do_not_begin_as_json_are_a_text),
+        cmocka_unit_test(a_text_is_the_one_required_argument),
         cmocka_unit_test(every_flag_has_its_member),
         cmocka_unit_test(what_makes_no_sense_is_refused_by_name),
         cmocka_unit_test(a_word_with_a_slash_or_the_end_of_a_script_may_be_a_file),

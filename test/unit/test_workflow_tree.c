@@ -166,14 +166,14 @@ static void who_asks_is_told_once_until_the_answer(void **state) {
     struct workflow_tree *tree = *state;
     begin_agent(tree, 1, "A");
     for (int i = 0; i < 3; i++) { /* Of two questions it is the first one, each time. */
-        const struct workflow_agent *news = workflow_tree_asks(tree, "run_1", "apr_1");
+        const struct workflow_agent *news = workflow_tree_asks(tree, "run_1", "apr_1", "q");
         assert_ptr_equal(news, i == 0 ? &tree->agents[0] : NULL);
-        assert_null(workflow_tree_asks(tree, "run_1", "apr_2"));
-        assert_null(workflow_tree_asks(tree, "run_9", "apr_3"));
+        assert_null(workflow_tree_asks(tree, "run_1", "apr_2", "q"));
+        assert_null(workflow_tree_asks(tree, "run_9", "apr_3", "q"));
         workflow_tree_asked(tree);
         assert_string_equal(tree->agents[0].asks, "apr_1");
     }
-    assert_non_null(workflow_tree_asks(tree, "run_1", "apr_2"));
+    assert_non_null(workflow_tree_asks(tree, "run_1", "apr_2", "q"));
     workflow_tree_asked(tree);
     assert_string_equal(tree->agents[0].asks, "apr_2");
     workflow_tree_asked(tree);
@@ -183,10 +183,10 @@ static void who_asks_is_told_once_until_the_answer(void **state) {
 static void who_has_ended_asks_no_more(void **state) {
     struct workflow_tree *tree = *state;
     begin_agent(tree, 1, "A");
-    assert_non_null(workflow_tree_asks(tree, "run_1", "apr_1"));
+    assert_non_null(workflow_tree_asks(tree, "run_1", "apr_1", "q"));
     end_agent(tree, 1, "\"state\":\"succeeded\"");
     assert_null(tree->agents[0].asks);
-    assert_null(workflow_tree_asks(tree, "run_1", "apr_1"));
+    assert_null(workflow_tree_asks(tree, "run_1", "apr_1", "q"));
 }
 
 int main(void) {

@@ -22,5 +22,6 @@ struct system_info {
 };
 
 struct route_table system_table(struct system_info *info);
+struct route_table names_table(struct request_host *host); /* names.c: GET /api/v1/names */
 
 #endif

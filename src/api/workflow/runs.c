@@ -8,6 +8,7 @@
  */
 #include "api/workflow/runs.h"
 
+#include "api/run/receivers.h"
 #include "api/run/runs.h"
 #include "api/session/sessions.h"
 #include "base/json/json.h"
@@ -52,6 +53,9 @@ static struct err spec_read(struct start_op *op, enum workflow_source source) {
     op->programs = client_path(op->request.op.exchange);
     if (op->programs.len > 0) {
         op->start.spec.programs = text_bytes(&op->programs).data;
+    }
+    if (!err_failed(err)) {
+        err = receivers_check(op->request.dispatch, op->start.spec.notify, why);
     }
     return err_failed(err) ? err : settings_check(&op->start.spec, why);
 }

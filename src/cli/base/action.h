@@ -1,13 +1,16 @@
 /* action.h: commands that are one request, or one list, written down as data.
  *
  *   const struct command command_inbox_drop = {
- *       COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
+ *       COMMAND("inbox", "drop", "DELIVERY", "Give up a delivery for good."),
+ *       HELP(RUNS, "drover inbox drop last\n"),
  *       ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
  *   };
  *
  * Promise    each "{}" in the request is an operand, the first one first, with its characters
  *            escaped. A first operand that cannot be an id, and a body that is too large, are
  *            refused before the daemon is asked.
+ *            A command whose operand is "ID…" sends the request for each of them; one that fails is
+ *            reported, the others follow, and the first failure is that of the command.
  *            With --json the answer is printed as one line, and each row of a list as one. A list
  *            of a command with --limit is read page by page (listing.h), any other by one request.
  * Ownership  tables are static.
@@ -55,6 +58,8 @@ struct action {
 /* Members of a command's row. `operands` NULL: it takes none. */
 #define COMMAND(group_, name_, operands_, summary_)                                                \
     .group = (group_), .name = (name_), .operands = (operands_), .summary = (summary_)
+/* Section of help, without SECTION_, and lines of examples. */
+#define HELP(section_, examples_) .section = SECTION_##section_, .examples = (examples_)
 #define ACTION(...)                                                                                \
     .talks = true, .run = action_run, .action = &(const struct action) {                           \
         __VA_ARGS__                                                                                \

@@ -72,10 +72,9 @@ static struct err missing_start(void *ctx, bool was_there, struct why *why) {
                : talk_start(talk, why);
 }
 
-/* The user unit serves the default directory. */
 static struct autostart start_of(struct talk *talk, const char *command) {
     return (struct autostart){.data = talk->options.data,
-                              .by_unit = talk->data != NULL,
+                              .data_default = talk->data != NULL,
                               .command = command,
                               .env = &talk->invocation->env,
                               .serve = &command_serve,
@@ -86,8 +85,8 @@ static struct autostart start_of(struct talk *talk, const char *command) {
 
 struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *why) {
     const struct autostart start = start_of(talk, "drover restart");
-    *ret_is_unit = start.by_unit && user_unit_enabled(start.env);
-    return *ret_is_unit ? user_unit_ask("restart", &start, why) : ERR_OK;
+    *ret_is_unit = user_unit_serves(&start);
+    return *ret_is_unit ? user_unit_ask("restart", why) : ERR_OK;
 }
 
 struct err talk_start(struct talk *talk, struct why *why) {

@@ -1,6 +1,7 @@
 /* args.c: one pass over argv. */
 #include "cli/base/args.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fields/fields.h"
@@ -12,7 +13,7 @@
 /* --- The flags of a command ------------------------------------------------------------------- */
 
 static const struct flag everybody[] = {
-    OPTION_SWITCH("json", 0, "Print JSON, one value a line."),
+    OPTION_SWITCH("json", 0, "Print JSON, one value per line."),
     OPTION_SWITCH("help", 'h', "Show this help."),
     OPTION_END,
 };
@@ -20,18 +21,17 @@ static const struct flag everybody[] = {
 /* Every client of the daemon takes --url, and --data or, where a command has a --data of its own,
  * --dir. */
 static const struct flag client_data[] = {
-    OPTION_TEXT("data", 0, "DIR", "Data directory; its socket reaches the daemon.",
-                .env = "DROVER_DATA"),
+    OPTION_TEXT("data", 0, "DIR", "Use the daemon of this data directory.", .env = "DROVER_DATA"),
     OPTION_END,
 };
 static const struct flag client_dir[] = {
-    OPTION_TEXT("dir", 0, "DIR",
-                "Data directory (--data elsewhere); its socket reaches the daemon.",
+    OPTION_TEXT("dir", 0, "DIR", "Use the daemon of this data directory (--data elsewhere).",
                 .env = "DROVER_DATA"),
     OPTION_END,
 };
 static const struct flag client_url[] = {
-    OPTION_TEXT("url", 0, "URL", "Reach the daemon over TCP instead; the token is in DROVER_TOKEN.",
+    OPTION_TEXT("url", 0, "URL",
+                "Connect to http://HOST:PORT or unix:PATH; the token is read from DROVER_TOKEN.",
                 .env = "DROVER_URL"),
     OPTION_END,
 };
@@ -174,23 +174,188 @@ struct words {
     int argc, at;
 };
 
-/* group NULL: the first word is no command and no group. */
-static struct err command_unknown(const struct command *const *commands, const char *group,
-                                  const char *word, struct why *why) {
+/* --- Words that are no command ---------------------------------------------------------------- */
+
+/* Words of other programs for commands of ours: first words, and second words within a group.
+ * Several meanings: "job rm|session rm". A meaning that is no command is left out. */
+struct synonym {
+    const char *word, *means;
+};
+static const struct synonym first_synonyms[] = {
+    {"list", "ps"},
+    {"ls", "ps"},
+    {"top", "ps"},
+    {"kill", "stop"},
+    {"cancel", "stop"},
+    {"abort", "stop"},
+    {"start", "run|serve"},
+    {"up", "serve"},
+    {"daemon", "serve"},
+    {"server", "serve"},
+    {"rm", "job rm|session rm"},
+    {"remove", "job rm|session rm"},
+    {"delete", "job rm|session rm"},
+    {"exec", "job run"},
+    {"submit", "job run"},
+    {"logs", "job logs"},
+    {"log", "job logs"},
+    {"output", "job logs"},
+    {"status", "ps|doctor"},
+    {"continue", "resume"},
+    {"inspect", "show"},
+    {"describe", "show"},
+    {"follow", "attach"},
+    {"watch", "attach"},
+    {"wait", "job wait"},
+    {"prompt", "ask"},
+    {"allow", "approve"},
+    {"deny", "approve"},
+    {"answer", "approve"},
+    {"cost", "usage"},
+    {"init", "workflow new"},
+    {"jobs", "job ls"},
+    {"sessions", "session ls"},
+    {"workflows", "workflow ls"},
+    {"providers", "provider ls"},
+    {"history", "session ls"},
+    {"man", "help"},
+};
+static const struct synonym group_synonyms[] = {
+    {"list", "ls"},    {"remove", "rm"}, {"delete", "rm"},   {"del", "rm"},     {"create", "new"},
+    {"create", "add"}, {"make", "new"},  {"new", "create"},  {"add", "create"}, {"kill", "stop"},
+    {"start", "run"},  {"get", "show"},  {"info", "show"},   {"cat", "show"},   {"status", "show"},
+    {"revoke", "rm"},  {"rm", "revoke"}, {"output", "logs"}, {"log", "logs"},   {"move", "rename"},
+};
+
+/* "session ls" as "drover session ls", between quotes. */
+struct hint {
+    char text[200];
+    size_t len;
+};
+
+static void hint_add(struct hint *hint, const char *group, struct bytes name) {
+    int len = snprintf(hint->text + hint->len, sizeof hint->text - hint->len, "%s'drover %s%s%.*s'",
+                       hint->len > 0 ? " or " : "", group != NULL ? group : "",
+                       group != NULL ? " " : "", (int)name.len, name.data);
+    bool fits = len > 0 && (size_t)len < sizeof hint->text - hint->len;
+    hint->len += fits ? (size_t)len : 0;
+    hint->text[hint->len] = '\0';
+}
+
+static bool group_is(const struct command *command, const char *group) {
+    return group == NULL ? command->group == NULL
+                         : command->group != NULL && strcmp(command->group, group) == 0;
+}
+
+static const struct command *command_find(const struct command *const *commands, const char *group,
+                                          struct bytes name) {
+    for (; *commands != NULL; commands++) {
+        if (group_is(*commands, group) && bytes_is(name, (*commands)->name)) {
+            return *commands;
+        }
+    }
+    return NULL;
+}
+
+/* Adds the meanings of "job rm|session rm" that are commands here. */
+static void meanings_add(const struct command *const *commands, const char *means,
+                         struct hint *hint) {
+    for (const char *at = means; at != NULL; at = strchr(at, '|'), at = at ? at + 1 : NULL) {
+        struct bytes words = {at, strcspn(at, "|")};
+        const char *blank = memchr(words.data, ' ', words.len);
+        char group[16] = "";
+        struct bytes name = words;
+        if (blank != NULL) {
+            (void)snprintf(group, sizeof group, "%.*s", (int)(blank - at),
+                           at); /* Groups are short. */
+            name = (struct bytes){blank + 1, words.len - (size_t)(blank + 1 - at)};
+        }
+        if (command_find(commands, blank != NULL ? group : NULL, name) != NULL) {
+            hint_add(hint, NULL /* the words name the group */, words);
+        }
+    }
+}
+
+/* A first word: a synonym, a name within some group, or what is nearest to it. */
+static void first_hint(const struct command *const *commands, const char *word, struct hint *hint) {
+    enum { GROUPS_MAX = 3 };
     struct suggest suggest;
     suggest_begin(&suggest, word);
-    for (; *commands != NULL; commands++) {
-        const char *own = (*commands)->group;
-        if (group == NULL) {
-            suggest_offer(&suggest, own != NULL ? own : (*commands)->name);
-        } else if (own != NULL && strcmp(own, group) == 0) {
-            suggest_offer(&suggest, (*commands)->name);
+    for (size_t i = 0; i < COUNT_OF(first_synonyms); i++) {
+        suggest_offer(&suggest, first_synonyms[i].word);
+        if (strcmp(word, first_synonyms[i].word) == 0) {
+            meanings_add(commands, first_synonyms[i].means, hint);
+        }
+    }
+    unsigned in_groups = 0;
+    for (size_t i = 0; commands[i] != NULL && hint->len == 0; i++) {
+        in_groups += !commands[i]->hidden && strcmp(commands[i]->name, word) == 0;
+    }
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        const struct command *command = commands[i];
+        if (command->hidden) {
+            continue;
+        }
+        suggest_offer(&suggest, command->group != NULL ? command->group : command->name);
+        if (in_groups > 0 && in_groups <= GROUPS_MAX && strcmp(command->name, word) == 0) {
+            hint_add(hint, command->group, bytes_of(command->name));
         }
     }
     const char *best = suggest_best(&suggest);
-    return err_why(why, ERR_USAGE, "there is no command '%s%s%s'%s%s%s", group != NULL ? group : "",
-                   group != NULL ? " " : "", word, best != NULL ? "; did you mean '" : "",
-                   best != NULL ? best : "", best != NULL ? "'?" : "");
+    if (hint->len > 0 || best == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(first_synonyms); i++) {
+        if (best == first_synonyms[i].word) {
+            meanings_add(commands, first_synonyms[i].means, hint);
+        }
+    }
+    if (hint->len == 0) {
+        hint_add(hint, NULL, bytes_of(best));
+    }
+}
+
+/* A second word: a name or a synonym within the group. */
+static void group_hint(const struct command *const *commands, const char *group, const char *word,
+                       struct hint *hint) {
+    struct suggest suggest;
+    suggest_begin(&suggest, word);
+    for (size_t i = 0; i < COUNT_OF(group_synonyms); i++) {
+        struct bytes means = bytes_of(group_synonyms[i].means);
+        bool is_one = strcmp(word, group_synonyms[i].word) == 0;
+        if (is_one && command_find(commands, group, means) != NULL) {
+            hint_add(hint, group, means);
+        }
+    }
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        if (!commands[i]->hidden && group_is(commands[i], group)) {
+            suggest_offer(&suggest, commands[i]->name);
+        }
+    }
+    const char *best = suggest_best(&suggest);
+    if (hint->len == 0 && command_find(commands, NULL, bytes_of(word)) != NULL) {
+        hint_add(hint, NULL, bytes_of(word)); /* "job show" is "show". */
+    } else if (hint->len == 0 && best != NULL) {
+        hint_add(hint, group, bytes_of(best));
+    }
+}
+
+/* group NULL: the first word is no command and no group. */
+static struct err command_unknown(const struct command *const *commands, const char *group,
+                                  const char *word, struct why *why) {
+    struct hint hint = {.len = 0};
+    if (group == NULL) {
+        first_hint(commands, word, &hint);
+    } else {
+        group_hint(commands, group, word, &hint);
+    }
+    const char *own = group != NULL ? group : "", *blank = group != NULL ? " " : "";
+    if (hint.len > 0) {
+        return err_why(why, ERR_USAGE, "'%s%s%.60s' is not a command; did you mean %s?", own, blank,
+                       word, hint.text);
+    }
+    return err_why(why, ERR_USAGE, "'%s%s%.60s' is not a command; 'drover help%s%s' lists them",
+                   own, blank, word, blank, own);
 }
 
 /* Takes the command's words; none at all, or a group alone, is a question and not an error. */
@@ -254,7 +419,9 @@ static struct err flag_take(struct args *args, struct words *words, struct why *
             at++;
         }
         if (at == args->flags.count) {
-            return err_why(why, ERR_USAGE, "there is no flag '-%s'", word);
+            bool version = args->command == NULL && (word[0] == 'v' || word[0] == 'V');
+            return err_why(why, ERR_USAGE, "there is no flag '-%s'%s", word,
+                           version ? "; did you mean 'drover version'?" : "");
         }
     }
     const struct flag *flag = args->flags.rows[at].flag;

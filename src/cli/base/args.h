@@ -20,10 +20,32 @@
 struct action;
 struct invocation;
 
+/* Sections of `drover help`, in their order. */
+enum command_section {
+    SECTION_NONE, /* Hidden commands. */
+    SECTION_AGENTS,
+    SECTION_RUNS,
+    SECTION_JOBS,
+    SECTION_WORKFLOWS,
+    SECTION_SESSIONS,
+    SECTION_MODELS,
+    SECTION_BUDGETS,
+    SECTION_EVENTS,
+    SECTION_DAEMON,
+    SECTION_HELP,
+    SECTIONS
+};
+
 struct command {
     const char *group; /* "stream" of "stream append"; NULL: a command of one word. */
     const char *name;
-    const char *summary; /* A single line. */
+    /* A single line: "Remove a budget. Runs that were waiting for it become eligible." Lists of
+     * commands show its first sentence, which fits 56 columns. */
+    const char *summary;
+    enum command_section section;
+    /* Whole lines that begin with "drover " and parse (test/unit/test_help.c), one at least. */
+    const char *examples;
+    bool hidden; /* No help, list or hint names it. */
     /* "NAME [FILE]"; NULL: none are taken. One in brackets may be left out, and one that ends with
      * "…" may be given again. */
     const char *operands;

@@ -30,6 +30,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "cli/base/args.h"
+#include "cli/base/systemctl.h"
 #include "cli/base/user_unit.h"
 #include "store/datadir.h"
 
@@ -327,7 +328,7 @@ static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *
 
 /* A unit that fails later than at once is not seen here: the time runs out. */
 static struct err unit_start(struct waiting *waiting, enum attempt *ret_attempt, struct why *why) {
-    struct err err = user_unit_ask("start", waiting->start, why);
+    struct err err = user_unit_ask("start", why);
     *ret_attempt = ATTEMPT_AGAIN; /* The caller finds the daemon, which is not ours. */
     while (!err_failed(err) && waiting->waited_ms < AUTOSTART_WAIT_MS &&
            !is_served(waiting->directory)) {
@@ -344,7 +345,7 @@ static struct err daemon_start(struct waiting *waiting, enum attempt *ret_attemp
     (void)snprintf(by, sizeof by, "%s, pid %ld", start->command,
                    (long)getpid()); /* Cut at worst. */
     *ret_attempt = ATTEMPT_FAILED;
-    if (start->by_unit && user_unit_enabled(start->env)) {
+    if (user_unit_serves(start)) {
         return unit_start(waiting, ret_attempt, why);
     }
     struct err err = log_open(start, waiting->directory, &log, why);
@@ -394,10 +395,11 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
             return err;
         }
     }
-    if (start->by_unit && user_unit_enabled(start->env)) {
+    if (user_unit_serves(start)) {
         return err_why(why, ERR_UNREACHABLE,
-                       "the user unit " USER_UNIT " was started, and nobody serves %s for %d s;"
-                       " 'journalctl --user -u " USER_UNIT "' shows why",
+                       "the user unit " SYSTEMCTL_UNIT
+                       " was started, and nobody serves %s for %d s;"
+                       " 'journalctl --user -u " SYSTEMCTL_UNIT "' shows why",
                        start->data, AUTOSTART_WAIT_MS / 1000);
     }
     struct why sentence;

@@ -34,7 +34,7 @@ enum { AUTOSTART_WAIT_MS = 10 * 1000 };
 
 struct autostart {
     const char *data;
-    bool by_unit;        /* The user unit serves this directory, where it is enabled. */
+    bool data_default;   /* `data` is the directory of a user who names none. */
     const char *command; /* The command that starts it: "drover ask". */
     const struct config_env *env;
     const struct command *serve; /* Flags of the daemon: the settings that it inherits. */

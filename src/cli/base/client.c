@@ -81,8 +81,13 @@ static void address_info_release(struct addrinfo **info) {
 }
 
 struct err client_url_parse(const char *url, struct client_address *ret_address, struct why *why) {
-    static const char scheme[] = "http://";
+    static const char scheme[] = "http://", unix_scheme[] = "unix:/";
     struct client_address address = {.port = "80"};
+    if (strncmp(url, unix_scheme, sizeof unix_scheme - 1) == 0) {
+        *ret_address = (struct client_address){
+            .host = "localhost", .port = "80", .path = url + sizeof unix_scheme - 2};
+        return ERR_OK;
+    }
     if (strncmp(url, scheme, sizeof scheme - 1) != 0) {
         return err_why(why, ERR_USAGE, "'%s' is not an address like http://127.0.0.1:7433", url);
     }
@@ -239,8 +244,34 @@ static struct err connect_unix(const struct client_options *options, int *ret_fd
     return err;
 }
 
+/* The socket that a daemon listens on beside the one of its data directory. */
+static struct err connect_path(const struct client_options *options, const char *path, int *ret_fd,
+                               struct why *why) {
+    AUTO(fd_release) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (fd < 0) {
+        return err_from_errno(errno, "client: socket");
+    }
+    int len = snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (len < 0 || (size_t)len >= sizeof address.sun_path) {
+        return err_why(why, ERR_USAGE, "the path of a socket has at most %zu bytes: %s",
+                       sizeof address.sun_path - 1, path);
+    }
+    struct err err = connect_queue(options, fd, &address, why);
+    if (err.code == ERR_UNREACHABLE) {
+        why_set(why, "no daemon answers at %s, or this user may not connect to it", path);
+    }
+    if (!err_failed(err)) {
+        *ret_fd = fd_take(&fd);
+    }
+    return err;
+}
+
 static struct err connect_tcp(const struct client_options *options, const struct client_address *to,
                               int *ret_fd, struct why *why) {
+    if (to->path != NULL) {
+        return connect_path(options, to->path, ret_fd, why);
+    }
     AUTO(address_info_release) struct addrinfo *list = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     int failure = getaddrinfo(to->host, to->port, &hints, &list);

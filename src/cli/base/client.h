@@ -26,7 +26,7 @@ struct client_tick {
 
 struct client_options {
     const char *data;               /* The data directory; its socket is used when url is NULL. */
-    const char *url;                /* "http://host:port"; NULL: the socket. */
+    const char *url;                /* "http://host:port", "unix:PATH"; NULL: the socket there. */
     const char *token;              /* NULL: none. */
     const char *environment;        /* Header of what is sent to the socket; NULL: none. Base64. */
     int interrupt_fd;               /* Readable when the user pressed Ctrl-C; -1: none. */
@@ -96,8 +96,9 @@ MUST_CHECK struct err client_pause(const struct client_options *options, int64_t
 struct client_address {
     char host[256];
     char port[8];
+    const char *path; /* Path of a Unix socket, borrowed from the URL; NULL: host and port. */
 };
-/* "http://host:port[/]". */
+/* "http://host:port[/]" or "unix:PATH". */
 MUST_CHECK struct err client_url_parse(const char *url, struct client_address *ret_address,
                                        struct why *why);
 

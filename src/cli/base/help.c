@@ -1,25 +1,107 @@
 /* help.c: help from the tables that the parser reads, and the command that shows it. */
 #include <string.h>
 
+#include "base/text.h"
+#include "base/utf8.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/base/manual.h"
+#include "cli/base/options.h"
 
-enum { NAME_COLUMN = 24, FLAG_COLUMN = 30 };
+enum { NAME_COLUMN = 22, FLAG_COLUMN = 30, COLUMNS_MAX = 80 };
 
-/* group NULL: all. */
-static void commands_print(const struct command *const *commands, const char *group, FILE *out) {
+/* Commands of `drover` alone. */
+static const char *const first_commands[] = {"ask", "chat", "run", "job run", "ps", "approve"};
+
+static const char *const section_titles[SECTIONS] = {
+    [SECTION_AGENTS] = "Ask and talk",
+    [SECTION_RUNS] = "See and control what runs",
+    [SECTION_JOBS] = "Jobs: commands that outlive the terminal",
+    [SECTION_WORKFLOWS] = "Workflows: scripts that run agents",
+    [SECTION_SESSIONS] = "Sessions: conversations and what they may use",
+    [SECTION_MODELS] = "Models and settings",
+    [SECTION_BUDGETS] = "Budgets and usage",
+    [SECTION_EVENTS] = "Streams of events",
+    [SECTION_DAEMON] = "The daemon",
+    [SECTION_HELP] = "Help",
+};
+
+/* A list shows the first sentence of the summary. */
+static size_t summary_first(const char *summary) {
+    const char *end = strstr(summary, ". ");
+    return end != NULL ? (size_t)(end + 1 - summary) : strlen(summary);
+}
+
+static void row_print(const struct command *command, FILE *out) {
+    int len = fprintf(out, "  %s%s%s", command->group != NULL ? command->group : "",
+                      command->group != NULL ? " " : "", command->name);
+    fprintf(out, "%*s%.*s\n", len < NAME_COLUMN ? NAME_COLUMN - len : 1, "",
+            (int)summary_first(command->summary), command->summary);
+}
+
+static void group_print(const struct command *const *commands, const char *group, FILE *out) {
     for (; *commands != NULL; commands++) {
-        const struct command *command = *commands;
-        if (group != NULL && (command->group == NULL || strcmp(command->group, group) != 0)) {
-            continue;
+        const char *own = (*commands)->group;
+        if (own != NULL && strcmp(own, group) == 0 && !(*commands)->hidden) {
+            row_print(*commands, out);
         }
-        int len = fprintf(out, "  %s%s%s", command->group != NULL ? command->group : "",
-                          command->group != NULL ? " " : "", command->name);
-        fprintf(out, "%*s%s\n", len < NAME_COLUMN ? NAME_COLUMN - len : 1, "", command->summary);
     }
 }
 
+static void section_print(const struct command *const *commands, enum command_section section,
+                          FILE *out) {
+    bool any = false;
+    for (; *commands != NULL; commands++) {
+        if ((*commands)->section == section && !(*commands)->hidden) {
+            if (!any) {
+                fprintf(out, "\n%s\n", section_titles[section]);
+            }
+            any = true;
+            row_print(*commands, out);
+        }
+    }
+}
+
+/* "job run" or "ask" */
+static bool name_is(const struct command *command, const char *name) {
+    size_t len = command->group != NULL ? strlen(command->group) : 0;
+    return len == 0 ? strcmp(command->name, name) == 0
+                    : strncmp(command->group, name, len) == 0 && name[len] == ' ' &&
+                          strcmp(command->name, name + len + 1) == 0;
+}
+
+void help_start(const struct command *const *commands, FILE *out) {
+    fputs("drover - run AI agents and jobs that survive crashes\n\nStart here:\n", out);
+    for (size_t i = 0; i < COUNT_OF(first_commands); i++) {
+        for (size_t at = 0; commands[at] != NULL; at++) {
+            if (name_is(commands[at], first_commands[i])) {
+                row_print(commands[at], out);
+            }
+        }
+    }
+    fputs("\n'drover help' lists all commands, and 'drover help COMMAND' shows examples of one.\n",
+          out);
+}
+
+/* Prints words from FLAG_COLUMN on, in lines of at most 80 columns; `at` is the column now. */
+static void wrap_print(const char *words, int at, FILE *out) {
+    fprintf(out, "%*s", FLAG_COLUMN - at, "");
+    for (int column = FLAG_COLUMN; *words != '\0'; words += strspn(words, " ")) {
+        int len = (int)strcspn(words, " "),
+            wide = (int)utf8_count((struct bytes){words, (size_t)len});
+        if (column > FLAG_COLUMN && column + 1 + wide > COLUMNS_MAX) {
+            fprintf(out, "\n%*s", FLAG_COLUMN, "");
+            column = FLAG_COLUMN;
+        }
+        column += fprintf(out, "%s", column > FLAG_COLUMN ? " " : "") + wide;
+        fwrite(words, 1, (size_t)len, out);
+        words += len;
+    }
+    fputc('\n', out);
+}
+
 static void flag_print(const struct flag *flag, FILE *out) {
+    AUTO(text_done) struct text words = text_up_to(4096);
     int len = flag->letter != '\0' ? fprintf(out, "  -%c, --%s", flag->letter, flag->name)
                                    : fprintf(out, "      --%s", flag->name);
     if (flag->kind != FLAG_SWITCH) {
@@ -29,14 +111,14 @@ static void flag_print(const struct flag *flag, FILE *out) {
         fputc('\n', out);
         len = 0;
     }
-    fprintf(out, "%*s%s", FLAG_COLUMN - len, "", flag->about);
+    text_add_str(&words, flag->about);
     if (flag->absent != NULL) {
-        fprintf(out, " [%s]", flag->absent);
+        text_addf(&words, " [%s]", flag->absent);
     }
     if (flag->env != NULL) {
-        fprintf(out, " (%s)", flag->env);
+        text_addf(&words, " (%s)", flag->env);
     }
-    fputc('\n', out);
+    wrap_print(text_bytes(&words).data, len, out);
 }
 
 static void command_print(const struct command *command, FILE *out) {
@@ -53,6 +135,14 @@ static void command_print(const struct command *command, FILE *out) {
     if (command->about != NULL) {
         fprintf(out, "\n%s", command->about);
     }
+    if (command->examples != NULL) {
+        fputs("\nExamples:\n", out);
+        for (const char *line = command->examples; *line != '\0';) {
+            size_t len = strcspn(line, "\n");
+            fprintf(out, "  %.*s\n", (int)len, line);
+            line += len + (line[len] == '\n' ? 1 : 0);
+        }
+    }
 }
 
 void help_print(const struct command *const *commands, const struct args *args, FILE *out) {
@@ -62,24 +152,31 @@ void help_print(const struct command *const *commands, const struct args *args, 
     }
     if (args->group != NULL) {
         fprintf(out, "Usage: drover %s COMMAND [FLAGS]\n\nCommands:\n", args->group);
-        commands_print(commands, args->group, out);
-        fprintf(out, "\n'drover %s COMMAND --help' tells more.\n", args->group);
+        group_print(commands, args->group, out);
+        fprintf(out, "\n'drover help %s COMMAND' shows flags and examples.\n", args->group);
         return;
     }
-    fputs("drover - a daemon that drives a herd of agents and loses none\n\n"
-          "Usage: drover COMMAND [FLAGS]\n\nCommands:\n",
+    fputs("drover - run AI agents and jobs that survive crashes\n\n"
+          "Usage: drover COMMAND [FLAGS]\n",
           out);
-    commands_print(commands, NULL /* all */, out);
-    fputs("\n'drover COMMAND --help' tells more. Every command takes --json.\n"
+    for (unsigned i = SECTION_NONE + 1; i < SECTIONS; i++) {
+        section_print(commands, (enum command_section)i, out);
+    }
+    fputs("\n'drover help COMMAND' shows flags and examples. Every command takes --json.\n"
+          "Where a command asks for a run, a session or another object, the beginning of its id,\n"
+          "its label, or 'last' (the newest) will do.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict, 6 data\n"
           "directory busy, 7 storage full or read-only, 8 storage lost, 9 daemon not reachable,\n"
           "10 newer schema, 11 interrupted.\n",
           out);
 }
 
-/* The words are read as the command they name, so that a typo gets the same hint. */
+/* The words are parsed as the command that they name, so that a typo gets the same hint. */
 static struct err help_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
+    if (args_given(args, "man")) {
+        return manual_write(invocation->commands, args_text(args, "man"), &invocation->why);
+    }
     const char *argv[] = {"drover", args->operand_count > 0 ? args->operands[0] : "--help",
                           args->operand_count > 1 ? args->operands[1] : "--help", "--help"};
     struct args named;
@@ -91,10 +188,18 @@ static struct err help_run(struct invocation *invocation) {
     return err;
 }
 
+static const struct flag help_flags[] = {
+    OPTION_TEXT("man", 0, "DIR", "Write all manual pages into this folder instead."),
+    OPTION_END,
+};
+
 const struct command command_help = {
     .name = "help",
     .summary = "Show help on a command.",
+    .section = SECTION_HELP,
+    .examples = "drover help job run\n",
     .operands = "[COMMAND]",
     .operands_max = 2,
+    .flags = help_flags,
     .run = help_run,
 };

@@ -18,20 +18,20 @@
 
 /* Rows of a command's flags. `absent`: the limit as text where none is given; NULL: all rows. */
 #define LISTING_FLAGS(absent_)                                                                     \
-    OPTION_INT("limit", 'n', "N", 1, 1000000, "Print the first N rows.", .absent = (absent_)),     \
+    OPTION_INT("limit", 'n', "N", 1, 1000000, "Print at most N rows.", .absent = (absent_)),       \
         OPTION_SWITCH("total", 0,                                                                  \
-                      "Count all rows that fit, to 10,000, and print \"N of M\" last.")
+                      "Count all matching rows, up to 10,000, and print \"N of M\" last.")
 #define LISTING_WORD(name_, value_, about_) OPTION_TEXT(name_, 0, value_, about_)
 #define LISTING_SEARCH(where)                                                                      \
-    LISTING_WORD("search", "TEXT", "Only those with this text in their " where ".")
+    LISTING_WORD("search", "TEXT", "List only rows with this text in their " where ".")
 #define LISTING_STATE(choices_)                                                                    \
-    OPTION_LIST("state", 0, "STATE", "Only those in this state, or in several: a,b.",              \
+    OPTION_LIST("state", 0, "STATE", "List only rows in this state, or in one of several: a,b.",   \
                 .choices = (choices_))
 #define LISTING_RUN_STATES                                                                         \
     "queued|running|waiting|succeeded|degraded|failed|cancelled|timed_out|lost"
 #define LISTING_SINCE(event)                                                                       \
     OPTION_NUMBER(FLAG_DURATION, "since", 0, "AGE", 1, INT64_C(10000) * 24 * 3600 * 1000,          \
-                  "Only those " event " within this time: 30m, 12h, 7d.")
+                  "List only rows " event " within this time: 30m, 12h, 7d.")
 
 struct listing {
     const char *path; /* May have a query of its own; what the flags ask for is added. */

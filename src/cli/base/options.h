@@ -1,9 +1,9 @@
 /* options.h: rows of a table of flags (struct flag), short where a flag is of an ordinary kind.
  *
  *   static const struct flag tail_flags[] = {
- *       OPTION_SWITCH("follow", 'f', "Stay, and print what comes."),
+ *       OPTION_SWITCH("follow", 'f', "Follow: print new events as they come."),
  *       OPTION_TEXT("model", 'm', "NAME", "Which model.", .env = "DROVER_MODEL"),
- *       OPTION_INT("after", 0, "SEQ", 0, INT64_MAX, "Begin after this event.", .absent = "0"),
+ *       OPTION_INT("after", 0, "SEQ", 0, INT64_MAX, "Start after this event.", .absent = "0"),
  *       OPTION_END,
  *   };
  *

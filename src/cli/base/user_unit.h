@@ -3,21 +3,19 @@
  * Where it is enabled, commands ask systemd for a daemon and start none by themselves: two would
  * take turns, one with the limits and the environment of the unit, one with those of a terminal.
  *
- * Threads    one; blocks until systemctl ends, and at most as long as the start may take.
- * Failure    ERR_UNREACHABLE: systemctl failed. What it says stands on stderr.
+ * Threads    one; blocks until systemctl ends.
+ * Failure    ERR_UNREACHABLE: systemctl failed, and *why has what it says.
  */
 #ifndef DROVER_CLI_BASE_USER_UNIT_H
 #define DROVER_CLI_BASE_USER_UNIT_H
 
 #include "cli/base/autostart.h"
 
-#define USER_UNIT "drover.service"
-
-/* Enabled by the user, or for all users. */
-bool user_unit_enabled(const struct config_env *env);
+/* Whether it is enabled, by the user or for all users, and serves this data directory: the one that
+ * it names, else the default one. */
+bool user_unit_serves(const struct autostart *start);
 
 /* systemctl --user VERB drover.service */
-MUST_CHECK struct err user_unit_ask(const char *verb, const struct autostart *start,
-                                    struct why *why);
+MUST_CHECK struct err user_unit_ask(const char *verb, struct why *why);
 
 #endif

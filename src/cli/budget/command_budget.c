@@ -46,7 +46,7 @@ static void spent_print(const json_t *row) {
 }
 
 static const struct flag ls_flags[] = {
-    OPTION_SWITCH("all", 'a', "Also those of single runs."),
+    OPTION_SWITCH("all", 'a', "Include budgets of single runs."),
     LISTING_SEARCH("name"),
     LISTING_SINCE("made"),
     LISTING_FLAGS(NULL),
@@ -61,29 +61,33 @@ static const struct column columns[] = {
 };
 
 const struct command command_budget_ls = {
-    COMMAND("budget", "ls", NULL, "List the budgets, what is spent and what may be."),
+    COMMAND("budget", "ls", NULL, "List budgets with what is spent and what is left."),
+    HELP(BUDGETS, "drover budget ls\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/budgets", {{"all", "runs"}}, .columns = columns),
 };
 
 const struct command command_budget_show = {
     COMMAND("budget", "show", "SCOPE", "Show a budget: spent, reserved, limits."),
+    HELP(BUDGETS, "drover budget show project:web\n"),
     .about = "SCOPE is global, project:NAME, session:ID or run:ID.\n",
     ACTION("GET /api/v1/budgets/{}", .print = budget_print),
 };
 
 const struct command command_budget_rm = {
-    COMMAND("budget", "rm", "SCOPE",
+    COMMAND("budget", "rm", "SCOPE…",
             "Remove a budget. Runs that were waiting for it become eligible."),
+    HELP(BUDGETS, "drover budget rm project:web\n"),
     ACTION("DELETE /api/v1/budgets/{}", .done = "{scope} is removed"),
 };
 
 static const struct flag set_flags[] = {
-    OPTION_TEXT("wall", 0, "TIME", "Time that attempts may take together: 90s, 30m, 2h; or none."),
-    OPTION_TEXT("agents", 0, "N", "Agents and turns that may be begun; or none."),
-    OPTION_TEXT("tokens", 0, "N", "Tokens that models may read and write; or none."),
-    OPTION_TEXT("output-tokens", 0, "N", "Tokens that models may write; or none."),
-    OPTION_TEXT("cost", 0, "DOLLARS", "Money; or none."),
+    OPTION_TEXT("wall", 0, "TIME",
+                "Limit the time of all attempts together: 90s, 30m, 2h, or none."),
+    OPTION_TEXT("agents", 0, "N", "Limit the number of agents and turns, or none."),
+    OPTION_TEXT("tokens", 0, "N", "Limit tokens that models read and write, or none."),
+    OPTION_TEXT("output-tokens", 0, "N", "Limit tokens that models write, or none."),
+    OPTION_TEXT("cost", 0, "DOLLARS", "Limit money, or none."),
     OPTION_END,
 };
 
@@ -103,7 +107,9 @@ static struct err limits_add(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_budget_set = {
-    COMMAND("budget", "set", "SCOPE", "Set limits of a budget; makes it where there is none."),
+    COMMAND("budget", "set", "SCOPE", "Set limits of a budget. It is created if there is none."),
+    HELP(BUDGETS, "drover budget set global --cost 10\n"
+                  "drover budget set project:web --tokens 2000000 --wall 4h\n"),
     .flags = set_flags,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "
              "as they are.\n",

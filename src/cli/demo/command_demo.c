@@ -701,7 +701,9 @@ static const struct flag demo_flags[] = {
 
 const struct command command_demo = {
     .name = "demo",
-    .summary = "Play a chat and a workflow on a daemon that you may kill; about 20 seconds.",
+    .summary = "Show a chat and a workflow that survive kill -9.",
+    .section = SECTION_AGENTS,
+    .examples = "drover demo\n",
     .flags = demo_flags,
     .about =
         "It runs on a directory of its own, which is removed at the end, and with a script in\n"

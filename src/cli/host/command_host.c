@@ -9,7 +9,7 @@
 #include "cli/run/view.h"
 
 static const struct flag ls_flags[] = {
-    OPTION_TEXT("role", 0, "ROLE", "Only the leader, or the standbys.",
+    OPTION_TEXT("role", 0, "ROLE", "List only the leader, or the standbys.",
                 .choices = "leader|standby"),
     LISTING_SEARCH("name or place"),
     LISTING_SINCE("seen"),
@@ -24,7 +24,8 @@ static const struct column columns[] = {
 };
 
 const struct command command_host_ls = {
-    COMMAND("host", "ls", NULL, "List the hosts that share the PostgreSQL database."),
+    COMMAND("host", "ls", NULL, "List hosts that share the PostgreSQL database."),
+    HELP(DAEMON, "drover host ls\n"),
     .flags = ls_flags,
     .about = "A host is a data directory on a machine. Its daemon looks after the jobs that began\n"
              "there, whether it leads or stands by.\n",
@@ -32,12 +33,13 @@ const struct command command_host_ls = {
 };
 
 static const struct flag rm_flags[] = {
-    OPTION_SWITCH("force", 'f', "Also where the host gave a sign of life just now."),
+    OPTION_SWITCH("force", 'f', "Do so even if the host was alive just now."),
     OPTION_END,
 };
 
 const struct command command_host_rm = {
     COMMAND("host", "rm", "HOST", "Remove a host that is gone. Its jobs are lost."),
+    HELP(DAEMON, "drover host rm build-2\n"),
     .flags = rm_flags,
     .about = "HOST is a place or a name, as drover host ls shows them. Jobs that retry on lost\n"
              "begin again here, so a host that lives beside them runs a second copy until it\n"
@@ -48,7 +50,7 @@ const struct command command_host_rm = {
 };
 
 static const struct flag abandon_flags[] = {
-    OPTION_SWITCH("force", 'f', "Also where its host gave a sign of life just now."),
+    OPTION_SWITCH("force", 'f', "Do so even if its host was alive just now."),
     OPTION_END,
 };
 
@@ -57,7 +59,8 @@ static void abandoned_print(const json_t *run) {
 }
 
 const struct command command_job_abandon = {
-    COMMAND("job", "abandon", "ID", "Give up a job whose host is gone. The job is lost."),
+    COMMAND("job", "abandon", "JOB", "Give up a job whose host is gone. The job is lost."),
+    HELP(JOBS, "drover job abandon nightly\n"),
     .flags = abandon_flags,
     .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
              "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"

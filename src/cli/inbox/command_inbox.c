@@ -5,9 +5,9 @@
 #include "cli/base/options.h"
 
 static const struct flag ls_flags[] = {
-    OPTION_SWITCH("all", 'a', "Also what is settled."),
+    OPTION_SWITCH("all", 'a', "Include notices that are delivered or dropped."),
     LISTING_STATE("pending|stalled|bound|held|acknowledged|gone|dropped"),
-    LISTING_WORD("run", "RUN", "Only those of this run."),
+    LISTING_WORD("run", "RUN", "List only notices of this run."),
     LISTING_SEARCH("address or last failure"),
     LISTING_SINCE("made"),
     LISTING_FLAGS(NULL),
@@ -25,7 +25,8 @@ static const struct column columns[] = {
 };
 
 const struct command command_inbox_ls = {
-    COMMAND("inbox", "ls", NULL, "List the notices that are not delivered yet."),
+    COMMAND("inbox", "ls", NULL, "List notices that are not delivered yet."),
+    HELP(RUNS, "drover inbox ls\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/inbox", {{"all", "all"}}, .columns = columns),
 };
@@ -45,16 +46,19 @@ static const struct column lines[] = {
 };
 
 const struct command command_inbox_show = {
-    COMMAND("inbox", "show", "ID", "Show a notice, and why it is not delivered."),
+    COMMAND("inbox", "show", "DELIVERY", "Show a notice, and why it is not delivered."),
+    HELP(RUNS, "drover inbox show last\n"),
     ACTION("GET /api/v1/inbox/{}", .lines = lines, .key_width = 9),
 };
 
 const struct command command_inbox_retry = {
-    COMMAND("inbox", "retry", "ID", "Try a delivery now."),
+    COMMAND("inbox", "retry", "DELIVERY…", "Retry a delivery now."),
+    HELP(RUNS, "drover inbox retry last\n"),
     ACTION("POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"),
 };
 
 const struct command command_inbox_drop = {
-    COMMAND("inbox", "drop", "ID", "Give a delivery up for good."),
+    COMMAND("inbox", "drop", "DELIVERY…", "Drop a delivery. It is never tried again."),
+    HELP(RUNS, "drover inbox drop last\n"),
     ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
 };

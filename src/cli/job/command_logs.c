@@ -18,13 +18,13 @@
 enum { PAGE_BYTES = 1 << 20 };
 
 static const struct flag logs_flags[] = {
-    OPTION_SWITCH("follow", 'f',
-                  "Stay until the job has ended, all its attempts; with --attempt, that one."),
-    OPTION_TEXT("stream", 0, "NAME", "Only this one, to stdout [all].", .choices = "out|err|pty"),
+    OPTION_SWITCH("follow", 'f', "Follow until the job, or with --attempt that attempt, ends."),
+    OPTION_TEXT("stream", 0, "NAME", "Print only this stream, to stdout [all].",
+                .choices = "out|err|pty"),
     OPTION_INT("from", 0, "OFFSET", 0, INT64_MAX,
-               "Begin at this byte of the stream; needs --stream."),
-    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt [the newest]."),
-    OPTION_RETRY("Give up following when the daemon is away for so long."),
+               "Start at this byte of the stream; needs --stream."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Read this attempt [the newest]."),
+    OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };
 
@@ -60,6 +60,7 @@ static struct err stream_print(const struct log_follow_options *options, enum jo
 /* Attempt after attempt, until there will be none; with --attempt that one. */
 static struct err logs_follow(struct invocation *invocation, struct log_follow_options *options) {
     struct run_wait wait = {.id = options->run, .retry_ms = options->retry_ms};
+    invocation->follows = true;
     for (;;) {
         AUTO(json_release) json_t *run = NULL;
         struct err err = log_follow(options, &invocation->why);
@@ -67,16 +68,13 @@ static struct err logs_follow(struct invocation *invocation, struct log_follow_o
             wait.past_attempt = options->attempt;
             err = run_wait(options->talk, &wait, &run, &invocation->why);
         }
-        invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
         if (err_failed(err) || talk_int(run, "attempt") <= options->attempt) {
             return err;
         }
         options->attempt++; /* Each of them is shown, also those that ended meanwhile. */
         memset(options->from, 0, sizeof options->from);
         if (!invocation->json) {
-            (void)fflush(stdout); /* The note stands between the two, if both go to one terminal. */
-            fprintf(stderr, "drover: attempt %lld has ended; attempt %lld:\n",
-                    (long long)options->attempt - 1, (long long)options->attempt);
+            job_attempt_tell(options->attempt);
         }
     }
 }
@@ -135,13 +133,17 @@ static struct err logs_run(struct invocation *invocation) {
 }
 
 const struct command command_job_logs = {
-    COMMAND("job", "logs", "ID", "Print the output of a job; with --follow, stay."),
+    COMMAND("job", "logs", "JOB", "Print the output of a job."),
+    HELP(JOBS, "drover job logs last\n"
+               "drover job logs nightly --follow --stream err\n"),
     .flags = logs_flags,
     .talks = true,
     .about =
         "Without --stream, its stdout goes to stdout and its stderr to stderr. Where a job is\n"
-        "tried again, --follow goes on with the next attempt and says so on stderr. With --json\n"
-        "each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
+        "tried again, --follow goes on with the next attempt after \"--- attempt 2 ---\" on "
+        "stderr.\n"
+        "With --json each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or\n"
+        "\"base64\"}.\n",
     .run = logs_run,
 };
 
@@ -180,6 +182,8 @@ static struct err logs_any(struct invocation *invocation) {
 
 const struct command command_logs = {
     COMMAND(NULL, "logs", "[RUN]", "Print the log of the daemon, or the output of a job."),
+    HELP(RUNS, "drover logs\n"
+               "drover logs last --follow\n"),
     .flags = logs_any_flags,
     .talks = true,
     .about = "Without RUN, the log of the daemon that a command started, in DIR/log. With it, as\n"
@@ -190,11 +194,11 @@ const struct command command_logs = {
 /* --- Search ----------------------------------------------------------------------------------- */
 
 static const struct flag search_flags[] = {
-    OPTION_TEXT("stream", 0, "NAME", "Where to look [out; pty of a job with a terminal].",
+    OPTION_TEXT("stream", 0, "NAME", "Search this stream [out; pty of a job with a terminal].",
                 .choices = "out|err|pty"),
-    OPTION_INT("limit", 'n', "N", 1, 500, "Print so many matches at most [50]."),
-    OPTION_INT("context", 'C', "N", 0, 50, "Lines to show around each match [0]."),
-    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt [the newest]."),
+    OPTION_INT("limit", 'n', "N", 1, 500, "Print at most N matches [50]."),
+    OPTION_INT("context", 'C', "N", 0, 50, "Show N lines around each match [0]."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Read this attempt [the newest]."),
     OPTION_END,
 };
 
@@ -275,7 +279,9 @@ static struct err search_run(struct invocation *invocation) {
 }
 
 const struct command command_job_search = {
-    COMMAND("job", "search", "ID PATTERN", "Search the output of a job with a regular expression."),
+    COMMAND("job", "search", "JOB PATTERN",
+            "Search the output of a job with a regular expression."),
+    HELP(JOBS, "drover job search nightly \"error|warning\" -C 2\n"),
     .flags = search_flags,
     .talks = true,
     .about = "Exit code: 0 when something matched, 1 when nothing did.\n",

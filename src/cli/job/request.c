@@ -13,9 +13,9 @@
 #include "rules/job/job.h"
 
 const struct flag job_request_flags[] = {
-    OPTION_SWITCH("detach", 'd', "Print the run's id and leave; otherwise its output is followed."),
+    OPTION_SWITCH("detach", 'd', "Print the job's id and exit instead of following its output."),
     FLAGS_OF(&job_fields),
-    OPTION_RETRY("Give up following when the daemon is away for so long."),
+    OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };
 

@@ -8,8 +8,8 @@
 #include "cli/base/options.h"
 
 static const struct flag ls_flags[] = {
-    OPTION_TEXT("project", 'p', "NAME", "Of this project, and those about everything."),
-    OPTION_TEXT("topic", 't', "NAME", "Of this topic."),
+    OPTION_TEXT("project", 'p', "NAME", "List memories of this project, and general ones."),
+    OPTION_TEXT("topic", 't', "NAME", "List memories of this topic."),
     LISTING_SINCE("kept or changed"),
     LISTING_FLAGS(NULL),
     OPTION_END,
@@ -22,7 +22,9 @@ static const struct column columns[] = {
 };
 
 const struct command command_memory_ls = {
-    COMMAND("memory", "ls", "[WORDS]", "List what agents remember, or look for words in it."),
+    COMMAND("memory", "ls", "[WORDS]", "List what agents remember, or search it for words."),
+    HELP(SESSIONS, "drover memory ls\n"
+                   "drover memory ls \"release branch\"\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/memory", .search = "q", .unknown = "the words to look for are too long",
            .columns = columns),
@@ -39,11 +41,13 @@ static void memory_print(const json_t *row) {
 }
 
 const struct command command_memory_show = {
-    COMMAND("memory", "show", "ID", "Show a memory."),
+    COMMAND("memory", "show", "MEMORY", "Show a memory."),
+    HELP(SESSIONS, "drover memory show last\n"),
     ACTION("GET /api/v1/memory/{}", .print = memory_print),
 };
 
 const struct command command_memory_rm = {
-    COMMAND("memory", "rm", "ID", "Forget a memory for good."),
+    COMMAND("memory", "rm", "MEMORY…", "Delete a memory."),
+    HELP(SESSIONS, "drover memory rm last\n"),
     ACTION("DELETE /api/v1/memory/{}", .done = "{id} is forgotten"),
 };

@@ -33,7 +33,8 @@ static const struct column provider_columns[] = {
 static const struct flag ls_flags[] = {LISTING_SEARCH("name"), LISTING_FLAGS(NULL), OPTION_END};
 
 const struct command command_provider_ls = {
-    COMMAND("provider", "ls", NULL, "List the connections to providers of models, set and found."),
+    COMMAND("provider", "ls", NULL, "List connections to providers of models."),
+    HELP(MODELS, "drover provider ls\n"),
     .flags = ls_flags,
     .asks_models = true,
     ACTION("GET " PROVIDERS, .columns = provider_columns),
@@ -96,7 +97,9 @@ static const struct column model_columns[] = {
 static const struct flag models_flags[] = {LISTING_SEARCH("id"), LISTING_FLAGS(NULL), OPTION_END};
 
 const struct command command_models = {
-    COMMAND(NULL, "models", NULL, "List the models that can be asked, with windows and prices."),
+    COMMAND(NULL, "models", NULL, "List models with their windows and prices."),
+    HELP(MODELS, "drover models\n"
+                 "drover models --search gpt\n"),
     .flags = models_flags,
     .about =
         "'?': neither the provider nor the price file says it (docs/models.md). 'learned': the\n"
@@ -113,7 +116,7 @@ static const struct flag add_flags[] = {FLAGS_OF(&provider_fields), KEY_ENV, OPT
 static const struct flag set_flags[] = {
     FLAGS_OF(&provider_fields),
     KEY_ENV,
-    OPTION_SWITCH("no-key", 0, "Forget its key."),
+    OPTION_SWITCH("no-key", 0, "Remove the key."),
     OPTION_END,
 };
 
@@ -223,20 +226,20 @@ static void set_print(const json_t *answer) {
     "nobody.\n"
 
 const struct command command_provider_add = {
-    COMMAND("provider", "add", "NAME", "Set a connection to a provider of models."),
+    COMMAND("provider", "add", "NAME", "Add a connection to a provider of models."),
+    HELP(MODELS, "drover provider add openai --key-env OPENAI_API_KEY\n"
+                 "drover provider add deepseek --key-file -\n"
+                 "drover provider add here --kind openai --base-url http://127.0.0.1:8000/v1\n"),
     .flags = add_flags,
     .about = KEY_ABOUT
     "Its models are then NAME/MODEL. The kind and the URL of openai, anthropic and deepseek\n"
-    "are known (NAME_BASE_URL of your environment is another one). Examples:\n"
-    "  drover provider add openai --key-env OPENAI_API_KEY\n"
-    "  drover provider add deepseek --kind openai --base-url https://api.deepseek.com/v1 \\\n"
-    "      --key-file -\n"
-    "  drover provider add here --kind openai --base-url http://127.0.0.1:8000/v1\n",
+    "are known (NAME_BASE_URL of your environment is another one).\n",
     ACTION("POST " PROVIDERS, .body = add_body, .print = set_print),
 };
 
 const struct command command_provider_set = {
-    COMMAND("provider", "set", "NAME", "Change what is named of a connection; the rest stays."),
+    COMMAND("provider", "set", "NAME", "Change a connection. What is not named stays."),
+    HELP(MODELS, "drover provider set deepseek --max-concurrent 4\n"),
     .flags = set_flags,
     .about = KEY_ABOUT "Headers and models that are given replace all that were there.\n",
     ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .print = set_print),
@@ -245,7 +248,7 @@ const struct command command_provider_set = {
 /* --- Test and remove -------------------------------------------------------------------------- */
 
 static const struct flag test_flags[] = {
-    OPTION_TEXT("model", 0, "NAME", "Which of its models [any]."),
+    OPTION_TEXT("model", 0, "NAME", "Ask this model [any]."),
     OPTION_END,
 };
 
@@ -280,7 +283,8 @@ static struct err test_run(struct invocation *invocation) {
 
 const struct command command_provider_test = {
     COMMAND("provider", "test", "NAME",
-            "Ask a model of the connection for one word; exits 1 if none comes."),
+            "Ask a model of a connection for one word. Exits with 1 if none comes."),
+    HELP(MODELS, "drover provider test deepseek\n"),
     .flags = test_flags,
     .talks = true,
     .asks_models = true,
@@ -288,8 +292,8 @@ const struct command command_provider_test = {
 };
 
 const struct command command_provider_forget = {
-    COMMAND("provider", "forget", "NAME",
-            "Forget the learned windows of the models of a connection."),
+    COMMAND("provider", "forget", "NAME", "Forget the learned windows of a connection."),
+    HELP(MODELS, "drover provider forget deepseek\n"),
     .about =
         "A model that refuses a prompt as too long gets a smaller window for 24 hours. Forget it\n"
         "where the refusal was wrong, or where the model's window has grown since.\n",
@@ -298,6 +302,7 @@ const struct command command_provider_forget = {
 };
 
 const struct command command_provider_rm = {
-    COMMAND("provider", "rm", "NAME", "Remove a connection that was set, and its key."),
+    COMMAND("provider", "rm", "NAME…", "Remove a connection and its key."),
+    HELP(MODELS, "drover provider rm deepseek\n"),
     ACTION("DELETE " PROVIDERS "/{}", .done = "{name} is removed, and its key with it"),
 };

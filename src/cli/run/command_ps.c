@@ -267,16 +267,18 @@ static struct err watch_loop(struct ps_watch *watch) {
 
 enum { SHOWN = 50 };
 #define RUN_FILTERS                                                                                \
-    LISTING_STATE(LISTING_RUN_STATES), LISTING_WORD("project", "NAME", "Only of this project."),   \
-        LISTING_WORD("session", "SESSION", "Only those of this session."),                         \
-        LISTING_WORD("parent", "RUN", "Only children of this run."),                               \
-        LISTING_WORD("root", "RUN", "Only those of this run's tree."),                             \
+    LISTING_STATE(LISTING_RUN_STATES),                                                             \
+        LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
+        LISTING_WORD("session", "SESSION", "List only runs of this session."),                     \
+        LISTING_WORD("parent", "RUN", "List only children of this run."),                          \
+        LISTING_WORD("root", "RUN", "List only runs in the tree of this run."),                    \
         LISTING_SEARCH("label, command or id"), LISTING_SINCE("submitted")
 
 static const struct flag ps_flags[] = {
-    OPTION_SWITCH("all", 'a', "Also those that have ended; so does --state."),
-    OPTION_TEXT("kind", 0, "KIND", "Only of this kind.", .choices = "job|turn|agent|workflow|flow"),
-    OPTION_SWITCH("watch", 'w', "Stay: draw it anew each second; in a pipe, add what changes."),
+    OPTION_SWITCH("all", 'a', "Include finished runs; --state does so, too."),
+    OPTION_TEXT("kind", 0, "KIND", "List only runs of this kind.",
+                .choices = "job|turn|agent|workflow|flow"),
+    OPTION_SWITCH("watch", 'w', "Redraw each second; in a pipe, print each change."),
     RUN_FILTERS,
     LISTING_FLAGS(NULL),
     OPTION_END,
@@ -303,9 +305,8 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
                              .view = run_view_fitted(invocation)};
-    err = watch_loop(&watch);
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
-    return err;
+    invocation->follows = true;
+    return watch_loop(&watch);
 }
 
 /* `ps` and `job ls`. With --live, or `ps` without --all and --state, only runs that live. */
@@ -332,7 +333,10 @@ static struct err list_run(struct invocation *invocation) {
 }
 
 const struct command command_ps = {
-    COMMAND(NULL, "ps", NULL, "List the runs that live, of every kind."),
+    COMMAND(NULL, "ps", NULL, "List running and waiting runs of every kind."),
+    HELP(RUNS, "drover ps\n"
+               "drover ps --watch\n"
+               "drover ps --all --since 12h\n"),
     .flags = ps_flags,
     .talks = true,
     .about =
@@ -345,7 +349,7 @@ const struct command command_ps = {
 /* --- Jobs ------------------------------------------------------------------------------------- */
 
 static const struct flag ls_flags[] = {
-    OPTION_SWITCH("live", 0, "Only those that have not ended."),
+    OPTION_SWITCH("live", 0, "List only jobs that have not finished."),
     RUN_FILTERS,
     LISTING_FLAGS("50"),
     OPTION_END,
@@ -353,6 +357,8 @@ static const struct flag ls_flags[] = {
 
 const struct command command_job_ls = {
     COMMAND("job", "ls", NULL, "List jobs, the newest first."),
+    HELP(JOBS, "drover job ls --live\n"
+               "drover job ls --state failed,lost --since 12h\n"),
     .flags = ls_flags,
     .talks = true,
     .run = list_run,

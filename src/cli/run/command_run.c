@@ -16,7 +16,8 @@
 static struct err run_open(struct talk *talk, struct invocation *invocation, json_t **ret_run,
                            const struct run_kind_view **ret_kind) {
     (void)talk_open(talk, invocation);
-    struct err err = run_get(talk, invocation->args.operands[0], 0, ret_run, &invocation->why);
+    struct err err = run_get(talk, invocation->args.operands[0], 0 /* a single try */, ret_run,
+                             &invocation->why);
     const struct run_kind_view *kind = run_kind_views;
     while (!err_failed(err) && kind->name != NULL &&
            strcmp(kind->name, talk_text(*ret_run, "kind")) != 0) {
@@ -51,18 +52,20 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_show = {
-    COMMAND(NULL, "show", "ID", "Show one run: its state, why, and what it used."),
+    COMMAND(NULL, "show", "RUN", "Show a run: its state, why, and what it used."),
+    HELP(RUNS, "drover show last\n"
+               "drover show nightly --json\n"),
     .talks = true,
     .run = show_run,
 };
 
 /* --- Attach ----------------------------------------------------------------------------------- */
 
-#define OPTION_PATIENCE OPTION_RETRY("Give up when the daemon is away for so long.")
+#define OPTION_PATIENCE OPTION_RETRY("Give up when the daemon is unreachable for this long.")
 
 static const struct flag attach_flags[] = {
-    OPTION_SWITCH("new", 0, "Begin with what comes from now on."),
-    OPTION_SWITCH("stdin", 0, "Send it this command's input, and the end of that."),
+    OPTION_SWITCH("new", 0, "Skip earlier output."),
+    OPTION_SWITCH("stdin", 0, "Forward standard input to it, up to its end."),
     OPTION_PATIENCE,
     OPTION_END,
 };
@@ -86,6 +89,7 @@ static struct err attach_run(struct invocation *invocation) {
                        "%s is an agent of %s; 'drover attach %s' looks on at all of it",
                        talk_text(run, "id"), parent, parent);
     }
+    invocation->follows = true;
     return kind->attach(invocation, &talk, run);
 }
 
@@ -94,12 +98,12 @@ static const char attach_about[] =
     "Ctrl-] detaches. Otherwise it only reads, unless --stdin is given, and Ctrl-C detaches.\n"
     "The job goes on either way.\n"
     "Exit codes are those of 'drover job run'.\n"
-    "A turn is looked on at as by 'drover ask', which has its exit codes, too, and a workflow as "
-    "by\n"
+    "A turn is followed as by 'drover ask', with its exit codes, and a workflow as by\n"
     "'drover run'.\n";
 
 const struct command command_attach = {
-    COMMAND(NULL, "attach", "ID", "Follow a run until it ends."),
+    COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),
+    HELP(RUNS, "drover attach last\n"),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -107,7 +111,8 @@ const struct command command_attach = {
 };
 
 const struct command command_job_attach = {
-    COMMAND("job", "attach", "ID", "Follow a job until it ends."),
+    COMMAND("job", "attach", "JOB", "Follow a job until it ends."),
+    HELP(JOBS, "drover job attach last\n"),
     .flags = attach_flags,
     .talks = true,
     .about = attach_about,
@@ -126,27 +131,24 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
 
 static const struct flag wait_flags[] = {OPTION_PATIENCE, OPTION_END};
 
-/* A daemon that is not there at first is not waited for. */
+/* Also for a daemon that is away when it begins: that is what a script that waits is for. */
 static struct err wait_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *before = NULL, *run = NULL;
-    const struct run_kind_view *kind = NULL;
+    AUTO(json_release) json_t *run = NULL;
     struct run_wait wait = {.id = invocation->args.operands[0],
                             .retry_ms = args_int(&invocation->args, "retry-for", 0)};
-    struct err err = run_open(&talk, invocation, &before, &kind);
-    if (!err_failed(err)) {
-        err = run_wait(&talk, &wait, &run, &invocation->why);
-    }
+    (void)talk_open(&talk, invocation);
+    struct err err = run_wait(&talk, &wait, &run, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, run);
         invocation->exit_code = run_exit_code(run);
     }
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
     return err;
 }
 
 const struct command command_job_wait = {
-    COMMAND("job", "wait", "ID", "Wait until a job has ended; exit with its exit code."),
+    COMMAND("job", "wait", "JOB", "Wait until a job ends, and exit with its exit code."),
+    HELP(JOBS, "drover job wait nightly\n"),
     .flags = wait_flags,
     .talks = true,
     .about = "Exit codes are those of 'drover job run'.\n",
@@ -156,8 +158,8 @@ const struct command command_job_wait = {
 /* --- Stop ------------------------------------------------------------------------------------- */
 
 static const struct flag stop_flags[] = {
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Between SIGTERM and SIGKILL [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Ask it to end, and leave."),
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
+    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
     OPTION_END,
 };
 
@@ -246,7 +248,9 @@ static struct err stop_any(struct invocation *invocation) {
 }
 
 const struct command command_stop = {
-    COMMAND(NULL, "stop", "[ID]", "Stop a run with all that belongs to it, or every run."),
+    COMMAND(NULL, "stop", "[RUN]", "Stop a run and everything below it, or all runs."),
+    HELP(RUNS, "drover stop last\n"
+               "drover stop --all\n"),
     .flags = stop_any_flags,
     .talks = true,
     .about = stop_about,
@@ -254,7 +258,9 @@ const struct command command_stop = {
 };
 
 const struct command command_job_stop = {
-    COMMAND("job", "stop", "ID", "Stop a job with all of its processes."),
+    COMMAND("job", "stop", "JOB", "Stop a job and all of its processes."),
+    HELP(JOBS, "drover job stop nightly\n"
+               "drover job stop last --grace 30s\n"),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
@@ -263,20 +269,8 @@ const struct command command_job_stop = {
 
 /* --- Remove ----------------------------------------------------------------------------------- */
 
-static struct err rm_run(struct invocation *invocation) {
-    static const struct action rm = {.request = "DELETE /api/v1/runs/{}"};
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_get(invocation, &rm, &answer);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s is removed\n", invocation->args.operands[0]);
-    }
-    return err;
-}
-
 const struct command command_job_rm = {
-    COMMAND("job", "rm", "ID", "Remove a job that has ended, with its output."),
-    .talks = true,
-    .run = rm_run,
+    COMMAND("job", "rm", "JOB…", "Remove finished jobs and their output."),
+    HELP(JOBS, "drover job rm nightly\n"),
+    ACTION("DELETE /api/v1/runs/{}", .done = "{id} is removed"),
 };

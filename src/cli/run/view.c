@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/run/waits.h"
 
 enum { WHAT_MAX = 4096, KEY_WIDTH = 10, ARGS_SHOWN = 400 };
 
@@ -342,9 +343,9 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     text_addf(text, "%s%s\n", about[0] != '\0' ? ": " : "", about);
     line_add(text, "note", talk_text(run, "note"));
     line_add(text, "host", talk_text(run, "host"));
-    if (is_state(run, "waiting") || is_state(run, "running")) {
-        line_add(text, "waits for", talk_text(run, "gate"));
-    }
+    AUTO(text_done) struct text waits = text_up_to(8 << 10);
+    run_waits_add(run, &waits);
+    line_add(text, "waits for", text_bytes(&waits).data);
     when_add(text, run_has_ended(run) ? "retry at" : "until", talk_int(run, "resume_at_ms"));
     if (json_is_integer(code)) {
         key_add(text, "exit code");
@@ -371,5 +372,9 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     when_add(text, "started", talk_int(run, "started_ms"));
     when_add(text, "ended", talk_int(run, "ended_ms"));
     line_add(text, "time", time_of(view, run).text);
+    if (talk_int(run, "attempts") > 1) { /* The time above is that of the last attempt. */
+        int64_t end = talk_int(run, "ended_ms") > 0 ? talk_int(run, "ended_ms") : view->now_ms;
+        line_add(text, "in all", run_span(end - talk_int(run, "made_ms")).text);
+    }
     usage_add(result, text);
 }

@@ -36,23 +36,26 @@ static const struct column columns[] = {
 };
 
 #define LS_FLAGS                                                                                   \
-    OPTION_SWITCH("archived", 'a', "Those that are archived instead of those that are not."),      \
+    OPTION_SWITCH("archived", 'a', "List archived sessions instead of the others."),               \
         LISTING_STATE("idle|running|waiting|compacting"),                                          \
-        LISTING_WORD("project", "NAME", "Only of this project."),                                  \
-        LISTING_WORD("parent", "SESSION", "Only subagents of this session."),                      \
+        LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
+        LISTING_WORD("parent", "SESSION", "List only subagents of this session."),                 \
         LISTING_SINCE("changed"), LISTING_FLAGS(NULL)
 
 static const struct flag ls_flags[] = {LS_FLAGS, LISTING_SEARCH("title or messages"), OPTION_END};
 static const struct flag search_flags[] = {LS_FLAGS, OPTION_END};
 
 const struct command command_session_ls = {
-    COMMAND("session", "ls", NULL, "List sessions, the one changed last first."),
+    COMMAND("session", "ls", NULL, "List sessions, the most recently changed first."),
+    HELP(SESSIONS, "drover session ls\n"
+                   "drover session ls --search refactor\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .columns = columns),
 };
 
 const struct command command_session_search = {
-    COMMAND("session", "search", "TEXT", "List the sessions whose title or messages hold a text."),
+    COMMAND("session", "search", "TEXT", "Find sessions by a text in their title or messages."),
+    HELP(SESSIONS, "drover session search \"flaky test\"\n"),
     .flags = search_flags,
     ACTION("GET /api/v1/sessions", {{"archived", "archived"}}, .search = "q",
            .unknown = "the text to look for is too long", .columns = columns),
@@ -126,8 +129,8 @@ static void message_print(void *ctx, const json_t *message) {
 }
 
 static const struct flag show_flags[] = {
-    OPTION_SWITCH("messages", 'm', "And all its messages."),
-    LISTING_WORD("search", "TEXT", "And the messages that hold this text, with the place."),
+    OPTION_SWITCH("messages", 'm', "Show all messages, too."),
+    LISTING_WORD("search", "TEXT", "Show messages that contain this text, too, with the place."),
     OPTION_END,
 };
 
@@ -162,7 +165,8 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_session_show = {
-    COMMAND("session", "show", "ID", "Show a session."),
+    COMMAND("session", "show", "SESSION", "Show a session."),
+    HELP(SESSIONS, "drover session show last\n"),
     .flags = show_flags,
     .talks = true,
     .run = show_run,
@@ -171,7 +175,7 @@ const struct command command_session_show = {
 /* --- Export ----------------------------------------------------------------------------------- */
 
 static const struct flag export_flags[] = {
-    OPTION_TEXT("format", 'f', "FORMAT", "How it is written.", .choices = "markdown|json",
+    OPTION_TEXT("format", 'f', "FORMAT", "Choose the format.", .choices = "markdown|json",
                 .absent = "markdown"),
     OPTION_END,
 };
@@ -222,7 +226,8 @@ static struct err export_run(struct invocation *invocation) {
 }
 
 const struct command command_session_export = {
-    COMMAND("session", "export", "ID", "Print a session with all its messages."),
+    COMMAND("session", "export", "SESSION", "Print a session with all its messages."),
+    HELP(SESSIONS, "drover session export last --format json\n"),
     .flags = export_flags,
     .talks = true,
     .run = export_run,
@@ -231,12 +236,12 @@ const struct command command_session_export = {
 /* --- The session ------------------------------------------------------------------------------ */
 
 static const struct flag new_flags[] = {
-    OPTION_TEXT("title", 't', "TEXT", "Its title."),
-    OPTION_TEXT("project", 0, "NAME", "Its project [default]."),
-    OPTION_TEXT("model", 'm', "NAME", "Its model."),
-    OPTION_TEXT("agent", 0, "NAME", "Its agent."),
-    OPTION_TEXT("root", 0, "DIR", "The folder it works in."),
-    OPTION_TEXT("instructions", 0, "TEXT", "What it is told."),
+    OPTION_TEXT("title", 't', "TEXT", "Set the title."),
+    OPTION_TEXT("project", 0, "NAME", "Set the project [default]."),
+    OPTION_TEXT("model", 'm', "NAME", "Set the model."),
+    OPTION_TEXT("agent", 0, "NAME", "Set the agent."),
+    OPTION_TEXT("root", 0, "DIR", "Set the folder that it works in."),
+    OPTION_TEXT("instructions", 0, "TEXT", "Set its instructions."),
     OPTION_END,
 };
 
@@ -248,7 +253,8 @@ static struct err new_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_session_new = {
-    COMMAND("session", "new", NULL, "Make a session, and print its id."),
+    COMMAND("session", "new", NULL, "Create a session, and print its id."),
+    HELP(SESSIONS, "drover session new --title \"Release notes\"\n"),
     .flags = new_flags,
     ACTION("POST /api/v1/sessions", .body = new_body, .done = "{id}"),
 };
@@ -259,7 +265,8 @@ static struct err rename_body(struct invocation *invocation, struct text *body) 
 }
 
 const struct command command_session_rename = {
-    COMMAND("session", "rename", "ID TITLE", "Give a session another title."),
+    COMMAND("session", "rename", "SESSION TITLE", "Change the title of a session."),
+    HELP(SESSIONS, "drover session rename last \"Release notes\"\n"),
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = rename_body,
            .done = "{id} is renamed"),
 };
@@ -280,35 +287,36 @@ static void archived_print(const json_t *row) {
 }
 
 const struct command command_session_archive = {
-    COMMAND("session", "archive", "ID", "Put a session away; it stays readable."),
+    COMMAND("session", "archive", "SESSION", "Archive a session. It stays readable."),
+    HELP(SESSIONS, "drover session archive last\n"),
     .flags = archive_flags,
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = archive_body,
            .print = archived_print),
 };
 
 static const struct flag rm_flags[] = {
-    OPTION_SWITCH("stop-jobs", 0,
-                  "Stop the jobs and workflows that its turns started, too: else they go on."),
+    OPTION_SWITCH("stop-jobs", 0, "Stop jobs and workflows that its turns started, too."),
     OPTION_END,
 };
 
 const struct command command_session_rm = {
-    COMMAND("session", "rm", "ID",
-            "Stop a session's turns, and remove it with its messages, runs and files."),
+    COMMAND("session", "rm", "SESSION…", "Delete a session with its messages, runs and files."),
+    HELP(SESSIONS, "drover session rm \"Release notes\"\n"),
     .flags = rm_flags,
     ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,
            .done = "{id} is removed"),
 };
 
 const struct command command_session_clear = {
-    COMMAND("session", "clear", "ID",
-            "Take all messages out of a session, and end its turns; jobs go on."),
+    COMMAND("session", "clear", "SESSION",
+            "Remove all messages of a session, and stop its turns. Jobs go on."),
+    HELP(SESSIONS, "drover session clear last\n"),
     ACTION("POST /api/v1/sessions/{}/clear", .unknown = SESSION_UNKNOWN, .done = "{id} is empty"),
 };
 
 static const struct flag fork_flags[] = {
-    OPTION_TEXT("at", 0, "MESSAGE", "The last message that goes along [all of them]."),
-    OPTION_TEXT("title", 't', "TEXT", "Its title [that of the old one]."),
+    OPTION_TEXT("at", 0, "MESSAGE", "Copy up to this message [all]."),
+    OPTION_TEXT("title", 't', "TEXT", "Set the title [that of the old one]."),
     OPTION_END,
 };
 
@@ -319,8 +327,8 @@ static struct err fork_body(struct invocation *invocation, struct text *body) {
 }
 
 const struct command command_session_fork = {
-    COMMAND("session", "fork", "ID",
-            "Make a session from the beginning of another, and print its id."),
+    COMMAND("session", "fork", "SESSION", "Copy the beginning of a session into a new one."),
+    HELP(SESSIONS, "drover session fork last --title \"Another try\"\n"),
     .flags = fork_flags,
     ACTION("POST /api/v1/sessions/{}/fork", .unknown = SESSION_UNKNOWN, .body = fork_body,
            .done = "{id}"),
@@ -347,8 +355,9 @@ static struct err compact_run(struct invocation *invocation) {
 }
 
 const struct command command_session_compact = {
-    COMMAND("session", "compact", "ID",
-            "Summarise what was said, for the model; the messages stay."),
+    COMMAND("session", "compact", "SESSION",
+            "Summarize a session for the model. The messages stay."),
+    HELP(SESSIONS, "drover session compact last\n"),
     .talks = true,
     .about = "It waits until that is done. While a turn goes on it is refused.\n",
     .run = compact_run,
@@ -365,12 +374,13 @@ static const struct column root_columns[] = {
 };
 
 const struct command command_root_ls = {
-    COMMAND("root", "ls", "SESSION", "List the folders beside its root that a session may use."),
+    COMMAND("root", "ls", "SESSION", "List the extra folders that a session may use."),
+    HELP(SESSIONS, "drover root ls last\n"),
     ACTION("GET /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .columns = root_columns),
 };
 
 static const struct flag add_flags[] = {
-    OPTION_SWITCH("write", 'w', "To change it, not only to read."),
+    OPTION_SWITCH("write", 'w', "Allow changes, too."),
     OPTION_END,
 };
 
@@ -382,14 +392,16 @@ static struct err add_body(struct invocation *invocation, struct text *body) {
 
 const struct command command_root_add = {
     COMMAND("root", "add", "SESSION DIR",
-            "Grant a folder to a session: its files may be used by absolute paths."),
+            "Grant a folder to a session. Its files may be used by absolute paths."),
+    HELP(SESSIONS, "drover root add last ~/notes\n"),
     .flags = add_flags,
     ACTION("POST /api/v1/sessions/{}/roots", .unknown = SESSION_UNKNOWN, .body = add_body,
            .done = "{path} is granted ({access})"),
 };
 
 const struct command command_root_rm = {
-    COMMAND("root", "rm", "SESSION DIR", "Take a folder back from a session."),
+    COMMAND("root", "rm", "SESSION DIR", "Revoke a folder of a session."),
+    HELP(SESSIONS, "drover root rm last ~/notes\n"),
     ACTION("DELETE /api/v1/sessions/{}/roots?path={}", .unknown = SESSION_UNKNOWN,
            .done = "{path} is taken back"),
 };

@@ -40,7 +40,8 @@ static const struct column columns[] = {
 };
 
 const struct command command_stream_ls = {
-    COMMAND("stream", "ls", NULL, "List your streams."),
+    COMMAND("stream", "ls", NULL, "List streams."),
+    HELP(EVENTS, "drover stream ls --search run:\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/streams", .columns = columns),
 };
@@ -69,13 +70,13 @@ static void stream_print(const json_t *row) {
 }
 
 const struct command command_stream_show = {
-    COMMAND("stream", "show", "NAME", "Show one stream."),
+    COMMAND("stream", "show", "NAME", "Show a stream."),
+    HELP(EVENTS, "drover stream show notes\n"),
     ACTION("GET /api/v1/streams/{}", .unknown = no_address, .print = stream_print),
 };
 
 static const struct flag prune_flags[] = {
-    OPTION_INT("through", 0, "SEQ", 1, INT64_MAX,
-               "The last event to remove; all before it go too."),
+    OPTION_INT("through", 0, "SEQ", 1, INT64_MAX, "Remove events up to this one."),
     OPTION_END,
 };
 
@@ -89,6 +90,7 @@ static struct err prune_run(struct invocation *invocation) {
 
 const struct command command_stream_prune = {
     COMMAND("stream", "prune", "NAME", "Remove the oldest events of a stream."),
+    HELP(EVENTS, "drover stream prune notes --through 100\n"),
     .flags = prune_flags,
     .talks = true,
     .run = prune_run,
@@ -122,6 +124,7 @@ static struct err keep_body(struct invocation *invocation, struct text *body) {
 
 const struct command command_stream_keep = {
     COMMAND("stream", "keep", "NAME", "Set how long a stream keeps its events."),
+    HELP(EVENTS, "drover stream keep notes --events 1000\n"),
     .flags = keep_flags,
     ACTION("PATCH /api/v1/streams/{}", .unknown = no_address, .body = keep_body,
            .print = stream_print),
@@ -130,14 +133,14 @@ const struct command command_stream_keep = {
 /* --- Tail ------------------------------------------------------------------------------------- */
 
 static const struct flag tail_flags[] = {
-    OPTION_INT("after", 0, "SEQ", 0, INT64_MAX, "Begin after this event.", .absent = "0"),
-    OPTION_SWITCH("new", 0, "Begin with the next event that comes."),
-    OPTION_SWITCH("follow", 'f', "Stay, and print what comes."),
-    OPTION_TEXT("via", 0, "HOW", "How to follow [sse]; means --follow.", .choices = "sse|ws|poll"),
-    OPTION_INT("count", 'n', "N", 1, INT64_MAX, "End after N events."),
-    OPTION_SWITCH("no-retry", 0, "End at the first disconnect."),
-    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400, "Give up when the daemon is away for so long.",
-               .absent = "300"),
+    OPTION_INT("after", 0, "SEQ", 0, INT64_MAX, "Start after this event.", .absent = "0"),
+    OPTION_SWITCH("new", 0, "Skip earlier events."),
+    OPTION_SWITCH("follow", 'f', "Follow: print new events as they come."),
+    OPTION_TEXT("via", 0, "HOW", "Follow by this protocol [sse].", .choices = "sse|ws|poll"),
+    OPTION_INT("count", 'n', "N", 1, INT64_MAX, "Exit after N events."),
+    OPTION_SWITCH("no-retry", 0, "Exit at the first disconnect."),
+    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400,
+               "Give up when the daemon is unreachable for this long.", .absent = "300"),
     OPTION_END,
 };
 
@@ -181,13 +184,14 @@ static struct err tail_run(struct invocation *invocation) {
         .event = event_print,
         .ctx = invocation,
     };
-    err = follow_run(&options, &invocation->why);
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
-    return err;
+    invocation->follows = follow;
+    return follow_run(&options, &invocation->why);
 }
 
 const struct command command_stream_tail = {
-    COMMAND("stream", "tail", "NAME", "Print the events of a stream; with --follow, stay."),
+    COMMAND("stream", "tail", "NAME", "Print the events of a stream."),
+    HELP(EVENTS, "drover stream tail notes --follow\n"
+                 "drover stream tail notes -n 10\n"),
     .flags = tail_flags,
     .talks = true,
     .about = "After a disconnect it resumes after the last event it printed. It ends where\n"
@@ -200,15 +204,15 @@ const struct command command_stream_tail = {
 enum { KEY_LEN_MAX = 255, BODY_MAX = 2 << 20 };
 
 static const struct flag append_flags[] = {
-    OPTION_TEXT("type", 't', "TYPE", "Type of the event: a-z, 0-9, '_', '.', '-'."),
-    OPTION_TEXT("data", 'd', "JSON", "Its data; '-' reads it from the input [null]."),
-    OPTION_TEXT("key", 0, "KEY", "Idempotency key: sent twice, it is appended once."),
-    OPTION_SWITCH("retry", 0, "Try again until it is acknowledged (makes a key)."),
-    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400, "Give up when the daemon is away for so long.",
-               .absent = "300"),
+    OPTION_TEXT("type", 't', "TYPE", "Set the event's type: a-z, 0-9, '_', '.', '-'."),
+    OPTION_TEXT("data", 'd', "JSON", "Set the event's data; '-' reads standard input [null]."),
+    OPTION_TEXT("key", 0, "KEY", "Append at most one event with this key."),
+    OPTION_SWITCH("retry", 0, "Retry until the event is acknowledged (makes a key)."),
+    OPTION_INT("retry-for", 0, "SECONDS", 1, 86400,
+               "Give up when the daemon is unreachable for this long.", .absent = "300"),
     OPTION_SWITCH(
         "lines", 0,
-        "Each line of the input is an event: {\"type\",\"data\"}, or the data with --type."),
+        "Append each line of standard input: {\"type\",\"data\"}, or the data with --type."),
     OPTION_END,
 };
 
@@ -355,7 +359,9 @@ static struct err append_run(struct invocation *invocation) {
 }
 
 const struct command command_stream_append = {
-    COMMAND("stream", "append", "NAME", "Append an event; when it says so, it is on disk."),
+    COMMAND("stream", "append", "NAME",
+            "Append an event to a stream. It is on disk when this returns."),
+    HELP(EVENTS, "drover stream append notes --type note --data 5\n"),
     .flags = append_flags,
     .talks = true,
     .about = "With --lines, the seq of each event is printed as it is acknowledged; a daemon that\n"

@@ -12,7 +12,7 @@
 #define FLAG_DATA                                                                                  \
     OPTION_TEXT("data", 0, "DIR", "Data directory [$XDG_STATE_HOME/drover].", .env = "DROVER_DATA")
 #define FLAG_DATABASE                                                                              \
-    OPTION_TEXT("database", 0, "URL", "postgres://…; without it, SQLite in the data directory.",   \
+    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.", \
                 .env = "DROVER_DATABASE")
 
 static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, OPTION_END};
@@ -20,7 +20,7 @@ static const struct flag database_flags[] = {FLAG_DATA, FLAG_DATABASE, OPTION_EN
 static const struct flag restore_flags[] = {
     FLAG_DATA,
     FLAG_DATABASE,
-    OPTION_SWITCH("rewrite-sums", 0, "Rewrite the checksums of the database that is there."),
+    OPTION_SWITCH("rewrite-sums", 0, "Rewrite the checksums of the existing database."),
     OPTION_END,
 };
 
@@ -61,6 +61,8 @@ static struct err backup_run(struct invocation *invocation) {
 const struct command command_backup = {
     .name = "backup",
     .summary = "Copy the live database into a new file.",
+    .section = SECTION_DAEMON,
+    .examples = "drover backup drover-backup.db\n",
     .operands = "FILE",
     .flags = database_flags,
     .run = backup_run,
@@ -107,7 +109,9 @@ static struct err restore_run(struct invocation *invocation) {
 
 const struct command command_restore = {
     .name = "restore",
-    .summary = "Put a backup where no database is yet.",
+    .summary = "Restore a backup into an empty data directory.",
+    .section = SECTION_DAEMON,
+    .examples = "drover restore drover-backup.db --data ~/.drover-new\n",
     .operands = "[FILE]",
     .flags = restore_flags,
     .run = restore_run,

@@ -373,10 +373,10 @@ static void events_add(struct report *report, const char *stream, const char *ru
     char rest[64];
     (void)snprintf(rest, sizeof rest, "/events?limit=%d&after=%lld", EVENTS_READ,
                    (long long)(after > 0 ? after : 0)); /* Fits. */
-    text_clear(&target);
+    AUTO(text_done) struct text newest = text_up_to(TARGET_MAX);
     if (!err_failed(err)) {
-        err = talk_target(&target, "/api/v1/streams/", stream, rest)
-                  ? ask(report, target.data, &answer, &why)
+        err = talk_target(&newest, "/api/v1/streams/", stream, rest)
+                  ? ask(report, newest.data, &answer, &why)
                   : err_make(ERR_NOT_FOUND, "report: stream");
     }
     if (err_failed(err)) {
@@ -435,9 +435,9 @@ static struct err run_add(struct report *report) {
         target_add(report, "spans of the run", target.data);
     }
     if (strcmp(talk_text(run, "kind"), "workflow") == 0) {
-        text_clear(&target);
-        if (talk_target(&target, "/api/v1/runs/", id, "/agents?limit=200")) {
-            target_add(report, "agents of the run", target.data);
+        AUTO(text_done) struct text agents = text_up_to(TARGET_MAX);
+        if (talk_target(&agents, "/api/v1/runs/", id, "/agents?limit=200")) {
+            target_add(report, "agents of the run", agents.data);
         }
     }
     events_add(report, talk_text(run, "stream"), id);
@@ -606,8 +606,10 @@ static struct err bugreport_run(struct invocation *invocation) {
 
 const struct command command_bugreport = {
     COMMAND(NULL, "bugreport", "[RUN]", "Write a report about a fault, without secrets."),
+    HELP(HELP, "drover bugreport last -o report.txt\n"),
     .flags = bugreport_flags,
     .talks = true,
+    .starts_none = true,
     .about = "The report is one text file: versions, what doctor says, settings, the end of the\n"
              "log, and RUN with its spans and events (without RUN: the newest that failed). Texts\n"
              "of messages and keys are left out; the file says what is in it.\n",

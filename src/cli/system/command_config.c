@@ -99,6 +99,8 @@ static struct err get_run(struct invocation *invocation) {
 
 const struct command command_config_get = {
     COMMAND("config", "get", "[KEY]", "Show settings of the daemon."),
+    HELP(MODELS, "drover config get\n"
+                 "drover config get default_model\n"),
     .talks = true,
     .about = CONFIG_ABOUT,
     .run = get_run,
@@ -107,7 +109,7 @@ const struct command command_config_get = {
 /* --- Set -------------------------------------------------------------------------------------- */
 
 static const struct flag set_flags[] = {
-    OPTION_SWITCH("reset", 0, "Take the setting back; no value is given."),
+    OPTION_SWITCH("reset", 0, "Restore the default; takes no VALUE."),
     OPTION_END,
 };
 
@@ -175,8 +177,9 @@ static struct err set_run(struct invocation *invocation) {
 }
 
 const struct command command_config_set = {
-    COMMAND("config", "set", "KEY [VALUE]",
-            "Change a setting of the daemon; it holds from the next turn on."),
+    COMMAND("config", "set", "KEY [VALUE]", "Change a setting. It applies from the next turn on."),
+    HELP(MODELS, "drover config set default_model deepseek/deepseek-chat\n"
+                 "drover config set effort --reset\n"),
     .flags = set_flags,
     .talks = true,
     .about = CONFIG_ABOUT "A VALUE of '-' is read from the input.\n",

@@ -34,9 +34,10 @@
 #include "store/store.h"
 
 static const struct flag doctor_flags[] = {
-    OPTION_TEXT("database", 0, "URL", "postgres://…; without it, SQLite in the data directory.",
+    OPTION_TEXT("database", 0, "URL", "Use postgres://… instead of SQLite in the data directory.",
                 .env = "DROVER_DATABASE"),
-    OPTION_SWITCH("deep", 0, "Read everything: all pages of the file, all folders of the spool."),
+    OPTION_SWITCH("deep", 0,
+                  "Read everything: all pages of the database, all folders of the spool."),
     OPTION_END,
 };
 
@@ -723,8 +724,8 @@ static struct err doctor_run(struct invocation *invocation) {
 }
 
 const struct command command_doctor = {
-    COMMAND(NULL, "doctor", NULL,
-            "Check the daemon, its database and this system, and say what to do."),
+    COMMAND(NULL, "doctor", NULL, "Check the daemon, its database and this system."),
+    HELP(DAEMON, "drover doctor\n"),
     .flags = doctor_flags,
     .talks = true,
     .starts_none = true,

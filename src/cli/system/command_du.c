@@ -194,8 +194,10 @@ static struct err du_run(struct invocation *invocation) {
 
 const struct command command_du = {
     COMMAND(NULL, "du", NULL, "Show what the data directory holds, and what frees it."),
+    HELP(DAEMON, "drover du\n"),
     .flags = du_flags,
     .talks = true,
+    .starts_none = true,
     .about =
         "The directory of --data is read on this machine; labels and states of runs come from\n"
         "the daemon, where one runs. Working trees of agents lie in .drover/worktrees of their\n"

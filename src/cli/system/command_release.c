@@ -11,7 +11,7 @@
 #include "cli/terminal/lines.h"
 
 static const struct flag release_flags[] = {
-    OPTION_SWITCH("yes", 'y', "Do it without asking."),
+    OPTION_SWITCH("yes", 'y', "Release without asking."),
     OPTION_END,
 };
 
@@ -127,7 +127,9 @@ static struct err release_run(struct invocation *invocation) {
 }
 
 const struct command command_release = {
-    COMMAND(NULL, "release", NULL, "Show what a held daemon would start, and let it."),
+    COMMAND(NULL, "release", NULL, "Release a daemon that holds. Shows first what would start."),
+    HELP(DAEMON, "drover release\n"
+                 "drover release --yes\n"),
     .flags = release_flags,
     .talks = true,
     .about =

@@ -80,7 +80,9 @@ static struct err shutdown_run(struct invocation *invocation) {
 }
 
 const struct command command_shutdown = {
-    COMMAND(NULL, "shutdown", NULL, "End the daemon. Runs go on, or resume with the next daemon."),
+    COMMAND(NULL, "shutdown", NULL, "End the daemon. Runs go on with the next one."),
+    HELP(DAEMON, "drover shutdown\n"
+                 "drover shutdown --stop-all\n"),
     .flags = shutdown_flags,
     .talks = true,
     .starts_none = true,
@@ -145,6 +147,7 @@ static struct err restart_run(struct invocation *invocation) {
 
 const struct command command_restart = {
     COMMAND(NULL, "restart", "[AGENT]", "Restart the daemon, or an agent of a workflow."),
+    HELP(DAEMON, "drover restart\n"),
     .talks = true,
     .about =
         "Without AGENT, the daemon of the data directory ends and this program starts it, as\n"

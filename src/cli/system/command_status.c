@@ -176,6 +176,7 @@ static struct err status_run(struct invocation *invocation) {
 
 const struct command command_status = {
     COMMAND(NULL, "status", NULL, "Show the daemon, what runs, and what waits for you."),
+    HELP(DAEMON, "drover status\n"),
     .talks = true,
     .asks_models = true,
     .starts_none = true,

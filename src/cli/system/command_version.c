@@ -16,5 +16,7 @@ static struct err version_run(struct invocation *invocation) {
 const struct command command_version = {
     .name = "version",
     .summary = "Show the version of this program.",
+    .section = SECTION_HELP,
+    .examples = "drover version\n",
     .run = version_run,
 };

@@ -9,9 +9,10 @@
 #include "engine/token/token.h"
 
 static const struct flag create_flags[] = {
-    OPTION_TEXT("label", 0, "TEXT", "What it is for, for whoever reads the list."),
-    OPTION_TEXT("owner", 0, "NAME", "Whose objects it reaches [yours]."),
-    OPTION_TEXT("scope", 0, "NAMES", "Of read, run, approve, admin; commas between.",
+    OPTION_TEXT("label", 0, "TEXT",
+                "Name it in lists; `token revoke` takes this in place of its id."),
+    OPTION_TEXT("owner", 0, "NAME", "Give access to the objects of this owner [yours]."),
+    OPTION_TEXT("scope", 0, "NAMES", "Allow these: read, run, approve, admin; commas between.",
                 .absent = "read,run"),
     OPTION_END,
 };
@@ -48,7 +49,8 @@ static void create_print(const json_t *answer) {
 }
 
 const struct command command_token_create = {
-    COMMAND("token", "create", NULL, "Make a token for TCP; it is shown once."),
+    COMMAND("token", "create", NULL, "Create a token for TCP. Its secret is shown once."),
+    HELP(DAEMON, "drover token create --label phone --scope read,approve\n"),
     .flags = create_flags,
     ACTION("POST /api/v1/tokens", .body = create_body, .print = create_print),
 };
@@ -81,12 +83,15 @@ static const struct column columns[] = {
 };
 
 const struct command command_token_ls = {
-    COMMAND("token", "ls", NULL, "List the live tokens, without their secrets."),
+    COMMAND("token", "ls", NULL, "List tokens without their secrets."),
+    HELP(DAEMON, "drover token ls\n"),
     .flags = ls_flags,
     ACTION("GET /api/v1/tokens", .columns = columns),
 };
 
 const struct command command_token_revoke = {
-    COMMAND("token", "revoke", "ID", "Revoke a token; it is refused from the next request on."),
+    COMMAND("token", "revoke", "TOKEN…",
+            "Revoke a token. Requests with it are refused from now on."),
+    HELP(DAEMON, "drover token revoke phone\n"),
     ACTION("DELETE /api/v1/tokens/{}", .done = "{id} is revoked"),
 };

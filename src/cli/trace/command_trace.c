@@ -127,7 +127,7 @@ static void span_take(void *ctx, const json_t *span) {
 }
 
 static const struct flag trace_flags[] = {
-    OPTION_INT("turn", 0, "NUMBER", 1, INT64_MAX, "Of a session: this turn alone [all of them]."),
+    OPTION_INT("turn", 0, "NUMBER", 1, INT64_MAX, "Show only this turn of a session [all]."),
     OPTION_END,
 };
 
@@ -163,8 +163,8 @@ static struct err trace_run(struct invocation *invocation) {
 }
 
 const struct command command_trace = {
-    COMMAND(NULL, "trace", "ID",
-            "Show what a run or a session did, step by step, and what it cost."),
+    COMMAND(NULL, "trace", "RUN|SESSION", "Show the steps of a run or a session, and their costs."),
+    HELP(RUNS, "drover trace last\n"),
     .flags = trace_flags,
     .talks = true,
     .about = "STEP is the attempt and the step in it, of a session after the turn's number. "

@@ -9,9 +9,9 @@
 
 static const struct flag usage_flags[] = {
     OPTION_TEXT("by", 'b', "WHAT",
-                "day (the default), model, agent, session, project or category."),
-    OPTION_TEXT("days", 'd', "N", "The last N days."),
-    OPTION_TEXT("project", 'p', "NAME", "Of this one."),
+                "Group by day (default), model, agent, session, project or category."),
+    OPTION_TEXT("days", 'd', "N", "Cover the last N days."),
+    OPTION_TEXT("project", 'p', "NAME", "Cover this project only."),
     OPTION_END,
 };
 
@@ -73,7 +73,9 @@ static struct err usage_run(struct invocation *invocation) {
 }
 
 const struct command command_usage = {
-    COMMAND(NULL, "usage", "[SESSION]", "Show what models took: calls, tokens, dollars."),
+    COMMAND(NULL, "usage", "[SESSION]", "Show calls, tokens and dollars that models used."),
+    HELP(BUDGETS, "drover usage\n"
+                  "drover usage last\n"),
     .flags = usage_flags,
     .talks = true,
     .about = "READ counts what models were given, CACHE how much of it a provider had cached.\n"

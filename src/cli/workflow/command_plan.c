@@ -207,7 +207,7 @@ static struct err plan_run(struct invocation *invocation) {
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_INSIDE);
     const struct client_request request = {
         .method = "POST", .target = "/api/v1/scripts/plan", .body = text_bytes(&starting.body)};
-    err = err_failed(err) ? err : talk_open(&starting.talk, invocation);
+    err = err_failed(err) ? err : workflow_starting_open(&starting);
     err = err_failed(err) ? err
                           : talk_ask(&starting.talk, &request, NULL /* parsed is enough */, &plan,
                                      &invocation->why);
@@ -229,8 +229,9 @@ static struct err plan_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_plan = {
-    COMMAND("workflow", "plan", "[FILE|NAME]",
-            "Play a script with stand-ins for its agents, and tell what a run would do."),
+    COMMAND("workflow", "plan", "[FILE|NAME] [TEXT]…",
+            "Show what a run would do, with stand-ins for its agents."),
+    HELP(WORKFLOWS, "drover workflow plan deep-research \"Why is the sky blue?\"\n"),
     .flags = workflow_request_flags,
     .talks = true,
     .about =

@@ -21,7 +21,7 @@ static struct err run_run(struct invocation *invocation) {
     AUTO(json_release) json_t *answer = NULL;
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
-    err = err_failed(err) ? err : talk_open(&starting.talk, invocation);
+    err = err_failed(err) ? err : workflow_starting_open(&starting);
     if (err_failed(err)) {
         return err;
     }
@@ -65,27 +65,34 @@ static struct err run_run(struct invocation *invocation) {
 }
 
 const struct command command_run = {
-    COMMAND(NULL, "run", "[FILE|NAME]", "Run a workflow, and follow it."),
+    COMMAND(NULL, "run", "[FILE|NAME] [TEXT]…", "Run a workflow, and follow it."),
+    HELP(WORKFLOWS, "drover run deep-research \"Why is the sky blue?\"\n"
+                    "drover run ./release.js --detach --budget cost=2.50\n"
+                    "drover run --resume last\n"),
     .flags = workflow_request_flags,
     .talks = true,
     .asks_models = true,
     .about =
-        "A word with a slash, or the name of a script (.js, .mjs, .cjs) that is there, is a file;\n"
-        "any other is a name: 'drover workflow ls' lists them. Without one, --resume runs the\n"
-        "script of RUN again. The project is the nearest folder upward with .git, .drover, "
-        ".claude\n"
-        "or .boocode; of your home only .git counts.\n"
+        "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a path.\n"
+        "Anything else is the name of a workflow: see 'drover workflow ls'. Without one, --resume\n"
+        "runs the script of RUN again. The project is the nearest folder upward with .git,\n"
+        ".drover, .claude or .boocode; of your home only .git counts.\n"
         "\n"
-        "On a terminal its phases and agents are drawn as they change; in a pipe there is a line\n"
-        "for each event on stderr, and the result alone on stdout. With --json each event is a\n"
-        "line on stdout; the last one has \"event\": \"workflow_finished\", \"run\", \"state\",\n"
-        "\"result\", \"error\" and \"agents\"; \"approval_requested\" says that an agent waits "
-        "for\n"
-        "you, and in \"answer\" how to answer. Ctrl-C only detaches; 'drover attach RUN' comes "
-        "back.\n"
+        "TEXT is the one required argument of the workflow, as in\n"
+        "  drover run deep-research \"How do heat pumps work?\"\n"
+        "A workflow with several takes --arg NAME=VALUE for each.\n"
         "\n"
-        "Exit code: 0 only when it succeeded; 1 when it failed, or an agent did (degraded); 124\n"
-        "when its time was over; 125 when it was stopped; 11 after Ctrl-C.\n",
+        "On a terminal, the phases and agents are drawn as they change, with what each waits for.\n"
+        "If an agent asks for something, answer in place: y, n REASON, or the number or text of\n"
+        "an answer, then Enter. In a pipe, each event is a line on stderr, and stdout has the\n"
+        "result alone. With --json each event is a line on stdout; the last one has \"event\":\n"
+        "\"workflow_finished\", \"run\", \"state\", \"result\", \"error\" and \"agents\";\n"
+        "\"approval_requested\" says that an agent waits for you, and in \"answer\" how to "
+        "answer.\n"
+        "Ctrl-C detaches, and the run goes on; 'drover attach RUN' comes back.\n"
+        "\n"
+        "Exit code: 0 only when it succeeded, or after Ctrl-C; 1 when it failed, or an agent did\n"
+        "(degraded); 124 when its time was over; 125 when it was stopped.\n",
     .run = run_run,
 };
 
@@ -99,14 +106,17 @@ static void run_print(const json_t *run) {
 }
 
 const struct command command_pause = {
-    COMMAND(NULL, "pause", "RUN", "Pause a workflow: those at work go on, no other agent begins."),
+    COMMAND(NULL, "pause", "WORKFLOW",
+            "Pause a workflow. Agents that run go on, and no other starts."),
+    HELP(WORKFLOWS, "drover pause last\n"),
     .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
              "timeouts go on counting.\n",
     ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_resume = {
-    COMMAND(NULL, "resume", "RUN", "Let a workflow that is paused go on."),
+    COMMAND(NULL, "resume", "WORKFLOW", "Resume a paused workflow."),
+    HELP(WORKFLOWS, "drover resume last\n"),
     .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };

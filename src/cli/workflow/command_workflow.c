@@ -22,12 +22,12 @@
 #include "script/catalog.h"
 
 static const struct flag root_flags[] = {
-    OPTION_TEXT("root", 'r', "DIR", "The folder of the project (else this one)."),
+    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one]."),
     OPTION_END,
 };
 static const struct flag show_flags[] = {
-    OPTION_TEXT("root", 'r', "DIR", "The folder of the project (else this one)."),
-    OPTION_SWITCH("source", 's', "Only its source."),
+    OPTION_TEXT("root", 'r', "DIR", "Set the folder of the project [the current one]."),
+    OPTION_SWITCH("source", 's', "Print only the source."),
     OPTION_END,
 };
 
@@ -118,8 +118,8 @@ static struct err ls_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_ls = {
-    COMMAND("workflow", "ls", NULL,
-            "List the workflows of a project, of your home and those built in."),
+    COMMAND("workflow", "ls", NULL, "List workflows: of the project, your own, and built in."),
+    HELP(WORKFLOWS, "drover workflow ls\n"),
     .flags = root_flags,
     .talks = true,
     .about = "Searched are .drover/workflows, .claude/workflows and .boocode/workflows: of the\n"
@@ -182,7 +182,8 @@ static struct err show_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_show = {
-    COMMAND("workflow", "show", "NAME", "Show a workflow, with its source."),
+    COMMAND("workflow", "show", "NAME", "Show a workflow and its source."),
+    HELP(WORKFLOWS, "drover workflow show review-code\n"),
     .flags = show_flags,
     .talks = true,
     .run = show_run,
@@ -275,34 +276,52 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     return ERR_OK;
 }
 
-static struct err file_check(struct checking *checking, const char *file) {
-    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
-    AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + (64 << 10));
-    struct script_fault fault = {.line = 0};
-    struct script_verdict verdict = {.prepared = NULL};
+/* A file's text, with a byte more than a script may have, so that its reader refuses it. */
+static struct err file_read(struct invocation *invocation, const char *file, struct text *text) {
     char buffer[16 << 10];
     AUTO(fd_release) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     ssize_t got = fd < 0 ? -1 : 1;
-    /* The loop takes a byte more than a script may have, so that its reader refuses it. */
-    while (got > 0 && text.len <= SCRIPT_SOURCE_MAX) {
+    while (got > 0 && text->len <= SCRIPT_SOURCE_MAX) {
         got = read(fd, buffer, sizeof buffer);
-        text_add(&text, buffer, got > 0 ? (size_t)got : 0);
+        text_add(text, buffer, got > 0 ? (size_t)got : 0);
     }
     if (got < 0) {
         int os = errno;
-        return err_why(&checking->invocation->why, os == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-                       "%.200s: %s", file, strerror(os));
+        return err_why(&invocation->why, os == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%.200s: %s", file,
+                       strerror(os));
     }
-    if (text_failed(&text)) {
-        return err_make(ERR_OUT_OF_MEMORY, "workflow: read");
+    return text_failed(text) ? err_make(ERR_OUT_OF_MEMORY, "workflow: read") : ERR_OK;
+}
+
+/* The workflow that `run` would run by this name; no daemon is needed for that. */
+static struct err name_read(struct invocation *invocation, const char *name,
+                            struct catalog_script *ret_script) {
+    const struct config_env *env = &invocation->env;
+    char root[PATH_MAX];
+    struct err err = workflow_project_find(invocation, root);
+    const struct catalog_search search = {.root = root,
+                                          .home = env->get(env->ctx, "HOME"),
+                                          .config_dir = env->get(env->ctx, "CLAUDE_CONFIG_DIR")};
+    err =
+        err_failed(err) ? err : catalog_find(&search, bytes_of(name), ret_script, &invocation->why);
+    if (!err_failed(err) && ret_script->source == NULL) {
+        return err_why(&invocation->why, ERR_IO, "%.200s: %s", ret_script->entry.file,
+                       ret_script->entry.fault.message);
     }
-    const struct script_source source = {text_bytes(&text), bytes_of(file)};
-    struct err err = script_prepare(&source, &prepared, &fault);
+    return err;
+}
+
+static struct err source_check(struct checking *checking, const struct script_source *source) {
+    AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
+    const char *file = source->file.data;
+    struct script_fault fault = {.line = 0};
+    struct script_verdict verdict = {.prepared = NULL};
+    struct err err = script_prepare(source, &prepared, &fault);
     if (err.code == ERR_BAD_SCRIPT) {
         verdict.fault = &fault;
     } else if (!err_failed(err)) {
         verdict.prepared = &prepared;
-        err = engine_ask(checking, file, source.text, &verdict, &fault);
+        err = engine_ask(checking, file, source->text, &verdict, &fault);
     }
     if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
         return err;
@@ -325,13 +344,30 @@ static struct err file_check(struct checking *checking, const char *file) {
     return ERR_OK;
 }
 
+static struct err word_check(struct checking *checking, const char *word) {
+    AUTO(text_done) struct text text = text_up_to(SCRIPT_SOURCE_MAX + (64 << 10));
+    AUTO(catalog_script_done) struct catalog_script script = {.source = NULL};
+    struct invocation *invocation = checking->invocation;
+    struct script_source source = {.file = bytes_of(word)};
+    struct err err = ERR_OK;
+    if (workflow_word_kind(word) == WORKFLOW_WORD_NAME && access(word, F_OK) != 0) {
+        err = name_read(invocation, word, &script);
+        source.text = (struct bytes){script.source, script.len};
+        source.file = bytes_of(script.entry.file != NULL ? script.entry.file : word);
+    } else {
+        err = file_read(invocation, word, &text);
+        source.text = text_bytes(&text);
+    }
+    return err_failed(err) ? err : source_check(checking, &source);
+}
+
 static struct err check_run(struct invocation *invocation) {
     struct checking checking = {.invocation = invocation,
                                 .talk = {.interrupt_fd = -1},
                                 .paint = paint_of(STDOUT_FILENO, &invocation->env)};
     struct err err = ERR_OK;
     for (unsigned i = 0; i < invocation->args.operand_count && !err_failed(err); i++) {
-        err = file_check(&checking, invocation->args.operands[i]);
+        err = word_check(&checking, invocation->args.operands[i]);
     }
     talk_close(&checking.talk);
     invocation->exit_code = checking.failed ? err_exit_code(ERR_BAD_SCRIPT) : 0;
@@ -339,12 +375,15 @@ static struct err check_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_check = {
-    COMMAND("workflow", "check", "FILE…",
-            "Tell what is wrong with workflow scripts, without running them."),
+    COMMAND("workflow", "check", "FILE|NAME…", "Check workflow scripts without running them."),
+    HELP(WORKFLOWS, "drover workflow check .drover/workflows/mine.js\n"),
     .about =
-        "Syntax, meta, what no script may hold, options that agent() does not know. Ends with\n"
-        "2 when there is an error; warnings are what may throw in a run. A daemon that runs asks\n"
-        "the engine, which knows all of the language; without one that is said.\n",
+        "An argument with a slash, or that names an existing file, is a path. Anything else is\n"
+        "the name of a workflow, as for 'drover run'.\n"
+        "\n"
+        "Checks syntax, meta, forbidden statements, options of agent(), and names that nothing\n"
+        "defines. Exits with 2 if there is an error; a warning is a line that may throw in a run.\n"
+        "The JavaScript engine is asked through the daemon; without one, the output says so.\n",
     .talks = true,
     .run = check_run,
 };
@@ -451,14 +490,16 @@ static struct err new_run(struct invocation *invocation) {
         answer = json_pack("{s:s,s:s}", "name", name, "file", plain);
         talk_print(answer);
     } else {
-        printf("%s is written; run it with: drover run %s\n", path.data, name);
+        printf("%s is written; run it with: drover run %s\n"
+               "Check it after each edit with: drover workflow check %s\n",
+               path.data, name, name);
     }
     return ERR_OK;
 }
 
 const struct command command_workflow_new = {
-    COMMAND("workflow", "new", "NAME",
-            "Write .drover/workflows/NAME.js, an example to begin with."),
+    COMMAND("workflow", "new", "NAME", "Create .drover/workflows/NAME.js from an example."),
+    HELP(WORKFLOWS, "drover workflow new mine\n"),
     .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
              ".boocode (of your home only .git counts), else the current one.\n",
     .run = new_run,

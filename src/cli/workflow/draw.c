@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/budget/limits.h"
 #include "cli/run/view.h"
@@ -21,8 +22,13 @@ enum {
     TOKENS_WIDTH = 10,
     MONEY_WIDTH = 10,
     NAME_MIN = 8,
-    AT_WORK_LEAST = 3, /* Rather than the headings of phases that are over. */
+    BELOW_MAX = 64 << 10,
+    QUESTION_LINES = 8, /* Where there is no bound. */
+    AT_WORK_LEAST = 3,  /* Rather than the headings of phases that are over. */
 };
+
+/* Looks of an agent, beside those of its mark. */
+enum { LOOK_ASKS = WORKFLOW_MARKS, LOOK_WAITS };
 
 /* Agents that are left out, each step with all before it. */
 enum fold {
@@ -45,12 +51,13 @@ struct drawing {
     struct sums *sums; /* One for each phase. */
     struct text *out;
     enum fold fold;
-    bool tight;                         /* No room for headings of phases that do not live. */
-    size_t left;                        /* Lines that may still come. */
-    size_t at_work;                     /* FOLD_WORKING: agents that may still come. */
-    size_t hidden;                      /* Running agents that did not fit. */
-    size_t asking;                      /* Agents that wait for an answer. */
-    const struct workflow_agent *asker; /* The first of them. */
+    bool tight;        /* No room for headings of phases that do not live. */
+    size_t left;       /* Lines that may still come. */
+    size_t at_work;    /* FOLD_WORKING: agents that may still come. */
+    size_t hidden;     /* Running agents that did not fit. */
+    size_t asking;     /* Agents that wait for an answer. */
+    struct text below; /* Owned: lines below the agents. */
+    size_t below_lines;
     int columns;
 };
 
@@ -141,6 +148,97 @@ static void line_add(struct drawing *drawing, enum colour colour, const char *wo
     text_addf(drawing->out, "%s\n", paint_end(paint, colour));
 }
 
+/* --- Below the agents ------------------------------------------------------------------------- */
+
+/* The longest beginning that takes at most `cells`, rather up to a blank; at least a character. */
+static struct bytes line_take(struct bytes *rest, int cells) {
+    size_t len = 0, blank = 0;
+    while (len < rest->len) {
+        size_t next = len + 1;
+        while (next < rest->len && utf8_cut(*rest, next) <= len) {
+            next++;
+        }
+        if (len > 0 && cells_of((struct bytes){rest->data, next}) > cells) {
+            break;
+        }
+        blank = rest->data[len] == ' ' ? len : blank;
+        len = next;
+    }
+    len = len < rest->len && blank > 0 ? blank : len;
+    struct bytes line = {rest->data, len};
+    rest->data += len;
+    rest->len -= len;
+    *rest = bytes_trim(*rest, " ");
+    return line;
+}
+
+/* Adds at most `lines_max` lines of the screen; the last one is cut. */
+static void wrapped_add(struct drawing *drawing, const char *words, size_t lines_max) {
+    struct bytes rest = bytes_of(words);
+    for (size_t i = 0; i < lines_max && rest.len > 0; i++) {
+        struct bytes line = rest;
+        if (i + 1 < lines_max) {
+            line = line_take(&rest, drawing->columns - (i > 0 ? 2 : 0));
+        } else {
+            rest.len = 0;
+        }
+        text_add_str(&drawing->below, i > 0 ? "  " : "");
+        cells_add(&drawing->below, line, drawing->columns - (i > 0 ? 2 : 0));
+        text_add_char(&drawing->below, '\n');
+        drawing->below_lines++;
+    }
+}
+
+/* The end of an answer that is being typed is what one looks at. */
+static void typed_add(struct drawing *drawing, const char *typed) {
+    struct bytes rest = bytes_of(typed);
+    while (rest.len > 0 && cells_of(rest) > drawing->columns - 3) {
+        struct bytes whole = rest;
+        size_t len = 1;
+        while (len < whole.len && utf8_cut(whole, len) == 0) {
+            len++;
+        }
+        rest = (struct bytes){whole.data + len, whole.len - len};
+    }
+    text_add_str(&drawing->below, "> ");
+    cells_add(&drawing->below, rest, drawing->columns - 2);
+    text_add_char(&drawing->below, '\n');
+    drawing->below_lines++;
+}
+
+/* The header and one line of agents have room in any case. */
+static void below_make(struct drawing *drawing) {
+    AUTO(text_done) struct text words = text_up_to(8 << 10);
+    const struct workflow_draw *draw = drawing->draw;
+    const struct workflow_agent *asker = workflow_tree_asker(drawing->tree);
+    const bool types = asker != NULL && draw->typed != NULL;
+    size_t others = (size_t)types + (draw->hint != NULL) + (draw->note != NULL);
+    size_t rows = draw->rows > 0 ? (size_t)draw->rows : 3 * QUESTION_LINES;
+    size_t room = rows > others + 2 ? rows - others - 2 : 0;
+    if (asker != NULL) {
+        size_t most = rows / 3 < room ? rows / 3 : room;
+        text_addf(&words, "? %s asks", asker->name);
+        if (drawing->asking > 1) {
+            text_addf(&words, " (1 of %zu)", drawing->asking);
+        }
+        text_addf(&words, ": %s", asker->question);
+        wrapped_add(drawing, words.data, most > 1 ? most : 1);
+        text_clear(&words);
+        text_addf(&words, "  %sdrover approve %s", types ? "y, n REASON, or: " : "", asker->asks);
+        room = room > drawing->below_lines ? room - drawing->below_lines : 0;
+        wrapped_add(drawing, words.data, room < 2 ? room : 2);
+    }
+    if (draw->hint != NULL) {
+        wrapped_add(drawing, draw->hint, 1);
+    }
+    if (types) {
+        typed_add(drawing, draw->typed);
+    }
+    if (draw->note != NULL) {
+        wrapped_add(drawing, draw->note, 1);
+    }
+}
+
 /* --- Folding ---------------------------------------------------------------------------------- */
 
 static bool is_over(const struct drawing *drawing, size_t phase) {
@@ -172,14 +270,9 @@ static bool has_heading(const struct drawing *drawing, size_t phase) {
     return of->title[0] != '\0' && (lives || !drawing->tight);
 }
 
-/* Lines below the agents: the questions, and the note. */
-static size_t lines_below(const struct drawing *drawing) {
-    return (drawing->draw->note != NULL) + (size_t)(drawing->asking > 0);
-}
-
 /* Lines without those of agents: the header, the headings, the lines below. */
 static size_t lines_around(const struct drawing *drawing) {
-    size_t lines = 1 + lines_below(drawing);
+    size_t lines = 1 + drawing->below_lines;
     for (size_t i = 0; i < drawing->tree->phase_count; i++) {
         lines += has_heading(drawing, i);
     }
@@ -199,7 +292,7 @@ static void fold_choose(struct drawing *drawing) {
     }
     bool cut = drawing->fold == FOLD_WORKING; /* Then "and 12 more" is a line of its own. */
     drawing->tight = cut && lines_around(drawing) + 1 + AT_WORK_LEAST > rows;
-    size_t others = lines_around(drawing) + 1, tail = lines_below(drawing) + cut;
+    size_t others = lines_around(drawing) + 1, tail = drawing->below_lines + cut;
     drawing->at_work = rows > others ? rows - others : 0;
     drawing->left = rows > tail ? rows - tail : 1;
 }
@@ -269,35 +362,57 @@ static void heading_add(struct drawing *drawing, size_t at) {
     row_add(drawing, &row);
 }
 
-static void agent_add(struct drawing *drawing, const struct workflow_agent *agent) {
-    enum { ASKS = WORKFLOW_MARKS, WAITS };
-    static const struct {
-        const char *mark, *words;
-        enum colour colour;
-    } looks[] = {
-        [WORKFLOW_QUEUED] = {"○", "queued", COLOUR_GREY},
-        [WORKFLOW_HELD] = {"‖", "held", COLOUR_YELLOW},
-        [WORKFLOW_WORKS] = {"●", "", COLOUR_BLUE},
-        [WORKFLOW_DONE] = {"✓", "", COLOUR_GREEN},
-        [WORKFLOW_CACHED] = {"↷", "cached", COLOUR_GREEN},
-        [WORKFLOW_FAILED] = {"✗", "failed", COLOUR_RED},
-        [WORKFLOW_SKIPPED] = {"↷", "skipped", COLOUR_YELLOW},
-        [ASKS] = {"?", "asks", COLOUR_YELLOW},
-        [WAITS] = {"…", "waits for its provider", COLOUR_YELLOW},
-    };
+static const struct look {
+    const char *mark, *words;
+    enum colour colour;
+} looks[] = {
+    [WORKFLOW_QUEUED] = {"○", "queued", COLOUR_GREY},
+    [WORKFLOW_HELD] = {"‖", "held", COLOUR_YELLOW},
+    [WORKFLOW_WORKS] = {"●", "", COLOUR_BLUE},
+    [WORKFLOW_DONE] = {"✓", "", COLOUR_GREEN},
+    [WORKFLOW_CACHED] = {"↷", "cached", COLOUR_GREEN},
+    [WORKFLOW_FAILED] = {"✗", "failed", COLOUR_RED},
+    [WORKFLOW_SKIPPED] = {"↷", "skipped", COLOUR_YELLOW},
+    [LOOK_ASKS] = {"?", "asks", COLOUR_YELLOW},
+    [LOOK_WAITS] = {"…", "waits for its provider", COLOUR_YELLOW},
+};
+
+static const struct look *look_of(const struct workflow_agent *agent) {
     const bool waits = agent->mark == WORKFLOW_WORKS && agent->resume_at_ms > 0;
-    size_t look = agent->asks != NULL ? ASKS : waits ? WAITS : (size_t)agent->mark;
-    bool caused = agent->asks == NULL && agent->cause[0] != '\0';
-    const char *about = caused ? agent->cause : looks[look].words;
+    return &looks[agent->asks != NULL ? (size_t)LOOK_ASKS
+                  : waits             ? (size_t)LOOK_WAITS
+                                      : (size_t)agent->mark];
+}
+
+/* The words after an agent's name: its id, its question, or why it waits or failed. */
+static void agent_words_add(const struct drawing *drawing, const struct workflow_agent *agent,
+                            struct text *words) {
     const char *kept = strstr(agent->worktree, "/.drover/"); /* From the project on. */
-    AUTO(text_done) struct text words = text_up_to(512);
-    if (drawing->draw->ids) {
-        text_addf(&words, "%s%s", agent->run, about[0] != '\0' ? "  " : "");
+    text_add_str(words, drawing->draw->ids ? agent->run : "");
+    const size_t len = words->len;
+    text_add_str(words, len > 0 ? "  " : "");
+    const size_t begin = words->len;
+    if (agent->asks != NULL) {
+        text_addf(words, "asks: %s", agent->question);
+    } else if (agent->cause[0] != '\0') {
+        text_add_str(words, agent->cause);
+    } else if (agent->waits[0] != '\0' && agent->ms < 0) {
+        text_addf(words, "waits for %s", agent->waits);
+    } else {
+        text_add_str(words, look_of(agent)->words);
     }
-    text_add_str(&words, about);
+    if (words->len == begin) {
+        text_cut(words, len);
+    }
     if (kept != NULL) {
-        text_addf(&words, "%skept: %s", words.len > 0 ? ", " : "", kept + 1);
+        text_addf(words, "%skept: %s", words->len > 0 ? ", " : "", kept + 1);
     }
+}
+
+static void agent_add(struct drawing *drawing, const struct workflow_agent *agent) {
+    AUTO(text_done) struct text words = text_up_to(8 << 10);
+    const struct look *look = look_of(agent);
+    agent_words_add(drawing, agent, &words);
     /* The result of an earlier run took neither time nor money. */
     bool cached = agent->mark == WORKFLOW_CACHED;
     int64_t ms = cached ? -1 : agent->ms;
@@ -307,8 +422,8 @@ static void agent_add(struct drawing *drawing, const struct workflow_agent *agen
     }
     const struct row row = {
         .indent = drawing->tree->phases[agent->phase].title[0] != '\0' ? 4 : 2,
-        .mark = looks[look].mark,
-        .colour = looks[look].colour,
+        .mark = look->mark,
+        .colour = look->colour,
         .name = agent->name,
         .words = text_bytes(&words).data,
         .tokens = cached ? 0 : agent->tokens,
@@ -335,10 +450,10 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
         sums->failed += agent->mark == WORKFLOW_FAILED;
         sums->tokens += agent->tokens;
         sums->cost_micros += agent->cost_micros > 0 ? agent->cost_micros : 0;
-        if (agent->asks != NULL && drawing.asking++ == 0) {
-            drawing.asker = agent;
-        }
+        drawing.asking += agent->asks != NULL;
     }
+    text_init(&drawing.below, BELOW_MAX);
+    below_make(&drawing);
     fold_choose(&drawing);
     header_add(&drawing);
     for (size_t phase = 0; phase < tree->phase_count; phase++) {
@@ -361,17 +476,13 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
         line_add(&drawing, COLOUR_GREY, words.data);
         text_clear(&words);
     }
-    if (drawing.asking == 1) {
-        text_addf(&words, "? it waits for an answer: drover approve %s", drawing.asker->asks);
-    } else if (drawing.asking > 1) {
-        text_addf(&words, "? %zu wait for an answer: 'drover approve' lists them", drawing.asking);
+    struct bytes below = text_bytes(&drawing.below), line;
+    while (bytes_next(&below, '\n', &line)) {
+        text_add_str(text, paint_begin(&draw->paint, COLOUR_YELLOW));
+        text_add(text, line.data, line.len);
+        text_addf(text, "%s\n", paint_end(&draw->paint, COLOUR_YELLOW));
     }
-    if (drawing.asking > 0) {
-        line_add(&drawing, COLOUR_YELLOW, words.data);
-    }
-    if (draw->note != NULL) {
-        line_add(&drawing, COLOUR_YELLOW, draw->note);
-    }
+    text_done(&drawing.below);
     mem_free(drawing.sums);
 }
 

@@ -17,9 +17,9 @@
  *
  * Promise    no line of a picture is longer than `columns`, and there are at most `rows` of them:
  *            agents that succeeded fold into the counts of their phase first, then all that have
- *            ended, then running ones that do not fit ("and 12 more"). A question comes last, with
- *            the command that answers it. Lines of a pipe have no control characters; an event of
- *            a later daemon gives none.
+ *            ended, then running ones that do not fit ("and 12 more"). The first open question
+ *            comes last, whole as far as a third of the rows holds it, with how to answer. Lines
+ *            of a pipe have no control characters; an event of a later daemon gives none.
  * Threads    any; pure.
  */
 #ifndef DROVER_CLI_WORKFLOW_DRAW_H
@@ -36,6 +36,8 @@ struct workflow_draw {
     int rows, columns; /* 0: no bound; at least 4 rows, else. */
     bool ids;          /* Each agent with its run's id. */
     const char *note;  /* Stands last, like "the daemon is away"; NULL: nothing does. */
+    const char *typed; /* Beginning of an answer; NULL: none can be typed here. */
+    const char *hint;  /* Fault of the last answer; NULL: none. */
 };
 void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree *tree,
                    struct text *text);

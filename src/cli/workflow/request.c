@@ -11,40 +11,42 @@
 #include "base/utf8.h"
 #include "cli/base/options.h"
 #include "cli/budget/limits.h"
+#include "script/reader/meta.h"
 
 #define TIME_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 enum { SCRIPT_MAX = 1 << 20, BODY_MAX = 3 << 20 }; /* As the daemon takes them. */
 
 const struct flag workflow_request_flags[] = {
     OPTION_LIST("arg", 'a', "NAME=VALUE",
-                "A member of its args; JSON where it is JSON, else text. Repeatable."),
-    OPTION_TEXT("args", 0, "JSON", "Its args, whole."),
-    OPTION_SWITCH("detach", 'd', "Print the run's id and leave; otherwise the run is followed."),
-    OPTION_TEXT("resume", 0, "RUN", "Take the results of that run where its calls come again."),
+                "Set a member of its args, as JSON or else as text. Repeatable."),
+    OPTION_TEXT("args", 0, "JSON|TEXT", "Set all of its args, as JSON or else as one text."),
+    OPTION_SWITCH("detach", 'd', "Print the run's id and exit instead of following it."),
+    OPTION_TEXT("resume", 0, "WORKFLOW",
+                "Reuse the results of this earlier run where calls are the same."),
     OPTION_LIST("rerun", 0, "AGENT",
-                "With --resume: this agent (a run's id) runs again. Repeatable."),
+                "With --resume: run this agent (id of its run) again. Repeatable."),
     OPTION_LIST(
         "lift", 0, "LIMIT",
         "With --resume: RUN's limit of this name (a flag's, as timeout) is none. Repeatable."),
-    OPTION_TEXT("model", 'm', "NAME", "For agents that name none: provider/model [the daemon's].",
+    OPTION_TEXT("model", 'm', "NAME",
+                "Use provider/model for agents that name none [the daemon's].",
                 .env = "DROVER_MODEL"),
-    OPTION_SWITCH(
-        "yes", 'y',
-        "Its agents ask nobody before they write, run or fetch; what is denied stays so."),
+    OPTION_SWITCH("yes", 'y', "Approve what its agents ask for, except what a rule denies."),
     OPTION_TEXT("root", 0, "DIR",
-                "Folder of its agents, and where names are looked for [the project's]."),
-    OPTION_TIME("timeout", 1, TIME_MAX_MS, "End it after so long, like 30s or 2h [never]."),
-    OPTION_TIME("agent-timeout", 1, TIME_MAX_MS, "End each of its agents after so long [30m]."),
-    OPTION_INT("concurrency", 0, "N", 1, 1000, "At most so many agents at once."),
+                "Set the folder of its agents and of workflow names [the project's]."),
+    OPTION_TIME("timeout", 1, TIME_MAX_MS, "Stop it after this time: 30s, 2h [never]."),
+    OPTION_TIME("agent-timeout", 1, TIME_MAX_MS, "Stop each of its agents after this time [30m]."),
+    OPTION_INT("concurrency", 0, "N", 1, 1000, "Run at most N agents at once."),
     OPTION_INT("budget-tokens", 0, "N", 1, INT64_C(1) << 50,
-               "Output tokens of all agents: the script's budget.total [none]."),
+               "Limit output tokens of all agents: the script's budget.total [none]."),
     OPTION_LIST("budget", 0, "LIMIT=VALUE",
                 "Give it a budget of its own: wall=30m, cost=2.50, agents=5. Repeatable."),
-    OPTION_TEXT("project", 0, "NAME", "Whose budget it is charged to, too."),
-    OPTION_TEXT("label", 'l', "TEXT", "What it is for, for whoever reads the list [its name]."),
-    OPTION_LIST("notify", 0, "URL", "Post a notice there when it has ended. Repeatable."),
+    OPTION_TEXT("project", 0, "NAME", "Charge the budget of this project, too."),
+    OPTION_TEXT("label", 'l', "TEXT",
+                "Name it in lists; commands take this in place of its id [its name]."),
+    OPTION_LIST("notify", 0, "URL", "Notify this URL when it ends. Repeatable."),
     OPTION_TIME("retry-for", 0, INT64_C(24) * 3600 * 1000,
-                "Give up following when the daemon is away for so long.", .absent = "5m"),
+                "Stop following when the daemon is unreachable for this long.", .absent = "5m"),
     OPTION_END,
 };
 
@@ -78,13 +80,75 @@ static struct err texts_set(const struct workflow_request *request, json_t *body
     return ERR_OK;
 }
 
-static struct err script_args_set(const struct args *args, json_t *body, struct why *why) {
+/* TEXT that is no JSON, and does not begin as an object, a list or a string of it, is a string. */
+static struct err whole_args_read(const char *whole, json_t **ret_all, struct why *why) {
+    struct why inner = {""};
+    const char first = whole[strspn(whole, " \t\r\n")];
+    if (!err_failed(json_parse(whole, strlen(whole), JSON_DEPTH_MAX, ret_all, &inner))) {
+        return ERR_OK;
+    }
+    if (first == '\0' || strchr("{[\"", first) != NULL) {
+        return err_why(why, ERR_USAGE, "--args: %s", inner.text);
+    }
+    *ret_all = json_string(whole);
+    return *ret_all != NULL ? ERR_OK : err_why(why, ERR_USAGE, "--args is not UTF-8 text");
+}
+
+/* The one required member of the args; NULL: there are none or several. */
+static const char *required_one(const json_t *schema) {
+    const json_t *required = json_object_get(schema, "required");
+    return json_array_size(required) == 1 ? json_string_value(json_array_get(required, 0)) : NULL;
+}
+
+/* A text that was given after the workflow. */
+static struct err words_args_set(const struct workflow_request *request, json_t **io_all,
+                                 struct why *why) {
+    const json_t *schema = request->schema;
+    const char *type = json_str(schema, "type", "object"), *member = required_one(schema);
+    json_t *properties = json_object_get(schema, "properties");
+    json_t *words = json_string(request->words);
+    struct err err = ERR_OK;
+    if (words == NULL) {
+        return err_why(why, ERR_USAGE, "the text after the workflow is not UTF-8");
+    }
+    if (schema == NULL || strcmp(type, "string") == 0) {
+        err = *io_all == NULL ? ERR_OK
+                              : err_why(why, ERR_USAGE,
+                                        "its args are the text, or --arg: one of "
+                                        "the two");
+        *io_all = *io_all == NULL ? json_incref(words) : *io_all;
+    } else if (member == NULL) {
+        AUTO(text_done) struct text names = text_up_to(200);
+        for (void *at = json_object_iter(properties); at != NULL && !text_failed(&names);
+             at = json_object_iter_next(properties, at)) {
+            text_addf(&names, "%s--arg %s=VALUE", names.len > 0 ? ", " : ": ",
+                      json_object_iter_key(at));
+        }
+        err = err_why(why, ERR_USAGE,
+                      "a text needs a workflow with one required argument; this one takes%s%s",
+                      names.len > 0 ? "" : " no arguments", text_bytes(&names).data);
+    } else if (json_object_get(*io_all, member) != NULL) {
+        err = err_why(why, ERR_USAGE, "%.60s is given twice: as text and by --arg", member);
+    } else {
+        *io_all = *io_all == NULL ? json_object() : *io_all;
+        (void)json_object_set(*io_all, member, words);
+    }
+    json_decref(words);
+    return err;
+}
+
+static struct err script_args_set(const struct workflow_request *request, json_t *body,
+                                  struct why *why) {
     AUTO(json_release) json_t *all = NULL;
+    const struct args *args = request->args;
     const char *whole = args_text(args, "args"), *word = NULL;
     struct why inner = {""};
-    if (whole != NULL &&
-        err_failed(json_parse(whole, strlen(whole), JSON_DEPTH_MAX, &all, &inner))) {
-        return err_why(why, ERR_USAGE, "--args: %s", inner.text);
+    if (whole != NULL && request->words != NULL) {
+        return err_why(why, ERR_USAGE, "--args and a text after the workflow: one of the two");
+    }
+    struct err err = whole != NULL ? whole_args_read(whole, &all, why) : ERR_OK;
+    if (err_failed(err)) {
+        return err;
     }
     if (all != NULL && !json_is_object(all) && args_given(args, "arg")) {
         return err_why(why, ERR_USAGE, "--arg adds a member, and --args is %s", json_kind_of(all));
@@ -108,10 +172,11 @@ static struct err script_args_set(const struct args *args, json_t *body, struct 
         }
         (void)json_object_setn_new(all, word, at, parsed); /* NULL is refused. */
     }
-    if (all != NULL) {
+    err = request->words != NULL ? words_args_set(request, &all, why) : ERR_OK;
+    if (!err_failed(err) && all != NULL) {
         (void)json_object_set(body, "args", all);
     }
-    return ERR_OK;
+    return err;
 }
 
 /* Sets an array of the values that were given: texts, or objects with this one member. */
@@ -193,7 +258,7 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     const struct args *args = request->args;
     AUTO(json_release) json_t *all = json_object();
     struct err err = texts_set(request, all, why);
-    err = err_failed(err) ? err : script_args_set(args, all, why);
+    err = err_failed(err) ? err : script_args_set(request, all, why);
     if (!err_failed(err) && args_given(args, "rerun") && !args_given(args, "resume")) {
         err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN: the run that the agent was of");
     }
@@ -272,8 +337,64 @@ struct err workflow_project_find(struct invocation *invocation, char root[PATH_M
 
 void workflow_starting_done(struct workflow_starting *starting) {
     mem_free(starting->script);
+    json_release(&starting->schema);
     text_done(&starting->body);
     talk_close(&starting->talk);
+}
+
+struct err workflow_starting_open(struct workflow_starting *starting) {
+    return starting->talk.client != NULL ? ERR_OK
+                                         : talk_open(&starting->talk, starting->invocation);
+}
+
+/* meta.args of a file, or of the workflow that the daemon finds by the name. The
+ * daemon reports a file with a fault, as always. */
+static struct err schema_read(struct workflow_starting *starting,
+                              const struct workflow_request *request, const char *root) {
+    struct invocation *invocation = starting->invocation;
+    if (request->script.data != NULL) {
+        const struct script_source source = {request->script, bytes_of(starting->word)};
+        AUTO(script_prepared_done) struct script_prepared prepared = {.meta = NULL};
+        struct script_fault ignored = {.line = 0};
+        struct err err = script_prepare(&source, &prepared, &ignored);
+        if (!err_failed(err)) {
+            starting->schema = json_incref((json_t *)(uintptr_t)script_meta_args(&prepared));
+        }
+        return err.code == ERR_BAD_SCRIPT ? ERR_OK : err;
+    }
+    AUTO(json_release) json_t *row = NULL;
+    AUTO(text_done) struct text target = text_up_to(32 << 10);
+    text_add_str(&target, "/api/v1/workflows/");
+    client_add_escaped(&target, starting->word);
+    text_add_str(&target, "?root=");
+    client_add_escaped(&target, root);
+    struct err err = workflow_starting_open(starting);
+    if (!err_failed(err) && text_failed(&target)) {
+        err = err_why(&invocation->why, ERR_USAGE, "the path is too long");
+    }
+    err = err_failed(err) ? err : talk_get(&starting->talk, target.data, &row, &invocation->why);
+    starting->schema = json_incref(json_object_get(row, "args")); /* NULL stays NULL. */
+    return err;
+}
+
+/* Writes the body, with the operands after the workflow as one text. */
+static struct err body_write(struct workflow_starting *starting, struct workflow_request *request,
+                             const char *root) {
+    const struct args *args = request->args;
+    AUTO(text_done) struct text words = text_up_to(BODY_MAX);
+    struct err err = ERR_OK;
+    for (unsigned i = 1; i < args->operand_count; i++) {
+        text_addf(&words, "%s%s", i > 1 ? " " : "", args->operands[i]);
+    }
+    if (args->operand_count > 1) {
+        err = schema_read(starting, request, root);
+        request->words = text_bytes(&words).data;
+        request->schema = starting->schema;
+    }
+    text_init(&starting->body, BODY_MAX);
+    return err_failed(err)
+               ? err
+               : workflow_request_write(request, &starting->body, &starting->invocation->why);
 }
 
 struct err workflow_starting_read(struct workflow_starting *starting, enum workflow_name name) {
@@ -317,6 +438,5 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     } else if (name == WORKFLOW_NAME_INSIDE) {
         request.name = word;
     }
-    text_init(&starting->body, BODY_MAX);
-    return workflow_request_write(&request, &starting->body, &invocation->why);
+    return body_write(starting, &request, root);
 }

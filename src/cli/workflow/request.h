@@ -5,7 +5,8 @@
  *
  * Promise    only what was given is sent (and the root): whatever has a default has it in the
  *            daemon. A value of --arg is JSON where it is JSON (12, true, ["a"], "12"), and else
- *            the text that it is; it stands over a member of --args.
+ *            the text that it is; it stands over a member of --args. A text after the workflow is
+ *            the one required member of its args, or all of them where they may be a text.
  * Ownership  workflow_request is borrowed during the call, and the body is the caller's.
  *            workflow_starting is embedded, begun as {.invocation, .talk = {.interrupt_fd = -1}}.
  * Threads    one.
@@ -27,10 +28,12 @@ extern const struct flag workflow_request_flags[]; /* All of `run`. */
 
 struct workflow_request {
     const struct args *args;
-    const char *root;    /* Absolute; NULL: that of the run that is resumed. */
-    struct bytes script; /* data NULL: a name, or what an earlier run had. */
-    const char *title;   /* The file's name; NULL: it is no file. */
-    const char *name;    /* NULL: it is none, or stands in the path. */
+    const char *root;     /* Absolute; NULL: that of the run that is resumed. */
+    struct bytes script;  /* data NULL: a name, or what an earlier run had. */
+    const char *title;    /* The file's name; NULL: it is no file. */
+    const char *name;     /* NULL: it is none, or stands in the path. */
+    const char *words;    /* Text given after the workflow, which becomes its args; NULL: none. */
+    const json_t *schema; /* With words: meta.args of the workflow; NULL: any args fit. */
 };
 /* `body` is empty and bounded by the caller. */
 MUST_CHECK struct err workflow_request_write(const struct workflow_request *request,
@@ -46,15 +49,18 @@ struct workflow_starting {
     struct talk talk;
     const char *word; /* The operand; NULL: none was given. */
     char *script;     /* Owned: a file's text; NULL: the word is a name, or there is none. */
+    json_t *schema;   /* Owned: meta.args, where a text was given; NULL: any args fit. */
     struct text body; /* Owned. */
 };
 void workflow_starting_done(struct workflow_starting *starting); /* For AUTO. */
 
 /* Where the name of a workflow goes: into the body, or into the path of the request. */
 enum workflow_name { WORKFLOW_NAME_INSIDE, WORKFLOW_NAME_OUTSIDE };
-/* Fills word, script and body. */
+/* Fills word, script and body; opens the talk where a text was given for a workflow by name. */
 MUST_CHECK struct err workflow_starting_read(struct workflow_starting *starting,
                                              enum workflow_name name);
+/* Opens the talk, if it is not open. */
+MUST_CHECK struct err workflow_starting_open(struct workflow_starting *starting);
 
 /* The nearest folder upward that is a project's; the current one where none is. */
 MUST_CHECK struct err workflow_project_find(struct invocation *invocation, char root[PATH_MAX]);

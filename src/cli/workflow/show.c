@@ -8,16 +8,80 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "cli/base/action.h"
+#include "cli/run/ask.h"
 #include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
+#include "cli/workflow/question.h"
 
-enum { PICTURE_MAX = 4 << 20, RESULT_MAX = 64 << 20, RESULT_SHOWN = 4000, COLUMNS = 120 };
+enum {
+    PICTURE_MAX = 4 << 20,
+    RESULT_MAX = 64 << 20,
+    RESULT_SHOWN = 4000,
+    COLUMNS = 120,
+    QUESTIONS_MAX = 50
+};
 
-/* A text as it is, anything else as JSON on several lines; null is nothing. */
+/* Text of several lines, each after the first indented. */
+static void lines_add(const json_t *value, int indent, struct text *text) {
+    struct bytes rest = {json_string_value(value), json_string_length(value)}, line = BYTES("");
+    for (bool first = true; bytes_next(&rest, '\n', &line); first = false) {
+        text_addf(text, "%s%*s", first ? "" : "\n", first || line.len == 0 ? 0 : indent, "");
+        text_add(text, line.data, line.len);
+    }
+}
+
+static void outline_add(const json_t *value, int indent, struct text *text);
+
+/* A value after "key:" or "-": on the same line where it is short. */
+static void entry_add(const json_t *value, int indent, struct text *text) {
+    bool many = json_is_object(value) ? json_object_size(value) > 0 : json_array_size(value) > 0;
+    if (many) {
+        text_add_char(text, '\n');
+        outline_add(value, indent, text);
+        return;
+    }
+    text_add_char(text, ' ');
+    if (json_is_string(value)) {
+        lines_add(value, indent, text);
+    } else if (json_is_object(value) || json_is_array(value) || json_is_null(value)) {
+        text_add_str(text, "none");
+    } else if (err_failed(json_write(value, text))) {
+        text_add_str(text, "…"); /* Only where memory lacks. */
+    }
+    text_add_char(text, '\n');
+}
+
+/* An object or a list for people: a line for each member or item. Depth is that of JSON. */
+static void outline_add(const json_t *value, int indent, struct text *text) {
+    json_t *item = NULL;
+    size_t at = 0;
+    json_array_foreach(value, at, item) {
+        void *first = json_object_iter(item);
+        text_addf(text, "%*s-", indent, "");
+        if (first == NULL) {
+            entry_add(item, indent + 2, text);
+        }
+        for (void *member = first; member != NULL; member = json_object_iter_next(item, member)) {
+            text_addf(text, "%*s%s:", member == first ? 1 : indent + 2, "",
+                      json_object_iter_key(member));
+            entry_add(json_object_iter_value(member), indent + 4, text);
+        }
+    }
+    for (void *member = json_object_iter((json_t *)(uintptr_t)value); member != NULL;
+         member = json_object_iter_next((json_t *)(uintptr_t)value, member)) {
+        text_addf(text, "%*s%s:", indent, "", json_object_iter_key(member));
+        entry_add(json_object_iter_value(member), indent + 2, text);
+    }
+}
+
+/* A text as it is; on a terminal an outline, elsewhere JSON on several lines; null is nothing. */
 static void result_add(const json_t *result, struct text *text) {
     if (json_is_string(result)) {
         text_add(text, json_string_value(result), json_string_length(result));
+    } else if (isatty(STDOUT_FILENO) == 1 &&
+               (json_object_size(result) > 0 || json_array_size(result) > 0)) {
+        outline_add(result, 0, text);
     } else if (result != NULL && !json_is_null(result)) {
         struct err err = json_write_indented(result, text);
         assert(!err_failed(err) || text_failed(text)); /* The text is asked what did not fit. */
@@ -72,6 +136,27 @@ struct err workflow_agents_ask(struct talk *talk, const char *run, struct workfl
     return err;
 }
 
+/* Marks the agents that ask. The picture has less to say where the questions cannot be read. */
+static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
+    AUTO(json_release) json_t *rows = NULL;
+    struct why ignored;
+    const json_t *row = NULL;
+    size_t at = 0;
+    struct err err = action_rows(talk, "/api/v1/approvals", &rows, &ignored);
+    json_array_foreach(err_failed(err) || tree->finished ? NULL : rows, at, row) {
+        AUTO(json_release) json_t *turn = NULL;
+        AUTO(text_done) struct text words = text_up_to(16 << 10);
+        const char *run = talk_text(row, "run");
+        /* An agent with tools asks in a turn of its own. */
+        if (workflow_tree_agent(tree, run) == NULL && at < QUESTIONS_MAX &&
+            !err_failed(run_get(talk, run, 0 /* no retry */, &turn, &ignored))) {
+            run = talk_text(turn, "parent");
+        }
+        question_words_add(row, &words);
+        (void)workflow_tree_asks(tree, run, talk_text(row, "id"), text_bytes(&words).data);
+    }
+}
+
 struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
     const json_t *result = json_object_get(run, "result");
     const json_t *error = json_object_get(result, "error");
@@ -87,6 +172,9 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
             return err;
         }
         (void)json_object_set_new(run, "agents", rows); /* The run owns them now. */
+        if (!invocation->json) {
+            questions_mark(talk, &tree);
+        }
     }
     if (invocation->json) {
         talk_print(run);

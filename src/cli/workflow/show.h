@@ -3,8 +3,9 @@
  *   a workflow   what every run has, the error with its place, its phases and agents with their
  *                ids (for `stop` and `--rerun`), the beginning of its result
  *   an agent     what every run has, its prompt, the beginning of its result
- *   the end      the result alone on stdout: a text as it is, anything else as JSON that people
- *                read, null as nothing; a failure on stderr, with the line of the script
+ *   the end      the result alone on stdout: a text as it is, anything else as JSON on several
+ *                lines (on a terminal as an outline), null as nothing; a failure on stderr, with
+ *                the line of the script
  *
  * Promise    what models and scripts said does not control the terminal. --json prints the run's
  *            row (that of a workflow has its agents' rows as "agents"), and of the end the one line

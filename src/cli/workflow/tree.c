@@ -7,10 +7,17 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/run/waits.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/plain.h"
 
-enum { AGENTS_MAX = 10000, PHASES_MAX = 1000, NAME_BYTES = 200, PROMPT_CELLS = 48 };
+enum {
+    AGENTS_MAX = 10000,
+    PHASES_MAX = 1000,
+    NAME_BYTES = 200,
+    QUESTION_BYTES = 2000,
+    PROMPT_CELLS = 48
+};
 
 /* One line, of a length that somebody reads. Owned by the caller. */
 static char *plain_copy(const char *words) {
@@ -18,6 +25,14 @@ static char *plain_copy(const char *words) {
     plain_line(&line, words);
     struct bytes bytes = text_bytes(&line);
     return mem_copy(bytes.data, utf8_cut(bytes, NAME_BYTES));
+}
+
+/* A question may be a long command, and is shown whole. */
+static char *question_copy(const char *words) {
+    AUTO(text_done) struct text line = {0};
+    plain_line(&line, words);
+    struct bytes bytes = text_bytes(&line);
+    return mem_copy(bytes.data, utf8_cut(bytes, QUESTION_BYTES));
 }
 
 /* `words` NULL: the text becomes NULL. */
@@ -49,6 +64,8 @@ void workflow_tree_done(struct workflow_tree *tree) {
         mem_free(agent->cause);
         mem_free(agent->worktree);
         mem_free(agent->asks);
+        mem_free(agent->question);
+        mem_free(agent->waits);
     }
     for (size_t i = 0; i < tree->phase_count; i++) {
         mem_free(tree->phases[i].title);
@@ -129,6 +146,7 @@ static struct workflow_agent *agent_of(struct workflow_tree *tree, const json_t 
         .name = agent_name(data, run),
         .cause = plain_copy(""),
         .worktree = plain_copy(""),
+        .waits = plain_copy(""),
         .phase = phase,
         .mark = WORKFLOW_QUEUED,
         .cost_micros = -1,
@@ -185,6 +203,7 @@ static void agent_end(struct workflow_tree *tree, struct workflow_agent *agent, 
     words_set(&agent->cause, !failed ? "" : cause[0] != '\0' ? cause : talk_text(data, "state"));
     words_set(&agent->worktree, talk_text(data, "worktree"));
     words_set(&agent->asks, NULL);
+    words_set(&agent->waits, "");
     agent->ms = ms > 0 ? ms : 0;
 }
 
@@ -241,6 +260,7 @@ const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
         struct workflow_agent *agent = agent_of(tree, data, "run");
         if (agent != NULL) {
             agent->resume_at_ms = waits ? talk_int(data, "resume_at_ms") : 0;
+            words_set(&agent->waits, "");
         }
         if (agent != NULL && ends) {
             agent_end(tree, agent, data, talk_int(data, "ms"));
@@ -310,6 +330,9 @@ void workflow_tree_row(struct workflow_tree *tree, const json_t *row) {
     if (ended > 0 && agent->ms < 0) {
         agent_end(tree, agent, row, started > 0 ? ended - started : 0);
     } else if (agent->ms < 0) {
+        AUTO(text_done) struct text waits = text_up_to(4 << 10);
+        run_waits_add(row, &waits);
+        words_set(&agent->waits, text_bytes(&waits).data);
         agent_update(tree, agent, row);
         agent->resume_at_ms = talk_int(row, "resume_at_ms");
     }
@@ -322,8 +345,17 @@ const struct workflow_agent *workflow_tree_agent(const struct workflow_tree *tre
     return agent_find(tree, run);
 }
 
+const struct workflow_agent *workflow_tree_asker(const struct workflow_tree *tree) {
+    for (size_t i = 0; i < tree->agent_count; i++) {
+        if (tree->agents[i].asks != NULL) {
+            return &tree->agents[i];
+        }
+    }
+    return NULL;
+}
+
 const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, const char *run,
-                                                const char *approval) {
+                                                const char *approval, const char *question) {
     struct workflow_agent *agent = agent_find(tree, run);
     if (agent == NULL || agent->ms >= 0 || agent->asks_still) {
         return NULL;
@@ -333,6 +365,8 @@ const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, cons
         return NULL;
     }
     words_set(&agent->asks, approval);
+    mem_free(agent->question);
+    agent->question = question_copy(question);
     return agent;
 }
 

@@ -28,6 +28,8 @@ struct workflow_agent {
     char *cause;      /* Why it came to nothing; "": it did not. */
     char *worktree;   /* What it changed, where it had a working tree of its own; "": nothing. */
     char *asks;       /* The approval that it waits for; NULL: none. */
+    char *question;   /* Words of the question, where it asks. */
+    char *waits;      /* Reason of another wait, as a sentence; "": none, or not known. */
     bool asks_still;  /* It was told since workflow_tree_asked. */
     size_t phase;
     enum workflow_mark mark;
@@ -79,7 +81,9 @@ const struct workflow_agent *workflow_tree_agent(const struct workflow_tree *tre
 /* The agent that is this run waits for an answer: of several the one that is told first. NULL:
  * there is no such agent, or it was known. */
 const struct workflow_agent *workflow_tree_asks(struct workflow_tree *tree, const char *run,
-                                                const char *approval);
+                                                const char *approval, const char *question);
+/* The first agent that asks; NULL: none does. */
+const struct workflow_agent *workflow_tree_asker(const struct workflow_tree *tree);
 /* All who ask were told: whoever was not, since the last time, asks no more. */
 void workflow_tree_asked(struct workflow_tree *tree);
 

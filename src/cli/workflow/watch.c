@@ -18,13 +18,15 @@
 #include "cli/terminal/live_screen.h"
 #include "cli/turn/follow.h"
 #include "cli/workflow/draw.h"
+#include "cli/workflow/question.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/tree.h"
 
 enum {
     TICK_MS = 100,
     CLOCK_MS = 1000,
-    ASK_MS = 2000, /* Between two tries, and between two looks at the agents. */
+    ASK_MS = 2000,   /* Between two tries, and between two looks at the agents. */
+    QUIET_MS = 5000, /* Without an event: some agent may wait for what no event tells of. */
     ROWS_MIN = 4,
     PARENTS_MAX = 1000,
     MODELS_NOTED_MAX = 20,
@@ -48,12 +50,18 @@ struct watching {
     bool asks;    /* The open questions may have changed. */
     bool pruned;  /* Events were pruned before they came: the run must be read. */
     bool enough;
+    bool types;  /* An answer may be typed. */
     int64_t seq; /* Number of the last event, or of a snapshot. */
     struct client_tick tick;
     struct talk side; /* Owned: its client. */
     json_t *parents;  /* Owned: of each run that asked, the run that it belongs to. */
     json_t *told;     /* Owned: with --json, the line of each open question. */
     json_t *models;   /* Owned: names of models that were noted as unknown. */
+    json_t *open; /* Owned: the approvals that were open when they were asked for; NULL: none. */
+    struct question_input input; /* Owned: an answer that is typed. */
+    char answering[64];          /* The approval that it answers; "": none. */
+    const char *hint;            /* Fault of it; NULL: none. */
+    uint64_t heard_ms;           /* When the last event came. */
 };
 
 static uint64_t mono_ms(const struct watching *watching) {
@@ -72,6 +80,8 @@ static void picture_draw(struct watching *watching) {
         .rows = size->rows > ROWS_MIN ? size->rows - 1 : ROWS_MIN,
         .columns = size->columns,
         .note = watching->note,
+        .typed = watching->input.begun ? text_bytes(&watching->input.line).data : NULL,
+        .hint = watching->hint,
     };
     workflow_draw(&draw, &watching->tree, &picture);
     const struct live_frame frame = {&watching->above, &picture, size->columns};
@@ -95,6 +105,16 @@ static void picture_look(struct watching *watching) {
     if (((resized || watching->changed) && since_ms >= TICK_MS) || since_ms >= CLOCK_MS) {
         picture_draw(watching);
     }
+}
+
+/* --- A connection for requests ---------------------------------------------------------------- */
+
+/* False: nothing can be asked, and the picture has less to tell. */
+static bool side_open(struct watching *watching) {
+    struct why ignored;
+    struct talk *side = &watching->side;
+    return side->client != NULL ||
+           !err_failed(client_open(&side->options, &side->client, &ignored));
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -143,10 +163,12 @@ static void question_tell(struct watching *watching, const json_t *approval) {
             (void)json_object_set_new(watching->told, id, line);
         }
     }
-    agent = workflow_tree_asks(&watching->tree, agent->run, id);
+    AUTO(text_done) struct text words = text_up_to(16 << 10);
+    question_words_add(approval, &words);
+    agent = workflow_tree_asks(&watching->tree, agent->run, id, text_bytes(&words).data);
     if (agent != NULL && watching->show == SHOW_LINES) {
         fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,
-                talk_text(approval, "tool"), id);
+                agent->question, id);
     }
 }
 
@@ -198,17 +220,67 @@ static void questions_ask(struct watching *watching) {
     if (watching->show == SHOW_JSON) {
         answers_print(watching, rows);
     }
+    json_release(&watching->open);
+    watching->open = rows;
+    rows = NULL;
+}
+
+/* --- Answers that are typed ------------------------------------------------------------------- */
+
+static const json_t *open_find(const struct watching *watching, const char *id) {
+    const json_t *row = NULL;
+    size_t at = 0;
+    json_array_foreach(watching->open, at, row) {
+        if (strcmp(talk_text(row, "id"), id) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static void answer_send(struct watching *watching) {
+    AUTO(text_done) struct text body = text_up_to(16 << 10);
+    struct why why = {""};
+    const char *id = watching->answering;
+    struct bytes line = text_bytes(&watching->input.line);
+    watching->hint = question_answer_write(open_find(watching, id), line, &body);
+    if (watching->hint == NULL) {
+        const struct resource answer = {
+            .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
+        struct err err = resource_ask(&watching->side, &answer, NULL /* not read */, &why);
+        watching->hint = err.code == ERR_CONFLICT ? "it was answered elsewhere"
+                         : err_failed(err)        ? err_title(err.code)
+                                                  : NULL;
+        watching->asks = true;
+    }
+    text_clear(&watching->input.line);
+}
+
+/* The keys belong to the first open question, and what was typed for one is never the answer to
+ * another: the line is emptied when that question goes away. */
+static void answer_look(struct watching *watching) {
+    const struct workflow_agent *asker = workflow_tree_asker(&watching->tree);
+    const char *id = asker != NULL && watching->types && watching->note == NULL ? asker->asks : "";
+    if (strcmp(id, watching->answering) != 0) {
+        watching->hint = NULL;
+        question_input_end(&watching->input);
+        (void)snprintf(watching->answering, sizeof watching->answering, "%s", id); /* Ids fit. */
+        watching->changed = true;
+    }
+    if (id[0] == '\0') {
+        return;
+    }
+    question_input_begin(&watching->input);
+    enum question_typed typed = question_input_read(&watching->input);
+    watching->changed |= typed != QUESTION_NOTHING;
+    if (typed == QUESTION_TYPED) {
+        watching->hint = NULL;
+    } else if (typed == QUESTION_LINE && side_open(watching)) {
+        answer_send(watching);
+    }
 }
 
 /* --- Asked in between ------------------------------------------------------------------------- */
-
-/* False: nothing can be asked, and the picture has less to tell. */
-static bool side_open(struct watching *watching) {
-    struct why ignored;
-    struct talk *side = &watching->side;
-    return side->client != NULL ||
-           !err_failed(client_open(&side->options, &side->client, &ignored));
-}
 
 static void agents_ask(struct watching *watching) {
     AUTO(json_release) json_t *rows = NULL;
@@ -227,8 +299,11 @@ static bool is_time(const struct watching *watching, uint64_t since_ms) {
 
 static void on_tick(void *ctx) {
     struct watching *watching = ctx;
-    const bool agents =
-        watching->stale && watching->show == SHOW_LIVE && is_time(watching, watching->asked_ms);
+    const uint64_t now_ms = mono_ms(watching);
+    const bool quiet = now_ms - watching->heard_ms >= QUIET_MS &&
+                       now_ms - watching->asked_ms >= QUIET_MS && !watching->tree.finished;
+    const bool agents = watching->show == SHOW_LIVE &&
+                        (quiet || (watching->stale && is_time(watching, watching->asked_ms)));
     const bool questions = watching->asks && is_time(watching, watching->failed_ms);
     if (watching->note == NULL && (agents || questions) && side_open(watching)) {
         if (agents) {
@@ -242,6 +317,7 @@ static void on_tick(void *ctx) {
         watching->changed = true;
     }
     if (watching->show == SHOW_LIVE) {
+        answer_look(watching);
         picture_look(watching);
     }
 }
@@ -272,6 +348,7 @@ static void on_event(void *ctx, const struct follow_event *event) {
     AUTO(text_done) struct text line = text_up_to(16 << 10);
     struct why ignored;
     watching->seq = event->seq;
+    watching->heard_ms = mono_ms(watching);
     if (bytes_is(type, "snapshot")) { /* The end of the run may be among what is gone. */
         watching->pruned = watching->enough = true;
         return;
@@ -400,6 +477,9 @@ static void watching_init(struct watching *watching, const struct workflow_watch
     };
     watching->side.options.before_wait = NULL;
     watching->drawn_ms = mono_ms(watching); /* Earlier events come in one piece, mostly. */
+    watching->heard_ms = watching->drawn_ms;
+    watching->types = watching->show == SHOW_LIVE && isatty(STDIN_FILENO) == 1;
+    question_input_init(&watching->input);
     text_init(&watching->above, LIVE_SCREEN_MAX / 2);
     live_screen_init(&watching->screen);
     workflow_tree_init(&watching->tree);
@@ -411,6 +491,8 @@ static void watching_init(struct watching *watching, const struct workflow_watch
 
 static void watching_done(struct watching *watching) {
     client_close(watching->side.client);
+    question_input_done(&watching->input);
+    json_release(&watching->open);
     json_release(&watching->parents);
     json_release(&watching->told);
     json_release(&watching->models);
@@ -423,6 +505,9 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     AUTO(watching_done) struct watching watching;
     watching_init(&watching, watch);
     talk_warn_held(watch->talk);
+    if (watching.types) {
+        talk_hear_all(watch->talk); /* The terminal is given back, whatever ends us. */
+    }
     const struct run_wait wait = {.id = watch->run, .retry_ms = watch->retry_ms};
     AUTO(json_release) json_t *run = NULL;
     struct err err = events_follow(&watching);
@@ -440,12 +525,16 @@ struct err workflow_watch(const struct workflow_watch *watch) {
     if (!err_failed(err) && watching.stale && watching.show == SHOW_LIVE && side_open(&watching)) {
         agents_ask(&watching);
     }
+    question_input_end(&watching.input);
+    watching.hint = NULL;
     if (watching.show == SHOW_LIVE) {
         picture_draw(&watching); /* As it stays. */
     }
     (void)fflush(watching.out); /* A failure shows again at the end. */
     if (err.code == ERR_INTERRUPTED) {
         job_detached(watch->invocation, watch->run);
+        watch->invocation->exit_code = 0;
+        return ERR_OK; /* Ctrl-C only detaches: nothing was interrupted. */
     }
     if (!err_failed(err)) {
         workflow_end_tell(watch->invocation, watch->run, &watching.tree);

@@ -7,11 +7,12 @@
  *                     one as {"event": "workflow_finished", "run", "state", "result", "error",
  *                     "agents"}
  *
- * Promise    each event is told once and in order; a restart of the daemon only delays. Whoever
- *            must answer something is told how. Ctrl-C leaves; the run goes on, and how to come
- *            back is said.
+ * Promise    each event is told once and in order; a restart of the daemon only delays. An open
+ *            question is shown with its command, and answered in place where stdin is a terminal
+ *            too; one that is answered elsewhere goes away. Ctrl-C detaches with exit code 0; the
+ *            run goes on, and how to come back is said.
  * Threads    one.
- * Failure    ERR_INTERRUPTED: Ctrl-C. That a run failed is no error here, but its exit code.
+ * Failure    that a run failed is no error here, but its exit code.
  */
 #ifndef DROVER_CLI_WORKFLOW_WATCH_H
 #define DROVER_CLI_WORKFLOW_WATCH_H

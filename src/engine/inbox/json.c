@@ -118,6 +118,11 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
         text_add_member(text, "note", run->note);
     }
     text_add_member_int(text, "duration_ms", duration_ms > 0 ? duration_ms : 0);
+    if (run->attempt > 1) { /* The duration above is that of the last attempt. */
+        int64_t total_ms = run->ended_ms - run->made_ms;
+        text_add_member_int(text, "attempt", run->attempt);
+        text_add_member_int(text, "total_ms", total_ms > 0 ? total_ms : 0);
+    }
     output_add(text, notice->output);
     if (run->kind == KIND_WORKFLOW) { /* It has no log. */
         text_add_str(text, notice->members.len > 0 ? "," : "");

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "model/model.h"
 #include "model/scripted/instance.h"
+#include "model/scripted/roles.h"
 
 enum { QUOTED_MAX = 2000 };
 #define BLANKS " \t\r"
@@ -374,25 +375,33 @@ static void plan_of_file(const struct script_file *file, struct bytes model,
 
 /* --- Without a script ------------------------------------------------------------------------- */
 
+/* The last text of the user's newest message; empty: there is none. */
+static struct bytes newest_words(const struct model_request *request) {
+    struct place place = find_place(request, /* with_script */ false);
+    struct bytes words = BYTES("");
+    for (const struct model_part *part = place.message != NULL ? place.message->first : NULL;
+         part != NULL; part = part->next) {
+        words = part->kind == MODEL_PART_TEXT ? part->text : words;
+    }
+    return words;
+}
+
 static void plan_of_nothing(const struct model_request *request, struct script_plan *plan) {
     struct making making = {.plan = plan};
     AUTO(text_done) struct text text = text_up_to(REQUEST_SIZE_MAX);
-    if (request->schema.len > 0) {
+    const struct script_role_prompt prompt = {newest_words(request), request->schema};
+    if (script_role_answer(&prompt, &text)) {
+        /* An agent of a built-in workflow. */
+    } else if (request->schema.len > 0) {
         script_instance_add(&text, request->schema);
     } else if (request->last != NULL && request->last->role == MODEL_TOOL) {
         text_add_str(&text, "Done: the tools have answered.");
     } else {
-        struct place place = find_place(request, /* with_script */ false);
-        struct bytes words = BYTES("");
-        for (const struct model_part *part = place.message != NULL ? place.message->first : NULL;
-             part != NULL; part = part->next) {
-            words = part->kind == MODEL_PART_TEXT ? part->text : words;
-        }
-        size_t len = utf8_cut(words, QUOTED_MAX);
+        size_t len = utf8_cut(prompt.text, QUOTED_MAX);
         text_add_str(&text,
                      "This is the scripted model: it answers without a provider. You said: ");
-        text_add(&text, words.data, len);
-        text_add_str(&text, len < words.len ? "…" : "");
+        text_add(&text, prompt.text.data, len);
+        text_add_str(&text, len < prompt.text.len ? "…" : "");
     }
     struct script_action action = {.kind = SCRIPT_SAY};
     action.text = text_failed(&text) ? mem_copy("", 0) : text_take(&text, NULL);

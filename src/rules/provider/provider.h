@@ -31,9 +31,9 @@ struct provider_numbers {
 /* Member, name in the API, column, bounds; flag, its placeholder, its help. */
 #define PROVIDER_NUMBERS(X)                                                                        \
     X(window, "window", "context_window", 1, CONNECTION_WINDOW_MAX, "window", "TOKENS",            \
-      "How long a prompt of its models may be.")                                                   \
+      "Limit prompts of its models to this many tokens.")                                          \
     X(max_concurrent, "max_concurrent", "max_concurrent", 1, CONNECTION_CONCURRENT_MAX,            \
-      "max-concurrent", "N", "Calls at a time; more wait.")
+      "max-concurrent", "N", "Make at most N calls at a time; more wait.")
 
 /* A row: see engine/provider/providers.h. */
 struct provider {

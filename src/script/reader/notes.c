@@ -18,12 +18,11 @@ struct noting {
 };
 
 /* Adds a note at a token. Without room, a grave one takes the place of the last that is not. */
-PRINTF_LIKE(5, 6)
-static void note_add(struct noting *noting, uint32_t at, const char *code, enum gravity gravity,
-                     const char *format, ...) {
+static void note_add_args(const struct noting *noting, const struct script_note *wanted,
+                          uint32_t at, const char *format, va_list args) {
     struct script_prepared *prepared = noting->prepared;
     if (prepared->note_count == SCRIPT_NOTES_MAX) {
-        unsigned last = gravity == NOTE_GRAVE ? SCRIPT_NOTES_MAX : 0;
+        unsigned last = wanted->grave ? SCRIPT_NOTES_MAX : 0;
         while (last > 0 && prepared->notes[last - 1].grave) {
             last--;
         }
@@ -35,12 +34,29 @@ static void note_add(struct noting *noting, uint32_t at, const char *code, enum 
         prepared->note_count--;
     }
     struct script_note *note = &prepared->notes[prepared->note_count++];
-    va_list args;
-    va_start(args, format);
-    *note = (struct script_note){.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
+    *note = *wanted;
     script__place(noting->tokens->source, noting->tokens->list[at].start, &note->fault);
     (void)vsnprintf(note->fault.message, sizeof note->fault.message, format,
                     args); /* Cut at worst. */
+}
+
+PRINTF_LIKE(5, 6)
+static void note_add(const struct noting *noting, uint32_t at, const char *code,
+                     enum gravity gravity, const char *format, ...) {
+    const struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
+    va_list args;
+    va_start(args, format);
+    note_add_args(noting, &note, at, format, args);
+    va_end(args);
+}
+
+void script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+                  const char *code, const char *format, ...) {
+    const struct noting noting = {.tokens = tokens, .prepared = prepared};
+    const struct script_note note = {.fault = {.code = code}};
+    va_list args;
+    va_start(args, format);
+    note_add_args(&noting, &note, at, format, args);
     va_end(args);
 }
 

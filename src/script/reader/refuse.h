@@ -1,8 +1,8 @@
 /* refuse.h: what no workflow script may hold, and what is likely wrong in one. For meta.c.
  *
  * Refused are imports, `require`, timers, and TypeScript, each only where tokens leave no doubt.
- * Noted, and left to the run: sources of chance and time, and what agent(), parallel() and
- * pipeline() will not take, where it stands there literally.
+ * Noted, and left to the run: sources of chance and time, names that nothing defines, and what
+ * agent(), parallel() and pipeline() will not take, where it stands there literally.
  *
  * Ownership  the tokens are borrowed.
  * Threads    any; pure.
@@ -21,7 +21,11 @@ MUST_CHECK struct err refuse_foreign(const struct tokens *tokens, struct script_
 /* The file declares this name itself, or may do so. */
 MUST_CHECK bool script_declares(const struct tokens *tokens, enum word word);
 
-/* Fills the notes of a prepared script. */
+/* Fill the notes of a prepared script. */
 void script_note_risks(const struct tokens *tokens, struct script_prepared *prepared);
+void script_note_names(const struct tokens *tokens, struct script_prepared *prepared);
+/* Adds a warning at a token, where there is room for one more. */
+void script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+                  const char *code, const char *format, ...) PRINTF_LIKE(5, 6);
 
 #endif

@@ -207,6 +207,8 @@ CREATE INDEX runs_session ON runs (owner, session, id, kind) WHERE session <> ''
 CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
 CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
 CREATE INDEX runs_made ON runs (owner, made_ms, id);
+-- Runs by their whole label (engine/system/names.c).
+CREATE INDEX runs_label ON runs (owner, label, id) WHERE label <> '';
 
 -- Input that came while a run lives, by offset from the first byte of all of its input: a row
 -- begins where the one before it ends, the first after the spec's stdin. A run that takes input
@@ -393,6 +395,8 @@ CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, i
     WHERE archived_ms IS NULL;
 CREATE INDEX sessions_put_away ON sessions (owner, project, parent, changed_ms, id)
     WHERE archived_ms IS NOT NULL;
+-- Sessions by their whole title.
+CREATE INDEX sessions_title ON sessions (owner, title, id) WHERE title <> '' AND hidden = 0;
 
 -- `id` is given by the writer, and is the order. run: the turn; 0: none. reply_to: id of the
 -- message that it answers; 0: none. active 0: another variant of the answer goes into prompts.

@@ -1,0 +1,107 @@
+/* names.c: GET /api/v1/names: objects by the beginning of an id, by a label, or the newest. */
+#include "engine/system/names.h"
+
+#include <string.h>
+
+#include "api/system/system.h"
+
+enum { NAMES_MAX = 100, NAMES_DEFAULT = 6, Q_MAX = 400 };
+
+struct names_op {
+    struct request request;
+    struct name_query query; /* Texts are borrowed from the exchange. */
+    int64_t count;           /* Number of items. */
+};
+
+static struct err names_start(void *ctx) {
+    struct names_op *op = ctx;
+    const struct exchange *exchange = op->request.op.exchange;
+    struct why *why = &op->request.op.why;
+    struct bytes q = param_text(exchange, "q");
+    unsigned kind = 0;
+    if (!bytes_find(param_text(exchange, "kind"), name_kind_names, &kind)) {
+        return err_why(why, ERR_BAD_QUERY,
+                       "query parameter 'kind' must be one of run, job, turn, agent, workflow, "
+                       "session, approval, delivery, token, memory");
+    }
+    if (kind == NAME_TOKEN && (exchange_identity(exchange)->scopes & SCOPE_ADMIN) == 0) {
+        return err_why(why, ERR_FORBIDDEN, "tokens are shown to a token with the scope admin only");
+    }
+    if (q.len > 0 && memchr(q.data, '\0', q.len) != NULL) {
+        return err_why(why, ERR_BAD_QUERY, "query parameter 'q' must not contain NUL");
+    }
+    op->query = (struct name_query){.kind = (enum name_kind)kind,
+                                    .owner = op->request.key.owner,
+                                    .q = q,
+                                    .limit = param_number(exchange, "limit")};
+    return ERR_OK;
+}
+
+static void name_add(void *ctx, const struct name_row *row) {
+    struct names_op *op = ctx;
+    struct text *text = &op->request.op.answer;
+    text_add_str(text, op->count++ > 0 ? ",{" : "{");
+    text_add_member(text, "id", row->id);
+    text_add_member(text, "kind", row->kind);
+    text_add_member(text, "label", row->label);
+    text_add_member_int(text, "made_ms", row->made_ms);
+    text_add_char(text, '}');
+}
+
+static struct err names_look(struct tx *tx, void *ctx) {
+    struct names_op *op = ctx;
+    struct text *text = &op->request.op.answer;
+    bool more = false;
+    op->count = 0;
+    text_add_str(text, "{\"items\":[");
+    struct err err = tx_names_each(tx, &op->query, name_add, op, &more);
+    text_add_str(text, "]");
+    text_add_member_bool(text, "more", more);
+    text_add_char(text, '}');
+    return err_failed(err) ? err : op_written(&op->request.op);
+}
+
+static const struct request_kind names_list = {
+    .size = sizeof(struct names_op), .start = names_start, .work = names_look};
+
+static const struct query_param names_query[] = {
+    {.name = "kind",
+     .about = "Kind of the objects: run, job, turn, agent, workflow (runs of workflows), session, "
+              "approval, delivery, token, memory.",
+     .kind = QUERY_TEXT,
+     .max = 20,
+     .required = true},
+    {.name = "q",
+     .about = "Beginning of an id, with or without its prefix, at least 4 characters of the rest; "
+              "or a whole label (title of a session). Without it: the newest.",
+     .kind = QUERY_TEXT,
+     .max = Q_MAX},
+    {.name = "limit",
+     .about = "Objects at most.",
+     .kind = QUERY_INT,
+     .min = 1,
+     .max = NAMES_MAX,
+     .absent = NAMES_DEFAULT},
+    OP_OWNER_PARAM("Another owner's objects"),
+    {.name = NULL},
+};
+
+static const char names_answer[] =
+    "{\"type\":\"object\",\"required\":[\"items\",\"more\"],\"properties\":{\"items\":{\"type\":"
+    "\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"label\",\"made_ms\"],"
+    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"type\":\"string\"},\"label\":{"
+    "\"type\":\"string\"},\"made_ms\":{\"type\":\"integer\"}}}},\"more\":{\"type\":\"boolean\"}}}";
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/api/v1/names",
+     .summary = "Find objects by the beginning of an id or by a label, or the newest",
+     .scope = SCOPE_READ,
+     .query = names_query,
+     .answer_schema = names_answer,
+     .request = &names_list},
+};
+
+struct route_table names_table(struct request_host *host) {
+    return (struct route_table){routes, COUNT_OF(routes), host, request_handle};
+}

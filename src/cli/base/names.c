@@ -1,0 +1,302 @@
+/* names.c: see names.h. */
+#include "cli/base/names.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "base/utf8.h"
+#include "cli/base/api.h"
+
+static const struct name_kind kinds[] = {
+    {"RUN", "run", "ps --all"},
+    {"JOB", "job", "job ls"},
+    {"TURN", "turn", "ps --all --kind turn"},
+    {"AGENT", "agent", "ps --all --kind agent"},
+    {"WORKFLOW", "workflow", "ps --all --kind workflow"},
+    {"SESSION", "session", "session ls"},
+    {"APPROVAL", "approval", "approve"},
+    {"DELIVERY", "delivery", "inbox ls"},
+    {"TOKEN", "token", "token ls"},
+    {"MEMORY", "memory", "memory ls"},
+    {.placeholder = NULL},
+};
+
+enum { SHOWN_MAX = 5, NEAREST_MAX = 100, LABEL_SHOWN = 40, PREFIX_MIN = 4 };
+static const char last_word[] = "last";
+
+/* --- Placeholders ----------------------------------------------------------------------------- */
+
+unsigned name_kinds_of(struct bytes placeholder,
+                       const struct name_kind *ret_kinds[NAME_KINDS_MAX]) {
+    unsigned count = 0;
+    for (size_t at = 0, len; at < placeholder.len && count < NAME_KINDS_MAX; at += len + 1) {
+        len = 0;
+        while (at + len < placeholder.len && placeholder.data[at + len] >= 'A' &&
+               placeholder.data[at + len] <= 'Z') {
+            len++;
+        }
+        for (const struct name_kind *kind = kinds; kind->placeholder != NULL; kind++) {
+            if (bytes_is((struct bytes){placeholder.data + at, len}, kind->placeholder)) {
+                ret_kinds[count++] = kind;
+                break;
+            }
+        }
+    }
+    return count;
+}
+
+struct bytes operand_placeholder(const struct command *command, unsigned at) {
+    struct bytes found = {NULL, 0};
+    const char *word = command->operands;
+    for (unsigned i = 0; word != NULL && *word != '\0'; i++, word += strspn(word, " ")) {
+        found = (struct bytes){word, strcspn(word, " ")};
+        word += found.len;
+        if (i == at) {
+            return found;
+        }
+    }
+    /* The last one may be given again. */
+    static const char again[] = "…";
+    for (size_t i = 0; i + sizeof again - 1 <= found.len; i++) {
+        if (memcmp(found.data + i, again, sizeof again - 1) == 0) {
+            return found;
+        }
+    }
+    return (struct bytes){NULL, 0};
+}
+
+/* --- One name --------------------------------------------------------------------------------- */
+
+/* Any id of the daemon: its own answer says where that is of another kind. */
+static bool id_is_whole(const char *typed) {
+    char prefix[8] = "";
+    size_t len = strcspn(typed, "_");
+    if (len == 0 || len >= sizeof prefix || typed[len] == '\0') {
+        return false;
+    }
+    memcpy(prefix, typed, len);
+    return id_valid(typed, strlen(typed), prefix);
+}
+
+struct search {
+    struct talk *talk;
+    struct invocation *invocation;
+    const struct name_kind *kinds[NAME_KINDS_MAX];
+    unsigned kind_count;
+    const char *typed;
+};
+
+/* Adds to `found`, which is an array, what one kind has. `typed` NULL: the newest. */
+static struct err kind_ask(const struct search *search, const struct name_kind *kind,
+                           const char *typed, int limit, json_t *found, bool *io_more) {
+    AUTO(text_done) struct text target = text_up_to(8 << 10);
+    AUTO(json_release) json_t *answer = NULL;
+    text_addf(&target, "/api/v1/names?kind=%s&limit=%d", kind->kind, limit);
+    if (typed != NULL) {
+        text_add_str(&target, "&q=");
+        client_add_escaped(&target, typed);
+    }
+    if (text_failed(&target)) {
+        return err_why(&search->invocation->why, ERR_USAGE, "a name is too long");
+    }
+    struct err err = talk_get(search->talk, target.data, &answer, &search->invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const json_t *items = json_object_get(answer, "items");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        json_t *item = json_array_get(items, i);
+        const char *id = talk_text(item, "id");
+        bool known = false;
+        for (size_t at = 0; at < json_array_size(found) && !known; at++) {
+            known = strcmp(talk_text(json_array_get(found, at), "id"), id) == 0;
+        }
+        if (!known) {
+            (void)json_array_append(found, item); /* Without memory it is left out. */
+        }
+    }
+    *io_more = *io_more || json_is_true(json_object_get(answer, "more"));
+    return ERR_OK;
+}
+
+static struct err all_ask(const struct search *search, const char *typed, int limit, json_t *found,
+                          bool *io_more) {
+    struct err err = ERR_OK;
+    for (unsigned i = 0; i < search->kind_count && !err_failed(err); i++) {
+        err = kind_ask(search, search->kinds[i], typed, limit, found, io_more);
+    }
+    return err;
+}
+
+static const json_t *newest_of(const json_t *found) {
+    const json_t *newest = NULL;
+    for (size_t i = 0; i < json_array_size(found); i++) {
+        const json_t *item = json_array_get(found, i);
+        if (newest == NULL || talk_int(item, "made_ms") > talk_int(newest, "made_ms")) {
+            newest = item;
+        }
+    }
+    return newest;
+}
+
+/* "run or session" */
+static void kinds_add(const struct search *search, struct text *text) {
+    for (unsigned i = 0; i < search->kind_count; i++) {
+        text_add_str(text, i > 0 ? " or " : "");
+        text_add_str(text, search->kinds[i]->kind);
+    }
+}
+
+/* A sentence about a name that nothing has, with the nearest label where one is near. */
+static struct err absent_say(const struct search *search) {
+    struct why *why = &search->invocation->why;
+    AUTO(text_done) struct text text = text_up_to(sizeof why->text);
+    AUTO(json_release) json_t *found = json_array();
+    const char *list = search->kinds[0]->list;
+    bool more = false, last = strcmp(search->typed, last_word) == 0;
+    struct suggest suggest;
+    suggest_begin(&suggest, search->typed);
+    if (!last) {
+        struct err err = all_ask(search, NULL /* the newest */, NEAREST_MAX, found, &more);
+        for (size_t i = 0; i < json_array_size(found) && !err_failed(err); i++) {
+            const char *label = talk_text(json_array_get(found, i), "label");
+            suggest_offer(&suggest, label[0] != '\0' ? label : "(none)");
+        }
+    }
+    const char *best = suggest_best(&suggest);
+    text_add_str(&text, "there is no ");
+    kinds_add(search, &text);
+    if (last) {
+        text_addf(&text, " that 'last' could mean; 'drover %s' lists them", list);
+    } else if (best != NULL) {
+        text_addf(&text, " '%.60s'; did you mean '%.60s'?", search->typed, best);
+    } else {
+        const char *rest = strchr(search->typed, '_');
+        bool brief = strlen(rest != NULL ? rest + 1 : search->typed) < PREFIX_MIN;
+        text_addf(&text, " '%.60s'%s; 'drover %s' lists them", search->typed,
+                  brief ? " (of an id, 4 characters at least are needed)" : "", list);
+    }
+    why_set(why, "%s", text_bytes(&text).data);
+    return err_make(ERR_NOT_FOUND, "names: absent");
+}
+
+static struct err name_find(const struct search *search, struct id *ret_id) {
+    struct short_names *names = &search->invocation->names;
+    AUTO(json_release) json_t *found = json_array();
+    bool more = false, last = strcmp(search->typed, last_word) == 0;
+    struct err err =
+        all_ask(search, last ? NULL : search->typed, last ? 1 : SHOWN_MAX + 1, found, &more);
+    size_t count = json_array_size(found);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (count == 0 && !more) {
+        return absent_say(search);
+    }
+    const json_t *one = last ? newest_of(found) : json_array_get(found, 0);
+    const char *id = talk_text(one, "id");
+    if (last || (count == 1 && !more)) {
+        if (strlen(id) >= ID_SIZE) {
+            return err_make(ERR_INTERNAL, "names: id");
+        }
+        *ret_id = id_copy(bytes_of(id));
+        return ERR_OK;
+    }
+    json_decref(names->candidates);
+    names->candidates = json_incref(found);
+    return err_why(&search->invocation->why, ERR_AMBIGUOUS, "'%.60s' fits %s%s; name one by its id",
+                   search->typed, count > 1 ? "more than one " : "too many ids to tell which ",
+                   count > 1 ? search->kinds[0]->kind : "is meant");
+}
+
+/* --- All of a command ------------------------------------------------------------------------- */
+
+struct resolving {
+    struct invocation *invocation;
+    struct talk talk;
+    bool opened;
+};
+
+static struct err word_resolve(struct resolving *resolving, struct bytes placeholder,
+                               const char **io_word) {
+    struct short_names *names = &resolving->invocation->names;
+    struct search search = {
+        .talk = &resolving->talk, .invocation = resolving->invocation, .typed = *io_word};
+    search.kind_count = name_kinds_of(placeholder, search.kinds);
+    if (search.kind_count == 0 || **io_word == '\0' || id_is_whole(*io_word) ||
+        names->count == COUNT_OF(names->ids)) {
+        return ERR_OK;
+    }
+    if (!resolving->opened) {
+        resolving->opened = true;
+        (void)talk_open(&resolving->talk, resolving->invocation); /* The request says why. */
+    }
+    struct err err = name_find(&search, &names->ids[names->count]);
+    if (!err_failed(err)) {
+        *io_word = names->ids[names->count++].text;
+    }
+    return err;
+}
+
+struct err names_resolve(struct invocation *invocation) {
+    struct args *args = &invocation->args;
+    struct resolving resolving = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
+    struct err err = ERR_OK;
+    if (!args->command->talks) {
+        return ERR_OK;
+    }
+    /* The conversation takes signals over, and the command may first do something else. */
+    sigset_t before;
+    sigprocmask(SIG_SETMASK, NULL, &before);
+    for (unsigned i = 0; i < args->operand_count && !err_failed(err); i++) {
+        err = word_resolve(&resolving, operand_placeholder(args->command, i), &args->operands[i]);
+    }
+    for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
+        const struct flag *flag = args->flags.rows[at].flag;
+        if (flag->kind == FLAG_TEXT && flag->value != NULL && args->values[at].text != NULL) {
+            err = word_resolve(&resolving, bytes_of(flag->value), &args->values[at].text);
+        }
+    }
+    talk_close(&resolving.talk);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+void names_done(struct short_names *names) {
+    json_decref(names->candidates);
+    *names = (struct short_names){.candidates = NULL};
+}
+
+/* "45s", "12m", "3h", "9d" */
+static void age_print(int64_t age_s, FILE *out) {
+    static const struct {
+        int64_t below_s, unit_s;
+        char letter;
+    } units[] = {{120, 1, 's'}, {7200, 60, 'm'}, {172800, 3600, 'h'}, {INT64_MAX, 86400, 'd'}};
+    unsigned at = 0;
+    while (age_s >= units[at].below_s) {
+        at++;
+    }
+    fprintf(out, "%lld%c", (long long)(age_s / units[at].unit_s), units[at].letter);
+}
+
+void names_print(const struct invocation *invocation, FILE *out) {
+    int64_t now_ms = world_wall_ms(invocation->world);
+    const json_t *found = invocation->names.candidates;
+    for (size_t i = 0; i < json_array_size(found) && i < SHOWN_MAX; i++) {
+        const json_t *item = json_array_get(found, i);
+        AUTO(text_done) struct text label = text_up_to(8 << 10);
+        struct bytes whole = bytes_of(talk_text(item, "label"));
+        text_add(&label, whole.data, utf8_cut(whole, LABEL_SHOWN));
+        if (label.len > 0) {
+            utf8_make_plain(label.data, label.len);
+        }
+        fprintf(out, "  %s  %-8s  ", talk_text(item, "id"), talk_text(item, "kind"));
+        age_print((now_ms - talk_int(item, "made_ms")) / 1000, out);
+        fprintf(out, " ago  %s\n", text_bytes(&label).data);
+    }
+    if (json_array_size(found) > SHOWN_MAX) {
+        fputs("  and more\n", out);
+    }
+}

@@ -1,0 +1,41 @@
+/* names.h: operands and flags that name an object of the daemon by less than its whole id.
+ *
+ *   drover show 01kq3v7d    the only run whose id begins so (run_01kq3v7d… works, too)
+ *   drover show last        the newest run that stands in no other run
+ *   drover show nightly     the only run with this label; of a session: its title
+ *
+ * Promise    the placeholder of an operand or a flag (SESSION, RUN|SESSION) says which kind is
+ *            meant, and nothing else does: a new command gets short names by its row. A whole id
+ *            costs no request. A name that fits several objects is refused, and up to five of them
+ *            are listed.
+ * Ownership  the ids lie in the invocation; names_done ends them.
+ * Threads    one.
+ * Failure    as client.h; ERR_NOT_FOUND; ERR_AMBIGUOUS, with invocation->names.candidates.
+ */
+#ifndef DROVER_CLI_BASE_NAMES_H
+#define DROVER_CLI_BASE_NAMES_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "cli/base/cli.h"
+
+/* A kind of objects: its placeholder, and the word of GET /api/v1/names. */
+struct name_kind {
+    const char *placeholder; /* NULL ends a table. */
+    const char *kind;
+    const char *list; /* Command that lists them. */
+};
+/* Kinds that a placeholder stands for: "[RUN|SESSION…]". At most NAME_KINDS_MAX; returns their
+ * number. */
+enum { NAME_KINDS_MAX = 4 };
+unsigned name_kinds_of(struct bytes placeholder, const struct name_kind *ret_kinds[NAME_KINDS_MAX]);
+/* Placeholder of the operand at a position; no bytes: the command takes none there. */
+struct bytes operand_placeholder(const struct command *command, unsigned at);
+
+/* Replaces the short names among operands and flags of invocation->args. */
+MUST_CHECK struct err names_resolve(struct invocation *invocation);
+void names_done(struct short_names *names);
+/* The candidates of an ambiguous name, a line each. */
+void names_print(const struct invocation *invocation, FILE *out);
+
+#endif

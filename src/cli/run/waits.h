@@ -1,0 +1,17 @@
+/* waits.h: the reason why a run waits, as a sentence.
+ *
+ * Promise    one function answers for each kind of run, so that `show`, the picture of a workflow
+ *            and docs/workflows.md ("Why an agent waits") say the same.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_CLI_RUN_WAITS_H
+#define DROVER_CLI_RUN_WAITS_H
+
+#include "base/json/json.h"
+#include "base/text.h"
+
+/* Adds "room in a budget: …" and the like; nothing where the run waits for nothing. The run is a
+ * row of the API, whole or of a list. */
+void run_waits_add(const json_t *run, struct text *text);
+
+#endif

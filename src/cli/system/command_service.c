@@ -1,0 +1,540 @@
+/* command_service.c: drover service install|rm|status: the daemon as a service of the user, kept by
+ * systemd.
+ *
+ * `install` writes the unit, ends a daemon of the same directory that systemd did not start, and
+ * starts the service. Jobs live on meanwhile: their holders are nobody's service. The pid of such a
+ * daemon is that of its socket's peer, taken while the connection is open, so that no recycled pid
+ * is ended. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/base/commands.h"
+#include "cli/base/options.h"
+#include "cli/base/systemctl.h"
+#include "cli/system/listen.h"
+#include "store/datadir.h"
+
+enum {
+    UNIT_BYTES_MAX = 16 << 10,
+    END_MS = 60000,   /* Time that a daemon has to end in order: it drains for 10 s. */
+    START_MS = 20000, /* Time until a daemon that was started answers. */
+    LOOK_MS = 5000,
+    PAUSE_MS = 50,
+};
+
+/* Where everything of the service lies. */
+struct place {
+    char data[PATH_MAX], config[PATH_MAX], folder[PATH_MAX], unit[PATH_MAX], program[PATH_MAX];
+};
+
+/* --- Where ------------------------------------------------------------------------------------ */
+
+PRINTF_LIKE(2, 3)
+static struct err path_set(char (*path)[PATH_MAX], const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(*path, sizeof *path, format, args);
+    va_end(args);
+    return len > 0 && len < PATH_MAX ? ERR_OK : err_from_errno(ENAMETOOLONG, "service: path");
+}
+
+/* The data directory as a path that is right wherever the service begins. */
+static struct err data_find(struct place *place, struct invocation *invocation) {
+    AUTO(mem_release) char *owned = NULL;
+    const char *data = NULL;
+    char here[PATH_MAX];
+    struct err err =
+        config_data(&invocation->args, &invocation->env, &owned, &data, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    size_t len = strlen(data);
+    while (len > 1 && data[len - 1] == '/') {
+        len--; /* The daemon compares the address that it is given with its own socket. */
+    }
+    if (data[0] == '/') {
+        return path_set(&place->data, "%.*s", (int)len, data);
+    }
+    return getcwd(here, sizeof here) == NULL
+               ? err_from_errno(errno, "service: this folder")
+               : path_set(&place->data, "%s/%.*s", here, (int)len, data);
+}
+
+static struct err place_find(struct place *place, struct invocation *invocation) {
+    const struct config_env *env = &invocation->env;
+    const char *config = env->get(env->ctx, "XDG_CONFIG_HOME");
+    const char *home = env->get(env->ctx, "HOME");
+    bool has_config = config != NULL && config[0] == '/';
+    if (!has_config && (home == NULL || home[0] != '/')) {
+        return err_why(&invocation->why, ERR_USAGE,
+                       "no folder for the unit: neither HOME nor XDG_CONFIG_HOME is set");
+    }
+    struct err err = data_find(place, invocation);
+    err = err_failed(err) ? err
+                          : path_set(&place->config, "%s%s", has_config ? config : home,
+                                     has_config ? "" : "/.config");
+    err = err_failed(err) ? err : path_set(&place->folder, "%s/systemd/user", place->config);
+    err = err_failed(err) ? err : path_set(&place->unit, "%s/" SYSTEMCTL_UNIT, place->folder);
+    if (err_failed(err)) {
+        return err;
+    }
+    ssize_t len = readlink("/proc/self/exe", place->program, sizeof place->program - 1);
+    if (len <= 0) {
+        return err_from_errno(errno, "service: this program");
+    }
+    place->program[len] = '\0';
+    return ERR_OK;
+}
+
+/* --- The unit --------------------------------------------------------------------------------- */
+
+/* A word of ExecStart: in quotes, where systemd reads % $ " and \ . */
+static void word_add(struct text *unit, const char *word) {
+    text_add_char(unit, '"');
+    for (; *word != '\0'; word++) {
+        if (*word == '%' || *word == '$') {
+            text_add_char(unit, *word);
+        } else if (*word == '"' || *word == '\\') {
+            text_add_char(unit, '\\');
+        }
+        text_add_char(unit, *word);
+    }
+    text_add_char(unit, '"');
+}
+
+/* As the unit of the package has it (packaging/drover.service.in), but for one user. */
+static void unit_write(struct text *unit, const struct place *place, const char *listen) {
+    text_add_str(unit,
+                 "# Made by 'drover service install'; 'drover service rm' removes it.\n"
+                 "[Unit]\n"
+                 "Description=drover: agents, jobs and workflows that outlive their terminal\n"
+                 "Documentation=man:drover-serve(1)\n"
+                 "\n"
+                 "[Service]\n"
+                 "ExecStart=");
+    word_add(unit, place->program);
+    text_add_str(unit, " serve --data ");
+    word_add(unit, place->data);
+    text_add_str(unit, " --listen ");
+    AUTO(text_done) struct text socket = text_up_to(UNIT_BYTES_MAX);
+    text_addf(&socket, "unix:%s/drover.sock", place->data);
+    word_add(unit, listen != NULL ? listen : socket.data);
+    text_add_str(unit,
+                 "\n"
+                 "# Keys of models, as NAME=value; only for its owner to read.\n"
+                 "EnvironmentFile=-%E/drover/environment\n"
+                 "Restart=always\n"
+                 "RestartSec=1\n"
+                 "# Wrong settings, or a database of a newer drover: a restart changes neither.\n"
+                 "RestartPreventExitStatus=2 10\n"
+                 "# Jobs and their agents live on when the daemon is stopped or restarted,\n"
+                 "KillMode=process\n"
+                 "# and when one of them needs more memory than there is.\n"
+                 "OOMPolicy=continue\n"
+                 "Delegate=yes\n"
+                 "\n"
+                 "[Install]\n"
+                 "WantedBy=default.target\n");
+}
+
+static struct err folder_make(const char *path, struct why *why) {
+    char part[PATH_MAX];
+    for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        size_t len = slash != NULL ? (size_t)(slash - path) : strlen(path);
+        memcpy(part, path, len);
+        part[len] = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST) {
+            return path_why(err_from_errno(errno, "service: folder"), part, "made", why);
+        }
+        if (slash == NULL) {
+            return ERR_OK;
+        }
+    }
+}
+
+static void file_close(FILE **file) {
+    if (*file != NULL) {
+        (void)fclose(*file); /* Only of one that has failed. */
+    }
+}
+
+/* By rename: systemd never reads half of it. */
+static struct err unit_place(const struct place *place, const struct text *unit, struct why *why) {
+    char fresh[PATH_MAX];
+    struct err err = folder_make(place->folder, why);
+    err = err_failed(err) ? err : path_set(&fresh, "%s.new", place->unit);
+    if (err_failed(err)) {
+        return err;
+    }
+    AUTO(file_close) FILE *file = fopen(fresh, "we");
+    bool good = file != NULL && fwrite(unit->data, 1, unit->len, file) == unit->len;
+    if (good) {
+        good = fclose(file) == 0;
+        file = NULL;
+    }
+    if (!good || rename(fresh, place->unit) < 0) {
+        return path_why(err_from_errno(errno, "service: unit"), place->unit, "written", why);
+    }
+    return ERR_OK;
+}
+
+/* --- The daemon ------------------------------------------------------------------------------- */
+
+static void client_release(struct client **client) {
+    client_close(*client);
+}
+
+/* Asks the daemon of the directory who it is. *ret_version may be NULL. */
+static struct err daemon_ask(struct client *client, char **ret_version) {
+    const struct client_request request = {
+        .method = "GET", .target = "/api/v1/version", .timeout_ms = LOOK_MS};
+    AUTO(text_done) struct text body = {0};
+    AUTO(json_release) json_t *answer = NULL;
+    struct why why;
+    struct err err = client_call(client, &request, &body, &why);
+    err = err_failed(err) ? err : json_parse_wrapped(text_bytes(&body), &answer, &why);
+    if (!err_failed(err) && ret_version != NULL) {
+        const char *version = talk_text(answer, "version");
+        *ret_version = mem_copy(version, strlen(version));
+    }
+    return err;
+}
+
+/* The pid of who answers at the socket; 0: nobody does. */
+static pid_t daemon_pid(struct client *client) {
+    struct ucred peer = {.pid = 0};
+    socklen_t size = sizeof peer;
+    if (err_failed(daemon_ask(client, NULL)) ||
+        getsockopt(client_fd(client), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        return 0;
+    }
+    return peer.pid;
+}
+
+/* Ends the daemon that answers there, if any, in order: what it does is settled or goes on. That of
+ * the service, whose pid is `main_pid`, is left to systemd. */
+static struct err daemon_end(struct client *client, const char *data, struct bytes main_pid,
+                             struct why *why) {
+    pid_t pid = daemon_pid(client);
+    char number[24];
+    (void)snprintf(number, sizeof number, "%d", (int)pid); /* A pid is short. */
+    if (pid <= 0 || bytes_is(main_pid, number)) {
+        return ERR_OK;
+    }
+    AUTO(fd_release) int process = pidfd_open(pid, 0);
+    /* A second answer on the same connection: the pid was the daemon's when it was opened. */
+    if (process < 0 || client_fd(client) < 0 || err_failed(daemon_ask(client, NULL))) {
+        return ERR_OK; /* The daemon has just ended. */
+    }
+    if (pidfd_send_signal(process, SIGTERM, NULL, 0) < 0 && errno != ESRCH) {
+        return err_why(why, ERR_NO_PERMISSION, "the daemon of %s (pid %d) cannot be ended: %s",
+                       data, (int)pid, strerror(errno));
+    }
+    client_hang_up(client); /* An open connection is one more to drain. */
+    struct pollfd wait = {.fd = process, .events = POLLIN};
+    if (poll(&wait, 1, END_MS) != 1) {
+        return err_why(why, ERR_BUSY,
+                       "the daemon of %s (pid %d) was asked to end and has not within %d s; when it"
+                       " has, run this again",
+                       data, (int)pid, END_MS / 1000);
+    }
+    printf("ended the daemon that served %s (pid %d); its jobs go on\n", data, (int)pid);
+    return ERR_OK;
+}
+
+static struct err daemon_wait(struct client *client, const struct client_options *options,
+                              const struct world *world, struct why *why) {
+    const uint64_t end_ns = world_mono_ns(world) + (uint64_t)START_MS * 1000000;
+    for (;;) {
+        struct err err = daemon_ask(client, NULL);
+        if (!err_failed(err)) {
+            return err;
+        }
+        if (world_mono_ns(world) >= end_ns) {
+            return err_why(why, ERR_UNREACHABLE,
+                           "the service was started and does not answer at %s;"
+                           " 'journalctl --user -u " SYSTEMCTL_UNIT "' has its log",
+                           options->data);
+        }
+        err = client_pause(options, PAUSE_MS);
+        if (err_failed(err)) {
+            return err;
+        }
+    }
+}
+
+/* --- What systemd knows ----------------------------------------------------------------------- */
+
+struct unit_state {
+    struct text shown; /* Lines NAME=value; owned. */
+};
+
+static void state_done(struct unit_state *state) {
+    text_done(&state->shown);
+}
+
+static struct err state_ask(struct unit_state *state, struct why *why) {
+    static const char *const words[] = {
+        "show", SYSTEMCTL_UNIT,
+        "--property=UnitFileState,ActiveState,SubState,MainPID,FragmentPath", NULL};
+    return systemctl_run(words, &state->shown, why);
+}
+
+/* The value of a line; empty where there is none. */
+static struct bytes state_value(const struct unit_state *state, const char *name) {
+    struct bytes rest = text_bytes(&state->shown), line;
+    size_t len = strlen(name);
+    while (bytes_next(&rest, '\n', &line)) {
+        if (line.len > len && memcmp(line.data, name, len) == 0 && line.data[len] == '=') {
+            return (struct bytes){line.data + len + 1, line.len - len - 1};
+        }
+    }
+    return BYTES("");
+}
+
+/* Whether the user's services go on after the last log-out. */
+static bool lingers(const struct config_env *env) {
+    const char *user = env->get(env->ctx, "USER");
+    char path[PATH_MAX];
+    return user != NULL && strchr(user, '/') == NULL &&
+           !err_failed(path_set(&path, "/var/lib/systemd/linger/%s", user)) &&
+           access(path, F_OK) == 0;
+}
+
+/* --- install ---------------------------------------------------------------------------------- */
+
+static struct err service_start(struct client *client, const struct place *place,
+                                struct unit_state *state, struct why *why) {
+    static const char *const reload[] = {"daemon-reload", NULL};
+    static const char *const enable[] = {"enable", SYSTEMCTL_UNIT, NULL};
+    static const char *const restart[] = {"restart", SYSTEMCTL_UNIT, NULL};
+    struct err err = systemctl_run(reload, NULL /* not wanted */, why);
+    err = err_failed(err) ? err : state_ask(state, why);
+    err =
+        err_failed(err) ? err : daemon_end(client, place->data, state_value(state, "MainPID"), why);
+    err = err_failed(err) ? err : systemctl_run(enable, NULL /* not wanted */, why);
+    return err_failed(err) ? err : systemctl_run(restart, NULL /* not wanted */, why);
+}
+
+static struct err install_run(struct invocation *invocation) {
+    AUTO(state_done) struct unit_state state = {.shown = {0}};
+    AUTO(client_release) struct client *client = NULL;
+    AUTO(text_done) struct text unit = text_up_to(UNIT_BYTES_MAX);
+    struct place place;
+    struct why *why = &invocation->why;
+    const char *listen = args_text(&invocation->args, "listen");
+    struct listen_address address;
+    struct err err = place_find(&place, invocation);
+    if (!err_failed(err) && listen != NULL) {
+        err = listen_parse(listen, &address, why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    unit_write(&unit, &place, listen);
+    if (text_failed(&unit)) {
+        return text_error(&unit, "service: unit");
+    }
+    if (args_on(&invocation->args, "print")) {
+        fputs(unit.data, stdout);
+        return ERR_OK;
+    }
+    const struct client_options options = {.data = place.data, .interrupt_fd = -1};
+    err = systemctl_check(why);
+    err = err_failed(err) ? err : client_open(&options, &client, why);
+    err = err_failed(err) ? err : unit_place(&place, &unit, why);
+    err = err_failed(err) ? err : service_start(client, &place, &state, why);
+    err = err_failed(err) ? err : daemon_wait(client, &options, invocation->world, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (invocation->json) {
+        AUTO(text_done) struct text line = text_up_to(UNIT_BYTES_MAX);
+        text_add_char(&line, '{');
+        text_add_member(&line, "unit", bytes_of(place.unit));
+        text_add_member(&line, "data", bytes_of(place.data));
+        text_add_str(&line, "}\n");
+        fputs(text_failed(&line) ? "" : line.data, stdout);
+        return ERR_OK;
+    }
+    printf("drover is a service of yours now: %s\n"
+           "keys of models: NAME=value in %s/drover/environment, then 'systemctl --user restart"
+           " drover'\n",
+           place.unit, place.config);
+    if (!lingers(&invocation->env)) {
+        printf("it ends when you log out; 'loginctl enable-linger' keeps it\n");
+    }
+    return ERR_OK;
+}
+
+static const struct flag install_flags[] = {
+    OPTION_TEXT("data", 0, "DIR", "Data directory of the service [$XDG_STATE_HOME/drover].",
+                .env = "DROVER_DATA"),
+    OPTION_TEXT("listen", 0, "ADDRESS", "HOST:PORT, for clients by TCP too [the socket alone]."),
+    OPTION_SWITCH("print", 0, "Print the unit instead of installing it."),
+    OPTION_END,
+};
+
+const struct command command_service_install = {
+    .group = "service",
+    .name = "install",
+    .summary = "Run the daemon as your own systemd service.",
+    .section = SECTION_DAEMON,
+    .examples = "drover service install\n",
+    .flags = install_flags,
+    .about = "A daemon that serves the directory already is ended in order, and the service takes"
+             " its place;\njobs go on. Run it again to change the program, the directory or the"
+             " address.\n",
+    .run = install_run,
+};
+
+/* --- rm --------------------------------------------------------------------------------------- */
+
+static struct err rm_run(struct invocation *invocation) {
+    static const char *const disable[] = {"disable", "--now", SYSTEMCTL_UNIT, NULL};
+    static const char *const reload[] = {"daemon-reload", NULL};
+    struct place place;
+    struct why *why = &invocation->why;
+    struct err err = place_find(&place, invocation);
+    if (!err_failed(err) && access(place.unit, F_OK) < 0) {
+        return err_why(why, ERR_NOT_FOUND, "there is no service to remove: %s: %s", place.unit,
+                       strerror(errno));
+    }
+    err = err_failed(err) ? err : systemctl_check(why);
+    err = err_failed(err) ? err : systemctl_run(disable, NULL /* not wanted */, why);
+    if (!err_failed(err) && unlink(place.unit) < 0) {
+        err = path_why(err_from_errno(errno, "service: unit"), place.unit, "removed", why);
+    }
+    err = err_failed(err) ? err : systemctl_run(reload, NULL /* not wanted */, why);
+    if (!err_failed(err) && !invocation->json) {
+        printf("removed %s; the daemon has ended, its jobs go on, and its data stays\n",
+               place.unit);
+    }
+    return err;
+}
+
+static const struct flag place_flags[] = {
+    OPTION_TEXT("data", 0, "DIR", "Data directory of the service [$XDG_STATE_HOME/drover].",
+                .env = "DROVER_DATA"),
+    OPTION_END,
+};
+
+const struct command command_service_rm = {
+    .group = "service",
+    .name = "rm",
+    .summary = "Stop the service and remove its unit.",
+    .section = SECTION_DAEMON,
+    .examples = "drover service rm\n",
+    .flags = place_flags,
+    .run = rm_run,
+};
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+/* Each line of the answer, as text or as members. */
+struct status {
+    struct text lines;
+    bool json;
+};
+
+PRINTF_LIKE(3, 4)
+static void status_add(struct status *status, const char *name, const char *format, ...) {
+    struct why value;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(value.text, sizeof value.text, format, args); /* Cut at worst. */
+    va_end(args);
+    if (status->json) {
+        text_add_member(&status->lines, name, bytes_of(value.text));
+    } else {
+        text_addf(&status->lines, "%-8s %s\n", name, value.text);
+    }
+}
+
+static void unit_status(struct status *status, const struct unit_state *state) {
+    struct bytes unit = state_value(state, "FragmentPath");
+    struct bytes enabled = state_value(state, "UnitFileState");
+    struct bytes active = state_value(state, "ActiveState");
+    struct bytes sub = state_value(state, "SubState"), pid = state_value(state, "MainPID");
+    bool runs = !bytes_is(pid, "0") && pid.len > 0;
+    if (unit.len == 0) {
+        status_add(status, "unit", "not installed; 'drover service install' does it");
+        return;
+    }
+    status_add(status, "unit", "%.*s", (int)unit.len, unit.data);
+    status_add(status, "starts", "%s",
+               bytes_is(enabled, "enabled")
+                   ? "when you log in, or at boot where you linger"
+                   : "only when told; 'drover service install' enables it");
+    status_add(status, "state", "%.*s (%.*s)%s%.*s", (int)active.len, active.data, (int)sub.len,
+               sub.data, runs ? ", pid " : "", runs ? (int)pid.len : 0, pid.data);
+}
+
+static void daemon_status(struct status *status, const struct place *place,
+                          const struct unit_state *state) {
+    AUTO(client_release) struct client *client = NULL;
+    AUTO(mem_release) char *version = NULL;
+    struct why why;
+    const struct client_options options = {.data = place->data, .interrupt_fd = -1};
+    if (err_failed(client_open(&options, &client, &why)) ||
+        err_failed(daemon_ask(client, &version))) {
+        status_add(status, "daemon", "none answers at %s", place->data);
+        return;
+    }
+    pid_t pid = daemon_pid(client);
+    struct bytes main_pid = state_value(state, "MainPID");
+    char number[24];
+    (void)snprintf(number, sizeof number, "%d", (int)pid); /* A pid is short. */
+    status_add(status, "daemon", "drover %s answers at %s, pid %s%s", version, place->data, number,
+               bytes_is(main_pid, number) ? "" : "; it is not the service's");
+}
+
+static struct err status_run(struct invocation *invocation) {
+    AUTO(state_done) struct unit_state state = {.shown = {0}};
+    struct status status = {.lines = text_up_to(UNIT_BYTES_MAX), .json = invocation->json};
+    struct place place;
+    struct err err = place_find(&place, invocation);
+    err = err_failed(err) ? err : systemctl_check(&invocation->why);
+    err = err_failed(err) ? err : state_ask(&state, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(&status.lines, status.json ? "{" : "");
+    unit_status(&status, &state);
+    daemon_status(&status, &place, &state);
+    status_add(&status, "logout", "%s",
+               lingers(&invocation->env)
+                   ? "the service goes on when you log out"
+                   : "the service ends when you log out; 'loginctl enable-linger' keeps it");
+    text_add_str(&status.lines, status.json ? "}\n" : "");
+    err = text_failed(&status.lines) ? text_error(&status.lines, "service: status") : ERR_OK;
+    if (!err_failed(err)) {
+        fputs(status.lines.data, stdout);
+    }
+    text_done(&status.lines);
+    return err;
+}
+
+const struct command command_service_status = {
+    .group = "service",
+    .name = "status",
+    .summary = "Show whether the service is installed and running.",
+    .section = SECTION_DAEMON,
+    .examples = "drover service status\n",
+    .flags = place_flags,
+    .run = status_run,
+};

@@ -1,0 +1,148 @@
+/* question.c: from an approval's row to words, from a typed line to the answer's body. */
+#include "cli/workflow/question.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "base/utf8.h"
+#include "cli/base/api.h"
+#include "cli/terminal/plain.h"
+
+enum { LINE_MAX_BYTES = 2000, ARGUMENTS_MAX = 4000 };
+
+/* --- Words ------------------------------------------------------------------------------------ */
+
+static void options_add(const json_t *options, struct text *text) {
+    const json_t *option = NULL;
+    size_t at = 0;
+    json_array_foreach(options, at, option) {
+        text_addf(text, "%s%zu ", at == 0 ? " (" : ", ", at + 1);
+        plain_add(text, json_is_string(option) ? json_string_value(option) : "");
+    }
+    text_add_str(text, json_array_size(options) > 0 ? ")" : "");
+}
+
+void question_words_add(const json_t *approval, struct text *text) {
+    static const char *const members[] = {"command", "path", "url", "question", "query", "name"};
+    const json_t *arguments = json_object_get(approval, "arguments");
+    if (strcmp(talk_text(approval, "kind"), "answer") == 0) {
+        plain_add(text, talk_text(arguments, "question"));
+        options_add(json_object_get(arguments, "options"), text);
+        return;
+    }
+    plain_add(text, talk_text(approval, "tool"));
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        const char *words = talk_text(arguments, members[i]);
+        if (words[0] != '\0') {
+            text_add_str(text, ": ");
+            plain_add(text, words);
+            return;
+        }
+    }
+    AUTO(text_done) struct text all = text_up_to(ARGUMENTS_MAX);
+    if (json_object_size(arguments) > 0 && !err_failed(json_write(arguments, &all))) {
+        text_add_str(text, ": ");
+        plain_add(text, all.data);
+    }
+}
+
+/* --- Answers ---------------------------------------------------------------------------------- */
+
+const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body) {
+    json_t *options = json_object_get(json_object_get(approval, "arguments"), "options");
+    const struct number_bounds bounds = {1, (int64_t)json_array_size(options)};
+    int64_t number = 0;
+    line = bytes_trim(line, " \t");
+    if (line.len == 0) {
+        return "type an answer first";
+    }
+    if (strcmp(talk_text(approval, "kind"), "answer") == 0) {
+        if (number_parse(line, bounds, &number)) {
+            line = bytes_of(json_string_value(json_array_get(options, (size_t)number - 1)));
+        }
+        text_add_char(body, '{');
+        text_add_member(body, "answer", line);
+        text_add_char(body, '}');
+        return NULL;
+    }
+    struct bytes rest = line, word = BYTES("");
+    (void)bytes_next(&rest, ' ', &word); /* The line is not empty. */
+    rest = bytes_trim(rest, " \t");
+    const bool yes = bytes_equal_nocase(word, BYTES("y")) || bytes_equal_nocase(word, BYTES("yes"));
+    const bool no = bytes_equal_nocase(word, BYTES("n")) || bytes_equal_nocase(word, BYTES("no"));
+    if ((!yes || rest.len > 0) && !no) {
+        return "answer y, n, or n and a reason";
+    }
+    text_add_char(body, '{');
+    text_add_member(body, "decision", yes ? BYTES("allow") : BYTES("deny"));
+    if (rest.len > 0) {
+        text_add_member(body, "reason", rest);
+    }
+    text_add_char(body, '}');
+    return NULL;
+}
+
+/* --- Typing ----------------------------------------------------------------------------------- */
+
+void question_input_init(struct question_input *input) {
+    *input = (struct question_input){.begun = false};
+    text_init(&input->line, LINE_MAX_BYTES);
+}
+
+void question_input_done(struct question_input *input) {
+    question_input_end(input);
+    text_done(&input->line);
+}
+
+void question_input_begin(struct question_input *input) {
+    struct termios keys;
+    if (input->begun || tcgetattr(STDIN_FILENO, &input->before) < 0) {
+        return;
+    }
+    keys = input->before;
+    keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    keys.c_cc[VMIN] = 0; /* A read does not wait. */
+    keys.c_cc[VTIME] = 0;
+    input->begun = tcsetattr(STDIN_FILENO, TCSANOW, &keys) == 0;
+}
+
+void question_input_end(struct question_input *input) {
+    text_clear(&input->line);
+    if (input->begun) {
+        input->begun = false;
+        /* A terminal that is gone has nothing to be given back. */
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &input->before);
+    }
+}
+
+bool question_input_take(struct question_input *input, struct bytes typed) {
+    struct text *line = &input->line;
+    for (size_t at = 0; at < typed.len; at++) {
+        const unsigned char byte = (unsigned char)typed.data[at];
+        if (byte == '\n' || byte == '\r') {
+            return true;
+        }
+        if (byte == 0x1b) { /* An arrow or another key that sends several bytes. */
+            return false;
+        }
+        if (byte == 0x15) { /* Ctrl-U */
+            text_clear(line);
+        } else if (byte == 0x7f || byte == 0x08) {
+            text_cut(line, line->len > 0 ? utf8_cut(text_bytes(line), line->len - 1) : 0);
+        } else if (byte >= 0x20 && line->len < LINE_MAX_BYTES - 1) {
+            text_add_char(line, (char)byte);
+        }
+    }
+    return false;
+}
+
+enum question_typed question_input_read(struct question_input *input) {
+    char buffer[256];
+    ssize_t got = input->begun ? read(STDIN_FILENO, buffer, sizeof buffer) : 0;
+    if (got <= 0) {
+        return QUESTION_NOTHING;
+    }
+    bool whole = question_input_take(input, (struct bytes){buffer, (size_t)got});
+    return whole ? QUESTION_LINE : QUESTION_TYPED;
+}

@@ -1,0 +1,44 @@
+/* question.h: an open question of an agent: its words, and an answer that is typed in place.
+ *
+ *   run_command: rm -rf build          what a tool needs leave for
+ *   Which port? (1 8080, 2 9090)       what a model asks a person
+ *
+ * Promise    words are one line without control characters. An answer is `y`, `n` or `n REASON` to
+ *            the former, a number of an option or any text to the latter; anything else is refused
+ *            with a hint, and nothing is sent.
+ *            The terminal is as it was after question_input_end, and is read only between the two:
+ *            keys that are typed while nothing is asked stay with the shell.
+ * Ownership  struct question_input is embedded: question_input_init, question_input_done.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_WORKFLOW_QUESTION_H
+#define DROVER_CLI_WORKFLOW_QUESTION_H
+
+#include <termios.h>
+
+#include "base/base.h"
+#include "base/json/json.h"
+#include "base/text.h"
+
+void question_words_add(const json_t *approval, struct text *text);
+/* Writes the body of the answer. The hint is static; NULL: the body is written. */
+const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body);
+
+struct question_input {
+    struct text line;      /* Owned: the answer as far as it was typed. */
+    struct termios before; /* Settings of the terminal, while `begun`. */
+    bool begun;
+};
+void question_input_init(struct question_input *input);
+void question_input_done(struct question_input *input); /* For AUTO. */
+/* Keys come one by one from here on, without an echo; Ctrl-C still interrupts. */
+void question_input_begin(struct question_input *input);
+void question_input_end(struct question_input *input); /* The line is emptied, too. */
+/* Takes typed bytes. True: the line is complete; what follows its end is dropped, since it was
+ * typed for this question, too. */
+MUST_CHECK bool question_input_take(struct question_input *input, struct bytes typed);
+/* Reads what was typed, without waiting. */
+enum question_typed { QUESTION_NOTHING, QUESTION_TYPED, QUESTION_LINE };
+enum question_typed question_input_read(struct question_input *input);
+
+#endif

@@ -1,0 +1,173 @@
+/* names.c: see names.h.
+ *
+ * An id is a prefix and 26 characters that begin with its time, so that the ids which begin alike
+ * are a range of the unique index on ids. That index knows no owner: rows of other owners are
+ * passed over here, and count as rows that were read.
+ */
+#include "engine/system/names.h"
+
+#include <string.h>
+
+#include "base/id.h"
+
+const char *const name_kind_names[NAME_KINDS + 1] = {
+    "run", "job", "turn", "agent", "workflow", "session", "approval", "delivery", "token", "memory",
+};
+
+enum { ID_CHARS = 26, PREFIX_SIZE = 5 /* "run_" */ };
+
+/* Statements have the columns id, kind, label, time, owner. */
+struct name_source {
+    const char *prefix;   /* "run_" */
+    const char *by_id;    /* Ids from $1 to $2, at most $3 rows. */
+    const char *by_label; /* Label $2 of the owner $1, at most $3 rows; NULL: it has no label. */
+    const char *newest;   /* Newest objects of the owner $1, at most $2 rows. */
+};
+
+#define RUN_NAME                                                                                   \
+    "SELECT run, kind, CASE label WHEN '' THEN command ELSE label END, made_ms, owner FROM runs"
+#define RUN_TOPS(kind_)                                                                            \
+    "SELECT id FROM (SELECT id, root FROM runs WHERE owner = $1 AND kind = '" kind_                \
+    "' ORDER BY id DESC LIMIT 200) " kind_ "s WHERE root = 0"
+#define RUN_SOURCE(newest_)                                                                        \
+    {                                                                                              \
+        .prefix = "run_",                                                                          \
+        .by_id = RUN_NAME " WHERE run >= $1 AND run <= $2 ORDER BY run DESC LIMIT $3",             \
+        .by_label = RUN_NAME " WHERE owner = $1 AND label = $2 AND label <> ''"                    \
+                             " ORDER BY id DESC LIMIT $3",                                         \
+        .newest = (newest_)                                                                        \
+    }
+#define RUN_SOURCE_OF(kind_)                                                                       \
+    RUN_SOURCE(RUN_NAME " WHERE owner = $1 AND kind = '" kind_ "' ORDER BY id DESC LIMIT $2")
+
+static const struct name_source sources[NAME_KINDS] = {
+    [NAME_RUN] = RUN_SOURCE(RUN_NAME " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS(
+        "turn") " UNION ALL " RUN_TOPS("workflow") ") ORDER BY id DESC LIMIT $2"),
+    [NAME_JOB] = RUN_SOURCE_OF("job"),
+    [NAME_TURN] = RUN_SOURCE_OF("turn"),
+    [NAME_AGENT] = RUN_SOURCE_OF("agent"),
+    [NAME_WORKFLOW] = RUN_SOURCE_OF("workflow"),
+    [NAME_SESSION] = {.prefix = "ses_",
+                      .by_id = "SELECT session, 'session', title, made_ms, owner FROM sessions"
+                               " WHERE session >= $1 AND session <= $2 AND hidden = 0"
+                               " ORDER BY session DESC LIMIT $3",
+                      .by_label = "SELECT session, 'session', title, made_ms, owner FROM sessions"
+                                  " WHERE owner = $1 AND title = $2 AND title <> '' AND hidden = 0"
+                                  " ORDER BY id DESC LIMIT $3",
+                      .newest =
+                          "SELECT session, 'session', title, changed_ms, owner FROM sessions"
+                          " WHERE owner = $1 AND parent = 0 AND archived_ms IS NULL AND hidden = 0"
+                          " ORDER BY changed_ms DESC, id DESC LIMIT $2"},
+    [NAME_APPROVAL] =
+        {.prefix = "apr_",
+         .by_id = "SELECT approval, 'approval', tool, asked_ms, owner FROM approvals"
+                  " WHERE approval >= $1 AND approval <= $2 ORDER BY approval DESC LIMIT $3",
+         .newest = "SELECT approval, 'approval', tool, asked_ms, owner FROM approvals"
+                   " WHERE owner = $1 AND answered_ms IS NULL ORDER BY id DESC LIMIT $2"},
+    [NAME_DELIVERY] =
+        {.prefix = "dlv_",
+         .by_id = "SELECT delivery, 'delivery', address, made_ms, owner FROM inbox"
+                  " WHERE delivery >= $1 AND delivery <= $2 ORDER BY delivery DESC LIMIT $3",
+         .newest = "SELECT delivery, 'delivery', address, made_ms, owner FROM inbox"
+                   " WHERE owner = $1 AND settled_ms IS NULL ORDER BY id DESC LIMIT $2"},
+    [NAME_TOKEN] =
+        {.prefix = "tok_",
+         .by_id = "SELECT token, 'token', label, made_ms, owner FROM tokens"
+                  " WHERE token >= $1 AND token <= $2 AND revoked_ms IS NULL"
+                  " ORDER BY token DESC LIMIT $3",
+         /* Live tokens are few (TOKEN_COUNT_MAX), and have no index by label or owner. */
+         .by_label = "SELECT token, 'token', label, made_ms, owner FROM tokens"
+                     " WHERE $1 <> '' AND token > 'tok_' AND label = $2 AND revoked_ms IS NULL"
+                     " ORDER BY token DESC LIMIT $3",
+         .newest = "SELECT token, 'token', label, made_ms, owner FROM tokens"
+                   " WHERE $1 <> '' AND token > 'tok_' AND revoked_ms IS NULL ORDER BY token DESC "
+                   "LIMIT $2"},
+    [NAME_MEMORY] = {.prefix = "mem_",
+                     .by_id = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
+                              " WHERE memory >= $1 AND memory <= $2 ORDER BY memory DESC LIMIT $3",
+                     .newest = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
+                               " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
+};
+
+/* Progress of one query over its statements. */
+struct names {
+    const struct name_query *query;
+    void (*each)(void *ctx, const struct name_row *row);
+    void *ctx;
+    int64_t found;
+    bool more;
+};
+
+static bool row_fits(const struct name_query *query, struct bytes kind, struct bytes owner) {
+    bool any_run = query->kind == NAME_RUN && !bytes_is(kind, "title");
+    return (any_run || bytes_is(kind, name_kind_names[query->kind])) &&
+           (query->kind == NAME_TOKEN || bytes_equal(owner, query->owner));
+}
+
+static void names_read(struct tx *tx, struct names *names, const char *sql, const struct arg *args,
+                       size_t count) {
+    const struct name_query *query = names->query;
+    AUTO(rows_release) struct rows *rows = tx_rows(tx, sql, args, count);
+    int64_t read = 0;
+    while (!names->more && rows_step(rows)) {
+        const struct name_row row = {.id = rows_text(rows, 0),
+                                     .kind = rows_text(rows, 1),
+                                     .label = rows_text(rows, 2),
+                                     .made_ms = rows_int(rows, 3)};
+        read++;
+        if (row_fits(query, row.kind, rows_text(rows, 4))) {
+            names->more = names->found == query->limit;
+            if (!names->more) {
+                names->found++;
+                names->each(names->ctx, &row);
+            }
+        }
+    }
+    names->more = names->more || read >= NAMES_READ;
+}
+
+/* First and last id of those that begin with "run_01kq" or "01kq". False: no id does. */
+static bool id_range(const struct name_source *source, struct bytes q, struct id *ret_first,
+                     struct id *ret_last) {
+    size_t prefix_len = strlen(source->prefix);
+    if (q.len >= prefix_len && memcmp(q.data, source->prefix, prefix_len) == 0) {
+        q = (struct bytes){q.data + prefix_len, q.len - prefix_len};
+    }
+    if (q.len < NAMES_PREFIX_MIN || q.len > ID_CHARS) {
+        return false;
+    }
+    char whole[PREFIX_SIZE + ID_CHARS];
+    memcpy(whole, source->prefix, prefix_len);
+    memset(whole + prefix_len, '0', ID_CHARS);
+    memcpy(whole + prefix_len, q.data, q.len);
+    char first[4] = "";
+    memcpy(first, source->prefix, prefix_len - 1);
+    if (!id_valid(whole, prefix_len + ID_CHARS, first)) {
+        return false;
+    }
+    *ret_first = id_copy((struct bytes){whole, prefix_len + q.len});
+    memset(whole + prefix_len + q.len, 'z', ID_CHARS - q.len);
+    *ret_last = id_copy((struct bytes){whole, prefix_len + ID_CHARS});
+    return true;
+}
+
+struct err tx_names_each(struct tx *tx, const struct name_query *query,
+                         void (*each)(void *ctx, const struct name_row *row), void *ctx,
+                         bool *ret_more) {
+    const struct name_source *source = &sources[query->kind];
+    struct names names = {.query = query, .each = each, .ctx = ctx};
+    struct id first, last;
+    if (query->q.len == 0) {
+        names_read(tx, &names, source->newest,
+                   ARGS(arg_text(query->owner), arg_int(query->limit + 1)));
+    } else if (source->by_label != NULL) {
+        names_read(tx, &names, source->by_label,
+                   ARGS(arg_text(query->owner), arg_text(query->q), arg_int(NAMES_READ)));
+    }
+    if (query->q.len > 0 && id_range(source, query->q, &first, &last)) {
+        names_read(tx, &names, source->by_id,
+                   ARGS(arg_str(first.text), arg_str(last.text), arg_int(NAMES_READ)));
+    }
+    *ret_more = names.more;
+    return tx_error(tx);
+}

@@ -1,0 +1,126 @@
+// names.test.mjs: objects by the beginning of an id, by a label, and by "last".
+//
+// runs-with: release, san, postgres
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Jobs } from "./jobs.mjs";
+
+const jobs = new Jobs();
+const cli = (...args) => jobs.daemon.cli(args);
+const names = (query) => jobs.request("GET", `/api/v1/names?${query}`);
+
+/** The characters of an id after its prefix. */
+const rest = (id) => id.slice(id.indexOf("_") + 1);
+
+/** The shortest beginning that only `id` has, at least 4 characters long. */
+function beginning(id, others) {
+  let length = 4;
+  while (others.some((other) => rest(other).startsWith(rest(id).slice(0, length)))) length++;
+  return rest(id).slice(0, length);
+}
+
+async function two() {
+  const first = await jobs.shell("echo one", { label: "names-one" });
+  const second = await jobs.shell("echo two", { label: "names-two" });
+  return [first, second];
+}
+
+const shown = async (...args) => JSON.parse((await cli("show", ...args, "--json")).stdout).id;
+
+test("a beginning, a label and last name a run", async () => {
+  const [first, second] = await two();
+  const short = beginning(first, [second]);
+  assert.equal(await shown(short), first);
+  assert.equal(await shown(`run_${short}`), first);
+  assert.equal(await shown("names-one"), first);
+  assert.equal(await shown("last"), second);
+  assert.equal((await cli("job", "logs", "names-two")).stdout, "two\n");
+  assert.equal((await cli("job", "wait", "last")).code, 0);
+});
+
+test("an ambiguous name is refused with its candidates", async () => {
+  const made = [];
+  for (let i = 0; i < 7; i++) made.push(await jobs.shell("true", { label: "names-many" }));
+  const { code, stderr, stdout } = await cli("job", "stop", "names-many");
+  assert.deepEqual([code, stdout], [2, ""]);
+  const lines = stderr.trimEnd().split("\n");
+  assert.match(lines[0], /^drover: 'names-many' fits more than one job; .* \(ambiguous\)$/);
+  assert.equal(lines.length, 7);
+  for (const [at, line] of lines.slice(1, 6).entries()) {
+    assert.match(line, new RegExp(`^ {2}${made[6 - at]} {2}job +\\d+s ago {2}names-many$`));
+  }
+  assert.equal(lines[6], "  and more");
+  const common = rest(made[0]).slice(0, 4); // Of the days around now.
+  assert.equal((await cli("show", common)).code, 2);
+  const json = JSON.parse((await cli("show", "names-many", "--json")).stderr);
+  assert.equal(json.error.code, "ambiguous");
+  assert.equal(json.error.candidates.length, 6);
+});
+
+test("a name that nothing has says what to do, with the nearest label", async () => {
+  await jobs.shell("true", { label: "names-nightly" });
+  const near = await cli("show", "names-nigthly");
+  assert.deepEqual([near.code, near.stdout], [3, ""]);
+  assert.equal(
+    near.stderr,
+    "drover: there is no run 'names-nigthly'; did you mean 'names-nightly'? (not_found)\n",
+  );
+  const far = await cli("session", "show", "zzzz");
+  assert.equal(far.code, 3);
+  assert.match(far.stderr, /there is no session 'zzzz'; 'drover session ls' lists them/);
+  assert.match((await cli("approve", "last")).stderr, /'drover approve' lists them \(not_found\)/);
+});
+
+test("the kind that a command asks for decides", async () => {
+  const session = (await cli("session", "new", "--title", "names: a talk")).stdout.trim();
+  const job = await jobs.shell("true", { label: "names-kind" });
+  assert.equal(await shown("last"), job);
+  const last = await cli("session", "show", "last", "--json");
+  assert.equal(JSON.parse(last.stdout).id, session);
+  const titled = await cli("session", "rename", "names: a talk", "names: another");
+  assert.equal(titled.code, 0, titled.stderr);
+  const listed = await cli("ps", "--all", "--session", rest(session), "--json");
+  assert.deepEqual([listed.code, listed.stdout], [0, ""]);
+  const wrong = await cli("ps", "--parent", "names: another");
+  assert.equal(wrong.code, 3);
+  assert.match((await cli("resume", "names-kind")).stderr, /there is no workflow 'names-kind'/);
+});
+
+test("a whole id costs no further request", async () => {
+  const id = await jobs.shell("true");
+  const asked = async () => {
+    const { text } = await jobs.request("GET", "/metrics");
+    return Number(text.match(/^drover_http_requests_total (\d+)$/m)[1]);
+  };
+  const cost = async (name) => {
+    const before = await asked();
+    assert.equal((await cli("show", name)).code, 0);
+    return (await asked()) - before;
+  };
+  assert.equal((await cost("last")) - (await cost(id)), 1);
+});
+
+test("the objects of others do not exist, and tokens are shown to admins only", async () => {
+  const [first] = await two();
+  const token = async (owner, ...scopes) =>
+    (await jobs.request("POST", "/api/v1/tokens", { body: { owner, scopes, label: owner } })).json;
+  const other = await token("names-other", "read");
+  const headers = { authorization: `Bearer ${other.token}` };
+  const as = (query) => jobs.request("GET", `/api/v1/names?${query}`, { headers });
+  for (const query of [`q=${rest(first)}`, `q=${rest(first).slice(0, 6)}`, "q=names-one", ""]) {
+    assert.deepEqual((await as(`kind=run&${query}`)).json, { items: [], more: false }, query);
+  }
+  assert.equal((await as("kind=token")).status, 403);
+  assert.equal((await as("kind=run&owner=local")).status, 403);
+  const found = await names("kind=token&q=names-other");
+  assert.deepEqual(found.json.items.map(({ id }) => id), [other.id]);
+  assert.equal((await names("kind=run&owner=names-other")).json.items.length, 0);
+  assert.equal((await cli("token", "revoke", "names-other")).code, 0);
+});
+
+test("wrong questions are refused", async () => {
+  for (const query of ["", "kind=thing", "kind=run&limit=101", "kind=run&q=a%00b"]) {
+    assert.equal((await names(query)).status, 400, query);
+  }
+});
