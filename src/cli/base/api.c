@@ -90,7 +90,6 @@ struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *w
 }
 
 struct err talk_start(struct talk *talk, struct why *why) {
-    const char *data = talk->options.data;
     char command[64];
     int pid = 0;
     command_words(talk->invocation->args.command, command, sizeof command);
