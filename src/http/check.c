@@ -96,7 +96,9 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
         if (exchange->conn->scopes != 0) {
             exchange->identity =
-                (struct identity){.owner = "local", .scopes = exchange->conn->scopes};
+                (struct identity){.owner = "local",
+                                  .scopes = exchange->conn->scopes,
+                                  .owns_socket = exchange->conn->listener->is_unix};
             return ERR_OK;
         }
         return exchange->conn->listener->is_unix

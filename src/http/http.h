@@ -31,6 +31,8 @@ struct identity {
     char owner[OWNER_SIZE]; /* "local" for the Unix socket and --insecure-loopback. */
     char token[ID_SIZE];    /* The id of the token that said so; "": none was needed. */
     unsigned scopes;
+    bool
+        owns_socket; /* By the Unix socket, as the user who runs the daemon, and without a token. */
 };
 
 /* Query parameters are read by table; one that is not in it is refused by name, twice the same too.

@@ -46,7 +46,8 @@ struct work {
     struct loop *loop;
     struct store *store;
     struct processes processes;
-    char *secret; /* Owned, as are all pointers below. */
+    char environment[128]; /* Name of the environment, for people. */
+    char *secret;          /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
     struct effects *effects;
     struct shortage *shortage;
@@ -185,6 +186,19 @@ static const char *from_environment(void *ctx, const char *name) {
     return getenv(name);
 }
 
+static void environment_name(struct work *work) {
+    const char *by = work->options.serve->on_demand;
+    const time_t now = (time_t)(world_wall_ms(loop_world(work->loop)) / 1000);
+    char when[32] = "";
+    struct tm parts;
+    if (gmtime_r(&now, &parts) != NULL) {
+        (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%SZ", &parts); /* Fits. */
+    }
+    (void)snprintf(work->environment, sizeof work->environment, "environment of %s%s%s",
+                   by != NULL ? by : "the daemon", by != NULL ? ", " : "",
+                   by != NULL ? when : ""); /* Cut at worst. */
+}
+
 static void model_client_gone(void *ctx) {
     struct work *work = ctx;
     work->model_client = NULL;
@@ -221,6 +235,7 @@ static struct err models_begin(struct work *work, struct why *why) {
         loop_drain(loop);
         return err;
     }
+    environment_name(work);
     const struct connections_options with = {
         .loop = loop,
         .store = work->store,
@@ -228,6 +243,8 @@ static struct err models_begin(struct work *work, struct why *why) {
         .data_dir = work->processes.data_dir,
         .model = serve->model,
         .from = {.env = from_environment, .local = DISCOVER_LOCAL},
+        .environment = work->environment,
+        .salt = serve->on_demand != NULL ? work->processes.host.text : NULL,
         .ctx = work,
         .failed = connection_failed,
         .warned = connection_warned};

@@ -84,9 +84,7 @@ void models_connection_each(const struct models *models,
 
 /* Connections that nobody configured: from the environment, and on this machine.
  *
- *   OPENAI_API_KEY (and OPENAI_BASE_URL)        openai
- *   ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL)  anthropic
- *   DEEPSEEK_API_KEY (and DEEPSEEK_BASE_URL)    deepseek
+ *   those that model/known.h names
  *   OLLAMA_HOST, else 127.0.0.1:11434           ollama     if something lists models there
  *   LLAMACPP_HOST, else 127.0.0.1:8080          llamacpp   if something lists models there
  *

@@ -23,7 +23,8 @@ golden("system", async (record) => {
   record.say("Headers of all other answers are these, where nothing else is said.");
   const health = await daemon.request("GET", "/healthz");
   const usual = Object.entries(health.headers).filter(([name]) => name !== "date");
-  record.add(usual.map(([name, value]) => `${name}: ${value}`).join("\n"));
+  const lines = usual.map(([name, value]) => `${name}: ${value}`);
+  record.add(record.names.text(lines.join("\n")));
   await ask("GET", "/healthz");
   const ready = await daemon.request("GET", "/readyz");
   const text = ready.text.replace(/"limit":\d+/, '"limit":0');

@@ -31,6 +31,7 @@ test("a connection is set, seen, changed and removed, and each change holds at o
       kind: "openai",
       base_url: one.url,
       key_set: false,
+      key_from: null,
       headers: {},
       models: [],
       window: null,

@@ -12,54 +12,14 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { bin, plainEnv, run, scratch } from "./lib.mjs";
-import { kill, killLeft, read } from "./processes.mjs";
+import { bin } from "./lib.mjs";
+import { read } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { stay } from "./stay.mjs";
+import { User } from "./user.mjs";
 
 const UNREACHABLE = 9;
 const NOBODY = 65534;
-
-/** A user with a data directory, and whatever daemon his commands start in it. */
-class User {
-  constructor(t, { env = {}, data } = {}) {
-    this.folder = scratch(t);
-    this.data = data ?? path.join(this.folder, "data");
-    this.env = {
-      ...plainEnv, DROVER_NO_START: "", HOME: this.folder, DROVER_DATA: this.data,
-      DROVER_MODEL: "scripted/demo", DROVER_HOLD_AFTER: "0", ...env,
-    };
-    t.after(() => {
-      if (this.pid !== undefined) kill(this.pid);
-      for (let pass = 0; pass < 100 && !killLeft(this.data); pass++);
-    });
-  }
-
-  cli(...args) {
-    return run(args, { env: this.env });
-  }
-
-  async ok(...args) {
-    const end = await this.cli(...args);
-    assert.equal(end.code, 0, `${args.join(" ")}: ${end.stderr}${this.log}`);
-    return end.stdout;
-  }
-
-  get log() {
-    return read(path.join(this.data, "log"));
-  }
-
-  /** Of the daemon that lives; the file outlives it. */
-  get pid() {
-    const pid = Number(read(path.join(this.data, "drover.lock")));
-    const words = pid > 0 ? read(`/proc/${pid}/cmdline`).split("\0") : [];
-    return words.includes(this.data) ? pid : undefined;
-  }
-
-  get starts() {
-    return this.log.split("\n").filter((line) => line.includes('"what":"serving"')).length;
-  }
-}
 
 test("fifty commands at once start one daemon, which has nothing of theirs", async (t) => {
   const secrets = { SECRET_OF_MINE: "x", OPENAI_API_KEY: "sk-1", LC_TIME: "C" };

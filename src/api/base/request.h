@@ -90,6 +90,15 @@ MUST_CHECK bool param_flag(const struct exchange *exchange, const char *name);
 MUST_CHECK struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner,
                                struct why *why);
 
+/* --- The client's environment ----------------------------------------------------------------- */
+
+/* The user who owns the socket sends variables of his terminal along with what he starts, so that
+ * commands find his programs: Drover-Environment, an object of texts in JSON, in base64. */
+#define CLIENT_ENVIRONMENT "drover-environment"
+enum { CLIENT_ENVIRONMENT_MAX = 8 << 10 }; /* Bytes of the header's value. */
+/* PATH of the client, owned by the caller. Empty: it sent none, may not, or nobody can read it. */
+struct text client_path(const struct exchange *exchange);
+
 /* --- The object of the path ------------------------------------------------------------------- */
 
 /* An object of somebody's, named by the first parameter of the path. What is no such name, what

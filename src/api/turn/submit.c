@@ -21,7 +21,7 @@ struct say_op {
     struct turn_message message; /* Its texts are borrowed from the exchange, and from below. */
     struct default_model model;
     char session_model[SESSION_MODEL_MAX + 1]; /* Of a message with images; "": none. */
-    struct text schema;                        /* Owned. */
+    struct text schema, path;                  /* Owned. */
     struct text head;  /* Owned: of the answer, what was decided when the message came. */
     char run[ID_SIZE]; /* Of the turn. */
     char stream[sizeof "session:" + ID_SIZE];
@@ -148,6 +148,8 @@ static struct err say_start(void *ctx) {
     text_init(&say->head, HEAD_MAX);
     connections_default_model(api->connections, &say->model);
     message->model_default = bytes_of(say->model.name);
+    say->path = client_path(request->op.exchange);
+    message->path = text_bytes(&say->path);
     message->session = sessions__key_of(request);
     message->run = request_new_id(request, "run");
     message->message = request_new_id(request, "msg");
@@ -290,6 +292,7 @@ static void say_end(void *ctx, struct err result) {
     timer_stop(say->request.loop, &say->timer);
     text_done(&say->head);
     text_done(&say->schema);
+    text_done(&say->path);
 }
 
 const struct request_kind turns__say = {

@@ -9,12 +9,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
+#include "cli/base/key_hint.h"
 #include "cli/base/resource.h"
+#include "cli/base/user_unit.h"
 
 static void flush(void *ctx) {
     (void)fflush(stdout); /* A failure shows again at the end. */
@@ -68,19 +72,28 @@ static struct err missing_start(void *ctx, bool was_there, struct why *why) {
                : talk_start(talk, why);
 }
 
+static struct autostart start_of(struct talk *talk, const char *command) {
+    return (struct autostart){.data = talk->options.data,
+                              .data_default = talk->data != NULL,
+                              .command = command,
+                              .env = &talk->invocation->env,
+                              .serve = &command_serve,
+                              .world = talk->world,
+                              .pause = start_pause,
+                              .ctx = talk};
+}
+
+struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *why) {
+    const struct autostart start = start_of(talk, "drover restart");
+    *ret_is_unit = user_unit_serves(&start);
+    return *ret_is_unit ? user_unit_ask("restart", why) : ERR_OK;
+}
+
 struct err talk_start(struct talk *talk, struct why *why) {
-    const struct invocation *invocation = talk->invocation;
-    const char *data = talk->options.data;
     char command[64];
     int pid = 0;
-    command_words(invocation->args.command, command, sizeof command);
-    const struct autostart start = {.data = data,
-                                    .command = command,
-                                    .env = &invocation->env,
-                                    .serve = &command_serve,
-                                    .world = talk->world,
-                                    .pause = start_pause,
-                                    .ctx = talk};
+    command_words(talk->invocation->args.command, command, sizeof command);
+    const struct autostart start = start_of(talk, command);
     struct err err = autostart_run(&start, &pid, why);
     /* A command that goes on with the next daemon may have drawn a picture on the terminal. */
     bool first = talk->client == NULL || !client_was_connected(talk->client);
@@ -88,6 +101,25 @@ struct err talk_start(struct talk *talk, struct why *why) {
         fprintf(stderr, "drover: started the daemon (pid %d); 'drover shutdown' ends it\n", pid);
     }
     return err;
+}
+
+/* Variables that commands of the user's runs need (api/base/request.h). */
+static void environment_add(struct talk *talk) {
+    enum { ENVIRONMENT_MAX = 6 << 10 }; /* 8 kB in base64. */
+    const struct config_env *env = &talk->invocation->env;
+    const char *path = env->get(env->ctx, "PATH");
+    AUTO(text_done) struct text json = text_up_to(ENVIRONMENT_MAX);
+    if (path == NULL || path[0] == '\0' || !utf8_valid(path, strlen(path))) {
+        return;
+    }
+    text_add_char(&json, '{');
+    text_add_member(&json, "PATH", bytes_of(path));
+    text_add_char(&json, '}');
+    talk->environment = text_up_to(2 * ENVIRONMENT_MAX);
+    if (!text_failed(&json)) {
+        base64_add(&talk->environment, text_bytes(&json));
+        talk->options.environment = text_bytes(&talk->environment).data;
+    }
 }
 
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
@@ -113,18 +145,40 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
         .start = starts ? missing_start : NULL,
         .start_ctx = talk,
     };
-    return talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+    environment_add(talk);
+    talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+    if (!err_failed(talk->err) && invocation->args.command->asks_models) {
+        key_hint(talk);
+    }
+    return talk->err;
 }
 
 void talk_start_none(struct talk *talk) {
     talk->options.start = NULL;
+    talk->warned_version = true; /* A command about the daemon itself. */
 }
 
 void talk_close(struct talk *talk) {
     client_close(talk->client);
     mem_free(talk->data);
+    text_done(&talk->environment);
     fd_release(&talk->interrupt_fd);
     *talk = (struct talk){.interrupt_fd = -1};
+}
+
+/* After an upgrade the daemon is the old program still. */
+static void version_warn(struct talk *talk) {
+    const char *version = client_header(talk->client, "drover-version");
+    if (talk->warned_version || version == NULL || strverscmp(version, DROVER_VERSION) >= 0 ||
+        isatty(STDERR_FILENO) != 1) {
+        return;
+    }
+    talk->warned_version = true;
+    const bool ours = talk->options.url == NULL && autostart_is_wanted(talk->options.data);
+    fprintf(stderr, "drover: the daemon (%s) is older than this drover (%s); %s\n", version,
+            DROVER_VERSION,
+            ours ? "'drover restart' replaces it without loss"
+                 : "restart it where it was started: nothing is lost");
 }
 
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
@@ -134,6 +188,7 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
         return talk->err;
     }
     struct err err = client_call(talk->client, request, &body, why);
+    version_warn(talk);
     if (!err_failed(err) && ret_json != NULL) {
         err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
     }

@@ -18,9 +18,11 @@ struct talk {
     struct client_options options;
     struct client *client;         /* Owned. */
     char *data;                    /* Owned: the default data directory. */
+    struct text environment;       /* Owned: of client_options. */
     int interrupt_fd;              /* Owned. */
     struct err err;                /* Error of the opening. */
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
+    bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
     const struct world *world;
 };
@@ -34,6 +36,8 @@ void talk_hear_all(struct talk *talk);
 /* Starts a daemon in the background where none serves the data directory, whatever --no-start says.
  * Not for a talk over TCP. */
 MUST_CHECK struct err talk_start(struct talk *talk, struct why *why);
+/* Has systemd restart the daemon where the user unit serves this directory (user_unit.h). */
+MUST_CHECK struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *why);
 /* From here on a request that finds no daemon starts none. */
 void talk_start_none(struct talk *talk);
 

@@ -94,6 +94,18 @@ const struct command command_shutdown = {
 
 /* --- Restart ---------------------------------------------------------------------------------- */
 
+/* A daemon that no command started: systemd restarts that of the user unit, a person any other. */
+static struct err served_restart(struct talk *talk, const json_t *daemon, struct why *why) {
+    bool is_unit = false;
+    struct err err = talk_restart_unit(talk, &is_unit, why);
+    return is_unit ? err
+                   : err_why(why, ERR_CONFLICT,
+                             "the daemon (pid %lld) was started by 'drover serve', which is"
+                             " started again where it was, for example with 'systemctl restart"
+                             " drover'",
+                             (long long)talk_int(daemon, "pid"));
+}
+
 static struct err daemon_restart(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *before = NULL, *now = NULL;
@@ -101,14 +113,12 @@ static struct err daemon_restart(struct invocation *invocation) {
     int pid = 0;
     struct err err = daemon_get(&talk, invocation, &before);
     const bool none = err.code == ERR_UNREACHABLE && talk.options.url == NULL;
-    if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {
-        return err_why(why, ERR_CONFLICT,
-                       "the daemon (pid %lld) was started by 'drover serve', which is started again"
-                       " where it was, for example with 'systemctl restart drover'",
-                       (long long)talk_int(before, "pid"));
-    }
-    err = none ? ERR_OK : err;
-    if (!err_failed(err) && !none) {
+    if (none) {
+        err = ERR_OK;
+    } else if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {
+        err = served_restart(&talk, before, why);
+        client_hang_up(talk.client);
+    } else if (!err_failed(err)) {
         err = local_daemon_end(&talk, &pid, why);
     }
     err = err_failed(err) ? err : talk_start(&talk, why);
@@ -142,7 +152,8 @@ const struct command command_restart = {
     .about =
         "Without AGENT, the daemon of the data directory ends and this program starts it, as\n"
         "after an upgrade. Nothing is lost: commands go on meanwhile, the rest resumes. One\n"
-        "that was started by 'drover serve' is restarted where that was.\n"
+        "that was started by 'drover serve' is restarted where that was, and by systemd if the\n"
+        "user unit drover.service is enabled.\n"
         "\n"
         "An AGENT that has not ended begins again; what it did so far is thrown away. 'drover\n"
         "show RUN' tells the agents of a run. One that has ended is run again by 'drover run\n"

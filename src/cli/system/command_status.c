@@ -32,32 +32,27 @@ static void daemon_print(const struct invocation *invocation, const json_t *daem
            run_span(up_ms > 0 ? up_ms : 0).text, by[0] != '\0' ? by : "drover serve");
 }
 
-/* Keys of the environment are those of the process that started the daemon. */
-static void provider_print(const json_t *provider, const char *on_demand) {
-    const char *origin = talk_text(provider, "origin");
-    const bool found = strcmp(origin, "set") != 0 && origin[0] != '\0';
+static void provider_print(const json_t *provider) {
+    const char *from = talk_text(provider, "key_from");
     printf("%s", talk_text(provider, "name"));
-    if (strcmp(origin, "built in") == 0) {
+    if (strcmp(talk_text(provider, "origin"), "built in") == 0) {
         return;
     }
-    if (!json_is_true(json_object_get(provider, "key_set"))) {
+    if (from[0] == '\0') {
         printf(" (no key)");
-    } else if (found && on_demand[0] != '\0') {
-        printf(" (%s of the environment of %s)", origin, on_demand);
-    } else if (found) {
-        printf(" (%s of the daemon's environment)", origin);
+    } else if (strncmp(from, "key ", 4) == 0) {
+        printf(" (%s)", from);
     } else {
-        printf(" (key set)");
+        printf(" (key from the %s)", from);
     }
 }
 
-static void providers_print(const json_t *providers, const json_t *daemon) {
-    const char *on_demand = talk_text(daemon, "on_demand");
+static void providers_print(const json_t *providers) {
     const size_t count = json_array_size(providers);
     printf("models    %s", count == 0 ? "no provider; 'drover provider add' adds one" : "");
     for (size_t i = 0; i < count; i++) {
         fputs(i > 0 ? "\n          " : "", stdout);
-        provider_print(json_array_get(providers, i), on_demand);
+        provider_print(json_array_get(providers, i));
     }
     putchar('\n');
 }
@@ -119,7 +114,7 @@ static void status_print(const struct invocation *invocation, const struct talk 
     if (json_is_true(json_object_get(daemon, "held"))) {
         puts("hold      nothing starts before 'drover release', which first shows what would");
     }
-    providers_print(answers[PART_PROVIDERS], daemon);
+    providers_print(answers[PART_PROVIDERS]);
     waiting_print(answers[PART_APPROVALS], answers[PART_STALLED]);
     usage_print(answers[PART_USAGE]);
     runs_print(invocation, answers[PART_RUNS]);
@@ -183,6 +178,7 @@ const struct command command_status = {
     COMMAND(NULL, "status", NULL, "Show the daemon, what runs, and what waits for you."),
     HELP(DAEMON, "drover status\n"),
     .talks = true,
+    .asks_models = true,
     .starts_none = true,
     .about = "Exit code: 0 when a daemon is there, 9 when there is none. None is started.\n",
     .run = status_run,

@@ -168,6 +168,7 @@ const struct command command_ask = {
                  "drover ask --session last \"And its tests?\"\n"),
     .flags = ask_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"

@@ -324,6 +324,7 @@ const struct command command_chat = {
                  "drover chat --continue\n"),
     .flags = chat_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "Answers, follow-ups and questions appear above the line that you type. Enter sends it;\n"
         "while an answer runs the message is queued. \\ and Enter continues the line. A question\n"

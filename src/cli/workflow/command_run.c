@@ -71,6 +71,7 @@ const struct command command_run = {
                     "drover run --resume last\n"),
     .flags = workflow_request_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a path.\n"
         "Anything else is the name of a workflow: see 'drover workflow ls'. Without one, --resume\n"

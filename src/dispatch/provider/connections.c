@@ -341,6 +341,14 @@ const struct model_connection *connections_found(const struct connections *conne
     return NULL;
 }
 
+const char *connections_environment(const struct connections *connections) {
+    return connections->options.environment;
+}
+
+const char *connections_salt(const struct connections *connections) {
+    return connections->options.salt;
+}
+
 bool connections_key_lost(const struct connections *connections, struct bytes file) {
     for (size_t i = 0; i < connections->lost_count; i++) {
         if (bytes_is(file, connections->lost[i])) {

@@ -39,6 +39,8 @@ struct connections_options {
     const char *data_dir;
     const char *model; /* The daemon's option; NULL: none. */
     struct discover_from from;
+    const char *environment; /* Name of that environment: "environment of the daemon". */
+    const char *salt;        /* Salt of hashes of keys that clients compare; NULL: none are. */
     void *ctx;
     void (*failed)(void *ctx, const char *name, const struct why *why);
     /* The connection is used, and something of it is not as it should be. May be NULL. */
@@ -73,6 +75,9 @@ void connections_set(struct connections *connections, const struct settings *set
  * is none. */
 const struct model_connection *connections_found(const struct connections *connections,
                                                  struct bytes name);
+/* Name of the environment of keys that were found, and the salt of their hashes: the options. */
+const char *connections_environment(const struct connections *connections);
+const char *connections_salt(const struct connections *connections);
 /* Whether the file is not here though a row named it at the start. Any thread, after the load. */
 MUST_CHECK bool connections_key_lost(const struct connections *connections, struct bytes file);
 

@@ -606,6 +606,7 @@ static void launch_begin(struct talk_work *work, struct workflow_launch **ret_la
     start->owner = launch->owner;
     spec->model = launch->model;
     spec->project = launch->project;
+    spec->programs = work->path[0] != '\0' ? work->path : NULL;
     spec->notify = launch->notify;
     spec->settings = launch->settings;
     spec->confined = true;

@@ -43,7 +43,8 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
                                      .model = step->model,
                                      .root = talk->root,
                                      .instructions = talk->instructions,
-                                     .settings = talk->settings};
+                                     .settings = talk->settings,
+                                     .path = talk->path};
     const struct session_key key = {.owner = step->place.owner,
                                     .session = bytes_of(talk->session.text)};
     const struct session_change away = {.key = key, .archive = SESSION_ARCHIVE};

@@ -379,7 +379,9 @@ CREATE TABLE sessions (
     turn_last @int@ NOT NULL DEFAULT 0,
     -- Number of the last event of the project's stream that the removal of the session has looked
     -- at.
-    purged_seq @int@ NOT NULL DEFAULT 0
+    purged_seq @int@ NOT NULL DEFAULT 0,
+    -- PATH of the terminal that the last message came from; empty: that of the daemon.
+    path TEXT NOT NULL DEFAULT ''
 ) @strict@;
 -- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
 CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
