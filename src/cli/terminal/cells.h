@@ -14,5 +14,8 @@
 int cells_of(struct bytes text);
 /* Adds the text, cut with "…" where it takes more than `cells`; says how many it took. */
 int cells_add(struct text *text, struct bytes from, int cells);
+/* Takes the first line off *io_rest: the longest beginning that takes at most `cells`, up to a
+ * blank where there is one; at least a character. */
+struct bytes cells_line_take(struct bytes *io_rest, int cells);
 
 #endif
