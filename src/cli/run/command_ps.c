@@ -399,10 +399,13 @@ const struct command command_ps = {
                "drover ps --all --since 12h\n"),
     .flags = ps_flags,
     .talks = true,
-    .about =
-        "Without --limit, all runs that live are listed; with --all or --state, the newest 50.\n"
-        "With --watch and --state in a pipe, a line is added for each run that comes into one of\n"
-        "these states.\n",
+    .about = "On a terminal, runs are drawn as a tree: agents below their workflow, commands\n"
+             "below their turn. Questions come first, with the command that answers them. In a\n"
+             "pipe, each run is a line.\n"
+             "\n"
+             "Without --limit, all unfinished runs are listed; with --all or --state, the\n"
+             "newest 50. With --watch and --state in a pipe, a line is printed each time a run\n"
+             "enters one of these states.\n",
     .run = list_run,
 };
 

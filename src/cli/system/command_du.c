@@ -175,9 +175,8 @@ const struct command command_du = {
     .flags = du_flags,
     .talks = true,
     .starts_none = true,
-    .about =
-        "The directory of --data is read on this machine; labels and states of runs come from\n"
-        "the daemon, where one runs. Working trees of agents lie in .drover/worktrees of their\n"
-        "project, and are not counted.\n",
+    .about = "Reads the data directory on this machine. Labels and states of runs come from\n"
+             "the daemon, if one is running. Working trees of agents (.drover/worktrees of\n"
+             "their project) are not counted.\n",
     .run = du_run,
 };

@@ -223,6 +223,6 @@ const struct command command_status = {
     HELP(DAEMON, "drover status\n"),
     .talks = true,
     .starts_none = true,
-    .about = "Exit code: 0 when a daemon is there, 9 when there is none. None is started.\n",
+    .about = "Exit code: 0 if a daemon is running, 9 if not. This command starts none.\n",
     .run = status_run,
 };
