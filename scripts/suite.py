@@ -162,6 +162,10 @@ def meson_tests(name, folder, *, tests, processes=2, every_point=False):
     return stage
 
 
+def tmux_setup(stage):
+    run(["./scripts/setup", "screens"], {}, 600, check=True)
+
+
 def opted_in(word, rooms, every, turn):
     """The files whose second comment line onwards says `// runs-with: ... word`."""
     found = []
@@ -255,6 +259,8 @@ def all_stages(every_kill, turn, seed):
         meson_tests("unit of threads, TSan", "build/tsan", tests=threads),
         node_tests("integration, valgrind", "valgrind", "build/drover-valgrind", **taken,
                    before=valgrind_program),
+        node_tests("screens on tmux", "screens", "build/drover", **taken, rooms="screens",
+                   before=tmux_setup) if every_kill else None,
         simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),

@@ -17,7 +17,8 @@
 
 /* Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused (permission), 5 conflict,
  * 6 data directory or schema busy, 7 storage full or read-only, 8 storage lost (outcome of a commit
- * unknown, see ARCHITECTURE.md), 9 daemon not reachable, 10 newer schema, 11 interrupted. */
+ * unknown, see ARCHITECTURE.md), 9 daemon not reachable, 10 newer schema, 130 interrupted: what a
+ * shell reports of a program that SIGINT ended. */
 #define ERR_TABLE(X)                                                                               \
     X(NONE, "ok", 200, 0, "Success")                                                               \
     X(INTERNAL, "internal", 500, 1, "Internal error")                                              \
@@ -100,7 +101,7 @@
     X(NEWER_SCHEMA, "newer_schema", 500, 10, "The database was written by a newer drover")         \
     X(OTHER_SCHEMA, "other_schema", 500, 10, "The database was made by an unreleased build")       \
     X(UNREACHABLE, "unreachable", 503, 9, "The daemon cannot be reached")                          \
-    X(INTERRUPTED, "interrupted", 503, 11, "Interrupted")
+    X(INTERRUPTED, "interrupted", 503, 130, "Interrupted")
 
 enum err_code {
 #define X(code, name, status, exit_code, title) ERR_##code,

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -267,5 +268,46 @@ bool address_allowed(const struct address_list *list, const struct address *addr
             return true;
         }
     }
+    return false;
+}
+
+bool address_url_allowed(const struct address_list *list, const char *url,
+                         struct address_refused *ret_refused) {
+    bool secure = strncmp(url, "https://", 8) == 0;
+    const char *at = url + (secure ? 8 : strlen("http://"));
+    if (!secure && strncmp(url, "http://", 7) != 0) {
+        return true;
+    }
+    int64_t port = secure ? 443 : 80;
+    char host[INET6_ADDRSTRLEN + 16];
+    bool brackets = at[0] == '[';
+    at += brackets;
+    size_t len = strcspn(at, brackets ? "]" : ":/?#"), colon = len + brackets;
+    if (len >= sizeof host || (brackets && at[len] == '\0')) {
+        return true; /* No address is that long. */
+    }
+    memcpy(host, at, len);
+    host[len] = '\0';
+    if (at[colon] == ':') {
+        struct bytes digits = {at + colon + 1, strcspn(at + colon + 1, "/?#")};
+        if (digits.len > 0 && !number_parse(digits, (struct number_bounds){1, UINT16_MAX}, &port)) {
+            return true;
+        }
+    }
+    struct bytes name = {host, host_len(host)};
+    bool local = bytes_equal_nocase(name, BYTES("localhost"));
+    struct address address, other;
+    if (!address_parse(local ? "127.0.0.1" : host, (uint16_t)port, &address) ||
+        address_allowed(list, &address, host)) {
+        return true;
+    }
+    /* A name may lead to either loopback address. */
+    if (local && address_parse("::1", (uint16_t)port, &other) &&
+        address_allowed(list, &other, host)) {
+        return true;
+    }
+    (void)snprintf(ret_refused->where, sizeof ret_refused->where, "%s%s%s:%lld",
+                   brackets ? "[" : "", host, brackets ? "]" : "", (long long)port); /* Fits. */
+    ret_refused->kind = address_judge(&address);
     return false;
 }

@@ -59,4 +59,13 @@ void address_list_free(struct address_list *list); /* NULL is allowed. */
 MUST_CHECK bool address_allowed(const struct address_list *list, const struct address *address,
                                 const char *host);
 
+/* The same of a URL, as far as its text says: its host is an address, or localhost. A name that
+ * must be resolved is allowed here and judged when it is; so is what is no http(s) URL. */
+struct address_refused {
+    char where[80]; /* "127.0.0.1:8080", as a list names it. */
+    enum address_kind kind;
+};
+MUST_CHECK bool address_url_allowed(const struct address_list *list, const char *url,
+                                    struct address_refused *ret_refused);
+
 #endif

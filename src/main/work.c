@@ -265,6 +265,7 @@ static void dispatch_begin(struct work *work) {
                                     .data_dir = work->processes.data_dir,
                                     .cgroups = work->processes.cgroups,
                                     .hide = (const char *const *)work->hidden,
+                                    .webhook_allow = work->allow,
                                     .sandbox_lack = sandbox_lack(serve),
                                     .bounds = bounds_of(work),
                                     .environment = (const char *const *)environ,

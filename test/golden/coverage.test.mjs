@@ -115,10 +115,14 @@ test("each event is told in some stream, and no other one", () => {
 const NOT_RUN = {
   serve: "it stays; every daemon here is one",
   demo: "it plays by the clock: integration/demo.test.mjs",
+  "service install": "a stand-in for systemctl plays its part: integration/install.test.mjs",
+  "service rm": "the same",
+  "service status": "the same",
   "host rm": "it takes a second host on PostgreSQL",
   "job abandon": "it takes a second host on PostgreSQL",
 };
 const WITHOUT_JSON = {
+  chat: "the split of its deltas varies: integration/chat.test.mjs",
   completion: "it prints a script",
   help: "it prints the help",
   restore: "its output is the one of backup",

@@ -13,8 +13,6 @@ const ESTIMATED = new Set(
   `fresh cache_read cache_write output reasoning context_used tokens cache_hit_rate`.split(" "),
 );
 const ID = /\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}\b/g;
-/** The beginning of one, as people type it. */
-const SHORT_ID = /\b([a-z]{3})_01[0-9a-hjkmnp-tv-z]{2,23}\b/g;
 /** A data directory on its machine: where a host is. */
 const PLACE = /\b[0-9a-f]{32}\/\d+\/[0-9a-f]{16}\b/g;
 const SECRET = /\bdrv_[0-9a-f]{64}\b/g;
@@ -62,7 +60,6 @@ export class Names {
       .replace(SECRET, "<secret>")
       .replace(PLACE, "<place>")
       .replace(ID, (id, kind) => this.#id(id, kind))
-      .replace(SHORT_ID, "<short $1>")
       .replace(MILLISECONDS, "<ms>")
       .replace(/(duration_ms\\?":)\d+/g, "$1<n>")
       .replace(/\b20[23]\d-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?Z?/g, "<time>")

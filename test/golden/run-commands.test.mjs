@@ -87,6 +87,18 @@ log("one was found");
 return { found, args };
 `;
 
+golden("remedies", async (record) => {
+  const daemon = await record.daemon();
+  const cli = (...args) => record.cli(daemon, args);
+  await cli("job", "run", "make && echo ok");
+  await cli("job", "run", "--json", "make && echo ok");
+  await cli("job", "run", "--env", "PATH=/none", "make");
+  await cli("job", "run", "./make");
+  await cli("job", "run", "--notify", "http://127.0.0.1:8080/ended", "true");
+  await cli("job", "run", "--notify", "http://localhost/ended", "true");
+  await cli("job", "rm", "run_x", "run_y");
+});
+
 golden("workflow-commands", async (record) => {
   const daemon = await record.daemon();
   const cli = (...args) => record.cli(daemon, args);

@@ -33,7 +33,6 @@ golden("ask", async (record) => {
   await record.cli(daemon, ["chat", "--no-root"], {
     input: "say: One.\nsay: Two.\n/help\n/nonsense\n",
   });
-  await record.cli(daemon, ["chat", "--no-root", "--json"], { input: "say: One.\n" });
   await record.cli(daemon, ["chat", "--session", "none"], { input: "say: One.\n" });
 });
 

@@ -49,7 +49,9 @@ golden("system", async (record) => {
   await ask("GET", `damage/folders?names=run_${"0".repeat(26)}.1`);
   const labelled = await record.ok(daemon, "POST", "jobs", { shell: "true", label: "named" });
   await record.until(daemon, `run:${labelled.id}`, "run_finished");
-  await ask("GET", `names?kind=job&q=${labelled.id.slice(0, 20)}`);
+  const prefix = labelled.id.slice(0, 20);
+  record.names.add(`q=${prefix}`, "q=<prefix>");
+  await ask("GET", `names?kind=job&q=${prefix}`);
   await ask("GET", "names?kind=run&q=named");
   await ask("GET", "names?kind=run&q=unnamed");
   await ask("GET", "names?kind=thing");
@@ -166,7 +168,9 @@ golden("daemon-commands", async (record) => {
   const port = String(daemon.port);
   record.names.add(`port ${port}`, "port <port>");
   record.names.add(`127.0.0.1:${port}`, "127.0.0.1:<port>");
-  await cli("serve", "--data", other, "--listen", `127.0.0.1:${port}`);
+  // On PostgreSQL a second daemon would stand by before it listens.
+  const alone = { env: { DROVER_DATABASE: undefined } };
+  await record.cli(daemon, ["serve", "--data", other, "--listen", `127.0.0.1:${port}`], alone);
   await cli("shutdown", "--url", daemon.url);
   await cli("stop");
   await cli("stop", running.id, "--all");

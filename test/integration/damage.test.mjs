@@ -235,7 +235,7 @@ test("what a list shows as damaged is shown alone, too", async (t) => {
   listener.close();
   const words = ["state", "kind", "gate", "cause", "stop", "spec"];
   const jobs = [];
-  const notify = [{ webhook: "http://127.0.0.1:9/" }];
+  const notify = [{ webhook: "http://127.1:9/" }];
   for (const label of words) {
     const answer = await turns.ask("POST", "/jobs", { argv: ["true"], label, notify });
     assert.equal(answer.status, 201, answer.text);
@@ -243,7 +243,7 @@ test("what a list shows as damaged is shown alone, too", async (t) => {
   }
   for (const run of jobs) await turns.jobEnd(run);
   const { run: flow } = await flows.run({ script: whole('return await agent("tokens: 3");') });
-  const base_url = "http://127.0.0.1:9/v1";
+  const base_url = "http://127.1:9/v1";
   for (const [method, target, body] of [
     ["POST", "/providers", { name: "far", kind: "openai", base_url }],
     ["POST", "/memory", { topic: "herd", title: "dogs", content: "three", tags: ["a"] }],
@@ -373,7 +373,7 @@ test("a workflow whose spec is damaged fails with a cause", async (t) => {
 
 /** Runs that owe somebody a notice. */
 const owing = async (turns) => (await turns.get("/inbox")).items.map(({ run }) => run);
-const NOTIFY = [{ webhook: "http://127.0.0.1:9/" }];
+const NOTIFY = [{ webhook: "http://127.1:9/" }];
 
 test("a job whose end is refused ends alone, its key is free and a notice is owed", async (t) => {
   const turns = await Turns.open(t);

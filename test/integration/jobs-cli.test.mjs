@@ -11,6 +11,11 @@ import { onTerminal, show, start } from "./jobs-cli.mjs";
 import { bin, Random, scratch } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 
+const codeAndWords = async (command) => {
+  const { code, stderr } = await command.ended;
+  return [code, stderr];
+};
+
 test("run follows stdout and stderr apart, and ends with the command's exit code", async (t) => {
   const daemon = await start(t);
   const end = await job(t, daemon, ["--", "sh", "-c", "echo out; echo err >&2; exit 3"]);
@@ -43,7 +48,9 @@ test("each end has its exit code", async (t) => {
   for (const [args, code, says] of [
     [["sh", "-c", "kill -9 $$"], 137, /failed \(signal 9\)/],
     [["--timeout", "300ms", "sleep", "1000"], 124, /timed_out \(deadline\)/],
-    [["/does/not/exist"], 127, /failed \(not_started\)/],
+    [["/does/not/exist"], 127, /no program '\/does\/not\/exist', or not the interpreter/],
+    [["no-such-program"], 127, /no program 'no-such-program' in the daemon's PATH: \//],
+    [["true && true"], 127, /drover job run --shell "true && true"/],
     [["--cwd", "/does/not/exist", "true"], 126, /failed \(not_started\)/],
     [["/etc/passwd"], 126, /failed \(not_started\)/],
   ]) {
@@ -133,8 +140,8 @@ test("Ctrl-C detaches and says how to come back; attach shows it all", async (t)
   await following.seen("one");
   following.child.kill("SIGINT");
   const left = await following.ended;
-  assert.equal(left.code, 11);
-  const [, id] = /'drover attach (run_\w+)' comes back/.exec(left.stderr);
+  assert.equal(left.code, 0);
+  const [, id] = /'drover attach (run_\w+)' follows it again/.exec(left.stderr);
   assert.equal((await show(daemon, id)).state, "running");
 
   const attached = begin(t, daemon, ["attach", id]);
@@ -242,6 +249,51 @@ test("ls, ps, wait, stop and rm know each other's runs", async (t) => {
   }
 });
 
+test("Ctrl-C is 0 where it leaves a log, and 130 where it interrupts a wait", async (t) => {
+  const daemon = await start(t);
+  const id = await detach(daemon, ["sh", "-c", "echo on; sleep 1000"]);
+  const follower = begin(t, daemon, ["job", "logs", "-f", id]);
+  await follower.seen("on");
+  follower.child.kill("SIGINT");
+  assert.deepEqual(await codeAndWords(follower), [0, ""]);
+
+  // A server that accepts and stays silent: the submit, the wait and the stop are all open.
+  const asked = [];
+  const server = http.createServer((request) => asked.shift()?.(request.url));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => (server.closeAllConnections(), server.close()));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const words = [["job run", "true"], ["job wait", id], ["stop", id], ["inbox ls"]];
+  for (const [name, ...operands] of words) {
+    const arrived = new Promise((resolve) => asked.push(resolve));
+    const command = begin(t, daemon, [...name.split(" "), "--url", url, ...operands]);
+    await arrived;
+    command.child.kill("SIGINT");
+    const end = await command.ended;
+    assert.deepEqual([end.code, end.signal], [130, null], name);
+    assert.match(end.stderr, /\(interrupted\)\n$/, name);
+  }
+});
+
+test("wait waits for a daemon that is away when it begins", async (t) => {
+  const daemon = await start(t);
+  const id = await detach(daemon, ["sh", "-c", "exit 7"]);
+  await daemon.kill();
+  const waiting = begin(t, daemon, ["job", "wait", id]);
+  await waiting.seen("trying again");
+  await daemon.start();
+  assert.equal((await waiting.ended).code, 7);
+});
+
+test("rm removes all that it can, and names what it cannot", async (t) => {
+  const daemon = await start(t);
+  const ids = [await detach(daemon, ["true"]), await detach(daemon, ["true"])];
+  for (const id of ids) await daemon.cli(["job", "wait", id]);
+  const end = await daemon.cli(["job", "rm", ids[0], "run_x", ids[1]]);
+  assert.deepEqual([end.code, end.stdout], [3, ids.map((id) => `${id} is removed\n`).join("")]);
+  assert.match(end.stderr, /^drover: run_x: .*\(not_found\)\n$/);
+});
+
 test("ps --watch adds a line for each change in a pipe, and misses no short run", async (t) => {
   const daemon = await start(t);
   const first = await detach(daemon, ["--", "sleep", "1000"]);
@@ -259,7 +311,7 @@ test("ps --watch adds a line for each change in a pipe, and misses no short run"
   for (const { child, ended } of [watch, lines]) {
     child.kill("SIGINT");
     const end = await ended;
-    assert.deepEqual([end.code, end.stderr], [11, ""]);
+    assert.deepEqual([end.code, end.stderr], [0, ""]);
     const rows = end.stdout.split("\n").filter((line) => line.includes(short[0]));
     const over = rows.filter((line) => line.includes("succeeded"));
     assert.equal(over.length, 1, "each end is told once");
@@ -452,7 +504,7 @@ test("the inbox lists what is not delivered, tries again, and gives up on demand
 
 test("without a daemon each of them says so at once", async (t) => {
   const data = scratch(t);
-  for (const line of ["ps", "job run true", "job wait run_x", "release", "inbox ls"]) {
+  for (const line of ["ps", "job run true", "show run_x", "release", "inbox ls"]) {
     const end = await begin(t, { data }, line.split(" ")).ended;
     assert.equal(end.code, 9, `${line}: ${end.stderr}`);
     assert.match(end.stderr, /no daemon serves/);

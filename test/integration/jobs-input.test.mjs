@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { begin, detach, job, onTerminal, show, start } from "./jobs-cli.mjs";
-import { scratch } from "./lib.mjs";
+import { begin, detach, job, jsonLines, onTerminal, show, start } from "./jobs-cli.mjs";
+import { bin, scratch } from "./lib.mjs";
 import { openSse } from "./sse.mjs";
 
 const loopback = { args: ["--insecure-loopback"] };
@@ -165,6 +165,23 @@ test("run streams its input, of any size and kind, and so does attach --stdin", 
   assert.match(folder.stderr, /--stdin: \/tmp: Is a directory/);
 });
 
+test("a reader that leaves ends the command quietly, and the input of its job", async (t) => {
+  const daemon = await start(t, loopback);
+  const line = "drover job run --stdin - -- sh -c 'echo first; cat'";
+  // The input stays open: without its end the job would wait for ever.
+  const piped = ["bash", "-c", `${line} | head -1; exit "\${PIPESTATUS[0]}"`];
+  const env = { PATH: `${path.dirname(bin)}:${process.env.PATH}` };
+  const end = await begin(t, daemon, [], { words: piped, env, typed: true }).ended;
+  assert.deepEqual([end.code, end.stdout, end.stderr], [141, "first\n", ""]);
+  const [{ id }] = await jsonLines(daemon, "ps", "--all");
+  assert.equal((await daemon.cli(["job", "wait", id])).code, 0);
+
+  const taken = await job(t, daemon, ["--stdin", "-", "head", "-n", "1"], {
+    input: "y\n".repeat(500_000),
+  });
+  assert.deepEqual([taken.code, taken.stdout], [0, "y\n"], taken.stderr);
+});
+
 test("attach reads only, unless --stdin is given", async (t) => {
   const daemon = await start(t, loopback);
   const id = await submit(daemon, { argv: ["cat"], stdin_open: true });
@@ -189,7 +206,7 @@ test("keys reach a job with a terminal, sizes too, and Ctrl-] leaves it", async 
   await first.seen("was-typed"); // and what came of them.
   first.child.stdin.write("\x1d");
   const left = await first.ended;
-  assert.equal(left.code, 11);
+  assert.equal(left.code, 0);
   assert.match(left.stdout, /detached; run_.* goes on.*drover attach run_/s);
   assert.equal((await show(daemon, id)).state, "running");
 

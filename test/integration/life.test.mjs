@@ -85,7 +85,7 @@ test("the second signal ends at once", async (t) => {
   daemon.child.kill("SIGTERM");
   await stopping;
   daemon.child.kill("SIGINT");
-  assert.deepEqual(await daemon.exited, { code: 11, signal: null });
+  assert.deepEqual(await daemon.exited, { code: 130, signal: null });
 });
 
 test("a data directory has one daemon: the second ends with exit code 6", async (t) => {

@@ -12,6 +12,9 @@ import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 const FIELDS = ["session", "run", "state", "cause", "text", "usage"];
 const MODEL = ["--model", "scripted/demo"];
 
+/** What a terminal was sent, without colours and movements of the cursor. */
+const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
+
 test("ask prints the answer alone, and exits with 0", async (t) => {
   const turns = await Turns.open(t);
   const text = script("think: hidden", say("forty-two"));
@@ -90,7 +93,7 @@ test("a chat retries, lists what waits and tells what it took", async (t) => {
   const { code, stdout, stderr } = await turns.daemon.cli(args, { input: `${input}\n` });
   assert.equal(code, 0, stderr);
   const lines = stdout.trim().split("\n");
-  assert.deepEqual(lines.slice(0, 2), ["[there is no answer yet]", "[nothing waits]"]);
+  assert.deepEqual(lines.slice(0, 2), ["[there is no answer yet]", "[no message is queued]"]);
   assert.equal(lines[2], lines[3]); // The answer, and the other variant of it.
   assert.match(lines[4], /^\[2 calls; \d+ tokens read, \d+ written; cost \S+; \d+ of 200000 /);
   const fresh = /ses_\w+/.exec(lines.at(-1))[0];
@@ -123,7 +126,7 @@ test("a chat says its last message again, and is cleared", async (t) => {
   assert.deepEqual([usage, two], ["[what should it say? /edit TEXT]", "two"]);
   assert.equal(empty, "[the session is empty]");
   assert.deepEqual(await turns.messages(listener.session), []);
-  const kept = await turns.messages(/^\[what was, is in (ses_\w+)\]$/.exec(fork)[1]);
+  const kept = await turns.messages(/^\[the old version is in (ses_\w+)\]$/.exec(fork)[1]);
   assert.deepEqual(kept.map(textOf), [say("one"), "one"]);
   const again = await turns.daemon.cli(["session", "clear", listener.session]);
   assert.deepEqual([again.code, again.stdout], [0, `${listener.session} is empty\n`]);
@@ -146,15 +149,15 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   writeFileSync(path.join(turns.root, "say"), input);
   const line = `ask ${MODEL.join(" ")} --root ${turns.root} "$(cat ${turns.root}/say)"`;
   const asked = onTerminal(t, turns.daemon, line, { typed: true });
-  for (const tool of ["write_file", "run_command"]) {
-    await asked.when((all) => new RegExp(`May it call ${tool}[^]*and why: $`).test(all));
+  for (const question of ["May it call write_file", "May it run this command"]) {
+    await asked.when((all) => new RegExp(`${question}[^]*and why> $`).test(all));
     asked.child.stdin.write("y\n");
   }
   const { code, stdout } = await asked.ended;
   assert.equal(code, 0, stdout);
-  const shown = stdout.replaceAll("\r", "");
+  const shown = plain(stdout);
   assert.match(shown, /May it call write_file on b\?\n[^]*\+new line\n/);
-  assert.match(shown, /May it call run_command\?\n {2}args: one two\n {2}command: echo\n/);
+  assert.match(shown, /May it run this command\? \(run_command\)\n {2}echo one two\n/);
 });
 
 test("who comes back to a chat sees what was said, and answers what waits", async (t) => {
@@ -169,16 +172,15 @@ test("who comes back to a chat sees what was said, and answers what waits", asyn
   assert.match(piped.stderr, /^\[a turn waits for an answer; 'drover approve' lists/);
   const line = `chat -s ${listener.session}`;
   const chat = onTerminal(t, turns.daemon, line, { typed: true });
-  await chat.when((all) => /May it call write_file[^]*and why: $/.test(all));
-  chat.child.stdin.write("y\n");
+  await chat.when((all) => /May it call write_file[^]*a \(always\)> /.test(plain(all)));
+  chat.child.stdin.write("y\r");
   assert.equal((await listener.ended(run)).state, "succeeded");
-  await chat.when((all) => all.split("\x1b[?2004h").length === 2); // It reads a line.
+  await chat.when((all) => /it is written\n/.test(plain(all)));
   chat.child.stdin.write("\u0004");
   const { code, stdout } = await chat.ended;
   assert.equal(code, 0, stdout);
-  const shown = stdout.replaceAll("\r", "");
-  const before = /> say: an old answer\nan old answer\n> call: [^]*written\n\[a turn goes on\]\n/;
-  assert.match(shown, before);
+  const before = /> say: an old answer\nan old answer\n\n> call: [^]*• write_file b\n {2}… waits/;
+  assert.match(plain(stdout), before);
 });
 
 test("ask says what it waits for; approve lists it, answers it, and ask goes on", async (t) => {

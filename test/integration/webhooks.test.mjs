@@ -261,7 +261,26 @@ test("a stop in the middle of a delivery loses nothing", async (t) => {
 test("a private address is refused unless it is listed", async (t) => {
   const daemon = await daemonFor(t, quick).start();
   const hook = await receiver(t, say(200));
-  await submit(daemon, hook.url);
+  const local = `127.0.0.1:${hook.port}`;
+  // What the URL says is refused at once, by all who take one.
+  for (const target of ["jobs", "workflows"]) {
+    for (const host of [local, `localhost:${hook.port}`, "10.1.2.3", "[::1]:99"]) {
+      const body = { notify: [{ webhook: `http://${host}/hook` }] };
+      const more = target === "jobs" ? { argv: ["true"] } : { script: "return 1" };
+      const answer = await daemon.request("POST", `/api/v1/${target}`, {
+        body: { ...more, ...body },
+        local: true,
+      });
+      assert.deepEqual([answer.status, answer.json.code], [400, "bad_field"], host);
+      assert.match(answer.json.detail, /^notify\[0\]: .* --webhook-allow \S+ to allow that$/);
+    }
+  }
+  const words = ["job", "run", "--notify", `http://${local}/`, "true"];
+  const told = await daemon.cli(words);
+  assert.deepEqual([told.code, told.stdout], [2, ""]);
+  assert.match(told.stderr, new RegExp(`with --webhook-allow ${local} to allow that`));
+  // What is written so that only a resolver knows is refused by the socket.
+  await submit(daemon, hook.url.replace("127.0.0.1", "127.1"));
   const refused = await delivery(daemon, ({ failures }) => failures > 1);
   assert.equal(refused.cause, "the address is not allowed: 127.0.0.1 is a loopback address");
   assert.equal(hook.requests.length, 0);

@@ -180,6 +180,41 @@ static void a_list_allows_what_it_names_and_nothing_else(void **state) {
     }
 }
 
+static void a_url_is_judged_by_the_address_that_it_spells(void **state) {
+    (void)state;
+    static const struct {
+        const char *url, *list, *refused; /* `refused` NULL: it is allowed. */
+    } rows[] = {
+        {"http://127.0.0.1:8080/x", NULL, "127.0.0.1:8080"},
+        {"http://127.0.0.1:8080/x", "127.0.0.1:8080", NULL},
+        {"http://127.0.0.1/x", "127.0.0.1:8080", "127.0.0.1:80"},
+        {"https://10.1.2.3?x", NULL, "10.1.2.3:443"},
+        {"http://[::1]:99/", NULL, "[::1]:99"},
+        {"http://[::1]:99/", "::1", NULL},
+        {"http://LocalHost.:7/", NULL, "LocalHost.:7"},
+        {"http://localhost:7/", "localhost", NULL},
+        {"http://localhost:7/", "127.0.0.0/8", NULL},
+        {"http://localhost:7/", "::1", NULL},
+        {"http://8.8.8.8/", NULL, NULL},
+        {"http://a.name.that.is.longer.than.every.address.and.is.resolved.later/", NULL, NULL},
+        {"http://[::1", NULL, NULL},
+        {"http://127.0.0.1:", NULL, "127.0.0.1:80"},
+        {"http://127.0.0.1:99999/", NULL, NULL}, /* No port is that large; the delivery fails. */
+        {"http://", NULL, NULL},
+        {"", NULL, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct address_list *list = NULL;
+        struct address_refused refused = {.where = ""};
+        if (rows[i].list != NULL) {
+            assert_int_equal(address_list_parse(rows[i].list, &list, NULL).code, ERR_NONE);
+        }
+        assert_int_equal(address_url_allowed(list, rows[i].url, &refused), rows[i].refused == NULL);
+        assert_string_equal(refused.where, rows[i].refused == NULL ? "" : rows[i].refused);
+        address_list_free(list);
+    }
+}
+
 static void a_wrong_list_is_refused_and_the_entry_named(void **state) {
     (void)state;
     static const char *const wrong[] = {
@@ -223,6 +258,7 @@ int main(void) {
         cmocka_unit_test(each_address_is_judged_as_what_it_reaches),
         cmocka_unit_test(a_socket_s_address_is_taken_with_its_port),
         cmocka_unit_test(a_list_allows_what_it_names_and_nothing_else),
+        cmocka_unit_test(a_url_is_judged_by_the_address_that_it_spells),
         cmocka_unit_test(a_wrong_list_is_refused_and_the_entry_named),
         cmocka_unit_test(a_list_has_a_bound),
     };

@@ -1,4 +1,4 @@
-/* The queue of a Unix socket's listener, full. */
+/* The connections of a client: the queue of a listener, full; one that was closed between requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,17 +36,21 @@ static int connection_begin(const struct listener *listener) {
     return -1;
 }
 
-static void listener_fill(struct listener *listener) {
+static void listener_open(struct listener *listener, int flags) {
     char path[256];
     *listener = (struct listener){.address = {.sun_family = AF_UNIX}};
     (void)place_make(&listener->place);
     (void)place_file(&listener->place, "drover.sock", path);
     assert_true(strlen(path) < sizeof listener->address.sun_path);
     memcpy(listener->address.sun_path, path, strlen(path) + 1);
-    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     const struct sockaddr *address = (const struct sockaddr *)&listener->address;
     assert_int_equal(bind(listener->fd, address, sizeof listener->address), 0);
     assert_int_equal(listen(listener->fd, 1), 0);
+}
+
+static void listener_fill(struct listener *listener) {
+    listener_open(listener, 0 /* none */);
     for (int fd = connection_begin(listener); fd >= 0; fd = connection_begin(listener)) {
         assert_true(listener->count < QUEUE_MAX);
         listener->queued[listener->count++] = fd;
@@ -63,6 +67,41 @@ static void listener_accept(void *ctx) {
     int fd = accept(listener->fd, NULL /* who it is */, NULL);
     assert_true(fd >= 0);
     close(fd);
+}
+
+/* Runs while the client waits: answers one request, and closes without a word. */
+static void listener_answer(void *ctx) {
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    struct listener *listener = ctx;
+    int fd = accept(listener->fd, NULL /* who it is */, NULL);
+    if (fd >= 0) {
+        char request[512];
+        assert_true(recv(fd, request, sizeof request, 0) > 0);
+        assert_int_equal(send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL), sizeof answer - 1);
+        close(fd);
+        listener->count++;
+    }
+}
+
+static void a_request_takes_a_new_connection_after_the_kept_one_was_closed(void **state) {
+    (void)state;
+    struct listener listener;
+    listener_open(&listener, SOCK_NONBLOCK);
+    const struct client_tick tick = {.every_ms = 1, .run = listener_answer, .ctx = &listener};
+    const struct client_options options = {
+        .data = listener.place.path, .interrupt_fd = -1, .tick = &tick};
+    struct why why = {""};
+    struct client *client = NULL;
+    assert_int_equal(client_open(&options, &client, &why).code, ERR_NONE);
+    /* It has no key, so that it is never sent twice. */
+    const struct client_request request = {.method = "POST", .target = "/"};
+    for (size_t count = 1; count <= 3; count++) {
+        assert_int_equal(client_call(client, &request, NULL /* any answer */, &why).code, ERR_NONE);
+        assert_int_equal(listener.count, count);
+    }
+    client_close(client);
+    close(listener.fd);
+    place_remove(&listener.place);
 }
 
 static void a_full_queue_is_waited_for(void **state) {
@@ -86,6 +125,9 @@ static void a_full_queue_is_waited_for(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_full_queue_is_waited_for)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_queue_is_waited_for),
+        cmocka_unit_test(a_request_takes_a_new_connection_after_the_kept_one_was_closed),
+    };
     return cmocka_run_group_tests_name("client socket", tests, NULL /* no group fixture */, NULL);
 }

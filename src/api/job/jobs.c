@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/job/logs.h"
+#include "api/run/receivers.h"
 #include "base/base64.h"
 #include "base/json/json.h"
 #include "base/utf8.h"
@@ -47,6 +48,10 @@ static struct err submit_read(void *ctx) {
     const json_t *json = exchange_json(submit->request.op.exchange);
     struct job_spec spec = {0};
     struct err err = job_spec_read(json, &spec, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    err = receivers_check(submit->request.dispatch, spec.notify, why);
     if (err_failed(err)) {
         return err;
     }

@@ -8,6 +8,7 @@
  */
 #include "api/workflow/runs.h"
 
+#include "api/run/receivers.h"
 #include "api/run/runs.h"
 #include "api/session/sessions.h"
 #include "base/json/json.h"
@@ -48,6 +49,9 @@ static struct err spec_read(struct start_op *op, enum workflow_source source) {
     const json_t *json = exchange_json(op->request.op.exchange);
     flow_start_init(&op->start, api->flows);
     struct err err = workflow_spec_read(json == NULL ? empty : json, source, &op->start.spec, why);
+    if (!err_failed(err)) {
+        err = receivers_check(op->request.dispatch, op->start.spec.notify, why);
+    }
     return err_failed(err) ? err : settings_check(&op->start.spec, why);
 }
 

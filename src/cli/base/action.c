@@ -271,5 +271,31 @@ struct err action_do(struct invocation *invocation, const struct action *action)
 }
 
 struct err action_run(struct invocation *invocation) {
-    return action_do(invocation, invocation->args.command->action);
+    const struct command *command = invocation->args.command;
+    const struct args all = invocation->args;
+    const char *many = command->operands == NULL ? NULL : strstr(command->operands, "…");
+    struct err first = ERR_OK;
+    if (many == NULL || all.operand_count < 2) {
+        return action_do(invocation, command->action);
+    }
+    for (unsigned i = 0; i < all.operand_count && first.code != ERR_INTERRUPTED; i++) {
+        invocation->args.operands[0] = all.operands[i];
+        invocation->args.operand_count = 1;
+        struct err err = action_do(invocation, command->action);
+        if (err.code == ERR_UNREACHABLE) {
+            return err; /* The same for each that follows. */
+        }
+        if (err_failed(err)) {
+            struct why why = invocation->why;
+            (void)fflush(stdout); /* A failure shows again at the end. */
+            why_set(&invocation->why, "%.100s: %.200s", all.operands[i],
+                    why.text[0] != '\0' ? why.text : err_title(err.code));
+            cli_failure_print(invocation, err);
+            first = err_failed(first) ? first : err;
+        }
+        invocation->why.text[0] = '\0';
+    }
+    invocation->args = all;
+    invocation->told = err_failed(first);
+    return first;
 }

@@ -9,6 +9,8 @@
  * Promise    each "{}" in the request is an operand, the first one first, with its characters
  *            escaped. A first operand that cannot be an id, and a body that is too large, are
  *            refused before the daemon is asked.
+ *            A command whose operand is "ID…" sends the request for each of them; one that fails is
+ *            reported, the others follow, and the first failure is that of the command.
  *            With --json the answer is printed as one line, and each row of a list as one. A list
  *            of a command with --limit is read page by page (listing.h), any other by one request.
  * Ownership  tables are static.

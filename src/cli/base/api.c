@@ -82,9 +82,10 @@ struct err talk_start(struct talk *talk, struct why *why) {
                                     .pause = start_pause,
                                     .ctx = talk};
     struct err err = autostart_run(&start, &pid, why);
-    if (!err_failed(err) && pid != 0 && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "drover: started a daemon for %s (pid %d); 'drover shutdown' ends it\n",
-                data, pid);
+    /* A command that goes on with the next daemon may have drawn a picture on the terminal. */
+    bool first = talk->client == NULL || !client_was_connected(talk->client);
+    if (!err_failed(err) && pid != 0 && first && isatty(STDERR_FILENO) == 1) {
+        fprintf(stderr, "drover: started the daemon (pid %d); 'drover shutdown' ends it\n", pid);
     }
     return err;
 }

@@ -1,6 +1,9 @@
 /* cli.c: from argv to an exit code. */
 #include "cli/base/cli.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +18,18 @@ static const struct command *const commands[] = {
 #undef COMMAND_ROW
 };
 
-static void failure_print(const struct invocation *invocation, struct err err) {
+/* Whether stdout is a pipe or a socket that nobody reads any more. */
+static bool reader_left(void) {
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0 /* just a look */) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+void cli_broken_pipe(enum cli_broken_pipe what) {
+    const struct sigaction action = {.sa_handler = what == CLI_PIPE_ENDS ? SIG_DFL : SIG_IGN};
+    (void)sigaction(SIGPIPE, &action, NULL /* old */); /* Cannot fail. */
+}
+
+void cli_failure_print(const struct invocation *invocation, struct err err) {
     const char *detail = invocation->why.text;
     if (invocation->told) {
         return;
@@ -72,6 +86,7 @@ static struct err command_run_named(struct invocation *invocation, int argc) {
 int cli_main(int argc, const char *const *argv,
              struct err (*serve)(const struct serve_options *options, struct why *why)) {
     json_setup();
+    cli_broken_pipe(CLI_PIPE_ENDS); /* A parent may have ignored it. The daemon does so itself. */
     const char *const version[] = {argv[0], "version", NULL};
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         argv = version;
@@ -86,12 +101,20 @@ int cli_main(int argc, const char *const *argv,
         invocation.json = args_on(&invocation.args, "json");
         err = command_run_named(&invocation, argc);
     }
+    if (err.code == ERR_INTERRUPTED && invocation.follows) {
+        err = ERR_OK;
+        invocation.exit_code = 0;
+    }
+    if (err.os == EPIPE && reader_left()) {
+        cli_broken_pipe(CLI_PIPE_ENDS);
+        (void)raise(SIGPIPE); /* Quietly, with the code that shells know: 141. */
+    }
     if (fflush(stdout) != 0 && !err_failed(err)) {
         err = err_make(ERR_IO, "output");
         why_set(&invocation.why, "the output could not be written");
     }
     if (err_failed(err)) {
-        failure_print(&invocation, err);
+        cli_failure_print(&invocation, err);
     }
     names_done(&invocation.names);
     return err_failed(err) ? err_exit_code(err.code) : invocation.exit_code;

@@ -36,6 +36,7 @@ struct invocation {
     bool json;
     struct why why; /* Filled by a command that fails. */
     bool told;      /* The command printed its failure itself. */
+    bool follows;   /* Ctrl-C only leaves what goes on without this command: exit code 0. */
     int exit_code;  /* What a command that did not fail wants to end with. */
 };
 
@@ -43,6 +44,14 @@ struct invocation {
 void help_start(const struct command *const *commands, FILE *out);
 /* Help on the command, else on the group, else on all. */
 void help_print(const struct command *const *commands, const struct args *args, FILE *out);
+
+/* Says on stderr why a command failed, or a part of it, unless it did so itself. */
+void cli_failure_print(const struct invocation *invocation, struct err err);
+
+/* A write to a pipe that nobody reads ends the process by SIGPIPE, which is how a command begins;
+ * or it fails with EPIPE, for one that has something to do first. */
+enum cli_broken_pipe { CLI_PIPE_ENDS, CLI_PIPE_FAILS };
+void cli_broken_pipe(enum cli_broken_pipe what);
 
 /* `serve` is the daemon; it stands above this room. Returns the exit code. */
 int cli_main(int argc, const char *const *argv,

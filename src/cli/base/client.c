@@ -486,6 +486,13 @@ static bool is_one_line(const char *value) {
     return true;
 }
 
+/* The daemon has closed an idle connection: it was restarted, killed, or ended because it was idle.
+ * Nothing was sent over it yet, so that any request may take a new one. */
+static bool connection_is_stale(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 struct err client_ask(struct client *client, const struct client_request *request,
                       struct why *why) {
     llhttp_settings_init(&client->settings);
@@ -509,6 +516,9 @@ struct err client_ask(struct client *client, const struct client_request *reques
     request_write(client, request, &text);
     if (text_failed(&text)) {
         return err_make(ERR_OUT_OF_MEMORY, "client: request");
+    }
+    if (client->fd >= 0 && client->reused && connection_is_stale(client->fd)) {
+        fd_release(&client->fd);
     }
     if (client->fd < 0) {
         client->reused = false;

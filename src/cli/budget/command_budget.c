@@ -75,7 +75,7 @@ const struct command command_budget_show = {
 };
 
 const struct command command_budget_rm = {
-    COMMAND("budget", "rm", "SCOPE",
+    COMMAND("budget", "rm", "SCOPE…",
             "Remove a budget. Runs that were waiting for it become eligible."),
     HELP(BUDGETS, "drover budget rm project:web\n"),
     ACTION("DELETE /api/v1/budgets/{}", .done = "{scope} is removed"),

@@ -45,7 +45,8 @@ char *private_daemon_path(const struct private_daemon *daemon, const char *name)
 static void env_make(struct private_daemon *daemon, const struct config_env *from) {
     static const char *const taken[] = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"};
     static const char *const pinned[] = {"DROVER_MODEL=scripted/demo", "DROVER_HOLD_AFTER=0",
-                                         "OLLAMA_HOST=127.0.0.1:9", "LLAMACPP_HOST=127.0.0.1:9"};
+                                         "OLLAMA_HOST=127.0.0.1:9", "LLAMACPP_HOST=127.0.0.1:9",
+                                         "DROVER_NO_START=1"};
     size_t count = 0;
     for (size_t i = 0; i < COUNT_OF(taken); i++) {
         const char *value = from->get(from->ctx, taken[i]);

@@ -52,13 +52,13 @@ const struct command command_inbox_show = {
 };
 
 const struct command command_inbox_retry = {
-    COMMAND("inbox", "retry", "DELIVERY", "Retry a delivery now."),
+    COMMAND("inbox", "retry", "DELIVERY…", "Retry a delivery now."),
     HELP(RUNS, "drover inbox retry last\n"),
     ACTION("POST /api/v1/inbox/{}/retry", .done = "{id} is tried now"),
 };
 
 const struct command command_inbox_drop = {
-    COMMAND("inbox", "drop", "DELIVERY", "Drop a delivery. It is never tried again."),
+    COMMAND("inbox", "drop", "DELIVERY…", "Drop a delivery. It is never tried again."),
     HELP(RUNS, "drover inbox drop last\n"),
     ACTION("POST /api/v1/inbox/{}/drop", .done = "{id} is {state}"),
 };

@@ -60,6 +60,7 @@ static struct err stream_print(const struct log_follow_options *options, enum jo
 /* Attempt after attempt, until there will be none; with --attempt that one. */
 static struct err logs_follow(struct invocation *invocation, struct log_follow_options *options) {
     struct run_wait wait = {.id = options->run, .retry_ms = options->retry_ms};
+    invocation->follows = true;
     for (;;) {
         AUTO(json_release) json_t *run = NULL;
         struct err err = log_follow(options, &invocation->why);
@@ -67,7 +68,6 @@ static struct err logs_follow(struct invocation *invocation, struct log_follow_o
             wait.past_attempt = options->attempt;
             err = run_wait(options->talk, &wait, &run, &invocation->why);
         }
-        invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
         if (err_failed(err) || talk_int(run, "attempt") <= options->attempt) {
             return err;
         }

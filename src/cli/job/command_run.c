@@ -18,6 +18,7 @@
 #include "cli/job/input.h"
 #include "cli/job/request.h"
 #include "cli/job/watch.h"
+#include "cli/run/view.h"
 #include "cli/terminal/lines.h"
 #include "cli/terminal/raw_terminal.h"
 #include "engine/job/input.h"
@@ -154,7 +155,9 @@ static struct err job_detach(struct job_run *run, const char *id) {
             job_stop_broken(&run->talk, id);
         }
         if (err.code == ERR_INTERRUPTED) {
-            job_detached(invocation, id);
+            why_set(&invocation->why,
+                    "not all of the input was sent; %s waits for more: 'drover stop %s' ends it",
+                    id, id);
         }
         if (err_failed(err)) {
             return err;
@@ -168,11 +171,30 @@ static struct err job_detach(struct job_run *run, const char *id) {
     return ERR_OK;
 }
 
+/* A single word with blanks is a line that somebody quoted for a shell, unless there is such a
+ * file. A path is left to the daemon, whose files may be others. */
+static bool is_shell_line(const struct args *args) {
+    const char *word = args->rest_count == 1 ? args->rest[0] : "";
+    return !args_on(args, "shell") && word[0] != '/' && strpbrk(word, " \t\n") != NULL &&
+           access(word, F_OK) != 0;
+}
+
 static struct err job_run_run(struct invocation *invocation) {
     AUTO(job_run_done)
     struct job_run run = {
         .invocation = invocation, .talk = {.interrupt_fd = -1}, .input_fd = -1, .pour_fd = -1};
     AUTO(json_release) json_t *job = NULL;
+    if (is_shell_line(&invocation->args)) {
+        const char *line = invocation->args.rest[0];
+        struct err refusal = err_why(
+            &invocation->why, ERR_NOT_FOUND,
+            "there is no program '%.100s'; if that is a line for a shell: drover job run --shell "
+            "\"%.100s\"",
+            line, line);
+        cli_failure_print(invocation, refusal);
+        invocation->exit_code = RUN_EXIT_NOT_FOUND; /* As where the daemon finds none. */
+        return ERR_OK;
+    }
     struct err err = talk_open(&run.talk, invocation);
     err = err_failed(err) ? err : job_submit(&run, &job);
     if (err_failed(err)) {
@@ -195,11 +217,11 @@ const struct command command_job_run = {
              "ID' attaches again. Put flags before CMD. The job gets only the environment\n"
              "variables named by --env. With --pty on a terminal, the job gets every key you\n"
              "press, and Ctrl-] detaches. --stdin streams standard input to the job, up to 16\n"
-             "MB.\n"
+             "MB; small text files are stored with the job.\n"
              "\n"
              "Exit code: the command's own; 128+N if signal N ended it; 124 after its timeout;\n"
              "125 if it was cancelled or lost; 127 if the program does not exist; 126 if it\n"
-             "could not start for another reason; 11 after Ctrl-C. With --json, 'drover job\n"
+             "could not start for another reason; 0 after Ctrl-C. With --json, 'drover job\n"
              "run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
     .run = job_run_run,
 };

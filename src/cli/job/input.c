@@ -167,3 +167,13 @@ struct err job_input_pump(struct job_input *input) {
     }
     return err;
 }
+
+void job_input_close(struct job_input *input) {
+    if (input->state == JOB_INPUT_OVER) {
+        return;
+    }
+    input->ends = true;
+    struct err err = piece_make(input, (struct bytes){"", 0});
+    err = err_failed(err) ? err : piece_send(input);
+    (void)err; /* A daemon that is away now leaves the job waiting, as after Ctrl-C. */
+}

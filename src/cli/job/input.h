@@ -48,5 +48,7 @@ int64_t job_input_wait_ms(const struct job_input *input);
 MUST_CHECK struct err job_input_turn(struct job_input *input, bool ready);
 /* All of it, to its end, without looking at output. */
 MUST_CHECK struct err job_input_pump(struct job_input *input);
+/* Tells the job, by one request, that no more input comes: nobody reads what it would answer. */
+void job_input_close(struct job_input *input);
 
 #endif

@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/number.h"
@@ -191,6 +193,7 @@ struct following {
     struct feed feeds[JOB_STREAM_COUNT];
     unsigned feed_count;
     bool troubled; /* The user was told of this outage. */
+    int reader_fd; /* Our stdout, where that is a pipe or a socket; -1: it is not. */
     struct why *why;
 };
 
@@ -290,7 +293,7 @@ static struct err feeds_wait(struct following *all, bool ret_ready[JOB_STREAM_CO
     const struct client_options *client = &options->talk->options;
     const uint64_t now = following_now(all);
     uint64_t first = now + SILENCE_MS * NS_PER_MS;
-    struct pollfd polls[JOB_STREAM_COUNT + 3];
+    struct pollfd polls[JOB_STREAM_COUNT + 4];
     unsigned count = all->feed_count;
     for (unsigned i = 0; i < count; i++) {
         const struct feed *feed = &all->feeds[i];
@@ -303,18 +306,22 @@ static struct err feeds_wait(struct following *all, bool ret_ready[JOB_STREAM_CO
     int wait_ms = first <= now ? 0 : (int)((first - now) / NS_PER_MS) + 1;
     wait_ms = input_ms >= 0 && input_ms < wait_ms ? (int)input_ms : wait_ms;
     struct pollfd *interrupt = &polls[count], *signal = &polls[count + 1];
-    struct pollfd *input = &polls[count + 2];
+    struct pollfd *input = &polls[count + 2], *reader = &polls[count + 3];
     *interrupt = (struct pollfd){.fd = client->interrupt_fd, .events = POLLIN};
     *signal = (struct pollfd){.fd = options->signal_fd, .events = POLLIN};
     *input = (struct pollfd){.fd = input_fd, .events = POLLIN};
+    *reader = (struct pollfd){.fd = all->reader_fd};
     if (client->before_wait != NULL) {
         client->before_wait(client->ctx);
     }
-    if (poll(polls, count + 3, wait_ms) < 0 && errno != EINTR) {
+    if (poll(polls, count + 4, wait_ms) < 0 && errno != EINTR) {
         return err_from_errno(errno, "log: poll");
     }
     if ((interrupt->revents & POLLIN) != 0) {
         return err_make(ERR_INTERRUPTED, "log: wait");
+    }
+    if ((reader->revents & (POLLERR | POLLHUP)) != 0) {
+        return err_from_errno(EPIPE, "log: output");
     }
     if ((signal->revents & POLLIN) != 0) {
         options->signalled(options->ctx);
@@ -327,6 +334,15 @@ static struct err feeds_wait(struct following *all, bool ret_ready[JOB_STREAM_CO
                : ERR_OK;
 }
 
+/* A job may be silent for long, and a write would be the first to notice that the reader left. A
+ * terminal that hangs up sends a signal instead. */
+static int reader_find(void) {
+    struct stat about;
+    bool piped =
+        fstat(STDOUT_FILENO, &about) == 0 && (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode));
+    return piped ? STDOUT_FILENO : -1;
+}
+
 static bool feeds_ended(const struct following *all) {
     bool ended = true;
     for (unsigned i = 0; i < all->feed_count; i++) {
@@ -336,7 +352,7 @@ static bool feeds_ended(const struct following *all) {
 }
 
 struct err log_follow(const struct log_follow_options *options, struct why *why) {
-    struct following all = {.options = options, .why = why};
+    struct following all = {.options = options, .reader_fd = reader_find(), .why = why};
     struct err err = ERR_OK;
     for (unsigned stream = 0; stream < JOB_STREAM_COUNT && !err_failed(err); stream++) {
         if (!options->wanted[stream]) {

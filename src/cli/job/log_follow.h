@@ -5,8 +5,8 @@
  *            pauses between tries grow to 2 s, and without any success for `retry_ms` it ends.
  * Ownership  everything in the options is borrowed during the call.
  * Threads    one.
- * Failure    ERR_INTERRUPTED: the user leaves; the job goes on. What will not go away by trying
- *            again ends it at once.
+ * Failure    ERR_INTERRUPTED: the user leaves; the job goes on. EPIPE: nobody reads our stdout any
+ *            more. What will not go away by trying again ends it at once.
  */
 #ifndef DROVER_CLI_JOB_LOG_FOLLOW_H
 #define DROVER_CLI_JOB_LOG_FOLLOW_H

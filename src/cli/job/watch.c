@@ -4,6 +4,7 @@
  * is asked, and between two attempts its stream of events is waited on. */
 #include "cli/job/watch.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,14 +23,13 @@ bool job_has_pty(const json_t *run) {
 }
 
 void job_detached(struct invocation *invocation, const char *run) {
+    invocation->follows = true;
     if (!invocation->json) {
         fprintf(stderr,
-                "\ndrover: detached; %s goes on. 'drover attach %s' comes back, 'drover stop %s' "
-                "ends it.\n",
+                "\ndrover: detached; %s goes on. 'drover attach %s' follows it again, 'drover stop "
+                "%s' ends it.\n",
                 run, run, run);
-        invocation->told = true;
     }
-    why_set(&invocation->why, "detached; %s goes on", run);
 }
 
 void job_attempt_tell(int64_t attempt) {
@@ -209,7 +209,13 @@ struct err job_watch(const struct job_watch *watch) {
     if (types && !raw_terminal_begin(&watching.terminal)) {
         watching.input.fd = -1; /* The terminal vanished just now: output is followed, no more. */
     }
+    if (watch->input == JOB_WATCH_POUR) {
+        cli_broken_pipe(CLI_PIPE_FAILS); /* The input of the job is ended first. */
+    }
     struct err err = attempts_watch(&watching);
+    if (err.os == EPIPE && watch->input == JOB_WATCH_POUR) {
+        job_input_close(&watching.input);
+    }
     (void)fflush(stdout);                 /* A failure shows again at the end. */
     raw_terminal_end(&watching.terminal); /* What is said from here on needs its line ends. */
     if (err.code == ERR_INTERRUPTED) {

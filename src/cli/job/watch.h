@@ -37,7 +37,7 @@ MUST_CHECK struct err job_watch(const struct job_watch *watch);
 MUST_CHECK struct err job_attach(struct invocation *invocation, struct talk *talk, json_t *run);
 
 bool job_has_pty(const json_t *run); /* The run has a terminal. */
-/* Says how to come back. */
+/* Ctrl-C left the run: says how to follow it again, and that nothing failed. */
 void job_detached(struct invocation *invocation, const char *run);
 /* Separates the output of two attempts, for people: "--- attempt 2 ---" on stderr. */
 void job_attempt_tell(int64_t attempt);

@@ -47,7 +47,7 @@ const struct command command_memory_show = {
 };
 
 const struct command command_memory_rm = {
-    COMMAND("memory", "rm", "MEMORY", "Delete a memory."),
+    COMMAND("memory", "rm", "MEMORY…", "Delete a memory."),
     HELP(SESSIONS, "drover memory rm last\n"),
     ACTION("DELETE /api/v1/memory/{}", .done = "{id} is forgotten"),
 };

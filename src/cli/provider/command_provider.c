@@ -272,7 +272,7 @@ const struct command command_provider_forget = {
 };
 
 const struct command command_provider_rm = {
-    COMMAND("provider", "rm", "NAME", "Remove a connection and its key."),
+    COMMAND("provider", "rm", "NAME…", "Remove a connection and its key."),
     HELP(MODELS, "drover provider rm deepseek\n"),
     ACTION("DELETE " PROVIDERS "/{}", .done = "{name} is removed, and its key with it"),
 };

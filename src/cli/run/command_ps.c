@@ -358,10 +358,10 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .view = run_view_fitted(invocation)};
     live_screen_init(&watch.screen);
     text_init(&watch.picture, LIVE_SCREEN_MAX);
+    invocation->follows = true;
     err = watch_loop(&watch);
     live_screen_done(&watch.screen);
     text_done(&watch.picture);
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
     return err;
 }
 

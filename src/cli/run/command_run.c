@@ -16,7 +16,8 @@
 static struct err run_open(struct talk *talk, struct invocation *invocation, json_t **ret_run,
                            const struct run_kind_view **ret_kind) {
     (void)talk_open(talk, invocation);
-    struct err err = run_get(talk, invocation->args.operands[0], 0, ret_run, &invocation->why);
+    struct err err = run_get(talk, invocation->args.operands[0], 0 /* a single try */, ret_run,
+                             &invocation->why);
     const struct run_kind_view *kind = run_kind_views;
     while (!err_failed(err) && kind->name != NULL &&
            strcmp(kind->name, talk_text(*ret_run, "kind")) != 0) {
@@ -88,6 +89,7 @@ static struct err attach_run(struct invocation *invocation) {
                        "%s is an agent of %s; 'drover attach %s' looks on at all of it",
                        talk_text(run, "id"), parent, parent);
     }
+    invocation->follows = true;
     return kind->attach(invocation, &talk, run);
 }
 
@@ -130,22 +132,18 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
 
 static const struct flag wait_flags[] = {OPTION_PATIENCE, OPTION_END};
 
-/* A daemon that is not there at first is not waited for. */
+/* Also for a daemon that is away when it begins: that is what a script that waits is for. */
 static struct err wait_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(json_release) json_t *before = NULL, *run = NULL;
-    const struct run_kind_view *kind = NULL;
+    AUTO(json_release) json_t *run = NULL;
     struct run_wait wait = {.id = invocation->args.operands[0],
                             .retry_ms = args_int(&invocation->args, "retry-for", 0)};
-    struct err err = run_open(&talk, invocation, &before, &kind);
-    if (!err_failed(err)) {
-        err = run_wait(&talk, &wait, &run, &invocation->why);
-    }
+    (void)talk_open(&talk, invocation);
+    struct err err = run_wait(&talk, &wait, &run, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, run);
         invocation->exit_code = run_exit_code(run);
     }
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
     return err;
 }
 
@@ -273,21 +271,8 @@ const struct command command_job_stop = {
 
 /* --- Remove ----------------------------------------------------------------------------------- */
 
-static struct err rm_run(struct invocation *invocation) {
-    static const struct action rm = {.request = "DELETE /api/v1/runs/{}"};
-    AUTO(json_release) json_t *answer = NULL;
-    struct err err = action_get(invocation, &rm, &answer);
-    if (!err_failed(err) && invocation->json) {
-        talk_print(answer);
-    } else if (!err_failed(err)) {
-        printf("%s is removed\n", invocation->args.operands[0]);
-    }
-    return err;
-}
-
 const struct command command_job_rm = {
-    COMMAND("job", "rm", "JOB", "Remove a finished job and its output."),
+    COMMAND("job", "rm", "JOB…", "Remove finished jobs and their output."),
     HELP(JOBS, "drover job rm nightly\n"),
-    .talks = true,
-    .run = rm_run,
+    ACTION("DELETE /api/v1/runs/{}", .done = "{id} is removed"),
 };

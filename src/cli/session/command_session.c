@@ -300,7 +300,7 @@ static const struct flag rm_flags[] = {
 };
 
 const struct command command_session_rm = {
-    COMMAND("session", "rm", "SESSION", "Delete a session with its messages, runs and files."),
+    COMMAND("session", "rm", "SESSION…", "Delete a session with its messages, runs and files."),
     HELP(SESSIONS, "drover session rm \"Release notes\"\n"),
     .flags = rm_flags,
     ACTION("DELETE /api/v1/sessions/{}", {{"stop-jobs", "stop_jobs"}}, .unknown = SESSION_UNKNOWN,

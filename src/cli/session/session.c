@@ -110,7 +110,7 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
                                       .base = "/api/v1/sessions/",
                                       .id = say->session,
                                       .rest = "/messages",
-                                      .retry_ms = RUN_RETRY_MS,
+                                      .retry_ms = say->retry_ms,
                                       .unknown = "that is no session's id"};
     return body_send(talk, &messages, message, "run", ret_run, why);
 }
@@ -118,8 +118,10 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
 struct err session_ends(struct talk *talk, const char *session, struct session_ends *ret_ends,
                         struct why *why) {
     AUTO(json_release) json_t *answer = NULL;
+    /* The first question of a command: a daemon that was never there is not waited for. */
+    bool met = talk->client != NULL && client_was_connected(talk->client);
     const struct resource stream = {
-        .base = "/api/v1/streams/session:", .id = session, .retry_ms = RUN_RETRY_MS};
+        .base = "/api/v1/streams/session:", .id = session, .retry_ms = met ? RUN_RETRY_MS : 0};
     struct err err = resource_ask(talk, &stream, &answer, why);
     if (err.code == ERR_NOT_FOUND && why->text[0] != '\0') {
         why_set(why, "there is no session with that id; 'drover session ls' lists them");

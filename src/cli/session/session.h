@@ -35,6 +35,7 @@ struct session_say {
     const char *session, *text, *model;
     const json_t *schema; /* Of the answer; NULL: words. */
     const json_t *images; /* Array of what session_attach gave; NULL: none. */
+    int64_t retry_ms;     /* While the daemon is away; 0: one try. */
 };
 MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                                   struct why *why);

@@ -184,9 +184,8 @@ static struct err tail_run(struct invocation *invocation) {
         .event = event_print,
         .ctx = invocation,
     };
-    err = follow_run(&options, &invocation->why);
-    invocation->told = err.code == ERR_INTERRUPTED; /* The user knows. */
-    return err;
+    invocation->follows = follow;
+    return follow_run(&options, &invocation->why);
 }
 
 const struct command command_stream_tail = {

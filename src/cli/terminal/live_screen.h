@@ -1,7 +1,7 @@
 /* live_screen.h: the last lines of a terminal, drawn anew in place; what is said above stays.
  *
  *   a line that was said          scrolls away like any output
- *   the picture                   always the last lines; the cursor waits below it
+ *   the picture                   always the last lines; the cursor waits in it or below it
  *
  * Promise    one text for one write, so that nothing flickers. Where the terminal became narrower
  *            since the last picture, the lines that it broke in two are taken back, too.
@@ -18,6 +18,7 @@ enum { LIVE_SCREEN_MAX = 4 << 20 }; /* Bytes of one picture with what is said ab
 
 struct live_screen {
     struct text picture; /* Owned: what stands there now. */
+    int cursor_row;      /* Line of the picture that the cursor is in; below 0: none of them. */
 };
 
 void live_screen_init(struct live_screen *screen);
@@ -29,5 +30,11 @@ struct live_frame {
     int columns; /* Of the terminal now. */
 };
 void live_screen_draw(struct live_screen *screen, const struct live_frame *frame, struct text *out);
+/* The same with the cursor in the picture, whose last line then has no line below it. */
+struct live_cursor {
+    int row, column;
+};
+void live_screen_draw_at(struct live_screen *screen, const struct live_frame *frame,
+                         const struct live_cursor *cursor, struct text *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* paint.c: eight marks that every terminal knows. */
+/* paint.c: nine marks that every terminal knows. */
 #include "cli/terminal/paint.h"
 
 #include <string.h>
@@ -7,7 +7,8 @@
 
 static const char *const marks[] = {
     [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m",  [COLOUR_GREEN] = "\033[32m",
-    [COLOUR_YELLOW] = "\033[33m", [COLOUR_BLUE] = "\033[34m", [COLOUR_GREY] = "\033[90m",
+    [COLOUR_YELLOW] = "\033[33m", [COLOUR_BLUE] = "\033[34m", [COLOUR_CYAN] = "\033[36m",
+    [COLOUR_GREY] = "\033[90m",   [COLOUR_BOLD] = "\033[1m",  [COLOUR_ITALIC] = "\033[3m",
 };
 
 struct paint paint_of(int fd, const struct config_env *env) {

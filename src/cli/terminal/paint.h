@@ -10,7 +10,18 @@
 #include "base/base.h"
 #include "cli/base/config.h"
 
-enum colour { COLOUR_NONE, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_BLUE, COLOUR_GREY };
+/* The last two are no colours: they mark emphasis. */
+enum colour {
+    COLOUR_NONE,
+    COLOUR_RED,
+    COLOUR_GREEN,
+    COLOUR_YELLOW,
+    COLOUR_BLUE,
+    COLOUR_CYAN,
+    COLOUR_GREY,
+    COLOUR_BOLD,
+    COLOUR_ITALIC
+};
 
 struct paint {
     bool on;

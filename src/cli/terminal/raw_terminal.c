@@ -8,7 +8,8 @@ bool raw_terminal_possible(void) {
     return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
 }
 
-bool raw_terminal_begin(struct raw_terminal *terminal) {
+/* `output`: flags of the output that stay. */
+static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
     struct termios raw;
     if (terminal->raw) {
         return true;
@@ -18,11 +19,20 @@ bool raw_terminal_begin(struct raw_terminal *terminal) {
     }
     raw = terminal->before;
     cfmakeraw(&raw);
+    raw.c_oflag |= terminal->before.c_oflag & output;
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
-    /* Keys that were typed ahead are kept: they are meant for the job. */
+    /* Keys that were typed ahead are kept: they are meant for the job, or the line. */
     terminal->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
     return terminal->raw;
+}
+
+bool raw_terminal_begin(struct raw_terminal *terminal) {
+    return terminal_begin(terminal, 0);
+}
+
+bool raw_terminal_begin_keys(struct raw_terminal *terminal) {
+    return terminal_begin(terminal, OPOST | ONLCR);
 }
 
 void raw_terminal_end(struct raw_terminal *terminal) {

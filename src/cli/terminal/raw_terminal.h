@@ -18,6 +18,8 @@ struct raw_terminal {
 };
 /* False: standard input is no terminal, and nothing was changed. */
 MUST_CHECK bool raw_terminal_begin(struct raw_terminal *terminal);
+/* The same for a line that we edit ourselves: keys come one by one, and output is as usual. */
+MUST_CHECK bool raw_terminal_begin_keys(struct raw_terminal *terminal);
 void raw_terminal_end(struct raw_terminal *terminal);
 
 /* Both sides of us are a terminal: somebody types, and sees what comes of it. */

@@ -90,7 +90,7 @@ const struct command command_token_ls = {
 };
 
 const struct command command_token_revoke = {
-    COMMAND("token", "revoke", "TOKEN",
+    COMMAND("token", "revoke", "TOKEN…",
             "Revoke a token. Requests with it are refused from now on."),
     HELP(DAEMON, "drover token revoke phone\n"),
     ACTION("DELETE /api/v1/tokens/{}", .done = "{id} is revoked"),

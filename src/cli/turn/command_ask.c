@@ -9,9 +9,11 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
+#include "cli/run/ask.h"
 #include "cli/session/session.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
+#include "cli/turn/question.h"
 #include "rules/session/title.h"
 
 /* --- Ask -------------------------------------------------------------------------------------- */
@@ -49,7 +51,7 @@ static void asking_done(struct asking *asking) {
 }
 
 /* The question is the operand; with "-", or without one in a pipe, the input. */
-static struct err question_read(struct asking *asking) {
+static struct err words_read(struct asking *asking) {
     const struct args *args = &asking->invocation->args;
     struct text *question = &asking->question;
     struct bytes input = {0};
@@ -125,7 +127,7 @@ static struct err ask_run(struct invocation *invocation) {
     struct err err = talk_open(&asking.talk, invocation);
     lines_init(&asking.lines, STDIN_FILENO, asking.talk.interrupt_fd);
     text_init(&asking.question, LINES_LINE_MAX);
-    err = err_failed(err) ? err : question_read(&asking);
+    err = err_failed(err) ? err : words_read(&asking);
     err = err_failed(err) ? err : schema_read(&asking);
     err = err_failed(err) ? err : session_find(&asking);
     asking.images = json_array();
@@ -148,7 +150,8 @@ static struct err ask_run(struct invocation *invocation) {
                                     .text = asking.question.data,
                                     .model = args_text(&invocation->args, "model"),
                                     .schema = asking.schema,
-                                    .images = asking.images};
+                                    .images = asking.images,
+                                    .retry_ms = RUN_RETRY_MS};
     err = session_say(&asking.talk, &say, &asking.run, &invocation->why);
     const struct turn_watch look = {.invocation = invocation,
                                     .talk = &asking.talk,
@@ -168,7 +171,7 @@ const struct command command_ask = {
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"
-        "only when the turn succeeded. Ctrl-C leaves; the turn goes on.\n",
+        "when the turn succeeded, and when Ctrl-C detaches: the turn goes on.\n",
     .run = ask_run,
 };
 
@@ -179,19 +182,14 @@ enum { MATTER_SHOWN = 120 };
 static const struct flag approve_flags[] = {
     OPTION_SWITCH("deny", 0, "Deny the call."),
     OPTION_TEXT("reason", 0, "WHY", "Give the model this reason; with --deny."),
-    OPTION_TEXT("answer", 0, "TEXT", "Answer a question."),
+    OPTION_TEXT("answer", 0, "N|TEXT", "Answer a question: an option's number, or a text."),
     OPTION_END,
 };
 
-/* The question, or the arguments of the call, as one line. */
+/* The question with its options, or what is called, as one line. */
 static void matter_print(const json_t *row) {
-    AUTO(text_done) struct text arguments = text_up_to(1 << 20), line = {0};
-    const json_t *value = json_object_get(row, "arguments");
-    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
-    if (!question && (value == NULL || err_failed(json_write(value, &arguments)))) {
-        text_clear(&arguments);
-    }
-    plain_line(&line, question ? talk_text(value, "question") : text_bytes(&arguments).data);
+    AUTO(text_done) struct text line = text_up_to(1 << 20);
+    question_line_add(row, &line);
     size_t len = utf8_cut(text_bytes(&line), MATTER_SHOWN);
     printf("%.*s%s", (int)len, text_bytes(&line).data, len < line.len ? " …" : "");
 }
@@ -206,23 +204,57 @@ static const struct column approval_columns[] = {
 
 static struct err decision_body(struct invocation *invocation, struct text *body) {
     const struct args *args = &invocation->args;
-    if (args_given(args, "answer")) {
-        resource_member(body, "answer", args_text(args, "answer"));
-    } else {
-        resource_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
-        resource_member(body, "reason", args_text(args, "reason"));
-    }
+    resource_member(body, "decision", args_on(args, "deny") ? "deny" : "allow");
+    resource_member(body, "reason", args_text(args, "reason"));
     return ERR_OK;
 }
 
+static const struct action decision = {"POST /api/v1/approvals/{}", .body = decision_body,
+                                       .done = "{id} is {state}"};
+
+/* A question takes the text or the number of an option; without one its options are shown. Any
+ * other answer is a decision about a call. */
+static struct err one_answer(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(json_release) json_t *row = NULL, *answer = NULL;
+    AUTO(text_done) struct text body = text_up_to(1 << 20), words = text_up_to(1 << 20);
+    const char *id = invocation->args.operands[0], *given = args_text(&invocation->args, "answer");
+    struct resource approval = {.base = "/api/v1/approvals/", .id = id};
+    struct err err = resource_open(&talk, invocation, &approval, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
+    if (question && given == NULL && !args_on(&invocation->args, "deny")) {
+        question_add(row, &(struct paint){.on = false}, &words);
+        fwrite(text_bytes(&words).data, 1, words.len, stderr);
+        return err_why(&invocation->why, ERR_USAGE,
+                       "this is a question; answer it with --answer NUMBER or --answer TEXT");
+    }
+    if (given == NULL) {
+        return action_do(invocation, &decision);
+    }
+    struct bytes text = question ? question_option(row, bytes_of(given)) : bytes_of(given);
+    text_add_char(&body, '{');
+    text_add_member(&body, "answer", text);
+    text_add_char(&body, '}');
+    approval.method = "POST";
+    approval.body = &body;
+    err = resource_ask(&talk, &approval, &answer, &invocation->why);
+    if (!err_failed(err) && invocation->json) {
+        talk_print(answer);
+    } else if (!err_failed(err)) {
+        printf("%s is %s\n", talk_text(answer, "id"), talk_text(answer, "state"));
+    }
+    return err;
+}
+
 static struct err approve_run(struct invocation *invocation) {
-    static const struct action decision = {"POST /api/v1/approvals/{}", .body = decision_body,
-                                           .done = "{id} is {state}"};
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *rows = NULL;
     if (args->operand_count > 0) {
-        return action_do(invocation, &decision);
+        return one_answer(invocation);
     }
     if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");

@@ -1,8 +1,11 @@
 /* command_chat.c: drover chat: a conversation at a terminal, or by lines in a pipe.
  *
- * A line is a message, or a command with a slash. A client that comes back to a session sees the
- * last messages, the turn that goes on, and the questions that wait for an answer. */
+ * A line is a message, or a command with a slash. On a terminal and with --json a loop follows the
+ * session (chat_live.c); in a pipe each line is answered before the next one is read. */
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,44 +16,24 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
-#include "cli/budget/limits.h"
+#include "cli/run/ask.h"
 #include "cli/session/session.h"
-#include "cli/terminal/edit_line.h"
 #include "cli/terminal/plain.h"
+#include "cli/turn/chat.h"
 #include "cli/turn/follow.h"
 
-#define MESSAGES_PATH "/messages?limit=50"
-enum {
-    MESSAGES_JOINED = 6, /* Messages that are shown to a client that comes back. */
-    TEXT_SHOWN = 2000,
-    QUEUE_SHOWN = 80,
-    BODY_MAX = LINES_LINE_MAX * 6 + 100,
-};
+enum { NOTE_MAX = 64 << 10 };
 
 static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
+    OPTION_SWITCH("continue", 'c', "Continue the session of this folder that changed last."),
     OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current one]."),
     OPTION_SWITCH("no-root", 0, "Give it no tools for files."),
     OPTION_END,
 };
 
-struct chat {
-    struct invocation *invocation;
-    struct talk talk; /* Owned. */
-    struct lines lines;
-    struct edit_line edit;
-    bool seen;        /* A person sits at both ends. */
-    char *session;    /* Owned. */
-    char *model;      /* Owned: model of the messages to come; NULL: the session's. */
-    const char *root; /* Folder of sessions to come; NULL: none. */
-    int64_t seq;      /* Last event of the session's stream that was shown. */
-    bool over;
-    json_t *images; /* Owned: of the next message. */
-};
-
 static void chat_done(struct chat *chat) {
-    edit_line_done(&chat->edit);
     lines_done(&chat->lines);
     json_decref(chat->images);
     mem_free(chat->session);
@@ -58,50 +41,87 @@ static void chat_done(struct chat *chat) {
     talk_close(&chat->talk);
 }
 
-/* Asks about the session; ret_answer NULL: the answer is not read. */
-static struct err chat_ask(struct chat *chat, const char *method, const char *rest,
-                           const struct text *body, json_t **ret_answer) {
+/* --- What the files share --------------------------------------------------------------------- */
+
+void chat_say(struct chat *chat, const char *format, ...) {
+    AUTO(text_done) struct text line = text_up_to(NOTE_MAX);
+    AUTO(json_release) json_t *note = NULL;
+    char room[4096];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(room, sizeof room, format, args); /* A longer line is cut. */
+    va_end(args);
+    utf8_make_plain(room, strlen(room));
+    text_addf(&line, "%s\n", room);
+    if (chat->above != NULL) {
+        text_add(chat->above, text_bytes(&line).data, line.len);
+    } else if (chat->form == CHAT_JSON) {
+        note = json_pack("{s:s,s:{s:s}}", "type", "note", "data", "text", room);
+        talk_print(note);
+        (void)fflush(stdout); /* A failure shows again at the end. */
+    } else {
+        fputs(text_bytes(&line).data, stdout);
+    }
+}
+
+void chat_complain(struct chat *chat, struct err err) {
+    struct why *why = &chat->invocation->why;
+    const char *words = why->text[0] != '\0' ? why->text : err_title(err.code);
+    if (chat->above != NULL) {
+        text_add_str(chat->above, "drover: ");
+        plain_add(chat->above, words);
+        text_add_char(chat->above, '\n');
+    } else {
+        fprintf(stderr, "drover: %s\n", words);
+    }
+    why->text[0] = '\0';
+}
+
+struct err chat_ask(struct chat *chat, const char *method, const char *rest,
+                    const struct text *body, json_t **ret_answer) {
     const struct resource resource = {
         .method = method, SESSION_RESOURCE(chat->session), .rest = rest, .body = body};
     return resource_ask(&chat->talk, &resource, ret_answer, &chat->invocation->why);
 }
 
-static struct err chat_ends(struct chat *chat, struct session_ends *ret_ends) {
-    return session_ends(&chat->talk, chat->session, ret_ends, &chat->invocation->why);
-}
-
-/* --- A turn ----------------------------------------------------------------------------------- */
-
-static void interrupt_forget(const struct talk *talk) {
-    struct signalfd_siginfo signal;
-    while (read(talk->interrupt_fd, &signal, sizeof signal) == sizeof signal) {
+struct err chat_stop(struct chat *chat) {
+    struct signalfd_siginfo signal; /* The Ctrl-C that asked for this must not end the request. */
+    while (read(chat->talk.interrupt_fd, &signal, sizeof signal) == sizeof signal) {
     }
-}
-
-/* Ctrl-C ends the turn, and not the session: what it said stays. */
-static struct err turn_stop(struct chat *chat) {
-    interrupt_forget(&chat->talk);
     struct err err = chat_ask(chat, "POST", "/stop", NULL, NULL /* nothing is read */);
-    chat->invocation->why.text[0] = '\0';           /* The error says enough. */
-    return err.code == ERR_CONFLICT ? ERR_OK : err; /* The turn has just ended. */
+    if (err.code == ERR_CONFLICT) { /* The turn has just ended. */
+        chat->invocation->why.text[0] = '\0';
+        return ERR_OK;
+    }
+    return err;
 }
 
-/* Shows a turn until it ends; Ctrl-C stops it. */
-static struct err chat_watch(struct chat *chat, const char *run) {
+struct err chat_send(struct chat *chat, const char *text, char **ret_run) {
+    const struct session_say say = {.session = chat->session,
+                                    .text = text,
+                                    .model = chat->model,
+                                    .images = chat->images,
+                                    .retry_ms = chat->form == CHAT_TERMINAL ? 0 : RUN_RETRY_MS};
+    struct err err = session_say(&chat->talk, &say, ret_run, &chat->invocation->why);
+    if (!err_failed(err)) {
+        (void)json_array_clear(chat->images);
+    }
+    return err;
+}
+
+struct err chat_watch(struct chat *chat, const char *run) {
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
     const struct turn_watch watch = {.invocation = chat->invocation,
                                      .talk = &chat->talk,
                                      .session = chat->session,
                                      .run = run,
                                      .after = chat->seq,
-                                     .show = chat->seen ? TURN_SHOW_LIVE : TURN_SHOW_FINAL,
-                                     .answers = chat->seen ? &chat->lines : NULL};
+                                     .show = TURN_SHOW_FINAL};
+    if (chat->form != CHAT_LINES) {
+        return ERR_OK; /* The loop shows it. */
+    }
     struct err err = turn_watch(&watch, &outcome);
     chat->seq = outcome.seq;
-    if (err.code == ERR_INTERRUPTED) {
-        err = turn_stop(chat);
-        return err_failed(err) ? err : chat_watch(chat, run);
-    }
     if (outcome.state != NULL && strcmp(outcome.state, "succeeded") != 0) {
         fprintf(stderr, "[%s: %s%s%s]\n", outcome.state, outcome.cause,
                 outcome.note[0] != '\0' ? ", " : "", outcome.note);
@@ -109,307 +129,26 @@ static struct err chat_watch(struct chat *chat, const char *run) {
     return err;
 }
 
-/* --- Coming back ------------------------------------------------------------------------------ */
-
-static bool message_is_said(const json_t *message) {
-    static const char *const roles[] = {"user", "assistant", NULL};
-    static const char *const statuses[] = {"completed", "interrupted", "failed", NULL};
-    unsigned at = 0;
-    return bytes_find(bytes_of(talk_text(message, "role")), roles, &at) &&
-           bytes_find(bytes_of(talk_text(message, "status")), statuses, &at);
-}
-
-/* The newest come first in a snapshot. */
-static void messages_show(const json_t *messages) {
-    size_t from = 0;
-    for (size_t shown = 0; from < json_array_size(messages) && shown < MESSAGES_JOINED; from++) {
-        shown += message_is_said(json_array_get(messages, from));
-    }
-    while (from-- > 0) {
-        const json_t *message = json_array_get(messages, from), *part = NULL;
-        bool user = strcmp(talk_text(message, "role"), "user") == 0;
-        size_t at = 0;
-        json_array_foreach(json_object_get(message, "parts"), at, part) {
-            if (message_is_said(message) && strcmp(talk_text(part, "kind"), "text") == 0) {
-                struct bytes whole = bytes_of(talk_text(part, "text"));
-                size_t len = utf8_cut(whole, TEXT_SHOWN);
-                fputs(user ? "> " : "", stdout);
-                plain_print((struct bytes){whole.data, len});
-                fputs(len < whole.len ? " …\n" : "\n", stdout);
-            }
-        }
-    }
-}
-
-static struct err chat_join(struct chat *chat) {
-    AUTO(json_release) json_t *answer = NULL;
-    const struct resource resource = {.base = "/api/v1/streams/session:",
-                                      .id = chat->session,
-                                      .rest = "/events?snapshot=1&limit=1"};
-    struct err err = resource_ask(&chat->talk, &resource, &answer, &chat->invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    const json_t *snapshot = json_object_get(answer, "snapshot");
-    const char *run = talk_text(json_object_get(snapshot, "turn"), "run");
-    if (!chat->seen) {
-        if (json_array_size(json_object_get(snapshot, "approvals")) > 0) {
-            fputs("[a turn waits for an answer; 'drover approve' lists what is asked]\n", stderr);
-        }
-        return ERR_OK;
-    }
-    messages_show(json_object_get(snapshot, "messages"));
-    if (run[0] == '\0') {
-        return ERR_OK;
-    }
-    /* The turn is shown from its beginning: its questions are asked here, too. */
-    struct session_ends ends = {.head = 0};
-    err = chat_ends(chat, &ends);
-    chat->seq = ends.floor;
-    puts("[a turn goes on]");
-    return err_failed(err) ? err : chat_watch(chat, run);
-}
-
-/* --- Commands about what was said ------------------------------------------------------------- */
-
-/* A queued message is not said yet. */
-static bool message_is_queued(const json_t *message) {
-    const char *status = talk_text(message, "status");
-    return strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0;
-}
-
-/* Requests a new turn for the last message of that role; `none`: what is printed where there is
- * none. */
-static struct err last_repeat(struct chat *chat, const char *role, const char *rest,
-                              const struct text *body, const char *none) {
-    AUTO(json_release) json_t *page = NULL, *answer = NULL;
-    const json_t *message = NULL;
-    const char *id = NULL;
-    size_t at = 0;
-    struct err err = chat_ask(chat, "GET", MESSAGES_PATH, NULL, &page);
-    json_array_foreach(json_object_get(page, "items"), at, message) {
-        if (id == NULL && strcmp(talk_text(message, "role"), role) == 0 &&
-            !message_is_queued(message)) {
-            id = talk_text(message, "id");
-        }
-    }
-    if (!err_failed(err) && id == NULL) {
-        printf("[%s]\n", none);
-        return ERR_OK;
-    }
-    const struct resource last = {
-        .method = "POST", .base = "/api/v1/messages/", .id = id, .rest = rest, .body = body};
-    err = err_failed(err) ? err : resource_ask(&chat->talk, &last, &answer, &chat->invocation->why);
-    if (err_failed(err)) {
-        return err;
-    }
-    if (talk_text(answer, "fork")[0] != '\0') {
-        printf("[what was, is in %s]\n", talk_text(answer, "fork"));
-    }
-    return chat_watch(chat, talk_text(answer, "run"));
-}
-
-static struct err do_retry(struct chat *chat, const char *rest) {
-    return last_repeat(chat, "assistant", "/regenerate", NULL /* no body */,
-                       "there is no answer yet");
-}
-
-static struct err do_edit(struct chat *chat, const char *rest) {
-    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
-    if (rest[0] == '\0') {
-        puts("[what should it say? /edit TEXT]");
-        return ERR_OK;
-    }
-    text_add_char(&body, '{');
-    text_add_member(&body, "text", bytes_of(rest));
-    text_add_char(&body, '}');
-    return last_repeat(chat, "user", "/resend", &body, "you have said nothing yet");
-}
-
-static struct err do_title(struct chat *chat, const char *rest) {
-    AUTO(text_done) struct text body = text_up_to(BODY_MAX);
-    text_add_char(&body, '{');
-    text_add_member(&body, "title", bytes_of(rest));
-    text_add_char(&body, '}');
-    return chat_ask(chat, "PATCH", "", &body, NULL /* nothing is read */);
-}
-
-static struct err do_clear(struct chat *chat, const char *rest) {
-    struct err err = chat_ask(chat, "POST", "/clear", NULL, NULL /* nothing is read */);
-    if (!err_failed(err)) {
-        puts("[the session is empty]");
-    }
-    return err;
-}
-
-static struct err do_queue(struct chat *chat, const char *rest) {
-    AUTO(json_release) json_t *page = NULL;
-    const json_t *message = NULL;
-    bool any = false;
-    size_t at = 0;
-    struct err err = chat_ask(chat, "GET", MESSAGES_PATH, NULL, &page);
-    json_array_foreach(json_object_get(page, "items"), at, message) {
-        if (message_is_queued(message)) {
-            AUTO(text_done) struct text line = {0};
-            const json_t *part = json_array_get(json_object_get(message, "parts"), 0);
-            plain_line(&line, talk_text(part, "text"));
-            struct bytes words = text_bytes(&line);
-            printf("%s  %.*s\n", talk_text(message, "id"), (int)utf8_cut(words, QUEUE_SHOWN),
-                   words.data);
-            any = true;
-        }
-    }
-    if (!err_failed(err) && !any) {
-        puts("[nothing waits]");
-    }
-    return err;
-}
-
-/* --- Other commands --------------------------------------------------------------------------- */
-
-static struct err do_image(struct chat *chat, const char *rest) {
-    AUTO(mem_release) char *id = NULL;
-    if (rest[0] == '\0') {
-        puts("[which file? /image FILE]");
-        return ERR_OK;
-    }
-    struct err err = session_attach(&chat->talk, chat->session, rest, &id, &chat->invocation->why);
-    if (!err_failed(err)) {
-        (void)json_array_append_new(chat->images, json_string(id));
-        puts("[it goes with the next message]");
-    }
-    return err;
-}
-
-static struct err do_quit(struct chat *chat, const char *rest) {
-    chat->over = true;
-    return ERR_OK;
-}
-
-static struct err do_model(struct chat *chat, const char *rest) {
-    mem_free(chat->model);
-    chat->model = rest[0] == '\0' ? NULL : mem_copy(rest, strlen(rest));
-    printf("[the next messages go to %s]\n",
-           chat->model == NULL ? "the session's model" : chat->model);
-    return ERR_OK;
-}
-
-static struct err do_session(struct chat *chat, const char *rest) {
-    printf("[%s]\n", chat->session);
-    return ERR_OK;
-}
-
-static struct err do_new(struct chat *chat, const char *rest) {
-    const struct session_wish wish = {
-        .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
-    char *session = NULL;
-    struct err err = session_make(&chat->talk, &wish, &session, &chat->invocation->why);
-    if (!err_failed(err)) {
-        mem_free(chat->session);
-        chat->session = session;
-        chat->seq = 0;
-        printf("[%s]\n", session);
-    }
-    return err;
-}
-
-static struct err do_compact(struct chat *chat, const char *rest) {
-    AUTO(json_release) json_t *run = NULL;
-    struct err err = session_compact(&chat->talk, chat->session, &run, &chat->invocation->why);
-    if (err.code == ERR_INTERRUPTED && chat->seen) {
-        return turn_stop(chat);
-    }
-    if (!err_failed(err)) {
-        putchar('[');
-        plain_print(bytes_of(talk_text(run, "note")));
-        puts("]");
-    }
-    return err;
-}
-
-static struct err do_usage(struct chat *chat, const char *rest) {
-    AUTO(json_release) json_t *row = NULL;
-    struct err err = chat_ask(chat, "GET", "", NULL, &row);
-    if (err_failed(err)) {
-        return err;
-    }
-    const json_t *usage = json_object_get(row, "usage");
-    const json_t *cost = json_object_get(usage, "cost_micros");
-    long long read =
-        talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
-    printf("[%lld calls; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]\n",
-           (long long)talk_int(usage, "calls"), read, (long long)talk_int(usage, "output"),
-           json_is_integer(cost) ? budget_show("cost_micros", json_integer_value(cost)).text
-                                 : "unknown",
-           (long long)talk_int(row, "context_used"), (long long)talk_int(row, "context_window"));
-    return ERR_OK;
-}
-
-static struct err do_help(struct chat *chat, const char *rest);
-
-static const struct {
-    const char *name, *about;
-    struct err (*run)(struct chat *chat, const char *rest); /* rest: what follows the name. */
-} commands[] = {
-    {"clear", "take all messages out of the session", do_clear},
-    {"compact", "summarise what was said, for the model; the messages stay", do_compact},
-    {"edit", "TEXT: say your last message again, with this text; what was, is in a fork", do_edit},
-    {"help", "what can be said with a slash", do_help},
-    {"image", "FILE: show an image with the next message", do_image},
-    {"model", "NAME: ask this model from now on; without NAME, the session's", do_model},
-    {"new", "[TITLE]: begin another session", do_new},
-    {"queue", "what waits for its turn", do_queue},
-    {"quit", "leave; the session stays", do_quit},
-    {"retry", "ask for the last answer again", do_retry},
-    {"session", "which one this is", do_session},
-    {"title", "TITLE: name the session", do_title},
-    {"usage", "what it took so far, and how full the model's window is", do_usage},
-};
-
-static struct err do_help(struct chat *chat, const char *rest) {
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        printf("/%-8s %s\n", commands[i].name, commands[i].about);
-    }
-    return ERR_OK;
-}
-
-/* --- Line by line ----------------------------------------------------------------------------- */
+/* --- A pipe ----------------------------------------------------------------------------------- */
 
 static struct err line_do(struct chat *chat, const char *text) {
+    AUTO(mem_release) char *run = NULL;
     if (text[strspn(text, " \t")] == '\0') {
         return ERR_OK;
     }
-    if (text[0] != '/') {
-        AUTO(mem_release) char *run = NULL;
-        const struct session_say say = {
-            .session = chat->session, .text = text, .model = chat->model, .images = chat->images};
-        struct err err = session_say(&chat->talk, &say, &run, &chat->invocation->why);
-        (void)json_array_clear(chat->images);
-        return err_failed(err) ? err : chat_watch(chat, run);
+    if (text[0] == '/') {
+        return chat_command(chat, text);
     }
-    const char *line = text + 1;
-    size_t len = strcspn(line, " ");
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        if (bytes_is((struct bytes){line, len}, commands[i].name)) {
-            return commands[i].run(chat, line + len + strspn(line + len, " "));
-        }
-    }
-    printf("[there is no /%.*s; /help lists what there is]\n", (int)len, line);
-    return ERR_OK;
+    struct err err = chat_send(chat, text, &run);
+    return err_failed(err) ? err : chat_watch(chat, run);
 }
 
 /* A refusal of the daemon is printed, and the conversation goes on; without a daemon it ends. */
-static struct err chat_converse(struct chat *chat) {
+static struct err lines_converse(struct chat *chat) {
     struct err err = ERR_OK;
     while (!err_failed(err) && !chat->over) {
         struct bytes line = {0};
-        err =
-            chat->seen ? edit_line_next(&chat->edit, "> ", &line) : lines_next(&chat->lines, &line);
-        if (err.code == ERR_INTERRUPTED && chat->seen) { /* Ctrl-C at the prompt. */
-            interrupt_forget(&chat->talk);
-            err = ERR_OK;
-            continue;
-        }
+        err = lines_next(&chat->lines, &line);
         chat->over = line.data == NULL;
         if (err_failed(err) || chat->over) {
             break;
@@ -417,53 +156,163 @@ static struct err chat_converse(struct chat *chat) {
         AUTO(mem_release) char *text = mem_copy(line.data, line.len);
         err = line_do(chat, text);
         if (err_failed(err) && err.code != ERR_UNREACHABLE && err.code != ERR_INTERRUPTED) {
-            const char *why = chat->invocation->why.text;
-            fprintf(stderr, "drover: %s\n", why[0] != '\0' ? why : err_title(err.code));
-            chat->invocation->why.text[0] = '\0';
+            chat_complain(chat, err);
             err = ERR_OK;
         }
     }
     return err;
 }
 
-/* Makes the session, or finds the one that was named. */
-static struct err chat_open(struct chat *chat) {
-    const struct args *args = &chat->invocation->args;
-    const char *named = args_text(args, "session"), *root = args_text(args, "root");
-    if (named != NULL) {
-        struct session_ends ends = {.head = 0};
-        chat->session = mem_copy(named, strlen(named));
-        struct err err = chat_ends(chat, &ends);
-        chat->seq = ends.head;
-        return err;
-    }
-    chat->root = args_on(args, "no-root") ? NULL : root == NULL ? "." : root;
-    const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
-    struct err err = session_make(&chat->talk, &wish, &chat->session, &chat->invocation->why);
-    if (!err_failed(err) && wish.model == NULL) {
-        session_warn_scripted(&chat->talk);
+/* In a pipe nobody answers a question. */
+static struct err lines_join(struct chat *chat) {
+    AUTO(json_release) json_t *answer = NULL;
+    const struct resource resource = {.base = "/api/v1/streams/session:",
+                                      .id = chat->session,
+                                      .rest = "/events?snapshot=1&limit=1"};
+    struct err err = resource_ask(&chat->talk, &resource, &answer, &chat->invocation->why);
+    const json_t *snapshot = json_object_get(answer, "snapshot");
+    if (!err_failed(err) && json_array_size(json_object_get(snapshot, "approvals")) > 0) {
+        fputs("[a turn waits for an answer; 'drover approve' lists the questions]\n", stderr);
     }
     return err;
 }
 
+/* --- The session ------------------------------------------------------------------------------ */
+
+/* Looks for the newest session that is no subagent's and works in `root`. */
+struct newest {
+    const char *root;
+    char *session; /* Owned; NULL: not found yet. */
+    bool found;
+};
+
+static void newest_take(void *ctx, const json_t *row) {
+    struct newest *newest = ctx;
+    struct bytes id = bytes_of(talk_text(row, "id"));
+    bool fits = strcmp(talk_text(row, "root"), newest->root) == 0;
+    if (!newest->found && fits && talk_text(row, "parent")[0] == '\0') {
+        newest->session = mem_copy(id.data, id.len);
+        newest->found = true;
+    }
+}
+
+static struct err session_newest(struct chat *chat, const char *folder) {
+    struct why *why = &chat->invocation->why;
+    char root[PATH_MAX];
+    if (realpath(folder, root) == NULL) {
+        return err_why(why, ERR_USAGE, "root: there is no folder %s", folder);
+    }
+    struct newest newest = {.root = root};
+    const struct talk_rows rows = {
+        .path = "/api/v1/sessions", .enough = &newest.found, .each = newest_take, .ctx = &newest};
+    struct err err = talk_rows(&chat->talk, &rows, why);
+    if (err_failed(err)) {
+        mem_free(newest.session);
+        return err;
+    }
+    chat->session = newest.session;
+    return chat->session != NULL
+               ? ERR_OK
+               : err_why(why, ERR_NOT_FOUND,
+                         "no session works in %s; 'drover chat' without --continue starts one",
+                         root);
+}
+
+/* Makes the session, or finds the one that was named. */
+static struct err session_open(struct chat *chat, bool *ret_joins) {
+    const struct args *args = &chat->invocation->args;
+    const char *named = args_text(args, "session"), *root = args_text(args, "root");
+    struct session_ends ends = {.head = 0};
+    struct err err = ERR_OK;
+    chat->root = args_on(args, "no-root") ? NULL : root == NULL ? "." : root;
+    *ret_joins = named != NULL || args_on(args, "continue");
+    if (args_on(args, "continue") && (named != NULL || chat->root == NULL)) {
+        return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
+                       named != NULL ? "--session" : "--no-root");
+    }
+    if (!*ret_joins) {
+        const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
+        err = session_make(&chat->talk, &wish, &chat->session, &chat->invocation->why);
+        if (!err_failed(err) && wish.model == NULL) {
+            session_warn_scripted(&chat->talk);
+        }
+        return err;
+    }
+    if (args_on(args, "continue")) {
+        err = session_newest(chat, chat->root);
+    } else {
+        chat->session = mem_copy(named, strlen(named));
+    }
+    err = err_failed(err) ? err
+                          : session_ends(&chat->talk, chat->session, &ends, &chat->invocation->why);
+    chat->seq = ends.head;
+    return err;
+}
+
+/* --- The header ------------------------------------------------------------------------------- */
+
+static void permissions_print(const json_t *row) {
+    const json_t *settings = json_object_get(row, "settings");
+    size_t rules = json_array_size(json_object_get(settings, "permissions"));
+    if (talk_text(row, "root")[0] == '\0') {
+        fputs("no folder, so no tools for files", stdout);
+    } else if (strcmp(talk_text(settings, "edits"), "allow") == 0) {
+        fputs("edits files of the folder; asks before commands", stdout);
+    } else {
+        fputs("asks before it edits files or runs commands", stdout);
+    }
+    if (rules > 0) {
+        printf("; %zu rule%s", rules, rules > 1 ? "s" : "");
+    }
+}
+
+static void header_line(const char *name, const char *value) {
+    if (value[0] != '\0') {
+        printf("%-12s ", name);
+        plain_print_line(value);
+        putchar('\n');
+    }
+}
+
+static struct err header_print(struct chat *chat) {
+    AUTO(json_release) json_t *row = NULL;
+    struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (chat->form == CHAT_JSON) {
+        AUTO(json_release) json_t *first = json_pack("{s:s,s:O}", "type", "session", "data", row);
+        talk_print(first);
+        return ERR_OK;
+    }
+    header_line("model", chat->model != NULL ? chat->model : talk_text(row, "model"));
+    header_line("folder", talk_text(row, "root"));
+    fputs("permissions  ", stdout);
+    permissions_print(row);
+    putchar('\n');
+    header_line("session", chat->session);
+    puts("/help lists commands; Ctrl-C stops an answer, Ctrl-D leaves\n");
+    return ERR_OK;
+}
+
 static struct err chat_run(struct invocation *invocation) {
     AUTO(chat_done)
-    struct chat chat = {.invocation = invocation,
-                        .talk = {.interrupt_fd = -1},
-                        .images = json_array(),
-                        .seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1};
+    struct chat chat = {
+        .invocation = invocation, .talk = {.interrupt_fd = -1}, .images = json_array()};
+    bool seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1, joins = false;
+    chat.form = invocation->json ? CHAT_JSON : seen ? CHAT_TERMINAL : CHAT_LINES;
     struct err err = talk_open(&chat.talk, invocation);
     lines_init(&chat.lines, STDIN_FILENO, chat.talk.interrupt_fd);
-    edit_line_init(&chat.edit, chat.talk.interrupt_fd);
-    err = err_failed(err) ? err : chat_open(&chat);
-    if (!err_failed(err) && chat.seen) {
-        printf("[%s; /help lists commands, Ctrl-D leaves]\n", chat.session);
+    err = err_failed(err) ? err : session_open(&chat, &joins);
+    if (!err_failed(err) && chat.form != CHAT_LINES) {
+        err = header_print(&chat);
+        talk_warn_held(&chat.talk);
+        err = err_failed(err) ? err : chat_live(&chat, joins);
+    } else if (!err_failed(err)) {
+        err = joins ? lines_join(&chat) : ERR_OK;
+        err = err_failed(err) ? err : lines_converse(&chat);
     }
-    if (!err_failed(err) && args_given(&invocation->args, "session")) {
-        err = chat_join(&chat);
-    }
-    err = err_failed(err) ? err : chat_converse(&chat);
-    if (!err_failed(err) && chat.seen) {
+    if (!err_failed(err) && chat.form == CHAT_TERMINAL) {
         fprintf(stderr, "'drover chat --session %s' comes back to it.\n", chat.session);
     }
     return err;
@@ -472,10 +321,17 @@ static struct err chat_run(struct invocation *invocation) {
 const struct command command_chat = {
     COMMAND(NULL, "chat", NULL, "Talk with an agent in this folder."),
     HELP(AGENTS, "drover chat\n"
-                 "drover chat --session last\n"),
+                 "drover chat --continue\n"),
     .flags = chat_flags,
     .talks = true,
-    .about = "Ctrl-C stops the turn and not the session; Ctrl-D leaves. In a pipe each line is a\n"
-             "message, and each answer is printed whole.\n",
+    .about =
+        "Answers, follow-ups and questions appear above the line that you type. Enter sends it;\n"
+        "while an answer runs the message is queued. \\ and Enter continues the line. A question\n"
+        "takes the number of an option or a text; a call takes y, n with a reason, or a, which\n"
+        "allows it for the rest of the session. Ctrl-C stops the turn; a second one at an empty\n"
+        "prompt, or Ctrl-D, leaves. Ctrl-R searches earlier lines, Tab completes commands,\n"
+        "models and files. In a pipe each line is a message, and each answer is printed whole.\n"
+        "--json prints each event as a line {\"seq\",\"type\",\"data\"}, first the session and\n"
+        "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n",
     .run = chat_run,
 };

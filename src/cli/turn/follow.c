@@ -13,6 +13,8 @@
 #include "cli/session/session.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/plain.h"
+#include "cli/turn/card.h"
+#include "cli/turn/question.h"
 
 enum {
     TEXT_MAX = 64 << 20,
@@ -83,16 +85,33 @@ static void line_show(struct watching *watching, enum colour colour, const char 
     (void)fflush(stdout); /* As above. */
 }
 
+/* Shows lines that are fit for a terminal already. */
+static void card_show(struct watching *watching, const struct text *lines) {
+    if (watching->watch->show == TURN_SHOW_LIVE) {
+        follow_line_end(watching);
+        fwrite(text_bytes(lines).data, 1, lines->len, stdout);
+        (void)fflush(stdout); /* A failure shows again at the end. */
+    }
+}
+
 /* --- Events ----------------------------------------------------------------------------------- */
 
 static void tool_show(struct watching *watching, const json_t *data) {
-    const char *state = talk_text(data, "state"), *cause = talk_text(data, "cause");
-    bool good = strcmp(state, "succeeded") == 0;
-    char words[80];
-    (void)snprintf(words, sizeof words, "%.30s%s%.40s%s", state, cause[0] == '\0' ? "" : " (",
-                   cause, cause[0] == '\0' ? "" : ")"); /* Both are short words. */
-    line_show(watching, good ? COLOUR_GREY : COLOUR_RED, good ? "  →" : "  ✗", good ? "" : words,
-              talk_text(data, "result"));
+    AUTO(text_done) struct text line = text_up_to(TEXT_MAX);
+    const struct card card = {.tool = talk_text(data, "tool"),
+                              .state = talk_text(data, "state"),
+                              .cause = talk_text(data, "cause"),
+                              .result = json_bytes(data, "result")};
+    card_end_add(&watching->paint, &card, false, &line);
+    card_show(watching, &line);
+}
+
+static void call_show(struct watching *watching, const json_t *data) {
+    AUTO(text_done) struct text line = text_up_to(TEXT_MAX);
+    struct bytes arguments = json_bytes(data, "arguments");
+    card_begin_add(&watching->paint, talk_text(data, "tool"),
+                   arguments.len > 0 ? arguments : json_bytes(data, "arguments_text"), &line);
+    card_show(watching, &line);
 }
 
 /* Prints a line about a wait for the provider, since the output would otherwise stand still without
@@ -169,9 +188,7 @@ static void event_hear(struct watching *watching, struct bytes type, const json_
                           : "the answer broke off; again from its beginning:",
                   printed ? "" : cause);
     } else if (bytes_is(type, "tool_started")) {
-        bool malformed = json_object_get(data, "arguments_text") != NULL;
-        line_show(watching, COLOUR_BLUE, "•", talk_text(data, "tool"),
-                  talk_text(data, malformed ? "arguments_text" : "arguments"));
+        call_show(watching, data);
     } else if (bytes_is(type, "tool_finished")) {
         tool_show(watching, data);
     } else if (bytes_is(type, "tool_reviewed")) {
@@ -224,49 +241,22 @@ static void on_event(void *ctx, const struct follow_event *event) {
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-/* A text as it is, words with blanks between them, and anything else as JSON. */
-static void value_print(const json_t *value) {
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        fputs(i > 0 ? " " : "", stdout);
-        value_print(json_array_get(value, i));
+/* Reads a line of the terminal as the answer. A session of one question has no "always". */
+static struct err answer_read(struct watching *watching, const json_t *row, struct text *body,
+                              enum question_choice *ret_choice) {
+    struct bytes line = {0};
+    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
+    fputs(question ? question_prompt(row) : "y, or n and why> ", stdout);
+    (void)fflush(stdout); /* As above. */
+    struct err err = lines_next(watching->watch->answers, &line);
+    if (!err_failed(err) && line.data == NULL) {
+        return err_make(ERR_INTERRUPTED, "ask: the input is over");
     }
-    if (json_is_string(value)) {
-        plain_print((struct bytes){json_string_value(value), json_string_length(value)});
-    } else if (value != NULL && !json_is_array(value)) {
-        AUTO(text_done) struct text text = text_up_to(TEXT_MAX);
-        if (!err_failed(json_write(value, &text))) {
-            plain_print(text_bytes(&text));
-        }
+    if (!err_failed(err)) {
+        text_clear(body);
+        *ret_choice = question_read(row, line, body);
     }
-}
-
-/* A change of a file is its path and its diff; any other call is its arguments. */
-static void question_print(const json_t *asked) {
-    json_t *arguments = json_object_get(asked, "arguments"), *value = NULL;
-    const json_t *about = json_object_get(asked, "about");
-    const char *diff = talk_text(about, "diff"), *name = NULL;
-    if (strcmp(talk_text(asked, "kind"), "answer") == 0) {
-        plain_print(bytes_of(talk_text(arguments, "question")));
-        fputc('\n', stdout);
-        return;
-    }
-    fputs("May it call ", stdout);
-    plain_print(bytes_of(talk_text(asked, "tool")));
-    if (diff[0] != '\0') {
-        fputs(" on ", stdout);
-        value_print(json_object_get(about, "subjects"));
-        fputs("?\n", stdout);
-        plain_print(bytes_of(diff));
-        return;
-    }
-    fputs("?\n", stdout);
-    json_object_foreach(arguments, name, value) {
-        fputs("  ", stdout);
-        plain_print(bytes_of(name));
-        fputs(": ", stdout);
-        value_print(value);
-        fputc('\n', stdout);
-    }
+    return err;
 }
 
 /* A stream that is read from its beginning also shows questions that were answered since; and a
@@ -276,7 +266,7 @@ static struct err question_settle(struct watching *watching) {
     struct why *why = &watch->invocation->why;
     const char *id = talk_text(watching->asked, "id");
     AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text body = text_up_to(1 << 20);
+    AUTO(text_done) struct text body = text_up_to(1 << 20), words = text_up_to(TEXT_MAX);
     struct resource approval = {.base = "/api/v1/approvals/", .id = id, .retry_ms = RUN_RETRY_MS};
     struct err err = resource_ask(watch->talk, &approval, &row, why);
     if (err.code == ERR_NOT_FOUND) {
@@ -290,27 +280,13 @@ static struct err question_settle(struct watching *watching) {
         fprintf(stderr, "drover: it waits for an answer: drover approve %s\n", id);
         return ERR_OK;
     }
-    question_print(row);
-    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
-    struct bytes line = {0};
-    fputs(question ? "> " : "[y]es, or no and why: ", stdout);
-    (void)fflush(stdout); /* As above. */
-    err = lines_next(watch->answers, &line);
-    if (!err_failed(err) && line.data == NULL) {
-        err = err_make(ERR_INTERRUPTED, "ask: the input is over");
+    enum question_choice choice = QUESTION_UNCLEAR;
+    question_add(row, &watching->paint, &words);
+    card_show(watching, &words);
+    while (!err_failed(err) && choice != QUESTION_ANSWERED) {
+        err = answer_read(watching, row, &body, &choice);
     }
     if (!err_failed(err)) {
-        bool yes = line.len > 0 && (line.data[0] == 'y' || line.data[0] == 'Y');
-        text_add_char(&body, '{');
-        if (question) {
-            text_add_member(&body, "answer", line);
-        } else {
-            text_add_member(&body, "decision", yes ? BYTES("allow") : BYTES("deny"));
-        }
-        if (!question && !yes) {
-            text_add_member(&body, "reason", line);
-        }
-        text_add_char(&body, '}');
         approval =
             (struct resource){.method = "POST", .base = approval.base, .id = id, .body = &body};
         err = resource_ask(watch->talk, &approval, NULL /* not read */, why);
@@ -489,12 +465,9 @@ struct err turn_look(const struct turn_watch *look) {
     watch.answers = seen && isatty(STDIN_FILENO) == 1 ? look->answers : NULL;
     struct err err = turn_watch(&watch, &outcome);
     if (err.code == ERR_INTERRUPTED) {
-        why_set(&invocation->why, "left; %s goes on", look->run);
-    }
-    if (err.code == ERR_INTERRUPTED && !invocation->json) {
         fprintf(stderr,
-                "\ndrover: left; the turn goes on. 'drover attach %s' follows it again, 'drover "
-                "stop %s' ends it.\n",
+                "\ndrover: detached; the turn goes on. 'drover attach %s' follows it again, "
+                "'drover stop %s' ends it.\n",
                 look->run, look->run);
         invocation->told = true;
     }

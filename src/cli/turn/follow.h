@@ -39,8 +39,8 @@ MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_out
 
 /* The same for a command that then ends: ask, attach. With --json {"session","run","state","cause",
  * "text","usage"} is printed. The exit code is 0 only when the turn succeeded, and 1 with a
- * sentence on stderr otherwise. Ctrl-C leaves, and says how to come back. `answers` counts on a
- * terminal. */
+ * sentence on stderr otherwise. Ctrl-C detaches, which is exit code 0, and says how to come back.
+ * `answers` counts on a terminal. */
 MUST_CHECK struct err turn_look(const struct turn_watch *look);
 /* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. */
 MUST_CHECK struct err turn_look_run(struct invocation *invocation, struct talk *talk,

@@ -231,7 +231,7 @@ static struct err plan_run(struct invocation *invocation) {
 const struct command command_workflow_plan = {
     COMMAND("workflow", "plan", "[FILE|NAME] [TEXT]…",
             "Show what a run would do, with stand-ins for its agents."),
-    HELP(WORKFLOWS, "drover workflow plan deep-research \"How do heat pumps work?\"\n"),
+    HELP(WORKFLOWS, "drover workflow plan deep-research \"Why is the sky blue?\"\n"),
     .flags = workflow_request_flags,
     .talks = true,
     .about = "Flags are those of 'drover run'. The plan shows the path of the script, whether\n"

@@ -66,7 +66,7 @@ static struct err run_run(struct invocation *invocation) {
 
 const struct command command_run = {
     COMMAND(NULL, "run", "[FILE|NAME] [TEXT]…", "Run a workflow, and follow it."),
-    HELP(WORKFLOWS, "drover run deep-research \"How do heat pumps work?\"\n"
+    HELP(WORKFLOWS, "drover run deep-research \"Why is the sky blue?\"\n"
                     "drover run ./release.js --detach --budget cost=2.50\n"
                     "drover run --resume last\n"),
     .flags = workflow_request_flags,

@@ -279,6 +279,10 @@ const char *dispatch_sandbox_lack(const struct dispatch *dispatch) {
     return dispatch->options.sandbox_lack;
 }
 
+const struct address_list *dispatch_webhook_allow(const struct dispatch *dispatch) {
+    return dispatch->options.webhook_allow;
+}
+
 void dispatch_hold(struct dispatch *dispatch) {
     dispatch->options.hold = RUN_HELD;
     dispatch->restored = true;

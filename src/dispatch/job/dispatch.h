@@ -35,6 +35,7 @@
 
 enum { DISPATCH_SLOTS_DEFAULT = 1000 };
 
+struct address_list;
 struct dispatch;
 
 /* Features that stand above the flights and share their loop, store and pool: hosts, retention,
@@ -69,6 +70,7 @@ struct dispatch_options {
     /* What commands in the sandbox must not see: resolved paths, data_dir among them; ends with
      * NULL. NULL: nothing, and there is no sandbox. */
     const char *const *hide;
+    const struct address_list *webhook_allow; /* Private ones that may be asked; NULL: none. */
     const char *sandbox_lack; /* Why there is no sandbox here, as a sentence; NULL: there is. */
     struct run_bounds bounds; /* While it does not hold. Its host "": not compared. */
     const char *const *environment; /* The daemon's own; ends with NULL. Part of it is inherited by
@@ -119,6 +121,9 @@ void dispatch_release(struct dispatch *dispatch);
 
 /* Why no command can be sandboxed here, as a sentence; NULL: they can. */
 const char *dispatch_sandbox_lack(const struct dispatch *dispatch);
+
+/* Addresses that are not public, to which notices are sent; NULL: none. */
+const struct address_list *dispatch_webhook_allow(const struct dispatch *dispatch);
 
 /* To the live process of a run: ERR_NOT_FOUND: it has none at the moment. */
 MUST_CHECK struct err dispatch_resize(struct dispatch *dispatch, struct bytes run, unsigned rows,

@@ -56,6 +56,8 @@ struct flight_facts {
     struct retry_policy retry;
     int64_t log_max;    /* Bytes of each stream of output that are kept. */
     int64_t timeout_ms; /* 0: none. */
+    bool path_given;    /* The job has a PATH of its own. */
+    char program[96];   /* Beginning of its first word, for a sentence about it. */
 };
 
 struct flight {

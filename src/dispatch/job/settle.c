@@ -347,6 +347,25 @@ void settle__begin(struct flight *flight, struct attempt end) {
     }
 }
 
+/* The PATH is named, since it is that of the daemon, not of the terminal that sent the job. A file
+ * that is there, and whose interpreter is not, ends the same way. */
+static void note_no_program(const struct flight *flight, char *note, size_t size) {
+    const char *program = flight->facts.program, *path = "/usr/local/bin:/usr/bin:/bin";
+    for (char *const *at = flight->dispatch->environment; *at != NULL; at++) {
+        path = strncmp(*at, "PATH=", 5) == 0 ? *at + 5 : path;
+    }
+    if (strchr(program, '/') != NULL) {
+        (void)snprintf(note, size, "There is no program '%s', or not the interpreter that it names",
+                       program); /* Cut to what fits. */
+    } else if (flight->facts.path_given) {
+        (void)snprintf(note, size, "There is no program '%s' in the PATH of the job", program);
+    } else {
+        (void)snprintf(note, size, "There is no program '%s' in the daemon's PATH: %.160s", program,
+                       path);
+    }
+    utf8_make_plain(note, strlen(note));
+}
+
 void settle__exit(struct flight *flight, const struct spool_exit *exit) {
     struct flight_work *work = flight__work(flight);
     work->ended = true;
@@ -357,6 +376,9 @@ void settle__exit(struct flight *flight, const struct spool_exit *exit) {
         (void)snprintf(work->note, size,
                        "The sandbox lets a command write in its folder, and this one holds drover's"
                        " own data or devices, or lies in them: give it another cwd"); /* Short. */
+    } else if (exit->end == EXIT_NOT_STARTED && exit->os == ENOENT &&
+               strcmp(exit->step, "exec") == 0 && flight->facts.program[0] != '\0') {
+        note_no_program(flight, work->note, size);
     } else if (exit->end == EXIT_NOT_STARTED) {
         const char *text = strerrordesc_np(exit->os);
         (void)snprintf(work->note, size, "The command could not be started: %s: %s", exit->step,

@@ -23,6 +23,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "dispatch/job/work.h"
 #include "engine/job/spec.h"
 
@@ -76,7 +77,13 @@ static struct err spec_read(struct flight_work *work, json_t **ret_json, struct 
             .input_open = ret_spec->input_open,
             .retry = ret_spec->retry,
             .log_max = ret_spec->output != 0 ? ret_spec->output : JOB_LOG_DEFAULT,
-            .timeout_ms = ret_spec->timeout_ms};
+            .timeout_ms = ret_spec->timeout_ms,
+            .path_given = json_object_get(ret_spec->env, "PATH") != NULL};
+        const char *program = ret_spec->argv == NULL
+                                  ? ret_spec->shell
+                                  : json_string_value(json_array_get(ret_spec->argv, 0));
+        struct bytes begin = {program, utf8_cut(bytes_of(program), sizeof work->facts.program - 1)};
+        memcpy(work->facts.program, begin.data, begin.len);
     }
     return err;
 }

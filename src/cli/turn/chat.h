@@ -1,0 +1,57 @@
+/* chat.h: the parts of `drover chat` and what they share.
+ *
+ *   command_chat.c   flags, the session, a pipe: line by line, each answer whole
+ *   chat_live.c      a terminal, or --json: one loop over keys, events and signals
+ *   chat_commands.c  lines that begin with a slash; completion
+ *
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_TURN_CHAT_H
+#define DROVER_CLI_TURN_CHAT_H
+
+#include "cli/base/api.h"
+#include "cli/base/cli.h"
+#include "cli/terminal/edit_line.h"
+#include "cli/terminal/lines.h"
+
+/* TERMINAL: a person sits at both ends. LINES: a pipe. JSON: a pipe to a program. */
+enum chat_form { CHAT_TERMINAL, CHAT_LINES, CHAT_JSON };
+
+struct chat {
+    struct invocation *invocation;
+    struct talk talk; /* Owned. */
+    enum chat_form form;
+    char *session;    /* Owned. */
+    char *model;      /* Owned: model of the messages to come; NULL: the session's. */
+    const char *root; /* Folder of sessions to come; NULL: none. */
+    json_t *images;   /* Owned: of the next message. */
+    struct lines lines;
+    int64_t seq;        /* Last event of the session's stream that was shown. */
+    bool over;          /* A command ended the chat. */
+    struct text *above; /* Borrowed: where lines are shown on a terminal; NULL: stdout. */
+};
+
+/* A line in brackets, from a command: above the line that is typed, to stdout, or as JSON. */
+void chat_say(struct chat *chat, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Asks about the session; ret_answer NULL: the answer is not read. */
+MUST_CHECK struct err chat_ask(struct chat *chat, const char *method, const char *rest,
+                               const struct text *body, json_t **ret_answer);
+/* Ends the turn, and not the session: its text so far stays. */
+MUST_CHECK struct err chat_stop(struct chat *chat);
+/* Sends a message; *ret_run is owned. */
+MUST_CHECK struct err chat_send(struct chat *chat, const char *text, char **ret_run);
+/* Shows a turn to its end, where no loop does. */
+MUST_CHECK struct err chat_watch(struct chat *chat, const char *run);
+/* Prints a refusal, and forgets it. */
+void chat_complain(struct chat *chat, struct err err);
+
+/* A line that begins with a slash. */
+MUST_CHECK struct err chat_command(struct chat *chat, const char *line);
+/* Completes the word before the cursor: a command, a model after /model, a path. Several ways are
+ * listed above. */
+void chat_complete(struct chat *chat, struct edit_line *edit);
+
+/* The loop, from a session that is open. `joins`: the session was there before. */
+MUST_CHECK struct err chat_live(struct chat *chat, bool joins);
+
+#endif

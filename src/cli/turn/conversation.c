@@ -1,0 +1,399 @@
+/* conversation.c: a function for each kind of event, in a table. */
+#include "cli/turn/conversation.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/api.h"
+#include "cli/terminal/plain.h"
+#include "cli/turn/card.h"
+
+enum { LINE_MAX_BYTES = 1 << 20, MESSAGES_SHOWN = 6 };
+
+void conversation_init(struct conversation *conversation, struct paint paint) {
+    *conversation = (struct conversation){
+        .markdown = {.paint = paint}, .asked = json_array(), .queued = json_array()};
+    text_init(&conversation->line, LINE_MAX_BYTES);
+}
+
+void conversation_done(struct conversation *conversation) {
+    json_decref(conversation->asked);
+    json_decref(conversation->queued);
+    mem_free(conversation->answered);
+    text_done(&conversation->line);
+}
+
+json_t *conversation_asked(const struct conversation *conversation) {
+    return json_array_get(conversation->asked, 0);
+}
+
+/* --- Text ------------------------------------------------------------------------------------- */
+
+static void piece_show(struct markdown *markdown, enum conversation_channel channel,
+                       struct bytes line, struct text *out) {
+    if (channel == CHANNEL_THINKING) {
+        text_add_str(out, paint_begin(&markdown->paint, COLOUR_GREY));
+        card_plain_add(line, out);
+        text_add_str(out, paint_end(&markdown->paint, COLOUR_GREY));
+    } else {
+        markdown_line(markdown, line, out);
+    }
+}
+
+void conversation_line(const struct conversation *conversation, struct text *out) {
+    struct markdown markdown = conversation->markdown; /* The line may yet become another one. */
+    if (conversation->line.len > 0) {
+        piece_show(&markdown, conversation->channel, text_bytes(&conversation->line), out);
+    }
+}
+
+static void growing_end(struct conversation *conversation, struct text *above) {
+    if (conversation->line.len > 0) {
+        piece_show(&conversation->markdown, conversation->channel, text_bytes(&conversation->line),
+                   above);
+        text_add_char(above, '\n');
+    }
+    text_clear(&conversation->line);
+    conversation->channel = CHANNEL_NONE;
+}
+
+/* A line that is too long for its room is broken there. */
+static void text_grow(struct conversation *conversation, enum conversation_channel channel,
+                      struct bytes text, struct text *above) {
+    if (channel != conversation->channel) {
+        growing_end(conversation, above);
+    }
+    while (text.len > 0) {
+        const char *end = memchr(text.data, '\n', text.len);
+        size_t len = end != NULL ? (size_t)(end - text.data) : text.len;
+        conversation->channel = channel;
+        text_add(&conversation->line, text.data, len);
+        if (end != NULL || conversation->line.failed) {
+            piece_show(&conversation->markdown, channel, text_bytes(&conversation->line), above);
+            text_add_char(above, '\n');
+            text_clear(&conversation->line);
+        }
+        len += end != NULL;
+        text = (struct bytes){text.data + len, text.len - len};
+    }
+}
+
+/* "MARK words: detail", with the words in a colour. */
+static void note_add(struct conversation *conversation, enum colour colour, const char *words,
+                     const char *detail, struct text *above) {
+    const struct paint *paint = &conversation->markdown.paint;
+    growing_end(conversation, above);
+    text_addf(above, "%s%s%s", paint_begin(paint, colour), words, paint_end(paint, colour));
+    if (detail[0] != '\0') {
+        text_add_str(above, ": ");
+        card_plain_add(bytes_of(detail), above); /* Reasons are shown whole. */
+    }
+    text_add_char(above, '\n');
+}
+
+/* --- Lists of what is open -------------------------------------------------------------------- */
+
+/* Takes the row with that id out; *ret_row is owned, NULL: there is none. */
+static void row_take(json_t *rows, const char *id, json_t **ret_row) {
+    json_t *row = NULL;
+    size_t at = 0;
+    *ret_row = NULL;
+    json_array_foreach(rows, at, row) {
+        if (strcmp(talk_text(row, "id"), id) == 0) {
+            *ret_row = json_incref(row);
+            (void)json_array_remove(rows, at); /* The place is valid. */
+            return;
+        }
+    }
+}
+
+static void row_keep(json_t *rows, const json_t *row) {
+    json_t *old = NULL;
+    row_take(rows, talk_text(row, "id"), &old);
+    json_release(&old);
+    (void)json_array_append(rows, (json_t *)(uintptr_t)row); /* Without memory it is not shown. */
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+struct hearing {
+    struct conversation *conversation;
+    const json_t *data;
+    struct text *above;
+};
+
+static bool delta_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    text_grow(hearing->conversation, CHANNEL_TEXT, json_bytes(hearing->data, "text"),
+              hearing->above);
+    return false;
+}
+
+static bool thinking_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    text_grow(hearing->conversation, CHANNEL_THINKING, json_bytes(hearing->data, "text"),
+              hearing->above);
+    return false;
+}
+
+static bool output_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    growing_end(hearing->conversation, hearing->above);
+    hearing->conversation->markdown.fence = 0; /* A block of code ends with its answer. */
+    return false;
+}
+
+static bool discarded_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    const char *cause = talk_text(hearing->data, "cause");
+    bool printed = strcmp(cause, "printed_calls") == 0;
+    note_add(hearing->conversation, COLOUR_YELLOW,
+             printed ? "↻ it wrote calls of tools into its text; without them"
+                     : "↻ the answer broke off; again from its beginning",
+             printed ? "" : cause, hearing->above);
+    return output_hear(hearing, ret_event);
+}
+
+static bool call_begin_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    struct bytes arguments = json_bytes(hearing->data, "arguments");
+    growing_end(conversation, hearing->above);
+    card_begin_add(&conversation->markdown.paint, talk_text(hearing->data, "tool"),
+                   arguments.len > 0 ? arguments : json_bytes(hearing->data, "arguments_text"),
+                   hearing->above);
+    conversation->part = talk_int(hearing->data, "part");
+    return false;
+}
+
+static bool call_end_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    const json_t *data = hearing->data;
+    const struct card card = {.tool = talk_text(data, "tool"),
+                              .state = talk_text(data, "state"),
+                              .cause = talk_text(data, "cause"),
+                              .result = json_bytes(data, "result")};
+    bool named = talk_int(data, "part") != conversation->part;
+    growing_end(conversation, hearing->above);
+    if (strcmp(card.tool, "ask_user") != 0 || strcmp(card.state, "succeeded") != 0) {
+        card_end_add(&conversation->markdown.paint, &card, named, hearing->above);
+    }
+    return false;
+}
+
+static bool review_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    AUTO(text_done) struct text words = text_up_to(256);
+    const char *decision = talk_text(hearing->data, "decision");
+    text_addf(&words, "? review of %.80s: %.20s", talk_text(hearing->data, "tool"), decision);
+    note_add(hearing->conversation, strcmp(decision, "allow") == 0 ? COLOUR_GREY : COLOUR_YELLOW,
+             text_bytes(&words).data, talk_text(hearing->data, "reason"), hearing->above);
+    return false;
+}
+
+/* A wait for a person needs no line: its question is shown. */
+static bool waiting_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    AUTO(text_done) struct text words = text_up_to(256);
+    if (strcmp(talk_text(hearing->data, "gate"), "provider") == 0) {
+        text_addf(&words, "… waiting for provider %.80s until %s",
+                  talk_text(hearing->data, "provider"),
+                  talk_clock(talk_int(hearing->data, "resume_at_ms")).text);
+        note_add(hearing->conversation, COLOUR_YELLOW, text_bytes(&words).data,
+                 talk_text(hearing->data, "cause"), hearing->above);
+    }
+    return false;
+}
+
+static bool asked_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    growing_end(conversation, hearing->above);
+    row_keep(conversation->asked, hearing->data);
+    *ret_event = CHAT_ASKED;
+    return true;
+}
+
+/* The line that says how it was answered, and whether that happened here. */
+static bool answered_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    const char *id = talk_text(hearing->data, "id"), *state = talk_text(hearing->data, "state");
+    AUTO(json_release) json_t *row = NULL, *answer = NULL;
+    AUTO(text_done) struct text words = text_up_to(512);
+    bool here = conversation->answered != NULL && strcmp(conversation->answered, id) == 0;
+    bool denied = strcmp(state, "denied") == 0;
+    struct why ignored; /* An answer that is no JSON is not shown. */
+    row_take(conversation->asked, id, &row);
+    text_addf(&words, "%s %.20s%s", denied ? "✗" : "✓", state, here ? "" : " elsewhere");
+    if (!err_failed(json_parse_wrapped(json_bytes(hearing->data, "answer"), &answer, &ignored))) {
+        const json_t *given = json_object_get(answer, "answer");
+        text_add_str(&words, given != NULL ? ": " : "");
+        card_value_add(given, &words);
+    }
+    note_add(conversation, denied ? COLOUR_RED : COLOUR_GREEN, text_bytes(&words).data, "",
+             hearing->above);
+    *ret_event = json_array_size(conversation->asked) > 0 ? CHAT_ASKED : CHAT_SETTLED;
+    return true;
+}
+
+static bool turn_begin_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    AUTO(json_release) json_t *message = NULL;
+    growing_end(conversation, hearing->above);
+    conversation->part = 0;
+    row_take(conversation->queued, talk_text(hearing->data, "reply_to"), &message);
+    if (message != NULL) {
+        card_message_add(&conversation->markdown.paint, message, hearing->above);
+    }
+    *ret_event = CHAT_TURN_BEGAN;
+    return true;
+}
+
+static bool turn_end_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    const char *state = talk_text(hearing->data, "state");
+    (void)output_hear(hearing, ret_event); /* This event counts, not that one. */
+    if (strcmp(state, "succeeded") != 0) {
+        AUTO(text_done) struct text words = text_up_to(256);
+        text_addf(&words, "[%.20s (%.60s)]", state, talk_text(hearing->data, "cause"));
+        note_add(conversation, strcmp(state, "cancelled") == 0 ? COLOUR_YELLOW : COLOUR_RED,
+                 text_bytes(&words).data, talk_text(hearing->data, "note"), hearing->above);
+    }
+    text_add_char(hearing->above, '\n');
+    (void)json_array_clear(conversation->asked);
+    conversation->part = 0; /* A call that ends later is named. */
+    *ret_event = CHAT_TURN_ENDED;
+    return true;
+}
+
+static bool message_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    const json_t *message = json_object_get(hearing->data, "message");
+    const char *role = talk_text(message, "role"), *status = talk_text(message, "status");
+    if (strcmp(role, "notice") == 0 && strcmp(status, "queued") == 0) {
+        growing_end(conversation, hearing->above);
+        card_notice_add(&conversation->markdown.paint, message, hearing->above);
+    } else if (strcmp(role, "user") == 0 &&
+               (strcmp(status, "queued") == 0 || strcmp(status, "steering") == 0)) {
+        row_keep(conversation->queued, message);
+    }
+    return false;
+}
+
+/* A queued message may get another text, or join the answer that runs. */
+static bool edited_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    struct conversation *conversation = hearing->conversation;
+    const json_t *message = json_object_get(hearing->data, "message");
+    AUTO(json_release) json_t *queued = NULL;
+    row_take(conversation->queued, talk_text(message, "id"), &queued);
+    if (queued != NULL && strcmp(talk_text(message, "status"), "joined") == 0) {
+        growing_end(conversation, hearing->above);
+        card_message_add(&conversation->markdown.paint, queued, hearing->above);
+    } else if (queued != NULL) {
+        return message_hear(hearing, ret_event);
+    }
+    return false;
+}
+
+static bool removed_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    AUTO(json_release) json_t *queued = NULL;
+    row_take(hearing->conversation->queued, talk_text(hearing->data, "message"), &queued);
+    return false;
+}
+
+static bool cleared_hear(const struct hearing *hearing, enum chat_event *ret_event) {
+    (void)json_array_clear(hearing->conversation->queued);
+    return false;
+}
+
+static const struct {
+    const char *type;
+    bool (*hear)(const struct hearing *hearing, enum chat_event *ret_event);
+} hearings[] = {
+    {"delta", delta_hear},
+    {"thinking_delta", thinking_hear},
+    {"output_started", output_hear},
+    {"output_discarded", discarded_hear},
+    {"tool_started", call_begin_hear},
+    {"tool_finished", call_end_hear},
+    {"tool_reviewed", review_hear},
+    {"turn_waiting", waiting_hear},
+    {"approval_asked", asked_hear},
+    {"question_asked", asked_hear},
+    {"approval_answered", answered_hear},
+    {"question_answered", answered_hear},
+    {"turn_started", turn_begin_hear},
+    {"turn_finished", turn_end_hear},
+    {"message_added", message_hear},
+    {"message_edited", edited_hear},
+    {"message_removed", removed_hear},
+    {"cleared", cleared_hear},
+};
+
+bool conversation_event(struct conversation *conversation, struct bytes type, const json_t *data,
+                        struct text *above, enum chat_event *ret_event) {
+    const struct hearing hearing = {conversation, data, above};
+    for (size_t i = 0; i < COUNT_OF(hearings); i++) {
+        if (bytes_is(type, hearings[i].type)) {
+            return hearings[i].hear(&hearing, ret_event);
+        }
+    }
+    return false;
+}
+
+/* --- Snapshots -------------------------------------------------------------------------------- */
+
+static bool message_is_said(const json_t *message) {
+    static const char *const roles[] = {"user", "assistant", "notice", NULL};
+    static const char *const statuses[] = {"completed", "interrupted", "failed", "running", NULL};
+    unsigned at = 0;
+    return bytes_find(bytes_of(talk_text(message, "role")), roles, &at) &&
+           bytes_find(bytes_of(talk_text(message, "status")), statuses, &at) &&
+           !json_is_false(json_object_get(message, "active"));
+}
+
+/* Text that still grows is taken like one that comes in pieces. */
+static void running_show(struct conversation *conversation, const json_t *message,
+                         struct text *above) {
+    const json_t *parts = json_object_get(message, "parts"), *part = NULL;
+    size_t at = 0, count = json_array_size(parts);
+    json_array_foreach(parts, at, part) {
+        if (at + 1 == count && strcmp(talk_text(part, "kind"), "text") == 0) {
+            text_grow(conversation, CHANNEL_TEXT, json_bytes(part, "text"), above);
+        } else {
+            card_part_add(&conversation->markdown.paint, "assistant", part, above);
+        }
+        conversation->part = talk_int(part, "number");
+    }
+}
+
+/* The newest message comes first. */
+static void messages_show(struct conversation *conversation, const json_t *messages,
+                          struct text *above) {
+    size_t from = 0;
+    for (size_t shown = 0; from < json_array_size(messages) && shown < MESSAGES_SHOWN; from++) {
+        shown += message_is_said(json_array_get(messages, from));
+    }
+    while (from-- > 0) {
+        const json_t *message = json_array_get(messages, from);
+        bool user = strcmp(talk_text(message, "role"), "user") == 0;
+        if (!message_is_said(message)) {
+            if (user && strcmp(talk_text(message, "status"), "queued") == 0) {
+                row_keep(conversation->queued, message);
+            }
+        } else if (strcmp(talk_text(message, "status"), "running") == 0 && !user) {
+            running_show(conversation, message, above);
+        } else {
+            card_message_add(&conversation->markdown.paint, message, above);
+            text_add_str(above, user ? "" : "\n");
+        }
+    }
+}
+
+bool conversation_snapshot(struct conversation *conversation, const json_t *snapshot,
+                           struct text *above, enum chat_event *ret_event) {
+    const json_t *approvals = json_object_get(snapshot, "approvals");
+    bool runs = talk_text(json_object_get(snapshot, "turn"), "run")[0] != '\0';
+    (void)json_array_clear(conversation->asked);
+    (void)json_array_clear(conversation->queued);
+    text_clear(&conversation->line);
+    messages_show(conversation, json_object_get(snapshot, "messages"), above);
+    for (size_t at = json_array_size(approvals); at-- > 0;) {
+        row_keep(conversation->asked, json_array_get(approvals, at));
+    }
+    bool asks = json_array_size(conversation->asked) > 0;
+    *ret_event = asks ? CHAT_ASKED : runs ? CHAT_TURN_BEGAN : CHAT_TURN_ENDED;
+    return true;
+}

@@ -1,0 +1,263 @@
+/* question.c: the row of an approval as lines, and a line as its answer. */
+#include "cli/turn/question.h"
+
+#include <string.h>
+
+#include "base/glob.h"
+#include "base/number.h"
+#include "cli/base/api.h"
+#include "cli/terminal/plain.h"
+#include "cli/turn/card.h"
+
+enum { ANSWER_MAX = 1 << 20, DIFF_LINES = 60 };
+
+static bool is_question(const json_t *asked) {
+    return strcmp(talk_text(asked, "kind"), "answer") == 0;
+}
+
+static const json_t *options_of(const json_t *asked) {
+    return json_object_get(json_object_get(asked, "arguments"), "options");
+}
+
+/* An option is a text, or an object with a label. */
+static const char *option_text(const json_t *options, size_t at) {
+    const json_t *option = json_array_get(options, at);
+    return json_is_string(option) ? json_string_value(option) : talk_text(option, "label");
+}
+
+/* --- The question as lines -------------------------------------------------------------------- */
+
+static void option_add(const json_t *options, size_t at, struct text *out) {
+    text_addf(out, "%zu) ", at + 1);
+    plain_add(out, option_text(options, at));
+}
+
+/* A long diff is cut at a number of lines that a person reads. */
+static void diff_add(struct bytes diff, const struct paint *paint, struct text *out) {
+    struct bytes line;
+    size_t shown = 0, more = 0;
+    while (bytes_next(&diff, '\n', &line)) {
+        enum colour colour = line.len == 0         ? COLOUR_NONE
+                             : line.data[0] == '+' ? COLOUR_GREEN
+                             : line.data[0] == '-' ? COLOUR_RED
+                                                   : COLOUR_GREY;
+        if (shown == DIFF_LINES) {
+            more++;
+            continue;
+        }
+        text_addf(out, "  %s", paint_begin(paint, colour));
+        card_plain_add(line, out);
+        text_addf(out, "%s\n", paint_end(paint, colour));
+        shown++;
+    }
+    if (more > 0) {
+        text_addf(out, "  … %zu more lines\n", more);
+    }
+}
+
+static void arguments_add(const json_t *asked, struct text *out) {
+    json_t *arguments = json_object_get(asked, "arguments"), *value = NULL;
+    const char *name = NULL;
+    json_object_foreach(arguments, name, value) {
+        text_add_str(out, "  ");
+        plain_add(out, name);
+        text_add_str(out, ": ");
+        card_value_add(value, out);
+        text_add_char(out, '\n');
+    }
+}
+
+static void call_add(const json_t *asked, const struct paint *paint, struct text *out) {
+    const json_t *about = json_object_get(asked, "about");
+    const json_t *arguments = json_object_get(asked, "arguments");
+    struct bytes diff = json_bytes(about, "diff");
+    const char *tool = talk_text(asked, "tool"), *review = talk_text(about, "review");
+    bool command = talk_text(arguments, "command")[0] != '\0';
+    text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
+    text_add_str(out, command ? "May it run this command? (" : "May it call ");
+    plain_add(out, tool);
+    text_add_str(out, command ? ")" : "");
+    if (diff.len > 0) {
+        text_add_str(out, " on ");
+        card_value_add(json_object_get(about, "subjects"), out);
+    }
+    text_add_str(out, command ? "" : "?");
+    text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
+    if (diff.len > 0) {
+        diff_add(diff, paint, out);
+    } else if (command) {
+        text_add_str(out, "  ");
+        card_command_add(arguments, out);
+        text_add_char(out, '\n');
+    } else {
+        arguments_add(asked, out);
+    }
+    if (review[0] != '\0') {
+        text_add_str(out, "  the review left it open: ");
+        plain_add(out, review);
+        text_add_char(out, '\n');
+    }
+}
+
+void question_add(const json_t *asked, const struct paint *paint, struct text *out) {
+    const json_t *options = options_of(asked);
+    struct bytes words = json_bytes(json_object_get(asked, "arguments"), "question"), line;
+    if (!is_question(asked)) {
+        call_add(asked, paint, out);
+        return;
+    }
+    while (bytes_next(&words, '\n', &line)) {
+        text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
+        card_plain_add(line, out);
+        text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
+    }
+    for (size_t at = 0; at < json_array_size(options); at++) {
+        text_add_str(out, "  ");
+        option_add(options, at, out);
+        text_add_char(out, '\n');
+    }
+}
+
+void question_line_add(const json_t *asked, struct text *out) {
+    const json_t *options = options_of(asked), *arguments = json_object_get(asked, "arguments");
+    if (!is_question(asked)) {
+        card_call_add(arguments, out);
+        return;
+    }
+    plain_add(out, talk_text(arguments, "question"));
+    for (size_t at = 0; at < json_array_size(options); at++) {
+        text_add_str(out, "  ");
+        option_add(options, at, out);
+    }
+}
+
+const char *question_prompt(const json_t *asked) {
+    const char *tool = talk_text(asked, "tool");
+    if (is_question(asked)) {
+        return json_array_size(options_of(asked)) > 0 ? "number or text> " : "answer> ";
+    }
+    return strcmp(tool, "request_access") == 0 ? "y, n reason> " : "y, n reason, a (always)> ";
+}
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+struct bytes question_option(const json_t *asked, struct bytes line) {
+    const json_t *options = options_of(asked);
+    struct bytes word = bytes_trim(line, " \t");
+    const struct number_bounds bounds = {1, (int64_t)json_array_size(options)};
+    int64_t number = 0;
+    bool numbered = bounds.max > 0 && number_parse(word, bounds, &number);
+    return numbered ? bytes_of(option_text(options, (size_t)number - 1)) : line;
+}
+
+/* "n", "no", and what follows. */
+static bool word_cut(struct bytes line, const char *word, struct bytes *ret_rest) {
+    size_t len = strlen(word);
+    struct bytes begin = {line.data, line.len < len ? line.len : len};
+    bool whole = line.len == len || (line.len > len && memchr(" ,:", line.data[len], 3) != NULL);
+    if (!bytes_equal_nocase(begin, bytes_of(word)) || !whole) {
+        return false;
+    }
+    *ret_rest = bytes_trim((struct bytes){line.data + len, line.len - len}, " ,:");
+    return true;
+}
+
+enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body) {
+    struct bytes words = bytes_trim(line, " \t\n"), reason = {0};
+    bool always = strcmp(talk_text(asked, "tool"), "request_access") != 0;
+    if (words.len == 0) {
+        return QUESTION_UNCLEAR;
+    }
+    if (is_question(asked)) {
+        text_add_char(body, '{');
+        text_add_member(body, "answer", question_option(asked, words));
+        text_add_char(body, '}');
+        return QUESTION_ANSWERED;
+    }
+    if (word_cut(words, "n", &reason) || word_cut(words, "no", &reason)) {
+        text_add_str(body, "{\"decision\":\"deny\"");
+        if (reason.len > 0) {
+            text_add_member(body, "reason", reason);
+        }
+        text_add_char(body, '}');
+        return QUESTION_ANSWERED;
+    }
+    always = always &&
+             (bytes_equal_nocase(words, BYTES("a")) || bytes_equal_nocase(words, BYTES("always")));
+    if (!always && !bytes_equal_nocase(words, BYTES("y")) &&
+        !bytes_equal_nocase(words, BYTES("yes"))) {
+        return QUESTION_UNCLEAR;
+    }
+    text_add_str(body, "{\"decision\":\"allow\"}");
+    return always ? QUESTION_ALWAYS : QUESTION_ANSWERED;
+}
+
+/* --- Always ----------------------------------------------------------------------------------- */
+
+/* Such a call changes files of the project, which "edits" of the settings is about: it leaves out
+ * the folders that say what other programs run. */
+static bool is_edit(const json_t *asked) {
+    const char *tool = talk_text(asked, "tool");
+    return strcmp(tool, "write_file") == 0 || strcmp(tool, "edit_file") == 0;
+}
+
+/* Adds a subject as a pattern that only this subject matches. */
+static void pattern_add(struct bytes subject, struct text *out) {
+    for (size_t i = 0; i < subject.len; i++) {
+        bool special = memchr("?*[]\\!", subject.data[i], 6) != NULL;
+        text_add_str(out, special ? "\\" : "");
+        text_add_char(out, subject.data[i]);
+    }
+}
+
+static struct err rule_append(json_t *rules, const char *tool, struct bytes subject) {
+    AUTO(text_done) struct text pattern = text_up_to(GLOB_PATTERN_MAX);
+    pattern_add(subject, &pattern);
+    if (text_failed(&pattern)) {
+        return err_make(ERR_BAD_FIELD, "question: the subject is too long for a rule");
+    }
+    json_t *rule = subject.len > 0 ? json_pack("{s:s,s:s,s:s}", "tool", tool, "subject",
+                                               pattern.data, "permission", "allow")
+                                   : json_pack("{s:s,s:s}", "tool", tool, "permission", "allow");
+    return rule == NULL || json_array_append_new(rules, rule) != 0
+               ? err_make(ERR_OUT_OF_MEMORY, "question: rule")
+               : ERR_OK;
+}
+
+struct err question_rule(const json_t *asked, json_t *settings) {
+    const json_t *subjects = json_object_get(json_object_get(asked, "about"), "subjects");
+    const char *tool = talk_text(asked, "tool");
+    struct err err = ERR_OK;
+    if (is_edit(asked)) {
+        return json_object_set_new(settings, "edits", json_string("allow")) == 0
+                   ? ERR_OK
+                   : err_make(ERR_OUT_OF_MEMORY, "question: edits");
+    }
+    json_t *rules = json_object_get(settings, "permissions");
+    if (rules == NULL) {
+        rules = json_array();
+        if (json_object_set_new(settings, "permissions", rules) != 0) {
+            return err_make(ERR_OUT_OF_MEMORY, "question: rules");
+        }
+    }
+    for (size_t at = 0; at < json_array_size(subjects) && !err_failed(err); at++) {
+        const json_t *subject = json_array_get(subjects, at);
+        struct bytes text = {json_string_value(subject), json_string_length(subject)};
+        err = rule_append(rules, tool, text);
+    }
+    return err_failed(err) || json_array_size(subjects) > 0 ? err
+                                                            : rule_append(rules, tool, BYTES(""));
+}
+
+void question_rule_add(const json_t *asked, struct text *out) {
+    const json_t *subjects = json_object_get(json_object_get(asked, "about"), "subjects");
+    if (is_edit(asked)) {
+        text_add_str(out, "edits of files in the project's folder");
+        return;
+    }
+    plain_add(out, talk_text(asked, "tool"));
+    if (json_array_size(subjects) > 0) {
+        text_add_char(out, ' ');
+        card_value_add(subjects, out);
+    }
+}

@@ -1,0 +1,43 @@
+/* question.h: questions of a turn to a person: an approval of a call, or a question with options.
+ *
+ *   May it run this command?                    Which one?
+ *     echo one two                                1) the red one
+ *   May it call write_file on b?                  2) the blue one
+ *     +new line
+ *
+ * Promise    a call is shown as a command line, or as its path and diff, or as its arguments, and
+ *            never as raw JSON of the whole. An answer is a number, or a text, of a question; of a
+ *            call it is y, n with a reason, or a. Any other line answers nothing, so that a message
+ *            that was being typed decides nothing. Control characters do not pass.
+ * Ownership  `asked` is a row of /api/v1/approvals, borrowed.
+ * Threads    any; pure.
+ */
+#ifndef DROVER_CLI_TURN_QUESTION_H
+#define DROVER_CLI_TURN_QUESTION_H
+
+#include "base/base.h"
+#include "base/err.h"
+#include "base/json/json.h"
+#include "base/text.h"
+#include "cli/terminal/paint.h"
+
+/* Adds the whole question as lines. */
+void question_add(const json_t *asked, const struct paint *paint, struct text *out);
+/* Adds the same as one line, for a list. */
+void question_line_add(const json_t *asked, struct text *out);
+/* Text before the line in which it is answered. */
+const char *question_prompt(const json_t *asked);
+
+enum question_choice { QUESTION_UNCLEAR, QUESTION_ANSWERED, QUESTION_ALWAYS };
+/* Reads a line, and adds the body of the request that answers. ALWAYS: a yes, and question_rule. */
+enum question_choice question_read(const json_t *asked, struct bytes line, struct text *body);
+/* Text that a line stands for: an option by its number, or the line itself. */
+struct bytes question_option(const json_t *asked, struct bytes line);
+
+/* Changes the settings of a session so that such a call is not asked about again: the same command
+ * or address, or any edit of the project's files. */
+MUST_CHECK struct err question_rule(const json_t *asked, json_t *settings);
+/* Words for what that rule allows. */
+void question_rule_add(const json_t *asked, struct text *out);
+
+#endif

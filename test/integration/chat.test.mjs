@@ -1,0 +1,149 @@
+// chat.test.mjs: drover chat at a terminal: what appears above the line that is being typed.
+//
+// runs-with: release, san
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { begin, gate, onTerminal } from "./jobs-cli.mjs";
+import { bin } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
+import { call, say, script, Turns } from "./turns.mjs";
+
+const LIMIT = { timeout: scaled(60_000) };
+
+/** What a terminal was sent, without colours and movements of the cursor. */
+const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
+
+/** A chat in the root of `turns`: {type, seen, leave, session}. */
+async function chatIn(t, turns, args = "--model scripted/demo") {
+  const chat = onTerminal(t, turns.daemon, `chat --root ${turns.root} ${args}`, { typed: true });
+  const one = {
+    type: (keys) => chat.child.stdin.write(keys.replaceAll("\n", "\x1b\r")),
+    send: (text) => one.type(`${text}\r`.replaceAll("\n\r", "\r")),
+    seen: (pattern) => chat.when((all) => pattern.test(plain(all))),
+    async leave() {
+      one.type("\x15\x04");
+      const { code, stdout } = await chat.ended;
+      assert.equal(code, 0, stdout);
+      assert.ok(stdout.includes("\x1b[?2004l"), "pastes are as they were");
+      return plain(stdout);
+    },
+  };
+  let text = "";
+  await chat.when((all) => ((text = plain(all)), /session +ses_\w+[^]*\n> /.test(text)));
+  one.session = /session +(ses_\w+)/.exec(text)[1];
+  return one;
+}
+
+const open = async (turns) => (await turns.get("/approvals")).items;
+
+test("a follow-up appears above the line that is being typed, which stays", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const chat = await chatIn(t, turns);
+  const go = path.join(turns.root, "go");
+  const job = call("run_job", { command: "sh", args: ["-c", gate(go)] });
+  chat.send(script(job, say("it runs")));
+  await chat.seen(/May it run this command\? \(run_job\)[^]*a \(always\)> /);
+  chat.send("y");
+  await chat.seen(/goes on in the background[^]*it runs\n/);
+  chat.type("half a line");
+  await chat.seen(/> half a line/);
+  writeFileSync(go, "");
+  await chat.seen(/ended in the background: sh: succeeded\n[^]*scripted model[^]*> half a line/);
+  await chat.leave();
+});
+
+test("an answer from elsewhere takes the question away and keeps the line", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const chat = await chatIn(t, turns);
+  const ready = path.join(turns.root, "b");
+  chat.send(script("delay: 300ms", call("write_file", { path: "b", content: "x" }), say("done")));
+  chat.type("half ");
+  await chat.seen(/May it call write_file on b\?[^]*a \(always\)> /);
+  chat.type("a line");
+  await chat.seen(/a \(always\)> a line/);
+  const [{ id }] = await open(turns);
+  assert.equal((await turns.approve(id)).status, 200);
+  await chat.seen(/✓ allowed elsewhere\n[^]*done\n[^]*> half a line/);
+  assert.ok(existsSync(ready));
+  await chat.leave();
+});
+
+test("options are numbered, and a number answers; also for approve", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const chat = await chatIn(t, turns);
+  const ask = call("ask_user", { question: "Which one?", options: ["the red", "the blue"] });
+  chat.send(script(ask, say("thanks")));
+  await chat.seen(/Which one\?\n {2}1\) the red\n {2}2\) the blue\n[^]*number or text> /);
+  chat.send("2");
+  await chat.seen(/✓ answered: the blue\n[^]*thanks\n/);
+  chat.send(script(ask, say("again")));
+  await chat.seen(/✓ answered: the blue\n[^]*Which one\?\n {2}1\) the red/);
+  const [{ id }] = await open(turns);
+  assert.match((await turns.daemon.cli(["approve"])).stdout, /Which one\? {2}1\) the red {2}2\)/);
+  const which = await turns.daemon.cli(["approve", id]);
+  assert.equal(which.code, 2);
+  assert.match(which.stderr, /1\) the red\n[^]*--answer NUMBER/);
+  assert.equal((await turns.daemon.cli(["approve", id, "--answer", "1"])).code, 0);
+  await chat.seen(/✓ answered elsewhere: the red\n/);
+  await chat.leave();
+});
+
+test("'a' writes a rule, no message is taken for a yes, --continue returns", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const chat = await chatIn(t, turns);
+  const echo = call("run_command", { command: "echo", args: ["one *"] });
+  chat.send(script(echo, say("first")));
+  await chat.seen(/May it run this command\?[^]*a \(always\)> /);
+  chat.send("yesterday");
+  await chat.seen(/y allows it, n and a reason denies it[^]*> yesterday/);
+  assert.equal((await open(turns)).length, 1);
+  chat.send("\x15a");
+  await chat.seen(/→ one \*\n[^]*first\n/);
+  const { settings } = await turns.get(`/sessions/${chat.session}`);
+  const rule = { tool: "run_command", subject: "echo one \\*", permission: "allow" };
+  assert.deepEqual(settings.permissions, [rule]);
+  chat.send(script(echo, say("second")));
+  await chat.seen(/→ one \*\n[^]*→ one \*\n[^]*second\n\n> /); // Nobody was asked.
+  await chat.leave();
+  const other = await turns.listen(); // Newer, and of no folder.
+  await turns.turn(other, say("elsewhere"));
+  const back = await chatIn(t, turns, "--continue");
+  assert.equal(back.session, chat.session);
+  await back.seen(/• run_command echo 'one \*'\n {2}→ one \*\nsecond\n/);
+  await back.leave();
+  const last = await chatIn(t, turns, "--session last");
+  assert.equal(last.session, other.session);
+  await last.leave();
+});
+
+test("chat --json prints each event, and reads messages as lines", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const args = ["chat", "--json", "--model", "scripted/demo", "--no-root"];
+  const input = `${say("one")}\n/title Talk\n${say("two")}\n`;
+  const { code, stdout, stderr } = await turns.daemon.cli(args, { input });
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(lines[0].type, "session");
+  const texts = lines.filter(({ type }) => type === "delta").map(({ data }) => data.text);
+  assert.deepEqual(texts, ["one", "two"]);
+  assert.equal(lines.filter(({ type }) => type === "turn_finished").length, 2);
+  const seqs = lines.filter(({ seq }) => seq !== undefined).map(({ seq }) => seq);
+  assert.deepEqual(seqs, seqs.map((_, at) => seqs[0] + at));
+});
+
+test("a chat that is ended by SIGTERM gives the terminal back", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const inner = `echo "PID $$."; exec "$0" chat --no-root --model scripted/demo`;
+  const outer = path.join(turns.folder, "outer");
+  writeFileSync(outer, `sh -c '${inner}' '${bin}'\nstty -a\n`);
+  const words = ["script", "-qefc", `sh ${outer}`, "/dev/null"];
+  const chat = begin(t, turns.daemon, [], { words, env: { TERM: "xterm" }, typed: true });
+  let text = "";
+  await chat.when((all) => /\x1b\[\?2004h[^]*> /.test((text = all)));
+  process.kill(Number(/PID (\d+)\./.exec(text)[1]), "SIGTERM");
+  const { stdout } = await chat.ended;
+  assert.match(stdout, /\x1b\[\?2004l[^]* icanon [^]* echo /);
+});

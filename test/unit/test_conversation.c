@@ -1,0 +1,206 @@
+/* Events of a session as lines; questions as lines and answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cli/turn/conversation.h"
+#include "cli/turn/question.h"
+
+struct scene {
+    struct conversation conversation;
+    struct text above;
+};
+
+static int scene_begin(void **state) {
+    static struct scene scene;
+    conversation_init(&scene.conversation, (struct paint){.on = false});
+    text_init(&scene.above, 1 << 20);
+    *state = &scene;
+    return 0;
+}
+
+static int scene_end(void **state) {
+    struct scene *scene = *state;
+    conversation_done(&scene->conversation);
+    text_done(&scene->above);
+    return 0;
+}
+
+static json_t *json_of(const char *text) {
+    json_t *json = json_loads(text, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+/* CHAT_TYPED: the chat's state does not change. */
+static enum chat_event hear(struct scene *scene, const char *type, const char *data) {
+    AUTO(json_release) json_t *json = json_of(data);
+    enum chat_event event = CHAT_TYPED;
+    bool changes =
+        conversation_event(&scene->conversation, bytes_of(type), json, &scene->above, &event);
+    return changes ? event : CHAT_TYPED;
+}
+
+static void above_is(struct scene *scene, const char *expected) {
+    assert_string_equal(text_bytes(&scene->above).data, expected);
+    text_clear(&scene->above);
+}
+
+static void text_goes_above_when_its_line_is_whole(void **state) {
+    struct scene *scene = *state;
+    AUTO(text_done) struct text line = text_up_to(4096);
+    hear(scene, "delta", "{\"text\":\"one\\ntw\"}");
+    above_is(scene, "one\n");
+    hear(scene, "delta", "{\"text\":\"o\"}");
+    conversation_line(&scene->conversation, &line);
+    assert_string_equal(line.data, "two");
+    assert_int_equal(hear(scene, "turn_finished", "{\"state\":\"succeeded\"}"), CHAT_TURN_ENDED);
+    above_is(scene, "two\n\n");
+}
+
+static void a_card_says_what_came_of_it_in_words(void **state) {
+    struct scene *scene = *state;
+    hear(scene, "tool_started",
+         "{\"part\":1,\"tool\":\"run_command\",\"arguments\":"
+         "\"{\\\"command\\\":\\\"echo\\\",\\\"args\\\":[\\\"a b\\\",\\\"c\\\"]}\"}");
+    hear(scene, "tool_finished",
+         "{\"part\":1,\"tool\":\"run_command\",\"state\":\"succeeded\",\"cause\":null,"
+         "\"result\":\"{\\\"exit_code\\\":4,\\\"stdout\\\":\\\"\\\",\\\"stderr\\\":\\\"no\\\"}\"}");
+    above_is(scene, "• run_command echo 'a b' c\n  → exit code 4: no\n");
+    hear(scene, "tool_finished",
+         "{\"part\":2,\"tool\":\"run_job\",\"state\":\"pending\",\"cause\":null,"
+         "\"result\":\"{\\\"status\\\":\\\"started\\\"}\"}");
+    above_is(scene, "  … run_job: goes on in the background\n");
+    hear(scene, "tool_finished",
+         "{\"part\":3,\"tool\":\"x\",\"state\":\"denied\",\"cause\":\"person\",\"result\":\"a\\nb\\"
+         "nc\\nd\\ne\"}");
+    above_is(scene, "  ✗ x: denied (person): a\n    b\n    c\n    d\n    e\n");
+}
+
+static void a_message_is_queued_until_its_turn_begins(void **state) {
+    struct scene *scene = *state;
+    hear(scene, "message_added",
+         "{\"message\":{\"id\":\"m1\",\"role\":\"user\",\"status\":\"queued\",\"parts\":"
+         "[{\"kind\":\"text\",\"text\":\"one\\ntwo\"}]}}");
+    above_is(scene, "");
+    assert_int_equal(json_array_size(scene->conversation.queued), 1);
+    assert_int_equal(hear(scene, "turn_started", "{\"reply_to\":\"m1\"}"), CHAT_TURN_BEGAN);
+    above_is(scene, "> one\n  two\n");
+    assert_int_equal(json_array_size(scene->conversation.queued), 0);
+}
+
+static void a_notice_says_what_ended_in_the_background(void **state) {
+    struct scene *scene = *state;
+    hear(scene, "message_added",
+         "{\"message\":{\"id\":\"m1\",\"role\":\"notice\",\"status\":\"queued\",\"parts\":[{"
+         "\"kind\":\"text\",\"text\":\"[drover: words]\\n\\n{\\\"run\\\":\\\"r\\\",\\\"label\\\":"
+         "\\\"sh\\\",\\\"state\\\":\\\"failed\\\",\\\"cause\\\":\\\"exit_code\\\"}\"}]}}");
+    above_is(scene, "◆ ended in the background: sh: failed (exit_code)\n");
+}
+
+static void a_question_that_is_answered_elsewhere_is_settled(void **state) {
+    struct scene *scene = *state;
+    assert_int_equal(hear(scene, "approval_asked", "{\"id\":\"a1\"}"), CHAT_ASKED);
+    assert_int_equal(hear(scene, "approval_asked", "{\"id\":\"a2\"}"), CHAT_ASKED);
+    assert_int_equal(hear(scene, "approval_answered", "{\"id\":\"a1\",\"state\":\"allowed\"}"),
+                     CHAT_ASKED);
+    above_is(scene, "✓ allowed elsewhere\n");
+    scene->conversation.answered = strdup("a2");
+    assert_int_equal(hear(scene, "question_answered",
+                          "{\"id\":\"a2\",\"state\":\"answered\",\"answer\":\"{\\\"answer\\\":"
+                          "\\\"red\\\"}\"}"),
+                     CHAT_SETTLED);
+    above_is(scene, "✓ answered: red\n");
+}
+
+static void a_snapshot_shows_cards_and_goes_on_with_the_text(void **state) {
+    struct scene *scene = *state;
+    enum chat_event event = CHAT_TYPED;
+    AUTO(json_release)
+    json_t *snapshot = json_of(
+        "{\"turn\":{\"run\":\"r\"},\"approvals\":[],\"messages\":["
+        "{\"id\":\"m2\",\"role\":\"assistant\",\"status\":\"running\",\"parts\":["
+        "{\"number\":1,\"kind\":\"tool\",\"name\":\"write_file\",\"state\":\"asking\",\"text\":"
+        "\"\",\"data\":{\"arguments\":{\"path\":\"b\",\"content\":\"x\"}}},"
+        "{\"number\":2,\"kind\":\"text\",\"text\":\"whole\\nha\"}]},"
+        "{\"id\":\"m1\",\"role\":\"user\",\"status\":\"completed\",\"parts\":["
+        "{\"kind\":\"text\",\"text\":\"hello\"}]}]}");
+    assert_true(conversation_snapshot(&scene->conversation, snapshot, &scene->above, &event));
+    assert_int_equal(event, CHAT_TURN_BEGAN);
+    above_is(scene, "> hello\n• write_file b\n  … waits for an answer\nwhole\n");
+    hear(scene, "delta", "{\"text\":\"lf\\n\"}");
+    above_is(scene, "half\n");
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+static void answered(const char *asked, const char *line, enum question_choice choice,
+                     const char *expected) {
+    AUTO(json_release) json_t *row = json_of(asked);
+    AUTO(text_done) struct text body = text_up_to(4096);
+    assert_int_equal(question_read(row, bytes_of(line), &body), choice);
+    assert_string_equal(text_bytes(&body).data, expected);
+}
+
+static void an_option_is_answered_by_its_number_or_by_a_text(void **state) {
+    static const char question[] = "{\"kind\":\"answer\",\"tool\":\"ask_user\",\"arguments\":"
+                                   "{\"question\":\"Which?\",\"options\":[\"red\",\"blue\"]}}";
+    AUTO(json_release) json_t *row = json_of(question);
+    AUTO(text_done) struct text words = text_up_to(4096);
+    question_add(row, &(struct paint){.on = false}, &words);
+    assert_string_equal(words.data, "Which?\n  1) red\n  2) blue\n");
+    answered(question, " 2 ", QUESTION_ANSWERED, "{\"answer\":\"blue\"}");
+    answered(question, "3", QUESTION_ANSWERED, "{\"answer\":\"3\"}");
+    answered(question, "green", QUESTION_ANSWERED, "{\"answer\":\"green\"}");
+    answered(question, " ", QUESTION_UNCLEAR, "");
+}
+
+static void only_clear_words_decide_about_a_call(void **state) {
+    static const char call[] = "{\"kind\":\"leave\",\"tool\":\"run_command\"}";
+    answered(call, "y", QUESTION_ANSWERED, "{\"decision\":\"allow\"}");
+    answered(call, "Yes", QUESTION_ANSWERED, "{\"decision\":\"allow\"}");
+    answered(call, "a", QUESTION_ALWAYS, "{\"decision\":\"allow\"}");
+    answered(call, "n", QUESTION_ANSWERED, "{\"decision\":\"deny\"}");
+    answered(call, "no, not now", QUESTION_ANSWERED,
+             "{\"decision\":\"deny\",\"reason\":\"not now\"}");
+    answered(call, "nothing of that", QUESTION_UNCLEAR, "");
+    answered(call, "you may", QUESTION_UNCLEAR, "");
+    answered("{\"kind\":\"leave\",\"tool\":\"request_access\"}", "a", QUESTION_UNCLEAR, "");
+}
+
+static void settings_become(const char *asked, const char *before, const char *after) {
+    AUTO(json_release) json_t *row = json_of(asked), *settings = json_of(before);
+    AUTO(json_release) json_t *expected = json_of(after);
+    assert_false(err_failed(question_rule(row, settings)));
+    assert_true(json_equal(settings, expected));
+}
+
+static void always_writes_a_rule_for_this_very_command(void **state) {
+    settings_become("{\"tool\":\"run_command\",\"about\":{\"subjects\":[\"rm *.o\"]}}",
+                    "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"}]}",
+                    "{\"permissions\":[{\"tool\":\"x\",\"permission\":\"deny\"},{\"tool\":"
+                    "\"run_command\",\"subject\":\"rm \\\\*.o\",\"permission\":\"allow\"}]}");
+    settings_become("{\"tool\":\"write_file\",\"about\":{\"subjects\":[\"b\"]}}",
+                    "{\"check\":false}", "{\"check\":false,\"edits\":\"allow\"}");
+    settings_become("{\"tool\":\"remember\"}", "{}",
+                    "{\"permissions\":[{\"tool\":\"remember\",\"permission\":\"allow\"}]}");
+}
+
+int main(void) {
+#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(text_goes_above_when_its_line_is_whole),
+        SCENE_TEST(a_card_says_what_came_of_it_in_words),
+        SCENE_TEST(a_message_is_queued_until_its_turn_begins),
+        SCENE_TEST(a_notice_says_what_ended_in_the_background),
+        SCENE_TEST(a_question_that_is_answered_elsewhere_is_settled),
+        SCENE_TEST(a_snapshot_shows_cards_and_goes_on_with_the_text),
+        cmocka_unit_test(an_option_is_answered_by_its_number_or_by_a_text),
+        cmocka_unit_test(only_clear_words_decide_about_a_call),
+        cmocka_unit_test(always_writes_a_rule_for_this_very_command),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
