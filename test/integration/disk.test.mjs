@@ -46,6 +46,8 @@ test("at the size limit new runs are refused, running ones go on, and freed spac
     assert.match(cli.stderr, /data_full/);
     const doctor = await daemon.cli(["doctor"]);
     assert.match(doctor.stdout, /fail +size +\d+ MB, and the limit is 16 MB/);
+    const status = (await daemon.cli(["status"])).stdout;
+    assert.match(status, /^disk {6}full: 1\d\.\d MB of 16\.0 MB, .* free on this disk; /m);
     const tail = (await daemon.cli(["stream", "tail", "system", "--json"])).stdout.trim();
     const events = tail.split("\n").map((line) => JSON.parse(line));
     const filling = events.filter((event) => event.type === "data_directory_filling");

@@ -66,7 +66,8 @@ test("a shutdown is final for clients that wait; restart loses nothing", async (
   const first = user.pid;
   assert.match(await user.ok("restart"), /goes on with all runs/);
   assert.notEqual(user.pid, first);
-  assert.match(await user.ok("status"), new RegExp(`started by drover restart[^]*${id} .*running`));
+  const shown = new RegExp(`started by drover restart[^]*${id.slice(4, 16)} .*running`);
+  assert.match(await user.ok("status"), shown);
 
   const waiting = stay(t, user, ["job", "logs", "-f", "--retry-for", "300ms", id], user.env);
   await waiting.lines(1);

@@ -117,7 +117,7 @@ static void row_print(void *ctx, const json_t *row) {
     printing->headed = true;
     if (heads && listing->columns != NULL) {
         table_head(listing->columns);
-    } else if (heads) {
+    } else if (heads && listing->head != NULL) {
         listing->head(listing->ctx);
     }
     if (prints && listing->columns != NULL) {
@@ -152,6 +152,12 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
         return err;
     }
     row_print(&printing, NULL);
+    if (listing->foot != NULL && !invocation->json) {
+        err = listing->foot(listing->ctx);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
     long long shown = (long long)end.shown, total = (long long)end.total;
     if (rows.total && invocation->json) {
         printf("{\"shown\":%lld,\"total\":%lld,\"more\":%s}\n", shown, total,

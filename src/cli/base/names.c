@@ -19,6 +19,7 @@ static const struct name_kind kinds[] = {
     {"DELIVERY", "delivery", "inbox ls"},
     {"TOKEN", "token", "token ls"},
     {"MEMORY", "memory", "memory ls"},
+    {"MESSAGE", "message", "session export SESSION"},
     {.placeholder = NULL},
 };
 
@@ -263,6 +264,12 @@ struct err names_resolve(struct invocation *invocation) {
         const struct flag *flag = args->flags.rows[at].flag;
         if (flag->kind == FLAG_TEXT && flag->value != NULL && args->values[at].text != NULL) {
             err = word_resolve(&resolving, bytes_of(flag->value), &args->values[at].text);
+        }
+    }
+    for (unsigned at = 0; at < args->repeat_count && !err_failed(err); at++) {
+        const struct flag *flag = args->flags.rows[args->repeats[at].at].flag;
+        if (flag->value != NULL) {
+            err = word_resolve(&resolving, bytes_of(flag->value), &args->repeats[at].text);
         }
     }
     talk_close(&resolving.talk);

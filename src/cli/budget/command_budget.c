@@ -111,7 +111,7 @@ const struct command command_budget_set = {
     HELP(BUDGETS, "drover budget set global --cost 10\n"
                   "drover budget set project:web --tokens 2000000 --wall 4h\n"),
     .flags = set_flags,
-    .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "
-             "as they are.\n",
+    .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not given\n"
+             "stay unchanged.\n",
     ACTION("PATCH /api/v1/budgets/{}", .body = limits_add, .print = budget_print),
 };

@@ -101,10 +101,10 @@ const struct command command_models = {
     HELP(MODELS, "drover models\n"
                  "drover models --search gpt\n"),
     .flags = models_flags,
-    .about =
-        "'?': neither the provider nor the price file says it (docs/models.md). 'learned': the\n"
-        "model refused a longer prompt; 'drover provider forget' forgets that window.\n",
     .asks_models = true,
+    .about = "A '?' is unknown: neither the provider nor the price file has it\n"
+             "(docs/models.md). 'learned' is a smaller window, set after the model refused a\n"
+             "longer prompt; 'drover provider forget' removes it.\n",
     ACTION("GET /api/v1/models", .columns = model_columns),
 };
 
@@ -220,10 +220,9 @@ static void set_print(const json_t *answer) {
 }
 
 #define KEY_ABOUT                                                                                  \
-    "A key is read from a file, from the input or from a variable of your environment, never\n"    \
-    "from an argument, which every user of this machine could see. It is stored in a file that "   \
-    "only you can read, and shown to "                                                             \
-    "nobody.\n"
+    "The key is read from a file, standard input or a variable of your environment,\n"             \
+    "never from an argument, which other users could see. It is stored in a file that\n"           \
+    "only you can read, and never shown.\n"
 
 const struct command command_provider_add = {
     COMMAND("provider", "add", "NAME", "Add a connection to a provider of models."),
@@ -238,10 +237,10 @@ const struct command command_provider_add = {
 };
 
 const struct command command_provider_set = {
-    COMMAND("provider", "set", "NAME", "Change a connection. What is not named stays."),
+    COMMAND("provider", "set", "NAME", "Change a connection. Other fields stay unchanged."),
     HELP(MODELS, "drover provider set deepseek --max-concurrent 4\n"),
     .flags = set_flags,
-    .about = KEY_ABOUT "Headers and models that are given replace all that were there.\n",
+    .about = KEY_ABOUT "Headers and models that are given replace the existing ones.\n",
     ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .print = set_print),
 };
 
@@ -294,9 +293,9 @@ const struct command command_provider_test = {
 const struct command command_provider_forget = {
     COMMAND("provider", "forget", "NAME", "Forget the learned windows of a connection."),
     HELP(MODELS, "drover provider forget deepseek\n"),
-    .about =
-        "A model that refuses a prompt as too long gets a smaller window for 24 hours. Forget it\n"
-        "where the refusal was wrong, or where the model's window has grown since.\n",
+    .about = "When a model refuses a prompt as too long, drover uses a smaller window for it\n"
+             "for 24 hours. Forget that window if the refusal was wrong, or if the model has a\n"
+             "larger window now.\n",
     ACTION("DELETE " PROVIDERS "/{}/windows",
            .done = "{name} has no learned windows now; 'drover models' shows its windows"),
 };

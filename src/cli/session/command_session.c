@@ -240,7 +240,7 @@ static const struct flag new_flags[] = {
     OPTION_TEXT("project", 0, "NAME", "Set the project [default]."),
     OPTION_TEXT("model", 'm', "NAME", "Set the model."),
     OPTION_TEXT("agent", 0, "NAME", "Set the agent."),
-    OPTION_TEXT("root", 0, "DIR", "Set the folder that it works in."),
+    OPTION_TEXT("root", 0, "DIR", "Set its working folder."),
     OPTION_TEXT("instructions", 0, "TEXT", "Set its instructions."),
     OPTION_END,
 };
@@ -272,7 +272,7 @@ const struct command command_session_rename = {
 };
 
 static const struct flag archive_flags[] = {
-    OPTION_SWITCH("undo", 0, "Take it back out of the archive."),
+    OPTION_SWITCH("undo", 0, "Restore it from the archive."),
     OPTION_END,
 };
 
@@ -316,7 +316,7 @@ const struct command command_session_clear = {
 
 static const struct flag fork_flags[] = {
     OPTION_TEXT("at", 0, "MESSAGE", "Copy up to this message [all]."),
-    OPTION_TEXT("title", 't', "TEXT", "Set the title [that of the old one]."),
+    OPTION_TEXT("title", 't', "TEXT", "Set the title [same as the original]."),
     OPTION_END,
 };
 
@@ -359,7 +359,7 @@ const struct command command_session_compact = {
             "Summarize a session for the model. The messages stay."),
     HELP(SESSIONS, "drover session compact last\n"),
     .talks = true,
-    .about = "It waits until that is done. While a turn goes on it is refused.\n",
+    .about = "Waits until the session is compacted. Refused while a turn is running.\n",
     .run = compact_run,
 };
 

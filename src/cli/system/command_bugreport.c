@@ -28,7 +28,7 @@
 
 static const struct flag bugreport_flags[] = {
     OPTION_TEXT("output", 'o', "FILE", "Write to FILE; - is stdout [drover-bugreport-TIME.txt]."),
-    OPTION_SWITCH("with-texts", 0, "Also messages, prompts, command lines and results."),
+    OPTION_SWITCH("with-texts", 0, "Include messages, prompts, command lines and results."),
     OPTION_END,
 };
 
@@ -610,8 +610,8 @@ const struct command command_bugreport = {
     .flags = bugreport_flags,
     .talks = true,
     .starts_none = true,
-    .about = "The report is one text file: versions, what doctor says, settings, the end of the\n"
-             "log, and RUN with its spans and events (without RUN: the newest that failed). Texts\n"
-             "of messages and keys are left out; the file says what is in it.\n",
+    .about = "The report is one text file: versions, what doctor says, settings, the end of\n"
+             "the log, and RUN with its spans and events (without RUN: the newest that\n"
+             "failed). Texts of messages and keys are left out; the file says what is in it.\n",
     .run = bugreport_run,
 };

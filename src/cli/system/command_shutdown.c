@@ -86,9 +86,9 @@ const struct command command_shutdown = {
     .flags = shutdown_flags,
     .talks = true,
     .starts_none = true,
-    .about = "Answers in flight are finished first. Commands go on without a daemon; turns and\n"
-             "workflows resume when the next one starts. A daemon of a service manager may be\n"
-             "started again by it: stop the service instead.\n",
+    .about = "Requests in progress are finished first. Jobs continue without a daemon; turns\n"
+             "and workflows resume when the next daemon starts. A service manager may restart\n"
+             "its daemon: stop the service instead.\n",
     .run = shutdown_run,
 };
 
@@ -149,14 +149,13 @@ const struct command command_restart = {
     COMMAND(NULL, "restart", "[AGENT]", "Restart the daemon, or an agent of a workflow."),
     HELP(DAEMON, "drover restart\n"),
     .talks = true,
-    .about =
-        "Without AGENT, the daemon of the data directory ends and this program starts it, as\n"
-        "after an upgrade. Nothing is lost: commands go on meanwhile, the rest resumes. One\n"
-        "that was started by 'drover serve' is restarted where that was, and by systemd if the\n"
-        "user unit drover.service is enabled.\n"
-        "\n"
-        "An AGENT that has not ended begins again; what it did so far is thrown away. 'drover\n"
-        "show RUN' tells the agents of a run. One that has ended is run again by 'drover run\n"
-        "--resume RUN --rerun AGENT'.\n",
+    .about = "Without AGENT, stop the daemon of the data directory and start this program in\n"
+             "its place, for example after an upgrade. Nothing is lost: jobs continue,\n"
+             "everything else resumes. A daemon that was started by 'drover serve' must be\n"
+             "restarted where it was started.\n"
+             "\n"
+             "With AGENT, an unfinished agent starts again from the beginning; its work so far\n"
+             "is discarded. 'drover show RUN' lists the agents of a workflow. To run a\n"
+             "finished agent again, use 'drover run --resume RUN --rerun AGENT'.\n",
     .run = restart_run,
 };

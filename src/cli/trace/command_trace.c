@@ -167,8 +167,8 @@ const struct command command_trace = {
     HELP(RUNS, "drover trace last\n"),
     .flags = trace_flags,
     .talks = true,
-    .about = "STEP is the attempt and the step in it, of a session after the turn's number. "
-             "TOKENS are fresh input, + input from or into a\n"
-             "cache (c), / output. What nobody knows is '-'; what was estimated has a '~'.\n",
+    .about = "STEP is the attempt and the step in it; of a session, the number of the turn\n"
+             "comes first. TOKENS are fresh input, + input read from or written to a cache\n"
+             "(c), / output. '-' is unknown, '~' an estimate.\n",
     .run = trace_run,
 };

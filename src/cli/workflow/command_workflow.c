@@ -118,13 +118,14 @@ static struct err ls_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_ls = {
-    COMMAND("workflow", "ls", NULL, "List workflows: of the project, your own, and built in."),
+    COMMAND("workflow", "ls", NULL, "List workflows: the project's, your own and built-in ones."),
     HELP(WORKFLOWS, "drover workflow ls\n"),
     .flags = root_flags,
     .talks = true,
-    .about = "Searched are .drover/workflows, .claude/workflows and .boocode/workflows: of the\n"
-             "project's folder and those above it in its repository, then of your home. The first\n"
-             "of a name counts; the others are shown as shadowed, broken ones with their fault.\n",
+    .about = "Workflows are read from .drover/workflows, .claude/workflows and\n"
+             ".boocode/workflows: of the project folder and its parents in the repository,\n"
+             "then of your home folder. The first workflow of a name is used; later ones are\n"
+             "marked as shadowed, broken ones with their error.\n",
     .run = ls_run,
 };
 
@@ -377,13 +378,13 @@ static struct err check_run(struct invocation *invocation) {
 const struct command command_workflow_check = {
     COMMAND("workflow", "check", "FILE|NAME…", "Check workflow scripts without running them."),
     HELP(WORKFLOWS, "drover workflow check .drover/workflows/mine.js\n"),
-    .about =
-        "An argument with a slash, or that names an existing file, is a path. Anything else is\n"
-        "the name of a workflow, as for 'drover run'.\n"
-        "\n"
-        "Checks syntax, meta, forbidden statements, options of agent(), and names that nothing\n"
-        "defines. Exits with 2 if there is an error; a warning is a line that may throw in a run.\n"
-        "The JavaScript engine is asked through the daemon; without one, the output says so.\n",
+    .about = "An argument with a slash, or that names an existing file, is a path. Anything\n"
+             "else is the name of a workflow, as for 'drover run'.\n"
+             "\n"
+             "Checks syntax, meta, forbidden statements, options of agent(), and undefined\n"
+             "names. Exits with 2 on an error; a warning is a line that may throw in a run.\n"
+             "The daemon's JavaScript engine checks, too; without a daemon, the output says\n"
+             "so.\n",
     .talks = true,
     .run = check_run,
 };
@@ -500,7 +501,8 @@ static struct err new_run(struct invocation *invocation) {
 const struct command command_workflow_new = {
     COMMAND("workflow", "new", "NAME", "Create .drover/workflows/NAME.js from an example."),
     HELP(WORKFLOWS, "drover workflow new mine\n"),
-    .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
-             ".boocode (of your home only .git counts), else the current one.\n",
+    .about = "Creates the file in the project: the nearest folder with .git, .drover, .claude\n"
+             "or .boocode, from the current one upward (in your home folder only .git counts),\n"
+             "else the current folder.\n",
     .run = new_run,
 };
