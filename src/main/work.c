@@ -169,6 +169,7 @@ static void machine_woke(void *ctx, uint64_t slept_ms) {
               LOG_FIELDS(log_int("slept_ms", (int64_t)slept_ms)));
     fetch_woke(work->model_client);
     fetch_woke(work->client);
+    dispatch_woke(work->dispatch);
 }
 
 static void recovered(void *ctx) {

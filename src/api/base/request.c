@@ -195,6 +195,7 @@ static struct err key_read(struct request *request) {
         return err_why(&request->op.why, ERR_BAD_REQUEST,
                        "Idempotency-Key: 1 to %d printable ASCII characters", IDEMPOTENCY_KEY_MAX);
     }
+    request->room = exchange_room(exchange, &request->room_why);
     request->idempotency = (struct idempotency){
         .owner = request->key.owner, .route = bytes_of(exchange_route(exchange)->path), .key = key};
     return ERR_OK;
@@ -250,6 +251,10 @@ static struct err request_tx(struct tx *tx, void *ctx) {
     if (request->replayed) {
         json_add_stored(&request->op.answer, kept.body);
         return ERR_OK;
+    }
+    if (err_failed(request->room)) {
+        request->op.why = request->room_why;
+        return request->room;
     }
     err = request_work(tx, request);
     if (err_failed(err) || request->more) {

@@ -256,7 +256,8 @@ CREATE INDEX inbox_session ON inbox (owner, address, id) WHERE receiver = 'sessi
 
 -- A node of the tree: its path is the chain of scopes down to it, each closed by '/':
 -- 'project:web/run:run_…/'; '' with the owner '' is `global`, which stands above all owners.
--- A limit of 2^53 is none. run 0: it is not the budget of one run.
+-- A limit of 2^53 is none. run 0: it is not the budget of one run. day_end_ms: end of the day that
+-- the amounts that were spent count; 0: they count in all.
 CREATE TABLE budgets (
     id @int@ NOT NULL PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -274,11 +275,13 @@ CREATE TABLE budgets (
     cost_micros_spent @int@ NOT NULL DEFAULT 0,
     agents_spent @int@ NOT NULL DEFAULT 0,
     wall_ms_spent @int@ NOT NULL DEFAULT 0,
+    day_end_ms @int@ NOT NULL DEFAULT 0,
     UNIQUE (owner, path),
     UNIQUE (owner, scope)
 ) @strict@;
 CREATE INDEX budgets_run ON budgets (run) WHERE run <> 0;
 CREATE INDEX budgets_owner ON budgets (owner, id);
+CREATE INDEX budgets_day ON budgets (id) WHERE day_end_ms <> 0;
 
 -- What attempts of one kind took of late under a budget: what the next one reserves.
 CREATE TABLE budget_means (
