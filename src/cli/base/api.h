@@ -23,6 +23,9 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
     const struct world *world;
+    struct err start_err; /* Of the last start of a daemon that failed; */
+    struct why start_why; /* its sentence, */
+    uint64_t start_ns;    /* and when that was. */
 };
 
 /* The error may be left to the first request. */
