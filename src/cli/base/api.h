@@ -23,9 +23,10 @@ struct talk {
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
     const struct world *world;
-    struct err start_err; /* Of the last start of a daemon that failed; */
-    struct why start_why; /* its sentence, */
-    uint64_t start_ns;    /* and when that was. */
+    /* The last start of a daemon, where it failed: why, and when. */
+    struct err start_err;
+    struct why start_why;
+    uint64_t start_ns;
 };
 
 /* The error may be left to the first request. */

@@ -66,7 +66,7 @@ static void secret_keep(struct report *report, struct bytes value) {
     }
 }
 
-/* Once more as JSON writes it, without its quotes: so it stands in the log and in answers. */
+/* Again, as JSON writes it, without its quotes: so it stands in the log and in answers. */
 static void secret_add(struct report *report, struct bytes value) {
     AUTO(text_done) struct text json = text_up_to(FILE_READ_MAX);
     secret_keep(report, value);
