@@ -192,4 +192,6 @@ test("a daemon that cannot start shows why in its log", async (t) => {
   const end = await user.cli("ps");
   assert.equal(end.code, UNREACHABLE);
   assert.match(end.stderr, /log, ends with:\n.*unknown setting "no_such"[^]*has ended at once/);
+  const tries = user.log.split("\n").filter((line) => line.includes("no_such"));
+  assert.equal(tries.length, 1, "a command of two requests starts one daemon");
 });

@@ -20,6 +20,8 @@
 #include "cli/base/resource.h"
 #include "cli/base/user_unit.h"
 
+static const uint64_t START_AGAIN_NS = 30ULL * 1000 * 1000 * 1000;
+
 static void flush(void *ctx) {
     (void)fflush(stdout); /* A failure shows again at the end. */
 }
@@ -64,12 +66,23 @@ static void command_words(const struct command *command, char *words, size_t siz
 }
 
 /* A client that has met a daemon starts another one only where that one was started the same way,
- * and was not shut down: a service manager, or a person, sees to all others. */
+ * and was not shut down: a service manager, or a person, sees to all others. After a start that
+ * failed the next one takes a while: a command of several requests, or one that waits, would else
+ * show the same log again and again. */
 static struct err missing_start(void *ctx, bool was_there, struct why *why) {
     struct talk *talk = ctx;
-    return was_there && !autostart_is_wanted(talk->options.data)
-               ? err_make(ERR_UNREACHABLE, "talk: start") /* `why` says it. */
-               : talk_start(talk, why);
+    if (was_there && !autostart_is_wanted(talk->options.data)) {
+        return err_make(ERR_UNREACHABLE, "talk: start"); /* `why` says it. */
+    }
+    const uint64_t now_ns = world_mono_ns(talk->world);
+    if (err_failed(talk->start_err) && now_ns - talk->start_ns < START_AGAIN_NS) {
+        *why = talk->start_why;
+        return talk->start_err;
+    }
+    talk->start_err = talk_start(talk, why);
+    talk->start_ns = world_mono_ns(talk->world);
+    talk->start_why = err_failed(talk->start_err) ? *why : talk->start_why;
+    return talk->start_err;
 }
 
 static struct autostart start_of(struct talk *talk, const char *command) {

@@ -25,6 +25,10 @@ struct talk {
     bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
     const struct world *world;
+    /* The last start of a daemon, where it failed: why, and when. */
+    struct err start_err;
+    struct why start_why;
+    uint64_t start_ns;
 };
 
 /* The error may be left to the first request. */

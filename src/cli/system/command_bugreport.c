@@ -59,10 +59,23 @@ struct report {
 
 /* --- Secrets ---------------------------------------------------------------------------------- */
 
-static void secret_add(struct report *report, struct bytes value) {
+static void secret_keep(struct report *report, struct bytes value) {
     if (value.len >= REDACT_SECRET_MIN && report->secret_count < SECRETS_MAX) {
         report->secrets[report->secret_count++] =
             (struct bytes){mem_copy(value.data, value.len), value.len};
+    }
+}
+
+/* Again, as JSON writes it, without its quotes: so it stands in the log and in answers. */
+static void secret_add(struct report *report, struct bytes value) {
+    AUTO(text_done) struct text json = text_up_to(FILE_READ_MAX);
+    secret_keep(report, value);
+    text_add_json(&json, value.data, value.len);
+    if (!text_failed(&json) && json.len > value.len + 2) {
+        secret_keep(report, (struct bytes){json.data + 1, json.len - 2});
+    }
+    if (json.len > 0) {
+        explicit_bzero(json.data, json.len);
     }
 }
 
