@@ -299,20 +299,33 @@ const struct request_kind providers__patch = {CHANGE, .one = &providers__one, .u
 
 /* --- Remove ----------------------------------------------------------------------------------- */
 
-/* A default that names nothing would fail every turn, and say so only then. */
+/* Whether "CONNECTION/MODEL" is one of that connection. */
+static bool is_of(struct bytes model, struct bytes connection) {
+    return model.len > connection.len && model.data[connection.len] == '/' &&
+           bytes_begin(model, connection);
+}
+
+/* A default that names nothing would fail every turn, and say so only then; with the daemon's
+ * option it would refuse the next start. */
 static struct err default_check(struct tx *tx, struct change_op *change) {
     const struct providers_api *api = change->request.api;
     struct settings settings;
-    struct bytes name = change->name;
     struct err err = tx_settings_read(tx, &settings);
-    struct bytes model = settings.default_model;
-    if (err_failed(err) || model.len <= name.len || model.data[name.len] != '/' ||
-        !bytes_begin(model, name) || connections_found(api->connections, name) != NULL) {
+    if (err_failed(err) || connections_found(api->connections, change->name) != NULL) {
         return err;
     }
-    return err_why(&change->request.op.why, ERR_CONFLICT,
-                   "the setting default_model is \"%.*s\": change that first", (int)model.len,
-                   model.data);
+    if (is_of(settings.default_model, change->name)) {
+        return err_why(&change->request.op.why, ERR_CONFLICT,
+                       "the setting default_model is \"%.*s\": change that first",
+                       (int)settings.default_model.len, settings.default_model.data);
+    }
+    const char *option = connections_option(api->connections);
+    if (option != NULL && is_of(bytes_of(option), change->name)) {
+        return err_why(&change->request.op.why, ERR_CONFLICT,
+                       "the daemon was started with --model %.100s: start it with another first",
+                       option);
+    }
+    return ERR_OK;
 }
 
 static struct err remove_work(struct tx *tx, void *ctx) {

@@ -139,7 +139,7 @@ static void seeing_done(struct err result, void *ctx) {
 
 static void on_cut(struct exchange *exchange, void *ctx);
 
-static struct err say_start(void *ctx) {
+static void say_begin(void *ctx) {
     struct say_op *say = ctx;
     struct request *request = &say->request;
     const struct turns_api *api = request->api;
@@ -164,6 +164,14 @@ static struct err say_start(void *ctx) {
         store_read(request->store, seeing_run, seeing_done, say);
     } else {
         request_go(request, ERR_OK);
+    }
+}
+
+static struct err say_start(void *ctx) {
+    const struct say_op *say = ctx;
+    const struct turns_api *api = say->request.api;
+    if (!connections_look(api->connections, say_begin, ctx)) {
+        say_begin(ctx);
     }
     return ERR_OK;
 }

@@ -59,7 +59,10 @@ void session_warn_scripted(struct talk *talk) {
     struct why ignored; /* A client that may not read settings is not stopped by that. */
     struct err err = resource_ask(talk, &resource, &settings, &ignored);
     if (!err_failed(err) && strcmp(talk_text(settings, "model_from"), "none") == 0) {
-        fputs("[no model is set up: a script answers; 'drover provider add' sets one up]\n",
+        fputs("[no provider of models is set up: a script answers. Add one with 'drover provider"
+              " add', or set OPENAI_API_KEY, ANTHROPIC_API_KEY or DEEPSEEK_API_KEY for the daemon."
+              " Ollama (127.0.0.1:11434) and llama-server (127.0.0.1:8080) are found once they"
+              " run.]\n",
               stderr);
     }
 }

@@ -431,13 +431,19 @@ void models_forget(struct models *models, struct bytes connection) {
 
 /* --- Connections that nobody configured ------------------------------------------------------- */
 
+#define KEY_REMEDY(prefix_, name_)                                                                 \
+    "set " prefix_ "_API_KEY and restart the daemon, or 'drover provider add " name_ "'"
 static const struct known {
     const char *name, *prefix, *base_url;
     enum model_kind kind;
+    const char *remedy;
 } knowns[] = {
-    {"openai", "OPENAI", "https://api.openai.com/v1", MODEL_KIND_OPENAI},
-    {"anthropic", "ANTHROPIC", "https://api.anthropic.com", MODEL_KIND_ANTHROPIC},
-    {"deepseek", "DEEPSEEK", "https://api.deepseek.com/v1", MODEL_KIND_OPENAI},
+    {"openai", "OPENAI", "https://api.openai.com/v1", MODEL_KIND_OPENAI,
+     KEY_REMEDY("OPENAI", "openai")},
+    {"anthropic", "ANTHROPIC", "https://api.anthropic.com", MODEL_KIND_ANTHROPIC,
+     KEY_REMEDY("ANTHROPIC", "anthropic")},
+    {"deepseek", "DEEPSEEK", "https://api.deepseek.com/v1", MODEL_KIND_OPENAI,
+     KEY_REMEDY("DEEPSEEK", "deepseek")},
 };
 
 static const char *env(const struct discover_from *from, const char *prefix, const char *suffix) {
@@ -478,11 +484,24 @@ static struct err discover_known(struct models *models, const struct discover_fr
 }
 
 static const struct local {
-    const char *name, *prefix, *host;
+    const char *name, *prefix, *host, *remedy;
 } locals[] = {
-    {"ollama", "OLLAMA", "127.0.0.1:11434"},
-    {"llamacpp", "LLAMACPP", "127.0.0.1:8080"},
+    {"ollama", "OLLAMA", "127.0.0.1:11434",
+     "start Ollama, or set OLLAMA_HOST [127.0.0.1:11434] and restart the daemon"},
+    {"llamacpp", "LLAMACPP", "127.0.0.1:8080",
+     "start llama-server, or set LLAMACPP_HOST [127.0.0.1:8080] and restart the daemon"},
 };
+
+const char *models_remedy(const char *name) {
+    const char *remedy = NULL;
+    for (size_t i = 0; i < COUNT_OF(knowns); i++) {
+        remedy = strcmp(name, knowns[i].name) == 0 ? knowns[i].remedy : remedy;
+    }
+    for (size_t i = 0; i < COUNT_OF(locals); i++) {
+        remedy = strcmp(name, locals[i].name) == 0 ? locals[i].remedy : remedy;
+    }
+    return remedy;
+}
 
 /* Until the server has listed models once, the connection is not there for anybody. */
 static struct err discover_local(struct models *models, const struct discover_from *from,
