@@ -83,7 +83,7 @@ test("a connection is set, seen, changed and removed, and each change holds at o
   ]) {
     const gone = await api(daemon, method, target, /^P/.test(method) ? {} : undefined);
     assert.equal(gone.status, 404, `${method} ${target}: ${gone.text}`);
-    assert.equal(gone.json.detail, "there is no connection of that name");
+    assert.match(gone.json.detail, /^there is no provider '(here|NO)'$/);
   }
 });
 

@@ -86,7 +86,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   assert.ok(all.changed_ms > 0);
   const before = (await api(daemon, "GET", target)).text;
   for (const [body, detail] of [
-    [{ default_model: "none/m" }, /there is no provider "none"/],
+    [{ default_model: "none/m" }, /there is no provider 'none'/],
     [{ default_model: "p" }, /must be CONNECTION\/MODEL/],
     [{ default_model: "p/" }, /must be CONNECTION\/MODEL/],
     [{ default_model: "p/a b" }, /must be CONNECTION\/MODEL/],
@@ -114,7 +114,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const reviewed = await patch({ review_model: "p/judge" });
   assert.equal(reviewed.review_model, "p/judge");
   const lost = await api(daemon, "PATCH", target, { review_model: "nobody/judge" });
-  assert.match(lost.json.detail, /"review_model": there is no provider "nobody"/);
+  assert.match(lost.json.detail, /"review_model": there is no provider 'nobody'/);
   const none = { default_model: null, instructions: null, effort: null, window: null };
   none.review_model = null;
   const back = await patch(none);
@@ -219,7 +219,7 @@ test("a local server that was started after the daemon is found by the first use
   assert.equal(await from(), "none");
   assert.match((await ask()).stderr, /no provider of models is set up.*Ollama/);
   const named = await daemon.cli(["ask", "--model", "ollama/small", "hello"]);
-  assert.match(named.stderr, /there is no provider "ollama": start Ollama, or set OLLAMA_HOST/);
+  assert.match(named.stderr, /there is no provider 'ollama': start Ollama, or set OLLAMA_HOST/);
 
   await provider.listen(port);
   assert.equal((await daemon.cli(["ask", "--model", "ollama/small", "hello"])).stdout, "ok\n");
@@ -235,12 +235,12 @@ test("--model must name a provider that is there or may come, and keeps it there
   const refused = serve("nosuch/x");
   await assert.rejects(
     refused.start(),
-    /--model nosuch\/x: there is no provider "nosuch"; known are scripted, and openai, .*_KEY/,
+    /--model nosuch\/x: there is no provider 'nosuch'; known are scripted, and openai, .*_KEY/,
   );
   assert.equal((await refused.exited).code, 2);
 
   const waits = await serve("deepseek/x").start(); // Its key may come with the next start.
-  assert.match(waits.log, /no provider \\"deepseek\\" yet: set DEEPSEEK_API_KEY/);
+  assert.match(waits.log, /no provider 'deepseek' yet: set DEEPSEEK_API_KEY/);
   await add(waits, { name: "p", kind: "openai", base_url: "http://127.0.0.1:9" });
   await waits.stop();
 
@@ -316,7 +316,7 @@ test("the commands set, show, test and remove, and take no key as an argument", 
     [["provider", "add", "q", ...words, "--key-file", "/none"], /cannot be read/],
     [["provider", "add", "q", ...words, "--header", "X"], /not NAME:VALUE/],
     [["provider", "add", "p", ...words], /already/],
-    [["provider", "rm", "q"], /no connection of that name/],
+    [["provider", "rm", "q"], /there is no provider 'q'/],
     [["config", "get", "nonsense"], /none of default_model/],
     [["config", "set", "window"], /VALUE is needed/],
     [["config", "set", "window", "1", "--reset"], /exclude/],

@@ -112,7 +112,7 @@ test("a session is compacted from a shell, and from a chat", async (t) => {
   assert.deepEqual([chat.code, chat.stdout], [0, "[There is nothing to summarise.]\non\n"]);
   const gone = await turns.daemon.cli(["session", "compact", `ses_${"0".repeat(26)}`]);
   assert.notEqual(gone.code, 0);
-  assert.match(gone.stderr, /there is no session with that id/);
+  assert.match(gone.stderr, /there is no session 'ses_/);
 });
 
 test("a chat says its last message again, and is cleared", async (t) => {

@@ -180,7 +180,7 @@ test("who pauses, restarts or skips says no more than that, and hears what is wr
     assert.match(json.detail, words);
   }
   const nothing = await scene.cli("pause", "");
-  assert.match(nothing.stderr, /'' is no id of a run: 'drover ps' lists/);
+  assert.match(nothing.stderr, /there is no run ''; 'drover ps' lists/);
 });
 
 test("whom a budget lets go while its run is paused is asked when that goes on", async (t) => {

@@ -4,8 +4,7 @@
 #include "api/base/page.h"
 #include "api/run/runs.h"
 
-static const struct one_kind delivery = {.prefix = "dlv",
-                                         .absent = "there is no delivery with that id"};
+static const struct one_kind delivery = {.prefix = "dlv", .noun = "notice"};
 
 /* --- List ------------------------------------------------------------------------------------- */
 

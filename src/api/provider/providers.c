@@ -8,8 +8,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 
-const struct one_kind providers__one = {.valid = connection_name_valid,
-                                        .absent = "there is no connection of that name"};
+const struct one_kind providers__one = {.valid = connection_name_valid, .noun = "provider"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include "base/number.h"
 
 const struct one_kind messages__kind = {
-    .prefix = "msg", .absent = "there is no message with that id", .code = ERR_MESSAGE_NOT_FOUND};
+    .prefix = "msg", .noun = "message", .code = ERR_MESSAGE_NOT_FOUND};
 
 struct err request_message(struct tx *tx, struct request *request, struct message_row *ret_row,
                            struct session_row *ret_session) {

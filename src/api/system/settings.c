@@ -211,7 +211,7 @@ static struct err model_check(struct tx *tx, struct change_op *change, unsigned 
     if (!err_failed(err) && !there) {
         return err_why(
             &change->request.op.why, ERR_BAD_FIELD,
-            "\"%s\": there is no provider \"%.*s\"; 'drover provider ls' lists those there are",
+            "\"%s\": there is no provider '%.*s'; 'drover provider ls' lists those there are",
             models[which].name, (int)name.len, name.data);
     }
     return err;

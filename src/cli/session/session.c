@@ -74,7 +74,8 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
     if (!talk_target(&target, "/api/v1/sessions/", session, "/attachments")) {
-        return err_why(why, ERR_NOT_FOUND, "that is no session's id");
+        talk_unknown(why, SESSION_UNKNOWN, session);
+        return err_make(ERR_NOT_FOUND, "session: id");
     }
     struct err err = talk->world->file_read(talk->world->ctx, path, IMAGE_SIZE_MAX, &content, &len);
     if (err_failed(err)) {
@@ -114,7 +115,7 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
                                       .id = say->session,
                                       .rest = "/messages",
                                       .retry_ms = say->retry_ms,
-                                      .unknown = "that is no session's id"};
+                                      .unknown = SESSION_UNKNOWN};
     return body_send(talk, &messages, message, "run", ret_run, why);
 }
 
@@ -127,7 +128,7 @@ struct err session_ends(struct talk *talk, const char *session, struct session_e
         .base = "/api/v1/streams/session:", .id = session, .retry_ms = met ? RUN_RETRY_MS : 0};
     struct err err = resource_ask(talk, &stream, &answer, why);
     if (err.code == ERR_NOT_FOUND && why->text[0] != '\0') {
-        why_set(why, "there is no session with that id; 'drover session ls' lists them");
+        why_set(why, "there is no session '%.60s'; 'drover session ls' lists them", session);
     }
     if (!err_failed(err)) {
         *ret_ends = (struct session_ends){.floor = talk_int(answer, "floor"),

@@ -27,7 +27,8 @@ static struct err run_run(struct invocation *invocation) {
     }
     bool named = starting.word != NULL && starting.script == NULL;
     if (named && !talk_target(&target, "/api/v1/workflows/", starting.word, "/runs")) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow by that name");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow '%.60s'",
+                       starting.word);
     }
     const struct client_request request = {.method = "POST",
                                            .target = named ? target.data : "/api/v1/workflows",
@@ -97,7 +98,7 @@ const struct command command_run = {
 
 /* --- A run that goes on ----------------------------------------------------------------------- */
 
-static const char no_run[] = "'{}' is no id of a run: 'drover ps' lists those that live";
+static const char no_run[] = "there is no run '{}'; 'drover ps' lists those that live";
 
 /* The answer to each of these requests is the run as it is now. */
 static void run_print(const json_t *run) {

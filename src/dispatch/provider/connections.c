@@ -218,14 +218,14 @@ struct err connections_check_option(const struct connections *connections, bool 
     const char *remedy = models_remedy(name);
     *ret_may_come = remedy != NULL;
     if (remedy != NULL) {
-        return err_why(why, ERR_USAGE, "--model %.80s: there is no provider \"%s\" yet: %s", model,
+        return err_why(why, ERR_USAGE, "--model %.80s: there is no provider '%s' yet: %s", model,
                        name, remedy);
     }
     AUTO(text_done) struct text names = text_up_to(100);
     models_connection_each(connections->models, name_add, &names);
     return err_why(why, ERR_USAGE,
-                   "--model %.60s: there is no provider \"%.40s\"; known are %s, and %s", model,
-                   name, names.data, MODELS_FOUND_BY);
+                   "--model %.60s: there is no provider '%.40s'; known are %s, and %s", model, name,
+                   names.data, MODELS_FOUND_BY);
 }
 
 /* --- A row as a connection -------------------------------------------------------------------- */
