@@ -219,7 +219,7 @@ test("a local server that was started after the daemon is found by the first use
   assert.equal(await from(), "none");
   assert.match((await ask()).stderr, /no provider of models is set up.*Ollama/);
   const named = await daemon.cli(["ask", "--model", "ollama/small", "hello"]);
-  assert.match(named.stderr, /there is no provider 'ollama': start Ollama, or set OLLAMA_HOST/);
+  assert.match(named.stderr, /there is no provider 'ollama'; start Ollama, or set OLLAMA_HOST/);
 
   await provider.listen(port);
   assert.equal((await daemon.cli(["ask", "--model", "ollama/small", "hello"])).stdout, "ok\n");

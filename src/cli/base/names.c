@@ -251,6 +251,10 @@ struct err names_resolve(struct invocation *invocation) {
     sigprocmask(SIG_SETMASK, NULL, &before);
     for (unsigned i = 0; i < args->operand_count && !err_failed(err); i++) {
         err = word_resolve(&resolving, operand_placeholder(args->command, i), &args->operands[i]);
+        if (err.code == ERR_NOT_FOUND && args->command->action != NULL && args->operand_count > 1) {
+            invocation->why.text[0] = '\0'; /* Said when the others are done. */
+            err = ERR_OK;
+        }
     }
     for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
         const struct flag *flag = args->flags.rows[at].flag;

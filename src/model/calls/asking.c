@@ -614,7 +614,7 @@ static void asking_begin(struct loop_task *task) {
     if (channel == NULL || channel->doubtful) {
         AUTO(mem_release) char *wanted = mem_copy(connection.data, connection.len);
         const char *remedy = models_remedy(wanted);
-        asking__fail(asking, MODEL_MODEL_UNKNOWN, "there is no provider '%.100s': %s", wanted,
+        asking__fail(asking, MODEL_MODEL_UNKNOWN, "there is no provider '%.100s'; %s", wanted,
                      remedy != NULL ? remedy : "'drover provider ls' shows those there are");
         return;
     }
