@@ -262,7 +262,7 @@ test("each refusal says what is wrong, and changes nothing", async (t) => {
     [{ ...good, name: "q", max_concurrent: 5000 }, 400, "bad_field", /1 to 4096/],
     [{ ...good, name: "q", origin: "me" }, 400, "unknown_field", /"origin" is not known/],
     [{ name: "q", kind: "scripted", key: "k" }, 400, "bad_field", /asks nobody/],
-    [good, 409, "conflict", /there is a connection "p" already/],
+    [good, 409, "conflict", /there is a provider 'p' already/],
   ];
   for (const [body, status, code, detail] of cases) {
     const answer = await api(daemon, "POST", base, body);

@@ -125,7 +125,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
 test("to be refused by servers that are not there takes no library", async (t) => {
   const env = { DROVER_MODEL: "" };
   const daemon = await start(t, { data: scratch(t), env });
-  assert.match(daemon.log, /answers come from a script/);
+  assert.match(daemon.log, /a script answers/);
   assert.equal((await api(daemon, "GET", "/api/v1/models")).status, 200);
   const libraries = readFileSync(`/proc/${daemon.child.pid}/maps`, "utf8");
   assert.doesNotMatch(libraries, /libcurl/);
@@ -141,7 +141,7 @@ test("the default model: setting, option, the first that is there, script", asyn
     return [json.model, json.model_from];
   };
   assert.deepEqual(await settings(), ["scripted/demo", "none"]);
-  assert.match(daemon.log, /answers come from a script/);
+  assert.match(daemon.log, /a script answers/);
   // A key says which provider; its list says which model: one that is known to answer.
   await add(daemon, { name: "b", kind: "openai", base_url: provider.url });
   await until("the list came", async () => (await settings())[1] === "connection");
@@ -320,7 +320,7 @@ test("the commands set, show, test and remove, and take no key as an argument", 
     [["config", "get", "nonsense"], /none of default_model/],
     [["config", "set", "window"], /VALUE is needed/],
     [["config", "set", "window", "1", "--reset"], /exclude/],
-    [["config", "set", "window", "many"], /no number of tokens/],
+    [["config", "set", "window", "many"], /not a number of tokens/],
     [["config", "set", "effort", "huge"], /low, medium or high/],
   ]) {
     const refused = await daemon.cli(args);

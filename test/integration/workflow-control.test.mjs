@@ -173,7 +173,7 @@ test("who pauses, restarts or skips says no more than that, and hears what is wr
   }
   assert.equal((await scene.flows.get(`/runs/${run}`)).state, "running");
   assert.equal(scene.provider.count("held"), 1);
-  for (const [id, what, words] of [[run, "restart", /'drover show RUN' tells its agents/],
+  for (const [id, what, words] of [[run, "restart", /'drover show RUN' lists its agents/],
     [agent, "pause", /'drover stop' ends it/]]) {
     const { status, json } = await scene.flows.ask("POST", `/runs/${id}/${what}`, {});
     assert.equal(status, 409);

@@ -95,10 +95,10 @@ static struct err remove_find(struct tx *tx, void *ctx) {
     struct err err =
         tx_host_find(tx, param_text(remove->request.op.exchange, "host"), &found, &host);
     if (err.code == ERR_CONFLICT) {
-        why_set(why, "several hosts have that name: say the place of one of them");
+        why_set(why, "several hosts have that name: name one by its place");
     }
     if (!err_failed(err) && !found) {
-        return err_why(why, ERR_NOT_FOUND, "there is no such host; drover host ls lists them");
+        return err_why(why, ERR_NOT_FOUND, "there is no such host; 'drover host ls' lists them");
     }
     if (!err_failed(err)) {
         err = text_keep(&remove->place, host.place);

@@ -185,11 +185,10 @@ static struct err row_find(struct tx *tx, struct change_op *change, struct provi
     if (change->origin[0] == '\0') {
         return request_absent(&change->request, ERR_OK);
     }
-    return err_why(
-        why, ERR_CONFLICT,
-        "\"%.*s\" was found, not set (%s), so it changes where it comes from; a POST of that "
-        "name takes its place",
-        (int)change->name.len, change->name.data, change->origin);
+    return err_why(why, ERR_CONFLICT,
+                   "the provider '%.*s' was found (%s), not set: change it where it comes "
+                   "from, or set one of that name by POST, which takes its place",
+                   (int)change->name.len, change->name.data, change->origin);
 }
 
 static void old_file_note(struct change_op *change, struct bytes file) {
@@ -225,7 +224,7 @@ static struct err row_merge(struct change_op *change, enum field_use use, struct
     }
     if (scripted && (row->base_url.len > 0 || row->key_file.len > 0)) {
         return err_why(why, ERR_BAD_FIELD,
-                       "a scripted connection asks nobody: it has no \"base_url\" and no \"key\"");
+                       "a scripted provider asks nobody: it has no \"base_url\" and no \"key\"");
     }
     return ERR_OK;
 }
@@ -242,10 +241,9 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct err err =
         adds ? tx_provider_find(tx, change->name, &found, &row) : row_find(tx, change, &row);
     if (!err_failed(err) && found) {
-        return err_why(
-            why, ERR_CONFLICT,
-            "there is a connection \"%.*s\" already: PATCH changes it, DELETE removes it",
-            (int)change->name.len, change->name.data);
+        return err_why(why, ERR_CONFLICT,
+                       "there is a provider '%.*s' already: PATCH changes it, DELETE removes it",
+                       (int)change->name.len, change->name.data);
     }
     if (err_failed(err)) {
         return err;
@@ -260,7 +258,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
         err = adds ? tx_provider_add(tx, &row) : tx_provider_change(tx, &row);
     }
     if (err.code == ERR_TOO_MANY) {
-        why_set(why, "there are %d connections already; remove some", PROVIDERS_MAX);
+        why_set(why, "there are %d providers already; remove some", PROVIDERS_MAX);
     }
     if (!err_failed(err)) {
         change->row = provider_copy(&row);

@@ -249,13 +249,12 @@ static struct err kept_tell(struct tx *tx, struct request *request) {
         return err_failed(err) ? err : state_tell(tx, request);
     }
     if (row.kind == KIND_AGENT) {
-        why_set(why, "an agent of a workflow goes with it: remove the workflow");
+        why_set(why, "an agent is removed with its workflow: remove the workflow");
     } else if (row.kind == KIND_TURN && row.parent_run.len > 0) {
-        why_set(why, "it goes with the run %.*s that it belongs to, or has not ended below it",
+        why_set(why, "the turn is removed with run %.*s, which it belongs to",
                 (int)row.parent_run.len, row.parent_run.data);
     } else {
-        why_set(why, "the run is %s, but what is below it has not ended",
-                run_state_name(row.state));
+        why_set(why, "the run is %s, but a run below it has not ended", run_state_name(row.state));
     }
     return err_make(ERR_CONFLICT, "runs: below it");
 }

@@ -129,7 +129,8 @@ static void seeing_done(struct err result, void *ctx) {
     struct model_info info;
     if (!err_failed(result) && models_info(connections_models(api->connections), model, &info) &&
         info.facts.vision == ABILITY_NO) {
-        why_set(&say->request.op.why, "%.*s sees no images", (int)model.len, model.data);
+        why_set(&say->request.op.why, "the model %.*s does not accept images", (int)model.len,
+                model.data);
         result = err_make(ERR_MODEL_WITHOUT_IMAGES, "turns: images");
     }
     request_go(&say->request, result);

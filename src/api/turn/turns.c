@@ -21,7 +21,7 @@ static struct err turn_find(struct tx *tx, struct request *request, struct bytes
         err = tx_session_turn(tx, session.id, ret_run);
     }
     if (!err_failed(err) && ret_run->len == 0) {
-        return err_why(&request->op.why, ERR_CONFLICT, "no turn is going on in this session");
+        return err_why(&request->op.why, ERR_CONFLICT, "no turn is running in this session");
     }
     return err;
 }

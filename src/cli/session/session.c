@@ -88,7 +88,7 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
                                            .type = "application/octet-stream"};
     err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     if (err.code == ERR_BAD_IMAGE) {
-        why_set(why, "%s is no PNG, JPEG, GIF or WebP image", path);
+        why_set(why, "%s is not a PNG, JPEG, GIF or WebP image", path);
     }
     if (!err_failed(err)) {
         struct bytes id = bytes_of(talk_text(answer, "id"));

@@ -57,7 +57,7 @@ static struct err run_run(struct invocation *invocation) {
         /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
         printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
         if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-            fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n",
+            fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n",
                     watch.run, watch.run);
         }
         return ERR_OK;
