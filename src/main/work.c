@@ -95,13 +95,13 @@ static void deliver_failed(void *ctx, const char *what, struct err err) {
 
 static void connection_failed(void *ctx, const char *name, const struct why *why) {
     const struct work *work = ctx;
-    log_event(work->log, LOG_WARN, "a connection cannot be used as it was set",
+    log_event(work->log, LOG_WARN, "a provider cannot be used as it was set up",
               LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
 static void connection_warned(void *ctx, const char *name, const struct why *why) {
     const struct work *work = ctx;
-    log_event(work->log, LOG_WARN, "a connection is used with a short key",
+    log_event(work->log, LOG_WARN, "a provider is used with a short key",
               LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
@@ -143,7 +143,7 @@ static void home_taken(struct err err, void *ctx) {
         store_missing_accept(work->store); /* A loss was noted in the same column. */
     } else {
         log_event(work->log, LOG_WARN,
-                  "the release could not be noted: the next start will hold again",
+                  "the release could not be stored: the next start will hold again",
                   LOG_FIELDS(log_err(err)));
     }
 }
@@ -153,7 +153,7 @@ static void released(void *ctx) {
     if (has_home(work)) {
         store_write(work->store, home_take, home_taken, work);
     }
-    log_event(work->log, LOG_INFO, "released: what waited may begin", NULL /* no fields */);
+    log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
     turns_set_hold(work->turns, RUN_FREE);
     titles_set_hold(work->titles, RUN_FREE);
@@ -507,7 +507,8 @@ static void connections_known(void *ctx, struct err err) {
     connections_default_model(work->connections, &model);
     if (!err_failed(err) && model.from == MODEL_FROM_NOWHERE) {
         log_event(work->log, LOG_INFO,
-                  "no provider of models was found: answers come from a script (docs/models.md)",
+                  "no provider of models was found: a script answers; set a key such as "
+                  "OPENAI_API_KEY, or use 'drover provider add' (docs/models.md)",
                   NULL /* no fields */);
     }
     work->known(work->known_ctx, err);
@@ -527,7 +528,9 @@ static void home_found(struct err err, void *ctx) {
         const struct store *store = work->store;
         if (store_missing(store) == 0) {
             log_event(work->log, LOG_WARN,
-                      "this database was restored or copied: all waits for drover release", NULL);
+                      "this database was restored or copied: nothing starts before 'drover "
+                      "release'",
+                      NULL);
         } else {
             log_event(work->log, LOG_ERROR,
                       "the database lacks the newest commits: its log was damaged, cut or removed,"

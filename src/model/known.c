@@ -4,10 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#define KEY_REMEDY(prefix_, name_)                                                                 \
+    "set " prefix_ "_API_KEY and restart the daemon, or 'drover provider add " name_ "'"
 static const struct known_provider providers[] = {
-    {"openai", "OPENAI", "https://api.openai.com/v1", MODEL_KIND_OPENAI},
-    {"anthropic", "ANTHROPIC", "https://api.anthropic.com", MODEL_KIND_ANTHROPIC},
-    {"deepseek", "DEEPSEEK", "https://api.deepseek.com/v1", MODEL_KIND_OPENAI},
+    {"openai", "OPENAI", "https://api.openai.com/v1", MODEL_KIND_OPENAI,
+     KEY_REMEDY("OPENAI", "openai")},
+    {"anthropic", "ANTHROPIC", "https://api.anthropic.com", MODEL_KIND_ANTHROPIC,
+     KEY_REMEDY("ANTHROPIC", "anthropic")},
+    {"deepseek", "DEEPSEEK", "https://api.deepseek.com/v1", MODEL_KIND_OPENAI,
+     KEY_REMEDY("DEEPSEEK", "deepseek")},
 };
 
 const struct known_provider *known_provider_at(size_t at) {

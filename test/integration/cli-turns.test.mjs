@@ -251,8 +251,8 @@ test("what waits for leave is listed, and answered from another place", async (t
 test("wrong use is told in the words of what was used", async (t) => {
   const daemon = await start(t);
   for (const [args, code, says] of [
-    [["ask", "-s", "ses_none", "hello"], 3, /no session with that id.*drover session ls/],
-    [["chat", "-s", "ses_none"], 3, /no session with that id/],
+    [["ask", "-s", "ses_none", "hello"], 3, /no session 'ses_none'.*drover session ls/],
+    [["chat", "-s", "ses_none"], 3, /no session 'ses_none'/],
     [["ask", "what", "is", "this"], 2, /'is' is one word too many; quote what belongs together/],
     [["ask", " \t"], 2, /nothing was asked/],
     [["ask", "--root", "/none", "hello"], 2, /no folder \/none/],

@@ -196,7 +196,7 @@ test("a script that is none is refused with its place, and nothing runs", async 
 test("what cannot be run is refused before anything is", async (t) => {
   const scene = await Scene.open(t);
   const refused = [
-    [["run"], 2, /what is to run/],
+    [["run"], 2, /name a workflow/],
     [["run", "./absent.js"], 3, /absent\.js cannot be read/],
     [["run", "no-such-workflow"], 3, /no-such-workflow/],
     [["run", "x", "--arg", "a"], 2, /NAME=VALUE/],

@@ -134,14 +134,18 @@ struct text client_path(const struct exchange *exchange) {
 
 /* --- The object of the path ------------------------------------------------------------------- */
 
-const struct one_kind session_one = {.prefix = "ses", .absent = "there is no session with that id"};
+const struct one_kind session_one = {.prefix = "ses", .noun = "session"};
 
-struct err one_absent(const struct one_kind *kind, struct why *why) {
-    return err_why(why, kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code, "%s", kind->absent);
+struct err one_absent(const struct one_kind *kind, struct bytes id, struct why *why) {
+    enum { SHOWN_MAX = 100 };
+    return err_why(why, kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code,
+                   "there is no %s '%.*s'", kind->noun,
+                   (int)(id.len < SHOWN_MAX ? id.len : SHOWN_MAX), id.data);
 }
 
 struct err request_absent(struct request *request, struct err err) {
-    return err_failed(err) ? err : one_absent(request->kind->one, &request->op.why);
+    return err_failed(err) ? err
+                           : one_absent(request->kind->one, request->key.id, &request->op.why);
 }
 
 /* A daemon that holds gives other bounds than one that was released meanwhile. */
@@ -158,7 +162,7 @@ bool request_prepare(struct request *request, struct exchange *exchange, const s
     if (!err_failed(err) && one != NULL) {
         struct bytes id = exchange_param(exchange, 0);
         bool valid = one->prefix != NULL ? id_valid(id.data, id.len, one->prefix) : one->valid(id);
-        err = valid ? ERR_OK : one_absent(one, &why);
+        err = valid ? ERR_OK : one_absent(one, id, &why);
         if (!valid && one->malformed != NULL) {
             why_set(&why, "%s", one->malformed);
         }
@@ -230,7 +234,7 @@ static struct err request_work(struct tx *tx, struct request *request) {
     }
     bool absent = err.code == ERR_NOT_FOUND || err.code == ERR_MESSAGE_NOT_FOUND;
     if (absent && kind->one != NULL && request->op.why.text[0] == '\0') {
-        return one_absent(kind->one, &request->op.why);
+        return one_absent(kind->one, request->key.id, &request->op.why);
     }
     return err;
 }

@@ -102,12 +102,12 @@ struct text client_path(const struct exchange *exchange);
 /* --- The object of the path ------------------------------------------------------------------- */
 
 /* An object of somebody's, named by the first parameter of the path. What is no such name, what
- * does not exist, and what belongs to another owner are answered alike, in these words. */
+ * does not exist, and what belongs to another owner are answered alike: there is no NOUN 'ID'. */
 struct one_kind {
     const char *prefix;               /* Prefix of the ids; NULL: `valid` judges names. */
     bool (*valid)(struct bytes name); /* The other way. */
-    const char *absent;               /* "there is no run with that id" */
-    const char *malformed;            /* Words for what is no name of one; NULL: `absent`. */
+    const char *noun;                 /* "run" */
+    const char *malformed;            /* Words for what is no name of one; NULL: the same. */
     enum err_code code;               /* ERR_NONE: ERR_NOT_FOUND. */
 };
 struct one_key {
@@ -116,7 +116,7 @@ struct one_key {
 /* A session, about which several resources speak. */
 extern const struct one_kind session_one;
 /* The error of the kind, in words. */
-MUST_CHECK struct err one_absent(const struct one_kind *kind, struct why *why);
+MUST_CHECK struct err one_absent(const struct one_kind *kind, struct bytes id, struct why *why);
 
 /* --- The steps -------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 
 static const struct one_kind budget_one = {
     .valid = budget_scope_valid,
-    .absent = "there is no such budget",
+    .noun = "budget",
     .malformed = "a budget is named global, project:NAME, session:ID or run:ID"};
 
 /* --- List ------------------------------------------------------------------------------------- */

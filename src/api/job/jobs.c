@@ -214,7 +214,7 @@ static struct err input_read(void *ctx) {
     }
     if (input->bytes.len == 0 && !body->end) {
         return err_why(why, ERR_MISSING_FIELD,
-                       "\"text\", \"base64\" or \"end\" is missing: what shall be sent?");
+                       "\"text\", \"base64\" or \"end\" is missing: name what to send");
     }
     input->input.end = body->end ? RUN_INPUT_ENDS : RUN_INPUT_GOES_ON;
     input->input.bytes = text_bytes(&input->bytes);

@@ -9,8 +9,7 @@
 #include "base/memory.h"
 #include "model/known.h"
 
-const struct one_kind providers__one = {.valid = connection_name_valid,
-                                        .absent = "there is no connection of that name"};
+const struct one_kind providers__one = {.valid = connection_name_valid, .noun = "provider"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
 

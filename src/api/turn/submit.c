@@ -129,7 +129,8 @@ static void seeing_done(struct err result, void *ctx) {
     struct model_info info;
     if (!err_failed(result) && models_info(connections_models(api->connections), model, &info) &&
         info.facts.vision == ABILITY_NO) {
-        why_set(&say->request.op.why, "%.*s sees no images", (int)model.len, model.data);
+        why_set(&say->request.op.why, "the model %.*s does not accept images", (int)model.len,
+                model.data);
         result = err_make(ERR_MODEL_WITHOUT_IMAGES, "turns: images");
     }
     request_go(&say->request, result);
@@ -139,7 +140,7 @@ static void seeing_done(struct err result, void *ctx) {
 
 static void on_cut(struct exchange *exchange, void *ctx);
 
-static struct err say_start(void *ctx) {
+static void say_begin(void *ctx) {
     struct say_op *say = ctx;
     struct request *request = &say->request;
     const struct turns_api *api = request->api;
@@ -166,6 +167,14 @@ static struct err say_start(void *ctx) {
         store_read(request->store, seeing_run, seeing_done, say);
     } else {
         request_go(request, ERR_OK);
+    }
+}
+
+static struct err say_start(void *ctx) {
+    const struct say_op *say = ctx;
+    const struct turns_api *api = say->request.api;
+    if (!connections_look(api->connections, say_begin, ctx)) {
+        say_begin(ctx);
     }
     return ERR_OK;
 }

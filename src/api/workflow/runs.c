@@ -198,12 +198,14 @@ static struct err changed(struct tx *tx, struct request *request, const struct r
 static struct err skip_judge(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
         return err_why(why, ERR_CONFLICT,
-                       "only agents of workflows are skipped; this is a %s: stop it",
+                       "only agents of workflows can be skipped, and this run is of kind %s; "
+                       "'drover stop' ends it",
                        run_kind_name(row->kind));
     }
     if (run_state_final(row->state)) {
         return err_why(why, ERR_STEP_ENDED,
-                       "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
+                       "the agent has ended as %s; run it again with 'drover run --resume %.*s "
+                       "--rerun %.*s'",
                        run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
                        (int)row->run.len, row->run.data);
     }

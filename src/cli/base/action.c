@@ -55,12 +55,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     if (!text_failed(path) && (holes == 0 || id[0] != '\0')) {
         return ERR_OK;
     }
-    if (action->unknown != NULL) {
-        const char *mark = strstr(action->unknown, "{}");
-        size_t before = mark != NULL ? (size_t)(mark - action->unknown) : strlen(action->unknown);
-        why_set(&invocation->why, "%.*s%.60s%s", (int)before, action->unknown,
-                mark != NULL ? id : "", mark != NULL ? mark + 2 : "");
-    }
+    talk_unknown(&invocation->why, action->unknown, id);
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
 }
 

@@ -269,6 +269,15 @@ struct err talk_submit(struct talk *talk, const struct client_request *request, 
                : err;
 }
 
+void talk_unknown(struct why *why, const char *sentence, const char *id) {
+    const char *mark = sentence != NULL ? strstr(sentence, "{}") : NULL;
+    if (mark != NULL) {
+        why_set(why, "%.*s%.60s%s", (int)(mark - sentence), sentence, id, mark + 2);
+    } else if (sentence != NULL) {
+        why_set(why, "%s", sentence);
+    }
+}
+
 bool talk_target(struct text *target, const char *base, const char *id, const char *rest) {
     text_init(target, 8 << 10);
     text_add_str(target, base);
@@ -287,9 +296,7 @@ struct err resource_ask(struct talk *talk, const struct resource *resource, json
     if (resource->id != NULL) {
         const char *rest = resource->rest != NULL ? resource->rest : "";
         if (!talk_target(&path, resource->base, resource->id, rest)) {
-            if (resource->unknown != NULL) {
-                why_set(why, "%s", resource->unknown);
-            }
+            talk_unknown(why, resource->unknown, resource->id);
             return err_make(ERR_NOT_FOUND, "resource: id");
         }
         request.target = path.data;

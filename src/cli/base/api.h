@@ -72,6 +72,9 @@ void talk_trouble_of(struct err err, const struct why *why); /* `why` may be emp
 MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,
                             const char *rest);
 
+/* The sentence about an id that cannot be one, with the id in place of "{}". NULL: none. */
+void talk_unknown(struct why *why, const char *sentence, const char *id);
+
 /* The pause before the next try: 20 ms, then twice as long each time, up to 2 s. Half of it is
  * random, so that many clients of one daemon do not come back at once. *pause_ms begins with 0. */
 int64_t talk_pause_next(const struct world *world, int64_t *pause_ms);

@@ -103,11 +103,10 @@ static struct err logs_run(struct invocation *invocation) {
     }
     if (strcmp(talk_text(run, "kind"), "turn") == 0) {
         const char *id = talk_text(run, "id");
-        return err_why(
-            &invocation->why, ERR_CONFLICT,
-            "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
-            "was said",
-            id, id, talk_text(json_object_get(run, "spec"), "session"));
+        return err_why(&invocation->why, ERR_CONFLICT,
+                       "%s is a turn; 'drover attach %s' follows it, 'drover session show -m "
+                       "%s' shows its messages",
+                       id, id, talk_text(json_object_get(run, "spec"), "session"));
     }
     int64_t begun = talk_int(run, "attempt");
     options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);

@@ -166,7 +166,8 @@ static struct err job_detach(struct job_run *run, const char *id) {
     /* Scripts read exactly this. */
     printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
     if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n", id, id);
+        fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n", id,
+                id);
     }
     return ERR_OK;
 }

@@ -80,13 +80,13 @@ static struct err attach_run(struct invocation *invocation) {
     }
     if (kind == NULL) {
         return err_why(&invocation->why, ERR_CONFLICT,
-                       "%s is of kind %s; only workflows, jobs and turns can be looked on at",
+                       "%s is of kind %s; only workflows, jobs and turns can be followed",
                        talk_text(run, "id"), talk_text(run, "kind"));
     }
     if (kind->attach == NULL) {
         const char *parent = talk_text(run, "parent");
         return err_why(&invocation->why, ERR_CONFLICT,
-                       "%s is an agent of %s; 'drover attach %s' looks on at all of it",
+                       "%s is an agent of %s; 'drover attach %s' follows all of it",
                        talk_text(run, "id"), parent, parent);
     }
     invocation->follows = true;

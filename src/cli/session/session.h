@@ -14,7 +14,7 @@
 #include "base/json/json.h"
 #include "cli/base/api.h"
 
-#define SESSION_UNKNOWN "there is no session with that id"
+#define SESSION_UNKNOWN "there is no session '{}'"
 /* Members of the struct resource of one session. */
 #define SESSION_RESOURCE(id_) .base = "/api/v1/sessions/", .id = (id_), .unknown = SESSION_UNKNOWN
 

@@ -83,7 +83,7 @@ static const struct flag prune_flags[] = {
 static struct err prune_run(struct invocation *invocation) {
     if (!args_given(&invocation->args, "through")) {
         return err_why(&invocation->why, ERR_USAGE,
-                       "--through SEQ is needed: which event is the last to go?");
+                       "--through SEQ is needed: the last event to remove");
     }
     return action_run(invocation);
 }

@@ -410,7 +410,7 @@ static struct err run_find(struct report *report, json_t **ret_run, struct why *
     if (args->operand_count > 0) {
         return talk_target(&target, "/api/v1/runs/", args->operands[0], "")
                    ? ask(report, target.data, ret_run, why)
-                   : err_why(why, ERR_NOT_FOUND, "'%.100s' is no id of a run", args->operands[0]);
+                   : err_why(why, ERR_NOT_FOUND, "there is no run '%.100s'", args->operands[0]);
     }
     AUTO(json_release) json_t *page = NULL;
     struct err err =

@@ -150,8 +150,8 @@ static struct err set_run(struct invocation *invocation) {
     } else if (strcmp(key, "window") == 0) {
         int64_t number = 0;
         if (!number_parse(bytes_of(value), (struct number_bounds){1, INT64_MAX}, &number)) {
-            return err_why(&invocation->why, ERR_USAGE, "window: '%.100s' is no number of tokens",
-                           value);
+            return err_why(&invocation->why, ERR_USAGE,
+                           "window: '%.100s' is not a number of tokens", value);
         }
         text_add_int(&patch, number);
     } else if (strcmp(key, "notify_command") == 0) {

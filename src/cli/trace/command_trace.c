@@ -144,7 +144,8 @@ static struct err trace_run(struct invocation *invocation) {
     char rest[48];
     (void)snprintf(rest, sizeof rest, turn > 0 ? "/spans?turn=%" PRId64 : "/spans", turn);
     if (!talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, rest)) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "that is no run's id, and no session's");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
+                       id);
     }
     struct trace trace = {.invocation = invocation,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),

@@ -69,7 +69,7 @@ static void agents_print(const json_t *plan) {
     bool asked = strcmp(talk_text(model, "from"), "asked") == 0;
     text_addf(&words, "%s%s", talk_text(model, "name"), asked ? "" : " (the daemon's default)");
     if (!is_true(model, "connected")) {
-        text_addf(&words, "; there is no connection '%s'", talk_text(model, "connection"));
+        text_addf(&words, "; there is no provider '%s'", talk_text(model, "connection"));
     }
     line_print("model", text_bytes(&words).data);
 

@@ -27,7 +27,8 @@ static struct err run_run(struct invocation *invocation) {
     }
     bool named = starting.word != NULL && starting.script == NULL;
     if (named && !talk_target(&target, "/api/v1/workflows/", starting.word, "/runs")) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow by that name");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow '%.60s'",
+                       starting.word);
     }
     const struct client_request request = {.method = "POST",
                                            .target = named ? target.data : "/api/v1/workflows",
@@ -56,7 +57,7 @@ static struct err run_run(struct invocation *invocation) {
         /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
         printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
         if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-            fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n",
+            fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n",
                     watch.run, watch.run);
         }
         return ERR_OK;
@@ -100,7 +101,7 @@ const struct command command_run = {
 
 /* --- A run that goes on ----------------------------------------------------------------------- */
 
-static const char no_run[] = "'{}' is no id of a run: 'drover ps' lists those that live";
+static const char no_run[] = "there is no run '{}'; 'drover ps' lists those that live";
 
 /* The answer to each of these requests is the run as it is now. */
 static void run_print(const json_t *run) {

@@ -42,7 +42,7 @@ static struct err catalog_ask(struct invocation *invocation, const char *name,
     char here[LIMIT_PATH_MAX] = "";
     if ((given == NULL || given[0] != '/') && getcwd(here, sizeof here) == NULL) {
         return err_why(&invocation->why, ERR_USAGE,
-                       "this folder has no path; name one with --root");
+                       "the current folder has no path; name one with --root");
     }
     text_addf(&root, "%s%s%s", here, here[0] != '\0' && given != NULL ? "/" : "",
               given == NULL ? "" : given);

@@ -114,8 +114,7 @@ static struct err words_args_set(const struct workflow_request *request, json_t 
     if (schema == NULL || strcmp(type, "string") == 0) {
         err = *io_all == NULL ? ERR_OK
                               : err_why(why, ERR_USAGE,
-                                        "its args are the text, or --arg: one of "
-                                        "the two");
+                                        "--arg and a text after the workflow exclude each other");
         *io_all = *io_all == NULL ? json_incref(words) : *io_all;
     } else if (member == NULL) {
         AUTO(text_done) struct text names = text_up_to(200);
@@ -144,7 +143,7 @@ static struct err script_args_set(const struct workflow_request *request, json_t
     const char *whole = args_text(args, "args"), *word = NULL;
     struct why inner = {""};
     if (whole != NULL && request->words != NULL) {
-        return err_why(why, ERR_USAGE, "--args and a text after the workflow: one of the two");
+        return err_why(why, ERR_USAGE, "--args and a text after the workflow exclude each other");
     }
     struct err err = whole != NULL ? whole_args_read(whole, &all, why) : ERR_OK;
     if (err_failed(err)) {
@@ -161,7 +160,7 @@ static struct err script_args_set(const struct workflow_request *request, json_t
         const char *value = word + at + 1;
         json_t *parsed = NULL;
         if (at == 0 || word[at] == '\0') {
-            return err_why(why, ERR_USAGE, "--arg %.60s: it is written NAME=VALUE", word);
+            return err_why(why, ERR_USAGE, "--arg %.60s: NAME=VALUE is expected", word);
         }
         if (!utf8_valid(word, strlen(word))) {
             return err_why(why, ERR_USAGE, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60),
@@ -236,11 +235,11 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
         }
         if (!args_given(args, "resume")) {
             return err_why(why, ERR_USAGE,
-                           "--lift %s needs --resume RUN: the run whose --%s shall not hold", word,
+                           "--lift %s needs --resume RUN, the run whose --%s is lifted", word,
                            word);
         }
         if (args_given(args, word)) {
-            return err_why(why, ERR_USAGE, "--lift %s and --%s: one of the two", word, word);
+            return err_why(why, ERR_USAGE, "--lift %s and --%s exclude each other", word, word);
         }
         (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
     }
@@ -260,7 +259,7 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     struct err err = texts_set(request, all, why);
     err = err_failed(err) ? err : script_args_set(request, all, why);
     if (!err_failed(err) && args_given(args, "rerun") && !args_given(args, "resume")) {
-        err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN: the run that the agent was of");
+        err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN, the run of the agent");
     }
     err = err_failed(err) ? err : limits_set(args, all, why);
     if (err_failed(err)) {
@@ -412,7 +411,7 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     }
     if (!err_failed(err) && word == NULL && !args_given(args, "resume")) {
         err = err_why(&invocation->why, ERR_USAGE,
-                      "what is to run? 'drover run FILE' or 'drover run NAME'");
+                      "name a workflow: 'drover run FILE' or 'drover run NAME'");
     }
     if (err_failed(err)) {
         return err;

@@ -469,11 +469,22 @@ static struct err discover_known(struct models *models, const struct discover_fr
 }
 
 static const struct local {
-    const char *name, *prefix, *host;
+    const char *name, *prefix, *host, *remedy;
 } locals[] = {
-    {"ollama", "OLLAMA", "127.0.0.1:11434"},
-    {"llamacpp", "LLAMACPP", "127.0.0.1:8080"},
+    {"ollama", "OLLAMA", "127.0.0.1:11434",
+     "start Ollama, or set OLLAMA_HOST [127.0.0.1:11434] and restart the daemon"},
+    {"llamacpp", "LLAMACPP", "127.0.0.1:8080",
+     "start llama-server, or set LLAMACPP_HOST [127.0.0.1:8080] and restart the daemon"},
 };
+
+const char *models_remedy(const char *name) {
+    const struct known_provider *known = known_provider_find(name);
+    const char *remedy = known != NULL ? known->remedy : NULL;
+    for (size_t i = 0; i < COUNT_OF(locals); i++) {
+        remedy = strcmp(name, locals[i].name) == 0 ? locals[i].remedy : remedy;
+    }
+    return remedy;
+}
 
 /* Until the server has listed models once, the connection is not there for anybody. */
 static struct err discover_local(struct models *models, const struct discover_from *from,
