@@ -180,8 +180,8 @@ static const struct flag export_flags[] = {
     OPTION_END,
 };
 
-/* A file gets the bytes as they are; a terminal must not be driven by what a model said. `last`: the
- * two bytes before, since a control character may start in one piece and end in the next. */
+/* A file gets the bytes as they are; a terminal must not be driven by what a model said. `last`:
+ * the two bytes before, since a control character may start in one piece and end in the next. */
 static struct err piece_print(struct bytes piece, bool terminal, char last[2]) {
     size_t written = 0;
     if (!terminal) {
