@@ -251,10 +251,14 @@ test("what waits for leave is listed, and answered from another place", async (t
 test("wrong use is told in the words of what was used", async (t) => {
   const daemon = await start(t);
   for (const [args, code, says] of [
-    [["ask", "-s", "ses_none", "hello"], 3, /no session with that id.*drover session ls/],
-    [["chat", "-s", "ses_none"], 3, /no session with that id/],
+    [["ask", "-s", "ses_none", "hello"], 3, /no session .ses_none.; .drover session ls/],
+    [["chat", "-s", "ses_none"], 3, /no session .ses_none./],
     [["ask", "what", "is", "this"], 2, /'is' is one word too many; quote what belongs together/],
     [["ask", " \t"], 2, /nothing was asked/],
+    [["--data", "d", "ps", "-a"], 2, /put --data after the command: drover ps --data d/],
+    [["--data", "d", "job", "ls"], 2, /after the command: drover job ls --data d/],
+    [["--data", "d"], 2, /no flag '--data'/],
+    [["--url=u", "ps"], 2, /put --url after the command: drover ps --url=u/],
     [["ask", "--root", "/none", "hello"], 2, /no folder \/none/],
     [["approve", "apr_none"], 3, /no approval/],
     [["attach", "run_none"], 3, /no run/],
