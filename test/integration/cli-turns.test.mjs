@@ -268,6 +268,9 @@ test("wrong use is told in the words of what was used", async (t) => {
     assert.match(result.stderr, says);
     assert.equal(result.stdout, "");
   }
+  const latin = await daemon.cli(["ask", "-"], { input: Buffer.from([0x61, 0xe9, 0x62]) });
+  assert.equal(latin.code, 2);
+  assert.match(latin.stderr, /not valid UTF-8/);
 });
 
 test("chat in a pipe answers line by line, and goes on after a failure", async (t) => {
