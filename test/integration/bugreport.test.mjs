@@ -104,6 +104,11 @@ test("a report has the failed run, texts where they are asked for, no secret", a
   assert.ok(ofJob.includes('"argv":["false","--password","[removed]","[removed]"]'), ofJob);
   const newest = await report(daemon);
   assert.ok(newest.includes(`"id":"${turn}"`), "without RUN: the newest that failed");
+  const missing = await post(daemon, "jobs", { argv: ["secret-program"] });
+  assert.equal((await daemon.cli(["job", "wait", missing.id])).code, 127);
+  const ofMissing = await report(daemon, missing.id);
+  assert.match(ofMissing, /"note":"There is no program \[\d+ bytes\]"/);
+  assert.ok(!ofMissing.includes("secret-program"), ofMissing);
 
   const nothing = await daemon.cli(["bugreport", "run_01m87ky3rv7teg5qaaxsmfvsk0", "-o", "-"]);
   assert.equal(nothing.code, 3, nothing.stderr);

@@ -38,12 +38,12 @@ test("at the size limit new runs are refused, running ones go on, and freed spac
     await until("it is so", async () => (await level(daemon)) === "full");
     const refused = await submit(daemon, { argv: ["true"] });
     assert.deepEqual([refused.status, refused.json.code], [507, "data_full"], refused.text);
-    assert.match(refused.json.detail, /its limit is 16 MB .*'drover du'/);
+    assert.match(refused.json.detail, /its limit is 16\.0 MB .*'drover du'/);
     const again = await keyed("first"); // What was accepted is not refused when it is repeated.
     assert.deepEqual([again.status, again.json.id], [201, job], again.text);
     const other = await keyed("second");
     assert.deepEqual([other.status, other.json.code], [507, "data_full"]);
-    assert.match(other.json.detail, /its limit is 16 MB/);
+    assert.match(other.json.detail, /its limit is 16\.0 MB/);
     const said = await daemon.request("POST", `/api/v1/sessions/${session}/messages`, {
       body: { text: "hello" },
     });

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
-  appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readlinkSync, statSync,
-  writeFileSync,
+  appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readlinkSync, rmdirSync,
+  statSync, writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
@@ -112,6 +112,20 @@ test("the log is rotated at the start and later, and read across that", async (t
   await user.ok("stop", id);
   await user.ok("shutdown");
   assert.match(await user.ok("logs", "-n", "2"), /b\n.* info {2}stopping signal=15\n$/);
+});
+
+test("a log that cannot be rotated is kept, and rotated when it can be", async (t) => {
+  const user = new User(t, { env: { DROVER_IDLE_EXIT: "1" } });
+  const log = path.join(user.data, "log");
+  mkdirSync(path.join(user.data, "log.next"), { recursive: true, mode: 0o700 });
+  writeFileSync(log, `${"a".repeat(99)}\n`.repeat(50_000));
+  const { id } = JSON.parse(await user.ok("job", "run", "--detach", "--json", "--", "sleep", "99"));
+  assert.match(user.log, /^a[^]*"what":"serving"/, "no file can be made: the old one stays");
+  rmdirSync(path.join(user.data, "log.next"));
+  await until("it is rotated", () => existsSync(`${log}.1`) && user.log.length < 1e6);
+  assert.match(read(`${log}.1`), /^a[^]*"what":"serving"/);
+  await user.ok("stop", id);
+  await user.ok("shutdown");
 });
 
 test("a client that comes as the daemon ends starts another", async (t) => {

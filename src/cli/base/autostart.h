@@ -31,6 +31,7 @@ enum { AUTOSTART_WAIT_MS = 10 * 1000 };
 #define AUTOSTART_MARK "on-demand"
 #define AUTOSTART_LOG "log"
 #define AUTOSTART_LOG_OLD "log.1"
+#define AUTOSTART_LOG_NEXT "log.next" /* Only while the log is rotated. */
 
 struct autostart {
     const char *data;

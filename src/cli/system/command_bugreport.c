@@ -253,9 +253,20 @@ static bool is_one_word(const char *text) {
     return len <= 200 && strcspn(text, " \t\r\n") == len;
 }
 
+/* The program is a word of the command line, and after it comes the PATH of the daemon. */
+static const char *program_cut(const char *text, struct text *cut) {
+    static const struct bytes begin = BYTES_INIT("There is no program '");
+    if (strncmp(text, begin.data, begin.len) != 0) {
+        return text;
+    }
+    text_addf(cut, "There is no program [%zu bytes]", strlen(text) - begin.len);
+    return "";
+}
+
 /* Some failures quote what was sent. */
 static json_t *without_quotes(const char *text) {
     AUTO(text_done) struct text cut = text_up_to(REPORT_MAX);
+    text = program_cut(text, &cut);
     while (*text != '\0') {
         const char *end = *text == '"' ? strchr(text + 1, '"') : NULL;
         if (end != NULL && end - text > QUOTE_MAX) {
@@ -293,14 +304,17 @@ static json_t *sieve_string(struct report *report, const char *name, const json_
     return json_string(said);
 }
 
-/* Headers and variables are removed whole: each of them is a string by a name of its own. */
+/* Headers and variables are removed whole: each of them is a string by a name of its own. A span
+ * of a process is named after its command line. */
 static json_t *sieve_object(struct report *report, const char *name, const json_t *value,
                             int depth) {
     const bool hidden = strcmp(name, "headers") == 0 || strcmp(name, "env") == 0;
     json_t *copy = json_object(), *member = NULL;
+    const bool process = strcmp(json_str(value, "kind", ""), "process") == 0;
     const char *key = NULL;
     json_object_foreach((json_t *)(uintptr_t)value, key, member) {
-        (void)json_object_set_new(copy, key, sieve(report, hidden ? name : key, member, depth + 1));
+        const char *as = hidden ? name : process && strcmp(key, "name") == 0 ? "label" : key;
+        (void)json_object_set_new(copy, key, sieve(report, as, member, depth + 1));
     }
     return copy;
 }

@@ -69,6 +69,9 @@ static struct err words_read(struct asking *asking) {
         return err_why(&asking->invocation->why, ERR_USAGE,
                        "nothing was asked; give the question in quotes, or pour it in");
     }
+    if (!utf8_valid(question->data, question->len)) {
+        return err_why(&asking->invocation->why, ERR_USAGE, "the question is not valid UTF-8 text");
+    }
     return ERR_OK;
 }
 
