@@ -124,6 +124,21 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
   await last.leave();
 });
 
+test("the header names the model that answers where the session names none", LIMIT, async (t) => {
+  const env = { DROVER_MODEL: "" };
+  const turns = await Turns.open(t, { env });
+  const shown = async (pattern) => {
+    const chat = onTerminal(t, turns.daemon, "chat --no-root", { env, typed: true });
+    await chat.when((all) => pattern.test(plain(all)) && /\n> /.test(plain(all)));
+    chat.child.stdin.write("\x04");
+    assert.equal((await chat.ended).code, 0);
+  };
+  await shown(/model +scripted\/demo \(a script; no model is set up\)\n/);
+  const set = ["config", "set", "default_model", "scripted/other"];
+  assert.equal((await turns.daemon.cli(set, { env })).code, 0);
+  await shown(/model +scripted\/other\n/);
+});
+
 test("chat --json prints each event, and reads messages as lines", LIMIT, async (t) => {
   const turns = await Turns.open(t);
   const args = ["chat", "--json", "--model", "scripted/demo", "--no-root"];

@@ -280,6 +280,21 @@ static void header_line(const char *name, const char *value) {
     }
 }
 
+/* A session that names no model has its messages answered by the daemon's. */
+static void model_print(struct chat *chat, const char *named) {
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text words = text_up_to(NOTE_MAX);
+    if (named[0] == '\0') {
+        settings = session_settings(&chat->talk);
+        named = talk_text(settings, "model");
+    }
+    text_add_str(&words, named);
+    if (session_is_scripted(settings)) {
+        text_add_str(&words, " (a script; no model is set up)");
+    }
+    header_line("model", text_bytes(&words).data);
+}
+
 static struct err header_print(struct chat *chat) {
     AUTO(json_release) json_t *row = NULL;
     struct err err = chat_ask(chat, "GET", "", NULL, &row);
@@ -291,7 +306,7 @@ static struct err header_print(struct chat *chat) {
         talk_print(first);
         return ERR_OK;
     }
-    header_line("model", chat->model != NULL ? chat->model : talk_text(row, "model"));
+    model_print(chat, talk_text(row, "model"));
     header_line("folder", talk_text(row, "root"));
     fputs("permissions  ", stdout);
     permissions_print(row);
