@@ -289,7 +289,7 @@ test("the commands set, show, test and remove, and take no key as an argument", 
   assert.match(tested.stdout, /^p answers: \d+ ms/);
   assert.equal(provider.last.headers.authorization, `Bearer ${key}`);
   assert.equal(provider.last.headers["x-title"], "drover");
-  assert.match((await cli(["provider", "ls"])).stdout, /^p +openai +yes +16 +set +http/m);
+  assert.match((await cli(["provider", "ls"])).stdout, /^p +openai +16 +set +http\S+ +key file/m);
   assert.match((await cli(["models"])).stdout, /^p\/gpt-5-mini-x +5000/m);
   const lines = (await cli(["models", "--json"])).stdout.trim().split("\n");
   assert.deepEqual(lines.map((line) => JSON.parse(line).id).sort(), [

@@ -53,12 +53,20 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     return body_send(talk, &sessions, wanted, "id", ret_id, why);
 }
 
-void session_warn_scripted(struct talk *talk) {
-    AUTO(json_release) json_t *settings = NULL;
+json_t *session_settings(struct talk *talk) {
+    json_t *settings = NULL;
     const struct resource resource = {.base = "/api/v1/settings"};
-    struct why ignored; /* A client that may not read settings is not stopped by that. */
-    struct err err = resource_ask(talk, &resource, &settings, &ignored);
-    if (!err_failed(err) && strcmp(talk_text(settings, "model_from"), "none") == 0) {
+    struct why ignored;
+    return err_failed(resource_ask(talk, &resource, &settings, &ignored)) ? NULL : settings;
+}
+
+bool session_is_scripted(const json_t *settings) {
+    return strcmp(talk_text(settings, "model_from"), "none") == 0;
+}
+
+void session_warn_scripted(struct talk *talk) {
+    AUTO(json_release) json_t *settings = session_settings(talk);
+    if (session_is_scripted(settings)) {
         fputs("[no provider of models is set up: a script answers. Add one with 'drover provider"
               " add', or set OPENAI_API_KEY, ANTHROPIC_API_KEY or DEEPSEEK_API_KEY for the daemon."
               " Ollama (127.0.0.1:11434) and llama-server (127.0.0.1:8080) are found once they"

@@ -15,6 +15,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/base/table.h"
 #include "cli/terminal/paint.h"
@@ -299,7 +300,7 @@ static struct err name_read(struct invocation *invocation, const char *name,
                             struct catalog_script *ret_script) {
     const struct config_env *env = &invocation->env;
     char root[PATH_MAX];
-    struct err err = workflow_project_find(invocation, root);
+    struct err err = project_find(invocation, ".", root);
     const struct catalog_search search = {.root = root,
                                           .home = env->get(env->ctx, "HOME"),
                                           .config_dir = env->get(env->ctx, "CLAUDE_CONFIG_DIR")};
@@ -458,7 +459,7 @@ static struct err new_run(struct invocation *invocation) {
     if (len == 0 || len > 64 || strspn(name, letters) != len) {
         return err_why(&invocation->why, ERR_USAGE, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
     }
-    struct err err = workflow_project_find(invocation, root);
+    struct err err = project_find(invocation, ".", root);
     if (err_failed(err)) {
         return err;
     }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/budget/limits.h"
 #include "script/reader/meta.h"
 
@@ -295,45 +296,6 @@ enum workflow_word workflow_word_kind(const char *word) {
     return WORKFLOW_WORD_NAME;
 }
 
-/* `path` has room for the longest of the names. Of the home only the first counts: the others hold
- * there what belongs to all projects. */
-static bool has_mark(char *path, size_t len, const char *home) {
-    static const char *const marks[] = {"/.git", "/.drover", "/.claude", "/.boocode"};
-    bool is_home = strlen(home) == len && memcmp(path, home, len) == 0;
-    bool found = false;
-    for (size_t i = 0; i < (is_home ? 1 : COUNT_OF(marks)) && !found; i++) {
-        memcpy(path + len, marks[i], strlen(marks[i]) + 1);
-        found = access(path, F_OK) == 0;
-    }
-    path[len] = '\0';
-    return found;
-}
-
-struct err workflow_project_find(struct invocation *invocation, char root[PATH_MAX]) {
-    const char *given = invocation->env.get(invocation->env.ctx, "HOME");
-    char path[PATH_MAX + 16], home[PATH_MAX] = "";
-    if (getcwd(root, PATH_MAX) == NULL) {
-        return err_why(&invocation->why, ERR_USAGE, "the current folder: %s; go to another one",
-                       strerror(errno));
-    }
-    if (given == NULL || realpath(given, home) == NULL) {
-        home[0] = '\0';
-    }
-    size_t len = strlen(root);
-    memcpy(path, root, len + 1);
-    while (len > 0) {
-        len = strcmp(path, "/") == 0 ? 0 : len;
-        if (has_mark(path, len, home)) {
-            memcpy(root, len > 0 ? path : "/", (len > 0 ? len : 1) + 1);
-            return ERR_OK;
-        }
-        const char *slash = memrchr(path, '/', len);
-        len = slash != NULL ? (size_t)(slash - path) : 0;
-        path[len] = '\0';
-    }
-    return ERR_OK;
-}
-
 void workflow_starting_done(struct workflow_starting *starting) {
     mem_free(starting->script);
     json_release(&starting->schema);
@@ -405,7 +367,7 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     struct err err = ERR_OK;
     starting->word = word;
     if (wanted == NULL) {
-        err = workflow_project_find(invocation, root);
+        err = project_find(invocation, ".", root);
     } else if (realpath(wanted, root) == NULL) {
         err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", wanted);
     }

@@ -35,6 +35,7 @@ struct name_source {
         .prefix = "run_",                                                                          \
         .by_id = RUN_NAME " WHERE run >= $1 AND run <= $2 ORDER BY run DESC LIMIT $3",             \
         .by_label = RUN_NAME " WHERE owner = $1 AND label = $2 AND label <> ''"                    \
+                             " AND length(label) <= 500"                                           \
                              " ORDER BY id DESC LIMIT $3",                                         \
         .newest = (newest_)                                                                        \
     }
@@ -58,6 +59,7 @@ static const struct name_source sources[NAME_KINDS] = {
                                " ORDER BY session DESC LIMIT $3",
                       .by_label = "SELECT session, 'session', title, made_ms, owner FROM sessions"
                                   " WHERE owner = $1 AND title = $2 AND title <> '' AND hidden = 0"
+                                  " AND length(title) <= 500"
                                   " ORDER BY id DESC LIMIT $3",
                       .newest =
                           "SELECT session, 'session', title, changed_ms, owner FROM sessions"

@@ -208,7 +208,8 @@ CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
 CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
 CREATE INDEX runs_made ON runs (owner, made_ms, id);
 -- Runs by their whole label (engine/system/names.c).
-CREATE INDEX runs_label ON runs (owner, label, id) WHERE label <> '';
+-- A damaged row may hold a longer text than PostgreSQL can index.
+CREATE INDEX runs_label ON runs (owner, label, id) WHERE label <> '' AND length(label) <= 500;
 
 -- Input that came while a run lives, by offset from the first byte of all of its input: a row
 -- begins where the one before it ends, the first after the spec's stdin. A run that takes input
@@ -399,7 +400,8 @@ CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, i
 CREATE INDEX sessions_put_away ON sessions (owner, project, parent, changed_ms, id)
     WHERE archived_ms IS NOT NULL;
 -- Sessions by their whole title.
-CREATE INDEX sessions_title ON sessions (owner, title, id) WHERE title <> '' AND hidden = 0;
+CREATE INDEX sessions_title ON sessions (owner, title, id)
+    WHERE title <> '' AND hidden = 0 AND length(title) <= 500;
 
 -- `id` is given by the writer, and is the order. run: the turn; 0: none. reply_to: id of the
 -- message that it answers; 0: none. active 0: another variant of the answer goes into prompts.
