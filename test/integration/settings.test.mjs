@@ -337,5 +337,5 @@ test("the commands set, show, test and remove, and take no key as an argument", 
   assert.match(all.stdout, /^asked now +p\/m \(as set\)$/m);
   assert.equal((await cli(["config", "set", "default_model", "--reset"])).code, 0);
   assert.equal((await cli(["provider", "rm", "p"])).code, 0);
-  assert.match((await cli(["help", "config", "set"])).stdout, /configuration file/);
+  assert.match((await cli(["help", "config", "set"])).stdout, /configuration\s+file/);
 });
