@@ -1,12 +1,12 @@
 // kill-and-resume: a workflow that runs long enough to be killed by hand.
 //
 // Shows     twelve agents, one after the other, about a minute in all. Kill the daemon while they
-//           work and start it again: agents that had finished are not asked again.
+//           work: agents that had finished are not asked again.
 // Run       drover run examples/kill-and-resume.js
 //           In a second terminal, with DIR the data directory (DROVER_DATA or
 //           ~/.local/state/drover):
 //               kill -9 "$(cat DIR/drover.lock)"
-//               drover serve
+//           'drover run' in the first terminal then starts a new daemon and goes on.
 //           A quick run: --arg pause=0.1 (seconds of each agent).
 // Expect    "12 of 12 stages", each stage once in the log, also after a kill.
 //
