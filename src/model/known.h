@@ -17,7 +17,7 @@
 struct known_provider {
     const char *name, *prefix, *base_url;
     enum model_kind kind;
-    const char *remedy; /* What to do where no key is set. */
+    const char *remedy; /* Advice where no key is set. */
 };
 /* NULL after the last one. */
 const struct known_provider *known_provider_at(size_t at);
