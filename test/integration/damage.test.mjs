@@ -12,6 +12,9 @@ import { change, sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
 
+/** Notices to this machine are owed: nothing listens on port 9. */
+const ALLOWED = { env: { DROVER_WEBHOOK_ALLOW: "127.0.0.1" } };
+
 const LONG = "All work and no play makes a long line. ".repeat(250); // 10,000 bytes.
 
 test("a turn whose history cannot be read fails, and the next message works", async (t) => {
@@ -223,7 +226,7 @@ async function* shownAlone(turns) {
 }
 
 test("what a list shows as damaged is shown alone, too", async (t) => {
-  const flows = await Workflows.open(t);
+  const flows = await Workflows.open(t, ALLOWED);
   const turns = new Turns();
   Object.assign(turns, { daemon: flows.daemon, root: flows.root, headers: {} });
   const listener = await turns.listen({ root: turns.root });
@@ -235,7 +238,7 @@ test("what a list shows as damaged is shown alone, too", async (t) => {
   listener.close();
   const words = ["state", "kind", "gate", "cause", "stop", "spec"];
   const jobs = [];
-  const notify = [{ webhook: "http://127.1:9/" }];
+  const notify = [{ webhook: "http://127.0.0.1:9/" }];
   for (const label of words) {
     const answer = await turns.ask("POST", "/jobs", { argv: ["true"], label, notify });
     assert.equal(answer.status, 201, answer.text);
@@ -243,7 +246,7 @@ test("what a list shows as damaged is shown alone, too", async (t) => {
   }
   for (const run of jobs) await turns.jobEnd(run);
   const { run: flow } = await flows.run({ script: whole('return await agent("tokens: 3");') });
-  const base_url = "http://127.1:9/v1";
+  const base_url = "http://127.0.0.1:9/v1";
   for (const [method, target, body] of [
     ["POST", "/providers", { name: "far", kind: "openai", base_url }],
     ["POST", "/memory", { topic: "herd", title: "dogs", content: "three", tags: ["a"] }],
@@ -373,10 +376,10 @@ test("a workflow whose spec is damaged fails with a cause", async (t) => {
 
 /** Runs that owe somebody a notice. */
 const owing = async (turns) => (await turns.get("/inbox")).items.map(({ run }) => run);
-const NOTIFY = [{ webhook: "http://127.1:9/" }];
+const NOTIFY = [{ webhook: "http://127.0.0.1:9/" }];
 
 test("a job whose end is refused ends alone, its key is free and a notice is owed", async (t) => {
-  const turns = await Turns.open(t);
+  const turns = await Turns.open(t, ALLOWED);
   const submit = async (command, more) => {
     const answer = await turns.ask("POST", "/jobs", { argv: ["sh", "-c", command], ...more });
     assert.equal(answer.status, 201, answer.text);
@@ -396,7 +399,7 @@ test("a job whose end is refused ends alone, its key is free and a notice is owe
 });
 
 test("a job with a damaged label ends, and its notice has the beginning of that", async (t) => {
-  const turns = await Turns.open(t);
+  const turns = await Turns.open(t, ALLOWED);
   const body = { argv: ["sleep", "600"], label: "herd", notify: NOTIFY, key: "k" };
   const submitted = await turns.ask("POST", "/jobs", body);
   assert.equal(submitted.status, 201, submitted.text);
@@ -413,7 +416,7 @@ test("a job with a damaged label ends, and its notice has the beginning of that"
 });
 
 test("a workflow whose end cannot be stored ends alone, with its agents", async (t) => {
-  const flows = await Workflows.open(t);
+  const flows = await Workflows.open(t, ALLOWED);
   const script = whole('return await agent("tokens: 4000 at 20/s", { label: "long" });');
   const begin = async (more) => {
     const run = await flows.start({ script, ...more });
