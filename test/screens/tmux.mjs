@@ -51,8 +51,8 @@ export class Tmux {
   }
 
   /** The screen, once `fits` says yes; it is asked until then, since tmux reports no change. */
-  async when(fits) {
-    const end = Date.now() + LIMIT_MS;
+  async when(fits, limit_ms = LIMIT_MS) {
+    const end = Date.now() + limit_ms;
     for (let screen; ; ) {
       screen = this.screen();
       if (fits(screen)) return screen;
