@@ -261,6 +261,9 @@ def all_stages(every_kill, turn, seed):
                    before=valgrind_program),
         node_tests("screens on tmux", "screens", "build/drover", **taken, rooms="screens",
                    before=tmux_setup) if every_kill else None,
+        # A root of its own, in which packages are installed; typed at a terminal.
+        node_tests("newcomer in a bare root", "bare", "build/drover", **taken, rooms="newcomer",
+                   before=tmux_setup) if every_kill else None,
         simulator("sanitized", "build/san", SEEDS_SANITIZED, seed + SEEDS_FRESH),
         simulator("fixed", "build/release", SEEDS_FIXED, 1),
         simulator("fresh", "build/release", SEEDS_FRESH, seed),

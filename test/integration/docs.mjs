@@ -13,6 +13,12 @@ import path from "node:path";
 import { bin, plainEnv, root, scratch } from "./lib.mjs";
 import { kill, processesIn } from "./processes.mjs";
 
+/** The pages whose commands are run. */
+export const TASKS = [
+  "README.md", "docs/nightly.md", "docs/local-models.md", "docs/five-agents.md", "docs/backup.md",
+  "docs/remote.md", "docs/troubleshooting.md",
+];
+
 const FENCE = /^```([^\n]*)\n(.*?)^```$/gms;
 /** A process that was forked while the list was read is in the next one. */
 const PASSES_MAX = 100;
@@ -65,16 +71,15 @@ function machine(t) {
   };
   delete env.XDG_STATE_HOME;
   delete env.XDG_CONFIG_HOME;
-  return { folder, env };
+  return { folder, words: ["sh", "-eu"], cwd: path.join(folder, "work"), env };
 }
 
 /** Types the script into a shell that ends at the first command that fails. Resolves to its exit
  *  code and its output, which is a file, because the daemon may outlive the shell. */
-async function type(script, { folder, env }) {
+async function type(script, { folder, words, ...options }) {
   const file = path.join(folder, "output");
   const output = openSync(file, "a");
-  const cwd = path.join(folder, "work");
-  const shell = spawn("sh", ["-eu"], { cwd, env, stdio: ["pipe", output, output] });
+  const shell = spawn(words[0], words.slice(1), { ...options, stdio: ["pipe", output, output] });
   const ended = new Promise((resolve) => shell.once("exit", resolve));
   shell.stdin.end(script);
   const code = await ended;
@@ -82,13 +87,14 @@ async function type(script, { folder, env }) {
   return { code, output: readFileSync(file, "utf8") };
 }
 
-/** Runs all blocks of the page in one shell. Its processes are killed when the test ends. */
-export async function runPage(t, name) {
+/** Runs all blocks of the page in one shell: that of `here`, else of a machine whose processes are
+ *  killed when the test ends. `here` has a folder for the output and words that start a shell. */
+export async function runPage(t, name, here = machine(t)) {
   const blocks = blocksOf(readFileSync(path.join(root, name), "utf8"));
   assert.ok(blocks.length > 0, `${name} has commands`);
   const script = blocks.map(({ commands }, i) => `echo '=== block ${i} ==='\n${commands}`);
   // The braces make the shell read all of it first: no command takes the rest as its input.
-  const { code, output } = await type(`{\n${script.join("\n")}\n} </dev/null\n`, machine(t));
+  const { code, output } = await type(`{\n${script.join("\n")}\n} </dev/null\n`, here);
   const pieces = output.split(/^=== block \d+ ===$/m).slice(1);
   assert.equal(code, 0, `${name}, block ${pieces.length} ended with ${code}:\n${pieces.at(-1)}`);
   blocks.forEach(({ printed }, i) => {

@@ -7,14 +7,9 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 
-import { blocksOf, brokenLinks, compare, runPage } from "./docs.mjs";
+import { blocksOf, brokenLinks, compare, runPage, TASKS } from "./docs.mjs";
 import { root } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
-
-const TASKS = [
-  "README.md", "docs/nightly.md", "docs/local-models.md", "docs/five-agents.md", "docs/backup.md",
-  "docs/remote.md", "docs/troubleshooting.md",
-];
 
 describe("the commands of a page run as they are printed", { concurrency: true }, () => {
   for (const name of TASKS) {
