@@ -138,12 +138,21 @@ size_t utf8_cut(struct bytes text, size_t len_max) {
     return cut;
 }
 
+/* The last two bytes of U+202A to U+202E, or of U+2066 to U+2069. */
+static bool is_direction(unsigned char second, unsigned char third) {
+    return (second == 0x80 && third >= 0xAA && third <= 0xAE) ||
+           (second == 0x81 && third >= 0xA6 && third <= 0xA9);
+}
+
 size_t utf8_control_len(struct bytes text) {
     const unsigned char *at = (const unsigned char *)text.data;
     if (text.len > 0 && (at[0] < 0x20 || at[0] == 0x7F)) {
         return 1;
     }
-    return text.len > 1 && at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0 ? 2 : 0;
+    if (text.len > 1 && at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0) {
+        return 2;
+    }
+    return text.len > 2 && at[0] == 0xE2 && is_direction(at[1], at[2]) ? 3 : 0;
 }
 
 bool utf8_has_control(struct bytes text) {

@@ -28,8 +28,9 @@ size_t utf8_count(struct bytes text);
  * taken to be valid; of an invalid one the answer is still a safe length. */
 size_t utf8_cut(struct bytes text, size_t len_max);
 
-/* Length of the control character that `text` begins with: C0, DEL, or C1, which some terminals
- * obey too. 0: it begins with another one, or is empty. */
+/* Length of the control character that `text` begins with: C0, DEL, C1, which some terminals obey
+ * too, or one that changes the direction of writing, since text after it is shown in another order
+ * than it has. 0: it begins with another one, or is empty. */
 size_t utf8_control_len(struct bytes text);
 bool utf8_has_control(struct bytes text);
 

@@ -96,7 +96,9 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     if (!request_known(&exchange->request, HEADER_AUTHORIZATION, &value)) {
         if (exchange->conn->scopes != 0) {
             exchange->identity =
-                (struct identity){.owner = "local", .scopes = exchange->conn->scopes};
+                (struct identity){.owner = "local",
+                                  .scopes = exchange->conn->scopes,
+                                  .owns_socket = exchange->conn->listener->is_unix};
             return ERR_OK;
         }
         return exchange->conn->listener->is_unix
@@ -176,6 +178,12 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
     return check_length(request, why);
 }
 
+struct err exchange_room(const struct exchange *exchange, struct why *why) {
+    const struct http_options *options = &exchange->server->options;
+    return exchange->route->begins_run && options->room != NULL ? options->room(options->ctx, why)
+                                                                : ERR_OK;
+}
+
 static struct err check_all(struct exchange *exchange, struct why *why) {
     struct target target;
     struct err err = check_host(exchange, why);
@@ -197,9 +205,12 @@ static struct err check_all(struct exchange *exchange, struct why *why) {
                           token_scope_names[__builtin_ctz(missing)]);
         }
     }
-    const struct http_options *options = &exchange->server->options;
-    if (!err_failed(err) && exchange->route->begins_run && options->room != NULL) {
-        err = options->room(options->ctx, why);
+    /* A request with a key may be a repeat, which is known when its key was looked for. */
+    struct bytes key;
+    bool keyed =
+        exchange->route->idempotent_key && exchange_header(exchange, "idempotency-key", &key);
+    if (!err_failed(err) && !keyed) {
+        err = exchange_room(exchange, why);
     }
     if (!err_failed(err)) {
         err = query_read(exchange->route->query, &target, exchange->query, why);

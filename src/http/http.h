@@ -31,6 +31,8 @@ struct identity {
     char owner[OWNER_SIZE]; /* "local" for the Unix socket and --insecure-loopback. */
     char token[ID_SIZE];    /* The id of the token that said so; "": none was needed. */
     unsigned scopes;
+    bool
+        owns_socket; /* By the Unix socket, as the user who runs the daemon, and without a token. */
 };
 
 /* Query parameters are read by table; one that is not in it is refused by name, twice the same too.
@@ -88,6 +90,9 @@ struct bytes exchange_query_text(const struct exchange *exchange, unsigned at);
 int64_t exchange_query_int(const struct exchange *exchange, unsigned at); /* FLAG: 0 or 1. */
 MUST_CHECK bool exchange_header(const struct exchange *exchange, const char *lower_name,
                                 struct bytes *ret_value);
+/* An error where the route begins a run and there is no room for one (server.h). The server has
+ * asked already, but for requests with an Idempotency-Key: a repeat needs no room. */
+MUST_CHECK struct err exchange_room(const struct exchange *exchange, struct why *why);
 bool exchange_accepts(const struct exchange *exchange, const char *media); /* Named explicitly. */
 struct bytes exchange_body(const struct exchange *exchange);               /* As sent, unchunked. */
 /* The body of a route with has_body, parsed before the handler ran (over BODY_INLINE_MAX: in the

@@ -271,6 +271,49 @@ bool address_allowed(const struct address_list *list, const struct address *addr
     return false;
 }
 
+static int hex_digit(char digit) {
+    static const char digits[] = "0123456789abcdef";
+    const char *at = digit == '\0' ? NULL : strchr(digits, digit >= 'A' ? digit | 0x20 : digit);
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* Each byte may be written as %XX, and is read so by clients. False: no address is that long. */
+static bool host_decode(struct bytes text, char *host, size_t size) {
+    size_t len = 0, read = 0;
+    for (size_t i = 0; i < text.len && len + 1 < size; i++) {
+        const bool coded = text.data[i] == '%' && i + 2 < text.len;
+        const int high = coded ? hex_digit(text.data[i + 1]) : -1;
+        const int low = coded ? hex_digit(text.data[i + 2]) : -1;
+        const bool byte = high >= 0 && low >= 0;
+        host[len++] = (char)(byte ? high << 4 | low : text.data[i]);
+        i += byte ? 2 : 0;
+        read = i + 1;
+    }
+    host[len] = '\0';
+    return read == text.len;
+}
+
+/* Every name below localhost means this machine, too. */
+static bool is_localhost(const char *host) {
+    static const struct bytes suffix = BYTES_INIT(".localhost");
+    struct bytes name = {host, host_len(host)};
+    return bytes_equal_nocase(name, BYTES("localhost")) ||
+           (name.len > suffix.len &&
+            bytes_equal_nocase((struct bytes){host + name.len - suffix.len, suffix.len}, suffix));
+}
+
+/* Resolvers take "0x7f000001", "0177.1" and "127.0.0.1." for addresses, too. */
+static bool host_spells(const char *host, uint16_t port, struct address *ret_address) {
+    char plain[INET6_ADDRSTRLEN + 16];
+    struct in_addr old;
+    if (address_parse(host, port, ret_address)) {
+        return true;
+    }
+    (void)snprintf(plain, sizeof plain, "%.*s", (int)host_len(host), host); /* Fits. */
+    return inet_aton(plain, &old) != 0 && inet_ntop(AF_INET, &old, plain, sizeof plain) != NULL &&
+           address_parse(plain, port, ret_address);
+}
+
 bool address_url_allowed(const struct address_list *list, const char *url,
                          struct address_refused *ret_refused) {
     bool secure = strncmp(url, "https://", 8) == 0;
@@ -283,21 +326,18 @@ bool address_url_allowed(const struct address_list *list, const char *url,
     bool brackets = at[0] == '[';
     at += brackets;
     size_t len = strcspn(at, brackets ? "]" : ":/?#"), colon = len + brackets;
-    if (len >= sizeof host || (brackets && at[len] == '\0')) {
-        return true; /* No address is that long. */
+    if ((brackets && at[len] == '\0') || !host_decode((struct bytes){at, len}, host, sizeof host)) {
+        return true;
     }
-    memcpy(host, at, len);
-    host[len] = '\0';
     if (at[colon] == ':') {
         struct bytes digits = {at + colon + 1, strcspn(at + colon + 1, "/?#")};
         if (digits.len > 0 && !number_parse(digits, (struct number_bounds){1, UINT16_MAX}, &port)) {
             return true;
         }
     }
-    struct bytes name = {host, host_len(host)};
-    bool local = bytes_equal_nocase(name, BYTES("localhost"));
+    bool local = is_localhost(host);
     struct address address, other;
-    if (!address_parse(local ? "127.0.0.1" : host, (uint16_t)port, &address) ||
+    if (!host_spells(local ? "127.0.0.1" : host, (uint16_t)port, &address) ||
         address_allowed(list, &address, host)) {
         return true;
     }

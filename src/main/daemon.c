@@ -410,8 +410,28 @@ static void serving_begin(struct daemon *daemon) {
     daemon->options->ready(daemon->options->ctx, url, token_table_count(daemon->tokens));
 }
 
+/* A key or a server that is away, or a daemon that a command needs for whatever else, holds nothing
+ * up: what does need the model says so again. */
+static struct err model_check(struct daemon *daemon) {
+    const struct connections *connections = work_providers_api(daemon->work)->connections;
+    struct why why = {.text = ""};
+    bool may_come = false;
+    struct err err = connections_check_option(connections, &may_come, &why);
+    if (!err_failed(err)) {
+        return ERR_OK;
+    }
+    if (may_come || daemon->options->on_demand != NULL) {
+        log_event(daemon->options->log, LOG_WARN, "the provider of the default model is not there",
+                  LOG_FIELDS(log_text("detail", why.text)));
+        return ERR_OK;
+    }
+    daemon->why = why;
+    return err;
+}
+
 static void home_known(void *ctx, struct err result) {
     struct daemon *daemon = ctx;
+    result = err_failed(result) ? result : model_check(daemon);
     if (err_failed(result)) {
         stop_with(daemon, result);
     } else if (!daemon->stopping) {

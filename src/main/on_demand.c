@@ -45,17 +45,20 @@ static bool log_is_output(const char *path, struct stat *ret_about) {
            named.st_dev == ret_about->st_dev;
 }
 
-/* dup2 puts the new file in the place of the old one in one step, so a line that another thread
- * writes meanwhile lies whole in one of the two. */
+/* The new file is made under another name first: on a full disk the lines go on into the old file,
+ * which keeps its name, and the next look tries again. dup2 puts the new file in the place of the
+ * old one in one step, so a line that another thread writes meanwhile lies whole in one of the
+ * two. */
 static void log_rotate(const struct serve_options *serve) {
     AUTO(mem_release) char *path = datadir_path(serve->data, AUTOSTART_LOG);
     AUTO(mem_release) char *old = datadir_path(serve->data, AUTOSTART_LOG_OLD);
+    AUTO(mem_release) char *next = datadir_path(serve->data, AUTOSTART_LOG_NEXT);
     struct stat about;
-    if (!log_is_output(path, &about) || about.st_size <= LOG_SIZE_MAX || rename(path, old) < 0) {
+    if (!log_is_output(path, &about) || about.st_size <= LOG_SIZE_MAX) {
         return;
     }
-    AUTO(fd_release) int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd >= 0) { /* Else lines go on into the old file, until the next look. */
+    AUTO(fd_release) int fd = open(next, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0 && rename(path, old) == 0 && rename(next, path) == 0) {
         (void)dup2(fd, STDOUT_FILENO);
         (void)dup2(fd, STDERR_FILENO);
     }
@@ -103,13 +106,11 @@ static void look_later(struct on_demand *on_demand) {
 
 static void unsettled_known(struct err err, void *ctx) {
     struct on_demand *on_demand = ctx;
-    const uint64_t asked_ns = on_demand->busy_ns;
-    on_demand->asking = false;
     if (on_demand->options.idle == NULL) {
         return; /* Stopped meanwhile. */
     }
     if (err_failed(err) || on_demand->unsettled > 0 || client_seen(on_demand) ||
-        asked_ns != on_demand->busy_ns) {
+        on_demand->asked_ns != on_demand->busy_ns) {
         on_demand->busy_ns = now_ns(on_demand);
         look_later(on_demand);
         return;
@@ -128,7 +129,7 @@ static void on_demand_look(struct timer *timer) {
         on_demand->busy_ns = now;
     }
     if (serve->idle_exit_ms > 0 && now - on_demand->busy_ns >= serve->idle_exit_ms * 1000000) {
-        on_demand->asking = true;
+        on_demand->asked_ns = on_demand->busy_ns;
         store_read(on_demand->options.store, unsettled_count, unsettled_known, on_demand);
     } else {
         look_later(on_demand);

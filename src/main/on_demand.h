@@ -35,8 +35,9 @@ struct on_demand_options {
 struct on_demand {
     struct on_demand_options options;
     struct timer timer;
-    bool asking;       /* The store is asked; the timer stands still. */
-    uint64_t busy_ns;  /* When somebody, or some work, was here last. */
+    uint64_t busy_ns; /* When somebody, or some work, was here last. */
+    uint64_t
+        asked_ns; /* busy_ns when the store was asked: work since then shows in a difference. */
     uint64_t accepted; /* Number of connections at the last look. */
     int64_t unsettled; /* Answer of the store. */
 };

@@ -49,8 +49,9 @@ static void judge_done(struct loop_work *work) {
     }
     if (look->count > 0) {
         log_event(look->log, LOG_ERROR,
-                  "the spool has folders of runs that the database does not know: it has lost them,"
-                  " or belongs to another directory; their output is kept for a day",
+                  "the spool has folders of runs that are not in the database, which lost "
+                  "them or belongs to another data directory; their output is kept for a "
+                  "day",
                   LOG_FIELDS(log_int("folders", look->count), log_text("first", shown.data),
                              log_err(err_make(ERR_STORE_INCOMPLETE, "spool: look"))));
     }

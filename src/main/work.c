@@ -46,7 +46,8 @@ struct work {
     struct loop *loop;
     struct store *store;
     struct processes processes;
-    char *secret; /* Owned, as are all pointers below. */
+    char environment[128]; /* Name of the environment, for people. */
+    char *secret;          /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
     struct effects *effects;
     struct shortage *shortage;
@@ -94,13 +95,13 @@ static void deliver_failed(void *ctx, const char *what, struct err err) {
 
 static void connection_failed(void *ctx, const char *name, const struct why *why) {
     const struct work *work = ctx;
-    log_event(work->log, LOG_WARN, "a connection cannot be used as it was set",
+    log_event(work->log, LOG_WARN, "a provider cannot be used as it was set up",
               LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
 static void connection_warned(void *ctx, const char *name, const struct why *why) {
     const struct work *work = ctx;
-    log_event(work->log, LOG_WARN, "a connection is used with a short key",
+    log_event(work->log, LOG_WARN, "a provider is used with a short key",
               LOG_FIELDS(log_text("provider", name), log_text("detail", why->text)));
 }
 
@@ -142,7 +143,7 @@ static void home_taken(struct err err, void *ctx) {
         store_missing_accept(work->store); /* A loss was noted in the same column. */
     } else {
         log_event(work->log, LOG_WARN,
-                  "the release could not be noted: the next start will hold again",
+                  "the release could not be stored: the next start will hold again",
                   LOG_FIELDS(log_err(err)));
     }
 }
@@ -152,7 +153,7 @@ static void released(void *ctx) {
     if (has_home(work)) {
         store_write(work->store, home_take, home_taken, work);
     }
-    log_event(work->log, LOG_INFO, "released: what waited may begin", NULL /* no fields */);
+    log_event(work->log, LOG_INFO, "released: queued runs may start", NULL /* no fields */);
     failed_starts_accept(work->options.starts);
     turns_set_hold(work->turns, RUN_FREE);
     titles_set_hold(work->titles, RUN_FREE);
@@ -168,6 +169,7 @@ static void machine_woke(void *ctx, uint64_t slept_ms) {
               LOG_FIELDS(log_int("slept_ms", (int64_t)slept_ms)));
     fetch_woke(work->model_client);
     fetch_woke(work->client);
+    dispatch_woke(work->dispatch);
 }
 
 static void recovered(void *ctx) {
@@ -183,6 +185,19 @@ static void recovered(void *ctx) {
 static const char *from_environment(void *ctx, const char *name) {
     (void)ctx; /* There is one environment. */
     return getenv(name);
+}
+
+static void environment_name(struct work *work) {
+    const char *by = work->options.serve->on_demand;
+    const time_t now = (time_t)(world_wall_ms(loop_world(work->loop)) / 1000);
+    char when[32] = "";
+    struct tm parts;
+    if (gmtime_r(&now, &parts) != NULL) {
+        (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%SZ", &parts); /* Fits. */
+    }
+    (void)snprintf(work->environment, sizeof work->environment, "environment of %s%s%s",
+                   by != NULL ? by : "the daemon", by != NULL ? ", " : "",
+                   by != NULL ? when : ""); /* Cut at worst. */
 }
 
 static void model_client_gone(void *ctx) {
@@ -221,6 +236,7 @@ static struct err models_begin(struct work *work, struct why *why) {
         loop_drain(loop);
         return err;
     }
+    environment_name(work);
     const struct connections_options with = {
         .loop = loop,
         .store = work->store,
@@ -228,6 +244,8 @@ static struct err models_begin(struct work *work, struct why *why) {
         .data_dir = work->processes.data_dir,
         .model = serve->model,
         .from = {.env = from_environment, .local = DISCOVER_LOCAL},
+        .environment = work->environment,
+        .salt = serve->on_demand != NULL ? work->processes.host.text : NULL,
         .ctx = work,
         .failed = connection_failed,
         .warned = connection_warned};
@@ -489,7 +507,8 @@ static void connections_known(void *ctx, struct err err) {
     connections_default_model(work->connections, &model);
     if (!err_failed(err) && model.from == MODEL_FROM_NOWHERE) {
         log_event(work->log, LOG_INFO,
-                  "no provider of models was found: answers come from a script (docs/models.md)",
+                  "no provider of models was found: a script answers; set a key such as "
+                  "OPENAI_API_KEY, or use 'drover provider add' (docs/models.md)",
                   NULL /* no fields */);
     }
     work->known(work->known_ctx, err);
@@ -509,7 +528,9 @@ static void home_found(struct err err, void *ctx) {
         const struct store *store = work->store;
         if (store_missing(store) == 0) {
             log_event(work->log, LOG_WARN,
-                      "this database was restored or copied: all waits for drover release", NULL);
+                      "this database was restored or copied: nothing starts before 'drover "
+                      "release'",
+                      NULL);
         } else {
             log_event(work->log, LOG_ERROR,
                       "the database lacks the newest commits: its log was damaged, cut or removed,"

@@ -84,17 +84,15 @@ void models_connection_each(const struct models *models,
 
 /* Connections that nobody configured: from the environment, and on this machine.
  *
- *   OPENAI_API_KEY (and OPENAI_BASE_URL)        openai
- *   ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL)  anthropic
- *   DEEPSEEK_API_KEY (and DEEPSEEK_BASE_URL)    deepseek
+ *   those that model/known.h names
  *   OLLAMA_HOST, else 127.0.0.1:11434           ollama     if something lists models there
  *   LLAMACPP_HOST, else 127.0.0.1:8080          llamacpp   if something lists models there
  *
  * A key may also be in a file: OPENAI_API_KEY_FILE and so on (key_load). A base URL without a key
  * is a connection without one. The last two are asked when they are needed for the first time: by a
- * list of models, or by a call that names them. No host is asked that its user did not name or set
- * up. A connection that is there already stays as it is. Blocks on a key's file: before the loop
- * runs. */
+ * list of models, or by a call that names them; one that was not there is looked for again. No host
+ * is asked that its user did not name or set up. A connection that is there already stays as it is.
+ * Blocks on a key's file: before the loop runs. */
 struct discover_from {
     const char *(*env)(void *ctx, const char *name); /* NULL: not set. */
     void *ctx;
@@ -102,6 +100,11 @@ struct discover_from {
 };
 MUST_CHECK struct err models_discover(struct models *models, const struct discover_from *from,
                                       struct why *why);
+/* Remedy for a sentence that says that there is no connection of that name. NULL: the name is not
+ * among those above. */
+const char *models_remedy(const char *name);
+#define MODELS_FOUND_BY                                                                            \
+    "openai, anthropic and deepseek with OPENAI_API_KEY, ANTHROPIC_API_KEY or DEEPSEEK_API_KEY"
 
 /* --- What is known of a model ----------------------------------------------------------------- */
 

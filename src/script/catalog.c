@@ -440,7 +440,7 @@ static void add_near(const struct catalog *catalog, const char *typed, struct te
 static struct err not_found(const struct catalog *catalog, struct bytes name, struct why *why) {
     AUTO(mem_release) char *typed = mem_copy(name.data, name.len);
     AUTO(text_done) struct text text = text_up_to(64 << 10);
-    text_addf(&text, "there is no workflow \"%.60s\"", typed);
+    text_addf(&text, "there is no workflow '%.60s'", typed);
     add_near(catalog, typed, &text);
     text_add_str(&text, " Searched: ");
     /* The three folders of a base are listed as one. */

@@ -23,11 +23,11 @@ test("what cannot be started is failed, not_started, and the note says what it w
   mkdirSync(gone);
   rmSync(gone, { recursive: true });
   for (const [body, note] of [
-    [{ argv: ["/no/such/program"] }, /No such file/],
-    [{ argv: ["no-such-program-in-the-path"] }, /No such file/],
+    [{ argv: ["/no/such/program"] }, /There is no program '\/no\/such\/program'/],
+    [{ argv: ["no-such-program-in-the-path"] }, /There is no program 'no-such-program-in/],
     [{ argv: ["/etc/passwd"] }, /Permission denied/],
     [{ argv: ["/"] }, /Permission denied|Is a directory/],
-    [{ argv: [""] }, /No such file/],
+    [{ argv: [""] }, /There is no program ''/],
     [{ argv: ["true"], cwd: gone }, /No such file/],
     [{ argv: ["true"], cwd: "/etc/passwd" }, /Not a directory/],
     [{ argv: ["true", "x".repeat(200_000)] }, /Argument list too long/],

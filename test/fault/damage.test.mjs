@@ -398,7 +398,7 @@ test("a removed log is told with its runs, and held until a release", async (t) 
   rmSync(path.join(data, "drover.db-wal"));
   const daemon = await new Daemon({ data, args }).start();
   let status;
-  const told = /folders of runs that the database does not know/;
+  const told = /folders of runs that are not in the database/;
   // The log comes through a pipe, and may be later than the answer.
   do status = (await daemon.request("GET", "/readyz")).json;
   while (status.unknown_folders === 0 || !told.test(daemon.log));

@@ -28,7 +28,11 @@ const version = spawnSync(bin, ["--version"]).stdout.toString().trim().split(" "
 const LIMIT_MS = scaled(120_000);
 
 /** Headers that every answer has; one is recorded where it is missing or says something else. */
-const USUAL = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+const USUAL = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "drover-version": version,
+};
 const UNRECORDED = new Set(["date", "content-length", "content-type", "connection"]);
 
 /** The file that a record is compared with: PostgreSQL has one of its own where it differs. */
@@ -82,6 +86,7 @@ export class Golden {
     this.folder = mkdtempSync("/tmp/drg-");
     this.names.add(this.folder, "<folder>");
     this.names.add(`${hostname()}:`, "<host>:");
+    this.names.add(process.env.PATH, "<path>");
     for (const name of ["home", "root"]) {
       this[name] = path.join(this.folder, name);
       mkdirSync(this[name]);

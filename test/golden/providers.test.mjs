@@ -11,6 +11,8 @@ golden("providers", async (record, t) => {
   const daemon = await record.daemon();
   const ask = (...request) => record.ask(daemon, ...request);
   await ask("GET", "providers");
+  await ask("GET", "environment-keys");
+  await ask("GET", "environment-keys", undefined, { local: true });
   await ask("GET", "models");
   const body = {
     name: "mine", kind: "openai", base_url: provider.url, key: "sk-secret", headers: { "X-A": "b" },

@@ -1,9 +1,12 @@
 // budgets.test.mjs: what may be spent: the API, the commands, and jobs that meet a limit.
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import path from "node:path";
 import { test } from "node:test";
 
 import { Jobs } from "./jobs.mjs";
+import { Daemon, scratch } from "./lib.mjs";
+import { scaled } from "./scale.mjs";
 
 const jobs = new Jobs();
 
@@ -44,6 +47,7 @@ test("what is no budget is refused by name, and changes nothing", async () => {
     ["project:bad", { wall_ms: 1.5 }, 400, "bad_field", /"wall_ms"/],
     ["project:bad", { wall_ms: "5m" }, 400, "bad_field", /"wall_ms"/],
     ["project:bad", { time: 5 }, 400, "unknown_field", /'time' is none of output_tokens, tokens/],
+    ["project:bad", { per: "week" }, 400, "bad_field", /"per" must be "day", or null/],
     ["project:bad", [], 400, "bad_field", /limits are an object/],
     ["project:UPPER", { wall_ms: 1 }, 404, "not_found", /project:NAME, session:ID or run:ID/],
     ["nothing", { wall_ms: 1 }, 404, "not_found", /project:NAME, session:ID or run:ID/],
@@ -149,6 +153,43 @@ test("a job names its project and budget in the right form or is refused", async
     assert.deepEqual([answer.status, answer.json.code], [400, code], JSON.stringify(more));
     assert.match(answer.json.detail, detail);
   }
+});
+
+// --- Days ---------------------------------------------------------------------------------------
+
+/** A time zone whose midnight comes after so long. */
+function midnightIn(ms) {
+  const left = Math.ceil((86400000 - ((Date.now() + ms) % 86400000)) / 1000);
+  const two = (n) => String(n).padStart(2, "0");
+  const clock = [left / 3600, (left / 60) % 60, left % 60].map((n) => two(Math.floor(n)));
+  return `DAY-${clock.join(":")}`;
+}
+
+test("a day that is used up is waited for to end, also over a restart", async (t) => {
+  const env = { TZ: midnightIn(scaled(4000)) };
+  const data = path.join(scratch(t), "d");
+  const daemon = await new Daemon({ data, env, args: ["--insecure-loopback"] }).start();
+  const here = Object.assign(Object.create(Jobs.prototype), { daemon });
+  const global = async () => (await here.request("GET", "/api/v1/budgets/global")).json;
+  const set = await daemon.cli(["budget", "set", "global", "--per", "day", "--wall", "50ms"]);
+  assert.match(set.stdout, /^spent is counted today, and resets \d{4}-/m);
+  const { per, resets_ms } = await global();
+  assert.equal(per, "day");
+  await here.ran("sleep 0.1");
+  const second = await here.start({ argv: ["true"] });
+  const waits = await here.show(second);
+  assert.deepEqual([waits.state, waits.gate], ["queued", "budget"]);
+  assert.match(waits.note, /^It waits for midnight: the budget global is used up for today: of /);
+  assert.match((await daemon.cli(["budget", "ls"])).stdout, / of 0\.050s today, resets \d{4}-/);
+  await daemon.kill();
+  await daemon.start();
+  const run = await here.ended(second);
+  assert.equal(run.state, "succeeded");
+  assert.ok(run.started_ms >= resets_ms);
+  const next = await global();
+  assert.equal(next.resets_ms, resets_ms + 24 * 3600 * 1000);
+  assert.equal(next.spent.wall_ms, run.result.duration_ms);
+  await daemon.stop();
 });
 
 // --- The commands -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ const PLANTED = {
   url: "url-planted-value",
   jobVariable: "job-variable-value",
   argument: "argument-planted-value",
+  quoted: 'a "quoted" value',
   prompt: "sk-prompt-99887766554433",
   bearer: "bearer-planted-value",
   note: "ghp_0123456789abcdefghij",
@@ -26,7 +27,11 @@ const PLANTED = {
 
 const daemonOf = async (t) => {
   const data = path.join(scratch(t), "d");
-  const env = { OPENAI_API_KEY: PLANTED.daemonKey, MY_LLM: PLANTED.daemonPlain };
+  const env = {
+    OPENAI_API_KEY: PLANTED.daemonKey,
+    MY_LLM: PLANTED.daemonPlain,
+    MY_PHRASE: PLANTED.quoted,
+  };
   const daemon = await new Daemon({ data, args: ["--insecure-loopback"], env }).start();
   t.after(() => daemon.kill());
   return daemon;
@@ -48,7 +53,7 @@ async function plant(daemon) {
     headers: { "X-Custom": PLANTED.header },
   });
   const job = await post(daemon, "jobs", {
-    argv: ["false", "--password", PLANTED.argument],
+    argv: ["false", "--password", PLANTED.argument, PLANTED.quoted],
     env: { DB_PASS: PLANTED.jobVariable },
     label: "deploy now",
   });
@@ -96,9 +101,14 @@ test("a report has the failed run, texts where they are asked for, no secret", a
   const whole = await report(daemon, turn, "--with-texts");
   assert.ok(whole.includes("my visible words, [removed], Authorization: Bearer [removed]"), whole);
   const ofJob = await report(daemon, job, "--with-texts");
-  assert.ok(ofJob.includes('"argv":["false","--password","[removed]"]'), ofJob);
+  assert.ok(ofJob.includes('"argv":["false","--password","[removed]","[removed]"]'), ofJob);
   const newest = await report(daemon);
   assert.ok(newest.includes(`"id":"${turn}"`), "without RUN: the newest that failed");
+  const missing = await post(daemon, "jobs", { argv: ["secret-program"] });
+  assert.equal((await daemon.cli(["job", "wait", missing.id])).code, 127);
+  const ofMissing = await report(daemon, missing.id);
+  assert.match(ofMissing, /"note":"There is no program \[\d+ bytes\]"/);
+  assert.ok(!ofMissing.includes("secret-program"), ofMissing);
 
   const nothing = await daemon.cli(["bugreport", "run_01m87ky3rv7teg5qaaxsmfvsk0", "-o", "-"]);
   assert.equal(nothing.code, 3, nothing.stderr);

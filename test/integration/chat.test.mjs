@@ -2,7 +2,7 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -17,8 +17,8 @@ const LIMIT = { timeout: scaled(60_000) };
 const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
 
 /** A chat in the root of `turns`: {type, seen, leave, session}. */
-async function chatIn(t, turns, args = "--model scripted/demo") {
-  const chat = onTerminal(t, turns.daemon, `chat --root ${turns.root} ${args}`, { typed: true });
+async function chatIn(t, turns, args = "--model scripted/demo", root = turns.root) {
+  const chat = onTerminal(t, turns.daemon, `chat --root ${root} ${args}`, { typed: true });
   const one = {
     type: (keys) => chat.child.stdin.write(keys.replaceAll("\n", "\x1b\r")),
     send: (text) => one.type(`${text}\r`.replaceAll("\n\r", "\r")),
@@ -110,13 +110,33 @@ test("'a' writes a rule, no message is taken for a yes, --continue returns", LIM
   await chat.leave();
   const other = await turns.listen(); // Newer, and of no folder.
   await turns.turn(other, say("elsewhere"));
-  const back = await chatIn(t, turns, "--continue");
+  const sub = path.join(turns.root, "sub"); // A folder of the project, where no session works.
+  mkdirSync(sub);
+  const none = ["chat", "--continue", "--root", sub];
+  assert.match((await turns.daemon.cli(none)).stderr, /no session works in .*\/sub;/);
+  mkdirSync(path.join(turns.root, ".git"));
+  const back = await chatIn(t, turns, "--continue", sub);
   assert.equal(back.session, chat.session);
   await back.seen(/• run_command echo 'one \*'\n {2}→ one \*\nsecond\n/);
   await back.leave();
   const last = await chatIn(t, turns, "--session last");
   assert.equal(last.session, other.session);
   await last.leave();
+});
+
+test("the header names the model that answers where the session names none", LIMIT, async (t) => {
+  const env = { DROVER_MODEL: "" };
+  const turns = await Turns.open(t, { env });
+  const shown = async (pattern) => {
+    const chat = onTerminal(t, turns.daemon, "chat --no-root", { env, typed: true });
+    await chat.when((all) => pattern.test(plain(all)) && /\n> /.test(plain(all)));
+    chat.child.stdin.write("\x04");
+    assert.equal((await chat.ended).code, 0);
+  };
+  await shown(/model +scripted\/demo \(a script; no model is set up\)\n/);
+  const set = ["config", "set", "default_model", "scripted/other"];
+  assert.equal((await turns.daemon.cli(set, { env })).code, 0);
+  await shown(/model +scripted\/other\n/);
 });
 
 test("chat --json prints each event, and reads messages as lines", LIMIT, async (t) => {

@@ -251,10 +251,14 @@ test("what waits for leave is listed, and answered from another place", async (t
 test("wrong use is told in the words of what was used", async (t) => {
   const daemon = await start(t);
   for (const [args, code, says] of [
-    [["ask", "-s", "ses_none", "hello"], 3, /no session with that id.*drover session ls/],
-    [["chat", "-s", "ses_none"], 3, /no session with that id/],
+    [["ask", "-s", "ses_none", "hello"], 3, /no session 'ses_none'.*drover session ls/],
+    [["chat", "-s", "ses_none"], 3, /no session 'ses_none'/],
     [["ask", "what", "is", "this"], 2, /'is' is one word too many; quote what belongs together/],
     [["ask", " \t"], 2, /nothing was asked/],
+    [["--data", "d", "ps", "-a"], 2, /put --data after the command: drover ps --data d/],
+    [["--data", "d", "job", "ls"], 2, /after the command: drover job ls --data d/],
+    [["--data", "d"], 2, /no flag '--data'/],
+    [["--url=u", "ps"], 2, /put --url after the command: drover ps --url=u/],
     [["ask", "--root", "/none", "hello"], 2, /no folder \/none/],
     [["approve", "apr_none"], 3, /no approval/],
     [["attach", "run_none"], 3, /no run/],
@@ -264,6 +268,9 @@ test("wrong use is told in the words of what was used", async (t) => {
     assert.match(result.stderr, says);
     assert.equal(result.stdout, "");
   }
+  const latin = await daemon.cli(["ask", "-"], { input: Buffer.from([0x61, 0xe9, 0x62]) });
+  assert.equal(latin.code, 2);
+  assert.match(latin.stderr, /not valid UTF-8/);
 });
 
 test("chat in a pipe answers line by line, and goes on after a failure", async (t) => {

@@ -25,7 +25,11 @@ test("at the size limit new runs are refused, running ones go on, and freed spac
     t.after(() => daemon.kill());
     const session = (await daemon.request("POST", "/api/v1/sessions", { body: {} })).json.id;
     const wait = `while [ ! -e ${gate} ]; do sleep 0.02; done; echo through`;
-    const job = (await submit(daemon, { shell: wait })).json.id;
+    const keyed = (key) =>
+      daemon.request("POST", "/api/v1/jobs", {
+        body: { shell: wait }, headers: { "idempotency-key": key },
+      });
+    const job = (await keyed("first")).json.id;
     await daemon.stop();
 
     writeFileSync(ballast, Buffer.alloc(16 * MB, "x"));
@@ -34,7 +38,12 @@ test("at the size limit new runs are refused, running ones go on, and freed spac
     await until("it is so", async () => (await level(daemon)) === "full");
     const refused = await submit(daemon, { argv: ["true"] });
     assert.deepEqual([refused.status, refused.json.code], [507, "data_full"], refused.text);
-    assert.match(refused.json.detail, /its limit is 16 MB .*'drover du'/);
+    assert.match(refused.json.detail, /its limit is 16\.0 MB .*'drover du'/);
+    const again = await keyed("first"); // What was accepted is not refused when it is repeated.
+    assert.deepEqual([again.status, again.json.id], [201, job], again.text);
+    const other = await keyed("second");
+    assert.deepEqual([other.status, other.json.code], [507, "data_full"]);
+    assert.match(other.json.detail, /its limit is 16\.0 MB/);
     const said = await daemon.request("POST", `/api/v1/sessions/${session}/messages`, {
       body: { text: "hello" },
     });
@@ -46,6 +55,8 @@ test("at the size limit new runs are refused, running ones go on, and freed spac
     assert.match(cli.stderr, /data_full/);
     const doctor = await daemon.cli(["doctor"]);
     assert.match(doctor.stdout, /fail +size +\d+ MB, and the limit is 16 MB/);
+    const status = (await daemon.cli(["status"])).stdout;
+    assert.match(status, /^disk {6}full: 1\d\.\d MB of 16\.0 MB, .* free on this disk; /m);
     const tail = (await daemon.cli(["stream", "tail", "system", "--json"])).stdout.trim();
     const events = tail.split("\n").map((line) => JSON.parse(line));
     const filling = events.filter((event) => event.type === "data_directory_filling");

@@ -92,7 +92,7 @@ test("a model that sees nothing is given no image, and nothing is stored", async
   const target = `/sessions/${listener.session}/messages`;
   const refused = await turns.ask("POST", target, { text: say("x"), attachments });
   assert.deepEqual([refused.status, refused.json.code], [400, "model_without_images"]);
-  assert.match(refused.json.detail, /scripted\/demo sees no images/);
+  assert.match(refused.json.detail, /scripted\/demo does not accept images/);
   assert.equal((await turns.messages(listener.session)).length, 0);
   assert.equal((await turns.turn(listener, say("words do"))).end.state, "succeeded");
 });
@@ -206,5 +206,5 @@ test("ask --image and /image in a chat", async (t) => {
   assert.equal((await turns.get("/sessions")).items.length, 2); // None for what was not asked.
   writeFileSync(file, "no image");
   const text = await turns.daemon.cli(["ask", "-m", model, "--image", file, "what?"]);
-  assert.match(text.stderr, /flock\.png is no PNG, JPEG, GIF or WebP image/);
+  assert.match(text.stderr, /flock\.png is not a PNG, JPEG, GIF or WebP image/);
 });

@@ -57,8 +57,8 @@ test("every command has a manual page, which groff takes without a warning", asy
   const folder = scratch(t);
   const { code, stderr } = await run(["help", "--man", folder]);
   assert.equal(code, 0, stderr);
-  const { stdout } = await run(["completion", "bash"]);
-  const words = /^ {4}''\) words='([^']*)'/m.exec(stdout)[1].trim().split(" ");
+  const { stdout } = await run(["__complete", "--", ""]);
+  const words = stdout.trimEnd().split("\n").map((line) => line.split("\t")[0].split(" ")[0]);
   const pages = words.map((word) => `drover-${word}.1`);
   assert.deepEqual(readdirSync(folder).sort(), ["drover.1", ...pages].sort());
   const job = readFileSync(path.join(folder, "drover-job.1"), "utf8");

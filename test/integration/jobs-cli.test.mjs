@@ -417,7 +417,10 @@ test("on a terminal there are colours, sizes and a picture that is drawn anew", 
   const id = await detach(daemon, ["--label", "picture", "sleep", "1000"]);
   const watch = onTerminal(t, daemon, "ps --watch");
   const pictures = (all, has) =>
-    all.split("\u001b[H").filter((part) => /WHAT/.test(part) && part.includes("picture") === has);
+    all
+      .split("\u001b[J") // The end of each picture.
+      .slice(0, -1)
+      .filter((part) => /LABEL/.test(part) && part.includes("picture") === has);
   await watch.when((all) => pictures(all, true).length >= 2);
   await daemon.cli(["stop", id]);
   await watch.when((all) => pictures(all, false).length >= 1);

@@ -87,6 +87,24 @@ test("the kind that a command asks for decides", async () => {
   assert.match((await cli("resume", "names-kind")).stderr, /there is no workflow 'names-kind'/);
 });
 
+test("messages and memories have short names, and memories their titles", async () => {
+  const body = { title: "names: a habit", content: "Sheep sleep.", topic: "names" };
+  const memory = (await jobs.request("POST", "/api/v1/memory", { body })).json.id;
+  const titled = await cli("memory", "show", "names: a habit", "--json");
+  assert.equal(JSON.parse(titled.stdout).id, memory, titled.stderr);
+  const session = (await cli("session", "new", "--title", "names: a fork")).stdout.trim();
+  const said = await cli("ask", "--session", session, "--model", "scripted/demo", "say: yes");
+  assert.equal(said.code, 0, said.stderr);
+  const list = await jobs.request("GET", `/api/v1/sessions/${session}/messages?order=oldest`);
+  const [question] = list.json.items;
+  const forked = await cli("session", "fork", session, "--at", rest(question.id).slice(0, 16));
+  assert.equal(forked.code, 0, forked.stderr);
+  const copy = `/api/v1/sessions/${forked.stdout.trim()}/messages`;
+  assert.equal((await jobs.request("GET", copy)).json.items.length, 1);
+  const newest = (await names("kind=message&limit=1")).json.items[0];
+  assert.deepEqual([newest.kind, newest.label], ["message", "user"]);
+});
+
 test("a whole id costs no further request", async () => {
   const id = await jobs.shell("true");
   const asked = async () => {

@@ -27,11 +27,15 @@ export class Provider {
         else reply(); // At once: who counts must not miss one.
       });
     });
-    this.server.listen(0, "127.0.0.1");
-    await once(this.server, "listening");
+    await this.listen(0);
     t.after(() => this.stop());
     this.url = `http://127.0.0.1:${this.server.address().port}/v1`;
     return this;
+  }
+
+  async listen(port) {
+    this.server.listen(port, "127.0.0.1");
+    await once(this.server, "listening");
   }
 
   stop() {

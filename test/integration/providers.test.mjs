@@ -31,6 +31,7 @@ test("a connection is set, seen, changed and removed, and each change holds at o
       kind: "openai",
       base_url: one.url,
       key_set: false,
+      key_from: null,
       headers: {},
       models: [],
       window: null,
@@ -83,7 +84,7 @@ test("a connection is set, seen, changed and removed, and each change holds at o
   ]) {
     const gone = await api(daemon, method, target, /^P/.test(method) ? {} : undefined);
     assert.equal(gone.status, 404, `${method} ${target}: ${gone.text}`);
-    assert.equal(gone.json.detail, "there is no connection of that name");
+    assert.match(gone.json.detail, /^there is no provider '(here|NO)'$/);
   }
 });
 
@@ -262,7 +263,7 @@ test("each refusal says what is wrong, and changes nothing", async (t) => {
     [{ ...good, name: "q", max_concurrent: 5000 }, 400, "bad_field", /1 to 4096/],
     [{ ...good, name: "q", origin: "me" }, 400, "unknown_field", /"origin" is not known/],
     [{ name: "q", kind: "scripted", key: "k" }, 400, "bad_field", /asks nobody/],
-    [good, 409, "conflict", /there is a connection "p" already/],
+    [good, 409, "conflict", /there is a provider 'p' already/],
   ];
   for (const [body, status, code, detail] of cases) {
     const answer = await api(daemon, "POST", base, body);

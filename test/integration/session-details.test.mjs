@@ -135,7 +135,7 @@ test("a job that could not be started tells why", async (t) => {
   const all = await turns.messages(listener.session);
   const outcome = JSON.parse(toolOf(all[1]).text);
   assert.equal(outcome.cause, "not_started");
-  assert.match(outcome.note, /No such file/);
+  assert.match(outcome.note, /There is no program 'no-such-program'/);
   const notice = all.find((one) => one.role !== "assistant" && one.run === run);
-  assert.match(textOf(notice), /"cause":"not_started".*"note":".*No such file/);
+  assert.match(textOf(notice), /"cause":"not_started".*"note":"There is no program/);
 });

@@ -86,7 +86,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   assert.ok(all.changed_ms > 0);
   const before = (await api(daemon, "GET", target)).text;
   for (const [body, detail] of [
-    [{ default_model: "none/m" }, /there is no connection "none"/],
+    [{ default_model: "none/m" }, /there is no provider 'none'/],
     [{ default_model: "p" }, /must be CONNECTION\/MODEL/],
     [{ default_model: "p/" }, /must be CONNECTION\/MODEL/],
     [{ default_model: "p/a b" }, /must be CONNECTION\/MODEL/],
@@ -114,7 +114,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const reviewed = await patch({ review_model: "p/judge" });
   assert.equal(reviewed.review_model, "p/judge");
   const lost = await api(daemon, "PATCH", target, { review_model: "nobody/judge" });
-  assert.match(lost.json.detail, /"review_model": there is no connection "nobody"/);
+  assert.match(lost.json.detail, /"review_model": there is no provider 'nobody'/);
   const none = { default_model: null, instructions: null, effort: null, window: null };
   none.review_model = null;
   const back = await patch(none);
@@ -125,7 +125,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
 test("to be refused by servers that are not there takes no library", async (t) => {
   const env = { DROVER_MODEL: "" };
   const daemon = await start(t, { data: scratch(t), env });
-  assert.match(daemon.log, /answers come from a script/);
+  assert.match(daemon.log, /a script answers/);
   assert.equal((await api(daemon, "GET", "/api/v1/models")).status, 200);
   const libraries = readFileSync(`/proc/${daemon.child.pid}/maps`, "utf8");
   assert.doesNotMatch(libraries, /libcurl/);
@@ -141,7 +141,7 @@ test("the default model: setting, option, the first that is there, script", asyn
     return [json.model, json.model_from];
   };
   assert.deepEqual(await settings(), ["scripted/demo", "none"]);
-  assert.match(daemon.log, /answers come from a script/);
+  assert.match(daemon.log, /a script answers/);
   // A key says which provider; its list says which model: one that is known to answer.
   await add(daemon, { name: "b", kind: "openai", base_url: provider.url });
   await until("the list came", async () => (await settings())[1] === "connection");
@@ -208,6 +208,54 @@ test("a start waits for a slow provider a second, not more", async (t) => {
   assert.equal((await daemon.stop()).code, 0);
 });
 
+test("a local server that was started after the daemon is found by the first use", async (t) => {
+  const provider = await new Provider().start(t);
+  const env = { DROVER_MODEL: "", OLLAMA_HOST: new URL(provider.url).host };
+  const { port } = provider.server.address();
+  provider.stop();
+  const daemon = await start(t, { env });
+  const from = async () => (await api(daemon, "GET", "/api/v1/settings")).json.model_from;
+  const ask = () => daemon.cli(["ask", "hello"]);
+  assert.equal(await from(), "none");
+  assert.match((await ask()).stderr, /no provider of models is set up.*Ollama/);
+  const named = await daemon.cli(["ask", "--model", "ollama/small", "hello"]);
+  assert.match(named.stderr, /there is no provider 'ollama'; start Ollama, or set OLLAMA_HOST/);
+
+  await provider.listen(port);
+  assert.equal((await daemon.cli(["ask", "--model", "ollama/small", "hello"])).stdout, "ok\n");
+  await until("a use looks again", async () => (await from()) === "connection");
+  assert.deepEqual(await ask(), { code: 0, signal: null, stdout: "ok\n", stderr: "" });
+  const set = await daemon.cli(["config", "set", "default_model", "ollama/small"]);
+  assert.equal(set.code, 0, set.stderr);
+});
+
+test("--model must name a provider that is there or may come, and keeps it there", async (t) => {
+  const data = scratch(t);
+  const serve = (model) => new Daemon({ data, args: ["--model", model] });
+  const refused = serve("nosuch/x");
+  await assert.rejects(
+    refused.start(),
+    /--model nosuch\/x: there is no provider 'nosuch'; known are scripted, and openai, .*_KEY/,
+  );
+  assert.equal((await refused.exited).code, 2);
+
+  const waits = await serve("deepseek/x").start(); // Its key may come with the next start.
+  assert.match(waits.log, /no provider 'deepseek' yet: set DEEPSEEK_API_KEY/);
+  await add(waits, { name: "p", kind: "openai", base_url: "http://127.0.0.1:9" });
+  await waits.stop();
+
+  const daemon = await serve("p/x").start();
+  t.after(() => daemon.kill());
+  const { status, json } = await api(daemon, "DELETE", `${base}/p`);
+  assert.equal(status, 409);
+  assert.equal(
+    json.detail,
+    "the daemon was started with --model p/x: start it with another first",
+  );
+  await daemon.kill();
+  await daemon.start();
+});
+
 test("a file of prices or a script that is wrong ends the start with its place", async (t) => {
   const bad = path.join(scratch(t), "bad.json");
   writeFileSync(bad, '{"models": 7}');
@@ -241,7 +289,7 @@ test("the commands set, show, test and remove, and take no key as an argument", 
   assert.match(tested.stdout, /^p answers: \d+ ms/);
   assert.equal(provider.last.headers.authorization, `Bearer ${key}`);
   assert.equal(provider.last.headers["x-title"], "drover");
-  assert.match((await cli(["provider", "ls"])).stdout, /^p +openai +yes +16 +set +http/m);
+  assert.match((await cli(["provider", "ls"])).stdout, /^p +openai +16 +set +http\S+ +key file/m);
   assert.match((await cli(["models"])).stdout, /^p\/gpt-5-mini-x +5000/m);
   const lines = (await cli(["models", "--json"])).stdout.trim().split("\n");
   assert.deepEqual(lines.map((line) => JSON.parse(line).id).sort(), [
@@ -268,11 +316,11 @@ test("the commands set, show, test and remove, and take no key as an argument", 
     [["provider", "add", "q", ...words, "--key-file", "/none"], /cannot be read/],
     [["provider", "add", "q", ...words, "--header", "X"], /not NAME:VALUE/],
     [["provider", "add", "p", ...words], /already/],
-    [["provider", "rm", "q"], /no connection of that name/],
+    [["provider", "rm", "q"], /there is no provider 'q'/],
     [["config", "get", "nonsense"], /none of default_model/],
     [["config", "set", "window"], /VALUE is needed/],
     [["config", "set", "window", "1", "--reset"], /exclude/],
-    [["config", "set", "window", "many"], /no number of tokens/],
+    [["config", "set", "window", "many"], /not a number of tokens/],
     [["config", "set", "effort", "huge"], /low, medium or high/],
   ]) {
     const refused = await daemon.cli(args);
@@ -289,5 +337,5 @@ test("the commands set, show, test and remove, and take no key as an argument", 
   assert.match(all.stdout, /^asked now +p\/m \(as set\)$/m);
   assert.equal((await cli(["config", "set", "default_model", "--reset"])).code, 0);
   assert.equal((await cli(["provider", "rm", "p"])).code, 0);
-  assert.match((await cli(["help", "config", "set"])).stdout, /configuration file/);
+  assert.match((await cli(["help", "config", "set"])).stdout, /configuration\s+file/);
 });

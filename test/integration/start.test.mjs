@@ -5,61 +5,21 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
-  appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readlinkSync, statSync,
-  writeFileSync,
+  appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readlinkSync, rmdirSync,
+  statSync, writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { bin, plainEnv, run, scratch } from "./lib.mjs";
-import { kill, killLeft, read } from "./processes.mjs";
+import { bin } from "./lib.mjs";
+import { read } from "./processes.mjs";
 import { until } from "./providers.mjs";
 import { stay } from "./stay.mjs";
+import { User } from "./user.mjs";
 
 const UNREACHABLE = 9;
 const NOBODY = 65534;
-
-/** A user with a data directory, and whatever daemon his commands start in it. */
-class User {
-  constructor(t, { env = {}, data } = {}) {
-    this.folder = scratch(t);
-    this.data = data ?? path.join(this.folder, "data");
-    this.env = {
-      ...plainEnv, DROVER_NO_START: "", HOME: this.folder, DROVER_DATA: this.data,
-      DROVER_MODEL: "scripted/demo", DROVER_HOLD_AFTER: "0", ...env,
-    };
-    t.after(() => {
-      if (this.pid !== undefined) kill(this.pid);
-      for (let pass = 0; pass < 100 && !killLeft(this.data); pass++);
-    });
-  }
-
-  cli(...args) {
-    return run(args, { env: this.env });
-  }
-
-  async ok(...args) {
-    const end = await this.cli(...args);
-    assert.equal(end.code, 0, `${args.join(" ")}: ${end.stderr}${this.log}`);
-    return end.stdout;
-  }
-
-  get log() {
-    return read(path.join(this.data, "log"));
-  }
-
-  /** Of the daemon that lives; the file outlives it. */
-  get pid() {
-    const pid = Number(read(path.join(this.data, "drover.lock")));
-    const words = pid > 0 ? read(`/proc/${pid}/cmdline`).split("\0") : [];
-    return words.includes(this.data) ? pid : undefined;
-  }
-
-  get starts() {
-    return this.log.split("\n").filter((line) => line.includes('"what":"serving"')).length;
-  }
-}
 
 test("fifty commands at once start one daemon, which has nothing of theirs", async (t) => {
   const secrets = { SECRET_OF_MINE: "x", OPENAI_API_KEY: "sk-1", LC_TIME: "C" };
@@ -106,7 +66,8 @@ test("a shutdown is final for clients that wait; restart loses nothing", async (
   const first = user.pid;
   assert.match(await user.ok("restart"), /goes on with all runs/);
   assert.notEqual(user.pid, first);
-  assert.match(await user.ok("status"), new RegExp(`started by drover restart[^]*${id} .*running`));
+  const shown = new RegExp(`started by drover restart[^]*${id.slice(4, 16)} .*running`);
+  assert.match(await user.ok("status"), shown);
 
   const waiting = stay(t, user, ["job", "logs", "-f", "--retry-for", "300ms", id], user.env);
   await waiting.lines(1);
@@ -151,6 +112,20 @@ test("the log is rotated at the start and later, and read across that", async (t
   await user.ok("stop", id);
   await user.ok("shutdown");
   assert.match(await user.ok("logs", "-n", "2"), /b\n.* info {2}stopping signal=15\n$/);
+});
+
+test("a log that cannot be rotated is kept, and rotated when it can be", async (t) => {
+  const user = new User(t, { env: { DROVER_IDLE_EXIT: "1" } });
+  const log = path.join(user.data, "log");
+  mkdirSync(path.join(user.data, "log.next"), { recursive: true, mode: 0o700 });
+  writeFileSync(log, `${"a".repeat(99)}\n`.repeat(50_000));
+  const { id } = JSON.parse(await user.ok("job", "run", "--detach", "--json", "--", "sleep", "99"));
+  assert.match(user.log, /^a[^]*"what":"serving"/, "no file can be made: the old one stays");
+  rmdirSync(path.join(user.data, "log.next"));
+  await until("it is rotated", () => existsSync(`${log}.1`) && user.log.length < 1e6);
+  assert.match(read(`${log}.1`), /^a[^]*"what":"serving"/);
+  await user.ok("stop", id);
+  await user.ok("shutdown");
 });
 
 test("a client that comes as the daemon ends starts another", async (t) => {
@@ -231,4 +206,6 @@ test("a daemon that cannot start shows why in its log", async (t) => {
   const end = await user.cli("ps");
   assert.equal(end.code, UNREACHABLE);
   assert.match(end.stderr, /log, ends with:\n.*unknown setting "no_such"[^]*has ended at once/);
+  const tries = user.log.split("\n").filter((line) => line.includes("no_such"));
+  assert.equal(tries.length, 1, "a command of two requests starts one daemon");
 });

@@ -25,7 +25,7 @@ test("ask prints the answer alone, and exits with 0", async (t) => {
 test("where no model is set up, who asks is told that a script answers", async (t) => {
   const env = { DROVER_MODEL: "" };
   const turns = await Turns.open(t, { env });
-  const told = /^\[no model is set up: a script answers; 'drover provider add'/;
+  const told = /^\[no provider of models is set up: a script answers\. .*OPENAI_API_KEY.*Ollama/;
   const asked = await turns.daemon.cli(["ask", "say: hello"], { env });
   assert.deepEqual([asked.code, asked.stdout], [0, "hello\n"]);
   assert.match(asked.stderr, told);
@@ -112,7 +112,7 @@ test("a session is compacted from a shell, and from a chat", async (t) => {
   assert.deepEqual([chat.code, chat.stdout], [0, "[There is nothing to summarise.]\non\n"]);
   const gone = await turns.daemon.cli(["session", "compact", `ses_${"0".repeat(26)}`]);
   assert.notEqual(gone.code, 0);
-  assert.match(gone.stderr, /there is no session with that id/);
+  assert.match(gone.stderr, /there is no session 'ses_/);
 });
 
 test("a chat says its last message again, and is cleared", async (t) => {

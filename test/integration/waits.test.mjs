@@ -73,7 +73,8 @@ test("a turn that waits before its next try is shown as waiting, until when and 
     const ps = await turns.daemon.cli(["ps"]);
     assert.match(ps.stdout, new RegExp(`${run} .*waiting \\(until ${until}Z\\)`));
     const show = await turns.daemon.cli(["show", run]);
-    assert.match(show.stdout, new RegExp(`waits for +provider\nuntil .* ${until}Z`));
+    const waits = new RegExp(`waits for +the next try of its provider.*\nuntil .* ${until}Z`);
+    assert.match(show.stdout, waits);
 
     // It ends at once: the provider is not asked again, and the session takes the next message.
     const stopped = await turns.daemon.cli(["stop", run]);

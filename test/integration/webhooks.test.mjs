@@ -176,6 +176,10 @@ test("every end is told once, whatever it was", async (t) => {
     const { run, state, cause, exit_code: code, ...notice } = JSON.parse(body);
     assert.deepEqual([state, cause, code], want[run], run);
     assert.equal(notice.attempt, run === tried ? 3 : undefined, run);
+    const { made_ms: made, started_ms: started, ended_ms: ended } = notice;
+    assert.equal(notice.duration_ms, started === null ? 0 : ended - started, body);
+    assert.ok(made > 0 && ended >= made && (started === null) === (run === waiting), body);
+    if (run === tried) assert.equal(notice.total_ms, ended - made, body);
     if (run === tried) assert.ok(notice.total_ms >= notice.duration_ms + 10, body);
   }
 });

@@ -90,7 +90,7 @@ test("an unknown name is answered with near ones and with the places", async (t)
   const answer = await get(daemon, `${api}/reviewcode${at(project)}`);
   assert.equal(answer.status, 404);
   assert.equal(answer.json.code, "workflow_not_found");
-  assert.match(answer.json.detail, /"reviewcode"; did you mean review-code\?/);
+  assert.match(answer.json.detail, /'reviewcode'; did you mean review-code\?/);
   assert.match(answer.json.detail, /repo\/app\/\.\{drover,claude,boocode\}\/workflows/);
   assert.match(answer.json.detail, /built-in/);
   const nowhere = await get(daemon, `${api}?root=/there/is/nothing`);

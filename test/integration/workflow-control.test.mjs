@@ -173,14 +173,14 @@ test("who pauses, restarts or skips says no more than that, and hears what is wr
   }
   assert.equal((await scene.flows.get(`/runs/${run}`)).state, "running");
   assert.equal(scene.provider.count("held"), 1);
-  for (const [id, what, words] of [[run, "restart", /'drover show RUN' tells its agents/],
+  for (const [id, what, words] of [[run, "restart", /'drover show RUN' lists its agents/],
     [agent, "pause", /'drover stop' ends it/]]) {
     const { status, json } = await scene.flows.ask("POST", `/runs/${id}/${what}`, {});
     assert.equal(status, 409);
     assert.match(json.detail, words);
   }
   const nothing = await scene.cli("pause", "");
-  assert.match(nothing.stderr, /'' is no id of a run: 'drover ps' lists/);
+  assert.match(nothing.stderr, /there is no run ''; 'drover ps' lists/);
 });
 
 test("whom a budget lets go while its run is paused is asked when that goes on", async (t) => {

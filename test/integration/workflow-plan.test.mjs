@@ -191,7 +191,7 @@ test("a plan says why a run cannot be resumed, as its start would", async (t) =>
   assert.deepEqual((await plan({ resumeFromRunId: run })).resume, { fit: true, fault: null });
   const rerun = await plan({ resumeFromRunId: run, rerun: [run] });
   assert.deepEqual([rerun.resume.fit, rerun.args.fit], [false, true]);
-  assert.match(rerun.resume.fault, /is no agent of that run/);
+  assert.match(rerun.resume.fault, /is not an agent of that run/);
   assert.equal((await plan({ script, args })).resume, null);
 });
 

@@ -33,7 +33,7 @@ test("the sessions of its agents and their turns go with a workflow, and not bef
   for (const one of [agents[0], turns.find(({ parent }) => mine.has(parent))]) {
     const answer = await flows.ask("DELETE", `/runs/${one.id}`);
     assert.equal(answer.status, 409, `${one.kind}: ${answer.text}`);
-    assert.match(answer.json.detail, /goes with/);
+    assert.match(answer.json.detail, /is removed with/);
   }
   assert.equal(await status(flows, "DELETE", `/runs/${run}`), 200);
   assert.equal(await status(flows, "GET", `/runs/${run}`), 404);

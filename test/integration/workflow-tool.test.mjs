@@ -212,7 +212,7 @@ test("its script names files of the project, and no others", async (t) => {
     writeFileSync(path.join(folder, "outside.js"), flow("return 1;", "outside"));
   }
   for (const [file, wanted] of [
-    [outside, /no plain path of the project/], ["./outside.js", /no plain path/],
+    [outside, /not a plain path in the project/], ["./outside.js", /not a plain path/],
     ["outside.js", /^1$/], [path.join(turns.root, "outside.js"), /^1$/],
   ]) {
     const body = `try { return await workflow({scriptPath: ${JSON.stringify(file)}}); }

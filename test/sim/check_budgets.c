@@ -1,6 +1,8 @@
 /* check_budgets.c: spending is admitted, and what was spent is charged.
  *
- *   always  what a budget has spent never falls
+ *   always  what a budget has spent never falls, but to begin a day: once it has come, and never
+ *           one that was before; where the clock was set back by days, the day goes on for 24 hours
+ *           a day begins with nothing spent, and nothing is charged to one that is over
  *           a run that has ended holds no reserve, and a turn without a call and without a review
  *           that is due holds no tokens
  *           where a commit adds to what is reserved, and charges nothing, the sum of what is spent
@@ -20,7 +22,7 @@
 #include "asks.h"
 #include "ops.h"
 #include "provider.h"
-#include "rules/budget/amounts.h"
+#include "rules/budget/budget.h"
 
 enum { BUDGETS_MAX = 512 };
 
@@ -30,6 +32,8 @@ struct ledger {
     int64_t limits[AMOUNT_COUNT], held[AMOUNT_COUNT]; /* By the latest commit. */
     int64_t last_run; /* Highest id of a run then: who began later is charged here. */
     int64_t made_ms;
+    int64_t day_end_ms;
+    bool turned; /* A day has ended: what was spent in all is not known any more. */
     bool seen;
     bool opened; /* Its sums are those of before a crash. */
 };
@@ -132,6 +136,59 @@ static void check_wall(struct sim *sim, const struct ask_row *row, int64_t charg
     }
 }
 
+/* --- Days ------------------------------------------------------------------------------------- */
+
+enum { DAY_CLOSE_MS = 60 * 1000 }; /* A commit may take its time. */
+
+/* The wall clock less the monotonic one, at the last looks: where it was not set, a commit since
+ * then knew the time that it is now. */
+static int64_t offsets[3];
+
+static void offsets_note(struct sim *sim) {
+    offsets[2] = offsets[1];
+    offsets[1] = offsets[0];
+    offsets[0] = sim_wall_ms(sim) - (int64_t)(sim_now_ns(sim) / 1000000);
+}
+
+static bool spent_any(const struct ledger *ledger) {
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        if (ledger->spent[i] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `grew`, `fell`: what was spent. */
+static void day_moved(struct sim *sim, const struct ask_row *row, bool grew, bool fell) {
+    const struct ledger *ledger = &ledgers[row->number[0]];
+    const int64_t before = ledger->day_end_ms, end = row->number[8], now = sim_wall_ms(sim);
+    if (end > before && before > now) {
+        sim_fail(sim, "the budget %s began a day %lld ms early", row->text[1].data,
+                 (long long)(before - now));
+    } else if (end < before && (before - now < BUDGET_DAY_MS || end - now < BUDGET_DAY_MS / 2)) {
+        sim_fail(sim, "the day of the budget %s was to end in %lld ms, and now in %lld ms",
+                 row->text[1].data, (long long)(before - now), (long long)(end - now));
+    } else if (end > before && !grew && !fell && spent_any(ledger)) {
+        sim_fail(sim, "the budget %s began a day with what was spent before", row->text[1].data);
+    } else if (grew && end < now - DAY_CLOSE_MS) {
+        sim_fail(sim, "the budget %s was charged for a day that ended %lld ms before",
+                 row->text[1].data, (long long)(now - end));
+    }
+}
+
+/* A day begins, or is given up, where a person says so. */
+static void check_day(struct sim *sim, const struct ask_row *row, bool grew, bool fell) {
+    struct ledger *ledger = &ledgers[row->number[0]];
+    const bool known = offsets[0] == offsets[1] && offsets[1] == offsets[2] && !ledger->opened;
+    const bool both = ledger->day_end_ms != 0 && row->number[8] != 0;
+    if (known && both && ask_wanted("days")) {
+        day_moved(sim, row, grew, fell);
+    }
+    ledger->turned = ledger->turned || fell || ledger->day_end_ms != row->number[8];
+    ledger->day_end_ms = row->number[8];
+}
+
 /* --- After each commit ------------------------------------------------------------------------ */
 
 /* Columns: id, path, what was spent of each amount. */
@@ -155,14 +212,23 @@ static void spent_take(struct sim *sim, const struct ask_row *row, void *ctx) {
         ledger->opened = true;
         ledger->last_run = rows_number(sim, "SELECT coalesce(max(id), 0) FROM runs", NULL, 0);
     }
-    bool exact = !ledger->opened && !others_ended && ended_count > 0;
+    bool fell = false, grew = false;
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        fell = fell || row->number[2 + i] < ledger->spent[i];
+        grew = grew || row->number[2 + i] > ledger->spent[i];
+    }
+    const int64_t day_end_ms = row->number[8];
+    const bool same_day = day_end_ms == ledger->day_end_ms;
+    bool exact = !ledger->opened && !others_ended && ended_count > 0 && same_day && !fell;
+    check_day(sim, row, grew, fell);
     if (exact) {
         check_wall(sim, row, row->number[2 + AMOUNT_WALL] - ledger->spent[AMOUNT_WALL]);
     }
     ledger->opened = false;
+    const bool begins = day_end_ms != 0 && !same_day;
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         int64_t spent = row->number[2 + i];
-        if (spent < ledger->spent[i]) {
+        if (spent < ledger->spent[i] && !begins) {
             sim_fail(sim, "the budget %.*s had spent %lld %s, and has spent %lld now",
                      (int)row->text[1].len, row->text[1].data, (long long)ledger->spent[i],
                      amount_name((enum amount)i), (long long)spent);
@@ -239,10 +305,11 @@ static void reserves_look(struct sim *sim) {
 }
 
 static void budgets_look(struct sim *sim) {
+    offsets_note(sim);
     reserves_look(sim);
     ask_each(sim,
              "SELECT id, scope, output_tokens_spent, tokens_spent, cost_micros_spent,"
-             " agents_spent, wall_ms_spent, made_ms FROM budgets",
+             " agents_spent, wall_ms_spent, made_ms, day_end_ms FROM budgets",
              NULL, spent_take, NULL);
     ended_count = 0;
     others_ended = false;
@@ -254,7 +321,7 @@ static void budgets_look(struct sim *sim) {
 static void charged_take(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
     int64_t id = row->number[0];
-    if (id < 0 || id >= BUDGETS_MAX || !ledgers[id].seen) {
+    if (id < 0 || id >= BUDGETS_MAX || !ledgers[id].seen || ledgers[id].turned) {
         return;
     }
     struct ask_number from = ask_number(ledgers[id].last_run), budget = ask_number(id);

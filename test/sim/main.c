@@ -75,6 +75,8 @@ static void seed_in_this_process(struct sim *sim) {
     (void)snprintf(sim->project, sizeof sim->project, "%s/project", sim->options.folder);
     int rc = setenv("HOME", home, 1);
     assert(rc == 0);
+    rc = setenv("TZ", "UTC0", 1); /* Midnights of a seed are the same on each machine. */
+    assert(rc == 0);
     sim->life.data_dir = data;
     steps_run(sim);
 }

@@ -47,6 +47,9 @@ static void budget_set(struct sim *sim) {
     errand->what.budget.limits.named[amount] = true;
     errand->what.budget.limits.limits.of[amount] =
         limits[sim_choose(sim, "limit", COUNT_OF(limits))];
+    static const enum budget_per pers[] = {BUDGET_PER_UNNAMED, BUDGET_PER_DAY, BUDGET_PER_DAY,
+                                           BUDGET_PER_NONE};
+    errand->what.budget.limits.per = pers[sim_choose(sim, "per", COUNT_OF(pers))];
     errand->what.budget.bounds = errand_bounds(errand);
     errand->run = budget_run;
     errand_send(errand);

@@ -44,6 +44,31 @@ static inline struct budget_row budgets_limit(struct runs_kit *runs, const char 
     return call.row;
 }
 
+/* The same, counted by the day. */
+static inline struct budget_row budgets_limit_day(struct runs_kit *runs, const char *scope,
+                                                  enum amount amount, int64_t limit) {
+    struct budgets_call call = budgets_call(runs, scope);
+    call.set.limits.named[amount] = true;
+    call.set.limits.limits.of[amount] = limit;
+    call.set.limits.per = BUDGET_PER_DAY;
+    assert_int_equal(runs_do(runs, budgets_set_tx, &call), ERR_NONE);
+    return call.row;
+}
+
+/* A look at all days, as the dispatcher makes it at midnight. The first end of a day. */
+static inline struct err budgets_days_tx(struct tx *tx, void *ctx) {
+    struct budget_days *days = ctx, page = *days;
+    struct err err = tx_budget_days(tx, &page);
+    days->next_ms = page.next_ms;
+    assert_false(page.more);
+    return err;
+}
+static inline int64_t budgets_look_at_days(struct runs_kit *runs) {
+    struct budget_days days = {.bounds = runs->bounds, .next_ms = INT64_MAX};
+    assert_int_equal(runs_do(runs, budgets_days_tx, &days), ERR_NONE);
+    return days.next_ms;
+}
+
 /* Of wall time, what most tests are about. */
 static inline struct budget_row budgets_wall(struct runs_kit *runs, const char *scope,
                                              int64_t limit_ms) {

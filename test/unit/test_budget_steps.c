@@ -164,6 +164,30 @@ static void all_steps_that_wait_are_told_when_their_limit_goes(void **state) {
     }
 }
 
+static void steps_that_wait_for_the_end_of_a_day_are_told_then(void **state) {
+    struct runs_kit *runs = *state;
+    int64_t end_ms = budgets_limit_day(runs, "global", AMOUNT_TOKENS, 400).day_end_ms;
+    struct runs_row turns[2] = {add_turn(runs), add_turn(runs)};
+    struct step one = begin_step(runs, turns[0].run, 3000);
+    end_step(runs, &one, 450);
+    for (int i = 0; i < 2; i++) {
+        struct step step = begin_step(runs, turns[i].run, 3000);
+        assert_int_equal(step.answer.verdict, BUDGET_WAITS);
+        assert_string_equal(step.why, "It waits for midnight: the budget global is used up for"
+                                      " today: of tokens 400, 450 are spent");
+    }
+    runs_forget(runs);
+    runs->kit.clock_ms = end_ms;
+    (void)budgets_look_at_days(runs);
+    struct run_row heard;
+    assert_true(runs_heard(runs, turns[0].run, &heard));
+    struct step two = begin_step(runs, turns[0].run, 3000);
+    assert_int_equal(two.answer.verdict, BUDGET_ADMITTED);
+    end_step(runs, &two, 100);
+    assert_true(runs_heard(runs, turns[1].run, &heard));
+    assert_int_equal(begin_step(runs, turns[1].run, 3000).answer.verdict, BUDGET_ADMITTED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(a_step_reserves_and_spends_by_itself_and_beside_others),
@@ -171,6 +195,7 @@ int main(void) {
         RUNS_TEST(a_step_that_finds_all_spent_is_told_so),
         RUNS_TEST(steps_that_wait_are_told_one_by_one),
         RUNS_TEST(one_that_was_told_and_ends_instead_lets_the_next_be_told),
+        RUNS_TEST(steps_that_wait_for_the_end_of_a_day_are_told_then),
         RUNS_TEST(all_steps_that_wait_are_told_when_their_limit_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

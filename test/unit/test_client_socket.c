@@ -1,4 +1,4 @@
-/* The connections of a client: the queue of a listener, full; one that was closed between requests. */
+/* Connections of a client: a listener whose queue is full, a peer that closes between requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static void listener_accept(void *ctx) {
         return;
     }
     listener->accepted = true;
-    int fd = accept(listener->fd, NULL /* who it is */, NULL);
+    int fd = accept(listener->fd, NULL /* address */, NULL);
     assert_true(fd >= 0);
     close(fd);
 }
@@ -73,7 +73,7 @@ static void listener_accept(void *ctx) {
 static void listener_answer(void *ctx) {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     struct listener *listener = ctx;
-    int fd = accept(listener->fd, NULL /* who it is */, NULL);
+    int fd = accept(listener->fd, NULL /* address */, NULL);
     if (fd >= 0) {
         char request[512];
         assert_true(recv(fd, request, sizeof request, 0) > 0);
@@ -93,7 +93,7 @@ static void a_request_takes_a_new_connection_after_the_kept_one_was_closed(void 
     struct why why = {""};
     struct client *client = NULL;
     assert_int_equal(client_open(&options, &client, &why).code, ERR_NONE);
-    /* It has no key, so that it is never sent twice. */
+    /* A request without a key is never sent twice. */
     const struct client_request request = {.method = "POST", .target = "/"};
     for (size_t count = 1; count <= 3; count++) {
         assert_int_equal(client_call(client, &request, NULL /* any answer */, &why).code, ERR_NONE);

@@ -138,7 +138,7 @@ static void a_program_that_is_not_there_is_not_started_and_says_why(void **state
     struct id run = kit_submit(kit, &(struct kit_job){.spec = "{\"argv\":[\"/no/such\"]}"});
     const struct run_row *row = kit_end(kit, &run);
     assert_ended(row, RUN_FAILED, CAUSE_NOT_STARTED);
-    assert_true(has(row->note, "No such file"));
+    assert_true(has(row->note, "There is no program '/no/such'"));
     assert_true(has(row->result, "\"errno\":\"ENOENT\",\"step\":\"exec\""));
 }
 

@@ -146,9 +146,11 @@ static void a_redirect_is_told_and_not_followed(void **state) {
 
 static void an_address_that_is_not_allowed_is_never_connected_to(void **state) {
     struct kit *kit = *state;
-    static const char *const urls[] = {"http://127.0.0.1:PORT/",          "http://localhost:PORT/",
-                                       "http://[::ffff:127.0.0.1]:PORT/", "http://0x7f000001:PORT/",
-                                       "http://2130706433:PORT/",         "http://0.0.0.0:PORT/"};
+    static const char *const urls[] = {
+        "http://127.0.0.1:PORT/",  "http://localhost:PORT/",  "http://[::ffff:127.0.0.1]:PORT/",
+        "http://0x7f000001:PORT/", "http://2130706433:PORT/", "http://0.0.0.0:PORT/",
+        "http://0177.0.0.1:PORT/", "http://0:PORT/",          "http://127.1:PORT/",
+        "http://a.localhost:PORT/"};
     answers(kit, "HTTP/1.1 204 No Content\r\n\r\n");
     for (size_t i = 0; i < COUNT_OF(urls); i++) {
         struct asking asking;

@@ -166,6 +166,57 @@ static void sums_stop_at_the_bound_and_at_nothing(void **state) {
     assert_int_equal(sum.of[AMOUNT_WALL], 0);
 }
 
+/* --- Days ------------------------------------------------------------------------------------- */
+
+static struct budget_node day_of(int64_t limit, int64_t spent, int64_t above) {
+    struct budget_node node = node_of(limit, spent, above);
+    node.above = wall(above);
+    node.day_end_ms = 1;
+    return node;
+}
+
+static void a_day_that_is_used_up_is_waited_for_to_end(void **state) {
+    (void)state;
+    const struct budget_node used = day_of(1000, 1000, 0), rest = day_of(1000, 400, 600),
+                             above = day_of(1000, 400, 1000), none = day_of(0, 0, 0);
+    assert_int_equal(judge(&used, 1, 1).verdict, BUDGET_WAITS);
+    assert_true(judge(&used, 1, 1).hit.today);
+    assert_true(judge(&rest, 1, 1).hit.today); /* Tomorrow there are 400, beside its ancestors'. */
+    assert_int_equal(judge(&above, 1, 1).verdict, BUDGET_SPENT);
+    assert_int_equal(judge(&none, 1, 1).verdict, BUDGET_SPENT); /* On no day is there anything. */
+    const struct budget_node both[] = {used, node_of(10, 10, 0)};
+    assert_int_equal(judge(both, 2, 1).verdict, BUDGET_SPENT);
+    struct budget_hit hit;
+    const struct amounts want = wall(1);
+    assert_int_equal(budget_still(both, 1, &want, &hit), BUDGET_WAITS);
+    assert_int_equal(budget_still(both, 2, &want, &hit), BUDGET_SPENT);
+    assert_int_equal(hit.node, 1);
+}
+
+static void a_day_ends_once_and_a_clock_set_back_begins_none(void **state) {
+    (void)state;
+    enum { HOUR = 3600 * 1000 };
+    const int64_t end = 100 * BUDGET_DAY_MS, next = end + BUDGET_DAY_MS;
+    const struct {
+        int64_t end_ms, now_ms, midnight_ms, want_ms;
+        bool fresh;
+    } cases[] = {
+        {0, 5, 9, 0, false},                               /* No day. */
+        {end, end - 1, end, end, false},                   /* The day goes on. */
+        {end, end, next, next, true},                      /* The day has ended. */
+        {end, end + 9 * HOUR, next, next, true},           /* The machine slept over midnight. */
+        {next, end - 1000, end, next, false},              /* Set back over midnight. */
+        {next, next - 25 * HOUR, end, next, false},        /* The day on which summer time ends. */
+        {next, end - 30 * HOUR, 0, end - 6 * HOUR, false}, /* Set back by days: 24 hours more. */
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct budget_day day =
+            budget_day(cases[i].end_ms, cases[i].now_ms, cases[i].midnight_ms);
+        assert_int_equal(day.end_ms, cases[i].want_ms);
+        assert_int_equal(day.fresh, cases[i].fresh);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fits_is_granted_as_it_was_asked_for),
@@ -179,6 +230,8 @@ int main(void) {
         cmocka_unit_test(no_reserve_is_below_a_part_of_the_first_one),
         cmocka_unit_test(a_mean_follows_what_attempts_take_now),
         cmocka_unit_test(sums_stop_at_the_bound_and_at_nothing),
+        cmocka_unit_test(a_day_that_is_used_up_is_waited_for_to_end),
+        cmocka_unit_test(a_day_ends_once_and_a_clock_set_back_begins_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,15 +196,14 @@ static void an_unknown_name_is_answered_with_near_ones_and_places(void **state) 
     struct why why;
     assert_int_equal(catalog_find(&scene->search, BYTES("deep-reserch"), &script, &why).code,
                      ERR_WORKFLOW_NOT_FOUND);
-    assert_non_null(
-        strstr(why.text, "there is no workflow \"deep-reserch\"; did you mean deep-res"));
+    assert_non_null(strstr(why.text, "there is no workflow 'deep-reserch'; did you mean deep-res"));
     assert_non_null(strstr(why.text, "deep-research"));
     assert_non_null(strstr(why.text, "deep-researcher"));
     assert_non_null(strstr(why.text, "/repo/app/.{drover,claude,boocode}/workflows"));
     assert_non_null(strstr(why.text, "built-in"));
     assert_int_equal(catalog_find(&scene->search, BYTES("zzz"), &script, &why).code,
                      ERR_WORKFLOW_NOT_FOUND);
-    assert_non_null(strstr(why.text, "there is no workflow \"zzz\". Searched: "));
+    assert_non_null(strstr(why.text, "there is no workflow 'zzz'. Searched: "));
 }
 
 static void a_path_is_beneath_the_root_or_absolute(void **state) {

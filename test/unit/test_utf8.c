@@ -103,6 +103,12 @@ static void plain_text_has_neither_controls_nor_bad_bytes(void **state) {
     char text[] = "ok\x01\x1b\x7f\xc2\x85\xc2\xa0\u00e9\xff\xe2\x82";
     utf8_make_plain(text, sizeof text - 1);
     assert_string_equal(text, "ok?????\xc2\xa0\u00e9???");
+    /* Only U+202A to U+202E and U+2066 to U+2069 change the direction of writing. */
+    char turned[] = "\u2029\u202a\u202e\u202f\u2065\u2066\u2069\u206a";
+    utf8_make_plain(turned, sizeof turned - 1);
+    assert_string_equal(turned, "\u2029??????\u202f\u2065??????\u206a");
+    assert_true(utf8_has_control((struct bytes)BYTES_INIT("a\u202eb")));
+    assert_false(utf8_has_control((struct bytes)BYTES_INIT("a\u2014\u200d\u05d0")));
 }
 
 static size_t unescaped_by_the_letter(const char *text, size_t len) {

@@ -7,7 +7,7 @@
 static void words_are(const char *approval, const char *wanted) {
     AUTO(json_release) json_t *row = parsed(approval);
     AUTO(text_done) struct text words = text_up_to(4000);
-    question_words_add(row, &words);
+    run_question_add(row, &words);
     assert_string_equal(words.data, wanted);
 }
 

@@ -132,7 +132,7 @@ static void a_text_is_the_one_required_argument(void **state) {
     text_gives(&(struct words){{"look", "--arg", "q=3"}}, one, NULL,
                "q is given twice: as text and by --arg");
     text_gives(&(struct words){{"look", "--args", "{}"}}, one, NULL,
-               "--args and a text after the workflow: one of the two");
+               "--args and a text after the workflow exclude each other");
     text_gives(&plain, "{\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"a\",\"b\"]}", NULL,
                "a text needs a workflow with one required argument; this one takes: --arg a=VALUE, "
                "--arg b=VALUE");
@@ -162,17 +162,17 @@ static void every_flag_has_its_member(void **state) {
 
 static void what_makes_no_sense_is_refused_by_name(void **state) {
     (void)state;
-    refused(&(struct words){{"look", "--arg", "a"}}, "--arg a: it is written NAME=VALUE");
-    refused(&(struct words){{"look", "--arg", "=a"}}, "--arg =a: it is written NAME=VALUE");
+    refused(&(struct words){{"look", "--arg", "a"}}, "--arg a: NAME=VALUE is expected");
+    refused(&(struct words){{"look", "--arg", "=a"}}, "--arg =a: NAME=VALUE is expected");
     refused(&(struct words){{"look", "--arg", "a=\xff"}}, "--arg a is not UTF-8 text");
     refused(&(struct words){{"look", "--args", "[1]", "--arg", "a=1"}},
             "--arg adds a member, and --args is an array");
     refused(&(struct words){{"look", "--rerun", "run_1"}},
-            "--rerun needs --resume RUN: the run that the agent was of");
+            "--rerun needs --resume RUN, the run of the agent");
     refused(&(struct words){{"look", "--lift", "timeout"}},
-            "--lift timeout needs --resume RUN: the run whose --timeout shall not hold");
+            "--lift timeout needs --resume RUN, the run whose --timeout is lifted");
     refused(&(struct words){{"--resume", "run_1", "--lift", "timeout", "--timeout", "5"}},
-            "--lift timeout and --timeout: one of the two");
+            "--lift timeout and --timeout exclude each other");
     refused(&(struct words){{"--resume", "run_1", "--lift", "time"}},
             "--lift 'time' is no limit of a run: timeout, agent-timeout, concurrency, "
             "budget-tokens, budget");

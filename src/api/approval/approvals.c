@@ -6,8 +6,7 @@
 #include "base/json/json.h"
 #include "engine/approval/approvals.h"
 
-static const struct one_kind approval_one = {.prefix = "apr",
-                                             .absent = "there is no approval with that id"};
+static const struct one_kind approval_one = {.prefix = "apr", .noun = "approval"};
 
 /* --- List ------------------------------------------------------------------------------------- */
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "api/base/page.h"
+#include "base/base64.h"
+#include "base/json/json.h"
 #include "base/memory.h"
 #include "engine/token/token.h"
 
@@ -109,16 +111,41 @@ struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner, st
     return ERR_OK;
 }
 
+/* --- The client's environment ----------------------------------------------------------------- */
+
+/* A header that says nothing useful is no reason to refuse what it came with. */
+struct text client_path(const struct exchange *exchange) {
+    AUTO(json_release) json_t *variables = NULL;
+    AUTO(text_done) struct text json = text_up_to(CLIENT_ENVIRONMENT_MAX);
+    struct text path = text_up_to(CLIENT_ENVIRONMENT_MAX);
+    struct bytes value;
+    struct why ignored;
+    if (exchange_identity(exchange)->owns_socket &&
+        exchange_header(exchange, CLIENT_ENVIRONMENT, &value) &&
+        value.len <= CLIENT_ENVIRONMENT_MAX && base64_add_decoded(&json, value) &&
+        !err_failed(json_parse_wrapped(text_bytes(&json), &variables, &ignored))) {
+        const struct bytes given = json_bytes(variables, "PATH");
+        if (given.len > 0 && memchr(given.data, '\0', given.len) == NULL) {
+            text_add(&path, given.data, given.len);
+        }
+    }
+    return path;
+}
+
 /* --- The object of the path ------------------------------------------------------------------- */
 
-const struct one_kind session_one = {.prefix = "ses", .absent = "there is no session with that id"};
+const struct one_kind session_one = {.prefix = "ses", .noun = "session"};
 
-struct err one_absent(const struct one_kind *kind, struct why *why) {
-    return err_why(why, kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code, "%s", kind->absent);
+struct err one_absent(const struct one_kind *kind, struct bytes id, struct why *why) {
+    enum { SHOWN_MAX = 100 };
+    return err_why(why, kind->code == ERR_NONE ? ERR_NOT_FOUND : kind->code,
+                   "there is no %s '%.*s'", kind->noun,
+                   (int)(id.len < SHOWN_MAX ? id.len : SHOWN_MAX), id.data);
 }
 
 struct err request_absent(struct request *request, struct err err) {
-    return err_failed(err) ? err : one_absent(request->kind->one, &request->op.why);
+    return err_failed(err) ? err
+                           : one_absent(request->kind->one, request->key.id, &request->op.why);
 }
 
 /* A daemon that holds gives other bounds than one that was released meanwhile. */
@@ -135,7 +162,7 @@ bool request_prepare(struct request *request, struct exchange *exchange, const s
     if (!err_failed(err) && one != NULL) {
         struct bytes id = exchange_param(exchange, 0);
         bool valid = one->prefix != NULL ? id_valid(id.data, id.len, one->prefix) : one->valid(id);
-        err = valid ? ERR_OK : one_absent(one, &why);
+        err = valid ? ERR_OK : one_absent(one, id, &why);
         if (!valid && one->malformed != NULL) {
             why_set(&why, "%s", one->malformed);
         }
@@ -172,6 +199,7 @@ static struct err key_read(struct request *request) {
         return err_why(&request->op.why, ERR_BAD_REQUEST,
                        "Idempotency-Key: 1 to %d printable ASCII characters", IDEMPOTENCY_KEY_MAX);
     }
+    request->room = exchange_room(exchange, &request->room_why);
     request->idempotency = (struct idempotency){
         .owner = request->key.owner, .route = bytes_of(exchange_route(exchange)->path), .key = key};
     return ERR_OK;
@@ -206,7 +234,7 @@ static struct err request_work(struct tx *tx, struct request *request) {
     }
     bool absent = err.code == ERR_NOT_FOUND || err.code == ERR_MESSAGE_NOT_FOUND;
     if (absent && kind->one != NULL && request->op.why.text[0] == '\0') {
-        return one_absent(kind->one, &request->op.why);
+        return one_absent(kind->one, request->key.id, &request->op.why);
     }
     return err;
 }
@@ -227,6 +255,10 @@ static struct err request_tx(struct tx *tx, void *ctx) {
     if (request->replayed) {
         json_add_stored(&request->op.answer, kept.body);
         return ERR_OK;
+    }
+    if (err_failed(request->room)) {
+        request->op.why = request->room_why;
+        return request->room;
     }
     err = request_work(tx, request);
     if (err_failed(err) || request->more) {

@@ -90,15 +90,24 @@ MUST_CHECK bool param_flag(const struct exchange *exchange, const char *name);
 MUST_CHECK struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner,
                                struct why *why);
 
+/* --- The client's environment ----------------------------------------------------------------- */
+
+/* The user who owns the socket sends variables of his terminal along with what he starts, so that
+ * commands find his programs: Drover-Environment, an object of texts in JSON, in base64. */
+#define CLIENT_ENVIRONMENT "drover-environment"
+enum { CLIENT_ENVIRONMENT_MAX = 8 << 10 }; /* Bytes of the header's value. */
+/* PATH of the client, owned by the caller. Empty: it sent none, may not, or nobody can read it. */
+struct text client_path(const struct exchange *exchange);
+
 /* --- The object of the path ------------------------------------------------------------------- */
 
 /* An object of somebody's, named by the first parameter of the path. What is no such name, what
- * does not exist, and what belongs to another owner are answered alike, in these words. */
+ * does not exist, and what belongs to another owner are answered alike: there is no NOUN 'ID'. */
 struct one_kind {
     const char *prefix;               /* Prefix of the ids; NULL: `valid` judges names. */
     bool (*valid)(struct bytes name); /* The other way. */
-    const char *absent;               /* "there is no run with that id" */
-    const char *malformed;            /* Words for what is no name of one; NULL: `absent`. */
+    const char *noun;                 /* "run" */
+    const char *malformed;            /* Words for what is no name of one; NULL: the same. */
     enum err_code code;               /* ERR_NONE: ERR_NOT_FOUND. */
 };
 struct one_key {
@@ -107,7 +116,7 @@ struct one_key {
 /* A session, about which several resources speak. */
 extern const struct one_kind session_one;
 /* The error of the kind, in words. */
-MUST_CHECK struct err one_absent(const struct one_kind *kind, struct why *why);
+MUST_CHECK struct err one_absent(const struct one_kind *kind, struct bytes id, struct why *why);
 
 /* --- The steps -------------------------------------------------------------------------------- */
 
@@ -147,8 +156,10 @@ struct request {
     struct run_bounds bounds;       /* Taken again at each `start`; zero without `dispatch`. */
     struct one_key key;             /* Owner, and with `one` the id. */
     struct idempotency idempotency; /* No key: every request is a new one. */
-    bool replayed;                  /* The answer is a stored one. */
-    struct bytes about;             /* Set by `work`: session or run that a stored answer shows. */
+    struct err room;                /* Under a key: the refusal if it is new, and its words. */
+    struct why room_why;
+    bool replayed;      /* The answer is a stored one. */
+    struct bytes about; /* Set by `work`: session or run that a stored answer shows. */
     /* Set by `work`: the answer is not there yet, and `start`, `pool` and another transaction go
      * on. Each is durable by itself: what a crash cut short, the client sends again. A read goes on
      * as a slice. */

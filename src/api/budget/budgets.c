@@ -9,7 +9,7 @@
 
 static const struct one_kind budget_one = {
     .valid = budget_scope_valid,
-    .absent = "there is no such budget",
+    .noun = "budget",
     .malformed = "a budget is named global, project:NAME, session:ID or run:ID"};
 
 /* --- List ------------------------------------------------------------------------------------- */
@@ -68,7 +68,7 @@ static struct err change_read(void *ctx) {
                        "only a token with the scope admin may change the global budget");
     }
     return exchange_route(exchange)->has_body
-               ? budget_limits_read(exchange_json(exchange), &change->set.limits, why)
+               ? budget_change_read(exchange_json(exchange), &change->set.limits, why)
                : ERR_OK;
 }
 
@@ -118,10 +118,12 @@ static const struct query_param list_query[] = {
 };
 #define BUDGET_QUERY OP_OWNER_QUERY("Another owner's budget")
 
-#define AMOUNTS_SCHEMA(type)                                                                       \
+#define AMOUNTS_OPEN(type)                                                                         \
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"                         \
     "\"output_tokens\":" type ",\"tokens\":" type ",\"cost_micros\":" type ",\"agents\":" type     \
-    ",\"wall_ms\":" type "}}"
+    ",\"wall_ms\":" type
+#define AMOUNTS_SCHEMA(type) AMOUNTS_OPEN(type) "}}"
+#define PER_SCHEMA "{\"type\":[\"string\",\"null\"],\"enum\":[\"day\",null]}"
 #define COUNT_SCHEMA "{\"type\":\"integer\",\"minimum\":0}"
 #define LIMIT_SCHEMA "{\"type\":[\"integer\",\"null\"],\"minimum\":0}"
 #define BUDGET_SCHEMA                                                                              \
@@ -129,6 +131,8 @@ static const struct query_param list_query[] = {
     "\"properties\":{\"scope\":{\"type\":\"string\"},\"owner\":{\"type\":[\"string\",\"null\"]},"  \
     "\"limits\":" AMOUNTS_SCHEMA(LIMIT_SCHEMA) ",\"spent\":" AMOUNTS_SCHEMA(                       \
         COUNT_SCHEMA) ",\"reserved\":" AMOUNTS_SCHEMA(COUNT_SCHEMA) ",\"waiting\":" COUNT_SCHEMA   \
+                                                                    ",\"per\":" PER_SCHEMA         \
+                                                                    ",\"resets_ms\":" LIMIT_SCHEMA \
                                                                     ",\"made_ms\":" COUNT_SCHEMA   \
                                                                     "}}"
 
@@ -149,11 +153,11 @@ static const struct route routes[] = {
      .request = &show},
     {.method = "PATCH",
      .path = "/api/v1/budgets/{scope}",
-     .summary = "Set limits of a budget, null takes one away; makes it where there is none",
+     .summary = "Set limits of a budget, in all or per day; makes it where there is none",
      .scope = SCOPE_RUN,
      .query = BUDGET_QUERY,
      .has_body = true,
-     .body_schema = AMOUNTS_SCHEMA(LIMIT_SCHEMA),
+     .body_schema = AMOUNTS_OPEN(LIMIT_SCHEMA) ",\"per\":" PER_SCHEMA "}}",
      .answer_schema = BUDGET_SCHEMA,
      .request = &set},
     {.method = "DELETE",

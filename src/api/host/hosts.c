@@ -95,10 +95,10 @@ static struct err remove_find(struct tx *tx, void *ctx) {
     struct err err =
         tx_host_find(tx, param_text(remove->request.op.exchange, "host"), &found, &host);
     if (err.code == ERR_CONFLICT) {
-        why_set(why, "several hosts have that name: say the place of one of them");
+        why_set(why, "several hosts have that name: name one by its place");
     }
     if (!err_failed(err) && !found) {
-        return err_why(why, ERR_NOT_FOUND, "there is no such host; drover host ls lists them");
+        return err_why(why, ERR_NOT_FOUND, "there is no such host; 'drover host ls' lists them");
     }
     if (!err_failed(err)) {
         err = text_keep(&remove->place, host.place);
@@ -191,7 +191,7 @@ static struct err abandon_find(struct tx *tx, void *ctx) {
     struct run_row row = {0};
     struct err err = tx_run_abandon_find(tx, &abandon->what, &row, &abandon->request.op.why);
     if (err.code == ERR_NOT_FOUND && abandon->request.op.why.text[0] == '\0') {
-        return runs__absent(&abandon->request.op.why);
+        return runs__absent(abandon->request.key.id, &abandon->request.op.why);
     }
     return err_failed(err) ? err : text_keep(&abandon->host, row.host);
 }
@@ -224,7 +224,7 @@ static struct err abandon_work(struct tx *tx, void *ctx) {
     struct run_row row = {0};
     struct err err = tx_run_abandon(tx, &abandon->what, &row, &op->why);
     if (err.code == ERR_NOT_FOUND) {
-        return runs__absent(&op->why);
+        return runs__absent(abandon->request.key.id, &op->why);
     }
     if (!err_failed(err)) {
         run_write_shown(tx, &row, &abandon->what.bounds, &op->answer);

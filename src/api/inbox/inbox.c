@@ -4,8 +4,7 @@
 #include "api/base/page.h"
 #include "api/run/runs.h"
 
-static const struct one_kind delivery = {.prefix = "dlv",
-                                         .absent = "there is no delivery with that id"};
+static const struct one_kind delivery = {.prefix = "dlv", .noun = "notice"};
 
 /* --- List ------------------------------------------------------------------------------------- */
 
@@ -58,7 +57,7 @@ static struct err delivery_order(struct tx *tx, struct request *request, enum in
     struct inbox_row row = {0};
     struct err err = tx_inbox_order(tx, &key, what, &row);
     if (err.code == ERR_CONFLICT) {
-        why_set(&request->op.why, "the delivery is settled already");
+        why_set(&request->op.why, "the notice is settled already");
     }
     if (!err_failed(err)) {
         inbox_write_json(&row, INBOX_LIGHT, &request->op.answer);

@@ -42,6 +42,16 @@ static struct bytes command_write(struct submit_op *submit, const struct job_spe
     return (struct bytes){command, utf8_cut((struct bytes){command, len}, RUN_COMMAND_MAX)};
 }
 
+/* The PATH of the client becomes a field of the job, so that each attempt has the same. */
+static void path_add(struct submit_op *submit) {
+    AUTO(text_done) struct text path = client_path(submit->request.op.exchange);
+    if (path.len > 0) {
+        submit->spec.len--; /* The brace. */
+        text_add_member(&submit->spec, "path", text_bytes(&path));
+        text_add_char(&submit->spec, '}');
+    }
+}
+
 static struct err submit_read(void *ctx) {
     struct submit_op *submit = ctx;
     struct why *why = &submit->request.op.why;
@@ -86,6 +96,9 @@ static struct err submit_read(void *ctx) {
     }
     text_init(&submit->spec, RUN_SPEC_MAX);
     err = json_write(json, &submit->spec);
+    if (!err_failed(err) && spec.path == NULL) {
+        path_add(submit);
+    }
     submit->run.spec = text_bytes(&submit->spec);
     if (err_failed(err) && !submit->spec.no_memory) {
         return err_why(why, ERR_BODY_TOO_LARGE, "the job has more than %d bytes as compact JSON",
@@ -201,7 +214,7 @@ static struct err input_read(void *ctx) {
     }
     if (input->bytes.len == 0 && !body->end) {
         return err_why(why, ERR_MISSING_FIELD,
-                       "\"text\", \"base64\" or \"end\" is missing: what shall be sent?");
+                       "\"text\", \"base64\" or \"end\" is missing: name what to send");
     }
     input->input.end = body->end ? RUN_INPUT_ENDS : RUN_INPUT_GOES_ON;
     input->input.bytes = text_bytes(&input->bytes);

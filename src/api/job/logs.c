@@ -144,7 +144,7 @@ struct err log_look(struct tx *tx, struct log_target *target, struct why *why) {
         return err;
     }
     if (!found || row.kind != KIND_JOB) {
-        return runs__absent(why);
+        return runs__absent(key.run, why);
     }
     if (target->attempt > (row.attempt > 0 ? row.attempt : 1)) {
         return err_why(why, ERR_NOT_FOUND, "attempt: there have been %lld so far",

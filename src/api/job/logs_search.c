@@ -294,10 +294,14 @@ struct err log_search(const struct search_options *options, struct text *answer,
         err = run(&search, answer);
     }
     if (err.code == ERR_TOO_EXPENSIVE && search.late) {
-        why_set(why, "time: %llu s were over after line %lld; whether it occurs is not known",
+        why_set(why,
+                "the search took over %llu s and stopped after line %lld; later lines "
+                "were not searched",
                 (unsigned long long)options->time_ms / 1000, (long long)search.number);
     } else if (err.code == ERR_TOO_EXPENSIVE) {
-        why_set(why, "pattern: too expensive after line %lld; whether it occurs is not known",
+        why_set(why,
+                "pattern: too expensive; the search stopped after line %lld, later lines "
+                "were not searched",
                 (long long)search.number);
     }
     search_done(&search);

@@ -4,8 +4,7 @@
 #include "api/base/page.h"
 #include "engine/memory/memory.h"
 
-static const struct one_kind memory_one = {.prefix = "mem",
-                                           .absent = "there is no memory with that id"};
+static const struct one_kind memory_one = {.prefix = "mem", .noun = "memory"};
 
 /* --- List, search, days ----------------------------------------------------------------------- */
 

@@ -185,11 +185,10 @@ static struct err row_find(struct tx *tx, struct change_op *change, struct provi
     if (change->origin[0] == '\0') {
         return request_absent(&change->request, ERR_OK);
     }
-    return err_why(
-        why, ERR_CONFLICT,
-        "\"%.*s\" was found, not set (%s), so it changes where it comes from; a POST of that "
-        "name takes its place",
-        (int)change->name.len, change->name.data, change->origin);
+    return err_why(why, ERR_CONFLICT,
+                   "the provider '%.*s' was found (%s), not set: change it where it comes "
+                   "from, or set one of that name by POST, which takes its place",
+                   (int)change->name.len, change->name.data, change->origin);
 }
 
 static void old_file_note(struct change_op *change, struct bytes file) {
@@ -225,7 +224,7 @@ static struct err row_merge(struct change_op *change, enum field_use use, struct
     }
     if (scripted && (row->base_url.len > 0 || row->key_file.len > 0)) {
         return err_why(why, ERR_BAD_FIELD,
-                       "a scripted connection asks nobody: it has no \"base_url\" and no \"key\"");
+                       "a scripted provider asks nobody: it has no \"base_url\" and no \"key\"");
     }
     return ERR_OK;
 }
@@ -242,10 +241,9 @@ static struct err change_work(struct tx *tx, void *ctx) {
     struct err err =
         adds ? tx_provider_find(tx, change->name, &found, &row) : row_find(tx, change, &row);
     if (!err_failed(err) && found) {
-        return err_why(
-            why, ERR_CONFLICT,
-            "there is a connection \"%.*s\" already: PATCH changes it, DELETE removes it",
-            (int)change->name.len, change->name.data);
+        return err_why(why, ERR_CONFLICT,
+                       "there is a provider '%.*s' already: PATCH changes it, DELETE removes it",
+                       (int)change->name.len, change->name.data);
     }
     if (err_failed(err)) {
         return err;
@@ -260,7 +258,7 @@ static struct err change_work(struct tx *tx, void *ctx) {
         err = adds ? tx_provider_add(tx, &row) : tx_provider_change(tx, &row);
     }
     if (err.code == ERR_TOO_MANY) {
-        why_set(why, "there are %d connections already; remove some", PROVIDERS_MAX);
+        why_set(why, "there are %d providers already; remove some", PROVIDERS_MAX);
     }
     if (!err_failed(err)) {
         change->row = provider_copy(&row);
@@ -299,20 +297,33 @@ const struct request_kind providers__patch = {CHANGE, .one = &providers__one, .u
 
 /* --- Remove ----------------------------------------------------------------------------------- */
 
-/* A default that names nothing would fail every turn, and say so only then. */
+/* Whether "CONNECTION/MODEL" is one of that connection. */
+static bool is_of(struct bytes model, struct bytes connection) {
+    return model.len > connection.len && model.data[connection.len] == '/' &&
+           bytes_begin(model, connection);
+}
+
+/* A default that names nothing would fail every turn, and say so only then; with the daemon's
+ * option it would refuse the next start. */
 static struct err default_check(struct tx *tx, struct change_op *change) {
     const struct providers_api *api = change->request.api;
     struct settings settings;
-    struct bytes name = change->name;
     struct err err = tx_settings_read(tx, &settings);
-    struct bytes model = settings.default_model;
-    if (err_failed(err) || model.len <= name.len || model.data[name.len] != '/' ||
-        !bytes_begin(model, name) || connections_found(api->connections, name) != NULL) {
+    if (err_failed(err) || connections_found(api->connections, change->name) != NULL) {
         return err;
     }
-    return err_why(&change->request.op.why, ERR_CONFLICT,
-                   "the setting default_model is \"%.*s\": change that first", (int)model.len,
-                   model.data);
+    if (is_of(settings.default_model, change->name)) {
+        return err_why(&change->request.op.why, ERR_CONFLICT,
+                       "the setting default_model is \"%.*s\": change that first",
+                       (int)settings.default_model.len, settings.default_model.data);
+    }
+    const char *option = connections_option(api->connections);
+    if (option != NULL && is_of(bytes_of(option), change->name)) {
+        return err_why(&change->request.op.why, ERR_CONFLICT,
+                       "the daemon was started with --model %.100s: start it with another first",
+                       option);
+    }
+    return ERR_OK;
 }
 
 static struct err remove_work(struct tx *tx, void *ctx) {

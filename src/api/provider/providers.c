@@ -7,9 +7,9 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "model/known.h"
 
-const struct one_kind providers__one = {.valid = connection_name_valid,
-                                        .absent = "there is no connection of that name"};
+const struct one_kind providers__one = {.valid = connection_name_valid, .noun = "provider"};
 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
 
@@ -19,6 +19,9 @@ void providers__write(const struct connections *connections, const struct provid
                                  .key_set = provider->key_file.len > 0 &&
                                             !connections_key_lost(connections, provider->key_file),
                                  .origin = origin != NULL ? origin : "set"};
+    if (view.key_set) {
+        view.key_from = origin == NULL ? "key file" : connections_environment(connections);
+    }
     /* The limit that holds, also where none was given: only a scripted one has none. */
     if (view.row.numbers.max_concurrent == 0 && !bytes_is(provider->kind, "scripted")) {
         view.row.numbers.max_concurrent = CONNECTION_CONCURRENT_DEFAULT;
@@ -305,6 +308,51 @@ static const struct page_kind models_list_kind = {
     .begin = models_begin,
 };
 
+/* --- Keys that a client may compare with those of its environment ----------------------------- */
+
+/* A connection with a key of its own, which somebody set, has no hash here: that was a decision. */
+static void key_write(const struct model_connection *connection, const char *salt,
+                      struct text *text) {
+    const bool found = connection->origin != NULL;
+    struct sha256_hex hash = {.text = ""};
+    if (found) {
+        hash = known_key_hash(salt, connection->key);
+    }
+    text_add_str(text, text_bytes(text).data[text->len - 1] == '[' ? "{" : ",{");
+    text_add_member(text, "name", bytes_of(connection->name));
+    text_add_member_or_null(text, "hash", bytes_of(hash.text));
+    text_add_char(text, '}');
+}
+
+static struct err keys_start(void *ctx) {
+    struct request *request = ctx;
+    const struct connections *connections =
+        ((const struct providers_api *)request->api)->connections;
+    const struct identity *identity = exchange_identity(request->op.exchange);
+    const char *salt = connections_salt(connections);
+    struct text *text = &request->op.answer;
+    if (!identity->owns_socket) {
+        return err_why(&request->op.why, ERR_FORBIDDEN,
+                       "hashes of keys are for the user who owns the daemon's socket");
+    }
+    text_add_char(text, '{');
+    text_add_member_or_null(text, "salt", bytes_of(salt));
+    text_add_member(text, "from", bytes_of(connections_environment(connections)));
+    text_add_str(text, ",\"keys\":[");
+    const struct known_provider *known;
+    for (size_t i = 0; salt != NULL && (known = known_provider_at(i)) != NULL; i++) {
+        const struct model_connection *connection =
+            models_connection_find(connections_models(connections), known->name);
+        if (connection != NULL && (connection->origin == NULL || connection->key != NULL)) {
+            key_write(connection, salt, text);
+        }
+    }
+    text_add_str(text, "]}");
+    return ERR_OK;
+}
+
+static const struct request_kind keys = {.start = keys_start};
+
 /* --- The table -------------------------------------------------------------------------------- */
 
 void providers__handle(struct exchange *exchange, void *ctx) {
@@ -340,6 +388,11 @@ static const char test_answer[] =
     ",\"first_ms\":" NUMBER ",\"latency_ms\":{\"type\":\"integer\"}}}";
 
 #define ABILITY "{\"type\":[\"boolean\",\"null\"]}"
+static const char keys_answer[] = "{\"type\":\"object\",\"properties\":{\"salt\":" TEXT
+                                  ",\"from\":{\"type\":\"string\"},\"keys\":"
+                                  "{\"type\":\"array\",\"items\":{\"type\":\"object\","
+                                  "\"properties\":{\"name\":{\"type\":\"string\"},"
+                                  "\"hash\":" TEXT "}}}}}";
 static const char models_answer[] = PAGE_SCHEMA(
     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"provider\":{\"type\":"
     "\"string\"},\"window\":{\"type\":\"integer\"},\"window_from\":{\"enum\":[\"connection\","
@@ -400,6 +453,12 @@ static const struct route routes[] = {
      .body = {.fields = &providers__test_fields, .use = FIELD_GIVEN},
      .answer_schema = test_answer,
      .request = &providers__test},
+    {.method = "GET",
+     .path = "/api/v1/environment-keys",
+     .summary = "Show salted hashes of the keys that a command gave to the daemon it started",
+     .scope = SCOPE_READ,
+     .answer_schema = keys_answer,
+     .request = &keys},
     {.method = "GET",
      .path = "/api/v1/models",
      .summary = "List the models that can be asked",

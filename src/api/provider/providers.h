@@ -6,6 +6,7 @@
  *   PATCH  /api/v1/providers/{name}        change what is named
  *   DELETE /api/v1/providers/{name}        remove one that was set
  *   POST   /api/v1/providers/{name}/test   one tiny call
+ *   GET    /api/v1/environment-keys        hashes of keys that a client may compare with its own
  *   GET    /api/v1/models                  what can be asked
  *   GET    /api/v1/settings                what holds where nobody says otherwise
  *   PATCH  /api/v1/settings                change what is named

@@ -102,7 +102,7 @@ static struct err test_start(void *ctx) {
     struct exchange *exchange = test->request.op.exchange;
     if (api->test_count == TESTS_MAX) {
         return err_why(&test->request.op.why, ERR_TOO_MANY,
-                       "%d connections are being tested already", TESTS_MAX);
+                       "%d providers are being tested already; try again later", TESTS_MAX);
     }
     memcpy(test->name, test->request.key.id.data, test->request.key.id.len);
     if (test->asked.len > 0) {

@@ -9,10 +9,10 @@
 #include "engine/job/spec.h"
 #include "engine/system/retention.h"
 
-const struct one_kind runs__one = {.prefix = "run", .absent = "there is no run with that id"};
+const struct one_kind runs__one = {.prefix = "run", .noun = "run"};
 
-struct err runs__absent(struct why *why) {
-    return one_absent(&runs__one, why);
+struct err runs__absent(struct bytes id, struct why *why) {
+    return one_absent(&runs__one, id, why);
 }
 
 struct err request_run(struct tx *tx, struct request *request, struct run_row *ret_row) {
@@ -59,7 +59,13 @@ static struct err run_list_rows(struct tx *tx, struct page *page, const struct p
         err = tx_run_each(tx, &what, run_list_row, list, &next);
     }
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&page->request.op.why, "parent, root: there is no run with that id");
+        struct bytes named = what.parent.len > 0 ? what.parent : what.root;
+        bool both = what.parent.len > 0 && what.root.len > 0;
+        why_set(&page->request.op.why, "%s: there is no run '%.*s'",
+                both                  ? "parent or root"
+                : what.parent.len > 0 ? "parent"
+                                      : "root",
+                (int)named.len, named.data);
     }
     if (!err_failed(err) && next != 0) {
         page_looked_number(page, next);
@@ -243,13 +249,12 @@ static struct err kept_tell(struct tx *tx, struct request *request) {
         return err_failed(err) ? err : state_tell(tx, request);
     }
     if (row.kind == KIND_AGENT) {
-        why_set(why, "an agent of a workflow goes with it: remove the workflow");
+        why_set(why, "an agent is removed with its workflow: remove the workflow");
     } else if (row.kind == KIND_TURN && row.parent_run.len > 0) {
-        why_set(why, "it goes with the run %.*s that it belongs to, or has not ended below it",
+        why_set(why, "the turn is removed with run %.*s, which it belongs to",
                 (int)row.parent_run.len, row.parent_run.data);
     } else {
-        why_set(why, "the run is %s, but what is below it has not ended",
-                run_state_name(row.state));
+        why_set(why, "the run is %s, but a run below it has not ended", run_state_name(row.state));
     }
     return err_make(ERR_CONFLICT, "runs: below it");
 }

@@ -73,7 +73,7 @@ static inline struct run_key runs__key_of(const struct request *request) {
 /* The run that the request is about, as answers show it. ERR_NOT_FOUND, in words. */
 MUST_CHECK struct err request_run(struct tx *tx, struct request *request, struct run_row *ret_row);
 /* ERR_NOT_FOUND, in words. */
-MUST_CHECK struct err runs__absent(struct why *why);
+MUST_CHECK struct err runs__absent(struct bytes id, struct why *why);
 
 extern const struct request_kind jobs__show, jobs__abandon;
 extern const struct page_kind jobs__list, runs__spans, runs__session_spans;

@@ -10,8 +10,7 @@
 #include "dispatch/session/blobs.h"
 #include "engine/session/attachments.h"
 
-static const struct one_kind attachment_one = {.prefix = "att",
-                                               .absent = "there is no attachment with that id"};
+static const struct one_kind attachment_one = {.prefix = "att", .noun = "attachment"};
 
 /* --- Upload ----------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include "base/number.h"
 
 const struct one_kind messages__kind = {
-    .prefix = "msg", .absent = "there is no message with that id", .code = ERR_MESSAGE_NOT_FOUND};
+    .prefix = "msg", .noun = "message", .code = ERR_MESSAGE_NOT_FOUND};
 
 struct err request_message(struct tx *tx, struct request *request, struct message_row *ret_row,
                            struct session_row *ret_session) {
@@ -151,7 +151,7 @@ static struct err edit_work(struct tx *tx, void *ctx) {
         return sessions__name_turn(tx, request, err);
     }
     if (err.code == ERR_CONFLICT) {
-        why_set(&request->op.why, "it joined an answer, which has its words already");
+        why_set(&request->op.why, "the message joined a running answer, which has used it already");
     }
     return err_failed(err)
                ? err
@@ -174,7 +174,7 @@ static struct err unqueue_work(struct tx *tx, void *ctx) {
     struct message_row row;
     struct err err = tx_message_unqueue(tx, &key, &request->bounds, &row);
     if (err.code == ERR_CONFLICT) {
-        why_set(&request->op.why, "the message is not in the queue (any more)");
+        why_set(&request->op.why, "the message is not queued, or no longer");
     }
     op_removed(&request->op, tx, "id", key.message, "removed_ms");
     return err;

@@ -79,7 +79,8 @@ static struct err session_list_rows(struct tx *tx, struct page *page,
         page_looked(page, cursor_write(after.changed_ms, after.id, text));
     }
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&page->request.op.why, "parent: there is no session with that id");
+        why_set(&page->request.op.why, "parent: there is no session '%.*s'", (int)what.parent.len,
+                what.parent.data);
     }
     return err;
 }
@@ -242,7 +243,8 @@ static struct err create_work(struct tx *tx, void *ctx) {
     struct session_row row;
     struct err err = tx_session_create(tx, &body->create, &row);
     if (err.code == ERR_NOT_FOUND) {
-        why_set(&body->request.op.why, "parent: there is no session with that id");
+        why_set(&body->request.op.why, "parent: there is no session '%.*s'",
+                (int)body->create.parent.len, body->create.parent.data);
     }
     if (!err_failed(err)) {
         session_write_json(&row, SESSION_WHOLE, &body->request.op.answer);
@@ -424,7 +426,7 @@ static struct err fork_work(struct tx *tx, void *ctx) {
     struct session_row row;
     struct err err = tx_session_fork(tx, &fork->what, &fork->next, &fork->request.more, &row);
     if (err.code == ERR_MESSAGE_NOT_FOUND) {
-        return one_absent(&messages__kind, &fork->request.op.why);
+        return one_absent(&messages__kind, fork->what.message, &fork->request.op.why);
     }
     if (!err_failed(err) && !fork->request.more) {
         session_write_json(&row, SESSION_WHOLE, &fork->request.op.answer);

@@ -22,7 +22,7 @@ static struct err names_start(void *ctx) {
     if (!bytes_find(param_text(exchange, "kind"), name_kind_names, &kind)) {
         return err_why(why, ERR_BAD_QUERY,
                        "query parameter 'kind' must be one of run, job, turn, agent, workflow, "
-                       "session, approval, delivery, token, memory");
+                       "session, approval, delivery, token, memory, message");
     }
     if (kind == NAME_TOKEN && (exchange_identity(exchange)->scopes & SCOPE_ADMIN) == 0) {
         return err_why(why, ERR_FORBIDDEN, "tokens are shown to a token with the scope admin only");
@@ -67,13 +67,13 @@ static const struct request_kind names_list = {
 static const struct query_param names_query[] = {
     {.name = "kind",
      .about = "Kind of the objects: run, job, turn, agent, workflow (runs of workflows), session, "
-              "approval, delivery, token, memory.",
+              "approval, delivery, token, memory, message.",
      .kind = QUERY_TEXT,
      .max = 20,
      .required = true},
     {.name = "q",
      .about = "Beginning of an id, with or without its prefix, at least 4 characters of the rest; "
-              "or a whole label (title of a session). Without it: the newest.",
+              "or a whole label (title of a session or a memory). Without it: the newest.",
      .kind = QUERY_TEXT,
      .max = Q_MAX},
     {.name = "limit",

@@ -23,12 +23,21 @@ static void settings_write(struct request *request) {
     text_add_char(text, '}');
 }
 
-static struct err show_start(void *ctx) {
+static void show_begin(void *ctx) {
     settings_write(ctx);
+    request_go(ctx, ERR_OK);
+}
+
+static struct err show_start(void *ctx) {
+    const struct request *request = ctx;
+    const struct providers_api *api = request->api;
+    if (!connections_look(api->connections, show_begin, ctx)) {
+        show_begin(ctx);
+    }
     return ERR_OK;
 }
 
-static const struct request_kind show = {.start = show_start};
+static const struct request_kind show = {.later = true, .start = show_start};
 
 /* --- Change ----------------------------------------------------------------------------------- */
 
@@ -158,16 +167,37 @@ static struct err change_read(void *ctx) {
 }
 
 /* A connection that was found is there without having been set. */
-static struct err change_start(void *ctx) {
+static void change_looked(void *ctx) {
     struct change_op *change = ctx;
     const struct providers_api *api = change->request.api;
-    change->merged = settings_kept_new();
     for (unsigned i = 0; i < MODELS; i++) {
         struct bytes name = connection_of(*model_at(&change->given, i));
         AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
         const struct model_connection *there =
             models_connection_find(connections_models(api->connections), text);
         change->found[i] = there != NULL && there->origin != NULL;
+    }
+    request_go(&change->request, ERR_OK);
+}
+
+/* A server of this machine is there once it has listed its models. */
+static struct err change_start(void *ctx) {
+    struct change_op *change = ctx;
+    const struct providers_api *api = change->request.api;
+    bool names = false;
+    change->merged = settings_kept_new();
+    for (unsigned i = 0; i < MODELS; i++) {
+        struct bytes name = connection_of(*model_at(&change->given, i));
+        AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
+        names =
+            names || (models_remedy(text) != NULL &&
+                      models_connection_find(connections_models(api->connections), text) == NULL);
+    }
+    if (names) {
+        models_list(connections_models(api->connections), NULL /* none is read */, change_looked,
+                    change);
+    } else {
+        change_looked(change);
     }
     return ERR_OK;
 }
@@ -181,8 +211,7 @@ static struct err model_check(struct tx *tx, struct change_op *change, unsigned 
     if (!err_failed(err) && !there) {
         return err_why(
             &change->request.op.why, ERR_BAD_FIELD,
-            "\"%s\": there is no connection \"%.*s\"; GET /api/v1/providers lists those there "
-            "are",
+            "\"%s\": there is no provider '%.*s'; 'drover provider ls' lists those there are",
             models[which].name, (int)name.len, name.data);
     }
     return err;
@@ -240,6 +269,7 @@ static const struct request_kind change = {
     .fields = &change_fields,
     .use = FIELD_CHANGED,
     .read = change_read,
+    .later = true,
     .start = change_start,
     .work = change_work,
     .done = change_done,

@@ -8,9 +8,8 @@
 static_assert(SCOPE_READ == 1 && SCOPE_RUN == 2 && SCOPE_APPROVE == 4 && SCOPE_ADMIN == 8,
               "the bits of scopes are those of token_scope_names");
 
-static const struct one_kind token_one = {.prefix = "tok",
-                                          .absent = "there is no live token with that id",
-                                          .malformed = "not the id of a token"};
+static const struct one_kind token_one = {
+    .prefix = "tok", .noun = "live token", .malformed = "not the id of a token"};
 
 /* --- Make ------------------------------------------------------------------------------------- */
 

@@ -21,7 +21,7 @@ struct say_op {
     struct turn_message message; /* Its texts are borrowed from the exchange, and from below. */
     struct default_model model;
     char session_model[SESSION_MODEL_MAX + 1]; /* Of a message with images; "": none. */
-    struct text schema;                        /* Owned. */
+    struct text schema, path;                  /* Owned. */
     struct text head;  /* Owned: of the answer, what was decided when the message came. */
     char run[ID_SIZE]; /* Of the turn. */
     char stream[sizeof "session:" + ID_SIZE];
@@ -129,7 +129,8 @@ static void seeing_done(struct err result, void *ctx) {
     struct model_info info;
     if (!err_failed(result) && models_info(connections_models(api->connections), model, &info) &&
         info.facts.vision == ABILITY_NO) {
-        why_set(&say->request.op.why, "%.*s sees no images", (int)model.len, model.data);
+        why_set(&say->request.op.why, "the model %.*s does not accept images", (int)model.len,
+                model.data);
         result = err_make(ERR_MODEL_WITHOUT_IMAGES, "turns: images");
     }
     request_go(&say->request, result);
@@ -139,7 +140,7 @@ static void seeing_done(struct err result, void *ctx) {
 
 static void on_cut(struct exchange *exchange, void *ctx);
 
-static struct err say_start(void *ctx) {
+static void say_begin(void *ctx) {
     struct say_op *say = ctx;
     struct request *request = &say->request;
     const struct turns_api *api = request->api;
@@ -148,6 +149,8 @@ static struct err say_start(void *ctx) {
     text_init(&say->head, HEAD_MAX);
     connections_default_model(api->connections, &say->model);
     message->model_default = bytes_of(say->model.name);
+    say->path = client_path(request->op.exchange);
+    message->path = text_bytes(&say->path);
     message->session = sessions__key_of(request);
     message->run = request_new_id(request, "run");
     message->message = request_new_id(request, "msg");
@@ -164,6 +167,14 @@ static struct err say_start(void *ctx) {
         store_read(request->store, seeing_run, seeing_done, say);
     } else {
         request_go(request, ERR_OK);
+    }
+}
+
+static struct err say_start(void *ctx) {
+    const struct say_op *say = ctx;
+    const struct turns_api *api = say->request.api;
+    if (!connections_look(api->connections, say_begin, ctx)) {
+        say_begin(ctx);
     }
     return ERR_OK;
 }
@@ -290,6 +301,7 @@ static void say_end(void *ctx, struct err result) {
     timer_stop(say->request.loop, &say->timer);
     text_done(&say->head);
     text_done(&say->schema);
+    text_done(&say->path);
 }
 
 const struct request_kind turns__say = {

@@ -21,7 +21,7 @@ static struct err turn_find(struct tx *tx, struct request *request, struct bytes
         err = tx_session_turn(tx, session.id, ret_run);
     }
     if (!err_failed(err) && ret_run->len == 0) {
-        return err_why(&request->op.why, ERR_CONFLICT, "no turn is going on in this session");
+        return err_why(&request->op.why, ERR_CONFLICT, "no turn is running in this session");
     }
     return err;
 }
@@ -64,12 +64,21 @@ struct turn_op {
     struct id run, message; /* Used if they are needed. */
 };
 
-static struct err turn_start(void *ctx) {
+static void turn_begin(void *ctx) {
     struct turn_op *turn = ctx;
     const struct turns_api *api = turn->request.api;
     connections_default_model(api->connections, &turn->model);
     turn->run = request_new_id(&turn->request, "run");
     turn->message = request_new_id(&turn->request, "msg");
+    request_go(&turn->request, ERR_OK);
+}
+
+static struct err turn_start(void *ctx) {
+    const struct turn_op *turn = ctx;
+    const struct turns_api *api = turn->request.api;
+    if (!connections_look(api->connections, turn_begin, ctx)) {
+        turn_begin(ctx);
+    }
     return ERR_OK;
 }
 
@@ -93,6 +102,7 @@ static const struct request_kind compact = {
     .size = sizeof(struct turn_op),
     .writes = true,
     .one = &session_one,
+    .later = true,
     .start = turn_start,
     .work = compact_work,
 };
@@ -139,6 +149,7 @@ static const struct request_kind again = {
     .size = sizeof(struct turn_op),
     .writes = true,
     .one = &messages__kind,
+    .later = true,
     .start = turn_start,
     .work = again_work,
 };
@@ -250,13 +261,10 @@ static const struct field resend_rows[] = {
 };
 static const struct field_set resend_fields = {FIELD_ROWS(resend_rows), .use = FIELD_GIVEN};
 
-static struct err resend_start(void *ctx) {
+static void resend_begin(void *ctx) {
     struct resend_op *resend = ctx;
     const struct turns_api *api = resend->request.api;
     struct turn_resend *what = &resend->what;
-    if (resend->request.more) {
-        return ERR_OK;
-    }
     connections_default_model(api->connections, &resend->model);
     what->message.key = messages__key_of(&resend->request);
     what->message.model_default = bytes_of(resend->model.name);
@@ -265,6 +273,17 @@ static struct err resend_start(void *ctx) {
     what->message.bounds = resend->request.bounds;
     what->fork.session = request_new_id(&resend->request, "ses");
     world_random(loop_world(resend->request.loop), what->fork.seed, sizeof what->fork.seed);
+    request_go(&resend->request, ERR_OK);
+}
+
+static struct err resend_start(void *ctx) {
+    struct resend_op *resend = ctx;
+    const struct turns_api *api = resend->request.api;
+    if (resend->request.more) {
+        request_go(&resend->request, ERR_OK);
+    } else if (!connections_look(api->connections, resend_begin, resend)) {
+        resend_begin(resend);
+    }
     return ERR_OK;
 }
 
@@ -322,6 +341,7 @@ static const struct request_kind resend = {
     .writes = true,
     .one = &messages__kind,
     .fields = &resend_fields,
+    .later = true,
     .start = resend_start,
     .work = resend_work,
     .done = resend_done,

@@ -32,7 +32,7 @@
 struct turns_api {
     struct request_host host; /* First. */
     struct hub *hub;
-    const struct connections *connections; /* Which model is asked by sessions that name none. */
+    struct connections *connections; /* Which model is asked by sessions that name none. */
 };
 
 /* Shared by the files of turns. */

@@ -24,7 +24,8 @@ enum { PLAN_MAX = 4 << 20 };
 struct start_op {
     struct request request;
     struct flow_start start; /* The spec in it borrows from the exchange, */
-    char *name;              /* Owned: and from this, of the path; NULL: none. */
+    char *name;              /* Owned: and from this, of the path; NULL: none, */
+    struct text programs;    /* Owned: and from this. */
 };
 
 /* --- The body --------------------------------------------------------------------------------- */
@@ -49,6 +50,10 @@ static struct err spec_read(struct start_op *op, enum workflow_source source) {
     const json_t *json = exchange_json(op->request.op.exchange);
     flow_start_init(&op->start, api->flows);
     struct err err = workflow_spec_read(json == NULL ? empty : json, source, &op->start.spec, why);
+    op->programs = client_path(op->request.op.exchange);
+    if (op->programs.len > 0) {
+        op->start.spec.programs = text_bytes(&op->programs).data;
+    }
     if (!err_failed(err)) {
         err = receivers_check(op->request.dispatch, op->start.spec.notify, why);
     }
@@ -109,6 +114,7 @@ static void start_end(void *ctx, struct err result) {
     struct start_op *op = ctx;
     flow_start_free(&op->start);
     mem_free(op->name);
+    text_done(&op->programs);
 }
 
 #define START(read_)                                                                               \
@@ -192,12 +198,14 @@ static struct err changed(struct tx *tx, struct request *request, const struct r
 static struct err skip_judge(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
         return err_why(why, ERR_CONFLICT,
-                       "only agents of workflows are skipped; this is a %s: stop it",
+                       "only agents of workflows can be skipped, and this run is of kind %s; "
+                       "'drover stop' ends it",
                        run_kind_name(row->kind));
     }
     if (run_state_final(row->state)) {
         return err_why(why, ERR_STEP_ENDED,
-                       "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
+                       "the agent has ended as %s; run it again with 'drover run --resume %.*s "
+                       "--rerun %.*s'",
                        run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
                        (int)row->run.len, row->run.data);
     }

@@ -55,12 +55,7 @@ static struct err path_add(struct invocation *invocation, const struct action *a
     if (!text_failed(path) && (holes == 0 || id[0] != '\0')) {
         return ERR_OK;
     }
-    if (action->unknown != NULL) {
-        const char *mark = strstr(action->unknown, "{}");
-        size_t before = mark != NULL ? (size_t)(mark - action->unknown) : strlen(action->unknown);
-        why_set(&invocation->why, "%.*s%.60s%s", (int)before, action->unknown,
-                mark != NULL ? id : "", mark != NULL ? mark + 2 : "");
-    }
+    talk_unknown(&invocation->why, action->unknown, id);
     return err_make(holes > 0 ? ERR_NOT_FOUND : ERR_USAGE, "action: path");
 }
 
@@ -117,7 +112,7 @@ static void row_print(void *ctx, const json_t *row) {
     printing->headed = true;
     if (heads && listing->columns != NULL) {
         table_head(listing->columns);
-    } else if (heads) {
+    } else if (heads && listing->head != NULL) {
         listing->head(listing->ctx);
     }
     if (prints && listing->columns != NULL) {
@@ -152,6 +147,12 @@ struct err listing_print(struct talk *talk, struct invocation *invocation,
         return err;
     }
     row_print(&printing, NULL);
+    if (listing->foot != NULL && !invocation->json) {
+        err = listing->foot(listing->ctx);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
     long long shown = (long long)end.shown, total = (long long)end.total;
     if (rows.total && invocation->json) {
         printf("{\"shown\":%lld,\"total\":%lld,\"more\":%s}\n", shown, total,

@@ -9,12 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/base/autostart.h"
 #include "cli/base/commands.h"
+#include "cli/base/key_hint.h"
 #include "cli/base/resource.h"
+#include "cli/base/user_unit.h"
+
+static const uint64_t START_AGAIN_NS = 30ULL * 1000 * 1000 * 1000;
 
 static void flush(void *ctx) {
     (void)fflush(stdout); /* A failure shows again at the end. */
@@ -60,32 +66,73 @@ static void command_words(const struct command *command, char *words, size_t siz
 }
 
 /* A client that has met a daemon starts another one only where that one was started the same way,
- * and was not shut down: a service manager, or a person, sees to all others. */
+ * and was not shut down: a service manager, or a person, sees to all others. After a start that
+ * failed the next one takes a while: a command of several requests, or one that waits, would else
+ * show the same log again and again. */
 static struct err missing_start(void *ctx, bool was_there, struct why *why) {
     struct talk *talk = ctx;
-    return was_there && !autostart_is_wanted(talk->options.data)
-               ? err_make(ERR_UNREACHABLE, "talk: start") /* `why` says it. */
-               : talk_start(talk, why);
+    if (was_there && !autostart_is_wanted(talk->options.data)) {
+        return err_make(ERR_UNREACHABLE, "talk: start"); /* `why` says it. */
+    }
+    const uint64_t now_ns = world_mono_ns(talk->world);
+    if (err_failed(talk->start_err) && now_ns - talk->start_ns < START_AGAIN_NS) {
+        *why = talk->start_why;
+        return talk->start_err;
+    }
+    talk->start_err = talk_start(talk, why);
+    talk->start_ns = world_mono_ns(talk->world);
+    talk->start_why = err_failed(talk->start_err) ? *why : talk->start_why;
+    return talk->start_err;
+}
+
+static struct autostart start_of(struct talk *talk, const char *command) {
+    return (struct autostart){.data = talk->options.data,
+                              .data_default = talk->data != NULL,
+                              .command = command,
+                              .env = &talk->invocation->env,
+                              .serve = &command_serve,
+                              .world = talk->world,
+                              .pause = start_pause,
+                              .ctx = talk};
+}
+
+struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *why) {
+    const struct autostart start = start_of(talk, "drover restart");
+    *ret_is_unit = user_unit_serves(&start);
+    return *ret_is_unit ? user_unit_ask("restart", why) : ERR_OK;
 }
 
 struct err talk_start(struct talk *talk, struct why *why) {
-    const struct invocation *invocation = talk->invocation;
-    const char *data = talk->options.data;
     char command[64];
     int pid = 0;
-    command_words(invocation->args.command, command, sizeof command);
-    const struct autostart start = {.data = data,
-                                    .command = command,
-                                    .env = &invocation->env,
-                                    .serve = &command_serve,
-                                    .world = talk->world,
-                                    .pause = start_pause,
-                                    .ctx = talk};
+    command_words(talk->invocation->args.command, command, sizeof command);
+    const struct autostart start = start_of(talk, command);
     struct err err = autostart_run(&start, &pid, why);
-    if (!err_failed(err) && pid != 0 && isatty(STDERR_FILENO) == 1) {
+    /* A command that goes on with the next daemon may have drawn a picture on the terminal. */
+    bool first = talk->client == NULL || !client_was_connected(talk->client);
+    if (!err_failed(err) && pid != 0 && first && isatty(STDERR_FILENO) == 1) {
         fprintf(stderr, "drover: started the daemon (pid %d); 'drover shutdown' ends it\n", pid);
     }
     return err;
+}
+
+/* Variables that commands of the user's runs need (api/base/request.h). */
+static void environment_add(struct talk *talk) {
+    enum { ENVIRONMENT_MAX = 6 << 10 }; /* 8 kB in base64. */
+    const struct config_env *env = &talk->invocation->env;
+    const char *path = env->get(env->ctx, "PATH");
+    AUTO(text_done) struct text json = text_up_to(ENVIRONMENT_MAX);
+    if (path == NULL || path[0] == '\0' || !utf8_valid(path, strlen(path))) {
+        return;
+    }
+    text_add_char(&json, '{');
+    text_add_member(&json, "PATH", bytes_of(path));
+    text_add_char(&json, '}');
+    talk->environment = text_up_to(2 * ENVIRONMENT_MAX);
+    if (!text_failed(&json)) {
+        base64_add(&talk->environment, text_bytes(&json));
+        talk->options.environment = text_bytes(&talk->environment).data;
+    }
 }
 
 struct err talk_open(struct talk *talk, struct invocation *invocation) {
@@ -111,18 +158,40 @@ struct err talk_open(struct talk *talk, struct invocation *invocation) {
         .start = starts ? missing_start : NULL,
         .start_ctx = talk,
     };
-    return talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+    environment_add(talk);
+    talk->err = client_open(&talk->options, &talk->client, &invocation->why);
+    if (!err_failed(talk->err) && invocation->args.command->asks_models) {
+        key_hint(talk);
+    }
+    return talk->err;
 }
 
 void talk_start_none(struct talk *talk) {
     talk->options.start = NULL;
+    talk->warned_version = true; /* A command about the daemon itself. */
 }
 
 void talk_close(struct talk *talk) {
     client_close(talk->client);
     mem_free(talk->data);
+    text_done(&talk->environment);
     fd_release(&talk->interrupt_fd);
     *talk = (struct talk){.interrupt_fd = -1};
+}
+
+/* After an upgrade the daemon is the old program still. */
+static void version_warn(struct talk *talk) {
+    const char *version = client_header(talk->client, "drover-version");
+    if (talk->warned_version || version == NULL || strverscmp(version, DROVER_VERSION) >= 0 ||
+        isatty(STDERR_FILENO) != 1) {
+        return;
+    }
+    talk->warned_version = true;
+    const bool ours = talk->options.url == NULL && autostart_is_wanted(talk->options.data);
+    fprintf(stderr, "drover: the daemon (%s) is older than this drover (%s); %s\n", version,
+            DROVER_VERSION,
+            ours ? "'drover restart' replaces it without loss"
+                 : "restart it where it was started: nothing is lost");
 }
 
 struct err talk_ask(struct talk *talk, const struct client_request *request, struct text *ret_body,
@@ -132,6 +201,7 @@ struct err talk_ask(struct talk *talk, const struct client_request *request, str
         return talk->err;
     }
     struct err err = client_call(talk->client, request, &body, why);
+    version_warn(talk);
     if (!err_failed(err) && ret_json != NULL) {
         err = json_parse_wrapped((struct bytes){body.data, body.len}, ret_json, why);
     }
@@ -199,6 +269,15 @@ struct err talk_submit(struct talk *talk, const struct client_request *request, 
                : err;
 }
 
+void talk_unknown(struct why *why, const char *sentence, const char *id) {
+    const char *mark = sentence != NULL ? strstr(sentence, "{}") : NULL;
+    if (mark != NULL) {
+        why_set(why, "%.*s%.60s%s", (int)(mark - sentence), sentence, id, mark + 2);
+    } else if (sentence != NULL) {
+        why_set(why, "%s", sentence);
+    }
+}
+
 bool talk_target(struct text *target, const char *base, const char *id, const char *rest) {
     text_init(target, 8 << 10);
     text_add_str(target, base);
@@ -217,9 +296,7 @@ struct err resource_ask(struct talk *talk, const struct resource *resource, json
     if (resource->id != NULL) {
         const char *rest = resource->rest != NULL ? resource->rest : "";
         if (!talk_target(&path, resource->base, resource->id, rest)) {
-            if (resource->unknown != NULL) {
-                why_set(why, "%s", resource->unknown);
-            }
+            talk_unknown(why, resource->unknown, resource->id);
             return err_make(ERR_NOT_FOUND, "resource: id");
         }
         request.target = path.data;

@@ -18,11 +18,17 @@ struct talk {
     struct client_options options;
     struct client *client;         /* Owned. */
     char *data;                    /* Owned: the default data directory. */
+    struct text environment;       /* Owned: of client_options. */
     int interrupt_fd;              /* Owned. */
     struct err err;                /* Error of the opening. */
     struct invocation *invocation; /* Borrowed: for the start of a daemon. */
+    bool warned_version;           /* Whether the user knows that the daemon is older. */
     bool warned_held;              /* Once is enough, however many waits a command consists of. */
     const struct world *world;
+    /* The last start of a daemon, where it failed: why, and when. */
+    struct err start_err;
+    struct why start_why;
+    uint64_t start_ns;
 };
 
 /* The error may be left to the first request. */
@@ -34,6 +40,8 @@ void talk_hear_all(struct talk *talk);
 /* Starts a daemon in the background where none serves the data directory, whatever --no-start says.
  * Not for a talk over TCP. */
 MUST_CHECK struct err talk_start(struct talk *talk, struct why *why);
+/* Has systemd restart the daemon where the user unit serves this directory (user_unit.h). */
+MUST_CHECK struct err talk_restart_unit(struct talk *talk, bool *ret_is_unit, struct why *why);
 /* From here on a request that finds no daemon starts none. */
 void talk_start_none(struct talk *talk);
 
@@ -63,6 +71,9 @@ void talk_trouble_of(struct err err, const struct why *why); /* `why` may be emp
 /* "/api/v1/runs/" ID REST; false: it is too long to be anything. */
 MUST_CHECK bool talk_target(struct text *target, const char *base, const char *id,
                             const char *rest);
+
+/* The sentence about an id that cannot be one, with the id in place of "{}". NULL: none. */
+void talk_unknown(struct why *why, const char *sentence, const char *id);
 
 /* The pause before the next try: 20 ms, then twice as long each time, up to 2 s. Half of it is
  * random, so that many clients of one daemon do not come back at once. *pause_ms begins with 0. */

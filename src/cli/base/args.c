@@ -385,7 +385,28 @@ static struct err command_take(const struct command *const *commands, struct wor
     return ERR_OK;
 }
 
-static struct err flag_unknown(const struct args *args, struct bytes name, struct why *why) {
+/* "drover --data DIR job ls": the words are there, in another order. False: no command follows. */
+static bool flag_too_early(const struct words *words, struct bytes name, struct why *why) {
+    const char *const *at = words->argv + words->at;
+    const int apart = name.data[name.len] != '=', left = words->argc - words->at - apart;
+    const char *second = left > 2 && at[2 + apart][0] != '-' ? at[2 + apart] : "";
+    if (left < 2) {
+        return false;
+    }
+    why_set(why, "put --%.*s after the command: drover %.60s%s%.60s %.200s%s%.200s", (int)name.len,
+            name.data, at[1 + apart], second[0] != '\0' ? " " : "", second, at[0],
+            apart > 0 ? " " : "", apart > 0 ? at[1] : "");
+    return true;
+}
+
+static struct err flag_unknown(const struct args *args, const struct words *words,
+                               struct bytes name, struct why *why) {
+    static const struct flag *const of_clients[] = {client_data, client_dir, client_url};
+    for (size_t i = 0; args->command == NULL && i < COUNT_OF(of_clients); i++) {
+        if (bytes_is(name, of_clients[i]->name) && flag_too_early(words, name, why)) {
+            return err_make(ERR_USAGE, "args: order");
+        }
+    }
     char typed[64] = "";
     if (name.len < sizeof typed) {
         memcpy(typed, name.data, name.len);
@@ -411,7 +432,7 @@ static struct err flag_take(struct args *args, struct words *words, struct why *
         value = name.data[name.len] == '=' ? name.data + name.len + 1 : NULL;
         at = flag_find(&args->flags, name);
         if (at == args->flags.count) {
-            return flag_unknown(args, name, why);
+            return flag_unknown(args, words, name, why);
         }
     } else {
         value = word[1] != '\0' ? word + 1 : NULL;

@@ -56,6 +56,7 @@ struct command {
     const struct flag *flags; /* Ends with .name NULL; may be NULL. */
     bool talks;               /* A client of the daemon: --url and so on are taken. */
     bool starts_none;         /* A client that starts no daemon where none is. */
+    bool asks_models;         /* The user's keys matter to it: see key_hint.h. */
     const char *about;        /* Further help, whole lines; may be NULL. */
     struct err (*run)(struct invocation *invocation);
     const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */

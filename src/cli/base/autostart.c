@@ -30,6 +30,8 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "cli/base/args.h"
+#include "cli/base/systemctl.h"
+#include "cli/base/user_unit.h"
 #include "store/datadir.h"
 
 enum { STEP_MS = 10, LOG_END_MAX = 256 << 10, LOG_LINES_SHOWN = 5, ROOM_MIN = 1 << 20 };
@@ -324,14 +326,28 @@ static struct err daemon_wait(struct waiting *waiting, pid_t pid, enum attempt *
     return err;
 }
 
+/* A unit that fails later than at once is not seen here: the time runs out. */
+static struct err unit_start(struct waiting *waiting, enum attempt *ret_attempt, struct why *why) {
+    struct err err = user_unit_ask("start", why);
+    *ret_attempt = ATTEMPT_AGAIN; /* The caller finds the daemon, which is not ours. */
+    while (!err_failed(err) && waiting->waited_ms < AUTOSTART_WAIT_MS &&
+           !is_served(waiting->directory)) {
+        err = waiting_pause(waiting);
+    }
+    return err;
+}
+
 static struct err daemon_start(struct waiting *waiting, enum attempt *ret_attempt, pid_t *ret_pid,
                                struct why *why) {
     const struct autostart *start = waiting->start;
     AUTO(fd_release) int log = -1;
     char by[128];
-    (void)snprintf(by, sizeof by, "%s (pid %ld)", start->command,
+    (void)snprintf(by, sizeof by, "%s, pid %ld", start->command,
                    (long)getpid()); /* Cut at worst. */
     *ret_attempt = ATTEMPT_FAILED;
+    if (user_unit_serves(start)) {
+        return unit_start(waiting, ret_attempt, why);
+    }
     struct err err = log_open(start, waiting->directory, &log, why);
     if (err_failed(err)) {
         return err;
@@ -378,6 +394,13 @@ struct err autostart_run(const struct autostart *start, int *ret_pid, struct why
         if (err_failed(err) || *ret_pid != 0) {
             return err;
         }
+    }
+    if (user_unit_serves(start)) {
+        return err_why(why, ERR_UNREACHABLE,
+                       "the user unit " SYSTEMCTL_UNIT
+                       " was started, and nobody serves %s for %d s;"
+                       " 'journalctl --user -u " SYSTEMCTL_UNIT "' shows why",
+                       start->data, AUTOSTART_WAIT_MS / 1000);
     }
     struct why sentence;
     why_set(&sentence,

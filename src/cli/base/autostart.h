@@ -4,7 +4,8 @@
  *            DIR/start.lock lets one of them start it, and the others wait for its socket. The
  *            daemon belongs to a session of its own, has `/` as its folder, no input, DIR/log as
  *            its output, no descriptor of ours, and of our environment what is named in a table.
- *            Nothing waits longer than AUTOSTART_WAIT_MS.
+ *            Where the user unit is enabled, systemd is asked for the daemon (user_unit.h).
+ *            Nothing waits longer than AUTOSTART_WAIT_MS, for systemctl and for the daemon each.
  * Umask      the daemon keeps the user's. The commands that it runs inherit it, and with 077 their
  *            files could not be read by those whom the user allows to; the daemon's own files lie
  *            in a folder of mode 0700.
@@ -30,9 +31,11 @@ enum { AUTOSTART_WAIT_MS = 10 * 1000 };
 #define AUTOSTART_MARK "on-demand"
 #define AUTOSTART_LOG "log"
 #define AUTOSTART_LOG_OLD "log.1"
+#define AUTOSTART_LOG_NEXT "log.next" /* Only while the log is rotated. */
 
 struct autostart {
     const char *data;
+    bool data_default;   /* `data` is the directory of a user who names none. */
     const char *command; /* The command that starts it: "drover ask". */
     const struct config_env *env;
     const struct command *serve; /* Flags of the daemon: the settings that it inherits. */

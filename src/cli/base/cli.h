@@ -21,7 +21,7 @@ struct serve_options;
 
 /* Ids that stand for short names (names.h). */
 struct short_names {
-    struct id ids[ARGS_OPERANDS_MAX + 8];
+    struct id ids[ARGS_OPERANDS_MAX + ARGS_REPEATS_MAX + 8];
     unsigned count;
     json_t *candidates; /* Owned: objects that an ambiguous name fits; NULL: none was. */
 };

@@ -457,6 +457,10 @@ static void request_write(const struct client *client, const struct client_reque
     if (client->options->token != NULL) {
         text_addf(text, "Authorization: Bearer %s\r\n", client->options->token);
     }
+    if (client->options->environment != NULL && !client->tcp &&
+        strcmp(request->method, "POST") == 0) {
+        text_addf(text, "Drover-Environment: %s\r\n", client->options->environment);
+    }
     const char *json = "application/json";
     text_addf(text, "Accept: %s\r\n", request->accept != NULL ? request->accept : json);
     if (request->key != NULL) {

@@ -28,6 +28,7 @@ struct client_options {
     const char *data;               /* The data directory; its socket is used when url is NULL. */
     const char *url;                /* "http://host:port", "unix:PATH"; NULL: the socket there. */
     const char *token;              /* NULL: none. */
+    const char *environment;        /* Header of what is sent to the socket; NULL: none. Base64. */
     int interrupt_fd;               /* Readable when the user pressed Ctrl-C; -1: none. */
     void (*before_wait)(void *ctx); /* Flush what was printed; may be NULL. */
     void *ctx;

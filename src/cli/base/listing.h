@@ -40,6 +40,8 @@ struct listing {
     const struct column *columns;
     void (*head)(void *ctx);
     void (*row)(void *ctx, const json_t *item);
+    /* Called after the last row of a list that was read whole; NULL: it has no end of its own. */
+    struct err (*foot)(void *ctx);
     void *ctx;
 };
 MUST_CHECK struct err listing_print(struct talk *talk, struct invocation *invocation,

@@ -84,6 +84,9 @@ static const char *page_name(const struct command *command) {
 
 /* The first command of a page stands for it where only pages matter. */
 static bool is_first_of_page(const struct command *const *commands, size_t at) {
+    if (commands[at]->hidden) {
+        return false;
+    }
     for (size_t i = 0; i < at; i++) {
         if (strcmp(page_name(commands[i]), page_name(commands[at])) == 0) {
             return false;
@@ -185,6 +188,10 @@ static void command_put(const struct command *command, const struct args_flags *
     if (command->about != NULL) {
         lines_put(command->about, page);
     }
+    if (command->examples != NULL) {
+        fputs(".PP\nExamples:\n", page);
+        lines_put(command->examples, page);
+    }
 }
 
 static void commands_page_put(const struct command *const *commands, const char *name, FILE *page) {
@@ -271,6 +278,9 @@ static void program_page_put(const struct command *const *commands, FILE *page) 
           ".SH SYNOPSIS\n.B drover\n.I COMMAND\n[FLAGS]\n.SH COMMANDS\n",
           page);
     for (size_t i = 0; commands[i] != NULL; i++) {
+        if (commands[i]->hidden) {
+            continue;
+        }
         fputs(".TP\n", page);
         command_name_put(commands[i], page);
         fputc('\n', page);

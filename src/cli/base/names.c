@@ -19,6 +19,7 @@ static const struct name_kind kinds[] = {
     {"DELIVERY", "delivery", "inbox ls"},
     {"TOKEN", "token", "token ls"},
     {"MEMORY", "memory", "memory ls"},
+    {"MESSAGE", "message", "session export SESSION"},
     {.placeholder = NULL},
 };
 
@@ -249,13 +250,26 @@ struct err names_resolve(struct invocation *invocation) {
     /* The conversation takes signals over, and the command may first do something else. */
     sigset_t before;
     sigprocmask(SIG_SETMASK, NULL, &before);
+    const char *operands = args->command->operands;
+    /* A command that takes many reports each that is not found, and goes on with the others. */
+    bool many = operands != NULL && strstr(operands, "…") != NULL;
     for (unsigned i = 0; i < args->operand_count && !err_failed(err); i++) {
         err = word_resolve(&resolving, operand_placeholder(args->command, i), &args->operands[i]);
+        if (err.code == ERR_NOT_FOUND && many) {
+            invocation->why.text[0] = '\0';
+            err = ERR_OK;
+        }
     }
     for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
         const struct flag *flag = args->flags.rows[at].flag;
         if (flag->kind == FLAG_TEXT && flag->value != NULL && args->values[at].text != NULL) {
             err = word_resolve(&resolving, bytes_of(flag->value), &args->values[at].text);
+        }
+    }
+    for (unsigned at = 0; at < args->repeat_count && !err_failed(err); at++) {
+        const struct flag *flag = args->flags.rows[args->repeats[at].at].flag;
+        if (flag->value != NULL) {
+            err = word_resolve(&resolving, bytes_of(flag->value), &args->repeats[at].text);
         }
     }
     talk_close(&resolving.talk);

@@ -1,6 +1,7 @@
 /* quantity.c: digits, then a unit from a table. */
 #include "cli/base/quantity.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,4 +68,23 @@ struct quantity_text quantity_text(enum flag_kind kind, int64_t value) {
     (void)snprintf(result.text, sizeof result.text, "%lld%s", (long long)(value / unit->factor),
                    unit->name); /* 64 bits and two letters fit. */
     return result;
+}
+
+struct quantity_text quantity_about(int64_t bytes) {
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    struct quantity_text size;
+    int64_t tenths = (bytes * 10) >> 10;
+    size_t unit = 0;
+    while (tenths >= 10240 && unit + 1 < COUNT_OF(units)) {
+        tenths >>= 10;
+        unit++;
+    }
+    if (tenths >= 1000 || unit == 0) {
+        (void)snprintf(size.text, sizeof size.text, "%" PRId64 " %s", (tenths + 5) / 10,
+                       units[unit]); /* Fits. */
+    } else {
+        (void)snprintf(size.text, sizeof size.text, "%" PRId64 ".%" PRId64 " %s", tenths / 10,
+                       tenths % 10, units[unit]); /* Fits. */
+    }
+    return size;
 }

@@ -23,5 +23,7 @@ struct quantity_text {
     char text[32];
 };
 struct quantity_text quantity_text(enum flag_kind kind, int64_t value);
+/* "1.2 GB", "640 kB": a size for people. */
+struct quantity_text quantity_about(int64_t bytes);
 
 #endif

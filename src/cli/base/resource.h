@@ -17,7 +17,7 @@ struct resource {
     const struct text *body;      /* NULL: none. */
     int64_t timeout_ms;           /* 0: that of client.h. */
     int64_t retry_ms;             /* As talk_ask_until; 0: one try. */
-    const char *unknown;          /* Sentence about an id that cannot be one; NULL: none. */
+    const char *unknown;          /* As of talk_unknown; NULL: none. */
 };
 
 /* Asks in a conversation that is open. ret_answer NULL: the answer is not read. */

@@ -79,6 +79,18 @@ static struct err secret_take(struct bytes line, const char *from, char **ret_se
     return ERR_OK;
 }
 
+struct err secret_of_env(const struct config_env *env, const char *variable, char **ret_secret,
+                         struct why *why) {
+    const char *value = env->get(env->ctx, variable);
+    struct why from;
+    if (value == NULL || value[0] == '\0') {
+        return err_why(why, ERR_USAGE, "the variable %.100s is not set in this environment",
+                       variable);
+    }
+    why_set(&from, "the variable %.100s", variable);
+    return secret_take(bytes_of(value), from.text, ret_secret, why);
+}
+
 struct err secret_read(const char *file, const char *prompt, const struct world *world,
                        char **ret_secret, struct why *why) {
     size_t len = 0;

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "cli/base/config.h"
 #include "loop/world.h"
 
 enum { SECRET_MAX = 4096 };
@@ -19,6 +20,9 @@ enum { SECRET_MAX = 4096 };
 /* `file` "-": the input; on a terminal, `prompt` is shown there first. */
 MUST_CHECK struct err secret_read(const char *file, const char *prompt, const struct world *world,
                                   char **ret_secret, struct why *why);
+/* From a variable of the user's environment. */
+MUST_CHECK struct err secret_of_env(const struct config_env *env, const char *variable,
+                                    char **ret_secret, struct why *why);
 void secret_free(char **secret); /* For AUTO. */
 
 #endif

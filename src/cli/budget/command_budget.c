@@ -1,5 +1,6 @@
 /* command_budget.c: drover budget ls, show, set, rm: what may be spent, and what was. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/base/action.h"
 #include "cli/base/api.h"
@@ -19,6 +20,10 @@ static bool is_limited(const json_t *row, const char *amount) {
     return json_is_integer(json_object_get(json_object_get(row, "limits"), amount));
 }
 
+static bool counts_today(const json_t *row) {
+    return json_is_string(json_object_get(row, "per"));
+}
+
 static void budget_print(const json_t *row) {
     printf("budget    %s\n", talk_text(row, "scope"));
     printf("%-13s  %12s  %12s  %12s\n", "", "SPENT", "RESERVED", "LIMIT");
@@ -27,6 +32,10 @@ static void budget_print(const json_t *row) {
         printf("%-13s  %12s  %12s  %12s\n", amount, amount_of(row, "spent", amount).text,
                amount_of(row, "reserved", amount).text,
                is_limited(row, amount) ? amount_of(row, "limits", amount).text : "-");
+    }
+    if (counts_today(row)) {
+        printf("spent is counted today, and resets %s\n",
+               talk_time(talk_int(row, "resets_ms")).text);
     }
     if (talk_int(row, "waiting") > 0) {
         printf("waiting   %lld\n", (long long)talk_int(row, "waiting"));
@@ -43,6 +52,9 @@ static void spent_print(const json_t *row) {
         }
     }
     fputs(before[0] == '\0' ? "no limit" : "", stdout);
+    if (counts_today(row)) {
+        printf(" today, resets %s", talk_time(talk_int(row, "resets_ms")).text);
+    }
 }
 
 static const struct flag ls_flags[] = {
@@ -88,20 +100,33 @@ static const struct flag set_flags[] = {
     OPTION_TEXT("tokens", 0, "N", "Limit tokens that models read and write, or none."),
     OPTION_TEXT("output-tokens", 0, "N", "Limit tokens that models write, or none."),
     OPTION_TEXT("cost", 0, "DOLLARS", "Limit money, or none."),
+    OPTION_TEXT("per", 0, "day", "Count what is spent since midnight; none: in all."),
     OPTION_END,
 };
+
+static struct err per_add(struct text *body, const char *value, struct why *why) {
+    bool day = strcmp(value, "day") == 0;
+    if (!day && strcmp(value, "none") != 0) {
+        return err_why(why, ERR_USAGE, "--per: '%.60s' is not 'day', nor 'none'", value);
+    }
+    text_addf(body, "%s\"per\":%s", body->len > 1 ? "," : "", day ? "\"day\"" : "null");
+    return ERR_OK;
+}
 
 static struct err limits_add(struct invocation *invocation, struct text *body) {
     struct err err = ERR_OK;
     for (const struct flag *flag = set_flags; flag->name != NULL && !err_failed(err); flag++) {
         const char *value = args_text(&invocation->args, flag->name);
-        if (value != NULL) {
+        if (value != NULL && strcmp(flag->name, "per") == 0) {
+            err = per_add(body, value, &invocation->why);
+        } else if (value != NULL) {
             err = budget_limit_add(body, bytes_of(flag->name), bytes_of(value), &invocation->why);
         }
     }
     if (!err_failed(err) && body->len == 1) {
-        return err_why(&invocation->why, ERR_USAGE,
-                       "name a limit: --wall, --agents, --tokens, --output-tokens, --cost");
+        return err_why(
+            &invocation->why, ERR_USAGE,
+            "name a limit: --wall, --agents, --tokens, --output-tokens, --cost; or --per");
     }
     return err;
 }
@@ -111,7 +136,8 @@ const struct command command_budget_set = {
     HELP(BUDGETS, "drover budget set global --cost 10\n"
                   "drover budget set project:web --tokens 2000000 --wall 4h\n"),
     .flags = set_flags,
-    .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not named stay "
-             "as they are.\n",
+    .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not given\n"
+             "stay unchanged. With --per day, spending is counted from each midnight in the time\n"
+             "zone of the daemon. Runs that find the day used up wait for the next one.\n",
     ACTION("PATCH /api/v1/budgets/{}", .body = limits_add, .print = budget_print),
 };

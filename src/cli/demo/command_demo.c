@@ -705,11 +705,11 @@ const struct command command_demo = {
     .section = SECTION_AGENTS,
     .examples = "drover demo\n",
     .flags = demo_flags,
-    .about =
-        "It runs on a directory of its own, which is removed at the end, and with a script in\n"
-        "place of a model: keys, models and servers of your environment are not used. If you\n"
-        "do not kill the daemon, the demo does so at half time. In a pipe, or with --json, it\n"
-        "prints a line for each event. Exit code 1 when something was lost or done twice; 130\n"
-        "after Ctrl-C.\n",
+    .about = "The demo uses a data directory of its own, which it removes at the end, and a\n"
+             "script in place of a model. Keys, models and servers of your environment are not\n"
+             "used. If you do not kill the daemon, the demo kills it halfway. In a pipe, or\n"
+             "with --json, it prints a line for each event.\n"
+             "\n"
+             "Exit code: 1 if something was lost or done twice, 130 after Ctrl-C.\n",
     .run = demo_run,
 };

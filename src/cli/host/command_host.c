@@ -27,13 +27,13 @@ const struct command command_host_ls = {
     COMMAND("host", "ls", NULL, "List hosts that share the PostgreSQL database."),
     HELP(DAEMON, "drover host ls\n"),
     .flags = ls_flags,
-    .about = "A host is a data directory on a machine. Its daemon looks after the jobs that began\n"
-             "there, whether it leads or stands by.\n",
+    .about = "A host is a data directory on a machine. Its daemon, leader or standby, manages\n"
+             "the jobs that started there.\n",
     ACTION("GET /api/v1/hosts", .columns = columns),
 };
 
 static const struct flag rm_flags[] = {
-    OPTION_SWITCH("force", 'f', "Do so even if the host was alive just now."),
+    OPTION_SWITCH("force", 'f', "Remove it even if it was alive just now."),
     OPTION_END,
 };
 
@@ -41,16 +41,16 @@ const struct command command_host_rm = {
     COMMAND("host", "rm", "HOST", "Remove a host that is gone. Its jobs are lost."),
     HELP(DAEMON, "drover host rm build-2\n"),
     .flags = rm_flags,
-    .about = "HOST is a place or a name, as drover host ls shows them. Jobs that retry on lost\n"
-             "begin again here, so a host that lives beside them runs a second copy until it\n"
-             "reaches the database. Without --force a host is removed only when it gave no sign\n"
-             "of life for 30 seconds.\n",
+    .about = "HOST is a place or a name from 'drover host ls'. Jobs with a retry for lost\n"
+             "start again on this host. If the removed host is still alive, it runs a second\n"
+             "copy until it reaches the database. Without --force, a host is removed only\n"
+             "after 30 seconds without a heartbeat.\n",
     ACTION("DELETE /api/v1/hosts?host={}", {{"force", "force"}},
            .done = "{name} is removed; jobs that were given up: {runs}"),
 };
 
 static const struct flag abandon_flags[] = {
-    OPTION_SWITCH("force", 'f', "Do so even if its host was alive just now."),
+    OPTION_SWITCH("force", 'f', "Give it up even if its host was alive just now."),
     OPTION_END,
 };
 
@@ -62,9 +62,9 @@ const struct command command_job_abandon = {
     COMMAND("job", "abandon", "JOB", "Give up a job whose host is gone. The job is lost."),
     HELP(JOBS, "drover job abandon nightly\n"),
     .flags = abandon_flags,
-    .about = "Only jobs that are shown with \"host away\" (PostgreSQL). One that was begun with\n"
-             "--once gets the cause outcome_unknown; one that retries on lost begins again: a\n"
-             "second copy where the host lives after all. Without --force a job is given up only\n"
-             "when its host gave no sign of life for 30 seconds.\n",
+    .about = "Works only for jobs that are shown with \"host away\" (PostgreSQL). A job that was\n"
+             "started with --once ends with the cause outcome_unknown. A job with a retry for\n"
+             "lost starts again, as a second copy if its host is still alive. Without --force,\n"
+             "a job is given up only after 30 seconds without a heartbeat of its host.\n",
     ACTION("POST /api/v1/jobs/{}/abandon", {{"force", "force"}}, .print = abandoned_print),
 };

@@ -103,11 +103,10 @@ static struct err logs_run(struct invocation *invocation) {
     }
     if (strcmp(talk_text(run, "kind"), "turn") == 0) {
         const char *id = talk_text(run, "id");
-        return err_why(
-            &invocation->why, ERR_CONFLICT,
-            "%s is a turn; 'drover attach %s' looks on at it, 'drover session show -m %s' has what "
-            "was said",
-            id, id, talk_text(json_object_get(run, "spec"), "session"));
+        return err_why(&invocation->why, ERR_CONFLICT,
+                       "%s is a turn; 'drover attach %s' follows it, 'drover session show -m "
+                       "%s' shows its messages",
+                       id, id, talk_text(json_object_get(run, "spec"), "session"));
     }
     int64_t begun = talk_int(run, "attempt");
     options.attempt = args_int(args, "attempt", begun > 0 ? begun : 1);
@@ -138,26 +137,24 @@ const struct command command_job_logs = {
                "drover job logs nightly --follow --stream err\n"),
     .flags = logs_flags,
     .talks = true,
-    .about =
-        "Without --stream, its stdout goes to stdout and its stderr to stderr. Where a job is\n"
-        "tried again, --follow goes on with the next attempt after \"--- attempt 2 ---\" on "
-        "stderr.\n"
-        "With --json each piece is {\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or\n"
-        "\"base64\"}.\n",
+    .about = "Without --stream, the job's stdout goes to stdout and its stderr to stderr. If\n"
+             "the job is retried, --follow continues with the next attempt, after \"--- attempt\n"
+             "2 ---\" on stderr. With --json, each piece of output is\n"
+             "{\"stream\",\"attempt\",\"offset\",\"next\",\"text\" or \"base64\"}.\n",
     .run = logs_run,
 };
 
 /* --- Of the daemon, or of a run --------------------------------------------------------------- */
 
 static const struct flag logs_any_flags[] = {
-    OPTION_SWITCH("follow", 'f', "Stay, and print what comes."),
-    OPTION_INT("lines", 'n', "N", 1, 100000, "Of the daemon's log: the last N lines [100]."),
-    OPTION_TEXT("stream", 0, "NAME", "Of a run: only this one, to stdout [all].",
+    OPTION_SWITCH("follow", 'f', "Follow: print new output as it comes."),
+    OPTION_INT("lines", 'n', "N", 1, 100000, "Print the last N lines of the daemon's log [100]."),
+    OPTION_TEXT("stream", 0, "NAME", "Print only this stream of a run, to stdout [all].",
                 .choices = "out|err|pty"),
     OPTION_INT("from", 0, "OFFSET", 0, INT64_MAX,
                "Begin at this byte of the stream; needs --stream."),
-    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Of this attempt of a run [the newest]."),
-    OPTION_RETRY("Give up following a run when the daemon is away for so long."),
+    OPTION_INT("attempt", 0, "N", 1, INT64_MAX, "Print this attempt of a run [the newest]."),
+    OPTION_RETRY("Stop following when the daemon is unreachable for this long."),
     OPTION_END,
 };
 
@@ -186,8 +183,8 @@ const struct command command_logs = {
                "drover logs last --follow\n"),
     .flags = logs_any_flags,
     .talks = true,
-    .about = "Without RUN, the log of the daemon that a command started, in DIR/log. With it, as\n"
-             "'drover job logs'.\n",
+    .about = "Without RUN, print the log of a daemon that was started in the background\n"
+             "(DIR/log). With RUN, same as 'drover job logs'.\n",
     .run = logs_any,
 };
 
@@ -284,6 +281,6 @@ const struct command command_job_search = {
     HELP(JOBS, "drover job search nightly \"error|warning\" -C 2\n"),
     .flags = search_flags,
     .talks = true,
-    .about = "Exit code: 0 when something matched, 1 when nothing did.\n",
+    .about = "Exit code: 0 if something matched, 1 if nothing did.\n",
     .run = search_run,
 };

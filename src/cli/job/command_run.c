@@ -166,7 +166,8 @@ static struct err job_detach(struct job_run *run, const char *id) {
     /* Scripts read exactly this. */
     printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", id);
     if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-        fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n", id, id);
+        fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n", id,
+                id);
     }
     return ERR_OK;
 }
@@ -213,15 +214,15 @@ const struct command command_job_run = {
     .takes_rest = true,
     .flags = job_request_flags,
     .talks = true,
-    .about =
-        "The job outlives this command and the daemon. Ctrl-C only detaches; 'drover attach ID'\n"
-        "comes back. Flags stand before CMD. Of your environment the job sees what --env names.\n"
-        "With --pty on a terminal it gets every key you press, and Ctrl-] detaches. Input of\n"
-        "--stdin is sent as it comes, at most 16 MB; small text files travel with the job.\n"
-        "\n"
-        "Exit code: the command's own; 128+N when signal N ended it; 124 when its time was over;\n"
-        "125 when it was cancelled or lost; 127 when there is no such program, 126 when it could\n"
-        "not be started for another reason; 0 after Ctrl-C.\n"
-        "With --json, 'drover job run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
+    .about = "The job outlives this command and the daemon. Ctrl-C detaches; 'drover attach\n"
+             "ID' attaches again. Put flags before CMD. The job gets only the environment\n"
+             "variables named by --env. With --pty on a terminal, the job gets every key you\n"
+             "press, and Ctrl-] detaches. --stdin streams standard input to the job, up to 16\n"
+             "MB; small text files are stored with the job.\n"
+             "\n"
+             "Exit code: the command's own; 128+N if signal N ended it; 124 after its timeout;\n"
+             "125 if it was cancelled or lost; 127 if the program does not exist; 126 if it\n"
+             "could not start for another reason; 0 after Ctrl-C. With --json, 'drover job\n"
+             "run --detach --json -- CMD' prints {\"id\": \"run_...\"}.\n",
     .run = job_run_run,
 };

@@ -76,7 +76,7 @@ struct err log_page(struct talk *talk, const char *run, const struct log_range *
 /* --- What may come next ----------------------------------------------------------------------- */
 
 static struct err nonsense(const struct log_cursor *cursor, const char *what, struct why *why) {
-    return err_why(why, ERR_INTERNAL, "the daemon sent output of %s that makes no sense: %s",
+    return err_why(why, ERR_INTERNAL, "the daemon sent a malformed log of %s: %s",
                    job_stream_name(cursor->stream), what);
 }
 

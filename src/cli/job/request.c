@@ -234,11 +234,11 @@ struct err job_request_write(const struct job_request *request, struct text *bod
         .args = args, .fields = &job_fields, .use = FIELD_GIVEN, .parts = parts, .ctx = request};
     /* Flags that say nothing without another one. */
     if (args_given(args, "key-max") && !args_given(args, "key")) {
-        return err_why(why, ERR_USAGE, "--key-max needs --key KEY: of what at most so many?");
+        return err_why(why, ERR_USAGE, "--key-max needs --key KEY, whose jobs it limits");
     }
     bool on = args_given(args, "retry-on");
     if (!args_given(args, "retry") && (on || args_given(args, "backoff"))) {
-        return err_why(why, ERR_USAGE, "%s needs --retry N: how often?",
+        return err_why(why, ERR_USAGE, "%s needs --retry N, the number of retries",
                        on ? "--retry-on" : "--backoff");
     }
     struct err err = flags_body_write(&all, body, why);

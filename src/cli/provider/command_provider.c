@@ -8,6 +8,7 @@
 #include "cli/base/listing.h"
 #include "cli/base/resource.h"
 #include "cli/base/secret.h"
+#include "model/known.h"
 #include "rules/provider/provider.h"
 
 #define PROVIDERS "/api/v1/providers"
@@ -15,16 +16,17 @@
 /* --- Lists ------------------------------------------------------------------------------------ */
 
 static void key_print(const json_t *row) {
-    printf("%-4s", json_is_true(json_object_get(row, "key_set")) ? "yes" : "no");
+    const char *from = talk_text(row, "key_from");
+    fputs(from[0] != '\0' ? from : "none", stdout);
 }
 
 static const struct column provider_columns[] = {
     COLUMN("NAME", -20, "name", COLUMN_TEXT),
     COLUMN("KIND", -10, "kind", COLUMN_TEXT),
-    {.title = "KEY", .width = -4, .print = key_print},
     COLUMN("CALLS", 5, "max_concurrent", COLUMN_COUNT),
     COLUMN("FROM", -18, "origin", COLUMN_TEXT),
-    COLUMN("URL", 0, "base_url", COLUMN_OPTIONAL),
+    COLUMN("URL", -32, "base_url", COLUMN_OPTIONAL),
+    COLUMN_PRINT("KEY FROM", key_print),
     COLUMN_END,
 };
 
@@ -34,6 +36,7 @@ const struct command command_provider_ls = {
     COMMAND("provider", "ls", NULL, "List connections to providers of models."),
     HELP(MODELS, "drover provider ls\n"),
     .flags = ls_flags,
+    .asks_models = true,
     ACTION("GET " PROVIDERS, .columns = provider_columns),
 };
 
@@ -98,17 +101,21 @@ const struct command command_models = {
     HELP(MODELS, "drover models\n"
                  "drover models --search gpt\n"),
     .flags = models_flags,
-    .about =
-        "'?': neither the provider nor the price file says it (docs/models.md). 'learned': the\n"
-        "model refused a longer prompt; 'drover provider forget' forgets that window.\n",
+    .asks_models = true,
+    .about = "A '?' is unknown: neither the provider nor the price file has it\n"
+             "(docs/models.md). 'learned' is a smaller window, set after the model refused a\n"
+             "longer prompt; 'drover provider forget' removes it.\n",
     ACTION("GET /api/v1/models", .columns = model_columns),
 };
 
 /* --- Add and set ------------------------------------------------------------------------------ */
 
-static const struct flag add_flags[] = {FLAGS_OF(&provider_fields), OPTION_END};
+#define KEY_ENV                                                                                    \
+    OPTION_TEXT("key-env", 0, "VAR", "Read its key from this variable of your environment.")
+static const struct flag add_flags[] = {FLAGS_OF(&provider_fields), KEY_ENV, OPTION_END};
 static const struct flag set_flags[] = {
     FLAGS_OF(&provider_fields),
+    KEY_ENV,
     OPTION_SWITCH("no-key", 0, "Remove the key."),
     OPTION_END,
 };
@@ -122,11 +129,16 @@ static struct err name_add(const void *ctx, struct text *body, struct why *why) 
 static struct err key_add(const void *ctx, struct text *body, struct why *why) {
     const struct invocation *invocation = ctx;
     AUTO(secret_free) char *key = NULL;
-    if (!args_given(&invocation->args, "key-file")) {
+    const char *variable = args_text(&invocation->args, "key-env");
+    const char *file = args_text(&invocation->args, "key-file");
+    if (variable != NULL && file != NULL) {
+        return err_why(why, ERR_USAGE, "--key-env and --key-file exclude each other");
+    }
+    if (variable == NULL && file == NULL) {
         return ERR_OK;
     }
-    struct err err = secret_read(args_text(&invocation->args, "key-file"),
-                                 "Key: ", invocation->world, &key, why);
+    struct err err = variable != NULL ? secret_of_env(&invocation->env, variable, &key, why)
+                                      : secret_read(file, "Key: ", invocation->world, &key, why);
     resource_member(body, "key", key);
     return err;
 }
@@ -166,18 +178,36 @@ static struct err members_add(struct invocation *invocation, enum field_use use,
     return flags_members_write(&body, text, &invocation->why);
 }
 
+/* Where a client's key is used, its base URL is, too: it may be that of a proxy. */
+static void known_add(const struct invocation *invocation, const struct known_provider *known,
+                      struct text *body) {
+    const struct known_variable variable = known_variable(known, "BASE_URL");
+    const char *url = invocation->env.get(invocation->env.ctx, variable.name);
+    resource_member(body, "kind", model_kind_name(known->kind));
+    if (!args_given(&invocation->args, "base-url")) {
+        resource_member(body, "base_url", url != NULL && url[0] != '\0' ? url : known->base_url);
+    }
+}
+
 static struct err add_body(struct invocation *invocation, struct text *body) {
-    if (!args_given(&invocation->args, "kind")) {
+    const struct known_provider *known = known_provider_find(invocation->args.operands[0]);
+    const bool kind = args_given(&invocation->args, "kind");
+    if (!kind && known == NULL) {
         return err_why(&invocation->why, ERR_USAGE,
                        "--kind KIND is needed: openai, responses, anthropic or scripted");
+    }
+    if (!kind) {
+        known_add(invocation, known, body);
     }
     return members_add(invocation, FIELD_GIVEN, body);
 }
 
 static struct err set_body(struct invocation *invocation, struct text *body) {
-    bool forget = args_on(&invocation->args, "no-key");
-    if (forget && args_given(&invocation->args, "key-file")) {
-        return err_why(&invocation->why, ERR_USAGE, "--no-key and --key-file exclude each other");
+    const struct args *args = &invocation->args;
+    bool forget = args_on(args, "no-key");
+    if (forget && (args_given(args, "key-file") || args_given(args, "key-env"))) {
+        return err_why(&invocation->why, ERR_USAGE, "--no-key and --key-%s exclude each other",
+                       args_given(args, "key-file") ? "file" : "env");
     }
     text_add_str(body, forget ? "\"key\":null" : "");
     return members_add(invocation, FIELD_CHANGED, body);
@@ -190,29 +220,27 @@ static void set_print(const json_t *answer) {
 }
 
 #define KEY_ABOUT                                                                                  \
-    "A key is read from a file or from the input, never from an argument, which every user of\n"   \
-    "this machine could see. It is stored in a file that only you can read, and shown to "         \
-    "nobody.\n"
+    "The key is read from a file, standard input or a variable of your environment,\n"             \
+    "never from an argument, which other users could see. It is stored in a file that\n"           \
+    "only you can read, and never shown.\n"
 
 const struct command command_provider_add = {
     COMMAND("provider", "add", "NAME", "Add a connection to a provider of models."),
-    HELP(MODELS, "drover provider add deepseek --kind openai --base-url "
-                 "https://api.deepseek.com/v1 --key-file -\n"
+    HELP(MODELS, "drover provider add openai --key-env OPENAI_API_KEY\n"
+                 "drover provider add deepseek --key-file -\n"
                  "drover provider add here --kind openai --base-url http://127.0.0.1:8000/v1\n"),
     .flags = add_flags,
     .about = KEY_ABOUT
-    "Its models are then NAME/MODEL. Examples:\n"
-    "  drover provider add deepseek --kind openai --base-url https://api.deepseek.com/v1 \\\n"
-    "      --key-file -\n"
-    "  drover provider add here --kind openai --base-url http://127.0.0.1:8000/v1\n",
+    "Its models are then NAME/MODEL. The kind and the URL of openai, anthropic and deepseek\n"
+    "are known (NAME_BASE_URL of your environment is another one).\n",
     ACTION("POST " PROVIDERS, .body = add_body, .print = set_print),
 };
 
 const struct command command_provider_set = {
-    COMMAND("provider", "set", "NAME", "Change a connection. What is not named stays."),
+    COMMAND("provider", "set", "NAME", "Change a connection. Other fields stay unchanged."),
     HELP(MODELS, "drover provider set deepseek --max-concurrent 4\n"),
     .flags = set_flags,
-    .about = KEY_ABOUT "Headers and models that are given replace all that were there.\n",
+    .about = KEY_ABOUT "Headers and models that are given replace the existing ones.\n",
     ACTION("PATCH " PROVIDERS "/{}", .body = set_body, .print = set_print),
 };
 
@@ -258,15 +286,16 @@ const struct command command_provider_test = {
     HELP(MODELS, "drover provider test deepseek\n"),
     .flags = test_flags,
     .talks = true,
+    .asks_models = true,
     .run = test_run,
 };
 
 const struct command command_provider_forget = {
     COMMAND("provider", "forget", "NAME", "Forget the learned windows of a connection."),
     HELP(MODELS, "drover provider forget deepseek\n"),
-    .about =
-        "A model that refuses a prompt as too long gets a smaller window for 24 hours. Forget it\n"
-        "where the refusal was wrong, or where the model's window has grown since.\n",
+    .about = "When a model refuses a prompt as too long, drover uses a smaller window for it\n"
+             "for 24 hours. Forget that window if the refusal was wrong, or if the model has a\n"
+             "larger window now.\n",
     ACTION("DELETE " PROVIDERS "/{}/windows",
            .done = "{name} has no learned windows now; 'drover models' shows its windows"),
 };

@@ -10,7 +10,7 @@ struct err run_get(struct talk *talk, const char *id, int64_t retry_ms, json_t *
                    struct why *why) {
     AUTO(text_done) struct text target = {0};
     if (!talk_target(&target, "/api/v1/runs/", id, "")) {
-        return err_why(why, ERR_NOT_FOUND, "that is no run's id");
+        return err_why(why, ERR_NOT_FOUND, "there is no run '%.60s'", id);
     }
     struct client_request request = {.method = "GET", .target = target.data};
     return talk_ask_until(talk, &request, retry_ms, ret_run, why);

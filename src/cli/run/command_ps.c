@@ -1,4 +1,5 @@
-/* command_ps.c: drover ps and drover job ls.
+/* command_ps.c: drover ps and drover job ls. On a terminal `ps` is a tree (tree.h), elsewhere a
+ * list with stable columns.
  *
  * --watch reads the list again each second: there is no stream of all runs, and this is a display
  * that somebody looks at. On a terminal the picture is drawn again. Elsewhere, and as JSON, a line
@@ -16,7 +17,9 @@
 #include "cli/base/commands.h"
 #include "cli/base/listing.h"
 #include "cli/run/ask.h"
+#include "cli/run/tree.h"
 #include "cli/run/view.h"
+#include "cli/terminal/live_screen.h"
 
 static void head_print(void *ctx) {
     AUTO(text_done) struct text text = text_up_to(1024);
@@ -28,6 +31,46 @@ static void row_print(void *ctx, const json_t *run) {
     AUTO(text_done) struct text text = text_up_to(1 << 20);
     run_view_row(ctx, run, &text);
     fputs(text_bytes(&text).data, stdout);
+}
+
+/* --- A tree ----------------------------------------------------------------------------------- */
+
+struct tree_rows {
+    struct talk *talk;
+    struct invocation *invocation;
+    json_t *runs, *questions; /* Owned. */
+};
+
+static void tree_rows_done(struct tree_rows *rows) {
+    json_decref(rows->runs);
+    json_decref(rows->questions);
+}
+
+static void tree_row_keep(void *ctx, const json_t *run) {
+    struct tree_rows *rows = ctx;
+    (void)json_array_append(rows->runs, (json_t *)(uintptr_t)run); /* At worst it is not shown. */
+}
+
+/* A token may see runs and no questions. */
+static struct err tree_draw(struct tree_rows *rows, size_t lines, struct text *text) {
+    struct run_tree tree = run_tree_of(rows->invocation);
+    struct why *why = &rows->invocation->why;
+    struct err err = action_rows(rows->talk, "/api/v1/approvals", &rows->questions, why);
+    if (err_failed(err) && err.code != ERR_FORBIDDEN) {
+        return err;
+    }
+    tree.runs = rows->runs;
+    tree.questions = rows->questions;
+    tree.rows = lines;
+    run_tree_draw(&tree, text);
+    return ERR_OK;
+}
+
+static struct err tree_print(void *ctx) {
+    AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
+    struct err err = tree_draw(ctx, 0, &text);
+    fputs(text_bytes(&text).data, stdout);
+    return err;
 }
 
 /* --- Watching --------------------------------------------------------------------------------- */
@@ -42,9 +85,18 @@ struct ps_watch {
     bool all;  /* On a terminal: also those that have ended. */
     bool draw; /* Whether the output is a terminal. */
     struct run_view view;
+    /* On a terminal. Owned: what stands there now, and the last picture that was read. */
+    struct live_screen screen;
+    struct text picture;
 };
 
-enum { PAUSE_MS = 1000, RUNS_MAX = 100000, ROWS_MIN = 4, ID_TIME_LEN = 14 /* "run_" and 10 */ };
+enum {
+    PAUSE_MS = 1000,
+    RUNS_MAX = 100000,
+    SHOWN = 50, /* Newest runs of a list that has ended ones, too. */
+    ROWS_MIN = 4,
+    ID_TIME_LEN = 14, /* "run_" and 10 */
+};
 
 struct look {
     struct ps_watch *watch;
@@ -176,57 +228,59 @@ static struct err look_once(struct look *look) {
 
 /* --- A picture -------------------------------------------------------------------------------- */
 
-struct picture {
-    const struct run_view *view;
-    struct text text; /* Owned. */
-    int64_t rows, left;
-};
+enum { TREE_RUNS_MAX = 10000 };
 
-static void picture_each(void *ctx, const json_t *run) {
-    struct picture *picture = ctx;
-    picture->rows++;
-    if (picture->left > 0) {
-        picture->left--;
-        run_view_row(picture->view, run, &picture->text);
+/* Nothing is wrong: "" above, and the picture is read again. */
+static void picture_show(struct ps_watch *watch, const char *above) {
+    AUTO(text_done) struct text out = text_up_to(2 * LIVE_SCREEN_MAX), said = text_up_to(4096);
+    struct terminal_size size = {.rows = 24, .columns = 80};
+    text_add_str(&said, above);
+    if (!terminal_size(STDOUT_FILENO, &size)) {
+        size.columns = 80; /* A terminal a moment ago. */
     }
-}
-
-/* The lines over the old ones, each cleared to its end, then what is below: no flicker. */
-static void picture_show(const struct text *text) {
-    fputs("\033[H", stdout);
-    for (size_t at = 0; at < text->len;) {
-        const char *end = memchr(text->data + at, '\n', text->len - at);
-        size_t len = end != NULL ? (size_t)(end - text->data) - at : text->len - at;
-        fwrite(text->data + at, 1, len, stdout);
-        fputs("\033[K\n", stdout);
-        at += len + 1;
-    }
-    fputs("\033[J", stdout);
+    const struct live_frame frame = {
+        .above = &said, .picture = &watch->picture, .columns = size.columns};
+    live_screen_draw(&watch->screen, &frame, &out);
+    fputs(text_bytes(&out).data, stdout);
     (void)fflush(stdout); /* A failure shows again at the end. */
 }
 
+/* The line below the picture is that of the cursor. */
 static struct err draw_once(struct ps_watch *watch) {
+    AUTO(tree_rows_done)
+    struct tree_rows kept = {
+        .talk = watch->talk, .invocation = watch->invocation, .runs = json_array()};
+    AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
     struct terminal_size size = {.rows = 24, .columns = 80};
     if (!terminal_size(STDOUT_FILENO, &size)) {
-        size.rows = 24; /* A terminal a moment ago. */
+        size.rows = 24;
     }
-    const int64_t room = size.rows > ROWS_MIN ? size.rows - 3 : ROWS_MIN;
-    struct picture picture = {.view = &watch->view, .text = text_up_to(4 << 20), .left = room};
-    watch->view.columns = size.columns;
-    run_view_head(&watch->view, &picture.text);
-    struct talk_rows rows = {.path = watch->all ? watch->path : watch->live_path,
-                             .each = picture_each,
-                             .ctx = &picture,
-                             .most = watch->all ? room : 0};
+    const struct talk_rows rows = {.path = watch->all ? watch->path : watch->live_path,
+                                   .each = tree_row_keep,
+                                   .ctx = &kept,
+                                   .most = watch->all ? SHOWN : TREE_RUNS_MAX};
     struct err err = talk_rows(watch->talk, &rows, &watch->invocation->why);
-    if (!err_failed(err) && picture.rows > room) {
-        text_addf(&picture.text, "and %lld more\n", (long long)(picture.rows - room));
+    if (!err_failed(err)) {
+        err = tree_draw(&kept, size.rows > ROWS_MIN ? (size_t)size.rows - 1 : ROWS_MIN, &text);
     }
     if (!err_failed(err)) {
-        picture_show(&picture.text);
+        text_clear(&watch->picture);
+        text_add(&watch->picture, text.data, text.len);
+        picture_show(watch, "");
     }
-    text_done(&picture.text);
     return err;
+}
+
+/* Above the picture, which shows the runs as they were. */
+static void trouble_show(struct ps_watch *watch, struct err err) {
+    const char *why = watch->invocation->why.text;
+    AUTO(text_done) struct text line = text_up_to(4096);
+    if (!watch->draw) {
+        talk_trouble_of(err, &watch->invocation->why);
+        return;
+    }
+    text_addf(&line, "drover: %s; trying again\n", why[0] != '\0' ? why : err_title(err.code));
+    picture_show(watch, text_bytes(&line).data);
 }
 
 /* --- Again and again -------------------------------------------------------------------------- */
@@ -236,9 +290,7 @@ static struct err watch_loop(struct ps_watch *watch) {
     struct why *why = &watch->invocation->why;
     struct err err = ERR_OK;
     bool away = false, begun = false;
-    if (watch->draw) {
-        fputs("\033[2J", stdout);
-    } else if (!watch->invocation->json) {
+    if (!watch->draw && !watch->invocation->json) {
         AUTO(text_done) struct text head = text_up_to(1024);
         text_addf(&head, "%-20s  ", "WHEN");
         run_view_head(&watch->view, &head);
@@ -250,7 +302,7 @@ static struct err watch_loop(struct ps_watch *watch) {
         err = watch->draw ? draw_once(watch) : look_once(&look);
         bool passes = begun && client_may_pass(err);
         if (passes && !away) {
-            talk_trouble_of(err, why);
+            trouble_show(watch, err);
         }
         away = passes;
         begun = begun || !err_failed(err);
@@ -265,7 +317,6 @@ static struct err watch_loop(struct ps_watch *watch) {
 
 /* --- Every kind ------------------------------------------------------------------------------- */
 
-enum { SHOWN = 50 };
 #define RUN_FILTERS                                                                                \
     LISTING_STATE(LISTING_RUN_STATES),                                                             \
         LISTING_WORD("project", "NAME", "List only rows of this project."),                        \
@@ -305,8 +356,13 @@ static struct err watch_run(struct talk *talk, struct invocation *invocation) {
                              .all = args_on(args, "all") || args_given(args, "state"),
                              .draw = draw,
                              .view = run_view_fitted(invocation)};
+    live_screen_init(&watch.screen);
+    text_init(&watch.picture, LIVE_SCREEN_MAX);
     invocation->follows = true;
-    return watch_loop(&watch);
+    err = watch_loop(&watch);
+    live_screen_done(&watch.screen);
+    text_done(&watch.picture);
+    return err;
 }
 
 /* `ps` and `job ls`. With --live, or `ps` without --all and --state, only runs that live. */
@@ -314,16 +370,20 @@ static struct err list_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     bool jobs = args_has(args, "live"), watches = !jobs && args_on(args, "watch");
     bool ended = jobs ? !args_on(args, "live") : args_on(args, "all") || args_given(args, "state");
+    const bool draws = !jobs && !invocation->json && isatty(STDOUT_FILENO) == 1;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
+    AUTO(tree_rows_done)
+    struct tree_rows kept = {.talk = &talk, .invocation = invocation, .runs = json_array()};
     struct run_view view = run_view_fitted(invocation);
     char path[32];
     (void)snprintf(path, sizeof path, "/api/v1/%s%s", jobs ? "jobs" : "runs",
                    ended ? "" : "?live=1"); /* Fits. */
     const struct listing listing = {.path = path,
                                     .most = jobs || ended ? SHOWN : 0,
-                                    .head = head_print,
-                                    .row = row_print,
-                                    .ctx = &view};
+                                    .head = draws ? NULL : head_print,
+                                    .row = draws ? tree_row_keep : row_print,
+                                    .foot = draws ? tree_print : NULL,
+                                    .ctx = draws ? (void *)&kept : (void *)&view};
     struct err err = talk_open(&talk, invocation);
     if (err_failed(err) || watches) {
         return err_failed(err) ? err : watch_run(&talk, invocation);
@@ -339,10 +399,13 @@ const struct command command_ps = {
                "drover ps --all --since 12h\n"),
     .flags = ps_flags,
     .talks = true,
-    .about =
-        "Without --limit, all runs that live are listed; with --all or --state, the newest 50.\n"
-        "With --watch and --state in a pipe, a line is added for each run that comes into one of\n"
-        "these states.\n",
+    .about = "On a terminal, runs are drawn as a tree: agents below their workflow, commands\n"
+             "below their turn. Questions come first, with the command that answers them. In a\n"
+             "pipe, each run is a line.\n"
+             "\n"
+             "Without --limit, all unfinished runs are listed; with --all or --state, the\n"
+             "newest 50. With --watch and --state in a pipe, a line is printed each time a run\n"
+             "enters one of these states.\n",
     .run = list_run,
 };
 

@@ -65,7 +65,7 @@ const struct command command_show = {
 
 static const struct flag attach_flags[] = {
     OPTION_SWITCH("new", 0, "Skip earlier output."),
-    OPTION_SWITCH("stdin", 0, "Forward standard input to it, up to its end."),
+    OPTION_SWITCH("stdin", 0, "Forward standard input to the job until its end."),
     OPTION_PATIENCE,
     OPTION_END,
 };
@@ -80,13 +80,13 @@ static struct err attach_run(struct invocation *invocation) {
     }
     if (kind == NULL) {
         return err_why(&invocation->why, ERR_CONFLICT,
-                       "%s is of kind %s; only workflows, jobs and turns can be looked on at",
+                       "%s is of kind %s; only workflows, jobs and turns can be followed",
                        talk_text(run, "id"), talk_text(run, "kind"));
     }
     if (kind->attach == NULL) {
         const char *parent = talk_text(run, "parent");
         return err_why(&invocation->why, ERR_CONFLICT,
-                       "%s is an agent of %s; 'drover attach %s' looks on at all of it",
+                       "%s is an agent of %s; 'drover attach %s' follows all of it",
                        talk_text(run, "id"), parent, parent);
     }
     invocation->follows = true;
@@ -94,12 +94,13 @@ static struct err attach_run(struct invocation *invocation) {
 }
 
 static const char attach_about[] =
-    "On a terminal, a job that has one (--pty) gets every key you press, and the size of yours;\n"
-    "Ctrl-] detaches. Otherwise it only reads, unless --stdin is given, and Ctrl-C detaches.\n"
-    "The job goes on either way.\n"
-    "Exit codes are those of 'drover job run'.\n"
-    "A turn is followed as by 'drover ask', with its exit codes, and a workflow as by\n"
-    "'drover run'.\n";
+    "On a terminal, a job with one of its own (--pty) gets every key you press and\n"
+    "the size of yours; Ctrl-] detaches. Other jobs get input only with --stdin;\n"
+    "Ctrl-C detaches. The job continues either way. Exit codes are those of 'drover\n"
+    "job run'.\n"
+    "\n"
+    "A turn is followed as by 'drover ask', a workflow as by 'drover run', with their\n"
+    "exit codes.\n";
 
 const struct command command_attach = {
     COMMAND(NULL, "attach", "RUN", "Follow a run until it ends."),
@@ -212,12 +213,13 @@ static struct err stop_run(struct invocation *invocation) {
 }
 
 static const char stop_about[] =
-    "Its whole process tree gets SIGTERM, and SIGKILL after the grace; runs below it end too.\n";
+    "Sends SIGTERM to all processes of the run, then SIGKILL after the grace period.\n"
+    "Child runs are stopped, too.\n";
 
 static const struct flag stop_any_flags[] = {
-    OPTION_SWITCH("all", 'a', "Stop every run that lives."),
-    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Between SIGTERM and SIGKILL [5s]."),
-    OPTION_SWITCH("no-wait", 0, "Ask it to end, and leave."),
+    OPTION_SWITCH("all", 'a', "Stop every unfinished run."),
+    OPTION_TIME("grace", 0, 10 * 60 * 1000, "Send SIGKILL this long after SIGTERM [5s]."),
+    OPTION_SWITCH("no-wait", 0, "Exit without waiting for its end."),
     OPTION_END,
 };
 

@@ -103,7 +103,7 @@ struct run_words run_words(const json_t *run) {
     return words;
 }
 
-static enum colour colour_of(const json_t *run) {
+enum colour run_colour(const json_t *run) {
     static const struct {
         const char *state;
         enum colour colour;
@@ -145,8 +145,7 @@ struct run_words run_span(int64_t ms) {
     return words;
 }
 
-/* How long it ran, runs, or has waited. */
-static struct run_words time_of(const struct run_view *view, const json_t *run) {
+struct run_words run_view_time(const struct run_view *view, const json_t *run) {
     int64_t started = talk_int(run, "started_ms"), ended = talk_int(run, "ended_ms");
     int64_t begin = started > 0 ? started : talk_int(run, "made_ms");
     int64_t end = ended > 0 ? ended : view->now_ms;
@@ -201,6 +200,19 @@ void run_view_plain(struct text *text, const char *words) {
     plain_add(text, bytes_of(words));
 }
 
+void run_view_what(const json_t *run, struct text *text) {
+    AUTO(text_done) struct text what = text_up_to(2 << 20);
+    const char *label = talk_text(run, "label");
+    if (label[0] != '\0') {
+        text_add_str(&what, label);
+    } else {
+        command_add(run, &what);
+    }
+    if (!text_failed(&what)) {
+        plain_add(text, text_bytes(&what));
+    }
+}
+
 /* --- One line --------------------------------------------------------------------------------- */
 
 /* Columns that the line's beginning takes: all of it is ASCII. */
@@ -214,21 +226,13 @@ void run_view_head(const struct run_view *view, struct text *text) {
 }
 
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text) {
-    enum colour colour = colour_of(run);
+    enum colour colour = run_colour(run);
     text_addf(text, "%-*s  %-*s  %s%-*s%s  %*lld  %*s  ", RUN_WIDTH, talk_text(run, "id"),
               KIND_WIDTH, talk_text(run, "kind"), paint_begin(&view->paint, colour), STATE_WIDTH,
               run_words(run).text, paint_end(&view->paint, colour), TRY_WIDTH,
-              (long long)talk_int(run, "attempts"), TIME_WIDTH, time_of(view, run).text);
-    AUTO(text_done) struct text what = text_up_to(2 << 20), plain = text_up_to(2 << 20);
-    const char *label = talk_text(run, "label");
-    if (label[0] != '\0') {
-        text_add_str(&what, label);
-    } else {
-        command_add(run, &what);
-    }
-    if (!text_failed(&what)) {
-        plain_add(&plain, text_bytes(&what));
-    }
+              (long long)talk_int(run, "attempts"), TIME_WIDTH, run_view_time(view, run).text);
+    AUTO(text_done) struct text plain = text_up_to(2 << 20);
+    run_view_what(run, &plain);
     /* Characters are counted as bytes: a line of many is rather too short than broken. */
     size_t most = view->columns > WHAT_AT ? (size_t)(view->columns - WHAT_AT) : WHAT_MAX;
     struct bytes shown = text_bytes(&plain);
@@ -261,7 +265,7 @@ static void when_add(struct text *text, const char *key, int64_t ms) {
 }
 
 void run_view_state(const struct run_view *view, const json_t *run, struct text *text) {
-    enum colour colour = colour_of(run);
+    enum colour colour = run_colour(run);
     text_addf(text, "%s%s%s", paint_begin(&view->paint, colour), run_words(run).text,
               paint_end(&view->paint, colour));
 }
@@ -371,7 +375,7 @@ void run_view_whole(const struct run_view *view, const json_t *run, struct text 
     when_add(text, "made", talk_int(run, "made_ms"));
     when_add(text, "started", talk_int(run, "started_ms"));
     when_add(text, "ended", talk_int(run, "ended_ms"));
-    line_add(text, "time", time_of(view, run).text);
+    line_add(text, "time", run_view_time(view, run).text);
     if (talk_int(run, "attempts") > 1) { /* The time above is that of the last attempt. */
         int64_t end = talk_int(run, "ended_ms") > 0 ? talk_int(run, "ended_ms") : view->now_ms;
         line_add(text, "in all", run_span(end - talk_int(run, "made_ms")).text);

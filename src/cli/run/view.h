@@ -41,21 +41,26 @@ struct run_view {
 struct run_view run_view_of(const struct invocation *invocation);     /* As long as they are. */
 struct run_view run_view_fitted(const struct invocation *invocation); /* To our terminal. */
 
+/* "failed (exit_code 3)": how it ended, or what it does. */
+struct run_words {
+    char text[120];
+};
+
 void run_view_head(const struct run_view *view, struct text *text);
 void run_view_row(const struct run_view *view, const json_t *run, struct text *text); /* A line. */
 /* How it ended, or what it does, in its colour: of a run or of a step. */
 void run_view_state(const struct run_view *view, const json_t *run, struct text *text);
 void run_view_plain(struct text *text, const char *words); /* Without control characters. */
+void run_view_what(const json_t *run, struct text *text);  /* Label, else command; plain. */
+/* Time for which the run ran, runs, or has waited. */
+struct run_words run_view_time(const struct run_view *view, const json_t *run);
+enum colour run_colour(const json_t *run); /* For the state of a run, or of a step. */
 void run_view_whole(const struct run_view *view, const json_t *run, struct text *text);
 
 bool run_has_ended(const json_t *run);
 int run_exit_code(const json_t *run);
 int run_exit_code_of_state(const char *state); /* Of a workflow. */
 
-/* "failed (exit_code 3)": how it ended, or what it does. */
-struct run_words {
-    char text[120];
-};
 struct run_words run_words(const json_t *run);
 /* "350ms", "12s", "1m05s", "2h03m", "3d04h". */
 struct run_words run_span(int64_t ms);

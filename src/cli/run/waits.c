@@ -1,10 +1,13 @@
-/* waits.c: a table from gates to sentences. */
+/* waits.c: a table from gates to sentences, and the words of a question. */
 #include "cli/run/waits.h"
 
 #include <string.h>
 
 #include "cli/base/api.h"
 #include "cli/run/view.h"
+#include "cli/terminal/plain.h"
+
+enum { ARGUMENTS_MAX = 4000 };
 
 /* Gate of the API; the sentence, to which the note of the run is added where there is one. */
 static const struct {
@@ -52,5 +55,41 @@ void run_waits_add(const json_t *run, struct text *text) {
     }
     if (text->len > 0 && talk_int(run, "resume_at_ms") > 0) {
         text_addf(text, ", at %s", talk_clock(talk_int(run, "resume_at_ms")).text);
+    }
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+static void options_add(const json_t *options, struct text *text) {
+    const json_t *option = NULL;
+    size_t at = 0;
+    json_array_foreach(options, at, option) {
+        text_addf(text, "%s%zu ", at == 0 ? " (" : ", ", at + 1);
+        plain_add(text, json_is_string(option) ? json_string_value(option) : "");
+    }
+    text_add_str(text, json_array_size(options) > 0 ? ")" : "");
+}
+
+void run_question_add(const json_t *approval, struct text *text) {
+    static const char *const members[] = {"command", "path", "url", "question", "query", "name"};
+    const json_t *arguments = json_object_get(approval, "arguments");
+    if (strcmp(talk_text(approval, "kind"), "answer") == 0) {
+        plain_add(text, talk_text(arguments, "question"));
+        options_add(json_object_get(arguments, "options"), text);
+        return;
+    }
+    plain_add(text, talk_text(approval, "tool"));
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        const char *words = talk_text(arguments, members[i]);
+        if (words[0] != '\0') {
+            text_add_str(text, ": ");
+            plain_add(text, words);
+            return;
+        }
+    }
+    AUTO(text_done) struct text all = text_up_to(ARGUMENTS_MAX);
+    if (json_object_size(arguments) > 0 && !err_failed(json_write(arguments, &all))) {
+        text_add_str(text, ": ");
+        plain_add(text, all.data);
     }
 }

@@ -1,4 +1,4 @@
-/* waits.h: the reason why a run waits, as a sentence.
+/* waits.h: the reason why a run waits, as a sentence, and the question that it waits with.
  *
  * Promise    one function answers for each kind of run, so that `show`, the picture of a workflow
  *            and docs/workflows.md ("Why an agent waits") say the same.
@@ -13,5 +13,10 @@
 /* Adds "room in a budget: …" and the like; nothing where the run waits for nothing. The run is a
  * row of the API, whole or of a list. */
 void run_waits_add(const json_t *run, struct text *text);
+
+/* Adds the words of an open question, a row of /approvals, as one line without control characters:
+ *   run_command: rm -rf build          what a tool needs leave for
+ *   Which port? (1 8080, 2 9090)       what a model asks a person */
+void run_question_add(const json_t *approval, struct text *text);
 
 #endif

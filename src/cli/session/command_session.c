@@ -180,20 +180,21 @@ static const struct flag export_flags[] = {
     OPTION_END,
 };
 
-/* A file gets the bytes as they are; a terminal must not be driven by what a model said. *last: the
- * byte before: a control character may start in one piece and end in the next. */
-static struct err piece_print(struct bytes piece, bool terminal, unsigned char *last) {
+/* A file gets the bytes as they are; a terminal must not be driven by what a model said. `last`:
+ * the two bytes before, since a control character may start in one piece and end in the next. */
+static struct err piece_print(struct bytes piece, bool terminal, char last[2]) {
     size_t written = 0;
     if (!terminal) {
         written = fwrite(piece.data, 1, piece.len, stdout);
     }
     for (; terminal && written < piece.len; written++) {
-        const char pair[] = {(char)*last, piece.data[written]};
-        *last = (unsigned char)pair[1];
-        bool plain = pair[1] == '\n' || pair[1] == '\t' ||
-                     (utf8_control_len((struct bytes){pair, 2}) < 2 &&
-                      utf8_control_len((struct bytes){pair + 1, 1}) == 0);
-        if (putchar(plain ? *last : '?') == EOF) {
+        const char at[] = {last[0], last[1], piece.data[written]};
+        bool plain = at[2] == '\n' || at[2] == '\t' ||
+                     (utf8_control_len((struct bytes){at, 3}) < 3 &&
+                      utf8_control_len((struct bytes){at + 1, 2}) < 2 &&
+                      utf8_control_len((struct bytes){at + 2, 1}) == 0);
+        memcpy(last, at + 1, 2);
+        if (putchar(plain ? (unsigned char)at[2] : '?') == EOF) {
             break;
         }
     }
@@ -215,11 +216,11 @@ static struct err export_run(struct invocation *invocation) {
                                                markdown ? "text/markdown" : "application/json"};
     struct err err = talk_open(&talk, invocation);
     err = err_failed(err) ? err : client_begin(talk.client, &request, &invocation->why);
-    unsigned char last = 0;
+    char last[2] = {0};
     for (struct bytes piece = {"", 1}; !err_failed(err) && piece.len > 0;) {
         err = client_read(talk.client, 30 * 1000, &piece, &invocation->why);
         if (!err_failed(err) && piece.len > 0) {
-            err = piece_print(piece, terminal, &last);
+            err = piece_print(piece, terminal, last);
         }
     }
     return err;
@@ -240,7 +241,7 @@ static const struct flag new_flags[] = {
     OPTION_TEXT("project", 0, "NAME", "Set the project [default]."),
     OPTION_TEXT("model", 'm', "NAME", "Set the model."),
     OPTION_TEXT("agent", 0, "NAME", "Set the agent."),
-    OPTION_TEXT("root", 0, "DIR", "Set the folder that it works in."),
+    OPTION_TEXT("root", 0, "DIR", "Set its working folder."),
     OPTION_TEXT("instructions", 0, "TEXT", "Set its instructions."),
     OPTION_END,
 };
@@ -272,7 +273,7 @@ const struct command command_session_rename = {
 };
 
 static const struct flag archive_flags[] = {
-    OPTION_SWITCH("undo", 0, "Take it back out of the archive."),
+    OPTION_SWITCH("undo", 0, "Restore it from the archive."),
     OPTION_END,
 };
 
@@ -316,7 +317,7 @@ const struct command command_session_clear = {
 
 static const struct flag fork_flags[] = {
     OPTION_TEXT("at", 0, "MESSAGE", "Copy up to this message [all]."),
-    OPTION_TEXT("title", 't', "TEXT", "Set the title [that of the old one]."),
+    OPTION_TEXT("title", 't', "TEXT", "Set the title [same as the original]."),
     OPTION_END,
 };
 
@@ -359,7 +360,7 @@ const struct command command_session_compact = {
             "Summarize a session for the model. The messages stay."),
     HELP(SESSIONS, "drover session compact last\n"),
     .talks = true,
-    .about = "It waits until that is done. While a turn goes on it is refused.\n",
+    .about = "Waits until the session is compacted. Refused while a turn is running.\n",
     .run = compact_run,
 };
 

@@ -53,13 +53,24 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     return body_send(talk, &sessions, wanted, "id", ret_id, why);
 }
 
-void session_warn_scripted(struct talk *talk) {
-    AUTO(json_release) json_t *settings = NULL;
+json_t *session_settings(struct talk *talk) {
+    json_t *settings = NULL;
     const struct resource resource = {.base = "/api/v1/settings"};
-    struct why ignored; /* A client that may not read settings is not stopped by that. */
-    struct err err = resource_ask(talk, &resource, &settings, &ignored);
-    if (!err_failed(err) && strcmp(talk_text(settings, "model_from"), "none") == 0) {
-        fputs("[no model is set up: a script answers; 'drover provider add' sets one up]\n",
+    struct why ignored;
+    return err_failed(resource_ask(talk, &resource, &settings, &ignored)) ? NULL : settings;
+}
+
+bool session_is_scripted(const json_t *settings) {
+    return strcmp(talk_text(settings, "model_from"), "none") == 0;
+}
+
+void session_warn_scripted(struct talk *talk) {
+    AUTO(json_release) json_t *settings = session_settings(talk);
+    if (session_is_scripted(settings)) {
+        fputs("[no provider of models is set up: a script answers. Add one with 'drover provider"
+              " add', or set OPENAI_API_KEY, ANTHROPIC_API_KEY or DEEPSEEK_API_KEY for the daemon."
+              " Ollama (127.0.0.1:11434) and llama-server (127.0.0.1:8080) are found once they"
+              " run.]\n",
               stderr);
     }
 }
@@ -71,7 +82,8 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
     AUTO(mem_release) char *content = NULL;
     size_t len = 0;
     if (!talk_target(&target, "/api/v1/sessions/", session, "/attachments")) {
-        return err_why(why, ERR_NOT_FOUND, "that is no session's id");
+        talk_unknown(why, SESSION_UNKNOWN, session);
+        return err_make(ERR_NOT_FOUND, "session: id");
     }
     struct err err = talk->world->file_read(talk->world->ctx, path, IMAGE_SIZE_MAX, &content, &len);
     if (err_failed(err)) {
@@ -84,7 +96,7 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
                                            .type = "application/octet-stream"};
     err = talk_ask(talk, &request, NULL /* parsed is enough */, &answer, why);
     if (err.code == ERR_BAD_IMAGE) {
-        why_set(why, "%s is no PNG, JPEG, GIF or WebP image", path);
+        why_set(why, "%s is not a PNG, JPEG, GIF or WebP image", path);
     }
     if (!err_failed(err)) {
         struct bytes id = bytes_of(talk_text(answer, "id"));
@@ -111,7 +123,7 @@ struct err session_say(struct talk *talk, const struct session_say *say, char **
                                       .id = say->session,
                                       .rest = "/messages",
                                       .retry_ms = say->retry_ms,
-                                      .unknown = "that is no session's id"};
+                                      .unknown = SESSION_UNKNOWN};
     return body_send(talk, &messages, message, "run", ret_run, why);
 }
 
@@ -124,7 +136,7 @@ struct err session_ends(struct talk *talk, const char *session, struct session_e
         .base = "/api/v1/streams/session:", .id = session, .retry_ms = met ? RUN_RETRY_MS : 0};
     struct err err = resource_ask(talk, &stream, &answer, why);
     if (err.code == ERR_NOT_FOUND && why->text[0] != '\0') {
-        why_set(why, "there is no session with that id; 'drover session ls' lists them");
+        why_set(why, "there is no session '%.60s'; 'drover session ls' lists them", session);
     }
     if (!err_failed(err)) {
         *ret_ends = (struct session_ends){.floor = talk_int(answer, "floor"),

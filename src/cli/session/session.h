@@ -14,7 +14,7 @@
 #include "base/json/json.h"
 #include "cli/base/api.h"
 
-#define SESSION_UNKNOWN "there is no session with that id"
+#define SESSION_UNKNOWN "there is no session '{}'"
 /* Members of the struct resource of one session. */
 #define SESSION_RESOURCE(id_) .base = "/api/v1/sessions/", .id = (id_), .unknown = SESSION_UNKNOWN
 
@@ -24,8 +24,12 @@ struct session_wish {
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);
-/* Warns on stderr where no provider is set up, so that a script answers: for commands that were
- * given no model. */
+/* The settings of the daemon, owned; NULL: they cannot be read. A client that may not read them is
+ * not stopped by that. */
+json_t *session_settings(struct talk *talk);
+/* Whether no provider is set up, so that a script answers what names no model. */
+bool session_is_scripted(const json_t *settings);
+/* Warns of that on stderr: for commands that were given no model. */
 void session_warn_scripted(struct talk *talk);
 /* Adds an image to a session; *ret_id: of the attachment. */
 MUST_CHECK struct err session_attach(struct talk *talk, const char *session, const char *path,

@@ -83,7 +83,7 @@ static const struct flag prune_flags[] = {
 static struct err prune_run(struct invocation *invocation) {
     if (!args_given(&invocation->args, "through")) {
         return err_why(&invocation->why, ERR_USAGE,
-                       "--through SEQ is needed: which event is the last to go?");
+                       "--through SEQ is needed: the last event to remove");
     }
     return action_run(invocation);
 }
@@ -194,8 +194,8 @@ const struct command command_stream_tail = {
                  "drover stream tail notes -n 10\n"),
     .flags = tail_flags,
     .talks = true,
-    .about = "After a disconnect it resumes after the last event it printed. It ends where\n"
-             "the stream does (that of a run), or by Ctrl-C.\n",
+    .about = "After a disconnect, it resumes after the last printed event. It exits at the end\n"
+             "of the stream (a run's stream has one), or after Ctrl-C.\n",
     .run = tail_run,
 };
 
@@ -364,7 +364,7 @@ const struct command command_stream_append = {
     HELP(EVENTS, "drover stream append notes --type note --data 5\n"),
     .flags = append_flags,
     .talks = true,
-    .about = "With --lines, the seq of each event is printed as it is acknowledged; a daemon that\n"
-             "dies in between loses and repeats nothing.\n",
+    .about = "With --lines, the seq of each event is printed when the event is acknowledged.\n"
+             "If the daemon crashes in between, no event is lost or repeated.\n",
     .run = append_run,
 };

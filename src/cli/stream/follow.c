@@ -167,7 +167,7 @@ static struct err page_deliver(struct follow *follow, const json_t *page) {
     struct err err = ERR_OK;
     if (!json_is_array(events) || !json_is_integer(head)) {
         return err_why(follow->why, ERR_INTERNAL,
-                       "what answers there is no drover: its page has no events");
+                       "the server at that address is not drover: it sent a page without events");
     }
     if (snapshot != NULL) { /* The first frame of a reader from below the floor, as SSE has it. */
         err = json_deliver(follow, json_int(snapshot, "floor", 0), "snapshot", snapshot);

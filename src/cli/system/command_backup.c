@@ -115,9 +115,9 @@ const struct command command_restore = {
     .operands = "[FILE]",
     .flags = restore_flags,
     .run = restore_run,
-    .about =
-        "With --rewrite-sums, and no FILE: after another program (sqlite3) has checkpointed or\n"
-        "VACUUMed drover.db, its pages lack the checksums that drover compares. Stop the daemon\n"
-        "first. SQLite checks the database, and only if that finds nothing each page gets the\n"
-        "checksum of what it holds now. A changed byte within a text would not be noticed.\n",
+    .about = "With --rewrite-sums and no FILE: pages that another program (sqlite3) wrote by a\n"
+             "checkpoint or VACUUM of drover.db lack drover's checksums. Stop the daemon\n"
+             "first. SQLite checks the database; if it finds no fault, each page gets the\n"
+             "checksum of its present content. A byte that was already damaged inside a text\n"
+             "is not detected.\n",
 };

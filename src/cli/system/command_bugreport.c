@@ -28,7 +28,7 @@
 
 static const struct flag bugreport_flags[] = {
     OPTION_TEXT("output", 'o', "FILE", "Write to FILE; - is stdout [drover-bugreport-TIME.txt]."),
-    OPTION_SWITCH("with-texts", 0, "Also messages, prompts, command lines and results."),
+    OPTION_SWITCH("with-texts", 0, "Include messages, prompts, command lines and results."),
     OPTION_END,
 };
 
@@ -59,10 +59,23 @@ struct report {
 
 /* --- Secrets ---------------------------------------------------------------------------------- */
 
-static void secret_add(struct report *report, struct bytes value) {
+static void secret_keep(struct report *report, struct bytes value) {
     if (value.len >= REDACT_SECRET_MIN && report->secret_count < SECRETS_MAX) {
         report->secrets[report->secret_count++] =
             (struct bytes){mem_copy(value.data, value.len), value.len};
+    }
+}
+
+/* Again, as JSON writes it, without its quotes: so it stands in the log and in answers. */
+static void secret_add(struct report *report, struct bytes value) {
+    AUTO(text_done) struct text json = text_up_to(FILE_READ_MAX);
+    secret_keep(report, value);
+    text_add_json(&json, value.data, value.len);
+    if (!text_failed(&json) && json.len > value.len + 2) {
+        secret_keep(report, (struct bytes){json.data + 1, json.len - 2});
+    }
+    if (json.len > 0) {
+        explicit_bzero(json.data, json.len);
     }
 }
 
@@ -240,9 +253,20 @@ static bool is_one_word(const char *text) {
     return len <= 200 && strcspn(text, " \t\r\n") == len;
 }
 
+/* The program is a word of the command line, and after it comes the PATH of the daemon. */
+static const char *program_cut(const char *text, struct text *cut) {
+    static const struct bytes begin = BYTES_INIT("There is no program '");
+    if (strncmp(text, begin.data, begin.len) != 0) {
+        return text;
+    }
+    text_addf(cut, "There is no program [%zu bytes]", strlen(text) - begin.len);
+    return "";
+}
+
 /* Some failures quote what was sent. */
 static json_t *without_quotes(const char *text) {
     AUTO(text_done) struct text cut = text_up_to(REPORT_MAX);
+    text = program_cut(text, &cut);
     while (*text != '\0') {
         const char *end = *text == '"' ? strchr(text + 1, '"') : NULL;
         if (end != NULL && end - text > QUOTE_MAX) {
@@ -280,14 +304,17 @@ static json_t *sieve_string(struct report *report, const char *name, const json_
     return json_string(said);
 }
 
-/* Headers and variables are removed whole: each of them is a string by a name of its own. */
+/* Headers and variables are removed whole: each of them is a string by a name of its own. A span
+ * of a process is named after its command line. */
 static json_t *sieve_object(struct report *report, const char *name, const json_t *value,
                             int depth) {
     const bool hidden = strcmp(name, "headers") == 0 || strcmp(name, "env") == 0;
     json_t *copy = json_object(), *member = NULL;
+    const bool process = strcmp(json_str(value, "kind", ""), "process") == 0;
     const char *key = NULL;
     json_object_foreach((json_t *)(uintptr_t)value, key, member) {
-        (void)json_object_set_new(copy, key, sieve(report, hidden ? name : key, member, depth + 1));
+        const char *as = hidden ? name : process && strcmp(key, "name") == 0 ? "label" : key;
+        (void)json_object_set_new(copy, key, sieve(report, as, member, depth + 1));
     }
     return copy;
 }
@@ -397,7 +424,7 @@ static struct err run_find(struct report *report, json_t **ret_run, struct why *
     if (args->operand_count > 0) {
         return talk_target(&target, "/api/v1/runs/", args->operands[0], "")
                    ? ask(report, target.data, ret_run, why)
-                   : err_why(why, ERR_NOT_FOUND, "'%.100s' is no id of a run", args->operands[0]);
+                   : err_why(why, ERR_NOT_FOUND, "there is no run '%.100s'", args->operands[0]);
     }
     AUTO(json_release) json_t *page = NULL;
     struct err err =
@@ -610,8 +637,8 @@ const struct command command_bugreport = {
     .flags = bugreport_flags,
     .talks = true,
     .starts_none = true,
-    .about = "The report is one text file: versions, what doctor says, settings, the end of the\n"
-             "log, and RUN with its spans and events (without RUN: the newest that failed). Texts\n"
-             "of messages and keys are left out; the file says what is in it.\n",
+    .about = "The report is one text file: versions, what doctor says, settings, the end of\n"
+             "the log, and RUN with its spans and events (without RUN: the newest that\n"
+             "failed). Texts of messages and keys are left out; the file says what is in it.\n",
     .run = bugreport_run,
 };

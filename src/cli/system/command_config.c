@@ -15,17 +15,18 @@ static const char *const keys[] = {"default_model", "instructions", "effort",   
                                    "title_model",   "window",       "notify_command"};
 
 #define CONFIG_ABOUT                                                                               \
-    "  default_model   CONNECTION/MODEL, for sessions that name none\n"                            \
-    "  instructions    for sessions that have none of their own\n"                                 \
+    "  default_model   CONNECTION/MODEL of sessions that name none\n"                              \
+    "  instructions    default instructions of sessions\n"                                         \
     "  effort          low, medium or high: how long models think\n"                               \
-    "  review_model    CONNECTION/MODEL that looks at calls under `review` [that of the turn]\n"   \
-    "  title_model     CONNECTION/MODEL that names sessions [that of the turn]; scripted/demo:\n"  \
-    "                  none, the first words are the name\n"                                       \
-    "  window          tokens that a prompt may have, whatever is known of its model\n"            \
-    "  notify_command  JSON array, the command that tells you of questions, ends and stalls;\n"    \
+    "  review_model    CONNECTION/MODEL that decides calls under `review` [the turn's]\n"          \
+    "  title_model     CONNECTION/MODEL that titles sessions [the turn's];\n"                      \
+    "                  scripted/demo: use the first words of the session instead\n"                \
+    "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
+    "  notify_command  JSON array: command that tells you of questions, ends, stalls;\n"           \
     "                  {event}, {run}, {title} and {text} are replaced in it\n"                    \
-    "These are data of the daemon, shared by all clients. The configuration file (config.json,\n"  \
-    "see 'drover serve --help') is another thing: what one daemon needs before it has any data.\n"
+    "Settings are stored by the daemon and shared by all clients. The configuration\n"             \
+    "file (config.json, see 'drover serve --help') is separate: it has what a daemon\n"            \
+    "needs to start.\n"
 
 /* Both ways of writing a name are taken, as in the configuration file and its flags. */
 static struct err key_find(const char *text, const char **ret_key, struct why *why) {
@@ -149,8 +150,8 @@ static struct err set_run(struct invocation *invocation) {
     } else if (strcmp(key, "window") == 0) {
         int64_t number = 0;
         if (!number_parse(bytes_of(value), (struct number_bounds){1, INT64_MAX}, &number)) {
-            return err_why(&invocation->why, ERR_USAGE, "window: '%.100s' is no number of tokens",
-                           value);
+            return err_why(&invocation->why, ERR_USAGE,
+                           "window: '%.100s' is not a number of tokens", value);
         }
         text_add_int(&patch, number);
     } else if (strcmp(key, "notify_command") == 0) {
@@ -182,6 +183,6 @@ const struct command command_config_set = {
                  "drover config set effort --reset\n"),
     .flags = set_flags,
     .talks = true,
-    .about = CONFIG_ABOUT "A VALUE of '-' is read from the input.\n",
+    .about = CONFIG_ABOUT "A VALUE of '-' reads standard input.\n",
     .run = set_run,
 };

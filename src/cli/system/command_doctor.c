@@ -729,8 +729,8 @@ const struct command command_doctor = {
     .flags = doctor_flags,
     .talks = true,
     .starts_none = true,
-    .about = "--deep also reads each page of the database file, free ones too, and compares all "
-             "folders\n"
-             "of the spool with their runs. It changes nothing, and may run beside the daemon.\n",
+    .about = "--deep also reads every page of the database file, including free ones, and\n"
+             "compares all folders of the spool with their runs. It changes nothing and can\n"
+             "run beside the daemon.\n",
     .run = doctor_run,
 };

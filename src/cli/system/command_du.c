@@ -1,6 +1,5 @@
 /* command_du.c: drover du: what the data directory holds. The directory is read here, so that a
  * daemon is needed only for the labels and states of runs, and for the size limit. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/quantity.h"
 #include "store/disk_usage.h"
 
 enum { TARGET_MAX = 1024, ASK_MS = 5000 };
@@ -94,29 +94,6 @@ static json_t *kinds_json(const struct disk_usage *usage) {
     return kinds;
 }
 
-/* "1.2 GB", "640 kB" */
-struct du_size {
-    char text[24];
-};
-static struct du_size du_size(int64_t bytes) {
-    static const char *const units[] = {"kB", "MB", "GB", "TB"};
-    struct du_size size;
-    int64_t tenths = (bytes * 10) >> 10;
-    size_t unit = 0;
-    while (tenths >= 10240 && unit + 1 < COUNT_OF(units)) {
-        tenths >>= 10;
-        unit++;
-    }
-    if (tenths >= 1000 || unit == 0) {
-        (void)snprintf(size.text, sizeof size.text, "%" PRId64 " %s", (tenths + 5) / 10,
-                       units[unit]); /* Fits. */
-    } else {
-        (void)snprintf(size.text, sizeof size.text, "%" PRId64 ".%" PRId64 " %s", tenths / 10,
-                       tenths % 10, units[unit]); /* Fits. */
-    }
-    return size;
-}
-
 static void runs_print(const json_t *runs) {
     if (json_array_size(runs) > 0) {
         printf("\n%-34s  %8s  %-10s  %s\n", "RUNS WITH THE MOST OUTPUT", "SIZE", "STATE", "LABEL");
@@ -124,7 +101,7 @@ static void runs_print(const json_t *runs) {
     for (size_t i = 0; i < json_array_size(runs); i++) {
         const json_t *run = json_array_get(runs, i);
         printf("%-34s  %8s  %-10s  %s\n", talk_text(run, "run"),
-               du_size(talk_int(run, "bytes")).text, json_str(run, "state", "-"),
+               quantity_about(talk_int(run, "bytes")).text, json_str(run, "state", "-"),
                json_str(run, "label", "-"));
     }
 }
@@ -136,14 +113,14 @@ static void du_print(const json_t *answer) {
         const json_t *kind = json_array_get(kinds, i);
         if (talk_int(kind, "files") > 0) {
             printf("%-16s  %8s  %s\n", talk_text(kind, "kind"),
-                   du_size(talk_int(kind, "bytes")).text, talk_text(kind, "freed_by"));
+                   quantity_about(talk_int(kind, "bytes")).text, talk_text(kind, "freed_by"));
         }
     }
-    printf("%-16s  %8s", "total", du_size(talk_int(answer, "bytes")).text);
+    printf("%-16s  %8s", "total", quantity_about(talk_int(answer, "bytes")).text);
     if (talk_int(answer, "limit") > 0) {
-        printf("  of %s (--max-bytes)", du_size(talk_int(answer, "limit")).text);
+        printf("  of %s (--max-bytes)", quantity_about(talk_int(answer, "limit")).text);
     }
-    printf("  %s free on this disk\n", du_size(talk_int(answer, "free_bytes")).text);
+    printf("  %s free on this disk\n", quantity_about(talk_int(answer, "free_bytes")).text);
     runs_print(json_object_get(answer, "runs"));
 }
 
@@ -198,9 +175,8 @@ const struct command command_du = {
     .flags = du_flags,
     .talks = true,
     .starts_none = true,
-    .about =
-        "The directory of --data is read on this machine; labels and states of runs come from\n"
-        "the daemon, where one runs. Working trees of agents lie in .drover/worktrees of their\n"
-        "project, and are not counted.\n",
+    .about = "Reads the data directory on this machine. Labels and states of runs come from\n"
+             "the daemon, if one is running. Working trees of agents (.drover/worktrees of\n"
+             "their project) are not counted.\n",
     .run = du_run,
 };

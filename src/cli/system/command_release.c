@@ -132,10 +132,9 @@ const struct command command_release = {
                  "drover release --yes\n"),
     .flags = release_flags,
     .talks = true,
-    .about =
-        "A daemon holds after 'serve --hold', when its database was restored or copied or lacks\n"
-        "commits, and after three crashes in a row within a minute of a start: it serves and "
-        "begins\n"
-        "nothing. Without --yes this asks on a terminal, and only shows elsewhere.\n",
+    .about = "A daemon that holds serves requests but starts no run. It holds after 'serve\n"
+             "--hold', after its database was restored or copied or lacks commits, and after\n"
+             "three crashes in a row within a minute of the start. Without --yes, this command\n"
+             "asks on a terminal; elsewhere it only shows what would start.\n",
     .run = release_run,
 };

@@ -307,7 +307,8 @@ const struct command command_serve = {
     .examples = "drover serve\n"
                 "drover serve --data ~/.drover --listen 127.0.0.1:7433 --max-jobs 50\n",
     .flags = serve_flags,
-    .about = "A setting is taken from the flag, else the environment, else the configuration file\n"
-             "(one JSON object; keys are the flags' names with _ for -), else the default.\n",
+    .about = "Each setting comes from the flag, else the environment variable, else the\n"
+             "configuration file, else the default. The file is one JSON object whose keys are\n"
+             "flag names, with _ for -.\n",
     .run = serve_command,
 };

@@ -384,7 +384,7 @@ static struct err install_run(struct invocation *invocation) {
 static const struct flag install_flags[] = {
     OPTION_TEXT("data", 0, "DIR", "Data directory of the service [$XDG_STATE_HOME/drover].",
                 .env = "DROVER_DATA"),
-    OPTION_TEXT("listen", 0, "ADDRESS", "HOST:PORT, for clients by TCP too [the socket alone]."),
+    OPTION_TEXT("listen", 0, "ADDRESS", "Listen on HOST:PORT, too [socket only]."),
     OPTION_SWITCH("print", 0, "Print the unit instead of installing it."),
     OPTION_END,
 };
@@ -396,9 +396,9 @@ const struct command command_service_install = {
     .section = SECTION_DAEMON,
     .examples = "drover service install\n",
     .flags = install_flags,
-    .about = "A daemon that serves the directory already is ended in order, and the service takes"
-             " its place;\njobs go on. Run it again to change the program, the directory or the"
-             " address.\n",
+    .about = "If a daemon already serves the directory, it ends in order and the service takes\n"
+             "over; jobs continue. Run this command again to change the program, the directory\n"
+             "or the address.\n",
     .run = install_run,
 };
 

@@ -86,13 +86,25 @@ const struct command command_shutdown = {
     .flags = shutdown_flags,
     .talks = true,
     .starts_none = true,
-    .about = "Answers in flight are finished first. Commands go on without a daemon; turns and\n"
-             "workflows resume when the next one starts. A daemon of a service manager may be\n"
-             "started again by it: stop the service instead.\n",
+    .about = "Requests in progress are finished first. Jobs continue without a daemon; turns\n"
+             "and workflows resume when the next daemon starts. A service manager may restart\n"
+             "its daemon: stop the service instead.\n",
     .run = shutdown_run,
 };
 
 /* --- Restart ---------------------------------------------------------------------------------- */
+
+/* A daemon that no command started: systemd restarts that of the user unit, a person any other. */
+static struct err served_restart(struct talk *talk, const json_t *daemon, struct why *why) {
+    bool is_unit = false;
+    struct err err = talk_restart_unit(talk, &is_unit, why);
+    return is_unit ? err
+                   : err_why(why, ERR_CONFLICT,
+                             "the daemon (pid %lld) was started by 'drover serve', which is"
+                             " started again where it was, for example with 'systemctl restart"
+                             " drover'",
+                             (long long)talk_int(daemon, "pid"));
+}
 
 static struct err daemon_restart(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
@@ -101,14 +113,12 @@ static struct err daemon_restart(struct invocation *invocation) {
     int pid = 0;
     struct err err = daemon_get(&talk, invocation, &before);
     const bool none = err.code == ERR_UNREACHABLE && talk.options.url == NULL;
-    if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {
-        return err_why(why, ERR_CONFLICT,
-                       "the daemon (pid %lld) was started by 'drover serve', which is started again"
-                       " where it was, for example with 'systemctl restart drover'",
-                       (long long)talk_int(before, "pid"));
-    }
-    err = none ? ERR_OK : err;
-    if (!err_failed(err) && !none) {
+    if (none) {
+        err = ERR_OK;
+    } else if (!err_failed(err) && !json_is_string(json_object_get(before, "on_demand"))) {
+        err = served_restart(&talk, before, why);
+        client_hang_up(talk.client);
+    } else if (!err_failed(err)) {
         err = local_daemon_end(&talk, &pid, why);
     }
     err = err_failed(err) ? err : talk_start(&talk, why);
@@ -130,7 +140,7 @@ static void run_print(const json_t *run) {
 static struct err restart_run(struct invocation *invocation) {
     static const struct action agent = {
         "POST /api/v1/runs/{}/restart",
-        .unknown = "'{}' is no id of a run: 'drover ps' lists those that live", .print = run_print};
+        .unknown = "there is no run '{}'; 'drover ps' lists those that live", .print = run_print};
     return invocation->args.operand_count > 0 ? action_do(invocation, &agent)
                                               : daemon_restart(invocation);
 }
@@ -139,13 +149,13 @@ const struct command command_restart = {
     COMMAND(NULL, "restart", "[AGENT]", "Restart the daemon, or an agent of a workflow."),
     HELP(DAEMON, "drover restart\n"),
     .talks = true,
-    .about =
-        "Without AGENT, the daemon of the data directory ends and this program starts it, as\n"
-        "after an upgrade. Nothing is lost: commands go on meanwhile, the rest resumes. One\n"
-        "that was started by 'drover serve' is restarted where that was.\n"
-        "\n"
-        "An AGENT that has not ended begins again; what it did so far is thrown away. 'drover\n"
-        "show RUN' tells the agents of a run. One that has ended is run again by 'drover run\n"
-        "--resume RUN --rerun AGENT'.\n",
+    .about = "Without AGENT, stop the daemon of the data directory and start this program in\n"
+             "its place, for example after an upgrade. Nothing is lost: jobs continue,\n"
+             "everything else resumes. A daemon that was started by 'drover serve' must be\n"
+             "restarted where it was started.\n"
+             "\n"
+             "With AGENT, an unfinished agent starts again from the beginning; its work so far\n"
+             "is discarded. 'drover show RUN' lists the agents of a workflow. To run a\n"
+             "finished agent again, use 'drover run --resume RUN --rerun AGENT'.\n",
     .run = restart_run,
 };

@@ -4,12 +4,24 @@
 
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
+#include "cli/base/quantity.h"
+#include "cli/run/tree.h"
 #include "cli/run/view.h"
+#include "cli/terminal/live_screen.h"
 
-enum { RUNS_SHOWN = 10, LINE_MAX_BYTES = 8 << 10 };
+enum { RUNS_LINES = 14, LINE_MAX_BYTES = 8 << 10 };
 
 /* Answers of the daemon. Lists are read whole. */
-enum { PART_DAEMON, PART_PROVIDERS, PART_RUNS, PART_APPROVALS, PART_STALLED, PART_USAGE, PARTS };
+enum {
+    PART_DAEMON,
+    PART_PROVIDERS,
+    PART_RUNS,
+    PART_APPROVALS,
+    PART_STALLED,
+    PART_USAGE,
+    PART_HEALTH, /* Absent where the daemon is not ready. */
+    PARTS
+};
 static const struct {
     const char *name, *path;
     bool list;
@@ -20,6 +32,7 @@ static const struct {
     [PART_APPROVALS] = {"approvals", "/api/v1/approvals", .list = true},
     [PART_STALLED] = {"stalled", "/api/v1/inbox?state=stalled", .list = true},
     [PART_USAGE] = {"usage_today", "/api/v1/usage?by=day&days=1", .list = false},
+    [PART_HEALTH] = {"health", "/readyz", .list = false},
 };
 
 /* --- Lines ------------------------------------------------------------------------------------ */
@@ -32,32 +45,27 @@ static void daemon_print(const struct invocation *invocation, const json_t *daem
            run_span(up_ms > 0 ? up_ms : 0).text, by[0] != '\0' ? by : "drover serve");
 }
 
-/* Keys of the environment are those of the process that started the daemon. */
-static void provider_print(const json_t *provider, const char *on_demand) {
-    const char *origin = talk_text(provider, "origin");
-    const bool found = strcmp(origin, "set") != 0 && origin[0] != '\0';
+static void provider_print(const json_t *provider) {
+    const char *from = talk_text(provider, "key_from");
     printf("%s", talk_text(provider, "name"));
-    if (strcmp(origin, "built in") == 0) {
+    if (strcmp(talk_text(provider, "origin"), "built in") == 0) {
         return;
     }
-    if (!json_is_true(json_object_get(provider, "key_set"))) {
+    if (from[0] == '\0') {
         printf(" (no key)");
-    } else if (found && on_demand[0] != '\0') {
-        printf(" (%s of the environment of %s)", origin, on_demand);
-    } else if (found) {
-        printf(" (%s of the daemon's environment)", origin);
+    } else if (strncmp(from, "key ", 4) == 0) {
+        printf(" (%s)", from);
     } else {
-        printf(" (key set)");
+        printf(" (key from the %s)", from);
     }
 }
 
-static void providers_print(const json_t *providers, const json_t *daemon) {
-    const char *on_demand = talk_text(daemon, "on_demand");
+static void providers_print(const json_t *providers) {
     const size_t count = json_array_size(providers);
     printf("models    %s", count == 0 ? "no provider; 'drover provider add' adds one" : "");
     for (size_t i = 0; i < count; i++) {
         fputs(i > 0 ? "\n          " : "", stdout);
-        provider_print(json_array_get(providers, i), on_demand);
+        provider_print(json_array_get(providers, i));
     }
     putchar('\n');
 }
@@ -91,22 +99,42 @@ static void usage_print(const json_t *usage) {
     putchar('\n');
 }
 
-static void runs_print(const struct invocation *invocation, const json_t *runs) {
-    const size_t count = json_array_size(runs);
-    AUTO(text_done) struct text text = text_up_to(1 << 20);
-    struct run_view view = run_view_fitted(invocation);
+/* Only where the directory or its disk fills up. */
+static void disk_print(const json_t *disk) {
+    const char *level = talk_text(disk, "level");
+    const int64_t limit = talk_int(disk, "limit");
+    if (level[0] == '\0' || strcmp(level, "ok") == 0) {
+        return;
+    }
+    printf("disk      %s: %s%s%s, %s free on this disk; 'drover du' shows what takes it\n", level,
+           quantity_about(talk_int(disk, "bytes")).text, limit > 0 ? " of " : "",
+           limit > 0 ? quantity_about(limit).text : "",
+           quantity_about(talk_int(disk, "free_bytes")).text);
+}
+
+/* Turns of agents are lines of these. */
+static size_t runs_count(const json_t *runs) {
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        const json_t *run = json_array_get(runs, i);
+        count += strcmp(talk_text(run, "kind"), "turn") != 0 || talk_text(run, "parent")[0] == '\0';
+    }
+    return count;
+}
+
+static void runs_print(const struct invocation *invocation, json_t *const answers[PARTS]) {
+    const size_t count = runs_count(answers[PART_RUNS]);
+    AUTO(text_done) struct text text = text_up_to(LIVE_SCREEN_MAX);
+    struct run_tree tree = run_tree_of(invocation);
     if (count == 0) {
         puts("runs      none");
         return;
     }
     printf("runs      %zu\n", count);
-    run_view_head(&view, &text);
-    for (size_t i = 0; i < count && i < RUNS_SHOWN; i++) {
-        run_view_row(&view, json_array_get(runs, i), &text);
-    }
-    if (count > RUNS_SHOWN) {
-        text_addf(&text, "and %zu more: 'drover ps' lists all\n", count - RUNS_SHOWN);
-    }
+    tree.runs = answers[PART_RUNS];
+    tree.questions = answers[PART_APPROVALS];
+    tree.rows = RUNS_LINES;
+    run_tree_draw(&tree, &text);
     fputs(text_bytes(&text).data, stdout);
 }
 
@@ -119,10 +147,11 @@ static void status_print(const struct invocation *invocation, const struct talk 
     if (json_is_true(json_object_get(daemon, "held"))) {
         puts("hold      nothing starts before 'drover release', which first shows what would");
     }
-    providers_print(answers[PART_PROVIDERS], daemon);
+    providers_print(answers[PART_PROVIDERS]);
     waiting_print(answers[PART_APPROVALS], answers[PART_STALLED]);
     usage_print(answers[PART_USAGE]);
-    runs_print(invocation, answers[PART_RUNS]);
+    disk_print(json_object_get(answers[PART_HEALTH], "disk"));
+    runs_print(invocation, answers);
 }
 
 /* --- The command ------------------------------------------------------------------------------ */
@@ -151,7 +180,7 @@ static void answers_release(json_t *(*answers)[PARTS]) {
 
 static void json_all_print(json_t *const answers[PARTS]) {
     AUTO(json_release) json_t *all = json_object();
-    for (size_t i = 0; i < PARTS; i++) {
+    for (size_t i = 0; i < PART_HEALTH; i++) {                 /* A program asks /readyz itself. */
         (void)json_object_set(all, parts[i].name, answers[i]); /* Missing at worst. */
     }
     talk_print(all);
@@ -161,9 +190,14 @@ static struct err status_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(answers_release) json_t *answers[PARTS] = {NULL};
     struct err err = talk_open(&talk, invocation);
-    for (size_t i = 0; i < PARTS && !err_failed(err); i++) {
+    for (size_t i = 0; i < PART_HEALTH && !err_failed(err); i++) {
         err = parts[i].list ? action_rows(&talk, parts[i].path, &answers[i], &invocation->why)
                             : talk_get(&talk, parts[i].path, &answers[i], &invocation->why);
+    }
+    if (!err_failed(err)) { /* A daemon that is not ready has told the rest. */
+        struct err ready =
+            talk_get(&talk, parts[PART_HEALTH].path, &answers[PART_HEALTH], &invocation->why);
+        (void)ready; /* Without an answer, the line about the disk is left out. */
     }
     if (err.code == ERR_UNREACHABLE && talk.options.url == NULL) {
         return none_print(invocation, &talk);
@@ -183,7 +217,8 @@ const struct command command_status = {
     COMMAND(NULL, "status", NULL, "Show the daemon, what runs, and what waits for you."),
     HELP(DAEMON, "drover status\n"),
     .talks = true,
+    .asks_models = true,
     .starts_none = true,
-    .about = "Exit code: 0 when a daemon is there, 9 when there is none. None is started.\n",
+    .about = "Exit code: 0 if a daemon is running, 9 if not. This command starts none.\n",
     .run = status_run,
 };

@@ -28,7 +28,7 @@ struct err listen_parse(const char *text, struct listen_address *ret_address, st
     struct listen_address address = {0};
     if (strncmp(text, "unix:", 5) == 0) {
         if (text[5] == '\0') {
-            return err_why(why, ERR_USAGE, "listen: 'unix:' needs a path behind it");
+            return err_why(why, ERR_USAGE, "listen: 'unix:' needs a path after it");
         }
         *ret_address =
             (struct listen_address){.unix_socket = true, .path = text + 5, .loopback = true};

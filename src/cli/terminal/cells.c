@@ -3,6 +3,8 @@
 
 #include <limits.h>
 
+#include "base/utf8.h"
+
 struct range {
     uint32_t first, last;
 };
@@ -103,6 +105,27 @@ int cells_add(struct text *text, struct bytes from, int cells) {
     text_add(text, from.data, measure(from, cells - 1, &taken));
     text_add_str(text, "…");
     return taken + 1;
+}
+
+struct bytes cells_line_take(struct bytes *io_rest, int cells) {
+    size_t len = 0, blank = 0;
+    while (len < io_rest->len) {
+        size_t next = len + 1;
+        while (next < io_rest->len && utf8_cut(*io_rest, next) <= len) {
+            next++;
+        }
+        if (len > 0 && cells_of((struct bytes){io_rest->data, next}) > cells) {
+            break;
+        }
+        blank = io_rest->data[len] == ' ' ? len : blank;
+        len = next;
+    }
+    len = len < io_rest->len && blank > 0 ? blank : len;
+    struct bytes line = {io_rest->data, len};
+    io_rest->data += len;
+    io_rest->len -= len;
+    *io_rest = bytes_trim(*io_rest, " ");
+    return line;
 }
 
 void cells_wrap(struct bytes line, int columns, struct text *out) {

@@ -14,6 +14,9 @@
 int cells_of(struct bytes text);
 /* Adds the text, cut with "…" where it takes more than `cells`; says how many it took. */
 int cells_add(struct text *text, struct bytes from, int cells);
+/* Takes the first line off *io_rest: the longest beginning that takes at most `cells`, up to a
+ * blank where there is one; at least a character. */
+struct bytes cells_line_take(struct bytes *io_rest, int cells);
 /* Length of the character, or of the colour, that begins at `at`, and the cells that it takes. */
 size_t cells_step(struct bytes text, size_t at, int *ret_cells);
 /* Adds the line with a line break wherever the next character would pass the last column. */

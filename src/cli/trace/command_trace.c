@@ -144,7 +144,8 @@ static struct err trace_run(struct invocation *invocation) {
     char rest[48];
     (void)snprintf(rest, sizeof rest, turn > 0 ? "/spans?turn=%" PRId64 : "/spans", turn);
     if (!talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, rest)) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "that is no run's id, and no session's");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
+                       id);
     }
     struct trace trace = {.invocation = invocation,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
@@ -167,8 +168,8 @@ const struct command command_trace = {
     HELP(RUNS, "drover trace last\n"),
     .flags = trace_flags,
     .talks = true,
-    .about = "STEP is the attempt and the step in it, of a session after the turn's number. "
-             "TOKENS are fresh input, + input from or into a\n"
-             "cache (c), / output. What nobody knows is '-'; what was estimated has a '~'.\n",
+    .about = "STEP is the attempt and the step in it; of a session, the number of the turn\n"
+             "comes first. TOKENS are fresh input, + input read from or written to a cache\n"
+             "(c), / output. '-' is unknown, '~' an estimate.\n",
     .run = trace_run,
 };

@@ -78,7 +78,8 @@ const struct command command_usage = {
                   "drover usage last\n"),
     .flags = usage_flags,
     .talks = true,
-    .about = "READ counts what models were given, CACHE how much of it a provider had cached.\n"
-             "A cost that is not known is no zero: \"unknown\", or \"+?\" where a part is.\n",
+    .about = "READ is the number of tokens that models read, CACHE how many of these the\n"
+             "provider had cached. An unknown cost is shown as \"unknown\"; \"+?\" means that a\n"
+             "part is unknown.\n",
     .run = usage_run,
 };

@@ -69,6 +69,9 @@ static struct err words_read(struct asking *asking) {
         return err_why(&asking->invocation->why, ERR_USAGE,
                        "nothing was asked; give the question in quotes, or pour it in");
     }
+    if (!utf8_valid(question->data, question->len)) {
+        return err_why(&asking->invocation->why, ERR_USAGE, "the question is not valid UTF-8 text");
+    }
     return ERR_OK;
 }
 
@@ -168,6 +171,7 @@ const struct command command_ask = {
                  "drover ask --session last \"And its tests?\"\n"),
     .flags = ask_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"

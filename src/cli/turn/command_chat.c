@@ -15,6 +15,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
@@ -27,7 +28,7 @@ enum { NOTE_MAX = 64 << 10 };
 static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
-    OPTION_SWITCH("continue", 'c', "Continue the session of this folder that changed last."),
+    OPTION_SWITCH("continue", 'c', "Continue the session of this project that changed last."),
     OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current one]."),
     OPTION_SWITCH("no-root", 0, "Give it no tools for files."),
     OPTION_END,
@@ -179,9 +180,9 @@ static struct err lines_join(struct chat *chat) {
 
 /* --- The session ------------------------------------------------------------------------------ */
 
-/* Looks for the newest session that is no subagent's and works in `root`. */
+/* Looks for the newest session that is no subagent's and works in the folder or its project. */
 struct newest {
-    const char *root;
+    const char *folder, *project;
     char *session; /* Owned; NULL: not found yet. */
     bool found;
 };
@@ -189,7 +190,8 @@ struct newest {
 static void newest_take(void *ctx, const json_t *row) {
     struct newest *newest = ctx;
     struct bytes id = bytes_of(talk_text(row, "id"));
-    bool fits = strcmp(talk_text(row, "root"), newest->root) == 0;
+    const char *root = talk_text(row, "root");
+    bool fits = strcmp(root, newest->folder) == 0 || strcmp(root, newest->project) == 0;
     if (!newest->found && fits && talk_text(row, "parent")[0] == '\0') {
         newest->session = mem_copy(id.data, id.len);
         newest->found = true;
@@ -198,11 +200,15 @@ static void newest_take(void *ctx, const json_t *row) {
 
 static struct err session_newest(struct chat *chat, const char *folder) {
     struct why *why = &chat->invocation->why;
-    char root[PATH_MAX];
+    char root[PATH_MAX], project[PATH_MAX];
     if (realpath(folder, root) == NULL) {
         return err_why(why, ERR_USAGE, "root: there is no folder %s", folder);
     }
-    struct newest newest = {.root = root};
+    struct err found = project_find(chat->invocation, root, project);
+    if (err_failed(found)) {
+        return found;
+    }
+    struct newest newest = {.folder = root, .project = project};
     const struct talk_rows rows = {
         .path = "/api/v1/sessions", .enough = &newest.found, .each = newest_take, .ctx = &newest};
     struct err err = talk_rows(&chat->talk, &rows, why);
@@ -215,7 +221,7 @@ static struct err session_newest(struct chat *chat, const char *folder) {
                ? ERR_OK
                : err_why(why, ERR_NOT_FOUND,
                          "no session works in %s; 'drover chat' without --continue starts one",
-                         root);
+                         project);
 }
 
 /* Makes the session, or finds the one that was named. */
@@ -274,6 +280,21 @@ static void header_line(const char *name, const char *value) {
     }
 }
 
+/* A session that names no model has its messages answered by the daemon's. */
+static void model_print(struct chat *chat, const char *named) {
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text words = text_up_to(NOTE_MAX);
+    if (named[0] == '\0') {
+        settings = session_settings(&chat->talk);
+        named = talk_text(settings, "model");
+    }
+    text_add_str(&words, named);
+    if (session_is_scripted(settings)) {
+        text_add_str(&words, " (a script; no model is set up)");
+    }
+    header_line("model", text_bytes(&words).data);
+}
+
 static struct err header_print(struct chat *chat) {
     AUTO(json_release) json_t *row = NULL;
     struct err err = chat_ask(chat, "GET", "", NULL, &row);
@@ -285,7 +306,7 @@ static struct err header_print(struct chat *chat) {
         talk_print(first);
         return ERR_OK;
     }
-    header_line("model", chat->model != NULL ? chat->model : talk_text(row, "model"));
+    model_print(chat, talk_text(row, "model"));
     header_line("folder", talk_text(row, "root"));
     fputs("permissions  ", stdout);
     permissions_print(row);
@@ -324,6 +345,7 @@ const struct command command_chat = {
                  "drover chat --continue\n"),
     .flags = chat_flags,
     .talks = true,
+    .asks_models = true,
     .about =
         "Answers, follow-ups and questions appear above the line that you type. Enter sends it;\n"
         "while an answer runs the message is queued. \\ and Enter continues the line. A question\n"

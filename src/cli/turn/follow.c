@@ -298,8 +298,11 @@ static struct err question_settle(struct watching *watching) {
 
 static struct err stored_get(const struct watching *watching, const char *base, const char *id,
                              const char *rest, json_t **ret_json) {
-    const struct resource resource = {
-        .base = base, .id = id, .rest = rest, .retry_ms = RUN_RETRY_MS, .unknown = "that is no id"};
+    const struct resource resource = {.base = base,
+                                      .id = id,
+                                      .rest = rest,
+                                      .retry_ms = RUN_RETRY_MS,
+                                      .unknown = "there is nothing with the id '{}'"};
     return resource_ask(watching->watch->talk, &resource, ret_json,
                         &watching->watch->invocation->why);
 }

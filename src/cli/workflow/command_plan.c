@@ -69,7 +69,7 @@ static void agents_print(const json_t *plan) {
     bool asked = strcmp(talk_text(model, "from"), "asked") == 0;
     text_addf(&words, "%s%s", talk_text(model, "name"), asked ? "" : " (the daemon's default)");
     if (!is_true(model, "connected")) {
-        text_addf(&words, "; there is no connection '%s'", talk_text(model, "connection"));
+        text_addf(&words, "; there is no provider '%s'", talk_text(model, "connection"));
     }
     line_print("model", text_bytes(&words).data);
 
@@ -234,15 +234,14 @@ const struct command command_workflow_plan = {
     HELP(WORKFLOWS, "drover workflow plan deep-research \"Why is the sky blue?\"\n"),
     .flags = workflow_request_flags,
     .talks = true,
-    .about =
-        "Flags are those of 'drover run'. Shown is what holds for every run: where the script was\n"
-        "found, whether the args fit, who its agents are, limits and budget. Then the script is\n"
-        "played once, in a process as a run's: each agent is answered at once with a text, or a\n"
-        "value that fits its schema with lists of two. So its shape is seen, the number of "
-        "agents,\n"
-        "and what they cost at most if each asks once; with other answers it may ask for others.\n"
-        "Nothing is stored, nobody is asked.\n"
-        "\n"
-        "Exit code: 0; 2 when the script is none, or the args or what is resumed do not fit.\n",
+    .about = "Flags are those of 'drover run'. The plan shows the path of the script, whether\n"
+             "the args are valid, the agents, limits and budget. The script is then run once,\n"
+             "in a process like that of a run, with a stand-in for each agent: it answers at\n"
+             "once with a text, or with a value that matches its schema (lists have two\n"
+             "items). This shows the shape of the run, the number of agents, and their maximum\n"
+             "cost if each makes one call; with other answers the script may start other\n"
+             "agents. Nothing is stored and no model is called.\n"
+             "\n"
+             "Exit code: 0; 2 if the script, the args or the resumed run are not valid.\n",
     .run = plan_run,
 };

@@ -27,7 +27,8 @@ static struct err run_run(struct invocation *invocation) {
     }
     bool named = starting.word != NULL && starting.script == NULL;
     if (named && !talk_target(&target, "/api/v1/workflows/", starting.word, "/runs")) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow by that name");
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no workflow '%.60s'",
+                       starting.word);
     }
     const struct client_request request = {.method = "POST",
                                            .target = named ? target.data : "/api/v1/workflows",
@@ -56,7 +57,7 @@ static struct err run_run(struct invocation *invocation) {
         /* {"id": "run_…"}: as `job run` has it, and scripts read exactly this. */
         printf(invocation->json ? "{\"id\": \"%s\"}\n" : "%s\n", watch.run);
         if (!invocation->json && isatty(STDERR_FILENO) == 1) {
-            fprintf(stderr, "'drover attach %s' looks on, 'drover show %s' tells how it is.\n",
+            fprintf(stderr, "'drover attach %s' follows it, 'drover show %s' shows its state.\n",
                     watch.run, watch.run);
         }
         return ERR_OK;
@@ -71,33 +72,36 @@ const struct command command_run = {
                     "drover run --resume last\n"),
     .flags = workflow_request_flags,
     .talks = true,
-    .about =
-        "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a path.\n"
-        "Anything else is the name of a workflow: see 'drover workflow ls'. Without one, --resume\n"
-        "runs the script of RUN again. The project is the nearest folder upward with .git,\n"
-        ".drover, .claude or .boocode; of your home only .git counts.\n"
-        "\n"
-        "TEXT is the one required argument of the workflow, as in\n"
-        "  drover run deep-research \"How do heat pumps work?\"\n"
-        "A workflow with several takes --arg NAME=VALUE for each.\n"
-        "\n"
-        "On a terminal, the phases and agents are drawn as they change, with what each waits for.\n"
-        "If an agent asks for something, answer in place: y, n REASON, or the number or text of\n"
-        "an answer, then Enter. In a pipe, each event is a line on stderr, and stdout has the\n"
-        "result alone. With --json each event is a line on stdout; the last one has \"event\":\n"
-        "\"workflow_finished\", \"run\", \"state\", \"result\", \"error\" and \"agents\";\n"
-        "\"approval_requested\" says that an agent waits for you, and in \"answer\" how to "
-        "answer.\n"
-        "Ctrl-C detaches, and the run goes on; 'drover attach RUN' comes back.\n"
-        "\n"
-        "Exit code: 0 only when it succeeded, or after Ctrl-C; 1 when it failed, or an agent did\n"
-        "(degraded); 124 when its time was over; 125 when it was stopped.\n",
+    .asks_models = true,
+    .about = "An argument with a slash, or that names an existing .js, .mjs or .cjs file, is a\n"
+             "path. Anything else is a workflow name: see 'drover workflow ls'. Without an\n"
+             "argument, --resume runs the script of RUN again. The project is the nearest\n"
+             "folder with .git, .drover, .claude or .boocode, from the current one upward; in\n"
+             "your home folder only .git counts.\n"
+             "\n"
+             "TEXT is the one required argument of the workflow, as in\n"
+             "  drover run deep-research \"How do heat pumps work?\"\n"
+             "For a workflow with several, give --arg NAME=VALUE for each.\n"
+             "\n"
+             "On a terminal, phases and agents are drawn as they change, with the reason why\n"
+             "an agent waits. If an agent asks a question, answer in place: y, n REASON, or\n"
+             "the number or text of an option, then Enter. In a pipe, each event is a line on\n"
+             "stderr, and stdout has only the result. Ctrl-C detaches, and the run continues;\n"
+             "'drover attach RUN' attaches again.\n"
+             "\n"
+             "With --json, each event is a line on stdout; the last one has \"event\":\n"
+             "\"workflow_finished\", \"run\", \"state\", \"result\", \"error\" and \"agents\".\n"
+             "\"approval_requested\" means that an agent waits for you; \"answer\" has the\n"
+             "command.\n"
+             "\n"
+             "Exit code: 0 if the run succeeded, or after Ctrl-C; 1 if it or one of its agents\n"
+             "failed (degraded); 124 after its timeout; 125 if it was stopped.\n",
     .run = run_run,
 };
 
 /* --- A run that goes on ----------------------------------------------------------------------- */
 
-static const char no_run[] = "'{}' is no id of a run: 'drover ps' lists those that live";
+static const char no_run[] = "there is no run '{}'; 'drover ps' lists those that live";
 
 /* The answer to each of these requests is the run as it is now. */
 static void run_print(const json_t *run) {
@@ -108,14 +112,14 @@ const struct command command_pause = {
     COMMAND(NULL, "pause", "WORKFLOW",
             "Pause a workflow. Agents that run go on, and no other starts."),
     HELP(WORKFLOWS, "drover pause last\n"),
-    .about = "It stays paused, also when the daemon is started again, until 'drover resume'. Its\n"
-             "timeouts go on counting.\n",
+    .about = "The workflow stays paused until 'drover resume', even if the daemon restarts.\n"
+             "Its timeouts keep running.\n",
     ACTION("POST /api/v1/runs/{}/pause", .unknown = no_run, .print = run_print),
 };
 
 const struct command command_resume = {
     COMMAND(NULL, "resume", "WORKFLOW", "Resume a paused workflow."),
     HELP(WORKFLOWS, "drover resume last\n"),
-    .about = "One that has ended is run again by 'drover run --resume RUN'.\n",
+    .about = "To run a finished workflow again, use 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),
 };

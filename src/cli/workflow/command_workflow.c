@@ -15,6 +15,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/base/resource.h"
 #include "cli/base/table.h"
 #include "cli/terminal/paint.h"
@@ -42,7 +43,7 @@ static struct err catalog_ask(struct invocation *invocation, const char *name,
     char here[LIMIT_PATH_MAX] = "";
     if ((given == NULL || given[0] != '/') && getcwd(here, sizeof here) == NULL) {
         return err_why(&invocation->why, ERR_USAGE,
-                       "this folder has no path; name one with --root");
+                       "the current folder has no path; name one with --root");
     }
     text_addf(&root, "%s%s%s", here, here[0] != '\0' && given != NULL ? "/" : "",
               given == NULL ? "" : given);
@@ -118,13 +119,14 @@ static struct err ls_run(struct invocation *invocation) {
 }
 
 const struct command command_workflow_ls = {
-    COMMAND("workflow", "ls", NULL, "List workflows: of the project, your own, and built in."),
+    COMMAND("workflow", "ls", NULL, "List workflows: the project's, your own and built-in ones."),
     HELP(WORKFLOWS, "drover workflow ls\n"),
     .flags = root_flags,
     .talks = true,
-    .about = "Searched are .drover/workflows, .claude/workflows and .boocode/workflows: of the\n"
-             "project's folder and those above it in its repository, then of your home. The first\n"
-             "of a name counts; the others are shown as shadowed, broken ones with their fault.\n",
+    .about = "Workflows are read from .drover/workflows, .claude/workflows and\n"
+             ".boocode/workflows: of the project folder and its parents in the repository,\n"
+             "then of your home folder. The first workflow of a name is used; later ones are\n"
+             "marked as shadowed, broken ones with their error.\n",
     .run = ls_run,
 };
 
@@ -298,7 +300,7 @@ static struct err name_read(struct invocation *invocation, const char *name,
                             struct catalog_script *ret_script) {
     const struct config_env *env = &invocation->env;
     char root[PATH_MAX];
-    struct err err = workflow_project_find(invocation, root);
+    struct err err = project_find(invocation, ".", root);
     const struct catalog_search search = {.root = root,
                                           .home = env->get(env->ctx, "HOME"),
                                           .config_dir = env->get(env->ctx, "CLAUDE_CONFIG_DIR")};
@@ -377,13 +379,13 @@ static struct err check_run(struct invocation *invocation) {
 const struct command command_workflow_check = {
     COMMAND("workflow", "check", "FILE|NAME…", "Check workflow scripts without running them."),
     HELP(WORKFLOWS, "drover workflow check .drover/workflows/mine.js\n"),
-    .about =
-        "An argument with a slash, or that names an existing file, is a path. Anything else is\n"
-        "the name of a workflow, as for 'drover run'.\n"
-        "\n"
-        "Checks syntax, meta, forbidden statements, options of agent(), and names that nothing\n"
-        "defines. Exits with 2 if there is an error; a warning is a line that may throw in a run.\n"
-        "The JavaScript engine is asked through the daemon; without one, the output says so.\n",
+    .about = "An argument with a slash, or that names an existing file, is a path. Anything\n"
+             "else is the name of a workflow, as for 'drover run'.\n"
+             "\n"
+             "Checks syntax, meta, forbidden statements, options of agent(), and undefined\n"
+             "names. Exits with 2 on an error; a warning is a line that may throw in a run.\n"
+             "The daemon's JavaScript engine checks, too; without a daemon, the output says\n"
+             "so.\n",
     .talks = true,
     .run = check_run,
 };
@@ -457,7 +459,7 @@ static struct err new_run(struct invocation *invocation) {
     if (len == 0 || len > 64 || strspn(name, letters) != len) {
         return err_why(&invocation->why, ERR_USAGE, "NAME: 1 to 64 of A-Z, a-z, 0-9, '_', '-'");
     }
-    struct err err = workflow_project_find(invocation, root);
+    struct err err = project_find(invocation, ".", root);
     if (err_failed(err)) {
         return err;
     }
@@ -500,7 +502,8 @@ static struct err new_run(struct invocation *invocation) {
 const struct command command_workflow_new = {
     COMMAND("workflow", "new", "NAME", "Create .drover/workflows/NAME.js from an example."),
     HELP(WORKFLOWS, "drover workflow new mine\n"),
-    .about = "It goes into the project: the nearest folder upward with .git, .drover, .claude or\n"
-             ".boocode (of your home only .git counts), else the current one.\n",
+    .about = "Creates the file in the project: the nearest folder with .git, .drover, .claude\n"
+             "or .boocode, from the current one upward (in your home folder only .git counts),\n"
+             "else the current folder.\n",
     .run = new_run,
 };

@@ -150,35 +150,13 @@ static void line_add(struct drawing *drawing, enum colour colour, const char *wo
 
 /* --- Below the agents ------------------------------------------------------------------------- */
 
-/* The longest beginning that takes at most `cells`, rather up to a blank; at least a character. */
-static struct bytes line_take(struct bytes *rest, int cells) {
-    size_t len = 0, blank = 0;
-    while (len < rest->len) {
-        size_t next = len + 1;
-        while (next < rest->len && utf8_cut(*rest, next) <= len) {
-            next++;
-        }
-        if (len > 0 && cells_of((struct bytes){rest->data, next}) > cells) {
-            break;
-        }
-        blank = rest->data[len] == ' ' ? len : blank;
-        len = next;
-    }
-    len = len < rest->len && blank > 0 ? blank : len;
-    struct bytes line = {rest->data, len};
-    rest->data += len;
-    rest->len -= len;
-    *rest = bytes_trim(*rest, " ");
-    return line;
-}
-
 /* Adds at most `lines_max` lines of the screen; the last one is cut. */
 static void wrapped_add(struct drawing *drawing, const char *words, size_t lines_max) {
     struct bytes rest = bytes_of(words);
     for (size_t i = 0; i < lines_max && rest.len > 0; i++) {
         struct bytes line = rest;
         if (i + 1 < lines_max) {
-            line = line_take(&rest, drawing->columns - (i > 0 ? 2 : 0));
+            line = cells_line_take(&rest, drawing->columns - (i > 0 ? 2 : 0));
         } else {
             rest.len = 0;
         }

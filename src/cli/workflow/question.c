@@ -1,4 +1,4 @@
-/* question.c: from an approval's row to words, from a typed line to the answer's body. */
+/* question.c: from a typed line to the answer's body. */
 #include "cli/workflow/question.h"
 
 #include <string.h>
@@ -7,45 +7,8 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
-#include "cli/terminal/plain.h"
 
-enum { LINE_MAX_BYTES = 2000, ARGUMENTS_MAX = 4000 };
-
-/* --- Words ------------------------------------------------------------------------------------ */
-
-static void options_add(const json_t *options, struct text *text) {
-    const json_t *option = NULL;
-    size_t at = 0;
-    json_array_foreach(options, at, option) {
-        text_addf(text, "%s%zu ", at == 0 ? " (" : ", ", at + 1);
-        plain_add(text, json_is_string(option) ? json_string_value(option) : "");
-    }
-    text_add_str(text, json_array_size(options) > 0 ? ")" : "");
-}
-
-void question_words_add(const json_t *approval, struct text *text) {
-    static const char *const members[] = {"command", "path", "url", "question", "query", "name"};
-    const json_t *arguments = json_object_get(approval, "arguments");
-    if (strcmp(talk_text(approval, "kind"), "answer") == 0) {
-        plain_add(text, talk_text(arguments, "question"));
-        options_add(json_object_get(arguments, "options"), text);
-        return;
-    }
-    plain_add(text, talk_text(approval, "tool"));
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const char *words = talk_text(arguments, members[i]);
-        if (words[0] != '\0') {
-            text_add_str(text, ": ");
-            plain_add(text, words);
-            return;
-        }
-    }
-    AUTO(text_done) struct text all = text_up_to(ARGUMENTS_MAX);
-    if (json_object_size(arguments) > 0 && !err_failed(json_write(arguments, &all))) {
-        text_add_str(text, ": ");
-        plain_add(text, all.data);
-    }
-}
+enum { LINE_MAX_BYTES = 2000 };
 
 /* --- Answers ---------------------------------------------------------------------------------- */
 

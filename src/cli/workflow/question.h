@@ -1,11 +1,9 @@
-/* question.h: an open question of an agent: its words, and an answer that is typed in place.
+/* question.h: an answer to an open question of an agent, typed in place. cli/run/waits.h has the
+ * words of the question.
  *
- *   run_command: rm -rf build          what a tool needs leave for
- *   Which port? (1 8080, 2 9090)       what a model asks a person
- *
- * Promise    words are one line without control characters. An answer is `y`, `n` or `n REASON` to
- *            the former, a number of an option or any text to the latter; anything else is refused
- *            with a hint, and nothing is sent.
+ * Promise    an answer is `y`, `n` or `n REASON` where a tool needs leave, a number of an option or
+ *            any text where a model asks; anything else is refused with a hint, and nothing is
+ *            sent.
  *            The terminal is as it was after question_input_end, and is read only between the two:
  *            keys that are typed while nothing is asked stay with the shell.
  * Ownership  struct question_input is embedded: question_input_init, question_input_done.
@@ -20,7 +18,6 @@
 #include "base/json/json.h"
 #include "base/text.h"
 
-void question_words_add(const json_t *approval, struct text *text);
 /* Writes the body of the answer. The hint is static; NULL: the body is written. */
 const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body);
 

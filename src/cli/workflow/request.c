@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/options.h"
+#include "cli/base/project.h"
 #include "cli/budget/limits.h"
 #include "script/reader/meta.h"
 
@@ -114,8 +115,7 @@ static struct err words_args_set(const struct workflow_request *request, json_t 
     if (schema == NULL || strcmp(type, "string") == 0) {
         err = *io_all == NULL ? ERR_OK
                               : err_why(why, ERR_USAGE,
-                                        "its args are the text, or --arg: one of "
-                                        "the two");
+                                        "--arg and a text after the workflow exclude each other");
         *io_all = *io_all == NULL ? json_incref(words) : *io_all;
     } else if (member == NULL) {
         AUTO(text_done) struct text names = text_up_to(200);
@@ -144,7 +144,7 @@ static struct err script_args_set(const struct workflow_request *request, json_t
     const char *whole = args_text(args, "args"), *word = NULL;
     struct why inner = {""};
     if (whole != NULL && request->words != NULL) {
-        return err_why(why, ERR_USAGE, "--args and a text after the workflow: one of the two");
+        return err_why(why, ERR_USAGE, "--args and a text after the workflow exclude each other");
     }
     struct err err = whole != NULL ? whole_args_read(whole, &all, why) : ERR_OK;
     if (err_failed(err)) {
@@ -161,7 +161,7 @@ static struct err script_args_set(const struct workflow_request *request, json_t
         const char *value = word + at + 1;
         json_t *parsed = NULL;
         if (at == 0 || word[at] == '\0') {
-            return err_why(why, ERR_USAGE, "--arg %.60s: it is written NAME=VALUE", word);
+            return err_why(why, ERR_USAGE, "--arg %.60s: NAME=VALUE is expected", word);
         }
         if (!utf8_valid(word, strlen(word))) {
             return err_why(why, ERR_USAGE, "--arg %.*s is not UTF-8 text", (int)(at < 60 ? at : 60),
@@ -236,11 +236,11 @@ static struct err limits_set(const struct args *args, json_t *body, struct why *
         }
         if (!args_given(args, "resume")) {
             return err_why(why, ERR_USAGE,
-                           "--lift %s needs --resume RUN: the run whose --%s shall not hold", word,
+                           "--lift %s needs --resume RUN, the run whose --%s is lifted", word,
                            word);
         }
         if (args_given(args, word)) {
-            return err_why(why, ERR_USAGE, "--lift %s and --%s: one of the two", word, word);
+            return err_why(why, ERR_USAGE, "--lift %s and --%s exclude each other", word, word);
         }
         (void)json_object_set_new(body, limit->name, json_null()); /* NULL is refused. */
     }
@@ -260,7 +260,7 @@ struct err workflow_request_write(const struct workflow_request *request, struct
     struct err err = texts_set(request, all, why);
     err = err_failed(err) ? err : script_args_set(request, all, why);
     if (!err_failed(err) && args_given(args, "rerun") && !args_given(args, "resume")) {
-        err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN: the run that the agent was of");
+        err = err_why(why, ERR_USAGE, "--rerun needs --resume RUN, the run of the agent");
     }
     err = err_failed(err) ? err : limits_set(args, all, why);
     if (err_failed(err)) {
@@ -294,45 +294,6 @@ enum workflow_word workflow_word_kind(const char *word) {
         }
     }
     return WORKFLOW_WORD_NAME;
-}
-
-/* `path` has room for the longest of the names. Of the home only the first counts: the others hold
- * there what belongs to all projects. */
-static bool has_mark(char *path, size_t len, const char *home) {
-    static const char *const marks[] = {"/.git", "/.drover", "/.claude", "/.boocode"};
-    bool is_home = strlen(home) == len && memcmp(path, home, len) == 0;
-    bool found = false;
-    for (size_t i = 0; i < (is_home ? 1 : COUNT_OF(marks)) && !found; i++) {
-        memcpy(path + len, marks[i], strlen(marks[i]) + 1);
-        found = access(path, F_OK) == 0;
-    }
-    path[len] = '\0';
-    return found;
-}
-
-struct err workflow_project_find(struct invocation *invocation, char root[PATH_MAX]) {
-    const char *given = invocation->env.get(invocation->env.ctx, "HOME");
-    char path[PATH_MAX + 16], home[PATH_MAX] = "";
-    if (getcwd(root, PATH_MAX) == NULL) {
-        return err_why(&invocation->why, ERR_USAGE, "the current folder: %s; go to another one",
-                       strerror(errno));
-    }
-    if (given == NULL || realpath(given, home) == NULL) {
-        home[0] = '\0';
-    }
-    size_t len = strlen(root);
-    memcpy(path, root, len + 1);
-    while (len > 0) {
-        len = strcmp(path, "/") == 0 ? 0 : len;
-        if (has_mark(path, len, home)) {
-            memcpy(root, len > 0 ? path : "/", (len > 0 ? len : 1) + 1);
-            return ERR_OK;
-        }
-        const char *slash = memrchr(path, '/', len);
-        len = slash != NULL ? (size_t)(slash - path) : 0;
-        path[len] = '\0';
-    }
-    return ERR_OK;
 }
 
 void workflow_starting_done(struct workflow_starting *starting) {
@@ -406,13 +367,13 @@ struct err workflow_starting_read(struct workflow_starting *starting, enum workf
     struct err err = ERR_OK;
     starting->word = word;
     if (wanted == NULL) {
-        err = workflow_project_find(invocation, root);
+        err = project_find(invocation, ".", root);
     } else if (realpath(wanted, root) == NULL) {
         err = err_why(&invocation->why, ERR_USAGE, "root: there is no folder %s", wanted);
     }
     if (!err_failed(err) && word == NULL && !args_given(args, "resume")) {
         err = err_why(&invocation->why, ERR_USAGE,
-                      "what is to run? 'drover run FILE' or 'drover run NAME'");
+                      "name a workflow: 'drover run FILE' or 'drover run NAME'");
     }
     if (err_failed(err)) {
         return err;

@@ -62,7 +62,4 @@ MUST_CHECK struct err workflow_starting_read(struct workflow_starting *starting,
 /* Opens the talk, if it is not open. */
 MUST_CHECK struct err workflow_starting_open(struct workflow_starting *starting);
 
-/* The nearest folder upward that is a project's; the current one where none is. */
-MUST_CHECK struct err workflow_project_find(struct invocation *invocation, char root[PATH_MAX]);
-
 #endif

@@ -10,9 +10,9 @@
 #include "cli/base/action.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
+#include "cli/run/waits.h"
 #include "cli/terminal/plain.h"
 #include "cli/workflow/draw.h"
-#include "cli/workflow/question.h"
 
 enum {
     PICTURE_MAX = 4 << 20,
@@ -152,7 +152,7 @@ static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
             !err_failed(run_get(talk, run, 0 /* no retry */, &turn, &ignored))) {
             run = talk_text(turn, "parent");
         }
-        question_words_add(row, &words);
+        run_question_add(row, &words);
         (void)workflow_tree_asks(tree, run, talk_text(row, "id"), text_bytes(&words).data);
     }
 }

@@ -14,6 +14,7 @@
 #include "cli/run/ask.h"
 #include "cli/run/kinds.h"
 #include "cli/run/view.h"
+#include "cli/run/waits.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/live_screen.h"
 #include "cli/turn/follow.h"
@@ -164,7 +165,7 @@ static void question_tell(struct watching *watching, const json_t *approval) {
         }
     }
     AUTO(text_done) struct text words = text_up_to(16 << 10);
-    question_words_add(approval, &words);
+    run_question_add(approval, &words);
     agent = workflow_tree_asks(&watching->tree, agent->run, id, text_bytes(&words).data);
     if (agent != NULL && watching->show == SHOW_LINES) {
         fprintf(watching->out, "agent asks: %s (%s): drover approve %s\n", agent->name,

@@ -21,14 +21,14 @@ static struct err secret_read(const struct world *world, const char *path, char 
     size_t size = 0;
     struct err err = world->file_read(world->ctx, path, FILE_MAX, &text, &size);
     if (err_failed(err)) {
-        why_set(why, "%s, the secret of webhooks, cannot be read: %s", path, err_title(err.code));
+        why_set(why, "the webhook secret %s cannot be read: %s", path, err_title(err.code));
         return err;
     }
     size_t len = strcspn(text, "\r\n");
     bool one_line = strspn(text + len, "\r\n") == size - len;
     if (!one_line || len < DELIVER_SECRET_MIN || len > DELIVER_SECRET_MAX) {
         return err_why(why, ERR_CONFIG,
-                       "%s: the secret of webhooks is one line of %d to %d characters", path,
+                       "the webhook secret %s must be one line of %d to %d characters", path,
                        DELIVER_SECRET_MIN, DELIVER_SECRET_MAX);
     }
     *ret_secret = mem_copy(text, len);
@@ -42,7 +42,7 @@ struct err deliver_secret_load(const struct world *world, const char *data_dir, 
     struct stat there;
     if (stat(path, &there) == 0 && (there.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return err_why(why, ERR_CONFIG,
-                       "%s holds the secret of webhooks, and others may read it: chmod 600 it",
+                       "the webhook secret %s can be read by other users: run 'chmod 600' on it",
                        path);
     }
     struct err err = secret_read(world, path, ret_secret, why);
@@ -58,7 +58,7 @@ struct err deliver_secret_load(const struct world *world, const char *data_dir, 
     explicit_bzero(random, sizeof random);
     explicit_bzero(text, sizeof text);
     if (err_failed(err)) {
-        why_set(why, "%s, the secret of webhooks, cannot be made: %s", path, err_title(err.code));
+        why_set(why, "the webhook secret %s cannot be created: %s", path, err_title(err.code));
         return err;
     }
     return secret_read(world, path, ret_secret, why);

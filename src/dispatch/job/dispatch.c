@@ -45,6 +45,10 @@ void dispatch__parts(struct dispatch *dispatch, enum part_step step) {
     }
 }
 
+void dispatch_woke(struct dispatch *dispatch) {
+    dispatch__parts(dispatch, PART_WOKE);
+}
+
 /* --- Notes ------------------------------------------------------------------------------------ */
 
 /* An attempt that is in our hands already is nothing new. A run of ours that should stop and is in

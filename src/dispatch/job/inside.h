@@ -23,16 +23,17 @@ struct dispatch {
     struct flight *trees;                /* CLEARING, and not begun. */
     unsigned trees_running;              /* Batches. */
     struct loop_task start_task, stop_task;
-    struct dispatch_watch *parked; /* The first walk may still bring their attempts. */
-    struct recovery *recovery;     /* recover.c; owned, as all below. */
-    struct reports *reports;       /* host/reports.c; NULL: not begun. */
-    struct host_watch *host_watch; /* host/watch.c; NULL: hosts do not share the database. */
-    struct guest *guest;           /* host/guest.c; NULL: it leads. */
-    struct orphans *orphans;       /* host/orphans.c; NULL: no look is going on. */
-    struct retention *retention;   /* run/retention.c; NULL: a guest's. */
-    struct removals *removals;     /* run/folder_removals.c; NULL after the stop. */
-    struct log_change scripts_log; /* workflow/script_retention.c */
-    char **environment;            /* Owned: what commands inherit of ours; ends with NULL. */
+    struct dispatch_watch *parked;     /* The first walk may still bring their attempts. */
+    struct recovery *recovery;         /* recover.c; owned, as all below. */
+    struct reports *reports;           /* host/reports.c; NULL: not begun. */
+    struct host_watch *host_watch;     /* host/watch.c; NULL: hosts do not share the database. */
+    struct guest *guest;               /* host/guest.c; NULL: it leads. */
+    struct orphans *orphans;           /* host/orphans.c; NULL: no look is going on. */
+    struct retention *retention;       /* run/retention.c; NULL: a guest's. */
+    struct budget_looks *budget_looks; /* run/budget_days.c; NULL: not begun. */
+    struct removals *removals;         /* run/folder_removals.c; NULL after the stop. */
+    struct log_change scripts_log;     /* workflow/script_retention.c */
+    char **environment;                /* Owned: what commands inherit of ours; ends with NULL. */
     struct asker asker;
     uint64_t guest_walk; /* A guest's: number of the walk that goes on. */
     int64_t doubt_below; /* Epochs. */

@@ -31,7 +31,7 @@ enum {
     TURN_NS = 1000 * 1000,
     LARGE = 8 << 10, /* A spec from here on is read in the pool. */
 };
-enum { INHERITED_MAX = 64, OURS = 7, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
+enum { INHERITED_MAX = 64, OURS = 8, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
 
 /* A name that ends with '_' stands for all that begin with it. */
 static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
@@ -139,6 +139,22 @@ static void put(struct variables *variables, const char *name, const char *value
     variables->list[variables->count++] = at;
 }
 
+/* The daemon's own, where nothing of the job replaces them. */
+static void inherited_add(struct variables *variables, const struct dispatch *dispatch,
+                          const struct job_spec *spec) {
+    for (char *const *at = dispatch->environment; *at != NULL; at++) {
+        char own[32];
+        int len = snprintf(own, sizeof own, "%.*s", (int)strcspn(*at, "="), *at);
+        bool whole = len >= 0 && (size_t)len < sizeof own;
+        bool terminal = spec->pty && strcmp(own, "TERM") == 0;
+        bool moved = spec->sandbox && (strcmp(own, "HOME") == 0 || strcmp(own, "TMPDIR") == 0);
+        bool replaced = spec->path != NULL && strcmp(own, "PATH") == 0;
+        if (whole && !terminal && !moved && !replaced && json_object_get(spec->env, own) == NULL) {
+            variables->list[variables->count++] = *at;
+        }
+    }
+}
+
 static bool variables_make(struct variables *variables, const struct flight_work *work,
                            const struct job_spec *spec) {
     const struct dispatch *dispatch = work->dispatch;
@@ -147,6 +163,8 @@ static bool variables_make(struct variables *variables, const struct flight_work
     const char *name;
     const json_t *value;
     size_t bytes = OURS * OWN_MAX + strlen(dispatch->options.data_dir) + 2 * strlen(spool);
+    const char *path = json_object_get(env, "PATH") == NULL ? spec->path : NULL;
+    bytes += path != NULL ? strlen(path) : 0;
     json_object_foreach((json_t *)env, name, value) {
         bytes += strlen(name) + json_string_length(value) + 2;
     }
@@ -156,21 +174,15 @@ static bool variables_make(struct variables *variables, const struct flight_work
     if (variables->bytes == NULL || variables->list == NULL) {
         return false;
     }
-    for (char *const *at = dispatch->environment; *at != NULL; at++) {
-        char own[32];
-        int len = snprintf(own, sizeof own, "%.*s", (int)strcspn(*at, "="), *at);
-        bool whole = len >= 0 && (size_t)len < sizeof own;
-        bool terminal = spec->pty && strcmp(own, "TERM") == 0;
-        bool moved = spec->sandbox && (strcmp(own, "HOME") == 0 || strcmp(own, "TMPDIR") == 0);
-        if (whole && !terminal && !moved && json_object_get(env, own) == NULL) {
-            variables->list[variables->count++] = *at;
-        }
-    }
+    inherited_add(variables, dispatch, spec);
     if (spec->pty && json_object_get(env, "TERM") == NULL) {
         variables->list[variables->count++] = "TERM=xterm-256color"; /* As our clients are. */
     }
     json_object_foreach((json_t *)env, name, value) {
         put(variables, name, json_string_value(value)); /* None of ours: job_spec refuses those. */
+    }
+    if (path != NULL) {
+        put(variables, "PATH", path);
     }
     /* The name is RUN.ATTEMPT: the first is the same in every attempt, the second is not. */
     char run[PROTOCOL_NAME_MAX];

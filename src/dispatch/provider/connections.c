@@ -16,12 +16,24 @@
 #include "model/connection.h"
 
 enum { FOUND_MAX = 16, FIRST_MAX = PROVIDERS_MAX + FOUND_MAX };
+/* Time after a search for models before a use looks again: providers that are down are not asked
+ * by each message. */
+#define LOOK_AGAIN_NS 3000000000U
 
 /* First model in a provider's list, of those that are known to answer questions. */
 struct first_model {
     char connection[CONNECTION_NAME_MAX + 1];
     char model[MODEL_NAME_MAX + 1];
     bool priced; /* The price table knows it, so it answers; another may be for speech. */
+};
+
+/* A caller that waits for the lists, CONNECTIONS_WAIT_MS at most. */
+struct waiter {
+    struct waiter *next;
+    struct connections *connections;
+    struct timer timer;
+    void (*done)(void *ctx);
+    void *ctx;
 };
 
 struct connections {
@@ -35,10 +47,9 @@ struct connections {
     bool stopped;
     struct first_model *first; /* Owned; NULL: no list was asked for yet. */
     size_t first_count;
-    bool listing, stale; /* stale: something changed while the list was under way. */
-    struct timer listing_wait;
-    void (*listed)(void *ctx); /* NULL: nobody waits for lists. */
-    void *listed_ctx;
+    bool listing, stale;    /* stale: something changed while the list was under way. */
+    uint64_t look_again_ns; /* Before this time of the monotonic clock no use looks for models. */
+    struct waiter *waiters; /* Owned; the first to come is the first. */
 };
 
 static char *owned_text(struct bytes text) {
@@ -110,13 +121,21 @@ static void on_listed(void *ctx, const struct model_listed *listed) {
     (void)snprintf(last->model, sizeof last->model, "%s", listed->model); /* Names are bounded. */
 }
 
-/* A caller that waits for lists waits no longer. */
-static void end_wait(struct connections *connections) {
-    void (*listed)(void *ctx) = connections->listed;
-    connections->listed = NULL;
-    timer_stop(connections->options.loop, &connections->listing_wait);
-    if (listed != NULL) {
-        listed(connections->listed_ctx);
+static void waiter_end(struct waiter *waiter) {
+    struct connections *connections = waiter->connections;
+    struct waiter **at = &connections->waiters;
+    while (*at != waiter) {
+        at = &(*at)->next;
+    }
+    *at = waiter->next;
+    timer_stop(connections->options.loop, &waiter->timer);
+    waiter->done(waiter->ctx);
+    mem_free(waiter);
+}
+
+static void waiters_end(struct connections *connections) {
+    while (connections->waiters != NULL) {
+        waiter_end(connections->waiters);
     }
 }
 
@@ -125,10 +144,12 @@ static void lists_ask(struct connections *connections);
 static void all_listed(void *ctx) {
     struct connections *connections = ctx;
     connections->listing = false;
+    connections->look_again_ns =
+        world_mono_ns(loop_world(connections->options.loop)) + LOOK_AGAIN_NS;
     if (connections->stale) {
         lists_ask(connections);
     }
-    end_wait(connections);
+    waiters_end(connections);
 }
 
 /* Asks the providers for their models if that may decide which model is the default. */
@@ -151,7 +172,60 @@ static void lists_ask(struct connections *connections) {
 }
 
 static void on_waited(struct timer *timer) {
-    end_wait(CONTAINER_OF(timer, struct connections, listing_wait));
+    waiter_end(CONTAINER_OF(timer, struct waiter, timer));
+}
+
+bool connections_look(struct connections *connections, void (*done)(void *ctx), void *ctx) {
+    struct default_model model;
+    connections_default_model(connections, &model);
+    if (connections->stopped || model.from != MODEL_FROM_NOWHERE) {
+        return false;
+    }
+    const struct world *world = loop_world(connections->options.loop);
+    if (!connections->listing && world_mono_ns(world) >= connections->look_again_ns) {
+        lists_ask(connections);
+    }
+    if (!connections->listing) {
+        return false;
+    }
+    struct waiter *waiter = mem_new(sizeof *waiter);
+    *waiter = (struct waiter){.connections = connections, .done = done, .ctx = ctx};
+    struct waiter **end = &connections->waiters;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = waiter;
+    timer_start(connections->options.loop, &waiter->timer, CONNECTIONS_WAIT_MS, on_waited);
+    return true;
+}
+
+static void name_add(void *ctx, const struct model_connection *connection) {
+    struct text *names = ctx;
+    text_addf(names, "%s%s", names->len > 0 ? ", " : "", connection->name);
+}
+
+struct err connections_check_option(const struct connections *connections, bool *ret_may_come,
+                                    struct why *why) {
+    const char *model = connections->options.model;
+    *ret_may_come = true;
+    if (model == NULL) {
+        return ERR_OK;
+    }
+    AUTO(mem_release) char *name = mem_copy(model, strcspn(model, "/"));
+    if (models_connection_find(connections->models, name) != NULL) {
+        return ERR_OK;
+    }
+    const char *remedy = models_remedy(name);
+    *ret_may_come = remedy != NULL;
+    if (remedy != NULL) {
+        return err_why(why, ERR_USAGE, "--model %.80s: there is no provider '%s' yet: %s", model,
+                       name, remedy);
+    }
+    AUTO(text_done) struct text names = text_up_to(100);
+    models_connection_each(connections->models, name_add, &names);
+    return err_why(why, ERR_USAGE,
+                   "--model %.60s: there is no provider '%.40s'; known are %s, and %s", model, name,
+                   names.data, MODELS_FOUND_BY);
 }
 
 /* --- A row as a connection -------------------------------------------------------------------- */
@@ -341,6 +415,14 @@ const struct model_connection *connections_found(const struct connections *conne
     return NULL;
 }
 
+const char *connections_environment(const struct connections *connections) {
+    return connections->options.environment;
+}
+
+const char *connections_salt(const struct connections *connections) {
+    return connections->options.salt;
+}
+
 bool connections_key_lost(const struct connections *connections, struct bytes file) {
     for (size_t i = 0; i < connections->lost_count; i++) {
         if (bytes_is(file, connections->lost[i])) {
@@ -348,6 +430,10 @@ bool connections_key_lost(const struct connections *connections, struct bytes fi
         }
     }
     return false;
+}
+
+const char *connections_option(const struct connections *connections) {
+    return connections->options.model;
 }
 
 const struct settings *connections_settings(const struct connections *connections) {
@@ -389,7 +475,7 @@ struct err connections_open(const struct connections_options *options,
 
 void connections_stop(struct connections *connections) {
     connections->stopped = true;
-    end_wait(connections);
+    waiters_end(connections);
 }
 
 void connections_close(struct connections *connections) {
@@ -488,11 +574,9 @@ static void put_next(struct loop_task *task) {
         models_learn(connections->models, &learned);
     }
     settings_kept_put(connections->settings, settings_kept_get(loading->settings));
-    connections->listed = loading_listed;
-    connections->listed_ctx = loading;
-    lists_ask(connections);
-    timer_start(loop, &connections->listing_wait, connections->listing ? CONNECTIONS_WAIT_MS : 0,
-                on_waited);
+    if (!connections_look(connections, loading_listed, loading)) {
+        loading_listed(loading);
+    }
 }
 
 static bool is_named(void *ctx, const char *file) {

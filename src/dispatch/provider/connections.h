@@ -10,7 +10,8 @@
  *            Which model is asked when nobody names one: the setting, else the daemon's option,
  *            else the first known model of the first connection that is no script, else
  *            scripted/demo. Where nothing names one, providers are asked for their lists at the
- *            start, and the start waits for that CONNECTIONS_WAIT_MS at most.
+ *            start and by each use (connections_look), which wait for that CONNECTIONS_WAIT_MS at
+ *            most: a server of this machine that was started after the daemon is found.
  * Ownership  the caller's; options are borrowed for life. models outlives connections_stop and goes
  *            before connections_close.
  * Threads    the loop, unless said otherwise. connections_open blocks on the files of keys.
@@ -39,6 +40,8 @@ struct connections_options {
     const char *data_dir;
     const char *model; /* The daemon's option; NULL: none. */
     struct discover_from from;
+    const char *environment; /* Name of that environment: "environment of the daemon". */
+    const char *salt;        /* Salt of hashes of keys that clients compare; NULL: none are. */
     void *ctx;
     void (*failed)(void *ctx, const char *name, const struct why *why);
     /* The connection is used, and something of it is not as it should be. May be NULL. */
@@ -73,9 +76,14 @@ void connections_set(struct connections *connections, const struct settings *set
  * is none. */
 const struct model_connection *connections_found(const struct connections *connections,
                                                  struct bytes name);
+/* Name of the environment of keys that were found, and the salt of their hashes: the options. */
+const char *connections_environment(const struct connections *connections);
+const char *connections_salt(const struct connections *connections);
 /* Whether the file is not here though a row named it at the start. Any thread, after the load. */
 MUST_CHECK bool connections_key_lost(const struct connections *connections, struct bytes file);
 
+/* The daemon's option; NULL: none. Any thread. */
+const char *connections_option(const struct connections *connections);
 const struct settings *connections_settings(const struct connections *connections);
 /* Whose word the default model is. */
 enum model_from {
@@ -90,6 +98,16 @@ struct default_model {
 };
 void connections_default_model(const struct connections *connections,
                                struct default_model *ret_model);
+/* Before a use of the default model: where only the script would answer, and nobody looked in the
+ * last seconds, looks for another. true: `done` comes once that is known, CONNECTIONS_WAIT_MS later
+ * at most, never inside the call; a stop brings it about. false: it is known already, and `done`
+ * never comes. */
+MUST_CHECK bool connections_look(struct connections *connections, void (*done)(void *ctx),
+                                 void *ctx);
+/* After the load. ERR_USAGE: no connection has the name in the daemon's option; *ret_may_come:
+ * whether it is one that a key or a server of this machine brings. */
+MUST_CHECK struct err connections_check_option(const struct connections *connections,
+                                               bool *ret_may_come, struct why *why);
 
 /* --- Checks, any thread ----------------------------------------------------------------------- */
 

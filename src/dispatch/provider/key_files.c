@@ -49,7 +49,7 @@ struct err key_file_read(const struct key_folder *folder, const char *file, char
                          struct why *why) {
     AUTO(mem_release) char *path = file_path(folder, file);
     if (!name_fits(file)) {
-        return err_why(why, ERR_STORE_CORRUPT, "its row names no file of a key");
+        return err_why(why, ERR_STORE_CORRUPT, "its row names no key file");
     }
     return key_load(folder->world, path, ret_key, why);
 }

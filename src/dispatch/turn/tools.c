@@ -55,6 +55,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->root = work_keep(work, talk->plan.root);
     work->settings = work_keep(work, talk->plan.settings);
     work->roots = work_keep(work, talk->plan.roots);
+    work->path = work_keep(work, talk->plan.path);
     tool_result_init(&work->result);
     work->next = talk->works;
     talk->works = work;
@@ -244,6 +245,9 @@ static struct err write_spec(struct talk_work *work, const struct child_order *o
     }
     text_add_char(spec, ']');
     text_add_member(spec, "cwd", bytes_of(work->root));
+    if (work->path[0] != '\0') {
+        text_add_member(spec, "path", bytes_of(work->path));
+    }
     if (order->timeout_ms > 0) {
         text_add_member_int(spec, "timeout_ms", order->timeout_ms);
     }

@@ -125,6 +125,7 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
         .answer = flows__new_id(flow->flows, "msg"),
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
         .project = flow__project(flow),
+        .path = json_bytes(flow->spec, "path"),
         .root = {bytes->len == root_at + root.len ? data + root_at : root.data, root.len},
         .settings = {data, schema_at},
         .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},

@@ -46,7 +46,7 @@ struct flows_options {
     struct effects *effects;   /* Borrowed; NULL: none. */
     struct shortage *shortage; /* Borrowed; NULL: none. */
     struct models *models;
-    const struct connections *connections;
+    struct connections *connections;
     struct scripts *scripts;      /* Workers of the present build of the engine, */
     struct sha256_hex engine;     /* and its hash: what new runs pin. */
     struct catalog_search search; /* For scripts that are named; the root is the run's. */

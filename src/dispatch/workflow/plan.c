@@ -199,8 +199,7 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
         if (rehearsal->scripts++ < STUB_SCRIPTS) {
             script_search_find(&search);
         } else {
-            why_set(&search.why, "workflow: a plan looks for %d scripts, and not for more",
-                    STUB_SCRIPTS);
+            why_set(&search.why, "workflow: a plan reads at most %d scripts", STUB_SCRIPTS);
         }
         if (search.why.text[0] != '\0') {
             flow__add_throw(reply, bytes_of(search.why.text));

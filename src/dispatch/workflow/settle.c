@@ -509,7 +509,7 @@ static void call_find_script(struct call *call) {
     const char *path = search->path;
     if (flow_is_confined(flow) && path != NULL &&
         !flow_path_is_own(flow->flows, flow->root, &path)) {
-        why_set(&search->why, "workflow: %.200s is no plain path of the project", search->path);
+        why_set(&search->why, "workflow: %.200s is not a plain path in the project", search->path);
     } else if (flow_is_confined(flow)) {
         search->path = path;
         if (!flow_may_run(json_object_get(flow->spec, "settings"),

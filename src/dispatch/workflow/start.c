@@ -419,6 +419,10 @@ static void start_refuse(struct loop_task *task) {
     start->done(start, closing);
 }
 
+static void start_looked(void *ctx) {
+    start_prepare(ctx);
+}
+
 void flow_start_begin(struct flow_start *start) {
     struct flows *flows = start->flows;
     if (flows->asker.stopping) {
@@ -426,7 +430,8 @@ void flow_start_begin(struct flow_start *start) {
         loop_soon(flows->options.loop, &start->task);
     } else if (start->spec.resume != NULL) {
         store_read(flows->options.store, start_old_tx, start_old_done, start);
-    } else {
+    } else if (start->spec.model != NULL ||
+               !connections_look(flows->options.connections, start_looked, start)) {
         start_prepare(start);
     }
 }
@@ -606,6 +611,7 @@ static void launch_begin(struct talk_work *work, struct workflow_launch **ret_la
     start->owner = launch->owner;
     spec->model = launch->model;
     spec->project = launch->project;
+    spec->programs = work->path[0] != '\0' ? work->path : NULL;
     spec->notify = launch->notify;
     spec->settings = launch->settings;
     spec->confined = true;

@@ -11,6 +11,7 @@
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
 #include "engine/run/budget_gate.h"
+#include "loop/local_day.h"
 
 /* --- Scopes ----------------------------------------------------------------------------------- */
 
@@ -145,6 +146,17 @@ static void node_changed(struct tx *tx, const struct budget_key *key, int64_t id
                                                                         : key->owner));
 }
 
+/* Spending since the last midnight is not known, so the first day begins with nothing spent.
+ * A day that goes on is left as it is: set twice, a limit is not lifted. */
+static void per_set(struct tx *tx, enum budget_per per, struct budget_row *row) {
+    if (per == BUDGET_PER_NONE) {
+        row->day_end_ms = 0;
+    } else if (per == BUDGET_PER_DAY && row->day_end_ms == 0) {
+        row->day_end_ms = local_day_end_ms(tx_now_ms(tx));
+        row->spent = amounts_none();
+    }
+}
+
 struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct budget_row *ret_row) {
     assert(budget_scope_valid(set->key.scope));
     bool global = budget_scope_global(set->key.scope);
@@ -159,8 +171,9 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         row.limits.of[i] = set->limits.named[i] ? set->limits.limits.of[i] : row.limits.of[i];
     }
+    per_set(tx, set->limits.per, &row);
     if (found) {
-        map_update(tx, &budget__map, BUDGET_SET_LIMITS, &row);
+        map_update(tx, &budget__map, BUDGET_SET_LIMITS | BUDGET_SET_SPENT, &row);
     } else {
         bool of_run = scope_rest(set->key.scope, BYTES("run:")).data != NULL;
         struct err err = of_run ? err_make(ERR_NOT_FOUND, "budget: of a run")
@@ -276,6 +289,8 @@ void budget_write_json(const struct budget_row *row, struct text *text) {
     add_amounts(text, "spent", &row->spent);
     add_amounts(text, "reserved", &row->reserved);
     text_add_member_int(text, "waiting", row->waiting);
+    text_add_member_or_null(text, "per", row->day_end_ms != 0 ? BYTES("day") : BYTES(""));
+    text_add_member_int_or_null(text, "resets_ms", row->day_end_ms, row->day_end_ms != 0);
     text_add_member_int(text, "made_ms", row->made_ms);
     text_add_char(text, '}');
 }

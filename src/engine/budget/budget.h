@@ -49,6 +49,16 @@ MUST_CHECK struct err tx_budget_set(struct tx *tx, const struct budget_set *set,
 MUST_CHECK struct err tx_budget_remove(struct tx *tx, const struct budget_key *key,
                                        const struct run_bounds *bounds, struct budget_row *ret_row);
 
+/* Begins the days of budgets that count by them where a midnight has passed, and lets in what waits
+ * for that: a page of them, from the oldest. */
+struct budget_days {
+    struct run_bounds bounds;
+    int64_t after;   /* id that the page follows. Moves on. */
+    int64_t next_ms; /* The first end of a day of all pages so far. INT64_MAX at first. */
+    bool more;       /* Answered: there may be another page. */
+};
+MUST_CHECK struct err tx_budget_days(struct tx *tx, struct budget_days *days);
+
 void budget_write_json(const struct budget_row *row, struct text *text);
 
 /* --- Spending inside a run: a model call, a tool call ----------------------------------------- */

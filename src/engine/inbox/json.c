@@ -117,6 +117,10 @@ struct err inbox__write_notice(const struct inbox_notice *notice, struct bytes d
     if (run->note.len > 0) { /* Why it was not started, or what went wrong. */
         text_add_member(text, "note", run->note);
     }
+    /* The whole lasted from made to ended, the last attempt from started to ended. */
+    text_add_member_int(text, "made_ms", run->made_ms);
+    text_add_member_int_or_null(text, "started_ms", run->started_ms, run->started_ms > 0);
+    text_add_member_int(text, "ended_ms", run->ended_ms);
     text_add_member_int(text, "duration_ms", duration_ms > 0 ? duration_ms : 0);
     if (run->attempt > 1) { /* The duration above is that of the last attempt. */
         int64_t total_ms = run->ended_ms - run->made_ms;

@@ -11,7 +11,8 @@
 
 static struct err command_check(const struct job_spec *spec, struct why *why) {
     if (spec->argv == NULL && spec->shell == NULL) {
-        return err_why(why, ERR_MISSING_FIELD, "\"argv\" or \"shell\" is missing: what shall run?");
+        return err_why(why, ERR_MISSING_FIELD,
+                       "\"argv\" or \"shell\" is missing: name the command to run");
     }
     if (spec->argv != NULL && spec->shell != NULL) {
         return err_why(why, ERR_BAD_FIELD, "\"argv\" and \"shell\" exclude each other");
@@ -32,7 +33,7 @@ static struct err command_check(const struct job_spec *spec, struct why *why) {
     }
     if (spec->sandbox && spec->cwd == NULL) {
         return err_why(why, ERR_MISSING_FIELD,
-                       "\"sandbox\" keeps a command in its folder: say in which one, by \"cwd\"");
+                       "\"sandbox\" keeps a command in its folder: name that folder in \"cwd\"");
     }
     return ERR_OK;
 }
@@ -211,7 +212,8 @@ struct err job_spec_read(const json_t *json, struct job_spec *ret_spec, struct w
     /* Values that each field allows by itself, but not beside another. */
     if (spec.key == NULL && spec.key_max > 0) {
         return err_why(why, ERR_BAD_FIELD,
-                       "\"key_max\" says how many of one key run at once: it needs a \"key\"");
+                       "\"key_max\" limits how many jobs of one key run at once: it needs a "
+                       "\"key\"");
     }
     if (spec.once && spec.retry.max > 0) {
         return err_why(why, ERR_BAD_FIELD,

@@ -59,7 +59,7 @@ enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_r
     struct budget_ask ask = ask_of(row);
     ask.past = past;
     if (row->charged) { /* Let in when its lane opened: meanwhile all may have been spent. */
-        budget__load(tx, row, &judgement.places);
+        budget__load_now(tx, row, &judgement.places);
         judgement.verdict = budget_still(judgement.places.nodes, judgement.places.count,
                                          &row->reserve, &judgement.hit);
     } else {
@@ -75,10 +75,13 @@ enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_r
         }
         break;
     case BUDGET_WAITS:
-        /* Where no run holds any of the amount, no end will open the lane: the runs before this one
-         * are unwritable (runs__try), and it is parked. */
+        /* The end of a day opens its lanes (engine/budget/days.c). Else, where no run holds any of
+         * the amount, no end will open the lane: the runs before this one are unwritable
+         * (runs__try), and it is parked. */
         row->not_before_ms =
-            judgement.places.nodes[hit->node].reserved.of[hit->amount] > 0 ? 0 : tx_now_ms(tx);
+            hit->today || judgement.places.nodes[hit->node].reserved.of[hit->amount] > 0
+                ? 0
+                : tx_now_ms(tx);
         row->gate = GATE_BUDGET;
         row->lane = budget__lane(judgement.places.rows[hit->node].id, hit->amount);
         row->note = budget__why(tx, &judgement);
@@ -89,6 +92,19 @@ enum budget_verdict runs__budget_judge(struct tx *tx, int64_t past, struct run_r
         break;
     }
     return judgement.verdict;
+}
+
+/* A run that was admitted, and whose day was used up before it began, waits for the next day
+ * without its reserve: somebody else may have use for that. */
+static void reserve_release(struct tx *tx, struct run_row *row) {
+    struct run_freed freed = {.kinds = 0};
+    struct budget__places places;
+    row->charged = false;
+    row->reserve = amounts_none();
+    budget__write_run(tx, row);
+    budget__load(tx, row, &places);
+    budget__free(tx, &places, &freed);
+    tx_fail(tx, runs__admit_later(tx, &freed));
 }
 
 /* A run that is refused was in line to be handed something, so what it leaves is handed on later.
@@ -105,6 +121,9 @@ bool runs__budget_apply(struct tx *tx, enum budget_verdict verdict, struct run_r
     }
     if (verdict == BUDGET_WAITS) {
         tx_fail(tx, runs__write(tx, RUN_QUEUED, row));
+    }
+    if (verdict == BUDGET_WAITS && row->charged) {
+        reserve_release(tx, row);
     }
     return verdict == BUDGET_ADMITTED;
 }
@@ -276,13 +295,20 @@ static int64_t chain_find(struct tx *tx, const struct budget_row *node, enum amo
                : 0;
 }
 
+struct springing {
+    struct run_row row;
+    bool tomorrow; /* The day is used up: the run and all others wait for the next one. */
+};
+
 static struct err spring_part(struct tx *tx, void *ctx) {
-    struct run_row *row = ctx;
+    struct springing *springing = ctx;
+    struct run_row *row = &springing->row;
     if (row->state != RUN_QUEUED) {
         return lane_leave(tx, row);
     }
     enum budget_verdict verdict = runs__budget_judge(tx, /* past */ 0, row);
-    if (err_failed(tx_error(tx))) {
+    springing->tomorrow = verdict == BUDGET_WAITS;
+    if (err_failed(tx_error(tx)) || springing->tomorrow) {
         return tx_error(tx);
     }
     assert(verdict == BUDGET_SPENT);
@@ -306,10 +332,11 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
     int64_t youngest = chain_find(tx, node, (enum amount)(lane % BUDGET_LANES)), unwritable = 0;
     for (enum run_part_end end = RUN_PART_DONE; youngest != 0 && end != RUN_PART_WAITS;) {
         bool found = false;
-        struct run_row row;
+        struct springing next = {.tomorrow = false};
         int64_t id = tx_number(
             tx, below, ARGS(arg_int(youngest), arg_int(lane), arg_int(unwritable)), /* absent */ 0);
-        if (id == 0 || err_failed(tx_fail(tx, runs__find_id(tx, id, &found, &row))) || !found) {
+        if (id == 0 || err_failed(tx_fail(tx, runs__find_id(tx, id, &found, &next.row))) ||
+            !found) {
             return;
         }
         if (opening->left == 0) {
@@ -317,7 +344,10 @@ static void lane_spring(struct tx *tx, const struct budget_row *node, int64_t la
             return;
         }
         opening->left--;
-        end = runs__try(tx, spring_part, &row, id, &unwritable, opening->freed);
+        end = runs__try(tx, spring_part, &next, id, &unwritable, opening->freed);
+        if (end == RUN_PART_DONE && next.tomorrow) {
+            return;
+        }
     }
 }
 

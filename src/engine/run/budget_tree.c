@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "engine/base/ids.h"
+#include "loop/local_day.h"
 
 /* --- Nodes ------------------------------------------------------------------------------------ */
 
@@ -28,7 +29,21 @@ struct budget_row budget__read(struct tx *tx, const struct rows *rows) {
     bool known = map_read(&budget__map, rows, &row);
     assert(known); /* No column is a word. */
     tx_fail(tx, map_copy(tx, &budget__map, &row));
+    if (row.day_end_ms != 0) {
+        int64_t now_ms = tx_now_ms(tx);
+        const struct budget_day day = budget_day(row.day_end_ms, now_ms, local_day_end_ms(now_ms));
+        row.spent = day.fresh ? amounts_none() : row.spent;
+        row.moved = day.end_ms != row.day_end_ms;
+        row.day_end_ms = day.end_ms;
+    }
     return row;
+}
+
+void budget__write_day(struct tx *tx, struct budget_row *row) {
+    if (row->moved) {
+        map_update(tx, &budget__map, BUDGET_SET_SPENT, row);
+        row->moved = false;
+    }
 }
 
 void budget__insert(struct tx *tx, struct budget_row *row) {
@@ -130,8 +145,15 @@ void budget__load(struct tx *tx, const struct run_row *row, struct budget__place
     while (ret_places->count < BUDGET_NODES_MAX && rows_step(rows)) {
         struct budget_row *found = &ret_places->rows[ret_places->count];
         *found = budget__read(tx, rows);
-        ret_places->nodes[ret_places->count++] =
-            (struct budget_node){.limits = found->limits, .spent = found->spent};
+        ret_places->nodes[ret_places->count++] = (struct budget_node){
+            .limits = found->limits, .spent = found->spent, .day_end_ms = found->day_end_ms};
+    }
+}
+
+void budget__load_now(struct tx *tx, const struct run_row *row, struct budget__places *ret_places) {
+    budget__load(tx, row, ret_places);
+    for (size_t n = 0; n < ret_places->count; n++) {
+        budget__write_day(tx, &ret_places->rows[n]);
     }
 }
 
@@ -203,7 +225,7 @@ void budget__judge(struct tx *tx, const struct run_row *row, const struct budget
     struct budget__places *places = &ret_judgement->places;
     ret_judgement->verdict = BUDGET_ADMITTED;
     ret_judgement->grant = amounts_none();
-    budget__load(tx, row, places);
+    budget__load_now(tx, row, places);
     if (places->count == 0) {
         return;
     }
@@ -257,6 +279,11 @@ struct bytes budget__why(struct tx *tx, const struct budget__judgement *judgemen
                   len, scope, name, limit, spent, node->above.of[hit->amount]);
     } else if (judgement->verdict == BUDGET_SPENT) {
         text_addf(&text, "The budget %.*s is used up: of %s %" PRId64 ", %" PRId64 " are spent",
+                  len, scope, name, limit, spent);
+    } else if (hit->today) {
+        text_addf(&text,
+                  "It waits for midnight: the budget %.*s is used up for today: of %s %" PRId64
+                  ", %" PRId64 " are spent",
                   len, scope, name, limit, spent);
     } else {
         text_addf(&text,

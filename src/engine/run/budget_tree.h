@@ -36,6 +36,8 @@ struct budget_row {
     int64_t made_ms;
     struct amounts limits; /* AMOUNT_MAX: none. */
     struct amounts spent;
+    int64_t day_end_ms; /* End of the day that `spent` counts; 0: it does not count by the day. */
+    bool moved;         /* The day is another one than in the database. */
     /* By tx_budget_find and tx_budget_each: */
     struct amounts reserved;
     int64_t waiting; /* Runs that wait for one of its limits. */
@@ -59,11 +61,17 @@ enum budget_columns { BUDGET_SET_LIMITS = MAP_SET, BUDGET_SET_SPENT = MAP_SET <<
     X("tokens_spent", spent.of[AMOUNT_TOKENS], MAP_INT, BUDGET_SET_SPENT)                          \
     X("cost_micros_spent", spent.of[AMOUNT_COST], MAP_INT, BUDGET_SET_SPENT)                       \
     X("agents_spent", spent.of[AMOUNT_AGENTS], MAP_INT, BUDGET_SET_SPENT)                          \
-    X("wall_ms_spent", spent.of[AMOUNT_WALL], MAP_INT, BUDGET_SET_SPENT)
+    X("wall_ms_spent", spent.of[AMOUNT_WALL], MAP_INT, BUDGET_SET_SPENT)                           \
+    X("day_end_ms", day_end_ms, MAP_INT, MAP_INSERT | BUDGET_SET_SPENT)
 #define BUDGET_COLUMNS "id" BUDGET_MAP(MAP_NAMES)
 extern const struct map budget__map;
 
+/* The row as of now: where its day has ended, nothing is spent (rules/budget/budget.h). Admissions,
+ * charges and changes write that, so a day that began is never taken back, whatever the clock is
+ * set to. */
 struct budget_row budget__read(struct tx *tx, const struct rows *rows);
+/* Writes a day that has moved. */
+void budget__write_day(struct tx *tx, struct budget_row *row);
 void budget__insert(struct tx *tx, struct budget_row *row); /* Gives it an id. */
 /* Path that is `above` with `scope` as its last part. */
 struct bytes budget__path(struct tx *tx, struct bytes above, struct bytes scope);
@@ -81,6 +89,8 @@ struct budget__places {
 };
 /* Without what is reserved. */
 void budget__load(struct tx *tx, const struct run_row *row, struct budget__places *ret_places);
+/* The same for an admission: writes days that have moved. */
+void budget__load_now(struct tx *tx, const struct run_row *row, struct budget__places *ret_places);
 bool budget__limited(const struct budget_row *row);
 
 /* --- Asking and charging ---------------------------------------------------------------------- */

@@ -11,7 +11,8 @@
 #include "base/id.h"
 
 const char *const name_kind_names[NAME_KINDS + 1] = {
-    "run", "job", "turn", "agent", "workflow", "session", "approval", "delivery", "token", "memory",
+    "run",      "job",      "turn",  "agent",  "workflow", "session",
+    "approval", "delivery", "token", "memory", "message",
 };
 
 enum { ID_CHARS = 26, PREFIX_SIZE = 5 /* "run_" */ };
@@ -34,11 +35,16 @@ struct name_source {
         .prefix = "run_",                                                                          \
         .by_id = RUN_NAME " WHERE run >= $1 AND run <= $2 ORDER BY run DESC LIMIT $3",             \
         .by_label = RUN_NAME " WHERE owner = $1 AND label = $2 AND label <> ''"                    \
+                             " AND length(label) <= 500"                                           \
                              " ORDER BY id DESC LIMIT $3",                                         \
         .newest = (newest_)                                                                        \
     }
 #define RUN_SOURCE_OF(kind_)                                                                       \
     RUN_SOURCE(RUN_NAME " WHERE owner = $1 AND kind = '" kind_ "' ORDER BY id DESC LIMIT $2")
+
+#define MESSAGE_NAME                                                                               \
+    "SELECT message, 'message', messages.role, messages.made_ms, owner FROM messages"              \
+    " JOIN sessions ON sessions.id = messages.session"
 
 static const struct name_source sources[NAME_KINDS] = {
     [NAME_RUN] = RUN_SOURCE(RUN_NAME " WHERE id IN (" RUN_TOPS("job") " UNION ALL " RUN_TOPS(
@@ -53,6 +59,7 @@ static const struct name_source sources[NAME_KINDS] = {
                                " ORDER BY session DESC LIMIT $3",
                       .by_label = "SELECT session, 'session', title, made_ms, owner FROM sessions"
                                   " WHERE owner = $1 AND title = $2 AND title <> '' AND hidden = 0"
+                                  " AND length(title) <= 500"
                                   " ORDER BY id DESC LIMIT $3",
                       .newest =
                           "SELECT session, 'session', title, changed_ms, owner FROM sessions"
@@ -85,8 +92,17 @@ static const struct name_source sources[NAME_KINDS] = {
     [NAME_MEMORY] = {.prefix = "mem_",
                      .by_id = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
                               " WHERE memory >= $1 AND memory <= $2 ORDER BY memory DESC LIMIT $3",
+                     /* An owner has at most MEMORY_ROWS_MAX, and no index by title. */
+                     .by_label = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
+                                 " WHERE owner = $1 AND title = $2 ORDER BY id DESC LIMIT $3",
                      .newest = "SELECT memory, 'memory', title, made_ms, owner FROM memory"
                                " WHERE owner = $1 ORDER BY id DESC LIMIT $2"},
+    [NAME_MESSAGE] = {.prefix = "msg_",
+                      .by_id = MESSAGE_NAME " WHERE message >= $1 AND message <= $2"
+                                            " ORDER BY message DESC LIMIT $3",
+                      .newest = MESSAGE_NAME " WHERE messages.id IN (SELECT id FROM messages"
+                                             " ORDER BY id DESC LIMIT 200) AND owner = $1"
+                                             " AND hidden = 0 ORDER BY messages.id DESC LIMIT $2"},
 };
 
 /* Progress of one query over its statements. */

@@ -32,6 +32,7 @@ enum name_kind {
     NAME_DELIVERY,
     NAME_TOKEN,
     NAME_MEMORY,
+    NAME_MESSAGE,
     NAME_KINDS
 };
 extern const char *const name_kind_names[NAME_KINDS + 1];
@@ -39,8 +40,8 @@ extern const char *const name_kind_names[NAME_KINDS + 1];
 struct name_query {
     enum name_kind kind;
     struct bytes owner;
-    /* Whole label (title of a session), or beginning of an id with or without its prefix; no bytes:
-     * the newest objects. Of approvals and deliveries the newest are those that are open. */
+    /* Whole label (title of a session or a memory), or beginning of an id with or without its
+     * prefix; no bytes: the newest objects. Newest approvals and deliveries are open ones. */
     struct bytes q;
     int64_t limit;
 };
@@ -48,7 +49,7 @@ struct name_query {
 struct name_row {
     struct bytes id;
     struct bytes kind;  /* "job"; of a run its own kind. */
-    struct bytes label; /* Label, title, command or tool. */
+    struct bytes label; /* Label, title, command, tool or role. */
     int64_t made_ms;    /* Time of the last change of a session that is among the newest. */
 };
 

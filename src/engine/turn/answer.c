@@ -540,13 +540,14 @@ struct err tx_approval_answer(struct tx *tx, const struct approval_answer *answe
     const bool question = bytes_is(row.kind, "answer");
     if (row.state != APPROVAL_OPEN) {
         *ret_row = row;
-        return err_why(why, ERR_CONFLICT, "it was %s already", approval_state_name(row.state));
+        return err_why(why, ERR_CONFLICT, "the question was %s already",
+                       approval_state_name(row.state));
     }
     if (question && answer->verb == APPROVAL_ALLOW) {
-        return err_why(why, ERR_BAD_FIELD, "this is a question: it wants an answer, or deny");
+        return err_why(why, ERR_BAD_FIELD, "this is a question: answer it with a text, or deny it");
     }
     if (!question && answer->verb == APPROVAL_ANSWER) {
-        return err_why(why, ERR_BAD_FIELD, "this is no question: it wants allow or deny");
+        return err_why(why, ERR_BAD_FIELD, "this is not a question: allow or deny it");
     }
     row.state = states[answer->verb];
     row.answer = answer->text;

@@ -138,7 +138,7 @@ struct err tx_turn_choose(struct tx *tx, const struct message_key *key, struct m
     if (!of.found ||
         (ret_row->status != MESSAGE_COMPLETED && ret_row->status != MESSAGE_INTERRUPTED &&
          ret_row->status != MESSAGE_FAILED)) {
-        return err_why(why, ERR_CONFLICT, "the message is no answer that could be chosen");
+        return err_why(why, ERR_CONFLICT, "the message is not an answer that can be chosen");
     }
     if (!ret_row->active) { /* Else it is the one already. */
         make_room(tx, &of.session, ret_row->reply_to, ret_row->id);

@@ -39,6 +39,7 @@ struct turn_plan {
     struct bytes session, owner, stream, message; /* ses_…; msg_… of the answer. */
     struct bytes model;                           /* "provider/model" */
     struct bytes project;
+    struct bytes path;         /* PATH of its commands; "": that of the daemon. */
     struct bytes root;         /* The folder that its tools work in; "": none. */
     struct bytes roots;        /* Beside it: as tx_roots_write_json. */
     struct bytes instructions; /* "": none. */

@@ -92,6 +92,7 @@ static struct err session_make(struct tx *tx, const struct subagent_new *what,
         .root = parent->root,
         .instructions = parent->instructions,
         .settings = what->settings,
+        .path = parent->path,
     };
     struct err err = tx_session_create(tx, &session, ret_session);
     if (!err_failed(err)) {

@@ -197,7 +197,7 @@ static struct err question_insert(struct tx *tx, struct session_row *session,
         if (!tx_attachment_give(tx, session, id, &image)) {
             return err_failed(tx_error(tx))
                        ? tx_error(tx)
-                       : err_why(why, ERR_BAD_FIELD, "attachments: there is no %.*s",
+                       : err_why(why, ERR_BAD_FIELD, "attachments: there is no attachment '%.*s'",
                                  (int)(id.len < ID_SIZE ? id.len : 0), id.data);
         }
         AUTO(text_done) struct text data = {.size_max = IMAGE_DATA_MAX};
@@ -366,7 +366,8 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
         return live_refuse(tx, &live, &accepted->run, why);
     }
     if (live.count >= TURN_QUEUE_MAX) {
-        return err_why(why, ERR_TOO_MANY, "%d messages wait in this session already",
+        return err_why(why, ERR_TOO_MANY,
+                       "%d messages are queued in this session already; wait for an answer",
                        TURN_QUEUE_MAX);
     }
     if (accepted->decision == TURN_DECIDE_UNDO) {
@@ -415,6 +416,7 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
             "model: neither the message nor the session names one, and there is no default");
     }
     if (!err_failed(err) && !earlier) {
+        sessions__set_path(tx, message->path, &session);
         err = message_accept(tx, &session, message, &accepted, why);
     }
     if (!err_failed(err) || err.code == ERR_TURN_IN_PROGRESS) {

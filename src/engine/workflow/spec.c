@@ -92,6 +92,7 @@ struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old, 
         spec->agent_timeout_ms = longer ? 0 : spec->agent_timeout_ms;
         return err;
     }
+    spec->programs = spec->programs != NULL ? spec->programs : json_str(old, "path", NULL);
     spec->root = spec->root != NULL ? spec->root : json_str(old, "root", NULL);
     spec->model = spec->model != NULL ? spec->model : json_str(old, "model", NULL);
     spec->project = spec->project != NULL ? spec->project : json_str(old, "project", NULL);
@@ -145,6 +146,7 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     member_put(object, "args", json_incref((json_t *)spec->args));
     text_put(object, "resumed_from", spec->resume);
     text_put(object, "root", spec->root);
+    text_put(object, "path", spec->programs);
     text_put(object, "model", spec->model);
     text_put(object, "project", spec->project);
     member_put(object, "settings", json_incref((json_t *)spec->settings));

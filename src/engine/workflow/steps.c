@@ -43,7 +43,8 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
                                      .model = step->model,
                                      .root = talk->root,
                                      .instructions = talk->instructions,
-                                     .settings = talk->settings};
+                                     .settings = talk->settings,
+                                     .path = talk->path};
     const struct session_key key = {.owner = step->place.owner,
                                     .session = bytes_of(talk->session.text)};
     const struct session_change away = {.key = key, .archive = SESSION_ARCHIVE};
@@ -511,18 +512,20 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
 
 static struct err restart_check(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
-        return err_why(why, ERR_CONFLICT, "only agents of workflows are restarted; this is a %s%s",
+        return err_why(why, ERR_CONFLICT,
+                       "only agents of workflows can be restarted, and this run is of kind %s%s",
                        run_kind_name(row->kind),
-                       row->kind == KIND_WORKFLOW ? ": 'drover show RUN' tells its agents" : "");
+                       row->kind == KIND_WORKFLOW ? "; 'drover show RUN' lists its agents" : "");
     }
     if (run_state_final(row->state)) {
         return err_why(why, ERR_STEP_ENDED,
-                       "it is %s; run it again with 'drover run --resume %.*s --rerun %.*s'",
+                       "the agent has ended as %s; run it again with 'drover run --resume %.*s "
+                       "--rerun %.*s'",
                        run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
                        (int)row->run.len, row->run.data);
     }
     if (row->stop != CAUSE_NONE) {
-        return err_why(why, ERR_STEP_ENDED, "it was skipped, and is about to end");
+        return err_why(why, ERR_STEP_ENDED, "the agent was skipped, and is about to end");
     }
     return ERR_OK;
 }

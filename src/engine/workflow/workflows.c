@@ -37,8 +37,8 @@ static struct err resumed_find(struct tx *tx, const struct workflow_new *what, i
                        what->resume.data);
     }
     if (row.kind != KIND_WORKFLOW) {
-        return err_why(why, ERR_CONFLICT, "nothing to resume: '%.*s' is no workflow, but a %s", len,
-                       what->resume.data, run_kind_name(row.kind));
+        return err_why(why, ERR_CONFLICT, "nothing to resume: '%.*s' is not a workflow, but a %s",
+                       len, what->resume.data, run_kind_name(row.kind));
     }
     if (!run_state_final(row.state)) {
         return err_why(why, ERR_RUN_ALIVE, "'%.*s' has not ended: it is %s; stop it first", len,
@@ -49,7 +49,7 @@ static struct err resumed_find(struct tx *tx, const struct workflow_new *what, i
         const struct bytes run = {json_string_value(name), json_string_length(name)};
         if (tx_number(tx, "SELECT 1 FROM runs WHERE run = $1 AND parent = $2 AND step_key <> ''",
                       ARGS(arg_text(run), arg_int(row.id)), /* absent */ 0) == 0) {
-            why_set(why, "rerun[%zu]: '%.40s' is no agent of that run", i, run.data);
+            why_set(why, "rerun[%zu]: '%.40s' is not an agent of that run", i, run.data);
             return err_failed(tx_error(tx)) ? tx_error(tx)
                                             : err_make(ERR_BAD_FIELD, "workflows: rerun");
         }
@@ -156,7 +156,8 @@ struct err tx_workflow_adopt(struct tx *tx, struct bytes run, int64_t crashes, b
 static struct err pause_check(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_WORKFLOW) {
         return err_why(why, ERR_CONFLICT,
-                       "only workflows are paused; this is a %s: 'drover stop' ends it",
+                       "only workflows can be paused, and this run is of kind %s; 'drover stop' "
+                       "ends it",
                        run_kind_name(row->kind));
     }
     if (run_state_final(row->state)) {
@@ -164,11 +165,11 @@ static struct err pause_check(const struct run_row *row, struct why *why) {
                        run_state_name(row->state));
     }
     if (row->stop != CAUSE_NONE) {
-        return err_why(why, ERR_RUN_ENDED, "the run was asked to end, and is about to");
+        return err_why(why, ERR_RUN_ENDED, "the run is being stopped");
     }
     if (row->state == RUN_QUEUED) {
         return err_why(why, ERR_CONFLICT,
-                       "the run is still queued: nothing of it has begun; 'drover stop' ends it");
+                       "the run is queued and has not started; 'drover stop' ends it");
     }
     return ERR_OK;
 }

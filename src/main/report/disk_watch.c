@@ -5,6 +5,7 @@
  */
 #include "main/report/disk_watch.h"
 
+#include "cli/base/quantity.h"
 #include "http/metrics.h"
 #include "journal/journal.h"
 
@@ -139,9 +140,9 @@ struct err disk_watch_room(struct disk_watch *watch, struct why *why) {
     }
     return err_why(
         why, ERR_DATA_FULL,
-        "the data directory holds %lld MB, its limit is %lld MB (--max-bytes): no new run"
-        " is taken, running ones go on; 'drover du' says what can be freed",
-        (long long)(watch->usage.total >> 20), (long long)(watch->limit >> 20));
+        "the data directory holds %s, its limit is %s (--max-bytes): no new run is taken,"
+        " running ones go on; 'drover du' says what can be freed",
+        quantity_about(watch->usage.total).text, quantity_about(watch->limit).text);
 }
 
 void disk_watch_write(const struct disk_watch *watch, struct text *text) {

@@ -51,12 +51,12 @@ void notices_damage(struct notices *notices) {
         return;
     }
     notices->damage_logged = pages;
-    log_event(
-        notices->log, LOG_ERROR,
-        "a page of the database is damaged: what needs it fails; look for a failing disk, stop"
-        " the daemon and restore a backup ('drover doctor' says how)",
-        LOG_FIELDS(log_int("damaged_pages", pages),
-                   log_err(err_make(ERR_STORE_CORRUPT, "store: page"))));
+    log_event(notices->log, LOG_ERROR,
+              "a page of the database is damaged: requests that read it fail; look for "
+              "a failing disk, stop the daemon and restore a backup ('drover doctor' "
+              "says how)",
+              LOG_FIELDS(log_int("damaged_pages", pages),
+                         log_err(err_make(ERR_STORE_CORRUPT, "store: page"))));
     damage_send(notices);
 }
 
@@ -87,8 +87,9 @@ void notices_hold(struct notices *notices, const struct failed_starts *starts) {
     AUTO(text_done) struct text runs = text_up_to(HELD_MAX);
     failed_starts_name(starts, &runs);
     log_event(notices->log, LOG_ERROR,
-              "the daemon crashed soon after each of its last starts, so it holds: nothing begins"
-              " until drover release, which shows the runs that it was at",
+              "the daemon crashed soon after each of its last starts, so it holds: "
+              "nothing starts before 'drover release', which lists the runs that were "
+              "in progress",
               LOG_FIELDS(log_int("failed_starts", failed_starts_count(starts)),
                          log_text("last_runs", runs.data)));
     store_write(notices->store, held_tx, held_done, notices);

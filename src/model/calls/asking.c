@@ -612,8 +612,10 @@ static void asking_begin(struct loop_task *task) {
     }
     /* The list may have failed at once: the channel may still be doubtful, and not be gone. */
     if (channel == NULL || channel->doubtful) {
-        asking__fail(asking, MODEL_MODEL_UNKNOWN, "there is no connection \"%.*s\"",
-                     (int)(connection.len < 100 ? connection.len : 100), connection.data);
+        AUTO(mem_release) char *wanted = mem_copy(connection.data, connection.len);
+        const char *remedy = models_remedy(wanted);
+        asking__fail(asking, MODEL_MODEL_UNKNOWN, "there is no provider '%.100s'; %s", wanted,
+                     remedy != NULL ? remedy : "'drover provider ls' shows those there are");
         return;
     }
     asking->channel = channel;

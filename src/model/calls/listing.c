@@ -4,7 +4,9 @@
  *   {"data": [{"id": "…", …}, …]}
  *
  * Some say how long a prompt may be, each in its own word. A list is kept for MODEL_LIST_MS; one
- * that failed is not asked for again for a minute.
+ * that failed is not asked for again for a minute. A server of this machine that is not there may
+ * be started at any moment: it is looked for again after seconds, and where its port refuses, which
+ * costs nothing, by each use.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 #include "loop/knock.h"
 #include "model/calls/inside.h"
 
-enum { BODY_MAX = 4 << 20, AGAIN_MS = 60000 };
+enum { BODY_MAX = 4 << 20, AGAIN_MS = 60000, AGAIN_DOUBTFUL_MS = 3000 };
 
 struct listing {
     struct loop_work work;
@@ -199,7 +201,9 @@ static bool nobody_is_there(const struct channel *channel) {
 
 static void listing_start(struct models *models, struct channel *channel) {
     int64_t age_ms = world_wall_ms(models->world) - channel->listed_ms;
-    int64_t keep_ms = channel->list_failed ? AGAIN_MS : MODEL_LIST_MS;
+    int64_t keep_ms = !channel->list_failed ? MODEL_LIST_MS
+                      : channel->doubtful   ? AGAIN_DOUBTFUL_MS
+                                            : AGAIN_MS;
     const struct route *route = channel->route;
     if (route == NULL || channel->listing != NULL || models->closing ||
         route->connection->kind == MODEL_KIND_SCRIPTED ||
@@ -226,10 +230,13 @@ static void listing_start(struct models *models, struct channel *channel) {
         .done = on_done,
         .ctx = listing,
     };
-    if (nobody_is_there(channel) ||
-        err_failed(fetch_start(models->options.client, &call, &listing->fetch))) {
+    bool absent = nobody_is_there(channel);
+    if (absent || err_failed(fetch_start(models->options.client, &call, &listing->fetch))) {
         listing->failed = true;
         listing_end(listing);
+    }
+    if (absent) { /* A doubtful channel is not dropped: it has its route. */
+        channel->listed_ms = 0;
     }
 }
 

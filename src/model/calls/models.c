@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "model/calls/inside.h"
+#include "model/known.h"
 
 enum { CLOCKS_APART_MS = 1000 }; /* More than that: the wall clock was set. */
 
@@ -431,15 +432,6 @@ void models_forget(struct models *models, struct bytes connection) {
 
 /* --- Connections that nobody configured ------------------------------------------------------- */
 
-static const struct known {
-    const char *name, *prefix, *base_url;
-    enum model_kind kind;
-} knowns[] = {
-    {"openai", "OPENAI", "https://api.openai.com/v1", MODEL_KIND_OPENAI},
-    {"anthropic", "ANTHROPIC", "https://api.anthropic.com", MODEL_KIND_ANTHROPIC},
-    {"deepseek", "DEEPSEEK", "https://api.deepseek.com/v1", MODEL_KIND_OPENAI},
-};
-
 static const char *env(const struct discover_from *from, const char *prefix, const char *suffix) {
     char name[64];
     (void)snprintf(name, sizeof name, "%s_%s", prefix, suffix); /* Names of our own: they fit. */
@@ -448,7 +440,7 @@ static const char *env(const struct discover_from *from, const char *prefix, con
 }
 
 static struct err discover_known(struct models *models, const struct discover_from *from,
-                                 const struct known *known, struct why *why) {
+                                 const struct known_provider *known, struct why *why) {
     AUTO(key_free) char *key = NULL;
     const char *base_url = env(from, known->prefix, "BASE_URL");
     const char *set = env(from, known->prefix, "API_KEY");
@@ -464,25 +456,35 @@ static struct err discover_known(struct models *models, const struct discover_fr
     if (key == NULL && base_url == NULL) {
         return ERR_OK;
     }
-    char origin[64];
-    (void)snprintf(origin, sizeof origin, "%s_%s", known->prefix,
-                   key != NULL ? "API_KEY" : "BASE_URL"); /* A name of our own: it fits. */
+    const struct known_variable origin =
+        known_variable(known, key != NULL ? "API_KEY" : "BASE_URL");
     const struct model_connection connection = {
         .name = known->name,
         .kind = known->kind,
         .base_url = base_url != NULL ? base_url : known->base_url,
         .key = key,
-        .origin = origin,
+        .origin = origin.name,
     };
     return models_connection_set(models, &connection, why);
 }
 
 static const struct local {
-    const char *name, *prefix, *host;
+    const char *name, *prefix, *host, *remedy;
 } locals[] = {
-    {"ollama", "OLLAMA", "127.0.0.1:11434"},
-    {"llamacpp", "LLAMACPP", "127.0.0.1:8080"},
+    {"ollama", "OLLAMA", "127.0.0.1:11434",
+     "start Ollama, or set OLLAMA_HOST [127.0.0.1:11434] and restart the daemon"},
+    {"llamacpp", "LLAMACPP", "127.0.0.1:8080",
+     "start llama-server, or set LLAMACPP_HOST [127.0.0.1:8080] and restart the daemon"},
 };
+
+const char *models_remedy(const char *name) {
+    const struct known_provider *known = known_provider_find(name);
+    const char *remedy = known != NULL ? known->remedy : NULL;
+    for (size_t i = 0; i < COUNT_OF(locals); i++) {
+        remedy = strcmp(name, locals[i].name) == 0 ? locals[i].remedy : remedy;
+    }
+    return remedy;
+}
 
 /* Until the server has listed models once, the connection is not there for anybody. */
 static struct err discover_local(struct models *models, const struct discover_from *from,
@@ -504,10 +506,11 @@ static struct err discover_local(struct models *models, const struct discover_fr
 
 struct err models_discover(struct models *models, const struct discover_from *from,
                            struct why *why) {
+    const struct known_provider *known;
     struct err err = ERR_OK;
-    for (size_t i = 0; i < COUNT_OF(knowns) && !err_failed(err); i++) {
-        if (models_connection_find(models, knowns[i].name) == NULL) {
-            err = discover_known(models, from, &knowns[i], why);
+    for (size_t i = 0; (known = known_provider_at(i)) != NULL && !err_failed(err); i++) {
+        if (models_connection_find(models, known->name) == NULL) {
+            err = discover_known(models, from, known, why);
         }
     }
     size_t count = from->local == DISCOVER_NO_LOCAL ? 0 : COUNT_OF(locals);

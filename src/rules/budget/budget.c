@@ -2,6 +2,7 @@
 #include "rules/budget/budget.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const char *const names[AMOUNT_COUNT + 1] = {
 #define X(amount, name) name,
@@ -64,16 +65,24 @@ static bool limits_it(const struct budget_node *node, const struct amounts *want
     return want->of[amount] > 0 && node->limits.of[amount] < AMOUNT_MAX;
 }
 
+/* All is spent, by itself or with `above`. Tomorrow there may be something left; not where the
+ * limit is 0, or all of it is reserved above. */
+static enum budget_verdict used_up(const struct budget_node *node, int64_t above,
+                                   struct budget_hit *io_hit) {
+    io_hit->today = node->day_end_ms != 0 && above < node->limits.of[io_hit->amount];
+    io_hit->above = !io_hit->today && left(node, io_hit->amount, 0) > 0;
+    return io_hit->today ? BUDGET_WAITS : BUDGET_SPENT;
+}
+
 /* What one limit says. */
-static enum budget_verdict judge_one(const struct budget_node *node, enum amount amount,
-                                     int64_t *io_grant, bool *ret_above) {
+static enum budget_verdict judge_one(const struct budget_node *node, int64_t *io_grant,
+                                     struct budget_hit *io_hit) {
+    const enum amount amount = io_hit->amount;
     if (left(node, amount, node->above.of[amount]) <= 0) {
-        *ret_above = left(node, amount, 0) > 0;
-        return BUDGET_SPENT;
+        return used_up(node, node->above.of[amount], io_hit);
     }
     int64_t free_now = left(node, amount, node->reserved.of[amount]);
     if (free_now <= 0) {
-        *ret_above = false;
         return BUDGET_WAITS;
     }
     *io_grant = *io_grant < free_now ? *io_grant : free_now;
@@ -89,10 +98,9 @@ enum budget_verdict budget_judge(const struct budget_node *nodes, size_t count,
     for (size_t n = 0; n < count; n++) {
         for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
             struct budget_hit here = {.node = n, .amount = (enum amount)i};
-            enum budget_verdict said =
-                !limits_it(&nodes[n], want, i)
-                    ? BUDGET_ADMITTED
-                    : judge_one(&nodes[n], here.amount, &grant.of[i], &here.above);
+            enum budget_verdict said = !limits_it(&nodes[n], want, i)
+                                           ? BUDGET_ADMITTED
+                                           : judge_one(&nodes[n], &grant.of[i], &here);
             if (said > verdict) { /* In the order of enum budget_verdict. */
                 verdict = said;
                 hit = here;
@@ -106,15 +114,34 @@ enum budget_verdict budget_judge(const struct budget_node *nodes, size_t count,
 
 enum budget_verdict budget_still(const struct budget_node *nodes, size_t count,
                                  const struct amounts *want, struct budget_hit *ret_hit) {
+    enum budget_verdict verdict = BUDGET_ADMITTED;
     for (size_t n = 0; n < count; n++) {
         for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
-            if (limits_it(&nodes[n], want, i) && left(&nodes[n], (enum amount)i, 0) <= 0) {
-                *ret_hit = (struct budget_hit){.node = n, .amount = (enum amount)i};
-                return BUDGET_SPENT;
+            struct budget_hit here = {.node = n, .amount = (enum amount)i};
+            enum budget_verdict said =
+                limits_it(&nodes[n], want, i) && left(&nodes[n], here.amount, 0) <= 0
+                    ? used_up(&nodes[n], /* above */ 0, &here)
+                    : BUDGET_ADMITTED;
+            if (said > verdict) {
+                verdict = said;
+                *ret_hit = here;
             }
         }
     }
-    return BUDGET_ADMITTED;
+    return verdict;
+}
+
+/* --- Days ------------------------------------------------------------------------------------- */
+
+struct budget_day budget_day(int64_t end_ms, int64_t now_ms, int64_t midnight_ms) {
+    if (end_ms == 0) {
+        return (struct budget_day){.end_ms = 0};
+    }
+    if (end_ms <= now_ms) {
+        return (struct budget_day){.end_ms = midnight_ms, .fresh = true};
+    }
+    bool far = end_ms - now_ms > BUDGET_LONG_DAY_MS;
+    return (struct budget_day){.end_ms = far ? now_ms + BUDGET_DAY_MS : end_ms};
 }
 
 /* --- The mean --------------------------------------------------------------------------------- */
@@ -172,8 +199,16 @@ static struct err limit_read(const char *name, const json_t *value, struct budge
     return ERR_OK;
 }
 
-struct err budget_limits_read(const json_t *json, struct budget_limits *ret_limits,
-                              struct why *why) {
+static struct err per_read(const json_t *value, struct budget_limits *limits, struct why *why) {
+    bool day = json_is_string(value) && strcmp(json_string_value(value), "day") == 0;
+    limits->per = day ? BUDGET_PER_DAY : BUDGET_PER_NONE;
+    return day || json_is_null(value)
+               ? ERR_OK
+               : err_why(why, ERR_BAD_FIELD, "\"per\" must be \"day\", or null for no day");
+}
+
+static struct err members_read(const json_t *json, bool days, struct budget_limits *ret_limits,
+                               struct why *why) {
     struct budget_limits limits = {.limits = amounts_unlimited()};
     if (!json_is_object(json)) {
         return err_why(why, ERR_BAD_FIELD, "limits are an object, like {\"wall_ms\": 60000}");
@@ -183,10 +218,23 @@ struct err budget_limits_read(const json_t *json, struct budget_limits *ret_limi
     struct err err = ERR_OK;
     for (void *at = json_object_iter(iterated); at != NULL && !err_failed(err);
          at = json_object_iter_next(iterated, at)) {
-        err = limit_read(json_object_iter_key(at), json_object_iter_value(at), &limits, why);
+        const char *name = json_object_iter_key(at);
+        const json_t *value = json_object_iter_value(at);
+        err = days && strcmp(name, "per") == 0 ? per_read(value, &limits, why)
+                                               : limit_read(name, value, &limits, why);
     }
     if (!err_failed(err)) {
         *ret_limits = limits;
     }
     return err;
+}
+
+struct err budget_limits_read(const json_t *json, struct budget_limits *ret_limits,
+                              struct why *why) {
+    return members_read(json, /* days */ false, ret_limits, why);
+}
+
+struct err budget_change_read(const json_t *json, struct budget_limits *ret_limits,
+                              struct why *why) {
+    return members_read(json, /* days */ true, ret_limits, why);
 }

@@ -79,6 +79,7 @@ static const struct field rows[] = {
     {JSON("env", env, "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"),
      FLAG_LETTER("env", 'e', FLAG_LIST, "NAME[=VALUE]",
                  "Set a variable; without a value, pass yours on. Repeatable.")},
+    {CHARS("path", path, 1, JOB_PATH_MAX)},
     {CHARS("stdin", input, 0, RUN_SPEC_MAX),
      FLAG("stdin", FLAG_TEXT, "FILE",
           "Send this file as input; '-' forwards standard input [none].")},

@@ -16,6 +16,7 @@ enum {
     JOB_WORD_MAX = 131071, /* Bytes of one argument or variable: what Linux takes. */
     JOB_ENV_MAX = 16384,
     JOB_CWD_MAX = 4095,
+    JOB_PATH_MAX = 8 << 10,
     JOB_KEY_MAX = 200,
     JOB_KEY_RUNS_MAX = 100000,
     JOB_LABEL_MAX = 200,
@@ -39,6 +40,7 @@ enum {
 struct job_spec {
     json_t *argv;                                  /* Texts, at least one; NULL: `shell`. */
     const char *shell, *cwd, *input, *key, *label; /* NULL: none. */
+    const char *path;                              /* PATH, where `env` has none; NULL: ours. */
     json_t *env, *notify;                          /* NULL: none. */
     json_t *pty_asked, *budget_asked;              /* As sent; NULL: absent. */
     const char *sandbox_asked;                     /* "on", "off"; NULL: absent. */

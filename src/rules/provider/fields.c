@@ -62,6 +62,7 @@ static const struct field rows[] = {
      FLAG("key-file", FLAG_TEXT, "FILE",
           "Read the key from this file; '-' reads standard input or prompts.")},
     {.name = "key_set", .kind = FIELD_BOOL, AT(key_set)},
+    {.name = "key_from", .kind = FIELD_CHARS, AT(key_from), .empty = FIELD_EMPTY_NULL},
     {.name = "headers",
      .kind = FIELD_JSON,
      AT(headers),

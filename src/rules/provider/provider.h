@@ -52,6 +52,7 @@ struct provider_view {
     json_t *key, *headers, *models;
     /* Shown. */
     bool key_set;
+    const char *key_from; /* For people: "key file", "environment of the daemon"; NULL: no key. */
     const char *origin;
 };
 extern const struct field_set provider_fields;

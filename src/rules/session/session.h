@@ -148,6 +148,7 @@ struct session_row {
     struct bytes forked_from;        /* msg_… or "". */
     struct bytes metadata, settings; /* JSON objects, compact. */
     struct bytes instructions;       /* "": those of the agent alone. */
+    struct bytes path;               /* PATH of its commands; "": that of the daemon. */
 };
 
 struct message_row {

@@ -18,6 +18,7 @@ struct noting {
 };
 
 /* Adds a note at a token. Without room, a grave one takes the place of the last that is not. */
+PRINTF_LIKE(4, 0)
 static void note_add_args(const struct noting *noting, const struct script_note *wanted,
                           uint32_t at, const char *format, va_list args) {
     struct script_prepared *prepared = noting->prepared;

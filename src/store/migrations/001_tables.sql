@@ -208,7 +208,8 @@ CREATE INDEX runs_children ON runs (parent, id, kind) WHERE parent <> 0;
 CREATE INDEX runs_root ON runs (root, id, kind) WHERE root <> 0;
 CREATE INDEX runs_made ON runs (owner, made_ms, id);
 -- Runs by their whole label (engine/system/names.c).
-CREATE INDEX runs_label ON runs (owner, label, id) WHERE label <> '';
+-- A damaged row may hold a longer text than PostgreSQL can index.
+CREATE INDEX runs_label ON runs (owner, label, id) WHERE label <> '' AND length(label) <= 500;
 
 -- Input that came while a run lives, by offset from the first byte of all of its input: a row
 -- begins where the one before it ends, the first after the spec's stdin. A run that takes input
@@ -256,7 +257,8 @@ CREATE INDEX inbox_session ON inbox (owner, address, id) WHERE receiver = 'sessi
 
 -- A node of the tree: its path is the chain of scopes down to it, each closed by '/':
 -- 'project:web/run:run_…/'; '' with the owner '' is `global`, which stands above all owners.
--- A limit of 2^53 is none. run 0: it is not the budget of one run.
+-- A limit of 2^53 is none. run 0: it is not the budget of one run. day_end_ms: end of the day that
+-- the amounts that were spent count; 0: they count in all.
 CREATE TABLE budgets (
     id @int@ NOT NULL PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -274,11 +276,13 @@ CREATE TABLE budgets (
     cost_micros_spent @int@ NOT NULL DEFAULT 0,
     agents_spent @int@ NOT NULL DEFAULT 0,
     wall_ms_spent @int@ NOT NULL DEFAULT 0,
+    day_end_ms @int@ NOT NULL DEFAULT 0,
     UNIQUE (owner, path),
     UNIQUE (owner, scope)
 ) @strict@;
 CREATE INDEX budgets_run ON budgets (run) WHERE run <> 0;
 CREATE INDEX budgets_owner ON budgets (owner, id);
+CREATE INDEX budgets_day ON budgets (id) WHERE day_end_ms <> 0;
 
 -- What attempts of one kind took of late under a budget: what the next one reserves.
 CREATE TABLE budget_means (
@@ -379,7 +383,9 @@ CREATE TABLE sessions (
     turn_last @int@ NOT NULL DEFAULT 0,
     -- Number of the last event of the project's stream that the removal of the session has looked
     -- at.
-    purged_seq @int@ NOT NULL DEFAULT 0
+    purged_seq @int@ NOT NULL DEFAULT 0,
+    -- PATH of the terminal that the last message came from; empty: that of the daemon.
+    path TEXT NOT NULL DEFAULT ''
 ) @strict@;
 -- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
 CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)
@@ -394,7 +400,8 @@ CREATE INDEX sessions_project ON sessions (owner, project, parent, changed_ms, i
 CREATE INDEX sessions_put_away ON sessions (owner, project, parent, changed_ms, id)
     WHERE archived_ms IS NOT NULL;
 -- Sessions by their whole title.
-CREATE INDEX sessions_title ON sessions (owner, title, id) WHERE title <> '' AND hidden = 0;
+CREATE INDEX sessions_title ON sessions (owner, title, id)
+    WHERE title <> '' AND hidden = 0 AND length(title) <= 500;
 
 -- `id` is given by the writer, and is the order. run: the turn; 0: none. reply_to: id of the
 -- message that it answers; 0: none. active 0: another variant of the answer goes into prompts.

@@ -1,0 +1,46 @@
+/* project.c: looks upward for what marks a project. */
+#include "cli/base/project.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* `path` has room for the longest of the names. Of the home only the first counts: the others hold
+ * there what belongs to all projects. */
+static bool has_mark(char *path, size_t len, const char *home) {
+    static const char *const marks[] = {"/.git", "/.drover", "/.claude", "/.boocode"};
+    bool is_home = strlen(home) == len && memcmp(path, home, len) == 0;
+    bool found = false;
+    for (size_t i = 0; i < (is_home ? 1 : COUNT_OF(marks)) && !found; i++) {
+        memcpy(path + len, marks[i], strlen(marks[i]) + 1);
+        found = access(path, F_OK) == 0;
+    }
+    path[len] = '\0';
+    return found;
+}
+
+struct err project_find(struct invocation *invocation, const char *folder, char root[PATH_MAX]) {
+    const char *given = invocation->env.get(invocation->env.ctx, "HOME");
+    char path[PATH_MAX + 16], home[PATH_MAX] = "";
+    if (realpath(folder, root) == NULL) {
+        return err_why(&invocation->why, ERR_USAGE, "the folder %s: %s; go to another one", folder,
+                       strerror(errno));
+    }
+    if (given == NULL || realpath(given, home) == NULL) {
+        home[0] = '\0';
+    }
+    size_t len = strlen(root);
+    memcpy(path, root, len + 1);
+    while (len > 0) {
+        len = strcmp(path, "/") == 0 ? 0 : len;
+        if (has_mark(path, len, home)) {
+            memcpy(root, len > 0 ? path : "/", (len > 0 ? len : 1) + 1);
+            return ERR_OK;
+        }
+        const char *slash = memrchr(path, '/', len);
+        len = slash != NULL ? (size_t)(slash - path) : 0;
+        path[len] = '\0';
+    }
+    return ERR_OK;
+}

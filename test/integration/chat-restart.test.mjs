@@ -1,0 +1,108 @@
+// chat-restart.test.mjs: a chat goes on when its daemon is killed, with one that it starts itself.
+//
+// runs-with: release
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { begin, onTerminal } from "./jobs-cli.mjs";
+import { bin } from "./lib.mjs";
+import { kill } from "./processes.mjs";
+import { scaled } from "./scale.mjs";
+import { call, say, script } from "./turns.mjs";
+import { User } from "./user.mjs";
+
+const LIMIT = { timeout: scaled(60_000) };
+const CTRL_D = "\x04";
+
+/** What a terminal was sent, without colours and movements of the cursor. */
+const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
+
+/** A chat whose daemon is the user's: {type, seen, leave}. */
+async function chatOf(t, user) {
+  const root = path.join(user.folder, "root");
+  mkdirSync(root);
+  const options = { env: user.env, typed: true };
+  const chat = onTerminal(t, user, `chat --root ${root}`, options);
+  const one = {
+    type: (keys) => chat.child.stdin.write(keys.replaceAll("\n", "\x1b\r")),
+    seen: (pattern) => chat.when((all) => pattern.test(plain(all))),
+    async leave() {
+      one.type(`\x15${CTRL_D}`);
+      const { code, stdout } = await chat.ended;
+      assert.equal(code, 0, stdout);
+      return plain(stdout);
+    },
+  };
+  await one.seen(/session +ses_\w+[^]*\n> /);
+  return one;
+}
+
+/** Kills the daemon. The chat notices it, and starts the next one. */
+async function killUnder(user, chat) {
+  const { pid } = user;
+  assert.ok(pid > 0, "a daemon lives");
+  kill(pid);
+  await chat.seen(/the daemon is away/);
+  return pid;
+}
+
+const count = (text, piece) => text.split(piece).length - 1;
+
+test("at an idle prompt the daemon's death keeps the line being typed", LIMIT, async (t) => {
+  const user = new User(t);
+  const chat = await chatOf(t, user);
+  chat.type("say: half ");
+  await chat.seen(/> say: half /);
+  const first = await killUnder(user, chat);
+  chat.type("and whole\r");
+  await chat.seen(/half and whole\n\n> $/);
+  assert.notEqual(user.pid, first);
+  await chat.leave();
+});
+
+test("an answer that broke off is shown again, once and whole", LIMIT, async (t) => {
+  const user = new User(t);
+  const chat = await chatOf(t, user);
+  const halves = [say("the first line\\nhalf "), `delay: ${scaled(1000)}ms`, say("a line")];
+  chat.type(`${script(...halves)}\r`);
+  await chat.seen(/the first line\nhalf\nanswering; Ctrl-C stops it/);
+  chat.type("typed meanwhile");
+  await chat.seen(/> typed meanwhile/);
+  const first = await killUnder(user, chat);
+  await chat.seen(/the daemon is away[^]*a line\n\n> typed meanwhile$/);
+  assert.notEqual(user.pid, first);
+  const shown = (await chat.leave()).split("↻ the answer broke off; again from its beginning");
+  assert.equal(shown.length, 2);
+  assert.equal(count(shown[1], "the first line\n"), 1);
+});
+
+test("a question that is open can be answered afterwards", LIMIT, async (t) => {
+  const user = new User(t);
+  const chat = await chatOf(t, user);
+  chat.type(`${script(call("write_file", { path: "b", content: "x" }), say("done"))}\r`);
+  await chat.seen(/May it call write_file on b\?[^]*a \(always\)> /);
+  const first = await killUnder(user, chat);
+  await chat.seen(/away[^]*a \(always\)> $/);
+  chat.type("y\r");
+  await chat.seen(/done\n/);
+  assert.notEqual(user.pid, first);
+  const shown = await chat.leave();
+  assert.equal(count(shown, "May it call write_file"), 1);
+});
+
+test("a chat that is ended by SIGHUP gives the terminal back", LIMIT, async (t) => {
+  const user = new User(t);
+  const inner = `echo "PID $$."; exec "$0" chat --no-root`;
+  const outer = path.join(user.folder, "outer");
+  writeFileSync(outer, `sh -c '${inner}' '${bin}'\nstty -a\n`);
+  const words = ["script", "-qefc", `sh ${outer}`, "/dev/null"];
+  const options = { words, env: { ...user.env, TERM: "xterm" }, typed: true };
+  const chat = begin(t, user, [], options);
+  let text = "";
+  await chat.when((all) => /\x1b\[\?2004h[^]*> /.test((text = all)));
+  process.kill(Number(/PID (\d+)\./.exec(text)[1]), "SIGHUP");
+  const { stdout } = await chat.ended;
+  assert.match(stdout, /\x1b\[\?2004l[^]* icanon [^]* echo /);
+});
