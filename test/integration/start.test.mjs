@@ -95,6 +95,9 @@ test("an idle daemon ends, not under a run, and another is started when one is n
     assert.equal(user.starts, 2);
   });
 
+/** A slow machine may add such a line at any time. */
+const calm = (text) => text.replace(/^.*a turn of the loop took long.*\n/gm, "");
+
 test("the log is rotated at the start and later, and read across that", async (t) => {
   const user = new User(t, { env: { DROVER_IDLE_EXIT: "1" } });
   const log = path.join(user.data, "log");
@@ -106,12 +109,13 @@ test("the log is rotated at the start and later, and read across that", async (t
   assert.match(read(`${log}.1`), /^a[^]*"what":"serving"/);
   appendFileSync(log, long("b"));
   await until("it is rotated", () => user.log.length < 1e6);
-  assert.match(read(`${log}.1`), /b\n$/);
-  assert.match(await user.ok("logs", "-n", "1"), /^b+\n$/);
+  assert.match(calm(read(`${log}.1`)), /b\n$/);
+  assert.match(calm(await user.ok("logs", "-n", "9")), /^b+\n$/m);
+  assert.match(calm(await user.ok("logs", "-n", "9")), /b\n$/);
   assert.equal(statSync(log).mode & 0o777, 0o600);
   await user.ok("stop", id);
   await user.ok("shutdown");
-  assert.match(await user.ok("logs", "-n", "2"), /b\n.* info {2}stopping signal=15\n$/);
+  assert.match(calm(await user.ok("logs", "-n", "9")), /b\n.* info {2}stopping signal=15\n$/);
 });
 
 test("a log that cannot be rotated is kept, and rotated when it can be", async (t) => {
