@@ -230,22 +230,24 @@ test("a local server that was started after the daemon is found by the first use
 });
 
 test("--model must name a provider that is there or may come, and keeps it there", async (t) => {
-  const data = scratch(t);
-  const serve = (model) => new Daemon({ data, args: ["--model", model] });
-  const refused = serve("nosuch/x");
+  const daemon = new Daemon({ data: scratch(t), args: ["--model", "nosuch/x"] });
+  t.after(() => daemon.kill());
+  const serve = (model) => {
+    daemon.args[daemon.args.length - 1] = model;
+    return daemon.start();
+  };
   await assert.rejects(
-    refused.start(),
+    serve("nosuch/x"),
     /--model nosuch\/x: there is no provider 'nosuch'; known are scripted, and openai, .*_KEY/,
   );
-  assert.equal((await refused.exited).code, 2);
+  assert.equal((await daemon.exited).code, 2);
 
-  const waits = await serve("deepseek/x").start(); // Its key may come with the next start.
-  assert.match(waits.log, /no provider 'deepseek' yet: set DEEPSEEK_API_KEY/);
-  await add(waits, { name: "p", kind: "openai", base_url: "http://127.0.0.1:9" });
-  await waits.stop();
+  await serve("deepseek/x"); // Its key may come with the next start.
+  assert.match(daemon.log, /no provider 'deepseek' yet: set DEEPSEEK_API_KEY/);
+  await add(daemon, { name: "p", kind: "openai", base_url: "http://127.0.0.1:9" });
+  await daemon.stop();
 
-  const daemon = await serve("p/x").start();
-  t.after(() => daemon.kill());
+  await serve("p/x");
   const { status, json } = await api(daemon, "DELETE", `${base}/p`);
   assert.equal(status, 409);
   assert.equal(
