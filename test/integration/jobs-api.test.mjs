@@ -275,7 +275,9 @@ test("a daemon that holds says what would start, and starts it when it is releas
   );
   const release = await jobs.request("POST", "/api/v1/system/release");
   assert.equal(release.json.held, false);
-  assert.deepEqual(release.json.would_start, hold.json.would_start);
+  // A run of another test may have ended meanwhile: `running` is no part of what is promised here.
+  const starts = ({ queued, runs }) => ({ queued, runs });
+  assert.deepEqual(starts(release.json.would_start), starts(hold.json.would_start));
   assert.equal((await jobs.ended(id)).state, "succeeded");
   assert.equal((await jobs.request("GET", "/api/v1/system/hold")).json.held, false);
 });
