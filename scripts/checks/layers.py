@@ -39,7 +39,7 @@ FEATURES = {
         ["trace", "host", "token", "provider", "memory", "budget", "inbox"], ["system"],
         ["job"], ["session"], ["turn"], ["workflow"], ["demo"],
     ],
-    "base": [["json"], ["fields"]],
+    "base": [["json", "process"], ["fields"]],
     "http": [["stream"]],
     "model": [["scripted", "wire"], ["calls"]],
     "script": [["reader"], ["."], ["worker"]],

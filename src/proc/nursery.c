@@ -1,25 +1,19 @@
 /* nursery.c: see nursery.h, and protocol.h for what is said to a nursery.
  *
- * posix_spawn and not uv_spawn: the holder is nobody's child for long (libuv would want to wait for
- * it), gets two descriptors at fixed places and nothing else of ours, and glibc's vfork-like clone
- * costs the same whatever the daemon's size.
- */
+ * Not uv_spawn: the holder is nobody's child for long, and libuv would want to wait for it. */
 #include "proc/nursery.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process/spawn.h"
 #include "proc/spool/protocol.h"
 
-enum {
-    FDS = 2,
-    COPIES_FROM = 16, /* Beyond the places that the holder's descriptors take. */
-};
+enum { FDS = 2 };
 
 /* From an assembler file: scripts/image.sh. */
 extern const char holder_image_bytes[];
@@ -38,64 +32,21 @@ struct sha256 holder_image_hash(void) {
 
 /* --- A process -------------------------------------------------------------------------------- */
 
-static void actions_done(posix_spawn_file_actions_t *actions) {
-    (void)posix_spawn_file_actions_destroy(actions); /* Cannot fail. */
-}
-
-static void attributes_done(posix_spawnattr_t *attributes) {
-    (void)posix_spawnattr_destroy(attributes); /* Cannot fail. */
-}
-
+/* The holder needs nothing of our environment; the command's comes with the order. */
 struct err nursery_spawn(const struct nursery_birth *birth, int *ret_pid) {
-    /* The descriptors must not lie in each other's way: copies far above do not. */
-    bool is_nursery = birth->order_fd < 0;
-    AUTO(fd_release)
-    int order_fd = is_nursery ? -1 : fcntl(birth->order_fd, F_DUPFD_CLOEXEC, COPIES_FROM);
-    AUTO(fd_release) int link_fd = fcntl(birth->link_fd, F_DUPFD_CLOEXEC, COPIES_FROM);
-    if ((order_fd < 0 && !is_nursery) || link_fd < 0) {
-        return err_from_errno(errno, "holder: copy descriptors");
-    }
-    AUTO(actions_done) posix_spawn_file_actions_t actions;
-    AUTO(attributes_done) posix_spawnattr_t attributes;
-    int rc = posix_spawn_file_actions_init(&actions);
-    assert(rc == 0); /* Both only fill memory of ours. */
-    rc = posix_spawnattr_init(&attributes);
-    assert(rc == 0);
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && rc == 0; fd++) {
-        rc = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0 /* mode */);
-    }
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_adddup2(&actions, is_nursery ? STDIN_FILENO : order_fd,
-                                              PROTOCOL_ORDER_FD);
-    }
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_adddup2(&actions, link_fd, PROTOCOL_LINK_FD);
-    }
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_addclosefrom_np(&actions, PROTOCOL_LINK_FD + 1);
-    }
-    /* A holder would hand a blocked signal on to commands. What was ignored it resets itself. */
-    sigset_t none;
-    (void)sigemptyset(&none); /* Cannot fail. */
-    if (rc == 0) {
-        rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    }
-    if (rc == 0) {
-        rc = posix_spawnattr_setsigmask(&attributes, &none);
-    }
-    if (rc != 0) {
-        return err_from_errno(rc, "holder: prepare its start");
-    }
-    /* The holder needs nothing of our environment; the command's comes with the order. */
-    char name[] = "drover-holder", nursery[] = PROTOCOL_NURSERY;
-    char *argv[] = {name, is_nursery ? nursery : NULL, NULL}, *env[] = {NULL};
-    pid_t pid = 0;
-    rc = posix_spawn(&pid, birth->program, &actions, &attributes, argv, env);
-    if (rc != 0) {
-        return err_from_errno(rc, "holder: start");
-    }
-    *ret_pid = (int)pid;
-    return ERR_OK;
+    static const char *const environment[] = {NULL};
+    const bool is_nursery = birth->order_fd < 0;
+    const char *const argv[] = {"drover-holder", is_nursery ? PROTOCOL_NURSERY : NULL, NULL};
+    const struct spawn process = {
+        .program = birth->program,
+        .argv = argv,
+        .environment = environment,
+        .fds = {SPAWN_NULL, SPAWN_NULL,
+                SPAWN_NULL, [PROTOCOL_ORDER_FD] = is_nursery ? SPAWN_NULL : birth->order_fd,
+                [PROTOCOL_LINK_FD] = birth->link_fd},
+        .fd_count = PROTOCOL_LINK_FD + 1,
+        .session = SPAWN_SESSION};
+    return spawn(&process, ret_pid);
 }
 
 struct err nursery_make_link(int *ret_ours, int *ret_theirs) {

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/process/spawn.h"
 #include "loop/loop_uv.h"
 #include "script/descriptor_passing.h"
 #include "script/inside.h"
@@ -206,38 +206,22 @@ static void zygote_on_ready(uv_poll_t *poll, int status, int events) {
 
 /* --- Its beginning ---------------------------------------------------------------------------- */
 
-static void actions_done(posix_spawn_file_actions_t *actions) {
-    (void)posix_spawn_file_actions_destroy(actions); /* Cannot fail. */
-}
-
-static void attributes_done(posix_spawnattr_t *attributes) {
-    (void)posix_spawnattr_destroy(attributes); /* Cannot fail. */
-}
-
 /* A session of its own: Ctrl-C at our terminal is for us to answer. */
 static struct err zygote_spawn(const char *program, int link, int *ret_pidfd) {
-    AUTO(actions_done) posix_spawn_file_actions_t actions;
-    AUTO(attributes_done) posix_spawnattr_t attributes;
-    int rc = posix_spawn_file_actions_init(&actions);
-    assert(rc == 0); /* Both only fill memory of ours. */
-    rc = posix_spawnattr_init(&attributes);
-    assert(rc == 0);
-    rc = posix_spawn_file_actions_adddup2(&actions, link, SCRIPT_FD);
-    if (rc == 0) {
-        rc = posix_spawn_file_actions_addclosefrom_np(&actions, SCRIPT_FD + 1);
-    }
-    if (rc == 0) {
-        rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-    }
-    char name[] = "drover-worker", self[PID_SIZE];
+    static const char *const environment[] = {NULL};
+    char self[PID_SIZE];
     (void)snprintf(self, sizeof self, "%d", (int)getpid());
-    char *argv[] = {name, self, NULL}, *env[] = {NULL};
-    pid_t pid = 0;
-    if (rc == 0) {
-        rc = posix_spawn(&pid, program, &actions, &attributes, argv, env);
-    }
-    if (rc != 0) {
-        return err_from_errno(rc, "zygote: start");
+    const char *const argv[] = {"drover-worker", self, NULL};
+    const struct spawn process = {.program = program,
+                                  .argv = argv,
+                                  .environment = environment,
+                                  .fds = {[SCRIPT_FD] = link},
+                                  .fd_count = SCRIPT_FD + 1,
+                                  .session = SPAWN_SESSION};
+    int pid = 0;
+    struct err err = spawn(&process, &pid);
+    if (err_failed(err)) {
+        return err;
     }
     /* Not collected yet: the pid is still its own. */
     *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);

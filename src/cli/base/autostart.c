@@ -14,11 +14,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +26,8 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/process/spawn.h"
+#include "base/process/variables.h"
 #include "cli/base/args.h"
 #include "cli/base/systemctl.h"
 #include "cli/base/user_unit.h"
@@ -37,16 +36,6 @@
 enum { STEP_MS = 10, LOG_END_MAX = 256 << 10, LOG_LINES_SHOWN = 5, ROOM_MIN = 1 << 20 };
 
 /* --- Environment ------------------------------------------------------------------------------ */
-
-/* A name that ends with '_' stands for all that begin with it. Keys and servers of models are those
- * that discovery reads (model/calls/models.c). TERM is not here: a daemon has no terminal. */
-static const char *const inherited[] = {
-    "HOME",    "USER",       "LOGNAME",   "SHELL",       "PATH",          "LANG",
-    "LC_",     "TZ",         "TMPDIR",    "XDG_",        "SSL_",          "CLAUDE_CONFIG_DIR",
-    "OPENAI_", "ANTHROPIC_", "DEEPSEEK_", "OLLAMA_HOST", "LLAMACPP_HOST", "DROVER_TEST_",
-};
-/* In lower case, as curl reads them, and in upper case. */
-static const char *const proxies[] = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"};
 
 static bool is_setting(const struct command *serve, struct bytes name) {
     struct args_flags flags;
@@ -61,21 +50,8 @@ static bool is_setting(const struct command *serve, struct bytes name) {
 }
 
 bool autostart_inherits(const struct command *serve, const char *variable) {
-    const struct bytes name = {variable, strcspn(variable, "=")};
-    for (size_t i = 0; i < COUNT_OF(inherited); i++) {
-        size_t wanted = strlen(inherited[i]);
-        bool prefix = inherited[i][wanted - 1] == '_';
-        if ((prefix ? name.len > wanted : name.len == wanted) &&
-            strncmp(variable, inherited[i], wanted) == 0) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < COUNT_OF(proxies); i++) {
-        if (name.len == strlen(proxies[i]) && strncasecmp(variable, proxies[i], name.len) == 0) {
-            return true;
-        }
-    }
-    return is_setting(serve, name);
+    return variable_is_for(variable, VARIABLE_DAEMON) ||
+           is_setting(serve, (struct bytes){variable, strcspn(variable, "=")});
 }
 
 /* Owned by the caller (mem_free); the texts are borrowed. */
@@ -230,47 +206,25 @@ static void program_path(char path[PATH_MAX]) {
     }
 }
 
-/* Signals are as a new process has them: this one may ignore or block some. */
-static void attributes_set(posix_spawnattr_t *attributes) {
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(attributes, &none);
-    posix_spawnattr_setsigdefault(attributes, &all);
-    posix_spawnattr_setflags(attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
 /* The daemon raises the soft limit of open files itself. */
-static int daemon_spawn(const struct autostart *start, int log, const char *by, pid_t *ret_pid) {
+static struct err daemon_spawn(const struct autostart *start, int log, const char *by,
+                               int *ret_pid) {
     AUTO(mem_release) const char **environment = environment_of(start);
     AUTO(mem_release)
     char *absolute = realpath(start->data, NULL); /* The daemon changes its folder. */
     char program[PATH_MAX];
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     program_path(program);
     const char *const argv[] = {
         "drover",      "serve", "--data", absolute != NULL ? absolute : start->data,
         "--on-demand", by,      NULL};
-    int rc = posix_spawn_file_actions_init(&actions);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = posix_spawnattr_init(&attributes);
-    if (rc == 0) {
-        attributes_set(&attributes);
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_adddup2(&actions, log, STDOUT_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
-        posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-        posix_spawn_file_actions_addchdir_np(&actions, "/");
-        rc = posix_spawn(ret_pid, program, &actions, &attributes, (char *const *)argv,
-                         (char *const *)environment);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return rc;
+    const struct spawn process = {.program = program,
+                                  .argv = argv,
+                                  .environment = environment,
+                                  .folder = "/",
+                                  .fds = {SPAWN_NULL, log, log},
+                                  .fd_count = 3,
+                                  .session = SPAWN_SESSION};
+    return spawn(&process, ret_pid);
 }
 
 enum attempt { ATTEMPT_SERVED, ATTEMPT_AGAIN, ATTEMPT_FAILED };
@@ -352,10 +306,10 @@ static struct err daemon_start(struct waiting *waiting, enum attempt *ret_attemp
     if (err_failed(err)) {
         return err;
     }
-    int rc = daemon_spawn(start, log, by, ret_pid);
-    if (rc != 0) {
+    err = daemon_spawn(start, log, by, ret_pid);
+    if (err_failed(err)) {
         return err_why(why, ERR_UNREACHABLE, "no daemon serves %s, and none can be started: %s",
-                       start->data, strerror(rc));
+                       start->data, strerror(err.os));
     }
     return daemon_wait(waiting, *ret_pid, ret_attempt, why);
 }

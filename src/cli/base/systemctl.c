@@ -3,42 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process/spawn.h"
 
 enum { OUTPUT_BYTES_MAX = 64 << 10 };
-
-static void actions_done(posix_spawn_file_actions_t *actions) {
-    (void)posix_spawn_file_actions_destroy(actions); /* Cannot fail. */
-}
-
-static void attributes_done(posix_spawnattr_t *attributes) {
-    (void)posix_spawnattr_destroy(attributes); /* Cannot fail. */
-}
-
-/* Starts the program with both its outputs at `out_fd`; an errno, or 0. A signal that this process
- * has blocked is not blocked there. */
-static int systemctl_spawn(char *const *argv, int out_fd, pid_t *ret_pid) {
-    AUTO(actions_done) posix_spawn_file_actions_t actions;
-    AUTO(attributes_done) posix_spawnattr_t attributes;
-    int rc = posix_spawn_file_actions_init(&actions);
-    assert(rc == 0); /* Both only fill memory of ours. */
-    rc = posix_spawnattr_init(&attributes);
-    assert(rc == 0);
-    sigset_t none;
-    (void)sigemptyset(&none); /* Cannot fail. */
-    rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    rc = rc == 0 ? posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO) : rc;
-    rc = rc == 0 ? posix_spawn_file_actions_adddup2(&actions, out_fd, STDERR_FILENO) : rc;
-    rc = rc == 0 ? posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK) : rc;
-    rc = rc == 0 ? posix_spawnattr_setsigmask(&attributes, &none) : rc;
-    return rc == 0 ? posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, environ) : rc;
-}
 
 /* All that is printed is read, so that the program never waits; what is beyond the limit is
  * dropped. */
@@ -70,11 +42,10 @@ static const char *last_line(struct text *output) {
 }
 
 struct err systemctl_run(const char *const *words, struct text *ret_output, struct why *why) {
-    char *argv[SYSTEMCTL_WORDS_MAX + 3] = {(char *)(uintptr_t) "systemctl",
-                                           (char *)(uintptr_t) "--user"};
+    const char *argv[SYSTEMCTL_WORDS_MAX + 3] = {"systemctl", "--user"};
     for (size_t i = 0; words[i] != NULL; i++) {
         assert(i < SYSTEMCTL_WORDS_MAX);
-        argv[i + 2] = (char *)(uintptr_t)words[i]; /* exec takes them so, and writes none. */
+        argv[i + 2] = words[i];
     }
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) {
@@ -83,14 +54,16 @@ struct err systemctl_run(const char *const *words, struct text *ret_output, stru
     AUTO(fd_release) int in = ends[0];
     AUTO(fd_release) int out = ends[1];
     AUTO(text_done) struct text output = text_up_to(OUTPUT_BYTES_MAX);
-    pid_t pid = 0;
-    int rc = systemctl_spawn(argv, out, &pid);
+    const struct spawn process = {
+        .program = argv[0], .argv = argv, .fds = {SPAWN_NULL, out, out}, .fd_count = 3};
+    int pid = 0;
+    struct err err = spawn(&process, &pid);
     fd_release(&out);
-    if (rc != 0) {
+    if (err_failed(err)) {
         return err_why(why, ERR_NOT_IMPLEMENTED,
                        "systemctl cannot be run (%s): without systemd, have the supervisor that you"
                        " use run 'drover serve'",
-                       strerror(rc));
+                       strerror(err.os));
     }
     output_read(in, &output);
     int status = 0;

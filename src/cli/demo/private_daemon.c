@@ -1,4 +1,4 @@
-/* private_daemon.c: processes by posix_spawn, each in a session of its own, so that Ctrl-C at the
+/* private_daemon.c: processes, each in a session of its own, so that Ctrl-C at the
  * terminal reaches this command alone and the order of the end is decided here. */
 #include "cli/demo/private_daemon.h"
 
@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +16,15 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/process/spawn.h"
+#include "base/process/variables.h"
 #include "base/text.h"
 #include "proc/spool/folder.h"
 
 enum {
     PATH_LEN_MAX = 4096,
     WORDS_MAX = 24,
+    PINNED_MAX = 8,  /* Variables that the demo sets, and the end of the list. */
     END_POLLS = 500, /* Looks at processes that are to end, 10 ms apart. */
     END_POLL_MS = 10,
 };
@@ -43,15 +45,13 @@ char *private_daemon_path(const struct private_daemon *daemon, const char *name)
 /* Variables that a process needs to run and to speak the user's language, and those that pin the
  * model. */
 static void env_make(struct private_daemon *daemon, const struct config_env *from) {
-    static const char *const taken[] = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"};
     static const char *const pinned[] = {"DROVER_MODEL=scripted/demo", "DROVER_HOLD_AFTER=0",
                                          "OLLAMA_HOST=127.0.0.1:9", "LLAMACPP_HOST=127.0.0.1:9",
                                          "DROVER_NO_START=1"};
     size_t count = 0;
-    for (size_t i = 0; i < COUNT_OF(taken); i++) {
-        const char *value = from->get(from->ctx, taken[i]);
-        if (value != NULL) {
-            daemon->env[count++] = joined(taken[i], "=", value);
+    for (size_t i = 0; from->all[i] != NULL && count < PRIVATE_ENV_MAX - PINNED_MAX; i++) {
+        if (variable_is_for(from->all[i], VARIABLE_DEMO)) {
+            daemon->env[count++] = joined(from->all[i], "", "");
         }
     }
     for (size_t i = 0; i < COUNT_OF(pinned); i++) {
@@ -121,52 +121,32 @@ void private_daemon_close(struct private_daemon *daemon, enum private_rest rest)
 
 /* --- Processes -------------------------------------------------------------------------------- */
 
-static void actions_done(posix_spawn_file_actions_t *actions) {
-    (void)posix_spawn_file_actions_destroy(actions); /* Cannot fail. */
-}
-
-static void attributes_done(posix_spawnattr_t *attributes) {
-    (void)posix_spawnattr_destroy(attributes); /* Cannot fail. */
-}
-
 static struct err process_start(struct private_daemon *daemon, const char *const *words,
                                 int *ret_pid, int *ret_out, struct why *why) {
-    char *argv[WORDS_MAX + 2] = {joined("drover", "", "")};
-    size_t count = 1;
-    for (; words[count - 1] != NULL; count++) {
-        assert(count <= WORDS_MAX);
-        argv[count] = joined(words[count - 1], "", "");
+    const char *argv[WORDS_MAX + 2] = {"drover"};
+    for (size_t at = 0; words[at] != NULL; at++) {
+        assert(at < WORDS_MAX);
+        argv[at + 1] = words[at];
     }
-    AUTO(mem_release) char *log = private_daemon_path(daemon, "log");
-    AUTO(actions_done) posix_spawn_file_actions_t actions;
-    AUTO(attributes_done) posix_spawnattr_t attributes;
-    int pair[2] = {-1, -1}, rc = posix_spawn_file_actions_init(&actions);
-    assert(rc == 0); /* Both only fill memory of ours. */
-    rc = posix_spawnattr_init(&attributes);
-    assert(rc == 0);
-    rc = pipe2(pair, O_CLOEXEC) < 0 ? errno : 0;
+    AUTO(mem_release) char *log_path = private_daemon_path(daemon, "log");
+    AUTO(fd_release)
+    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int pair[2] = {-1, -1};
+    bool opened = log >= 0 && pipe2(pair, O_CLOEXEC) == 0;
+    struct err err = opened ? ERR_OK : err_from_errno(errno, "demo: files");
     AUTO(fd_release) int ours = pair[0];
     AUTO(fd_release) int theirs = pair[1];
-    const int open_flags = O_WRONLY | O_CREAT | O_APPEND;
-    sigset_t none;
-    (void)sigemptyset(&none); /* Cannot fail. */
-    const short flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK;
-    rc = rc != 0 ? rc : posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    rc = rc != 0 ? rc : posix_spawn_file_actions_adddup2(&actions, theirs, STDOUT_FILENO);
-    rc = rc != 0 ? rc : posix_spawn_file_actions_addopen(&actions, 2, log, open_flags, 0600);
-    rc = rc != 0 ? rc : posix_spawnattr_setflags(&attributes, flags);
-    rc = rc != 0 ? rc : posix_spawnattr_setsigmask(&attributes, &none);
-    pid_t pid = 0;
-    rc = rc != 0 ? rc
-                 : posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, daemon->env);
-    for (size_t i = 0; i < count; i++) {
-        mem_free(argv[i]);
+    const struct spawn process = {.program = "/proc/self/exe",
+                                  .argv = argv,
+                                  .environment = (const char *const *)daemon->env,
+                                  .fds = {SPAWN_NULL, theirs, log},
+                                  .fd_count = 3,
+                                  .session = SPAWN_SESSION};
+    err = err_failed(err) ? err : spawn(&process, ret_pid);
+    if (err_failed(err)) {
+        why_set(why, "'drover %s' could not be started: %s", words[0], strerror(err.os));
+        return err;
     }
-    if (rc != 0) {
-        why_set(why, "'drover %s' could not be started: %s", words[0], strerror(rc));
-        return err_from_errno(rc, "demo: start");
-    }
-    *ret_pid = (int)pid;
     *ret_out = fd_take(&ours);
     return ERR_OK;
 }

@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/process/variables.h"
 #include "base/redact.h"
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
@@ -107,32 +108,6 @@ static void secret_file(struct report *report, const char *folder, const char *n
     }
 }
 
-/* Values that say nothing of anybody's, and would make holes in the report. */
-static bool is_harmless(struct bytes name) {
-    static const char *const names[] = {"PATH",        "HOME",          "PWD",
-                                        "OLDPWD",      "LANG",          "TERM",
-                                        "SHELL",       "USER",          "TZ",
-                                        "_",           "LOGNAME",       "SHLVL",
-                                        "HOSTNAME",    "EDITOR",        "PAGER",
-                                        "TMPDIR",      "MAIL",          "DISPLAY",
-                                        "COLORTERM",   "DROVER_DATA",   "DROVER_LISTEN",
-                                        "DROVER_LOG",  "DROVER_MODEL",  "DROVER_HOLD_AFTER",
-                                        "OLLAMA_HOST", "LLAMACPP_HOST", "INVOCATION_ID"};
-    static const char *const starts[] = {"XDG_", "LC_", "GDM", "GNOME_", "npm_config_", "NODE_"};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (bytes_is(name, names[i])) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < COUNT_OF(starts); i++) {
-        size_t len = strlen(starts[i]);
-        if (name.len > len && memcmp(name.data, starts[i], len) == 0) {
-            return !redact_name(name);
-        }
-    }
-    return false;
-}
-
 static void variable_take(struct report *report, const char *variable) {
     const char *equals = strchr(variable, '=');
     if (equals == NULL) {
@@ -140,7 +115,8 @@ static void variable_take(struct report *report, const char *variable) {
     }
     const struct bytes name = {variable, (size_t)(equals - variable)};
     const struct bytes value = bytes_of(equals + 1);
-    const bool harmless = is_harmless(name), named = redact_name(name) && !harmless;
+    const bool named = redact_name(name);
+    const bool harmless = !named && variable_is_for(variable, VARIABLE_REPORT);
     if (named || (value.len >= VARIABLE_MIN && value.data[0] != '/' && !harmless)) {
         secret_add(report, value);
     }

@@ -23,6 +23,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/process/variables.h"
 #include "base/utf8.h"
 #include "dispatch/job/work.h"
 #include "engine/job/spec.h"
@@ -33,25 +34,13 @@ enum {
 };
 enum { INHERITED_MAX = 64, OURS = 8, NONCE_BYTES = 16, OWN_MAX = PROTOCOL_NAME_MAX + 32 };
 
-/* A name that ends with '_' stands for all that begin with it. */
-static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL",
-                                        "LANG", "LC_",  "TZ",   "TMPDIR",  "TERM"};
-
 /* A copy, made once: the pool reads it while the loop lives. */
 char **start__environment(const char *const *environment) {
     char **copy = mem_new_array(INHERITED_MAX + 1, sizeof *copy);
     size_t count = 0;
     for (const char *const *at = environment; at != NULL && *at != NULL && count < INHERITED_MAX;
          at++) {
-        size_t len = strcspn(*at, "=");
-        bool taken = false;
-        for (size_t i = 0; i < COUNT_OF(inherited) && !taken; i++) {
-            size_t wanted = strlen(inherited[i]);
-            bool prefix = inherited[i][wanted - 1] == '_';
-            taken =
-                (prefix ? len > wanted : len == wanted) && strncmp(*at, inherited[i], wanted) == 0;
-        }
-        if (taken) {
+        if (variable_is_for(*at, VARIABLE_COMMAND)) {
             copy[count++] = mem_copy(*at, strlen(*at));
         }
     }
