@@ -1,13 +1,10 @@
-/* notifier.h: the command that tells a person what happened: setting `notify_command`, argv as a
- * JSON array, run for runs of owner `local` on
+/* notifier.h: tells a person what happened, by the command of setting `notify_command`
+ * (notify_command.h), for runs of owner `local`:
  *
  *   question   a turn waits for an answer or a permission
  *   finished   a run that no other run started ended after `after_ms` or more
  *   failed     such a run failed, whatever it took
  *   stalled    an agent was stuck, a notice failed 20 times, or work makes no progress
- *
- * "{event}", "{run}", "{title}" and "{text}" in the words are replaced; the same stands in
- * DROVER_EVENT, DROVER_RUN, DROVER_TITLE and DROVER_TEXT. No shell reads them.
  *
  *   IDLE ──event──> GATHERING ──a second──> READING ──> RUNNING ──ended──> RESTING ──> IDLE
  *                       ^                                                     │ more came
@@ -17,7 +14,6 @@
  *            its process group is ended with it. The next command carries all that happened
  *            meanwhile: at most one command in NOTIFIER_REST_MS. A question that is still open at a
  *            start is sent again; an end that was not sent before the daemon ended is lost.
- * Secrets    the environment is an allow-list, without keys; texts pass base/redact.h.
  * Failure    a command that cannot be run, fails or is too slow is one line of the log until the
  *            cause changes.
  * Ownership  embedded; all options are borrowed until the loop has ended.
@@ -28,10 +24,10 @@
 
 #include "base/log.h"
 #include "base/log_change.h"
-#include "base/text.h"
 #include "dispatch/provider/connections.h"
 #include "engine/run/runs.h"
 #include "loop/loop.h"
+#include "main/notification.h"
 #include "store/store.h"
 
 enum {
@@ -39,11 +35,7 @@ enum {
     NOTIFIER_REST_MS = 5000,
     NOTIFIER_LIMIT_MS = 10000,
     NOTIFIER_LOOK_MS = 30000, /* Between two looks for work without progress. */
-    NOTIFIER_QUEUE_MAX = 16,  /* Events by name; further ones are counted. */
-    NOTIFIER_TEXT_MAX = 1000, /* Bytes of a title or a text. */
 };
-
-enum notifier_event { NOTIFY_QUESTION, NOTIFY_STALLED, NOTIFY_FAILED, NOTIFY_FINISHED };
 
 struct notifier_options {
     struct loop *loop;
@@ -57,12 +49,6 @@ struct notifier_options {
     void *ctx;
 };
 
-struct notifier_item {
-    enum notifier_event event;
-    struct id run; /* "": none. */
-    char text[256];
-};
-
 struct notifier {
     struct notifier_options on;
     enum {
@@ -74,22 +60,13 @@ struct notifier {
         NOTIFIER_RESTING
     } state;
     struct timer timer, look_timer;
-    struct notifier_item items[NOTIFIER_QUEUE_MAX];
+    struct notification_item items[NOTIFICATION_EVENTS_MAX]; /* For the next notification. */
     size_t count, omitted;
-    bool questions;                  /* Approvals are to be read. */
-    bool was_stuck;                  /* The last look found work stuck. */
-    int64_t was_stalled, asked_last; /* Stalled notices at the last look; newest approval sent. */
-    struct {
-        struct notifier_item items[NOTIFIER_QUEUE_MAX]; /* Taken from the queue. */
-        size_t count, omitted;
-        bool questions;
-        int64_t asked_last;
-        struct text title, text; /* Owned; filled by the store's reader. */
-        enum notifier_event event;
-        struct id run;
-        size_t said;
-    } told;
-    int pid; /* RUNNING: the command. */
+    bool questions;                   /* Approvals are to be read. */
+    bool was_stuck;                   /* The last look found work stuck. */
+    int64_t was_stalled;              /* Stalled notices at the last look. */
+    struct notification notification; /* READING, RUNNING: the present one. */
+    int pid;                          /* RUNNING: the command. */
     bool too_slow;
     struct log_change failures;
 };

@@ -80,7 +80,7 @@ static void signals_folder_environment_and_session_are_as_asked(void **state) {
                             .folder = "/",
                             .session = SPAWN_SESSION};
     assert_prints(&spawned,
-                  "echo $A; pwd; grep ^SigBlk /proc/$$/status;"
+                  "echo $A; pwd; grep ^SigBlk /proc/self/status;"
                   " ignored=$(sed -n 's/^SigIgn:.//p' /proc/$$/status);"
                   " echo $((0x$ignored & 1 << 1));" /* SIGINT */
                   " test \"$(cut -d' ' -f6 /proc/$$/stat)\" = $$ && echo leads",

@@ -1,0 +1,127 @@
+/* notification.c: see notification.h. */
+#include "main/notification.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json/json.h"
+#include "base/redact.h"
+#include "base/utf8.h"
+#include "engine/approval/approvals.h"
+#include "engine/run/runs.h"
+
+enum { APPROVALS_READ = 16 };
+
+/* On one line: what is shown on a desktop, and passes through other programs. */
+static void words_add(struct text *into, struct bytes words) {
+    AUTO(text_done) struct text clean = text_up_to(NOTIFICATION_TEXT_MAX * 16);
+    words.len = words.len < NOTIFICATION_TEXT_MAX ? words.len : NOTIFICATION_TEXT_MAX;
+    redact_add(&clean, words, NULL /* none is known */);
+    if (!text_failed(&clean) && clean.len > 0) {
+        for (size_t i = 0; i < clean.len; i++) {
+            clean.data[i] = strchr("\n\r\t", clean.data[i]) != NULL ? ' ' : clean.data[i];
+        }
+        utf8_make_plain(clean.data, clean.len);
+        text_add(into, clean.data, clean.len);
+    }
+}
+
+/* The most important event gives the title; each has its part of the text. */
+static void part_add(struct notification *notification, enum notification_event event,
+                     struct bytes run, struct bytes title) {
+    if (notification->said++ == 0) {
+        notification->event = event;
+        (void)snprintf(notification->run.text, sizeof notification->run.text, "%.*s", (int)run.len,
+                       run.data); /* An id fits. */
+        words_add(&notification->title, title);
+    } else {
+        text_add_str(&notification->text, "; ");
+        words_add(&notification->text, title);
+        text_add_str(&notification->text, ": ");
+    }
+}
+
+static struct err approval_add(void *ctx, const struct approval_row *row) {
+    struct notification *notification = ctx;
+    AUTO(json_release) json_t *arguments = NULL;
+    if (row->id <= notification->asked_after) {
+        return ERR_OK;
+    }
+    notification->asked_last =
+        row->id > notification->asked_last ? row->id : notification->asked_last;
+    const bool question = bytes_is(row->kind, "answer");
+    part_add(notification, NOTIFY_QUESTION, row->run,
+             question ? BYTES("drover has a question") : BYTES("drover asks for permission"));
+    struct err err = json_parse_wrapped(row->arguments, &arguments, NULL /* no why */);
+    const char *text = err_failed(err) ? "" : json_str(arguments, "question", NULL);
+    if (text == NULL || !question) {
+        words_add(&notification->text, row->tool);
+        text_add_str(&notification->text, " ");
+        words_add(&notification->text, row->arguments);
+    } else {
+        words_add(&notification->text, bytes_of(text));
+    }
+    return ERR_OK;
+}
+
+static struct err item_add(struct tx *tx, struct notification *notification,
+                           const struct notification_item *item) {
+    static const char *const titles[] = {"", "drover is stalled", "failed", "finished"};
+    bool found = false;
+    struct run_row row = {.attempt = 0};
+    AUTO(text_done) struct text title = text_up_to(NOTIFICATION_TEXT_MAX);
+    const struct run_key key = {.owner = BYTES("local"), .run = bytes_of(item->run.text)};
+    struct err err = item->run.text[0] == '\0' ? ERR_OK : tx_run_find_shown(tx, &key, &found, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    if (found) {
+        const struct bytes name = row.label.len > 0 ? row.label : row.command;
+        text_addf(&title, "%s %s: %.*s", run_kind_name(row.kind), titles[item->event],
+                  name.len > 200 ? 200 : (int)name.len, name.len > 0 ? name.data : "");
+    } else {
+        text_add_str(&title, titles[item->event]);
+    }
+    part_add(notification, item->event, key.run, text_bytes(&title));
+    words_add(&notification->text, bytes_of(item->text));
+    if (found && row.cause != CAUSE_NONE) {
+        words_add(&notification->text, bytes_of(run_cause_about(row.cause)));
+        text_add_str(&notification->text, row.note.len > 0 ? ": " : "");
+        words_add(&notification->text, row.note);
+    }
+    return ERR_OK;
+}
+
+struct err notification_read(struct tx *tx, void *ctx) {
+    struct notification *notification = ctx;
+    struct err err = ERR_OK;
+    text_clear(&notification->title);
+    text_clear(&notification->text);
+    notification->said = 0;
+    notification->asked_last = notification->asked_after;
+    if (notification->questions) {
+        const struct approval_page page = {.owner = BYTES("local"), .limit = APPROVALS_READ};
+        err = tx_approval_each(tx, &page, approval_add, notification);
+    }
+    for (enum notification_event event = NOTIFY_STALLED; event <= NOTIFY_FINISHED; event++) {
+        for (size_t i = 0; i < notification->count && !err_failed(err); i++) {
+            const struct notification_item *item = &notification->items[i];
+            err = item->event == event ? item_add(tx, notification, item) : ERR_OK;
+        }
+    }
+    if (notification->omitted > 0) {
+        text_addf(&notification->text, "; and %zu more", notification->omitted);
+    }
+    return err;
+}
+
+void notification_init(struct notification *notification) {
+    *notification = (struct notification){.count = 0};
+    text_init(&notification->title, 4 * NOTIFICATION_TEXT_MAX);
+    text_init(&notification->text, 4 * NOTIFICATION_TEXT_MAX);
+}
+
+void notification_done(struct notification *notification) {
+    text_done(&notification->title);
+    text_done(&notification->text);
+}
