@@ -297,3 +297,22 @@ test("what an empty budget holds is told when the budget is raised", async (t) =
   const shown = told.map((one) => [one.status, one.run === run]);
   assert.deepEqual(shown, [["completed", true]]);
 });
+
+test("a follow-up finds a local server that was started after the daemon", async (t) => {
+  const provider = await new Provider().start(t);
+  const { port } = provider.server.address();
+  provider.stop();
+  const env = { DROVER_MODEL: "", OLLAMA_HOST: `127.0.0.1:${port}` };
+  const turns = await Turns.open(t, { env });
+  const made = await turns.ask("POST", "/sessions", { root: turns.root, title: "A talk", ...ALL });
+  const listener = await new Listener(turns, made.json.id).open();
+  // Longer than a daemon rests between two looks for servers.
+  const args = ["-c", "while [ ! -e go ]; do sleep 0.02; done; sleep 3.2"];
+  const text = script(call("run_job", { command: "sh", args }), say("it runs"));
+  const { end } = await turns.turn(listener, text, { model: "scripted/demo" });
+  assert.equal(end.state, "succeeded");
+  await provider.listen(port);
+  letGo(turns);
+  const followed = await listener.until("turn_finished", ({ run }) => run !== end.run);
+  assert.equal(textOf(await turns.answer(listener.session, followed.run)), "ok");
+});

@@ -556,6 +556,26 @@ static void follow_done(void *ctx) {
     }
 }
 
+/* The default model is known: also that of a server which was started after the daemon. */
+static void follow_begin(void *ctx) {
+    struct receiver *receiver = ctx;
+    const struct deliver *deliver = receiver->deliver;
+    const struct world *world = loop_world(deliver->options.loop);
+    struct parcel *parcel = receiver->parcel;
+    if (deliver->asker.stopping) {
+        return; /* The next daemon finds the rows. */
+    }
+    connections_default_model(deliver->options.connections, &parcel->model);
+    parcel->followup = (struct turn_message){
+        .session = {.owner = receiver->key.owner, .session = receiver->key.address},
+        .model_default = bytes_of(parcel->model.name),
+        .run = world_new_id(world, "run"),
+        .message = world_new_id(world, "msg"),
+        .answer = world_new_id(world, "msg"),
+        .bounds = deliver->options.bounds};
+    ask_write(&receiver->ask, follow_tx, follow_done);
+}
+
 /* --- Asking ----------------------------------------------------------------------------------- */
 
 /* Copies the row into the parcel, which belongs to this function until it is answered. */
@@ -621,16 +641,10 @@ static void due_done(void *ctx) {
     if (!over && parcel->wait_ms > 0) {
         receiver_wait(receiver, (uint64_t)parcel->wait_ms);
     } else if (receiver->key.kind == RECEIVER_SESSION) {
-        connections_default_model(deliver->options.connections, &parcel->model);
-        parcel->followup = (struct turn_message){
-            .session = {.owner = receiver->key.owner, .session = receiver->key.address},
-            .model_default = bytes_of(parcel->model.name),
-            .run = world_new_id(world, "run"),
-            .message = world_new_id(world, "msg"),
-            .answer = world_new_id(world, "msg"),
-            .bounds = deliver->options.bounds};
         receiver_enter(receiver, RECEIVER_SENDING);
-        ask_write(&receiver->ask, follow_tx, follow_done);
+        if (!connections_look(deliver->options.connections, follow_begin, receiver)) {
+            follow_begin(receiver);
+        }
     } else {
         world_random(world, &parcel->random, sizeof parcel->random);
         if (err_failed(parcel_post(parcel))) { /* Too many wait for the client. */

@@ -70,7 +70,7 @@ struct deliver_options {
     enum run_hold hold;       /* RUN_HELD: nothing is sent until deliver_release. */
     struct run_bounds bounds; /* Of the runs that sessions begin. */
     /* What a session that names no model asks; NULL: no session is told. */
-    const struct connections *connections;
+    struct connections *connections;
     void *ctx;
     /* Somebody should know: the store cannot be read. May be NULL. */
     void (*failed)(void *ctx, const char *what, struct err err);
