@@ -270,6 +270,24 @@ test("jobs and commands of sessions have the PATH of the terminal they come from
   assert.deepEqual([label, state], ["mine", "succeeded"]);
 });
 
+test("workflows are found in CLAUDE_CONFIG_DIR of the terminal they are named at", async (t) => {
+  const user = new User(t);
+  await user.ok("ps");
+  const config = path.join(user.folder, "config");
+  mkdirSync(path.join(config, "workflows"), { recursive: true });
+  const file = (name, body) =>
+    writeFileSync(path.join(config, "workflows", `${name}.js`),
+      `export const meta = { name: "${name}", description: "d" };\nreturn ${body};`);
+  file("outer", 'await workflow("inner")');
+  file("inner", '"found"');
+  assert.equal((await user.cli("run", "--yes", "outer")).code, 3);
+  assert.doesNotMatch(await user.ok("workflow", "ls"), /outer/);
+
+  user.env.CLAUDE_CONFIG_DIR = config;
+  assert.match(await user.ok("workflow", "ls"), /outer/);
+  assert.equal(await user.ok("run", "--yes", "outer"), "found\n");
+});
+
 test("a PATH is taken from the owner of the socket alone, and of at most 8 kB", async (t) => {
   const daemon = await start(t, { args: ["--insecure-loopback"] });
   const specOf = async (variables, options = { local: true }) => {

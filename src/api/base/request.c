@@ -114,22 +114,22 @@ struct err op_owner(const struct exchange *exchange, struct bytes *ret_owner, st
 /* --- The client's environment ----------------------------------------------------------------- */
 
 /* A header that says nothing useful is no reason to refuse what it came with. */
-struct text client_path(const struct exchange *exchange) {
+struct text client_variable(const struct exchange *exchange, const char *name) {
     AUTO(json_release) json_t *variables = NULL;
     AUTO(text_done) struct text json = text_up_to(CLIENT_ENVIRONMENT_MAX);
-    struct text path = text_up_to(CLIENT_ENVIRONMENT_MAX);
+    struct text variable = text_up_to(CLIENT_ENVIRONMENT_MAX);
     struct bytes value;
     struct why ignored;
     if (exchange_identity(exchange)->owns_socket &&
         exchange_header(exchange, CLIENT_ENVIRONMENT, &value) &&
         value.len <= CLIENT_ENVIRONMENT_MAX && base64_add_decoded(&json, value) &&
         !err_failed(json_parse_wrapped(text_bytes(&json), &variables, &ignored))) {
-        const struct bytes given = json_bytes(variables, "PATH");
+        const struct bytes given = json_bytes(variables, name);
         if (given.len > 0 && memchr(given.data, '\0', given.len) == NULL) {
-            text_add(&path, given.data, given.len);
+            text_add(&variable, given.data, given.len);
         }
     }
-    return path;
+    return variable;
 }
 
 /* --- The object of the path ------------------------------------------------------------------- */

@@ -92,12 +92,14 @@ MUST_CHECK struct err op_owner(const struct exchange *exchange, struct bytes *re
 
 /* --- The client's environment ----------------------------------------------------------------- */
 
-/* The user who owns the socket sends variables of his terminal along with what he starts, so that
- * commands find his programs: Drover-Environment, an object of texts in JSON, in base64. */
+/* The user who owns the socket sends variables of the terminal along with each request, so that
+ * commands find the user's programs, and names the user's workflows: Drover-Environment, an object
+ * of texts in JSON, in base64. */
 #define CLIENT_ENVIRONMENT "drover-environment"
 enum { CLIENT_ENVIRONMENT_MAX = 8 << 10 }; /* Bytes of the header's value. */
-/* PATH of the client, owned by the caller. Empty: it sent none, may not, or nobody can read it. */
-struct text client_path(const struct exchange *exchange);
+/* A variable of the client, such as PATH, owned by the caller. Empty: the client sent none, may
+ * not, or nobody can read the header. */
+struct text client_variable(const struct exchange *exchange, const char *name);
 
 /* --- The object of the path ------------------------------------------------------------------- */
 

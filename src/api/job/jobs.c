@@ -44,7 +44,7 @@ static struct bytes command_write(struct submit_op *submit, const struct job_spe
 
 /* The PATH of the client becomes a field of the job, so that each attempt has the same. */
 static void path_add(struct submit_op *submit) {
-    AUTO(text_done) struct text path = client_path(submit->request.op.exchange);
+    AUTO(text_done) struct text path = client_variable(submit->request.op.exchange, "PATH");
     if (path.len > 0) {
         submit->spec.len--; /* The brace. */
         text_add_member(&submit->spec, "path", text_bytes(&path));

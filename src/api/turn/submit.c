@@ -149,7 +149,7 @@ static void say_begin(void *ctx) {
     text_init(&say->head, HEAD_MAX);
     connections_default_model(api->connections, &say->model);
     message->model_default = bytes_of(say->model.name);
-    say->path = client_path(request->op.exchange);
+    say->path = client_variable(request->op.exchange, "PATH");
     message->path = text_bytes(&say->path);
     message->session = sessions__key_of(request);
     message->run = request_new_id(request, "run");

@@ -23,9 +23,9 @@ enum { PLAN_MAX = 4 << 20 };
 
 struct start_op {
     struct request request;
-    struct flow_start start; /* The spec in it borrows from the exchange, */
-    char *name;              /* Owned: and from this, of the path; NULL: none, */
-    struct text programs;    /* Owned: and from this. */
+    struct flow_start start;          /* The spec in it borrows from the exchange, */
+    char *name;                       /* Owned: and from this, of the path; NULL: none, */
+    struct text programs, config_dir; /* Owned: and from these. */
 };
 
 /* --- The body --------------------------------------------------------------------------------- */
@@ -50,10 +50,10 @@ static struct err spec_read(struct start_op *op, enum workflow_source source) {
     const json_t *json = exchange_json(op->request.op.exchange);
     flow_start_init(&op->start, api->flows);
     struct err err = workflow_spec_read(json == NULL ? empty : json, source, &op->start.spec, why);
-    op->programs = client_path(op->request.op.exchange);
-    if (op->programs.len > 0) {
-        op->start.spec.programs = text_bytes(&op->programs).data;
-    }
+    op->programs = client_variable(op->request.op.exchange, "PATH");
+    op->config_dir = client_variable(op->request.op.exchange, "CLAUDE_CONFIG_DIR");
+    op->start.spec.programs = op->programs.len > 0 ? op->programs.data : NULL;
+    op->start.spec.config_dir = op->config_dir.len > 0 ? op->config_dir.data : NULL;
     if (!err_failed(err)) {
         err = receivers_check(op->request.dispatch, op->start.spec.notify, why);
     }
@@ -115,6 +115,7 @@ static void start_end(void *ctx, struct err result) {
     flow_start_free(&op->start);
     mem_free(op->name);
     text_done(&op->programs);
+    text_done(&op->config_dir);
 }
 
 #define START(read_)                                                                               \

@@ -116,17 +116,20 @@ struct err talk_start(struct talk *talk, struct why *why) {
     return err;
 }
 
-/* Variables that commands of the user's runs need (api/base/request.h). */
+/* Variables that the user's runs need: for their commands, and to find the user's workflows
+ * (api/base/request.h). */
 static void environment_add(struct talk *talk) {
     enum { ENVIRONMENT_MAX = 6 << 10 }; /* 8 kB in base64. */
+    static const char *const names[] = {"PATH", "CLAUDE_CONFIG_DIR"};
     const struct config_env *env = &talk->invocation->env;
-    const char *path = env->get(env->ctx, "PATH");
     AUTO(text_done) struct text json = text_up_to(ENVIRONMENT_MAX);
-    if (path == NULL || path[0] == '\0' || !utf8_valid(path, strlen(path))) {
-        return;
-    }
     text_add_char(&json, '{');
-    text_add_member(&json, "PATH", bytes_of(path));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *value = env->get(env->ctx, names[i]);
+        if (value != NULL && value[0] != '\0' && utf8_valid(value, strlen(value))) {
+            text_add_member(&json, names[i], bytes_of(value));
+        }
+    }
     text_add_char(&json, '}');
     talk->environment = text_up_to(2 * ENVIRONMENT_MAX);
     if (!text_failed(&json)) {

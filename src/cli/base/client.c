@@ -457,8 +457,7 @@ static void request_write(const struct client *client, const struct client_reque
     if (client->options->token != NULL) {
         text_addf(text, "Authorization: Bearer %s\r\n", client->options->token);
     }
-    if (client->options->environment != NULL && !client->tcp &&
-        strcmp(request->method, "POST") == 0) {
+    if (client->options->environment != NULL && !client->tcp) {
         text_addf(text, "Drover-Environment: %s\r\n", client->options->environment);
     }
     const char *json = "application/json";

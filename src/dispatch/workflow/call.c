@@ -363,9 +363,9 @@ static void lookup_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
     const json_t *schema = call__option(call, "schema"), *name = call__option(call, "agentType");
-    const struct catalog_search *search = &call->flow->flows->options.search;
+    const struct catalog_search search = flow__search(call->flow);
     const struct agent_places places = {
-        .root = call->flow->root, .home = search->home, .config_dir = search->config_dir};
+        .root = search.root, .home = search.home, .config_dir = search.config_dir};
     const struct bytes type = {json_string_value(name), json_string_length(name)};
     struct why why = {""};
     text_clear(&call->misfit);

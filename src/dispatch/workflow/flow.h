@@ -106,9 +106,10 @@ static inline struct call *flow__first(const struct flow *flow, enum call_state 
 struct bytes flow__run(const struct flow *flow);
 struct bytes flow__project(const struct flow *flow);
 struct workflow_place flow__place(const struct flow *flow);
-void flow__enter(struct flow *flow, enum flow_state state); /* Asserts that the edge is legal. */
-MUST_CHECK bool flow__is_over(const struct flow *flow);     /* Results are ignored. */
-void flow__ended(struct flow *flow);                        /* The row has ended. */
+struct catalog_search flow__search(const struct flow *flow); /* Scripts that the run names. */
+void flow__enter(struct flow *flow, enum flow_state state);  /* Asserts that the edge is legal. */
+MUST_CHECK bool flow__is_over(const struct flow *flow);      /* Results are ignored. */
+void flow__ended(struct flow *flow);                         /* The row has ended. */
 void flow__maybe_free(struct flow *flow); /* When it has ended and nothing of it is away. */
 struct call *flow__next_call(const struct flow *flow, const struct call *after);
 

@@ -17,6 +17,18 @@ int64_t flows__now_ms(const struct flows *flows) {
     return world_wall_ms(loop_world(flows->options.loop));
 }
 
+struct catalog_search flows__search(const struct flows *flows, const char *root,
+                                    const char *config_dir) {
+    struct catalog_search search = flows->options.search;
+    search.root = root;
+    search.config_dir = config_dir != NULL ? config_dir : search.config_dir;
+    return search;
+}
+
+struct catalog_search flow__search(const struct flow *flow) {
+    return flows__search(flow->flows, flow->root, json_str(flow->spec, "config_dir", NULL));
+}
+
 int64_t flows__mono_ms(const struct flows *flows) {
     return (int64_t)(world_mono_ns(loop_world(flows->options.loop)) / 1000000);
 }

@@ -441,8 +441,7 @@ void flow_start__rehearse(struct flow_start *start) {
     rehearsal->flows = flows;
     rehearsal->start = start;
     rehearsal->task.run = rehearsal_report;
-    rehearsal->search = flows->options.search;
-    rehearsal->search.root = start->spec.root;
+    rehearsal->search = flows__search(flows, start->spec.root, start->spec.config_dir);
     rehearsal->end = &rehearsal->first;
     text_init(&rehearsal->reply, FLOW_ORDER_MAX);
     flow_list_append(&flows->rehearsals, &rehearsal->link);

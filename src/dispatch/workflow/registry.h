@@ -71,6 +71,9 @@ void flows__maybe_stopped(struct flows *flows);
 int64_t flows__now_ms(const struct flows *flows);
 int64_t flows__mono_ms(const struct flows *flows); /* Clock of durations. */
 struct id flows__new_id(const struct flows *flows, const char *prefix);
+/* Places of scripts for a run; config_dir: that of its client, NULL: that of the daemon. */
+struct catalog_search flows__search(const struct flows *flows, const char *root,
+                                    const char *config_dir);
 
 /* store_ops.c: whether another script most likely has something to store in a moment. */
 MUST_CHECK bool flows__batch_expected(struct flows *flows);

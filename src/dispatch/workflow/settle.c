@@ -501,8 +501,8 @@ static void search_done(struct pool_job *job) {
 static void call_find_script(struct call *call) {
     struct flow *flow = call->flow;
     struct script_search *search = mem_new(sizeof *search);
-    script_search_init(search, &flow->flows->options.search, call->message);
-    search->search.root = flow->root;
+    const struct catalog_search places = flow__search(flow);
+    script_search_init(search, &places, call->message);
     search->call = call;
     call->search = search;
     /* Where a model has started the run, it runs what that model may start. */

@@ -255,9 +255,8 @@ static struct err start_describe(struct flow_start *start) {
 static void start_prepare_run(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     const struct workflow_spec *spec = &start->spec;
-    struct catalog_search search = start->flows->options.search;
+    const struct catalog_search search = flows__search(start->flows, spec->root, spec->config_dir);
     struct catalog_script *script = &start->script;
-    search.root = spec->root;
     if (spec->path != NULL) {
         start->err = catalog_open(&search, spec->path, script, &start->why);
     } else if (spec->script != NULL) {

@@ -93,6 +93,8 @@ struct err workflow_spec_inherit(struct workflow_spec *spec, const json_t *old, 
         return err;
     }
     spec->programs = spec->programs != NULL ? spec->programs : json_str(old, "path", NULL);
+    spec->config_dir =
+        spec->config_dir != NULL ? spec->config_dir : json_str(old, "config_dir", NULL);
     spec->root = spec->root != NULL ? spec->root : json_str(old, "root", NULL);
     spec->model = spec->model != NULL ? spec->model : json_str(old, "model", NULL);
     spec->project = spec->project != NULL ? spec->project : json_str(old, "project", NULL);
@@ -147,6 +149,7 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     text_put(object, "resumed_from", spec->resume);
     text_put(object, "root", spec->root);
     text_put(object, "path", spec->programs);
+    text_put(object, "config_dir", spec->config_dir);
     text_put(object, "model", spec->model);
     text_put(object, "project", spec->project);
     member_put(object, "settings", json_incref((json_t *)spec->settings));

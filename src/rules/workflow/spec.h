@@ -26,7 +26,8 @@ struct workflow_spec {
     const char *script, *name, *path; /* NULL: not given. */
     json_t *args;                     /* NULL: none. */
     const char *resume, *title, *description, *label, *root, *model, *project;
-    const char *programs; /* PATH of the commands of its agents; NULL: that of the daemon. */
+    const char *programs;   /* PATH of the commands of its agents; NULL: that of the daemon. */
+    const char *config_dir; /* CLAUDE_CONFIG_DIR of the client; NULL: that of the daemon. */
     json_t *settings, *rerun, *notify;
     json_t *budget_asked;                              /* As it came; NULL: none. */
     int64_t timeout_ms, agent_timeout_ms, concurrency; /* 0: not given. */
