@@ -219,6 +219,44 @@ test("a unit that cannot be started is said, and nothing else is started", async
   assert.match((await user.cli("ps", "--data", other)).stderr, /drover.service is masked/);
 });
 
+test("doctor judges the user's unit, and takes the database of config.json", async (t) => {
+  const user = withUnit(t, "exit 1");
+  const row = async (check, ...more) => {
+    const rows = (await user.cli("doctor", "--json", ...more)).stdout.trim().split("\n");
+    return rows.map((line) => JSON.parse(line)).find((one) => one.check === check);
+  };
+  const units = path.join(user.folder, ".config/systemd/user");
+  const wants = path.join(units, "default.target.wants/drover.service");
+  const expect = async (verdict, detail, ...more) => {
+    const unit = await row("unit", ...more);
+    assert.equal(unit.verdict, verdict, unit.detail);
+    assert.match(unit.detail, detail);
+  };
+  await expect("warn", /drover.service is enabled, and names no program that can be run \(none\)/);
+  unlinkSync(wants);
+  await expect("ok", /^none: commands start the daemon/);
+  const unit = (program) => writeFileSync(path.join(units, "drover.service"),
+    `[Service]\nExecStart="${program}" serve --data "${user.data}"\n`);
+  unit("/bin/sh");
+  await expect("ok", /drover.service is not enabled/);
+  symlinkSync(path.join(units, "drover.service"), wants);
+  await expect("warn", /drover.service runs \/bin\/sh, and this is another drover/);
+  await expect("ok", /serves another data directory/, "--data", path.join(user.folder, "other"));
+  unit("/no/such/drover");
+  await expect("warn", /names no program that can be run \(\/no\/such\/drover\)/);
+  unit(bin);
+  await expect("ok", /is enabled and runs this program/);
+
+  mkdirSync(user.data, { recursive: true, mode: 0o700 });
+  const config = { database: "postgres://nobody@127.0.0.1:9/none" };
+  writeFileSync(path.join(user.data, "config.json"), JSON.stringify(config));
+  const { verdict, detail } = await row("database");
+  assert.equal(verdict, "fail");
+  assert.match(detail, /127\.0\.0\.1/);
+  const backup = await user.cli("backup", path.join(user.folder, "copy"));
+  assert.match(backup.stderr, /127\.0\.0\.1|pg_dump/);
+});
+
 test("jobs and commands of sessions have the PATH of the terminal they come from", async (t) => {
   const user = new User(t);
   await user.ok("ps");

@@ -274,6 +274,24 @@ static struct err file_load(struct config *config, struct args *args, const stru
     return err;
 }
 
+const char *config_database(const struct args *args, const struct world *world, const char *data,
+                            char **ret_owned) {
+    AUTO(text_done) struct text path = text_up_to(LIMIT_PATH_MAX);
+    AUTO(mem_release) char *content = NULL;
+    AUTO(json_release) json_t *file = NULL;
+    size_t len = 0;
+    const char *given = args_text(args, "database");
+    text_addf(&path, "%s/config.json", data);
+    if (given != NULL || text_failed(&path) ||
+        err_failed(world->file_read(world->ctx, path.data, CONFIG_SIZE_MAX, &content, &len)) ||
+        err_failed(json_parse(content, len, 4 /* levels */, &file, NULL /* no why */))) {
+        return given;
+    }
+    const char *named = json_str(file, "database", "");
+    *ret_owned = named[0] != '\0' ? mem_copy(named, strlen(named)) : NULL;
+    return *ret_owned;
+}
+
 /* --- All of it -------------------------------------------------------------------------------- */
 
 static struct err data_settle(struct config *config, struct args *args,

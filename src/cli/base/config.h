@@ -53,4 +53,10 @@ void config_env_unknown(const struct command *const *commands, const struct conf
 MUST_CHECK struct err config_data(const struct args *args, const struct config_env *env,
                                   char **ret_owned, const char **ret_data, struct why *why);
 
+/* The database that was given, or else the one that DIR/config.json names. NULL: SQLite in `data`,
+ * also where that file cannot be read: what is wrong with it is for the daemon to say. The text is
+ * borrowed from the arguments, or from *ret_owned, which is the caller's (mem_free). */
+const char *config_database(const struct args *args, const struct world *world, const char *data,
+                            char **ret_owned);
+
 #endif

@@ -9,10 +9,20 @@
 #ifndef DROVER_CLI_BASE_USER_UNIT_H
 #define DROVER_CLI_BASE_USER_UNIT_H
 
+#include <limits.h>
+
 #include "cli/base/autostart.h"
 
-/* Whether it is enabled, by the user or for all users, and serves this data directory: the one that
- * it names, else the default one. */
+struct user_unit {
+    char path[PATH_MAX];
+    char program[PATH_MAX]; /* The program that it runs; "": not known. */
+    bool enabled;           /* By the user, or for all users. */
+    bool serves;            /* This data directory is the one that is named, or the default. */
+};
+/* false: none is installed, and *ret_unit is untouched. */
+MUST_CHECK bool user_unit_find(const struct autostart *start, struct user_unit *ret_unit);
+
+/* Whether the unit is enabled and serves this data directory. */
 bool user_unit_serves(const struct autostart *start);
 
 /* systemctl --user VERB drover.service */

@@ -27,10 +27,22 @@ static const struct flag restore_flags[] = {
 /* *ret_where: the database. *owned is to be freed. */
 static struct err database_find(struct invocation *invocation, char **owned,
                                 const char **ret_where) {
+    AUTO(mem_release) char *data_owned = NULL;
+    const char *data = NULL;
     *ret_where = args_text(&invocation->args, "database");
-    return *ret_where != NULL ? ERR_OK
-                              : config_data(&invocation->args, &invocation->env, owned, ret_where,
-                                            &invocation->why);
+    if (*ret_where != NULL) {
+        return ERR_OK;
+    }
+    struct err err =
+        config_data(&invocation->args, &invocation->env, &data_owned, &data, &invocation->why);
+    if (err_failed(err)) {
+        return err;
+    }
+    *ret_where = config_database(&invocation->args, invocation->world, data, owned);
+    if (*ret_where == NULL) { /* SQLite is named by its folder. */
+        *ret_where = *owned = mem_copy(data, strlen(data));
+    }
+    return ERR_OK;
 }
 
 static void path_print(const struct invocation *invocation, const char *key, const char *path) {

@@ -21,6 +21,7 @@
 #include "cli/base/action.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/base/user_unit.h"
 #include "engine/run/runs.h"
 #include "engine/system/damage.h"
 #include "loop/loop_uv.h"
@@ -684,12 +685,49 @@ static void check_progress(struct doctor *doctor) {
     }
 }
 
+/* --- The unit of systemd ---------------------------------------------------------------------- */
+
+static bool is_this_program(const char *path) {
+    struct stat ours, theirs;
+    return stat("/proc/self/exe", &ours) == 0 && stat(path, &theirs) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* The files are read, since systemd may be away: commands decide by the same files, too. */
+static void check_unit(struct doctor *doctor, bool data_default) {
+    const struct autostart start = {.data = doctor->data,
+                                    .data_default = data_default,
+                                    .env = &doctor->invocation->env,
+                                    .world = doctor->invocation->world};
+    struct user_unit unit;
+    if (!user_unit_find(&start, &unit)) {
+        doctor_row(doctor, VERDICT_OK, "unit", "none: commands start the daemon that they need");
+    } else if (!unit.enabled) {
+        doctor_row(doctor, VERDICT_OK, "unit",
+                   "%s is not enabled: commands start the daemon that they need", unit.path);
+    } else if (unit.program[0] == '\0' || access(unit.program, X_OK) < 0) {
+        doctor_row(doctor, VERDICT_WARN, "unit",
+                   "%s is enabled, and names no program that can be run (%s); 'drover service"
+                   " install' writes the unit again",
+                   unit.path, unit.program[0] == '\0' ? "none" : unit.program);
+    } else if (!unit.serves) {
+        doctor_row(doctor, VERDICT_OK, "unit", "%s serves another data directory", unit.path);
+    } else if (!is_this_program(unit.program)) {
+        doctor_row(doctor, VERDICT_WARN, "unit",
+                   "%s runs %s, and this is another drover; 'drover service install' makes it run"
+                   " this one",
+                   unit.path, unit.program);
+    } else {
+        doctor_row(doctor, VERDICT_OK, "unit", "%s is enabled and runs this program", unit.path);
+    }
+}
+
 /* --- The command ------------------------------------------------------------------------------ */
 
 static struct err doctor_run(struct invocation *invocation) {
     AUTO(mem_release) char *owned = NULL;
+    AUTO(mem_release) char *database = NULL;
     struct doctor doctor = {.invocation = invocation,
-                            .database = args_text(&invocation->args, "database"),
                             .deep = args_on(&invocation->args, "deep"),
                             .talk = {.interrupt_fd = -1}};
     struct err err =
@@ -697,6 +735,7 @@ static struct err doctor_run(struct invocation *invocation) {
     if (err_failed(err)) {
         return err;
     }
+    doctor.database = config_database(&invocation->args, invocation->world, doctor.data, &database);
     doctor_row(&doctor, VERDICT_OK, "versions",
                "drover %s, libuv %s, SQLite %s, jansson %s, wslay %s", DROVER_VERSION,
                uv_version_string(), store_library_version(), jansson_version_str(), WSLAY_VERSION);
@@ -711,6 +750,7 @@ static struct err doctor_run(struct invocation *invocation) {
     check_progress(&doctor);
     talk_close(&doctor.talk);
 
+    check_unit(&doctor, owned != NULL);
     struct sandbox_probe probe = sandbox_probe();
     struct why why;
     sandbox_probe_tell(&probe, &why);
