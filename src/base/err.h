@@ -25,68 +25,71 @@
     X(OUT_OF_MEMORY, "out_of_memory", 503, 1, "Not enough memory for this request")                \
     X(TEXT_TOO_LONG, "text_too_long", 413, 1, "A text is longer than its limit")                   \
     X(IO, "io_error", 500, 1, "Input or output failed")                                            \
-    X(NO_PERMISSION, "no_permission", 500, 4, "The system does not permit this")                   \
-    X(USAGE, "usage", 400, 2, "Wrong use of a command")                                            \
+    X(NO_PERMISSION, "no_permission", 500, 4, "The operating system does not permit this")         \
+    X(USAGE, "usage", 400, 2, "The command was used incorrectly")                                  \
     X(CONFIG, "bad_config", 500, 2, "The configuration is not valid")                              \
     X(BAD_REQUEST, "bad_request", 400, 2, "The request is not valid HTTP")                         \
     X(BAD_JSON, "bad_json", 400, 2, "The body is not valid JSON")                                  \
     X(BAD_FIELD, "bad_field", 400, 2, "A field has a wrong value")                                 \
-    X(UNKNOWN_FIELD, "unknown_field", 400, 2, "A field is not known")                              \
+    X(UNKNOWN_FIELD, "unknown_field", 400, 2, "A field is unknown")                                \
     X(MISSING_FIELD, "missing_field", 400, 2, "A required field is missing")                       \
     X(BAD_QUERY, "bad_query", 400, 2, "A query parameter is not valid")                            \
     X(BAD_CURSOR, "bad_cursor", 400, 2, "The page cursor is not valid")                            \
     X(BAD_PATTERN, "bad_pattern", 400, 2, "The pattern is not a valid regular expression")         \
     X(NOT_A_USER_MESSAGE, "not_a_user_message", 400, 2, "Only messages of the user can be edited") \
     X(BAD_SCRIPT, "bad_script", 400, 2, "The workflow script is not valid")                        \
-    X(BAD_IMAGE, "bad_image", 400, 2, "The body is not an image that is taken here")               \
-    X(MODEL_WITHOUT_IMAGES, "model_without_images", 400, 2, "The model sees no images")            \
+    X(BAD_IMAGE, "bad_image", 400, 2, "The body is not a supported image")                         \
+    X(MODEL_WITHOUT_IMAGES, "model_without_images", 400, 2, "The model does not accept images")    \
     X(CURSOR_AHEAD, "cursor_ahead", 400, 2, "The cursor is ahead of the stream")                   \
     X(BAD_HOST, "bad_host", 421, 4, "The Host header does not name this daemon")                   \
     X(BAD_ORIGIN, "bad_origin", 403, 4, "Requests from this Origin are refused")                   \
     X(UNAUTHORIZED, "unauthorized", 401, 4, "A valid token is required")                           \
     X(FORBIDDEN, "forbidden", 403, 4, "The token does not allow this")                             \
     X(STREAM_RESERVED, "stream_reserved", 403, 4, "Only drover itself writes to this stream")      \
-    X(NOT_FOUND, "not_found", 404, 3, "There is nothing here by that name")                        \
+    X(NOT_FOUND, "not_found", 404, 3, "There is no such object")                                   \
     X(MESSAGE_NOT_FOUND, "message_not_found", 404, 3, "There is no message with that id")          \
     X(WORKFLOW_NOT_FOUND, "workflow_not_found", 404, 3, "There is no workflow by that name")       \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 2, "The method is not allowed here")          \
     X(NOT_ACCEPTABLE, "not_acceptable", 406, 2, "No offered media type is acceptable")             \
     X(REQUEST_TIMEOUT, "request_timeout", 408, 1, "The request took too long to arrive")           \
-    X(AMBIGUOUS, "ambiguous", 400, 2, "The name fits more than one object")                        \
-    X(CONFLICT, "conflict", 409, 5, "The object is in another state")                              \
+    X(AMBIGUOUS, "ambiguous", 400, 2, "The name matches more than one object")                     \
+    X(CONFLICT, "conflict", 409, 5, "The request does not fit the state of the object")            \
     X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
     X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \
     X(RUN_ALIVE, "run_alive", 409, 5, "The run has not ended")                                     \
     X(RUN_ENDED, "run_ended", 409, 5, "The run has ended")                                         \
     X(STEP_ENDED, "step_ended", 409, 5, "The agent has ended")                                     \
-    X(TURN_IN_PROGRESS, "turn_in_progress", 409, 5, "A turn of the session is going on")           \
+    X(TURN_IN_PROGRESS, "turn_in_progress", 409, 5, "A turn of the session is running")            \
     X(HOST_AWAY, "host_away", 409, 5, "The process is on another host")                            \
-    X(HOST_ALIVE, "host_alive", 409, 5, "The host gave a sign of life just now")                   \
-    X(HOST_GONE, "host_gone", 410, 5, "The host was removed, and what it kept with it")            \
+    X(HOST_ALIVE, "host_alive", 409, 5, "The host sent a heartbeat recently")                      \
+    X(HOST_GONE, "host_gone", 410, 5, "The host was removed, and its output with it")              \
     X(NOT_AWAY, "not_away", 409, 5, "The run is on the leader's own host")                         \
-    X(INPUT_CLOSED, "input_closed", 409, 5, "The job takes no input, or no more")                  \
-    X(INPUT_FULL, "input_full", 409, 5, "The job was sent all the input that is kept for one")     \
-    X(BUDGET_TOO_DEEP, "budget_too_deep", 409, 5, "Too many budgets stand above the run")          \
-    X(GONE, "gone", 410, 3, "What is asked for was deleted")                                       \
+    X(INPUT_CLOSED, "input_closed", 409, 5, "The job accepts no input, or no more input")          \
+    X(INPUT_FULL, "input_full", 409, 5, "The limit of input for a job is reached")                 \
+    X(BUDGET_TOO_DEEP, "budget_too_deep", 409, 5, "Too many budgets apply to the run")             \
+    X(GONE, "gone", 410, 3, "The requested object was deleted")                                    \
     X(OUTPUT_GONE, "output_gone", 410, 3, "The output of the run is gone")                         \
-    X(LENGTH_REQUIRED, "length_required", 411, 2, "The request needs a length")                    \
+    X(LENGTH_REQUIRED, "length_required", 411, 2, "The length of the body is missing")             \
     X(BODY_TOO_LARGE, "body_too_large", 413, 2, "The body is larger than allowed")                 \
     X(URL_TOO_LONG, "url_too_long", 414, 2, "The URL is longer than allowed")                      \
     X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 2,                                         \
-      "The body has another media type than it must")                                              \
+      "The media type of the body is not supported")                                               \
     X(EXPECTATION_FAILED, "expectation_failed", 417, 2, "The expectation cannot be met")           \
     X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 5,                                        \
       "The Idempotency-Key was used for another request")                                          \
-    X(TOO_EXPENSIVE, "too_expensive", 422, 1, "This takes too much time or memory here")           \
-    X(UPGRADE_REQUIRED, "upgrade_required", 426, 2, "This address speaks WebSocket")               \
+    X(TOO_EXPENSIVE, "too_expensive", 422, 1, "The request needs too much time or memory")         \
+    X(UPGRADE_REQUIRED, "upgrade_required", 426, 2,                                                \
+      "This address accepts only WebSocket connections")                                           \
     X(TOO_MANY, "too_many", 429, 1, "Too many at once; try again later")                           \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 2, "The header is larger than allowed")         \
-    X(NOT_IMPLEMENTED, "not_implemented", 501, 2, "The request needs something unknown here")      \
+    X(NOT_IMPLEMENTED, "not_implemented", 501, 2,                                                  \
+      "The request needs a feature that is not implemented")                                       \
     X(SANDBOX_UNAVAILABLE, "sandbox_unavailable", 501, 1, "The sandbox is not available here")     \
-    X(BAD_VERSION, "http_version_not_supported", 505, 2, "Only HTTP/1.0 and HTTP/1.1 are spoken")  \
-    X(BUSY, "busy", 503, 6, "Somebody else holds it")                                              \
-    X(ADDRESS_TAKEN, "address_taken", 503, 5, "Another process listens at that address")           \
-    X(OVERLOADED, "overloaded", 503, 1, "The daemon has too much to do; try again later")          \
+    X(BAD_VERSION, "http_version_not_supported", 505, 2,                                           \
+      "Only HTTP/1.0 and HTTP/1.1 are supported")                                                  \
+    X(BUSY, "busy", 503, 6, "Another process is using it")                                         \
+    X(ADDRESS_TAKEN, "address_taken", 503, 5, "Another process is listening on that address")      \
+    X(OVERLOADED, "overloaded", 503, 1, "The daemon is overloaded; try again later")               \
     X(CLOSING, "closing", 503, 1, "The daemon is shutting down")                                   \
     X(DISK_FULL, "disk_full", 507, 7, "The disk is full; nothing was changed")                     \
     X(DATA_FULL, "data_full", 507, 7, "The data directory has reached its size limit")             \
@@ -99,7 +102,7 @@
     X(STORE_DOWN, "store_down", 503, 7, "The database server cannot be reached")                   \
     X(STALLED, "stalled", 503, 1, "Work of the daemon makes no progress")                          \
     X(NEWER_SCHEMA, "newer_schema", 500, 10, "The database was written by a newer drover")         \
-    X(OTHER_SCHEMA, "other_schema", 500, 10, "The database was made by an unreleased build")       \
+    X(OTHER_SCHEMA, "other_schema", 500, 10, "The database was created by an unreleased build")    \
     X(UNREACHABLE, "unreachable", 503, 9, "The daemon cannot be reached")                          \
     X(INTERRUPTED, "interrupted", 503, 130, "Interrupted")
 

@@ -16,7 +16,7 @@ static struct err check_host(const struct exchange *exchange, struct why *why) {
         return err_why(why, ERR_BAD_REQUEST, "the Host header is missing or not valid");
     }
     if (!host_allowed(rules, host)) {
-        return err_why(why, ERR_BAD_HOST, "this daemon does not answer to the name '%.*s'",
+        return err_why(why, ERR_BAD_HOST, "this daemon does not accept the host name '%.*s'",
                        (int)host.name.len, host.name.data);
     }
     if (request_known(&exchange->request, HEADER_ORIGIN, &origin) &&
@@ -34,7 +34,7 @@ static struct err read_target(struct exchange *exchange, struct target *target, 
     if (memchr(raw.data, '%', raw.len) != NULL || memchr(raw.data, '+', raw.len) != NULL) {
         exchange->decoded = mem_try(raw.len);
         if (exchange->decoded == NULL) {
-            return err_why(why, ERR_OUT_OF_MEMORY, "there is no memory for the target");
+            return err_why(why, ERR_OUT_OF_MEMORY, "there is not enough memory for the target");
         }
     }
     struct err err = target_parse(raw, exchange->decoded, target, why);
@@ -62,13 +62,13 @@ static struct err find_route(struct exchange *exchange, const struct target *tar
     bool options = is_method(exchange, "OPTIONS");
     char allow[ALLOW_SIZE] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
     if (target->asterisk && !options) {
-        return err_why(why, ERR_BAD_REQUEST, "'*' is a target of OPTIONS only");
+        return err_why(why, ERR_BAD_REQUEST, "'*' is only a target of OPTIONS");
     }
     if (!target->asterisk) {
         const struct router_row *row =
             router_match(&exchange->server->router, target, exchange->params);
         if (row == NULL) {
-            return err_why(why, ERR_NOT_FOUND, "there is no such address");
+            return err_why(why, ERR_NOT_FOUND, "there is no such path");
         }
         const struct router_entry *entry = router_entry_find(row, exchange_method(exchange));
         if (entry != NULL) {
@@ -107,7 +107,7 @@ static struct err identify(struct exchange *exchange, struct why *why) {
     }
     if (value.len <= scheme.len ||
         !bytes_equal_nocase((struct bytes){value.data, scheme.len}, scheme)) {
-        return err_why(why, ERR_UNAUTHORIZED, "the only scheme known here is Bearer");
+        return err_why(why, ERR_UNAUTHORIZED, "the only supported scheme is Bearer");
     }
     struct bytes token = {value.data + scheme.len, value.len - scheme.len};
     if (options->check == NULL || !options->check(options->ctx, token, &exchange->identity)) {
@@ -149,11 +149,11 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
             return ERR_OK;
         }
         if (is_method(exchange, "GET") || is_method(exchange, "HEAD")) {
-            return err_why(why, ERR_BAD_REQUEST, "no body is taken here");
+            return err_why(why, ERR_BAD_REQUEST, "this request must not have a body");
         }
         if (!media_taken(exchange)) {
             return err_why(why, ERR_UNSUPPORTED_MEDIA,
-                           "nothing is read here: send no body, or {} with 'Content-Type: "
+                           "this request has no fields: send no body, or {} with 'Content-Type: "
                            "application/json'");
         }
         request->body_max = EMPTY_BODY_MAX;
@@ -173,7 +173,7 @@ static struct err check_body(struct exchange *exchange, struct why *why) {
         return err_why(why, ERR_UNSUPPORTED_MEDIA,
                        route->body_media == NULL
                            ? "send 'Content-Type: application/json'"
-                           : "send 'Content-Type: image/png', or what else it is");
+                           : "send the type of the image, as 'Content-Type: image/png'");
     }
     return check_length(request, why);
 }

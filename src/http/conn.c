@@ -153,7 +153,7 @@ static void conn_timer_fire(struct timer *timer) {
         return;
     }
     if (conn->state == CONN_HEAD) {
-        why_set(&why, "the head of the request was not complete in time");
+        why_set(&why, "the head of the request did not arrive in time");
     } else if (conn->state != CONN_BODY) {
         return;
     } else if (conn->parser.wire - conn->progress >= BODY_PROGRESS_MIN) {
@@ -161,7 +161,7 @@ static void conn_timer_fire(struct timer *timer) {
         conn_deadline(conn, conn->server->limits.body_ms);
         return;
     } else {
-        why_set(&why, "the body of the request came too slowly");
+        why_set(&why, "the body of the request arrived too slowly");
     }
     conn->server->stats.timeouts++;
     conn_refuse(conn, err_make(ERR_REQUEST_TIMEOUT, "http: read"), &why);
@@ -646,9 +646,9 @@ static void conn_hold(struct conn *conn, struct bytes rest) {
         conn_close(conn); /* Bytes after an upgrade are no request that could be refused. */
     } else {
         struct why why;
-        struct err err =
-            err_why(&why, ERR_OVERLOADED,
-                    "too much came behind requests that are not answered yet, over all");
+        struct err err = err_why(
+            &why, ERR_OVERLOADED,
+            "too much was sent after requests that are not answered yet, in all connections");
         conn_reject(conn, err, &why);
     }
 }
@@ -716,7 +716,7 @@ static void conn_parse(struct conn *conn, struct bytes bytes) {
         if (result != PARSE_FAILED && request->body_size > before &&
             server->body_bytes > server->limits.bodies_bytes_max) {
             request->err = err_why(&request->why, ERR_OVERLOADED,
-                                   "all bodies together are larger than the server's limit");
+                                   "all bodies together exceed the server's limit");
             result = PARSE_FAILED;
         }
         if (result == PARSE_FAILED) {

@@ -421,7 +421,7 @@ void exchange_reply(struct exchange *exchange, int status, const char *media, st
         server->answer_bytes += remains.body_len;
         remains_end(&remains, /* large */ true);
         err = err_why(&why, ERR_OVERLOADED,
-                      "more answers wait for their clients than the server's limit");
+                      "the answers that wait for slow clients exceed the server's limit");
     }
     if (err_failed(err)) {
         exchange_problem(exchange, err, &why);
@@ -560,7 +560,7 @@ static void body_parse(struct loop_work *work) {
     if (before + values_bytes > server->limits.values_bytes_max) {
         atomic_fetch_sub_explicit(&server->values_bytes, values_bytes, memory_order_relaxed);
         body->err = err_why(&body->why, ERR_OVERLOADED,
-                            "the values of all bodies together are larger than the server's limit");
+                            "the values of all bodies together exceed the server's limit");
         return;
     }
     body->values_bytes = values_bytes; /* Given back with the exchange's content. */
@@ -585,11 +585,11 @@ static void body_parsed(struct body_work *body) {
     if (!exchange->route->has_body && !err_failed(body->err)) {
         const char *name = json_object_iter_key(json_object_iter(body->json));
         if (!json_is_object(body->json)) {
-            body->err =
-                err_why(&body->why, ERR_BAD_FIELD, "no fields are taken here: send no body, or {}");
+            body->err = err_why(&body->why, ERR_BAD_FIELD,
+                                "no fields are accepted here: send no body, or {}");
         } else if (name != NULL) {
             body->err =
-                err_why(&body->why, ERR_UNKNOWN_FIELD, "%s: no fields are taken here", name);
+                err_why(&body->why, ERR_UNKNOWN_FIELD, "%s: no fields are accepted here", name);
         }
     }
     if (err_failed(body->err)) {

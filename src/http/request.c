@@ -126,14 +126,14 @@ static bool request_line_check(struct request *request, struct bytes line, size_
         return request_fail(request, ERR_URL_TOO_LONG, "the URL is longer than the server's limit");
     }
     if (memchr(line.data + method + 1, ' ', target) != NULL) {
-        return request_fail(request, ERR_BAD_REQUEST, "the target holds a blank");
+        return request_fail(request, ERR_BAD_REQUEST, "the target contains a blank");
     }
     /* Methods that no route could ever have are distinguished from those that this route lacks. */
     static const char *const known[] = {"GET",   "HEAD",   "POST",    "PUT",
                                         "PATCH", "DELETE", "OPTIONS", NULL};
     unsigned at = 0;
     if (!bytes_find((struct bytes){line.data, method}, known, &at)) {
-        return request_fail(request, ERR_NOT_IMPLEMENTED, "the method is not known here");
+        return request_fail(request, ERR_NOT_IMPLEMENTED, "the method is not supported here");
     }
     request->method_len = (uint16_t)method;
     request->target_at = (uint16_t)(method + 1);
@@ -203,7 +203,8 @@ static bool head_append(struct request *request, const char *data, size_t len) {
         bool inside = request->head == request->inline_head;
         char *head = inside ? mem_try(size) : mem_try_grow(request->head, size);
         if (head == NULL) {
-            return request_fail(request, ERR_OUT_OF_MEMORY, "there is no memory for the head");
+            return request_fail(request, ERR_OUT_OF_MEMORY,
+                                "there is not enough memory for the head");
         }
         if (inside) {
             memcpy(head, request->head, request->head_len);
@@ -297,7 +298,7 @@ static int on_body(llhttp_t *http, const char *at, size_t len) {
     struct request *request = http->data;
     if (len > request->body_max - request->body_len) {
         return callback_fail(request, ERR_BODY_TOO_LARGE,
-                             "the body is larger than this route takes");
+                             "the body is larger than this route allows");
     }
     size_t need = request->body_len + len;
     if (!request->discard && need > request->body_size) {
@@ -326,7 +327,7 @@ static int on_chunk_header(llhttp_t *http) {
     struct request *request = http->data;
     if (http->content_length > request->body_max - request->body_len) {
         return callback_fail(request, ERR_BODY_TOO_LARGE,
-                             "the body is larger than this route takes");
+                             "the body is larger than this route allows");
     }
     return 0;
 }
@@ -381,7 +382,7 @@ static bool known_index(struct request *request) {
             continue;
         }
         if (request->known[known] != 0) {
-            request->err = err_why(&request->why, ERR_BAD_REQUEST, "the header '%s' came twice",
+            request->err = err_why(&request->why, ERR_BAD_REQUEST, "the header '%s' was sent twice",
                                    known_names[known].data);
             return false;
         }
@@ -430,12 +431,12 @@ static bool header_rules_check(struct request *request) {
     }
     if (request->chunked && !bytes_equal_nocase(value, BYTES("chunked"))) {
         return request_fail(request, ERR_NOT_IMPLEMENTED,
-                            "the only Transfer-Encoding known here is chunked");
+                            "the only supported Transfer-Encoding is chunked");
     }
     return !request_known(request, HEADER_EXPECT, &value) ||
            bytes_equal_nocase(value, BYTES("100-continue")) ||
            request_fail(request, ERR_EXPECTATION_FAILED,
-                        "the only expectation known is 100-continue");
+                        "the only supported expectation is 100-continue");
 }
 
 /* Cuts the part up to `mark` off *rest, without blanks around it; false when nothing was left. */
@@ -560,7 +561,7 @@ static enum parse_result parser_feed_body(struct parser *parser, struct request 
     parser->last = bytes.data[bytes.len - 1];
     if (request->chunked &&
         parser->wire > WIRE_FREE + WIRE_PER_BYTE * (uint64_t)request->body_len) {
-        return parser_fail(parser, request, "the chunks hold more framing than body");
+        return parser_fail(parser, request, "the chunks contain more framing than body");
     }
     return PARSE_MORE;
 }

@@ -169,7 +169,7 @@ static void conn_admit(struct conn *conn) {
             return;
         }
         conn_reject(conn,
-                    err_why(&why, ERR_OVERLOADED, "there are %zu connections already",
+                    err_why(&why, ERR_OVERLOADED, "there are already %zu connections",
                             limits->connections_max),
                     &why);
         return;
@@ -179,7 +179,7 @@ static void conn_admit(struct conn *conn) {
         if (conn->address == NULL) {
             server->stats.refused++;
             conn_reject(conn,
-                        err_why(&why, ERR_TOO_MANY, "your address holds %zu connections already",
+                        err_why(&why, ERR_TOO_MANY, "your address already has %zu connections",
                                 limits->per_address_max),
                         &why);
             return;

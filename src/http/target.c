@@ -100,7 +100,7 @@ static struct err authority_take(struct bytes *raw, struct target *target, struc
     }
     target->authority = (struct bytes){rest.data, len};
     if (len == 0 || memchr(rest.data, '@', len) != NULL) {
-        return err_why(why, ERR_BAD_REQUEST, "the target names no host, or a user");
+        return err_why(why, ERR_BAD_REQUEST, "the target has no host, or has a user name");
     }
     if (len == rest.len || rest.data[len] != '/') {
         return err_why(why, ERR_BAD_REQUEST, "the target has no path");
@@ -206,11 +206,11 @@ struct err query_read(const struct query_param *table, const struct target *targ
             at++;
         }
         if (at == count) {
-            return err_why(why, ERR_BAD_QUERY, "query parameter '%.*s' is not known here", shown,
+            return err_why(why, ERR_BAD_QUERY, "query parameter '%.*s' is unknown here", shown,
                            name.data);
         }
         if (ret_values[at].given) {
-            return err_why(why, ERR_BAD_QUERY, "query parameter '%.*s' came twice", shown,
+            return err_why(why, ERR_BAD_QUERY, "query parameter '%.*s' was given twice", shown,
                            name.data);
         }
         ret_values[at].given = true;

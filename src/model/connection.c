@@ -37,7 +37,7 @@ static const char *url_fault(const char *url) {
         return "\"base_url\" is no valid URL";
     }
     if (memchr(authority.data, '@', authority.len) != NULL) {
-        return "\"base_url\" must not hold a name or password: set \"key\"";
+        return "\"base_url\" must not contain a name or password: set \"key\"";
     }
     if (strpbrk(url, "?#,") != NULL) {
         return "\"base_url\" must end with its path, without ? and #";

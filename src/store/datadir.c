@@ -135,11 +135,10 @@ static struct err check_writers(const char *path, struct why *why) {
     if ((found.st_mode & S_IWOTH) == 0) {
         return ERR_OK;
     }
-    return err_why(
-        why, ERR_CONFIG,
-        "Everybody may write into the data directory %s. 'chmod o-w' it, or choose a folder"
-        " inside it: that one is made for you alone.",
-        path);
+    return err_why(why, ERR_CONFIG,
+                   "The data directory %s is writable by everybody. Run 'chmod o-w' on it, or "
+                   "choose a folder inside it, which is created for you alone.",
+                   path);
 }
 
 struct err datadir_make(const char *path, struct why *why) {
@@ -148,7 +147,7 @@ struct err datadir_make(const char *path, struct why *why) {
     }
     struct err err = make_all(path);
     if (err_failed(err)) {
-        why_set(why, "The data directory %s cannot be made: %s.", path, strerrordesc_np(err.os));
+        why_set(why, "The data directory %s cannot be created: %s.", path, strerrordesc_np(err.os));
         return err;
     }
     return check_writers(path, why);
@@ -178,8 +177,8 @@ struct err datadir_claim(const char *path, struct datadir **ret_dir, struct why 
             why_set(why, "The data directory %s is in use by another process.", path);
         } else {
             why_set(why,
-                    "The data directory %s is in use by process %s. Stop that one first, or choose"
-                    " another directory.",
+                    "The data directory %s is in use by process %s. Stop that process, or choose "
+                    "another directory.",
                     path, pid);
         }
         return err;

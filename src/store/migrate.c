@@ -70,14 +70,13 @@ static struct err apply(struct conn *writer, const struct migration *migration, 
 struct err store__schema_refuse(const struct schema *schema, const char *subject, struct why *why) {
     if (schema->version > 0 && schema->series != SCHEMA_SERIES) {
         return err_why(why, ERR_OTHER_SCHEMA,
-                       "%s was made by an unreleased build; start a new directory.", subject);
+                       "%s was created by an unreleased build; use a new data directory.", subject);
     }
     if (schema->version > store__schema_known()) {
-        return err_why(
-            why, ERR_NEWER_SCHEMA,
-            "%s has schema %lld, written by a newer drover; this one knows schemas up to %lld."
-            " Start the newer one, or restore an older backup.",
-            subject, (long long)schema->version, (long long)store__schema_known());
+        return err_why(why, ERR_NEWER_SCHEMA,
+                       "%s has schema %lld, written by a newer drover; this one knows schemas up "
+                       "to %lld. Start the newer drover, or restore an older backup.",
+                       subject, (long long)schema->version, (long long)store__schema_known());
     }
     return ERR_OK;
 }

@@ -16,13 +16,14 @@ struct err store_look_open(const char *where, const struct world *world,
     struct conn *conn = NULL;
     struct schema schema = {.version = 0};
     if (driver->look == NULL) {
-        return err_why(why, ERR_CONFLICT, "only a daemon reads the rows of a PostgreSQL database");
+        return err_why(why, ERR_CONFLICT,
+                       "only a daemon can read the rows of a PostgreSQL database");
     }
     struct err err = driver->look(where, &conn, why);
     err = err_failed(err) ? err : driver->schema(conn, &schema);
     if (!err_failed(err) &&
         (schema.series != SCHEMA_SERIES || schema.version != store__schema_known())) {
-        err = err_why(why, ERR_CONFLICT, "schema %lld is not that of this drover (%lld)",
+        err = err_why(why, ERR_CONFLICT, "the database has schema %lld, and this drover needs %lld",
                       (long long)schema.version, (long long)store__schema_known());
     }
     if (err_failed(err)) {

@@ -431,7 +431,7 @@ struct err store_check_pages(const char *where, struct store_pages *ret_pages, s
 struct err store_rewrite_sums(const char *where, struct store_pages *ret_pages, struct why *why) {
     const struct driver *driver = driver_for(where);
     if (driver->rewrite_sums == NULL) {
-        return err_why(why, ERR_CONFLICT, "PostgreSQL has checksums of its own: pg_checksums.");
+        return err_why(why, ERR_CONFLICT, "PostgreSQL has its own checksums: use pg_checksums.");
     }
     return driver->rewrite_sums(where, ret_pages, why);
 }

@@ -227,15 +227,16 @@ static struct err look_in(const struct shelf *shelf, struct search *search, bool
         const char *fault = NULL;
         *ret_found = file_find(&names, names.list[i], search, ret_type, &fault);
         if (fault != NULL) {
-            return err_why(why, ERR_BAD_FIELD, "the agent type in %s/%s/%s is not taken: %s",
+            return err_why(why, ERR_BAD_FIELD, "the agent type in %s/%s/%s is invalid: %s",
                            shelf->root, shelf->folder, names.list[i], fault);
         }
     }
     return *ret_found || !names.more
                ? ERR_OK
-               : err_why(why, ERR_BAD_FIELD,
-                         "%s/%s has more than %d files: no agent type is looked for behind them",
-                         shelf->root, shelf->folder, AGENT_TYPE_FILES_MAX);
+               : err_why(
+                     why, ERR_BAD_FIELD,
+                     "%s/%s has more than %d files; the others are not searched for agent types",
+                     shelf->root, shelf->folder, AGENT_TYPE_FILES_MAX);
 }
 
 /* --- All places ------------------------------------------------------------------------------- */

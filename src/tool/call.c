@@ -54,7 +54,7 @@ static struct err refuse_nul(enum tool_id id, const json_t *input, struct text *
             const json_t *value = json_is_array(at.value) ? json_array_get(at.value, i) : at.value;
             if (json_is_string(value) &&
                 memchr(json_string_value(value), '\0', json_string_length(value)) != NULL) {
-                text_addf(problem, "/%s: must not hold the character \\u0000\n", at.key.data);
+                text_addf(problem, "/%s: must not contain the character \\u0000\n", at.key.data);
                 return err_make(ERR_BAD_FIELD, "tool: arguments");
             }
         }
@@ -200,15 +200,15 @@ struct err work_arrive(struct tool_work *work, const char *shown, const char *re
     }
     if (!work_may_see(work, shown) || !work_may_see(work, real)) {
         work->cause = CARD_RULE;
-        return err_why(&work->why, ERR_FORBIDDEN, "\"%.200s\" is denied by a rule of the user's",
+        return err_why(&work->why, ERR_FORBIDDEN, "\"%.200s\" is denied by a rule of the user",
                        shown);
     }
     const struct tool_look *seen = work->seen;
     if (seen != NULL && seen->subject_count > 0 &&
         !bytes_is(text_bytes(&seen->subjects[1]), real)) {
-        return err_why(&work->why, ERR_CONFLICT,
-                       "\"%.200s\" leads elsewhere than when it was allowed; nothing was done",
-                       shown);
+        return err_why(
+            &work->why, ERR_CONFLICT,
+            "\"%.200s\" leads to another file than when it was allowed; nothing was done", shown);
     }
     return ERR_OK;
 }
@@ -336,8 +336,8 @@ static struct err access_look(const struct tool_call *call, const struct tool_pl
     struct err err = extra_root_find(request.path, place->closed, &root, &why);
     if (!err_failed(err) &&
         !err_failed(place_resolve(place, root.path, request.access, &path, NULL))) {
-        err = err_why(&why, ERR_CONFLICT,
-                      "\"%.200s\" is within your reach already, with that access", root.path);
+        err = err_why(&why, ERR_CONFLICT, "\"%.200s\" is already accessible to you in that way",
+                      root.path);
     }
     if (err_failed(err)) {
         text_add_str(&look->refusal, why.text);

@@ -173,16 +173,15 @@ static struct err make_above(const char *top, const char *run, struct why *why) 
         if (!is_full(trees, run)) {
             return ERR_OK;
         }
-        return err_why(
-            why, ERR_FORBIDDEN,
-            "%.200s/.drover/worktrees holds %d working trees: remove what nobody needs by 'git "
-            "worktree remove'",
-            top, WORKTREES_MAX);
+        return err_why(why, ERR_FORBIDDEN,
+                       "%.200s/.drover/worktrees has %d working trees: remove those that nobody "
+                       "needs with 'git worktree remove'",
+                       top, WORKTREES_MAX);
     }
     int os = errno;
     const char *text =
         os == ELOOP || os == ENOTDIR ? "it is a link, or no folder" : strerrordesc_np(os);
-    return err_why(why, ERR_FORBIDDEN, "%.200s/.drover/worktrees cannot be made: %s", top,
+    return err_why(why, ERR_FORBIDDEN, "%.200s/.drover/worktrees cannot be created: %s", top,
                    text == NULL ? "unknown error" : text);
 }
 
@@ -221,7 +220,7 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
     }
     if (ret_worktree->from[0] == '\0') {
         return err_why(why, ERR_NOT_FOUND,
-                       "%.200s is in no git repository, and only there are working trees", real);
+                       "%.200s is not in a git repository, which a working tree needs", real);
     }
     AUTO(fd_release) int from = open(ret_worktree->from, O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO(fd_release) int inner = from < 0 ? -1 : open_inner(from);
@@ -233,14 +232,14 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
         return err_why(why, ERR_BAD_FIELD, "the path of its working tree would be too long");
     }
     if (closed[0] != '\0' && place_below(ret_worktree->path, closed) != NULL) {
-        return err_why(why, ERR_FORBIDDEN, "its working tree would stand in drover's own folder");
+        return err_why(why, ERR_FORBIDDEN,
+                       "its working tree would be inside drover's data directory");
     }
     if (held && closed[0] != '\0' && place_below(closed, ret_worktree->top) != NULL) {
-        return err_why(
-            why, ERR_FORBIDDEN,
-            "drover's own folder stands in the repository %.200s, and around that there is no "
-            "sandbox for git",
-            ret_worktree->top);
+        return err_why(why, ERR_FORBIDDEN,
+                       "drover's data directory is inside the repository %.200s, where git cannot "
+                       "be confined by the sandbox",
+                       ret_worktree->top);
     }
     return make_above(ret_worktree->top, run, why);
 }

@@ -146,7 +146,7 @@ static const struct {
     {EPERM, ERR_FORBIDDEN, "the system does not permit this on ", ""},
     {EROFS, ERR_FORBIDDEN, "the system does not permit this on ", ""},
     {ENOTDIR, ERR_CONFLICT, "a part of ", " is a file, not a folder"},
-    {EAGAIN, ERR_CONFLICT, "", " is being moved about by somebody; try again"},
+    {EAGAIN, ERR_CONFLICT, "", " is being moved; try again"},
 };
 
 static struct err open_refused(int os, const char *shown, struct why *why) {
@@ -162,7 +162,7 @@ static struct err open_refused(int os, const char *shown, struct why *why) {
     if (os == ENOSPC || os == EDQUOT) {
         return err_why(why, ERR_DISK_FULL, "the disk is full; nothing was changed");
     }
-    why_set(why, "\"%.160s\" could not be used (error %d of the system)", shown, os);
+    why_set(why, "\"%.160s\" could not be used (system error %d)", shown, os);
     return err_from_errno(os, "tool: open");
 }
 
@@ -197,7 +197,7 @@ static struct err real_find(const struct tool_place *place, const struct place_p
                             int root_fd, int fd, struct place_real *ret_real, struct why *why) {
     char root[LIMIT_PATH_MAX], real[LIMIT_PATH_MAX];
     if (!place_path_of(root_fd, root, sizeof root) || !place_path_of(fd, real, sizeof real)) {
-        return err_why(why, ERR_IO, "\"%.200s\": the system does not say where it is", path->shown);
+        return err_why(why, ERR_IO, "\"%.200s\": its path cannot be determined", path->shown);
     }
     if (is_closed(place, real)) {
         return err_why(why, ERR_FORBIDDEN, "\"%.200s\" belongs to drover itself", path->shown);
@@ -464,14 +464,14 @@ struct err extra_root_find(const char *path, const char *closed, struct extra_ro
     }
     struct extra_root root;
     if (!place_path_of(fd, root.path, sizeof root.path)) {
-        return err_why(why, ERR_BAD_FIELD, "\"%.200s\" has too long a path", path);
+        return err_why(why, ERR_BAD_FIELD, "the path of \"%.200s\" is too long", path);
     }
     if (strcmp(root.path, "/") == 0) {
-        return err_why(why, ERR_FORBIDDEN, "\"/\" is everything there is: name a folder below");
+        return err_why(why, ERR_FORBIDDEN, "\"/\" contains all files: name a folder below it");
     }
     for (size_t i = 0; i < COUNT_OF(never); i++) {
         if (place_below(root.path, never[i]) != NULL) {
-            return err_why(why, ERR_FORBIDDEN, "\"%.200s\" is no folder of files", root.path);
+            return err_why(why, ERR_FORBIDDEN, "\"%.200s\" is not a folder of files", root.path);
         }
     }
     if (closed[0] != '\0' && place_below(root.path, closed) != NULL) {

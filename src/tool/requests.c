@@ -80,7 +80,7 @@ bool remember_request_read(const struct tool_call *call, struct remember_request
         return false;
     }
     if (!create && request.id[0] == '\0') {
-        why_set(why, "to %s a memory, give its id, as recall answered it", action);
+        why_set(why, "to %s a memory, give its id, as recall returned it", action);
         return false;
     }
     *ret_request = request;

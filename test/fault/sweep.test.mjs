@@ -291,7 +291,7 @@ async function tryBackup(template, point, number) {
   mkdirSync(folder);
   cpSync(template.data, data, { recursive: true, filter: isPlain });
   const came = await tryCommand(["backup", "--data", data, file], point, folder, file);
-  if (existsSync(file) && came.end.startsWith("exit")) assert.match(came.log, /is whole, but/);
+  if (existsSync(file) && came.end.startsWith("exit")) assert.match(came.log, /is complete, but/);
   if (!existsSync(file)) await backup(data, file);
   // What has the name is whole.
   const { code, stderr } = await run(["restore", "--data", back, file]);

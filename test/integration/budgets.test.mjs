@@ -46,7 +46,7 @@ test("what is no budget is refused by name, and changes nothing", async () => {
     ["project:bad", { wall_ms: -1 }, 400, "bad_field", /"wall_ms" must be a whole number from 0/],
     ["project:bad", { wall_ms: 1.5 }, 400, "bad_field", /"wall_ms"/],
     ["project:bad", { wall_ms: "5m" }, 400, "bad_field", /"wall_ms"/],
-    ["project:bad", { time: 5 }, 400, "unknown_field", /'time' is none of output_tokens, tokens/],
+    ["project:bad", { time: 5 }, 400, "unknown_field", /'time' is not one of output_tokens,/],
     ["project:bad", { per: "week" }, 400, "bad_field", /"per" must be "day", or null/],
     ["project:bad", [], 400, "bad_field", /limits are an object/],
     ["project:UPPER", { wall_ms: 1 }, 404, "not_found", /project:NAME, session:ID or run:ID/],
@@ -144,7 +144,7 @@ test("a job under a budget that is used up fails and says which and how much", a
 test("a job names its project and budget in the right form or is refused", async () => {
   const cases = [
     [{ project: "No Spaces" }, "bad_field", /"project": 'No Spaces' is not a name/],
-    [{ budget: { wall: 5 } }, "unknown_field", /"budget": 'wall' is none of/],
+    [{ budget: { wall: 5 } }, "unknown_field", /"budget": 'wall' is not one of/],
     [{ budget: { wall_ms: -5 } }, "bad_field", /"budget": "wall_ms" must be a whole number/],
     [{ budget: 5 }, "bad_field", /"budget": limits are an object/],
   ];

@@ -77,7 +77,7 @@ test("filters of runs narrow ps and job ls, several states in one flag or in two
   assert.deepEqual(await labels(daemon, "ps", "--all", "--parent", run.id), []);
   const unknown = await daemon.cli(["ps", "--state", "failed,asleep"]);
   assert.equal(unknown.code, 2);
-  assert.match(unknown.stderr, /--state: 'failed,asleep' is none of queued\|running/);
+  assert.match(unknown.stderr, /--state: 'failed,asleep' is not one of queued\|running/);
   for (const flag of ["--limit=3", "--total"])
     assert.equal((await daemon.cli(["ps", "--watch", flag])).code, 2);
 });

@@ -349,9 +349,9 @@ test("a line break in a key or a token does not begin a header", async (t) => {
   const value = "a\r\nX-More: b";
   const key = await daemon.cli(["stream", "append", "s", "--type", "x", "--key", value]);
   assert.equal(key.code, 2);
-  assert.match(key.stderr, /--key must not hold control characters/);
+  assert.match(key.stderr, /--key must not contain control characters/);
   const token = await daemon.cli(["stream", "ls"], { env: { DROVER_TOKEN: value } });
   assert.equal(token.code, 2);
-  assert.match(token.stderr, /DROVER_TOKEN must not hold control characters/);
+  assert.match(token.stderr, /DROVER_TOKEN must not contain control characters/);
   assert.equal((await daemon.cli(["stream", "show", "s"])).code, 3);
 });

@@ -1,25 +1,39 @@
 // docs.mjs: runs the commands of a page of documentation, in order, as a reader would type them.
 //
 // A block ```sh is run. A block ```text directly after it is what its commands print: each of its
-// lines must appear in the output, in this order; "…" stands for any text. A block of another kind
-// is not run: it needs root, systemd, the network, a real model or a person.
+// lines must appear in the output, in this order; "…" stands for any text. A block ```console is
+// not run, since it needs root, systemd, the network, a real model, minutes or a person: its
+// commands are only read, by `faultsOf`.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
-  closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync,
+  closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync,
 } from "node:fs";
 import path from "node:path";
 
 import { bin, plainEnv, root, scratch } from "./lib.mjs";
 import { kill, processesIn } from "./processes.mjs";
 
-/** The pages whose commands are run. */
-export const TASKS = [
+/** The pages whose commands are run: tasks, then reference. */
+export const TYPED = [
   "README.md", "docs/nightly.md", "docs/local-models.md", "docs/five-agents.md", "docs/backup.md",
-  "docs/remote.md", "docs/troubleshooting.md",
+  "docs/remote.md", "docs/troubleshooting.md", "docs/api.md", "docs/running.md",
+  "docs/workflows.md",
 ];
 
-const FENCE = /^```([^\n]*)\n(.*?)^```$/gms;
+/** All pages of the documentation. */
+export const PAGES = ["", "docs", "decisions", "examples"].flatMap((folder) =>
+  readdirSync(path.join(root, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => path.join(folder, name)),
+);
+
+/** In a list a block is indented. */
+const FENCE = /^ *```([^\n]*)\n(.*?)^ *```$/gms;
+/** The kinds of blocks. */
+const KINDS = [
+  "sh", "console", "text", "json", "js", "python", "yaml", "markdown", "caddy",
+];
 /** A process that was forked while the list was read is in the next one. */
 const PASSES_MAX = 100;
 
@@ -100,6 +114,87 @@ export async function runPage(t, name, here = machine(t)) {
   blocks.forEach(({ printed }, i) => {
     if (printed !== null) compare(printed, pieces[i], `${name}, block ${i + 1}`);
   });
+}
+
+// What is not run is read. The shell checks the syntax; words are split here, as it does.
+
+const WORD = /(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"|;&<>#\\]|(?<=[^\s|;&<>])#)+/y;
+/** Words before the command: variables, times of cron, and who runs it. */
+const BEFORE = /^([\d*]+|\w+=.*|sudo|export)$/s;
+
+/** The commands of a script, each as its words; what they read from and write to is left out. */
+export function commandsOf(script) {
+  const commands = [[]];
+  let redirected = false;
+  for (let at = 0; at < script.length; ) {
+    WORD.lastIndex = at;
+    const [word] = WORD.exec(script) ?? [];
+    const rest = script.slice(at);
+    if (word !== undefined && !rest.startsWith("\\\n")) {
+      const plain = word.replaceAll(/'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/gs, "$1$2$3");
+      if (!redirected) commands.at(-1).push(plain);
+      redirected = false;
+      at += word.length;
+    } else if (rest[0] === "#") {
+      at += rest.search(/$/m);
+    } else {
+      if (/^[|;&\n]/.test(rest)) commands.push([]);
+      redirected ||= /^[<>]/.test(rest);
+      at += rest.startsWith("\\\n") ? 2 : 1;
+    }
+  }
+  return commands
+    .map((words) => words.slice(words.findIndex((word) => !BEFORE.test(word))))
+    .filter((words) => words.length > 0);
+}
+
+/** What `drover` says of words that it does not take. The flag comes before all that may be taken
+ *  as it stands, and nothing is done. */
+function refusal(words) {
+  const names = words[2] === undefined || words[2].startsWith("-") ? 2 : 3;
+  const asked = [...words.slice(1, names), "--help", ...words.slice(names)];
+  const { status, stderr } = spawnSync(bin, asked, { env: plainEnv, encoding: "utf8" });
+  return status === 0 ? [] : [stderr.trim()];
+}
+
+const OURS = /^(\.\/)?(scripts|test|src|examples|docs|packaging|workflows)\//;
+function exists(file) {
+  const pattern = new RegExp(`^${path.basename(file).split("*").map(quoted).join(".*")}$`);
+  const folder = path.join(root, path.dirname(file));
+  return existsSync(folder) && readdirSync(folder).some((name) => pattern.test(name));
+}
+
+function missing(words) {
+  const makefile = readFileSync(path.join(root, "Makefile"), "utf8");
+  const targets = words[0] === "make" ? words.slice(1).filter((word) => /^[a-z]/.test(word)) : [];
+  return [
+    ...words.filter((word) => words[0] !== "ninja" && OURS.test(word) && !exists(word)),
+    ...targets.filter((name) => !new RegExp(`^([\\w-]+ )*${name}( [\\w-]+)*:`, "m").test(makefile)),
+  ].map((name) => `there is no ${name}`);
+}
+
+/** What is wrong with the blocks of a page that are not run. */
+export function faultsOf(page) {
+  return [...page.matchAll(FENCE)].flatMap(([, kind, text]) => {
+    if (!KINDS.includes(kind)) return [`\`\`\`${kind} is no kind of block`];
+    if (kind !== "console") return [];
+    const { status, stderr } = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
+    const faults = status === 0 ? [] : [stderr.trim()];
+    for (const words of commandsOf(text)) {
+      faults.push(...missing(words), ...(words[0] === "drover" ? refusal(words) : []));
+    }
+    return faults;
+  });
+}
+
+/** The commands of drover in the sentences of a page that do not exist, or have a flag that does
+ *  not. Their values may be placeholders, and parts of them optional. */
+export function wrongIn(page) {
+  const spans = page.replace(FENCE, "").matchAll(/`(drover [^`]+)`/g);
+  const commands = new Set([...spans].map(([, text]) => text.replaceAll(/[[\]\s]+/g, " ")));
+  return [...commands].flatMap((text) =>
+    refusal(commandsOf(text)[0]).filter((said) => /no flag|not a command/.test(said)),
+  );
 }
 
 const LINK = /\]\(([^)\s]+)\)/g;

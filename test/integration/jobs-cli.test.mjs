@@ -378,7 +378,7 @@ test("wrong use is said in one sentence, before anything is started", async (t) 
     [["job", "run", "--once", "--retry", "1", "true"], /once/],
     [["job", "run", "--notify", "ftp://x", "true"], /notify/],
     [["job", "runn", "true"], /did you mean 'drover job run'/],
-    [["ps", "--kind", "cow"], /none of job\|turn/],
+    [["ps", "--kind", "cow"], /not one of job\|turn/],
   ]) {
     const result = await daemon.cli(args);
     assert.equal(result.code, 2, `${args.join(" ")}: ${result.stderr}`);

@@ -261,7 +261,7 @@ test("each refusal says what is wrong, and changes nothing", async (t) => {
     [{ ...good, name: "q", models: Array(1001).fill("m") }, 400, "bad_field", /"models"/],
     [{ ...good, name: "q", window: 0 }, 400, "bad_field", /"window" must be an integer/],
     [{ ...good, name: "q", max_concurrent: 5000 }, 400, "bad_field", /1 to 4096/],
-    [{ ...good, name: "q", origin: "me" }, 400, "unknown_field", /"origin" is not known/],
+    [{ ...good, name: "q", origin: "me" }, 400, "unknown_field", /"origin" is unknown/],
     [{ name: "q", kind: "scripted", key: "k" }, 400, "bad_field", /asks nobody/],
     [good, 409, "conflict", /there is a provider 'p' already/],
   ];

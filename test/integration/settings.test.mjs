@@ -96,7 +96,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
     [{ effort: "extreme", window: 4096 }, /low, medium or high/],
     [{ window: 1023 }, /from 1024/],
     [{ window: "9000" }, /an integer/],
-    [{ temperature: 1 }, /"temperature" is not known/],
+    [{ temperature: 1 }, /"temperature" is unknown/],
     [[], /an object is expected/],
   ]) {
     const answer = await api(daemon, "PATCH", target, body);
@@ -319,7 +319,7 @@ test("the commands set, show, test and remove, and take no key as an argument", 
     [["provider", "add", "q", ...words, "--header", "X"], /not NAME:VALUE/],
     [["provider", "add", "p", ...words], /already/],
     [["provider", "rm", "q"], /there is no provider 'q'/],
-    [["config", "get", "nonsense"], /none of default_model/],
+    [["config", "get", "nonsense"], /not one of default_model/],
     [["config", "set", "window"], /VALUE is needed/],
     [["config", "set", "window", "1", "--reset"], /exclude/],
     [["config", "set", "window", "many"], /not a number of tokens/],

@@ -172,7 +172,7 @@ test("what keeps a daemon from starting is one sentence", { skip: process.getuid
       assert.equal(said.trimEnd().split("\n").length, 1, said);
     };
     chmodSync(user.folder, 0o755);
-    await says(["ps"], 4, /data cannot be made: Permission denied/, NOBODY);
+    await says(["ps"], 4, /data cannot be created: Permission denied/, NOBODY);
     mkdirSync(user.data, { mode: 0o755 });
     await says(["ps"], 4, /belongs to user root \(uid 0\), and its daemon must/, NOBODY);
     chownSync(user.data, NOBODY, NOBODY);

@@ -271,8 +271,8 @@ for (const args of [{}, { query: 5, more: 1 }, undefined, { query: 'q' }]) {
 }
 return said`, [
       'workflow: "args" are not what c-picky asks for: the field "query" is missing',
-      'workflow: "args" are not what c-picky asks for: the field "more" is not known; known ' +
-        'here: "query"; /query: must be of type string, not an integer',
+      'workflow: "args" are not what c-picky asks for: the field "more" is unknown; known ' +
+        'fields: "query"; /query: must be of type string, not an integer',
       'workflow: "args" are not what c-picky asks for: the field "query" is missing',
       { query: "q" },
     ]),

@@ -220,7 +220,7 @@ test("where there can be no tree, the agent is null and nobody works in the root
     assert.deepEqual([end.state, end.agents.failed], ["degraded", 1]);
     assert.ok(!existsSync(path.join(flows.root, "new")));
   };
-  await refused(/is in no git repository/);
+  await refused(/is not in a git repository/);
   flows.git("init", "-q", "-b", "main");
   await refused(/^fatal: .*HEAD/);
   assert.deepEqual(flows.folders(), []);

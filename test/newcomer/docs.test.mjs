@@ -1,10 +1,10 @@
-// docs.test.mjs: the commands of README and of the pages for tasks, typed as they are printed there
+// docs.test.mjs: the commands of README and of the documentation, typed as they are printed there
 // by a new user of a bare Debian 12.
 //
 // runs-with: bare
 import { after, before, describe, test } from "node:test";
 
-import { runPage, TASKS } from "../integration/docs.mjs";
+import { runPage, TYPED } from "../integration/docs.mjs";
 import { scratch } from "../integration/lib.mjs";
 import { scaled } from "../integration/scale.mjs";
 import { machine } from "./machine.mjs";
@@ -17,7 +17,7 @@ describe("the commands of a page run in a bare root as they are printed", () => 
   }, { timeout: scaled(300_000) });
   after(() => end());
 
-  TASKS.forEach((page, i) => {
+  TYPED.forEach((page, i) => {
     test(page, { timeout: scaled(60_000) }, async (t) => {
       // Each page begins as the first one does: with a user who has used nothing yet.
       const user = `reader${i}`;

@@ -550,7 +550,7 @@ static void a_newer_schema_is_refused_with_a_sentence(void **state) {
     check_refused(*state, age_schema, ERR_NEWER_SCHEMA, "newer drover");
 }
 
-static const char unreleased[] = "made by an unreleased build; start a new directory";
+static const char unreleased[] = "created by an unreleased build; use a new data directory";
 
 static void a_schema_without_a_series_is_refused_with_a_sentence(void **state) {
     check_refused(*state, drop_series, ERR_OTHER_SCHEMA, unreleased);

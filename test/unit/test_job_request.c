@@ -167,9 +167,9 @@ static void what_is_wrong_is_said_as_it_was_typed(void **state) {
          "--retry-on needs --retry N, the number of retries"},
         {{{"--backoff", "1s", "true", NULL}}, "--backoff needs --retry N, the number of retries"},
         {{{"--retry", "1", "--retry-on", "failed,", "true", NULL}},
-         "--retry-on: '' is none of failed, timed_out, lost"},
+         "--retry-on: '' is not one of failed, timed_out, lost"},
         {{{"--retry", "1", "--retry-on", "never", "true", NULL}},
-         "--retry-on: 'never' is none of failed, timed_out, lost"},
+         "--retry-on: 'never' is not one of failed, timed_out, lost"},
         {{{"true", "\xff", NULL}}, "word 2 of the command is not UTF-8 text"},
         {{{"--label", "\xff", "true", NULL}}, "--label is not UTF-8 text"},
     };

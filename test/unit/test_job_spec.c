@@ -150,7 +150,7 @@ static const struct refusal {
     {",\"retry\":{\"max\":101}", ERR_BAD_FIELD, "\"retry\": \"max\""},
     {",\"retry\":{\"max\":1,\"on\":[]}", ERR_BAD_FIELD, "\"retry\": \"on\""},
     {",\"retry\":{\"max\":1,\"on\":[\"failed\",\"x\"]}", ERR_BAD_FIELD,
-     "retry.on[1]: 'x' is none of failed, timed_out, lost"},
+     "retry.on[1]: 'x' is not one of failed, timed_out, lost"},
     {",\"retry\":{\"max\":1,\"backoff\":-1}", ERR_BAD_FIELD, "\"retry\": \"backoff\""},
     {",\"once\":true,\"retry\":{\"max\":1}", ERR_BAD_FIELD, "\"once\" forbids"},
     {",\"notify\":{}", ERR_BAD_FIELD, "\"notify\""},

@@ -194,7 +194,7 @@ static const struct bad bads[] = {
     {BYTES_INIT("{\"\\ud800\":1,\"\\udfff\":2}"), "is a duplicate"},
     {BYTES_INIT("{\"\":1,\"\":2}"), "the key \"\" is a duplicate"},
     {BYTES_INIT("[{\"x\":{\"a\":1,\"a\":1}}]"), "column 14: the key \"a\" is a duplicate"},
-    {BYTES_INIT("{\"a\\u0000b\":1}"), "column 2: a key must not hold the character \\u0000"},
+    {BYTES_INIT("{\"a\\u0000b\":1}"), "column 2: a key must not contain the character \\u0000"},
     {BYTES_INIT("\""), "column 2: the text ends inside a string"},
     {BYTES_INIT("\"a"), "column 3: the text ends inside a string"},
     {BYTES_INIT("\"a\\"), "column 4: the text ends inside a string"},

@@ -78,15 +78,15 @@ static const struct refused refused_objects[] = {
     {"null", ERR_BAD_FIELD, "an object is expected, not null"},
     {"{}", ERR_MISSING_FIELD, "the field \"name\" is missing"},
     {"{\"name\":\"ann\",\"nam\":1}", ERR_UNKNOWN_FIELD,
-     "the field \"nam\" is not known; known here: \"name\", \"count\", \"flag\", \"data\", "
+     "the field \"nam\" is unknown; known fields: \"name\", \"count\", \"flag\", \"data\", "
      "\"tags\""},
-    {"{\"name\":\"ann\",\"\\u001b\\n\":1}", ERR_UNKNOWN_FIELD, "the field \"??\" is not known"},
-    {"{\"name\":\"ann\",\"\":1}", ERR_UNKNOWN_FIELD, "the field \"\" is not known"},
+    {"{\"name\":\"ann\",\"\\u001b\\n\":1}", ERR_UNKNOWN_FIELD, "the field \"??\" is unknown"},
+    {"{\"name\":\"ann\",\"\":1}", ERR_UNKNOWN_FIELD, "the field \"\" is unknown"},
     {"{\"name\":null}", ERR_BAD_FIELD, "\"name\" must be a string, not null"},
     {"{\"name\":1}", ERR_BAD_FIELD, "\"name\" must be a string, not an integer"},
     {"{\"name\":\"\"}", ERR_BAD_FIELD, "\"name\" must have a length in bytes from 1 to 5, not 0"},
     {"{\"name\":\"sixsix\"}", ERR_BAD_FIELD, "not 6"},
-    {"{\"name\":\"a\\u0000b\"}", ERR_BAD_FIELD, "must not hold the character \\u0000"},
+    {"{\"name\":\"a\\u0000b\"}", ERR_BAD_FIELD, "must not contain the character \\u0000"},
     {"{\"name\":\"ann\",\"count\":0}", ERR_BAD_FIELD, "\"count\" must be from 1 to 200, not 0"},
     {"{\"name\":\"ann\",\"count\":201}", ERR_BAD_FIELD, "not 201"},
     {"{\"name\":\"ann\",\"count\":1.0}", ERR_BAD_FIELD, "a fraction"},
@@ -94,7 +94,7 @@ static const struct refused refused_objects[] = {
     {"{\"name\":\"ann\",\"flag\":0}", ERR_BAD_FIELD, "\"flag\" must be true or false"},
     {"{\"name\":\"ann\",\"tags\":\"a\"}", ERR_BAD_FIELD, "must be an array of strings"},
     {"{\"name\":\"ann\",\"tags\":[\"a\",2]}", ERR_BAD_FIELD, "\"tags\"[1] must be a string"},
-    {"{\"name\":\"ann\",\"tags\":[\"\\u0000\"]}", ERR_BAD_FIELD, "\"tags\"[0] must not hold"},
+    {"{\"name\":\"ann\",\"tags\":[\"\\u0000\"]}", ERR_BAD_FIELD, "\"tags\"[0] must not contain"},
     {"{\"name\":\"ann\",\"tags\":[\"a\",\"b\",\"c\"]}", ERR_BAD_FIELD, "number of items"},
 };
 

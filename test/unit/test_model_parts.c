@@ -149,11 +149,11 @@ static void a_price_file_with_a_fault_says_where(void **state) {
         const char *text, *part;
     } rows[] = {
         {"{", "line 1"},
-        {"{\"model\":{}}", "\"model\" is not known"},
+        {"{\"model\":{}}", "\"model\" is unknown"},
         {"{\"models\":[]}", "must be an object"},
         {"{\"models\":{\"a\":{\"input\":-1}}}", "price of \"a\""},
         {"{\"models\":{\"a\":{\"input\":2000000000}}}", "price of \"a\""},
-        {"{\"models\":{\"a\":{\"inputs\":1}}}", "\"inputs\" is not known"},
+        {"{\"models\":{\"a\":{\"inputs\":1}}}", "\"inputs\" is unknown"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct prices *prices = NULL;

@@ -133,7 +133,7 @@ static void a_database_with_two_names_is_opened_by_neither(void **state) {
     (void)place_file(&other, "drover.db", second);
     assert_int_equal(link(first, second), 0);
     assert_int_equal(try_to_open(fixture, &why).code, ERR_CONFIG);
-    assert_non_null(strstr(why.text, "has 2 names"));
+    assert_non_null(strstr(why.text, "has 2 hard links"));
     place_remove(&other);
     assert_int_equal(try_to_open(fixture, &why).code, ERR_NONE);
 }
@@ -182,7 +182,8 @@ static void a_database_of_an_unreleased_build_is_refused_and_left_as_it_is(void 
     }
     for (int starts = 0; starts < 2; starts++) {
         assert_int_equal(try_to_open(fixture, &why).code, ERR_OTHER_SCHEMA);
-        assert_non_null(strstr(why.text, "made by an unreleased build; start a new directory"));
+        assert_non_null(
+            strstr(why.text, "created by an unreleased build; use a new data directory"));
         for (size_t i = 0; i < COUNT_OF(names); i++) {
             image_take(fixture, names[i], &after);
             assert_int_equal(after.len, before[i].len);

@@ -69,7 +69,7 @@ static void a_large_file_is_read_in_parts_without_a_gap(void **state) {
 static void what_is_no_text_is_said_to_be_none(void **state) {
     struct tools *tools = *state;
     tools_put(tools, "project/binary", "ab\0cd", 5);
-    tools_refuse(tools, "read_file", "{\"path\":\"binary\"}", "is no text (5 bytes");
+    tools_refuse(tools, "read_file", "{\"path\":\"binary\"}", "is not text (5 bytes");
     tools_expect(tools, "read_file", "{\"path\":\"binary\",\"byte\":1}",
                  "binary, 4 bytes from byte 1 of 5\nb\xEF\xBF\xBD"
                  "cd");
@@ -269,9 +269,9 @@ struct edit_row {
 };
 static const struct edit_row edits[] = {
     {"one\ntwo\nthree\n", "\"old_text\":\"two\",\"new_text\":\"2\"", "one\n2\nthree\n", "1 place,"},
-    {"a\na\n", "\"old_text\":\"a\",\"new_text\":\"b\"", NULL, "at 2 places (lines 1, 2)"},
+    {"a\na\n", "\"old_text\":\"a\",\"new_text\":\"b\"", NULL, "2 times (lines 1, 2)"},
     {"a\na\n", "\"old_text\":\"a\",\"new_text\":\"b\",\"replace_all\":true", "b\nb\n", "2 places"},
-    {"a\n", "\"old_text\":\"zz\",\"new_text\":\"b\"", NULL, "does not stand"},
+    {"a\n", "\"old_text\":\"zz\",\"new_text\":\"b\"", NULL, "was not found in"},
     {"a\n", "\"old_text\":\"a\",\"new_text\":\"a\"", NULL, "the same"},
     /* Blanks: indentation is the file's. */
     {"if (x) {\n        y();\n        z();\n}\n",
@@ -279,14 +279,14 @@ static const struct edit_row edits[] = {
      "if (x) {\n        y(1);\n        if (q)\n          z();\n}\n", "but for blanks"},
     {"a  =  1;\t\nb\n", "\"old_text\":\"a = 1;\\nb\",\"new_text\":\"a = 2;\\nb\"", "a = 2;\nb\n",
      "but for blanks"},
-    {"x = 1\n x =  1\n", "\"old_text\":\"x  = 1\",\"new_text\":\"x = 2\"", NULL, "at 2 places"},
+    {"x = 1\n x =  1\n", "\"old_text\":\"x  = 1\",\"new_text\":\"x = 2\"", NULL, "2 times"},
     /* Line ends. */
     {"one\r\ntwo\r\nthree\r\n", "\"old_text\":\"two\",\"new_text\":\"2\\n2b\"",
      "one\r\n2\r\n2b\r\nthree\r\n", "1 place"},
     {"one\r\ntwo\r\nthree\r\n", "\"old_text\":\"one\\ntwo\",\"new_text\":\"1\\n2\"",
      "1\r\n2\r\nthree\r\n", "but for blanks"},
     /* Where it may have been meant. */
-    {"a\nb\nc\n", "\"old_text\":\"b\\nx\",\"new_text\":\"y\"", NULL, "first line stands at line 2"},
+    {"a\nb\nc\n", "\"old_text\":\"b\\nx\",\"new_text\":\"y\"", NULL, "first line is at line 2"},
     {"aaa", "\"old_text\":\"aa\",\"new_text\":\"b\"", "ba", "1 place"},
     {"a\nb\n", "\"old_text\":\"b\\n\",\"new_text\":\"\"", "a\n", "1 place"},
 };

@@ -283,22 +283,22 @@ static void arguments_are_read_strictly(void **state) {
     struct tools *tools = *state;
     tools_file(tools, "project/a", "x\n");
     static const char *const rows[][3] = {
-        {"read_file", "{\"path\":\"a\\u0000b\"}", "must not hold the character"},
+        {"read_file", "{\"path\":\"a\\u0000b\"}", "must not contain the character"},
         {"read_file", "{\"path\":\"\"}", "at least 1 characters"},
         {"read_file", "{}", "\"path\" is missing"},
         {"read_file", "{\"path\":\"a\",\"lines\":0}", "/lines: must be at least 1"},
         {"read_file", "{\"path\":\"a\",\"lines\":1e9}", "/lines: must be at most 5000"},
         {"read_file", "{\"path\":\"a\",\"line\":-1}", "/line: must be at least 1"},
-        {"read_file", "{\"path\":\"a\",\"pth\":1}", "\"pth\" is not known; did you mean \"path\"?"},
+        {"read_file", "{\"path\":\"a\",\"pth\":1}", "\"pth\" is unknown; did you mean \"path\"?"},
         {"read_file", "{\"path\":[\"a\",\"b\"]}", "/path: must be of type string, not an array"},
         {"read_file", "[]", "must be of type object, not an array"},
         {"read_file", "{\"path\":", "not valid JSON"},
         {"read_flie", "{\"path\":\"a\"}", "did you mean read_file?"},
         {"exec", "{}", "there is no tool \"exec\"; there are ask_user"},
-        {"run_command", "{\"command\":\"a\\u0000\"}", "must not hold"},
-        {"run_command", "{\"command\":\"a\",\"args\":[\"\\u0000\"]}", "/args: must not hold"},
+        {"run_command", "{\"command\":\"a\\u0000\"}", "must not contain"},
+        {"run_command", "{\"command\":\"a\",\"args\":[\"\\u0000\"]}", "/args: must not contain"},
         {"run_command", "{\"command\":\"a\",\"timeout_ms\":120001}", "at most 120000"},
-        {"run_command", "{\"command\":\"a\",\"shell\":true}", "\"shell\" is not known"},
+        {"run_command", "{\"command\":\"a\",\"shell\":true}", "\"shell\" is unknown"},
         {"web_fetch", "{\"url\":\"file:///etc/passwd\"}", "must match the pattern"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -69,7 +69,7 @@ static void assert_path(const struct scene *scene, const char *path, const char 
 static void a_tree_stands_in_the_repository_that_the_root_lies_in(void **state) {
     struct scene *scene = *state;
     assert_int_equal(find(scene, "p/sub", ""), ERR_NOT_FOUND);
-    assert_non_null(strstr(scene->why.text, "no git repository"));
+    assert_non_null(strstr(scene->why.text, "not in a git repository"));
     put(scene, "p/.git", "gitdir: ../elsewhere\n"); /* As of a submodule. */
     assert_int_equal(find(scene, "p/sub", ""), ERR_NONE);
     assert_string_equal(scene->found.git, "");
@@ -116,7 +116,7 @@ static void none_is_made_where_git_cannot_be_held(void **state) {
     assert_int_equal(find(scene, "p/sub", "p/data"), ERR_NONE);
     scene->held = true;
     assert_int_equal(find(scene, "p/sub", "p/data"), ERR_FORBIDDEN);
-    assert_non_null(strstr(scene->why.text, "drover's own folder stands in the repository"));
+    assert_non_null(strstr(scene->why.text, "drover's data directory is inside the repository"));
     assert_int_equal(find(scene, "p/sub", "other"), ERR_NONE);
 }
 
@@ -133,7 +133,7 @@ static void kept_trees_are_bounded_in_number(void **state) {
     assert_int_equal(find(scene, "p", ""), ERR_NONE);
     make(scene, "p/.drover/worktrees/run_last");
     assert_int_equal(find(scene, "p", ""), ERR_FORBIDDEN);
-    assert_non_null(strstr(scene->why.text, "holds 1000 working trees"));
+    assert_non_null(strstr(scene->why.text, "has 1000 working trees"));
     make(scene, "p/.drover/worktrees/run_x"); /* Its own is no further one. */
     assert_int_equal(find(scene, "p", ""), ERR_NONE);
 }

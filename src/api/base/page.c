@@ -79,8 +79,8 @@ struct err page_no_nul(struct page *page, const char *name) {
     if (text.len == 0 || memchr(text.data, '\0', text.len) == NULL) {
         return ERR_OK;
     }
-    return err_why(&page->request.op.why, ERR_BAD_QUERY, "query parameter '%s' must not hold a NUL",
-                   name);
+    return err_why(&page->request.op.why, ERR_BAD_QUERY,
+                   "query parameter '%s' must not contain a NUL", name);
 }
 
 /* Refuses words that the query's table does not name. */

@@ -145,7 +145,7 @@ static struct err edit_work(struct tx *tx, void *ctx) {
             return read;
         }
         why_set(&request->op.why,
-                "a turn of the session is going on%s%.*s; stop it, or wait for "
+                "a turn of the session is running%s%.*s; stop it, or wait for "
                 "its end",
                 run.len > 0 ? ": " : "", (int)run.len, run.data);
         return sessions__name_turn(tx, request, err);

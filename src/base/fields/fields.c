@@ -21,19 +21,19 @@ static const enum json_kind json_kinds[] = {
 
 static struct err text_check(const struct field *field, const char *value, struct why *why) {
     if (field->plain && utf8_has_control(bytes_of(value))) {
-        return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold control characters", field->name);
+        return err_why(why, ERR_BAD_FIELD, "\"%s\" must not contain control characters",
+                       field->name);
     }
     unsigned at = 0;
     if (field->names == NULL || bytes_find(bytes_of(value), field->names, &at)) {
         return ERR_OK;
     }
-    AUTO(text_done) struct text names = text_up_to(sizeof why->text); /* "on" and "off" */
+    AUTO(text_done) struct text names = text_up_to(sizeof why->text); /* "on", "off" */
     for (size_t i = 0; field->names[i] != NULL; i++) {
-        const char *before = i == 0 ? "" : field->names[i + 1] == NULL ? " and " : ", ";
-        text_addf(&names, "%s\"%s\"", before, field->names[i]);
+        text_addf(&names, "%s\"%s\"", i > 0 ? ", " : "", field->names[i]);
     }
-    return err_why(why, ERR_BAD_FIELD, "\"%s\": '%.60s' is not known; %s are", field->name, value,
-                   text_failed(&names) ? "others" : names.data);
+    return err_why(why, ERR_BAD_FIELD, "\"%s\": '%.60s' is not one of %s", field->name, value,
+                   text_failed(&names) ? "those known" : names.data);
 }
 
 /* The bounds of a number that may be null, too; null counts as 0. */
@@ -57,7 +57,7 @@ struct err field_name_find(const char *const *names, struct bytes word, const ch
     for (unsigned at = 0; names[at] != NULL; at++) {
         text_addf(&known, "%s%s", at > 0 ? ", " : "", names[at]);
     }
-    return err_why(why, ERR_BAD_FIELD, "%s: '%.*s' is none of %s", where,
+    return err_why(why, ERR_BAD_FIELD, "%s: '%.*s' is not one of %s", where,
                    (int)(word.len < 100 ? word.len : 100), word.data,
                    text_failed(&known) ? "those known" : known.data);
 }

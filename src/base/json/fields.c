@@ -44,7 +44,7 @@ static struct err value_check(const struct json_field *field, const json_t *valu
                        kinds[kind].name, json_kind_of(value));
     }
     if (kind == JSON_KIND_TEXT && holds_nul(value)) {
-        return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold the character \\u0000",
+        return err_why(why, ERR_BAD_FIELD, "\"%s\" must not contain the character \\u0000",
                        field->name);
     }
     for (size_t i = 0; kind == JSON_KIND_TEXTS && i < json_array_size(value); i++) {
@@ -54,7 +54,7 @@ static struct err value_check(const struct json_field *field, const json_t *valu
                            i, json_kind_of(item));
         }
         if (holds_nul(item)) {
-            return err_why(why, ERR_BAD_FIELD, "\"%s\"[%zu] must not hold the character \\u0000",
+            return err_why(why, ERR_BAD_FIELD, "\"%s\"[%zu] must not contain the character \\u0000",
                            field->name, i);
         }
     }
@@ -90,7 +90,7 @@ static struct err keys_check(const json_t *object, const struct json_field *fiel
             text_addf(&known, "%s\"%s\"", i > 0 ? ", " : "", fields[i].name);
         }
         const char *names = text_failed(&known) || count == 0 ? "none" : known.data;
-        return err_why(why, ERR_UNKNOWN_FIELD, "the field \"%.*s\" is not known; known here: %s",
+        return err_why(why, ERR_UNKNOWN_FIELD, "the field \"%.*s\" is unknown; known fields: %s",
                        (int)utf8_cut(at.key, NAME_SHOWN_MAX), at.key.data, names);
     }
     return ERR_OK;

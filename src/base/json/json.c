@@ -342,7 +342,7 @@ static bool key_read(struct reader *reader, const json_t *object, struct bytes *
         return false;
     }
     if (memchr(key.data, '\0', key.len) != NULL) {
-        return reader_refuse(reader, start, "a key must not hold the character \\u0000");
+        return reader_refuse(reader, start, "a key must not contain the character \\u0000");
     }
     if (json_object_getn(object, key.data, key.len) != NULL) {
         return reader_refuse(reader, start, "the key \"%.*s\" is a duplicate",

@@ -527,12 +527,12 @@ static void field_refuse(struct check *check, const json_t *schema, struct bytes
     }
     const char *near = suggest_best(&suggest);
     if (near != NULL) {
-        fault_add(check, "the field \"%s\" is not known; did you mean \"%s\"?", shown, near);
+        fault_add(check, "the field \"%s\" is unknown; did you mean \"%s\"?", shown, near);
     } else if (known.len > 0) {
-        fault_add(check, "the field \"%s\" is not known; known here: %s%s", shown, known.data,
+        fault_add(check, "the field \"%s\" is unknown; known fields: %s%s", shown, known.data,
                   text_failed(&known) ? ", ..." : "");
     } else {
-        fault_add(check, "the field \"%s\" is not known; none is", shown);
+        fault_add(check, "the field \"%s\" is unknown; no field is allowed", shown);
     }
 }
 

@@ -229,8 +229,7 @@ static bool plain_form(struct compile *compile, const json_t *word, enum schema_
     case FORM_REFUSED:
         return compile_refuse(compile, "this word is not supported here");
     case FORM_MISSPELT:
-        return compile_refuse(compile, "this word is not known; did you mean \"%s\"?",
-                              compile->near);
+        return compile_refuse(compile, "this word is unknown; did you mean \"%s\"?", compile->near);
     case FORM_LIST:
         expected = json_array_size(word) > 0 ? NULL : "a list of at least one value";
         break;

@@ -153,7 +153,7 @@ struct err args_set(struct args *args, unsigned at, const char *text, enum value
             return err;
         }
     } else if (flag->choices != NULL && !choices_fit(flag, text)) {
-        return err_why(why, ERR_USAGE, "%s: '%s' is none of %s", where, text, flag->choices);
+        return err_why(why, ERR_USAGE, "%s: '%s' is not one of %s", where, text, flag->choices);
     }
     /* A LIST keeps every value; its number counts them, and its last text stands for it. */
     if (flag->kind == FLAG_LIST) {

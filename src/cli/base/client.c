@@ -511,7 +511,7 @@ struct err client_ask(struct client *client, const struct client_request *reques
     text_clear(&client->body);
 
     if (!is_one_line(client->options->token) || !is_one_line(request->key)) {
-        return err_why(why, ERR_USAGE, "%s must not hold control characters",
+        return err_why(why, ERR_USAGE, "%s must not contain control characters",
                        is_one_line(request->key) ? "DROVER_TOKEN" : "--key");
     }
     AUTO(text_done) struct text text = {0};

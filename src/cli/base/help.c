@@ -79,8 +79,7 @@ void help_start(const struct command *const *commands, FILE *out) {
             }
         }
     }
-    fputs("\n'drover help' lists all commands, and 'drover help COMMAND' shows examples of one.\n",
-          out);
+    fputs("\n'drover help' lists all commands; 'drover help COMMAND' shows examples.\n", out);
 }
 
 /* Prints words from FLAG_COLUMN on, in lines of at most 80 columns; `at` is the column now. */
@@ -100,12 +99,31 @@ static void wrap_print(const char *words, int at, FILE *out) {
     fputc('\n', out);
 }
 
+/* Prints "a|b|c" behind the name of a flag, broken after a "|"; `at` is the column now, as is what
+ * is returned. */
+static int choices_wrap(const char *choices, int at, FILE *out) {
+    enum { INDENT = 10 };
+    int column = at + fprintf(out, " ");
+    while (*choices != '\0') {
+        size_t len = strcspn(choices, "|");
+        len += choices[len] == '|' ? 1 : 0;
+        if (column + (int)len > COLUMNS_MAX) {
+            column = fprintf(out, "\n%*s", INDENT, "") - 1;
+        }
+        column += fprintf(out, "%.*s", (int)len, choices);
+        choices += len;
+    }
+    return column;
+}
+
 static void flag_print(const struct flag *flag, FILE *out) {
     AUTO(text_done) struct text words = text_up_to(4096);
     int len = flag->letter != '\0' ? fprintf(out, "  -%c, --%s", flag->letter, flag->name)
                                    : fprintf(out, "      --%s", flag->name);
-    if (flag->kind != FLAG_SWITCH) {
-        len += fprintf(out, " %s", flag->choices != NULL ? flag->choices : flag->value);
+    if (flag->choices != NULL) {
+        len = choices_wrap(flag->choices, len, out);
+    } else if (flag->kind != FLAG_SWITCH) {
+        len += fprintf(out, " %s", flag->value);
     }
     if (len >= FLAG_COLUMN) {
         fputc('\n', out);
@@ -163,11 +181,11 @@ void help_print(const struct command *const *commands, const struct args *args, 
         section_print(commands, (enum command_section)i, out);
     }
     fputs("\n'drover help COMMAND' shows flags and examples. Every command takes --json.\n"
-          "Where a command asks for a run, a session or another object, the beginning of its id,\n"
-          "its label, or 'last' (the newest) will do.\n"
-          "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict, 6 data\n"
-          "directory busy, 7 storage full or read-only, 8 storage lost, 9 daemon not reachable,\n"
-          "10 newer schema, 11 interrupted.\n",
+          "Where a command asks for a run, a session or another object, give its id, the\n"
+          "beginning of its id, its label, or 'last' (the newest).\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict,\n"
+          "6 data directory busy, 7 storage full or read-only, 8 storage lost, 9 daemon not\n"
+          "reachable, 10 newer schema, 130 interrupted.\n",
           out);
 }
 

@@ -137,7 +137,8 @@ const struct command command_budget_set = {
                   "drover budget set project:web --tokens 2000000 --wall 4h\n"),
     .flags = set_flags,
     .about = "SCOPE is global, project:NAME, session:ID or run:ID. Limits that are not given\n"
-             "stay unchanged. With --per day, spending is counted from each midnight in the time\n"
-             "zone of the daemon. Runs that find the day used up wait for the next one.\n",
+             "stay unchanged. With --per day, spending is counted from each midnight in the\n"
+             "time zone of the daemon. Runs that exceed the limit of a day wait for the next\n"
+             "day.\n",
     ACTION("PATCH /api/v1/budgets/{}", .body = limits_add, .print = budget_print),
 };

@@ -230,9 +230,10 @@ const struct command command_provider_add = {
                  "drover provider add deepseek --key-file -\n"
                  "drover provider add here --kind openai --base-url http://127.0.0.1:8000/v1\n"),
     .flags = add_flags,
-    .about = KEY_ABOUT
-    "Its models are then NAME/MODEL. The kind and the URL of openai, anthropic and deepseek\n"
-    "are known (NAME_BASE_URL of your environment is another one).\n",
+    .about =
+        KEY_ABOUT "The models of the connection are named NAME/MODEL. The kind and the URL of\n"
+                  "openai, anthropic and deepseek are known; NAME_BASE_URL in your environment\n"
+                  "replaces the URL.\n",
     ACTION("POST " PROVIDERS, .body = add_body, .print = set_print),
 };
 

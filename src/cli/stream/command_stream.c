@@ -48,7 +48,7 @@ const struct command command_stream_ls = {
 
 /* --- Show, prune, keep ------------------------------------------------------------------------ */
 
-static const char no_address[] = "there is no such address";
+static const char no_address[] = "there is no such path";
 
 static void stream_print(const json_t *row) {
     int64_t events = talk_int(row, "keep_events"), ms = talk_int(row, "keep_ms");

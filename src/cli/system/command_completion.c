@@ -351,7 +351,7 @@ static struct err completion_run(struct invocation *invocation) {
             return ERR_OK;
         }
     }
-    return err_why(&invocation->why, ERR_USAGE, "'%s' is none of bash, zsh, fish", shell);
+    return err_why(&invocation->why, ERR_USAGE, "'%s' is not one of bash, zsh, fish", shell);
 }
 
 const struct command command_completion = {

@@ -18,7 +18,7 @@ static const char *const keys[] = {"default_model", "instructions", "effort",   
     "  default_model   CONNECTION/MODEL of sessions that name none\n"                              \
     "  instructions    default instructions of sessions\n"                                         \
     "  effort          low, medium or high: how long models think\n"                               \
-    "  review_model    CONNECTION/MODEL that decides calls under `review` [the turn's]\n"          \
+    "  review_model    CONNECTION/MODEL that decides reviewed calls [the turn's]\n"                \
     "  title_model     CONNECTION/MODEL that titles sessions [the turn's];\n"                      \
     "                  scripted/demo: use the first words of the session instead\n"                \
     "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
@@ -42,7 +42,7 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
         }
     }
     return err_why(why, ERR_USAGE,
-                   "'%.100s' is none of default_model, instructions, effort, review_model, "
+                   "'%.100s' is not one of default_model, instructions, effort, review_model, "
                    "title_model, window, notify_command",
                    text);
 }

@@ -31,7 +31,7 @@ static struct err create_body(struct invocation *invocation, struct text *body) 
         }
         if (!token_scope_find(name, &bit)) {
             return err_why(&invocation->why, ERR_USAGE,
-                           "--scope: '%.*s' is none of read, run, approve, admin", (int)len, at);
+                           "--scope: '%.*s' is not one of read, run, approve, admin", (int)len, at);
         }
         text_addf(body, "%s\"%s\"", at == names ? "" : ",", name);
         at = at[len] == ',' ? at + len + 1 : NULL;

@@ -347,12 +347,13 @@ const struct command command_chat = {
     .talks = true,
     .asks_models = true,
     .about =
-        "Answers, follow-ups and questions appear above the line that you type. Enter sends it;\n"
-        "while an answer runs the message is queued. \\ and Enter continues the line. A question\n"
-        "takes the number of an option or a text; a call takes y, n with a reason, or a, which\n"
-        "allows it for the rest of the session. Ctrl-C stops the turn; a second one at an empty\n"
-        "prompt, or Ctrl-D, leaves. Ctrl-R searches earlier lines, Tab completes commands,\n"
-        "models and files. In a pipe each line is a message, and each answer is printed whole.\n"
+        "Answers, follow-ups and questions appear above the line that you type. Enter\n"
+        "sends the line; while an answer is written, the message is queued. \\ and Enter\n"
+        "continues the line. Answer a question with the number of an option or a text,\n"
+        "and a call with y, n and a reason, or a, which allows such calls for the rest of\n"
+        "the session. Ctrl-C stops the turn; a second Ctrl-C at an empty prompt, or\n"
+        "Ctrl-D, leaves. Ctrl-R searches earlier lines; Tab completes commands, models\n"
+        "and files. In a pipe each line is a message, and each answer is printed whole.\n"
         "--json prints each event as a line {\"seq\",\"type\",\"data\"}, first the session and\n"
         "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n",
     .run = chat_run,

@@ -54,7 +54,7 @@ struct talk_reading {
     struct turn_key key;
     enum prompt_role role;                  /* Role of the message that was begun last, */
     bool begun;                             /* if there is one. */
-    bool blind;                             /* The model sees no images. */
+    bool blind;                             /* The model does not accept images. */
     size_t left_out;                        /* Calls and results that no provider would take. */
     struct model_part *images[IMAGES_KEPT]; /* The newest; of the request. */
     size_t image_count;

@@ -77,7 +77,7 @@ struct err memory_check(const struct memory *memory, struct why *why) {
                            bound->name, bound->min, bound->max, bound->text.len);
         }
         if (memchr(bound->text.data, '\0', bound->text.len) != NULL) {
-            return err_why(why, ERR_BAD_FIELD, "\"%s\" must not hold the character \\u0000",
+            return err_why(why, ERR_BAD_FIELD, "\"%s\" must not contain the character \\u0000",
                            bound->name);
         }
     }

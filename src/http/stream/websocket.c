@@ -335,7 +335,7 @@ static struct err wish_grant(struct socket *socket, const struct wish *wish, str
         return err_why(why, ERR_BAD_FIELD, "'subscribe' is not a valid stream name");
     }
     if (subscription != NULL) {
-        return err_why(why, ERR_CONFLICT, "this stream is subscribed to already");
+        return err_why(why, ERR_CONFLICT, "this stream is already subscribed to");
     }
     if (socket->subscription_count >= socket->server->limits.subscriptions_max) {
         return err_why(why, ERR_TOO_MANY, "at most %zu subscriptions on one socket",
@@ -362,7 +362,7 @@ static void socket_hear_message(struct socket *socket, struct bytes message) {
         err = json_read_fields(json, fields, COUNT_OF(fields), &why);
     }
     if (!err_failed(err) && (wish.subscribe == NULL) == (wish.unsubscribe == NULL)) {
-        err = err_why(&why, ERR_MISSING_FIELD, "give one of 'subscribe' and 'unsubscribe'");
+        err = err_why(&why, ERR_MISSING_FIELD, "give either 'subscribe' or 'unsubscribe'");
     }
     if (!err_failed(err)) {
         name = bytes_of(wish.subscribe != NULL ? wish.subscribe : wish.unsubscribe);
@@ -567,7 +567,7 @@ static struct err handshake_check(struct exchange *exchange, struct bytes *ret_k
     }
     if (!request_known(request, HEADER_WEBSOCKET_VERSION, &version) || !bytes_is(version, "13")) {
         exchange_add_header(exchange, "Sec-WebSocket-Version", "13");
-        return err_why(why, ERR_UPGRADE_REQUIRED, "the only Sec-WebSocket-Version spoken is 13");
+        return err_why(why, ERR_UPGRADE_REQUIRED, "the only supported Sec-WebSocket-Version is 13");
     }
     if (!request_known(request, HEADER_WEBSOCKET_KEY, ret_key) || !handshake_key_valid(*ret_key)) {
         return err_why(why, ERR_BAD_REQUEST,

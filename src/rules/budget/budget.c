@@ -186,7 +186,7 @@ static struct err limit_read(const char *name, const json_t *value, struct budge
     unsigned at = 0;
     if (!bytes_find(bytes_of(name), names, &at)) {
         return err_why(why, ERR_UNKNOWN_FIELD,
-                       "'%.60s' is none of output_tokens, tokens, cost_micros, agents, wall_ms",
+                       "'%.60s' is not one of output_tokens, tokens, cost_micros, agents, wall_ms",
                        name);
     }
     if (!json_is_null(value) && (limit < 0 || limit > BUDGET_LIMIT_MAX)) {

@@ -126,7 +126,7 @@ static struct err make_link(struct pg_database *database, enum pg_enter how,
         err = pg_schema_enter(link, how, &oid, why);
     }
     if (!err_failed(err) && database->oid != 0 && oid != database->oid) {
-        why_set(why, "the schema was dropped and made again while it was in use");
+        why_set(why, "the schema was dropped and created again while it was in use");
         err = err_make(ERR_STORE_LOST, "postgres: schema");
     }
     if (!err_failed(err) && database->options.guest) {

@@ -36,14 +36,13 @@ static struct err judge_server(const struct libpq *pq, const PGresult *result, s
             name, encoding, collate);
     }
     if (strcmp(value_of(pq, result, 3), "on") != 0) {
-        return err_why(
-            why, ERR_CONFIG,
-            "the PostgreSQL server runs with fsync = off: what it acknowledges would not "
-            "survive a power cut");
+        return err_why(why, ERR_CONFIG,
+                       "the PostgreSQL server runs with fsync = off: acknowledged writes would not "
+                       "survive a power cut");
     }
     if (strcmp(value_of(pq, result, 4), "f") != 0) {
         return err_why(why, ERR_READ_ONLY,
-                       "the PostgreSQL server is a standby and takes no writes");
+                       "the PostgreSQL server is a standby and accepts no writes");
     }
     return ERR_OK;
 }
@@ -91,7 +90,7 @@ static struct err find_name(struct pg_link *link, char *ret_name, size_t size, s
         return explain(link, err, why);
     }
     if (pq->PQgetisnull(result, 0, 0) || (size_t)pq->PQgetlength(result, 0, 0) >= size) {
-        why_set(why, "the connection has no schema to keep tables in; name one in the URL: "
+        why_set(why, "the connection has no schema for the tables; name one in the URL: "
                      "?options=-csearch_path%%3Dname");
         err = err_make(ERR_CONFIG, "postgres: schema");
     } else {

@@ -44,7 +44,8 @@ struct err postgres__schema(struct conn *conn, struct schema *ret_schema) {
  * back into another version of the server; a half of that here would only look like a backup. */
 static struct err use_their_tools(struct why *why, const char *what, const char *how) {
     return err_why(why, ERR_USAGE,
-                   "drover %s copies a data directory; of a PostgreSQL database use %s", what, how);
+                   "drover %s copies a data directory; for a PostgreSQL database use %s", what,
+                   how);
 }
 
 struct err postgres__backup(const char *where, const char *to, struct why *why) {

@@ -51,7 +51,7 @@ static struct err part_make(const char *target, struct part *ret_part, struct wh
 }
 
 static struct err already_there(const char *path, struct why *why) {
-    return err_why(why, ERR_CONFLICT, "%s exists already, and is never overwritten.", path);
+    return err_why(why, ERR_CONFLICT, "%s already exists and is not overwritten.", path);
 }
 
 static struct err publish(struct part *part, const char *to, struct why *why) {
@@ -72,7 +72,7 @@ static struct err publish(struct part *part, const char *to, struct why *why) {
     part->path = NULL;
     struct err err = datadir_sync_folder_of(to);
     if (err_failed(err)) {
-        why_set(why, "%s is whole, but its name may not survive a power cut: %s.", to,
+        why_set(why, "%s is complete, but its name may be lost in a power cut: %s.", to,
                 strerrordesc_np(err.os));
     }
     return err;
@@ -247,7 +247,8 @@ static struct err must_be_ours(const char *path, const char *from, struct why *w
         return err_failed(err) ? err : err_make(ERR_STORE_CORRUPT, "restore: check");
     }
     if (check.schema == 0) {
-        return err_why(why, ERR_STORE_CORRUPT, "%s is a database, but not one of drover's.", from);
+        return err_why(why, ERR_STORE_CORRUPT, "%s is a database, but not a drover database.",
+                       from);
     }
     const struct schema schema = {.version = check.schema,
                                   .series = check.schema_other ? 0 : SCHEMA_SERIES};

@@ -141,11 +141,10 @@ static struct err log_must_have_database(const char *path, struct why *why) {
     if (!empty || stat(log, &found) < 0 || found.st_size == 0) {
         return ERR_OK;
     }
-    return err_why(
-        why, ERR_STORE_INCOMPLETE,
-        "%s is missing or empty, but its log %s is there, and would be removed. Put the file"
-        " back, or move both away and run 'drover restore FILE' with a backup.",
-        path, log);
+    return err_why(why, ERR_STORE_INCOMPLETE,
+                   "%s is missing or empty, but its log %s exists and would be removed. Put the "
+                   "file back, or move both away and run 'drover restore FILE' with a backup.",
+                   path, log);
 }
 
 /* The last connection that closes copies the log into the file and removes it: also the rest of a
@@ -256,7 +255,7 @@ struct err sqlite_conn_open(const char *path, enum conn_role role, enum sqlite_a
     }
     if (!err_failed(err) && synchronous != SYNCHRONOUS_FULL) {
         err = err_why(why, ERR_CONFIG,
-                      "This SQLite does not keep synchronous=FULL, so nothing would be safe.");
+                      "This SQLite ignores synchronous=FULL, so writes would not be durable.");
     }
     if (err_failed(err)) {
         return err;

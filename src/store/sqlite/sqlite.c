@@ -69,8 +69,8 @@ static struct err check_length(const char *path, struct why *why) {
         return ERR_OK;
     }
     return err_why(why, ERR_USAGE,
-                   "The path of the database has %zu bytes, and SQLite takes %zu: choose a shorter"
-                   " data directory.",
+                   "The path of the database has %zu bytes, and SQLite allows %zu: choose a data "
+                   "directory with a shorter path.",
                    strlen(path), most);
 }
 
@@ -86,11 +86,11 @@ static struct err check_found(const char *path, struct why *why) {
     if (found.st_nlink <= 1) {
         return ERR_OK;
     }
-    return err_why(why, ERR_CONFIG,
-                   "%s has %ju names (hard links): under another name it would have another lock"
-                   " and another log, which destroys it. Remove the other names; 'drover backup'"
-                   " makes a copy.",
-                   path, (uintmax_t)found.st_nlink);
+    return err_why(
+        why, ERR_CONFIG,
+        "%s has %ju hard links: opened by another of its names, it would have a second lock and a "
+        "second log, which would destroy it. Remove the other names; 'drover backup' makes a copy.",
+        path, (uintmax_t)found.st_nlink);
 }
 
 /* Made here, because SQLite would make it readable for all; the log takes over its mode. */

@@ -66,7 +66,7 @@ static struct err folder_open(struct change *change, enum place_last last,
                             &work->why);
     if (!err_failed(err) && strcmp(change->parent.real.text, real.text) != 0) {
         err = err_why(&work->why, ERR_CONFLICT,
-                      "\"%.200s\" leads elsewhere than a moment ago; nothing was written",
+                      "\"%.200s\" leads to another folder than a moment ago; nothing was written",
                       change->path.shown);
     }
     return err;
@@ -134,8 +134,8 @@ static struct err change_failed(struct change *change, const char *doing) {
     if (os == ENOSPC || os == EDQUOT) {
         return err_why(&change->work->why, ERR_DISK_FULL, "the disk is full; nothing was changed");
     }
-    why_set(&change->work->why, "\"%.160s\" could not be %s (error %d of the system)",
-            change->path.shown, doing, os);
+    why_set(&change->work->why, "\"%.160s\" could not be %s (system error %d)", change->path.shown,
+            doing, os);
     return err_from_errno(os, "tool: write");
 }
 
@@ -158,8 +158,7 @@ static bool fill(const struct change *change, int fd, struct bytes content) {
 
 static struct err conflict(struct change *change) {
     return err_why(&change->work->why, ERR_CONFLICT,
-                   "\"%.200s\" was changed by somebody meanwhile; read it again",
-                   change->path.shown);
+                   "\"%.200s\" has changed since it was read; read it again", change->path.shown);
 }
 
 /* The file is still the one that was read, or there is still none. */
@@ -459,11 +458,11 @@ static struct err edit_find(struct edit *edit) {
         add_lines(&lines, places);
         if (places->count == 0 || text_failed(&lines)) {
             return err_why(why, ERR_CONFLICT,
-                           "old_text does not stand in \"%.160s\"; read the file again", shown);
+                           "old_text was not found in \"%.160s\"; read the file again", shown);
         }
         return err_why(why, ERR_CONFLICT,
-                       "old_text does not stand in \"%.80s\" like that; its first line stands at "
-                       "line %s: read these lines and copy them exactly",
+                       "old_text was not found in \"%.80s\" exactly; its first line is at line %s: "
+                       "read these lines and copy them exactly",
                        shown, lines.data);
     }
     if (places->count == 1 || (edit->all && places->count < PLACES_MAX)) {
@@ -471,13 +470,13 @@ static struct err edit_find(struct edit *edit) {
     }
     edit->work->cause = CARD_AMBIGUOUS_MATCH;
     if (places->count == PLACES_MAX) {
-        return err_why(why, ERR_CONFLICT,
-                       "old_text stands at %d places or more: too many for one edit", PLACES_MAX);
+        return err_why(why, ERR_CONFLICT, "old_text occurs %d times or more: too many for one edit",
+                       PLACES_MAX);
     }
     add_lines(&lines, places);
     return err_why(why, ERR_CONFLICT,
-                   "old_text stands in \"%.80s\" at %zu places (lines %s); give more of its "
-                   "surroundings, or set replace_all",
+                   "old_text occurs in \"%.80s\" %zu times (lines %s); include more of the "
+                   "surrounding lines, or set replace_all",
                    shown, places->count,
                    text_failed(&lines) || lines.data == NULL ? "" : lines.data);
 }
@@ -569,7 +568,7 @@ static struct err edit_open(struct edit *edit) {
     }
     edit->text = old_bytes(change);
     return content_is_binary(edit->text)
-               ? err_why(why, ERR_CONFLICT, "\"%.200s\" is no text", change->path.shown)
+               ? err_why(why, ERR_CONFLICT, "\"%.200s\" is not text", change->path.shown)
                : ERR_OK;
 }
 

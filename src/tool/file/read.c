@@ -53,7 +53,7 @@ static ssize_t read_some(int fd, char *into, size_t size) {
 
 static struct err read_refused(struct why *why) {
     int os = errno;
-    why_set(why, "the file could not be read (error %d of the system)", os);
+    why_set(why, "the file could not be read (system error %d)", os);
     return err_from_errno(os, "tool: read");
 }
 
@@ -70,7 +70,7 @@ static struct err piece_read(const struct tool_place *place, int fd, char *into,
 
 static struct err too_large(size_t size_max, struct why *why) {
     return err_why(why, ERR_CONFLICT,
-                   "the file is larger than %zu bytes, which is too much for this", size_max);
+                   "the file is larger than %zu bytes, which is too much to read", size_max);
 }
 
 struct err content_read(const struct tool_place *place, int fd, size_t size_max,
@@ -230,15 +230,15 @@ static struct err read_lines(struct reading *reading) {
         got = read_some(reading->file.fd, buffer, PIECE);
         if (got < 0) {
             int os = errno;
-            why_set(&work->why, "\"%.200s\" could not be read (error %d of the system)", name, os);
+            why_set(&work->why, "\"%.200s\" could not be read (system error %d)", name, os);
             return err_from_errno(os, "tool: read");
         }
         struct bytes piece = {buffer, (size_t)got};
         if (reading->offset == 0 && content_is_binary(piece)) {
-            return err_why(&work->why, ERR_CONFLICT,
-                           "\"%.160s\" is no text (%lld bytes with NUL among them); `byte` reads "
-                           "it as it is",
-                           name, (long long)reading->file.about.st_size);
+            return err_why(
+                &work->why, ERR_CONFLICT,
+                "\"%.160s\" is not text (%lld bytes, some of them NUL); `byte` reads it unchanged",
+                name, (long long)reading->file.about.st_size);
         }
         piece_scan(reading, piece);
     }
