@@ -77,6 +77,7 @@ struct dispatch_options {
     const char *const *environment; /* The daemon's own; ends with NULL. Part of it is inherited by
                                      * commands. NULL: empty. Only read by dispatch_open. */
     uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
+    unsigned umask; /* Umask of commands: base/process/umask.h. */
     enum run_hold hold;
     /* Of a standby, whose store is a guest's (store.h): follows and stops the commands of `bounds`'
      * host, and reports their ends (host/guest.c). It begins, wakes and removes nothing. */
