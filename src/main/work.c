@@ -519,7 +519,7 @@ static void connections_known(void *ctx, struct err err) {
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work)) {
-        dispatch_doubt(work->dispatch, work->home.since_epoch);
+        dispatch_set_history_start(work->dispatch, work->home.since_epoch);
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);

@@ -118,9 +118,9 @@ enum run_hold dispatch_held(const struct dispatch *dispatch);
 /* Since the database was restored or copied. Before dispatch_recover. */
 void dispatch_hold(struct dispatch *dispatch);
 MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
-/* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
- * whether it ran: its end may be one that this database has not seen. */
-void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
+/* Also before dispatch_recover. An attempt of an earlier epoch without a folder may have run: its
+ * end may have been stored in the other database that this one was copied from. */
+void dispatch_set_history_start(struct dispatch *dispatch, int64_t below_epoch);
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
 
