@@ -1,14 +1,16 @@
 /* redact.h: text without secrets, for reports and notifications that leave the machine.
  *
- * Removed are: secrets that the caller knows; words that begin like the keys of common services
- * (sk-…, ghp_…, AKIA…, drv_…, JSON Web Tokens); the value behind a name that says key, token,
- * secret, password, credential or authorization; private keys in PEM; user and password, and the
- * query, of a URL; and any word of 32 characters or more that mixes letters and digits and is not
- * an id of drover.
+ * These are replaced by "[removed]":
+ *   - secrets that the caller names;
+ *   - words with the beginning of a key of a common service (sk-…, ghp_…, AKIA…, drv_…, JSON Web
+ *     Tokens);
+ *   - the value after a name with key, token, secret, password, credential or authorization in it;
+ *   - private keys in PEM;
+ *   - user, password and query of a URL;
+ *   - each word of 32 or more characters that mixes letters and digits, and is no id of drover.
  *
- * Promise    "[removed]" stands for each of them. Rather too much goes than too little. What is
- *            left over has the order and the bytes of the text.
- * Limits     a secret that looks like an ordinary word, and that nobody named, stays.
+ * Promise    in doubt a text is removed. All other bytes stay as they are, in their order.
+ * Limits     a secret that looks like an ordinary word, and that the caller did not name, stays.
  * Ownership  everything is borrowed during the call.
  * Threads    any; pure.
  */

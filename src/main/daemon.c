@@ -15,6 +15,7 @@
 #include "api/workflow/runs.h"
 #include "base/log_pace.h"
 #include "base/memory.h"
+#include "base/process/umask.h"
 #include "dispatch/base/failed_starts.h"
 #include "engine/host/pulse.h"
 #include "engine/inbox/inbox.h"
@@ -81,6 +82,7 @@ struct daemon {
     struct stop_signals signals;
     bool stopping;
     uint64_t files;       /* The soft limit of descriptors before it was raised. */
+    unsigned umask;       /* Umask of the person: base/process/umask.h. */
     unsigned restarts;    /* In a row, before this one: see restart.h. */
     uint64_t led_from_ns; /* When the store was there. */
     struct log_pace disk_paces[COUNT_OF(disk_codes)];
@@ -103,7 +105,8 @@ static void store_lost(void *ctx, struct err err) {
         uint64_t led_ns = world_mono_ns(daemon->options->world) - daemon->led_from_ns;
         const struct restart restart = {.count = daemon->restarts,
                                         .led_ms = led_ns / (1000 * 1000),
-                                        .files_soft = daemon->files};
+                                        .files_soft = daemon->files,
+                                        .umask = daemon->umask};
         err = restart_as_standby(&restart);
     }
     log_event(daemon->options->log, LOG_ERROR,
@@ -558,6 +561,7 @@ static struct err store_begin(struct daemon *daemon) {
                                    .child_ended = child_ended,
                                    .ctx = daemon,
                                    .files = daemon->files,
+                                   .umask = daemon->umask,
                                    .starts = daemon->starts};
     const struct blobs_options of_blobs = {
         .loop = daemon->loop, .store = daemon->store, .data = options->data};
@@ -657,6 +661,7 @@ struct err daemon_run(const struct serve_options *options, struct why *why) {
     struct daemon *daemon = mem_new(sizeof *daemon);
     daemon->options = options;
     daemon->restarts = restart_count_take();
+    daemon->umask = options->on_demand != NULL ? umask_make_private() : 0;
     /* A client that left, or a file that may grow no further, is an error of write, not our end. */
     static const int ignored[] = {SIGPIPE, SIGXFSZ};
     for (size_t i = 0; i < COUNT_OF(ignored); i++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -81,12 +82,15 @@ struct err restart_as_standby(const struct restart *restart) {
     AUTO(mem_release) char **env = mem_new_array(variables + 2, sizeof *env);
     memcpy(env, environ, variables * sizeof *env);
     env[variables] = counted;
-    /* The limits and signals of the first start: commands are told the one, and a blocked signal
-     * would stay blocked. */
+    /* The limits, the umask and the signals of the first start: commands are told the limits, and a
+     * blocked signal would stay blocked. */
     struct rlimit limit;
     if (restart->files_soft > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = restart->files_soft;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* At worst commands may open more. */
+    }
+    if (restart->umask != 0) {
+        (void)umask((mode_t)restart->umask & 0777); /* Cannot fail. */
     }
     sigset_t none;
     (void)sigemptyset(&none); /* Neither can fail. */

@@ -27,6 +27,7 @@ struct restart {
     unsigned count;      /* As restart_count_take said. */
     uint64_t led_ms;     /* How long this image has led. */
     uint64_t files_soft; /* Soft limit of descriptors before it was raised; 0: unknown. */
+    unsigned umask;      /* Umask of the person: base/process/umask.h. */
 };
 /* Does not return when it succeeds. ERR_OVERLOADED: too many in a row. */
 MUST_CHECK struct err restart_as_standby(const struct restart *restart);

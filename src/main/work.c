@@ -288,6 +288,7 @@ static void dispatch_begin(struct work *work) {
                                     .bounds = bounds_of(work),
                                     .environment = (const char *const *)environ,
                                     .files = work->options.files,
+                                    .umask = work->options.umask,
                                     .hold = hold_of(work),
                                     .parts = leader_parts,
                                     .keep = {.count = serve->keep_runs,
@@ -405,6 +406,7 @@ static void turns_begin(struct work *work) {
                                        .allow = work->fetch_allow,
                                        .data_dir = work->processes.data_dir,
                                        .home = home == NULL ? "" : home,
+                                       .umask = work->options.umask,
                                        .toolbox = work->toolbox,
                                        .spool = work->processes.spool,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
@@ -517,7 +519,7 @@ static void connections_known(void *ctx, struct err err) {
 static void home_found(struct err err, void *ctx) {
     struct work *work = ctx;
     if (!err_failed(err) && has_home(work)) {
-        dispatch_doubt(work->dispatch, work->home.since_epoch);
+        dispatch_set_history_start(work->dispatch, work->home.since_epoch);
     }
     if (!err_failed(err) && has_home(work) && work->home.home == HOME_OTHER) {
         dispatch_hold(work->dispatch);

@@ -34,6 +34,7 @@ struct work_options {
     void (*child_ended)(void *ctx, int pid, int status);
     void *ctx;
     uint64_t files; /* Soft limit of descriptors, as it was before the daemon raised its own. */
+    unsigned umask; /* Umask of the person: base/process/umask.h. */
 };
 MUST_CHECK struct err work_open(const struct work_options *options, struct work **ret_work,
                                 struct why *why);

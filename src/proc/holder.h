@@ -55,6 +55,7 @@ struct holder_order {
     uint64_t timeout_ms, grace_ms, log_max, memory_max, processes_max;
     uint64_t files; /* Soft limit of descriptors; 0: as the daemon's. */
     unsigned rows, columns;
+    unsigned umask; /* base/process/umask.h */
 };
 /* The order as a sealed memfd. Any thread: it grows with the environment. */
 MUST_CHECK struct err holder_order_make(const struct holder_order *order, const char *spool_path,

@@ -49,7 +49,7 @@ static void write_order(struct text *text, const struct holder_order *order,
         {ORDER_GRACE_MS, order->grace_ms},     {ORDER_LOG_MAX, order->log_max},
         {ORDER_MEMORY_MAX, order->memory_max}, {ORDER_PROCESSES_MAX, order->processes_max},
         {ORDER_FILES, order->files},           {ORDER_ROWS, order->rows},
-        {ORDER_COLUMNS, order->columns},
+        {ORDER_COLUMNS, order->columns},       {ORDER_UMASK, order->umask},
     };
     bool strict = (order->flags & ORDER_SANDBOX) != 0;
     text_add_str(text, strict ? PROTOCOL_ORDER_STRICT : PROTOCOL_ORDER_MAGIC);

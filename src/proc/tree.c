@@ -59,8 +59,8 @@ struct process {
     int pid, parent;
     uint64_t start_time;
     /* Kept from look to look. */
-    int mark;     /* Index of the tree that it belongs to, or NOBODYS. */
-    bool foreign; /* Has another environment, and does not get ours any more. */
+    int mark;       /* Index of the tree that it belongs to, or NOBODYS. */
+    bool unrelated; /* The process has another environment, and will not get ours any more. */
     bool frozen, killed;
 };
 
@@ -242,7 +242,7 @@ static void look_for_mark(struct table *table, struct process *row) {
     for (unsigned waited_ms = 0; waited_ms < EXEC_PATIENCE_MS;) {
         struct process_stat stat;
         enum environment found = read_environment(table, row->pid, &row->mark);
-        row->foreign = found == ENVIRONMENT_READ && row->mark == NOBODYS;
+        row->unrelated = found == ENVIRONMENT_READ && row->mark == NOBODYS;
         if (found != ENVIRONMENT_EMPTY || settled || !process_stat(row->pid, &stat) ||
             !stat.alive) {
             return;
@@ -289,7 +289,7 @@ static bool table_describe(struct table *table, int pid, struct process *ret_row
     *ret_row = same ? *known : (struct process){.pid = pid, .mark = NOBODYS};
     ret_row->parent = before.parent;
     ret_row->start_time = before.start_time;
-    if (before.kernel || ret_row->foreign || ret_row->mark != NOBODYS) {
+    if (before.kernel || ret_row->unrelated || ret_row->mark != NOBODYS) {
         return true;
     }
     look_for_mark(table, ret_row);

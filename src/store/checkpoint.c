@@ -1,8 +1,8 @@
 /* checkpoint.c: see checkpoint.h. */
 #include "store/checkpoint.h"
 
-#include "store/lane.h"
 #include "store/store.h"
+#include "store/thread_queue.h"
 
 static struct err perform(struct checkpoint *checkpoint, struct conn *conn,
                           enum checkpoint_kind kind) {

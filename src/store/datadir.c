@@ -69,20 +69,18 @@ struct err datadir_make_folder(const char *path, const char *step) {
     return datadir_sync_folder_of(path);
 }
 
-/* Each folder of the path that is not there yet. */
-static struct err make_all(const char *path) {
+struct err datadir_make_folders(const char *path, const char *step) {
     AUTO(mem_release) char *part = mem_copy(path, strlen(path));
     for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         struct stat found;
-        struct err err =
-            stat(part, &found) == 0 ? ERR_OK : datadir_make_folder(part, "datadir: make folder");
+        struct err err = stat(part, &found) == 0 ? ERR_OK : datadir_make_folder(part, step);
         *slash = '/';
         if (err_failed(err)) {
             return err;
         }
     }
-    return datadir_make_folder(path, "datadir: make folder");
+    return datadir_make_folder(path, step);
 }
 
 /* "": it does not say. */
@@ -145,7 +143,7 @@ struct err datadir_make(const char *path, struct why *why) {
     if (path[0] == '\0') {
         return err_why(why, ERR_USAGE, "The path of the data directory is empty.");
     }
-    struct err err = make_all(path);
+    struct err err = datadir_make_folders(path, "datadir: make folder");
     if (err_failed(err)) {
         why_set(why, "The data directory %s cannot be created: %s.", path, strerrordesc_np(err.os));
         return err;

@@ -37,5 +37,7 @@ MUST_CHECK struct err datadir_sync_folder_of(const char *path);
 /* Makes a folder for its owner alone, if it is not there yet, and syncs the one that holds it.
  * `step`: static name of the failure. */
 MUST_CHECK struct err datadir_make_folder(const char *path, const char *step);
+/* The same, with all folders above it that are missing. */
+MUST_CHECK struct err datadir_make_folders(const char *path, const char *step);
 
 #endif

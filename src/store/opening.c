@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
-#include "store/lane.h"
+#include "store/thread_queue.h"
 
 enum stall { STALL_NONE, STALL_ENDED, STALL_REFUSED };
 

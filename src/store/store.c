@@ -5,10 +5,10 @@
  * commit, connect the readers, start the threads. The epoch's commit also makes durable what a
  * killed process may have left in the log unsynced: nobody reads before it.
  *
- *     loop --store_write--> lane --> writer thread  --+
- *     loop --store_read---> lane --> reader threads --+--> delivery --> loop
+ *     loop --store_write--> queue --> writer thread  --+
+ *     loop --store_read---> queue --> reader threads --+--> delivery --> loop
  *
- * Functions leave a lane in the order they came. The writer never waits to fill a group; a lazy
+ * Functions leave a queue in the order they came. The writer never waits to fill a group; a lazy
  * function waits at most LAZY_NS for another one. Without threads, store_turn takes them out.
  */
 #include "store/store.h"
@@ -18,7 +18,7 @@
 #include "store/delivery.h"
 #include "store/driver.h"
 #include "store/group.h"
-#include "store/lane.h"
+#include "store/thread_queue.h"
 
 enum {
     QUEUE_MAX = 65536, /* Functions on their way, of each direction. */
@@ -49,8 +49,8 @@ struct store {
     int64_t epoch;
     int64_t steady_base_ms; /* tx_steady_ms less the monotonic clock. */
 
-    struct lane writes, reads;
-    struct calls taken; /* The writer's: out of the lane, not yet in a group. */
+    struct thread_queue writes, reads;
+    struct calls taken; /* The writer's: out of the queue, not yet in a group. */
     atomic_uint_fast64_t reads_run;
     pthread_t writer_thread;
     size_t threads; /* Number of those that were started: the writer's, then the readers'. */
@@ -73,7 +73,7 @@ const struct driver *driver_for(const char *where) {
 static struct call *next_write(void *ctx) {
     struct store *store = ctx;
     if (store->taken.first == NULL) {
-        lane_take_all(&store->writes, &store->taken);
+        thread_queue_take_all(&store->writes, &store->taken);
     }
     return calls_pop(&store->taken);
 }
@@ -99,7 +99,7 @@ static void call_read(struct reader *reader, struct call *call) {
     bool slice = call->slice;
     tx_read(&reader->tx, call);
     if (slice) {
-        lane_slice_ended(&reader->store->reads);
+        thread_queue_slice_ended(&reader->store->reads);
     }
     atomic_fetch_add_explicit(&reader->store->reads_run, 1, memory_order_relaxed);
     delivery_read_finished(&reader->store->delivery, call);
@@ -108,7 +108,7 @@ static void call_read(struct reader *reader, struct call *call) {
 static void *writer_main(void *arg) {
     struct store *store = arg;
     while (store->taken.first != NULL ||
-           lane_wait_all(&store->writes, store->world, LAZY_NS, &store->taken)) {
+           thread_queue_wait_all(&store->writes, store->world, LAZY_NS, &store->taken)) {
         if (!group_write(store)) {
             break;
         }
@@ -119,7 +119,7 @@ static void *writer_main(void *arg) {
 static void *reader_main(void *arg) {
     struct reader *reader = arg;
     struct call *call = NULL;
-    while (lane_wait_one(&reader->store->reads, &call)) {
+    while (thread_queue_wait_one(&reader->store->reads, &call)) {
         call_read(reader, call);
     }
     return NULL;
@@ -128,13 +128,13 @@ static void *reader_main(void *arg) {
 bool store_turn(struct store *store) {
     assert(store->executor == STORE_INLINE);
     if (!delivery_is_lost(&store->delivery)) {
-        lane_take_all(&store->writes, &store->taken);
+        thread_queue_take_all(&store->writes, &store->taken);
         if (store->taken.first != NULL) {
             (void)group_write(store); /* The delivery knows whether the store is lost. */
         }
         /* The calls that are queued now; what their callbacks ask for is the next turn's. */
         struct calls reads = {.first = NULL};
-        lane_take_all(&store->reads, &reads);
+        thread_queue_take_all(&store->reads, &reads);
         for (struct call *call = calls_pop(&reads); call != NULL; call = calls_pop(&reads)) {
             call_read(&store->readers[0], call);
         }
@@ -204,7 +204,7 @@ static struct err open_all(struct store *store, const struct store_options *opti
         return err;
     }
     /* A reader is left to short reads, however many long ones there are. */
-    lane_bound_slices(&store->reads, readers > 1 ? (unsigned)readers - 1 : 0);
+    thread_queue_bound_slices(&store->reads, readers > 1 ? (unsigned)readers - 1 : 0);
     err = store__thread_start(&store->writer_thread, "store-writer", writer_main, store);
     store->threads += err_failed(err) ? 0 : 1;
     for (size_t i = 0; i < readers && !err_failed(err); i++) {
@@ -217,8 +217,8 @@ static struct err open_all(struct store *store, const struct store_options *opti
 
 /* Functions that are queued run first. A writer that lost its store leaves the others behind. */
 static void threads_stop(struct store *store) {
-    lane_end(&store->writes);
-    lane_end(&store->reads);
+    thread_queue_end(&store->writes);
+    thread_queue_end(&store->reads);
     for (size_t i = 0; i < store->threads; i++) {
         int rc = pthread_join(i == 0 ? store->writer_thread : store->readers[i - 1].thread,
                               NULL /* no result */);
@@ -231,8 +231,8 @@ static void threads_stop(struct store *store) {
 static void store_free(struct store *store) {
     threads_stop(store);
     calls_free(&store->taken);
-    lane_done(&store->writes);
-    lane_done(&store->reads);
+    thread_queue_done(&store->writes);
+    thread_queue_done(&store->reads);
     checkpoint_stop(&store->checkpoint);
     for (size_t i = 0; i < store->readers_count; i++) {
         tx_done(&store->readers[i].tx);
@@ -259,8 +259,8 @@ struct err store_open(const struct store_options *options, struct store **ret_st
     store->driver = driver_for(options->where);
     store->world = options->world;
     store->executor = options->executor;
-    lane_init(&store->writes);
-    lane_init(&store->reads);
+    thread_queue_init(&store->writes);
+    thread_queue_init(&store->reads);
     delivery_init(&store->delivery, options);
     struct err err = open_all(store, options, why);
     if (err_failed(err)) {
@@ -316,9 +316,9 @@ static void call_queue(struct store *store, enum queue queue, struct call *call)
     }
     (*underway)++;
     if (queue == QUEUE_SLICE && store->executor == STORE_THREAD) {
-        lane_push_slice(&store->reads, call);
+        thread_queue_push_slice(&store->reads, call);
     } else {
-        lane_push(queue == QUEUE_WRITE ? &store->writes : &store->reads, call);
+        thread_queue_push(queue == QUEUE_WRITE ? &store->writes : &store->reads, call);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
+#include "base/process/umask.h"
 #include "base/utf8.h"
 
 enum {
@@ -314,7 +315,7 @@ static bool split(const char *path, struct split *ret_split) {
 }
 
 /* Makes the folders of `path` that are missing, one after the other. False: errno says why. */
-static bool make_folders(int root_fd, const char *path) {
+static bool make_folders(int root_fd, const char *path, unsigned umask) {
     char so_far[LIMIT_PATH_MAX];
     (void)snprintf(so_far, sizeof so_far, "%s", path);
     int made = 0;
@@ -330,11 +331,15 @@ static bool make_folders(int root_fd, const char *path) {
             }
             AUTO(fd_release)
             int above = beneath_open(root_fd, parts.folder, O_PATH | O_DIRECTORY);
-            if (above < 0 || ++made > FOLDERS_MADE_MAX ||
-                (mkdirat(above, parts.name, 0777) < 0 && errno != EEXIST)) {
+            const bool made_it =
+                above >= 0 && ++made <= FOLDERS_MADE_MAX && mkdirat(above, parts.name, 0777) == 0;
+            if (!made_it && errno != EEXIST) {
                 return false;
             }
-            fd = beneath_open(root_fd, so_far, O_PATH | O_DIRECTORY);
+            fd = beneath_open(root_fd, so_far, O_RDONLY | O_DIRECTORY);
+            if (made_it && fd >= 0 && umask_apply(umask, fd, 0777) < 0) {
+                return false;
+            }
         }
         if (fd < 0 || end == '\0') {
             return fd >= 0;
@@ -374,7 +379,7 @@ struct err place_open_parent(const struct tool_place *place, const struct place_
         }
         AUTO(fd_release) int fd = beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
         if (fd < 0 && errno == ENOENT && missing == MISSING_MAKE &&
-            make_folders(root_fd, parts.folder)) {
+            make_folders(root_fd, parts.folder, place->umask)) {
             fd = beneath_open(root_fd, parts.folder, O_RDONLY | O_DIRECTORY);
         }
         if (fd < 0) {

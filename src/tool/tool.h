@@ -141,6 +141,7 @@ struct tool_place {
         *roots; /* The first is the project's root: relative paths start there. */
     size_t root_count;
     const char *home;   /* Of the user, for skills; "": none. */
+    unsigned umask;     /* Umask for new files: base/process/umask.h. */
     const char *closed; /* Absolute, or "": nothing beneath it is touched (our data directory). */
     const struct permission_rules *rules; /* Paths that are denied are not read, listed, found. */
     const struct world *world;

@@ -30,7 +30,8 @@ export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
 /** A folder that is removed when the test ends. */
 export function scratch(t) {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  // A daemon that was killed just now may still have a file open there for a moment.
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 

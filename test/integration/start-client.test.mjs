@@ -308,6 +308,26 @@ test("jobs and commands of sessions have the PATH of the terminal they come from
   assert.deepEqual([label, state], ["mine", "succeeded"]);
 });
 
+test("a daemon is private, and its commands and tools have the terminal's umask", async (t) => {
+  const user = new User(t);
+  const before = process.umask(0o027);
+  t.after(() => process.umask(before));
+  await user.ok("ps");
+  process.umask(before);
+  assert.match(read(`/proc/${user.pid}/status`), /^Umask:\t0077$/m);
+  assert.equal(await user.ok("job", "run", "--shell", "umask"), "0027\n");
+
+  const root = path.join(user.folder, "project");
+  mkdirSync(root);
+  const made = await user.request("POST", "/api/v1/sessions", { body: {
+    root, model: "scripted/demo", settings: { permissions: [{ permission: "allow" }] },
+  } });
+  const text = 'call: write_file {"path": "a/b", "content": "c"}\nsay: done';
+  await user.ok("ask", "--session", made.json.id, text);
+  const mode = (name) => statSync(path.join(root, name)).mode & 0o777;
+  assert.deepEqual([mode("a"), mode("a/b")], [0o750, 0o640]);
+});
+
 test("workflows are found in CLAUDE_CONFIG_DIR of the terminal they are named at", async (t) => {
   const user = new User(t);
   await user.ok("ps");

@@ -248,7 +248,7 @@ static void a_row_of_another_history_without_a_folder_ends_and_never_begins(void
     struct id run = leave_row(kit, &(struct kit_job){.spec = counted(kit)});
     kit_down(kit);
     kit_open(kit);
-    dispatch_doubt(kit->dispatch, INT64_MAX);
+    dispatch_set_history_start(kit->dispatch, INT64_MAX);
     kit_recover(kit);
     kit_assert_ended(kit_end(kit, &run), RUN_LOST, CAUSE_HOST_GONE);
     struct spool_state found;

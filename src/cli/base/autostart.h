@@ -6,9 +6,8 @@
  *            its output, no descriptor of ours, and of our environment what is named in a table.
  *            Where the user unit is enabled, systemd is asked for the daemon (user_unit.h).
  *            Nothing waits longer than AUTOSTART_WAIT_MS, for systemctl and for the daemon each.
- * Umask      the daemon keeps the user's. The commands that it runs inherit it, and with 077 their
- *            files could not be read by those whom the user allows to; the daemon's own files lie
- *            in a folder of mode 0700.
+ * Umask      the daemon sets its own to 077, and gives the commands that it runs the one of the
+ *            command that started it (base/process/umask.h).
  * Ownership  all is borrowed for the call.
  * Threads    one; the process must have no other.
  * Failure    ERR_NO_PERMISSION: the directory belongs to another user. Else the error of the start;

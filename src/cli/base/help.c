@@ -1,4 +1,4 @@
-/* help.c: help from the tables that the parser reads, and the command that shows it. */
+/* help.c: writes help from the tables of commands and flags; and the command `drover help`. */
 #include <string.h>
 
 #include "base/text.h"
@@ -10,7 +10,7 @@
 
 enum { NAME_COLUMN = 22, FLAG_COLUMN = 30, COLUMNS_MAX = 80 };
 
-/* Commands of `drover` alone. */
+/* Commands that `drover` without arguments shows. */
 static const char *const first_commands[] = {"ask", "chat", "run", "job run", "ps", "approve"};
 
 static const char *const section_titles[SECTIONS] = {

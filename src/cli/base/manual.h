@@ -1,11 +1,11 @@
-/* manual.h: the manual pages, made from the tables that the parser reads.
+/* manual.h: writes the manual pages, from the tables of commands and flags.
  *
- * Promise    drover.1, and a page for each group of commands and for each command of one word, as
- *            roff that groff formats without a warning, on any terminal.
- * Ownership  all borrowed during the call.
+ * Promise    writes drover.1, one page for each group of commands (drover-job.1), and one for each
+ *            command without a group (drover-ask.1). groff formats them without a warning.
+ * Ownership  all is borrowed for the call.
  * Threads    one.
- * Failure    ERR_IO, ERR_NO_PERMISSION and their like, and *why names the file; pages that were
- *            written before stay.
+ * Failure    an error of the disk, such as ERR_IO or ERR_NO_PERMISSION, and *why names the file.
+ *            Pages that were already written stay.
  */
 #ifndef DROVER_CLI_BASE_MANUAL_H
 #define DROVER_CLI_BASE_MANUAL_H
@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "cli/base/args.h"
 
-/* Writes the pages into a folder that exists; a page that is there is replaced. */
+/* The folder must exist; existing pages are replaced. */
 MUST_CHECK struct err manual_write(const struct command *const *commands, const char *folder,
                                    struct why *why);
 

@@ -1,14 +1,15 @@
 /* command_bugreport.c: drover bugreport: a text file that goes with the report of a fault.
  *
- * Two sieves stand one behind the other. The first knows JSON: of each string it lets through only
- * members that hold words of drover (states, causes, ids, names) or sentences about a failure, so
- * that prompts, answers, command lines, instructions and headers stay out wherever they stand. The
- * second (base/redact.h) reads every byte of the report and removes what is, or looks like, a
- * secret; --with-texts opens the first one and not the second.
+ * Every text passes two filters. The first one reads JSON, and keeps a string only as the value of
+ * a member that holds words of drover (states, causes, ids, names) or a sentence about a failure:
+ * prompts, answers, command lines, instructions and headers are left out wherever they stand. The
+ * second one (base/redact.h) reads all bytes of the report, and replaces secrets and what looks
+ * like a secret. --with-texts turns off the first filter, never the second.
  *
- * Secrets that the second one knows: every variable of the environment of this command and of the
- * daemon that is not known to be harmless, keys of providers, the webhook's key, and secrets of the
- * configuration file. */
+ * The second filter knows these secrets: each variable in the environment of this command and of
+ * the daemon, unless base/process/variables.h says that the value is no secret; keys of providers;
+ * the key of webhooks; secrets of the configuration file.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -201,7 +202,7 @@ static void lacks(struct report *report, struct err err, const struct why *why) 
     report_add(report, text_bytes(&line));
 }
 
-/* --- The sieve of JSON ------------------------------------------------------------------------ */
+/* --- The filter of JSON ----------------------------------------------------------------------- */
 
 /* Words of drover: states, causes, ids, names of models and tools. Never of several words. */
 static const char *const words[] = {
@@ -264,9 +265,10 @@ static bool passes(const struct report *report, const char *name, const char *te
            (strcmp(name, "title") != 0 && is_listed(name, sentences, COUNT_OF(sentences)));
 }
 
-static json_t *sieve(struct report *report, const char *name, const json_t *value, int depth);
+static json_t *filter_value(struct report *report, const char *name, const json_t *value,
+                            int depth);
 
-static json_t *sieve_string(struct report *report, const char *name, const json_t *value) {
+static json_t *filter_string(struct report *report, const char *name, const json_t *value) {
     const char *text = json_string_value(value);
     if (redact_name(bytes_of(name)) || strcmp(name, "headers") == 0 || strcmp(name, "env") == 0) {
         return json_string("[removed]");
@@ -282,28 +284,29 @@ static json_t *sieve_string(struct report *report, const char *name, const json_
 
 /* Headers and variables are removed whole: each of them is a string by a name of its own. A span
  * of a process is named after its command line. */
-static json_t *sieve_object(struct report *report, const char *name, const json_t *value,
-                            int depth) {
+static json_t *filter_object(struct report *report, const char *name, const json_t *value,
+                             int depth) {
     const bool hidden = strcmp(name, "headers") == 0 || strcmp(name, "env") == 0;
     json_t *copy = json_object(), *member = NULL;
     const bool process = strcmp(json_str(value, "kind", ""), "process") == 0;
     const char *key = NULL;
     json_object_foreach((json_t *)(uintptr_t)value, key, member) {
         const char *as = hidden ? name : process && strcmp(key, "name") == 0 ? "label" : key;
-        (void)json_object_set_new(copy, key, sieve(report, as, member, depth + 1));
+        (void)json_object_set_new(copy, key, filter_value(report, as, member, depth + 1));
     }
     return copy;
 }
 
-static json_t *sieve(struct report *report, const char *name, const json_t *value, int depth) {
+static json_t *filter_value(struct report *report, const char *name, const json_t *value,
+                            int depth) {
     if (depth > DEPTH_MAX) {
         return json_string("[too deep]");
     }
     if (json_is_string(value)) {
-        return sieve_string(report, name, value);
+        return filter_string(report, name, value);
     }
     if (json_is_object(value)) {
-        return sieve_object(report, name, value, depth);
+        return filter_object(report, name, value, depth);
     }
     if (!json_is_array(value)) {
         return json_deep_copy(value);
@@ -313,14 +316,15 @@ static json_t *sieve(struct report *report, const char *name, const json_t *valu
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *item = json_array_get(value, i);
         const bool hidden = before[0] == '-' && redact_name(bytes_of(before));
-        (void)json_array_append_new(copy, sieve(report, hidden ? before : name, item, depth + 1));
+        (void)json_array_append_new(copy,
+                                    filter_value(report, hidden ? before : name, item, depth + 1));
         before = json_is_string(item) ? json_string_value(item) : "";
     }
     return copy;
 }
 
 static void json_add(struct report *report, const json_t *value) {
-    AUTO(json_release) json_t *copy = sieve(report, "", value, 0);
+    AUTO(json_release) json_t *copy = filter_value(report, "", value, 0);
     AUTO(text_done) struct text line = text_up_to(REPORT_MAX);
     struct err err = json_write(copy, &line);
     if (err_failed(err)) {

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -151,45 +150,15 @@ static void unit_write(struct text *unit, const struct place *place, const char 
                  "WantedBy=default.target\n");
 }
 
-static struct err folder_make(const char *path, struct why *why) {
-    char part[PATH_MAX];
-    for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        size_t len = slash != NULL ? (size_t)(slash - path) : strlen(path);
-        memcpy(part, path, len);
-        part[len] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST) {
-            return path_why(err_from_errno(errno, "service: folder"), part, "made", why);
-        }
-        if (slash == NULL) {
-            return ERR_OK;
-        }
-    }
-}
-
-static void file_close(FILE **file) {
-    if (*file != NULL) {
-        (void)fclose(*file); /* Only of one that has failed. */
-    }
-}
-
 /* By rename: systemd never reads half of it. */
-static struct err unit_place(const struct place *place, const struct text *unit, struct why *why) {
-    char fresh[PATH_MAX];
-    struct err err = folder_make(place->folder, why);
-    err = err_failed(err) ? err : path_set(&fresh, "%s.new", place->unit);
+static struct err unit_place(const struct place *place, const struct text *unit,
+                             const struct world *world, struct why *why) {
+    struct err err = datadir_make_folders(place->folder, "service: folder");
     if (err_failed(err)) {
-        return err;
+        return path_why(err, place->folder, "made", why);
     }
-    AUTO(file_close) FILE *file = fopen(fresh, "we");
-    bool good = file != NULL && fwrite(unit->data, 1, unit->len, file) == unit->len;
-    if (good) {
-        good = fclose(file) == 0;
-        file = NULL;
-    }
-    if (!good || rename(fresh, place->unit) < 0) {
-        return path_why(err_from_errno(errno, "service: unit"), place->unit, "written", why);
-    }
-    return ERR_OK;
+    err = world->file_replace(world->ctx, place->unit, text_bytes(unit), 0644);
+    return path_why(err, place->unit, "written", why);
 }
 
 /* --- The daemon ------------------------------------------------------------------------------- */
@@ -356,7 +325,7 @@ static struct err install_run(struct invocation *invocation) {
     const struct client_options options = {.data = place.data, .interrupt_fd = -1};
     err = systemctl_check(why);
     err = err_failed(err) ? err : client_open(&options, &client, why);
-    err = err_failed(err) ? err : unit_place(&place, &unit, why);
+    err = err_failed(err) ? err : unit_place(&place, &unit, invocation->world, why);
     err = err_failed(err) ? err : service_start(client, &place, &state, why);
     err = err_failed(err) ? err : daemon_wait(client, &options, invocation->world, why);
     if (err_failed(err)) {
@@ -381,9 +350,12 @@ static struct err install_run(struct invocation *invocation) {
     return ERR_OK;
 }
 
+#define FLAG_DATA                                                                                  \
+    OPTION_TEXT("data", 0, "DIR", "Data directory of the service [$XDG_STATE_HOME/drover].",       \
+                .env = "DROVER_DATA")
+
 static const struct flag install_flags[] = {
-    OPTION_TEXT("data", 0, "DIR", "Data directory of the service [$XDG_STATE_HOME/drover].",
-                .env = "DROVER_DATA"),
+    FLAG_DATA,
     OPTION_TEXT("listen", 0, "ADDRESS", "Listen on HOST:PORT, too [socket only]."),
     OPTION_SWITCH("print", 0, "Print the unit instead of installing it."),
     OPTION_END,
@@ -428,8 +400,7 @@ static struct err rm_run(struct invocation *invocation) {
 }
 
 static const struct flag place_flags[] = {
-    OPTION_TEXT("data", 0, "DIR", "Data directory of the service [$XDG_STATE_HOME/drover].",
-                .env = "DROVER_DATA"),
+    FLAG_DATA,
     OPTION_END,
 };
 

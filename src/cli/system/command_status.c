@@ -1,4 +1,5 @@
-/* command_status.c: drover status: the daemon, its runs, and its questions, on one screen. */
+/* command_status.c: drover status: one screen with the daemon, the runs that have not ended, the
+ * questions that wait for an answer, and the spending of today. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 enum { RUNS_LINES = 14, LINE_MAX_BYTES = 8 << 10 };
 
-/* Answers of the daemon. Lists are read whole. */
+/* Requests to the daemon, one for each part of the screen. Lists are read to their last page. */
 enum {
     PART_DAEMON,
     PART_PROVIDERS,
@@ -19,7 +20,7 @@ enum {
     PART_APPROVALS,
     PART_STALLED,
     PART_USAGE,
-    PART_HEALTH, /* Absent where the daemon is not ready. */
+    PART_HEALTH, /* No answer: the daemon is not ready. */
     PARTS
 };
 static const struct {

@@ -1,49 +1,23 @@
 /* question.c: from a typed line to the answer's body. */
 #include "cli/workflow/question.h"
 
-#include <string.h>
 #include <unistd.h>
 
-#include "base/number.h"
 #include "base/utf8.h"
-#include "cli/base/api.h"
+#include "cli/turn/question.h"
 
 enum { LINE_MAX_BYTES = 2000 };
 
 /* --- Answers ---------------------------------------------------------------------------------- */
 
 const char *question_answer_write(const json_t *approval, struct bytes line, struct text *body) {
-    json_t *options = json_object_get(json_object_get(approval, "arguments"), "options");
-    const struct number_bounds bounds = {1, (int64_t)json_array_size(options)};
-    int64_t number = 0;
-    line = bytes_trim(line, " \t");
-    if (line.len == 0) {
-        return "type an answer first";
-    }
-    if (strcmp(talk_text(approval, "kind"), "answer") == 0) {
-        if (number_parse(line, bounds, &number)) {
-            line = bytes_of(json_string_value(json_array_get(options, (size_t)number - 1)));
-        }
-        text_add_char(body, '{');
-        text_add_member(body, "answer", line);
-        text_add_char(body, '}');
+    const size_t before = body->len;
+    if (question_read(approval, line, body) == QUESTION_ANSWERED) {
         return NULL;
     }
-    struct bytes rest = line, word = BYTES("");
-    (void)bytes_next(&rest, ' ', &word); /* The line is not empty. */
-    rest = bytes_trim(rest, " \t");
-    const bool yes = bytes_equal_nocase(word, BYTES("y")) || bytes_equal_nocase(word, BYTES("yes"));
-    const bool no = bytes_equal_nocase(word, BYTES("n")) || bytes_equal_nocase(word, BYTES("no"));
-    if ((!yes || rest.len > 0) && !no) {
-        return "answer y, n, or n and a reason";
-    }
-    text_add_char(body, '{');
-    text_add_member(body, "decision", yes ? BYTES("allow") : BYTES("deny"));
-    if (rest.len > 0) {
-        text_add_member(body, "reason", rest);
-    }
-    text_add_char(body, '}');
-    return NULL;
+    text_cut(body, before); /* "Always" would change the settings of a session. */
+    return bytes_trim(line, " \t").len == 0 ? "type an answer first"
+                                            : "answer y, n, or n and a reason";
 }
 
 /* --- Typing ----------------------------------------------------------------------------------- */

@@ -24,12 +24,13 @@ enum {
 
 /* --- In the pool ------------------------------------------------------------------------------ */
 
-/* A doubted row may be older than its folder, which was removed since: that is no `void`. A holder
- * that an earlier daemon of this place started may still be on its way, and could begin after a
- * mere look: so the name is closed. */
+/* A row of another history may have had a folder that was removed since, so a missing one does not
+ * mean `void`. A holder that an earlier daemon started here may still be on its way, and could
+ * begin after a mere look: so the name is closed. */
 static void look(struct flight_work *work) {
     work->err = spool_decide(work->dispatch->options.spool, work->name,
-                             work->doubted ? SPOOL_CLOSE : SPOOL_DECIDE, work->epoch, &work->found);
+                             work->of_other_history ? SPOOL_CLOSE : SPOOL_DECIDE, work->epoch,
+                             &work->found);
 }
 
 static void decide_run(struct pool_job *job) {
@@ -38,7 +39,7 @@ static void decide_run(struct pool_job *job) {
     if (work->spec != NULL) {
         start__read(work);
     }
-    if (work->foreign) {
+    if (work->of_other_host) {
         return;
     }
     work->removed = false;
@@ -323,7 +324,7 @@ static void decided(struct pool_job *job) {
     if (!work__back(work)) {
         return;
     }
-    if (work->foreign) {
+    if (work->of_other_host) {
         settle__begin(flight, (struct attempt){.end = ATTEMPT_HOST_GONE});
     } else if (err_failed(work->err)) {
         if (flight->tries == 0) {

@@ -59,9 +59,9 @@ void dispatch_woke(struct dispatch *dispatch) {
 static void dispatch_perform(struct dispatch *dispatch, const struct run_row *row,
                              struct run_effects effects) {
     struct flight *flight = flight__find(dispatch, row->run, row->attempt);
-    bool foreign = run_is_foreign(row, dispatch->options.bounds.host);
+    bool of_other_host = run_is_of_other_host(row, dispatch->options.bounds.host);
     bool only_seen = run_is_away(row, &dispatch->options.bounds) ||
-                     (dispatch->options.hold == RUN_HELD && foreign);
+                     (dispatch->options.hold == RUN_HELD && of_other_host);
     if (flight == NULL && effects.start) {
         flight = flight__new(dispatch, row);
         start__queue(flight);
@@ -71,8 +71,8 @@ static void dispatch_perform(struct dispatch *dispatch, const struct run_row *ro
             flight->walked = dispatch->guest_walk;
             flight->ours = true; /* A guest writes no row. */
         } else {
-            flight->work->foreign = foreign;
-            flight->work->doubted = row->epoch < dispatch->doubt_below;
+            flight->work->of_other_host = of_other_host;
+            flight->work->of_other_history = row->epoch < dispatch->history_start;
             flight->ours = row->epoch == store_epoch(dispatch->options.store);
         }
         decide__begin(flight);
@@ -296,8 +296,8 @@ bool dispatch_is_restored(const struct dispatch *dispatch) {
     return dispatch->restored;
 }
 
-void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch) {
-    dispatch->doubt_below = below_epoch;
+void dispatch_set_history_start(struct dispatch *dispatch, int64_t below_epoch) {
+    dispatch->history_start = below_epoch;
 }
 
 void dispatch_release(struct dispatch *dispatch) {

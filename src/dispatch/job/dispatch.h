@@ -77,6 +77,7 @@ struct dispatch_options {
     const char *const *environment; /* The daemon's own; ends with NULL. Part of it is inherited by
                                      * commands. NULL: empty. Only read by dispatch_open. */
     uint64_t files; /* Soft limit of descriptors for commands; 0: as the daemon's. */
+    unsigned umask; /* Umask of commands: base/process/umask.h. */
     enum run_hold hold;
     /* Of a standby, whose store is a guest's (store.h): follows and stops the commands of `bounds`'
      * host, and reports their ends (host/guest.c). It begins, wakes and removes nothing. */
@@ -117,9 +118,9 @@ enum run_hold dispatch_held(const struct dispatch *dispatch);
 /* Since the database was restored or copied. Before dispatch_recover. */
 void dispatch_hold(struct dispatch *dispatch);
 MUST_CHECK bool dispatch_is_restored(const struct dispatch *dispatch);
-/* Before it, too. Where an epoch below that began an attempt and there is no folder, nobody knows
- * whether it ran: its end may be one that this database has not seen. */
-void dispatch_doubt(struct dispatch *dispatch, int64_t below_epoch);
+/* Also before dispatch_recover. An attempt of an earlier epoch without a folder may have run: its
+ * end may have been stored in the other database that this one was copied from. */
+void dispatch_set_history_start(struct dispatch *dispatch, int64_t below_epoch);
 /* Ends the hold: everything that waits may begin. Not held: nothing changes. */
 void dispatch_release(struct dispatch *dispatch);
 

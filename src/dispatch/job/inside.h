@@ -35,8 +35,8 @@ struct dispatch {
     struct log_change scripts_log;     /* workflow/script_retention.c */
     char **environment;                /* Owned: what commands inherit of ours; ends with NULL. */
     struct asker asker;
-    uint64_t guest_walk; /* A guest's: number of the walk that goes on. */
-    int64_t doubt_below; /* Epochs. */
+    uint64_t guest_walk;   /* A guest's: number of the walk that goes on. */
+    int64_t history_start; /* First epoch of this database's own history. */
     bool recovered, stopping, orphans_looked;
     bool restored;              /* Or copied: it held because of that. */
     void (*stopped)(void *ctx); /* NULL: not asked to stop, or it was told so. */

@@ -330,7 +330,7 @@ void settle__begin(struct flight *flight, struct attempt end) {
     }
     work->end = end;
     /* The folder of an end that nobody saw was weighed when it was looked at. */
-    if (work->disk <= 0 && !work->foreign) {
+    if (work->disk <= 0 && !work->of_other_host) {
         work->disk =
             spool_disk_of(work->ended ? exit : &silent,
                           flight->facts.log_max > 0 ? flight->facts.log_max : JOB_LOG_DEFAULT);

@@ -283,6 +283,7 @@ static struct err order_fill(struct flight_work *work, const struct job_spec *sp
         .memory_max = (uint64_t)spec->memory,
         .processes_max = (uint64_t)spec->processes,
         .files = dispatch->options.files,
+        .umask = dispatch->options.umask,
         .rows = (unsigned)spec->rows,
         .columns = (unsigned)spec->columns,
     };

@@ -24,13 +24,14 @@ struct flight_work {
     struct flight *flight; /* Borrowed: it waits for us. */
     struct dispatch *dispatch;
     char name[PROTOCOL_NAME_MAX];
-    struct ask ask; /* SETTLING. */
-    bool away;      /* In the pool: it must stay. */
-    bool foreign;   /* The row is of another host: its folder is not ours to judge. */
-    bool adopts;    /* An earlier daemon began it, or was about to. */
-    bool removed;   /* A command ran there, and the folder was removed. */
-    bool doubted;   /* The row is of another history: it may have run where there is no folder. */
-    char *spec;     /* Owned; NULL once it was read. */
+    struct ask ask;        /* SETTLING. */
+    bool away;             /* In the pool: it must stay. */
+    bool of_other_host;    /* The row is of another host: its folder is not ours to judge. */
+    bool adopts;           /* An earlier daemon began it, or was about to. */
+    bool removed;          /* A command ran there, and the folder was removed. */
+    bool of_other_history; /* The row was written before this database's history: a command may
+                            * have run although there is no folder. */
+    char *spec;            /* Owned; NULL once it was read. */
     size_t spec_len;
     struct flight_facts facts;
     struct err err;

@@ -79,6 +79,7 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     }
     place->place = (struct tool_place){
         .home = seat->turns->home,
+        .umask = seat->turns->umask,
         .closed = seat->turns->data_dir,
         .rules = &place->rules,
         .world = world,

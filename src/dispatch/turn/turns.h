@@ -39,6 +39,7 @@ struct turns_options {
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */
     const char *data_dir;                      /* Absolute: no tool touches what is beneath it. */
     const char *home;                          /* Of the user; "": none. */
+    unsigned umask;                            /* Umask of the user: base/process/umask.h. */
     const struct toolbox *toolbox;
     const struct spool *spool; /* What commands wrote. */
     bool sandbox;              /* The kernel can keep commands inside. */

@@ -2,8 +2,8 @@
  *
  * What holds for every run of it is said: where it was found, what it says of itself, whether the
  * args fit, who its agents would be, and the limits. What it asks for it decides while it runs,
- * from answers that nobody has yet: so it is played once with stub agents, which shows its shape.
- * What nobody can know before is named as such.
+ * from answers that nobody has yet: so it is played once with stand-ins for its agents, which shows
+ * its shape. What nobody can know before is named as such.
  *
  * The rehearsal:
  *

@@ -86,8 +86,8 @@ void flow_start_free(struct flow_start *start); /* Frees the members, not the st
 
 /* plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
-/* Plays the script to its end with stub agents, on the loop; then flow_start__conclude (start.c),
- * never inside the call. */
+/* Plays the script to its end with stand-ins for its agents, on the loop; then
+ * flow_start__conclude (start.c), never inside the call. */
 void flow_start__rehearse(struct flow_start *start);
 void flow_start__conclude(struct flow_start *start);
 /* Writes what the run would do, as far as anybody knows: JSON. At `done`, on the loop. */

@@ -190,7 +190,7 @@ struct err tx_run_forecast(struct tx *tx, const struct run_forecast_page *page,
             continue; /* A damaged row: a release asks the run to end. */
         }
         bytes += row.spec.len;
-        if (run_is_foreign(&row, page->host)) {
+        if (run_is_of_other_host(&row, page->host)) {
             const struct retry_policy policy = runs__retry_policy(&row);
             forecast.lost++;
             if (run_judge(&row, &policy, &gone, 0 /* the wait is not asked */).state ==

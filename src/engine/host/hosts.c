@@ -106,7 +106,7 @@ struct err tx_host_each(struct tx *tx, const struct host_page *page,
 /* --- Where a run is --------------------------------------------------------------------------- */
 
 /* The place of a row may know less than ours: a machine gets its id after its first commands. */
-bool run_is_foreign(const struct run_row *row, struct bytes host) {
+bool run_is_of_other_host(const struct run_row *row, struct bytes host) {
     const struct home_places places = {.stored = row->host, .ours = host};
     return row->host.len > 0 && host.len > 0 && !bytes_equal(row->host, host) &&
            !home_same(&places);
@@ -114,7 +114,7 @@ bool run_is_foreign(const struct run_row *row, struct bytes host) {
 
 bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds) {
     return bounds->hosts == RUN_HOSTS_SHARED && row->kind == KIND_JOB &&
-           run_is_foreign(row, bounds->host);
+           run_is_of_other_host(row, bounds->host);
 }
 
 bool run_is_away(const struct run_row *row, const struct run_bounds *bounds) {

@@ -190,8 +190,8 @@ struct run_recovered {
 MUST_CHECK struct err tx_run_recover(struct tx *tx, int64_t after, int64_t limit,
                                      struct run_recovered *ret_recovered);
 
-/* Whether it was begun elsewhere: in another directory, or on another machine (home.h). */
-MUST_CHECK bool run_is_foreign(const struct run_row *row, struct bytes host);
+/* Whether the run was begun in another data directory, or on another machine (home.h). */
+MUST_CHECK bool run_is_of_other_host(const struct run_row *row, struct bytes host);
 /* Whether its process, or what that has left, is on another host of the same database; of these, */
 MUST_CHECK bool run_is_elsewhere(const struct run_row *row, const struct run_bounds *bounds);
 /* whether it is a job that has not ended. */

@@ -21,6 +21,18 @@ enum { SUBJECT_MAX = 200 };
     "\",\"why\":\"Scripted example: " why "\",\"fix\":\"" fix "\"}"
 #define FINDINGS(list) "{\"findings\":[" list "]}"
 
+/* A plan of three steps, with `more` of them before the last one, as JSON. */
+#define PLAN(more)                                                                                 \
+    "{\"summary\":\"" BY_SCRIPT " The goal: $T\",\"steps\":["                                      \
+    "{\"title\":\"Look at what is there\",\"detail\":\"List what the goal touches, and who owns "  \
+    "it.\",\"done_when\":\"The list has been read by its owners.\"},"                              \
+    "{\"title\":\"Try it small\",\"detail\":\"Do it once, for one case, with somebody "            \
+    "watching.\","                                                                                 \
+    "\"done_when\":\"The one case works for a week.\"}," more                                      \
+    "{\"title\":\"Do the rest\",\"detail\":\"Take the remaining cases in order of their risk.\","  \
+    "\"done_when\":\"The list is empty.\"}],\"assumptions\":[\"The owners have time this "         \
+    "month.\"]}"
+
 struct role {
     const char *begins;         /* Beginning of the prompt. */
     const char *holds[2];       /* Texts that stand in it, too; NULL: none. */
@@ -178,18 +190,7 @@ static const struct role roles[] = {
     {"Look for issues in ", {NULL}, "issues in ", ", by ", NULL, "{\"issues\":[]}"},
 
     /* plan-verify: the first plan lacks a step, the second one has it. */
-    {"Plan how to reach this goal",
-     {NULL},
-     "Goal: ",
-     NULL,
-     NULL,
-     "{\"summary\":\"" BY_SCRIPT " The goal: $T\",\"steps\":[{\"title\":\"Look at what is there\","
-     "\"detail\":\"List what the goal touches, and who owns it.\",\"done_when\":\"The list has "
-     "been read by its owners.\"},{\"title\":\"Try it small\",\"detail\":\"Do it once, for one "
-     "case, with somebody watching.\",\"done_when\":\"The one case works for a week.\"},{\"title\":"
-     "\"Do the rest\",\"detail\":\"Take the remaining cases in order of their risk.\","
-     "\"done_when\":\"The list is empty.\"}],\"assumptions\":[\"The owners have time this "
-     "month.\"]}"},
+    {"Plan how to reach this goal", {NULL}, "Goal: ", NULL, NULL, PLAN("")},
     {"Verify this plan",
      {"Judge only what is missing", "Rehearse the way back"},
      "Goal: ",
@@ -210,14 +211,8 @@ static const struct role roles[] = {
      "Goal: ",
      NULL,
      NULL,
-     "{\"summary\":\"" BY_SCRIPT " The goal: $T\",\"steps\":[{\"title\":\"Look at what is there\","
-     "\"detail\":\"List what the goal touches, and who owns it.\",\"done_when\":\"The list has "
-     "been read by its owners.\"},{\"title\":\"Try it small\",\"detail\":\"Do it once, for one "
-     "case, with somebody watching.\",\"done_when\":\"The one case works for a week.\"},{\"title\":"
-     "\"Rehearse the way back\",\"detail\":\"Undo the one case, and do it again.\",\"done_when\":"
-     "\"It was undone in an hour, by somebody who did not write the plan.\"},{\"title\":\"Do the "
-     "rest\",\"detail\":\"Take the remaining cases in order of their risk.\",\"done_when\":\"The "
-     "list is empty.\"}],\"assumptions\":[\"The owners have time this month.\"]}"},
+     PLAN("{\"title\":\"Rehearse the way back\",\"detail\":\"Undo the one case, and do it again.\","
+          "\"done_when\":\"It was undone in an hour, by somebody who did not write the plan.\"},")},
     {"Turn this plan into work items",
      {NULL},
      "Goal: ",

@@ -193,6 +193,9 @@ static void become(const struct birth *birth, volatile struct verdict *verdict) 
         lower_limit(RLIMIT_NOFILE, order->files) < 0) {
         return;
     }
+    if (order->umask != 0) {
+        (void)umask((mode_t)order->umask & 0777); /* Cannot fail. */
+    }
     verdict->step = "pty";
     if (ends->terminal >= 0 && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0) {
         return;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process/umask.h"
 #include "proc/small/small.h"
 
 enum {
@@ -35,6 +36,7 @@ static const struct {
     {ORDER_MEMORY_MAX, offsetof(struct order, memory_max), INT64_MAX},
     {ORDER_PROCESSES_MAX, offsetof(struct order, processes_max), INT64_MAX},
     {ORDER_FILES, offsetof(struct order, files), INT64_MAX},
+    {ORDER_UMASK, offsetof(struct order, umask), UMASK_KNOWN | 0777},
     {ORDER_ROWS, offsetof(struct order, size.rows), UINT16_MAX},
     {ORDER_COLUMNS, offsetof(struct order, size.columns), UINT16_MAX},
 };

@@ -48,7 +48,7 @@ struct order {
     int64_t timeout_ms;          /* 0: none. */
     int64_t grace_ms, log_max;
     int64_t memory_max, processes_max; /* 0: none. */
-    int64_t files;                     /* 0: as it is. */
+    int64_t files, umask;              /* 0: as it is. */
     struct order_size size;
 };
 

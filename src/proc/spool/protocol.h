@@ -118,6 +118,7 @@ enum order_tag {
     ORDER_WRITE = 18,  /* One for each folder that a sandboxed command may write in, beside its own;
                        * absolute. What is none, or lies behind a link, or holds something hidden,
                        * is left out. */
+    ORDER_UMASK = 20,  /* UMASK_KNOWN and the umask of the command (base/process/umask.h). */
     ORDER_CGROUP = 19, /* A cgroup, by its folder: the command is born in one below it, NAME, which
                         * goes when it is empty. What can't be made is done without. */
 };

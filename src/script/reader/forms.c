@@ -209,7 +209,7 @@ static void find_assignment(struct exports *exports, uint32_t at) {
 static void exports_find(struct exports *exports) {
     const struct tokens *tokens = exports->tokens;
     for (uint32_t at = 0; at < tokens->count && !err_failed(exports->err);
-         at = token_behind(tokens, at)) {
+         at = token_after(tokens, at)) {
         enum word word = token_begins(tokens, at) ? token_word(tokens, at) : WORD_NONE;
         if (word == WORD_EXPORT) {
             find_export(exports, at);
@@ -369,7 +369,7 @@ static void write_default(struct writer *writer, uint32_t at, const char *name) 
     (void)snprintf(assigned, sizeof assigned, "%s=", name); /* Six letters fit. */
     replace_tokens(writer, at, at + 1, assigned);
     value += token_is_word(tokens, value, WORD_ASYNC) ? 1 : 0;
-    uint32_t body = token_behind(tokens, value + 1);
+    uint32_t body = token_after(tokens, value + 1);
     if (token_is_word(tokens, value, WORD_FUNCTION) && token_is(tokens, value + 1, "(") &&
         token_is(tokens, body, "{") && tokens->list[body].mate != 0) {
         copy_until(writer, token_end(tokens, tokens->list[body].mate));
@@ -385,7 +385,7 @@ static void write_main(struct writer *writer, const struct forms *forms) {
     };
     const struct tokens *tokens = writer->tokens;
     struct free_name name = free_name(tokens);
-    for (uint32_t at = 0; at < tokens->count; at = token_behind(tokens, at)) {
+    for (uint32_t at = 0; at < tokens->count; at = token_after(tokens, at)) {
         if (!token_begins(tokens, at)) {
             continue;
         }

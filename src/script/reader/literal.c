@@ -164,7 +164,7 @@ void literal_each_key(const struct tokens *tokens, uint32_t object,
         }
         found(ctx, key, token_is(tokens, at + 1, ":") ? at + 2 : at);
         while (at < tokens->count && !token_is_any(tokens, at, ",}")) {
-            at = token_behind(tokens, at);
+            at = token_after(tokens, at);
         }
     }
 }

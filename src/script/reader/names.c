@@ -128,7 +128,7 @@ static uint32_t target_declare(struct names *names, uint32_t at) {
     } else {
         name_declare(names, at);
     }
-    return token_behind(tokens, at);
+    return token_after(tokens, at);
 }
 
 /* The names that a pattern or a list of parameters binds: its keys and default values bind none.
@@ -144,13 +144,13 @@ static void pattern_declare(struct names *names, uint32_t open) {
         if (token_is(tokens, at, "...")) {
             at++;
         }
-        uint32_t behind = token_behind(tokens, at);
+        uint32_t behind = token_after(tokens, at);
         if (token_is(tokens, behind, ":")) {
             at = behind + 1;
         }
         at = target_declare(names, at);
         while (at < close && !token_is(tokens, at, ",")) {
-            at = token_behind(tokens, at); /* The default value. */
+            at = token_after(tokens, at); /* The default value. */
         }
         at++;
     }
@@ -163,7 +163,7 @@ static void variables_declare(struct names *names, uint32_t at) {
         at = target_declare(names, at);
         while (at < tokens->count && !token_is_any(tokens, at, ",;)]}") &&
                !token_is_variable_word(tokens, at)) {
-            at = token_behind(tokens, at);
+            at = token_after(tokens, at);
         }
         more = token_is(tokens, at, ",");
         at++;
@@ -191,7 +191,7 @@ static void class_mark(struct names *names, uint32_t at) {
             names->is_class[at] = true;
             return;
         }
-        at = token_behind(tokens, at);
+        at = token_after(tokens, at);
     }
 }
 

@@ -141,7 +141,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
 /* The next comma of the level, or `end`. */
 static uint32_t comma_after(const struct tokens *tokens, uint32_t at, uint32_t end) {
     while (at < end && !token_is(tokens, at, ",")) {
-        at = token_behind(tokens, at);
+        at = token_after(tokens, at);
     }
     return at;
 }

@@ -169,7 +169,7 @@ static const char *typescript_at(const struct tokens *tokens, uint32_t at) {
 static bool is_method(const struct tokens *tokens, uint32_t at) {
     return tokens->list[at].parent != TOKEN_NOWHERE &&
            token_is(tokens, tokens->list[at].parent, "{") && token_is(tokens, at + 1, "(") &&
-           token_is(tokens, token_behind(tokens, at + 1), "{");
+           token_is(tokens, token_after(tokens, at + 1), "{");
 }
 
 static const struct {

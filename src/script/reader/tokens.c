@@ -680,7 +680,7 @@ bool token_begins(const struct tokens *tokens, uint32_t at) {
            (!token_same_line(tokens, at) && !token_is_member(tokens, at));
 }
 
-uint32_t token_behind(const struct tokens *tokens, uint32_t at) {
+uint32_t token_after(const struct tokens *tokens, uint32_t at) {
     uint32_t mate = at < tokens->count ? tokens->list[at].mate : TOKEN_NOWHERE;
     if (mate == TOKEN_NOWHERE || mate < at) {
         return at + 1;

@@ -154,8 +154,8 @@ MUST_CHECK bool token_is_member(const struct tokens *tokens, uint32_t at);
 MUST_CHECK bool token_begins(const struct tokens *tokens, uint32_t at);
 MUST_CHECK bool token_same_line(const struct tokens *tokens, uint32_t at); /* As the one before. */
 
-/* The next token of the same level: after the other bracket of one that opens. */
-uint32_t token_behind(const struct tokens *tokens, uint32_t at);
+/* The next token of the same level: after an opening bracket, the one after its partner. */
+uint32_t token_after(const struct tokens *tokens, uint32_t at);
 
 /* A fault at a token, or at a byte of the source. Always ERR_BAD_SCRIPT. */
 struct err token_fault(const struct tokens *tokens, uint32_t at, const char *code,

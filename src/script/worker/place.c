@@ -92,13 +92,13 @@ static uint32_t loop_end(const struct tokens *tokens, uint32_t loop) {
     uint32_t at = loop + 1;
     at += token_is_word(tokens, at, WORD_AWAIT) ? 1 : 0;
     if (token_is(tokens, at, "(")) {
-        at = token_behind(tokens, at);
+        at = token_after(tokens, at);
     }
     while (at < tokens->count && !token_is_any(tokens, at, ";}")) {
         if (token_is(tokens, at, "{")) {
             return tokens->list[at].mate;
         }
-        at = token_behind(tokens, at);
+        at = token_after(tokens, at);
     }
     return at;
 }
@@ -114,7 +114,7 @@ static size_t offset_of(struct bytes text, struct place at) {
 /* The function that begins at a place. Its name, parameters and arrow stand before its body. The
  * engine gives the first column of its line for one that it has no place in yet. */
 static uint32_t function_begun(const struct tokens *tokens, struct place at, uint32_t from) {
-    for (uint32_t i = from; i < tokens->count; i = token_behind(tokens, i)) {
+    for (uint32_t i = from; i < tokens->count; i = token_after(tokens, i)) {
         if (opens_function(tokens, i)) {
             return i;
         }

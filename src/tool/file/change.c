@@ -17,9 +17,12 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/process/umask.h"
 #include "tool/file/content.h"
 #include "tool/file/diff.h"
 #include "tool/work.h"
+
+enum { NEW_MODE = 0666 };
 
 /* A file that is to be written, edited or removed. */
 struct change {
@@ -153,7 +156,9 @@ static bool fill(const struct change *change, int fd, struct bytes content) {
         content.len -= (size_t)put;
     }
     mode_t mode = change->old.about.st_mode & 07777;
-    return (!change->exists || fchmod(fd, mode) == 0) && fsync(fd) == 0;
+    int rc =
+        change->exists ? fchmod(fd, mode) : umask_apply(change->work->place->umask, fd, NEW_MODE);
+    return rc == 0 && fsync(fd) == 0;
 }
 
 static struct err conflict(struct change *change) {
@@ -193,7 +198,7 @@ static struct err change_replace(struct change *change, struct bytes content) {
     (void)snprintf(temporary, sizeof temporary, ".drover-%016llx.tmp", (unsigned long long)random);
     int folder = change->parent.fd;
     AUTO(fd_release)
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, NEW_MODE);
     if (fd < 0) {
         return change_failed(change, "written");
     }

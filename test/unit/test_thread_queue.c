@@ -9,24 +9,24 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "store/lane.h"
+#include "store/thread_queue.h"
 
-static void push(struct lane *lane, const char *kinds) {
+static void push(struct thread_queue *queue, const char *kinds) {
     for (const char *at = kinds; *at != '\0'; at++) {
         struct call *call = mem_new(sizeof *call);
         call->ctx = (void *)(uintptr_t)*at;
         if (*at == 's') {
-            lane_push_slice(lane, call);
+            thread_queue_push_slice(queue, call);
         } else {
-            lane_push(lane, call);
+            thread_queue_push(queue, call);
         }
     }
 }
 
-static void take(struct lane *lane, size_t count, char *ret_kinds) {
+static void take(struct thread_queue *queue, size_t count, char *ret_kinds) {
     for (size_t i = 0; i < count; i++) {
         struct call *call = NULL;
-        assert_true(lane_wait_one(lane, &call));
+        assert_true(thread_queue_wait_one(queue, &call));
         *ret_kinds++ = (char)(uintptr_t)call->ctx;
         mem_free(call);
     }
@@ -35,61 +35,61 @@ static void take(struct lane *lane, size_t count, char *ret_kinds) {
 
 static void a_short_read_goes_before_slices_that_came_earlier(void **state) {
     (void)state;
-    struct lane lane;
+    struct thread_queue queue;
     char kinds[16];
-    lane_init(&lane);
-    push(&lane, "sssabc");
-    take(&lane, 6, kinds);
+    thread_queue_init(&queue);
+    push(&queue, "sssabc");
+    take(&queue, 6, kinds);
     assert_string_equal(kinds, "abcsss");
-    lane_done(&lane);
+    thread_queue_done(&queue);
 }
 
 static void slices_go_on_while_short_reads_never_end(void **state) {
     (void)state;
-    struct lane lane;
+    struct thread_queue queue;
     char kinds[40];
-    lane_init(&lane);
-    push(&lane, "ssaaaaaaaaaaaaaaaaaaaa");
-    take(&lane, 22, kinds);
-    assert_int_equal(LANE_IN_A_ROW, 8);
+    thread_queue_init(&queue);
+    push(&queue, "ssaaaaaaaaaaaaaaaaaaaa");
+    take(&queue, 22, kinds);
+    assert_int_equal(THREAD_QUEUE_IN_A_ROW, 8);
     assert_string_equal(kinds, "aaaaaaaasaaaaaaaasaaaa");
-    lane_done(&lane);
+    thread_queue_done(&queue);
 }
 
 static void a_thread_is_left_for_short_reads_while_slices_run(void **state) {
     (void)state;
-    struct lane lane;
+    struct thread_queue queue;
     char kinds[16];
-    lane_init(&lane);
-    lane_bound_slices(&lane, 1);
-    push(&lane, "sssa");
-    take(&lane, 2, kinds);
+    thread_queue_init(&queue);
+    thread_queue_bound_slices(&queue, 1);
+    push(&queue, "sssa");
+    take(&queue, 2, kinds);
     assert_string_equal(kinds, "as");
-    push(&lane, "aaaaaaaaaa"); /* The second slice waits, however many calls are taken. */
-    take(&lane, 10, kinds);
+    push(&queue, "aaaaaaaaaa"); /* The second slice waits, however many calls are taken. */
+    take(&queue, 10, kinds);
     assert_string_equal(kinds, "aaaaaaaaaa");
-    lane_slice_ended(&lane);
-    take(&lane, 1, kinds);
+    thread_queue_slice_ended(&queue);
+    take(&queue, 1, kinds);
     assert_string_equal(kinds, "s");
-    lane_end(&lane); /* Then all are given out. */
-    take(&lane, 1, kinds);
+    thread_queue_end(&queue); /* Then all are given out. */
+    take(&queue, 1, kinds);
     assert_string_equal(kinds, "s");
-    lane_done(&lane);
+    thread_queue_done(&queue);
 }
 
 static void what_waits_is_still_given_out_when_the_lane_ends(void **state) {
     (void)state;
-    struct lane lane;
+    struct thread_queue queue;
     struct call *call = NULL;
     char kinds[4];
-    lane_init(&lane);
-    push(&lane, "sa");
-    lane_end(&lane);
-    take(&lane, 2, kinds);
+    thread_queue_init(&queue);
+    push(&queue, "sa");
+    thread_queue_end(&queue);
+    take(&queue, 2, kinds);
     assert_string_equal(kinds, "as");
-    assert_false(lane_wait_one(&lane, &call));
-    push(&lane, "sa"); /* The lane owns what nobody takes. */
-    lane_done(&lane);
+    assert_false(thread_queue_wait_one(&queue, &call));
+    push(&queue, "sa"); /* The queue owns what nobody takes. */
+    thread_queue_done(&queue);
 }
 
 int main(void) {
