@@ -1,5 +1,5 @@
 // demo.test.mjs: drover demo and scripts/demo on terminals of 40, 80 and 200 columns: what they
-// show at the end, scripts/demo after the kill, too; and no line that is too long.
+// show before the kill, after it and at the end; and no line that is too long.
 //
 // runs-with: screens
 import assert from "node:assert/strict";
@@ -15,18 +15,20 @@ const LIMIT = { timeout: scaled(180_000) };
 const WIDTHS = [40, 80, 200];
 
 /** Plays it to its end. Resolves to the screen, and to what it showed when it first fitted each of
- *  `moments`. */
-async function play(t, words, columns, moments) {
+ *  `moments`. The daemon is killed, as the screen asks for it, when that first fits `kill`. */
+async function play(t, words, columns, moments, kill) {
   const seen = {};
+  let killed = false;
   const env = { ...plainEnv, TMPDIR: scratch(t), LC_ALL: "C.UTF-8" };
   const demo = new AtTerminal(words, {
     columns, rows: 60, env,
     changed: (screen) => {
+      const text = screen.text.join("\n");
       for (const [name, pattern] of Object.entries(moments)) {
-        if (seen[name] === undefined && pattern.test(screen.text.join("\n"))) {
-          seen[name] = screen.text.join("\n");
-        }
+        if (seen[name] === undefined && pattern.test(text)) seen[name] = text;
       }
+      const pid = kill?.test(text) && /kill -9 (\d+)\s*$/.exec(text)?.[1];
+      if (pid && !killed) killed = process.kill(Number(pid), "SIGKILL");
     },
   });
   t.after(() => demo.child.kill("SIGKILL"));
@@ -34,6 +36,11 @@ async function play(t, words, columns, moments) {
   assert.equal(demo.screen.broken, 0, "no line was longer than the terminal");
   return { ...seen, ended: demo.screen.text.join("\n") };
 }
+
+/** Sentences with the number of a process. */
+const NUMBERED = new RegExp(
+  "^(?:(?:Nobody dared|You killed|The next daemon)[^.]*\\.|" +
+    "kill - N it now[^]*?N N$)", "gm");
 
 /** Names of folders keep their length, so that lines break where they did. How far a bar is, and
  *  how much anything took or did, differs from run to run; sentences with a number in them are
@@ -44,17 +51,22 @@ const hide = (text) => {
   const counted = named.replaceAll(/[█░]+/g, (bar) => "=".repeat(bar.length))
     .replaceAll(/(?:\b| +)\d[\d.]*k?(?=\b|m?s\b)/g, " N");
   const unfolded = counted.replaceAll(/\n {5}(?=\S)/g, " ")
-    .replaceAll(/^(?:Nobody dared|The next daemon)[^.]*\./gm,
-      (all) => all.replaceAll(/\s+/g, " "))
+    .replaceAll(NUMBERED, (all) => all.replaceAll(/\s+/g, " "))
     .replaceAll(/(?<=serving again \(pid N\)).*/g, "…");
   return `${unfolded.trimEnd()}\n`;
 };
 
 for (const columns of WIDTHS) {
   test(`drover demo at ${columns} columns`, LIMIT, async (t) => {
-    // Its picture changes too often for another moment to be the same each time.
-    const { ended } = await play(t, [bin, "demo"], columns, {});
-    golden(`demo-${columns}-ended`, ended, hide);
+    // Moments with nothing else to change for half a second, and with a whole picture: its last
+    // line is there.
+    const moments = {
+      dared: /Four of them[^]*kill -9 \d+\s*$/,
+      again: /You killed[^]*\(again\)[^]*kill -9 \d+\s*$/,
+    };
+    const shown = await play(t, [bin, "demo"], columns, moments, /What if somebody/);
+    assert.deepEqual(Object.keys(shown), ["dared", "again", "ended"]);
+    for (const [name, text] of Object.entries(shown)) golden(`demo-${columns}-${name}`, text, hide);
   });
 }
 

@@ -6,7 +6,7 @@
  *   in them, after the turn's question, the tail: what is another from turn to turn
  *
  *      <context>
- *      Today is Friday, 2026-11-20 (UTC).
+ *      Today is Fri, 2026-11-20 (UTC).
  *      Git: on the branch main.
  *      Beside the project, these folders may be used by their absolute paths:
  *      - PATH (read)
@@ -132,7 +132,7 @@ static void find_facts(struct talk *talk) {
     text_init(facts, TAIL_MAX);
     text_add_str(facts, "<context>\n");
     if (gmtime_r(&now, &parts) != NULL &&
-        strftime(day, sizeof day, "Today is %A, %Y-%m-%d (UTC).", &parts) > 0) {
+        strftime(day, sizeof day, "Today is %a, %Y-%m-%d (UTC).", &parts) > 0) {
         text_addf(facts, "%s\n", day);
     }
     if (talk->plan.root.len > 0) {
