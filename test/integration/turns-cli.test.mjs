@@ -218,6 +218,9 @@ test("approve --deny --reason and --answer", async (t) => {
   );
   const { run } = await turns.send(listener.session, text);
   const leave = await listener.until("approval_asked");
+  const two = await turns.daemon.cli(["approve", leave.id, "other", "--answer", "1"]);
+  assert.deepEqual([two.code, two.stdout], [2, ""]);
+  assert.match(two.stderr, /--answer is for one question/);
   const no = await turns.daemon.cli(["approve", leave.id, "--deny", "--reason", "not now"]);
   assert.equal(no.code, 0, no.stderr);
   const question = await listener.until("question_asked");

@@ -257,8 +257,11 @@ static struct err approve_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *rows = NULL;
+    if (args->operand_count > 1 && args_given(args, "answer")) {
+        return err_why(&invocation->why, ERR_USAGE, "--answer is for one question");
+    }
     if (args->operand_count > 0) {
-        return one_answer(invocation);
+        return action_each(invocation, one_answer);
     }
     if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
@@ -274,7 +277,7 @@ static struct err approve_run(struct invocation *invocation) {
 }
 
 const struct command command_approve = {
-    COMMAND(NULL, "approve", "[APPROVAL]",
+    COMMAND(NULL, "approve", "[APPROVAL]…",
             "Answer what an agent asks. Without APPROVAL, list what waits."),
     HELP(AGENTS, "drover approve\n"
                  "drover approve last\n"
