@@ -150,8 +150,8 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   const line = `ask ${MODEL.join(" ")} --root ${turns.root} "$(cat ${turns.root}/say)"`;
   const asked = onTerminal(t, turns.daemon, line, { typed: true });
   for (const question of ["May it call write_file", "May it run this command"]) {
-    await asked.when((all) => new RegExp(`${question}[^]*and why> $`).test(all));
-    asked.child.stdin.write("y\n");
+    await asked.when((all) => new RegExp(`${question}[^]*\\(always\\)> $`).test(plain(all)));
+    asked.child.stdin.write("y\r");
   }
   const { code, stdout } = await asked.ended;
   assert.equal(code, 0, stdout);
