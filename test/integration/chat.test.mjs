@@ -2,12 +2,14 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
 import { begin, gate, onTerminal } from "./jobs-cli.mjs";
-import { bin } from "./lib.mjs";
+import { bin, run } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, Turns } from "./turns.mjs";
 
@@ -137,6 +139,90 @@ test("the header names the model that answers where the session names none", LIM
   const set = ["config", "set", "default_model", "scripted/other"];
   assert.equal((await turns.daemon.cli(set, { env })).code, 0);
   await shown(/model +scripted\/other\n/);
+});
+
+test("--model counts for a session that was there, DROVER_MODEL for new ones", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const { session } = await turns.listen();
+  const chat = await chatIn(t, turns, `--session ${session} --model scripted/other`);
+  chat.send(say("one"));
+  await chat.seen(/one\n\n> $/);
+  assert.match(await chat.leave(), /model +scripted\/other\n/);
+  const env = { DROVER_MODEL: "scripted/third" };
+  const ask = (...words) => turns.daemon.cli(["ask", "-s", session, ...words], { env });
+  assert.equal((await ask("-m", "scripted/fourth", say("two"))).code, 0);
+  assert.equal((await ask(say("three"))).code, 0);
+  const { items } = await turns.get(`/sessions/${session}/messages`);
+  const models = items.filter(({ role }) => role === "assistant").map(({ model }) => model);
+  assert.deepEqual(models, ["scripted/demo", "scripted/fourth", "scripted/other"]);
+});
+
+test("in a folder of a project a chat works on the project", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const sub = path.join(turns.root, "sub");
+  mkdirSync(sub);
+  mkdirSync(path.join(turns.root, ".drover"));
+  const chatAt = async (cwd, args) => {
+    const env = { ...turns.daemon.env, DROVER_DATA: turns.daemon.data };
+    const end = await run(["chat", "--json", ...args], { cwd, env });
+    assert.equal(end.code, 0, end.stderr);
+    return JSON.parse(end.stdout.split("\n")[0]).data;
+  };
+  const made = await chatAt(sub, ["--model", "scripted/demo"]);
+  assert.equal(made.root, turns.root);
+  for (const cwd of [sub, turns.root])
+    assert.equal((await chatAt(cwd, ["--continue"])).id, made.id);
+});
+
+test("a message whose answer was lost is said once, and leaves the line", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  let lost = 0; // Answers to messages.
+  const proxy = createServer((from) => {
+    const to = connect(turns.daemon.socket);
+    let loses = false;
+    from.on("data", (piece) => {
+      loses ||= /^POST \S+\/messages /.test(piece.toString()) && lost++ === 0;
+      to.write(piece);
+    });
+    to.on("data", (piece) => (loses ? from.destroy() : from.write(piece)));
+    for (const [one, other] of [[from, to], [to, from]])
+      one.on("error", () => {}).on("close", () => other.destroy());
+  });
+  const data = path.join(turns.folder, "between");
+  mkdirSync(data);
+  await once(proxy.listen(path.join(data, "drover.sock")), "listening");
+  t.after(() => proxy.close());
+  const chat = await chatIn(t, turns, `--model scripted/demo --data ${data}`);
+  chat.type(`${say("just once")}\r`);
+  await chat.seen(/drover: [^]*just once\n\n> $/); // The line is empty.
+  await chat.leave();
+  const { items } = await turns.get(`/sessions/${chat.session}/messages`);
+  assert.deepEqual(items.map(({ role }) => role), ["assistant", "user"]);
+  assert.equal(lost, 1);
+});
+
+test("Ctrl-Z gives the terminal to the shell, and fg takes it back", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const words = ["script", "-qefc", "sh -i", "/dev/null"];
+  const env = { TERM: "xterm", ENV: "" };
+  const shell = begin(t, turns.daemon, [], { words, env, typed: true });
+  const type = (keys) => shell.child.stdin.write(keys);
+  const seen = (pattern) => shell.when((all) => pattern.test(plain(all)));
+  await seen(/[#$] $/);
+  type(`'${bin}' chat --no-root --model scripted/demo\r`);
+  await seen(/\n> $/);
+  type("half a\x1a");
+  await seen(/Stopped[^]*[#$] $/);
+  type("stty -a\r");
+  await seen(/ icanon [^]* echo [^]*[#$] $/);
+  type("fg\r");
+  await seen(/chat --no-root[^\n]*\n> half a$/);
+  type(" line");
+  await seen(/> half a line$/);
+  type("\x15\x04");
+  await seen(/comes back to it[^]*[#$] $/);
+  type("exit\r");
+  assert.equal((await shell.ended).code, 0);
 });
 
 test("chat --json prints each event, and reads messages as lines", LIMIT, async (t) => {

@@ -117,12 +117,17 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", {
   timeout: scaled(60_000),
 }, async (t) => {
   const daemon = await start(t);
-  const asking = beside(t, daemon, ["ask", `delay: ${scaled(1000)}ms\nsay: after all`]);
+  const asking = beside(t, daemon, ["ask", `delay: ${scaled(2000)}ms\nsay: after all`]);
   const [{ id }] = await live(daemon, "running");
   await followed(daemon);
   asking.child.kill("SIGINT");
   assert.equal(await asking.ended, 130);
   assert.match(asking.err, new RegExp(`'drover attach ${id}' follows it again`));
+  await followed(daemon, 0);
+  const looking = beside(t, daemon, ["attach", id]);
+  await followed(daemon);
+  looking.child.kill("SIGINT");
+  assert.equal(await looking.ended, 0); // The turn is not its own.
   const back = await daemon.cli(["attach", id]);
   assert.deepEqual([back.code, back.stdout], [0, "after all\n"]);
 });

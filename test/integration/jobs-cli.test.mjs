@@ -294,6 +294,17 @@ test("rm removes all that it can, and names what it cannot", async (t) => {
   assert.match(end.stderr, /^drover: run_x: .*\(not_found\)\n$/);
 });
 
+test("stop ends all that it can, and names what it cannot", async (t) => {
+  const daemon = await start(t);
+  const ids = [await detach(daemon, ["sleep", "60"]), await detach(daemon, ["sleep", "60"])];
+  const end = await daemon.cli(["stop", ids[0], "run_x", ids[1]]);
+  assert.equal(end.code, 3, end.stderr);
+  assert.match(end.stdout, new RegExp(`^${ids[0]} .*\n${ids[1]} .*\n$`));
+  assert.match(end.stderr, /^drover: run_x: .*\(not_found\)\n$/);
+  const one = await daemon.cli(["stop", "nosuch"]);
+  assert.deepEqual([one.code, one.stdout], [3, ""]);
+});
+
 test("ps --watch adds a line for each change in a pipe, and misses no short run", async (t) => {
   const daemon = await start(t);
   const first = await detach(daemon, ["--", "sleep", "1000"]);

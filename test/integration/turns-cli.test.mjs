@@ -150,8 +150,8 @@ test("who is asked at a terminal sees the call in plain words", async (t) => {
   const line = `ask ${MODEL.join(" ")} --root ${turns.root} "$(cat ${turns.root}/say)"`;
   const asked = onTerminal(t, turns.daemon, line, { typed: true });
   for (const question of ["May it call write_file", "May it run this command"]) {
-    await asked.when((all) => new RegExp(`${question}[^]*and why> $`).test(all));
-    asked.child.stdin.write("y\n");
+    await asked.when((all) => new RegExp(`${question}[^]*\\(always\\)> $`).test(plain(all)));
+    asked.child.stdin.write("y\r");
   }
   const { code, stdout } = await asked.ended;
   assert.equal(code, 0, stdout);
@@ -218,6 +218,9 @@ test("approve --deny --reason and --answer", async (t) => {
   );
   const { run } = await turns.send(listener.session, text);
   const leave = await listener.until("approval_asked");
+  const two = await turns.daemon.cli(["approve", leave.id, "other", "--answer", "1"]);
+  assert.deepEqual([two.code, two.stdout], [2, ""]);
+  assert.match(two.stderr, /--answer is for one question/);
   const no = await turns.daemon.cli(["approve", leave.id, "--deny", "--reason", "not now"]);
   assert.equal(no.code, 0, no.stderr);
   const question = await listener.until("question_asked");

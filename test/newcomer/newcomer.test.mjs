@@ -87,16 +87,14 @@ test("from the README alone, all of it in five minutes", LIMIT, async (t) => {
   one.enter("clear");
   one.enter(lineOf("drover chat"));
   await one.when(/^>$/m);
-  // Words of the scripted model: an answer that takes long enough to be killed.
-  one.enter("say: It has begun.\\");
-  one.enter("delay: 10s\\");
-  one.enter("say: It has ended.");
+  for (const line of ["say: It has begun.", "delay: 10s", "say: It has ended."])
+    one.enter(lineOf(line));
   await one.when(/^(?!.*say:).*It has begun\./m);
   const kill = lineOf("kill -9 ");
   two.enter(kill);
   await one.when(/the daemon is away/);
   await one.when(/^(?!.*say:).*It has ended\.[^]*^>$/m);
-  one.enter("And now?");
+  one.enter(lineOf("And now?"));
   await one.when(/You said: And now\?/);
   reached("a chat killed in an answer, and continued");
   one.key("C-d");

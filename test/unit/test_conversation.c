@@ -61,6 +61,54 @@ static void text_goes_above_when_its_line_is_whole(void **state) {
     above_is(scene, "two\n\n");
 }
 
+/* An answer that shows this, and then breaks off. */
+static void broken_off(struct scene *scene, const char *said, const char *shown) {
+    hear(scene, "output_started", "{\"step\":1}");
+    hear(scene, "thinking_delta", "{\"text\":\"well\"}");
+    hear(scene, "delta", said);
+    above_is(scene, shown);
+    hear(scene, "output_discarded", "{\"cause\":\"daemon_restarted\"}");
+    hear(scene, "output_started", "{\"step\":1}");
+    hear(scene, "thinking_delta", "{\"text\":\"well\"}");
+    above_is(scene, "");
+}
+
+static void an_answer_that_is_given_again_stands_there_once(void **state) {
+    struct scene *scene = *state;
+    broken_off(scene, "{\"text\":\"one\\ntwo ha\"}", "well\none\n");
+    hear(scene, "delta", "{\"text\":\"one\\ntw\"}");
+    above_is(scene, "");
+    hear(scene, "output_discarded", "{\"cause\":\"stream_broken\"}"); /* And again. */
+    hear(scene, "delta", "{\"text\":\"one\\n\"}");
+    hear(scene, "delta", "{\"text\":\"two half\\nthree\"}");
+    above_is(scene, "two half\n");
+    hear(scene, "turn_finished", "{\"state\":\"succeeded\"}");
+    above_is(scene, "three\n\n");
+}
+
+static void another_answer_than_before_is_said_once_to_be_one(void **state) {
+    struct scene *scene = *state;
+    broken_off(scene, "{\"text\":\"one\\ntwo\"}", "well\none\n");
+    hear(scene, "delta", "{\"text\":\"one\\nt\"}");
+    above_is(scene, "");
+    hear(scene, "delta", "{\"text\":\"en\"}");
+    hear(scene, "delta", "{\"text\":\"\\nend\\n\"}");
+    above_is(scene, "two\n↻ the answer broke off; another one begins: daemon_restarted\n"
+                    "well\none\nten\nend\n");
+}
+
+static void an_answer_that_ends_sooner_than_before_is_another_one(void **state) {
+    struct scene *scene = *state;
+    broken_off(scene, "{\"text\":\"one\\ntwo\\n\"}", "well\none\ntwo\n");
+    hear(scene, "delta", "{\"text\":\"one\"}");
+    hear(scene, "tool_started", "{\"part\":1,\"tool\":\"x\",\"arguments\":\"{}\"}");
+    above_is(scene,
+             "↻ the answer broke off; another one begins: daemon_restarted\nwell\none\n• x \n");
+    broken_off(scene, "{\"text\":\"one\\n\"}", "well\none\n");
+    hear(scene, "turn_finished", "{\"state\":\"cancelled\",\"cause\":\"person\"}");
+    above_is(scene, "↻ the answer broke off: daemon_restarted\n[cancelled (person)]\n\n");
+}
+
 static void a_card_says_what_came_of_it_in_words(void **state) {
     struct scene *scene = *state;
     hear(scene, "tool_started",
@@ -193,6 +241,9 @@ int main(void) {
 #define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(text_goes_above_when_its_line_is_whole),
+        SCENE_TEST(an_answer_that_is_given_again_stands_there_once),
+        SCENE_TEST(another_answer_than_before_is_said_once_to_be_one),
+        SCENE_TEST(an_answer_that_ends_sooner_than_before_is_another_one),
         SCENE_TEST(a_card_says_what_came_of_it_in_words),
         SCENE_TEST(a_message_is_queued_until_its_turn_begins),
         SCENE_TEST(a_notice_says_what_ended_in_the_background),

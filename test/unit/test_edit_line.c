@@ -96,6 +96,7 @@ static void other_keys_are_events_of_the_owner(void **state) {
     line_is(edit, "x");
     assert_int_equal(type(edit, "\t"), EDIT_COMPLETE);
     assert_int_equal(type(edit, "\014"), EDIT_REDRAW);
+    assert_int_equal(type(edit, "\032"), EDIT_SUSPEND);
     assert_int_equal(type(edit, "\001\004"), EDIT_CHANGED);
     line_is(edit, "");
 }

@@ -265,18 +265,17 @@ struct err action_do(struct invocation *invocation, const struct action *action)
     return ERR_OK;
 }
 
-struct err action_run(struct invocation *invocation) {
-    const struct command *command = invocation->args.command;
+struct err action_each(struct invocation *invocation,
+                       struct err (*one)(struct invocation *invocation)) {
     const struct args all = invocation->args;
-    const char *many = command->operands == NULL ? NULL : strstr(command->operands, "…");
     struct err first = ERR_OK;
-    if (many == NULL || all.operand_count < 2) {
-        return action_do(invocation, command->action);
+    if (all.operand_count < 2) {
+        return one(invocation);
     }
     for (unsigned i = 0; i < all.operand_count && first.code != ERR_INTERRUPTED; i++) {
         invocation->args.operands[0] = all.operands[i];
         invocation->args.operand_count = 1;
-        struct err err = action_do(invocation, command->action);
+        struct err err = one(invocation);
         if (err.code == ERR_UNREACHABLE) {
             return err; /* The same for each that follows. */
         }
@@ -293,4 +292,14 @@ struct err action_run(struct invocation *invocation) {
     invocation->args = all;
     invocation->told = err_failed(first);
     return first;
+}
+
+static struct err action_one(struct invocation *invocation) {
+    return action_do(invocation, invocation->args.command->action);
+}
+
+struct err action_run(struct invocation *invocation) {
+    const char *operands = invocation->args.command->operands;
+    bool many = operands != NULL && strstr(operands, "…") != NULL;
+    return many ? action_each(invocation, action_one) : action_one(invocation);
 }

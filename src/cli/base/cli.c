@@ -83,6 +83,12 @@ static struct err command_run_named(struct invocation *invocation, int argc) {
     return command->run(invocation);
 }
 
+/* A command that hears of a hang-up leaves the signal pending (talk_hear_all). */
+static bool hung_up(void) {
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGHUP) == 1;
+}
+
 int cli_main(int argc, const char *const *argv,
              struct err (*serve)(const struct serve_options *options, struct why *why)) {
     json_setup();
@@ -117,5 +123,8 @@ int cli_main(int argc, const char *const *argv,
         cli_failure_print(&invocation, err);
     }
     names_done(&invocation.names);
+    if (err.code == ERR_INTERRUPTED && hung_up()) {
+        return 128 + SIGHUP; /* As the shell tells of it. */
+    }
     return err_failed(err) ? err_exit_code(err.code) : invocation.exit_code;
 }

@@ -252,7 +252,7 @@ struct err names_resolve(struct invocation *invocation) {
     sigprocmask(SIG_SETMASK, NULL, &before);
     const char *operands = args->command->operands;
     /* A command that takes many reports each that is not found, and goes on with the others. */
-    bool many = operands != NULL && strstr(operands, "…") != NULL;
+    bool many = operands != NULL && strstr(operands, "…") != NULL && args->operand_count > 1;
     for (unsigned i = 0; i < args->operand_count && !err_failed(err); i++) {
         err = word_resolve(&resolving, operand_placeholder(args->command, i), &args->operands[i]);
         if (err.code == ERR_NOT_FOUND && many) {

@@ -59,7 +59,7 @@ static void abandoned_print(const json_t *run) {
 }
 
 const struct command command_job_abandon = {
-    COMMAND("job", "abandon", "JOB", "Give up a job whose host is gone. The job is lost."),
+    COMMAND("job", "abandon", "JOB…", "Give up a job whose host is gone. The job is lost."),
     HELP(JOBS, "drover job abandon nightly\n"),
     .flags = abandon_flags,
     .about = "Works only for jobs that are shown with \"host away\" (PostgreSQL). A job that was\n"

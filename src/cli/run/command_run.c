@@ -212,6 +212,10 @@ static struct err stop_run(struct invocation *invocation) {
     return err;
 }
 
+static struct err stop_runs(struct invocation *invocation) {
+    return action_each(invocation, stop_run);
+}
+
 static const char stop_about[] =
     "Sends SIGTERM to all processes of the run, then SIGKILL after the grace period.\n"
     "Child runs are stopped, too.\n";
@@ -244,13 +248,13 @@ static struct err every_run_stop(struct invocation *invocation) {
 static struct err stop_any(struct invocation *invocation) {
     const bool all = args_on(&invocation->args, "all");
     if (all == (invocation->args.operand_count > 0)) {
-        return err_why(&invocation->why, ERR_USAGE, "give the id of one run, or --all");
+        return err_why(&invocation->why, ERR_USAGE, "give the ids of runs, or --all");
     }
-    return all ? every_run_stop(invocation) : stop_run(invocation);
+    return all ? every_run_stop(invocation) : stop_runs(invocation);
 }
 
 const struct command command_stop = {
-    COMMAND(NULL, "stop", "[RUN]", "Stop a run and everything below it, or all runs."),
+    COMMAND(NULL, "stop", "[RUN]…", "Stop a run and everything below it, or all runs."),
     HELP(RUNS, "drover stop last\n"
                "drover stop --all\n"),
     .flags = stop_any_flags,
@@ -260,13 +264,13 @@ const struct command command_stop = {
 };
 
 const struct command command_job_stop = {
-    COMMAND("job", "stop", "JOB", "Stop a job and all of its processes."),
+    COMMAND("job", "stop", "JOB…", "Stop a job and all of its processes."),
     HELP(JOBS, "drover job stop nightly\n"
                "drover job stop last --grace 30s\n"),
     .flags = stop_flags,
     .talks = true,
     .about = stop_about,
-    .run = stop_run,
+    .run = stop_runs,
 };
 
 /* --- Remove ----------------------------------------------------------------------------------- */

@@ -288,7 +288,7 @@ static void archived_print(const json_t *row) {
 }
 
 const struct command command_session_archive = {
-    COMMAND("session", "archive", "SESSION", "Archive a session. It stays readable."),
+    COMMAND("session", "archive", "SESSION…", "Archive a session. It stays readable."),
     HELP(SESSIONS, "drover session archive last\n"),
     .flags = archive_flags,
     ACTION("PATCH /api/v1/sessions/{}", .unknown = SESSION_UNKNOWN, .body = archive_body,

@@ -53,6 +53,11 @@ struct err session_make(struct talk *talk, const struct session_wish *wish, char
     return body_send(talk, &sessions, wanted, "id", ret_id, why);
 }
 
+const char *session_model(const struct args *args) {
+    const struct flag_value *model = &args->values[args_at(args, "model")];
+    return model->from == FROM_FLAG ? model->text : NULL;
+}
+
 json_t *session_settings(struct talk *talk) {
     json_t *settings = NULL;
     const struct resource resource = {.base = "/api/v1/settings"};
@@ -108,10 +113,10 @@ struct err session_attach(struct talk *talk, const char *session, const char *pa
 struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                        struct why *why) {
     AUTO(json_release) json_t *message = json_object();
-    struct id client = world_new_id(talk->world, "cli");
+    struct id own = world_new_id(talk->world, "cli");
     member_set(message, "text", say->text);
     member_set(message, "model", say->model);
-    member_set(message, "client_id", client.text);
+    member_set(message, "client_id", say->client_id != NULL ? say->client_id : own.text);
     if (say->schema != NULL) {
         (void)json_object_set_new(message, "schema", json_deep_copy(say->schema));
     }

@@ -24,6 +24,9 @@ struct session_wish {
 };
 MUST_CHECK struct err session_make(struct talk *talk, const struct session_wish *wish,
                                    char **ret_id, struct why *why);
+/* Model that messages to a session which was there before are to have: the flag's. What the
+ * environment or a file names is for new sessions. NULL: the session's. */
+const char *session_model(const struct args *args);
 /* The settings of the daemon, owned; NULL: they cannot be read. A client that may not read them is
  * not stopped by that. */
 json_t *session_settings(struct talk *talk);
@@ -37,9 +40,10 @@ MUST_CHECK struct err session_attach(struct talk *talk, const char *session, con
 /* Sends a message; *ret_run: the turn that answers it. */
 struct session_say {
     const char *session, *text, *model;
-    const json_t *schema; /* Of the answer; NULL: words. */
-    const json_t *images; /* Array of what session_attach gave; NULL: none. */
-    int64_t retry_ms;     /* While the daemon is away; 0: one try. */
+    const json_t *schema;  /* Of the answer; NULL: words. */
+    const json_t *images;  /* Array of what session_attach gave; NULL: none. */
+    const char *client_id; /* A message is said once under this id; NULL: a new one. */
+    int64_t retry_ms;      /* While the daemon is away; 0: one try. */
 };
 MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                                   struct why *why);

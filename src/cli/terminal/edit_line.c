@@ -8,7 +8,16 @@
 #include "base/utf8.h"
 #include "cli/terminal/cells.h"
 
-enum { CTRL_C = 3, CTRL_D = 4, CTRL_G = 7, TAB = 9, CTRL_L = 12, ENTER = 13, CTRL_R = 18 };
+enum {
+    CTRL_C = 3,
+    CTRL_D = 4,
+    CTRL_G = 7,
+    TAB = 9,
+    CTRL_L = 12,
+    ENTER = 13,
+    CTRL_R = 18,
+    CTRL_Z = 26
+};
 enum { ESCAPE = 27, BACKSPACE = 127 };
 
 void edit_line_init(struct edit_line *edit) {
@@ -331,6 +340,8 @@ static enum edit_event key_obey(struct edit_line *edit, struct bytes key) {
         return EDIT_COMPLETE;
     case CTRL_L:
         return EDIT_REDRAW;
+    case CTRL_Z:
+        return EDIT_SUSPEND;
     case CTRL_R:
         search_begin(edit);
         return EDIT_CHANGED;

@@ -33,6 +33,7 @@ enum edit_event {
     EDIT_END,       /* Ctrl-D on an empty line. */
     EDIT_COMPLETE,  /* Tab. */
     EDIT_REDRAW,    /* Ctrl-L. */
+    EDIT_SUSPEND,   /* Ctrl-Z. */
 };
 
 struct edit_line {

@@ -49,7 +49,7 @@ static struct err last_repeat(struct chat *chat, const char *role, const char *r
     }
     const struct resource last = {
         .method = "POST", .base = "/api/v1/messages/", .id = id, .rest = rest, .body = body};
-    err = err_failed(err) ? err : resource_ask(&chat->talk, &last, &answer, &chat->invocation->why);
+    err = err_failed(err) ? err : resource_ask(chat->talk, &last, &answer, &chat->invocation->why);
     if (err_failed(err)) {
         return err;
     }
@@ -123,7 +123,7 @@ static struct err do_image(struct chat *chat, const char *rest) {
         chat_say(chat, "[which file? /image FILE]");
         return ERR_OK;
     }
-    struct err err = session_attach(&chat->talk, chat->session, rest, &id, &chat->invocation->why);
+    struct err err = session_attach(chat->talk, chat->session, rest, &id, &chat->invocation->why);
     if (!err_failed(err)) {
         (void)json_array_append_new(chat->images, json_string(id));
         chat_say(chat, "[attached to the next message]");
@@ -153,7 +153,7 @@ static struct err do_new(struct chat *chat, const char *rest) {
     const struct session_wish wish = {
         .model = chat->model, .root = chat->root, .title = rest[0] == '\0' ? NULL : rest};
     char *session = NULL;
-    struct err err = session_make(&chat->talk, &wish, &session, &chat->invocation->why);
+    struct err err = session_make(chat->talk, &wish, &session, &chat->invocation->why);
     if (!err_failed(err)) {
         mem_free(chat->session);
         chat->session = session;
@@ -165,7 +165,7 @@ static struct err do_new(struct chat *chat, const char *rest) {
 
 static struct err do_compact(struct chat *chat, const char *rest) {
     AUTO(json_release) json_t *run = NULL;
-    struct err err = session_compact(&chat->talk, chat->session, &run, &chat->invocation->why);
+    struct err err = session_compact(chat->talk, chat->session, &run, &chat->invocation->why);
     if (err.code == ERR_INTERRUPTED && chat->form == CHAT_TERMINAL) {
         return chat_stop(chat);
     }
@@ -265,7 +265,7 @@ static void model_find(void *ctx, const json_t *model) {
 
 static void models_find(struct chat *chat, struct ways *ways) {
     struct why ignored; /* The line below says enough. */
-    if (err_failed(talk_list(&chat->talk, "/api/v1/models", model_find, ways, &ignored))) {
+    if (err_failed(talk_list(chat->talk, "/api/v1/models", model_find, ways, &ignored))) {
         chat_say(chat, "[the models cannot be listed]");
     }
 }

@@ -2,14 +2,17 @@
  *
  *     keyboard ── edit_line ──> chat_state ──> send, answer, stop, leave (requests of the talk)
  *     stream ──── sse_reader ─> conversation ─> chat_state, lines above
- *     signals ─── resize: draw again; Ctrl-C from outside, SIGTERM, SIGHUP: leave in order
+ *     signals ─── resize, fg after Ctrl-Z: draw again; Ctrl-C from outside, SIGTERM, SIGHUP: leave
  *                                  │
  *                                  v
  *     live_screen: the growing line, queued messages, the prompt with the line being typed
  *
  * The stream has a connection of its own, since requests are made while it is open. A connection
  * that broke is made again after a pause, from the last event that was shown. With --json events
- * are printed as they come, and a line of the input is a message once nothing runs. */
+ * are printed as they come, and a line of the input is a message once nothing runs.
+ *
+ * A message whose answer was lost is in doubt: its line stays to be sent again, as the same
+ * message. The stream tells where the daemon had accepted it; then the line is cleared. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,35 +23,44 @@
 
 #include "base/fd.h"
 #include "base/memory.h"
-#include "cli/base/resource.h"
-#include "cli/session/session.h"
+#include "cli/run/ask.h"
+#include "cli/run/view.h"
 #include "cli/stream/sse_reader.h"
 #include "cli/terminal/cells.h"
 #include "cli/terminal/history.h"
 #include "cli/terminal/live_screen.h"
 #include "cli/terminal/raw_terminal.h"
+#include "cli/turn/answering.h"
 #include "cli/turn/card.h"
 #include "cli/turn/chat.h"
 #include "cli/turn/conversation.h"
 #include "cli/turn/question.h"
 
-enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20, ANSWER_MAX = 2 << 20, COLUMNS = 80, ROWS = 24 };
+enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20, COLUMNS = 80, ROWS = 24 };
+
+/* A message that was sent, and whose answer was lost. */
+struct doubt {
+    char *text; /* Owned; NULL: none is in doubt. */
+    struct id client;
+};
 
 struct live {
     struct chat *chat;
+    struct chat_turn *turn; /* Borrowed: the one turn to show; NULL: the session. */
     enum chat_state state;
     struct conversation conversation;
     struct edit_line edit;
-    struct text draft; /* Owned: the message that was being typed when a question came. */
+    struct answering answering;
+    struct doubt doubt;
     struct text above; /* Owned: lines to show above the picture at the next drawing. */
     char *history;     /* Owned: path of the file; NULL: none. */
     json_t *awaited;   /* Owned: ids of runs whose messages were sent here, until they end. */
     struct live_screen screen;
     struct raw_terminal terminal;
-    struct paint paint;
     struct client *stream; /* Owned. */
     struct sse_reader reader;
-    int resize_fd;     /* Owned. */
+    bool joins;        /* The stream is to begin with the session as it is. */
+    int signal_fd;     /* Owned: SIGWINCH, SIGCONT. */
     uint64_t retry_ns; /* When to connect again; 0: the stream is open. */
     int64_t pause_ms;  /* The last pause between two tries. */
 };
@@ -60,11 +72,12 @@ static void live_done(struct live *live) {
     conversation_done(&live->conversation);
     edit_line_done(&live->edit);
     live_screen_done(&live->screen);
-    text_done(&live->draft);
+    answering_done(&live->answering);
+    mem_free(live->doubt.text);
     text_done(&live->above);
     json_decref(live->awaited);
     mem_free(live->history);
-    fd_release(&live->resize_fd);
+    fd_release(&live->signal_fd);
 }
 
 static bool is_terminal(const struct live *live) {
@@ -80,19 +93,20 @@ static void queued_draw(const struct live *live, int columns, struct text *out) 
         AUTO(text_done) struct text line = text_up_to(EDIT_LINE_MAX * 2);
         text_add_str(&line, "queued: ");
         card_plain_add(card_text(message), &line);
-        text_add_str(out, paint_begin(&live->paint, COLOUR_GREY));
+        text_add_str(out, paint_begin(&live->chat->paint, COLOUR_GREY));
         (void)cells_add(out, text_bytes(&line), columns - 1); /* The cut is enough. */
-        text_addf(out, "%s\n", paint_end(&live->paint, COLOUR_GREY));
+        text_addf(out, "%s\n", paint_end(&live->chat->paint, COLOUR_GREY));
     }
 }
 
 static void status_draw(const struct live *live, struct text *out) {
     const char *words = live->retry_ns != 0             ? "the daemon is away; trying again"
-                        : live->state == CHAT_ANSWERING ? "answering; Ctrl-C stops it"
-                                                        : NULL;
+                        : live->state != CHAT_ANSWERING ? NULL
+                        : live->turn != NULL            ? "answering; Ctrl-C detaches"
+                                                        : "answering; Ctrl-C stops it";
     if (words != NULL) {
-        text_addf(out, "%s%s%s\n", paint_begin(&live->paint, COLOUR_GREY), words,
-                  paint_end(&live->paint, COLOUR_GREY));
+        text_addf(out, "%s%s%s\n", paint_begin(&live->chat->paint, COLOUR_GREY), words,
+                  paint_end(&live->chat->paint, COLOUR_GREY));
     }
 }
 
@@ -129,12 +143,18 @@ static int rows_of(const struct text *picture) {
     return rows;
 }
 
+/* A single turn has no line to type in while nothing is asked. */
+static bool has_line(const struct live *live) {
+    return live->turn == NULL || (live->state == CHAT_ASKING && live->terminal.raw);
+}
+
 static struct edit_place picture_make(const struct live *live, const struct terminal_size *size,
                                       struct text *out) {
     AUTO(text_done) struct text line = text_up_to(LIVE_SCREEN_MAX / 2);
     const json_t *asked = conversation_asked(&live->conversation);
     const char *prompt =
         live->state == CHAT_ASKING && asked != NULL ? question_prompt(asked) : "> ";
+    struct edit_place cursor = {0};
     conversation_line(&live->conversation, &line);
     if (line.len > 0) {
         cells_wrap(text_bytes(&line), size->columns - 1, out);
@@ -143,7 +163,9 @@ static struct edit_place picture_make(const struct live *live, const struct term
     status_draw(live, out);
     queued_draw(live, size->columns, out);
     int before = rows_of(out);
-    struct edit_place cursor = edit_line_draw(&live->edit, bytes_of(prompt), size->columns, out);
+    if (has_line(live)) {
+        cursor = edit_line_draw(&live->edit, bytes_of(prompt), size->columns, out);
+    }
     cursor.row += before;
     return cursor;
 }
@@ -171,52 +193,95 @@ static void live_draw(struct live *live, bool picture) {
     }
     const struct live_frame frame = {&live->above, &shown, size.columns};
     const struct live_cursor at = {cursor.row, cursor.column};
-    live_screen_draw_at(&live->screen, &frame, picture ? &at : NULL, &out);
+    live_screen_draw_at(&live->screen, &frame, picture && has_line(live) ? &at : NULL, &out);
     out_write(&out);
     text_clear(&live->above);
 }
 
-static void screen_clear(struct live *live) {
+/* The screen holds what others wrote: the picture is drawn below it. */
+static void picture_forget(struct live *live) {
     live->screen.cursor_row = 0;
     text_clear(&live->screen.picture);
+}
+
+static void screen_clear(struct live *live) {
+    picture_forget(live);
     fputs("\033[H\033[2J", stdout);
+}
+
+/* --- The keyboard ----------------------------------------------------------------------------- */
+
+/* Pastes come between two marks. */
+static struct err keyboard_begin(struct live *live) {
+    if (!raw_terminal_begin_keys(&live->terminal)) {
+        return err_make(ERR_IO, "chat: no terminal");
+    }
+    fputs("\033[?2004h", stdout);
+    return ERR_OK;
+}
+
+static void keyboard_end(struct live *live) {
+    if (live->terminal.raw) {
+        fputs("\033[?2004l", stdout);
+        (void)fflush(stdout); /* As in out_write. */
+        raw_terminal_end(&live->terminal);
+    }
+}
+
+/* The line of a single turn has the keyboard while something is asked. What was typed before the
+ * question came is no answer to it. */
+static struct err keyboard_update(struct live *live) {
+    bool wanted = is_terminal(live) && isatty(STDIN_FILENO) == 1 &&
+                  (live->turn == NULL || live->state == CHAT_ASKING);
+    if (!wanted) {
+        keyboard_end(live);
+    } else if (!live->terminal.raw) {
+        if (live->turn != NULL) {
+            (void)tcflush(STDIN_FILENO, TCIFLUSH); /* Fails only where nobody types. */
+        }
+        return keyboard_begin(live);
+    }
+    return ERR_OK;
+}
+
+/* Answers whether we go on after a stop. */
+static bool signals_read(const struct live *live) {
+    struct signalfd_siginfo info;
+    bool continued = false;
+    while (read(live->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        continued = continued || info.ssi_signo == SIGCONT;
+    }
+    return continued;
+}
+
+/* Stops the whole job, as the terminal does for other programs. A job that cannot be stopped goes
+ * on at once. keyboard_update takes the keyboard again. */
+static void live_suspend(struct live *live) {
+    live_draw(live, false);
+    keyboard_end(live);
+    (void)kill(0, SIGTSTP);
+    (void)signals_read(live); /* The stop is over, and seen to here. */
+    picture_forget(live);
+}
+
+/* Others can stop us, too: then the shell had the terminal meanwhile. */
+static void signals_take(struct live *live) {
+    if (signals_read(live)) {
+        keyboard_end(live);
+        picture_forget(live);
+    }
 }
 
 /* --- States ----------------------------------------------------------------------------------- */
 
-/* A question that came while a message was being typed keeps that apart; what was typed since the
- * question came goes on where the message was left, so that nothing typed is lost. */
-static void draft_swap(struct live *live, enum chat_state before) {
-    bool asks = live->state == CHAT_ASKING;
-    if (asks == (before == CHAT_ASKING)) {
-        return;
-    }
-    AUTO(text_done) struct text line = text_up_to(EDIT_LINE_MAX);
-    struct bytes typed = edit_line_text(&live->edit);
-    if (asks) {
-        text_clear(&live->draft);
-        text_add(&live->draft, typed.data, typed.len);
-        edit_line_set(&live->edit, BYTES(""));
-        return;
-    }
-    text_add(&line, text_bytes(&live->draft).data, live->draft.len);
-    text_add(&line, typed.data, typed.len);
-    text_clear(&live->draft);
-    edit_line_set(&live->edit, text_bytes(&line));
-}
-
-/* A snapshot leaves long arguments out: the row has them. */
 static void question_show(struct live *live) {
-    const json_t *asked = conversation_asked(&live->conversation);
-    const struct resource approval = {.base = "/api/v1/approvals/", .id = talk_text(asked, "id")};
-    AUTO(json_release) json_t *row = NULL;
-    struct why ignored; /* Then the question is shown as far as it is known. */
-    bool whole = json_is_object(json_object_get(asked, "arguments")) &&
-                 json_is_object(json_object_get(asked, "about"));
-    if (!whole && !err_failed(resource_ask(&live->chat->talk, &approval, &row, &ignored))) {
-        asked = row;
+    answering_show(&live->answering);
+    if (isatty(STDIN_FILENO) == 0) {
+        AUTO(text_done) struct text words = text_up_to(256);
+        text_addf(&words, "it waits for an answer: drover approve %.60s",
+                  talk_text(conversation_asked(&live->conversation), "id"));
+        chat_note(live->chat, text_bytes(&words).data);
     }
-    question_add(asked, &live->paint, &live->above);
 }
 
 static enum chat_effect live_event(struct live *live, enum chat_event event) {
@@ -224,7 +289,11 @@ static enum chat_effect live_event(struct live *live, enum chat_event event) {
     const json_t *asked = conversation_asked(&live->conversation);
     struct chat_step step = chat_state_event(before, event);
     live->state = step.state;
-    draft_swap(live, before);
+    if (step.state == CHAT_ASKING && before != CHAT_ASKING) {
+        answering_begin(&live->answering);
+    } else if (before == CHAT_ASKING && step.state != CHAT_ASKING) {
+        answering_end(&live->answering);
+    }
     if (event == CHAT_ASKED && asked != NULL && is_terminal(live)) {
         question_show(live);
     }
@@ -243,6 +312,11 @@ static void event_print(const struct sse_frame *frame) {
     out_write(&line);
 }
 
+static void doubt_end(struct live *live) {
+    mem_free(live->doubt.text);
+    live->doubt.text = NULL;
+}
+
 static void awaited_forget(struct live *live, const char *run) {
     json_t *id = NULL;
     size_t at = 0;
@@ -252,6 +326,28 @@ static void awaited_forget(struct live *live, const char *run) {
             return;
         }
     }
+}
+
+/* The daemon has the message that was in doubt. */
+static void doubt_settle(struct live *live, const json_t *message) {
+    const struct doubt *doubt = &live->doubt;
+    if (doubt->text == NULL || strcmp(talk_text(message, "client_id"), doubt->client.text) != 0) {
+        return;
+    }
+    struct text *draft = &live->answering.draft;
+    if (bytes_is(edit_line_text(&live->edit), doubt->text)) {
+        edit_line_set(&live->edit, BYTES(""));
+    } else if (bytes_is(text_bytes(draft), doubt->text)) {
+        text_clear(draft);
+    }
+    (void)json_array_clear(live->chat->images); /* The message took them along. */
+    doubt_end(live);
+}
+
+/* A single turn shows only events of its own. */
+static bool event_fits(const struct live *live, const struct sse_frame *frame, const json_t *data) {
+    return live->turn == NULL || sse_is(frame, "snapshot") ||
+           strcmp(talk_text(data, "run"), live->turn->run) == 0;
 }
 
 /* Question that was known before this event, so that the next one is shown only once. */
@@ -267,12 +363,33 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
     bool same = strcmp(asked, talk_text(conversation_asked(conversation), "id")) == 0;
     if (event == CHAT_TURN_ENDED) {
         awaited_forget(live, talk_text(data, "run"));
+    } else if (sse_is(frame, "message_added")) {
+        doubt_settle(live, json_object_get(data, "message"));
     } else if (sse_is(frame, "message_removed") || sse_is(frame, "cleared")) {
         (void)json_array_clear(live->awaited); /* Such a message gets no answer. */
     }
     if (changes && (event != CHAT_ASKED || !same)) {
         (void)live_event(live, event); /* No effect belongs to what the daemon says. */
     }
+}
+
+/* Keeps the event of the turn's end. A snapshot comes instead of events that are gone, and the end
+ * may have been among them: then the run has it. */
+static struct err turn_take(struct live *live, const struct sse_frame *frame, const json_t *data) {
+    struct chat_turn *turn = live->turn;
+    if (sse_is(frame, "turn_finished")) {
+        json_release(&turn->end);
+        turn->end = json_incref((json_t *)(uintptr_t)data);
+    } else if (sse_is(frame, "snapshot")) {
+        AUTO(json_release) json_t *run = NULL;
+        struct err err =
+            run_get(live->chat->talk, turn->run, RUN_RETRY_MS, &run, &live->chat->invocation->why);
+        if (err_failed(err)) {
+            return err;
+        }
+        turn->end = run_has_ended(run) ? json_incref(run) : NULL;
+    }
+    return ERR_OK;
 }
 
 static struct err frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
@@ -289,18 +406,19 @@ static struct err frame_take(void *ctx, const struct sse_frame *frame, struct wh
     if (live->chat->form == CHAT_JSON) {
         event_print(frame);
     }
-    if (!err_failed(json_parse_wrapped(frame->data, &data, &ignored))) {
-        data_take(live, frame, data);
+    if (err_failed(json_parse_wrapped(frame->data, &data, &ignored)) ||
+        !event_fits(live, frame, data)) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    data_take(live, frame, data);
+    return live->turn == NULL ? ERR_OK : turn_take(live, frame, data);
 }
 
-/* `snapshot`: begins with the session as it is. */
-static struct err stream_connect(struct live *live, bool snapshot) {
+static struct err stream_connect(struct live *live) {
     AUTO(text_done) struct text target = {0};
     char rest[80];
     (void)snprintf(rest, sizeof rest, "/events?after=%lld%s", (long long)live->chat->seq,
-                   snapshot ? "&snapshot=1" : ""); /* Fits. */
+                   live->joins ? "&snapshot=1" : ""); /* Fits. */
     if (!talk_target(&target, "/api/v1/streams/session:", live->chat->session, rest)) {
         return err_make(ERR_NOT_FOUND, "chat: session");
     }
@@ -313,7 +431,7 @@ static struct err stream_connect(struct live *live, bool snapshot) {
 
 /* An outage is waited out, with growing pauses; any other refusal ends the chat. */
 static struct err stream_away(struct live *live, struct err err) {
-    const struct world *world = live->chat->talk.world;
+    const struct world *world = live->chat->talk->world;
     struct why *why = &live->chat->invocation->why;
     client_hang_up(live->stream);
     if (!client_may_pass(err)) {
@@ -326,10 +444,10 @@ static struct err stream_away(struct live *live, struct err err) {
 }
 
 static struct err stream_retry(struct live *live) {
-    if (live->retry_ns == 0 || world_mono_ns(live->chat->talk.world) < live->retry_ns) {
+    if (live->retry_ns == 0 || world_mono_ns(live->chat->talk->world) < live->retry_ns) {
         return ERR_OK;
     }
-    struct err err = stream_connect(live, false);
+    struct err err = stream_connect(live);
     if (err_failed(err)) {
         return stream_away(live, err);
     }
@@ -344,6 +462,7 @@ static struct err stream_read(struct live *live) {
     struct err err = client_read_now(live->stream, &piece, &more, why);
     if (!err_failed(err) && piece.len > 0) {
         live->pause_ms = 0;
+        live->joins = false;
         err = sse_reader_feed(&live->reader, piece, why);
     }
     if (!err_failed(err) && more == CLIENT_OVER) {
@@ -353,11 +472,6 @@ static struct err stream_read(struct live *live) {
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
-
-static void live_note(struct live *live, const char *words) {
-    text_addf(&live->above, "%s%s%s\n", paint_begin(&live->paint, COLOUR_YELLOW), words,
-              paint_end(&live->paint, COLOUR_YELLOW));
-}
 
 /* A refusal is shown, and the chat goes on; on a terminal also without a daemon. */
 static struct err live_survive(struct live *live, struct err err) {
@@ -374,17 +488,15 @@ static struct err command_run(struct live *live, const char *line) {
     struct chat *chat = live->chat;
     AUTO(mem_release) char *session = mem_copy(chat->session, strlen(chat->session));
     live_draw(live, false);
-    raw_terminal_end(&live->terminal);
+    keyboard_end(live);
     struct err err = live_survive(live, chat_command(chat, line));
-    if (is_terminal(live) && !raw_terminal_begin_keys(&live->terminal)) {
-        return err_make(ERR_IO, "chat: no terminal");
-    }
     if (!err_failed(err) && strcmp(session, chat->session) != 0) {
         (void)live_event(live, CHAT_TURN_ENDED); /* The new session has no turn. */
         json_array_clear(live->awaited);
+        doubt_end(live);
         conversation_done(&live->conversation);
-        conversation_init(&live->conversation, live->paint);
-        err = stream_connect(live, false);
+        conversation_init(&live->conversation, chat->paint);
+        err = stream_connect(live);
         err = err_failed(err) ? stream_away(live, err) : ERR_OK;
     }
     if (chat->over) {
@@ -396,65 +508,21 @@ static struct err command_run(struct live *live, const char *line) {
 /* Sends the line; one that could not be sent stays to be sent again. */
 static struct err line_send(struct live *live, const char *text) {
     AUTO(mem_release) char *run = NULL;
+    struct doubt *doubt = &live->doubt;
     if (text[0] == '/') {
         return command_run(live, text);
     }
-    struct err err = chat_send(live->chat, text, &run);
+    if (doubt->text == NULL || strcmp(doubt->text, text) != 0) {
+        doubt_end(live);
+        *doubt = (struct doubt){.text = mem_copy(text, strlen(text)),
+                                .client = world_new_id(live->chat->talk->world, "cli")};
+    }
+    struct err err = chat_send(live->chat, text, doubt->client.text, &run);
     if (!err_failed(err)) {
+        doubt_end(live);
         (void)json_array_append_new(live->awaited, json_string(run));
     } else if (is_terminal(live)) {
         edit_line_set(&live->edit, bytes_of(text));
-    }
-    return live_survive(live, err);
-}
-
-/* Writes what "always" means into the session. Its row is changed only as it was read. */
-static struct err rule_write(struct live *live, const json_t *asked) {
-    AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text body = text_up_to(ANSWER_MAX), words = text_up_to(4096);
-    struct err err = chat_ask(live->chat, "GET", "", NULL, &row);
-    json_t *settings = json_object_get(row, "settings");
-    if (!err_failed(err)) {
-        err = question_rule(asked, settings);
-    }
-    if (!err_failed(err)) {
-        text_addf(&body, "{\"version\":%lld,\"settings\":", (long long)talk_int(row, "version"));
-        err = json_write(settings, &body);
-        text_add_char(&body, '}');
-    }
-    err = err_failed(err) ? err : chat_ask(live->chat, "PATCH", "", &body, NULL);
-    if (!err_failed(err)) {
-        text_add_str(&words, "not asked any more in this session: ");
-        question_rule_add(asked, &words);
-        live_note(live, text_bytes(&words).data);
-    }
-    return err;
-}
-
-static struct err line_answer(struct live *live, struct bytes line) {
-    json_t *asked = json_incref(conversation_asked(&live->conversation));
-    AUTO(json_release) json_t *kept = asked;
-    AUTO(text_done) struct text body = text_up_to(ANSWER_MAX);
-    enum question_choice choice = question_read(asked, line, &body);
-    if (choice == QUESTION_UNCLEAR) {
-        live_note(live, "y allows it, n and a reason denies it, a allows it always");
-        edit_line_set(&live->edit, line);
-        return ERR_OK;
-    }
-    struct err err = choice == QUESTION_ALWAYS ? rule_write(live, asked) : ERR_OK;
-    const char *id = talk_text(asked, "id");
-    mem_free(live->conversation.answered);
-    live->conversation.answered = mem_copy(id, strlen(id));
-    const struct resource approval = {
-        .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
-    err = err_failed(err) ? err
-                          : resource_ask(&live->chat->talk, &approval, NULL /* not read */,
-                                         &live->chat->invocation->why);
-    if (err.code == ERR_CONFLICT) { /* Another client was first: the event says so. */
-        mem_free(live->conversation.answered);
-        live->conversation.answered = NULL;
-        live->chat->invocation->why.text[0] = '\0';
-        return ERR_OK;
     }
     return live_survive(live, err);
 }
@@ -464,11 +532,11 @@ static struct err effect_do(struct live *live, enum chat_effect effect, const ch
     case CHAT_SEND:
         return line_send(live, line);
     case CHAT_ANSWER:
-        return line_answer(live, bytes_of(line));
+        return live_survive(live, answering_take(&live->answering, bytes_of(line)));
     case CHAT_STOP:
         return live_survive(live, chat_stop(live->chat));
     case CHAT_LEAVE_HINT:
-        live_note(live, "[Ctrl-C again, or Ctrl-D, leaves; the session stays]");
+        chat_note(live->chat, "[Ctrl-C again, or Ctrl-D, leaves; the session stays]");
         return ERR_OK;
     case CHAT_NOTHING:
         break;
@@ -495,14 +563,23 @@ static struct err enter_take(struct live *live) {
     return effect_do(live, live_event(live, CHAT_ENTER), line);
 }
 
-/* Ctrl-C takes away what was typed first. While a turn runs it stops that, and the line stays. */
+/* Ctrl-C takes away what was typed first. While a turn runs it stops that, and the line stays. Who
+ * looks at a single turn leaves it. */
 static struct err interrupt_take(struct live *live) {
+    if (live->turn != NULL) {
+        return err_make(ERR_INTERRUPTED, "turn: key");
+    }
     bool runs = live->state == CHAT_ANSWERING || live->state == CHAT_ASKING;
     if (!runs && edit_line_text(&live->edit).len > 0) {
         edit_line_set(&live->edit, BYTES(""));
         return effect_do(live, live_event(live, CHAT_TYPED), "");
     }
     return effect_do(live, live_event(live, CHAT_INTERRUPT), "");
+}
+
+static struct err end_take(struct live *live) {
+    return live->turn != NULL ? err_make(ERR_INTERRUPTED, "turn: end")
+                              : effect_do(live, live_event(live, CHAT_END), "");
 }
 
 static struct err key_take(struct live *live, enum edit_event event) {
@@ -512,9 +589,14 @@ static struct err key_take(struct live *live, enum edit_event event) {
     case EDIT_INTERRUPT:
         return interrupt_take(live);
     case EDIT_END:
-        return effect_do(live, live_event(live, CHAT_END), "");
+        return end_take(live);
+    case EDIT_SUSPEND:
+        live_suspend(live);
+        break;
     case EDIT_COMPLETE:
-        chat_complete(live->chat, &live->edit);
+        if (live->turn == NULL) {
+            chat_complete(live->chat, &live->edit);
+        }
         break;
     case EDIT_REDRAW:
         screen_clear(live);
@@ -533,7 +615,7 @@ static struct err keys_take(struct live *live) {
         return ERR_OK;
     }
     if (len <= 0) { /* The terminal is gone. */
-        return effect_do(live, live_event(live, CHAT_END), "");
+        return end_take(live);
     }
     struct bytes rest = {keys, (size_t)len};
     while (rest.len > 0 && !err_failed(err) && live->state != CHAT_OVER) {
@@ -550,7 +632,7 @@ static struct err line_take(struct live *live) {
     struct bytes line = {0};
     struct err err = lines_next(&live->chat->lines, &line);
     if (err_failed(err) || line.data == NULL) {
-        return err_failed(err) ? err : effect_do(live, live_event(live, CHAT_END), "");
+        return err_failed(err) ? err : end_take(live);
     }
     AUTO(mem_release) char *text = mem_copy(line.data, line.len);
     bool empty = bytes_trim(line, " \t\r").len == 0;
@@ -559,24 +641,20 @@ static struct err line_take(struct live *live) {
 
 /* --- The loop --------------------------------------------------------------------------------- */
 
-/* A descriptor that is readable when the terminal's size changed; -1: there is none. Owned. */
-static int resize_open(void) {
+/* A descriptor that is readable when the terminal's size changed, and when we go on after a stop;
+ * -1: there is none. Owned. */
+static int signals_open(void) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGWINCH);
+    sigaddset(&set, SIGCONT);
     return sigprocmask(SIG_BLOCK, &set, NULL /* not restored: the process ends soon */) < 0
                ? -1
                : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void resize_take(const struct live *live) {
-    struct signalfd_siginfo info;
-    while (read(live->resize_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-    }
-}
-
 static int timeout_of(const struct live *live) {
-    uint64_t now_ns = world_mono_ns(live->chat->talk.world);
+    uint64_t now_ns = world_mono_ns(live->chat->talk->world);
     if (edit_line_is_partial(&live->edit)) {
         return EDIT_ESCAPE_MS;
     }
@@ -588,8 +666,9 @@ static int timeout_of(const struct live *live) {
 
 /* With --json a message waits until what was sent before is answered. */
 static bool input_is_wanted(const struct live *live) {
-    return is_terminal(live) ||
-           (live->state == CHAT_IDLE && json_array_size(live->awaited) == 0 && live->retry_ns == 0);
+    return is_terminal(live) ? live->terminal.raw
+                             : (live->state == CHAT_IDLE && json_array_size(live->awaited) == 0 &&
+                                live->retry_ns == 0);
 }
 
 /* A line that was read with the one before it is there already. */
@@ -601,7 +680,7 @@ static bool line_is_there(const struct live *live) {
 }
 
 static struct err live_wait(struct live *live) {
-    enum { INPUT, STREAM, INTERRUPT, RESIZE };
+    enum { INPUT, STREAM, INTERRUPT, SIGNAL };
     bool wanted = input_is_wanted(live);
     if (wanted && line_is_there(live)) {
         return line_take(live);
@@ -609,8 +688,8 @@ static struct err live_wait(struct live *live) {
     struct pollfd polls[] = {
         [INPUT] = {.fd = wanted ? STDIN_FILENO : -1, .events = POLLIN},
         [STREAM] = {.fd = live->retry_ns == 0 ? client_fd(live->stream) : -1, .events = POLLIN},
-        [INTERRUPT] = {.fd = live->chat->talk.interrupt_fd, .events = POLLIN},
-        [RESIZE] = {.fd = live->resize_fd, .events = POLLIN},
+        [INTERRUPT] = {.fd = live->chat->talk->interrupt_fd, .events = POLLIN},
+        [SIGNAL] = {.fd = live->signal_fd, .events = POLLIN},
     };
     int ready = poll(polls, COUNT_OF(polls), timeout_of(live));
     if (ready < 0) {
@@ -622,8 +701,8 @@ static struct err live_wait(struct live *live) {
     if (ready == 0 && edit_line_is_partial(&live->edit)) {
         edit_line_settle(&live->edit);
     }
-    if (polls[RESIZE].revents != 0) {
-        resize_take(live);
+    if (polls[SIGNAL].revents != 0) {
+        signals_take(live);
     }
     struct err err = stream_retry(live);
     if (!err_failed(err) && polls[STREAM].revents != 0) {
@@ -639,7 +718,7 @@ static struct err live_wait(struct live *live) {
 static char *history_path(struct chat *chat) {
     AUTO(text_done) struct text path = text_up_to(4096);
     AUTO(mem_release) char *owned = NULL;
-    const char *data = chat->talk.options.data;
+    const char *data = chat->talk->options.data;
     struct why ignored; /* Without a place there is no history. */
     if (data == NULL && err_failed(config_data(&chat->invocation->args, &chat->invocation->env,
                                                &owned, &data, &ignored))) {
@@ -649,52 +728,68 @@ static char *history_path(struct chat *chat) {
     return text_failed(&path) ? NULL : text_take(&path, NULL /* terminated */);
 }
 
-static struct err live_open(struct live *live, bool joins) {
+static struct err live_open(struct live *live) {
     struct chat *chat = live->chat;
     if (is_terminal(live)) {
-        live->history = history_path(chat);
-        live->resize_fd = resize_open();
-        talk_hear_all(&chat->talk);
+        live->history = live->turn == NULL ? history_path(chat) : NULL;
+        live->signal_fd = signals_open();
+        talk_hear_all(chat->talk);
         chat->above = &live->above;
         if (live->history != NULL) {
             history_load(live->history, &live->edit);
         }
     }
-    struct err err = client_open(&chat->talk.options, &live->stream, &chat->invocation->why);
-    err = err_failed(err) ? err : stream_connect(live, joins);
-    if (!err_failed(err) && is_terminal(live) && !raw_terminal_begin_keys(&live->terminal)) {
-        err = err_make(ERR_IO, "chat: no terminal");
+    struct err err = client_open(&chat->talk->options, &live->stream, &chat->invocation->why);
+    if (!err_failed(err)) {
+        err = stream_connect(live);
+        err = err_failed(err) ? stream_away(live, err) : ERR_OK;
     }
-    if (!err_failed(err) && is_terminal(live)) {
-        fputs("\033[?2004h", stdout); /* Pastes come between two marks. */
+    return err;
+}
+
+static bool live_is_over(const struct live *live) {
+    const struct chat_turn *turn = live->turn;
+    bool seen =
+        turn != NULL && (turn->end != NULL || (turn->until > 0 && live->chat->seq >= turn->until));
+    return seen || live->state == CHAT_OVER;
+}
+
+static struct err live_run(struct live *live) {
+    struct chat *chat = live->chat;
+    chat->paint = paint_of(STDOUT_FILENO, &chat->invocation->env);
+    conversation_init(&live->conversation, chat->paint);
+    edit_line_init(&live->edit);
+    live_screen_init(&live->screen);
+    text_init(&live->above, ABOVE_MAX);
+    sse_reader_init(&live->reader);
+    live->reader.frame = frame_take;
+    live->reader.ctx = live;
+    live->answering =
+        (struct answering){.chat = chat, .conversation = &live->conversation, .edit = &live->edit};
+    if (live->turn != NULL) {
+        live->conversation.run = live->turn->run;
+        live->state = CHAT_ANSWERING;
     }
+    struct err err = live_open(live);
+    while (!err_failed(err) && !live_is_over(live)) {
+        err = keyboard_update(live);
+        live_draw(live, true);
+        err = err_failed(err) ? err : live_wait(live);
+    }
+    live_draw(live, false);
+    keyboard_end(live);
+    chat->above = NULL;
     return err;
 }
 
 struct err chat_live(struct chat *chat, bool joins) {
     AUTO(live_done)
-    struct live live = {.chat = chat,
-                        .paint = paint_of(STDOUT_FILENO, &chat->invocation->env),
-                        .awaited = json_array(),
-                        .resize_fd = -1};
-    conversation_init(&live.conversation, live.paint);
-    edit_line_init(&live.edit);
-    live_screen_init(&live.screen);
-    text_init(&live.draft, EDIT_LINE_MAX);
-    text_init(&live.above, ABOVE_MAX);
-    sse_reader_init(&live.reader);
-    live.reader.frame = frame_take;
-    live.reader.ctx = &live;
-    struct err err = live_open(&live, joins);
-    while (!err_failed(err) && live.state != CHAT_OVER) {
-        live_draw(&live, true);
-        err = live_wait(&live);
-    }
-    live_draw(&live, false);
-    if (live.terminal.raw) {
-        fputs("\033[?2004l", stdout);
-        (void)fflush(stdout); /* As in out_write. */
-    }
-    chat->above = NULL;
-    return err;
+    struct live live = {.chat = chat, .awaited = json_array(), .joins = joins, .signal_fd = -1};
+    return live_run(&live);
+}
+
+struct err chat_live_turn(struct chat *chat, struct chat_turn *turn) {
+    AUTO(live_done)
+    struct live live = {.chat = chat, .turn = turn, .awaited = json_array(), .signal_fd = -1};
+    return live_run(&live);
 }

@@ -11,6 +11,7 @@
 #include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
+#include "cli/terminal/lines.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/follow.h"
 #include "cli/turn/question.h"
@@ -32,7 +33,7 @@ enum { SCHEMA_MAX = 1 << 20 };
 struct asking {
     struct invocation *invocation;
     struct talk talk;   /* Owned, and so is all that follows. */
-    struct lines lines; /* The input: the question, or answers to what is asked. */
+    struct lines lines; /* The input: the question. */
     struct text question;
     json_t *schema; /* NULL: none. */
     json_t *images; /* Attachments. */
@@ -151,14 +152,13 @@ static struct err ask_run(struct invocation *invocation) {
     talk_warn_held(&asking.talk);
     const struct session_say say = {.session = asking.session,
                                     .text = asking.question.data,
-                                    .model = args_text(&invocation->args, "model"),
+                                    .model = session_model(&invocation->args),
                                     .schema = asking.schema,
                                     .images = asking.images,
                                     .retry_ms = RUN_RETRY_MS};
     err = session_say(&asking.talk, &say, &asking.run, &invocation->why);
     const struct turn_watch look = {.invocation = invocation,
                                     .talk = &asking.talk,
-                                    .answers = &asking.lines,
                                     .session = asking.session,
                                     .run = asking.run,
                                     .after = ends.head};
@@ -175,7 +175,7 @@ const struct command command_ask = {
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"
-        "when the turn succeeded, and when Ctrl-C detaches: the turn goes on.\n",
+        "when the turn succeeded. Ctrl-C detaches, with 130: the turn goes on.\n",
     .run = ask_run,
 };
 
@@ -257,8 +257,11 @@ static struct err approve_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *rows = NULL;
+    if (args->operand_count > 1 && args_given(args, "answer")) {
+        return err_why(&invocation->why, ERR_USAGE, "--answer is for one question");
+    }
     if (args->operand_count > 0) {
-        return one_answer(invocation);
+        return action_each(invocation, one_answer);
     }
     if (args_on(args, "deny") || args_given(args, "reason") || args_given(args, "answer")) {
         return err_why(&invocation->why, ERR_USAGE, "which one? 'drover approve' lists what waits");
@@ -274,7 +277,7 @@ static struct err approve_run(struct invocation *invocation) {
 }
 
 const struct command command_approve = {
-    COMMAND(NULL, "approve", "[APPROVAL]",
+    COMMAND(NULL, "approve", "[APPROVAL]…",
             "Answer what an agent asks. Without APPROVAL, list what waits."),
     HELP(AGENTS, "drover approve\n"
                  "drover approve last\n"

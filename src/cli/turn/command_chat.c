@@ -29,7 +29,7 @@ static const struct flag chat_flags[] = {
     OPTION_TEXT("model", 'm', "NAME", "Use provider/model [the daemon's].", .env = "DROVER_MODEL"),
     OPTION_TEXT("session", 's', "SESSION", "Continue this session [a new one]."),
     OPTION_SWITCH("continue", 'c', "Continue the session of this project that changed last."),
-    OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current one]."),
+    OPTION_TEXT("root", 0, "DIR", "Work in this folder [the current project's]."),
     OPTION_SWITCH("no-root", 0, "Give it no tools for files."),
     OPTION_END,
 };
@@ -39,7 +39,6 @@ static void chat_done(struct chat *chat) {
     json_decref(chat->images);
     mem_free(chat->session);
     mem_free(chat->model);
-    talk_close(&chat->talk);
 }
 
 /* --- What the files share --------------------------------------------------------------------- */
@@ -65,6 +64,11 @@ void chat_say(struct chat *chat, const char *format, ...) {
     }
 }
 
+void chat_note(struct chat *chat, const char *words) {
+    text_addf(chat->above, "%s%s%s\n", paint_begin(&chat->paint, COLOUR_YELLOW), words,
+              paint_end(&chat->paint, COLOUR_YELLOW));
+}
+
 void chat_complain(struct chat *chat, struct err err) {
     struct why *why = &chat->invocation->why;
     const char *words = why->text[0] != '\0' ? why->text : err_title(err.code);
@@ -82,12 +86,12 @@ struct err chat_ask(struct chat *chat, const char *method, const char *rest,
                     const struct text *body, json_t **ret_answer) {
     const struct resource resource = {
         .method = method, SESSION_RESOURCE(chat->session), .rest = rest, .body = body};
-    return resource_ask(&chat->talk, &resource, ret_answer, &chat->invocation->why);
+    return resource_ask(chat->talk, &resource, ret_answer, &chat->invocation->why);
 }
 
 struct err chat_stop(struct chat *chat) {
     struct signalfd_siginfo signal; /* The Ctrl-C that asked for this must not end the request. */
-    while (read(chat->talk.interrupt_fd, &signal, sizeof signal) == sizeof signal) {
+    while (read(chat->talk->interrupt_fd, &signal, sizeof signal) == sizeof signal) {
     }
     struct err err = chat_ask(chat, "POST", "/stop", NULL, NULL /* nothing is read */);
     if (err.code == ERR_CONFLICT) { /* The turn has just ended. */
@@ -97,13 +101,14 @@ struct err chat_stop(struct chat *chat) {
     return err;
 }
 
-struct err chat_send(struct chat *chat, const char *text, char **ret_run) {
+struct err chat_send(struct chat *chat, const char *text, const char *client_id, char **ret_run) {
     const struct session_say say = {.session = chat->session,
                                     .text = text,
                                     .model = chat->model,
                                     .images = chat->images,
+                                    .client_id = client_id,
                                     .retry_ms = chat->form == CHAT_TERMINAL ? 0 : RUN_RETRY_MS};
-    struct err err = session_say(&chat->talk, &say, ret_run, &chat->invocation->why);
+    struct err err = session_say(chat->talk, &say, ret_run, &chat->invocation->why);
     if (!err_failed(err)) {
         (void)json_array_clear(chat->images);
     }
@@ -113,7 +118,7 @@ struct err chat_send(struct chat *chat, const char *text, char **ret_run) {
 struct err chat_watch(struct chat *chat, const char *run) {
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
     const struct turn_watch watch = {.invocation = chat->invocation,
-                                     .talk = &chat->talk,
+                                     .talk = chat->talk,
                                      .session = chat->session,
                                      .run = run,
                                      .after = chat->seq,
@@ -140,7 +145,7 @@ static struct err line_do(struct chat *chat, const char *text) {
     if (text[0] == '/') {
         return chat_command(chat, text);
     }
-    struct err err = chat_send(chat, text, &run);
+    struct err err = chat_send(chat, text, NULL /* a new id */, &run);
     return err_failed(err) ? err : chat_watch(chat, run);
 }
 
@@ -170,7 +175,7 @@ static struct err lines_join(struct chat *chat) {
     const struct resource resource = {.base = "/api/v1/streams/session:",
                                       .id = chat->session,
                                       .rest = "/events?snapshot=1&limit=1"};
-    struct err err = resource_ask(&chat->talk, &resource, &answer, &chat->invocation->why);
+    struct err err = resource_ask(chat->talk, &resource, &answer, &chat->invocation->why);
     const json_t *snapshot = json_object_get(answer, "snapshot");
     if (!err_failed(err) && json_array_size(json_object_get(snapshot, "approvals")) > 0) {
         fputs("[a turn waits for an answer; 'drover approve' lists the questions]\n", stderr);
@@ -211,7 +216,7 @@ static struct err session_newest(struct chat *chat, const char *folder) {
     struct newest newest = {.folder = root, .project = project};
     const struct talk_rows rows = {
         .path = "/api/v1/sessions", .enough = &newest.found, .each = newest_take, .ctx = &newest};
-    struct err err = talk_rows(&chat->talk, &rows, why);
+    struct err err = talk_rows(chat->talk, &rows, why);
     if (err_failed(err)) {
         mem_free(newest.session);
         return err;
@@ -230,27 +235,37 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     const char *named = args_text(args, "session"), *root = args_text(args, "root");
     struct session_ends ends = {.head = 0};
     struct err err = ERR_OK;
-    chat->root = args_on(args, "no-root") ? NULL : root == NULL ? "." : root;
+    if (root == NULL) {
+        err = project_find(chat->invocation, ".", chat->project);
+        root = chat->project;
+    }
+    chat->root = args_on(args, "no-root") ? NULL : root;
     *ret_joins = named != NULL || args_on(args, "continue");
     if (args_on(args, "continue") && (named != NULL || chat->root == NULL)) {
         return err_why(&chat->invocation->why, ERR_USAGE, "--continue and %s exclude each other",
                        named != NULL ? "--session" : "--no-root");
     }
+    if (err_failed(err)) {
+        return err;
+    }
     if (!*ret_joins) {
         const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
-        err = session_make(&chat->talk, &wish, &chat->session, &chat->invocation->why);
+        err = session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
         if (!err_failed(err) && wish.model == NULL) {
-            session_warn_scripted(&chat->talk);
+            session_warn_scripted(chat->talk);
         }
         return err;
     }
+    const char *model = session_model(args);
+    chat->model = model == NULL ? NULL : mem_copy(model, strlen(model));
     if (args_on(args, "continue")) {
-        err = session_newest(chat, chat->root);
+        const char *folder = args_text(args, "root");
+        err = session_newest(chat, folder == NULL ? "." : folder);
     } else {
         chat->session = mem_copy(named, strlen(named));
     }
     err = err_failed(err) ? err
-                          : session_ends(&chat->talk, chat->session, &ends, &chat->invocation->why);
+                          : session_ends(chat->talk, chat->session, &ends, &chat->invocation->why);
     chat->seq = ends.head;
     return err;
 }
@@ -285,7 +300,7 @@ static void model_print(struct chat *chat, const char *named) {
     AUTO(json_release) json_t *settings = NULL;
     AUTO(text_done) struct text words = text_up_to(NOTE_MAX);
     if (named[0] == '\0') {
-        settings = session_settings(&chat->talk);
+        settings = session_settings(chat->talk);
         named = talk_text(settings, "model");
     }
     text_add_str(&words, named);
@@ -306,7 +321,7 @@ static struct err header_print(struct chat *chat) {
         talk_print(first);
         return ERR_OK;
     }
-    model_print(chat, talk_text(row, "model"));
+    model_print(chat, chat->model != NULL ? chat->model : talk_text(row, "model"));
     header_line("folder", talk_text(row, "root"));
     fputs("permissions  ", stdout);
     permissions_print(row);
@@ -317,17 +332,17 @@ static struct err header_print(struct chat *chat) {
 }
 
 static struct err chat_run(struct invocation *invocation) {
+    AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(chat_done)
-    struct chat chat = {
-        .invocation = invocation, .talk = {.interrupt_fd = -1}, .images = json_array()};
+    struct chat chat = {.invocation = invocation, .talk = &talk, .images = json_array()};
     bool seen = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1, joins = false;
     chat.form = invocation->json ? CHAT_JSON : seen ? CHAT_TERMINAL : CHAT_LINES;
-    struct err err = talk_open(&chat.talk, invocation);
-    lines_init(&chat.lines, STDIN_FILENO, chat.talk.interrupt_fd);
+    struct err err = talk_open(&talk, invocation);
+    lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
     err = err_failed(err) ? err : session_open(&chat, &joins);
     if (!err_failed(err) && chat.form != CHAT_LINES) {
         err = header_print(&chat);
-        talk_warn_held(&chat.talk);
+        talk_warn_held(chat.talk);
         err = err_failed(err) ? err : chat_live(&chat, joins);
     } else if (!err_failed(err)) {
         err = joins ? lines_join(&chat) : ERR_OK;

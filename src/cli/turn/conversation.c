@@ -4,16 +4,21 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/base/api.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 
-enum { LINE_MAX_BYTES = 1 << 20, MESSAGES_SHOWN = 6 };
+enum { LINE_MAX_BYTES = 1 << 20, SAID_MAX = 1 << 20, CAUSE_MAX = 256, MESSAGES_SHOWN = 6 };
 
 void conversation_init(struct conversation *conversation, struct paint paint) {
     *conversation = (struct conversation){
         .markdown = {.paint = paint}, .asked = json_array(), .queued = json_array()};
     text_init(&conversation->line, LINE_MAX_BYTES);
+    text_init(&conversation->cause, CAUSE_MAX);
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        text_init(&conversation->said[i].text, SAID_MAX);
+    }
 }
 
 void conversation_done(struct conversation *conversation) {
@@ -21,6 +26,10 @@ void conversation_done(struct conversation *conversation) {
     json_decref(conversation->queued);
     mem_free(conversation->answered);
     text_done(&conversation->line);
+    text_done(&conversation->cause);
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        text_done(&conversation->said[i].text);
+    }
 }
 
 json_t *conversation_asked(const struct conversation *conversation) {
@@ -91,6 +100,95 @@ static void note_add(struct conversation *conversation, enum colour colour, cons
     text_add_char(above, '\n');
 }
 
+/* --- An answer that is given again ------------------------------------------------------------ */
+
+/* The answer broke off, and nothing of it was said again so far. */
+static bool answer_waits(const struct conversation *conversation) {
+    size_t again = 0;
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        again += conversation->said[i].again;
+    }
+    return conversation->answer == ANSWER_REPEATED && again == 0;
+}
+
+static void broken_note_add(struct conversation *conversation, const char *words,
+                            struct text *above) {
+    conversation->answer = ANSWER_SAID;
+    note_add(conversation, COLOUR_YELLOW, words, text_bytes(&conversation->cause).data, above);
+    conversation->markdown.fence = 0; /* A block of code ends with its answer. */
+}
+
+/* Shows what was said again and is the beginning of another answer. */
+static void answer_differs(struct conversation *conversation, struct text *above) {
+    broken_note_add(conversation, "↻ the answer broke off; another one begins", above);
+    for (enum conversation_channel channel = CHANNEL_COUNT; channel-- > CHANNEL_TEXT;) {
+        struct said *said = &conversation->said[channel];
+        text_cut(&said->text, said->again);
+        said->again = 0;
+        text_grow(conversation, channel, text_bytes(&said->text), above);
+    }
+}
+
+/* Bytes at the beginning of `text` that the answer said here already. */
+static size_t said_len(const struct said *said, struct bytes text) {
+    struct bytes old = text_bytes(&said->text);
+    size_t len = 0;
+    while (len < text.len && said->again + len < old.len &&
+           text.data[len] == old.data[said->again + len]) {
+        len++;
+    }
+    return len;
+}
+
+/* Thinking that is longer than before is another one where text stands below it. */
+static void answer_grow(struct conversation *conversation, enum conversation_channel channel,
+                        struct bytes text, struct text *above) {
+    struct said *said = &conversation->said[channel];
+    if (conversation->answer == ANSWER_REPEATED) {
+        size_t len = said_len(said, text);
+        bool whole = said->again + len == said->text.len && !text_failed(&said->text);
+        bool follows = channel == CHANNEL_THINKING && conversation->said[CHANNEL_TEXT].text.len > 0;
+        if (len == text.len) {
+            said->again += len;
+            return;
+        }
+        if (whole && !follows) {
+            conversation->answer = ANSWER_SAID;
+            text = (struct bytes){text.data + len, text.len - len};
+        } else {
+            answer_differs(conversation, above);
+        }
+    }
+    text_add(&said->text, text.data, text.len);
+    text_grow(conversation, channel, text, above);
+}
+
+static void repeat_begin(struct conversation *conversation, enum conversation_answer answer) {
+    conversation->answer = answer;
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        conversation->said[i].again = 0;
+    }
+}
+
+/* The answer is whole: where it is shorter than what stands there, it is another one. */
+static void answer_over(struct conversation *conversation, struct text *above) {
+    const struct said *said = &conversation->said[CHANNEL_TEXT];
+    if (conversation->answer == ANSWER_REPEATED && said->again < said->text.len) {
+        answer_differs(conversation, above);
+    }
+    repeat_begin(conversation, ANSWER_SAID);
+}
+
+/* The next text is another answer's. */
+static void answer_end(struct conversation *conversation, struct text *above) {
+    repeat_begin(conversation, ANSWER_SAID);
+    growing_end(conversation, above);
+    conversation->markdown.fence = 0; /* A block of code ends with its answer. */
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        text_clear(&conversation->said[i].text);
+    }
+}
+
 /* --- Lists of what is open -------------------------------------------------------------------- */
 
 /* Takes the row with that id out; *ret_row is owned, NULL: there is none. */
@@ -123,36 +221,46 @@ struct hearing {
 };
 
 static bool delta_hear(const struct hearing *hearing, enum chat_event *ret_event) {
-    text_grow(hearing->conversation, CHANNEL_TEXT, json_bytes(hearing->data, "text"),
-              hearing->above);
+    answer_grow(hearing->conversation, CHANNEL_TEXT, json_bytes(hearing->data, "text"),
+                hearing->above);
     return false;
 }
 
 static bool thinking_hear(const struct hearing *hearing, enum chat_event *ret_event) {
-    text_grow(hearing->conversation, CHANNEL_THINKING, json_bytes(hearing->data, "text"),
-              hearing->above);
+    answer_grow(hearing->conversation, CHANNEL_THINKING, json_bytes(hearing->data, "text"),
+                hearing->above);
     return false;
 }
 
+/* The answer that is given again begins with this event, too. */
 static bool output_hear(const struct hearing *hearing, enum chat_event *ret_event) {
-    growing_end(hearing->conversation, hearing->above);
-    hearing->conversation->markdown.fence = 0; /* A block of code ends with its answer. */
+    if (!answer_waits(hearing->conversation)) {
+        answer_over(hearing->conversation, hearing->above);
+        answer_end(hearing->conversation, hearing->above);
+    }
     return false;
 }
 
+/* The growing line stays as it is, since most likely the answer goes on in it. */
 static bool discarded_hear(const struct hearing *hearing, enum chat_event *ret_event) {
-    const char *cause = talk_text(hearing->data, "cause");
-    bool printed = strcmp(cause, "printed_calls") == 0;
-    note_add(hearing->conversation, COLOUR_YELLOW,
-             printed ? "↻ it wrote calls of tools into its text; without them"
-                     : "↻ the answer broke off; again from its beginning",
-             printed ? "" : cause, hearing->above);
-    return output_hear(hearing, ret_event);
+    struct conversation *conversation = hearing->conversation;
+    struct bytes cause = json_bytes(hearing->data, "cause");
+    if (bytes_is(cause, "printed_calls")) {
+        note_add(conversation, COLOUR_YELLOW,
+                 "↻ it wrote calls of tools into its text; without them", "", hearing->above);
+        answer_end(conversation, hearing->above);
+        return false;
+    }
+    text_clear(&conversation->cause);
+    text_add(&conversation->cause, cause.data, utf8_cut(cause, CAUSE_MAX - 1));
+    repeat_begin(conversation, ANSWER_REPEATED);
+    return false;
 }
 
 static bool call_begin_hear(const struct hearing *hearing, enum chat_event *ret_event) {
     struct conversation *conversation = hearing->conversation;
     struct bytes arguments = json_bytes(hearing->data, "arguments");
+    answer_over(conversation, hearing->above);
     growing_end(conversation, hearing->above);
     card_begin_add(&conversation->markdown.paint, talk_text(hearing->data, "tool"),
                    arguments.len > 0 ? arguments : json_bytes(hearing->data, "arguments_text"),
@@ -244,14 +352,20 @@ static bool turn_begin_hear(const struct hearing *hearing, enum chat_event *ret_
 static bool turn_end_hear(const struct hearing *hearing, enum chat_event *ret_event) {
     struct conversation *conversation = hearing->conversation;
     const char *state = talk_text(hearing->data, "state");
-    (void)output_hear(hearing, ret_event); /* This event counts, not that one. */
-    if (strcmp(state, "succeeded") != 0) {
+    bool broken = conversation->answer == ANSWER_REPEATED;
+    if (strcmp(state, "succeeded") == 0) {
+        answer_over(conversation, hearing->above);
+    } else if (broken && conversation->said[CHANNEL_TEXT].text.len > 0) {
+        broken_note_add(conversation, "↻ the answer broke off", hearing->above);
+    }
+    answer_end(conversation, hearing->above);
+    if (conversation->run == NULL && strcmp(state, "succeeded") != 0) {
         AUTO(text_done) struct text words = text_up_to(256);
         text_addf(&words, "[%.20s (%.60s)]", state, talk_text(hearing->data, "cause"));
         note_add(conversation, strcmp(state, "cancelled") == 0 ? COLOUR_YELLOW : COLOUR_RED,
                  text_bytes(&words).data, talk_text(hearing->data, "note"), hearing->above);
     }
-    text_add_char(hearing->above, '\n');
+    text_add_str(hearing->above, conversation->run == NULL ? "\n" : "");
     (void)json_array_clear(conversation->asked);
     conversation->part = 0; /* A call that ends later is named. */
     *ret_event = CHAT_TURN_ENDED;
@@ -335,11 +449,14 @@ bool conversation_event(struct conversation *conversation, struct bytes type, co
 
 /* --- Snapshots -------------------------------------------------------------------------------- */
 
-static bool message_is_said(const json_t *message) {
+static bool message_is_said(const struct conversation *conversation, const json_t *message) {
     static const char *const roles[] = {"user", "assistant", "notice", NULL};
     static const char *const statuses[] = {"completed", "interrupted", "failed", "running", NULL};
     unsigned at = 0;
-    return bytes_find(bytes_of(talk_text(message, "role")), roles, &at) &&
+    bool shown =
+        conversation->run == NULL || (strcmp(talk_text(message, "role"), "assistant") == 0 &&
+                                      strcmp(talk_text(message, "run"), conversation->run) == 0);
+    return shown && bytes_find(bytes_of(talk_text(message, "role")), roles, &at) &&
            bytes_find(bytes_of(talk_text(message, "status")), statuses, &at) &&
            !json_is_false(json_object_get(message, "active"));
 }
@@ -351,7 +468,7 @@ static void running_show(struct conversation *conversation, const json_t *messag
     size_t at = 0, count = json_array_size(parts);
     json_array_foreach(parts, at, part) {
         if (at + 1 == count && strcmp(talk_text(part, "kind"), "text") == 0) {
-            text_grow(conversation, CHANNEL_TEXT, json_bytes(part, "text"), above);
+            answer_grow(conversation, CHANNEL_TEXT, json_bytes(part, "text"), above);
         } else {
             card_part_add(&conversation->markdown.paint, "assistant", part, above);
         }
@@ -364,13 +481,14 @@ static void messages_show(struct conversation *conversation, const json_t *messa
                           struct text *above) {
     size_t from = 0;
     for (size_t shown = 0; from < json_array_size(messages) && shown < MESSAGES_SHOWN; from++) {
-        shown += message_is_said(json_array_get(messages, from));
+        shown += message_is_said(conversation, json_array_get(messages, from));
     }
     while (from-- > 0) {
         const json_t *message = json_array_get(messages, from);
         bool user = strcmp(talk_text(message, "role"), "user") == 0;
-        if (!message_is_said(message)) {
-            if (user && strcmp(talk_text(message, "status"), "queued") == 0) {
+        if (!message_is_said(conversation, message)) {
+            if (conversation->run == NULL && user &&
+                strcmp(talk_text(message, "status"), "queued") == 0) {
                 row_keep(conversation->queued, message);
             }
         } else if (strcmp(talk_text(message, "status"), "running") == 0 && !user) {
@@ -385,13 +503,22 @@ static void messages_show(struct conversation *conversation, const json_t *messa
 bool conversation_snapshot(struct conversation *conversation, const json_t *snapshot,
                            struct text *above, enum chat_event *ret_event) {
     const json_t *approvals = json_object_get(snapshot, "approvals");
-    bool runs = talk_text(json_object_get(snapshot, "turn"), "run")[0] != '\0';
+    const char *run = talk_text(json_object_get(snapshot, "turn"), "run"), *own = conversation->run;
+    bool runs = own == NULL ? run[0] != '\0' : strcmp(run, own) == 0;
     (void)json_array_clear(conversation->asked);
     (void)json_array_clear(conversation->queued);
     text_clear(&conversation->line);
+    answer_end(conversation, above);
+    if (own != NULL) {
+        note_add(conversation, COLOUR_YELLOW, "… events are no longer kept; it said so far", "",
+                 above);
+    }
     messages_show(conversation, json_object_get(snapshot, "messages"), above);
     for (size_t at = json_array_size(approvals); at-- > 0;) {
-        row_keep(conversation->asked, json_array_get(approvals, at));
+        const json_t *asked = json_array_get(approvals, at);
+        if (own == NULL || strcmp(talk_text(asked, "run"), own) == 0) {
+            row_keep(conversation->asked, asked);
+        }
     }
     bool asks = json_array_size(conversation->asked) > 0;
     *ret_event = asks ? CHAT_ASKED : runs ? CHAT_TURN_BEGAN : CHAT_TURN_ENDED;

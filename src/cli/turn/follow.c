@@ -1,4 +1,4 @@
-/* follow.c: events of a session's stream, shown as a conversation. */
+/* follow.c: events of a session's stream, of which the answer alone is printed. */
 #include "cli/turn/follow.h"
 
 #include <stdio.h>
@@ -13,12 +13,10 @@
 #include "cli/session/session.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/plain.h"
-#include "cli/turn/card.h"
-#include "cli/turn/question.h"
+#include "cli/turn/chat.h"
 
 enum {
     TEXT_MAX = 64 << 20,
-    LINE_SHOWN = 160,
     /* The newest answer of a session is on the first page, unless others were asked for since. */
     PAGES_MAX = 20,
 };
@@ -26,15 +24,11 @@ enum {
 struct watching {
     const struct turn_watch *watch;
     struct turn_outcome *outcome;
-    struct paint paint;
     struct text step; /* Text of this step. */
     bool enough;      /* The turn has ended, something is asked, or all was seen. */
     bool pruned;      /* Events were pruned before they came: the run must be read. */
     bool missed;      /* Events were pruned at least once: `step` is not all of the text. */
-    bool unseen;      /* The end of the turn was among the pruned events. */
     json_t *asked;    /* Owned: the question that must be answered before it goes on. */
-    bool in_line;     /* The last line has no end yet. */
-    bool thinking;    /* The last line is thinking. */
 };
 
 void turn_outcome_done(struct turn_outcome *outcome) {
@@ -46,86 +40,17 @@ void turn_outcome_done(struct turn_outcome *outcome) {
     *outcome = (struct turn_outcome){0};
 }
 
-/* --- Output ----------------------------------------------------------------------------------- */
+/* --- Events ---------------------------------------------------------------------------------- */
 
-static void follow_line_end(struct watching *watching) {
-    if (watching->in_line) {
-        fputs(paint_end(&watching->paint, COLOUR_GREY), stdout);
-        fputc('\n', stdout);
-    }
-    watching->in_line = watching->thinking = false;
-}
-
-static void text_show(struct watching *watching, const char *text, bool thinking) {
-    size_t len = strlen(text);
-    if (watching->watch->show != TURN_SHOW_LIVE || len == 0) {
-        return;
-    }
-    if (thinking != watching->thinking) {
-        follow_line_end(watching);
-        fputs(thinking ? paint_begin(&watching->paint, COLOUR_GREY) : "", stdout);
-    }
-    watching->thinking = thinking;
-    plain_print((struct bytes){text, len});
-    watching->in_line = text[len - 1] != '\n';
-    (void)fflush(stdout); /* A failure shows again at the end. */
-}
-
-static void line_show(struct watching *watching, enum colour colour, const char *mark,
-                      const char *name, const char *detail) {
-    if (watching->watch->show != TURN_SHOW_LIVE) {
-        return;
-    }
-    follow_line_end(watching);
-    printf("%s%s %s%s ", paint_begin(&watching->paint, colour), mark, name,
-           paint_end(&watching->paint, colour));
-    size_t len = strcspn(detail, "\n");
-    plain_print((struct bytes){detail, utf8_cut((struct bytes){detail, len}, LINE_SHOWN)});
-    fputs(detail[len] != '\0' || len > LINE_SHOWN ? " …\n" : "\n", stdout);
-    (void)fflush(stdout); /* As above. */
-}
-
-/* Shows lines that are fit for a terminal already. */
-static void card_show(struct watching *watching, const struct text *lines) {
-    if (watching->watch->show == TURN_SHOW_LIVE) {
-        follow_line_end(watching);
-        fwrite(text_bytes(lines).data, 1, lines->len, stdout);
-        (void)fflush(stdout); /* A failure shows again at the end. */
-    }
-}
-
-/* --- Events ----------------------------------------------------------------------------------- */
-
-static void tool_show(struct watching *watching, const json_t *data) {
-    AUTO(text_done) struct text line = text_up_to(TEXT_MAX);
-    const struct card card = {.tool = talk_text(data, "tool"),
-                              .state = talk_text(data, "state"),
-                              .cause = talk_text(data, "cause"),
-                              .result = json_bytes(data, "result")};
-    card_end_add(&watching->paint, &card, false, &line);
-    card_show(watching, &line);
-}
-
-static void call_show(struct watching *watching, const json_t *data) {
-    AUTO(text_done) struct text line = text_up_to(TEXT_MAX);
-    struct bytes arguments = json_bytes(data, "arguments");
-    card_begin_add(&watching->paint, talk_text(data, "tool"),
-                   arguments.len > 0 ? arguments : json_bytes(data, "arguments_text"), &line);
-    card_show(watching, &line);
-}
-
-/* Prints a line about a wait for the provider, since the output would otherwise stand still without
- * a reason. A wait for a person needs none: the question itself is printed. */
-static void wait_show(struct watching *watching, const json_t *data) {
+/* Tells of a wait for the provider, since the command would otherwise stand still without a reason.
+ * A wait for a person needs none: the question itself is reported. */
+static void wait_tell(const struct watching *watching, const json_t *data) {
     AUTO(text_done) struct text words = text_up_to(512);
     text_addf(&words, "waiting for provider %s until %s", talk_text(data, "provider"),
               talk_clock(talk_int(data, "resume_at_ms")).text);
-    if (strcmp(talk_text(data, "gate"), "provider") != 0 || text_failed(&words)) {
-        return;
-    }
-    utf8_make_plain(words.data, words.len);
-    line_show(watching, COLOUR_YELLOW, "…", words.data, talk_text(data, "cause"));
-    if (watching->watch->show == TURN_SHOW_FINAL) {
+    if (strcmp(talk_text(data, "gate"), "provider") == 0 && !text_failed(&words) &&
+        watching->watch->show == TURN_SHOW_FINAL) {
+        utf8_make_plain(words.data, words.len);
         fprintf(stderr, "drover: %s\n", words.data);
     }
 }
@@ -156,49 +81,30 @@ static void question_take(struct watching *watching, const json_t *asked) {
 }
 
 /* `data`: the event of its end, or the run. */
-static void turn_finish(struct watching *watching, const json_t *data) {
-    struct turn_outcome *outcome = watching->outcome;
+static void outcome_set(struct turn_outcome *outcome, const json_t *data) {
     const struct {
         const char *member;
         char **text;
     } texts[] = {{"state", &outcome->state}, {"cause", &outcome->cause}, {"note", &outcome->note}};
-    follow_line_end(watching);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct bytes value = bytes_of(talk_text(data, texts[i].member));
         *texts[i].text = mem_copy(value.data, value.len);
     }
-    text_add(&outcome->text, text_bytes(&watching->step).data, watching->step.len);
+}
+
+static void turn_finish(struct watching *watching, const json_t *data) {
+    outcome_set(watching->outcome, data);
+    text_add(&watching->outcome->text, text_bytes(&watching->step).data, watching->step.len);
     watching->enough = true;
 }
 
 static void event_hear(struct watching *watching, struct bytes type, const json_t *data) {
     if (bytes_is(type, "delta")) {
         text_add_str(&watching->step, talk_text(data, "text"));
-        text_show(watching, talk_text(data, "text"), false);
-    } else if (bytes_is(type, "thinking_delta")) {
-        text_show(watching, talk_text(data, "text"), true);
-    } else if (bytes_is(type, "output_started")) {
+    } else if (bytes_is(type, "output_started") || bytes_is(type, "output_discarded")) {
         text_clear(&watching->step);
-    } else if (bytes_is(type, "output_discarded")) {
-        const char *cause = talk_text(data, "cause");
-        bool printed = strcmp(cause, "printed_calls") == 0;
-        text_clear(&watching->step);
-        line_show(watching, COLOUR_YELLOW, "↻",
-                  printed ? "it wrote calls of tools into its text; without them:"
-                          : "the answer broke off; again from its beginning:",
-                  printed ? "" : cause);
-    } else if (bytes_is(type, "tool_started")) {
-        call_show(watching, data);
-    } else if (bytes_is(type, "tool_finished")) {
-        tool_show(watching, data);
-    } else if (bytes_is(type, "tool_reviewed")) {
-        bool good = strcmp(talk_text(data, "decision"), "allow") == 0;
-        AUTO(text_done) struct text words = text_up_to(256);
-        text_addf(&words, "review of %s: %s", talk_text(data, "tool"), talk_text(data, "decision"));
-        line_show(watching, good ? COLOUR_GREY : COLOUR_YELLOW, "?",
-                  text_failed(&words) ? "review" : words.data, talk_text(data, "reason"));
     } else if (bytes_is(type, "turn_waiting")) {
-        wait_show(watching, data);
+        wait_tell(watching, data);
     } else if (bytes_is(type, "usage")) {
         usage_add(watching->outcome->usage, data);
     } else if (bytes_is(type, "approval_asked") || bytes_is(type, "question_asked")) {
@@ -241,57 +147,19 @@ static void on_event(void *ctx, const struct follow_event *event) {
 
 /* --- Questions -------------------------------------------------------------------------------- */
 
-/* Reads a line of the terminal as the answer. A session of one question has no "always". */
-static struct err answer_read(struct watching *watching, const json_t *row, struct text *body,
-                              enum question_choice *ret_choice) {
-    struct bytes line = {0};
-    bool question = strcmp(talk_text(row, "kind"), "answer") == 0;
-    fputs(question ? question_prompt(row) : "y, or n and why> ", stdout);
-    (void)fflush(stdout); /* As above. */
-    struct err err = lines_next(watching->watch->answers, &line);
-    if (!err_failed(err) && line.data == NULL) {
-        return err_make(ERR_INTERRUPTED, "ask: the input is over");
-    }
-    if (!err_failed(err)) {
-        text_clear(body);
-        *ret_choice = question_read(row, line, body);
-    }
-    return err;
-}
-
-/* A stream that is read from its beginning also shows questions that were answered since; and a
- * snapshot may leave the arguments of a question out. So its row is read first. */
-static struct err question_settle(struct watching *watching) {
-    const struct turn_watch *watch = watching->watch;
-    struct why *why = &watch->invocation->why;
+/* Nobody sits here to answer. A stream that is read from its beginning also shows questions that
+ * were answered since: so the row is read first. */
+static struct err question_report(struct watching *watching) {
     const char *id = talk_text(watching->asked, "id");
     AUTO(json_release) json_t *row = NULL;
-    AUTO(text_done) struct text body = text_up_to(1 << 20), words = text_up_to(TEXT_MAX);
-    struct resource approval = {.base = "/api/v1/approvals/", .id = id, .retry_ms = RUN_RETRY_MS};
-    struct err err = resource_ask(watch->talk, &approval, &row, why);
-    if (err.code == ERR_NOT_FOUND) {
-        return ERR_OK;
-    }
-    if (err_failed(err) || strcmp(talk_text(row, "state"), "open") != 0) {
-        return err;
-    }
-    follow_line_end(watching);
-    if (watch->answers == NULL) {
+    const struct resource approval = {
+        .base = "/api/v1/approvals/", .id = id, .retry_ms = RUN_RETRY_MS};
+    struct err err =
+        resource_ask(watching->watch->talk, &approval, &row, &watching->watch->invocation->why);
+    if (!err_failed(err) && strcmp(talk_text(row, "state"), "open") == 0) {
         fprintf(stderr, "drover: it waits for an answer: drover approve %s\n", id);
-        return ERR_OK;
     }
-    enum question_choice choice = QUESTION_UNCLEAR;
-    question_add(row, &watching->paint, &words);
-    card_show(watching, &words);
-    while (!err_failed(err) && choice != QUESTION_ANSWERED) {
-        err = answer_read(watching, row, &body, &choice);
-    }
-    if (!err_failed(err)) {
-        approval =
-            (struct resource){.method = "POST", .base = approval.base, .id = id, .body = &body};
-        err = resource_ask(watch->talk, &approval, NULL /* not read */, why);
-    }
-    return err.code == ERR_CONFLICT ? ERR_OK : err; /* Another client was first. */
+    return err.code == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* --- The stored answer ------------------------------------------------------------------------ */
@@ -334,8 +202,7 @@ static struct err message_find(const struct watching *watching, json_t **ret_mes
 
 /* Fills in what the events did not bring, because they were pruned: the text is the whole text of
  * the turn's last step, and the usage is the sum over its calls. Both are left as they are where no
- * stored message answers for the turn. On a terminal the text of a turn that goes on was printed as
- * it came, and is not printed again. */
+ * stored message answers for the turn. */
 static struct err outcome_complete(struct watching *watching) {
     static const char *const kinds[] = {"text", "thinking", "tool"};
     struct turn_outcome *outcome = watching->outcome;
@@ -375,15 +242,12 @@ static struct err outcome_complete(struct watching *watching) {
         (void)json_object_del(outcome->usage, "calls");         /* Events do not have these. */
         (void)json_object_del(outcome->usage, "cost_unknown");
     }
-    if (!err_failed(err) && watching->unseen && outcome->text.len > 0) {
-        text_show(watching, outcome->text.data, false);
-    }
     return err;
 }
 
 /* --- Following -------------------------------------------------------------------------------- */
 
-/* Follows the stream up to the end of the turn, a question, or a snapshot; and settles that. */
+/* Follows the stream up to the end of the turn, a question, or a snapshot; and tells of that. */
 static struct err stream_follow(struct watching *watching) {
     const struct turn_watch *watch = watching->watch;
     struct why *why = &watch->invocation->why;
@@ -413,15 +277,13 @@ static struct err stream_follow(struct watching *watching) {
         if (err_failed(err)) {
             return err;
         }
-        line_show(watching, COLOUR_YELLOW, "…", "a part of what it said is no longer kept", "");
         if (run_has_ended(run)) {
             json_release(&watching->asked);
-            watching->unseen = true;
             turn_finish(watching, run);
         }
     }
     if (!err_failed(err) && watching->asked != NULL) {
-        err = question_settle(watching);
+        err = question_report(watching);
         json_release(&watching->asked);
         watching->enough = false;
     }
@@ -429,9 +291,7 @@ static struct err stream_follow(struct watching *watching) {
 }
 
 struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_outcome) {
-    struct watching watching = {.watch = watch,
-                                .outcome = ret_outcome,
-                                .paint = paint_of(STDOUT_FILENO, &watch->invocation->env)};
+    struct watching watching = {.watch = watch, .outcome = ret_outcome};
     *ret_outcome = (struct turn_outcome){.seq = watch->after, .usage = json_object()};
     text_init(&watching.step, TEXT_MAX);
     text_init(&ret_outcome->text, TEXT_MAX);
@@ -446,7 +306,6 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
     if (!err_failed(err) && ret_outcome->state != NULL && watching.missed) {
         err = outcome_complete(&watching);
     }
-    follow_line_end(&watching);
     text_done(&watching.step);
     json_release(&watching.asked);
     if (ret_outcome->state != NULL && watch->show == TURN_SHOW_FINAL) {
@@ -458,15 +317,41 @@ struct err turn_watch(const struct turn_watch *watch, struct turn_outcome *ret_o
 
 /* --- For a command that then ends ------------------------------------------------------------- */
 
+static struct err turn_show(const struct turn_watch *watch, struct turn_outcome *outcome) {
+    struct bytes session = bytes_of(watch->session);
+    struct chat chat = {.invocation = watch->invocation,
+                        .talk = watch->talk,
+                        .form = CHAT_TERMINAL,
+                        .session = mem_copy(session.data, session.len),
+                        .seq = watch->after};
+    struct chat_turn turn = {.run = watch->run, .until = watch->until};
+    if (watch->until == 0) {
+        talk_warn_held(watch->talk);
+    }
+    struct err err = chat_live_turn(&chat, &turn);
+    if (!err_failed(err) && turn.end != NULL) {
+        outcome_set(outcome, turn.end);
+    }
+    json_decref(turn.end);
+    mem_free(chat.session);
+    return err;
+}
+
+/* A person looks at it, at a terminal whose cursor can be moved. */
+static bool is_seen(const struct invocation *invocation) {
+    const char *term = invocation->env.get(invocation->env.ctx, "TERM");
+    return isatty(STDOUT_FILENO) == 1 && !invocation->json &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
 struct err turn_look(const struct turn_watch *look) {
     struct invocation *invocation = look->invocation;
     AUTO(turn_outcome_done) struct turn_outcome outcome = {0};
     AUTO(json_release) json_t *answer = NULL;
-    bool seen = isatty(STDOUT_FILENO) == 1 && !invocation->json;
     struct turn_watch watch = *look;
-    watch.show = invocation->json ? TURN_SHOW_SILENT : seen ? TURN_SHOW_LIVE : TURN_SHOW_FINAL;
-    watch.answers = seen && isatty(STDIN_FILENO) == 1 ? look->answers : NULL;
-    struct err err = turn_watch(&watch, &outcome);
+    watch.show = invocation->json ? TURN_SHOW_SILENT : TURN_SHOW_FINAL;
+    struct err err =
+        is_seen(invocation) ? turn_show(&watch, &outcome) : turn_watch(&watch, &outcome);
     if (err.code == ERR_INTERRUPTED) {
         fprintf(stderr,
                 "\ndrover: detached; the turn goes on. 'drover attach %s' follows it again, "
@@ -512,7 +397,6 @@ struct err turn_look(const struct turn_watch *look) {
 
 struct err turn_look_run(struct invocation *invocation, struct talk *talk, const json_t *run,
                          bool only_new) {
-    AUTO(lines_done) struct lines lines = {0};
     struct session_ends ends = {.head = 0};
     const char *session = talk_text(json_object_get(run, "spec"), "session");
     struct err err = session_ends(talk, session, &ends, &invocation->why);
@@ -522,11 +406,10 @@ struct err turn_look_run(struct invocation *invocation, struct talk *talk, const
     bool ended = run_has_ended(run);
     const struct turn_watch look = {.invocation = invocation,
                                     .talk = talk,
-                                    .answers = &lines,
                                     .session = session,
                                     .run = talk_text(run, "id"),
                                     .after = only_new && !ended ? ends.head : ends.floor,
                                     .until = ended ? ends.head : 0};
-    lines_init(&lines, STDIN_FILENO, talk->interrupt_fd);
+    invocation->follows = true;
     return turn_look(&look);
 }

@@ -1,9 +1,9 @@
 /* follow.h: follows a turn until it has ended: what it says, what it does, what it asks.
  *
- * Promise    on a terminal text appears as it comes; in a pipe only what counts does: the text of a
- *            step whose stream broke was never printed. A question is asked here, where somebody
- *            can answer, and else reported on stderr with the command that answers it. A restart of
- *            the daemon only delays.
+ * Promise    in a pipe only what counts appears: the text of a step whose stream broke was never
+ *            printed, and a question is reported on stderr with the command that answers it. On a
+ *            terminal turn_look shows it as a chat does (chat_live_turn). A restart of the daemon
+ *            only delays.
  * Ownership  turn_outcome is the caller's: turn_outcome_done.
  * Threads    one.
  * Failure    ERR_INTERRUPTED: Ctrl-C. The turn goes on. ERR_NOT_FOUND: the session was deleted.
@@ -13,20 +13,18 @@
 
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
-#include "cli/terminal/lines.h"
 
-/* LIVE: text as it comes, and what the tools do. FINAL: nothing but the last step's text, at the
- * end. SILENT: nothing; --json prints the outcome. */
-enum turn_show { TURN_SHOW_LIVE, TURN_SHOW_FINAL, TURN_SHOW_SILENT };
+/* FINAL: nothing but the last step's text, at the end. SILENT: nothing; --json prints the outcome.
+ */
+enum turn_show { TURN_SHOW_FINAL, TURN_SHOW_SILENT };
 
 struct turn_watch {
     struct invocation *invocation;
     struct talk *talk;
     const char *session, *run;
-    int64_t after;         /* Number in the session's stream: where to begin. */
-    int64_t until;         /* Number after which nothing of the turn follows; 0: it may go on. */
-    enum turn_show show;   /* turn_look chooses it. */
-    struct lines *answers; /* Where answers are typed; NULL: nobody sits there. */
+    int64_t after;       /* Number in the session's stream: where to begin. */
+    int64_t until;       /* Number after which nothing of the turn follows; 0: it may go on. */
+    enum turn_show show; /* turn_look chooses it. */
 };
 struct turn_outcome {
     char *state, *cause, *note; /* Owned; NULL: its end was not seen. */
@@ -39,10 +37,11 @@ MUST_CHECK struct err turn_watch(const struct turn_watch *watch, struct turn_out
 
 /* The same for a command that then ends: ask, attach. With --json {"session","run","state","cause",
  * "text","usage"} is printed. The exit code is 0 only when the turn succeeded, and 1 with a
- * sentence on stderr otherwise. Ctrl-C detaches, which is exit code 0, and says how to come back.
- * `answers` counts on a terminal. */
+ * sentence on stderr otherwise. Ctrl-C detaches, and says how to come back.
+ */
 MUST_CHECK struct err turn_look(const struct turn_watch *look);
-/* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. */
+/* The same for a run that is a turn: from its beginning, or (`only_new`) from now on. Ctrl-C is an
+ * exit code of 0 here. */
 MUST_CHECK struct err turn_look_run(struct invocation *invocation, struct talk *talk,
                                     const json_t *run, bool only_new);
 

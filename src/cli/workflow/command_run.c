@@ -109,7 +109,7 @@ static void run_print(const json_t *run) {
 }
 
 const struct command command_pause = {
-    COMMAND(NULL, "pause", "WORKFLOW",
+    COMMAND(NULL, "pause", "WORKFLOW…",
             "Pause a workflow. Agents that run go on, and no other starts."),
     HELP(WORKFLOWS, "drover pause last\n"),
     .about = "The workflow stays paused until 'drover resume', even if the daemon restarts.\n"
@@ -118,7 +118,7 @@ const struct command command_pause = {
 };
 
 const struct command command_resume = {
-    COMMAND(NULL, "resume", "WORKFLOW", "Resume a paused workflow."),
+    COMMAND(NULL, "resume", "WORKFLOW…", "Resume a paused workflow."),
     HELP(WORKFLOWS, "drover resume last\n"),
     .about = "To run a finished workflow again, use 'drover run --resume RUN'.\n",
     ACTION("POST /api/v1/runs/{}/resume", .unknown = no_run, .print = run_print),

@@ -1,0 +1,103 @@
+/* answering.c: shows the first open question, and sends a line as its answer. */
+#include "cli/turn/answering.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/base/resource.h"
+#include "cli/turn/question.h"
+
+enum { ANSWER_MAX = 2 << 20 };
+
+void answering_done(struct answering *answering) {
+    text_done(&answering->draft);
+}
+
+/* --- The line --------------------------------------------------------------------------------- */
+
+void answering_begin(struct answering *answering) {
+    struct bytes typed = edit_line_text(answering->edit);
+    text_init(&answering->draft, EDIT_LINE_MAX);
+    text_add(&answering->draft, typed.data, typed.len);
+    edit_line_set(answering->edit, BYTES(""));
+}
+
+void answering_end(struct answering *answering) {
+    struct bytes typed = edit_line_text(answering->edit);
+    text_add(&answering->draft, typed.data, typed.len);
+    edit_line_set(answering->edit, text_bytes(&answering->draft));
+    text_done(&answering->draft);
+}
+
+/* --- The question ----------------------------------------------------------------------------- */
+
+/* A snapshot leaves long arguments out: the row has them. */
+void answering_show(struct answering *answering) {
+    struct chat *chat = answering->chat;
+    const json_t *asked = conversation_asked(answering->conversation);
+    const struct resource approval = {.base = "/api/v1/approvals/", .id = talk_text(asked, "id")};
+    AUTO(json_release) json_t *row = NULL;
+    struct why ignored; /* Then the question is shown as far as it is known. */
+    bool whole = json_is_object(json_object_get(asked, "arguments")) &&
+                 json_is_object(json_object_get(asked, "about"));
+    if (!whole && !err_failed(resource_ask(chat->talk, &approval, &row, &ignored))) {
+        asked = row;
+    }
+    question_add(asked, &chat->paint, chat->above);
+}
+
+/* Writes what "always" means into the session. Its row is changed only as it was read. */
+static struct err rule_write(struct chat *chat, const json_t *asked) {
+    AUTO(json_release) json_t *row = NULL;
+    AUTO(text_done) struct text body = text_up_to(ANSWER_MAX), words = text_up_to(4096);
+    struct err err = chat_ask(chat, "GET", "", NULL, &row);
+    json_t *settings = json_object_get(row, "settings");
+    if (!err_failed(err)) {
+        err = question_rule(asked, settings);
+    }
+    if (!err_failed(err)) {
+        text_addf(&body, "{\"version\":%lld,\"settings\":", (long long)talk_int(row, "version"));
+        err = json_write(settings, &body);
+        text_add_char(&body, '}');
+    }
+    err = err_failed(err) ? err : chat_ask(chat, "PATCH", "", &body, NULL);
+    if (!err_failed(err)) {
+        text_add_str(&words, "not asked any more in this session: ");
+        question_rule_add(asked, &words);
+        chat_note(chat, text_bytes(&words).data);
+    }
+    return err;
+}
+
+static void answered_set(struct conversation *conversation, const char *id) {
+    mem_free(conversation->answered);
+    conversation->answered = id == NULL ? NULL : mem_copy(id, strlen(id));
+}
+
+struct err answering_take(struct answering *answering, struct bytes line) {
+    struct chat *chat = answering->chat;
+    struct conversation *conversation = answering->conversation;
+    json_t *asked = json_incref(conversation_asked(conversation));
+    AUTO(json_release) json_t *kept = asked;
+    AUTO(text_done) struct text body = text_up_to(ANSWER_MAX);
+    enum question_choice choice = question_read(asked, line, &body);
+    if (choice == QUESTION_UNCLEAR) {
+        chat_note(chat, "y allows it, n and a reason denies it, a allows it always");
+        edit_line_set(answering->edit, line);
+        return ERR_OK;
+    }
+    struct err err = choice == QUESTION_ALWAYS ? rule_write(chat, asked) : ERR_OK;
+    const char *id = talk_text(asked, "id");
+    answered_set(conversation, id);
+    const struct resource approval = {
+        .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
+    err = err_failed(err)
+              ? err
+              : resource_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
+    if (err.code == ERR_CONFLICT) { /* Another client was first: the event says so. */
+        answered_set(conversation, NULL);
+        chat->invocation->why.text[0] = '\0';
+        return ERR_OK;
+    }
+    return err;
+}

@@ -1,0 +1,34 @@
+/* answering.h: the question that is open, and the line in which it is answered.
+ *
+ * Promise    a question takes the line over: the message that was being typed is kept apart and
+ *            comes back, and what was typed since the question came goes on behind it. A line that
+ *            answers nothing stays, with a word about what does. An answer of another client in
+ *            between is no failure.
+ * Ownership  embedded; what it points to is borrowed. End by answering_done.
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_TURN_ANSWERING_H
+#define DROVER_CLI_TURN_ANSWERING_H
+
+#include "cli/terminal/edit_line.h"
+#include "cli/turn/chat.h"
+#include "cli/turn/conversation.h"
+
+struct answering {
+    struct chat *chat;
+    struct conversation *conversation;
+    struct edit_line *edit;
+    struct text draft; /* Owned: the message that was being typed when the question came. */
+};
+void answering_done(struct answering *answering); /* For AUTO; zeroed is fine. */
+
+/* The line becomes the answer's, and the message's again. */
+void answering_begin(struct answering *answering);
+void answering_end(struct answering *answering);
+
+/* Shows the question. */
+void answering_show(struct answering *answering);
+/* Sends the line as its answer. */
+MUST_CHECK struct err answering_take(struct answering *answering, struct bytes line);
+
+#endif
