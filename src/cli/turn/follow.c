@@ -10,6 +10,7 @@
 #include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
+#include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/plain.h"
@@ -114,17 +115,14 @@ static void call_show(struct watching *watching, const json_t *data) {
     card_show(watching, &line);
 }
 
-/* Prints a line about a wait for the provider, since the output would otherwise stand still without
- * a reason. A wait for a person needs none: the question itself is printed. */
+/* Prints a line about a wait, since the output would otherwise stand still without a reason. */
 static void wait_show(struct watching *watching, const json_t *data) {
     AUTO(text_done) struct text words = text_up_to(512);
-    text_addf(&words, "waiting for provider %s until %s", talk_text(data, "provider"),
-              talk_clock(talk_int(data, "resume_at_ms")).text);
-    if (strcmp(talk_text(data, "gate"), "provider") != 0 || text_failed(&words)) {
+    const char *detail = run_wait_event_add(data, &words);
+    if (words.len == 0 || text_failed(&words)) {
         return;
     }
-    utf8_make_plain(words.data, words.len);
-    line_show(watching, COLOUR_YELLOW, "…", words.data, talk_text(data, "cause"));
+    line_show(watching, COLOUR_YELLOW, "…", words.data, detail);
     if (watching->watch->show == TURN_SHOW_FINAL) {
         fprintf(stderr, "drover: %s\n", words.data);
     }
