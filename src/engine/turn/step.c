@@ -330,8 +330,8 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
 
 /* --- The step --------------------------------------------------------------------------------- */
 
-/* Events for the begin and the end of a wait of the next call for a budget. The state of the session
- * says whether the begin has its event already: a turn that has a next call waits for nothing else.
+/* Events for the begin and the end of a wait of the next call for a budget. The state of the
+ * session says whether the begin has its event: a turn with a next call waits for nothing else.
  * A call that may never be made ends its turn, which is an event, too. */
 static void budget_announce(struct tx *tx, struct turn *turn, const struct budget_answer *answer) {
     const bool waited = turn->session.state == SESSION_WAITING;
