@@ -170,6 +170,7 @@ static void machine_woke(void *ctx, uint64_t slept_ms) {
     fetch_woke(work->model_client);
     fetch_woke(work->client);
     dispatch_woke(work->dispatch);
+    deliver_recover(work->deliver); /* Notices that were due meanwhile. */
 }
 
 static void recovered(void *ctx) {

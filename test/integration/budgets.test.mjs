@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Jobs } from "./jobs.mjs";
-import { Daemon, scratch } from "./lib.mjs";
+import { Daemon, midnightIn, scratch } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 
 const jobs = new Jobs();
@@ -156,14 +156,6 @@ test("a job names its project and budget in the right form or is refused", async
 });
 
 // --- Days ---------------------------------------------------------------------------------------
-
-/** A time zone whose midnight comes after so long. */
-function midnightIn(ms) {
-  const left = Math.ceil((86400000 - ((Date.now() + ms) % 86400000)) / 1000);
-  const two = (n) => String(n).padStart(2, "0");
-  const clock = [left / 3600, (left / 60) % 60, left % 60].map((n) => two(Math.floor(n)));
-  return `DAY-${clock.join(":")}`;
-}
 
 test("a day that is used up is waited for to end, also over a restart", async (t) => {
   const env = { TZ: midnightIn(scaled(4000)) };

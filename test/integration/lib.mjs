@@ -239,6 +239,14 @@ export function run(args, { input = "", env = plainEnv, program = bin, cwd } = {
   });
 }
 
+/** A time zone whose midnight comes after so long. */
+export function midnightIn(ms) {
+  const left = Math.ceil((86400000 - ((Date.now() + ms) % 86400000)) / 1000);
+  const two = (n) => String(n).padStart(2, "0");
+  const clock = [left / 3600, (left / 60) % 60, left % 60].map((n) => two(Math.floor(n)));
+  return `DAY-${clock.join(":")}`;
+}
+
 /** A small repeatable generator (mulberry32), so that a seed repeats a run. */
 export class Random {
   constructor(seed) {

@@ -41,6 +41,24 @@ test("fifty commands at once start one daemon, which has nothing of theirs", asy
   assert.match(user.log, /"url":"unix:/); // And no port.
 });
 
+test("a command starts no daemon while another one holds start.lock", async (t) => {
+  const user = new User(t);
+  mkdirSync(user.data, { recursive: true, mode: 0o700 });
+  const lock = path.join(user.data, "start.lock");
+  const holder = spawn("flock", [lock, "sh", "-c", "echo held; read end"]);
+  t.after(() => holder.kill());
+  await once(holder.stdout, "data");
+  const child = spawn(bin, ["ps"], { env: user.env, stdio: "ignore" });
+  const ended = once(child, "close");
+  const pauses = () =>
+    /^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${child.pid}/status`))?.[1];
+  await until("it waits, or has ended", () => Number(pauses() ?? Infinity) > 20);
+  assert.ok(!existsSync(path.join(user.data, "log")), "the log is opened before a start");
+  holder.stdin.end("\n");
+  assert.deepEqual(await ended, [0, null]);
+  assert.equal(user.starts, 1);
+});
+
 test("a killed daemon is started again: by the next command, and by one that waits", async (t) => {
   const user = new User(t);
   const gate = path.join(user.folder, "gate");

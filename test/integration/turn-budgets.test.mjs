@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { midnightIn } from "./lib.mjs";
 import { until } from "./providers.mjs";
 import { call, Listener, say, script, toolsOf, Turns } from "./turns.mjs";
 
@@ -103,9 +104,56 @@ test("who waits for what another call holds goes on when that is given back", as
   await first.until("delta");
   const { run } = await turns.send(second.session, say("then I"));
   await second.until("turn_started");
-  assert.equal((await turns.get(`/runs/${run}`)).state, "running");
+  const waiting = await second.until("turn_waiting");
+  assert.deepEqual([waiting.gate, waiting.resume_at_ms], ["budget", null]);
+  const waits = await turns.get(`/runs/${run}`);
+  assert.deepEqual([waits.state, waits.gate, waits.resume_at_ms], ["running", "budget", null]);
+  assert.match(waits.note, /^It waits for the budget project:default: of tokens 8000, 0 are /);
+  assert.equal((await turns.get(`/sessions/${second.session}`)).state, "waiting");
   assert.equal((await turns.ask("POST", `/sessions/${first.session}/stop`)).status, 200);
+  assert.equal((await second.until("turn_resumed")).gate, "budget");
   assert.equal((await second.ended(run)).state, "succeeded");
+});
+
+test("a turn and an agent that wait for midnight say so everywhere, and go on", async (t) => {
+  const env = { TZ: midnightIn(12 * 3600 * 1000) };
+  const turns = await Turns.open(t, { env });
+  const drover = (...words) => turns.daemon.cli(words);
+  const set = await turns.ask("PATCH", "/budgets/global", { per: "day", tokens: 100 });
+  const midnight = set.json.resets_ms;
+  const prompt = script(call("recall", { query: "x" }), usage(90, 50), "step:", say("so"));
+  const agent = `export const meta = { name: "late", description: "late" };
+    return agent(${JSON.stringify(prompt)}, { tools: ["recall"] });`;
+  const flow = await turns.ask("POST", "/workflows", { script: agent, root: turns.root });
+  const waiting = async (kind) => {
+    const { items } = await turns.get(`/runs?live=1&kind=${kind}`);
+    return items.find(({ gate, resume_at_ms: at }) => gate === "budget" && at === midnight);
+  };
+  await until("the agent waits", () => waiting("agent"));
+  const turn = await waiting("turn"), step = await waiting("agent");
+  const asked = drover("ask", say("at last"));
+  assert.deepEqual([turn.state, step.state], ["running", "running"]);
+  const why = /It waits for midnight: the budget global is used up for today: of tokens 100, 140 /;
+  assert.match(turn.note, why);
+  assert.match(step.note, why);
+  const agents = await turns.get(`/runs/${flow.json.runId}/agents`);
+  assert.deepEqual([agents.items[0].gate, agents.items[0].resume_at_ms], ["budget", midnight]);
+  assert.match((await drover("show", step.id)).stdout, /^waits for +room in a budget, at .*midni/m);
+  assert.match((await drover("ps")).stdout, / turn +running \(waits: budget\) /);
+  const other = await turns.listen();
+  const { run } = await turns.send(other.session, say("later"));
+  const told = await other.until("turn_waiting");
+  assert.deepEqual([told.gate, told.resume_at_ms], ["budget", midnight]);
+  assert.match(told.note, why);
+  const raised = await turns.ask("PATCH", "/budgets/global", { tokens: 1000000 });
+  assert.equal(raised.status, 200, raised.text);
+  assert.equal((await other.ended(run)).state, "succeeded");
+  const types = other.heard.events.map(({ type }) => type).filter((type) => /^turn_/.test(type));
+  assert.deepEqual(types, ["turn_started", "turn_waiting", "turn_resumed", "turn_finished"]);
+  const { stdout, stderr } = await asked;
+  assert.match(stderr, /^drover: waiting for a budget until \d{4}-/m);
+  assert.match(stdout, /at last/);
+  await until("the agent ends", async () => (await turns.get(`/runs/${step.id}`)).ended_ms > 0);
 });
 
 test("what a turn gives back lets no more jobs begin than may run", async (t) => {

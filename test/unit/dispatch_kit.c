@@ -89,8 +89,15 @@ static void open_store(struct kit *kit) {
     }
 }
 
+static int64_t kit_wall_ms(void *ctx) {
+    return world_wall_ms(world_real()) + ((struct kit *)ctx)->ahead_ms;
+}
+
 void kit_open(struct kit *kit) {
-    check(loop_open(&(struct loop_options){.world = world_real()}, &kit->loop));
+    kit->world = *world_real();
+    kit->world.ctx = kit; /* The real file functions look at no context. */
+    kit->world.wall_ms = kit_wall_ms;
+    check(loop_open(&(struct loop_options){.world = &kit->world}, &kit->loop));
     open_store(kit);
     struct holders_options of_holders = {
         .loop = kit->loop, .spool = kit->place.spool, .data_dir = kit->place.dir};

@@ -16,6 +16,8 @@
 
 struct kit {
     struct place place; /* First: proc_kit's functions take it. */
+    struct world world; /* The real one, but for the wall clock. */
+    int64_t ahead_ms;   /* Lead of the wall clock: time that the machine slept. */
     struct loop *loop;
     struct store *store;
     struct holders *holders;

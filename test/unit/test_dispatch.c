@@ -262,6 +262,25 @@ static void a_failure_is_tried_again_after_its_wait(void **state) {
     assert_int_equal(row->failures, 1);
 }
 
+static bool waits_for_its_time(struct kit *kit, void *ctx) {
+    return kit_row(kit, ctx)->gate == GATE_TIME;
+}
+
+/* The monotonic clock stood still meanwhile: by that one a minute is left. */
+static void a_wait_that_was_due_while_the_machine_slept_ends_at_its_wake(void **state) {
+    struct kit *kit = *state;
+    struct id run =
+        kit_submit(kit, &(struct kit_job){.spec = "{\"shell\":\"exit $((2 - DROVER_ATTEMPT))\","
+                                                  "\"retry\":{\"max\":3,\"backoff\":60000}}"});
+    kit_until(kit, waits_for_its_time, &run);
+    kit->ahead_ms = INT64_C(3600) * 1000;
+    dispatch_woke(kit->dispatch);
+    dispatch_woke(kit->dispatch); /* Twice is once. */
+    const struct run_row *row = kit_end(kit, &run);
+    assert_ended(row, RUN_SUCCEEDED, CAUSE_COMPLETED);
+    assert_int_equal(row->attempt, 2);
+}
+
 static void a_start_that_the_system_refuses_is_void_and_tried_again(void **state) {
     struct kit *kit = *state;
     starts_to_fail = 2;
@@ -526,6 +545,7 @@ int main(void) {
         CASE(a_command_that_has_not_begun_is_stopped_before_it_does),
         CASE(a_stop_that_comes_with_the_start_ends_it_in_any_case),
         CASE(a_failure_is_tried_again_after_its_wait),
+        CASE(a_wait_that_was_due_while_the_machine_slept_ends_at_its_wake),
         CASE(a_start_that_the_system_refuses_is_void_and_tried_again),
         CASE(starts_that_are_void_for_ever_end_as_not_started),
         CASE(a_start_without_a_free_descriptor_waits_and_is_not_counted_as_void),

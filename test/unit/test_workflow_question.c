@@ -75,6 +75,9 @@ static void each_reason_to_wait_is_a_sentence(void **state) {
     waits_are("{\"state\":\"failed\",\"gate\":\"key\",\"ended_ms\":5}", "");
     waits_are("{\"state\":\"queued\",\"gate\":\"budget\",\"note\":\"project:a\"}",
               "room in a budget: project:a");
+    waits_are("{\"state\":\"running\",\"gate\":\"budget\",\"note\":\"It waits for midnight\","
+              "\"resume_at_ms\":86400000}",
+              "room in a budget, at 00:00:00Z: It waits for midnight");
     waits_are("{\"state\":\"queued\",\"gate\":\"key\"}",
               "the end of another run with the same key");
     waits_are("{\"state\":\"waiting\",\"kind\":\"turn\"}",

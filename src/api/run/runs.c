@@ -37,7 +37,7 @@ static struct err run_list_row(void *ctx, const struct run_row *row) {
     }
     struct run_row shown = *row;
     run_shown(&shown, tx_epoch(list->tx), list->what.hold);
-    struct err err = tx_run_away_mark(list->tx, &list->page.request.bounds, &shown);
+    struct err err = tx_run_waits_mark(list->tx, &list->page.request.bounds, &shown);
     if (!err_failed(err)) {
         run_write_json(&shown, RUN_LIGHT, &list->page.request.op.answer);
     }
@@ -134,7 +134,7 @@ static struct err run_show(struct tx *tx, struct request *request, bool job) {
         return request_absent(request, err);
     }
     run_shown(&row, tx_epoch(tx), run_bounds_hold(&request->bounds));
-    err = tx_run_away_mark(tx, &request->bounds, &row);
+    err = tx_run_waits_mark(tx, &request->bounds, &row);
     if (!err_failed(err)) {
         run_write_json(&row, RUN_WHOLE, &request->op.answer);
     }
@@ -206,7 +206,7 @@ static struct err stop_work(struct tx *tx, void *ctx) {
         }
     }
     if (!err_failed(err)) {
-        err = tx_run_away_mark(tx, &request->bounds, &row);
+        err = tx_run_waits_mark(tx, &request->bounds, &row);
     }
     if (!err_failed(err)) {
         run_write_shown(tx, &row, &request->bounds, &request->op.answer);

@@ -39,7 +39,7 @@ static struct err stop_work(struct tx *tx, void *ctx) {
         err = tx_run_stop(tx, &what, &request->more, &row);
     }
     if (!err_failed(err)) {
-        err = tx_run_away_mark(tx, &request->bounds, &row);
+        err = tx_run_waits_mark(tx, &request->bounds, &row);
     }
     if (!err_failed(err)) {
         run_write_shown(tx, &row, &request->bounds, &request->op.answer);

@@ -48,14 +48,34 @@ void run_waits_add(const json_t *run, struct text *text) {
         text_add_str(text, "its host, which is away: 'drover job abandon' gives it up");
     } else if (at < COUNT_OF(gates)) {
         text_add_str(text, gates[at].words);
-        text_add_str(text, note[0] != '\0' ? ": " : "");
-        run_view_plain(text, note);
     } else if (strcmp(state, "waiting") == 0) {
         waiting_add(run, text);
     }
     if (text->len > 0 && talk_int(run, "resume_at_ms") > 0) {
         text_addf(text, ", at %s", talk_clock(talk_int(run, "resume_at_ms")).text);
     }
+    if (at < COUNT_OF(gates) && note[0] != '\0') {
+        text_add_str(text, text->len > 0 ? ": " : "");
+        run_view_plain(text, note);
+    }
+}
+
+/* A wait for a person needs no line: its question is shown. */
+const char *run_wait_event_add(const json_t *data, struct text *text) {
+    const char *gate = talk_text(data, "gate");
+    const int64_t resume_ms = talk_int(data, "resume_at_ms");
+    const bool budget = strcmp(gate, "budget") == 0;
+    if (budget) {
+        text_add_str(text, "waiting for a budget");
+    } else if (strcmp(gate, "provider") == 0) {
+        text_add_str(text, "waiting for provider ");
+        plain_add(text, talk_text(data, "provider"));
+    }
+    if (gate[0] != '\0' && resume_ms > 0) { /* Midnight may be that of another date. */
+        text_addf(text, " until %s",
+                  budget ? talk_time(resume_ms).text : talk_clock(resume_ms).text);
+    }
+    return talk_text(data, budget ? "note" : "cause");
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */

@@ -14,6 +14,10 @@
  * row of the API, whole or of a list. */
 void run_waits_add(const json_t *run, struct text *text);
 
+/* Adds the words of an event `turn_waiting`, "waiting for a budget until …"; returns its detail.
+ * Nothing is added where the turn waits for a person. */
+const char *run_wait_event_add(const json_t *data, struct text *text);
+
 /* Adds the words of an open question, a row of /approvals, as one line without control characters:
  *   run_command: rm -rf build          what a tool needs leave for
  *   Which port? (1 8080, 2 9090)       what a model asks a person */

@@ -9,6 +9,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/base/resource.h"
+#include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
 #include "cli/terminal/lines.h"
@@ -133,6 +134,9 @@ static struct err ask_run(struct invocation *invocation) {
     text_init(&asking.question, LINES_LINE_MAX);
     err = err_failed(err) ? err : words_read(&asking);
     err = err_failed(err) ? err : schema_read(&asking);
+    if (!err_failed(err)) {
+        err = daily_limit_ask(&asking.talk, args_text(&invocation->args, "model"), &asking.lines);
+    }
     err = err_failed(err) ? err : session_find(&asking);
     asking.images = json_array();
     const char *path = NULL;
@@ -175,7 +179,10 @@ const struct command command_ask = {
     .about =
         "With \"-\" as the question, or none in a pipe, it is read from standard input.\n"
         "--json prints {\"session\",\"run\",\"state\",\"cause\",\"text\",\"usage\"}. Exits with 0\n"
-        "when the turn succeeded. Ctrl-C detaches, with 130: the turn goes on.\n",
+        "when the turn succeeded. Ctrl-C detaches, with 130: the turn goes on.
+"
+        "
+" DAILY_LIMIT_HELP,
     .run = ask_run,
 };
 

@@ -17,6 +17,7 @@
 #include "cli/base/options.h"
 #include "cli/base/project.h"
 #include "cli/base/resource.h"
+#include "cli/budget/daily_limit.h"
 #include "cli/run/ask.h"
 #include "cli/session/session.h"
 #include "cli/terminal/plain.h"
@@ -339,6 +340,9 @@ static struct err chat_run(struct invocation *invocation) {
     chat.form = invocation->json ? CHAT_JSON : seen ? CHAT_TERMINAL : CHAT_LINES;
     struct err err = talk_open(&talk, invocation);
     lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
+    if (!err_failed(err)) {
+        err = daily_limit_ask(&talk, args_text(&invocation->args, "model"), &chat.lines);
+    }
     err = err_failed(err) ? err : session_open(&chat, &joins);
     if (!err_failed(err) && chat.form != CHAT_LINES) {
         err = header_print(&chat);
@@ -370,6 +374,7 @@ const struct command command_chat = {
         "Ctrl-D, leaves. Ctrl-R searches earlier lines; Tab completes commands, models\n"
         "and files. In a pipe each line is a message, and each answer is printed whole.\n"
         "--json prints each event as a line {\"seq\",\"type\",\"data\"}, first the session and\n"
-        "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n",
+        "notes of commands as {\"type\",\"data\"}; 'drover approve' answers its questions.\n"
+        "\n" DAILY_LIMIT_HELP,
     .run = chat_run,
 };

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/base/api.h"
+#include "cli/run/waits.h"
 #include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 
@@ -293,15 +294,14 @@ static bool review_hear(const struct hearing *hearing, enum chat_event *ret_even
     return false;
 }
 
-/* A wait for a person needs no line: its question is shown. */
 static bool waiting_hear(const struct hearing *hearing, enum chat_event *ret_event) {
     AUTO(text_done) struct text words = text_up_to(256);
-    if (strcmp(talk_text(hearing->data, "gate"), "provider") == 0) {
-        text_addf(&words, "… waiting for provider %.80s until %s",
-                  talk_text(hearing->data, "provider"),
-                  talk_clock(talk_int(hearing->data, "resume_at_ms")).text);
-        note_add(hearing->conversation, COLOUR_YELLOW, text_bytes(&words).data,
-                 talk_text(hearing->data, "cause"), hearing->above);
+    text_add_str(&words, "… ");
+    const size_t mark_len = words.len;
+    const char *detail = run_wait_event_add(hearing->data, &words);
+    if (words.len > mark_len) {
+        note_add(hearing->conversation, COLOUR_YELLOW, text_bytes(&words).data, detail,
+                 hearing->above);
     }
     return false;
 }

@@ -10,6 +10,7 @@
 #include "cli/base/resource.h"
 #include "cli/run/ask.h"
 #include "cli/run/view.h"
+#include "cli/run/waits.h"
 #include "cli/session/session.h"
 #include "cli/stream/follow.h"
 #include "cli/terminal/plain.h"
@@ -42,14 +43,11 @@ void turn_outcome_done(struct turn_outcome *outcome) {
 
 /* --- Events ---------------------------------------------------------------------------------- */
 
-/* Tells of a wait for the provider, since the command would otherwise stand still without a reason.
- * A wait for a person needs none: the question itself is reported. */
+/* Tells of a wait, since the command would otherwise stand still without a reason. */
 static void wait_tell(const struct watching *watching, const json_t *data) {
     AUTO(text_done) struct text words = text_up_to(512);
-    text_addf(&words, "waiting for provider %s until %s", talk_text(data, "provider"),
-              talk_clock(talk_int(data, "resume_at_ms")).text);
-    if (strcmp(talk_text(data, "gate"), "provider") == 0 && !text_failed(&words) &&
-        watching->watch->show == TURN_SHOW_FINAL) {
+    (void)run_wait_event_add(data, &words); /* Its detail is left out: one line. */
+    if (words.len > 0 && !text_failed(&words) && watching->watch->show == TURN_SHOW_FINAL) {
         utf8_make_plain(words.data, words.len);
         fprintf(stderr, "drover: %s\n", words.data);
     }

@@ -8,6 +8,7 @@
 #include "cli/base/api.h"
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
+#include "cli/budget/daily_limit.h"
 #include "cli/run/view.h"
 #include "cli/session/session.h"
 #include "cli/workflow/request.h"
@@ -22,6 +23,9 @@ static struct err run_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
     err = err_failed(err) ? err : workflow_starting_open(&starting);
+    err = err_failed(err) ? err
+                          : daily_limit_ask(&starting.talk, args_text(args, "model"),
+                                            NULL /* nothing reads the input yet */);
     if (err_failed(err)) {
         return err;
     }
@@ -93,7 +97,7 @@ const struct command command_run = {
              "\"workflow_finished\", \"run\", \"state\", \"result\", \"error\" and \"agents\".\n"
              "\"approval_requested\" means that an agent waits for you; \"answer\" has the\n"
              "command.\n"
-             "\n"
+             "\n" DAILY_LIMIT_HELP "\n"
              "Exit code: 0 if the run succeeded, or after Ctrl-C; 1 if it or one of its agents\n"
              "failed (degraded); 124 after its timeout; 125 if it was stopped.\n",
     .run = run_run,

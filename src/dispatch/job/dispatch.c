@@ -46,6 +46,7 @@ void dispatch__parts(struct dispatch *dispatch, enum part_step step) {
 }
 
 void dispatch_woke(struct dispatch *dispatch) {
+    wake__woke(dispatch);
     dispatch__parts(dispatch, PART_WOKE);
 }
 

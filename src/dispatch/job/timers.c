@@ -4,6 +4,9 @@
  * row's wall clock says is left, and never more than the longest wait that the rules give: a clock
  * that was set back must not keep a run for years. A run that is to end waits for nothing.
  *
+ * The monotonic clock stands still in a suspend, and a retry is due by the time of day: so each
+ * wake of the machine takes the rest from the wall clock again.
+ *
  *   waiting ──due──> begins ──> gone
  *      ^                ├──an error that passes──> a pause, and begins again
  *      │                └──refused for good──> gives up ──> gone: the run failed
@@ -30,6 +33,7 @@ struct waker {
     char sentence[100]; /* The reason why it was given up; "": it was not. */
     bool again;         /* Its row asked for another wait meanwhile. */
     uint64_t wait_ms;
+    int64_t due_ms; /* The same by the wall clock; 0: at once. */
 };
 
 static void waker_free(void *ctx) {
@@ -109,6 +113,25 @@ static void on_timer(struct timer *timer) {
     ask_write(&waker->ask, wake_tx, wake_done);
 }
 
+static uint64_t waker_left_ms(const struct waker *waker) {
+    int64_t left_ms = waker->due_ms - world_wall_ms(loop_world(waker->dispatch->options.loop));
+    left_ms = left_ms < 0 ? 0 : left_ms;
+    return (uint64_t)(left_ms > WAIT_MAX_MS ? WAIT_MAX_MS : left_ms);
+}
+
+/* A wait never grows by it, whatever the wall clock was set to. */
+void wake__woke(struct dispatch *dispatch) {
+    for (struct table_node *node = table_next(&dispatch->wakers, NULL); node != NULL;
+         node = table_next(&dispatch->wakers, node)) {
+        struct waker *waker = CONTAINER_OF(node, struct waker, node);
+        const uint64_t left_ms = waker_left_ms(waker);
+        if (timer_runs(&waker->timer) && left_ms < waker->wait_ms) {
+            waker->wait_ms = left_ms;
+            timer_start(dispatch->options.loop, &waker->timer, left_ms, on_timer);
+        }
+    }
+}
+
 void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wanted) {
     static const struct ask_rules rules = {.words = {.effect = "begin a run in time"},
                                            .judge = waker_judge,
@@ -134,9 +157,8 @@ void wake__note(struct dispatch *dispatch, const struct run_row *row, bool wante
         waker->node.name = waker->ask.run = bytes_of(waker->run.text);
         table_add(&dispatch->wakers, &waker->node);
     }
-    int64_t left_ms = row->not_before_ms - world_wall_ms(loop_world(dispatch->options.loop));
-    left_ms = left_ms < 0 || row->stop != CAUSE_NONE ? 0 : left_ms;
-    waker->wait_ms = (uint64_t)(left_ms > WAIT_MAX_MS ? WAIT_MAX_MS : left_ms);
+    waker->due_ms = row->stop != CAUSE_NONE ? 0 : row->not_before_ms;
+    waker->wait_ms = waker_left_ms(waker);
     waker->gate = row->gate;
     waker->ask.retry.tries = 0;
     waker->again = away;

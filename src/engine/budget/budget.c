@@ -239,6 +239,7 @@ struct err tx_budget_reserve(struct tx *tx, const struct budget_ask *ask,
             amounts_add(&row->reserve, &judgement.grant);
         } else if (judgement.verdict == BUDGET_WAITS) {
             row->lane = budget__lane(judgement.places.rows[hit->node].id, hit->amount);
+            ret_answer->resume_at_ms = hit->today ? judgement.places.rows[hit->node].day_end_ms : 0;
         }
         budget__write_run(tx, row);
     }

@@ -67,6 +67,7 @@ struct budget_answer {
     enum budget_verdict verdict;
     struct amounts granted; /* ADMITTED. All 0 where no limit is above the run. */
     struct bytes why;       /* WAITS, SPENT: a sentence; in the transaction's arena. */
+    int64_t resume_at_ms;   /* WAITS for the end of a day; 0: for what others have reserved. */
 };
 /* Of a run that has begun. ADMITTED: the row holds `granted` until tx_budget_spend; the caller
  * stores it with the step, in this commit. WAITS: the row stands in a lane; when it is its turn it

@@ -3,6 +3,7 @@
 #include "engine/host/hosts.h"
 
 #include "engine/base/home.h"
+#include "engine/run/budget_gate.h"
 #include "engine/run/rows.h"
 #include "engine/trace/spans.h"
 
@@ -126,10 +127,11 @@ void run_away_mark(struct run_row *io_row, const struct run_bounds *bounds) {
 }
 
 /* Commands of an agent are jobs of its turn. */
-struct err tx_run_away_mark(struct tx *tx, const struct run_bounds *bounds,
-                            struct run_row *io_row) {
+struct err tx_run_waits_mark(struct tx *tx, const struct run_bounds *bounds,
+                             struct run_row *io_row) {
     bool asks = io_row->kind == KIND_TURN || io_row->kind == KIND_AGENT;
     run_away_mark(io_row, bounds);
+    runs__budget_mark(tx, io_row);
     if (bounds->hosts != RUN_HOSTS_SHARED || !asks || io_row->state != RUN_RUNNING) {
         return ERR_OK;
     }

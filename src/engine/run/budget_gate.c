@@ -399,6 +399,31 @@ static bool lane_node(struct tx *tx, int64_t lane, struct budget_row *ret_row) {
     return rows != NULL;
 }
 
+void runs__budget_mark(struct tx *tx, struct run_row *io_row) {
+    static const char of_turn[] = "SELECT lane FROM runs WHERE parent = $1 AND parent <> 0"
+                                  " AND kind = 'turn' AND ended_ms IS NULL AND lane <> 0 LIMIT 1";
+    struct budget__judgement judgement = {.verdict = BUDGET_WAITS, .places = {.count = 1}};
+    struct budget_row *node = &judgement.places.rows[0];
+    int64_t lane = io_row->lane;
+    if (lane == 0 && io_row->kind == KIND_AGENT && io_row->state == RUN_RUNNING) {
+        lane = tx_number(tx, of_turn, ARGS(arg_int(io_row->id)), /* absent */ 0);
+    }
+    const enum amount amount = (enum amount)(lane % BUDGET_LANES);
+    if (lane == 0 || (io_row->state != RUN_RUNNING && io_row->state != RUN_QUEUED) ||
+        amount >= AMOUNT_COUNT || !lane_node(tx, lane, node)) {
+        return;
+    }
+    const bool today = node->day_end_ms != 0 && node->spent.of[amount] >= node->limits.of[amount];
+    io_row->day_end_ms = today ? node->day_end_ms : 0;
+    if (io_row->state == RUN_RUNNING) {
+        judgement.hit = (struct budget_hit){.amount = amount, .today = today};
+        judgement.places.nodes[0] = (struct budget_node){
+            .limits = node->limits, .spent = node->spent, .reserved = budget__reserved(tx, node)};
+        io_row->gate = GATE_BUDGET;
+        io_row->note = budget__why(tx, &judgement);
+    }
+}
+
 void budget__open_lane(struct tx *tx, int64_t lane, struct budget__opening *opening) {
     struct budget_row node;
     bool shut = false;

@@ -86,6 +86,11 @@ void runs__budget_more(struct tx *tx, const struct run_row *row, struct amounts 
  * was to go on with. Cheap where there is nothing of this. */
 void runs__budget_leave(struct tx *tx, struct run_row *row, struct run_freed *freed);
 
+/* The row as clients see it: of a run that has begun and waits for a budget the gate and the reason
+ * as of now; of each that waits for the next day the end of this one. An agent waits where its turn
+ * does. */
+void runs__budget_mark(struct tx *tx, struct run_row *io_row);
+
 /* A run at the gate of SLOT, KEY or BUDGET that goes on in a transaction of its own. */
 void runs__unpark(struct tx *tx, struct run_row *row, struct run_freed *freed);
 

@@ -343,6 +343,18 @@ struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
     return turns__event_close(tx, &turn->session, "turn_waiting", &data);
 }
 
+struct err turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
+                               const struct budget_answer *wait) {
+    AUTO(text_done) struct text data = turns__event_open(turn);
+    text_add_member(&data, "gate", bytes_of(run_gate_name(GATE_BUDGET)));
+    if (wait != NULL) {
+        text_add_member(&data, "note", wait->why);
+        text_add_member_int_or_null(&data, "resume_at_ms", wait->resume_at_ms,
+                                    wait->resume_at_ms > 0);
+    }
+    return turns__event_close(tx, &turn->session, type, &data);
+}
+
 struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
     const struct run_row *run = &turn->run;
     AUTO(text_done) struct text data = turns__event_open(turn);

@@ -91,6 +91,9 @@ MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct tur
 /* For a person; `wait` not NULL: for its provider. */
 MUST_CHECK struct err turns__event_waiting(struct tx *tx, const struct turn *turn,
                                            const struct provider_wait *wait);
+/* For a budget; NULL: not any more. */
+MUST_CHECK struct err turns__event_budget(struct tx *tx, const struct turn *turn, const char *type,
+                                          const struct budget_answer *wait);
 MUST_CHECK struct err turns__event_finished(struct tx *tx, const struct turn *turn);
 
 #endif

@@ -330,6 +330,21 @@ static void start_cards(struct tx *tx, struct turn *turn, const struct step *ste
 
 /* --- The step --------------------------------------------------------------------------------- */
 
+/* Events for the begin and the end of a wait of the next call for a budget. The state of the
+ * session says whether the begin has its event: a turn with a next call waits for nothing else.
+ * A call that may never be made ends its turn, which is an event, too. */
+static void budget_announce(struct tx *tx, struct turn *turn, const struct budget_answer *answer) {
+    const bool waited = turn->session.state == SESSION_WAITING;
+    if (answer->verdict == BUDGET_WAITS && !waited) {
+        sessions__set_state(tx, SESSION_WAITING, &turn->session);
+        tx_fail(tx, turns__event_budget(tx, turn, "turn_waiting", answer));
+    } else if (answer->verdict == BUDGET_ADMITTED && waited) {
+        const bool compacts = turns__compacts(&turn->row);
+        sessions__set_state(tx, compacts ? SESSION_COMPACTING : SESSION_RUNNING, &turn->session);
+        tx_fail(tx, turns__event_budget(tx, turn, "turn_resumed", NULL));
+    }
+}
+
 /* A call of the model that may not be made yet waits, and one that may never be ends the turn. */
 static struct turn_step budget_check(struct tx *tx, struct turn *turn,
                                      const struct run_bounds *bounds, struct turn_step next,
@@ -342,6 +357,7 @@ static struct turn_step budget_check(struct tx *tx, struct turn *turn,
         turns__budget_ask(tx, turn, bounds, "model:", turn->row.model);
     turn->row.granted = answer.granted;
     *ret_why = answer.why;
+    budget_announce(tx, turn, &answer);
     return answer.verdict == BUDGET_WAITS ? (struct turn_step){.next = TURN_NEXT_WAIT}
            : answer.verdict == BUDGET_SPENT
                ? (struct turn_step){.next = TURN_NEXT_END, .cause = CAUSE_BUDGET}

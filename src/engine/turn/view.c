@@ -173,7 +173,7 @@ static void ongoing_find(struct tx *tx, const struct session_row *session,
     }
     tx_fail(tx, runs__find_id(tx, running->run, &found, &ongoing->row));
     run_shown(&ongoing->row, tx_epoch(tx), of->held ? RUN_HELD : RUN_FREE);
-    tx_fail(tx, tx_run_away_mark(tx, &bounds, &ongoing->row));
+    tx_fail(tx, tx_run_waits_mark(tx, &bounds, &ongoing->row));
     ongoing->number = turn.number;
     ongoing->step = turn.call;
     if (turn.call != 0) {

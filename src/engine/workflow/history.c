@@ -128,7 +128,8 @@ enum {
     COL_ENDED,
     COL_RESULT,
     COL_NOT_BEFORE,
-    COL_EPOCH
+    COL_EPOCH,
+    COL_LANE
 };
 
 static void add_moment(struct text *text, const char *name, int64_t at_ms) {
@@ -141,7 +142,9 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     struct run_row row = {.id = rows_int(rows, COL_ID),
                           .kind = KIND_AGENT,
                           .not_before_ms = rows_int(rows, COL_NOT_BEFORE),
-                          .epoch = rows_int(rows, COL_EPOCH)};
+                          .epoch = rows_int(rows, COL_EPOCH),
+                          .lane = rows_int(rows, COL_LANE),
+                          .note = rows_text(rows, COL_NOTE)};
     if (!run_state_find(rows_text(rows, COL_STATE), &row.state) ||
         !run_gate_find(rows_text(rows, COL_GATE), &row.gate) ||
         !run_cause_find(rows_text(rows, COL_CAUSE), &row.cause)) {
@@ -152,8 +155,8 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     if (err_failed(err) && err.code != ERR_BAD_JSON) { /* Members of a damaged spec are "". */
         return err;
     }
-    tx_fail(tx, tx_run_away_mark(tx, list->bounds, &row));
     run_shown(&row, tx_epoch(tx), run_bounds_hold(list->bounds));
+    tx_fail(tx, tx_run_waits_mark(tx, list->bounds, &row));
     *ret_state = bytes_of(run_state_name(row.state));
 
     text_add_char(text, '{');
@@ -172,7 +175,7 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     text_add_member_or_null(text, "gate", bytes_of(run_gate_name(run_gate_shown(&row))));
     add_moment(text, "resume_at_ms", run_resume_at_ms(&row));
     text_add_member_or_null(text, "cause", rows_text(rows, COL_CAUSE));
-    text_add_member_or_null(text, "note", rows_text(rows, COL_NOTE));
+    text_add_member_or_null(text, "note", row.note);
     text_add_member_bool(text, "cached", rows_int(rows, COL_CACHED) != 0);
     text_add_member_int(text, "done_no", rows_int(rows, COL_DONE_NO));
     text_add_member_int(text, "output_tokens", rows_int(rows, COL_OUTPUT_TOKENS));
@@ -192,7 +195,7 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
                         struct err (*each)(void *ctx, const struct step_shown *step), void *ctx) {
     static const char sql[] =
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
-        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch FROM runs"
+        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch, lane FROM runs"
         " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND kind = 'agent' AND id > $2"
         " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
     AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);

@@ -134,7 +134,7 @@ int64_t run_resume_at_ms(const struct run_row *row) {
                    (row->cause == CAUSE_QUOTA || row->cause == CAUSE_RATE_LIMITED ||
                     row->cause == CAUSE_PROVIDER_ERROR);
     bool queued = row->state == RUN_QUEUED && row->gate == GATE_TIME;
-    return refused || queued || run_waits_for_provider(row) ? row->not_before_ms : 0;
+    return refused || queued || run_waits_for_provider(row) ? row->not_before_ms : row->day_end_ms;
 }
 
 void run_shown(struct run_row *io_row, int64_t epoch, enum run_hold hold) {

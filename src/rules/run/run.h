@@ -20,6 +20,8 @@
  *          is a part of the call. The gate is shown, and never stored: the stored gate of a run
  *          that has begun is NONE, and what counts slots and keys counts by that.
  *   HOST   of a turn or agent that runs: a command of it is on another host. Shown, never stored.
+ *   BUDGET of a turn or agent that runs: its next call of a model waits for a budget. Shown, never
+ *          stored: the row has the lane (engine/run/budget_gate.h).
  * A start for which no file descriptor was free (EMFILE, ENFILE) waits for a time, and is shown at
  * the gate of SLOT: the stored gate is TIME, with the cause NO_DESCRIPTORS. So the run keeps
  * neither a slot nor its key meanwhile, and the next admission does not pick it again at once.
@@ -217,6 +219,8 @@ struct run_row {
     int64_t steady_ms;    /* The same by a clock that nobody sets: what durations are taken by. */
     bool once;            /* At most once: never again when nobody knows whether it ran. */
     bool away;            /* The process is on another host. Shown, never stored: run_away_mark. */
+    int64_t day_end_ms;   /* End of the day of the budget that it waits for; 0: it waits for no
+                           * day. Shown, never stored: runs__budget_mark. */
     struct bytes key;     /* "" : none. */
     struct bytes command; /* Command line, cut short; "" where there is a label. */
     struct bytes shown;   /* Object of further members that lists show; "": none. */
