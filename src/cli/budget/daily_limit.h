@@ -15,8 +15,8 @@
 #include "cli/terminal/lines.h"
 
 #define DAILY_LIMIT_HELP                                                                           \
-    "Before the first use of a paid model, a terminal is asked once for a spending limit per\n"    \
-    "day: 'drover budget set global --per day --cost 10' sets it, too.\n"
+    "Before the first use of a paid model, a terminal is asked once for a spending\n"              \
+    "limit per day; 'drover budget set global --per day --cost 10' sets it, too.\n"
 
 /* `model`: CONNECTION/MODEL; NULL: the daemon's. `lines`: standard input; NULL: read here. */
 MUST_CHECK struct err daily_limit_ask(struct talk *talk, const char *model, struct lines *lines);

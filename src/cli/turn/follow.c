@@ -46,7 +46,7 @@ void turn_outcome_done(struct turn_outcome *outcome) {
 /* Tells of a wait, since the command would otherwise stand still without a reason. */
 static void wait_tell(const struct watching *watching, const json_t *data) {
     AUTO(text_done) struct text words = text_up_to(512);
-    (void)run_wait_event_add(data, &words); /* Its detail is left out: one line. */
+    (void)run_wait_event_add(data, &words); /* The detail would need a line more. */
     if (words.len > 0 && !text_failed(&words) && watching->watch->show == TURN_SHOW_FINAL) {
         utf8_make_plain(words.data, words.len);
         fprintf(stderr, "drover: %s\n", words.data);
