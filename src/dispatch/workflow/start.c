@@ -165,6 +165,18 @@ static void start_save(struct flow_start *start) {
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+/* The first mistake that throws where a run comes to it: the run starts all the same. */
+static void start_add_warning(const struct script_prepared *prepared, struct text *text) {
+    for (unsigned i = 0; i < prepared->note_count; i++) {
+        if (prepared->notes[i].grave) {
+            struct why why = {""};
+            flow_fault_tell(&prepared->notes[i].fault, &why);
+            text_add_member(text, "warning", bytes_of(why.text));
+            return;
+        }
+    }
+}
+
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
     const char *file = start->saved != NULL       ? start->saved
                        : start_has_no_file(start) ? NULL
@@ -184,6 +196,7 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
     if (start->invalid) {
         text_add_member(text, "error", bytes_of(start->why.text));
     }
+    start_add_warning(&start->script.prepared, text);
     if (row != NULL) {
         text_add_member(text, "state", bytes_of(run_state_name(row->state)));
         flow_start_add_budget(start, text);
