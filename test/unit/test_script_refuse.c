@@ -368,6 +368,7 @@ static void names_that_are_defined_are_not_noted(void **state) {
         "let a = 1, b = 2; [a, b] = [b, a]; ({ a, b } = { a, b }); log(new Map(), Symbol.iterator)",
         "log([undefined, NaN, Infinity, isNaN, parseInt, JSON, structured?.x]); var structured",
         "const t = (s, ...v) => [s, v]; log(t`a${args}b${t`c${1}`}d`, /[a-z]+x/gi.test('y'))",
+        "log([1].toSorted?.(([a], [b]) => a - b), args?.map?.(({ c }) => c))",
         "use(1); function use(x) { return later(x) } const later = (x) => x",
         "const f = function inner(n) { return n ? inner(n - 1) : new.target }; f(1)",
         "const \xc3\xa4\xc3\xb6 = 1; log(\xc3\xa4\xc3\xb6, \\u0061rgs)",

@@ -176,7 +176,8 @@ static void variables_declare(struct names *names, uint32_t at) {
 static bool is_parameters(const struct tokens *tokens, uint32_t open) {
     uint32_t close = tokens->list[open].mate;
     enum word before = token_word(tokens, open - 1);
-    if (close == TOKEN_NOWHERE || token_is_member(tokens, open - 1)) {
+    bool named = token_kind(tokens, open - 1) == TOKEN_NAME;
+    if (close == TOKEN_NOWHERE || (named && token_is_member(tokens, open - 1))) {
         return false;
     }
     return token_is(tokens, close + 1, "=>") ||
