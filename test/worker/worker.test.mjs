@@ -219,19 +219,24 @@ const LOGGED = [
   '"%s is %d", "x", 5', '"%s %s", { a: { b: 1 } }, [1, [2, [3]]]', '"%i %f %j", 5.7, "1.5x", [1]',
   '"100%", 5', '"100%"', '"%d%% of %s"', '"%d%% of %s", 50, "all", "more"', '"%O", { a: { b: 1 } }',
   '"%s", { toString() { return "own"; } }', '"%c red", "color: red"', '[undefined, null, 1n, "b"]',
+  'new Array(4e9), [1, , , 4], Object.assign([, 1], { x: 2 })',
   '[{ file: "src/a.js", line: 3, severity: "high" }, { file: "src/b.js", line: 30 }]',
 ];
 test("log writes all that it is given, as console.log does", async (t) => {
   const script = LOGGED.map((list) => `log(${list});`).join("\n");
   const { end, messages } = await play(t, `${script}\nconsole.log("x", { a: [1] });
-    log("failed:", new RangeError("too far"), { cause: new Error("x") }); log(agent("p"));`);
+    log("failed:", new RangeError("too far"), { cause: new Error("x") }); log(agent("p"));
+    console.group("g"); console.time("t"); console.table([1]); console.dir({ a: 1 }, { depth: 0 });
+    console.assert(true, "no"); console.assert(false, "yes", 1); console.timeEnd("t");
+    console.groupEnd();`);
   assert.equal(end.ok, true, JSON.stringify(end));
   const texts = messages.filter((m) => m.t === "log").map((m) => m.text);
   LOGGED.forEach((list, i) => {
     assert.equal(texts[i], format(...new Function(`return [${list}]`)()), list);
   });
-  assert.deepEqual(texts.slice(LOGGED.length, LOGGED.length + 3), ["x { a: [ 1 ] }",
-    "failed: RangeError: too far { cause: Error: x }", "Promise { <pending> }"]);
+  assert.deepEqual(texts.slice(LOGGED.length, LOGGED.length + 7), ["x { a: [ 1 ] }",
+    "failed: RangeError: too far { cause: Error: x }", "Promise { <pending> }",
+    "g", "[ 1 ]", "{ a: 1 }", "Assertion failed: yes 1"]);
 });
 
 test("a line of log is cut at its bound, however large what it is given", async (t) => {

@@ -28,14 +28,15 @@
   const { toStringTag } = Symbol;
   const getter = (object, name) => getOwnPropertyDescriptor(object, name).get;
   const mapSize = getter(Map.prototype, "size"), setSize = getter(Set.prototype, "size");
-  const typedTag = getter(getPrototypeOf(Uint8Array.prototype), toStringTag);
+  const typedArray = getPrototypeOf(Uint8Array.prototype);
+  const typedTag = getter(typedArray, toStringTag), typedLength = getter(typedArray, "length");
   // Of values whose toString() is one of these, "%s" shows more than that would tell.
   const ownTexts = setPrototypeOf([Object.prototype.toString, Array.prototype.toString,
     Error.prototype.toString, Date.prototype.toString, patternText, functionText], null);
   const plainAbove = Object.prototype;
 
   const WIDTH = 80, WIDTH_SHORT = 16, DEPTH = 2, TOGETHER = 3; // breakLength, compact of Node's
-  const LISTED_MAX = 100, COLUMNS_MAX = 15;
+  const LISTED_MAX = 100, COLUMNS_MAX = 15, MEMBERS_OF_MAX = 10000;
 
   const newList = () => setPrototypeOf([], null);
   const add = (list, value) => {
@@ -206,7 +207,8 @@
     const typed = apply(typedTag, value, []), time = tried(getTime, value);
     const setHas = tried(setSize, value), mapHas = tried(mapSize, value);
     if (typed !== undefined) {
-      listed(about, "[", listArray, prefixOf(name, typed, typed, value.length), value.length);
+      const size = apply(typedLength, value, []);
+      listed(about, "[", listArray, prefixOf(name, typed, typed, size), size);
     } else if (setHas !== undefined) {
       listed(about, "{", listSet, prefixOf(name, tag, "Set", setHas), setHas);
     } else if (mapHas !== undefined) {
@@ -236,17 +238,22 @@
     if (count > 0) add(out, "... " + count + " more item" + (count > 1 ? "s" : ""));
   };
 
-  const listArray = (showing, list, out, depth) => {
-    const length = list.length;
+  // The first element of a list from `at` on, whose holes may be many.
+  const elementFrom = (list, at) => {
+    const keys = ownKeys(list);
+    for (let i = 0; i < keys.length && typeof keys[i] === "string"; i++) {
+      if (isIndex(keys[i]) && +keys[i] >= at) return +keys[i];
+    }
+    return list.length;
+  };
+  const listArray = (showing, list, out, depth, length) => {
     let at = 0;
     while (at < length && out.length < LISTED_MAX && !isFull(showing, out)) {
-      let holes = 0;
-      while (at < length && described(list, at) === undefined) {
-        holes++;
-        at++;
-      }
+      const next = described(list, at) === undefined ? elementFrom(list, at) : at;
+      const holes = next - at;
       if (holes > 0) add(out, "<" + holes + " empty item" + (holes > 1 ? "s" : "") + ">");
-      else add(out, shownWithin(showing, list[at++], depth));
+      else add(out, shownWithin(showing, list[at], depth));
+      at = holes > 0 ? next : at + 1;
     }
     more(out, length - at);
   };
@@ -269,12 +276,15 @@
 
   const listNothing = (words) => (showing, value, out) => add(out, words);
 
-  const memberKeys = (value, skips) => {
-    const keys = ownKeys(value), found = newList();
+  const isIndex = (key) => key[0] >= "0" && key[0] <= "9";
+  // Members of a long list have no room behind its elements, and each element is a key.
+  const memberKeys = (value, about) => {
+    const found = newList();
+    if (about.skips && about.size > MEMBERS_OF_MAX) return found;
+    const keys = ownKeys(value);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      const first = typeof key === "string" ? apply(charCodeAt, key, [0]) : 0;
-      if (skips && first >= 48 && first <= 57) continue; // An element.
+      if (about.skips && typeof key === "string" && isIndex(key)) continue;
       if (described(value, key)?.enumerable === true) add(found, key);
     }
     return found;
@@ -379,7 +389,7 @@
   const showObject = (showing, value, depth) => {
     const name = constructorOf(value), tag = tagOf(value);
     const about = kindOf(value, name, tag);
-    const keys = memberKeys(value, about.skips);
+    const keys = memberKeys(value, about);
     showing.left -= 4;
     if (keys.length === 0 && about.size === 0) {
       return about.base !== "" ? about.base : about.open + about.close;
@@ -392,7 +402,7 @@
     const out = newList(), around = showing.around;
     add(around, value);
     showing.depth = depth;
-    if (about.list !== undefined) about.list(showing, value, out, depth);
+    if (about.list !== undefined) about.list(showing, value, out, depth, about.size);
     for (let i = 0; i < keys.length && !isFull(showing, out); i++) {
       add(out, showMember(showing, value, keys[i], depth));
     }

@@ -420,7 +420,6 @@
     const text = "agent() has no option " + stringify(name) + ", and ignores it";
     line('{"t":"log","text":', ++lines, cutTo(text, limits.line_bytes));
   };
-  // Also each function of `console`.
   const log = (...values) => {
     const text = values.length === 1 && typeof values[0] === "string" ? values[0]
       : format(values, limits.line_bytes);
@@ -442,7 +441,14 @@
     }
     return String(value);
   };
-  const console = { log, info: log, warn: log, error: log, debug: log };
+  // What has a value to tell is a line of the log; groups and clocks are nothing here.
+  const quiet = () => {};
+  const console = {
+    log, info: log, warn: log, error: log, debug: log, trace: log, table: log, group: log,
+    groupCollapsed: log, groupEnd: quiet, time: quiet, timeEnd: quiet, timeLog: quiet,
+    dir: (value) => log(value),
+    assert: (good, ...values) => good || log("Assertion failed:", ...values),
+  };
 
   const budget = freeze({
     get total() { return total; },
