@@ -447,7 +447,9 @@
     log, info: log, warn: log, error: log, debug: log, trace: log, table: log, group: log,
     groupCollapsed: log, groupEnd: quiet, time: quiet, timeEnd: quiet, timeLog: quiet,
     dir: (value) => log(value),
-    assert: (good, ...values) => good || log("Assertion failed:", ...values),
+    assert: (good, ...values) => {
+      if (!good) log("Assertion failed: " + format(values, limits.line_bytes));
+    },
   };
 
   const budget = freeze({
