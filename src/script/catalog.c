@@ -418,7 +418,8 @@ struct err catalog_read(const struct catalog_search *search, struct catalog *ret
 
 /* Adds the nearest names as a question, or a full stop. */
 static void add_near(const struct catalog *catalog, const char *typed, struct text *text) {
-    const char *near[NEAR_MAX] = {NULL};
+    const char *near[NEAR_MAX] = {NULL}, *colon = strrchr(typed, ':');
+    typed = colon != NULL ? colon + 1 : typed; /* "PLUGIN:NAME" of another host. */
     for (size_t n = 0; n < NEAR_MAX && (n == 0 || near[n - 1] != NULL); n++) {
         struct suggest suggest;
         suggest_begin(&suggest, typed);

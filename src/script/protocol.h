@@ -36,12 +36,13 @@
  *      "form":"body"          a function's body, with await and return, or
  *             "main"          such a body that returns the main function, to be called with args
  *      "file":s               the name in error texts
+ *      "meta":{…}             what the file says of itself; absent: `meta` is undefined
  *      "args":any             absent: undefined
  *      "total":N|null         budget.total
  *      "spent":N              budget.spent() before anything was settled
  *      "limits":{"agents","items","lines","line_bytes","cpu_ms","unanswered","memory_mb",…}
  *      "history":[{"k":KEY,"n":OCC,OUTCOME,"spent":N}…]   what was settled, in that order
- *   {"t":"check","script","form","file"}
+ *   {"t":"check","script","form","file","meta"}
  *                             instead of "start": it is read, nothing runs, and an "end" says how
  *   {"t":"settle","id":CALL,OUTCOME,"spent":N}
  *                             settled one by one; the script's jobs run until quiet between two
@@ -52,7 +53,7 @@
  *                             longest length, which is worth a line of the log
  *      "o":"null"             the promise fulfils with null
  *      "o":"throw","name":s,"message":s
- *      "o":"script","script","form","file"   its args and path are those of the call
+ *      "o":"script","script","form","file","meta"   its args and path are those of the call
  *                             of a workflow() alone: the child, run inline; how it ends, settles it
  *
  * worker → daemon

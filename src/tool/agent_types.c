@@ -257,7 +257,8 @@ static size_t shelves_of(const struct agent_places *places, struct shelf shelves
 }
 
 static void add_near(struct search *search, const char *typed, struct text *text) {
-    const char *told[NEAR_MAX];
+    const char *told[NEAR_MAX], *colon = strrchr(typed, ':');
+    typed = colon != NULL ? colon + 1 : typed; /* "PLUGIN:TYPE" of another host. */
     for (size_t n = 0; n < NEAR_MAX; n++) {
         struct suggest suggest;
         suggest_begin(&suggest, typed);

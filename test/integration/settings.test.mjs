@@ -65,6 +65,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
     effort: null,
     window: null,
     notify_command: null,
+    model_aliases: null,
     changed_ms: null,
     model: "scripted/demo",
     model_from: "option",

@@ -129,11 +129,12 @@ test("a script is judged without being run", async (t) => {
   const bad = await check("export const meta = { name: 1 };");
   assert.equal(bad.valid, false);
   assert.deepEqual([bad.problems[0].line, bad.problems[0].column], [1, 29]);
-  const risky = await check(script("x", "log(Date.now());\nawait agent('a', { lable: 'b' });"));
+  const risky = await check(script("x",
+    "log(Date.now());\nawait agent('a', { lable: 'b' });\nfetch('x');"));
   assert.equal(risky.valid, false);
   assert.deepEqual(
     risky.problems.map((one) => [one.line, one.severity]),
-    [[2, "warning"], [3, "error"]],
+    [[2, "warning"], [3, "warning"], [4, "error"]],
   );
   const long = await check(`${script("x")}//${"x".repeat(900_000)}`);
   assert.equal(long.valid, true);
@@ -251,10 +252,16 @@ test("commands list, show, check and write workflows", async (t) => {
   const fine = await drover(daemon, ["check", file], project);
   assert.equal(fine.code, 0);
   assert.match(fine.stdout, /: ok: hello \(body\)/);
-  put(project, ".drover/workflows", "bad.js", script("bad", "\nsetTimeout(f, 1)"));
+  put(project, ".drover/workflows", "bad.js",
+    script("bad", "\nsetTimeout(f, 1);\nimport f from 'f';"));
   const bad = await drover(daemon, ["check", file, ".drover/workflows/bad.js"], project);
   assert.equal(bad.code, 2);
-  assert.match(bad.stdout, /workflows\/bad\.js:3:1: error: setTimeout/);
+  assert.match(bad.stdout, /workflows\/bad\.js:4:1: error: import/);
+  put(project, ".drover/workflows", "late.js", script("late", "\nsetTimeout(log, 1)"));
+  const late = await drover(daemon, ["check", ".drover/workflows/late.js"], project);
+  assert.equal(late.code, 2);
+  assert.match(late.stdout, /late\.js:3:1: error: setTimeout: .* throws a ReferenceError/);
+
   const json = await drover(daemon, ["check", "--json", file], project);
   assert.equal(JSON.parse(json.stdout).meta.name, "hello");
   assert.equal((await drover(daemon, ["check", "none.js"], project)).code, 3);

@@ -311,8 +311,9 @@ return 1;`;
   const plain = await scene.run(text);
   assert.equal(plain.code, 0, plain.stderr);
   const notes = plain.stderr.split("\n").filter((line) => line.startsWith("note: "));
-  assert.deepEqual(notes, ["opus", "haiku"].map((name) => "note: the script asks for the model " +
-    `"${name}", which is no CONNECTION/MODEL: scripted/demo is asked instead`));
+  assert.deepEqual(notes, ["opus", "haiku"].map((name) => "note: an agent asks for the model " +
+    `"${name}", which is no CONNECTION/MODEL: scripted/demo is asked instead ` +
+    "('drover config set model_aliases' names one)"));
   const lines = (await scene.run(text, "--json")).stdout.trim().split("\n").map(JSON.parse);
   const begun = lines.filter(({ event }) => event === "agent_started");
   assert.deepEqual(begun.map((one) => one.model_asked),

@@ -111,7 +111,6 @@ const PROMPTS = [
 
 /** What no option may be: the word that the error names, and the options. */
 const OPTIONS = [
-  ["an option that nobody knows", "labell", "{ labell: 'x' }"],
   ["a label that is no text", "label", "{ label: 5 }"],
   ["a phase that is no text", "phase", "{ phase: {} }"],
   ["a schema that is no object", "schema", "{ schema: 'object' }"],
@@ -143,8 +142,12 @@ const taken = [
       new RegExp(`^TypeError: .*${word}`), { agents: {} });
   }),
   fails("a bad option that nobody catches ends the run at its line",
-    "log('before');\nawait agent('say: a', { lable: 'x' });",
-    { name: "TypeError", message: /lable/, line: 3 }, { logs: ["before"], agents: {} }),
+    "log('before');\nawait agent('say: a', { label: 5 });",
+    { name: "TypeError", message: /label/, line: 3 }, { logs: ["before"], agents: {} }),
+  gives("an option that nobody knows is ignored, and told once",
+    "return [await agent('say: a', { labell: 'x' }), await agent('say: a', { labell: 'y' })]",
+    ["a", "a"],
+    { logs: ['agent() has no option "labell", and ignores it'], agents: { succeeded: 2 } }),
   gives("each of five efforts is taken", `
 const efforts = ${JSON.stringify(EFFORTS)};
 return await parallel(efforts.map((effort) => () => agent(\`say: \${effort}\`, { effort })))`,

@@ -41,7 +41,7 @@ return 1`, 1, { check: ({ events }) => before(told(events), "end a", "log all ar
 return await parallel([() => agent('fail: auth'), () => { null.x }, () => Promise.reject()])`,
     [null, null, null], { state: "degraded", agents: { failed: 1 } }),
   gives("a thunk that calls agent() wrongly is null",
-    "return await parallel([() => agent(''), () => agent('x', { wrong: 1 })])", [null, null],
+    "return await parallel([() => agent(''), () => agent('x', { effort: 1 })])", [null, null],
     { agents: {} }),
   gives("thunks may return anything, and thenables are waited for", `
 const thenable = { then: (go) => go('later') };
@@ -120,11 +120,12 @@ return 1`, 1, { told: ["phase Look", "log one", "begin a", "end a", "log two", "
     ["undefined", "undefined"]),
   gives("what is no text becomes one",
     "log(5); log(null); log({}); log([1, 2]); phase(7); return 1", 1,
-    { logs: ["5", "null", "[object Object]", "1,2"], phases: ["7"] }),
-  gives("a symbol cannot be told", `
-const caught = (call) => { try { call() } catch (error) { return error.name } };
-return [caught(() => log(Symbol('a'))), caught(() => phase(Symbol('b')))]`,
-    ["TypeError", "TypeError"], { told: [] }),
+    { logs: ["5", "null", "{}", "[ 1, 2 ]"], phases: ["7"] }),
+  gives("log writes all that it is given, as console.log does",
+    "log('found', { a: 1, b: ['x'] }, null); console.log('%s: %d', 'n', 5, [1])", null,
+    { logs: ["found { a: 1, b: [ 'x' ] } null", "n: 5 [ 1 ]"] }),
+  gives("a symbol is no title", "try { phase(Symbol('b')) } catch (error) { return error.name }",
+    "TypeError", { told: [] }),
   gives("a line of the log keeps its lines and characters",
     "log('a\\n\\tü 🐑 \\u0001'); return 1", 1,
     { logs: ["a\n\tü 🐑 \u0001"] }),

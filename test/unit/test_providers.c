@@ -276,11 +276,43 @@ static void what_is_not_set_is_null(void **state) {
     settings_write_json(&(struct settings){.effort = BYTES("high"), .window = 0}, &text);
     assert_string_equal(text.data, "{\"default_model\":null,\"instructions\":null,"
                                    "\"effort\":\"high\",\"review_model\":null,\"title_model\":null,"
-                                   "\"notify_command\":null,\"window\":null,"
+                                   "\"notify_command\":null,\"model_aliases\":null,\"window\":null,"
                                    "\"changed_ms\":null");
     assert_true(settings_effort_valid(BYTES("low")));
     assert_false(settings_effort_valid(BYTES("")));
     assert_false(settings_effort_valid(BYTES("lowest")));
+}
+
+static void an_alias_is_found_by_its_name_or_its_family(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *model; /* NULL: none. */
+    } rows[] = {
+        {"sonnet", "p/s"},
+        {"claude-sonnet-4-5", "p/s"},
+        {"Claude-3-5-Sonnet-latest", "p/s"},
+        {"sonnet[1m]", "p/s"},
+        {"opus", NULL},
+        {"claude-opus-4", NULL},
+        {"house", "q/h"},
+        {"house-2", NULL},
+        {"my-sonnet", NULL},
+        {"p/sonnet", NULL},
+        {"claude", NULL},
+        {"", NULL},
+    };
+    const struct bytes aliases = BYTES("{\"sonnet\":\"p/s\",\"house\":\"q/h\"}");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct model_name model = {""};
+        bool found = model_alias_find(aliases, bytes_of(rows[i].name), &model);
+        assert_int_equal(found, rows[i].model != NULL);
+        assert_string_equal(model.text, found ? rows[i].model : "");
+    }
+    struct model_name ignored;
+    assert_false(model_alias_find(BYTES(""), BYTES("sonnet"), &ignored));
+    assert_false(model_alias_find(BYTES("{"), BYTES("sonnet"), &ignored));
+    assert_true(model_is_of_claude(BYTES("claude-opus-4")) && model_is_of_claude(BYTES("haiku")));
+    assert_false(model_is_of_claude(BYTES("gpt-5")) || model_is_of_claude(BYTES("my-sonnet")));
 }
 
 int main(void) {
@@ -301,6 +333,7 @@ int main(void) {
                                         runs_begin, runs_end),
         cmocka_unit_test(the_copy_for_the_loop_borrows_from_nobody),
         cmocka_unit_test(what_is_not_set_is_null),
+        cmocka_unit_test(an_alias_is_found_by_its_name_or_its_family),
     };
     return cmocka_run_group_tests_name("providers", tests, NULL /* no group fixture */, NULL);
 }

@@ -61,25 +61,11 @@ static void a_script_imports_nothing(void **state) {
     assert_refused("import 'fs'", "2:1 import: import: a");
     assert_refused("const a = await import('fs')", "2:17 import: import(…)");
     assert_refused("log(import.meta.url)", "2:5 import: import.meta");
-    assert_refused("const fs = require('fs')", "2:12 import: require(…)");
     assert_fault("export * from 'a'\nexport default f",
                  "1:1 import: a workflow script is one file");
     assert_fault("export { a } from 'a'", "1:1 import: a workflow script is one file");
     assert_taken("// import x from 'y'\nlog('import(1) require(2)', `require(3)`, /require(4)/)");
     assert_taken("const o = {import: 1, require(x) { return x }, async import() {}}; o.import");
-    assert_taken("o.require('x'); o?.require(1); log(typeof require)");
-    assert_taken("const require = (x) => x; require(1)");
-    assert_taken("function f(require) { return require(1) }");
-    assert_taken("const {a: {require}} = b; require(1)");
-}
-
-static void a_script_has_no_timers(void **state) {
-    (void)state;
-    assert_refused("await new Promise((r) => setTimeout(r, 5))",
-                   "2:26 timer: setTimeout: a workflow script has no timers");
-    assert_refused("\n setInterval(f)", "3:2 timer: setInterval");
-    assert_taken("const setTimeout = (f) => f(); setTimeout(g)");
-    assert_taken("class A { setTimeout(f) { return f } }; a.setTimeout(1); log('setTimeout(1)')");
 }
 
 static void typescript_is_told_from_javascript(void **state) {
@@ -125,24 +111,27 @@ static void assert_note(const char *body, const char *wanted, bool grave) {
     assert_int_equal(note->grave, grave);
 }
 
+#define FOREIGN                                                                                    \
+    " is no CONNECTION/MODEL: the setting model_aliases says which model is asked, else it is "    \
+    "that of the run"
+
 static void what_is_grave_is_told_where_much_is_noted(void **state) {
     (void)state;
     AUTO(text_done) struct text script;
     text_init(&script, 1 << 20);
     text_add_str(&script, META "\n");
-    text_add_str(&script, "agent('a', {lable: 1});");
+    text_add_str(&script, "parallel([agent('a')]);");
     for (int i = 0; i < 2 * SCRIPT_NOTES_MAX; i++) {
         text_addf(&script, "agent('a', {model: 'm%d'});", i);
     }
-    text_add_str(&script, "agent('a', {scema: 1});");
+    text_add_str(&script, "parallel([agent('b')]);");
     AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
     const struct script_note *notes = tried.prepared.notes;
     assert_int_equal(tried.err.code, ERR_NONE);
     assert_int_equal(tried.prepared.note_count, SCRIPT_NOTES_MAX);
     assert_true(notes[0].grave);
     assert_true(notes[SCRIPT_NOTES_MAX - 1].grave);
-    assert_string_equal(notes[SCRIPT_NOTES_MAX - 2].fault.message,
-                        "\"m17\" is no CONNECTION/MODEL: the model of the run is asked instead");
+    assert_string_equal(notes[SCRIPT_NOTES_MAX - 2].fault.message, "\"m17\"" FOREIGN);
 }
 
 static void risks_are_noted_and_not_refused(void **state) {
@@ -158,22 +147,20 @@ static void risks_are_noted_and_not_refused(void **state) {
     assert_note("Math.random()",
                 "2:1 not_deterministic: Math.random() throws in a workflow: vary by index instead",
                 false);
-    assert_note("agent('a', {lable: 'x', schema: {lable: 1}})",
-                "2:13 unknown_option: agent() has no option \"lable\"; did you mean \"label\"?",
-                true);
+    assert_note(
+        "agent('a', {lable: 'x', schema: {lable: 1}})",
+        "2:13 unknown_option: agent() has no option \"lable\", and ignores it; did you mean "
+        "\"label\"?",
+        false);
+    assert_note("agent('a', {_predispatch: 1}); agent('b', {_predispatch: 2})",
+                "2:13 unknown_option: agent() has no option \"_predispatch\", and ignores it",
+                false);
     assert_note("agent(`a${{b: 1}}`, {timeout: 5})",
-                "2:22 unknown_option: agent() has no option \"timeout\"", true);
-    assert_note("agent('a', {model: 'opus'})",
-                "2:20 foreign_model: \"opus\" is no CONNECTION/MODEL: the model of the run is asked"
-                " instead",
-                false);
+                "2:22 unknown_option: agent() has no option \"timeout\", and ignores it", false);
+    assert_note("agent('a', {model: 'opus'})", "2:20 foreign_model: \"opus\"" FOREIGN, false);
     assert_note("agent('a', {model: 'opus'}); agent('b', {model: 'opus'})",
-                "2:20 foreign_model: \"opus\" is no CONNECTION/MODEL: the model of the run is asked"
-                " instead",
-                false);
-    assert_note("agent('a', {model: 'o\\u001bp\\nus'})",
-                "2:20 foreign_model: \"o?p?us\" is no CONNECTION/MODEL: the model of the run is"
-                " asked instead",
+                "2:20 foreign_model: \"opus\"" FOREIGN, false);
+    assert_note("agent('a', {model: 'o\\u001bp\\nus'})", "2:20 foreign_model: \"o?p?us\"" FOREIGN,
                 false);
     assert_note("agent('a', {model: 'a/b'}); agent('b', {model: 'inherit'}); f({model: 'opus'});"
                 "agent('c', {model: m}); agent('d', {model: 'op' + us}); var f, m, us",
@@ -189,6 +176,140 @@ static void risks_are_noted_and_not_refused(void **state) {
     assert_note("parallel([() => agent('a')])", NULL, false);
 }
 
+/* Severity of the only note about an absent name; NULL: no note. */
+static const char *absent_severity(const char *body) {
+    static const char *const codes[] = {"timer", "import", "host"};
+    AUTO(text_done) struct text script;
+    text_init(&script, 1 << 20);
+    text_addf(&script, META "\n%s", body);
+    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
+    const char *severity = NULL;
+    assert_int_equal(tried.err.code, ERR_NONE);
+    for (unsigned i = 0; i < tried.prepared.note_count; i++) {
+        const struct script_note *note = &tried.prepared.notes[i];
+        for (size_t at = 0; at < COUNT_OF(codes); at++) {
+            if (strcmp(note->fault.code, codes[at]) == 0) {
+                assert_null(severity);
+                severity = note->grave ? "error" : "warning";
+            }
+        }
+    }
+    return severity;
+}
+
+static void what_a_test_by_typeof_guards_is_a_warning(void **state) {
+    (void)state;
+    static const char *const scripts[] = {
+        "const sleep = ms => typeof setTimeout === \"function\" ? new Promise(r => setTimeout(r, "
+        "ms)) : Promise.resolve(); await sleep(5);",
+        "if (typeof setTimeout === \"function\") { await new Promise((r) => setTimeout(r, 5)); }",
+        "if (typeof setTimeout === \"function\")\n  await new Promise((r) => setTimeout(r, 5))",
+        "if (typeof setTimeout === \"undefined\") { log(1); } else { setTimeout(log); }",
+        "if (typeof setTimeout === \"undefined\") log(1);\nelse setTimeout(log);",
+        "function nap(ms) { if (typeof setTimeout !== \"function\") return; return new Promise((r) "
+        "=> setTimeout(r, ms)); }\nawait nap(1);",
+        "async function nap(ms){const t=\"function\"==typeof setTimeout;if(t)await new "
+        "Promise(e=>setTimeout(e,ms))}await nap(1);",
+        "const e=\"function\"==typeof setTimeout,t=e=>new Promise(t=>setTimeout(t,e));e&&await "
+        "t(5);return 1",
+        "const e=\"function\"==typeof setTimeout;const n=async n=>{e&&await new "
+        "Promise(e=>setTimeout(e,n))};await n(1)",
+        "\"function\"==typeof setTimeout&&await new Promise(e=>setTimeout(e,1)),await agent(\"x\")",
+        "const fs = typeof require !== \"undefined\" ? require(\"fs\") : null; log(fs)",
+        "let fs; try { fs = require(\"fs\"); } catch { fs = null; } log(fs)",
+        "if (typeof setTimeout === \"undefined\") return \"no\";\nsetTimeout(log, 1);",
+        "if (typeof setTimeout !== \"function\") {\n  throw new Error(\"x\");\n}\nconst x = "
+        "1\nsetTimeout(log, 1);",
+        "if(typeof setTimeout==\"undefined\"){return 1}setTimeout(log,1)",
+        "const env = typeof process !== \"undefined\" && process.env ? process.env : {}; log(env)",
+        "const home = (typeof process === \"object\" && process?.env?.HOME) || \"~\"; log(home)",
+        "function has() { return typeof fetch === \"function\" }\nif (has()) { await fetch(\"x\") "
+        "}",
+        "switch (typeof setTimeout) { case \"function\": setTimeout(log, 1) }",
+        "const o = { nap(ms) { return typeof setTimeout === \"function\" ? new Promise((r) => "
+        "setTimeout(r, ms)) : 0 } }; o.nap(1)",
+        "class A { nap(ms) { if (!(typeof(setTimeout) === \"function\")) return; setTimeout(log, "
+        "ms) } } new A().nap(1)",
+        "const wait = typeof setTimeout === \"function\"\n  ? (ms) => new Promise((r) => "
+        "setTimeout(r, ms))\n  : async () => {};\nawait wait(1)",
+        "for (const t of [1]) { if (typeof setTimeout === \"undefined\") continue; setTimeout(log, "
+        "t) }",
+        "const s = `a ${typeof setTimeout === \"function\" ? setTimeout(log, 1) : 0} b ${1} c`; "
+        "log(s)",
+        "(() => { if (typeof setImmediate !== \"undefined\") setImmediate(() => {}); })();",
+        "const canWait = typeof setTimeout === \"function\";\nasync function backoff(n) {\n  if "
+        "(!canWait) return;\n  await new Promise((r) => setTimeout(r, n));\n}\nawait backoff(1)",
+        "const isNode = typeof process !== \"undefined\" && typeof process.versions !== "
+        "\"undefined\"; if (isNode) log(process.version)",
+    };
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        const char *severity = absent_severity(scripts[i]);
+        if (severity == NULL || strcmp(severity, "warning") != 0) {
+            fail_msg("%s: %s", severity == NULL ? "nothing" : severity, scripts[i]);
+        }
+    }
+}
+
+static void what_no_test_guards_is_an_error_with_its_place(void **state) {
+    (void)state;
+    static const char *const scripts[] = {
+        "await new Promise((r) => setTimeout(r, 5))",
+        "log(typeof setTimeout); setTimeout(log, 1)",
+        "log(typeof setTimeout)\nsetTimeout(log, 1)",
+        "if (typeof setTimeout === \"function\") { setTimeout(log, 1); }\nsetTimeout(log, 2);",
+        "if(typeof setTimeout==\"function\"){setTimeout(log,1)}setTimeout(log,2)",
+        "const fs = require(\"fs\"); log(fs)",
+        "const a = typeof setTimeout; log(a)\nsetTimeout(log)",
+        "return fetch(\"x\")",
+        "log(process.env.HOME)",
+        "log(typeof process.env)",
+        "function f() { log(typeof setTimeout) }\nfunction g() { setTimeout(log) } f(); g()",
+        "if (typeof setTimeout === \"undefined\") log(\"none\")\nsetTimeout(log, 1)",
+        "if (typeof setInterval === \"undefined\") return;\nsetTimeout(log, 1)",
+        "try { setTimeout(log, 1) } finally { log(2) }",
+        "const later = setTimeout; later(log)",
+        "if (args) { log(typeof setTimeout) }\nawait agent(\"x\")\nsetTimeout(log, 1)",
+    };
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        const char *severity = absent_severity(scripts[i]);
+        if (severity == NULL || strcmp(severity, "error") != 0) {
+            fail_msg("%s: %s", severity == NULL ? "nothing" : severity, scripts[i]);
+        }
+    }
+    assert_note("\n await new Promise((r) => setTimeout(r, 5))",
+                "3:27 timer: setTimeout: a workflow script has no timers, since a replay could not "
+                "repeat them; without a test by typeof this throws a ReferenceError",
+                true);
+    assert_note("if (typeof require === 'function')\n  require('fs')",
+                "3:3 import: require: a workflow script is one file, and what needs a module is "
+                "work for an agent; typeof says \"undefined\", so what this test guards does not "
+                "run",
+                false);
+}
+
+static void names_that_a_file_has_itself_are_not_absent(void **state) {
+    (void)state;
+    static const char *const scripts[] = {
+        "const require = (x) => x; require(1)",
+        "function f(require) { return require(1) }",
+        "const {a: {require}} = b; require(1)",
+        "o.require('x'); o?.require(1); var o",
+        "class A { setTimeout(f) { return f } }; a.setTimeout(1); log('setTimeout(1)')",
+        "const setTimeout = (f) => f(); setTimeout(log)",
+        "log(typeof setTimeout, typeof require, typeof process)",
+        "const o = { process: 1, fetch(x) { return x }, require: 2 }; log(o.process, o.fetch(1))",
+        "function run(process) { return process(1) } run(log)",
+        "globalThis.setTimeout?.(log, 1)",
+        "class A { fetch(x) { return x } async process(y) { return y } } log(new A())",
+        "items.map(({ process }) => process); var items",
+    };
+    for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+        if (absent_severity(scripts[i]) != NULL) {
+            fail_msg("%s", scripts[i]);
+        }
+    }
+}
+
 #define NAME(name, rest) "undefined_name: \"" name "\" is not defined" rest
 
 static void a_name_that_nobody_defines_is_noted_with_the_nearest(void **state) {
@@ -197,8 +318,9 @@ static void a_name_that_nobody_defines_is_noted_with_the_nearest(void **state) {
                 "2:7 " NAME("paralell", "; did you mean \"parallel\"?"), false);
     assert_note("const items = [1];\nreturn pipeline(itens, (x) => x);",
                 "3:17 " NAME("itens", "; did you mean \"items\"?"), false);
-    assert_note("return fetch('x')",
-                "2:8 " NAME("fetch", ": neither this script nor its engine has it"), false);
+    assert_note("return structuredClone('x')",
+                "2:8 " NAME("structuredClone", ": neither this script nor its engine has it"),
+                false);
     assert_note("log(`a ${ { b: agnet } }`)", "2:16 " NAME("agnet", "; did you mean \"agent\"?"),
                 false);
     assert_note("log({ bugdet })", "2:7 " NAME("bugdet", "; did you mean \"budget\"?"), false);
@@ -241,11 +363,12 @@ static void names_that_are_defined_are_not_noted(void **state) {
         "'g': 2, "
         "[args]: 3, get: 1, set: 2, async: 3, static: 4, of: 5, await: 6 }; "
         "log(o.anything?.at.all)",
-        "if (typeof fetch === 'function') fetch('x')",
+        "if (typeof structuredClone === 'function') structuredClone('x')",
         "const get = 1, of = 2, async = 3, from = 4; log(get, of, async, from)",
         "let a = 1, b = 2; [a, b] = [b, a]; ({ a, b } = { a, b }); log(new Map(), Symbol.iterator)",
         "log([undefined, NaN, Infinity, isNaN, parseInt, JSON, structured?.x]); var structured",
         "const t = (s, ...v) => [s, v]; log(t`a${args}b${t`c${1}`}d`, /[a-z]+x/gi.test('y'))",
+        "log([1].toSorted?.(([a], [b]) => a - b), args?.map?.(({ c }) => c))",
         "use(1); function use(x) { return later(x) } const later = (x) => x",
         "const f = function inner(n) { return n ? inner(n - 1) : new.target }; f(1)",
         "const \xc3\xa4\xc3\xb6 = 1; log(\xc3\xa4\xc3\xb6, \\u0061rgs)",
@@ -307,7 +430,9 @@ int main(void) {
         cmocka_unit_test(slashes_divide_or_begin_a_pattern),
         cmocka_unit_test(what_is_never_closed_is_told_where_it_began),
         cmocka_unit_test(a_script_imports_nothing),
-        cmocka_unit_test(a_script_has_no_timers),
+        cmocka_unit_test(what_a_test_by_typeof_guards_is_a_warning),
+        cmocka_unit_test(what_no_test_guards_is_an_error_with_its_place),
+        cmocka_unit_test(names_that_a_file_has_itself_are_not_absent),
         cmocka_unit_test(typescript_is_told_from_javascript),
         cmocka_unit_test(what_is_grave_is_told_where_much_is_noted),
         cmocka_unit_test(risks_are_noted_and_not_refused),

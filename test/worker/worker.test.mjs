@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { format } from "node:util";
 
 import { play, Worker } from "./host.mjs";
 
@@ -84,7 +85,6 @@ try { await agent("a"); } catch (e) { log(e.name + (e instanceof TypeError)); }
 });
 
 const BAD_OPTIONS = {
-  "{ lable: 1 }": 'unknown option "lable"',
   "[]": "opts must be an object",
   "{ effort: 'huge' }": "opts.effort must be 'low', 'medium', 'high', 'xhigh' or 'max'",
   "{ effort: {} }": "opts.effort must be",
@@ -112,6 +112,18 @@ test("options are checked by name, and a bad one makes no call", async (t) => {
   Object.values(BAD_OPTIONS).forEach((text, i) => {
     assert.ok(lines[i].startsWith("TypeError ") && lines[i].includes(text), `${lines[i]}: ${text}`);
   });
+});
+
+test("an unknown option is ignored, and one line names each", async (t) => {
+  const { calls, messages } = await play(t, `await agent("p", { _predispatch: true, model: null });
+    await parallel([1, 2].map(() => () => agent("p", { schema: null, timeout: 5, _predispatch: 1,
+      label: null, phase: undefined, retries: undefined })));`);
+  assert.deepEqual(calls.map((call) => [call.k, call.n, call.opts, call.label]),
+    [1, 2, 3].map((n) => [sha("agent\n\n{}\np"), n, {}, undefined]), "they are no part of the key");
+  assert.deepEqual(messages.filter((m) => m.t === "log").map((m) => [m.no, m.text]), [
+    [1, 'agent() has no option "_predispatch", and ignores it'],
+    [2, 'agent() has no option "timeout", and ignores it'],
+  ]);
 });
 
 test("a prompt is a text that holds something", async (t) => {
@@ -186,9 +198,68 @@ test("phase and log are numbered together, made to text and cut between characte
     log("é".repeat(5)); try { log(Symbol()); } catch (e) { log(e.name); }`, { limits: {
       line_bytes: 9 } });
   assert.deepEqual(messages.slice(0, -1).map((m) => [m.no, m.t, m.title ?? m.text]), [
-    [1, "phase", "P"], [2, "log", "12"], [3, "log", 'a {"b":1}'], [4, "log", "[object "],
-    [5, "log", "éééé"], [6, "log", "TypeError"],
-  ].map((line) => (line[0] === 4 ? [4, "log", "[object O"] : line)));
+    [1, "phase", "P"], [2, "log", "12"], [3, "log", "a { b: 1 "], [4, "log", "{}"],
+    [5, "log", "éééé"], [6, "log", "Symbol()"],
+  ]);
+});
+
+// Each is the arguments of a call of log(). What console.log() of Node writes is the truth.
+const LOGGED = [
+  '', '"a"', '"a", 1, "b"', '1, 2', 'undefined', 'null, true, -0, 5n, Symbol("s")', '"", 1',
+  '{ a: 1, b: "x" }', '"found", { file: "a.js", lines: [1, 2] }', '[]', '{}', '[[], {}]',
+  '[1, 2, 3, 4, 5, 6, 7]', 'Array.from({ length: 120 }, (_, i) => i)', '["a", "bb", , "c"]',
+  '["aa", "bbb", "c", "dddd", "eeeee", "f", "g"]', '{ a: { b: { c: { d: 1 } } } }',
+  '{ a: { b: { c: {} } } }', '[{ results: [{ a: 1, b: { c: [1, { d: 1 }] } }] }]',
+  '{ a: "x".repeat(60), b: "y".repeat(60) }', '{ s: "a line that is long\\n".repeat(5) }',
+  'new Map([["a", { b: 1 }]]), new Set([1, "x"])', 'new Date(0), new Date(NaN), /a+/gi',
+  '() => {}, async function go() {}, class A {}, class B extends Map {}', '{ f() {}, g: () => 1 }',
+  'new (class Foo { a = 1 })()', 'Object.create(null)', '{ "a-b": 1, c: undefined, 3: NaN }',
+  '{ get a() { return 1; }, set b(v) {} }', '["it\'s", "\\"", "a\\nb"]', '[new Uint8Array(3)]',
+  '(() => { const c = { n: 1 }; c.self = c; return c; })()', 'Object.assign([1], { x: 1 })',
+  '"%s is %d", "x", 5', '"%s %s", { a: { b: 1 } }, [1, [2, [3]]]', '"%i %f %j", 5.7, "1.5x", [1]',
+  '"100%", 5', '"100%"', '"%d%% of %s"', '"%d%% of %s", 50, "all", "more"', '"%O", { a: { b: 1 } }',
+  '"%s", { toString() { return "own"; } }', '"%c red", "color: red"', '[undefined, null, 1n, "b"]',
+  'new Array(4e9), [1, , , 4], Object.assign([, 1], { x: 2 })',
+  '[{ file: "src/a.js", line: 3, severity: "high" }, { file: "src/b.js", line: 30 }]',
+];
+test("log writes all that it is given, as console.log does", async (t) => {
+  const script = LOGGED.map((list) => `log(${list});`).join("\n");
+  const { end, messages } = await play(t, `${script}\nconsole.log("x", { a: [1] });
+    log("failed:", new RangeError("too far"), { cause: new Error("x") }); log(agent("p"));
+    console.group("g"); console.time("t"); console.table([1]); console.dir({ a: 1 }, { depth: 0 });
+    console.assert(true, "no"); console.assert(false, "yes", 1); console.timeEnd("t");
+    console.groupEnd();`);
+  assert.equal(end.ok, true, JSON.stringify(end));
+  const texts = messages.filter((m) => m.t === "log").map((m) => m.text);
+  LOGGED.forEach((list, i) => {
+    assert.equal(texts[i], format(...new Function(`return [${list}]`)()), list);
+  });
+  assert.deepEqual(texts.slice(LOGGED.length, LOGGED.length + 7), ["x { a: [ 1 ] }",
+    "failed: RangeError: too far { cause: Error: x }", "Promise { <pending> }",
+    "g", "[ 1 ]", "{ a: 1 }", "Assertion failed: yes 1"]);
+});
+
+test("a line of log is cut at its bound, however large what it is given", async (t) => {
+  const { end, messages } = await play(t, `const wide = {};
+    for (let i = 0; i < 1e5; i++) wide["k" + i] = i;
+    const deep = { wide, list: new Array(1e5).fill(wide), text: "é".repeat(1e6) };
+    log(wide); log("a", deep); log(new Map([[deep, deep]]), new Set([deep])); log("%s", deep);`);
+  assert.equal(end.ok, true, JSON.stringify(end));
+  const sizes = messages.filter((m) => m.t === "log").map((m) => Buffer.byteLength(m.text));
+  assert.ok(sizes.every((size) => size <= 4096), String(sizes));
+});
+
+test("meta is in scope and frozen, also of a nested workflow", async (t) => {
+  const meta = { name: "top", description: "d", phases: [{ title: "One" }] };
+  const child = { o: "script", form: "body", file: "child.js", meta: { name: "kid" },
+    script: "return [meta, globalThis.meta.name];" };
+  const { end } = await play(t, `const tries = [() => { meta.name = 1; },
+      () => { meta.phases[0].title = 1; }, () => meta.phases.push(1)];
+    const held = tries.filter((f) => { try { f(); } catch (e) { return e instanceof TypeError; } });
+    return [meta, held.length, meta === globalThis.meta, await workflow("kid")];`,
+  { meta, answer: () => child });
+  assert.deepEqual(end.result, [meta, 3, true, [{ name: "kid" }, "top"]]);
+  assert.equal(await result(t, 'const meta = "own"; return meta;', { meta }), "own");
 });
 
 test("args come as they are, or not at all", async (t) => {
@@ -423,8 +494,7 @@ test("a worker ends with its host, at its word, and when it is told nonsense", a
 const REFUSED = [
   "Date.now()", "Date()", "new Date()", "Math.random()", "new Date(0).constructor.now()",
   "new (class extends Date {})()", "Reflect.construct(Date, [])", "const D = Date; D.now()",
-  "globalThis.Date.now.call()", "Date.prototype.constructor()", "(0, eval)('1')", "setInterval()",
-    "setImmediate()",
+  "globalThis.Date.now.call()", "Date.prototype.constructor()", "(0, eval)('1')",
   "(() => {}).constructor('')", "Reflect.construct(Function, [''])",
     "new (class extends Function {})('return 1')",
   "(async function* () {}).constructor('')",
@@ -441,8 +511,17 @@ test("time, chance and code from text are refused by every way to them", async (
 test("what is not there is not there, and words are no calls", async (t) => {
   assert.deepEqual(await result(t, `return ["performance", "WeakRef", "FinalizationRegistry",
     "SharedArrayBuffer",
-    "Atomics", "WebAssembly", "require", "process", "fetch",
-      "print"].filter((n) => n in globalThis);`), []);
+    "Atomics", "WebAssembly", "require", "process", "fetch", "setTimeout", "setInterval",
+    "setImmediate", "print"].filter((n) => n in globalThis);`), []);
+  assert.deepEqual(await result(t, `return [typeof setTimeout, typeof setInterval, typeof require,
+    typeof process, typeof fetch, typeof setImmediate, typeof module];`),
+  Array(7).fill("undefined"));
+  for (const use of ["setTimeout(log, 1)", "require('fs')", "process.env", "await fetch('x')"]) {
+    const end = await failed(t, `log(typeof setTimeout);\n  ${use};`);
+    const name = /\w+(?=[(.])/.exec(use)[0];
+    assert.deepEqual([end.code, end.name, end.line], ["script_error", "ReferenceError", 2]);
+    assert.match(end.message, new RegExp(`\\b${name}\\b.* is not defined`));
+  }
   assert.deepEqual(await result(t, `// Date.now()
     return ["Math.random()", new Date(5).getTime(), new Date(2020, 0).getTimezoneOffset(),
       Date.UTC(1970, 0), Date.name,
@@ -460,7 +539,7 @@ test("a script that spoils every prototype spoils nothing of ours", async (t) =>
     const kinds = [Array, String, Number, Promise, Map, Set, RegExp, Date, Error, Function];
     const spoiled = [JSON, Math, Object, Promise, Array, Reflect];
     for (let i = 0; i < kinds.length; i++) spoiled[6 + i] = kinds[i].prototype;
-    const base = Object.prototype;
+    const base = Object.prototype, map = new Map([[{}, [1]]]);
     const names = { __proto__: null, t: 1, o: 1, v: 1, id: 1, spent: 1, toJSON: 1, then: 1, get: 1,
       set: 1, value: 1, label: 1, text: 1, prompt: 1, 0: 1, 1: 1 };
     for (let i = 0; i < spoiled.length; i++) {
@@ -473,14 +552,17 @@ test("a script that spoils every prototype spoils nothing of ours", async (t) =>
     }
     for (const k in names) defineProperty(base, k, quiet);
     phase("p"); log("l");
+    log("%s %j", { a: [1, 2], b: null }, 1, /x/, map, "x");
     const r = await parallel([() => agent("a", { label: "x", schema: { type: "object" } }),
       () => agent("b")]);
     const q = await pipeline([1], () => agent("c"));
     const w = await workflow("w", 1);
     return { a: r, b: q, c: w, n: budget.remaining() };`;
-  const { end, calls } = await play(t, script, { total: 50, answer: (c) => ({ ...value("v" + c.id),
+  const { end, calls, messages } = await play(t, script, { total: 50,
+    answer: (c) => ({ ...value("v" + c.id),
     spent: c.id }) });
   assert.deepEqual(end, { t: "end", ok: true, result: { a: ["v1", "v2"], b: ["v3"], c: "v4",
     n: 46 } });
   assert.deepEqual(calls.map((c) => c.opts), [{ schema: { type: "object" } }, {}, {}, undefined]);
+  assert.match(messages.filter((m) => m.t === "log")[1].text, / 1 \[RegExp\] Map\(1\) .* x$/s);
 });

@@ -53,12 +53,22 @@ static struct bytes *model_at(struct settings *settings, unsigned which) {
     return (struct bytes *)((char *)settings + models[which].at);
 }
 
+/* A model that is set, and whether its connection needs no row. */
+struct named_model {
+    const char *setting; /* Static. */
+    struct bytes model;
+    bool found;
+};
+enum { NAMED_MAX = MODELS + SETTINGS_ALIASES_MAX };
+
 struct change_op {
     struct request request;
-    json_t *models[MODELS], *instructions, *effort, *window, *command; /* NULL: not named. */
-    struct text argv;             /* Owned: `command` as JSON. */
+    json_t *models[MODELS], *instructions, *effort, *window, *command,
+        *aliases;                 /* NULL: not named. */
+    struct text argv, alias_text; /* Owned: `command` and `aliases` as JSON. */
     struct settings given;        /* Borrowed from the exchange. */
-    bool found[MODELS];           /* Whether each names a connection that needs no row. */
+    struct named_model named[NAMED_MAX];
+    unsigned named_count;
     struct settings_kept *merged; /* Owned: as they were committed. */
 };
 
@@ -66,6 +76,7 @@ struct change_op {
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define WORDS "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}}"
+#define ALIASES "{\"type\":[\"object\",\"null\"],\"additionalProperties\":{\"type\":\"string\"}}"
 #define EFFORTS "{\"enum\":[\"low\",\"medium\",\"high\",null]}"
 static const struct field change_rows[] = {
     {.name = "default_model", .kind = FIELD_JSON, AT(models[0]), .schema = TEXT},
@@ -75,6 +86,7 @@ static const struct field change_rows[] = {
     {.name = "effort", .kind = FIELD_JSON, AT(effort), .schema = EFFORTS},
     {.name = "window", .kind = FIELD_JSON, AT(window), .schema = NUMBER},
     {.name = "notify_command", .kind = FIELD_JSON, AT(command), .schema = WORDS},
+    {.name = "model_aliases", .kind = FIELD_JSON, AT(aliases), .schema = ALIASES},
 };
 static const struct field_set change_fields = {FIELD_ROWS(change_rows), .use = FIELD_CHANGED};
 
@@ -131,8 +143,47 @@ static struct err command_take(struct change_op *change) {
     return bad(change, "notify_command", "an array of 1 to 32 strings, at most 4096 bytes");
 }
 
-static struct err change_read(void *ctx) {
-    struct change_op *change = ctx;
+static bool alias_fits(struct bytes alias) {
+    bool fits = alias.len > 0 && alias.len <= SETTINGS_ALIAS_MAX;
+    for (size_t i = 0; fits && i < alias.len; i++) {
+        fits = (unsigned char)alias.data[i] > ' ' && alias.data[i] != '/' && alias.data[i] != 0x7f;
+    }
+    return fits;
+}
+
+static void model_named(struct change_op *change, const char *setting, struct bytes model) {
+    if (model.len > 0) {
+        change->named[change->named_count++] = (struct named_model){setting, model, false};
+    }
+}
+
+static struct err aliases_take(struct change_op *change) {
+    bool fits = json_is_object(change->aliases) &&
+                json_object_size(change->aliases) <= SETTINGS_ALIASES_MAX;
+    for (void *at = json_object_iter(change->aliases); at != NULL && fits;
+         at = json_object_iter_next(change->aliases, at)) {
+        struct bytes model;
+        fits = alias_fits((struct bytes){json_object_iter_key(at), json_object_iter_key_len(at)}) &&
+               text_of(json_object_iter_value(at), SETTINGS_MODEL_MAX, &model) && model.len > 0 &&
+               model_fits(model);
+        if (fits) {
+            model_named(change, "model_aliases", model);
+        }
+    }
+    text_init(&change->alias_text, SETTINGS_ALIASES_SIZE_MAX);
+    if (fits && json_object_size(change->aliases) == 0) {
+        return ERR_OK; /* An empty object takes the setting back. */
+    }
+    if (fits && !err_failed(json_write(change->aliases, &change->alias_text)) &&
+        !text_failed(&change->alias_text)) {
+        change->given.model_aliases = text_bytes(&change->alias_text);
+        return ERR_OK;
+    }
+    return bad(change, "model_aliases",
+               "an object of at most 16 names without \"/\", each with CONNECTION/MODEL");
+}
+
+static struct err models_take(struct change_op *change) {
     struct settings *given = &change->given;
     for (unsigned i = 0; i < MODELS; i++) {
         struct bytes *model = model_at(given, i);
@@ -140,6 +191,17 @@ static struct err change_read(void *ctx) {
             (!text_of(change->models[i], SETTINGS_MODEL_MAX, model) || !model_fits(*model))) {
             return bad(change, models[i].name, "CONNECTION/MODEL");
         }
+        model_named(change, models[i].name, *model);
+    }
+    return change->aliases == NULL || json_is_null(change->aliases) ? ERR_OK : aliases_take(change);
+}
+
+static struct err change_read(void *ctx) {
+    struct change_op *change = ctx;
+    struct settings *given = &change->given;
+    struct err err = models_take(change);
+    if (err_failed(err)) {
+        return err;
     }
     if (change->instructions != NULL &&
         !text_of(change->instructions, SETTINGS_INSTRUCTIONS_MAX, &given->instructions)) {
@@ -151,7 +213,7 @@ static struct err change_read(void *ctx) {
         return bad(change, "effort", "low, medium or high");
     }
     if (change->command != NULL && !json_is_null(change->command)) {
-        struct err err = command_take(change);
+        err = command_take(change);
         if (err_failed(err)) {
             return err;
         }
@@ -170,12 +232,12 @@ static struct err change_read(void *ctx) {
 static void change_looked(void *ctx) {
     struct change_op *change = ctx;
     const struct providers_api *api = change->request.api;
-    for (unsigned i = 0; i < MODELS; i++) {
-        struct bytes name = connection_of(*model_at(&change->given, i));
-        AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
+    for (unsigned i = 0; i < change->named_count; i++) {
+        struct bytes name = connection_of(change->named[i].model);
+        AUTO(mem_release) char *text = mem_copy(name.data, name.len);
         const struct model_connection *there =
             models_connection_find(connections_models(api->connections), text);
-        change->found[i] = there != NULL && there->origin != NULL;
+        change->named[i].found = there != NULL && there->origin != NULL;
     }
     request_go(&change->request, ERR_OK);
 }
@@ -186,9 +248,9 @@ static struct err change_start(void *ctx) {
     const struct providers_api *api = change->request.api;
     bool names = false;
     change->merged = settings_kept_new();
-    for (unsigned i = 0; i < MODELS; i++) {
-        struct bytes name = connection_of(*model_at(&change->given, i));
-        AUTO(mem_release) char *text = mem_copy(name.len > 0 ? name.data : "", name.len);
+    for (unsigned i = 0; i < change->named_count; i++) {
+        struct bytes name = connection_of(change->named[i].model);
+        AUTO(mem_release) char *text = mem_copy(name.data, name.len);
         names =
             names || (models_remedy(text) != NULL &&
                       models_connection_find(connections_models(api->connections), text) == NULL);
@@ -203,16 +265,17 @@ static struct err change_start(void *ctx) {
 }
 
 /* A default that no connection can answer would fail every turn, and say so only then. */
-static struct err model_check(struct tx *tx, struct change_op *change, unsigned which) {
-    struct bytes name = connection_of(*model_at(&change->given, which));
-    bool there = name.len == 0 || change->found[which];
+static struct err model_check(struct tx *tx, struct change_op *change,
+                              const struct named_model *named) {
+    struct bytes name = connection_of(named->model);
+    bool there = named->found;
     struct provider row;
     struct err err = there ? ERR_OK : tx_provider_find(tx, name, &there, &row);
     if (!err_failed(err) && !there) {
         return err_why(
             &change->request.op.why, ERR_BAD_FIELD,
             "\"%s\": there is no provider '%.*s'; 'drover provider ls' lists those there are",
-            models[which].name, (int)name.len, name.data);
+            named->setting, (int)name.len, name.data);
     }
     return err;
 }
@@ -222,15 +285,19 @@ static struct err change_work(struct tx *tx, void *ctx) {
     const struct settings *given = &change->given;
     struct settings settings;
     struct err err = tx_settings_read(tx, &settings);
-    for (unsigned i = 0; i < MODELS && !err_failed(err); i++) {
-        err = model_check(tx, change, i);
-        if (!err_failed(err) && change->models[i] != NULL) {
-            *model_at(&settings, i) = *model_at(&change->given, i);
-        }
+    for (unsigned i = 0; i < change->named_count && !err_failed(err); i++) {
+        err = model_check(tx, change, &change->named[i]);
     }
     if (err_failed(err)) {
         return err;
     }
+    for (unsigned i = 0; i < MODELS; i++) {
+        if (change->models[i] != NULL) {
+            *model_at(&settings, i) = *model_at(&change->given, i);
+        }
+    }
+    settings.model_aliases =
+        change->aliases != NULL ? given->model_aliases : settings.model_aliases;
     settings.instructions =
         change->instructions != NULL ? given->instructions : settings.instructions;
     settings.effort = change->effort != NULL ? given->effort : settings.effort;
@@ -261,6 +328,7 @@ static void change_end(void *ctx, struct err result) {
     struct change_op *change = ctx;
     settings_kept_free(change->merged);
     text_done(&change->argv);
+    text_done(&change->alias_text);
 }
 
 static const struct request_kind change = {
@@ -281,7 +349,7 @@ static const struct request_kind change = {
 #define PROPERTIES                                                                                 \
     "\"default_model\":" TEXT ",\"review_model\":" TEXT ",\"title_model\":" TEXT                   \
     ",\"instructions\":" TEXT ",\"effort\":" EFFORTS ",\"window\":" NUMBER                         \
-    ",\"notify_command\":" WORDS
+    ",\"notify_command\":" WORDS ",\"model_aliases\":" ALIASES
 
 static const char answer[] =
     "{\"type\":\"object\",\"properties\":{" PROPERTIES ",\"changed_ms\":" NUMBER

@@ -22,6 +22,7 @@ struct flag {
     /* A setting can also come from the environment and from the configuration file (there its key
      * is the name with "_" for "-"). */
     const char *env;    /* NULL: not from there. */
+    bool own_last;      /* The command says itself what "last" means, which else is the newest. */
     bool in_file;       /* May stand in the configuration file. */
     const char *absent; /* Value when no source has one, as text; NULL: none. */
     /* A row of a command's table that stands for the flags of these fields, in their order. It has

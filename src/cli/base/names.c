@@ -262,7 +262,10 @@ struct err names_resolve(struct invocation *invocation) {
     }
     for (unsigned at = 0; at < args->flags.count && !err_failed(err); at++) {
         const struct flag *flag = args->flags.rows[at].flag;
-        if (flag->kind == FLAG_TEXT && flag->value != NULL && args->values[at].text != NULL) {
+        const bool own = flag->own_last && args->values[at].text != NULL &&
+                         strcmp(args->values[at].text, last_word) == 0;
+        if (flag->kind == FLAG_TEXT && flag->value != NULL && args->values[at].text != NULL &&
+            !own) {
             err = word_resolve(&resolving, bytes_of(flag->value), &args->values[at].text);
         }
     }

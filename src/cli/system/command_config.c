@@ -11,8 +11,9 @@
 
 #define SETTINGS "/api/v1/settings"
 
-static const char *const keys[] = {"default_model", "instructions", "effort",        "review_model",
-                                   "title_model",   "window",       "notify_command"};
+static const char *const keys[] = {"default_model",  "instructions", "effort",
+                                   "review_model",   "title_model",  "window",
+                                   "notify_command", "model_aliases"};
 
 #define CONFIG_ABOUT                                                                               \
     "  default_model   CONNECTION/MODEL of sessions that name none\n"                              \
@@ -24,6 +25,8 @@ static const char *const keys[] = {"default_model", "instructions", "effort",   
     "  window          maximum tokens of a prompt, whatever the model's window is\n"               \
     "  notify_command  JSON array: command that tells you of questions, ends, stalls;\n"           \
     "                  {event}, {run}, {title} and {text} are replaced in it\n"                    \
+    "  model_aliases   JSON object: CONNECTION/MODEL for short names that scripts and\n"           \
+    "                  types of agents use, as {\"sonnet\": \"openai/gpt-5\"}\n"                   \
     "Settings are stored by the daemon and shared by all clients. The configuration\n"             \
     "file (config.json, see 'drover serve --help') is separate: it has what a daemon\n"            \
     "needs to start.\n"
@@ -43,7 +46,7 @@ static struct err key_find(const char *text, const char **ret_key, struct why *w
     }
     return err_why(why, ERR_USAGE,
                    "'%.100s' is not one of default_model, instructions, effort, review_model, "
-                   "title_model, window, notify_command",
+                   "title_model, window, notify_command, model_aliases",
                    text);
 }
 
@@ -55,7 +58,7 @@ static void value_print(const json_t *settings, const char *key) {
         printf("%s\n", json_string_value(value));
     } else if (json_is_integer(value)) {
         printf("%lld\n", (long long)json_integer_value(value));
-    } else if (json_is_array(value)) {
+    } else if (json_is_array(value) || json_is_object(value)) {
         talk_print(value);
     }
 }
@@ -114,16 +117,32 @@ static const struct flag set_flags[] = {
     OPTION_END,
 };
 
-static struct err command_add(struct text *patch, const char *value, struct why *why) {
-    AUTO(json_release) json_t *argv = NULL;
+/* The settings that are JSON, and what one looks like. */
+static const struct {
+    const char *key, *form;
+} json_keys[] = {
+    {"notify_command", "array is needed, as [\"notify-send\", \"{title}\", \"{text}\"]"},
+    {"model_aliases", "object is needed, as {\"sonnet\": \"openai/gpt-5\"}"},
+};
+
+/* true: the value was added to the patch, or *ret_err says why not. */
+static bool json_value_add(struct text *patch, const char *key, const char *value, struct why *why,
+                           struct err *ret_err) {
+    AUTO(json_release) json_t *json = NULL;
     struct why detail = {.text = ""};
+    size_t at = 0;
+    while (at < COUNT_OF(json_keys) && strcmp(json_keys[at].key, key) != 0) {
+        at++;
+    }
+    if (at == COUNT_OF(json_keys)) {
+        return false;
+    }
     text_add_str(patch, value);
-    return !err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &argv, &detail))
-               ? ERR_OK
-               : err_why(why, ERR_USAGE,
-                         "notify_command: a JSON array is needed, as [\"notify-send\", \"{title}\","
-                         " \"{text}\"]: %.200s",
-                         detail.text);
+    *ret_err = !err_failed(json_parse(value, strlen(value), JSON_DEPTH_MAX, &json, &detail))
+                   ? ERR_OK
+                   : err_why(why, ERR_USAGE, "%s: a JSON %s: %.200s", key, json_keys[at].form,
+                             detail.text);
+    return true;
 }
 
 static struct err set_run(struct invocation *invocation) {
@@ -154,9 +173,7 @@ static struct err set_run(struct invocation *invocation) {
                            "window: '%.100s' is not a number of tokens", value);
         }
         text_add_int(&patch, number);
-    } else if (strcmp(key, "notify_command") == 0) {
-        err = command_add(&patch, value, &invocation->why);
-    } else {
+    } else if (!json_value_add(&patch, key, value, &invocation->why, &err)) {
         struct bytes bytes = bytes_of(value);
         lines_init(&lines, STDIN_FILENO, talk.interrupt_fd);
         err = strcmp(value, "-") == 0 ? lines_rest(&lines, &bytes) : ERR_OK;

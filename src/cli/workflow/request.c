@@ -23,7 +23,8 @@ const struct flag workflow_request_flags[] = {
     OPTION_TEXT("args", 0, "JSON|TEXT", "Set all of its args, as JSON or else as one text."),
     OPTION_SWITCH("detach", 'd', "Print the run's id and exit instead of following it."),
     OPTION_TEXT("resume", 0, "WORKFLOW",
-                "Reuse the results of this earlier run where calls are the same."),
+                "Reuse results of this run, or of the script's last, where calls are the same.",
+                .own_last = true),
     OPTION_LIST("rerun", 0, "AGENT",
                 "With --resume: run this agent (id of its run) again. Repeatable."),
     OPTION_LIST(

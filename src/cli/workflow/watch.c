@@ -335,11 +335,11 @@ static void model_note(struct watching *watching, const struct follow_event *eve
         return;
     }
     (void)json_object_set_new(watching->models, asked, json_true());
-    text_add_str(text, "note: the script asks for the model \"");
+    text_add_str(text, "note: an agent asks for the model \"");
     run_view_plain(text, asked);
     text_add_str(text, "\", which is no CONNECTION/MODEL: ");
     run_view_plain(text, talk_text(data, "model"));
-    text_add_str(text, " is asked instead\n");
+    text_add_str(text, " is asked instead ('drover config set model_aliases' names one)\n");
 }
 
 static void on_event(void *ctx, const struct follow_event *event) {

@@ -192,13 +192,33 @@ struct bytes call__name(const json_t *message, const char *member) {
     return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
 }
 
-/* Asked for, and not one of ours. "inherit" is the word of such files for the run's model. */
-static struct bytes call_foreign_model(const struct call *call) {
+const char *flows__known_model(const struct flows *flows, struct bytes name,
+                               struct model_name *room) {
+    const struct settings *settings = connections_settings(flows->options.connections);
+    name.len = strnlen(name.data, name.len); /* As rows have it, and bounded. */
+    if (memchr(name.data, '/', name.len) != NULL && name.len < sizeof room->text) {
+        memcpy(room->text, name.data, name.len);
+        room->text[name.len] = '\0';
+        return room->text;
+    }
+    return model_alias_find(settings->model_aliases, name, room) ? room->text : NULL;
+}
+
+/* As its script has it, else the definition of its type; empty: neither names one. */
+static struct bytes call_asked_model(const struct call *call) {
     struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
-    asked.len = strnlen(asked.data, asked.len); /* As it was chosen by, and is bounded. */
-    const bool ours =
-        asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL || bytes_is(asked, "inherit");
-    return ours ? BYTES("") : asked;
+    asked.len = strnlen(asked.data, asked.len);
+    const bool typed = asked.len == 0 && call->type.model != NULL;
+    return typed ? bytes_of(call->type.model) : asked;
+}
+
+/* Asked for, and nobody knows it. "inherit" is the word of such files for the run's model. */
+static struct bytes call_foreign_model(const struct call *call) {
+    const struct bytes asked = call_asked_model(call);
+    struct model_name room;
+    const bool known = asked.len == 0 || bytes_is(asked, "inherit") ||
+                       flows__known_model(call->flow->flows, asked, &room) != NULL;
+    return known ? BYTES("") : asked;
 }
 
 /* Columns hold no NUL, whatever a script makes a text of. */
@@ -397,11 +417,11 @@ static void call_lookup(struct call *call, void (*done)(struct pool_job *job)) {
 }
 
 static void call_looked_up(struct call *call) {
-    const char *model = call->type.model;
+    struct model_name room;
+    const char *model = flows__known_model(call->flow->flows, call_asked_model(call), &room);
     call__enter(call, CALL_BEGUN);
     call->restarted = false; /* A restart meanwhile is what begins now. */
-    /* A name without a slash is the run's to choose, here as in a script. */
-    if (call__option(call, "model") == NULL && model != NULL && strchr(model, '/') != NULL) {
+    if (model != NULL) {     /* By its type. */
         mem_free(call->model);
         call->model = mem_copy(model, strlen(model));
     }
@@ -418,12 +438,11 @@ static void call_begin_agent(struct call *call) {
     struct flow *flow = call->flow;
     struct prior *open = call_find_prior(call, &flow->open);
     call__tidy(call->message);
-    /* A name with a slash is one of ours; others are left to the run's own. */
-    const char *model = json_str(json_object_get(call->message, "opts"), "model", "");
+    /* A name that is neither a model's nor an alias leaves the choice to the run. */
     struct default_model otherwise;
-    if (strchr(model, '/') == NULL) {
-        model = flow->model;
-    }
+    struct model_name room;
+    const char *model = flows__known_model(flow->flows, call_asked_model(call), &room);
+    model = model != NULL ? model : flow->model;
     if (model[0] == '\0') {
         connections_default_model(flow->flows->options.connections, &otherwise);
         model = otherwise.name;

@@ -122,6 +122,10 @@ static inline struct call *call_of(struct flow_link *link) { /* NULL: none. */
 }
 
 /* call.c */
+/* The model that a name means: with a "/" this name, else what the setting model_aliases has. In
+ * `room`; NULL: nobody knows the name. */
+const char *flows__known_model(const struct flows *flows, struct bytes name,
+                               struct model_name *room);
 struct call *call__new(struct flow *flow, const char *key, int64_t occurrence);
 void call__free(struct call *call);
 void call__name_of(char name[CALL_NAME], struct bytes key, int64_t occurrence);

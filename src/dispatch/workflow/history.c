@@ -69,6 +69,8 @@ void flow__add_script(const struct script_prepared *prepared, struct bytes file,
     text_add_json(text, prepared->text, prepared->len);
     text_add_member(text, "form", bytes_of(script_form_name(prepared->form)));
     text_add_member(text, "file", file);
+    /* Without memory for a part, the whole message fails. */
+    text->failed = err_failed(flow__add_json(text, "meta", prepared->meta)) || text->failed;
 }
 
 /* Members of a script that a row has. false: it is none. */

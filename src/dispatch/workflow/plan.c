@@ -57,7 +57,7 @@ struct stub_step {
 };
 
 struct stub_model {
-    char *name; /* Owned; "": agents that name none of ours. */
+    char *name; /* Owned: as scripts name it; "": agents that name none. */
     int64_t agents, prompt_bytes;
 };
 
@@ -137,17 +137,16 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
     AUTO(mem_release) char *phase = request_name(message, "phase");
     AUTO(mem_release) char *label = request_name(message, "label");
     AUTO(mem_release) char *asked = request_name(opts, "model");
-    const char *ours = strchr(asked, '/') == NULL ? "" : asked; /* As call.c has it. */
     const bool schema = json_object_get(opts, "schema") != NULL;
     struct stub_model *model = rehearsal->models;
     struct stub_step *step = rehearsal->steps;
     rehearsal->agents++;
-    while (model < rehearsal->models + rehearsal->model_count && strcmp(model->name, ours) != 0) {
+    while (model < rehearsal->models + rehearsal->model_count && strcmp(model->name, asked) != 0) {
         model++;
     }
     if (model < rehearsal->models + STUB_MODELS) {
         if (model->name == NULL) {
-            model->name = mem_copy(ours, strlen(ours));
+            model->name = mem_copy(asked, strlen(asked));
             rehearsal->model_count++;
         }
         model->agents++;
@@ -330,8 +329,10 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     for (size_t i = 0; i < rehearsal->model_count; i++) {
         const struct stub_model *asked = &rehearsal->models[i];
         struct default_model otherwise;
+        struct model_name alias;
         struct model_info info;
-        const char *name = asked->name[0] != '\0' ? asked->name : start_model(start, &otherwise);
+        const char *name = flows__known_model(start->flows, bytes_of(asked->name), &alias);
+        name = name != NULL ? name : start_model(start, &otherwise);
         if (!models_info(connections_models(connections), bytes_of(name), &info) ||
             (info.facts.output_max == 0 && info.facts.price.output != 0)) {
             continue; /* Nobody knows. */

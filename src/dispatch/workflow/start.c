@@ -49,6 +49,7 @@ void flow_start_free(struct flow_start *start) {
     text_done(&start->rehearsed);
     json_decref(start->old);
     mem_free(start->old_script);
+    mem_free(start->last_name);
     mem_free(start->saved);
 }
 
@@ -165,6 +166,21 @@ static void start_save(struct flow_start *start) {
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+/* A model that nobody knows, or the first mistake that throws where a run reaches it: the run
+ * starts all the same. */
+static void start_add_warning(const struct flow_start *start, struct text *text) {
+    const struct script_prepared *prepared = &start->script.prepared;
+    struct why why = start->model_warning;
+    for (unsigned i = 0; i < prepared->note_count && why.text[0] == '\0'; i++) {
+        if (prepared->notes[i].grave) {
+            flow_fault_tell(&prepared->notes[i].fault, &why);
+        }
+    }
+    if (why.text[0] != '\0') {
+        text_add_member(text, "warning", bytes_of(why.text));
+    }
+}
+
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
     const char *file = start->saved != NULL       ? start->saved
                        : start_has_no_file(start) ? NULL
@@ -184,6 +200,7 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
     if (start->invalid) {
         text_add_member(text, "error", bytes_of(start->why.text));
     }
+    start_add_warning(start, text);
     if (row != NULL) {
         text_add_member(text, "state", bytes_of(run_state_name(row->state)));
         flow_start_add_budget(start, text);
@@ -252,8 +269,7 @@ static struct err start_describe(struct flow_start *start) {
     return ERR_OK;
 }
 
-static void start_prepare_run(struct pool_job *job) {
-    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
+static void start_read_script(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
     const struct catalog_search search = flows__search(start->flows, spec->root, spec->config_dir);
     struct catalog_script *script = &start->script;
@@ -268,6 +284,13 @@ static void start_prepare_run(struct pool_job *job) {
         start->err =
             start_take_text(start, start->old_script, json_str(start->old, "file", "script.js"));
     }
+}
+
+static void start_prepare_run(struct pool_job *job) {
+    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
+    const struct workflow_spec *spec = &start->spec;
+    struct catalog_script *script = &start->script;
+    start_read_script(start);
     if (err_failed(start->err)) {
         return;
     }
@@ -352,10 +375,37 @@ static void start_prepare(struct flow_start *start) {
 
 /* --- What is resumed -------------------------------------------------------------------------- */
 
+/* "last" is the newest ended run of the script that is started, or of any where none is named. A
+ * model names runs by their ids. */
+static bool start_resumes_last(const struct flow_start *start) {
+    return strcmp(start->spec.resume, "last") == 0 && !start->spec.confined;
+}
+
+static struct err start_find_last(struct tx *tx, struct flow_start *start) {
+    const struct workflow_wanted wanted = {
+        .owner = bytes_of(start->owner), .name = start->last_name, .root = start->spec.root};
+    struct err err = tx_workflow_last(tx, &wanted, &start->last);
+    if (!err_failed(err) && start->last.text[0] == '\0') {
+        return err_why(&start->why, ERR_NOT_FOUND,
+                       "nothing to resume: no run of %s%.60s%s has ended",
+                       start->last_name != NULL ? "'" : "",
+                       start->last_name != NULL ? start->last_name : "a workflow",
+                       start->last_name != NULL ? "'" : "");
+    }
+    start->spec.resume = start->last.text;
+    return err;
+}
+
 static struct err start_old_tx(struct tx *tx, void *ctx) {
     struct flow_start *start = ctx;
     struct workflow_row row;
     bool found = false;
+    if (start_resumes_last(start)) {
+        struct err last = start_find_last(tx, start);
+        if (err_failed(last)) {
+            return last;
+        }
+    }
     start->why.text[0] = '\0';
     json_decref(start->old);
     start->old = NULL;
@@ -413,6 +463,35 @@ static void start_old_done(struct err err, void *ctx) {
     start_prepare(start);
 }
 
+static void start_read_old(struct flow_start *start) {
+    store_read(start->flows->options.store, start_old_tx, start_old_done, start);
+}
+
+/* In the pool: the name of the script that is started. A fault in it is reported later. */
+static void start_name_run(struct pool_job *job) {
+    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
+    start_read_script(start);
+    if (!err_failed(start->err)) {
+        const bool valid = start->script.entry.valid;
+        const struct bytes name = valid ? bytes_of(script_meta_name(&start->script.prepared))
+                                        : script_stem(bytes_of(start->script.entry.file));
+        start->last_name = mem_copy(name.data, name.len);
+        catalog_script_done(&start->script);
+        start->script = (struct catalog_script){.source = NULL};
+    }
+}
+
+static void start_name_done(struct pool_job *job) {
+    struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
+    struct flows *flows = start->flows; /* `done` may free the start. */
+    if (err_failed(start->err) || flows->asker.stopping) {
+        start->done(start, err_failed(start->err) ? start->err : closing);
+    } else {
+        start_read_old(start);
+    }
+    flows__maybe_stopped(flows);
+}
+
 static void start_refuse(struct loop_task *task) {
     struct flow_start *start = CONTAINER_OF(task, struct flow_start, task);
     start->done(start, closing);
@@ -422,13 +501,36 @@ static void start_looked(void *ctx) {
     start_prepare(ctx);
 }
 
+/* The model of the start may be an alias. One of Claude's that is set nowhere leaves the choice to
+ * the run, with a warning; of any other name its first use says that there is no such model. */
+static void start_take_model(struct flow_start *start) {
+    const char *asked = start->spec.model;
+    if (asked == NULL || strchr(asked, '/') != NULL) {
+        return;
+    }
+    start->spec.model = flows__known_model(start->flows, bytes_of(asked), &start->model);
+    if (start->spec.model == NULL && model_is_of_claude(bytes_of(asked))) {
+        why_set(&start->model_warning,
+                "the setting model_aliases has no \"%.60s\": the default model is asked instead",
+                asked);
+    } else if (start->spec.model == NULL) {
+        start->spec.model = asked;
+    }
+}
+
 void flow_start_begin(struct flow_start *start) {
     struct flows *flows = start->flows;
+    start_take_model(start);
     if (flows->asker.stopping) {
         start->task.run = start_refuse;
         loop_soon(flows->options.loop, &start->task);
+    } else if (start->spec.resume != NULL && start_resumes_last(start) &&
+               (start->spec.script != NULL || start->spec.name != NULL ||
+                start->spec.path != NULL)) {
+        start->err = closing;
+        pool_begin(&flows->pool, &start->job, POOL_QUICK, start_name_run, start_name_done);
     } else if (start->spec.resume != NULL) {
-        store_read(flows->options.store, start_old_tx, start_old_done, start);
+        start_read_old(start);
     } else if (start->spec.model != NULL ||
                !connections_look(flows->options.connections, start_looked, start)) {
         start_prepare(start);

@@ -1,18 +1,22 @@
 /* settings.c: the rows of settings, each a name and a JSON value. */
 #include "engine/base/settings.h"
 
+#include <string.h>
+
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "rules/provider/provider.h"
 
-/* The settings that are texts, in the order of the JSON; from ARRAYS_FROM on, arrays as JSON. */
+/* The settings that are texts, in the order of the JSON; from PARTS_FROM on, lists and objects as
+ * JSON. */
 #define AT(member) offsetof(struct settings, member)
 static const char *const text_names[] = {
-    "default_model", "instructions",   "effort", "review_model",
-    "title_model",   "notify_command", NULL};
+    "default_model", "instructions",   "effort",        "review_model",
+    "title_model",   "notify_command", "model_aliases", NULL};
 static const size_t texts_at[] = {AT(default_model), AT(instructions), AT(effort),
-                                  AT(review_model),  AT(title_model),  AT(notify_command)};
-enum { TEXTS = COUNT_OF(texts_at), ARRAYS_FROM = TEXTS - 1 };
+                                  AT(review_model),  AT(title_model),  AT(notify_command),
+                                  AT(model_aliases)};
+enum { TEXTS = COUNT_OF(texts_at), PARTS_FROM = TEXTS - 2 };
 
 static struct bytes *text_at(struct settings *settings, size_t at) {
     return (struct bytes *)(void *)((char *)settings + texts_at[at]);
@@ -28,7 +32,7 @@ void settings_write_json(const struct settings *settings, struct text *text) {
     text_add_char(text, '{');
     for (size_t i = 0; i < TEXTS; i++) {
         const struct bytes value = *text_at(&shown, i);
-        if (i < ARRAYS_FROM || value.len == 0) {
+        if (i < PARTS_FROM || value.len == 0) {
             text_add_member_or_null(text, text_names[i], value);
         } else {
             text_add_name(text, text_names[i]);
@@ -37,6 +41,50 @@ void settings_write_json(const struct settings *settings, struct text *text) {
     }
     text_add_member_int_or_null(text, "window", settings->window, settings->window > 0);
     text_add_member_int_or_null(text, "changed_ms", settings->changed_ms, settings->changed_ms > 0);
+}
+
+/* --- Aliases of models ------------------------------------------------------------------------ */
+
+static bool begins_nocase(struct bytes text, struct bytes with) {
+    return text.len >= with.len && bytes_equal_nocase((struct bytes){text.data, with.len}, with);
+}
+
+/* "sonnet" of "sonnet", "Sonnet[1m]" and "claude-sonnet-4-5"; empty: it is of no family. */
+static struct bytes family_of(struct bytes name) {
+    static const char *const families[] = {"haiku", "sonnet", "opus", "fable"};
+    const bool claude = begins_nocase(name, BYTES("claude"));
+    for (size_t i = 0; i < COUNT_OF(families); i++) {
+        const struct bytes family = bytes_of(families[i]);
+        for (size_t at = 0; at + family.len <= name.len && (claude || at == 0); at++) {
+            if (begins_nocase((struct bytes){name.data + at, name.len - at}, family)) {
+                return family;
+            }
+        }
+    }
+    return BYTES("");
+}
+
+bool model_is_of_claude(struct bytes name) {
+    return begins_nocase(name, BYTES("claude")) || family_of(name).len > 0;
+}
+
+bool model_alias_find(struct bytes aliases, struct bytes name, struct model_name *ret_model) {
+    AUTO(json_release) json_t *json = NULL;
+    if (aliases.len == 0 || name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
+        err_failed(json_parse_wrapped(aliases, &json, NULL /* no why */))) {
+        return false;
+    }
+    const struct bytes family = family_of(name);
+    const json_t *model = json_object_getn(json, name.data, name.len);
+    if (model == NULL && family.len > 0) {
+        model = json_object_getn(json, family.data, family.len);
+    }
+    size_t len = json_string_length(model);
+    if (len == 0 || len >= sizeof ret_model->text) {
+        return false;
+    }
+    memcpy(ret_model->text, json_string_value(model), len + 1);
+    return true;
 }
 
 /* --- In memory -------------------------------------------------------------------------------- */
@@ -88,9 +136,9 @@ struct err tx_settings_read(struct tx *tx, struct settings *ret_settings) {
         settings.changed_ms = changed_ms > settings.changed_ms ? changed_ms : settings.changed_ms;
         err = json_parse_wrapped(rows_text(rows, 1), &json, NULL /* no why */);
         const bool known = bytes_find(rows_text(rows, 0), text_names, &at);
-        if (known && at >= ARRAYS_FROM && json_is_array(json)) {
+        if (known && at >= PARTS_FROM && (json_is_array(json) || json_is_object(json))) {
             *text_at(&settings, at) = tx_copy(tx, rows_text(rows, 1));
-        } else if (known && at < ARRAYS_FROM && json_is_string(json)) {
+        } else if (known && at < PARTS_FROM && json_is_string(json)) {
             const struct bytes text = {json_string_value(json), json_string_length(json)};
             *text_at(&settings, at) = tx_copy(tx, text);
         } else if (json_is_integer(json) && bytes_is(rows_text(rows, 0), "window")) {
@@ -124,7 +172,7 @@ struct err tx_settings_write(struct tx *tx, const struct settings *settings) {
     for (size_t i = 0; i < TEXTS && !err_failed(err); i++) {
         const struct bytes value = *text_at(&given, i);
         AUTO(text_done) struct text json = text_up_to((size_t)SETTINGS_INSTRUCTIONS_MAX * 8);
-        if (value.len > 0 && i >= ARRAYS_FROM) {
+        if (value.len > 0 && i >= PARTS_FROM) {
             text_add(&json, value.data, value.len);
         } else if (value.len > 0) {
             text_add_json(&json, value.data, value.len);

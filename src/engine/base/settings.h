@@ -7,6 +7,7 @@
  *   title_model     CONNECTION/MODEL that names sessions; not set: the turn's own
  *   window          tokens: what a prompt may have, whatever is known of its model
  *   notify_command  argv of the command that tells a person what happened; not set: none
+ *   model_aliases   CONNECTION/MODEL for each short name of a model, as "sonnet"; not set: none
  *
  * These are rows, shared by every client. What one process of the daemon needs before it has rows
  * (addresses, files, limits) is its configuration (docs/configuration.md).
@@ -30,6 +31,9 @@ enum {
     SETTINGS_INSTRUCTIONS_MAX = 64 << 10,
     SETTINGS_COMMAND_MAX = 4096, /* Bytes of notify_command as JSON. */
     SETTINGS_COMMAND_WORDS = 32,
+    SETTINGS_ALIASES_SIZE_MAX = 8192, /* Bytes of model_aliases as JSON. */
+    SETTINGS_ALIASES_MAX = 16,
+    SETTINGS_ALIAS_MAX = 64, /* Bytes of one name. */
     SETTINGS_WINDOW_MIN = 1024,
     SETTINGS_WINDOW_MAX = 100000000,
 };
@@ -38,6 +42,7 @@ struct settings {
     struct bytes default_model, instructions, effort; /* Empty: not set. */
     struct bytes review_model, title_model;
     struct bytes notify_command; /* JSON: an array of strings. */
+    struct bytes model_aliases;  /* JSON: an object of strings. */
     int64_t window;              /* 0: not set. */
     int64_t changed_ms;          /* 0: never. */
 };
@@ -46,6 +51,19 @@ struct settings {
 MUST_CHECK bool settings_effort_valid(struct bytes effort);
 /* The members, null where not set, without the closing brace. */
 void settings_write_json(const struct settings *settings, struct text *text);
+
+/* --- Aliases of models ------------------------------------------------------------------------ */
+
+struct model_name {
+    char text[SETTINGS_MODEL_MAX + 1];
+};
+/* Whether it is a name of Anthropic's for one of its models: "sonnet", "opus[1m]",
+ * "claude-haiku-4-5". */
+MUST_CHECK bool model_is_of_claude(struct bytes name);
+/* The model that settings.model_aliases has for a name without "/": under this name, else under its
+ * family of Claude ("sonnet" for "claude-sonnet-4-5"). false: none. Pure. */
+MUST_CHECK bool model_alias_find(struct bytes aliases, struct bytes name,
+                                 struct model_name *ret_model);
 
 /* --- In memory -------------------------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@
  * the end of its turn offers what is left. */
 #include "base/json/json.h"
 #include "base/utf8.h"
+#include "engine/base/settings.h"
 #include "engine/budget/rows.h"
 #include "engine/inbox/bind.h"
 #include "engine/session/attachments.h"
@@ -122,11 +123,24 @@ struct err turns__need_model(const struct session_row *session, struct bytes mod
 
 /* --- A turn of its own ------------------------------------------------------------------------ */
 
-static struct bytes model_of(const struct turn_message *message,
-                             const struct session_row *session) {
+static struct bytes wanted_model(const struct turn_message *message,
+                                 const struct session_row *session) {
     return message->model.len > 0   ? message->model
            : session->model.len > 0 ? session->model
                                     : message->model_default;
+}
+
+/* An alias becomes its model here, so that rows have the model that is asked. Any other name
+ * without a "/" stays: the turn fails, and says that there is no such model. */
+static struct bytes model_of(struct tx *tx, const struct turn_message *message,
+                             const struct session_row *session) {
+    const struct bytes asked = wanted_model(message, session);
+    struct settings settings;
+    struct model_name alias;
+    const bool whole = asked.len == 0 || memchr(asked.data, '/', asked.len) != NULL;
+    const bool known = !whole && !err_failed(tx_settings_read(tx, &settings)) &&
+                       model_alias_find(settings.model_aliases, asked, &alias);
+    return known ? tx_copy(tx, bytes_of(alias.text)) : asked;
 }
 
 /* For lists, the command is the first words of the text. */
@@ -136,7 +150,7 @@ static struct err run_submit(struct tx *tx, const struct session_row *session,
     text_add_char(&spec, '{');
     text_add_member(&spec, "session", session->session);
     text_add_member(&spec, "message", bytes_of(message->message.text));
-    text_add_member(&spec, "model", model_of(message, session));
+    text_add_member(&spec, "model", model_of(tx, message, session));
     if (message->notify.data != NULL) {
         text_add_str(&spec, ",\"notify\":[{");
         text_add_member(&spec, "session", message->notify);
@@ -232,7 +246,7 @@ struct err turns__make(struct tx *tx, struct session_row *session,
                            .session = session->id,
                            .trigger = message->trigger,
                            .question = message->question,
-                           .model = model_of(message, session),
+                           .model = model_of(tx, message, session),
                            .facts.calls_max = fewer ? message->calls_max : most,
                            .last = BYTES("")};
     if (asks) {
@@ -410,7 +424,7 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
     if (!err_failed(err)) {
         err = earlier_find(tx, message, &session, &earlier, &accepted, why);
     }
-    if (!err_failed(err) && !earlier && model_of(message, &session).len == 0) {
+    if (!err_failed(err) && !earlier && wanted_model(message, &session).len == 0) {
         return err_why(
             why, ERR_MODEL_UNKNOWN,
             "model: neither the message nor the session names one, and there is no default");

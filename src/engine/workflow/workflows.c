@@ -139,6 +139,31 @@ struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
     return tx_error(tx);
 }
 
+static bool is_wanted(const struct workflow_wanted *wanted, const json_t *spec) {
+    const char *root = json_str(spec, "root", NULL);
+    return (wanted->name == NULL || strcmp(json_str(spec, "name", ""), wanted->name) == 0) &&
+           (wanted->root == NULL || root == NULL || strcmp(root, wanted->root) == 0);
+}
+
+struct err tx_workflow_last(struct tx *tx, const struct workflow_wanted *wanted,
+                            struct id *ret_run) {
+    *ret_run = (struct id){.text = ""};
+    AUTO(rows_release)
+    struct rows *rows = tx_rows(tx,
+                                "SELECT r.run, r.spec FROM workflows w JOIN runs r ON r.id = w.run"
+                                " WHERE r.owner = $1 AND r.ended_ms IS NOT NULL"
+                                " ORDER BY w.run DESC LIMIT $2",
+                                ARGS(arg_text(wanted->owner), arg_int(WORKFLOW_LAST_MAX)));
+    while (ret_run->text[0] == '\0' && rows_step(rows)) {
+        AUTO(json_release) json_t *spec = NULL;
+        if (!err_failed(json_parse_wrapped(rows_text(rows, 1), &spec, NULL /* no why */)) &&
+            is_wanted(wanted, spec)) {
+            *ret_run = id_copy(rows_text(rows, 0));
+        }
+    }
+    return tx_error(tx);
+}
+
 struct err tx_workflow_adopt(struct tx *tx, struct bytes run, int64_t crashes, bool *ret_late) {
     struct run_row row;
     *ret_late = !runs__load(tx, run, &row) || !workflow_lives(&row);

@@ -71,6 +71,15 @@ struct workflow_row {
 /* Texts live in the transaction's arena. *ret_found false: there is none of that name. */
 MUST_CHECK struct err tx_workflow_find(struct tx *tx, struct bytes run, bool *ret_found,
                                        struct workflow_row *ret_row);
+/* The newest run of a workflow that has ended: of the script with that name, started at that root.
+ * NULL is any name or root. Among the newest WORKFLOW_LAST_MAX. *ret_run: "": none. */
+enum { WORKFLOW_LAST_MAX = 1000 };
+struct workflow_wanted {
+    struct bytes owner;
+    const char *name, *root;
+};
+MUST_CHECK struct err tx_workflow_last(struct tx *tx, const struct workflow_wanted *wanted,
+                                       struct id *ret_run);
 /* A script of that hash; *ret_found false: none. */
 MUST_CHECK struct err tx_script_find(struct tx *tx, struct bytes hash, bool *ret_found,
                                      struct bytes *ret_source);

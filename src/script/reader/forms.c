@@ -213,7 +213,8 @@ static void exports_find(struct exports *exports) {
         enum word word = token_begins(tokens, at) ? token_word(tokens, at) : WORD_NONE;
         if (word == WORD_EXPORT) {
             find_export(exports, at);
-        } else if (word == WORD_MODULE || word == WORD_EXPORTS) {
+        } else if ((word == WORD_MODULE || word == WORD_EXPORTS) &&
+                   !token_ends_header(tokens, at - 1) /* A guard: there is no `module` here. */) {
             find_assignment(exports, at);
         } else if (word != WORD_NONE && token_is_variable_word(tokens, at) &&
                    exports->declared_meta == TOKEN_NOWHERE &&

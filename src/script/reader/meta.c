@@ -199,6 +199,7 @@ struct err script_prepare(const struct script_source *source, struct script_prep
     prepared.text = text_take(&text, &prepared.len);
     prepared.form = forms.form;
     script_note_risks(&tokens, &prepared);
+    script_note_absent(&tokens, &prepared);
     script_note_names(&tokens, &prepared);
     *ret_prepared = prepared;
     prepared = (struct script_prepared){.meta = NULL}; /* Handed over. */

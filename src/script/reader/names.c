@@ -14,8 +14,8 @@
 
 enum { NAME_SHOWN_MAX = 60, SUGGESTED_MAX = 2000 };
 
-/* The globals of a script's engine, and our own (script/worker/). Timers stand here because
- * refuse.c knows more about them. */
+/* The globals of a script's engine, and our own (script/worker/); and what guards.c
+ * knows more about. */
 static const char *const globals[] = {
     "agent",
     "parallel",
@@ -33,6 +33,8 @@ static const char *const globals[] = {
     "setTimeout",
     "setInterval",
     "setImmediate",
+    "process",
+    "fetch",
     "arguments",
     "undefined",
     "NaN",
@@ -174,7 +176,8 @@ static void variables_declare(struct names *names, uint32_t at) {
 static bool is_parameters(const struct tokens *tokens, uint32_t open) {
     uint32_t close = tokens->list[open].mate;
     enum word before = token_word(tokens, open - 1);
-    if (close == TOKEN_NOWHERE || token_is_member(tokens, open - 1)) {
+    bool named = token_kind(tokens, open - 1) == TOKEN_NAME;
+    if (close == TOKEN_NOWHERE || (named && token_is_member(tokens, open - 1))) {
         return false;
     }
     return token_is(tokens, close + 1, "=>") ||
@@ -295,10 +298,10 @@ static void name_note(struct names *names, uint32_t at, struct script_prepared *
         }
     }
     if (best != NULL) {
-        script__note(names->tokens, prepared, at, "undefined_name",
+        script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
                      "\"%s\" is not defined; did you mean \"%s\"?", name, best);
     } else {
-        script__note(names->tokens, prepared, at, "undefined_name",
+        script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
                      "\"%s\" is not defined: neither this script nor its engine has it", name);
     }
 }

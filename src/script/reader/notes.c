@@ -10,20 +10,15 @@
 #include "script/reader/refuse.h"
 
 enum { ITEMS_MAX = 4096 };
-enum gravity { NOTE_WARNS, NOTE_GRAVE };
 
 struct noting {
     const struct tokens *tokens;
     struct script_prepared *prepared;
 };
 
-/* Adds a note at a token. Without room, a grave one takes the place of the last that is not. */
-PRINTF_LIKE(4, 0)
-static void note_add_args(const struct noting *noting, const struct script_note *wanted,
-                          uint32_t at, const char *format, va_list args) {
-    struct script_prepared *prepared = noting->prepared;
+static void note_add(struct script_prepared *prepared, const struct script_note *note) {
     if (prepared->note_count == SCRIPT_NOTES_MAX) {
-        unsigned last = wanted->grave ? SCRIPT_NOTES_MAX : 0;
+        unsigned last = note->grave ? SCRIPT_NOTES_MAX : 0;
         while (last > 0 && prepared->notes[last - 1].grave) {
             last--;
         }
@@ -34,31 +29,19 @@ static void note_add_args(const struct noting *noting, const struct script_note 
                 (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
         prepared->note_count--;
     }
-    struct script_note *note = &prepared->notes[prepared->note_count++];
-    *note = *wanted;
-    script__place(noting->tokens->source, noting->tokens->list[at].start, &note->fault);
-    (void)vsnprintf(note->fault.message, sizeof note->fault.message, format,
-                    args); /* Cut at worst. */
-}
-
-PRINTF_LIKE(5, 6)
-static void note_add(const struct noting *noting, uint32_t at, const char *code,
-                     enum gravity gravity, const char *format, ...) {
-    const struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
-    va_list args;
-    va_start(args, format);
-    note_add_args(noting, &note, at, format, args);
-    va_end(args);
+    prepared->notes[prepared->note_count++] = *note;
 }
 
 void script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                  const char *code, const char *format, ...) {
-    const struct noting noting = {.tokens = tokens, .prepared = prepared};
-    const struct script_note note = {.fault = {.code = code}};
+                  const char *code, enum note_gravity gravity, const char *format, ...) {
+    struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
     va_list args;
+    script__place(tokens->source, tokens->list[at].start, &note.fault);
     va_start(args, format);
-    note_add_args(&noting, &note, at, format, args);
+    (void)vsnprintf(note.fault.message, sizeof note.fault.message, format,
+                    args); /* Cut at worst. */
     va_end(args);
+    note_add(prepared, &note);
 }
 
 /* --- Time and chance -------------------------------------------------------------------------- */
@@ -70,26 +53,43 @@ static void note_date(struct noting *noting, uint32_t at) {
     bool called = token_is(tokens, at + 1, "(");
     if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_NOW) &&
         token_is(tokens, at + 3, "(")) {
-        note_add(noting, at, code, NOTE_WARNS,
-                 "Date.now() throws in a workflow: pass the time in args");
+        script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+                     "Date.now() throws in a workflow: pass the time in args");
     } else if (made && (!called || token_is(tokens, at + 2, ")")) &&
                !token_is(tokens, at + 1, ".")) {
-        note_add(noting, at - 1, code, NOTE_WARNS,
-                 "new Date() without a time throws in a workflow: pass the time in args");
+        script__note(noting->tokens, noting->prepared, at - 1, code, NOTE_WARNS,
+                     "new Date() without a time throws in a workflow: pass the time in args");
     } else if (!made && called) {
-        note_add(noting, at, code, NOTE_WARNS,
-                 "Date() throws in a workflow: pass the time in args");
+        script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+                     "Date() throws in a workflow: pass the time in args");
     }
 }
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* Scripts of other hosts name models by words of theirs. Each is noted once. */
+/* Adds a warning, unless the same one is there: options and models are noted where they come first.
+ */
+PRINTF_LIKE(4, 5)
+static void note_once(struct noting *noting, uint32_t at, const char *code, const char *format,
+                      ...) {
+    char message[sizeof noting->prepared->notes[0].fault.message];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args); /* Cut at worst. */
+    va_end(args);
+    for (size_t i = 0; i < noting->prepared->note_count; i++) {
+        if (strcmp(noting->prepared->notes[i].fault.message, message) == 0) {
+            return;
+        }
+    }
+    script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS, "%s", message);
+}
+
+/* Scripts of other hosts name models by words of theirs. */
 static void note_model(struct noting *noting, uint32_t value) {
     const struct tokens *tokens = noting->tokens;
     AUTO(text_done) struct text name = text_up_to(200);
     struct script_fault ignored;
-    char message[sizeof ignored.message];
     if (token_kind(tokens, value) != TOKEN_STRING || !token_is_any(tokens, value + 1, ",}") ||
         err_failed(literal_text(tokens, value, &name, &ignored)) || text_failed(&name) ||
         name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
@@ -97,15 +97,10 @@ static void note_model(struct noting *noting, uint32_t value) {
         return;
     }
     utf8_make_plain(name.data, name.len);
-    (void)snprintf(message, sizeof message,
-                   "\"%s\" is no CONNECTION/MODEL: the model of the run is asked instead",
-                   name.data); /* Cut at worst. */
-    for (size_t i = 0; i < noting->prepared->note_count; i++) {
-        if (strcmp(noting->prepared->notes[i].fault.message, message) == 0) {
-            return;
-        }
-    }
-    note_add(noting, value, "foreign_model", NOTE_WARNS, "%s", message);
+    note_once(noting, value, "foreign_model",
+              "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is asked, "
+              "else it is that of the run",
+              name.data);
 }
 
 static void note_option(void *ctx, struct bytes key, uint32_t value) {
@@ -123,6 +118,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
         return;
     }
     memcpy(typed, key.data, key.len);
+    utf8_make_plain(typed, key.len);
     struct suggest suggest;
     suggest_begin(&suggest, typed);
     for (size_t i = 0; i < COUNT_OF(options); i++) {
@@ -133,9 +129,9 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     }
     uint32_t at = token_is(noting->tokens, value - 1, ":") ? value - 2 : value;
     const char *best = suggest_best(&suggest);
-    note_add(noting, at, "unknown_option", NOTE_GRAVE, "agent() has no option \"%s\"%s%s%s", typed,
-             best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
-             best == NULL ? "" : "\"?");
+    note_once(noting, at, "unknown_option", "agent() has no option \"%s\", and ignores it%s%s%s",
+              typed, best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
+              best == NULL ? "" : "\"?");
 }
 
 /* The next comma of the level, or `end`. */
@@ -157,14 +153,14 @@ static void note_items(struct noting *noting, uint32_t at) {
     for (uint32_t item = at + 3; item < end; items++) {
         if (items == 0 && token_is_word(tokens, at, WORD_PARALLEL) &&
             token_is_word(tokens, item, WORD_AGENT) && token_is(tokens, item + 1, "(")) {
-            note_add(noting, item, "not_a_function", NOTE_GRAVE,
-                     "parallel() takes functions: write `() => agent(…)`");
+            script__note(noting->tokens, noting->prepared, item, "not_a_function", NOTE_GRAVE,
+                         "parallel() takes functions: write `() => agent(…)`");
         }
         item = comma_after(tokens, item, end) + 1;
     }
     if (items > ITEMS_MAX) {
-        note_add(noting, at, "too_many_items", NOTE_GRAVE,
-                 "%u items: at most %d are taken by one call", items, ITEMS_MAX);
+        script__note(noting->tokens, noting->prepared, at, "too_many_items", NOTE_GRAVE,
+                     "%u items: at most %d are taken by one call", items, ITEMS_MAX);
     }
 }
 
@@ -187,8 +183,8 @@ void script_note_risks(const struct tokens *tokens, struct script_prepared *prep
             note_date(&noting, at);
         } else if (word == WORD_MATH && token_is(tokens, at + 1, ".") &&
                    token_is_word(tokens, at + 2, WORD_RANDOM) && token_is(tokens, at + 3, "(")) {
-            note_add(&noting, at, "not_deterministic", NOTE_WARNS,
-                     "Math.random() throws in a workflow: vary by index instead");
+            script__note(tokens, prepared, at, "not_deterministic", NOTE_WARNS,
+                         "Math.random() throws in a workflow: vary by index instead");
         } else if (called && word == WORD_AGENT) {
             /* agent(…, {…}): the second argument, where it is an object. */
             uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);

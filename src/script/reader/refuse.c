@@ -1,5 +1,5 @@
-/* refuse.c: what no workflow script may hold: imports, `require`, timers, and TypeScript, as far as
- * its tokens could not be JavaScript. Generics are not refused: `a<b>(c)` is two comparisons, too.
+/* refuse.c: what no workflow script may hold: imports, and TypeScript as far as its tokens could
+ * not be JavaScript. Generics are not refused: `a<b>(c)` is two comparisons, too.
  * And a hint for a syntax error that the engine found, where a guess is enough. */
 #include "script/reader/refuse.h"
 
@@ -17,7 +17,8 @@ static bool in_bindings(const struct tokens *tokens, uint32_t at) {
             return false;
         }
         if (token_is(tokens, open, "(")) {
-            return token_is(tokens, behind, "=>") || token_is(tokens, behind, "{");
+            return token_is(tokens, behind, "=>") ||
+                   (token_is(tokens, behind, "{") && !token_ends_header(tokens, behind - 1));
         }
         if (token_is(tokens, behind, "=") || token_is_word(tokens, behind, WORD_OF)) {
             return true;
@@ -29,7 +30,8 @@ static bool in_bindings(const struct tokens *tokens, uint32_t at) {
 bool script_declares(const struct tokens *tokens, enum word word) {
     unsigned climbs = 0;
     for (uint32_t at = 0; at < tokens->count; at++) {
-        if (!token_is_word(tokens, at, word) || token_is_member(tokens, at)) {
+        if (!token_is_word(tokens, at, word) || token_is_member(tokens, at) ||
+            token_is_word(tokens, at - 1, WORD_TYPEOF)) {
             continue;
         }
         enum word before = token_word(tokens, at - 1);
@@ -165,56 +167,22 @@ static const char *typescript_at(const struct tokens *tokens, uint32_t at) {
 
 /* --- Refusals --------------------------------------------------------------------------------- */
 
-/* `name(…) {` in an object or a class. */
-static bool is_method(const struct tokens *tokens, uint32_t at) {
+bool script__is_method(const struct tokens *tokens, uint32_t at) {
     return tokens->list[at].parent != TOKEN_NOWHERE &&
            token_is(tokens, tokens->list[at].parent, "{") && token_is(tokens, at + 1, "(") &&
            token_is(tokens, token_after(tokens, at + 1), "{");
 }
 
-static const struct {
-    enum word word;
-    const char *code, *text;
-} unwanted[] = {
-    {WORD_REQUIRE, "import",
-     "require(…): a workflow script is one file and cannot import; what needs a module is work for"
-     " an agent"},
-    {WORD_SET_TIMEOUT, "timer",
-     "setTimeout: a workflow script has no timers, since a replay could not repeat them"},
-    {WORD_SET_INTERVAL, "timer",
-     "setInterval: a workflow script has no timers, since a replay could not repeat them"},
-    {WORD_SET_IMMEDIATE, "timer",
-     "setImmediate: a workflow script has no timers, since a replay could not repeat them"},
-};
-
 struct err refuse_foreign(const struct tokens *tokens, struct script_fault *ret_fault) {
-    /* Whether the file declares one of these names itself is looked up at most once for each. */
-    enum { UNASKED, DECLARED, UNDECLARED } known[COUNT_OF(unwanted)] = {UNASKED};
     for (uint32_t at = 0; at < tokens->count; at++) {
-        enum word word = token_word(tokens, at);
-        bool call = token_is(tokens, at + 1, "(");
-        bool free = !token_is_member(tokens, at) && !is_method(tokens, at);
-        if (word == WORD_IMPORT && free && !token_is(tokens, at + 1, ":")) {
+        bool free = !token_is_member(tokens, at) && !script__is_method(tokens, at);
+        if (token_is_word(tokens, at, WORD_IMPORT) && free && !token_is(tokens, at + 1, ":")) {
             return token_fault(tokens, at, "import", ret_fault,
                                "%s: a workflow script is one file and cannot import; what needs a"
                                " module is work for an agent",
-                               call                            ? "import(…)"
+                               token_is(tokens, at + 1, "(")   ? "import(…)"
                                : token_is(tokens, at + 1, ".") ? "import.meta"
                                                                : "import");
-        }
-        bool calls = call && free && word > WORD__RESERVED_END &&
-                     !token_is_word(tokens, at - 1, WORD_FUNCTION) &&
-                     !token_is(tokens, at - 1, "*");
-        for (size_t i = 0; calls && i < COUNT_OF(unwanted); i++) {
-            if (word != unwanted[i].word) {
-                continue;
-            }
-            if (known[i] == UNASKED) {
-                known[i] = script_declares(tokens, word) ? DECLARED : UNDECLARED;
-            }
-            if (known[i] == UNDECLARED) {
-                return token_fault(tokens, at, unwanted[i].code, ret_fault, "%s", unwanted[i].text);
-            }
         }
         const char *typescript = typescript_at(tokens, at);
         if (typescript != NULL) {

@@ -1,8 +1,9 @@
 /* refuse.h: what no workflow script may hold, and what is likely wrong in one. For meta.c.
  *
- * Refused are imports, `require`, timers, and TypeScript, each only where tokens leave no doubt.
- * Noted, and left to the run: sources of chance and time, names that nothing defines, and what
- * agent(), parallel() and pipeline() will not take, where it stands there literally.
+ * Refused are imports and TypeScript, each only where tokens leave no doubt. Noted, and left to the
+ * run: sources of chance and time, what other hosts have (timers, `require`, `process`, `fetch`),
+ * names that nothing defines, and what agent(), parallel() and pipeline() will not take, where it
+ * stands there literally.
  *
  * Ownership  the tokens are borrowed.
  * Threads    any; pure.
@@ -21,11 +22,17 @@ MUST_CHECK struct err refuse_foreign(const struct tokens *tokens, struct script_
 /* The file declares this name itself, or may do so. */
 MUST_CHECK bool script_declares(const struct tokens *tokens, enum word word);
 
+/* `name(…) {` in an object or a class. */
+MUST_CHECK bool script__is_method(const struct tokens *tokens, uint32_t at);
+
 /* Fill the notes of a prepared script. */
 void script_note_risks(const struct tokens *tokens, struct script_prepared *prepared);
+void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared);
 void script_note_names(const struct tokens *tokens, struct script_prepared *prepared);
-/* Adds a warning at a token, where there is room for one more. */
+/* Adds a note at a token. Without room, a grave one takes the place of the last that is not. */
+enum note_gravity { NOTE_WARNS, NOTE_GRAVE };
 void script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
-                  const char *code, const char *format, ...) PRINTF_LIKE(5, 6);
+                  const char *code, enum note_gravity gravity, const char *format, ...)
+    PRINTF_LIKE(6, 7);
 
 #endif

@@ -680,6 +680,22 @@ bool token_begins(const struct tokens *tokens, uint32_t at) {
            (!token_same_line(tokens, at) && !token_is_member(tokens, at));
 }
 
+bool token_ends_header(const struct tokens *tokens, uint32_t at) {
+    uint32_t open = token_is(tokens, at, ")") ? tokens->list[at].mate : TOKEN_NOWHERE;
+    switch (open == TOKEN_NOWHERE ? WORD_NONE : token_word(tokens, open - 1)) {
+    case WORD_FOR:
+    case WORD_IF:
+    case WORD_SWITCH:
+    case WORD_WHILE:
+    case WORD_WITH:
+        return true;
+    case WORD_AWAIT:
+        return token_is_word(tokens, open - 2, WORD_FOR);
+    default:
+        return false;
+    }
+}
+
 uint32_t token_after(const struct tokens *tokens, uint32_t at) {
     uint32_t mate = at < tokens->count ? tokens->list[at].mate : TOKEN_NOWHERE;
     if (mate == TOKEN_NOWHERE || mate < at) {

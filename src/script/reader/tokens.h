@@ -80,6 +80,7 @@ enum token_kind {
     X(DATE, "Date")                                                                                \
     X(DECLARE, "declare")                                                                          \
     X(EXPORTS, "exports")                                                                          \
+    X(FETCH, "fetch")                                                                              \
     X(FROM, "from")                                                                                \
     X(INTERFACE, "interface")                                                                      \
     X(LET, "let")                                                                                  \
@@ -92,6 +93,7 @@ enum token_kind {
     X(PARALLEL, "parallel")                                                                        \
     X(PIPELINE, "pipeline")                                                                        \
     X(PRIVATE, "private")                                                                          \
+    X(PROCESS, "process")                                                                          \
     X(PROTECTED, "protected")                                                                      \
     X(PUBLIC, "public")                                                                            \
     X(RANDOM, "random")                                                                            \
@@ -153,6 +155,9 @@ MUST_CHECK bool token_is_member(const struct tokens *tokens, uint32_t at);
 /* Where a statement may begin, as far as the token before tells. */
 MUST_CHECK bool token_begins(const struct tokens *tokens, uint32_t at);
 MUST_CHECK bool token_same_line(const struct tokens *tokens, uint32_t at); /* As the one before. */
+
+/* The ")" of `if (…)`, `for (…)`, `switch (…)`, `while (…)` or `with (…)`: a statement follows. */
+MUST_CHECK bool token_ends_header(const struct tokens *tokens, uint32_t at);
 
 /* The next token of the same level: after an opening bracket, the one after its partner. */
 uint32_t token_after(const struct tokens *tokens, uint32_t at);

@@ -4,7 +4,8 @@
 // is needed later is taken now; nothing below calls a method of an object that a script can reach,
 // or looks up a member that might be missing on one; lists and dictionaries have no prototype.
 // Not even templates are free of that: the engine makes them of calls of String.prototype.concat.
-(function (native) {
+// `format` is that of format.js.
+(function (native, format) {
   "use strict";
   const { keyOf, sizeOf, call, line, emit, end, fail, compile, limit, leave } = native;
   const { Error, TypeError, RangeError, SyntaxError, EvalError } = globalThis;
@@ -169,11 +170,13 @@
   const OPTION_NAMES = keys(OPTIONS);
 
   const shown = (name, value) => {
+    if (value === null) return undefined;
     if (value !== undefined && typeof value !== "string") throw expected(name, "a string");
     return value;
   };
 
-  // The members that count, as canonical JSON; label and phase are for show.
+  // The members that count, as canonical JSON; label and phase are for show. A member that is null
+  // counts as missing. Options of other hosts are ignored, and each name is logged once.
   const readOptions = (opts) => {
     if (opts === undefined || opts === null) return NO_OPTIONS;
     if (!isRecord(opts)) throw new TypeError("agent(): opts must be an object");
@@ -184,7 +187,7 @@
       if (name === "label") label = shown(name, opts[name]);
       else if (name === "phase") phase = shown(name, opts[name]);
       else if (OPTIONS[name] !== undefined) counting++;
-      else throw new TypeError("agent(): unknown option " + stringify(name));
+      else if (opts[name] !== undefined) tellIgnored(name);
     }
     return { __proto__: null, text: counting > 0 ? counted(opts) : "{}", label, phase };
   };
@@ -193,7 +196,7 @@
     for (let i = 0; i < OPTION_NAMES.length; i++) {
       const name = OPTION_NAMES[i];
       const value = own(opts, name);
-      if (value === undefined) continue;
+      if (value === undefined || value === null) continue;
       text += (text === "" ? '"' : ',"') + name + '":' + OPTIONS[name](name, value);
     }
     return "{" + text + "}";
@@ -203,12 +206,15 @@
   // --- The state of a run ------------------------------------------------------------------------
 
   const STOPPED = 0, NONSENSE = 2; // Of protocol.h.
+  const IGNORED_MAX = 100;
   const CHECK_MS = 5000, CHECK_MB = 64; // To read a script.
   const PROMPT_MAX = 1 << 20, OPTIONS_MAX = 256 << 10, ARGUMENTS_MAX = 1 << 20;
   // Texts of no more units than these cannot be too long.
   const PROMPT_SURE = PROMPT_MAX / 3, OPTIONS_SURE = OPTIONS_MAX / 3;
   let limits, total = null, spent = 0;
   let made = 0, agents = 0, settled = 0, lines = 0; // Calls made so far, and so on.
+  const ignored = { __proto__: null }; // Names of unknown options that were logged.
+  let ignoredCount = 0;
   const occurrences = { __proto__: null }; // KEY → how many such calls were made.
   const open = { __proto__: null }; // id → what waits for an answer from outside.
   let history = [], repeated = 0; // What was settled before, and how far that is repeated.
@@ -390,10 +396,6 @@
     }
     line(kind, lines, text);
   };
-  const asLine = (who, value) => {
-    if (typeof value === "symbol") throw new TypeError(who + "(): a symbol has no text");
-    return cutTo(String(value), limits.line_bytes);
-  };
   // A forgotten await is the commonest mistake, and a run that did nothing looks well. Which calls
   // were settled follows from the journal, so a replay says the same under the same number.
   const tellUnanswered = () => {
@@ -410,9 +412,22 @@
     const text = "the answer of " + name + " was cut off at its longest length";
     line('{"t":"log","text":', ++lines, cutTo(text, limits.line_bytes));
   };
-  const log = (message) => say('{"t":"log","text":', asLine("log", message));
+  const tellIgnored = (name) => {
+    const most = ignoredCount === IGNORED_MAX || lines >= limits.lines;
+    if (most || ignored[name] !== undefined) return;
+    ignored[name] = true;
+    ignoredCount++;
+    const text = "agent() has no option " + stringify(name) + ", and ignores it";
+    line('{"t":"log","text":', ++lines, cutTo(text, limits.line_bytes));
+  };
+  const log = (...values) => {
+    const text = values.length === 1 && typeof values[0] === "string" ? values[0]
+      : format(values, limits.line_bytes);
+    say('{"t":"log","text":', cutTo(text, limits.line_bytes));
+  };
   const phaseIn = (scope) => function phase(title) {
-    scope.title = asLine("phase", title);
+    if (typeof title === "symbol") throw new TypeError("phase(): a symbol has no text");
+    scope.title = cutTo(String(title), limits.line_bytes);
     say('{"t":"phase","title":', scope.title);
   };
   const shownValue = (value) => {
@@ -426,12 +441,16 @@
     }
     return String(value);
   };
-  const write = (...values) => {
-    let text = "";
-    for (let i = 0; i < values.length; i++) text += (i > 0 ? " " : "") + shownValue(values[i]);
-    log(text);
+  // What has a value to tell is a line of the log; groups and clocks are nothing here.
+  const quiet = () => {};
+  const console = {
+    log, info: log, warn: log, error: log, debug: log, trace: log, table: log, group: log,
+    groupCollapsed: log, groupEnd: quiet, time: quiet, timeEnd: quiet, timeLog: quiet,
+    dir: (value) => log(value),
+    assert: (good, ...values) => {
+      if (!good) log("Assertion failed: " + format(values, limits.line_bytes));
+    },
   };
-  const console = { log: write, info: write, warn: write, error: write, debug: write };
 
   const budget = freeze({
     get total() { return total; },
@@ -443,16 +462,24 @@
 
   const begin = (scope, source) => {
     const enter = compile(own(source, "script"), own(source, "file"));
-    const { agent, phase, args, workflow } = scope;
-    const body = enter(agent, parallel, pipeline, phase, log, args, budget, workflow, console);
+    const { agent, phase, workflow, args, meta } = scope;
+    const body =
+      enter(agent, parallel, pipeline, phase, log, args, budget, workflow, console, meta);
     return own(source, "form") === "main" ? callMain(body, args) : body();
   };
   const callMain = async (body, args) => {
     const main = await body();
     return await main(args);
   };
-  const scopeOf = (path, args, nested) => {
-    const scope = { __proto__: null, path, args, nested, title: undefined };
+  const frozen = (value) => {
+    if (typeof value !== "object" || value === null) return value;
+    const names = keys(value);
+    for (let i = 0; i < names.length; i++) frozen(value[names[i]]);
+    return freeze(value);
+  };
+  const scopeOf = (path, args, nested, source) => {
+    const meta = frozen(own(source, "meta"));
+    const scope = { __proto__: null, path, args, nested, meta, title: undefined };
     scope.agent = agentIn(scope);
     scope.workflow = workflowIn(scope);
     scope.phase = phaseIn(scope);
@@ -461,7 +488,7 @@
   const runChild = async (answer, who) => {
     try {
       const { path, args } = who.child;
-      const scope = scopeOf(path, args === undefined ? undefined : parse(args), true);
+      const scope = scopeOf(path, args === undefined ? undefined : parse(args), true, answer);
       who.resolve(await begin(scope, answer));
     } catch (error) {
       who.reject(error);
@@ -544,10 +571,11 @@
       }
       if (order.t !== "start") leave(NONSENSE);
       begun(order);
-      const scope = scopeOf("", order.args, false);
-      const { agent, phase, args, workflow } = scope;
+      const scope = scopeOf("", order.args, false, order);
+      const { agent, phase, args, workflow, meta } = scope;
       const surface = {
         __proto__: null, agent, parallel, pipeline, phase, log, args, budget, workflow, console,
+        meta,
       };
       const names = keys(surface);
       for (let i = 0; i < names.length; i++) hide(globalObject, names[i], surface[names[i]]);

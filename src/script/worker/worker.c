@@ -29,14 +29,14 @@ enum {
 /* A script's text stands between these. The first is a line of its own, so that lines and columns
  * are the user's. Its names are parameters of an outer function: a script may declare its own. */
 static const char WRAP_HEAD[] =
-    "(function(agent,parallel,pipeline,phase,log,args,budget,workflow,console){"
+    "(function(agent,parallel,pipeline,phase,log,args,budget,workflow,console,meta){"
     "return async function(){\"use strict\";\n\n";
 static const char WRAP_TAIL[] = "\n}})";
 
 /* Our own JavaScript, carried in the program: scripts/image.sh. world: what a script may not find;
- * prelude: what it finds. */
-extern const char world_bytes[], prelude_bytes[];
-extern const size_t world_bytes_size, prelude_bytes_size;
+ * format: the texts of log(); prelude: what a script finds. */
+extern const char world_bytes[], format_bytes[], prelude_bytes[];
+extern const size_t world_bytes_size, format_bytes_size, prelude_bytes_size;
 
 /* A script as it was compiled, for the line of a loop. */
 struct script_text {
@@ -380,15 +380,17 @@ static uint64_t must(uint64_t value) {
 static bool read_prelude(struct worker *worker) {
     struct vm *vm = &worker->vm;
     const struct vm_source world = {{world_bytes, world_bytes_size}, PLACE_PRELUDE, 1, true},
+                           format = {{format_bytes, format_bytes_size}, PLACE_PRELUDE, 1, true},
                            ours = {{prelude_bytes, prelude_bytes_size}, PLACE_PRELUDE, 1, true};
     if (vm_failed(vm_eval(vm, &world))) {
         return false;
     }
-    uint64_t prelude = vm_eval(vm, &ours), native = vm_host_functions(vm);
-    if (vm_failed(prelude) || vm_failed(native)) {
+    uint64_t prelude = vm_eval(vm, &ours);
+    const uint64_t given[] = {vm_host_functions(vm), vm_eval(vm, &format)};
+    if (vm_failed(prelude) || vm_failed(given[0]) || vm_failed(given[1])) {
         return false;
     }
-    uint64_t object = vm_call(vm, prelude, &native, 1);
+    uint64_t object = vm_call(vm, prelude, given, COUNT_OF(given));
     if (vm_failed(object)) {
         return false;
     }
@@ -399,7 +401,8 @@ static bool read_prelude(struct worker *worker) {
     worker->failed = vm_get(vm, object, "failed");
     worker->where = vm_get(vm, object, "where");
     vm_free(vm, object);
-    vm_free(vm, native);
+    vm_free(vm, given[0]);
+    vm_free(vm, given[1]);
     vm_free(vm, prelude);
     return true;
 }

@@ -59,11 +59,6 @@
 
   // --- What is not there -------------------------------------------------------------------------
 
-  for (const name of ["setTimeout", "setInterval", "setImmediate"]) {
-    hide(globalThis, name, named(name, () => {
-      throw new Error(`${name}() is not available: a workflow has no timers`);
-    }));
-  }
   for (const name of [
     "performance", "WeakRef", "FinalizationRegistry", "SharedArrayBuffer", "Atomics",
     "WebAssembly", "print", "gc",
