@@ -17,7 +17,7 @@
 #include "servers.h"
 
 /* The tool by which Anthropic's wire asks for an answer in a schema (model/wire/wire.h). */
-#define PROMPT_ANSWER_TOOL "structured_answer"
+#define PROMPT_ANSWER_TOOL "final_answer"
 
 enum wire_kind { WIRE_OPENAI, WIRE_RESPONSES, WIRE_ANTHROPIC, WIRE_KINDS };
 
