@@ -115,7 +115,8 @@ test("anthropic: words around the answer's call are not the answer", async (t) =
 test("what is no schema is refused with its place, and nothing is stored", async (t) => {
   const turns = await Turns.open(t);
   const { session } = await turns.listen();
-  const bad = [[], "x", { type: "sheep" }, { properties: { a: { minimum: "1" } } }];
+  const none = { allOf: [{ type: "string" }, { type: "integer" }] };
+  const bad = [[], "x", { type: "sheep" }, { properties: { a: { minimum: "1" } } }, none];
   for (const schema of bad) {
     const target = `/sessions/${session}/messages`;
     const refused = await turns.ask("POST", target, { text: say("x"), schema });
