@@ -16,6 +16,8 @@
  *            MODEL_WAIT_MAX_MS; longer ones fail at once with resume_at_ms. A quota error trips the
  *            connection's breaker: its calls fail with `quota` and resume_at_ms, without a request,
  *            until then.
+ * Refusals   a request that is refused for a parameter is made again at once without it, at most
+ *            MODEL_REPEATS_MAX times, which are no tries. What it was refused for is remembered.
  * Bounds     max_concurrent calls of a connection at once, waits between tries included; the rest
  *            queue by priority, then as they came; MODEL_QUEUE_MAX of them. An answer:
  *            ANSWER_* in answer.h. All time limits in model_limits.
@@ -35,10 +37,12 @@
 #include "model/failure.h"
 #include "model/price.h"
 #include "model/request.h"
+#include "rules/provider/parameters.h"
 #include "rules/trace/usage.h"
 
 enum {
     MODEL_TRIES_MAX = 4,
+    MODEL_REPEATS_MAX = 6,
     MODEL_WAIT_MAX_MS = 60000, /* Between two tries. */
     MODEL_QUEUE_MAX = 10000,
     MODEL_WINDOW_DEFAULT = 32768,
@@ -118,8 +122,9 @@ enum model_window_from {
 struct model_info {
     struct model_facts facts; /* window is never 0; -1 or unknown elsewhere as price.h has it. */
     enum model_window_from window_from;
-    int64_t accepted;     /* Tokens of the longest prompt that it took lately; 0: unknown. */
-    enum model_kind kind; /* Of its connection. */
+    int64_t accepted;      /* Tokens of the longest prompt that it took lately; 0: unknown. */
+    parameter_set refused; /* Parameters that it has refused lately. */
+    enum model_kind kind;  /* Of its connection. */
 };
 /* What is known now, without asking anybody; false: there is no such connection. */
 MUST_CHECK bool models_info(const struct models *models, struct bytes name,
@@ -137,6 +142,19 @@ void models_learn(struct models *models, const struct model_learned *learned);
 /* The model took a prompt of `window` tokens: kept until `until_ms`, if no longer one is. window 0:
  * what it took is forgotten. */
 void models_accept(struct models *models, const struct model_learned *accepted);
+/* The model does not take these parameters, until that time of the wall clock. A change of its
+ * connection forgets it. */
+struct model_refused {
+    struct bytes name; /* "connection/model" */
+    parameter_set parameters;
+    int64_t until_ms;
+};
+void models_refuse(struct models *models, const struct model_refused *refused);
+/* Reports each such finding, for a day, once a call without them was taken. From the loop. `found`
+ * NULL: nobody wants to know any more. */
+enum { MODEL_REFUSED_MS = 24 * 60 * 60 * 1000 };
+void models_on_refused(struct models *models,
+                       void (*found)(void *ctx, const struct model_refused *refused), void *ctx);
 /* Forgets what all models of a connection have shown. */
 void models_forget(struct models *models, struct bytes connection);
 
@@ -163,6 +181,8 @@ struct model_result {
     struct usage_cost cost;       /* Of `spent`. */
     struct model_failure failure; /* cause MODEL_NONE: it succeeded. */
     unsigned tries;
+    /* Parameters of the request that the model has refused lately: it was asked without them. */
+    parameter_set without;
     uint64_t first_ms, total_ms; /* To the first piece of the answer, and to its end. */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "rules/turn/mend.h"
 
 enum { DEPTH_MAX = 16, NUMBER_MAX = 64 };
 #define BLANKS " \t\r\n"
@@ -46,41 +47,6 @@ static bool outermost(struct bytes raw, struct bytes *ret_object) {
     return false;
 }
 
-/* Behind the comma at `at` comes nothing but a closing bracket. */
-static bool closes_after(struct bytes text, size_t at) {
-    size_t next = at + 1;
-    while (next < text.len && memchr(BLANKS, text.data[next], 4) != NULL) {
-        next++;
-    }
-    return next < text.len && (text.data[next] == '}' || text.data[next] == ']');
-}
-
-/* A copy without commas that stand before a closing bracket; NULL: there is none such. */
-static char *without_commas(struct bytes text, size_t *ret_len) {
-    char *copy = mem_try(text.len + 1);
-    size_t len = 0;
-    bool quoted = false;
-    for (size_t i = 0; copy != NULL && i < text.len; i++) {
-        char c = text.data[i];
-        if (!quoted && c == ',' && closes_after(text, i)) {
-            continue;
-        }
-        copy[len++] = c;
-        if (quoted && c == '\\' && i + 1 < text.len) {
-            copy[len++] = text.data[++i];
-        } else if (c == '"') {
-            quoted = !quoted;
-        }
-    }
-    if (copy == NULL || len == text.len) {
-        mem_free(copy);
-        return NULL;
-    }
-    copy[len] = '\0';
-    *ret_len = len;
-    return copy;
-}
-
 /* The object that was meant, in a text that is no JSON as it stands. */
 static bool parse_repaired(struct bytes raw, json_t **ret_json, struct text *told) {
     struct bytes object = raw;
@@ -88,7 +54,7 @@ static bool parse_repaired(struct bytes raw, json_t **ret_json, struct text *tol
     bool parsed = cut && !err_failed(parse(object, ret_json, NULL));
     if (!parsed) {
         size_t len = 0;
-        AUTO(mem_release) char *copy = without_commas(object, &len);
+        AUTO(mem_release) char *copy = commas_drop(object, &len);
         commas = copy != NULL && !err_failed(parse((struct bytes){copy, len}, ret_json, NULL));
     }
     if (parsed || commas) {

@@ -133,7 +133,7 @@ golden("failures", async (record) => {
   await talk.turn(script("say: cut", "stop: length", USAGE));
   await talk.turn(script("stop: refused", USAGE));
   const schema = { type: "object", required: ["a"], properties: { a: { type: "integer" } } };
-  await talk.turn(script("say: no JSON", USAGE, 'say: {"a": 1}', USAGE), { schema });
+  await talk.turn(script("say: no JSON", USAGE, 'say: {"b": 1}', USAGE), { schema });
   const wrong = script(...Array.from({ length: 5 }, () => script("say: {}", USAGE, "step:")));
   await talk.turn(wrong, { schema });
   await talk.turn("fail: quota");

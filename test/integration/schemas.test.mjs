@@ -104,7 +104,7 @@ test("anthropic: words around the answer's call are not the answer", async (t) =
   const turns = await Turns.open(t);
   const provider = await new Wires("anthropic").start(t);
   const listener = await turns.listen({ model: await provider.connect(turns) });
-  const call = { id: "a", name: "structured_answer", args: JSON.parse(FITS) };
+  const call = { id: "a", name: "final_answer", args: JSON.parse(FITS) };
   provider.answers = [{ text: "Here it is:", call }];
   const { state, text, run } = await ask(turns, listener.session, "how many?");
   assert.deepEqual([state, text, provider.bodies.length], ["succeeded", FITS, 1]);
@@ -115,7 +115,8 @@ test("anthropic: words around the answer's call are not the answer", async (t) =
 test("what is no schema is refused with its place, and nothing is stored", async (t) => {
   const turns = await Turns.open(t);
   const { session } = await turns.listen();
-  const bad = [[], "x", { type: "sheep" }, { properties: { a: { minimum: "1" } } }];
+  const none = { allOf: [{ type: "string" }, { type: "integer" }] };
+  const bad = [[], "x", { type: "sheep" }, { properties: { a: { minimum: "1" } } }, none];
   for (const schema of bad) {
     const target = `/sessions/${session}/messages`;
     const refused = await turns.ask("POST", target, { text: say("x"), schema });

@@ -36,6 +36,7 @@ test("models are listed with what is known of them", async (t) => {
     vision: true,
     tools: false,
     price: { fresh: 1, cache_read: null, cache_write: null, output: 2 },
+    refuses: [],
   });
   assert.deepEqual([of["p/z"].window, of["p/z"].window_from], [32768, "default"]);
   assert.deepEqual(of["p/z"].price.output, null);

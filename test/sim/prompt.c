@@ -181,6 +181,21 @@ static void tools_read(struct prompt *prompt) {
     prompt->forced = name[0] != '\0' ? name : NULL;
 }
 
+/* A model that takes no schema is shown it in its instructions. */
+static void schema_read_words(struct prompt *prompt) {
+    static const char before[] = "It must fit this JSON Schema:\n";
+    const json_t *first = json_array_get(json_object_get(prompt->json, "messages"), 0);
+    const char *words = prompt->wire == WIRE_RESPONSES ? text_of(prompt->json, "instructions")
+                                                       : text_of(first, "content");
+    const char *schema = strstr(words, before);
+    struct why why = {""};
+    if (schema != NULL) {
+        schema += sizeof before - 1;
+        (void)err_failed(json_parse(schema, strlen(schema), BODY_DEPTH_MAX, &prompt->shown, &why));
+        prompt->schema = prompt->shown;
+    }
+}
+
 static void schema_read(struct prompt *prompt) {
     const json_t *format = json_object_get(prompt->json, "response_format");
     prompt->schema = json_object_get(json_object_get(format, "json_schema"), "schema");
@@ -188,12 +203,18 @@ static void schema_read(struct prompt *prompt) {
         format = json_object_get(json_object_get(prompt->json, "text"), "format");
         prompt->schema = json_object_get(format, "schema");
     }
+    prompt->formatted = prompt->schema != NULL;
     const json_t *tools = json_object_get(prompt->json, "tools");
-    for (size_t i = 0; prompt->wire == WIRE_ANTHROPIC && i < json_array_size(tools); i++) {
-        const json_t *tool = json_array_get(tools, i);
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        const json_t *tool = json_array_get(tools, i), *inner = json_object_get(tool, "function");
+        tool = inner != NULL ? inner : tool;
         if (strcmp(text_of(tool, "name"), PROMPT_ANSWER_TOOL) == 0) {
-            prompt->schema = json_object_get(tool, "input_schema");
+            const bool messages = prompt->wire == WIRE_ANTHROPIC;
+            prompt->schema = json_object_get(tool, messages ? "input_schema" : "parameters");
         }
+    }
+    if (prompt->schema == NULL) {
+        schema_read_words(prompt);
     }
 }
 
@@ -246,4 +267,5 @@ bool prompt_read(struct servers *servers, enum wire_kind wire, struct bytes body
 
 void prompt_done(struct prompt *prompt) {
     json_release(&prompt->json);
+    json_release(&prompt->shown);
 }

@@ -160,9 +160,10 @@ static void ask(struct exchange *exchange) {
     static const struct status_fault bad = {
         400, "",
         "{\"error\":{\"message\":\"messages: invalid\",\"type\":\"invalid_request_error\"}}"};
+    /* The call is made again without a format: there is no such fault then. */
     static const struct status_fault no_schema = {
         400, "",
-        "{\"error\":{\"message\":\"this model takes no schema for its answer\","
+        "{\"error\":{\"message\":\"This response_format type is unavailable now\","
         "\"type\":\"invalid_request_error\"}}"};
     exchange->servers->stats.models++;
     if (exchange->prompt.json == NULL) {
@@ -170,8 +171,8 @@ static void ask(struct exchange *exchange) {
     } else if (overflows(exchange)) {
         exchange->servers->stats.overflows++;
         status_reply(exchange, &overflow);
-    } else if (exchange->prompt.schema != NULL &&
-               servers_fault(exchange->servers, exchange->key, "no schema", /* percent */ 5)) {
+    } else if (exchange->prompt.formatted &&
+               servers_fault(exchange->servers, exchange->key, "no schema", /* percent */ 40)) {
         status_reply(exchange, &no_schema);
     } else if (servers_fault(exchange->servers, exchange->key, "status",
                              exchange->servers->weather / 2)) {

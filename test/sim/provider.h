@@ -16,8 +16,8 @@
 #include "base/text.h"
 #include "servers.h"
 
-/* The tool by which Anthropic's wire asks for an answer in a schema (model/wire/wire.h). */
-#define PROMPT_ANSWER_TOOL "structured_answer"
+/* The tool for an answer in a schema (model/wire/wire.h). */
+#define PROMPT_ANSWER_TOOL "final_answer"
 
 enum wire_kind { WIRE_OPENAI, WIRE_RESPONSES, WIRE_ANTHROPIC, WIRE_KINDS };
 
@@ -41,6 +41,8 @@ struct prompt {
     bool tools_refused;   /* tool_choice: none. */
     const char *forced;   /* The tool that has to be called; NULL: none. */
     const json_t *schema; /* Of the answer; NULL: words. */
+    bool formatted;       /* A format of the request has it. */
+    json_t *shown;        /* Owned: the instructions have it; NULL: they do not. */
     bool summary;       /* A summary of a conversation is asked for (dispatch/turn/compaction.c). */
     int64_t output_max; /* Tokens; 0: not said. */
     size_t input_bytes;

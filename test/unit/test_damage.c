@@ -176,6 +176,7 @@ static const char *const well[] = {
     "INSERT INTO providers (name, kind, base_url, key_file, headers, models, context_window,"
     " max_concurrent, made_ms, changed_ms) VALUES ('far', 'openai', 'http://a', '', '{}', '[]', 0,"
     " 0, 1, 1)",
+    "INSERT INTO refused_parameters (model, parameters, until_ms) VALUES ('a/m', 'max_tokens', 1)",
     "INSERT INTO runs (id, run, owner, kind, parent, state, gate, cause, stop, stop_grace_ms,"
     " attempt, voids, failures, reboots, epoch, priority, key_max, exit_code, once, made_ms,"
     " not_before_ms, started_ms, ended_ms, run_key, label, command, host, note, result, spec,"

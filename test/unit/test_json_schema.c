@@ -97,6 +97,50 @@ static const struct row rows[] = {
      {"{~v~:1,~next~:{~v~:2}}"},
      {"{~v~:1,~next~:{~v~:~2~}}", "{~v~:1,~next~:{}}"}},
     {"{~type~:~object~,~x-own~:1,~title~:~t~,~default~:5}", {"{}"}, {"1"}},
+    /* Words that judge nothing. */
+    {"{~$anchor~:~a~,~id~:~b~,~$id~:~c~,~$dynamicRef~:~#d~,~$dynamicAnchor~:1,~$vocabulary~:{},"
+     "~format~:~uri~,~unevaluatedItems~:false,~discriminator~:{},~type~:~array~}",
+     {"[1]"},
+     {"1"}},
+    {"{~type~:~integer~,~nullable~:true,~minimum~:1}", {"null", "1"}, {"0", "~a~"}},
+    {"{~enum~:[~a~],~nullable~:true}", {"null", "~a~"}, {"~b~"}},
+    {"{~type~:~integer~,~nullable~:false}", {"1"}, {"null"}},
+    {"{~contains~:{~type~:~integer~}}", {"[1]", "[~a~,1]", "~x~"}, {"[]", "[~a~]"}},
+    {"{~contains~:{~type~:~integer~},~minContains~:2,~maxContains~:3}",
+     {"[1,2]", "[1,2,3,~a~]"},
+     {"[1,~a~]", "[1,2,3,4]"}},
+    {"{~contains~:{~type~:~integer~},~minContains~:0}", {"[]", "[~a~]"}, {NULL}},
+    {"{~dependentSchemas~:{~a~:{~required~:[~b~]}}}", {"{}", "{~a~:1,~b~:1}", "1"}, {"{~a~:1}"}},
+    {"{~dependencies~:{~a~:[~b~],~c~:{~maxProperties~:1}}}",
+     {"{~a~:1,~b~:1}", "{~c~:1}"},
+     {"{~a~:1}", "{~c~:1,~d~:1}"}},
+    {"{~items~:[{~type~:~integer~},{~type~:~string~}],~additionalItems~:false}",
+     {"[]", "[1]", "[1,~a~]"},
+     {"[~a~]", "[1,~a~,2]"}},
+    {"{~items~:[{}],~additionalItems~:{~type~:~null~}}", {"[1,null]"}, {"[1,2]"}},
+    {"{~items~:{},~additionalItems~:false}", {"[1,2]"}, {NULL}},
+    {"{~properties~:{~a~:{}},~unevaluatedProperties~:false}", {"{}", "{~a~:1}"}, {"{~b~:1}"}},
+    {"{~allOf~:[{~properties~:{~a~:{}}},{~$ref~:~#/$defs/b~}],~properties~:{~c~:{}},"
+     "~patternProperties~:{~^x~:{}},~unevaluatedProperties~:false,"
+     "~$defs~:{~b~:{~properties~:{~b~:{}}}}}",
+     {"{~a~:1,~b~:1,~c~:1,~xy~:1}"},
+     {"{~d~:1}"}},
+    {"{~anyOf~:[{~properties~:{~a~:{~type~:~integer~}},~required~:[~a~]},"
+     "{~properties~:{~b~:{}},~required~:[~b~]}],~unevaluatedProperties~:false}",
+     {"{~a~:1}", "{~b~:1}", "{~a~:1,~b~:1}"},
+     {"{~a~:~x~,~b~:1}", "{~a~:1,~c~:1}"}},
+    {"{~if~:{~properties~:{~k~:{~const~:1}},~required~:[~k~]},~then~:{~properties~:{~a~:{}}},"
+     "~else~:{~properties~:{~b~:{}}},~unevaluatedProperties~:false}",
+     {"{~k~:1,~a~:1}", "{~b~:1}"},
+     {"{~k~:1,~b~:1}", "{~a~:1}"}},
+    {"{~dependentSchemas~:{~a~:{~properties~:{~b~:{},~a~:{}}}},~unevaluatedProperties~:"
+     "{~type~:~null~}}",
+     {"{~a~:1,~b~:1}", "{~b~:null}"},
+     {"{~b~:1}"}},
+    {"{~$ref~:~#/$defs/open~,~unevaluatedProperties~:false,"
+     "~$defs~:{~open~:{~additionalProperties~:true}}}",
+     {"{~z~:1}"},
+     {NULL}},
 };
 
 /* '~' to '"', but "~1" of a pointer, which has a digit before another letter. */
@@ -198,8 +242,10 @@ static const struct told refused[] = {
     {"5", NULL, "#: a schema (an object, true or false) is expected, not an integer"},
     {"{~type~:~strin~}", NULL, "#/type: \"strin\" is no type"},
     {"{~properties~:{~a~:{~type~:7}}}", NULL, "#/properties/a/type: a type, or a list"},
-    {"{~items~:[{}]}", NULL, "#/items: a schema (an object, true or false) is expected"},
-    {"{~anyOf~:[{},{~contains~:{}}]}", NULL, "#/anyOf/1/contains: this word is not supported"},
+    {"{~items~:[5]}", NULL, "#/items/0: a schema (an object, true or false) is expected"},
+    {"{~anyOf~:[{},{~contains~:5}]}", NULL, "#/anyOf/1/contains: a schema (an object, true or"},
+    {"{~minContains~:-1}", NULL, "#/minContains: a count from 0"},
+    {"{~dependencies~:{~a~:[1]}}", NULL, "#/dependencies/a: item 0 of the list is no name"},
     {"{~requird~:[~a~]}", NULL, "#/requird: this word is unknown; did you mean \"required\"?"},
     {"{~$ref~:~#/$defs/none~}", NULL, "#/$ref: \"#/$defs/none\" leads to nothing"},
     {"{~$ref~:~other.json~}", NULL, "leads to nothing in this schema"},
@@ -209,7 +255,6 @@ static const struct told refused[] = {
     {"{~exclusiveMinimum~:true}", NULL, "#/exclusiveMinimum: a number is expected"},
     {"{~required~:true}", NULL, "#/required: a list of names is expected"},
     {"{~enum~:[]}", NULL, "#/enum: a list of at least one"},
-    {"{~nullable~:true}", NULL, "#/nullable: this word is not supported"},
     {"{~$ref~:~#/$defs/a~,~$defs~:{~a~:{~$ref~:~#/x~}},~x~:{~type~:~t~}}", NULL, "no type"},
 };
 
@@ -309,12 +354,44 @@ static const struct {
     {"{'$ref':'#/$defs/a','$defs':{'a':{'enum':[1],'type':'null'}}}", "#/$ref: "},
     {"{'type':'object','required':['a'],'properties':{'a':{'$ref':'#'}}}", NULL},
     {"{'anyOf':[{'$ref':'#'},{'$ref':'#'}]}", NULL},
+    /* Schemas that hold together. */
+    {"{'allOf':[{'type':'string'},{'type':'integer'}]}", "#: "},
+    {"{'allOf':[{'type':'number'},{'type':'integer'}]}", NULL},
+    {"{'type':'object','allOf':[{'type':'array'}]}", "#: "},
+    {"{'allOf':[{'type':'integer','minimum':3},{'maximum':2}]}", "#: "},
+    {"{'allOf':[{'type':'integer','minimum':3},{'maximum':3}]}", NULL},
+    {"{'allOf':[{'minimum':3},{'maximum':2}]}", NULL}, /* A text fits. */
+    {"{'type':'string','minLength':3,'$ref':'#/$defs/a','$defs':{'a':{'maxLength':2}}}", "#: "},
+    {"{'type':'object','allOf':[{'required':['a']},{'properties':{'b':{}},"
+     "'additionalProperties':false}]}",
+     "#: "},
+    {"{'type':'object','allOf':[{'required':['a'],'properties':{'a':{'type':'string'}}},"
+     "{'properties':{'a':{'type':'null'}}}]}",
+     "#/properties/a: "},
+    {"{'type':'object','allOf':[{'properties':{'a':{'type':'string'}}},"
+     "{'properties':{'a':{'type':'null'}}}]}",
+     NULL},
+    {"{'allOf':[{'enum':[1,2]},{'enum':[3]}]}", "#: "},
+    {"{'allOf':[{'enum':[1,2]},{'enum':[2,3]}]}", NULL},
+    {"{'allOf':[{'const':'a'},{'type':'integer'}]}", "#: "},
+    {"{'type':'string','anyOf':[{'type':'integer'},{'type':'null'}]}", "#/anyOf: "},
+    {"{'type':'string','anyOf':[{'type':'integer'},{'minLength':1}]}", NULL},
+    {"{'type':'array','minItems':1,'allOf':[{'items':{'type':'string'}},"
+     "{'items':{'type':'integer'}}]}",
+     "#/items: "},
+    {"{'allOf':[{'allOf':[{'type':'string'}]},{'allOf':[{'type':'null'}]}]}", "#: "},
+    {"{'type':'string','nullable':true,'enum':[1]}", NULL},
+    {"{'type':'integer','minimum':2,'maximum':1,'nullable':true}", NULL},
+    {"{'allOf':[{'$ref':'#'},{'type':'string'}]}", NULL},
+    {"{'nullable':true,'allOf':[{'type':'string'},{'type':'object'}]}", NULL},
+    {"{'nullable':true,'anyOf':[false]}", NULL},
+    {"{'type':'string','allOf':[{'nullable':true,'type':'object'}]}", "#: "},
 };
 
 static void a_schema_that_contradicts_itself_is_told_by_place(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(contradictions); i++) {
-        char text[200];
+        char text[400];
         (void)snprintf(text, sizeof text, "%s", contradictions[i].schema);
         for (char *quote = text; (quote = strchr(quote, '\'')) != NULL;) {
             *quote = '"';

@@ -21,10 +21,10 @@ static char *built(const struct wire *wire, const struct model_request *request,
                    const char *base_url) {
     struct text body;
     text_init(&body, 1 << 20);
-    const struct wire_order order = {.request = request,
-                                     .base_url = base_url,
-                                     .model = BYTES("m"),
-                                     .facts = {.output_max = 64000}};
+    struct wire_order order = {.request = request,
+                               .base_url = base_url,
+                               .model = BYTES("m"),
+                               .facts = {.output_max = 64000}};
     wire->build(&order, &body);
     assert_false(text_failed(&body));
     return text_take(&body, NULL);
@@ -202,20 +202,169 @@ static void settings_go_where_each_interface_has_them(void **state) {
     body_is(
         &wire_anthropic, request,
         "{\"model\":\"m\",\"stream\":true,\"max_tokens\":100,"
-        "\"tool_choice\":{\"type\":\"tool\",\"name\":\"structured_answer\"},\"tools\":["
-        "{\"name\":\"structured_answer\",\"description\":\"Gives the final answer. Call it "
+        "\"tool_choice\":{\"type\":\"tool\",\"name\":\"final_answer\"},\"tools\":["
+        "{\"name\":\"final_answer\",\"description\":\"Gives the final answer. Call it "
         "once, when you are done; what you write elsewhere is not read.\",\"input_schema\":"
         "{\"type\":\"object\"}}],\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
         "\"text\":\"x\",\"cache_control\":{\"type\":\"ephemeral\"}}]}]}");
     request = model_request_new(of("p/m"));
     set(request, of(""));
-    AUTO(mem_release) char *own = built(&wire_openai, request, "https://api.openai.com/v1");
-    assert_non_null(strstr(own, "\"max_completion_tokens\":100"));
     request->effort = MODEL_EFFORT_MEDIUM;
     request->output_max = 0;
     AUTO(mem_release) char *thinks = built(&wire_anthropic, request, "http://h");
     assert_non_null(strstr(thinks, "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8192}"));
     model_request_free(request);
+}
+
+#define REQUEST                                                                                    \
+    "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"max_tokens\":" \
+    "100"
+#define ANSWER(parameters)                                                                         \
+    "{\"type\":\"function\",\"function\":{\"name\":\"final_answer\",\"description\":\"Gives the "  \
+    "final "                                                                                       \
+    "answer. Call it once, when you are done; what you write elsewhere is not read.\","            \
+    "\"parameters\":" parameters "}}"
+#define TOOL_F                                                                                     \
+    "{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"F\",\"parameters\":{}}" \
+    "}"
+#define MESSAGES                                                                                   \
+    "\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"x\"}]" \
+    "}"
+#define WORDS                                                                                      \
+    "Answer with one JSON object and nothing around it: no words, no fence. It must fit this "     \
+    "JSON "                                                                                        \
+    "Schema:\\n{\\\"type\\\":\\\"object\\\"}"
+
+/* The body without what a model refuses, and with what takes its place. */
+static void what_is_refused_is_left_out_or_said_otherwise(void **state) {
+    static const struct {
+        parameter_set refused;
+        enum { TOOLLESS, WITH_A_TOOL, LAST } tools;
+        bool beside;
+        const char *schema, *body;
+        parameter_set sent, wanted;
+    } rows[] = {
+        {0, TOOLLESS, false, "", REQUEST "," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM), 0},
+        {PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM) |
+             PARAMETER_SET(EFFORT),
+         TOOLLESS, false, "",
+         "{\"model\":\"m\",\"stream\":true,\"max_completion_tokens\":100,\"messages\":["
+         "{\"role\":\"developer\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"x\"}]}",
+         PARAMETER_SET(MAX_COMPLETION_TOKENS) | PARAMETER_SET(DEVELOPER),
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM)},
+        {PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) |
+             PARAMETER_SET(MAX_COMPLETION_TOKENS) | PARAMETER_SET(SYSTEM) |
+             PARAMETER_SET(DEVELOPER),
+         TOOLLESS, false, "",
+         "{\"model\":\"m\",\"stream\":true,\"messages\":["
+         "{\"role\":\"user\",\"content\":\"s\\n\\nx\"}]}",
+         0,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) |
+             PARAMETER_SET(MAX_COMPLETION_TOKENS) | PARAMETER_SET(SYSTEM) |
+             PARAMETER_SET(DEVELOPER)},
+        /* The means for an answer by a schema. */
+        {PARAMETER_SET(JSON_SCHEMA), TOOLLESS, false, "{\"type\":\"object\"}",
+         REQUEST ",\"response_format\":{\"type\":\"json_object\"},\"messages\":["
+                 "{\"role\":\"system\",\"content\":\"s\\n\\n" WORDS "\"},"
+                 "{\"role\":\"user\",\"content\":\"x\"}]}",
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM) |
+             PARAMETER_SET(JSON_OBJECT),
+         PARAMETER_SET(JSON_SCHEMA)},
+        {PARAMETER_SET(JSON_SCHEMA) | PARAMETER_SET(JSON_OBJECT), TOOLLESS, false,
+         "{\"type\":\"object\"}",
+         REQUEST ",\"messages\":[{\"role\":\"system\",\"content\":\"s\\n\\n" WORDS "\"},"
+                 "{\"role\":\"user\",\"content\":\"x\"}]}",
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM),
+         PARAMETER_SET(JSON_SCHEMA) | PARAMETER_SET(JSON_OBJECT)},
+        {0, WITH_A_TOOL, false, "{\"properties\":{}}",
+         REQUEST ",\"tools\":[" TOOL_F
+                 "," ANSWER("{\"properties\":{},\"type\":\"object\"}") "]," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM), 0},
+        {0, WITH_A_TOOL, true, "{\"type\":\"object\"}",
+         REQUEST ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":"
+                 "\"answer\",\"schema\":{\"type\":\"object\"}}},\"tools\":[" TOOL_F "]," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM) |
+             PARAMETER_SET(JSON_SCHEMA),
+         0},
+        {0, LAST, false, "{\"type\":\"object\"}",
+         REQUEST
+         ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"final_answer\"}},"
+         "\"tools\":[" TOOL_F "," ANSWER("{\"type\":\"object\"}") "]," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM) |
+             PARAMETER_SET(TOOL_CHOICE),
+         0},
+        {PARAMETER_SET(TOOL_CHOICE), LAST, false, "{\"type\":\"object\"}",
+         REQUEST ",\"tools\":[" ANSWER("{\"type\":\"object\"}") "]," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM),
+         PARAMETER_SET(TOOL_CHOICE)},
+        {PARAMETER_SET(TOOL_CHOICE), LAST, false, "", REQUEST "," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM),
+         PARAMETER_SET(TOOL_CHOICE)},
+        /* No object: it becomes the member of one, and its definitions stay at the root. */
+        {0, WITH_A_TOOL, false,
+         "{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/a\"},\"$defs\":{\"a\":{}}}",
+         REQUEST ",\"tools\":[" TOOL_F "," ANSWER(
+             "{\"$defs\":{\"a\":{}},\"properties\":{\"answer\":{\"items\":{\"$ref\":\"#/$defs/a\"},"
+             "\"type\":\"array\"}},\"required\":[\"answer\"],\"type\":\"object\"}") "]," MESSAGES,
+         PARAMETER_SET(STREAM_OPTIONS) | PARAMETER_SET(MAX_TOKENS) | PARAMETER_SET(SYSTEM), 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct model_request *request = model_request_new(of("p/m"));
+        AUTO(text_done) struct text body = text_up_to(1 << 20);
+        model_request_set_system(request, of("s"));
+        if (rows[i].tools != TOOLLESS) {
+            model_request_add_tool(request, &(struct model_tool){of("f"), of("F"), of("{}")});
+        }
+        request->no_calls = rows[i].tools == LAST;
+        set(request, of(rows[i].schema));
+        struct wire_order order = {.request = request,
+                                   .base_url = "http://h/v1",
+                                   .model = BYTES("m"),
+                                   .refused = rows[i].refused,
+                                   .beside_tools = rows[i].beside};
+        wire_openai.build(&order, &body);
+        assert_string_equal(body.data, rows[i].body);
+        assert_int_equal(order.sent, rows[i].sent);
+        assert_int_equal(order.wanted, rows[i].wanted);
+        assert_int_equal(order.answer_tool, strstr(rows[i].body, "\"final_answer\"") != NULL);
+        model_request_free(request);
+    }
+}
+
+/* The other two interfaces. */
+static void each_interface_leaves_out_what_is_refused(void **state) {
+    static const struct {
+        const struct wire *wire;
+        parameter_set refused, before; /* before: refused in any case. */
+        const char *absent;
+    } rows[] = {
+        {&wire_responses, PARAMETER_SET(EFFORT), 0, "\"reasoning\""},
+        {&wire_responses, PARAMETER_SET(SUMMARY), 0, "\"summary\""},
+        {&wire_responses, PARAMETER_SET(ENCRYPTED), 0, "\"include\""},
+        {&wire_responses, PARAMETER_SET(JSON_SCHEMA), 0, "json_schema"},
+        {&wire_anthropic, PARAMETER_SET(EFFORT), 0, "\"thinking\""},
+        {&wire_anthropic, PARAMETER_SET(TOOL_CHOICE), PARAMETER_SET(EFFORT), "\"tool_choice\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct model_request *request = model_request_new(of("p/m"));
+        set(request, of("{\"type\":\"object\"}"));
+        request->output_max = 9000;
+        request->effort = MODEL_EFFORT_LOW;
+        for (unsigned refused = 0; refused < 2; refused++) {
+            AUTO(text_done) struct text body = text_up_to(1 << 20);
+            struct wire_order order = {.request = request,
+                                       .model = BYTES("m"),
+                                       .refused =
+                                           rows[i].before | (refused != 0 ? rows[i].refused : 0)};
+            rows[i].wire->build(&order, &body);
+            assert_int_equal(strstr(body.data, rows[i].absent) == NULL, refused);
+            assert_int_equal(order.wanted, order.refused);
+        }
+        model_request_free(request);
+    }
 }
 
 /* Twenty turns: each body, without its last two bytes, begins the next one. */
@@ -449,6 +598,8 @@ int main(void) {
         cmocka_unit_test(thinking_is_shown_to_the_kind_that_made_it_alone),
         cmocka_unit_test(reasoning_that_is_no_JSON_is_left_out),
         cmocka_unit_test(settings_go_where_each_interface_has_them),
+        cmocka_unit_test(what_is_refused_is_left_out_or_said_otherwise),
+        cmocka_unit_test(each_interface_leaves_out_what_is_refused),
         cmocka_unit_test(a_longer_conversation_begins_like_the_shorter_one),
         cmocka_unit_test(a_tail_stays_with_the_question_of_its_turn),
         cmocka_unit_test(a_tail_without_a_word_of_a_user_stands_alone),

@@ -98,6 +98,55 @@ static void each_answer_has_its_cause_and_its_number_of_tries(void **state) {
     }
 }
 
+#define REFUSES(name)                                                                              \
+    SAYS("400 Bad",                                                                                \
+         "{\"error\":{\"message\":\"Unsupported parameter: '" name "'\",\"param\":\"" name "\"}}")
+
+static void note_refused(void *ctx, const struct model_refused *refused) {
+    text_addf(ctx, "%.*s %x|", (int)refused->name.len, refused->name.data,
+              (unsigned)refused->parameters);
+}
+
+static void ask_for_more(struct kit *kit, unsigned tries, unsigned requests,
+                         enum model_cause cause) {
+    struct ask ask = {.kit = kit};
+    struct model_request *request = kit_request("test/m", "hi");
+    const unsigned before = kit->server.requests;
+    request->output_max = 100;
+    request->effort = MODEL_EFFORT_LOW;
+    ask_begin_with(&ask, kit, request);
+    ask_finish(&ask);
+    ask_cause(&ask, cause);
+    assert_int_equal(ask.result.tries, tries);
+    assert_int_equal(kit->server.requests - before, requests);
+    ask_end(&ask);
+}
+
+/* A repetition without what was refused is no try; what it taught holds for the next call, and only
+ * if the provider took it. */
+static void a_refused_parameter_is_left_out_at_once_and_remembered(void **state) {
+    struct kit *kit = *state;
+    AUTO(text_done) struct text found = text_up_to(1000);
+    struct model_info info;
+    models_on_refused(kit->models, note_refused, &found);
+    kit->answers[0] = REFUSES("reasoning_effort");
+    kit->answer = GOOD;
+    ask_for_more(kit, 1, 2, MODEL_NONE);
+    assert_string_equal(found.data, "test/m 1|");
+    assert_true(models_info(kit->models, BYTES("test/m"), &info));
+    assert_int_equal(info.refused, PARAMETER_SET(EFFORT));
+    ask_for_more(kit, 1, 1, MODEL_NONE);
+    assert_null(strstr(kit->request.data, "reasoning_effort"));
+    /* This one says so whatever is sent: both spellings, then it is a bad request. */
+    kit->answer = SAYS("400 Bad", "{\"error\":{\"message\":\"max_tokens: no\"}}");
+    ask_for_more(kit, 1, 3, MODEL_BAD_REQUEST);
+    assert_string_equal(found.data, "test/m 1|");
+    kit->clock_ms += MODEL_REFUSED_MS;
+    assert_true(models_info(kit->models, BYTES("test/m"), &info));
+    assert_int_equal(info.refused, 0);
+    models_on_refused(kit->models, NULL, NULL);
+}
+
 static void the_provider_says_when_to_come_again(void **state) {
     struct kit *kit = *state;
     kit->clock_ms = INT64_C(784111777000); /* Sun, 06 Nov 1994 08:49:37 GMT */
@@ -432,6 +481,7 @@ int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         WITH_KIT(each_answer_has_its_cause_and_its_number_of_tries),
+        WITH_KIT(a_refused_parameter_is_left_out_at_once_and_remembered),
         WITH_KIT(the_provider_says_when_to_come_again),
         WITH_KIT(nobody_there_and_no_tls_are_unreachable),
         WITH_KIT(silence_is_a_time_out_wherever_it_begins),

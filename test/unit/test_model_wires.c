@@ -310,6 +310,22 @@ static void calls_without_numbers_or_ids_are_told_apart(void **state) {
                MODEL_BAD_RESPONSE);
 }
 
+enum tools { TOOLLESS, WITH_A_TOOL };
+
+static void ask_schema(struct kit *kit, enum tools tools, const char *told) {
+    struct ask ask = {.kit = kit};
+    struct model_request *request = kit_request("test/m", "hi");
+    model_request_set_schema(request, BYTES("{\"type\":\"object\"}"));
+    if (tools == WITH_A_TOOL) {
+        model_request_add_tool(request, &(struct model_tool){BYTES("f"), BYTES("F"), BYTES("{}")});
+    }
+    ask_begin_with(&ask, kit, request);
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_NONE);
+    assert_string_equal(ask.told.data, told);
+    ask_end(&ask);
+}
+
 static void redacted_thinking_and_a_schemas_answer_come_from_anthropic(void **state) {
     struct kit *kit = *state;
     serve_stream(kit, &model_streams[2]);
@@ -317,11 +333,43 @@ static void redacted_thinking_and_a_schemas_answer_come_from_anthropic(void **st
                                    ",\"index\":0,\"content_block\":{\"type\":"
                                    "\"redacted_thinking\",\"data\":\"ZGF0\"}") BLOCK_STOP("0")
         EVENT("content_block_start", ",\"index\":1,\"content_block\":{\"type\":\"tool_use\","
-                                     "\"id\":\"t\",\"name\":\"structured_answer\"}")
+                                     "\"id\":\"t\",\"name\":\"final_answer\"}")
             BLOCK_DELTA("1", "\"type\":\"input_json_delta\",\"partial_json\":\"{}\"")
                 BLOCK_STOP("1") EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\"}")
                     EVENT("message_stop", "");
-    ask_expect(kit, "test/m", "hi", "s(redacted ZGF0)t({})", MODEL_NONE);
+    ask_schema(kit, TOOLLESS, "s(redacted ZGF0)t({})");
+}
+
+/* Beside other tools a server of chat completions is offered one for the answer. */
+static void beside_tools_the_answer_to_a_schema_is_a_call(void **state) {
+    struct kit *kit = *state;
+    serve_stream(kit, &model_streams[0]);
+    /* Words around it are not the answer, and neither is a second one. */
+    kit->answer = KIT_STREAM DELTA("\"content\":\"Done:\"") CALL(
+        "{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"final_answer\",\"arguments\":\"\"}}")
+        CALL("{\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\":\"}}")
+            CALL("{\"index\":0,\"function\":{\"arguments\":\"1}\"}}")
+                CALL("{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"final_answer\","
+                     "\"arguments\":\"{}\"}}") OPENAI_FINISH "data: [DONE]\n\n";
+    ask_schema(kit, WITH_A_TOOL, "t({\"a\":)t(1})");
+    /* Words beside another call are words. */
+    kit->answer = KIT_STREAM DELTA("\"content\":\"Look:\"")
+        CALL("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}")
+            OPENAI_FINISH "data: [DONE]\n\n";
+    ask_schema(kit, WITH_A_TOOL, "<0 a f>a0({})t(Look:)<0/ a f {}>");
+    /* This server numbers all of its calls 0. */
+    kit->answer = KIT_STREAM CALL(
+        "{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"final_answer\",\"arguments\":\"1\"}}")
+        CALL("{\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}")
+            OPENAI_FINISH "data: [DONE]\n\n";
+    ask_schema(kit, WITH_A_TOOL, "t(1)<0 b f>a0({})<0/ b f {}>");
+    kit->answer =
+        KIT_STREAM CALL("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"final_answer\"}}")
+            OPENAI_FINISH "data: [DONE]\n\n";
+    ask_schema(kit, WITH_A_TOOL, "t({})");
+    /* Nothing but words: these are the answer. */
+    kit->answer = KIT_STREAM DELTA("\"content\":\"{}\"") OPENAI_FINISH;
+    ask_schema(kit, WITH_A_TOOL, "t({})");
 }
 
 static void an_event_that_is_large_is_read_whole(void **state) {
@@ -368,6 +416,7 @@ int main(void) {
         WITH_KIT(a_refusal_keeps_its_words_and_is_not_asked_again),
         WITH_KIT(an_empty_answer_is_a_failure),
         WITH_KIT(calls_without_numbers_or_ids_are_told_apart),
+        WITH_KIT(beside_tools_the_answer_to_a_schema_is_a_call),
         WITH_KIT(redacted_thinking_and_a_schemas_answer_come_from_anthropic),
         WITH_KIT(an_event_that_is_large_is_read_whole),
     };

@@ -365,7 +365,7 @@ const struct request_kind providers__remove = {
     .end = change_end,
 };
 
-/* --- Forgetting the learned windows of a connection that was set or found --------------------- */
+/* --- Forgetting what models of a connection have shown ---------------------------------------- */
 
 static struct err forget_start(void *ctx) {
     struct request *request = ctx;
@@ -381,7 +381,7 @@ static struct err forget_work(struct tx *tx, void *ctx) {
     text_add_char(&request->op.answer, '{');
     text_add_member(&request->op.answer, "name", request->key.id);
     text_add_char(&request->op.answer, '}');
-    return tx_window_forget(tx, request->key.id);
+    return tx_learned_forget(tx, request->key.id);
 }
 
 static enum request_next forget_done(void *ctx, struct err *io_result) {

@@ -227,6 +227,13 @@ static void ability_add(struct text *text, const char *name, enum model_ability 
     }
 }
 
+void providers__write_refused(struct text *text, parameter_set refused) {
+    text_add_name(text, "refuses");
+    text_add_str(text, refused == 0 ? "[" : "[\"");
+    parameters_join(refused, "\",\"", text);
+    text_add_str(text, refused == 0 ? "]" : "\"]");
+}
+
 static void model_write(struct text *text, const struct listed_model *model) {
     static const char *const from[] = {[WINDOW_CONNECTION] = "connection",
                                        [WINDOW_PROVIDER] = "provider",
@@ -249,7 +256,9 @@ static void model_write(struct text *text, const struct listed_model *model) {
     text_add_member_int_or_null(text, "cache_write", facts->price.cache_write,
                                 facts->price.cache_write >= 0);
     text_add_member_int_or_null(text, "output", facts->price.output, facts->price.output >= 0);
-    text_add_str(text, "}}");
+    text_add_char(text, '}');
+    providers__write_refused(text, model->info.refused);
+    text_add_char(text, '}');
 }
 
 static void all_write(struct loop_work *work) {
@@ -374,6 +383,7 @@ static const struct query_param models_query[] = {
 
 #define NUMBER "{\"type\":[\"integer\",\"null\"]}"
 #define TEXT "{\"type\":[\"string\",\"null\"]}"
+#define REFUSES "\"refuses\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 static const char remove_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
@@ -385,7 +395,7 @@ static const char forget_answer[] =
 static const char test_answer[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"model\":" TEXT
     ",\"ok\":{\"type\":\"boolean\"},\"cause\":" TEXT ",\"detail\":" TEXT ",\"status\":" NUMBER
-    ",\"first_ms\":" NUMBER ",\"latency_ms\":{\"type\":\"integer\"}}}";
+    ",\"first_ms\":" NUMBER ",\"latency_ms\":{\"type\":\"integer\"}," REFUSES "}}";
 
 #define ABILITY "{\"type\":[\"boolean\",\"null\"]}"
 static const char keys_answer[] = "{\"type\":\"object\",\"properties\":{\"salt\":" TEXT
@@ -399,7 +409,7 @@ static const char models_answer[] = PAGE_SCHEMA(
     "\"provider\",\"prices\",\"default\",\"learned\"]},\"max_output\":" NUMBER
     ",\"vision\":" ABILITY ",\"tools\":" ABILITY
     ",\"price\":{\"type\":\"object\",\"properties\":{\"fresh\":" NUMBER ",\"cache_read\":" NUMBER
-    ",\"cache_write\":" NUMBER ",\"output\":" NUMBER "}}}}");
+    ",\"cache_write\":" NUMBER ",\"output\":" NUMBER "}}," REFUSES "}}");
 
 static const struct route routes[] = {
     {.method = "GET",
@@ -440,7 +450,7 @@ static const struct route routes[] = {
      .request = &providers__remove},
     {.method = "DELETE",
      .path = "/api/v1/providers/{name}/windows",
-     .summary = "Forget the learned windows of its models",
+     .summary = "Forget the learned windows of its models, and what these refused",
      .scope = SCOPE_ADMIN,
      .answer_schema = forget_answer,
      .request = &providers__forget},

@@ -54,5 +54,7 @@ void providers__handle(struct exchange *exchange, void *ctx);
 /* One as JSON. `origin`: where it comes from; NULL: it was set. */
 void providers__write(const struct connections *connections, const struct provider *provider,
                       const char *origin, struct text *text);
+/* "refuses": names of the parameters that a model has refused. */
+void providers__write_refused(struct text *text, parameter_set refused);
 
 #endif

@@ -64,6 +64,9 @@ static struct err schema_read(const json_t *json, struct text *ret_schema, struc
     text_init(ret_schema, TURN_SCHEMA_MAX);
     struct err err = json_is_object(json) ? json_schema_compile(json, &schema, &inner)
                                           : err_make(ERR_BAD_FIELD, "turns: schema");
+    if (!err_failed(err) && json_schema_is_void(schema, &inner)) {
+        err = err_make(ERR_BAD_FIELD, "turns: schema"); /* No answer would ever fit. */
+    }
     if (err_failed(err)) {
         why_set(why, "schema: %s", inner.text[0] != '\0' ? inner.text : "it must be an object");
         return err;

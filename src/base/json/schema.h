@@ -1,12 +1,14 @@
 /* schema.h: JSON Schema 2020-12, as far as models and workflows use it.
  *
  * Known      type (one or several), enum, const, properties, required, additionalProperties,
- *            patternProperties, propertyNames, dependentRequired, minProperties, maxProperties,
- *            items, prefixItems, uniqueItems, minItems, maxItems, minLength, maxLength, pattern,
- *            minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, anyOf, oneOf, allOf,
- *            not, if/then/else, $ref into the same document, $defs, definitions. Titles, formats
- *            and the like are notes. Whatever else the standard knows is refused, not ignored: what
- *            passed unchecked would be believed.
+ *            unevaluatedProperties, patternProperties, propertyNames, dependentRequired,
+ *            dependentSchemas, minProperties, maxProperties, items, prefixItems, contains with
+ *            minContains and maxContains, uniqueItems, minItems, maxItems, minLength, maxLength,
+ *            pattern, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, anyOf,
+ *            oneOf, allOf, not, if/then/else, $ref into the same document, $defs. Of older drafts
+ *            and of OpenAPI: definitions, dependencies, a list as items, additionalItems, nullable.
+ *            Whatever else the standard knows, such as titles and formats, is a note: models and
+ *            scripts write such words for others. A word that looks misspelt is refused.
  * Promise    compiling and checking end, whatever they are given, and alike on every machine: they
  *            count steps, not time. A pattern over its limit is "too expensive", never "no match".
  * Ownership  the compiled schema is the caller's; it holds copies. Faults are values.
@@ -44,8 +46,8 @@ MUST_CHECK struct err json_schema_compile(const json_t *json, struct json_schema
                                           struct why *why);
 void json_schema_free(struct json_schema *schema);     /* NULL is allowed. */
 void json_schema_release(struct json_schema **schema); /* For AUTO. */
-/* Does it contradict itself, so that no value fits? Then *ret_why has the place and the words. It
- * says yes only when it is sure. */
+/* Does it contradict itself, also by schemas that hold together (allOf, $ref), so that no value
+ * fits? Then *ret_why has the place and the words. It says yes only when it is sure. */
 MUST_CHECK bool json_schema_is_void(const struct json_schema *schema, struct why *ret_why);
 const json_t *json_schema_source(const struct json_schema *schema); /* Borrowed from it. */
 

@@ -122,6 +122,9 @@ static bool is_settled(const struct check *check) {
 }
 
 static void words_judge(struct check *check, const json_t *schema, const json_t *value) {
+    if (json_is_null(value) && json_is_true(json_object_get(schema, "nullable"))) {
+        return; /* OpenAPI's word for one more type. */
+    }
     /* A value of a wrong type would only get more of the same from the other words. */
     const json_t *type = json_object_get(schema, "type");
     unsigned before = check->sink->count;
@@ -445,16 +448,50 @@ static JUDGE(judge_pattern) {
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
-static JUDGE(judge_items) {
-    size_t first = json_array_size(json_object_get(schema, "prefixItems"));
-    for (size_t i = first; i < json_array_size(value); i++) {
-        item_judge(check, word, i, value);
-    }
-}
-
 static JUDGE(judge_prefix) {
     for (size_t i = 0; i < json_array_size(word) && i < json_array_size(value); i++) {
         item_judge(check, json_array_get(word, i), i, value);
+    }
+}
+
+static void rest_judge(struct check *check, const json_t *schema, size_t first,
+                       const json_t *value) {
+    for (size_t i = first; i < json_array_size(value); i++) {
+        item_judge(check, schema, i, value);
+    }
+}
+
+/* A list of schemas is what older drafts have for prefixItems, and additionalItems judges what
+ * comes behind it. */
+static JUDGE(judge_items) {
+    if (json_is_array(word)) {
+        judge_prefix(check, rule, schema, word, value);
+    } else {
+        rest_judge(check, word, json_array_size(json_object_get(schema, "prefixItems")), value);
+    }
+}
+
+static JUDGE(judge_additional_items) {
+    const json_t *items = json_object_get(schema, "items");
+    if (json_is_array(items)) {
+        rest_judge(check, word, json_array_size(items), value);
+    }
+}
+
+static JUDGE(judge_contains) {
+    const json_t *least = json_object_get(schema, "minContains");
+    const json_t *most = json_object_get(schema, "maxContains");
+    json_int_t low = least != NULL ? json_integer_value(least) : 1, found = 0;
+    for (size_t i = 0; i < json_array_size(value) && check->stop == ERR_NONE; i++) {
+        struct sink sink;
+        found += check_fits(check, word, json_array_get(value, i), &sink);
+    }
+    if (json_is_array(value) && check->stop == ERR_NONE &&
+        (found < low || (most != NULL && found > json_integer_value(most)))) {
+        fault_add(check, "%lld of its items are what it must contain; %s %lld %s wanted",
+                  (long long)found, found < low ? "at least" : "at most",
+                  (long long)(found < low ? low : json_integer_value(most)),
+                  found < low && low == 1 ? "is" : "are");
     }
 }
 
@@ -578,80 +615,179 @@ static JUDGE(judge_required) {
     fields_require(check, word, value, "");
 }
 
+/* Each by the form of what depends: names, or a schema for the whole. */
 static JUDGE(judge_dependent) {
     for (struct json_member at = json_first(word); at.value != NULL; at = json_next(at)) {
-        if (json_object_getn(value, at.key.data, at.key.len) != NULL) {
+        if (json_object_getn(value, at.key.data, at.key.len) == NULL) {
+            continue;
+        }
+        if (json_is_array(at.value)) {
             fields_require(check, at.value, value, "; another field asks for it");
+        } else {
+            schema_judge(check, at.value, value);
+        }
+    }
+}
+
+/* --- Fields that nothing has judged ----------------------------------------------------------- */
+
+static bool is_evaluated(struct check *check, const json_t *schema, const json_t *value,
+                         struct bytes key);
+
+/* By a part of allOf, anyOf or oneOf: one that the value does not fit says nothing. */
+static bool parts_evaluate(struct check *check, const json_t *parts, const json_t *value,
+                           struct bytes key) {
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(parts) && !found && check->stop == ERR_NONE; i++) {
+        struct sink sink;
+        const json_t *part = json_array_get(parts, i);
+        found = is_evaluated(check, part, value, key) && check_fits(check, part, value, &sink);
+    }
+    return found;
+}
+
+static bool condition_evaluates(struct check *check, const json_t *schema, const json_t *value,
+                                struct bytes key) {
+    const json_t *condition = json_object_get(schema, "if");
+    struct sink sink;
+    if (condition == NULL) {
+        return false;
+    }
+    bool holds = check_fits(check, condition, value, &sink);
+    const json_t *then = json_object_get(schema, holds ? "then" : "else");
+    return (holds && is_evaluated(check, condition, value, key)) ||
+           (then != NULL && is_evaluated(check, then, value, key));
+}
+
+static bool dependents_evaluate(struct check *check, const json_t *schema, const json_t *value,
+                                struct bytes key) {
+    for (struct json_member at = json_first(json_object_get(schema, "dependentSchemas"));
+         at.value != NULL; at = json_next(at)) {
+        if (json_object_getn(value, at.key.data, at.key.len) != NULL &&
+            is_evaluated(check, at.value, value, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether this schema says something about that field of the object. */
+static bool is_evaluated(struct check *check, const json_t *schema, const json_t *value,
+                         struct bytes key) {
+    static const char *const words_of_parts[] = {"allOf", "anyOf", "oneOf"};
+    const json_t *properties = json_object_get(schema, "properties");
+    bool found = json_object_getn(properties, key.data, key.len) != NULL ||
+                 json_object_get(schema, "additionalProperties") != NULL;
+    if (++check->steps > JSON_SCHEMA_STEPS_MAX || check->depth == JSON_SCHEMA_DEPTH_MAX) {
+        check_exhaust(check);
+        return true;
+    }
+    check->depth++;
+    for (struct json_member row = json_first(json_object_get(schema, "patternProperties"));
+         row.value != NULL && !found; row = json_next(row)) {
+        found = pattern_fits(check, row.key.data, key);
+    }
+    for (size_t i = 0; i < COUNT_OF(words_of_parts) && !found; i++) {
+        found = parts_evaluate(check, json_object_get(schema, words_of_parts[i]), value, key);
+    }
+    const char *reference = json_string_value(json_object_get(schema, "$ref"));
+    found = found ||
+            (reference != NULL &&
+             is_evaluated(check, json_schema__follow(check->schema, reference), value, key)) ||
+            condition_evaluates(check, schema, value, key) ||
+            dependents_evaluate(check, schema, value, key);
+    check->depth--;
+    return found;
+}
+
+static JUDGE(judge_unevaluated) {
+    for (struct json_member at = json_first(value); at.value != NULL && check->stop == ERR_NONE;
+         at = json_next(at)) {
+        if (is_evaluated(check, schema, value, at.key) || check->stop != ERR_NONE) {
+            continue;
+        }
+        if (json_is_false(word)) {
+            field_refuse(check, schema, at.key);
+        } else {
+            member_judge(check, word, at.key, at.value);
         }
     }
 }
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-/* In the order of strcmp. */
+/* In the order of strcmp. Words that nothing judges are notes, so that no schema is refused for
+ * them: `nullable` is heard before all others, minContains and maxContains with contains. */
 static const struct schema_word words[] = {
-    {"$anchor", .form = FORM_REFUSED},
+    {"$anchor", .form = FORM_NOTE},
     {"$comment", .form = FORM_NOTE},
     {"$defs", .form = FORM_SCHEMA_MAP},
-    {"$dynamicAnchor", .form = FORM_REFUSED},
-    {"$dynamicRef", .form = FORM_REFUSED},
+    {"$dynamicAnchor", .form = FORM_NOTE},
+    {"$dynamicRef", .form = FORM_NOTE},
     {"$id", .form = FORM_NOTE},
+    {"$recursiveAnchor", .form = FORM_NOTE},
+    {"$recursiveRef", .form = FORM_NOTE},
     {"$ref", FORM_REF, .judge = judge_ref},
     {"$schema", .form = FORM_NOTE},
-    {"$vocabulary", .form = FORM_REFUSED},
-    {"additionalItems", .form = FORM_REFUSED},
+    {"$vocabulary", .form = FORM_NOTE},
+    {"additionalItems", FORM_SCHEMA, .judge = judge_additional_items},
     {"additionalProperties", FORM_SCHEMA, .judge = judge_additional},
     {"allOf", FORM_SCHEMAS, .judge = judge_all_of},
     {"anyOf", FORM_SCHEMAS, .judge = judge_any_of},
     {"const", FORM_ANY, .judge = judge_const},
-    {"contains", .form = FORM_REFUSED},
+    {"contains", FORM_SCHEMA, .judge = judge_contains},
     {"contentEncoding", .form = FORM_NOTE},
     {"contentMediaType", .form = FORM_NOTE},
     {"contentSchema", .form = FORM_NOTE},
     {"default", .form = FORM_NOTE},
     {"definitions", .form = FORM_SCHEMA_MAP},
-    {"dependencies", .form = FORM_REFUSED},
+    {"dependencies", FORM_DEPENDENCIES, .judge = judge_dependent},
     {"dependentRequired", FORM_NAMES_MAP, .judge = judge_dependent},
-    {"dependentSchemas", .form = FORM_REFUSED},
+    {"dependentSchemas", FORM_SCHEMA_MAP, .judge = judge_dependent},
     {"deprecated", .form = FORM_NOTE},
     {"description", .form = FORM_NOTE},
+    {"discriminator", .form = FORM_NOTE},
     {"else", .form = FORM_SCHEMA},
     {"enum", FORM_LIST, .judge = judge_enum},
     {"example", .form = FORM_NOTE},
     {"examples", .form = FORM_NOTE},
     {"exclusiveMaximum", FORM_NUMBER, judge_limit, MEASURE_NUMBER, SIDE_BELOW},
     {"exclusiveMinimum", FORM_NUMBER, judge_limit, MEASURE_NUMBER, SIDE_ABOVE},
+    {"externalDocs", .form = FORM_NOTE},
     {"format", .form = FORM_NOTE},
+    {"id", .form = FORM_NOTE},
     {"if", FORM_SCHEMA, .judge = judge_if},
-    {"items", FORM_SCHEMA, .judge = judge_items},
-    {"maxContains", .form = FORM_REFUSED},
+    {"items", FORM_ITEMS, .judge = judge_items},
+    {"maxContains", .form = FORM_COUNT},
     {"maxItems", FORM_COUNT, judge_limit, MEASURE_ITEMS, SIDE_MOST},
     {"maxLength", FORM_COUNT, judge_limit, MEASURE_CHARACTERS, SIDE_MOST},
     {"maxProperties", FORM_COUNT, judge_limit, MEASURE_FIELDS, SIDE_MOST},
     {"maximum", FORM_NUMBER, judge_limit, MEASURE_NUMBER, SIDE_MOST},
-    {"minContains", .form = FORM_REFUSED},
+    {"minContains", .form = FORM_COUNT},
     {"minItems", FORM_COUNT, judge_limit, MEASURE_ITEMS, SIDE_LEAST},
     {"minLength", FORM_COUNT, judge_limit, MEASURE_CHARACTERS, SIDE_LEAST},
     {"minProperties", FORM_COUNT, judge_limit, MEASURE_FIELDS, SIDE_LEAST},
     {"minimum", FORM_NUMBER, judge_limit, MEASURE_NUMBER, SIDE_LEAST},
     {"multipleOf", FORM_POSITIVE, .judge = judge_multiple},
     {"not", FORM_SCHEMA, .judge = judge_not},
-    {"nullable", .form = FORM_REFUSED}, /* OpenAPI's: say type ["string", "null"]. */
+    {"nullable", .form = FORM_NOTE},
     {"oneOf", FORM_SCHEMAS, .judge = judge_one_of},
     {"pattern", FORM_PATTERN, .judge = judge_pattern},
     {"patternProperties", FORM_PATTERN_MAP, .judge = judge_pattern_properties},
     {"prefixItems", FORM_SCHEMAS, .judge = judge_prefix},
     {"properties", FORM_SCHEMA_MAP, .judge = judge_properties},
     {"propertyNames", FORM_SCHEMA, .judge = judge_names},
+    {"propertyOrdering", .form = FORM_NOTE},
     {"readOnly", .form = FORM_NOTE},
     {"required", FORM_NAMES, .judge = judge_required},
     {"then", .form = FORM_SCHEMA},
     {"title", .form = FORM_NOTE},
     {"type", FORM_TYPES, .judge = judge_type},
-    {"unevaluatedItems", .form = FORM_REFUSED},
-    {"unevaluatedProperties", .form = FORM_REFUSED},
+    {"unevaluatedItems", .form = FORM_NOTE},
+    {"unevaluatedProperties", FORM_SCHEMA, .judge = judge_unevaluated},
     {"uniqueItems", FORM_FLAG, .judge = judge_unique},
     {"writeOnly", .form = FORM_NOTE},
+    {"xml", .form = FORM_NOTE},
 };
 
 static const struct schema_word *rule_find(const char *name) {

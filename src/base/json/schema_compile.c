@@ -226,8 +226,6 @@ static bool map_form(struct compile *compile, const json_t *word, enum schema_fo
 static bool plain_form(struct compile *compile, const json_t *word, enum schema_form form) {
     const char *expected = NULL;
     switch (form) {
-    case FORM_REFUSED:
-        return compile_refuse(compile, "this word is not supported here");
     case FORM_MISSPELT:
         return compile_refuse(compile, "this word is unknown; did you mean \"%s\"?", compile->near);
     case FORM_LIST:
@@ -263,6 +261,12 @@ static bool form_fits(struct compile *compile, const json_t *word, enum schema_f
         return compile_schema(compile, word);
     case FORM_SCHEMAS:
         return schemas_form(compile, word);
+    case FORM_ITEMS:
+        return json_is_array(word) ? schemas_form(compile, word) : compile_schema(compile, word);
+    case FORM_NAMES_OR_SCHEMA:
+        return json_is_array(word) ? names_form(compile, word) : compile_schema(compile, word);
+    case FORM_DEPENDENCIES:
+        return map_form(compile, word, FORM_NAMES_OR_SCHEMA);
     case FORM_SCHEMA_MAP:
         return map_form(compile, word, FORM_SCHEMA);
     case FORM_PATTERN_MAP:

@@ -12,7 +12,6 @@
 /* What the value of a word must look like. */
 enum schema_form {
     FORM_NOTE, /* Anything: the word judges nothing. */
-    FORM_REFUSED,
     FORM_ANY,
     FORM_TYPES,
     FORM_LIST, /* At least one value. */
@@ -20,7 +19,10 @@ enum schema_form {
     FORM_NAMES_MAP,
     FORM_SCHEMA,
     FORM_SCHEMAS, /* At least one. */
+    FORM_ITEMS,   /* A schema, or in older drafts a list of them. */
+    FORM_NAMES_OR_SCHEMA,
     FORM_SCHEMA_MAP,
+    FORM_DEPENDENCIES, /* An object of lists of names, or of schemas. */
     FORM_PATTERN_MAP,
     FORM_COUNT,
     FORM_NUMBER,

@@ -69,7 +69,15 @@ static void tools_print(const json_t *row) {
     known_print(json_object_get(row, "tools"), 5);
 }
 
-/* Micro-dollars as dollars; "?" where nobody knows. */
+/* Prints the refused parameters of a row of a model, or of a test. */
+static void refused_print(const char *before, const json_t *row) {
+    const json_t *refused = json_object_get(row, "refuses");
+    for (size_t i = 0; i < json_array_size(refused); i++) {
+        printf("%s%s", i > 0 ? ", " : before, json_string_value(json_array_get(refused, i)));
+    }
+}
+
+/* Micro-dollars as dollars; "?" where nobody knows. Behind them, what the model refuses. */
 static void prices_print(const json_t *row) {
     static const char *const kinds[] = {"fresh", "output"};
     const json_t *prices = json_object_get(row, "price");
@@ -82,6 +90,7 @@ static void prices_print(const json_t *row) {
             putchar('?');
         }
     }
+    refused_print("  refuses ", row);
 }
 
 static const struct column model_columns[] = {
@@ -104,7 +113,8 @@ const struct command command_models = {
     .asks_models = true,
     .about = "A '?' is unknown: neither the provider nor the price file has it\n"
              "(docs/models.md). 'learned' is a smaller window, set after the model refused a\n"
-             "longer prompt; 'drover provider forget' removes it.\n",
+             "longer prompt; 'refuses' names parameters that it refused: it is called without\n"
+             "them for 24 hours. 'drover provider forget' removes both.\n",
     ACTION("GET /api/v1/models", .columns = model_columns),
 };
 
@@ -274,6 +284,10 @@ static struct err test_run(struct invocation *invocation) {
     } else if (answers) {
         printf("%s answers: %lld ms, its first word after %lld ms\n", name,
                (long long)talk_int(answer, "latency_ms"), (long long)talk_int(answer, "first_ms"));
+        if (json_array_size(json_object_get(answer, "refuses")) > 0) {
+            refused_print("it is called without what it refuses: ", answer);
+            putchar('\n');
+        }
     } else {
         printf("%s does not answer: %s (%s)\n", name, talk_text(answer, "detail"),
                talk_text(answer, "cause"));
@@ -292,13 +306,14 @@ const struct command command_provider_test = {
 };
 
 const struct command command_provider_forget = {
-    COMMAND("provider", "forget", "NAME", "Forget the learned windows of a connection."),
+    COMMAND("provider", "forget", "NAME", "Forget learned windows and refused parameters."),
     HELP(MODELS, "drover provider forget deepseek\n"),
     .about = "When a model refuses a prompt as too long, drover uses a smaller window for it\n"
-             "for 24 hours. Forget that window if the refusal was wrong, or if the model has a\n"
-             "larger window now.\n",
+             "for 24 hours; when it refuses a parameter, it is called without that for as long.\n"
+             "Forget this if the refusal was wrong, or if the model takes more now.\n",
     ACTION("DELETE " PROVIDERS "/{}/windows",
-           .done = "{name} has no learned windows now; 'drover models' shows its windows"),
+           .done =
+               "{name} has no learned windows and refusals now; 'drover models' shows its windows"),
 };
 
 const struct command command_provider_rm = {

@@ -554,6 +554,10 @@ static void agent_finished_add(const struct workflow_told *told, struct text *te
         text_add_str(text, ", kept: ");
         plain_add(text, agent->worktree);
     }
+    if (!caused && note[0] != '\0') {
+        text_add_str(text, ", ");
+        plain_add(text, note);
+    }
 }
 
 /* How the run ended, as its last line says it. */

@@ -12,6 +12,7 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "dispatch/provider/refused.h"
 #include "loop/address.h"
 #include "model/connection.h"
 
@@ -40,6 +41,7 @@ struct connections {
     struct connections_options options;
     struct models *models; /* Borrowed. */
     struct settings_kept *settings;
+    struct refused_keeper refused;
     struct model_connection *found[FOUND_MAX]; /* Owned; as they were at the open. */
     size_t found_count;
     char *lost[PROVIDERS_MAX]; /* Owned: names of files of keys. */
@@ -468,6 +470,7 @@ struct err connections_open(const struct connections_options *options,
     connections->options = *options;
     connections->models = options->models;
     connections->settings = settings_kept_new();
+    refused_keeper_start(&connections->refused, options->models, options->store);
     models_connection_each(options->models, keep_found, connections);
     *ret_connections = connections;
     return ERR_OK;
@@ -475,6 +478,7 @@ struct err connections_open(const struct connections_options *options,
 
 void connections_stop(struct connections *connections) {
     connections->stopped = true;
+    refused_keeper_stop(&connections->refused);
     waiters_end(connections);
 }
 
@@ -489,6 +493,7 @@ void connections_close(struct connections *connections) {
         mem_free(connections->lost[i]);
     }
     settings_kept_free(connections->settings);
+    refused_keeper_done(&connections->refused);
     mem_free(connections->first);
     mem_free(connections);
 }
@@ -573,6 +578,7 @@ static void put_next(struct loop_task *task) {
                                               .until_ms = window->until_ms};
         models_learn(connections->models, &learned);
     }
+    refused_keeper_use(&connections->refused);
     settings_kept_put(connections->settings, settings_kept_get(loading->settings));
     if (!connections_look(connections, loading_listed, loading)) {
         loading_listed(loading);
@@ -632,6 +638,9 @@ static struct err load_tx(struct tx *tx, void *ctx) {
     struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, take_row, loading);
     if (!err_failed(err)) {
         err = tx_window_each(tx, take_window, loading);
+    }
+    if (!err_failed(err)) {
+        err = refused_keeper_read(&loading->connections->refused, tx);
     }
     if (!err_failed(err)) {
         err = tx_settings_read(tx, &settings);

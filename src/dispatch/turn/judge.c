@@ -8,12 +8,13 @@
  *                that it was offered. Clients have heard the markup by then: it is withdrawn, and
  *                what is left is said again, so that what they have is what is stored.
  * Schemas        providers promise answers that fit, and local models break that promise; so every
- *                answer is checked here. */
+ *                answer is checked here, and mended first where it can be meant in one way only. */
 #include "base/json/json.h"
 #include "base/json/schema.h"
 #include "base/memory.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
+#include "rules/turn/mend.h"
 #include "tool/printed.h"
 #include "tool/requests.h"
 
@@ -67,8 +68,8 @@ static void read_printed(struct talk_call *call, tool_set tools) {
             said_add_call(&said, &printed_call, SAID_WHOLE);
         }
     }
-    call->printed = said_has_calls(&said);
-    if (call->printed) {
+    if (said_has_calls(&said)) {
+        call->again = AGAIN_PRINTED;
         const struct said old = call->said;
         call->said = said;
         said = old;
@@ -77,9 +78,14 @@ static void read_printed(struct talk_call *call, tool_set tools) {
 
 /* On the loop: for followers. */
 static void say_again(struct talk_call *call) {
-    deltas_withdraw(&call->deltas,
-                    BYTES("\"cause\":\"printed_calls\",\"detail\":\"The model wrote calls of tools "
-                          "into its text: they are made, and taken out of it.\",\"wait_ms\":0"));
+    static const struct bytes why[] = {
+        [AGAIN_PRINTED] = BYTES_INIT(
+            "\"cause\":\"printed_calls\",\"detail\":\"The model wrote calls of tools into "
+            "its text: they are made, and taken out of it.\",\"wait_ms\":0"),
+        [AGAIN_MENDED] = BYTES_INIT(
+            "\"cause\":\"mended_answer\",\"detail\":\"The answer's JSON was taken out of "
+            "what the model said.\",\"wait_ms\":0")};
+    deltas_withdraw(&call->deltas, why[call->again]);
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
         if (item->kind != TURN_ITEM_CALL) {
@@ -91,14 +97,40 @@ static void say_again(struct talk_call *call) {
 
 /* --- The schema ------------------------------------------------------------------------------- */
 
-/* Into `misfit`: how the answer does not fit; nothing: it does. */
+/* The text of the answer becomes the value that was meant. */
+static void take_mended(struct talk_call *call, const json_t *value) {
+    AUTO(said_done) struct said said = {.items = NULL};
+    AUTO(text_done) struct text text = text_up_to(ANSWER_MAX);
+    bool told = false;
+    if (err_failed(json_write(value, &text))) {
+        return; /* The text stays as it came: its reader finds no JSON, and says so. */
+    }
+    for (size_t i = 0; i < call->said.count; i++) {
+        const struct said_item *item = &call->said.items[i];
+        if (item->kind != TURN_ITEM_TEXT) {
+            said_add(&said, item->kind, text_bytes(&item->texts[SAID_TEXT]));
+            if (item->closed) {
+                said_sign(&said, text_bytes(&item->texts[SAID_SIGNATURE]));
+            }
+        } else if (!told) {
+            said_add(&said, item->kind, text_bytes(&text));
+            told = true;
+        }
+    }
+    call->again = AGAIN_MENDED;
+    const struct said old = call->said;
+    call->said = said;
+    said = old;
+}
+
+/* Into `misfit`: how the answer does not fit; nothing: it does. Into `note`: what was changed. */
 static void check_schema(struct talk_call *call, struct bytes schema) {
-    AUTO(text_done) struct text answer = text_up_to(ANSWER_MAX);
+    AUTO(text_done) struct text answer = text_up_to(ANSWER_MAX), told = text_up_to(MISFIT_MAX);
     AUTO(json_release) json_t *schema_json = NULL, *json = NULL;
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
-    struct json_faults faults = {.count = 0};
     struct text *misfit = &call->misfit;
     struct why why = {""};
+    bool changed = false;
     text_clear(misfit);
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
@@ -114,13 +146,14 @@ static void check_schema(struct talk_call *call, struct bytes schema) {
     if (!err_failed(err)) {
         err = json_schema_compile(schema_json, &compiled, &why);
     }
-    if (!err_failed(err)) {
-        err = json_parse(answer.data, answer.len, JSON_DEPTH_MAX, &json, &why);
-    }
     if (err_failed(err)) {
-        text_add_str(misfit, why.text[0] != '\0' ? why.text : "It is no JSON.");
-    } else if (err_failed(json_schema_check(compiled, json, &faults))) {
-        json_faults_write(&faults, misfit);
+        text_add_str(misfit, why.text[0] != '\0' ? why.text : "Its schema cannot be read.");
+    } else if (!err_failed(
+                   answer_mend(compiled, text_bytes(&answer), &json, &changed, &told, misfit)) &&
+               changed) {
+        take_mended(call, json);
+        text_add_str(&call->note, call->note.len > 0 && told.len > 0 ? "; " : "");
+        text_add(&call->note, told.data, told.len);
     }
 }
 
@@ -242,7 +275,7 @@ static void judge_run(struct pool_job *job) {
                                         .time_ms = LOOK_MS};
     AUTO(toolplace_close) struct toolplace place;
     toolplace_open(&place, &seat);
-    call->printed = false;
+    call->again = AGAIN_NOT;
     if (!said_has_calls(&call->said)) {
         read_printed(call, place.tools);
     }
@@ -259,7 +292,7 @@ static void judge_run(struct pool_job *job) {
 static void judge_done(struct pool_job *job) {
     struct talk *talk = CONTAINER_OF(job, struct talk, job);
     if (talk__is_back(talk)) {
-        if (talk->call.printed) {
+        if (talk->call.again != AGAIN_NOT) {
             say_again(&talk->call);
         }
         talk__flush(talk);

@@ -77,6 +77,7 @@ static void flushed(struct delta_source *source) {
                    [USAGE_INSTRUCTIONS] = (int64_t)call->sizes.instructions,
                    [USAGE_HISTORY] = (int64_t)call->sizes.history},
         .misfit = {call->misfit.data, call->misfit.len},
+        .note = text_bytes(&call->note),
         .truncated = is_truncated(call),
         .output_more = turn_output_more(result->usage.output, talk->plan.output_max,
                                         known ? info.facts.output_max : 0, talk__window(talk)),
@@ -101,6 +102,7 @@ static void on_done(void *ctx, const struct model_result *result) {
     struct talk *talk = ctx;
     talk->call.asking = NULL;
     talk->call.result = *result;
+    parameters_note(result->without, &talk->call.note);
     if (talk->state == TALK_ENDED) {
         talk__maybe_free(talk);
     } else if (fit__next(talk) != FIT_TAKE) {
@@ -227,6 +229,7 @@ static struct model_request *call_begin(struct talk *talk) {
     talk__enter(talk, TALK_CALLING);
     said_clear(&call->said);
     text_clear(&call->misfit);
+    text_clear(&call->note);
     call->interrupted = false;
     call->result = (struct model_result){0};
     open_deltas(talk);

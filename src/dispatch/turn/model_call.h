@@ -95,7 +95,10 @@ struct talk_call {
     struct model_result result;
     struct text misfit; /* Owned: why its answer is not what the schema asks for; "": it is. */
     bool interrupted;   /* The call was cancelled by us. */
-    bool printed;       /* Calls were in the text: what is kept is not what was sent. */
+    struct text note;   /* Owned: what it was asked without, what of its answer was mended. */
+    /* Why what is kept is not what was sent: it holds calls that stood in the text, or no more than
+     * the value that was meant. */
+    enum talk_again { AGAIN_NOT, AGAIN_PRINTED, AGAIN_MENDED } again;
 };
 
 /* prompt.c: makes the request, then talk__fit. */

@@ -64,6 +64,7 @@ static struct talk *talk_new(struct turns *turns, const struct run_row *row) {
     talk->window = settings->window;
     talk->effort = model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
     text_init(&talk->call.misfit, MISFIT_MAX);
+    text_init(&talk->call.note, 2 * MISFIT_MAX);
     turn_plan_init(&talk->plan);
     table_add(&turns->talks, &talk->node);
     turns->stats.begun++;
@@ -108,6 +109,7 @@ void talk__maybe_free(struct talk *talk) {
     prompt__free(talk);
     said_done(&talk->call.said);
     text_done(&talk->call.misfit);
+    text_done(&talk->call.note);
     turn_plan_done(&talk->plan);
     mem_free(talk->instructions);
     mem_free(talk);

@@ -16,6 +16,7 @@
 #include "dispatch/workflow/agent.h"
 #include "dispatch/workflow/history.h"
 #include "engine/turn/turns.h"
+#include "rules/turn/mend.h"
 
 enum { SYSTEM_MAX = 256 << 10, FAULT_MAX = 4000 };
 
@@ -88,30 +89,18 @@ static const char too_long[] = "The answer was cut off at its longest length.";
 static void answer_check_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     struct text *misfit = &call->misfit;
+    AUTO(text_done) struct text told = text_up_to(FAULT_MAX);
     AUTO(json_release) json_t *json = NULL;
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
-    struct json_faults faults = {.count = 0};
     struct why why = {""};
+    bool changed = false;
     text_clear(misfit);
     text_clear(&call->result);
-    /* Many models put a fence around it, whatever their instructions are. */
-    struct bytes answer = bytes_trim(text_bytes(&call->answer), " \t\r\n");
-    const char *line = answer.len > 6 && bytes_begin(answer, BYTES("```"))
-                           ? memchr(answer.data, '\n', answer.len - 3)
-                           : NULL;
-    if (line != NULL && memcmp(answer.data + answer.len - 3, "```", 3) == 0) {
-        size_t from = (size_t)(line - answer.data) + 1;
-        answer = (struct bytes){answer.data + from, answer.len - from - 3};
-    }
     struct err err = json_schema_compile(call__option(call, "schema"), &compiled, &why);
-    if (!err_failed(err)) {
-        err = json_parse(answer.data, answer.len, JSON_DEPTH_MAX, &json, &why);
-    }
     if (err_failed(err)) {
-        text_add_str(misfit, why.text[0] != '\0' ? why.text : "It is no JSON.");
+        text_add_str(misfit, why.text);
     } else {
-        err = json_schema_check(compiled, json, &faults);
-        json_faults_write(&faults, misfit);
+        err = answer_mend(compiled, text_bytes(&call->answer), &json, &changed, &told, misfit);
         err = err_failed(err) ? err : json_write(json, &call->result);
     }
     if (err_failed(err) && call->answer_stop == MODEL_STOP_LENGTH) {
@@ -119,6 +108,16 @@ static void answer_check_run(struct pool_job *job) {
         text_add_str(misfit, too_long);
     } else if (err_failed(err) && misfit->len == 0) {
         text_add_str(misfit, "It does not fit the schema.");
+    }
+    text_add_str(&call->mended, call->mended.len > 0 && told.len > 0 ? "; " : "");
+    text_add(&call->mended, told.data, told.len);
+}
+
+/* Refused parameters and a mended answer are worth a note. */
+static void call_note_success(struct call *call) {
+    call->cause = CAUSE_COMPLETED;
+    if (call->mended.len > 0) {
+        call__set_note(call, text_bytes(&call->mended));
     }
 }
 
@@ -136,7 +135,7 @@ static void answer_checked(struct pool_job *job) {
         text_clear(&call->result);
         call__ended(call);
     } else if (call->misfit.len == 0) {
-        call->cause = CAUSE_COMPLETED;
+        call_note_success(call);
         call__ended(call);
     } else if (call->usage.output >= limits[AMOUNT_OUTPUT_TOKENS] ||
                usage_total(&call->usage) >= limits[AMOUNT_TOKENS] ||
@@ -229,6 +228,8 @@ static void call_on_done(void *ctx, const struct model_result *result) {
         return;
     }
     call->answer_stop = result->stop;
+    text_clear(&call->mended);
+    parameters_note(result->without, &call->mended);
     /* The next answer, to a schema that this one missed, may be longer. */
     if (truncated && models_info(call->flow->flows->options.models, bytes_of(call->model), &info)) {
         call->output_max = turn_output_more(result->usage.output, call->output_max,
@@ -247,8 +248,10 @@ static void call_on_done(void *ctx, const struct model_result *result) {
     }
     if (truncated) {
         call__set_note(call, bytes_of(too_long));
+        call->cause = CAUSE_TRUNCATED;
+    } else {
+        call_note_success(call);
     }
-    call->cause = truncated ? CAUSE_TRUNCATED : CAUSE_COMPLETED;
     call__ended(call);
 }
 

@@ -91,6 +91,7 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     text_init(&call->answer, WORKFLOW_RESULT_MAX);
     text_init(&call->result, 2 * (size_t)WORKFLOW_RESULT_MAX);
     text_init(&call->misfit, RUN_SPEC_MAX);
+    text_init(&call->mended, RUN_SPEC_MAX);
     table_add(&flow->calls, &call->node);
     flow_list_append(&flow->by_state[CALL_NEW], &call->link);
     return call;
@@ -151,6 +152,7 @@ void call__free(struct call *call) {
     text_done(&call->answer);
     text_done(&call->result);
     text_done(&call->misfit);
+    text_done(&call->mended);
     call__forget_message(call);
     mem_free(call->model);
     mem_free(call->note);

@@ -175,6 +175,8 @@ static const struct damage_table tables[] = {
      .keys = {"name"},
      .columns = {WORD("kind", is_code), TEXT("base_url"), TEXT("key_file"), JSON("headers"),
                  JSON("models")}},
+    {BY_TEXT("refused_parameters", "model", "$1", "$2", ", parameters"), .keys = {"model"},
+     .columns = {TEXT("parameters")}},
     {BY_NUMBERS("run_input", "run, from_offset", "$1, $2", "$3", ", bytes"),
      NEWEST("run_input", "run", 200), .keys = {"run", "from_offset"}, .columns = {TEXT("bytes")}},
     {BY_NUMBER("runs", "id",

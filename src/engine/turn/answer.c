@@ -279,6 +279,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
         turn.resume_at_ms = answer->resume_at_ms;
         return turns__end(tx, &turn, failure, sentence, bounds);
     }
+    turn.note = answer->note;
     if (misfit.len > 0 && turn.run.stop == CAUSE_NONE) {
         misfit_note(tx, &turn, misfit);
     }

@@ -49,6 +49,8 @@ struct turn_answer {
     int64_t window;                   /* Tokens that the model takes. */
     int64_t prompt[USAGE_PART_COUNT]; /* Bytes of what it was asked. */
     struct bytes misfit; /* How an answer without calls does not fit the schema. "": it does. */
+    /* Note of a turn that succeeds with this answer: refused parameters, and what was mended. */
+    struct bytes note;
     bool truncated; /* The answer was cut off at its longest length, in its words or in a call; */
     int64_t output_more;           /* and tokens that the next one may have. */
     bool stopped;                  /* The daemon cancelled the call: the text so far is kept. */

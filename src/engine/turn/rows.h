@@ -51,6 +51,7 @@ struct turn {
     bool cut_off;         /* A crash cut its call off; the call is repeated. */
     int64_t tools_left;   /* Calls of tools that it may still make; -1: any number. */
     int64_t resume_at_ms; /* Of its failure: when asking may help; 0: nobody knows. */
+    struct bytes note;    /* Note of a success; borrowed from its answer. */
 };
 /* Its place was taken away: the conversation was cleared. */
 bool turns__is_cleared(const struct turn *turn);

@@ -412,6 +412,7 @@ struct err turns__advance(struct tx *tx, struct turn *turn, const struct run_bou
         return tx_error(tx);
     }
     why = why.len == 0 && next.cause == CAUSE_SCHEMA_MISMATCH ? BYTES(cut) : why;
+    why = why.len == 0 && next.cause == CAUSE_COMPLETED ? turn->note : why;
     return turns__end(tx, turn, next.cause, why, bounds);
 }
 

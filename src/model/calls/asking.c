@@ -104,6 +104,7 @@ static void asking_deliver(struct loop_task *task) {
         .cost = usage_cost(&asking->spent, &asking->facts.price),
         .failure = asking->failure,
         .tries = asking->tries,
+        .without = asking->wanted,
         .first_ms = asking->first_ns != 0 ? passed_ms(asking->begun_ns, asking->first_ns) : 0,
         .total_ms = passed_ms(asking->begun_ns, world_mono_ns(asking->models->world)),
     };
@@ -271,6 +272,86 @@ static struct asking *job_end(struct pool_job *job) {
     return job->asking;
 }
 
+/* --- Parameters that are refused -------------------------------------------------------------- */
+
+static void request_start(struct asking *asking);
+
+/* The request was refused for a parameter: it is made again without it, within the same try. */
+static bool repeat_without(struct asking *asking) {
+    static const bool final[MODEL_CAUSE_COUNT] = {
+        [MODEL_QUOTA] = true,
+        [MODEL_AUTH_FAILED] = true,
+        [MODEL_CONTEXT_OVERFLOW] = true,
+        [MODEL_REFUSED] = true,
+    };
+    if (asking->request == NULL || asking->repeats == MODEL_REPEATS_MAX ||
+        final[asking->stream.answer.failure.cause]) {
+        return false;
+    }
+    const struct parameter_refusal refusal =
+        parameters_refused(asking->status, text_bytes(&asking->error_body), asking->sent);
+    asking->without |= refusal.parameters;
+    asking->found |= refusal.passing ? 0 : refusal.parameters;
+    return refusal.parameters != 0;
+}
+
+static void repeat_start(struct asking *asking) {
+    asking->repeats++;
+    asking->status = 0;
+    asking->hint = (struct retry_hint){.timed = false};
+    text_clear(&asking->body);
+    text_clear(&asking->error_body);
+    stream_clear(&asking->stream, asking->route->connection->key);
+    request_start(asking);
+}
+
+/* A request that is not needed any more: it may be large, so it is freed in the pool. */
+struct disposal {
+    struct loop_work work;
+    struct models *models;
+    struct model_request *request; /* Owned. */
+};
+
+static void disposal_run(struct loop_work *work) {
+    model_request_free(CONTAINER_OF(work, struct disposal, work)->request);
+}
+
+static void disposal_done(struct loop_work *work) {
+    struct disposal *disposal = CONTAINER_OF(work, struct disposal, work);
+    disposal->models->jobs--;
+    models__check_closed(disposal->models);
+    mem_free(disposal);
+}
+
+/* The provider took the request as it is: what it was made without is remembered, and nothing of it
+ * is changed any more. */
+static void request_taken(struct asking *asking) {
+    struct models *models = asking->models;
+    AUTO(text_done) struct text name = text_up_to(CONNECTION_NAME_MAX + MODEL_NAME_MAX + 2);
+    const parameter_set found = asking->found;
+    asking->found = 0;
+    if (asking->request != NULL) {
+        struct disposal *disposal = mem_new(sizeof *disposal);
+        *disposal = (struct disposal){.work = {.run = disposal_run, .done = disposal_done},
+                                      .models = models,
+                                      .request = asking->request};
+        asking->request = NULL;
+        models->jobs++;
+        loop_work(models->loop, &disposal->work);
+    }
+    text_addf(&name, "%s/%.*s", asking->channel->name, (int)asking->model.len, asking->model.data);
+    const struct model_refused refused = {.name = text_bytes(&name),
+                                          .parameters = found,
+                                          .until_ms =
+                                              world_wall_ms(models->world) + MODEL_REFUSED_MS};
+    if (found != 0 && asking->channel->route != NULL) {
+        models_refuse(models, &refused);
+        if (models->refused != NULL) {
+            models->refused(models->refused_ctx, &refused);
+        }
+    }
+}
+
 /* --- The answer ------------------------------------------------------------------------------- */
 
 struct parsing {
@@ -365,6 +446,9 @@ static void on_head(void *ctx, const struct fetch_answer *answer) {
     asking->status = answer->status;
     asking->streaming = answer->status >= 200 && answer->status < 300 && is_stream;
     asking->hint = retry_hint_of(answer, world_wall_ms(asking->models->world));
+    if (asking->streaming) {
+        request_taken(asking);
+    }
 }
 
 static void on_piece(void *ctx, struct bytes piece) {
@@ -402,13 +486,19 @@ static void on_done(void *ctx, const struct fetch_result *result) {
             answer->failure.cause = MODEL_STREAM_BROKEN;
         }
     }
+    bool again = status >= 400 && !asking->streaming && repeat_without(asking);
     if (answer->failure.cause == MODEL_NONE) {
         stream_end(&asking->stream);
     }
-    if (asking__leave(asking)) {
-        answer_note_first(asking);
-        asking__try_over(asking);
+    if (!asking__leave(asking)) {
+        return;
     }
+    if (again) {
+        repeat_start(asking);
+        return;
+    }
+    answer_note_first(asking);
+    asking__try_over(asking);
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -441,16 +531,16 @@ static void request_send(struct asking *asking) {
 struct building {
     struct pool_job job;
     struct route *route;
-    struct model_request *request; /* Owned. */
+    struct model_request *request; /* Owned; goes back to the call. */
     struct wire_order order;
-    char *model; /* Owned. */
+    parameter_set known; /* Refused, as everybody knows. */
+    char *model;         /* Owned. */
     struct text body;
 };
 
 static void build_run(struct loop_work *work) {
     struct building *building = CONTAINER_OF(work, struct building, job.work);
     wire_of(building->route->connection->kind)->build(&building->order, &building->body);
-    model_request_free(building->request); /* It may be large: not on the loop. */
 }
 
 static void build_done(struct loop_work *work) {
@@ -459,8 +549,14 @@ static void build_done(struct loop_work *work) {
     if (asking != NULL) {
         text_done(&asking->body);
         asking->body = building->body;
+        asking->request = building->request;
+        asking->wanted = building->order.wanted & ~building->known;
+        asking->sent = building->order.sent;
+        asking->stream.answer_tool = building->order.answer_tool;
+        building->request = NULL;
         building->body = text_up_to(0);
     }
+    model_request_free(building->request);
     text_done(&building->body);
     route_unref(building->route);
     mem_free(building->model);
@@ -485,10 +581,16 @@ static void request_start(struct asking *asking) {
     building->request = asking->request;
     asking->request = NULL;
     building->model = mem_copy(asking->model.data, asking->model.len);
-    building->order = (struct wire_order){.request = building->request,
-                                          .base_url = connection->base_url,
-                                          .model = {building->model, asking->model.len},
-                                          .facts = asking->facts};
+    const struct parameter_target target = models__target(asking->channel, asking->model);
+    const struct model_info info = models__info(asking->models, asking->channel, asking->model);
+    building->known = parameters_known(&target);
+    building->order = (struct wire_order){
+        .request = building->request,
+        .base_url = connection->base_url,
+        .model = {building->model, asking->model.len},
+        .facts = asking->facts,
+        .refused = parameters_left_out(building->known, info.refused | asking->without),
+        .beside_tools = parameters_beside_tools(&target)};
     building->body = text_up_to((size_t)REQUEST_SIZE_MAX * 2);
     job_start(asking, &building->job, build_run, build_done);
 }
@@ -654,7 +756,6 @@ static struct asking *asking_new(struct models *models, struct model_request *re
                               .rest = text_up_to(FETCH_HELD_MAX),
                               .task = {.run = asking_begin}};
     stream_init(&asking->stream, /* wire */ NULL, &asking->watch, ctx, random_of(models));
-    asking->stream.answer_tool = request->schema.len > 0;
     models->live++;
     models->asked++;
     loop_soon(models->loop, &asking->task);

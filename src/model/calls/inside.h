@@ -35,11 +35,12 @@ struct listed {
     int64_t window;
 };
 void listed_free(struct listed *listed, size_t count);
-/* Window of a model, as its calls have shown it. */
+/* Limits of a model, as its calls have shown them. */
 struct learned {
-    char *model;                         /* Owned; without its connection. */
-    int64_t window, until_ms;            /* Window after a refusal; 0: none was. */
-    int64_t accepted, accepted_until_ms; /* Tokens of the longest prompt that was taken. */
+    char *model;                               /* Owned; without its connection. */
+    int64_t window, until_ms;                  /* Window after a refusal; 0: none was. */
+    int64_t accepted, accepted_until_ms;       /* Tokens of the longest prompt that was taken. */
+    int64_t refused_until_ms[PARAMETER_COUNT]; /* 0: it takes that, as far as anybody knows. */
 };
 
 struct channel {
@@ -74,6 +75,8 @@ struct models {
     bool closing;
     struct roster *rosters; /* Owned. */
     struct loop_task close_task, roster_task;
+    void (*refused)(void *ctx, const struct model_refused *refused); /* NULL: nobody wants it. */
+    void *refused_ctx;
     void (*closed)(void *ctx);
     void *closed_ctx;
 };
@@ -93,7 +96,7 @@ struct asking {
     struct models *models;
     struct channel *channel;       /* NULL: none yet, or none of that name. */
     struct route *route;           /* Used by the present try. */
-    struct model_request *request; /* Owned; NULL once the body is built. */
+    struct model_request *request; /* Owned; NULL while the body is built, and once it was taken. */
     struct bytes model;            /* Without its connection; own copy: `name`. */
     char *name;
     struct model_facts facts;
@@ -112,8 +115,11 @@ struct asking {
     struct timer wait, deadline, linger;
     struct stream stream;
     /* A try over HTTP. */
-    struct text body;     /* Owned; built once. */
-    struct pool_job *job; /* Work in the pool for it; NULL: none. */
+    struct text body;             /* Owned; built once, and again without what was refused. */
+    unsigned repeats;             /* Bodies that were built after a refusal. */
+    parameter_set without, found; /* Refused in this call; the part to remember. */
+    parameter_set wanted, sent;   /* Parameters of the body (struct wire_order). */
+    struct pool_job *job;         /* Work in the pool for it; NULL: none. */
     struct fetch_request *fetch;
     int status;
     bool streaming;
@@ -130,6 +136,8 @@ void models__check_closed(struct models *models);
 void models__drop_channel(struct models *models, struct channel *channel);
 struct model_info models__info(const struct models *models, const struct channel *channel,
                                struct bytes model);
+/* The host of the connection is an empty one where it has none. */
+struct parameter_target models__target(const struct channel *channel, struct bytes model);
 
 void channel__enqueue(struct channel *channel, struct asking *asking);
 void channel__dequeue(struct channel *channel, struct asking *asking);

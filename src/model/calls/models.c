@@ -318,6 +318,22 @@ static size_t learned_find(const struct channel *channel, struct bytes model) {
     return at;
 }
 
+struct parameter_target models__target(const struct channel *channel, struct bytes model) {
+    const struct route *route = channel->route;
+    return (struct parameter_target){
+        .host = route != NULL && route->authority != NULL ? bytes_of(route->authority) : BYTES(""),
+        .model = model};
+}
+
+static parameter_set learned_refused(const struct learned *learned, int64_t now_ms) {
+    parameter_set refused = 0;
+    for (unsigned i = 0; i < PARAMETER_COUNT; i++) {
+        refused |=
+            learned->refused_until_ms[i] > now_ms ? parameter_of((enum provider_parameter)i) : 0;
+    }
+    return refused;
+}
+
 struct model_info models__info(const struct models *models, const struct channel *channel,
                                struct bytes model) {
     const struct model_connection *connection =
@@ -345,6 +361,7 @@ struct model_info models__info(const struct models *models, const struct channel
     }
     const struct learned *learned = &channel->learned[at];
     int64_t now_ms = world_wall_ms(models->world);
+    info.refused = learned_refused(learned, now_ms);
     if (learned->window > 0 && learned->until_ms > now_ms && learned->window < info.facts.window) {
         info.facts.window = learned->window;
         info.window_from = WINDOW_LEARNED;
@@ -412,6 +429,21 @@ void models_learn(struct models *models, const struct model_learned *learned) {
         row->window = learned->window;
         row->until_ms = learned->until_ms;
     }
+}
+
+void models_refuse(struct models *models, const struct model_refused *refused) {
+    struct learned *row = learned_touch(models, refused->name);
+    for (unsigned i = 0; row != NULL && i < PARAMETER_COUNT; i++) {
+        if ((refused->parameters & parameter_of((enum provider_parameter)i)) != 0) {
+            row->refused_until_ms[i] = refused->until_ms;
+        }
+    }
+}
+
+void models_on_refused(struct models *models,
+                       void (*found)(void *ctx, const struct model_refused *refused), void *ctx) {
+    models->refused = found;
+    models->refused_ctx = ctx;
 }
 
 void models_accept(struct models *models, const struct model_learned *accepted) {

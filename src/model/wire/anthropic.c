@@ -9,10 +9,6 @@
  *   message_stop                                    the final marker
  *   ping, error {error {type, message}}
  *
- * Where a schema was asked for the answer is a call of our tool. Words around it are not the
- * answer, and nobody hears them; without such a call the words are all that there is, and are told
- * at the end.
- *
  * Blocks come one after the other. Thinking without its signature would be refused in the next
  * request, so a signature is kept verbatim; of a redacted block it is "redacted " and its data.
  *
@@ -49,14 +45,6 @@ static void read_usage(struct stream *stream, const json_t *usage) {
     stream->answer.counted = true;
 }
 
-static void take_words(struct stream *stream, struct bytes words) {
-    if (stream->answer_tool) {
-        text_add(&stream->words, words.data, words.len);
-    } else {
-        answer_text(&stream->answer, words);
-    }
-}
-
 static void begin_block(struct stream *stream, const json_t *data) {
     struct answer *answer = &stream->answer;
     const json_t *block = json_object_get(data, "content_block");
@@ -64,7 +52,7 @@ static void begin_block(struct stream *stream, const json_t *data) {
     stream->block_key = json_int(data, "index", -1);
     stream->block = BLOCK_NONE;
     if (bytes_is(type, "text")) {
-        take_words(stream, json_bytes(block, "text"));
+        stream_words(stream, json_bytes(block, "text"));
     } else if (bytes_is(type, "thinking")) {
         stream->block = BLOCK_THINKING;
         answer_thinking(answer, json_bytes(block, "thinking"));
@@ -72,12 +60,8 @@ static void begin_block(struct stream *stream, const json_t *data) {
         stream->block = BLOCK_THINKING;
         answer_signature(answer, BYTES(REDACTED));
         answer_signature(answer, json_bytes(block, "data"));
-    } else if (bytes_is(type, "tool_use") &&
-               bytes_is(json_bytes(block, "name"), WIRE_ANSWER_TOOL)) {
-        stream->block = BLOCK_ANSWER;
-        stream->answered = true;
     } else if (bytes_is(type, "tool_use")) {
-        answer_call(answer, stream->block_key, json_bytes(block, "id"), json_bytes(block, "name"));
+        stream_call(stream, stream->block_key, json_bytes(block, "id"), json_bytes(block, "name"));
     }
 }
 
@@ -85,15 +69,13 @@ static void read_delta(struct stream *stream, const json_t *delta) {
     struct answer *answer = &stream->answer;
     struct bytes type = json_bytes(delta, "type");
     if (bytes_is(type, "text_delta")) {
-        take_words(stream, json_bytes(delta, "text"));
+        stream_words(stream, json_bytes(delta, "text"));
     } else if (bytes_is(type, "thinking_delta")) {
         answer_thinking(answer, json_bytes(delta, "thinking"));
     } else if (bytes_is(type, "signature_delta")) {
         answer_signature(answer, json_bytes(delta, "signature"));
-    } else if (bytes_is(type, "input_json_delta") && stream->block == BLOCK_ANSWER) {
-        answer_text(answer, json_bytes(delta, "partial_json"));
     } else if (bytes_is(type, "input_json_delta")) {
-        answer_call_piece(answer, stream->block_key, json_bytes(delta, "partial_json"));
+        stream_call_piece(stream, stream->block_key, json_bytes(delta, "partial_json"));
     }
 }
 
@@ -125,12 +107,7 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         read_usage(stream, json_object_get(data, "usage"));
         stream->stop = stop_of(json_bytes(json_object_get(data, "delta"), "stop_reason"));
     } else if (bytes_is(type, "message_stop")) {
-        if (!stream->answered && text_failed(&stream->words)) {
-            answer_fail(answer, MODEL_TOO_LARGE, "the answer is too long");
-        } else if (!stream->answered) { /* No answer came by the tool. */
-            answer_text(answer, text_bytes(&stream->words));
-        }
-        answer_stop(answer, stream->stop);
+        stream_stop(stream, stream->stop);
         stream->over = true;
     }
 }
@@ -145,7 +122,24 @@ enum {
 
 #define CACHED ",\"cache_control\":{\"type\":\"ephemeral\"}"
 
-static void build_settings(const struct wire_order *order, struct text *body) {
+enum thinks { THINKS_NOT, THINKS };
+
+/* A model that thinks may not be made to call. */
+static void build_tool_choice(struct wire_order *order, enum thinks thinks, struct text *body) {
+    const struct model_request *request = order->request;
+    const bool answers = request->schema.len > 0, only = request->no_calls;
+    if ((answers && thinks == THINKS) || (!answers && !only) ||
+        !build_sends(order, PARAMETER_TOOL_CHOICE)) {
+        return;
+    }
+    text_add_str(body, !answers ? ",\"tool_choice\":{\"type\":\"none\"}"
+                       : only || request->tool_count == 0
+                           ? ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"" WIRE_ANSWER_TOOL
+                             "\"}"
+                           : ",\"tool_choice\":{\"type\":\"any\"}");
+}
+
+static void build_settings(struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
     static const int64_t budgets[] = {[MODEL_EFFORT_DEFAULT] = 0,
                                       [MODEL_EFFORT_LOW] = 2048,
@@ -160,7 +154,7 @@ static void build_settings(const struct wire_order *order, struct text *body) {
     /* The tokens of thinking are part of the longest answer; 0: it does not think. */
     int64_t budget = budgets[request->effort];
     budget = budget < output_max / 2 ? budget : output_max / 2;
-    budget = budget >= THINKING_MIN ? budget : 0;
+    budget = budget >= THINKING_MIN && build_sends(order, PARAMETER_EFFORT) ? budget : 0;
     text_add_member(body, "model", order->model);
     text_add_str(body, ",\"stream\":true");
     text_add_member_int(body, "max_tokens", output_max);
@@ -177,24 +171,17 @@ static void build_settings(const struct wire_order *order, struct text *body) {
     if (request->tool_count == 0 && request->schema.len == 0) {
         return;
     }
-    if (request->no_calls && request->schema.len == 0) {
-        text_add_str(body, ",\"tool_choice\":{\"type\":\"none\"}");
-    } else if (budget == 0 && request->schema.len > 0) {
-        /* A model that thinks may not be made to call. */
-        text_add_str(body, request->tool_count > 0
-                               ? ",\"tool_choice\":{\"type\":\"any\"}"
-                               : ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"" WIRE_ANSWER_TOOL
-                                 "\"}");
-    }
-    const struct model_tool answer = {
-        .name = BYTES(WIRE_ANSWER_TOOL),
-        .description = BYTES("Gives the final answer. Call it once, when you are done; what you "
-                             "write elsewhere is not read."),
-        .schema = request->schema};
+    build_tool_choice(order, budget > 0 ? THINKS : THINKS_NOT, body);
     text_add_str(body, ",\"tools\":[");
-    for (size_t i = 0; i < request->tool_count + (request->schema.len > 0); i++) {
+    for (size_t i = 0; i < request->tool_count; i++) {
         build_next(body, "{");
-        build_tool(body, i < request->tool_count ? &request->tools[i] : &answer, "input_schema");
+        build_tool(body, &request->tools[i], "input_schema");
+        text_add_char(body, '}');
+    }
+    if (request->schema.len > 0) {
+        order->answer_tool = true;
+        build_next(body, "{");
+        build_answer_tool(body, request->schema, "input_schema");
         text_add_char(body, '}');
     }
     text_add_char(body, ']');
@@ -305,7 +292,7 @@ static void build_messages(const struct model_request *request, struct text *bod
     text_add_str(body, messages.open != NULL ? "}]}" : "");
 }
 
-static void build(const struct wire_order *order, struct text *body) {
+static void build(struct wire_order *order, struct text *body) {
     text_add_char(body, '{');
     build_settings(order, body);
     text_add_str(body, ",\"messages\":[");

@@ -45,6 +45,7 @@ static int64_t call_key_of(const struct stream *stream, const json_t *call, bool
     const struct answer_call *known = answer_call_find(answer, key);
     struct bytes id = json_bytes(call, "id");
     bool same = known == NULL || id.len == 0 || known->id == NULL || bytes_is(id, known->id);
+    same = same && !(named && stream->answered && key == stream->answer_key);
     return !named || same ? key : INT64_C(1000000) + next;
 }
 
@@ -60,7 +61,7 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         answer_signature(answer, BYTES(WIRE_REASONING));
     }
     answer_thinking(answer, thinking.len > 0 ? thinking : json_bytes(delta, "reasoning"));
-    answer_text(answer, json_bytes(delta, "content"));
+    stream_words(stream, json_bytes(delta, "content"));
     struct bytes refusal = json_bytes(delta, "refusal"),
                  reason = json_bytes(choice, "finish_reason");
     if (refusal.len > 0 && answer_goes_on(answer)) {
@@ -72,12 +73,12 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         const json_t *function = json_object_get(call, "function");
         struct bytes called = json_bytes(function, "name");
         stream->call_key = call_key_of(stream, call, called.len > 0);
-        answer_call(answer, stream->call_key, json_bytes(call, "id"), called);
-        answer_call_piece(answer, stream->call_key, json_bytes(function, "arguments"));
+        stream_call(stream, stream->call_key, json_bytes(call, "id"), called);
+        stream_call_piece(stream, stream->call_key, json_bytes(function, "arguments"));
     }
     if (reason.len > 0 && answer->stop != MODEL_STOP_REFUSED && answer_goes_on(answer)) {
         bool calling = bytes_is(reason, "tool_calls") || bytes_is(reason, "function_call");
-        answer_stop(answer, bytes_is(reason, "length")           ? MODEL_STOP_LENGTH
+        stream_stop(stream, bytes_is(reason, "length")           ? MODEL_STOP_LENGTH
                             : bytes_is(reason, "content_filter") ? MODEL_STOP_REFUSED
                             : calling && answer->call_count > 0  ? MODEL_STOP_TOOLS
                                                                  : MODEL_STOP_END);
@@ -93,37 +94,46 @@ static bool is_openai_itself(const char *base_url) {
            memmem(host.data, host.len, "openai.azure.com", 16) != NULL;
 }
 
-static void build_settings(const struct wire_order *order, struct text *body) {
+static void build_settings(struct wire_order *order, enum build_means means, struct text *body) {
     const struct model_request *request = order->request;
     const char *effort = model_effort_name(request->effort);
     text_add_member(body, "model", order->model);
-    text_add_str(body, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
-    if (request->output_max > 0) {
-        text_add_member_int(
-            body, is_openai_itself(order->base_url) ? "max_completion_tokens" : "max_tokens",
-            request->output_max);
+    text_add_str(body, ",\"stream\":true");
+    if (build_sends(order, PARAMETER_STREAM_OPTIONS)) {
+        text_add_str(body, ",\"stream_options\":{\"include_usage\":true}");
     }
-    if (effort != NULL) {
+    if (request->output_max > 0 && build_sends(order, PARAMETER_MAX_TOKENS)) {
+        text_add_member_int(body, "max_tokens", request->output_max);
+    } else if (request->output_max > 0 && build_sends(order, PARAMETER_MAX_COMPLETION_TOKENS)) {
+        text_add_member_int(body, "max_completion_tokens", request->output_max);
+    }
+    if (effort != NULL && build_sends(order, PARAMETER_EFFORT)) {
         text_add_member(body, "reasoning_effort", bytes_of(effort));
     }
-    if (request->schema.len > 0) {
+    if (means == BUILD_SCHEMA) {
         text_add_str(body, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
                            "{\"name\":\"answer\",\"schema\":");
-        build_schema(body, request->schema);
+        build_answer_schema(body, request->schema);
         text_add_str(body, "}}");
+    } else if (means == BUILD_OBJECT) {
+        text_add_str(body, ",\"response_format\":{\"type\":\"json_object\"}");
     }
-    build_functions(body, request, /* nested */ true);
+    build_functions(body, order, means, /* nested */ true);
 }
 
 /* A single text is a plain string, which every server understands. */
-static void build_user(const struct model_message *message, struct bytes tail, struct text *body) {
+static void build_user(const struct model_message *message, struct bytes head, struct bytes tail,
+                       struct text *body) {
     text_add_str(body, "{\"role\":\"user\",\"content\":");
     if (!build_has(message, MODEL_PART_IMAGE)) {
-        build_joined_text(body, message, tail);
+        build_joined_text(body, head, message, tail);
         text_add_char(body, '}');
         return;
     }
     text_add_char(body, '[');
+    if (head.len > 0) {
+        build_text(body, "text", head);
+    }
     for (const struct model_part *part = message->first; part != NULL; part = part->next) {
         if (part->kind == MODEL_PART_IMAGE) {
             build_next(body, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
@@ -145,7 +155,7 @@ static void build_assistant(const struct wire_order *order, const struct model_m
     bool reasoned = is_openai_itself(order->base_url);
     text_add_str(body, "{\"role\":\"assistant\",\"content\":");
     if (build_has(message, MODEL_PART_TEXT)) {
-        build_joined_text(body, message, BYTES(""));
+        build_joined_text(body, BYTES(""), message, BYTES(""));
     } else {
         text_add_str(body, "null");
     }
@@ -172,16 +182,33 @@ static void build_assistant(const struct wire_order *order, const struct model_m
     text_add_str(body, calls ? "]}" : "}");
 }
 
-static void build(const struct wire_order *order, struct text *body) {
-    const struct model_request *request = order->request;
-    text_add_char(body, '{');
-    build_settings(order, body);
-    text_add_str(body, ",\"messages\":[");
-    if (request->system.len > 0) {
-        text_add_str(body, "{\"role\":\"system\"");
-        text_add_member(body, "content", request->system);
+/* Some models have no role for instructions: these begin the first message of a user then, since
+ * roles must alternate there. *ret_head: what is left for that. */
+static void build_system(struct wire_order *order, struct bytes system, struct bytes *ret_head,
+                         struct text *body) {
+    const char *role = system.len == 0                           ? NULL
+                       : build_sends(order, PARAMETER_SYSTEM)    ? "system"
+                       : build_sends(order, PARAMETER_DEVELOPER) ? "developer"
+                                                                 : NULL;
+    *ret_head = role == NULL ? system : BYTES("");
+    if (role != NULL) {
+        text_add_str(body, "{");
+        text_add_member(body, "role", bytes_of(role));
+        text_add_member(body, "content", system);
         text_add_char(body, '}');
     }
+}
+
+static void build(struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
+    const enum build_means means = build_means(order);
+    AUTO(text_done) struct text system = text_up_to((size_t)REQUEST_SIZE_MAX * 2);
+    struct bytes head;
+    build_instructions(&system, request, means);
+    text_add_char(body, '{');
+    build_settings(order, means, body);
+    text_add_str(body, ",\"messages\":[");
+    build_system(order, text_bytes(&system), &head, body);
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         struct bytes tail = build_tail(request, at);
         if (at->role == MODEL_TOOL) {
@@ -197,7 +224,8 @@ static void build(const struct wire_order *order, struct text *body) {
                    build_has(at, MODEL_PART_IMAGE) || tail.len > 0) {
             build_next(body, "");
             if (at->role == MODEL_USER) {
-                build_user(at, tail, body);
+                build_user(at, head, tail, body);
+                head = BYTES("");
             } else {
                 build_assistant(order, at, body);
             }

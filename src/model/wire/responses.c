@@ -76,18 +76,18 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
     const json_t *item = json_object_get(data, "item");
     int64_t key = json_int(data, "output_index", -1);
     if (bytes_is(type, "response.output_text.delta")) {
-        answer_text(answer, delta);
+        stream_words(stream, delta);
     } else if (bytes_is(type, "response.reasoning_summary_text.delta") ||
                bytes_is(type, "response.reasoning_text.delta")) {
         answer_thinking(answer, delta);
     } else if (bytes_is(type, "response.function_call_arguments.delta")) {
-        answer_call_piece(answer, key, delta);
+        stream_call_piece(stream, key, delta);
     } else if (bytes_is(type, "response.refusal.delta")) {
         answer_stop(answer, MODEL_STOP_REFUSED);
         answer_text(answer, delta);
     } else if (bytes_is(type, "response.output_item.added") &&
                bytes_is(json_bytes(item, "type"), "function_call")) {
-        answer_call(answer, key, json_bytes(item, "call_id"), json_bytes(item, "name"));
+        stream_call(stream, key, json_bytes(item, "call_id"), json_bytes(item, "name"));
     } else if (bytes_is(type, "response.output_item.done")) {
         end_item(answer, item, key);
     } else if (bytes_is(type, "response.failed")) {
@@ -98,9 +98,9 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         bool refused = answer->stop == MODEL_STOP_REFUSED;
         read_usage(answer, json_object_get(response, "usage"));
         if (!refused && bytes_is(type, "response.completed")) {
-            answer_stop(answer, MODEL_STOP_END);
+            stream_stop(stream, MODEL_STOP_END);
         } else if (!refused) {
-            answer_stop(answer,
+            stream_stop(stream,
                         bytes_is(why, "content_filter") ? MODEL_STOP_REFUSED : MODEL_STOP_LENGTH);
         }
         stream->over = true;
@@ -109,27 +109,35 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
 
 /* --- The request ------------------------------------------------------------------------------ */
 
-static void build_settings(const struct wire_order *order, struct text *body) {
+static void build_settings(struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
+    const enum build_means means = build_means(order);
     const char *effort = model_effort_name(request->effort);
+    AUTO(text_done) struct text system = text_up_to((size_t)REQUEST_SIZE_MAX * 2);
+    build_instructions(&system, request, means);
     text_add_member(body, "model", order->model);
-    text_add_str(body, ",\"stream\":true,\"store\":false,"
-                       "\"include\":[\"reasoning.encrypted_content\"]");
+    text_add_str(body, ",\"stream\":true,\"store\":false");
+    if (build_sends(order, PARAMETER_ENCRYPTED)) {
+        text_add_str(body, ",\"include\":[\"reasoning.encrypted_content\"]");
+    }
     if (request->output_max > 0) {
         text_add_member_int(body, "max_output_tokens", request->output_max);
     }
-    if (effort != NULL) {
-        text_addf(body, ",\"reasoning\":{\"effort\":\"%s\",\"summary\":\"auto\"}", effort);
+    if (effort != NULL && build_sends(order, PARAMETER_EFFORT)) {
+        text_addf(body, ",\"reasoning\":{\"effort\":\"%s\"%s}", effort,
+                  build_sends(order, PARAMETER_SUMMARY) ? ",\"summary\":\"auto\"" : "");
     }
-    if (request->schema.len > 0) {
+    if (means == BUILD_SCHEMA) {
         text_add_str(body, ",\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"answer\","
                            "\"schema\":");
-        build_schema(body, request->schema);
+        build_answer_schema(body, request->schema);
         text_add_str(body, ",\"strict\":false}}");
+    } else if (means == BUILD_OBJECT) {
+        text_add_str(body, ",\"text\":{\"format\":{\"type\":\"json_object\"}}");
     }
-    build_functions(body, request, /* nested */ false);
-    if (request->system.len > 0) {
-        text_add_member(body, "instructions", request->system);
+    build_functions(body, order, means, /* nested */ false);
+    if (system.len > 0) {
+        text_add_member(body, "instructions", text_bytes(&system));
     }
 }
 
@@ -182,7 +190,7 @@ static void build_part(enum model_role role, const struct model_part *part, stru
     }
 }
 
-static void build(const struct wire_order *order, struct text *body) {
+static void build(struct wire_order *order, struct text *body) {
     const struct model_request *request = order->request;
     struct bytes left = request->tail; /* Until it was written. */
     text_add_char(body, '{');

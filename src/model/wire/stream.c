@@ -6,11 +6,14 @@
 #include "model/failure.h"
 
 #define DONE_MARK "[DONE]"
+enum { NO_KEY = -1 };
 
 void stream_init(struct stream *stream, const struct wire *wire, const struct model_watch *watch,
                  void *ctx, uint64_t salt) {
-    *stream = (struct stream){
-        .wire = wire, .counts = {-1, -1, -1, -1}, .words = text_up_to(ANSWER_TEXT_MAX)};
+    *stream = (struct stream){.wire = wire,
+                              .counts = {-1, -1, -1, -1},
+                              .words = text_up_to(ANSWER_TEXT_MAX),
+                              .spare_key = NO_KEY};
     answer_init(&stream->answer, watch, ctx, salt);
     sse_init(&stream->sse);
 }
@@ -31,7 +34,8 @@ void stream_clear(struct stream *stream, const char *secret) {
                               .sse = stream->sse,
                               .counts = {-1, -1, -1, -1},
                               .words = stream->words,
-                              .answer_tool = stream->answer_tool};
+                              .answer_tool = stream->answer_tool,
+                              .spare_key = NO_KEY};
 }
 
 static bool found(struct stream *stream, enum sse_found what) {
@@ -80,7 +84,7 @@ void stream_take(struct stream *stream, const struct sse_event *event) {
          * reason to finish. Proxies send it behind other streams, too, where it says nothing. */
         if (stream->wire == &wire_openai) {
             if (!stream->answer.stopped) {
-                answer_stop(&stream->answer, MODEL_STOP_END);
+                stream_stop(stream, MODEL_STOP_END);
             }
             stream->over = true;
         }
@@ -92,6 +96,49 @@ void stream_take(struct stream *stream, const struct sse_event *event) {
     memcpy(name, event->name.data, event->name.len);
     name[event->name.len] = '\0';
     stream_take_json(stream, name, parsed, json);
+}
+
+/* --- The answer to a schema ------------------------------------------------------------------- */
+
+void stream_words(struct stream *stream, struct bytes words) {
+    if (stream->answer_tool) {
+        text_add(&stream->words, words.data, words.len);
+    } else {
+        answer_text(&stream->answer, words);
+    }
+}
+
+void stream_call(struct stream *stream, int64_t key, struct bytes id, struct bytes name) {
+    bool is_answer = stream->answer_tool && bytes_is(name, WIRE_ANSWER_TOOL);
+    if (is_answer && !stream->answered) {
+        stream->answered = true;
+        stream->answer_key = key;
+    } else if (is_answer && key != stream->answer_key) {
+        stream->spare_key = key;
+    } else if (!stream->answered || (key != stream->answer_key && key != stream->spare_key)) {
+        answer_call(&stream->answer, key, id, name);
+    }
+}
+
+void stream_call_piece(struct stream *stream, int64_t key, struct bytes piece) {
+    if (stream->answered && key == stream->answer_key) {
+        answer_text(&stream->answer, piece);
+    } else if (!stream->answered || key != stream->spare_key) {
+        answer_call_piece(&stream->answer, key, piece);
+    }
+}
+
+void stream_stop(struct stream *stream, enum model_stop stop) {
+    struct answer *answer = &stream->answer;
+    if (!stream->answered && text_failed(&stream->words)) {
+        answer_fail(answer, MODEL_TOO_LARGE, "the answer is too long");
+    } else if (!stream->answered) { /* No answer came by the tool. */
+        answer_text(answer, text_bytes(&stream->words));
+        text_clear(&stream->words);
+    } else if (answer->text_len == 0) { /* As of any call, arguments that are left out are none. */
+        answer_text(answer, BYTES("{}"));
+    }
+    answer_stop(answer, stop);
 }
 
 void stream_end(struct stream *stream) {

@@ -17,10 +17,12 @@
 #include "model/request.h"
 #include "model/wire/answer.h"
 #include "model/wire/sse.h"
+#include "rules/provider/parameters.h"
+#include "rules/turn/mend.h"
 
-/* The answer to a schema, where the provider knows answers only as text: a tool of ours, whose
- * arguments are told as the answer's text. */
-#define WIRE_ANSWER_TOOL "structured_answer"
+/* The answer to a schema, where the provider knows answers only as text, or where there are other
+ * tools: a tool of ours, whose arguments are delivered as the answer's text. */
+#define WIRE_ANSWER_TOOL ANSWER_TOOL
 /* Member with what a model thought, of most servers that speak chat completions. */
 #define WIRE_REASONING "reasoning_content"
 
@@ -29,6 +31,11 @@ struct wire_order {
     const char *base_url;                /* Borrowed. */
     struct bytes model;                  /* Without its connection. Borrowed. */
     struct model_facts facts;
+    parameter_set refused; /* Refused by the model: left out, or spelt otherwise. */
+    bool beside_tools;     /* A format of the answer may stand beside tools. */
+    parameter_set wanted;  /* Written by `build`: refused ones that would have been sent, */
+    parameter_set sent;    /* and those that were. */
+    bool answer_tool;      /* Written, too: the answer comes by the tool for it. */
 };
 
 /* A stream of a provider. The answer is delivered as it comes. */
@@ -40,18 +47,19 @@ struct stream {
     bool over;        /* The final marker came: nothing is read any more. */
     int64_t call_key; /* openai: of the last call. */
     /* anthropic: the block that is open, what was counted so far, and */
-    enum { BLOCK_NONE, BLOCK_THINKING, BLOCK_ANSWER } block;
+    enum { BLOCK_NONE, BLOCK_THINKING } block;
     int64_t block_key;
     struct usage_messages_counts counts;
-    struct text words;    /* Owned: where an answer to a schema may follow, and they were none. */
-    bool answer_tool;     /* One was asked for: words wait in `words`, */
-    bool answered;        /* and are none if it was called. */
-    enum model_stop stop; /* It said why, but not yet that it is over. */
+    struct text words; /* Owned: where an answer to a schema may follow, and they were none. */
+    bool answer_tool;  /* One was asked for: words wait in `words`, */
+    bool answered;     /* and are none if it was called. */
+    int64_t answer_key, spare_key; /* Of that call, and of the latest further one, which is none. */
+    enum model_stop stop;          /* Reason of the end, which is not over yet. */
 };
 
 struct wire {
     const char *path;
-    void (*build)(const struct wire_order *order, struct text *body);
+    void (*build)(struct wire_order *order, struct text *body);
     /* One event; `data` is never NULL. */
     void (*event)(struct stream *stream, const char *name, const json_t *data);
 };
@@ -82,6 +90,17 @@ void stream_take_json(struct stream *stream, const char *name, struct err parsed
  * final marker had come. */
 void stream_end(struct stream *stream);
 
+/* --- For the readers -------------------------------------------------------------------------- */
+
+/* Words, and a call with its pieces. Where the answer is a call of our tool, its arguments are
+ * delivered as the answer's text; words around it are not the answer, and are dropped. Without such
+ * a call they are all that there is, and are delivered at the end. */
+void stream_words(struct stream *stream, struct bytes words);
+void stream_call(struct stream *stream, int64_t key, struct bytes id, struct bytes name);
+void stream_call_piece(struct stream *stream, int64_t key, struct bytes piece);
+/* The provider said that it was the end. */
+void stream_stop(struct stream *stream, enum model_stop stop);
+
 /* --- Pieces of request bodies ----------------------------------------------------------------- */
 
 /* A body is written front to back into one text: first what a call sets, then the tools, last the
@@ -98,13 +117,35 @@ void build_schema(struct text *body, struct bytes schema);
 void build_arguments(struct text *body, struct bytes arguments);
 void build_arguments_text(struct text *body, struct bytes arguments);   /* As a member, a text. */
 void build_data_url(struct text *body, const struct model_part *image); /* A JSON string. */
+/* Whether a parameter that is wanted is sent: it is not refused. */
+MUST_CHECK bool build_sends(struct wire_order *order, enum provider_parameter parameter);
+/* How the answer is to fit the request's schema. */
+enum build_means {
+    BUILD_WORDS,  /* There is no schema. */
+    BUILD_TOOL,   /* The tool for the answer. */
+    BUILD_SCHEMA, /* A format that has the schema. */
+    BUILD_OBJECT, /* A format that is any object; the schema is in the prompt, */
+    BUILD_PROMPT, /* and so it is without any format. */
+};
+/* Decided once for a body. */
+enum build_means build_means(struct wire_order *order);
+/* The schema of the answer, canonical. Tools and formats take that of an object alone: any other
+ * becomes the one member of an object. */
+void build_answer_schema(struct text *body, struct bytes schema);
+/* Instructions with, for OBJECT and PROMPT, the schema. */
+void build_instructions(struct text *system, const struct model_request *request,
+                        enum build_means means);
 /* "name", "description", and the schema under `schema_key`, as members. */
 void build_tool(struct text *body, const struct model_tool *tool, const char *schema_key);
+/* The same of the tool for the answer. */
+void build_answer_tool(struct text *body, struct bytes schema, const char *schema_key);
 /* The tools and which of them to call, of both interfaces of OpenAI: in chat completions a function
  * is an object within its tool (nested). Nothing without tools. */
-void build_functions(struct text *body, const struct model_request *request, bool nested);
-/* The text parts of a message, and the tail, as one JSON string. */
-void build_joined_text(struct text *body, const struct model_message *message, struct bytes tail);
+void build_functions(struct text *body, struct wire_order *order, enum build_means means,
+                     bool nested);
+/* The text parts of a message, after `head` and before `tail`, as one JSON string. */
+void build_joined_text(struct text *body, struct bytes head, const struct model_message *message,
+                       struct bytes tail);
 /* The request's tail, if it goes to the end of this message; else empty. */
 struct bytes build_tail(const struct model_request *request, const struct model_message *message);
 

@@ -607,6 +607,14 @@ CREATE TABLE learned_windows (
     until_ms @int@ NOT NULL
 ) @strict@;
 
+-- Parameters that a provider has refused: calls of that model are made without them for a time.
+-- model: CONNECTION/MODEL. parameters: names of rules/provider/parameters.h, with blanks between.
+CREATE TABLE refused_parameters (
+    model TEXT NOT NULL PRIMARY KEY,
+    parameters TEXT NOT NULL,
+    until_ms @int@ NOT NULL
+) @strict@;
+
 -- Folders beside the project's root that the tools of a session may use.
 -- path: where the folder really is, without links. access: read | write. granted_by: the owner who
 -- said yes.
