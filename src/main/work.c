@@ -27,6 +27,7 @@
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
 #include "main/scans.h"
+#include "rules/workflow/workflow.h"
 #include "script/program.h"
 #include "script/script.h"
 #include "tool/tool.h"
@@ -260,6 +261,10 @@ static struct err models_begin(struct work *work, struct why *why) {
     return ERR_OK;
 }
 
+static int64_t agent_commands(void) {
+    return workflow_commands_at_once((int64_t)uv_available_parallelism());
+}
+
 /* The bounds of every room whose commits may let a run begin. */
 static struct run_bounds bounds_of(const struct work *work) {
     return (struct run_bounds){.slots = work->options.serve->jobs_max,
@@ -375,7 +380,7 @@ static struct err flows_begin(struct work *work) {
                                        .data_dir = work->processes.data_dir,
                                        .spool = work->processes.spool,
                                        .sandbox = sandbox_lack(serve) == NULL,
-                                       .limits = {.processors = (int64_t)uv_available_parallelism(),
+                                       .limits = {.commands = agent_commands(),
                                                   .at_once = serve->agents,
                                                   .cpu_ms = serve->script_cpu_ms,
                                                   .memory_mb = serve->script_memory >> 20,
@@ -408,6 +413,7 @@ static void turns_begin(struct work *work) {
                                        .toolbox = work->toolbox,
                                        .spool = work->processes.spool,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
+                                       .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),
                                        .hold = hold_of(work),
                                        .ctx = work,

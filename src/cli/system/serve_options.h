@@ -52,7 +52,7 @@ struct serve_options {
     const char *fetch_allow;     /* Addresses beside public ones for web_fetch; NULL: none. */
     int64_t workflows_max;       /* At once; 0: any number. */
     const char *workflow_budget; /* Of those that are given none: limits as JSON; NULL: none. */
-    int64_t agents;              /* Of one workflow, at once; 0: by the processors. */
+    int64_t agents;              /* Of one workflow, at once. */
     int64_t agent_stuck_ms;      /* How long one may say nothing. */
     int64_t script_cpu_ms;       /* Of a script, between two waits. */
     int64_t script_memory;       /* Of a script, bytes. */

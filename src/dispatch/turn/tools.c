@@ -290,6 +290,7 @@ static void child_begin(struct talk_work *work) {
     errand->child = (struct turn_child){.key = errand->key,
                                         .part = work->card.part,
                                         .is_long = order.is_long,
+                                        .agent_commands = work->talk->turns->options.agent_commands,
                                         .run = new_run(work, label)};
     talk__send(errand);
 }

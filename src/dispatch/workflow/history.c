@@ -373,7 +373,7 @@ static void flow_take_load(struct flow *flow, struct flow_load *load) {
         flow->root = mem_copy(root.data, root.len);
     }
     int64_t wanted = json_int(flow->spec, "concurrency", 0);
-    flow->at_once = workflow_at_once(limits->processors, wanted > 0 ? wanted : limits->at_once);
+    flow->at_once = workflow_at_once(wanted > 0 ? wanted : limits->at_once);
     flow->agent_ms = json_int(flow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
     flow->total = json_int(flow->spec, "total", -1);
     flow->budgeted = flow->budgeted || load->budgeted;

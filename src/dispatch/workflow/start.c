@@ -407,8 +407,7 @@ static void start_old_done(struct err err, void *ctx) {
         return;
     }
     const struct flows_limits *limits = &start->flows->options.limits;
-    if (spec->confined &&
-        spec->concurrency > workflow_at_once(limits->processors, limits->at_once)) {
+    if (spec->confined && spec->concurrency > workflow_at_once(limits->at_once)) {
         spec->concurrency = 0; /* No more than without the old one. */
     }
     start_prepare(start);

@@ -350,3 +350,19 @@ struct err workflows__forget(struct tx *tx, int64_t run) {
     tx_do(tx, "DELETE FROM workflows WHERE run = $1", ARGS(arg_int(run)));
     return tx_error(tx);
 }
+
+struct err tx_workflow_commands(struct tx *tx, const struct run_row *workflow, int64_t *ret_running,
+                                int64_t *ret_waiting) {
+    static const char running[] = "SELECT count(*) FROM runs WHERE owner = $1 AND run_key = $2"
+                                  " AND gate = '' AND ended_ms IS NULL AND run_key <> ''";
+    static const char waiting[] = "SELECT count(*) FROM runs WHERE owner = $1 AND run_key = $2"
+                                  " AND gate = 'key' AND ended_ms IS NULL AND run_key <> ''"
+                                  " AND root = $3";
+    const int64_t root = workflow->root != 0 ? workflow->root : workflow->id;
+    *ret_running = tx_number(
+        tx, running, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY)), /* absent */ 0);
+    *ret_waiting =
+        tx_number(tx, waiting,
+                  ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY), arg_int(root)), 0);
+    return tx_error(tx);
+}
