@@ -192,6 +192,12 @@ struct bytes call__name(const json_t *message, const char *member) {
     return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
 }
 
+struct bytes call__agent_type(const struct call *call) {
+    struct bytes name = json_bytes(json_object_get(call->message, "opts"), "agentType");
+    name.len = name.len == 0 ? 0 : strnlen(name.data, name.len);
+    return (struct bytes){name.data, utf8_cut(name, AGENT_TYPE_NAME_MAX)};
+}
+
 /* Asked for, and not one of ours. "inherit" is the word of such files for the run's model. */
 static struct bytes call_foreign_model(const struct call *call) {
     struct bytes asked = json_bytes(json_object_get(call->message, "opts"), "model");
@@ -203,7 +209,7 @@ static struct bytes call_foreign_model(const struct call *call) {
 
 /* Columns hold no NUL, whatever a script makes a text of. */
 void call__tidy(json_t *message) {
-    static const char *const columns[] = {"prompt", "label"};
+    static const char *const columns[] = {"prompt", "label", "phase"};
     for (size_t i = 0; i < COUNT_OF(columns); i++) {
         struct bytes text = json_bytes(message, columns[i]);
         if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL) {
@@ -263,6 +269,7 @@ struct step_new call__step(const struct call *call, struct flow_op *op) {
                              .occurrence = call->occurrence,
                              .label = call__name(call->message, "label"),
                              .phase = call__name(call->message, "phase"),
+                             .agent = call__agent_type(call),
                              .model = bytes_of(call->model),
                              .model_asked = call_foreign_model(call),
                              .prompt = json_bytes(call->message, "prompt"),

@@ -207,7 +207,9 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     }
     if (there && turns__load_rest(tx, &turn) &&
         card_replace(tx, &place, child, text_bytes(&outcome), &card)) {
-        err = turns__event_card_finished(tx, &turn, &card, text_bytes(&outcome));
+        const bool took = child->started_ms > 0 && child->ended_ms > child->started_ms;
+        err = turns__event_card_finished(tx, &turn, &card, text_bytes(&outcome),
+                                         took ? child->ended_ms - child->started_ms : 0);
     }
     if (err_failed(err)) {
         return err;

@@ -6,6 +6,7 @@
 #include "base/json/json.h"
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
+#include "engine/trace/usage_totals.h"
 #include "engine/turn/subagents.h"
 #include "engine/workflow/rows.h"
 
@@ -340,6 +341,11 @@ struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_cou
           args, COUNT_OF(args));
     tx_do(tx, "DELETE FROM budgets WHERE run <> 0 AND run IN " ITS_AGENTS, args, COUNT_OF(args));
     *ret_count = tx_change(tx, "DELETE FROM runs WHERE id IN " ITS_AGENTS, args, COUNT_OF(args));
+    bool some = false;
+    if (*ret_count < WORKFLOW_FORGET_PAGE) {
+        tx_fail(tx, tx_usage_forget_run(tx, run, WORKFLOW_FORGET_PAGE, &some));
+    }
+    *ret_count = some ? WORKFLOW_FORGET_PAGE : *ret_count; /* Call again. */
     return tx_error(tx);
 }
 
