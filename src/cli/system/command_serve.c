@@ -103,7 +103,11 @@ static const struct flag serve_flags[] = {
     SETTING_TEXT("prices", "PRICES", "FILE",
                  "Read prices and windows of models from this file (docs/models.md)."),
     SETTING_TEXT("fetch-allow", "FETCH_ALLOW", "ADDRESSES",
-                 "Let web_fetch reach these private hosts, addresses or networks."),
+                 "Let web_fetch and web_search reach these private hosts, addresses or networks."),
+    SETTING_TEXT("search", "SEARCH", "ENGINE",
+                 "Give agents web_search: searxng=URL, brave or tavily (docs/tools.md)."),
+    SETTING_TEXT("search-key-file", "SEARCH_KEY_FILE", "FILE",
+                 "Read the key of the search engine from this file."),
     SETTING_INT("workflow-max-runs", "WORKFLOW_MAX_RUNS", "N", 0, 100000, "0",
                 "Run at most N workflows at a time; more wait; 0: no limit."),
     SETTING_TEXT("workflow-default-budget", "WORKFLOW_DEFAULT_BUDGET", "LIMITS",
@@ -231,6 +235,8 @@ static struct serve_options options_of(const struct args *args) {
         .model_stall_ms = (uint64_t)args_int(args, "model-stall", 0) * 1000,
         .script = args_text(args, "script"),
         .price_file = args_text(args, "prices"),
+        .search = args_text(args, "search"),
+        .search_key_file = args_text(args, "search-key-file"),
         .fetch_allow = args_text(args, "fetch-allow"),
     };
 }

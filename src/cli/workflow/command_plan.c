@@ -199,6 +199,9 @@ static void plan_print(const json_t *plan) {
     const json_t *note = NULL, *unknown = NULL;
     size_t at = 0;
     script_print(plan);
+    if (talk_text(plan, "warning")[0] != '\0') {
+        line_print("warning", talk_text(plan, "warning"));
+    }
     agents_print(plan);
     rehearsal_print(json_object_get(plan, "rehearsal"));
     json_array_foreach(json_object_get(plan, "notes"), at, note) {

@@ -37,6 +37,7 @@ struct turns_options {
     struct flows *flows;                       /* For workflow_tool. */
     struct fetch *client;                      /* For web_fetch. */
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */
+    const struct search_engine *search;        /* For web_search; NULL: it is not offered. */
     const char *data_dir;                      /* Absolute: no tool touches what is beneath it. */
     const char *home;                          /* Of the user; "": none. */
     const struct toolbox *toolbox;

@@ -40,6 +40,7 @@ void call__free_missed(struct call *call);
 MUST_CHECK bool call__has_tools(const struct call *call);
 /* Names of tools that are `asked` for, and `allowed`; NULL: all are. */
 json_t *flow__tools(const json_t *allowed, tool_set asked);
+tool_set flows__tools(const struct flows *flows); /* As far as this daemon has what they need. */
 void call__new_turn(struct call *call);
 void call__fill_turn(struct call *call, struct flow_op *op); /* For its row. */
 void call__resume_turn(struct call *call);                   /* For one that began before. */

@@ -533,11 +533,12 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
         models_info(connections_models(options->connections), bytes_of(model), &info));
     text_add_char(text, '}');
     flow__add_member(text, "root", spec->root);
+    flow_start_add_warning(start, text);
     /* Tools need a folder to work in; a call of a model has none. */
     AUTO(json_release)
-    json_t *tools = spec->root == NULL
-                        ? json_array()
-                        : flow__tools(json_object_get(spec->settings, "tools"), TOOL_SET_ALL);
+    json_t *tools = spec->root == NULL ? json_array()
+                                       : flow__tools(json_object_get(spec->settings, "tools"),
+                                                     flows__tools(start->flows));
     text->failed = err_failed(flow__add_json(text, "tools", tools)) || text->failed;
     text_add_str(text, ",\"limits\":{");
     text_add_member_int(text, "at_once", start_at_once(start));

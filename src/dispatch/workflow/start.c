@@ -165,6 +165,21 @@ static void start_save(struct flow_start *start) {
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+/* A script that names the tool would search the web; its agents do without where none can. */
+void flow_start_add_warning(const struct flow_start *start, struct text *text) {
+    static const char *const names[] = {"web_search", "WebSearch"};
+    const struct catalog_script *script = &start->script;
+    bool searches = false;
+    for (size_t i = 0; i < COUNT_OF(names) && script->source != NULL; i++) {
+        searches = searches || memmem(script->source, script->len, names[i], strlen(names[i]));
+    }
+    if (searches && !start->flows->options.searches) {
+        text_add_member(text, "warning",
+                        BYTES("no web search is configured (drover serve --search): agents search "
+                              "in the project and with web_fetch only"));
+    }
+}
+
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text) {
     const char *file = start->saved != NULL       ? start->saved
                        : start_has_no_file(start) ? NULL
@@ -183,6 +198,9 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
     }
     if (start->invalid) {
         text_add_member(text, "error", bytes_of(start->why.text));
+    }
+    if (!start->invalid) {
+        flow_start_add_warning(start, text);
     }
     if (row != NULL) {
         text_add_member(text, "state", bytes_of(run_state_name(row->state)));
