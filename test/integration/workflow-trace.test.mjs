@@ -115,7 +115,7 @@ test("drover trace draws the tree, and its filters hold", async (t) => {
   assert.match(lines[2], /^ +agent +plain \[Count\] /);
   assert.match(lines[3], /^1\.1 +model +scripted\/demo .*60\+40c\/5 /);
   assert.match(lines[4], /^ +agent +looker \[Look\] /);
-  assert.match(lines.at(-1), /^10 steps, .*tokens in/);
+  assert.match(lines.at(-1), /^6 steps, .*tokens in/);
   const tools = await trace("--kind", "tool", "--state", "failed");
   assert.match(tools[1], /^1\.3 +tool +read_file .*failed \(not_found\)/);
   assert.equal(tools.length, 2);
@@ -175,4 +175,6 @@ test("usage of agents has their type, workflow and phase, and calls of tools cou
   const { stdout } = await begin(t, flows.daemon, ["usage", "--by", "agent,phase"]).ended;
   assert.match(stdout, /^scout Look +2 /m);
   assert.match(stdout, /^- Count +1 /m);
+  const tools = await begin(t, flows.daemon, ["usage", "--by", "tool"]).ended;
+  assert.match(tools.stdout, /^tool +CALLS +ERRORS +TOOK\nread_file +2 +1 +\d+ms\n$/);
 });

@@ -18,9 +18,9 @@ enum { NAME_WIDTH = 24, TREE_WIDTH = 40, INDENT_MAX = 16, LINE_BYTES_MAX = 64 <<
 struct trace {
     const struct invocation *invocation;
     struct run_view view;
-    bool tree;     /* Rows are collected, and printed below their parents. */
-    json_t *spans; /* Owned: of a tree. */
-    int64_t rows;
+    bool tree;                     /* Rows are collected, and printed below their parents. */
+    json_t *spans;                 /* Owned: of a tree. */
+    int64_t rows, steps;           /* A run in a tree is no step. */
     int64_t fresh, cached, output; /* Tokens of all steps; cached: read or written. */
     int64_t cost_micros;
     bool tokens_known, cost_known; /* Of any step. */
@@ -53,7 +53,7 @@ static void sums_print(const struct trace *trace) {
     if (!trace->tokens_known && !trace->cost_known) {
         return;
     }
-    printf("\n%" PRId64 " step%s", trace->rows, trace->rows == 1 ? "" : "s");
+    printf("\n%" PRId64 " step%s", trace->steps, trace->steps == 1 ? "" : "s");
     if (trace->tokens_known) {
         printf(", %" PRId64 " tokens in (%" PRId64 " of them from or into a cache), %" PRId64
                " out",
@@ -134,6 +134,7 @@ static void span_show(struct trace *trace, const json_t *span) {
                "KIND", width, "NAME", "STARTED", "TOOK", "TOKENS", "COST", "OUTCOME");
     }
     trace->rows++;
+    trace->steps += !json_is_null(json_object_get(span, "step"));
     span_sum(trace, span);
     span_print(trace, span);
 }

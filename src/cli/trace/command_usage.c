@@ -6,6 +6,7 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/run/view.h"
 #include "cli/terminal/plain.h"
 
 static const struct flag usage_flags[] = {
@@ -36,6 +37,13 @@ static void row_print(const char *key, const json_t *row) {
     } else { /* A cost that is not known is no zero. */
         printf("%10s\n", "unknown");
     }
+}
+
+/* A row of calls of a tool: these read and write no tokens. */
+static void tool_row_print(const char *key, const json_t *row) {
+    const json_t *usage = json_object_get(row, "usage");
+    printf("%-32s  %6lld  %6lld  %8s\n", key, (long long)talk_int(usage, "calls"),
+           (long long)talk_int(row, "errors"), run_span(talk_int(row, "ms")).text);
 }
 
 /* The dimensions of a row: "2026-01-31 scripted/demo"; one that is empty is "-". */
@@ -77,14 +85,21 @@ static struct err usage_run(struct invocation *invocation) {
     AUTO(text_done) struct text key = text_up_to(4096);
     const char *by = args_given(args, "by") ? args_text(args, "by") : "day";
     const json_t *items = json_object_get(answer, "items");
-    printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
-           "DOLLARS");
+    const bool tools = json_object_get(json_array_get(items, 0), "errors") != NULL;
+    if (tools) {
+        printf("%-32s  %6s  %6s  %8s\n", by, "CALLS", "ERRORS", "TOOK");
+    } else {
+        printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
+               "DOLLARS");
+    }
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *row = json_array_get(items, i);
         key_write(by, row, &key);
-        row_print(text_bytes(&key).data, row);
+        (tools ? tool_row_print : row_print)(text_bytes(&key).data, row);
     }
-    row_print("total", json_object_get(answer, "total"));
+    if (!tools) {
+        row_print("total", json_object_get(answer, "total"));
+    }
     return ERR_OK;
 }
 
