@@ -32,7 +32,7 @@ class Endpoint {
     this.server = http.createServer(async (request, answer) => {
       let body = "";
       for await (const piece of request) body += piece;
-      this.asked.push({ ...request, url: request.url, method: request.method, body,
+      this.asked.push({ url: request.url, method: request.method, body,
         headers: request.headers });
       const [form] = request.url.slice(1).split(/[/?]/);
       const results = (member) =>
