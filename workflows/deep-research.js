@@ -60,7 +60,8 @@ const parts = await pipeline(
   questions,
   (question, _, i) =>
     agent(
-      `Find the best sources for this question. Search the web and the files you have; prefer ` +
+      `Find the best sources for this question. Search the web with web_search, if you have that ` +
+        `tool; else fetch the pages that you know of. Search the files you have, too; prefer ` +
         `primary sources, and name none that you have not seen.\n\n` +
         `Question ${i + 1} of ${questions.length}: ${question}\n(It is part of: ${query})`,
       { label: `search ${i + 1}`, phase: "Search", schema: searchSchema },

@@ -67,10 +67,9 @@ for (let dry = 0; dry < DRY_ROUNDS && rounds < maxRounds && budget.remaining() >
       ),
     ),
   );
-  // A round in which nobody answered has shown nothing.
+  // A round in which nobody answered has shown nothing, and the next one would not either.
   if (answers.every((answer) => answer === null)) {
-    log(`round ${rounds}: no answer`);
-    continue;
+    throw new Error(`round ${rounds}: no finder answered; ${known.size} issues were known before`);
   }
   const before = known.size;
   for (const issue of answers.flatMap((answer) => answer?.issues ?? [])) {

@@ -73,12 +73,16 @@ log(`findings: ${severities.map((level) => `${counts[level]} ${level}`).join(", 
 if (missing.length > 0) log(`no review of ${missing.join(" and ")}`);
 
 phase("Report");
-const report = await agent(
+const written = await agent(
   `Write the report of a code review of ${target}: first whether it can be merged, then the ` +
     `findings by severity, each with its place, its reason and its cure. Leave none out, add ` +
     `none.\n\nFindings: ${JSON.stringify(findings, null, 1)}` +
     (missing.length > 0 ? `\nNot reviewed: ${missing.join(", ")}. Say so.` : ""),
   { label: "report" },
 );
+
+// Whatever the report says: a concern whose reviewer failed was not looked at.
+const failed = missing.map((name) => `Not reviewed: ${name} (its reviewer failed).`);
+const report = [written ?? "The report could not be written.", ...failed].join("\n\n");
 
 return { target, report, findings, counts, missing };

@@ -27,9 +27,11 @@
 #include "main/report/metrics.h"
 #include "main/report/sandbox_lack.h"
 #include "main/scans.h"
+#include "rules/workflow/workflow.h"
 #include "script/program.h"
 #include "script/script.h"
 #include "tool/tool.h"
+#include "tool/web/search.h"
 
 enum {
     CENSUS_MS = 1000,
@@ -49,6 +51,8 @@ struct work {
     char environment[128]; /* Name of the environment, for people. */
     char *secret;          /* Owned, as are all pointers below. */
     struct address_list *allow, *fetch_allow;
+    struct search_engine search; /* SEARCH_NONE: none is configured. */
+    char *search_key;            /* Owned. */
     struct effects *effects;
     struct shortage *shortage;
     struct fetch *client;       /* For webhooks and pages. */
@@ -261,6 +265,36 @@ static struct err models_begin(struct work *work, struct why *why) {
     return ERR_OK;
 }
 
+/* The key of a search engine: from its file, else from the environment. */
+static struct err search_begin(struct work *work, struct why *why) {
+    const struct serve_options *serve = work->options.serve;
+    if (serve->search == NULL || serve->search[0] == '\0') {
+        return ERR_OK;
+    }
+    struct err err = search_engine_parse(serve->search, &work->search, why);
+    if (err_failed(err)) {
+        return err;
+    }
+    const char *variable = search_key_variable(work->search.form);
+    if (serve->search_key_file != NULL) {
+        err = key_load(serve->world, serve->search_key_file, &work->search_key, why);
+        work->search.key = work->search_key;
+    } else if (variable != NULL) {
+        work->search.key = getenv(variable);
+    }
+    if (!err_failed(err) && variable != NULL && work->search.key == NULL) {
+        return err_why(why, ERR_CONFIG, "search: no key; set %s, or --search-key-file", variable);
+    }
+    if (work->search.key != NULL && strlen(work->search.key) > SEARCH_KEY_MAX) {
+        return err_why(why, ERR_CONFIG, "search: the key has more than %d bytes", SEARCH_KEY_MAX);
+    }
+    return err;
+}
+
+static int64_t agent_commands(void) {
+    return workflow_commands_at_once((int64_t)uv_available_parallelism());
+}
+
 /* The bounds of every room whose commits may let a run begin. */
 static struct run_bounds bounds_of(const struct work *work) {
     return (struct run_bounds){.slots = work->options.serve->jobs_max,
@@ -377,7 +411,8 @@ static struct err flows_begin(struct work *work) {
                                        .data_dir = work->processes.data_dir,
                                        .spool = work->processes.spool,
                                        .sandbox = sandbox_lack(serve) == NULL,
-                                       .limits = {.processors = (int64_t)uv_available_parallelism(),
+                                       .searches = work->search.form != SEARCH_NONE,
+                                       .limits = {.commands = agent_commands(),
                                                   .at_once = serve->agents,
                                                   .cpu_ms = serve->script_cpu_ms,
                                                   .memory_mb = serve->script_memory >> 20,
@@ -405,12 +440,15 @@ static void turns_begin(struct work *work) {
                                        .flows = work->flows,
                                        .client = work->client,
                                        .allow = work->fetch_allow,
+                                       .search =
+                                           work->search.form == SEARCH_NONE ? NULL : &work->search,
                                        .data_dir = work->processes.data_dir,
                                        .home = home == NULL ? "" : home,
                                        .umask = work->options.umask,
                                        .toolbox = work->toolbox,
                                        .spool = work->processes.spool,
                                        .sandbox = sandbox_lack(work->options.serve) == NULL,
+                                       .agent_commands = agent_commands(),
                                        .bounds = bounds_of(work),
                                        .hold = hold_of(work),
                                        .ctx = work,
@@ -443,6 +481,9 @@ static struct err rooms_open(struct work *work, struct why *why) {
     const struct serve_options *serve = options->serve;
     if (!err_failed(err) && serve->webhook_allow != NULL) {
         err = address_list_parse(serve->webhook_allow, &work->allow, why);
+    }
+    if (!err_failed(err)) {
+        err = search_begin(work, why);
     }
     if (!err_failed(err) && serve->fetch_allow != NULL) {
         err = address_list_parse(serve->fetch_allow, &work->fetch_allow, why);
@@ -693,6 +734,7 @@ void work_close(struct work *work) {
     processes_done(&work->processes);
     address_list_free(work->allow);
     address_list_free(work->fetch_allow);
+    key_free(&work->search_key);
     if (work->secret != NULL) {
         explicit_bzero(work->secret, strlen(work->secret));
     }

@@ -234,6 +234,15 @@ MUST_CHECK bool model_is_waiting(const struct asking *asking);
 struct asking *models_connection_test(struct models *models, const char *name,
                                       const struct model_watch *watch, void *ctx);
 
+/* Calls of the connection of "connection/model", and how many it makes at once: `limit` is below
+ * `most` while its provider answers 429 (rules/provider/brake.h). 0: any number. False: there is
+ * no such connection. */
+struct model_load {
+    int64_t running, waiting, limit, most;
+};
+MUST_CHECK bool models_get_load(const struct models *models, struct bytes name,
+                                struct model_load *ret_load);
+
 struct models_stats {
     uint64_t asked, failed, retried, running, waiting;
 };

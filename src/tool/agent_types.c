@@ -20,10 +20,10 @@ static const struct {
     const char *name;
     enum tool_id id;
 } theirs[] = {
-    {"Read", TOOL_READ_FILE},      {"Write", TOOL_WRITE_FILE}, {"Edit", TOOL_EDIT_FILE},
-    {"MultiEdit", TOOL_EDIT_FILE}, {"Glob", TOOL_LIST_FILES},  {"LS", TOOL_LIST_FILES},
-    {"Grep", TOOL_SEARCH_FILES},   {"Bash", TOOL_RUN_COMMAND}, {"Bash", TOOL_RUN_JOB},
-    {"WebFetch", TOOL_WEB_FETCH},  {"Skill", TOOL_LOAD_SKILL},
+    {"Read", TOOL_READ_FILE},      {"Write", TOOL_WRITE_FILE},     {"Edit", TOOL_EDIT_FILE},
+    {"MultiEdit", TOOL_EDIT_FILE}, {"Glob", TOOL_LIST_FILES},      {"LS", TOOL_LIST_FILES},
+    {"Grep", TOOL_SEARCH_FILES},   {"Bash", TOOL_RUN_COMMAND},     {"Bash", TOOL_RUN_JOB},
+    {"WebFetch", TOOL_WEB_FETCH},  {"WebSearch", TOOL_WEB_SEARCH}, {"Skill", TOOL_LOAD_SKILL},
 };
 
 tool_set agent_tools_named(struct bytes word) {
@@ -107,8 +107,8 @@ static const struct {
     const char *name, *instructions, *tools;
 } built_in[] = {
     {"general-purpose", "", "*"},
-    {"Explore", looks, "Read, Glob, Grep, WebFetch, Skill, recall"},
-    {"Plan", plans, "Read, Glob, Grep, WebFetch, Skill, recall"},
+    {"Explore", looks, "Read, Glob, Grep, WebFetch, WebSearch, Skill, recall"},
+    {"Plan", plans, "Read, Glob, Grep, WebFetch, WebSearch, Skill, recall"},
 };
 
 static char *copy(struct bytes text) {

@@ -310,6 +310,7 @@ static struct err subject_from_input(const struct tool_call *call, const struct 
         for (size_t i = 0; value == NULL && i < COUNT_OF(names); i++) {
             value = json_object_get(input, names[i]);
         }
+        value = call->id == TOOL_WEB_SEARCH ? json_object_get(input, "query") : value;
     }
     if (json_is_string(value)) {
         text_add(text, json_string_value(value), json_string_length(value));

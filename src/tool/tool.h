@@ -77,6 +77,7 @@ enum tool_id {
     TOOL_SUBAGENT_RESULT,
     TOOL_SUBAGENT_STATUS,
     TOOL_WEB_FETCH,
+    TOOL_WEB_SEARCH,
     TOOL_WRITE_FILE,
     TOOL_COUNT
 };
@@ -155,6 +156,7 @@ struct tool_look {
     struct text subjects[TOOL_SUBJECTS_MAX]; /* As written, normalised; and where it really is. */
     size_t subject_count;
     struct text diff;         /* Of a write: what it would change. */
+    bool diff_cut;            /* Not all of that fit. */
     struct sha256_hex before; /* Of the file as it is; "" when there is none. */
     struct text refusal;      /* Not empty: it would be refused, and why; */
     enum card_cause cause;    /* and as what. */

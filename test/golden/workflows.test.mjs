@@ -95,12 +95,15 @@ golden("workflows", async (record) => {
   await flow.ask("GET", `runs/${run}/agents?whole=1&limit=1&total=1`);
   await flow.ask("GET", `runs/${run}/agents?q=TELL&state=succeeded`);
   await flow.ask("GET", `runs/${run}/spans`);
+  await flow.ask("GET", `runs/${run}/spans?below=1`);
+  await flow.ask("GET", `runs/${run}/limits`);
   await flow.ask("GET", `runs?parent=${run}`);
   await flow.ask("GET", "runs?kind=workflow&project=web");
   const { json } = await daemon.request("GET", `/api/v1/runs/${run}/agents`);
   const [first] = json.items;
   await flow.ask("GET", `runs/${first.id}`);
   await flow.ask("GET", `runs/${first.id}/spans`);
+  await flow.ask("GET", `runs/${first.id}/spans/1.1?side=input`);
   for (const what of ["pause", "resume"]) await flow.ask("POST", `runs/${run}/${what}`);
   for (const what of ["skip", "restart"]) await flow.ask("POST", `runs/${first.id}/${what}`);
   record.say("resumed");

@@ -220,3 +220,33 @@ test("a call that was refused is in the trace, and nothing was read", async (t) 
     paths.map(() => ["read_file", "failed", "not_permitted"]));
   assert.deepEqual(steps.map((span) => JSON.parse(span.input).path), paths);
 });
+
+test("events of a call name its span, its time, its cause and what it changes", async (t) => {
+  const turns = await Turns.open(t);
+  const permissions = [{ tool: "write_file", subject: "*", permission: "allow" }];
+  const settings = { permissions };
+  const listener = await turns.listen({ root: turns.root, settings });
+  const long = Array.from({ length: 3000 }, (_, n) => `line ${n} of a long file`).join("\n");
+  const { run } = await turns.turn(listener, script(
+    call("write_file", { path: "a.txt", content: "new\n" }), "step:",
+    call("write_file", { path: "b.txt", content: long }), "step:",
+    call("read_file", { path: "none" }), "step:", say("so"),
+  ));
+  const of = (type) => listener.heard.events.filter((one) => one.type === type).map((e) => e.data);
+  const items = (await spans(turns.daemon, run, "?kind=tool")).json.items;
+  const started = of("tool_started");
+  const finished = of("tool_finished");
+  assert.deepEqual(items.map(({ id }) => id), items.map(({ step }) => `${run}.1.${step}`));
+  for (const events of [started, finished]) {
+    assert.deepEqual(events.map(({ span }) => span), items.map(({ id }) => id));
+    assert.match(events[0].diff, /^--- [^]*\+new\n$/);
+    assert.match(events[1].diff, /\+line 0 of a long file\n/);
+    assert.equal("diff" in events[2], false);
+  }
+  assert.deepEqual(started.map(({ ms }) => ms), [null, null, null]);
+  assert.deepEqual(finished.map(({ ms, cause }) => [Number.isInteger(ms), cause]),
+    [[true, null], [true, null], [true, "not_found"]]);
+  assert.ok(finished[1].diff.length <= 32 << 10);
+  assert.deepEqual(finished.map((one) => one.diff_cut), [undefined, true, undefined]);
+  listener.close();
+});

@@ -235,13 +235,13 @@ test("agents of workflows are counted with their model and the project", async (
   assert.match(stdout, /\nagent +2 +15 /);
 });
 
-test("an agent with tools is counted as the turn that it is, in the same project", async (t) => {
+test("an agent with tools is counted as one without, in the same project", async (t) => {
   const turns = await Turns.open(t);
   const body = { script: workflow(`return agent("say: a\\nusage: fresh=6 output=1");`) };
   const run = await launch(turns, { ...body, root: turns.root, project: "web" });
   await untilTold(turns, run, "workflow_finished");
   const { items } = await turns.get("/usage?by=category&project=web");
-  assert.deepEqual(items.map((row) => [row.category, row.usage.calls]), [["turn", 1]]);
+  assert.deepEqual(items.map((row) => [row.category, row.usage.calls]), [["agent", 1]]);
 });
 
 test("a call that a crash cut off is not counted, and no other is counted twice", async (t) => {

@@ -4,6 +4,8 @@
 #include "loop/loop_uv.h"
 #include "model_kit.h"
 
+#include "rules/provider/brake.h"
+
 static int open_kit(void **state) {
     struct kit *kit = kit_open();
     kit_open_models(kit, (struct models_options){.script = NULL});
@@ -345,6 +347,44 @@ static void slots_are_given_by_priority_then_in_order(void **state) {
     }
 }
 
+/* The call that was refused keeps its slot; another one waits until the limit rises by itself. */
+static void a_429_halves_the_slots_and_quiet_gives_one_back(void **state) {
+    struct kit *kit = *state;
+    struct model_load load;
+    kit_connect(kit,
+                (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.max_concurrent = 2});
+    kit->answers[0] = "HTTP/1.1 429 Slow\r\nConnection: close\r\n\r\n";
+    struct ask first = {.kit = kit}, second = {.kit = kit}, third = {.kit = kit};
+    ask_begin(&first, kit, "test/m", "first");
+    while (kit->server.requests < 2) {
+        server_turn(kit->loop);
+    }
+    ask_begin(&second, kit, "test/m", "second");
+    settle(kit);
+    assert_true(models_get_load(kit->models, BYTES("test/m"), &load));
+    assert_int_equal(load.limit, 1);
+    assert_int_equal(load.most, 2);
+    assert_int_equal(load.running, 1);
+    assert_int_equal(load.waiting, 1);
+    assert_int_equal(kit->server.requests, 2);
+    /* The third call sets the timer again, by the clock that was moved. */
+    kit->ahead_ns += (uint64_t)(BRAKE_QUIET_MS - 50) * 1000000;
+    ask_begin(&third, kit, "test/m", "third");
+    while (kit->server.requests < 3) {
+        server_turn(kit->loop);
+    }
+    assert_true(models_get_load(kit->models, BYTES("test/m"), &load));
+    assert_int_equal(load.limit, 2);
+    assert_int_equal(load.running, 2);
+    assert_int_equal(load.waiting, 1);
+    model_cancel(third.asking);
+    model_cancel(second.asking);
+    model_cancel(first.asking);
+    ask_end(&first);
+    ask_end(&second);
+    ask_end(&third);
+}
+
 static void a_connection_that_is_removed_ends_what_waits_for_it(void **state) {
     struct kit *kit = *state;
     kit_connect(kit,
@@ -491,6 +531,7 @@ int main(void) {
         WITH_KIT(the_key_is_in_its_header_alone),
         WITH_KIT(a_users_header_wins_over_ours),
         WITH_KIT(slots_are_given_by_priority_then_in_order),
+        WITH_KIT(a_429_halves_the_slots_and_quiet_gives_one_back),
         WITH_KIT(a_connection_that_is_removed_ends_what_waits_for_it),
         WITH_KIT(a_call_beyond_those_that_may_wait_fails),
         WITH_KIT(a_cancel_frees_its_slot_wherever_the_call_is),

@@ -53,10 +53,14 @@ struct err __wrap_tx_query(struct tx *tx, const char *sql, const struct arg *arg
 static struct err seed_tx(struct tx *tx, void *ctx) {
     (void)ctx;
     static const char sql[] =
-        "INSERT INTO usage_totals (owner, day, session, model, category, project, agent, calls,"
+        "INSERT INTO usage_totals (owner, day, hour, workflow, phase, tool, session, model,"
+        " category, project, agent, calls,"
         " fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown)"
         " WITH RECURSIVE n (at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < $1)"
-        " SELECT o.owner, 19000 + at % 300, CASE WHEN at % 5 = 0 THEN '' ELSE"
+        " SELECT o.owner, 19000 + at % 300, at % 24, CASE WHEN at % 5 = 0 THEN 'flow-' || (at % 3)"
+        " ELSE '' END, CASE WHEN at % 5 = 0 THEN 'phase-' || (at % 4) ELSE '' END,"
+        " CASE WHEN at % 16 = 1 THEN 'tool-' || (at % 6) ELSE '' END, CASE WHEN at % 5 = 0 THEN '' "
+        "ELSE"
         " 'ses_' || (at / 2) END, 'model-' || CASE WHEN at % 5 = 0 THEN at ELSE at % 7 END,"
         " CASE WHEN at % 5 = 0 THEN 'agent' ELSE 'turn' END, 'project-' || (at % 11),"
         " CASE WHEN at % 3 = 0 THEN '' ELSE 'agent-' || (at % 3) END,"
@@ -70,7 +74,7 @@ static struct err seed_tx(struct tx *tx, void *ctx) {
 
 struct sum {
     char key[64];
-    int64_t day;
+    int64_t time;
     struct session_usage usage;
 };
 struct sums {
@@ -84,8 +88,8 @@ struct sums {
 static void sum_keep(void *ctx, const struct usage_total *total) {
     struct sums *sums = ctx;
     struct sum *sum = &sums->items[sums->count++];
-    runs_copy_text(total->key, sum->key, sizeof sum->key);
-    sum->day = total->day;
+    runs_copy_text(total->keys[0].text, sum->key, sizeof sum->key);
+    sum->time = total->keys[0].time;
     sum->usage = total->usage;
 }
 
@@ -129,7 +133,7 @@ static struct session_usage usage_of(const struct rows *rows) {
     SUM("cache_write") SUM("output") SUM("reasoning") SUM("cost_micros") SUM("cost_unknown")
 #define FROM                                                                                       \
     " FROM usage_totals WHERE owner = $1 AND day >= $2 AND ($3 = '' OR session = $3)"              \
-    " AND ($4 = '' OR project = $4)"
+    " AND ($4 = '' OR project = $4) AND (tool <> '') = ($5 = 1)"
 #define BY(column) "SELECT " column SUMS FROM " GROUP BY " column " ORDER BY 2 DESC, 1 LIMIT 200"
 
 /* The same by the database. */
@@ -141,19 +145,24 @@ static struct err expect_tx(struct tx *tx, void *ctx) {
         [USAGE_BY_SESSION] = BY("session"),
         [USAGE_BY_PROJECT] = BY("project"),
         [USAGE_BY_CATEGORY] = BY("category"),
+        [USAGE_BY_HOUR] =
+            "SELECT day * 24 + hour" SUMS FROM " GROUP BY day, hour ORDER BY 1 DESC LIMIT 200",
+        [USAGE_BY_TOOL] = BY("tool"),
+        [USAGE_BY_WORKFLOW] = BY("workflow"),
+        [USAGE_BY_PHASE] = BY("phase"),
     };
     struct sums *sums = ctx;
     const struct usage_ask *ask = &sums->ask;
     const struct arg args[] = {arg_text(ask->owner), arg_int(ask->from_day), arg_text(ask->session),
-                               arg_text(ask->project)};
+                               arg_text(ask->project), arg_int(usage_asks_tools(ask) ? 1 : 0)};
     AUTO(rows_release) struct rows *rows = NULL, *all = NULL;
     sums->count = 0;
-    struct err err = tx_query(tx, sql[ask->by], args, COUNT_OF(args), &rows);
+    struct err err = tx_query(tx, sql[ask->by[0]], args, COUNT_OF(args), &rows);
     while (rows_more(rows, &err)) {
         struct sum *sum = &sums->items[sums->count++];
         *sum = (struct sum){.usage = usage_of(rows)};
-        if (ask->by == USAGE_BY_DAY) {
-            sum->day = rows_int(rows, 0);
+        if (usage_sort_is_time(ask->by[0])) {
+            sum->time = rows_int(rows, 0);
         } else {
             runs_copy_text(rows_text(rows, 0), sum->key, sizeof sum->key);
         }
@@ -179,7 +188,7 @@ static void sums_check(struct runs_kit *runs, struct usage_ask ask, enum found f
     for (size_t i = 0; i < walked->count; i++) {
         const struct sum *sum = &walked->items[i], *wanted = &expected->items[i];
         assert_string_equal(sum->key, wanted->key);
-        assert_int_equal(sum->day, wanted->day);
+        assert_int_equal(sum->time, wanted->time);
         assert_memory_equal(&sum->usage, &wanted->usage, sizeof sum->usage);
     }
     assert_memory_equal(&walked->total, &expected->total, sizeof walked->total);
@@ -188,8 +197,11 @@ static void sums_check(struct runs_kit *runs, struct usage_ask ask, enum found f
 }
 
 static struct usage_ask ask_by(enum usage_sort by) {
-    return (struct usage_ask){
-        .owner = BYTES("local"), .session = BYTES(""), .project = BYTES(""), .by = by};
+    return (struct usage_ask){.owner = BYTES("local"),
+                              .session = BYTES(""),
+                              .project = BYTES(""),
+                              .by = {by},
+                              .by_count = 1};
 }
 
 static void sums_in_slices_are_those_of_one_read(void **state) {
@@ -209,6 +221,27 @@ static void sums_in_slices_are_those_of_one_read(void **state) {
         ask.session = BYTES("ses_none");
         sums_check(runs, ask, FOUND_NONE);
     }
+}
+
+static void two_dimensions_add_up_to_one(void **state) {
+    struct runs_kit *runs = *state;
+    struct sums *one = mem_new(sizeof *one), *two = mem_new(sizeof *two);
+    int64_t calls = 0;
+    assert_int_equal(runs_once(runs, seed_tx, NULL /* no context */).code, ERR_NONE);
+    one->ask = two->ask = ask_by(USAGE_BY_CATEGORY);
+    two->ask.by[1] = USAGE_BY_WORKFLOW;
+    two->ask.by_count = 2;
+    walk_all(runs, one);
+    walk_all(runs, two);
+    assert_int_equal(one->count, 2);
+    assert_int_equal(two->count, 4); /* Agents of three workflows; turns are of none. */
+    for (size_t i = 0; i < two->count; i++) {
+        calls += two->items[i].usage.calls;
+    }
+    assert_int_equal(calls, one->total.usage.calls);
+    assert_memory_equal(&one->total, &two->total, sizeof one->total);
+    mem_free(one);
+    mem_free(two);
 }
 
 /* Each look at the clock takes as long as a slice may. */
@@ -285,6 +318,7 @@ static void of_too_many_models_those_used_last_have_items_and_all_are_in_the_tot
 int main(void) {
     const struct CMUnitTest tests[] = {
         RUNS_TEST(sums_in_slices_are_those_of_one_read),
+        RUNS_TEST(two_dimensions_add_up_to_one),
         RUNS_TEST(a_slice_ends_by_its_rows_and_by_its_time),
         RUNS_TEST(a_walk_with_rows_left_after_its_last_slice_has_no_sum),
         RUNS_TEST(of_too_many_models_those_used_last_have_items_and_all_are_in_the_total),

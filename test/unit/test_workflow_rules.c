@@ -124,15 +124,19 @@ static void a_workflow_ends_as_its_script_its_agents_and_its_user_say(void **sta
     }
 }
 
-static void agents_at_once_follow_the_processors_within_bounds(void **state) {
+static void sixteen_agents_work_at_once_unless_the_run_says_otherwise(void **state) {
     (void)state;
-    assert_int_equal(workflow_at_once(1, 0), 2);
-    assert_int_equal(workflow_at_once(2, 0), 2);
-    assert_int_equal(workflow_at_once(8, 0), 6);
-    assert_int_equal(workflow_at_once(64, 0), 16);
-    assert_int_equal(workflow_at_once(2, 40), 40);
-    assert_int_equal(workflow_at_once(2, 1), 1);
-    assert_int_equal(workflow_at_once(2, 1000000), WORKFLOW_AGENTS_MAX);
+    assert_int_equal(workflow_at_once(0), 16);
+    assert_int_equal(workflow_at_once(40), 40);
+    assert_int_equal(workflow_at_once(1), 1);
+    assert_int_equal(workflow_at_once(1000000), WORKFLOW_AGENTS_MAX);
+}
+
+static void commands_of_agents_follow_the_processors(void **state) {
+    (void)state;
+    assert_int_equal(workflow_commands_at_once(0), 2);
+    assert_int_equal(workflow_commands_at_once(1), 2);
+    assert_int_equal(workflow_commands_at_once(8), 16);
 }
 
 int main(void) {
@@ -145,7 +149,8 @@ int main(void) {
         cmocka_unit_test(agents_are_counted_by_how_they_ended),
         cmocka_unit_test(an_answer_that_was_cut_off_degrades_the_whole),
         cmocka_unit_test(a_workflow_ends_as_its_script_its_agents_and_its_user_say),
-        cmocka_unit_test(agents_at_once_follow_the_processors_within_bounds),
+        cmocka_unit_test(sixteen_agents_work_at_once_unless_the_run_says_otherwise),
+        cmocka_unit_test(commands_of_agents_follow_the_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,7 +223,7 @@ static struct err list_slice(struct tx *tx, void *ctx) {
         if (page->now.state == PAGE_CUT) {
             page_stop(page, (struct bytes){page->now.at, page->now.at_len});
         }
-        counting = page->total && page_listed(page);
+        counting = (page->total || page->sums) && page_listed(page);
     }
     if (!err_failed(err) && counting) {
         err = read_parts(tx, page, &more);
@@ -375,6 +375,9 @@ void page_end(struct page *page, int64_t total) {
         text_add_str(text, ",\"total\":");
         text_add_int(text, total > PAGE_TOTAL_MAX ? PAGE_TOTAL_MAX : total);
         text_add_str(text, total > PAGE_TOTAL_MAX || cut ? ",\"more\":true" : "");
+    }
+    if (page->sums && !cut) {
+        page->kind->sums(page, text);
     }
     if (page->now.left_out > 0) {
         text_add_str(text, ",\"left_out\":");

@@ -75,10 +75,12 @@ enum { PAGE_WORD_MAX = 200 };
     }
 
 /* The JSON Schema of an answer whose rows have the schema `item`. */
-#define PAGE_SCHEMA(item)                                                                          \
+#define PAGE_SCHEMA_WITH(more_, item)                                                              \
     "{\"type\":\"object\",\"required\":[\"items\",\"next\"],\"properties\":{\"items\":{\"type\":"  \
     "\"array\",\"items\":" item "},\"next\":{\"type\":[\"string\",\"null\"]},\"left_out\":{"       \
-    "\"type\":\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":\"boolean\"}}}"
+    "\"type\":\"integer\"},\"total\":{\"type\":\"integer\"},\"more\":{\"type\":\"boolean\"}" more_ \
+    "}}"
+#define PAGE_SCHEMA(item) PAGE_SCHEMA_WITH("", item)
 
 struct page;
 /* Whether a row passes the filter of that name; one that is absent admits every row. Any thread. */
@@ -105,8 +107,11 @@ enum page_state {
     PAGE_STATES
 };
 
+enum { PAGE_SUMS = 8 };
+
 /* Progress of a page, copied from slice to slice. */
 struct page_at {
+    int64_t sums[PAGE_SUMS]; /* Sums that the list adds up while its rows are counted. */
     enum page_state state;
     int64_t rows;     /* Number of rows that the page has come past, */
     int64_t shown;    /* of these that its answer holds, */
@@ -139,6 +144,8 @@ struct page_kind {
     struct request_kind request; /* Size (0: a struct page), `one`, and the steps read and end. */
     bool (*valid)(struct bytes cursor); /* NULL: a cursor is a number from 1. */
     page_rows_fn rows;
+    /* Writes the member `sums` of the answer, where all rows were counted; NULL: there is none. */
+    void (*sums)(const struct page *page, struct text *text);
     /* In place of `rows`, of what is not in the store: calls page_begin, …, page_end, and
      * request_answer. */
     void (*begin)(struct page *page);
@@ -150,7 +157,8 @@ struct page {
     struct bytes after; /* Cursor; no bytes: from the start. */
     int64_t from;       /* `after` as a number; 0: from the start. */
     int64_t limit;
-    bool total;                  /* Whether the rows of all pages are counted. */
+    bool total;                  /* Whether the answer has the number of rows of all pages, */
+    bool sums;                   /* and the sums of the list. */
     struct page_at now;          /* Progress, while the function runs. */
     struct page_at slice_before; /* Progress at the end of the slice before. */
 };

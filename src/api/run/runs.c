@@ -308,26 +308,50 @@ static const struct query_param list_query[] = {
 };
 #define RUN_QUERY OP_OWNER_QUERY("Another owner's run")
 
-#define SPANS_FILTERS                                                                              \
-    PAGE_STATE_PARAM("running,succeeded,degraded,failed,cancelled,timed_out,lost"),                \
-        PAGE_WORDS_PARAM("kind", "Only those of this kind, or of several (a,b).",                  \
-                         "process,model,tool,review,compaction"),                                  \
+#define SPAN_KINDS "process,model,tool,review,compaction"
+#define SPANS_FILTERS(kinds)                                                                       \
+    PAGE_STATE_PARAM("queued,running,waiting,succeeded,degraded,failed,cancelled,timed_out,lost,"  \
+                     "denied,outcome_unknown"),                                                    \
+        PAGE_WORDS_PARAM("kind", "Only those of this kind, or of several (a,b).", kinds),          \
         PAGE_Q_PARAM("name or error"), PAGE_SINCE_PARAM("started"), {                              \
         .name = "min_ms", .about = "Only those that ended and took as long, or longer.",           \
         .kind = QUERY_INT, .min = 0, .max = INT64_C(1) << 53                                       \
     }
 
 static const struct query_param spans_query[] = {
-    PAGE_PARAMS(40),
+    PAGE_PARAMS(60),
     OP_OWNER_PARAM("Another owner's run"),
-    SPANS_FILTERS,
+    {.name = "below",
+     .about = "With the runs below it, each before its spans, and sums of all.",
+     .kind = QUERY_FLAG},
+    SPANS_FILTERS(SPAN_KINDS ",workflow,agent,turn,job,flow,title"),
+    {.name = NULL},
+};
+
+/* As of ranges of a message's part. */
+enum { SPAN_RANGE_MAX = 64 << 20, SPAN_LIMIT_MAX = 1 << 20, SPAN_LIMIT_DEFAULT = 64 << 10 };
+
+static const struct query_param span_text_query[] = {
+    OP_OWNER_PARAM("Another owner's run"),
+    {.name = "side", .about = "input, or output (the default).", .kind = QUERY_TEXT, .max = 8},
+    {.name = "offset",
+     .about = "First byte of the text.",
+     .kind = QUERY_INT,
+     .min = 0,
+     .max = SPAN_RANGE_MAX},
+    {.name = "limit",
+     .about = "Bytes at most; cut at a whole character.",
+     .kind = QUERY_INT,
+     .min = 4,
+     .max = SPAN_LIMIT_MAX,
+     .absent = SPAN_LIMIT_DEFAULT},
     {.name = NULL},
 };
 
 static const struct query_param session_spans_query[] = {
     PAGE_PARAMS(60),
     OP_OWNER_PARAM("Another owner's session"),
-    SPANS_FILTERS,
+    SPANS_FILTERS(SPAN_KINDS),
     {.name = "turn",
      .about = "The number of a turn; absent: all of them.",
      .kind = QUERY_INT,
@@ -338,14 +362,25 @@ static const struct query_param session_spans_query[] = {
 
 #define MAYBE_INT "{\"type\":[\"integer\",\"null\"]}"
 #define MAYBE_TEXT "{\"type\":[\"string\",\"null\"]}"
-static const char spans_answer[] = PAGE_SCHEMA(
-    "{\"type\":\"object\",\"required\":[\"attempt\",\"step\",\"kind\",\"state\"],\"properties\":{"
+#define SPANS_SUMS                                                                                 \
+    ",\"sums\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"ms\":{"     \
+    "\"type\":"                                                                                    \
+    "\"integer\"},\"tokens\":{\"type\":\"integer\"},\"cost_micros\":{\"type\":\"integer\"},"       \
+    "\"errors\":{"                                                                                 \
+    "\"type\":\"integer\"},\"cache\":{\"type\":[\"number\",\"null\"]}}}"
+static const char spans_answer[] = PAGE_SCHEMA_WITH(
+    SPANS_SUMS,
+    "{\"type\":\"object\",\"required\":[\"id\",\"run\",\"attempt\",\"step\",\"kind\",\"state\"],"
+    "\"properties\":{\"id\":{\"type\":\"string\"},\"parent\":" MAYBE_TEXT
+    ",\"depth\":{\"type\":\"integer\"},\"label\":" MAYBE_TEXT ",\"phase\":" MAYBE_TEXT ","
     "\"turn\":{\"type\":\"integer\"},\"run\":{\"type\":\"string\"},\"message\":"
     "{\"type\":\"string\"},\"prompt\":{\"type\":[\"object\",\"null\"]},"
-    "\"attempt\":{\"type\":\"integer\"},\"step\":{\"type\":\"integer\"},\"kind\":{\"enum\":["
-    "\"process\",\"model\",\"tool\",\"review\",\"compaction\"]},\"name\":{\"type\":\"string\"},"
+    "\"attempt\":{\"type\":\"integer\"},\"step\":" MAYBE_INT ",\"kind\":{\"enum\":["
+    "\"process\",\"model\",\"tool\",\"review\",\"compaction\",\"workflow\",\"agent\",\"turn\","
+    "\"job\",\"flow\",\"title\"]},\"name\":{\"type\":\"string\"},"
     "\"state\":{\"enum\":["
-    "\"running\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\",\"timed_out\",\"lost\"]},"
+    "\"queued\",\"running\",\"waiting\",\"succeeded\",\"degraded\",\"failed\",\"cancelled\","
+    "\"timed_out\",\"lost\",\"denied\",\"outcome_unknown\"]},"
     "\"cause\":" MAYBE_TEXT ",\"error\":" MAYBE_TEXT ",\"started_ms\":{\"type\":\"integer\"},"
     "\"ended_ms\":" MAYBE_INT ",\"tokens\":{\"type\":[\"object\",\"null\"],\"properties\":{"
     "\"fresh\":" MAYBE_INT ",\"cache_read\":" MAYBE_INT ",\"cache_write\":" MAYBE_INT
@@ -353,6 +388,12 @@ static const char spans_answer[] = PAGE_SCHEMA(
     ",\"estimated\":{\"type\":\"boolean\"},\"tries\":{\"type\":\"integer\"},"
     "\"exit_code\":" MAYBE_INT ",\"cpu_us\":" MAYBE_INT ",\"memory_kb\":" MAYBE_INT
     ",\"disk_bytes\":{\"type\":\"integer\"},\"input\":" MAYBE_TEXT ",\"output\":" MAYBE_TEXT "}}");
+
+static const char span_text_answer[] =
+    "{\"type\":\"object\",\"required\":[\"text\",\"offset\",\"next\",\"bytes\"],\"properties\":{"
+    "\"text\":{\"type\":\"string\"},\"offset\":{\"type\":\"integer\"},\"next\":{\"type\":"
+    "\"integer\"},"
+    "\"bytes\":{\"type\":\"integer\"}}}";
 
 static const struct route routes[] = {
     {.method = "GET",
@@ -376,6 +417,13 @@ static const struct route routes[] = {
      .query = spans_query,
      .answer_schema = spans_answer,
      .page = &runs__spans},
+    {.method = "GET",
+     .path = "/api/v1/runs/{id}/spans/{span}",
+     .summary = "Read a range of the input or output of a step",
+     .scope = SCOPE_READ,
+     .query = span_text_query,
+     .answer_schema = span_text_answer,
+     .request = &runs__span_text},
     {.method = "GET",
      .path = "/api/v1/sessions/{id}/spans",
      .summary = "List what the turns of a session did, step by step",

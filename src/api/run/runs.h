@@ -77,6 +77,7 @@ MUST_CHECK struct err runs__absent(struct bytes id, struct why *why);
 
 extern const struct request_kind jobs__show, jobs__abandon;
 extern const struct page_kind jobs__list, runs__spans, runs__session_spans;
+extern const struct request_kind runs__span_text;
 
 /* The rows of the query of both lists. */
 #define RUNS_LIST_QUERY(whose)                                                                     \

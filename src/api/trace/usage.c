@@ -8,7 +8,8 @@
 #include "engine/session/sessions.h"
 #include "engine/trace/usage_walk.h"
 
-#define DAY_S (INT64_C(24) * 3600)
+#define HOUR_S INT64_C(3600)
+#define DAY_S (24 * HOUR_S)
 
 struct usage_op {
     struct request request;
@@ -32,21 +33,34 @@ static void usage_add(struct text *text, const struct session_usage *usage) {
     }
 }
 
+/* "2026-01-31" or "2026-01-31T23:00Z". */
+static void key_add(struct text *text, enum usage_sort sort, const struct usage_key *key) {
+    char moment[32] = "";
+    if (usage_sort_is_time(sort)) {
+        const bool day = sort == USAGE_BY_DAY;
+        const time_t at = (time_t)(key->time * (day ? DAY_S : HOUR_S));
+        struct tm parts;
+        bool fits =
+            gmtime_r(&at, &parts) != NULL &&
+            strftime(moment, sizeof moment, day ? "%Y-%m-%d" : "%Y-%m-%dT%H:00Z", &parts) > 0;
+        text_add_member(text, usage_sort_name(sort), bytes_of(fits ? moment : ""));
+    } else {
+        text_add_member(text, usage_sort_name(sort), key->text);
+    }
+}
+
 static void total_add(void *ctx, const struct usage_total *total) {
     struct usage_op *op = ctx;
     struct text *text = &op->request.op.answer;
-    struct bytes key = total->key;
-    char day[16] = "";
-    if (op->ask.by == USAGE_BY_DAY) {
-        struct tm parts;
-        time_t at = (time_t)(total->day * DAY_S);
-        bool fits =
-            gmtime_r(&at, &parts) != NULL && strftime(day, sizeof day, "%Y-%m-%d", &parts) > 0;
-        key = bytes_of(fits ? day : "");
-    }
     text_add_str(text, op->any ? ",{" : "{");
     op->any = true;
-    text_add_member(text, usage_sort_name(op->ask.by), key);
+    for (size_t i = 0; i < op->ask.by_count; i++) {
+        key_add(text, op->ask.by[i], &total->keys[i]);
+    }
+    if (usage_asks_tools(&op->ask)) {
+        text_add_member_int(text, "ms", total->ms);
+        text_add_member_int(text, "errors", total->errors);
+    }
     usage_add(text, &total->usage);
 }
 
@@ -67,7 +81,7 @@ static struct err usage_show_work(struct tx *tx, void *ctx) {
     if (err.code == ERR_TOO_EXPENSIVE) {
         why_set(&request->op.why,
                 "there are too many rows of usage to add up; ask for fewer days%s",
-                op->ask.by == USAGE_BY_SESSION ? ", and not by session" : "");
+                op->ask.by[0] == USAGE_BY_SESSION ? ", and not by session" : "");
     }
     request->more = !usage_walk_ended(op->walk);
     if (err_failed(err) || request->more) {
@@ -95,6 +109,24 @@ static enum request_next usage_show_done(void *ctx, struct err *io_result) {
 
 /* --- The request ------------------------------------------------------------------------------ */
 
+#define USAGE_BY_WORDS "day, hour, model, agent, session, project, category, tool, workflow, phase"
+
+/* Reads one word, or two different ones. */
+static bool by_read(struct bytes words, struct usage_ask *ask) {
+    struct bytes word = BYTES("");
+    ask->by_count = 0;
+    if (words.len == 0 || words.data[words.len - 1] == ',') {
+        return false;
+    }
+    while (bytes_next(&words, ',', &word)) {
+        if (ask->by_count == USAGE_KEYS || !usage_sort_find(word, &ask->by[ask->by_count])) {
+            return false;
+        }
+        ask->by_count++;
+    }
+    return ask->by_count == 1 || (ask->by_count == USAGE_KEYS && ask->by[0] != ask->by[1]);
+}
+
 static struct err usage_show_start(void *ctx) {
     struct usage_op *op = ctx;
     const struct exchange *exchange = op->request.op.exchange;
@@ -105,11 +137,12 @@ static struct err usage_show_start(void *ctx) {
     op->ask = (struct usage_ask){.owner = op->request.key.owner,
                                  .session = op->request.key.id,
                                  .project = param_text(exchange, "project"),
-                                 .by = USAGE_BY_DAY};
-    if (param_given(exchange, "by") && !usage_sort_find(param_text(exchange, "by"), &op->ask.by)) {
+                                 .by = {USAGE_BY_DAY},
+                                 .by_count = 1};
+    if (param_given(exchange, "by") && !by_read(param_text(exchange, "by"), &op->ask)) {
         return err_why(&op->request.op.why, ERR_BAD_FIELD,
-                       "query parameter 'by' must be one of day, model, agent, session, project, "
-                       "category");
+                       "query parameter 'by' must be one of " USAGE_BY_WORDS
+                       ", or two of them: a,b");
     }
     if (days > 0) {
         op->ask.from_day = world_wall_ms(loop_world(op->request.loop)) / (DAY_S * 1000) - days + 1;
@@ -135,9 +168,10 @@ static const struct request_kind show = SHOW(NULL), show_session = SHOW(&session
 static const struct query_param query[] = {
     OP_OWNER_PARAM("Another owner's"),
     {.name = "by",
-     .about = "day (the default), model, agent, session, project or category.",
+     .about = "Dimension, or two (a,b): day (the default), hour, model, agent, session, project, "
+              "category, tool, workflow, phase. With tool calls of tools are counted.",
      .kind = QUERY_TEXT,
-     .max = 16},
+     .max = 40},
     {.name = "days",
      .about = "Only so many days, today being the first; absent: all.",
      .kind = QUERY_INT,

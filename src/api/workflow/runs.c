@@ -183,6 +183,83 @@ static struct err agents_rows(struct tx *tx, struct page *page, const struct pag
 
 static const struct page_kind agents = {.request = {.one = &runs__one}, .rows = agents_rows};
 
+/* --- Limits ----------------------------------------------------------------------------------- */
+
+/* The answer as far as the loop knows it; the transaction adds what the rows know. */
+struct limits_op {
+    struct request request;
+    struct text live; /* Owned. */
+    int64_t commands; /* Commands of agents at once. */
+};
+
+static void limit_open(struct text *text, const char *limit, struct bytes name) {
+    text_add_str(text, text->data[text->len - 1] == '}' ? ",{" : "{");
+    text_add_member(text, "limit", bytes_of(limit));
+    text_add_member_or_null(text, "name", name);
+}
+
+/* `at_once` 0: any number. */
+static void limit_close(struct text *text, const struct model_load *load) {
+    text_add_member_int_or_null(text, "at_once", load->limit, load->limit > 0);
+    text_add_member_int_or_null(text, "most", load->most, load->most > 0);
+    text_add_member_int(text, "running", load->running);
+    text_add_member_int(text, "waiting", load->waiting);
+    text_add_char(text, '}');
+}
+
+static struct err limits_start(void *ctx) {
+    struct limits_op *op = ctx;
+    const struct workflow_runs_api *api = op->request.api;
+    struct flow_limits limits;
+    text_init(&op->live, 16 << 10);
+    text_add_str(&op->live, "{\"items\":[");
+    const bool here = flows_get_limits(api->flows, op->request.key.id, &limits);
+    op->commands = limits.commands;
+    if (here) {
+        const struct model_load run = {.limit = limits.at_once,
+                                       .most = limits.at_once,
+                                       .running = limits.working,
+                                       .waiting = limits.in_line};
+        limit_open(&op->live, "run", BYTES(""));
+        limit_close(&op->live, &run);
+    }
+    for (size_t i = 0; here && i < limits.connection_count; i++) {
+        limit_open(&op->live, "connection", limits.connections[i].name);
+        limit_close(&op->live, &limits.connections[i].load);
+    }
+    return ERR_OK;
+}
+
+static struct err limits_work(struct tx *tx, void *ctx) {
+    struct limits_op *op = ctx;
+    struct request *request = &op->request;
+    struct run_row row = {0};
+    struct err err = request_run(tx, request, &row);
+    if (err_failed(err)) {
+        return err;
+    }
+    struct model_load load = {.limit = op->commands, .most = op->commands};
+    err = tx_workflow_commands(tx, &row, &load.running, &load.waiting);
+    text_add(&request->op.answer, op->live.data, op->live.len);
+    if (!run_state_final(row.state)) {
+        limit_open(&request->op.answer, "commands", BYTES(""));
+        limit_close(&request->op.answer, &load);
+    }
+    text_add_str(&request->op.answer, "]}");
+    return err;
+}
+
+static void limits_end(void *ctx, struct err result) {
+    struct limits_op *op = ctx;
+    text_done(&op->live);
+}
+
+static const struct request_kind limits = {.size = sizeof(struct limits_op),
+                                           .one = &runs__one,
+                                           .start = limits_start,
+                                           .work = limits_work,
+                                           .end = limits_end};
+
 /* --- Changes: a body may be there, and has no members ----------------------------------------- */
 
 static const struct field_set no_fields = {.rows = NULL, .use = FIELD_GIVEN};
@@ -297,6 +374,13 @@ static const char agents_answer[] =
                 ",\"cost_micros\":" INT_SCHEMA ",\"started_ms\":" MAYBE_INT
                 ",\"ended_ms\":" MAYBE_INT ",\"result\":{}}}");
 
+static const char limits_answer[] =
+    "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"array\","
+    "\"items\":{\"type\":\"object\",\"required\":[\"limit\",\"at_once\",\"running\",\"waiting\"],"
+    "\"properties\":{\"limit\":{\"enum\":[\"run\",\"connection\",\"commands\"]},"
+    "\"name\":" MAYBE_TEXT ",\"at_once\":" MAYBE_INT ",\"most\":" MAYBE_INT
+    ",\"running\":" INT_SCHEMA ",\"waiting\":" INT_SCHEMA "}}}}}";
+
 #define RUN_QUERY OP_OWNER_QUERY("Another owner's run")
 #define NO_FIELDS                                                                                  \
     { .fields = &no_fields, .use = FIELD_GIVEN }
@@ -343,6 +427,13 @@ static const struct route routes[] = {
      .query = agents_query,
      .answer_schema = agents_answer,
      .page = &agents},
+    {.method = "GET",
+     .path = "/api/v1/runs/{id}/limits",
+     .summary = "The limits that agents of a workflow wait for, now",
+     .scope = SCOPE_READ,
+     .query = RUN_QUERY,
+     .answer_schema = limits_answer,
+     .request = &limits},
     {.method = "POST",
      .path = "/api/v1/runs/{id}/skip",
      .summary = "Skip an agent of a workflow that has not ended",

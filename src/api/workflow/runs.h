@@ -4,6 +4,7 @@
  *   POST   /api/v1/workflows/{name}/runs   start the one of that name
  *   POST   /api/v1/scripts/plan            what one would do, and nothing begins
  *   GET    /api/v1/runs/{id}/agents        the agents of one
+ *   GET    /api/v1/runs/{id}/limits        what they wait for
  *   POST   /api/v1/runs/{id}/skip          one of them is skipped,
  *   POST   /api/v1/runs/{id}/restart       or asked anew
  *   POST   /api/v1/runs/{id}/pause         no agent of it begins any more,

@@ -62,7 +62,7 @@ struct command {
     const struct action *action; /* Argument of action_run; NULL: `run` does not read it. */
 };
 
-enum { ARGS_FLAGS_MAX = 48, ARGS_OPERANDS_MAX = 64, ARGS_REPEATS_MAX = 256 };
+enum { ARGS_FLAGS_MAX = 64, ARGS_OPERANDS_MAX = 64, ARGS_REPEATS_MAX = 256 };
 
 /* The flags that a command takes, in the order of help: its own, the client's, everybody's. */
 struct args_flags {

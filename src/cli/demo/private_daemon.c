@@ -155,7 +155,7 @@ struct err private_daemon_start(struct private_daemon *daemon, const char *scrip
                                 struct why *why) {
     assert(daemon->state == PRIVATE_DEAD);
     AUTO(mem_release) char *socket = joined("unix:", daemon->dir, "/demo.sock");
-    /* Four agents side by side, however few processors there are. */
+    /* Four agents side by side: a picture that fits. */
     const char *const words[] = {"serve",    "--data", daemon->data,   "--listen", socket,
                                  "--script", script,   "--no-cgroups", "--agents", "4",
                                  "--log",    "warn",   "--drain",      "1",        NULL};

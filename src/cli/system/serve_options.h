@@ -49,10 +49,12 @@ struct serve_options {
     uint64_t model_answer_ms, model_stall_ms; /* To its first byte; between two of its pieces. */
     const char *script;                       /* The file of scripted/…; NULL: none. */
     const char *price_file;                   /* NULL: what is built in. */
+    const char *search;                       /* Engine of web_search; NULL: none. */
+    const char *search_key_file;              /* NULL: the key is in the environment. */
     const char *fetch_allow;     /* Addresses beside public ones for web_fetch; NULL: none. */
     int64_t workflows_max;       /* At once; 0: any number. */
     const char *workflow_budget; /* Of those that are given none: limits as JSON; NULL: none. */
-    int64_t agents;              /* Of one workflow, at once; 0: by the processors. */
+    int64_t agents;              /* Of one workflow, at once. */
     int64_t agent_stuck_ms;      /* How long one may say nothing. */
     int64_t script_cpu_ms;       /* Of a script, between two waits. */
     int64_t script_memory;       /* Of a script, bytes. */

@@ -10,14 +10,17 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/run/ask.h"
 #include "cli/run/view.h"
 
-enum { NAME_WIDTH = 24, LINE_BYTES_MAX = 64 << 10 };
+enum { NAME_WIDTH = 24, TREE_WIDTH = 40, INDENT_MAX = 16, LINE_BYTES_MAX = 64 << 10 };
 
 struct trace {
     const struct invocation *invocation;
     struct run_view view;
-    int64_t rows;
+    bool tree;                     /* Rows are collected, and printed below their parents. */
+    json_t *spans;                 /* Owned: of a tree. */
+    int64_t rows, steps;           /* A run in a tree is no step. */
     int64_t fresh, cached, output; /* Tokens of all steps; cached: read or written. */
     int64_t cost_micros;
     bool tokens_known, cost_known; /* Of any step. */
@@ -50,7 +53,7 @@ static void sums_print(const struct trace *trace) {
     if (!trace->tokens_known && !trace->cost_known) {
         return;
     }
-    printf("\n%" PRId64 " step%s", trace->rows, trace->rows == 1 ? "" : "s");
+    printf("\n%" PRId64 " step%s", trace->steps, trace->steps == 1 ? "" : "s");
     if (trace->tokens_known) {
         printf(", %" PRId64 " tokens in (%" PRId64 " of them from or into a cache), %" PRId64
                " out",
@@ -80,15 +83,26 @@ static struct run_words tokens_of(const json_t *span) {
 
 static void span_print(const struct trace *trace, const json_t *span) {
     AUTO(text_done) struct text name = text_up_to(2048), outcome = text_up_to(LINE_BYTES_MAX);
+    const int width = trace->tree ? TREE_WIDTH : NAME_WIDTH;
+    const char *phase = talk_text(span, "phase");
+    int64_t depth = talk_int(span, "depth");
+    text_addf(&name, "%*s", (int)(2 * (depth < INDENT_MAX ? depth : INDENT_MAX)), "");
     run_view_plain(&name, talk_text(span, "name"));
-    size_t name_len = utf8_cut(text_bytes(&name), NAME_WIDTH);
+    if (phase[0] != '\0' && strcmp(talk_text(span, "kind"), "agent") == 0) {
+        text_add_str(&name, " [");
+        run_view_plain(&name, phase);
+        text_add_char(&name, ']');
+    }
+    size_t name_len = utf8_cut(text_bytes(&name), (size_t)width);
 
-    /* The turn's number, in a session; the attempt, and the step in it. */
-    char step[64];
+    /* The turn's number, in a session; the attempt, and the step in it. A run is no step. */
+    char step[64] = "";
     long long turn = talk_int(span, "turn");
     int len = turn > 0 ? snprintf(step, sizeof step, "%lld:", turn) : 0;
-    (void)snprintf(step + len, sizeof step - (size_t)len, "%lld.%lld",
-                   (long long)talk_int(span, "attempt"), (long long)talk_int(span, "step"));
+    if (!json_is_null(json_object_get(span, "step"))) {
+        (void)snprintf(step + len, sizeof step - (size_t)len, "%lld.%lld",
+                       (long long)talk_int(span, "attempt"), (long long)talk_int(span, "step"));
+    }
 
     int64_t started = talk_int(span, "started_ms"), ended = talk_int(span, "ended_ms");
     int64_t end = ended > 0 ? ended : trace->view.now_ms;
@@ -105,11 +119,34 @@ static void span_print(const struct trace *trace, const json_t *span) {
         text_add_str(&outcome, ": ");
         run_view_plain(&outcome, error);
     }
-    printf("%-6s  %-7s  %-*.*s  %-20s  %7s  %-15s  %8s  %s\n", step, talk_text(span, "kind"),
-           NAME_WIDTH, (int)name_len, text_bytes(&name).data, talk_time(started).text,
-           run_span(end > started ? end - started : 0).text, tokens_of(span).text,
+    printf("%-6s  %-*s  %-*.*s  %-20s  %7s  %-15s  %8s  %s\n", step, trace->tree ? 8 : 7,
+           talk_text(span, "kind"), width, (int)name_len, text_bytes(&name).data,
+           talk_time(started).text, run_span(end > started ? end - started : 0).text,
+           tokens_of(span).text,
            json_is_integer(cost) ? money(about, json_integer_value(cost)).text : "-",
            text_bytes(&outcome).data);
+}
+
+static void span_show(struct trace *trace, const json_t *span) {
+    const int width = trace->tree ? TREE_WIDTH : NAME_WIDTH;
+    if (trace->rows == 0) {
+        printf("%-6s  %-*s  %-*s  %-20s  %7s  %-15s  %8s  %s\n", "STEP", trace->tree ? 8 : 7,
+               "KIND", width, "NAME", "STARTED", "TOOK", "TOKENS", "COST", "OUTCOME");
+    }
+    trace->rows++;
+    trace->steps += !json_is_null(json_object_get(span, "step"));
+    span_sum(trace, span);
+    span_print(trace, span);
+}
+
+static void branch_print(struct trace *trace, const json_t *below, const json_t *spans) {
+    const json_t *span = NULL;
+    size_t at = 0;
+    json_array_foreach(spans, at, span) {
+        const json_t *children = json_object_get(below, talk_text(span, "id"));
+        span_show(trace, span);
+        branch_print(trace, below, children);
+    }
 }
 
 static void span_take(void *ctx, const json_t *span) {
@@ -118,42 +155,112 @@ static void span_take(void *ctx, const json_t *span) {
         talk_print(span);
         return;
     }
-    if (trace->rows++ == 0) {
-        printf("%-6s  %-7s  %-*s  %-20s  %7s  %-15s  %8s  %s\n", "STEP", "KIND", NAME_WIDTH, "NAME",
-               "STARTED", "TOOK", "TOKENS", "COST", "OUTCOME");
+    if (trace->tree) {
+        (void)json_array_append(trace->spans,
+                                (json_t *)(uintptr_t)span); /* Memory: it is left out. */
+        return;
     }
-    span_sum(trace, span);
-    span_print(trace, span);
+    span_show(trace, span);
+}
+
+/* Each row after its parent. A row whose parent a filter left out stands for itself. */
+static void tree_print(struct trace *trace) {
+    AUTO(json_release) json_t *below = json_object(), *top = json_array();
+    json_t *span = NULL;
+    size_t at = 0;
+    json_array_foreach(trace->spans, at, span) {
+        if (json_is_null(json_object_get(span, "step"))) {
+            (void)json_object_set_new(below, talk_text(span, "id"), json_array());
+        }
+        json_t *parent = json_object_get(below, talk_text(span, "parent"));
+        (void)json_array_append(parent != NULL ? parent : top, span);
+    }
+    branch_print(trace, below, top);
 }
 
 static const struct flag trace_flags[] = {
     OPTION_INT("turn", 0, "NUMBER", 1, INT64_MAX, "Show only this turn of a session [all]."),
+    OPTION_TEXT("kind", 0, "KINDS", "Show only steps of this kind, or of several (model,tool)."),
+    OPTION_TEXT("state", 0, "STATES", "Show only steps in this state, or in several (a,b)."),
+    OPTION_INT("min-ms", 0, "MS", 1, INT64_MAX, "Show only steps that took this long, or longer."),
+    OPTION_TEXT("query", 'q', "TEXT", "Show only steps whose name, label or error has this text."),
     OPTION_END,
 };
 
+/* "?below=1&kind=model": what is asked of the list. */
+static void query_write(const struct args *args, const struct trace *trace, struct text *text) {
+    static const struct {
+        const char *flag, *param;
+    } texts[] = {{"kind", "kind"}, {"state", "state"}, {"query", "q"}};
+    int64_t turn = args_int(args, "turn", 0), min_ms = args_int(args, "min-ms", 0);
+    char mark = '?';
+    if (trace->tree) {
+        text_addf(text, "%cbelow=1", mark);
+        mark = '&';
+    }
+    if (turn > 0) {
+        text_addf(text, "%cturn=%" PRId64, mark, turn);
+        mark = '&';
+    }
+    if (min_ms > 0) {
+        text_addf(text, "%cmin_ms=%" PRId64, mark, min_ms);
+        mark = '&';
+    }
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (args_given(args, texts[i].flag)) {
+            text_addf(text, "%c%s=", mark, texts[i].param);
+            client_add_escaped(text, args_text(args, texts[i].flag));
+            mark = '&';
+        }
+    }
+}
+
+/* Agents and workflows do little themselves: their steps are those of what is below them. */
+static struct err kind_find(struct trace *trace, struct talk *talk, const char *id,
+                            struct why *why) {
+    AUTO(json_release) json_t *run = NULL;
+    struct err err = run_get(talk, id, 0 /* no retry */, &run, why);
+    if (!err_failed(err)) {
+        const char *kind = talk_text(run, "kind");
+        trace->tree = strcmp(kind, "workflow") == 0 || strcmp(kind, "agent") == 0;
+    }
+    return err;
+}
+
 static struct err trace_run(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
-    AUTO(text_done) struct text path = {0};
+    AUTO(text_done) struct text path = {0}, query = text_up_to(4096);
+    AUTO(json_release) json_t *spans = json_array();
     const char *id = invocation->args.operands[0];
     bool of_session = strncmp(id, "ses_", 4) == 0;
-    int64_t turn = args_int(&invocation->args, "turn", 0);
-    if (turn > 0 && !of_session) {
+    if (args_int(&invocation->args, "turn", 0) > 0 && !of_session) {
         return err_why(&invocation->why, ERR_USAGE,
                        "--turn is one of a session; a run is traced whole");
     }
-    char rest[48];
-    (void)snprintf(rest, sizeof rest, turn > 0 ? "/spans?turn=%" PRId64 : "/spans", turn);
-    if (!talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, rest)) {
-        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
-                       id);
-    }
     struct trace trace = {.invocation = invocation,
+                          .spans = spans,
                           .view = {.paint = paint_of(STDOUT_FILENO, &invocation->env),
                                    .now_ms = world_wall_ms(invocation->world)}};
     struct err err = talk_open(&talk, invocation);
-    err = err_failed(err) ? err : talk_list(&talk, path.data, span_take, &trace, &invocation->why);
+    if (!err_failed(err) && !of_session) {
+        err = kind_find(&trace, &talk, id, &invocation->why);
+    }
+    if (err_failed(err)) {
+        return err;
+    }
+    text_add_str(&query, "/spans");
+    query_write(&invocation->args, &trace, &query);
+    if (text_failed(&query) ||
+        !talk_target(&path, of_session ? "/api/v1/sessions/" : "/api/v1/runs/", id, query.data)) {
+        return err_why(&invocation->why, ERR_NOT_FOUND, "there is no run and no session '%.60s'",
+                       id);
+    }
+    err = talk_list(&talk, path.data, span_take, &trace, &invocation->why);
     if (err_failed(err) || invocation->json) {
         return err;
+    }
+    if (trace.tree) {
+        tree_print(&trace);
     }
     if (trace.rows == 0) {
         printf("It has no steps of its own; 'drover show %s' tells how it is.\n", id);
@@ -169,7 +276,8 @@ const struct command command_trace = {
     .flags = trace_flags,
     .talks = true,
     .about = "STEP is the attempt and the step in it; of a session, the number of the turn\n"
-             "comes first. TOKENS are fresh input, + input read from or written to a cache\n"
+             "comes first. Of a workflow, each agent stands before its steps, with its phase.\n"
+             "TOKENS are fresh input, + input read from or written to a cache\n"
              "(c), / output. '-' is unknown, '~' an estimate.\n",
     .run = trace_run,
 };

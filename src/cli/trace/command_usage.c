@@ -6,10 +6,13 @@
 #include "cli/base/cli.h"
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
+#include "cli/run/view.h"
+#include "cli/terminal/plain.h"
 
 static const struct flag usage_flags[] = {
     OPTION_TEXT("by", 'b', "WHAT",
-                "Group by day (default), model, agent, session, project or category."),
+                "Group by day (default), hour, model, agent, session, project, category, tool, "
+                "workflow or phase; or by two of them: --by day,model."),
     OPTION_TEXT("days", 'd', "N", "Cover the last N days."),
     OPTION_TEXT("project", 'p', "NAME", "Cover this project only."),
     OPTION_END,
@@ -36,6 +39,26 @@ static void row_print(const char *key, const json_t *row) {
     }
 }
 
+/* A row of calls of a tool: these read and write no tokens. */
+static void tool_row_print(const char *key, const json_t *row) {
+    const json_t *usage = json_object_get(row, "usage");
+    printf("%-32s  %6lld  %6lld  %8s\n", key, (long long)talk_int(usage, "calls"),
+           (long long)talk_int(row, "errors"), run_span(talk_int(row, "ms")).text);
+}
+
+/* The dimensions of a row: "2026-01-31 scripted/demo"; one that is empty is "-". */
+static void key_write(const char *by, const json_t *row, struct text *text) {
+    struct bytes rest = bytes_of(by), word = BYTES("");
+    text_clear(text);
+    while (bytes_next(&rest, ',', &word)) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%.*s", (int)word.len, word.data);
+        const char *key = talk_text(row, name);
+        text_add_str(text, text->len > 0 ? " " : "");
+        plain_add(text, key[0] == '\0' ? "-" : key);
+    }
+}
+
 #define USAGE_PARAMS                                                                               \
     {                                                                                              \
         {"by", "by"}, {"days", "days"}, {                                                          \
@@ -59,16 +82,24 @@ static struct err usage_run(struct invocation *invocation) {
         talk_print(answer);
         return ERR_OK;
     }
+    AUTO(text_done) struct text key = text_up_to(4096);
     const char *by = args_given(args, "by") ? args_text(args, "by") : "day";
     const json_t *items = json_object_get(answer, "items");
-    printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
-           "DOLLARS");
+    const bool tools = json_object_get(json_array_get(items, 0), "errors") != NULL;
+    if (tools) {
+        printf("%-32s  %6s  %6s  %8s\n", by, "CALLS", "ERRORS", "TOOK");
+    } else {
+        printf("%-32s  %6s  %12s  %5s  %10s  %10s\n", by, "CALLS", "READ", "CACHE", "WRITTEN",
+               "DOLLARS");
+    }
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *row = json_array_get(items, i);
-        const char *key = talk_text(row, by);
-        row_print(key[0] == '\0' ? "-" : key, row);
+        key_write(by, row, &key);
+        (tools ? tool_row_print : row_print)(text_bytes(&key).data, row);
     }
-    row_print("total", json_object_get(answer, "total"));
+    if (!tools) {
+        row_print("total", json_object_get(answer, "total"));
+    }
     return ERR_OK;
 }
 

@@ -82,6 +82,13 @@ static void agents_print(const json_t *plan) {
     line_printf("agents", "at most %lld at once, %lld in all; each at most %s",
                 (long long)talk_int(limits, "at_once"), (long long)talk_int(limits, "agents"),
                 run_span(talk_int(limits, "agent_timeout_ms")).text);
+    int64_t calls = talk_int(limits, "connection_at_once");
+    if (calls > 0) {
+        line_printf("", "the connection %s makes at most %lld calls at once, for all runs",
+                    talk_text(model, "connection"), (long long)calls);
+    }
+    line_printf("", "their commands: at most %lld at once, of all runs",
+                (long long)talk_int(limits, "commands_at_once"));
     text_clear(&words);
     workflow_budget_add(plan, &words);
     bool budgeted = bytes_begin(text_bytes(&words), bytes_of(before));
@@ -159,6 +166,10 @@ static void rehearsal_print(const json_t *rehearsal) {
     line_printf("rehearsed",
                 "%lld agent%s, at most %lld at once, wave after wave, with answers that stand in",
                 agents, agents == 1 ? "" : "s", (long long)talk_int(rehearsal, "at_once"));
+    const char *waits_for = talk_text(rehearsal, "waits_for");
+    if (waits_for[0] != '\0') {
+        line_printf("", "more would wait for the limit of the %s", waits_for);
+    }
     steps_print(json_object_get(rehearsal, "steps"));
     if (unlisted > 0) {
         line_printf("", "and %lld more", unlisted);
@@ -188,6 +199,9 @@ static void plan_print(const json_t *plan) {
     const json_t *note = NULL, *unknown = NULL;
     size_t at = 0;
     script_print(plan);
+    if (talk_text(plan, "warning")[0] != '\0') {
+        line_print("warning", talk_text(plan, "warning"));
+    }
     agents_print(plan);
     rehearsal_print(json_object_get(plan, "rehearsal"));
     json_array_foreach(json_object_get(plan, "notes"), at, note) {

@@ -157,6 +157,47 @@ static void questions_mark(struct talk *talk, struct workflow_tree *tree) {
     }
 }
 
+/* A line for each limit that agents wait for. The picture is whole without them, where they cannot
+ * be read. */
+static void limits_print(struct talk *talk, json_t *run) {
+    AUTO(json_release) json_t *answer = NULL;
+    AUTO(text_done) struct text target = {0};
+    struct why ignored;
+    const json_t *limit = NULL;
+    size_t at = 0;
+    if (!talk_target(&target, "/api/v1/runs/", talk_text(run, "id"), "/limits") ||
+        err_failed(talk_get(talk, target.data, &answer, &ignored))) {
+        return;
+    }
+    json_array_foreach(json_object_get(answer, "items"), at, limit) {
+        const char *kind = talk_text(limit, "limit"), *name = talk_text(limit, "name");
+        int64_t waiting = talk_int(limit, "waiting"), at_once = talk_int(limit, "at_once");
+        int64_t most = talk_int(limit, "most");
+        if (waiting == 0) {
+            continue;
+        }
+        AUTO(text_done) struct text words = text_up_to(1024);
+        bool commands = strcmp(kind, "commands") == 0;
+        text_addf(&words, "%lld %s%s for the limit of ", (long long)waiting,
+                  commands ? "command" : "agent", waiting == 1 ? "" : "s");
+        if (commands) {
+            text_add_str(&words, "agents' commands");
+        } else {
+            text_addf(&words, "the %s", kind);
+            text_add_str(&words, name[0] != '\0' ? " " : "");
+            plain_add(&words, name);
+        }
+        if (at_once > 0) {
+            text_addf(&words, ": %lld at once", (long long)at_once);
+        }
+        if (at_once < most) {
+            text_addf(&words, ", lowered from %lld by answers of too many requests",
+                      (long long)most);
+        }
+        printf("%-10s  %s\n", "waits", text_bytes(&words).data);
+    }
+}
+
 struct err workflow_show(struct invocation *invocation, struct talk *talk, json_t *run) {
     const json_t *result = json_object_get(run, "result");
     const json_t *error = json_object_get(result, "error");
@@ -189,6 +230,9 @@ struct err workflow_show(struct invocation *invocation, struct talk *talk, json_
         value_print("prompt:", json_object_get(json_object_get(run, "spec"), "prompt"));
         value_print("result:", result);
         return ERR_OK;
+    }
+    if (!run_has_ended(run)) {
+        limits_print(talk, run);
     }
     text_clear(&text);
     workflow_error_add(error, &text);

@@ -177,6 +177,7 @@ static void write_about(const struct tool_call *call, const struct tool_look *lo
     }
     text_add_char(about, ']');
     text_add_member(about, "diff", text_bytes(&look->diff));
+    text_add_str(about, look->diff_cut ? ",\"diff_cut\":true" : "");
     text_add_member(about, "before", bytes_of(look->before.text));
     if (call->id == TOOL_REQUEST_ACCESS && look->refusal.len == 0) {
         /* What a yes grants: the folder where it really is. */

@@ -72,7 +72,8 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
     const json_t *names = json_object_get(place->settings, "tools");
     for (unsigned id = 0; id < TOOL_COUNT; id++) {
         const struct tool *tool = tool_get((enum tool_id)id);
-        bool possible = seat->root[0] != '\0' || (tool->needs & needs_root) == 0;
+        bool possible = (seat->root[0] != '\0' || (tool->needs & needs_root) == 0) &&
+                        (id != TOOL_WEB_SEARCH || seat->turns->search != NULL);
         if (possible && (names == NULL || toolplace_is_named(names, tool->name))) {
             place->tools |= tool_set_of((enum tool_id)id);
         }

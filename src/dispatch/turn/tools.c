@@ -290,6 +290,7 @@ static void child_begin(struct talk_work *work) {
     errand->child = (struct turn_child){.key = errand->key,
                                         .part = work->card.part,
                                         .is_long = order.is_long,
+                                        .agent_commands = work->talk->turns->options.agent_commands,
                                         .run = new_run(work, label)};
     talk__send(errand);
 }
@@ -466,11 +467,19 @@ static void work_begin(struct talk_work *work) {
         const struct web_order order = {.loop = options->loop,
                                         .client = options->client,
                                         .allow = options->allow,
+                                        .search = options->search,
                                         .call = &work->call,
                                         .may = page_may_follow,
                                         .done = page_fetched,
                                         .ctx = work};
-        if (err_failed(web_fetch_start(&order, &work->fetch))) {
+        if (work->call.id == TOOL_WEB_SEARCH && options->search == NULL) {
+            work_fail(work, CARD_TOOL_UNKNOWN, "No web search is configured (serve --search).");
+            break;
+        }
+        const struct err begun = web_fetch_start(&order, &work->fetch);
+        if (begun.code == ERR_TEXT_TOO_LONG) {
+            work_fail(work, CARD_TOO_LARGE, "The query is too long.");
+        } else if (err_failed(begun)) {
             work_fail(work, CARD_TOO_MANY,
                       "Too many requests are on their way; try it again later.");
         }

@@ -527,6 +527,11 @@ int64_t turns_silence_ms(struct turns *turns, struct bytes run) {
     return now_ms > *alive_ms ? (int64_t)(now_ms - *alive_ms) : 0;
 }
 
+bool turns_model_is_waiting(struct turns *turns, struct bytes run) {
+    struct talk *talk = turns == NULL ? NULL : talk_find(turns, run);
+    return talk != NULL && talk->call.asking != NULL && model_is_waiting(talk->call.asking);
+}
+
 void turns_get_stats(const struct turns *turns, struct turns_stats *ret_stats) {
     *ret_stats = turns->stats;
     ret_stats->store_retries = turns->asker.retries;

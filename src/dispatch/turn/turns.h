@@ -37,12 +37,14 @@ struct turns_options {
     struct flows *flows;                       /* For workflow_tool. */
     struct fetch *client;                      /* For web_fetch. */
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */
+    const struct search_engine *search;        /* For web_search; NULL: it is not offered. */
     const char *data_dir;                      /* Absolute: no tool touches what is beneath it. */
     const char *home;                          /* Of the user; "": none. */
     unsigned umask;                            /* Umask of the user: base/process/umask.h. */
     const struct toolbox *toolbox;
     const struct spool *spool; /* What commands wrote. */
     bool sandbox;              /* The kernel can keep commands inside. */
+    int64_t agent_commands;    /* Commands of agents of workflows at once, all together. */
     struct run_bounds bounds;  /* Of what a step lets begin. */
     enum run_hold hold;
     void *ctx;
@@ -62,6 +64,9 @@ void turns_run_note(struct turns *turns, struct bytes note);
 
 /* For how long its model has said nothing; -1: none is being asked, so nobody is silent. */
 MUST_CHECK int64_t turns_silence_ms(struct turns *turns, struct bytes run);
+
+/* The model of that turn is to be asked, and waits for the connection, or for its next try. */
+MUST_CHECK bool turns_model_is_waiting(struct turns *turns, struct bytes run);
 
 struct turns_stats {
     uint64_t begun, calls, tools, finished, late, store_retries;

@@ -15,6 +15,7 @@ void call__write_request(const json_t *message, struct text *text);
 void call__tidy(json_t *message); /* Texts that become columns: a NUL becomes a blank. */
 const json_t *call__option(const struct call *call, const char *name);
 struct bytes call__name(const json_t *message, const char *member); /* A name, cut; or "". */
+struct bytes call__agent_type(const struct call *call);             /* The same: of its type. */
 void call__write_spec(const struct call *call, struct text *spec);
 /* The row of the step; what it borrows does not change while the op lives. */
 struct step_new call__step(const struct call *call, struct flow_op *op);
@@ -39,6 +40,7 @@ void call__free_missed(struct call *call);
 MUST_CHECK bool call__has_tools(const struct call *call);
 /* Names of tools that are `asked` for, and `allowed`; NULL: all are. */
 json_t *flow__tools(const json_t *allowed, tool_set asked);
+tool_set flows__tools(const struct flows *flows); /* As far as this daemon has what they need. */
 void call__new_turn(struct call *call);
 void call__fill_turn(struct call *call, struct flow_op *op); /* For its row. */
 void call__resume_turn(struct call *call);                   /* For one that began before. */

@@ -54,6 +54,10 @@ bool call__has_tools(const struct call *call) {
 
 /* --- Its row ---------------------------------------------------------------------------------- */
 
+tool_set flows__tools(const struct flows *flows) {
+    return flows->options.searches ? TOOL_SET_ALL : TOOL_SET_ALL & ~tool_set_of(TOOL_WEB_SEARCH);
+}
+
 json_t *flow__tools(const json_t *allowed, tool_set asked) {
     json_t *names = json_array();
     for (size_t i = 0; i < COUNT_OF(left_out); i++) {
@@ -85,8 +89,9 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     struct text *bytes = &op->bytes;
     AUTO(json_release)
     json_t *settings = of_run == NULL ? json_object() : json_copy((json_t *)of_run);
-    (void)json_object_set_new(
-        settings, "tools", flow__tools(json_object_get(of_run, "tools"), tools.asked & tools.type));
+    (void)json_object_set_new(settings, "tools",
+                              flow__tools(json_object_get(of_run, "tools"),
+                                          tools.asked & tools.type & flows__tools(flow->flows)));
     /* The run's limit holds for each of its agents; one that asks for less gets less. */
     int64_t limit = call_limit(call, "max_tool_calls");
     if (limit > 0 && json_int(settings, "max_tool_calls", INT64_MAX) > limit) {

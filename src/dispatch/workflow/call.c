@@ -194,6 +194,12 @@ struct bytes call__name(const json_t *message, const char *member) {
     return (struct bytes){text.data, utf8_cut(text, STEP_LABEL_MAX)};
 }
 
+struct bytes call__agent_type(const struct call *call) {
+    struct bytes name = json_bytes(json_object_get(call->message, "opts"), "agentType");
+    name.len = name.len == 0 ? 0 : strnlen(name.data, name.len);
+    return (struct bytes){name.data, utf8_cut(name, AGENT_TYPE_NAME_MAX)};
+}
+
 const char *flows__known_model(const struct flows *flows, struct bytes name,
                                struct model_name *room) {
     const struct settings *settings = connections_settings(flows->options.connections);
@@ -225,7 +231,7 @@ static struct bytes call_foreign_model(const struct call *call) {
 
 /* Columns hold no NUL, whatever a script makes a text of. */
 void call__tidy(json_t *message) {
-    static const char *const columns[] = {"prompt", "label"};
+    static const char *const columns[] = {"prompt", "label", "phase"};
     for (size_t i = 0; i < COUNT_OF(columns); i++) {
         struct bytes text = json_bytes(message, columns[i]);
         if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL) {
@@ -285,6 +291,7 @@ struct step_new call__step(const struct call *call, struct flow_op *op) {
                              .occurrence = call->occurrence,
                              .label = call__name(call->message, "label"),
                              .phase = call__name(call->message, "phase"),
+                             .agent = call__agent_type(call),
                              .model = bytes_of(call->model),
                              .model_asked = call_foreign_model(call),
                              .prompt = json_bytes(call->message, "prompt"),

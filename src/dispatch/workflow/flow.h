@@ -73,7 +73,7 @@ struct flow {
     int64_t agent_ms;         /* Time limit of an agent. */
     int64_t agents, nested;   /* Calls of agent() and of workflow(), in all. */
     int64_t line_last;        /* Number of the last line of this worker. */
-    char *model, *root;
+    char *model, *root, *label;
     json_t *spec;                  /* Owned; never changes once it is there. */
     struct build *build;           /* Held; NULL: the present engine, or not yet known. */
     struct flow_link waiting_link; /* For the build. */

@@ -144,6 +144,7 @@ static void flow_free_part(struct loop_task *task) {
     mem_free(flow->owner);
     mem_free(flow->model);
     mem_free(flow->root);
+    mem_free(flow->label);
     mem_free(flow);
     flows__maybe_stopped(flows);
 }

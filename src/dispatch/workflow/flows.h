@@ -26,8 +26,8 @@
 
 struct workflow_tool;
 struct flows_limits {
-    int64_t processors;  /* Processors of this machine. */
-    int64_t at_once;     /* Agents of one run; 0: as many as the processors allow. */
+    int64_t commands;    /* Commands of agents at once, of all runs together. */
+    int64_t at_once;     /* Agents of one run; 0: the default. */
     int64_t cpu_ms;      /* CPU time of a script, between two waits. */
     int64_t memory_mb;   /* Memory of a script. */
     int64_t stuck_ms;    /* An agent that says nothing for so long is asked again. */
@@ -53,6 +53,7 @@ struct flows_options {
     const char *data_dir;         /* Where scripts that came as text are put, to be edited. */
     const struct spool *spool;    /* Output of commands. */
     bool sandbox;                 /* The system has one: git is kept in it. */
+    bool searches;                /* A search of the web is configured. */
     struct flows_limits limits;
     const struct amounts *budget; /* For runs that are given none of their own; NULL: none. */
     struct run_bounds bounds;     /* For runs that a step or an end lets begin. */
@@ -81,6 +82,21 @@ struct flows_stats {
     uint64_t live; /* Now. */
 };
 void flows_get_stats(const struct flows *flows, struct flows_stats *ret_stats);
+/* Limits that agents of a run wait for, now. Names are borrowed until the loop turns. False: this
+ * daemon does not perform the run. */
+enum { FLOW_CONNECTION_LIMITS_MAX = 8 };
+struct flow_connection_limit {
+    struct bytes name;
+    struct model_load load; /* `waiting` counts agents of this run alone. */
+};
+struct flow_limits {
+    int64_t at_once, working, in_line; /* Agents of the run: limit, slots taken, in line. */
+    int64_t commands;                  /* Commands of agents of all runs, at once. */
+    struct flow_connection_limit connections[FLOW_CONNECTION_LIMITS_MAX];
+    size_t connection_count;
+};
+MUST_CHECK bool flows_get_limits(const struct flows *flows, struct bytes run,
+                                 struct flow_limits *ret_limits);
 /* Sums over all builds of the engine. */
 void flows_get_script_stats(const struct flows *flows, struct scripts_stats *ret_stats);
 

@@ -170,6 +170,7 @@ struct flow_load {
     bool found, whole; /* The row is there; the history is read to its end. */
     bool budgeted;
     json_t *spec;                /* Owned. */
+    char *label;                 /* Owned: of the run. */
     struct table open, reusable; /* Owned, with their struct prior. */
     struct why fault;            /* Why it cannot be started; empty: it can. */
     int64_t deadline_ms;
@@ -192,6 +193,7 @@ void flow__load_free(struct flow *flow) {
     text_done(&load->order);
     mem_free(load->unloaded);
     json_decref(load->spec);
+    mem_free(load->label);
     mem_free(load);
     flow->load = NULL;
 }
@@ -288,6 +290,8 @@ static struct err load_begin(struct tx *tx, struct flow_load *load) {
     /* The deadline was set when the run was requested: its time in the queue does not count. */
     int64_t queued_ms = run->started_ms - run->made_ms;
     load->deadline_ms = load->row.deadline_ms > 0 ? load->row.deadline_ms + queued_ms : 0;
+    mem_free(load->label); /* An earlier read may have set it. */
+    load->label = mem_copy(run->label.data, run->label.len);
     err = json_parse_wrapped(run->spec, &load->spec, NULL);
     struct history_reading open = {.priors = &load->open};
     struct history_reading reusable = {.priors = &load->reusable,
@@ -373,9 +377,11 @@ static void flow_take_load(struct flow *flow, struct flow_load *load) {
         load->spec = NULL;
         flow->model = mem_copy(model.data, model.len);
         flow->root = mem_copy(root.data, root.len);
+        flow->label = load->label;
+        load->label = NULL;
     }
     int64_t wanted = json_int(flow->spec, "concurrency", 0);
-    flow->at_once = workflow_at_once(limits->processors, wanted > 0 ? wanted : limits->at_once);
+    flow->at_once = workflow_at_once(wanted > 0 ? wanted : limits->at_once);
     flow->agent_ms = json_int(flow->spec, "agent_timeout_ms", WORKFLOW_AGENT_MS);
     flow->total = json_int(flow->spec, "total", -1);
     flow->budgeted = flow->budgeted || load->budgeted;

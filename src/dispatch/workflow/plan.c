@@ -297,7 +297,27 @@ static const char *start_model(const struct flow_start *start, struct default_mo
 static int64_t start_at_once(const struct flow_start *start) {
     const struct flows_limits *limits = &start->flows->options.limits;
     int64_t wanted = start->spec.concurrency > 0 ? start->spec.concurrency : limits->at_once;
-    return workflow_at_once(limits->processors, wanted);
+    return workflow_at_once(wanted);
+}
+
+/* Calls at once of the connection of the agents that name no model; 0: any number. */
+static int64_t start_connection_at_once(const struct flow_start *start) {
+    struct default_model otherwise;
+    struct model_load load;
+    bool connected = models_get_load(connections_models(start->flows->options.connections),
+                                     bytes_of(start_model(start, &otherwise)), &load);
+    return connected ? load.limit : 0;
+}
+
+/* Limit that agents wait for, if as many at once as the rehearsal saw are asked for; NULL: none. */
+static const char *rehearsal_waits_for(const struct rehearsal *rehearsal) {
+    const int64_t at_once = start_at_once(rehearsal->start);
+    const int64_t of_connection = start_connection_at_once(rehearsal->start);
+    const int64_t most = rehearsal->most_pending < at_once ? rehearsal->most_pending : at_once;
+    if (of_connection > 0 && most > of_connection) {
+        return "connection";
+    }
+    return rehearsal->most_pending > at_once ? "run" : NULL;
 }
 
 static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text) {
@@ -313,6 +333,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     text_add_member_int(text, "agents", rehearsal->agents);
     text_add_member_int(text, "at_once",
                         rehearsal->most_pending < at_once ? rehearsal->most_pending : at_once);
+    flow__add_member(text, "waits_for", rehearsal_waits_for(rehearsal));
     text_add_str(text, ",\"steps\":[");
     for (size_t i = 0; i < rehearsal->step_count; i++) {
         const struct stub_step *step = &rehearsal->steps[i];
@@ -512,14 +533,17 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
         models_info(connections_models(options->connections), bytes_of(model), &info));
     text_add_char(text, '}');
     flow__add_member(text, "root", spec->root);
+    flow_start_add_warning(start, text);
     /* Tools need a folder to work in; a call of a model has none. */
     AUTO(json_release)
-    json_t *tools = spec->root == NULL
-                        ? json_array()
-                        : flow__tools(json_object_get(spec->settings, "tools"), TOOL_SET_ALL);
+    json_t *tools = spec->root == NULL ? json_array()
+                                       : flow__tools(json_object_get(spec->settings, "tools"),
+                                                     flows__tools(start->flows));
     text->failed = err_failed(flow__add_json(text, "tools", tools)) || text->failed;
     text_add_str(text, ",\"limits\":{");
     text_add_member_int(text, "at_once", start_at_once(start));
+    flow__add_limit(text, "connection_at_once", start_connection_at_once(start), 0);
+    text_add_member_int(text, "commands_at_once", options->limits.commands);
     text_add_member_int(text, "agents", WORKFLOW_AGENTS_MAX);
     text_add_member_int(text, "items", WORKFLOW_ITEMS_MAX);
     flow__add_limit(text, "timeout_ms", spec->timeout_ms, 0);

@@ -162,6 +162,8 @@ static void call_store_end(struct call *call) {
         .resume_at_ms = call->resume_at_ms,
         .label = call__name(call->message, "label"),
         .phase = call__name(call->message, "phase"),
+        .agent = call__agent_type(call),
+        .workflow = bytes_of(flow->label),
         .usage = call->usage,
         .cost = call->cost,
         .model = bytes_of(call->model),

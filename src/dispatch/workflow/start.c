@@ -166,18 +166,43 @@ static void start_save(struct flow_start *start) {
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+/* A script that names the tool would search the web; its agents do without where none can. */
+static bool start_lacks_search(const struct flow_start *start) {
+    static const char *const names[] = {"web_search", "WebSearch"};
+    const struct catalog_script *script = &start->script;
+    bool searches = false;
+    for (size_t i = 0; i < COUNT_OF(names) && script->source != NULL; i++) {
+        searches = searches || memmem(script->source, script->len, names[i], strlen(names[i]));
+    }
+    return searches && !start->flows->options.searches;
+}
+
 /* A model that nobody knows, or the first mistake that throws where a run reaches it: the run
  * starts all the same. */
-static void start_add_warning(const struct flow_start *start, struct text *text) {
+static void start_warn(const struct flow_start *start, struct why *why) {
     const struct script_prepared *prepared = &start->script.prepared;
-    struct why why = start->model_warning;
-    for (unsigned i = 0; i < prepared->note_count && why.text[0] == '\0'; i++) {
+    *why = start->model_warning;
+    for (unsigned i = 0; i < prepared->note_count && why->text[0] == '\0'; i++) {
         if (prepared->notes[i].grave) {
-            flow_fault_tell(&prepared->notes[i].fault, &why);
+            flow_fault_tell(&prepared->notes[i].fault, why);
         }
     }
-    if (why.text[0] != '\0') {
-        text_add_member(text, "warning", bytes_of(why.text));
+}
+
+void flow_start_add_warning(const struct flow_start *start, struct text *text) {
+    AUTO(text_done) struct text words = text_up_to(4096);
+    struct why why = {""};
+    if (!start->plans) { /* A plan has a list of these. */
+        start_warn(start, &why);
+    }
+    text_add_str(&words, why.text);
+    if (start_lacks_search(start)) {
+        text_add_str(&words, words.len > 0 ? "; " : "");
+        text_add_str(&words, "no web search is configured (drover serve --search): agents search "
+                             "in the project and with web_fetch only");
+    }
+    if (words.len > 0) {
+        text_add_member(text, "warning", text_bytes(&words));
     }
 }
 
@@ -200,7 +225,9 @@ void flow_start_tell(const struct flow_start *start, const struct run_row *row, 
     if (start->invalid) {
         text_add_member(text, "error", bytes_of(start->why.text));
     }
-    start_add_warning(start, text);
+    if (!start->invalid) {
+        flow_start_add_warning(start, text);
+    }
     if (row != NULL) {
         text_add_member(text, "state", bytes_of(run_state_name(row->state)));
         flow_start_add_budget(start, text);
@@ -456,8 +483,7 @@ static void start_old_done(struct err err, void *ctx) {
         return;
     }
     const struct flows_limits *limits = &start->flows->options.limits;
-    if (spec->confined &&
-        spec->concurrency > workflow_at_once(limits->processors, limits->at_once)) {
+    if (spec->confined && spec->concurrency > workflow_at_once(limits->at_once)) {
         spec->concurrency = 0; /* No more than without the old one. */
     }
     start_prepare(start);

@@ -78,6 +78,8 @@ void flow_start_init(struct flow_start *start, struct flows *flows);
 void flow_start_begin(struct flow_start *start);
 /* {"status":"async_launched","taskId","runId","taskType","workflowName","summary","scriptPath"}, or
  * {"status","scriptPath","error"} where the script is none. */
+/* A member "warning", where something will not go as the script has it. */
+void flow_start_add_warning(const struct flow_start *start, struct text *text);
 void flow_start_write(const struct flow_start *start, struct text *text);
 /* The same of one that was submitted, with "state", "budget" and "budget_default". */
 void flow_start_tell(const struct flow_start *start, const struct run_row *row, struct text *text);

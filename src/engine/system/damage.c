@@ -20,7 +20,7 @@
 #include "rules/turn/card.h"
 
 enum {
-    COLUMNS_MAX = 16,
+    COLUMNS_MAX = 18,
     WHERE_MAX = 256 << 10,
     KEY_QUOTED_MAX = 64 << 10, /* Bytes of a text key that a condition quotes as a whole. */
     KEY_HEX_MAX = 1024,
@@ -181,13 +181,14 @@ static const struct damage_table tables[] = {
      NEWEST("run_input", "run", 200), .keys = {"run", "from_offset"}, .columns = {TEXT("bytes")}},
     {BY_NUMBER("runs", "id",
                "run, owner, kind, state, gate, cause, stop, run_key, label, command, shown, host, "
-               "note, step_key, result, spec"),
+               "note, step_key, result, spec, phase, agent"),
      .keep = IDS_KEEP("runs"),
      .columns = {ID("run", "run"), TEXT("owner"), ENUM("kind", run_kind_names),
                  ENUM("state", run_state_names), ENUM("gate", run_gate_names),
                  ENUM("cause", run_cause_names), ENUM("stop", run_cause_names), TEXT("run_key"),
                  TEXT("label"), TEXT("command"), JSON_OR_NONE("shown"), TEXT("host"), TEXT("note"),
-                 WORD("step_key", step_key_known), JSON_OR_NONE("result"), JSON_OR_NONE("spec")}},
+                 WORD("step_key", step_key_known), JSON_OR_NONE("result"), JSON_OR_NONE("spec"),
+                 TEXT("phase"), TEXT("agent")}},
     {BY_TEXT("scripts", "hash", "$1", "$2", ", source"), .keys = {"hash"},
      .columns = {TEXT("source")}},
     {BY_TEXT("session_roots", "session, path", "$1, $2", "$3", ", access, granted_by"),
@@ -216,9 +217,11 @@ static const struct damage_table tables[] = {
      .columns = {ID("token", "tok"), TEXT("owner"), TEXT("label"), HASH("hash")}},
     {BY_NUMBER("turns", "run", "began_by, model, last"), .keep = IDS_KEEP_TURN("1 = 1"),
      .columns = {WORD("began_by", turns__trigger_known), TEXT("model"), TEXT("last")}},
-    {BY_NUMBER("usage_totals", "id", "owner, session, model, category, project, agent"),
+    {BY_NUMBER("usage_totals", "id",
+               "owner, session, model, category, project, agent, workflow, phase, tool"),
      .columns = {TEXT("owner"), ID_OR_NONE("session", "ses"), TEXT("model"),
-                 WORD("category", is_code), TEXT("project"), TEXT("agent")}},
+                 WORD("category", is_code), TEXT("project"), TEXT("agent"), TEXT("workflow"),
+                 TEXT("phase"), TEXT("tool")}},
     {BY_NUMBERS("workflow_refs", "run, done_no", "$1, $2", "$3", ", step_key, script, file, note"),
      NEWEST("workflow_refs", "run", 200), .keys = {"run", "done_no"},
      .columns = {HASH("step_key"), HASH_OR_NONE("script"), TEXT("file"), TEXT("note")}},

@@ -5,6 +5,9 @@
  */
 #include "engine/trace/spans.h"
 
+#include <stdio.h>
+
+#include "base/id.h"
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -144,11 +147,20 @@ struct err tx_span_end(struct tx *tx, const struct span_end *end, bool *ret_late
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-/* `of_session`: the last three columns are those of a session's spans. */
-static struct err rows_each(struct tx *tx, struct rows *rows, bool of_session,
+struct bytes span_write_id(struct bytes run, const struct span_key *key, char id[SPAN_ID_MAX]) {
+    int len = snprintf(id, SPAN_ID_MAX, "%.*s.%lld.%lld", (int)(run.len < ID_SIZE ? run.len : 0),
+                       run.data, (long long)key->attempt, (long long)key->step);
+    assert(len > 0 && len < SPAN_ID_MAX);
+    return (struct bytes){id, (size_t)len};
+}
+
+/* `like`: members that all rows have in common; `of_session`: the last three columns are those of a
+ * session's spans. */
+static struct err rows_each(struct tx *tx, struct rows *rows, const struct span_row *like,
+                            bool of_session,
                             struct err (*each)(void *ctx, const struct span_row *row), void *ctx) {
     while (rows_step(rows)) {
-        struct span_row row = {.turn = 0};
+        struct span_row row = *like;
         bool known = map_read(&span_map, rows, &row);
         assert(known); /* No column is a word. */
         if (of_session) {
@@ -170,7 +182,8 @@ struct err tx_span_each(struct tx *tx, const struct span_page *page,
                                 " ORDER BY s.attempt, s.step LIMIT $4",
                                 ARGS(arg_int(page->run), arg_int(page->attempt),
                                      arg_int(page->step), arg_int(page->limit)));
-    return rows_each(tx, rows, /* of_session */ false, each, ctx);
+    const struct span_row like = {.run = page->name};
+    return rows_each(tx, rows, &like, /* of_session */ false, each, ctx);
 }
 
 struct err tx_span_of_session(struct tx *tx, const struct span_session_page *page,
@@ -188,7 +201,8 @@ struct err tx_span_of_session(struct tx *tx, const struct span_session_page *pag
                                 ARGS(arg_int(page->session), arg_int(from), arg_int(page->turn_max),
                                      arg_int(page->turn), arg_int(page->attempt),
                                      arg_int(page->step), arg_int(page->limit)));
-    return rows_each(tx, rows, /* of_session */ true, each, ctx);
+    const struct span_row like = {.turn = 0};
+    return rows_each(tx, rows, &like, /* of_session */ true, each, ctx);
 }
 
 struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt, struct bytes *ret_host) {
@@ -289,14 +303,25 @@ static void add_parts(const struct span_row *row, struct text *text) {
 }
 
 void span_write_json(const struct span_row *row, struct text *text) {
+    char id[SPAN_ID_MAX];
+    const struct span_key key = {.attempt = row->attempt, .step = row->step};
     text_add_char(text, '{');
+    text_add_member(text, "id", row->is_run ? row->run : span_write_id(row->run, &key, id));
     if (row->turn != 0) {
         add_number(text, "turn", row->turn);
-        text_add_member_or_null(text, "run", row->run);
+    }
+    text_add_member_or_null(text, "run", row->run);
+    if (row->turn != 0) {
         text_add_member_or_null(text, "message", row->message);
     }
+    if (row->in_tree) {
+        text_add_member_or_null(text, "parent", row->parent);
+        add_number(text, "depth", row->depth);
+        text_add_member_or_null(text, "label", row->label);
+        text_add_member_or_null(text, "phase", row->phase);
+    }
     add_number(text, "attempt", row->attempt);
-    add_number(text, "step", row->step);
+    add_number(text, "step", row->is_run ? SPAN_UNKNOWN : row->step);
     text_add_member_or_null(text, "kind", row->kind);
     text_add_member(text, "name", row->name);
     text_add_member_or_null(text, "state", row->state);

@@ -96,6 +96,10 @@ MUST_CHECK struct err tx_span_end(struct tx *tx, const struct span_end *end, boo
 MUST_CHECK struct err tx_span_host(struct tx *tx, int64_t run, int64_t attempt,
                                    struct bytes *ret_host);
 
+/* "RUN.ATTEMPT.STEP": the span of a run for clients. Borrowed from `id`. */
+enum { SPAN_ID_MAX = 96 };
+struct bytes span_write_id(struct bytes run, const struct span_key *key, char id[SPAN_ID_MAX]);
+
 struct span_row {
     int64_t run_id, attempt, step;
     struct bytes kind, name, state, cause, error, host;
@@ -107,15 +111,23 @@ struct span_row {
     bool estimated;
     int64_t tries, exit_code, cpu_us, memory_kb, disk;
     int64_t prompt[USAGE_PART_COUNT]; /* All SPAN_UNKNOWN: it was not measured. */
-    /* Of a session's spans: */
+    struct bytes run;                 /* Name of the run, for clients. */
+    /* Members of a session's spans: */
     int64_t turn; /* 0: not asked for. */
-    struct bytes run, message;
+    struct bytes message;
+    /* Members of a tree (tree.h): */
+    bool in_tree;        /* The members below are set. */
+    bool is_run;         /* The row is the run that spans are below, and no span. */
+    struct bytes parent; /* Name of the run above; "": the run was asked for. */
+    struct bytes label, phase;
+    int64_t depth; /* 0: the run that was asked for. */
 };
 
 /* Steps behind (attempt, step), in that order. */
 struct span_page {
     int64_t run, attempt, step; /* 0, -1: from the first. */
     int64_t limit;
+    struct bytes name; /* Name of the run, for clients. */
 };
 MUST_CHECK struct err tx_span_each(struct tx *tx, const struct span_page *page,
                                    struct err (*each)(void *ctx, const struct span_row *row),

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
+#define HOUR_MS (INT64_C(3600) * 1000)
+#define DAY_MS (24 * HOUR_MS)
 
 static const char *const categories[USAGE_CATEGORY_COUNT] = {
 #define X(category, name) name,
@@ -24,19 +25,28 @@ bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort) {
     return bytes_find(name, sorts, ret_sort);
 }
 
-#define COLUMNS                                                                                    \
-    "owner, day, session, model, category, project, agent, calls, fresh, cache_read, cache_write," \
-    " output, reasoning, cost_micros, cost_unknown"
+bool usage_asks_tools(const struct usage_ask *ask) {
+    bool tools = false;
+    for (size_t i = 0; i < ask->by_count; i++) {
+        tools = tools || ask->by[i] == USAGE_BY_TOOL;
+    }
+    return tools;
+}
+
+#define KEYS                                                                                       \
+    "owner, day, hour, session, model, category, project, agent, run, workflow,"                   \
+    " phase, tool"
+#define NUMBERS                                                                                    \
+    "ms, errors, calls, fresh, cache_read, cache_write, output, reasoning, cost_micros,"           \
+    " cost_unknown"
+/* clang-format off */
+#define ADDED(column) " " column " = usage_totals." column " + EXCLUDED." column
 #define ADD_TO_ROW                                                                                 \
-    " ON CONFLICT (owner, day, session, model, category, project) DO UPDATE SET"                   \
-    " calls = usage_totals.calls + EXCLUDED.calls,"                                                \
-    " fresh = usage_totals.fresh + EXCLUDED.fresh,"                                                \
-    " cache_read = usage_totals.cache_read + EXCLUDED.cache_read,"                                 \
-    " cache_write = usage_totals.cache_write + EXCLUDED.cache_write,"                              \
-    " output = usage_totals.output + EXCLUDED.output,"                                             \
-    " reasoning = usage_totals.reasoning + EXCLUDED.reasoning,"                                    \
-    " cost_micros = usage_totals.cost_micros + EXCLUDED.cost_micros,"                              \
-    " cost_unknown = usage_totals.cost_unknown + EXCLUDED.cost_unknown"
+    " ON CONFLICT (" KEYS ") DO UPDATE SET"                                                        \
+    ADDED("ms") "," ADDED("errors") "," ADDED("calls") "," ADDED("fresh") "," ADDED("cache_read")  \
+    "," ADDED("cache_write") "," ADDED("output") "," ADDED("reasoning") "," ADDED("cost_micros")   \
+    "," ADDED("cost_unknown")
+/* clang-format on */
 
 struct session_usage usage_read(const struct rows *rows, int from) {
     struct session_usage usage;
@@ -59,32 +69,84 @@ void usage_args(const struct session_usage *usage, struct arg ret_args[SESSION_U
 struct err tx_usage_add(struct tx *tx, const struct usage_add *add) {
     const struct session_row nobody = {.owner = add->owner, .project = add->project};
     const struct session_row *session = add->session == NULL ? &nobody : add->session;
-    struct arg args[7 + SESSION_USAGE_NUMBERS] = {
-        arg_text(session->owner), arg_int(tx_now_ms(tx) / DAY_MS),    arg_text(session->session),
-        arg_text(add->model),     arg_str(categories[add->category]), arg_text(session->project),
-        arg_text(session->agent),
+    const struct usage_place *place = &add->place;
+    const int64_t now_ms = tx_now_ms(tx);
+    enum { KEYS_COUNT = 12, OWN_NUMBERS = 2 };
+    struct arg args[KEYS_COUNT + OWN_NUMBERS + SESSION_USAGE_NUMBERS] = {
+        arg_text(session->owner),
+        arg_int(now_ms / DAY_MS),
+        arg_int(now_ms % DAY_MS / HOUR_MS),
+        arg_text(session->session),
+        arg_text(add->model),
+        arg_str(categories[add->category]),
+        arg_text(session->project),
+        arg_text(place->agent.len > 0 ? place->agent : session->agent),
+        arg_int(place->run),
+        arg_text(place->workflow),
+        arg_text(place->phase),
+        arg_text(add->tool),
+        arg_int(add->ms),
+        arg_int(add->errors),
     };
-    usage_args(&add->usage, &args[7]);
+    usage_args(&add->usage, &args[KEYS_COUNT + OWN_NUMBERS]);
     tx_do(tx,
-          "INSERT INTO usage_totals (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
-          " $11, $12, $13, $14, $15)" ADD_TO_ROW,
+          "INSERT INTO usage_totals (" KEYS ", " NUMBERS ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
+          " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)" ADD_TO_ROW,
           args, COUNT_OF(args));
     return tx_error(tx);
 }
 
+struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret_place) {
+    *ret_place = (struct usage_place){.agent = {NULL, 0}};
+    if (parent == 0) {
+        return ERR_OK;
+    }
+    AUTO(rows_release)
+    struct rows *rows = tx_row(tx,
+                               "SELECT a.agent, a.phase, w.label, w.id FROM runs a JOIN runs w"
+                               " ON w.id = a.parent WHERE a.id = $1 AND a.kind = 'agent'",
+                               ARGS(arg_int(parent)));
+    if (rows != NULL) {
+        *ret_place = (struct usage_place){.run = rows_int(rows, 3),
+                                          .agent = rows_copy(rows, 0),
+                                          .phase = rows_copy(rows, 1),
+                                          .workflow = rows_copy(rows, 2)};
+    }
+    return tx_error(tx);
+}
+
+/* Moves rows to sums that say less, a page at a time: `where` takes the page, `named` are the keys
+ * after the project. */
+#define FORGET(session, named, where)                                                              \
+    "INSERT INTO usage_totals (" KEYS ", " NUMBERS ") SELECT owner, day, hour, " session           \
+    ", model, category, project, " named ", tool, " NUMBERS " FROM usage_totals WHERE " where      \
+    " ORDER BY id LIMIT $3" ADD_TO_ROW
+#define FORGOTTEN(where)                                                                           \
+    "DELETE FROM usage_totals WHERE id IN (SELECT id FROM usage_totals WHERE " where               \
+    " ORDER BY id LIMIT $3)"
+#define OF_SESSION "owner = $1 AND session = $2"
+#define OF_RUN "$1 = '' AND run = $2 AND run <> 0"
+
+/* A workflow that is still there keeps its words. */
 struct err tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit,
                            bool *ret_some) {
     static const char add[] =
-        "INSERT INTO usage_totals (" COLUMNS ") SELECT owner, day, '', model, category, project,"
-        " '', calls, fresh, cache_read, cache_write, output, reasoning, cost_micros, cost_unknown"
-        " FROM usage_totals WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3" ADD_TO_ROW;
-    static const char remove[] = "DELETE FROM usage_totals WHERE id IN (SELECT id FROM usage_totals"
-                                 " WHERE owner = $1 AND session = $2 ORDER BY id LIMIT $3)";
+        FORGET("''", "CASE WHEN run = 0 THEN '' ELSE agent END, run, workflow, phase", OF_SESSION);
     const struct arg args[] = {arg_text(session->owner), arg_text(session->session),
                                arg_int(limit)};
     *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
     if (*ret_some) {
-        tx_do(tx, remove, args, COUNT_OF(args));
+        tx_do(tx, FORGOTTEN(OF_SESSION), args, COUNT_OF(args));
+    }
+    return tx_error(tx);
+}
+
+struct err tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit, bool *ret_some) {
+    static const char add[] = FORGET("session", "'', 0, '', ''", OF_RUN);
+    const struct arg args[] = {arg_text(BYTES("")), arg_int(run), arg_int(limit)};
+    *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
+    if (*ret_some) {
+        tx_do(tx, FORGOTTEN(OF_RUN), args, COUNT_OF(args));
     }
     return tx_error(tx);
 }

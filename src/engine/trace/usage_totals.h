@@ -2,8 +2,8 @@
  * these rows: usage_walk.h.
  *
  * Promise    a call is counted in the commit that stores its answer: once, or not at all.
- * Bounds     a row for each day, session, model, category and project; an answer has
- *            USAGE_ROWS_MAX.
+ * Bounds     a row for each hour, session, model, category, project, agent, workflow, phase and
+ *            tool that was used; an answer has USAGE_ROWS_MAX, by two dimensions USAGE_PAIRS_MAX.
  * Threads    inside a store function. Failure: as store.h.
  */
 #ifndef DROVER_ENGINE_TRACE_USAGE_TOTALS_H
@@ -14,7 +14,7 @@
 #include "rules/session/session.h"
 #include "store/store.h"
 
-enum { USAGE_ROWS_MAX = 200, USAGE_DAYS_MAX = 3660 };
+enum { USAGE_ROWS_MAX = 200, USAGE_PAIRS_MAX = 1000, USAGE_DAYS_MAX = 3660 };
 
 #define USAGE_CATEGORIES(X)                                                                        \
     X(TURN, "turn")                                                                                \
@@ -30,15 +30,29 @@ enum usage_category {
 #undef X
         USAGE_CATEGORY_COUNT
 };
+/* The agent of a workflow that used something; no data: it was none. */
+struct usage_place {
+    int64_t run;                         /* id of the workflow's run. */
+    struct bytes agent, workflow, phase; /* agent: its type, or "". */
+};
 struct usage_add {
     const struct session_row *session; /* NULL: of none; then these two say whose it is. */
     struct bytes owner, project;
+    struct usage_place place; /* The agent of the place goes before that of the session. */
     struct bytes model;
     enum usage_category category;
     struct session_usage usage;
+    /* Name of the tool whose calls `usage.calls` counts; no data: these are calls of a model. */
+    struct bytes tool;
+    int64_t ms, errors;
 };
 MUST_CHECK struct err tx_usage_add(struct tx *tx, const struct usage_add *add);
+/* Place of a run below `parent` (run_row.id; 0: none): that of the agent there. In the arena. */
+MUST_CHECK struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret_place);
 
+/* The same for a workflow that is removed: its rows then name no workflow, phase and agent. */
+MUST_CHECK struct err tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit,
+                                          bool *ret_some);
 /* Adds the usage of a deleted session to the sums that name neither session nor agent, a page at a
  * time. *ret_some: call again. */
 MUST_CHECK struct err tx_usage_forget(struct tx *tx, const struct session_row *session,
@@ -50,7 +64,11 @@ MUST_CHECK struct err tx_usage_forget(struct tx *tx, const struct session_row *s
     X(AGENT, "agent")                                                                              \
     X(SESSION, "session")                                                                          \
     X(PROJECT, "project")                                                                          \
-    X(CATEGORY, "category")
+    X(CATEGORY, "category")                                                                        \
+    X(HOUR, "hour")                                                                                \
+    X(TOOL, "tool")                                                                                \
+    X(WORKFLOW, "workflow")                                                                        \
+    X(PHASE, "phase")
 enum usage_sort {
 #define X(sort, name) USAGE_BY_##sort,
     USAGE_SORTS(X)
@@ -60,19 +78,30 @@ enum usage_sort {
 const char *usage_sort_name(enum usage_sort sort);
 MUST_CHECK bool usage_sort_find(struct bytes name, enum usage_sort *ret_sort);
 
+enum { USAGE_KEYS = 2 };
 struct usage_ask {
     struct bytes owner;
-    struct bytes session, project; /* "": of all. */
-    enum usage_sort by;
-    int64_t from_day;    /* 0: from the beginning. */
-    unsigned slices_max; /* 0: USAGE_SLICES_MAX. */
+    struct bytes session, project;  /* "": of all. */
+    enum usage_sort by[USAGE_KEYS]; /* With USAGE_BY_TOOL calls of tools are counted. */
+    size_t by_count;                /* From 1. */
+    int64_t from_day;               /* 0: from the beginning. */
+    unsigned slices_max;            /* 0: USAGE_SLICES_MAX. */
 };
-/* A sum; `day` counts where that is asked for, else `key`. */
+/* A sum. `time` counts days or hours since 1970 where these are asked for, else `text`. */
+struct usage_key {
+    struct bytes text;
+    int64_t time;
+};
 struct usage_total {
-    struct bytes key;
-    int64_t day;
+    struct usage_key keys[USAGE_KEYS];
     struct session_usage usage;
+    int64_t ms, errors; /* Sums over calls of tools. */
 };
+MUST_CHECK static inline bool usage_sort_is_time(enum usage_sort sort) {
+    return sort == USAGE_BY_DAY || sort == USAGE_BY_HOUR;
+}
+/* Whether calls of tools are asked for, in place of those of models. */
+bool usage_asks_tools(const struct usage_ask *ask);
 
 /* The numbers of a usage: columns of a row from `from` on, and arguments of a statement. */
 struct session_usage usage_read(const struct rows *rows, int from);

@@ -24,18 +24,33 @@ enum {
     PART_ROWS = 64, /* Rows of one statement; a part has two at most. */
     PARTS = USAGE_SLICE_ROWS / (2 * PART_ROWS),
     SLICE_BYTES = 8 << 20,
+    HOURS = 24,
 };
 
 /* Columns of both statements. */
-enum { ROW_ID, ROW_DAY, ROW_SESSION, ROW_MODEL, ROW_CATEGORY, ROW_PROJECT, ROW_AGENT, ROW_CALLS };
+enum {
+    ROW_ID,
+    ROW_DAY,
+    ROW_HOUR,
+    ROW_SESSION,
+    ROW_MODEL,
+    ROW_CATEGORY,
+    ROW_PROJECT,
+    ROW_AGENT,
+    ROW_WORKFLOW,
+    ROW_PHASE,
+    ROW_TOOL,
+    ROW_MS,
+    ROW_ERRORS,
+    ROW_CALLS
+};
 #define COLUMNS                                                                                    \
-    "SELECT id, day, session, model, category, project, agent, calls, fresh, cache_read,"          \
-    " cache_write, output, reasoning, cost_micros, cost_unknown FROM usage_totals WHERE owner = "  \
-    "$1"
+    "SELECT id, day, hour, session, model, category, project, agent, workflow, phase, tool, ms,"   \
+    " errors, calls, fresh, cache_read, cache_write, output, reasoning, cost_micros,"              \
+    " cost_unknown FROM usage_totals WHERE owner = $1"
 
 static const char by_day_sql[] =
-    COLUMNS " AND (day, session, model, category, project) < ($2, $3, $4, $5, $6)"
-            " ORDER BY day DESC, session DESC, model DESC, category DESC, project DESC LIMIT $7";
+    COLUMNS " AND (day, id) < ($2, $3) ORDER BY day DESC, id DESC LIMIT $4";
 static const char of_session_sql[] = COLUMNS " AND session = $2 AND id > $3 ORDER BY id LIMIT $4";
 static const char sessions_sql[] = COLUMNS " AND session > $2 ORDER BY session, id LIMIT $3";
 
@@ -45,13 +60,20 @@ enum walk_state { WALK_READING, WALK_READ, WALK_ENDED };
 /* Position after a row: what the order compares. Texts are NULL before the first row. */
 struct position {
     int64_t day, id;
-    struct bytes session, model, category, project;
+    struct bytes session;
 };
 
 struct group {
-    char *key; /* Owned. */
+    char *texts[USAGE_KEYS]; /* Owned: of its keys. */
     struct usage_total total;
 };
+
+static void group_free(struct group *group) {
+    for (size_t i = 0; i < USAGE_KEYS; i++) {
+        mem_free(group->texts[i]);
+    }
+    mem_free(group);
+}
 
 struct usage_walk {
     struct usage_ask ask; /* Texts are borrowed from the caller. */
@@ -74,14 +96,19 @@ struct usage_walk {
 
 /* --- Groups ----------------------------------------------------------------------------------- */
 
+static int one_key_compare(const struct usage_key *a, const struct usage_key *b) {
+    if (a->time != b->time) {
+        return a->time > b->time ? -1 : 1;
+    }
+    size_t len = a->text.len < b->text.len ? a->text.len : b->text.len;
+    int order = len == 0 ? 0 : memcmp(a->text.data, b->text.data, len);
+    return order != 0 ? order : (a->text.len > b->text.len) - (a->text.len < b->text.len);
+}
+
 /* In the order of keys. */
 static int key_compare(const struct usage_total *a, const struct usage_total *b) {
-    if (a->day != b->day) {
-        return a->day > b->day ? -1 : 1;
-    }
-    size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
-    int order = len == 0 ? 0 : memcmp(a->key.data, b->key.data, len);
-    return order != 0 ? order : (a->key.len > b->key.len) - (a->key.len < b->key.len);
+    int order = one_key_compare(&a->keys[0], &b->keys[0]);
+    return order != 0 ? order : one_key_compare(&a->keys[1], &b->keys[1]);
 }
 
 static int group_compare(const void *left, const void *right) {
@@ -89,11 +116,11 @@ static int group_compare(const void *left, const void *right) {
                        &(*(struct group *const *)right)->total);
 }
 
-/* The newest day first, else the most calls; keys tell those with the same number apart. */
+/* The newest day or hour first, else the most calls; keys tell those with the same number apart. */
 static int shown_compare(const void *left, const void *right) {
     const struct usage_total *a = &(*(struct group *const *)left)->total;
     const struct usage_total *b = &(*(struct group *const *)right)->total;
-    if (a->day != b->day || a->usage.calls == b->usage.calls) {
+    if (a->keys[0].time != b->keys[0].time || a->usage.calls == b->usage.calls) {
         return key_compare(a, b);
     }
     return a->usage.calls > b->usage.calls ? -1 : 1;
@@ -104,10 +131,9 @@ static void groups_cut(struct usage_walk *walk) {
     if (walk->group_count > 0) {
         qsort(walk->groups, walk->group_count, sizeof *walk->groups, shown_compare);
     }
-    while (walk->group_count > USAGE_ROWS_MAX) {
-        struct group *last = walk->groups[--walk->group_count];
-        mem_free(last->key);
-        mem_free(last);
+    const size_t most = walk->ask.by_count == 1 ? USAGE_ROWS_MAX : USAGE_PAIRS_MAX;
+    while (walk->group_count > most) {
+        group_free(walk->groups[--walk->group_count]);
     }
 }
 
@@ -127,7 +153,10 @@ static void row_add(struct usage_walk *walk, const struct usage_total *row) {
     size_t at = group_place(walk, row);
     session_usage_add(&walk->sum, &row->usage);
     if (at < walk->group_count && key_compare(&walk->groups[at]->total, row) == 0) {
-        session_usage_add(&walk->groups[at]->total.usage, &row->usage);
+        struct usage_total *total = &walk->groups[at]->total;
+        session_usage_add(&total->usage, &row->usage);
+        total->ms += row->ms;
+        total->errors += row->errors;
         return;
     }
     if (walk->group_count == USAGE_KEYS_MAX && walk->order == BY_SESSION) {
@@ -143,8 +172,11 @@ static void row_add(struct usage_walk *walk, const struct usage_total *row) {
         walk->groups = mem_grow(walk->groups, walk->group_size * sizeof(struct group *));
     }
     struct group *group = mem_new(sizeof *group), **place = &walk->groups[at];
-    *group = (struct group){.key = mem_copy(row->key.data, row->key.len), .total = *row};
-    group->total.key.data = group->key;
+    *group = (struct group){.total = *row};
+    for (size_t i = 0; i < USAGE_KEYS; i++) {
+        group->texts[i] = mem_copy(row->keys[i].text.data, row->keys[i].text.len);
+        group->total.keys[i].text.data = group->texts[i];
+    }
     memmove(place + 1, place, (walk->group_count++ - at) * sizeof(struct group *));
     *place = group;
 }
@@ -160,27 +192,41 @@ static struct bytes text_keep(struct tx *tx, struct usage_walk *walk, struct byt
     return (struct bytes){copy, from.len};
 }
 
-static void row_keep(struct tx *tx, struct usage_walk *walk, const struct rows *rows) {
-    static const int keys[USAGE_SORT_COUNT] = {
+static struct usage_key key_keep(struct tx *tx, struct usage_walk *walk, const struct rows *rows,
+                                 enum usage_sort sort) {
+    static const int columns[USAGE_SORT_COUNT] = {
         [USAGE_BY_MODEL] = ROW_MODEL,       [USAGE_BY_AGENT] = ROW_AGENT,
         [USAGE_BY_SESSION] = ROW_SESSION,   [USAGE_BY_PROJECT] = ROW_PROJECT,
-        [USAGE_BY_CATEGORY] = ROW_CATEGORY,
+        [USAGE_BY_CATEGORY] = ROW_CATEGORY, [USAGE_BY_TOOL] = ROW_TOOL,
+        [USAGE_BY_WORKFLOW] = ROW_WORKFLOW, [USAGE_BY_PHASE] = ROW_PHASE,
     };
-    bool by_day = walk->ask.by == USAGE_BY_DAY;
+    const int64_t day = rows_int(rows, ROW_DAY);
+    if (usage_sort_is_time(sort)) {
+        return (struct usage_key){
+            .text = BYTES(""),
+            .time = sort == USAGE_BY_DAY ? day : day * HOURS + rows_int(rows, ROW_HOUR)};
+    }
+    return (struct usage_key){.text = text_keep(tx, walk, rows_text(rows, columns[sort]))};
+}
+
+static void row_keep(struct tx *tx, struct usage_walk *walk, const struct rows *rows) {
+    const struct usage_ask *ask = &walk->ask;
     walk->after = (struct position){.id = rows_int(rows, ROW_ID),
                                     .day = rows_int(rows, ROW_DAY),
-                                    .session = text_keep(tx, walk, rows_text(rows, ROW_SESSION)),
-                                    .model = text_keep(tx, walk, rows_text(rows, ROW_MODEL)),
-                                    .category = text_keep(tx, walk, rows_text(rows, ROW_CATEGORY)),
-                                    .project = text_keep(tx, walk, rows_text(rows, ROW_PROJECT))};
-    if (walk->after.day < walk->ask.from_day ||
-        (walk->ask.project.len > 0 && !bytes_equal(walk->after.project, walk->ask.project))) {
+                                    .session = text_keep(tx, walk, rows_text(rows, ROW_SESSION))};
+    bool of_tool = rows_text(rows, ROW_TOOL).len > 0;
+    if (walk->after.day < ask->from_day || of_tool != usage_asks_tools(ask) ||
+        (ask->project.len > 0 && !bytes_equal(rows_text(rows, ROW_PROJECT), ask->project))) {
         return;
     }
-    walk->rows[walk->count++] = (struct usage_total){
-        .day = by_day ? walk->after.day : 0,
-        .key = by_day ? BYTES("") : text_keep(tx, walk, rows_text(rows, keys[walk->ask.by])),
-        .usage = usage_read(rows, ROW_CALLS)};
+    struct usage_total row = {.usage = usage_read(rows, ROW_CALLS),
+                              .ms = rows_int(rows, ROW_MS),
+                              .errors = rows_int(rows, ROW_ERRORS)};
+    for (size_t i = 0; i < USAGE_KEYS; i++) {
+        row.keys[i] = i < ask->by_count ? key_keep(tx, walk, rows, ask->by[i])
+                                        : (struct usage_key){.text = BYTES("")};
+    }
+    walk->rows[walk->count++] = row;
 }
 
 /* Number of rows that were read, fitting or not. */
@@ -199,9 +245,7 @@ static bool part_read(struct tx *tx, struct usage_walk *walk) {
     const struct position *after = &walk->after;
     if (walk->order == FROM_NEWEST_DAY) {
         return rows_keep(tx, walk, by_day_sql,
-                         ARGS(arg_text(walk->ask.owner), arg_int(after->day),
-                              arg_text(after->session), arg_text(after->model),
-                              arg_text(after->category), arg_text(after->project),
+                         ARGS(arg_text(walk->ask.owner), arg_int(after->day), arg_int(after->id),
                               arg_int(PART_ROWS))) == PART_ROWS &&
                after->day >= walk->ask.from_day;
     }
@@ -269,14 +313,11 @@ struct usage_walk *usage_walk_new(const struct usage_ask *ask) {
     struct usage_walk *walk = mem_new(sizeof *walk);
     walk->ask = *ask;
     walk->ask.slices_max = ask->slices_max > 0 ? ask->slices_max : USAGE_SLICES_MAX;
-    walk->order = ask->session.len > 0          ? OF_ONE_SESSION
-                  : ask->by == USAGE_BY_SESSION ? BY_SESSION
-                                                : FROM_NEWEST_DAY;
-    walk->added = (struct position){.day = INT64_MAX,
-                                    .session = ask->session,
-                                    .model = BYTES(""),
-                                    .category = BYTES(""),
-                                    .project = BYTES("")};
+    walk->order = ask->session.len > 0                                   ? OF_ONE_SESSION
+                  : ask->by_count == 1 && ask->by[0] == USAGE_BY_SESSION ? BY_SESSION
+                                                                         : FROM_NEWEST_DAY;
+    assert(ask->by_count >= 1 && ask->by_count <= USAGE_KEYS);
+    walk->added = (struct position){.day = INT64_MAX, .session = ask->session};
     arena_init(&walk->arena, SLICE_BYTES);
     arena_init(&walk->kept, SLICE_BYTES);
     return walk;
@@ -287,8 +328,7 @@ void usage_walk_free(struct usage_walk *walk) {
         return;
     }
     for (size_t i = 0; i < walk->group_count; i++) {
-        mem_free(walk->groups[i]->key);
-        mem_free(walk->groups[i]);
+        group_free(walk->groups[i]);
     }
     mem_free(walk->groups);
     arena_done(&walk->arena);

@@ -51,13 +51,14 @@ void turns__close_card(struct tx *tx, struct turn *turn, const struct card *card
         turns__span_card(tx, turn, card, SPAN_TOOL, card->tool);
     }
     cards__write(tx, turn->row.answer, card, result);
-    turns__span_card_end(tx, turn, card, result);
+    int64_t ms;
+    turns__span_card_end(tx, turn, card, result, &ms);
     if (mark == CARD_MARK_GOOD) {
         turn->row.facts.mistakes = 0;
         turn->row.facts.mistakes_told = 0;
     }
     turn->row.facts.mistakes += mark == CARD_MARK_MISTAKE;
-    tx_fail(tx, turns__event_card_finished(tx, turn, card, result));
+    tx_fail(tx, turns__event_card_finished(tx, turn, card, result, ms));
 }
 
 /* A person is asked about the call. */
@@ -191,7 +192,8 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
 /* A subagent's usage is of that category, also where a notice woke it. */
 static void usage_count(struct tx *tx, struct turn *turn, const struct turn_answer *answer) {
     const bool notice = turn->row.trigger == TRIGGER_NOTICE;
-    const struct call_span use = {.category = turn->session.parent != 0 ? USAGE_SUBAGENT
+    const struct call_span use = {.run = &turn->run,
+                                  .category = turn->session.parent != 0 ? USAGE_SUBAGENT
                                               : notice                  ? USAGE_FOLLOW_UP
                                                                         : USAGE_TURN,
                                   .model = turn->row.model,
@@ -424,7 +426,8 @@ struct err tx_turn_review_end(struct tx *tx, const struct turn_review_end *end,
     turns__span_review_end(tx, &turn, &card, end);
     turns__budget_end_review(tx, &turn, end);
     if (end->asked) { /* The context is the turn's own, and stays as it is. */
-        const struct call_span use = {.category = USAGE_REVIEW,
+        const struct call_span use = {.run = &turn.run,
+                                      .category = USAGE_REVIEW,
                                       .model = turns__span_review_model(tx, &turn, &card),
                                       .usage = &end->usage,
                                       .cost = &end->cost};

@@ -92,10 +92,14 @@ MUST_CHECK struct err tx_turn_card_end(struct tx *tx, const struct turn_card_res
 
 /* The call is a run of its own. One that is waited for ends with its turn; a long one goes on, its
  * card is `pending`, and its session is notified when it has ended. */
+/* Key of the runs that are commands of workflows' agents: they share one limit, and wait at the
+ * gate `key`. */
+#define AGENT_COMMANDS_KEY "drover/agent-commands"
 struct turn_child {
     struct turn_key key;
     int64_t part;
-    struct run_new run; /* owner and parent are filled in here. */
+    struct run_new run;     /* owner and parent are filled in here; of an agent, the key, too. */
+    int64_t agent_commands; /* Commands of agents of workflows at once, all together. */
     bool is_long;
 };
 MUST_CHECK struct err tx_turn_child(struct tx *tx, const struct turn_child *child,

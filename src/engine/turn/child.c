@@ -80,8 +80,13 @@ struct err tx_turn_child(struct tx *tx, const struct turn_child *child, struct t
         cards__end(&card, CARD_DONE);
         card_pend(tx, &turn, &card, "in_progress", same);
     } else if (!stops) {
+        struct run_new run = child->run;
+        if (!child->is_long && turn.run.parent != 0) { /* The turn of a workflow's agent. */
+            run.key = BYTES(AGENT_COMMANDS_KEY);
+            run.key_max = child->agent_commands;
+        }
         const struct run_row row =
-            child_submit(tx, &turn, &child->run, child->is_long ? BYTES("") : turn.run.run);
+            child_submit(tx, &turn, &run, child->is_long ? BYTES("") : turn.run.run);
         card.child.id = row.id;
         if (child->is_long) {
             tx_fail(tx, runs__set_session(tx, row.id, turn.session.session));
@@ -202,7 +207,9 @@ struct err turns__child_ended(struct tx *tx, const struct run_row *child, struct
     }
     if (there && turns__load_rest(tx, &turn) &&
         card_replace(tx, &place, child, text_bytes(&outcome), &card)) {
-        err = turns__event_card_finished(tx, &turn, &card, text_bytes(&outcome));
+        const bool took = child->started_ms > 0 && child->ended_ms > child->started_ms;
+        err = turns__event_card_finished(tx, &turn, &card, text_bytes(&outcome),
+                                         took ? child->ended_ms - child->started_ms : 0);
     }
     if (err_failed(err)) {
         return err;

@@ -7,6 +7,7 @@
  * several are out at once, and only while the turn's own is not, so the row has their sum. */
 #include "engine/turn/record.h"
 
+#include "base/json/json.h"
 #include "base/utf8.h"
 
 /* --- What a call may spend -------------------------------------------------------------------- */
@@ -76,6 +77,10 @@ void calls__count(struct tx *tx, struct session_row *session, const struct call_
                             .category = use->category,
                             .usage = sessions__sums_of(use->usage, use->cost)};
     add.usage.calls = use->calls > 0 ? use->calls : add.usage.calls;
+    tx_fail(tx, tx_usage_place(tx, use->run->parent, &add.place));
+    if (add.place.run != 0 && add.category == USAGE_TURN) {
+        add.category = USAGE_AGENT;
+    }
     sessions__add_usage(tx, &add.usage, session);
     tx_fail(tx, tx_usage_add(tx, &add));
 }
@@ -179,12 +184,39 @@ void turns__span_card(struct tx *tx, const struct turn *turn, const struct card 
     }
 }
 
+/* Duration of the span of a card, until now; SPAN_UNKNOWN: there is none. */
+static int64_t card_ms(struct tx *tx, const struct turn *turn, int64_t step) {
+    const int64_t started_ms =
+        tx_number(tx, "SELECT started_ms FROM spans WHERE run = $1 AND attempt = $2 AND step = $3",
+                  ARGS(arg_int(turn->run.id), arg_int(turn->run.attempt), arg_int(step)), -1);
+    const int64_t now_ms = tx_now_ms(tx);
+    return started_ms < 0 ? SPAN_UNKNOWN : now_ms > started_ms ? now_ms - started_ms : 0;
+}
+
+/* Calls of tools are counted like those of models, beside them. */
+static void card_count(struct tx *tx, const struct turn *turn, const struct card *card,
+                       int64_t ms) {
+    struct usage_add add = {.session = &turn->session,
+                            .model = BYTES(""),
+                            .category = turn->session.parent != 0 ? USAGE_SUBAGENT : USAGE_TURN,
+                            .tool = {card->tool.data, utf8_cut(card->tool, SPAN_NAME_MAX)},
+                            .usage = {.calls = 1},
+                            .ms = ms,
+                            .errors = card->cause != CARD_DONE};
+    tx_fail(tx, tx_usage_place(tx, turn->run.parent, &add.place));
+    if (add.place.run != 0 && add.category == USAGE_TURN) {
+        add.category = USAGE_AGENT;
+    }
+    tx_fail(tx, tx_usage_add(tx, &add));
+}
+
 /* A call that was refused never began: it has no span, and that is no error. One that goes on in
  * the background has done its part: its run has a trace of its own. */
 void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
-                          struct bytes result) {
+                          struct bytes result, int64_t *ret_ms) {
     bool late = false, pending = card->state == PART_STATE_PENDING;
-    struct span_end end = end_of(&turn->run, step_of(tx, turn, card, SPAN_TOOL), CAUSE_COMPLETED);
+    const int64_t step = step_of(tx, turn, card, SPAN_TOOL);
+    struct span_end end = end_of(&turn->run, step, CAUSE_COMPLETED);
     end.state = bytes_of(part_state_name(pending ? PART_STATE_SUCCEEDED : card->state));
     if (card->cause != CARD_DONE) {
         end.cause = bytes_of(card_cause_name(card->cause));
@@ -192,7 +224,11 @@ void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct c
         end.cause = bytes_of(part_state_name(card->state));
     }
     end.output = result;
+    *ret_ms = card_ms(tx, turn, step);
     tx_fail(tx, tx_span_end(tx, &end, &late));
+    if (!late) {
+        card_count(tx, turn, card, *ret_ms);
+    }
 }
 
 struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
@@ -218,7 +254,7 @@ void turns__span_review_end(struct tx *tx, const struct turn *turn, const struct
 
 /* --- Events ----------------------------------------------------------------------------------- */
 
-enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10 };
+enum { DATA_MAX = 200 << 10, SHOWN_MAX = 32 << 10, DIFF_ROOM = 1024 };
 
 struct text turns__event_open(const struct turn *turn) {
     struct text data = text_up_to(DATA_MAX);
@@ -253,6 +289,38 @@ static void add_shown(struct text *data, const char *name, struct bytes text) {
     text_add_str(data, fits ? "" : ",\"cut\":true");
 }
 
+/* The change that the call makes, as it was judged: the call is performed on that state of the file
+ * alone. The event has a limit, so a diff that does not fit is cut. */
+static void add_diff(const struct card *card, struct text *data) {
+    AUTO(json_release) json_t *about = NULL;
+    AUTO(text_done) struct text escaped = text_up_to((size_t)6 * SHOWN_MAX + 16);
+    if (card->about.len == 0 || err_failed(json_parse_wrapped(card->about, &about, NULL))) {
+        return;
+    }
+    const struct bytes diff = json_bytes(about, "diff");
+    if (diff.len == 0) {
+        return;
+    }
+    const size_t len = diff.len > SHOWN_MAX ? utf8_cut(diff, SHOWN_MAX) : diff.len;
+    text_add_json(&escaped, diff.data, len);
+    const bool fits = data->len + escaped.len + DIFF_ROOM <= DATA_MAX;
+    if (fits) {
+        text_add_name(data, "diff");
+        text_add(data, escaped.data, escaped.len);
+    }
+    const bool whole = fits && len == diff.len && !json_is_true(json_object_get(about, "diff_cut"));
+    text_add_str(data, whole ? "" : ",\"diff_cut\":true");
+}
+
+/* "RUN.ATTEMPT.STEP", as the trace names the span of the call. */
+static void add_span(struct tx *tx, const struct turn *turn, const struct card *card,
+                     struct text *data) {
+    char id[SPAN_ID_MAX];
+    const struct span_key key = {.attempt = turn->run.attempt,
+                                 .step = step_of(tx, turn, card, SPAN_TOOL)};
+    text_add_member(data, "span", span_write_id(turn->run.run, &key, id));
+}
+
 static void add_state(const struct card *card, struct text *data) {
     bool done = card->cause == CARD_DONE;
     text_add_member(data, "state", bytes_of(part_state_name(card->state)));
@@ -266,17 +334,25 @@ struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
     add_shown(&data, malformed ? "arguments_text" : "arguments",
               malformed ? card->malformed : card->arguments);
     add_state(card, &data);
+    add_span(tx, turn, card, &data);
+    text_add_member_int_or_null(&data, "ms", 0, /* known */ false);
+    add_diff(card, &data);
     return turns__event_close(tx, &turn->session, "tool_started", &data);
 }
 
 struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
-                                      const struct card *card, struct bytes result) {
+                                      const struct card *card, struct bytes result, int64_t ms) {
     if (turns__is_cleared(turn)) { /* Nobody has it any more. */
         return ERR_OK;
     }
     AUTO(text_done) struct text data = card_event_open(turn, card);
     add_state(card, &data);
+    add_span(tx, turn, card, &data);
+    text_add_member_int_or_null(&data, "ms", ms, ms != SPAN_UNKNOWN);
     add_shown(&data, "result", result);
+    if (card->cause == CARD_DONE) {
+        add_diff(card, &data);
+    }
     return turns__event_close(tx, &turn->session, "tool_finished", &data);
 }
 

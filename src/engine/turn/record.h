@@ -63,8 +63,9 @@ void turns__span_cut_off(struct tx *tx, const struct turn *turn);
  * once, however often it is asked. */
 void turns__span_card(struct tx *tx, const struct turn *turn, const struct card *card,
                       enum span_kind kind, struct bytes name);
+/* *ret_ms: duration of the call; SPAN_UNKNOWN: it never began. */
 void turns__span_card_end(struct tx *tx, const struct turn *turn, const struct card *card,
-                          struct bytes result);
+                          struct bytes result, int64_t *ret_ms);
 /* Model of the review, in the arena. */
 struct bytes turns__span_review_model(struct tx *tx, const struct turn *turn,
                                       const struct card *card);
@@ -84,7 +85,8 @@ MUST_CHECK struct err turns__event_usage(struct tx *tx, const struct session_row
 MUST_CHECK struct err turns__event_card_started(struct tx *tx, const struct turn *turn,
                                                 const struct card *card);
 MUST_CHECK struct err turns__event_card_finished(struct tx *tx, const struct turn *turn,
-                                                 const struct card *card, struct bytes result);
+                                                 const struct card *card, struct bytes result,
+                                                 int64_t ms);
 MUST_CHECK struct err turns__event_card_reviewed(struct tx *tx, const struct turn *turn,
                                                  const struct card *card,
                                                  const struct turn_review_end *end);

@@ -158,8 +158,9 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
 /* A step as it is written first. */
 struct step_fresh {
     struct run_row run;
-    struct bytes key;
+    struct bytes key, phase, agent;
     int64_t occurrence, done_no, output_tokens, tokens, cost_micros;
+    int64_t cache_read, cache_write, reasoning, cost_unknown;
     bool cached;
 };
 
@@ -177,6 +178,12 @@ static const struct map_column fresh_columns[] = {
     STEP_COLUMN("output_tokens", output_tokens, MAP_INT),
     STEP_COLUMN("tokens", tokens, MAP_INT),
     STEP_COLUMN("cost_micros", cost_micros, MAP_INT),
+    STEP_COLUMN("cache_read", cache_read, MAP_INT),
+    STEP_COLUMN("cache_write", cache_write, MAP_INT),
+    STEP_COLUMN("reasoning", reasoning, MAP_INT),
+    STEP_COLUMN("cost_unknown", cost_unknown, MAP_INT),
+    STEP_COLUMN("phase", phase, MAP_TEXT),
+    STEP_COLUMN("agent", agent, MAP_TEXT),
 };
 static const struct map fresh_map = {.table = "runs",
                                      .key = "id",
@@ -241,6 +248,8 @@ static struct step_fresh step_of(const struct tx *tx, const struct step_new *ste
                                        .budget = facts->budget,
                                        .root = facts->root},
                                .key = step->key,
+                               .phase = step->phase,
+                               .agent = step->agent,
                                .occurrence = step->occurrence};
 }
 
@@ -256,6 +265,10 @@ static void step_end_at_once(struct tx *tx, const struct step_end *end, const st
     fresh->done_no = facts->next_done;
     fresh->output_tokens = end->usage.output;
     fresh->tokens = usage_total(&end->usage);
+    fresh->cache_read = end->usage.cache_read;
+    fresh->cache_write = end->usage.cache_write;
+    fresh->reasoning = end->usage.reasoning;
+    fresh->cost_unknown = end->calls_unpriced;
     fresh->cost_micros = end->cost.known ? end->cost.micros : 0;
 }
 
@@ -364,8 +377,9 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
         "UPDATE runs SET state = $2, gate = '', cause = $3, note = $4, result = $5,"
         " not_before_ms = $12, ended_ms = CASE WHEN started_ms > $6 THEN started_ms ELSE $6 END,"
         " output_tokens = output_tokens + $7, tokens = tokens + $8, cost_micros = cost_micros + $9,"
-        " done_no = " WORKFLOW_NEXT_DONE(
-            "$10") " WHERE run = $1 AND attempt = $11 AND ended_ms IS NULL";
+        " cache_read = cache_read + $13, cache_write = cache_write + $14,"
+        " reasoning = reasoning + $15, cost_unknown = cost_unknown + $16, done_no "
+        "= " WORKFLOW_NEXT_DONE("$10") " WHERE run = $1 AND attempt = $11 AND ended_ms IS NULL";
     const struct bytes note = {end->note.data, utf8_cut(end->note, RUN_NOTE_TEXT_MAX)};
     return tx_change(tx, sql,
                      ARGS(arg_text(end->run),
@@ -374,7 +388,9 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
                           arg_text(end->result), arg_int(tx_now_ms(tx)), arg_int(end->usage.output),
                           arg_int(usage_total(&end->usage)),
                           arg_int(end->cost.known ? end->cost.micros : 0), arg_int(end->place.id),
-                          arg_int(end->attempt), arg_int(end->resume_at_ms))) > 0;
+                          arg_int(end->attempt), arg_int(end->resume_at_ms),
+                          arg_int(end->usage.cache_read), arg_int(end->usage.cache_write),
+                          arg_int(end->usage.reasoning), arg_int(end->calls_unpriced))) > 0;
 }
 
 /* The reserve goes back before the row ends: a run that has ended holds nothing. */
@@ -399,6 +415,10 @@ static void end_settle(struct tx *tx, const struct step_end *end, struct run_fre
 static void end_count(struct tx *tx, const struct step_end *end) {
     struct usage_add add = {.owner = end->place.owner,
                             .project = end->project,
+                            .place = {.run = end->place.id,
+                                      .agent = end->agent,
+                                      .workflow = end->workflow,
+                                      .phase = end->phase},
                             .model = end->model,
                             .category = USAGE_AGENT,
                             .usage = sessions__sums_of(&end->usage, &end->cost)};
@@ -461,7 +481,12 @@ void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes pr
     const struct run_took by_budgets = {.wall_ms = took->took_ms,
                                         .began = took->calls > 0,
                                         .used = turns__amounts(&took->usage, &took->cost)};
-    const struct step_end counted = {.place = {.owner = row->owner},
+    struct usage_place place;
+    tx_fail(tx, tx_usage_place(tx, row->id, &place));
+    const struct step_end counted = {.place = {.owner = row->owner, .id = place.run},
+                                     .agent = place.agent,
+                                     .workflow = place.workflow,
+                                     .phase = place.phase,
                                      .usage = took->usage,
                                      .cost = took->cost,
                                      .model = took->model,
@@ -471,9 +496,13 @@ void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes pr
     runs__budget_settle(tx, &by_budgets, row, freed);
     tx_do(tx,
           "UPDATE runs SET output_tokens = output_tokens + $2, tokens = tokens + $3,"
-          " cost_micros = cost_micros + $4 WHERE id = $1",
+          " cost_micros = cost_micros + $4, cache_read = cache_read + $5,"
+          " cache_write = cache_write + $6, reasoning = reasoning + $7,"
+          " cost_unknown = cost_unknown + $8 WHERE id = $1",
           ARGS(arg_int(row->id), arg_int(took->usage.output), arg_int(usage_total(&took->usage)),
-               arg_int(took->cost.known ? took->cost.micros : 0)));
+               arg_int(took->cost.known ? took->cost.micros : 0), arg_int(took->usage.cache_read),
+               arg_int(took->usage.cache_write), arg_int(took->usage.reasoning),
+               arg_int(took->calls_unpriced)));
     end_count(tx, &counted);
 }
 

@@ -54,6 +54,7 @@ struct step_new {
     struct bytes key;   /* What was asked, as a hash. */
     int64_t occurrence; /* Number of times that this key was asked, with this one. */
     struct bytes label, phase, model, prompt;
+    struct bytes agent;       /* Type of its agent; "": none. */
     struct bytes model_asked; /* By its script, where that is none of ours; no data: it is. */
     struct bytes spec;        /* JSON. */
     bool asks;        /* Budgets are asked first: nobody has been asked for an answer yet. */
@@ -80,6 +81,7 @@ struct step_end {
     struct bytes note;
     int64_t resume_at_ms; /* Of a failure: when asking may help; 0: nobody knows. */
     struct bytes label, phase;
+    struct bytes agent, workflow; /* Type of its agent, and label of its workflow; for usage. */
     struct usage usage; /* This and the cost: not of a step that talks, which is asked itself. */
     struct usage_cost cost;
     struct bytes model, project;

@@ -6,6 +6,7 @@
 #include "base/json/json.h"
 #include "engine/base/ids.h"
 #include "engine/budget/rows.h"
+#include "engine/trace/usage_totals.h"
 #include "engine/turn/subagents.h"
 #include "engine/workflow/rows.h"
 
@@ -365,6 +366,11 @@ struct err workflows__forget_agents(struct tx *tx, int64_t run, int64_t *ret_cou
           args, COUNT_OF(args));
     tx_do(tx, "DELETE FROM budgets WHERE run <> 0 AND run IN " ITS_AGENTS, args, COUNT_OF(args));
     *ret_count = tx_change(tx, "DELETE FROM runs WHERE id IN " ITS_AGENTS, args, COUNT_OF(args));
+    bool some = false;
+    if (*ret_count < WORKFLOW_FORGET_PAGE) {
+        tx_fail(tx, tx_usage_forget_run(tx, run, WORKFLOW_FORGET_PAGE, &some));
+    }
+    *ret_count = some ? WORKFLOW_FORGET_PAGE : *ret_count; /* Call again. */
     return tx_error(tx);
 }
 
@@ -373,5 +379,21 @@ struct err workflows__forget(struct tx *tx, int64_t run) {
     tx_do(tx, "DELETE" ITS_SCRIPTS, ARGS(arg_int(run)));
     tx_do(tx, "DELETE FROM workflow_refs WHERE run = $1", ARGS(arg_int(run)));
     tx_do(tx, "DELETE FROM workflows WHERE run = $1", ARGS(arg_int(run)));
+    return tx_error(tx);
+}
+
+struct err tx_workflow_commands(struct tx *tx, const struct run_row *workflow, int64_t *ret_running,
+                                int64_t *ret_waiting) {
+    static const char running[] = "SELECT count(*) FROM runs WHERE owner = $1 AND run_key = $2"
+                                  " AND gate = '' AND ended_ms IS NULL AND run_key <> ''";
+    static const char waiting[] = "SELECT count(*) FROM runs WHERE owner = $1 AND run_key = $2"
+                                  " AND gate = 'key' AND ended_ms IS NULL AND run_key <> ''"
+                                  " AND root = $3";
+    const int64_t root = workflow->root != 0 ? workflow->root : workflow->id;
+    *ret_running = tx_number(
+        tx, running, ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY)), /* absent */ 0);
+    *ret_waiting =
+        tx_number(tx, waiting,
+                  ARGS(arg_text(workflow->owner), arg_str(AGENT_COMMANDS_KEY), arg_int(root)), 0);
     return tx_error(tx);
 }

@@ -168,4 +168,8 @@ struct workflow_end {
 MUST_CHECK struct err tx_workflow_end(struct tx *tx, const struct workflow_end *end,
                                       bool *ret_late);
 
+/* Commands of agents: those of the same owner that run, and those of this workflow that wait. */
+MUST_CHECK struct err tx_workflow_commands(struct tx *tx, const struct run_row *workflow,
+                                           int64_t *ret_running, int64_t *ret_waiting);
+
 #endif

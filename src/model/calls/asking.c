@@ -169,7 +169,16 @@ static void try_next(struct timer *timer) {
     if (asking->watch.resumed != NULL) {
         asking->watch.resumed(asking->ctx);
     }
-    if (asking__leave(asking)) {
+    if (!asking__leave(asking)) {
+        return;
+    }
+    struct channel *channel = asking->channel;
+    if (channel__is_over(channel)) { /* First in line; it keeps its tries and its deadline. */
+        asking->stage = ASK_QUEUED;
+        asking->models->running--;
+        channel__enqueue_first(channel, asking);
+        channel__release(channel);
+    } else {
         try_start(asking);
     }
 }
@@ -223,6 +232,9 @@ void asking__try_over(struct asking *asking) {
     }
     if (asking->hint.timed) {
         asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
+    }
+    if (asking->failure.cause == MODEL_RATE_LIMITED) {
+        channel__brake(asking->channel, asking);
     }
     if (asking->failure.cause == MODEL_QUOTA) {
         channel__trip(asking->channel, &asking->failure, world);
@@ -614,6 +626,7 @@ static void try_start(struct asking *asking) {
         return;
     }
     asking->tries++;
+    asking->sent_ns = world_mono_ns(asking->models->world);
     asking->stage = ASK_TRYING;
     asking->status = 0;
     asking->first_ns = 0;
@@ -647,9 +660,11 @@ static void asking_expire(struct timer *timer) {
 void asking__start(struct asking *asking) {
     struct models *models = asking->models;
     uint64_t total_ms = models->options.limits.total_ms;
-    asking->begun_ns = world_mono_ns(models->world);
-    timer_start(models->loop, &asking->deadline, total_ms != 0 ? total_ms : TOTAL_MS,
-                asking_expire);
+    if (asking->begun_ns == 0) { /* Else it gave its slot away between two tries. */
+        asking->begun_ns = world_mono_ns(models->world);
+        timer_start(models->loop, &asking->deadline, total_ms != 0 ? total_ms : TOTAL_MS,
+                    asking_expire);
+    }
     /* Never inside the call that freed the slot. */
     asking->stage = ASK_WAITING;
     asking->task.run = try_first;

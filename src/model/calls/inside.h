@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "model/scripted/script.h"
 #include "model/wire/wire.h"
+#include "rules/provider/brake.h"
 
 enum { ROUTE_HEADERS_MAX = CONNECTION_HEADERS_MAX + 8, MODEL_PRIORITIES = 2 };
 
@@ -48,7 +49,10 @@ struct channel {
     char *name;          /* Owned. */
     struct route *route; /* NULL: removed; it goes when nothing runs any more. */
     struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
+    struct models *models; /* Borrowed: whose channel this is. */
     uint64_t running;
+    struct brake brake;      /* Lowers the limit of `running` after a 429. */
+    struct timer raise;      /* Rings when that limit rises, while calls wait for it. */
     int64_t quota_until_ms;  /* The breaker: 0: closed. Wall clock; and the same */
     uint64_t quota_until_ns; /* by the clock that nobody sets. */
     unsigned quota_trips;    /* In a row. */
@@ -107,6 +111,7 @@ struct asking {
     bool pick;              /* Any model of the connection will do. */
     bool listed;            /* The call has waited for a list. */
     unsigned inside, tries; /* inside: callbacks of it that run now. */
+    uint64_t sent_ns;       /* When the present try began. */
     size_t prompt_size;
     uint64_t begun_ns, first_ns;
     struct usage spent, latest;
@@ -143,6 +148,11 @@ void channel__enqueue(struct channel *channel, struct asking *asking);
 void channel__dequeue(struct channel *channel, struct asking *asking);
 void channel__run(struct channel *channel); /* Gives free slots away. */
 void channel__release(struct channel *channel);
+/* The provider wanted fewer requests: `asking` was one too many. */
+void channel__brake(struct channel *channel, const struct asking *asking);
+/* More calls run than the provider wants: one that waits for its next try gives its slot away. */
+MUST_CHECK bool channel__is_over(const struct channel *channel);
+void channel__enqueue_first(struct channel *channel, struct asking *asking);
 /* *ret_resume_at_ms: when it takes requests again. */
 bool channel__is_broken(const struct channel *channel, const struct world *world,
                         int64_t *ret_resume_at_ms);

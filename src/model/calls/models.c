@@ -120,21 +120,59 @@ void channel__dequeue(struct channel *channel, struct asking *asking) {
     asking->models->waiting--;
 }
 
+void channel__enqueue_first(struct channel *channel, struct asking *asking) {
+    enum model_priority priority = asking->priority;
+    asking->next = channel->queue[priority];
+    channel->queue[priority] = asking;
+    if (channel->queue_end[priority] == NULL) {
+        channel->queue_end[priority] = asking;
+    }
+    asking->models->waiting++;
+}
+
+static int64_t channel_now_ms(const struct channel *channel) {
+    return (int64_t)(world_mono_ns(channel->models->world) / 1000000);
+}
+
+/* The limit that its user set, or the default. */
+static int64_t channel_most(const struct channel *channel) {
+    const struct model_connection *connection = channel->route->connection;
+    if (connection->numbers.max_concurrent > 0) {
+        return connection->numbers.max_concurrent;
+    }
+    return connection->kind == MODEL_KIND_SCRIPTED ? BRAKE_UNLIMITED
+                                                   : CONNECTION_CONCURRENT_DEFAULT;
+}
+
+static int64_t channel_limit(const struct channel *channel) {
+    return brake_limit(&channel->brake, channel_most(channel), channel_now_ms(channel));
+}
+
+static void channel_on_raise(struct timer *timer) {
+    channel__run(CONTAINER_OF(timer, struct channel, raise));
+}
+
+/* Calls wait, and nothing that runs need end before the limit rises. */
+static void channel_watch_raise(struct channel *channel) {
+    const int64_t now_ms = channel_now_ms(channel);
+    const int64_t at_ms = brake_rises_ms(&channel->brake, channel_most(channel), now_ms);
+    timer_stop(channel->models->loop, &channel->raise);
+    if (at_ms > 0) {
+        timer_start(channel->models->loop, &channel->raise, (uint64_t)(at_ms - now_ms),
+                    channel_on_raise);
+    }
+}
+
 void channel__run(struct channel *channel) {
     while (channel->route != NULL) {
-        const struct model_connection *connection = channel->route->connection;
-        uint64_t slots =
-            connection->kind == MODEL_KIND_SCRIPTED ? UINT64_MAX : CONNECTION_CONCURRENT_DEFAULT;
-        slots = connection->numbers.max_concurrent > 0
-                    ? (uint64_t)connection->numbers.max_concurrent
-                    : slots;
-        if (channel->running >= slots) {
-            return;
-        }
         struct asking *asking = channel->queue[MODEL_FOREGROUND] != NULL
                                     ? channel->queue[MODEL_FOREGROUND]
                                     : channel->queue[MODEL_BACKGROUND];
         if (asking == NULL) {
+            return;
+        }
+        if ((int64_t)channel->running >= channel_limit(channel)) {
+            channel_watch_raise(channel);
             return;
         }
         channel__dequeue(channel, asking);
@@ -148,6 +186,21 @@ void channel__release(struct channel *channel) {
     assert(channel->running > 0);
     channel->running--;
     channel__run(channel);
+}
+
+void channel__brake(struct channel *channel, const struct asking *asking) {
+    if (channel->route == NULL) {
+        return;
+    }
+    const struct brake_refusal refusal = {.sent_ms = (int64_t)(asking->sent_ns / 1000000),
+                                          .now_ms = channel_now_ms(channel),
+                                          .most = channel_most(channel),
+                                          .running = (int64_t)channel->running};
+    brake_refuse(&channel->brake, &refusal);
+}
+
+bool channel__is_over(const struct channel *channel) {
+    return channel->route != NULL && (int64_t)channel->running > channel_limit(channel);
 }
 
 /* Open as long as both clocks say so: the wall clock may be set back by years, and the other one
@@ -203,6 +256,7 @@ static void channel_forget_learned(struct channel *channel) {
 static void channel_free(struct channel *channel) {
     channel__forget_list(channel);
     channel_forget_learned(channel);
+    timer_stop(channel->models->loop, &channel->raise);
     route_unref(channel->route);
     mem_free(channel->name);
     mem_free(channel);
@@ -242,6 +296,7 @@ struct err models_connection_set(struct models *models, const struct model_conne
     struct channel *channel = models__channel(models, bytes_of(connection->name));
     if (channel == NULL) {
         channel = mem_new(sizeof *channel);
+        channel->models = models;
         channel->name = mem_copy(connection->name, strlen(connection->name));
         struct channel **at = &models->channels;
         while (*at != NULL && strcmp((*at)->name, connection->name) < 0) {
@@ -262,6 +317,7 @@ struct err models_connection_set(struct models *models, const struct model_conne
     /* Another key may have another quota, and see other models. */
     channel->quota_until_ms = 0;
     channel->quota_trips = 0;
+    channel->brake = (struct brake){.limit = 0};
     channel->listed_ms = 0;
     channel->doubtful = false;
     channel__run(channel);
@@ -389,6 +445,24 @@ bool models_info(const struct models *models, struct bytes name, struct model_in
         return false;
     }
     *ret_info = models__info(models, channel, model);
+    return true;
+}
+
+bool models_get_load(const struct models *models, struct bytes name, struct model_load *ret_load) {
+    struct bytes model;
+    const struct channel *channel = channel_of_model(models, name, &model);
+    if (channel == NULL || channel->doubtful) {
+        return false;
+    }
+    *ret_load = (struct model_load){.running = (int64_t)channel->running};
+    for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
+        for (const struct asking *at = channel->queue[i]; at != NULL; at = at->next) {
+            ret_load->waiting++;
+        }
+    }
+    const int64_t most = channel_most(channel), limit = channel_limit(channel);
+    ret_load->most = most == BRAKE_UNLIMITED ? 0 : most;
+    ret_load->limit = limit == BRAKE_UNLIMITED ? 0 : limit;
     return true;
 }
 

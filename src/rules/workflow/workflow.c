@@ -73,10 +73,13 @@ struct workflow_verdict workflow_judge(const struct run_row *row, enum run_cause
     return (struct workflow_verdict){.state = RUN_SUCCEEDED, .cause = CAUSE_COMPLETED};
 }
 
-int64_t workflow_at_once(int64_t processors, int64_t wanted) {
-    int64_t most = processors - 2 < WORKFLOW_AT_ONCE_MAX ? processors - 2 : WORKFLOW_AT_ONCE_MAX;
-    if (wanted > 0) {
-        return wanted < WORKFLOW_AGENTS_MAX ? wanted : WORKFLOW_AGENTS_MAX;
+int64_t workflow_at_once(int64_t wanted) {
+    if (wanted <= 0) {
+        return WORKFLOW_AT_ONCE_DEFAULT;
     }
-    return most > 2 ? most : 2;
+    return wanted < WORKFLOW_AGENTS_MAX ? wanted : WORKFLOW_AGENTS_MAX;
+}
+
+int64_t workflow_commands_at_once(int64_t processors) {
+    return processors > 1 ? 2 * processors : 2;
 }

@@ -18,10 +18,10 @@ enum {
     WORKFLOW_LINES_MAX = 10000, /* Phases and log lines of one run, */
     WORKFLOW_LINE_MAX = 4096,   /* and bytes of one. */
     WORKFLOW_UNANSWERED_MAX = 8192,
-    WORKFLOW_AT_ONCE_MAX = 16,
-    WORKFLOW_CRASHES_MAX = 3,  /* Crashes of its worker, after which it is rebuilt. */
-    WORKFLOW_TRIES_MAX = 5,    /* Answers to a schema. */
-    WORKFLOW_RESTARTS_MAX = 2, /* Restarts of an agent that says nothing. */
+    WORKFLOW_AT_ONCE_DEFAULT = 16, /* Agents of one run. */
+    WORKFLOW_CRASHES_MAX = 3,      /* Crashes of its worker, after which it is rebuilt. */
+    WORKFLOW_TRIES_MAX = 5,        /* Answers to a schema. */
+    WORKFLOW_RESTARTS_MAX = 2,     /* Restarts of an agent that says nothing. */
 };
 #define WORKFLOW_STUCK_MS INT64_C(180000)
 #define WORKFLOW_AGENT_MS (INT64_C(30) * 60 * 1000)
@@ -65,7 +65,10 @@ struct workflow_verdict {
 struct workflow_verdict workflow_judge(const struct run_row *row, enum run_cause cause,
                                        const struct workflow_census *census);
 
-/* Agents that may work at once: `wanted` by the run, 0: as many as the processors allow. */
-int64_t workflow_at_once(int64_t processors, int64_t wanted);
+/* Agents that may work at once: `wanted` by the run; 0: WORKFLOW_AT_ONCE_DEFAULT. Calls of models
+ * wait for the network, so processors do not count. */
+int64_t workflow_at_once(int64_t wanted);
+/* Commands of agents that may run at once, of all runs together: these do compute. */
+int64_t workflow_commands_at_once(int64_t processors);
 
 #endif

@@ -121,9 +121,9 @@
     ask_user: 1, delete_file: 1, edit_file: 1, list_files: 1, load_skill: 1, read_file: 1,
     read_session: 1, recall: 1, remember: 1, request_access: 1, run_command: 1, run_job: 1,
     run_workflow: 1, search_files: 1, spawn_subagent: 1, subagent_cancel: 1, subagent_result: 1,
-    subagent_status: 1, web_fetch: 1, write_file: 1,
+    subagent_status: 1, web_fetch: 1, web_search: 1, write_file: 1,
     Read: 1, Write: 1, Edit: 1, MultiEdit: 1, Glob: 1, LS: 1, Grep: 1, Bash: 1, WebFetch: 1,
-    Skill: 1,
+    WebSearch: 1, Skill: 1,
   };
   const tools = (name, value) => {
     const text = strings(name, value);

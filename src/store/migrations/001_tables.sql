@@ -162,6 +162,15 @@ CREATE TABLE runs (
     output_tokens @int@ NOT NULL DEFAULT 0,
     tokens @int@ NOT NULL DEFAULT 0,
     cost_micros @int@ NOT NULL DEFAULT 0,
+    -- Parts of `tokens`: of an agent that is one call of a model, its span is read from this row.
+    cache_read @int@ NOT NULL DEFAULT 0,
+    cache_write @int@ NOT NULL DEFAULT 0,
+    reasoning @int@ NOT NULL DEFAULT 0,
+    -- Number of its calls whose cost nobody knows.
+    cost_unknown @int@ NOT NULL DEFAULT 0,
+    -- Of a step: the phase that its script named, and the type of its agent; '': none.
+    phase TEXT NOT NULL DEFAULT '',
+    agent TEXT NOT NULL DEFAULT '',
     -- Lists of runs. project, session: of the turn or the job at the top; '': none. root: id of the
     -- run at the top of the tree; 0: the run is the top. All three are those of the submit.
     project TEXT NOT NULL DEFAULT '',
@@ -681,9 +690,11 @@ CREATE TABLE workflow_refs (
 ) @strict@;
 CREATE INDEX workflow_refs_script ON workflow_refs (script);
 
--- Usage of models by day (since 1970, UTC), session (ses_…, or ''), model, category (turn,
--- follow_up, subagent, review, …) and project: agents of workflows are of no session, so that
--- without it two projects of an owner would share a row.
+-- Usage of models by day (since 1970, UTC) and hour of that day, session (ses_…, or ''), model,
+-- category (turn, follow_up, subagent, review, …), project, agent, workflow and phase: agents of
+-- workflows that are one call are of no session, so that without the others two projects of an
+-- owner would share a row. A row with a tool counts calls of that tool, not of a model: their time
+-- in ms, and those that failed.
 CREATE TABLE usage_totals (
     id @id@,
     owner TEXT NOT NULL,
@@ -693,6 +704,14 @@ CREATE TABLE usage_totals (
     category TEXT NOT NULL,
     project TEXT NOT NULL,
     agent TEXT NOT NULL,
+    hour @int@ NOT NULL DEFAULT 0,
+    -- id of the workflow's run; 0: none. Its words go with it: workflow, phase, agent.
+    run @int@ NOT NULL DEFAULT 0,
+    workflow TEXT NOT NULL DEFAULT '',
+    phase TEXT NOT NULL DEFAULT '',
+    tool TEXT NOT NULL DEFAULT '',
+    ms @int@ NOT NULL DEFAULT 0,
+    errors @int@ NOT NULL DEFAULT 0,
     calls @int@ NOT NULL,
     fresh @int@ NOT NULL,
     cache_read @int@ NOT NULL,
@@ -701,8 +720,11 @@ CREATE TABLE usage_totals (
     reasoning @int@ NOT NULL,
     cost_micros @int@ NOT NULL,
     cost_unknown @int@ NOT NULL,
-    UNIQUE (owner, day, session, model, category, project)
+    UNIQUE (owner, day, hour, session, model, category, project, agent, run, workflow,
+        phase, tool)
 ) @strict@;
+CREATE INDEX usage_run ON usage_totals (run, id) WHERE run <> 0;
+CREATE INDEX usage_day ON usage_totals (owner, day, id);
 CREATE INDEX usage_session ON usage_totals (owner, session, id);
 
 -- Hosts: a data directory on a machine, whose daemon looks after the processes of its own spool,

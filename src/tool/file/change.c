@@ -126,7 +126,11 @@ static bool is_shown(const struct change *change) {
 
 static struct diff_counts change_diff(const struct change *change, struct bytes new) {
     const struct diff_sides sides = {change->path.shown, old_bytes(change), new};
-    return diff_write(&sides, work_diff(change->work));
+    const struct diff_counts counts = diff_write(&sides, work_diff(change->work));
+    if (change->work->step == WORK_LOOK) {
+        change->work->look->diff_cut = counts.cut;
+    }
+    return counts;
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */

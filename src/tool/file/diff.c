@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "tool/work.h"
 
-enum { TAIL_ROOM = 64, LINE_SHOWN_MAX = 1000 };
+enum { TAIL_ROOM = 96, HEAD_ROOM = 96, LINE_SHOWN_MAX = 1000 };
 
 struct side {
     struct bytes *lines; /* Owned; without their ends. */
@@ -180,13 +180,17 @@ static bool next_hunk(const struct diff *diff, size_t at, size_t *ret_from, size
     return true;
 }
 
-static void write_hunk(const struct diff *diff, size_t from, size_t to, struct text *text) {
+/* False: not all of its lines fit; those before are written. */
+static bool write_hunk(const struct diff *diff, size_t from, size_t to, struct text *text) {
     size_t olds = 0, news = 0;
     for (size_t i = from; i < to; i++) {
         olds += diff->edits[i].kind != '+' ? 1 : 0;
         news += diff->edits[i].kind != '-' ? 1 : 0;
     }
     const struct edit *first = &diff->edits[from];
+    if (text->len + HEAD_ROOM + TAIL_ROOM > text->size_max) {
+        return false;
+    }
     text_addf(text, "@@ -%zu,%zu +%zu,%zu @@\n", first->old_at + (olds > 0 ? 1 : 0), olds,
               first->new_at + (news > 0 ? 1 : 0), news);
     for (size_t i = from; i < to; i++) {
@@ -194,10 +198,17 @@ static void write_hunk(const struct diff *diff, size_t from, size_t to, struct t
         struct bytes line =
             edit->kind == '+' ? diff->new.lines[edit->new_at] : diff->old.lines[edit->old_at];
         size_t len = line.len < LINE_SHOWN_MAX ? line.len : LINE_SHOWN_MAX;
-        text_add_char(text, edit->kind);
-        work_add_text(text, (struct bytes){line.data, len});
-        text_add_str(text, len < line.len ? " [cut]\n" : "\n");
+        AUTO(text_done) struct text shown = text_up_to((size_t)8 * LINE_SHOWN_MAX);
+        text_add_char(&shown, edit->kind);
+        work_add_text(&shown, (struct bytes){line.data, len});
+        text_add_str(&shown, len < line.len ? " [cut]\n" : "\n");
+        if (text->len + shown.len + TAIL_ROOM > text->size_max) {
+            return false;
+        }
+        text_add(text, shown.data, shown.len);
+        text->failed = text->failed || shown.failed;
     }
+    return true;
 }
 
 struct diff_counts diff_write(const struct diff_sides *sides, struct text *text) {
@@ -214,14 +225,12 @@ struct diff_counts diff_write(const struct diff_sides *sides, struct text *text)
               sides->new.data == NULL ? "/dev/null" : sides->path);
     size_t at = 0, from = 0, to = 0;
     while (next_hunk(&diff, at, &from, &to)) {
-        AUTO(text_done) struct text hunk = text_up_to(text->size_max);
-        write_hunk(&diff, from, to, &hunk);
-        if (text_failed(&hunk) || text->len + hunk.len + TAIL_ROOM > text->size_max) {
+        if (!write_hunk(&diff, from, to, text)) {
+            counts.cut = true;
             text_addf(text, "[the rest is not shown: +%zu -%zu lines in all]\n", counts.added,
                       counts.removed);
             break;
         }
-        text_add(text, hunk.data, hunk.len);
         at = to;
     }
     return counts;

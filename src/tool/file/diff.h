@@ -19,6 +19,7 @@ struct diff_sides {
 };
 struct diff_counts {
     size_t added, removed; /* Lines. */
+    bool cut;              /* Not all of the diff fit. */
 };
 struct diff_counts diff_write(const struct diff_sides *sides, struct text *text);
 

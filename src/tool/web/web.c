@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "tool/requests.h"
 #include "tool/web/html.h"
+#include "tool/web/search.h"
 #include "tool/work.h"
 
 enum { TYPE_MAX = 100, CONNECT_MS = 10 * 1000, STALL_MS = 15 * 1000, HEADER_ROOM = 3 << 10 };
@@ -138,7 +139,8 @@ bool url_join(const struct url *base, struct bytes reference, struct url *ret_ur
 struct web_fetch {
     struct web_order order;
     struct url url;
-    int64_t offset;
+    int64_t offset;               /* Offset in the text, or number of results of a search. */
+    struct search_request search; /* Owned; method NULL: it is none. */
     unsigned hops;
     uint64_t due_ns;               /* The end of all hops. */
     struct fetch_request *request; /* NULL: none runs. */
@@ -156,6 +158,7 @@ static void free_fetch(struct web_fetch *fetch) {
     text_done(&fetch->body);
     text_done(&fetch->page);
     tool_result_done(&fetch->result);
+    search_request_done(&fetch->search);
     mem_free(fetch);
 }
 
@@ -229,6 +232,16 @@ static void write_result(struct web_fetch *fetch) {
     if (shown.len < rest.len) {
         text_addf(content, "\n[more: offset = %zu]\n", from + shown.len);
     }
+}
+
+static bool is_search(const struct web_fetch *fetch) {
+    return fetch->search.method != NULL;
+}
+
+static void read_results(struct loop_work *work) {
+    struct web_fetch *fetch = CONTAINER_OF(work, struct web_fetch, work);
+    search_result_write(fetch->order.search->form, text_bytes(&fetch->body), fetch->offset,
+                        &fetch->result);
 }
 
 static void read_body(struct loop_work *work) {
@@ -319,10 +332,17 @@ static void on_done(void *ctx, const struct fetch_result *result) {
                    result->detail[0] == '\0' ? "" : ": ", result->detail);
         return;
     }
-    if (redirect(fetch, &result->answer)) {
+    fetch->status = result->answer.status;
+    if (is_search(fetch) && fetch->status != 200) {
+        fetch_fail(fetch, "the search endpoint answered %d%s", fetch->status,
+                   fetch->status == 401 || fetch->status == 403 ? ": its key is not accepted"
+                   : fetch->status == 429                       ? ": too many searches"
+                                                                : "");
         return;
     }
-    fetch->status = result->answer.status;
+    if (!is_search(fetch) && redirect(fetch, &result->answer)) {
+        return;
+    }
     struct bytes type;
     if (!fetch_answer_header(&result->answer, "content-type", &type)) {
         type = BYTES("");
@@ -334,13 +354,13 @@ static void on_done(void *ctx, const struct fetch_result *result) {
     }
     fetch->type[type.len] = '\0';
     utf8_make_plain(fetch->type, type.len);
-    if (!is_text(bytes_of(fetch->type))) {
+    if (!is_search(fetch) && !is_text(bytes_of(fetch->type))) {
         fetch_fail(fetch, "%.200s is %s (%zu bytes), which is no text", fetch->url.text,
                    fetch->type, fetch->body.len);
         return;
     }
     fetch->reading = true;
-    fetch->work.run = read_body;
+    fetch->work.run = is_search(fetch) ? read_results : read_body;
     fetch->work.done = read_done;
     loop_work(fetch->order.loop, &fetch->work);
 }
@@ -352,10 +372,13 @@ static struct err ask(struct web_fetch *fetch) {
     };
     uint64_t now_ns = world_mono_ns(loop_world(fetch->order.loop));
     uint64_t left_ms = fetch->due_ns > now_ns ? (fetch->due_ns - now_ns) / 1000000U : 0;
-    struct fetch_call call = {.method = "GET",
-                              .url = fetch->url.text,
-                              .headers = headers,
-                              .header_count = COUNT_OF(headers),
+    const struct search_request *search = &fetch->search;
+    struct fetch_call call = {.method = is_search(fetch) ? search->method : "GET",
+                              .url = is_search(fetch) ? search->url.data : fetch->url.text,
+                              .headers = is_search(fetch) ? search->headers : headers,
+                              .header_count =
+                                  is_search(fetch) ? search->header_count : COUNT_OF(headers),
+                              .body = text_bytes(&search->body),
                               .allow = fetch->order.allow,
                               .limits = {.connect_ms = CONNECT_MS,
                                          .stall_ms = STALL_MS,
@@ -375,20 +398,27 @@ static void ask_next(struct loop_task *task) {
 }
 
 struct err web_fetch_start(const struct web_order *order, struct web_fetch **ret_fetch) {
-    assert(order->call->id == TOOL_WEB_FETCH);
+    const bool searches = order->call->id == TOOL_WEB_SEARCH;
+    assert(searches ? order->search != NULL : order->call->id == TOOL_WEB_FETCH);
     const json_t *input = order->call->input;
     struct web_fetch *fetch = mem_new(sizeof *fetch);
     fetch->order = *order;
     fetch->order.call = NULL; /* Borrowed for this call only. */
     fetch->next.run = ask_next;
-    fetch->offset = input_int(input, "offset", 0);
+    fetch->offset =
+        searches ? input_int(input, "limit", WEB_RESULTS_DEFAULT) : input_int(input, "offset", 0);
     fetch->due_ns = world_mono_ns(loop_world(order->loop)) + WEB_TIME_MS * (uint64_t)1000000;
     text_init(&fetch->body, WEB_BODY_MAX);
     text_init(&fetch->page, 3 * (size_t)WEB_BODY_MAX);
     tool_result_init(&fetch->result);
-    struct err err = url_join(NULL, json_bytes(input, "url"), &fetch->url)
-                         ? ask(fetch)
-                         : err_make(ERR_BAD_FIELD, "web: URL");
+    struct err err = ERR_OK;
+    if (searches) {
+        (void)snprintf(fetch->url.text, URL_SIZE, "%s", order->search->url); /* For sentences. */
+        err = search_request_write(order->search, order->call, &fetch->search);
+    } else if (!url_join(NULL, json_bytes(input, "url"), &fetch->url)) {
+        err = err_make(ERR_BAD_FIELD, "web: URL");
+    }
+    err = err_failed(err) ? err : ask(fetch);
     if (err_failed(err)) {
         free_fetch(fetch);
         return err;
