@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "base/json/json.h"
 #include "loop/fetch.h"
+#include "rules/provider/outage.h"
 
 #define MODEL_CAUSES(X)                                                                            \
     X(NONE, "none", "It succeeded.")                                                               \
@@ -86,11 +87,17 @@ struct retry_hint {
 #define RETRY_AFTER_MAX_MS (UINT64_C(30) * 24 * 3600 * 1000)
 struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_ms);
 
+/* The provider is away, as far as this failure shows: others would fail, too. */
+MUST_CHECK bool model_cause_is_outage(enum model_cause cause);
+
 struct retry_try {
     const struct model_failure *failure;
     struct retry_hint hint;
-    unsigned tries;  /* Made so far, this one included. */
-    uint32_t random; /* For the jitter. */
+    unsigned tries;                /* Failed in a row, this one included. */
+    enum outage_patience patience; /* NONE: MODEL_TRIES_MAX tries, waits of MODEL_WAIT_MAX_MS. */
+    bool hurried;                  /* A person waits for this connection. */
+    uint64_t first_ms;             /* As in struct outage_wait; 0: OUTAGE_WAIT_MS. */
+    uint32_t random;               /* For the jitter. */
 };
 /* false: it is the end; else the wait before the next try. */
 MUST_CHECK bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms);

@@ -269,6 +269,7 @@ static struct model_request *call_request(const struct call *call) {
     request->effort = effort != NULL ? model_effort_of(bytes_of(effort), MODEL_EFFORT_HIGH)
                                      : model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
     request->output_max = call->output_max;
+    request->patience = PATIENCE_AGENT;
     call__write_instructions(call, &system);
     model_request_set_system(request, text_bytes(&system));
     request->failed = request->failed || text_failed(&system);

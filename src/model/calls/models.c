@@ -1,5 +1,5 @@
-/* models.c: connections: the headers and the guard of each, made once; its slots, the queue before
- * them, and its breaker; the set of them; what is known of their models. */
+/* models.c: connections: the headers and the guard of each, made once; the set of them; what is
+ * known of their models. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "model/calls/inside.h"
 #include "model/known.h"
-
-enum { CLOCKS_APART_MS = 1000 }; /* More than that: the wall clock was set. */
 
 /* --- Routes ----------------------------------------------------------------------------------- */
 
@@ -92,91 +90,7 @@ void route_unref(struct route *route) {
     mem_free(route);
 }
 
-/* --- Slots and the queue ---------------------------------------------------------------------- */
-
-void channel__enqueue(struct channel *channel, struct asking *asking) {
-    enum model_priority priority = asking->priority;
-    asking->next = NULL;
-    if (channel->queue_end[priority] != NULL) {
-        channel->queue_end[priority]->next = asking;
-    } else {
-        channel->queue[priority] = asking;
-    }
-    channel->queue_end[priority] = asking;
-    asking->models->waiting++;
-}
-
-void channel__dequeue(struct channel *channel, struct asking *asking) {
-    struct asking **at = &channel->queue[asking->priority], *before = NULL;
-    while (*at != asking) {
-        assert(*at != NULL);
-        before = *at;
-        at = &before->next;
-    }
-    *at = asking->next;
-    if (channel->queue_end[asking->priority] == asking) {
-        channel->queue_end[asking->priority] = before;
-    }
-    asking->models->waiting--;
-}
-
-void channel__run(struct channel *channel) {
-    while (channel->route != NULL) {
-        const struct model_connection *connection = channel->route->connection;
-        uint64_t slots =
-            connection->kind == MODEL_KIND_SCRIPTED ? UINT64_MAX : CONNECTION_CONCURRENT_DEFAULT;
-        slots = connection->numbers.max_concurrent > 0
-                    ? (uint64_t)connection->numbers.max_concurrent
-                    : slots;
-        if (channel->running >= slots) {
-            return;
-        }
-        struct asking *asking = channel->queue[MODEL_FOREGROUND] != NULL
-                                    ? channel->queue[MODEL_FOREGROUND]
-                                    : channel->queue[MODEL_BACKGROUND];
-        if (asking == NULL) {
-            return;
-        }
-        channel__dequeue(channel, asking);
-        channel->running++;
-        asking->models->running++;
-        asking__start(asking);
-    }
-}
-
-void channel__release(struct channel *channel) {
-    assert(channel->running > 0);
-    channel->running--;
-    channel__run(channel);
-}
-
-/* Open as long as both clocks say so: the wall clock may be set back by years, and the other one
- * stands still while the machine sleeps. */
-bool channel__is_broken(const struct channel *channel, const struct world *world,
-                        int64_t *ret_resume_at_ms) {
-    int64_t now_ms = world_wall_ms(world);
-    uint64_t now_ns = world_mono_ns(world);
-    if (channel->quota_until_ms <= now_ms || channel->quota_until_ns <= now_ns) {
-        return false;
-    }
-    int64_t rest_ms = (int64_t)((channel->quota_until_ns - now_ns) / 1000000);
-    bool set_back = channel->quota_until_ms - now_ms > rest_ms + CLOCKS_APART_MS;
-    *ret_resume_at_ms = set_back ? now_ms + rest_ms : channel->quota_until_ms;
-    return true;
-}
-
-void channel__trip(struct channel *channel, struct model_failure *failure,
-                   const struct world *world) {
-    int64_t now_ms = world_wall_ms(world);
-    channel->quota_trips++;
-    if (failure->resume_at_ms <= now_ms) {
-        failure->resume_at_ms = now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
-    }
-    channel->quota_until_ms = failure->resume_at_ms;
-    channel->quota_until_ns =
-        world_mono_ns(world) + (uint64_t)(failure->resume_at_ms - now_ms) * 1000000;
-    (void)snprintf(channel->quota_detail, sizeof channel->quota_detail, "%s", failure->detail);
-}
+/* --- Channels --------------------------------------------------------------------------------- */
 
 void listed_free(struct listed *listed, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -201,14 +115,13 @@ static void channel_forget_learned(struct channel *channel) {
 }
 
 static void channel_free(struct channel *channel) {
+    channel__stop(channel);
     channel__forget_list(channel);
     channel_forget_learned(channel);
     route_unref(channel->route);
     mem_free(channel->name);
     mem_free(channel);
 }
-
-/* --- Channels --------------------------------------------------------------------------------- */
 
 struct channel *models__channel(const struct models *models, struct bytes name) {
     for (struct channel *at = models->channels; at != NULL; at = at->next) {
@@ -242,6 +155,7 @@ struct err models_connection_set(struct models *models, const struct model_conne
     struct channel *channel = models__channel(models, bytes_of(connection->name));
     if (channel == NULL) {
         channel = mem_new(sizeof *channel);
+        channel->models = models;
         channel->name = mem_copy(connection->name, strlen(connection->name));
         struct channel **at = &models->channels;
         while (*at != NULL && strcmp((*at)->name, connection->name) < 0) {
@@ -260,11 +174,9 @@ struct err models_connection_set(struct models *models, const struct model_conne
     channel->route = route;
     channel_forget_learned(channel);
     /* Another key may have another quota, and see other models. */
-    channel->quota_until_ms = 0;
-    channel->quota_trips = 0;
     channel->listed_ms = 0;
     channel->doubtful = false;
-    channel__run(channel);
+    channel__reset(channel);
     return ERR_OK;
 }
 
