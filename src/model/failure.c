@@ -200,6 +200,43 @@ static void failure_tell(struct model_failure *failure, enum model_cause cause, 
     }
 }
 
+/* --- Times in sentences ----------------------------------------------------------------------- */
+
+enum { WORDS_MAX = 150 }; /* Bytes of the provider's words beside a time. */
+struct clock_text {
+    char text[32];
+};
+
+static struct clock_text clock_text(int64_t at_ms) {
+    struct clock_text clock = {.text = ""};
+    const time_t at = (time_t)(at_ms / 1000);
+    struct tm parts;
+    if (gmtime_r(&at, &parts) != NULL) {
+        (void)strftime(clock.text, sizeof clock.text, "%Y-%m-%d %H:%M:%SZ", &parts); /* Fits. */
+    }
+    return clock;
+}
+
+void model_failure_add_time(struct model_failure *failure, const char *connection) {
+    const struct clock_text until = clock_text(failure->resume_at_ms);
+    char words[WORDS_MAX + 1];
+    (void)snprintf(words, sizeof words, "%.*s", WORDS_MAX, failure->detail);
+    if (connection == NULL) {
+        model_failure_set(failure, failure->cause, "%s (not before %s)", words, until.text);
+    } else {
+        model_failure_set(failure, failure->cause,
+                          "%s (asked again at %s, or now by 'drover provider test %s')", words,
+                          until.text, connection);
+    }
+}
+
+struct model_failure model_failure_earlier(const struct model_failure *failure, int64_t at_ms) {
+    struct model_failure earlier = *failure;
+    model_failure_set(&earlier, failure->cause, "refused at %s: %.280s", clock_text(at_ms).text,
+                      failure->detail);
+    return earlier;
+}
+
 /* --- A page of a proxy ------------------------------------------------------------------------ */
 
 static void page_words(struct bytes body, int status, char *ret_words, size_t size) {

@@ -57,6 +57,12 @@ void model_failure_set(struct model_failure *failure, enum model_cause cause, co
 void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
                         va_list args) PRINTF_LIKE(3, 0);
 
+/* Adds to the detail when the provider may be asked again (resume_at_ms). `connection`: its quota
+ * is used up, and a test of the connection asks at once; NULL: a call alone waits. */
+void model_failure_add_time(struct model_failure *failure, const char *connection);
+/* The same failure for calls that come later: with the time at which it was. */
+struct model_failure model_failure_earlier(const struct model_failure *failure, int64_t at_ms);
+
 /* --- From a status, a body, or an error inside a stream to a failure -------------------------- */
 
 /* A body may be OpenAI's {"error": {message, type, code}}, Anthropic's {"type": "error", "error":

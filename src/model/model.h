@@ -141,6 +141,11 @@ void models_learn(struct models *models, const struct model_learned *learned);
 /* The model took a prompt of `window` tokens: kept until `until_ms`, if no longer one is. window 0:
  * what it took is forgotten. */
 void models_accept(struct models *models, const struct model_learned *accepted);
+/* Whether calls of a connection wait: why, and when its provider is asked again. */
+MUST_CHECK bool models_is_away(const struct models *models, struct bytes connection,
+                               struct model_failure *ret_failure);
+/* Ends that wait: the next call is sent. Forgets what its models have shown. */
+void models_reset(struct models *models, struct bytes connection);
 /* Forgets what all models of a connection have shown. */
 void models_forget(struct models *models, struct bytes connection);
 

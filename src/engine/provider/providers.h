@@ -63,7 +63,8 @@ MUST_CHECK struct err tx_window_learn(struct tx *tx, const struct learned_window
 /* Windows that have not expired; the newest first, at most LEARNED_WINDOWS_MAX. */
 MUST_CHECK struct err tx_window_each(
     struct tx *tx, struct err (*each)(void *ctx, const struct learned_window *window), void *ctx);
-/* Forgets the windows of all models of a connection. */
-MUST_CHECK struct err tx_window_forget(struct tx *tx, struct bytes connection);
+/* Forgets what calls have taught of all models of a connection: the one place for each kind of
+ * row that is learned. */
+MUST_CHECK struct err tx_provider_forget_learned(struct tx *tx, struct bytes connection);
 
 #endif

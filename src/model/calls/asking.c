@@ -327,6 +327,9 @@ static void asking_fail_away(struct asking *asking) {
                                       .random = own.random};
     uint64_t wait_ms = 0;
     const bool again = retry_again(&attempt, &wait_ms);
+    if (!again && asking->hint.timed) {
+        model_failure_add_time(&asking->failure, /* connection */ NULL);
+    }
     /* A time that is far away may be one for this model, or this kind of request: others ask for
      * themselves, one after the other. */
     const bool named = asking->hint.timed && asking->hint.after_ms <= MODEL_WAIT_MAX_MS;

@@ -118,7 +118,8 @@ void channel__trip(struct channel *channel, struct model_failure *failure,
     channel->quota_until_ms = failure->resume_at_ms;
     channel->quota_until_ns =
         world_mono_ns(world) + (uint64_t)(failure->resume_at_ms - now_ms) * 1000000;
-    channel->away = *failure;
+    model_failure_add_time(failure, channel->name);
+    channel->away = model_failure_earlier(failure, now_ms);
     /* A single call finds out whether there is a quota again. */
     if (!outage_is_away(&channel->outage) && !is_scripted(channel)) {
         outage_fail(&channel->outage,
@@ -144,6 +145,7 @@ void channel__fail(struct channel *channel, const struct asking *asking, uint64_
     const bool probes = channel->probe == asking;
     if (probes || !outage_is_away(&channel->outage)) {
         channel->away = asking->failure;
+        channel->away.resume_at_ms = named ? channel->away.resume_at_ms : 0;
     }
     outage_fail(&channel->outage,
                 &(struct outage_failure){.probes = probes,
@@ -167,6 +169,20 @@ void channel__answers(struct channel *channel, const struct asking *asking) {
     if (was_away) {
         channel__run(channel);
     }
+}
+
+bool channel__is_away(const struct channel *channel, struct model_failure *ret_failure) {
+    const struct world *world = channel->models->world;
+    const uint64_t now_ms = models__now_ms(channel->models), next_ms = channel->outage.next_ms;
+    int64_t resume_at_ms = world_wall_ms(world);
+    const bool broken = channel__is_broken(channel, world, &resume_at_ms);
+    if (!broken && !outage_is_away(&channel->outage)) {
+        return false;
+    }
+    *ret_failure = channel->away;
+    ret_failure->resume_at_ms =
+        broken ? resume_at_ms : resume_at_ms + (int64_t)(next_ms > now_ms ? next_ms - now_ms : 0);
+    return true;
 }
 
 void channel__reset(struct channel *channel) {

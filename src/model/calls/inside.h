@@ -169,6 +169,8 @@ void channel__fail(struct channel *channel, const struct asking *asking, uint64_
                    bool named);
 void channel__answers(struct channel *channel, const struct asking *asking); /* The provider. */
 MUST_CHECK bool channel__is_hurried(const struct channel *channel);
+/* Why calls wait, and until when. */
+MUST_CHECK bool channel__is_away(const struct channel *channel, struct model_failure *ret_failure);
 void channel__reset(struct channel *channel);            /* Outage and breaker are over. */
 void channel__stop(struct channel *channel);             /* Before it is freed. */
 uint64_t models__now_ms(const struct models *models);    /* By the monotonic clock. */

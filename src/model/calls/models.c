@@ -335,6 +335,20 @@ void models_accept(struct models *models, const struct model_learned *accepted) 
     }
 }
 
+bool models_is_away(const struct models *models, struct bytes connection,
+                    struct model_failure *ret_failure) {
+    const struct channel *channel = models__channel(models, connection);
+    return channel != NULL && channel__is_away(channel, ret_failure);
+}
+
+void models_reset(struct models *models, struct bytes connection) {
+    struct channel *channel = models__channel(models, connection);
+    if (channel != NULL) {
+        channel_forget_learned(channel);
+        channel__reset(channel);
+    }
+}
+
 void models_forget(struct models *models, struct bytes connection) {
     struct channel *channel = models__channel(models, connection);
     if (channel != NULL) {
