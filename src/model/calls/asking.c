@@ -301,10 +301,13 @@ void asking__tell_wait(struct asking *asking) {
 static void asking_wait_away(struct asking *asking, bool again, uint64_t wait_ms) {
     struct channel *channel = asking->channel;
     const uint64_t now_ms = models__now_ms(asking->models);
-    const bool goes_on = again && asking->kind == ASKING_USUAL && channel->route != NULL &&
+    const bool goes_on = again && asking->kind == ASKING_USUAL &&
                          (asking->patience == PATIENCE_NONE || asking->broken < BROKEN_MAX) &&
                          asking_is_patient(asking, now_ms + wait_ms);
-    if (goes_on) {
+    if (goes_on && channel->route == NULL) {
+        asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
+                     model_cause_text(MODEL_CONNECTION_CHANGED));
+    } else if (goes_on) {
         asking_requeue(asking, wait_ms);
     } else {
         asking_end(asking);
