@@ -4,9 +4,13 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 
 import { Faulty } from "./faulty.mjs";
+import { Provider } from "./providers.mjs";
 import { textOf, Turns } from "./turns.mjs";
 import { Workflows, whole } from "./workflows.mjs";
 
@@ -199,4 +203,36 @@ test("a test of a provider that is not there says so, and how long that took", a
     assert.deepEqual([told.ok, told.cause, told.model], [false, "provider_unreachable", "m"]);
     assert.match(told.detail, /127\.0\.0\.1:1/);
   }
+});
+
+/** A provider with a quota for one key only. */
+class Keyed extends Provider {
+  answer(request, body, answer) {
+    const good = request.headers.authorization === "Bearer sk-the-new-account";
+    if (request.method === "POST" && !good) {
+      answer.writeHead(402, { "content-type": "application/json" });
+      answer.end('{"error":{"message":"Insufficient Balance"}}');
+      return;
+    }
+    super.answer(request, body, answer);
+  }
+}
+
+test("a key file that changed is read again, and parked runs go on", async (t) => {
+  const provider = await new Keyed().start(t);
+  const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "key");
+  const write = (name, key) => writeFileSync(path.join(folder, name), `${key}\n`, { mode: 0o600 });
+  write("key", "sk-the-old-account");
+  const env = { OPENAI_API_KEY_FILE: file, OPENAI_BASE_URL: provider.url };
+  const flows = await Workflows.open(t, { args: args.slice(1), env });
+  const run = await flows.start({ model: "openai/m", script: whole(`
+    return await agent("count", { label: "one", tools: [] });`) });
+  await flows.until(run, ({ type }) => type === "agent_retrying");
+  write("new", "sk-the-new-account");
+  renameSync(path.join(folder, "new"), file);
+  const { end } = await flows.outcome(run);
+  assert.equal(end.state, "succeeded");
+  assert.notEqual(end.result, null);
 });
