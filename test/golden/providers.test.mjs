@@ -98,6 +98,7 @@ golden("provider-commands", async (record, t) => {
   await cli("provider", "forget", "mine", "--json");
   await cli("provider", "forget", "none");
   await cli("provider", "reset", "mine");
+  await cli("provider", "reset", "mine", "--json");
   await cli("provider", "reset", "none");
   await cli("config", "get");
   await cli("config", "get", "--json");

@@ -287,9 +287,10 @@ static struct err test_run(struct invocation *invocation) {
                talk_text(answer, "model"), (long long)talk_int(answer, "latency_ms"),
                (long long)talk_int(answer, "first_ms"));
     } else {
-        printf("%s does not answer: %s (%s, %s, after %lld ms)\n", name,
-               talk_text(answer, "detail"), talk_text(answer, "cause"), talk_text(answer, "model"),
-               (long long)talk_int(answer, "latency_ms"));
+        const char *model = talk_text(answer, "model");
+        printf("%s does not answer: %s (%s%s%s, after %lld ms)\n", name,
+               talk_text(answer, "detail"), talk_text(answer, "cause"),
+               model[0] != '\0' ? ", " : "", model, (long long)talk_int(answer, "latency_ms"));
     }
     return ERR_OK;
 }
