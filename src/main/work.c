@@ -229,12 +229,13 @@ static struct err models_begin(struct work *work, struct why *why) {
         .running_max = serve->model_calls_max != 0 ? serve->model_calls_max : STREAMS_MAX,
         .shortage = work->shortage};
     fetch_open(&of_client, &work->model_client);
-    const struct models_options of_models = {
-        .loop = loop,
-        .client = work->model_client,
-        .script = serve->script,
-        .price_file = serve->price_file,
-        .limits = {.answer_ms = serve->model_answer_ms, .stall_ms = serve->model_stall_ms}};
+    const struct models_options of_models = {.loop = loop,
+                                             .client = work->model_client,
+                                             .script = serve->script,
+                                             .price_file = serve->price_file,
+                                             .limits = {.answer_ms = serve->model_answer_ms,
+                                                        .stall_ms = serve->model_stall_ms,
+                                                        .outage_ms = serve->model_wait_ms}};
     struct err err = models_open(&of_models, &work->models, why);
     if (err_failed(err)) {
         fetch_close(work->model_client, model_client_gone, work);

@@ -200,6 +200,43 @@ static void failure_tell(struct model_failure *failure, enum model_cause cause, 
     }
 }
 
+/* --- Times in sentences ----------------------------------------------------------------------- */
+
+enum { WORDS_MAX = 150 }; /* Bytes of the provider's words beside a time. */
+struct clock_text {
+    char text[32];
+};
+
+static struct clock_text clock_text(int64_t at_ms) {
+    struct clock_text clock = {.text = ""};
+    const time_t at = (time_t)(at_ms / 1000);
+    struct tm parts;
+    if (gmtime_r(&at, &parts) != NULL) {
+        (void)strftime(clock.text, sizeof clock.text, "%Y-%m-%d %H:%M:%SZ", &parts); /* Fits. */
+    }
+    return clock;
+}
+
+void model_failure_add_time(struct model_failure *failure, const char *connection) {
+    const struct clock_text until = clock_text(failure->resume_at_ms);
+    char words[WORDS_MAX + 1];
+    (void)snprintf(words, sizeof words, "%.*s", WORDS_MAX, failure->detail);
+    if (connection == NULL) {
+        model_failure_set(failure, failure->cause, "%s (not before %s)", words, until.text);
+    } else {
+        model_failure_set(failure, failure->cause,
+                          "%s (asked again at %s, or now by 'drover provider test %s')", words,
+                          until.text, connection);
+    }
+}
+
+struct model_failure model_failure_earlier(const struct model_failure *failure, int64_t at_ms) {
+    struct model_failure earlier = *failure;
+    model_failure_set(&earlier, failure->cause, "refused at %s: %.280s", clock_text(at_ms).text,
+                      failure->detail);
+    return earlier;
+}
+
 /* --- A page of a proxy ------------------------------------------------------------------------ */
 
 static void page_words(struct bytes body, int status, char *ret_words, size_t size) {
@@ -265,8 +302,6 @@ void fault_of_fetch(enum fetch_fault fault, const char *detail, const char *host
     model_failure_set(ret_failure, cause, "%s: %s%s%s", host, fetch_fault_text(fault),
                       detail[0] != '\0' ? ": " : "", detail);
 }
-
-enum { FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 20000 };
 
 /* --- Retry-After ------------------------------------------------------------------------------ */
 
@@ -345,28 +380,36 @@ struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_m
 
 /* --- The decision ----------------------------------------------------------------------------- */
 
+bool model_cause_is_outage(enum model_cause cause) {
+    return cause == MODEL_UNREACHABLE || cause == MODEL_RATE_LIMITED ||
+           cause == MODEL_PROVIDER_ERROR || cause == MODEL_STREAM_BROKEN;
+}
+
+/* An answer that came too late, or cannot be read, may come again: it is tried MODEL_TRIES_MAX
+ * times, also for an agent. */
 bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms) {
-    /* An empty answer was paid for, and its caller may ask differently. */
-    static const bool cured[MODEL_CAUSE_COUNT] = {
-        [MODEL_UNREACHABLE] = true,   [MODEL_RATE_LIMITED] = true, [MODEL_PROVIDER_ERROR] = true,
-        [MODEL_STREAM_BROKEN] = true, [MODEL_TIMED_OUT] = true,    [MODEL_BAD_RESPONSE] = true,
-    };
     const struct retry_hint *hint = &attempt->hint;
     enum model_cause cause = attempt->failure->cause;
+    bool outage = model_cause_is_outage(cause);
+    /* An empty answer was paid for, and its caller may ask differently. */
+    bool cured = outage || cause == MODEL_TIMED_OUT || cause == MODEL_BAD_RESPONSE;
     bool asked = hint->should == RETRY_YES && cause != MODEL_QUOTA;
-    if (attempt->tries >= MODEL_TRIES_MAX || hint->should == RETRY_NO || !(asked || cured[cause])) {
+    bool patient = outage && attempt->patience != PATIENCE_NONE;
+    if ((attempt->tries >= MODEL_TRIES_MAX && !patient) || hint->should == RETRY_NO ||
+        !(asked || cured)) {
         return false;
     }
     if (hint->timed) {
         /* Never earlier than it says; later by up to an eighth. */
         *ret_wait_ms = hint->after_ms + hint->after_ms / 8 * attempt->random / UINT32_MAX;
-        return hint->after_ms <= MODEL_WAIT_MAX_MS;
+        return hint->after_ms <= MODEL_WAIT_MAX_MS || attempt->patience == PATIENCE_AGENT;
     }
-    uint64_t wait_ms = (uint64_t)FIRST_WAIT_MS << (2 * (attempt->tries - 1));
-    wait_ms = wait_ms < LONGEST_WAIT_MS ? wait_ms : LONGEST_WAIT_MS;
-    /* Three quarters to five quarters: so that calls which failed together are not tried again
-     * together. */
-    *ret_wait_ms = wait_ms * 3 / 4 + wait_ms / 2 * attempt->random / UINT32_MAX;
+    const struct outage_wait wait = {.first_ms = attempt->first_ms != 0 ? attempt->first_ms
+                                                                        : OUTAGE_WAIT_MS,
+                                     .failures = attempt->tries,
+                                     .hurried = attempt->hurried,
+                                     .random = attempt->random};
+    *ret_wait_ms = outage_wait_ms(&wait);
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "base/json/json.h"
 #include "loop/fetch.h"
+#include "rules/provider/outage.h"
 
 #define MODEL_CAUSES(X)                                                                            \
     X(NONE, "none", "It succeeded.")                                                               \
@@ -56,6 +57,12 @@ void model_failure_set(struct model_failure *failure, enum model_cause cause, co
 void model_failure_vset(struct model_failure *failure, enum model_cause cause, const char *format,
                         va_list args) PRINTF_LIKE(3, 0);
 
+/* Adds to the detail when the provider may be asked again (resume_at_ms). `connection`: its quota
+ * is used up, and a test of the connection asks at once; NULL: a call alone waits. */
+void model_failure_add_time(struct model_failure *failure, const char *connection);
+/* The same failure for calls that come later: with the time at which it was. */
+struct model_failure model_failure_earlier(const struct model_failure *failure, int64_t at_ms);
+
 /* --- From a status, a body, or an error inside a stream to a failure -------------------------- */
 
 /* A body may be OpenAI's {"error": {message, type, code}}, Anthropic's {"type": "error", "error":
@@ -86,11 +93,17 @@ struct retry_hint {
 #define RETRY_AFTER_MAX_MS (UINT64_C(30) * 24 * 3600 * 1000)
 struct retry_hint retry_hint_of(const struct fetch_answer *answer, int64_t now_ms);
 
+/* The provider is away, as far as this failure shows: others would fail, too. */
+MUST_CHECK bool model_cause_is_outage(enum model_cause cause);
+
 struct retry_try {
     const struct model_failure *failure;
     struct retry_hint hint;
-    unsigned tries;  /* Made so far, this one included. */
-    uint32_t random; /* For the jitter. */
+    unsigned tries;                /* Failed in a row, this one included. */
+    enum outage_patience patience; /* NONE: MODEL_TRIES_MAX tries, waits of MODEL_WAIT_MAX_MS. */
+    bool hurried;                  /* A person waits for this connection. */
+    uint64_t first_ms;             /* As in struct outage_wait; 0: OUTAGE_WAIT_MS. */
+    uint32_t random;               /* For the jitter. */
 };
 /* false: it is the end; else the wait before the next try. */
 MUST_CHECK bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms);

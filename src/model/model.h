@@ -11,15 +11,17 @@
  *            its first byte: a try that broke is withdrawn before the next begins.
  *            A success has text, a tool call or both, and the provider said that it was the end.
  *            Of a failure, what was told of the last try stands: the caller decides what to keep.
- * Retries    inside, at most MODEL_TRIES_MAX tries: 408, 409, 429, 5xx, connections that fail or
- *            break, streams without their end. The provider's retry-after is honoured up to
- *            MODEL_WAIT_MAX_MS; longer ones fail at once with resume_at_ms. A quota error trips the
- *            connection's breaker: its calls fail with `quota` and resume_at_ms, without a request,
- *            until then.
+ * Retries    inside: 408, 409, 429, 5xx, connections that fail or break, streams without their end.
+ *            While a provider is away, all calls of its connection wait for the one that asks it
+ *            again (rules/provider/outage.h), as long as their patience lasts. The provider's
+ *            retry-after is honoured up to MODEL_WAIT_MAX_MS; a longer one fails the call at once
+ *            with resume_at_ms, unless it is an agent's, which waits. A quota error trips the
+ *            connection's breaker: until resume_at_ms its calls fail with `quota`, without a
+ *            request, and those of agents wait; then one of them is sent.
  * Refusals   a request that is refused for a parameter is made again at once without it, at most
  *            MODEL_REPEATS_MAX times, which are no tries. What it was refused for is remembered.
- * Bounds     max_concurrent calls of a connection at once, waits between tries included; the rest
- *            queue by priority, then as they came; MODEL_QUEUE_MAX of them. An answer:
+ * Bounds     max_concurrent calls of a connection at once; the rest, also what waits for its
+ *            provider, queues by priority, then as it came; MODEL_QUEUE_MAX of them. An answer:
  *            ANSWER_* in answer.h. All time limits in model_limits.
  * Guard      a connection's requests go to the host and port of its base URL and nowhere else;
  *            private and loopback addresses are allowed there, because its user named it.
@@ -53,7 +55,9 @@ struct model_limits {
     uint64_t connect_ms; /* 10,000 */
     uint64_t answer_ms;  /* To the first byte: 300,000. */
     uint64_t stall_ms;   /* Between two pieces: 120,000. */
-    uint64_t total_ms;   /* Of a call, all tries and waits together: 1,800,000. */
+    uint64_t total_ms;   /* Of a call from its slot to its end, or to its next wait in the queue:
+                          * 1,800,000. */
+    uint64_t outage_ms;  /* First long wait of an outage: OUTAGE_WAIT_MS. */
 };
 
 struct models;
@@ -155,6 +159,11 @@ void models_refuse(struct models *models, const struct model_refused *refused);
 enum { MODEL_REFUSED_MS = 24 * 60 * 60 * 1000 };
 void models_on_refused(struct models *models,
                        void (*found)(void *ctx, const struct model_refused *refused), void *ctx);
+/* Whether calls of a connection wait: why, and when its provider is asked again. */
+MUST_CHECK bool models_is_away(const struct models *models, struct bytes connection,
+                               struct model_failure *ret_failure);
+/* Ends that wait: the next call is sent. Forgets what its models have shown. */
+void models_reset(struct models *models, struct bytes connection);
 /* Forgets what all models of a connection have shown. */
 void models_forget(struct models *models, struct bytes connection);
 
@@ -183,6 +192,7 @@ struct model_result {
     unsigned tries;
     /* Parameters of the request that the model has refused lately: it was asked without them. */
     parameter_set without;
+    struct bytes model;          /* Without its connection; ""; borrowed for the call. */
     uint64_t first_ms, total_ms; /* To the first piece of the answer, and to its end. */
 };
 
@@ -229,8 +239,9 @@ void model_cancel(struct asking *asking); /* From inside `done`: nothing happens
 /* It stands in line, or waits between two tries: its provider is not being asked. */
 MUST_CHECK bool model_is_waiting(const struct asking *asking);
 
-/* One tiny call: the result tells the latency or the cause. `name`: CONNECTION/MODEL, or of a
- * connection: then one of its models that is known to answer, else any. */
+/* One tiny call with one try, which is sent whatever its connection waits for; an answer ends that
+ * wait. The result tells the latency or the cause. `name`: CONNECTION/MODEL, or of a connection:
+ * then one of its models that is known to answer, else any. */
 struct asking *models_connection_test(struct models *models, const char *name,
                                       const struct model_watch *watch, void *ctx);
 

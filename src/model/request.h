@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "base/memory.h"
+#include "rules/provider/outage.h"
 
 enum {
     REQUEST_SIZE_MAX = 64 << 20,
@@ -96,7 +97,8 @@ struct model_request {
     struct bytes schema; /* The answer's, JSON text; empty: free text. */
     bool no_calls;       /* The tools are shown, and none may be called. */
     enum model_effort effort;
-    int64_t output_max; /* Tokens; 0: what the model allows, as the price file has it. */
+    int64_t output_max;            /* Tokens; 0: what the model allows, as the price file has it. */
+    enum outage_patience patience; /* While its provider is away. */
 };
 
 struct model_request *model_request_new(struct bytes model);

@@ -43,6 +43,8 @@ golden("providers", async (record, t) => {
   await ask("POST", "providers/none/test");
   await ask("DELETE", "providers/mine/windows");
   await ask("DELETE", "providers/none/windows");
+  await ask("POST", "providers/mine/reset");
+  await ask("POST", "providers/none/reset");
   record.say("settings");
   await ask("GET", "settings");
   const all = {
@@ -95,6 +97,9 @@ golden("provider-commands", async (record, t) => {
   await cli("provider", "forget", "mine");
   await cli("provider", "forget", "mine", "--json");
   await cli("provider", "forget", "none");
+  await cli("provider", "reset", "mine");
+  await cli("provider", "reset", "mine", "--json");
+  await cli("provider", "reset", "none");
   await cli("config", "get");
   await cli("config", "get", "--json");
   await cli("config", "set", "effort", "low");

@@ -18,7 +18,8 @@ const WAITS = ["-c", "while [ ! -e go ]; do sleep 0.02; done; echo built; exit 4
 const FAILING_TURNS = 5;
 const TRIES = 4; // Of one call.
 
-/** A provider that is overloaded for the first `left` questions, and says to ask at once again. */
+/** A provider that does not answer the first `left` questions in time, and says to ask at once
+ *  again: nobody waits for it longer than four tries. */
 class Failing extends Provider {
   requests = 0;
 
@@ -29,7 +30,7 @@ class Failing extends Provider {
 
   answer(request, body, answer) {
     if (request.method === "POST" && ++this.requests <= this.left) {
-      answer.writeHead(503, { "retry-after-ms": "1" });
+      answer.writeHead(504, { "retry-after-ms": "1" });
       answer.end();
       return;
     }
@@ -130,7 +131,7 @@ test("a provider fails five turns that are told of a job: the sixth settles it",
   assert.equal((await turns.messages(listener.session)).length, 4);
   const removed = listener.heard.events.filter((event) => event.type === "message_removed");
   assert.equal(removed.length, 2 * FAILING_TURNS);
-  assert.equal((await turns.get(`/runs/${ends[0].run}`)).cause, "provider_error");
+  assert.equal((await turns.get(`/runs/${ends[0].run}`)).cause, "timed_out");
   const owed = await owedFor(turns, job);
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);

@@ -290,10 +290,11 @@ test("the commands set, show, test and remove, and take no key as an argument", 
   assert.match(added.stdout, /^p is set;/);
   const tested = await cli(["provider", "test", "p"]);
   assert.equal(tested.code, 0, tested.stderr);
-  assert.match(tested.stdout, /^p answers: \d+ ms/);
+  assert.match(tested.stdout, /^p answers: m, \d+ ms/);
   assert.equal(provider.last.headers.authorization, `Bearer ${key}`);
   assert.equal(provider.last.headers["x-title"], "drover");
-  assert.match((await cli(["provider", "ls"])).stdout, /^p +openai +16 +set +http\S+ +key file/m);
+  const listed = (await cli(["provider", "ls"])).stdout;
+  assert.match(listed, /^p +openai +16 +set +http\S+ +ok +key file/m);
   assert.match((await cli(["models"])).stdout, /^p\/gpt-5-mini-x +5000/m);
   const lines = (await cli(["models", "--json"])).stdout.trim().split("\n");
   assert.deepEqual(lines.map((line) => JSON.parse(line).id).sort(), [
@@ -308,7 +309,7 @@ test("the commands set, show, test and remove, and take no key as an argument", 
   provider.status = 401;
   const failed = await cli(["provider", "test", "p"]);
   assert.equal(failed.code, 1);
-  assert.match(failed.stdout, /^p does not answer: .*\(auth_failed\)/);
+  assert.match(failed.stdout, /^p does not answer: .*\(auth_failed, m, after \d+ ms\)/);
   assert.equal(provider.last.headers.authorization, `Bearer ${key}-2`);
   assert.match((await cli(["provider", "set", "p", "--no-key"])).stdout, /without a key/);
 

@@ -25,11 +25,11 @@ static void servers_end(struct sim *sim) {
     const struct servers_stats *stats = &servers.stats;
     sim_trace(sim,
               "servers: %u requests, %u of models, %u faults, %u broken streams, %u calls of tools,"
-              " %u badly written, %u truncated, %u overflows, %u hooks, %u pages",
+              " %u badly written, %u truncated, %u overflows, %u hooks, %u pages, %u in outages",
               (unsigned)stats->requests, (unsigned)stats->models, (unsigned)stats->faults,
               (unsigned)stats->broken, (unsigned)stats->tool_calls, (unsigned)stats->bad_arguments,
               (unsigned)stats->truncated, (unsigned)stats->overflows, (unsigned)stats->hooks,
-              (unsigned)stats->pages);
+              (unsigned)stats->pages, (unsigned)stats->away);
 }
 
 const struct sim_part part_servers = {.name = "servers",

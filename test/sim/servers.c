@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "notices.h"
+#include "outages.h"
 #include "provider.h"
 
 enum { LINK_SLOW_MS = 400, WEATHER_MAX = 30 };
@@ -165,6 +166,10 @@ void servers_answer(struct servers *servers, const struct server_request *reques
     reply->cut_key = key;
     reply->first_ms = servers_choose(servers, key, "first") % LINK_SLOW_MS;
     if (link_fails(servers, key, reply)) {
+        return;
+    }
+    if (host_ends(request->host, "model.test") && !bytes_equal(request->method, BYTES("GET")) &&
+        outages_answer(servers, request->host, key, reply)) {
         return;
     }
     if (host_ends(request->host, "model.test")) {

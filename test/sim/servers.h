@@ -57,7 +57,7 @@ struct server_reply {
 /* What the servers counted since they were made. */
 struct servers_stats {
     uint64_t requests, faults, models, hooks, pages, lists, tool_calls, bad_arguments, truncated;
-    uint64_t overflows, empty, refused, broken;
+    uint64_t overflows, empty, refused, broken, away;
 };
 
 struct servers {

@@ -18,7 +18,7 @@ static struct err learn_tx(struct tx *tx, void *ctx) {
 
 static struct err forget_tx(struct tx *tx, void *ctx) {
     const struct windows *windows = ctx;
-    return tx_learned_forget(tx, kit_bytes(windows->forget));
+    return tx_provider_forget_learned(tx, kit_bytes(windows->forget));
 }
 
 static struct err add_window(void *ctx, const struct learned_window *window) {

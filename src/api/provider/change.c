@@ -262,7 +262,8 @@ static struct err change_work(struct tx *tx, void *ctx) {
     }
     if (!err_failed(err)) {
         change->row = provider_copy(&row);
-        providers__write(api->connections, &row, NULL /* set */, &change->request.op.answer);
+        providers__write(api->connections, &row, NULL /* set */, NULL /* a change ends a wait */,
+                         &change->request.op.answer);
     }
     return err;
 }
@@ -381,7 +382,7 @@ static struct err forget_work(struct tx *tx, void *ctx) {
     text_add_char(&request->op.answer, '{');
     text_add_member(&request->op.answer, "name", request->key.id);
     text_add_char(&request->op.answer, '}');
-    return tx_learned_forget(tx, request->key.id);
+    return tx_provider_forget_learned(tx, request->key.id);
 }
 
 static enum request_next forget_done(void *ctx, struct err *io_result) {
@@ -392,6 +393,24 @@ static enum request_next forget_done(void *ctx, struct err *io_result) {
     }
     return REQUEST_ANSWER;
 }
+
+/* Beside what is forgotten, the wait for the provider ends. */
+static enum request_next reset_done(void *ctx, struct err *io_result) {
+    struct request *request = ctx;
+    const struct providers_api *api = request->api;
+    if (!err_failed(*io_result)) {
+        models_reset(connections_models(api->connections), request->key.id);
+    }
+    return REQUEST_ANSWER;
+}
+
+const struct request_kind providers__reset = {
+    .writes = true,
+    .one = &providers__one,
+    .start = forget_start,
+    .work = forget_work,
+    .done = reset_done,
+};
 
 const struct request_kind providers__forget = {
     .writes = true,

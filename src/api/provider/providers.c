@@ -14,13 +14,18 @@ const struct one_kind providers__one = {.valid = connection_name_valid, .noun = 
 /* --- One of them as JSON ---------------------------------------------------------------------- */
 
 void providers__write(const struct connections *connections, const struct provider *provider,
-                      const char *origin, struct text *text) {
+                      const char *origin, const struct model_failure *away, struct text *text) {
     struct provider_view view = {.row = *provider,
                                  .key_set = provider->key_file.len > 0 &&
                                             !connections_key_lost(connections, provider->key_file),
                                  .origin = origin != NULL ? origin : "set"};
     if (view.key_set) {
         view.key_from = origin == NULL ? "key file" : connections_environment(connections);
+    }
+    if (away != NULL) {
+        view.cause = model_cause_name(away->cause);
+        view.detail = away->detail;
+        view.resume_at_ms = away->resume_at_ms;
     }
     /* The limit that holds, also where none was given: only a scripted one has none. */
     if (view.row.numbers.max_concurrent == 0 && !bytes_is(provider->kind, "scripted")) {
@@ -55,8 +60,16 @@ static struct found found_make(const struct model_connection *connection) {
 
 /* --- List ------------------------------------------------------------------------------------- */
 
+/* A connection whose calls wait, copied on the loop, as those are. */
+struct away {
+    char name[CONNECTION_NAME_MAX + 1];
+    struct model_failure failure;
+};
+
 struct list_op {
     struct page page;
+    struct away *aways; /* Owned. */
+    size_t away_count;
     struct found founds[FOUND_MAX]; /* In the order of names. */
     size_t found_count;
     /* While the function runs. */
@@ -66,6 +79,14 @@ struct list_op {
 
 static void found_take(void *ctx, const struct model_connection *connection) {
     struct list_op *list = ctx;
+    const struct providers_api *api = list->page.request.api;
+    struct away away;
+    if (models_is_away(connections_models(api->connections), bytes_of(connection->name),
+                       &away.failure)) {
+        (void)snprintf(away.name, sizeof away.name, "%s", connection->name); /* Bounded. */
+        list->aways = mem_grow(list->aways, (list->away_count + 1) * sizeof *list->aways);
+        list->aways[list->away_count++] = away;
+    }
     if (connection->origin != NULL && list->found_count < FOUND_MAX) {
         list->founds[list->found_count++] = found_make(connection);
     }
@@ -75,7 +96,11 @@ static void row_list(struct list_op *list, const struct provider *row, const cha
     const struct providers_api *api = list->page.request.api;
     if (bytes_compare(row->name, list->after) > 0 &&
         page_row(&list->page, row->name, page_holds(&list->page, row->name))) {
-        providers__write(api->connections, row, origin, &list->page.request.op.answer);
+        const struct model_failure *failure = NULL;
+        for (size_t i = 0; i < list->away_count; i++) {
+            failure = bytes_is(row->name, list->aways[i].name) ? &list->aways[i].failure : failure;
+        }
+        providers__write(api->connections, row, origin, failure, &list->page.request.op.answer);
     }
 }
 
@@ -122,6 +147,7 @@ static void provider_list_end(void *ctx, struct err result) {
     for (size_t i = 0; i < list->found_count; i++) {
         provider_free(list->founds[i].row);
     }
+    mem_free(list->aways);
 }
 
 static const struct page_kind list = {
@@ -137,6 +163,8 @@ static const struct page_kind list = {
 struct show_op {
     struct request request;
     struct found found;
+    bool is_away;
+    struct model_failure away;
 };
 
 static struct err provider_show_start(void *ctx) {
@@ -145,6 +173,8 @@ static struct err provider_show_start(void *ctx) {
     AUTO(mem_release) char *name = mem_copy(show->request.key.id.data, show->request.key.id.len);
     const struct model_connection *found =
         models_connection_find(connections_models(api->connections), name);
+    show->is_away =
+        models_is_away(connections_models(api->connections), show->request.key.id, &show->away);
     if (found != NULL && found->origin != NULL) {
         show->found = found_make(found);
     }
@@ -161,7 +191,8 @@ static struct err provider_show_work(struct tx *tx, void *ctx) {
         return request_absent(&show->request, err);
     }
     providers__write(api->connections, there ? &row : show->found.row,
-                     there ? NULL /* set */ : show->found.origin, &show->request.op.answer);
+                     there ? NULL /* set */ : show->found.origin,
+                     show->is_away ? &show->away : NULL, &show->request.op.answer);
     return ERR_OK;
 }
 
@@ -454,6 +485,12 @@ static const struct route routes[] = {
      .scope = SCOPE_ADMIN,
      .answer_schema = forget_answer,
      .request = &providers__forget},
+    {.method = "POST",
+     .path = "/api/v1/providers/{name}/reset",
+     .summary = "End the wait for its provider, and forget what was learned of its models",
+     .scope = SCOPE_ADMIN,
+     .answer_schema = forget_answer,
+     .request = &providers__reset},
     {.method = "POST",
      .path = "/api/v1/providers/{name}/test",
      .summary = "Ask a model of the connection for one word",

@@ -6,6 +6,7 @@
  *   PATCH  /api/v1/providers/{name}        change what is named
  *   DELETE /api/v1/providers/{name}        remove one that was set
  *   POST   /api/v1/providers/{name}/test   one tiny call
+ *   POST   /api/v1/providers/{name}/reset  its wait ends, and what was learned is forgotten
  *   GET    /api/v1/environment-keys        hashes of keys that a client may compare with its own
  *   GET    /api/v1/models                  what can be asked
  *   GET    /api/v1/settings                what holds where nobody says otherwise
@@ -49,11 +50,12 @@ void providers_stop(struct providers_api *api);
 extern const struct one_kind providers__one;
 extern const struct field_set providers__test_fields; /* Of a body. */
 extern const struct request_kind providers__add, providers__patch, providers__remove,
-    providers__forget, providers__test;
+    providers__forget, providers__reset, providers__test;
 void providers__handle(struct exchange *exchange, void *ctx);
-/* One as JSON. `origin`: where it comes from; NULL: it was set. */
+/* One as JSON. `origin`: where it comes from; NULL: it was set. `away`: why its calls wait; NULL:
+ * they do not. */
 void providers__write(const struct connections *connections, const struct provider *provider,
-                      const char *origin, struct text *text);
+                      const char *origin, const struct model_failure *away, struct text *text);
 /* "refuses": names of the parameters that a model has refused. */
 void providers__write_refused(struct text *text, parameter_set refused);
 

@@ -1,6 +1,7 @@
 /* test.c: one tiny call, to see whether a connection works.
  *
- * Its user waits for it, so nothing is tried again: the first failure is the answer.
+ * Its user waits for it, so nothing is tried again: the first failure is the answer. It is sent
+ * whatever the connection waits for, and its answer ends that wait (models_connection_test).
  */
 #include <string.h>
 
@@ -14,7 +15,6 @@ struct provider_test {
     struct provider_test *next;
     struct asking *asking;
     struct timer deadline;
-    uint64_t begun_ns;
     struct bytes asked; /* Model of the body; no data: any. */
     char name[CONNECTION_NAME_MAX + 1];
     char model[MODEL_NAME_MAX + 1]; /* "": any. */
@@ -37,7 +37,8 @@ static void test_answer(struct provider_test *test, const struct model_result *r
     struct text *text = &test->request.op.answer;
     text_add_char(text, '{');
     text_add_member(text, "name", bytes_of(test->name));
-    text_add_member_or_null(text, "model", bytes_of(test->model));
+    text_add_member_or_null(text, "model",
+                            result->model.len > 0 ? result->model : bytes_of(test->model));
     text_add_member_bool(text, "ok", ok);
     text_add_member_or_null(text, "cause", bytes_of(ok ? "" : model_cause_name(failure->cause)));
     text_add_member_or_null(text, "detail", bytes_of(ok ? "" : failure->detail));
@@ -60,16 +61,6 @@ static void test_done(void *ctx, const struct model_result *result) {
         return;
     }
     test_answer(test, result);
-}
-
-static void test_failed(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
-    struct provider_test *test = ctx;
-    uint64_t now_ns = world_mono_ns(loop_world(test->request.loop));
-    const struct model_result result = {.failure = *failure,
-                                        .total_ms = (now_ns - test->begun_ns) / 1000000};
-    (void)wait_ms; /* Nothing is tried again. */
-    model_cancel(test->asking);
-    test_answer(test, &result);
 }
 
 static void test_late(struct timer *timer) {
@@ -97,7 +88,7 @@ void providers_stop(struct providers_api *api) {
 /* --- The request ------------------------------------------------------------------------------ */
 
 static struct err test_start(void *ctx) {
-    static const struct model_watch watch = {.retrying = test_failed, .done = test_done};
+    static const struct model_watch watch = {.done = test_done};
     struct provider_test *test = ctx;
     struct providers_api *api = test->request.api;
     struct exchange *exchange = test->request.op.exchange;
@@ -114,7 +105,6 @@ static struct err test_start(void *ctx) {
     test->next = api->tests;
     api->tests = test;
     api->test_count++;
-    test->begun_ns = world_mono_ns(loop_world(api->loop));
     test->asking =
         models_connection_test(connections_models(api->connections), name.data, &watch, test);
     timer_start(api->loop, &test->deadline, TEST_MS, test_late);

@@ -21,10 +21,10 @@
     ROW(budget_set) ROW(budget_rm) ROW(host_ls) ROW(host_rm) ROW(release) ROW(stream_append)       \
     ROW(stream_tail) ROW(stream_ls) ROW(stream_show) ROW(stream_prune) ROW(stream_keep)            \
     ROW(token_create) ROW(token_ls) ROW(token_revoke) ROW(provider_ls) ROW(provider_add)           \
-    ROW(provider_set) ROW(provider_test) ROW(provider_forget) ROW(provider_rm) ROW(models)         \
-    ROW(config_get) ROW(config_set) ROW(backup) ROW(restore) ROW(doctor) ROW(du) ROW(bugreport)    \
-    ROW(demo) ROW(service_install) ROW(service_rm) ROW(service_status) ROW(complete_words)         \
-    ROW(version) ROW(completion) ROW(help)
+    ROW(provider_set) ROW(provider_test) ROW(provider_reset) ROW(provider_forget)                  \
+    ROW(provider_rm) ROW(models) ROW(config_get) ROW(config_set) ROW(backup) ROW(restore)          \
+    ROW(doctor) ROW(du) ROW(bugreport) ROW(demo) ROW(service_install) ROW(service_rm)              \
+    ROW(service_status) ROW(complete_words) ROW(version) ROW(completion) ROW(help)
 /* clang-format on */
 
 #define COMMAND_DECLARE(name_) extern const struct command command_##name_;

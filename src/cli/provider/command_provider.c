@@ -1,4 +1,4 @@
-/* command_provider.c: drover provider ls, add, set, test, forget, rm; drover models. */
+/* command_provider.c: drover provider ls, add, set, test, reset, forget, rm; drover models. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,12 +20,24 @@ static void key_print(const json_t *row) {
     fputs(from[0] != '\0' ? from : "none", stdout);
 }
 
+/* Calls of a connection that wait for its provider: why, and until when. */
+static void away_print(const json_t *row) {
+    const char *cause = talk_text(row, "cause");
+    char words[80] = "ok";
+    if (cause[0] != '\0') {
+        (void)snprintf(words, sizeof words, "%.30s until %s", cause,
+                       talk_clock(talk_int(row, "resume_at_ms")).text); /* Cut to what fits. */
+    }
+    printf("%-24s", words);
+}
+
 static const struct column provider_columns[] = {
     COLUMN("NAME", -20, "name", COLUMN_TEXT),
     COLUMN("KIND", -10, "kind", COLUMN_TEXT),
     COLUMN("CALLS", 5, "max_concurrent", COLUMN_COUNT),
     COLUMN("FROM", -18, "origin", COLUMN_TEXT),
     COLUMN("URL", -32, "base_url", COLUMN_OPTIONAL),
+    {.title = "STATE", .width = -24, .print = away_print},
     COLUMN_PRINT("KEY FROM", key_print),
     COLUMN_END,
 };
@@ -282,15 +294,18 @@ static struct err test_run(struct invocation *invocation) {
     if (invocation->json) {
         talk_print(answer);
     } else if (answers) {
-        printf("%s answers: %lld ms, its first word after %lld ms\n", name,
-               (long long)talk_int(answer, "latency_ms"), (long long)talk_int(answer, "first_ms"));
+        printf("%s answers: %s, %lld ms, its first word after %lld ms\n", name,
+               talk_text(answer, "model"), (long long)talk_int(answer, "latency_ms"),
+               (long long)talk_int(answer, "first_ms"));
         if (json_array_size(json_object_get(answer, "refuses")) > 0) {
             refused_print("it is called without what it refuses: ", answer);
             putchar('\n');
         }
     } else {
-        printf("%s does not answer: %s (%s)\n", name, talk_text(answer, "detail"),
-               talk_text(answer, "cause"));
+        const char *model = talk_text(answer, "model");
+        printf("%s does not answer: %s (%s%s%s, after %lld ms)\n", name,
+               talk_text(answer, "detail"), talk_text(answer, "cause"),
+               model[0] != '\0' ? ", " : "", model, (long long)talk_int(answer, "latency_ms"));
     }
     return ERR_OK;
 }
@@ -314,6 +329,17 @@ const struct command command_provider_forget = {
     ACTION("DELETE " PROVIDERS "/{}/windows",
            .done =
                "{name} has no learned windows and refusals now; 'drover models' shows its windows"),
+};
+
+const struct command command_provider_reset = {
+    COMMAND("provider", "reset", "NAME",
+            "End the wait for a provider, and forget what was learned."),
+    HELP(MODELS, "drover provider reset deepseek\n"),
+    .about = "After a failure, calls of a connection wait, also for hours where its quota is used\n"
+             "up. The next call is sent at once after this, and waiting runs go on. Forgets all\n"
+             "that its models have shown, as learned windows (drover provider forget).\n",
+    ACTION("POST " PROVIDERS "/{}/reset",
+           .done = "{name} is asked by the next call; what was learned of it is forgotten"),
 };
 
 const struct command command_provider_rm = {

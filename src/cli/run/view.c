@@ -93,6 +93,9 @@ struct run_words run_words(const json_t *run) {
                        talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (!run_has_ended(run) && gate[0] != '\0') {
         (void)snprintf(words.text, sizeof words.text, "%.30s (waits: %.40s%s)", state, gate, asked);
+    } else if (run_has_ended(run) && talk_int(run, "resume_at_ms") > 0) {
+        (void)snprintf(words.text, sizeof words.text, "%.20s (%.20s, retry at %s)", state, cause,
+                       talk_clock(talk_int(run, "resume_at_ms")).text);
     } else if (cause[0] != '\0' && strcmp(cause, "completed") != 0 && !is_state(run, cause)) {
         (void)snprintf(words.text, sizeof words.text, "%.30s (%.40s%s)", state, cause,
                        detail); /* Cut to what fits. */

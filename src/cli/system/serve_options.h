@@ -47,6 +47,7 @@ struct serve_options {
     int64_t webhook_first_ms, webhook_max_ms, webhook_stalled_ms;
     const char *model; /* "provider/model" for sessions that name none; NULL: found. */
     uint64_t model_answer_ms, model_stall_ms; /* To its first byte; between two of its pieces. */
+    uint64_t model_wait_ms;                   /* First long wait for a provider that is away. */
     const char *script;                       /* The file of scripted/…; NULL: none. */
     const char *price_file;                   /* NULL: what is built in. */
     const char *search;                       /* Engine of web_search; NULL: none. */

@@ -12,6 +12,7 @@
 
 #include "base/json/json.h"
 #include "base/memory.h"
+#include "dispatch/provider/key_watch.h"
 #include "dispatch/provider/refused.h"
 #include "loop/address.h"
 #include "model/connection.h"
@@ -42,6 +43,7 @@ struct connections {
     struct models *models; /* Borrowed. */
     struct settings_kept *settings;
     struct refused_keeper refused;
+    struct key_watch *key_watch;               /* Owned; NULL: no key is in a file. */
     struct model_connection *found[FOUND_MAX]; /* Owned; as they were at the open. */
     size_t found_count;
     char *lost[PROVIDERS_MAX]; /* Owned: names of files of keys. */
@@ -472,6 +474,11 @@ struct err connections_open(const struct connections_options *options,
     connections->settings = settings_kept_new();
     refused_keeper_start(&connections->refused, options->models, options->store);
     models_connection_each(options->models, keep_found, connections);
+    connections->key_watch = key_watch_open(&(struct key_watch_options){.loop = options->loop,
+                                                                        .models = options->models,
+                                                                        .from = options->from,
+                                                                        .ctx = options->ctx,
+                                                                        .failed = options->failed});
     *ret_connections = connections;
     return ERR_OK;
 }
@@ -479,6 +486,7 @@ struct err connections_open(const struct connections_options *options,
 void connections_stop(struct connections *connections) {
     connections->stopped = true;
     refused_keeper_stop(&connections->refused);
+    key_watch_stop(connections->key_watch);
     waiters_end(connections);
 }
 
@@ -492,6 +500,7 @@ void connections_close(struct connections *connections) {
     for (size_t i = 0; i < connections->lost_count; i++) {
         mem_free(connections->lost[i]);
     }
+    key_watch_close(connections->key_watch);
     settings_kept_free(connections->settings);
     refused_keeper_done(&connections->refused);
     mem_free(connections->first);

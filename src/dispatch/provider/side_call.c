@@ -43,6 +43,7 @@ static void call_on_discarded(void *ctx) {
 
 static void call_on_retrying(void *ctx, const struct model_failure *failure, uint64_t wait_ms) {
     struct side_call *call = ctx;
+    timer_start(call->loop, &call->timer, call->time_ms + wait_ms, call_on_late);
     if (call->watch->waits != NULL) {
         call->watch->waits(call->ctx, failure, wait_ms);
     }
@@ -78,6 +79,7 @@ void side_call_ask(struct side_call *call, struct model_request *request,
     call->watch = watch;
     call->ctx = ctx;
     text_clear(&call->answer);
+    call->time_ms = time_ms;
     timer_start(call->loop, &call->timer, time_ms, call_on_late);
     call->asking = model_ask(call->models, request, priority, &told, call);
 }

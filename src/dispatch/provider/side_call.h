@@ -31,6 +31,7 @@ struct side_call {
     void *ctx;
     struct asking *asking; /* The models'; NULL: none is out. */
     struct timer timer;
+    uint64_t time_ms; /* Limit of the call; its waits for the provider do not count. */
     struct text answer;
     size_t answer_max;        /* The answer is cut here; 0: a longer one fails as a text. */
     struct model_spent spent; /* Taken by the last call. */

@@ -459,6 +459,7 @@ static void round_ask(struct talk_compact *compact) {
     static const struct side_watch watch = {
         .ended = round_answered, .waits = round_waits, .resumed = round_resumed};
     struct model_request *request = model_request_new(compact->talk->plan.model);
+    request->patience = compact->talk->plan.patience;
     AUTO(text_done) struct text system = text_up_to(sizeof instructions + 32);
     text_addf(&system, instructions, compact->reading.summary_max / BYTES_PER_WORD);
     model_request_set_system(request, text_bytes(&system));

@@ -412,6 +412,7 @@ void talk__prepare(struct talk *talk) {
     talk->reading->blind = known && info.facts.vision == ABILITY_NO;
     model_request_free(talk->request);
     talk->request = model_request_new(talk->plan.model);
+    talk->request->patience = talk->plan.patience;
     if (talk->plan.schema.len > 0) {
         model_request_set_schema(talk->request, talk->plan.schema);
     }

@@ -24,6 +24,9 @@ void call__note_misfit(struct call *call, struct bytes misfit);
 
 MUST_CHECK bool call__is_budgeted(const struct call *call); /* By its own or another budget. */
 void call__watch_deadline(struct call *call);
+void call__set_waiting(struct call *call, bool waits);
+/* Whether a wait for its provider until then is such a wait; 0: there is none. */
+MUST_CHECK bool call__parks(const struct call *call, int64_t resume_at_ms);
 /* Where its type was not looked up in this life, it is, and the call is put to work after that;
  * else false. */
 MUST_CHECK bool call__looks_up_late(struct call *call);

@@ -206,12 +206,19 @@ static void call_on_retrying(void *ctx, const struct model_failure *failure, uin
     struct call *call = ctx;
     int64_t resume_at_ms = flows__now_ms(call->flow->flows) + (int64_t)wait_ms;
     call_watch_silence(call, wait_ms);
+    if (call__parks(call, resume_at_ms) != (call->waits_since_ms != 0)) {
+        call__set_waiting(call, call->waits_since_ms == 0);
+    }
     call__wait(call, &(struct provider_wait){.resume_at_ms = resume_at_ms,
                                              .cause = provider_run_cause(failure->cause)});
 }
 
 static void call_on_resumed(void *ctx) {
-    call__wait(ctx, &no_wait);
+    struct call *call = ctx;
+    if (call->waits_since_ms != 0) {
+        call__set_waiting(call, false);
+    }
+    call__wait(call, &no_wait);
 }
 
 static void call_on_done(void *ctx, const struct model_result *result) {
@@ -272,6 +279,7 @@ static struct model_request *call_request(const struct call *call) {
     request->effort = effort != NULL ? model_effort_of(bytes_of(effort), MODEL_EFFORT_HIGH)
                                      : model_effort_of(settings->effort, MODEL_EFFORT_DEFAULT);
     request->output_max = call->output_max;
+    request->patience = PATIENCE_AGENT;
     call__write_instructions(call, &system);
     model_request_set_system(request, text_bytes(&system));
     request->failed = request->failed || text_failed(&system);
@@ -312,8 +320,14 @@ void call__ask(struct call *call) {
         return;               /* Asked again after the lookup. */
     } else if (wait_ms > 0) { /* The daemon ended while it waited for the provider: the rest. */
         timer_start(flows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_rested);
+        if (call__parks(call, call->wait.resume_at_ms)) {
+            call__set_waiting(call, true);
+        }
         call__watch_deadline(call);
     } else {
+        if (call->waits_since_ms != 0) {
+            call__set_waiting(call, false);
+        }
         call__wait(call, &no_wait);
         call->calls++;
         call->asking =

@@ -229,25 +229,6 @@ static struct err turn_read_tx(struct tx *tx, void *ctx) {
     return text_failed(&op->bytes) ? text_error(&op->bytes, "flow: talk") : ERR_OK;
 }
 
-/* While a person is asked, its slot is for others, and its deadline does not run. */
-static void call_set_waiting(struct call *call, bool waits) {
-    struct flow *flow = call->flow;
-    int64_t now_ms = flows__mono_ms(flow->flows);
-    if (waits) {
-        call->waits_since_ms = now_ms;
-        timer_stop(flow->flows->options.loop, &call->deadline);
-    } else {
-        int64_t since_ms = call->waits_since_ms == 0 ? now_ms : call->waits_since_ms;
-        call->waited_ms += now_ms > since_ms ? now_ms - since_ms : 0;
-        call->waits_since_ms = 0;
-        call__watch_deadline(call);
-    }
-    if (waits == (call->slots > 0)) {
-        call__set_slots(call, waits ? 0 : 1);
-        flow__pump(flow);
-    }
-}
-
 static void call_read_turn(struct call *call);
 
 static void turn_read_done(struct flow_op *op) {
@@ -271,7 +252,9 @@ static void turn_read_done(struct flow_op *op) {
          * stored with it. */
         call->waited_ms = talked->waited_ms;
         call->waits_since_ms = 0;
-        call_set_waiting(call, talked->state == RUN_WAITING && talked->resume_at_ms == 0);
+        call__set_waiting(
+            call, talked->state == RUN_WAITING &&
+                      (talked->resume_at_ms == 0 || call__parks(call, talked->resume_at_ms)));
         /* While its turn waits for a provider, the agent is shown as waiting, too, and keeps its
          * slot and its deadline. */
         call__wait(call, &(struct provider_wait){.resume_at_ms = talked->resume_at_ms});
@@ -319,14 +302,15 @@ void flows__turn_note(struct flows *flows, const struct run_row *row) {
         return; /* Nobody waits for it, or not any more. */
     }
     bool asks_provider = run_waits_for_provider(row);
-    bool waits = row->state == RUN_WAITING && !asks_provider;
+    bool waits =
+        row->state == RUN_WAITING && (!asks_provider || call__parks(call, row->not_before_ms));
     call->turn_notes++;
     if (run_state_final(row->state)) {
         call_read_turn(call);
         return;
     }
     if (waits != (call->waits_since_ms != 0)) {
-        call_set_waiting(call, waits);
+        call__set_waiting(call, waits);
     }
     const struct provider_wait wait = {.resume_at_ms = asks_provider ? row->not_before_ms : 0};
     call__wait(call, &wait);

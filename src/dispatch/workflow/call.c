@@ -386,6 +386,30 @@ void call__watch_deadline(struct call *call) {
     }
 }
 
+/* While a person is asked, or a provider whose quota is used up has named a time, its slot is for
+ * others, and its deadline does not run. */
+void call__set_waiting(struct call *call, bool waits) {
+    struct flow *flow = call->flow;
+    int64_t now_ms = flows__mono_ms(flow->flows);
+    if (waits) {
+        call->waits_since_ms = now_ms;
+        timer_stop(flow->flows->options.loop, &call->deadline);
+    } else {
+        int64_t since_ms = call->waits_since_ms == 0 ? now_ms : call->waits_since_ms;
+        call->waited_ms += now_ms > since_ms ? now_ms - since_ms : 0;
+        call->waits_since_ms = 0;
+        call__watch_deadline(call);
+    }
+    if (waits == (call->slots > 0)) {
+        call__set_slots(call, waits ? 0 : 1);
+        flow__pump(flow);
+    }
+}
+
+bool call__parks(const struct call *call, int64_t resume_at_ms) {
+    return resume_at_ms != 0 && run_provider_parks(resume_at_ms, flows__now_ms(call->flow->flows));
+}
+
 /* --- Lookup ----------------------------------------------------------------------------------- */
 
 static void lookup_run(struct pool_job *job) {
@@ -474,7 +498,9 @@ static void call_begin_agent(struct call *call) {
     /* The call began in an earlier life, and is asked again under its row. */
     call->run = open->run;
     call->attempt = open->attempt;
-    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, open);
+    /* Nobody knows since when it was parked for its provider: it has its whole time again. */
+    call->began_ms = flows__mono_ms(flow->flows) -
+                     (call__parks(call, open->resume_at_ms) ? 0 : prior__elapsed_ms(flow, open));
     call->stop = open->stop;
     call->row = open->parked ? ROW_PARKED : ROW_WRITTEN;
     call->turn = open->turn;

@@ -109,13 +109,13 @@ struct err tx_provider_add(struct tx *tx, const struct provider *provider) {
 struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
     map_update(tx, &provider_map, MAP_SET, provider);
     /* Another address may have other windows, and somebody may know one. */
-    struct err err = tx_learned_forget(tx, provider->name);
+    struct err err = tx_provider_forget_learned(tx, provider->name);
     return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
 }
 
 struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found) {
     *ret_found = tx_change(tx, "DELETE FROM providers WHERE name = $1", ARGS(arg_text(name))) > 0;
-    return tx_learned_forget(tx, name);
+    return tx_provider_forget_learned(tx, name);
 }
 
 /* --- Learned windows: a row for each model, by the name under which it is asked --------------- */
@@ -153,7 +153,7 @@ struct err tx_window_each(struct tx *tx,
 
 /* A connection's name has no slash: it is what stands before the first one. The cast is for
  * PostgreSQL, whose substr takes no BIGINT. */
-struct err tx_learned_forget(struct tx *tx, struct bytes connection) {
+struct err tx_provider_forget_learned(struct tx *tx, struct bytes connection) {
     tx_do(tx,
           "DELETE FROM learned_windows"
           " WHERE substr(model, 1, CAST($2 AS INTEGER)) = $1 || '/'",

@@ -63,8 +63,8 @@ MUST_CHECK struct err tx_window_learn(struct tx *tx, const struct learned_window
 /* Windows that have not expired; the newest first, at most LEARNED_WINDOWS_MAX. */
 MUST_CHECK struct err tx_window_each(
     struct tx *tx, struct err (*each)(void *ctx, const struct learned_window *window), void *ctx);
-/* Forgets what all models of a connection have shown: windows, and refused parameters
- * (refused.h). */
-MUST_CHECK struct err tx_learned_forget(struct tx *tx, struct bytes connection);
+/* Forgets what calls have taught of all models of a connection: the one place for each kind of
+ * row that is learned (refused.h has the other one). */
+MUST_CHECK struct err tx_provider_forget_learned(struct tx *tx, struct bytes connection);
 
 #endif

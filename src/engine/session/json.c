@@ -149,6 +149,12 @@ void messages__write_open(struct tx *tx, const struct message_row *row, struct t
                ARGS(arg_int(row->run)));
     const struct session_usage usage =
         rows == NULL ? (struct session_usage){.calls = 0} : usage_read(rows, 0);
+    const int64_t resume_at_ms = tx_number(
+        tx,
+        "SELECT COALESCE(not_before_ms, 0) FROM runs WHERE id = $1 AND (state = 'waiting'"
+        " OR (state = 'failed' AND cause IN ('quota', 'rate_limited', 'provider_error')))",
+        ARGS(arg_int(row->run)), /* absent */ 0);
+    text_add_member_int_or_null(text, "resume_at_ms", resume_at_ms, resume_at_ms > 0);
     text_add_member_or_null(text, "model", model == NULL ? BYTES("") : rows_text(model, 0));
     text_add_name(text, "usage");
     session_write_usage(&usage, text);

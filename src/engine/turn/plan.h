@@ -7,6 +7,7 @@
 
 #include "engine/run/runs.h"
 #include "rules/budget/budget.h"
+#include "rules/provider/outage.h"
 #include "rules/trace/usage.h"
 #include "rules/turn/card.h"
 #include "rules/turn/turn.h"
@@ -38,6 +39,7 @@ struct turn_plan {
     enum turn_next next;
     struct bytes session, owner, stream, message; /* ses_…; msg_… of the answer. */
     struct bytes model;                           /* "provider/model" */
+    enum outage_patience patience;                /* With its provider. */
     struct bytes project;
     struct bytes path;         /* PATH of its commands; "": that of the daemon. */
     struct bytes root;         /* The folder that its tools work in; "": none. */

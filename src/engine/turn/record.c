@@ -437,6 +437,9 @@ struct err turns__event_finished(struct tx *tx, const struct turn *turn) {
     text_add_member(&data, "state", bytes_of(run_state_name(run->state)));
     text_add_member(&data, "cause", bytes_of(run_cause_name(run->cause)));
     text_add_member(&data, "note", run->note);
+    if (run_resume_at_ms(run) > 0) {
+        text_add_member_int(&data, "resume_at_ms", run_resume_at_ms(run));
+    }
     text_add_member_int(&data, "calls", turn->row.facts.calls);
     return turns__event_close(tx, &turn->session, "turn_finished", &data);
 }

@@ -18,6 +18,7 @@ enum {
     STALL_MS = 120000,
     TOTAL_MS = 1800000,
     LINGER_MS = 1000, /* For the end of an answer whose final marker came. */
+    BROKEN_MAX = 8,   /* Answers that broke off, and were paid for: the call is not made again. */
     URL_MAX = CONNECTION_URL_MAX + 64,
 };
 /* The largest answer, with 300 bytes of wrapping for each few of text. */
@@ -68,7 +69,7 @@ static void asking_withdraw(struct asking *asking) {
     asking->stage = ASK_ENDED;
     if (has_slot) {
         models->running--;
-        channel__release(channel);
+        channel__release(channel, asking);
     }
     asking->channel = NULL;
     if (channel != NULL) {
@@ -105,6 +106,7 @@ static void asking_deliver(struct loop_task *task) {
         .failure = asking->failure,
         .tries = asking->tries,
         .without = asking->wanted,
+        .model = asking->model,
         .first_ms = asking->first_ns != 0 ? passed_ms(asking->begun_ns, asking->first_ns) : 0,
         .total_ms = passed_ms(asking->begun_ns, world_mono_ns(asking->models->world)),
     };
@@ -163,24 +165,21 @@ bool model_is_waiting(const struct asking *asking) {
 
 static void try_start(struct asking *asking);
 
-static void try_next(struct timer *timer) {
-    struct asking *asking = CONTAINER_OF(timer, struct asking, wait);
+/* The wait is over, if there was one. */
+static void try_resume(struct asking *asking) {
+    const bool waited = asking->told_ms != 0;
+    asking->told_ms = 0;
     asking__enter(asking);
-    if (asking->watch.resumed != NULL) {
+    if (waited && asking->watch.resumed != NULL) {
         asking->watch.resumed(asking->ctx);
     }
-    if (!asking__leave(asking)) {
-        return;
-    }
-    struct channel *channel = asking->channel;
-    if (channel__is_over(channel)) { /* First in line; it keeps its tries and its deadline. */
-        asking->stage = ASK_QUEUED;
-        asking->models->running--;
-        channel__enqueue_first(channel, asking);
-        channel__release(channel);
-    } else {
+    if (asking__leave(asking)) {
         try_start(asking);
     }
+}
+
+static void try_next(struct timer *timer) {
+    try_resume(CONTAINER_OF(timer, struct asking, wait));
 }
 
 /* Usage of the present try: reported by the provider, else estimated from the bytes seen. Providers
@@ -220,38 +219,11 @@ void model_get_spent(const struct asking *asking, struct model_spent *ret_spent)
     *ret_spent = spent;
 }
 
-void asking__try_over(struct asking *asking) {
-    const struct world *world = asking->models->world;
-    try_stop(asking);
-    try_count(asking);
-    asking->failure = asking->stream.answer.failure;
-    if (asking->failure.cause == MODEL_NONE) {
-        asking->channel->quota_trips = 0;
-        asking_end(asking);
-        return;
-    }
-    if (asking->hint.timed) {
-        asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
-    }
-    if (asking->failure.cause == MODEL_RATE_LIMITED) {
-        channel__brake(asking->channel, asking);
-    }
-    if (asking->failure.cause == MODEL_QUOTA) {
-        channel__trip(asking->channel, &asking->failure, world);
-    }
-    const struct retry_try attempt = {.failure = &asking->failure,
-                                      .hint = asking->hint,
-                                      .tries = asking->tries,
-                                      .random = (uint32_t)random_of(asking->models)};
-    uint64_t wait_ms;
-    if (!retry_again(&attempt, &wait_ms)) {
-        asking_end(asking);
-        return;
-    }
+/* Told to its watch: the try is void, and the next one comes after that wait. The call is not used
+ * after this. */
+static void asking_tell_retry(struct asking *asking, uint64_t wait_ms) {
     struct model_failure failure = asking->failure;
     asking->models->retried++;
-    asking->stage = ASK_WAITING;
-    timer_start(asking->models->loop, &asking->wait, wait_ms, try_next);
     asking__enter(asking);
     if (asking->stream.answer.begun && asking->watch.discarded != NULL) {
         asking->watch.discarded(asking->ctx);
@@ -259,7 +231,160 @@ void asking__try_over(struct asking *asking) {
     if (asking->stage != ASK_GONE && asking->watch.retrying != NULL) {
         asking->watch.retrying(asking->ctx, &failure, wait_ms);
     }
-    (void)asking__leave(asking); /* The call is not used after this. */
+    (void)asking__leave(asking);
+}
+
+/* False: it does not wait until then. */
+static bool asking_is_patient(struct asking *asking, uint64_t due_ms) {
+    if (asking->until_ms == 0) {
+        asking->until_ms = models__now_ms(asking->models) +
+                           outage_patience_ms(asking->patience, models__outage_ms(asking->models));
+    }
+    return due_ms <= asking->until_ms;
+}
+
+/* The earliest next try of a call in the queue, as far as is known. */
+static uint64_t asking_due_ms(const struct asking *asking) {
+    const struct channel *channel = asking->channel;
+    int64_t resume_at_ms;
+    uint64_t from_ms = 0;
+    if (channel__is_broken(channel, asking->models->world, &resume_at_ms)) {
+        from_ms = channel->quota_until_ns / 1000000;
+    } else if (outage_is_away(&channel->outage)) {
+        from_ms = channel->outage.next_ms;
+    }
+    return from_ms > asking->not_before_ms ? from_ms : asking->not_before_ms;
+}
+
+/* Back into the queue, without a slot. */
+static void asking_requeue(struct asking *asking, uint64_t wait_ms) {
+    struct models *models = asking->models;
+    struct channel *channel = asking->channel;
+    const uint64_t now_ms = models__now_ms(models);
+    timer_stop(models->loop, &asking->deadline);
+    asking->stage = ASK_QUEUED;
+    asking->not_before_ms = now_ms + wait_ms;
+    const uint64_t due_ms = asking_due_ms(asking);
+    asking->told_ms = due_ms;
+    models->running--;
+    channel__enqueue(channel, asking, QUEUE_FIRST);
+    channel__release(channel, asking);
+    asking_tell_retry(asking, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+void asking__tell_wait(struct asking *asking) {
+    const struct channel *channel = asking->channel;
+    const uint64_t now_ms = models__now_ms(asking->models), due_ms = asking_due_ms(asking);
+    int64_t resume_at_ms = 0;
+    const bool broken = channel__is_broken(channel, asking->models->world, &resume_at_ms);
+    if (due_ms <= now_ms || due_ms == asking->told_ms) {
+        return;
+    }
+    if (broken || due_ms > asking->not_before_ms) { /* For its provider, not by itself. */
+        asking->failure = channel->away;
+    }
+    if ((broken && asking->patience != PATIENCE_AGENT) || !asking_is_patient(asking, due_ms)) {
+        asking->failure.resume_at_ms = broken ? resume_at_ms : asking->failure.resume_at_ms;
+        asking_end(asking);
+        return;
+    }
+    asking->told_ms = due_ms;
+    if (asking->watch.retrying != NULL) {
+        const struct model_failure failure = asking->failure;
+        asking__enter(asking);
+        asking->watch.retrying(asking->ctx, &failure, due_ms - now_ms);
+        (void)asking__leave(asking); /* The call is not used after this. */
+    }
+}
+
+/* The provider is away, or its quota is used up: the call waits in the queue, with all others of
+ * its connection. */
+static void asking_wait_away(struct asking *asking, bool again, uint64_t wait_ms) {
+    struct channel *channel = asking->channel;
+    const uint64_t now_ms = models__now_ms(asking->models);
+    const bool goes_on = again && asking->kind == ASKING_USUAL &&
+                         (asking->patience == PATIENCE_NONE || asking->broken < BROKEN_MAX) &&
+                         asking_is_patient(asking, now_ms + wait_ms);
+    if (goes_on && channel->route == NULL) {
+        asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
+                     model_cause_text(MODEL_CONNECTION_CHANGED));
+    } else if (goes_on) {
+        asking_requeue(asking, wait_ms);
+    } else {
+        asking_end(asking);
+    }
+}
+
+static void asking_fail_away(struct asking *asking) {
+    struct channel *channel = asking->channel;
+    const struct outage_wait own = {.first_ms = models__outage_ms(asking->models),
+                                    .failures = channel__failures(channel, asking),
+                                    .hurried = asking->patience == PATIENCE_PERSON ||
+                                               channel__is_hurried(channel),
+                                    .random = (uint32_t)random_of(asking->models)};
+    const struct retry_try attempt = {.failure = &asking->failure,
+                                      .hint = asking->hint,
+                                      .tries = own.failures,
+                                      .patience = asking->patience,
+                                      .hurried = own.hurried,
+                                      .first_ms = own.first_ms,
+                                      .random = own.random};
+    uint64_t wait_ms = 0;
+    const bool again = retry_again(&attempt, &wait_ms);
+    if (!again && asking->hint.timed) {
+        model_failure_add_time(&asking->failure, /* connection */ NULL);
+    }
+    /* A time that is far away may be one for this model, or this kind of request: others ask for
+     * themselves, one after the other. */
+    const bool named = asking->hint.timed && asking->hint.after_ms <= MODEL_WAIT_MAX_MS;
+    const bool ours = again && (named || !asking->hint.timed);
+    channel__fail(channel, asking, ours ? wait_ms : outage_wait_ms(&own), named);
+    asking_wait_away(asking, again, wait_ms);
+}
+
+void asking__try_over(struct asking *asking) {
+    struct channel *channel = asking->channel;
+    const struct world *world = asking->models->world;
+    try_stop(asking);
+    try_count(asking);
+    asking->failure = asking->stream.answer.failure;
+    asking->broken += asking->failure.cause != MODEL_NONE && asking->stream.answer.begun;
+    const enum model_cause cause = asking->failure.cause;
+    if (asking->hint.timed && cause != MODEL_NONE) {
+        asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
+    }
+    if (cause == MODEL_QUOTA) {
+        channel__trip(channel, &asking->failure, world);
+        asking_wait_away(asking, asking->patience == PATIENCE_AGENT, /* wait_ms */ 0);
+        return;
+    }
+    if (cause == MODEL_RATE_LIMITED) {
+        channel__brake(channel, asking);
+    }
+    if (model_cause_is_outage(cause)) {
+        asking_fail_away(asking);
+        return;
+    }
+    /* The provider is there, whatever it says; silence, and bytes of a proxy, say nothing. */
+    if (cause != MODEL_TIMED_OUT && cause != MODEL_BAD_RESPONSE) {
+        channel__answers(channel, asking);
+    } else if (channel->probe == asking) {
+        channel__fail(channel, asking, models__outage_ms(asking->models), /* named */ false);
+    }
+    const struct retry_try attempt = {.failure = &asking->failure,
+                                      .hint = asking->hint,
+                                      .tries = asking->tries,
+                                      .first_ms = models__outage_ms(asking->models),
+                                      .random = (uint32_t)random_of(asking->models)};
+    uint64_t wait_ms;
+    if (cause == MODEL_NONE || asking->kind != ASKING_USUAL || !retry_again(&attempt, &wait_ms)) {
+        asking_end(asking);
+        return;
+    }
+    asking->stage = ASK_WAITING;
+    asking->told_ms = models__now_ms(asking->models) + wait_ms;
+    timer_start(asking->models->loop, &asking->wait, wait_ms, try_next);
+    asking_tell_retry(asking, wait_ms);
 }
 
 /* --- Work in the pool ------------------------------------------------------------------------- */
@@ -402,6 +527,7 @@ static void parse_done(struct loop_work *work) {
 static void answer_note_first(struct asking *asking) {
     if (asking->stream.answer.begun && asking->first_ns == 0) {
         asking->first_ns = world_mono_ns(asking->models->world);
+        channel__answers(asking->channel, asking);
     }
 }
 
@@ -612,17 +738,11 @@ static void request_start(struct asking *asking) {
 static void try_start(struct asking *asking) {
     const struct channel *channel = asking->channel;
     const struct route *route = channel->route;
-    int64_t resume_at_ms = 0;
     /* What was written for one kind of provider says nothing to another. */
     if (route == NULL ||
         (asking->body.len > 0 && route->connection->kind != asking->route->connection->kind)) {
         asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
                      model_cause_text(MODEL_CONNECTION_CHANGED));
-        return;
-    }
-    if (channel__is_broken(channel, asking->models->world, &resume_at_ms)) {
-        asking->failure.resume_at_ms = resume_at_ms;
-        asking__fail(asking, MODEL_QUOTA, "%s", channel->quota_detail);
         return;
     }
     asking->tries++;
@@ -646,7 +766,7 @@ static void try_start(struct asking *asking) {
 }
 
 static void try_first(struct loop_task *task) {
-    try_start(CONTAINER_OF(task, struct asking, task));
+    try_resume(CONTAINER_OF(task, struct asking, task));
 }
 
 static void asking_expire(struct timer *timer) {
@@ -660,11 +780,9 @@ static void asking_expire(struct timer *timer) {
 void asking__start(struct asking *asking) {
     struct models *models = asking->models;
     uint64_t total_ms = models->options.limits.total_ms;
-    if (asking->begun_ns == 0) { /* Else it gave its slot away between two tries. */
-        asking->begun_ns = world_mono_ns(models->world);
-        timer_start(models->loop, &asking->deadline, total_ms != 0 ? total_ms : TOTAL_MS,
-                    asking_expire);
-    }
+    asking->begun_ns = asking->begun_ns != 0 ? asking->begun_ns : world_mono_ns(models->world);
+    timer_start(models->loop, &asking->deadline, total_ms != 0 ? total_ms : TOTAL_MS,
+                asking_expire);
     /* Never inside the call that freed the slot. */
     asking->stage = ASK_WAITING;
     asking->task.run = try_first;
@@ -721,9 +839,11 @@ static void asking_begin(struct loop_task *task) {
         return;
     }
     struct channel *channel = models__channel(models, connection);
-    const char *picked = asking->pick && channel != NULL ? model_pick(models, channel) : NULL;
+    const char *picked =
+        asking->kind == ASKING_TEST_ANY && channel != NULL ? model_pick(models, channel) : NULL;
     /* Nobody knows whether anything is there, or what it is called. */
-    bool unknown = channel != NULL && (channel->doubtful || (asking->pick && picked == NULL));
+    bool unknown = channel != NULL &&
+                   (channel->doubtful || (asking->kind == ASKING_TEST_ANY && picked == NULL));
     if (unknown && !asking->listed && listing__wait(models, channel, asking_listed, asking)) {
         return;
     }
@@ -741,26 +861,32 @@ static void asking_begin(struct loop_task *task) {
     }
     if (asking->model.len == 0 || asking->model.len > MODEL_NAME_MAX) {
         asking__fail(asking, MODEL_MODEL_UNKNOWN, "%s",
-                     asking->pick ? "the provider lists no models: name one"
-                                  : "a model is named CONNECTION/MODEL");
+                     asking->kind == ASKING_TEST_ANY ? "the provider lists no models: name one"
+                                                     : "a model is named CONNECTION/MODEL");
+    } else if (asking->kind != ASKING_USUAL) {
+        asking->facts = models__info(models, channel, asking->model).facts;
+        channel->running++;
+        models->running++;
+        asking__start(asking);
     } else if (models->waiting >= MODEL_QUEUE_MAX) {
         asking__fail(asking, MODEL_OVERLOADED, "%s", model_cause_text(MODEL_OVERLOADED));
     } else {
         asking->facts = models__info(models, channel, asking->model).facts;
         asking->stage = ASK_QUEUED;
-        channel__enqueue(channel, asking);
+        channel__enqueue(channel, asking, QUEUE_LAST);
         channel__run(channel);
     }
 }
 
-static struct asking *asking_new(struct models *models, struct model_request *request, bool pick,
-                                 enum model_priority priority, const struct model_watch *watch,
-                                 void *ctx) {
+static struct asking *asking_new(struct models *models, struct model_request *request,
+                                 enum asking_kind kind, enum model_priority priority,
+                                 const struct model_watch *watch, void *ctx) {
     assert(!models->closing);
     struct asking *asking = mem_new(sizeof *asking);
     *asking = (struct asking){.models = models,
                               .request = request,
-                              .pick = pick,
+                              .kind = kind,
+                              .patience = request->patience,
                               .priority = priority,
                               .watch = *watch,
                               .ctx = ctx,
@@ -779,7 +905,7 @@ static struct asking *asking_new(struct models *models, struct model_request *re
 
 struct asking *model_ask(struct models *models, struct model_request *request,
                          enum model_priority priority, const struct model_watch *watch, void *ctx) {
-    return asking_new(models, request, /* pick */ false, priority, watch, ctx);
+    return asking_new(models, request, ASKING_USUAL, priority, watch, ctx);
 }
 
 struct asking *models_connection_test(struct models *models, const char *name,
@@ -788,6 +914,6 @@ struct asking *models_connection_test(struct models *models, const char *name,
     model_request_add_message(request, MODEL_USER);
     model_request_add_text(request, BYTES("Answer with the one word: ok"));
     request->output_max = 256; /* One that thinks needs more than the word. */
-    bool pick = strchr(name, '/') == NULL;
-    return asking_new(models, request, pick, MODEL_FOREGROUND, watch, ctx);
+    enum asking_kind kind = strchr(name, '/') == NULL ? ASKING_TEST_ANY : ASKING_TEST;
+    return asking_new(models, request, kind, MODEL_FOREGROUND, watch, ctx);
 }

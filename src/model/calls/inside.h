@@ -1,6 +1,7 @@
 /* inside.h: shared by the files behind model.h. Nobody else includes it.
  *
- *   models.c    each connection: its route, its slots and queue, its breaker; the set of them
+ *   models.c    each connection: its route; the set of them
+ *   channel.c   the queue of a connection, its slots, its outages, its breaker
  *   asking.c    one call: queued, built, tried over HTTP, tried again, delivered
  *   playing.c   one try of the scripted model
  *   listing.c   what providers say of their models
@@ -46,18 +47,22 @@ struct learned {
 
 struct channel {
     struct channel *next;
+    struct models *models;
     char *name;          /* Owned. */
     struct route *route; /* NULL: removed; it goes when nothing runs any more. */
     struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
-    struct models *models; /* Borrowed: whose channel this is. */
     uint64_t running;
-    struct brake brake;      /* Lowers the limit of `running` after a 429. */
-    struct timer raise;      /* Rings when that limit rises, while calls wait for it. */
-    int64_t quota_until_ms;  /* The breaker: 0: closed. Wall clock; and the same */
-    uint64_t quota_until_ns; /* by the clock that nobody sets. */
-    unsigned quota_trips;    /* In a row. */
-    char quota_detail[320];
-    struct listed *listed; /* Owned. */
+    struct brake brake; /* Lowers the limit of `running` after a 429. */
+    struct outage outage;
+    struct model_failure away; /* Why it is away: the last failure that said so. */
+    struct asking *probe;      /* Borrowed: the call that finds out; NULL: none is out. */
+    struct asking *tell;       /* Borrowed: the next that `task` looks at; NULL: it is done. */
+    struct loop_task task;     /* Tells calls in the queue how long they wait. */
+    struct timer timer;        /* Gives slots away that are free later. */
+    int64_t quota_until_ms;    /* The breaker: 0: closed. Wall clock; and the same */
+    uint64_t quota_until_ns;   /* by the clock that nobody sets. */
+    unsigned quota_trips;      /* In a row. */
+    struct listed *listed;     /* Owned. */
     size_t listed_count;
     struct learned *learned; /* Owned; the one that was not used for longest first. */
     size_t learned_count;
@@ -95,6 +100,12 @@ enum asking_stage {
     ASK_GONE, /* Cancelled: the memory goes when none of its callbacks runs any more. */
 };
 
+enum asking_kind {
+    ASKING_USUAL,
+    ASKING_TEST,     /* A single try, now: slots, outage and breaker are passed over. */
+    ASKING_TEST_ANY, /* The same, of any model of the connection. */
+};
+
 struct asking {
     struct asking *next; /* In its channel's queue. */
     struct models *models;
@@ -108,7 +119,8 @@ struct asking {
     struct model_watch watch;
     void *ctx;
     enum asking_stage stage;
-    bool pick;              /* Any model of the connection will do. */
+    enum asking_kind kind;
+    enum outage_patience patience;
     bool listed;            /* The call has waited for a list. */
     unsigned inside, tries; /* inside: callbacks of it that run now. */
     uint64_t sent_ns;       /* When the present try began. */
@@ -116,6 +128,10 @@ struct asking {
     uint64_t begun_ns, first_ns;
     struct usage spent, latest;
     struct model_failure failure;
+    unsigned broken;        /* Answers that began, and broke off. */
+    uint64_t not_before_ms; /* QUEUED: earliest next try, by the monotonic clock; */
+    uint64_t until_ms;      /* end of its patience; 0: it has not waited; */
+    uint64_t told_ms;       /* next try, as its watch knows it; 0: it does not. */
     struct loop_task task;
     struct timer wait, deadline, linger;
     struct stream stream;
@@ -144,21 +160,35 @@ struct model_info models__info(const struct models *models, const struct channel
 /* The host of the connection is an empty one where it has none. */
 struct parameter_target models__target(const struct channel *channel, struct bytes model);
 
-void channel__enqueue(struct channel *channel, struct asking *asking);
+void channel__forget_list(struct channel *channel);
+
+/* channel.c */
+enum queue_end { QUEUE_FIRST, QUEUE_LAST };
+void channel__enqueue(struct channel *channel, struct asking *asking, enum queue_end end);
 void channel__dequeue(struct channel *channel, struct asking *asking);
 void channel__run(struct channel *channel); /* Gives free slots away. */
-void channel__release(struct channel *channel);
+void channel__release(struct channel *channel, const struct asking *asking);
+struct model_load channel__load(const struct channel *channel);
 /* The provider wanted fewer requests: `asking` was one too many. */
 void channel__brake(struct channel *channel, const struct asking *asking);
-/* More calls run than the provider wants: one that waits for its next try gives its slot away. */
-MUST_CHECK bool channel__is_over(const struct channel *channel);
-void channel__enqueue_first(struct channel *channel, struct asking *asking);
 /* *ret_resume_at_ms: when it takes requests again. */
 bool channel__is_broken(const struct channel *channel, const struct world *world,
                         int64_t *ret_resume_at_ms);
 void channel__trip(struct channel *channel, struct model_failure *failure,
                    const struct world *world);
-void channel__forget_list(struct channel *channel);
+/* A try of the call shows that the provider is away: how many in a row, and then the wait before
+ * the next one. */
+unsigned channel__failures(const struct channel *channel, const struct asking *asking);
+void channel__fail(struct channel *channel, const struct asking *asking, uint64_t wait_ms,
+                   bool named);
+void channel__answers(struct channel *channel, const struct asking *asking); /* The provider. */
+MUST_CHECK bool channel__is_hurried(const struct channel *channel);
+/* Why calls wait, and until when. */
+MUST_CHECK bool channel__is_away(const struct channel *channel, struct model_failure *ret_failure);
+void channel__reset(struct channel *channel);            /* Outage and breaker are over. */
+void channel__stop(struct channel *channel);             /* Before it is freed. */
+uint64_t models__now_ms(const struct models *models);    /* By the monotonic clock. */
+uint64_t models__outage_ms(const struct models *models); /* First long wait. */
 
 /* listing.c. wait: true: `done`, once, when no list is under way any more; false: the channel's
  * list is as new as it can be. */
@@ -169,6 +199,9 @@ void listing__stop(struct models *models);
 
 /* asking.c */
 void asking__start(struct asking *asking); /* The call has a slot. */
+/* QUEUED, while its connection takes nothing, or before its own time: tells its watch until when,
+ * or ends it, where it does not wait that long. It may be gone then. */
+void asking__tell_wait(struct asking *asking);
 void asking__fail(struct asking *asking, enum model_cause cause, const char *format, ...)
     PRINTF_LIKE(3, 4); /* For good, without another try. */
 /* The try is over: stream.answer says how. */

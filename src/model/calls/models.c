@@ -1,5 +1,5 @@
-/* models.c: connections: the headers and the guard of each, made once; its slots, the queue before
- * them, and its breaker; the set of them; what is known of their models. */
+/* models.c: connections: the headers and the guard of each, made once; the set of them; what is
+ * known of their models. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "model/calls/inside.h"
 #include "model/known.h"
-
-enum { CLOCKS_APART_MS = 1000 }; /* More than that: the wall clock was set. */
 
 /* --- Routes ----------------------------------------------------------------------------------- */
 
@@ -92,144 +90,7 @@ void route_unref(struct route *route) {
     mem_free(route);
 }
 
-/* --- Slots and the queue ---------------------------------------------------------------------- */
-
-void channel__enqueue(struct channel *channel, struct asking *asking) {
-    enum model_priority priority = asking->priority;
-    asking->next = NULL;
-    if (channel->queue_end[priority] != NULL) {
-        channel->queue_end[priority]->next = asking;
-    } else {
-        channel->queue[priority] = asking;
-    }
-    channel->queue_end[priority] = asking;
-    asking->models->waiting++;
-}
-
-void channel__dequeue(struct channel *channel, struct asking *asking) {
-    struct asking **at = &channel->queue[asking->priority], *before = NULL;
-    while (*at != asking) {
-        assert(*at != NULL);
-        before = *at;
-        at = &before->next;
-    }
-    *at = asking->next;
-    if (channel->queue_end[asking->priority] == asking) {
-        channel->queue_end[asking->priority] = before;
-    }
-    asking->models->waiting--;
-}
-
-void channel__enqueue_first(struct channel *channel, struct asking *asking) {
-    enum model_priority priority = asking->priority;
-    asking->next = channel->queue[priority];
-    channel->queue[priority] = asking;
-    if (channel->queue_end[priority] == NULL) {
-        channel->queue_end[priority] = asking;
-    }
-    asking->models->waiting++;
-}
-
-static int64_t channel_now_ms(const struct channel *channel) {
-    return (int64_t)(world_mono_ns(channel->models->world) / 1000000);
-}
-
-/* The limit that its user set, or the default. */
-static int64_t channel_most(const struct channel *channel) {
-    const struct model_connection *connection = channel->route->connection;
-    if (connection->numbers.max_concurrent > 0) {
-        return connection->numbers.max_concurrent;
-    }
-    return connection->kind == MODEL_KIND_SCRIPTED ? BRAKE_UNLIMITED
-                                                   : CONNECTION_CONCURRENT_DEFAULT;
-}
-
-static int64_t channel_limit(const struct channel *channel) {
-    return brake_limit(&channel->brake, channel_most(channel), channel_now_ms(channel));
-}
-
-static void channel_on_raise(struct timer *timer) {
-    channel__run(CONTAINER_OF(timer, struct channel, raise));
-}
-
-/* Calls wait, and nothing that runs need end before the limit rises. */
-static void channel_watch_raise(struct channel *channel) {
-    const int64_t now_ms = channel_now_ms(channel);
-    const int64_t at_ms = brake_rises_ms(&channel->brake, channel_most(channel), now_ms);
-    timer_stop(channel->models->loop, &channel->raise);
-    if (at_ms > 0) {
-        timer_start(channel->models->loop, &channel->raise, (uint64_t)(at_ms - now_ms),
-                    channel_on_raise);
-    }
-}
-
-void channel__run(struct channel *channel) {
-    while (channel->route != NULL) {
-        struct asking *asking = channel->queue[MODEL_FOREGROUND] != NULL
-                                    ? channel->queue[MODEL_FOREGROUND]
-                                    : channel->queue[MODEL_BACKGROUND];
-        if (asking == NULL) {
-            return;
-        }
-        if ((int64_t)channel->running >= channel_limit(channel)) {
-            channel_watch_raise(channel);
-            return;
-        }
-        channel__dequeue(channel, asking);
-        channel->running++;
-        asking->models->running++;
-        asking__start(asking);
-    }
-}
-
-void channel__release(struct channel *channel) {
-    assert(channel->running > 0);
-    channel->running--;
-    channel__run(channel);
-}
-
-void channel__brake(struct channel *channel, const struct asking *asking) {
-    if (channel->route == NULL) {
-        return;
-    }
-    const struct brake_refusal refusal = {.sent_ms = (int64_t)(asking->sent_ns / 1000000),
-                                          .now_ms = channel_now_ms(channel),
-                                          .most = channel_most(channel),
-                                          .running = (int64_t)channel->running};
-    brake_refuse(&channel->brake, &refusal);
-}
-
-bool channel__is_over(const struct channel *channel) {
-    return channel->route != NULL && (int64_t)channel->running > channel_limit(channel);
-}
-
-/* Open as long as both clocks say so: the wall clock may be set back by years, and the other one
- * stands still while the machine sleeps. */
-bool channel__is_broken(const struct channel *channel, const struct world *world,
-                        int64_t *ret_resume_at_ms) {
-    int64_t now_ms = world_wall_ms(world);
-    uint64_t now_ns = world_mono_ns(world);
-    if (channel->quota_until_ms <= now_ms || channel->quota_until_ns <= now_ns) {
-        return false;
-    }
-    int64_t rest_ms = (int64_t)((channel->quota_until_ns - now_ns) / 1000000);
-    bool set_back = channel->quota_until_ms - now_ms > rest_ms + CLOCKS_APART_MS;
-    *ret_resume_at_ms = set_back ? now_ms + rest_ms : channel->quota_until_ms;
-    return true;
-}
-
-void channel__trip(struct channel *channel, struct model_failure *failure,
-                   const struct world *world) {
-    int64_t now_ms = world_wall_ms(world);
-    channel->quota_trips++;
-    if (failure->resume_at_ms <= now_ms) {
-        failure->resume_at_ms = now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
-    }
-    channel->quota_until_ms = failure->resume_at_ms;
-    channel->quota_until_ns =
-        world_mono_ns(world) + (uint64_t)(failure->resume_at_ms - now_ms) * 1000000;
-    (void)snprintf(channel->quota_detail, sizeof channel->quota_detail, "%s", failure->detail);
-}
+/* --- Channels --------------------------------------------------------------------------------- */
 
 void listed_free(struct listed *listed, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -254,15 +115,13 @@ static void channel_forget_learned(struct channel *channel) {
 }
 
 static void channel_free(struct channel *channel) {
+    channel__stop(channel);
     channel__forget_list(channel);
     channel_forget_learned(channel);
-    timer_stop(channel->models->loop, &channel->raise);
     route_unref(channel->route);
     mem_free(channel->name);
     mem_free(channel);
 }
-
-/* --- Channels --------------------------------------------------------------------------------- */
 
 struct channel *models__channel(const struct models *models, struct bytes name) {
     for (struct channel *at = models->channels; at != NULL; at = at->next) {
@@ -315,12 +174,9 @@ struct err models_connection_set(struct models *models, const struct model_conne
     channel->route = route;
     channel_forget_learned(channel);
     /* Another key may have another quota, and see other models. */
-    channel->quota_until_ms = 0;
-    channel->quota_trips = 0;
-    channel->brake = (struct brake){.limit = 0};
     channel->listed_ms = 0;
     channel->doubtful = false;
-    channel__run(channel);
+    channel__reset(channel);
     return ERR_OK;
 }
 
@@ -454,15 +310,7 @@ bool models_get_load(const struct models *models, struct bytes name, struct mode
     if (channel == NULL || channel->doubtful) {
         return false;
     }
-    *ret_load = (struct model_load){.running = (int64_t)channel->running};
-    for (size_t i = 0; i < MODEL_PRIORITIES; i++) {
-        for (const struct asking *at = channel->queue[i]; at != NULL; at = at->next) {
-            ret_load->waiting++;
-        }
-    }
-    const int64_t most = channel_most(channel), limit = channel_limit(channel);
-    ret_load->most = most == BRAKE_UNLIMITED ? 0 : most;
-    ret_load->limit = limit == BRAKE_UNLIMITED ? 0 : limit;
+    *ret_load = channel__load(channel);
     return true;
 }
 
@@ -526,6 +374,20 @@ void models_accept(struct models *models, const struct model_learned *accepted) 
     if (row != NULL && (over || accepted->window == 0 || accepted->window >= row->accepted)) {
         row->accepted = accepted->window;
         row->accepted_until_ms = accepted->until_ms;
+    }
+}
+
+bool models_is_away(const struct models *models, struct bytes connection,
+                    struct model_failure *ret_failure) {
+    const struct channel *channel = models__channel(models, connection);
+    return channel != NULL && channel__is_away(channel, ret_failure);
+}
+
+void models_reset(struct models *models, struct bytes connection) {
+    struct channel *channel = models__channel(models, connection);
+    if (channel != NULL) {
+        channel_forget_learned(channel);
+        channel__reset(channel);
     }
 }
 

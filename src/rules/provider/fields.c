@@ -80,6 +80,9 @@ static const struct field rows[] = {
     {.name = "models", .kind = FIELD_STORED, AT(row.models), .schema = TEXTS},
     PROVIDER_NUMBERS(NUMBER) /* A row each. */
     {.name = "origin", .kind = FIELD_CHARS, AT(origin)},
+    {.name = "cause", .kind = FIELD_CHARS, AT(cause), .empty = FIELD_EMPTY_NULL},
+    {.name = "detail", .kind = FIELD_CHARS, AT(detail), .empty = FIELD_EMPTY_NULL},
+    {.name = "resume_at_ms", .kind = FIELD_TIME, AT(resume_at_ms), .empty = FIELD_EMPTY_NULL},
     {.name = "made_ms", .kind = FIELD_TIME, AT(row.made_ms)},
     {.name = "changed_ms", .kind = FIELD_TIME, AT(row.changed_ms)},
 };

@@ -54,6 +54,9 @@ struct provider_view {
     bool key_set;
     const char *key_from; /* For people: "key file", "environment of the daemon"; NULL: no key. */
     const char *origin;
+    /* While its calls wait: why, in the provider's words, and until when. NULL, 0: they do not. */
+    const char *cause, *detail;
+    int64_t resume_at_ms;
 };
 extern const struct field_set provider_fields;
 

@@ -129,6 +129,10 @@ int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms) {
                                                 : rest_ms;
 }
 
+bool run_provider_parks(int64_t resume_at_ms, int64_t now_ms) {
+    return resume_at_ms - now_ms > RUN_PROVIDER_WAIT_MAX_MS;
+}
+
 int64_t run_resume_at_ms(const struct run_row *row) {
     bool refused = row->state == RUN_FAILED &&
                    (row->cause == CAUSE_QUOTA || row->cause == CAUSE_RATE_LIMITED ||

@@ -1,0 +1,30 @@
+/* key_watch.h: keys of found connections that are in files (OPENAI_API_KEY_FILE and so on): a file
+ * that changed is read again while the daemon runs.
+ *
+ * Promise    a key that is in the file WATCH_MS before a call is the one that is sent with it. What
+ *            waits for the connection goes on with it (models_connection_set). Where the file
+ *            cannot be read the key stays, and `failed` gets the sentence once.
+ * Ownership  the caller's; options are borrowed for life.
+ * Threads    the loop; files are looked at in the pool.
+ */
+#ifndef DROVER_DISPATCH_PROVIDER_KEY_WATCH_H
+#define DROVER_DISPATCH_PROVIDER_KEY_WATCH_H
+
+#include "base/base.h"
+#include "loop/loop.h"
+#include "model/model.h"
+
+struct key_watch;
+struct key_watch_options {
+    struct loop *loop;
+    struct models *models;
+    struct discover_from from;
+    void *ctx;
+    void (*failed)(void *ctx, const char *name, const struct why *why);
+};
+/* NULL: no key is in a file. */
+struct key_watch *key_watch_open(const struct key_watch_options *options);
+void key_watch_stop(struct key_watch *watch);  /* Touches models no more. NULL is allowed, */
+void key_watch_close(struct key_watch *watch); /* here, too. */
+
+#endif

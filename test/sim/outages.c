@@ -1,0 +1,118 @@
+/* outages.c: see the header. */
+#include "outages.h"
+
+#include <string.h>
+
+#include "asks.h"
+#include "ops.h"
+#include "sim.h"
+
+enum {
+    BEGINS_PERCENT = 30,
+    LEAST_MS = 20000,
+    MORE_MS = 160000,
+    HOSTS = 3,
+    /* Requests of one outage in one life of the daemon: those that were sent when it began, and
+     * the quick tries of all connections that lead to the host; then one for each of them, at most
+     * so often. */
+    FIRST_REQUESTS = 60,
+    PROBE_MS = 2000,
+};
+
+/* The last outage of a host. Of the seed that runs. */
+static struct outage {
+    uint64_t host; /* 0: unused. */
+    uint64_t until_ms, how;
+    uint64_t begun_ms, requests; /* Since the outage, or the life, began. */
+} outages[HOSTS];
+
+static uint64_t host_number(struct bytes host) {
+    uint64_t number = 1;
+    for (size_t i = 0; i < host.len; i++) {
+        number = number * 31 + (uint8_t)host.data[i];
+    }
+    return number;
+}
+
+static void outage_count(struct bytes host, struct outage *outage, uint64_t now_ms) {
+    outage->begun_ms = outage->requests == 0 ? now_ms : outage->begun_ms;
+    outage->requests++;
+    if (outage->requests > FIRST_REQUESTS + (now_ms - outage->begun_ms) / PROBE_MS) {
+        sim_fail(sim_current(), "%.*s was asked %llu times in %llu ms while it was away",
+                 (int)host.len, host.data, (unsigned long long)outage->requests,
+                 (unsigned long long)(now_ms - outage->begun_ms));
+    }
+}
+
+bool outages_answer(struct servers *servers, struct bytes host, uint64_t key,
+                    struct server_reply *reply) {
+    const uint64_t now_ms = sim_now_ns(sim_current()) / 1000000, number = host_number(host);
+    const uint64_t pick = servers_choose(servers, key, "outage");
+    struct outage *at = outages;
+    while (at < outages + HOSTS - 1 && at->host != 0 && at->host != number) {
+        at++;
+    }
+    if (now_ms >= at->until_ms && servers_choose(servers, 0, "outages") % 2 == 0 &&
+        servers_fault(servers, key, "outage begins", BEGINS_PERCENT)) {
+        *at = (struct outage){
+            .host = number, .until_ms = now_ms + LEAST_MS + pick % MORE_MS, .how = pick >> 40 & 3};
+    }
+    if (servers->healed || now_ms >= at->until_ms) {
+        return false;
+    }
+    outage_count(host, at, now_ms);
+    servers->stats.away++;
+    switch (at->how) {
+    case 0:
+        reply->link = FETCH_CONNECT;
+        break;
+    case 1:
+        reply->link = FETCH_CUT_OFF;
+        break;
+    case 2:
+        reply->status = 429;
+        text_add_str(&reply->body, "{\"error\":{\"message\":\"too many requests\"}}");
+        break;
+    default:
+        reply->status = 503;
+        text_add_str(&reply->body, "{\"error\":{\"message\":\"the machines rest\"}}");
+        break;
+    }
+    return true;
+}
+
+/* --- What must hold --------------------------------------------------------------------------- */
+
+static void outages_begin(struct sim *sim) {
+    (void)sim;
+    memset(outages, 0, sizeof outages);
+}
+
+/* A daemon that begins knows of no outage. */
+static void outages_opened(struct sim *sim) {
+    (void)sim;
+    for (size_t i = 0; i < HOSTS; i++) {
+        outages[i].requests = 0;
+    }
+}
+
+static void run_complain(struct sim *sim, const struct ask_row *row, void *ctx) {
+    (void)ctx;
+    sim_fail(sim, "%s ended as %s: it was to wait for its provider", row->text[0].data,
+             row->text[1].data);
+}
+
+/* An answer that broke off eight times ends a call all the same, and so does a provider that wants
+ * no other try, so these two causes are not among them. */
+static bool outages_rest(struct sim *sim, bool must) {
+    (void)must;
+    ask_each(sim,
+             "SELECT r.run, r.cause FROM runs r LEFT JOIN turns t ON t.run = r.id"
+             " WHERE r.state = 'failed' AND r.cause IN ('provider_unreachable', 'provider_error')"
+             " AND (r.step_key <> '' OR t.began_by = 'notice')",
+             NULL, run_complain, NULL);
+    return true;
+}
+
+const struct sim_part part_outages = {
+    .name = "outages", .begin = outages_begin, .opened = outages_opened, .rest = outages_rest};
