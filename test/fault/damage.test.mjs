@@ -275,7 +275,7 @@ test("a log without its database is kept, and refuses the start", async (t) => {
       assert.match(stdout + stderr, /missing|no database/, words.join(" "));
     }
     assert.equal(await begins(daemon, "no database"), false);
-    assert.match(daemon.log, /its log .* is there.*drover restore FILE/);
+    assert.match(daemon.log, /its log .* exists.*drover restore FILE/);
     assert.deepEqual(readFileSync(log), kept);
   }
   writeFileSync(file, whole);

@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { begin, onTerminal } from "./jobs-cli.mjs";
+import { begin, onTerminal, plain } from "./jobs-cli.mjs";
 import { bin } from "./lib.mjs";
 import { kill } from "./processes.mjs";
 import { scaled } from "./scale.mjs";
@@ -15,9 +15,6 @@ import { User } from "./user.mjs";
 
 const LIMIT = { timeout: scaled(60_000) };
 const CTRL_D = "\x04";
-
-/** What a terminal was sent, without colours and movements of the cursor. */
-const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
 
 /** A chat whose daemon is the user's: {type, seen, leave}. */
 async function chatOf(t, user) {

@@ -8,15 +8,12 @@ import { connect, createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { begin, gate, onTerminal } from "./jobs-cli.mjs";
+import { begin, gate, onTerminal, plain } from "./jobs-cli.mjs";
 import { bin, run } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, Turns } from "./turns.mjs";
 
 const LIMIT = { timeout: scaled(60_000) };
-
-/** What a terminal was sent, without colours and movements of the cursor. */
-const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
 
 /** A chat in the root of `turns`: {type, seen, leave, session}. */
 async function chatIn(t, turns, args = "--model scripted/demo", root = turns.root) {

@@ -23,7 +23,7 @@ async function setting(t) {
 function atTerminal(daemon, words, { answers = [], env = {} } = {}) {
   const quoted = [bin, ...words].map((word) => `'${word}'`).join(" ");
   const child = spawn("script", ["-qec", quoted, "/dev/null"], {
-    env: { ...plainEnv, DROVER_DATA: daemon.data, TERM: "xterm", ...env },
+    env: { ...plainEnv, DROVER_DATA: daemon.data, TERM: "xterm", CI: "", ...env },
     stdio: ["pipe", "pipe", "inherit"],
     timeout: scaled(20_000),
   });

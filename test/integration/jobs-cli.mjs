@@ -90,6 +90,11 @@ export async function event(daemon, id, type) {
   tail.kill("SIGKILL");
 }
 
+/** What a terminal was sent, without colours and movements of the cursor. A prompt that was drawn
+ *  again as it stood counts once. */
+export const plain = (text) =>
+  text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "").replace(/(> [^\n]*?)\1+$/, "$1");
+
 /** Runs a command of the CLI on a terminal of that size; `typed`: its keys come by child.stdin. */
 export function onTerminal(t, daemon, line, options = {}) {
   const { rows = 30, columns = 120, env = {}, input, typed } = options;

@@ -35,8 +35,8 @@ test("a beginning, a label and last name a run", async () => {
   assert.equal(await shown(`run_${short}`), first);
   assert.equal(await shown("names-one"), first);
   assert.equal(await shown("last"), second);
-  assert.equal((await cli("job", "logs", "names-two")).stdout, "two\n");
   assert.equal((await cli("job", "wait", "last")).code, 0);
+  assert.equal((await cli("job", "logs", "names-two")).stdout, "two\n");
 });
 
 test("an ambiguous name is refused with its candidates", async () => {

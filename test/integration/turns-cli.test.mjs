@@ -6,14 +6,11 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { onTerminal } from "./jobs-cli.mjs";
+import { onTerminal, plain } from "./jobs-cli.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 
 const FIELDS = ["session", "run", "state", "cause", "text", "usage"];
 const MODEL = ["--model", "scripted/demo"];
-
-/** What a terminal was sent, without colours and movements of the cursor. */
-const plain = (text) => text.replaceAll(/\r|\x1b\[[?0-9;]*[A-Za-z]/g, "");
 
 test("ask prints the answer alone, and exits with 0", async (t) => {
   const turns = await Turns.open(t);
