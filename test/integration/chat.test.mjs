@@ -171,17 +171,18 @@ test("in a folder of a project a chat works on the project", LIMIT, async (t) =>
     assert.equal((await chatAt(cwd, ["--continue"])).id, made.id);
 });
 
-test("a message whose answer was lost is said once, and leaves the line", LIMIT, async (t) => {
-  const turns = await Turns.open(t);
-  let lost = 0; // Answers to messages.
+/** A data directory whose socket leads to the daemon, but for requests that `pattern` describes: of
+ *  these the first ones are lost as `losses` say, "request" or "answer". */
+async function lossy(t, turns, pattern, losses) {
   const proxy = createServer((from) => {
     const to = connect(turns.daemon.socket);
-    let loses = false;
+    let loss;
     from.on("data", (piece) => {
-      loses ||= /^POST \S+\/messages /.test(piece.toString()) && lost++ === 0;
-      to.write(piece);
+      if (pattern.test(piece.toString())) loss = losses.shift();
+      if (loss === "request") from.destroy();
+      else to.write(piece);
     });
-    to.on("data", (piece) => (loses ? from.destroy() : from.write(piece)));
+    to.on("data", (piece) => (loss === "answer" ? from.destroy() : from.write(piece)));
     for (const [one, other] of [[from, to], [to, from]])
       one.on("error", () => {}).on("close", () => other.destroy());
   });
@@ -189,13 +190,36 @@ test("a message whose answer was lost is said once, and leaves the line", LIMIT,
   mkdirSync(data);
   await once(proxy.listen(path.join(data, "drover.sock")), "listening");
   t.after(() => proxy.close());
+  return data;
+}
+
+test("a message whose answer was lost is said once, and leaves the line", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const losses = ["answer"];
+  const data = await lossy(t, turns, /^POST \S+\/messages /, losses);
   const chat = await chatIn(t, turns, `--model scripted/demo --data ${data}`);
   chat.type(`${say("just once")}\r`);
   await chat.seen(/drover: [^]*just once\n\n> $/); // The line is empty.
   await chat.leave();
   const { items } = await turns.get(`/sessions/${chat.session}/messages`);
   assert.deepEqual(items.map(({ role }) => role), ["assistant", "user"]);
-  assert.equal(lost, 1);
+  assert.deepEqual(losses, []);
+});
+
+test("an answer to a question stays in the line until the daemon has it", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const losses = ["request", "answer"];
+  const data = await lossy(t, turns, /^POST \S+\/approvals\//, losses);
+  const chat = await chatIn(t, turns, `--model scripted/demo --data ${data}`);
+  chat.send(script(call("ask_user", { question: "Which?", options: ["a", "b"] }), say("so be it")));
+  await chat.seen(/number or text> $/);
+  chat.send("neither of them");
+  await chat.seen(/drover: [^]*number or text> neither of them$/);
+  assert.equal((await open(turns)).length, 1);
+  chat.send("");
+  await chat.seen(/✓ answered: neither of them\n[^]*so be it\n\n> $/); // The line is empty.
+  await chat.leave();
+  assert.deepEqual(losses, []);
 });
 
 test("Ctrl-Z gives the terminal to the shell, and fg takes it back", LIMIT, async (t) => {

@@ -31,7 +31,11 @@ function atTerminal(daemon, words, { answers = [], env = {} } = {}) {
   child.stdout.on("data", (piece) => {
     screen += piece;
     const questions = screen.split(QUESTION).length - 1;
-    for (; asked < questions; asked++) child.stdin.write(`${answers[asked] ?? "\x03"}\n`);
+    for (; asked < questions; asked++) {
+      const answer = answers[asked] ?? "\x03";
+      if (typeof answer === "string") child.stdin.write(`${answer}\n`);
+      else answer().then((late) => child.stdin.write(`${late}\n`));
+    }
   });
   return new Promise((resolve) => child.on("close", (code) => {
     child.stdin.end();
@@ -72,6 +76,19 @@ test("Enter is the usual limit, none is remembered, and Ctrl-C ends the command"
   assert.match(none.screen, /No limit\. 'drover budget set global --cost DOLLARS' sets one\./);
   assert.equal((await api(daemon, "GET", `${budgets}/global`)).json.limits.cost_micros, null);
   assert.equal((await atTerminal(daemon, ask(PAID))).asked, 0);
+});
+
+test("where two terminals ask at once, the first answer stays", async (t) => {
+  const daemon = await setting(t);
+  let other;
+  const slow = async () => {
+    other = await atTerminal(daemon, ask(PAID), { answers: ["3"] });
+    return "";
+  };
+  const first = await atTerminal(daemon, ask(PAID), { answers: [slow] });
+  assert.deepEqual([first.code, other.code], [0, 0], first.screen + other.screen);
+  assert.match(first.screen, /A limit was set meanwhile, and stays: 'drover budget ls' shows it\./);
+  assert.equal((await api(daemon, "GET", `${budgets}/global`)).json.limits.cost_micros, 3000000);
 });
 
 test("nobody is asked in a pipe, in CI, in a run, and about models without a price", async (t) => {

@@ -46,14 +46,20 @@ static void model_look(void *ctx, const json_t *row) {
                                   (talk_int(price, "fresh") > 0 || talk_int(price, "output") > 0));
 }
 
-/* Where the daemon does not say, nothing is asked: the command itself reports what is wrong. */
-static bool question_is_due(struct talk *talk, const char *model) {
-    AUTO(json_release) json_t *settings = NULL;
-    AUTO(text_done) struct text target = text_up_to(4096);
+/* True also where the daemon does not say: then nothing is asked, and the command itself reports
+ * what is wrong. */
+static bool is_limited(struct talk *talk) {
     bool limited = false;
     struct why ignored;
     struct talk_rows budgets = {.path = "/api/v1/budgets", .each = budget_look, .ctx = &limited};
-    if (err_failed(talk_rows(talk, &budgets, &ignored)) || limited ||
+    return err_failed(talk_rows(talk, &budgets, &ignored)) || limited;
+}
+
+static bool question_is_due(struct talk *talk, const char *model) {
+    AUTO(json_release) json_t *settings = NULL;
+    AUTO(text_done) struct text target = text_up_to(4096);
+    struct why ignored;
+    if (is_limited(talk) ||
         (model == NULL && err_failed(talk_get(talk, "/api/v1/settings", &settings, &ignored)))) {
         return false;
     }
@@ -92,6 +98,10 @@ static void answer_store(struct talk *talk, const struct text *body) {
     const struct resource budget = {
         .method = "PATCH", .base = "/api/v1/budgets/", .id = "global", .body = body};
     struct why why = {""};
+    if (is_limited(talk)) { /* The question was answered at another terminal. */
+        fputs("A limit was set meanwhile, and stays: 'drover budget ls' shows it.\n\n", stderr);
+        return;
+    }
     struct err err = resource_ask(talk, &budget, &row, &why);
     const json_t *limit = json_object_get(json_object_get(row, "limits"), "cost_micros");
     if (err_failed(err)) {

@@ -4,7 +4,8 @@
  *            has a known price. Its answer is the budget `global`, counted by the day; "none" is
  *            that budget without a limit. So no further setting says that the question was
  *            answered, and it never comes where that budget, or any limit per day, exists.
- * Threads    one; up to three requests over the talk.
+ *            Of two terminals that ask at once the first answer counts.
+ * Threads    one; up to five requests over the talk.
  * Failure    ERR_INTERRUPTED: the user pressed Ctrl-C. Nothing else stops the command: a limit that
  *            could not be stored is reported on stderr, and asked for again the next time.
  */

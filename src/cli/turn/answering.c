@@ -11,6 +11,7 @@ enum { ANSWER_MAX = 2 << 20 };
 
 void answering_done(struct answering *answering) {
     text_done(&answering->draft);
+    mem_free(answering->doubt);
 }
 
 /* --- The line --------------------------------------------------------------------------------- */
@@ -69,9 +70,19 @@ static struct err rule_write(struct chat *chat, const json_t *asked) {
     return err;
 }
 
-static void answered_set(struct conversation *conversation, const char *id) {
-    mem_free(conversation->answered);
-    conversation->answered = id == NULL ? NULL : mem_copy(id, strlen(id));
+static void text_set(char **text, struct bytes new) {
+    mem_free(*text);
+    *text = new.data == NULL ? NULL : mem_copy(new.data, new.len);
+}
+
+void answering_settle(struct answering *answering, const char *id) {
+    const char *answered = answering->conversation->answered;
+    if (answering->doubt != NULL && answered != NULL && strcmp(answered, id) == 0) {
+        if (bytes_is(edit_line_text(answering->edit), answering->doubt)) {
+            edit_line_set(answering->edit, BYTES(""));
+        }
+        text_set(&answering->doubt, (struct bytes){0});
+    }
 }
 
 struct err answering_take(struct answering *answering, struct bytes line) {
@@ -88,16 +99,22 @@ struct err answering_take(struct answering *answering, struct bytes line) {
     }
     struct err err = choice == QUESTION_ALWAYS ? rule_write(chat, asked) : ERR_OK;
     const char *id = talk_text(asked, "id");
-    answered_set(conversation, id);
+    text_set(&conversation->answered, bytes_of(id));
     const struct resource approval = {
         .method = "POST", .base = "/api/v1/approvals/", .id = id, .body = &body};
     err = err_failed(err)
               ? err
               : resource_ask(chat->talk, &approval, NULL /* not read */, &chat->invocation->why);
+    if (err_failed(err) && !client_may_pass(err)) { /* The daemon has not taken it. */
+        text_set(&conversation->answered, (struct bytes){0});
+    }
     if (err.code == ERR_CONFLICT) { /* Another client was first: the event says so. */
-        answered_set(conversation, NULL);
         chat->invocation->why.text[0] = '\0';
         return ERR_OK;
+    }
+    if (err_failed(err)) {
+        text_set(&answering->doubt, line);
+        edit_line_set(answering->edit, line);
     }
     return err;
 }

@@ -2,7 +2,8 @@
  *
  * Promise    a question takes the line over: the message that was being typed is kept apart and
  *            comes back, and what was typed since the question came goes on behind it. A line that
- *            answers nothing stays, with a word about what does. An answer of another client in
+ *            answers nothing stays, with a word about what does. So does one that could not be
+ *            sent, until an event says that the daemon has it. An answer of another client in
  *            between is no failure.
  * Ownership  embedded; what it points to is borrowed. End by answering_done.
  * Threads    one.
@@ -19,6 +20,7 @@ struct answering {
     struct conversation *conversation;
     struct edit_line *edit;
     struct text draft; /* Owned: the message that was being typed when the question came. */
+    char *doubt;       /* Owned: answer that could not be sent, or whose reply was lost; or NULL. */
 };
 void answering_done(struct answering *answering); /* For AUTO; zeroed is fine. */
 
@@ -30,5 +32,7 @@ void answering_end(struct answering *answering);
 void answering_show(struct answering *answering);
 /* Sends the line as its answer. */
 MUST_CHECK struct err answering_take(struct answering *answering, struct bytes line);
+/* The question `id` is answered. Before answering_end. */
+void answering_settle(struct answering *answering, const char *id);
 
 #endif

@@ -365,6 +365,8 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
         awaited_forget(live, talk_text(data, "run"));
     } else if (sse_is(frame, "message_added")) {
         doubt_settle(live, json_object_get(data, "message"));
+    } else if (sse_is(frame, "question_answered") || sse_is(frame, "approval_answered")) {
+        answering_settle(&live->answering, talk_text(data, "id"));
     } else if (sse_is(frame, "message_removed") || sse_is(frame, "cleared")) {
         (void)json_array_clear(live->awaited); /* Such a message gets no answer. */
     }
