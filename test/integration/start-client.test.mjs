@@ -344,6 +344,15 @@ test("workflows are found in CLAUDE_CONFIG_DIR of the terminal they are named at
   user.env.CLAUDE_CONFIG_DIR = config;
   assert.match(await user.ok("workflow", "ls"), /outer/);
   assert.equal(await user.ok("run", "--yes", "outer"), "found\n");
+
+  const made = await user.request("POST", "/api/v1/sessions", { body: {
+    model: "scripted/demo", settings: { permissions: [{ permission: "allow" }] },
+  } });
+  const text = 'call: run_workflow {"name": "outer"}\nsay: done';
+  await user.ok("ask", "--session", made.json.id, text);
+  const last = await user.request("GET", "/api/v1/runs?kind=workflow&limit=1");
+  await user.ok("job", "wait", last.json.items[0].id);
+  assert.equal((await user.request("GET", "/api/v1/runs?kind=workflow")).json.items.length, 2);
 });
 
 test("a PATH is taken from the owner of the socket alone, and of at most 8 kB", async (t) => {

@@ -40,6 +40,7 @@ struct turn_plan {
     struct bytes model;                           /* "provider/model" */
     struct bytes project;
     struct bytes path;         /* PATH of its commands; "": that of the daemon. */
+    struct bytes config_dir;   /* CLAUDE_CONFIG_DIR of its workflows; "": that of the daemon. */
     struct bytes root;         /* The folder that its tools work in; "": none. */
     struct bytes roots;        /* Beside it: as tx_roots_write_json. */
     struct bytes instructions; /* "": none. */
