@@ -2,6 +2,7 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -14,7 +15,7 @@ import { test } from "node:test";
 
 import { bin, run } from "./lib.mjs";
 import { read } from "./processes.mjs";
-import { Provider, start } from "./providers.mjs";
+import { Provider, start, until } from "./providers.mjs";
 import { User } from "./user.mjs";
 
 const jsonLines = (text) => text.trim().split("\n").map((line) => JSON.parse(line));
@@ -326,6 +327,24 @@ test("a daemon is private, and its commands and tools have the terminal's umask"
   await user.ok("ask", "--session", made.json.id, text);
   const mode = (name) => statSync(path.join(root, name)).mode & 0o777;
   assert.deepEqual([mode("a"), mode("a/b")], [0o750, 0o640]);
+
+  for (const words of ["init -q", "commit -q --allow-empty -m x"]) {
+    execFileSync("git", ["-C", root, "-c", "user.name=x", "-c", "user.email=x@x.example",
+      ...words.split(" ")]);
+  }
+  const flow = path.join(root, "flow.js");
+  writeFileSync(flow, `export const meta = { name: "x", description: "d" };
+    await agent('say: a', { isolation: "worktree", tools: ["write_file"] });`);
+  await user.ok("run", "--yes", "--root", root, flow);
+  const above = [".drover", ".drover/worktrees", ".drover/worktrees/.gitignore"];
+  assert.deepEqual(above.map(mode), [0o750, 0o750, 0o640]);
+
+  const told = path.join(user.folder, "told");
+  const command = ["sh", "-c", 'umask > "$0.new"; mv "$0.new" "$0"', told];
+  await user.ok("config", "set", "notify_command", JSON.stringify(command));
+  await user.cli("job", "run", "false");
+  await until("a notification", () => existsSync(told));
+  assert.equal(read(told), "0027\n");
 });
 
 test("workflows are found in CLAUDE_CONFIG_DIR of the terminal they are named at", async (t) => {
