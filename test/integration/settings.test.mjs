@@ -120,6 +120,11 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const none = { default_model: null, instructions: null, effort: null, window: null };
   none.review_model = null;
   const back = await patch(none);
+  await patch({ model_aliases: { sonnet: "p/m/x" } });
+  const named = await api(daemon, "DELETE", `${base}/p`);
+  assert.equal(named.status, 409);
+  assert.match(named.json.detail, /model_aliases has "sonnet": "p\/m\/x": change that first/);
+  await patch({ model_aliases: null });
   assert.deepEqual(back, nothing);
   assert.equal((await api(daemon, "DELETE", `${base}/p`)).status, 200);
 });
