@@ -388,6 +388,7 @@ static void serving_begin(struct daemon *daemon) {
                                                  .connections =
                                                      work_providers_api(daemon->work)->connections,
                                                  .after_ms = daemon->options->notify_after_ms,
+                                                 .umask = daemon->umask,
                                                  .stuck = work_is_stuck,
                                                  .stalled = notices_stalled,
                                                  .ctx = daemon};

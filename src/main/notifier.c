@@ -139,7 +139,7 @@ static void notification_known(struct err err, void *ctx) {
     }
     notifier->too_slow = false;
     err = notify_command_start(connections_settings(notifier->on.connections)->notify_command,
-                               &notifier->notification, &notifier->pid);
+                               &notifier->notification, notifier->on.umask, &notifier->pid);
     if (err_failed(err)) {
         notifier_rest(notifier, err, "notify_command could not be started");
         return;

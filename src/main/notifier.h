@@ -43,6 +43,7 @@ struct notifier_options {
     struct log *log;
     const struct connections *connections; /* For the setting. */
     int64_t after_ms;
+    unsigned umask; /* Umask of the command: base/process/umask.h. */
     /* True: work makes no progress; *ret_why says which. stalled: notices that failed so often. */
     bool (*stuck)(void *ctx, struct why *ret_why);
     int64_t (*stalled)(void *ctx);

@@ -1,6 +1,7 @@
 /* notify_command.c: see notify_command.h. */
 #include "main/notify_command.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +10,7 @@
 #include "base/process/spawn.h"
 #include "base/process/variables.h"
 
-enum { WORDS_MAX = 32, VARIABLES_MAX = 64, WORD_SIZE = 8 << 10 };
+enum { WORDS_MAX = 32, SHELL_WORDS = 4, VARIABLES_MAX = 64, WORD_SIZE = 8 << 10 };
 
 static const char *const event_names[] = {"question", "stalled", "failed", "finished"};
 
@@ -80,7 +81,7 @@ static void variables_fill(const struct fillings *fillings, struct command_line 
 }
 
 struct err notify_command_start(struct bytes setting, const struct notification *notification,
-                                int *ret_pid) {
+                                unsigned umask, int *ret_pid) {
     const struct fillings fillings = fillings_of(notification);
     AUTO(command_line_done) struct command_line line = {.words = {NULL}};
     AUTO(json_release) json_t *argv = NULL;
@@ -93,8 +94,14 @@ struct err notify_command_start(struct bytes setting, const struct notification 
         line.words[i] = word_fill(&fillings, json_string_value(json_array_get(argv, i)));
     }
     variables_fill(&fillings, &line);
-    const struct spawn process = {.program = line.words[0],
-                                  .argv = (const char *const *)line.words,
+    char set
+        [40]; /* A child cannot be spawned with another umask, and ours is that of all threads. */
+    (void)snprintf(set, sizeof set, "umask %04o; exec \"$@\"", umask & 0777); /* Fits. */
+    const char *argv_of_shell[SHELL_WORDS + WORDS_MAX + 1] = {"/bin/sh", "-c", set, "sh"};
+    memcpy(argv_of_shell + SHELL_WORDS, line.words, sizeof line.words);
+    const char *const *words = umask == 0 ? argv_of_shell + SHELL_WORDS : argv_of_shell;
+    const struct spawn process = {.program = words[0],
+                                  .argv = words,
                                   .environment = (const char *const *)line.variables,
                                   .folder = "/",
                                   .fds = {SPAWN_NULL, SPAWN_NULL, SPAWN_NULL},

@@ -4,6 +4,8 @@
  * notification; the same texts stand in DROVER_EVENT, DROVER_RUN, DROVER_TITLE and DROVER_TEXT. No
  * shell reads them.
  *
+ * Umask      `umask` (base/process/umask.h): a shell sets it and starts the words, but does not
+ *            interpret them.
  * Promise    the command has a session of its own, no input, no output and nothing of ours open.
  *            Its environment is an allow-list without keys (base/process/variables.h).
  * Ownership  all is borrowed for the call; the process is the caller's to wait for.
@@ -18,6 +20,7 @@
 #include "main/notification.h"
 
 MUST_CHECK struct err notify_command_start(struct bytes setting,
-                                           const struct notification *notification, int *ret_pid);
+                                           const struct notification *notification, unsigned umask,
+                                           int *ret_pid);
 
 #endif

@@ -411,6 +411,7 @@ static struct err flows_begin(struct work *work) {
                                        .search = catalog_places(),
                                        .data_dir = work->processes.data_dir,
                                        .spool = work->processes.spool,
+                                       .umask = work->options.umask,
                                        .sandbox = sandbox_lack(serve) == NULL,
                                        .searches = work->search.form != SEARCH_NONE,
                                        .limits = {.commands = agent_commands(),

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/process/umask.h"
 #include "base/utf8.h"
 #include "tool/context_files.h"
 #include "tool/place.h"
@@ -131,21 +132,25 @@ static int open_inner(int folder) {
 }
 
 /* Into a folder that is there afterwards, and no link. */
-static int step_into(int folder, const char *name) {
-    if (mkdirat(folder, name, 0777) < 0 && errno != EEXIST) {
+static int step_into(int folder, const char *name, unsigned umask) {
+    const bool made = mkdirat(folder, name, 0777) == 0;
+    if (!made && errno != EEXIST) {
         return -1;
     }
-    return openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO(fd_release)
+    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && made && umask_apply(umask, fd, 0777) < 0 ? -1 : fd_take(&fd);
 }
 
 /* A crash may have left it empty. */
-static bool write_ignore(int folder) {
+static bool write_ignore(int folder, unsigned umask) {
     AUTO(fd_release)
     int fd = openat(folder, ".gitignore", O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
                     0666);
     struct stat about;
     return fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
-           (about.st_size > 0 || pwrite(fd, "*\n", 2, 0) == 2);
+           (about.st_size > 0 ||
+            (umask_apply(umask, fd, 0666) == 0 && pwrite(fd, "*\n", 2, 0) == 2));
 }
 
 /* Kept working trees belong to the user, whose disk has an end. */
@@ -165,12 +170,12 @@ static bool is_full(int trees, const char *run) {
     return !there && count >= WORKTREES_MAX;
 }
 
-static struct err make_above(const char *top, const char *run, struct why *why) {
+static struct err make_above(const char *top, const struct worktree_place *place, struct why *why) {
     AUTO(fd_release) int fd = open(top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    AUTO(fd_release) int ours = fd < 0 ? -1 : step_into(fd, ".drover");
-    AUTO(fd_release) int trees = ours < 0 ? -1 : step_into(ours, "worktrees");
-    if (trees >= 0 && write_ignore(trees)) {
-        if (!is_full(trees, run)) {
+    AUTO(fd_release) int ours = fd < 0 ? -1 : step_into(fd, ".drover", place->umask);
+    AUTO(fd_release) int trees = ours < 0 ? -1 : step_into(ours, "worktrees", place->umask);
+    if (trees >= 0 && write_ignore(trees, place->umask)) {
+        if (!is_full(trees, place->run)) {
             return ERR_OK;
         }
         return err_why(why, ERR_FORBIDDEN,
@@ -207,9 +212,10 @@ static bool paths_fill(struct worktree *worktree, const char *real, const char *
            utf8_valid(worktree->from, strlen(worktree->from));
 }
 
-struct err worktree_find(const char *root, const char *run, const char *closed, bool held,
-                         struct worktree *ret_worktree, struct why *why) {
-    AUTO(fd_release) int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+struct err worktree_find(const struct worktree_place *place, struct worktree *ret_worktree,
+                         struct why *why) {
+    const char *closed = place->closed;
+    AUTO(fd_release) int fd = open(place->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     char real[LIMIT_PATH_MAX];
     if (fd < 0 || !place_path_of(fd, real, sizeof real)) {
         return err_why(why, ERR_NOT_FOUND, "the root of the workflow cannot be opened");
@@ -228,20 +234,20 @@ struct err worktree_find(const char *root, const char *run, const char *closed, 
     bool second = inner >= 0 && place_path_of(inner, first, sizeof first) && cut_to_first(first);
     (void)snprintf(ret_worktree->top, sizeof ret_worktree->top, "%s",
                    second ? first : ret_worktree->from);
-    if (!paths_fill(ret_worktree, real, run)) {
+    if (!paths_fill(ret_worktree, real, place->run)) {
         return err_why(why, ERR_BAD_FIELD, "the path of its working tree would be too long");
     }
     if (closed[0] != '\0' && place_below(ret_worktree->path, closed) != NULL) {
         return err_why(why, ERR_FORBIDDEN,
                        "its working tree would be inside drover's data directory");
     }
-    if (held && closed[0] != '\0' && place_below(closed, ret_worktree->top) != NULL) {
+    if (place->held && closed[0] != '\0' && place_below(closed, ret_worktree->top) != NULL) {
         return err_why(why, ERR_FORBIDDEN,
                        "drover's data directory is inside the repository %.200s, where git cannot "
                        "be confined by the sandbox",
                        ret_worktree->top);
     }
-    return make_above(ret_worktree->top, run, why);
+    return make_above(ret_worktree->top, place, why);
 }
 
 /* --- How far it is ---------------------------------------------------------------------------- */

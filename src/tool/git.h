@@ -35,10 +35,15 @@ struct worktree {
     char root[LIMIT_PATH_MAX]; /* In it, what the root is in `from`. */
     char git[LIMIT_PATH_MAX];  /* The repository, where it is the folder TOP/.git; "": elsewhere. */
 };
-/* Makes what stands above it. `closed`: no tree stands in there; "": anywhere. `held`: git is kept
- * in a sandbox, and there is none around `closed`. */
-MUST_CHECK struct err worktree_find(const char *root, const char *run, const char *closed,
-                                    bool held, struct worktree *ret_worktree, struct why *why);
+struct worktree_place {
+    const char *root, *run; /* Root of the workflow, run of the agent. */
+    const char *closed;     /* No tree stands in there; "": anywhere. */
+    bool held;              /* Git is kept in a sandbox, and there is none around `closed`. */
+    unsigned umask;         /* Umask for new files: base/process/umask.h. */
+};
+/* Makes what stands above it. */
+MUST_CHECK struct err worktree_find(const struct worktree_place *place,
+                                    struct worktree *ret_worktree, struct why *why);
 
 enum worktree_state {
     WORKTREE_NONE,

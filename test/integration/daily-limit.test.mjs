@@ -105,3 +105,18 @@ test("nobody is asked in a pipe, in CI, in a run, and about models without a pri
   assert.doesNotMatch(piped.stderr, QUESTION);
   assert.equal((await api(daemon, "GET", `${budgets}/global`)).status, 404);
 });
+
+test("the model of a session and the one of an alias are those that are judged", async (t) => {
+  const daemon = await setting(t);
+  const model_aliases = { sonnet: PAID, haiku: "shop/small" };
+  assert.equal((await api(daemon, "PATCH", "/api/v1/settings", { model_aliases })).status, 200);
+  const made = async (model) => (await api(daemon, "POST", "/api/v1/sessions", { model })).json.id;
+  const paid = await made(PAID), free = await made("shop/small");
+  const env = { DROVER_MODEL: PAID };
+  const asked = async (...words) => (await atTerminal(daemon, words, { env })).asked;
+  assert.equal(await asked("ask", "--session", paid, "hello"), 1);
+  assert.equal(await asked("chat", "--session", paid), 1);
+  assert.equal(await asked("ask", "--session", free, "--model", "sonnet", "hello"), 1);
+  assert.equal(await asked("ask", "--session", free, "hello"), 0);
+  assert.equal(await asked("ask", "--model", "haiku", "hello"), 0);
+});

@@ -43,6 +43,20 @@ test("detach prints the id exactly, and show tells what became of it", async (t)
   assert.match((await daemon.cli(["job", "run", "-d", "true"])).stdout, /^run_[0-9a-z]{26}\n$/);
 });
 
+test("wait takes several jobs, and ends as the first that did not succeed", async (t) => {
+  const daemon = await start(t);
+  const ids = [];
+  for (const code of [0, 5, 6]) {
+    const { stdout } = await daemon.cli(["job", "run", "-d", "--shell", `exit ${code}`]);
+    ids.push(stdout.trim());
+  }
+  const waited = await daemon.cli(["job", "wait", ...ids, "run_none"]);
+  assert.equal(waited.code, 5);
+  assert.match(waited.stdout, new RegExp(`^${ids[0]} .*\n${ids[1]} .*\n${ids[2]} .*\n$`));
+  assert.match(waited.stderr, /^drover: run_none: /);
+  assert.equal((await daemon.cli(["job", "wait", ids[0], ids[0]])).code, 0);
+});
+
 test("each end has its exit code", async (t) => {
   const daemon = await start(t);
   for (const [args, code, says] of [

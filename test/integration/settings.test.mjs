@@ -120,6 +120,11 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
   const none = { default_model: null, instructions: null, effort: null, window: null };
   none.review_model = null;
   const back = await patch(none);
+  await patch({ model_aliases: { sonnet: "p/m/x" } });
+  const named = await api(daemon, "DELETE", `${base}/p`);
+  assert.equal(named.status, 409);
+  assert.match(named.json.detail, /model_aliases has "sonnet": "p\/m\/x": change that first/);
+  await patch({ model_aliases: null });
   assert.deepEqual(back, nothing);
   assert.equal((await api(daemon, "DELETE", `${base}/p`)).status, 200);
 });
@@ -212,9 +217,10 @@ test("a start waits for a slow provider a second, not more", async (t) => {
 
 test("a local server that was started after the daemon is found by the first use", async (t) => {
   const provider = await new Provider().start(t);
-  const env = { DROVER_MODEL: "", OLLAMA_HOST: new URL(provider.url).host };
-  const { port } = provider.server.address();
   provider.stop();
+  // Below the ports that the kernel gives to others meanwhile.
+  const port = 20_000 + randomInt(10_000);
+  const env = { DROVER_MODEL: "", OLLAMA_HOST: `127.0.0.1:${port}` };
   const daemon = await start(t, { env });
   const from = async () => (await api(daemon, "GET", "/api/v1/settings")).json.model_from;
   const ask = () => daemon.cli(["ask", "hello"]);

@@ -2,6 +2,7 @@
 //
 // runs-with: release, san
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -14,7 +15,7 @@ import { test } from "node:test";
 
 import { bin, run } from "./lib.mjs";
 import { read } from "./processes.mjs";
-import { Provider, start } from "./providers.mjs";
+import { Provider, start, until } from "./providers.mjs";
 import { User } from "./user.mjs";
 
 const jsonLines = (text) => text.trim().split("\n").map((line) => JSON.parse(line));
@@ -326,6 +327,24 @@ test("a daemon is private, and its commands and tools have the terminal's umask"
   await user.ok("ask", "--session", made.json.id, text);
   const mode = (name) => statSync(path.join(root, name)).mode & 0o777;
   assert.deepEqual([mode("a"), mode("a/b")], [0o750, 0o640]);
+
+  for (const words of ["init -q", "commit -q --allow-empty -m x"]) {
+    execFileSync("git", ["-C", root, "-c", "user.name=x", "-c", "user.email=x@x.example",
+      ...words.split(" ")]);
+  }
+  const flow = path.join(root, "flow.js");
+  writeFileSync(flow, `export const meta = { name: "x", description: "d" };
+    await agent('say: a', { isolation: "worktree", tools: ["write_file"] });`);
+  await user.ok("run", "--yes", "--root", root, flow);
+  const above = [".drover", ".drover/worktrees", ".drover/worktrees/.gitignore"];
+  assert.deepEqual(above.map(mode), [0o750, 0o750, 0o640]);
+
+  const told = path.join(user.folder, "told");
+  const command = ["sh", "-c", 'umask > "$0.new"; mv "$0.new" "$0"', told];
+  await user.ok("config", "set", "notify_command", JSON.stringify(command));
+  await user.cli("job", "run", "false");
+  await until("a notification", () => existsSync(told));
+  assert.equal(read(told), "0027\n");
 });
 
 test("workflows are found in CLAUDE_CONFIG_DIR of the terminal they are named at", async (t) => {
@@ -344,6 +363,15 @@ test("workflows are found in CLAUDE_CONFIG_DIR of the terminal they are named at
   user.env.CLAUDE_CONFIG_DIR = config;
   assert.match(await user.ok("workflow", "ls"), /outer/);
   assert.equal(await user.ok("run", "--yes", "outer"), "found\n");
+
+  const made = await user.request("POST", "/api/v1/sessions", { body: {
+    model: "scripted/demo", settings: { permissions: [{ permission: "allow" }] },
+  } });
+  const text = 'call: run_workflow {"name": "outer"}\nsay: done';
+  await user.ok("ask", "--session", made.json.id, text);
+  const last = await user.request("GET", "/api/v1/runs?kind=workflow&limit=1");
+  await user.ok("job", "wait", last.json.items[0].id);
+  assert.equal((await user.request("GET", "/api/v1/runs?kind=workflow")).json.items.length, 2);
 });
 
 test("a PATH is taken from the owner of the socket alone, and of at most 8 kB", async (t) => {

@@ -55,9 +55,9 @@ static enum err_code find(struct scene *scene, const char *root, const char *clo
     path_of(scene, root, path);
     path_of(scene, closed, shut);
     scene->why.text[0] = '\0';
-    return worktree_find(path, "run_x", closed[0] == '\0' ? "" : shut, scene->held, &scene->found,
-                         &scene->why)
-        .code;
+    const struct worktree_place place = {
+        .root = path, .run = "run_x", .closed = closed[0] == '\0' ? "" : shut, .held = scene->held};
+    return worktree_find(&place, &scene->found, &scene->why).code;
 }
 
 static void assert_path(const struct scene *scene, const char *path, const char *name) {

@@ -304,6 +304,24 @@ static bool is_of(struct bytes model, struct bytes connection) {
            bytes_begin(model, connection);
 }
 
+/* Refuses to leave an alias without its model: scripts that name it would fail. */
+static struct err aliases_check(struct change_op *change, struct bytes aliases) {
+    AUTO(json_release) json_t *json = NULL;
+    const char *alias = NULL;
+    json_t *model = NULL;
+    if (aliases.len == 0 || err_failed(json_parse_wrapped(aliases, &json, NULL /* no why */))) {
+        return ERR_OK;
+    }
+    json_object_foreach(json, alias, model) {
+        if (is_of(bytes_of(json_string_value(model)), change->name)) {
+            return err_why(&change->request.op.why, ERR_CONFLICT,
+                           "the setting model_aliases has \"%.64s\": \"%.200s\": change that first",
+                           alias, json_string_value(model));
+        }
+    }
+    return ERR_OK;
+}
+
 /* A default that names nothing would fail every turn, and say so only then; with the daemon's
  * option it would refuse the next start. */
 static struct err default_check(struct tx *tx, struct change_op *change) {
@@ -324,7 +342,7 @@ static struct err default_check(struct tx *tx, struct change_op *change) {
                        "the daemon was started with --model %.100s: start it with another first",
                        option);
     }
-    return ERR_OK;
+    return aliases_check(change, settings.model_aliases);
 }
 
 static struct err remove_work(struct tx *tx, void *ctx) {

@@ -21,7 +21,7 @@ struct say_op {
     struct turn_message message; /* Its texts are borrowed from the exchange, and from below. */
     struct default_model model;
     char session_model[SESSION_MODEL_MAX + 1]; /* Of a message with images; "": none. */
-    struct text schema, path;                  /* Owned. */
+    struct text schema, path, config_dir;      /* Owned. */
     struct text head;  /* Owned: of the answer, what was decided when the message came. */
     char run[ID_SIZE]; /* Of the turn. */
     char stream[sizeof "session:" + ID_SIZE];
@@ -153,7 +153,8 @@ static void say_begin(void *ctx) {
     connections_default_model(api->connections, &say->model);
     message->model_default = bytes_of(say->model.name);
     say->path = client_variable(request->op.exchange, "PATH");
-    message->path = text_bytes(&say->path);
+    say->config_dir = client_variable(request->op.exchange, "CLAUDE_CONFIG_DIR");
+    message->places = (struct client_places){text_bytes(&say->path), text_bytes(&say->config_dir)};
     message->session = sessions__key_of(request);
     message->run = request_new_id(request, "run");
     message->message = request_new_id(request, "msg");
@@ -305,6 +306,7 @@ static void say_end(void *ctx, struct err result) {
     text_done(&say->head);
     text_done(&say->schema);
     text_done(&say->path);
+    text_done(&say->config_dir);
 }
 
 const struct request_kind turns__say = {

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "cli/base/resource.h"
 #include "cli/budget/limits.h"
+#include "engine/base/settings.h"
 
 enum { TRIES_MAX = 3 };
 #define LIMIT_USUAL "10"
@@ -55,18 +56,48 @@ static bool is_limited(struct talk *talk) {
     return err_failed(talk_rows(talk, &budgets, &ignored)) || limited;
 }
 
-static bool question_is_due(struct talk *talk, const char *model) {
-    AUTO(json_release) json_t *settings = NULL;
-    AUTO(text_done) struct text target = text_up_to(4096);
+/* The model that is asked: the one that was named, else the session's, else the daemon's, and what
+ * an alias stands for. NULL: the daemon does not say, or there is none. Owned. */
+static char *model_asked(struct talk *talk, const struct daily_limit *limit) {
+    AUTO(json_release) json_t *settings = NULL, *session = NULL;
+    AUTO(text_done) struct text aliases = text_up_to(SETTINGS_ALIASES_SIZE_MAX);
+    const struct resource row = {.base = "/api/v1/sessions/", .id = limit->session};
+    const char *model = limit->model;
+    struct model_name alias;
     struct why ignored;
-    if (is_limited(talk) ||
-        (model == NULL && err_failed(talk_get(talk, "/api/v1/settings", &settings, &ignored)))) {
+    if (model == NULL && limit->session != NULL) {
+        if (err_failed(resource_ask(talk, &row, &session, &ignored))) {
+            return NULL;
+        }
+        model = talk_text(session, "model");
+    }
+    bool named = model != NULL && model[0] != '\0';
+    if (!named || strchr(model, '/') == NULL) {
+        if (err_failed(talk_get(talk, "/api/v1/settings", &settings, &ignored))) {
+            return NULL;
+        }
+        const json_t *object = json_object_get(settings, "model_aliases");
+        model = named ? model : talk_text(settings, "model");
+        if (object != NULL && !err_failed(json_write(object, &aliases)) &&
+            model_alias_find(text_bytes(&aliases), bytes_of(model), &alias)) {
+            model = alias.text;
+        }
+    }
+    return model[0] == '\0' ? NULL : mem_copy(model, strlen(model));
+}
+
+static bool question_is_due(struct talk *talk, const struct daily_limit *limit) {
+    AUTO(text_done) struct text target = text_up_to(4096);
+    AUTO(mem_release) char *model = NULL;
+    struct why ignored;
+    if (is_limited(talk)) {
         return false;
     }
-    struct paid paid = {.model = model != NULL ? model : talk_text(settings, "model")};
-    if (paid.model[0] == '\0' || strncmp(paid.model, "scripted/", 9) == 0) {
+    model = model_asked(talk, limit);
+    if (model == NULL || strncmp(model, "scripted/", 9) == 0) {
         return false;
     }
+    struct paid paid = {.model = model};
     text_add_str(&target, "/api/v1/models?q=");
     client_add_escaped(&target, paid.model);
     struct talk_rows models = {.path = target.data, .each = model_look, .ctx = &paid};
@@ -116,11 +147,12 @@ static void answer_store(struct talk *talk, const struct text *body) {
     }
 }
 
-struct err daily_limit_ask(struct talk *talk, const char *model, struct lines *lines) {
+struct err daily_limit_ask(struct talk *talk, const struct daily_limit *limit,
+                           struct lines *lines) {
     AUTO(lines_done) struct lines own = {.fd = -1};
     AUTO(text_done) struct text body = text_up_to(256);
     struct bytes line = {0};
-    if (!person_is_there(talk) || !question_is_due(talk, model)) {
+    if (!person_is_there(talk) || !question_is_due(talk, limit)) {
         return ERR_OK;
     }
     if (lines == NULL) {

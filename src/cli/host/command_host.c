@@ -38,7 +38,7 @@ static const struct flag rm_flags[] = {
 };
 
 const struct command command_host_rm = {
-    COMMAND("host", "rm", "HOST", "Remove a host that is gone. Its jobs are lost."),
+    COMMAND("host", "rm", "HOST…", "Remove a host that is gone. Its jobs are lost."),
     HELP(DAEMON, "drover host rm build-2\n"),
     .flags = rm_flags,
     .about = "HOST is a place or a name from 'drover host ls'. Jobs with a retry for lost\n"

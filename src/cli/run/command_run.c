@@ -132,8 +132,9 @@ static void end_print(const struct invocation *invocation, const json_t *run) {
 
 static const struct flag wait_flags[] = {OPTION_PATIENCE, OPTION_END};
 
-/* Also for a daemon that is away when it begins: that is what a script that waits is for. */
-static struct err wait_run(struct invocation *invocation) {
+/* Also for a daemon that is away when it begins: that is what a script that waits is for. The exit
+ * code is that of the first job that did not succeed. */
+static struct err wait_one(struct invocation *invocation) {
     AUTO(talk_close) struct talk talk = {.interrupt_fd = -1};
     AUTO(json_release) json_t *run = NULL;
     struct run_wait wait = {.id = invocation->args.operands[0],
@@ -142,17 +143,27 @@ static struct err wait_run(struct invocation *invocation) {
     struct err err = run_wait(&talk, &wait, &run, &invocation->why);
     if (!err_failed(err)) {
         end_print(invocation, run);
-        invocation->exit_code = run_exit_code(run);
+    }
+    if (invocation->exit_code == 0) {
+        invocation->exit_code = err_failed(err) ? err_exit_code(err.code) : run_exit_code(run);
     }
     return err;
 }
 
+static struct err wait_run(struct invocation *invocation) {
+    struct err err = action_each(invocation, wait_one);
+    bool reported = invocation->told && err.code != ERR_INTERRUPTED;
+    return reported ? ERR_OK : err; /* The exit code may be that of a job before it. */
+}
+
 const struct command command_job_wait = {
-    COMMAND("job", "wait", "JOB", "Wait until a job ends, and exit with its exit code."),
-    HELP(JOBS, "drover job wait nightly\n"),
+    COMMAND("job", "wait", "JOB…", "Wait until jobs end, and exit with their exit code."),
+    HELP(JOBS, "drover job wait nightly\n"
+               "drover job wait nightly backup\n"),
     .flags = wait_flags,
     .talks = true,
-    .about = "Exit codes are those of 'drover job run'.\n",
+    .about = "Exit codes are those of 'drover job run'. Of several jobs it is the code of the\n"
+             "first one named that did not succeed, and 0 if all did.\n",
     .run = wait_run,
 };
 

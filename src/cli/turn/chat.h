@@ -3,6 +3,8 @@
  *   command_chat.c   flags, the session, a pipe: line by line, each answer whole
  *   chat_live.c      a terminal, or --json: one loop over keys, events and signals; also for the
  *                    one turn of `drover ask` and `drover attach`
+ *   live.h           the state of that loop and its parts: live_picture.c, live_keyboard.c,
+ *                    live_stream.c
  *   answering.c      the question that is open, and its answer
  *   chat_commands.c  lines that begin with a slash; completion
  *

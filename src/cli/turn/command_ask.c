@@ -125,6 +125,16 @@ static struct err session_find(struct asking *asking) {
     return err;
 }
 
+/* The environment's model is for new sessions. */
+static struct err limit_ask(struct asking *asking) {
+    const struct args *args = &asking->invocation->args;
+    const char *session = args_text(args, "session");
+    const struct daily_limit limit = {.session = session,
+                                      .model = session == NULL ? args_text(args, "model")
+                                                               : session_model(args)};
+    return daily_limit_ask(&asking->talk, &limit, &asking->lines);
+}
+
 static struct err ask_run(struct invocation *invocation) {
     AUTO(asking_done)
     struct asking asking = {.invocation = invocation, .talk = {.interrupt_fd = -1}};
@@ -135,7 +145,7 @@ static struct err ask_run(struct invocation *invocation) {
     err = err_failed(err) ? err : words_read(&asking);
     err = err_failed(err) ? err : schema_read(&asking);
     if (!err_failed(err)) {
-        err = daily_limit_ask(&asking.talk, args_text(&invocation->args, "model"), &asking.lines);
+        err = limit_ask(&asking);
     }
     err = err_failed(err) ? err : session_find(&asking);
     asking.images = json_array();

@@ -251,7 +251,10 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     }
     if (!*ret_joins) {
         const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
-        err = session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
+        err = daily_limit_ask(chat->talk, &(struct daily_limit){.model = wish.model}, &chat->lines);
+        err = err_failed(err)
+                  ? err
+                  : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
         if (!err_failed(err) && wish.model == NULL) {
             session_warn_scripted(chat->talk);
         }
@@ -268,7 +271,8 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     err = err_failed(err) ? err
                           : session_ends(chat->talk, chat->session, &ends, &chat->invocation->why);
     chat->seq = ends.head;
-    return err;
+    const struct daily_limit limit = {.session = chat->session, .model = chat->model};
+    return err_failed(err) ? err : daily_limit_ask(chat->talk, &limit, &chat->lines);
 }
 
 /* --- The header ------------------------------------------------------------------------------- */
@@ -340,9 +344,6 @@ static struct err chat_run(struct invocation *invocation) {
     chat.form = invocation->json ? CHAT_JSON : seen ? CHAT_TERMINAL : CHAT_LINES;
     struct err err = talk_open(&talk, invocation);
     lines_init(&chat.lines, STDIN_FILENO, talk.interrupt_fd);
-    if (!err_failed(err)) {
-        err = daily_limit_ask(&talk, args_text(&invocation->args, "model"), &chat.lines);
-    }
     err = err_failed(err) ? err : session_open(&chat, &joins);
     if (!err_failed(err) && chat.form != CHAT_LINES) {
         err = header_print(&chat);

@@ -23,9 +23,10 @@ static struct err run_run(struct invocation *invocation) {
     const struct args *args = &invocation->args;
     struct err err = workflow_starting_read(&starting, WORKFLOW_NAME_OUTSIDE);
     err = err_failed(err) ? err : workflow_starting_open(&starting);
-    err = err_failed(err) ? err
-                          : daily_limit_ask(&starting.talk, args_text(args, "model"),
-                                            NULL /* nothing reads the input yet */);
+    const struct daily_limit limit = {.model = args_text(args, "model")};
+    err = err_failed(err)
+              ? err
+              : daily_limit_ask(&starting.talk, &limit, NULL /* nothing reads the input yet */);
     if (err_failed(err)) {
         return err;
     }

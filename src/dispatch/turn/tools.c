@@ -56,6 +56,7 @@ static struct talk_work *work_new(struct talk *talk, const struct turn_card *car
     work->settings = work_keep(work, talk->plan.settings);
     work->roots = work_keep(work, talk->plan.roots);
     work->path = work_keep(work, talk->plan.path);
+    work->config_dir = work_keep(work, talk->plan.config_dir);
     tool_result_init(&work->result);
     work->next = talk->works;
     talk->works = work;

@@ -13,7 +13,7 @@
 #include "tool/requests.h"
 #include "tool/web/web.h"
 
-enum { WORK_TEXTS = 9 };
+enum { WORK_TEXTS = 10 };
 
 struct rows_fresh;
 struct talk_review;
@@ -21,9 +21,9 @@ struct talk_work {
     struct talk_work *next;
     struct talk *talk;
     struct pool_job job;
-    struct turn_card card;                      /* Texts are `owned`, each terminated; */
-    const char *root, *settings, *roots, *path; /* as are these. */
-    char *owned[WORK_TEXTS];                    /* Owned. */
+    struct turn_card card; /* Texts are `owned`, each terminated; */
+    const char *root, *settings, *roots, *path, *config_dir; /* as are these. */
+    char *owned[WORK_TEXTS];                                 /* Owned. */
     size_t owned_count;
     atomic_bool cancelled;
     bool away; /* In the pool. */

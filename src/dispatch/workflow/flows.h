@@ -52,6 +52,7 @@ struct flows_options {
     struct catalog_search search; /* For scripts that are named; the root is the run's. */
     const char *data_dir;         /* Where scripts that came as text are put, to be edited. */
     const struct spool *spool;    /* Output of commands. */
+    unsigned umask;               /* Umask for new files: base/process/umask.h. */
     bool sandbox;                 /* The system has one: git is kept in it. */
     bool searches;                /* A search of the web is configured. */
     struct flows_limits limits;

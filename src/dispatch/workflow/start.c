@@ -739,6 +739,7 @@ static void launch_begin(struct talk_work *work, struct workflow_launch **ret_la
     spec->model = launch->model;
     spec->project = launch->project;
     spec->programs = work->path[0] != '\0' ? work->path : NULL;
+    spec->config_dir = work->config_dir[0] != '\0' ? work->config_dir : NULL;
     spec->notify = launch->notify;
     spec->settings = launch->settings;
     spec->confined = true;

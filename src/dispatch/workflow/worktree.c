@@ -91,8 +91,12 @@ bool call__find_tree(struct call *call) {
     const struct flow *flow = call->flow;
     struct worktree at;
     struct why why = {""};
-    if (err_failed(worktree_find(flow->root, call->run.text, flow->flows->options.data_dir,
-                                 flow->flows->options.sandbox, &at, &why))) {
+    const struct worktree_place place = {.root = flow->root,
+                                         .run = call->run.text,
+                                         .closed = flow->flows->options.data_dir,
+                                         .held = flow->flows->options.sandbox,
+                                         .umask = flow->flows->options.umask};
+    if (err_failed(worktree_find(&place, &at, &why))) {
         text_clear(&call->misfit);
         text_add_str(&call->misfit, why.text);
         return false;

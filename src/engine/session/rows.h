@@ -25,7 +25,7 @@ enum session_columns {
     SESSION_TIME = MAP_SET << 3,  /* sessions__touch, */
     SESSION_FULL = MAP_SET << 4,  /* sessions__set_context, */
     SESSION_SIGHT = MAP_SET << 5, /* sessions__set_hidden, */
-    SESSION_PATH = MAP_SET << 6,  /* and sessions__set_path. */
+    SESSION_PATH = MAP_SET << 6,  /* and sessions__set_places. */
 };
 #define SESSION_LIGHT_MAP(X)                                                                       \
     X("session", session, MAP_TEXT, MAP_INSERT)                                                    \
@@ -62,7 +62,8 @@ enum session_columns {
 #define SESSION_LONG_MAP(X)                                                                        \
     X("settings", settings, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)                    \
     X("instructions", instructions, MAP_TEXT, MAP_INSERT | SESSION_OWN | SESSION_TEXTS)            \
-    X("path", path, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)
+    X("path", path, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)                           \
+    X("config_dir", config_dir, MAP_TEXT, MAP_INSERT | SESSION_PATH | SESSION_TEXTS)
 #define SESSION_COLUMNS_LIGHT "id" SESSION_LIGHT_MAP(MAP_NAMES)
 #define SESSION_COLUMNS SESSION_COLUMNS_LIGHT SESSION_LONG_MAP(MAP_NAMES)
 
@@ -82,8 +83,9 @@ MUST_CHECK struct err sessions__get(struct tx *tx, const struct session_key *key
                                     struct session_row *ret_row);
 /* row->id is given here. */
 void sessions__insert(struct tx *tx, struct session_row *row);
-/* Where it is given, and another one. */
-void sessions__set_path(struct tx *tx, struct bytes path, struct session_row *row);
+/* Writes those that are given, and are others. */
+void sessions__set_places(struct tx *tx, const struct client_places *given,
+                          struct session_row *row);
 void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t hidden);
 /* Writes state and changed_ms, and an event of the project, if the state is another. */
 void sessions__set_state(struct tx *tx, enum session_state state, struct session_row *row);

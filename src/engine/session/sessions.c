@@ -39,7 +39,8 @@ void sessions__borrow(const struct rows *rows, enum session_form form,
                                     .title_by = TITLE_NONE,
                                     .settings = BYTES("{}"),
                                     .instructions = BYTES(""),
-                                    .path = BYTES("")};
+                                    .path = BYTES(""),
+                                    .config_dir = BYTES("")};
     size_t count = form == SESSION_WHOLE ? COUNT_OF(columns) : LIGHT_COLUMNS;
     bool known = map_read_some(&session_map, count, rows, ret_row);
     (void)known; /* Nothing is decided by words that are not: the next turn writes the state, and a
@@ -281,15 +282,23 @@ void sessions__set_hidden(struct tx *tx, const struct session_row *row, int64_t 
     map_update(tx, &session_map, SESSION_SIGHT, &set);
 }
 
-void sessions__set_path(struct tx *tx, struct bytes path, struct session_row *row) {
-    if (path.len > 0 && !bytes_equal(path, row->path)) {
-        row->path = path;
+static bool place_set(struct bytes *place, struct bytes given) {
+    bool other = given.len > 0 && !bytes_equal(given, *place);
+    *place = other ? given : *place;
+    return other;
+}
+
+void sessions__set_places(struct tx *tx, const struct client_places *given,
+                          struct session_row *row) {
+    bool path = place_set(&row->path, given->path);
+    if (place_set(&row->config_dir, given->config_dir) || path) {
         map_update(tx, &session_map, SESSION_PATH, row);
     }
 }
 
 void sessions__empty(struct tx *tx, struct session_row *row) {
     row->title = row->model = row->agent = row->root = row->instructions = row->path = BYTES("");
+    row->config_dir = BYTES("");
     row->metadata = row->settings = BYTES("{}");
     row->title_by = TITLE_NONE;
     map_update(tx, &session_map, SESSION_TEXTS, row);
@@ -377,6 +386,7 @@ struct err tx_session_create(struct tx *tx, const struct session_new *what,
         .settings = text_or(what->settings, BYTES("{}")),
         .instructions = text_or(what->instructions, BYTES("")),
         .path = text_or(what->path, BYTES("")),
+        .config_dir = text_or(what->config_dir, BYTES("")),
     };
     sessions__insert(tx, &row);
     sessions__tell_created(tx, &row);

@@ -42,6 +42,7 @@ struct turn_plan {
     enum outage_patience patience;                /* With its provider. */
     struct bytes project;
     struct bytes path;         /* PATH of its commands; "": that of the daemon. */
+    struct bytes config_dir;   /* CLAUDE_CONFIG_DIR of its workflows; "": that of the daemon. */
     struct bytes root;         /* The folder that its tools work in; "": none. */
     struct bytes roots;        /* Beside it: as tx_roots_write_json. */
     struct bytes instructions; /* "": none. */

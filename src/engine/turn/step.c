@@ -72,6 +72,7 @@ static void plan_turn(struct tx *tx, const struct turn *turn, struct turn_plan *
     plan->project = plan_copy(tx, plan, session->project);
     plan->root = plan_copy(tx, plan, session->root);
     plan->path = plan_copy(tx, plan, session->path);
+    plan->config_dir = plan_copy(tx, plan, session->config_dir);
     plan->roots = plan_copy(tx, plan, text_bytes(&roots));
     plan->instructions = plan_copy(tx, plan, session->instructions);
     plan->settings = plan_copy(tx, plan, session->settings);

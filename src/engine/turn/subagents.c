@@ -93,6 +93,7 @@ static struct err session_make(struct tx *tx, const struct subagent_new *what,
         .instructions = parent->instructions,
         .settings = what->settings,
         .path = parent->path,
+        .config_dir = parent->config_dir,
     };
     struct err err = tx_session_create(tx, &session, ret_session);
     if (!err_failed(err)) {

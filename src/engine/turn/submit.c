@@ -430,7 +430,7 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
             "model: neither the message nor the session names one, and there is no default");
     }
     if (!err_failed(err) && !earlier) {
-        sessions__set_path(tx, message->path, &session);
+        sessions__set_places(tx, &message->places, &session);
         err = message_accept(tx, &session, message, &accepted, why);
     }
     if (!err_failed(err) || err.code == ERR_TURN_IN_PROGRESS) {

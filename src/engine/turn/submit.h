@@ -36,11 +36,10 @@ struct turn_message {
     struct bytes kept;      /* Metadata of the answer: a JSON object. */
     struct bytes attachments[TURN_IMAGES_MAX]; /* att_…, of the owner. */
     size_t attachment_count;
-    struct bytes schema;        /* JSON Schema of the answer, which compiles; no data: words. */
-    struct bytes path;          /* PATH of its commands, and of the session's from then on; "": as
-                                 * the session has it. */
-    struct bytes model;         /* "": as the session has it, else `model_default`. */
-    struct bytes model_default; /* "": there is none. */
+    struct bytes schema;         /* JSON Schema of the answer, which compiles; no data: words. */
+    struct client_places places; /* Kept by the session. */
+    struct bytes model;          /* "": as the session has it, else `model_default`. */
+    struct bytes model_default;  /* "": there is none. */
     enum turn_policy policy;
     struct bytes notify;   /* ses_… that is notified of the turn's end. */
     struct bytes parent;   /* run_…: the turn ends with it, and is charged where it is. */

@@ -127,6 +127,12 @@ enum { SESSION_USAGE_NUMBERS = sizeof(struct session_usage) / sizeof(int64_t) };
 /* A sum that is larger than any model takes (its row is damaged) stays at the largest number. */
 void session_usage_add(struct session_usage *sum, const struct session_usage *more);
 
+/* Places of the client's environment: PATH and CLAUDE_CONFIG_DIR of a message. "": as the session
+ * has them. */
+struct client_places {
+    struct bytes path, config_dir;
+};
+
 struct session_row {
     int64_t id;           /* Inside the database; rises with each session. */
     struct bytes session; /* ses_… */
@@ -149,6 +155,7 @@ struct session_row {
     struct bytes metadata, settings; /* JSON objects, compact. */
     struct bytes instructions;       /* "": those of the agent alone. */
     struct bytes path;               /* PATH of its commands; "": that of the daemon. */
+    struct bytes config_dir; /* CLAUDE_CONFIG_DIR of its workflows; "": that of the daemon. */
 };
 
 struct message_row {

@@ -394,7 +394,9 @@ CREATE TABLE sessions (
     -- at.
     purged_seq @int@ NOT NULL DEFAULT 0,
     -- PATH of the terminal that the last message came from; empty: that of the daemon.
-    path TEXT NOT NULL DEFAULT ''
+    path TEXT NOT NULL DEFAULT '',
+    -- CLAUDE_CONFIG_DIR of that terminal; empty: that of the daemon.
+    config_dir TEXT NOT NULL DEFAULT ''
 ) @strict@;
 -- Lists: of the owner's own (parent 0), or of one's subagents; the last one changed first.
 CREATE INDEX sessions_open ON sessions (owner, parent, changed_ms, id)

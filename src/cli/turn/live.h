@@ -1,0 +1,87 @@
+/* live.h: the state of the loop of a chat (chat_live.c), and the parts that work on it.
+ *
+ *   live_picture.c   the growing line, queued messages, the prompt and what stands above them
+ *   live_keyboard.c  who has the keyboard: the line, or the terminal; suspend and resize
+ *   live_stream.c    events of the session, and its connection
+ *
+ * Threads    one.
+ */
+#ifndef DROVER_CLI_TURN_LIVE_H
+#define DROVER_CLI_TURN_LIVE_H
+
+#include "cli/stream/sse_reader.h"
+#include "cli/terminal/live_screen.h"
+#include "cli/terminal/raw_terminal.h"
+#include "cli/turn/answering.h"
+#include "cli/turn/chat.h"
+#include "cli/turn/chat_state.h"
+#include "cli/turn/conversation.h"
+
+enum { LIVE_COLUMNS = 80, LIVE_ROWS = 24 };
+
+/* A message that was sent, and whose answer was lost. */
+struct doubt {
+    char *text; /* Owned; NULL: none is in doubt. */
+    struct id client;
+};
+
+struct live {
+    struct chat *chat;
+    struct chat_turn *turn; /* Borrowed: the one turn to show; NULL: the session. */
+    enum chat_state state;
+    struct conversation conversation;
+    struct edit_line edit;
+    struct answering answering;
+    struct doubt doubt;
+    struct text above; /* Owned: lines to show above the picture at the next drawing. */
+    char *history;     /* Owned: path of the file; NULL: none. */
+    json_t *awaited;   /* Owned: ids of runs whose messages were sent here, until they end. */
+    struct live_screen screen;
+    struct raw_terminal terminal;
+    struct client *stream; /* Owned. */
+    struct sse_reader reader;
+    bool joins;        /* The stream is to begin with the session as it is. */
+    int signal_fd;     /* Owned: SIGWINCH, SIGCONT. */
+    uint64_t retry_ns; /* When to connect again; 0: the stream is open. */
+    int64_t pause_ms;  /* The last pause between two tries. */
+};
+
+static inline bool live_is_terminal(const struct live *live) {
+    return live->chat->form == CHAT_TERMINAL;
+}
+
+/* Draws what stands above, and the picture. `picture` false: only what stands above, and the
+ * cursor below it. Nothing without a terminal. */
+void live_draw(struct live *live, bool picture);
+/* The screen holds what others wrote: the next picture is drawn below it. */
+void live_picture_forget(struct live *live);
+void live_screen_clear(struct live *live);
+/* Writes to standard output at once. */
+void live_write(const struct text *out);
+
+/* Gives the keyboard to the line or to the terminal, as the state wants it. */
+MUST_CHECK struct err live_keyboard_update(struct live *live);
+/* Gives the keyboard back to the terminal. */
+void live_keyboard_end(struct live *live);
+/* A descriptor that is readable when the terminal's size changed, and when we go on after a stop;
+ * -1: there is none. Owned. */
+MUST_CHECK int live_signals_open(void);
+void live_signals_take(struct live *live);
+/* Stops the whole job, as Ctrl-Z does for other programs. */
+void live_suspend(struct live *live);
+
+/* Takes one event of the state machine (chat_state.h); its effect is the caller's. */
+enum chat_effect live_event(struct live *live, enum chat_event event);
+
+/* Handler of the stream's frames; `ctx` is the struct live. */
+MUST_CHECK struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why);
+MUST_CHECK struct err live_stream_connect(struct live *live);
+/* An outage is waited out, with growing pauses; any other refusal ends the chat. */
+MUST_CHECK struct err live_stream_away(struct live *live, struct err err);
+/* Connects again when it is time. */
+MUST_CHECK struct err live_stream_retry(struct live *live);
+MUST_CHECK struct err live_stream_read(struct live *live);
+/* Forgets the message that was in doubt. */
+void live_doubt_end(struct live *live);
+
+#endif

@@ -1,0 +1,179 @@
+/* live_stream.c: the session's stream of a chat. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/run/ask.h"
+#include "cli/run/view.h"
+#include "cli/turn/live.h"
+
+static void event_print(const struct sse_frame *frame) {
+    AUTO(text_done) struct text line = text_up_to(SSE_LINE_MAX * 2);
+    text_addf(&line, "{\"seq\":%lld,\"type\":", (long long)frame->id);
+    text_add_json(&line, frame->type.data, frame->type.len);
+    text_add_str(&line, ",\"data\":");
+    text_add(&line, frame->data.data, frame->data.len);
+    text_add_str(&line, "}\n");
+    live_write(&line);
+}
+
+void live_doubt_end(struct live *live) {
+    mem_free(live->doubt.text);
+    live->doubt.text = NULL;
+}
+
+static void awaited_forget(struct live *live, const char *run) {
+    json_t *id = NULL;
+    size_t at = 0;
+    json_array_foreach(live->awaited, at, id) {
+        if (strcmp(json_string_value(id), run) == 0) {
+            (void)json_array_remove(live->awaited, at); /* The place is valid. */
+            return;
+        }
+    }
+}
+
+/* The daemon has the message that was in doubt. */
+static void doubt_settle(struct live *live, const json_t *message) {
+    const struct doubt *doubt = &live->doubt;
+    if (doubt->text == NULL || strcmp(talk_text(message, "client_id"), doubt->client.text) != 0) {
+        return;
+    }
+    struct text *draft = &live->answering.draft;
+    if (bytes_is(edit_line_text(&live->edit), doubt->text)) {
+        edit_line_set(&live->edit, BYTES(""));
+    } else if (bytes_is(text_bytes(draft), doubt->text)) {
+        text_clear(draft);
+    }
+    (void)json_array_clear(live->chat->images); /* The message took them along. */
+    live_doubt_end(live);
+}
+
+/* A single turn shows only events of its own. */
+static bool event_fits(const struct live *live, const struct sse_frame *frame, const json_t *data) {
+    return live->turn == NULL || sse_is(frame, "snapshot") ||
+           strcmp(talk_text(data, "run"), live->turn->run) == 0;
+}
+
+/* Question that was known before this event, so that the next one is shown only once. */
+static void data_take(struct live *live, const struct sse_frame *frame, const json_t *data) {
+    enum chat_event event = CHAT_TYPED;
+    struct conversation *conversation = &live->conversation;
+    AUTO(mem_release) char *asked = NULL;
+    const char *id = talk_text(conversation_asked(conversation), "id");
+    asked = mem_copy(id, strlen(id));
+    bool changes = sse_is(frame, "snapshot")
+                       ? conversation_snapshot(conversation, data, &live->above, &event)
+                       : conversation_event(conversation, frame->type, data, &live->above, &event);
+    bool same = strcmp(asked, talk_text(conversation_asked(conversation), "id")) == 0;
+    if (event == CHAT_TURN_ENDED) {
+        awaited_forget(live, talk_text(data, "run"));
+    } else if (sse_is(frame, "message_added")) {
+        doubt_settle(live, json_object_get(data, "message"));
+    } else if (sse_is(frame, "question_answered") || sse_is(frame, "approval_answered")) {
+        answering_settle(&live->answering, talk_text(data, "id"));
+    } else if (sse_is(frame, "message_removed") || sse_is(frame, "cleared")) {
+        (void)json_array_clear(live->awaited); /* Such a message gets no answer. */
+    }
+    if (changes && (event != CHAT_ASKED || !same)) {
+        (void)live_event(live, event); /* No effect belongs to what the daemon says. */
+    }
+}
+
+/* Keeps the event of the turn's end. A snapshot comes instead of events that are gone, and the end
+ * may have been among them: then the run has it. */
+static struct err turn_take(struct live *live, const struct sse_frame *frame, const json_t *data) {
+    struct chat_turn *turn = live->turn;
+    if (sse_is(frame, "turn_finished")) {
+        json_release(&turn->end);
+        turn->end = json_incref((json_t *)(uintptr_t)data);
+    } else if (sse_is(frame, "snapshot")) {
+        AUTO(json_release) json_t *run = NULL;
+        struct err err =
+            run_get(live->chat->talk, turn->run, RUN_RETRY_MS, &run, &live->chat->invocation->why);
+        if (err_failed(err)) {
+            return err;
+        }
+        turn->end = run_has_ended(run) ? json_incref(run) : NULL;
+    }
+    return ERR_OK;
+}
+
+struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why *why) {
+    struct live *live = ctx;
+    AUTO(json_release) json_t *data = NULL;
+    struct why ignored;
+    if (sse_is(frame, "closing")) {
+        return err_why(why, ERR_CLOSING, "the daemon ended the stream");
+    }
+    if (sse_is(frame, "deleted") || sse_is(frame, "done")) {
+        return err_why(why, ERR_NOT_FOUND, "the session %s was deleted", live->chat->session);
+    }
+    live->chat->seq = frame->id > live->chat->seq ? frame->id : live->chat->seq;
+    if (live->chat->form == CHAT_JSON) {
+        event_print(frame);
+    }
+    if (err_failed(json_parse_wrapped(frame->data, &data, &ignored)) ||
+        !event_fits(live, frame, data)) {
+        return ERR_OK;
+    }
+    data_take(live, frame, data);
+    return live->turn == NULL ? ERR_OK : turn_take(live, frame, data);
+}
+
+struct err live_stream_connect(struct live *live) {
+    AUTO(text_done) struct text target = {0};
+    char rest[80];
+    (void)snprintf(rest, sizeof rest, "/events?after=%lld%s", (long long)live->chat->seq,
+                   live->joins ? "&snapshot=1" : ""); /* Fits. */
+    if (!talk_target(&target, "/api/v1/streams/session:", live->chat->session, rest)) {
+        return err_make(ERR_NOT_FOUND, "chat: session");
+    }
+    const struct client_request request = {
+        .method = "GET", .target = target.data, .accept = "text/event-stream"};
+    sse_reader_clear(&live->reader);
+    client_hang_up(live->stream);
+    return client_ask(live->stream, &request, &live->chat->invocation->why);
+}
+
+/* An outage is waited out, with growing pauses; any other refusal ends the chat. */
+struct err live_stream_away(struct live *live, struct err err) {
+    const struct world *world = live->chat->talk->world;
+    struct why *why = &live->chat->invocation->why;
+    client_hang_up(live->stream);
+    if (!client_may_pass(err)) {
+        return err;
+    }
+    why->text[0] = '\0';
+    int64_t pause_ms = talk_pause_next(world, &live->pause_ms);
+    live->retry_ns = world_mono_ns(world) + (uint64_t)pause_ms * UINT64_C(1000000);
+    return ERR_OK;
+}
+
+struct err live_stream_retry(struct live *live) {
+    if (live->retry_ns == 0 || world_mono_ns(live->chat->talk->world) < live->retry_ns) {
+        return ERR_OK;
+    }
+    struct err err = live_stream_connect(live);
+    if (err_failed(err)) {
+        return live_stream_away(live, err);
+    }
+    live->retry_ns = 0;
+    return ERR_OK;
+}
+
+struct err live_stream_read(struct live *live) {
+    struct why *why = &live->chat->invocation->why;
+    struct bytes piece = {0};
+    enum client_more more = CLIENT_MORE;
+    struct err err = client_read_now(live->stream, &piece, &more, why);
+    if (!err_failed(err) && piece.len > 0) {
+        live->pause_ms = 0;
+        live->joins = false;
+        err = sse_reader_feed(&live->reader, piece, why);
+    }
+    if (!err_failed(err) && more == CLIENT_OVER) {
+        err = err_make(ERR_CLOSING, "chat: stream");
+    }
+    return err_failed(err) ? live_stream_away(live, err) : ERR_OK;
+}
