@@ -408,6 +408,26 @@ static void a_schema_that_contradicts_itself_is_told_by_place(void **state) {
     }
 }
 
+/* Each value costs nearly as much as one check may. */
+static void listed_values_of_a_schema_cost_bounded_work(void **state) {
+    (void)state;
+    AUTO(text_done) struct text text = text_up_to(1 << 20);
+    text_add_str(&text, "{\"$defs\":{\"d0\":{\"type\":\"boolean\"}");
+    for (int i = 1; i < 20; i++) {
+        text_addf(&text,
+                  ",\"d%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/d%d\"},{\"$ref\":\"#/$defs/d%d\"}]}", i,
+                  i - 1, i - 1);
+    }
+    text_add_str(&text, "},\"$ref\":\"#/$defs/d19\",\"enum\":[0");
+    for (int i = 1; i < 10000; i++) {
+        text_addf(&text, ",%d", i);
+    }
+    text_add_str(&text, "]}");
+    AUTO(json_schema_release) struct json_schema *schema = compile(text.data);
+    struct why why = {.text = ""};
+    assert_false(json_schema_is_void(schema, &why)); /* Nobody knows. */
+}
+
 static void equal_values_have_equal_bytes(void **state) {
     (void)state;
     AUTO(json_release) json_t *json = parse("{\"b\":[{\"z\":1,\"a\":2}],\"a\":null,\"aa\":\"\"}");
@@ -427,6 +447,7 @@ int main(void) {
         cmocka_unit_test(a_pattern_over_its_limit_is_never_no_match),
         cmocka_unit_test(many_items_cost_bounded_work),
         cmocka_unit_test(a_schema_that_contradicts_itself_is_told_by_place),
+        cmocka_unit_test(listed_values_of_a_schema_cost_bounded_work),
         cmocka_unit_test(equal_values_have_equal_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

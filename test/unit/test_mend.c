@@ -206,11 +206,33 @@ static void a_hostile_answer_costs_little(void **state) {
     }
 }
 
+/* A draft is no answer where the rest of a long text was not looked at. */
+static void a_text_with_too_many_brackets_is_missed(void **state) {
+    (void)state;
+    AUTO(json_schema_release) struct json_schema *schema = compiled(SHEEP);
+    static const char *const pieces[] = {"{ x; } ", "{\"a\":1} ", "```\n{\"a\":1}\n``` "};
+    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+        AUTO(text_done)
+        struct text answer = text_up_to(1 << 20), told = text_up_to(4096),
+                    misfit = text_up_to(4096);
+        AUTO(json_release) json_t *json = NULL;
+        bool changed = false;
+        text_add_str(&answer, i < 2 ? "{\"sheep\":3} " : "```\n{\"sheep\":3}\n``` ");
+        for (int k = 0; k < 300; k++) {
+            text_add_str(&answer, pieces[i]);
+        }
+        text_add_str(&answer, i < 2 ? "{\"sheep\":4}" : "```\n{\"sheep\":4}\n```");
+        assert_true(
+            err_failed(answer_mend(schema, text_bytes(&answer), &json, &changed, &told, &misfit)));
+    }
+}
+
 int main(void) {
     json_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_mended_where_it_cannot_be_meant_otherwise),
         cmocka_unit_test(a_hostile_answer_costs_little),
+        cmocka_unit_test(a_text_with_too_many_brackets_is_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

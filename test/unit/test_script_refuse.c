@@ -267,6 +267,7 @@ static void what_no_test_guards_is_an_error_with_its_place(void **state) {
         "if (typeof setTimeout === \"undefined\") log(\"none\")\nsetTimeout(log, 1)",
         "if (typeof setInterval === \"undefined\") return;\nsetTimeout(log, 1)",
         "try { setTimeout(log, 1) } finally { log(2) }",
+        "const later = globalThis.setTimeout == null; setTimeout(log, 1)",
         "const later = setTimeout; later(log)",
         "if (args) { log(typeof setTimeout) }\nawait agent(\"x\")\nsetTimeout(log, 1)",
     };
@@ -300,6 +301,8 @@ static void names_that_a_file_has_itself_are_not_absent(void **state) {
         "const o = { process: 1, fetch(x) { return x }, require: 2 }; log(o.process, o.fetch(1))",
         "function run(process) { return process(1) } run(log)",
         "globalThis.setTimeout?.(log, 1)",
+        "globalThis.setTimeout = (f) => f(); setTimeout(log, 1)",
+        "globalThis.fetch ?\?= async () => null; await fetch(\"x\")",
         "class A { fetch(x) { return x } async process(y) { return y } } log(new A())",
         "items.map(({ process }) => process); var items",
     };

@@ -30,9 +30,9 @@ struct check {
     char path[sizeof(((struct json_fault *)0)->path)];
     size_t path_len;
     unsigned path_depth; /* Also of what found no room in `path`. */
-    unsigned depth, steps;
+    unsigned depth;
+    struct schema_effort effort;
     enum err_code stop; /* ERR_NONE: go on. */
-    uint64_t watched;   /* Cost of patterns so far. */
     size_t subject_len;
     bool fresh; /* The watch is asked before the match has cost anything. */
     struct pattern_matcher *matchers[JSON_SCHEMA_PATTERNS_MAX]; /* Owned; opened at first use. */
@@ -148,7 +148,7 @@ static void schema_judge(struct check *check, const json_t *schema, const json_t
     if (is_settled(check)) {
         return;
     }
-    if (++check->steps > JSON_SCHEMA_STEPS_MAX || check->depth == JSON_SCHEMA_DEPTH_MAX) {
+    if (++check->effort.steps > JSON_SCHEMA_STEPS_MAX || check->depth == JSON_SCHEMA_DEPTH_MAX) {
         check_exhaust(check);
         return;
     }
@@ -241,7 +241,7 @@ static JUDGE(judge_type) {
 
 static JUDGE(judge_enum) {
     for (size_t i = 0; i < json_array_size(word); i++) {
-        check->steps++;
+        check->effort.steps++;
         if (json_same(json_array_get(word, i), value)) {
             return;
         }
@@ -396,10 +396,10 @@ static JUDGE(judge_multiple) {
 static enum err_code pattern_watch(void *ctx) {
     struct check *check = ctx;
     if (!check->fresh) {
-        check->watched += 1 + check->subject_len / SUBJECT_UNIT;
+        check->effort.watched += 1 + check->subject_len / SUBJECT_UNIT;
     }
     check->fresh = false;
-    return check->watched > PATTERN_WORK_MAX ? ERR_TOO_EXPENSIVE : ERR_NONE;
+    return check->effort.watched > PATTERN_WORK_MAX ? ERR_TOO_EXPENSIVE : ERR_NONE;
 }
 
 static struct pattern_matcher *matcher_of(struct check *check, const char *source) {
@@ -427,7 +427,7 @@ static bool pattern_fits(struct check *check, const char *source, struct bytes s
     if (matcher == NULL) {
         return true;
     }
-    check->steps += PATTERN_STEPS;
+    check->effort.steps += PATTERN_STEPS;
     check->subject_len = subject.len;
     check->fresh = true;
     if (subject.len > PATTERN_SUBJECT_MAX ||
@@ -514,8 +514,8 @@ static JUDGE(judge_unique) {
     for (size_t i = 0; i < json_array_size(value); i++) {
         unsigned cost = weight(json_array_get(value, i));
         for (size_t j = 0; j < i; j++) {
-            check->steps += cost;
-            if (check->steps > JSON_SCHEMA_STEPS_MAX) {
+            check->effort.steps += cost;
+            if (check->effort.steps > JSON_SCHEMA_STEPS_MAX) {
                 check_exhaust(check);
                 return;
             }
@@ -578,7 +578,7 @@ static JUDGE(judge_additional) {
          at = json_next(at)) {
         const json_t *properties = json_object_get(schema, "properties");
         bool declared = json_object_getn(properties, at.key.data, at.key.len) != NULL;
-        check->steps++;
+        check->effort.steps++;
         for (struct json_member row = json_first(json_object_get(schema, "patternProperties"));
              row.value != NULL && !declared; row = json_next(row)) {
             declared = pattern_fits(check, row.key.data, at.key);
@@ -678,7 +678,7 @@ static bool is_evaluated(struct check *check, const json_t *schema, const json_t
     const json_t *properties = json_object_get(schema, "properties");
     bool found = json_object_getn(properties, key.data, key.len) != NULL ||
                  json_object_get(schema, "additionalProperties") != NULL;
-    if (++check->steps > JSON_SCHEMA_STEPS_MAX || check->depth == JSON_SCHEMA_DEPTH_MAX) {
+    if (++check->effort.steps > JSON_SCHEMA_STEPS_MAX || check->depth == JSON_SCHEMA_DEPTH_MAX) {
         check_exhaust(check);
         return true;
     }
@@ -823,21 +823,24 @@ bool json_schema__form_find(const char *name, enum schema_form *ret_form, const 
 
 /* ERR_NONE, or why it is not known. */
 static enum err_code check_run(const struct json_schema *schema, const json_t *part,
-                               const json_t *value, struct sink *sink) {
+                               const json_t *value, struct schema_effort *effort,
+                               struct sink *sink) {
     AUTO(mem_release) struct check *check = mem_new(sizeof *check);
     check->schema = schema;
+    check->effort = *effort;
     check->sink = sink;
     schema_judge(check, part, value);
+    *effort = check->effort;
     for (unsigned i = 0; i < schema->pattern_count; i++) {
         pattern_matcher_free(check->matchers[i]);
     }
     return check->stop;
 }
 
-bool json_schema__may_fit(const struct json_schema *schema, const json_t *part,
-                          const json_t *value) {
+bool json_schema__may_fit(const struct json_schema *schema, const json_t *part, const json_t *value,
+                          struct schema_effort *effort) {
     struct sink first = {.faults = NULL};
-    return check_run(schema, part, value, &first) != ERR_NONE || first.count == 0;
+    return check_run(schema, part, value, effort, &first) != ERR_NONE || first.count == 0;
 }
 
 struct err json_schema_check(const struct json_schema *schema, const json_t *value,
@@ -845,7 +848,8 @@ struct err json_schema_check(const struct json_schema *schema, const json_t *val
     struct sink sink = {.faults = ret_faults};
     ret_faults->count = 0;
     ret_faults->more = false;
-    enum err_code stop = check_run(schema, schema->source, value, &sink);
+    struct schema_effort effort = {.steps = 0};
+    enum err_code stop = check_run(schema, schema->source, value, &effort, &sink);
     if (stop != ERR_NONE) {
         /* The fault may stand in an alternative that nobody shows. */
         ret_faults->count = 1;

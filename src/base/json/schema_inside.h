@@ -53,8 +53,13 @@ struct json_schema {
 const json_t *json_schema__follow(const struct json_schema *schema, const char *reference);
 /* False: the value is not the name of a type. */
 MUST_CHECK bool json_schema__type_find(const json_t *name, unsigned *ret_type);
+/* Cost of checks so far: the limits of one check hold for all that share it. */
+struct schema_effort {
+    unsigned steps;
+    uint64_t watched; /* By the watch of patterns. */
+};
 /* Whether a value fits a part of the schema, or that is too expensive to say. */
 MUST_CHECK bool json_schema__may_fit(const struct json_schema *schema, const json_t *part,
-                                     const json_t *value);
+                                     const json_t *value, struct schema_effort *effort);
 
 #endif

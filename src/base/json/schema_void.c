@@ -23,6 +23,7 @@ struct search {
     const struct json_schema *schema;
     struct why *why;
     unsigned depth, steps, values;
+    struct schema_effort effort; /* All values are held against schemas with one. */
     char place[160];
     size_t place_len;
 };
@@ -216,7 +217,7 @@ static bool may_fit_all(struct search *search, const struct together *together,
                         const json_t *value) {
     for (size_t i = 0; i < together->count && search->values < VALUES_MAX; i++) {
         search->values++;
-        if (!json_schema__may_fit(search->schema, together->parts[i], value)) {
+        if (!json_schema__may_fit(search->schema, together->parts[i], value, &search->effort)) {
             return false;
         }
     }

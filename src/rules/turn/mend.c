@@ -234,6 +234,7 @@ static void fences_find(struct bytes text, struct candidates *candidates) {
         }
         text = (struct bytes){close + 3, (size_t)(rest.data + rest.len - close) - 3};
     }
+    candidates_clear(candidates); /* As in brackets_all. */
 }
 
 /* The bracket is no part of a sentence. */
@@ -263,6 +264,7 @@ static void brackets_all(struct bytes text, struct candidates *candidates) {
         size_t used = closed && candidate_add(candidates, part) ? part.len : 1;
         text = (struct bytes){text.data + used, text.len - used};
     }
+    candidates_clear(candidates); /* The rest, which nobody looked at, may hold another value. */
 }
 
 /* The only one that fits; several are one if they say the same. */

@@ -8,6 +8,7 @@
  *   - a function around it has a test anywhere, which covers an early return;
  *   - an earlier `if` of a block around it has a test and leaves: `if (typeof N …) return;`;
  *   - a `try` with a `catch` is around it, which gets the ReferenceError.
+ * A name that the script declares, or gives to all as `globalThis.N = …`, is its own.
  * A test is `typeof N`, or the name of a variable or function that has one in its value.
  *
  * In doubt a use counts as guarded: a missed error is found by the run, with its line, and a wrong
@@ -222,6 +223,19 @@ static void tests_find(struct guards *guards) {
     }
 }
 
+/* `globalThis.N = …`, `globalThis.N ??= …` */
+static bool is_installed(const struct tokens *tokens, enum word word) {
+    for (uint32_t at = 2; at < tokens->count; at++) {
+        if (token_is_word(tokens, at, word) && token_is(tokens, at - 1, ".") &&
+            bytes_is(token_text(tokens, at - 2), "globalThis") &&
+            (token_is(tokens, at + 1, "=") || token_is(tokens, at + 1, "?\?=") ||
+             token_is(tokens, at + 1, "||="))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared) {
     for (size_t i = 0; i < COUNT_OF(absent); i++) {
         struct guards guards = {.tokens = tokens, .word = absent[i].word};
@@ -233,7 +247,8 @@ void script_note_absent(const struct tokens *tokens, struct script_prepared *pre
                 continue;
             }
             if (uses++ == 0) {
-                declared = script_declares(tokens, absent[i].word);
+                declared =
+                    script_declares(tokens, absent[i].word) || is_installed(tokens, absent[i].word);
                 if (declared) {
                     break;
                 }
