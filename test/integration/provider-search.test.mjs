@@ -90,11 +90,16 @@ for (const kind of Object.keys(TOOL)) {
 test("anthropic: a search without result waits beside a call of ours", async (t) => {
   const { turns, wire, listener } = await open(t, "anthropic");
   const [use, came] = SEARCH.anthropic;
-  wire.answers = [{ search: [use], call: recall },
-    { search: [came], call: { ...recall, id: "c2" } }];
-  const { message } = await turns.turn(listener, "What is wool?");
-  assert.deepEqual(wire.bodies.map(shown), [[], [use], [use, came]]);
-  assert.deepEqual(toolsOf(message).map(({ name }) => name), ["recall", "web_search", "recall"]);
+  const { args: input, ...ours } = recall;
+  for (const begun of [
+    { search: [use], call: recall }, { search: [{ type: "tool_use", ...ours, input }, use] },
+  ]) {
+    wire.asked = [];
+    wire.answers = [begun, { search: [came], call: { ...recall, id: "c2" } }];
+    const { message } = await turns.turn(listener, "What is wool?");
+    assert.deepEqual(wire.bodies.map(shown), [[], [use], [use, came]]);
+    assert.deepEqual(toolsOf(message).map(({ name }) => name), ["recall", "web_search", "recall"]);
+  }
 });
 
 test("anthropic: after pause_turn it is asked again with what it said", async (t) => {

@@ -89,7 +89,8 @@ static void serve_end(struct stream *stream) {
  * else it was cut off, and would be refused. */
 static void serve_stop(struct stream *stream) {
     const bool open = stream->block == BLOCK_SEARCH || json_object_size(stream->searches) > 0;
-    if (stream->serves && open && stream->stop != MODEL_STOP_PAUSE) {
+    const bool beside = stream->answer.call_count > 0 && stream->stop != MODEL_STOP_LENGTH;
+    if (stream->serves && open && !beside && stream->stop != MODEL_STOP_PAUSE) {
         stream->serves = false;
         text_clear(&stream->answer.signature);
     }
