@@ -414,6 +414,7 @@ static struct err flows_begin(struct work *work) {
                                        .umask = work->options.umask,
                                        .sandbox = sandbox_lack(serve) == NULL,
                                        .searches = work->search.form != SEARCH_NONE,
+                                       .provider_searches = work->search.form == SEARCH_PROVIDER,
                                        .limits = {.commands = agent_commands(),
                                                   .at_once = serve->agents,
                                                   .cpu_ms = serve->script_cpu_ms,
@@ -442,8 +443,8 @@ static void turns_begin(struct work *work) {
                                        .flows = work->flows,
                                        .client = work->client,
                                        .allow = work->fetch_allow,
-                                       .search =
-                                           work->search.form == SEARCH_NONE ? NULL : &work->search,
+                                       .search = work->search.url == NULL ? NULL : &work->search,
+                                       .provider_searches = work->search.form == SEARCH_PROVIDER,
                                        .data_dir = work->processes.data_dir,
                                        .home = home == NULL ? "" : home,
                                        .umask = work->options.umask,

@@ -181,7 +181,15 @@ void models_list(struct models *models, void (*each)(void *ctx, const struct mod
 
 /* --- Asking ----------------------------------------------------------------------------------- */
 
-enum model_stop { MODEL_STOP_END, MODEL_STOP_TOOLS, MODEL_STOP_LENGTH, MODEL_STOP_REFUSED };
+/* PAUSE: the provider has stopped its searches for now; it goes on when it is asked again with what
+ * it has said so far. Such an answer may have no text. */
+enum model_stop {
+    MODEL_STOP_END,
+    MODEL_STOP_TOOLS,
+    MODEL_STOP_LENGTH,
+    MODEL_STOP_REFUSED,
+    MODEL_STOP_PAUSE
+};
 
 struct model_result {
     enum model_stop stop;         /* Of a success; REFUSED comes with a failure. */
@@ -205,6 +213,14 @@ struct model_tool_call {
     struct bytes arguments;
 };
 
+/* A search of the web that the provider has made within the call. */
+struct model_search {
+    struct bytes id;
+    struct bytes input;   /* A JSON object, as the model wrote it: {"query"}, mostly. */
+    struct bytes results; /* JSON: [{"title","url"}], as far as the provider says them. */
+    struct bytes fault;   /* The provider's word for a failure; empty: it succeeded. */
+};
+
 /* NULL: not wanted. What is handed over is borrowed for the call. */
 struct model_watch {
     void (*text)(void *ctx, struct bytes piece); /* Never ends within a character. */
@@ -214,6 +230,7 @@ struct model_watch {
     void (*tool_piece)(void *ctx, unsigned index, struct bytes piece);
     void (*tool_done)(void *ctx, const struct model_tool_call *call);
     void (*tool_cut)(void *ctx, const struct model_tool_call *call);
+    void (*searched)(void *ctx, const struct model_search *search);
     void (*discarded)(void *ctx); /* All that was told of the answer so far is void. */
     void (*retrying)(void *ctx, const struct model_failure *failure, uint64_t wait_ms);
     void (*resumed)(void *ctx); /* That wait is over: the next try begins, or `done` follows. */

@@ -4,10 +4,11 @@
  *
  *   {"models": {"openai/gpt-…": {"window": 128000, "max_output": 16384, "vision": true,
  *     "tools": true, "input": 2500000, "cache_read": 1250000, "cache_write": 2500000,
- *     "output": 10000000}}}
+ *     "output": 10000000, "search": 10000000}}}
  *
- * Prices are micro-dollars for a million tokens. A key is "provider/model", "model" (whoever
- * provides it), or either with a '*' at its end; the longest key that fits wins, the file first.
+ * Prices are micro-dollars for a million tokens, and for a thousand searches of the provider. A key
+ * is "provider/model", "model" (whoever provides it), or either with a '*' at its end; the longest
+ * key that fits wins, the file first.
  *
  * Promise    a model that no row fits has no facts and no price: its cost is unknown, never zero.
  * Ownership  the caller owns the table. Threads: any; a table does not change.

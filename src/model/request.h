@@ -43,7 +43,7 @@ MUST_CHECK bool model_kind_find(struct bytes name, enum model_kind *ret_kind);
 
 enum model_part_kind {
     MODEL_PART_TEXT,        /* text */
-    MODEL_PART_THINKING,    /* text, signature, maker */
+    MODEL_PART_THINKING,    /* text, signature, maker; also searches of the provider */
     MODEL_PART_TOOL_CALL,   /* id, name, text: the arguments, a JSON object */
     MODEL_PART_TOOL_RESULT, /* id, text, is_error */
     MODEL_PART_IMAGE,       /* name: the media type; text: base64 */
@@ -96,6 +96,7 @@ struct model_request {
     struct bytes tail;   /* After the question, and no part of it; empty: none. */
     struct bytes schema; /* The answer's, JSON text; empty: free text. */
     bool no_calls;       /* The tools are shown, and none may be called. */
+    bool searches;       /* The provider may search the web itself, where it can. */
     enum model_effort effort;
     int64_t output_max;            /* Tokens; 0: what the model allows, as the price file has it. */
     enum outage_patience patience; /* While its provider is away. */

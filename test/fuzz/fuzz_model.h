@@ -71,12 +71,20 @@ static void on_tool_done(void *ctx, const struct model_tool_call *call) {
     tell(told, 'd', call->id);
 }
 
+static void on_searched(void *ctx, const struct model_search *search) {
+    tell(ctx, 'w', search->id);
+    tell(ctx, 'i', search->input);
+    tell(ctx, 'r', search->fault);
+    require(json_is_valid(search->results));
+}
+
 static const struct model_watch fuzz_watch = {.text = on_text,
                                               .thinking = on_thinking,
                                               .thinking_done = on_thinking_done,
                                               .tool_begin = on_begin,
                                               .tool_piece = on_tool_piece,
-                                              .tool_done = on_tool_done};
+                                              .tool_done = on_tool_done,
+                                              .searched = on_searched};
 
 /* What was told, and of the end the cause: *told is the caller's. */
 static enum model_cause run(const uint8_t *bytes, size_t len, size_t step, struct told *told) {
@@ -94,7 +102,8 @@ static enum model_cause run(const uint8_t *bytes, size_t len, size_t step, struc
     const struct answer *answer = &stream.answer;
     enum model_cause cause = answer->failure.cause;
     if (cause == MODEL_NONE) {
-        require(answer->stopped && (answer->text_len > 0 || answer->call_count > 0));
+        require(answer->stopped && (answer->text_len > 0 || answer->call_count > 0 ||
+                                    (answer->stop == MODEL_STOP_PAUSE && told->all.len > 0)));
         require(answer->stop == MODEL_STOP_LENGTH || told->done == told->begun);
     } else {
         require(strlen(answer->failure.detail) > 0);

@@ -176,6 +176,7 @@ test("serve refuses a search engine that it does not know, and one without its k
     assert.match(stderr, words);
   };
   await refused(["--search", "google"], /none of searxng=URL, brave, tavily/);
+  await refused(["--search", "provider=http://a.test/"], /provider has no address/);
   await refused(["--search", "searxng"], /searxng needs its address/);
   await refused(["--search", "brave"], /no key; set BRAVE_API_KEY, or --search-key-file/);
 });

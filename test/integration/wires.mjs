@@ -11,10 +11,10 @@ const all = (frames) => frames.map(({ bytes }) => bytes).join("");
 /** The text of a call's arguments: `raw` as it stands, else `args` as JSON. */
 const argsOf = ({ args, raw = JSON.stringify(args) }) => raw;
 
-/** An answer is {text}, {call: {id, name, args | raw}} or both, after {thought}; with `cut` its
- *  longest length ends it, and with `declined` its provider's filter does, as each provider says
- *  so. It comes in frames {mark, bytes}: text and arguments in two pieces, with the mark "text" or
- *  "call" on the first. */
+/** An answer is {text}, {call: {id, name, args | raw}} or both, after {thought} and after the items
+ *  or blocks of {search}; with `cut` its longest length ends it, and with `declined` its provider's
+ *  filter does, as each provider says so. It comes in frames {mark, bytes}: text and arguments in
+ *  two pieces, with the mark "text" or "call" on the first. */
 const inHalves = (mark, text, frame) =>
   halves(text).map((half, i) => ({ mark: i === 0 ? mark : "", bytes: frame(half) }));
 const plain = (...list) => list.map((bytes) => ({ mark: "", bytes }));
@@ -43,12 +43,20 @@ function openai({ thought, text, call, cut, declined }) {
   return [...frames, ...plain(chunk({}, reason), "data: [DONE]\n\n")];
 }
 
-function responses({ thought, text, call, cut, declined }) {
+function responses({ thought, search = [], text, call, cut, declined }) {
   const frames = [], status = cut || declined ? "incomplete" : "completed";
   if (thought) {
     const type = "response.reasoning_summary_text.delta";
     const end = { type: "response.output_item.done", output_index: 0, item: signed };
     frames.push(...plain(event({ type, output_index: 0, delta: thought }), event(end)));
+  }
+  for (const item of search) {
+    const started = { ...item, status: "in_progress", action: undefined };
+    const one = (word, said) =>
+      event({ type: `response.output_item.${word}`, output_index: 0, item: said });
+    const type = "response.web_search_call.searching";
+    const searching = event({ type, output_index: 0, item_id: item.id });
+    frames.push(...plain(one("added", started), searching, one("done", item)));
   }
   const say = (delta) => event({ type: "response.output_text.delta", output_index: 0, delta });
   if (text) frames.push(...inHalves("text", text, say));
@@ -71,8 +79,10 @@ function responses({ thought, text, call, cut, declined }) {
   return [...frames, ...plain(event({ type: `response.${status}`, response }))];
 }
 
-function anthropic({ thought, text, call, cut, declined }) {
+function anthropic({ thought, search = [], text, call, cut, declined, paused }) {
   const usage = { input_tokens: 1, output_tokens: 1 };
+  const made = search.filter(({ type }) => type === "web_search_tool_result").length;
+  if (made > 0) usage.server_tool_use = { web_search_requests: made };
   const message = { id: "m", role: "assistant", content: [], usage };
   const frames = plain(event({ type: "message_start", message }));
   const block = (index, content_block, mark, said, frame) => {
@@ -91,6 +101,15 @@ function anthropic({ thought, text, call, cut, declined }) {
       event({ type: "content_block_stop", index: 0 }),
     ));
   }
+  search.forEach((one, index) => {
+    const { input, ...begun } = one;
+    const frame = (piece) => ({ type: "input_json_delta", partial_json: piece });
+    if (input) block(index, { ...begun, input: {} }, "", JSON.stringify(input), frame);
+    else {
+      frames.push(...plain(event({ type: "content_block_start", index, content_block: one }),
+        event({ type: "content_block_stop", index })));
+    }
+  });
   if (text) {
     const frame = (piece) => ({ type: "text_delta", text: piece });
     block(0, { type: "text", text: "" }, "text", text, frame);
@@ -100,7 +119,8 @@ function anthropic({ thought, text, call, cut, declined }) {
     const frame = (piece) => ({ type: "input_json_delta", partial_json: piece });
     block(1, begun, "call", argsOf(call), frame);
   }
-  const stop_reason = declined ? "refusal" : cut ? "max_tokens" : call ? "tool_use" : "end_turn";
+  const stop_reason = declined ? "refusal" : cut ? "max_tokens" : call ? "tool_use"
+    : paused ? "pause_turn" : "end_turn";
   const end = { type: "message_delta", delta: { stop_reason }, usage };
   return [...frames, ...plain(event(end), event({ type: "message_stop" }))];
 }

@@ -240,7 +240,7 @@ test("tools are named by our names and those that types take, and by no others",
   await one(flows, "a star", { model, tools: ["*"] }, { settings: { tools: ["read_file"] } });
   assert.deepEqual(asked().slice(1).map(({ tools }) => tools),
     [["list_files", "read_file", "run_command", "run_job"], ["read_file"]]);
-  const none = ["read-file", "WebSearch", "Bash(git:*)", "__proto__", ""];
+  const none = ["read-file", "Task", "Bash(git:*)", "__proto__", ""];
   const script = whole(`const said = [];
 for (const name of ${JSON.stringify(none)}) {
   try {

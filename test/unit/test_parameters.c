@@ -27,6 +27,7 @@ static void names_are(parameter_set set, const char *wanted, const char *about) 
 #define RESPONSES                                                                                  \
     (PARAMETER_SET(EFFORT) | PARAMETER_SET(SUMMARY) | PARAMETER_SET(ENCRYPTED) |                   \
      PARAMETER_SET(JSON_SCHEMA))
+#define SEARCH PARAMETER_SET(WEB_SEARCH)
 #define MESSAGES (PARAMETER_SET(EFFORT) | PARAMETER_SET(TOOL_CHOICE))
 #define ERROR(message) "{\"error\":{\"message\":\"" message "\",\"type\":\"invalid_request_error\","
 #define PARAM(message, param) ERROR(message) "\"param\":\"" param "\",\"code\":null}}"
@@ -190,6 +191,21 @@ static const struct {
      "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
      "\"Thinking may not be enabled when tool_choice forces tool use.\"}}",
      "tool_choice"},
+    {"OpenAI: a model that does not search", 400, RESPONSES | SEARCH,
+     PARAM("Hosted tool 'web_search' is not supported with gpt-4.1-nano.", "tools"), "web_search"},
+    {"Anthropic: a model that does not search", 400, MESSAGES | SEARCH,
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+     "\"tools.1: Input tag 'web_search_20250305' found using 'type' does not match any of the "
+     "expected tags: 'bash_20250124', 'custom'\"},\"request_id\":\"req_1\"}",
+     "web_search"},
+    {"Anthropic: an organization that may not search", 400, MESSAGES | SEARCH,
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+     "\"Web search is not enabled for this organization.\"}}",
+     "web_search"},
+    {"vLLM: tools are functions", 422, RESPONSES | SEARCH,
+     "{\"detail\":[{\"type\":\"literal_error\",\"loc\":[\"body\",\"tools\",0,\"type\"],"
+     "\"msg\":\"Input should be 'function'\",\"input\":\"web_search\"}]}",
+     "web_search"},
     {"Cloudflare, say: in its own words", 422, CHAT,
      "{\"message\":\"unknown field `stream_options`, expected one of `model`, `messages`\"}",
      "stream_options"},

@@ -108,7 +108,7 @@ static void cost_counts_each_kind_once(void **state) {
                                 .cache_write = 100000,
                                 .output = 500000,
                                 .reasoning = 400000};
-    const struct usage_price price = {3000000, 300000, 3750000, 15000000};
+    const struct usage_price price = {3000000, 300000, 3750000, 15000000, PRICE_UNKNOWN};
     struct usage_cost cost = usage_cost(&usage, &price);
     assert_true(cost.known);
     assert_int_equal(cost.micros, 3000000 + 600000 + 375000 + 7500000);
@@ -123,11 +123,16 @@ static void an_unknown_price_is_never_zero(void **state) {
     price.output = 0;
     assert_true(usage_cost(&usage, &price).known);
     assert_int_equal(usage_cost(&usage, &price).micros, 1);
+    const struct usage searched = {.fresh = 1, .output = 1, .searches = 3};
+    assert_false(usage_cost(&searched, &price).known);
+    price.search = 10000000; /* A thousand cost ten dollars. */
+    assert_int_equal(usage_cost(&searched, &price).micros, 30001);
 }
 
 static void a_cache_without_a_price_costs_what_fresh_input_does(void **state) {
     const struct usage usage = {.fresh = 10, .cache_read = 10, .cache_write = 10};
-    const struct usage_price price = {1000000, PRICE_UNKNOWN, PRICE_UNKNOWN, PRICE_UNKNOWN};
+    const struct usage_price price = {1000000, PRICE_UNKNOWN, PRICE_UNKNOWN, PRICE_UNKNOWN,
+                                      PRICE_UNKNOWN};
     struct usage_cost cost = usage_cost(&usage, &price);
     assert_true(cost.known);
     assert_int_equal(cost.micros, 30);
@@ -135,14 +140,15 @@ static void a_cache_without_a_price_costs_what_fresh_input_does(void **state) {
 
 static void small_costs_are_rounded_up_and_large_ones_fit(void **state) {
     struct usage usage = {.fresh = 1};
-    struct usage_price price = {1, 1, 1, 1};
+    struct usage_price price = {1, 1, 1, 1, 1};
     assert_int_equal(usage_cost(&usage, &price).micros, 1);
     usage = (struct usage){.fresh = USAGE_TOKENS_MAX,
                            .cache_read = USAGE_TOKENS_MAX,
                            .cache_write = USAGE_TOKENS_MAX,
-                           .output = USAGE_TOKENS_MAX};
-    price = (struct usage_price){PRICE_MAX, PRICE_MAX, PRICE_MAX, PRICE_MAX};
-    assert_int_equal(usage_cost(&usage, &price).micros, INT64_C(4000000000000));
+                           .output = USAGE_TOKENS_MAX,
+                           .searches = USAGE_TOKENS_MAX};
+    price = (struct usage_price){PRICE_MAX, PRICE_MAX, PRICE_MAX, PRICE_MAX, PRICE_MAX};
+    assert_int_equal(usage_cost(&usage, &price).micros, INT64_C(5000000000000));
 }
 
 /* --- Parts of a prompt ------------------------------------------------------------------------ */

@@ -107,7 +107,7 @@ static const struct flag serve_flags[] = {
     SETTING_TEXT("fetch-allow", "FETCH_ALLOW", "ADDRESSES",
                  "Let web_fetch and web_search reach these private hosts, addresses or networks."),
     SETTING_TEXT("search", "SEARCH", "ENGINE",
-                 "Give agents web_search: searxng=URL, brave or tavily (docs/tools.md)."),
+                 "Give agents web_search: searxng=URL, brave, tavily or provider (docs/tools.md)."),
     SETTING_TEXT("search-key-file", "SEARCH_KEY_FILE", "FILE",
                  "Read the key of the search engine from this file."),
     SETTING_INT("workflow-max-runs", "WORKFLOW_MAX_RUNS", "N", 0, 100000, "0",

@@ -56,9 +56,10 @@ static void read_printed(struct talk_call *call, tool_set tools) {
                 text.len--;
             }
         }
-        said_add(&said, item->kind, text);
-        if (item->kind == TURN_ITEM_THINKING && item->closed) {
-            said_sign(&said, text_bytes(&item->texts[SAID_SIGNATURE]));
+        if (item->kind == TURN_ITEM_TEXT) {
+            said_add(&said, item->kind, text);
+        } else {
+            said_copy(&said, item);
         }
         for (size_t j = 0; j < made; j++) {
             const struct model_tool_call printed_call = {.id = BYTES(""),
@@ -88,7 +89,7 @@ static void say_again(struct talk_call *call) {
     deltas_withdraw(&call->deltas, why[call->again]);
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
-        if (item->kind != TURN_ITEM_CALL) {
+        if (item->kind == TURN_ITEM_TEXT || item->kind == TURN_ITEM_THINKING) {
             deltas_add(&call->deltas, item->kind == TURN_ITEM_TEXT ? DELTA_TEXT : DELTA_THINKING,
                        text_bytes(&item->texts[SAID_TEXT]));
         }
@@ -108,10 +109,7 @@ static void take_mended(struct talk_call *call, const json_t *value) {
     for (size_t i = 0; i < call->said.count; i++) {
         const struct said_item *item = &call->said.items[i];
         if (item->kind != TURN_ITEM_TEXT) {
-            said_add(&said, item->kind, text_bytes(&item->texts[SAID_TEXT]));
-            if (item->closed) {
-                said_sign(&said, text_bytes(&item->texts[SAID_SIGNATURE]));
-            }
+            said_copy(&said, item);
         } else if (!told) {
             said_add(&said, item->kind, text_bytes(&text));
             told = true;
@@ -280,7 +278,8 @@ static void judge_run(struct pool_job *job) {
     if (!said_has_calls(&call->said)) {
         read_printed(call, place.tools);
     }
-    if (talk->plan.schema.len > 0 && !said_has_calls(&call->said)) {
+    if (talk->plan.schema.len > 0 && !said_has_calls(&call->said) &&
+        call->result.stop != MODEL_STOP_PAUSE) {
         check_schema(call, talk->plan.schema);
     }
     for (size_t i = 0; i < call->said.count; i++) {

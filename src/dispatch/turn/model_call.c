@@ -79,6 +79,7 @@ static void flushed(struct delta_source *source) {
         .misfit = {call->misfit.data, call->misfit.len},
         .note = text_bytes(&call->note),
         .truncated = is_truncated(call),
+        .paused = result->stop == MODEL_STOP_PAUSE,
         .output_more = turn_output_more(result->usage.output, talk->plan.output_max,
                                         known ? info.facts.output_max : 0, talk__window(talk)),
         .learned = learned,
@@ -174,6 +175,10 @@ static void on_tool_done(void *ctx, const struct model_tool_call *call) {
     said_add_call(&((struct talk *)ctx)->call.said, call, SAID_WHOLE);
 }
 
+static void on_searched(void *ctx, const struct model_search *search) {
+    said_add_search(&((struct talk *)ctx)->call.said, search);
+}
+
 static void on_discarded(void *ctx) {
     struct talk *talk = ctx;
     said_clear(&talk->call.said);
@@ -255,6 +260,7 @@ void talk__call(struct talk *talk) {
         .tool_piece = on_tool_piece,
         .tool_done = on_tool_done,
         .tool_cut = on_tool_cut,
+        .searched = on_searched,
         .discarded = on_discarded,
         .retrying = on_retrying,
         .resumed = on_resumed,

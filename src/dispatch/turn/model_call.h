@@ -26,11 +26,11 @@ struct talk_compact;
 enum said_text {
     SAID_TEXT,      /* TEXT, THINKING; CALL: its arguments. */
     SAID_SIGNATURE, /* THINKING */
-    SAID_ID,        /* CALL, as are the next ones: what was found out about it. */
+    SAID_ID,        /* CALL, SEARCH. The next ones: what was found out about a call. */
     SAID_NAME,
     SAID_DIGEST,
     SAID_ABOUT,
-    SAID_REFUSAL,
+    SAID_REFUSAL,   /* SEARCH: its result. */
     SAID_MALFORMED, /* Arguments that are no JSON object; the text is empty then. */
     SAID_TEXTS
 };
@@ -52,6 +52,10 @@ void said_clear(struct said *said); /* Withdraws all. */
 void said_add(struct said *said, enum turn_item_kind kind, struct bytes piece);
 /* The thinking that came last is whole, and signed. */
 void said_sign(struct said *said, struct bytes signature);
+/* A search that the provider has made. */
+void said_add_search(struct said *said, const struct model_search *search);
+/* The next item becomes a copy of this one. */
+void said_copy(struct said *said, const struct said_item *item);
 void said_add_call(struct said *said, const struct model_tool_call *call, enum said_end end);
 MUST_CHECK bool said_has_calls(const struct said *said);
 MUST_CHECK bool said_has_cut_call(const struct said *said);

@@ -72,6 +72,32 @@ void said_add_call(struct said *said, const struct model_tool_call *call, enum s
     }
 }
 
+void said_add_search(struct said *said, const struct model_search *search) {
+    struct said_item *item = item_add(said, TURN_ITEM_SEARCH);
+    if (item != NULL) {
+        const bool failed = search->fault.len > 0;
+        const struct bytes result = failed ? search->fault : search->results;
+        text_add(&item->texts[SAID_ID], search->id.data, search->id.len);
+        text_add(&item->texts[SAID_TEXT], search->input.data, search->input.len);
+        text_add_str(&item->texts[SAID_REFUSAL], failed ? "The provider's search failed: " : "");
+        text_add(&item->texts[SAID_REFUSAL], result.data, result.len);
+        item->call.cause = failed ? CARD_TOO_MANY : CARD_DONE;
+        item->closed = true;
+    }
+}
+
+void said_copy(struct said *said, const struct said_item *item) {
+    struct said_item *copy = item_add(said, item->kind);
+    if (copy != NULL) {
+        for (size_t i = 0; i < SAID_TEXTS; i++) {
+            text_add(&copy->texts[i], item->texts[i].data, item->texts[i].len);
+        }
+        copy->call = item->call;
+        copy->cut = item->cut;
+        copy->closed = item->closed;
+    }
+}
+
 bool said_has_cut_call(const struct said *said) {
     for (size_t i = 0; i < said->count; i++) {
         if (said->items[i].cut) {

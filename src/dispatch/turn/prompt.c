@@ -107,6 +107,7 @@ static void add_tools(const struct talk *talk, struct model_request *request) {
     request->effort =
         effort == NULL ? talk->effort : model_effort_of(bytes_of(effort), talk->effort);
     request->output_max = talk->plan.output_max;
+    request->searches = place.searches && !talk->plan.last;
     for (unsigned id = 0; id < TOOL_COUNT && !talk->plan.last; id++) {
         if ((place.tools & tool_set_of((enum tool_id)id)) != 0) {
             const struct tool *tool = tool_get((enum tool_id)id);

@@ -58,6 +58,24 @@ static void read_roots(struct toolplace *place, const struct toolplace_seat *sea
     }
 }
 
+/* A search that a provider makes is not judged by its query, so only rules that let all of them be
+ * made allow it. */
+static bool search_is_free(const struct permission_rules *rules) {
+    const struct bytes name = bytes_of(tool_get(TOOL_WEB_SEARCH)->name);
+    bool free = true;
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct permission_rule *rule = &rules->rules[i];
+        if (rule->tool.len > 0 && !glob_match(GLOB_WORDS, rule->tool, name)) {
+            continue;
+        }
+        if (rule->permission == PERMISSION_DENY) {
+            return false;
+        }
+        free = rule->permission == PERMISSION_ALLOW ? free || rule->subject.len == 0 : false;
+    }
+    return free;
+}
+
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) {
     /* What works on the files or processes of a project. */
     static const unsigned needs_root = TOOL_NEEDS_READ | TOOL_NEEDS_WRITE | TOOL_NEEDS_COMMAND;
@@ -78,6 +96,8 @@ void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat) 
             place->tools |= tool_set_of((enum tool_id)id);
         }
     }
+    place->searches = seat->turns->provider_searches && search_is_free(&place->rules) &&
+                      (names == NULL || toolplace_is_named(names, tool_get(TOOL_WEB_SEARCH)->name));
     place->place = (struct tool_place){
         .home = seat->turns->home,
         .umask = seat->turns->umask,

@@ -33,6 +33,7 @@ struct toolplace {
     struct tool_root *roots; /* Owned: the project's first. */
     struct tool_place place;
     tool_set tools; /* That the model is offered. */
+    bool searches;  /* The provider may search the web with a tool of its own. */
 };
 void toolplace_open(struct toolplace *place, const struct toolplace_seat *seat);
 /* The rules alone, into a zeroed place; `settings` is borrowed until it is closed. */

@@ -38,6 +38,7 @@ struct turns_options {
     struct fetch *client;                      /* For web_fetch. */
     const struct address_list *allow;          /* Of it; NULL: public addresses only. */
     const struct search_engine *search;        /* For web_search; NULL: it is not offered. */
+    bool provider_searches;                    /* Providers may search by tools of their own. */
     const char *data_dir;                      /* Absolute: no tool touches what is beneath it. */
     const char *home;                          /* Of the user; "": none. */
     unsigned umask;                            /* Umask of the user: base/process/umask.h. */

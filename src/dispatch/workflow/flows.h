@@ -54,7 +54,8 @@ struct flows_options {
     const struct spool *spool;    /* Output of commands. */
     unsigned umask;               /* Umask for new files: base/process/umask.h. */
     bool sandbox;                 /* The system has one: git is kept in it. */
-    bool searches;                /* A search of the web is configured. */
+    bool searches;                /* A search of the web is configured, */
+    bool provider_searches;       /* by the provider of the model. */
     struct flows_limits limits;
     const struct amounts *budget; /* For runs that are given none of their own; NULL: none. */
     struct run_bounds bounds;     /* For runs that a step or an end lets begin. */

@@ -166,15 +166,24 @@ static void start_save(struct flow_start *start) {
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
+/* Agents whose model is their own may search all the same. */
+static bool start_model_searches(const struct flow_start *start) {
+    struct model_info info;
+    return start->spec.model == NULL ||
+           !models_info(start->flows->options.models, bytes_of(start->spec.model), &info) ||
+           ((info.kind == MODEL_KIND_RESPONSES || info.kind == MODEL_KIND_ANTHROPIC) &&
+            (info.refused & PARAMETER_SET(WEB_SEARCH)) == 0);
+}
+
 /* A script that names the tool would search the web; its agents do without where none can. */
-static bool start_lacks_search(const struct flow_start *start) {
+static bool start_would_search(const struct flow_start *start) {
     static const char *const names[] = {"web_search", "WebSearch"};
     const struct catalog_script *script = &start->script;
     bool searches = false;
     for (size_t i = 0; i < COUNT_OF(names) && script->source != NULL; i++) {
         searches = searches || memmem(script->source, script->len, names[i], strlen(names[i]));
     }
-    return searches && !start->flows->options.searches;
+    return searches;
 }
 
 /* A model that nobody knows, or the first mistake that throws where a run reaches it: the run
@@ -196,10 +205,17 @@ void flow_start_add_warning(const struct flow_start *start, struct text *text) {
         start_warn(start, &why);
     }
     text_add_str(&words, why.text);
-    if (start_lacks_search(start)) {
+    const struct flows_options *options = &start->flows->options;
+    const bool lacks =
+        !options->searches || (options->provider_searches && !start_model_searches(start));
+    if (start_would_search(start) && lacks) {
         text_add_str(&words, words.len > 0 ? "; " : "");
-        text_add_str(&words, "no web search is configured (drover serve --search): agents search "
-                             "in the project and with web_fetch only");
+        text_addf(&words, "%s: agents search in the project and with web_fetch only",
+                  options->searches
+                      ? "the provider of the model has no web search of its own (drover serve "
+                        "--search ENGINE)"
+                      : "no web search is configured (drover serve --search ENGINE, or --search "
+                        "provider for the search of the model's provider, which it bills)");
     }
     if (words.len > 0) {
         text_add_member(text, "warning", text_bytes(&words));

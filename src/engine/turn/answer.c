@@ -142,6 +142,27 @@ static void card_add(struct tx *tx, struct turn *turn, const struct turn_item *i
     }
 }
 
+/* A search that the provider has made within its answer: there is nothing left to do. Prompts have
+ * what the provider gave to be shown again, as a part of its own, and not this card. */
+static void search_add(struct tx *tx, struct turn *turn, const struct turn_item *item,
+                       int64_t step) {
+    const struct bytes input = item->call.arguments;
+    struct bytes result = item->call.refusal;
+    const bool fits = input.len <= TURN_ARGUMENTS_MAX && json_is_valid(input);
+    struct card card = {.step = step,
+                        .tool = BYTES("web_search"),
+                        .call = item->call.id,
+                        .arguments = fits ? input : BYTES("{}"),
+                        .about = BYTES(CARD_OF_PROVIDER)};
+    result.len = utf8_cut(result, TURN_RESULT_MAX);
+    cards__end(&card, item->call.cause);
+    cards__insert(tx, turn->row.answer, &card);
+    turn->row.step++;
+    turns__span_card(tx, turn, &card, SPAN_TOOL, card.tool);
+    tx_fail(tx, turns__event_card_started(tx, turn, &card));
+    turns__close_card(tx, turn, &card, result);
+}
+
 static bool answer_broke_off(const struct turn_answer *answer) {
     return answer->stopped || answer->failure != CAUSE_NONE;
 }
@@ -183,6 +204,9 @@ static bool items_add(struct tx *tx, struct turn *turn, const struct turn_answer
             reviews = reviews || item->call.verdict == TURN_REVIEW;
             calls = true;
             break;
+        case TURN_ITEM_SEARCH:
+            search_add(tx, turn, item, answer->step);
+            break;
         }
     }
     turn->row.step += reviews ? turn->row.step - before : 0; /* Steps of reviews (record.c). */
@@ -211,7 +235,7 @@ static void answer_store(struct tx *tx, struct turn *turn, const struct turn_ans
     const struct run_bounds *bounds = &answer->key.bounds;
     const struct amounts took = turns__amounts(&answer->usage, &answer->cost);
     turns__span_call_end(tx, turn, answer);
-    turn->row.facts.answered = !items_add(tx, turn, answer);
+    turn->row.facts.answered = !items_add(tx, turn, answer) && !answer->paused;
     usage_count(tx, turn, answer);
     turns__budget_settle(tx, turn, bounds, answer_broke_off(answer) ? CALL_FAILED : CALL_ANSWERED,
                          &took);

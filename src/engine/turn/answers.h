@@ -26,13 +26,14 @@ struct turn_call {
     bool repeatable;       /* The call may be repeated after a crash. */
 };
 
-enum turn_item_kind { TURN_ITEM_TEXT, TURN_ITEM_THINKING, TURN_ITEM_CALL };
+/* SEARCH: a search of the web that the provider has made: a card that has ended. */
+enum turn_item_kind { TURN_ITEM_TEXT, TURN_ITEM_THINKING, TURN_ITEM_CALL, TURN_ITEM_SEARCH };
 struct turn_item {
     enum turn_item_kind kind;
     struct bytes text;      /* TEXT, THINKING. */
     struct bytes signature; /* THINKING: opaque. */
     struct bytes maker;     /* THINKING: which kind of provider made it. */
-    struct turn_call call;  /* CALL. */
+    struct turn_call call;  /* CALL; SEARCH: id, arguments, cause, and the result as `refusal`. */
 };
 
 struct turn_answer {
@@ -51,6 +52,7 @@ struct turn_answer {
     struct bytes misfit; /* How an answer without calls does not fit the schema. "": it does. */
     /* Note of a turn that succeeds with this answer: refused parameters, and what was mended. */
     struct bytes note;
+    bool paused;    /* The provider has more to say, and wants to be asked again. */
     bool truncated; /* The answer was cut off at its longest length, in its words or in a call; */
     int64_t output_more;           /* and tokens that the next one may have. */
     bool stopped;                  /* The daemon cancelled the call: the text so far is kept. */

@@ -21,6 +21,9 @@
 #include "engine/turn/rows.h"
 #include "rules/turn/card.h"
 
+/* `about` of a search that the provider has made: it is in no prompt. */
+#define CARD_OF_PROVIDER "{\"by\":\"provider\"}"
+
 enum { TURN_CARDS_MAX = 128 }; /* Calls in one answer of a model; the rest is refused. */
 
 /* Texts live in the transaction's arena. */

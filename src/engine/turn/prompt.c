@@ -169,8 +169,11 @@ static void card_read(struct reader *reader, const struct piece *piece) {
                            (long long)piece->number);
         id = (struct bytes){made, (size_t)len};
     }
-    result_keep(reader, piece, id);
     AUTO(json_release) json_t *data = data_parse(reader, piece->data);
+    if (bytes_is(json_bytes(json_object_get(data, "about"), "by"), "provider")) {
+        return; /* A part beside the card has what the provider is shown. */
+    }
+    result_keep(reader, piece, id);
     AUTO(text_done) struct text arguments = {.size_max = ARGUMENTS_MAX};
     struct bytes text = json_bytes(data, "arguments_text");
     const json_t *object = json_object_get(data, "arguments");

@@ -103,6 +103,16 @@ void answer_thinking_done(struct answer *answer) {
     }
 }
 
+void answer_search(struct answer *answer, const struct model_search *search) {
+    if (answer_goes_on(answer) && answer->search_count < ANSWER_SEARCHES_MAX) {
+        answer->search_count++;
+        answer->begun = true;
+        if (answer->watch->searched != NULL) {
+            answer->watch->searched(answer->ctx, search);
+        }
+    }
+}
+
 /* --- Calls ------------------------------------------------------------------------------------ */
 
 struct answer_call *answer_call_find(const struct answer *answer, int64_t key) {
@@ -271,7 +281,8 @@ void answer_end(struct answer *answer) {
             answer->watch->tool_cut(answer->ctx, &cut);
         }
     }
-    if (answer_goes_on(answer) && answer->text_len == 0 && answer->call_count == 0) {
+    if (answer_goes_on(answer) && answer->text_len == 0 && answer->call_count == 0 &&
+        (answer->stop != MODEL_STOP_PAUSE || !answer->begun)) {
         answer_fail(answer, MODEL_EMPTY_RESPONSE, "%s",
                     answer->stop == MODEL_STOP_LENGTH
                         ? "the answer reached its longest length before it said anything"

@@ -21,6 +21,7 @@
 enum {
     ANSWER_TEXT_MAX = 8 << 20, /* Text and thinking together. */
     ANSWER_CALLS_MAX = 128,
+    ANSWER_SEARCHES_MAX = 64,
     ANSWER_ARGUMENTS_MAX = 4 << 20, /* Of all calls together. */
     ANSWER_ID_MAX = 256,
     ANSWER_SIGNATURE_MAX = 2 << 20,
@@ -46,6 +47,7 @@ struct answer {
     enum model_stop stop;
     struct usage usage;
     size_t text_len, thinking_len, arguments_len;
+    size_t search_count; /* At most ANSWER_SEARCHES_MAX are reported. */
     struct text signature;
     struct answer_call *calls; /* Owned. */
     size_t call_count;
@@ -60,6 +62,7 @@ void answer_clear(struct answer *answer);
 void answer_text(struct answer *answer, struct bytes piece);
 void answer_thinking(struct answer *answer, struct bytes piece);
 void answer_signature(struct answer *answer, struct bytes piece);
+void answer_search(struct answer *answer, const struct model_search *search);
 void answer_thinking_done(struct answer *answer); /* Not thinking, no signature: nothing. */
 
 /* id or name empty: not said (yet). */

@@ -7,10 +7,17 @@
  *   content_block_stop {index}
  *   message_delta {delta {stop_reason}, usage}     output_tokens is a running total
  *   message_stop                                    the final marker
+ *   content_block {type server_tool_use, id, name, input} and {type web_search_tool_result,
+ *                  tool_use_id, content}: a search that the provider makes itself
  *   ping, error {error {type, message}}
  *
  * Blocks come one after the other. Thinking without its signature would be refused in the next
  * request, so a signature is kept verbatim; of a redacted block it is "redacted " and its data.
+ *
+ * Blocks of a search come back in the next request of the turn as they were, encrypted content
+ * included. Blocks that follow each other are kept as one signature, a JSON array: a search
+ * without its result would be refused. Beside a call of a tool of ours the result comes with the
+ * next answer. A stop "pause_turn" wants the same request again, with what was said so far.
  *
  * In a request, results of tools are blocks of a user's message, all results of one answer in the
  * next one; two messages of one role in a row become one. The system text and the end of the
@@ -18,9 +25,13 @@
  * written. The interface has no schema for answers: a tool of ours takes its place
  * (WIRE_ANSWER_TOOL).
  */
+#include <stdio.h>
+
 #include "model/wire/wire.h"
 
 #define REDACTED "redacted "
+/* Searches of one call, which are billed each. */
+#define SEARCHES_MAX "8"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
@@ -37,6 +48,9 @@ static void read_usage(struct stream *stream, const json_t *usage) {
                    {"output_tokens", &counts->output_tokens},
                    {"cache_read_input_tokens", &counts->cache_read_input_tokens},
                    {"cache_creation_input_tokens", &counts->cache_creation_input_tokens}};
+    int64_t searches =
+        json_int(json_object_get(usage, "server_tool_use"), "web_search_requests", -1);
+    counts->web_search_requests = searches >= 0 ? searches : counts->web_search_requests;
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         int64_t said = json_int(usage, members[i].name, -1);
         *members[i].count = said >= 0 ? said : *members[i].count;
@@ -45,12 +59,125 @@ static void read_usage(struct stream *stream, const json_t *usage) {
     stream->answer.counted = true;
 }
 
+/* --- Searches of the provider ----------------------------------------------------------------- */
+
+/* A JSON array is no base64, as other signatures are. */
+static bool is_of_server(struct bytes signature) {
+    return signature.len > 0 && signature.data[0] == '[';
+}
+
+/* The next block of the provider's own tools, which follow each other in one signature. */
+static void serve_begin(struct stream *stream) {
+    struct answer *answer = &stream->answer;
+    if (!stream->serves) {
+        answer_thinking_done(answer);
+    }
+    answer_signature(answer, stream->serves ? BYTES(",") : BYTES("["));
+    stream->serves = true;
+}
+
+/* Ends a row of them. */
+static void serve_end(struct stream *stream) {
+    if (stream->serves) {
+        stream->serves = false;
+        answer_signature(&stream->answer, BYTES("]"));
+        answer_thinking_done(&stream->answer);
+    }
+}
+
+/* A search at the end that has no result is gone on with after a pause, or beside a call of ours;
+ * else it was cut off, and would be refused. */
+static void serve_stop(struct stream *stream) {
+    const bool open = stream->block == BLOCK_SEARCH || json_object_size(stream->searches) > 0;
+    const bool beside = stream->answer.call_count > 0 && stream->stop != MODEL_STOP_LENGTH;
+    if (stream->serves && open && !beside && stream->stop != MODEL_STOP_PAUSE) {
+        stream->serves = false;
+        text_clear(&stream->answer.signature);
+    }
+    serve_end(stream);
+}
+
+static void call_begin(struct stream *stream, const json_t *block) {
+    AUTO(text_done) struct text head = text_up_to((size_t)12 * ANSWER_ID_MAX);
+    const struct bytes id = json_bytes(block, "id"), name = json_bytes(block, "name");
+    if (id.len == 0 || id.len > ANSWER_ID_MAX || name.len > ANSWER_ID_MAX) {
+        answer_fail(&stream->answer, MODEL_BAD_RESPONSE, "a search has no id, or a long one");
+        return;
+    }
+    serve_begin(stream);
+    text_add_str(&head, "{\"type\":\"server_tool_use\"");
+    text_add_member(&head, "id", id);
+    text_add_member(&head, "name", name);
+    text_add_name(&head, "input");
+    answer_signature(&stream->answer, text_bytes(&head));
+    stream->input_at = stream->answer.signature.len;
+    stream->block = BLOCK_SEARCH;
+    (void)snprintf(stream->search_id, sizeof stream->search_id, "%.*s", (int)id.len, id.data);
+}
+
+static void call_end(struct stream *stream) {
+    struct text *signature = &stream->answer.signature;
+    if (!answer_goes_on(&stream->answer)) {
+        return;
+    }
+    if (signature->len == stream->input_at) {
+        answer_signature(&stream->answer, BYTES("{}"));
+    }
+    if (stream->searches == NULL) {
+        stream->searches = json_object();
+    }
+    (void)json_object_set_new(
+        stream->searches, stream->search_id,
+        json_stringn(signature->data + stream->input_at, signature->len - stream->input_at));
+    answer_signature(&stream->answer, BYTES("}"));
+}
+
+/* {"tool_use_id","content": [{"title","url","encrypted_content"}] or {"error_code"}} */
+static void read_result(struct stream *stream, const json_t *block) {
+    AUTO(text_done) struct text whole = text_up_to(ANSWER_SIGNATURE_MAX);
+    AUTO(text_done) struct text results = text_up_to(ANSWER_SIGNATURE_MAX);
+    const json_t *content = json_object_get(block, "content"), *item = NULL;
+    const char *id = json_str(block, "tool_use_id", "");
+    const json_t *input = json_object_get(stream->searches, id);
+    size_t at = 0;
+    serve_begin(stream);
+    if (err_failed(json_write(block, &whole))) {
+        text_clear(&whole);
+    }
+    answer_signature(&stream->answer, text_bytes(&whole));
+    text_add_char(&results, '[');
+    json_array_foreach(content, at, item) {
+        build_next(&results, "{");
+        text_add_member(&results, "title", json_bytes(item, "title"));
+        text_add_member(&results, "url", json_bytes(item, "url"));
+        text_add_char(&results, '}');
+    }
+    text_add_char(&results, ']');
+    const struct model_search search = {
+        .id = bytes_of(id),
+        .input = input != NULL ? json_bytes(stream->searches, id) : BYTES("{}"),
+        .results = text_bytes(&results),
+        .fault = json_bytes(content, "error_code"),
+    };
+    answer_search(&stream->answer, &search);
+    (void)json_object_del(stream->searches, id);
+}
+
 static void begin_block(struct stream *stream, const json_t *data) {
     struct answer *answer = &stream->answer;
     const json_t *block = json_object_get(data, "content_block");
     struct bytes type = json_bytes(block, "type");
     stream->block_key = json_int(data, "index", -1);
     stream->block = BLOCK_NONE;
+    if (bytes_is(type, "server_tool_use")) {
+        call_begin(stream, block);
+        return;
+    }
+    if (bytes_is(type, "web_search_tool_result")) {
+        read_result(stream, block);
+        return;
+    }
+    serve_end(stream);
     if (bytes_is(type, "text")) {
         stream_words(stream, json_bytes(block, "text"));
     } else if (bytes_is(type, "thinking")) {
@@ -74,6 +201,8 @@ static void read_delta(struct stream *stream, const json_t *delta) {
         answer_thinking(answer, json_bytes(delta, "thinking"));
     } else if (bytes_is(type, "signature_delta")) {
         answer_signature(answer, json_bytes(delta, "signature"));
+    } else if (bytes_is(type, "input_json_delta") && stream->block == BLOCK_SEARCH) {
+        answer_signature(answer, json_bytes(delta, "partial_json"));
     } else if (bytes_is(type, "input_json_delta")) {
         stream_call_piece(stream, stream->block_key, json_bytes(delta, "partial_json"));
     }
@@ -84,6 +213,9 @@ static void read_delta(struct stream *stream, const json_t *delta) {
 static enum model_stop stop_of(struct bytes reason) {
     if (bytes_is(reason, "max_tokens") || bytes_is(reason, "model_context_window_exceeded")) {
         return MODEL_STOP_LENGTH;
+    }
+    if (bytes_is(reason, "pause_turn")) {
+        return MODEL_STOP_PAUSE;
     }
     return bytes_is(reason, "refusal") ? MODEL_STOP_REFUSED : MODEL_STOP_END;
 }
@@ -99,6 +231,8 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
     } else if (bytes_is(type, "content_block_stop")) {
         if (stream->block == BLOCK_THINKING) {
             answer_thinking_done(answer);
+        } else if (stream->block == BLOCK_SEARCH) {
+            call_end(stream);
         }
         stream->block = BLOCK_NONE;
     } else if (bytes_is(type, "message_start")) {
@@ -107,6 +241,7 @@ static void read_event(struct stream *stream, const char *name, const json_t *da
         read_usage(stream, json_object_get(data, "usage"));
         stream->stop = stop_of(json_bytes(json_object_get(data, "delta"), "stop_reason"));
     } else if (bytes_is(type, "message_stop")) {
+        serve_stop(stream);
         stream_stop(stream, stream->stop);
         stream->over = true;
     }
@@ -133,7 +268,7 @@ static void build_tool_choice(struct wire_order *order, enum thinks thinks, stru
         return;
     }
     text_add_str(body, !answers ? ",\"tool_choice\":{\"type\":\"none\"}"
-                       : only || request->tool_count == 0
+                       : only || (request->tool_count == 0 && !build_searches(order))
                            ? ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"" WIRE_ANSWER_TOOL
                              "\"}"
                            : ",\"tool_choice\":{\"type\":\"any\"}");
@@ -168,7 +303,8 @@ static void build_settings(struct wire_order *order, struct text *body) {
         text_add_member(body, "text", request->system);
         text_add_str(body, CACHED "}]");
     }
-    if (request->tool_count == 0 && request->schema.len == 0) {
+    const bool searches = build_searches(order);
+    if (request->tool_count == 0 && request->schema.len == 0 && !searches) {
         return;
     }
     build_tool_choice(order, budget > 0 ? THINKS : THINKS_NOT, body);
@@ -184,6 +320,10 @@ static void build_settings(struct wire_order *order, struct text *body) {
         build_answer_tool(body, request->schema, "input_schema");
         text_add_char(body, '}');
     }
+    if (searches) {
+        build_next(body, "{\"type\":\"web_search_20250305\",\"name\":\"web_search\","
+                         "\"max_uses\":" SEARCHES_MAX "}");
+    }
     text_add_char(body, ']');
 }
 
@@ -196,7 +336,9 @@ static void build_block(const struct model_part *part, struct text *body) {
         text_add_member(body, "text", part->text);
         break;
     case MODEL_PART_THINKING:
-        if (bytes_begin(part->signature, redacted) && part->signature.len > redacted.len) {
+        if (is_of_server(part->signature)) { /* Without the brackets, and the last brace. */
+            text_add(body, part->signature.data + 1, part->signature.len - 3);
+        } else if (bytes_begin(part->signature, redacted) && part->signature.len > redacted.len) {
             text_add_str(body, "{\"type\":\"redacted_thinking\"");
             text_add_member(body, "data",
                             (struct bytes){part->signature.data + redacted.len,
@@ -260,9 +402,18 @@ static void mark_open(struct messages *messages) {
     }
 }
 
+/* Blocks of a search are refused where the tool is not offered, as thinking without a signature is;
+ * a damaged row may hold anything. */
+static bool is_kept(struct wire_order *order, struct bytes signature) {
+    return is_of_server(signature)
+               ? signature.len > 4 && build_searches(order) && json_is_valid(signature)
+               : signature.len > 0;
+}
+
 /* Marked are, beside the system text, the question and what was asked before it, both without the
  * tail, which no other turn has, and the end: four marks, as many as the interface takes. */
-static void build_messages(const struct model_request *request, struct text *body) {
+static void build_messages(struct wire_order *order, struct text *body) {
+    const struct model_request *request = order->request;
     /* Last message of a user before the question: up to there the prompt of the turn before was the
      * same. */
     const struct model_message *before = NULL;
@@ -274,8 +425,8 @@ static void build_messages(const struct model_request *request, struct text *bod
     struct messages messages = {.body = body};
     for (const struct model_message *at = request->first; at != NULL; at = at->next) {
         for (const struct model_part *part = at->first; part != NULL; part = part->next) {
-            bool is_unsigned = part->kind == MODEL_PART_THINKING && part->signature.len == 0;
-            if (build_shown(part, MODEL_KIND_ANTHROPIC) && !is_unsigned) {
+            bool is_lost = part->kind == MODEL_PART_THINKING && !is_kept(order, part->signature);
+            if (build_shown(part, MODEL_KIND_ANTHROPIC) && !is_lost) {
                 add_block(&messages, part, at->role != MODEL_ASSISTANT);
             }
         }
@@ -296,7 +447,7 @@ static void build(struct wire_order *order, struct text *body) {
     text_add_char(body, '{');
     build_settings(order, body);
     text_add_str(body, ",\"messages\":[");
-    build_messages(order->request, body);
+    build_messages(order, body);
     text_add_str(body, "]}");
 }
 

@@ -76,6 +76,10 @@ bool build_sends(struct wire_order *order, enum provider_parameter parameter) {
     return !refused;
 }
 
+bool build_searches(struct wire_order *order) {
+    return order->request->searches && build_sends(order, PARAMETER_WEB_SEARCH);
+}
+
 enum build_means build_means(struct wire_order *order) {
     const struct model_request *request = order->request;
     if (request->schema.len == 0) {
@@ -187,7 +191,8 @@ void build_functions(struct text *body, struct wire_order *order, enum build_mea
     order->answer_tool = means == BUILD_TOOL;
     const bool left_out = request->tool_count > 0 && build_choice(body, order, means, nested);
     const size_t count = left_out ? 0 : request->tool_count;
-    if (count == 0 && !order->answer_tool) {
+    const bool searches = !nested && build_searches(order);
+    if (count == 0 && !order->answer_tool && !searches) {
         return;
     }
     text_add_str(body, ",\"tools\":[");
@@ -200,6 +205,9 @@ void build_functions(struct text *body, struct wire_order *order, enum build_mea
         build_next(body, function);
         build_answer_tool(body, request->schema, "parameters");
         text_add_str(body, end);
+    }
+    if (searches) {
+        build_next(body, "{\"type\":\"web_search\"}");
     }
     text_add_char(body, ']');
 }

@@ -10,14 +10,18 @@
  *   error {code, message}
  *
  * The first two of the last are the final marker. A reasoning item with its encrypted content is
- * kept whole as the signature: the next request gives it back as it was.
+ * kept whole as the signature: the next request gives it back as it was. A search of the web that
+ * the provider made ("web_search_call") is kept like reasoning: reasoning before it is refused
+ * without it.
  */
+#include "base/words.h"
 #include "model/failure.h"
 #include "model/wire/wire.h"
 
 /* --- The answer ------------------------------------------------------------------------------- */
 
 static void read_usage(struct answer *answer, const json_t *usage) {
+    const int64_t searches = (int64_t)answer->search_count;
     if (!json_is_object(usage)) {
         return;
     }
@@ -30,6 +34,7 @@ static void read_usage(struct answer *answer, const json_t *usage) {
         .reasoning_tokens = json_int(output, "reasoning_tokens", -1),
     };
     answer->usage = usage_of_responses(&counts);
+    answer->usage.searches = searches; /* Not among the counts: each is an item. */
     answer->counted = true;
 }
 
@@ -56,11 +61,66 @@ static void keep_reasoning(struct answer *answer, const json_t *item) {
     }
 }
 
+/* Actions of some later kind come back as they are not accepted in a request ("other"). */
+static void keep_search(struct answer *answer, const json_t *item, const json_t *action) {
+    static const char *const known[] = {"search", "open_page", "find_in_page"};
+    AUTO(text_done) struct text kept = text_up_to(ANSWER_SIGNATURE_MAX);
+    unsigned at = 0;
+    answer_thinking_done(answer);
+    text_add_str(&kept, "{\"type\":\"web_search_call\"");
+    text_add_member(&kept, "id", json_bytes(item, "id"));
+    text_add_member(&kept, "status", json_bytes(item, "status"));
+    text_add_name(&kept, "action");
+    if (!word_find(known, COUNT_OF(known), json_bytes(action, "type"), &at)) {
+        text_add_str(&kept, "{\"type\":\"search\",\"query\":\"\"}");
+    } else if (err_failed(json_write(action, &kept))) {
+        return;
+    }
+    text_add_char(&kept, '}');
+    if (!text_failed(&kept)) {
+        answer_signature(answer, text_bytes(&kept));
+        answer_thinking_done(answer);
+    }
+}
+
+/* {"type":"web_search_call","id","status","action":{"type":"search","query","sources"?}}; an action
+ * may also open a page ("url"), or look for words in it. */
+static void read_search(struct answer *answer, const json_t *item) {
+    AUTO(text_done) struct text input = text_up_to(ANSWER_SIGNATURE_MAX);
+    AUTO(text_done) struct text results = text_up_to(ANSWER_SIGNATURE_MAX);
+    const json_t *action = json_object_get(item, "action"), *source = NULL;
+    static const char *const members[] = {"query", "url", "pattern"};
+    size_t at = 0;
+    keep_search(answer, item, action);
+    text_add_char(&input, '{');
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (json_is_string(json_object_get(action, members[i]))) {
+            text_add_member(&input, members[i], json_bytes(action, members[i]));
+        }
+    }
+    text_add_char(&input, '}');
+    text_add_char(&results, '[');
+    json_array_foreach(json_object_get(action, "sources"), at, source) {
+        build_next(&results, "{");
+        text_add_member(&results, "url", json_bytes(source, "url"));
+        text_add_char(&results, '}');
+    }
+    text_add_char(&results, ']');
+    const struct bytes status = json_bytes(item, "status");
+    const struct model_search search = {.id = json_bytes(item, "id"),
+                                        .input = text_bytes(&input),
+                                        .results = text_bytes(&results),
+                                        .fault = bytes_is(status, "failed") ? status : BYTES("")};
+    answer_search(answer, &search);
+}
+
 static void end_item(struct answer *answer, const json_t *item, int64_t key) {
     struct bytes type = json_bytes(item, "type"), status = json_bytes(item, "status");
     if (bytes_is(type, "reasoning")) {
         keep_reasoning(answer, item);
         answer_thinking_done(answer);
+    } else if (bytes_is(type, "web_search_call")) {
+        read_search(answer, item);
     } else if (bytes_is(type, "function_call") && bytes_is(status, "completed")) {
         answer_call_done(answer, key);
     } else if (bytes_is(type, "function_call") && bytes_is(status, "incomplete")) {
@@ -118,7 +178,8 @@ static void build_settings(struct wire_order *order, struct text *body) {
     text_add_member(body, "model", order->model);
     text_add_str(body, ",\"stream\":true,\"store\":false");
     if (build_sends(order, PARAMETER_ENCRYPTED)) {
-        text_add_str(body, ",\"include\":[\"reasoning.encrypted_content\"]");
+        text_add_str(body, ",\"include\":[\"reasoning.encrypted_content\"");
+        text_add_str(body, build_searches(order) ? ",\"web_search_call.action.sources\"]" : "]");
     }
     if (request->output_max > 0) {
         text_add_member_int(body, "max_output_tokens", request->output_max);

@@ -11,7 +11,7 @@ enum { NO_KEY = -1 };
 void stream_init(struct stream *stream, const struct wire *wire, const struct model_watch *watch,
                  void *ctx, uint64_t salt) {
     *stream = (struct stream){.wire = wire,
-                              .counts = {-1, -1, -1, -1},
+                              .counts = {-1, -1, -1, -1, -1},
                               .words = text_up_to(ANSWER_TEXT_MAX),
                               .spare_key = NO_KEY};
     answer_init(&stream->answer, watch, ctx, salt);
@@ -22,17 +22,19 @@ void stream_done(struct stream *stream) {
     answer_done(&stream->answer);
     text_done(&stream->words);
     sse_done(&stream->sse);
+    json_release(&stream->searches);
 }
 
 void stream_clear(struct stream *stream, const char *secret) {
     answer_clear(&stream->answer);
     text_clear(&stream->words);
     sse_clear(&stream->sse);
+    json_release(&stream->searches);
     *stream = (struct stream){.wire = stream->wire,
                               .secret = secret,
                               .answer = stream->answer,
                               .sse = stream->sse,
-                              .counts = {-1, -1, -1, -1},
+                              .counts = {-1, -1, -1, -1, -1},
                               .words = stream->words,
                               .answer_tool = stream->answer_tool,
                               .spare_key = NO_KEY};

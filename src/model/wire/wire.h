@@ -47,9 +47,13 @@ struct stream {
     bool over;        /* The final marker came: nothing is read any more. */
     int64_t call_key; /* openai: of the last call. */
     /* anthropic: the block that is open, what was counted so far, and */
-    enum { BLOCK_NONE, BLOCK_THINKING } block;
+    enum { BLOCK_NONE, BLOCK_THINKING, BLOCK_SEARCH } block;
     int64_t block_key;
     struct usage_messages_counts counts;
+    bool serves;     /* The block is a tool of the provider, or the result of one; */
+    size_t input_at; /* of a search, where its input begins in the signature, and its id. */
+    char search_id[ANSWER_ID_MAX + 1];
+    json_t *searches;  /* Owned: inputs of its searches without result so far, by their ids. */
     struct text words; /* Owned: where an answer to a schema may follow, and they were none. */
     bool answer_tool;  /* One was asked for: words wait in `words`, */
     bool answered;     /* and are none if it was called. */
@@ -60,7 +64,7 @@ struct stream {
 struct wire {
     const char *path;
     void (*build)(struct wire_order *order, struct text *body);
-    /* One event; `data` is never NULL. */
+    /* Takes one event; `data` is never NULL. */
     void (*event)(struct stream *stream, const char *name, const json_t *data);
 };
 
@@ -119,6 +123,8 @@ void build_arguments_text(struct text *body, struct bytes arguments);   /* As a 
 void build_data_url(struct text *body, const struct model_part *image); /* A JSON string. */
 /* Whether a parameter that is wanted is sent: it is not refused. */
 MUST_CHECK bool build_sends(struct wire_order *order, enum provider_parameter parameter);
+/* A search of the web by the provider itself is offered to the model. */
+MUST_CHECK bool build_searches(struct wire_order *order);
 /* How the answer is to fit the request's schema. */
 enum build_means {
     BUILD_WORDS,  /* There is no schema. */

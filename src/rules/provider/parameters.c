@@ -165,6 +165,11 @@ static const struct {
     {"system messages", NULL, ROLES, false},
     {"system prompts", NULL, ROLES, false},
     {"role", NULL, ROLES, true},
+    {"web_search", NULL, SET(WEB_SEARCH), false},
+    {"web_search_20250305", NULL, SET(WEB_SEARCH), false},
+    {"web search", NULL, SET(WEB_SEARCH), false},
+    {"hosted tool", NULL, SET(WEB_SEARCH), false},
+    {"tools", NULL, SET(WEB_SEARCH), true},
 };
 
 /* Signs that the value was at fault, and not the parameter. */

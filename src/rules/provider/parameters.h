@@ -33,7 +33,8 @@
     X(SYSTEM, "system_role")                                                                       \
     X(DEVELOPER, "developer_role")                                                                 \
     X(SUMMARY, "reasoning_summary")                                                                \
-    X(ENCRYPTED, "encrypted_reasoning")
+    X(ENCRYPTED, "encrypted_reasoning")                                                            \
+    X(WEB_SEARCH, "web_search")
 enum provider_parameter {
 #define X(parameter, name) PARAMETER_##parameter,
     PROVIDER_PARAMETERS(X)

@@ -64,6 +64,7 @@ struct usage usage_of_messages(const struct usage_messages_counts *counts) {
         .cache_read = bounded(counts->cache_read_input_tokens),
         .cache_write = bounded(counts->cache_creation_input_tokens),
         .output = bounded(counts->output_tokens),
+        .searches = bounded(counts->web_search_requests),
     };
 }
 
@@ -111,26 +112,32 @@ void usage_add(struct usage *sum, const struct usage *usage) {
     sum->cache_write = bounded(sum->cache_write + usage->cache_write);
     sum->output = bounded(sum->output + usage->output);
     sum->reasoning = bounded(sum->reasoning + usage->reasoning);
+    sum->searches = bounded(sum->searches + usage->searches);
     sum->estimated = sum->estimated || usage->estimated;
 }
 
+/* Searches are priced by the thousand, tokens by the million: one counts as a thousand tokens. */
+enum { SEARCH_UNIT = 1000 };
+
 struct usage_cost usage_cost(const struct usage *usage, const struct usage_price *price) {
     const struct {
-        int64_t tokens, price;
+        int64_t used, price, unit;
     } kinds[] = {
-        {usage->fresh, price->fresh},
-        {usage->cache_read, price->cache_read >= 0 ? price->cache_read : price->fresh},
-        {usage->cache_write, price->cache_write >= 0 ? price->cache_write : price->fresh},
-        {usage->output, price->output},
+        {usage->fresh, price->fresh, 1},
+        {usage->cache_read, price->cache_read >= 0 ? price->cache_read : price->fresh, 1},
+        {usage->cache_write, price->cache_write >= 0 ? price->cache_write : price->fresh, 1},
+        {usage->output, price->output, 1},
+        {usage->searches, price->search, SEARCH_UNIT},
     };
-    /* Four products of at most 1e18 each: they fit. */
+    /* Five products of at most 1e18 each: they fit. */
     const int64_t million = 1000000;
     int64_t sum = 0;
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        if (kinds[i].tokens > 0 && kinds[i].price < 0) {
+        if (kinds[i].used > 0 && kinds[i].price < 0) {
             return (struct usage_cost){.known = false};
         }
-        sum += bounded(kinds[i].tokens) * smaller(larger(kinds[i].price, 0), PRICE_MAX);
+        sum +=
+            bounded(kinds[i].used * kinds[i].unit) * smaller(larger(kinds[i].price, 0), PRICE_MAX);
     }
     return (struct usage_cost){.known = true, .micros = sum / million + (sum % million != 0)};
 }

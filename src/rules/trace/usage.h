@@ -30,7 +30,8 @@ enum {
 
 struct usage {
     int64_t fresh, cache_read, cache_write, output, reasoning;
-    bool estimated; /* The provider reported nothing: counted from the length of the texts. */
+    int64_t searches; /* Searches of the web that the provider made within the call. */
+    bool estimated;   /* The provider reported nothing: counted from the length of the texts. */
 };
 
 /* -1 in any of these: not reported. */
@@ -49,6 +50,7 @@ struct usage_responses_counts {
 struct usage_messages_counts { /* Anthropic: none of the three inputs contains another. */
     int64_t input_tokens, cache_read_input_tokens, cache_creation_input_tokens;
     int64_t output_tokens;
+    int64_t web_search_requests; /* server_tool_use.web_search_requests */
 };
 
 struct usage usage_of_chat(const struct usage_chat_counts *counts);
@@ -70,21 +72,23 @@ int64_t usage_input(const struct usage *usage);
 int64_t usage_total(const struct usage *usage);               /* Input and output. */
 void usage_add(struct usage *sum, const struct usage *usage); /* An estimate makes the sum one. */
 
-/* Micro-dollars for a million tokens; PRICE_UNKNOWN where nobody knows. */
+/* Micro-dollars for a million tokens, and for a thousand searches; PRICE_UNKNOWN where nobody
+ * knows. */
 #define PRICE_UNKNOWN INT64_C(-1)
 #define PRICE_MAX INT64_C(1000000000)
 struct usage_price {
-    int64_t fresh, cache_read, cache_write, output;
+    int64_t fresh, cache_read, cache_write, output, search;
 };
 #define USAGE_PRICE_NONE                                                                           \
-    ((struct usage_price){PRICE_UNKNOWN, PRICE_UNKNOWN, PRICE_UNKNOWN, PRICE_UNKNOWN})
+    ((struct usage_price){PRICE_UNKNOWN, PRICE_UNKNOWN, PRICE_UNKNOWN, PRICE_UNKNOWN,              \
+                          PRICE_UNKNOWN})
 
 struct usage_cost {
     bool known;     /* false: `micros` says nothing. An unknown price is never zero. */
     int64_t micros; /* Micro-dollars, rounded up: many small calls never add up to nothing. */
 };
-/* Known when each kind of token that was used has a price. A cache price that is not known is taken
- * to be the fresh one. */
+/* Known when each kind of token that was used has a price, and so have the searches. A cache price
+ * that is not known is taken to be the fresh one. */
 struct usage_cost usage_cost(const struct usage *usage, const struct usage_price *price);
 
 #endif

@@ -36,6 +36,7 @@ static const struct form forms[SEARCH_FORMS] = {
                        .url = "https://api.tavily.com/search",
                        .key_variable = "TAVILY_API_KEY",
                        .snippet = "content"},
+    [SEARCH_PROVIDER] = {.name = "provider"},
 };
 
 /* --- The engine ------------------------------------------------------------------------------- */
@@ -52,8 +53,15 @@ struct err search_engine_parse(const char *words, struct search_engine *ret_engi
     if (form == SEARCH_FORMS) {
         return err_why(why, ERR_CONFIG,
                        "search: '%.40s' is none of searxng=URL, brave, tavily (brave=URL, "
-                       "tavily=URL)",
+                       "tavily=URL), provider",
                        words);
+    }
+    if (form == SEARCH_PROVIDER && given != NULL) {
+        return err_why(why, ERR_CONFIG, "search: provider has no address: --search provider");
+    }
+    if (form == SEARCH_PROVIDER) {
+        *ret_engine = (struct search_engine){.form = SEARCH_PROVIDER};
+        return ERR_OK;
     }
     const char *url = given != NULL ? given : forms[form].url;
     if (url == NULL) {

@@ -4,6 +4,8 @@
  *   brave     GET URL?q=…&count=N, X-Subscription-Token: KEY   web.results: title, url, description
  *   tavily    POST URL {"query","max_results"}, Bearer KEY     results: title, url, content
  *
+ *   provider  none: models whose provider has a search tool of its own are offered that one
+ *
  * Promise    no result has more than title, url and snippet, as plain text; only http and https
  *            URLs come out. The key is in no result and in no sentence.
  * Ownership  an engine's texts are borrowed, but those that search_engine_parse sets: static, or of
@@ -19,16 +21,24 @@
 #include "loop/fetch.h"
 #include "tool/tool.h"
 
-enum search_form { SEARCH_NONE, SEARCH_SEARXNG, SEARCH_BRAVE, SEARCH_TAVILY, SEARCH_FORMS };
+enum search_form {
+    SEARCH_NONE,
+    SEARCH_SEARXNG,
+    SEARCH_BRAVE,
+    SEARCH_TAVILY,
+    SEARCH_PROVIDER,
+    SEARCH_FORMS
+};
 
 enum { WEB_RESULTS_DEFAULT = 10, SEARCH_KEY_MAX = 512 };
 
 struct search_engine {
     enum search_form form; /* SEARCH_NONE: none is configured. */
-    const char *url;
-    const char *key; /* NULL: none is sent. */
+    const char *url;       /* NULL: none is asked. */
+    const char *key;       /* NULL: none is sent. */
 };
-/* "searxng=URL", "brave", "brave=URL", "tavily", "tavily=URL". ERR_CONFIG with a sentence. */
+/* "searxng=URL", "brave", "brave=URL", "tavily", "tavily=URL", "provider". ERR_CONFIG with a
+ * sentence. */
 MUST_CHECK struct err search_engine_parse(const char *words, struct search_engine *ret_engine,
                                           struct why *why);
 /* Variable of the environment that has the key of a form; NULL: it needs none. */
