@@ -118,7 +118,7 @@ return { seen }`),
 const schema = { type: 'object', required: ['n'] };
 for (let i = 0; i < 8; i++) {
   try {
-    const made = await agent(\`make \${i}\`, i % 2 === 0 ? { schema } : { wrong: i });
+    const made = await agent(\`make \${i}\`, i % 2 === 0 ? { schema } : { effort: i });
     see(\`\${i}: \${made.n}\`);
   } catch (error) { see(\`\${i}: \${error.message}\`); await agent(\`sorry \${i}\`) }
 }

@@ -2,6 +2,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";

@@ -324,8 +324,8 @@ const struct command command_provider_forget = {
     COMMAND("provider", "forget", "NAME", "Forget learned windows and refused parameters."),
     HELP(MODELS, "drover provider forget deepseek\n"),
     .about = "When a model refuses a prompt as too long, drover uses a smaller window for it\n"
-             "for 24 hours; when it refuses a parameter, it is called without that for as long.\n"
-             "Forget this if the refusal was wrong, or if the model takes more now.\n",
+             "for 24 hours; when it refuses a parameter, it is called without that for as\n"
+             "long. Forget this if the refusal was wrong, or if the model takes more now.\n",
     ACTION("DELETE " PROVIDERS "/{}/windows",
            .done =
                "{name} has no learned windows and refusals now; 'drover models' shows its windows"),
