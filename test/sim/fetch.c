@@ -3,6 +3,9 @@
  *   waiting ──> connecting ──> asked ──> answering ──> ended ──> told
  *                    └────────────┴──────────┴── silent: only a limit ends it
  *
+ * A suspend of the machine kills some of the connections that stand then: they are silent, and once
+ * the daemon has noticed that the machine woke, they end within DEAD_MS.
+ *
  * The rules of the real client hold here as they stand in its header: `running_max`, the guard of
  * addresses, all limits, back pressure at FETCH_HELD_MAX, callbacks never inside a call. The
  * library is "opened" by a pool job with the first request, so that a request may start and be
@@ -17,15 +20,20 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "loop/sleep_watch.h"
 #include "servers.h"
+#include "sim.h"
 
-enum { DETAIL_MAX = 256, PIECES_TYPICAL = 24 };
+enum { DETAIL_MAX = 256, PIECES_TYPICAL = 24, DEAD_MS = 6000 };
+
+/* By then a wake is noticed, and dead connections are ended. */
+enum { NOTICED_MS = SLEEP_LOOK_MS + DEAD_MS + 2000 };
 
 enum fetch_stage { STAGE_WAITING, STAGE_RUNNING, STAGE_ENDED, STAGE_TOLD };
 enum fetch_link { LINK_CONNECTING, LINK_ASKED, LINK_ANSWERING, LINK_SILENT };
 
 struct fetch_request {
-    struct fetch_request *prev, *next; /* In the ring of those that wait. */
+    struct fetch_request *prev, *next; /* In the ring of those that wait, or that run. */
     struct fetch *client;              /* Borrowed. */
     struct fetch_call call;            /* method, url and headers are owned copies. */
     char *method, *url;                /* Owned. */
@@ -36,7 +44,9 @@ struct fetch_request {
     struct timer event;        /* The next thing that the other side does. */
     struct timer phase, total; /* Limits. */
     enum fetch_fault phase_fault, fault;
-    int status; /* 0: no head came yet. */
+    unsigned sleeps; /* Number of suspends when its connection was looked at last. */
+    bool dead;       /* The other side will never hear, nor be heard. */
+    int status;      /* 0: no head came yet. */
     size_t sent, received;
     struct text held; /* Pieces that were not handed over yet. */
     uint64_t piece_count;
@@ -54,7 +64,7 @@ struct fetch {
     enum fetch_engine engine;
     struct loop_work load;
     unsigned loads;
-    struct fetch_request waiting; /* Head of a ring. */
+    struct fetch_request waiting, running; /* Heads of rings. */
     uint64_t started, failed;
     bool beginning, closing;
     struct loop_task close_task;
@@ -64,21 +74,18 @@ struct fetch {
 
 static void waiting_begin(struct fetch *client);
 
-/* --- The ring of those that wait -------------------------------------------------------------- */
+/* --- Rings ------------------------------------------------------------------------------------ */
 
-static void ring_add(struct fetch *client, struct fetch_request *request) {
-    struct fetch_request *ring = &client->waiting;
+static void ring_add(struct fetch_request *ring, struct fetch_request *request) {
     request->prev = ring->prev;
     request->next = ring;
     ring->prev->next = request;
     ring->prev = request;
-    client->waiting_count++;
 }
 
 static void ring_remove(struct fetch_request *request) {
     request->prev->next = request->next;
     request->next->prev = request->prev;
-    request->client->waiting_count--;
 }
 
 /* --- Ending and telling ----------------------------------------------------------------------- */
@@ -101,10 +108,10 @@ static void request_withdraw(struct fetch_request *request) {
     timer_stop(client->loop, &request->event);
     timer_stop(client->loop, &request->phase);
     timer_stop(client->loop, &request->total);
-    if (request->stage == STAGE_WAITING) {
+    if (request->stage == STAGE_WAITING || request->stage == STAGE_RUNNING) {
         ring_remove(request);
-    } else if (request->stage == STAGE_RUNNING) {
-        client->running_count--;
+        client->waiting_count -= request->stage == STAGE_WAITING;
+        client->running_count -= request->stage == STAGE_RUNNING;
     }
 }
 
@@ -184,13 +191,38 @@ static void tell_run(struct loop_task *task) {
 
 /* --- Limits ----------------------------------------------------------------------------------- */
 
+/* Whether the connection died in a suspend. */
+static bool request_dies(struct fetch_request *request) {
+    const struct servers *servers = servers_in_use();
+    const bool stands = request->link != LINK_CONNECTING;
+    if (stands && request->sleeps != servers->sleeps) {
+        uint64_t key = request->reply.cut_key * 7U + servers->sleeps;
+        request->dead = request->dead || servers_choose(servers, key, "dies") % 4 != 0;
+        request->link = request->dead ? LINK_SILENT : request->link;
+        request->sleeps = servers->sleeps;
+    }
+    return request->dead;
+}
+
+/* A limit ends it. That is the way of a dead connection only until the wake is noticed. */
+static void limit_over(struct fetch_request *request, enum fetch_fault fault) {
+    const uint64_t since_ns = sim_now_ns(sim_current()) - servers_in_use()->woke_ns;
+    if (request_dies(request) && since_ns > (uint64_t)NOTICED_MS * 1000000) {
+        sim_fail(sim_current(),
+                 "a connection died in a suspend, and only its limit ended it, %llu ms after the"
+                 " machine woke",
+                 (unsigned long long)(since_ns / 1000000));
+    }
+    request_end(request, fault, "");
+}
+
 static void phase_over(struct timer *timer) {
     struct fetch_request *request = CONTAINER_OF(timer, struct fetch_request, phase);
-    request_end(request, request->phase_fault, "");
+    limit_over(request, request->phase_fault);
 }
 
 static void total_over(struct timer *timer) {
-    request_end(CONTAINER_OF(timer, struct fetch_request, total), FETCH_TOTAL_TIMEOUT, "");
+    limit_over(CONTAINER_OF(timer, struct fetch_request, total), FETCH_TOTAL_TIMEOUT);
 }
 
 static void phase_set(struct fetch_request *request, uint64_t after_ms, enum fetch_fault fault) {
@@ -238,6 +270,9 @@ static void body_event(struct timer *timer) {
     struct fetch_request *request = CONTAINER_OF(timer, struct fetch_request, event);
     const struct text *body = &request->reply.body;
     size_t most = request->reply.sent_max < body->len ? request->reply.sent_max : body->len;
+    if (request_dies(request)) {
+        return;
+    }
     if (request->sent == most) {
         body_end(request);
         return;
@@ -264,6 +299,9 @@ static void body_event(struct timer *timer) {
 
 static void head_event(struct timer *timer) {
     struct fetch_request *request = CONTAINER_OF(timer, struct fetch_request, event);
+    if (request_dies(request)) {
+        return;
+    }
     phase_set(request, request->call.limits.stall_ms, FETCH_STALL_TIMEOUT);
     if (request->reply.link == FETCH_CUT_OFF || request->reply.link == FETCH_NOT_HTTP ||
         request->reply.link == FETCH_FAILED) {
@@ -323,6 +361,7 @@ static void connect_event(struct timer *timer) {
         return;
     }
     phase_set(request, request->call.limits.answer_ms, FETCH_ANSWER_TIMEOUT);
+    request->sleeps = servers_in_use()->sleeps;
     request->link = reply->link == FETCH_ANSWER_TIMEOUT ? LINK_SILENT : LINK_ASKED;
     if (request->link == LINK_ASKED) {
         timer_start(request->client->loop, &request->event, reply->first_ms, head_event);
@@ -338,7 +377,10 @@ static void request_begin(struct fetch_request *request) {
                                    .headers = request->call.headers,
                                    .header_count = request->call.header_count};
     ring_remove(request);
+    ring_add(&client->running, request);
     request->stage = STAGE_RUNNING;
+    request->sleeps = servers_in_use()->sleeps;
+    client->waiting_count--;
     client->running_count++;
     if (!url_read(request->url, &asked)) {
         request_end(request, FETCH_URL, "it is not valid");
@@ -421,7 +463,8 @@ struct err fetch_start(struct fetch *client, const struct fetch_call *call,
     headers_copy(request);
     client->live++;
     client->started++;
-    ring_add(client, request);
+    ring_add(&client->waiting, request);
+    client->waiting_count++;
     if (call->limits.total_ms > 0) {
         timer_start(client->loop, &request->total, call->limits.total_ms, total_over);
     }
@@ -478,6 +521,7 @@ void fetch_open(const struct fetch_options *options, struct fetch **ret_client) 
     client->loop = options->loop;
     client->running_max = options->running_max != 0 ? options->running_max : FETCH_RUNNING_MAX;
     client->waiting.prev = client->waiting.next = &client->waiting;
+    client->running.prev = client->running.next = &client->running;
     client->close_task.run = close_run;
     *ret_client = client;
 }
@@ -500,7 +544,17 @@ void fetch_get_stats(const struct fetch *client, struct fetch_stats *ret_stats) 
                                       .waiting = client->waiting_count};
 }
 
-/* Connections of a simulated machine die with a word. */
+static void dead_event(struct timer *timer) {
+    request_end(CONTAINER_OF(timer, struct fetch_request, event), FETCH_CUT_OFF,
+                "the simulated kernel found no peer");
+}
+
 void fetch_woke(struct fetch *client) {
-    (void)client;
+    for (struct fetch_request *request = client->running.next; request != &client->running;
+         request = request->next) {
+        if (request_dies(request)) {
+            uint64_t pick = servers_choose(servers_in_use(), request->reply.cut_key, "dead");
+            timer_start(client->loop, &request->event, pick % DEAD_MS, dead_event);
+        }
+    }
 }

@@ -36,6 +36,7 @@ struct sim {
 
     uint64_t now_ns, looks; /* looks: at the clock in this step. */
     int64_t wall_offset_ms;
+    uint64_t slept_ns;        /* In suspends, in which now_ns stood still. */
     uint64_t patience_ns;     /* Until then no operation comes. */
     struct sim_event *events; /* By due time. */
     uint64_t event_order;

@@ -10,6 +10,7 @@ struct sim_options;
 
 extern const struct sim_part part_processes; /* processes.c: commands and their holders. */
 extern const struct sim_part part_control;   /* ops_control.c: crashes, clock, full disks. */
+extern const struct sim_part part_sleeps;    /* sleeps.c: suspends of the machine. */
 extern const struct sim_part part_jobs;      /* ops_jobs.c, check_runs.c, check_inbox.c */
 extern const struct sim_part part_streams;   /* check_streams.c */
 

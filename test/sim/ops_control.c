@@ -2,6 +2,7 @@
 #include "inside.h"
 #include "ops.h"
 #include "rules/run/run.h"
+#include "sleeps.h"
 
 enum { CLOCK_SCALES = 3, CLOCK_STEPS = 60, CLOCK_PAUSE_MS = 3000 };
 
@@ -56,6 +57,7 @@ static void clock_set(struct sim *sim, unsigned scales) {
     int64_t most = most_ms[sim_choose(sim, "scale", scales)];
     int64_t step = (int64_t)sim_choose(sim, "step", (uint64_t)(2 * most)) - most;
     sim->wall_offset_ms += step;
+    sleeps_clock_set(step);
     sim_trace(sim, "the clock is set by %lld ms", (long long)step);
 }
 

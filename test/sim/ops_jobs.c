@@ -44,10 +44,11 @@ struct submit {
 static void add_retry(struct sim *sim, struct job *job, struct text *text) {
     static const char *const on[] = {"[\"failed\"]", "[\"failed\",\"timed_out\"]", "[\"lost\"]",
                                      "[\"failed\",\"timed_out\",\"lost\"]"};
+    const uint64_t longest = sim_chance(sim, "long backoff", 20) ? 200000 : 3000;
     job->retries = (int64_t)sim_choose(sim, "retries", 4);
     text_addf(text, ",\"retry\":{\"max\":%lld,\"on\":%s,\"backoff\":%llu}", (long long)job->retries,
               on[sim_choose(sim, "retry on", COUNT_OF(on))],
-              (unsigned long long)(100 + sim_choose(sim, "backoff", 3000)));
+              (unsigned long long)(100 + sim_choose(sim, "backoff", longest)));
 }
 
 static void add_notify(struct sim *sim, struct job *job, struct text *text) {

@@ -69,6 +69,8 @@ struct servers {
     struct server_cut cuts[SERVER_CUTS_MAX];
     size_t cut_count;
     int64_t least_input; /* Tokens of the smallest prompt; 0: none came. */
+    unsigned sleeps;     /* Number of suspends of the machine that asks, */
+    uint64_t woke_ns;    /* and the end of the last one, by its monotonic clock. */
     struct servers_stats stats;
 };
 void servers_init(struct servers *servers, uint64_t seed);

@@ -26,6 +26,11 @@ static uint64_t mono_ns(void *ctx) {
     return sim->now_ns;
 }
 
+static uint64_t boot_ns(void *ctx) {
+    const struct sim *sim = ctx;
+    return sim->now_ns + sim->slept_ns;
+}
+
 static void fill_random(void *ctx, void *bytes, size_t len) {
     struct sim *sim = ctx;
     uint8_t *at = bytes;
@@ -40,6 +45,7 @@ void world_begin(struct sim *sim) {
     sim->world.ctx = sim; /* The real file functions look at no context. */
     sim->world.wall_ms = wall_ms;
     sim->world.mono_ns = mono_ns;
+    sim->world.boot_ns = boot_ns;
     sim->world.random = fill_random;
     sim->now_ns = UINT64_C(3600) * 1000 * 1000 * 1000;
 }
