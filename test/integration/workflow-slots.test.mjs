@@ -46,11 +46,13 @@ test("sixteen of 24 agents are asked, and the others wait for the limit of the r
   assert.match(plan.stdout, /the connection wide makes at most 200 calls at once/);
 });
 
-/** Refuses the first calls, as many as `refusals` says; then counts the calls that it has. */
+/** Refuses the first calls, as many as `refusals` says. The next one is answered at once, so that
+ *  the provider is known to answer again; of the others it counts those that it has. */
 class Busy extends Held {
   now = 0;
   most = 0;
   refused = 0;
+  answered = false;
 
   constructor(refusals) {
     super((prompt) => ({ prompt, text: prompt }));
@@ -64,6 +66,11 @@ class Busy extends Held {
       answer.end(JSON.stringify({ error: { message: "slow down" } }));
       return;
     }
+    if (!this.answered) {
+      this.answered = true;
+      await super.speak(answer, { ...said, prompt: "at once" });
+      return;
+    }
     this.most = Math.max(this.most, ++this.now);
     answer.on("close", () => this.now--);
     await super.speak(answer, said);
@@ -71,19 +78,19 @@ class Busy extends Held {
 }
 
 test("a provider that answers 429 is asked half as much at once from then on", async (t) => {
-  const provider = await new Busy(16).start(t);
+  const provider = await new Busy(4).start(t);
   const flows = await Workflows.open(t);
   const body = { name: "busy", kind: "openai", base_url: provider.url };
   assert.equal((await flows.ask("POST", "/providers", body)).status, 201);
   const run = await flows.start({ script: fan(16, "'held'"), model: "busy/m", root: undefined });
   await until("eight are asked", () => provider.now === 8);
   const waiting = async () => (await limitsOf(flows, run))[1].waiting;
-  await until("the others stand in line", async () => (await waiting()) === 8);
+  await until("the others stand in line", async () => (await waiting()) === 7);
   assert.deepEqual((await limitsOf(flows, run))[1],
-    { limit: "connection", name: "busy", at_once: 8, most: 16, running: 8, waiting: 8 });
+    { limit: "connection", name: "busy", at_once: 8, most: 16, running: 8, waiting: 7 });
   const { stdout } = await begin(t, flows.daemon, ["show", run]).ended;
   assert.match(stdout,
-    /^waits +8 agents for the limit of the connection busy: 8 at once, lowered from 16/m);
+    /^waits +7 agents for the limit of the connection busy: 8 at once, lowered from 16/m);
   provider.free("held");
   assert.equal((await flows.outcome(run)).end.result, 16);
   assert.equal(provider.most, 8);

@@ -246,7 +246,8 @@ void channel__brake(struct channel *channel, const struct asking *asking) {
 
 struct model_load channel__load(const struct channel *channel) {
     const int64_t most = slots_most(channel),
-                  limit = brake_limit(&channel->brake, most, (int64_t)models__now_ms(channel->models));
+                  limit =
+                      brake_limit(&channel->brake, most, (int64_t)models__now_ms(channel->models));
     struct model_load load = {.running = (int64_t)channel->running,
                               .most = most == BRAKE_UNLIMITED ? 0 : most,
                               .limit = limit == BRAKE_UNLIMITED ? 0 : limit};
