@@ -10,6 +10,7 @@ import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { killLeft } from "./processes.mjs";
@@ -30,8 +31,17 @@ export const bin = path.resolve(root, process.env.DROVER_BIN ?? "build/drover");
 /** A folder that is removed when the test ends. */
 export function scratch(t) {
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
-  // A daemon that was killed just now may still have a file open there for a moment.
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
+  // A process that was killed just now may still make a file there for a moment.
+  t.after(async () => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return rmSync(folder, { recursive: true, force: true });
+      } catch (error) {
+        if (tries === 50 || error.code !== "ENOTEMPTY") throw error;
+        await pause(100);
+      }
+    }
+  });
   return folder;
 }
 

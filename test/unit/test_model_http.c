@@ -354,6 +354,8 @@ static void a_429_halves_the_slots_and_quiet_gives_one_back(void **state) {
     kit_connect(kit,
                 (struct model_connection){.kind = MODEL_KIND_OPENAI, .numbers.max_concurrent = 2});
     kit->answers[0] = "HTTP/1.1 429 Slow\r\nConnection: close\r\n\r\n";
+    kit->answer = KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    kit->then = KIT_KEEP;
     struct ask first = {.kit = kit}, second = {.kit = kit}, third = {.kit = kit};
     ask_begin(&first, kit, "test/m", "first");
     while (kit->server.requests < 2) {

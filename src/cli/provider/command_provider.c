@@ -335,9 +335,9 @@ const struct command command_provider_reset = {
     COMMAND("provider", "reset", "NAME",
             "End the wait for a provider, and forget what was learned."),
     HELP(MODELS, "drover provider reset deepseek\n"),
-    .about = "After a failure, calls of a connection wait, also for hours where its quota is used\n"
-             "up. The next call is sent at once after this, and waiting runs go on. Forgets all\n"
-             "that its models have shown, as learned windows (drover provider forget).\n",
+    .about = "After a failure, calls of a connection wait, also for hours where its quota is\n"
+             "used up. The next call is sent at once after this, and waiting runs go on.\n"
+             "Forgets all that its models have shown, as provider forget does.\n",
     ACTION("POST " PROVIDERS "/{}/reset",
            .done = "{name} is asked by the next call; what was learned of it is forgotten"),
 };
