@@ -7,7 +7,7 @@
  * Umask      `umask` (base/process/umask.h): a shell sets it and starts the words, but does not
  *            interpret them.
  * Promise    the command has a session of its own, no input, no output and nothing of ours open.
- *            Its environment is an allow-list without keys (base/process/variables.h).
+ *            The environment is an allow-list without keys (base/process/variables.h).
  * Ownership  all is borrowed for the call; the process is the caller's to wait for.
  * Threads    the loop.
  * Failure    nothing runs. ERR_CONFIG: the setting has no words, or too many.

@@ -82,8 +82,8 @@ struct err restart_as_standby(const struct restart *restart) {
     AUTO(mem_release) char **env = mem_new_array(variables + 2, sizeof *env);
     memcpy(env, environ, variables * sizeof *env);
     env[variables] = counted;
-    /* The limits, the umask and the signals of the first start: commands are told the limits, and a
-     * blocked signal would stay blocked. */
+    /* Restores the limits, the umask and the signals of the first start: commands inherit the
+     * limits, and a blocked signal would stay blocked. */
     struct rlimit limit;
     if (restart->files_soft > 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = restart->files_soft;

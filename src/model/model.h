@@ -256,8 +256,8 @@ void model_cancel(struct asking *asking); /* From inside `done`: nothing happens
 /* It stands in line, or waits between two tries: its provider is not being asked. */
 MUST_CHECK bool model_is_waiting(const struct asking *asking);
 
-/* One tiny call with one try, which is sent whatever its connection waits for; an answer ends that
- * wait. The result tells the latency or the cause. `name`: CONNECTION/MODEL, or of a connection:
+/* A tiny call that is sent once, even while its connection waits; an answer ends that wait. The
+ * result has the latency or the cause. `name`: CONNECTION/MODEL, or of a connection:
  * then one of its models that is known to answer, else any. */
 struct asking *models_connection_test(struct models *models, const char *name,
                                       const struct model_watch *watch, void *ctx);

@@ -22,35 +22,10 @@ static struct err parse(struct bytes text, json_t **ret_json, struct why *why) {
     return json_parse(text.data, text.len, JSON_DEPTH_MAX, ret_json, why);
 }
 
-/* From the first '{' to the '}' that closes it, strings respected; all the rest when none does. */
-static bool outermost(struct bytes raw, struct bytes *ret_object) {
-    const char *start = memchr(raw.data, '{', raw.len);
-    if (start == NULL) {
-        return false;
-    }
-    size_t at = (size_t)(start - raw.data), depth = 0;
-    bool quoted = false;
-    for (size_t i = at; i < raw.len; i++) {
-        char c = raw.data[i];
-        if (quoted) {
-            i += c == '\\' ? 1 : 0;
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            *ret_object = (struct bytes){start, i + 1 - at};
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The object that was meant, in a text that is no JSON as it stands. */
 static bool parse_repaired(struct bytes raw, json_t **ret_json, struct text *told) {
     struct bytes object = raw;
-    bool cut = outermost(raw, &object) && object.len < raw.len, commas = false;
+    bool cut = json_brackets_find(raw, "{", &object) && object.len < raw.len, commas = false;
     bool parsed = cut && !err_failed(parse(object, ret_json, NULL));
     if (!parsed) {
         size_t len = 0;

@@ -52,8 +52,8 @@ extern const struct field_set providers__test_fields; /* Of a body. */
 extern const struct request_kind providers__add, providers__patch, providers__remove,
     providers__forget, providers__reset, providers__test;
 void providers__handle(struct exchange *exchange, void *ctx);
-/* One as JSON. `origin`: where it comes from; NULL: it was set. `away`: why its calls wait; NULL:
- * they do not. */
+/* Writes a connection as JSON. `origin`: where it comes from; NULL: it was set. `away`: why calls
+ * wait; NULL: they do not. */
 void providers__write(const struct connections *connections, const struct provider *provider,
                       const char *origin, const struct model_failure *away, struct text *text);
 /* "refuses": names of the parameters that a model has refused. */

@@ -1,7 +1,8 @@
 /* test.c: one tiny call, to see whether a connection works.
  *
- * Its user waits for it, so nothing is tried again: the first failure is the answer. It is sent
- * whatever the connection waits for, and its answer ends that wait (models_connection_test).
+ * A person waits for the result, so the call is not retried: the first failure is the answer. The
+ * call is sent even while the connection waits, and an answer ends that wait
+ * (models_connection_test).
  */
 #include <string.h>
 

@@ -579,3 +579,27 @@ void json_add_stored(struct text *text, struct bytes json) {
     struct bytes shown = json_is_valid(json) ? json : BYTES("null");
     text_add(text, shown.data, shown.len);
 }
+
+bool json_brackets_find(struct bytes text, const char *first, struct bytes *ret_part) {
+    size_t start = 0, depth = 0;
+    while (start < text.len &&
+           (text.data[start] == '\0' || strchr(first, text.data[start]) == NULL)) {
+        start++;
+    }
+    bool quoted = false;
+    for (size_t i = start; i < text.len; i++) {
+        char c = text.data[i];
+        if (quoted) {
+            i += c == '\\' ? 1 : 0;
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            *ret_part = (struct bytes){text.data + start, i + 1 - start};
+            return true;
+        }
+    }
+    return false;
+}

@@ -45,6 +45,9 @@ MUST_CHECK struct err json_parse_wide(const char *bytes, size_t len, unsigned de
  * to stand within other JSON. Costs one walk and no memory; keys are not compared, and no number is
  * too large. */
 MUST_CHECK bool json_is_valid(struct bytes json);
+/* The first value in a text that begins with one of the brackets in `first` ("{[") and is closed;
+ * brackets within strings do not count. What is between the brackets need not be JSON. */
+MUST_CHECK bool json_brackets_find(struct bytes text, const char *first, struct bytes *ret_part);
 /* Appends stored JSON: its own bytes if json_is_valid, else null. A row may be damaged, and one bad
  * value must not make the whole answer unreadable. */
 void json_add_stored(struct text *text, struct bytes json);

@@ -461,8 +461,8 @@ static void rest_judge(struct check *check, const json_t *schema, size_t first,
     }
 }
 
-/* A list of schemas is what older drafts have for prefixItems, and additionalItems judges what
- * comes behind it. */
+/* Older drafts write a list of schemas where newer ones have prefixItems; additionalItems then
+ * applies to the items after the list. */
 static JUDGE(judge_items) {
     if (json_is_array(word)) {
         judge_prefix(check, rule, schema, word, value);

@@ -1,7 +1,7 @@
 /* variables.h: names of environment variables that drover hands on, and to which process.
  *
- * One table says for each name who gets it, so that a new name is a decision about all of them.
- * A name that is not in the table goes nowhere.
+ * One table lists for each variable which processes receive it, so adding one means deciding for
+ * all of them. A variable that is not in the table is passed to none.
  *
  * Threads    any; pure.
  */

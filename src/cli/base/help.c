@@ -99,8 +99,8 @@ static void wrap_print(const char *words, int at, FILE *out) {
     fputc('\n', out);
 }
 
-/* Prints "a|b|c" behind the name of a flag, broken after a "|"; `at` is the column now, as is what
- * is returned. */
+/* Prints "a|b|c" after the name of a flag, with line breaks after a "|". `at`: the current column.
+ * Returns the column at the end. */
 static int choices_wrap(const char *choices, int at, FILE *out) {
     enum { INDENT = 10 };
     int column = at + fprintf(out, " ");

@@ -1,7 +1,7 @@
 /* answering.h: the question that is open, and the line in which it is answered.
  *
  * Promise    a question takes the line over: the message that was being typed is kept apart and
- *            comes back, and what was typed since the question came goes on behind it. A line that
+ *            comes back, and what was typed since the question came follows it. A line that
  *            answers nothing stays, with a word about what does. So does one that could not be
  *            sent, until an event says that the daemon has it. An answer of another client in
  *            between is no failure.

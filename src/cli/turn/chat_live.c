@@ -7,7 +7,7 @@
  *                                  v
  *     live_screen: the growing line, queued messages, the prompt with the line being typed
  *
- * Its parts are in live_picture.c, live_keyboard.c and live_stream.c (live.h).
+ * The other parts are in live_picture.c, live_keyboard.c and live_stream.c (live.h).
  *
  * The stream has a connection of its own, since requests are made while it is open. A connection
  * that broke is made again after a pause, from the last event that was shown. With --json events

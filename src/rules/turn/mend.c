@@ -46,30 +46,7 @@ static bool fits(struct mending *mending, const json_t *value) {
 
 /* --- Brackets and commas ---------------------------------------------------------------------- */
 
-static bool brackets_find(struct bytes text, struct bytes *ret_part) {
-    size_t start = 0, depth = 0;
-    while (start < text.len && text.data[start] != '{' && text.data[start] != '[') {
-        start++;
-    }
-    bool quoted = false;
-    for (size_t i = start; i < text.len; i++) {
-        char c = text.data[i];
-        if (quoted) {
-            i += c == '\\' ? 1 : 0;
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if ((c == '}' || c == ']') && --depth == 0) {
-            *ret_part = (struct bytes){text.data + start, i + 1 - start};
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Behind the comma at `at` comes nothing but a closing bracket. */
+/* After the comma at `at` there is only a closing bracket. */
 static bool closes_after(struct bytes text, size_t at) {
     size_t next = at + 1;
     while (next < text.len && memchr(BLANKS, text.data[next], 4) != NULL) {
@@ -255,7 +232,7 @@ static void brackets_all(struct bytes text, struct candidates *candidates) {
         if (text.len == 0) {
             return;
         }
-        bool closed = brackets_find(text, &part);
+        bool closed = json_brackets_find(text, "{[", &part);
         if (!closed && begins_json(text)) {
             candidates_clear(candidates);
             return;
