@@ -16,6 +16,20 @@
 #define WORD "{\"enum\":[\"yes\",\"no\"]}"
 #define TEXT "{\"type\":\"string\",\"minLength\":2}"
 #define NUMBER "{\"type\":\"integer\"}"
+#define NODE                                                                                       \
+    "\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"},\"child\":{}},"              \
+    "\"required\":[\"n\"]"
+#define TREE "{" NODE "}"
+#define NAMED "{\"$ref\":\"#/$defs/node\",\"$defs\":{\"node\":{" NODE "}}}"
+#define PART(name) "{\"properties\":{\"" name "\":{\"type\":\"object\"}}}"
+#define PARTS                                                                                      \
+    "{\"type\":\"object\",\"required\":[\"n\"],\"anyOf\":[" PART("left") ",{\"oneOf\":[" PART(     \
+        "right") "]}],\"allOf\":[" PART("both") "]}"
+/* A schema that holds itself, which no search may follow for ever. */
+#define LOOP                                                                                       \
+    "{\"type\":\"object\",\"required\":[\"n\"],\"anyOf\":[{\"$ref\":\"#/$defs/"                    \
+    "a\"}],\"$defs\":{\"a\":"                                                                      \
+    "{\"anyOf\":[{\"type\":\"object\"},{\"$ref\":\"#/$defs/a\"},{\"$ref\":\"#/$defs/a\"}]}}}"
 #define FENCE "```"
 #define COMMAS "commas before a closing bracket were left out"
 #define FENCED "the JSON in a fence was taken"
@@ -110,6 +124,11 @@ static const struct {
     {LIST, "{\"answer\":[1,2]}", "[1,2]", ""},
     {SHEEP, "{\"result\":{\"sheep\":3}}", "{\"sheep\":3}", MEMBER},
     {LIST, "{\"numbers\":[1,2]}", "[1,2]", MEMBER},
+    {SHEEP, "[{\"result\":{\"sheep\":3}}]", "{\"sheep\":3}", ITEM "; " MEMBER},
+    {SHEEP, "{\"result\":\"{\\\"sheep\\\":3}\"}", "{\"sheep\":3}", MEMBER "; " QUOTED},
+    {NUMBER, "{\"count\":42}", "42", MEMBER},
+    {TREE, "{\"tree\":{\"n\":1,\"child\":{\"n\":2}}}", "{\"n\":1,\"child\":{\"n\":2}}", MEMBER},
+    {TREE, "{\"other\":1,\"n\":2}", "{\"other\":1,\"n\":2}", ""},
     {SHEEP, "{\"name\":\"final_answer\",\"arguments\":{\"sheep\":3}}", "{\"sheep\":3}", CALL},
     {SHEEP, "{\"name\":\"final_answer\",\"parameters\":\"{\\\"sheep\\\":3}\"}", "{\"sheep\":3}",
      CALL "; " QUOTED},
@@ -123,6 +142,22 @@ static const struct {
 
     /* Misses. */
     {SHEEP, "", NULL, ""},
+    /* A member that the schema names: an object that lacks something, and no wrapping. */
+    {TREE, "{\"child\":{\"n\":1}}", NULL, "n"},
+    {TREE, "So: {\"child\":{\"n\":1}}", NULL, "n"},
+    {TREE, "[{\"child\":{\"n\":1}}]", NULL, ""},
+    {NAMED, "{\"child\":{\"n\":1}}", NULL, "n"},
+    {PARTS, "{\"left\":{\"n\":1}}", NULL, ""},
+    {PARTS, "{\"right\":{\"n\":1}}", NULL, ""},
+    {PARTS, "{\"both\":{\"n\":1}}", NULL, ""},
+    {LOOP, "{\"result\":{\"n\":1}}", NULL, ""},
+    {SHEEP, "{\"note\":\"{\\\"sheep\\\":3}\"}", NULL, "sheep"},
+    /* Too deep, or an error. */
+    {SHEEP, "{\"a\":{\"b\":{\"sheep\":3}}}", NULL, "sheep"},
+    {SHEEP, "{\"a\":[{\"sheep\":3}]}", NULL, "sheep"},
+    {SHEEP, "{\"error\":{\"sheep\":3}}", NULL, "sheep"},
+    {NUMBER, "{\"error\":404}", NULL, "integer"},
+    {TEXT, "{\"error\":\"I cannot count.\"}", NULL, "string"},
     {SHEEP, "Three sheep.", NULL, ""},
     {SHEEP, "{\"sheep\":0}", NULL, "/sheep: "},
     {SHEEP, "{\"sheep\":\"3\"}", NULL, "/sheep: "},

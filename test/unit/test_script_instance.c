@@ -41,6 +41,52 @@ static void the_least_has_what_is_required_and_the_whole_has_all(void **state) {
            "[1,1,1]");
 }
 
+static void a_number_is_within_all_its_bounds(void **state) {
+    (void)state; /* Nothing is set up. */
+    static const struct {
+        const char *words, *integer, *number;
+    } rows[] = {
+        {"\"minimum\":3", "3", "3"},
+        {"\"minimum\":2.5", "3", "2.5"},
+        {"\"maximum\":7", "0", "0"},
+        {"\"maximum\":-2.5", "-3", "-2.5"},
+        {"\"exclusiveMinimum\":0", "1", "1"},
+        {"\"exclusiveMinimum\":0.5", "1", "1.5"},
+        {"\"exclusiveMaximum\":0", "-1", "-1"},
+        {"\"exclusiveMaximum\":-0.5", "-1", "-1.5"},
+        {"\"exclusiveMinimum\":0,\"exclusiveMaximum\":2", "1", "1"},
+        {"\"minimum\":0,\"exclusiveMinimum\":0,\"maximum\":5", "1", "1"},
+        {"\"minimum\":4,\"exclusiveMinimum\":0", "4", "4"},
+        {"\"multipleOf\":5", "0", "0"},
+        {"\"multipleOf\":5,\"minimum\":1", "5", "5"},
+        {"\"multipleOf\":5,\"exclusiveMinimum\":5,\"maximum\":10", "10", "10"},
+        {"\"multipleOf\":5,\"exclusiveMaximum\":0", "-5", "-5"},
+        {"\"multipleOf\":1.5,\"minimum\":1", "3", "1.5"},
+        {"\"multipleOf\":0.01,\"exclusiveMinimum\":0,\"maximum\":1", "1", "0.01"},
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        const char *wanted = i % 2 == 0 ? rows[i / 2].integer : rows[i / 2].number;
+        AUTO(text_done) struct text schema = text_up_to(1000);
+        AUTO(json_release) json_t *json = NULL, *value = NULL;
+        AUTO(json_schema_release) struct json_schema *compiled = NULL;
+        struct json_faults faults = {.count = 0};
+        struct why why = {""};
+        text_addf(&schema, "{\"type\":\"%s\",%s}", i % 2 == 0 ? "integer" : "number",
+                  rows[i / 2].words);
+        AUTO(mem_release) char *text = instance(schema.data, INSTANCE_LEAST);
+        assert_string_equal(text, wanted);
+        assert_false(err_failed(json_parse(schema.data, schema.len, JSON_DEPTH_MAX, &json, NULL)));
+        assert_false(err_failed(json_parse(text, strlen(text), JSON_DEPTH_MAX, &value, NULL)));
+        assert_false(err_failed(json_schema_compile(json, &compiled, &why)));
+        if (err_failed(json_schema_check(compiled, value, &faults))) {
+            fail_msg("%s: %s", schema.data, text);
+        }
+    }
+    expect("{\"type\":\"number\",\"exclusiveMinimum\":0,\"exclusiveMaximum\":1}", INSTANCE_LEAST,
+           "0.5");
+    expect("{\"type\":\"number\",\"minimum\":1e300}", INSTANCE_LEAST, "1e+300");
+}
+
 static void the_first_of_several_is_taken(void **state) {
     (void)state; /* Nothing is set up. */
     expect("{\"oneOf\":[{\"enum\":[\"b\",\"a\"]},{\"type\":\"null\"}]}", INSTANCE_LEAST, "\"b\"");
@@ -103,6 +149,7 @@ static void what_it_writes_fits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_has_what_is_required_and_the_whole_has_all),
+        cmocka_unit_test(a_number_is_within_all_its_bounds),
         cmocka_unit_test(the_first_of_several_is_taken),
         cmocka_unit_test(definitions_are_followed_and_others_are_left_out_of_account),
         cmocka_unit_test(a_schema_that_grows_without_end_is_cut),

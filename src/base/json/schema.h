@@ -50,6 +50,9 @@ void json_schema_release(struct json_schema **schema); /* For AUTO. */
  * fits? Then *ret_why has the place and the words. It says yes only when it is sure. */
 MUST_CHECK bool json_schema_is_void(const struct json_schema *schema, struct why *ret_why);
 const json_t *json_schema_source(const struct json_schema *schema); /* Borrowed from it. */
+/* Whether it has a property of this name for the value as a whole, in whatever part of it (allOf,
+ * anyOf, $ref and so on). It says no only when it is sure. */
+MUST_CHECK bool json_schema_has_property(const struct json_schema *schema, struct bytes name);
 
 MUST_CHECK struct err json_schema_check(const struct json_schema *schema, const json_t *value,
                                         struct json_faults *ret_faults);

@@ -61,6 +61,51 @@ const json_t *json_schema__follow(const struct json_schema *schema, const char *
     return at;
 }
 
+/* --- Properties of the whole ------------------------------------------------------------------ */
+
+enum { PARTS_STEPS_MAX = 1000, PARTS_DEPTH_MAX = 16 };
+
+struct property_search {
+    const struct json_schema *schema;
+    struct bytes name;
+    unsigned steps, depth;
+};
+
+static bool part_has(struct property_search *search, const json_t *part);
+
+static bool parts_have(struct property_search *search, const json_t *parts) {
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(parts) && !found; i++) {
+        found = part_has(search, json_array_get(parts, i));
+    }
+    return found;
+}
+
+static bool part_has(struct property_search *search, const json_t *part) {
+    const char *reference = json_string_value(json_object_get(part, "$ref"));
+    if (part == NULL || search->steps == PARTS_STEPS_MAX || search->depth == PARTS_DEPTH_MAX) {
+        return part != NULL; /* In doubt. */
+    }
+    const json_t *properties = json_object_get(part, "properties");
+    search->steps++;
+    search->depth++;
+    bool found =
+        json_object_getn(properties, search->name.data, search->name.len) != NULL ||
+        parts_have(search, json_object_get(part, "allOf")) ||
+        parts_have(search, json_object_get(part, "anyOf")) ||
+        parts_have(search, json_object_get(part, "oneOf")) ||
+        part_has(search, json_object_get(part, "then")) ||
+        part_has(search, json_object_get(part, "else")) ||
+        (reference != NULL && part_has(search, json_schema__follow(search->schema, reference)));
+    search->depth--;
+    return found;
+}
+
+bool json_schema_has_property(const struct json_schema *schema, struct bytes name) {
+    struct property_search search = {.schema = schema, .name = name};
+    return part_has(&search, schema->source);
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 void json_schema_free(struct json_schema *schema) {

@@ -1,6 +1,7 @@
 /* instance.c: walks a schema and writes a value beside it. */
 #include "model/scripted/instance.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/json/json.h"
@@ -11,6 +12,7 @@ enum {
     WHOLE_ITEMS = 2,     /* Of a list, where a whole value is wanted, */
     WHOLE_DEPTH_MAX = 6, /* and only so deep: two in two in two are many. */
     VALUES_MAX = 2000,
+    MULTIPLES_MAX = 1000, /* Looked at for one that is whole, or within the bounds. */
 };
 
 struct walk {
@@ -83,6 +85,79 @@ static const json_t *definition(struct walk *walk, const json_t *schema) {
     return NULL;
 }
 
+/* --- Numbers ---------------------------------------------------------------------------------- */
+
+struct span {
+    double low, high; /* -INFINITY, INFINITY: no bound. */
+    bool low_open, high_open;
+};
+
+/* As floor(), for which we would have to link libm: greater numbers are whole already. */
+static double whole_below(double value) {
+    if (!(fabs(value) < 0x1p53)) {
+        return value;
+    }
+    double whole = (double)(int64_t)value;
+    return whole > value ? whole - 1 : whole;
+}
+
+static double bound(const json_t *schema, const char *name, double otherwise) {
+    const json_t *value = json_object_get(schema, name);
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+static struct span span_of(const json_t *schema) {
+    double above = bound(schema, "exclusiveMinimum", -INFINITY);
+    double below = bound(schema, "exclusiveMaximum", INFINITY);
+    struct span span = {.low = bound(schema, "minimum", -INFINITY),
+                        .high = bound(schema, "maximum", INFINITY)};
+    span.low_open = above >= span.low && above > -INFINITY;
+    span.high_open = below <= span.high && below < INFINITY;
+    span.low = span.low_open ? above : span.low;
+    span.high = span.high_open ? below : span.high;
+    return span;
+}
+
+static bool span_has(const struct span *span, double value) {
+    return (span->low_open ? value > span->low : value >= span->low) &&
+           (span->high_open ? value < span->high : value <= span->high);
+}
+
+/* The least number that fits, or without a lower bound the greatest up to 0. Where none is found,
+ * one that does not fit. */
+static double number_of(const json_t *schema, bool whole) {
+    struct span span = span_of(schema);
+    bool upwards = span.low > -INFINITY;
+    double start = upwards ? span.low : span.high < 0 ? span.high : 0;
+    double step = bound(schema, "multipleOf", whole ? 1 : 0);
+    for (int i = 0; step > 0 && i < MULTIPLES_MAX; i++) {
+        double value =
+            (upwards ? i - whole_below(-start / step) : whole_below(start / step) - i) * step;
+        if (span_has(&span, value) && (!whole || value == whole_below(value))) {
+            return value;
+        }
+    }
+    if (span_has(&span, start)) {
+        return start;
+    }
+    double next = upwards ? start + 1 : start - 1;
+    return span_has(&span, next) ? next : span.low / 2 + span.high / 2;
+}
+
+static void add_number(struct text *text, const json_t *schema, bool whole) {
+    double value = number_of(schema, whole);
+    if (value == whole_below(value) && fabs(value) < 0x1p53) {
+        text_add_int(text, (int64_t)value);
+        return;
+    }
+    AUTO(json_release) json_t *json = json_real(isfinite(value) ? value : 0);
+    if (json == NULL || err_failed(json_write(json, text))) {
+        text_add_str(text, "null"); /* Only memory can lack. */
+    }
+}
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
 static void add_of_type(struct walk *walk, const json_t *schema, unsigned depth) {
     struct text *text = walk->text;
     const json_t *types = json_object_get(schema, "type");
@@ -103,7 +178,7 @@ static void add_of_type(struct walk *walk, const json_t *schema, unsigned depth)
         }
         text_add_char(text, '"');
     } else if (strcmp(type, "integer") == 0 || strcmp(type, "number") == 0) {
-        text_add_int(text, json_int(schema, "minimum", 0));
+        add_number(text, schema, strcmp(type, "integer") == 0);
     } else {
         text_add_str(text, strcmp(type, "boolean") == 0 ? "true" : "null");
     }

@@ -3,8 +3,9 @@
  * The least one for demos and tests: the scripted model answers with it where a schema is asked for
  * and no script says what. A whole one, with all properties and lists of two, stands in for an
  * answer where a workflow is planned. Known are type, enum, const, properties, required, items,
- * minItems, maxItems, minimum, anyOf, oneOf, and $ref to a definition of the same schema; what is
- * not known is left out of account, and null is the answer to what can't be read.
+ * minItems, maxItems, minLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf,
+ * anyOf, oneOf, and $ref to a definition of the same schema; what is not known is left out of
+ * account, and null is the answer to what can't be read.
  */
 #ifndef DROVER_MODEL_SCRIPTED_INSTANCE_H
 #define DROVER_MODEL_SCRIPTED_INSTANCE_H

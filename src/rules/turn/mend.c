@@ -94,9 +94,13 @@ static bool parse_loosely(struct bytes text, json_t **ret_json, bool *ret_commas
 
 /* --- Values within values --------------------------------------------------------------------- */
 
-/* The only member of an object; NULL: it has another number of them, or is none. */
-static json_t *member_of(const json_t *value) {
-    return json_object_size(value) == 1 ? json_first(value).value : NULL;
+/* The only member of an object that the schema does not know by this name: an object with a member
+ * of its own was meant itself, and lacks something. NULL: it is none such, or tells an error. */
+static json_t *member_of(const struct json_schema *schema, const json_t *value) {
+    const struct json_member only = json_first(value);
+    bool meant = json_object_size(value) == 1 && !bytes_is(only.key, "error") &&
+                 !json_schema_has_property(schema, only.key);
+    return meant ? only.value : NULL;
 }
 
 /* Models that cannot call tools write the call: {"name": …, "arguments": …}. */
@@ -112,9 +116,12 @@ static json_t *arguments_of(const json_t *value) {
     return found;
 }
 
+static const char member_taken[] = "the one member of an object was taken";
+
 /* The value in this one that may have been meant; NULL: none. *ret_phrase NULL: nothing to tell,
  * since the schema was shown within an object. Owned. */
-static json_t *inner_of(const json_t *value, const char **ret_phrase) {
+static json_t *inner_of(const struct json_schema *schema, const json_t *value,
+                        const char **ret_phrase) {
     json_t *inner = NULL;
     struct bytes text = {json_string_value(value), json_string_length(value)};
     bool commas = false;
@@ -130,9 +137,8 @@ static json_t *inner_of(const json_t *value, const char **ret_phrase) {
         *ret_phrase = "the arguments of a call in the text were taken";
         return json_incref(arguments_of(value));
     }
-    *ret_phrase =
-        json_object_get(value, "answer") != NULL ? NULL : "the one member of an object was taken";
-    inner = member_of(value);
+    *ret_phrase = json_object_get(value, "answer") != NULL ? NULL : member_taken;
+    inner = member_of(schema, value);
     return inner != NULL ? json_incref(inner) : NULL;
 }
 
@@ -142,7 +148,11 @@ static bool value_take(struct mending *mending, json_t *value, json_t **ret_fit)
     size_t count = 0;
     AUTO(json_release) json_t *at = json_incref(value);
     while (at != NULL && !fits(mending, at)) {
-        json_t *inner = count < LEVELS_MAX ? inner_of(at, &phrases[count]) : NULL;
+        /* Within a member of any name, nothing but the JSON in a text is looked for: what lies
+         * deeper may be a part of another value, or an example. */
+        bool deep = count > 0 && phrases[count - 1] == member_taken && !json_is_string(at);
+        json_t *inner =
+            count < LEVELS_MAX && !deep ? inner_of(mending->schema, at, &phrases[count]) : NULL;
         json_decref(at);
         at = inner;
         count++;

@@ -6,8 +6,9 @@
  *
  *   text    thinking is left out; the only JSON in fences, else in the text, is taken (of several
  *           the only one that fits); a comma before a closing bracket is left out
- *   value   JSON in a string, the one item of a list, the one member of an object, the arguments of
- *           a call of the answer's tool: if that fits, and the value as it came does not
+ *   value   JSON in a string, the one item of a list, the arguments of a call of the answer's tool,
+ *           the one member of an object, unless its name is one of the schema's or "error": if that
+ *           fits, and the value as it came does not
  *
  * Promise    an answer that fits as it came is never changed. `told` has a phrase for each change,
  *            with "; " between them.
