@@ -49,6 +49,28 @@ test("an alias is asked as the setting has it, and else the run's model", async 
   ]);
 });
 
+test("check and plan warn of models that have no alias, and of no others", async (t) => {
+  const flows = await Workflows.open(t);
+  const calls = ["haiku", "sonnet", "claude-sonnet-4-5"].map((model) =>
+    `await agent("a", { model: "${model}" });\n`);
+  const script = meta("models") + calls.join("");
+  const file = flows.write(".drover/workflows/models.js", script);
+  const warned = (text) =>
+    [...text.matchAll(/"([^"]+)" is no CONNECTION/g)].map(([, name]) => name);
+  const noted = (notes) => warned(notes.map(({ detail }) => detail).join("\n"));
+  const told = async () => [
+    warned(await ok(flows, ["workflow", "check", file])),
+    JSON.parse(await ok(flows, ["workflow", "check", "--json", file]))
+      .problems.map(({ line }) => line),
+    noted((await flows.get(`/workflows/models?root=${flows.root}`)).notes),
+    noted((await flows.ask("POST", "/scripts/plan", { script, root: flows.root })).json.notes),
+  ];
+  const all = ["haiku", "sonnet", "claude-sonnet-4-5"];
+  assert.deepEqual(await told(), [all, [2, 3, 4], all, all]);
+  await alias(flows, { sonnet: "p/middle" });
+  assert.deepEqual(await told(), [["haiku"], [2], ["haiku"], ["haiku"]]);
+});
+
 test("--model takes an alias, in a run, a plan and a turn", async (t) => {
   const flows = await Workflows.open(t);
   await alias(flows, { sonnet: "p/middle" });

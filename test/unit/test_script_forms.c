@@ -54,6 +54,51 @@ static void each_way_to_export_a_function_is_the_main_form(void **state) {
                     "\n;function module(){}function exports(){}return exports.default;");
 }
 
+#define HOOKED(function)                                                                           \
+    "\n;return(args)=>" function                                                                   \
+    "({agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta},args);"
+
+static void a_main_function_of_another_host_gets_the_functions(void **state) {
+    (void)state;
+    static const char *const taken[] = {
+        "export default async function m({ agent, args }) { await agent(args) }",
+        "export default async function m({ log: say }) { say(1) }",
+        "export default async function m({ agent: ask = null, ...rest }, args) { ask(rest) }",
+        "export default async function m(ctx, input) { return ctx.agent(input) }",
+        "export default async function m(rt) { rt?.phase('a') }",
+        "export default async function m(ctx) { const { parallel } = ctx; parallel([]) }",
+        "const m = async ({ workflow }) => workflow('a');export { m as default }",
+        "const m = ctx => ctx.log(1);export { m as default }",
+        "async function m(ctx) { ctx.pipeline([]) }\nexport { m as default }",
+    };
+    static const char *const alone[] = {
+        "export default async function m(args) { await agent(args.agent) }",
+        "export default async function m({ agent, phase }) { await parallel([]); f(agent, phase) }",
+        "export default async function m(args) { args.log.push(1); o.args.log(1) }",
+        "export default async function m(args) { const { agent } = args; f(agent) }",
+        "export default async function m() { agent('a') }",
+        "export default async function m(args, ctx) { args.budget(1) }",
+        "export default async function m({ agent }) { o.agent(1); return { agent(x) { return x } } "
+        "}",
+        "export default async function m(args) { return args }\nfunction f(args) { args.agent() }",
+    };
+    for (size_t i = 0; i < COUNT_OF(taken) + COUNT_OF(alone); i++) {
+        bool wanted = i < COUNT_OF(taken);
+        const char *script = wanted ? taken[i] : alone[i - COUNT_OF(taken)];
+        AUTO(tried_done) struct tried tried = try_script(script, "f.js");
+        assert_int_equal(tried.err.code, ERR_NONE);
+        const char *end = wanted ? HOOKED("m") : "\n;return m;";
+        if (strstr(tried.prepared.text, end) == NULL) {
+            fail_msg("%s: %s", script, tried.prepared.text);
+        }
+    }
+    assert_prepared(
+        "module.exports = { default(ctx) { ctx.agent('a') } }", SCRIPT_FORM_MAIN,
+        "module.exports = { default(ctx) { ctx.agent('a') } }"
+        "\n;function module(){}function exports(){}return(args)=>module.exports.default"
+        "({agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta},args);");
+}
+
 static void other_exports_of_a_module_are_plain_declarations(void **state) {
     (void)state;
     assert_prepared("export const a = 1, b = 2; export function f() {} export class C {}\n"
@@ -124,6 +169,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_body_keeps_its_lines_and_columns),
         cmocka_unit_test(each_way_to_export_a_function_is_the_main_form),
+        cmocka_unit_test(a_main_function_of_another_host_gets_the_functions),
         cmocka_unit_test(other_exports_of_a_module_are_plain_declarations),
         cmocka_unit_test(meta_of_a_module_stands_anywhere_or_nowhere),
         cmocka_unit_test(without_a_main_function_the_exports_are_told),

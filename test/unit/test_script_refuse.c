@@ -111,6 +111,7 @@ static void assert_note(const char *body, const char *wanted, bool grave) {
     assert_int_equal(note->grave, grave);
 }
 
+#define PHASE ": it calls no function and waits for no agents, so do so after it"
 #define FOREIGN                                                                                    \
     " is no CONNECTION/MODEL: the setting model_aliases says which model is asked, else it is "    \
     "that of the run"
@@ -165,6 +166,33 @@ static void risks_are_noted_and_not_refused(void **state) {
     assert_note("agent('a', {model: 'a/b'}); agent('b', {model: 'inherit'}); f({model: 'opus'});"
                 "agent('c', {model: m}); agent('d', {model: 'op' + us}); var f, m, us",
                 NULL, false);
+    assert_note("agent('a', {effort: 'max'}); agent('b', {effort: e}); var e", NULL, false);
+    assert_note("agent('a', {effort: 'minimal'}); agent('b', {effort: 'minimal'})",
+                "2:21 effort: there is no effort \"minimal\": the model is asked with \"low\"",
+                false);
+    assert_note("agent('a', {effort: \"none\"})",
+                "2:21 effort: there is no effort \"none\": agent() throws on all but low, medium, "
+                "high, xhigh and max",
+                false);
+    assert_note(
+        "parallel(items, (item) => agent(item)); var items",
+        "2:1 not_a_function: parallel() takes a list of functions alone: pipeline(items, f) "
+        "calls a function for each item",
+        true);
+    assert_note("log((1).toLocaleString('en-US'))",
+                "2:9 locale: toLocaleString() ignores locales and options: this engine has none",
+                false);
+    assert_note("a.sort((b, c) => b.localeCompare(c, 'de', { numeric: true })); var a",
+                "2:20 locale: localeCompare() ignores locales and options: this engine has none",
+                false);
+    assert_note("a.toLocaleDateString(); b.localeCompare(a); toLocaleString(1);"
+                "var a, b, toLocaleString",
+                NULL, false);
+    assert_note("await phase('a', [agent('b')])", "2:7 phase: phase() opens a heading alone" PHASE,
+                true);
+    assert_note("phase('a', async () => 1)", "2:1 phase: phase() opens a heading alone" PHASE,
+                true);
+    assert_note("phase('a', {detail: 1}); parallel([() => 1], {limit: 2})", NULL, false);
     assert_note("parallel([agent('a')])",
                 "2:11 not_a_function: parallel() takes functions: write `() => agent(…)`", true);
     assert_note("new Date(5); Date.UTC(1); Date.parse('x'); o.Date.now(); 'Date.now()'; var o",
@@ -174,6 +202,77 @@ static void risks_are_noted_and_not_refused(void **state) {
                 NULL, false);
     assert_note("const Date = {now: () => 1}; Date.now()", NULL, false);
     assert_note("parallel([() => agent('a')])", NULL, false);
+}
+
+#define GIVES                                                                                      \
+    ": there are agent, parallel, pipeline, phase, log, workflow, args, budget, console and meta"
+
+static void what_a_main_function_will_not_get_is_noted(void **state) {
+    (void)state;
+    static const struct {
+        const char *script, *wanted;
+        bool grave;
+    } rows[] = {
+        {"(args, input) { return input }",
+         "2:38 main_parameter: the main function gets the args alone: this parameter is undefined",
+         false},
+        {"(args, input = 1) { return input }", NULL, false},
+        {"(args, ...rest) { return rest }", NULL, false},
+        {"({ agent, step }) { await agent('a'); await step('b') }",
+         "2:41 main_member: the main function gets no \"step\"" GIVES, true},
+        {"({ agent, signal, x = 1 }) { await agent('a'); return [signal, x] }",
+         "2:41 main_member: the main function gets no \"signal\"" GIVES, false},
+        {"({ agent, parallel, pipeline, phase, log, workflow, args, budget, console, meta }) {"
+         " log(await agent('a'), parallel, pipeline, phase, workflow, args, budget, console, meta) "
+         "}",
+         NULL, false},
+        {"(ctx, input) { await ctx.agent('a'); ctx.retry(1); ctx.retry(input) }",
+         "2:72 main_member: the main function gets no \"retry\"" GIVES, true},
+        {"(ctx) { await ctx.agent('a'); return ctx.input }",
+         "2:72 main_member: the main function gets no \"input\"" GIVES, false},
+        {"(ctx) { await ctx.agent('a'); if (ctx.signal?.aborted) return ctx.args }", NULL, false},
+        {"(ctx) { await ctx.agent('a', {lable: 1}) }",
+         "2:61 unknown_option: agent() has no option \"lable\", and ignores it; did you mean "
+         "\"label\"?",
+         false},
+        {"({ agent }) { await agent('a', {lable: 1}) }",
+         "2:63 unknown_option: agent() has no option \"lable\", and ignores it; did you mean "
+         "\"label\"?",
+         false},
+        {"(ctx) { await ctx.phase('a', [() => 1]) }",
+         "2:49 phase: phase() opens a heading alone" PHASE, true},
+        {"(ctx) { const { agent, retry } = ctx; await agent(retry) }",
+         "2:54 main_member: the main function gets no \"retry\"" GIVES, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        AUTO(text_done) struct text body;
+        text_init(&body, 1 << 20);
+        text_addf(&body, "export default async function %s", rows[i].script);
+        assert_note(body.data, rows[i].wanted, rows[i].grave);
+    }
+}
+
+/* Only what `ctx` names. */
+static bool is_named_so(void *ctx, const struct script_note *note) {
+    return strcmp(ctx, note->model) == 0;
+}
+
+static void notes_of_models_that_are_known_are_dropped(void **state) {
+    (void)state;
+    AUTO(tried_done)
+    struct tried tried = try_script(META "Math.random(); agent('a', {model: 'opus', timeout: 1});"
+                                         "agent('b', {model: 'haiku'})",
+                                    "f.js");
+    struct script_prepared *prepared = &tried.prepared;
+    assert_int_equal(prepared->note_count, 4);
+    char opus[] = "opus", other[] = "sonnet";
+    script_notes_resolve(prepared, is_named_so, other);
+    assert_int_equal(prepared->note_count, 4);
+    script_notes_resolve(prepared, is_named_so, opus);
+    assert_int_equal(prepared->note_count, 3);
+    assert_string_equal(prepared->notes[0].fault.code, "not_deterministic");
+    assert_string_equal(prepared->notes[1].fault.code, "unknown_option");
+    assert_string_equal(prepared->notes[2].model, "haiku");
 }
 
 /* Severity of the only note about an absent name; NULL: no note. */
@@ -268,6 +367,12 @@ static void what_no_test_guards_is_an_error_with_its_place(void **state) {
         "if (typeof setInterval === \"undefined\") return;\nsetTimeout(log, 1)",
         "try { setTimeout(log, 1) } finally { log(2) }",
         "const later = globalThis.setTimeout == null; setTimeout(log, 1)",
+        "const later = globalThis['setTimeout'] == null; setTimeout(log, 1)",
+        "Object.assign(globalThis, { setInterval(f) { f() } }); setTimeout(log, 1)",
+        "Object.defineProperty(globalThis, 'fetch', { value: log }); log(process.env)",
+        "const o = {}; Object.assign(o, { setTimeout(f) { f() } }); setTimeout(log, 1)",
+        "log(globalThis); setTimeout(log, 1)",
+        "const o = {}; o.setTimeout = log; setTimeout(log, 1)",
         "const later = setTimeout; later(log)",
         "if (args) { log(typeof setTimeout) }\nawait agent(\"x\")\nsetTimeout(log, 1)",
     };
@@ -303,6 +408,18 @@ static void names_that_a_file_has_itself_are_not_absent(void **state) {
         "globalThis.setTimeout?.(log, 1)",
         "globalThis.setTimeout = (f) => f(); setTimeout(log, 1)",
         "globalThis.fetch ?\?= async () => null; await fetch(\"x\")",
+        "globalThis['setTimeout'] = (f) => f(); setTimeout(log, 1)",
+        "globalThis[`fetch`] ||= async () => null; await fetch('x')",
+        "Object.assign(globalThis, { setTimeout(f) { f() } }); setTimeout(log, 1)",
+        "Object.assign(globalThis, { a: 1 }, { 'setTimeout': (f) => f() }); setTimeout(log, 1)",
+        "const shim = { async fetch() {} }; Object.assign(globalThis, shim); await fetch('x')",
+        "Object.defineProperty(globalThis, \"setTimeout\", { value: (f) => f() }); setTimeout(log)",
+        "Object.defineProperties(globalThis, { process: { value: {} } }); log(process.env)",
+        "Reflect.set(globalThis, 'setInterval', (f) => f()); setInterval(log)",
+        "for (const name of ['setTimeout', 'setInterval']) globalThis[name] = (f) => f();"
+        "setTimeout(log, 1); setInterval(log, 1)",
+        "const root = globalThis; root.setTimeout = (f) => f(); setTimeout(log, 1)",
+        "(function (root) { root.process ?\?= { env: {} } })(globalThis); log(process.env)",
         "class A { fetch(x) { return x } async process(y) { return y } } log(new A())",
         "items.map(({ process }) => process); var items",
     };
@@ -321,6 +438,8 @@ static void a_name_that_nobody_defines_is_noted_with_the_nearest(void **state) {
                 "2:7 " NAME("paralell", "; did you mean \"parallel\"?"), false);
     assert_note("const items = [1];\nreturn pipeline(itens, (x) => x);",
                 "3:17 " NAME("itens", "; did you mean \"items\"?"), false);
+    assert_note("using(args)", "2:1 " NAME("using", ": neither this script nor its engine has it"),
+                false);
     assert_note("return structuredClone('x')",
                 "2:8 " NAME("structuredClone", ": neither this script nor its engine has it"),
                 false);
@@ -376,6 +495,8 @@ static void names_that_are_defined_are_not_noted(void **state) {
         "const f = function inner(n) { return n ? inner(n - 1) : new.target }; f(1)",
         "const \xc3\xa4\xc3\xb6 = 1; log(\xc3\xa4\xc3\xb6, \\u0061rgs)",
         "globalThis.helper = 1; helper + whatever",
+        "using a = args, b = a; await using c = b; for (using d of [c]) log(d); for (await using e "
+        "of [b]) log(e)",
         "switch (args) { case 1: { const q = 1; log(q) } default: log(2) }",
         "const e = args, i = e ? 1 : 2, r = (() => { let t = 0; return t })(); return { e, i, r }",
         "{ let block = 1; { log(block) } } do { log(1) } while (budget.total)",
@@ -439,6 +560,8 @@ int main(void) {
         cmocka_unit_test(typescript_is_told_from_javascript),
         cmocka_unit_test(what_is_grave_is_told_where_much_is_noted),
         cmocka_unit_test(risks_are_noted_and_not_refused),
+        cmocka_unit_test(what_a_main_function_will_not_get_is_noted),
+        cmocka_unit_test(notes_of_models_that_are_known_are_dropped),
         cmocka_unit_test(a_name_that_nobody_defines_is_noted_with_the_nearest),
         cmocka_unit_test(names_that_are_defined_are_not_noted),
         cmocka_unit_test(too_many_items_are_noted),

@@ -236,10 +236,25 @@ static void verdict_print(const struct checking *checking, const char *file,
     putchar('\n');
 }
 
+/* The daemon, which knows the setting model_aliases, does not report this note. */
+static bool is_known_model(void *ctx, const struct script_note *note) {
+    const json_t *problems = ctx, *problem = NULL;
+    size_t at = 0;
+    json_array_foreach(problems, at, problem) {
+        if (strcmp(talk_text(problem, "code"), note->fault.code) == 0 &&
+            talk_int(problem, "line") == note->fault.line &&
+            talk_int(problem, "column") == note->fault.column) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A daemon that is not there is asked once. What our own reader let pass can have but one thing
  * wrong that it does not say itself: its syntax. */
 static struct err engine_ask(struct checking *checking, const char *file, struct bytes script,
-                             struct script_verdict *verdict, struct script_fault *fault) {
+                             struct script_prepared *prepared, struct script_verdict *verdict,
+                             struct script_fault *fault) {
     AUTO(text_done) struct text body = text_up_to(3 << 20);
     AUTO(json_release) json_t *answer = NULL;
     struct why ignored = {""}; /* Only the fact that the engine was not asked is reported. */
@@ -262,9 +277,13 @@ static struct err engine_ask(struct checking *checking, const char *file, struct
     }
     checking->absent = err.code == ERR_UNREACHABLE ? err : ERR_OK;
     verdict->checked = json_is_true(json_object_get(answer, "checked"));
+    json_t *problems = json_object_get(answer, "problems");
     const json_t *problem = NULL;
     size_t at = 0;
-    json_array_foreach(json_object_get(answer, "problems"), at, problem) {
+    if (problems != NULL) {
+        script_notes_resolve(prepared, is_known_model, problems);
+    }
+    json_array_foreach(problems, at, problem) {
         if (verdict->checked && verdict->fault == NULL &&
             strcmp(talk_text(problem, "code"), "syntax_error") == 0) {
             *fault = (struct script_fault){.line = (unsigned)talk_int(problem, "line"),
@@ -323,7 +342,7 @@ static struct err source_check(struct checking *checking, const struct script_so
         verdict.fault = &fault;
     } else if (!err_failed(err)) {
         verdict.prepared = &prepared;
-        err = engine_ask(checking, file, source->text, &verdict, &fault);
+        err = engine_ask(checking, file, source->text, &prepared, &verdict, &fault);
     }
     if (err_failed(err) && err.code != ERR_BAD_SCRIPT) {
         return err;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "dispatch/workflow/call.h"
 #include "dispatch/workflow/flow.h"
 #include "dispatch/workflow/history.h"
 
@@ -279,8 +280,20 @@ static void judge_next(struct flow_judge *judge) {
     pool_begin(&judge->flows->pool, &judge->job, POOL_QUICK, judge_read_run, judge_read_done);
 }
 
+static bool is_known_model(void *ctx, const struct script_note *note) {
+    struct model_name room;
+    return flows__known_model(ctx, bytes_of(note->model), &room) != NULL;
+}
+
+void flows_resolve_models(struct flows *flows, struct script_prepared *prepared) {
+    script_notes_resolve(prepared, is_known_model, flows);
+}
+
 static void judge_begin(struct loop_task *task) {
     struct flow_judge *judge = CONTAINER_OF(task, struct flow_judge, task);
+    if (judge->script != NULL) {
+        flows_resolve_models(judge->flows, &judge->script->prepared);
+    }
     if (judge->script != NULL && judge->script->entry.valid && !judge->flows->asker.stopping) {
         judge->entry = &judge->script->entry;
         judge_ask(judge);

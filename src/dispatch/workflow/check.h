@@ -38,12 +38,16 @@ void flows_check(struct flows *flows, const struct catalog_script *script,
 /* "LINE:COLUMN: what"; not every fault has a place. */
 void flow_fault_tell(const struct script_fault *fault, struct why *why);
 
+/* Drops the notes of a script about models that the setting model_aliases has. On the loop. */
+void flows_resolve_models(struct flows *flows, struct script_prepared *prepared);
+
 struct flow_judge_done {
     void (*call)(void *ctx);
     void *ctx;
 };
 void flows_judge(struct flows *flows, struct catalog *catalog, struct flow_judge_done done);
-/* Nothing is asked about a script that is not valid. */
+/* Nothing is asked about a script that is not valid. Its notes about models that the setting
+ * model_aliases has are dropped. */
 void flows_judge_one(struct flows *flows, struct catalog_script *script,
                      struct flow_judge_done done);
 

@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/workflow/agent.h"
+#include "dispatch/workflow/check.h"
 #include "dispatch/workflow/history.h"
 #include "dispatch/workflow/start.h"
 #include "model/scripted/instance.h"
@@ -117,9 +118,15 @@ struct err flow_start__plan(struct flow_start *start) {
     text_add_name(text, "fit");
     text_add_str(text, schema == NULL ? "null" : misfit == NULL ? "true" : "false");
     flow__add_member(text, "fault", misfit);
-    text_add_str(text, "},\"notes\":");
-    script_notes_write(prepared, text);
+    text_add_char(text, '}');
     return err_failed(err) || !text_failed(text) ? err : text_error(text, "flow: plan");
+}
+
+void flow_start__add_notes(struct flow_start *start) {
+    flows_resolve_models(start->flows, &start->script.prepared);
+    text_add_name(&start->started, "notes");
+    script_notes_write(&start->script.prepared, &start->started);
+    start->err = text_failed(&start->started) ? text_error(&start->started, "flow: plan") : ERR_OK;
 }
 
 /* --- Requests, in the pool -------------------------------------------------------------------- */

@@ -401,6 +401,9 @@ static void start_checked(void *ctx, const struct flow_verdict *verdict) {
 static void start_prepare_done(struct pool_job *job) {
     struct flow_start *start = CONTAINER_OF(job, struct flow_start, job);
     struct flows *flows = start->flows; /* `done` may free the start. */
+    if (!err_failed(start->err) && !start->invalid && start->plans) {
+        flow_start__add_notes(start);
+    }
     bool ready = !err_failed(start->err) && !start->invalid;
     if (ready && !flows->asker.stopping) {
         flows_check(flows, &start->script, start_checked, start);

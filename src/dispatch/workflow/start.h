@@ -92,6 +92,8 @@ void flow_start_free(struct flow_start *start); /* Frees the members, not the st
 
 /* plan.c: members of a plan that may be long: in the pool, into `started`. */
 MUST_CHECK struct err flow_start__plan(struct flow_start *start);
+/* The member behind those, on the loop: the setting model_aliases decides on some notes. */
+void flow_start__add_notes(struct flow_start *start);
 /* Plays the script to its end with stand-ins for its agents, on the loop; then
  * flow_start__conclude (start.c), never inside the call. */
 void flow_start__rehearse(struct flow_start *start);

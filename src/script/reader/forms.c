@@ -378,7 +378,17 @@ static void write_default(struct writer *writer, uint32_t at, const char *name) 
     }
 }
 
-static void write_main(struct writer *writer, const struct forms *forms) {
+/* The last line: returns the function, or one that calls it. */
+static void write_return(struct writer *writer, struct bytes function, const char *first) {
+    if (first == NULL) {
+        text_addf(writer->text, "return %.*s;", (int)function.len, function.data);
+    } else {
+        text_addf(writer->text, "return(args)=>%.*s(%s,args);", (int)function.len, function.data,
+                  first);
+    }
+}
+
+static void write_main(struct writer *writer, const struct forms *forms, const char *first) {
     static const char *const returned[] = {
         [MAIN_MODULE] = "module.exports",
         [MAIN_MEMBER] = "module.exports.default",
@@ -407,17 +417,19 @@ static void write_main(struct writer *writer, const struct forms *forms) {
     uint32_t named =
         forms->how == MAIN_LISTED ? forms->main_at : named_function(tokens, forms->main_at);
     if (forms->how > MAIN_LISTED) { /* Functions are there before the first statement runs. */
-        text_addf(writer->text, "\n;function module(){}function exports(){}return %s;",
-                  returned[forms->how]);
+        text_add_str(writer->text, "\n;function module(){}function exports(){}");
+        write_return(writer, bytes_of(returned[forms->how]), first);
     } else if (named != TOKEN_NOWHERE) {
-        struct bytes function = token_text(tokens, named);
-        text_addf(writer->text, "\n;return %.*s;", (int)function.len, function.data);
+        text_add_str(writer->text, "\n;");
+        write_return(writer, token_text(tokens, named), first);
     } else {
-        text_addf(writer->text, "\n;var %s;return %s;", name.text, name.text);
+        text_addf(writer->text, "\n;var %s;", name.text);
+        write_return(writer, bytes_of(name.text), first);
     }
 }
 
-struct err forms_write(const struct tokens *tokens, const struct forms *forms, struct text *text) {
+struct err forms_write(const struct tokens *tokens, const struct forms *forms, const char *first,
+                       struct text *text) {
     struct writer writer = {.tokens = tokens, .text = text};
     struct bytes source = tokens->source;
     if (bytes_begin(source, BYTES("#!"))) { /* Legal at the start of a file only. */
@@ -429,7 +441,7 @@ struct err forms_write(const struct tokens *tokens, const struct forms *forms, s
         last += token_is(tokens, last + 1, ";") ? 1 : 0;
         replace_tokens(&writer, 0, last, "");
     } else {
-        write_main(&writer, forms);
+        write_main(&writer, forms, first);
     }
     copy_until(&writer, source.len);
     return text_failed(text) ? text_error(text, "script: text") : ERR_OK;

@@ -34,7 +34,8 @@ MUST_CHECK struct err forms_find(const struct tokens *tokens, struct forms *ret_
 /* After the literal of `meta` its statement must end, or it was no literal. */
 MUST_CHECK struct err forms_check_end(const struct tokens *tokens, const struct forms *forms,
                                       uint32_t behind, struct script_fault *ret_fault);
+/* `first`: what a main function gets before the args; NULL: nothing. */
 MUST_CHECK struct err forms_write(const struct tokens *tokens, const struct forms *forms,
-                                  struct text *text);
+                                  const char *first, struct text *text);
 
 #endif

@@ -8,7 +8,7 @@
  *   - a function around it has a test anywhere, which covers an early return;
  *   - an earlier `if` of a block around it has a test and leaves: `if (typeof N …) return;`;
  *   - a `try` with a `catch` is around it, which gets the ReferenceError.
- * A name that the script declares, or gives to all as `globalThis.N = …`, is its own.
+ * A name that the script declares, or defines in the global object (is_installed), is its own.
  * A test is `typeof N`, or the name of a variable or function that has one in its value.
  *
  * In doubt a use counts as guarded: a missed error is found by the run, with its line, and a wrong
@@ -21,19 +21,19 @@ enum { USES_MAX = 64, ALIASES_MAX = 16 };
 
 static const struct absent {
     enum word word;
-    const char *code, *text;
+    const char *name, *code, *text;
 } absent[] = {
-    {WORD_REQUIRE, "import",
+    {WORD_REQUIRE, "require", "import",
      "require: a workflow script is one file, and what needs a module is work for an agent"},
-    {WORD_SET_TIMEOUT, "timer",
+    {WORD_SET_TIMEOUT, "setTimeout", "timer",
      "setTimeout: a workflow script has no timers, since a replay could not repeat them"},
-    {WORD_SET_INTERVAL, "timer",
+    {WORD_SET_INTERVAL, "setInterval", "timer",
      "setInterval: a workflow script has no timers, since a replay could not repeat them"},
-    {WORD_SET_IMMEDIATE, "timer",
+    {WORD_SET_IMMEDIATE, "setImmediate", "timer",
      "setImmediate: a workflow script has no timers, since a replay could not repeat them"},
-    {WORD_PROCESS, "host",
+    {WORD_PROCESS, "process", "host",
      "process: a workflow script has no process around it: pass what it needs in args"},
-    {WORD_FETCH, "host",
+    {WORD_FETCH, "fetch", "host",
      "fetch: a workflow script has no network, and what needs it is work for an agent"},
 };
 
@@ -223,17 +223,41 @@ static void tests_find(struct guards *guards) {
     }
 }
 
-/* `globalThis.N = …`, `globalThis.N ??= …` */
-static bool is_installed(const struct tokens *tokens, enum word word) {
-    for (uint32_t at = 2; at < tokens->count; at++) {
-        if (token_is_word(tokens, at, word) && token_is(tokens, at - 1, ".") &&
-            bytes_is(token_text(tokens, at - 2), "globalThis") &&
-            (token_is(tokens, at + 1, "=") || token_is(tokens, at + 1, "?\?=") ||
-             token_is(tokens, at + 1, "||="))) {
-            return true;
+/* --- Definitions in the global object --------------------------------------------------------- */
+
+static bool assigns(const struct tokens *tokens, uint32_t at) {
+    return token_is(tokens, at, "=") || token_is(tokens, at, "?\?=") || token_is(tokens, at, "||=");
+}
+
+/* The name, or a text that is the name. */
+static bool is_called(const struct tokens *tokens, uint32_t at, const struct absent *one) {
+    struct bytes text = token_text(tokens, at);
+    enum token_kind kind = token_kind(tokens, at);
+    bool quoted = kind == TOKEN_STRING || kind == TOKEN_TEMPLATE;
+    return token_is_word(tokens, at, one->word) ||
+           (quoted && bytes_is((struct bytes){text.data + 1, text.len - 2}, one->name));
+}
+
+/* `root.N = …`, `root["N"] ??= …` in a script that has `globalThis`, by this or another name; or
+ * `Object.assign(globalThis, …)`, `Object.defineProperty(globalThis, …)`, `globalThis[name] = …` in
+ * one that has N as a key, a method or a text: which object or text that is, tokens cannot tell. */
+static bool is_installed(const struct tokens *tokens, const struct absent *one) {
+    bool global = false, given = false, assigned = false, keyed = false;
+    for (uint32_t at = 0; at < tokens->count; at++) {
+        if (bytes_is(token_text(tokens, at), "globalThis") && !token_is_member(tokens, at)) {
+            global = true;
+            given |=
+                (token_is(tokens, at - 1, "(") && token_is(tokens, at + 1, ",")) ||
+                (token_is(tokens, at + 1, "[") && assigns(tokens, token_after(tokens, at + 1)));
+        } else if (is_called(tokens, at, one)) {
+            bool bracketed = token_is(tokens, at - 1, "[") && token_is(tokens, at + 1, "]");
+            assigned |= bracketed ? assigns(tokens, at + 2)
+                                  : token_is(tokens, at - 1, ".") && assigns(tokens, at + 1);
+            keyed |= token_kind(tokens, at) != TOKEN_NAME || token_is(tokens, at + 1, ":") ||
+                     script__is_method(tokens, at);
         }
     }
-    return false;
+    return global && (assigned || (given && keyed));
 }
 
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared) {
@@ -248,7 +272,7 @@ void script_note_absent(const struct tokens *tokens, struct script_prepared *pre
             }
             if (uses++ == 0) {
                 declared =
-                    script_declares(tokens, absent[i].word) || is_installed(tokens, absent[i].word);
+                    script_declares(tokens, absent[i].word) || is_installed(tokens, &absent[i]);
                 if (declared) {
                     break;
                 }
@@ -259,13 +283,14 @@ void script_note_absent(const struct tokens *tokens, struct script_prepared *pre
         }
         mem_free(guards.tests);
         if (noted != TOKEN_NOWHERE && guarded) {
-            script__note(tokens, prepared, noted, absent[i].code, NOTE_WARNS,
-                         "%s; typeof says \"undefined\", so what this test guards does not run",
-                         absent[i].text);
+            (void)script__note(
+                tokens, prepared, noted, absent[i].code, NOTE_WARNS,
+                "%s; typeof says \"undefined\", so what this test guards does not run",
+                absent[i].text);
         } else if (noted != TOKEN_NOWHERE) {
-            script__note(tokens, prepared, noted, absent[i].code, NOTE_GRAVE,
-                         "%s; without a test by typeof this throws a ReferenceError",
-                         absent[i].text);
+            (void)script__note(tokens, prepared, noted, absent[i].code, NOTE_GRAVE,
+                               "%s; without a test by typeof this throws a ReferenceError",
+                               absent[i].text);
         }
     }
 }

@@ -34,6 +34,7 @@ enum {
     SCRIPT_META_DEPTH_MAX = 64,
     SCRIPT_PHASES_MAX = 200,
     SCRIPT_NOTES_MAX = 20,
+    SCRIPT_MODEL_MAX = 200, /* Bytes of a model's name in a note. */
 };
 
 enum script_form { SCRIPT_FORM_BODY, SCRIPT_FORM_MAIN };
@@ -43,6 +44,7 @@ const char *script_form_name(enum script_form form); /* "body", "main": as worke
 struct script_note {
     struct script_fault fault;
     bool grave;
+    char model[SCRIPT_MODEL_MAX + 1]; /* Name of a model that is not CONNECTION/MODEL; "": none. */
 };
 
 struct script_source {
@@ -63,6 +65,9 @@ MUST_CHECK struct err script_prepare(const struct script_source *source,
                                      struct script_prepared *ret_prepared,
                                      struct script_fault *ret_fault);
 void script_prepared_done(struct script_prepared *prepared); /* For AUTO; zeroed is allowed. */
+/* Drops the notes about models that are known after all, as aliases. */
+void script_notes_resolve(struct script_prepared *prepared,
+                          bool (*known)(void *ctx, const struct script_note *note), void *ctx);
 
 /* What a file is called that does not say it itself: "a/b/review.js" is called review. Borrowed. */
 struct bytes script_stem(struct bytes file);

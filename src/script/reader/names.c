@@ -198,12 +198,22 @@ static void class_mark(struct names *names, uint32_t at) {
     }
 }
 
+/* using a = …, await using b = …, for (using c of …): a name follows on the same line. */
+static bool is_using(const struct tokens *tokens, uint32_t at) {
+    return bytes_is(token_text(tokens, at), "using") && !token_is_member(tokens, at) &&
+           token_is_free_name(tokens, at + 1) && token_same_line(tokens, at + 1) &&
+           (token_is(tokens, at + 2, "=") || token_is_word(tokens, at + 2, WORD_OF));
+}
+
 static void declarations_find(struct names *names) {
     const struct tokens *tokens = names->tokens;
     for (uint32_t at = 0; at < tokens->count; at++) {
         enum word word = token_word(tokens, at), before = token_word(tokens, at - 1);
         bool member = token_is_member(tokens, at);
         if (token_is_variable_word(tokens, at) && !member) {
+            variables_declare(names, at + 1);
+        } else if (is_using(tokens, at)) {
+            name_declare(names, at); /* The word itself, which is no reserved one. */
             variables_declare(names, at + 1);
         } else if (word == WORD_FUNCTION && !member) {
             name_declare(names, token_is(tokens, at + 1, "*") ? at + 2 : at + 1);
@@ -298,11 +308,12 @@ static void name_note(struct names *names, uint32_t at, struct script_prepared *
         }
     }
     if (best != NULL) {
-        script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
-                     "\"%s\" is not defined; did you mean \"%s\"?", name, best);
+        (void)script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
+                           "\"%s\" is not defined; did you mean \"%s\"?", name, best);
     } else {
-        script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
-                     "\"%s\" is not defined: neither this script nor its engine has it", name);
+        (void)script__note(names->tokens, prepared, at, "undefined_name", NOTE_WARNS,
+                           "\"%s\" is not defined: neither this script nor its engine has it",
+                           name);
     }
 }
 

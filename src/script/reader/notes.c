@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "script/reader/hooks.h"
 #include "script/reader/literal.h"
 #include "script/reader/refuse.h"
 
@@ -16,23 +17,25 @@ struct noting {
     struct script_prepared *prepared;
 };
 
-static void note_add(struct script_prepared *prepared, const struct script_note *note) {
+/* False: there was no room for it. Else it is the last one. */
+static bool note_add(struct script_prepared *prepared, const struct script_note *note) {
     if (prepared->note_count == SCRIPT_NOTES_MAX) {
         unsigned last = note->grave ? SCRIPT_NOTES_MAX : 0;
         while (last > 0 && prepared->notes[last - 1].grave) {
             last--;
         }
         if (last == 0) {
-            return;
+            return false;
         }
         memmove(&prepared->notes[last - 1], &prepared->notes[last],
                 (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
         prepared->note_count--;
     }
     prepared->notes[prepared->note_count++] = *note;
+    return true;
 }
 
-void script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+bool script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
                   const char *code, enum note_gravity gravity, const char *format, ...) {
     struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
     va_list args;
@@ -41,7 +44,41 @@ void script__note(const struct tokens *tokens, struct script_prepared *prepared,
     (void)vsnprintf(note.fault.message, sizeof note.fault.message, format,
                     args); /* Cut at worst. */
     va_end(args);
-    note_add(prepared, &note);
+    return note_add(prepared, &note);
+}
+
+bool script__note_once(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+                       const char *code, enum note_gravity gravity, const char *format, ...) {
+    char message[sizeof prepared->notes[0].fault.message];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args); /* Cut at worst. */
+    va_end(args);
+    for (size_t i = 0; i < prepared->note_count; i++) {
+        if (strcmp(prepared->notes[i].fault.message, message) == 0) {
+            return false;
+        }
+    }
+    return script__note(tokens, prepared, at, code, gravity, "%s", message);
+}
+
+void script_notes_resolve(struct script_prepared *prepared,
+                          bool (*known)(void *ctx, const struct script_note *note), void *ctx) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < prepared->note_count; i++) {
+        if (prepared->notes[i].model[0] == '\0' || !known(ctx, &prepared->notes[i])) {
+            prepared->notes[kept++] = prepared->notes[i];
+        }
+    }
+    prepared->note_count = kept;
+}
+
+/* The next comma of the level, or `end`. */
+static uint32_t comma_after(const struct tokens *tokens, uint32_t at, uint32_t end) {
+    while (at < end && !token_is(tokens, at, ",")) {
+        at = token_after(tokens, at);
+    }
+    return at;
 }
 
 /* --- Time and chance -------------------------------------------------------------------------- */
@@ -53,54 +90,88 @@ static void note_date(struct noting *noting, uint32_t at) {
     bool called = token_is(tokens, at + 1, "(");
     if (token_is(tokens, at + 1, ".") && token_is_word(tokens, at + 2, WORD_NOW) &&
         token_is(tokens, at + 3, "(")) {
-        script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
-                     "Date.now() throws in a workflow: pass the time in args");
+        (void)script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+                           "Date.now() throws in a workflow: pass the time in args");
     } else if (made && (!called || token_is(tokens, at + 2, ")")) &&
                !token_is(tokens, at + 1, ".")) {
-        script__note(noting->tokens, noting->prepared, at - 1, code, NOTE_WARNS,
-                     "new Date() without a time throws in a workflow: pass the time in args");
+        (void)script__note(noting->tokens, noting->prepared, at - 1, code, NOTE_WARNS,
+                           "new Date() without a time throws in a workflow: pass the time in args");
     } else if (!made && called) {
-        script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
-                     "Date() throws in a workflow: pass the time in args");
+        (void)script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS,
+                           "Date() throws in a workflow: pass the time in args");
+    }
+}
+
+/* --- Locales ---------------------------------------------------------------------------------- */
+
+/* a.toLocaleString("en"), a.localeCompare(b, "en"): other engines write and sort by the locale. */
+static void note_locale(struct noting *noting, uint32_t at) {
+    static const char *const writes[] = {"toLocaleString", "toLocaleDateString",
+                                         "toLocaleTimeString", NULL};
+    const struct tokens *tokens = noting->tokens;
+    struct bytes name = token_text(tokens, at);
+    unsigned found = 0;
+    bool compares = bytes_is(name, "localeCompare");
+    if (!token_is(tokens, at + 1, "(") || (!compares && !bytes_find(name, writes, &found))) {
+        return;
+    }
+    uint32_t end = tokens->list[at + 1].mate;
+    uint32_t locale = compares ? comma_after(tokens, at + 2, end) + 1 : at + 2;
+    if (locale < end) {
+        (void)script__note_once(tokens, noting->prepared, at, "locale", NOTE_WARNS,
+                                "%.*s() ignores locales and options: this engine has none",
+                                (int)name.len, name.data);
     }
 }
 
 /* --- Calls ------------------------------------------------------------------------------------ */
 
-/* Adds a warning, unless the same one is there: options and models are noted where they come first.
- */
-PRINTF_LIKE(4, 5)
-static void note_once(struct noting *noting, uint32_t at, const char *code, const char *format,
-                      ...) {
-    char message[sizeof noting->prepared->notes[0].fault.message];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(message, sizeof message, format, args); /* Cut at worst. */
-    va_end(args);
-    for (size_t i = 0; i < noting->prepared->note_count; i++) {
-        if (strcmp(noting->prepared->notes[i].fault.message, message) == 0) {
-            return;
-        }
-    }
-    script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS, "%s", message);
+/* The value of an option, where it is a text that stands there. */
+static bool option_text(const struct tokens *tokens, uint32_t value, struct text *text) {
+    struct script_fault ignored;
+    return token_kind(tokens, value) == TOKEN_STRING && token_is_any(tokens, value + 1, ",}") &&
+           !err_failed(literal_text(tokens, value, text, &ignored)) && !text_failed(text) &&
+           text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
 }
 
 /* Scripts of other hosts name models by words of theirs. */
 static void note_model(struct noting *noting, uint32_t value) {
-    const struct tokens *tokens = noting->tokens;
-    AUTO(text_done) struct text name = text_up_to(200);
-    struct script_fault ignored;
-    if (token_kind(tokens, value) != TOKEN_STRING || !token_is_any(tokens, value + 1, ",}") ||
-        err_failed(literal_text(tokens, value, &name, &ignored)) || text_failed(&name) ||
-        name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
-        memchr(name.data, '\0', name.len) != NULL || strcmp(name.data, "inherit") == 0) {
+    AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
+    if (!option_text(noting->tokens, value, &name) || memchr(name.data, '/', name.len) != NULL ||
+        strcmp(name.data, "inherit") == 0) {
         return;
     }
     utf8_make_plain(name.data, name.len);
-    note_once(noting, value, "foreign_model",
-              "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is asked, "
-              "else it is that of the run",
-              name.data);
+    if (script__note_once(
+            noting->tokens, noting->prepared, value, "foreign_model", NOTE_WARNS,
+            "\"%s\" is no CONNECTION/MODEL: the setting model_aliases says which model is "
+            "asked, else it is that of the run",
+            name.data)) {
+        memcpy(noting->prepared->notes[noting->prepared->note_count - 1].model, name.data,
+               name.len + 1);
+    }
+}
+
+/* As in prelude.js, which throws on a level that it does not know. */
+static void note_effort(struct noting *noting, uint32_t value) {
+    static const char *const levels[] = {"low", "medium", "high", "xhigh", "max", NULL};
+    AUTO(text_done) struct text level = text_up_to(60);
+    unsigned at = 0;
+    if (!option_text(noting->tokens, value, &level) ||
+        bytes_find(text_bytes(&level), levels, &at)) {
+        return;
+    }
+    utf8_make_plain(level.data, level.len);
+    if (strcmp(level.data, "minimal") == 0) {
+        (void)script__note_once(noting->tokens, noting->prepared, value, "effort", NOTE_WARNS,
+                                "there is no effort \"minimal\": the model is asked with \"low\"");
+    } else {
+        (void)script__note_once(
+            noting->tokens, noting->prepared, value, "effort", NOTE_WARNS,
+            "there is no effort \"%s\": agent() throws on all but low, medium, high, "
+            "xhigh and max",
+            level.data);
+    }
 }
 
 static void note_option(void *ctx, struct bytes key, uint32_t value) {
@@ -112,6 +183,10 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     char typed[64] = "";
     if (bytes_is(key, "model")) {
         note_model(noting, value);
+        return;
+    }
+    if (bytes_is(key, "effort")) {
+        note_effort(noting, value);
         return;
     }
     if (key.len == 0 || key.len >= sizeof typed) {
@@ -129,17 +204,35 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
     }
     uint32_t at = token_is(noting->tokens, value - 1, ":") ? value - 2 : value;
     const char *best = suggest_best(&suggest);
-    note_once(noting, at, "unknown_option", "agent() has no option \"%s\", and ignores it%s%s%s",
-              typed, best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
-              best == NULL ? "" : "\"?");
+    (void)script__note_once(noting->tokens, noting->prepared, at, "unknown_option", NOTE_WARNS,
+                            "agent() has no option \"%s\", and ignores it%s%s%s", typed,
+                            best == NULL ? "" : "; did you mean \"", best == NULL ? "" : best,
+                            best == NULL ? "" : "\"?");
 }
 
-/* The next comma of the level, or `end`. */
-static uint32_t comma_after(const struct tokens *tokens, uint32_t at, uint32_t end) {
-    while (at < end && !token_is(tokens, at, ",")) {
-        at = token_after(tokens, at);
+/* The first tokens of a function. */
+static bool is_function(const struct tokens *tokens, uint32_t at) {
+    at += token_is_word(tokens, at, WORD_ASYNC) ? 1 : 0;
+    return token_is_word(tokens, at, WORD_FUNCTION) ||
+           ((token_is(tokens, at, "(") || token_is_free_name(tokens, at)) &&
+            token_is(tokens, token_after(tokens, at), "=>"));
+}
+
+/* phase(title, …), parallel(list, f): another host's, where the call does the work. */
+static void note_second(struct noting *noting, uint32_t at) {
+    const struct tokens *tokens = noting->tokens;
+    uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
+    bool works = comma < end && is_function(tokens, comma + 1);
+    if (token_is_word(tokens, at, WORD_PARALLEL) && works) {
+        (void)script__note(tokens, noting->prepared, at, "not_a_function", NOTE_GRAVE,
+                           "parallel() takes a list of functions alone: pipeline(items, f) calls a "
+                           "function for each item");
+    } else if (token_is_word(tokens, at, WORD_PHASE) &&
+               (works || (comma < end && token_is(tokens, comma + 1, "[")))) {
+        (void)script__note(tokens, noting->prepared, at, "phase", NOTE_GRAVE,
+                           "phase() opens a heading alone: it calls no function and waits for no "
+                           "agents, so do so after it");
     }
-    return at;
 }
 
 /* parallel([…]), pipeline([…]): the number of items, and whether they are promises already. */
@@ -153,46 +246,72 @@ static void note_items(struct noting *noting, uint32_t at) {
     for (uint32_t item = at + 3; item < end; items++) {
         if (items == 0 && token_is_word(tokens, at, WORD_PARALLEL) &&
             token_is_word(tokens, item, WORD_AGENT) && token_is(tokens, item + 1, "(")) {
-            script__note(noting->tokens, noting->prepared, item, "not_a_function", NOTE_GRAVE,
-                         "parallel() takes functions: write `() => agent(…)`");
+            (void)script__note(noting->tokens, noting->prepared, item, "not_a_function", NOTE_GRAVE,
+                               "parallel() takes functions: write `() => agent(…)`");
         }
         item = comma_after(tokens, item, end) + 1;
     }
     if (items > ITEMS_MAX) {
-        script__note(noting->tokens, noting->prepared, at, "too_many_items", NOTE_GRAVE,
-                     "%u items: at most %d are taken by one call", items, ITEMS_MAX);
+        (void)script__note(noting->tokens, noting->prepared, at, "too_many_items", NOTE_GRAVE,
+                           "%u items: at most %d are taken by one call", items, ITEMS_MAX);
     }
 }
 
-void script_note_risks(const struct tokens *tokens, struct script_prepared *prepared) {
-    static const enum word words[] = {WORD_DATE, WORD_MATH, WORD_AGENT, WORD_PARALLEL,
-                                      WORD_PIPELINE};
+static void note_call(struct noting *noting, uint32_t at) {
+    const struct tokens *tokens = noting->tokens;
+    uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
+    switch (token_word(tokens, at)) {
+    case WORD_AGENT: /* agent(…, {…}): the second argument, where it is an object. */
+        if (comma < end && token_is(tokens, comma + 1, "{")) {
+            literal_each_key(tokens, comma + 1, note_option, noting);
+        }
+        break;
+    case WORD_PARALLEL:
+        note_second(noting, at);
+        note_items(noting, at);
+        break;
+    case WORD_PIPELINE:
+        note_items(noting, at);
+        break;
+    case WORD_PHASE:
+        note_second(noting, at);
+        break;
+    default:
+        break;
+    }
+}
+
+/* A name that the script has not declared itself, or a member of what the main function gets. */
+static void note_name(struct noting *noting, uint32_t at) {
+    const struct tokens *tokens = noting->tokens;
+    if (token_is_word(tokens, at, WORD_DATE)) {
+        note_date(noting, at);
+    } else if (token_is_word(tokens, at, WORD_MATH) && token_is(tokens, at + 1, ".") &&
+               token_is_word(tokens, at + 2, WORD_RANDOM) && token_is(tokens, at + 3, "(")) {
+        (void)script__note(tokens, noting->prepared, at, "not_deterministic", NOTE_WARNS,
+                           "Math.random() throws in a workflow: vary by index instead");
+    } else if (token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION)) {
+        note_call(noting, at);
+    }
+}
+
+void script_note_risks(const struct tokens *tokens, const struct hooks *hooks,
+                       struct script_prepared *prepared) {
+    static const enum word words[] = {WORD_DATE,     WORD_MATH,     WORD_AGENT,
+                                      WORD_PARALLEL, WORD_PIPELINE, WORD_PHASE};
     bool own[WORD__END] = {false};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
-        own[words[i]] = script_declares(tokens, words[i]);
+        bool given = hooks->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;
+        own[words[i]] = !given && script_declares(tokens, words[i]);
     }
     struct noting noting = {.tokens = tokens, .prepared = prepared};
     for (uint32_t at = 0; at < tokens->count; at++) {
-        enum word word = token_word(tokens, at);
-        if (own[word] || token_is_member(tokens, at)) {
-            continue;
-        }
-        bool called =
-            token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION);
-        if (word == WORD_DATE) {
-            note_date(&noting, at);
-        } else if (word == WORD_MATH && token_is(tokens, at + 1, ".") &&
-                   token_is_word(tokens, at + 2, WORD_RANDOM) && token_is(tokens, at + 3, "(")) {
-            script__note(tokens, prepared, at, "not_deterministic", NOTE_WARNS,
-                         "Math.random() throws in a workflow: vary by index instead");
-        } else if (called && word == WORD_AGENT) {
-            /* agent(…, {…}): the second argument, where it is an object. */
-            uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
-            if (comma < end && token_is(tokens, comma + 1, "{")) {
-                literal_each_key(tokens, comma + 1, note_option, &noting);
-            }
-        } else if (called && (word == WORD_PARALLEL || word == WORD_PIPELINE)) {
-            note_items(&noting, at);
+        if (hooks->taken && hooks_has(tokens, hooks, at)) {
+            note_name(&noting, at);
+        } else if (token_is_member(tokens, at)) {
+            note_locale(&noting, at);
+        } else if (!own[token_word(tokens, at)]) {
+            note_name(&noting, at);
         }
     }
 }

@@ -26,13 +26,20 @@ MUST_CHECK bool script_declares(const struct tokens *tokens, enum word word);
 MUST_CHECK bool script__is_method(const struct tokens *tokens, uint32_t at);
 
 /* Fill the notes of a prepared script. */
-void script_note_risks(const struct tokens *tokens, struct script_prepared *prepared);
+struct hooks;
+void script_note_risks(const struct tokens *tokens, const struct hooks *hooks,
+                       struct script_prepared *prepared);
 void script_note_absent(const struct tokens *tokens, struct script_prepared *prepared);
 void script_note_names(const struct tokens *tokens, struct script_prepared *prepared);
-/* Adds a note at a token. Without room, a grave one takes the place of the last that is not. */
+/* Adds a note at a token, as the last one. Without room, a grave one takes the place of the last
+ * that is not, and any other is dropped (false). */
 enum note_gravity { NOTE_WARNS, NOTE_GRAVE };
-void script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+bool script__note(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
                   const char *code, enum note_gravity gravity, const char *format, ...)
+    PRINTF_LIKE(6, 7);
+/* The same, unless a note says so already: false. */
+bool script__note_once(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
+                       const char *code, enum note_gravity gravity, const char *format, ...)
     PRINTF_LIKE(6, 7);
 
 #endif

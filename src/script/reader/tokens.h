@@ -91,6 +91,7 @@ enum token_kind {
     X(NOW, "now")                                                                                  \
     X(OF, "of")                                                                                    \
     X(PARALLEL, "parallel")                                                                        \
+    X(PHASE, "phase")                                                                              \
     X(PIPELINE, "pipeline")                                                                        \
     X(PRIVATE, "private")                                                                          \
     X(PROCESS, "process")                                                                          \

@@ -75,7 +75,11 @@
 
   // --- Options of agent() ------------------------------------------------------------------------
 
-  const EFFORTS = { __proto__: null, low: 1, medium: 1, high: 1, xhigh: 1, max: 1 };
+  // The least of another host is our least.
+  const EFFORTS = { __proto__: null,
+    minimal: '"low"', low: '"low"', medium: '"medium"', high: '"high"', xhigh: '"xhigh"',
+    max: '"max"',
+  };
   const isRecord = (value) => typeof value === "object" && value !== null && !isArray(value);
   const expected = (name, what) => new TypeError("agent(): opts." + name + " must be " + what);
   const string = (name, value) => {
@@ -147,7 +151,7 @@
       if (typeof value !== "string" || EFFORTS[value] === undefined) {
         throw expected(name, "'low', 'medium', 'high', 'xhigh' or 'max'");
       }
-      return stringify(value);
+      return EFFORTS[value];
     },
     isolation(name, value) {
       if (value !== "worktree") throw expected(name, "'worktree'");
@@ -443,10 +447,18 @@
   };
   // What has a value to tell is a line of the log; groups and clocks are nothing here.
   const quiet = () => {};
+  const counts = { __proto__: null };
+  const countedName = (label) => (label === undefined ? "default" : String(label));
   const console = {
     log, info: log, warn: log, error: log, debug: log, trace: log, table: log, group: log,
-    groupCollapsed: log, groupEnd: quiet, time: quiet, timeEnd: quiet, timeLog: quiet,
+    dirxml: log, groupCollapsed: log, groupEnd: quiet, time: quiet, timeEnd: quiet, timeLog: quiet,
     dir: (value) => log(value),
+    count(label) {
+      const name = countedName(label);
+      counts[name] = (counts[name] || 0) + 1;
+      log(name + ": " + counts[name]);
+    },
+    countReset(label) { counts[countedName(label)] = 0; },
     assert: (good, ...values) => {
       if (!good) log("Assertion failed: " + format(values, limits.line_bytes));
     },

@@ -1,0 +1,209 @@
+/* hooks.c: see hooks.h. */
+#include "script/reader/hooks.h"
+
+#include "script/reader/literal.h"
+#include "script/reader/refuse.h"
+
+enum { NAME_SHOWN_MAX = 60, KEYS_MAX = 64 /* At most, each of which has the body searched. */ };
+
+static const char *const functions[] = {"agent", "parallel", "pipeline", "phase",
+                                        "log",   "workflow", NULL};
+static const char *const values[] = {"args", "budget", "console", "meta", NULL};
+const char hooks_object[] = "{agent,parallel,pipeline,phase,log,workflow,args,budget,console,meta}";
+
+static bool is_one_of(struct bytes name, const char *const *names) {
+    unsigned at = 0;
+    return bytes_find(name, names, &at);
+}
+
+static bool is_member(struct bytes name) {
+    return is_one_of(name, functions) || is_one_of(name, values);
+}
+
+/* --- Its parameters --------------------------------------------------------------------------- */
+
+/* The value of `function NAME`, `const NAME = …`; TOKEN_NOWHERE: there is none. */
+static uint32_t declared_value(const struct tokens *tokens, struct bytes name) {
+    for (uint32_t at = 1; at < tokens->count; at++) {
+        if (!bytes_equal(token_text(tokens, at), name)) {
+            continue;
+        }
+        if (token_is_word(tokens, at - 1, WORD_FUNCTION)) {
+            return at - 1;
+        }
+        if (token_is_variable_word(tokens, at - 1) && token_is(tokens, at + 1, "=")) {
+            return at + 2;
+        }
+    }
+    return TOKEN_NOWHERE;
+}
+
+/* The "(" before the parameters of the function that is the value at `at`, or the name of the only
+ * one of an arrow function; TOKEN_NOWHERE: it is no function, as far as its first tokens tell. */
+static uint32_t parameters_of(const struct tokens *tokens, uint32_t at) {
+    if (token_is_word(tokens, at, WORD_ASYNC) && token_same_line(tokens, at + 1)) {
+        at++;
+    }
+    if (token_is_word(tokens, at, WORD_FUNCTION)) {
+        at += token_kind(tokens, at + 1) == TOKEN_NAME ? 2 : 1;
+        return token_is(tokens, at, "(") ? at : TOKEN_NOWHERE;
+    }
+    if (script__is_method(tokens, at)) {
+        return at + 1;
+    }
+    uint32_t behind = token_after(tokens, at);
+    bool list = token_is(tokens, at, "(") || token_is_free_name(tokens, at);
+    return list && token_is(tokens, behind, "=>") ? at : TOKEN_NOWHERE;
+}
+
+static uint32_t parameters_find(const struct tokens *tokens, const struct forms *forms) {
+    uint32_t at = forms->how == MAIN_MEMBER ? literal_value_of(tokens, forms->main_at, "default")
+                                            : forms->main_at;
+    uint32_t found = parameters_of(tokens, at);
+    if (found == TOKEN_NOWHERE && token_is_free_name(tokens, at)) {
+        at = declared_value(tokens, token_text(tokens, at));
+        found = at == TOKEN_NOWHERE ? at : parameters_of(tokens, at);
+    }
+    return found;
+}
+
+static void body_find(const struct tokens *tokens, uint32_t parameters, struct hooks *hooks) {
+    uint32_t at = token_after(tokens, parameters);
+    at += token_is(tokens, at, "=>") ? 1 : 0;
+    hooks->body = hooks->end = at;
+    if (token_is(tokens, at, "{")) {
+        hooks->end = token_after(tokens, at);
+    }
+    while (hooks->end == at && at < tokens->count && !token_is_any(tokens, at, ",;)}")) {
+        at = token_after(tokens, at);
+        hooks->end = at;
+    }
+}
+
+/* --- What it takes ---------------------------------------------------------------------------- */
+
+struct pattern {
+    const struct tokens *tokens;
+    const struct hooks *hooks;
+    struct script_prepared *prepared; /* NULL: nothing is noted. */
+    unsigned keys;
+    bool taken;
+};
+
+static bool is_called(const struct tokens *tokens, const struct hooks *hooks, struct bytes name) {
+    for (uint32_t at = hooks->body; at < hooks->end; at++) {
+        if (token_is(tokens, at + 1, "(") && !token_is_member(tokens, at) &&
+            bytes_equal(token_text(tokens, at), name) && !script__is_method(tokens, at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* { agent, log: say }: the name that a key is bound to is called. */
+static void pattern_take(void *ctx, struct bytes key, uint32_t value) {
+    struct pattern *pattern = ctx;
+    if (is_one_of(key, functions) && pattern->keys++ < KEYS_MAX &&
+        is_called(pattern->tokens, pattern->hooks, token_text(pattern->tokens, value))) {
+        pattern->taken = true;
+    }
+}
+
+/* The "{" at `at` is a pattern that the object is taken apart with: const { agent } = ctx; */
+static bool parts_object(const struct tokens *tokens, const struct hooks *hooks, uint32_t at) {
+    uint32_t behind = token_is(tokens, at, "{") ? token_after(tokens, at) : TOKEN_NOWHERE;
+    return token_is(tokens, behind, "=") && hooks->object.len > 0 &&
+           bytes_equal(token_text(tokens, behind + 1), hooks->object) &&
+           !token_is(tokens, behind + 2, ".");
+}
+
+bool hooks_has(const struct tokens *tokens, const struct hooks *hooks, uint32_t at) {
+    return hooks->object.len > 0 && token_is_member(tokens, at) &&
+           bytes_equal(token_text(tokens, at - 2), hooks->object) &&
+           !token_is_member(tokens, at - 2);
+}
+
+void hooks_find(const struct tokens *tokens, const struct forms *forms, struct hooks *ret_hooks) {
+    struct hooks hooks = {.first = TOKEN_NOWHERE, .second = TOKEN_NOWHERE};
+    uint32_t open =
+        forms->form == SCRIPT_FORM_MAIN ? parameters_find(tokens, forms) : TOKEN_NOWHERE;
+    *ret_hooks = hooks;
+    if (open == TOKEN_NOWHERE || token_is(tokens, open + 1, ")")) {
+        return;
+    }
+    body_find(tokens, open, &hooks);
+    hooks.first = token_is(tokens, open, "(") ? open + 1 : open;
+    uint32_t behind = token_after(tokens, hooks.first);
+    while (hooks.first > open && behind < tokens->count && !token_is_any(tokens, behind, ",)")) {
+        behind = token_after(tokens, behind); /* The default value. */
+    }
+    if (hooks.first > open && token_is(tokens, behind, ",") && !token_is(tokens, behind + 1, ")")) {
+        hooks.second = behind + 1;
+    }
+    hooks.object =
+        token_is_free_name(tokens, hooks.first) ? token_text(tokens, hooks.first) : BYTES("");
+    struct pattern pattern = {.tokens = tokens, .hooks = &hooks};
+    if (token_is(tokens, hooks.first, "{")) {
+        literal_each_key(tokens, hooks.first, pattern_take, &pattern);
+    }
+    for (uint32_t at = hooks.body; at < hooks.end && !pattern.taken; at++) {
+        if (parts_object(tokens, &hooks, at)) {
+            literal_each_key(tokens, at, pattern_take, &pattern);
+        }
+        pattern.taken |= hooks_has(tokens, &hooks, at) && token_is(tokens, at + 1, "(") &&
+                         is_one_of(token_text(tokens, at), functions);
+    }
+    hooks.taken = pattern.taken;
+    *ret_hooks = hooks;
+}
+
+/* --- What it will miss ------------------------------------------------------------------------ */
+
+static void member_note(const struct pattern *pattern, uint32_t at, bool called) {
+    struct bytes name = token_text(pattern->tokens, at);
+    if (name.len <= NAME_SHOWN_MAX) {
+        (void)script__note_once(pattern->tokens, pattern->prepared, at, "main_member",
+                                called ? NOTE_GRAVE : NOTE_WARNS,
+                                "the main function gets no \"%.*s\": there are agent, parallel, "
+                                "pipeline, phase, log, workflow, args, budget, console and meta",
+                                (int)name.len, name.data);
+    }
+}
+
+static void pattern_note(void *ctx, struct bytes key, uint32_t value) {
+    struct pattern *pattern = ctx;
+    uint32_t at = token_is(pattern->tokens, value - 1, ":") ? value - 2 : value;
+    if (key.len > 0 && !is_member(key) && pattern->keys++ < KEYS_MAX &&
+        !token_is(pattern->tokens, token_after(pattern->tokens, value), "=")) {
+        member_note(pattern, at,
+                    is_called(pattern->tokens, pattern->hooks, token_text(pattern->tokens, value)));
+    }
+}
+
+void script_note_hooks(const struct tokens *tokens, const struct hooks *hooks,
+                       struct script_prepared *prepared) {
+    struct pattern pattern = {.tokens = tokens, .hooks = hooks, .prepared = prepared};
+    if (!hooks->taken) {
+        uint32_t behind = hooks->second == TOKEN_NOWHERE ? 0 : token_after(tokens, hooks->second);
+        if (behind > 0 && !token_is(tokens, behind, "=") &&
+            !token_is(tokens, hooks->second, "...")) {
+            (void)script__note(tokens, prepared, hooks->second, "main_parameter", NOTE_WARNS,
+                               "the main function gets the args alone: this parameter is "
+                               "undefined");
+        }
+        return;
+    }
+    if (token_is(tokens, hooks->first, "{")) {
+        literal_each_key(tokens, hooks->first, pattern_note, &pattern);
+    }
+    for (uint32_t at = hooks->body; at < hooks->end; at++) {
+        bool called = token_is(tokens, at + 1, "(");
+        bool tested = token_is(tokens, at + 1, "?.") || token_is(tokens, at + 1, "?\?") ||
+                      token_is(tokens, at + 1, "=") || token_is_word(tokens, at - 3, WORD_TYPEOF);
+        if (parts_object(tokens, hooks, at)) {
+            literal_each_key(tokens, at, pattern_note, &pattern);
+        } else if (hooks_has(tokens, hooks, at) && !tested && !is_member(token_text(tokens, at))) {
+            member_note(&pattern, at, called);
+        }
+    }
+}
