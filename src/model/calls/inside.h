@@ -2,7 +2,8 @@
  *
  *   models.c    each connection: its route; the set of them
  *   channel.c   the queue of a connection, its slots, its outages, its breaker
- *   asking.c    one call: queued, built, tried over HTTP, tried again, delivered
+ *   asking.c    one call: queued, tried, tried again, delivered
+ *   posting.c   one try over HTTP
  *   playing.c   one try of the scripted model
  *   listing.c   what providers say of their models
  */
@@ -135,7 +136,7 @@ struct asking {
     struct loop_task task;
     struct timer wait, deadline, linger;
     struct stream stream;
-    /* A try over HTTP. */
+    /* posting.c */
     struct text body;             /* Owned; built once, and again without what was refused. */
     unsigned repeats;             /* Bodies that were built after a refusal. */
     parameter_set without, found; /* Refused in this call; the part to remember. */
@@ -209,6 +210,10 @@ void asking__try_over(struct asking *asking);
 /* Around everything that may call the watch. leave: false: the call is gone. */
 void asking__enter(struct asking *asking);
 bool asking__leave(struct asking *asking);
+
+/* posting.c: a try over HTTP. Ends with asking__try_over or asking__fail, unless it was stopped. */
+void posting__start(struct asking *asking);
+void posting__stop(struct asking *asking);
 
 /* playing.c: a try of the scripted model. Ends with asking__try_over, unless it was stopped. */
 void playing__start(struct asking *asking);

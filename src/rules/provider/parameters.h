@@ -4,7 +4,7 @@
  * Providers that speak one interface differ in what they take. A request that names a parameter
  * which its model does not know is refused as a whole, with a 400 or a 422 that names it. So a call
  * that was refused for a parameter that it had is made again without it, or with the other spelling
- * (model/calls/asking.c); what is known beforehand is not tried at all.
+ * (model/calls/posting.c); what is known beforehand is not tried at all.
  *
  *   max_tokens ──refused──> max_completion_tokens ──refused──> none (and the other way round)
  *   json_schema ──> json_object ──> the schema in the prompt alone

@@ -1,0 +1,388 @@
+/* posting.c: a single try of a call over HTTP.
+ *
+ *   request   written in the pool, once, and sent again with each try
+ *   answer    fed to the stream; an event that would keep the loop for too long is parsed in the
+ *             pool, while the server waits
+ *   refusal   of a parameter: the request is made again without it, within the same try
+ *
+ * It ends with asking__try_over, or asking__fail, or is stopped from outside. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "model/calls/inside.h"
+
+enum {
+    CONNECT_MS = 10000, /* Defaults of model_limits. */
+    ANSWER_MS = 300000,
+    STALL_MS = 120000,
+    LINGER_MS = 1000, /* For the end of an answer whose final marker came. */
+    URL_MAX = CONNECTION_URL_MAX + 64,
+};
+/* The largest answer, with 300 bytes of wrapping for each few of text. */
+#define STREAM_SIZE_MAX ((size_t)256 << 20)
+
+/* Work in the pool. A try has at most one of them: its body is built before the first byte of its
+ * answer. */
+struct pool_job {
+    struct loop_work work;
+    struct models *models;
+    struct asking *asking; /* NULL: orphaned, the result is ignored. */
+};
+
+/* --- Work in the pool ------------------------------------------------------------------------- */
+
+static void job_start(struct asking *asking, struct pool_job *job,
+                      void (*run)(struct loop_work *work), void (*done)(struct loop_work *work)) {
+    *job = (struct pool_job){
+        .work = {.run = run, .done = done}, .models = asking->models, .asking = asking};
+    asking->job = job;
+    asking->models->jobs++;
+    loop_work(asking->models->loop, &job->work);
+}
+
+/* The call that wants the result; NULL: none does. */
+static struct asking *job_end(struct pool_job *job) {
+    job->models->jobs--;
+    if (job->asking == NULL) {
+        models__check_closed(job->models);
+    } else {
+        job->asking->job = NULL;
+    }
+    return job->asking;
+}
+
+/* --- Parameters that are refused -------------------------------------------------------------- */
+
+/* The request was refused for a parameter: it is made again without it, within the same try. */
+static bool repeat_without(struct asking *asking) {
+    static const bool final[MODEL_CAUSE_COUNT] = {
+        [MODEL_QUOTA] = true,
+        [MODEL_AUTH_FAILED] = true,
+        [MODEL_CONTEXT_OVERFLOW] = true,
+        [MODEL_REFUSED] = true,
+    };
+    if (asking->request == NULL || asking->repeats == MODEL_REPEATS_MAX ||
+        final[asking->stream.answer.failure.cause]) {
+        return false;
+    }
+    const struct parameter_refusal refusal =
+        parameters_refused(asking->status, text_bytes(&asking->error_body), asking->sent);
+    asking->without |= refusal.parameters;
+    asking->found |= refusal.passing ? 0 : refusal.parameters;
+    return refusal.parameters != 0;
+}
+
+static void repeat_start(struct asking *asking) {
+    asking->repeats++;
+    asking->status = 0;
+    asking->hint = (struct retry_hint){.timed = false};
+    text_clear(&asking->body);
+    text_clear(&asking->error_body);
+    stream_clear(&asking->stream, asking->route->connection->key);
+    posting__start(asking);
+}
+
+/* A request that is not needed any more: it may be large, so it is freed in the pool. */
+struct disposal {
+    struct loop_work work;
+    struct models *models;
+    struct model_request *request; /* Owned. */
+};
+
+static void disposal_run(struct loop_work *work) {
+    model_request_free(CONTAINER_OF(work, struct disposal, work)->request);
+}
+
+static void disposal_done(struct loop_work *work) {
+    struct disposal *disposal = CONTAINER_OF(work, struct disposal, work);
+    disposal->models->jobs--;
+    models__check_closed(disposal->models);
+    mem_free(disposal);
+}
+
+/* The provider took the request as it is: what it was made without is remembered, and nothing of it
+ * is changed any more. */
+static void request_taken(struct asking *asking) {
+    struct models *models = asking->models;
+    AUTO(text_done) struct text name = text_up_to(CONNECTION_NAME_MAX + MODEL_NAME_MAX + 2);
+    const parameter_set found = asking->found;
+    asking->found = 0;
+    if (asking->request != NULL) {
+        struct disposal *disposal = mem_new(sizeof *disposal);
+        *disposal = (struct disposal){.work = {.run = disposal_run, .done = disposal_done},
+                                      .models = models,
+                                      .request = asking->request};
+        asking->request = NULL;
+        models->jobs++;
+        loop_work(models->loop, &disposal->work);
+    }
+    text_addf(&name, "%s/%.*s", asking->channel->name, (int)asking->model.len, asking->model.data);
+    const struct model_refused refused = {.name = text_bytes(&name),
+                                          .parameters = found,
+                                          .until_ms =
+                                              world_wall_ms(models->world) + MODEL_REFUSED_MS};
+    if (found != 0 && asking->channel->route != NULL) {
+        models_refuse(models, &refused);
+        if (models->refused != NULL) {
+            models->refused(models->refused_ctx, &refused);
+        }
+    }
+}
+
+/* --- The answer ------------------------------------------------------------------------------- */
+
+struct parsing {
+    struct pool_job job;
+    char *data; /* Owned. */
+    size_t len;
+    char name[SSE_NAME_MAX + 1];
+    json_t *json; /* Owned. */
+    struct err parsed;
+};
+
+static void answer_feed(struct asking *asking, struct bytes piece);
+
+static void parse_run(struct loop_work *work) {
+    struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
+    parsing->parsed = stream_parse((struct bytes){parsing->data, parsing->len}, &parsing->json);
+}
+
+static void parse_done(struct loop_work *work) {
+    struct parsing *parsing = CONTAINER_OF(work, struct parsing, job.work);
+    struct asking *asking = job_end(&parsing->job);
+    if (asking != NULL) {
+        asking__enter(asking);
+        stream_take_json(&asking->stream, parsing->name, parsing->parsed, parsing->json);
+        if (asking__leave(asking)) {
+            size_t len = 0;
+            AUTO(mem_release) char *rest = text_take(&asking->rest, &len);
+            answer_feed(asking, (struct bytes){rest, len});
+        }
+    }
+    json_release(&parsing->json);
+    mem_free(parsing->data);
+    mem_free(parsing);
+}
+
+static void answer_note_first(struct asking *asking) {
+    if (asking->stream.answer.begun && asking->first_ns == 0) {
+        asking->first_ns = world_mono_ns(asking->models->world);
+        channel__answers(asking->channel, asking);
+    }
+}
+
+static void answer_linger_over(struct timer *timer) {
+    struct asking *asking = CONTAINER_OF(timer, struct asking, linger);
+    asking__enter(asking);
+    stream_end(&asking->stream);
+    if (asking__leave(asking)) {
+        asking__try_over(asking);
+    }
+}
+
+static void answer_feed(struct asking *asking, struct bytes piece) {
+    struct stream *stream = &asking->stream;
+    struct sse_event event;
+    asking__enter(asking);
+    while (asking->job == NULL && stream_pull(stream, &piece, &event)) {
+        if (event.data.len <= LIMIT_LOOP_PARSE_MAX) {
+            stream_take(stream, &event);
+            continue;
+        }
+        /* The server waits until this event is read, and what came behind it too. */
+        struct parsing *parsing = mem_new(sizeof *parsing);
+        memcpy(parsing->name, event.name.data, event.name.len);
+        parsing->data = text_take(&stream->sse.data, &parsing->len);
+        text_add(&asking->rest, piece.data, piece.len);
+        fetch_pause(asking->fetch);
+        job_start(asking, &parsing->job, parse_run, parse_done);
+    }
+    if (!asking__leave(asking)) {
+        return;
+    }
+    answer_note_first(asking);
+    if (asking->job != NULL) {
+        return;
+    }
+    if (stream->answer.failure.cause != MODEL_NONE) {
+        asking__try_over(asking);
+        return;
+    }
+    if (stream->over) {
+        timer_start(asking->models->loop, &asking->linger, LINGER_MS, answer_linger_over);
+    }
+    fetch_resume(asking->fetch);
+}
+
+static void on_head(void *ctx, const struct fetch_answer *answer) {
+    struct asking *asking = ctx;
+    struct bytes type;
+    /* Some say nothing, or something odd, and stream all the same; JSON and pages are none. */
+    bool is_stream = !fetch_answer_header(answer, "content-type", &type) ||
+                     (memmem(type.data, type.len, "json", 4) == NULL &&
+                      memmem(type.data, type.len, "html", 4) == NULL);
+    asking->status = answer->status;
+    asking->streaming = answer->status >= 200 && answer->status < 300 && is_stream;
+    asking->hint = retry_hint_of(answer, world_wall_ms(asking->models->world));
+    if (asking->streaming) {
+        request_taken(asking);
+    }
+}
+
+static void on_piece(void *ctx, struct bytes piece) {
+    struct asking *asking = ctx;
+    if (asking->streaming) {
+        answer_feed(asking, piece);
+        return;
+    }
+    /* The beginning says what was wrong; the rest of a page is nobody's business. */
+    size_t room = FAULT_BODY_MAX - asking->error_body.len;
+    text_add(&asking->error_body, piece.data, piece.len < room ? piece.len : room);
+}
+
+static void on_done(void *ctx, const struct fetch_result *result) {
+    struct asking *asking = ctx;
+    struct answer *answer = &asking->stream.answer;
+    asking->fetch = NULL;
+    asking__enter(asking);
+    int status = asking->status;
+    if (status >= 300 && status < 400) {
+        answer_fail(answer, MODEL_BAD_REQUEST,
+                    "HTTP %d: the provider is elsewhere; set the base URL to where it is", status);
+        answer->failure.status = status;
+    } else if (status != 0 && !asking->streaming) {
+        fault_of_answer(status, text_bytes(&asking->error_body), asking->route->connection->key,
+                        &answer->failure);
+        /* Some answer 200 with an error for a body. */
+        if (status >= 200 && status < 300 && answer->failure.cause == MODEL_BAD_REQUEST) {
+            model_failure_set(&answer->failure, MODEL_BAD_RESPONSE,
+                              "HTTP %d with a body that is no stream of events", status);
+        }
+    } else if (result->fault != FETCH_NONE && !answer->stopped && answer_goes_on(answer)) {
+        fault_of_fetch(result->fault, result->detail, asking->route->authority, &answer->failure);
+        if (answer->begun && answer->failure.cause == MODEL_UNREACHABLE) {
+            answer->failure.cause = MODEL_STREAM_BROKEN;
+        }
+    }
+    bool again = status >= 400 && !asking->streaming && repeat_without(asking);
+    if (answer->failure.cause == MODEL_NONE) {
+        stream_end(&asking->stream);
+    }
+    if (!asking__leave(asking)) {
+        return;
+    }
+    if (again) {
+        repeat_start(asking);
+        return;
+    }
+    answer_note_first(asking);
+    asking__try_over(asking);
+}
+
+/* --- The request ------------------------------------------------------------------------------ */
+
+static void request_send(struct asking *asking) {
+    const struct model_limits *limits = &asking->models->options.limits;
+    char url[URL_MAX];
+    route_url(asking->route, asking->stream.wire->path, url, sizeof url);
+    const struct fetch_call call = {
+        .method = "POST",
+        .url = url,
+        .headers = asking->route->headers,
+        .header_count = asking->route->header_count,
+        .body = text_bytes(&asking->body),
+        .allow = asking->route->allow,
+        .limits = {.connect_ms = limits->connect_ms != 0 ? limits->connect_ms : CONNECT_MS,
+                   .answer_ms = limits->answer_ms != 0 ? limits->answer_ms : ANSWER_MS,
+                   .stall_ms = limits->stall_ms != 0 ? limits->stall_ms : STALL_MS,
+                   .size_max = STREAM_SIZE_MAX},
+        .head = on_head,
+        .piece = on_piece,
+        .done = on_done,
+        .ctx = asking,
+    };
+    if (err_failed(fetch_start(asking->models->options.client, &call, &asking->fetch))) {
+        asking__fail(asking, MODEL_OVERLOADED, "%s", model_cause_text(MODEL_OVERLOADED));
+    }
+}
+
+struct building {
+    struct pool_job job;
+    struct route *route;
+    struct model_request *request; /* Owned; goes back to the call. */
+    struct wire_order order;
+    parameter_set known; /* Refused, as everybody knows. */
+    char *model;         /* Owned. */
+    struct text body;
+};
+
+static void build_run(struct loop_work *work) {
+    struct building *building = CONTAINER_OF(work, struct building, job.work);
+    wire_of(building->route->connection->kind)->build(&building->order, &building->body);
+}
+
+static void build_done(struct loop_work *work) {
+    struct building *building = CONTAINER_OF(work, struct building, job.work);
+    struct asking *asking = job_end(&building->job);
+    if (asking != NULL) {
+        text_done(&asking->body);
+        asking->body = building->body;
+        asking->request = building->request;
+        asking->wanted = building->order.wanted & ~building->known;
+        asking->sent = building->order.sent;
+        asking->stream.answer_tool = building->order.answer_tool;
+        building->request = NULL;
+        building->body = text_up_to(0);
+    }
+    model_request_free(building->request);
+    text_done(&building->body);
+    route_unref(building->route);
+    mem_free(building->model);
+    mem_free(building);
+    if (asking != NULL && text_failed(&asking->body)) {
+        asking__fail(asking, MODEL_BAD_REQUEST, "the request is larger than %d bytes",
+                     REQUEST_SIZE_MAX);
+    } else if (asking != NULL) {
+        request_send(asking);
+    }
+}
+
+void posting__start(struct asking *asking) {
+    const struct model_connection *connection = asking->route->connection;
+    asking->stream.wire = wire_of(connection->kind);
+    if (asking->body.len > 0) {
+        request_send(asking);
+        return;
+    }
+    struct building *building = mem_new(sizeof *building);
+    building->route = route_ref(asking->route);
+    building->request = asking->request;
+    asking->request = NULL;
+    building->model = mem_copy(asking->model.data, asking->model.len);
+    const struct parameter_target target = models__target(asking->channel, asking->model);
+    const struct model_info info = models__info(asking->models, asking->channel, asking->model);
+    building->known = parameters_known(&target);
+    building->order = (struct wire_order){
+        .request = building->request,
+        .base_url = connection->base_url,
+        .model = {building->model, asking->model.len},
+        .facts = asking->facts,
+        .refused = parameters_left_out(building->known, info.refused | asking->without),
+        .beside_tools = parameters_beside_tools(&target)};
+    building->body = text_up_to((size_t)REQUEST_SIZE_MAX * 2);
+    job_start(asking, &building->job, build_run, build_done);
+}
+
+void posting__stop(struct asking *asking) {
+    if (asking->fetch != NULL) {
+        fetch_cancel(asking->fetch);
+        asking->fetch = NULL;
+    }
+    if (asking->job != NULL) {
+        asking->job->asking = NULL;
+        asking->job = NULL;
+    }
+    timer_stop(asking->models->loop, &asking->linger);
+}
