@@ -17,21 +17,21 @@ struct noting {
     struct script_prepared *prepared;
 };
 
-/* False: there was no room for it. Else it is the last one. */
-static bool note_add(struct script_prepared *prepared, const struct script_note *note) {
-    if (prepared->note_count == SCRIPT_NOTES_MAX) {
-        unsigned last = note->grave ? SCRIPT_NOTES_MAX : 0;
-        while (last > 0 && prepared->notes[last - 1].grave) {
-            last--;
-        }
-        if (last == 0) {
-            return false;
-        }
-        memmove(&prepared->notes[last - 1], &prepared->notes[last],
-                (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
-        prepared->note_count--;
+/* Makes room for a note: a grave one takes that of the last which is not. False: there is none. */
+static bool room_make(struct script_prepared *prepared, bool grave) {
+    if (prepared->note_count < SCRIPT_NOTES_MAX) {
+        return true;
     }
-    prepared->notes[prepared->note_count++] = *note;
+    unsigned last = grave ? SCRIPT_NOTES_MAX : 0;
+    while (last > 0 && prepared->notes[last - 1].grave) {
+        last--;
+    }
+    if (last == 0) {
+        return false;
+    }
+    memmove(&prepared->notes[last - 1], &prepared->notes[last],
+            (SCRIPT_NOTES_MAX - last) * sizeof *prepared->notes);
+    prepared->note_count--;
     return true;
 }
 
@@ -39,12 +39,16 @@ bool script__note(const struct tokens *tokens, struct script_prepared *prepared,
                   const char *code, enum note_gravity gravity, const char *format, ...) {
     struct script_note note = {.fault = {.code = code}, .grave = gravity == NOTE_GRAVE};
     va_list args;
+    if (!room_make(prepared, note.grave)) { /* Before its place, for which lines are counted. */
+        return false;
+    }
     script__place(tokens->source, tokens->list[at].start, &note.fault);
     va_start(args, format);
     (void)vsnprintf(note.fault.message, sizeof note.fault.message, format,
                     args); /* Cut at worst. */
     va_end(args);
-    return note_add(prepared, &note);
+    prepared->notes[prepared->note_count++] = note;
+    return true;
 }
 
 bool script__note_once(const struct tokens *tokens, struct script_prepared *prepared, uint32_t at,
