@@ -26,6 +26,8 @@ LONG = {
 # What it tests is the holder's own program.
 BARE = "holder_program"
 TURNS = 4
+# Seeds between the first ones of two commits.
+SEED_STEP = 1000
 
 
 def side(name, sides=TURNS):
@@ -53,7 +55,7 @@ def fresh_seed(root, above):
     tree = git("rev-parse", "HEAD^{tree}")
     committed = tree.returncode == 0 and git("status", "--porcelain").stdout == ""
     number = int(tree.stdout[:12], 16) if committed else time.time_ns()
-    return above + number % 10**9 * 1000
+    return above + number % 10**9 * SEED_STEP
 
 
 def word_of(name, this_turn):

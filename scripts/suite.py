@@ -180,7 +180,15 @@ def opted_in(word, rooms, every, turn):
     return found
 
 
-def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env=None, before=None):
+def node_choices(seed):
+    """What a test file of Node chooses by chance, and every run of a file chooses it again. By
+    chance of its own, the second run of a failed file would leave out what failed."""
+    number = seed // shares.SEED_STEP
+    return {"DROVER_SEED": str(number), "DROVER_FAULT_OFFSET": f"{number % 9973 / 9973:.4f}"}
+
+
+def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, brisk=False, env=None,
+               before=None):
     records = os.path.join(LOGS, slug(name) + ".records")
     limit_s = 6 * 3600 if every else FILE_S
     command = [sys.executable, "scripts/files.py", records, f"{limit_s * scale():g}"]
@@ -190,7 +198,8 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, brisk=False, env
     stage = Stage(name, command, count_node, before=before, records=records)
     stage.files = opted_in(word, rooms, every, turn)
     stage.timeout_s = 6 * 3600 if every else stage.timeout_s
-    stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH, **(env or {})}
+    stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH}
+    stage.env |= (choices or {}) | (env or {})
     if brisk:
         stage.slow = os.path.join(LOGS, slug(name) + ".slow")
         stage.env["DROVER_BRISK"] = stage.slow
@@ -235,7 +244,7 @@ def all_stages(every_kill, turn, seed):
     threads = lambda folder: threaded_tests(
         folder, lambda names: names if every_kill else shares.threaded(names, turn))
     both = "address,undefined"
-    taken = {"every": every_kill, "turn": turn}
+    taken = {"every": every_kill, "turn": turn, "choices": node_choices(seed)}
     builds = [
         build("release", kind="release", targets=programs_of(released, *PROGRAMS)),
         strip_stage(),

@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import { run } from "../integration/lib.mjs";
 import { expectedFolder, Golden } from "./golden.mjs";
+import { Names } from "./names.mjs";
 import { operations } from "./refusals.mjs";
 
 /** The records by their names. */
@@ -150,4 +151,8 @@ test("each command has its help, a success for people and one as JSON", async ()
     names.filter((name) => !seen.has(name) && !(name in NOT_RUN) && !(name in but));
   assert.deepEqual(missing(plain, {}), [], "for people");
   assert.deepEqual(missing(json, WITHOUT_JSON), [], "with --json");
+});
+
+test("an id that ends in 0 has its name before a span's number, which is like a version", () => {
+  assert.equal(new Names("0.1.0").text(`run_${"a".repeat(25)}0.1.0`), "<run1>.1.0");
 });

@@ -88,7 +88,7 @@ golden("jobs-live", async (record) => {
   await ask("POST", `runs/${queued}/stop`);
   await ended(queued);
   await record.events(daemon, `run:${queued}`);
-  await ask("POST", `runs/${live.id}/stop`, { grace_ms: 100 });
+  await ask("POST", `runs/${live.id}/stop`, { grace_ms: 60_000 });
   await ended(live.id);
   await ask("GET", `runs/${live.id}`);
   await record.events(daemon, `run:${live.id}`);

@@ -55,11 +55,12 @@ export class Names {
   text(text) {
     let shown = shortened(text);
     for (const [word, name] of this.#words) shown = shown.replaceAll(word, name);
+    // Ids come before the version: an id that ends in 0, followed by ".1.0", contains "0.1.0".
     return shown
-      .replace(this.version, "<version>")
       .replace(SECRET, "<secret>")
       .replace(PLACE, "<place>")
       .replace(ID, (id, kind) => this.#id(id, kind))
+      .replace(this.version, "<version>")
       .replace(MILLISECONDS, "<ms>")
       .replace(/(duration_ms\\?":)\d+/g, "$1<n>")
       .replace(/\b20[23]\d-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?Z?/g, "<time>")

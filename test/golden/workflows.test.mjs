@@ -142,6 +142,7 @@ golden("workflow-control", async (record) => {
   const stopped = (await flow.ask("POST", "workflows/slow/runs", slow)).json.runId;
   const run = await flow.start({ script: held("held") });
   const { run: asked } = await flow.until(run, "agent_started");
+  await flow.until(stopped, "agent_started");
   await flow.ask("GET", `runs/${run}`);
   await flow.ask("GET", `runs/${asked}`);
   await flow.ask("DELETE", `runs/${run}`);

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { scaled } from "./scale.mjs";
 import { call, say, script, textOf, Turns } from "./turns.mjs";
 
 const HANGS = script(say("begun"), "delay: 600s");
@@ -172,13 +171,14 @@ test(`reject: of ${RACERS} messages to an idle session one begins a turn`, async
 
 test(`steer: all of ${RACERS} messages are in the answer that they joined, once`, async (t) => {
   const turns = await Turns.open(t);
-  const listener = await turns.listen();
-  const text = script(say("begun"), `delay: ${scaled(1000)}ms`);
+  const listener = await turns.listen({ root: turns.root });
+  const text = script(call("write_file", { path: "a", content: "x" }), say("done"));
   const { run } = await turns.send(listener.session, text);
-  await listener.until("delta");
+  const { id: approval } = await listener.until("approval_asked");
   const body = (at) => ({ text: say(`racer ${at}`), policy: "steer" });
   const race = Array.from({ length: RACERS }, (_, at) => turns.post(listener.session, body(at)));
   assert.ok((await Promise.all(race)).every((one) => one.json.decision === "joined"));
+  await turns.approve(approval);
   assert.equal((await listener.ended(run)).state, "succeeded");
   const { parts } = await turns.answer(listener.session, run);
   const joined = parts.filter((part) => part.kind === "steer").map((part) => part.text);

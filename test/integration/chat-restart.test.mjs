@@ -45,6 +45,19 @@ async function killUnder(user, chat) {
   return pid;
 }
 
+/** A model of the user's daemons that answers with these steps, and stands still in the first one
+ *  where it says WAIT until goOn(): the daemon that starts next does not wait. */
+const WAIT = "delay: 600s";
+function waitingModel(user, ...steps) {
+  user.env.DROVER_SCRIPT = path.join(user.folder, "script.json");
+  const write = (lines) =>
+    writeFileSync(user.env.DROVER_SCRIPT, JSON.stringify({ models: { demo: { turns: [
+      { steps: lines },
+    ] } } }));
+  write(steps);
+  return { goOn: () => write(steps.map((lines) => lines.filter((line) => line !== WAIT))) };
+}
+
 const count = (text, piece) => text.split(piece).length - 1;
 
 test("at an idle prompt the daemon's death keeps the line being typed", LIMIT, async (t) => {
@@ -61,12 +74,13 @@ test("at an idle prompt the daemon's death keeps the line being typed", LIMIT, a
 
 test("an answer that broke off goes on where it did, and stands there once", LIMIT, async (t) => {
   const user = new User(t);
+  const model = waitingModel(user, [say("the first line\\nhal"), WAIT, say("f a line")]);
   const chat = await chatOf(t, user);
-  const halves = [say("the first line\\nhal"), `delay: ${scaled(1000)}ms`, say("f a line")];
-  chat.type(`${script(...halves)}\r`);
+  chat.type("Tell me.\r");
   await chat.seen(/the first line\nhal\nanswering; Ctrl-C stops it/);
   chat.type("typed meanwhile");
   await chat.seen(/> typed meanwhile/);
+  model.goOn();
   const first = await killUnder(user, chat);
   await chat.seen(/the daemon is away[^]*half a line\n\n> typed meanwhile$/);
   assert.notEqual(user.pid, first);
@@ -91,12 +105,14 @@ test("a question that is open can be answered afterwards", LIMIT, async (t) => {
 
 test("an answer of ask goes on, and the question behind it is answered there", LIMIT, async (t) => {
   const user = new User(t);
-  const lines = [say("**hal**"), `delay: ${scaled(1000)}ms`, say("f\\n"),
-    call("ask_user", { question: "Which?", options: ["red", "blue"] }), "step:", say("so be it")];
-  const options = { env: { ...user.env, TEXT: script(...lines) }, typed: true };
-  const ask = onTerminal(t, user, 'ask "$TEXT"', options);
+  const question = call("ask_user", { question: "Which?", options: ["red", "blue"] });
+  const model = waitingModel(
+    user, [say("**hal**"), WAIT, say("f\\n"), question], [say("so be it")],
+  );
+  const ask = onTerminal(t, user, "ask 'Tell me.'", { env: user.env, typed: true });
   const seen = (pattern) => ask.when((all) => pattern.test(plain(all)));
   await seen(/^hal\nanswering; Ctrl-C detaches/m);
+  model.goOn();
   kill(user.pid);
   await seen(/the daemon is away[^]*half\n[^]*1\) red\n {2}2\) blue\n[^]*number or text> $/);
   ask.child.stdin.write("2\r");

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { Held } from "./held.mjs";
 import { bin, Daemon, plainEnv, run, scratch } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { sql } from "./sql.mjs";
@@ -117,7 +118,10 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", {
   timeout: scaled(60_000),
 }, async (t) => {
   const daemon = await start(t);
-  const asking = beside(t, daemon, ["ask", `delay: ${scaled(2000)}ms\nsay: after all`]);
+  const provider = await new Held((prompt) => ({ prompt, text: "after all" })).start(t);
+  const body = { name: "held", kind: "openai", base_url: provider.url };
+  await daemon.request("POST", "/api/v1/providers", { body, local: true });
+  const asking = beside(t, daemon, ["ask", "--model", "held/small", "held"]);
   const [{ id }] = await live(daemon, "running");
   await followed(daemon);
   asking.child.kill("SIGINT");
@@ -128,6 +132,7 @@ test("Ctrl-C leaves a turn, says how to come back, and attach does", {
   await followed(daemon);
   looking.child.kill("SIGINT");
   assert.equal(await looking.ended, 0); // The turn is not its own.
+  provider.free("held");
   const back = await daemon.cli(["attach", id]);
   assert.deepEqual([back.code, back.stdout], [0, "after all\n"]);
 });

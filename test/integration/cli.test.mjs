@@ -223,6 +223,8 @@ test("--lines acknowledges each line once across crashes, and three readers agre
   const writer = stay(t, daemon, ["stream", "append", "s", "--lines"]);
   for (let i = 1; i <= count; i++) writer.stdin.write(`{"type":"n","data":{"i":${i}}}\n`);
   writer.stdin.end();
+  // A command that has not reached the daemon yet ends when there is none.
+  for (const tail of tails) await tail.lines(1);
   for (const acknowledged of [20, 150]) {
     await writer.lines(acknowledged);
     await daemon.kill();

@@ -2,12 +2,12 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
 import { Daemon, scratch } from "./lib.mjs";
+import { keptPort } from "./ports.mjs";
 import {
   Provider,
   add,
@@ -219,8 +219,7 @@ test("a start waits for a slow provider a second, not more", async (t) => {
 test("a local server that was started after the daemon is found by the first use", async (t) => {
   const provider = await new Provider().start(t);
   provider.stop();
-  // Below the ports that the kernel gives to others meanwhile.
-  const port = 20_000 + randomInt(10_000);
+  const port = await keptPort();
   const env = { DROVER_MODEL: "", OLLAMA_HOST: `127.0.0.1:${port}` };
   const daemon = await start(t, { env });
   const from = async () => (await api(daemon, "GET", "/api/v1/settings")).json.model_from;

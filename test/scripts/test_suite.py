@@ -195,6 +195,17 @@ class Seeds(unittest.TestCase):
         for stage in self.stages(5000).values():
             self.assertEqual(again.failed_files(stage, counts.Counts(failed=1), "FAILED seed"), [])
 
+    def test_files_of_node_choose_the_same_in_their_second_run_and_others_at_another_commit(self):
+        def choices(seed):
+            _, tests = suite.all_stages(False, 0, seed)
+            found = {(stage.env["DROVER_SEED"], stage.env["DROVER_FAULT_OFFSET"])
+                     for stage in tests if "DROVER_BIN" in stage.env}
+            self.assertEqual(len(found), 1)
+            return found
+
+        step = shares.SEED_STEP
+        self.assertNotEqual(choices(5 * step), choices(6 * step))
+
     def test_the_number_of_a_fresh_seed_is_printed(self):
         with contextlib.redirect_stdout(io.StringIO()) as said, \
                 tempfile.TemporaryDirectory() as logs, \
