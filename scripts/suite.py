@@ -188,7 +188,7 @@ def node_choices(seed):
 
 
 def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, brisk=False, env=None,
-               before=None):
+               before=None, part=slice(None)):
     records = os.path.join(LOGS, slug(name) + ".records")
     limit_s = 6 * 3600 if every else FILE_S
     command = [sys.executable, "scripts/files.py", records, f"{limit_s * scale():g}"]
@@ -196,7 +196,7 @@ def node_tests(name, word, binary, *, every, rooms="*", turn=0, choices=None, br
         server = [WITH_SERVER, "sh", "-c", 'DROVER_DATABASE=$DROVER_TEST_POSTGRES exec "$@"', "sh"]
         command = server + command
     stage = Stage(name, command, count_node, before=before, records=records)
-    stage.files = opted_in(word, rooms, every, turn)
+    stage.files = opted_in(word, rooms, every, turn)[part]
     stage.timeout_s = 6 * 3600 if every else stage.timeout_s
     stage.env = {"DROVER_BIN": binary, **sanitized(stage), **FRESH}
     stage.env |= (choices or {}) | (env or {})
@@ -253,15 +253,17 @@ def all_stages(every_kill, turn, seed):
         build("tsan", sanitize="thread", targets=lambda folder: threads(folder).values()),
     ]
     tests = [
-        # Each by itself: they are the longest, and take one file after the other.
-        node_tests("integration on SQLite", "release", "build/drover", **taken, rooms="[!f]*",
-                   brisk=not every_kill),
-        node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
-                   brisk=not every_kill, env=crash),
-        meson_tests("unit and corpora, gcc ASan UBSan", "build/san", tests=gcc),
+        # Those that take longest first, each by itself: they take one file after the other, and
+        # mostly wait, while the unit tests compute.
         node_tests("integration on PostgreSQL", "postgres", "build/drover", **taken,
                    brisk=not every_kill, env=crash_postgres),
+        *[node_tests(f"integration on SQLite, {which} half", "release", "build/drover", **taken,
+                     rooms="[!f]*", part=slice(start, None, 2), brisk=not every_kill)
+          for start, which in enumerate(["first", "second"])],
+        meson_tests("unit and corpora, gcc ASan UBSan", "build/san", tests=gcc),
         node_tests("integration, sanitized", "san", "build/san/drover", **taken),
+        node_tests("faults on SQLite", "release", "build/drover", **taken, rooms="fault",
+                   brisk=not every_kill, env=crash),
         meson_tests("unit and faults, release build", "build/release", tests=released,
                     every_point=every_kill),
         meson_tests("unit and corpora, clang ASan UBSan", "build/clang", tests=clang),

@@ -8,11 +8,12 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 
+import { sideBySide } from "../integration/lib.mjs";
 import { scaled } from "../integration/scale.mjs";
 import { Custody, lives, processesOf, until } from "./custody.mjs";
 
+const test = sideBySide(4);
 const GRACE_MS = 500;
 const BUSY_MS = scaled(5000);
 

@@ -6,11 +6,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { test } from "node:test";
 
+import { sideBySide } from "./lib.mjs";
 import { change, sql } from "./sql.mjs";
 import { call, Listener, say, script, textOf, toolsOf, Turns } from "./turns.mjs";
 import { whole, Workflows } from "./workflows.mjs";
+
+const test = sideBySide(8);
 
 /** Notices to this machine are owed: nothing listens on port 9. */
 const ALLOWED = { env: { DROVER_WEBHOOK_ALLOW: "127.0.0.1" } };

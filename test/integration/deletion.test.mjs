@@ -5,13 +5,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
+import { sideBySide } from "./lib.mjs";
 import { scaled } from "./scale.mjs";
 import { change } from "./sql.mjs";
 import { call, Listener, say, script, toolsOf, Turns } from "./turns.mjs";
 
+const test = sideBySide(8);
 const MARK = "Quokka7Marker";
 const png = Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), Buffer.from(MARK)]);
 

@@ -9,6 +9,7 @@ import { test } from "node:test";
 
 import { Faulty } from "./faulty.mjs";
 import { Provider } from "./providers.mjs";
+import { scaled } from "./scale.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 import { Wires } from "./wires.mjs";
 
@@ -266,7 +267,8 @@ test("a person's message goes before a follow-up that waits for its provider", a
   const provider = await new Faulty("openai").start(t);
   const body = { name: "p", kind: "openai", base_url: provider.url, key: "k" };
   assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
-  const refused = { status: 503, headers: { "retry-after": "50" }, body: "" };
+  const headers = { "retry-after": String(Math.ceil(scaled(5_000) / 1000)) };
+  const refused = { status: 503, headers, body: "" };
   provider.plays.set("small", [refused, { answer: { text: "hello" } }, { answer: { text: "ok" } }]);
   const started = await startJob(turns, "p/small");
   const { listener, job } = started;

@@ -4,12 +4,14 @@
 // DROVER_DATABASE  postgres://… : daemons run on that server, each in a schema of its own
 // DROVER_BRISK     a file that lists daemons of a release build whose loop was held too long
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -53,8 +55,27 @@ function privateDatabase() {
   return url.toString().replaceAll("+", "%20");
 }
 
+/** A `test` for a file whose cases wait rather than compute: they run side by side, at most
+ *  `concurrency` at a time. */
+export function sideBySide(concurrency) {
+  const cases = [];
+  const runAll = () => cases.forEach(([name, options, play]) =>
+    it(name, options, (t) => caseOf.run({ name, daemons: 0 }, () => play(t))));
+  // When the whole file was read, so that one suite has all of them.
+  queueMicrotask(() => describe("side by side", { concurrency }, runAll));
+  return (name, ...rest) => cases.push([name, rest.length > 1 ? rest[0] : {}, rest.at(-1)]);
+}
+const caseOf = new AsyncLocalStorage();
+
 /** The daemons of this file, from the first on. */
 const daemons = [];
+/** The number of a new daemon within its file, the same in every run: of those side by side, each
+ *  case counts its own. */
+function numberOf(daemon) {
+  const number = daemons.push(daemon);
+  const here = caseOf.getStore();
+  return here ? `${here.name}: ${++here.daemons}` : number;
+}
 /** Signals by which a program ends itself; no test sends them. */
 const CRASHES = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"];
 
@@ -77,7 +98,7 @@ export class Daemon {
   /** args: more words for `serve`; env: more environment; program: another binary. */
   constructor({ data, args = [], env = {}, listen = "127.0.0.1:0", program = bin }) {
     const database = privateDatabase();
-    this.number = daemons.push(this); // Within its file, the same in every run.
+    this.number = numberOf(this);
     this.lives = 0;
     this.program = program;
     this.data = data;

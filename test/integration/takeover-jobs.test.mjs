@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 
 import { Host, replace, schemaUrl, sql } from "./hosts.mjs";
-import { bin, scratch } from "./lib.mjs";
+import { bin, scratch, sideBySide } from "./lib.mjs";
 import { processesOf } from "./processes.mjs";
 import { scaled } from "./scale.mjs";
 
+const test = sideBySide(4);
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 const all = process.env.DROVER_TEST_ALL !== undefined;
 const ROUNDS = all ? 30 : 4;

@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
 
 import { Host, Lead, replace, schemaUrl, sql } from "./hosts.mjs";
-import { bin, scratch } from "./lib.mjs";
+import { bin, scratch, sideBySide } from "./lib.mjs";
 import { processesOf, read } from "./processes.mjs";
 import { until } from "./providers.mjs";
 
+const test = sideBySide(8);
 const skip = process.env.DROVER_DATABASE ? false : "needs DROVER_DATABASE";
 
 async function job(host, body) {

@@ -162,11 +162,12 @@ const FAILURES = [
   ["refused", "refused"],
 ];
 
-// Together, since some wait out the pauses between the attempts at a call.
+// Some wait out the pauses between the attempts at a call.
+const QUICKLY = ["--insecure-loopback", "--model-wait", "250"];
 describe("failures of a model", { concurrency: 5 }, () => {
   for (const [what, cause] of FAILURES) {
     it(`fail: ${what} ends as ${cause}, and the session takes the next message`, async (t) => {
-      const turns = await Turns.open(t);
+      const turns = await Turns.open(t, { args: QUICKLY });
       const listener = await turns.listen();
       const { run, end, message } = await turns.turn(listener, `fail: ${what}`);
       assert.deepEqual([end.state, end.cause], ["failed", cause]);

@@ -8,7 +8,7 @@ import { test } from "node:test";
 
 import { Faulty } from "./faulty.mjs";
 import { openSse } from "./sse.mjs";
-import { Listener, script, textOf, Turns } from "./turns.mjs";
+import { Listener, say, script, textOf, Turns } from "./turns.mjs";
 import { Workflows, whole } from "./workflows.mjs";
 
 const kind = "openai";
@@ -82,9 +82,9 @@ test("a turn that waits before its next try is shown as waiting, until when and 
     const end = await listener.ended(run);
     assert.deepEqual([end.state, end.cause], ["cancelled", "stopped"]);
     assert.deepEqual(typesOf(listener), BEGINS);
-    assert.equal(provider.asked.get("m").length, 1);
-    const { message } = await turns.turn(listener, "and now?");
+    const { message } = await turns.turn(listener, say("well"), { model: "scripted/demo" });
     assert.equal(textOf(message), "well");
+    assert.equal(provider.asked.get("m").length, 1);
     const after = await turns.get(`/runs/${run}`);
     assert.deepEqual([after.state, after.gate, after.resume_at_ms], ["cancelled", null, null]);
     listener.close();

@@ -171,6 +171,14 @@ class Named(unittest.TestCase):
         self.assertIn("no stage is called so", said.getvalue())
 
 
+class Halves(unittest.TestCase):
+    def test_each_file_on_SQLite_is_in_one_half_and_they_are_equal(self):
+        _, tests = suite.all_stages(False, 0, 5000)
+        halves = [stage.files for stage in tests if stage.name.endswith(" half")]
+        self.assertEqual(sorted(sum(halves, [])), suite.opted_in("release", "[!f]*", False, 0))
+        self.assertLessEqual(len(halves[0]) - len(halves[1]), 1)
+
+
 class Seeds(unittest.TestCase):
     def stages(self, seed):
         _, tests = suite.all_stages(False, 0, seed)
