@@ -176,9 +176,10 @@ bool channel__is_broken(const struct channel *channel, const struct world *world
                         int64_t *ret_resume_at_ms);
 void channel__trip(struct channel *channel, struct model_failure *failure,
                    const struct world *world);
-/* A try of the call shows that the provider is away: how many in a row, and then the wait before
- * the next one. */
+/* A try of the call shows that the provider is away. Number of such failures of the connection in a
+ * row; 0: this one says nothing new of it. */
 unsigned channel__failures(const struct channel *channel, const struct asking *asking);
+/* The next one is sent after that wait. */
 void channel__fail(struct channel *channel, const struct asking *asking, uint64_t wait_ms,
                    bool named);
 void channel__answers(struct channel *channel, const struct asking *asking); /* The provider. */
