@@ -187,7 +187,8 @@ static void try_next(struct timer *timer) {
  * reached its provider, used nothing; a provider that is silent is working on the prompt. */
 static struct usage try_usage(const struct asking *asking) {
     const struct answer *answer = &asking->stream.answer;
-    const struct usage seen = usage_estimate(asking->prompt_size, answer_size(answer));
+    struct usage seen = usage_estimate(asking->prompt_size, answer_size(answer));
+    seen.searches = answer->paid_searches;
     struct usage usage = {.estimated = false};
     if (!answer->counted) {
         bool is_out = asking->playing != NULL || asking->fetch != NULL;
@@ -199,6 +200,10 @@ static struct usage try_usage(const struct asking *asking) {
     usage = answer->usage;
     if (!answer->stopped && usage.output < seen.output) {
         usage.output = seen.output;
+        usage.estimated = true;
+    }
+    if (!answer->stopped && usage.searches < seen.searches) {
+        usage.searches = seen.searches;
         usage.estimated = true;
     }
     return usage;
