@@ -434,6 +434,9 @@ static void a_call_beyond_those_that_may_wait_fails(void **state) {
     models_get_stats(kit->models, &stats);
     assert_int_equal(stats.waiting, MODEL_QUEUE_MAX);
     ask_expect(kit, "test/m", "hi", "", MODEL_OVERLOADED);
+    kit->answer = GOOD;
+    kit_connect(kit, (struct model_connection){.name = "other", .kind = MODEL_KIND_OPENAI});
+    ask_expect(kit, "other/m", "hi", "t(ok)", MODEL_NONE);
     for (size_t i = 0; i < CALLS; i++) {
         model_cancel(waiting[i]);
     }

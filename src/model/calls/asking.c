@@ -891,7 +891,7 @@ static void asking_begin(struct loop_task *task) {
         channel->running++;
         models->running++;
         asking__start(asking);
-    } else if (models->waiting >= MODEL_QUEUE_MAX) {
+    } else if (channel->waiting >= MODEL_QUEUE_MAX) {
         asking__fail(asking, MODEL_OVERLOADED, "%s", model_cause_text(MODEL_OVERLOADED));
     } else {
         asking->facts = models__info(models, channel, asking->model).facts;

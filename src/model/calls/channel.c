@@ -57,6 +57,7 @@ void channel__enqueue(struct channel *channel, struct asking *asking, enum queue
         channel->queue_end[priority]->next = asking;
         channel->queue_end[priority] = asking;
     }
+    channel->waiting++;
     asking->models->waiting++;
     if (asking->patience != PATIENCE_AGENT) {
         outage_hurry(&channel->outage, models__now_ms(channel->models),
@@ -78,6 +79,7 @@ void channel__dequeue(struct channel *channel, struct asking *asking) {
     if (channel->queue_end[asking->priority] == asking) {
         channel->queue_end[asking->priority] = before;
     }
+    channel->waiting--;
     asking->models->waiting--;
 }
 

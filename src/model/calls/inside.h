@@ -51,8 +51,8 @@ struct channel {
     char *name;          /* Owned. */
     struct route *route; /* NULL: removed; it goes when nothing runs any more. */
     struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
-    uint64_t running;
-    struct brake brake; /* Lowers the limit of `running` after a 429. */
+    uint64_t running, waiting; /* waiting: in the queue. */
+    struct brake brake;        /* Lowers the limit of `running` after a 429. */
     struct outage outage;
     struct model_failure away; /* Why it is away: the last failure that said so. */
     struct asking *probe;      /* Borrowed: the call that finds out; NULL: none is out. */
