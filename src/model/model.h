@@ -21,7 +21,8 @@
  * Refusals   a request that is refused for a parameter is made again at once without it, at most
  *            MODEL_REPEATS_MAX times, which are no tries. What it was refused for is remembered.
  * Bounds     max_concurrent calls of a connection at once; the rest, also what waits for its
- *            provider, queues by priority, then as it came; MODEL_QUEUE_MAX of them. An answer:
+ *            provider, queues by priority, then as it came; MODEL_QUEUE_MAX of them for each
+ *            connection, so that one whose provider is away leaves room to the others. An answer:
  *            ANSWER_* in answer.h. All time limits in model_limits.
  * Guard      a connection's requests go to the host and port of its base URL and nowhere else;
  *            private and loopback addresses are allowed there, because its user named it.

@@ -10,7 +10,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Faulty } from "./faulty.mjs";
-import { Provider } from "./providers.mjs";
+import { Provider, until } from "./providers.mjs";
 import { textOf, Turns } from "./turns.mjs";
 import { Workflows, whole } from "./workflows.mjs";
 
@@ -205,34 +205,70 @@ test("a test of a provider that is not there says so, and how long that took", a
   }
 });
 
-/** A provider with a quota for one key only. */
+/** A provider that takes one key only. */
 class Keyed extends Provider {
+  refusal = 402; // 0: it takes every key.
+
   answer(request, body, answer) {
     const good = request.headers.authorization === "Bearer sk-the-new-account";
-    if (request.method === "POST" && !good) {
-      answer.writeHead(402, { "content-type": "application/json" });
-      answer.end('{"error":{"message":"Insufficient Balance"}}');
+    if (request.method === "POST" && !good && this.refusal !== 0) {
+      answer.writeHead(this.refusal, { "content-type": "application/json" });
+      answer.end('{"error":{"message":"not with this key"}}');
       return;
     }
     super.answer(request, body, answer);
   }
 }
 
-test("a key file that changed is read again, and parked runs go on", async (t) => {
+async function keyed(t) {
   const provider = await new Keyed().start(t);
   const folder = mkdtempSync(path.join(tmpdir(), "drv-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = path.join(folder, "key");
-  const write = (name, key) => writeFileSync(path.join(folder, name), `${key}\n`, { mode: 0o600 });
-  write("key", "sk-the-old-account");
+  const write = (key) => {
+    writeFileSync(path.join(folder, "new"), `${key}\n`, { mode: 0o600 });
+    renameSync(path.join(folder, "new"), file);
+  };
+  write("sk-the-old-account");
   const env = { OPENAI_API_KEY_FILE: file, OPENAI_BASE_URL: provider.url };
   const flows = await Workflows.open(t, { args: args.slice(1), env });
+  return { provider, flows, write };
+}
+
+test("a key file that changed is read again, and parked runs go on", async (t) => {
+  const { provider, flows, write } = await keyed(t);
   const run = await flows.start({ model: "openai/m", script: whole(`
     return await agent("count", { label: "one", tools: [] });`) });
   await flows.until(run, ({ type }) => type === "agent_retrying");
-  write("new", "sk-the-new-account");
-  renameSync(path.join(folder, "new"), file);
+  write("sk-the-new-account");
   const { end } = await flows.outcome(run);
   assert.equal(end.state, "succeeded");
   assert.notEqual(end.result, null);
+
+  // The new key is the one that a connection of that name had covered.
+  const body = { name: "openai", kind: "openai", base_url: provider.url, key: "sk-covers-it" };
+  assert.equal((await flows.ask("POST", "/providers", body)).status, 201);
+  assert.equal((await flows.ask("DELETE", "/providers/openai")).status, 200);
+  const { json: told } = await flows.ask("POST", "/providers/openai/test", { model: "m" });
+  assert.equal(told.ok, true, told.detail);
+});
+
+test("a notice that a wrong key holds is delivered after a reset or a new key", async (t) => {
+  const { provider, flows, write } = await keyed(t);
+  const { json: session } = await flows.ask("POST", "/sessions", { model: "openai/m" });
+  for (const mend of [
+    () => {
+      provider.refusal = 0; // The account was unlocked.
+      return flows.daemon.cli(["provider", "reset", "openai"]);
+    },
+    () => write("sk-the-new-account"),
+  ]) {
+    provider.refusal = 401;
+    const job = await flows.ask("POST", "/jobs",
+      { argv: ["true"], notify: [{ session: session.id }] });
+    const state = async () => (await settled(flows, job.json.id))[0].state;
+    assert.equal(await state(), "held");
+    await mend();
+    await until("the delivery", async () => await state() === "acknowledged");
+  }
 });

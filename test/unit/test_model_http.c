@@ -434,6 +434,9 @@ static void a_call_beyond_those_that_may_wait_fails(void **state) {
     models_get_stats(kit->models, &stats);
     assert_int_equal(stats.waiting, MODEL_QUEUE_MAX);
     ask_expect(kit, "test/m", "hi", "", MODEL_OVERLOADED);
+    kit->answer = GOOD;
+    kit_connect(kit, (struct model_connection){.name = "other", .kind = MODEL_KIND_OPENAI});
+    ask_expect(kit, "other/m", "hi", "t(ok)", MODEL_NONE);
     for (size_t i = 0; i < CALLS; i++) {
         model_cancel(waiting[i]);
     }
@@ -517,6 +520,139 @@ static void a_changed_connection_is_used_from_the_next_try(void **state) {
     ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE);
 }
 
+/* --- A provider that is away, and one whose quota is used up ---------------------------------- */
+
+#define NO_QUOTA SAYS("402 Pay\r\nConnection: close", "{\"error\":{\"message\":\"pay first\"}}")
+#define AWAY "HTTP/1.1 503 No\r\nConnection: close\r\n\r\n"
+
+static struct model_request *agents_request(void) {
+    struct model_request *request = kit_request("test/m", "hi");
+    request->patience = PATIENCE_AGENT;
+    return request;
+}
+
+static void ask_until(struct kit *kit, unsigned requests) {
+    while (kit->server.requests < requests) {
+        server_turn(kit->loop);
+    }
+}
+
+/* Wait of the connection's calls; -1: they do not wait. */
+static int64_t away_ms(const struct kit *kit) {
+    struct model_failure failure;
+    return models_is_away(kit->models, BYTES("test"), &failure)
+               ? failure.resume_at_ms - kit->clock_ms
+               : -1;
+}
+
+static void calls_that_are_refused_together_double_no_pause(void **state) {
+    struct kit *kit = *state;
+    struct ask asks[6];
+    kit->answer = GOOD;
+    ask_expect(kit, "test/m", "hi", "t(ok)", MODEL_NONE); /* Known to answer: all are sent. */
+    kit->answer = NO_QUOTA;
+    for (size_t i = 0; i < COUNT_OF(asks); i++) {
+        asks[i] = (struct ask){.kit = kit};
+        ask_begin(&asks[i], kit, "test/m", "hi");
+    }
+    for (size_t i = 0; i < COUNT_OF(asks); i++) {
+        ask_finish(&asks[i]);
+        ask_cause(&asks[i], MODEL_QUOTA);
+        assert_int_equal(asks[i].result.failure.resume_at_ms - kit->clock_ms, 60000);
+        ask_end(&asks[i]);
+    }
+    assert_int_equal(kit->server.requests, 1 + COUNT_OF(asks));
+    assert_int_equal(away_ms(kit), 60000);
+}
+
+static void test_connection(struct kit *kit, enum model_cause cause) {
+    struct ask ask = {.kit = kit};
+    text_init(&ask.told, 1000);
+    text_init(&ask.said, 1000);
+    ask.asking = models_connection_test(kit->models, "test/m", &ask_watch, &ask);
+    ask_finish(&ask);
+    ask_cause(&ask, cause);
+    ask_end(&ask);
+}
+
+static void only_a_good_answer_to_a_test_ends_the_wait_for_a_quota(void **state) {
+    struct kit *kit = *state;
+    kit->answer = NO_QUOTA;
+    ask_expect(kit, "test/m", "hi", "", MODEL_QUOTA);
+    test_connection(kit, MODEL_QUOTA);
+    assert_int_equal(away_ms(kit), 60000);
+    kit->answer = SAYS("401 No", "{}");
+    test_connection(kit, MODEL_AUTH_FAILED);
+    assert_int_equal(away_ms(kit), 60000);
+    kit->answer = GOOD;
+    test_connection(kit, MODEL_NONE);
+    assert_int_equal(away_ms(kit), -1);
+}
+
+static void what_an_old_key_is_told_says_nothing_about_the_new_one(void **state) {
+    static const char *const answers[] = {NO_QUOTA, SAYS("401 No", "{}"), AWAY};
+    struct kit *kit = *state;
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct ask ask = {.kit = kit};
+        kit_renew(kit);
+        kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .key = "sk-old-key"});
+        kit->answer = NULL;
+        ask_begin(&ask, kit, "test/m", "hi");
+        ask_until(kit, 1);
+        kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_OPENAI, .key = "sk-new-key"});
+        kit->answer = GOOD;
+        served_say(kit->asked, answers[i]);
+        served_close(kit->asked);
+        ask_finish(&ask);
+        ask_cause(&ask, MODEL_NONE);
+        assert_non_null(strstr(kit->request.data, "sk-new-key"));
+        assert_int_equal(away_ms(kit), -1);
+        ask_end(&ask);
+    }
+}
+
+static void a_probe_that_hangs_holds_nobody_up_after_a_reset(void **state) {
+    struct kit *kit = *state;
+    struct ask hangs = {.kit = kit}, other = {.kit = kit};
+    kit->answers[0] = kit->answers[2] = AWAY;
+    kit->then_early = KIT_CLOSE;
+    ask_begin_with(&hangs, kit, agents_request());
+    ask_until(kit, 2);
+    models_reset(kit->models, BYTES("test"));
+    kit->answer = GOOD;
+    kit->answers[1] = GOOD;
+    ask_begin_with(&other, kit, agents_request());
+    ask_until(kit, 3);
+    for (int i = 0; i < 100 && other.dones == 0; i++) {
+        settle(kit);
+        (void)uv_run(loop_uv(kit->loop), UV_RUN_ONCE);
+    }
+    assert_int_equal(other.dones, 1);
+    ask_cause(&other, MODEL_NONE);
+    model_cancel(hangs.asking);
+    ask_end(&hangs);
+    ask_end(&other);
+}
+
+/* The wait of that call is for it alone: the provider answered a moment ago. */
+static void one_call_that_breaks_off_again_makes_no_other_wait_long(void **state) {
+    struct kit *kit = *state;
+    struct ask ask = {.kit = kit};
+    for (size_t i = 0; i < 5; i++) {
+        kit->answers[i] = AWAY;
+    }
+    kit->answer = KIT_STREAM "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    ask_begin_with(&ask, kit, agents_request());
+    ask_until(kit, 6);
+    kit->frozen = true; /* Else its own wait is skipped. */
+    while (ask.retried.cause != MODEL_STREAM_BROKEN) {
+        server_turn(kit->loop);
+    }
+    assert_in_range(away_ms(kit), 0, 1000);
+    model_cancel(ask.asking);
+    ask_end(&ask);
+}
+
 #define WITH_KIT(test) cmocka_unit_test_setup_teardown(test, open_kit, close_kit)
 
 int main(void) {
@@ -539,6 +675,11 @@ int main(void) {
         WITH_KIT(a_cancel_frees_its_slot_wherever_the_call_is),
         WITH_KIT(the_end_of_a_wait_is_told_and_a_cancel_there_asks_nobody),
         WITH_KIT(a_changed_connection_is_used_from_the_next_try),
+        WITH_KIT(calls_that_are_refused_together_double_no_pause),
+        WITH_KIT(only_a_good_answer_to_a_test_ends_the_wait_for_a_quota),
+        WITH_KIT(what_an_old_key_is_told_says_nothing_about_the_new_one),
+        WITH_KIT(a_probe_that_hangs_holds_nobody_up_after_a_reset),
+        WITH_KIT(one_call_that_breaks_off_again_makes_no_other_wait_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

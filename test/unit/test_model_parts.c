@@ -105,6 +105,15 @@ static void waits_grow_and_vary_and_end(void **state) {
         assert_int_equal(wait_ms, most[tries - 1]);
     }
     assert_false(retry_again(&(struct retry_try){.failure = &failure, .tries = 4}, &wait_ms));
+    /* A provider that names no pause, however often it is asked. */
+    const struct retry_try at_once = {
+        .failure = &failure, .hint = {.timed = true}, .patience = PATIENCE_AGENT};
+    for (unsigned tries = 1; tries <= 1000; tries++) {
+        struct retry_try attempt = at_once;
+        attempt.tries = tries;
+        assert_true(retry_again(&attempt, &wait_ms));
+        assert_int_equal(wait_ms, tries <= 3 ? 0 : least[2]);
+    }
     assert_int_equal(retry_quota_pause_ms(1), 60000);
     assert_int_equal(retry_quota_pause_ms(2), 120000);
     assert_int_equal(retry_quota_pause_ms(100), 3600000);

@@ -214,6 +214,32 @@ static void what_came_behind_a_report_counts_when_the_answer_breaks_off(void **s
     ask_end(&ask);
 }
 
+#define SEARCH_ITEM(status, action)                                                                \
+    "data: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{\"type\":"         \
+    "\"web_search_call\",\"id\":\"ws\",\"status\":\"" status "\",\"action\":{\"type\":\"" action   \
+    "\"}}}\n\n"
+#define SEARCHED                                                                                   \
+    SEARCH_ITEM("completed", "search")                                                             \
+    SEARCH_ITEM("completed", "open_page")                                                          \
+    SEARCH_ITEM("failed", "search")                                                                \
+    "data: {\"type\":\"response.output_text.delta\",\"delta\":\"wool\"}\n\n"
+
+/* Searches alone are billed: pages are opened for nothing. */
+static void each_search_is_counted_also_where_the_answer_breaks_off(void **state) {
+    struct kit *kit = *state;
+    struct ask ask = {.kit = kit};
+    kit_connect(kit, (struct model_connection){.kind = MODEL_KIND_RESPONSES});
+    kit->answers[0] = KIT_STREAM SEARCHED;
+    kit->answer = KIT_STREAM SEARCHED "data: {\"type\":\"response.completed\",\"response\":"
+                                      "{\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n";
+    ask_begin(&ask, kit, "test/m", "hi");
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_NONE);
+    assert_int_equal(ask.result.usage.searches, 1);
+    assert_int_equal(ask.result.spent.searches, 2);
+    ask_end(&ask);
+}
+
 static void a_call_that_the_longest_length_cut_off_is_not_done(void **state) {
     struct kit *kit = *state;
     serve_stream(kit, &model_streams[0]);
@@ -410,6 +436,7 @@ int main(void) {
         WITH_KIT(usage_is_what_each_provider_means_by_it),
         WITH_KIT(what_nobody_counted_is_estimated_and_tries_add_up),
         WITH_KIT(what_came_behind_a_report_counts_when_the_answer_breaks_off),
+        WITH_KIT(each_search_is_counted_also_where_the_answer_breaks_off),
         WITH_KIT(a_call_that_the_longest_length_cut_off_is_not_done),
         WITH_KIT(a_call_whose_half_is_json_but_no_object_was_cut_off),
         WITH_KIT(a_call_that_is_called_incomplete_was_cut_off_whatever_came),

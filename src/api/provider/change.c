@@ -412,7 +412,12 @@ static enum request_next forget_done(void *ctx, struct err *io_result) {
     return REQUEST_ANSWER;
 }
 
-/* Beside what is forgotten, the wait for the provider ends. */
+/* Beside what is forgotten, the wait for the provider ends, and that of notices which it held. */
+static struct err reset_work(struct tx *tx, void *ctx) {
+    struct err err = forget_work(tx, ctx);
+    return err_failed(err) ? err : tx_provider_cured(tx);
+}
+
 static enum request_next reset_done(void *ctx, struct err *io_result) {
     struct request *request = ctx;
     const struct providers_api *api = request->api;
@@ -426,7 +431,7 @@ const struct request_kind providers__reset = {
     .writes = true,
     .one = &providers__one,
     .start = forget_start,
-    .work = forget_work,
+    .work = reset_work,
     .done = reset_done,
 };
 

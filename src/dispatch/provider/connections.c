@@ -357,7 +357,10 @@ void connections_remove(struct connections *connections, const char *name) {
         return;
     }
     if (found != NULL) {
-        use(connections, found);
+        const char *key = key_watch_find(connections->key_watch, name);
+        struct model_connection now = *found;
+        now.key = key != NULL ? key : found->key;
+        use(connections, &now);
         return;
     }
     if (!models_connection_remove(connections->models, name)) {
@@ -455,6 +458,24 @@ struct key_folder connections_folder(const struct connections *connections) {
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
+static void key_failed(void *ctx, const char *name, const struct why *why) {
+    const struct connections *connections = ctx;
+    connections->options.failed(connections->options.ctx, name, why);
+}
+
+static struct err cured_tx(struct tx *tx, void *ctx) {
+    return tx_provider_cured(tx);
+}
+
+static void cured_done(struct err err, void *ctx) {
+    (void)err; /* Notices are held on, until the next change or `inbox retry`. */
+}
+
+static void key_changed(void *ctx) {
+    const struct connections *connections = ctx;
+    store_write(connections->options.store, cured_tx, cured_done, NULL /* ctx */);
+}
+
 static void keep_found(void *ctx, const struct model_connection *connection) {
     struct connections *connections = ctx;
     if (connections->found_count < FOUND_MAX) {
@@ -477,8 +498,9 @@ struct err connections_open(const struct connections_options *options,
     connections->key_watch = key_watch_open(&(struct key_watch_options){.loop = options->loop,
                                                                         .models = options->models,
                                                                         .from = options->from,
-                                                                        .ctx = options->ctx,
-                                                                        .failed = options->failed});
+                                                                        .ctx = connections,
+                                                                        .failed = key_failed,
+                                                                        .changed = key_changed});
     *ret_connections = connections;
     return ERR_OK;
 }

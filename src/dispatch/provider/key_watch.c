@@ -15,6 +15,7 @@ struct key_file {
     const char *name; /* Name of the connection; static. */
     struct stat seen; /* At the last look; zeroed: the file was not there. */
     char *key;        /* Owned, wiped: read by the look that runs; NULL: nothing new. */
+    char *last;       /* Owned, wiped: read by an earlier one; NULL: none has. */
     struct why why;   /* The file cannot be read; "": it can. */
 };
 
@@ -73,6 +74,8 @@ static void key_use(struct key_watch *watch, const struct key_file *file) {
     struct model_connection *copy = connection_copy(&changed);
     if (err_failed(models_connection_set(options->models, copy, &why))) {
         options->failed(options->ctx, file->name, &why);
+    } else {
+        options->changed(options->ctx);
     }
     connection_free(copy);
 }
@@ -81,6 +84,7 @@ static void watch_free(struct key_watch *watch) {
     for (size_t i = 0; i < watch->count; i++) {
         mem_free(watch->files[i].path);
         key_free(&watch->files[i].key);
+        key_free(&watch->files[i].last);
     }
     mem_free(watch);
 }
@@ -104,9 +108,10 @@ static void look_done(struct loop_work *work) {
             watch->options.failed(watch->options.ctx, file->name, &file->why);
         } else if (file->key != NULL) {
             key_use(watch, file);
+            key_free(&file->last);
+            file->last = file->key;
+            file->key = NULL;
         }
-        key_free(&file->key);
-        file->key = NULL;
     }
     if (watch->life == WATCH_OPEN) {
         timer_start(watch->options.loop, &watch->timer, WATCH_MS, look_start);
@@ -141,6 +146,15 @@ struct key_watch *key_watch_open(const struct key_watch_options *options) {
     }
     timer_start(options->loop, &watch->timer, WATCH_MS, look_start);
     return watch;
+}
+
+const char *key_watch_find(const struct key_watch *watch, const char *name) {
+    for (size_t i = 0; watch != NULL && i < watch->count; i++) {
+        if (strcmp(watch->files[i].name, name) == 0) {
+            return watch->files[i].last;
+        }
+    }
+    return NULL;
 }
 
 void key_watch_stop(struct key_watch *watch) {

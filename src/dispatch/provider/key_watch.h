@@ -21,9 +21,13 @@ struct key_watch_options {
     struct discover_from from;
     void *ctx;
     void (*failed)(void *ctx, const char *name, const struct why *why);
+    void (*changed)(void *ctx); /* A connection uses another key. */
 };
 /* NULL: no key is in a file. */
 struct key_watch *key_watch_open(const struct key_watch_options *options);
+/* Key of the file as it was read last, for the connection of that name; NULL: it has not changed,
+ * or there is none. Borrowed until the loop goes on. `watch` NULL is allowed. */
+const char *key_watch_find(const struct key_watch *watch, const char *name);
 void key_watch_stop(struct key_watch *watch);  /* Touches models no more. NULL is allowed, */
 void key_watch_close(struct key_watch *watch); /* here, too. */
 

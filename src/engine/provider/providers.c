@@ -113,6 +113,10 @@ struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
     return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
 }
 
+struct err tx_provider_cured(struct tx *tx) {
+    return tx_inbox_unhold_all(tx, everybody);
+}
+
 struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found) {
     *ret_found = tx_change(tx, "DELETE FROM providers WHERE name = $1", ARGS(arg_text(name))) > 0;
     return tx_provider_forget_learned(tx, name);

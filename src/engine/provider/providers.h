@@ -41,6 +41,9 @@ MUST_CHECK struct err tx_provider_each(struct tx *tx, struct bytes after, int64_
 MUST_CHECK struct err tx_provider_add(struct tx *tx, const struct provider *provider);
 /* Writes all but name and made_ms into the row of that name, which is there. */
 MUST_CHECK struct err tx_provider_change(struct tx *tx, const struct provider *provider);
+/* A key, or what a provider says to it, has changed without a change of a row: notices that were
+ * held by that are due. */
+MUST_CHECK struct err tx_provider_cured(struct tx *tx);
 MUST_CHECK struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found);
 
 /* --- Learned windows -------------------------------------------------------------------------- */

@@ -162,7 +162,8 @@ static void try_next(struct timer *timer) {
  * reached its provider, used nothing; a provider that is silent is working on the prompt. */
 static struct usage try_usage(const struct asking *asking) {
     const struct answer *answer = &asking->stream.answer;
-    const struct usage seen = usage_estimate(asking->prompt_size, answer_size(answer));
+    struct usage seen = usage_estimate(asking->prompt_size, answer_size(answer));
+    seen.searches = answer->paid_searches;
     struct usage usage = {.estimated = false};
     if (!answer->counted) {
         bool is_out = asking->playing != NULL || asking->fetch != NULL;
@@ -174,6 +175,10 @@ static struct usage try_usage(const struct asking *asking) {
     usage = answer->usage;
     if (!answer->stopped && usage.output < seen.output) {
         usage.output = seen.output;
+        usage.estimated = true;
+    }
+    if (!answer->stopped && usage.searches < seen.searches) {
+        usage.searches = seen.searches;
         usage.estimated = true;
     }
     return usage;
@@ -292,8 +297,9 @@ static void asking_wait_away(struct asking *asking, bool again, uint64_t wait_ms
 
 static void asking_fail_away(struct asking *asking) {
     struct channel *channel = asking->channel;
+    const unsigned failures = channel__failures(channel, asking);
     const struct outage_wait own = {.first_ms = models__outage_ms(asking->models),
-                                    .failures = channel__failures(channel, asking),
+                                    .failures = failures > asking->tries ? failures : asking->tries,
                                     .hurried = asking->patience == PATIENCE_PERSON ||
                                                channel__is_hurried(channel),
                                     .random = (uint32_t)random_of(asking->models)};
@@ -313,8 +319,18 @@ static void asking_fail_away(struct asking *asking) {
      * themselves, one after the other. */
     const bool named = asking->hint.timed && asking->hint.after_ms <= MODEL_WAIT_MAX_MS;
     const bool ours = again && (named || !asking->hint.timed);
-    channel__fail(channel, asking, ours ? wait_ms : outage_wait_ms(&own), named);
+    /* A call that fails more often than its connection waits longer than the others. */
+    struct outage_wait common = own;
+    common.failures = failures > 0 ? failures : own.failures;
+    const uint64_t common_ms = outage_wait_ms(&common);
+    channel__fail(channel, asking, ours && (named || wait_ms < common_ms) ? wait_ms : common_ms,
+                  named);
     asking_wait_away(asking, again, wait_ms);
+}
+
+/* Failures that may be the key's, the account's or the address's. */
+static bool cause_is_of_connection(enum model_cause cause) {
+    return cause == MODEL_QUOTA || cause == MODEL_AUTH_FAILED || model_cause_is_outage(cause);
 }
 
 void asking__try_over(struct asking *asking) {
@@ -327,6 +343,13 @@ void asking__try_over(struct asking *asking) {
     const enum model_cause cause = asking->failure.cause;
     if (asking->hint.timed && cause != MODEL_NONE) {
         asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
+    }
+    /* The connection was changed meanwhile. Its old key or address failed, which says nothing about
+     * the new one: the call goes on with that. */
+    if (asking->route != channel->route && channel->route != NULL && asking->kind == ASKING_USUAL &&
+        cause_is_of_connection(cause)) {
+        asking_requeue(asking, /* wait_ms */ 0);
+        return;
     }
     if (cause == MODEL_QUOTA) {
         channel__trip(channel, &asking->failure, world);
@@ -497,7 +520,7 @@ static void asking_begin(struct loop_task *task) {
         channel->running++;
         models->running++;
         asking__start(asking);
-    } else if (models->waiting >= MODEL_QUEUE_MAX) {
+    } else if (channel->waiting >= MODEL_QUEUE_MAX) {
         asking__fail(asking, MODEL_OVERLOADED, "%s", model_cause_text(MODEL_OVERLOADED));
     } else {
         asking->facts = models__info(models, channel, asking->model).facts;

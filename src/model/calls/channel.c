@@ -57,6 +57,7 @@ void channel__enqueue(struct channel *channel, struct asking *asking, enum queue
         channel->queue_end[priority]->next = asking;
         channel->queue_end[priority] = asking;
     }
+    channel->waiting++;
     asking->models->waiting++;
     if (asking->patience != PATIENCE_AGENT) {
         outage_hurry(&channel->outage, models__now_ms(channel->models),
@@ -78,6 +79,7 @@ void channel__dequeue(struct channel *channel, struct asking *asking) {
     if (channel->queue_end[asking->priority] == asking) {
         channel->queue_end[asking->priority] = before;
     }
+    channel->waiting--;
     asking->models->waiting--;
 }
 
@@ -110,10 +112,13 @@ bool channel__is_broken(const struct channel *channel, const struct world *world
 
 void channel__trip(struct channel *channel, struct model_failure *failure,
                    const struct world *world) {
-    int64_t now_ms = world_wall_ms(world);
-    channel->quota_trips++;
+    int64_t now_ms = world_wall_ms(world), open_until_ms = 0;
+    /* Calls that were sent together are refused together, and count once. */
+    const bool again = channel__is_broken(channel, world, &open_until_ms);
+    channel->quota_trips += !again;
     if (failure->resume_at_ms <= now_ms) {
-        failure->resume_at_ms = now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
+        failure->resume_at_ms =
+            again ? open_until_ms : now_ms + (int64_t)retry_quota_pause_ms(channel->quota_trips);
     }
     channel->quota_until_ms = failure->resume_at_ms;
     channel->quota_until_ns =
@@ -132,9 +137,7 @@ void channel__trip(struct channel *channel, struct model_failure *failure,
 
 unsigned channel__failures(const struct channel *channel, const struct asking *asking) {
     const bool counts = channel->probe == asking || !outage_is_away(&channel->outage);
-    const unsigned failures =
-        counts && !is_scripted(channel) ? outage_failures(&channel->outage, counts) : 0;
-    return failures > asking->tries ? failures : asking->tries;
+    return counts && !is_scripted(channel) ? outage_failures(&channel->outage, counts) : 0;
 }
 
 void channel__fail(struct channel *channel, const struct asking *asking, uint64_t wait_ms,
@@ -155,17 +158,18 @@ void channel__fail(struct channel *channel, const struct asking *asking, uint64_
     tell_soon(channel);
 }
 
-/* An answer to a call that was sent before the quota was used up says nothing about it. */
+/* An answer to a call that was sent before the quota was used up says nothing about it. Nor does a
+ * refusal, of a key or a model: the provider is there, and has charged nothing. */
 void channel__answers(struct channel *channel, const struct asking *asking) {
-    const bool was_away = outage_is_away(&channel->outage);
+    const bool was_away = outage_is_away(&channel->outage), is_good = asking->stream.answer.begun;
     int64_t resume_at_ms;
     if (channel__is_broken(channel, channel->models->world, &resume_at_ms) &&
-        asking->kind == ASKING_USUAL) {
+        (asking->kind == ASKING_USUAL || !is_good)) {
         return;
     }
     outage_end(&channel->outage, models__now_ms(channel->models));
     channel->quota_until_ms = 0;
-    channel->quota_trips = 0;
+    channel->quota_trips = is_good ? 0 : channel->quota_trips;
     if (was_away) {
         channel__run(channel);
     }
@@ -186,6 +190,7 @@ bool channel__is_away(const struct channel *channel, struct model_failure *ret_f
 }
 
 void channel__reset(struct channel *channel) {
+    channel->probe = NULL; /* The provider that it asks is another one now, or was given up. */
     channel->outage = (struct outage){.failures = 0};
     channel->quota_until_ms = 0;
     channel->quota_trips = 0;

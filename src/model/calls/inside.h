@@ -52,8 +52,8 @@ struct channel {
     char *name;          /* Owned. */
     struct route *route; /* NULL: removed; it goes when nothing runs any more. */
     struct asking *queue[MODEL_PRIORITIES], *queue_end[MODEL_PRIORITIES];
-    uint64_t running;
-    struct brake brake; /* Lowers the limit of `running` after a 429. */
+    uint64_t running, waiting; /* waiting: in the queue. */
+    struct brake brake;        /* Lowers the limit of `running` after a 429. */
     struct outage outage;
     struct model_failure away; /* Why it is away: the last failure that said so. */
     struct asking *probe;      /* Borrowed: the call that finds out; NULL: none is out. */
@@ -177,9 +177,10 @@ bool channel__is_broken(const struct channel *channel, const struct world *world
                         int64_t *ret_resume_at_ms);
 void channel__trip(struct channel *channel, struct model_failure *failure,
                    const struct world *world);
-/* A try of the call shows that the provider is away: how many in a row, and then the wait before
- * the next one. */
+/* A try of the call shows that the provider is away. Number of such failures of the connection in a
+ * row; 0: this one says nothing new of it. */
 unsigned channel__failures(const struct channel *channel, const struct asking *asking);
+/* The next one is sent after that wait. */
 void channel__fail(struct channel *channel, const struct asking *asking, uint64_t wait_ms,
                    bool named);
 void channel__answers(struct channel *channel, const struct asking *asking); /* The provider. */

@@ -47,7 +47,8 @@ struct answer {
     enum model_stop stop;
     struct usage usage;
     size_t text_len, thinking_len, arguments_len;
-    size_t search_count; /* At most ANSWER_SEARCHES_MAX are reported. */
+    size_t search_count;   /* At most ANSWER_SEARCHES_MAX are reported. */
+    int64_t paid_searches; /* Number of searches that the provider bills. */
     struct text signature;
     struct answer_call *calls; /* Owned. */
     size_t call_count;

@@ -159,6 +159,7 @@ static void read_result(struct stream *stream, const json_t *block) {
         .results = text_bytes(&results),
         .fault = json_bytes(content, "error_code"),
     };
+    stream->answer.paid_searches += search.fault.len == 0;
     answer_search(&stream->answer, &search);
     (void)json_object_del(stream->searches, id);
 }

@@ -21,7 +21,6 @@
 /* --- The answer ------------------------------------------------------------------------------- */
 
 static void read_usage(struct answer *answer, const json_t *usage) {
-    const int64_t searches = (int64_t)answer->search_count;
     if (!json_is_object(usage)) {
         return;
     }
@@ -34,7 +33,7 @@ static void read_usage(struct answer *answer, const json_t *usage) {
         .reasoning_tokens = json_int(output, "reasoning_tokens", -1),
     };
     answer->usage = usage_of_responses(&counts);
-    answer->usage.searches = searches; /* Not among the counts: each is an item. */
+    answer->usage.searches = answer->paid_searches; /* Not among the counts: each is an item. */
     answer->counted = true;
 }
 
@@ -84,7 +83,7 @@ static void keep_search(struct answer *answer, const json_t *item, const json_t 
 }
 
 /* {"type":"web_search_call","id","status","action":{"type":"search","query","sources"?}}; an action
- * may also open a page ("url"), or look for words in it. */
+ * may also open a page ("url"), or look for words in it, which costs nothing. */
 static void read_search(struct answer *answer, const json_t *item) {
     AUTO(text_done) struct text input = text_up_to(ANSWER_SIGNATURE_MAX);
     AUTO(text_done) struct text results = text_up_to(ANSWER_SIGNATURE_MAX);
@@ -111,6 +110,8 @@ static void read_search(struct answer *answer, const json_t *item) {
                                         .input = text_bytes(&input),
                                         .results = text_bytes(&results),
                                         .fault = bytes_is(status, "failed") ? status : BYTES("")};
+    answer->paid_searches +=
+        search.fault.len == 0 && bytes_is(json_bytes(action, "type"), "search");
     answer_search(answer, &search);
 }
 
