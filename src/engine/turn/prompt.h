@@ -6,7 +6,7 @@
 #define DROVER_ENGINE_TURN_PROMPT_H
 
 #include "engine/memory/memory.h"
-#include "engine/provider/providers.h"
+#include "engine/provider/learned.h"
 #include "engine/turn/plan.h"
 #include "engine/turn/submit.h"
 #include "rules/turn/compaction.h"
@@ -74,7 +74,7 @@ struct turn_compacted {
     int64_t calls, tries; /* Calls of models, in all rounds. */
     struct usage usage;   /* Sum of all calls. */
     struct usage_cost cost;
-    struct learned_window learned; /* window 0: none. */
+    struct learned_limit learned; /* window 0: none. */
     /* CAUSE_NONE: it succeeded; without a message, there was nothing to do. A failure stores what
      * was used, and ends a turn that only does this. */
     enum run_cause failure;
