@@ -85,7 +85,7 @@ struct turn_compacted {
 MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
                                         struct turn_plan *plan);
 
-/* On demand: a turn of its own, behind nothing. `message` reports the result. *ret_run: the one
+/* On demand: a turn of its own, never queued. `message` reports the result. *ret_run: the one
  * that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
  * ERR_MODEL_UNKNOWN. */
 MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *what,

@@ -194,7 +194,7 @@ static bool candidate_add(struct candidates *candidates, struct bytes text) {
     return true;
 }
 
-/* Contents of ```fences```, without the word behind their first line's mark. One that is not closed
+/* Contents of ```fences```, without the word after their first line's mark. One that is not closed
  * ends with the text. */
 static void fences_find(struct bytes text, struct candidates *candidates) {
     while (candidates->count < CANDIDATES_MAX) {
@@ -291,27 +291,27 @@ static bool candidates_take(struct mending *mending, const struct candidates *ca
 
 /* --- What it thought -------------------------------------------------------------------------- */
 
-/* The text behind the last mark that ends thinking. False: there is none. */
+/* The text after the last mark that ends thinking. False: there is none. */
 static bool thinking_skip(struct bytes *text) {
     static const char *const ends[] = {"</think>", "</thinking>", "</reasoning>", "[/THINK]"};
-    const char *behind = NULL;
+    const char *after = NULL;
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         size_t len = strlen(ends[i]);
         struct bytes rest = *text;
         const char *at;
         while ((at = memmem(rest.data, rest.len, ends[i], len)) != NULL) {
-            behind = behind == NULL || at + len > behind ? at + len : behind;
+            after = after == NULL || at + len > after ? at + len : after;
             rest = (struct bytes){at + len, (size_t)(rest.data + rest.len - at) - len};
         }
     }
-    if (behind == NULL) {
+    if (after == NULL) {
         return false;
     }
-    *text = bytes_trim((struct bytes){behind, (size_t)(text->data + text->len - behind)}, BLANKS);
+    *text = bytes_trim((struct bytes){after, (size_t)(text->data + text->len - after)}, BLANKS);
     return true;
 }
 
-/* Thinking that has no end: there is no answer behind it. */
+/* Thinking that has no end: there is no answer after it. */
 static bool only_thinks(struct bytes text) {
     return bytes_begin(text, BYTES("<think")) || bytes_begin(text, BYTES("<reasoning>")) ||
            bytes_begin(text, BYTES("[THINK]"));

@@ -25,7 +25,7 @@ enum main_how {
 struct forms {
     enum script_form form;
     enum main_how how;
-    uint32_t main_at;    /* MAIN_DEFAULT: what stands behind `default`. MAIN_LISTED: the name. */
+    uint32_t main_at;    /* MAIN_DEFAULT: what stands after `default`. MAIN_LISTED: the name. */
     uint32_t meta_value; /* The "{" of the literal; TOKEN_NOWHERE: the file has no meta. */
 };
 
@@ -33,7 +33,7 @@ MUST_CHECK struct err forms_find(const struct tokens *tokens, struct forms *ret_
                                  struct script_fault *ret_fault);
 /* After the literal of `meta` its statement must end, or it was no literal. */
 MUST_CHECK struct err forms_check_end(const struct tokens *tokens, const struct forms *forms,
-                                      uint32_t behind, struct script_fault *ret_fault);
+                                      uint32_t after, struct script_fault *ret_fault);
 MUST_CHECK struct err forms_write(const struct tokens *tokens, const struct forms *forms,
                                   struct text *text);
 
