@@ -47,7 +47,7 @@ void arena_reset(struct arena *arena) {
     arena->used = 0;
 }
 
-/* A new block becomes the first; the others stay findable behind it. */
+/* A new block becomes the first; the others stay in the list after it. */
 static struct arena_block *block_add(struct arena *arena, size_t size) {
     size_t wish = arena->size > BLOCK_MIN ? arena->size : BLOCK_MIN, total;
     wish = arena->blocks != NULL && wish > BLOCK_MAX ? BLOCK_MAX : wish;

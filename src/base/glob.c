@@ -11,7 +11,7 @@ struct walk {
 
 /* --- Characters ------------------------------------------------------------------------------- */
 
-/* The bracket that starts at `at`: where it ends (behind its ']'), or 0 when it does not. */
+/* The bracket that starts at `at`: where it ends (after its ']'), or 0 when it does not. */
 static size_t bracket_end(struct bytes pattern, size_t at) {
     size_t i = at + 1;
     if (i < pattern.len && pattern.data[i] == '!') {

@@ -47,7 +47,7 @@ static inline struct link *links_take(struct link *head) {
     link_remove(first);
     return first;
 }
-/* Moves all of `from` behind the last of `to`. */
+/* Appends all of `from` to `to`. */
 static inline void links_move(struct link *to, struct link *from) {
     if (!links_empty(from)) {
         from->next->prev = to->prev;

@@ -1,7 +1,7 @@
 /* number.h: integers from text that came from outside.
  *
  * Promise    the whole text is one decimal integer within the bounds, or it is refused: no blanks,
- *            no '+', no leading zeros, no "-0", nothing behind it. So each number has one spelling.
+ *            no '+', no leading zeros, no "-0", nothing after it. So each number has one spelling.
  * Threads    any.
  * Failure    false, and *ret_number is untouched.
  */

@@ -47,7 +47,7 @@ static bool text_grow(struct text *text, size_t len_after) {
     return true;
 }
 
-/* Room for `more` bytes behind what is there, or NULL and the builder has failed. */
+/* Room for `more` bytes after what is there, or NULL and the builder has failed. */
 static inline char *text_room(struct text *text, size_t more) {
     size_t len_after = 0;
     text->failed = text->failed || !size_add(text->len, more, &len_after) ||
@@ -114,13 +114,13 @@ void text_addf(struct text *text, const char *format, ...) {
         }
         text_advance(text, (size_t)wanted);
     } else {
-        text_cut(text, text->len); /* vsnprintf wrote behind the end. */
+        text_cut(text, text->len); /* vsnprintf wrote past the end. */
         text->failed = true;
     }
     va_end(again);
 }
 
-/* For each byte: 0 is copied as it is, 'u' is written as \u00XX, anything else behind a backslash.
+/* For each byte: 0 is copied as it is, 'u' is written as \u00XX, anything else after a backslash.
  * DEL stays as it is: it is plain in JSON. */
 static const char escapes[256] = {
     /* clang-format off */

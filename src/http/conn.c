@@ -487,7 +487,7 @@ static void conn_half_closed(struct conn *conn) {
     }
 }
 
-/* The stream's exchange has come to the head of the queue. What the client had sent behind it gets
+/* The stream's exchange has come to the head of the queue. What the client had sent after it gets
  * no answer: there is no end after which one could come. */
 static void outlet_start(struct conn *conn) {
     struct exchange *exchange = conn->first;

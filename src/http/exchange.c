@@ -527,8 +527,8 @@ struct body_work {
     struct why why;
 };
 
-/* Upper bound of the memory that the values of a text take: each stands behind one of these four
- * bytes, or begins with one. The dearest is an empty object in an array, 240 bytes behind two of
+/* Upper bound of the memory that the values of a text take: each stands after one of these four
+ * bytes, or begins with one. The dearest is an empty object in an array, 240 bytes after two of
  * them. A text with more of them than that is refused before it comes so far. */
 static size_t values_bytes_max(struct bytes text) {
     enum { PER_MARK = 128, PER_BYTE = 2, MARKS_MAX = 3 * JSON_VALUES_MAX };

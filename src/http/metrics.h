@@ -1,6 +1,6 @@
 /* metrics.h: figures in the text format of Prometheus (version 0.0.4).
  *
- * Promise    each name is written once, behind its HELP and TYPE. Names begin with `drover_` and
+ * Promise    each name is written once, after its HELP and TYPE. Names begin with `drover_` and
  *            end with their unit; those of counters end with `_total`, and all others are gauges.
  * Threads    any; pure.
  */

@@ -544,7 +544,7 @@ static enum parse_result parser_feed_body(struct parser *parser, struct request 
     if (rc == HPE_PAUSED && request->whole) {
         size_t used = (size_t)(llhttp_get_error_pos(&parser->http) - bytes.data);
         *ret_used = used;
-        /* llhttp takes a bare LF for the empty line behind the last chunk. */
+        /* llhttp takes a bare LF for the empty line after the last chunk. */
         assert(used > 0);
         char before = used > 1 ? bytes.data[used - 2] : parser->last;
         if (request->chunked && (bytes.data[used - 1] != '\n' || before != '\r')) {

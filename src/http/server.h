@@ -30,11 +30,11 @@ struct http_limits {
     size_t url_bytes_max;    /* 8 kB. */
     size_t body_bytes_max;   /* 1 MB. */
     size_t bodies_bytes_max; /* 256 MB of bodies at once, over all connections, and of what came
-                               * behind requests that are in flight. */
+                               * after requests that are in flight. */
     size_t values_bytes_max; /* 256 MB of what bodies are as JSON values: up to 80 times as much. */
     size_t answers_bytes_max; /* 128 MB of answers that wait for their clients; small ones pass. */
     /* 32 MB of the same, from which on a connection is not read while it has a request in flight. A
-     * request that was begun behind another one counts until it is answered: a read as 1 MB, which
+     * request that was begun after another one counts until it is answered: a read as 1 MB, which
      * is what a page may have, one that waits for an event and any other as 64 kB. */
     size_t ahead_bytes_max;
     size_t head_ms;           /* 10 s from its first byte until a head is complete. */

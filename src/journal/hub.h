@@ -45,7 +45,7 @@ void hub_flush(void *hub);
 /* The forms in which an event is serialised:
  * SSE   "id: 7\nevent: type\ndata: {...}\n\n"
  * WS    a whole unmasked text frame: {"stream":"name","seq":7,"at_ms":…,"type":"…","data":{…}}
- * POLL  a member of a list behind another one: ,{"seq":7,"at_ms":…,"type":"…","data":{…}} */
+ * POLL  a member of a list after another one: ,{"seq":7,"at_ms":…,"type":"…","data":{…}} */
 enum hub_format {
     HUB_SSE,
     HUB_WS,
@@ -97,7 +97,7 @@ struct hub_subscribe {
  * stands, also when there is no event yet: the first pull after it tells (HUB_GONE, or not), so
  * that a response can begin with the right status. A stream that does not exist yet is followed
  * from 0; `after` above head: HUB_GONE with ERR_CURSOR_AHEAD. A cursor below floor: a snapshot
- * (snapshot.h) comes first, then all that is left behind it. */
+ * (snapshot.h) comes first, then all that is left after it. */
 void hub_subscribe(struct hub *hub, const struct hub_subscribe *what,
                    struct hub_subscriber *subscriber);
 MUST_CHECK enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscriber,
@@ -105,7 +105,7 @@ MUST_CHECK enum hub_pull hub_pull(struct hub *hub, struct hub_subscriber *subscr
 /* What is known of its stream, once it has pulled something. */
 struct hub_ends {
     int64_t head, floor;
-    bool over; /* Nothing will ever come behind its cursor. */
+    bool over; /* Nothing will ever come after its cursor. */
 };
 struct hub_ends hub_ends(const struct hub_subscriber *subscriber);
 /* Immediate, in every state, also inside any `ready`; twice, or never subscribed, is fine. */

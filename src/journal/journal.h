@@ -3,7 +3,7 @@
  * Promise    seq of a stream runs 1, 2, 3 … without gap or reuse. An event is seen by nobody before
  *            it is durable. Events below `floor` are pruned; a reader from below gets a snapshot.
  * Threads    tx_… functions: inside a store function. Everything of the hub: the loop.
- *            A stream may end: behind its last event comes nothing, and readers are told so.
+ *            A stream may end: after its last event comes nothing, and readers are told so.
  * Failure    outputs are untouched. What is too long or badly named is refused before any SQL.
  *
  * A stream is named by (owner, name); `stream` is its number inside the database.
@@ -51,7 +51,7 @@ MUST_CHECK struct err tx_append_all(struct tx *tx, const struct append *appends,
 
 struct stream_state {
     int64_t stream, head, floor; /* Events with floor < seq <= head exist. */
-    bool ended;                  /* Nothing comes behind head. */
+    bool ended;                  /* Nothing comes after head. */
 };
 /* *ret_value is the answer of a store function, unless the transaction has an error: that then. */
 MUST_CHECK struct err journal__told(const struct tx *tx, bool value, bool *ret_value);

@@ -1,10 +1,10 @@
 /* snapshot.h: what a client that just came to a stream is told first.
  *
  * Promise    a snapshot and its seq come from one transaction: whoever takes the snapshot and then
- *            every event behind that seq has seen all there is.
+ *            every event after that seq has seen all there is.
  * How        a stream has a state when its name begins with the prefix of a registered kind and the
  *            kind's writer finds it: the snapshot is that state as of the stream's head, and the
- *            tail is what comes behind. Any other stream has none: its snapshot is
+ *            tail is what comes after. Any other stream has none: its snapshot is
  *            {"floor","head"}, with seq = floor, and the tail is all that is left of it.
  * Ownership  kinds are static, or live as long as the hub.
  * Threads    inside a store function: a writer runs on any reader thread, in the transaction of the
@@ -25,7 +25,7 @@ enum { SNAPSHOT_MAX = EVENT_DATA_MAX }; /* Bytes of compact JSON: a frame like a
 
 struct snapshot_of {
     struct bytes owner; /* Of the stream. */
-    struct bytes id;    /* Its name behind the prefix. */
+    struct bytes id;    /* Its name after the prefix. */
     struct bytes place; /* As snapshot_kinds says. */
     bool held;          /* The daemon held when the snapshot was asked for. */
 };
@@ -48,7 +48,7 @@ struct snapshot_kinds {
     void *ctx;
 };
 
-/* `state` was read in this transaction. `text` is cleared first. *ret_seq: behind which event the
+/* `state` was read in this transaction. `text` is cleared first. *ret_seq: after which event the
  * tail goes on. */
 struct snapshot_ask {
     struct bytes owner, name;

@@ -75,7 +75,7 @@ static struct err library_begin(struct curl_library *curl, struct why *why) {
 
 struct err curl_library_open(const char *ca_file, struct curl_library *ret_library,
                              struct curl_trust *ret_trust, struct why *why) {
-    /* NODELETE: OpenSSL leaves exit handlers and thread keys behind that point into itself. */
+    /* NODELETE: OpenSSL leaves exit handlers and thread keys after that point into itself. */
     struct curl_library curl = {.library =
                                     dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)};
     struct curl_trust trust = {.library = NULL};

@@ -205,8 +205,8 @@ struct err key_load(const struct world *world, const char *path, char **ret_key,
         return err;
     }
     size_t from = strspn(text, " \t\r\n"), len = strcspn(text + from, " \t\r\n");
-    size_t behind = strspn(text + from + len, " \t\r\n");
-    if (len == 0 || len > CONNECTION_KEY_MAX || from + len + behind != size) {
+    size_t after = strspn(text + from + len, " \t\r\n");
+    if (len == 0 || len > CONNECTION_KEY_MAX || from + len + after != size) {
         return err_why(why, ERR_CONFIG,
                        "the key file %s must hold one line of at most %d characters without "
                        "blanks",

@@ -320,7 +320,7 @@ static bool parse_date(struct bytes text, int64_t *ret_ms) {
     return end != NULL && *end == '\0';
 }
 
-/* "12" or "0.25": `unit_ms` of each whole one. Digits after the third behind the point are not
+/* "12" or "0.25": `unit_ms` of each whole one. Digits beyond the third after the point are not
  * looked at. */
 static bool parse_amount(struct bytes text, uint64_t unit_ms, uint64_t *ret_ms) {
     enum { WHOLE_MAX = 12, SCALE_MAX = 1000 };

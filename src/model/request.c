@@ -181,7 +181,7 @@ static const struct model_part *part_find(const struct model_message *message,
     return part;
 }
 
-/* Results stand in the messages right behind the answer. */
+/* Results stand in the messages right after the answer. */
 static const struct model_part *result_find(const struct model_message *answer, struct bytes id) {
     const struct model_part *found = NULL;
     for (const struct model_message *at = answer->next;

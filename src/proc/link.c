@@ -10,7 +10,7 @@ enum { WORDS_MAX = 32, ERRNO_MAX = 4095, KEPT_SIZE = PROTOCOL_LINE_MAX + PROTOCO
 
 /* --- One line --------------------------------------------------------------------------------- */
 
-/* Numbers behind a word; a word that wants none has later versions' words behind it. */
+/* Numbers after a word; a word that wants none has later versions' words after it. */
 enum shape { SHAPE_BARE, SHAPE_SIZE, SHAPE_STREAM_SIZE, SHAPE_BODY, SHAPE_STATUS };
 
 static const struct {
@@ -58,7 +58,7 @@ static bool read_status(struct bytes rest, struct link_message *message) {
     return true;
 }
 
-/* Words behind those of a shape are of a later version. */
+/* Words after those of a shape are of a later version. */
 static bool read_words(struct bytes rest, struct link_message *message) {
     struct bytes word = BYTES("");
     unsigned stream = 0;

@@ -111,7 +111,7 @@ static void table_done(struct table *table) {
 
 /* --- One process ------------------------------------------------------------------------------ */
 
-/* The field behind the name, which stands in parentheses and may hold anything, those too. */
+/* The field after the name, which stands in parentheses and may hold anything, those too. */
 static struct bytes stat_field(struct bytes stat, unsigned wanted) {
     const char *close = memrchr(stat.data, ')', stat.len);
     struct bytes field = {NULL, 0}, rest = {NULL, 0};
@@ -176,7 +176,7 @@ void process_kill(int pid, uint64_t start_time, unsigned wait_ms) {
 
 /* --- Marks ------------------------------------------------------------------------------------ */
 
-/* The mark must be a whole variable: behind the beginning or a NUL, and before one. */
+/* The mark must be a whole variable: after the beginning or a NUL, and before one. */
 static int table_find_mark(const struct table *table, size_t len) {
     const char *at = table->page, *end = table->page + len, *nul;
     for (; at < end && (nul = memchr(at, '\0', (size_t)(end - at))) != NULL; at = nul + 1) {

@@ -9,7 +9,7 @@ struct progress {
     uint64_t began_ns;
     unsigned kept; /* Functions in the open transaction that succeeded. */
     bool open;     /* A transaction is open. */
-    bool guarded;  /* Functions behind the first have savepoints. */
+    bool guarded;  /* Functions after the first have savepoints. */
 };
 
 void group_writer_init(struct group_writer *writer, struct conn *conn, const struct world *world,
@@ -94,7 +94,7 @@ static enum left call_join(struct progress *progress, struct call *call) {
     if (guarded) {
         return err_failed(driver->rollback_to(conn)) ? LEFT_GONE : LEFT_WHOLE;
     }
-    /* An error of SQL may have come behind a row that was changed: that counts as dirt, whatever
+    /* An error of SQL may have come after a row that was changed: that counts as dirt, whatever
      * the database says of it. */
     bool dirty = err_failed(writer->tx.err) || driver->changes(conn) != before;
     return dirty ? LEFT_DIRTY : LEFT_WHOLE;

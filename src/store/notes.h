@@ -1,4 +1,4 @@
-/* notes.h: opaque notes of a group, one behind the other in one run of bytes.
+/* notes.h: opaque notes of a group, one after the other in one run of bytes.
  *
  * Promise    notes come out in the order they went in. notes_cut forgets everything after a mark:
  *            that is how a note goes with its savepoint.

@@ -150,16 +150,16 @@ static bool is_clear(const struct front *front, const char *key) {
         return true;
     }
     const char *end = value.data + value.len;
-    const struct front behind = {
+    const struct front after = {
         .lines = {end, (size_t)(front->lines.data + front->lines.len - end)}};
     value = bytes_trim(value, " \t\r\n");
     bool reference = value.len > 1 && value.data[0] == '*' && strchr(", \n", value.data[1]) == NULL;
     bool odd = value.len > 0 && strchr("&!{", value.data[0]) != NULL;
-    /* In double quotes a letter may stand there by its number. The value is behind its key, so
+    /* In double quotes a letter may stand there by its number. The value follows its key, so
      * there is a byte before it: the quote, where all of it is in one. */
     bool escaped = value.len > 0 && memchr(value.data, '\\', value.len) != NULL &&
                    memchr(value.data - 1, '"', value.len + 1) != NULL;
-    return !reference && !odd && !escaped && front_value(&behind, key).data == NULL;
+    return !reference && !odd && !escaped && front_value(&after, key).data == NULL;
 }
 
 /* Without a list it may use whatever its run may. */

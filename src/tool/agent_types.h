@@ -38,7 +38,7 @@ struct agent_type {
     tool_set tools;     /* It may use no others. */
 };
 /* ERR_NOT_FOUND: `why` has the nearest names and the places that were searched. ERR_BAD_FIELD: its
- * file is there, and is not as it may be; or might be there, behind too many others. */
+ * file is there, and is not as it may be; or might be there, after too many others. */
 MUST_CHECK struct err agent_type_find(const struct agent_places *places, struct bytes name,
                                       struct agent_type *ret_type, struct why *why);
 void agent_type_done(struct agent_type *type); /* For AUTO; zeroed is allowed. */

@@ -85,7 +85,7 @@ static bool is_readable(struct bytes lines) {
 }
 
 void front_read(struct bytes text, struct front *ret_front) {
-    /* Behind the mark that editors of Windows put before all, and behind empty lines. */
+    /* After the mark that editors of Windows put before all, and after empty lines. */
     static const struct bytes mark = BYTES_INIT("\xef\xbb\xbf");
     struct bytes rest = bytes_begin(text, mark) ? from(text, mark.len) : text;
     while (rest.len > 0 && (is_blank(rest.data[0]) || rest.data[0] == '\n')) {
@@ -119,9 +119,9 @@ static struct bytes unquoted(struct bytes value) {
     if (end == NULL) {
         return value;
     }
-    struct bytes behind =
+    struct bytes after =
         unindented((struct bytes){end + 1, (size_t)(value.data + value.len - end - 1)});
-    bool last = behind.len == 0 || behind.data[0] == '#';
+    bool last = after.len == 0 || after.data[0] == '#';
     if (last) {
         return (struct bytes){value.data + 1, (size_t)(end - value.data - 1)};
     }
@@ -186,7 +186,7 @@ static const char *list_end(struct bytes text) {
     return NULL;
 }
 
-/* Of the key of `line`; `rest` is what stands behind that line. */
+/* Of the key of `line`; `rest` is what stands after that line. */
 static struct bytes value_of(struct bytes line, struct bytes rest) {
     const char *colon = memchr(line.data, ':', line.len);
     if (colon == NULL) {

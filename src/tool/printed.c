@@ -13,7 +13,7 @@
 
 enum {
     ARGUMENTS_MAX = 4 << 20,
-    TRIES_MAX = 64, /* Marks that were looked behind in vain: then the rest is text. */
+    TRIES_MAX = 64, /* Marks after which no call was found: then the rest is text. */
 };
 
 /* How it begins and ends. `ends` NULL: with the object. */

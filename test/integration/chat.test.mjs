@@ -246,6 +246,56 @@ test("Ctrl-Z gives the terminal to the shell, and fg takes it back", LIMIT, asyn
   assert.equal((await shell.ended).code, 0);
 });
 
+test("ask asks nothing in the background, and does so in the foreground", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const env = { TERM: "xterm", ENV: "", TEXT: script(call("ask_user", { question: "Which?" }),
+    "step:", say("so be it")) };
+  const words = ["script", "-qefc", "sh -i", "/dev/null"];
+  const shell = begin(t, turns.daemon, [], { words, env, typed: true });
+  const type = (keys) => shell.child.stdin.write(keys);
+  const seen = (pattern) => shell.when((all) => pattern.test(plain(all)));
+  await seen(/[#$] $/);
+  const ask = `'${bin}' ask -m scripted/demo "$TEXT"`;
+  writeFileSync(path.join(turns.root, "limited"), `timeout 600 ${ask}; echo "CODE $?."\n`);
+  type(`sh '${turns.root}/limited'\r`); // Outside of a prompt, timeout makes a group of its own.
+  await seen(/Which\?\nit waits for an answer, and takes none in the background: drover approve/);
+  let [{ id }] = await open(turns);
+  assert.equal((await turns.approve(id, { answer: "red" })).status, 200);
+  await seen(/✓ answered elsewhere: red\n[^]*so be it\n[^]*CODE 0\.[^]*[#$] $/);
+  type(`${ask} &\r`);
+  await seen(/CODE 0\.[^]*Which\?\nit waits for an answer, and takes none in the background/);
+  type("fg\r");
+  await seen(/fg\n[^]*ask -m[^]*answer> $/);
+  type("blue\r");
+  await seen(/✓ answered: blue\n[^]*so be it\n[^]*[#$] $/);
+  type("exit\r");
+  assert.equal((await shell.ended).code, 0);
+});
+
+test("run asks nothing in the background, and does so in the foreground", LIMIT, async (t) => {
+  const turns = await Turns.open(t);
+  const file = path.join(turns.root, "asks.js");
+  writeFileSync(file, `export const meta = { name: "asks", description: "x" };
+const asks = ${JSON.stringify(script(call("run_command", { command: "true" }), say("ran")))};
+return [await agent(asks, { label: "first" }), await agent(asks, { label: "second" })].join("+");`);
+  const words = ["script", "-qefc", "stty rows 30 columns 100; exec sh -i", "/dev/null"];
+  const shell = begin(t, turns.daemon, [], { words, env: { TERM: "xterm", ENV: "" }, typed: true });
+  const type = (keys) => shell.child.stdin.write(keys);
+  const seen = (pattern) => shell.when((all) => pattern.test(plain(all)));
+  await seen(/[#$] $/);
+  type(`cd '${turns.root}'; '${bin}' run '${file}' &\r`);
+  await seen(/first[^\n]*\n[^\n]*drover approve apr_/);
+  const [{ id }] = await open(turns);
+  assert.equal((await turns.approve(id)).status, 200);
+  await seen(/second[^\n]*\n[^\n]*drover approve apr_/);
+  type("fg\r");
+  await seen(/fg\n[^]*y, n/);
+  type("y\r");
+  await seen(/ran\+ran[^]*[#$] $/);
+  type("exit\r");
+  assert.equal((await shell.ended).code, 0);
+});
+
 test("chat --json prints each event, and reads messages as lines", LIMIT, async (t) => {
   const turns = await Turns.open(t);
   const args = ["chat", "--json", "--model", "scripted/demo", "--no-root"];

@@ -19,10 +19,10 @@ async function start(t) {
 }
 
 /** A command beside others; `said` fills, `ended` is its exit code. */
-function beside(t, daemon, args) {
+function beside(t, daemon, args, stdio = ["ignore", "pipe", "pipe"]) {
   const child = spawn(bin, args, {
     env: { ...plainEnv, DROVER_DATA: daemon.data },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio,
   });
   t.after(() => child.kill("SIGKILL"));
   const one = { child, out: "", err: "" };
@@ -232,6 +232,33 @@ test("who follows a turn is asked what it asked in events that were pruned", {
   await daemon.cli(["approve", approval.id, "--answer", "all"]);
   assert.equal(await waiting.ended, 0, waiting.err);
   assert.equal(waiting.out, "that one\n");
+});
+
+test("chat --json reads the next line after an end whose event was pruned", {
+  timeout: scaled(60_000),
+}, async (t) => {
+  const daemon = await start(t);
+  const chat = beside(t, daemon, ["chat", "--json", "--no-root"], ["pipe", "pipe", "pipe"]);
+  const words = call("ask_user", { question: "Which one?" });
+  chat.child.stdin.write(`${words}\n`);
+  const [{ id: run, stream }] = await live(daemon, "waiting");
+  await followed(daemon);
+  chat.child.kill("SIGSTOP");
+  await daemon.kill();
+  await daemon.start();
+  const [approval] = rows((await daemon.cli(["approve", "--json"])).stdout);
+  assert.equal((await daemon.cli(["approve", approval.id, "--answer", "all"])).code, 0);
+  await untilEnded(daemon, run);
+  await daemon.kill();
+  pruneAll(daemon, stream);
+  await daemon.start();
+  chat.child.stdin.end("say: and the next\n");
+  chat.child.kill("SIGCONT");
+  assert.equal(await chat.ended, 0, chat.err);
+  const events = rows(chat.out);
+  assert.equal(events.filter(({ type }) => type === "snapshot").length, 1);
+  assert.equal(events.findLast(({ type }) => type === "delta").data.text, "and the next");
+  assert.equal(events.at(-1).type, "turn_finished");
 });
 
 test("what waits for leave is listed, and answered from another place", async (t) => {

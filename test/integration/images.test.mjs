@@ -152,7 +152,7 @@ test("where not all fit into one prompt, the newest are shown", async (t) => {
     assert.equal((await listener.ended(run)).state, "succeeded");
   }
   const body = provider.bodies.at(-1);
-  const hidden = body.match(/an image is not shown here, since there are too many behind it/g);
+  const hidden = body.match(/an image is not shown here, since too many others follow it/g);
   assert.equal(hidden.length, 16);
   const images = blocks(body).filter((block) => block.type === "image_url");
   const encodings = images.map((block) => block.image_url.url.split(",")[1]);

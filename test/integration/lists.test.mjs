@@ -19,6 +19,10 @@ let plans;
 let document;
 let ids;
 
+const script = `export const meta = { name: "listed", description: "none" };
+await agent("say: hello", { tools: [] });
+await agent('call: read_file {"path":"none"}\\nsay: hello');`;
+
 const ask = async (method, target, body) => {
   const answer = await daemon.request(method, `/api/v1${target}`, { body });
   assert.ok(answer.status < 300, `${method} ${target}: ${answer.text}`);
@@ -31,7 +35,6 @@ async function seed() {
   const session = await ask("POST", "/sessions", { title: "Listed", project: "web" });
   await ask("POST", `/sessions/${session.id}/messages`, { text: "say: hello" });
   const job = await ask("POST", "/jobs", { argv: ["true"], label: "Listed" });
-  const script = `export const meta = { name: "listed", description: "none" };`;
   const flow = await ask("POST", "/workflows", { script, root: folder });
   await ask("PATCH", "/budgets/project:web", { tokens: 1000 });
   await ask("POST", "/memory", { topic: "t", title: "Listed", content: "c" });
@@ -182,6 +185,24 @@ function reads(step, text) {
   return name !== undefined && name !== "CONSTANT" && !inside && !small.includes(name);
 }
 
+/** Sums of usage, the texts of an agent's steps, and the last run of a script. */
+async function readsThatAreNoList() {
+  const sorts = "day hour model agent session project category tool workflow phase".split(" ");
+  for (const by of [...sorts, "workflow,phase", "tool,hour"]) {
+    await get(`/usage?by=${by}`);
+    await get(`/sessions/${ids.session}/usage?by=${by}`);
+  }
+  const { items } = await get(`/runs/${ids.flow}/spans?below=1`);
+  const steps = items.filter(({ step }) => step !== null);
+  assert.deepEqual(steps.map(({ kind }) => kind), ["model", "model", "tool", "model"]);
+  for (const { run, attempt, step } of steps) {
+    const target = `/runs/${run}/spans/${attempt}.${step}`;
+    for (const side of ["input", "output"]) await get(`${target}?side=${side}`);
+  }
+  const again = await ask("POST", "/workflows", { script, root: folder, resumeFromRunId: "last" });
+  assert.equal((await get(`/runs/${again.runId}`)).spec.resumed_from, ids.flow);
+}
+
 test("no statement reads a whole table, or sorts, whatever a list is asked", async (t) => {
   if (daemon.env.DROVER_DATABASE) return t.skip("plans are SQLite's");
   assert.ok(plansLibrary, "no sql_plans.so: build with -Dtests=enabled");
@@ -193,6 +214,7 @@ test("no statement reads a whole table, or sorts, whatever a list is asked", asy
       if (next) await get(`${target}&after=${encodeURIComponent(next)}`);
     }
   }
+  await readsThatAreNoList();
   const kinds = "run job turn agent workflow session approval delivery token memory".split(" ");
   for (const kind of kinds) {
     for (const q of ["", "&q=0123"]) await get(`/names?kind=${kind}${q}`);

@@ -77,6 +77,22 @@ test("a killed daemon is started again: by the next command, and by one that wai
   assert.match(await user.ok("show", id), /exit_code 3/);
 });
 
+test("ask in a session starts the daemon that it needs", async (t) => {
+  const user = new User(t);
+  const { session } = JSON.parse(await user.ok("ask", "--json", "say: one"));
+  for (const named of [session, "last"]) {
+    process.kill(user.pid, "SIGKILL");
+    assert.equal(await user.ok("ask", "--session", named, "say: two"), "two\n");
+  }
+  process.kill(user.pid, "SIGKILL");
+  const absent = await user.cli("ask", "-s", `ses_${"0".repeat(26)}`, "say: three");
+  assert.deepEqual([absent.code, absent.stdout], [3, ""]);
+  assert.match(absent.stderr, /^drover: there is no session 'ses_0+'[^\n]*\n$/);
+  assert.equal(user.starts, 4);
+  const messages = await user.request("GET", `/api/v1/sessions/${session}/messages`);
+  assert.equal(messages.json.items.length, 6);
+});
+
 test("a shutdown is final for clients that wait; restart loses nothing", async (t) => {
   const user = new User(t);
   const shell = "echo begun; exec sleep 1000";

@@ -174,6 +174,28 @@ test("--resume last is the newest ended run of the script that is started", asyn
   assert.match(JSON.parse(plan).resumed_from, /^run_/);
 });
 
+test("--resume last is a run of the same owner", async (t) => {
+  const flows = await Workflows.open(t, { args: [] });
+  const headers = {};
+  for (const owner of ["ann", "bob"]) headers[owner] = await flows.token(owner, "read", "run");
+  const body = { script: `${meta("shared")}return await agent("say: hi");`, root: flows.root };
+  const start = async (owner, more) => {
+    flows.headers = headers[owner];
+    const answer = await flows.ask("POST", "/workflows", { ...body, ...more });
+    if (answer.status === 201) await flows.ended(answer.json.runId);
+    return answer;
+  };
+  const last = async (owner) => start(owner, { resumeFromRunId: "last" });
+  const { runId: own } = (await start("bob")).json;
+  assert.equal((await start("ann")).status, 201); // Newer, and the script is the same.
+  const { runId: resumed } = (await last("bob")).json;
+  assert.equal((await flows.get(`/runs/${resumed}`)).spec.resumed_from, own);
+  headers.eve = await flows.token("eve", "read", "run");
+  const none = await last("eve");
+  assert.equal(none.status, 404, none.text);
+  assert.match(none.json.detail, /nothing to resume: no run of 'shared' has ended/);
+});
+
 test("a workflow and a type of agent that are not there name the nearest", async (t) => {
   const flows = await Workflows.open(t);
   flows.write(".claude/agents/reviewer.md", "---\nname: reviewer\n---\nReview.");

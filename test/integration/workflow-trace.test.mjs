@@ -3,9 +3,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { begin } from "./jobs-cli.mjs";
+import { bin } from "./lib.mjs";
 import { call, say, script } from "./turns.mjs";
 import { Workflows } from "./workflows.mjs";
 
@@ -106,6 +108,23 @@ test("filters and pages of the tree", async (t) => {
   assert.deepEqual([wrong.status, wrong.json.code], [400, "bad_cursor"]);
 });
 
+test("somebody else's tree does not exist", async (t) => {
+  const flows = await Workflows.open(t, { args: [] });
+  flows.headers = await flows.token("ann", "read", "run");
+  const run = await flows.start({ script: `export const meta = { name: 'flock', description: 'x' };
+return await agent("say: secret", { tools: [] });` });
+  await flows.ended(run);
+  const { items } = await tree(flows, run);
+  assert.deepEqual(items.map(({ kind }) => kind), ["workflow", "agent", "model"]);
+  flows.headers = await flows.token("bob", "read", "run");
+  for (const one of [run, items[1].run]) {
+    for (const rest of ["?below=1", "?below=1&kind=model", "", "/1.1?side=output"]) {
+      const answer = await flows.ask("GET", `/runs/${one}/spans${rest}`);
+      assert.deepEqual([answer.status, answer.json.code], [404, "not_found"], rest);
+    }
+  }
+});
+
 test("drover trace draws the tree, and its filters hold", async (t) => {
   const { flows, run } = await ran(t);
   const trace = async (...args) => (await begin(t, flows.daemon, ["trace", run, ...args]).ended)
@@ -119,6 +138,66 @@ test("drover trace draws the tree, and its filters hold", async (t) => {
   const tools = await trace("--kind", "tool", "--state", "failed");
   assert.match(tools[1], /^1\.3 +tool +read_file .*failed \(not_found\)/);
   assert.equal(tools.length, 2);
+});
+
+/** CPU time of all threads of the process, in ms. */
+function cpu(pid) {
+  const of = (id) => readFileSync(`/proc/${pid}/task/${id}/schedstat`, "utf8").split(" ")[0];
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, id) => sum + Number(of(id)) / 1e6, 0);
+}
+
+/** All pages of the tree: {rows, largest, cpu}: the largest page in bytes, CPU of the daemon. */
+async function pages(flows, run) {
+  const { pid } = flows.daemon.child;
+  const before = cpu(pid);
+  const rows = [];
+  let largest = 0;
+  for (let after = ""; after !== null;) {
+    const page = await flows.ask("GET", `/runs/${run}/spans?below=1&limit=200${after}`);
+    assert.equal(page.status, 200, page.text);
+    rows.push(...page.json.items.map(({ kind, label }) => `${kind} ${label}`));
+    largest = Math.max(largest, page.text.length);
+    after = page.json.next && `&after=${page.json.next}`;
+  }
+  return { rows, largest, cpu: cpu(pid) - before };
+}
+
+/** Runs that number of agents, with prompts and answers as long as a span shows, and reads their
+ *  tree; peak_kb: the memory that `drover trace` took. */
+async function fan(t, flows, agents) {
+  const run = await flows.start({ script: `export const meta = { name: 'fan', description: 'x' };
+const ask = (i) => agent("say: " + "x".repeat(4090) + i, { label: "a" + i, tools: [] });
+await Promise.all([...Array(${agents}).keys()].map(ask));` });
+  await flows.outcome(run);
+  const reads = [await pages(flows, run), await pages(flows, run)];
+  const { rows, largest } = reads[0];
+  const program = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);" +
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+  const words = ["python3", "-c", program, bin, "trace", run];
+  const { code, stdout, stderr } = await begin(t, flows.daemon, [], { words }).ended;
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trimEnd().split("\n");
+  assert.equal(lines.length, 1 + rows.length + 2 + 1); // A header, the sums, the memory.
+  assert.match(lines.at(-2), new RegExp(`^${agents} steps, `));
+  return { rows, largest, cpu: Math.min(...reads.map((read) => read.cpu)),
+    peak_kb: Number(lines.at(-1)) };
+}
+
+test("the tree of a thousand agents is read in pages, in a time linear in them", async (t) => {
+  const flows = await Workflows.open(t);
+  const [few, many] = [await fan(t, flows, 250), await fan(t, flows, 1000)];
+  const labels = Array.from({ length: 1000 }, (_, i) => `a${i}`);
+  const wanted = labels.flatMap((label) => [`agent ${label}`, `model ${label}`]);
+  assert.deepEqual([...many.rows].sort(), ["workflow fan", ...wanted].sort());
+  const parted = many.rows.slice(1).filter((row, i, all) => row.startsWith("model") &&
+    all[i - 1] !== row.replace("model", "agent"));
+  assert.deepEqual(parted, [], "each step follows its agent");
+  t.diagnostic(`250 agents: ${JSON.stringify({ ...few, rows: few.rows.length })}`);
+  t.diagnostic(`1000 agents: ${JSON.stringify({ ...many, rows: many.rows.length })}`);
+  assert.ok(many.largest < 1.1 * 2 ** 20, `a page of ${many.largest} bytes`);
+  assert.ok(many.cpu < 5 * few.cpu, `${few.cpu} ms and ${many.cpu} ms`);
+  if (readFileSync(bin).includes("__asan_init")) return; // A sanitizer keeps what was freed.
+  assert.ok(many.peak_kb - few.peak_kb < 5 * 1024, `${few.peak_kb} kB and ${many.peak_kb} kB`);
 });
 
 test("the whole input and output of a step are read by range", async (t) => {

@@ -115,7 +115,15 @@ export class Workflows {
     return file;
   }
 
-  ask(method, target, body, headers) {
+  /** The headers of another owner. */
+  async token(owner, ...scopes) {
+    const options = { body: { owner, scopes, label: owner }, local: true };
+    const made = await this.daemon.request("POST", "/api/v1/tokens", options);
+    assert.equal(made.status, 201, made.text);
+    return { authorization: `Bearer ${made.json.token}` };
+  }
+
+  ask(method, target, body, headers = this.headers) {
     const local = this.guarded;
     return this.daemon.request(method, `/api/v1${target}`, { body, headers, local });
   }

@@ -1,6 +1,6 @@
-/* sql_plans.c: a library that is loaded before SQLite's: it writes the plan of each SELECT that the
- * program prepares to the file $SQL_PLANS, a line of JSON each, so that a test sees the
- * statements of the shipped binary, and none can be left out.
+/* sql_plans.c: a library that is loaded before SQLite's: it writes the plan of each statement
+ * about rows that the program prepares to the file $SQL_PLANS, a line of JSON each, so that a test
+ * sees the statements of the shipped binary, and none can be left out.
  *
  *   {"sql":"SELECT …","steps":["SEARCH runs USING INDEX …", …]}
  */
@@ -77,11 +77,20 @@ static void plan_write(prepare_fn prepare, sqlite3 *db, const char *sql, const c
     free(explained);
 }
 
+static bool is_of_rows(const char *sql) {
+    static const char *const words[] = {"SELECT", "INSERT", "UPDATE", "DELETE"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        found = found || strncmp(sql, words[i], strlen(words[i])) == 0;
+    }
+    return found;
+}
+
 int sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags,
                        sqlite3_stmt **ret_stmt, const char **ret_tail) {
     prepare_fn prepare = (prepare_fn)dlsym(RTLD_NEXT, "sqlite3_prepare_v3");
     const char *path = getenv("SQL_PLANS");
-    if (path != NULL && strncmp(sql, "SELECT", 6) == 0) {
+    if (path != NULL && is_of_rows(sql)) {
         plan_write(prepare, db, sql, path);
     }
     return prepare(db, sql, len, flags, ret_stmt, ret_tail);

@@ -183,6 +183,55 @@ static void a_snapshot_shows_cards_and_goes_on_with_the_text(void **state) {
     above_is(scene, "half\n");
 }
 
+/* A snapshot of a turn whose call is out, and has said these parts so far. */
+static void snapshot_with(struct scene *scene, const char *parts) {
+    AUTO(text_done) struct text text = text_up_to(4096);
+    enum chat_event event = CHAT_TYPED;
+    text_addf(&text,
+              "{\"turn\":{\"run\":\"r\"},\"approvals\":[],\"messages\":[{\"id\":\"m2\",\"role\":"
+              "\"assistant\",\"status\":\"running\",\"parts\":[%s]}]}",
+              parts);
+    AUTO(json_release) json_t *snapshot = json_of(text_bytes(&text).data);
+    assert_true(conversation_snapshot(&scene->conversation, snapshot, &scene->above, &event));
+    assert_int_equal(event, CHAT_TURN_BEGAN);
+}
+
+static void a_thought_that_is_joined_is_whole_and_goes_on(void **state) {
+    struct scene *scene = *state;
+    snapshot_with(scene, "{\"number\":1,\"kind\":\"thinking\",\"step\":1,\"text\":\"old\"},"
+                         "{\"number\":2,\"kind\":\"thinking\",\"step\":2,\"text\":"
+                         "\"all\\nI thi\"}");
+    above_is(scene, "all\n");
+    hear(scene, "thinking_delta", "{\"text\":\"nk\"}");
+    hear(scene, "delta", "{\"text\":\"so\\n\"}");
+    above_is(scene, "I think\nso\n");
+    hear(scene, "output_discarded", "{\"cause\":\"daemon_restarted\"}");
+    hear(scene, "output_started", "{\"step\":2}");
+    hear(scene, "thinking_delta", "{\"text\":\"all\\nI think\"}");
+    hear(scene, "delta", "{\"text\":\"so\\nbe it\\n\"}");
+    above_is(scene, "be it\n");
+}
+
+static void text_after_a_thought_that_is_joined_goes_on(void **state) {
+    struct scene *scene = *state;
+    snapshot_with(scene, "{\"number\":1,\"kind\":\"thinking\",\"step\":1,\"text\":\"why\"},"
+                         "{\"number\":2,\"kind\":\"text\",\"step\":1,\"text\":\"ha\"}");
+    above_is(scene, "why\n");
+    hear(scene, "output_discarded", "{\"cause\":\"daemon_restarted\"}");
+    hear(scene, "output_started", "{\"step\":1}");
+    hear(scene, "thinking_delta", "{\"text\":\"why\"}");
+    hear(scene, "delta", "{\"text\":\"half\\n\"}");
+    above_is(scene, "half\n");
+}
+
+static void what_a_snapshot_cut_off_is_marked(void **state) {
+    struct scene *scene = *state;
+    snapshot_with(scene, "{\"number\":1,\"kind\":\"thinking\",\"step\":1,\"text\":\"why\","
+                         "\"cut\":true},"
+                         "{\"number\":2,\"kind\":\"text\",\"step\":1,\"text\":\"so\"}");
+    above_is(scene, "why\n…\n");
+}
+
 /* --- Questions -------------------------------------------------------------------------------- */
 
 static void answered(const char *asked, const char *line, enum question_choice choice,
@@ -249,6 +298,9 @@ int main(void) {
         SCENE_TEST(a_notice_says_what_ended_in_the_background),
         SCENE_TEST(a_question_that_is_answered_elsewhere_is_settled),
         SCENE_TEST(a_snapshot_shows_cards_and_goes_on_with_the_text),
+        SCENE_TEST(a_thought_that_is_joined_is_whole_and_goes_on),
+        SCENE_TEST(text_after_a_thought_that_is_joined_goes_on),
+        SCENE_TEST(what_a_snapshot_cut_off_is_marked),
         cmocka_unit_test(an_option_is_answered_by_its_number_or_by_a_text),
         cmocka_unit_test(only_clear_words_decide_about_a_call),
         cmocka_unit_test(always_writes_a_rule_for_this_very_command),

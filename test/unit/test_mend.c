@@ -259,6 +259,8 @@ static void a_text_with_too_many_brackets_is_missed(void **state) {
         text_add_str(&answer, i < 2 ? "{\"sheep\":4}" : "```\n{\"sheep\":4}\n```");
         assert_true(
             err_failed(answer_mend(schema, text_bytes(&answer), &json, &changed, &told, &misfit)));
+        text_add_str(&misfit, "");
+        assert_non_null(strstr(misfit.data, "too many JSON values (64) or brackets (256)"));
     }
 }
 

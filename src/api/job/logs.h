@@ -40,7 +40,7 @@ struct log_target {
     enum run_cause cause;
     int64_t exit_code; /* LOG_NO_EXIT_CODE: none. */
     bool began;        /* A command began in the attempt, as far as the row can say. */
-    int64_t head;      /* Of the run's own stream: every change of the row is an event behind it. */
+    int64_t head;      /* Of the run's own stream: every change of the row is an event after it. */
     struct text spec;  /* Owned; only while the stream is not known. */
 };
 

@@ -1,6 +1,6 @@
 /* logs_frame.c: output as server-sent events.
  *
- *     id: NEXT            the offset behind these bytes: what Last-Event-ID resumes from
+ *     id: NEXT            the offset after these bytes: what Last-Event-ID resumes from
  *     event: output
  *     data: {"offset":N,"next":N,"text":"…"}     or "base64" where the bytes are no valid UTF-8
  *

@@ -14,6 +14,7 @@
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "engine/provider/learned.h"
 
 struct change_op {
     struct request request;
@@ -400,7 +401,7 @@ static struct err forget_work(struct tx *tx, void *ctx) {
     text_add_char(&request->op.answer, '{');
     text_add_member(&request->op.answer, "name", request->key.id);
     text_add_char(&request->op.answer, '}');
-    return tx_provider_forget_learned(tx, request->key.id);
+    return tx_learned_forget(tx, request->key.id);
 }
 
 static enum request_next forget_done(void *ctx, struct err *io_result) {

@@ -78,7 +78,7 @@ static struct err events_write(struct tx *tx, struct read_op *read,
     return err;
 }
 
-/* *ret_after: behind which event the page goes on. */
+/* *ret_after: after which event the page goes on. */
 static struct err snapshot_add(struct tx *tx, struct read_op *read,
                                const struct stream_state *state, int64_t *ret_after) {
     const struct snapshot_ask ask = {

@@ -425,7 +425,7 @@ static const struct route routes[] = {
     {.method = "POST",
      .path = "/api/v1/messages/{id}/resend",
      .summary =
-         "Say a message again, with another text or the same; what is behind it goes to a fork",
+         "Say a message again, with another text or the same; what follows it goes to a fork",
      .scope = SCOPE_RUN,
      .begins_run = true,
      .query = SESSION_QUERY,

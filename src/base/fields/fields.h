@@ -78,7 +78,7 @@ struct field_set {
     const struct field *rows;
     size_t count;
     unsigned use;       /* Use of rows that name none. */
-    const char *schema; /* Further members of the JSON Schema, with a comma behind; NULL: none. */
+    const char *schema; /* Further members of the JSON Schema, with a comma after; NULL: none. */
 };
 static inline bool field_has(const struct field_set *set, const struct field *field, unsigned use) {
     return ((field->use != 0 ? field->use : set->use) & use) != 0;

@@ -1,7 +1,7 @@
 /* json.c: from bytes to jansson's values, by a reader of our own.
  *
  * jansson's own reader lost on four counts: an allocation that fails in its lexer ends the program
- * by an assertion (or cuts a number short, silently), a NUL byte behind the value passes for the
+ * by an assertion (or cuts a number short, silently), a NUL byte after the value passes for the
  * end of the text, it refuses lone surrogates, and it recurses 2,048 deep. Its values have none of
  * these faults. The fuzz target holds this reader against jansson's.
  *
@@ -139,7 +139,7 @@ struct reader {
     struct err err;
     /* Owned: text whose spelling differs from its meaning. Made at the first need, with one byte
      * more than the input: no escape is shorter than what it means, and each number has a byte
-     * behind it for its terminator (the last one has the extra byte). So it never grows, and bytes
+     * after it for its terminator (the last one has the extra byte). So it never grows, and bytes
      * in it stay where they are until the parse ends. */
     char *scratch;
     size_t scratch_len;
@@ -244,7 +244,7 @@ static bool escape_read(struct reader *reader) {
     return true;
 }
 
-/* A string, from its opening quote to behind its closing one. Most hold no escape: those are slices
+/* A string, from its opening quote to after its closing one. Most hold no escape: those are slices
  * of the input. Others are spelt out in the scratch. */
 static bool chars_read(struct reader *reader, struct bytes *ret_chars) {
     const char *data = reader->cursor.input.data;
@@ -356,7 +356,7 @@ static bool key_read(struct reader *reader, const json_t *object, struct bytes *
     return true;
 }
 
-/* An array or an object, from its opening bracket to behind its closing one. */
+/* An array or an object, from its opening bracket to after its closing one. */
 static bool bracket_read(struct reader *reader, char close, json_t **ret_json) {
     bool object = close == '}';
     if (reader->depth == reader->depth_max) {

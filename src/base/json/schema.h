@@ -59,7 +59,7 @@ MUST_CHECK struct err json_schema_check(const struct json_schema *schema, const 
 
 /* One line for each: "/items/0/name: must be a string, not an integer". */
 void json_faults_write(const struct json_faults *faults, struct text *text);
-/* The same in one line: "; " between them, and nothing behind the last. */
+/* The same in one line: "; " between them, and nothing after the last. */
 void json_faults_join(const struct json_faults *faults, struct text *text);
 
 #endif

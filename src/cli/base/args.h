@@ -3,7 +3,7 @@
  * Promise    help, parsing, usage errors, completion and the configuration file all come from the
  *            same rows (struct flag, struct command), so none of them can disagree. What is not in
  *            a table is refused, with the nearest known word as a hint.
- * Values     a duration is a number with ms, s, m, h or d behind it (none: seconds) and becomes
+ * Values     a duration is a number with ms, s, m, h or d after it (none: seconds) and becomes
  *            milliseconds; a size is one with K, M, G or T (of 1024) and becomes bytes. A list is a
  *            text that may be given more than once.
  * Ownership  struct args borrows argv and whatever text it was given; the tables are static.

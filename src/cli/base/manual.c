@@ -1,7 +1,7 @@
 /* manual.c: pages of roff (man(7)) from struct command and struct flag.
  *
  * A page is called after a group ("drover-job") or a command of one word ("drover-serve"). Flags
- * that all clients take stand once on a page, behind those of its commands.
+ * that all clients take stand once on a page, after those of its commands.
  */
 #include "cli/base/manual.h"
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "cli/base/resource.h"
 #include "cli/budget/limits.h"
+#include "cli/terminal/raw_terminal.h"
 #include "engine/base/settings.h"
 
 enum { TRIES_MAX = 3 };
@@ -25,7 +26,7 @@ static bool person_is_there(const struct talk *talk) {
         }
     }
     return !talk->invocation->json && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 &&
-           isatty(STDERR_FILENO) == 1;
+           isatty(STDERR_FILENO) == 1 && !raw_terminal_background();
 }
 
 static void budget_look(void *ctx, const json_t *row) {

@@ -1,7 +1,7 @@
 /* ask.h: asking after a run, and waiting for what becomes of it.
  *
  * Promise    a wait sleeps on the run's own stream of events: it asks nothing in between, and goes
- *            on behind the last event after the daemon was away (for at most `retry_ms`).
+ *            on from the last event when the daemon was away (for at most `retry_ms`).
  * Threads    one.
  * Failure    as client.h; ERR_INTERRUPTED when the user ended the wait.
  */

@@ -339,7 +339,7 @@ static void columns_add(struct forest *forest, const struct node *node) {
     }
 }
 
-/* Words that fit stand behind the label; others on lines of their own. */
+/* Words that fit stand after the label; others on lines of their own. */
 static void node_add(struct forest *forest, size_t at, const bool *last) {
     const struct node *node = &forest->nodes[at];
     const struct paint *paint = &forest->tree->view.paint;

@@ -47,7 +47,7 @@ struct session_say {
 };
 MUST_CHECK struct err session_say(struct talk *talk, const struct session_say *say, char **ret_run,
                                   struct why *why);
-/* Floor and head of the session's stream now: a turn that runs is behind its floor. */
+/* Floor and head of the session's stream now: events of a turn that runs are after its floor. */
 struct session_ends {
     int64_t floor, head;
 };

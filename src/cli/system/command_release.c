@@ -9,6 +9,7 @@
 #include "cli/base/options.h"
 #include "cli/run/view.h"
 #include "cli/terminal/lines.h"
+#include "cli/terminal/raw_terminal.h"
 
 static const struct flag release_flags[] = {
     OPTION_SWITCH("yes", 'y', "Release without asking."),
@@ -101,7 +102,7 @@ static struct err release_run(struct invocation *invocation) {
         hold_print(invocation, hold);
     }
     /* On a terminal somebody is asked; where nobody can answer, --yes must have been said. */
-    if (held && !yes && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1) {
+    if (held && !yes && raw_terminal_possible() && !raw_terminal_background()) {
         AUTO(lines_done) struct lines lines;
         struct bytes line = {0};
         fputs("Let it begin? [y/N] ", stdout);

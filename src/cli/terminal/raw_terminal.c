@@ -8,6 +8,12 @@ bool raw_terminal_possible(void) {
     return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
 }
 
+/* A terminal that does not control us, which has no foreground for us, stops nobody. */
+bool raw_terminal_background(void) {
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
+    return foreground >= 0 && foreground != getpgrp();
+}
+
 /* `output`: flags of the output that stay. */
 static bool terminal_begin(struct raw_terminal *terminal, tcflag_t output) {
     struct termios raw;
@@ -36,8 +42,9 @@ bool raw_terminal_begin_keys(struct raw_terminal *terminal) {
 }
 
 void raw_terminal_end(struct raw_terminal *terminal) {
-    if (terminal->raw) {
-        terminal->raw = false;
+    bool ours = terminal->raw && !raw_terminal_background();
+    terminal->raw = false;
+    if (ours) {
         /* At once: output that somebody holds by Ctrl-S must not keep us. A terminal that is gone
          * has nothing to be given back. */
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);

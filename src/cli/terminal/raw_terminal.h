@@ -1,7 +1,8 @@
 /* raw_terminal.h: our terminal, handed to a job that has one: each key goes there as it is.
  *
- * Promise    after raw_terminal_end the terminal is as it was. Signals that would end us in between
- *            must be taken by somebody: see talk_hear_all.
+ * Promise    after raw_terminal_end the terminal is as it was, unless we are in the background:
+ *            then it is the shell's, which has set it up for itself. Signals that would end us in
+ *            between must be taken by somebody: see talk_hear_all.
  * Ownership  embedded; zeroed is "as it was". End by AUTO or by hand, as often as you like.
  * Threads    one.
  */
@@ -21,6 +22,10 @@ MUST_CHECK bool raw_terminal_begin(struct raw_terminal *terminal);
 /* The same for a line that we edit ourselves: keys come one by one, and output is as usual. */
 MUST_CHECK bool raw_terminal_begin_keys(struct raw_terminal *terminal);
 void raw_terminal_end(struct raw_terminal *terminal);
+
+/* Whether we are a background job of the terminal on standard input: a program that reads its keys
+ * or changes its settings then is stopped. `timeout` runs its command so, too. */
+MUST_CHECK bool raw_terminal_background(void);
 
 /* Both sides of us are a terminal: somebody types, and sees what comes of it. */
 MUST_CHECK bool raw_terminal_possible(void);

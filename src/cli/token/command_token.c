@@ -58,7 +58,7 @@ const struct command command_token_create = {
 static const struct flag ls_flags[] = {LISTING_SEARCH("label or owner"), LISTING_SINCE("made"),
                                        LISTING_FLAGS(NULL), OPTION_END};
 
-/* A single column, so that a line without a label ends behind its scopes. */
+/* A single column, so that a line without a label ends after its scopes. */
 static void scopes_and_label_print(const json_t *row) {
     enum { SCOPES_WIDTH = 22 }; /* All four. */
     size_t at = 0;

@@ -155,9 +155,13 @@ static void span_take(void *ctx, const json_t *span) {
         talk_print(span);
         return;
     }
-    if (trace->tree) {
-        (void)json_array_append(trace->spans,
-                                (json_t *)(uintptr_t)span); /* Memory: it is left out. */
+    if (trace->tree) { /* Texts are not printed, and a tree of them would fill the memory. */
+        static const char *const texts[] = {"input", "output"};
+        json_t *row = json_copy((json_t *)(uintptr_t)span); /* Shallow. Memory: it is left out. */
+        for (size_t i = 0; i < COUNT_OF(texts); i++) {
+            (void)json_object_del(row, texts[i]); /* May be absent. */
+        }
+        (void)json_array_append_new(trace->spans, row);
         return;
     }
     span_show(trace, span);

@@ -27,7 +27,7 @@
 #include "cli/turn/live.h"
 #include "cli/turn/question.h"
 
-enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20 };
+enum { KEYS_SIZE = 4096, ABOVE_MAX = 4 << 20, BACKGROUND_LOOK_MS = 500 };
 
 static void live_done(struct live *live) {
     raw_terminal_end(&live->terminal);
@@ -48,9 +48,11 @@ static void live_done(struct live *live) {
 
 static void question_show(struct live *live) {
     answering_show(&live->answering);
-    if (isatty(STDIN_FILENO) == 0) {
+    bool background = live_turn_in_background(live);
+    if (isatty(STDIN_FILENO) == 0 || background) {
         AUTO(text_done) struct text words = text_up_to(256);
-        text_addf(&words, "it waits for an answer: drover approve %.60s",
+        text_addf(&words, "it waits for an answer%s: drover approve %.60s",
+                  background ? ", and takes none in the background" : "",
                   talk_text(conversation_asked(&live->conversation), "id"));
         chat_note(live->chat, text_bytes(&words).data);
     }
@@ -248,8 +250,9 @@ static int timeout_of(const struct live *live) {
     if (edit_line_is_partial(&live->edit)) {
         return EDIT_ESCAPE_MS;
     }
-    if (live->retry_ns == 0) {
-        return -1; /* Until something comes. */
+    if (live->retry_ns == 0) { /* No event reports that a running job comes to the foreground. */
+        bool away = live->state == CHAT_ASKING && live_turn_in_background(live);
+        return away ? BACKGROUND_LOOK_MS : -1 /* Until something comes. */;
     }
     return live->retry_ns > now_ns ? (int)((live->retry_ns - now_ns) / 1000000) + 1 : 0;
 }

@@ -461,14 +461,41 @@ static bool message_is_said(const struct conversation *conversation, const json_
            !json_is_false(json_object_get(message, "active"));
 }
 
-/* Text that still grows is taken like one that comes in pieces. */
+/* Channel of a part; CHANNEL_NONE: it is no text of the model. */
+static enum conversation_channel channel_of(const json_t *part) {
+    const char *kind = talk_text(part, "kind");
+    return strcmp(kind, "text") == 0       ? CHANNEL_TEXT
+           : strcmp(kind, "thinking") == 0 ? CHANNEL_THINKING
+                                           : CHANNEL_NONE;
+}
+
+/* Number of parts before those that the model's last call has said so far: its thinking and its
+ * text, which may still grow. */
+static size_t parts_before_growing(const json_t *parts) {
+    size_t count = json_array_size(parts);
+    int64_t step = talk_int(json_array_get(parts, count - 1), "step");
+    while (count > 0) {
+        const json_t *part = json_array_get(parts, count - 1);
+        if (channel_of(part) == CHANNEL_NONE || talk_int(part, "step") != step) {
+            break;
+        }
+        count--;
+    }
+    return count;
+}
+
+/* Growing parts are taken like text that comes in pieces. */
 static void running_show(struct conversation *conversation, const json_t *message,
                          struct text *above) {
     const json_t *parts = json_object_get(message, "parts"), *part = NULL;
-    size_t at = 0, count = json_array_size(parts);
+    size_t at = 0, before = parts_before_growing(parts);
     json_array_foreach(parts, at, part) {
-        if (at + 1 == count && strcmp(talk_text(part, "kind"), "text") == 0) {
-            answer_grow(conversation, CHANNEL_TEXT, json_bytes(part, "text"), above);
+        if (at >= before) {
+            answer_grow(conversation, channel_of(part), json_bytes(part, "text"), above);
+            if (json_is_true(json_object_get(part, "cut"))) { /* More was said before we came. */
+                growing_end(conversation, above);
+                text_add_str(above, "…\n");
+            }
         } else {
             card_part_add(&conversation->markdown.paint, "assistant", part, above);
         }

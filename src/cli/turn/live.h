@@ -61,6 +61,9 @@ void live_write(const struct text *out);
 
 /* Gives the keyboard to the line or to the terminal, as the state wants it. */
 MUST_CHECK struct err live_keyboard_update(struct live *live);
+/* Whether a single turn is shown by a background job: it asks nothing, until it is brought to the
+ * foreground. */
+MUST_CHECK bool live_turn_in_background(const struct live *live);
 /* Gives the keyboard back to the terminal. */
 void live_keyboard_end(struct live *live);
 /* A descriptor that is readable when the terminal's size changed, and when we go on after a stop;

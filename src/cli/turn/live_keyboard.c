@@ -23,11 +23,16 @@ void live_keyboard_end(struct live *live) {
     }
 }
 
-/* The line of a single turn has the keyboard while something is asked. What was typed before the
- * question came is no answer to it. */
+bool live_turn_in_background(const struct live *live) {
+    return live->turn != NULL && raw_terminal_background();
+}
+
+/* The line of a single turn has the keyboard while something is asked, unless that would stop us.
+ * What was typed before the question came is no answer to it. */
 struct err live_keyboard_update(struct live *live) {
     bool wanted = live_is_terminal(live) && isatty(STDIN_FILENO) == 1 &&
-                  (live->turn == NULL || live->state == CHAT_ASKING);
+                  (live->turn == NULL || live->state == CHAT_ASKING) &&
+                  !live_turn_in_background(live);
     if (!wanted) {
         live_keyboard_end(live);
     } else if (!live->terminal.raw) {

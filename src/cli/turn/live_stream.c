@@ -80,6 +80,22 @@ static void data_take(struct live *live, const struct sse_frame *frame, const js
     }
 }
 
+/* A snapshot comes instead of events that are gone, and the ends of turns may have been among them:
+ * then their runs have these. A run that is gone got no answer. */
+static struct err awaited_check(struct live *live) {
+    struct err err = ERR_OK;
+    for (size_t at = json_array_size(live->awaited); at-- > 0 && !err_failed(err);) {
+        AUTO(json_release) json_t *run = NULL;
+        const char *id = json_string_value(json_array_get(live->awaited, at));
+        err = run_get(live->chat->talk, id, RUN_RETRY_MS, &run, &live->chat->invocation->why);
+        if (err.code == ERR_NOT_FOUND || (!err_failed(err) && run_has_ended(run))) {
+            (void)json_array_remove(live->awaited, at); /* The place is valid. */
+            err = ERR_OK;
+        }
+    }
+    return err;
+}
+
 /* Keeps the event of the turn's end. A snapshot comes instead of events that are gone, and the end
  * may have been among them: then the run has it. */
 static struct err turn_take(struct live *live, const struct sse_frame *frame, const json_t *data) {
@@ -118,7 +134,10 @@ struct err live_frame_take(void *ctx, const struct sse_frame *frame, struct why 
         return ERR_OK;
     }
     data_take(live, frame, data);
-    return live->turn == NULL ? ERR_OK : turn_take(live, frame, data);
+    if (live->turn != NULL) {
+        return turn_take(live, frame, data);
+    }
+    return sse_is(frame, "snapshot") ? awaited_check(live) : ERR_OK;
 }
 
 struct err live_stream_connect(struct live *live) {

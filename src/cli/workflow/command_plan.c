@@ -101,7 +101,7 @@ static void agents_print(const json_t *plan) {
     int64_t timeout_ms = talk_int(limits, "timeout_ms"), runs = talk_int(limits, "runs");
     line_print("time", timeout_ms > 0 ? run_span(timeout_ms).text : "no limit");
     if (runs > 0) {
-        line_printf("workflows", "at most %lld at once; it waits in line behind them",
+        line_printf("workflows", "at most %lld at once; it waits in line after them",
                     (long long)runs);
     } else {
         line_print("workflows", "any number at once");

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cli/terminal/raw_terminal.h"
 #include "cli/turn/question.h"
 
 enum { LINE_MAX_BYTES = 2000 };
@@ -34,7 +35,9 @@ void question_input_done(struct question_input *input) {
 
 void question_input_begin(struct question_input *input) {
     struct termios keys;
-    if (input->begun || tcgetattr(STDIN_FILENO, &input->before) < 0) {
+    bool background = raw_terminal_background();
+    input->begun = input->begun && !background; /* The shell has set up its terminal since. */
+    if (input->begun || background || tcgetattr(STDIN_FILENO, &input->before) < 0) {
         return;
     }
     keys = input->before;
@@ -46,8 +49,9 @@ void question_input_begin(struct question_input *input) {
 
 void question_input_end(struct question_input *input) {
     text_clear(&input->line);
-    if (input->begun) {
-        input->begun = false;
+    bool ours = input->begun && !raw_terminal_background();
+    input->begun = false;
+    if (ours) {
         /* A terminal that is gone has nothing to be given back. */
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &input->before);
     }

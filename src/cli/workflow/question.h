@@ -28,7 +28,8 @@ struct question_input {
 };
 void question_input_init(struct question_input *input);
 void question_input_done(struct question_input *input); /* For AUTO. */
-/* Keys come one by one from here on, without an echo; Ctrl-C still interrupts. */
+/* Keys come one by one from here on, without an echo; Ctrl-C still interrupts. Nothing happens in
+ * the background, where the keys are another job's. */
 void question_input_begin(struct question_input *input);
 void question_input_end(struct question_input *input); /* The line is emptied, too. */
 /* Takes typed bytes. True: the line is complete; what follows its end is dropped, since it was

@@ -2,7 +2,7 @@
  *
  * Promise    jobs of a kind begin in the order they came; at most POOL_MAX run at once, of
  *            those that may take seconds (ending a tree) at most POOL_SLOW_MAX, so that the others
- *            of the daemon who use libuv's pool never wait behind them.
+ *            of the daemon who use libuv's pool never wait after them.
  * Shortage   a job begins only where descriptors are free. One that finds none goes back to the
  *            head of its queue, and none begins until the pause is over (loop/shortage.h): a file
  *            that cannot be opened would be told as one that is not there, or as a failed tool.

@@ -1,4 +1,4 @@
-/* table.c: chains behind a power of two of buckets, doubled when there are as many nodes. */
+/* table.c: chains in a power of two of buckets, doubled when there are as many nodes. */
 #include "dispatch/base/table.h"
 
 #include "base/memory.h"

@@ -26,7 +26,7 @@ void table_init(struct table *table);
 void table_done(struct table *table); /* Empty, or whoever embeds the nodes frees them. */
 void table_add(struct table *table, struct table_node *node);
 void table_remove(struct table *table, struct table_node *node); /* It is in there. */
-/* The first of that name, or the next one behind `node`; NULL: there is none. */
+/* The first of that name, or the next one after `node`; NULL: there is none. */
 struct table_node *table_find(const struct table *table, struct bytes name);
 struct table_node *table_find_next(const struct table_node *node);
 /* The first node, or the one after `after`, in no order that means anything; NULL: none. A loop

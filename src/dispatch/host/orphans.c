@@ -43,7 +43,7 @@ struct orphans {
     bool away;         /* In the pool. */
     bool listed;       /* All names are there. */
     struct text names; /* Each ends with a zero. The pool's while it lists. */
-    struct text dead;  /* The same, of dead holders, each with its nonce behind it. */
+    struct text dead;  /* The same, of dead holders, each with its nonce after it. */
     struct err err;
     struct err skipped; /* Of the last folder that could not be looked at. */
     size_t at, next;    /* Names before `at` are checked; `next`: the same after this page. */

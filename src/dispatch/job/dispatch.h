@@ -140,7 +140,7 @@ void dispatch_input(struct dispatch *dispatch, struct bytes run);
 int64_t dispatch_input_accepted(const struct dispatch *dispatch, struct bytes run);
 
 /* Wakes whoever follows a log. `ready` is called once, never inside the call, when there is output
- * of that stream behind `offset`, or when the attempt is over and its end is stored; it may be
+ * of that stream after `offset`, or when the attempt is over and its end is stored; it may be
  * started again in there. A watch that still waits at dispatch_stop is never called. */
 struct dispatch_watch {
     struct dispatch_watch *prev, *next; /* Private, as all of it. */

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "dispatch/provider/key_watch.h"
 #include "dispatch/provider/refused.h"
+#include "engine/provider/learned.h"
 #include "loop/address.h"
 #include "model/connection.h"
 
@@ -42,7 +43,6 @@ struct connections {
     struct connections_options options;
     struct models *models; /* Borrowed. */
     struct settings_kept *settings;
-    struct refused_keeper refused;
     struct key_watch *key_watch;               /* Owned; NULL: no key is in a file. */
     struct model_connection *found[FOUND_MAX]; /* Owned; as they were at the open. */
     size_t found_count;
@@ -493,7 +493,7 @@ struct err connections_open(const struct connections_options *options,
     connections->options = *options;
     connections->models = options->models;
     connections->settings = settings_kept_new();
-    refused_keeper_start(&connections->refused, options->models, options->store);
+    refused_keep_start(options->models, options->store);
     models_connection_each(options->models, keep_found, connections);
     connections->key_watch = key_watch_open(&(struct key_watch_options){.loop = options->loop,
                                                                         .models = options->models,
@@ -507,7 +507,7 @@ struct err connections_open(const struct connections_options *options,
 
 void connections_stop(struct connections *connections) {
     connections->stopped = true;
-    refused_keeper_stop(&connections->refused);
+    refused_keep_stop(connections->models);
     key_watch_stop(connections->key_watch);
     waiters_end(connections);
 }
@@ -524,7 +524,6 @@ void connections_close(struct connections *connections) {
     }
     key_watch_close(connections->key_watch);
     settings_kept_free(connections->settings);
-    refused_keeper_done(&connections->refused);
     mem_free(connections->first);
     mem_free(connections);
 }
@@ -538,9 +537,10 @@ struct loaded {
     struct why why;
 };
 
-struct loaded_window {
-    char *model; /* Owned. */
-    int64_t window, until_ms;
+/* A copy of a learned limit: its model is owned. */
+struct loaded_limit {
+    char *model;
+    struct learned_limit limit;
 };
 
 struct loading {
@@ -550,8 +550,8 @@ struct loading {
     struct loop_work work;
     struct loop_task task;
     struct settings_kept *settings; /* Owned. */
-    struct loaded_window windows[LEARNED_WINDOWS_MAX];
-    size_t window_count;
+    struct loaded_limit limits[LEARNED_KIND_COUNT * LEARNED_MAX];
+    size_t limit_count;
     struct loaded rows[PROVIDERS_MAX];
     size_t count, at;
 };
@@ -562,10 +562,10 @@ static void loading_clear(struct loading *loading) {
         connection_free(loading->rows[i].connection);
         loading->rows[i] = (struct loaded){.row = NULL};
     }
-    for (size_t i = 0; i < loading->window_count; i++) {
-        mem_free(loading->windows[i].model);
+    for (size_t i = 0; i < loading->limit_count; i++) {
+        mem_free(loading->limits[i].model);
     }
-    loading->count = loading->window_count = 0;
+    loading->count = loading->limit_count = 0;
 }
 
 static void loading_end(struct loading *loading, struct err err) {
@@ -573,6 +573,18 @@ static void loading_end(struct loading *loading, struct err err) {
     loading_clear(loading);
     settings_kept_free(loading->settings);
     mem_free(loading);
+}
+
+static void limit_use(struct models *models, const struct loaded_limit *loaded) {
+    const struct bytes name = bytes_of(loaded->model);
+    const struct learned_limit *limit = &loaded->limit;
+    if (limit->refused != 0) {
+        const struct model_refused refused = {name, limit->refused, limit->until_ms};
+        models_refuse(models, &refused);
+    } else if (limit->window > 0) {
+        const struct model_learned learned = {name, limit->window, limit->until_ms};
+        models_learn(models, &learned);
+    }
 }
 
 static void loading_listed(void *ctx) {
@@ -602,14 +614,9 @@ static void put_next(struct loop_task *task) {
         loop_soon(loop, task);
         return;
     }
-    for (size_t i = loading->window_count; i > 0; i--) { /* The newest last. */
-        const struct loaded_window *window = &loading->windows[i - 1];
-        const struct model_learned learned = {.name = bytes_of(window->model),
-                                              .window = window->window,
-                                              .until_ms = window->until_ms};
-        models_learn(connections->models, &learned);
+    for (size_t i = loading->limit_count; i > 0; i--) { /* The newest last. */
+        limit_use(connections->models, &loading->limits[i - 1]);
     }
-    refused_keeper_use(&connections->refused);
     settings_kept_put(connections->settings, settings_kept_get(loading->settings));
     if (!connections_look(connections, loading_listed, loading)) {
         loading_listed(loading);
@@ -655,10 +662,10 @@ static struct err take_row(void *ctx, const struct provider *provider) {
     return ERR_OK;
 }
 
-static struct err take_window(void *ctx, const struct learned_window *window) {
+static struct err take_limit(void *ctx, const struct learned_limit *limit) {
     struct loading *loading = ctx;
-    loading->windows[loading->window_count++] = (struct loaded_window){
-        .model = owned_text(window->model), .window = window->window, .until_ms = window->until_ms};
+    loading->limits[loading->limit_count++] =
+        (struct loaded_limit){.model = owned_text(limit->model), .limit = *limit};
     return ERR_OK;
 }
 
@@ -667,11 +674,8 @@ static struct err load_tx(struct tx *tx, void *ctx) {
     struct settings settings;
     loading_clear(loading);
     struct err err = tx_provider_each(tx, BYTES(""), PROVIDERS_MAX, take_row, loading);
-    if (!err_failed(err)) {
-        err = tx_window_each(tx, take_window, loading);
-    }
-    if (!err_failed(err)) {
-        err = refused_keeper_read(&loading->connections->refused, tx);
+    for (size_t kind = 0; kind < LEARNED_KIND_COUNT && !err_failed(err); kind++) {
+        err = tx_learned_each(tx, (enum learned_kind)kind, take_limit, loading);
     }
     if (!err_failed(err)) {
         err = tx_settings_read(tx, &settings);

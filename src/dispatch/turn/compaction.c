@@ -203,14 +203,14 @@ void fit__retry(struct talk *talk) {
     talk__prepare(talk);
 }
 
-void fit__note_length(struct talk *talk, struct learned_window *ret_learned) {
+void fit__note_length(struct talk *talk, struct learned_limit *ret_learned) {
     struct models *models = talk->turns->options.models;
     struct model_failure *failure = &talk->call.result.failure;
     struct model_info info;
     struct model_learned accepted = {
         .name = talk->plan.model,
         .until_ms = world_wall_ms(loop_world(talk->turns->options.loop)) + LEARNED_WINDOW_MS};
-    *ret_learned = (struct learned_window){.window = 0};
+    *ret_learned = (struct learned_limit){.window = 0};
     if (!talk__model(talk, &info)) {
         return;
     }
@@ -225,9 +225,9 @@ void fit__note_length(struct talk *talk, struct learned_window *ret_learned) {
         accepted.window = refusal_of(talk).prompt;
         models_accept(models, &accepted);
         if (info.window_from == WINDOW_LEARNED && accepted.window > info.facts.window) {
-            *ret_learned = (struct learned_window){.model = talk->plan.model,
-                                                   .window = fold_window_raised(accepted.window),
-                                                   .until_ms = accepted.until_ms};
+            *ret_learned = (struct learned_limit){.model = talk->plan.model,
+                                                  .window = fold_window_raised(accepted.window),
+                                                  .until_ms = accepted.until_ms};
         }
     }
 }
@@ -320,9 +320,9 @@ static void compact_report(struct talk *talk, enum run_cause failure, const char
         report->summary = (struct bytes){compact->summary.data, compact->summary.len};
         report->note = talk__new_id(talk, "msg");
         report->learned =
-            (struct learned_window){.model = talk->plan.model,
-                                    .window = talk->fit.learned_window,
-                                    .until_ms = world_wall_ms(world) + LEARNED_WINDOW_MS};
+            (struct learned_limit){.model = talk->plan.model,
+                                   .window = talk->fit.learned_window,
+                                   .until_ms = world_wall_ms(world) + LEARNED_WINDOW_MS};
     }
     talk__send(errand);
 }

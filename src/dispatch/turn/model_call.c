@@ -10,7 +10,7 @@ enum { METER_MS = 400 };
 
 /* --- Its end ---------------------------------------------------------------------------------- */
 
-void talk__learn(const struct talk *talk, const struct learned_window *learned) {
+void talk__learn(const struct talk *talk, const struct learned_limit *learned) {
     if (learned->window > 0) {
         const struct model_learned what = {
             .name = learned->model, .window = learned->window, .until_ms = learned->until_ms};
@@ -52,7 +52,7 @@ static void flushed(struct delta_source *source) {
     struct talk_errand *errand = talk__errand(talk, ERRAND_ANSWER, answer_done);
     errand->items = mem_new_array(call->said.count + 1, sizeof *errand->items);
     said_items(&call->said, bytes_of(call->maker), errand->items);
-    struct learned_window learned;
+    struct learned_limit learned;
     fit__note_length(talk, &learned);
     /* Both tries count, where the first was refused for its length. */
     bool paid = usage_total(&refused->spent) > 0;

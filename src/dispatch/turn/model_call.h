@@ -5,7 +5,7 @@
 #define DROVER_DISPATCH_TURN_MODEL_CALL_H
 
 #include "dispatch/turn/deltas.h"
-#include "engine/provider/providers.h"
+#include "engine/provider/learned.h"
 #include "engine/turn/turns.h"
 #include "model/model.h"
 #include "rules/turn/compaction.h"
@@ -117,7 +117,7 @@ enum fit_next { FIT_TAKE, FIT_ASK_AGAIN, FIT_FOLD };
 MUST_CHECK enum fit_next fit__next(const struct talk *talk);
 void fit__retry(struct talk *talk); /* Asks again; nothing of that call is with the store. */
 /* Keeps the length of a prompt that was taken, or refused twice; *ret_learned: window to store. */
-void fit__note_length(struct talk *talk, struct learned_window *ret_learned);
+void fit__note_length(struct talk *talk, struct learned_limit *ret_learned);
 void talk__compact(struct talk *talk); /* For a turn that has no other purpose. */
 MUST_CHECK bool compact__is_out(const struct talk_compact *compact);
 void compact__cancel(struct talk *talk);
@@ -129,7 +129,7 @@ void talk__call(struct talk *talk);
 void talk__refuse(struct talk *talk, const struct model_result *result);
 void talk__cancel_call(struct talk *talk);
 void talk__learn(const struct talk *talk,
-                 const struct learned_window *learned); /* After a commit. */
+                 const struct learned_limit *learned); /* After a commit. */
 /* Stores and sends that a call of this turn, its own or of a summary, waits before its next try;
  * until deltas_resumed. */
 void talk__report_wait(struct talk *talk, const struct model_failure *failure, uint64_t wait_ms);

@@ -43,7 +43,7 @@ enum { READ_TRIES_MAX = 7 /* About 6 seconds. */ };
 static const char system_too_long[] =
     "the instructions of the session, with the files of its project, are longer than 512 kB; set "
     "shorter instructions";
-static const char images_too_many[] = "there are too many behind it";
+static const char images_too_many[] = "too many others follow it";
 
 const char turn_instructions[] =
     "You are a careful assistant. Do what the user asks, with the tools you have, and say plainly "

@@ -220,8 +220,9 @@ static struct bytes call_asked_model(const struct call *call) {
     return typed ? bytes_of(call->type.model) : asked;
 }
 
-/* Asked for, and nobody knows it. "inherit" is the word of such files for the run's model. */
-static struct bytes call_foreign_model(const struct call *call) {
+/* Model that was asked for and that nobody knows; empty: it is known, or none was asked for.
+ * "inherit" is the word of types of agents for the run's model. */
+static struct bytes call_unknown_model(const struct call *call) {
     const struct bytes asked = call_asked_model(call);
     struct model_name room;
     const bool known = asked.len == 0 || bytes_is(asked, "inherit") ||
@@ -258,15 +259,15 @@ void call__write_request(const json_t *message, struct text *text) {
 /* All that the row of an agent says of it, for a daemon that goes on with it after a crash. */
 void call__write_spec(const struct call *call, struct text *spec) {
     struct bytes written = json_bytes(call->message, CALL_WRITTEN);
-    struct bytes foreign = call_foreign_model(call);
+    struct bytes unknown = call_unknown_model(call);
     text_clear(spec);
     text_add_char(spec, '{');
     flow__add_member(spec, "turn", call->turn.text);
     call__write_tree(call, spec);
     text_add_member(spec, "phase", call__name(call->message, "phase"));
     flow__add_member(spec, "model", call->model);
-    if (foreign.len > 0) {
-        text_add_member(spec, "model_asked", foreign);
+    if (unknown.len > 0) {
+        text_add_member(spec, "model_asked", unknown);
     }
     text_add_char(spec, ',');
     if (written.len > 0) {
@@ -293,7 +294,7 @@ struct step_new call__step(const struct call *call, struct flow_op *op) {
                              .phase = call__name(call->message, "phase"),
                              .agent = call__agent_type(call),
                              .model = bytes_of(call->model),
-                             .model_asked = call_foreign_model(call),
+                             .model_asked = call_unknown_model(call),
                              .prompt = json_bytes(call->message, "prompt"),
                              .spec = text_bytes(&op->spec),
                              .bounds = call->flow->flows->options.bounds};

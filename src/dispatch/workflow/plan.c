@@ -16,8 +16,8 @@
  * and listed by their kind. The script runs in a worker as a run's would, with the same limits.
  *
  * Limits     REHEARSE_MS, and REHEARSE_MAX at once: what is above is reported as `cut`. At most
- *            STUB_STEPS kinds are listed, of STUB_MODELS models, and at most STUB_SCRIPTS scripts
- *            are searched; what is above is counted. */
+ *            REHEARSAL_STEPS kinds are listed, of REHEARSAL_MODELS models, and at most
+ *            REHEARSAL_SCRIPTS scripts are searched; what is above is counted. */
 #include "base/json/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -31,33 +31,33 @@ enum {
     REHEARSED_MAX = 1 << 20,
     REHEARSE_MS = 10000,
     REHEARSE_MAX = 8,
-    STUB_STEPS = 200,
-    STUB_MODELS = 32,
-    STUB_SCRIPTS = 64,
-    STUB_OUTPUT = 1000,    /* Tokens that an agent is taken to say. */
-    STUB_BYTES = 64 << 10, /* Bytes of an answer. */
+    REHEARSAL_STEPS = 200,
+    REHEARSAL_MODELS = 32,
+    REHEARSAL_SCRIPTS = 64,
+    ANSWER_TOKENS = 1000,    /* Tokens that an agent is taken to say. */
+    ANSWER_BYTES = 64 << 10, /* Bytes of an answer. */
     FAULT_MAX = 400,
 };
 
-enum stub_end { STUB_GOING, STUB_FINISHED, STUB_FAILED };
+enum rehearsal_end { REHEARSAL_GOING, REHEARSAL_FINISHED, REHEARSAL_FAILED };
 
 /* A request that the script waits for. */
-struct stub_request {
-    struct stub_request *next;
+struct rehearsal_request {
+    struct rehearsal_request *next;
     json_t *message; /* Owned; without its prompt. */
     unsigned wave;
     bool nested;
 };
 
 /* Agents that differ in nothing that is shown. */
-struct stub_step {
+struct rehearsal_step {
     char *phase, *label, *model; /* Owned. */
     unsigned wave;
     int64_t agents;
     bool schema;
 };
 
-struct stub_model {
+struct rehearsal_model {
     char *name; /* Owned: as scripts name it; "": agents that name none. */
     int64_t agents, prompt_bytes;
 };
@@ -75,14 +75,14 @@ struct rehearsal {
     const char *cut; /* Static: why it was not played to its end; NULL: it was, well or not. */
     /* While a frame is read, all that follows belongs to the pool. */
     struct catalog_search search;
-    struct stub_request *first, **end;
+    struct rehearsal_request *first, **end;
     int64_t pending, most_pending, agents, unlisted, spent;
     unsigned wave, scripts, asked;
-    struct stub_step steps[STUB_STEPS];
+    struct rehearsal_step steps[REHEARSAL_STEPS];
     size_t step_count;
-    struct stub_model models[STUB_MODELS];
+    struct rehearsal_model models[REHEARSAL_MODELS];
     size_t model_count;
-    enum stub_end ended;
+    enum rehearsal_end ended;
     char *fault;       /* Owned: why it failed. */
     struct text reply; /* All that its worker gets next; empty: nothing. */
 };
@@ -145,13 +145,13 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
     AUTO(mem_release) char *label = request_name(message, "label");
     AUTO(mem_release) char *asked = request_name(opts, "model");
     const bool schema = json_object_get(opts, "schema") != NULL;
-    struct stub_model *model = rehearsal->models;
-    struct stub_step *step = rehearsal->steps;
+    struct rehearsal_model *model = rehearsal->models;
+    struct rehearsal_step *step = rehearsal->steps;
     rehearsal->agents++;
     while (model < rehearsal->models + rehearsal->model_count && strcmp(model->name, asked) != 0) {
         model++;
     }
-    if (model < rehearsal->models + STUB_MODELS) {
+    if (model < rehearsal->models + REHEARSAL_MODELS) {
         if (model->name == NULL) {
             model->name = mem_copy(asked, strlen(asked));
             rehearsal->model_count++;
@@ -164,12 +164,12 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
             strcmp(step->label, label) != 0 || strcmp(step->model, asked) != 0)) {
         step++;
     }
-    if (step == rehearsal->steps + STUB_STEPS) {
+    if (step == rehearsal->steps + REHEARSAL_STEPS) {
         rehearsal->unlisted++;
         return;
     }
     if (step->phase == NULL) {
-        *step = (struct stub_step){
+        *step = (struct rehearsal_step){
             .phase = phase, .label = label, .model = asked, .wave = wave, .schema = schema};
         phase = label = asked = NULL;
         rehearsal->step_count++;
@@ -179,7 +179,7 @@ static void rehearsal_count_agent(struct rehearsal *rehearsal, const json_t *mes
 
 /* --- Answers, in the pool --------------------------------------------------------------------- */
 
-static void request_free(struct stub_request *request) {
+static void rehearsal_request_free(struct rehearsal_request *request) {
     json_decref(request->message);
     mem_free(request);
 }
@@ -187,7 +187,7 @@ static void request_free(struct stub_request *request) {
 /* The next answer. A request for what nobody has gets null, as dispatch gives it. A script that
  * asked for nothing waits for what never comes: it says so itself. */
 static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
-    struct stub_request *request = rehearsal->first;
+    struct rehearsal_request *request = rehearsal->first;
     struct text *reply = &rehearsal->reply;
     if (request == NULL) {
         return;
@@ -202,10 +202,10 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
     if (request->nested) {
         struct script_search search;
         script_search_init(&search, &rehearsal->search, request->message);
-        if (rehearsal->scripts++ < STUB_SCRIPTS) {
+        if (rehearsal->scripts++ < REHEARSAL_SCRIPTS) {
             script_search_find(&search);
         } else {
-            why_set(&search.why, "workflow: a plan reads at most %d scripts", STUB_SCRIPTS);
+            why_set(&search.why, "workflow: a plan reads at most %d scripts", REHEARSAL_SCRIPTS);
         }
         if (search.why.text[0] != '\0') {
             flow__add_throw(reply, bytes_of(search.why.text));
@@ -217,26 +217,26 @@ static void rehearsal_on_quiet(struct rehearsal *rehearsal) {
         /* All that its script asks for at once is of its own wave. */
         rehearsal->wave = request->wave - 1;
     } else {
-        AUTO(text_done) struct text value = text_up_to(STUB_BYTES);
+        AUTO(text_done) struct text value = text_up_to(ANSWER_BYTES);
         const json_t *schema = json_object_get(opts, "schema");
         rehearsal->wave = request->wave;
         rehearsal->pending--;
-        rehearsal->spent += STUB_OUTPUT;
+        rehearsal->spent += ANSWER_TOKENS;
         if (schema != NULL) {
             script_instance_add_json(&value, schema, INSTANCE_WHOLE);
         } else {
             text_add_str(&value, "\"An answer that stands in for an agent's.\"");
         }
-        const struct bytes stub = text_failed(&value) ? BYTES("null") : text_bytes(&value);
+        const struct bytes answer = text_failed(&value) ? BYTES("null") : text_bytes(&value);
         if (json_array_size(json_object_get(opts, "capabilities")) > 0) {
             text_add_str(reply, ",\"o\":\"null\"");
         } else {
             text_add_str(reply, ",\"o\":\"value\",\"v\":");
-            text_add(reply, stub.data, stub.len);
+            text_add(reply, answer.data, answer.len);
         }
     }
     text_addf(reply, ",\"spent\":%lld}]", (long long)rehearsal->spent);
-    request_free(request);
+    rehearsal_request_free(request);
 }
 
 static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
@@ -246,8 +246,8 @@ static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
         if (rehearsal->asked++ >= WORKFLOW_AGENTS_MAX + WORKFLOW_NESTED_MAX) {
             return;
         }
-        struct stub_request *request = mem_new(sizeof *request);
-        *request = (struct stub_request){
+        struct rehearsal_request *request = mem_new(sizeof *request);
+        *request = (struct rehearsal_request){
             .message = json_incref(message), .wave = rehearsal->wave + 1, .nested = nested};
         *rehearsal->end = request;
         rehearsal->end = &request->next;
@@ -261,12 +261,12 @@ static void rehearsal_take(struct rehearsal *rehearsal, json_t *message) {
     } else if (flow__message_is(message, "quiet")) {
         rehearsal_on_quiet(rehearsal);
     } else if (flow__message_is(message, "end") && json_is_true(json_object_get(message, "ok"))) {
-        rehearsal->ended = STUB_FINISHED;
+        rehearsal->ended = REHEARSAL_FINISHED;
     } else if (flow__message_is(message, "end")) {
         const char *words = json_str(message, "message", "it gave no reason");
         int64_t line = json_int(message, "line", 0);
         AUTO(text_done) struct text fault = text_up_to(2 * (size_t)FAULT_MAX);
-        rehearsal->ended = STUB_FAILED;
+        rehearsal->ended = REHEARSAL_FAILED;
         if (line > 0) {
             text_addf(&fault, "line %lld: ", (long long)line);
         }
@@ -281,11 +281,11 @@ static void rehearsal_read_frame(struct pool_job *job) {
     struct why why = {""};
     if (err_failed(json_parse_wide(rehearsal->frame.data, rehearsal->frame.len, JSON_DEPTH_MAX,
                                    &messages, &why))) {
-        rehearsal->ended = STUB_FAILED;
+        rehearsal->ended = REHEARSAL_FAILED;
         rehearsal->fault = mem_copy(why.text, strlen(why.text));
         return;
     }
-    for (size_t i = 0; i < json_array_size(messages) && rehearsal->ended == STUB_GOING; i++) {
+    for (size_t i = 0; i < json_array_size(messages) && rehearsal->ended == REHEARSAL_GOING; i++) {
         rehearsal_take(rehearsal, json_array_get(messages, i));
     }
 }
@@ -333,9 +333,9 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     const int64_t at_once = start_at_once(start);
     int64_t micros = 0, unpriced = rehearsal->agents;
     text_addf(text, "{\"ended\":\"%s\"",
-              rehearsal->cut != NULL              ? "cut"
-              : rehearsal->ended == STUB_FINISHED ? "finished"
-                                                  : "failed");
+              rehearsal->cut != NULL                   ? "cut"
+              : rehearsal->ended == REHEARSAL_FINISHED ? "finished"
+                                                       : "failed");
     flow__add_member(text, "fault", rehearsal->cut != NULL ? rehearsal->cut : rehearsal->fault);
     text_add_member_int(text, "agents", rehearsal->agents);
     text_add_member_int(text, "at_once",
@@ -343,7 +343,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     flow__add_member(text, "waits_for", rehearsal_waits_for(rehearsal));
     text_add_str(text, ",\"steps\":[");
     for (size_t i = 0; i < rehearsal->step_count; i++) {
-        const struct stub_step *step = &rehearsal->steps[i];
+        const struct rehearsal_step *step = &rehearsal->steps[i];
         text_addf(text, "%s{\"wave\":%u", i > 0 ? "," : "", step->wave);
         text_add_member_or_null(text, "phase", bytes_of(step->phase));
         text_add_member_or_null(text, "label", bytes_of(step->label));
@@ -355,7 +355,7 @@ static void rehearsal_write(const struct rehearsal *rehearsal, struct text *text
     text_addf(text, "],\"unlisted\":%lld", (long long)rehearsal->unlisted);
     /* Cost of agents, if each asks once and says as much as its model can. */
     for (size_t i = 0; i < rehearsal->model_count; i++) {
-        const struct stub_model *asked = &rehearsal->models[i];
+        const struct rehearsal_model *asked = &rehearsal->models[i];
         struct default_model otherwise;
         struct model_name alias;
         struct model_info info;
@@ -388,9 +388,9 @@ static void rehearsal_report(struct loop_task *task) {
     rehearsal_write(rehearsal, &rehearsal->start->rehearsed);
     flow_start__conclude(rehearsal->start);
     while (rehearsal->first != NULL) {
-        struct stub_request *request = rehearsal->first;
+        struct rehearsal_request *request = rehearsal->first;
         rehearsal->first = request->next;
-        request_free(request);
+        rehearsal_request_free(request);
     }
     for (size_t i = 0; i < rehearsal->step_count; i++) {
         mem_free(rehearsal->steps[i].phase);
@@ -425,7 +425,7 @@ static void rehearsal_frame_done(struct pool_job *job) {
         return;
     }
     script_resume(rehearsal->worker);
-    if (rehearsal->ended != STUB_GOING) {
+    if (rehearsal->ended != REHEARSAL_GOING) {
         rehearsal_finish(rehearsal, NULL);
     } else if (text_failed(&rehearsal->reply)) {
         rehearsal_finish(rehearsal, "a script that it names is too large");

@@ -13,7 +13,7 @@
  *            leader's, and not in it.
  * Promise    a report is stored once, and is removed by the commit that stores its end. A report
  *            that comes too late (its attempt was abandoned) or cannot be used is removed, too, and
- *            counted: no report blocks those behind it.
+ *            counted: no report blocks those after it.
  * Threads    inside a store function.
  * Failure    as store.h.
  */

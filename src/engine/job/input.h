@@ -29,7 +29,7 @@ struct run_input {
     int64_t accepted;       /* Up to where the attempt that runs has taken it; 0: not known. */
 };
 struct run_input_place {
-    int64_t offset, next; /* Of the piece: its first byte, and the one behind it. */
+    int64_t offset, next; /* Of the piece: its first byte, and the one after it. */
 };
 /* ERR_NOT_FOUND: no such job of this owner. ERR_INPUT_CLOSED: it takes none. ERR_TOO_MANY: the
  * command has not read enough of what it has. ERR_INPUT_FULL: the bound in all. */

@@ -19,7 +19,7 @@ static char lower(struct bytes text, size_t at) {
     return (char)(latin && c >= 0x80 && c <= 0x9E && c != 0x97 ? c + 0x20 : c);
 }
 
-/* The next word at or behind *at, which moves on; false: there is none. */
+/* The next word at or after *at, which moves on; false: there is none. */
 static bool word_next(struct bytes text, size_t *at, struct memory_word *ret_word) {
     for (;;) {
         while (*at < text.len && !is_letter((unsigned char)text.data[*at])) {

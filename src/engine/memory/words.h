@@ -25,7 +25,7 @@ struct memory_words {
 };
 void memory_words_of(struct bytes text, struct memory_words *ret_words);
 
-/* " one two three", in the order of the text: each word behind a blank. */
+/* " one two three", in the order of the text: each word after a blank. */
 void memory_words_write(struct bytes text, struct text *into);
 
 /* How well a text answers: whole words count twice, beginnings of words once; each word of the

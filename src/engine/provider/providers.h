@@ -46,28 +46,4 @@ MUST_CHECK struct err tx_provider_change(struct tx *tx, const struct provider *p
 MUST_CHECK struct err tx_provider_cured(struct tx *tx);
 MUST_CHECK struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found);
 
-/* --- Learned windows -------------------------------------------------------------------------- */
-
-/* Windows that providers have shown to be smaller than was known. A refusal of a prompt as too long
- * is not forgotten by a restart, and not kept for ever: a window holds until it expires, or
- * until its connection is changed. */
-enum {
-    LEARNED_WINDOWS_MAX = 256, /* Windows that expire first make room. */
-    LEARNED_WINDOW_MS = 24 * 60 * 60 * 1000,
-};
-
-struct learned_window {
-    struct bytes model; /* "connection/model" */
-    int64_t window;     /* Tokens. */
-    int64_t until_ms;
-};
-
-MUST_CHECK struct err tx_window_learn(struct tx *tx, const struct learned_window *window);
-/* Windows that have not expired; the newest first, at most LEARNED_WINDOWS_MAX. */
-MUST_CHECK struct err tx_window_each(
-    struct tx *tx, struct err (*each)(void *ctx, const struct learned_window *window), void *ctx);
-/* Forgets what calls have taught of all models of a connection: the one place for each kind of
- * row that is learned (refused.h has the other one). */
-MUST_CHECK struct err tx_provider_forget_learned(struct tx *tx, struct bytes connection);
-
 #endif

@@ -55,7 +55,7 @@ struct run_new {
     int64_t priority, key_max;
     bool once;
     bool input_open;    /* Input may follow (job/input.h), */
-    int64_t input_from; /* behind so many bytes of the spec. */
+    int64_t input_from; /* after that number of bytes of the spec. */
     struct run_bounds bounds;
 };
 /* Writes the row, admitted or queued; or failed at once, where a budget is used up. ERR_NOT_FOUND:

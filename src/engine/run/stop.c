@@ -75,7 +75,7 @@ static struct err child_ask(struct tx *tx, const struct run_ask_stop *stop, stru
 
 /* --- The children of a run that has ended ----------------------------------------------------- */
 
-/* The first one always is asked, whatever its size: so a run that stands behind a full page has
+/* The first one always is asked, whatever its size: so a run that stands after a full page has
  * somebody before it who goes on, or goes on itself. */
 static struct err children_ask(struct tx *tx, int64_t parent, int64_t grace_ms,
                                struct run_freed *freed) {

@@ -123,7 +123,7 @@ struct span_row {
     int64_t depth; /* 0: the run that was asked for. */
 };
 
-/* Steps behind (attempt, step), in that order. */
+/* Steps after (attempt, step), in that order. */
 struct span_page {
     int64_t run, attempt, step; /* 0, -1: from the first. */
     int64_t limit;
@@ -133,7 +133,7 @@ MUST_CHECK struct err tx_span_each(struct tx *tx, const struct span_page *page,
                                    struct err (*each)(void *ctx, const struct span_row *row),
                                    void *ctx);
 
-/* Steps of a session's turns behind (turn, attempt, step), in that order. */
+/* Steps of a session's turns after (turn, attempt, step), in that order. */
 struct span_session_page {
     int64_t session;
     int64_t turn_min, turn_max; /* Numbers. */

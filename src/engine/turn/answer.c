@@ -281,7 +281,7 @@ struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer, struc
     struct turn_row *row = &turn.row;
     answer_store(tx, &turn, answer);
     if (answer->learned.window > 0) {
-        tx_fail(tx, tx_window_learn(tx, &answer->learned));
+        tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &answer->learned));
     }
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);

@@ -5,7 +5,7 @@
 #ifndef DROVER_ENGINE_TURN_ANSWERS_H
 #define DROVER_ENGINE_TURN_ANSWERS_H
 
-#include "engine/provider/providers.h"
+#include "engine/provider/learned.h"
 #include "engine/turn/plan.h"
 
 /* A call, with the findings of the dispatcher about it, in the pool, before it is stored. */
@@ -54,9 +54,9 @@ struct turn_answer {
     struct bytes note;
     bool paused;    /* The provider has more to say, and wants to be asked again. */
     bool truncated; /* The answer was cut off at its longest length, in its words or in a call; */
-    int64_t output_more;           /* and tokens that the next one may have. */
-    bool stopped;                  /* The daemon cancelled the call: the text so far is kept. */
-    struct learned_window learned; /* Window to remember of its model; window 0: none. */
+    int64_t output_more;          /* and tokens that the next one may have. */
+    bool stopped;                 /* The daemon cancelled the call: the text so far is kept. */
+    struct learned_limit learned; /* Window to remember of its model; window 0: none. */
 };
 MUST_CHECK struct err tx_turn_answer(struct tx *tx, const struct turn_answer *answer,
                                      struct turn_plan *plan);

@@ -413,7 +413,7 @@ struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compact
         checkpoint_add(tx, &turn, compacted);
     }
     if (compacted->learned.window > 0) {
-        tx_fail(tx, tx_window_learn(tx, &compacted->learned));
+        tx_fail(tx, tx_learned_add(tx, LEARNED_WINDOW, &compacted->learned));
     }
     return err_failed(tx_error(tx)) || !alone ? tx_error(tx)
                                               : turn_finish(tx, &turn, compacted, plan);

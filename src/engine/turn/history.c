@@ -102,17 +102,16 @@ struct err tx_turn_again(struct tx *tx, const struct turn_message *again, struct
     const bool fits =
         of.found && of.question.role == ROLE_USER && of.answer.status != MESSAGE_ROLLED_BACK;
     /* Messages that follow the answer, and are no variants of it. */
-    const int64_t behind =
+    const int64_t after =
         tx_number(tx,
                   "SELECT count(*) FROM messages WHERE session = $1 AND id > $3 AND reply_to <> $2"
                   " AND role <> 'system' AND status NOT IN ('removed', 'reserved', 'rolled_back')",
                   of_answer, 3, 0);
-    if (!fits || behind > 0) {
+    if (!fits || after > 0) {
         return err_why(why, ERR_CONFLICT,
-                       fits
-                           ? "something was said behind this answer; only the last one is asked for"
-                             " again"
-                           : "the message is no answer to a user's message");
+                       fits ? "something was said after this answer; only the last one is asked for"
+                              " again"
+                            : "the message is no answer to a user's message");
     }
     err = turns__need_model(&of.session, again->model_default, why);
     if (err_failed(err)) {
@@ -223,7 +222,7 @@ struct err tx_message_purge(struct tx *tx, int64_t session, bool *ret_more) {
 static struct err question_resend(struct tx *tx, const struct turn_resend *what,
                                   struct session_row *session, struct message_row *question,
                                   struct turn_resent *resent) {
-    const struct messages_cleared behind = {
+    const struct messages_cleared after = {
         .after = question->message,
         .fork = resent->forked ? bytes_of(resent->fork.session.text) : BYTES("")};
     struct turn_message message = what->message;
@@ -236,7 +235,7 @@ static struct err question_resend(struct tx *tx, const struct turn_resend *what,
     tx_checkpoint_void_from(tx, session, question->id);
     messages__write_status(tx, MESSAGE_COMPLETED, question);
     sessions__touch(tx, session);
-    messages__tell_cleared(tx, session, &behind);
+    messages__tell_cleared(tx, session, &after);
     messages__tell_edited(tx, session, question);
     return err_failed(tx_error(tx)) ? tx_error(tx)
                                     : answer_again(tx, session, question, &message, &resent->run);

@@ -6,7 +6,7 @@
 #define DROVER_ENGINE_TURN_PROMPT_H
 
 #include "engine/memory/memory.h"
-#include "engine/provider/providers.h"
+#include "engine/provider/learned.h"
 #include "engine/turn/plan.h"
 #include "engine/turn/submit.h"
 #include "rules/turn/compaction.h"
@@ -74,7 +74,7 @@ struct turn_compacted {
     int64_t calls, tries; /* Calls of models, in all rounds. */
     struct usage usage;   /* Sum of all calls. */
     struct usage_cost cost;
-    struct learned_window learned; /* window 0: none. */
+    struct learned_limit learned; /* window 0: none. */
     /* CAUSE_NONE: it succeeded; without a message, there was nothing to do. A failure stores what
      * was used, and ends a turn that only does this. */
     enum run_cause failure;
@@ -85,7 +85,7 @@ struct turn_compacted {
 MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compacted *compacted,
                                         struct turn_plan *plan);
 
-/* On demand: a turn of its own, behind nothing. `message` reports the result. *ret_run: the one
+/* On demand: a turn of its own, never queued. `message` reports the result. *ret_run: the one
  * that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
  * ERR_MODEL_UNKNOWN. */
 MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *what,

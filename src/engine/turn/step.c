@@ -286,7 +286,7 @@ static bool plan_has_room(const struct turn_plan *plan, const struct card *card,
 }
 
 /* In the order of the calls. Those that may run again begin side by side; one that may not waits
- * until all before it are done, and all behind it wait for it: the model wrote them in this order,
+ * until all before it are done, and all after it wait for it: the model wrote them in this order,
  * and what a command reads may be what the call before it wrote. So one that waits for somebody's
  * yes may hold back others that are ready: then the turn waits for somebody. */
 static void start_cards(struct tx *tx, struct turn *turn, const struct step *step,

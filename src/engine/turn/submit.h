@@ -96,7 +96,7 @@ struct turn_cleared {
 MUST_CHECK struct err tx_turn_clear(struct tx *tx, const struct turn_clear *what,
                                     struct turn_cleared *ret_cleared);
 
-/* A user's message is sent again: all behind it goes, and stays in a fork. A chain, as that of
+/* A user's message is sent again: all after it goes, and stays in a fork. A chain, as that of
  * the fork; the session is as it was until the last commit of it. */
 struct turn_resend {
     struct turn_message message; /* text: data NULL: as it was. */
@@ -107,7 +107,7 @@ struct turn_resent {
     struct session_fork fork; /* Begin of the next link. */
     bool more;
     struct run_row run;
-    bool forked; /* There was something behind it. */
+    bool forked; /* There was something after it. */
 };
 /* ERR_MESSAGE_NOT_FOUND; ERR_NOT_A_USER_MESSAGE; ERR_TURN_IN_PROGRESS, with the run in `why`;
  * ERR_CONFLICT: it joined an answer, or was taken back; ERR_MODEL_UNKNOWN. After an error of a

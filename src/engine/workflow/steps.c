@@ -78,9 +78,11 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
     return tx_error(tx);
 }
 
+/* The last condition admits the index of children: no database derives it from the one before. */
 #define TURNS_OF_STEP                                                                              \
     " FROM runs r JOIN turns t ON t.run = r.id JOIN sessions s ON s.id = t.session"                \
-    " WHERE r.parent = (SELECT id FROM runs WHERE run = $1) AND r.step_key = $2"
+    " WHERE r.parent = (SELECT id FROM runs WHERE run = $1) AND r.step_key = $2"                   \
+    " AND r.parent <> 0"
 
 /* Sums of the sessions of all its turns: each restart made another one. A step that was skipped, or
  * whose timeout has passed, ends before its turn does: the call that is out then counts by the text

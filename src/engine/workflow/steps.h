@@ -173,9 +173,9 @@ struct step_row {
     int64_t resume_at_ms;                 /* End of its wait for the provider; 0: none. */
     struct bytes spec;                    /* By tx_step_open. */
 };
-/* Steps that were settled behind `after`, in their order: at most `limit`, and of results about
+/* Steps that were settled later than `after`, in their order: at most `limit`, and of results about
  * `bytes_max`. *ret_last: the number of the last one, `after` where there was none; *ret_whole:
- * there are no others behind it. */
+ * there are no others after it. */
 struct step_page {
     int64_t workflow, after, limit;
     size_t bytes_max;

@@ -151,9 +151,8 @@ struct err tx_workflow_last(struct tx *tx, const struct workflow_wanted *wanted,
     *ret_run = (struct id){.text = ""};
     AUTO(rows_release)
     struct rows *rows = tx_rows(tx,
-                                "SELECT r.run, r.spec FROM workflows w JOIN runs r ON r.id = w.run"
-                                " WHERE r.owner = $1 AND r.ended_ms IS NOT NULL"
-                                " ORDER BY w.run DESC LIMIT $2",
+                                "SELECT run, spec FROM runs WHERE owner = $1 AND kind = 'workflow'"
+                                " AND ended_ms IS NOT NULL ORDER BY id DESC LIMIT $2",
                                 ARGS(arg_text(wanted->owner), arg_int(WORKFLOW_LAST_MAX)));
     while (ret_run->text[0] == '\0' && rows_step(rows)) {
         AUTO(json_release) json_t *spec = NULL;

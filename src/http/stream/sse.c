@@ -45,7 +45,7 @@ struct sse {
     const char *code; /* SSE_CLOSING: why; NULL: the server drains. Static. */
 };
 
-/* Writes the last frame; behind it the connection ends. A client resumes after its seq. */
+/* Writes the last frame; after it the connection ends. A client resumes after its seq. */
 static void sse_end(struct sse *sse) {
     char frame[FRAME_SIZE];
     int len = snprintf(frame, sizeof frame, "event: %s\ndata: {\"after\":%" PRId64 "%s%s%s}\n\n",
@@ -118,7 +118,7 @@ static void sse_writable(struct pour *pour) {
     sse->begun = true;
     sse_pump(sse);
     /* An idle stream begins with a comment: a client takes a head alone for no success, since a
-     * peer that closes behind each head would be asked again without end. */
+     * peer that closes after each head would be asked again without end. */
     if (begins && !pour->wrote && pour_open(pour)) {
         (void)pour_write(pour, comment); /* If it must wait, so do the events. */
     }

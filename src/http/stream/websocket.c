@@ -76,7 +76,7 @@ static bool socket_is_over(const struct socket *socket) {
 
 /* --- Replies ---------------------------------------------------------------------------------- */
 
-/* Queues a close frame; the connection ends behind it. */
+/* Queues a close frame; the connection ends after it. */
 static void socket_close(struct socket *socket, uint16_t code) {
     if (!socket->closing) {
         socket->closing = true;
@@ -226,7 +226,7 @@ static enum hub_pull subscription_pull(struct subscription *subscription,
     return result;
 }
 
-/* The first word about a subscription: it stands, or it does not. Its events come behind. */
+/* The first word about a subscription: it stands, or it does not. Its events come after. */
 static void subscription_confirm(struct subscription *subscription) {
     struct hub_piece piece;
     subscription->sent = subscription->subscriber.cursor;
@@ -245,7 +245,7 @@ static void subscription_confirm(struct subscription *subscription) {
 }
 
 /* Fills `pieces` in turns from all that are ready. A reply that came up on the way is written
- * before what was pulled behind it. */
+ * before what was pulled after it. */
 static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) {
     unsigned count = 0;
     size_t total = 0;
@@ -268,7 +268,7 @@ static unsigned socket_pull(struct socket *socket, struct outlet_piece *pieces) 
 
 /* --- Out -------------------------------------------------------------------------------------- */
 
-/* Moves wslay's own frames (pong, close) behind our replies. */
+/* Moves wslay's own frames (pong, close) to the place after our replies. */
 static void socket_collect(struct socket *socket) {
     while (!socket->refuses_input && !socket->failed && wslay_event_want_write(socket->wslay)) {
         socket->failed = wslay_event_send(socket->wslay) != 0;

@@ -26,7 +26,7 @@ static bool is_word(struct bytes text, const char *word) {
     return bytes_equal_nocase(text, bytes_of(word));
 }
 
-/* The next word, and `rest` behind it. */
+/* The next word, and `rest` after it. */
 static struct bytes next_word(struct bytes *rest) {
     *rest = bytes_trim(*rest, BLANKS);
     size_t len = 0;

@@ -15,7 +15,7 @@
  * first turn whose words stand in the newest message of the user; else, of those without words, the
  * one of the same number as the message.
  *
- * Which step: as many as messages of the assistant stand behind the message that the script came
+ * Which step: as many as messages of the assistant stand after the message that the script came
  * from. Beyond the last step, or without a script: a friendly word, or, where an answer's schema is
  * asked for, the smallest value that fits it.
  *

@@ -83,7 +83,7 @@ void stream_take_json(struct stream *stream, const char *name, struct err parsed
 void stream_take(struct stream *stream, const struct sse_event *event) {
     if (bytes_is(event->data, DONE_MARK)) {
         /* A server of chat completions that sends it has not been cut off, even if it gave no
-         * reason to finish. Proxies send it behind other streams, too, where it says nothing. */
+         * reason to finish. Proxies send it after other streams, too, where it says nothing. */
         if (stream->wire == &wire_openai) {
             if (!stream->answer.stopped) {
                 stream_stop(stream, MODEL_STOP_END);
@@ -148,7 +148,7 @@ void stream_end(struct stream *stream) {
     struct answer *answer = &stream->answer;
     if (!stream->over && answer_goes_on(answer) && found(stream, sse_end(&stream->sse, &event)) &&
         !answer->stopped) {
-        /* Some leave out the blank line behind their last event. One that isn't whole is no
+        /* Some leave out the blank line after their last event. One that isn't whole is no
          * nonsense of the provider's: the answer broke off within it. */
         AUTO(json_release) json_t *json = NULL;
         if (bytes_is(event.data, DONE_MARK) || !err_failed(stream_parse(event.data, &json))) {

@@ -223,7 +223,7 @@ static bool run_bye(const struct call *call) {
 
 static const struct verb {
     const char *name;
-    unsigned numbers; /* Wanted behind the name; more words are a newer daemon's, and skipped. */
+    unsigned numbers; /* Wanted after the name; more words are a newer daemon's, and skipped. */
     bool (*run)(const struct call *call); /* False: this is not our protocol. */
 } verbs[] = {
     {"status", 0, run_status},       {"stop", 1, run_stop},     {"signal", 1, run_signal},

@@ -23,8 +23,8 @@ struct input {
     int fd; /* -1: it has ended, or nobody reads. */
     int order_fd;
     int64_t order_at, order_len; /* The order's own bytes: where in the memfd, and how many. */
-    int64_t have;                /* Offset behind what is in the ring. */
-    int64_t accepted;            /* Offset behind what was written, or can never be. */
+    int64_t have;                /* Offset after what is in the ring. */
+    int64_t accepted;            /* Offset after what was written, or can never be. */
     int64_t end;                 /* INT64_MAX: open. */
     bool terminal;               /* Its end is a character, not a close. */
     char last;                   /* The last byte written; 0: none. */

@@ -1,7 +1,7 @@
 /* order.c: see order.h.
  *
  * The whole order is read into one mapping and its texts are used where they stand. A record has no
- * terminator; but once the header behind a text was read, its first byte is free to become one.
+ * terminator; but once the header after a text was read, its first byte is free to become one.
  * The arrays of pointers follow in the same mapping: each record takes at least the 8 bytes of its
  * header, so an array is never larger than the order. What is not touched costs nothing.
  */
@@ -111,7 +111,7 @@ static bool order_take(struct order *order, uint32_t tag, struct bytes record) {
     return true;
 }
 
-/* The records of order->map up to `size`; the byte behind them is ours, too. */
+/* The records of order->map up to `size`; the byte after them is ours, too. */
 static bool order_take_all(struct order *order, size_t size) {
     char *end = NULL; /* Of the last record, where a text wants its terminator. */
     for (size_t at = MAGIC_LEN; at < size;) {

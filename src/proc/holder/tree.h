@@ -2,11 +2,11 @@
  *
  * How        we are the reaper of orphans, so whoever forked twice and changed session is still our
  *            descendant. /proc/PID/task/TID/children names the children of each thread; the walk
- *            begins with us. It sees no moment, so it is done in rounds: what was forked behind its
+ *            begins with us. It sees no moment, so it is done in rounds: what was forked after its
  *            back is found in the next one. That nothing is left is not known from the walk but
  *            from waitpid: ECHILD.
  * Promise    a recycled pid is never signalled. A child of ours can't be one before we reap it; any
- *            other is signalled through a pidfd, after its parent was read once more behind it.
+ *            other is signalled through a pidfd, after its parent was read once more after it.
  *
  * Cgroups    where the command has one (child.h) it is killed as well; the rounds are needed where
  *            it has none, and for who left it.

@@ -108,7 +108,7 @@ static struct filter_step *put(struct filter *filter, int code, uint32_t value) 
     return step;
 }
 
-/* What does not hold goes on behind the row: the distance is known when the row is whole. */
+/* What does not hold goes on after the row: the distance is known when the row is whole. */
 struct exits {
     struct filter_step *steps[FILTER_CONDITIONS_MAX];
     bool on_yes[FILTER_CONDITIONS_MAX];

@@ -8,11 +8,11 @@
  *
  *   - A segment in it is gone when it is opened. Then it is listed anew.
  *   - It lacks a file that was made while the folder was read, though it has a later one: a hole
- *     that isn't there. So a hole is believed only when the extent behind it was there in an
+ *     that isn't there. So a hole is believed only when the extent after it was there in an
  *     earlier listing already: whatever lies before that one was made before it, and this listing
  *     must have seen it, if it still exists.
  *
- * Sizes are taken after the listing: an extent with another one behind it does not grow any more.
+ * Sizes are taken after the listing: an extent with another one after it does not grow any more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -158,11 +158,11 @@ static struct err reading_take(struct reading *reading, size_t at, bool *ret_mor
     }
     int64_t position = result->offset + (int64_t)result->len;
     if (position >= start + size) {
-        *ret_more = true; /* It lies behind this one. */
+        *ret_more = true; /* It lies after this one. */
         return ERR_OK;
     }
     if (position < start) {
-        /* A hole: behind what was read it is the next read's; else the next byte there is begins
+        /* A hole: after what was read it is the next read's; else the next byte there is begins
          * this extent. */
         reading->again = result->len == 0 && start > reading->known_max;
         if (result->len > 0 || reading->again) {

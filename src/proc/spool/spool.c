@@ -225,7 +225,7 @@ static struct err lock_is_held(int folder_fd, bool *ret_held) {
 
 /* --- The claim -------------------------------------------------------------------------------- */
 
-/* Words behind the fifth are of a later version. */
+/* Words after the fifth are of a later version. */
 static bool claim_parse_go(const struct bytes *words, size_t count, struct spool_state *state) {
     int64_t pid = 0, start_time = 0;
     uint8_t nonce[NONCE_LEN / 2];

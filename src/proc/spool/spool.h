@@ -75,12 +75,12 @@ MUST_CHECK struct err spool_decide(const struct spool *spool, const char *name,
 
 struct log_read {
     size_t len;        /* Bytes put into the buffer. */
-    int64_t offset;    /* Of the first of them: as asked, or behind the hole. */
+    int64_t offset;    /* Of the first of them: as asked, or after the hole. */
     int64_t hole_from; /* Dropped: [hole_from, offset). Equal: no hole. */
     int64_t size;      /* Logical end as the files show it now. */
 };
 /* From `offset`, up to `size` bytes into `buffer`. A stream without a byte reads as empty; so does
- * a folder that is gone. An offset behind the end: len 0. */
+ * a folder that is gone. An offset after the end: len 0. */
 struct log_place {
     const char *name; /* RUN.ATTEMPT */
     enum log_stream stream;

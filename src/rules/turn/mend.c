@@ -24,6 +24,7 @@ struct mending {
     json_t *nearest; /* Owned: the value whose faults are reported; NULL: none came. */
     struct err stop; /* Error of a check that was too expensive. */
     bool several;    /* More than one value fits, and they differ. */
+    bool too_many;   /* The text holds more values or brackets than are looked at. */
 };
 
 static void tell(struct mending *mending, const char *phrase) {
@@ -173,6 +174,7 @@ struct candidates {
     json_t *values[CANDIDATES_MAX]; /* Owned. */
     bool commas[CANDIDATES_MAX];
     size_t count;
+    bool too_many; /* A limit was reached. */
 };
 
 /* Also where the text breaks off within the last of them: an earlier one may be a part of that, or
@@ -182,6 +184,12 @@ static void candidates_clear(struct candidates *candidates) {
         json_decref(candidates->values[i]);
     }
     candidates->count = 0;
+}
+
+/* The rest, which nobody looked at, may hold another value. */
+static void candidates_exceed(struct candidates *candidates) {
+    candidates_clear(candidates);
+    candidates->too_many = true;
 }
 
 static bool candidate_add(struct candidates *candidates, struct bytes text) {
@@ -196,7 +204,7 @@ static bool candidate_add(struct candidates *candidates, struct bytes text) {
     return true;
 }
 
-/* Contents of ```fences```, without the word behind their first line's mark. One that is not closed
+/* Contents of ```fences```, without the word after their first line's mark. One that is not closed
  * ends with the text. */
 static void fences_find(struct bytes text, struct candidates *candidates) {
     while (candidates->count < CANDIDATES_MAX) {
@@ -221,7 +229,7 @@ static void fences_find(struct bytes text, struct candidates *candidates) {
         }
         text = (struct bytes){close + 3, (size_t)(rest.data + rest.len - close) - 3};
     }
-    candidates_clear(candidates); /* As in brackets_all. */
+    candidates_exceed(candidates);
 }
 
 /* The bracket is no part of a sentence. */
@@ -251,7 +259,7 @@ static void brackets_all(struct bytes text, struct candidates *candidates) {
         size_t used = closed && candidate_add(candidates, part) ? part.len : 1;
         text = (struct bytes){text.data + used, text.len - used};
     }
-    candidates_clear(candidates); /* The rest, which nobody looked at, may hold another value. */
+    candidates_exceed(candidates);
 }
 
 /* The only one that fits; several are one if they say the same. */
@@ -293,27 +301,27 @@ static bool candidates_take(struct mending *mending, const struct candidates *ca
 
 /* --- What it thought -------------------------------------------------------------------------- */
 
-/* The text behind the last mark that ends thinking. False: there is none. */
+/* The text after the last mark that ends thinking. False: there is none. */
 static bool thinking_skip(struct bytes *text) {
     static const char *const ends[] = {"</think>", "</thinking>", "</reasoning>", "[/THINK]"};
-    const char *behind = NULL;
+    const char *after = NULL;
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         size_t len = strlen(ends[i]);
         struct bytes rest = *text;
         const char *at;
         while ((at = memmem(rest.data, rest.len, ends[i], len)) != NULL) {
-            behind = behind == NULL || at + len > behind ? at + len : behind;
+            after = after == NULL || at + len > after ? at + len : after;
             rest = (struct bytes){at + len, (size_t)(rest.data + rest.len - at) - len};
         }
     }
-    if (behind == NULL) {
+    if (after == NULL) {
         return false;
     }
-    *text = bytes_trim((struct bytes){behind, (size_t)(text->data + text->len - behind)}, BLANKS);
+    *text = bytes_trim((struct bytes){after, (size_t)(text->data + text->len - after)}, BLANKS);
     return true;
 }
 
-/* Thinking that has no end: there is no answer behind it. */
+/* Thinking that has no end: there is no answer after it. */
 static bool only_thinks(struct bytes text) {
     return bytes_begin(text, BYTES("<think")) || bytes_begin(text, BYTES("<reasoning>")) ||
            bytes_begin(text, BYTES("[THINK]"));
@@ -361,6 +369,7 @@ static bool parts_take(struct mending *mending, struct bytes text, json_t **ret_
         brackets_all(text, &loose);
         found = candidates_take(mending, &loose, "the JSON in the text was taken", ret_fit);
     }
+    mending->too_many = fenced.too_many || loose.too_many;
     candidates_clear(&fenced);
     candidates_clear(&loose);
     return found;
@@ -407,6 +416,11 @@ struct err answer_mend(const struct json_schema *schema, struct bytes answer, js
     } else if (mending.nearest != NULL &&
                err_failed(json_schema_check(schema, mending.nearest, &faults))) {
         json_faults_write(&faults, misfit);
+    } else if (mending.too_many) {
+        text_addf(misfit,
+                  "It holds too many JSON values (%d) or brackets (%d) to look for the one that "
+                  "is meant.\n",
+                  CANDIDATES_MAX, SCANS_MAX);
     } else {
         text_add_str(misfit,
                      err_failed(parsed) && why.text[0] != '\0' ? why.text : "It is no JSON.");

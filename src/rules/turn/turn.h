@@ -43,7 +43,7 @@ struct turn_session {
     bool quiet; /* That one takes no messages: it was not begun by one (compaction). */
 };
 enum turn_decision {
-    TURN_DECIDE_QUEUE,  /* A turn of its own, behind those that are there. */
+    TURN_DECIDE_QUEUE,  /* A turn of its own, after those that are there. */
     TURN_DECIDE_REFUSE, /* 409, with the turn that runs. */
     TURN_DECIDE_STOP,   /* The one that runs is asked to end; then as QUEUE. */
     TURN_DECIDE_UNDO,   /* The same, and what it was about leaves the prompt. */

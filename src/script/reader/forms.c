@@ -155,7 +155,7 @@ static void members_take(void *ctx, struct bytes key, uint32_t value) {
     }
 }
 
-/* `at`: the value behind `module.exports =`. */
+/* `at`: the value after `module.exports =`. */
 static void find_module(struct exports *exports, uint32_t at) {
     const struct tokens *tokens = exports->tokens;
     if (token_is(tokens, at, "{")) {
@@ -266,19 +266,19 @@ struct err forms_find(const struct tokens *tokens, struct forms *ret_forms,
     return ERR_OK;
 }
 
-struct err forms_check_end(const struct tokens *tokens, const struct forms *forms, uint32_t behind,
+struct err forms_check_end(const struct tokens *tokens, const struct forms *forms, uint32_t after,
                            struct script_fault *ret_fault) {
-    bool ends = token_is(tokens, behind, ";") || token_kind(tokens, behind) == TOKEN_END ||
-                (forms->form == SCRIPT_FORM_MAIN && token_is_any(tokens, behind, ",}"));
+    bool ends = token_is(tokens, after, ";") || token_kind(tokens, after) == TOKEN_END ||
+                (forms->form == SCRIPT_FORM_MAIN && token_is_any(tokens, after, ",}"));
     /* A token on a line after the literal may continue it. */
-    enum token_kind kind = token_kind(tokens, behind);
-    enum word word = token_word(tokens, behind);
-    bool starts = token_is_any(tokens, behind, ";{}!~") || token_is(tokens, behind, "++") ||
-                  token_is(tokens, behind, "--");
+    enum token_kind kind = token_kind(tokens, after);
+    enum word word = token_word(tokens, after);
+    bool starts = token_is_any(tokens, after, ";{}!~") || token_is(tokens, after, "++") ||
+                  token_is(tokens, after, "--");
     bool continues = kind == TOKEN_TEMPLATE || kind == TOKEN_TEMPLATE_OPEN || word == WORD_IN ||
                      word == WORD_INSTANCEOF || (kind == TOKEN_PUNCT && !starts);
-    if (!ends && (token_same_line(tokens, behind) || continues)) {
-        return token_fault(tokens, behind, bad_meta, ret_fault,
+    if (!ends && (token_same_line(tokens, after) || continues)) {
+        return token_fault(tokens, after, bad_meta, ret_fault,
                            "meta must be a literal, and nothing else: a \";\" must stand before"
                            " this");
     }

@@ -25,7 +25,7 @@ enum main_how {
 struct forms {
     enum script_form form;
     enum main_how how;
-    uint32_t main_at;    /* MAIN_DEFAULT: what stands behind `default`. MAIN_LISTED: the name. */
+    uint32_t main_at;    /* MAIN_DEFAULT: what stands after `default`. MAIN_LISTED: the name. */
     uint32_t meta_value; /* The "{" of the literal; TOKEN_NOWHERE: the file has no meta. */
 };
 

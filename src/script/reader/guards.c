@@ -1,6 +1,6 @@
 /* guards.c: names of other hosts that no workflow has: timers, `require`, `process` and `fetch`. A
  * use of one throws a ReferenceError, so scripts that run on several hosts test it with `typeof`
- * before. A use behind such a test is noted as a warning, any other as an error.
+ * before. A use after such a test is noted as a warning, any other as an error.
  *
  * A use is guarded, as far as tokens tell, if
  *   - a test stands before it in its statement: `typeof N === "function" && N(f)`, `if (typeof N …)
@@ -164,10 +164,10 @@ static bool is_variable(const struct guards *guards, uint32_t at) {
 /* `typeof N`, `typeof (N)`; of a member of N it is a use. */
 static bool is_typeof(const struct tokens *tokens, uint32_t at) {
     bool braced = token_is(tokens, at - 1, "(") && token_is(tokens, at + 1, ")");
-    uint32_t behind = braced ? at + 2 : at + 1;
+    uint32_t after = braced ? at + 2 : at + 1;
     return token_is_word(tokens, braced ? at - 2 : at - 1, WORD_TYPEOF) &&
-           !token_is(tokens, behind, ".") && !token_is(tokens, behind, "?.") &&
-           !token_is_any(tokens, behind, "[(");
+           !token_is(tokens, after, ".") && !token_is(tokens, after, "?.") &&
+           !token_is_any(tokens, after, "[(");
 }
 
 static void alias_add(struct guards *guards, uint32_t at) {

@@ -18,7 +18,7 @@
 #include "script/reader/meta.h"
 #include "script/reader/tokens.h"
 
-/* The value that begins at `at`. *ret_end: the token behind it. */
+/* The value that begins at `at`. *ret_end: the token after it. */
 MUST_CHECK struct err literal_read(const struct tokens *tokens, uint32_t at, json_t **ret_json,
                                    uint32_t *ret_end, struct script_fault *ret_fault);
 

@@ -144,14 +144,14 @@ static struct err read_meta(const struct script_source *source, const struct tok
     if (forms->meta_value == TOKEN_NOWHERE) {
         *ret_meta = json_object();
     } else {
-        uint32_t behind = 0;
-        err = literal_read(tokens, forms->meta_value, ret_meta, &behind, ret_fault);
+        uint32_t after = 0;
+        err = literal_read(tokens, forms->meta_value, ret_meta, &after, ret_fault);
         if (!err_failed(err) && !json_is_object(*ret_meta)) {
             err = token_fault(tokens, forms->meta_value, bad_meta, ret_fault,
                               "meta must be an object");
         }
         if (!err_failed(err)) {
-            err = forms_check_end(tokens, forms, behind, ret_fault);
+            err = forms_check_end(tokens, forms, after, ret_fault);
         }
     }
     if (!err_failed(err) && forms->form == SCRIPT_FORM_MAIN) {

@@ -8,7 +8,7 @@
  * Prepared   the text is the body of an async function that a worker can run. Of the body form, the
  *            statement of `meta` is blanked, a blank for each character. Of the main form, the
  *            words that export are blanked or replaced, and a last line is added that returns the
- *            function. So a line and a column in it are those of the file; only behind the closing
+ *            function. So a line and a column in it are those of the file; only after the closing
  *            brace of a nameless default function, on its line, columns are one too high.
  * Promise    `meta` is parsed, never run. The time is linear in the length of the source, whatever
  *            it holds. What is refused is refused for sure: where tokens alone cannot tell, the
@@ -79,7 +79,7 @@ const json_t *script_meta_args(const struct script_prepared *prepared);
 /* Behind an engine's syntax error on `line`: a sentence, when the line looks like TypeScript; else
  * NULL. Static. */
 const char *script_syntax_hint(struct bytes source, unsigned line);
-/* Makes of an engine's fault one of the user's file: a place in what we put behind the script is
+/* Makes of an engine's fault one of the user's file: a place in what we put after the script is
  * that of its last token, and says that the script ended too early; and a hint is added. */
 void script_fault_place(struct bytes source, struct script_fault *fault);
 

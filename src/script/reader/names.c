@@ -146,9 +146,9 @@ static void pattern_declare(struct names *names, uint32_t open) {
         if (token_is(tokens, at, "...")) {
             at++;
         }
-        uint32_t behind = token_after(tokens, at);
-        if (token_is(tokens, behind, ":")) {
-            at = behind + 1;
+        uint32_t after = token_after(tokens, at);
+        if (token_is(tokens, after, ":")) {
+            at = after + 1;
         }
         at = target_declare(names, at);
         while (at < close && !token_is(tokens, at, ",")) {

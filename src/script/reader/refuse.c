@@ -12,15 +12,15 @@
 static bool in_bindings(const struct tokens *tokens, uint32_t at) {
     for (uint32_t open = tokens->list[at].parent; open != TOKEN_NOWHERE;
          open = tokens->list[open].parent) {
-        uint32_t behind = tokens->list[open].mate + 1;
+        uint32_t after = tokens->list[open].mate + 1;
         if (tokens->list[open].mate == TOKEN_NOWHERE) {
             return false;
         }
         if (token_is(tokens, open, "(")) {
-            return token_is(tokens, behind, "=>") ||
-                   (token_is(tokens, behind, "{") && !token_ends_header(tokens, behind - 1));
+            return token_is(tokens, after, "=>") ||
+                   (token_is(tokens, after, "{") && !token_ends_header(tokens, after - 1));
         }
-        if (token_is(tokens, behind, "=") || token_is_word(tokens, behind, WORD_OF)) {
+        if (token_is(tokens, after, "=") || token_is_word(tokens, after, WORD_OF)) {
             return true;
         }
     }

@@ -277,7 +277,7 @@
   const listNothing = (words) => (showing, value, out) => add(out, words);
 
   const isIndex = (key) => key[0] >= "0" && key[0] <= "9";
-  // Members of a long list have no room behind its elements, and each element is a key.
+  // Members of a long list have no room after its elements, and each element is a key.
   const memberKeys = (value, about) => {
     const found = newList();
     if (about.skips && about.size > MEMBERS_OF_MAX) return found;

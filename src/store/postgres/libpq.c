@@ -31,7 +31,7 @@ static struct err find_functions(struct libpq *libpq, struct why *why) {
 struct err libpq_open(struct libpq *ret_libpq, struct why *why) {
     assert(ret_libpq != NULL);
 
-    /* NODELETE: OpenSSL leaves exit handlers and thread keys behind that point into itself. */
+    /* NODELETE: OpenSSL leaves exit handlers and thread keys after that point into itself. */
     struct libpq libpq = {.library = dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)};
     if (libpq.library == NULL) {
         return err_why(why, ERR_CONFIG,

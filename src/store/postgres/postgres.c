@@ -372,7 +372,7 @@ struct place {
 
 /* In a new session that has the lock. The row's lock makes us wait until the old session's
  * transaction has ended one way or the other, and then shows what it left. This transaction
- * commits too: its record is durable behind the other one's, wherever that one had to be copied.
+ * commits too: its record is durable after the other one's, wherever that one had to be copied.
  * Only then is it told: a row that was merely seen may not have come through. */
 static struct err read_place(struct pg_session *session, struct place *ret_place) {
     static const char sql[] = "SELECT epoch, batch FROM nodes FOR UPDATE";

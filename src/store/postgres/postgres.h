@@ -6,7 +6,7 @@
  *                                                                      |              |
  *         nothing happened: the next BEGIN makes a new session  <-- lost before    lost in COMMIT
  *                                                                                     |
- *         new session, lock, read `batch` behind the row's lock: it tells whether it happened
+ *         new session, lock, read `batch` after the row's lock: it tells whether it happened
  *
  * A transaction in which no function asked for anything changes `batch` alone. Whether its COMMIT
  * happened is nobody's concern: it counts as one that did not, and the next BEGIN reads `batch`.

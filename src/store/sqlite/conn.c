@@ -160,7 +160,7 @@ void sqlite_conn_leave_log(struct sqlite_conn *conn) {
 }
 
 /* The answer is the mode that holds now, whatever was asked. It comes before the commit that makes
- * it true, which only the step behind it performs: a sync that fails there leaves the old mode. */
+ * it true, which only the step after it performs: a sync that fails there leaves the old mode. */
 static int set_wal(sqlite3 *db) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL /* one statement */);

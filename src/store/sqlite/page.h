@@ -9,7 +9,7 @@
  *            list of rows and the rows, where a later delete does not find them.
  * Format     SQLite's: byte 0 is the kind (2, 5: twelve bytes of header; 10, 13: eight), 3 and 4
  *            the number of rows, 5 and 6 where the first one begins, all big endian; two bytes for
- *            each row follow. On page 1 all of it stands behind the 100 bytes of the file's header.
+ *            each row follow. On page 1 all of it stands after the 100 bytes of the file's header.
  * Limits     a page that holds a part of a long row begins with the number of the next page, which
  *            looks like the kind 2 from page 33,554,432 on: the pages of a file that is half as
  *            large stay as they are. So do those of a file with auto_vacuum, which has pages of

@@ -32,7 +32,7 @@ struct page_file {
     /* Between these two a checkpoint copies the log: a page that is damaged there. */
     bool copies, spoilt;
     struct page_file *log_of;   /* Borrowed; NULL: no log. */
-    sqlite3_int64 written_from; /* Of a log: what is behind may be of a commit that goes on. */
+    sqlite3_int64 written_from; /* Of a log: what follows may be of a commit that goes on. */
 };
 
 static const sqlite3_int64 nothing_written = INT64_MAX;

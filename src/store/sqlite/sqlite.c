@@ -401,7 +401,7 @@ static enum commit_outcome commit(struct conn *conn, struct err *ret_err) {
     return COMMIT_DONE;
 }
 
-/* SQLite lets the index of its log grow inside COMMIT, behind the sync: on a disk that is full just
+/* SQLite lets the index of its log grow inside COMMIT, after the sync: on a disk that is full just
  * then, nobody could tell whether the commit happened. So the index has its size from the start, as
  * much as a log of 64 MB needs: 32 kB for about 4,096 pages. Inside a transaction, because only
  * then the log is surely open, and takes the index along when it is closed. */

@@ -465,7 +465,7 @@ static void search_tell(struct search *search, const struct walk *walk) {
     }
     if (expensive) {
         text_addf(content,
-                  "[too expensive: stopped by the time after \"%s\"; what is behind it is not "
+                  "[too expensive: stopped by the time after \"%s\"; what follows it is not "
                   "known]\n",
                   search->at);
     }

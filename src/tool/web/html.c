@@ -182,7 +182,7 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
 }
 
-/* Where the tag that starts at `at` ends, behind its '>'; quotes are respected. */
+/* Where the tag that starts at `at` ends, after its '>'; quotes are respected. */
 static size_t tag_end(struct bytes html, size_t at) {
     char quote = '\0';
     for (size_t i = at; i < html.len; i++) {
