@@ -134,7 +134,8 @@ unsigned channel__failures(const struct channel *channel, const struct asking *a
     const bool counts = channel->probe == asking || !outage_is_away(&channel->outage);
     const unsigned failures =
         counts && !is_scripted(channel) ? outage_failures(&channel->outage, counts) : 0;
-    return failures > asking->tries ? failures : asking->tries;
+    const unsigned own = asking->tries - asking->tries_slept;
+    return failures > own ? failures : own;
 }
 
 void channel__fail(struct channel *channel, const struct asking *asking, uint64_t wait_ms,
@@ -183,6 +184,18 @@ bool channel__is_away(const struct channel *channel, struct model_failure *ret_f
     ret_failure->resume_at_ms =
         broken ? resume_at_ms : resume_at_ms + (int64_t)(next_ms > now_ms ? next_ms - now_ms : 0);
     return true;
+}
+
+/* Times that the provider named are honoured: the time slept counts. */
+void channel__woke(struct channel *channel, uint64_t slept_ms) {
+    outage_wake(&channel->outage, models__now_ms(channel->models), slept_ms);
+    for (struct asking *asking = NULL; (asking = queue_next(channel, asking)) != NULL;) {
+        const uint64_t due_ms = asking->not_before_ms;
+        const bool rests = asking->hint.timed && due_ms > slept_ms;
+        asking->not_before_ms = rests ? due_ms - slept_ms : 0;
+        asking->tries_slept = asking->tries;
+    }
+    channel__run(channel);
 }
 
 void channel__reset(struct channel *channel) {
