@@ -310,6 +310,13 @@ void timer_stop(struct loop *loop, struct timer *timer) {
     }
 }
 
+void timer_hasten(struct loop *loop, struct timer *timer, uint64_t after_ms) {
+    const uint64_t now_ms = uv_now(&loop->uv);
+    if (timer->slot != 0 && timer->due_ms > now_ms && after_ms < timer->due_ms - now_ms) {
+        timer_start(loop, timer, after_ms, timer->fire);
+    }
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 struct err loop_open(const struct loop_options *options, struct loop **ret_loop) {

@@ -173,6 +173,9 @@ static void machine_woke(void *ctx, uint64_t slept_ms) {
               LOG_FIELDS(log_int("slept_ms", (int64_t)slept_ms)));
     fetch_woke(work->model_client);
     fetch_woke(work->client);
+    models_woke(work->models, slept_ms);
+    turns_woke(work->turns);
+    flows_woke(work->flows);
     dispatch_woke(work->dispatch);
     deliver_recover(work->deliver); /* Notices that were due meanwhile. */
 }

@@ -157,7 +157,7 @@ static const struct sign weak_signs[] = {
     {"rate_limit", MODEL_RATE_LIMITED},         {"too many requests", MODEL_RATE_LIMITED},
     {"resource_exhausted", MODEL_RATE_LIMITED}, {"overloaded", MODEL_PROVIDER_ERROR},
     {"server_error", MODEL_PROVIDER_ERROR},     {"api_error", MODEL_PROVIDER_ERROR},
-    {"internal_error", MODEL_PROVIDER_ERROR},   {"timeout_error", MODEL_TIMED_OUT},
+    {"internal_error", MODEL_PROVIDER_ERROR},   {"timeout_error", MODEL_PROVIDER_ERROR},
 };
 
 /* MODEL_NONE: no sign is there. */
@@ -178,9 +178,9 @@ static enum model_cause cause_of_status(int status, const struct said *said) {
         int status;
         enum model_cause cause;
     } rows[] = {{401, MODEL_AUTH_FAILED},    {402, MODEL_QUOTA},
-                {403, MODEL_AUTH_FAILED},    {408, MODEL_TIMED_OUT},
+                {403, MODEL_AUTH_FAILED},    {408, MODEL_PROVIDER_ERROR},
                 {409, MODEL_PROVIDER_ERROR}, {413, MODEL_CONTEXT_OVERFLOW},
-                {429, MODEL_RATE_LIMITED},   {504, MODEL_TIMED_OUT}};
+                {429, MODEL_RATE_LIMITED}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (rows[i].status == status) {
             return rows[i].cause;
@@ -385,14 +385,14 @@ bool model_cause_is_outage(enum model_cause cause) {
            cause == MODEL_PROVIDER_ERROR || cause == MODEL_STREAM_BROKEN;
 }
 
-/* An answer that came too late, or cannot be read, may come again: it is tried MODEL_TRIES_MAX
- * times, also for an agent. */
+/* An answer that cannot be read may come again: it is tried MODEL_TRIES_MAX times, also for an
+ * agent. One that does not come is waited for like a provider that is away. */
 bool retry_again(const struct retry_try *attempt, uint64_t *ret_wait_ms) {
     const struct retry_hint *hint = &attempt->hint;
     enum model_cause cause = attempt->failure->cause;
-    bool outage = model_cause_is_outage(cause);
+    bool outage = model_cause_is_outage(cause) || cause == MODEL_TIMED_OUT;
     /* An empty answer was paid for, and its caller may ask differently. */
-    bool cured = outage || cause == MODEL_TIMED_OUT || cause == MODEL_BAD_RESPONSE;
+    bool cured = outage || cause == MODEL_BAD_RESPONSE;
     bool asked = hint->should == RETRY_YES && cause != MODEL_QUOTA;
     bool patient = outage && attempt->patience != PATIENCE_NONE;
     if ((attempt->tries >= MODEL_TRIES_MAX && !patient) || hint->should == RETRY_NO ||

@@ -165,6 +165,9 @@ MUST_CHECK bool models_is_away(const struct models *models, struct bytes connect
                                struct model_failure *ret_failure);
 /* Ends that wait: the next call is sent. Forgets what its models have shown. */
 void models_reset(struct models *models, struct bytes connection);
+/* The machine was suspended for that time: each connection whose provider is away is asked again
+ * now, and a time that a provider named comes nearer. */
+void models_woke(struct models *models, uint64_t slept_ms);
 /* Forgets what all models of a connection have shown. */
 void models_forget(struct models *models, struct bytes connection);
 

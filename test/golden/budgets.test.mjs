@@ -18,7 +18,9 @@ golden("budgets", async (record) => {
   await ask("PATCH", "budgets/nonsense", { agents: 1 });
   await ask("PATCH", "budgets/session:none", { agents: 1 });
   await ask("PATCH", "budgets/run:none", { agents: 1 });
-  await ask("PATCH", "budgets/global", {});
+  await ask("PATCH", "budgets/global?new=1", {});
+  await ask("PATCH", "budgets/global?new=1", { cost_micros: 1 });
+  await ask("PATCH", "budgets/global?new=perhaps", {});
   await ask("GET", "budgets/project:web");
   await ask("GET", "budgets?total=1&limit=1");
   await ask("GET", "budgets?q=WEB");

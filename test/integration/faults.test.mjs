@@ -26,7 +26,8 @@ const TEXT = LOOK.text + DONE.text;
 const SOON = { "retry-after-ms": "100" };
 /** The first long wait for a provider that is away; a person waits eight times as long. */
 const WAIT_MS = 200;
-const OUTAGES = ["provider_unreachable", "provider_error", "rate_limited", "stream_broken"];
+const OUTAGES = ["provider_unreachable", "provider_error", "rate_limited", "stream_broken",
+  "timed_out"];
 const triesOf = (cause) => (OUTAGES.includes(cause) ? null : 4); // null: several.
 
 /** A break that is over with the next request; and one that isn't: plays for the first message. */
@@ -91,13 +92,13 @@ const answered = (status, message, headers = {}) =>
   ({ status, headers: { ...json, ...headers }, body: JSON.stringify({ error: { message } }) });
 
 const STATUSES = {
-  408: "timed_out",
+  408: "provider_error",
   409: "provider_error",
   429: "rate_limited",
   500: "provider_error",
   502: "provider_error",
   503: "provider_error",
-  504: "timed_out",
+  504: "provider_error",
   529: "provider_error",
 };
 

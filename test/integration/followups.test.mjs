@@ -19,8 +19,8 @@ const WAITS = ["-c", "while [ ! -e go ]; do sleep 0.02; done; echo built; exit 4
 const FAILING_TURNS = 5;
 const TRIES = 4; // Of one call.
 
-/** A provider that does not answer the first `left` questions in time, and says to ask at once
- *  again: nobody waits for it longer than four tries. */
+/** A provider whose first `left` answers cannot be read, and that says to ask at once again: nobody
+ *  waits for it longer than four tries. */
 class Failing extends Provider {
   requests = 0;
 
@@ -31,8 +31,8 @@ class Failing extends Provider {
 
   answer(request, body, answer) {
     if (request.method === "POST" && ++this.requests <= this.left) {
-      answer.writeHead(504, { "retry-after-ms": "1" });
-      answer.end();
+      answer.writeHead(200, { "content-type": "application/json", "retry-after-ms": "1" });
+      answer.end("{}");
       return;
     }
     super.answer(request, body, answer);
@@ -132,7 +132,7 @@ test("a provider fails five turns that are told of a job: the sixth settles it",
   assert.equal((await turns.messages(listener.session)).length, 4);
   const removed = listener.heard.events.filter((event) => event.type === "message_removed");
   assert.equal(removed.length, 2 * FAILING_TURNS);
-  assert.equal((await turns.get(`/runs/${ends[0].run}`)).cause, "timed_out");
+  assert.equal((await turns.get(`/runs/${ends[0].run}`)).cause, "bad_response");
   const owed = await owedFor(turns, job);
   assert.deepEqual(owed.map((row) => row.state), ["acknowledged"]);
   assert.equal((await turns.get("/runs?live=1")).items.length, 0);

@@ -136,7 +136,10 @@ test("a quota that is used up parks agents, and tells persons until when", async
       agent("count " + i, { label: "sheep " + i, tools: [] })));
     return all.filter((one) => one === null).length;`) });
   const parked = () => flows.get("/runs?state=waiting&limit=100").then(({ items }) => items);
-  while ((await parked()).length < 20);
+  while ((await parked()).length < 20) {
+    const { ended_ms } = await flows.get(`/runs/${run}`);
+    assert.equal(ended_ms, null, "the workflow ended: its agents did not wait");
+  }
   for (const one of await parked()) {
     assert.equal(one.gate, "provider");
     assert.ok(one.resume_at_ms >= before + 3600_000, `${one.resume_at_ms}`);

@@ -159,6 +159,8 @@ export class Workflows {
       events.push(...page.events);
       if (page.events.length > 0) stopAt = Date.now() + PATIENCE_MS; // A slow run does not hang.
       if (page.events.some(fits)) return events;
+      const over = page.events.at(-1)?.type === "workflow_finished"; // Nothing follows it.
+      assert.ok(!over, `the run ended before that: ${shorten(events.slice(-5))}`);
       assert.ok(Date.now() < stopAt, `waited too long: ${shorten(events.slice(-5))}`);
     }
   }

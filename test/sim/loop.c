@@ -205,6 +205,13 @@ void timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms,
     timer->slot = loop->timers_count;
 }
 
+void timer_hasten(struct loop *loop, struct timer *timer, uint64_t after_ms) {
+    const uint64_t from_ms = now_ms(loop);
+    if (timer->slot != 0 && timer->due_ms > from_ms && after_ms < timer->due_ms - from_ms) {
+        timer_start(loop, timer, after_ms, timer->fire);
+    }
+}
+
 static struct timer *timer_first(const struct loop *loop) {
     struct timer *first = NULL;
     for (size_t i = 0; i < loop->timers_count; i++) {

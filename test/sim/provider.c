@@ -58,7 +58,7 @@ static const struct status_fault {
     {413, "", "{\"error\":{\"type\":\"request_too_large\",\"message\":\"too large\"}}"},
     {301, "Location: https://elsewhere.test/\r\n", ""},
     {500, "", "{\"error\":{\"message\":\"oops\"}}"},
-    {502, "", "<html><head><title>Bad gateway</title></head></html>"},
+    {504, "", "<html><head><title>Gateway Time-out</title></head></html>"},
     {503, "Retry-After: 1\r\n", ""},
     {529, "",
      "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}"},

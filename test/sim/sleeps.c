@@ -5,6 +5,7 @@
  *
  * What must hold soon after a wake of a daemon that lives on, if the clock is not set back:
  *   runs       none waits for a time that is over
+ *   providers  each that was due is asked again, as long as a run waits for it
  *   webhooks   each receiver of a notice that was due was asked, or is being asked
  *   budgets    no day that is over goes on
  * That nothing is lost, or done twice, and that no deadline ran out, the other parts find out.
@@ -43,11 +44,12 @@ static struct hook {
     uint64_t asked_ns;
 } hooks[URLS_MAX];
 
-/* Few things wait for long when an operation comes. So some suspends wait for such a run, or for a
- * receiver that has failed often; in half of all seeds there are some. */
+/* Few things wait for long when an operation comes. So some suspends wait for such a run, for a
+ * receiver that has failed often, or for a provider that is away; in half of all seeds there are
+ * some. */
 static struct {
     struct sim_event event;
-    unsigned run, hook; /* Number of suspends that wait for one. */
+    unsigned run, hook, provider; /* Number of suspends that wait for one. */
 } lid;
 
 /* The last suspend. */
@@ -117,6 +119,15 @@ static void notice_late(struct sim *sim, const struct ask_row *row, void *ctx) {
     }
 }
 
+/* A call that waited longer would have another time: each failure of a probe stores one. */
+static void provider_late(struct sim *sim, const struct ask_row *row, void *ctx) {
+    struct model_load load;
+    if (models_get_load(ctx, row->text[2], &load) && load.running == 0) {
+        sim_fail(sim, "%s was to ask %s %lld ms before the machine woke, and still waits",
+                 row->text[0].data, row->text[2].data, (long long)(last.woke_ms - row->number[1]));
+    }
+}
+
 static void day_late(struct sim *sim, const struct ask_row *row, void *ctx) {
     (void)ctx;
     sim_fail(sim, "the day of the budget %s ended %lld ms before the machine woke, and goes on",
@@ -137,6 +148,13 @@ static void sleep_check(struct sim *sim, struct sim_event *event) {
              "SELECT run, not_before_ms FROM runs WHERE state = 'queued' AND not_before_ms <> 0"
              " AND not_before_ms <= CAST($1 AS INTEGER)",
              TEXTS(woke.text), run_late, NULL);
+    ask_each(sim,
+             "SELECT r.run, r.not_before_ms, COALESCE(t.model, json_extract(r.spec, '$.model'))"
+             " FROM runs r LEFT JOIN turns t ON t.run = r.id"
+             " WHERE r.state = 'waiting' AND r.not_before_ms <> 0"
+             " AND r.not_before_ms <= CAST($1 AS INTEGER)",
+             TEXTS(woke.text), provider_late,
+             connections_models(work_providers_api(life->work)->connections));
     ask_each(
         sim,
         "SELECT delivery, address, not_before_ms, failures FROM inbox"
@@ -172,9 +190,11 @@ static void lid_close(struct sim *sim) {
 }
 
 static void sleeps_noted(struct sim *sim, const struct run_row *row) {
-    if (lid.run > 0 && row->state == RUN_QUEUED &&
+    const bool queued = row->state == RUN_QUEUED;
+    unsigned *count = queued ? &lid.run : &lid.provider;
+    if (*count > 0 && (queued || run_waits_for_provider(row)) &&
         row->not_before_ms > sim_wall_ms(sim) + LONG_MS) {
-        lid.run--;
+        --*count;
         lid_close(sim);
     }
 }
@@ -192,7 +212,7 @@ static void op_sleep(struct sim *sim) {
 }
 
 static void sleeps_heal(struct sim *sim) {
-    lid.run = lid.hook = 0;
+    lid.run = lid.hook = lid.provider = 0;
     sim_plan_stop(sim, &lid.event);
 }
 
@@ -201,7 +221,7 @@ static void sleeps_begin(struct sim *sim) {
     memset(&last, 0, sizeof last);
     memset(&lid, 0, sizeof lid);
     if (!hosts_several(sim) && sim_hash(sim_seed(sim), 0, "laptop", 0) % 2 == 0) {
-        lid.run = lid.hook = LIDS;
+        lid.run = lid.hook = lid.provider = LIDS;
     }
 }
 

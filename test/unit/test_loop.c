@@ -289,6 +289,27 @@ static void work_runs_in_the_pool_and_holds_a_stopped_loop_until_it_is_done(void
     assert_false(pthread_equal(sum.worker, pthread_self()));
 }
 
+static void on_hastened(struct timer *timer) {
+    timer->order = UINT64_MAX;
+}
+
+static void a_timer_is_only_hastened(void **state) {
+    struct timer timer = {.slot = 0};
+    timer_hasten(*state, &timer, 10);
+    assert_false(timer_runs(&timer)); /* Not started before. */
+    timer_start(*state, &timer, 60000, on_hastened);
+    const uint64_t due_ms = timer.due_ms;
+    timer_hasten(*state, &timer, 90000);
+    assert_int_equal(timer.due_ms, due_ms);
+    timer_hasten(*state, &timer, 50000);
+    assert_in_range(timer.due_ms, due_ms - 10000, due_ms - 1);
+    timer_hasten(*state, &timer, 0);
+    while (timer_runs(&timer)) {
+        (void)uv_run(loop_uv(*state), UV_RUN_ONCE);
+    }
+    assert_int_equal(timer.order, UINT64_MAX); /* The function that was given first. */
+}
+
 /* --- Watchdog --------------------------------------------------------------------------------- */
 
 struct spin {
@@ -400,6 +421,7 @@ int main(void) {
         LOOP_TEST(tasks_run_in_order_and_once_however_often_they_are_queued),
         LOOP_TEST(a_task_that_queues_itself_goes_behind_the_others),
         LOOP_TEST(a_cancelled_task_does_not_run_even_from_within_its_round),
+        LOOP_TEST(a_timer_is_only_hastened),
         LOOP_TEST(a_task_that_never_ends_runs_once_a_turn_and_leaves_timers_theirs),
         LOOP_TEST(work_runs_in_the_pool_and_holds_a_stopped_loop_until_it_is_done),
         cmocka_unit_test(the_watchdog_reports_five_milliseconds_of_spinning),

@@ -54,14 +54,14 @@ static const struct {
     {SAYS("413 Large", ""), MODEL_CONTEXT_OVERFLOW, 1, ""},
     {SAYS("400 Bad", "{\"error\":{\"code\":\"content_filter\",\"message\":\"no\"}}"), MODEL_REFUSED,
      1, "no"},
-    {SAYS("408 Slow", ""), MODEL_TIMED_OUT, 4, ""},
+    {SAYS("408 Slow", ""), MODEL_PROVIDER_ERROR, 4, ""},
     {SAYS("409 Twice", ""), MODEL_PROVIDER_ERROR, 4, ""},
     {SAYS("429 Slow", "{\"error\":{\"message\":\"Rate limit reached\"}}"), MODEL_RATE_LIMITED, 4,
      "Rate limit"},
     {SAYS("500 Oh", "{\"error\":\"llama runner died\"}"), MODEL_PROVIDER_ERROR, 4, "runner"},
     {SAYS("502 Bad", "<html><head><title>502 Bad Gateway</title>"), MODEL_PROVIDER_ERROR, 4,
      "502 Bad Gateway"},
-    {SAYS("504 Late", ""), MODEL_TIMED_OUT, 4, ""},
+    {SAYS("504 Late", ""), MODEL_PROVIDER_ERROR, 4, ""},
     {SAYS("529 Full", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
                       "\"message\":\"Overloaded\"}}"),
      MODEL_PROVIDER_ERROR, 4, "Overloaded"},
@@ -232,6 +232,24 @@ static void silence_is_a_time_out_wherever_it_begins(void **state) {
     assert_int_equal(kit->server.requests, 8);
 }
 
+/* Silence may be that of one long prompt: it holds up nobody else, and each try may be paid for. */
+static void an_agent_is_asked_eight_times_by_a_silent_provider_that_is_not_away(void **state) {
+    struct kit *kit = *state;
+    struct model_failure failure;
+    open_with_limits(kit, (struct model_limits){.answer_ms = 20});
+    struct model_request *request = kit_request("test/m", "hi");
+    request->patience = PATIENCE_AGENT;
+    struct ask ask = {.kit = kit};
+    ask_begin_with(&ask, kit, request);
+    while (ask.dones == 0) {
+        server_turn(kit->loop);
+        assert_false(models_is_away(kit->models, BYTES("test"), &failure));
+    }
+    ask_cause(&ask, MODEL_TIMED_OUT);
+    assert_int_equal(kit->server.requests, 8);
+    ask_end(&ask);
+}
+
 static void all_tries_together_have_a_limit(void **state) {
     struct kit *kit = *state;
     kit->answer = GOOD;
@@ -257,10 +275,13 @@ static void a_try_is_charged_when_its_provider_had_the_prompt(void **state) {
     assert_int_equal(spent_on(kit).fresh, 0);
     kit->answer = "HTTP/1.1 503 Busy\r\n\r\n";
     assert_int_equal(spent_on(kit).fresh, 0);
+    open_with_limits(kit, (struct model_limits){.answer_ms = 0}); /* A new one: not away. */
+    kit->answer = "HTTP/1.1 504 Late\r\n\r\n";
+    assert_int_equal(spent_on(kit).fresh, 8); /* Two tokens, four tries. */
     kit->answer = NULL;
     open_with_limits(kit, (struct model_limits){.answer_ms = 50});
     const struct usage silent = spent_on(kit);
-    assert_int_equal(silent.fresh, 8); /* Two tokens, four tries. */
+    assert_int_equal(silent.fresh, 8);
     assert_int_equal(silent.output, 0);
     assert_true(silent.estimated);
 }
@@ -653,6 +674,36 @@ static void one_call_that_breaks_off_again_makes_no_other_wait_long(void **state
     ask_end(&ask);
 }
 
+/* The first wait does not end; one that the provider named is shortened by the time slept. */
+static void a_wake_asks_providers_that_are_away(void **state) {
+    struct kit *kit = *state;
+    struct ask ask = {.kit = kit};
+    kit->answers[0] = "HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n";
+    kit->answers[1] = "HTTP/1.1 503 Busy\r\nRetry-After: 30\r\nConnection: close\r\n\r\n";
+    kit->answer = GOOD;
+    kit->frozen = true;
+    ask_begin(&ask, kit, "test/m", "hi");
+    for (unsigned i = 0; i < 3; i++) {
+        while (kit->server.requests < i + 1 || model_is_waiting(ask.asking) == (i == 2)) {
+            server_turn(kit->loop);
+        }
+        settle(kit);
+        assert_int_equal(kit->server.requests, i + 1);
+        if (i == 1) {
+            models_woke(kit->models, 5000); /* Half of the wait is left. */
+            settle(kit);
+            assert_int_equal(kit->server.requests, 2);
+        }
+        models_woke(kit->models, 6000);
+        models_woke(kit->models, 0); /* Twice is once. */
+    }
+    ask_finish(&ask);
+    ask_cause(&ask, MODEL_NONE);
+    /* A wait that became shorter is reported again. */
+    assert_string_equal(ask.told.data, "R(provider_error)R(provider_error)R(provider_error)t(ok)");
+    ask_end(&ask);
+}
+
 #define WITH_KIT(test) cmocka_unit_test_setup_teardown(test, open_kit, close_kit)
 
 int main(void) {
@@ -663,6 +714,7 @@ int main(void) {
         WITH_KIT(the_provider_says_when_to_come_again),
         WITH_KIT(nobody_there_and_no_tls_are_unreachable),
         WITH_KIT(silence_is_a_time_out_wherever_it_begins),
+        WITH_KIT(an_agent_is_asked_eight_times_by_a_silent_provider_that_is_not_away),
         WITH_KIT(all_tries_together_have_a_limit),
         WITH_KIT(a_try_is_charged_when_its_provider_had_the_prompt),
         WITH_KIT(a_server_that_stays_behind_its_final_marker_holds_nobody_up),
@@ -680,6 +732,7 @@ int main(void) {
         WITH_KIT(what_an_old_key_is_told_says_nothing_about_the_new_one),
         WITH_KIT(a_probe_that_hangs_holds_nobody_up_after_a_reset),
         WITH_KIT(one_call_that_breaks_off_again_makes_no_other_wait_long),
+        WITH_KIT(a_wake_asks_providers_that_are_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,22 @@ static void a_person_is_not_kept_waiting_for_a_late_probe(void **state) {
     assert_int_equal(outage.next_ms, 400000);
 }
 
+static void a_wake_brings_the_next_probe_and_the_quick_waits(void **state) {
+    struct outage outage = {.failures = 8, .failed_ms = 100000, .next_ms = 400000};
+    (void)state;
+    outage_wake(&outage, 110000, /* slept_ms */ 5000);
+    assert_int_equal(outage.next_ms, 110000);
+    assert_int_equal(outage_failures(&outage, /* probes */ true), 2);
+    outage_wake(&outage, 120000, 5000); /* Due already: nothing changes. */
+    assert_int_equal(outage.next_ms, 110000);
+    outage = (struct outage){.failures = 1, .next_ms = 400000, .named = true};
+    outage_wake(&outage, 110000, 250000);
+    assert_int_equal(outage.next_ms, 150000);
+    outage = (struct outage){.failures = 0};
+    outage_wake(&outage, 110000, 5000);
+    assert_false(outage_is_away(&outage));
+}
+
 static void many_calls_to_a_silent_provider_are_not_sent_together(void **state) {
     struct outage outage = {.failures = 0};
     struct outage_calls calls = {.out = 0, .now_ms = 70000};
@@ -114,6 +130,7 @@ int main(void) {
         cmocka_unit_test(a_minute_away_under_forty_calls_takes_twelve_requests),
         cmocka_unit_test(one_probe_goes_and_the_others_wait_for_its_answer),
         cmocka_unit_test(a_person_is_not_kept_waiting_for_a_late_probe),
+        cmocka_unit_test(a_wake_brings_the_next_probe_and_the_quick_waits),
         cmocka_unit_test(many_calls_to_a_silent_provider_are_not_sent_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

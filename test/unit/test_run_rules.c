@@ -108,9 +108,10 @@ static void a_wait_for_a_provider_is_shown_and_a_wait_for_a_person_is_none(void 
     assert_true(run_waits_for_provider(&row));
     assert_int_equal(run_gate_shown(&row), GATE_PROVIDER);
     assert_int_equal(run_resume_at_ms(&row), 5000);
-    assert_int_equal(run_provider_wait_ms(&row, 3000), 2000);
-    assert_int_equal(run_provider_wait_ms(&row, 5001), 0);
-    assert_int_equal(run_provider_wait_ms(&row, -1000000000), RUN_PROVIDER_WAIT_MAX_MS);
+    assert_int_equal(run_provider_wait_ms(row.not_before_ms, 3000), 2000);
+    assert_int_equal(run_provider_wait_ms(row.not_before_ms, 5001), 0);
+    assert_int_equal(run_provider_wait_ms(row.not_before_ms, -1000000000),
+                     RUN_PROVIDER_WAIT_MAX_MS);
     row.not_before_ms = 0;
     assert_false(run_waits_for_provider(&row));
     assert_int_equal(run_gate_shown(&row), GATE_NONE);

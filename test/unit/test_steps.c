@@ -283,22 +283,22 @@ static void a_step_took_what_its_performer_measured(void **state) {
                      1);
 }
 
-struct anew {
+struct restart {
     struct run_key key;
     struct run_bounds bounds;
     struct step_again again;
 };
 
 static struct err again_tx(struct tx *tx, void *ctx) {
-    struct anew *anew = ctx;
-    return tx_step_again(tx, anew->key.run, &anew->bounds, &anew->again);
+    struct restart *restart = ctx;
+    return tx_step_again(tx, restart->key.run, &restart->bounds, &restart->again);
 }
 
 static struct err restart_tx(struct tx *tx, void *ctx) {
-    struct anew *anew = ctx;
+    struct restart *restart = ctx;
     struct run_row row;
     struct why why = {""};
-    return tx_step_restart(tx, &anew->key, &anew->bounds, &row, &why);
+    return tx_step_restart(tx, &restart->key, &restart->bounds, &row, &why);
 }
 
 /* What is spent, by wall time, after one reserve. */
@@ -319,14 +319,76 @@ static void a_restart_of_an_agent_that_was_asked_again_charges_no_second_reserve
     struct step step;
     runs->kit.clock_ms = 1000000;
     int64_t once = reserve_once(runs, &step);
-    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
-                        .bounds = runs->bounds};
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                              .bounds = runs->bounds};
     runs_restart(runs);
-    do_once(runs, again_tx, &anew);
-    assert_false(anew.again.late);
+    do_once(runs, again_tx, &restart);
+    assert_false(restart.again.late);
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
-    do_once(runs, restart_tx, &anew); /* It is in this daemon's hands, and took no time. */
+    do_once(runs, restart_tx, &restart); /* It is in this daemon's hands, and took no time. */
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
+}
+
+struct park {
+    struct bytes run;
+    int64_t workflow, resume_at_ms, parked_ms;
+};
+
+static struct err park_tx(struct tx *tx, void *ctx) {
+    const struct park *park = ctx;
+    const struct provider_wait wait = {.resume_at_ms = park->resume_at_ms, .cause = CAUSE_QUOTA};
+    return tx_step_provider(tx, park->run, /* attempt */ 1, &wait);
+}
+
+static struct err parked_see(void *ctx, const struct step_row *row) {
+    struct park *park = ctx;
+    park->parked_ms = row->parked_ms;
+    return ERR_OK;
+}
+
+static struct err parked_tx(struct tx *tx, void *ctx) {
+    const struct park *park = ctx;
+    return tx_step_open(tx, park->workflow, parked_see, ctx);
+}
+
+static int64_t minutes_parked(struct runs_kit *runs, struct park *park) {
+    do_once(runs, parked_tx, park);
+    return steps__parked_ms(park->parked_ms, runs->kit.clock_ms) / 60000;
+}
+
+/* minutes: 0: the call is made. */
+static void park_for(struct runs_kit *runs, struct park *park, int64_t minutes) {
+    park->resume_at_ms = minutes == 0 ? 0 : runs->kit.clock_ms + minutes * 60000;
+    do_once(runs, park_tx, park);
+}
+
+static void parks_of_an_agent_are_known_after_a_restart(void **state) {
+    struct runs_kit *runs = *state;
+    const int64_t half_hour = 1800000;
+    struct runs_row workflow = add_workflow(runs);
+    struct step step = step_of(runs, &workflow, 1);
+    struct park park = {.run = kit_bytes(step.begin.run.text), .workflow = workflow.row.id};
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = park.run},
+                              .bounds = runs->bounds};
+    do_once(runs, begin_tx, &step);
+    park_for(runs, &park, 1);
+    runs->kit.clock_ms += half_hour;
+    assert_int_equal(minutes_parked(runs, &park), 0); /* A wait in an outage is no park. */
+    park_for(runs, &park, 60);
+    runs->kit.clock_ms += half_hour;
+    runs_restart(runs);
+    assert_int_equal(minutes_parked(runs, &park), 30);
+    runs->kit.clock_ms += half_hour;
+    park_for(runs, &park, 60); /* Still away. */
+    assert_int_equal(minutes_parked(runs, &park), 60);
+    park_for(runs, &park, 0);
+    runs->kit.clock_ms += half_hour;
+    assert_int_equal(minutes_parked(runs, &park), 60);
+    park_for(runs, &park, 60);
+    runs->kit.clock_ms += half_hour;
+    assert_int_equal(minutes_parked(runs, &park), 90);
+    do_once(runs, restart_tx, &restart);
+    assert_int_equal(minutes_parked(runs, &park), 0);
 }
 
 static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void **state) {
@@ -334,16 +396,16 @@ static void an_agent_that_is_asked_again_after_its_restart_is_charged_once(void 
     struct step step;
     runs->kit.clock_ms = 1000000;
     int64_t once = reserve_once(runs, &step);
-    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
-                        .bounds = runs->bounds};
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                              .bounds = runs->bounds};
     runs_restart(runs);
-    do_once(runs, restart_tx, &anew);
-    do_once(runs, restart_tx, &anew);
+    do_once(runs, restart_tx, &restart);
+    do_once(runs, restart_tx, &restart);
     runs_restart(runs);
-    do_once(runs, again_tx, &anew);
-    assert_false(anew.again.late);
+    do_once(runs, again_tx, &restart);
+    assert_false(restart.again.late);
     assert_int_equal(runs_count(runs, "SELECT wall_ms_spent FROM budgets"), once);
-    do_once(runs, again_tx, &anew); /* The worker crashed: its call is in nobody's hands. */
+    do_once(runs, again_tx, &restart); /* The worker crashed: its call is in nobody's hands. */
     assert_true(runs_count(runs, "SELECT wall_ms_spent FROM budgets") > once);
 }
 
@@ -360,18 +422,18 @@ static void a_crash_after_a_restart_charges_both_attempts(void **state) {
     struct runs_kit *runs = *state;
     struct step step;
     (void)reserve_once(runs, &step);
-    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
-                        .bounds = runs->bounds};
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                              .bounds = runs->bounds};
     const int64_t one = tokens_held(runs);
     assert_int_equal(one, 8000);
-    do_once(runs, restart_tx, &anew);
+    do_once(runs, restart_tx, &restart);
     assert_int_equal(tokens_spent(runs), 0);
     assert_int_equal(tokens_held(runs), 2 * one);
-    do_once(runs, restart_tx, &anew);
+    do_once(runs, restart_tx, &restart);
     assert_int_equal(tokens_held(runs), 20000); /* Of the third what the limit has left. */
     runs_restart(runs);
-    do_once(runs, again_tx, &anew);
-    assert_false(anew.again.late);
+    do_once(runs, again_tx, &restart);
+    assert_false(restart.again.late);
     assert_int_equal(tokens_spent(runs), 20000);
     assert_int_equal(tokens_held(runs), one);
 }
@@ -383,9 +445,9 @@ static void an_agent_that_was_restarted_is_charged_what_it_used(void **state) {
     struct step step = step_of(runs, &workflow, 1);
     step.begin.asks = true;
     do_once(runs, begin_tx, &step);
-    struct anew anew = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
-                        .bounds = runs->bounds};
-    do_once(runs, restart_tx, &anew);
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = kit_bytes(step.begin.run.text)},
+                              .bounds = runs->bounds};
+    do_once(runs, restart_tx, &restart);
     step.end.run = kit_bytes(step.begin.run.text);
     step.end.attempt = 2;
     step.end.budgeted = true;
@@ -514,6 +576,8 @@ int main(void) {
             an_agent_that_is_asked_again_after_its_restart_is_charged_once, runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(
             an_agent_gives_back_its_reserve_also_when_its_budget_was_removed, runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(parks_of_an_agent_are_known_after_a_restart, runs_begin,
+                                        runs_end),
         cmocka_unit_test_setup_teardown(a_question_that_failed_says_nothing_of_the_workflow,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(where_the_workflow_has_ended_nothing_is_written, runs_begin,

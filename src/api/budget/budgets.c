@@ -67,9 +67,11 @@ static struct err change_read(void *ctx) {
         return err_why(why, ERR_FORBIDDEN,
                        "only a token with the scope admin may change the global budget");
     }
-    return exchange_route(exchange)->has_body
-               ? budget_change_read(exchange_json(exchange), &change->set.limits, why)
-               : ERR_OK;
+    if (!exchange_route(exchange)->has_body) {
+        return ERR_OK;
+    }
+    change->set.only_new = param_flag(exchange, "new");
+    return budget_change_read(exchange_json(exchange), &change->set.limits, why);
 }
 
 static struct err set_work(struct tx *tx, void *ctx) {
@@ -82,6 +84,9 @@ static struct err set_work(struct tx *tx, void *ctx) {
         bool run = change->set.key.scope.data[0] == 'r';
         why_set(&change->request.op.why,
                 run ? "this run was not given a budget of its own" : "there is no such session");
+    }
+    if (err.code == ERR_CONFLICT) {
+        why_set(&change->request.op.why, "there is such a budget already, and it stays as it is");
     }
     if (!err_failed(err)) {
         budget_write_json(&row, &change->request.op.answer);
@@ -117,6 +122,11 @@ static const struct query_param list_query[] = {
     {.name = NULL},
 };
 #define BUDGET_QUERY OP_OWNER_QUERY("Another owner's budget")
+static const struct query_param set_query[] = {
+    OP_OWNER_PARAM("Another owner's budget"),
+    {.name = "new", .about = "Only where there is none: otherwise 409.", .kind = QUERY_FLAG},
+    {.name = NULL},
+};
 
 #define AMOUNTS_OPEN(type)                                                                         \
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"                         \
@@ -155,7 +165,7 @@ static const struct route routes[] = {
      .path = "/api/v1/budgets/{scope}",
      .summary = "Set limits of a budget, in all or per day; makes it where there is none",
      .scope = SCOPE_RUN,
-     .query = BUDGET_QUERY,
+     .query = set_query,
      .has_body = true,
      .body_schema = AMOUNTS_OPEN(LIMIT_SCHEMA) ",\"per\":" PER_SCHEMA "}}",
      .answer_schema = BUDGET_SCHEMA,

@@ -127,14 +127,20 @@ static bool answer_read(struct bytes line, struct text *body) {
 
 static void answer_store(struct talk *talk, const struct text *body) {
     AUTO(json_release) json_t *row = NULL;
-    const struct resource budget = {
-        .method = "PATCH", .base = "/api/v1/budgets/", .id = "global", .body = body};
+    const struct resource budget = {.method = "PATCH",
+                                    .base = "/api/v1/budgets/",
+                                    .id = "global",
+                                    .rest = "?new=1",
+                                    .body = body};
     struct why why = {""};
-    if (is_limited(talk)) { /* The question was answered at another terminal. */
+    /* The question may have been answered at another terminal: by the same budget, which is not
+     * replaced, or by another one with days. */
+    struct err err = is_limited(talk) ? err_make(ERR_CONFLICT, "limit: set meanwhile")
+                                      : resource_ask(talk, &budget, &row, &why);
+    if (err.code == ERR_CONFLICT) {
         fputs("A limit was set meanwhile, and stays: 'drover budget ls' shows it.\n\n", stderr);
         return;
     }
-    struct err err = resource_ask(talk, &budget, &row, &why);
     const json_t *limit = json_object_get(json_object_get(row, "limits"), "cost_micros");
     if (err_failed(err)) {
         fprintf(stderr, "drover: the limit could not be stored: %s\n",

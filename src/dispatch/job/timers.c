@@ -119,16 +119,12 @@ static uint64_t waker_left_ms(const struct waker *waker) {
     return (uint64_t)(left_ms > WAIT_MAX_MS ? WAIT_MAX_MS : left_ms);
 }
 
-/* A wait never grows by it, whatever the wall clock was set to. */
+/* A wait never grows by this, whatever the wall clock was set to. */
 void wake__woke(struct dispatch *dispatch) {
     for (struct table_node *node = table_next(&dispatch->wakers, NULL); node != NULL;
          node = table_next(&dispatch->wakers, node)) {
         struct waker *waker = CONTAINER_OF(node, struct waker, node);
-        const uint64_t left_ms = waker_left_ms(waker);
-        if (timer_runs(&waker->timer) && left_ms < waker->wait_ms) {
-            waker->wait_ms = left_ms;
-            timer_start(dispatch->options.loop, &waker->timer, left_ms, on_timer);
-        }
+        timer_hasten(dispatch->options.loop, &waker->timer, waker_left_ms(waker));
     }
 }
 

@@ -8,7 +8,8 @@
  *        └─ nothing to do (parked), ended, late ──> ENDED ──nothing of it is away──> gone
  *
  * A turn whose call waited for its provider when the daemon ended begins in RESTING, for what is
- * left of that wait, and goes to PLANNING then, or when it is asked to end.
+ * left of that wait, and goes to PLANNING then, or when it is asked to end. Time that the machine
+ * is suspended counts as waited.
  *
  * A call that its provider refuses as too long goes from FLUSHING back to PREPARING (compaction.c).
  *
@@ -50,7 +51,8 @@ struct talk {
     struct talk_errand *errands; /* Owned: with the store, or to be tried again. */
     struct talk_work *works;     /* Owned: tools at work. */
     struct turn_plan plan;       /* The one that is performed. */
-    struct timer timer;          /* RESTING. */
+    struct timer timer;          /* RESTING, */
+    int64_t resume_at_ms;        /* until then, by the wall clock. */
     struct pool_job job;         /* PREPARING, JUDGING. */
     struct err err;              /* Of the job. */
     struct ask ask;              /* PREPARING: rows are read. */

@@ -430,6 +430,20 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
     }
 }
 
+static uint64_t talk_rest_ms(const struct talk *talk) {
+    const int64_t now_ms = world_wall_ms(loop_world(talk->turns->options.loop));
+    return (uint64_t)run_provider_wait_ms(talk->resume_at_ms, now_ms);
+}
+
+void turns_woke(struct turns *turns) {
+    for (struct table_node *node = NULL; (node = table_next(&turns->talks, node)) != NULL;) {
+        struct talk *talk = CONTAINER_OF(node, struct talk, node);
+        if (talk->state == TALK_RESTING) {
+            timer_hasten(turns->options.loop, &talk->timer, talk_rest_ms(talk));
+        }
+    }
+}
+
 void turns_run_note(struct turns *turns, struct bytes note) {
     struct run_row row;
     bool ours = run_note_read(note, &row);
@@ -450,10 +464,11 @@ void turns_run_note(struct turns *turns, struct bytes note) {
         return;
     }
     talk = talk_new(turns, &row);
-    int64_t wait_ms = run_provider_wait_ms(&row, world_wall_ms(loop_world(turns->options.loop)));
+    talk->resume_at_ms = row.not_before_ms;
+    const uint64_t wait_ms = talk_rest_ms(talk);
     if (waits && !talk->stop && wait_ms > 0) { /* The rest of the wait for its provider. */
         talk__enter(talk, TALK_RESTING);
-        timer_start(turns->options.loop, &talk->timer, (uint64_t)wait_ms, rested);
+        timer_start(turns->options.loop, &talk->timer, wait_ms, rested);
     } else {
         talk__begin(talk);
     }

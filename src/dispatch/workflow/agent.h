@@ -34,6 +34,8 @@ MUST_CHECK bool call__looks_up_late(struct call *call);
 /* --- agent_call.c: one call of a model -------------------------------------------------------- */
 
 void call__ask(struct call *call);
+/* ASKING: the machine was suspended, which counts as waited. */
+void call__woke(struct call *call);
 void call__wait(struct call *call, const struct provider_wait *wait); /* The row follows. */
 void call__cut_off(struct call *call); /* The model is heard no more. */
 void call__free_missed(struct call *call);

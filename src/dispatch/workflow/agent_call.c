@@ -268,6 +268,18 @@ static void call_on_rested(struct timer *timer) {
     call__ask(CONTAINER_OF(timer, struct call, timer));
 }
 
+/* Rest of a wait for its provider that an earlier life of the daemon began. */
+static uint64_t call_rest_ms(const struct call *call) {
+    return (uint64_t)run_provider_wait_ms(call->wait.resume_at_ms,
+                                          flows__now_ms(call->flow->flows));
+}
+
+void call__woke(struct call *call) {
+    if (call->asking == NULL) {
+        timer_hasten(call->flow->flows->options.loop, &call->timer, call_rest_ms(call));
+    }
+}
+
 static struct model_request *call_request(const struct call *call) {
     const json_t *schema = call__option(call, "schema");
     const char *effort = json_string_value(call__option(call, "effort"));
@@ -307,9 +319,7 @@ void call__ask(struct call *call) {
                                              .resumed = call_on_resumed,
                                              .done = call_on_done};
     const struct flows *flows = call->flow->flows;
-    const struct run_row waiting = {.not_before_ms = call->wait.resume_at_ms};
-    int64_t wait_ms =
-        waiting.not_before_ms == 0 ? 0 : run_provider_wait_ms(&waiting, flows__now_ms(flows));
+    const uint64_t wait_ms = call_rest_ms(call);
     call__enter(call, CALL_ASKING);
     text_clear(&call->answer);
     call->cause = CAUSE_NONE;
@@ -319,7 +329,7 @@ void call__ask(struct call *call) {
     } else if (call__looks_up_late(call)) {
         return;               /* Asked again after the lookup. */
     } else if (wait_ms > 0) { /* The daemon ended while it waited for the provider: the rest. */
-        timer_start(flows->options.loop, &call->timer, (uint64_t)wait_ms, call_on_rested);
+        timer_start(flows->options.loop, &call->timer, wait_ms, call_on_rested);
         if (call__parks(call, call->wait.resume_at_ms)) {
             call__set_waiting(call, true);
         }

@@ -499,9 +499,8 @@ static void call_begin_agent(struct call *call) {
     /* The call began in an earlier life, and is asked again under its row. */
     call->run = open->run;
     call->attempt = open->attempt;
-    /* Nobody knows since when it was parked for its provider: it has its whole time again. */
-    call->began_ms = flows__mono_ms(flow->flows) -
-                     (call__parks(call, open->resume_at_ms) ? 0 : prior__elapsed_ms(flow, open));
+    call->waited_ms = steps__parked_ms(open->parked_ms, flows__now_ms(flow->flows));
+    call->began_ms = flows__mono_ms(flow->flows) - prior__elapsed_ms(flow, open) - call->waited_ms;
     call->stop = open->stop;
     call->row = open->parked ? ROW_PARKED : ROW_WRITTEN;
     call->turn = open->turn;

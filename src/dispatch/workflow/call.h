@@ -71,7 +71,7 @@ struct call {
     int64_t occurrence;
     struct id run;
     int64_t attempt, began_ms; /* began_ms: by flows__mono_ms, as the next two; 0: it has not. */
-    int64_t waited_ms, waits_since_ms; /* For a person: until now, and just now; 0: it does not. */
+    int64_t waited_ms, waits_since_ms; /* Parked, or for a person: until now, and just now; or 0. */
     bool nested;                       /* By workflow(), not agent(). */
     bool stop;                         /* A user skipped it. */
     bool restarted;            /* The earlier attempt is still in the pool or in the store. */

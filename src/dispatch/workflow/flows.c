@@ -529,6 +529,16 @@ void flows_release(struct flows *flows) {
     flows->options.hold = RUN_FREE;
 }
 
+void flows_woke(struct flows *flows) {
+    for (struct table_node *node = NULL; (node = table_next(&flows->flows, node)) != NULL;) {
+        const struct flow *flow = CONTAINER_OF(node, struct flow, node);
+        for (struct call *call = flow__first(flow, CALL_ASKING); call != NULL;
+             call = call_of(call->link.next)) {
+            call__woke(call);
+        }
+    }
+}
+
 /* Answers of the store are not waited for here: store_close comes after us. */
 void flows__maybe_stopped(struct flows *flows) {
     if (flows->asker.stopping && !flows->stop_reported && flows->pool.count == 0 &&

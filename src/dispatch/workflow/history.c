@@ -228,6 +228,7 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
     prior->started_ms = row->started_ms;
     prior->steady_ms = row->steady_ms;
     prior->epoch = row->epoch;
+    prior->parked_ms = row->parked_ms;
     prior->resume_at_ms = row->resume_at_ms;
     prior->stop = row->stop != CAUSE_NONE;
     prior->parked = row->cause == CAUSE_PAUSED;
@@ -703,6 +704,7 @@ int64_t prior__elapsed_ms(const struct flow *flow, const struct prior *prior) {
     int64_t passed_ms = prior->epoch == store_epoch(store)
                             ? store_steady_ms(store) - prior->steady_ms
                             : flows__now_ms(flow->flows) - prior->started_ms;
+    passed_ms -= steps__parked_ms(prior->parked_ms, flows__now_ms(flow->flows));
     passed_ms = passed_ms > 0 ? passed_ms : 0;
     return passed_ms < RUN_UNSEEN_MAX_MS ? passed_ms : RUN_UNSEEN_MAX_MS;
 }
@@ -748,6 +750,7 @@ void flow__note_prior(struct flow *flow, const struct run_row *row) {
     prior->parked = row->cause == CAUSE_PAUSED;
     if (row->attempt > prior->attempt && row->attempt > 1) {
         prior->turn = (struct id){""}; /* A restart has taken it. */
+        prior->parked_ms = 0;
     }
     prior->attempt = row->attempt;
     prior->started_ms = row->started_ms;

@@ -61,6 +61,7 @@ struct prior {
     char name[CALL_NAME];
     struct id run;
     int64_t attempt, done_no, started_ms, steady_ms, epoch;
+    int64_t parked_ms;    /* As of struct step_row. */
     int64_t resume_at_ms; /* End of the wait for its provider that a restart cut off; 0: none. */
     enum run_state state;
     bool stop;
@@ -69,6 +70,7 @@ struct prior {
     json_t *worktree; /* Owned: as its row has it; NULL: none. */
 };
 void prior__free(struct prior *prior);
+/* Time of the agent that has passed. */
 int64_t prior__elapsed_ms(const struct flow *flow, const struct prior *prior);
 void flow__free_priors(struct table *priors);
 void flow__note_prior(struct flow *flow, const struct run_row *row);

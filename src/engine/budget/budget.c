@@ -168,6 +168,9 @@ struct err tx_budget_set(struct tx *tx, const struct budget_set *set, struct bud
     if (err_failed(tx_error(tx))) {
         return tx_error(tx);
     }
+    if (found && set->only_new) {
+        return err_make(ERR_CONFLICT, "budget: new");
+    }
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         row.limits.of[i] = set->limits.named[i] ? set->limits.limits.of[i] : row.limits.of[i];
     }

@@ -14,23 +14,25 @@
 #define STEP_COLUMN(member, kind)                                                                  \
     { #member, kind, MAP_READ, offsetof(struct step_row, member) }
 static const struct map_column step_columns[] = {
-    STEP_COLUMN(run, MAP_TEXT),          STEP_COLUMN(key, MAP_TEXT),
-    STEP_COLUMN(occurrence, MAP_INT),    STEP_COLUMN(state, RUN_STATE),
-    STEP_COLUMN(cause, RUN_CAUSE),       STEP_COLUMN(stop, RUN_CAUSE),
-    STEP_COLUMN(label, MAP_TEXT),        STEP_COLUMN(attempt, MAP_INT),
-    STEP_COLUMN(started_ms, MAP_INT),    STEP_COLUMN(steady_ms, MAP_INT),
-    STEP_COLUMN(epoch, MAP_INT),         STEP_COLUMN(resume_at_ms, MAP_INT),
-    STEP_COLUMN(output_tokens, MAP_INT), STEP_COLUMN(note, MAP_TEXT),
-    STEP_COLUMN(result, MAP_TEXT),       STEP_COLUMN(spec, MAP_TEXT),
-    STEP_COLUMN(script, MAP_TEXT),       STEP_COLUMN(file, MAP_TEXT),
+    STEP_COLUMN(run, MAP_TEXT),       STEP_COLUMN(key, MAP_TEXT),
+    STEP_COLUMN(occurrence, MAP_INT), STEP_COLUMN(state, RUN_STATE),
+    STEP_COLUMN(cause, RUN_CAUSE),    STEP_COLUMN(stop, RUN_CAUSE),
+    STEP_COLUMN(label, MAP_TEXT),     STEP_COLUMN(attempt, MAP_INT),
+    STEP_COLUMN(started_ms, MAP_INT), STEP_COLUMN(steady_ms, MAP_INT),
+    STEP_COLUMN(epoch, MAP_INT),      STEP_COLUMN(resume_at_ms, MAP_INT),
+    STEP_COLUMN(parked_ms, MAP_INT),  STEP_COLUMN(output_tokens, MAP_INT),
+    STEP_COLUMN(note, MAP_TEXT),      STEP_COLUMN(result, MAP_TEXT),
+    STEP_COLUMN(spec, MAP_TEXT),      STEP_COLUMN(script, MAP_TEXT),
+    STEP_COLUMN(file, MAP_TEXT),
 };
 #define OF_RUN(result, spec)                                                                       \
     "SELECT done_no, run, step_key, occurrence, state, cause, stop, label, attempt, started_ms,"   \
-    " steady_ms, epoch, not_before_ms, output_tokens, note, " result ", " spec ", '', ''"          \
+    " steady_ms, epoch, not_before_ms, parked_ms, output_tokens, note, " result ", " spec          \
+    ", '', ''"                                                                                     \
     " FROM runs WHERE parent = $1 AND step_key <> ''"
 #define OF_REF                                                                                     \
     " UNION ALL SELECT done_no, '', step_key, occurrence, 'succeeded', 'completed', '', '', 0, 0," \
-    " 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
+    " 0, 0, 0, 0, 0, note, '', '', script, file FROM workflow_refs WHERE run = $1"
 
 static const struct map step_map = {.key_offset = offsetof(struct step_row, done_no),
                                     .columns = step_columns,

@@ -151,6 +151,9 @@ struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *
         struct run_time time = {.waited_ms = 0};
         tx_fail(tx, runs__time(tx, &row, row.state, &time));
         ret_talked->waited_ms = time.waited_ms;
+        const int64_t parked_ms = tx_number(tx, "SELECT parked_ms FROM runs WHERE id = $1",
+                                            ARGS(arg_int(row.parent)), /* absent */ 0);
+        ret_talked->waited_ms += steps__parked_ms(parked_ms, tx_now_ms(tx));
     }
     return tx_error(tx);
 }
@@ -641,6 +644,7 @@ static struct err attempt_next(struct tx *tx, const struct run_bounds *bounds,
     row->not_before_ms = 0;
     row->cut_offs = 0; /* Ends of the daemon count for one attempt. */
     tx_fail(tx, runs__write(tx, from, row));
+    tx_do(tx, "UPDATE runs SET parked_ms = 0 WHERE id = $1", ARGS(arg_int(row->id)));
     tx_fail(tx, steps__event_restarted(tx, row));
     tx_fail(tx, runs__admit_freed(tx, &freed, bounds));
     return tx_error(tx);
@@ -698,6 +702,16 @@ struct err tx_step_talk(struct tx *tx, const struct step_new *step, int64_t atte
 
 /* --- Others ----------------------------------------------------------------------------------- */
 
+/* Parks take nothing of an agent's time. What they took is stored for a daemon that did not see
+ * them. A clock that was set back ends one with nothing. */
+static void step_park(struct tx *tx, const struct run_row *row, bool parks) {
+    static const char begins[] = "UPDATE runs SET parked_ms = parked_ms - $2 WHERE id = $1"
+                                 " AND parked_ms >= 0";
+    static const char ends[] = "UPDATE runs SET parked_ms = CASE WHEN parked_ms + $2 > 0"
+                               " THEN parked_ms + $2 ELSE 0 END WHERE id = $1 AND parked_ms < 0";
+    tx_do(tx, parks ? begins : ends, ARGS(arg_int(row->id), arg_int(tx_now_ms(tx))));
+}
+
 struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
                             const struct provider_wait *wait) {
     struct run_row row;
@@ -708,6 +722,7 @@ struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
     }
     tx_fail(tx, waits ? runs__provider_wait(tx, wait->resume_at_ms, &row)
                       : runs__provider_ask(tx, &row));
+    step_park(tx, &row, waits && run_provider_parks(wait->resume_at_ms, tx_now_ms(tx)));
     tx_fail(tx, steps__event_provider(tx, &row, wait));
     return tx_error(tx);
 }

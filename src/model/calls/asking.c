@@ -11,8 +11,9 @@
 #include "model/calls/inside.h"
 
 enum {
-    TOTAL_MS = 1800000, /* Default of model_limits. */
-    BROKEN_MAX = 8,     /* Answers that broke off, and were paid for: the call is not made again. */
+    TOTAL_MS = 1800000,    /* Default of model_limits. */
+    PAID_MAX = 8,          /* Tries that were paid for, and failed: the call is not made again. */
+    GATEWAY_TIMEOUT = 504, /* The prompt had passed the gateway. */
 };
 
 static uint64_t random_of(const struct models *models) {
@@ -34,7 +35,6 @@ static void asking_withdraw(struct asking *asking) {
     struct channel *channel = asking->channel;
     try_stop(asking);
     listing__forget(models, asking);
-    timer_stop(models->loop, &asking->wait);
     timer_stop(models->loop, &asking->deadline);
     loop_task_cancel(models->loop, &asking->task);
     if (asking->stage == ASK_QUEUED) {
@@ -153,10 +153,6 @@ static void try_resume(struct asking *asking) {
     }
 }
 
-static void try_next(struct timer *timer) {
-    try_resume(CONTAINER_OF(timer, struct asking, wait));
-}
-
 /* Usage of the present try: reported by the provider, else estimated from the bytes seen. Providers
  * that report while they answer have not counted what came since. A try that was refused, or never
  * reached its provider, used nothing; a provider that is silent is working on the prompt. */
@@ -169,6 +165,7 @@ static struct usage try_usage(const struct asking *asking) {
         bool is_out = asking->playing != NULL || asking->fetch != NULL;
         bool is_read = answer->begun || asking->streaming ||
                        answer->failure.cause == MODEL_TIMED_OUT ||
+                       answer->failure.status == GATEWAY_TIMEOUT ||
                        (answer->failure.cause == MODEL_NONE && is_out && asking->status == 0);
         return is_read ? seen : usage;
     }
@@ -277,13 +274,12 @@ void asking__tell_wait(struct asking *asking) {
     }
 }
 
-/* The provider is away, or its quota is used up: the call waits in the queue, with all others of
- * its connection. */
-static void asking_wait_away(struct asking *asking, bool again, uint64_t wait_ms) {
+/* Until its next try, the call waits in the queue, with all others of its connection. */
+static void asking_wait(struct asking *asking, bool again, uint64_t wait_ms) {
     struct channel *channel = asking->channel;
     const uint64_t now_ms = models__now_ms(asking->models);
     const bool goes_on = again && asking->kind == ASKING_USUAL &&
-                         (asking->patience == PATIENCE_NONE || asking->broken < BROKEN_MAX) &&
+                         (asking->patience == PATIENCE_NONE || asking->paid < PAID_MAX) &&
                          asking_is_patient(asking, now_ms + wait_ms);
     if (goes_on && channel->route == NULL) {
         asking__fail(asking, MODEL_CONNECTION_CHANGED, "%s",
@@ -295,14 +291,17 @@ static void asking_wait_away(struct asking *asking, bool again, uint64_t wait_ms
     }
 }
 
-static void asking_fail_away(struct asking *asking) {
+/* A try failed, and its connection is away by that, or the call alone. */
+static void asking_retry(struct asking *asking, bool away) {
     struct channel *channel = asking->channel;
+    const bool garbled = asking->failure.cause == MODEL_BAD_RESPONSE;
     const unsigned failures = channel__failures(channel, asking);
-    const struct outage_wait own = {.first_ms = models__outage_ms(asking->models),
-                                    .failures = failures > asking->tries ? failures : asking->tries,
-                                    .hurried = asking->patience == PATIENCE_PERSON ||
-                                               channel__is_hurried(channel),
-                                    .random = (uint32_t)random_of(asking->models)};
+    const unsigned tries = asking->tries - (garbled ? 0 : asking->tries_slept);
+    const struct outage_wait own = {
+        .first_ms = models__outage_ms(asking->models),
+        .failures = garbled || failures < tries ? tries : failures,
+        .hurried = asking->patience == PATIENCE_PERSON || channel__is_hurried(channel),
+        .random = (uint32_t)random_of(asking->models)};
     const struct retry_try attempt = {.failure = &asking->failure,
                                       .hint = asking->hint,
                                       .tries = own.failures,
@@ -312,25 +311,28 @@ static void asking_fail_away(struct asking *asking) {
                                       .random = own.random};
     uint64_t wait_ms = 0;
     const bool again = retry_again(&attempt, &wait_ms);
-    if (!again && asking->hint.timed) {
+    if (away && !again && asking->hint.timed) {
         model_failure_add_time(&asking->failure, /* connection */ NULL);
     }
     /* A time that is far away may be one for this model, or this kind of request: others ask for
      * themselves, one after the other. */
     const bool named = asking->hint.timed && asking->hint.after_ms <= MODEL_WAIT_MAX_MS;
     const bool ours = again && (named || !asking->hint.timed);
-    /* A call that fails more often than its connection waits longer than the others. */
-    struct outage_wait common = own;
-    common.failures = failures > 0 ? failures : own.failures;
-    const uint64_t common_ms = outage_wait_ms(&common);
-    channel__fail(channel, asking, ours && (named || wait_ms < common_ms) ? wait_ms : common_ms,
-                  named);
-    asking_wait_away(asking, again, wait_ms);
+    if (away) {
+        /* A call that fails more often than its connection waits longer than the others. */
+        struct outage_wait common = own;
+        common.failures = failures > 0 ? failures : own.failures;
+        const uint64_t common_ms = outage_wait_ms(&common);
+        channel__fail(channel, asking,
+                      ours && (named || wait_ms < common_ms) ? wait_ms : common_ms, named);
+    }
+    asking_wait(asking, again, wait_ms);
 }
 
 /* Failures that may be the key's, the account's or the address's. */
 static bool cause_is_of_connection(enum model_cause cause) {
-    return cause == MODEL_QUOTA || cause == MODEL_AUTH_FAILED || model_cause_is_outage(cause);
+    return cause == MODEL_QUOTA || cause == MODEL_AUTH_FAILED || cause == MODEL_TIMED_OUT ||
+           model_cause_is_outage(cause);
 }
 
 void asking__try_over(struct asking *asking) {
@@ -339,8 +341,9 @@ void asking__try_over(struct asking *asking) {
     try_stop(asking);
     try_count(asking);
     asking->failure = asking->stream.answer.failure;
-    asking->broken += asking->failure.cause != MODEL_NONE && asking->stream.answer.begun;
     const enum model_cause cause = asking->failure.cause;
+    const bool silent = cause == MODEL_TIMED_OUT, garbled = cause == MODEL_BAD_RESPONSE;
+    asking->paid += cause != MODEL_NONE && (silent || asking->stream.answer.begun);
     if (asking->hint.timed && cause != MODEL_NONE) {
         asking->failure.resume_at_ms = world_wall_ms(world) + (int64_t)asking->hint.after_ms;
     }
@@ -353,36 +356,23 @@ void asking__try_over(struct asking *asking) {
     }
     if (cause == MODEL_QUOTA) {
         channel__trip(channel, &asking->failure, world);
-        asking_wait_away(asking, asking->patience == PATIENCE_AGENT, /* wait_ms */ 0);
+        asking_wait(asking, asking->patience == PATIENCE_AGENT, /* wait_ms */ 0);
         return;
     }
     if (cause == MODEL_RATE_LIMITED) {
         channel__brake(channel, asking);
     }
-    if (model_cause_is_outage(cause)) {
-        asking_fail_away(asking);
-        return;
-    }
-    /* The provider is there, whatever it says; silence, and bytes of a proxy, say nothing. */
-    if (cause != MODEL_TIMED_OUT && cause != MODEL_BAD_RESPONSE) {
+    const bool outage = model_cause_is_outage(cause);
+    /* The provider is there, whatever it says; silence may be that of a long prompt, and bytes of a
+     * proxy say nothing: from a provider that answers, neither of them begins an outage. */
+    if (!outage && !silent && !garbled) {
         channel__answers(channel, asking);
-    } else if (channel->probe == asking) {
-        channel__fail(channel, asking, models__outage_ms(asking->models), /* named */ false);
     }
-    const struct retry_try attempt = {.failure = &asking->failure,
-                                      .hint = asking->hint,
-                                      .tries = asking->tries,
-                                      .first_ms = models__outage_ms(asking->models),
-                                      .random = (uint32_t)random_of(asking->models)};
-    uint64_t wait_ms;
-    if (cause == MODEL_NONE || asking->kind != ASKING_USUAL || !retry_again(&attempt, &wait_ms)) {
+    if (cause == MODEL_NONE) {
         asking_end(asking);
-        return;
+    } else {
+        asking_retry(asking, outage || channel->probe == asking);
     }
-    asking->stage = ASK_WAITING;
-    asking->told_ms = models__now_ms(asking->models) + wait_ms;
-    timer_start(asking->models->loop, &asking->wait, wait_ms, try_next);
-    asking_tell_retry(asking, wait_ms);
 }
 
 /* --- The beginning of a try ------------------------------------------------------------------- */

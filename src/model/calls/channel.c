@@ -189,6 +189,18 @@ bool channel__is_away(const struct channel *channel, struct model_failure *ret_f
     return true;
 }
 
+/* Times that the provider named are honoured: the time slept counts. */
+void channel__woke(struct channel *channel, uint64_t slept_ms) {
+    outage_wake(&channel->outage, models__now_ms(channel->models), slept_ms);
+    for (struct asking *asking = NULL; (asking = queue_next(channel, asking)) != NULL;) {
+        const uint64_t due_ms = asking->not_before_ms;
+        const bool rests = asking->hint.timed && due_ms > slept_ms;
+        asking->not_before_ms = rests ? due_ms - slept_ms : 0;
+        asking->tries_slept = asking->tries;
+    }
+    channel__run(channel);
+}
+
 void channel__reset(struct channel *channel) {
     channel->probe = NULL; /* The provider that it asks is another one now, or was given up. */
     channel->outage = (struct outage){.failures = 0};

@@ -95,7 +95,7 @@ enum asking_stage {
     ASK_NEW,
     ASK_QUEUED,
     ASK_TRYING,
-    ASK_WAITING, /* Until a try: the first one, which begins soon, or the next one. */
+    ASK_WAITING, /* The call has a slot, and its try begins soon. */
     ASK_ENDED,
     ASK_TOLD,
     ASK_GONE, /* Cancelled: the memory goes when none of its callbacks runs any more. */
@@ -124,17 +124,18 @@ struct asking {
     enum outage_patience patience;
     bool listed;            /* The call has waited for a list. */
     unsigned inside, tries; /* inside: callbacks of it that run now. */
+    unsigned tries_slept;   /* Tries before the last suspend: waits do not grow by them. */
     uint64_t sent_ns;       /* When the present try began. */
     size_t prompt_size;
     uint64_t begun_ns, first_ns;
     struct usage spent, latest;
     struct model_failure failure;
-    unsigned broken;        /* Answers that began, and broke off. */
+    unsigned paid;          /* Tries that broke off after a beginning, or were met with silence. */
     uint64_t not_before_ms; /* QUEUED: earliest next try, by the monotonic clock; */
     uint64_t until_ms;      /* end of its patience; 0: it has not waited; */
     uint64_t told_ms;       /* next try, as its watch knows it; 0: it does not. */
     struct loop_task task;
-    struct timer wait, deadline, linger;
+    struct timer deadline, linger;
     struct stream stream;
     /* posting.c */
     struct text body;             /* Owned; built once, and again without what was refused. */
@@ -187,6 +188,7 @@ void channel__answers(struct channel *channel, const struct asking *asking); /* 
 MUST_CHECK bool channel__is_hurried(const struct channel *channel);
 /* Why calls wait, and until when. */
 MUST_CHECK bool channel__is_away(const struct channel *channel, struct model_failure *ret_failure);
+void channel__woke(struct channel *channel, uint64_t slept_ms);
 void channel__reset(struct channel *channel);            /* Outage and breaker are over. */
 void channel__stop(struct channel *channel);             /* Before it is freed. */
 uint64_t models__now_ms(const struct models *models);    /* By the monotonic clock. */

@@ -391,6 +391,12 @@ void models_reset(struct models *models, struct bytes connection) {
     }
 }
 
+void models_woke(struct models *models, uint64_t slept_ms) {
+    for (struct channel *at = models->channels; at != NULL; at = at->next) {
+        channel__woke(at, slept_ms);
+    }
+}
+
 void models_forget(struct models *models, struct bytes connection) {
     struct channel *channel = models__channel(models, connection);
     if (channel != NULL) {

@@ -50,6 +50,15 @@ void outage_hurry(struct outage *outage, uint64_t now_ms, uint64_t first_ms) {
     }
 }
 
+void outage_wake(struct outage *outage, uint64_t now_ms, uint64_t slept_ms) {
+    if (outage->named) {
+        outage->next_ms -= slept_ms < outage->next_ms ? slept_ms : outage->next_ms;
+    } else if (outage->failures > 0) {
+        outage->failures = 1;
+        outage->next_ms = outage->next_ms < now_ms ? outage->next_ms : now_ms;
+    }
+}
+
 static bool is_cold(const struct outage *outage, uint64_t now_ms) {
     return outage->good_ms == 0 || now_ms - outage->good_ms > OUTAGE_COLD_MS;
 }

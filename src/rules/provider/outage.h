@@ -75,6 +75,10 @@ void outage_end(struct outage *outage, uint64_t now_ms); /* The provider answers
 /* A call comes that does not wait for long: the next probe comes soon, but not sooner after the
  * last one than a third of the first long wait, nor before a time that the provider named. */
 void outage_hurry(struct outage *outage, uint64_t now_ms, uint64_t first_ms);
+/* The machine was suspended: whatever was away then, may be there now. So the next probe comes at
+ * once, and if it fails, the quick waits come again, since a network needs seconds to come back. A
+ * time that the provider named comes nearer by the time slept. */
+void outage_wake(struct outage *outage, uint64_t now_ms, uint64_t slept_ms);
 
 /* Whether one more call may be sent beside those that are out. *ret_again_ms: otherwise, when that
  * is to be asked again; 0: when a call has ended. */

@@ -122,8 +122,8 @@ int64_t run_attempts(const struct run_row *row) {
     return row->attempt > row->unbegun ? row->attempt - row->unbegun : 0;
 }
 
-int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms) {
-    int64_t rest_ms = row->not_before_ms - now_ms;
+int64_t run_provider_wait_ms(int64_t resume_at_ms, int64_t now_ms) {
+    int64_t rest_ms = resume_at_ms - now_ms;
     return rest_ms < 0                          ? 0
            : rest_ms > RUN_PROVIDER_WAIT_MAX_MS ? RUN_PROVIDER_WAIT_MAX_MS
                                                 : rest_ms;

@@ -321,7 +321,7 @@ MUST_CHECK bool run_waits_for_provider(const struct run_row *row);
 /* Rest of that wait, for a daemon that did not see it begin: by the clock that is set by people, so
  * at most the longest wait there is. */
 enum { RUN_PROVIDER_WAIT_MAX_MS = 360 * 1000 };
-int64_t run_provider_wait_ms(const struct run_row *row, int64_t now_ms);
+int64_t run_provider_wait_ms(int64_t resume_at_ms, int64_t now_ms);
 /* Whether a wait for a provider is longer than any wait of an outage: the provider, or its quota,
  * named its end. Like a wait for a person, it takes nothing of an agent's time. */
 bool run_provider_parks(int64_t resume_at_ms, int64_t now_ms);

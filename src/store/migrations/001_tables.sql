@@ -177,7 +177,10 @@ CREATE TABLE runs (
     session TEXT NOT NULL DEFAULT '',
     root @int@ NOT NULL DEFAULT 0,
     -- Number of attempts of a run that ended before their command began.
-    unbegun @int@ NOT NULL DEFAULT 0
+    unbegun @int@ NOT NULL DEFAULT 0,
+    -- Of a step: time that the attempt was parked until its provider, or the quota of that, had
+    -- named; by the wall clock. While it is parked, less the time at which that began.
+    parked_ms @int@ NOT NULL DEFAULT 0
 ) @strict@;
 -- Lists.
 CREATE INDEX runs_owner ON runs (owner, id);
