@@ -682,7 +682,9 @@ struct err tx_step_again(struct tx *tx, struct bytes run, const struct run_bound
     if (row.state == RUN_RUNNING && row.epoch != EPOCH_NONE && row.epoch != tx_epoch(tx)) {
         tx_fail(tx, runs__cut_off(tx, row.epoch, &row, &ret_again->over));
     }
-    if (row.epoch != EPOCH_NONE) { /* Also of this life, whose worker has crashed. */
+    /* Also of this life, whose worker has crashed. Of a call that waited nothing was used since its
+     * last try: what is reserved stays so for the next one. */
+    if (row.epoch != EPOCH_NONE && row.state == RUN_RUNNING) {
         attempt_charge(tx, CHARGE_RESERVE, &row, &freed);
     }
     tx_fail(tx, runs__adopt(tx, &row));
