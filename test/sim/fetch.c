@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "loop/sleep_watch.h"
+#include "outages.h"
 #include "servers.h"
 #include "sim.h"
 
@@ -166,6 +167,9 @@ static void end_tell(struct fetch_request *request) {
     struct fetch_result result = {
         .fault = request->fault, .answer = request_answer(request), .detail = request->detail};
     request->call.done(request->call.ctx, &result);
+    if (request->fault == FETCH_NONE && request->status == 429) {
+        outages_refused(&request->call, text_bytes(&request->reply.body));
+    }
     request_free(request);
 }
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "chat_ops.h"
 #include "main/work.h"
+#include "outages.h"
 #include "provider.h"
 
 /* --- Budgets ---------------------------------------------------------------------------------- */
@@ -89,11 +90,11 @@ struct connecting {
 };
 
 static const struct {
-    const char *name, *kind, *url;
+    const char *name, *kind, *url, *headers;
 } connections[] = {
-    {"openai", "openai", "https://openai.model.test/v1"},
-    {"responses", "responses", "https://responses.model.test/v1"},
-    {"anthropic", "anthropic", "https://anthropic.model.test"},
+    {"openai", "openai", "https://openai.model.test/v1", OUTAGES_HEADER("openai")},
+    {"responses", "responses", "https://responses.model.test/v1", OUTAGES_HEADER("responses")},
+    {"anthropic", "anthropic", "https://anthropic.model.test", OUTAGES_HEADER("anthropic")},
 };
 
 static struct err connect_run(struct tx *tx, void *ctx) {
@@ -128,7 +129,7 @@ static void connections_opened(struct sim *sim) {
             .provider = {.name = known_bytes(connections[i].name),
                          .kind = known_bytes(connections[i].kind),
                          .base_url = known_bytes(connections[i].url),
-                         .headers = BYTES("{}"),
+                         .headers = known_bytes(connections[i].headers),
                          .models = BYTES("[\"plain\",\"small-window\",\"think\"]"),
                          .numbers.window = provider_window(connections[i].name)}};
         store_write(life->store, connect_run, connect_done, connecting);

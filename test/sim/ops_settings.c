@@ -14,16 +14,17 @@
 #include "chat_ops.h"
 #include "main/work.h"
 #include "ops.h"
+#include "outages.h"
 #include "provider.h"
 
 /* --- Connections ------------------------------------------------------------------------------ */
 
 static const struct {
-    const char *name, *kind, *url;
+    const char *name, *kind, *url, *headers;
 } standard[] = {
-    {"openai", "openai", "https://openai.model.test/v1"},
-    {"responses", "responses", "https://responses.model.test/v1"},
-    {"anthropic", "anthropic", "https://anthropic.model.test"},
+    {"openai", "openai", "https://openai.model.test/v1", OUTAGES_HEADER("openai")},
+    {"responses", "responses", "https://responses.model.test/v1", OUTAGES_HEADER("responses")},
+    {"anthropic", "anthropic", "https://anthropic.model.test", OUTAGES_HEADER("anthropic")},
 };
 
 enum { CONNECTIONS = COUNT_OF(standard) };
@@ -84,7 +85,7 @@ static struct err change_run(struct tx *tx, void *ctx) {
     row.name = name;
     row.kind = known_bytes(standard[change->as].kind);
     row.base_url = known_bytes(standard[change->as].url);
-    row.headers = BYTES("{\"x-herd\":\"yes\"}");
+    row.headers = known_bytes(standard[change->which].headers);
     row.key_file = BYTES("");
     row.models = known_bytes(change->models);
     row.numbers.window = change->window;

@@ -1,9 +1,11 @@
 /* outages.c: see the header. */
 #include "outages.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "asks.h"
+#include "main/work.h"
 #include "ops.h"
 #include "sim.h"
 
@@ -20,7 +22,7 @@ enum {
 };
 
 /* The last outage of a host. Of the seed that runs. */
-static struct outage {
+static struct host_outage {
     uint64_t host; /* 0: unused. */
     uint64_t until_ms, how;
     uint64_t begun_ms, requests; /* Since the outage, or the life, began. */
@@ -34,7 +36,7 @@ static uint64_t host_number(struct bytes host) {
     return number;
 }
 
-static void outage_count(struct bytes host, struct outage *outage, uint64_t now_ms) {
+static void outage_count(struct bytes host, struct host_outage *outage, uint64_t now_ms) {
     outage->begun_ms = outage->requests == 0 ? now_ms : outage->begun_ms;
     outage->requests++;
     if (outage->requests > FIRST_REQUESTS + (now_ms - outage->begun_ms) / PROBE_MS) {
@@ -48,13 +50,13 @@ bool outages_answer(struct servers *servers, struct bytes host, uint64_t key,
                     struct server_reply *reply) {
     const uint64_t now_ms = sim_now_ns(sim_current()) / 1000000, number = host_number(host);
     const uint64_t pick = servers_choose(servers, key, "outage");
-    struct outage *at = outages;
+    struct host_outage *at = outages;
     while (at < outages + HOSTS - 1 && at->host != 0 && at->host != number) {
         at++;
     }
     if (now_ms >= at->until_ms && servers_choose(servers, 0, "outages") % 2 == 0 &&
         servers_fault(servers, key, "outage begins", BEGINS_PERCENT)) {
-        *at = (struct outage){
+        *at = (struct host_outage){
             .host = number, .until_ms = now_ms + LEAST_MS + pick % MORE_MS, .how = pick >> 40 & 3};
     }
     if (servers->healed || now_ms >= at->until_ms) {
@@ -81,11 +83,62 @@ bool outages_answer(struct servers *servers, struct bytes host, uint64_t key,
     return true;
 }
 
+/* --- The brake -------------------------------------------------------------------------------- */
+
+static const char *const names[] = {"openai", "responses", "anthropic"};
+enum { CONNECTIONS = COUNT_OF(names) };
+
+static struct model_load loads[CONNECTIONS]; /* After the step before, of this life. */
+
+static bool load_find(struct sim *sim, size_t which, struct model_load *ret_load) {
+    char name[32];
+    (void)snprintf(name, sizeof name, "%s/x", names[which]); /* Short. */
+    const struct life *life = sim_life(sim);
+    return life != NULL && life->ready && !life->dead &&
+           models_get_load(connections_models(work_providers_api(life->work)->connections),
+                           bytes_of(name), ret_load);
+}
+
+/* A limit that sank ends no call; in the step in which it sinks, one may have begun before. */
+static void outages_step(struct sim *sim) {
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        struct model_load load, before = loads[i];
+        if (!load_find(sim, i, &load)) {
+            continue;
+        }
+        const int64_t limit = load.limit > before.limit ? load.limit : before.limit;
+        if (load.running > before.running && load.running > limit) {
+            sim_fail(sim, "%s makes %lld calls at once: %lld are allowed", names[i],
+                     (long long)load.running, (long long)limit);
+        }
+        loads[i] = load;
+    }
+}
+
+/* Words of a quota are not about the number of requests. */
+void outages_refused(const struct fetch_call *call, struct bytes body) {
+    struct sim *sim = sim_current();
+    const char *name = "";
+    struct model_load load;
+    for (size_t i = 0; i < call->header_count; i++) {
+        const struct fetch_header *header = &call->headers[i];
+        name = strcmp(header->name, OUTAGES_HEADER_NAME) == 0 ? header->value : name;
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        if (strcmp(name, names[i]) == 0 && memmem(body.data, body.len, "quota", 5) == NULL &&
+            load_find(sim, i, &load) && load.most > 1 && load.limit >= load.most) {
+            sim_fail(sim, "%s answered 429, and its limit is still %lld", name,
+                     (long long)load.limit);
+        }
+    }
+}
+
 /* --- What must hold --------------------------------------------------------------------------- */
 
 static void outages_begin(struct sim *sim) {
     (void)sim;
     memset(outages, 0, sizeof outages);
+    memset(loads, 0, sizeof loads);
 }
 
 /* A daemon that begins knows of no outage. */
@@ -94,6 +147,7 @@ static void outages_opened(struct sim *sim) {
     for (size_t i = 0; i < HOSTS; i++) {
         outages[i].requests = 0;
     }
+    memset(loads, 0, sizeof loads);
 }
 
 static void run_complain(struct sim *sim, const struct ask_row *row, void *ctx) {
@@ -114,5 +168,8 @@ static bool outages_rest(struct sim *sim, bool must) {
     return true;
 }
 
-const struct sim_part part_outages = {
-    .name = "outages", .begin = outages_begin, .opened = outages_opened, .rest = outages_rest};
+const struct sim_part part_outages = {.name = "outages",
+                                      .begin = outages_begin,
+                                      .opened = outages_opened,
+                                      .step = outages_step,
+                                      .rest = outages_rest};
