@@ -14,6 +14,8 @@ enum { ITEMS_MAX = 4096 };
 struct noting {
     const struct tokens *tokens;
     struct script_prepared *prepared;
+    unsigned agents;  /* Calls of agent(). */
+    bool names_model; /* An agent has a model of its own, or may have one. */
 };
 
 static void note_add(struct script_prepared *prepared, const struct script_note *note) {
@@ -85,15 +87,19 @@ static void note_once(struct noting *noting, uint32_t at, const char *code, cons
     script__note(noting->tokens, noting->prepared, at, code, NOTE_WARNS, "%s", message);
 }
 
-/* Scripts of other hosts name models by words of theirs. */
+/* Scripts of other hosts name models by words of theirs, and leave the choice to us with them. */
 static void note_model(struct noting *noting, uint32_t value) {
     const struct tokens *tokens = noting->tokens;
     AUTO(text_done) struct text name = text_up_to(200);
     struct script_fault ignored;
     if (token_kind(tokens, value) != TOKEN_STRING || !token_is_any(tokens, value + 1, ",}") ||
         err_failed(literal_text(tokens, value, &name, &ignored)) || text_failed(&name) ||
-        name.len == 0 || memchr(name.data, '/', name.len) != NULL ||
-        memchr(name.data, '\0', name.len) != NULL || strcmp(name.data, "inherit") == 0) {
+        (name.len > 0 &&
+         (memchr(name.data, '/', name.len) != NULL || memchr(name.data, '\0', name.len) != NULL))) {
+        noting->names_model = true;
+        return;
+    }
+    if (name.len == 0 || strcmp(name.data, "inherit") == 0) {
         return;
     }
     utf8_make_plain(name.data, name.len);
@@ -114,6 +120,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
         note_model(noting, value);
         return;
     }
+    noting->names_model = noting->names_model || key.len == 0 || bytes_is(key, "agentType");
     if (key.len == 0 || key.len >= sizeof typed) {
         return;
     }
@@ -164,6 +171,18 @@ static void note_items(struct noting *noting, uint32_t at) {
     }
 }
 
+/* agent(…, {…}): the second argument, where it is an object. */
+static void note_agent(struct noting *noting, uint32_t at) {
+    const struct tokens *tokens = noting->tokens;
+    uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
+    noting->agents++;
+    if (comma < end && token_is(tokens, comma + 1, "{")) {
+        literal_each_key(tokens, comma + 1, note_option, noting);
+    } else if (comma + 1 < end || token_is(tokens, at + 2, "...")) {
+        noting->names_model = true; /* Options that only a run knows. */
+    }
+}
+
 void script_note_risks(const struct tokens *tokens, struct script_prepared *prepared) {
     static const enum word words[] = {WORD_DATE, WORD_MATH, WORD_AGENT, WORD_PARALLEL,
                                       WORD_PIPELINE};
@@ -186,13 +205,12 @@ void script_note_risks(const struct tokens *tokens, struct script_prepared *prep
             script__note(tokens, prepared, at, "not_deterministic", NOTE_WARNS,
                          "Math.random() throws in a workflow: vary by index instead");
         } else if (called && word == WORD_AGENT) {
-            /* agent(…, {…}): the second argument, where it is an object. */
-            uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
-            if (comma < end && token_is(tokens, comma + 1, "{")) {
-                literal_each_key(tokens, comma + 1, note_option, &noting);
-            }
+            note_agent(&noting, at);
+        } else if (word == WORD_AGENT) {
+            noting.names_model = true; /* A value that is called elsewhere. */
         } else if (called && (word == WORD_PARALLEL || word == WORD_PIPELINE)) {
             note_items(&noting, at);
         }
     }
+    prepared->names_no_model = noting.agents > 0 && !noting.names_model;
 }
