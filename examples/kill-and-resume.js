@@ -10,8 +10,8 @@
 //           A quick run: --arg pause=0.1 (seconds of each agent).
 // Expect    "12 of 12 stages", each stage once in the log, also after a kill.
 //
-// The lines "delay:" and "say:" are for the scripted model, which answers where no provider is set
-// up; they make its agents slow enough. A real model needs no such lines.
+// The lines "delay:" and "say:" are for the scripted model (--model scripted/demo); they make its
+// agents slow enough. A real model needs no such lines.
 export const meta = {
   name: "kill-and-resume",
   description: "Twelve agents, one after the other; made to be killed.",

@@ -613,6 +613,7 @@ static struct err rooms_open(struct daemon *daemon) {
     daemon->sessions_api = (struct sessions_api){.host = daemon->host,
                                                  .blobs = daemon->blobs,
                                                  .chores = &daemon->deletion.chores,
+                                                 .connections = daemon->turns_api.connections,
                                                  .data_dir = work_data_dir(daemon->work),
                                                  .attachment_max = (size_t)options->attachment_max};
     daemon->tokens_api = (struct tokens){

@@ -557,8 +557,8 @@ static void connections_known(void *ctx, struct err err) {
     connections_default_model(work->connections, &model);
     if (!err_failed(err) && model.from == MODEL_FROM_NOWHERE) {
         log_event(work->log, LOG_INFO,
-                  "no provider of models was found: a script answers; set a key such as "
-                  "OPENAI_API_KEY, or use 'drover provider add' (docs/models.md)",
+                  "no model is set up: set a key such as ANTHROPIC_API_KEY, or use 'drover "
+                  "provider add' (docs/models.md)",
                   NULL /* no fields */);
     }
     work->known(work->known_ctx, err);

@@ -132,7 +132,6 @@ test("the header names the model that answers where the session names none", LIM
     chat.child.stdin.write("\x04");
     assert.equal((await chat.ended).code, 0);
   };
-  await shown(/model +scripted\/demo \(a script; no model is set up\)\n/);
   const set = ["config", "set", "default_model", "scripted/other"];
   assert.equal((await turns.daemon.cli(set, { env })).code, 0);
   await shown(/model +scripted\/other\n/);

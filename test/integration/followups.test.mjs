@@ -307,7 +307,9 @@ test("a follow-up finds a local server that was started after the daemon", async
   provider.stop();
   const env = { DROVER_MODEL: "", OLLAMA_HOST: `127.0.0.1:${port}` };
   const turns = await Turns.open(t, { env });
-  const made = await turns.ask("POST", "/sessions", { root: turns.root, title: "A talk", ...ALL });
+  const wanted = { root: turns.root, title: "A talk", model: "scripted/demo", ...ALL };
+  const made = await turns.ask("POST", "/sessions", wanted);
+  await turns.ask("PATCH", `/sessions/${made.json.id}`, { model: "" });
   const listener = await new Listener(turns, made.json.id).open();
   // Longer than a daemon rests between two looks for servers.
   const args = ["-c", "while [ ! -e go ]; do sleep 0.02; done; sleep 3.2"];

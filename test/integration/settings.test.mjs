@@ -133,13 +133,13 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
 test("to be refused by servers that are not there takes no library", async (t) => {
   const env = { DROVER_MODEL: "" };
   const daemon = await start(t, { data: scratch(t), env });
-  assert.match(daemon.log, /a script answers/);
+  assert.match(daemon.log, /no model is set up/);
   assert.equal((await api(daemon, "GET", "/api/v1/models")).status, 200);
   const libraries = readFileSync(`/proc/${daemon.child.pid}/maps`, "utf8");
   assert.doesNotMatch(libraries, /libcurl/);
 });
 
-test("the default model: setting, option, the first that is there, script", async (t) => {
+test("the default model: setting, option, the first that is there, none", async (t) => {
   const provider = await new Provider().start(t);
   const data = scratch(t);
   const env = { DROVER_MODEL: "" };
@@ -148,8 +148,8 @@ test("the default model: setting, option, the first that is there, script", asyn
     const { json } = await api(daemon, "GET", "/api/v1/settings");
     return [json.model, json.model_from];
   };
-  assert.deepEqual(await settings(), ["scripted/demo", "none"]);
-  assert.match(daemon.log, /a script answers/);
+  assert.deepEqual(await settings(), [null, "none"]);
+  assert.match(daemon.log, /no model is set up/);
   // A key says which provider; its list says which model: one that is known to answer.
   await add(daemon, { name: "b", kind: "openai", base_url: provider.url });
   await until("the list came", async () => (await settings())[1] === "connection");
@@ -225,7 +225,9 @@ test("a local server that was started after the daemon is found by the first use
   const from = async () => (await api(daemon, "GET", "/api/v1/settings")).json.model_from;
   const ask = () => daemon.cli(["ask", "hello"]);
   assert.equal(await from(), "none");
-  assert.match((await ask()).stderr, /no provider of models is set up.*Ollama/);
+  const refused = await ask();
+  assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /^drover: no model is set up \(no_model\)\n[^]*ollama serve/);
   const named = await daemon.cli(["ask", "--model", "ollama/small", "hello"]);
   assert.match(named.stderr, /there is no provider 'ollama'; start Ollama, or set OLLAMA_HOST/);
 

@@ -19,18 +19,45 @@ test("ask prints the answer alone, and exits with 0", async (t) => {
   assert.deepEqual([code, stdout, stderr], [0, "forty-two\n", ""]);
 });
 
-test("where no model is set up, who asks is told that a script answers", async (t) => {
+const GUIDE = new RegExp("^drover: no model is set up \\(no_model\\)\n[^]*ANTHROPIC_API_KEY" +
+  "[^]*provider add[^]*ollama[^]*--model scripted/demo");
+
+test("without a model ask, chat and run say what to set, and leave nothing", async (t) => {
   const env = { DROVER_MODEL: "" };
   const turns = await Turns.open(t, { env });
-  const told = /^\[no provider of models is set up: a script answers\. .*OPENAI_API_KEY.*Ollama/;
-  const asked = await turns.daemon.cli(["ask", "say: hello"], { env });
-  assert.deepEqual([asked.code, asked.stdout], [0, "hello\n"]);
-  assert.match(asked.stderr, told);
-  const chat = await turns.daemon.cli(["chat", "--no-root"], { env, input: "say: hello\n" });
-  assert.match(chat.stderr, told);
-  for (const words of [["ask", "--json", "say: hello"], ["ask", ...MODEL, "say: hello"]]) {
-    assert.equal((await turns.daemon.cli(words, { env })).stderr, "");
+  const cli = (words, more) => turns.daemon.cli(words, { env, ...more });
+  const script = path.join(turns.folder, "two.js");
+  writeFileSync(script, `export const meta = { name: "two", description: "Two agents." };
+const own = await agent("say: one", { model: "scripted/demo" });
+return [own, await agent("say: two")];\n`);
+  const words = [["ask", "hello"], ["chat", "--no-root"], ["run", "deep-research", "x"],
+    ["run", "deep-research", "x", "--model", "sonnet"], ["session", "new"]];
+  for (const each of words) {
+    const { code, stdout, stderr } = await cli(each, { input: "hello\n" });
+    assert.deepEqual([each, code, stdout], [each, 2, ""]);
+    assert.match(stderr, GUIDE);
   }
+  const json = JSON.parse((await cli(["ask", "--json", "hello"])).stderr).error;
+  assert.equal(json.code, "no_model");
+  assert.match(json.detail, /set ANTHROPIC_API_KEY.*'drover provider add.*Ollama.*scripted\/demo/);
+  assert.deepEqual((await turns.get("/sessions")).items, []);
+  assert.deepEqual((await turns.get("/runs")).items, []);
+  assert.match((await cli(["workflow", "plan", "deep-research", "x"])).stdout,
+    /^model +no model is set up: [^]*^price +unknown/m);
+  // A script that names its own models runs up to the agent that has none.
+  const run = await cli(["run", script]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /agent failed: say: two model_unknown: no model is set up/);
+  assert.deepEqual(JSON.parse(run.stdout), ["one", null]);
+  // A name is enough; a session that lost its model says so, and takes the next message.
+  assert.equal((await cli(["ask", ...MODEL, "say: hello"])).stdout, "hello\n");
+  const [{ id }] = (await turns.get("/sessions")).items.filter(({ title }) => title !== "two");
+  assert.equal((await turns.ask("PATCH", `/sessions/${id}`, { model: "" })).status, 200);
+  const lost = await turns.ask("POST", `/sessions/${id}/messages`, { text: "hi" });
+  assert.deepEqual([lost.status, lost.json.code], [400, "no_model"]);
+  const again = await cli(["chat", "--session", id], { input: "hi\n" });
+  assert.match(again.stderr, /no model is set up/);
+  assert.equal((await cli(["ask", ...MODEL, "--session", id, "say: back"])).stdout, "back\n");
 });
 
 test("ask --json has the fields that scripts rely on", async (t) => {

@@ -2,8 +2,11 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
+import { Provider } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { call, say, script, textOf, Turns } from "./turns.mjs";
 import { shapes } from "./usage-shapes.mjs";
@@ -39,6 +42,36 @@ test("calls are added up, once each, and outlive their session", async (t) => {
   assert.equal((await turns.ask("DELETE", `/sessions/${one.session}`)).status, 200);
   assert.equal((await turns.ask("GET", `/sessions/${one.session}/usage`)).status, 404);
   assert.equal((await turns.get("/usage")).total.usage.calls, 3);
+});
+
+test("a cost that nobody knows is shown as unknown, and never as 0", async (t) => {
+  const provider = await new Provider().start(t);
+  const turns = await Turns.open(t);
+  const cli = async (...words) => (await turns.daemon.cli(words)).stdout;
+  const own = { name: "p", kind: "openai", base_url: provider.url };
+  assert.equal((await turns.ask("POST", "/providers", own)).status, 201);
+  const file = path.join(turns.folder, "two.js");
+  writeFileSync(file, `export const meta = { name: "two", description: "Two agents." };
+await agent("a", { label: "asks", model: "p/strange" });
+return agent("b", { label: "plays" });\n`);
+  const run = await turns.daemon.cli(["run", file]);
+  assert.match(run.stderr, /succeeded: asks .*, unknown cost, /);
+  assert.match(run.stderr, /succeeded: plays \d+ tokens, \d/);
+  assert.match(run.stderr, /^workflow succeeded: .*, unknown cost,/m);
+  const shown = await cli("show", "last");
+  assert.match(shown, /two  succeeded.* unknown .*\n[^]*asks.* unknown .*\n/);
+  assert.doesNotMatch(shown, /plays.* unknown/);
+  const { result, agents } = JSON.parse(await cli("show", "last", "--json"));
+  assert.deepEqual([result.cost_micros, result.cost_unknown], [null, 1]);
+  const costs = agents.map((agent) => [agent.cost_micros, agent.cost_unknown]);
+  assert.deepEqual(costs, [[null, 1], [0, 0]]);
+  assert.match(await cli("trace", "last"), /p\/strange .* unknown +succeeded\n[^]*of unknown cost/);
+  assert.match(await cli("usage"), /^total .* unknown$/m);
+  const models = await cli("usage", "--by", "model");
+  assert.match(models, /^p\/strange .* unknown\nscripted\/demo .* 0.0000$/m);
+  assert.match(await cli("status"), /^today +2 calls of models, of unknown cost$/m);
+  const plan = await cli("workflow", "plan", file);
+  assert.match(plan, /^price +unknown for 1 of 2 agents; for the others/m);
 });
 
 test("what subagents, follow-ups and nobody's price cost is told apart", async (t) => {

@@ -203,7 +203,7 @@ test("a shell shows the plan of a file and of a name", async (t) => {
     "--budget-tokens", "500");
   assert.equal(code, 0, stderr);
   for (const line of [/^rehearsed +1 agent, at most 1 at once/m, /^ +1 +1 without a label$/m,
-    /^price +nobody told/m, /^workflow +review$/m,
+    /^price +unknown, as the prices/m, /^workflow +review$/m,
     /^args +they fit/m, /^model +counting\/small$/m, /^tools +\w+, /m,
     /^agents +at most \d+ at once, 1000 in all; each at most 30m00s$/m,
     /^budget +none$/m, /^budget\.total 500 output tokens$/m, /^not known +how many agents/m]) {

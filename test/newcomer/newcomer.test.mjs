@@ -76,6 +76,7 @@ test("from the README alone, all of it in five minutes", LIMIT, async (t) => {
       `(the machine took ${machine_s.toFixed(0)} s of it)`);
   };
 
+  one.enter(lineOf("export DROVER_MODEL="));
   one.enter(lineOf("drover ask "));
   await one.when(/You said: What can you do\?/);
   reached("the first answer");

@@ -275,6 +275,46 @@ static void notes_of_models_that_are_known_are_dropped(void **state) {
     assert_string_equal(prepared->notes[2].model, "haiku");
 }
 
+static bool names_no_model(const char *body) {
+    AUTO(text_done) struct text script;
+    text_init(&script, 1 << 20);
+    text_addf(&script, META "\n%s", body);
+    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
+    assert_int_equal(tried.err.code, ERR_NONE);
+    return tried.prepared.names_no_model;
+}
+
+static void a_script_whose_agents_all_take_the_default_model_is_told(void **state) {
+    static const char *const all[] = {
+        "await agent('a')",
+        "await agent('a', {label: 'x', 'schema': {model: 'p/m'}}); log({model: 'p/m'})",
+        "agent('a', {model: 'opus'}); agent('b', {model: 'inherit'})",
+        "agent(`model: p/m`, )",
+    };
+    static const char *const not_all[] = {
+        "return 1",
+        "workflow('other')",
+        "agent('a'); agent('b', {model: 'p/m'})",
+        "agent('a', {model: m}); var m",
+        "agent('a', {model})",
+        "agent('a', {agentType: 'x'})",
+        "agent('a', {...rest})",
+        "agent('a', {[key]: 1})",
+        "agent('a', opts); var opts",
+        "agent(...both); var both",
+        "const ask = agent; agent('a')",
+        "function agent() {} agent('a')",
+        "o.agent('a')",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        assert_true(names_no_model(all[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(not_all); i++) {
+        assert_false(names_no_model(not_all[i]));
+    }
+}
+
 /* Severity of the only note about an absent name; NULL: no note. */
 static const char *absent_severity(const char *body) {
     static const char *const codes[] = {"timer", "import", "host"};
@@ -565,6 +605,7 @@ int main(void) {
         cmocka_unit_test(a_name_that_nobody_defines_is_noted_with_the_nearest),
         cmocka_unit_test(names_that_are_defined_are_not_noted),
         cmocka_unit_test(too_many_items_are_noted),
+        cmocka_unit_test(a_script_whose_agents_all_take_the_default_model_is_told),
         cmocka_unit_test(a_syntax_error_may_have_a_hint),
         cmocka_unit_test(sizes_are_bounded),
     };

@@ -7,6 +7,7 @@
 #include "base/json/json.h"
 #include "base/number.h"
 #include "engine/system/session_delete.h"
+#include "rules/provider/no_model.h"
 #include "tool/check.h"
 
 /* --- List: cursors are MS.ID ------------------------------------------------------------------ */
@@ -158,6 +159,7 @@ struct body_op {
     struct session_given given;
     struct bytes settings, metadata;          /* Texts of the next two. */
     struct text settings_text, metadata_text; /* Owned. */
+    bool lacks_model;                         /* None is named, and none is set up. */
     union {
         struct session_new create;
         struct session_change change;
@@ -232,15 +234,31 @@ static struct err create_read(void *ctx) {
     return err;
 }
 
-static struct err create_start(void *ctx) {
+static void create_begin(void *ctx) {
     struct body_op *body = ctx;
+    const struct sessions_api *api = body->request.api;
+    struct default_model model;
+    connections_default_model(api->connections, &model);
     body->create.session = request_new_id(&body->request, "ses");
+    body->lacks_model = body->given.model.len == 0 && model.name[0] == '\0';
+    request_go(&body->request, ERR_OK);
+}
+
+static struct err create_start(void *ctx) {
+    const struct body_op *body = ctx;
+    const struct sessions_api *api = body->request.api;
+    if (body->given.model.len > 0 || !connections_look(api->connections, create_begin, ctx)) {
+        create_begin(ctx);
+    }
     return ERR_OK;
 }
 
 static struct err create_work(struct tx *tx, void *ctx) {
     struct body_op *body = ctx;
     struct session_row row;
+    if (body->lacks_model) { /* The session could not take a message. */
+        return err_why(&body->request.op.why, ERR_NO_MODEL, NO_MODEL_DETAIL);
+    }
     struct err err = tx_session_create(tx, &body->create, &row);
     if (err.code == ERR_NOT_FOUND) {
         why_set(&body->request.op.why, "parent: there is no session '%.*s'",
@@ -259,6 +277,7 @@ static const struct request_kind create = {
     .fields = &session_fields,
     .into = offsetof(struct body_op, given),
     .read = create_read,
+    .later = true,
     .start = create_start,
     .work = create_work,
     .end = body_end,

@@ -27,6 +27,7 @@
 #include "api/base/page.h"
 #include "base/base.h"
 #include "dispatch/job/dispatch.h"
+#include "dispatch/provider/connections.h"
 #include "dispatch/session/blobs.h"
 #include "engine/session/messages.h"
 #include "engine/session/sessions.h"
@@ -42,8 +43,9 @@ struct sessions_api {
     struct request_host host; /* First. */
     struct blobs *blobs;
     struct chores *chores;
-    const char *data_dir;  /* Never granted. */
-    size_t attachment_max; /* Bytes. */
+    struct connections *connections; /* Whether there is a model for sessions that name none. */
+    const char *data_dir;            /* Never granted. */
+    size_t attachment_max;           /* Bytes. */
     struct route attachment_routes[ATTACHMENT_ROUTES];
 };
 

@@ -18,7 +18,7 @@ static void settings_write(struct request *request) {
     struct default_model model;
     connections_default_model(api->connections, &model);
     settings_write_json(connections_settings(api->connections), text);
-    text_add_member(text, "model", bytes_of(model.name));
+    text_add_member_or_null(text, "model", bytes_of(model.name));
     text_add_member(text, "model_from", bytes_of(from[model.from]));
     text_add_char(text, '}');
 }
@@ -352,8 +352,8 @@ static const struct request_kind change = {
     ",\"notify_command\":" WORDS ",\"model_aliases\":" ALIASES
 
 static const char answer[] =
-    "{\"type\":\"object\",\"properties\":{" PROPERTIES ",\"changed_ms\":" NUMBER
-    ",\"model\":{\"type\":\"string\"},\"model_from\":{\"enum\":[\"setting\",\"option\","
+    "{\"type\":\"object\",\"properties\":{" PROPERTIES ",\"changed_ms\":" NUMBER ",\"model\":" TEXT
+    ",\"model_from\":{\"enum\":[\"setting\",\"option\","
     "\"connection\",\"none\"]}}}";
 
 static const struct route routes[] = {

@@ -29,9 +29,27 @@ void cli_broken_pipe(enum cli_broken_pipe what) {
     (void)sigaction(SIGPIPE, &action, NULL /* old */); /* Cannot fail. */
 }
 
+/* The ways to a model, one after the other, for a person who has just installed drover. */
+static const char no_model_guide[] =
+    "\n"
+    "Do one of these, and try again:\n"
+    "  export ANTHROPIC_API_KEY=KEY; drover restart\n"
+    "      Use a key of your environment. Also: OPENAI_API_KEY, DEEPSEEK_API_KEY.\n"
+    "  drover provider add anthropic --key-file -\n"
+    "      Type a key, and have drover store it. 'drover help provider add' shows how\n"
+    "      to add other providers.\n"
+    "  ollama serve\n"
+    "      Use a model of this machine. Ollama and llama-server are found without setup.\n"
+    "  Add the flag --model scripted/demo\n"
+    "      Try drover for free: a script plays the answers.\n";
+
 void cli_failure_print(const struct invocation *invocation, struct err err) {
     const char *detail = invocation->why.text;
     if (invocation->told) {
+        return;
+    }
+    if (!invocation->json && err.code == ERR_NO_MODEL) {
+        fprintf(stderr, "drover: no model is set up (%s)\n%s", err_name(err.code), no_model_guide);
         return;
     }
     if (!invocation->json) {

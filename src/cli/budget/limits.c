@@ -125,3 +125,14 @@ struct budget_shown budget_show(const char *amount, int64_t value) {
     assert(len > 0 && (size_t)len < size);
     return shown;
 }
+
+struct budget_shown budget_show_cost(int64_t known_micros, int64_t unknown) {
+    struct budget_shown shown = {"unknown"};
+    if (known_micros > 0 || unknown == 0) {
+        shown = budget_show("cost_micros", known_micros);
+        const size_t len = strlen(shown.text);
+        (void)snprintf(shown.text + len, sizeof shown.text - len, "%s",
+                       unknown > 0 ? "+?" : ""); /* Fits. */
+    }
+    return shown;
+}

@@ -27,5 +27,8 @@ struct budget_shown {
     char text[40];
 };
 struct budget_shown budget_show(const char *amount, int64_t value);
+/* A cost that is known in part: "$2.5000", "$2.5000+?", "unknown". `unknown` is the number of calls
+ * of unknown cost; where all known ones cost nothing, the sum is unknown, and never 0. */
+struct budget_shown budget_show_cost(int64_t known_micros, int64_t unknown);
 
 #endif

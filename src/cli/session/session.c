@@ -65,21 +65,6 @@ json_t *session_settings(struct talk *talk) {
     return err_failed(resource_ask(talk, &resource, &settings, &ignored)) ? NULL : settings;
 }
 
-bool session_is_scripted(const json_t *settings) {
-    return strcmp(talk_text(settings, "model_from"), "none") == 0;
-}
-
-void session_warn_scripted(struct talk *talk) {
-    AUTO(json_release) json_t *settings = session_settings(talk);
-    if (session_is_scripted(settings)) {
-        fputs("[no provider of models is set up: a script answers. Add one with 'drover provider"
-              " add', or set OPENAI_API_KEY, ANTHROPIC_API_KEY or DEEPSEEK_API_KEY for the daemon."
-              " Ollama (127.0.0.1:11434) and llama-server (127.0.0.1:8080) are found once they"
-              " run.]\n",
-              stderr);
-    }
-}
-
 struct err session_attach(struct talk *talk, const char *session, const char *path, char **ret_id,
                           struct why *why) {
     AUTO(json_release) json_t *answer = NULL;

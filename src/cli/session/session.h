@@ -30,10 +30,6 @@ const char *session_model(const struct args *args);
 /* The settings of the daemon, owned; NULL: they cannot be read. A client that may not read them is
  * not stopped by that. */
 json_t *session_settings(struct talk *talk);
-/* Whether no provider is set up, so that a script answers what names no model. */
-bool session_is_scripted(const json_t *settings);
-/* Warns of that on stderr: for commands that were given no model. */
-void session_warn_scripted(struct talk *talk);
 /* Adds an image to a session; *ret_id: of the attachment. */
 MUST_CHECK struct err session_attach(struct talk *talk, const char *session, const char *path,
                                      char **ret_id, struct why *why);

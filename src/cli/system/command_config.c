@@ -8,6 +8,7 @@
 #include "cli/base/commands.h"
 #include "cli/base/options.h"
 #include "cli/terminal/lines.h"
+#include "rules/provider/no_model.h"
 
 #define SETTINGS "/api/v1/settings"
 
@@ -73,11 +74,14 @@ static void all_print(const json_t *settings) {
         }
     }
     const char *from = talk_text(settings, "model_from");
+    if (strcmp(from, "none") == 0) {
+        printf("%-14s  none: %s\n", "asked now", NO_MODEL_DETAIL);
+        return;
+    }
     printf("%-14s  %s (%s)\n", "asked now", talk_text(settings, "model"),
-           strcmp(from, "setting") == 0      ? "as set"
-           : strcmp(from, "option") == 0     ? "as the daemon was started"
-           : strcmp(from, "connection") == 0 ? "the first of the first connection"
-                                             : "no provider is there: a script answers");
+           strcmp(from, "setting") == 0  ? "as set"
+           : strcmp(from, "option") == 0 ? "as the daemon was started"
+                                         : "the first of the first connection");
 }
 
 static struct err get_run(struct invocation *invocation) {

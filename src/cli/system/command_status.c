@@ -63,12 +63,15 @@ static void provider_print(const json_t *provider) {
 
 static void providers_print(const json_t *providers) {
     const size_t count = json_array_size(providers);
-    printf("models    %s", count == 0 ? "no provider; 'drover provider add' adds one" : "");
+    bool added = false;
+    fputs("models    ", stdout);
     for (size_t i = 0; i < count; i++) {
+        const json_t *provider = json_array_get(providers, i);
+        added = added || strcmp(talk_text(provider, "origin"), "built in") != 0;
         fputs(i > 0 ? "\n          " : "", stdout);
-        provider_print(json_array_get(providers, i));
+        provider_print(provider);
     }
-    putchar('\n');
+    puts(added ? "" : " only, which plays a script; 'drover provider add' adds a model");
 }
 
 static void waiting_print(const json_t *approvals, const json_t *stalled) {
@@ -88,12 +91,11 @@ static void waiting_print(const json_t *approvals, const json_t *stalled) {
 
 static void usage_print(const json_t *usage) {
     const json_t *total = json_object_get(json_object_get(usage, "total"), "usage");
-    const json_t *cost = json_object_get(total, "cost_micros");
+    const int64_t cost = talk_int(total, "cost_micros"), unknown = talk_int(total, "cost_unknown");
     const long long calls = (long long)talk_int(total, "calls");
     printf("today     %lld call%s of models", calls, calls == 1 ? "" : "s");
-    if (calls > 0 && json_is_integer(cost)) {
-        printf(", $%.4f%s", (double)json_integer_value(cost) / 1e6,
-               talk_int(total, "cost_unknown") > 0 ? " and calls of unknown cost" : "");
+    if (calls > 0 && (cost > 0 || unknown == 0)) {
+        printf(", $%.4f%s", (double)cost / 1e6, unknown > 0 ? " and calls of unknown cost" : "");
     } else if (calls > 0) {
         printf(", of unknown cost");
     }

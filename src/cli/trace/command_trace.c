@@ -59,7 +59,9 @@ static void sums_print(const struct trace *trace) {
                " out",
                trace->fresh + trace->cached, trace->cached, trace->output);
     }
-    if (trace->cost_known) {
+    if (trace->partly && trace->cost_micros == 0) {
+        fputs(", of unknown cost", stdout);
+    } else if (trace->cost_known) {
         printf(", %s%s%s", trace->partly ? "at least " : "", money("", trace->cost_micros).text,
                trace->estimated ? " (partly estimated)" : "");
     }
@@ -123,7 +125,9 @@ static void span_print(const struct trace *trace, const json_t *span) {
            talk_text(span, "kind"), width, (int)name_len, text_bytes(&name).data,
            talk_time(started).text, run_span(end > started ? end - started : 0).text,
            tokens_of(span).text,
-           json_is_integer(cost) ? money(about, json_integer_value(cost)).text : "-",
+           json_is_integer(cost) ? money(about, json_integer_value(cost)).text
+           : json_is_object(json_object_get(span, "tokens")) ? "unknown"
+                                                             : "-",
            text_bytes(&outcome).data);
 }
 

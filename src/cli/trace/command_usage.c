@@ -31,9 +31,9 @@ static void row_print(const char *key, const json_t *row) {
         printf("%5s", "-");
     }
     printf("  %10lld  ", (long long)talk_int(usage, "output"));
-    if (json_is_integer(cost)) {
-        const char *more = talk_int(usage, "cost_unknown") > 0 ? "+?" : "";
-        printf("%10.4f%s\n", (double)json_integer_value(cost) / 1e6, more);
+    const bool partly = talk_int(usage, "cost_unknown") > 0;
+    if (json_is_integer(cost) && (json_integer_value(cost) > 0 || !partly)) {
+        printf("%10.4f%s\n", (double)json_integer_value(cost) / 1e6, partly ? "+?" : "");
     } else { /* A cost that is not known is no zero. */
         printf("%10s\n", "unknown");
     }

@@ -184,14 +184,12 @@ static struct err do_usage(struct chat *chat, const char *rest) {
         return err;
     }
     const json_t *usage = json_object_get(row, "usage");
-    const json_t *cost = json_object_get(usage, "cost_micros");
     long long read =
         talk_int(usage, "fresh") + talk_int(usage, "cache_read") + talk_int(usage, "cache_write");
     chat_say(chat,
              "[%lld calls; %lld tokens read, %lld written; cost %s; %lld of %lld tokens in use]",
              (long long)talk_int(usage, "calls"), read, (long long)talk_int(usage, "output"),
-             json_is_integer(cost) ? budget_show("cost_micros", json_integer_value(cost)).text
-                                   : "unknown",
+             budget_show_cost(talk_int(usage, "cost_micros"), talk_int(usage, "cost_unknown")).text,
              (long long)talk_int(row, "context_used"), (long long)talk_int(row, "context_window"));
     return ERR_OK;
 }

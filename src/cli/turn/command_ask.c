@@ -118,11 +118,7 @@ static struct err session_find(struct asking *asking) {
     const struct session_wish wish = {.model = args_text(args, "model"),
                                       .root = args_text(args, "root"),
                                       .title = title.len == 0 ? NULL : title.text};
-    struct err err = session_make(&asking->talk, &wish, &asking->session, &invocation->why);
-    if (!err_failed(err) && wish.model == NULL && !invocation->json) {
-        session_warn_scripted(&asking->talk);
-    }
-    return err;
+    return session_make(&asking->talk, &wish, &asking->session, &invocation->why);
 }
 
 /* The environment's model is for new sessions. */

@@ -23,6 +23,7 @@
 #include "cli/terminal/plain.h"
 #include "cli/turn/chat.h"
 #include "cli/turn/follow.h"
+#include "rules/provider/no_model.h"
 
 enum { NOTE_MAX = 64 << 10 };
 
@@ -252,13 +253,9 @@ static struct err session_open(struct chat *chat, bool *ret_joins) {
     if (!*ret_joins) {
         const struct session_wish wish = {.model = args_text(args, "model"), .root = chat->root};
         err = daily_limit_ask(chat->talk, &(struct daily_limit){.model = wish.model}, &chat->lines);
-        err = err_failed(err)
-                  ? err
-                  : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
-        if (!err_failed(err) && wish.model == NULL) {
-            session_warn_scripted(chat->talk);
-        }
-        return err;
+        return err_failed(err)
+                   ? err
+                   : session_make(chat->talk, &wish, &chat->session, &chat->invocation->why);
     }
     const char *model = session_model(args);
     chat->model = model == NULL ? NULL : mem_copy(model, strlen(model));
@@ -303,16 +300,11 @@ static void header_line(const char *name, const char *value) {
 /* A session that names no model has its messages answered by the daemon's. */
 static void model_print(struct chat *chat, const char *named) {
     AUTO(json_release) json_t *settings = NULL;
-    AUTO(text_done) struct text words = text_up_to(NOTE_MAX);
     if (named[0] == '\0') {
         settings = session_settings(chat->talk);
         named = talk_text(settings, "model");
     }
-    text_add_str(&words, named);
-    if (session_is_scripted(settings)) {
-        text_add_str(&words, " (a script; no model is set up)");
-    }
-    header_line("model", text_bytes(&words).data);
+    header_line("model", named[0] != '\0' ? named : NO_MODEL_DETAIL);
 }
 
 static struct err header_print(struct chat *chat) {

@@ -13,6 +13,7 @@
 #include "cli/workflow/draw.h"
 #include "cli/workflow/request.h"
 #include "cli/workflow/show.h"
+#include "rules/provider/no_model.h"
 
 enum { LINE_BYTES_MAX = 64 << 10 };
 
@@ -67,8 +68,12 @@ static void agents_print(const json_t *plan) {
     AUTO(text_done) struct text words = text_up_to(LINE_BYTES_MAX);
     size_t at = 0;
     bool asked = strcmp(talk_text(model, "from"), "asked") == 0;
-    text_addf(&words, "%s%s", talk_text(model, "name"), asked ? "" : " (the daemon's default)");
-    if (!is_true(model, "connected")) {
+    if (talk_text(model, "name")[0] == '\0') {
+        text_add_str(&words, NO_MODEL_DETAIL);
+    } else {
+        text_addf(&words, "%s%s", talk_text(model, "name"), asked ? "" : " (the daemon's default)");
+    }
+    if (talk_text(model, "name")[0] != '\0' && !is_true(model, "connected")) {
         text_addf(&words, "; there is no provider '%s'", talk_text(model, "connection"));
     }
     line_print("model", text_bytes(&words).data);
@@ -181,16 +186,16 @@ static void rehearsal_print(const json_t *rehearsal) {
                     talk_text(rehearsal, "fault"));
     }
     if (unpriced == agents && agents > 0) {
-        line_print("price", "nobody told what their models cost");
+        line_print("price", "unknown, as the prices of their models are");
         return;
     }
     char rest[100] = "";
     if (unpriced > 0) {
-        (void)snprintf(rest, sizeof rest, "; and what %lld more cost, whose price nobody told",
-                       unpriced); /* Fits. */
+        (void)snprintf(rest, sizeof rest, "unknown for %lld of %lld agents; for the others ",
+                       unpriced, agents); /* Fits. */
     }
-    line_printf("price", "at most %s, if each asks once and says as much as its model can%s",
-                budget_show("cost_micros", talk_int(price, "micros")).text, rest);
+    line_printf("price", "%sat most %s, if each asks once and says as much as its model can", rest,
+                budget_show("cost_micros", talk_int(price, "micros")).text);
 }
 
 /* --- The command ------------------------------------------------------------------------------ */

@@ -10,7 +10,6 @@
 #include "cli/base/commands.h"
 #include "cli/budget/daily_limit.h"
 #include "cli/run/view.h"
-#include "cli/session/session.h"
 #include "cli/workflow/request.h"
 #include "cli/workflow/show.h"
 #include "cli/workflow/watch.h"
@@ -53,9 +52,6 @@ static struct err run_run(struct invocation *invocation) {
         workflow_refusal_tell(invocation, starting.word != NULL ? starting.word : "the script",
                               error);
         return ERR_OK;
-    }
-    if (!invocation->json && !args_given(args, "model")) {
-        session_warn_scripted(&starting.talk);
     }
     watch.run = talk_text(answer, "runId");
     if (args_on(args, "detach")) {

@@ -42,7 +42,7 @@ enum fold {
 
 struct sums {
     size_t all, ended, failed;
-    int64_t tokens, cost_micros;
+    int64_t tokens, cost_micros, cost_unknown;
 };
 
 struct drawing {
@@ -95,7 +95,14 @@ struct row {
     enum colour colour;
     const char *name, *words;        /* words: after the name, in grey; "": none. */
     int64_t tokens, cost_micros, ms; /* Below zero, and no tokens: not shown. */
+    int64_t cost_unknown;            /* Calls of unknown cost. */
 };
+
+/* Costs of nothing are left out. */
+static struct budget_shown cost_words(int64_t cost_micros, int64_t cost_unknown) {
+    return cost_micros > 0 || cost_unknown > 0 ? budget_show_cost(cost_micros, cost_unknown)
+                                               : (struct budget_shown){""};
+}
 
 /* The name gives way to the words after it, down to half of the room; both give way to the
  * amounts. */
@@ -114,7 +121,7 @@ static void row_add(struct drawing *drawing, const struct row *row) {
     }
     if (drawing->columns >= COLUMNS_MONEY) {
         text_addf(&amounts, "%*s", MONEY_WIDTH,
-                  row->cost_micros > 0 ? budget_show("cost_micros", row->cost_micros).text : "");
+                  cost_words(row->cost_micros, row->cost_unknown).text);
     }
     if (drawing->columns >= COLUMNS_TIME) {
         text_addf(&amounts, "%*s", TIME_WIDTH, run_span(row->ms).text);
@@ -300,6 +307,7 @@ static void header_add(struct drawing *drawing) {
                       .words = words.data,
                       .tokens = tree->tokens,
                       .cost_micros = tree->cost_micros,
+                      .cost_unknown = tree->cost_unknown,
                       .ms = tree->started_ms == 0 ? -1
                             : ms > 0              ? ms
                                                   : 0};
@@ -329,6 +337,7 @@ static void heading_add(struct drawing *drawing, size_t at) {
                       .words = text_bytes(&words).data,
                       .tokens = sums->tokens,
                       .cost_micros = sums->cost_micros,
+                      .cost_unknown = sums->cost_unknown,
                       .ms = -1};
     if (!phase->begun) {
         row.mark = "○";
@@ -406,6 +415,7 @@ static void agent_add(struct drawing *drawing, const struct workflow_agent *agen
         .words = text_bytes(&words).data,
         .tokens = cached ? 0 : agent->tokens,
         .cost_micros = cached ? -1 : agent->cost_micros,
+        .cost_unknown = cached ? 0 : agent->cost_unknown,
         .ms = ms,
     };
     row_add(drawing, &row);
@@ -428,6 +438,7 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
         sums->failed += agent->mark == WORKFLOW_FAILED;
         sums->tokens += agent->tokens;
         sums->cost_micros += agent->cost_micros > 0 ? agent->cost_micros : 0;
+        sums->cost_unknown += agent->cost_unknown;
         drawing.asking += agent->asks != NULL;
     }
     text_init(&drawing.below, BELOW_MAX);
@@ -466,17 +477,16 @@ void workflow_draw(const struct workflow_draw *draw, const struct workflow_tree 
 
 /* --- Lines of a pipe -------------------------------------------------------------------------- */
 
-/* Amounts that are not known are left out. */
-static void spent_add(struct text *text, const char *before, int64_t tokens, int64_t cost_micros,
-                      int64_t ms) {
+/* Tokens and times that are not known are left out. */
+static void spent_add(struct text *text, const char *before, int64_t tokens,
+                      const struct budget_shown *cost, int64_t ms) {
     const struct run_words span = run_span(ms);
-    const struct budget_shown cost = budget_show("cost_micros", cost_micros);
     const struct workflow_amount amount = workflow_tokens(tokens);
     const struct {
         bool known;
         const char *shown, *unit;
     } amounts[] = {{tokens > 0, amount.text, " tokens"},
-                   {cost_micros > 0, cost.text, ""},
+                   {cost->text[0] != '\0', cost->text, cost->text[0] == 'u' ? " cost" : ""},
                    {ms >= 0, span.text, ""}};
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
         if (amounts[i].known) {
@@ -548,7 +558,8 @@ static void agent_finished_add(const struct workflow_told *told, struct text *te
         plain_add(text, note);
     }
     if (agent->mark != WORKFLOW_CACHED) {
-        spent_add(text, caused ? ", " : " ", agent->tokens, agent->cost_micros, agent->ms);
+        const struct budget_shown cost = cost_words(agent->cost_micros, agent->cost_unknown);
+        spent_add(text, caused ? ", " : " ", agent->tokens, &cost, agent->ms);
     }
     if (agent->worktree[0] != '\0') {
         text_add_str(text, ", kept: ");
@@ -568,7 +579,8 @@ static void finished_add(const struct workflow_told *told, struct text *text) {
         text_addf(text, "%s, ", tree->cause);
     }
     workflow_counts_add(tree, text);
-    spent_add(text, ", ", tree->tokens, tree->cost_micros, tree->ms);
+    const struct budget_shown cost = cost_words(tree->cost_micros, tree->cost_unknown);
+    spent_add(text, ", ", tree->tokens, &cost, tree->ms);
 }
 
 void workflow_lines_add(const struct workflow_told *told, struct text *text) {

@@ -188,6 +188,8 @@ static void agent_update(struct workflow_tree *tree, struct workflow_agent *agen
     agent_mark(tree, agent, mark_of(data));
     tree->tokens += tokens - agent->tokens;
     agent->tokens = tokens;
+    tree->cost_unknown += talk_int(data, "cost_unknown") - agent->cost_unknown;
+    agent->cost_unknown = talk_int(data, "cost_unknown");
     if (cost >= 0) {
         int64_t before = agent->cost_micros < 0 ? 0 : agent->cost_micros;
         tree->cost_micros = (tree->cost_micros < 0 ? 0 : tree->cost_micros) + cost - before;
@@ -284,6 +286,7 @@ const struct workflow_agent *workflow_tree_hear(struct workflow_tree *tree,
         tree->ms = talk_int(data, "ms");
         tree->tokens = talk_int(data, "tokens");
         tree->cost_micros = json_int(data, "cost_micros", -1);
+        tree->cost_unknown = talk_int(data, "cost_unknown");
     } else {
         on_state(tree, event);
     }

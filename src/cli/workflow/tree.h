@@ -34,6 +34,7 @@ struct workflow_agent {
     size_t phase;
     enum workflow_mark mark;
     int64_t tokens, cost_micros; /* cost_micros < 0: not known. */
+    int64_t cost_unknown;        /* Calls of unknown cost, which are not in it. */
     int64_t started_ms, ms;      /* ms < 0: it has not ended. */
     int64_t resume_at_ms; /* When its provider, which refused a call, is asked again; 0: no wait. */
 };
@@ -51,6 +52,7 @@ struct workflow_tree {
     size_t current;              /* Phase that began last. */
     int64_t started_ms, ms;      /* started_ms 0: not known. ms < 0: it has not ended. */
     int64_t tokens, cost_micros; /* Of all agents; the latter < 0: not known. */
+    int64_t cost_unknown;        /* Calls of unknown cost, which are not in it. */
     bool finished;
     bool cut;               /* The result was too long for its event. */
     json_t *result, *error; /* NULL: not known. */

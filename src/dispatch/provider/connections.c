@@ -93,7 +93,7 @@ void connections_default_model(const struct connections *connections,
     const char *option = connections->options.model;
     struct bytes name = settings->default_model.len > 0 ? settings->default_model
                         : option != NULL                ? bytes_of(option)
-                                                        : BYTES(MODEL_OF_LAST_RESORT);
+                                                        : BYTES("");
     ret_model->from = settings->default_model.len > 0 ? MODEL_FROM_SETTING
                       : option != NULL                ? MODEL_FROM_OPTION
                                                       : MODEL_FROM_NOWHERE;

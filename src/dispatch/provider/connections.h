@@ -8,10 +8,11 @@
  *            change is put there by the `done` of its commit, so it holds from the next call on. A
  *            row that goes uncovers what was found under its name.
  *            Which model is asked when nobody names one: the setting, else the daemon's option,
- *            else the first known model of the first connection that is no script, else
- *            scripted/demo. Where nothing names one, providers are asked for their lists at the
- *            start and by each use (connections_look), which wait for that CONNECTIONS_WAIT_MS at
- *            most: a server of this machine that was started after the daemon is found.
+ *            else the first known model of the first connection that is no script, else none
+ *            (ERR_NO_MODEL, rules/provider/no_model.h). Where nothing names one, providers are
+ *            asked for their lists at the start and by each use (connections_look), which wait for
+ *            that CONNECTIONS_WAIT_MS at most: a server of this machine that was started after the
+ *            daemon is found.
  * Ownership  the caller's; options are borrowed for life. models outlives connections_stop and goes
  *            before connections_close.
  * Threads    the loop, unless said otherwise. connections_open blocks on the files of keys.
@@ -30,7 +31,6 @@
 #include "store/store.h"
 
 enum { CONNECTIONS_WAIT_MS = 1000 };
-#define MODEL_OF_LAST_RESORT "scripted/demo"
 
 struct connections;
 struct connections_options {
@@ -93,13 +93,13 @@ enum model_from {
     MODEL_FROM_NOWHERE
 };
 struct default_model {
-    char name[SETTINGS_MODEL_MAX + 1];
+    char name[SETTINGS_MODEL_MAX + 1]; /* "": none is set up (MODEL_FROM_NOWHERE). */
     enum model_from from;
 };
 void connections_default_model(const struct connections *connections,
                                struct default_model *ret_model);
-/* Before a use of the default model: where only the script would answer, and nobody looked in the
- * last seconds, looks for another. true: `done` comes once that is known, CONNECTIONS_WAIT_MS later
+/* Before a use of the default model: where there is none, and nobody looked in the last seconds,
+ * looks for one. true: `done` comes once that is known, CONNECTIONS_WAIT_MS later
  * at most, never inside the call; a stop brings it about. false: it is known already, and `done`
  * never comes. */
 MUST_CHECK bool connections_look(struct connections *connections, void (*done)(void *ctx),

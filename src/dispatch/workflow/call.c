@@ -30,6 +30,7 @@
 #include "dispatch/workflow/history.h"
 #include "engine/budget/budget.h"
 #include "engine/session/sessions.h"
+#include "rules/provider/no_model.h"
 
 enum { MISFIT_NOTE_MAX = 300 };
 
@@ -459,6 +460,9 @@ static void call_looked_up(struct call *call) {
         mem_free(call->model);
         call->model = mem_copy(model, strlen(model));
     }
+    if (call->refusal == CAUSE_NONE && call->model[0] == '\0') {
+        call->refusal = CAUSE_MODEL_UNKNOWN;
+    }
 }
 
 /* --- The request ------------------------------------------------------------------------------ */
@@ -687,6 +691,7 @@ static void call_begin(struct call *call, enum run_cause refused) {
         call__fail(call, refused,
                    refused == CAUSE_NO_CAPABLE_AGENT ? "no agent here has capabilities of its own"
                    : refused == CAUSE_AGENT_BUDGET   ? "its budget leaves it nothing"
+                   : refused == CAUSE_MODEL_UNKNOWN  ? NO_MODEL_DETAIL
                                                      : call->misfit.data);
     } else if (call->awaited.name.len > 0) {
         call__enter(call, CALL_TURN);
@@ -712,10 +717,14 @@ static void call_begin_looked_up(struct pool_job *job) {
     }
 }
 
-/* A refusal that needs no lookup. A call that has begun, in an earlier life, goes on. */
+/* A refusal that needs no lookup; a type may name a model. A call that has begun, in an earlier
+ * life, goes on. */
 static enum run_cause call_refusal(const struct call *call) {
     if (json_array_size(call__option(call, "capabilities")) > 0) {
         return CAUSE_NO_CAPABLE_AGENT;
+    }
+    if (call->model[0] == '\0' && call__option(call, "agentType") == NULL) {
+        return CAUSE_MODEL_UNKNOWN;
     }
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         if (call->limits.of[i] == 0) {

@@ -532,9 +532,9 @@ void flow_start_write_plan(const struct flow_start *start, struct text *text) {
     text_add_char(text, ',');
     text_add(text, start->started.data, start->started.len);
     text_add_str(text, ",\"model\":{");
-    text_add_member(text, "name", bytes_of(model));
+    text_add_member_or_null(text, "name", bytes_of(model));
     flow__add_member(text, "from", spec->model != NULL ? "asked" : from_names[otherwise.from]);
-    text_add_member(text, "connection", (struct bytes){model, strcspn(model, "/")});
+    text_add_member_or_null(text, "connection", (struct bytes){model, strcspn(model, "/")});
     text_add_member_bool(
         text, "connected",
         models_info(connections_models(options->connections), bytes_of(model), &info));

@@ -26,6 +26,7 @@
 #include "dispatch/workflow/check.h"
 #include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
+#include "rules/provider/no_model.h"
 #include "store/datadir.h"
 
 enum { STARTED_MAX = 200 << 10 };
@@ -359,8 +360,22 @@ static void start_prepare_run(struct pool_job *job) {
 
 /* --- Ready ------------------------------------------------------------------------------------ */
 
+/* Whether no agent of the script can have a model. Where one may, its call says whether it does. */
+static bool start_lacks_model(const struct flow_start *start) {
+    const struct connections *connections = start->flows->options.connections;
+    struct default_model otherwise;
+    connections_default_model(connections, &otherwise);
+    return start->spec.model == NULL && otherwise.name[0] == '\0' &&
+           start->script.prepared.names_no_model &&
+           connections_settings(connections)->model_aliases.len == 0;
+}
+
 void flow_start__conclude(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
+    if (!start->invalid && !start->plans && start_lacks_model(start)) {
+        start->done(start, err_why(&start->why, ERR_NO_MODEL, NO_MODEL_DETAIL));
+        return;
+    }
     if (!start->invalid) {
         const char *label =
             spec->label != NULL ? spec->label : script_meta_name(&start->script.prepared);
@@ -417,6 +432,18 @@ static void start_prepare_done(struct pool_job *job) {
 static void start_prepare(struct flow_start *start) {
     start->err = closing;
     pool_begin(&start->flows->pool, &start->job, POOL_QUICK, start_prepare_run, start_prepare_done);
+}
+
+static void start_looked(void *ctx) {
+    start_prepare(ctx);
+}
+
+/* The default model counts only where none is named. */
+static void start_look(struct flow_start *start) {
+    if (start->spec.model != NULL ||
+        !connections_look(start->flows->options.connections, start_looked, start)) {
+        start_prepare(start);
+    }
 }
 
 /* --- What is resumed -------------------------------------------------------------------------- */
@@ -505,7 +532,7 @@ static void start_old_done(struct err err, void *ctx) {
     if (spec->confined && spec->concurrency > workflow_at_once(limits->at_once)) {
         spec->concurrency = 0; /* No more than without the old one. */
     }
-    start_prepare(start);
+    start_look(start);
 }
 
 static void start_read_old(struct flow_start *start) {
@@ -542,10 +569,6 @@ static void start_refuse(struct loop_task *task) {
     start->done(start, closing);
 }
 
-static void start_looked(void *ctx) {
-    start_prepare(ctx);
-}
-
 /* The model of the start may be an alias. One of Claude's that is set nowhere leaves the choice to
  * the run, with a warning; of any other name its first use says that there is no such model. */
 static void start_take_model(struct flow_start *start) {
@@ -576,9 +599,8 @@ void flow_start_begin(struct flow_start *start) {
         pool_begin(&flows->pool, &start->job, POOL_QUICK, start_name_run, start_name_done);
     } else if (start->spec.resume != NULL) {
         start_read_old(start);
-    } else if (start->spec.model != NULL ||
-               !connections_look(flows->options.connections, start_looked, start)) {
-        start_prepare(start);
+    } else {
+        start_look(start);
     }
 }
 

@@ -131,9 +131,9 @@ bool flows__batch_expected(struct flows *flows) {
 /* --- Answers ---------------------------------------------------------------------------------- */
 
 bool flows__is_for_good(struct err err) {
-    static const enum err_code codes[] = {ERR_RUN_ALIVE,      ERR_BAD_FIELD,      ERR_MISSING_FIELD,
-                                          ERR_BODY_TOO_LARGE, ERR_MODEL_UNKNOWN,  ERR_NOT_FOUND,
-                                          ERR_CONFLICT,       ERR_BUDGET_TOO_DEEP};
+    static const enum err_code codes[] = {
+        ERR_RUN_ALIVE, ERR_BAD_FIELD, ERR_MISSING_FIELD, ERR_BODY_TOO_LARGE, ERR_MODEL_UNKNOWN,
+        ERR_NO_MODEL,  ERR_NOT_FOUND, ERR_CONFLICT,      ERR_BUDGET_TOO_DEEP};
     for (size_t i = 0; i < COUNT_OF(codes); i++) {
         if (err.code == codes[i]) {
             return true;

@@ -87,7 +87,7 @@ MUST_CHECK struct err tx_turn_compacted(struct tx *tx, const struct turn_compact
 
 /* On demand: a turn of its own, never queued. `message` reports the result. *ret_run: the one
  * that begins, or that does it already. ERR_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
- * ERR_MODEL_UNKNOWN. */
+ * ERR_NO_MODEL. */
 MUST_CHECK struct err tx_turn_compact(struct tx *tx, const struct turn_message *what,
                                       struct run_row *ret_run, struct why *why);
 

@@ -80,7 +80,7 @@ bool turns__busy(struct tx *tx, const struct session_row *session); /* One runs 
 /* One that only makes the session shorter, and goes on with that. */
 MUST_CHECK struct err turns__compacting(struct tx *tx, const struct session_row *session,
                                         bool *ret_found, struct run_row *ret_run);
-/* ERR_MODEL_UNKNOWN: the session names none, and there is no default. */
+/* ERR_NO_MODEL: the session names none, and there is no default. */
 MUST_CHECK struct err turns__need_model(const struct session_row *session,
                                         struct bytes model_default, struct why *why);
 

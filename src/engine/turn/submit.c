@@ -22,6 +22,7 @@
 #include "engine/inbox/bind.h"
 #include "engine/session/attachments.h"
 #include "engine/turn/cards.h"
+#include "rules/provider/no_model.h"
 
 enum {
     LIVE_MAX = TURN_QUEUE_MAX + 8,
@@ -117,8 +118,7 @@ struct err turns__need_model(const struct session_row *session, struct bytes mod
     if (session->model.len > 0 || model_default.len > 0) {
         return ERR_OK;
     }
-    return err_why(why, ERR_MODEL_UNKNOWN,
-                   "model: the session names none, and there is no default");
+    return err_why(why, ERR_NO_MODEL, NO_MODEL_DETAIL);
 }
 
 /* --- A turn of its own ------------------------------------------------------------------------ */
@@ -425,9 +425,7 @@ struct err tx_turn_submit(struct tx *tx, const struct turn_message *message,
         err = earlier_find(tx, message, &session, &earlier, &accepted, why);
     }
     if (!err_failed(err) && !earlier && wanted_model(message, &session).len == 0) {
-        return err_why(
-            why, ERR_MODEL_UNKNOWN,
-            "model: neither the message nor the session names one, and there is no default");
+        return err_why(why, ERR_NO_MODEL, NO_MODEL_DETAIL);
     }
     if (!err_failed(err) && !earlier) {
         sessions__set_places(tx, &message->places, &session);

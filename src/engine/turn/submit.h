@@ -69,7 +69,7 @@ MUST_CHECK struct err tx_turn_submit(struct tx *tx, const struct turn_message *m
 
 /* The last answer of a session becomes one variant of it, and a new one is begun, which is in
  * prompts from then on. ERR_MESSAGE_NOT_FOUND; ERR_TURN_IN_PROGRESS, with the run in `why`;
- * ERR_CONFLICT: it is not the last answer to a user's message; ERR_MODEL_UNKNOWN. */
+ * ERR_CONFLICT: it is not the last answer to a user's message; ERR_NO_MODEL. */
 MUST_CHECK struct err tx_turn_again(struct tx *tx, const struct turn_message *again,
                                     struct run_row *ret_run, struct why *why);
 
@@ -110,7 +110,7 @@ struct turn_resent {
     bool forked; /* There was something after it. */
 };
 /* ERR_MESSAGE_NOT_FOUND; ERR_NOT_A_USER_MESSAGE; ERR_TURN_IN_PROGRESS, with the run in `why`;
- * ERR_CONFLICT: it joined an answer, or was taken back; ERR_MODEL_UNKNOWN. After an error of a
+ * ERR_CONFLICT: it joined an answer, or was taken back; ERR_NO_MODEL. After an error of a
  * later link: tx_session_fork_abandon. */
 MUST_CHECK struct err tx_turn_resend(struct tx *tx, const struct turn_resend *what,
                                      struct turn_resent *ret_resent, struct why *why);

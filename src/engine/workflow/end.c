@@ -1,7 +1,8 @@
 /* end.c: the end of a workflow, and of all that still works for it.
  *
  * The result of the run is a JSON object:
- *   {"agents":{"succeeded","cached","failed","skipped"}, "tokens", "cost_micros", "ms",
+ *   {"agents":{"succeeded","cached","failed","skipped"}, "tokens", "cost_micros", "cost_unknown",
+ *    "ms",
  *    "failures":[{"run","label","cause","note"}…], "error":{…}|null, "result":any}
  * The last event says the same after the state, but without a result that is too large for it.
  */
@@ -23,11 +24,11 @@ enum { FAILURE_WORDS_MAX = 1000 }; /* Above the longest label and note that are 
 static struct workflow_census census_read(struct tx *tx, int64_t workflow) {
     struct workflow_census census = {0};
     AUTO(rows_release)
-    struct rows *rows =
-        tx_rows(tx,
-                "SELECT state, cached, output_tokens, tokens, cost_micros, cause FROM runs"
-                " WHERE parent = $1 AND step_key <> '' AND ended_ms IS NOT NULL",
-                ARGS(arg_int(workflow)));
+    struct rows *rows = tx_rows(tx,
+                                "SELECT state, cached, output_tokens, tokens, cost_micros, cause,"
+                                " cost_unknown FROM runs"
+                                " WHERE parent = $1 AND step_key <> '' AND ended_ms IS NOT NULL",
+                                ARGS(arg_int(workflow)));
     while (rows_step(rows)) {
         struct workflow_ended ended = {.cached = rows_int(rows, 1) != 0};
         if (!run_state_find(rows_text(rows, 0), &ended.state) || !run_state_final(ended.state) ||
@@ -39,6 +40,7 @@ static struct workflow_census census_read(struct tx *tx, int64_t workflow) {
         census.output_tokens += rows_int(rows, 2);
         census.tokens += rows_int(rows, 3);
         census.cost_micros += rows_int(rows, 4);
+        census.cost_unknown += rows_int(rows, 6);
     }
     return census;
 }
@@ -71,11 +73,12 @@ static void members_write(struct tx *tx, const struct run_row *row,
                           struct text *text, size_t *ret_notice) {
     text_addf(text,
               "\"agents\":{\"succeeded\":%lld,\"cached\":%lld,\"failed\":%lld,\"skipped\":%lld},"
-              "\"output_tokens\":%lld,\"tokens\":%lld,\"cost_micros\":%lld,\"ms\":%lld",
+              "\"output_tokens\":%lld,\"tokens\":%lld",
               (long long)census->succeeded, (long long)census->cached, (long long)census->failed,
               (long long)census->skipped, (long long)census->output_tokens,
-              (long long)census->tokens, (long long)census->cost_micros,
-              (long long)runs__took_ms(tx, row));
+              (long long)census->tokens);
+    steps__add_cost(text, census->cost_micros, census->cost_unknown);
+    text_add_member_int(text, "ms", runs__took_ms(tx, row));
     *ret_notice = text->len;
     text_add_str(text, ",\"failures\":[");
     if (census->failed > 0) {

@@ -125,6 +125,12 @@ struct err steps__event_asks(struct tx *tx, const struct run_asks *asks) {
     return step_event(tx, &place, asks->type, &data);
 }
 
+void steps__add_cost(struct text *text, int64_t cost_micros, int64_t cost_unknown) {
+    const bool known = cost_micros > 0 || (cost_micros == 0 && cost_unknown == 0);
+    text_add_member_int_or_null(text, "cost_micros", cost_micros, known);
+    text_add_member_int(text, "cost_unknown", cost_unknown);
+}
+
 static void finished_write(const struct step_told *told, struct text *data) {
     const char *cause = told->cause == CAUSE_COMPLETED ? "" : run_cause_name(told->cause);
     step_event_begin(data, told->run, told->label);
@@ -134,7 +140,7 @@ static void finished_write(const struct step_told *told, struct text *data) {
     text_add_member_or_null(data, "cause", bytes_of(cause));
     text_add_member_or_null(data, "note", told->note);
     text_add_member_int(data, "tokens", told->output_tokens);
-    text_add_member_int_or_null(data, "cost_micros", told->cost_micros, told->cost_micros >= 0);
+    steps__add_cost(data, told->cost_micros, told->cost_unknown);
     text_add_member_int(data, "ms", told->took_ms);
     if (told->worktree.len > 0) {
         text_add_member(data, "worktree", told->worktree);

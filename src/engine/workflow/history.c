@@ -131,7 +131,8 @@ enum {
     COL_RESULT,
     COL_NOT_BEFORE,
     COL_EPOCH,
-    COL_LANE
+    COL_LANE,
+    COL_COST_UNKNOWN
 };
 
 static void add_moment(struct text *text, const char *name, int64_t at_ms) {
@@ -182,7 +183,7 @@ static struct err step_write(struct tx *tx, const struct rows *rows, const struc
     text_add_member_int(text, "done_no", rows_int(rows, COL_DONE_NO));
     text_add_member_int(text, "output_tokens", rows_int(rows, COL_OUTPUT_TOKENS));
     text_add_member_int(text, "tokens", rows_int(rows, COL_TOKENS));
-    text_add_member_int(text, "cost_micros", rows_int(rows, COL_COST));
+    steps__add_cost(text, rows_int(rows, COL_COST), rows_int(rows, COL_COST_UNKNOWN));
     add_moment(text, "started_ms", rows_int(rows, COL_STARTED));
     add_moment(text, "ended_ms", rows_null(rows, COL_ENDED) ? 0 : rows_int(rows, COL_ENDED));
     if (list->whole) {
@@ -197,8 +198,9 @@ struct err tx_step_each(struct tx *tx, const struct step_list *list,
                         struct err (*each)(void *ctx, const struct step_shown *step), void *ctx) {
     static const char sql[] =
         "SELECT id, run, label, spec, state, gate, cause, note, cached, done_no, output_tokens,"
-        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch, lane FROM runs"
-        " WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND kind = 'agent' AND id > $2"
+        " tokens, cost_micros, started_ms, ended_ms, result, not_before_ms, epoch, lane,"
+        " cost_unknown FROM runs WHERE parent = $1 AND parent <> 0 AND step_key || '' <> '' AND "
+        "kind = 'agent' AND id > $2"
         " ORDER BY id LIMIT $3"; /* `||` keeps the database from the index by step, and a sort. */
     AUTO(text_done) struct text text = text_up_to(STEP_JSON_MAX);
     AUTO(rows_release)

@@ -54,8 +54,13 @@ struct step_told {
     enum run_state state;
     enum run_cause cause;
     bool cached;
-    int64_t output_tokens, cost_micros, took_ms; /* cost_micros -1: unknown. */
+    int64_t output_tokens, took_ms;
+    int64_t cost_micros;  /* Sum of the known costs; -1: nobody counted. */
+    int64_t cost_unknown; /* Number of calls of unknown cost. */
 };
+/* Adds "cost_micros" and "cost_unknown", as above. A cost of which nothing is known is null, and
+ * never 0. */
+void steps__add_cost(struct text *text, int64_t cost_micros, int64_t cost_unknown);
 MUST_CHECK struct err steps__event_finished(struct tx *tx, const struct step_told *told);
 /* Both, of a step that began and ended in the same transaction, with nothing between. */
 MUST_CHECK struct err steps__event_both(struct tx *tx, const struct step_new *step,

@@ -87,8 +87,7 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
 /* Sums of the sessions of all its turns: each restart made another one. A step that was skipped, or
  * whose timeout has passed, ends before its turn does: the call that is out then counts by the text
  * that its stream has. */
-static void talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
-                      struct usage_cost *io_cost) {
+static void talk_used(struct tx *tx, struct step_end *io_end) {
     static const char sums[] = "SELECT CAST(COALESCE(sum(s.fresh), 0) AS BIGINT),"
                                " CAST(COALESCE(sum(s.cache_read), 0) AS BIGINT),"
                                " CAST(COALESCE(sum(s.cache_write), 0) AS BIGINT),"
@@ -99,17 +98,19 @@ static void talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
     static const char calling[] =
         "SELECT r.id" TURNS_OF_STEP
         " AND r.ended_ms IS NULL AND t.call <> 0 ORDER BY r.id DESC LIMIT 1";
-    const struct arg args[] = {arg_text(step), arg_str(STEP_TURN_KEY)};
+    const struct arg args[] = {arg_text(io_end->run), arg_str(STEP_TURN_KEY)};
     AUTO(rows_release) struct rows *rows = tx_row(tx, sums, args, COUNT_OF(args));
     if (rows == NULL) {
         return;
     }
-    *io_usage = (struct usage){.fresh = rows_int(rows, 0),
-                               .cache_read = rows_int(rows, 1),
-                               .cache_write = rows_int(rows, 2),
-                               .output = rows_int(rows, 3),
-                               .reasoning = rows_int(rows, 4)};
-    *io_cost = (struct usage_cost){.known = rows_int(rows, 6) == 0, .micros = rows_int(rows, 5)};
+    io_end->usage = (struct usage){.fresh = rows_int(rows, 0),
+                                   .cache_read = rows_int(rows, 1),
+                                   .cache_write = rows_int(rows, 2),
+                                   .output = rows_int(rows, 3),
+                                   .reasoning = rows_int(rows, 4)};
+    io_end->calls_unpriced = rows_int(rows, 6);
+    io_end->cost =
+        (struct usage_cost){.known = io_end->calls_unpriced == 0, .micros = rows_int(rows, 5)};
     rows_release(&rows);
 
     AUTO(turns__said_done) struct turn_said said = {.text = {0}};
@@ -120,7 +121,7 @@ static void talk_used(struct tx *tx, struct bytes step, struct usage *io_usage,
     tx_fail(tx, turns__hear(tx, &turn.session, &turn.row, &said));
     const struct usage call =
         usage_estimate(/* input_bytes */ 0, said.text.len + said.thinking.len);
-    usage_add(io_usage, &call);
+    usage_add(&io_end->usage, &call);
 }
 
 struct err tx_step_talked(struct tx *tx, struct bytes turn, struct step_talked *ret_talked) {
@@ -274,7 +275,7 @@ static void step_end_at_once(struct tx *tx, const struct step_end *end, const st
     fresh->cache_write = end->usage.cache_write;
     fresh->reasoning = end->usage.reasoning;
     fresh->cost_unknown = end->calls_unpriced;
-    fresh->cost_micros = end->cost.known ? end->cost.micros : 0;
+    fresh->cost_micros = end->cost.micros;
 }
 
 /* Without a note: its caller has the step in hand. */
@@ -391,9 +392,8 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
                           arg_str(run_state_name(workflow_step_state(end->cause))),
                           arg_str(run_cause_name(end->cause)), arg_text(note),
                           arg_text(end->result), arg_int(tx_now_ms(tx)), arg_int(end->usage.output),
-                          arg_int(usage_total(&end->usage)),
-                          arg_int(end->cost.known ? end->cost.micros : 0), arg_int(end->place.id),
-                          arg_int(end->attempt), arg_int(end->resume_at_ms),
+                          arg_int(usage_total(&end->usage)), arg_int(end->cost.micros),
+                          arg_int(end->place.id), arg_int(end->attempt), arg_int(end->resume_at_ms),
                           arg_int(end->usage.cache_read), arg_int(end->usage.cache_write),
                           arg_int(end->usage.reasoning), arg_int(end->calls_unpriced))) > 0;
 }
@@ -442,7 +442,7 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
     struct step_end end = *given;
     struct run_freed freed = {.kinds = 0};
     if (end.talks) {
-        talk_used(tx, end.run, &end.usage, &end.cost);
+        talk_used(tx, &end);
     }
     *ret_used = end.usage;
     *ret_late = false;
@@ -462,7 +462,8 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
                                    .state = workflow_step_state(end.cause),
                                    .cause = end.cause,
                                    .output_tokens = end.usage.output,
-                                   .cost_micros = end.cost.known ? end.cost.micros : -1,
+                                   .cost_micros = end.cost.micros,
+                                   .cost_unknown = end.calls_unpriced,
                                    .took_ms = end.took_ms};
     tx_fail(tx, end.untold == NULL ? steps__event_finished(tx, &told)
                                    : steps__event_both(tx, end.untold, &told));
@@ -505,7 +506,7 @@ void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes pr
           " cache_write = cache_write + $6, reasoning = reasoning + $7,"
           " cost_unknown = cost_unknown + $8 WHERE id = $1",
           ARGS(arg_int(row->id), arg_int(took->usage.output), arg_int(usage_total(&took->usage)),
-               arg_int(took->cost.known ? took->cost.micros : 0), arg_int(took->usage.cache_read),
+               arg_int(took->cost.micros), arg_int(took->usage.cache_read),
                arg_int(took->usage.cache_write), arg_int(took->usage.reasoning),
                arg_int(took->calls_unpriced)));
     end_count(tx, &counted);

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "model/calls/inside.h"
+#include "rules/provider/no_model.h"
 
 enum {
     TOTAL_MS = 1800000,    /* Default of model_limits. */
@@ -467,6 +468,17 @@ static void asking_listed(void *ctx) {
     asking_begin(&asking->task);
 }
 
+static void fail_unconnected(struct asking *asking, struct bytes connection) {
+    AUTO(mem_release) char *wanted = mem_copy(connection.data, connection.len);
+    const char *remedy = models_remedy(wanted);
+    if (connection.len == 0) {
+        asking__fail(asking, MODEL_MODEL_UNKNOWN, NO_MODEL_DETAIL);
+    } else {
+        asking__fail(asking, MODEL_MODEL_UNKNOWN, "there is no provider '%.100s'; %s", wanted,
+                     remedy != NULL ? remedy : "'drover provider ls' shows those there are");
+    }
+}
+
 static void asking_begin(struct loop_task *task) {
     struct asking *asking = CONTAINER_OF(task, struct asking, task);
     struct models *models = asking->models;
@@ -491,10 +503,7 @@ static void asking_begin(struct loop_task *task) {
     }
     /* The list may have failed at once: the channel may still be doubtful, and not be gone. */
     if (channel == NULL || channel->doubtful) {
-        AUTO(mem_release) char *wanted = mem_copy(connection.data, connection.len);
-        const char *remedy = models_remedy(wanted);
-        asking__fail(asking, MODEL_MODEL_UNKNOWN, "there is no provider '%.100s'; %s", wanted,
-                     remedy != NULL ? remedy : "'drover provider ls' shows those there are");
+        fail_unconnected(asking, connection);
         return;
     }
     asking->channel = channel;

@@ -47,7 +47,8 @@ struct workflow_census {
     int64_t succeeded, cached, failed, skipped;
     /* Successes whose answer was cut off at its longest length. */
     int64_t truncated;
-    int64_t output_tokens, tokens, cost_micros;
+    int64_t output_tokens, tokens;
+    int64_t cost_micros, cost_unknown; /* Sum of the known costs; number of the other calls. */
 };
 /* Counts a step that ended so. `cached`: its result is another run's. */
 struct workflow_ended {

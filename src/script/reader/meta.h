@@ -57,6 +57,7 @@ struct script_prepared {
     json_t *meta; /* Owned: an object; `name` and `description` are always in it, as texts. */
     char *text;   /* Owned, terminated. */
     size_t len;
+    bool names_no_model; /* Calls of agent() are there, all for the default model. */
     unsigned note_count;
     struct script_note notes[SCRIPT_NOTES_MAX]; /* The first ones. */
 };

@@ -15,6 +15,8 @@ enum { ITEMS_MAX = 4096 };
 struct noting {
     const struct tokens *tokens;
     struct script_prepared *prepared;
+    unsigned agents;  /* Calls of agent(). */
+    bool names_model; /* An agent has a model of its own, or may have one. */
 };
 
 /* Makes room for a note: a grave one takes that of the last which is not. False: there is none. */
@@ -138,11 +140,17 @@ static bool option_text(const struct tokens *tokens, uint32_t value, struct text
            text->len > 0 && memchr(text->data, '\0', text->len) == NULL;
 }
 
-/* Scripts of other hosts name models by words of theirs. */
+/* Scripts of other hosts name models by words of theirs, and leave the choice to us with them. */
 static void note_model(struct noting *noting, uint32_t value) {
     AUTO(text_done) struct text name = text_up_to(SCRIPT_MODEL_MAX);
-    if (!option_text(noting->tokens, value, &name) || memchr(name.data, '/', name.len) != NULL ||
-        strcmp(name.data, "inherit") == 0) {
+    bool known = option_text(noting->tokens, value, &name);
+    bool empty = token_kind(noting->tokens, value) == TOKEN_STRING && name.len == 0 &&
+                 token_is_any(noting->tokens, value + 1, ",}");
+    if (!empty && (!known || memchr(name.data, '/', name.len) != NULL)) {
+        noting->names_model = true;
+        return;
+    }
+    if (empty || strcmp(name.data, "inherit") == 0) {
         return;
     }
     utf8_make_plain(name.data, name.len);
@@ -193,6 +201,7 @@ static void note_option(void *ctx, struct bytes key, uint32_t value) {
         note_effort(noting, value);
         return;
     }
+    noting->names_model = noting->names_model || key.len == 0 || bytes_is(key, "agentType");
     if (key.len == 0 || key.len >= sizeof typed) {
         return;
     }
@@ -266,8 +275,11 @@ static void note_call(struct noting *noting, uint32_t at) {
     uint32_t end = tokens->list[at + 1].mate, comma = comma_after(tokens, at + 2, end);
     switch (token_word(tokens, at)) {
     case WORD_AGENT: /* agent(…, {…}): the second argument, where it is an object. */
+        noting->agents++;
         if (comma < end && token_is(tokens, comma + 1, "{")) {
             literal_each_key(tokens, comma + 1, note_option, noting);
+        } else if (comma + 1 < end || token_is(tokens, at + 2, "...")) {
+            noting->names_model = true; /* Options that only a run knows. */
         }
         break;
     case WORD_PARALLEL:
@@ -296,6 +308,8 @@ static void note_name(struct noting *noting, uint32_t at) {
                            "Math.random() throws in a workflow: vary by index instead");
     } else if (token_is(tokens, at + 1, "(") && !token_is_word(tokens, at - 1, WORD_FUNCTION)) {
         note_call(noting, at);
+    } else if (token_is_word(tokens, at, WORD_AGENT)) {
+        noting->names_model = true; /* A value that is called elsewhere. */
     }
 }
 
@@ -308,7 +322,8 @@ void script_note_risks(const struct tokens *tokens, const struct hooks *hooks,
         bool given = hooks->taken && words[i] != WORD_DATE && words[i] != WORD_MATH;
         own[words[i]] = !given && script_declares(tokens, words[i]);
     }
-    struct noting noting = {.tokens = tokens, .prepared = prepared};
+    /* Functions that are passed on may be called anywhere. */
+    struct noting noting = {.tokens = tokens, .prepared = prepared, .names_model = hooks->taken};
     for (uint32_t at = 0; at < tokens->count; at++) {
         if (hooks->taken && hooks_has(tokens, hooks, at)) {
             note_name(&noting, at);
@@ -318,4 +333,5 @@ void script_note_risks(const struct tokens *tokens, const struct hooks *hooks,
             note_name(&noting, at);
         }
     }
+    prepared->names_no_model = noting.agents > 0 && !noting.names_model;
 }
