@@ -298,11 +298,11 @@ static void asking_retry(struct asking *asking, bool away) {
     const bool garbled = asking->failure.cause == MODEL_BAD_RESPONSE;
     const unsigned failures = channel__failures(channel, asking);
     const unsigned tries = asking->tries - (garbled ? 0 : asking->tries_slept);
-    const struct outage_wait own = {
-        .first_ms = models__outage_ms(asking->models),
-        .failures = garbled || failures < tries ? tries : failures,
-        .hurried = asking->patience == PATIENCE_PERSON || channel__is_hurried(channel),
-        .random = (uint32_t)random_of(asking->models)};
+    const struct outage_wait own = {.first_ms = models__outage_ms(asking->models),
+                                    .failures = garbled || failures < tries ? tries : failures,
+                                    .hurried = asking->patience == PATIENCE_PERSON ||
+                                               channel__is_hurried(channel),
+                                    .random = (uint32_t)random_of(asking->models)};
     const struct retry_try attempt = {.failure = &asking->failure,
                                       .hint = asking->hint,
                                       .tries = own.failures,
@@ -324,8 +324,8 @@ static void asking_retry(struct asking *asking, bool away) {
         struct outage_wait common = own;
         common.failures = failures > 0 ? failures : own.failures;
         const uint64_t common_ms = outage_wait_ms(&common);
-        channel__fail(channel, asking,
-                      ours && (named || wait_ms < common_ms) ? wait_ms : common_ms, named);
+        channel__fail(channel, asking, ours && (named || wait_ms < common_ms) ? wait_ms : common_ms,
+                      named);
     }
     asking_wait(asking, again, wait_ms);
 }
