@@ -78,8 +78,7 @@ static void a_main_function_of_another_host_gets_the_functions(void **state) {
         "export default async function m(args) { const { agent } = args; f(agent) }",
         "export default async function m() { agent('a') }",
         "export default async function m(args, ctx) { args.budget(1) }",
-        "export default async function m({ agent }) { o.agent(1); return { agent(x) { return x } } "
-        "}",
+        "export default async function m({ agent }) { o.agent(1); return { agent(x) { log(x) } } }",
         "export default async function m(args) { return args }\nfunction f(args) { args.agent() }",
     };
     for (size_t i = 0; i < COUNT_OF(taken) + COUNT_OF(alone); i++) {
