@@ -114,6 +114,7 @@ static void change_done(struct err result, void *ctx) {
         connections_remove(change->connections, standard[change->which].name);
     } else if (!err_failed(result)) {
         connections_put(change->connections, &change->row, CONNECTION_KEY_KEEP, NULL /* key */);
+        outages_changed(standard[change->which].name);
     }
     mem_free(change);
 }

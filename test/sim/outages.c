@@ -85,10 +85,14 @@ bool outages_answer(struct servers *servers, struct bytes host, uint64_t key,
 
 /* --- The brake -------------------------------------------------------------------------------- */
 
+/* No call of a model takes longer. */
+#define CALL_NS (UINT64_C(30) * 60 * 1000 * 1000 * 1000)
+
 static const char *const names[] = {"openai", "responses", "anthropic"};
 enum { CONNECTIONS = COUNT_OF(names) };
 
 static struct model_load loads[CONNECTIONS]; /* After the step before, of this life. */
+static uint64_t changed_ns[CONNECTIONS];     /* Last change, of this seed; 0: none. */
 
 static bool load_find(struct sim *sim, size_t which, struct model_load *ret_load) {
     char name[32];
@@ -115,6 +119,19 @@ static void outages_step(struct sim *sim) {
     }
 }
 
+void outages_changed(const char *connection) {
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        if (strcmp(connection, names[i]) == 0) {
+            changed_ns[i] = sim_now_ns(sim_current());
+        }
+    }
+}
+
+/* A request that is out now may have begun before it. */
+static bool was_just_changed(struct sim *sim, size_t which) {
+    return changed_ns[which] != 0 && sim_now_ns(sim) < changed_ns[which] + CALL_NS;
+}
+
 /* Words of a quota are not about the number of requests. */
 void outages_refused(const struct fetch_call *call, struct bytes body) {
     struct sim *sim = sim_current();
@@ -126,7 +143,8 @@ void outages_refused(const struct fetch_call *call, struct bytes body) {
     }
     for (size_t i = 0; i < CONNECTIONS; i++) {
         if (strcmp(name, names[i]) == 0 && memmem(body.data, body.len, "quota", 5) == NULL &&
-            load_find(sim, i, &load) && load.most > 1 && load.limit >= load.most) {
+            !was_just_changed(sim, i) && load_find(sim, i, &load) && load.most > 1 &&
+            load.limit >= load.most) {
             sim_fail(sim, "%s answered 429, and its limit is still %lld", name,
                      (long long)load.limit);
         }
@@ -139,6 +157,7 @@ static void outages_begin(struct sim *sim) {
     (void)sim;
     memset(outages, 0, sizeof outages);
     memset(loads, 0, sizeof loads);
+    memset(changed_ns, 0, sizeof changed_ns);
 }
 
 /* A daemon that begins knows of no outage. */

@@ -20,6 +20,8 @@ MUST_CHECK bool outages_answer(struct servers *servers, struct bytes host, uint6
 /* Headers of a connection: its requests carry its name. */
 #define OUTAGES_HEADER_NAME "x-connection"
 #define OUTAGES_HEADER(connection) "{\"" OUTAGES_HEADER_NAME "\":\"" connection "\"}"
+/* A connection was changed: answers to its earlier requests say nothing about it. */
+void outages_changed(const char *connection);
 /* The daemon has read an answer with the status 429. */
 void outages_refused(const struct fetch_call *call, struct bytes body);
 
