@@ -575,8 +575,10 @@ static void workflow_check(struct sim *sim, struct workflow *workflow) {
     workflow->final = run_state_final(row.state);
     if (workflow->final && !workflow->judged) {
         workflow->judged = true;
-        replay_check(sim, workflow);
-        steps_check(sim, workflow);
+        if (!workflow->deleting) { /* Else its steps may be gone already: the run goes last. */
+            replay_check(sim, workflow);
+            steps_check(sim, workflow);
+        }
     }
 }
 
