@@ -220,6 +220,16 @@ export class Golden {
     return answer.json.events;
   }
 
+  /** Waits until so many models are asked: an agent has begun, and its costs, before its call. */
+  async calling(daemon, count = 1) {
+    for (const end = Date.now() + scaled(30_000); ; ) {
+      const { text } = await daemon.request("GET", "/metrics", { local: true });
+      const now = Number(/^drover_model_calls_running (\d+)$/m.exec(text)?.[1]);
+      if (now === count) return;
+      assert.ok(Date.now() < end, `${now} models are asked, and not ${count}`);
+    }
+  }
+
   /** The data of the first event of that type for which `fits` says yes, once it is there; fails
    *  when `run` has ended before. Records nothing. */
   async until(daemon, stream, type, fits = () => true, run = "") {

@@ -146,6 +146,7 @@ golden("workflow-commands", async (record) => {
   writeFileSync(file, `export const meta = { name: "slow", description: "x" };\n${slow}`);
   const { id } = JSON.parse((await cli("run", file, "--detach", "--json")).stdout);
   const agent = (await record.until(daemon, `run:${id}`, "agent_started")).run;
+  await record.calling(daemon);
   await cli("show", id);
   await cli("show", agent);
   await cli("pause", id);
@@ -153,8 +154,11 @@ golden("workflow-commands", async (record) => {
   await cli("pause", id, "--json");
   await cli("resume", id);
   await cli("resume", id, "--json");
+  await record.calling(daemon);
   await cli("restart", agent);
+  await record.calling(daemon);
   await cli("restart", agent, "--json");
+  await record.calling(daemon);
   await cli("stop", id);
   await cli("show", id);
 });

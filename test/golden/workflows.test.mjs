@@ -143,6 +143,7 @@ golden("workflow-control", async (record) => {
   const run = await flow.start({ script: held("held") });
   const { run: asked } = await flow.until(run, "agent_started");
   await flow.until(stopped, "agent_started");
+  await record.calling(daemon, 2);
   await flow.ask("GET", `runs/${run}`);
   await flow.ask("GET", `runs/${asked}`);
   await flow.ask("DELETE", `runs/${run}`);
@@ -152,7 +153,9 @@ golden("workflow-control", async (record) => {
   await flow.ask("POST", `runs/${run}/pause`);
   await flow.ask("GET", `runs/${run}`);
   await flow.ask("POST", `runs/${run}/resume`);
+  await record.calling(daemon, 2);
   await flow.ask("POST", `runs/${asked}/restart`);
+  await record.calling(daemon, 2);
   await flow.ask("POST", `runs/${asked}/skip`);
   await flow.ended(run);
   await flow.events(run);

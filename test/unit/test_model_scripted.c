@@ -224,6 +224,7 @@ static void what_a_call_has_used_is_known_before_its_end(void **state) {
     ask_begin(&ask, kit, "scripted/demo", "say: 12345678\ndelay: 600s");
     model_get_spent(ask.asking, &spent);
     assert_int_equal(usage_total(&spent.usage), 0); /* Nobody was asked yet. */
+    assert_true(spent.cost.known);
     while (ask.said.len == 0) {
         server_turn(kit->loop);
     }
