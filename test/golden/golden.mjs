@@ -220,7 +220,7 @@ export class Golden {
     return answer.json.events;
   }
 
-  /** Waits until so many models are asked: an agent has begun, and its costs, before its call. */
+  /** Waits until that number of models is asked: an agent has begun before its call. */
   async calling(daemon, count = 1) {
     for (const end = Date.now() + scaled(30_000); ; ) {
       const { text } = await daemon.request("GET", "/metrics", { local: true });

@@ -11,7 +11,7 @@
 #include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
 
-enum { FREE_PART = 64 }; /* Calls that one turn of the loop frees. */
+enum { FREE_PART = 32 }; /* Calls that one turn of the loop frees. */
 
 int64_t flows__now_ms(const struct flows *flows) {
     return world_wall_ms(loop_world(flows->options.loop));
@@ -55,6 +55,15 @@ struct workflow_place flow__place(const struct flow *flow) {
 struct call *flow__next_call(const struct flow *flow, const struct call *after) {
     struct table_node *node = table_next(&flow->calls, after == NULL ? NULL : &after->node);
     return node == NULL ? NULL : CONTAINER_OF(node, struct call, node);
+}
+
+/* Thousands of calls of workflow() are only passed over: no model is asked for them. */
+static struct call *flow_next_agent(const struct flow *flow, const struct call *after) {
+    struct call *call = flow__next_call(flow, after);
+    while (call != NULL && call->nested) {
+        call = flow__next_call(flow, call);
+    }
+    return call;
 }
 
 void flow_list_append(struct flow_list *list, struct flow_link *link) {
@@ -167,9 +176,11 @@ void flow__maybe_free(struct flow *flow) {
         timer_stop(loop, &op->timer);
         away = away || op->away;
     }
-    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+    for (struct call *call = NULL;
+         !flow->cancelled && (call = flow_next_agent(flow, call)) != NULL;) {
         call__cancel(call);
     }
+    flow->cancelled = true; /* Of thousands, not again with each op that comes back. */
     if (away) {
         return;
     }
@@ -265,12 +276,16 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
     timer_stop(loop, &flow->deadline);
     timer_stop(loop, &flow->rebuild);
     struct flow_op *op = flow__op(flow, flow_end_tx, flow_end_done);
-    size_t took_count = 0;
-    op->took = mem_new_array(flow->calls.count + 1, sizeof *op->took);
+    size_t asked = 0, took_count = 0;
+    for (struct call *call = NULL; (call = flow_next_agent(flow, call)) != NULL;) {
+        call__cancel(call);
+        asked += call->calls > 0 && call->state != CALL_DONE;
+    }
+    op->took = mem_new_array(asked + 1, sizeof *op->took);
     /* Usage of an agent that is one call of a model is charged with the end of its run; an agent
      * with tools has a turn, which charges its own usage. */
-    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
-        call__cancel(call);
+    for (struct call *call = NULL;
+         took_count < asked && (call = flow_next_agent(flow, call)) != NULL;) {
         if (call->calls > 0 && call->state != CALL_DONE) {
             op->took[took_count++] =
                 (struct step_took){.run = bytes_of(call->run.text),
@@ -299,7 +314,7 @@ static void flow_store_end(struct flow *flow, enum run_cause cause, struct bytes
                                       .bounds = flow->flows->options.bounds};
     flow__op_send(op);
     /* Trees are removed after it: until then they have their turns. */
-    for (struct call *call = NULL; (call = flow__next_call(flow, call)) != NULL;) {
+    for (struct call *call = NULL; (call = flow_next_agent(flow, call)) != NULL;) {
         call__sweep_tree(call);
     }
     for (struct table_node *node = NULL; (node = table_next(&flow->open, node)) != NULL;) {

@@ -419,15 +419,17 @@ static void search_run(struct pool_job *job) {
     }
 }
 
+static struct script_search *search_new(struct call *call);
+
 /* A script that asks for a thousand at once gets one worker after the other to judge them, and none
- * for those whose verdict is known by then. */
+ * for those whose verdict is known by then. A search is large, so it is made when it begins. */
 static void flow_search_next(struct flow *flow) {
     struct call *call = flow__first(flow, CALL_SEARCHING);
     if (call != NULL && flow->searched == NULL) {
         flow_list_remove(&flow->by_state[CALL_SEARCHING], &call->link);
         flow->searched = call;
         flow->in_pool++;
-        pool_add(&flow->flows->pool, &call->search->job);
+        pool_add(&flow->flows->pool, &search_new(call)->job);
     }
 }
 
@@ -500,8 +502,8 @@ static void search_done(struct pool_job *job) {
     flows_check(flow->flows, &search->script, search_judged, search);
 }
 
-static void call_find_script(struct call *call) {
-    struct flow *flow = call->flow;
+static struct script_search *search_new(struct call *call) {
+    const struct flow *flow = call->flow;
     struct script_search *search = mem_new(sizeof *search);
     const struct catalog_search places = flow__search(flow);
     script_search_init(search, &places, call->message);
@@ -520,6 +522,10 @@ static void call_find_script(struct call *call) {
         }
     }
     search->job = (struct pool_job){.kind = POOL_QUICK, .run = search_run, .done = search_done};
+    return search;
+}
+
+static void call_find_script(struct call *call) {
     call__enter(call, CALL_SEARCHING);
-    flow_search_next(flow);
+    flow_search_next(call->flow);
 }

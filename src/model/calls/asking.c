@@ -193,7 +193,7 @@ void model_get_spent(const struct asking *asking, struct model_spent *ret_spent)
         const struct usage now = try_usage(asking);
         usage_add(&spent.usage, &now);
     }
-    /* Its price may not be known before the first try; until then it costs nothing. */
+    /* Nobody was asked for a price before the first try. */
     spent.cost = spent.tries == 0 ? (struct usage_cost){.known = true}
                                   : usage_cost(&spent.usage, &asking->facts.price);
     *ret_spent = spent;
