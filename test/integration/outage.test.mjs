@@ -215,7 +215,7 @@ class Keyed extends Provider {
   answer(request, body, answer) {
     const good = request.headers.authorization === "Bearer sk-the-new-account";
     if (request.method === "POST" && !good && this.refusal !== 0) {
-      answer.writeHead(this.refusal, { "content-type": "application/json" });
+      answer.writeHead(this.refusal, { ...json, "retry-after": "3600" });
       answer.end('{"error":{"message":"not with this key"}}');
       return;
     }
@@ -255,6 +255,38 @@ test("a key file that changed is read again, and parked runs go on", async (t) =
   const { json: told } = await flows.ask("POST", "/providers/openai/test", { model: "m" });
   assert.equal(told.ok, true, told.detail);
 });
+
+test("what was parked before a restart goes on after a test, a reset, a change, a new key file",
+  async (t) => {
+    const { provider: own, flows, write } = await keyed(t);
+    const far = await connect(t, flows);
+    const live = async () => (await flows.get("/runs?live=1")).items;
+    for (const [model, wake] of [
+      ["far/m", () => flows.daemon.cli(["provider", "test", "far", "--model", "m"])],
+      ["far/m", () => flows.daemon.cli(["provider", "reset", "far"])],
+      ["far/m", () => flows.ask("PATCH", "/providers/far", { key: "sk-another-account" })],
+      ["openai/m", () => write("sk-the-new-account")],
+    ]) {
+      far.away = () => refused(402, "Insufficient Balance", { "retry-after": "3600" });
+      const { json: session } = await flows.ask("POST", "/sessions", { model, root: flows.root });
+      const job = await flows.ask("POST", "/jobs",
+        { argv: ["true"], notify: [{ session: session.id }] });
+      const run = await flows.start({ model, script: whole(`
+        return await agent("count", { label: "one", tools: [] });`) });
+      const parked = async () => (await live()).filter((one) => one.gate === "provider");
+      await until("both wait", async () => (await parked()).length === 2);
+      await flows.daemon.kill();
+      await flows.daemon.start();
+      await flows.get(`/runs/${run}`);
+      far.away = () => null;
+      assert.deepEqual((await parked()).map(({ kind }) => kind).sort(), ["agent", "turn"]);
+      await wake();
+      assert.notEqual((await flows.outcome(run)).end.result, null);
+      const [row] = await settled(flows, job.json.id);
+      assert.deepEqual([row.state, row.failures], ["acknowledged", 0]);
+    }
+    assert.equal(own.refusal, 402);
+  });
 
 test("a notice that a wrong key holds is delivered after a reset or a new key", async (t) => {
   const { provider, flows, write } = await keyed(t);
