@@ -288,6 +288,34 @@ test("what was parked before a restart goes on after a test, a reset, a change, 
     assert.equal(own.refusal, 402);
   });
 
+test("restarts charge no budget for agents that wait for their provider", async (t) => {
+  const flows = await Workflows.open(t, { args: args.slice(1) });
+  const provider = await connect(t, flows);
+  provider.away = () => refused(402, "Insufficient Balance", { "retry-after": "3600" });
+  const limits = await flows.ask("PATCH", "/budgets/project:agents", { tokens: 100000 });
+  assert.equal(limits.status, 200, limits.text);
+  const run = await flows.start({ model: "far/m", project: "agents", script: whole(`
+    return await parallel(["a", "b", "c"].map((one) => () => agent(one, { tools: [] })));`) });
+  const parked = async () => (await flows.get("/runs?state=waiting&kind=agent")).items
+    .filter(({ gate }) => gate === "provider").length === 3;
+  await until("all wait", parked);
+  const before = await flows.get("/budgets/project:agents");
+  for (let i = 0; i < 2; i++) {
+    await flows.daemon.kill();
+    await flows.daemon.start();
+    await until("all wait", parked);
+    const { spent, reserved } = await flows.get("/budgets/project:agents");
+    assert.deepEqual([spent, reserved], [before.spent, before.reserved]);
+    assert.deepEqual([spent.tokens, spent.cost_micros], [0, 0]);
+  }
+  // In the end only the answers were paid for.
+  provider.away = () => null;
+  await flows.daemon.cli(["provider", "test", "far", "--model", "m"]);
+  const { end } = await flows.outcome(run);
+  const { spent } = await flows.get("/budgets/project:agents");
+  assert.deepEqual([spent.tokens, spent.agents], [end.tokens, 3]);
+});
+
 test("a notice that a wrong key holds is delivered after a reset or a new key", async (t) => {
   const { provider, flows, write } = await keyed(t);
   const { json: session } = await flows.ask("POST", "/sessions", { model: "openai/m" });
