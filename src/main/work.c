@@ -180,6 +180,12 @@ static void machine_woke(void *ctx, uint64_t slept_ms) {
     deliver_recover(work->deliver); /* Notices that were due meanwhile. */
 }
 
+static void connection_mended(void *ctx) {
+    const struct work *work = ctx;
+    turns_woke(work->turns);
+    flows_woke(work->flows);
+}
+
 static void recovered(void *ctx) {
     struct work *work = ctx;
     struct dispatch_stats stats;
@@ -639,6 +645,7 @@ void work_begin(struct work *work) {
     dispatch_recover(work->dispatch, recovered, work);
     deliver_recover(work->deliver);
     census_stale(work);
+    models_on_mended(work->models, connection_mended, work);
     sleep_watch_start(&work->sleep, work->loop, machine_woke, work);
     damage_look(work->store, work->log);
     spool_look_start(&work->spool_look, work->loop, work->store, work->log, work->processes.spool);
@@ -707,6 +714,7 @@ void work_stop(struct work *work, void (*stopped)(void *ctx), void *ctx) {
     timer_stop(work->loop, &work->census_timer);
     spool_look_stop(&work->spool_look);
     sleep_watch_stop(&work->sleep);
+    models_on_mended(work->models, NULL, NULL);
     dispatch_stop(work->dispatch, room_stopped, work);
     deliver_stop(work->deliver, room_stopped, work);
     /* A daemon that leaves nothing under way stops without a write, which could fail. */

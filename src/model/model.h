@@ -165,6 +165,12 @@ MUST_CHECK bool models_is_away(const struct models *models, struct bytes connect
                                struct model_failure *ret_failure);
 /* Ends that wait: the next call is sent. Forgets what its models have shown. */
 void models_reset(struct models *models, struct bytes connection);
+/* Reports each time that a connection was reset or changed, or that a test of it was answered: what
+ * rests elsewhere until its provider is asked again may go on. From the loop. `mended` NULL: nobody
+ * wants to know any more. */
+void models_on_mended(struct models *models, void (*mended)(void *ctx), void *ctx);
+/* Whether that was ever reported for the connection of "connection/model"; empty: for any. */
+MUST_CHECK bool models_was_mended(const struct models *models, struct bytes name);
 /* The machine was suspended for that time: each connection whose provider is away is asked again
  * now, and a time that a provider named comes nearer. */
 void models_woke(struct models *models, uint64_t slept_ms);

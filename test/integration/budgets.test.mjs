@@ -30,7 +30,7 @@ test("a budget is made by its first limits, changed one by one, and removed", as
   assert.deepEqual(made.limits, {
     output_tokens: null, tokens: null, cost_micros: 2500000, agents: null, wall_ms: 60000,
   });
-  assert.deepEqual(Object.values(made.spent), [0, 0, 0, 0, 0]);
+  assert.deepEqual(Object.values(made.spent), [0, 0, 0, 0, 0, 0]);
   const changed = await set("project:one", { wall_ms: null, agents: 0 });
   assert.deepEqual([changed.limits.wall_ms, changed.limits.agents], [null, 0]);
   assert.equal(changed.limits.cost_micros, 2500000);

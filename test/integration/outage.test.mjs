@@ -215,7 +215,7 @@ class Keyed extends Provider {
   answer(request, body, answer) {
     const good = request.headers.authorization === "Bearer sk-the-new-account";
     if (request.method === "POST" && !good && this.refusal !== 0) {
-      answer.writeHead(this.refusal, { "content-type": "application/json" });
+      answer.writeHead(this.refusal, { ...json, "retry-after": "3600" });
       answer.end('{"error":{"message":"not with this key"}}');
       return;
     }
@@ -254,6 +254,66 @@ test("a key file that changed is read again, and parked runs go on", async (t) =
   assert.equal((await flows.ask("DELETE", "/providers/openai")).status, 200);
   const { json: told } = await flows.ask("POST", "/providers/openai/test", { model: "m" });
   assert.equal(told.ok, true, told.detail);
+});
+
+test("what was parked before a restart goes on after a test, a reset, a change, a new key file",
+  async (t) => {
+    const { provider: own, flows, write } = await keyed(t);
+    const far = await connect(t, flows);
+    const live = async () => (await flows.get("/runs?live=1")).items;
+    for (const [model, wake] of [
+      ["far/m", () => flows.daemon.cli(["provider", "test", "far", "--model", "m"])],
+      ["far/m", () => flows.daemon.cli(["provider", "reset", "far"])],
+      ["far/m", () => flows.ask("PATCH", "/providers/far", { key: "sk-another-account" })],
+      ["openai/m", () => write("sk-the-new-account")],
+    ]) {
+      far.away = () => refused(402, "Insufficient Balance", { "retry-after": "3600" });
+      const { json: session } = await flows.ask("POST", "/sessions", { model, root: flows.root });
+      const job = await flows.ask("POST", "/jobs",
+        { argv: ["true"], notify: [{ session: session.id }] });
+      const run = await flows.start({ model, script: whole(`
+        return await agent("count", { label: "one", tools: [] });`) });
+      const parked = async () => (await live()).filter((one) => one.gate === "provider");
+      await until("both wait", async () => (await parked()).length === 2);
+      await flows.daemon.kill();
+      await flows.daemon.start();
+      await flows.get(`/runs/${run}`);
+      far.away = () => null;
+      assert.deepEqual((await parked()).map(({ kind }) => kind).sort(), ["agent", "turn"]);
+      await wake();
+      assert.notEqual((await flows.outcome(run)).end.result, null);
+      const [row] = await settled(flows, job.json.id);
+      assert.deepEqual([row.state, row.failures], ["acknowledged", 0]);
+    }
+    assert.equal(own.refusal, 402);
+  });
+
+test("restarts charge no budget for agents that wait for their provider", async (t) => {
+  const flows = await Workflows.open(t, { args: args.slice(1) });
+  const provider = await connect(t, flows);
+  provider.away = () => refused(402, "Insufficient Balance", { "retry-after": "3600" });
+  const limits = await flows.ask("PATCH", "/budgets/project:agents", { tokens: 100000 });
+  assert.equal(limits.status, 200, limits.text);
+  const run = await flows.start({ model: "far/m", project: "agents", script: whole(`
+    return await parallel(["a", "b", "c"].map((one) => () => agent(one, { tools: [] })));`) });
+  const parked = async () => (await flows.get("/runs?state=waiting&kind=agent")).items
+    .filter(({ gate }) => gate === "provider").length === 3;
+  await until("all wait", parked);
+  const before = await flows.get("/budgets/project:agents");
+  for (let i = 0; i < 2; i++) {
+    await flows.daemon.kill();
+    await flows.daemon.start();
+    await until("all wait", parked);
+    const { spent, reserved } = await flows.get("/budgets/project:agents");
+    assert.deepEqual([spent, reserved], [before.spent, before.reserved]);
+    assert.deepEqual([spent.tokens, spent.cost_micros], [0, 0]);
+  }
+  // In the end only the answers were paid for.
+  provider.away = () => null;
+  await flows.daemon.cli(["provider", "test", "far", "--model", "m"]);
+  const { end } = await flows.outcome(run);
+  const { spent } = await flows.get("/budgets/project:agents");
+  assert.deepEqual([spent.tokens, spent.agents], [end.tokens, 3]);
 });
 
 test("a notice that a wrong key holds is delivered after a reset or a new key", async (t) => {

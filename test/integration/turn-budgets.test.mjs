@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { midnightIn } from "./lib.mjs";
-import { until } from "./providers.mjs";
+import { Provider, until } from "./providers.mjs";
 import { call, Listener, say, script, toolsOf, Turns } from "./turns.mjs";
 
 const usage = (fresh, output) => `usage: fresh=${fresh} output=${output}`;
@@ -30,6 +30,34 @@ test("what a call took is spent, and the next one is not made beyond the limit",
   assert.match(second.end.note, /project:default is used up: of tokens 10000, 10500 are spent/);
   await turns.ask("PATCH", "/budgets/project:default", { tokens: 50000 });
   assert.equal((await turns.turn(listener, say("again"))).end.state, "succeeded");
+});
+
+test("calls of unknown cost are counted, and shown as unknown", async (t) => {
+  const turns = await open(t, { cost_micros: 5000000 });
+  const provider = await new Provider().start(t);
+  const body = { name: "p", kind: "openai", base_url: provider.url };
+  assert.equal((await turns.ask("POST", "/providers", body)).status, 201);
+  const cost = async () => {
+    const { spent } = await turns.budget();
+    return [spent.cost_micros, spent.cost_unknown];
+  };
+  assert.deepEqual(await cost(), [0, 0]);
+  const listener = await turns.listen({ model: "p/small" });
+  assert.equal((await turns.turn(listener, "hello")).end.state, "succeeded");
+  assert.deepEqual(await cost(), [null, 1]);
+  const agent = 'return await agent("hello", { tools: [] });';
+  const script = `export const meta = { name: "one", description: "asks" };\n${agent}`;
+  const { json: run } = await turns.ask("POST", "/workflows",
+    { script, model: "p/small", root: turns.root, project: "default" });
+  await until("its end", async () => (await turns.get(`/runs/${run.runId}`)).ended_ms !== null);
+  assert.deepEqual(await cost(), [null, 2]);
+  const { sums } = await turns.get(`/runs/${run.runId}/spans?below=1`);
+  assert.deepEqual([sums.cost_micros, sums.cost_unknown], [null, 1]);
+  const shown = await turns.daemon.cli(["budget", "show", "project:default"]);
+  assert.match(shown.stdout, /^cost_micros +unknown +\$0\.0000 +\$5\.0000$/m);
+  const listed = await turns.daemon.cli(["budget", "ls"]);
+  assert.match(listed.stdout, /cost_micros unknown of \$5\.0000/);
+  listener.close();
 });
 
 test("a turn ends between two calls, and what its tools did stays", async (t) => {

@@ -74,6 +74,7 @@ test("the tree of a workflow has each agent and each of its steps, once", async 
     tokens: sum(({ tokens }) => tokens === null ? 0
       : tokens.fresh + tokens.cache_read + tokens.cache_write + tokens.output),
     cost_micros: sum((span) => span.cost_micros ?? 0),
+    cost_unknown: steps.filter((span) => span.tokens !== null && span.cost_micros === null).length,
     errors: 2,
     cache: undefined,
   });

@@ -133,18 +133,20 @@ static const struct query_param set_query[] = {
     "\"output_tokens\":" type ",\"tokens\":" type ",\"cost_micros\":" type ",\"agents\":" type     \
     ",\"wall_ms\":" type
 #define AMOUNTS_SCHEMA(type) AMOUNTS_OPEN(type) "}}"
+/* The cost is null where nothing is known of it. */
+#define SPENT_SCHEMA AMOUNTS_OPEN(LIMIT_SCHEMA) ",\"cost_unknown\":" COUNT_SCHEMA "}}"
 #define PER_SCHEMA "{\"type\":[\"string\",\"null\"],\"enum\":[\"day\",null]}"
 #define COUNT_SCHEMA "{\"type\":\"integer\",\"minimum\":0}"
 #define LIMIT_SCHEMA "{\"type\":[\"integer\",\"null\"],\"minimum\":0}"
 #define BUDGET_SCHEMA                                                                              \
     "{\"type\":\"object\",\"required\":[\"scope\",\"limits\",\"spent\",\"reserved\"],"             \
     "\"properties\":{\"scope\":{\"type\":\"string\"},\"owner\":{\"type\":[\"string\",\"null\"]},"  \
-    "\"limits\":" AMOUNTS_SCHEMA(LIMIT_SCHEMA) ",\"spent\":" AMOUNTS_SCHEMA(                       \
-        COUNT_SCHEMA) ",\"reserved\":" AMOUNTS_SCHEMA(COUNT_SCHEMA) ",\"waiting\":" COUNT_SCHEMA   \
-                                                                    ",\"per\":" PER_SCHEMA         \
-                                                                    ",\"resets_ms\":" LIMIT_SCHEMA \
-                                                                    ",\"made_ms\":" COUNT_SCHEMA   \
-                                                                    "}}"
+    "\"limits\":" AMOUNTS_SCHEMA(LIMIT_SCHEMA) ",\"spent\":" SPENT_SCHEMA                          \
+                                               ",\"reserved\":" AMOUNTS_SCHEMA(                    \
+                                                   COUNT_SCHEMA) ",\"waiting\":" COUNT_SCHEMA      \
+                                                                 ",\"per\":" PER_SCHEMA            \
+                                                                 ",\"resets_ms\":" LIMIT_SCHEMA    \
+                                                                 ",\"made_ms\":" COUNT_SCHEMA "}}"
 
 static const struct route routes[] = {
     {.method = "GET",

@@ -74,7 +74,17 @@ static bool span_fits(const struct page *page, const struct span_row *row) {
 
 /* --- Sums ------------------------------------------------------------------------------------- */
 
-enum sum { SUM_COUNT, SUM_MS, SUM_READ, SUM_CACHED, SUM_OUTPUT, SUM_COST, SUM_ERRORS, SUMS };
+enum sum {
+    SUM_COUNT,
+    SUM_MS,
+    SUM_READ,
+    SUM_CACHED,
+    SUM_OUTPUT,
+    SUM_COST,
+    SUM_UNKNOWN,
+    SUM_ERRORS,
+    SUMS
+};
 static_assert((int)SUMS <= (int)PAGE_SUMS, "the sums of spans have room in a page");
 
 static int64_t known_or_0(int64_t number) {
@@ -99,6 +109,7 @@ static void sums_add(struct page *page, const struct span_row *row) {
     sums[SUM_CACHED] += known_or_0(row->tokens.cache_read);
     sums[SUM_OUTPUT] += known_or_0(row->tokens.output);
     sums[SUM_COST] += known_or_0(row->cost);
+    sums[SUM_UNKNOWN] += row->tokens.fresh != SPAN_UNKNOWN && row->cost == SPAN_UNKNOWN;
     sums[SUM_ERRORS] += is_error(row->state);
 }
 
@@ -108,7 +119,9 @@ static void sums_write(const struct page *page, struct text *text) {
     text_add_member_int(text, "count", sums[SUM_COUNT]);
     text_add_member_int(text, "ms", sums[SUM_MS]);
     text_add_member_int(text, "tokens", sums[SUM_READ] + sums[SUM_OUTPUT]);
-    text_add_member_int(text, "cost_micros", sums[SUM_COST]);
+    text_add_member_int_or_null(text, "cost_micros", sums[SUM_COST],
+                                sums[SUM_COST] > 0 || sums[SUM_UNKNOWN] == 0);
+    text_add_member_int(text, "cost_unknown", sums[SUM_UNKNOWN]);
     text_add_member_int(text, "errors", sums[SUM_ERRORS]);
     text_add_str(text, page->now.counted > PAGE_TOTAL_MAX ? ",\"more\":true" : "");
     if (sums[SUM_READ] > 0) {

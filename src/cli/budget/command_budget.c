@@ -16,6 +16,13 @@ static struct budget_shown amount_of(const json_t *row, const char *of, const ch
     return budget_show(amount, talk_int(json_object_get(row, of), amount));
 }
 
+static struct budget_shown spent_of(const json_t *row, const char *amount) {
+    const json_t *spent = json_object_get(row, "spent");
+    return strcmp(amount, "cost_micros") == 0
+               ? budget_show_cost(talk_int(spent, amount), talk_int(spent, "cost_unknown"))
+               : budget_show(amount, talk_int(spent, amount));
+}
+
 static bool is_limited(const json_t *row, const char *amount) {
     return json_is_integer(json_object_get(json_object_get(row, "limits"), amount));
 }
@@ -29,7 +36,7 @@ static void budget_print(const json_t *row) {
     printf("%-13s  %12s  %12s  %12s\n", "", "SPENT", "RESERVED", "LIMIT");
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
         const char *amount = amounts[i];
-        printf("%-13s  %12s  %12s  %12s\n", amount, amount_of(row, "spent", amount).text,
+        printf("%-13s  %12s  %12s  %12s\n", amount, spent_of(row, amount).text,
                amount_of(row, "reserved", amount).text,
                is_limited(row, amount) ? amount_of(row, "limits", amount).text : "-");
     }
@@ -46,7 +53,7 @@ static void spent_print(const json_t *row) {
     const char *before = "";
     for (size_t i = 0; i < COUNT_OF(amounts); i++) {
         if (is_limited(row, amounts[i])) {
-            printf("%s%s %s of %s", before, amounts[i], amount_of(row, "spent", amounts[i]).text,
+            printf("%s%s %s of %s", before, amounts[i], spent_of(row, amounts[i]).text,
                    amount_of(row, "limits", amounts[i]).text);
             before = ", ";
         }

@@ -430,9 +430,14 @@ static void talk_hear(struct talk *talk, const struct run_row *row) {
     }
 }
 
+/* Rows of turns do not hold their connection. A turn whose own one is still away asks in vain, and
+ * waits again. */
 static uint64_t talk_rest_ms(const struct talk *talk) {
-    const int64_t now_ms = world_wall_ms(loop_world(talk->turns->options.loop));
-    return (uint64_t)run_provider_wait_ms(talk->resume_at_ms, now_ms);
+    const struct turns_options *options = &talk->turns->options;
+    const int64_t now_ms = world_wall_ms(loop_world(options->loop));
+    return models_was_mended(options->models, BYTES(""))
+               ? 0
+               : (uint64_t)run_provider_wait_ms(talk->resume_at_ms, now_ms);
 }
 
 void turns_woke(struct turns *turns) {

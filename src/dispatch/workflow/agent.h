@@ -34,7 +34,7 @@ MUST_CHECK bool call__looks_up_late(struct call *call);
 /* --- agent_call.c: one call of a model -------------------------------------------------------- */
 
 void call__ask(struct call *call);
-/* ASKING: the machine was suspended, which counts as waited. */
+/* ASKING: the machine was suspended, which counts as waited; or its connection was mended. */
 void call__woke(struct call *call);
 void call__wait(struct call *call, const struct provider_wait *wait); /* The row follows. */
 void call__cut_off(struct call *call); /* The model is heard no more. */

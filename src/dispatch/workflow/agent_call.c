@@ -270,8 +270,10 @@ static void call_on_rested(struct timer *timer) {
 
 /* Rest of a wait for its provider that an earlier life of the daemon began. */
 static uint64_t call_rest_ms(const struct call *call) {
-    return (uint64_t)run_provider_wait_ms(call->wait.resume_at_ms,
-                                          flows__now_ms(call->flow->flows));
+    const struct flows *flows = call->flow->flows;
+    return models_was_mended(flows->options.models, bytes_of(call->model))
+               ? 0
+               : (uint64_t)run_provider_wait_ms(call->wait.resume_at_ms, flows__now_ms(flows));
 }
 
 void call__woke(struct call *call) {

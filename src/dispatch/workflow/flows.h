@@ -69,7 +69,8 @@ struct flows *flows_open(const struct flows_options *options);
 struct turns;
 /* Performs the turns of agents: once, before any note; used until flows_stop. */
 void flows_listen(struct flows *flows, struct turns *turns);
-void flows_woke(struct flows *flows);    /* The machine was suspended. */
+/* The machine was suspended, or a connection was mended (models_on_mended). */
+void flows_woke(struct flows *flows);
 void flows_hold(struct flows *flows);    /* Before any note. */
 void flows_release(struct flows *flows); /* The dispatcher walks the rows again after it. */
 /* Begins nothing more, ends the workers and cancels what is with models. `stopped` when nothing is

@@ -285,12 +285,23 @@ static void add_amounts(struct text *text, const char *name, const struct amount
     text_add_char(text, '}');
 }
 
+/* A cost of which nothing is known is null, as everywhere. */
+static void add_spent(struct text *text, const struct amounts *spent) {
+    text_add_str(text, ",\"spent\":{");
+    for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
+        const bool known = i != AMOUNT_COST || spent->of[i] > 0 || spent->cost_unknown == 0;
+        text_add_member_int_or_null(text, amount_name((enum amount)i), spent->of[i], known);
+    }
+    text_add_member_int(text, "cost_unknown", spent->cost_unknown);
+    text_add_char(text, '}');
+}
+
 void budget_write_json(const struct budget_row *row, struct text *text) {
     text_add_char(text, '{');
     text_add_member(text, "scope", row->scope);
     text_add_member_or_null(text, "owner", row->owner);
     add_amounts(text, "limits", &row->limits);
-    add_amounts(text, "spent", &row->spent);
+    add_spent(text, &row->spent);
     add_amounts(text, "reserved", &row->reserved);
     text_add_member_int(text, "waiting", row->waiting);
     text_add_member_or_null(text, "per", row->day_end_ms != 0 ? BYTES("day") : BYTES(""));

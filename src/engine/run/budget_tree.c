@@ -78,7 +78,7 @@ struct bytes budget__path_end(struct tx *tx, struct bytes path) {
 #define HELD "output_tokens_held, tokens_held, cost_micros_held, agents_held, wall_ms_held"
 
 static struct amounts amounts_read(const struct rows *rows, int from) {
-    struct amounts amounts;
+    struct amounts amounts = amounts_none();
     for (int i = 0; i < AMOUNT_COUNT; i++) {
         amounts.of[i] = rows_int(rows, from + i);
     }

@@ -62,6 +62,7 @@ enum budget_columns { BUDGET_SET_LIMITS = MAP_SET, BUDGET_SET_SPENT = MAP_SET <<
     X("cost_micros_spent", spent.of[AMOUNT_COST], MAP_INT, BUDGET_SET_SPENT)                       \
     X("agents_spent", spent.of[AMOUNT_AGENTS], MAP_INT, BUDGET_SET_SPENT)                          \
     X("wall_ms_spent", spent.of[AMOUNT_WALL], MAP_INT, BUDGET_SET_SPENT)                           \
+    X("cost_unknown", spent.cost_unknown, MAP_INT, BUDGET_SET_SPENT)                               \
     X("day_end_ms", day_end_ms, MAP_INT, MAP_INSERT | BUDGET_SET_SPENT)
 #define BUDGET_COLUMNS "id" BUDGET_MAP(MAP_NAMES)
 extern const struct map budget__map;

@@ -68,6 +68,7 @@ struct amounts turns__amounts(const struct usage *usage, const struct usage_cost
     took.of[AMOUNT_OUTPUT_TOKENS] = usage->output;
     took.of[AMOUNT_TOKENS] = usage_input(usage) + usage->output;
     took.of[AMOUNT_COST] = cost->known ? cost->micros : 0;
+    took.cost_unknown = !cost->known && usage_total(usage) > 0;
     return took;
 }
 

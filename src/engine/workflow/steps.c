@@ -398,6 +398,14 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
                           arg_int(end->usage.reasoning), arg_int(end->calls_unpriced))) > 0;
 }
 
+/* An agent may have made several calls, and the cost of some may be known. */
+static struct amounts used_by_calls(const struct usage *usage, const struct usage_cost *cost,
+                                    int64_t unpriced) {
+    struct amounts used = turns__amounts(usage, cost);
+    used.cost_unknown = used.cost_unknown > 0 ? unpriced : 0;
+    return used;
+}
+
 /* The reserve goes back before the row ends: a run that has ended holds nothing. */
 static void end_settle(struct tx *tx, const struct step_end *end, struct run_freed *freed) {
     const enum run_state state = workflow_step_state(end->cause);
@@ -408,10 +416,11 @@ static void end_settle(struct tx *tx, const struct step_end *end, struct run_fre
     if (row.state == RUN_QUEUED) {
         runs__budget_leave(tx, &row, freed);
     } else if (row.attempt == end->attempt) { /* Else it was restarted, and the next one holds. */
-        const struct run_took took = {.wall_ms = end->took_ms,
-                                      .began = end->calls > 0,
-                                      .completed = state == RUN_SUCCEEDED || state == RUN_DEGRADED,
-                                      .used = turns__amounts(&end->usage, &end->cost)};
+        const struct run_took took = {
+            .wall_ms = end->took_ms,
+            .began = end->calls > 0,
+            .completed = state == RUN_SUCCEEDED || state == RUN_DEGRADED,
+            .used = used_by_calls(&end->usage, &end->cost, end->calls_unpriced)};
         runs__budget_settle(tx, &took, &row, freed);
     }
 }
@@ -484,9 +493,10 @@ struct err tx_step_end(struct tx *tx, const struct step_end *given, bool *ret_la
 
 void steps__cut_off(struct tx *tx, const struct step_took *took, struct bytes project,
                     struct run_row *row, struct run_freed *freed) {
-    const struct run_took by_budgets = {.wall_ms = took->took_ms,
-                                        .began = took->calls > 0,
-                                        .used = turns__amounts(&took->usage, &took->cost)};
+    const struct run_took by_budgets = {
+        .wall_ms = took->took_ms,
+        .began = took->calls > 0,
+        .used = used_by_calls(&took->usage, &took->cost, took->calls_unpriced)};
     struct usage_place place;
     tx_fail(tx, tx_usage_place(tx, row->id, &place));
     const struct step_end counted = {.place = {.owner = row->owner, .id = place.run},

@@ -158,6 +158,14 @@ void channel__fail(struct channel *channel, const struct asking *asking, uint64_
     tell_soon(channel);
 }
 
+static void channel_report_mended(struct channel *channel) {
+    const struct models *models = channel->models;
+    if (models->mended != NULL) {
+        channel->mended = true;
+        models->mended(models->mended_ctx);
+    }
+}
+
 /* An answer to a call that was sent before the quota was used up says nothing about it. Nor does a
  * refusal, of a key or a model: the provider is there, and has charged nothing. */
 void channel__answers(struct channel *channel, const struct asking *asking) {
@@ -172,6 +180,9 @@ void channel__answers(struct channel *channel, const struct asking *asking) {
     channel->quota_trips = is_good ? 0 : channel->quota_trips;
     if (was_away) {
         channel__run(channel);
+    }
+    if (is_good && asking->kind != ASKING_USUAL) {
+        channel_report_mended(channel);
     }
 }
 
@@ -208,6 +219,7 @@ void channel__reset(struct channel *channel) {
     channel->quota_trips = 0;
     channel->brake = (struct brake){.limit = 0};
     channel__run(channel);
+    channel_report_mended(channel);
 }
 
 /* --- Notices ---------------------------------------------------------------------------------- */

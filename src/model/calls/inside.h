@@ -70,6 +70,7 @@ struct channel {
     int64_t listed_ms;       /* When; 0: never. */
     struct listing *listing; /* Under way; NULL: none. */
     bool list_failed;
+    bool mended;   /* As models_on_mended has reported. */
     bool doubtful; /* Nobody knows yet whether anything is there: only its list is asked for. */
 };
 
@@ -87,6 +88,8 @@ struct models {
     struct loop_task close_task, roster_task;
     void (*refused)(void *ctx, const struct model_refused *refused); /* NULL: nobody wants it. */
     void *refused_ctx;
+    void (*mended)(void *ctx); /* The same. */
+    void *mended_ctx;
     void (*closed)(void *ctx);
     void *closed_ctx;
 };

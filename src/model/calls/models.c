@@ -391,6 +391,21 @@ void models_reset(struct models *models, struct bytes connection) {
     }
 }
 
+void models_on_mended(struct models *models, void (*mended)(void *ctx), void *ctx) {
+    models->mended = mended;
+    models->mended_ctx = ctx;
+}
+
+bool models_was_mended(const struct models *models, struct bytes name) {
+    struct bytes model;
+    const struct channel *of_name = channel_of_model(models, name, &model);
+    bool mended = false;
+    for (const struct channel *at = models->channels; at != NULL; at = at->next) {
+        mended = mended || (at->mended && (name.len == 0 || at == of_name));
+    }
+    return mended;
+}
+
 void models_woke(struct models *models, uint64_t slept_ms) {
     for (struct channel *at = models->channels; at != NULL; at = at->next) {
         channel__woke(at, slept_ms);

@@ -28,6 +28,7 @@ enum amount {
 
 struct amounts {
     int64_t of[AMOUNT_COUNT];
+    int64_t cost_unknown; /* Number of calls of unknown cost, where these were spent. */
 };
 
 const char *amount_name(enum amount amount);

@@ -26,7 +26,7 @@ struct amounts amounts_none(void) {
 }
 
 struct amounts amounts_unlimited(void) {
-    struct amounts amounts;
+    struct amounts amounts = amounts_none();
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         amounts.of[i] = AMOUNT_MAX;
     }
@@ -39,7 +39,7 @@ bool amounts_any(const struct amounts *amounts) {
             return true;
         }
     }
-    return false;
+    return amounts->cost_unknown != 0;
 }
 
 /* Both are within 2^53, so their sum fits. */
@@ -47,6 +47,7 @@ void amounts_add(struct amounts *sum, const struct amounts *more) {
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         sum->of[i] = bounded(bounded(sum->of[i]) + bounded(more->of[i]));
     }
+    sum->cost_unknown = bounded(bounded(sum->cost_unknown) + bounded(more->cost_unknown));
 }
 
 void amounts_subtract(struct amounts *sum, const struct amounts *less) {

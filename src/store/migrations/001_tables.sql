@@ -288,6 +288,7 @@ CREATE TABLE budgets (
     cost_micros_spent @int@ NOT NULL DEFAULT 0,
     agents_spent @int@ NOT NULL DEFAULT 0,
     wall_ms_spent @int@ NOT NULL DEFAULT 0,
+    cost_unknown @int@ NOT NULL DEFAULT 0,
     day_end_ms @int@ NOT NULL DEFAULT 0,
     UNIQUE (owner, path),
     UNIQUE (owner, scope)
