@@ -54,10 +54,9 @@ struct flow {
     char *owner;
     enum flow_state state; /* Changed by flow__enter alone. */
     enum flow_script script;
-    bool paused;    /* No agent begins. */
-    bool fresh;     /* The row has this daemon's epoch, and `crashes` as stored. */
-    bool budgeted;  /* Budgets stand above it. */
-    bool cancelled; /* It has ended, and nothing of its calls is out. */
+    bool paused;   /* No agent begins. */
+    bool fresh;    /* The row has this daemon's epoch, and `crashes` as stored. */
+    bool budgeted; /* Budgets stand above it. */
     int64_t attempt, crashes;
     int64_t resumed_from; /* run_row.id of the run whose results it takes over; 0: none. */
     struct retry loading;

@@ -176,11 +176,9 @@ void flow__maybe_free(struct flow *flow) {
         timer_stop(loop, &op->timer);
         away = away || op->away;
     }
-    for (struct call *call = NULL;
-         !flow->cancelled && (call = flow_next_agent(flow, call)) != NULL;) {
+    for (struct call *call = NULL; (call = flow_next_agent(flow, call)) != NULL;) {
         call__cancel(call);
     }
-    flow->cancelled = true; /* Of thousands, not again with each op that comes back. */
     if (away) {
         return;
     }
