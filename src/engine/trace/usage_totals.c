@@ -115,12 +115,21 @@ struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret
     return tx_error(tx);
 }
 
-/* Moves rows to sums that say less, a page at a time: `where` takes the page, `named` are the keys
- * after the project. */
-#define FORGET(session, named, where)                                                              \
-    "INSERT INTO usage_totals (" KEYS ", " NUMBERS ") SELECT owner, day, hour, " session           \
-    ", model, category, project, " named ", tool, " NUMBERS " FROM usage_totals WHERE " where      \
-    " ORDER BY id LIMIT $3" ADD_TO_ROW
+/* clang-format off */
+#define SUM(column) "CAST(sum(" column ") AS BIGINT)"
+#define SUMS                                                                                       \
+    SUM("ms") ", " SUM("errors") ", " SUM("calls") ", " SUM("fresh") ", " SUM("cache_read") ", "   \
+    SUM("cache_write") ", " SUM("output") ", " SUM("reasoning") ", " SUM("cost_micros") ", "       \
+    SUM("cost_unknown")
+/* clang-format on */
+
+/* Moves rows to sums that say less, a page at a time: `where` takes the page, the others are keys
+ * as expressions. Rows that become one are added up first: PostgreSQL adds only once to a row. */
+#define FORGET(session, agent, run, workflow, phase, where)                                        \
+    "INSERT INTO usage_totals (" KEYS ", " NUMBERS ") SELECT " KEYS ", " SUMS                      \
+    " FROM (SELECT owner, day, hour, " session " AS session, model, category, project, " agent     \
+    " AS agent, " run " AS run, " workflow " AS workflow, " phase " AS phase, tool, " NUMBERS      \
+    " FROM usage_totals WHERE " where " ORDER BY id LIMIT $3) AS page GROUP BY " KEYS ADD_TO_ROW
 #define FORGOTTEN(where)                                                                           \
     "DELETE FROM usage_totals WHERE id IN (SELECT id FROM usage_totals WHERE " where               \
     " ORDER BY id LIMIT $3)"
@@ -130,8 +139,8 @@ struct err tx_usage_place(struct tx *tx, int64_t parent, struct usage_place *ret
 /* A workflow that is still there keeps its words. */
 struct err tx_usage_forget(struct tx *tx, const struct session_row *session, int64_t limit,
                            bool *ret_some) {
-    static const char add[] =
-        FORGET("''", "CASE WHEN run = 0 THEN '' ELSE agent END, run, workflow, phase", OF_SESSION);
+    static const char add[] = FORGET("''", "CASE WHEN run = 0 THEN '' ELSE agent END", "run",
+                                     "workflow", "phase", OF_SESSION);
     const struct arg args[] = {arg_text(session->owner), arg_text(session->session),
                                arg_int(limit)};
     *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
@@ -142,7 +151,7 @@ struct err tx_usage_forget(struct tx *tx, const struct session_row *session, int
 }
 
 struct err tx_usage_forget_run(struct tx *tx, int64_t run, int64_t limit, bool *ret_some) {
-    static const char add[] = FORGET("session", "'', 0, '', ''", OF_RUN);
+    static const char add[] = FORGET("session", "''", "0", "''", "''", OF_RUN);
     const struct arg args[] = {arg_text(BYTES("")), arg_int(run), arg_int(limit)};
     *ret_some = tx_change(tx, add, args, COUNT_OF(args)) > 0;
     if (*ret_some) {
