@@ -19,7 +19,7 @@
 #include "loop/curl_library.h"
 #include "loop/loop_uv.h"
 
-enum { BEGIN_AT_ONCE = 16 };
+enum { BEGIN_AT_ONCE = 4 };
 
 enum fetch_stage { STAGE_WAITING, STAGE_RUNNING, STAGE_ENDED, STAGE_TOLD };
 enum fetch_head { HEAD_COMING, HEAD_WHOLE, HEAD_TOLD };
@@ -520,7 +520,8 @@ static bool request_wait_again(struct fetch_request *request, enum fetch_fault f
 }
 
 /* A request that ends as it begins would call this again from within; the loop here has it anyway.
- * Each takes some 30 microseconds: hundreds at once would hold up the loop. */
+ * Each takes 30 microseconds, and the first ones of a daemon ten times that: hundreds at once
+ * would hold up the loop. */
 static void waiting_begin(struct fetch *client) {
     if (client->beginning) {
         return;
