@@ -24,7 +24,16 @@ async function chatOf(t, user) {
   const chat = onTerminal(t, user, `chat --root ${root}`, options);
   const one = {
     type: (keys) => chat.child.stdin.write(keys.replaceAll("\n", "\x1b\r")),
-    seen: (pattern) => chat.when((all) => pattern.test(plain(all))),
+    /** Fails with what the screen shows, before the time limit of the test ends it silently. */
+    seen(pattern) {
+      let screen = "";
+      const found = chat.when((all) => pattern.test((screen = plain(all))));
+      return new Promise((resolve, reject) => {
+        const late = () => reject(new Error(`not seen: ${pattern} in ${JSON.stringify(screen)}`));
+        const timer = setTimeout(late, scaled(50_000));
+        found.then(resolve, reject).finally(() => clearTimeout(timer));
+      });
+    },
     async leave() {
       one.type(`\x15${CTRL_D}`);
       const { code, stdout } = await chat.ended;
