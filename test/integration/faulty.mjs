@@ -99,8 +99,8 @@ export class Faulty {
     });
   }
 
-  list(socket) {
-    const body = JSON.stringify({ data: [] });
+  list(socket, models = []) {
+    const body = JSON.stringify({ data: models });
     socket.end(headOf(200, { "content-type": "application/json" }) + body);
   }
 

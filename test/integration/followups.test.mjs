@@ -8,7 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { Faulty } from "./faulty.mjs";
-import { Provider } from "./providers.mjs";
+import { Provider, until } from "./providers.mjs";
 import { scaled } from "./scale.mjs";
 import { call, Listener, say, script, textOf, Turns } from "./turns.mjs";
 import { Wires } from "./wires.mjs";
@@ -320,4 +320,30 @@ test("a follow-up finds a local server that was started after the daemon", async
   letGo(turns);
   const followed = await listener.until("turn_finished", ({ run }) => run !== end.run);
   assert.equal(textOf(await turns.answer(listener.session, followed.run)), "ok");
+});
+
+test("a follow-up for which no model was there is told when a list names one", async (t) => {
+  const provider = await new Provider().start(t);
+  const { port } = provider.server.address();
+  provider.stop();
+  const env = { DROVER_MODEL: "", OLLAMA_HOST: `127.0.0.1:${port}` };
+  const turns = await Turns.open(t, { env });
+  const wanted = { root: turns.root, title: "A talk", model: "scripted/demo", ...ALL };
+  const made = await turns.ask("POST", "/sessions", wanted);
+  await turns.ask("PATCH", `/sessions/${made.json.id}`, { model: "" });
+  const listener = await new Listener(turns, made.json.id).open();
+  const text = script(call("run_job", { command: "true" }), say("it runs"));
+  const { end, message } = await turns.turn(listener, text, { model: "scripted/demo" });
+  const job = message.parts.find((part) => part.kind === "tool").run;
+  await until("no model holds it", async () => {
+    const [row] = await owedFor(turns, job);
+    return row?.state === "held" && row.cause === "model_unknown";
+  });
+  await provider.listen(port);
+  // Whoever needs a model next has the daemon look for one, but not twice within seconds.
+  await until("a model answers", async () => (await turns.daemon.cli(["ask", "hello"])).code === 0);
+  const told = await listener.until("turn_finished",
+    ({ run, state }) => run !== end.run && state === "succeeded");
+  assert.equal(textOf(await turns.answer(listener.session, told.run)), "ok");
+  assert.equal((await owedFor(turns, job))[0].state, "acknowledged");
 });

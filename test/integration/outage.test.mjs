@@ -25,6 +25,12 @@ const refused = (status, message, headers = {}) =>
 class Absent extends Faulty {
   away = () => null; // What is played instead of an answer.
   requests = 0; // While it was away.
+  models = []; // That it lists; null: it closes the connection instead.
+
+  list(socket) {
+    if (this.models === null) socket.destroy();
+    else super.list(socket, this.models.map((id) => ({ id })));
+  }
 
   answer(socket, body) {
     const play = this.away(JSON.parse(body));
@@ -287,6 +293,45 @@ test("what was parked before a restart goes on after a test, a reset, a change, 
     }
     assert.equal(own.refusal, 402);
   });
+
+/** A daemon whose only default model is the one that its provider lists. */
+async function listed(t) {
+  const flows = await Workflows.open(t, { args: args.slice(1), env: { DROVER_MODEL: "" } });
+  const provider = await new Absent("openai").start(t);
+  provider.models = ["m"];
+  const body = { name: "far", kind: "openai", base_url: provider.url };
+  assert.equal((await flows.ask("POST", "/providers", body)).status, 201);
+  const from = async () => (await flows.get("/settings")).model_from;
+  await until("the list is here", async () => await from() === "connection");
+  return { flows, provider, from };
+}
+
+test("agents keep the default model of their run over a restart without its list", async (t) => {
+  const { flows, provider, from } = await listed(t);
+  provider.away = () => refused(503, "the machines rest");
+  const run = await flows.start({ script: whole(`
+    const one = await agent("one", { tools: [] });
+    return [one, await agent("two", { tools: [] })];`) });
+  await until("the first waits", async () =>
+    (await flows.get("/runs?state=waiting&kind=agent")).items.length === 1);
+  await flows.daemon.kill();
+  provider.models = null;
+  await flows.daemon.start();
+  assert.equal(await from(), "none");
+  provider.away = () => null;
+  assert.deepEqual((await flows.outcome(run)).end.result, ["well", "well"]);
+});
+
+test("a repeated start gets its first answer when no model is there any more", async (t) => {
+  const { flows } = await listed(t);
+  const body = { script: whole(`return await agent("one", { tools: [] });`) };
+  const run = await flows.start(body, { "idempotency-key": "once" });
+  await flows.outcome(run);
+  assert.equal((await flows.ask("DELETE", "/providers/far")).status, 200);
+  assert.equal(await flows.start(body, { "idempotency-key": "once" }), run);
+  const other = await flows.ask("POST", "/workflows", body, { "idempotency-key": "twice" });
+  assert.deepEqual([other.status, other.json.code], [400, "no_model"]);
+});
 
 test("restarts charge no budget for agents that wait for their provider", async (t) => {
   const flows = await Workflows.open(t, { args: args.slice(1) });

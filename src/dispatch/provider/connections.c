@@ -145,8 +145,22 @@ static void waiters_end(struct connections *connections) {
 
 static void lists_ask(struct connections *connections);
 
+static struct err listed_tx(struct tx *tx, void *ctx) {
+    return tx_provider_listed(tx);
+}
+
+static void unhold_done(struct err err, void *ctx) {
+    (void)err; /* Notices are held on, until the next change or `inbox retry`. */
+}
+
+/* Lists are asked for only while there is no default model: one that is known now is new. */
 static void all_listed(void *ctx) {
     struct connections *connections = ctx;
+    struct default_model model;
+    connections_default_model(connections, &model);
+    if (model.from != MODEL_FROM_NOWHERE && !connections->stopped) {
+        store_write(connections->options.store, listed_tx, unhold_done, NULL /* ctx */);
+    }
     connections->listing = false;
     connections->look_again_ns =
         world_mono_ns(loop_world(connections->options.loop)) + LOOK_AGAIN_NS;
@@ -467,13 +481,9 @@ static struct err cured_tx(struct tx *tx, void *ctx) {
     return tx_provider_cured(tx);
 }
 
-static void cured_done(struct err err, void *ctx) {
-    (void)err; /* Notices are held on, until the next change or `inbox retry`. */
-}
-
 static void key_changed(void *ctx) {
     const struct connections *connections = ctx;
-    store_write(connections->options.store, cured_tx, cured_done, NULL /* ctx */);
+    store_write(connections->options.store, cured_tx, unhold_done, NULL /* ctx */);
 }
 
 static void keep_found(void *ctx, const struct model_connection *connection) {

@@ -236,6 +236,8 @@ static struct err load_add_prior(void *ctx, const struct step_row *row) {
         (void)snprintf(prior->turn.text, sizeof prior->turn.text, "%s", json_str(spec, "turn", ""));
         prior->worktree = json_incref(json_object_get(spec, "worktree"));
     }
+    const char *model = json_str(spec, "model", "");
+    prior->model = mem_copy(model, strlen(model));
     table_add(reading->priors, &prior->node);
     return ERR_OK;
 }
@@ -372,7 +374,8 @@ static void flow_take_load(struct flow *flow, struct flow_load *load) {
     /* The spec never changes, and what is with the store or in the pool borrows from it: a worker
      * that is rebuilt leaves it where it is. */
     if (flow->spec == NULL) {
-        const struct bytes model = json_bytes(load->spec, "model");
+        const char *otherwise = json_str(load->spec, "model_default", "");
+        const struct bytes model = bytes_of(json_str(load->spec, "model", otherwise));
         const struct bytes root = json_bytes(load->spec, "root");
         flow->spec = load->spec;
         load->spec = NULL;
@@ -711,6 +714,7 @@ int64_t prior__elapsed_ms(const struct flow *flow, const struct prior *prior) {
 
 void prior__free(struct prior *prior) {
     json_decref(prior->worktree);
+    mem_free(prior->model);
     mem_free(prior);
 }
 

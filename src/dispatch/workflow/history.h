@@ -67,6 +67,7 @@ struct prior {
     bool stop;
     bool parked;      /* A budget admitted it while its run was paused: nobody was asked. */
     struct id turn;   /* Turn of the agent; "": it was one call. */
+    char *model;      /* Owned: that was asked; "": none. */
     json_t *worktree; /* Owned: as its row has it; NULL: none. */
 };
 void prior__free(struct prior *prior);

@@ -26,7 +26,6 @@
 #include "dispatch/workflow/check.h"
 #include "dispatch/workflow/history.h"
 #include "engine/session/sessions.h"
-#include "rules/provider/no_model.h"
 #include "store/datadir.h"
 
 enum { STARTED_MAX = 200 << 10 };
@@ -280,7 +279,10 @@ static struct err start_describe(struct flow_start *start) {
     const struct workflow_found found = {.name = script_meta_name(prepared),
                                          .file = start->script.entry.file,
                                          .hash = start->script.entry.hash.text,
-                                         .engine = start->flows->options.engine.text};
+                                         .engine = start->flows->options.engine.text,
+                                         .model_default = start->otherwise.name[0] != '\0'
+                                                              ? start->otherwise.name
+                                                              : NULL};
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
         return err_why(
@@ -363,19 +365,13 @@ static void start_prepare_run(struct pool_job *job) {
 /* Whether no agent of the script can have a model. Where one may, its call says whether it does. */
 static bool start_lacks_model(const struct flow_start *start) {
     const struct connections *connections = start->flows->options.connections;
-    struct default_model otherwise;
-    connections_default_model(connections, &otherwise);
-    return start->spec.model == NULL && otherwise.name[0] == '\0' &&
+    return start->spec.model == NULL && start->otherwise.name[0] == '\0' &&
            start->script.prepared.names_no_model &&
            connections_settings(connections)->model_aliases.len == 0;
 }
 
 void flow_start__conclude(struct flow_start *start) {
     const struct workflow_spec *spec = &start->spec;
-    if (!start->invalid && !start->plans && start_lacks_model(start)) {
-        start->done(start, err_why(&start->why, ERR_NO_MODEL, NO_MODEL_DETAIL));
-        return;
-    }
     if (!start->invalid) {
         const char *label =
             spec->label != NULL ? spec->label : script_meta_name(&start->script.prepared);
@@ -395,6 +391,7 @@ void flow_start__conclude(struct flow_start *start) {
             .resume = bytes_of(spec->resume),
             .started = text_bytes(&start->started),
             .timeout_ms = spec->timeout_ms,
+            .lacks_model = start_lacks_model(start),
         };
     }
     start->done(start, ERR_OK);
@@ -431,6 +428,9 @@ static void start_prepare_done(struct pool_job *job) {
 /* A job that is taken back, because the daemon ends, has prepared nothing. */
 static void start_prepare(struct flow_start *start) {
     start->err = closing;
+    if (start->spec.model == NULL) {
+        connections_default_model(start->flows->options.connections, &start->otherwise);
+    }
     pool_begin(&start->flows->pool, &start->job, POOL_QUICK, start_prepare_run, start_prepare_done);
 }
 

@@ -47,6 +47,7 @@ struct flow_start {
     char *last_name;          /* Owned: script whose last run is resumed; NULL: any. */
     struct id last;           /* Run that is resumed as the last one. */
     struct model_name model;  /* Room for spec.model, if an alias was given. */
+    struct default_model otherwise; /* Of a start that names none, as it was prepared. */
     struct why model_warning; /* Alias that model_aliases does not have; "": none. */
     struct catalog_script script;
     struct text row_spec, started; /* Owned: of the row, and of the first event. */

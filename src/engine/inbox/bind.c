@@ -172,13 +172,15 @@ struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver *session, 
                        INBOX_PENDING, ret_more);
 }
 
-struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner) {
+struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner, enum run_cause cause) {
+    const struct bytes held_by = bytes_of(run_cause_name(cause));
     bool more = false;
     return page_settle(tx,
                        "SELECT " INBOX_COLUMNS " FROM inbox WHERE id > 0 AND state = 'held'"
-                       " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2) ORDER BY id LIMIT $3",
+                       " AND settled_ms IS NULL AND ($1 = 1 OR owner = $2)"
+                       " AND ($3 = '' OR cause = $3) ORDER BY id LIMIT $4",
                        ARGS(arg_int(owner.data == NULL ? 1 : 0),
-                            arg_text(owner.data == NULL ? BYTES("") : owner),
+                            arg_text(owner.data == NULL ? BYTES("") : owner), arg_text(held_by),
                             arg_int(INBOX_UNHOLD_MAX)),
                        INBOX_UNHOLD_MAX, INBOX_PENDING, &more);
 }

@@ -50,9 +50,10 @@ MUST_CHECK struct err tx_inbox_unhold(struct tx *tx, const struct inbox_receiver
                                       bool *ret_more);
 
 /* The same for every session of an owner (data NULL: of everybody), where something that many share
- * has changed. What is more than INBOX_UNHOLD_MAX waits for the next change, or `inbox retry`. */
+ * has changed; `cause`: only what was held by that; CAUSE_NONE: whatever held it. What is more than
+ * INBOX_UNHOLD_MAX waits for the next change, or `inbox retry`. */
 enum { INBOX_UNHOLD_MAX = 1000 };
-MUST_CHECK struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner);
+MUST_CHECK struct err tx_inbox_unhold_all(struct tx *tx, struct bytes owner, enum run_cause cause);
 
 /* The session is no more: all that it is owed is settled as gone, also what a turn of it has.
  * *ret_more: call again. */

@@ -103,18 +103,22 @@ struct err tx_provider_add(struct tx *tx, const struct provider *provider) {
         return err_make(ERR_CONFLICT, "providers: add");
     }
     map_insert(tx, &provider_map, provider);
-    return tx_inbox_unhold_all(tx, everybody);
+    return tx_inbox_unhold_all(tx, everybody, CAUSE_NONE);
 }
 
 struct err tx_provider_change(struct tx *tx, const struct provider *provider) {
     map_update(tx, &provider_map, MAP_SET, provider);
     /* Another address may have other windows, and somebody may know one. */
     struct err err = tx_learned_forget(tx, provider->name);
-    return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody);
+    return err_failed(err) ? err : tx_inbox_unhold_all(tx, everybody, CAUSE_NONE);
 }
 
 struct err tx_provider_cured(struct tx *tx) {
-    return tx_inbox_unhold_all(tx, everybody);
+    return tx_inbox_unhold_all(tx, everybody, CAUSE_NONE);
+}
+
+struct err tx_provider_listed(struct tx *tx) {
+    return tx_inbox_unhold_all(tx, everybody, CAUSE_MODEL_UNKNOWN);
 }
 
 struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found) {

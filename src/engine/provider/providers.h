@@ -44,6 +44,8 @@ MUST_CHECK struct err tx_provider_change(struct tx *tx, const struct provider *p
 /* A key, or what a provider says to it, has changed without a change of a row: notices that were
  * held by that are due. */
 MUST_CHECK struct err tx_provider_cured(struct tx *tx);
+/* A default model is known that was not: notices whose turns had no model are due. */
+MUST_CHECK struct err tx_provider_listed(struct tx *tx);
 MUST_CHECK struct err tx_provider_remove(struct tx *tx, struct bytes name, bool *ret_found);
 
 #endif

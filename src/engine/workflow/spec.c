@@ -151,6 +151,7 @@ struct err workflow_spec_write(const struct workflow_spec *spec, const struct wo
     text_put(object, "path", spec->programs);
     text_put(object, "config_dir", spec->config_dir);
     text_put(object, "model", spec->model);
+    text_put(object, "model_default", found->model_default);
     text_put(object, "project", spec->project);
     member_put(object, "settings", json_incref((json_t *)spec->settings));
     struct workflow_spec numbers = *spec;

@@ -30,6 +30,9 @@ MUST_CHECK struct err workflow_spec_inherit(struct workflow_spec *spec, const js
 struct workflow_found {
     const char *name, *file, *hash;
     const char *engine; /* Hash of the worker's program: it goes on with that one. */
+    /* Model of the agents that name none, where the start named none either; NULL: none was known.
+     * The run keeps it: a daemon that comes back may not know a default yet. */
+    const char *model_default;
 };
 MUST_CHECK struct err workflow_spec_write(const struct workflow_spec *spec,
                                           const struct workflow_found *found, struct text *text);

@@ -9,6 +9,7 @@
 #include "engine/trace/usage_totals.h"
 #include "engine/turn/subagents.h"
 #include "engine/workflow/rows.h"
+#include "rules/provider/no_model.h"
 
 /* --- Its start -------------------------------------------------------------------------------- */
 
@@ -75,6 +76,9 @@ struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
     text_add(&data, what->started.data, what->started.len);
     text_add_char(&data, '}');
     int64_t resumed = 0;
+    if (what->lacks_model) {
+        return err_why(why, ERR_NO_MODEL, NO_MODEL_DETAIL);
+    }
     struct err err = resumed_find(tx, what, &resumed, why);
     if (err_failed(err)) {
         return err;

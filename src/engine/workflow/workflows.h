@@ -41,9 +41,11 @@ struct workflow_new {
     struct bytes resume;  /* run_…: whose results it may take; "": none. */
     struct bytes started; /* Members of the first event, JSON without the braces. */
     int64_t timeout_ms;   /* 0: none. */
+    bool lacks_model;     /* No agent of it can have a model: it is refused. A request that is
+                           * repeated gets its first answer all the same. */
 };
-/* ERR_NOT_FOUND: there is no run to resume; ERR_CONFLICT: it is no workflow; ERR_RUN_ALIVE;
- * ERR_BAD_FIELD: an agent that is named is none of it. */
+/* ERR_NO_MODEL; ERR_NOT_FOUND: there is no run to resume; ERR_CONFLICT: it is no workflow;
+ * ERR_RUN_ALIVE; ERR_BAD_FIELD: an agent that is named is none of it. */
 MUST_CHECK struct err tx_workflow_submit(struct tx *tx, const struct workflow_new *what,
                                          struct run_row *ret_row, struct why *why);
 /* Whether `resume` and `rerun` can be, for this owner: the errors of above. */
@@ -53,7 +55,7 @@ MUST_CHECK struct err tx_workflow_resumable(struct tx *tx, const struct workflow
 /* A workflow that a session starts, by a tool of its turn, in the transaction that ends the card.
  * The run has no parent: it goes on when the turn has ended, is charged to the budgets of the
  * session, and the session is notified of its end by the inbox, as of a subagent's. ERR_CONFLICT,
- * ERR_NOT_FOUND: nothing was written, and `why` says it to the model. */
+ * ERR_NOT_FOUND, ERR_NO_MODEL: nothing was written, and `why` says it to the model. */
 enum { WORKFLOWS_OPEN_MAX = 16 }; /* Number of those of one session that have not ended. */
 struct turn_seat;
 MUST_CHECK struct err tx_workflow_spawn(struct tx *tx, const struct turn_seat *seat,
