@@ -56,7 +56,7 @@
     X(CONFLICT, "conflict", 409, 5, "The request does not fit the state of the object")            \
     X(MESSAGE_EXISTS, "message_exists", 409, 5, "Another message was sent with that client id")    \
     X(MODEL_UNKNOWN, "model_unknown", 400, 2, "There is no such model")                            \
-    X(NO_MODEL, "no_model", 400, 2, "No model is set up")                                          \
+    X(NO_MODEL, "no_model", 400, 2, "No model is known")                                           \
     X(RUN_ALIVE, "run_alive", 409, 5, "The run has not ended")                                     \
     X(RUN_ENDED, "run_ended", 409, 5, "The run has ended")                                         \
     X(STEP_ENDED, "step_ended", 409, 5, "The agent has ended")                                     \

@@ -563,7 +563,7 @@ static void connections_known(void *ctx, struct err err) {
     connections_default_model(work->connections, &model);
     if (!err_failed(err) && model.from == MODEL_FROM_NOWHERE) {
         log_event(work->log, LOG_INFO,
-                  "no model is set up: set a key such as ANTHROPIC_API_KEY, or use 'drover "
+                  "no model is known: set a key such as ANTHROPIC_API_KEY, or use 'drover "
                   "provider add' (docs/models.md)",
                   NULL /* no fields */);
     }

@@ -322,7 +322,7 @@ test("a follow-up finds a local server that was started after the daemon", async
   assert.equal(textOf(await turns.answer(listener.session, followed.run)), "ok");
 });
 
-test("a follow-up for which no model was there is told when a list names one", async (t) => {
+test("a follow-up that found no model begins again when a list names one", async (t) => {
   const provider = await new Provider().start(t);
   const { port } = provider.server.address();
   provider.stop();
@@ -340,10 +340,10 @@ test("a follow-up for which no model was there is told when a list names one", a
     return row?.state === "held" && row.cause === "model_unknown";
   });
   await provider.listen(port);
-  // Whoever needs a model next has the daemon look for one, but not twice within seconds.
+  // A use of the default model has the daemon look for one, but not twice within seconds.
   await until("a model answers", async () => (await turns.daemon.cli(["ask", "hello"])).code === 0);
-  const told = await listener.until("turn_finished",
+  const followed = await listener.until("turn_finished",
     ({ run, state }) => run !== end.run && state === "succeeded");
-  assert.equal(textOf(await turns.answer(listener.session, told.run)), "ok");
+  assert.equal(textOf(await turns.answer(listener.session, followed.run)), "ok");
   assert.equal((await owedFor(turns, job))[0].state, "acknowledged");
 });

@@ -133,7 +133,7 @@ test("settings are changed one by one, taken back, and outlive the daemon", asyn
 test("to be refused by servers that are not there takes no library", async (t) => {
   const env = { DROVER_MODEL: "" };
   const daemon = await start(t, { data: scratch(t), env });
-  assert.match(daemon.log, /no model is set up/);
+  assert.match(daemon.log, /no model is known/);
   assert.equal((await api(daemon, "GET", "/api/v1/models")).status, 200);
   const libraries = readFileSync(`/proc/${daemon.child.pid}/maps`, "utf8");
   assert.doesNotMatch(libraries, /libcurl/);
@@ -149,7 +149,7 @@ test("the default model: setting, option, the first that is there, none", async 
     return [json.model, json.model_from];
   };
   assert.deepEqual(await settings(), [null, "none"]);
-  assert.match(daemon.log, /no model is set up/);
+  assert.match(daemon.log, /no model is known/);
   // A key says which provider; its list says which model: one that is known to answer.
   await add(daemon, { name: "b", kind: "openai", base_url: provider.url });
   await until("the list came", async () => (await settings())[1] === "connection");
@@ -227,7 +227,7 @@ test("a local server that was started after the daemon is found by the first use
   assert.equal(await from(), "none");
   const refused = await ask();
   assert.deepEqual([refused.code, refused.stdout], [2, ""]);
-  assert.match(refused.stderr, /^drover: no model is set up \(no_model\)\n[^]*ollama serve/);
+  assert.match(refused.stderr, /^drover: no model is known \(no_model\)\n[^]*ollama serve/);
   const named = await daemon.cli(["ask", "--model", "ollama/small", "hello"]);
   assert.match(named.stderr, /there is no provider 'ollama'; start Ollama, or set OLLAMA_HOST/);
 

@@ -19,7 +19,7 @@ test("ask prints the answer alone, and exits with 0", async (t) => {
   assert.deepEqual([code, stdout, stderr], [0, "forty-two\n", ""]);
 });
 
-const GUIDE = new RegExp("^drover: no model is set up \\(no_model\\)\n[^]*ANTHROPIC_API_KEY" +
+const GUIDE = new RegExp("^drover: no model is known \\(no_model\\)\n[^]*ANTHROPIC_API_KEY" +
   "[^]*provider add[^]*ollama[^]*--model scripted/demo");
 
 test("without a model ask, chat and run say what to set, and leave nothing", async (t) => {
@@ -39,15 +39,15 @@ return [own, await agent("say: two")];\n`);
   }
   const json = JSON.parse((await cli(["ask", "--json", "hello"])).stderr).error;
   assert.equal(json.code, "no_model");
-  assert.match(json.detail, /set ANTHROPIC_API_KEY.*'drover provider add.*Ollama.*scripted\/demo/);
+  assert.match(json.detail, /Set ANTHROPIC_API_KEY.*'drover provider add.*Ollama.*scripted\/demo/);
   assert.deepEqual((await turns.get("/sessions")).items, []);
   assert.deepEqual((await turns.get("/runs")).items, []);
   assert.match((await cli(["workflow", "plan", "deep-research", "x"])).stdout,
-    /^model +no model is set up: [^]*^price +unknown/m);
+    /^model +no model is known: [^]*^price +unknown/m);
   // A script that names its own models runs up to the agent that has none.
   const run = await cli(["run", script]);
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /agent failed: say: two model_unknown: no model is set up/);
+  assert.match(run.stderr, /agent failed: say: two model_unknown: no model is known/);
   assert.deepEqual(JSON.parse(run.stdout), ["one", null]);
   // A name is enough; a session that lost its model says so, and takes the next message.
   assert.equal((await cli(["ask", ...MODEL, "say: hello"])).stdout, "hello\n");
@@ -56,7 +56,7 @@ return [own, await agent("say: two")];\n`);
   const lost = await turns.ask("POST", `/sessions/${id}/messages`, { text: "hi" });
   assert.deepEqual([lost.status, lost.json.code], [400, "no_model"]);
   const again = await cli(["chat", "--session", id], { input: "hi\n" });
-  assert.match(again.stderr, /no model is set up/);
+  assert.match(again.stderr, /no model is known/);
   assert.equal((await cli(["ask", ...MODEL, "--session", id, "say: back"])).stdout, "back\n");
 });
 

@@ -459,6 +459,41 @@ static void an_agent_that_was_restarted_is_charged_what_it_used(void **state) {
     assert_int_equal(tokens_held(runs), 0);
 }
 
+/* The price of one of two calls is known: it counts, and the other call stands beside it. */
+static void an_agent_with_a_call_of_unknown_cost_is_charged_the_known_part(void **state) {
+    struct runs_kit *runs = *state;
+    struct runs_row workflow = add_workflow(runs);
+    do_once(runs, limit_tx, runs);
+    struct step step = step_of(runs, &workflow, 1);
+    step.begin.asks = true;
+    do_once(runs, begin_tx, &step);
+    step.end.run = kit_bytes(step.begin.run.text);
+    step.end.budgeted = true;
+    step.end.calls = 2;
+    step.end.calls_unpriced = 1;
+    step.end.usage = (struct usage){.fresh = 300, .output = 40};
+    step.end.cost = (struct usage_cost){.known = false, .micros = 70};
+    do_once(runs, end_tx, &step);
+    assert_int_equal(runs_count(runs, "SELECT cost_micros_spent FROM budgets"), 70);
+    assert_int_equal(runs_count(runs, "SELECT cost_unknown FROM budgets"), 1);
+}
+
+/* A person restarts it before the daemon that came back has asked again. */
+static void an_agent_that_waited_for_its_provider_is_charged_no_reserve(void **state) {
+    struct runs_kit *runs = *state;
+    struct step step;
+    runs->kit.clock_ms = 1000000;
+    (void)reserve_once(runs, &step);
+    struct park park = {.run = kit_bytes(step.begin.run.text)};
+    struct restart restart = {.key = {.owner = BYTES("ann"), .run = park.run},
+                              .bounds = runs->bounds};
+    park_for(runs, &park, 60);
+    runs_restart(runs);
+    do_once(runs, restart_tx, &restart);
+    assert_int_equal(tokens_spent(runs), 0);
+    assert_int_equal(tokens_held(runs), 8000);
+}
+
 static struct err unlimit_tx(struct tx *tx, void *ctx) {
     struct runs_kit *runs = ctx;
     const struct budget_key global = {.scope = BYTES("global")};
@@ -571,6 +606,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_crash_after_a_restart_charges_both_attempts, runs_begin,
                                         runs_end),
         cmocka_unit_test_setup_teardown(an_agent_that_was_restarted_is_charged_what_it_used,
+                                        runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(
+            an_agent_with_a_call_of_unknown_cost_is_charged_the_known_part, runs_begin, runs_end),
+        cmocka_unit_test_setup_teardown(an_agent_that_waited_for_its_provider_is_charged_no_reserve,
                                         runs_begin, runs_end),
         cmocka_unit_test_setup_teardown(
             an_agent_that_is_asked_again_after_its_restart_is_charged_once, runs_begin, runs_end),

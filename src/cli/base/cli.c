@@ -32,6 +32,7 @@ void cli_broken_pipe(enum cli_broken_pipe what) {
 /* The ways to a model, one after the other, for a person who has just installed drover. */
 static const char no_model_guide[] =
     "\n"
+    "No provider is connected, or none has answered ('drover provider ls' shows them).\n"
     "Do one of these, and try again:\n"
     "  export ANTHROPIC_API_KEY=KEY; drover restart\n"
     "      Use a key of your environment. Also: OPENAI_API_KEY, DEEPSEEK_API_KEY.\n"
@@ -40,6 +41,8 @@ static const char no_model_guide[] =
     "      to add other providers.\n"
     "  ollama serve\n"
     "      Use a model of this machine. Ollama and llama-server are found without setup.\n"
+    "  Add the flag --model PROVIDER/MODEL\n"
+    "      Ask a model by its name, of a provider that is connected.\n"
     "  Add the flag --model scripted/demo\n"
     "      Try drover for free: a script plays the answers.\n";
 
@@ -49,7 +52,7 @@ void cli_failure_print(const struct invocation *invocation, struct err err) {
         return;
     }
     if (!invocation->json && err.code == ERR_NO_MODEL) {
-        fprintf(stderr, "drover: no model is set up (%s)\n%s", err_name(err.code), no_model_guide);
+        fprintf(stderr, "drover: no model is known (%s)\n%s", err_name(err.code), no_model_guide);
         return;
     }
     if (!invocation->json) {

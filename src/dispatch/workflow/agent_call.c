@@ -264,8 +264,12 @@ static void call_on_done(void *ctx, const struct model_result *result) {
 
 /* --- Asked ------------------------------------------------------------------------------------ */
 
+/* The rest is bounded, since it is known by the wall clock alone: at its end the provider is asked,
+ * whatever that clock says then. */
 static void call_on_rested(struct timer *timer) {
-    call__ask(CONTAINER_OF(timer, struct call, timer));
+    struct call *call = CONTAINER_OF(timer, struct call, timer);
+    call->wait.resume_at_ms = 0;
+    call__ask(call);
 }
 
 /* Rest of a wait for its provider that an earlier life of the daemon began. */

@@ -481,7 +481,7 @@ static void call_begin_agent(struct call *call) {
     struct model_name room;
     const char *model = flows__known_model(flow->flows, call_asked_model(call), &room);
     model = model != NULL ? model : flow->model;
-    if (open != NULL && open->model[0] != '\0') { /* It stays with the one that it was given. */
+    if (open != NULL && open->model[0] != '\0') { /* A call that has begun keeps its model. */
         model = open->model;
     } else if (model[0] == '\0') {
         connections_default_model(flow->flows->options.connections, &otherwise);

@@ -276,13 +276,12 @@ static struct err start_take_text(struct flow_start *start, const char *source, 
 static struct err start_describe(struct flow_start *start) {
     const struct script_prepared *prepared = &start->script.prepared;
     const struct workflow_spec *spec = &start->spec;
-    const struct workflow_found found = {.name = script_meta_name(prepared),
-                                         .file = start->script.entry.file,
-                                         .hash = start->script.entry.hash.text,
-                                         .engine = start->flows->options.engine.text,
-                                         .model_default = start->otherwise.name[0] != '\0'
-                                                              ? start->otherwise.name
-                                                              : NULL};
+    const struct workflow_found found = {
+        .name = script_meta_name(prepared),
+        .file = start->script.entry.file,
+        .hash = start->script.entry.hash.text,
+        .engine = start->flows->options.engine.text,
+        .model_default = start->otherwise.name[0] != '\0' ? start->otherwise.name : NULL};
     struct text *text = &start->started;
     if (err_failed(workflow_spec_write(spec, &found, &start->row_spec))) {
         return err_why(

@@ -42,13 +42,13 @@ struct flow_start {
     /* Private. */
     struct loop_task task;
     struct pool_job job;
-    struct err err;           /* Result of the pool. */
-    char *old_script;         /* Owned. */
-    char *last_name;          /* Owned: script whose last run is resumed; NULL: any. */
-    struct id last;           /* Run that is resumed as the last one. */
-    struct model_name model;  /* Room for spec.model, if an alias was given. */
-    struct default_model otherwise; /* Of a start that names none, as it was prepared. */
-    struct why model_warning; /* Alias that model_aliases does not have; "": none. */
+    struct err err;                 /* Result of the pool. */
+    char *old_script;               /* Owned. */
+    char *last_name;                /* Owned: script whose last run is resumed; NULL: any. */
+    struct id last;                 /* Run that is resumed as the last one. */
+    struct model_name model;        /* Room for spec.model, if an alias was given. */
+    struct default_model otherwise; /* The default, where the start names no model. */
+    struct why model_warning;       /* Alias that model_aliases does not have; "": none. */
     struct catalog_script script;
     struct text row_spec, started; /* Owned: of the row, and of the first event. */
     struct why misfit;             /* In a plan: why its args do not fit, */

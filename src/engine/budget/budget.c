@@ -142,10 +142,9 @@ static void node_changed(struct tx *tx, const struct budget_key *key, int64_t id
         budget__free_lane(tx, budget__lane(id, (enum amount)i), &freed);
     }
     tx_fail(tx, runs__admit_freed(tx, &freed, bounds));
-    tx_fail(tx, tx_inbox_unhold_all(tx,
-                                    budget_scope_global(key->scope) ? (struct bytes){NULL, 0}
-                                                                    : key->owner,
-                                    CAUSE_NONE));
+    tx_fail(tx, tx_inbox_unhold_all(
+                    tx, budget_scope_global(key->scope) ? (struct bytes){NULL, 0} : key->owner,
+                    CAUSE_NONE));
 }
 
 /* Spending since the last midnight is not known, so the first day begins with nothing spent.

@@ -113,6 +113,8 @@ struct err turns__compacting(struct tx *tx, const struct session_row *session, b
     return live.compacts == 0 ? tx_error(tx) : runs__find_id(tx, live.compacts, ret_found, ret_run);
 }
 
+static_assert(sizeof NO_MODEL_DETAIL <= sizeof((struct why *)NULL)->text, "it is said whole");
+
 struct err turns__need_model(const struct session_row *session, struct bytes model_default,
                              struct why *why) {
     if (session->model.len > 0 || model_default.len > 0) {

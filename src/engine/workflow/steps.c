@@ -398,10 +398,12 @@ static bool end_write(struct tx *tx, const struct step_end *end) {
                           arg_int(end->usage.reasoning), arg_int(end->calls_unpriced))) > 0;
 }
 
-/* An agent may have made several calls, and the cost of some may be known. */
+/* An agent may have made several calls, and the cost of some may be known: that is charged, and the
+ * others are counted. */
 static struct amounts used_by_calls(const struct usage *usage, const struct usage_cost *cost,
                                     int64_t unpriced) {
     struct amounts used = turns__amounts(usage, cost);
+    used.of[AMOUNT_COST] = cost->micros;
     used.cost_unknown = used.cost_unknown > 0 ? unpriced : 0;
     return used;
 }
@@ -645,7 +647,9 @@ static struct err attempt_next(struct tx *tx, const struct run_bounds *bounds,
         attempt_charge(tx, CHARGE_TIME, row, &freed);
     } else if (row->epoch != EPOCH_NONE) {
         row->epoch = EPOCH_NONE;
-        attempt_charge(tx, CHARGE_RESERVE, row, &freed);
+        if (!run_waits_for_provider(row)) { /* Then no call was out. */
+            attempt_charge(tx, CHARGE_RESERVE, row, &freed);
+        }
     }
     tx_fail(tx, turn_forget(tx, row, &freed));
     row->attempt++;
