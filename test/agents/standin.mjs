@@ -8,6 +8,7 @@
 //   TOOL        uses a tool              ASK       asks before it does (claude)
 //   FAIL401     its provider answers so  CRASH     exits with 3 before it answers
 //   SLOW        says "one ", waits until a file `go` is in its folder, says "two"
+//   MISS        misses the schema of the first answer
 //   LEAVE       leaves a process behind that has a session of its own
 //
 // Its sessions are files in .standin of its folder, with a line for each prompt.
@@ -40,6 +41,13 @@ async function act(prompt, say) {
     while (!existsSync("go")) await wait(20);
     say("two");
   }
+}
+
+/** Words; JSON where the prompt has a schema and does not say MISS, or has faults of an answer. */
+function answer(prompt, number) {
+  const json = prompt.includes("must be JSON that fits") ||
+    (prompt.includes("JSON Schema") && !prompt.includes("MISS"));
+  return json ? JSON.stringify({ turn: number, by: kind }) : `turn ${number} of ${kind}`;
 }
 
 const failure = (prompt) => Number(/FAIL(\d+)/.exec(prompt)?.[1] ?? 0);
@@ -81,7 +89,7 @@ async function claude() {
       is_error: denied !== null, content: denied ?? [{ type: "text", text: "all green" }] }] } });
     event({ type: "message_start", message: { id: "m2", usage: { input_tokens: 100 } } });
   }
-  const text = `turn ${number} of claude`;
+  const text = answer(prompt, number);
   for (const word of text.split(/(?<= )/)) say(word);
   line({ type: "assistant", message: { content: [{ type: "text", text }] } });
   result({ result: text });
@@ -111,7 +119,7 @@ async function codex() {
     line({ type: "item.completed",
       item: { ...tool, aggregated_output: "all green", exit_code: 0, status: "completed" } });
   }
-  say(`turn ${number} of codex`);
+  say(answer(prompt, number));
   line({ type: "turn.completed",
     usage: { input_tokens: 100 * number, cached_input_tokens: 20 * number,
       output_tokens: 12 * number, reasoning_output_tokens: 0 } });
@@ -134,7 +142,7 @@ async function opencode() {
     out("tool_use", { callID: "c1", tool: "bash",
       state: { status: "completed", input: { command: "make test" }, output: "all green" } });
   }
-  say(`turn ${number} of opencode`);
+  say(answer(prompt, number));
   out("step_finish", { reason: "stop", cost: 0,
     tokens: { input: 80, output: 12, reasoning: 0, cache: { read: 20, write: 0 } } });
 }
@@ -161,8 +169,8 @@ async function pi() {
     line({ type: "tool_execution_end", toolCallId: "c1", isError: false,
       result: { content: [{ type: "text", text: "all green" }] } });
   }
-  const text = `turn ${number} of pi`;
-  say("turn ");
+  const text = answer(prompt, number);
+  say(text.slice(0, 5));
   const said = prompt.includes("SLOW") ? "one two" : "";
   line({ type: "message_end", message: { role: "assistant", usage, stopReason: "stop",
     content: [{ type: "text", text: said + text }] } });

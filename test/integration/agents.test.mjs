@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 
 import { until } from "./providers.mjs";
 import { Listener, textOf, Turns } from "./turns.mjs";
+import { whole, Workflows } from "./workflows.mjs";
 
 const STANDIN = fileURLToPath(new URL("../agents/standin.mjs", import.meta.url));
 const KINDS = ["claude", "codex", "opencode", "pi"];
@@ -228,4 +229,72 @@ test("agents are listed with what is missing; a broken one breaks no other", asy
   const asked = await turns.daemon.cli(["ask", "--agent", "pi", "--root", turns.root, "hello"]);
   assert.equal(asked.stdout, "turn 1 of pi\n");
   assert.ok(existsSync(path.join(turns.root, ".standin")));
+});
+
+/** Runs a script on the stand-ins: {end, events}. */
+async function flow(turns, body) {
+  const flows = Object.assign(new Workflows(), { daemon: turns.daemon, root: turns.root });
+  const run = await flows.start({ script: whole(body), root: turns.root });
+  return { flows, run };
+}
+
+test("programs are agents of workflows, with schemas that are asked for again", async (t) => {
+  const turns = await open(t);
+  const { flows, run } = await flow(turns, `
+    const schema = { type: "object", required: ["turn", "by"],
+      properties: { turn: { type: "integer" }, by: { type: "string" } } };
+    const kinds = ${JSON.stringify(KINDS)};
+    const plain = await parallel(kinds.map((kind) => () => agent("hello", { agentType: kind })));
+    const fits = await parallel(kinds.map((kind) => () =>
+      agent("count " + kind, { agentType: kind, schema })));
+    const again = await parallel(kinds.map((kind) => () =>
+      agent("MISS " + kind, { agentType: kind, schema })));
+    return { plain, fits, again };`);
+  const { end } = await flows.outcome(run);
+  assert.deepEqual(end.result, {
+    plain: KINDS.map((kind) => `turn 1 of ${kind}`),
+    fits: KINDS.map((by) => ({ turn: 1, by })),
+    again: KINDS.map((by) => ({ turn: 2, by })),
+  });
+});
+
+test("twelve programs of one workflow survive kills, and each is asked once", async (t) => {
+  const turns = await open(t);
+  const { flows, run } = await flow(turns, `
+    const kinds = ${JSON.stringify(KINDS)};
+    const all = await pipeline(Array.from({ length: 12 }, (_, i) => i),
+      (i) => agent("first " + i + " with a TOOL", { agentType: kinds[i % 4] }),
+      (said, i) => agent("second " + i + ": SLOW", { agentType: kinds[(i + 1) % 4] }));
+    return all;`);
+  const live = async () => (await turns.get("/runs?live=1&limit=100")).items;
+  await until("all second ones run", async () =>
+    (await live()).filter((one) => one.kind === "job" && one.state === "running").length === 12);
+  for (let i = 0; i < 5; i++) {
+    await turns.daemon.kill();
+    await turns.daemon.start();
+  }
+  letGo(turns);
+  const { end } = await flows.outcome(run);
+  assert.equal(end.result.length, 12);
+  assert.ok(end.result.every((said, i) =>
+    said.endsWith(`turn 1 of ${KINDS[(i + 1) % 4]}`)), JSON.stringify(end.result));
+  const folder = path.join(turns.root, ".standin");
+  const prompts = readdirSync(folder).map((file) =>
+    readFileSync(path.join(folder, file), "utf8").trim());
+  assert.equal(prompts.length, 24);
+  assert.ok(prompts.every((text) => !text.includes("\n")), "each was asked once");
+});
+
+test("a type that is neither one nor a program names what is missing", async (t) => {
+  const turns = await open(t);
+  define(turns, "away", { program: "plain", command: "no-such-program" });
+  const { flows, run } = await flow(turns, `
+    const faults = [];
+    for (const agentType of ["nobody", "away"]) {
+      try { await agent("hello", { agentType }); } catch (error) { faults.push(error.message); }
+    }
+    return faults;`);
+  const { end } = await flows.outcome(run);
+  assert.match(end.result[0], /nobody/);
+  assert.match(end.result[1], /there is no program 'no-such-program' in the PATH/);
 });

@@ -275,7 +275,7 @@ static void judge_run(struct pool_job *job) {
     AUTO(toolplace_close) struct toolplace place;
     toolplace_open(&place, &seat);
     call->again = AGAIN_NOT;
-    if (!said_has_calls(&call->said)) {
+    if (!said_has_calls(&call->said) && talk->program == NULL) {
         read_printed(call, place.tools);
     }
     if (talk->plan.schema.len > 0 && !said_has_calls(&call->said) &&

@@ -31,6 +31,7 @@ enum {
     TAIL = 8 << 10,        /* Last bytes of stderr. */
     LOG_BYTES = 512 << 20, /* Output that is kept. */
     TASK_MAX = 4 << 20,
+    NOTICE_MAX = 64 << 10,
     PIECES_MAX = 4096,
     LEAVE_MS = 10000,          /* For it to end, once it has said its result. */
     LOOK_MS = 500,             /* Between two looks whether a silent process has ended. */
@@ -91,9 +92,9 @@ struct talk_program {
     struct dispatch_watch watch;
     struct timer timer;
     struct ask ask;
-    struct text prompt, saved, spec; /* Owned. */
-    struct id run, begun;            /* Name of the process that begins, and of the one that did. */
-    int64_t input_from;              /* and bytes of its first input; -1: no more may follow. */
+    struct text prompt, notice, saved, spec; /* Owned. */
+    struct id run, begun; /* Name of the process that begins, and of the one that did. */
+    int64_t input_from;   /* and bytes of its first input; -1: no more may follow. */
     /* For a read, in the pool: */
     char *buffer; /* Owned. */
     size_t size, used;
@@ -153,6 +154,7 @@ void program__free(struct talk *talk) {
     program_reader_free(program->reader);
     json_decref(program->json);
     text_done(&program->prompt);
+    text_done(&program->notice);
     text_done(&program->saved);
     text_done(&program->spec);
     text_done(&program->said);
@@ -176,6 +178,7 @@ static struct talk_program *program_new(struct talk *talk) {
     ask_init(&program->ask, &talk->turns->asker, &rules, program);
     program->ask.run = talk__run(talk);
     text_init(&program->prompt, TASK_MAX);
+    text_init(&program->notice, NOTICE_MAX);
     text_init(&program->saved, PROGRAM_STATE_MAX);
     text_init(&program->spec, RUN_SPEC_MAX);
     text_init(&program->said, CHUNK_MAX + (64 << 10));
@@ -224,6 +227,12 @@ void program__fill_answer(struct talk *talk, struct talk_errand *errand) {
                                          .again = program->sequel == SEQUEL_AGAIN,
                                          .outcome = bytes_of(program->outcome)};
     answer->program = &errand->mark;
+    /* The last words do not fit the schema: the same session is asked again. */
+    if (program->sequel == SEQUEL_END && answer->misfit.len > 0) {
+        errand->mark.again = true;
+        errand->mark.outcome = bytes_of(run_cause_name(CAUSE_SCHEMA_MISMATCH));
+        program_forget(program);
+    }
     if (program->sequel == SEQUEL_AGAIN) {
         program_forget(program);
     }
@@ -681,6 +690,13 @@ static void program_end(struct talk_program *program) {
     program->sequel = SEQUEL_END;
     program->failure =
         next.remedy == AGENT_SUCCEEDS ? CAUSE_NONE : agent_outcome_cause(verdict.outcome);
+    if (program->failure == CAUSE_NONE && plan->schema.len > 0) {
+        program_enter(program, PROGRAM_IDLE);
+        program_rest(program);
+        talk__enter(program->talk, TALK_JUDGING);
+        talk__judge(program->talk);
+        return;
+    }
     program_flush(program);
 }
 
@@ -803,7 +819,10 @@ static struct err command_make(struct talk_program *program) {
     arena_init(&arena, (size_t)16 << 20);
     const struct program_seen seen = program_seen(program->reader);
     const bool resumes = plan->tries > 0 && seen.native.len > 0;
-    if (resumes) {
+    const bool misfit = bytes_is(plan->outcome, run_cause_name(CAUSE_SCHEMA_MISMATCH));
+    if (resumes && misfit) {
+        text_add(&prompt, text_bytes(&program->notice).data, program->notice.len);
+    } else if (resumes) {
         const struct agent_again again = {.number = plan->tries, .max = plan->tries};
         agent_prompt_again(again, &prompt);
     } else {
@@ -811,6 +830,8 @@ static struct err command_make(struct talk_program *program) {
         if (plan->schema.len > 0) {
             agent_prompt_schema(plan->schema, &prompt);
         }
+        text_add_str(&prompt, misfit ? "\n\n" : "");
+        text_add(&prompt, text_bytes(&program->notice).data, misfit ? program->notice.len : 0);
     }
     uuid_make(program->talk, session);
     uuid_make(program->talk, message);
@@ -857,7 +878,8 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct talk *talk = program->talk;
     const struct turn_key key = {.run = talk__run(talk), .attempt = talk->attempt};
-    struct program_task task = {.prompt = &program->prompt, .reader = &program->saved};
+    struct program_task task = {
+        .prompt = &program->prompt, .notice = &program->notice, .reader = &program->saved};
     return tx_program_task(tx, &key, &task);
 }
 

@@ -48,6 +48,9 @@ static struct agent_tools call_tools(const struct call *call) {
 
 bool call__has_tools(const struct call *call) {
     const struct agent_tools tools = call_tools(call);
+    if (call->program.len > 0) {
+        return !call->nested;
+    }
     return !call->nested && call->flow->root[0] != '\0' && tools.asked != 0 && tools.type != 0 &&
            call_limit(call, "max_tool_calls") != 0 && call_limit(call, "max_tool_iters") != 0;
 }
@@ -109,7 +112,7 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
         (void)json_object_set_new(settings, "effort",
                                   more ? json_string("high") : json_incref((json_t *)effort));
     }
-    text_init(bytes, 2 * (size_t)RUN_SPEC_MAX);
+    text_init(bytes, 3 * (size_t)RUN_SPEC_MAX);
     if (settings == NULL || err_failed(json_write(settings, bytes))) {
         text_clear(bytes);
         text_add_str(bytes, "{\"tools\":[]}");
@@ -122,6 +125,8 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
     call__write_instructions(call, bytes);
     const size_t root_at = bytes->len;
     text_add(bytes, root.data, root.len); /* A copy: the tree may go before the op does. */
+    const size_t program_at = bytes->len;
+    text_add(bytes, text_bytes(&call->program).data, call->program.len);
     const char *data = bytes->data;
     op->talk = (struct step_talk){
         .session = flows__new_id(flow->flows, "ses"),
@@ -131,7 +136,8 @@ void call__fill_turn(struct call *call, struct flow_op *op) {
         .title = label.len == 0 ? BYTES("An agent of a workflow") : label,
         .project = flow__project(flow),
         .path = json_bytes(flow->spec, "path"),
-        .root = {bytes->len == root_at + root.len ? data + root_at : root.data, root.len},
+        .root = {program_at == root_at + root.len ? data + root_at : root.data, root.len},
+        .program = {data + program_at, bytes->len - program_at},
         .settings = {data, schema_at},
         .schema = {words_at > schema_at ? data + schema_at : NULL, words_at - schema_at},
         .instructions = {root_at > words_at ? data + words_at : NULL, root_at - words_at},

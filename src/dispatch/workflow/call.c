@@ -21,7 +21,9 @@
 #include "dispatch/workflow/call.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "agent/find.h"
 #include "base/json/schema.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -93,6 +95,7 @@ struct call *call__new(struct flow *flow, const char *key, int64_t occurrence) {
     text_init(&call->result, 2 * (size_t)WORKFLOW_RESULT_MAX);
     text_init(&call->misfit, RUN_SPEC_MAX);
     text_init(&call->mended, RUN_SPEC_MAX);
+    text_init(&call->program, AGENT_DEFINITION_MAX);
     table_add(&flow->calls, &call->node);
     flow_list_append(&flow->by_state[CALL_NEW], &call->link);
     return call;
@@ -154,6 +157,7 @@ void call__free(struct call *call) {
     text_done(&call->result);
     text_done(&call->misfit);
     text_done(&call->mended);
+    text_done(&call->program);
     call__forget_message(call);
     mem_free(call->model);
     mem_free(call->note);
@@ -414,6 +418,36 @@ bool call__parks(const struct call *call, int64_t resume_at_ms) {
 
 /* --- Lookup ----------------------------------------------------------------------------------- */
 
+struct program_wish {
+    struct call *call;
+    struct why *why;
+    bool usable;
+};
+
+static void program_see(void *ctx, const struct agent_seen *seen) {
+    struct program_wish *wish = ctx;
+    if (seen->found != AGENT_READY) {
+        why_set(wish->why, "agent '%.64s' is %s: %s", seen->what->name,
+                agent_found_names[seen->found], seen->why);
+        return;
+    }
+    wish->usable = !err_failed(agent_definition_write(seen->what, &wish->call->program));
+}
+
+/* Types of agents go before programs of the same name, since scripts of other hosts mean those. */
+static bool lookup_type(struct call *call, const struct agent_places *places, struct bytes type,
+                        struct why *why) {
+    struct program_wish wish = {.call = call, .why = why};
+    const struct bytes path = json_bytes(call->flow->spec, "path");
+    const struct agent_search search = {.root = places->root,
+                                        .home = places->home,
+                                        .path = path.len > 0 ? path.data : getenv("PATH")};
+    text_clear(&call->program);
+    const struct err err = agent_type_find(places, type, &call->type, why);
+    return !err_failed(err) || (err.code == ERR_NOT_FOUND &&
+                                agent_find(&search, type, program_see, &wish) && wish.usable);
+}
+
 static void lookup_run(struct pool_job *job) {
     struct call *call = CONTAINER_OF(job, struct call, job);
     AUTO(json_schema_release) struct json_schema *compiled = NULL;
@@ -433,7 +467,7 @@ static void lookup_run(struct pool_job *job) {
     }
     why.text[0] = '\0';
     agent_type_done(&call->type);
-    if (name != NULL && err_failed(agent_type_find(&places, type, &call->type, &why))) {
+    if (name != NULL && !lookup_type(call, &places, type, &why)) {
         call->refusal = CAUSE_AGENT_TYPE_UNKNOWN;
         text_add_str(&call->misfit, why.text[0] != '\0' ? why.text : "it is no type of agent");
     } else if (call__wants_tree(call) && !call__find_tree(call)) {
@@ -456,7 +490,13 @@ static void call_looked_up(struct call *call) {
     const char *model = flows__known_model(call->flow->flows, call_asked_model(call), &room);
     call__enter(call, CALL_BEGUN);
     call->restarted = false; /* A restart meanwhile is what begins now. */
-    if (model != NULL) {     /* By its type. */
+    if (call->program.len > 0) {
+        AUTO(text_done) struct text words = text_up_to((size_t)2 * AGENT_NAME_MAX);
+        const struct bytes type = call__agent_type(call);
+        text_addf(&words, "%.*s/default", (int)type.len, type.data);
+        mem_free(call->model);
+        call->model = mem_copy(text_bytes(&words).data, words.len);
+    } else if (model != NULL) { /* The model of the type. */
         mem_free(call->model);
         call->model = mem_copy(model, strlen(model));
     }
@@ -818,7 +858,8 @@ static void call_work_looked_up(struct pool_job *job) {
 }
 
 bool call__looks_up_late(struct call *call) {
-    if (call__option(call, "agentType") == NULL || call->type.instructions != NULL) {
+    if (call__option(call, "agentType") == NULL || call->type.instructions != NULL ||
+        call->program.len > 0) {
         return false;
     }
     call_lookup(call, call_work_looked_up);

@@ -88,6 +88,7 @@ struct call {
                              * its place in the order. NULL: none. */
     struct amounts limits;  /* For its own budget; AMOUNT_MAX: none. */
     struct agent_type type; /* Owned; not named: all is empty. */
+    struct text program;    /* Owned: definition of a program that its type names; "": none. */
     enum run_cause refusal; /* For the lookup in the pool. */
     /* While it is asked: */
     struct asking *asking;

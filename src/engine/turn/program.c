@@ -10,10 +10,20 @@
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
     text_clear(task->reader);
+    text_clear(task->notice);
     struct err err = tx_turn_request(tx, key, task->prompt);
     if (err_failed(err) || !turns__load_run(tx, key->run, &turn)) {
         return err_failed(err) ? err : tx_error(tx);
     }
+    struct rows *notices = tx_row(tx,
+                                  "SELECT text FROM parts WHERE message = $1 AND kind = 'notice'"
+                                  " ORDER BY number DESC LIMIT 1",
+                                  ARGS(arg_int(turn.row.answer)));
+    if (notices != NULL) {
+        const struct bytes notice = rows_text(notices, 0);
+        text_add(task->notice, notice.data, notice.len);
+    }
+    rows_release(&notices);
     AUTO(rows_release)
     struct rows *rows = tx_row(tx,
                                "SELECT program_reader FROM turns WHERE session = $1 AND run <= $2"

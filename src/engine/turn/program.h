@@ -24,6 +24,7 @@
 /* The prompt of the program, and the knowledge of its session. */
 struct program_task {
     struct text *prompt; /* The user's words. */
+    struct text *notice; /* The last notice of this turn: the faults of an answer; "". */
     struct text *reader; /* State of the last reader of this session, or of this turn; "". */
 };
 MUST_CHECK struct err tx_program_task(struct tx *tx, const struct turn_key *key,

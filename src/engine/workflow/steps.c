@@ -44,6 +44,7 @@ static struct err talk_begin(struct tx *tx, const struct step_new *step) {
                                      .root = talk->root,
                                      .instructions = talk->instructions,
                                      .settings = talk->settings,
+                                     .program = talk->program,
                                      .path = talk->path};
     const struct session_key key = {.owner = step->place.owner,
                                     .session = bytes_of(talk->session.text)};

@@ -37,7 +37,8 @@ enum {
 struct step_talk {
     struct id session, turn, message, answer;
     struct bytes project, title, root, settings; /* settings: JSON object. */
-    struct bytes path;                           /* As sessions have it. */
+    struct bytes path;                           /* As sessions have it, */
+    struct bytes program;                        /* and this. */
     struct bytes schema;                         /* JSON; no data: it answers in words. */
     struct bytes instructions;                   /* No data: as sessions have them. */
     int64_t calls_max;                           /* Of its model; 0: as many as a turn may make. */
