@@ -62,8 +62,7 @@ struct err err_from_errno(int os, const char *step) {
         .code = i < COUNT_OF(errno_rows) ? errno_rows[i].code : ERR_IO, .os = os, .step = step};
 }
 
-static void why_format(struct why *why, const char *format, va_list args) PRINTF_LIKE(2, 0);
-static void why_format(struct why *why, const char *format, va_list args) {
+void why_set_list(struct why *why, const char *format, va_list args) {
     if (why == NULL) {
         return;
     }
@@ -77,14 +76,14 @@ static void why_format(struct why *why, const char *format, va_list args) {
 void why_set(struct why *why, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    why_format(why, format, args);
+    why_set_list(why, format, args);
     va_end(args);
 }
 
 struct err err_why(struct why *why, enum err_code code, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    why_format(why, format, args);
+    why_set_list(why, format, args);
     va_end(args);
     return err_make(code, format);
 }

@@ -13,6 +13,8 @@
 #ifndef DROVER_BASE_ERR_H
 #define DROVER_BASE_ERR_H
 
+#include <stdarg.h>
+
 #include "base/base.h"
 
 /* Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused (permission), 5 conflict,
@@ -130,6 +132,7 @@ struct why {
 struct err err_make(enum err_code code, const char *step);
 struct err err_from_errno(int os, const char *step);
 void why_set(struct why *why, const char *format, ...) PRINTF_LIKE(2, 3); /* NULL is allowed. */
+void why_set_list(struct why *why, const char *format, va_list args) PRINTF_LIKE(2, 0);
 /* The same, and the error that the sentence is about; its step is the format, which is static. */
 MUST_CHECK struct err err_why(struct why *why, enum err_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -81,7 +81,7 @@ void hex_write(const uint8_t *bytes, size_t len, char *ret_text) {
     ret_text[2 * len] = '\0';
 }
 
-static int hex_value(char c) {
+int hex_digit(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
@@ -99,8 +99,8 @@ bool hex_parse(struct bytes text, uint8_t *ret_bytes, size_t len) {
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        int high = hex_value(text.data[2 * i]);
-        int low = hex_value(text.data[2 * i + 1]);
+        int high = hex_digit(text.data[2 * i]);
+        int low = hex_digit(text.data[2 * i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

@@ -43,6 +43,8 @@ MUST_CHECK bool sha256_equal(const struct sha256 *a, const struct sha256 *b);
 
 /* Writes 2 * len characters and a terminator. */
 void hex_write(const uint8_t *bytes, size_t len, char *ret_text);
+/* Value of a hexadecimal digit of either case; -1: it is none. */
+MUST_CHECK int hex_digit(char c);
 /* `text` must be exactly 2 * len hexadecimal digits of either case; else false and *ret_bytes may
  * not be read. */
 MUST_CHECK bool hex_parse(struct bytes text, uint8_t *ret_bytes, size_t len);

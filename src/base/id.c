@@ -51,3 +51,17 @@ bool id_valid(const char *text, size_t len, const char *prefix) {
     }
     return true;
 }
+
+bool id_name_valid(struct bytes name, size_t len_max) {
+    if (name.len == 0 || name.len > len_max) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
+            return false;
+        }
+    }
+    return true;
+}

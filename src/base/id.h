@@ -24,4 +24,7 @@ static inline struct id id_copy(struct bytes text) {
 }
 MUST_CHECK bool id_valid(const char *text, size_t len, const char *prefix);
 
+/* Name that a person gave: 1 to len_max of a-z, 0-9, '.', '_' and '-', first a letter or digit. */
+MUST_CHECK bool id_name_valid(struct bytes name, size_t len_max);
+
 #endif

@@ -18,14 +18,9 @@
  * down, and read when the timer fires. A request that arrives whole, in one read, never touches the
  * timer.
  *
- * For a write the socket is tried at once. What it does not take is kept in one conn_write, and
- * nothing more is written until that is gone: so a slow client costs one write.
+ * Bytes go out in output.c; streams that take a connection over are in outlet.c.
  */
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/memory.h"
@@ -37,17 +32,9 @@ enum {
     TURN_REQUESTS_MAX = 64,   /* Requests of one connection before the others get their turn. */
     LINGER_BYTES_MAX = 4 << 20,
     DRAIN_LINGER_MS = 500,
-    PIECES_MAX = 32,
-    BATCH_BYTES_MAX = 256 << 10, /* Upper bound of what one turn copies for a slow client. */
-    BODY_COPY_MAX = 4 << 10,     /* Smaller bodies go out beside their heads, in one piece. */
-    UNSENT_MAX = 128 << 10,      /* Bytes of a stream that the kernel may hold for a slow client. */
 };
-static_assert((int)OUTLET_PIECES_MAX <= (int)PIECES_MAX, "a stream's write fits");
 
-static void conn_flush(struct conn *conn);
-static void conn_read_more(struct conn *conn);
-
-static void conn_go(struct conn *conn, enum conn_state to) {
+void conn__go(struct conn *conn, enum conn_state to) {
 #define TO(state) (1U << (state))
     static const unsigned edges[CONN_STATES] = {
         [CONN_IDLE] = TO(CONN_HEAD) | TO(CONN_HELD) | TO(CONN_STREAM) | TO(CONN_ENDING),
@@ -116,7 +103,7 @@ static void conn_refuse(struct conn *conn, struct err err, const struct why *why
     conn->server->stats.protocol_errors++;
     conn->reading = NULL;
     conn_deadline(conn, 0);
-    conn_go(conn, CONN_ENDING);
+    conn__go(conn, CONN_ENDING);
     exchange->close = true;
     if (exchange->state < EXCHANGE_PARSING) {
         exchange_problem(exchange, err, why);
@@ -181,8 +168,7 @@ void conn_deadline(struct conn *conn, uint64_t after_ms) {
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-/* The caller's then; NULL: there is none, and *ret_len is untouched. */
-static char *conn_stash_take(struct conn *conn, size_t *ret_len) {
+char *conn__stash_take(struct conn *conn, size_t *ret_len) {
     char *taken = conn->stash;
     if (taken != NULL) {
         conn->server->body_bytes -= conn->stash_len;
@@ -198,13 +184,11 @@ static void conn_on_closed(uv_handle_t *handle) {
     loop_breathe(conn->server->loop);
     assert(conn->first == NULL);
     assert(conn->writing == NULL);
-    mem_free(conn_stash_take(conn, &len));
+    mem_free(conn__stash_take(conn, &len));
     server_conn_gone(conn);
 }
 
-/* Takes an exchange off its connection: what is in the hands of its handler stays there, without a
- * client. */
-static void conn_let_go(struct exchange *exchange) {
+void conn__let_go(struct exchange *exchange) {
     bool handled = exchange->state >= EXCHANGE_PARSING && exchange->state <= EXCHANGE_HOLDING;
     exchange->conn = NULL;
     if (exchange->state == EXCHANGE_STREAMING) {
@@ -221,14 +205,14 @@ void conn_close(struct conn *conn) {
     if (conn->state == CONN_CLOSING) {
         return;
     }
-    conn_go(conn, CONN_CLOSING);
+    conn__go(conn, CONN_CLOSING);
     timer_stop(conn->server->loop, &conn->timer);
     loop_task_cancel(conn->server->loop, &conn->task);
     conn->reading = NULL;
     while (conn->first != NULL) {
         struct exchange *exchange = conn->first;
         conn->first = exchange->next;
-        conn_let_go(exchange);
+        conn__let_go(exchange);
     }
     conn->last = NULL;
     conn->in_flight = 0;
@@ -241,8 +225,7 @@ void conn_close(struct conn *conn) {
     uv_close(&conn->uv.handle, conn_on_closed);
 }
 
-/* At once, and what the client has not taken yet is thrown away by the kernel too. */
-static void conn_cut(struct conn *conn) {
+void conn__cut(struct conn *conn) {
     uv_os_fd_t fd;
     struct linger hard = {.l_onoff = 1};
     if (conn->state != CONN_CLOSING && uv_fileno(&conn->uv.handle, &fd) == 0) {
@@ -257,278 +240,7 @@ void conn_answered(struct conn *conn) {
     }
 }
 
-/* --- What the socket did not take ------------------------------------------------------------- */
-
-struct conn_write {
-    uv_write_t req;
-    struct conn *conn;
-    struct timer stall;
-    size_t left;    /* When the stall timer was armed. */
-    size_t answers; /* Bytes in `copied` that count among those that wait. */
-    unsigned buffer_count;
-    struct hub_buffer *buffers[OUTLET_PIECES_MAX]; /* A reference each. */
-    char copied[];
-};
-
-/* Bytes of ours and of the kernel's: it may hold megabytes that a slow client takes, one after the
- * other, long before there is room for more of ours. */
-static size_t bytes_left(const struct conn *conn) {
-    uv_os_fd_t fd;
-    int held = 0;
-    if (uv_fileno(&conn->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &held) != 0) {
-        held = 0;
-    }
-    return uv_stream_get_write_queue_size(&conn->uv.stream) + (size_t)held;
-}
-
-static void write_stalled(struct timer *timer) {
-    struct conn_write *write = CONTAINER_OF(timer, struct conn_write, stall);
-    struct conn *conn = write->conn;
-    size_t left = bytes_left(conn);
-    if (left >= write->left) {
-        conn->server->stats.timeouts++;
-        conn_cut(conn);
-        return;
-    }
-    write->left = left;
-    timer_start(conn->server->loop, timer, conn->server->limits.write_ms, write_stalled);
-}
-
-static void write_done(uv_write_t *req, int status) {
-    struct conn_write *write = CONTAINER_OF(req, struct conn_write, req);
-    struct conn *conn = write->conn;
-    loop_breathe(conn->server->loop);
-    timer_stop(conn->server->loop, &write->stall);
-    conn->writing = NULL;
-    conn->server->answer_bytes -= write->answers;
-    for (unsigned i = 0; i < write->buffer_count; i++) {
-        hub_buffer_unref(write->buffers[i]);
-    }
-    mem_free(write);
-    if (conn->state == CONN_CLOSING) {
-        return;
-    }
-    if (status < 0) {
-        conn_close(conn);
-    } else if (conn->state == CONN_STREAM) {
-        conn->outlet->ops->writable(conn->outlet);
-    } else {
-        conn_flush(conn);
-        conn_read_more(conn);
-    }
-}
-
-enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
-
-/* Ends the references of the pieces. What the socket does not take is kept until it does: shared
- * bytes by their reference, others by a copy. *ret_kept: how many bytes those are. WRITTEN_NOT: the
- * connection must end, for want of memory or because the socket is broken. */
-static enum written conn_write_pieces(struct conn *conn, const struct outlet_piece *pieces,
-                                      unsigned count, size_t *ret_kept) {
-    uv_buf_t bufs[PIECES_MAX] = {{0}};
-    struct outlet_piece rest[PIECES_MAX];
-    size_t total = 0, copies = 0;
-    unsigned rest_count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        bufs[i] = uv_buf_init((char *)pieces[i].bytes.data, (unsigned)pieces[i].bytes.len);
-        total += pieces[i].bytes.len;
-    }
-    int rc = uv_try_write(&conn->uv.stream, bufs, count);
-    bool broken = rc < 0 && rc != UV_EAGAIN;
-    size_t done = rc > 0 ? (size_t)rc : 0;
-    *ret_kept = total - done;
-    conn->server->stats.bytes_written += broken ? 0 : total;
-    for (unsigned i = 0; i < count; i++) {
-        struct bytes bytes = pieces[i].bytes;
-        size_t out = done < bytes.len ? done : bytes.len;
-        done -= out;
-        if (out == bytes.len || broken) {
-            hub_buffer_unref(pieces[i].buffer);
-            continue;
-        }
-        bytes = (struct bytes){bytes.data + out, bytes.len - out};
-        rest[rest_count++] = (struct outlet_piece){.bytes = bytes, .buffer = pieces[i].buffer};
-        copies += pieces[i].buffer == NULL ? bytes.len : 0;
-    }
-    if (broken || rest_count == 0) {
-        return broken ? WRITTEN_NOT : WRITTEN_ALL;
-    }
-
-    struct conn_write *write = mem_try(sizeof *write + copies);
-    if (write != NULL) {
-        memset(write, 0, sizeof *write);
-        write->conn = conn;
-        char *copy = write->copied;
-        for (unsigned i = 0; i < rest_count; i++) {
-            struct bytes bytes = rest[i].bytes;
-            if (rest[i].buffer != NULL) {
-                write->buffers[write->buffer_count++] = rest[i].buffer;
-            } else {
-                memcpy(copy, bytes.data, bytes.len);
-                bytes.data = copy;
-                copy += bytes.len;
-            }
-            bufs[i] = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
-        }
-    }
-    if (write == NULL ||
-        uv_write(&write->req, &conn->uv.stream, bufs, rest_count, write_done) != 0) {
-        mem_free(write);
-        for (unsigned i = 0; i < rest_count; i++) {
-            hub_buffer_unref(rest[i].buffer);
-        }
-        return WRITTEN_NOT;
-    }
-    conn->writing = write;
-    write->left = bytes_left(conn);
-    timer_start(conn->server->loop, &write->stall, conn->server->limits.write_ms, write_stalled);
-    return WRITTEN_KEPT;
-}
-
-/* --- Answers ---------------------------------------------------------------------------------- */
-
-/* Pieces of one write; heads and small bodies stand in the server's scratch. */
-struct batch {
-    struct outlet_piece pieces[PIECES_MAX];
-    unsigned count;
-    char *at; /* End of what was put into the scratch. */
-    size_t used, total;
-};
-
-/* Adds bytes that were put at `at`, to the piece before them where they follow it. */
-static void batch_add(struct batch *batch, size_t len) {
-    struct bytes *last = batch->count > 0 ? &batch->pieces[batch->count - 1].bytes : NULL;
-    if (last != NULL && last->data + last->len == batch->at) {
-        last->len += len;
-    } else {
-        batch->pieces[batch->count++] = (struct outlet_piece){.bytes = {batch->at, len}};
-    }
-    batch->at += len;
-    batch->used += len;
-    batch->total += len;
-}
-
-static bool batch_full(const struct batch *batch) {
-    return batch->count + 2 > PIECES_MAX || batch->total >= BATCH_BYTES_MAX ||
-           batch->used + ANSWER_HEAD_MAX + BODY_COPY_MAX > SCRATCH_SIZE;
-}
-
-static void batch_gather(struct conn *conn, struct batch *batch) {
-    /* Nothing after the last answer will be answered: what a client sent after it did not happen,
-     * and the client must know that. */
-    bool ends = conn->state == CONN_ENDING ||
-                (conn->state == CONN_HELD && conn->server->state >= SERVER_DRAINING);
-    struct exchange *at = conn->first;
-    while (at != NULL && at->state == EXCHANGE_ANSWERED && !batch_full(batch)) {
-        at->close = at->close || (ends && at->next == NULL);
-        batch_add(batch, reply_head_write(at, batch->at));
-        exchange_go(at, EXCHANGE_WRITTEN);
-        if (!at->head_only && at->body_len > BODY_COPY_MAX) {
-            batch->pieces[batch->count++] =
-                (struct outlet_piece){.bytes = {at->body, at->body_len}};
-            batch->total += at->body_len;
-        } else if (!at->head_only && at->body_len > 0) {
-            memcpy(batch->at, at->body, at->body_len);
-            batch_add(batch, at->body_len);
-        }
-        at = at->next;
-    }
-    if (at != NULL && at->state == EXCHANGE_EXPECTED && !batch_full(batch)) {
-        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        memcpy(batch->at, go_on, sizeof go_on - 1);
-        batch_add(batch, sizeof go_on - 1);
-        exchange_go(at, EXCHANGE_BODY);
-        conn_deadline(conn, conn->server->limits.body_ms);
-    }
-}
-
-/* True: more can be written now. */
-static bool batch_flush(struct conn *conn) {
-    struct batch batch = {.at = conn->server->scratch};
-    batch_gather(conn, &batch);
-    if (batch.count > 0) {
-        size_t kept = 0;
-        enum written written = conn_write_pieces(conn, batch.pieces, batch.count, &kept);
-        if (written == WRITTEN_NOT) {
-            conn_close(conn);
-            return false;
-        }
-        if (written == WRITTEN_KEPT) {
-            conn->writing->answers = kept;
-            conn->server->answer_bytes += kept;
-        }
-    }
-    while (conn->first != NULL && conn->first->state == EXCHANGE_WRITTEN &&
-           conn->first != conn->reading) {
-        struct exchange *exchange = conn->first;
-        conn->first = exchange->next;
-        conn->in_flight--;
-        exchange_free(exchange);
-    }
-    if (conn->first == NULL) {
-        conn->last = NULL;
-        if (conn->state == CONN_IDLE) {
-            conn_deadline(conn, conn->server->limits.idle_ms);
-        }
-    }
-    const struct exchange *first = conn->first;
-    /* Without a piece in this batch, too: the first answer may have left while its request's body
-     * was still dropped, and the next one comes after it. */
-    return conn->writing == NULL && first != NULL &&
-           (first->state == EXCHANGE_ANSWERED || first->state == EXCHANGE_EXPECTED);
-}
-
-/* The outlet is notified, or the connection ends. */
-static void conn_half_closed(struct conn *conn) {
-    if (conn->outlet->ops->half_closed != NULL) {
-        conn->outlet->ops->half_closed(conn->outlet);
-    } else {
-        outlet_cut(conn->outlet);
-    }
-}
-
-/* The stream's exchange has come to the head of the queue. What the client had sent after it gets
- * no answer: there is no end after which one could come. */
-static void outlet_start(struct conn *conn) {
-    struct exchange *exchange = conn->first;
-    struct outlet *outlet = exchange->outlet;
-    conn->first = exchange->next;
-    exchange_free(exchange);
-    while (conn->first != NULL) {
-        struct exchange *at = conn->first;
-        conn->first = at->next;
-        conn_let_go(at);
-    }
-    conn->last = conn->reading = NULL;
-    conn->in_flight = 0;
-    conn_deadline(conn, 0);
-    conn_go(conn, CONN_STREAM);
-    conn->outlet = outlet;
-    outlet->conn = conn;
-    /* Without this bound the kernel takes megabytes for a client that reads slowly, and ten
-     * thousand of those are more than it has. */
-    uv_os_fd_t fd;
-    int unsent_max = UNSENT_MAX;
-    if (!conn->listener->is_unix && uv_fileno(&conn->uv.handle, &fd) == 0) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
-                         sizeof unsent_max); /* As said, only more memory without. */
-    }
-    outlet->ops->start(outlet);
-    size_t len = 0;
-    AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
-    if (conn->state == CONN_STREAM && kept != NULL) {
-        outlet->ops->receive(outlet, (struct bytes){kept, len});
-    }
-    if (conn->state == CONN_STREAM && outlet->revoked) {
-        outlet->ops->drain(outlet, ERR_UNAUTHORIZED);
-    } else if (conn->state == CONN_STREAM && conn->server->state >= SERVER_DRAINING) {
-        outlet->ops->drain(outlet, ERR_CLOSING);
-    }
-    if (conn->state == CONN_STREAM && conn->input == INPUT_OVER) {
-        conn_half_closed(conn);
-    }
-    loop_soon(conn->server->loop, &conn->task);
-}
+/* --- Flushing --------------------------------------------------------------------------------- */
 
 /* All is out: our side is shut, and what still comes is dropped until the client has read. */
 static void conn_linger(struct conn *conn) {
@@ -540,20 +252,20 @@ static void conn_linger(struct conn *conn) {
         conn_close(conn);
         return;
     }
-    conn_go(conn, CONN_LINGER);
+    conn__go(conn, CONN_LINGER);
     bool hurries = server->state >= SERVER_DRAINING && linger_ms > DRAIN_LINGER_MS;
     conn_deadline(conn, hurries ? DRAIN_LINGER_MS : linger_ms);
 }
 
-static void conn_flush(struct conn *conn) {
+void conn__flush(struct conn *conn) {
     if (conn->state == CONN_BROKEN) {
-        conn_cut(conn);
+        conn__cut(conn);
         return;
     }
     if (conn->corked || conn->state == CONN_CLOSING) {
         return;
     }
-    bool more = conn->writing == NULL && conn->outlet == NULL && batch_flush(conn);
+    bool more = conn->writing == NULL && conn->outlet == NULL && conn__answers_flush(conn);
     if (conn->state == CONN_CLOSING) {
         return;
     }
@@ -563,7 +275,7 @@ static void conn_flush(struct conn *conn) {
         return;
     }
     if (conn->writing == NULL && first != NULL && first->state == EXCHANGE_STREAMING) {
-        outlet_start(conn);
+        conn__outlet_start(conn);
         return;
     }
     if (conn->state == CONN_ENDING && first == NULL && conn->writing == NULL) {
@@ -575,54 +287,12 @@ static void conn_flush(struct conn *conn) {
     }
 }
 
-/* --- Streams ---------------------------------------------------------------------------------- */
-
-bool outlet_waits(const struct outlet *outlet) {
-    return outlet->conn->writing != NULL || outlet->conn->state == CONN_BROKEN;
-}
-
-bool outlet_is_open(const struct outlet *outlet) {
-    return outlet->conn != NULL && outlet->conn->state == CONN_STREAM;
-}
-
-void outlet_cut(struct outlet *outlet) {
-    conn_go(outlet->conn, CONN_BROKEN);
-    loop_soon(outlet->conn->server->loop, &outlet->conn->task);
-}
-
-void outlet_end(struct outlet *outlet) {
-    struct conn *conn = outlet->conn;
-    if (conn->state == CONN_STREAM) {
-        conn_go(conn, CONN_ENDING);
-        loop_soon(conn->server->loop, &conn->task);
-    }
-}
-
-bool outlet_write(struct outlet *outlet, const struct outlet_piece *pieces, unsigned count) {
-    assert(count > 0);
-    assert(count <= OUTLET_PIECES_MAX);
-    assert(!outlet_waits(outlet));
-    size_t kept;
-    enum written written = conn_write_pieces(outlet->conn, pieces, count, &kept);
-    if (written == WRITTEN_NOT) {
-        outlet_cut(outlet);
-    }
-    return written == WRITTEN_ALL;
-}
-
 /* --- Reading ---------------------------------------------------------------------------------- */
 
-static void conn_read_stop(struct conn *conn) {
+void conn__read_stop(struct conn *conn) {
     if (conn->input == INPUT_READING) {
         (void)uv_read_stop(&conn->uv.stream); /* Always succeeds. */
         conn->input = INPUT_PAUSED;
-    }
-}
-
-void outlet_sate(struct outlet *outlet) {
-    conn_read_stop(outlet->conn);
-    if (outlet->conn->input == INPUT_PAUSED) {
-        outlet->conn->input = INPUT_SATED;
     }
 }
 
@@ -639,8 +309,8 @@ static void conn_hold(struct conn *conn, struct bytes rest) {
         memcpy(conn->stash, rest.data, rest.len);
         conn->stash_len = rest.len;
         server->body_bytes += rest.len;
-        conn_read_stop(conn);
-        conn_go(conn, CONN_HELD);
+        conn__read_stop(conn);
+        conn__go(conn, CONN_HELD);
         conn_deadline(conn, 0);
     } else if (conn->last != NULL && conn->last->request.wants_upgrade) {
         conn_close(conn); /* Bytes after an upgrade are no request that could be refused. */
@@ -665,10 +335,10 @@ static void request_check(struct conn *conn, struct exchange *exchange, enum par
     if (exchange->state == EXCHANGE_ANSWERED && exchange->close) {
         conn->reading = NULL;
         conn_deadline(conn, 0);
-        conn_go(conn, CONN_ENDING);
+        conn__go(conn, CONN_ENDING);
         return;
     }
-    conn_go(conn, CONN_BODY);
+    conn__go(conn, CONN_BODY);
     conn->progress = 0;
     /* After "100 Continue" the client's time begins when that is sent, after earlier answers. */
     conn_deadline(conn, exchange->state == EXCHANGE_EXPECTED ? 0 : conn->server->limits.body_ms);
@@ -678,9 +348,9 @@ static void request_end(struct conn *conn, struct exchange *exchange) {
     conn->reading = NULL;
     conn->server->stats.requests++;
     conn_deadline(conn, 0);
-    conn_go(conn, CONN_IDLE);
+    conn__go(conn, CONN_IDLE);
     if (exchange->close || conn->server->state >= SERVER_DRAINING) {
-        conn_go(conn, CONN_ENDING);
+        conn__go(conn, CONN_ENDING);
     }
     if (exchange->state < EXCHANGE_PARSING) {
         exchange_run(exchange);
@@ -724,7 +394,7 @@ static void conn_parse(struct conn *conn, struct bytes bytes) {
             break;
         }
         if (conn->state == CONN_IDLE) {
-            conn_go(conn, CONN_HEAD);
+            conn__go(conn, CONN_HEAD);
             if (result == PARSE_MORE) {
                 conn_deadline(conn, server->limits.head_ms);
             }
@@ -737,7 +407,7 @@ static void conn_parse(struct conn *conn, struct bytes bytes) {
         }
     }
     conn->corked = false;
-    conn_flush(conn);
+    conn__flush(conn);
 }
 
 static void conn_read(struct conn *conn, struct bytes bytes) {
@@ -751,14 +421,14 @@ static void conn_read(struct conn *conn, struct bytes bytes) {
          * requests first, and is cut then. */
         conn->lingered += bytes.len;
         if (conn->lingered > LINGER_BYTES_MAX && conn->state == CONN_ENDING) {
-            conn_read_stop(conn);
+            conn__read_stop(conn);
         } else if (conn->lingered > LINGER_BYTES_MAX) {
             conn_close(conn);
         }
     }
     /* libuv would go on reading this one socket many times; the others come first. */
     if (bytes.len == READ_SIZE && conn->input == INPUT_READING && conn->state != CONN_CLOSING) {
-        conn_read_stop(conn);
+        conn__read_stop(conn);
         loop_soon(conn->server->loop, &conn->task);
     }
 }
@@ -768,7 +438,7 @@ static void conn_read(struct conn *conn, struct bytes bytes) {
 static void conn_read_eof(struct conn *conn) {
     conn->input = INPUT_OVER;
     if (conn->state == CONN_STREAM) {
-        conn_half_closed(conn);
+        conn__half_closed(conn);
         return;
     }
     if (conn->state == CONN_LINGER || (conn->state == CONN_IDLE && conn->first == NULL)) {
@@ -780,24 +450,24 @@ static void conn_read_eof(struct conn *conn) {
         struct err err = err_why(&why, ERR_BAD_REQUEST, "the request was cut off");
         conn_refuse(conn, err, &why);
     } else if (conn->state == CONN_IDLE) {
-        conn_go(conn, CONN_ENDING);
+        conn__go(conn, CONN_ENDING);
     }
     for (struct exchange *at = conn->first, *next; at != NULL; at = next) {
         next = at->next;
         exchange_notify(at, &at->gone);
     }
-    conn_flush(conn);
+    conn__flush(conn);
 }
 
-static void conn_read_more(struct conn *conn) {
+void conn__read_more(struct conn *conn) {
     if (conn->state == CONN_HELD && conn->turn_requests < TURN_REQUESTS_MAX &&
         conn_has_room(conn)) {
-        conn_go(conn, CONN_IDLE);
+        conn__go(conn, CONN_IDLE);
         if (conn->server->state >= SERVER_DRAINING) {
-            conn_go(conn, CONN_ENDING);
+            conn__go(conn, CONN_ENDING);
         }
         size_t len = 0;
-        AUTO(mem_release) char *kept = conn_stash_take(conn, &len);
+        AUTO(mem_release) char *kept = conn__stash_take(conn, &len);
         if (kept != NULL) {
             conn_parse(conn, (struct bytes){kept, len});
         }
@@ -811,13 +481,6 @@ static void conn_read_more(struct conn *conn) {
     } else if (reads && conn_reads_requests(conn)) {
         conn_read_eof(conn);
     }
-}
-
-void outlet_hear(struct outlet *outlet) {
-    if (outlet->conn->input == INPUT_SATED) {
-        outlet->conn->input = INPUT_PAUSED;
-    }
-    conn_read_more(outlet->conn);
 }
 
 /* --- Beginning, drain and revocation ---------------------------------------------------------- */
@@ -852,8 +515,8 @@ void conn_start(struct conn *conn) {
 static void conn_turn(struct loop_task *task) {
     struct conn *conn = CONTAINER_OF(task, struct conn, task);
     conn->turn_requests = 0;
-    conn_flush(conn);
-    conn_read_more(conn);
+    conn__flush(conn);
+    conn__read_more(conn);
 }
 
 struct conn *conn_new(struct listener *listener) {
@@ -887,7 +550,7 @@ void conn_drain(struct conn *conn) {
         conn_refuse(conn, err_make(ERR_CLOSING, "http: drain"), NULL);
     }
     if (conn->state == CONN_IDLE) {
-        conn_go(conn, CONN_ENDING);
+        conn__go(conn, CONN_ENDING);
     }
     for (struct exchange *at = conn->first, *next; at != NULL; at = next) {
         next = at->next;

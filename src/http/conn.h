@@ -74,6 +74,36 @@ void conn_deadline(struct conn *conn, uint64_t after_ms); /* 0: none. */
 /* server.c: forgets a connection whose handle is closed. */
 void server_conn_gone(struct conn *conn);
 
+/* --- Between conn.c, output.c and outlet.c ---------------------------------------------------- */
+
+void conn__go(struct conn *conn, enum conn_state to); /* Asserts that the edge is legal. */
+/* Closes at once; the kernel drops what the client has not taken yet, too. */
+void conn__cut(struct conn *conn);
+/* Takes an exchange off its connection. While a handler has it, it lives on without a client. */
+void conn__let_go(struct exchange *exchange);
+/* Bytes that came while the connection was held, now the caller's. NULL: there are none, and
+ * *ret_len is untouched. */
+char *conn__stash_take(struct conn *conn, size_t *ret_len);
+void conn__flush(struct conn *conn); /* Writes what can be written, and goes on from there. */
+void conn__read_stop(struct conn *conn);
+void conn__read_more(struct conn *conn); /* As far as the state of the connection allows it. */
+
+enum written { WRITTEN_ALL, WRITTEN_KEPT, WRITTEN_NOT };
+/* Ends the references of the pieces. Bytes that the socket does not take are kept until it does:
+ * shared ones by their reference, others by a copy. *ret_kept: their number. WRITTEN_NOT: the
+ * connection must end, for want of memory or because the socket is broken. */
+enum written conn__write(struct conn *conn, const struct outlet_piece *pieces, unsigned count,
+                         size_t *ret_kept);
+/* True: more answers can be written now. */
+bool conn__answers_flush(struct conn *conn);
+
+/* The exchange of a stream is the first in the queue: its outlet takes the connection over. */
+void conn__outlet_start(struct conn *conn);
+/* The client has shut its side: notifies the outlet, or ends the connection. */
+void conn__half_closed(struct conn *conn);
+
+/* --- Addresses and listeners ------------------------------------------------------------------ */
+
 /* Number of connections of each address: IPv4 in its mapped form, IPv6 by its first 64 bits.
  * Finding, adding and releasing take constant time; a slot lives as long as one connection holds
  * it. */

@@ -4,17 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/utf8.h"
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 /* Decodes into *scratch and moves it on; NULL on success, else what was wrong. */
 static const char *decode(struct bytes raw, bool plus_is_blank, char **scratch,

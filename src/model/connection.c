@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -94,17 +95,7 @@ static const char *connection_fault(const struct model_connection *connection) {
 }
 
 bool connection_name_valid(struct bytes name) {
-    if (name.len == 0 || name.len > CONNECTION_NAME_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
-            return false;
-        }
-    }
-    return true;
+    return id_name_valid(name, CONNECTION_NAME_MAX);
 }
 
 struct err connection_check(const struct model_connection *connection, struct why *why) {

@@ -1,4 +1,4 @@
-/* meta_kit.h: one script, prepared, and what came of it. */
+/* meta_kit.h: one script, prepared, and the result of that. */
 #ifndef DROVER_TEST_META_KIT_H
 #define DROVER_TEST_META_KIT_H
 
@@ -29,6 +29,23 @@ static inline struct tried try_script(const char *text, const char *file) {
 
 static inline void tried_done(struct tried *tried) {
     script_prepared_done(&tried->prepared);
+}
+
+/* A script that must be valid. */
+static inline struct tried prepare_script(const char *text, const char *file) {
+    struct tried tried = try_script(text, file);
+    if (err_failed(tried.err)) {
+        print_error("%s: %s\n", text, tried.fault.message);
+    }
+    assert_int_equal(tried.err.code, ERR_NONE);
+    return tried;
+}
+
+/* The same, of a body below META, which takes the first line. */
+static inline struct tried prepare_body(const char *body) {
+    AUTO(text_done) struct text script = text_up_to(1 << 20);
+    text_addf(&script, META "\n%s", body);
+    return prepare_script(text_bytes(&script).data, "f.js");
 }
 
 /* "2:5 code: message" of a fault, or "". */

@@ -196,6 +196,15 @@ static void snapshot_with(struct scene *scene, const char *parts) {
     assert_int_equal(event, CHAT_TURN_BEGAN);
 }
 
+/* The daemon was restarted, so the step repeats its thought and its text. */
+static void step_is_repeated(struct scene *scene, const char *step, const char *thought,
+                             const char *answer) {
+    hear(scene, "output_discarded", "{\"cause\":\"daemon_restarted\"}");
+    hear(scene, "output_started", step);
+    hear(scene, "thinking_delta", thought);
+    hear(scene, "delta", answer);
+}
+
 static void a_thought_that_is_joined_is_whole_and_goes_on(void **state) {
     struct scene *scene = *state;
     snapshot_with(scene, "{\"number\":1,\"kind\":\"thinking\",\"step\":1,\"text\":\"old\"},"
@@ -205,10 +214,8 @@ static void a_thought_that_is_joined_is_whole_and_goes_on(void **state) {
     hear(scene, "thinking_delta", "{\"text\":\"nk\"}");
     hear(scene, "delta", "{\"text\":\"so\\n\"}");
     above_is(scene, "I think\nso\n");
-    hear(scene, "output_discarded", "{\"cause\":\"daemon_restarted\"}");
-    hear(scene, "output_started", "{\"step\":2}");
-    hear(scene, "thinking_delta", "{\"text\":\"all\\nI think\"}");
-    hear(scene, "delta", "{\"text\":\"so\\nbe it\\n\"}");
+    step_is_repeated(scene, "{\"step\":2}", "{\"text\":\"all\\nI think\"}",
+                     "{\"text\":\"so\\nbe it\\n\"}");
     above_is(scene, "be it\n");
 }
 
@@ -217,10 +224,7 @@ static void text_after_a_thought_that_is_joined_goes_on(void **state) {
     snapshot_with(scene, "{\"number\":1,\"kind\":\"thinking\",\"step\":1,\"text\":\"why\"},"
                          "{\"number\":2,\"kind\":\"text\",\"step\":1,\"text\":\"ha\"}");
     above_is(scene, "why\n");
-    hear(scene, "output_discarded", "{\"cause\":\"daemon_restarted\"}");
-    hear(scene, "output_started", "{\"step\":1}");
-    hear(scene, "thinking_delta", "{\"text\":\"why\"}");
-    hear(scene, "delta", "{\"text\":\"half\\n\"}");
+    step_is_repeated(scene, "{\"step\":1}", "{\"text\":\"why\"}", "{\"text\":\"half\\n\"}");
     above_is(scene, "half\n");
 }
 

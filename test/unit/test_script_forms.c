@@ -2,11 +2,7 @@
 #include "meta_kit.h"
 
 static void assert_prepared(const char *script, enum script_form form, const char *wanted) {
-    AUTO(tried_done) struct tried tried = try_script(script, "dir/review.js");
-    if (err_failed(tried.err)) {
-        print_error("%s: %s\n", script, tried.fault.message);
-    }
-    assert_int_equal(tried.err.code, ERR_NONE);
+    AUTO(tried_done) struct tried tried = prepare_script(script, "dir/review.js");
     assert_int_equal(tried.prepared.form, form);
     assert_string_equal(tried.prepared.text, wanted);
     assert_int_equal(tried.prepared.len, strlen(wanted));
@@ -84,8 +80,7 @@ static void a_main_function_of_another_host_gets_the_functions(void **state) {
     for (size_t i = 0; i < COUNT_OF(taken) + COUNT_OF(alone); i++) {
         bool wanted = i < COUNT_OF(taken);
         const char *script = wanted ? taken[i] : alone[i - COUNT_OF(taken)];
-        AUTO(tried_done) struct tried tried = try_script(script, "f.js");
-        assert_int_equal(tried.err.code, ERR_NONE);
+        AUTO(tried_done) struct tried tried = prepare_script(script, "f.js");
         const char *end = wanted ? HOOKED("m") : "\n;return m;";
         if (strstr(tried.prepared.text, end) == NULL) {
             fail_msg("%s: %s", script, tried.prepared.text);
@@ -108,8 +103,7 @@ static void other_exports_of_a_module_are_plain_declarations(void **state) {
 }
 
 static void assert_name(const char *script, const char *name, const char *about) {
-    AUTO(tried_done) struct tried tried = try_script(script, "dir/review.v2.js");
-    assert_int_equal(tried.err.code, ERR_NONE);
+    AUTO(tried_done) struct tried tried = prepare_script(script, "dir/review.v2.js");
     assert_string_equal(script_meta_name(&tried.prepared), name);
     assert_string_equal(script_meta_description(&tried.prepared), about);
 }

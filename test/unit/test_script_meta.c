@@ -7,11 +7,7 @@ static void assert_meta(const char *literal, const char *wanted) {
     text_init(&script, 1 << 20);
     text_addf(&script, "export const meta = {name: 'x', description: 'd', v: %s}\nreturn 1",
               literal);
-    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
-    if (err_failed(tried.err)) {
-        print_error("%s: %s\n", literal, tried.fault.message);
-    }
-    assert_int_equal(tried.err.code, ERR_NONE);
+    AUTO(tried_done) struct tried tried = prepare_script(script.data, "f.js");
     AUTO(text_done) struct text json;
     text_init(&json, 1 << 20);
     assert_int_equal(json_write(json_object_get(tried.prepared.meta, "v"), &json).code, ERR_NONE);

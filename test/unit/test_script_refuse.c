@@ -1,19 +1,16 @@
 /* test_script_refuse.c: tokens, what is refused, what is noted. */
 #include "meta_kit.h"
 
-/* Behind a meta on the first line; nothing is wrong with it. */
-static void assert_taken(const char *body) {
-    AUTO(text_done) struct text script;
-    text_init(&script, 1 << 20);
-    text_addf(&script, META "\n%s", body);
-    assert_fault(script.data, "");
-}
-
+/* The body stands below META, which takes the first line. */
 static void assert_refused(const char *body, const char *wanted) {
     AUTO(text_done) struct text script;
     text_init(&script, 1 << 20);
     text_addf(&script, META "\n%s", body);
     assert_fault(script.data, wanted);
+}
+
+static void assert_taken(const char *body) {
+    assert_refused(body, "");
 }
 
 static void slashes_divide_or_begin_a_pattern(void **state) {
@@ -92,13 +89,9 @@ static void typescript_is_told_from_javascript(void **state) {
 }
 
 static void assert_note(const char *body, const char *wanted, bool grave) {
-    AUTO(text_done) struct text script;
     AUTO(text_done) struct text told;
-    text_init(&script, 1 << 20);
     text_init(&told, 1000);
-    text_addf(&script, META "\n%s", body);
-    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
-    assert_int_equal(tried.err.code, ERR_NONE);
+    AUTO(tried_done) struct tried tried = prepare_body(body);
     if (wanted == NULL) {
         assert_int_equal(tried.prepared.note_count, 0);
         return;
@@ -126,9 +119,8 @@ static void what_is_grave_is_told_where_much_is_noted(void **state) {
         text_addf(&script, "agent('a', {model: 'm%d'});", i);
     }
     text_add_str(&script, "parallel([agent('b')]);");
-    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
+    AUTO(tried_done) struct tried tried = prepare_script(script.data, "f.js");
     const struct script_note *notes = tried.prepared.notes;
-    assert_int_equal(tried.err.code, ERR_NONE);
     assert_int_equal(tried.prepared.note_count, SCRIPT_NOTES_MAX);
     assert_true(notes[0].grave);
     assert_true(notes[SCRIPT_NOTES_MAX - 1].grave);
@@ -276,11 +268,7 @@ static void notes_of_models_that_are_known_are_dropped(void **state) {
 }
 
 static bool names_no_model(const char *body) {
-    AUTO(text_done) struct text script;
-    text_init(&script, 1 << 20);
-    text_addf(&script, META "\n%s", body);
-    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
-    assert_int_equal(tried.err.code, ERR_NONE);
+    AUTO(tried_done) struct tried tried = prepare_body(body);
     return tried.prepared.names_no_model;
 }
 
@@ -318,12 +306,8 @@ static void a_script_whose_agents_all_take_the_default_model_is_told(void **stat
 /* Severity of the only note about an absent name; NULL: no note. */
 static const char *absent_severity(const char *body) {
     static const char *const codes[] = {"timer", "import", "host"};
-    AUTO(text_done) struct text script;
-    text_init(&script, 1 << 20);
-    text_addf(&script, META "\n%s", body);
-    AUTO(tried_done) struct tried tried = try_script(script.data, "f.js");
+    AUTO(tried_done) struct tried tried = prepare_body(body);
     const char *severity = NULL;
-    assert_int_equal(tried.err.code, ERR_NONE);
     for (unsigned i = 0; i < tried.prepared.note_count; i++) {
         const struct script_note *note = &tried.prepared.notes[i];
         for (size_t at = 0; at < COUNT_OF(codes); at++) {

@@ -281,11 +281,7 @@ static struct err skip_judge(const struct run_row *row, struct why *why) {
                        run_kind_name(row->kind));
     }
     if (run_state_final(row->state)) {
-        return err_why(why, ERR_STEP_ENDED,
-                       "the agent has ended as %s; run it again with 'drover run --resume %.*s "
-                       "--rerun %.*s'",
-                       run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
-                       (int)row->run.len, row->run.data);
+        return step_ended_err(row, why);
     }
     return ERR_OK;
 }

@@ -89,7 +89,7 @@ static void doctor_row(struct doctor *doctor, enum verdict verdict, const char *
     struct why why;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(why.text, sizeof why.text, format, args); /* Cut at worst. */
+    why_set_list(&why, format, args);
     va_end(args);
     verdict_print(doctor, verdict, what, why.text);
 }
@@ -107,7 +107,7 @@ static void doctor_fail(struct doctor *doctor, enum err_code code, const char *w
     struct why why;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(why.text, sizeof why.text, format, args); /* Cut at worst. */
+    why_set_list(&why, format, args);
     va_end(args);
     doctor_fail_text(doctor, code, what, why.text);
 }

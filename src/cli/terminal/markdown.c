@@ -4,24 +4,12 @@
 #include <string.h>
 
 #include "base/utf8.h"
-
-/* Adds the text without control characters; a tab is four blanks. */
-static void plain_text_add(struct bytes text, struct text *out) {
-    while (text.len > 0) {
-        size_t control = utf8_control_len(text), step = control > 0 ? control : 1;
-        if (text.data[0] == '\t') {
-            text_add_str(out, "    ");
-        } else if (control == 0) {
-            text_add_char(out, text.data[0]);
-        }
-        text = (struct bytes){text.data + step, text.len - step};
-    }
-}
+#include "cli/terminal/plain.h"
 
 static void marked_add(const struct paint *paint, enum colour colour, struct bytes text,
                        struct text *out) {
     text_add_str(out, paint_begin(paint, colour));
-    plain_text_add(text, out);
+    plain_add_line(text, out);
     text_add_str(out, paint_end(paint, colour));
 }
 
@@ -73,7 +61,7 @@ static size_t link_add(const struct markdown *markdown, struct bytes line, size_
     }
     rest = (struct bytes){rest.data + 1, rest.len - 1};
     (void)bytes_next(&rest, ')', &address); /* The parenthesis is there. */
-    plain_text_add(name, out);
+    plain_add_line(name, out);
     if (address.len > 0 && !bytes_equal(name, address)) {
         text_add_str(out, " (");
         marked_add(&markdown->paint, COLOUR_GREY, address, out);
@@ -107,13 +95,13 @@ static void words_add(const struct markdown *markdown, struct bytes line, struct
     for (size_t at = 0; at < line.len;) {
         size_t len = 0;
         if (line.data[at] == '\\' && at + 1 < line.len && may_begin_span(line.data[at + 1])) {
-            plain_text_add((struct bytes){line.data + shown, at - shown}, out);
+            plain_add_line((struct bytes){line.data + shown, at - shown}, out);
             shown = at + 1;
             at += 2;
             continue;
         }
         if (may_begin_span(line.data[at])) {
-            plain_text_add((struct bytes){line.data + shown, at - shown}, out);
+            plain_add_line((struct bytes){line.data + shown, at - shown}, out);
             shown = at;
             len = span_add(markdown, line, at, out);
             shown += len;
@@ -124,7 +112,7 @@ static void words_add(const struct markdown *markdown, struct bytes line, struct
             at++; /* The rest of a run of marks that begins no span. */
         }
     }
-    plain_text_add((struct bytes){line.data + shown, line.len - shown}, out);
+    plain_add_line((struct bytes){line.data + shown, line.len - shown}, out);
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
@@ -172,7 +160,7 @@ void markdown_line(struct markdown *markdown, struct bytes line, struct text *ou
     size_t heading = run_len(body, '#');
     bool space = heading < body.len && body.data[heading] == ' ';
     if (!paint->on) {
-        plain_text_add(line, out);
+        plain_add_line(line, out);
     } else if (fence_take(markdown, body)) {
         marked_add(paint, COLOUR_GREY, line, out);
     } else if (markdown->fence > 0) {
@@ -182,7 +170,7 @@ void markdown_line(struct markdown *markdown, struct bytes line, struct text *ou
     } else if (is_rule(body)) {
         marked_add(paint, COLOUR_GREY, BYTES("────────"), out);
     } else if (body.len >= 2 && memchr("-*+", body.data[0], 3) != NULL && body.data[1] == ' ') {
-        plain_text_add((struct bytes){line.data, indent}, out);
+        plain_add_line((struct bytes){line.data, indent}, out);
         text_add_str(out, "• ");
         words_add(markdown, bytes_skip(body, 2), out);
     } else if (body.len >= 1 && body.data[0] == '>') {

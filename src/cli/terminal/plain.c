@@ -37,6 +37,20 @@ void plain_add(struct text *to, const char *text) {
     text_add(to, text_bytes(&line).data, line.len);
 }
 
+void plain_add_line(struct bytes text, struct text *to) {
+    while (text.len > 0) {
+        size_t control = utf8_control_len(text), step = control > 0 ? control : 1;
+        if (text.data[0] == '\t') {
+            text_add_str(to, "    ");
+        } else if (text.data[0] == '\n') {
+            text_add_char(to, ' ');
+        } else if (control == 0) {
+            text_add_char(to, text.data[0]);
+        }
+        text = (struct bytes){text.data + step, text.len - step};
+    }
+}
+
 void plain_print_line(const char *text) {
     AUTO(text_done) struct text line = {0};
     plain_line(&line, text);

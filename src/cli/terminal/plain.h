@@ -16,6 +16,8 @@ void plain_print(struct bytes text);
 void plain_line(struct text *line, const char *text);
 /* Adds the same to a text that was begun. */
 void plain_add(struct text *to, const char *text);
+/* Adds the text without control characters, tabs as four blanks and line breaks as one. */
+void plain_add_line(struct bytes text, struct text *to);
 /* Prints the text as one line, without its end. */
 void plain_print_line(const char *text);
 

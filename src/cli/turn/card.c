@@ -10,30 +10,16 @@
 
 enum { LINE_SHOWN = 160, RESULT_LINES = 3, JSON_SHOWN = 64 << 10 };
 
-void card_plain_add(struct bytes text, struct text *out) {
-    while (text.len > 0) {
-        size_t control = utf8_control_len(text), step = control > 0 ? control : 1;
-        if (text.data[0] == '\t') {
-            text_add_str(out, "    ");
-        } else if (text.data[0] == '\n') {
-            text_add_char(out, ' ');
-        } else if (control == 0) {
-            text_add_char(out, text.data[0]);
-        }
-        text = (struct bytes){text.data + step, text.len - step};
-    }
-}
-
 /* Adds at most LINE_SHOWN bytes. */
 static void short_add(struct bytes text, struct text *out) {
     size_t len = utf8_cut(text, LINE_SHOWN);
-    card_plain_add((struct bytes){text.data, len}, out);
+    plain_add_line((struct bytes){text.data, len}, out);
     text_add_str(out, len < text.len ? " …" : "");
 }
 
 void card_value_add(const json_t *value, struct text *out) {
     if (json_is_string(value)) {
-        card_plain_add((struct bytes){json_string_value(value), json_string_length(value)}, out);
+        plain_add_line((struct bytes){json_string_value(value), json_string_length(value)}, out);
         return;
     }
     for (size_t i = 0; i < json_array_size(value); i++) {
@@ -43,7 +29,7 @@ void card_value_add(const json_t *value, struct text *out) {
     if (value != NULL && !json_is_array(value)) {
         AUTO(text_done) struct text text = text_up_to(JSON_SHOWN);
         if (!err_failed(json_write(value, &text))) {
-            card_plain_add(text_bytes(&text), out);
+            plain_add_line(text_bytes(&text), out);
         }
     }
 }
@@ -222,7 +208,7 @@ void card_said_add(const struct paint *paint, struct bytes text, struct text *ou
     struct bytes line;
     for (const char *mark = "> "; bytes_next(&text, '\n', &line); mark = "  ") {
         text_addf(out, "%s%s", paint_begin(paint, COLOUR_BOLD), mark);
-        card_plain_add(line, out);
+        plain_add_line(line, out);
         text_addf(out, "%s\n", paint_end(paint, COLOUR_BOLD));
     }
 }
@@ -268,7 +254,7 @@ void card_part_add(const struct paint *paint, const char *role, const json_t *pa
         text_part_add(paint, text, out);
     } else if (strcmp(kind, "error") == 0) {
         text_add_str(out, "[");
-        card_plain_add(text, out);
+        plain_add_line(text, out);
         text_add_str(out, "]\n");
     }
     text_add_str(out, json_is_true(json_object_get(part, "cut")) ? "…\n" : "");

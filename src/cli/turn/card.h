@@ -18,8 +18,6 @@
 #include "cli/terminal/markdown.h"
 #include "cli/terminal/paint.h"
 
-/* Adds the text without control characters, tabs as four blanks and line breaks as one. */
-void card_plain_add(struct bytes text, struct text *out);
 /* Adds a text as it is, words of a list with blanks between them, and anything else as JSON. */
 void card_value_add(const json_t *value, struct text *out);
 /* Adds "command" and "args" of the arguments as a command line. */

@@ -43,7 +43,7 @@ static void piece_show(struct markdown *markdown, enum conversation_channel chan
                        struct bytes line, struct text *out) {
     if (channel == CHANNEL_THINKING) {
         text_add_str(out, paint_begin(&markdown->paint, COLOUR_GREY));
-        card_plain_add(line, out);
+        plain_add_line(line, out);
         text_add_str(out, paint_end(&markdown->paint, COLOUR_GREY));
     } else {
         markdown_line(markdown, line, out);
@@ -96,7 +96,7 @@ static void note_add(struct conversation *conversation, enum colour colour, cons
     text_addf(above, "%s%s%s", paint_begin(paint, colour), words, paint_end(paint, colour));
     if (detail[0] != '\0') {
         text_add_str(above, ": ");
-        card_plain_add(bytes_of(detail), above); /* Reasons are shown whole. */
+        plain_add_line(bytes_of(detail), above); /* Reasons are shown whole. */
     }
     text_add_char(above, '\n');
 }

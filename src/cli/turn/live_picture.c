@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/terminal/cells.h"
+#include "cli/terminal/plain.h"
 #include "cli/turn/card.h"
 #include "cli/turn/live.h"
 #include "cli/turn/question.h"
@@ -13,7 +14,7 @@ static void queued_draw(const struct live *live, int columns, struct text *out) 
     json_array_foreach(live->conversation.queued, at, message) {
         AUTO(text_done) struct text line = text_up_to(EDIT_LINE_MAX * 2);
         text_add_str(&line, "queued: ");
-        card_plain_add(card_text(message), &line);
+        plain_add_line(card_text(message), &line);
         text_add_str(out, paint_begin(&live->chat->paint, COLOUR_GREY));
         (void)cells_add(out, text_bytes(&line), columns - 1); /* The cut is enough. */
         text_addf(out, "%s\n", paint_end(&live->chat->paint, COLOUR_GREY));

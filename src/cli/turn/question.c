@@ -46,7 +46,7 @@ static void diff_add(struct bytes diff, const struct paint *paint, struct text *
             continue;
         }
         text_addf(out, "  %s", paint_begin(paint, colour));
-        card_plain_add(line, out);
+        plain_add_line(line, out);
         text_addf(out, "%s\n", paint_end(paint, colour));
         shown++;
     }
@@ -108,7 +108,7 @@ void question_add(const json_t *asked, const struct paint *paint, struct text *o
     }
     while (bytes_next(&words, '\n', &line)) {
         text_add_str(out, paint_begin(paint, COLOUR_YELLOW));
-        card_plain_add(line, out);
+        plain_add_line(line, out);
         text_addf(out, "%s\n", paint_end(paint, COLOUR_YELLOW));
     }
     for (size_t at = 0; at < json_array_size(options); at++) {

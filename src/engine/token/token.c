@@ -4,17 +4,7 @@
 #include "base/memory.h"
 
 bool token_owner_valid(struct bytes owner) {
-    if (owner.len == 0 || owner.len > TOKEN_OWNER_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < owner.len; i++) {
-        char c = owner.data[i];
-        bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-'))) {
-            return false;
-        }
-    }
-    return true;
+    return id_name_valid(owner, TOKEN_OWNER_MAX);
 }
 
 void token_secret_make(const uint8_t random[32], char ret_secret[TOKEN_SECRET_LEN + 1]) {

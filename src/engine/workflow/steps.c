@@ -558,6 +558,14 @@ struct err steps__ended(struct tx *tx, const struct run_row *row, struct run_fre
 
 /* --- Restart ---------------------------------------------------------------------------------- */
 
+struct err step_ended_err(const struct run_row *row, struct why *why) {
+    return err_why(why, ERR_STEP_ENDED,
+                   "the agent has ended as %s; run it again with 'drover run --resume %.*s "
+                   "--rerun %.*s'",
+                   run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
+                   (int)row->run.len, row->run.data);
+}
+
 static struct err restart_check(const struct run_row *row, struct why *why) {
     if (row->kind != KIND_AGENT) {
         return err_why(why, ERR_CONFLICT,
@@ -566,11 +574,7 @@ static struct err restart_check(const struct run_row *row, struct why *why) {
                        row->kind == KIND_WORKFLOW ? "; 'drover show RUN' lists its agents" : "");
     }
     if (run_state_final(row->state)) {
-        return err_why(why, ERR_STEP_ENDED,
-                       "the agent has ended as %s; run it again with 'drover run --resume %.*s "
-                       "--rerun %.*s'",
-                       run_state_name(row->state), (int)row->parent_run.len, row->parent_run.data,
-                       (int)row->run.len, row->run.data);
+        return step_ended_err(row, why);
     }
     if (row->stop != CAUSE_NONE) {
         return err_why(why, ERR_STEP_ENDED, "the agent was skipped, and is about to end");

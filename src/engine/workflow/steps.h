@@ -134,6 +134,8 @@ MUST_CHECK struct err tx_step_again(struct tx *tx, struct bytes run,
 MUST_CHECK struct err tx_step_provider(struct tx *tx, struct bytes run, int64_t attempt,
                                        const struct provider_wait *wait);
 
+/* The error for an agent that has ended and can only be run again; says how. */
+MUST_CHECK struct err step_ended_err(const struct run_row *row, struct why *why);
 /* Somebody has an agent that has not ended asked anew: what it did is thrown away, and its attempt
  * is the next one. ERR_NOT_FOUND; ERR_CONFLICT: it is no agent of a workflow; ERR_STEP_ENDED: it
  * has, or was skipped. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 static const char bad_meta[] = "bad_meta";
@@ -55,20 +56,12 @@ static bool spelling_is_at(const struct spelling *spelling, char c) {
     return spelling->at < spelling->inner.len && spelling->inner.data[spelling->at] == c;
 }
 
-static int hex_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Adds a character of `count` hexadecimal digits; 0: of those before "}". */
 static bool read_hex(struct spelling *spelling, unsigned count) {
     uint32_t value = 0;
     unsigned read = 0;
     while (spelling->at < spelling->inner.len && (count == 0 || read < count)) {
-        int digit = hex_of(spelling->inner.data[spelling->at]);
+        int digit = hex_digit(spelling->inner.data[spelling->at]);
         if (digit < 0 || value > 0x10ffff) {
             break;
         }
@@ -104,8 +97,8 @@ static bool read_escape(struct spelling *spelling) {
     case '0':
         add_unit(spelling, 0);
         return spelling->at >= spelling->inner.len ||
-               hex_of(spelling->inner.data[spelling->at]) < 0 ||
-               hex_of(spelling->inner.data[spelling->at]) > 9;
+               hex_digit(spelling->inner.data[spelling->at]) < 0 ||
+               hex_digit(spelling->inner.data[spelling->at]) > 9;
     case '\r': /* A continued line; its "\n" goes along. */
         spelling->at += spelling_is_at(spelling, '\n') ? 1 : 0;
         return true;
