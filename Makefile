@@ -1,5 +1,5 @@
 # For daily work. Each target is one script or one command; the build itself is meson's.
-.PHONY: build demo test test-all flakes sim mutants bench fuzz coverage compile_commands fmt lint
+.PHONY: build demo test test-all test-agents flakes sim mutants bench fuzz coverage compile_commands fmt lint
 .PHONY: docs install uninstall package clean
 
 build:
@@ -26,6 +26,10 @@ test:
 # Takes every kill point, however long that is.
 test-all:
 	./scripts/test --all
+
+# Real agents: about 1 GB from npm. AGENTS="codex claude:tool" for some of them.
+test-agents:
+	./scripts/test-agents $(AGENTS)
 
 # SEEDS=400, FROM=a fresh one.
 sim:

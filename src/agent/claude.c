@@ -9,7 +9,12 @@
  *   user                   results of its tools; or a message of ours, once it has taken it
  *   control_request        may it use a tool? It waits for a control_response
  *   system/api_retry       it asks its provider again
+ *   control_response       our answer, once it has taken it
  *   result                 the end of what was asked: "subtype" says success also of failures
+ *
+ * Its subagents print the same lines, with the id of the call that began them; what they say is for
+ * the agent alone. A stream that broke off within a message is asked for again at once, as a whole
+ * message with another id; if a part of it was whole already, it just ends there, as a success.
  */
 #include "agent/reader.h"
 
@@ -70,6 +75,10 @@ static struct usage usage_of(const json_t *counts) {
     return usage_of_messages(&said);
 }
 
+static bool is_inner(const json_t *line) {
+    return json_is_string(json_object_get(line, "parent_tool_use_id"));
+}
+
 /* message_start has the input, message_delta the output so far: a call is added up at its end. */
 static void on_event(struct program_reader *reader, const json_t *event) {
     struct reader_state *state = &reader->state;
@@ -85,15 +94,29 @@ static void on_event(struct program_reader *reader, const json_t *event) {
         usage_add(&state->open, &usage);
         state->open.output -= usage.output; /* The end says how much it was. */
         state->pieces = false;
+        state->midway = true;
+        reader_set_message(reader, json_bytes(message, "id"));
         reader_set_model(reader, json_bytes(message, "model"));
     } else if (bytes_is(type, "message_delta")) {
         const struct usage usage = usage_of(json_object_get(event, "usage"));
         state->open.output += usage.output;
+        state->midway = false;
     }
 }
 
-static void on_assistant(struct program_reader *reader, const json_t *content) {
-    const bool pieces = reader->state.pieces;
+/* Words about a failure ("error") are repeated in the result, and are no part of an answer. */
+static void on_assistant(struct program_reader *reader, const json_t *line, const json_t *message) {
+    struct reader_state *state = &reader->state;
+    const json_t *content = json_object_get(message, "content");
+    const struct bytes id = json_bytes(message, "id");
+    const bool again = id.len > 0 && !bytes_is(id, state->message);
+    const bool silent = is_inner(line) || json_is_string(json_object_get(line, "error"));
+    const bool pieces = silent || (state->pieces && !again);
+    state->midway = state->midway && state->pieces; /* Else it came whole. */
+    if (again && state->midway && !silent) {
+        state->midway = false;
+        reader_say(reader, PROGRAM_TEXT, BYTES("\n\n"));
+    }
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *block = json_array_get(content, i);
         const struct bytes type = json_bytes(block, "type");
@@ -123,22 +146,56 @@ static void on_user(struct program_reader *reader, const json_t *content) {
     reader_tell(reader, PROGRAM_STEP);
 }
 
-/* The usage of the result is that of all calls since its input began: the sum is
- * reported once, at the end. */
+/* Usage of all models since the input began: "usage" is without that of messages which were
+ * requested again, and without that of subagents. */
+static struct usage usage_of_models(const json_t *models) {
+    struct usage sum = {.fresh = 0};
+    for (struct json_member at = json_first(models); at.value != NULL; at = json_next(at)) {
+        const struct usage_messages_counts said = {
+            .input_tokens = reader_number(at.value, "inputTokens"),
+            .cache_read_input_tokens = reader_number(at.value, "cacheReadInputTokens"),
+            .cache_creation_input_tokens = reader_number(at.value, "cacheCreationInputTokens"),
+            .output_tokens = reader_number(at.value, "outputTokens"),
+            .web_search_requests = reader_number(at.value, "webSearchRequests")};
+        const struct usage usage = usage_of_messages(&said);
+        usage_add(&sum, &usage);
+    }
+    return sum;
+}
+
+/* The usage is that of the calls for this result; the cost, and the usage of each model, are sums
+ * since the input began. */
+static void use_result(struct program_reader *reader, const json_t *line) {
+    struct reader_state *state = &reader->state;
+    const struct usage usage = usage_of(json_object_get(line, "usage"));
+    const struct usage sum = usage_of_models(json_object_get(line, "modelUsage"));
+    if (usage_total(&sum) > usage_total(&state->counted)) {
+        reader_use_sum(reader, &state->counted, &sum);
+    } else if (usage_total(&usage) > 0) {
+        reader_use(reader, &usage);
+    } else if (usage_total(&state->open) > 0) {
+        return; /* A message that broke off is not counted, and its cost neither. */
+    }
+    state->open = (struct usage){.fresh = 0};
+    reader_price_sum(reader, json_object_get(line, "total_cost_usd"));
+}
+
 static void on_result(struct program_reader *reader, const json_t *line) {
     const bool failed = json_is_true(json_object_get(line, "is_error"));
     const struct bytes subtype = json_bytes(line, "subtype");
     const struct bytes reason = json_bytes(line, "terminal_reason");
-    const struct usage usage = usage_of(json_object_get(line, "usage"));
-    reader->state.open = (struct usage){.fresh = 0};
-    reader_use(reader, &usage);
-    reader_price(reader, json_object_get(line, "total_cost_usd"));
+    struct reader_state *state = &reader->state;
+    use_result(reader, line);
     if (failed || !bytes_is(subtype, "success")) {
         reader_failed(reader, failed && reason.len > 0 ? reason : subtype,
                       json_bytes(line, "result"), json_int(line, "api_error_status", 0));
         return;
     }
-    if (!reader->state.has_said) { /* The answer to a command of the program, such as /help. */
+    if (state->midway && json_is_null(json_object_get(line, "stop_reason"))) {
+        reader_failed(reader, BYTES(""), BYTES("API error: its answer broke off"), 0);
+        return;
+    }
+    if (!state->has_said) { /* The answer to a command of the program, such as /help. */
         reader_say(reader, PROGRAM_TEXT, json_bytes(line, "result"));
     }
     reader_done(reader);
@@ -179,13 +236,15 @@ static bool on_system(struct program_reader *reader, const json_t *line) {
 
 static bool claude_read(struct program_reader *reader, const json_t *line) {
     const struct bytes type = json_bytes(line, "type");
-    const json_t *content = json_object_get(json_object_get(line, "message"), "content");
+    const json_t *message = json_object_get(line, "message");
     if (bytes_is(type, "stream_event")) {
-        on_event(reader, json_object_get(line, "event"));
+        if (!is_inner(line)) {
+            on_event(reader, json_object_get(line, "event"));
+        }
     } else if (bytes_is(type, "assistant")) {
-        on_assistant(reader, content);
+        on_assistant(reader, line, message);
     } else if (bytes_is(type, "user")) {
-        on_user(reader, content);
+        on_user(reader, json_object_get(message, "content"));
     } else if (bytes_is(type, "result")) {
         on_result(reader, line);
     } else if (bytes_is(type, "control_request") &&
@@ -194,7 +253,7 @@ static bool claude_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "system")) {
         return on_system(reader, line);
     } else {
-        return false;
+        return bytes_is(type, "control_response");
     }
     return true;
 }

@@ -1,11 +1,12 @@
 /* codex.c: Codex (`codex exec --json`).
  *
- * One prompt, its input closed. It asks nobody: what it may do is its sandbox. Lines:
+ * One prompt, which is its input. It asks nobody: what it may do is its sandbox. Lines:
  *
  *   thread.started             its session
  *   item.started, .completed   a message, a thought, a command, changes of files, a search, …
  *   turn.completed             the end, with the usage of the whole thread until now
- *   turn.failed, error         a failure; an `error` may be tried again, and the last one counts
+ *   error                      a failure, which it may try again
+ *   turn.failed                the end, for the last of them
  */
 #include "agent/reader.h"
 
@@ -27,8 +28,8 @@ static void codex_make(struct program_making *making) {
     if (start->native.len > 0) {
         making_add_bytes(making, start->native);
     }
-    making_add(making, "--");
-    making_add_bytes(making, making_prompt(making));
+    making_add(making, "-");
+    making_set_input(making, making_prompt(making));
 }
 
 /* --- Its lines -------------------------------------------------------------------------------- */
@@ -97,30 +98,15 @@ static void on_item(struct program_reader *reader, const json_t *item, bool comp
     }
 }
 
-static struct usage usage_since(const struct usage *now, const struct usage *before) {
-    struct usage usage = *now;
-#define LESS(member) usage.member = now->member > before->member ? now->member - before->member : 0
-    LESS(fresh);
-    LESS(cache_read);
-    LESS(cache_write);
-    LESS(output);
-    LESS(reasoning);
-#undef LESS
-    return usage;
-}
-
 /* The counts are those of the whole thread. */
 static void on_usage(struct program_reader *reader, const json_t *counts) {
-    struct reader_state *state = &reader->state;
     const struct usage_responses_counts said = {
         .input_tokens = reader_number(counts, "input_tokens"),
         .output_tokens = reader_number(counts, "output_tokens"),
         .cached_tokens = reader_number(counts, "cached_input_tokens"),
         .reasoning_tokens = reader_number(counts, "reasoning_output_tokens")};
     const struct usage now = usage_of_responses(&said);
-    const struct usage since = usage_since(&now, &state->total);
-    reader_use(reader, &since);
-    state->total = now;
+    reader_use_sum(reader, &reader->state.total, &now);
 }
 
 static bool codex_read(struct program_reader *reader, const json_t *line) {
@@ -136,7 +122,9 @@ static bool codex_read(struct program_reader *reader, const json_t *line) {
     } else if (bytes_is(type, "turn.failed")) {
         reader_failed(reader, BYTES(""), json_bytes(json_object_get(line, "error"), "message"), 0);
     } else if (bytes_is(type, "error")) {
-        reader_failed(reader, BYTES(""), json_bytes(line, "message"), 0);
+        const struct program_event event = {.kind = PROGRAM_RETRYING};
+        reader_set_fault(reader, json_bytes(line, "message"));
+        reader->heard(reader->ctx, &event);
     } else {
         return bytes_is(type, "turn.started") || bytes_is(type, "item.updated");
     }
@@ -148,4 +136,5 @@ const struct program program_codex = {.name = "codex",
                                       .can = PROGRAM_RESUMES | PROGRAM_TAKES_MODEL |
                                              PROGRAM_TAKES_ACCESS,
                                       .make = codex_make,
-                                      .read = codex_read};
+                                      .read = codex_read,
+                                      .finish = reader_finish_fault};

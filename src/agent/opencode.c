@@ -1,6 +1,6 @@
 /* opencode.c: OpenCode (`opencode run --format json`).
  *
- * One prompt. A line comes when a part is whole:
+ * One prompt, which is its input. A line comes when a part is whole:
  *
  *   text, reasoning      a part of an answer
  *   tool_use             a call of a tool that has ended
@@ -20,8 +20,7 @@ static void opencode_make(struct program_making *making) {
         making_add_option(making, "--agent", BYTES("plan"));
     }
     making_add_own(making);
-    making_add(making, "--");
-    making_add_bytes(making, making_prompt(making));
+    making_set_input(making, making_prompt(making));
 }
 
 /* --- Its lines -------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* pi.c: Pi (`pi --mode json -p`).
  *
- * One prompt. It exits with 0 whatever happened: the last message says whether it failed. Lines:
+ * One prompt, which is its input. It exits with 0 whatever happened: the last message says whether
+ * it failed. A stream that broke off looks like a short answer. Lines:
  *
  *   session                        its session
  *   message_update                 a piece, and all of the message until there again
@@ -19,7 +20,7 @@ static void pi_make(struct program_making *making) {
     making_add_option(making, "--append-system-prompt", bytes_of(start->agent->instructions));
     making_add_own(making);
     making_add(making, "-p");
-    making_add_bytes(making, start->prompt);
+    making_set_input(making, start->prompt);
 }
 
 /* --- Its lines -------------------------------------------------------------------------------- */

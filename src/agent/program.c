@@ -2,6 +2,8 @@
 #include "agent/reader.h"
 #include "base/utf8.h"
 
+#define CUT_MARK "[drover: the rest is left out]"
+
 static const struct program *const programs[] = {&program_claude,     &program_codex,
                                                  &program_opencode,   &program_pi,
                                                  &program_json_lines, &program_plain};
@@ -78,6 +80,10 @@ struct bytes making_prompt(struct program_making *making) {
     return making_keep(making, &text);
 }
 
+void making_set_input(struct program_making *making, struct bytes prompt) {
+    making->command->input = prompt;
+}
+
 struct err program_start_make(const struct program *program, const struct program_start *start,
                               struct arena *arena, struct program_command *ret_command) {
     struct program_command command = {.argc = 0, .input = BYTES("")};
@@ -128,11 +134,11 @@ void program_reader_begin(struct program_reader *reader) {
     memcpy(state->model, old.model, sizeof state->model);
 }
 
-#define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning)
+#define USAGE_MEMBERS(X) X(fresh) X(cache_read) X(cache_write) X(output) X(reasoning) X(searches)
 #define TEXT_MEMBERS(X) X(native) X(model) X(message) X(kind) X(sentence)
-#define BOOL_MEMBERS(X) X(pieces) X(has_said) X(done) X(good) X(priced)
-#define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost)
-#define USAGES(X) X(ready) X(open) X(total)
+#define BOOL_MEMBERS(X) X(pieces) X(midway) X(has_said) X(done) X(good) X(priced) X(told)
+#define INT_MEMBERS(X) X(said) X(status) X(lines) X(unknown) X(cut) X(cost) X(billed)
+#define USAGES(X) X(ready) X(open) X(total) X(counted)
 
 static void usage_save(const char *name, const struct usage *usage, struct text *text) {
     text_add_name(text, name);
@@ -227,8 +233,9 @@ void program_read(struct program_reader *reader, struct bytes line, enum program
     state->cut += form == PROGRAM_LINE_CUT;
     if (reader->program->read_text != NULL) {
         reader->program->read_text(reader, line);
+        reader_say(reader, PROGRAM_TEXT, form == PROGRAM_LINE_CUT ? BYTES(CUT_MARK) : BYTES(""));
     } else if (form == PROGRAM_LINE_CUT ||
-               err_failed(json_parse(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
+               err_failed(json_parse_wide(line.data, line.len, JSON_DEPTH_MAX, &json, NULL)) ||
                !json_is_object(json) || !reader->program->read(reader, json)) {
         state->unknown += bytes_trim(line, " \t\r").len > 0;
     }
@@ -240,8 +247,9 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
     if (!state->done && reader->program->finish != NULL) {
         reader->program->finish(reader, io_ending);
     }
+    reader->finished = true;
     if (usage_total(&state->open) > 0) { /* No result told the sum. */
-        usage_add(&state->ready, &state->open);
+        reader_use(reader, &state->open);
         state->open = (struct usage){.fresh = 0};
     }
     io_ending->result = (struct agent_result){.present = state->done,
@@ -256,9 +264,12 @@ void program_finish(struct program_reader *reader, struct agent_ending *io_endin
 void program_take_usage(struct program_reader *reader, struct usage *ret_usage,
                         struct usage_cost *ret_cost) {
     struct reader_state *state = &reader->state;
+    /* Nothing so far costs nothing. A program that ended without a word about it may have used
+     * any amount. */
+    const bool nothing = usage_total(&state->ready) == 0 && (state->told || !reader->finished);
+    const bool known = state->priced || nothing;
     *ret_usage = state->ready;
-    *ret_cost = (struct usage_cost){.known = state->priced || !state->done,
-                                    .micros = state->priced ? state->cost : 0};
+    *ret_cost = (struct usage_cost){.known = known, .micros = state->priced ? state->cost : 0};
     state->ready = (struct usage){.fresh = 0};
     state->priced = false;
     state->cost = 0;
@@ -300,7 +311,7 @@ void reader_start_tool(struct program_reader *reader, struct bytes id, struct by
 
 void reader_finish_tool(struct program_reader *reader, struct bytes id, struct bytes result,
                         enum reader_tool how) {
-    static const char mark[] = "\n[drover: the rest is left out]";
+    static const char mark[] = "\n" CUT_MARK;
     AUTO(text_done) struct text text = text_up_to(PROGRAM_TEXT_MAX + sizeof mark);
     struct program_event event = {.kind = PROGRAM_TOOL_FINISHED,
                                   .id = id,
@@ -340,6 +351,20 @@ void reader_set_model(struct program_reader *reader, struct bytes model) {
     }
 }
 
+void reader_set_message(struct program_reader *reader, struct bytes id) {
+    word_set(reader->state.message, sizeof reader->state.message, id);
+}
+
+void reader_set_fault(struct program_reader *reader, struct bytes sentence) {
+    word_set(reader->state.sentence, sizeof reader->state.sentence, sentence);
+}
+
+void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending) {
+    (void)io_ending;
+    reader->state.done = reader->state.sentence[0] != '\0';
+    reader->state.good = false;
+}
+
 void reader_done(struct program_reader *reader) {
     struct reader_state *state = &reader->state;
     state->done = state->good = true;
@@ -361,13 +386,49 @@ void reader_failed(struct program_reader *reader, struct bytes kind, struct byte
 
 void reader_use(struct program_reader *reader, const struct usage *usage) {
     usage_add(&reader->state.ready, usage);
+    reader->state.told = reader->state.told || usage_total(usage) > 0;
+}
+
+static struct usage usage_since(const struct usage *now, const struct usage *before) {
+    struct usage usage = *now;
+#define X(member) usage.member = now->member > before->member ? now->member - before->member : 0;
+    USAGE_MEMBERS(X)
+#undef X
+    return usage;
+}
+
+void reader_use_sum(struct program_reader *reader, struct usage *io_before,
+                    const struct usage *now) {
+    const struct usage since = usage_since(now, io_before);
+    reader_use(reader, &since);
+    *io_before = *now;
+}
+
+/* Rounded up; -1: it is none. A sum of decimals is a hair above what it means. */
+static int64_t micros_of(const json_t *dollars) {
+    const double value = json_is_number(dollars) ? json_number_value(dollars) : -1;
+    return value >= 0 && value < 1e6 ? (int64_t)(value * 1e6 + 0.999) : -1;
+}
+
+static void price_add(struct program_reader *reader, int64_t micros) {
+    struct reader_state *state = &reader->state;
+    state->priced = state->told = true;
+    state->cost += micros;
 }
 
 void reader_price(struct program_reader *reader, const json_t *dollars) {
-    const double value = json_is_number(dollars) ? json_number_value(dollars) : -1;
-    if (value >= 0 && value < 1e6) {
-        reader->state.priced = true;
-        reader->state.cost += (int64_t)(value * 1e6 + 0.999999);
+    const int64_t micros = micros_of(dollars);
+    if (micros >= 0) {
+        price_add(reader, micros);
+    }
+}
+
+void reader_price_sum(struct program_reader *reader, const json_t *dollars) {
+    struct reader_state *state = &reader->state;
+    const int64_t micros = micros_of(dollars);
+    if (micros >= 0) {
+        price_add(reader, micros > state->billed ? micros - state->billed : 0);
+        state->billed = micros > state->billed ? micros : state->billed;
     }
 }
 

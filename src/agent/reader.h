@@ -14,6 +14,7 @@ struct reader_state {
     char model[READER_WORD_MAX + 1];
     char message[READER_WORD_MAX + 1]; /* Name of the message whose pieces come. */
     bool pieces;                       /* The text came in pieces: the whole message repeats it. */
+    bool midway;                       /* The message has begun, and its end has not come. */
     int64_t said;                      /* Bytes of text of the message that came so far. */
     bool has_said;                     /* Any text came in this attempt. */
     bool done, good;                   /* The result has come, and is good. */
@@ -21,17 +22,21 @@ struct reader_state {
     char kind[READER_WORD_MAX + 1];
     char sentence[READER_SENTENCE_MAX + 1];
     int64_t lines, unknown, cut;
-    struct usage ready; /* To be taken, */
-    int64_t cost;       /* with this cost, */
-    bool priced;        /* where it is known. */
-    struct usage open;  /* Usage of calls that no result has summed up yet. */
-    struct usage total; /* Usage of the whole session, where the program counts so. */
+    struct usage ready;   /* To be taken, */
+    int64_t cost;         /* with this cost, */
+    bool priced;          /* where it is known. */
+    int64_t billed;       /* Cost of this attempt, where the program reports the sum, */
+    struct usage counted; /* and its usage. */
+    bool told;            /* Any usage or cost came in this attempt. */
+    struct usage open;    /* Usage of calls that no result has summed up yet. */
+    struct usage total;   /* Usage of the whole session, where the program counts so. */
 };
 
 struct program_reader {
     const struct program *program;
     const struct agent_definition *agent;
     struct reader_state state;
+    bool finished;       /* The last line has come. */
     program_heard heard; /* During a call. */
     void *ctx;
 };
@@ -69,6 +74,9 @@ void making_add_own(struct program_making *making); /* The args of the definitio
 struct bytes making_keep(struct program_making *making, struct text *text);
 /* Instructions, a blank line, and the prompt, for a program without a place for the first. */
 struct bytes making_prompt(struct program_making *making);
+/* A prompt that is the whole input. As an argument it could have no more than 128 kB, would show in
+ * lists of processes, and be taken for an option where it begins with a dash. */
+void making_set_input(struct program_making *making, struct bytes prompt);
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
@@ -84,12 +92,21 @@ void reader_finish_tool(struct program_reader *reader, struct bytes id, struct b
 void reader_text_of(const json_t *value, struct text *text);
 void reader_set_native(struct program_reader *reader, struct bytes native);
 void reader_set_model(struct program_reader *reader, struct bytes model);
+void reader_set_message(struct program_reader *reader, struct bytes id);
+/* A failure, which is the result if nothing comes after it (reader_finish_fault). */
+void reader_set_fault(struct program_reader *reader, struct bytes sentence);
+void reader_finish_fault(struct program_reader *reader, struct agent_ending *io_ending);
 /* The result. Empty words are none. */
 void reader_done(struct program_reader *reader);
 void reader_failed(struct program_reader *reader, struct bytes kind, struct bytes sentence,
                    int64_t status);
 void reader_use(struct program_reader *reader, const struct usage *usage);
+/* The same for a sum: the difference to the one before is counted. */
+void reader_use_sum(struct program_reader *reader, struct usage *io_before,
+                    const struct usage *now);
 void reader_price(struct program_reader *reader, const json_t *dollars);
+/* The same for a sum over the attempt: the difference to the one before is counted. */
+void reader_price_sum(struct program_reader *reader, const json_t *dollars);
 int64_t reader_number(const json_t *object, const char *name); /* Not below 0; -1: it has none. */
 
 #endif

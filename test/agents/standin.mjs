@@ -99,8 +99,8 @@ async function claude() {
 // --- The others: one prompt, one answer ----------------------------------------------------------
 
 async function codex() {
-  const prompt = args.at(-1);
-  const resumed = args.includes("resume") ? args[args.indexOf("--") - 1] : null;
+  const prompt = readFileSync(0, "utf8");
+  const resumed = args.includes("resume") ? args.at(-2) : null;
   const session = resumed ?? `thread-${process.pid}`;
   const number = remember(session, prompt);
   const item = (type, members) => line({ type, item: { id: `item_${type.length}`, ...members } });
@@ -126,7 +126,7 @@ async function codex() {
 }
 
 async function opencode() {
-  const prompt = args.at(-1);
+  const prompt = readFileSync(0, "utf8");
   const session = args.includes("--session") ? after("--session") : `ses_${process.pid}`;
   const number = remember(session, prompt);
   const out = (type, part) => line({ type, sessionID: session, part });
@@ -148,7 +148,7 @@ async function opencode() {
 }
 
 async function pi() {
-  const prompt = args.at(-1);
+  const prompt = readFileSync(0, "utf8");
   const session = args.includes("--session") ? after("--session") : `pi-${process.pid}`;
   const number = remember(session, prompt);
   const usage = { input: 80, output: 12, cacheRead: 20, cacheWrite: 0, cost: { total: 0 } };

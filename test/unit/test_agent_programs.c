@@ -96,7 +96,7 @@ static const struct row {
      143,
      AGENT_CRASHED,
      {.fresh = 100, .output = 7},
-     0,
+     -1,
      "",
      0},
     {"codex",
@@ -128,7 +128,7 @@ static const struct row {
     {"codex", /* The program retries by itself; the last failure counts. */
      "{\"type\":\"error\",\"message\":\"Reconnecting... 1/1\"}\n"
      "{\"type\":\"turn.failed\",\"error\":{\"message\":\"last status: 429 Too Many Requests\"}}\n",
-     "done\ndone\n",
+     "retrying\ndone\n",
      1,
      AGENT_RATE_LIMITED,
      {.fresh = 0},

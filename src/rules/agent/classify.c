@@ -136,6 +136,7 @@ static const char *const broken[] = {"500",
                                      "503",
                                      "529",
                                      "overloaded",
+                                     "experiencing high demand", /* Codex, of a 500. */
                                      "api error",
                                      "internal server error",
                                      "server error",

@@ -1,0 +1,244 @@
+// record.mjs: runs real agents against provider.mjs and writes what they print to recordings/.
+//
+//   AGENT_COMMAND=…/agent-command node record.mjs FOLDER_OF_BINARIES OUT [PROGRAM[:CASE] …]
+//
+// They are started as drover would start them: agent-command says how.
+//
+// A recording is NAME.jsonl, the output as it was, but for what differs from run to run: the home,
+// ids and times are replaced by fixed ones, and long lists by their beginning. index.json has its
+// exit code, signal, and the end of its stderr.
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+import { Provider } from "./provider.mjs";
+
+const [, , binaries, out, ...only] = process.argv;
+const limitMs = 40_000;
+const uuid = "11111111-2222-4333-8444-555555555555";
+// A message whose uuid its session has seen already is echoed, and never answered.
+const messageUuids = [
+  "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "aaaaaaaa-bbbb-4ccc-8ddd-ffffffffffff",
+];
+const prompts = ["say hello", "and again"];
+
+const chatModels = (url) => ({ baseUrl: url, api: "openai-completions", apiKey: "key",
+                               models: [{ id: "mock-model" }] });
+
+const programs = {
+  claude: {
+    prepare: () => {},
+    env: (port) => ({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, ANTHROPIC_API_KEY: "key",
+                      CLAUDE_CODE_MAX_RETRIES: "1", DISABLE_TELEMETRY: "1",
+                      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" }),
+  },
+  codex: {
+    prepare: (home, port) => {
+      mkdirSync(path.join(home, ".codex"), { recursive: true });
+      writeFileSync(path.join(home, ".codex/config.toml"), `model = "mock-model"
+model_provider = "mock"
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+check_for_update_on_startup = false
+[model_providers.mock]
+name = "mock"
+base_url = "http://127.0.0.1:${port}/v1"
+env_key = "MOCK_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+[analytics]
+enabled = false
+`);
+    },
+    env: () => ({ MOCK_KEY: "key" }),
+  },
+  opencode: {
+    prepare: (home, port) => {
+      mkdirSync(path.join(home, ".config/opencode"), { recursive: true });
+      writeFileSync(path.join(home, ".config/opencode/opencode.json"), JSON.stringify({
+        provider: { mock: { npm: "@ai-sdk/openai-compatible", name: "mock",
+          options: { baseURL: `http://127.0.0.1:${port}/v1`, apiKey: "key" },
+          models: { "mock-model": { name: "mock-model" } } } },
+        model: "mock/mock-model", small_model: "mock/mock-model", enabled_providers: ["mock"],
+        autoupdate: false, share: "disabled", permission: { bash: "allow", edit: "allow" } }));
+    },
+    env: () => ({ OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_AUTOUPDATE: "1",
+                  OPENCODE_DISABLE_LSP_DOWNLOAD: "1", OPENCODE_DISABLE_DEFAULT_PLUGINS: "1" }),
+  },
+  pi: {
+    prepare: (home, port) => {
+      mkdirSync(path.join(home, ".pi/agent"), { recursive: true });
+      writeFileSync(path.join(home, ".pi/agent/models.json"), JSON.stringify({
+        providers: { mock: chatModels(`http://127.0.0.1:${port}/v1`) } }));
+      writeFileSync(path.join(home, ".pi/agent/settings.json"),
+        JSON.stringify({ defaultProvider: "mock", defaultModel: "mock-model" }));
+    },
+    env: () => ({ PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
+  },
+};
+const cases = ["turn", "resumed", "tool", "denied", "followed", "fallback", "401", "429", "500",
+               "truncated", "refused", "killed", "terminated"];
+const ofClaude = ["denied", "followed", "fallback"];
+const linesMax = 40; // Some end never.
+
+function commandOf(name, at, native) {
+  const said = execFileSync(process.env.AGENT_COMMAND,
+    [name, prompts[at], messageUuids[at], uuid, native]);
+  return JSON.parse(said);
+}
+
+/** Output of the program, until it has ended or is too late. */
+function run(program, { command, env, cwd, onLine, onStart }) {
+  const child = spawn(path.join(binaries, program), command.argv.slice(1),
+    { env, cwd, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  let stdout = "", stderr = "", rest = "", late = false;
+  const end = (signal) => {
+    try { process.kill(-child.pid, signal); } catch { /* It has ended. */ }
+  };
+  const timer = setTimeout(() => { late = true; end("SIGKILL"); }, limitMs);
+  child.stdin.on("error", () => {});
+  child.stdin.write(command.input);
+  if (!command.input_open) child.stdin.end();
+  onStart?.({ child, end });
+  child.stdout.on("data", (piece) => {
+    stdout += piece;
+    rest += piece;
+    for (let at; (at = rest.indexOf("\n")) >= 0; rest = rest.slice(at + 1))
+      onLine?.(rest.slice(0, at), child);
+  });
+  child.stderr.on("data", (piece) => (stderr += piece));
+  return new Promise((resolve) => child.on("close", (code, signal) => {
+    clearTimeout(timer);
+    resolve({ stdout, stderr, code, signal, late });
+  }));
+}
+
+/** A line of input. */
+const line = (object) => `${JSON.stringify(object)}\n`;
+
+async function record(name, what) {
+  const program = programs[name];
+  const home = mkdtempSync(path.join(os.tmpdir(), "agent-"));
+  const cwd = path.join(home, "work");
+  mkdirSync(cwd);
+  const provider = await new Provider().start();
+  const port = what === "refused" ? 1 : provider.port;
+  program.prepare(home, port);
+  const env = { PATH: process.env.PATH, HOME: home, TERM: "dumb", LANG: "C.UTF-8",
+                XDG_CONFIG_HOME: path.join(home, ".config"),
+                XDG_DATA_HOME: path.join(home, ".local/share"), ...program.env(port) };
+  const once = (at, native, extra = {}) => {
+    let results = 0;
+    const onLine = (text, child) => {
+      let read;
+      try { read = JSON.parse(text); } catch { return; }
+      if (read.type === "result" && name === "claude") {
+        if (what === "followed" && ++results === 1) child.stdin.write(commandOf(name, 1, "").input);
+        else child.stdin.end();
+      }
+      if (read.type === "control_request") {
+        const { request_id, request } = read;
+        const response = what === "denied"
+          ? { behavior: "deny", message: "not now" }
+          : { behavior: "allow", updatedInput: request.input };
+        child.stdin.write(line({ type: "control_response",
+          response: { subtype: "success", request_id, response } }));
+      }
+    };
+    return run(name, { command: commandOf(name, at, native), env, cwd, onLine, ...extra });
+  };
+  let result;
+  try {
+    if (what === "resumed") {
+      const first = await once(0, "");
+      result = await once(1, sessionOf(name, first.stdout));
+    } else if (what === "killed" || what === "terminated") {
+      provider.case = "hang";
+      const signal = what === "killed" ? "SIGKILL" : "SIGTERM";
+      result = await once(0, "", { onStart: ({ end }) => {
+        // The program gets a moment to print the beginning of the answer.
+        provider.begun = () => setTimeout(() => end(signal), 1500);
+      } });
+    } else {
+      provider.case = what === "denied" ? "tool" : what;
+      result = await once(0, "");
+    }
+  } finally {
+    provider.stop();
+    rmSync(home, { recursive: true, force: true });
+  }
+  return { ...result, requests: provider.requests, home };
+}
+
+function sessionOf(name, stdout) {
+  if (name === "claude") return uuid;
+  for (const text of stdout.split("\n").filter(Boolean)) {
+    const read = JSON.parse(text);
+    if (name === "codex" && read.thread_id) return read.thread_id;
+    if (name === "opencode" && read.sessionID) return read.sessionID;
+    if (name === "pi" && read.type === "session") return read.id;
+  }
+  throw new Error(`${name} told no session`);
+}
+
+/** Without what differs from run to run. Equal things stay equal. */
+function stable(text, home) {
+  const numbers = new Map();
+  const numbered = (prefix, id) => {
+    if (!numbers.has(id)) numbers.set(id, numbers.size + 1);
+    return `${prefix}${String(numbers.get(id)).padStart(4, "0")}`;
+  };
+  return text
+    .replaceAll(home, "/u")
+    .replaceAll(home.replaceAll("/", "-"), "-u")
+    .replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:8080")
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (id) =>
+      id === uuid || messageUuids.includes(id)
+        ? id : `${numbered("", id).padStart(8, "0")}-0000-4000-8000-000000000000`)
+    .replace(/\b(ses|msg|prt)_[0-9a-zA-Z]{16,}/g, (id, kind) => numbered(`${kind}_`, id))
+    .replace(/\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?/g, "2026-01-01T00:00:00Z")
+    .replace(/\b\w{3}, \d\d \w{3} 2\d{3} \d\d:\d\d:\d\d GMT/g, "Thu, 01 Jan 2026 00:00:00 GMT")
+    .replace(/"(timestamp|created|completed|start|end|time)":1[5-9]\d{11}/g, '"$1":1750000000000')
+    .replace(/"(duration\w*|ttft\w*|time_to_request)_ms":\d+/g, '"$1_ms":1');
+}
+
+/** Lists of tools, commands and models are long, and no adapter reads them. */
+function small(text) {
+  const shorten = (value) => {
+    if (!value || typeof value !== "object") return value;
+    for (const [key, member] of Object.entries(value)) {
+      if (["tools", "slash_commands", "agents", "skills", "plugins"].includes(key) &&
+          Array.isArray(member)) value[key] = member.slice(0, 1);
+      else shorten(member);
+    }
+    return value;
+  };
+  return text.split("\n").slice(0, linesMax).map((one) => {
+    try { return one ? JSON.stringify(shorten(JSON.parse(one))) : one; } catch { return one; }
+  }).join("\n").replace(/[^\n]$/, "$&\n");
+}
+
+const indexFile = path.join(out, "index.json");
+mkdirSync(out, { recursive: true });
+const index = existsSync(indexFile) ? JSON.parse(readFileSync(indexFile, "utf8")) : [];
+const wanted = (name, what) =>
+  only.length === 0 || only.includes(name) || only.includes(`${name}:${what}`);
+for (const name of Object.keys(programs)) {
+  for (const what of cases) {
+    if (!wanted(name, what) || ofClaude.includes(what) && name !== "claude")
+      continue;
+    const asked = spawnSync(path.join(binaries, name), ["--version"], { encoding: "utf8" });
+    const version = `${asked.stdout}${asked.stderr}`.match(/\d+\.\d+\.\d+/)?.[0];
+    const { stdout, stderr, code, signal, late, requests, home } = await record(name, what);
+    writeFileSync(path.join(out, `${name}-${what}.jsonl`), small(stable(stdout, home)));
+    const row = { program: name, case: what, version, exit_code: code, signal, late, requests,
+                  stderr: stable(stderr, home).slice(-600) };
+    const at = index.findIndex((one) => one.program === name && one.case === what);
+    if (at >= 0) index[at] = row;
+    else index.push(row);
+    writeFileSync(indexFile, `${JSON.stringify(index, null, 1)}\n`);
+    console.log(name, what, code, signal, late ? "late" : "", requests, stdout.length);
+  }
+}
