@@ -65,6 +65,16 @@ test("each program answers, goes on in its own session, and tells what it took",
   }
 });
 
+test("a session of a program is named by its first words, without a model", async (t) => {
+  const turns = await open(t);
+  const listener = await session(turns, "pi", { title: "" });
+  await turns.turn(listener, "Mend the build");
+  const { title } = await turns.get(`/sessions/${listener.session}`);
+  assert.equal(title, "Mend the build");
+  assert.deepEqual((await turns.get("/runs?kind=title")).items, []);
+  listener.close();
+});
+
 test("a tool of a program is a card, with its arguments and its result", async (t) => {
   const turns = await open(t);
   for (const kind of KINDS) {

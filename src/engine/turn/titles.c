@@ -94,8 +94,11 @@ struct err titles__wish(struct tx *tx, const struct turn *turn, struct run_freed
     const struct bytes model =
         settings.title_model.len > 0 ? settings.title_model : turn->row.model;
     const bool well = turn->run.state == RUN_SUCCEEDED || turn->run.state == RUN_DEGRADED;
-    return well && title_is_asked(model) ? title_submit(tx, turn, model, freed)
-                                         : title_give_words(tx, &turn->session, turn->row.question);
+    /* A program that answers is no model that could be asked. */
+    const bool program = settings.title_model.len == 0 && turn->session.program.len > 0;
+    return well && !program && title_is_asked(model)
+               ? title_submit(tx, turn, model, freed)
+               : title_give_words(tx, &turn->session, turn->row.question);
 }
 
 /* --- What it is about ------------------------------------------------------------------------- */
