@@ -92,7 +92,9 @@ struct talk_program {
     struct dispatch_watch watch;
     struct timer timer;
     struct ask ask;
-    struct text prompt, notice, saved, spec; /* Owned. */
+    struct text prompt, notice, history, saved, spec; /* Owned. */
+    enum run_cause over;                      /* It was asked to end for that; CAUSE_NONE: not. */
+    char key[sizeof "drover/agent/" + AGENT_NAME_MAX]; /* All of its agent have it; "": no limit. */
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
     int64_t input_from;   /* and bytes of its first input; -1: no more may follow. */
     /* For a read, in the pool: */
@@ -129,6 +131,7 @@ static void program_forget(struct talk_program *program) {
     }
     program->process[0] = '\0';
     program->attempt = 0;
+    program->over = CAUSE_NONE;
     program->input = INPUT_GOES_ON;
 }
 
@@ -155,6 +158,7 @@ void program__free(struct talk *talk) {
     json_decref(program->json);
     text_done(&program->prompt);
     text_done(&program->notice);
+    text_done(&program->history);
     text_done(&program->saved);
     text_done(&program->spec);
     text_done(&program->said);
@@ -179,6 +183,7 @@ static struct talk_program *program_new(struct talk *talk) {
     program->ask.run = talk__run(talk);
     text_init(&program->prompt, TASK_MAX);
     text_init(&program->notice, NOTICE_MAX);
+    text_init(&program->history, PROGRAM_HISTORY_MAX + 1);
     text_init(&program->saved, PROGRAM_STATE_MAX);
     text_init(&program->spec, RUN_SPEC_MAX);
     text_init(&program->said, CHUNK_MAX + (64 << 10));
@@ -539,7 +544,25 @@ static void program_close(struct talk_program *program) {
 
 static struct err look_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
-    return tx_program_child(tx, bytes_of(program->process), &program->child);
+    const struct turn_key key = {.run = talk__run(program->talk)};
+    return tx_program_child(tx, &key, bytes_of(program->process), &program->child);
+}
+
+/* The holder of its process knows nothing of people who are asked: so its time is measured here. */
+static int64_t deadline_of(const struct agent_definition *agent) {
+    return agent->deadline_ms > 0 ? agent->deadline_ms : AGENT_DEADLINE_MS;
+}
+
+static struct err over_tx(struct tx *tx, void *ctx) {
+    const struct talk_program *program = ctx;
+    return tx_program_stop(tx, bytes_of(program->process), program->over);
+}
+
+static void over_done(void *ctx) {
+    struct talk_program *program = ctx;
+    if (!program_is_over(program)) {
+        program_go_on(program);
+    }
 }
 
 /* A process whose row is gone has ended, and nobody knows how. */
@@ -558,7 +581,11 @@ static void look_done(void *ctx) {
         child->ended = true;
     }
     program->attempt = child->attempt;
-    if (child->ended && child->attempt == 0) {
+    if (!child->ended && child->attempt > 0 && program->over == CAUSE_NONE &&
+        child->took_ms > deadline_of(&program->agent)) {
+        program->over = CAUSE_DEADLINE;
+        ask_write(&program->ask, over_tx, over_done);
+    } else if (child->ended && child->attempt == 0) {
         program_end(program);
     } else if (child->ended || program->read_to < program->seen_to || child->attempt > 0) {
         program_go_on(program);
@@ -722,7 +749,9 @@ static struct err start_tx(struct tx *tx, void *ctx) {
         .step = talk->plan.step,
         .reader = text_bytes(&program->mark),
         .run = {.run = program->run,
-                .key = BYTES(""),
+                .key = bytes_of(program->key),
+                .key_max = program->agent.at_once,
+                .once = true,
                 .label = bytes_of(program->agent.name),
                 .spec = text_bytes(&program->spec),
                 .input_open = program->input_from >= 0,
@@ -776,8 +805,7 @@ static struct err spec_write(struct talk_program *program, const struct program_
     }
     text_add_member_bool(spec, "stdin_open", command->input_open);
     program->input_from = command->input_open ? (int64_t)command->input.len : -1;
-    text_add_member_int(spec, "timeout_ms",
-                        agent->deadline_ms > 0 ? agent->deadline_ms : AGENT_DEADLINE_MS);
+    text_add_str(spec, ",\"once\":true"); /* What it did, it would do again. */
     text_addf(spec, ",\"limits\":{\"output\":%d", LOG_BYTES);
     if (agent->memory > 0) {
         text_add_member_int(spec, "memory", agent->memory);
@@ -786,10 +814,10 @@ static struct err spec_write(struct talk_program *program, const struct program_
         text_add_member_int(spec, "processes", agent->processes);
     }
     text_add_str(spec, "},\"agent\":true");
+    program->key[0] = '\0';
     if (agent->at_once > 0) {
-        AUTO(text_done) struct text key = text_up_to(200);
-        text_addf(&key, "drover/agent/%s", agent->name);
-        text_add_member(spec, "key", text_bytes(&key));
+        (void)snprintf(program->key, sizeof program->key, "drover/agent/%s", agent->name);
+        text_add_member(spec, "key", bytes_of(program->key));
         text_add_member_int(spec, "key_max", agent->at_once);
     }
     text_add_char(spec, '}');
@@ -826,6 +854,9 @@ static struct err command_make(struct talk_program *program) {
         const struct agent_again again = {.number = plan->tries, .max = plan->tries};
         agent_prompt_again(again, &prompt);
     } else {
+        if (program->history.len > 0) {
+            agent_prompt_history(text_bytes(&program->history), &prompt);
+        }
         text_add(&prompt, text_bytes(&program->prompt).data, program->prompt.len);
         if (plan->schema.len > 0) {
             agent_prompt_schema(plan->schema, &prompt);
@@ -883,10 +914,40 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     return tx_program_task(tx, &key, &task);
 }
 
+/* All that it is told is known. */
+static void program_prepared(struct talk_program *program) {
+    struct talk *talk = program->talk;
+    enum agent_outcome outcome;
+    if (err_failed(command_make(program))) {
+        program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
+        return;
+    }
+    const bool failed = agent_outcome_find(talk->plan.outcome, &outcome);
+    const int64_t wait_ms =
+        failed && talk->plan.tries > 0 ? agent_next(outcome, talk->plan.tries, 0).wait_ms : 0;
+    if (wait_ms > 0) {
+        program_pause(program, wait_ms, outcome);
+    } else {
+        program_start(program);
+    }
+}
+
+static struct err history_tx(struct tx *tx, void *ctx) {
+    struct talk_program *program = ctx;
+    const struct turn_key key = {.run = talk__run(program->talk)};
+    return tx_program_history(tx, &key, &program->history);
+}
+
+static void history_done(void *ctx) {
+    struct talk_program *program = ctx;
+    if (!program_is_over(program)) {
+        program_prepared(program);
+    }
+}
+
 static void task_done(void *ctx) {
     struct talk_program *program = ctx;
     struct talk *talk = program->talk;
-    enum agent_outcome outcome;
     if (talk__is_over(talk)) {
         talk__maybe_free(talk);
         return;
@@ -899,17 +960,13 @@ static void task_done(void *ctx) {
     if (program_is_over(program)) {
         return;
     }
-    if (err_failed(command_make(program))) {
-        program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
-        return;
-    }
-    const bool failed = agent_outcome_find(talk->plan.outcome, &outcome);
-    const int64_t wait_ms =
-        failed && talk->plan.tries > 0 ? agent_next(outcome, talk->plan.tries, 0).wait_ms : 0;
-    if (wait_ms > 0) {
-        program_pause(program, wait_ms, outcome);
+    text_clear(&program->history);
+    /* One that keeps no sessions is asked each time as for the first time. */
+    if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
+        program_seen(program->reader).native.len == 0) {
+        ask_read(&program->ask, history_tx, history_done);
     } else {
-        program_start(program);
+        program_prepared(program);
     }
 }
 

@@ -3,17 +3,40 @@
 
 #include "base/utf8.h"
 #include "engine/job/input.h"
+#include "engine/turn/prompt.h"
 #include "engine/turn/record.h"
 
 /* --- Its process ------------------------------------------------------------------------------ */
+
+/* The last turn that a program has read for this session knows what it was told in all turns before.
+ * So its reader counts only while its own answer stands in the conversation: an answer that was
+ * cleared, rolled back or replaced by another variant is known to the program, too, and cannot be
+ * taken from it. */
+static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader) {
+    AUTO(rows_release)
+    struct rows *rows =
+        tx_row(tx,
+               "SELECT t.program_reader, CASE WHEN t.run = $2 THEN 1 WHEN a.active = 1"
+               " AND a.status IN ('completed', 'interrupted', 'failed')"
+               " AND COALESCE(q.status, '') NOT IN ('removed', 'rolled_back') THEN 1 ELSE 0 END"
+               " FROM turns t LEFT JOIN messages a ON a.id = t.answer"
+               " LEFT JOIN messages q ON q.id = t.question"
+               " WHERE t.session = $1 AND t.run <= $2 AND t.program_reader <> ''"
+               " ORDER BY t.run DESC LIMIT 1",
+               ARGS(arg_int(turn->session.id), arg_int(turn->run.id)));
+    if (rows != NULL && rows_int(rows, 1) != 0) {
+        const struct bytes state = rows_text(rows, 0);
+        text_add(reader, state.data, state.len);
+    }
+}
 
 struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct program_task *task) {
     struct turn turn;
     text_clear(task->reader);
     text_clear(task->notice);
-    struct err err = tx_turn_request(tx, key, task->prompt);
-    if (err_failed(err) || !turns__load_run(tx, key->run, &turn)) {
-        return err_failed(err) ? err : tx_error(tx);
+    text_clear(task->prompt);
+    if (!turns__load_run(tx, key->run, &turn)) {
+        return tx_error(tx);
     }
     struct rows *notices = tx_row(tx,
                                   "SELECT text FROM parts WHERE message = $1 AND kind = 'notice'"
@@ -24,16 +47,68 @@ struct err tx_program_task(struct tx *tx, const struct turn_key *key, struct pro
         text_add(task->notice, notice.data, notice.len);
     }
     rows_release(&notices);
-    AUTO(rows_release)
-    struct rows *rows = tx_row(tx,
-                               "SELECT program_reader FROM turns WHERE session = $1 AND run <= $2"
-                               " AND program_reader <> '' ORDER BY run DESC LIMIT 1",
-                               ARGS(arg_int(turn.session.id), arg_int(turn.run.id)));
-    if (rows != NULL) {
-        const struct bytes reader = rows_text(rows, 0);
-        text_add(task->reader, reader.data, reader.len);
+    struct message_part part = {.number = 0};
+    while (parts__next(tx, turn.row.question, part.number, &part)) {
+        text_add_str(task->prompt, task->prompt->len > 0 ? "\n\n" : "");
+        if (part.kind == PART_IMAGE) {
+            text_add_str(task->prompt,
+                         "[An image was attached here, which cannot be shown to you.]");
+        } else {
+            text_add(task->prompt, part.text.data, part.text.len);
+        }
     }
+    reader_find(tx, &turn, task->reader);
     return tx_error(tx);
+}
+
+/* The end of a text, from a whole character on. */
+static struct bytes text_end(struct bytes text, size_t len_max) {
+    if (text.len > len_max) {
+        text = (struct bytes){text.data + text.len - len_max, len_max};
+        while (text.len > 0 && ((unsigned char)text.data[0] & 0xc0) == 0x80) {
+            text = (struct bytes){text.data + 1, text.len - 1};
+        }
+    }
+    return text;
+}
+
+static void history_shorten(struct text *history) {
+    static const char left_out[] = "[...] ";
+    const struct bytes end = text_end(text_bytes(history), PROGRAM_HISTORY_MAX - strlen(left_out));
+    AUTO(text_done) struct text newest = text_up_to(PROGRAM_HISTORY_MAX + 1);
+    text_add_str(&newest, left_out);
+    text_add(&newest, end.data, end.len);
+    text_clear(history);
+    text_add(history, text_bytes(&newest).data, newest.len);
+}
+
+/* The words of both, with whose they are. Of a long conversation the beginning is left out. */
+static struct err history_add(void *ctx, const struct prompt_part *part) {
+    struct text *history = ctx;
+    if (part->kind != PROMPT_TEXT || part->asks) {
+        return ERR_OK;
+    }
+    if (part->opens) {
+        text_add_str(history, history->len > 0 ? "\n\n" : "");
+        text_add_str(history, part->role == PROMPT_ASSISTANT ? "You: " : "User: ");
+    }
+    const struct bytes words = text_end(part->text, PROGRAM_HISTORY_MAX);
+    text_add(history, words.data, words.len);
+    if (history->len > (size_t)2 * PROGRAM_HISTORY_MAX) {
+        history_shorten(history);
+    }
+    return text_failed(history) ? text_error(history, "turns: history") : ERR_OK;
+}
+
+struct err tx_program_history(struct tx *tx, const struct turn_key *key, struct text *history) {
+    AUTO(text_done) struct text said = text_up_to((size_t)4 * PROGRAM_HISTORY_MAX);
+    struct err err = tx_prompt_each(tx, key, history_add, &said);
+    if (!err_failed(err) && said.len > PROGRAM_HISTORY_MAX) {
+        history_shorten(&said);
+    }
+    text_clear(history);
+    text_add(history, text_bytes(&said).data, said.len);
+    return err;
 }
 
 struct err tx_program_start(struct tx *tx, const struct program_start_new *start,
@@ -63,12 +138,17 @@ struct err tx_program_start(struct tx *tx, const struct program_start_new *start
     return tx_error(tx);
 }
 
-struct err tx_program_child(struct tx *tx, struct bytes run, struct program_child *ret_child) {
-    struct run_row row;
+struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
+                            struct program_child *ret_child) {
+    struct run_row row, turn;
+    struct run_time time = {.took_ms = 0};
     *ret_child = (struct program_child){.exit_code = -1};
-    if (!runs__load(tx, run, &row)) {
+    if (!runs__load(tx, run, &row) || !runs__load(tx, key->run, &turn)) {
         return tx_error(tx);
     }
+    /* The turn knows how long people took, and its process how long it has waited for a slot. */
+    const int64_t here_ms = runs__took_ms(tx, &row);
+    tx_fail(tx, runs__time(tx, &turn, turn.state, &time));
     AUTO(json_release) json_t *result = NULL;
     if (row.result.len > 0) {
         (void)err_failed(json_parse_wrapped(row.result, &result, NULL)); /* Damaged: none. */
@@ -79,8 +159,20 @@ struct err tx_program_child(struct tx *tx, struct bytes run, struct program_chil
                                         .state = row.state,
                                         .cause = row.cause,
                                         .exit_code = row.exit_code,
-                                        .signal = json_int(result, "signal", 0)};
+                                        .signal = json_int(result, "signal", 0),
+                                        .took_ms = here_ms < time.took_ms ? here_ms : time.took_ms};
     return tx_error(tx);
+}
+
+struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause) {
+    const struct run_ask_stop stop = {.cause = cause, .grace_ms = RUN_STOP_GRACE_MS};
+    struct run_freed freed = {.kinds = 0};
+    struct run_row child;
+    if (!runs__load(tx, run, &child) || run_state_final(child.state)) {
+        return tx_error(tx);
+    }
+    struct err err = runs__ask(tx, &stop, &child, &freed);
+    return err_failed(err) ? err : runs__admit_later(tx, &freed);
 }
 
 /* --- Its input -------------------------------------------------------------------------------- */

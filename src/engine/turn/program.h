@@ -21,14 +21,22 @@
 #include "base/id.h"
 #include "engine/turn/plan.h"
 
-/* The prompt of the program, and the knowledge of its session. */
+/* What the program is told: the words of the message that the turn answers, whoever brought it.
+ * `reader`: state of the last reader, by which the program's own session goes on; "": it begins
+ * anew, since the session has none, or what that knows was taken back (cleared, rolled back, made
+ * anew) or belongs to the session that this is a fork of. */
 struct program_task {
-    struct text *prompt; /* The user's words. */
+    struct text *prompt;
     struct text *notice; /* The last notice of this turn: the faults of an answer; "". */
-    struct text *reader; /* State of the last reader of this session, or of this turn; "". */
+    struct text *reader;
 };
 MUST_CHECK struct err tx_program_task(struct tx *tx, const struct turn_key *key,
                                       struct program_task *task);
+/* What was said before the turn, for a program whose own session begins anew: the newest
+ * PROGRAM_HISTORY_MAX bytes of it. "": nothing was. */
+enum { PROGRAM_HISTORY_MAX = 48 << 10 };
+MUST_CHECK struct err tx_program_history(struct tx *tx, const struct turn_key *key,
+                                         struct text *history);
 
 /* The process begins. *ret_run: this one, or one that runs already;
  * "": the turn has ended, or is asked to. */
@@ -49,9 +57,12 @@ struct program_child {
     enum run_cause cause;
     int64_t exit_code; /* -1: none. */
     int64_t signal;    /* 0: none. */
+    int64_t took_ms;   /* Since it began, without the time of people who were asked. */
 };
-MUST_CHECK struct err tx_program_child(struct tx *tx, struct bytes run,
+MUST_CHECK struct err tx_program_child(struct tx *tx, const struct turn_key *key, struct bytes run,
                                        struct program_child *ret_child);
+/* The process is asked to end for that cause. */
+MUST_CHECK struct err tx_program_stop(struct tx *tx, struct bytes run, enum run_cause cause);
 
 /* The input of the process ends, since nothing follows its result. */
 MUST_CHECK struct err tx_program_close(struct tx *tx, struct bytes run);

@@ -9,6 +9,12 @@ void agent_prompt_again(struct agent_again again, struct text *text) {
               (long long)again.number, (long long)again.max);
 }
 
+void agent_prompt_history(struct bytes history, struct text *text) {
+    text_add_str(text, "You are in the middle of a conversation. What was said so far:\n\n");
+    text_add(text, history.data, history.len);
+    text_add_str(text, "\n\nNow the user says:\n\n");
+}
+
 void agent_prompt_schema(struct bytes schema, struct text *text) {
     text_add_str(text, "\n\nA program reads your answer. Your last message must be one JSON value "
                        "that fits this JSON Schema, and nothing else: no words around it, no "

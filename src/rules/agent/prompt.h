@@ -10,6 +10,9 @@ struct agent_again {
     int64_t number, max;
 };
 void agent_prompt_again(struct agent_again again, struct text *text);
+/* Before the words of the user, for a session of the program that begins in the middle of a
+ * conversation. */
+void agent_prompt_history(struct bytes history, struct text *text);
 /* For a program whose answer must be JSON that fits the schema. After the words of the user. */
 void agent_prompt_schema(struct bytes schema, struct text *text);
 
