@@ -3,7 +3,8 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync }
+  from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -61,7 +62,7 @@ test("a session that was cleared begins a new session of the program", async (t)
   listener.close();
 });
 
-test("an answer that is made anew is asked for without the first one", async (t) => {
+test("a second variant of an answer knows nothing of the first", async (t) => {
   const turns = await open(t);
   const listener = await session(turns);
   await turns.turn(listener, "alpha");
@@ -163,7 +164,7 @@ test("a program that asks is not ended by its time while it waits for a person",
   const asked = async () => (await turns.get("/approvals")).items;
   await until("it asks", async () => (await asked()).length === 1);
   const since = Date.now();
-  await until("its time is over", () => Date.now() - since > 1500);
+  await until("its deadline has passed", () => Date.now() - since > 1500);
   const [{ id }] = await asked();
   assert.equal((await turns.approve(id)).status, 200);
   const end = await listener.ended(sent.run);

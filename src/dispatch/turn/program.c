@@ -21,15 +21,15 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "dispatch/job/dispatch.h"
+#include "dispatch/turn/program_order.h"
 #include "dispatch/turn/talk.h"
 #include "dispatch/turn/tool_settings.h"
-#include "rules/agent/prompt.h"
+#include "rules/job/job.h"
 
 enum {
     CHUNK = 64 << 10, /* Bytes that are read at once; a longer line makes it more. */
     CHUNK_MAX = PROGRAM_LINE_MAX + 1,
-    TAIL = 8 << 10,        /* Last bytes of stderr. */
-    LOG_BYTES = 512 << 20, /* Output that is kept. */
+    TAIL = 8 << 10, /* Last bytes of stderr. */
     TASK_MAX = 4 << 20,
     NOTICE_MAX = 64 << 10,
     PIECES_MAX = 4096,
@@ -92,11 +92,10 @@ struct talk_program {
     struct dispatch_watch watch;
     struct timer timer;
     struct ask ask;
-    struct text prompt, notice, history, saved, spec; /* Owned. */
-    enum run_cause over;                      /* It was asked to end for that; CAUSE_NONE: not. */
-    char key[sizeof "drover/agent/" + AGENT_NAME_MAX]; /* All of its agent have it; "": no limit. */
+    struct text prompt, notice, history, saved, spec, key; /* Owned. */
+    struct program_order order;
     struct id run, begun; /* Name of the process that begins, and of the one that did. */
-    int64_t input_from;   /* and bytes of its first input; -1: no more may follow. */
+    enum run_cause over;  /* The process was asked to end for that; CAUSE_NONE: it was not. */
     /* For a read, in the pool: */
     char *buffer; /* Owned. */
     size_t size, used;
@@ -161,6 +160,7 @@ void program__free(struct talk *talk) {
     text_done(&program->history);
     text_done(&program->saved);
     text_done(&program->spec);
+    text_done(&program->key);
     text_done(&program->said);
     text_done(&program->mark);
     mem_free(program->buffer);
@@ -186,6 +186,8 @@ static struct talk_program *program_new(struct talk *talk) {
     text_init(&program->history, PROGRAM_HISTORY_MAX + 1);
     text_init(&program->saved, PROGRAM_STATE_MAX);
     text_init(&program->spec, RUN_SPEC_MAX);
+    text_init(&program->key, JOB_KEY_MAX + 1);
+    program->order = (struct program_order){.spec = &program->spec, .key = &program->key};
     text_init(&program->said, CHUNK_MAX + (64 << 10));
     text_init(&program->mark, PROGRAM_STATE_MAX);
     return program;
@@ -744,18 +746,19 @@ static struct err start_tx(struct tx *tx, void *ctx) {
     struct talk_program *program = ctx;
     const struct talk *talk = program->talk;
     const struct turns_options *options = &talk->turns->options;
+    const int64_t input_from = program->order.input_from;
     const struct program_start_new start = {
         .key = {.run = talk__run(talk), .attempt = talk->attempt, .bounds = options->bounds},
         .step = talk->plan.step,
         .reader = text_bytes(&program->mark),
         .run = {.run = program->run,
-                .key = bytes_of(program->key),
+                .key = text_bytes(program->order.key),
                 .key_max = program->agent.at_once,
                 .once = true,
                 .label = bytes_of(program->agent.name),
                 .spec = text_bytes(&program->spec),
-                .input_open = program->input_from >= 0,
-                .input_from = program->input_from > 0 ? program->input_from : 0,
+                .input_open = input_from >= 0,
+                .input_from = input_from > 0 ? input_from : 0,
                 .kind = KIND_JOB,
                 .bounds = options->bounds}};
     return tx_program_start(tx, &start, &program->begun);
@@ -776,107 +779,18 @@ static void start_done(void *ctx) {
     }
 }
 
-/* The job: its command, and what it may use. */
-static struct err spec_write(struct talk_program *program, const struct program_command *command) {
-    const struct turn_plan *plan = &program->talk->plan;
-    const struct agent_definition *agent = &program->agent;
-    struct text *spec = &program->spec;
-    text_clear(spec);
-    text_add_str(spec, "{\"argv\":[");
-    for (size_t i = 0; i < command->argc; i++) {
-        text_add_str(spec, i > 0 ? "," : "");
-        text_add_json(spec, command->argv[i], strlen(command->argv[i]));
-    }
-    text_add_char(spec, ']');
-    if (plan->root.len > 0) {
-        text_add_member(spec, "cwd", plan->root);
-    }
-    if (plan->path.len > 0) {
-        text_add_member(spec, "path", plan->path);
-    }
-    if (agent->env != NULL) {
-        text_add_name(spec, "env");
-        if (err_failed(json_write(agent->env, spec))) {
-            return text_error(spec, "turns: program");
-        }
-    }
-    if (command->input.len > 0) {
-        text_add_member(spec, "stdin", command->input);
-    }
-    text_add_member_bool(spec, "stdin_open", command->input_open);
-    program->input_from = command->input_open ? (int64_t)command->input.len : -1;
-    text_add_str(spec, ",\"once\":true"); /* What it did, it would do again. */
-    text_addf(spec, ",\"limits\":{\"output\":%d", LOG_BYTES);
-    if (agent->memory > 0) {
-        text_add_member_int(spec, "memory", agent->memory);
-    }
-    if (agent->processes > 0) {
-        text_add_member_int(spec, "processes", agent->processes);
-    }
-    text_add_str(spec, "},\"agent\":true");
-    program->key[0] = '\0';
-    if (agent->at_once > 0) {
-        (void)snprintf(program->key, sizeof program->key, "drover/agent/%s", agent->name);
-        text_add_member(spec, "key", bytes_of(program->key));
-        text_add_member_int(spec, "key_max", agent->at_once);
-    }
-    text_add_char(spec, '}');
-    return text_failed(spec) ? text_error(spec, "turns: program") : ERR_OK;
-}
-
-/* Random ones, as programs want them (RFC 9562, version 4). */
-enum { UUID_SIZE = 37 };
-static void uuid_make(const struct talk *talk, char ret_text[UUID_SIZE]) {
-    unsigned char bytes[16];
-    world_random(loop_world(talk->turns->options.loop), bytes, sizeof bytes);
-    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
-    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
-    size_t at = 0;
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        const bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-        at += (size_t)snprintf(ret_text + at, UUID_SIZE - at, "%s%02x", dash ? "-" : "", bytes[i]);
-    }
-}
-
-static struct err command_make(struct talk_program *program) {
-    const struct turn_plan *plan = &program->talk->plan;
-    char session[UUID_SIZE], message[UUID_SIZE];
-    AUTO(text_done) struct text prompt = text_up_to(TASK_MAX);
-    AUTO(arena_done) struct arena arena;
-    struct program_command command;
-    arena_init(&arena, (size_t)16 << 20);
+static struct err order_make(struct talk_program *program) {
     const struct program_seen seen = program_seen(program->reader);
-    const bool resumes = plan->tries > 0 && seen.native.len > 0;
-    const bool misfit = bytes_is(plan->outcome, run_cause_name(CAUSE_SCHEMA_MISMATCH));
-    if (resumes && misfit) {
-        text_add(&prompt, text_bytes(&program->notice).data, program->notice.len);
-    } else if (resumes) {
-        const struct agent_again again = {.number = plan->tries, .max = plan->tries};
-        agent_prompt_again(again, &prompt);
-    } else {
-        if (program->history.len > 0) {
-            agent_prompt_history(text_bytes(&program->history), &prompt);
-        }
-        text_add(&prompt, text_bytes(&program->prompt).data, program->prompt.len);
-        if (plan->schema.len > 0) {
-            agent_prompt_schema(plan->schema, &prompt);
-        }
-        text_add_str(&prompt, misfit ? "\n\n" : "");
-        text_add(&prompt, text_bytes(&program->notice).data, misfit ? program->notice.len : 0);
-    }
-    uuid_make(program->talk, session);
-    uuid_make(program->talk, message);
-    const struct program_start start = {
-        .agent = &program->agent,
-        .prompt = text_bytes(&prompt),
-        .native = (program_can(program->program) & PROGRAM_RESUMES) != 0 ? seen.native : BYTES(""),
-        .session = bytes_of(session),
-        .message = bytes_of(message)};
-    struct err err = text_failed(&prompt) ? text_error(&prompt, "turns: program") : ERR_OK;
-    if (!err_failed(err)) {
-        err = program_start_make(program->program, &start, &arena, &command);
-    }
-    return err_failed(err) ? err : spec_write(program, &command);
+    const bool resumes = (program_can(program->program) & PROGRAM_RESUMES) != 0;
+    const struct program_wish wish = {.program = program->program,
+                                      .agent = &program->agent,
+                                      .plan = &program->talk->plan,
+                                      .world = loop_world(program->talk->turns->options.loop),
+                                      .native = resumes ? seen.native : BYTES(""),
+                                      .prompt = text_bytes(&program->prompt),
+                                      .notice = text_bytes(&program->notice),
+                                      .history = text_bytes(&program->history)};
+    return program_order_make(&wish, &program->order);
 }
 
 static void program_start(struct talk_program *program) {
@@ -914,11 +828,11 @@ static struct err task_tx(struct tx *tx, void *ctx) {
     return tx_program_task(tx, &key, &task);
 }
 
-/* All that it is told is known. */
+/* The prompt is complete. */
 static void program_prepared(struct talk_program *program) {
     struct talk *talk = program->talk;
     enum agent_outcome outcome;
-    if (err_failed(command_make(program))) {
+    if (err_failed(order_make(program))) {
         program_fail(program, CAUSE_NOT_STARTED, "what it is asked is too long for a command");
         return;
     }
@@ -961,7 +875,7 @@ static void task_done(void *ctx) {
         return;
     }
     text_clear(&program->history);
-    /* One that keeps no sessions is asked each time as for the first time. */
+    /* A program that keeps no sessions is asked each time as for the first time. */
     if ((program_can(program->program) & PROGRAM_RESUMES) != 0 &&
         program_seen(program->reader).native.len == 0) {
         ask_read(&program->ask, history_tx, history_done);

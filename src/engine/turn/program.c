@@ -8,10 +8,9 @@
 
 /* --- Its process ------------------------------------------------------------------------------ */
 
-/* The last turn that a program has read for this session knows what it was told in all turns before.
- * So its reader counts only while its own answer stands in the conversation: an answer that was
- * cleared, rolled back or replaced by another variant is known to the program, too, and cannot be
- * taken from it. */
+/* The reader of the last turn knows the program's session, in which stands all that the program has
+ * heard and said in it so far. An answer that was cleared, rolled back or replaced by another
+ * variant cannot be taken from there, so the reader counts only while that answer is shown. */
 static void reader_find(struct tx *tx, const struct turn *turn, struct text *reader) {
     AUTO(rows_release)
     struct rows *rows =

@@ -21,10 +21,9 @@
 #include "base/id.h"
 #include "engine/turn/plan.h"
 
-/* What the program is told: the words of the message that the turn answers, whoever brought it.
- * `reader`: state of the last reader, by which the program's own session goes on; "": it begins
- * anew, since the session has none, or what that knows was taken back (cleared, rolled back, made
- * anew) or belongs to the session that this is a fork of. */
+/* The prompt: words of the message that the turn answers, a user's or a notice. `reader`: state of
+ * the last reader, by which the program's own session goes on; "": it has none, or knows what this
+ * session has no more (cleared, rolled back, answered a second time), and a new one begins. */
 struct program_task {
     struct text *prompt;
     struct text *notice; /* The last notice of this turn: the faults of an answer; "". */
@@ -32,8 +31,8 @@ struct program_task {
 };
 MUST_CHECK struct err tx_program_task(struct tx *tx, const struct turn_key *key,
                                       struct program_task *task);
-/* What was said before the turn, for a program whose own session begins anew: the newest
- * PROGRAM_HISTORY_MAX bytes of it. "": nothing was. */
+/* The words of earlier turns, for a program whose own session begins in the middle of a
+ * conversation: the newest PROGRAM_HISTORY_MAX bytes of them. "": there are none. */
 enum { PROGRAM_HISTORY_MAX = 48 << 10 };
 MUST_CHECK struct err tx_program_history(struct tx *tx, const struct turn_key *key,
                                          struct text *history);

@@ -379,8 +379,7 @@ static struct err message_accept(struct tx *tx, struct session_row *session,
     if (err_failed(err) || err_failed(tx_error(tx))) {
         return err_failed(err) ? err : tx_error(tx);
     }
-    /* A program that works is told nothing more: a message would be its own only when it has read
-     * it, and it may end before. */
+    /* A program may end before it reads a message that comes while it works. */
     live.session.quiet = live.session.quiet || session->program.len > 0;
     accepted->decision = turn_decide(message->policy, &live.session);
     if (accepted->decision == TURN_DECIDE_REFUSE) {

@@ -1,0 +1,34 @@
+/* program_order.h: the job that is the process of a program (program.c): its command, its input,
+ * and what it may use.
+ *
+ * Promise    nothing but the order is made: no state is kept, and nothing is begun.
+ * Ownership  all of it is borrowed for the call.
+ * Threads    the loop.
+ */
+#ifndef DROVER_DISPATCH_TURN_PROGRAM_ORDER_H
+#define DROVER_DISPATCH_TURN_PROGRAM_ORDER_H
+
+#include "agent/program.h"
+#include "engine/turn/plan.h"
+
+struct world;
+struct program_wish {
+    const struct program *program;
+    const struct agent_definition *agent;
+    const struct turn_plan *plan;
+    const struct world *world; /* Gives the names. */
+    struct bytes native;       /* The program's own session that goes on; "": a new one begins. */
+    struct bytes notice;       /* Faults of an answer that did not fit its schema; "". */
+    struct bytes prompt;       /* Words of the message that is answered, */
+    struct bytes history;      /* and of those before it; "": the program knows them. */
+};
+struct program_order {
+    struct text *spec;  /* The job. */
+    int64_t input_from; /* Bytes of its first input; -1: no more may follow. */
+    struct text *key;   /* All processes of the agent have it; "": they are not limited. */
+};
+/* ERR_…: a command cannot take so long a prompt, say. */
+MUST_CHECK struct err program_order_make(const struct program_wish *wish,
+                                         struct program_order *order);
+
+#endif
