@@ -157,9 +157,11 @@ async function record(name, what) {
     } else if (what === "killed" || what === "terminated") {
       provider.case = "hang";
       const signal = what === "killed" ? "SIGKILL" : "SIGTERM";
-      result = await once(0, "", { onStart: ({ end }) => {
+      result = await once(0, "", { onStart: ({ child, end }) => {
+        const begun = new Promise((resolve) => (provider.begun = resolve));
+        const printed = new Promise((resolve) => child.stdout.once("data", resolve));
         // The program gets a moment to print the beginning of the answer.
-        provider.begun = () => setTimeout(() => end(signal), 1500);
+        Promise.all([begun, printed]).then(() => setTimeout(() => end(signal), 1500));
       } });
     } else {
       provider.case = what === "denied" ? "tool" : what;
