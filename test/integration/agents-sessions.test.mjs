@@ -3,7 +3,7 @@
 //
 // runs-with: release, san, postgres
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync }
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
   from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -113,6 +113,7 @@ test("what is said while a program works is answered after that, and never lost"
   const turns = await open(t);
   for (const policy of ["steer", "enqueue"]) {
     const listener = await session(turns);
+    rmSync(path.join(turns.root, "go"), { force: true }); // The program waits in each round.
     const first = await turns.send(listener.session, "be SLOW");
     await listener.until("delta", ({ text }) => text.includes("one"));
     const second = await turns.send(listener.session, `more by ${policy}`, { policy });
