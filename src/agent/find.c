@@ -85,6 +85,35 @@ static struct err file_read(const char *path, struct text *text) {
     return got < 0 || text_failed(text) ? err_make(ERR_BAD_FIELD, "agents: read") : ERR_OK;
 }
 
+/* The path of NAME.json; false: there can be no such file. */
+static bool file_path(const char *folder, struct bytes name, char ret_path[LIMIT_PATH_MAX]) {
+    if (folder == NULL || folder[0] != '/') {
+        return false;
+    }
+    const int len = snprintf(ret_path, LIMIT_PATH_MAX, "%s/.drover/agents/%.*s.json", folder,
+                             (int)name.len, name.data);
+    return name.len <= AGENT_NAME_MAX && len > 0 && len < LIMIT_PATH_MAX;
+}
+
+static bool is_built_in(struct bytes name) {
+    bool found = false;
+    for (unsigned i = 0; !found && agent_built_in(i) != NULL; i++) {
+        found = bytes_is(name, agent_built_in(i)->name);
+    }
+    return found;
+}
+
+/* Whether a file of a project has the name of an agent that the user has without it. The user's own
+ * file, where the home itself is the project, is none of these. */
+static bool replaces_own(const struct agent_search *search, const char *path, struct bytes name) {
+    char own_path[LIMIT_PATH_MAX];
+    struct stat file, own;
+    const bool has_own = file_path(search->home, name, own_path) && stat(own_path, &own) == 0;
+    const bool same =
+        has_own && stat(path, &file) == 0 && file.st_dev == own.st_dev && file.st_ino == own.st_ino;
+    return !same && (has_own || is_built_in(name));
+}
+
 /* NAME.json: its name is that of the file. */
 static bool file_see(const struct agent_search *search, const char *folder, struct bytes name,
                      agent_see see, void *ctx) {
@@ -93,9 +122,7 @@ static bool file_see(const struct agent_search *search, const char *folder, stru
     AUTO(json_release) json_t *json = NULL;
     struct why why = {""};
     struct agent_definition what = {.name = called};
-    const int len = snprintf(path, sizeof path, "%s/.drover/agents/%.*s.json", folder,
-                             (int)name.len, name.data);
-    if (name.len > AGENT_NAME_MAX || len < 0 || len >= LIMIT_PATH_MAX) {
+    if (!file_path(folder, name, path)) {
         return false;
     }
     memcpy(called, name.data, name.len);
@@ -103,6 +130,11 @@ static bool file_see(const struct agent_search *search, const char *folder, stru
     struct err err = file_read(path, &text);
     if (err.code == ERR_NOT_FOUND) {
         return false;
+    }
+    if (folder == search->root && replaces_own(search, path, name)) {
+        err = err_why(&why, ERR_BAD_FIELD,
+                      "a project may not replace an agent of yours or of drover: give it another "
+                      "name, or move the file to ~/.drover/agents");
     }
     if (!err_failed(err)) {
         err = json_parse(text_bytes(&text).data, text.len, JSON_DEPTH_MAX, &json, &why);
@@ -141,8 +173,7 @@ bool agent_find(const struct agent_search *search, struct bytes name, agent_see 
         return false;
     }
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        if (folders[i] != NULL && folders[i][0] == '/' &&
-            file_see(search, folders[i], name, see, ctx)) {
+        if (file_see(search, folders[i], name, see, ctx)) {
             return true;
         }
     }
@@ -155,8 +186,9 @@ bool agent_find(const struct agent_search *search, struct bytes name, agent_see 
     return false;
 }
 
+enum { BUILT_IN_MAX = 8 };
 struct seen_names {
-    char names[2 * AGENT_FILES_MAX][AGENT_NAME_MAX + 1];
+    char names[2 * AGENT_FILES_MAX + BUILT_IN_MAX][AGENT_NAME_MAX + 1];
     size_t count;
 };
 
@@ -205,7 +237,8 @@ void agent_each(const struct agent_search *search, agent_see see, void *ctx) {
         }
     }
     for (unsigned i = 0; agent_built_in(i) != NULL; i++) {
-        if (!names_have(names, agent_built_in(i)->name) && names->count < COUNT_OF(names->names)) {
+        assert(i < BUILT_IN_MAX);
+        if (!names_have(names, agent_built_in(i)->name)) {
             (void)snprintf(names->names[names->count++], sizeof names->names[0], "%s",
                            agent_built_in(i)->name);
         }

@@ -1,8 +1,10 @@
 /* find.h: agents that are programs, by name: definitions in files, and those that are built in; and
  * where the program of each is.
  *
- * Places     NAME.json in .drover/agents of the project, then of the home; then the ones that are
- *            built in (rules/agent/fields.c). The first of a name counts.
+ * Places     NAME.json in .drover/agents of the project and of the home, and the agents that are
+ *            built in (rules/agent/fields.c). A file of the home replaces a built-in agent. A file
+ *            of the project may replace neither, since a cloned project must not decide what
+ *            "claude" runs: it is broken.
  * Programs   are looked for in the PATH of the client, then in ~/.local/bin. A definition that is
  *            given away has the absolute path, so that what runs is what was found.
  * Promise    a file that cannot be used keeps its name, and is reported as broken: nothing else is
